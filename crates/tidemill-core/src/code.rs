@@ -1,0 +1,260 @@
+//! The catalogue of errors.
+//!
+//! A code is stable: scripts may depend on it. It decides the exit code, the HTTP status, the gRPC status and
+//! whether trying again can help. `tidemill explain CODE` prints its page.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of trouble an error is, which decides how the world outside hears of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The work was done and the answer is no. Exit code 1.
+    Verdict,
+    /// A file, a parameter or a request is wrong. Exit code 2; HTTP 400.
+    Usage,
+    /// Something named does not exist. Exit code 2; HTTP 404.
+    NotFound,
+    /// The surroundings failed: disk, network, a port, capacity. Exit code 3; HTTP 503; worth a retry.
+    Environment,
+    /// A fault of Tidemill. Exit code 4; HTTP 500.
+    Bug,
+    /// Interrupted by the user. Exit code 130.
+    Interrupted,
+}
+
+impl Kind {
+    /// Exit code of the process.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Verdict => 1,
+            Self::Usage | Self::NotFound => 2,
+            Self::Environment => 3,
+            Self::Bug => 4,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// HTTP status.
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::Verdict => 422,
+            Self::Usage => 400,
+            Self::NotFound => 404,
+            Self::Environment | Self::Interrupted => 503,
+            Self::Bug => 500,
+        }
+    }
+
+    /// Whether the same call may succeed later with nothing changed by the caller.
+    pub const fn retryable(self) -> bool {
+        matches!(self, Self::Environment)
+    }
+}
+
+/// An error that knows its place in the catalogue.
+pub trait Coded: std::error::Error {
+    /// Which error of the catalogue this is.
+    fn code(&self) -> Code;
+    /// What to do about it.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+macro_rules! catalogue {
+    ($($variant:ident = $id:literal, $kind:ident, $title:literal, $help:literal;)+) => {
+        /// One error of the catalogue.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub enum Code {
+            $(#[doc = $title] $variant,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable identifier: `TM2003`.
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$variant => $id,)+ }
+            }
+
+            /// What kind of trouble it is.
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$variant => Kind::$kind,)+ }
+            }
+
+            /// The error in a few words.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)+ }
+            }
+
+            /// Why it happens and what to do, a paragraph or two.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)+ }
+            }
+        }
+    };
+}
+
+// One block an area: 1 pipeline and project, 2 data, 3 schema and validation, 4 transform and model package,
+// 5 training and evaluation, 6 store and registry, 7 serving, 9 everything else. A code is never used twice.
+catalogue! {
+    PipelineFile = "TM1001", Usage, "the pipeline file is not valid",
+        "The pipeline file has an unknown key, a value of the wrong type or a reference that leads nowhere. Each place is shown with line and column; all of them are listed at once, so fix them in one go. `tidemill schema pipeline` prints the JSON Schema for your editor, and `tidemill check` tries the file without running anything.";
+    PipelineNotFound = "TM1002", NotFound, "no pipeline file",
+        "No `pipeline.yaml` was found where you pointed. Give the folder that holds it, as in `tidemill run examples/taxi`, or create a project with `tidemill init taxi`.";
+    Settings = "TM1003", Usage, "the settings are not valid",
+        "`tidemill.toml` or a TIDEMILL_ environment variable has an unknown key or a value of the wrong type. Settings come from defaults, your user file, the project's `tidemill.toml`, the profile, the environment and flags, later ones winning.";
+    MissingInput = "TM1004", Usage, "a step lacks an input",
+        "A step needs an artifact that no step above it writes. Add the step that writes it, or wire it with `inputs:`.";
+    Canceled = "TM1005", Interrupted, "the run was cancelled",
+        "You interrupted the run, or it was told to stop. Nothing half-written is visible; `tidemill run` goes on where it stopped.";
+    Params = "TM1006", Usage, "a parameter is not valid",
+        "A parameter of a step has a value that cannot work with this data. The message names the parameter and the reason.";
+    ProjectExists = "TM1007", Usage, "the folder is not empty",
+        "`tidemill init` does not write over what is there. Name another folder, or empty this one.";
+
+    SourceNotFound = "TM2001", NotFound, "a source file was not found",
+        "The path of a source leads to no file. Relative paths start at the folder of the pipeline file.";
+    SourceUnreadable = "TM2002", Environment, "a source file could not be read",
+        "The file is there but reading it failed: permissions, a failing disk, a lost mount.";
+    SourceEmpty = "TM2003", Usage, "a source has no rows",
+        "The file is empty or holds only a header. A pipeline cannot go on from nothing; check the export that wrote it.";
+    SourceMalformed = "TM2004", Usage, "a source file is malformed",
+        "The file breaks the rules of its format at the place named. Nothing of it was kept.";
+    RaggedRow = "TM2005", Usage, "a row has another number of cells than the header",
+        "Usually an unquoted delimiter or newline inside a cell, or a file cut short. The message gives file and line.";
+    DuplicateColumn = "TM2006", Usage, "two columns have the same name",
+        "Every column needs a name of its own. Rename one in the header.";
+    NotUtf8 = "TM2007", Usage, "text is not UTF-8",
+        "Tidemill reads text as UTF-8. Convert the file first, for example with `iconv -f LATIN1 -t UTF-8`.";
+    EmptySplit = "TM2008", Usage, "a split has no rows",
+        "The split's share is too small for this many rows, or the split key has too few values.";
+    ColumnNotFound = "TM2009", Usage, "a column does not exist",
+        "A step names a column that the data does not have. The message lists the nearest names.";
+    ColumnType = "TM2010", Usage, "a column has an unsuitable type",
+        "The operation named does not apply to a column of this type.";
+    UnknownFormat = "TM2011", Usage, "the format of a file is not known",
+        "The format is taken from the file's extension. Use one of the formats listed, or name it.";
+    SchemasDiffer = "TM2012", Usage, "files of one source have different columns",
+        "All files of one source must have the same columns. The message names the file and the column.";
+
+    SchemaFile = "TM3001", Usage, "the schema file is not valid",
+        "`schema.yaml` has an unknown key or a value that cannot be. The place is shown with line and column.";
+    Anomalous = "TM3002", Verdict, "the data has anomalies",
+        "Validation found that the data breaks the schema. Each anomaly names the feature and the rule. Either the data is wrong (repair it), or the world has changed (edit `schema.yaml`), or it does not matter (set `on_anomaly: warn`).";
+    StatisticsFile = "TM3003", Usage, "the statistics file is not valid",
+        "The file does not hold statistics as `tidemill stats -o json` writes them.";
+
+    Expression = "TM4001", Usage, "an expression is not valid",
+        "The expression cannot be parsed or its types do not fit. The message shows the place.";
+    LabelMissing = "TM4002", Usage, "the label is missing",
+        "Some rows have no label. Drop them before ingestion, or make the label expression total.";
+    LabelLeak = "TM4003", Usage, "a feature would leak the label",
+        "A feature uses a column that the label is computed from. The model would look perfect and fail in production. Remove the feature.";
+    TransformGraph = "TM4004", Usage, "the transform cannot be fitted",
+        "A feature's transformation does not apply to its column. The message names both.";
+    PackageInvalid = "TM4005", Usage, "the model package is not valid",
+        "A file of the package is missing, altered or of a format this version does not read. The message names the file.";
+    InputMissing = "TM4006", Usage, "a request lacks a feature",
+        "The model needs the feature named. `tidemill model show` and the metadata endpoints list what it needs.";
+    InputUnknown = "TM4007", Usage, "a request has a feature the model does not know",
+        "Usually a misspelt name: it would be ignored and another feature would be missing.";
+    InputType = "TM4008", Usage, "a feature of a request has the wrong type",
+        "The message names the feature, the type it needs and what was sent.";
+    SampleMismatch = "TM4009", Verdict, "the model does not reproduce its recorded predictions",
+        "The package carries rows with the predictions made at training time. Replaying them gave other numbers: the package was altered or this version computes differently.";
+
+    LabelConstant = "TM5001", Usage, "the label never varies",
+        "All rows of a split have the same label, so nothing can be learned or judged. Check the label expression and the split.";
+    LabelValues = "TM5002", Usage, "the label has unsuitable values",
+        "A binary label must be 0 or 1 (or true and false); a regression label must be a finite number.";
+    NotBlessed = "TM5003", Verdict, "the model is not blessed",
+        "The model misses a threshold, absolute or against the last blessed model. The message names metric, slice, value and bound. Nothing was pushed; the model that serves now keeps serving.";
+    ThresholdInvalid = "TM5004", Usage, "a threshold is not valid",
+        "The threshold names a metric or slice that this evaluation does not have, or its bounds exclude each other.";
+
+    StoreUnavailable = "TM6001", Environment, "the store cannot be opened",
+        "The folder or database that holds runs and artifacts cannot be read or written. The message names it.";
+    StoreVersion = "TM6002", Usage, "the store was written by another version",
+        "The store's layout is newer than this binary knows. Use the newer binary.";
+    NotInStore = "TM6003", NotFound, "not in the store",
+        "Nothing of that name or id is recorded. `tidemill runs`, `artifacts` and `models` list what is.";
+    ArtifactDamaged = "TM6004", Environment, "an artifact is damaged",
+        "The bytes of an artifact do not match its digest. Run again with `--no-cache` to make it anew.";
+    StoreBusy = "TM6005", Environment, "the store is busy",
+        "Another run of the same pipeline holds the store. Wait for it or stop it.";
+
+    PortInUse = "TM7001", Environment, "the port is in use",
+        "Another process listens there. Stop it, or choose another port with `--rest_api_port`.";
+    ModelNotFound = "TM7002", NotFound, "no such model",
+        "The server has no model, version or alias of that name. `tidemill models` lists what is registered.";
+    InfraNotBlessed = "TM7003", Verdict, "the model does not work in the serving runtime",
+        "The model server could not load the package, or answered differently from training, or too slowly. Nothing was pushed.";
+    RequestMalformed = "TM7004", Usage, "the request is malformed",
+        "The body is not what the protocol asks for. The message says what is missing.";
+    ServerFailed = "TM7005", Environment, "the server failed",
+        "The server could not go on. The message says why.";
+
+    Io = "TM9001", Environment, "a file operation failed",
+        "The operating system refused. The message names the path.";
+    Internal = "TM9002", Bug, "a fault of Tidemill",
+        "This should not happen. Please report it with the message and, if you can, the input.";
+    CommandLine = "TM9003", Usage, "the command line is not valid",
+        "`tidemill help COMMAND` shows what the command takes.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id())
+    }
+}
+
+/// The text is not a code of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an error code")]
+pub struct UnknownCode(String);
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.id().eq_ignore_ascii_case(text))
+            .ok_or_else(|| UnknownCode(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Code {
+    type Error = UnknownCode;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> Self {
+        code.id().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_unique_and_parse_back() {
+        let mut seen = std::collections::HashSet::new();
+        for code in Code::ALL {
+            assert!(seen.insert(code.id()), "{} is used twice", code.id());
+            assert_eq!(code.id().parse::<Code>().as_ref(), Ok(code));
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The contract between a pipeline and the components it is built of.
+//!
+//! The scheduler sees only this: specifications, parameters, artifacts as folders, and an outcome. A component
+//! never learns which pipeline it runs in, and the scheduler never learns what a component does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ArtifactType, Code, Coded, Digest, ParamIssue, Progress, Properties, SummaryTable};
+
+/// A unit of work that reads artifacts and writes artifacts.
+pub trait Component: Send + Sync {
+    /// What the component is called, reads and writes.
+    fn spec(&self) -> ComponentSpec;
+
+    /// JSON Schema of the parameters, for editors (`tidemill schema pipeline`).
+    fn params_schema(&self) -> schemars::Schema;
+
+    /// Everything wrong with the parameters that can be known without data. Empty: nothing.
+    fn check(&self, params: &Value) -> Vec<ParamIssue>;
+
+    /// What the component reads besides artifacts (source files, a curated schema), with a digest of its content.
+    ///
+    /// It is part of the fingerprint: when it changes, the step runs again.
+    fn external_inputs(&self, _params: &Value, _project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
+        Ok(Vec::new())
+    }
+
+    /// Does the work: reads `context.inputs`, writes into the folders of `context.outputs`.
+    ///
+    /// Output folders exist and are empty. They become visible, all together, only after this returns `Ok`;
+    /// on an error they are removed. Long loops look at `context.cancel` now and then.
+    fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError>;
+}
+
+/// What a component is called, reads and writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentSpec {
+    /// The name used in pipeline files: `ExampleGen`.
+    pub name: &'static str,
+    /// Changes whenever the same inputs would give another output; part of the fingerprint.
+    pub version: u32,
+    /// One sentence for help and for the JSON Schema.
+    pub about: &'static str,
+    /// Artifacts read.
+    pub inputs: Vec<InputSpec>,
+    /// Artifacts written, each exactly once.
+    pub outputs: Vec<OutputSpec>,
+    /// What a verdict of no stops.
+    pub gate: Gate,
+    /// The component writes a file that is also one of its external inputs (a schema for curation), so the
+    /// fingerprint is taken again after the run.
+    pub writes_back: bool,
+}
+
+/// One artifact that a component reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputSpec {
+    /// The name of the input: `examples`.
+    pub key: &'static str,
+    /// What it must be.
+    pub artifact_type: ArtifactType,
+    /// Without it the component cannot run. An optional input is left out where no step provides it.
+    pub required: bool,
+    /// Where it comes from.
+    pub source: InputSource,
+}
+
+impl InputSpec {
+    /// An input that some step above must provide.
+    pub const fn required(key: &'static str, artifact_type: ArtifactType) -> Self {
+        Self { key, artifact_type, required: true, source: InputSource::Wired }
+    }
+
+    /// An input taken if some step above provides it.
+    pub const fn optional(key: &'static str, artifact_type: ArtifactType) -> Self {
+        Self { key, artifact_type, required: false, source: InputSource::Wired }
+    }
+}
+
+/// Where an input comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputSource {
+    /// The nearest step above that writes the type.
+    Wired,
+    /// The newest model of this pipeline that every gate blessed, other than the candidate itself.
+    LatestBlessedModel,
+}
+
+/// One artifact that a component writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputSpec {
+    /// The name of the output: `model`.
+    pub key: &'static str,
+    /// What it is.
+    pub artifact_type: ArtifactType,
+}
+
+impl OutputSpec {
+    /// An output `key` of a type.
+    pub const fn new(key: &'static str, artifact_type: ArtifactType) -> Self {
+        Self { key, artifact_type }
+    }
+}
+
+/// What a verdict of no stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Nothing: the component gives no verdict.
+    Open,
+    /// The steps that read its outputs.
+    Dependents,
+    /// Every step below it in the file: bad data must not reach training by another path.
+    Below,
+}
+
+/// Something read from outside the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalInput {
+    /// What it is to a person: a path as written in the pipeline file.
+    pub name: String,
+    /// Digest of its content.
+    pub digest: Digest,
+}
+
+/// An artifact handed to a component.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputArtifact {
+    /// What it is.
+    pub artifact_type: ArtifactType,
+    /// Digest of its content.
+    pub digest: Digest,
+    /// The folder that holds it. Read-only.
+    pub path: PathBuf,
+    /// What its maker said of it.
+    pub properties: Properties,
+}
+
+/// Which run a step belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The run's id.
+    pub run_id: String,
+    /// The step's name.
+    pub step: String,
+}
+
+/// Everything a component gets to work with.
+pub struct StepContext<'a> {
+    /// Parameters from the pipeline file, references resolved, `component` and `inputs` taken out.
+    pub params: &'a Value,
+    /// The folder of the pipeline file; relative paths in parameters start here.
+    pub project_dir: &'a Path,
+    /// Inputs by key. An optional input that nothing provides is absent.
+    pub inputs: &'a BTreeMap<String, InputArtifact>,
+    /// An empty folder for each output key.
+    pub outputs: &'a BTreeMap<String, PathBuf>,
+    /// Where to report progress.
+    pub progress: &'a dyn Progress,
+    /// Set when the run is being cancelled.
+    pub cancel: &'a CancelFlag,
+    /// How many threads the component may keep busy.
+    pub threads: usize,
+    /// Which run this is.
+    pub run: &'a RunInfo,
+}
+
+impl StepContext<'_> {
+    /// The input `key`, or an error that names it.
+    pub fn input(&self, key: &str) -> Result<&InputArtifact, ComponentError> {
+        self.inputs.get(key).ok_or_else(|| {
+            ComponentError::new(Code::MissingInput, format!("step `{}` has no input `{key}`", self.run.step))
+        })
+    }
+
+    /// The folder of the output `key`. The scheduler makes one for every output of the specification.
+    pub fn output(&self, key: &str) -> &Path {
+        self.outputs.get(key).map(PathBuf::as_path).expect("the scheduler makes a folder for every declared output")
+    }
+}
+
+/// Set once, seen by every clone: the run is being cancelled.
+#[derive(Debug, Clone, Default)]
+pub struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    /// Asks everyone who looks at the flag to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to stop.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// `Err` with [`Code::Canceled`] once the flag is set, to be used with `?` in long loops.
+    pub fn check(&self) -> Result<(), ComponentError> {
+        if self.is_set() { Err(ComponentError::new(Code::Canceled, "the run was cancelled")) } else { Ok(()) }
+    }
+}
+
+/// Whether a step that judges something said yes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Yes, or the step does not judge.
+    #[default]
+    Pass,
+    /// No, with the reasons, each one line that names the feature, slice or metric.
+    Fail(Vec<String>),
+}
+
+impl Verdict {
+    /// Whether the answer is yes.
+    pub fn passed(&self) -> bool {
+        matches!(self, Self::Pass)
+    }
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Properties of each output, by output key.
+    #[serde(default)]
+    pub properties: BTreeMap<String, Properties>,
+    /// The step's judgement.
+    #[serde(default)]
+    pub verdict: Verdict,
+    /// What to say on the step's line when it is done: "15,002 rows in 2 splits".
+    #[serde(default)]
+    pub headline: String,
+    /// Tables for the end of the run.
+    #[serde(default)]
+    pub tables: Vec<SummaryTable>,
+    /// Things worth knowing that stop nothing.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// Why a step could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ComponentError {
+    /// Which error of the catalogue this is.
+    pub code: Code,
+    /// What went wrong, naming the file, line, feature or field.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// What caused it.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl ComponentError {
+    /// An error with no cause beneath it.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, source: None }
+    }
+
+    /// The same error with advice.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Any library error with a code becomes a component error that keeps its message, hint and cause.
+impl<E: Coded + Send + Sync + 'static> From<E> for ComponentError {
+    fn from(error: E) -> Self {
+        Self { code: error.code(), message: error.to_string(), hint: error.hint(), source: cause_of(error) }
+    }
+}
+
+/// Keeps only what lies beneath `error`: its own message is already in the component error.
+fn cause_of<E: std::error::Error>(error: E) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+    let mut texts = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        texts.push(cause.to_string());
+        next = cause.source();
+    }
+    (!texts.is_empty()).then(|| texts.join(": ").into())
+}

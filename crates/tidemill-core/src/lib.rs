@@ -1,0 +1,35 @@
+//! The vocabulary of Tidemill: what every other crate means when it says artifact, component, schema,
+//! statistics, anomaly, signature or error code.
+//!
+//! Nothing here does I/O and nothing here knows another crate of the project. A word is defined once, in the
+//! module that carries its name.
+
+mod anomaly;
+mod artifact;
+mod code;
+mod component;
+mod digest;
+mod params;
+mod progress;
+mod schema;
+mod signature;
+mod statistics;
+mod table;
+
+pub use anomaly::{Anomalies, Anomaly, AnomalyType, Evidence, Severity};
+pub use artifact::{ArtifactType, Properties};
+pub use code::{Code, Coded, Kind};
+pub use component::{
+    CancelFlag, Component, ComponentError, ComponentSpec, ExternalInput, Gate, InputArtifact, InputSource, InputSpec,
+    Outcome, OutputSpec, RunInfo, StepContext, Verdict,
+};
+pub use digest::{Digest, DigestError};
+pub use params::{ParamIssue, parse_params, suggest};
+pub use progress::{NoProgress, Progress};
+pub use schema::{Domain, Feature, FeatureType, Lifecycle, Presence, Schema, ValueCount};
+pub use signature::{DataType, Signature, TensorSpec};
+pub use statistics::{
+    Bucket, CommonStatistics, DatasetStatistics, FeatureStatistics, Histogram, NumericStatistics, RankBucket,
+    SplitStatistics, StringStatistics, ValueFrequency,
+};
+pub use table::{SummaryTable, Tone};

@@ -1,0 +1,1 @@
+//! Examples: sources, formats, splits, statistics, schema inference, validation, reports

@@ -1,0 +1,1 @@
+//! Sliced evaluation: metrics, intervals, thresholds, blessing

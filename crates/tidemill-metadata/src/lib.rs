@@ -1,0 +1,1 @@
+//! What happened: runs, executions, artifacts, events, registered models; artifact bytes on disk

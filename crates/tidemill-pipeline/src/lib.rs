@@ -1,0 +1,1 @@
+//! The pipeline file, plan, fingerprints and cache, scheduler and local runner

@@ -1,0 +1,1 @@
+//! The model server: sources, versions, routes; TF Serving and Open Inference Protocol

@@ -1,0 +1,1 @@
+//! Learners: histogram gradient boosting

@@ -1,0 +1,1 @@
+//! Fitting a transform graph: analyzers over examples

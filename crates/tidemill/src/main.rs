@@ -1,0 +1,2 @@
+//! Production machine learning in one binary
+fn main() {}
