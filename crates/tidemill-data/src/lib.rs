@@ -1,1 +1,17 @@
-//! Examples: sources, formats, splits, statistics, schema inference, validation, reports
+//! Examples: sources, formats, splits, statistics, schema inference, validation, reports.
+//!
+//! [`open_table`] reads files as people have them, `ExampleGen` turns them into an artifact of named splits, and
+//! [`Examples`] reads that artifact back.
+
+// Rows: reading, splitting, writing.
+mod error;
+mod examples;
+mod reader;
+mod source;
+mod write;
+
+pub use error::DataError;
+pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile, SplitInfo};
+pub use reader::{BATCH_ROWS_MAX, BatchReader};
+pub use source::{ReadOptions, open_table};
+pub use write::write_table;

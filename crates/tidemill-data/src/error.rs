@@ -1,0 +1,229 @@
+//! What can go wrong with data.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use tidemill_core::{Code, Coded};
+
+/// Why data could not be read, split or written. Every message names the file, and the line or column where
+/// there is one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// No file lies at the path, or a glob matches nothing.
+    #[error("no file at `{}`", .path.display())]
+    SourceNotFound {
+        /// The path, folder or glob asked for.
+        path: PathBuf,
+    },
+    /// A file is there, but reading it failed.
+    #[error("cannot read `{}`", .path.display())]
+    SourceUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A source holds no row at all.
+    #[error("`{}` {}", .path.display(), if *.header_only { "has a header but no rows" } else { "is empty" })]
+    SourceEmpty {
+        /// The file or folder.
+        path: PathBuf,
+        /// Column names were found, but no row below them.
+        header_only: bool,
+    },
+    /// A file breaks the rules of its format.
+    #[error("`{}`{}: {message}", .path.display(), Line(*.line))]
+    SourceMalformed {
+        /// The file.
+        path: PathBuf,
+        /// Line of the file, counted from 1.
+        line: Option<u64>,
+        /// Which rule is broken.
+        message: String,
+    },
+    /// A row has another number of cells than the header.
+    #[error("`{}` line {line}: the row has {found} cells, the header has {expected}", .path.display())]
+    RaggedRow {
+        /// The file.
+        path: PathBuf,
+        /// Line where the row begins, counted from 1.
+        line: u64,
+        /// Cells of the header.
+        expected: usize,
+        /// Cells of the row.
+        found: usize,
+    },
+    /// Two columns have the same name.
+    #[error("`{}` has two columns named `{column}`", .path.display())]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+    },
+    /// Text is not UTF-8.
+    #[error("`{}` line {line}: byte 0x{byte:02x} at offset {offset} of the file is not UTF-8", .path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: u64,
+        /// Where the byte is in the (decompressed) file, counted from 0.
+        offset: u64,
+        /// The first byte that does not fit.
+        byte: u8,
+    },
+    /// A split got no row.
+    #[error("split `{split}` has no rows: none of {rows} rows fell into its share")]
+    EmptySplit {
+        /// The split.
+        split: String,
+        /// Rows that were split.
+        rows: u64,
+    },
+    /// An examples artifact has no such split.
+    #[error("`{}` has no split `{split}`; its splits are {}", .path.display(), Quoted(.known))]
+    SplitNotFound {
+        /// The artifact folder.
+        path: PathBuf,
+        /// The split asked for.
+        split: String,
+        /// The splits there are.
+        known: Vec<String>,
+    },
+    /// A column is named that the data does not have.
+    #[error("`{}` has no column `{column}`", .path.display())]
+    ColumnNotFound {
+        /// The file or artifact.
+        path: PathBuf,
+        /// The name asked for.
+        column: String,
+        /// The nearest name there is.
+        nearest: Option<String>,
+    },
+    /// A column's values do not have the type that is needed.
+    #[error("`{}`{}: column `{column}` {message}", .path.display(), Line(*.line))]
+    ColumnType {
+        /// The file.
+        path: PathBuf,
+        /// Line of the file, counted from 1, where the format has lines.
+        line: Option<u64>,
+        /// The column.
+        column: String,
+        /// What does not fit.
+        message: String,
+    },
+    /// The format of a file cannot be told from its name, or is not one that is read or written.
+    #[error("cannot tell the format of `{}`", .path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Files of one source have different columns.
+    #[error("`{}` does not fit `{}`: {message}", .path.display(), .first.display())]
+    SchemasDiffer {
+        /// The file that differs.
+        path: PathBuf,
+        /// The first file of the source.
+        first: PathBuf,
+        /// The column and the difference.
+        message: String,
+    },
+    /// A parameter cannot work with this data.
+    #[error("{message}")]
+    Params {
+        /// Parameter and reason.
+        message: String,
+    },
+    /// Writing failed.
+    #[error("cannot write `{}`", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system or the encoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Batches do not fit each other: a fault of the program.
+    #[error("columns cannot be put together")]
+    Arrow(#[from] arrow::error::ArrowError),
+}
+
+impl DataError {
+    pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> Self {
+        if source.kind() == std::io::ErrorKind::NotFound {
+            Self::SourceNotFound { path: path.to_owned() }
+        } else {
+            Self::SourceUnreadable { path: path.to_owned(), source }
+        }
+    }
+
+    pub(crate) fn malformed(path: &Path, line: Option<u64>, message: impl Into<String>) -> Self {
+        Self::SourceMalformed { path: path.to_owned(), line, message: message.into() }
+    }
+
+    pub(crate) fn write(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Write { path: path.to_owned(), source: source.into() }
+    }
+}
+
+impl Coded for DataError {
+    fn code(&self) -> Code {
+        match self {
+            Self::SourceNotFound { .. } => Code::SourceNotFound,
+            Self::SourceUnreadable { .. } => Code::SourceUnreadable,
+            Self::SourceEmpty { .. } => Code::SourceEmpty,
+            Self::SourceMalformed { .. } => Code::SourceMalformed,
+            Self::RaggedRow { .. } => Code::RaggedRow,
+            Self::DuplicateColumn { .. } => Code::DuplicateColumn,
+            Self::NotUtf8 { .. } => Code::NotUtf8,
+            Self::EmptySplit { .. } => Code::EmptySplit,
+            Self::SplitNotFound { .. } | Self::Params { .. } => Code::Params,
+            Self::ColumnNotFound { .. } => Code::ColumnNotFound,
+            Self::ColumnType { .. } => Code::ColumnType,
+            Self::UnknownFormat { .. } => Code::UnknownFormat,
+            Self::SchemasDiffer { .. } => Code::SchemasDiffer,
+            Self::Write { .. } => Code::Io,
+            Self::Arrow(_) => Code::Internal,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::RaggedRow { .. } => {
+                "look for an unquoted delimiter or newline inside a cell, or a file cut short".to_owned()
+            }
+            Self::NotUtf8 { .. } => "convert the file, for example with `iconv -f LATIN1 -t UTF-8`".to_owned(),
+            Self::EmptySplit { .. } => {
+                "give the split a larger share, or split by a column with more values".to_owned()
+            }
+            Self::ColumnNotFound { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            Self::UnknownFormat { .. } => "known are `.csv`, `.tsv`, `.csv.gz`, `.tsv.gz` and `.parquet`".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// ` line 7`, or nothing.
+struct Line(Option<u64>);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(line) => write!(f, " line {line}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Names in backticks with commas between.
+struct Quoted<'a>(&'a [String]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, name) in self.0.iter().enumerate() {
+            write!(f, "{}`{name}`", if i == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
