@@ -15,27 +15,53 @@ pub enum Severity {
     Error,
 }
 
-/// The kinds of anomaly, named and numbered as in TensorFlow Metadata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[allow(missing_docs, reason = "the names are TensorFlow Metadata's and their conditions stand at the validator")]
-pub enum AnomalyType {
-    EnumTypeUnexpectedStringValues,
-    FeatureTypeHighNumberValues,
-    FeatureTypeLowFractionPresent,
-    FeatureTypeLowNumberPresent,
-    FeatureTypeLowNumberValues,
-    FeatureTypeNotPresent,
-    FloatTypeBigFloat,
-    FloatTypeSmallFloat,
-    FloatTypeHasNan,
-    FloatTypeHasInf,
-    IntTypeBigInt,
-    IntTypeSmallInt,
-    SchemaMissingColumn,
-    SchemaNewColumn,
-    UnexpectedDataType,
-    InvalidDomainSpecification,
+macro_rules! anomaly_types {
+    ($($variant:ident = $number:literal,)+) => {
+        /// The kinds of anomaly, named and numbered as in TensorFlow Metadata's `anomalies.proto`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+        #[allow(missing_docs, reason = "the names are TensorFlow Metadata's and their conditions stand at the validator")]
+        pub enum AnomalyType { $($variant,)+ }
+
+        impl AnomalyType {
+            /// Every type, by number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Its number in TensorFlow Metadata.
+            pub const fn number(self) -> u32 {
+                match self { $(Self::$variant => $number,)+ }
+            }
+        }
+    };
+}
+
+anomaly_types! {
+    UnknownType = 0,
+    EnumTypeInvalidUtf8 = 13,
+    EnumTypeUnexpectedStringValues = 14,
+    FeatureTypeHighNumberValues = 15,
+    FeatureTypeLowFractionPresent = 16,
+    FeatureTypeLowNumberPresent = 17,
+    FeatureTypeLowNumberValues = 18,
+    FeatureTypeNotPresent = 19,
+    FloatTypeBigFloat = 22,
+    FloatTypeSmallFloat = 24,
+    FloatTypeStringNotFloat = 25,
+    IntTypeBigInt = 28,
+    IntTypeNotIntString = 30,
+    IntTypeSmallInt = 32,
+    SchemaMissingColumn = 35,
+    SchemaNewColumn = 36,
+    ComparatorControlDataMissing = 40,
+    ComparatorLInftyHigh = 42,
+    FloatTypeHasNan = 53,
+    FloatTypeHasInf = 62,
+    ComparatorJensenShannonDivergenceHigh = 63,
+    DomainInvalidForType = 66,
+    InvalidSchemaSpecification = 69,
+    UnexpectedDataType = 70,
+    InvalidDomainSpecification = 81,
+    StatsNotAvailable = 83,
 }
 
 impl fmt::Display for AnomalyType {
@@ -69,9 +95,9 @@ pub struct Anomaly {
 /// A row that shows an anomaly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Where the row is: a file.
+    /// Where the row is: a file, or a split of an Examples artifact.
     pub file: String,
-    /// Its number in the file, from 1, not counting a header.
+    /// Its number there, from 1, not counting a header.
     pub row: u64,
     /// The value found there.
     pub value: String,
@@ -84,4 +110,16 @@ pub struct Anomalies {
     pub version: u32,
     /// By split name; a split without anomalies has an empty list.
     pub splits: BTreeMap<String, Vec<Anomaly>>,
+}
+
+impl Anomalies {
+    /// Every anomaly with the name of its split.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Anomaly)> {
+        self.splits.iter().flat_map(|(split, list)| list.iter().map(move |anomaly| (split.as_str(), anomaly)))
+    }
+
+    /// How many anomalies have `severity`.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.iter().filter(|(_, anomaly)| anomaly.severity == severity).count()
+    }
 }

@@ -29,7 +29,7 @@ pub use progress::{NoProgress, Progress};
 pub use schema::{Domain, Feature, FeatureType, Lifecycle, Presence, Schema, ValueCount};
 pub use signature::{DataType, Signature, TensorSpec};
 pub use statistics::{
-    Bucket, CommonStatistics, DatasetStatistics, FeatureStatistics, Histogram, NumericStatistics, RankBucket,
-    SplitStatistics, StringStatistics, ValueFrequency,
+    BooleanStatistics, Bucket, CommonStatistics, DatasetStatistics, FeatureStatistics, Histogram, NumericStatistics,
+    RankBucket, SplitStatistics, StringStatistics, ValueCounts, ValueFrequency,
 };
 pub use table::{SummaryTable, Tone};

@@ -49,6 +49,9 @@ pub struct FeatureStatistics {
     /// For text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub string: Option<StringStatistics>,
+    /// For true and false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boolean: Option<BooleanStatistics>,
 }
 
 /// Counts that every type has. All exact.
@@ -68,6 +71,27 @@ pub struct CommonStatistics {
     pub tot_num_values: u64,
 }
 
+impl CommonStatistics {
+    /// Examples with and without a value.
+    pub fn num_examples(&self) -> u64 {
+        self.num_non_missing + self.num_missing
+    }
+
+    /// Share of examples without a value, from 0 to 1; 0 where there are no examples.
+    pub fn missing_fraction(&self) -> f64 {
+        share(self.num_missing, self.num_examples())
+    }
+
+    /// Share of examples with a value, from 0 to 1; 0 where there are no examples.
+    pub fn present_fraction(&self) -> f64 {
+        share(self.num_non_missing, self.num_examples())
+    }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
 /// For numbers. NaN and infinities are counted apart and enter neither moments nor histograms.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct NumericStatistics {
@@ -77,19 +101,32 @@ pub struct NumericStatistics {
     pub std_dev: f64,
     /// Values equal to zero.
     pub num_zeros: u64,
+    /// Finite values below zero.
+    #[serde(default)]
+    pub num_negative: u64,
     /// Values that are not a number.
     pub num_nan: u64,
     /// Infinite values.
     pub num_inf: u64,
     /// Smallest finite value.
     pub min: f64,
-    /// Median, within the rank error of the sketch.
+    /// Median. Exact (the mean of the two middle values of an even number) while `rank_error` is 0, otherwise
+    /// within that rank error.
     pub median: f64,
     /// Largest finite value.
     pub max: f64,
-    /// Buckets of equal width.
+    /// Distinct finite values, where there are few enough to have counted each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct: Option<u64>,
+    /// Largest possible error of a rank behind `median` and `quantiles`, as a share of the finite values. A bound
+    /// that always holds, not a likelihood; 0 means exact.
+    #[serde(default)]
+    pub rank_error: f64,
+    /// Buckets of equal width. Counts are exact; where the distinct values are too many to count each, inner edges are moved to the
+    /// nearest line of a fine grid so that they are.
     pub histogram: Histogram,
-    /// Buckets of equal share.
+    /// Buckets of equal share, counts within `rank_error`. A value so frequent that it would fill a bucket of its
+    /// own has one, with `low` equal to `high`; the next bucket then begins just above it.
     pub quantiles: Histogram,
 }
 
@@ -119,6 +156,9 @@ pub struct StringStatistics {
     /// `unique` is an estimate of a sketch rather than a count.
     #[serde(default)]
     pub unique_is_estimate: bool,
+    /// Values that occur once. 0 where `values` is absent.
+    #[serde(default)]
+    pub num_singletons: u64,
     /// Mean length in characters.
     pub avg_length: f64,
     /// Shortest value in characters.
@@ -127,8 +167,12 @@ pub struct StringStatistics {
     pub max_length: u64,
     /// The most frequent values, by count descending, ties in reverse lexicographic order.
     pub top_values: Vec<ValueFrequency>,
-    /// Frequency by rank.
-    pub rank_histogram: Vec<RankBucket>,
+    /// By how much a frequency of `top_values` may be too low. 0 means exact.
+    #[serde(default)]
+    pub frequency_error: u64,
+    /// How often each value occurs, in the order of `top_values`, where the distinct values are few enough to have counted each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValueCounts>,
     /// Values that are not UTF-8.
     #[serde(default)]
     pub invalid_utf8_count: u64,
@@ -141,6 +185,90 @@ pub struct ValueFrequency {
     pub value: String,
     /// How often it occurs.
     pub frequency: u64,
+}
+
+impl StringStatistics {
+    /// Frequency by rank in at most `buckets` buckets of equally many ranks, from the values that were counted.
+    pub fn rank_histogram(&self, buckets: usize) -> Vec<RankBucket> {
+        let counted: Vec<(&str, u64)> = match &self.values {
+            Some(values) => values.iter().collect(),
+            None => self.top_values.iter().map(|top| (top.value.as_str(), top.frequency)).collect(),
+        };
+        let width = counted.len().div_ceil(buckets.max(1)).max(1);
+        counted
+            .chunks(width)
+            .enumerate()
+            .map(|(index, chunk)| RankBucket {
+                low_rank: (index * width) as u64,
+                high_rank: (index * width + chunk.len() - 1) as u64,
+                label: chunk.first().map(|first| first.0.to_owned()).unwrap_or_default(),
+                count: chunk.iter().map(|value| value.1 as f64).sum(),
+            })
+            .collect()
+    }
+}
+
+/// For true and false. Exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BooleanStatistics {
+    /// Values that are true.
+    pub num_true: u64,
+    /// Values that are false.
+    pub num_false: u64,
+}
+
+/// How often each value occurs: an ordered map, written as one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ValueCounts(Vec<(String, u64)>);
+
+impl ValueCounts {
+    /// The counts in the order given.
+    pub fn new(counts: Vec<(String, u64)>) -> Self {
+        Self(counts)
+    }
+
+    /// Values with their counts, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, u64)> {
+        self.0.iter().map(|(value, count)| (value.as_str(), *count))
+    }
+
+    /// Number of distinct values.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// No value at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for ValueCounts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for ValueCounts {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> serde::de::Visitor<'de> for Pairs {
+            type Value = ValueCounts;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map from value to count")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<ValueCounts, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(ValueCounts(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
 }
 
 /// Values of neighbouring ranks.
