@@ -117,6 +117,8 @@ catalogue! {
         "A parameter of a step has a value that cannot work with this data. The message names the parameter and the reason.";
     ProjectExists = "TM1007", Usage, "the folder is not empty",
         "`tidemill init` does not write over what is there. Name another folder, or empty this one.";
+    Abandoned = "TM1008", Environment, "the process ended before its run did",
+        "The process that worked on the run was killed or the machine stopped. Nothing half-written is visible; `tidemill run` goes on where it stopped.";
 
     SourceNotFound = "TM2001", NotFound, "a source file was not found",
         "The path of a source leads to no file. Relative paths start at the folder of the pipeline file.";

@@ -1,1 +1,31 @@
-//! What happened: runs, executions, artifacts, events, registered models; artifact bytes on disk
+//! What happened: runs, executions, artifacts and the events between them, registered models with their
+//! versions and aliases; and the bytes of artifacts on disk.
+//!
+//! [`MetadataStore`] is the record, with an embedded implementation ([`SqliteStore`]) and one in memory
+//! ([`MemoryStore`]); both pass one conformance suite. [`ArtifactStore`] holds the bytes, named by their
+//! digest. [`RunLock`] keeps two runs of one pipeline apart.
+//!
+//! Bytes come first: an artifact is committed to the [`ArtifactStore`], then recorded in the
+//! [`MetadataStore`] in the same transaction that completes its execution. A process killed in between leaves
+//! a folder that nothing refers to and that the next run reuses.
+
+mod artifact;
+mod error;
+mod execution;
+mod id;
+mod lineage;
+mod millis;
+mod registry;
+mod run;
+mod store;
+
+pub use artifact::{Artifact, ArtifactFilter, ArtifactRecord, ArtifactState, Direction, Event, NewArtifact, Producer};
+pub use error::StoreError;
+pub use execution::{Completed, Execution, ExecutionError, ExecutionRecord, ExecutionState, NewExecution};
+pub use id::{ArtifactId, ExecutionId, RunId};
+pub use lineage::{LineageDirection, LineageGraph};
+pub use registry::{
+    Alias, AliasMove, ModelRecord, ModelVersion, Mover, NewVersion, RegisteredModel, RegisteredVersion, VersionSpec,
+};
+pub use run::{NewRun, Run, RunFilter, RunState};
+pub use store::MetadataStore;

@@ -1,0 +1,53 @@
+//! Times as they are stored and shown: RFC 3339, UTC, always three digits of a second, so that text sorts as time.
+
+use jiff::{Timestamp, Unit};
+use serde::{Deserialize, Deserializer, Serializer};
+
+/// The time now, cut to the millisecond, so that what is stored reads back equal.
+pub(crate) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(Unit::Millisecond).unwrap_or(now)
+}
+
+/// `2026-01-31T08:00:00.120Z`.
+pub(crate) fn text(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
+pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.3}"))
+}
+
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    Timestamp::deserialize(deserializer)
+}
+
+/// The same for a time that may not have come yet.
+pub(crate) mod option {
+    use super::{Deserialize, Deserializer, Serializer, Timestamp};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => super::serialize(time, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        Option::<Timestamp>::deserialize(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_has_three_digits_always_and_parses_back() {
+        let time: Timestamp = "2026-01-31T08:00:00.12Z".parse().expect("a time");
+        assert_eq!(text(time), "2026-01-31T08:00:00.120Z");
+        let now = now();
+        assert_eq!(text(now).parse::<Timestamp>().expect("a time"), now);
+        assert_eq!(text(now).len(), 24);
+    }
+}

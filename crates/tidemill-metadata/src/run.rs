@@ -1,0 +1,102 @@
+//! Runs: one invocation of a pipeline each.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::RunId;
+use crate::error::{StoreError, unknown_state};
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RunState {
+    /// Its process is at work, or died without a word (see [`recover`](crate::MetadataStore::recover)).
+    Running,
+    /// Every step is done and every verdict is yes.
+    Complete,
+    /// The work was done and a verdict is no: an anomaly, a model not blessed.
+    Rejected,
+    /// A step failed, or the process died.
+    Failed,
+    /// Somebody stopped it.
+    Canceled,
+}
+
+impl RunState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Running, Self::Complete, Self::Rejected, Self::Failed, Self::Canceled];
+
+    /// The name used in tables and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Complete => "COMPLETE",
+            Self::Rejected => "REJECTED",
+            Self::Failed => "FAILED",
+            Self::Canceled => "CANCELED",
+        }
+    }
+
+    /// Whether nothing more will happen.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Running)
+    }
+
+    pub(crate) fn from_name(name: &str) -> Result<Self, StoreError> {
+        Self::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| unknown_state("run", name))
+    }
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One invocation of a pipeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// How far it is.
+    pub state: RunState,
+    /// When it began.
+    #[serde(with = "crate::millis")]
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(with = "crate::millis::option")]
+    pub finished_at: Option<Timestamp>,
+    /// Parameters of the pipeline, as given.
+    pub params: Value,
+    /// What was going to be done, as the pipeline's plan prints it.
+    pub plan: Value,
+    /// What came of it, as the runner sums it up at the end.
+    pub summary: Option<Value>,
+    /// The process that does the work.
+    pub pid: u32,
+}
+
+/// A run about to begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Parameters of the pipeline.
+    pub params: Value,
+    /// What is going to be done.
+    pub plan: Value,
+}
+
+/// Which runs to list. The default lists all.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunFilter {
+    /// Only runs of this pipeline.
+    pub pipeline: Option<String>,
+    /// Only runs in this state.
+    pub state: Option<RunState>,
+}

@@ -1,0 +1,116 @@
+//! The record of what happened.
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tidemill_core::Digest;
+
+use crate::{
+    Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, ExecutionError,
+    ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph, ModelRecord, ModelVersion, Mover,
+    NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId, RunState, StoreError, VersionSpec,
+};
+
+/// The record of what happened: runs, executions, artifacts, events, and the model registry.
+///
+/// Every call that writes is one transaction: it happened or it did not. Several processes may use one store at
+/// once. *Newest* means recorded last.
+#[async_trait]
+pub trait MetadataStore: Send + Sync {
+    /// Records a run of this process as RUNNING.
+    async fn create_run(&self, new: NewRun) -> Result<Run, StoreError>;
+
+    /// Ends a RUNNING run. Executions of it that are still RUNNING become CANCELED.
+    ///
+    /// `state` must be final. [`StoreError::Conflict`] if the run is not RUNNING.
+    async fn finish_run(&self, id: &RunId, state: RunState, summary: Value) -> Result<Run, StoreError>;
+
+    /// The run with this id, the only one whose id begins so, or the newest for `last`.
+    async fn run(&self, spec: &str) -> Result<Run, StoreError>;
+
+    /// Runs that the filter admits, newest first.
+    async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, StoreError>;
+
+    /// Marks what dead processes left behind: every RUNNING run of the pipeline, and its RUNNING executions,
+    /// become FAILED with [`Code::Abandoned`](tidemill_core::Code::Abandoned). Returns the runs, oldest first.
+    ///
+    /// The caller holds the pipeline's [`RunLock`](crate::RunLock) and has not yet created a run of its own:
+    /// that is what proves the processes dead, whatever became of their ids.
+    async fn recover(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError>;
+
+    /// Records an execution as RUNNING, with its INPUT events.
+    async fn start_execution(&self, new: NewExecution) -> Result<ExecutionId, StoreError>;
+
+    /// Ends a RUNNING execution as COMPLETE: records the artifacts it wrote and the OUTPUT events.
+    ///
+    /// Returns the artifacts in the order of `outputs`; one that was recorded before (same type and digest)
+    /// comes back as it was recorded. [`StoreError::Conflict`] if the execution is not RUNNING.
+    async fn complete_execution(&self, id: &ExecutionId, done: Completed) -> Result<Vec<Artifact>, StoreError>;
+
+    /// Ends a RUNNING execution as FAILED or CANCELED.
+    async fn fail_execution(
+        &self,
+        id: &ExecutionId,
+        state: ExecutionState,
+        error: ExecutionError,
+    ) -> Result<(), StoreError>;
+
+    /// Records an execution as CACHED: its INPUT events are those of `new`, its outcome and OUTPUT events those
+    /// of `cached_from`, which must be COMPLETE.
+    async fn record_cached(&self, new: NewExecution, cached_from: &ExecutionId) -> Result<ExecutionId, StoreError>;
+
+    /// The newest COMPLETE execution with this fingerprint, of any pipeline.
+    async fn find_cached(&self, fingerprint: &Digest) -> Result<Option<ExecutionRecord>, StoreError>;
+
+    /// The newest COMPLETE or CACHED execution of a step: what a plan compares with to say why the step would run.
+    async fn last_execution(&self, pipeline: &str, step: &str) -> Result<Option<ExecutionRecord>, StoreError>;
+
+    /// Executions of a run, oldest first.
+    async fn executions(&self, run_id: &RunId) -> Result<Vec<ExecutionRecord>, StoreError>;
+
+    /// Events of an execution: INPUT, then OUTPUT, each in the order given when it was recorded.
+    async fn execution_events(&self, id: &ExecutionId) -> Result<Vec<Event>, StoreError>;
+
+    /// The artifact with this id, or the only one whose digest begins so (`Type:digest` narrows it to a type).
+    async fn artifact(&self, spec: &str) -> Result<Artifact, StoreError>;
+
+    /// Artifacts that the filter admits, newest first.
+    async fn artifacts(&self, filter: &ArtifactFilter, limit: usize) -> Result<Vec<ArtifactRecord>, StoreError>;
+
+    /// What an artifact was made of, or what was made of it. One hop leads over an execution to its artifacts.
+    async fn lineage(
+        &self,
+        id: &ArtifactId,
+        direction: LineageDirection,
+        max_hops: u32,
+    ) -> Result<LineageGraph, StoreError>;
+
+    /// The model of this pipeline that was blessed last, other than the one `excluding` names.
+    ///
+    /// A model is blessed by an execution, COMPLETE or CACHED, that reads it as `model`, writes a Blessing and
+    /// whose verdict is yes, provided no other execution of the same run read the model and said no.
+    async fn latest_blessed_model(
+        &self,
+        pipeline: &str,
+        excluding: Option<&Digest>,
+    ) -> Result<Option<Artifact>, StoreError>;
+
+    /// Makes a Model artifact the next version of a registered model, which is created if the name is new.
+    ///
+    /// An artifact that is a version of that model already keeps its number and everything recorded with it.
+    async fn register_version(&self, model: &str, new: NewVersion) -> Result<RegisteredVersion, StoreError>;
+
+    /// Makes an alias stand for a version, and adds the move to the history. Nothing changes if it does already.
+    async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Mover) -> Result<Alias, StoreError>;
+
+    /// Every registered model, by name.
+    async fn models(&self) -> Result<Vec<ModelRecord>, StoreError>;
+
+    /// One registered model.
+    async fn model(&self, name: &str) -> Result<ModelRecord, StoreError>;
+
+    /// One version of a registered model.
+    async fn model_version(&self, model: &str, spec: &VersionSpec) -> Result<ModelVersion, StoreError>;
+
+    /// Every move of every alias of a registered model, newest first.
+    async fn alias_history(&self, model: &str) -> Result<Vec<AliasMove>, StoreError>;
+}
