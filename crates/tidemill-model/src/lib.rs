@@ -1,1 +1,28 @@
-//! The model package: manifest, signatures, transform graph, learner, the row and batch executor
+//! The model package: manifest, signature, transform graph, learner, and the one executor that runs batches and
+//! single rows.
+//!
+//! What runs per request is exactly what ran in training: [`TransformGraph::bind`] resolves names to columns once,
+//! [`BoundGraph::apply`] turns raw columns into a [`FeatureBlock`], [`Learner::predict`] turns that into numbers.
+//! [`Model`] is a package loaded from a folder.
+
+mod block;
+mod error;
+mod expr;
+mod graph;
+mod input;
+mod label;
+mod learner;
+mod model;
+mod package;
+pub mod trees;
+
+pub use block::{FeatureBlock, FeatureKind, FeatureSpec, Task};
+pub use error::ModelError;
+pub use expr::{BoundExpression, Expression, ExpressionError};
+pub use graph::{BoundGraph, Feature, Keys, Node, Scalar, TransformGraph};
+pub use input::{BatchBuilder, InputColumn};
+pub use label::{BoundLabel, LabelSpec};
+pub use learner::Learner;
+pub use model::Model;
+pub use package::{FileEntry, LearnerInfo, Manifest, PackageParts, SampleReport, SampleRow, write_package};
+pub use trees::TreeEnsemble;

@@ -1,0 +1,222 @@
+//! What can go wrong with a graph, a package or a request.
+
+use std::path::PathBuf;
+
+use arrow::error::ArrowError;
+use tidemill_core::{Code, Coded, DataType};
+
+use crate::expr::ExpressionError;
+
+/// What can go wrong with a transform graph, a model package or the rows given to a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The label's expression is wrong or does not fit the columns.
+    #[error("label `{label}`: {source}")]
+    LabelExpression {
+        /// The label's name.
+        label: String,
+        /// What is wrong, and where in the expression.
+        source: ExpressionError,
+    },
+    /// The graph has no label: it was made for serving only.
+    #[error("the transform graph has no label")]
+    NoLabel,
+    /// Rows without a label.
+    #[error("label `{label}` is missing in {count} of {rows} rows, first in row {first_row}")]
+    LabelMissing {
+        /// The label's name.
+        label: String,
+        /// How many rows lack it.
+        count: u64,
+        /// How many rows were looked at.
+        rows: u64,
+        /// The first such row, from 0.
+        first_row: u64,
+    },
+    /// A label that is no finite number.
+    #[error("label `{label}` is {value} in row {row}")]
+    LabelValue {
+        /// The label's name.
+        label: String,
+        /// What it is.
+        value: f64,
+        /// In which row, from 0.
+        row: u64,
+    },
+    /// A feature uses what the label is computed from.
+    #[error("feature `{feature}` uses column `{column}`, from which the label `{label}` is computed")]
+    LabelLeak {
+        /// The feature.
+        feature: String,
+        /// The column.
+        column: String,
+        /// The label.
+        label: String,
+    },
+    /// The steps of a feature do not fit together, or a fitted constant cannot be.
+    #[error("feature `{feature}`: {reason}")]
+    Feature {
+        /// The feature.
+        feature: String,
+        /// Why.
+        reason: String,
+    },
+    /// The data lacks a column that a feature needs.
+    #[error("feature `{feature}` needs column `{column}`, which the data does not have")]
+    ColumnNotFound {
+        /// The feature.
+        feature: String,
+        /// The column.
+        column: String,
+        /// The nearest column the data has.
+        near: Option<String>,
+    },
+    /// A column has another type than the one the feature was fitted on.
+    #[error("feature `{feature}` needs column `{column}` as {expected}, but the data has {actual}")]
+    ColumnType {
+        /// The feature.
+        feature: String,
+        /// The column.
+        column: String,
+        /// The type it was fitted on.
+        expected: DataType,
+        /// The type found.
+        actual: String,
+    },
+    /// A file of a package, or a transform graph, is missing, altered or malformed.
+    #[error("`{}`: {reason}", file.display())]
+    Package {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file is of a newer format than this version reads.
+    #[error("`{}` has format {found}, and this version of Tidemill reads up to {supported}", file.display())]
+    NewerFormat {
+        /// The file.
+        file: PathBuf,
+        /// The format it has.
+        found: u64,
+        /// The newest format known.
+        supported: u32,
+    },
+    /// The bytes are no learner.
+    #[error("the learner is not valid: {reason}")]
+    Learner {
+        /// Why.
+        reason: String,
+    },
+    /// A row of a request is no JSON object.
+    #[error("row {row} is {found}, and an object of features is expected")]
+    RowNotObject {
+        /// Which row, from 0.
+        row: usize,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A request lacks a feature.
+    #[error("row {row} lacks the feature `{feature}` ({datatype})")]
+    InputMissing {
+        /// Which row, from 0.
+        row: usize,
+        /// The feature.
+        feature: String,
+        /// The type it needs.
+        datatype: DataType,
+    },
+    /// A request has a feature the model does not know.
+    #[error("row {row} has the feature `{feature}`, which the model does not know")]
+    InputUnknown {
+        /// Which row, from 0.
+        row: usize,
+        /// The feature.
+        feature: String,
+        /// The nearest feature the model knows.
+        near: Option<String>,
+    },
+    /// A feature of a request has the wrong type.
+    #[error("row {row}, feature `{feature}`: {expected} is expected, and {found} was given")]
+    InputType {
+        /// Which row, from 0.
+        row: usize,
+        /// The feature.
+        feature: String,
+        /// The type it needs.
+        expected: DataType,
+        /// What was given.
+        found: String,
+    },
+    /// The columns of a request differ in length.
+    #[error("feature `{feature}` has {found} values, and {expected} are expected")]
+    InputRows {
+        /// The feature.
+        feature: String,
+        /// Rows of the request.
+        expected: usize,
+        /// Values of the feature.
+        found: usize,
+    },
+    /// A recorded prediction does not come out again.
+    #[error("row {row} of `sample.json` gives {got:?}, and {expected:?} was recorded at training time")]
+    SampleMismatch {
+        /// Which row, from 0.
+        row: usize,
+        /// The recorded prediction.
+        expected: f64,
+        /// The prediction now.
+        got: f64,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried: `read`, `write`.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Arrow refused something that was checked before.
+    #[error("the record batch cannot be used")]
+    Arrow(#[from] ArrowError),
+}
+
+impl Coded for ModelError {
+    fn code(&self) -> Code {
+        match self {
+            Self::LabelExpression { source, .. } => source.code(),
+            Self::LabelMissing { .. } => Code::LabelMissing,
+            Self::LabelValue { .. } => Code::LabelValues,
+            Self::LabelLeak { .. } => Code::LabelLeak,
+            Self::Feature { .. } | Self::NoLabel => Code::TransformGraph,
+            Self::ColumnNotFound { .. } => Code::ColumnNotFound,
+            Self::ColumnType { .. } => Code::ColumnType,
+            Self::Package { .. } | Self::NewerFormat { .. } | Self::Learner { .. } => Code::PackageInvalid,
+            Self::InputMissing { .. } => Code::InputMissing,
+            Self::InputUnknown { .. } => Code::InputUnknown,
+            Self::InputType { .. } => Code::InputType,
+            Self::RowNotObject { .. } | Self::InputRows { .. } => Code::RequestMalformed,
+            Self::SampleMismatch { .. } => Code::SampleMismatch,
+            Self::Io { .. } => Code::Io,
+            Self::Arrow(_) => Code::Internal,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::LabelExpression { source, .. } => source.hint(),
+            Self::ColumnNotFound { near, .. } | Self::InputUnknown { near, .. } => {
+                near.as_ref().map(|near| format!("did you mean `{near}`?"))
+            }
+            Self::LabelLeak { feature, .. } => Some(format!("remove the feature `{feature}`")),
+            Self::LabelMissing { .. } => {
+                Some("drop such rows before ingestion, or make the expression total with `coalesce`".to_owned())
+            }
+            Self::NewerFormat { .. } => Some("use the version of Tidemill that wrote it, or a newer one".to_owned()),
+            Self::InputMissing { .. } => Some("every row needs the features that are not optional".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Rows of a request into a record batch of exactly the columns a model takes.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder,
+};
+use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
+use serde_json::Value;
+use tidemill_core::{DataType, TensorSpec, suggest};
+
+use crate::ModelError;
+
+/// Builds a record batch for a model, column by column or cell by cell.
+///
+/// Get one from [`Model::batch_builder`](crate::Model::batch_builder), find columns with [`index`](Self::index),
+/// push a value a row with [`column`](Self::column), and [`finish`](Self::finish). An optional column that was never
+/// touched is all missing.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    shape: Arc<InputShape>,
+    columns: Vec<Cells>,
+    presence: Presence,
+}
+
+/// What a model takes, prepared once.
+#[derive(Debug)]
+pub(crate) struct InputShape {
+    pub(crate) specs: Vec<TensorSpec>,
+    pub(crate) schema: SchemaRef,
+}
+
+/// Whether a required feature must have a value in every row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Checked,
+    Free,
+}
+
+#[derive(Debug)]
+enum Cells {
+    Bool(BooleanBuilder),
+    Int64(Int64Builder),
+    Fp64(Float64Builder),
+    Text(StringBuilder),
+}
+
+impl InputShape {
+    pub(crate) fn new(specs: &[TensorSpec]) -> Self {
+        let fields: Vec<Field> = specs.iter().map(|s| Field::new(&s.name, arrow_type(s.datatype), true)).collect();
+        Self { specs: specs.to_vec(), schema: Arc::new(Schema::new(fields)) }
+    }
+}
+
+/// The Arrow type that holds a tensor type.
+pub(crate) fn arrow_type(datatype: DataType) -> ArrowType {
+    match datatype {
+        DataType::Bool => ArrowType::Boolean,
+        DataType::Int64 => ArrowType::Int64,
+        DataType::Fp64 => ArrowType::Float64,
+        DataType::Bytes => ArrowType::Utf8,
+    }
+}
+
+impl BatchBuilder {
+    pub(crate) fn new(shape: &Arc<InputShape>, rows: usize, presence: Presence) -> Self {
+        let columns = shape
+            .specs
+            .iter()
+            .map(|spec| match spec.datatype {
+                DataType::Bool => Cells::Bool(BooleanBuilder::with_capacity(rows)),
+                DataType::Int64 => Cells::Int64(Int64Builder::with_capacity(rows)),
+                DataType::Fp64 => Cells::Fp64(Float64Builder::with_capacity(rows)),
+                DataType::Bytes => Cells::Text(StringBuilder::with_capacity(rows, rows * 16)),
+            })
+            .collect();
+        Self { shape: Arc::clone(shape), columns, presence }
+    }
+
+    /// What the columns must be, in order.
+    pub fn specs(&self) -> &[TensorSpec] {
+        &self.shape.specs
+    }
+
+    /// The index of the feature `name`.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.shape.schema.column_with_name(name).map(|(index, _)| index)
+    }
+
+    /// The column at `index`, to push values on. `None` past the last.
+    pub fn column(&mut self, index: usize) -> Option<InputColumn<'_>> {
+        let spec = self.shape.specs.get(index)?;
+        Some(InputColumn { spec, cells: self.columns.get_mut(index)?, presence: self.presence })
+    }
+
+    /// Pushes one row given as a JSON object keyed by feature.
+    ///
+    /// A key that is no feature, a required feature that is absent or null, and a value of the wrong type are errors
+    /// that name the row and the feature.
+    pub fn push_row(&mut self, row: &Value) -> Result<(), ModelError> {
+        let at = self.columns.iter().map(Cells::len).max().unwrap_or(0);
+        let Value::Object(object) = row else {
+            return Err(ModelError::RowNotObject { row: at, found: json_type(row) });
+        };
+        let mut known = 0;
+        for index in 0..self.columns.len() {
+            let name = self.shape.specs[index].name.as_str();
+            let value = object.get(name);
+            known += usize::from(value.is_some());
+            if let Some(mut column) = self.column(index) {
+                column.push_json(value.unwrap_or(&Value::Null))?;
+            }
+        }
+        if known < object.len() {
+            if let Some(unknown) = object.keys().find(|key| self.index(key).is_none()) {
+                return Err(self.unknown(at, unknown));
+            }
+        }
+        Ok(())
+    }
+
+    /// The error for a feature the model does not know, with the nearest one it does.
+    pub fn unknown(&self, row: usize, name: &str) -> ModelError {
+        let near = suggest(name, self.shape.specs.iter().map(|spec| spec.name.as_str())).map(str::to_owned);
+        ModelError::InputUnknown { row, feature: name.to_owned(), near }
+    }
+
+    /// The batch of `rows` rows. A column with fewer or more values is an error, but an optional one with none.
+    pub fn finish(mut self, rows: usize) -> Result<RecordBatch, ModelError> {
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
+        for (spec, cells) in self.shape.specs.iter().zip(&mut self.columns) {
+            let found = cells.len();
+            if found == 0 && rows > 0 {
+                if !spec.optional && self.presence == Presence::Checked {
+                    return Err(missing(spec, 0));
+                }
+                cells.push_nulls(rows);
+            } else if found != rows {
+                return Err(ModelError::InputRows { feature: spec.name.clone(), expected: rows, found });
+            }
+            arrays.push(cells.finish());
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.shape.schema), arrays, &options)?)
+    }
+}
+
+/// One column of a [`BatchBuilder`]: each push is the next row.
+#[derive(Debug)]
+pub struct InputColumn<'a> {
+    spec: &'a TensorSpec,
+    cells: &'a mut Cells,
+    presence: Presence,
+}
+
+impl InputColumn<'_> {
+    /// What the column must be.
+    pub fn spec(&self) -> &TensorSpec {
+        self.spec
+    }
+
+    /// A row without a value. An error where the feature is required.
+    pub fn push_null(&mut self) -> Result<(), ModelError> {
+        if !self.spec.optional && self.presence == Presence::Checked {
+            return Err(missing(self.spec, self.cells.len()));
+        }
+        self.cells.push_nulls(1);
+        Ok(())
+    }
+
+    /// True or false.
+    pub fn push_bool(&mut self, value: bool) -> Result<(), ModelError> {
+        match self.cells {
+            Cells::Bool(cells) => cells.append_value(value),
+            _ => return Err(self.wrong(value.to_string())),
+        }
+        Ok(())
+    }
+
+    /// A whole number; it may stand for a real one.
+    pub fn push_int(&mut self, value: i64) -> Result<(), ModelError> {
+        match self.cells {
+            Cells::Int64(cells) => cells.append_value(value),
+            Cells::Fp64(cells) => cells.append_value(value as f64),
+            _ => return Err(self.wrong(value.to_string())),
+        }
+        Ok(())
+    }
+
+    /// A number. NaN is a missing value. A whole number does not stand for an integer here: `2.0` is no `INT64`.
+    pub fn push_float(&mut self, value: f64) -> Result<(), ModelError> {
+        match self.cells {
+            Cells::Fp64(_) if value.is_nan() => return self.push_null(),
+            Cells::Fp64(cells) => cells.append_value(value),
+            _ => return Err(self.wrong(format!("{value:?}"))),
+        }
+        Ok(())
+    }
+
+    /// Text.
+    pub fn push_str(&mut self, value: &str) -> Result<(), ModelError> {
+        match self.cells {
+            Cells::Text(cells) => cells.append_value(value),
+            _ => return Err(self.wrong(format!("text `{}`", excerpt(value)))),
+        }
+        Ok(())
+    }
+
+    /// A JSON value: a number, text, true, false, or null for missing.
+    ///
+    /// Numbers that JSON cannot write come as the texts `NaN`, `Infinity` and `-Infinity`, for real numbers only.
+    pub fn push_json(&mut self, value: &Value) -> Result<(), ModelError> {
+        match value {
+            Value::Null => self.push_null(),
+            Value::Bool(value) => self.push_bool(*value),
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => self.push_int(whole),
+                (None, Some(real)) if real.is_finite() => self.push_float(real),
+                _ => Err(self.wrong(number.to_string())),
+            },
+            Value::String(text) if self.spec.datatype == DataType::Fp64 => match text.as_str() {
+                "NaN" => self.push_float(f64::NAN),
+                "Infinity" => self.push_float(f64::INFINITY),
+                "-Infinity" => self.push_float(f64::NEG_INFINITY),
+                _ => self.push_str(text),
+            },
+            Value::String(text) => self.push_str(text),
+            Value::Array(_) | Value::Object(_) => Err(self.wrong(json_type(value).to_owned())),
+        }
+    }
+
+    /// The error for a value of the wrong type in the next row; `found` says what it is.
+    pub fn wrong(&self, found: String) -> ModelError {
+        ModelError::InputType {
+            row: self.cells.len(),
+            feature: self.spec.name.clone(),
+            expected: self.spec.datatype,
+            found,
+        }
+    }
+}
+
+impl Cells {
+    fn len(&self) -> usize {
+        use arrow::array::ArrayBuilder as _;
+        match self {
+            Self::Bool(cells) => cells.len(),
+            Self::Int64(cells) => cells.len(),
+            Self::Fp64(cells) => cells.len(),
+            Self::Text(cells) => cells.len(),
+        }
+    }
+
+    fn push_nulls(&mut self, count: usize) {
+        match self {
+            Self::Bool(cells) => cells.append_nulls(count),
+            Self::Int64(cells) => cells.append_nulls(count),
+            Self::Fp64(cells) => cells.append_nulls(count),
+            Self::Text(cells) => cells.append_nulls(count),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Bool(cells) => Arc::new(cells.finish()),
+            Self::Int64(cells) => Arc::new(cells.finish()),
+            Self::Fp64(cells) => Arc::new(cells.finish()),
+            Self::Text(cells) => Arc::new(cells.finish()),
+        }
+    }
+}
+
+fn missing(spec: &TensorSpec, row: usize) -> ModelError {
+    ModelError::InputMissing { row, feature: spec.name.clone(), datatype: spec.datatype }
+}
+
+fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// The first 40 characters of a text, for messages.
+fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,66 @@
+//! `model.json`: what a package holds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tidemill_core::{Digest, Signature};
+
+use crate::{LabelSpec, Task};
+
+/// The manifest of a model package, stored as `model.json`.
+///
+/// It holds no run id, version or time: the same training gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Format of the package.
+    pub format: u32,
+    /// The version of Tidemill that wrote it.
+    pub tidemill: String,
+    /// The model's name.
+    pub name: String,
+    /// The pipeline that made it.
+    pub pipeline: String,
+    /// What it predicts.
+    pub task: Task,
+    /// The label it was trained on.
+    pub label: LabelSpec,
+    /// Raw features in, prediction out.
+    pub signature: Signature,
+    /// What makes the prediction.
+    pub learner: LearnerInfo,
+    /// Rows and metrics of the training.
+    pub training: Value,
+    /// Digest of the schema the data was validated against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_digest: Option<Digest>,
+    /// Every other file of the package by name.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// What makes the prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearnerInfo {
+    /// The kind of learner: `trees`.
+    pub kind: String,
+    /// The library that runs it.
+    pub library: String,
+    /// That library's version.
+    pub library_version: String,
+    /// How many features it takes after the transform.
+    pub features: usize,
+    /// The parameters it was trained with.
+    pub params: Value,
+}
+
+/// A file of a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Digest of its content.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+}
