@@ -1,0 +1,14 @@
+//! Sums of decision trees: what they are, how they are stored, how they run.
+//!
+//! A [`TreeEnsemble`] keeps each tree twice: as [`Node`]s, to be read, encoded and explained, and compiled into one
+//! compact array that both shapes of prediction walk, a single row and a batch.
+
+mod compiled;
+mod encoding;
+mod ensemble;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use ensemble::TreeEnsemble;
+pub use tree::{CategorySet, Node, Rule, Split, Tree};

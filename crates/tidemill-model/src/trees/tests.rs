@@ -1,0 +1,214 @@
+//! The laws of tree ensembles.
+
+use proptest::prelude::*;
+
+use super::{CategorySet, Node, Rule, Split, Tree, TreeEnsemble};
+use crate::{FeatureBlock, Task};
+
+const FEATURES: usize = 5;
+
+fn leaf(value: f64) -> Node {
+    Node::Leaf { value }
+}
+
+fn at_most(feature: u32, threshold: f64, missing_left: bool, left: u32, right: u32) -> Node {
+    Node::Split(Split { feature, rule: Rule::AtMost(threshold), missing_left, left, right })
+}
+
+fn one_of(feature: u32, codes: &[u32], missing_left: bool, left: u32, right: u32) -> Node {
+    let rule = Rule::OneOf(codes.iter().copied().collect());
+    Node::Split(Split { feature, rule, missing_left, left, right })
+}
+
+fn ensemble(nodes: Vec<Node>) -> TreeEnsemble {
+    TreeEnsemble::new(Task::Regression, FEATURES, 0.0, vec![Tree::new(nodes).unwrap()]).unwrap()
+}
+
+fn predict_one(model: &TreeEnsemble, row: &[f64]) -> f64 {
+    let block = FeatureBlock { rows: 1, columns: row.iter().map(|value| vec![*value]).collect() };
+    let mut out = Vec::new();
+    model.predict(&block, &mut out);
+    out[0]
+}
+
+#[test]
+fn a_number_equal_to_the_threshold_goes_left_and_a_missing_one_where_it_is_told() {
+    for missing_left in [true, false] {
+        let model = ensemble(vec![at_most(1, 2.5, missing_left, 1, 2), leaf(-1.0), leaf(1.0)]);
+        assert_eq!(predict_one(&model, &[0.0, 2.5]), -1.0);
+        assert_eq!(predict_one(&model, &[0.0, 2.500_001]), 1.0);
+        assert_eq!(predict_one(&model, &[0.0, f64::INFINITY]), 1.0);
+        assert_eq!(predict_one(&model, &[0.0, f64::NEG_INFINITY]), -1.0);
+        assert_eq!(predict_one(&model, &[0.0, f64::NAN]), if missing_left { -1.0 } else { 1.0 });
+        assert_eq!(predict_one(&model, &[0.0]), if missing_left { -1.0 } else { 1.0 }, "an absent column is missing");
+    }
+}
+
+#[test]
+fn only_whole_codes_of_the_set_go_left() {
+    for missing_left in [true, false] {
+        let model = ensemble(vec![one_of(0, &[0, 3, 200], missing_left, 1, 2), leaf(-1.0), leaf(1.0)]);
+        for code in [0.0, 3.0, 200.0] {
+            assert_eq!(predict_one(&model, &[code]), -1.0, "{code}");
+        }
+        for code in [1.0, 63.0, 64.0, 201.0, 1e300, -1.0, -0.5, 3.5, f64::INFINITY] {
+            assert_eq!(predict_one(&model, &[code]), 1.0, "{code}");
+        }
+        assert_eq!(predict_one(&model, &[f64::NAN]), if missing_left { -1.0 } else { 1.0 });
+    }
+}
+
+#[test]
+fn a_binary_prediction_is_the_logistic_function_of_the_sum() {
+    let stump = |value| Tree::new(vec![leaf(value)]).unwrap();
+    let model = TreeEnsemble::new(Task::Binary, 0, 0.5, vec![stump(1.0), stump(-0.25)]).unwrap();
+    // 1 / (1 + e^-1.25)
+    assert!((predict_one(&model, &[]) - 0.777_299_861_174_691).abs() < 1e-15);
+}
+
+#[test]
+fn malformed_trees_are_refused_with_the_reason() {
+    let refused = |nodes: Vec<Node>| Tree::new(nodes).unwrap_err().to_string();
+    assert!(refused(vec![]).contains("0 nodes"));
+    assert!(refused(vec![at_most(0, 1.0, true, 0, 1), leaf(1.0)]).contains("node 0 has the child 0"));
+    assert!(refused(vec![at_most(0, 1.0, true, 1, 1), leaf(1.0)]).contains("the child 1"));
+    assert!(refused(vec![at_most(0, 1.0, true, 1, 9), leaf(1.0)]).contains("the child 9"));
+    assert!(refused(vec![leaf(1.0), leaf(1.0)]).contains("node 1 has no parent"));
+    assert!(refused(vec![at_most(0, f64::NAN, true, 1, 2), leaf(1.0), leaf(1.0)]).contains("threshold"));
+    assert!(refused(vec![leaf(f64::INFINITY)]).contains("inf"));
+    let far = Tree::new(vec![at_most(7, 1.0, true, 1, 2), leaf(1.0), leaf(1.0)]).unwrap();
+    let error = TreeEnsemble::new(Task::Binary, 7, 0.0, vec![far]).unwrap_err();
+    assert!(error.to_string().contains("tree 0 asks a feature beyond the 7"));
+}
+
+#[test]
+fn an_absurd_size_is_refused_before_memory_is_reserved() {
+    let mut bytes = ensemble(vec![leaf(1.0)]).encode();
+    for at in [20, 24, 28] {
+        let kept: [u8; 4] = bytes[at..at + 4].try_into().unwrap();
+        bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(TreeEnsemble::decode(&bytes).unwrap_err().to_string().contains("are expected"));
+        bytes[at..at + 4].copy_from_slice(&kept);
+    }
+    TreeEnsemble::decode(&bytes).unwrap();
+    bytes[8] = 2;
+    assert!(TreeEnsemble::decode(&bytes).unwrap_err().to_string().contains("format 2"));
+}
+
+#[test]
+fn the_encoding_is_the_documented_one() {
+    let model = ensemble(vec![one_of(3, &[1, 64], true, 1, 2), leaf(-1.0), leaf(0.5)]);
+    let mut expected = b"TMTREES\0".to_vec();
+    for number in [1_u32, 1, FEATURES as u32, 1, 3, 2] {
+        expected.extend(number.to_le_bytes());
+    }
+    expected.extend(0.0_f64.to_le_bytes());
+    for number in [3_u32, 3, u32::MAX, u32::MAX] {
+        expected.extend(number.to_le_bytes());
+    }
+    expected.extend([3, 0, 0]);
+    for number in [1_u32, 0, 0, 2, 0, 0] {
+        expected.extend(number.to_le_bytes());
+    }
+    expected.extend(2_u64.to_le_bytes());
+    for number in [-1.0_f64, 0.5] {
+        expected.extend(number.to_le_bytes());
+    }
+    for word in [2_u64, 1] {
+        expected.extend(word.to_le_bytes());
+    }
+    assert_eq!(model.encode(), expected);
+}
+
+/// A tree grown by splitting, again and again, a leaf chosen by `picks`.
+fn grown(picks: &[(u16, u32, f64, bool, Vec<u32>)]) -> Tree {
+    let mut nodes = vec![leaf(0.125)];
+    for (pick, feature, number, missing_left, codes) in picks {
+        let leaves: Vec<usize> = (0..nodes.len()).filter(|at| matches!(nodes[*at], Node::Leaf { .. })).collect();
+        let at = leaves[*pick as usize % leaves.len()];
+        let (left, right) = (nodes.len() as u32, nodes.len() as u32 + 1);
+        nodes[at] = if codes.is_empty() {
+            at_most(*feature, *number, *missing_left, left, right)
+        } else {
+            one_of(*feature, codes, *missing_left, left, right)
+        };
+        nodes.push(leaf(number * 0.3));
+        nodes.push(leaf(-number));
+    }
+    Tree::new(nodes).unwrap()
+}
+
+fn trees() -> impl Strategy<Value = Vec<Tree>> {
+    let codes = prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(0_u32..150, 1..6)];
+    let pick = (any::<u16>(), 0..FEATURES as u32, -4.0..4.0_f64, any::<bool>(), codes);
+    prop::collection::vec(prop::collection::vec(pick, 0..12), 0..20)
+        .prop_map(|trees| trees.iter().map(|picks| grown(picks)).collect())
+}
+
+fn cell() -> impl Strategy<Value = f64> {
+    prop_oneof![4 => -5.0..5.0_f64, 2 => (0_u32..160).prop_map(f64::from), 1 => Just(f64::NAN), 1 => any::<f64>()]
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_comes_back(trees in trees(), base in -3.0..3.0_f64) {
+        let model = TreeEnsemble::new(Task::Binary, FEATURES, base, trees).unwrap();
+        let bytes = model.encode();
+        let back = TreeEnsemble::decode(&bytes).unwrap();
+        prop_assert_eq!(&back, &model);
+        prop_assert_eq!(back.encode(), bytes);
+    }
+
+    #[test]
+    fn a_row_gives_the_same_bits_alone_and_in_a_batch_and_by_definition(
+        trees in trees(),
+        rows in prop::collection::vec(prop::collection::vec(cell(), FEATURES), 1..40),
+        copies in 1..40_usize,
+    ) {
+        let model = TreeEnsemble::new(Task::Binary, FEATURES, 0.1, trees).unwrap();
+        let count = rows.len() * copies;
+        let columns = (0..FEATURES).map(|f| (0..count).map(|r| rows[r % rows.len()][f]).collect()).collect();
+        let block = FeatureBlock { rows: count, columns };
+        let mut batch = Vec::new();
+        model.predict(&block, &mut batch);
+        for (at, row) in rows.iter().enumerate() {
+            let alone = predict_one(&model, row);
+            let score = model.trees().iter().fold(model.base_score(), |sum, tree| sum + tree.value(row));
+            prop_assert_eq!(alone.to_bits(), (1.0 / (1.0 + (-score).exp())).to_bits());
+            for copy in 0..copies {
+                prop_assert_eq!(batch[copy * rows.len() + at].to_bits(), alone.to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(TreeEnsemble::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic(
+        trees in trees(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in any::<prop::sample::Index>(),
+        cells in prop::collection::vec(cell(), FEATURES),
+    ) {
+        let mut bytes = TreeEnsemble::new(Task::Regression, FEATURES, 0.0, trees).unwrap().encode();
+        prop_assert!(TreeEnsemble::decode(&bytes[..cut.index(bytes.len())]).is_err());
+        for (at, value) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Ok(model) = TreeEnsemble::decode(&bytes) {
+            predict_one(&model, &cells);
+        }
+    }
+
+    #[test]
+    fn a_category_set_holds_exactly_its_codes(codes in prop::collection::btree_set(0_u32..1000, 0..20)) {
+        let set: CategorySet = codes.iter().copied().collect();
+        prop_assert_eq!(set.codes().collect::<Vec<_>>(), codes.iter().copied().collect::<Vec<_>>());
+        prop_assert!((0..1000).all(|code| set.contains(code) == codes.contains(&code)));
+        prop_assert_eq!(CategorySet::from_words(set.words().to_vec()), set);
+    }
+}
