@@ -10,20 +10,24 @@
 //! a folder that nothing refers to and that the next run reuses.
 
 mod artifact;
+mod bytes;
 mod error;
 mod execution;
 mod id;
 mod lineage;
+mod lock;
 mod millis;
 mod registry;
 mod run;
 mod store;
 
 pub use artifact::{Artifact, ArtifactFilter, ArtifactRecord, ArtifactState, Direction, Event, NewArtifact, Producer};
+pub use bytes::{ArtifactStore, Staged, StoredArtifact};
 pub use error::StoreError;
 pub use execution::{Completed, Execution, ExecutionError, ExecutionRecord, ExecutionState, NewExecution};
 pub use id::{ArtifactId, ExecutionId, RunId};
 pub use lineage::{LineageDirection, LineageGraph};
+pub use lock::RunLock;
 pub use registry::{
     Alias, AliasMove, ModelRecord, ModelVersion, Mover, NewVersion, RegisteredModel, RegisteredVersion, VersionSpec,
 };

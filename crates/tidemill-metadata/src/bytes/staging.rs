@@ -1,0 +1,93 @@
+//! Folders that artifacts are written in before they are visible.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::StoreError;
+
+/// A folder that an artifact is written in. Nobody else sees it; dropping it removes it.
+#[derive(Debug)]
+pub struct Staged {
+    path: PathBuf,
+    lock_path: PathBuf,
+    /// Locked while the artifact is being written, so that a sweep knows it from a leftover.
+    _lock: File,
+}
+
+impl Staged {
+    pub(super) fn create(staging: &Path) -> Result<Self, StoreError> {
+        loop {
+            let path = staging.join(uuid::Uuid::now_v7().to_string());
+            let lock_path = path.with_extension("lock");
+            let lock = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&lock_path)
+                .map_err(|error| StoreError::unavailable(&lock_path, error))?;
+            lock.lock().map_err(|error| StoreError::unavailable(&lock_path, error))?;
+            // A sweep may have found the file before it was locked, and removed it.
+            if !lock_path.exists() {
+                continue;
+            }
+            fs::create_dir(&path).map_err(|error| StoreError::unavailable(&path, error))?;
+            return Ok(Self { path, lock_path, _lock: lock });
+        }
+    }
+
+    /// The folder to write into.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // The folder is gone already if the artifact was committed. What cannot be removed now is swept later.
+        let _ = fs::remove_dir_all(&self.path);
+        let _ = fs::remove_file(self.path.with_extension("files"));
+        let _ = fs::remove_file(&self.lock_path);
+    }
+}
+
+/// Removes every folder whose lock nobody holds.
+pub(super) fn sweep(staging: &Path) -> Result<usize, StoreError> {
+    let failed = |error| StoreError::unavailable(staging, error);
+    let mut folders = 0;
+    for entry in fs::read_dir(staging).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let lock_path = path.with_extension("lock");
+        let lock = match File::open(&lock_path) {
+            Ok(lock) => lock,
+            // Its writer finished between the listing and now, or somebody removed the lock by hand.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                folders += usize::from(remove(&path)?);
+                continue;
+            }
+            Err(error) => return Err(StoreError::unavailable(&lock_path, error)),
+        };
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => continue,
+            Err(TryLockError::Error(error)) => return Err(StoreError::unavailable(&lock_path, error)),
+        }
+        // The lock file last: until it is gone, the next sweep finds the rest.
+        folders += usize::from(remove(&lock_path.with_extension(""))?);
+        remove(&lock_path)?;
+        remove(&path)?;
+    }
+    Ok(folders)
+}
+
+/// Removes a file or folder; false if there was none.
+pub(super) fn remove(path: &Path) -> Result<bool, StoreError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::unavailable(path, error)),
+    }
+}
