@@ -15,3 +15,8 @@ pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use source::{ReadOptions, open_table};
 pub use write::write_table;
+
+// Knowing: statistics.
+mod statistics;
+
+pub use statistics::{DatasetAccumulator, StatisticsError, compute_statistics};
