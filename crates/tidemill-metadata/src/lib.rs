@@ -18,7 +18,9 @@ mod lineage;
 mod lock;
 mod millis;
 mod registry;
+mod rules;
 mod run;
+mod sqlite;
 mod store;
 
 pub use artifact::{Artifact, ArtifactFilter, ArtifactRecord, ArtifactState, Direction, Event, NewArtifact, Producer};
@@ -32,4 +34,5 @@ pub use registry::{
     Alias, AliasMove, ModelRecord, ModelVersion, Mover, NewVersion, RegisteredModel, RegisteredVersion, VersionSpec,
 };
 pub use run::{NewRun, Run, RunFilter, RunState};
+pub use sqlite::{SCHEMA_VERSION, SqliteStore};
 pub use store::MetadataStore;

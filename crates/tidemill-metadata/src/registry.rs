@@ -122,6 +122,34 @@ pub struct ModelRecord {
     pub aliases: Vec<Alias>,
 }
 
+impl ModelRecord {
+    /// The version meant, or an error that names the model.
+    pub fn version(&self, spec: &VersionSpec) -> Result<&ModelVersion, StoreError> {
+        let number = match spec {
+            VersionSpec::Latest => self.versions.last().map(|version| version.version),
+            VersionSpec::Number(number) => Some(*number),
+            VersionSpec::Alias(name) => {
+                self.aliases.iter().find(|alias| alias.alias == *name).map(|alias| alias.version)
+            }
+        };
+        number
+            .and_then(|number| self.versions.iter().find(|version| version.version == number))
+            .ok_or_else(|| no_version(self, spec))
+    }
+}
+
+/// The model has no such version or alias.
+pub(crate) fn no_version(record: &ModelRecord, spec: &VersionSpec) -> StoreError {
+    let model = &record.model.name;
+    match spec {
+        VersionSpec::Alias(alias) => {
+            let known: Vec<String> = record.aliases.iter().map(|known| format!("{model}@{}", known.alias)).collect();
+            StoreError::not_found("alias", &format!("{model}@{alias}"), known.iter().map(String::as_str))
+        }
+        _ => StoreError::not_found("model version", &format!("{model}:{spec}"), []),
+    }
+}
+
 /// Which version of a model: `latest`, a number, or an alias with or without `@`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionSpec {

@@ -1,0 +1,95 @@
+//! Rules that every implementation of the store follows.
+
+use std::collections::HashSet;
+
+use tidemill_core::{ArtifactType, Code};
+
+use crate::{Artifact, ExecutionError, ExecutionState, RunState, StoreError};
+
+/// Refuses two inputs or outputs of one key.
+pub(crate) fn check_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), StoreError> {
+    let mut seen = HashSet::new();
+    match keys.into_iter().find(|key| !seen.insert(*key)) {
+        Some(key) => Err(StoreError::Conflict(format!("key `{key}` is given twice for one execution"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to end a run without an end.
+pub(crate) fn check_run_end(state: RunState) -> Result<(), StoreError> {
+    if state.is_final() { Ok(()) } else { Err(StoreError::Conflict(format!("a run cannot end as {state}"))) }
+}
+
+/// Refuses to fail an execution with a state that is no failure.
+pub(crate) fn check_failure(state: ExecutionState) -> Result<(), StoreError> {
+    match state {
+        ExecutionState::Failed | ExecutionState::Canceled => Ok(()),
+        _ => Err(StoreError::Conflict(format!("an execution cannot fail as {state}"))),
+    }
+}
+
+/// Refuses to change what has ended.
+pub(crate) fn not_running(kind: &str, id: &str, state: &str) -> StoreError {
+    StoreError::Conflict(format!("{kind} `{id}` is {state}, not RUNNING"))
+}
+
+/// Only what is COMPLETE can be taken from the cache.
+pub(crate) fn not_complete(id: &str, state: ExecutionState) -> StoreError {
+    StoreError::Conflict(format!("execution `{id}` is {state}, not COMPLETE: its outputs cannot be taken"))
+}
+
+/// Only models have versions.
+pub(crate) fn not_a_model(id: &str, artifact_type: ArtifactType) -> StoreError {
+    StoreError::Conflict(format!("artifact `{id}` is of type {artifact_type}, not Model"))
+}
+
+/// What is recorded of an execution whose process died.
+pub(crate) fn abandoned(pid: u32) -> ExecutionError {
+    ExecutionError {
+        code: Code::Abandoned,
+        message: format!("process {pid} ended before the step did"),
+        hint: Some("run again: finished steps are taken from the cache".to_owned()),
+        causes: Vec::new(),
+    }
+}
+
+/// What is recorded of an execution that its run did not wait for.
+pub(crate) fn left_behind() -> ExecutionError {
+    ExecutionError {
+        code: Code::Canceled,
+        message: "the run ended before the step did".to_owned(),
+        hint: None,
+        causes: Vec::new(),
+    }
+}
+
+/// Which artifact is meant: an id or the start of a digest, perhaps after `Type:`.
+pub(crate) fn artifact_spec(spec: &str) -> (Option<ArtifactType>, String) {
+    match spec.split_once(':') {
+        Some((name, rest)) if name.parse::<ArtifactType>().is_ok() => (name.parse().ok(), rest.to_lowercase()),
+        _ => (None, spec.to_lowercase()),
+    }
+}
+
+/// The only one of those found; `others` are names to suggest where there is none.
+pub(crate) fn only<T>(
+    kind: &'static str,
+    spec: &str,
+    mut found: Vec<T>,
+    name: impl Fn(&T) -> String,
+    others: impl IntoIterator<Item = String>,
+) -> Result<T, StoreError> {
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => {
+            let others: Vec<String> = others.into_iter().collect();
+            Err(StoreError::not_found(kind, spec, others.iter().map(String::as_str)))
+        }
+        _ => Err(StoreError::Ambiguous { kind, name: spec.to_owned(), fits: found.iter().take(5).map(name).collect() }),
+    }
+}
+
+/// An artifact as `artifact_spec` reads it.
+pub(crate) fn artifact_name(artifact: &Artifact) -> String {
+    format!("{}:{}", artifact.artifact_type, artifact.digest.short())
+}

@@ -1,0 +1,195 @@
+//! The store in one SQLite file.
+
+mod artifacts;
+mod executions;
+mod lineage;
+mod open;
+mod registry;
+mod rows;
+mod runs;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use tidemill_core::Digest;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{
+    Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, ExecutionError,
+    ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph, MetadataStore, ModelRecord,
+    ModelVersion, Mover, NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId, RunState,
+    StoreError, VersionSpec,
+};
+pub use open::SCHEMA_VERSION;
+
+/// The store in one SQLite file: `.tidemill/metadata.db`.
+///
+/// ```text
+/// .tidemill/
+/// ├── metadata.db         the tables of `migrations/`; `PRAGMA user_version` is the schema version
+/// ├── metadata.db-wal     the write-ahead log, folded into the file when the last process closes it
+/// ├── metadata.db-shm     the index of that log
+/// └── metadata.lock       locked by the process that makes or upgrades the file
+/// ```
+///
+/// Any number of processes may use the file at once. A writer takes SQLite's write lock before it reads
+/// (`BEGIN IMMEDIATE`) and waits for it up to half a minute, so nobody ever sees "database is locked" in
+/// ordinary use; readers wait for nobody. A transaction outlives the process that committed it; only a loss of
+/// power may take the last ones, whole (WAL with `synchronous = NORMAL`).
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    pool: SqlitePool,
+    /// Writers of this process queue here, in order, rather than in SQLite's polling.
+    writer: Mutex<()>,
+}
+
+/// A transaction that holds the write lock. Dropped without a commit, it never happened.
+struct Write<'a> {
+    tx: Transaction<'static, Sqlite>,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, and makes it first if there is none.
+    ///
+    /// [`StoreError::Version`] if a newer version wrote it.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let pool = open::open(path).await?;
+        Ok(Self { path: path.to_owned(), pool, writer: Mutex::new(()) })
+    }
+
+    /// Closes the store, after the calls under way.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        StoreError::unavailable(&self.path, error)
+    }
+
+    async fn read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.pool.begin().await.map_err(|error| self.failed(error))
+    }
+
+    async fn write(&self) -> Result<Write<'_>, StoreError> {
+        let turn = self.writer.lock().await;
+        let tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))?;
+        Ok(Write { tx, _turn: turn })
+    }
+
+    async fn commit(&self, write: Write<'_>) -> Result<(), StoreError> {
+        write.tx.commit().await.map_err(|error| self.failed(error))
+    }
+}
+
+#[async_trait]
+impl MetadataStore for SqliteStore {
+    async fn create_run(&self, new: NewRun) -> Result<Run, StoreError> {
+        self.insert_run(new).await
+    }
+
+    async fn finish_run(&self, id: &RunId, state: RunState, summary: Value) -> Result<Run, StoreError> {
+        self.end_run(id, state, summary).await
+    }
+
+    async fn run(&self, spec: &str) -> Result<Run, StoreError> {
+        self.find_run(spec).await
+    }
+
+    async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.list_runs(filter, limit).await
+    }
+
+    async fn recover(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError> {
+        self.fail_abandoned(pipeline).await
+    }
+
+    async fn start_execution(&self, new: NewExecution) -> Result<ExecutionId, StoreError> {
+        self.insert_running(new).await
+    }
+
+    async fn complete_execution(&self, id: &ExecutionId, done: Completed) -> Result<Vec<Artifact>, StoreError> {
+        self.complete(id, done).await
+    }
+
+    async fn fail_execution(
+        &self,
+        id: &ExecutionId,
+        state: ExecutionState,
+        error: ExecutionError,
+    ) -> Result<(), StoreError> {
+        self.fail(id, state, &error).await
+    }
+
+    async fn record_cached(&self, new: NewExecution, cached_from: &ExecutionId) -> Result<ExecutionId, StoreError> {
+        self.insert_cached(new, cached_from).await
+    }
+
+    async fn find_cached(&self, fingerprint: &Digest) -> Result<Option<ExecutionRecord>, StoreError> {
+        self.newest_complete(fingerprint).await
+    }
+
+    async fn last_execution(&self, pipeline: &str, step: &str) -> Result<Option<ExecutionRecord>, StoreError> {
+        self.newest_of_step(pipeline, step).await
+    }
+
+    async fn executions(&self, run_id: &RunId) -> Result<Vec<ExecutionRecord>, StoreError> {
+        self.executions_of_run(run_id).await
+    }
+
+    async fn execution_events(&self, id: &ExecutionId) -> Result<Vec<Event>, StoreError> {
+        self.events_of(id).await
+    }
+
+    async fn artifact(&self, spec: &str) -> Result<Artifact, StoreError> {
+        self.find_artifact(spec).await
+    }
+
+    async fn artifacts(&self, filter: &ArtifactFilter, limit: usize) -> Result<Vec<ArtifactRecord>, StoreError> {
+        self.list_artifacts(filter, limit).await
+    }
+
+    async fn lineage(
+        &self,
+        id: &ArtifactId,
+        direction: LineageDirection,
+        max_hops: u32,
+    ) -> Result<LineageGraph, StoreError> {
+        self.walk(id, direction, max_hops).await
+    }
+
+    async fn latest_blessed_model(
+        &self,
+        pipeline: &str,
+        excluding: Option<&Digest>,
+    ) -> Result<Option<Artifact>, StoreError> {
+        self.newest_blessed(pipeline, excluding).await
+    }
+
+    async fn register_version(&self, model: &str, new: NewVersion) -> Result<RegisteredVersion, StoreError> {
+        self.insert_version(model, new).await
+    }
+
+    async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Mover) -> Result<Alias, StoreError> {
+        self.move_alias(model, alias, version, by).await
+    }
+
+    async fn models(&self) -> Result<Vec<ModelRecord>, StoreError> {
+        self.model_records(None).await
+    }
+
+    async fn model(&self, name: &str) -> Result<ModelRecord, StoreError> {
+        self.find_model(name).await
+    }
+
+    async fn model_version(&self, model: &str, spec: &VersionSpec) -> Result<ModelVersion, StoreError> {
+        self.find_version(model, spec).await
+    }
+
+    async fn alias_history(&self, model: &str) -> Result<Vec<AliasMove>, StoreError> {
+        self.moves_of(model).await
+    }
+}
