@@ -1,5 +1,6 @@
 //! Rows of a request into a record batch of exactly the columns a model takes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -28,6 +29,7 @@ pub struct BatchBuilder {
 pub(crate) struct InputShape {
     pub(crate) specs: Vec<TensorSpec>,
     pub(crate) schema: SchemaRef,
+    by_name: HashMap<String, usize>,
 }
 
 /// Whether a required feature must have a value in every row.
@@ -48,7 +50,8 @@ enum Cells {
 impl InputShape {
     pub(crate) fn new(specs: &[TensorSpec]) -> Self {
         let fields: Vec<Field> = specs.iter().map(|s| Field::new(&s.name, arrow_type(s.datatype), true)).collect();
-        Self { specs: specs.to_vec(), schema: Arc::new(Schema::new(fields)) }
+        let by_name = specs.iter().enumerate().map(|(index, spec)| (spec.name.clone(), index)).collect();
+        Self { specs: specs.to_vec(), schema: Arc::new(Schema::new(fields)), by_name }
     }
 }
 
@@ -84,7 +87,7 @@ impl BatchBuilder {
 
     /// The index of the feature `name`.
     pub fn index(&self, name: &str) -> Option<usize> {
-        self.shape.schema.column_with_name(name).map(|(index, _)| index)
+        self.shape.by_name.get(name).copied()
     }
 
     /// The column at `index`, to push values on. `None` past the last.
@@ -111,10 +114,10 @@ impl BatchBuilder {
                 column.push_json(value.unwrap_or(&Value::Null))?;
             }
         }
-        if known < object.len() {
-            if let Some(unknown) = object.keys().find(|key| self.index(key).is_none()) {
-                return Err(self.unknown(at, unknown));
-            }
+        if known < object.len()
+            && let Some(unknown) = object.keys().find(|key| self.index(key).is_none())
+        {
+            return Err(self.unknown(at, unknown));
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ pub struct BoundLabel {
 impl BoundLabel {
     /// The expression is a condition: the label is 0 or 1 by construction.
     pub fn is_boolean(&self) -> bool {
-        *self.expression.datatype() == ArrowType::Boolean
+        self.expression.datatype() == ArrowType::Boolean
     }
 
     /// The label of every row, `None` where it is null; a NaN counts as null. Booleans are 0 and 1.

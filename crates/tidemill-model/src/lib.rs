@@ -24,5 +24,5 @@ pub use input::{BatchBuilder, InputColumn};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;
 pub use model::Model;
-pub use package::{FileEntry, LearnerInfo, Manifest, PackageParts, SampleReport, SampleRow, write_package};
+pub use package::{FileEntry, LearnerInfo, Manifest, PackageParts, SampleReport, SampleRow, model_card, write_package};
 pub use trees::TreeEnsemble;

@@ -1,27 +1,55 @@
 //! A loaded model package.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{Float64Array, RecordBatch};
+use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use serde_json::Value;
 use tidemill_core::Signature;
 
-use crate::{BatchBuilder, Learner, Manifest, ModelError, SampleReport, SampleRow, TransformGraph};
+use crate::input::{InputShape, Presence};
+use crate::package::{Contents, read_package};
+use crate::{
+    BatchBuilder, BoundGraph, FeatureBlock, Learner, Manifest, ModelError, SampleReport, SampleRow, TransformGraph,
+};
+
+/// Blocks kept for reuse; more than this many threads at once allocate anew.
+const BLOCKS_MAX: usize = 64;
+/// A larger block is not kept.
+const BLOCK_ROWS_MAX: usize = 65_536;
 
 /// A model package loaded from a folder, ready to predict. Shared freely between threads.
 #[derive(Debug)]
 pub struct Model {
     manifest: Manifest,
-    graph: TransformGraph,
-    learner: Learner,
     sample: Vec<SampleRow>,
+    output: SchemaRef,
+    predictor: Predictor,
 }
 
-#[allow(clippy::unused_self, clippy::needless_pass_by_value)]
+/// Graph and learner together: the one way from raw columns to predictions.
+#[derive(Debug)]
+pub(crate) struct Predictor {
+    graph: TransformGraph,
+    learner: Learner,
+    shape: Arc<InputShape>,
+    /// The graph bound to the columns that [`BatchBuilder`] makes.
+    bound: BoundGraph,
+    blocks: Mutex<Vec<FeatureBlock>>,
+}
+
 impl Model {
-    /// Loads a package; its files must be there and unaltered.
+    /// Loads a package. Refused, with the file named: one that is missing, altered, of a newer format, or that does
+    /// not fit the others. The recorded rows are not replayed; see [`replay_sample`](Self::replay_sample).
     pub fn load(dir: impl AsRef<Path>) -> Result<Self, ModelError> {
-        Err(ModelError::Package { file: dir.as_ref().to_owned(), reason: String::new() })
+        let dir = dir.as_ref();
+        let Contents { manifest, graph, learner, sample } = read_package(dir)?;
+        let predictor =
+            Predictor::new(graph, learner).map_err(|reason| ModelError::Package { file: dir.to_owned(), reason })?;
+        let name = manifest.signature.outputs.first().map_or("prediction", |output| output.name.as_str());
+        let output = Arc::new(Schema::new(vec![Field::new(name, ArrowType::Float64, false)]));
+        Ok(Self { manifest, sample, output, predictor })
     }
 
     /// What the package holds.
@@ -36,41 +64,105 @@ impl Model {
 
     /// The transform graph.
     pub fn graph(&self) -> &TransformGraph {
-        &self.graph
+        &self.predictor.graph
     }
 
     /// The learner.
     pub fn learner(&self) -> &Learner {
-        &self.learner
+        &self.predictor.learner
     }
 
-    /// The recorded rows.
+    /// Rows of real input with the predictions made at training time.
     pub fn sample_rows(&self) -> &[SampleRow] {
         &self.sample
     }
 
-    /// A builder for a batch of about `rows` rows.
-    pub fn batch_builder(&self, _rows: usize) -> BatchBuilder {
-        unimplemented!()
+    /// A builder for a batch of about `rows` rows. Its batches take the shortest way through
+    /// [`predict`](Self::predict): nothing is looked up by name.
+    pub fn batch_builder(&self, rows: usize) -> BatchBuilder {
+        self.predictor.builder(rows, Presence::Checked)
     }
 
-    /// JSON objects keyed by feature into a batch, strictly.
-    pub fn batch_from_rows(&self, _rows: &[Value]) -> Result<RecordBatch, ModelError> {
-        unimplemented!()
+    /// JSON objects keyed by feature into a batch, strictly: a feature that is unknown, missing or of the wrong type
+    /// is an error that names the row, from 0, and the feature.
+    pub fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
+        self.predictor.batch_from_rows(rows)
     }
 
-    /// One `Float64` column named by the signature's output.
-    pub fn predict(&self, _batch: &RecordBatch) -> Result<RecordBatch, ModelError> {
-        unimplemented!()
+    /// Predicts every row: one `Float64` column named by the signature's output.
+    ///
+    /// Columns of `batch` are found by name, in any order; others are ignored. A missing value is one the model
+    /// copes with, whether or not the input is optional.
+    pub fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, ModelError> {
+        let values = Float64Array::from(self.predict_values(batch)?);
+        Ok(RecordBatch::try_new(Arc::clone(&self.output), vec![Arc::new(values)])?)
     }
 
-    /// A prediction a row.
-    pub fn predict_values(&self, _batch: &RecordBatch) -> Result<Vec<f64>, ModelError> {
-        unimplemented!()
+    /// As [`predict`](Self::predict), as numbers.
+    pub fn predict_values(&self, batch: &RecordBatch) -> Result<Vec<f64>, ModelError> {
+        self.predictor.predict_values(batch)
     }
 
-    /// Replays the recorded rows; they must give the recorded predictions to the bit.
+    /// Replays the recorded rows, which must give the recorded predictions to the bit.
     pub fn replay_sample(&self) -> Result<SampleReport, ModelError> {
-        unimplemented!()
+        let mut builder = self.predictor.builder(self.sample.len(), Presence::Free);
+        for sample in &self.sample {
+            builder.push_row(&sample.row)?;
+        }
+        let predictions = self.predict_values(&builder.finish(self.sample.len())?)?;
+        for (row, (sample, got)) in self.sample.iter().zip(predictions).enumerate() {
+            if sample.prediction.to_bits() != got.to_bits() {
+                return Err(ModelError::SampleMismatch { row, expected: sample.prediction, got });
+            }
+        }
+        Ok(SampleReport { rows: self.sample.len() })
+    }
+}
+
+impl Predictor {
+    /// Graph and learner, or why they do not fit each other.
+    pub(crate) fn new(graph: TransformGraph, learner: Learner) -> Result<Self, String> {
+        let (given, taken) = (graph.features().len(), learner.feature_count());
+        if given != taken {
+            return Err(format!("the transform graph gives {given} features, and the learner takes {taken}"));
+        }
+        let shape = Arc::new(InputShape::new(graph.inputs()));
+        let bound = graph.bind(&shape.schema).map_err(|error| error.to_string())?;
+        Ok(Self { graph, learner, shape, bound, blocks: Mutex::new(Vec::new()) })
+    }
+
+    fn builder(&self, rows: usize, presence: Presence) -> BatchBuilder {
+        BatchBuilder::new(&self.shape, rows, presence)
+    }
+
+    pub(crate) fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
+        let mut builder = self.builder(rows.len(), Presence::Checked);
+        for row in rows {
+            builder.push_row(row)?;
+        }
+        builder.finish(rows.len())
+    }
+
+    pub(crate) fn predict_values(&self, batch: &RecordBatch) -> Result<Vec<f64>, ModelError> {
+        let other;
+        let bound = if Arc::ptr_eq(batch.schema_ref(), &self.shape.schema) {
+            &self.bound
+        } else {
+            other = self.graph.bind(batch.schema_ref())?;
+            &other
+        };
+        let mut block = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut out = Vec::new();
+        let applied = bound.apply(batch, &mut block);
+        if applied.is_ok() {
+            self.learner.predict(&block, &mut out);
+        }
+        if block.rows <= BLOCK_ROWS_MAX {
+            let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+            if blocks.len() < BLOCKS_MAX {
+                blocks.push(block);
+            }
+        }
+        applied.map(|()| out)
     }
 }

@@ -1,71 +1,76 @@
 //! Row expressions: a small typed language with SQL's syntax and null semantics.
+//!
+//! * **Literals** `1`, `0.2`, `1e3`, `'text'` (a quote inside is doubled), `true`, `false`, `null`.
+//! * **Columns** bare (`trip_miles`) or quoted (`"trip miles"`); case matters. Keywords and functions in any case.
+//! * **Operators**, loosest first: `or` · `and` · `not` · `=` `<>` `!=` `<` `<=` `>` `>=`, `is [not] null`,
+//!   `[not] in (…)`, `[not] between … and …` · `+` `-` · `*` `/` `%` · unary `-`.
+//! * `case when … then … [else …] end`, `case x when … then … [else …] end`.
+//! * **Functions** `abs`, `coalesce`, `least`, `greatest` (both skip nulls), `ln` and `log` (natural), `log10`, `exp`,
+//!   `sqrt`, `round` (half away from zero), `floor`, `ceil`, `lower`, `upper`, `length` (characters).
+//!
+//! **Types** are true and false, whole numbers, real numbers and text. Whole numbers turn into real ones where the two
+//! meet; nothing else converts. `/` is always real division: `1 / 2` is `0.5`. `%` has the sign of the dividend.
+//!
+//! **Null** is a missing value, and a NaN is one too. Any operation on null is null, but `is null`, `coalesce`,
+//! `least`, `greatest`, `case`, and `and`, `or`, `in` where the other side decides (three-valued logic).
+//!
+//! **Evaluation never fails**: where a result does not exist it is null. That is division by zero, a logarithm of a
+//! number that is not positive, the root of a negative number, a whole number beyond 64 bits.
 
-use std::ops::Range;
+mod ast;
+mod bound;
+mod check;
+mod error;
+mod eval;
+mod function;
+mod lexer;
+mod parser;
+#[cfg(test)]
+mod tests;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Schema};
-use tidemill_core::{Code, Coded};
+use std::sync::Arc;
 
-/// What is wrong with an expression, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ExpressionError {
-    message: String,
-    span: Range<usize>,
-    hint: Option<String>,
-}
+use arrow::datatypes::Schema;
 
-impl Coded for ExpressionError {
-    fn code(&self) -> Code {
-        Code::Expression
-    }
+pub use bound::BoundExpression;
+pub use error::ExpressionError;
 
-    fn hint(&self) -> Option<String> {
-        self.hint.clone()
-    }
-}
+use ast::Expr;
 
 /// A parsed expression.
 #[derive(Debug, Clone)]
 pub struct Expression {
-    text: String,
+    text: Arc<str>,
+    root: Arc<Expr>,
 }
 
 impl Expression {
-    /// Parses.
+    /// Parses `text`; an error shows the place.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
-        Ok(Self { text: text.to_owned() })
+        let root = parser::parse(text)?;
+        Ok(Self { text: Arc::from(text), root: Arc::new(root) })
     }
 
-    /// Columns used.
+    /// The text it was parsed from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The columns it uses, each once, in the order they first appear.
     pub fn columns(&self) -> Vec<String> {
-        Vec::new()
+        let mut columns = Vec::new();
+        self.root.visit(&mut |expr| {
+            if let ast::Kind::Column(name) = &expr.kind
+                && !columns.contains(name)
+            {
+                columns.push(name.clone());
+            }
+        });
+        columns
     }
 
-    /// Binds.
-    pub fn bind(&self, _schema: &Schema) -> Result<BoundExpression, ExpressionError> {
-        Err(ExpressionError { message: self.text.clone(), span: 0..0, hint: None })
-    }
-}
-
-/// An expression resolved against a schema.
-#[derive(Debug, Clone)]
-pub struct BoundExpression {
-    datatype: DataType,
-}
-
-impl BoundExpression {
-    /// Its type.
-    pub fn datatype(&self) -> &DataType {
-        &self.datatype
-    }
-
-    pub(crate) fn unsuitable(&self, message: &str) -> ExpressionError {
-        ExpressionError { message: message.to_owned(), span: 0..0, hint: None }
-    }
-
-    /// Evaluates.
-    pub fn evaluate(&self, _batch: &RecordBatch) -> Result<ArrayRef, ExpressionError> {
-        Err(self.unsuitable(""))
+    /// Resolves the columns in `schema` and checks the types.
+    pub fn bind(&self, schema: &Schema) -> Result<BoundExpression, ExpressionError> {
+        check::check(&self.root, schema, &self.text).map(|root| BoundExpression::new(root, Arc::clone(&self.text)))
     }
 }

@@ -104,7 +104,11 @@ fn op(node: &Node) -> Option<Op> {
             Scalar::Text(_) => return None,
         }),
         Node::ZScore { mean, std_dev } => {
-            if std_dev == 0.0 { Op::Shift { mean } } else { Op::ZScore { mean, std_dev } }
+            if std_dev == 0.0 {
+                Op::Shift { mean }
+            } else {
+                Op::ZScore { mean, std_dev }
+            }
         }
         Node::MinMax { min, max, output_min, output_max } => {
             let output_width = output_max - output_min;
@@ -138,9 +142,14 @@ impl Op {
             Self::Sigmoid { output_min, output_width } => {
                 each(values, |x| 1.0 / (1.0 + (-x).exp()) * output_width + output_min);
             }
-            Self::Bucketize(ref boundaries) => each(values, |x| {
-                if x.is_nan() { x } else { boundaries.partition_point(|boundary| *boundary <= x) as f64 }
-            }),
+            Self::Bucketize(ref boundaries) => {
+                each(
+                    values,
+                    |x| {
+                        if x.is_nan() { x } else { boundaries.partition_point(|boundary| *boundary <= x) as f64 }
+                    },
+                );
+            }
             Self::Log => each(values, |x| if x > 0.0 { x.ln() } else { f64::NAN }),
             Self::Log1p => each(values, |x| if x > -1.0 { x.ln_1p() } else { f64::NAN }),
             Self::Clip { min, max } => each(values, |x| {

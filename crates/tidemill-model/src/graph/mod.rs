@@ -204,7 +204,7 @@ fn check_leak(label: &LabelSpec, features: &[Feature]) -> Result<(), ModelError>
     let expression = label.parse()?;
     let columns = expression.columns();
     for feature in features {
-        if feature.column == label.name || columns.iter().any(|column| *column == feature.column) {
+        if feature.column == label.name || columns.contains(&feature.column) {
             return Err(ModelError::LabelLeak {
                 feature: feature.name.clone(),
                 column: feature.column.clone(),

@@ -262,10 +262,10 @@ impl Node {
                         finite(name, *bound)?;
                     }
                 }
-                if let (Some(min), Some(max)) = (min, max) {
-                    if min > max {
-                        return Err("`clip` has bounds in the wrong order".to_owned());
-                    }
+                if let (Some(min), Some(max)) = (min, max)
+                    && min > max
+                {
+                    return Err("`clip` has bounds in the wrong order".to_owned());
                 }
                 number()
             }
@@ -288,4 +288,38 @@ impl Node {
 /// Codes are `u32` and are held exactly in an `f64`; more than 2³¹ of them is a mistake.
 fn code_count(count: u64) -> Result<u32, String> {
     u32::try_from(count).ok().filter(|count| *count <= 1 << 31).ok_or_else(|| format!("{count} codes are too many"))
+}
+
+/// The step and its constants in a few words, for a model card: `z_score (mean 11.7015, deviation 12.2579)`.
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::Impute { value } => write!(f, " {value}"),
+            Self::ZScore { mean, std_dev } => write!(f, " (mean {mean:.6}, deviation {std_dev:.6})"),
+            Self::MinMax { min, max, .. } => write!(f, " ({min} to {max})"),
+            Self::Bucketize { boundaries } => write!(f, " into {}", boundaries.len() + 1),
+            Self::Vocabulary { values, oov_buckets: 0 } | Self::Categorical { values: Some(values) } => {
+                write!(f, " of {}", values.len())
+            }
+            Self::Vocabulary { values, oov_buckets } => write!(f, " of {} and {oov_buckets} for others", values.len()),
+            Self::Clip { min: Some(min), max: Some(max) } => write!(f, " to {min} … {max}"),
+            Self::Clip { min: Some(min), max: None } => write!(f, " to at least {min}"),
+            Self::Clip { min: None, max: Some(max) } => write!(f, " to at most {max}"),
+            Self::Categorical { values: None } | Self::Log | Self::Log1p | Self::Clip { min: None, max: None } => {
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Int(value) => value.fmt(f),
+            Self::Float(value) => value.fmt(f),
+            Self::Text(value) => write!(f, "`{value}`"),
+        }
+    }
 }

@@ -40,8 +40,7 @@ pub(crate) fn read_versioned<T: DeserializeOwned>(bytes: &[u8], path: &Path, sup
     struct Format {
         format: u64,
     }
-    let refuse =
-        |error: serde_json::Error| ModelError::Package { file: path.to_owned(), reason: error.to_string() };
+    let refuse = |error: serde_json::Error| ModelError::Package { file: path.to_owned(), reason: error.to_string() };
     let Format { format: found } = serde_json::from_slice(bytes).map_err(refuse)?;
     if found > u64::from(supported) {
         return Err(ModelError::NewerFormat { file: path.to_owned(), found, supported });

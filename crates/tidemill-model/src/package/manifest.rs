@@ -8,6 +8,15 @@ use tidemill_core::{Digest, Signature};
 
 use crate::{LabelSpec, Task};
 
+/// The format of a package that this version writes, and the newest it reads.
+pub(super) const FORMAT: u32 = 1;
+
+pub(super) const MANIFEST_FILE: &str = "model.json";
+pub(super) const TRANSFORM_FILE: &str = "transform.json";
+pub(super) const LEARNER_FILE: &str = "learner.bin";
+pub(super) const SAMPLE_FILE: &str = "sample.json";
+pub(super) const CARD_FILE: &str = "CARD.md";
+
 /// The manifest of a model package, stored as `model.json`.
 ///
 /// It holds no run id, version or time: the same training gives the same bytes.

@@ -1,11 +1,15 @@
 //! The model package: a folder with everything a model needs.
 
+mod card;
 mod files;
 mod manifest;
+mod read;
 mod sample;
 mod write;
 
-pub(crate) use files::{digest, read_bounded, read_versioned, to_pretty_json, write_file};
+pub use card::model_card;
+pub(crate) use files::{read_bounded, read_versioned, to_pretty_json, write_file};
 pub use manifest::{FileEntry, LearnerInfo, Manifest};
+pub(crate) use read::{Contents, read_package};
 pub use sample::{SampleReport, SampleRow};
 pub use write::{PackageParts, write_package};

@@ -1,13 +1,21 @@
 //! `sample.json`: rows of real input with the predictions made at training time.
 
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tidemill_core::TensorSpec;
+
+use crate::ModelError;
+
+/// More rows are not recorded.
+const ROWS_MAX: usize = 32;
 
 /// One row of real input with its prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleRow {
-    /// The raw features by name, as a request would send them.
+    /// The raw features by name, as a request would send them; null where a value is missing.
     pub row: Value,
     /// What the model said at training time, to the bit.
     pub prediction: f64,
@@ -18,4 +26,69 @@ pub struct SampleRow {
 pub struct SampleReport {
     /// Rows that gave the recorded prediction again.
     pub rows: usize,
+}
+
+/// The content of `sample.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sample {
+    format: u32,
+    pub(super) rows: Vec<SampleRow>,
+}
+
+impl Sample {
+    pub(super) const FORMAT: u32 = 1;
+
+    pub(super) fn new(rows: Vec<Value>, predictions: Vec<f64>) -> Self {
+        let pair = |(row, prediction)| SampleRow { row, prediction };
+        Self { format: Self::FORMAT, rows: rows.into_iter().zip(predictions).map(pair).collect() }
+    }
+}
+
+/// The first rows of `batch` that a request could send, as objects of the `inputs`.
+pub(super) fn input_rows(batch: &RecordBatch, inputs: &[TensorSpec]) -> Result<Vec<Value>, ModelError> {
+    let mut columns = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        columns.push(batch.column_by_name(&input.name).ok_or_else(|| ModelError::ColumnNotFound {
+            feature: input.name.clone(),
+            column: input.name.clone(),
+            near: None,
+        })?);
+    }
+    let mut rows = Vec::new();
+    for row in 0..batch.num_rows() {
+        if rows.len() == ROWS_MAX {
+            break;
+        }
+        let mut object = Map::new();
+        for (input, column) in inputs.iter().zip(&columns) {
+            let value = cell(column, row);
+            if value.is_null() && !input.optional {
+                break;
+            }
+            object.insert(input.name.clone(), value);
+        }
+        if object.len() == inputs.len() {
+            rows.push(Value::Object(object));
+        }
+    }
+    Ok(rows)
+}
+
+fn cell(column: &dyn Array, row: usize) -> Value {
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    match column.data_type() {
+        ArrowType::Boolean => column.as_boolean().value(row).into(),
+        ArrowType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
+        ArrowType::Utf8 => column.as_string::<i32>().value(row).into(),
+        ArrowType::Float64 => match column.as_primitive::<Float64Type>().value(row) {
+            f64::INFINITY => "Infinity".into(),
+            f64::NEG_INFINITY => "-Infinity".into(),
+            // A NaN is a missing value, and JSON has no other way to say it.
+            value => value.into(),
+        },
+        _ => Value::Null,
+    }
 }

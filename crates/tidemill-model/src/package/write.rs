@@ -1,12 +1,18 @@
 //! Writing a package.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
 use serde_json::Value;
-use tidemill_core::Digest;
+use tidemill_core::{DataType, Digest, Signature, TensorSpec};
 
-use crate::{LabelSpec, Learner, Manifest, ModelError, Task, TransformGraph};
+use super::card::model_card;
+use super::files::{digest, to_pretty_json, write_file};
+use super::manifest::{CARD_FILE, FORMAT, LEARNER_FILE, MANIFEST_FILE, SAMPLE_FILE, TRANSFORM_FILE};
+use super::sample::{Sample, input_rows};
+use crate::model::Predictor;
+use crate::{FileEntry, LabelSpec, Learner, LearnerInfo, Manifest, ModelError, Task, TransformGraph};
 
 /// Everything a package is made of.
 #[derive(Debug, Clone)]
@@ -25,19 +31,80 @@ pub struct PackageParts {
     pub learner: Learner,
     /// The parameters it was trained with.
     pub learner_params: Value,
-    /// Rows and metrics of the training: `{ "rows": { "train": 9981 }, "metrics": { "eval": { "auc": 0.95 } } }`.
+    /// Facts of the training, for the manifest and the card: `rows` and `label_mean` by split, `metrics` by split and
+    /// name; other keys are kept and shown as they are.
     pub training: Value,
     /// Digest of the schema the data was validated against.
     pub schema_digest: Option<Digest>,
-    /// Rows of real input; the first 32 that a request could send are kept.
+    /// Rows of real input; the first 32 that a request could send are recorded with their predictions.
     pub sample: RecordBatch,
-    /// `CARD.md`; empty: made from the other parts.
+    /// `CARD.md`; empty: [`model_card`] of the other parts.
     pub card: String,
 }
 
-/// Writes `model.json`, `transform.json`, `learner.bin`, `sample.json` and `CARD.md` into the folder `dir`.
+impl PackageParts {
+    /// What the model takes and gives.
+    pub fn signature(&self) -> Signature {
+        let output = TensorSpec { name: self.task.output_name().to_owned(), datatype: DataType::Fp64, optional: false };
+        Signature { inputs: self.graph.inputs().to_vec(), outputs: vec![output] }
+    }
+}
+
+/// Writes a model package into the folder `dir`, which the caller has made and publishes in one step:
 ///
-/// The manifest is written last. The same parts give the same bytes.
-pub fn write_package(dir: &Path, _parts: &PackageParts) -> Result<Manifest, ModelError> {
-    Err(ModelError::Package { file: dir.to_owned(), reason: String::new() })
+/// ```text
+/// model.json      manifest: signature, label, learner, training facts, digest of every other file; written last
+/// transform.json  the fitted transform graph
+/// learner.bin     the fitted learner
+/// sample.json     up to 32 rows of real input with their predictions
+/// CARD.md         the model card
+/// ```
+///
+/// The same parts give the same bytes. Parts that do not fit each other are an error.
+pub fn write_package(dir: &Path, parts: &PackageParts) -> Result<Manifest, ModelError> {
+    let refuse = |file: &str, reason: String| ModelError::Package { file: dir.join(file), reason };
+    if parts.learner.task() != parts.task {
+        return Err(refuse(LEARNER_FILE, format!("the learner is for {}", parts.learner.task())));
+    }
+    let predictor =
+        Predictor::new(parts.graph.clone(), parts.learner.clone()).map_err(|reason| refuse(LEARNER_FILE, reason))?;
+    let rows = input_rows(&parts.sample, parts.graph.inputs())?;
+    let predictions = predictor.predict_values(&predictor.batch_from_rows(&rows)?)?;
+    if let Some(bad) = predictions.iter().find(|prediction| !prediction.is_finite()) {
+        return Err(refuse(SAMPLE_FILE, format!("a row of real input gives the prediction {bad}")));
+    }
+    let card = if parts.card.is_empty() { model_card(parts) } else { parts.card.clone() };
+
+    let contents = [
+        (TRANSFORM_FILE, parts.graph.to_json()),
+        (LEARNER_FILE, parts.learner.encode()),
+        (SAMPLE_FILE, to_pretty_json(&Sample::new(rows, predictions))),
+        (CARD_FILE, card.into_bytes()),
+    ];
+    let mut files = BTreeMap::new();
+    for (name, bytes) in &contents {
+        write_file(&dir.join(name), bytes)?;
+        files.insert((*name).to_owned(), FileEntry { digest: digest(bytes), bytes: bytes.len() as u64 });
+    }
+    let manifest = Manifest {
+        format: FORMAT,
+        tidemill: env!("CARGO_PKG_VERSION").to_owned(),
+        name: parts.name.clone(),
+        pipeline: parts.pipeline.clone(),
+        task: parts.task,
+        label: parts.label.clone(),
+        signature: parts.signature(),
+        learner: LearnerInfo {
+            kind: parts.learner.kind().to_owned(),
+            library: env!("CARGO_PKG_NAME").to_owned(),
+            library_version: env!("CARGO_PKG_VERSION").to_owned(),
+            features: parts.learner.feature_count(),
+            params: parts.learner_params.clone(),
+        },
+        training: parts.training.clone(),
+        schema_digest: parts.schema_digest.clone(),
+        files,
+    };
+    write_file(&dir.join(MANIFEST_FILE), &to_pretty_json(&manifest))?;
+    Ok(manifest)
 }

@@ -1,0 +1,56 @@
+//! The functions of the language.
+
+/// A function by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    Abs,
+    Coalesce,
+    Least,
+    Greatest,
+    Ln,
+    Log10,
+    Exp,
+    Sqrt,
+    Round,
+    Floor,
+    Ceil,
+    Lower,
+    Upper,
+    Length,
+}
+
+const NAMES: [(&str, Function); 16] = [
+    ("abs", Function::Abs),
+    ("coalesce", Function::Coalesce),
+    ("least", Function::Least),
+    ("greatest", Function::Greatest),
+    ("ln", Function::Ln),
+    ("log", Function::Ln),
+    ("log10", Function::Log10),
+    ("exp", Function::Exp),
+    ("sqrt", Function::Sqrt),
+    ("round", Function::Round),
+    ("floor", Function::Floor),
+    ("ceil", Function::Ceil),
+    ("ceiling", Function::Ceil),
+    ("lower", Function::Lower),
+    ("upper", Function::Upper),
+    ("length", Function::Length),
+];
+
+impl Function {
+    /// The function called `name`, in any case.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, function)| *function)
+    }
+
+    /// Every name there is.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(name, _)| *name)
+    }
+
+    /// Takes any number of arguments, at least one; the others take exactly one.
+    pub(super) const fn is_variadic(self) -> bool {
+        matches!(self, Self::Coalesce | Self::Least | Self::Greatest)
+    }
+}

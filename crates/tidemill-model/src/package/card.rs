@@ -1,0 +1,131 @@
+//! `CARD.md`: what a person should know of a model.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::{FeatureKind, PackageParts, Task};
+
+/// A model card in Markdown: what the model predicts and from what, how it was trained, how well it did, its limits.
+pub fn model_card(parts: &PackageParts) -> String {
+    let mut card = format!("# {}\n\n", parts.name);
+    let predicts = match parts.task {
+        Task::Binary => "the probability that",
+        Task::Regression => "the value of",
+    };
+    let label = &parts.label;
+    let _ = writeln!(
+        card,
+        "Predicts {predicts} `{}` {}(`{}`). Made by the pipeline `{}`.\n\nowner: not stated",
+        label.name,
+        if parts.task == Task::Binary { "is true " } else { "" },
+        label.expression,
+        parts.pipeline,
+    );
+    data(&mut card, &parts.training);
+    features(&mut card, parts);
+    let learner = &parts.learner;
+    let _ = writeln!(card, "\n## Learner\n\n`{}` on {} features.", learner.kind(), learner.feature_count());
+    list(&mut card, &parts.learner_params);
+    if let Some(metrics) = parts.training.get("metrics") {
+        card.push_str("\n## Metrics\n");
+        table(&mut card, "metric", metrics);
+    }
+    limits(&mut card, parts);
+    card
+}
+
+fn data(card: &mut String, training: &Value) {
+    card.push_str("\n## Data\n");
+    for (key, title) in [("rows", "Rows"), ("label_mean", "Mean of the label")] {
+        if let Some(Value::Object(splits)) = training.get(key) {
+            let splits: Vec<String> = splits.iter().map(|(split, value)| format!("{split} {}", text(value))).collect();
+            let _ = writeln!(card, "\n{title}: {}.", splits.join(", "));
+        }
+    }
+    if let Value::Object(facts) = training {
+        let rest: serde_json::Map<String, Value> = facts
+            .iter()
+            .filter(|(key, _)| !matches!(key.as_str(), "rows" | "label_mean" | "metrics"))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        list(card, &Value::Object(rest));
+    }
+}
+
+fn features(card: &mut String, parts: &PackageParts) {
+    card.push_str(
+        "\n## Features\n\n| feature | from | type | may be missing | steps | kind |\n|---|---|---|---|---|---|\n",
+    );
+    let graph = &parts.graph;
+    for (definition, spec) in graph.definitions().iter().zip(graph.features()) {
+        let input = graph.inputs().iter().find(|input| input.name == definition.column);
+        let steps: Vec<String> = definition.nodes.iter().map(ToString::to_string).collect();
+        let kind = match spec.kind {
+            FeatureKind::Numeric => "numeric".to_owned(),
+            FeatureKind::Categorical { cardinality } => format!("{cardinality} categories"),
+        };
+        let _ = writeln!(
+            card,
+            "| {} | {} | {} | {} | {} | {kind} |",
+            escape(&definition.name),
+            escape(&definition.column),
+            input.map_or("", |input| input.datatype.oip_name()),
+            if input.is_some_and(|input| input.optional) { "yes" } else { "no" },
+            if steps.is_empty() { "as it is".to_owned() } else { escape(&steps.join(", ")) },
+        );
+    }
+}
+
+fn limits(card: &mut String, parts: &PackageParts) {
+    card.push_str("\n## Limits\n\n");
+    card.push_str("* The model knows the data it was trained on; watch its inputs for drift.\n");
+    card.push_str("* A category not seen in training is treated as the steps above say: an out-of-vocabulary bucket or a missing value.\n");
+    if parts.task == Task::Binary {
+        card.push_str("* A probability is no decision: choose a threshold for the cost of each kind of error.\n");
+    }
+}
+
+/// `{ "train": { "auc": 0.9 } }` as a table with a column for each split.
+fn table(card: &mut String, corner: &str, columns: &Value) {
+    let Value::Object(columns) = columns else { return list(card, columns) };
+    if !columns.values().all(Value::is_object) {
+        return list(card, &Value::Object(columns.clone()));
+    }
+    let names: Vec<&str> = columns.keys().map(String::as_str).collect();
+    let _ = writeln!(card, "\n| {corner} | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));
+    let mut rows: Vec<&String> = Vec::new();
+    for key in columns.values().filter_map(Value::as_object).flat_map(serde_json::Map::keys) {
+        if !rows.contains(&key) {
+            rows.push(key);
+        }
+    }
+    for row in rows {
+        let cells: Vec<String> =
+            columns.values().map(|column| column.get(row).map_or_else(String::new, text)).collect();
+        let _ = writeln!(card, "| {} | {} |", escape(row), cells.join(" | "));
+    }
+}
+
+fn list(card: &mut String, value: &Value) {
+    if let Value::Object(entries) = value {
+        if !entries.is_empty() {
+            card.push('\n');
+        }
+        for (key, value) in entries {
+            let _ = writeln!(card, "* {key}: {}", text(value));
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Text for a cell of a table.
+fn escape(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}

@@ -1,0 +1,81 @@
+//! Reading a package.
+
+use std::path::Path;
+
+use super::files::{digest, read_bounded, read_versioned};
+use super::manifest::{FORMAT, LEARNER_FILE, MANIFEST_FILE, SAMPLE_FILE, TRANSFORM_FILE};
+use super::sample::Sample;
+use crate::{Learner, Manifest, ModelError, SampleRow, TransformGraph};
+
+/// A larger manifest is refused unread.
+const MANIFEST_BYTES_MAX: u64 = 16 << 20;
+/// A package with a larger file is refused.
+const FILE_BYTES_MAX: u64 = 4 << 30;
+
+/// The content of a package whose files are there, unaltered and of a format known.
+pub(crate) struct Contents {
+    pub(crate) manifest: Manifest,
+    pub(crate) graph: TransformGraph,
+    pub(crate) learner: Learner,
+    pub(crate) sample: Vec<SampleRow>,
+}
+
+/// Reads the package in `dir`; an error names the file.
+pub(crate) fn read_package(dir: &Path) -> Result<Contents, ModelError> {
+    let path = dir.join(MANIFEST_FILE);
+    let manifest: Manifest = read_versioned(&read_bounded(&path, MANIFEST_BYTES_MAX)?, &path, FORMAT)?;
+    let refuse = |file: &str, reason: &str| ModelError::Package { file: dir.join(file), reason: reason.to_owned() };
+    for name in [TRANSFORM_FILE, LEARNER_FILE, SAMPLE_FILE] {
+        if !manifest.files.contains_key(name) {
+            return Err(refuse(MANIFEST_FILE, &format!("`{name}` is not among its files")));
+        }
+    }
+    let (mut transform, mut learner, mut sample) = (Vec::new(), Vec::new(), Vec::new());
+    for name in manifest.files.keys() {
+        let bytes = read_listed(dir, &manifest, name)?;
+        match name.as_str() {
+            TRANSFORM_FILE => transform = bytes,
+            LEARNER_FILE => learner = bytes,
+            SAMPLE_FILE => sample = bytes,
+            _ => {}
+        }
+    }
+    let graph = TransformGraph::from_json(&transform, &dir.join(TRANSFORM_FILE))?;
+    let learner = Learner::decode(&learner).map_err(|error| refuse(LEARNER_FILE, &error.to_string()))?;
+    let sample: Sample = read_versioned(&sample, &dir.join(SAMPLE_FILE), Sample::FORMAT)?;
+    if manifest.signature.inputs != graph.inputs() || manifest.signature.outputs.len() != 1 {
+        return Err(refuse(MANIFEST_FILE, "its signature is not that of the transform graph"));
+    }
+    if manifest.task != learner.task() {
+        return Err(refuse(
+            MANIFEST_FILE,
+            &format!("its task is {}, and the learner's is {}", manifest.task, learner.task()),
+        ));
+    }
+    Ok(Contents { manifest, graph, learner, sample: sample.rows })
+}
+
+/// A file of the manifest, with the size and the digest it says.
+fn read_listed(dir: &Path, manifest: &Manifest, name: &str) -> Result<Vec<u8>, ModelError> {
+    let entry = &manifest.files[name];
+    let refuse = |file: &str, reason: String| Err(ModelError::Package { file: dir.join(file), reason });
+    // A name that leads out of the folder must not be followed.
+    if name.is_empty() || name == ".." || name == "." || name.contains(['/', '\\', '\0', ':']) {
+        return refuse(MANIFEST_FILE, format!("it lists a file `{}`", name.escape_debug()));
+    }
+    if entry.bytes > FILE_BYTES_MAX {
+        return refuse(name, format!("the manifest says it has {} bytes, which is too many", entry.bytes));
+    }
+    let path = dir.join(name);
+    if let Ok(metadata) = path.metadata()
+        && metadata.is_file()
+        && metadata.len() != entry.bytes
+    {
+        return refuse(name, format!("it has {} bytes, and the manifest says {}", metadata.len(), entry.bytes));
+    }
+    let bytes = read_bounded(&path, entry.bytes)?;
+    if digest(&bytes) != entry.digest {
+        return refuse(name, "it was altered: its digest is not the one in the manifest".to_owned());
+    }
+    Ok(bytes)
+}
