@@ -8,6 +8,14 @@ use crate::DataError;
 /// Rows of the largest batch that a [`BatchReader`] gives.
 pub const BATCH_ROWS_MAX: usize = 65_536;
 
+/// Cells of a batch, about: wide tables get fewer rows a batch, so that memory stays bounded.
+const BATCH_CELLS: usize = 4 << 20;
+
+/// Rows of a batch of so many columns.
+pub(crate) fn batch_rows(columns: usize) -> usize {
+    (BATCH_CELLS / columns.max(1)).clamp(256, BATCH_ROWS_MAX)
+}
+
 /// Batches of rows in a fixed order, all of one schema.
 ///
 /// Columns are `Int64`, `Float64`, `Utf8` or `Boolean`; null means missing. A batch holds at least one row and at

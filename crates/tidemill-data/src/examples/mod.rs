@@ -1,16 +1,38 @@
 //! The examples artifact: rows in named splits.
 
 mod manifest;
+mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use tidemill_core::{FeatureType, suggest};
 
 pub use manifest::{ColumnInfo, ExamplesManifest, ShardInfo, SourceFile, SplitInfo};
+pub(crate) use writer::ExamplesWriter;
 
+use crate::source::read_parquet;
 use crate::{BatchReader, DataError};
 
+/// The version of the artifact's layout that this code reads and writes.
+const FORMAT_VERSION: u32 = 1;
+
+/// The name of the manifest in the artifact's folder.
+const MANIFEST_FILE: &str = "examples.json";
+
 /// An examples artifact, opened for reading.
+///
+/// ```text
+/// examples.json                          what is here: an ExamplesManifest
+/// Split-train/part-00000-of-00002.parquet
+/// Split-train/part-00001-of-00002.parquet
+/// Split-eval/part-00000-of-00001.parquet
+/// ```
+///
+/// A shard holds at most 1,048,576 rows in row groups of at most 131,072, compressed with Zstandard. Columns are
+/// `Int64`, `Float64`, `Utf8` or `Boolean`, all of them optional. Inside a split, rows keep the order of the source. The
+/// same rows under the same file names give the same bytes in every file.
 #[derive(Debug, Clone)]
 pub struct Examples {
     dir: PathBuf,
@@ -21,7 +43,25 @@ pub struct Examples {
 impl Examples {
     /// Opens the artifact in folder `dir`.
     pub fn open(dir: &Path) -> Result<Self, DataError> {
-        Err(DataError::SourceNotFound { path: dir.to_owned() })
+        let path = dir.join(MANIFEST_FILE);
+        let bytes = std::fs::read(&path).map_err(|error| DataError::unreadable(&path, error))?;
+        let manifest: ExamplesManifest = serde_json::from_slice(&bytes)
+            .map_err(|error| DataError::malformed(&path, Some(error.line() as u64), error.to_string()))?;
+        if manifest.version != FORMAT_VERSION {
+            let message = format!("its version is {}, this program reads version {FORMAT_VERSION}", manifest.version);
+            return Err(DataError::malformed(&path, None, message));
+        }
+        let fields = manifest.columns.iter().map(|column| {
+            let data_type = match column.feature_type {
+                FeatureType::Int => DataType::Int64,
+                FeatureType::Float => DataType::Float64,
+                FeatureType::Bool => DataType::Boolean,
+                FeatureType::String | FeatureType::Bytes => DataType::Utf8,
+            };
+            Field::new(&column.name, data_type, true)
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Ok(Self { dir: dir.to_owned(), manifest, schema })
     }
 
     /// The splits, in the order of the pipeline file.
@@ -41,7 +81,46 @@ impl Examples {
 
     /// The rows of `split`, in the order of the source. `columns` picks columns, in the order given; `None` is all.
     pub fn batches(&self, split: &str, columns: Option<&[&str]>) -> Result<BatchReader, DataError> {
-        let _ = columns;
-        Err(DataError::SplitNotFound { path: self.dir.clone(), split: split.to_owned(), known: Vec::new() })
+        let Some(info) = self.manifest.splits.iter().find(|info| info.name == split) else {
+            return Err(DataError::SplitNotFound {
+                path: self.dir.clone(),
+                split: split.to_owned(),
+                known: self.manifest.splits.iter().map(|info| info.name.clone()).collect(),
+            });
+        };
+        let schema = match columns {
+            None => self.schema.clone(),
+            Some(columns) => Arc::new(self.project(columns)?),
+        };
+        let shards: Vec<PathBuf> = info.shards.iter().map(|shard| self.dir.join(&shard.file)).collect();
+        let shard_schema = schema.clone();
+        let mut shards = shards.into_iter();
+        let mut current = None;
+        let batches = std::iter::from_fn(move || {
+            loop {
+                if let Some(item) = current.as_mut().and_then(Iterator::next) {
+                    return Some(item);
+                }
+                match read_parquet(&shards.next()?, &shard_schema) {
+                    Ok(reader) => current = Some(reader),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        });
+        Ok(BatchReader::new(schema, batches).with_row_count(info.rows))
+    }
+
+    fn project(&self, columns: &[&str]) -> Result<Schema, DataError> {
+        let field = |name: &&str| {
+            self.schema.field_with_name(name).cloned().map_err(|_| {
+                let known = self.schema.fields().iter().map(|field| field.name().as_str());
+                DataError::ColumnNotFound {
+                    path: self.dir.clone(),
+                    column: (*name).to_owned(),
+                    nearest: suggest(name, known).map(str::to_owned),
+                }
+            })
+        };
+        Ok(Schema::new(columns.iter().map(field).collect::<Result<Vec<_>, _>>()?))
     }
 }

@@ -1,15 +1,25 @@
 //! Reading tables as people have them: files of comma-separated values and Parquet, alone, in folders, by glob.
 
+mod convert;
+mod csv;
+mod files;
 mod options;
+mod parquet;
+mod table;
+mod value;
 
 use std::path::Path;
 
-pub use options::ReadOptions;
+pub(crate) use files::format_of;
+pub use options::{Format, ReadOptions};
+pub(crate) use parquet::read as read_parquet;
+pub use table::{Table, TableFile};
 
 use crate::{BatchReader, DataError};
 
 /// Opens one file, a folder of files, or a glob, and decides the type of every column over all its rows.
+///
+/// [`Table`] does the same and can be read more than once.
 pub fn open_table(path: &Path, options: &ReadOptions) -> Result<BatchReader, DataError> {
-    let _ = options;
-    Err(DataError::SourceNotFound { path: path.to_owned() })
+    Table::open(path, options)?.read()
 }

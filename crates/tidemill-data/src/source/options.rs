@@ -2,15 +2,37 @@
 
 use arrow::datatypes::SchemaRef;
 
+/// The format of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Text with one row a line and a delimiter between cells; plain or compressed with gzip.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// The name used in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "CSV",
+            Self::Parquet => "Parquet",
+        }
+    }
+}
+
 /// How to read a table. The default decides everything from the data.
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
+    /// The format; from the extension of each file when absent.
+    pub format: Option<Format>,
     /// Types that columns must have, by name: `Int64`, `Float64`, `Utf8` or `Boolean`. A value that cannot have its
     /// type is an error that names file, line and column. Columns that are not named get their type from the data;
     /// names that the data does not have are an error.
     pub types: Option<SchemaRef>,
     /// The only columns to read, in this order; all when absent.
     pub columns: Option<Vec<String>>,
-    /// What stands between cells of a text file; from the extension when absent (comma, or tab for `.tsv`).
+    /// What stands between cells of a text file: any ASCII character but a quote or a line end; from the extension
+    /// when absent (comma, or tab for `.tsv`).
     pub delimiter: Option<u8>,
 }

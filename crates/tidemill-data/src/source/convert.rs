@@ -1,0 +1,198 @@
+//! From the many types of Arrow to the four of Tidemill.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray, new_null_array,
+};
+use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::datatypes::{
+    DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
+};
+
+use super::value::{parse_bool, parse_float, parse_int};
+
+/// The type that a column of type `from` is read as; `None` where there is none.
+///
+/// * whole numbers → `Int64`; other numbers and decimals → `Float64`; `Boolean` as it is
+/// * text in any encoding, and bytes that are UTF-8 → `Utf8`
+/// * dates, times and timestamps → `Utf8` in ISO 8601 (`2024-02-29`, `2024-02-29T12:00:00`, with `Z` where the
+///   column has a time zone: the moment in UTC)
+/// * a column of nothing but nulls → `Null`, to be decided by other files
+pub(super) fn target(from: &DataType) -> Option<DataType> {
+    use DataType::{
+        Binary, BinaryView, Boolean, Date32, Date64, Decimal32, Decimal64, Decimal128, Decimal256, Dictionary,
+        FixedSizeBinary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8, Null, Time32,
+        Time64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
+    };
+    match from {
+        Null => Some(Null),
+        Boolean => Some(Boolean),
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Some(Int64),
+        Float16 | Float32 | Float64 | Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..) => Some(Float64),
+        Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Some(Utf8),
+        Date32 | Date64 | Time32(_) | Time64(_) | Timestamp(..) => Some(Utf8),
+        Dictionary(_, value) => target(value),
+        _ => None,
+    }
+}
+
+/// The column as its [`target`] type and then as `to`. The error says what does not fit, to follow "column `x`".
+pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
+    let array = natural(array)?;
+    as_type(&array, to)
+}
+
+fn natural(array: &ArrayRef) -> Result<ArrayRef, String> {
+    let from = array.data_type();
+    let target = target(from).ok_or_else(|| format!("has type {from}, which is not read"))?;
+    match from {
+        from if *from == target => Ok(array.clone()),
+        DataType::Dictionary(_, value) => natural(&cast(array, value).map_err(|error| error.to_string())?),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            let bytes = cast(array, &DataType::Binary).map_err(|error| error.to_string())?;
+            let bytes: &BinaryArray = bytes.as_binary();
+            match StringArray::try_from_binary(bytes.clone()) {
+                Ok(text) => Ok(Arc::new(text)),
+                Err(_) => Err("holds bytes that are not UTF-8 text".to_owned()),
+            }
+        }
+        DataType::Timestamp(unit, Some(_)) => {
+            let utc = |array: &ArrayRef| -> ArrayRef {
+                match unit {
+                    TimeUnit::Second => {
+                        Arc::new(array.as_primitive::<TimestampSecondType>().clone().with_timezone("+00:00"))
+                    }
+                    TimeUnit::Millisecond => {
+                        Arc::new(array.as_primitive::<TimestampMillisecondType>().clone().with_timezone("+00:00"))
+                    }
+                    TimeUnit::Microsecond => {
+                        Arc::new(array.as_primitive::<TimestampMicrosecondType>().clone().with_timezone("+00:00"))
+                    }
+                    TimeUnit::Nanosecond => {
+                        Arc::new(array.as_primitive::<TimestampNanosecondType>().clone().with_timezone("+00:00"))
+                    }
+                }
+            };
+            strict_cast(&utc(array), &target)
+        }
+        _ => strict_cast(array, &target),
+    }
+}
+
+/// A cast that fails where a value does not fit, instead of making it null.
+fn strict_cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(array, to, &options).map_err(|error| {
+        let from = array.data_type();
+        format!("of type {from} holds a value that cannot be read as {to}: {error}")
+    })
+}
+
+/// One of the four types (or nulls) as another, where no value loses its meaning.
+fn as_type(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
+    match (array.data_type(), to) {
+        (from, to) if from == to => Ok(array.clone()),
+        (DataType::Null, to) => Ok(new_null_array(to, array.len())),
+        (DataType::Int64, DataType::Float64) | (_, DataType::Utf8) => strict_cast(array, to),
+        (DataType::Float64, DataType::Int64) => {
+            let values = array.as_primitive::<Float64Type>();
+            let whole: Result<Int64Array, f64> =
+                values.iter().map(|value| value.map(whole_number).transpose()).collect();
+            whole.map(|a| Arc::new(a) as ArrayRef).map_err(|v| format!("holds {v}, which is not a whole number"))
+        }
+        (DataType::Utf8, DataType::Int64) => {
+            parsed::<_, Int64Array>(array, parse_int, "a whole number").map(|a| Arc::new(a) as ArrayRef)
+        }
+        (DataType::Utf8, DataType::Float64) => {
+            parsed::<_, Float64Array>(array, parse_float, "a number").map(|a| Arc::new(a) as ArrayRef)
+        }
+        (DataType::Utf8, DataType::Boolean) => {
+            parsed::<_, BooleanArray>(array, parse_bool, "`true` or `false`").map(|a| Arc::new(a) as ArrayRef)
+        }
+        (from, to) => Err(format!("has type {from}, which cannot be read as {to}")),
+    }
+}
+
+fn whole_number(value: f64) -> Result<<Int64Type as arrow::datatypes::ArrowPrimitiveType>::Native, f64> {
+    // 2^63 is the first float beyond the range; -2^63 is in it.
+    let limit = 9_223_372_036_854_775_808.0;
+    if value.fract() == 0.0 && (-limit..limit).contains(&value) { Ok(value as i64) } else { Err(value) }
+}
+
+fn parsed<T, A: FromIterator<Option<T>>>(
+    array: &ArrayRef,
+    parse: impl Fn(&str) -> Option<T>,
+    kind: &str,
+) -> Result<A, String> {
+    array
+        .as_string::<i32>()
+        .iter()
+        .map(|text| match text {
+            None | Some("") => Ok(None),
+            Some(text) => parse(text).map(Some).ok_or_else(|| {
+                let shown: String = text.chars().take(40).collect();
+                format!("holds `{shown}`, which is not {kind}")
+            }),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use arrow::array::{
+        Date32Array, Decimal128Array, DictionaryArray, Float32Array, Int8Array, LargeStringArray, NullArray,
+        StringViewArray, Time32SecondArray, TimestampMillisecondArray, UInt64Array,
+    };
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    fn to_natural(array: impl Array + 'static) -> ArrayRef {
+        natural(&(Arc::new(array) as ArrayRef)).unwrap()
+    }
+
+    fn texts(array: &ArrayRef) -> Vec<Option<&str>> {
+        array.as_string::<i32>().iter().collect()
+    }
+
+    #[test]
+    fn every_plain_type_becomes_one_of_four() {
+        assert_eq!(to_natural(Int8Array::from(vec![Some(-1), None])).as_ref(), &Int64Array::from(vec![Some(-1), None]));
+        assert_eq!(to_natural(Float32Array::from(vec![0.5])).as_ref(), &Float64Array::from(vec![0.5]));
+        let decimal = Decimal128Array::from(vec![1234]).with_precision_and_scale(10, 2).unwrap();
+        assert_eq!(to_natural(decimal).as_ref(), &Float64Array::from(vec![12.34]));
+        assert_eq!(texts(&to_natural(LargeStringArray::from(vec!["a"]))), [Some("a")]);
+        assert_eq!(texts(&to_natural(StringViewArray::from(vec!["a long text that is not inlined"]))).len(), 1);
+        let dictionary: DictionaryArray<Int32Type> = vec![Some("x"), None, Some("x")].into_iter().collect();
+        assert_eq!(texts(&to_natural(dictionary)), [Some("x"), None, Some("x")]);
+        assert_eq!(texts(&to_natural(BinaryArray::from(vec![b"\xc3\xa9".as_slice()]))), [Some("é")]);
+        assert_eq!(to_natural(NullArray::new(2)).data_type(), &DataType::Null);
+    }
+
+    #[test]
+    fn moments_become_iso_8601() {
+        assert_eq!(texts(&to_natural(Date32Array::from(vec![19_782]))), [Some("2024-02-29")]);
+        assert_eq!(texts(&to_natural(Time32SecondArray::from(vec![3_661]))), [Some("01:01:01")]);
+        let moment = TimestampMillisecondArray::from(vec![1_709_208_000_500]);
+        assert_eq!(texts(&to_natural(moment.clone())), [Some("2024-02-29T12:00:00.500")]);
+        assert_eq!(texts(&to_natural(moment.with_timezone("America/Chicago"))), [Some("2024-02-29T12:00:00.500Z")]);
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_refused() {
+        let too_big: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
+        assert!(natural(&too_big).unwrap_err().contains("18446744073709551615"));
+        let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![b"\xff".as_slice()]));
+        assert_eq!(natural(&bytes).unwrap_err(), "holds bytes that are not UTF-8 text");
+        let half: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.5]));
+        assert_eq!(as_type(&half, &DataType::Int64).unwrap_err(), "holds 2.5, which is not a whole number");
+        let text: ArrayRef = Arc::new(StringArray::from(vec![Some("7"), Some(""), None]));
+        assert_eq!(as_type(&text, &DataType::Int64).unwrap().as_ref(), &Int64Array::from(vec![Some(7), None, None]));
+        assert!(as_type(&text, &DataType::Boolean).unwrap_err().contains("`7`"));
+        let flag: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
+        assert!(as_type(&flag, &DataType::Int64).is_err());
+    }
+}

@@ -1,0 +1,239 @@
+//! Cuts a text file into blocks of whole records, so that blocks can be worked on side by side.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
+
+use crate::DataError;
+
+/// Bytes of a block, unless a single record is longer.
+const BLOCK_BYTES: usize = 4 << 20;
+
+/// Bytes of the longest record. Beyond it, it is almost certainly a quote that was never closed, and reading on
+/// would take the whole file into memory.
+pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
+
+/// Whole records as they are in the file; the last byte is a line feed.
+pub(super) struct Block {
+    pub(super) bytes: Vec<u8>,
+    /// Where the first record of rows begins: after a byte order mark and the header in the first block.
+    pub(super) start: usize,
+    /// Line of the first byte in the file, counted from 1.
+    pub(super) line: u64,
+    /// Offset of the first byte in the file.
+    pub(super) offset: u64,
+    /// Whether there is any quote.
+    pub(super) has_quotes: bool,
+}
+
+impl Block {
+    /// The line of the file that byte `at` of the block is on.
+    pub(super) fn line_at(&self, at: usize) -> u64 {
+        self.line + memchr_iter(b'\n', &self.bytes[..at.min(self.bytes.len())]).count() as u64
+    }
+}
+
+/// The blocks of one file, in order.
+pub(super) struct Blocks {
+    path: PathBuf,
+    input: Box<dyn Read + Send>,
+    delimiter: u8,
+    block_bytes: usize,
+    rest: Vec<u8>,
+    line: u64,
+    offset: u64,
+    done: bool,
+}
+
+impl Blocks {
+    pub(super) fn open(path: &Path, delimiter: u8) -> Result<Self, DataError> {
+        Ok(Self::new(path, open_text(path)?, delimiter, BLOCK_BYTES))
+    }
+
+    fn new(path: &Path, input: Box<dyn Read + Send>, delimiter: u8, block_bytes: usize) -> Self {
+        Self { path: path.to_owned(), input, delimiter, block_bytes, rest: Vec::new(), line: 1, offset: 0, done: false }
+    }
+
+    /// The next block, or `None` at the end of the file.
+    pub(super) fn next_block(&mut self) -> Result<Option<Block>, DataError> {
+        if self.done {
+            return Ok(None);
+        }
+        let mut bytes = std::mem::take(&mut self.rest);
+        let mut target = self.block_bytes;
+        loop {
+            if bytes.len() >= target {
+                target = bytes.len() + self.block_bytes;
+            }
+            let ended = self.read_up_to(&mut bytes, target)?;
+            if ended {
+                if bytes.is_empty() {
+                    self.done = true;
+                    return Ok(None);
+                }
+                if bytes.last() != Some(&b'\n') {
+                    bytes.push(b'\n');
+                }
+            }
+            let has_quotes = memchr(b'"', &bytes).is_some();
+            let cut = if has_quotes {
+                let skip = if self.offset == 0 { super::mark_bytes(&bytes) } else { 0 };
+                cut_quoted(&bytes, skip, self.delimiter)
+            } else {
+                Cut { end: memrchr(b'\n', &bytes).map_or(0, |at| at + 1), open_quote: None }
+            };
+            if ended && let Some(at) = cut.open_quote {
+                return Err(self.unclosed(&bytes, at, "a quoted cell is not closed"));
+            }
+            if cut.end == 0 {
+                if bytes.len() > RECORD_BYTES_MAX {
+                    let text = "a row is longer than 64 MiB; is a quote left open?";
+                    return Err(self.unclosed(&bytes, cut.open_quote.unwrap_or(0), text));
+                }
+                target = bytes.len() * 2;
+                continue;
+            }
+            self.rest = bytes.split_off(cut.end);
+            self.done = ended;
+            let block = Block { start: 0, line: self.line, offset: self.offset, has_quotes, bytes };
+            self.line = block.line_at(block.bytes.len());
+            self.offset += block.bytes.len() as u64;
+            return Ok(Some(block));
+        }
+    }
+
+    /// Up to `count` blocks, fewer only at the end of the file.
+    pub(super) fn next_blocks(&mut self, count: usize) -> Result<Vec<Block>, DataError> {
+        let mut blocks = Vec::with_capacity(count);
+        while blocks.len() < count
+            && let Some(block) = self.next_block()?
+        {
+            blocks.push(block);
+        }
+        Ok(blocks)
+    }
+
+    /// Fills `bytes` to `target` bytes; true at the end of the file.
+    fn read_up_to(&mut self, bytes: &mut Vec<u8>, target: usize) -> Result<bool, DataError> {
+        let want = target - bytes.len();
+        // One more than wanted, so that the line feed added at the end of the file needs no larger buffer.
+        bytes.reserve(want + 1);
+        match self.input.by_ref().take(want as u64).read_to_end(bytes) {
+            Ok(got) => Ok(got < want),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::UnexpectedEof
+                        | std::io::ErrorKind::InvalidInput
+                        | std::io::ErrorKind::InvalidData
+                ) =>
+            {
+                Err(DataError::malformed(&self.path, None, format!("the compressed data is damaged: {error}")))
+            }
+            Err(error) => Err(DataError::unreadable(&self.path, error)),
+        }
+    }
+
+    fn unclosed(&self, bytes: &[u8], at: usize, message: &str) -> DataError {
+        let line = self.line + memchr_iter(b'\n', &bytes[..at]).count() as u64;
+        DataError::malformed(&self.path, Some(line), message)
+    }
+}
+
+/// Opens a file of text, decompressing it when its first bytes are those of gzip.
+fn open_text(path: &Path) -> Result<Box<dyn Read + Send>, DataError> {
+    let unreadable = |error| DataError::unreadable(path, error);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut magic = Vec::with_capacity(2);
+    file.by_ref().take(2).read_to_end(&mut magic).map_err(unreadable)?;
+    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    if magic == [0x1f, 0x8b] {
+        Ok(Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file))))
+    } else {
+        Ok(Box::new(file))
+    }
+}
+
+/// Where the last whole record ends, and where a quote opens that nothing closes.
+#[derive(Debug, PartialEq, Eq)]
+struct Cut {
+    end: usize,
+    open_quote: Option<usize>,
+}
+
+/// Finds the end of the last whole record where line feeds may lie inside quotes. A record begins at `at`.
+fn cut_quoted(bytes: &[u8], mut at: usize, delimiter: u8) -> Cut {
+    let mut end = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'"' {
+            match closing_quote(bytes, at + 1) {
+                Some(close) => at = close + 1,
+                None => return Cut { end, open_quote: Some(at) },
+            }
+        }
+        match memchr2(delimiter, b'\n', &bytes[at..]) {
+            Some(step) => {
+                at += step + 1;
+                if bytes[at - 1] == b'\n' {
+                    end = at;
+                }
+            }
+            None => break,
+        }
+    }
+    Cut { end, open_quote: None }
+}
+
+/// The position of the quote that closes a cell whose content begins at `at`; a doubled quote is content.
+pub(super) fn closing_quote(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let quote = at + memchr(b'"', bytes.get(at..)?)?;
+        if bytes.get(quote + 1) == Some(&b'"') {
+            at = quote + 2;
+        } else {
+            return Some(quote);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn blocks_of(text: &[u8], block_bytes: usize) -> Result<Vec<(String, u64)>, DataError> {
+        let mut blocks =
+            Blocks::new(Path::new("t.csv"), Box::new(std::io::Cursor::new(text.to_vec())), b',', block_bytes);
+        let mut out = Vec::new();
+        while let Some(block) = blocks.next_block()? {
+            out.push((String::from_utf8(block.bytes).unwrap(), block.line));
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn blocks_hold_whole_records_and_know_their_line() {
+        let blocks = blocks_of(b"a,b\n1,\"x\ny\"\n2,z", 5).unwrap();
+        let expected = [("a,b\n", 1), ("1,\"x\ny\"\n", 2), ("2,z\n", 4)].map(|(t, l)| (t.to_owned(), l));
+        assert_eq!(blocks, expected);
+    }
+
+    #[test]
+    fn blocks_of_any_size_join_to_the_file() {
+        let text = b"a,b\r\n1,\"x\n\"\"y\"\r\n\r\n2,5\" pipe\n3,\"\"\n";
+        for size in 1..text.len() + 2 {
+            let joined: String = blocks_of(text, size).unwrap().into_iter().map(|(t, _)| t).collect();
+            assert_eq!(joined.as_bytes(), text, "block size {size}");
+        }
+    }
+
+    #[test]
+    fn an_open_quote_is_located() {
+        for size in [1, 4, 100] {
+            let error = blocks_of(b"a,b\n1,2\n3,\"x\n4,5\n", size).unwrap_err();
+            assert_eq!(error.to_string(), "`t.csv` line 3: a quoted cell is not closed");
+        }
+    }
+}

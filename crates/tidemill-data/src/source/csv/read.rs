@@ -1,0 +1,136 @@
+//! The second reading of a file: cells to columns.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use rayon::prelude::*;
+
+use super::block::Block;
+use super::cells::{Cell, CellReader};
+use super::column::{ColumnBuilder, ColumnCells, text_of};
+use super::{Opened, RUN_CELLS, located, open, text_of_block};
+use crate::{BATCH_ROWS_MAX, DataError};
+
+/// The rows of one file as batches.
+pub(in crate::source) struct CsvReader {
+    file: Opened,
+    layout: Layout,
+    ready: std::vec::IntoIter<RecordBatch>,
+}
+
+/// Where which columns are, and as what they are read.
+struct Layout {
+    path: PathBuf,
+    delimiter: u8,
+    schema: SchemaRef,
+    /// For each column of the schema, its place in the file.
+    positions: Vec<usize>,
+    /// Columns of the file.
+    stride: usize,
+}
+
+/// Reads the columns of `schema`, by name, as the types of `schema`.
+pub(in crate::source) fn read(path: &Path, delimiter: u8, schema: SchemaRef) -> Result<CsvReader, DataError> {
+    let file = open(path, delimiter)?;
+    let positions = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            file.names.iter().position(|name| name == field.name()).ok_or_else(|| DataError::ColumnNotFound {
+                path: path.to_owned(),
+                column: field.name().clone(),
+                nearest: None,
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let stride = file.names.len();
+    let layout = Layout { path: path.to_owned(), delimiter, schema, positions, stride };
+    Ok(CsvReader { file, layout, ready: Vec::new().into_iter() })
+}
+
+impl Iterator for CsvReader {
+    type Item = Result<RecordBatch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(batch) = self.ready.next() {
+                return Some(Ok(batch));
+            }
+            let group = match self.file.next_group() {
+                Ok(group) if group.is_empty() => return None,
+                Ok(group) => group,
+                Err(error) => return Some(Err(error)),
+            };
+            let layout = &self.layout;
+            let parsed: Vec<_> = group.par_iter().map(|block| layout.read_block(block)).collect();
+            match parsed.into_iter().collect::<Result<Vec<_>, _>>() {
+                Ok(batches) => self.ready = batches.into_iter().flatten().collect::<Vec<_>>().into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+impl Layout {
+    fn read_block(&self, block: &Block) -> Result<Vec<RecordBatch>, DataError> {
+        let text = text_of_block(&self.path, block)?;
+        let run_rows = (RUN_CELLS / self.stride).clamp(1, BATCH_ROWS_MAX);
+        let (mut reader, mut cells) = (CellReader::new(block, self.delimiter), Vec::new());
+        let mut batches = Vec::new();
+        let mut rows_expected = BATCH_ROWS_MAX.min(block.bytes.len() / (self.stride * 4) + 16);
+        loop {
+            let mut builders = self.builders(rows_expected);
+            let mut rows = 0;
+            while rows < BATCH_ROWS_MAX {
+                let at = reader.position();
+                let run = reader
+                    .next_rows(&mut cells, self.stride, run_rows.min(BATCH_ROWS_MAX - rows))
+                    .map_err(|fault| located(&self.path, block, &fault, self.stride))?;
+                if run == 0 {
+                    break;
+                }
+                for (builder, &column) in builders.iter_mut().zip(&self.positions) {
+                    let run = ColumnCells { text, cells: &cells, column, stride: self.stride };
+                    builder
+                        .append(run)
+                        .map_err(|row| self.misfit(block, text, at, column, cells[row * self.stride + column]))?;
+                }
+                rows += run;
+            }
+            if rows == 0 {
+                return Ok(batches);
+            }
+            let columns = builders.into_iter().map(ColumnBuilder::finish).collect();
+            let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
+            batches.push(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?);
+            rows_expected = rows;
+        }
+    }
+
+    fn builders(&self, rows: usize) -> Vec<ColumnBuilder> {
+        self.schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type(), rows)).collect()
+    }
+
+    /// The error for a cell that does not have its column's type. `at` is the start of some row before it.
+    fn misfit(&self, block: &Block, text: &str, at: usize, column: usize, cell: Cell) -> DataError {
+        let field = self
+            .positions
+            .iter()
+            .position(|&position| position == column)
+            .map(|i| self.schema.field(i).clone())
+            .unwrap_or_else(|| arrow::datatypes::Field::new("", DataType::Utf8, true));
+        let kind = match field.data_type() {
+            DataType::Int64 => "a whole number",
+            DataType::Float64 => "a number",
+            _ => "`true` or `false`",
+        };
+        let shown: String = text_of(text, cell).chars().take(40).collect();
+        DataError::ColumnType {
+            path: self.path.clone(),
+            line: Some(block.line_at(cell.range().start.max(at))),
+            column: field.name().clone(),
+            message: format!("is `{shown}`, which is not {kind}"),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The first reading of a file: rules, rows, types.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::block::Block;
+use super::cells::CellReader;
+use super::column::ColumnCells;
+use super::{RUN_CELLS, located, open, text_of_block};
+use crate::DataError;
+use crate::source::value::Guess;
+
+/// What one pass over a file told.
+#[derive(Debug, Clone)]
+pub(in crate::source) struct Scan {
+    /// Columns in the order of the header.
+    pub(in crate::source) columns: Vec<(String, Guess)>,
+    pub(in crate::source) rows: u64,
+}
+
+/// Reads a file once: checks every rule, counts the rows, decides the type of every column.
+pub(in crate::source) fn scan(path: &Path, delimiter: u8) -> Result<Scan, DataError> {
+    let mut file = open(path, delimiter)?;
+    let mut guesses = vec![Guess::Nothing; file.names.len()];
+    let mut rows = 0;
+    loop {
+        let group = file.next_group()?;
+        if group.is_empty() {
+            return Ok(Scan { columns: file.names.into_iter().zip(guesses).collect(), rows });
+        }
+        // Starting from what is known spares a look at every cell of a column that is text already.
+        let scanned: Vec<_> =
+            group.par_iter().map(|block| scan_block(path, block, delimiter, guesses.clone())).collect();
+        for result in scanned {
+            let (types, count) = result?;
+            rows += count;
+            guesses.iter_mut().zip(types).for_each(|(guess, other)| *guess = guess.join(other));
+        }
+    }
+}
+
+fn scan_block(
+    path: &Path,
+    block: &Block,
+    delimiter: u8,
+    mut guesses: Vec<Guess>,
+) -> Result<(Vec<Guess>, u64), DataError> {
+    let text = text_of_block(path, block)?;
+    let stride = guesses.len();
+    let (mut reader, mut cells, mut rows) = (CellReader::new(block, delimiter), Vec::new(), 0);
+    loop {
+        let run = reader
+            .next_rows(&mut cells, stride, (RUN_CELLS / stride).max(1))
+            .map_err(|fault| located(path, block, &fault, stride))?;
+        if run == 0 {
+            return Ok((guesses, rows));
+        }
+        rows += run as u64;
+        for (column, guess) in guesses.iter_mut().enumerate() {
+            *guess = ColumnCells { text, cells: &cells, column, stride }.join_types(*guess);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Which files a source is made of.
+
+use std::path::{Path, PathBuf};
+
+use super::Format;
+use crate::DataError;
+
+/// One file of a source and how it is encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InputFile {
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    /// What its name says stands between cells.
+    pub(crate) delimiter: u8,
+}
+
+/// Resolves a path to the files behind it: a file to itself, a folder to the files right in it, a glob (`*`, `?`,
+/// `[a-z]`, `**`) to its matches. Files come in the byte order of their paths.
+///
+/// In a folder, names that begin with `.` or `_` are left out (`.DS_Store`, `_SUCCESS`); any other file must have a
+/// known extension unless `format` names the format, so that no data is skipped in silence.
+pub(crate) fn resolve(path: &Path, format: Option<Format>) -> Result<Vec<InputFile>, DataError> {
+    let mut paths = if path.is_dir() {
+        files_in(path)?
+    } else if path.exists() {
+        vec![path.to_owned()]
+    } else {
+        matches_of(path)?
+    };
+    if paths.is_empty() {
+        return Err(DataError::SourceNotFound { path: path.to_owned() });
+    }
+    paths.sort();
+    let files = paths.into_iter().map(|path| input_file(path, format)).collect::<Result<Vec<_>, _>>()?;
+    match files.iter().find(|file| file.format != files[0].format) {
+        Some(other) => Err(DataError::SchemasDiffer {
+            path: other.path.clone(),
+            first: files[0].path.clone(),
+            message: format!("one is {}, the other {}", other.format.name(), files[0].format.name()),
+        }),
+        None => Ok(files),
+    }
+}
+
+fn files_in(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|error| DataError::unreadable(dir, error))? {
+        let path = entry.map_err(|error| DataError::unreadable(dir, error))?.path();
+        if path.is_file() && !is_hidden(&path) {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+fn matches_of(pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let not_found = || DataError::SourceNotFound { path: pattern.to_owned() };
+    let text = pattern.to_str().ok_or_else(not_found)?;
+    if !text.contains(['*', '?', '[']) {
+        return Err(not_found());
+    }
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    let matches = glob::glob_with(text, options)
+        .map_err(|error| DataError::Params { message: format!("`{text}` is not a pattern for paths: {error}") })?;
+    let mut paths = Vec::new();
+    for entry in matches {
+        let path = entry.map_err(|error| DataError::unreadable(&error.path().to_owned(), error.into()))?;
+        if path.is_file() {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_')))
+}
+
+fn input_file(path: PathBuf, format: Option<Format>) -> Result<InputFile, DataError> {
+    let by_name = format_of(&path);
+    let delimiter = by_name.map_or(b',', |(_, delimiter)| delimiter);
+    match format.or(by_name.map(|(format, _)| format)) {
+        Some(format) => Ok(InputFile { path, format, delimiter }),
+        None => Err(DataError::UnknownFormat { path }),
+    }
+}
+
+/// The format and delimiter that the extension of `path` stands for.
+pub(crate) fn format_of(path: &Path) -> Option<(Format, u8)> {
+    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+    let stem = name.strip_suffix(".gz").unwrap_or(&name);
+    match stem.rsplit_once('.')?.1 {
+        "csv" => Some((Format::Csv, b',')),
+        "tsv" => Some((Format::Csv, b'\t')),
+        "parquet" if stem.len() == name.len() => Some((Format::Parquet, b',')),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs::write;
+
+    use super::*;
+
+    fn names(files: &[InputFile]) -> Vec<String> {
+        files.iter().map(|f| f.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn the_extension_tells_the_format() {
+        assert_eq!(format_of(Path::new("a/b.CSV")), Some((Format::Csv, b',')));
+        assert_eq!(format_of(Path::new("b.tsv.gz")), Some((Format::Csv, b'\t')));
+        assert_eq!(format_of(Path::new("b.parquet")), Some((Format::Parquet, b',')));
+        assert_eq!(format_of(Path::new("b.parquet.gz")), None);
+        assert_eq!(format_of(Path::new("csv")), None);
+        assert_eq!(format_of(Path::new("b.xlsx")), None);
+    }
+
+    #[test]
+    fn folders_and_globs_give_files_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.csv", "a.csv", "_SUCCESS", ".hidden", "c2.csv"] {
+            write(dir.path().join(name), "x\n1\n").unwrap();
+        }
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        assert_eq!(names(&resolve(dir.path(), None).unwrap()), ["a.csv", "b.csv", "c2.csv"]);
+        assert_eq!(names(&resolve(&dir.path().join("[ab].csv"), None).unwrap()), ["a.csv", "b.csv"]);
+        assert_eq!(names(&resolve(&dir.path().join("c?.csv"), None).unwrap()), ["c2.csv"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("none.csv");
+        assert!(matches!(resolve(&missing, None), Err(DataError::SourceNotFound { .. })));
+        assert!(matches!(resolve(&dir.path().join("*.csv"), None), Err(DataError::SourceNotFound { .. })));
+        assert!(matches!(resolve(&dir.path().join("[.csv"), None), Err(DataError::Params { .. })));
+        assert!(matches!(resolve(dir.path(), None), Err(DataError::SourceNotFound { .. })));
+        write(dir.path().join("a.csv"), "x\n1\n").unwrap();
+        write(dir.path().join("b.parquet"), "").unwrap();
+        assert!(matches!(resolve(dir.path(), None), Err(DataError::SchemasDiffer { .. })));
+        write(dir.path().join("b.xlsx"), "").unwrap();
+        assert!(matches!(resolve(&dir.path().join("b.xlsx"), None), Err(DataError::UnknownFormat { .. })));
+        assert_eq!(resolve(&dir.path().join("b.xlsx"), Some(Format::Csv)).unwrap()[0].format, Format::Csv);
+    }
+}

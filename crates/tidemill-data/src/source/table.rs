@@ -1,0 +1,253 @@
+//! A source whose columns and types are known.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use tidemill_core::suggest;
+
+use super::files::{InputFile, resolve};
+use super::value::Guess;
+use super::{Format, ReadOptions, csv, parquet};
+use crate::{BatchReader, DataError};
+
+/// One or more files of one format with the same columns; the type of every column holds for all of them.
+///
+/// Opening reads text files once from end to end: every rule of the format is checked and every type is decided
+/// before the first row is given. (Not so where [`ReadOptions::types`] names every column: then rows are checked as
+/// they are read.) Files come in the byte order of their paths; their columns may come in any order and take that of
+/// the first file.
+#[derive(Debug, Clone)]
+pub struct Table {
+    files: Vec<TableFile>,
+    inputs: Vec<InputFile>,
+    schema: SchemaRef,
+    options: ReadOptions,
+}
+
+/// One file of a [`Table`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its rows; unknown for text whose types were all given.
+    pub rows: Option<u64>,
+}
+
+/// What one file has: its columns with the types of its own rows.
+struct FileColumns {
+    columns: Vec<(String, ColumnKind)>,
+    rows: Option<u64>,
+}
+
+/// What is known of a column's type from one file.
+#[derive(Clone)]
+enum ColumnKind {
+    /// The file says so.
+    Fixed(DataType),
+    /// Its cells are so.
+    Guessed(Guess),
+    /// Nobody looked: the type is given from outside.
+    Given,
+}
+
+impl Table {
+    /// Finds the files at `path` (a file, a folder, a glob) and decides the columns and types.
+    pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, DataError> {
+        if let Some(delimiter) = options.delimiter
+            && (!delimiter.is_ascii() || matches!(delimiter, b'"' | b'\n' | b'\r'))
+        {
+            let message = format!("`{}` cannot be a delimiter", char::from(delimiter).escape_default());
+            return Err(DataError::Params { message });
+        }
+        let mut inputs = resolve(path, options.format)?;
+        for input in &mut inputs {
+            input.delimiter = options.delimiter.unwrap_or(input.delimiter);
+        }
+        let mut files = Vec::with_capacity(inputs.len());
+        let mut columns: Vec<(String, ColumnKind)> = Vec::new();
+        for input in &inputs {
+            let found = look_at(input, options)?;
+            files.push(TableFile { path: input.path.clone(), rows: found.rows });
+            if files.len() == 1 {
+                columns = found.columns;
+            } else {
+                unify(&mut columns, found.columns, &input.path, &files[0].path)?;
+            }
+        }
+        if files.iter().all(|file| file.rows == Some(0)) {
+            return Err(DataError::SourceEmpty { path: path.to_owned(), header_only: true });
+        }
+        let schema = Arc::new(schema_of(path, columns, options)?);
+        Ok(Self { files, inputs, schema, options: options.clone() })
+    }
+
+    /// The columns that are read, with their types.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// The files, in the order they are read.
+    pub fn files(&self) -> &[TableFile] {
+        &self.files
+    }
+
+    /// The format of the files.
+    pub fn format(&self) -> Format {
+        self.inputs[0].format
+    }
+
+    /// Rows of all files, where known.
+    pub fn row_count(&self) -> Option<u64> {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
+    /// The rows of all files, from the first. May be called again.
+    pub fn read(&self) -> Result<BatchReader, DataError> {
+        let mut files = self.inputs.clone().into_iter();
+        let schema = self.schema.clone();
+        let mut open_next = move || -> Option<Result<FileBatches, DataError>> {
+            let file = files.next()?;
+            Some(match file.format {
+                Format::Csv => csv::read(&file.path, file.delimiter, schema.clone()).map(FileBatches::Csv),
+                Format::Parquet => parquet::read(&file.path, &schema).map(FileBatches::Parquet),
+            })
+        };
+        // The first file is opened at once, so that trouble with it does not wait for the first row.
+        let mut current = open_next().transpose()?;
+        let batches = std::iter::from_fn(move || {
+            loop {
+                if let Some(item) = current.as_mut()?.next() {
+                    return Some(item);
+                }
+                match open_next() {
+                    Some(Ok(next)) => current = Some(next),
+                    Some(Err(error)) => {
+                        current = None;
+                        return Some(Err(error));
+                    }
+                    None => current = None,
+                }
+            }
+        });
+        let reader = BatchReader::new(self.schema.clone(), batches);
+        Ok(match self.row_count() {
+            Some(rows) => reader.with_row_count(rows),
+            None => reader,
+        })
+    }
+
+    /// The options the table was opened with.
+    pub fn options(&self) -> &ReadOptions {
+        &self.options
+    }
+}
+
+enum FileBatches {
+    Csv(csv::CsvReader),
+    Parquet(parquet::ParquetReader),
+}
+
+impl Iterator for FileBatches {
+    type Item = Result<arrow::array::RecordBatch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Csv(reader) => reader.next(),
+            Self::Parquet(reader) => reader.next(),
+        }
+    }
+}
+
+fn look_at(input: &InputFile, options: &ReadOptions) -> Result<FileColumns, DataError> {
+    match input.format {
+        Format::Parquet => {
+            let (columns, rows) = parquet::columns(&input.path)?;
+            let columns = columns.into_iter().map(|(name, kind)| (name, ColumnKind::Fixed(kind))).collect();
+            Ok(FileColumns { columns, rows: Some(rows) })
+        }
+        Format::Csv => {
+            let is_read = |name: &String| options.columns.as_ref().is_none_or(|columns| columns.contains(name));
+            let is_given = |name: &String| options.types.as_ref().is_some_and(|t| t.field_with_name(name).is_ok());
+            if options.types.is_some() {
+                let names = csv::header(&input.path, input.delimiter)?;
+                if names.iter().all(|name| is_given(name) || !is_read(name)) {
+                    let columns = names.into_iter().map(|name| (name, ColumnKind::Given)).collect();
+                    return Ok(FileColumns { columns, rows: None });
+                }
+            }
+            let scan = csv::scan(&input.path, input.delimiter)?;
+            let columns = scan.columns.into_iter().map(|(name, guess)| (name, ColumnKind::Guessed(guess))).collect();
+            Ok(FileColumns { columns, rows: Some(scan.rows) })
+        }
+    }
+}
+
+/// Makes the types in `columns` hold for another file too.
+fn unify(
+    columns: &mut [(String, ColumnKind)],
+    other: Vec<(String, ColumnKind)>,
+    path: &Path,
+    first: &Path,
+) -> Result<(), DataError> {
+    let differ = |message: String| DataError::SchemasDiffer { path: path.to_owned(), first: first.to_owned(), message };
+    if let Some((name, _)) = other.iter().find(|(name, _)| !columns.iter().any(|(known, _)| known == name)) {
+        return Err(differ(format!("only the former has column `{name}`")));
+    }
+    for (name, kind) in columns {
+        let Some((_, found)) = other.iter().find(|(other, _)| other == name) else {
+            return Err(differ(format!("only the latter has column `{name}`")));
+        };
+        *kind = match (&*kind, found) {
+            (ColumnKind::Guessed(a), ColumnKind::Guessed(b)) => ColumnKind::Guessed(a.join(*b)),
+            (ColumnKind::Fixed(a), ColumnKind::Fixed(b)) => match (a, b) {
+                (a, b) if a == b => ColumnKind::Fixed(a.clone()),
+                (DataType::Null, a) | (a, DataType::Null) => ColumnKind::Fixed(a.clone()),
+                (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => {
+                    ColumnKind::Fixed(DataType::Float64)
+                }
+                (a, b) => return Err(differ(format!("column `{name}` is {b} in the former and {a} in the latter"))),
+            },
+            (kind, _) => kind.clone(),
+        };
+    }
+    Ok(())
+}
+
+/// The columns to read: those asked for, as the types asked for.
+fn schema_of(path: &Path, columns: Vec<(String, ColumnKind)>, options: &ReadOptions) -> Result<Schema, DataError> {
+    let not_found = |name: &String| DataError::ColumnNotFound {
+        path: path.to_owned(),
+        column: name.clone(),
+        nearest: suggest(name, columns.iter().map(|(name, _)| name.as_str())).map(str::to_owned),
+    };
+    if let Some(types) = &options.types {
+        for field in types.fields() {
+            if !columns.iter().any(|(name, _)| name == field.name()) {
+                return Err(not_found(field.name()));
+            }
+            if !matches!(field.data_type(), DataType::Int64 | DataType::Float64 | DataType::Utf8 | DataType::Boolean) {
+                let message = format!("column `{}` cannot be read as {}", field.name(), field.data_type());
+                return Err(DataError::Params { message });
+            }
+        }
+    }
+    let field = |(name, kind): &(String, ColumnKind)| {
+        let given = options.types.as_ref().and_then(|types| types.field_with_name(name).ok());
+        let data_type = match (given, kind) {
+            (Some(field), _) => field.data_type().clone(),
+            (None, ColumnKind::Fixed(DataType::Null)) | (None, ColumnKind::Given) => DataType::Int64,
+            (None, ColumnKind::Fixed(data_type)) => data_type.clone(),
+            (None, ColumnKind::Guessed(guess)) => guess.data_type(),
+        };
+        Field::new(name, data_type, true)
+    };
+    let fields = match &options.columns {
+        None => columns.iter().map(field).collect::<Vec<_>>(),
+        Some(wanted) => wanted
+            .iter()
+            .map(|name| columns.iter().find(|(known, _)| known == name).map(field).ok_or_else(|| not_found(name)))
+            .collect::<Result<_, _>>()?,
+    };
+    Ok(Schema::new(fields))
+}

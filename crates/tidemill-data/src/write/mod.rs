@@ -1,0 +1,112 @@
+//! Writing a table to one file.
+
+mod parquet;
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+use arrow::csv::WriterBuilder;
+use tempfile::NamedTempFile;
+
+pub(crate) use parquet::ParquetFile;
+
+use crate::DataError;
+use crate::source::{Format, format_of};
+
+/// Writes `batches`, all of one schema, to one file and gives the number of rows.
+///
+/// The extension of `path` decides the format: `.csv`, `.tsv` (also with `.gz`) or `.parquet`. In text, a missing
+/// value is an empty cell. The file appears under its name only when it is complete, replacing what was there; on an
+/// error nothing is left behind. No batch at all is an error, for then there are no columns to write.
+pub fn write_table(
+    path: &Path,
+    batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
+) -> Result<u64, DataError> {
+    let Some((format, delimiter)) = format_of(path) else {
+        return Err(DataError::UnknownFormat { path: path.to_owned() });
+    };
+    let mut batches = batches.peekable();
+    let schema = match batches.peek() {
+        Some(Ok(batch)) => batch.schema(),
+        Some(Err(_)) => return Err(batches.next().and_then(Result::err).unwrap_or_else(|| nothing_to_write(path))),
+        None => return Err(nothing_to_write(path)),
+    };
+    let draft = Draft::beside(path)?;
+    let file = draft.file.as_file();
+    let mut rows = 0;
+    match format {
+        Format::Parquet => {
+            let mut parquet = ParquetFile::new(path, BufWriter::new(file), &schema)?;
+            for batch in batches {
+                let batch = batch?;
+                rows += batch.num_rows() as u64;
+                parquet.push(batch)?;
+            }
+            parquet.finish()?;
+        }
+        Format::Csv => {
+            let is_gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+            let buffer = BufWriter::with_capacity(1 << 18, file);
+            let output: Box<dyn Write> = if is_gzip {
+                Box::new(flate2::write::GzEncoder::new(buffer, flate2::Compression::new(4)))
+            } else {
+                Box::new(buffer)
+            };
+            rows = write_text(path, output, delimiter, batches)?;
+        }
+    }
+    draft.publish(path)?;
+    Ok(rows)
+}
+
+fn write_text(
+    path: &Path,
+    output: Box<dyn Write + '_>,
+    delimiter: u8,
+    batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
+) -> Result<u64, DataError> {
+    let mut rows = 0;
+    let mut writer = WriterBuilder::new().with_header(true).with_delimiter(delimiter).build(output);
+    for batch in batches {
+        let batch = batch?;
+        rows += batch.num_rows() as u64;
+        writer.write(&batch).map_err(|error| DataError::write(path, error))?;
+    }
+    writer.into_inner().flush().map_err(|error| DataError::write(path, error))?;
+    Ok(rows)
+}
+
+fn nothing_to_write(path: &Path) -> DataError {
+    DataError::Params { message: format!("there are no rows to write to `{}`", path.display()) }
+}
+
+/// A file that is being written under a name of its own, in the folder where it will appear.
+pub(crate) struct Draft {
+    pub(crate) file: NamedTempFile,
+}
+
+impl Draft {
+    pub(crate) fn beside(path: &Path) -> Result<Self, DataError> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".tidemill-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            // As any new file: what the user's mask leaves of read and write for all.
+            use std::os::unix::fs::PermissionsExt as _;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(folder).map_err(|error| DataError::write(path, error))?;
+        Ok(Self { file })
+    }
+
+    /// Gives the file its name, replacing what has it.
+    pub(crate) fn publish(self, path: &Path) -> Result<(), DataError> {
+        self.file.persist(path).map_err(|error| DataError::write(path, error.error))?;
+        Ok(())
+    }
+}
