@@ -8,12 +8,13 @@ mod error;
 mod examples;
 mod reader;
 mod source;
+mod split;
 mod write;
 
 pub use error::DataError;
 pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile, SplitInfo};
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
-pub use source::{ReadOptions, open_table};
+pub use source::{Format, ReadOptions, Table, TableFile, open_table};
 pub use write::write_table;
 
 // Knowing: statistics.
