@@ -53,8 +53,27 @@ pub fn parse_params<T: DeserializeOwned>(params: &Value) -> Result<T, Vec<ParamI
                 hint = suggest(wrong, known.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
             }
         }
-        vec![ParamIssue { path, message, hint }]
+        vec![ParamIssue { path, message: plain(message), hint }]
     })
+}
+
+/// Rust's names of types in words.
+fn plain(message: String) -> String {
+    let Some((found, expected)) = message.split_once(", expected ") else { return message };
+    let expected = match expected {
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
+        "f32" | "f64" => "a number",
+        "a string" => "text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "a mapping",
+        other if other.starts_with("struct ") => "a mapping",
+        other => other,
+    };
+    let found = found.strip_prefix("invalid type: ").or_else(|| found.strip_prefix("invalid value: ")).unwrap_or(found);
+    let found = found.replace("string \"", "text \"").replace("floating point `", "`").replace("integer `", "`");
+    format!("{found} where {expected} is expected")
 }
 
 /// The known word nearest to `wrong`, if one is near enough to be a slip of the finger.
@@ -100,6 +119,6 @@ mod tests {
     fn a_value_of_the_wrong_type_is_located() {
         let issues = parse_params::<Outer>(&serde_json::json!({ "learner": { "learning_rate": "fast" } })).unwrap_err();
         assert_eq!(issues[0].path, ["learner", "learning_rate"]);
-        assert!(issues[0].message.contains("expected f64"), "{}", issues[0].message);
+        assert!(issues[0].message == "text \"fast\" where a number is expected", "{}", issues[0].message);
     }
 }
