@@ -16,6 +16,7 @@ mod execution;
 mod id;
 mod lineage;
 mod lock;
+mod memory;
 mod millis;
 mod registry;
 mod rules;
@@ -30,6 +31,7 @@ pub use execution::{Completed, Execution, ExecutionError, ExecutionRecord, Execu
 pub use id::{ArtifactId, ExecutionId, RunId};
 pub use lineage::{LineageDirection, LineageGraph};
 pub use lock::RunLock;
+pub use memory::MemoryStore;
 pub use registry::{
     Alias, AliasMove, ModelRecord, ModelVersion, Mover, NewVersion, RegisteredModel, RegisteredVersion, VersionSpec,
 };

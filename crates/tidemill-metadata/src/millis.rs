@@ -26,6 +26,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 pub(crate) mod option {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
+    #[allow(clippy::ref_option, reason = "serde hands the field over so")]
     pub(crate) fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         match time {
             Some(time) => super::serialize(time, serializer),

@@ -15,6 +15,7 @@ impl ArtifactStore {
     /// If an artifact of that digest is there already, the staged copy is dropped, unless the one that is there
     /// is damaged: then the staged copy takes its place. [`StoreError::Staged`] if the folder is empty or holds
     /// anything but plain files and folders.
+    #[allow(clippy::needless_pass_by_value, reason = "a staged artifact ends here, one way or the other")]
     pub fn commit(&self, staged: Staged, artifact_type: ArtifactType) -> Result<StoredArtifact, StoreError> {
         let odd = |(file, reason)| StoreError::Staged { artifact_type, file, reason };
         let contents = Contents::read(staged.path(), true)?.map_err(odd)?;
@@ -50,7 +51,7 @@ impl ArtifactStore {
         fs::create_dir_all(&shelf).map_err(|error| StoreError::unavailable(&shelf, error))?;
         sync_folders(staged.path())?;
         // The list first: a folder without its list could not be verified, a list without its folder is nothing.
-        self.write_list(staged, &self.list_path(artifact_type, digest), list)?;
+        write_list(staged, &self.list_path(artifact_type, digest), list)?;
         let path = self.path(artifact_type, digest);
         match fs::rename(staged.path(), &path) {
             Ok(()) => {}
@@ -65,20 +66,6 @@ impl ArtifactStore {
         Ok(())
     }
 
-    fn write_list(&self, staged: &Staged, target: &Path, list: &str) -> Result<(), StoreError> {
-        let draft = staged.path().with_extension("files");
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(&draft)?;
-            std::io::Write::write_all(&mut file, list.as_bytes())?;
-            let mut permissions = file.metadata()?.permissions();
-            permissions.set_readonly(true);
-            file.set_permissions(permissions)?;
-            file.sync_all()?;
-            fs::rename(&draft, target)
-        };
-        write().map_err(|error| StoreError::unavailable(&draft, error))
-    }
-
     /// Moves a damaged artifact out of the way and removes it.
     fn set_aside(&self, path: &Path) -> Result<(), StoreError> {
         let grave = self.stage()?;
@@ -89,6 +76,21 @@ impl ArtifactStore {
             Err(error) => Err(StoreError::unavailable(path, error)),
         }
     }
+}
+
+/// Puts the list of files beside where the artifact will be.
+fn write_list(staged: &Staged, target: &Path, list: &str) -> Result<(), StoreError> {
+    let draft = staged.path().with_extension("files");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&draft)?;
+        std::io::Write::write_all(&mut file, list.as_bytes())?;
+        let mut permissions = file.metadata()?.permissions();
+        permissions.set_readonly(true);
+        file.set_permissions(permissions)?;
+        file.sync_all()?;
+        fs::rename(&draft, target)
+    };
+    write().map_err(|error| StoreError::unavailable(&draft, error))
 }
 
 /// Forces the entries of a folder and of all folders below it to disk.
