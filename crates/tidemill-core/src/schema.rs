@@ -151,7 +151,7 @@ pub enum Domain {
     },
 }
 
-/// How far a feature is in its life. All but production are exempt from presence checks.
+/// How far a feature is in its life. All but beta and production are exempt from presence checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lifecycle {

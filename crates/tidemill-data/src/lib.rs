@@ -17,7 +17,11 @@ pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use source::{Format, ReadOptions, Table, TableFile, open_table};
 pub use write::write_table;
 
-// Knowing: statistics.
+// Knowing: statistics, schemas, validation, distances.
+mod schema;
 mod statistics;
+mod validation;
 
+pub use schema::{DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_yaml};
 pub use statistics::{DatasetAccumulator, StatisticsError, compute_statistics};
+pub use validation::{DEFAULT_ENVIRONMENT, FeatureDistance, STRAY_SHARE, distances, validate};

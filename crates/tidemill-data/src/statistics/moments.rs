@@ -28,11 +28,11 @@ impl Moments {
         }
         let count = values.len() as u64;
         let mut mean = lanes(values, |x| x) / count as f64;
+        let (min, max) = extremes(values);
         if !mean.is_finite() {
-            mean = lanes(values, |x| x / count as f64);
+            mean = lanes(values, |x| x / count as f64).clamp(min, max);
         }
         let m2 = lanes(values, |x| (x - mean) * (x - mean));
-        let (min, max) = extremes(values);
         Self { count, mean, m2, min, max }
     }
 
@@ -48,16 +48,17 @@ impl Moments {
         let total = self.count + other.count;
         let share = other.count as f64 / total as f64;
         let delta = other.mean - self.mean;
-        self.mean += delta * share;
+        self.mean =
+            if delta.is_finite() { self.mean + delta * share } else { self.mean * (1.0 - share) + other.mean * share };
         self.m2 += other.m2 + delta * delta * share * self.count as f64;
         self.count = total;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
 
-    /// Deviation divided by n; 0 for no values.
+    /// Deviation divided by n; 0 for no values. Always finite, for files that cannot hold anything else.
     pub fn std_dev(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { (self.m2 / self.count as f64).sqrt() }
+        if self.count == 0 { 0.0 } else { (self.m2 / self.count as f64).sqrt().min(f64::MAX) }
     }
 }
 
@@ -115,5 +116,8 @@ mod tests {
     fn huge_values_do_not_overflow_the_mean() {
         let moments = Moments::of(&[f64::MAX, f64::MAX, f64::MAX]);
         assert!((moments.mean / f64::MAX - 1.0).abs() < 1e-12);
+        let mut merged = Moments::of(&[f64::MIN]);
+        merged.merge(&Moments::of(&[f64::MAX, f64::MAX]));
+        assert!(merged.mean.is_finite() && merged.std_dev().is_finite());
     }
 }

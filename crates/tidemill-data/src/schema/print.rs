@@ -1,0 +1,157 @@
+//! The text of `schema.yaml`.
+
+use std::fmt::Write as _;
+
+use tidemill_core::{Domain, Feature, Schema, ValueCount};
+
+/// An entry that fits this many columns stands on one line.
+const WIDTH: usize = 110;
+
+const HEAD: &str = "\
+# What the data should look like. Inferred once from the training data; now it is yours: read it, correct it, commit it.
+#
+#   type             int, float, string, bool or bytes
+#   presence         min_fraction: 1 means never missing; min_count: so many values at least
+#   domain           what is allowed: { values: [...] }, { int: { min, max } }, { float: { min, max } },
+#                    or { shared: NAME } of the lists under `domains`
+#   min_domain_mass  share of values that must lie in the domain; a smaller share outside it is only a warning
+#
+# Validation holds every split against this file; what breaks it stops the run before training.
+";
+
+/// The schema as YAML: comments at the top, one entry for each feature, the same bytes for the same schema.
+///
+/// [`parse_schema`](crate::parse_schema) reads it back to an equal schema.
+pub fn schema_yaml(schema: &Schema) -> String {
+    let mut out = String::from(HEAD);
+    let _ = writeln!(out, "version: {}", schema.version);
+    if !schema.environments.is_empty() {
+        let _ = writeln!(out, "environments: {}", flow_list(&schema.environments));
+    }
+    out.push_str(if schema.features.is_empty() { "\nfeatures: {}\n" } else { "\nfeatures:\n" });
+    for (name, feature) in &schema.features {
+        print_feature(&mut out, name, feature);
+    }
+    if !schema.domains.is_empty() {
+        out.push_str("\ndomains:\n");
+        for (name, values) in &schema.domains {
+            print_list(&mut out, "  ", name, values);
+        }
+    }
+    out
+}
+
+fn print_feature(out: &mut String, name: &str, feature: &Feature) {
+    let parts = parts(feature);
+    let text_list = match &feature.domain {
+        Some(Domain::Values(values)) => Some(values),
+        _ => None,
+    };
+    let flow = |extra: Option<String>| {
+        let joined: Vec<String> = parts.iter().map(|(key, value)| format!("{key}: {value}")).chain(extra).collect();
+        format!("  {}: {{ {} }}\n", scalar(name), joined.join(", "))
+    };
+    let line = flow(text_list.map(|values| format!("domain: {{ values: {} }}", flow_list(values))));
+    if line.chars().count() <= WIDTH {
+        out.push_str(&line);
+        return;
+    }
+    let _ = writeln!(out, "  {}:", scalar(name));
+    for (key, value) in &parts {
+        let _ = writeln!(out, "    {key}: {value}");
+    }
+    if let Some(values) = text_list {
+        out.push_str("    domain:\n");
+        print_list(out, "      ", "values", values);
+    }
+}
+
+/// Every part of an entry but a list of strings, as key and flow text.
+fn parts(feature: &Feature) -> Vec<(&'static str, String)> {
+    let mut parts = vec![("type", feature.feature_type.name().to_owned())];
+    if !feature.presence.is_default() {
+        let fields = [
+            feature.presence.min_fraction.map(|fraction| format!("min_fraction: {}", number(fraction))),
+            feature.presence.min_count.map(|count| format!("min_count: {count}")),
+        ];
+        parts.push(("presence", flow_map(fields)));
+    }
+    if let Some(ValueCount { min, max }) = feature.value_count {
+        let fields = [min.map(|min| format!("min: {min}")), max.map(|max| format!("max: {max}"))];
+        parts.push(("value_count", flow_map(fields)));
+    }
+    if let Some(mass) = feature.min_domain_mass {
+        parts.push(("min_domain_mass", number(mass)));
+    }
+    if let Some(lifecycle) = feature.lifecycle {
+        let name = serde_json::to_value(lifecycle).ok();
+        let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("production");
+        parts.push(("lifecycle", name.to_owned()));
+    }
+    for (key, names) in
+        [("in_environment", &feature.in_environment), ("not_in_environment", &feature.not_in_environment)]
+    {
+        if !names.is_empty() {
+            parts.push((key, flow_list(names)));
+        }
+    }
+    match &feature.domain {
+        Some(Domain::Shared(name)) => parts.push(("domain", format!("{{ shared: {} }}", scalar(name)))),
+        Some(Domain::Int { min, max }) => {
+            let fields = [min.map(|min| format!("min: {min}")), max.map(|max| format!("max: {max}"))];
+            parts.push(("domain", format!("{{ int: {} }}", flow_map(fields))));
+        }
+        Some(Domain::Float { min, max, disallow_nan, disallow_inf }) => {
+            let fields = [
+                min.map(|min| format!("min: {}", number(min))),
+                max.map(|max| format!("max: {}", number(max))),
+                disallow_nan.then(|| "disallow_nan: true".to_owned()),
+                disallow_inf.then(|| "disallow_inf: true".to_owned()),
+            ];
+            parts.push(("domain", format!("{{ float: {} }}", flow_map(fields))));
+        }
+        Some(Domain::Values(_)) | None => {}
+    }
+    parts
+}
+
+fn print_list(out: &mut String, indent: &str, key: &str, values: &[String]) {
+    if values.is_empty() {
+        let _ = writeln!(out, "{indent}{}: []", scalar(key));
+        return;
+    }
+    let _ = writeln!(out, "{indent}{}:", scalar(key));
+    for value in values {
+        let _ = writeln!(out, "{indent}  - {}", scalar(value));
+    }
+}
+
+fn flow_list(values: &[String]) -> String {
+    let items: Vec<String> = values.iter().map(|value| scalar(value)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn flow_map<const N: usize>(fields: [Option<String>; N]) -> String {
+    let fields: Vec<String> = fields.into_iter().flatten().collect();
+    if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
+}
+
+/// A number in the shortest form that reads back as the same one.
+fn number(x: f64) -> String {
+    if x.is_infinite() {
+        return if x > 0.0 { ".inf".to_owned() } else { "-.inf".to_owned() };
+    }
+    let size = x.abs();
+    if size == 0.0 || (1e-5..1e15).contains(&size) { format!("{x}") } else { format!("{x:e}") }
+}
+
+/// A string, plain where no reader could take it for anything else, else in double quotes.
+fn scalar(text: &str) -> String {
+    const RESERVED: [&str; 13] =
+        ["true", "false", "yes", "no", "on", "off", "null", "y", "n", "inf", "nan", "infinity", "none"];
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !text.ends_with(' ')
+        && text.chars().all(|c| c.is_alphanumeric() || " _-./&()+".contains(c))
+        && !RESERVED.contains(&text.to_ascii_lowercase().as_str());
+    if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}

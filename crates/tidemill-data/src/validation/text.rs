@@ -1,0 +1,75 @@
+//! Numbers and values in messages.
+
+/// Longest piece of a value that a message shows, in characters.
+const SHOWN_CHARS_MAX: usize = 60;
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A share from 0 to 1 as a percentage with as many digits as say something: `0.28 %`, `34 %`.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let digits = match percent.abs() {
+        p if p == 0.0 || p >= 99.95 => 0,
+        p if p >= 10.0 => 1,
+        p if p >= 0.1 => 2,
+        p if p >= 0.001 => 4,
+        _ => return "less than 0.001 %".to_owned(),
+    };
+    let text = format!("{percent:.digits$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} %")
+}
+
+/// A value in backticks, cut where it is long.
+pub(crate) fn quoted(value: &str) -> String {
+    format!("`{}`", shortened(value))
+}
+
+/// A value on one line, cut where it is long.
+pub(crate) fn shortened(value: &str) -> String {
+    let mut out: String = value.chars().take(SHOWN_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if value.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// The first values with their counts: `` `Prcard` (12), `Way2ride` (2) and 4 more``.
+pub(crate) fn value_list(values: &[(&str, u64)]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> =
+        values.iter().take(SHOWN).map(|(value, count)| format!("{} ({})", quoted(value), grouped(*count))).collect();
+    let mut text = shown.join(", ");
+    if values.len() > SHOWN {
+        text.push_str(&format!(" and {} more", grouped((values.len() - SHOWN) as u64)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(percent(0.0028), "0.28 %");
+        assert_eq!(percent(0.34), "34 %");
+        assert_eq!(percent(1.0), "100 %");
+        assert_eq!(percent(0.000_013), "0.0013 %");
+        assert_eq!(percent(1e-9), "less than 0.001 %");
+    }
+}

@@ -1,0 +1,97 @@
+//! A dataset's statistics against a schema.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tidemill_core::{Anomaly, AnomalyType, DatasetStatistics, Feature, Schema, Severity, suggest};
+
+use super::rules::{FeatureRules, is_required};
+use super::text::grouped;
+use super::value::ValueRule;
+use crate::schema::problems;
+
+/// The environment data is validated in unless another is named.
+pub const DEFAULT_ENVIRONMENT: &str = "TRAINING";
+
+/// A shortfall of presence up to this share of the examples is a warning: a stray empty cell in ten thousand rows
+/// is no reason to stop a run, a burst of them is.
+pub const STRAY_SHARE: f64 = 0.001;
+
+/// Everything in which `statistics` break `schema`, errors first, then by feature and type.
+///
+/// Types and conditions are those of TensorFlow Data Validation. Every anomaly is an ERROR but
+/// * values outside a string domain within the share that `min_domain_mass` tolerates: WARNING (there: silence);
+/// * a shortfall of presence of at most [`STRAY_SHARE`]: WARNING;
+/// * a column the schema does not know: WARNING, because no step uses what it does not name;
+/// * a rule that the statistics cannot decide (`STATS_NOT_AVAILABLE`): WARNING.
+///
+/// A feature that does not belong to `environment` is not looked at.
+pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &str) -> Vec<Anomaly> {
+    let mut found: Vec<Anomaly> = problems(schema)
+        .into_iter()
+        .map(|problem| Anomaly {
+            feature: problem.feature,
+            anomaly_type: problem.anomaly_type,
+            severity: Severity::Error,
+            short_description: "the schema contradicts itself".to_owned(),
+            description: problem.message,
+            evidence: Vec::new(),
+        })
+        .collect();
+    let columns: HashMap<&str, _> = statistics.features.iter().map(|column| (column.name.as_str(), column)).collect();
+    for (name, feature) in &schema.features {
+        if !belongs_to(feature, environment) {
+            continue;
+        }
+        match columns.get(name.as_str()) {
+            Some(column) => {
+                let rule = ValueRule::new(feature, schema);
+                found.extend(FeatureRules { feature, statistics: column, rule, found: Vec::new() }.run());
+            }
+            None if is_required(feature) => found.push(missing_column(name, statistics, schema)),
+            None => {}
+        }
+    }
+    for column in &statistics.features {
+        if !schema.features.contains_key(&column.name) {
+            found.push(new_column(&column.name, &schema.features));
+        }
+    }
+    found.sort_by(|a, b| {
+        b.severity.cmp(&a.severity).then_with(|| a.feature.cmp(&b.feature)).then(a.anomaly_type.cmp(&b.anomaly_type))
+    });
+    found
+}
+
+/// Whether `feature` is expected in `environment`.
+pub(super) fn belongs_to(feature: &Feature, environment: &str) -> bool {
+    let named = |list: &[String]| list.iter().any(|name| name == environment);
+    (feature.in_environment.is_empty() || named(&feature.in_environment)) && !named(&feature.not_in_environment)
+}
+
+fn missing_column(name: &str, statistics: &DatasetStatistics, schema: &Schema) -> Anomaly {
+    let strangers = statistics.features.iter().map(|column| column.name.as_str());
+    let near = suggest(name, strangers.filter(|column| !schema.features.contains_key(*column)));
+    let renamed = near.map_or_else(String::new, |near| format!("; was it renamed to `{near}`?"));
+    let rows = grouped(statistics.num_examples);
+    Anomaly {
+        feature: name.to_owned(),
+        anomaly_type: AnomalyType::SchemaMissingColumn,
+        severity: Severity::Error,
+        short_description: "column missing".to_owned(),
+        description: format!("`{name}`: the column is missing from the {rows} examples{renamed}"),
+        evidence: Vec::new(),
+    }
+}
+
+fn new_column(name: &str, known: &BTreeMap<String, Feature>) -> Anomaly {
+    let near = suggest(name, known.keys().map(String::as_str));
+    let meant = near.map_or_else(String::new, |near| format!("; the nearest it knows is `{near}`"));
+    Anomaly {
+        feature: name.to_owned(),
+        anomaly_type: AnomalyType::SchemaNewColumn,
+        severity: Severity::Warning,
+        short_description: "new column".to_owned(),
+        description: format!("`{name}`: the schema has no such feature{meant}"),
+        evidence: Vec::new(),
+    }
+}
