@@ -1,1 +1,29 @@
-//! Sliced evaluation: metrics, intervals, thresholds, blessing
+//! Sliced evaluation: metrics, slices, confidence intervals, thresholds and the blessing of a model.
+//!
+//! [`Evaluator`] is the step of a pipeline. Beneath it, [`evaluate`] turns an [`EvaluationTable`] (labels,
+//! predictions, slice columns of one split) into an [`Evaluation`], and [`judge`] holds an evaluation against
+//! [`Thresholds`] and gives a [`Blessing`].
+
+mod component;
+mod error;
+mod evaluate;
+mod evaluation;
+pub mod finder;
+mod gate;
+mod intervals;
+pub mod metrics;
+pub mod slices;
+mod student;
+mod table;
+
+pub use component::{ConfidenceIntervals, Evaluator, EvaluatorParams, FindSlices};
+pub use error::EvaluateError;
+pub use evaluate::{EvaluateOptions, evaluate};
+pub use evaluation::{DroppedSlices, Evaluation, SliceEvaluation};
+pub use finder::{FoundSlice, SliceSearch};
+pub use gate::{
+    Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, SliceThreshold, Threshold, Thresholds, judge,
+};
+pub use intervals::{Interval, IntervalOptions, Intervals};
+pub use metrics::{Metric, Metrics};
+pub use table::{EvaluationTable, PredictionColumns, TableBuilder, TableColumns};

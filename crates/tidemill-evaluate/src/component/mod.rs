@@ -1,0 +1,227 @@
+//! The step of a pipeline: candidate and baseline judged on the same rows.
+
+mod params;
+mod scan;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use tidemill_core::{
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputArtifact, InputSource, InputSpec, Outcome,
+    OutputSpec, ParamIssue, Properties, StepContext, parse_params,
+};
+use tidemill_data::Examples;
+use tidemill_model::Model;
+
+use crate::{Blessing, EvaluateError, Evaluation, TableColumns, Thresholds, evaluate, judge};
+
+pub use params::{ConfidenceIntervals, EvaluatorParams, FindSlices};
+
+/// Evaluates the exported model package on a split, slice by slice and beside the last blessed model, and says
+/// whether it may be pushed.
+///
+/// Reads `examples`, `model` and, where there is one, `baseline`; writes `evaluation` ([`Evaluation`]) and
+/// `blessing` ([`Blessing`]). What a verdict of no stops is the steps that read these.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Evaluator;
+
+impl Component for Evaluator {
+    fn spec(&self) -> ComponentSpec {
+        ComponentSpec {
+            name: "Evaluator",
+            version: 1,
+            about: "Judges a model on held-out rows, slice by slice, against thresholds and the last blessed model",
+            inputs: vec![
+                InputSpec::required("examples", ArtifactType::Examples),
+                InputSpec::required("model", ArtifactType::Model),
+                InputSpec {
+                    key: "baseline",
+                    artifact_type: ArtifactType::Model,
+                    required: false,
+                    source: InputSource::LatestBlessedModel,
+                },
+            ],
+            outputs: vec![
+                OutputSpec::new("evaluation", ArtifactType::Evaluation),
+                OutputSpec::new("blessing", ArtifactType::Blessing),
+            ],
+            gate: Gate::Dependents,
+            writes_back: false,
+        }
+    }
+
+    fn params_schema(&self) -> schemars::Schema {
+        schemars::schema_for!(EvaluatorParams)
+    }
+
+    fn check(&self, params: &Value) -> Vec<ParamIssue> {
+        match parse_params::<EvaluatorParams>(params) {
+            Ok(params) => params.read_thresholds().err().unwrap_or_default(),
+            Err(issues) => issues,
+        }
+    }
+
+    fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+        let params = parse_params::<EvaluatorParams>(context.params).map_err(|issues| params_error(&issues))?;
+        let thresholds = params.read_thresholds().map_err(|issues| params_error(&issues))?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(context.threads.max(1))
+            .build()
+            .map_err(EvaluateError::Threads)?;
+        pool.install(|| run(context, &params, &thresholds))
+    }
+}
+
+fn run(
+    context: &StepContext<'_>,
+    params: &EvaluatorParams,
+    thresholds: &Thresholds,
+) -> Result<Outcome, ComponentError> {
+    let examples = Examples::open(&context.input("examples")?.path).map_err(EvaluateError::Data)?;
+    let rows = split_rows(&examples, &params.split)?;
+    let candidate = context.input("model")?;
+    let model = Model::load(&candidate.path).map_err(EvaluateError::Model)?;
+    thresholds.check_task(model.manifest().task)?;
+    let mut warnings = Vec::new();
+    let baseline = context.inputs.get("baseline").and_then(|artifact| {
+        usable_baseline(artifact, &model, &examples)
+            .map_err(|reason| warnings.push(format!("the last blessed model is no baseline: {reason}")))
+            .ok()
+    });
+
+    context.progress.total_rows(rows);
+    context.progress.phase("predicting");
+    let columns = kept_columns(params, &model, &examples, rows);
+    let scan =
+        scan::Scan { examples: &examples, split: &params.split, model: &model, baseline: baseline.as_ref(), columns };
+    let table = scan.run(context.progress, context.cancel)?;
+    context.cancel.check()?;
+
+    context.progress.phase("evaluating");
+    let mut evaluation = evaluate(&table, &params.options())?;
+    context.cancel.check()?;
+    evaluation.model = Some(candidate.digest.clone());
+    evaluation.baseline =
+        baseline.as_ref().and_then(|_| context.inputs.get("baseline")).map(|found| found.digest.clone());
+    let blessing = judge(&evaluation, thresholds)?;
+    evaluation.write(context.output("evaluation"))?;
+    blessing.write(context.output("blessing"))?;
+
+    warnings.extend(empty_values(params, &evaluation));
+    warnings.extend(blessing.notes.iter().cloned());
+    Ok(Outcome {
+        properties: properties(&evaluation, &blessing),
+        verdict: blessing.as_verdict(),
+        headline: summary::headline(&evaluation, &blessing),
+        tables: summary::tables(&evaluation, &blessing),
+        warnings,
+    })
+}
+
+fn split_rows(examples: &Examples, split: &str) -> Result<u64, EvaluateError> {
+    let splits = examples.splits();
+    match splits.iter().find(|known| known.name == split) {
+        None => Err(EvaluateError::UnknownSplit {
+            split: split.to_owned(),
+            known: splits.iter().map(|known| known.name.clone()).collect(),
+        }),
+        Some(known) if known.rows == 0 => Err(EvaluateError::EmptySplit { split: split.to_owned() }),
+        Some(known) => Ok(known.rows),
+    }
+}
+
+/// The last blessed model, if it can be compared with on these rows; otherwise why not.
+fn usable_baseline(artifact: &InputArtifact, model: &Model, examples: &Examples) -> Result<Model, String> {
+    let baseline = load(&artifact.path)?;
+    if baseline.manifest().task != model.manifest().task {
+        return Err(format!("it is a {} model and the candidate is not", baseline.manifest().task));
+    }
+    if baseline.graph().label() != model.graph().label() {
+        return Err("it predicts another label".to_owned());
+    }
+    baseline.graph().bind(&examples.schema()).map_err(|error| error.to_string())?;
+    Ok(baseline)
+}
+
+fn load(path: &Path) -> Result<Model, String> {
+    Model::load(path).map_err(|error| error.to_string())
+}
+
+/// What the scan keeps. Unless they are named, the search goes through the columns that the model reads and
+/// those sliced by: not through what the label is made of, by which every slice would look bad or good.
+fn kept_columns(params: &EvaluatorParams, model: &Model, examples: &Examples, rows: u64) -> TableColumns {
+    let mut slices: Vec<String> = Vec::new();
+    for column in params.all_slices().into_iter().flat_map(|spec| spec.columns) {
+        if !slices.contains(&column) {
+            slices.push(column);
+        }
+    }
+    let mut finder: Vec<String> = Vec::new();
+    if params.find_slices.options().is_some() {
+        let schema = examples.schema();
+        let wanted: Vec<String> = match params.find_slices.columns() {
+            Some(columns) => columns.to_vec(),
+            None => {
+                let inputs = model.graph().inputs().iter().map(|input| input.name.clone());
+                inputs.chain(slices.iter().cloned()).filter(|name| schema.index_of(name).is_ok()).collect()
+            }
+        };
+        for column in wanted {
+            if !finder.contains(&column) {
+                finder.push(column);
+            }
+        }
+    }
+    TableColumns { slices, finder, weight: params.weight.clone(), rows }
+}
+
+/// Values that `slices` names and no row has: likely misspelt.
+fn empty_values(params: &EvaluatorParams, evaluation: &Evaluation) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for spec in params.slices.iter().filter(|_| params.min_slice_size <= 1) {
+        for (column, values) in &spec.values {
+            for value in values {
+                let found = evaluation.slices.iter().flat_map(|slice| slice.slice.terms());
+                if !found.into_iter().any(|term| term.column == *column && value.means(&term.value)) {
+                    warnings.push(format!("no row has the value `{value}` in `{column}`, which `slices` names"));
+                }
+            }
+        }
+    }
+    warnings
+}
+
+fn properties(evaluation: &Evaluation, blessing: &Blessing) -> BTreeMap<String, Properties> {
+    let mut measured = Properties::new();
+    measured.insert("split".into(), evaluation.split.clone().into());
+    measured.insert("rows".into(), evaluation.rows.into());
+    measured.insert("slices".into(), evaluation.slices.len().into());
+    for (metric, value) in evaluation.overall().into_iter().flat_map(|overall| overall.metrics.iter()) {
+        if let Some(value) = value {
+            measured.insert(metric.name().into(), value.into());
+        }
+    }
+    let mut judged = Properties::new();
+    judged.insert("blessed".into(), blessing.blessed.into());
+    judged.insert("verdict".into(), serde_json::to_value(blessing.verdict).unwrap_or_default());
+    judged.insert("reasons".into(), blessing.reasons.clone().into());
+    if let Some(model) = &blessing.model {
+        judged.insert("model".into(), model.to_string().into());
+    }
+    if let Some(baseline) = &blessing.baseline {
+        judged.insert("baseline".into(), baseline.to_string().into());
+    }
+    BTreeMap::from([("evaluation".into(), measured), ("blessing".into(), judged)])
+}
+
+fn params_error(issues: &[ParamIssue]) -> ComponentError {
+    let messages: Vec<String> =
+        issues.iter().map(|issue| format!("`{}`: {}", issue.path.join("."), issue.message)).collect();
+    let error = ComponentError::new(Code::Params, messages.join("; "));
+    match issues.iter().find_map(|issue| issue.hint.clone()) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}

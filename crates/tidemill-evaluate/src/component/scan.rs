@@ -1,0 +1,119 @@
+//! One scan of a split: labels, predictions of both models, slice columns.
+
+use std::collections::BTreeSet;
+
+use arrow::array::RecordBatch;
+use rayon::prelude::*;
+use tidemill_core::{CancelFlag, Progress};
+use tidemill_data::Examples;
+use tidemill_model::{BoundLabel, LabelSpec, Model, ModelError};
+
+use crate::table::column_index;
+use crate::{EvaluateError, EvaluationTable, TableBuilder, TableColumns};
+
+/// What to read and with what to predict.
+pub(super) struct Scan<'a> {
+    pub examples: &'a Examples,
+    pub split: &'a str,
+    pub model: &'a Model,
+    pub baseline: Option<&'a Model>,
+    pub columns: TableColumns,
+}
+
+impl Scan<'_> {
+    /// Predicts every row of the split, a few batches at a time on the current rayon pool, and keeps what the
+    /// evaluation needs.
+    pub fn run(&self, progress: &dyn Progress, cancel: &CancelFlag) -> Result<EvaluationTable, EvaluateError> {
+        let label = self.model.graph().label().ok_or(EvaluateError::NoLabel)?;
+        let schema = self.examples.schema();
+        for name in &self.columns.slices {
+            column_index(&schema, name, "slices")?;
+        }
+        let needed = self.needed_columns(label)?;
+        let known: Vec<&str> = needed.iter().map(String::as_str).filter(|name| schema.index_of(name).is_ok()).collect();
+        let mut batches = self.examples.batches(self.split, Some(&known))?;
+        let schema = batches.schema();
+        let bound = self.model.graph().bind_label(&schema)?;
+        let task = self.model.manifest().task;
+        let mut builder = TableBuilder::new(task, self.split, &label.name, &schema, &self.columns)?;
+        let mut unlabelled = Unlabelled::default();
+        loop {
+            if cancel.is_set() {
+                return Err(EvaluateError::Canceled);
+            }
+            let group: Vec<RecordBatch> =
+                batches.by_ref().take(rayon::current_num_threads()).collect::<Result<_, _>>()?;
+            if group.is_empty() {
+                break;
+            }
+            let predicted: Vec<Predicted> =
+                group.par_iter().map(|batch| self.predict(batch, &bound)).collect::<Result<_, ModelError>>()?;
+            for (batch, predicted) in group.iter().zip(&predicted) {
+                let labels = unlabelled.take_in(&predicted.labels);
+                builder.push(batch, &labels, &predicted.candidate, predicted.baseline.as_deref())?;
+                progress.advance(batch.num_rows() as u64);
+            }
+        }
+        unlabelled.check(label)?;
+        Ok(builder.finish())
+    }
+
+    fn needed_columns(&self, label: &LabelSpec) -> Result<BTreeSet<String>, EvaluateError> {
+        let inputs = [Some(self.model), self.baseline]
+            .into_iter()
+            .flatten()
+            .flat_map(|model| model.graph().inputs().iter().map(|input| input.name.clone()));
+        let mut needed: BTreeSet<String> = inputs.collect();
+        needed.extend(label.parse()?.columns());
+        needed.extend(self.columns.slices.iter().chain(&self.columns.finder).cloned());
+        needed.extend(self.columns.weight.clone());
+        Ok(needed)
+    }
+
+    fn predict(&self, batch: &RecordBatch, label: &BoundLabel) -> Result<Predicted, ModelError> {
+        Ok(Predicted {
+            labels: label.optional_values(batch)?,
+            candidate: self.model.predict_values(batch)?,
+            baseline: self.baseline.map(|baseline| baseline.predict_values(batch)).transpose()?,
+        })
+    }
+}
+
+struct Predicted {
+    labels: Vec<Option<f64>>,
+    candidate: Vec<f64>,
+    baseline: Option<Vec<f64>>,
+}
+
+/// Rows without a label, counted over the whole split so that one message tells of all.
+#[derive(Default)]
+struct Unlabelled {
+    rows: u64,
+    missing: u64,
+    first: u64,
+}
+
+impl Unlabelled {
+    fn take_in(&mut self, labels: &[Option<f64>]) -> Vec<f64> {
+        if self.missing == 0
+            && let Some(first) = labels.iter().position(Option::is_none)
+        {
+            self.first = self.rows + first as u64;
+        }
+        self.rows += labels.len() as u64;
+        self.missing += labels.iter().filter(|label| label.is_none()).count() as u64;
+        labels.iter().map(|label| label.unwrap_or(f64::NAN)).collect()
+    }
+
+    fn check(&self, label: &LabelSpec) -> Result<(), ModelError> {
+        if self.missing == 0 {
+            return Ok(());
+        }
+        Err(ModelError::LabelMissing {
+            label: label.name.clone(),
+            count: self.missing,
+            rows: self.rows,
+            first_row: self.first,
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! What can go wrong in an evaluation.
+
+use std::path::PathBuf;
+
+use tidemill_core::{Code, Coded};
+
+/// Why an evaluation could not be made. A verdict of no is not an error: see [`crate::Blessing`].
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    /// There is nothing to judge.
+    #[error("split `{split}` has no rows")]
+    EmptySplit {
+        /// The split.
+        split: String,
+    },
+    /// The examples have no such split.
+    #[error("the examples have no split `{split}`")]
+    UnknownSplit {
+        /// What was asked for.
+        split: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Every row has the same label.
+    #[error("label `{label}` is {value} in every row of split `{split}`")]
+    LabelConstant {
+        /// The label's name.
+        label: String,
+        /// The value that all rows share.
+        value: f64,
+        /// The split.
+        split: String,
+    },
+    /// A label that a model of this task cannot have.
+    #[error("label `{label}` is {value} in row {row} of split `{split}`, which a {task} model cannot predict")]
+    LabelValue {
+        /// The label's name.
+        label: String,
+        /// The offending value.
+        value: f64,
+        /// Row of the split, from 1.
+        row: u64,
+        /// The split.
+        split: String,
+        /// `binary` or `regression`.
+        task: &'static str,
+    },
+    /// A model gave something other than a finite number (for a binary model: between 0 and 1).
+    #[error("the {model} predicts {value} in row {row} of split `{split}`")]
+    PredictionValue {
+        /// `model`, `baseline` or the name of a column of predictions.
+        model: String,
+        /// The offending value.
+        value: f64,
+        /// Row of the split, from 1.
+        row: u64,
+        /// The split.
+        split: String,
+    },
+    /// A weight that is missing, negative or not finite, or weights that are all zero.
+    #[error("weight `{column}` {problem}")]
+    Weight {
+        /// The column of weights.
+        column: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A slice, a weight or a search names a column that the data does not have.
+    #[error("column `{column}` of {place} does not exist")]
+    ColumnNotFound {
+        /// The column asked for.
+        column: String,
+        /// The parameter that asks for it.
+        place: &'static str,
+        /// The nearest existing name.
+        nearest: Option<String>,
+    },
+    /// A column whose type does not suit its use.
+    #[error("column `{column}` of {place} has type {found}: {reason}")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// The parameter that names it.
+        place: &'static str,
+        /// Its type.
+        found: String,
+        /// Why that does not do.
+        reason: &'static str,
+    },
+    /// A column or a crossing with so many values that slices of it say nothing.
+    #[error("slices of `{columns}` number more than {limit}")]
+    TooManySlices {
+        /// The columns of the slices.
+        columns: String,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// A threshold names a metric that this kind of model does not have.
+    #[error("`{metric}` is not a metric of a {task} model")]
+    MetricOfOtherTask {
+        /// The metric.
+        metric: &'static str,
+        /// `binary` or `regression`.
+        task: &'static str,
+        /// The metrics there are.
+        known: String,
+    },
+    /// More rows than one evaluation can hold.
+    #[error("split `{split}` has {rows} rows; an evaluation holds at most {limit}")]
+    TooManyRows {
+        /// The split.
+        split: String,
+        /// Its rows.
+        rows: u64,
+        /// The most there may be.
+        limit: u64,
+    },
+    /// The model's transform graph has no label to compare predictions with.
+    #[error("the model says nothing of its label")]
+    NoLabel,
+    /// A file of the evaluation could not be read or written.
+    #[error("`{}` could not be {action}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `written`.
+        action: &'static str,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("`{}` is not an evaluation that this version reads", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The threads of the evaluation could not be started.
+    #[error("threads for the evaluation could not be started")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+    /// The examples could not be read.
+    #[error(transparent)]
+    Data(#[from] tidemill_data::DataError),
+    /// A model could not be loaded, or could not predict these rows.
+    #[error(transparent)]
+    Model(#[from] tidemill_model::ModelError),
+    /// The run was cancelled.
+    #[error("the run was cancelled")]
+    Canceled,
+}
+
+impl Coded for EvaluateError {
+    fn code(&self) -> Code {
+        match self {
+            Self::EmptySplit { .. } => Code::EmptySplit,
+            Self::UnknownSplit { .. } | Self::TooManySlices { .. } | Self::TooManyRows { .. } | Self::Weight { .. } => {
+                Code::Params
+            }
+            Self::LabelConstant { .. } => Code::LabelConstant,
+            Self::LabelValue { .. } => Code::LabelValues,
+            Self::ColumnNotFound { .. } => Code::ColumnNotFound,
+            Self::ColumnType { .. } => Code::ColumnType,
+            Self::MetricOfOtherTask { .. } => Code::ThresholdInvalid,
+            Self::NoLabel | Self::PredictionValue { .. } | Self::Malformed { .. } => Code::PackageInvalid,
+            Self::Io { .. } => Code::Io,
+            Self::Threads(_) => Code::Internal,
+            Self::Data(error) => error.code(),
+            Self::Model(error) => error.code(),
+            Self::Canceled => Code::Canceled,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::EmptySplit { .. } => Some("give the split a larger share in `splits` of ExampleGen".into()),
+            Self::UnknownSplit { split, known } => {
+                let near = tidemill_core::suggest(split, known.iter().map(String::as_str));
+                Some(near.map_or_else(
+                    || format!("the splits are {}", listed(known)),
+                    |name| format!("did you mean `{name}`?"),
+                ))
+            }
+            Self::LabelConstant { .. } => Some("check the label expression and how the split was drawn".into()),
+            Self::LabelValue { task: "binary", .. } => Some("a binary label is 0 or 1, or false and true".into()),
+            Self::LabelValue { .. } => Some("a regression label is a finite number in every row".into()),
+            Self::ColumnNotFound { nearest, .. } => nearest.as_ref().map(|name| format!("did you mean `{name}`?")),
+            Self::ColumnType { place: "slices", .. } => {
+                Some("slice by a column of categories, or let `find_slices` divide numbers into ranges".into())
+            }
+            Self::TooManySlices { .. } => {
+                Some("choose a column with fewer values, or name the wanted ones with `values:`".into())
+            }
+            Self::MetricOfOtherTask { known, .. } => Some(format!("its metrics are {known}")),
+            Self::Data(error) => error.hint(),
+            Self::Model(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

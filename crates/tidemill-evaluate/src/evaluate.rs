@@ -1,0 +1,156 @@
+//! From predictions to metrics by slice.
+
+use rayon::prelude::*;
+use tidemill_model::Task;
+
+use crate::evaluation::EVALUATION_FORMAT;
+use crate::finder::{SearchOptions, search};
+use crate::intervals::{change_intervals, intervals, replicas};
+use crate::metrics::{Curves, Ordered, Rows, Subset, metrics_of};
+use crate::slices::{SliceKey, SliceSpec, partition};
+use crate::{DroppedSlices, EvaluateError, Evaluation, EvaluationTable, IntervalOptions, SliceEvaluation};
+
+/// What to evaluate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluateOptions {
+    /// Families of slices. All rows are always evaluated, named here or not.
+    pub slices: Vec<SliceSpec>,
+    /// The fewest rows a slice must have to be shown. All rows are shown in any case.
+    pub min_slice_size: u64,
+    /// A row is called positive when its score is above this.
+    pub decision_threshold: f64,
+    /// How to make confidence intervals, if any.
+    pub confidence_intervals: Option<IntervalOptions>,
+    /// How to look for bad slices, if at all. Needs `finder` in the table.
+    pub find_slices: Option<SearchOptions>,
+}
+
+impl Default for EvaluateOptions {
+    fn default() -> Self {
+        Self {
+            slices: Vec::new(),
+            min_slice_size: 1,
+            decision_threshold: 0.5,
+            confidence_intervals: Some(IntervalOptions::default()),
+            find_slices: None,
+        }
+    }
+}
+
+/// The rows of a table in the order of each model's scores.
+struct Sorted<'a> {
+    task: Task,
+    options: &'a EvaluateOptions,
+    candidate: Ordered,
+    baseline: Option<Ordered>,
+}
+
+/// Evaluates the predictions of `table`: every metric of its task on all rows and on every slice.
+///
+/// Runs on the current rayon pool; the result has the same bits at any number of threads and in any order of rows
+/// (intervals, which resample rows by their place, keep the latter only up to their randomness).
+pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Evaluation, EvaluateError> {
+    table.check()?;
+    let weights = table.weights.as_ref().map(|(_, weights)| weights.as_slice());
+    let sorted = Sorted {
+        task: table.task,
+        options,
+        candidate: Ordered::new(&table.predictions, &table.labels, weights),
+        baseline: table.baseline.as_ref().map(|scores| Ordered::new(scores, &table.labels, weights)),
+    };
+    let mut slices = vec![sorted.overall()];
+    let mut dropped = DroppedSlices { min_slice_size: options.min_slice_size, slices: 0 };
+    for spec in options.slices.iter().filter(|spec| !spec.columns.is_empty()) {
+        let (family, too_small) = sorted.family(spec, table)?;
+        dropped.slices += too_small;
+        // Two families may name the same slice; the first one counts.
+        slices.extend(family);
+    }
+    let mut seen: std::collections::HashSet<SliceKey> = std::collections::HashSet::new();
+    slices.retain(|slice| seen.insert(slice.slice.clone()));
+
+    Ok(Evaluation {
+        format: EVALUATION_FORMAT,
+        task: table.task,
+        split: table.split.clone(),
+        rows: table.rows() as u64,
+        label: table.label.clone(),
+        weight: table.weights.as_ref().map(|(column, _)| column.clone()),
+        model: None,
+        baseline: None,
+        decision_threshold: matches!(table.task, Task::Binary).then_some(options.decision_threshold),
+        confidence_intervals: options.confidence_intervals,
+        slices,
+        dropped,
+        curves: Curves::new(table.task, &sorted.candidate),
+        baseline_curves: sorted.baseline.as_ref().map(|rows| Curves::new(table.task, rows)),
+        found_slices: match (&options.find_slices, &table.finder) {
+            (Some(search_options), Some(sample)) => {
+                Some(search(table, sample, search_options, options.decision_threshold))
+            }
+            _ => None,
+        },
+    })
+}
+
+impl Sorted<'_> {
+    fn overall(&self) -> SliceEvaluation {
+        let with_intervals = self.options.confidence_intervals;
+        self.slice(SliceKey::overall(), &self.candidate, self.baseline.as_ref(), with_intervals)
+    }
+
+    /// The slices of one family that are large enough, and how many are not.
+    fn family(&self, spec: &SliceSpec, table: &EvaluationTable) -> Result<(Vec<SliceEvaluation>, u64), EvaluateError> {
+        let division = partition(spec, &table.columns, table.rows())?;
+        let positions = division.positions((0..self.candidate.len()).map(|position| self.candidate.id(position)));
+        let baseline_positions =
+            self.baseline.as_ref().map(|rows| division.positions((0..rows.len()).map(|position| rows.id(position))));
+        let with_intervals = self.options.confidence_intervals.filter(|intervals| intervals.slices);
+        let slices: Vec<SliceEvaluation> = division
+            .keys
+            .par_iter()
+            .enumerate()
+            .filter(|(number, _)| positions.of(*number).len() as u64 >= self.options.min_slice_size)
+            .map(|(number, key)| {
+                let rows = Subset { whole: &self.candidate, positions: positions.of(number) };
+                let baseline = self
+                    .baseline
+                    .as_ref()
+                    .zip(baseline_positions.as_ref())
+                    .map(|(whole, positions)| Subset { whole, positions: positions.of(number) });
+                self.slice(key.clone(), &rows, baseline.as_ref(), with_intervals)
+            })
+            .collect();
+        let too_small = (division.keys.len() - slices.len()) as u64;
+        Ok((slices, too_small))
+    }
+
+    fn slice<R: Rows>(
+        &self,
+        key: SliceKey,
+        rows: &R,
+        baseline_rows: Option<&R>,
+        with_intervals: Option<IntervalOptions>,
+    ) -> SliceEvaluation {
+        let threshold = self.options.decision_threshold;
+        let metrics = metrics_of(self.task, rows, threshold);
+        let baseline = baseline_rows.map(|rows| metrics_of(self.task, rows, threshold));
+        let (mut around, mut around_change) = (None, None);
+        if let Some(IntervalOptions { replicas: count, level, .. }) = with_intervals {
+            let drawn = replicas(self.task, rows, threshold, count);
+            around = Some(intervals(&metrics, &drawn, level));
+            if let (Some(rows), Some(baseline)) = (baseline_rows, &baseline) {
+                let baseline_drawn = replicas(self.task, rows, threshold, count);
+                around_change = Some(change_intervals([&metrics, baseline], [&drawn, &baseline_drawn], level));
+            }
+        }
+        SliceEvaluation {
+            slice: key,
+            rows: rows.len() as u64,
+            metrics,
+            baseline,
+            intervals: around,
+            change_intervals: around_change,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What an evaluation found: the content of `evaluation.json`.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tidemill_core::Digest;
+use tidemill_model::Task;
+
+use crate::EvaluateError;
+use crate::finder::SliceSearch;
+use crate::intervals::{IntervalOptions, Intervals};
+use crate::metrics::{Curves, Metrics};
+use crate::slices::SliceKey;
+
+/// The layout of `evaluation.json` that this version writes and reads.
+pub const EVALUATION_FORMAT: u32 = 1;
+
+/// Metrics of a model by slice, beside those of its baseline.
+///
+/// Stored as `evaluation.json`, the only file of an Evaluation artifact:
+///
+/// ```text
+/// evaluation/
+///   evaluation.json   { "format": 1, "task": "binary", "split": "eval", "rows": 5001,
+///                       "slices": [ { "slice": {}, "rows": 5001, "metrics": { "auc": 0.954, … } }, … ],
+///                       "curves": { "roc": […], … }, … }
+/// ```
+///
+/// The same rows and models give the same bytes. An undefined metric is `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Layout of the file.
+    pub format: u32,
+    /// What the model predicts.
+    pub task: Task,
+    /// The split that was judged.
+    pub split: String,
+    /// Rows of the split.
+    pub rows: u64,
+    /// The label's name.
+    pub label: String,
+    /// The column that says how much each row counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
+    /// Digest of the candidate's package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Digest>,
+    /// Digest of the baseline's package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Digest>,
+    /// A row is called positive when its score is above this. `None` for regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision_threshold: Option<f64>,
+    /// How the intervals were made, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence_intervals: Option<IntervalOptions>,
+    /// All rows first, then the slices family by family, by value.
+    pub slices: Vec<SliceEvaluation>,
+    /// Slices too small to be shown.
+    pub dropped: DroppedSlices,
+    /// Curves of the candidate on all rows.
+    pub curves: Curves,
+    /// Curves of the baseline on all rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_curves: Option<Curves>,
+    /// What the automatic search found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_slices: Option<SliceSearch>,
+}
+
+/// Metrics on the rows of one slice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceEvaluation {
+    /// Which rows.
+    pub slice: SliceKey,
+    /// How many.
+    pub rows: u64,
+    /// Metrics of the candidate.
+    pub metrics: Metrics,
+    /// Metrics of the baseline on the same rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Metrics>,
+    /// Where the candidate's metrics lie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<Intervals>,
+    /// Where the differences (candidate minus baseline) lie, rows resampled alike for both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_intervals: Option<Intervals>,
+}
+
+/// Slices with fewer rows than `min_slice_size`: counted, not shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DroppedSlices {
+    /// The fewest rows a slice must have to be shown.
+    pub min_slice_size: u64,
+    /// How many slices have fewer.
+    pub slices: u64,
+}
+
+impl Evaluation {
+    /// The name of the file in its artifact.
+    pub const FILE: &'static str = "evaluation.json";
+
+    /// The evaluation of all rows.
+    pub fn overall(&self) -> Option<&SliceEvaluation> {
+        self.slices.iter().find(|slice| slice.slice.is_overall())
+    }
+
+    /// The slice that `key` means, if it was evaluated and is large enough.
+    pub fn slice(&self, key: &SliceKey) -> Option<&SliceEvaluation> {
+        self.slices.iter().find(|slice| key.means(&slice.slice))
+    }
+
+    /// Reads `evaluation.json` in the folder of an Evaluation artifact.
+    pub fn read(dir: &Path) -> Result<Self, EvaluateError> {
+        read_json(&dir.join(Self::FILE))
+    }
+
+    /// Writes `evaluation.json` into a folder.
+    pub fn write(&self, dir: &Path) -> Result<(), EvaluateError> {
+        write_json(&dir.join(Self::FILE), self)
+    }
+}
+
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, EvaluateError> {
+    let bytes = fs::read(path).map_err(|source| EvaluateError::Io { path: path.to_owned(), action: "read", source })?;
+    serde_json::from_slice(&bytes).map_err(|source| EvaluateError::Malformed { path: path.to_owned(), source })
+}
+
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), EvaluateError> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|source| EvaluateError::Malformed { path: path.to_owned(), source })?;
+    text.push('\n');
+    fs::write(path, text).map_err(|source| EvaluateError::Io { path: path.to_owned(), action: "written", source })
+}

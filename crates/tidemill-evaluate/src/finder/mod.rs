@@ -1,0 +1,111 @@
+//! Finding the slices on which a model does badly, without being told where to look.
+//!
+//! After Chung et al., "Slice Finder" (ICDE 2019): every value or range of one column, and every pair of them,
+//! is tried; a slice counts when its mean loss exceeds that of the other rows by a given effect size and Welch's
+//! t-test, corrected by Benjamini and Hochberg's rule for the number of slices tried, calls it significant. Of
+//! slices that say the same, the wider one is kept: one that is not clearly worse than a wider slice around it is
+//! implied by that one, and one that is bad only because of rows already reported is left out.
+
+mod column;
+mod moments;
+mod search;
+mod space;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Metrics;
+use crate::slices::SliceValue;
+
+pub use column::{FinderColumn, FinderColumnBuilder};
+pub use search::{FinderSample, SampleFilter, SearchOptions, search};
+
+/// What the search looked at and found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceSearch {
+    /// The loss that was compared: `log_loss` or `absolute_error`, row by row.
+    pub loss: String,
+    /// Rows that were searched: all of them, or an even sample of them.
+    pub rows: u64,
+    /// Columns that were searched.
+    pub columns: Vec<String>,
+    /// Columns that could not be: one value only, or nearly as many values as rows.
+    pub skipped_columns: Vec<String>,
+    /// How many slices were tried.
+    pub tried: u64,
+    /// The fewest rows a slice had to have.
+    pub min_rows: u64,
+    /// The least effect size.
+    pub min_effect_size: f64,
+    /// The largest adjusted p-value.
+    pub significance: f64,
+    /// The slices, largest effect first.
+    pub slices: Vec<FoundSlice>,
+}
+
+/// A slice on which the model does badly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoundSlice {
+    /// What its rows have in common; all hold.
+    pub conditions: Vec<Condition>,
+    /// How many rows of those searched.
+    pub rows: u64,
+    /// Their share of the rows searched.
+    pub share: f64,
+    /// Mean loss in the slice.
+    pub loss: f64,
+    /// Mean loss outside it.
+    pub rest_loss: f64,
+    /// Difference of the two means in units of the standard deviation: √2 (m₁ - m₂) / √(s₁² + s₂²).
+    pub effect_size: f64,
+    /// One-sided p-value of Welch's t-test.
+    pub p_value: f64,
+    /// The same, adjusted for the number of slices tried (Benjamini and Hochberg).
+    pub adjusted_p_value: f64,
+    /// Metrics on the rows of the slice.
+    pub metrics: Metrics,
+}
+
+/// What the rows of a found slice have in common in one column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Condition {
+    /// One value.
+    Equals {
+        /// The column.
+        column: String,
+        /// Its value; `null` where the cell is empty.
+        equals: SliceValue,
+    },
+    /// A range of numbers.
+    Range {
+        /// The column.
+        column: String,
+        /// Lower end, inside.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_least: Option<f64>,
+        /// Upper end, outside.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        below: Option<f64>,
+    },
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Equals { column, equals } => write!(f, "{column}={equals}"),
+            Self::Range { column, at_least: Some(low), below: Some(high) } => write!(f, "{low}≤{column}<{high}"),
+            Self::Range { column, at_least: Some(low), below: None } => write!(f, "{column}≥{low}"),
+            Self::Range { column, at_least: None, below: Some(high) } => write!(f, "{column}<{high}"),
+            Self::Range { column, at_least: None, below: None } => write!(f, "any {column}"),
+        }
+    }
+}
+
+impl fmt::Display for FoundSlice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text: Vec<String> = self.conditions.iter().map(Condition::to_string).collect();
+        f.pad(&text.join(", "))
+    }
+}

@@ -1,0 +1,249 @@
+//! The search itself.
+
+use rayon::prelude::*;
+use tidemill_model::Task;
+
+use super::column::FinderColumn;
+use super::moments::{Moments, adjusted_p_values, effect_size, welch_p_value};
+use super::space::{Family, Pair};
+use super::{Condition, FoundSlice, SliceSearch};
+use crate::EvaluationTable;
+use crate::intervals::draw;
+use crate::metrics::{Ordered, log_loss, metrics_of};
+
+/// Rows searched at most; of a larger split an even sample is.
+const SAMPLE_ROWS: u64 = 1_000_000;
+/// Candidates looked at closely, best first, before the search gives up.
+const CANDIDATES_MAX: usize = 2_000;
+/// A slice is implied by a wider one unless the rest of the wider one does better with this certainty.
+const IMPLIED_P_VALUE: f64 = 0.001;
+
+/// What to look for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchOptions {
+    /// How many slices to report.
+    pub top: usize,
+    /// The fewest rows a slice may have; by default half a percent of the rows, and 30 at least.
+    pub min_rows: Option<u64>,
+    /// The least effect size.
+    pub min_effect_size: f64,
+    /// The largest adjusted p-value.
+    pub significance: f64,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        Self { top: 5, min_rows: None, min_effect_size: 0.1, significance: 0.05 }
+    }
+}
+
+/// Which rows of a split the search looks at: all, or a fixed even sample of about a million.
+#[derive(Debug, Clone, Copy)]
+pub struct SampleFilter {
+    share: f64,
+}
+
+impl SampleFilter {
+    /// For a split of `rows` rows.
+    pub fn new(rows: u64) -> Self {
+        Self { share: SAMPLE_ROWS as f64 / rows.max(1) as f64 }
+    }
+
+    /// Whether row number `row` of the split is looked at.
+    pub fn takes(self, row: u32) -> bool {
+        self.share >= 1.0 || draw(u32::MAX, row) < self.share
+    }
+}
+
+/// The rows and columns that a search goes through.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FinderSample {
+    /// Which rows of the split, ascending.
+    pub rows: Vec<u32>,
+    /// Their binned columns.
+    pub columns: Vec<FinderColumn>,
+    /// Columns that were asked for and cannot be searched.
+    pub skipped_columns: Vec<String>,
+}
+
+struct Candidate {
+    family: usize,
+    pair: Pair,
+    moments: Moments,
+    effect: f64,
+    p_value: f64,
+    adjusted: f64,
+}
+
+/// Looks for the slices on which the candidate of `table` does worst. Weights play no part: rows are counted.
+pub fn search(
+    table: &EvaluationTable,
+    sample: &FinderSample,
+    options: &SearchOptions,
+    decision_threshold: f64,
+) -> SliceSearch {
+    let mut losses: Vec<f64> = sample
+        .rows
+        .par_iter()
+        .map(|row| {
+            let (score, label) = (table.predictions[*row as usize], table.labels[*row as usize]);
+            match table.task {
+                Task::Binary => log_loss(score, label),
+                Task::Regression => (score - label).abs(),
+            }
+        })
+        .collect();
+    let rows = losses.len();
+    let mean = losses.iter().sum::<f64>() / rows.max(1) as f64;
+    losses.iter_mut().for_each(|loss| *loss -= mean);
+    let min_rows = options.min_rows.unwrap_or_else(|| (rows as u64 / 200).max(30)).max(2);
+
+    let space = Space::new(&sample.columns, &losses);
+    let tried = space.candidates(min_rows as f64);
+    let tried_count = tried.len() as u64;
+    let chosen = space.choose(tried, min_rows as f64, options);
+
+    let slices = chosen
+        .into_iter()
+        .map(|candidate| {
+            let family = &space.families[candidate.family];
+            let ids: Vec<usize> = (0..rows)
+                .filter(|row| family.holds(candidate.pair, space.columns, *row))
+                .map(|row| sample.rows[row] as usize)
+                .collect();
+            let gather = |column: &[f64]| ids.iter().map(|id| column[*id]).collect::<Vec<f64>>();
+            let members = Ordered::new(&gather(&table.predictions), &gather(&table.labels), None);
+            FoundSlice {
+                conditions: space.conditions(&candidate),
+                rows: candidate.moments.n as u64,
+                share: candidate.moments.n / rows as f64,
+                loss: candidate.moments.mean() + mean,
+                rest_loss: space.whole.minus(candidate.moments).mean() + mean,
+                effect_size: candidate.effect,
+                p_value: candidate.p_value,
+                adjusted_p_value: candidate.adjusted,
+                metrics: metrics_of(table.task, &members, decision_threshold),
+            }
+        })
+        .collect();
+    SliceSearch {
+        loss: match table.task {
+            Task::Binary => "log_loss".into(),
+            Task::Regression => "absolute_error".into(),
+        },
+        rows: rows as u64,
+        columns: sample.columns.iter().map(|column| column.name.clone()).collect(),
+        skipped_columns: sample.skipped_columns.clone(),
+        tried: tried_count,
+        min_rows,
+        min_effect_size: options.min_effect_size,
+        significance: options.significance,
+        slices,
+    }
+}
+
+struct Space<'a> {
+    columns: &'a [FinderColumn],
+    losses: &'a [f64],
+    families: Vec<Family>,
+    whole: Moments,
+}
+
+impl<'a> Space<'a> {
+    fn new(columns: &'a [FinderColumn], losses: &'a [f64]) -> Self {
+        let single = (0..columns.len()).map(|first| (first, None));
+        let pairs = (0..columns.len()).flat_map(|a| (a + 1..columns.len()).map(move |b| (a, Some(b))));
+        let names: Vec<(usize, Option<usize>)> = single.chain(pairs).collect();
+        let families = names.par_iter().map(|(first, second)| Family::new(columns, *first, *second, losses)).collect();
+        let mut whole = Moments::default();
+        losses.iter().for_each(|loss| whole.push(*loss));
+        Self { columns, losses, families, whole }
+    }
+
+    /// Every slice that is large enough (and leaves enough rows outside), tested against the other rows.
+    fn candidates(&self, min_rows: f64) -> Vec<Candidate> {
+        let mut found: Vec<Candidate> = self
+            .families
+            .par_iter()
+            .enumerate()
+            .flat_map_iter(|(number, family)| {
+                family.pairs(self.columns).into_iter().filter_map(move |pair| {
+                    let moments = family.moments(pair);
+                    let rest = self.whole.minus(moments);
+                    (moments.n >= min_rows && rest.n >= min_rows).then(|| Candidate {
+                        family: number,
+                        pair,
+                        moments,
+                        effect: effect_size(moments, rest),
+                        p_value: welch_p_value(moments, rest),
+                        adjusted: 1.0,
+                    })
+                })
+            })
+            .collect();
+        let p_values: Vec<f64> = found.iter().map(|candidate| candidate.p_value).collect();
+        for (candidate, adjusted) in found.iter_mut().zip(adjusted_p_values(&p_values)) {
+            candidate.adjusted = adjusted;
+        }
+        found
+    }
+
+    /// The best slices that say something of their own, largest effect first.
+    fn choose(&self, tried: Vec<Candidate>, min_rows: f64, options: &SearchOptions) -> Vec<Candidate> {
+        let mut candidates: Vec<Candidate> = tried
+            .into_iter()
+            .filter(|c| c.adjusted <= options.significance && c.effect >= options.min_effect_size)
+            .collect();
+        // A stable sort: candidates of equal effect and size stay in the order of their families.
+        candidates.sort_by(|a, b| b.effect.total_cmp(&a.effect).then(b.moments.n.total_cmp(&a.moments.n)));
+        let mut covered = vec![false; self.losses.len()];
+        let mut chosen: Vec<Candidate> = Vec::new();
+        for candidate in candidates.into_iter().take(CANDIDATES_MAX) {
+            if chosen.len() == options.top {
+                break;
+            }
+            if self.is_implied(&candidate) || !self.stands_alone(&candidate, &covered, min_rows, options) {
+                continue;
+            }
+            let family = &self.families[candidate.family];
+            for (row, covered) in covered.iter_mut().enumerate() {
+                *covered |= family.holds(candidate.pair, self.columns, row);
+            }
+            chosen.push(candidate);
+        }
+        chosen
+    }
+
+    /// Whether a wider slice is as bad: the rows that it has beyond the candidate do not clearly better.
+    fn is_implied(&self, candidate: &Candidate) -> bool {
+        let family = &self.families[candidate.family];
+        family.around(candidate.pair, self.columns).into_iter().any(|outer| {
+            let beyond = family.moments(outer).minus(candidate.moments);
+            // Nothing beyond: the same rows under a simpler name, and the test gives 1.
+            welch_p_value(candidate.moments, beyond) > IMPLIED_P_VALUE
+        })
+    }
+
+    /// Whether the slice is still bad without the rows of slices chosen before.
+    fn stands_alone(&self, candidate: &Candidate, covered: &[bool], min_rows: f64, options: &SearchOptions) -> bool {
+        let family = &self.families[candidate.family];
+        let (mut inside, mut outside) = (Moments::default(), Moments::default());
+        for (row, loss) in self.losses.iter().enumerate().filter(|(row, _)| !covered[*row]) {
+            if family.holds(candidate.pair, self.columns, row) {
+                inside.push(*loss);
+            } else {
+                outside.push(*loss);
+            }
+        }
+        inside.n >= min_rows
+            && effect_size(inside, outside) >= options.min_effect_size
+            && welch_p_value(inside, outside) <= options.significance
+    }
+
+    fn conditions(&self, candidate: &Candidate) -> Vec<Condition> {
+        let family = &self.families[candidate.family];
+        let first = self.columns[family.first].condition(candidate.pair.first);
+        let second = family.second.map(|second| self.columns[second].condition(candidate.pair.second));
+        [first].into_iter().chain(second).collect()
+    }
+}

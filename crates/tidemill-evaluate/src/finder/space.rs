@@ -1,0 +1,89 @@
+//! The slices a search goes through, and the losses in each.
+
+use super::column::{FinderColumn, Literal};
+use super::moments::Moments;
+
+/// The crossings of two columns (or the bins of one, crossed with nothing), with the losses in each cell.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub first: usize,
+    pub second: Option<usize>,
+    width: usize,
+    cells: Vec<Moments>,
+}
+
+/// A slice of a family: one condition for each of its columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pair {
+    pub first: Literal,
+    pub second: Literal,
+}
+
+/// The only bin of a column that is not there.
+const NOTHING: Literal = Literal { low: 0, high: 1 };
+
+impl Family {
+    /// Sums `losses` (one a row) into the cells of the crossing.
+    pub fn new(columns: &[FinderColumn], first: usize, second: Option<usize>, losses: &[f64]) -> Self {
+        let width = second.map_or(1, |second| columns[second].width());
+        let mut cells = vec![Moments::default(); columns[first].width() * width];
+        let codes = columns[first].codes();
+        match second {
+            None => {
+                for (code, loss) in codes.iter().zip(losses) {
+                    cells[*code as usize].push(*loss);
+                }
+            }
+            Some(second) => {
+                for ((a, b), loss) in codes.iter().zip(columns[second].codes()).zip(losses) {
+                    cells[*a as usize * width + *b as usize].push(*loss);
+                }
+            }
+        }
+        Self { first, second, width, cells }
+    }
+
+    /// The losses in the rows of `pair`.
+    pub fn moments(&self, pair: Pair) -> Moments {
+        let mut sum = Moments::default();
+        for a in pair.first.low..pair.first.high {
+            let row = &self.cells[a as usize * self.width..][..self.width];
+            for cell in &row[pair.second.low as usize..pair.second.high as usize] {
+                sum = sum.plus(*cell);
+            }
+        }
+        sum
+    }
+
+    /// Every slice to try.
+    pub fn pairs(&self, columns: &[FinderColumn]) -> Vec<Pair> {
+        let second = self.second.map_or_else(|| vec![NOTHING], |second| columns[second].literals());
+        let first = columns[self.first].literals();
+        first.iter().flat_map(|first| second.iter().map(|second| Pair { first: *first, second: *second })).collect()
+    }
+
+    /// Every wider slice of this family around `pair`, but for all rows. A condition may fall away.
+    pub fn around(&self, pair: Pair, columns: &[FinderColumn]) -> Vec<Pair> {
+        let wider = |column: &FinderColumn, inner: Literal| -> Vec<Literal> {
+            let mut found: Vec<Literal> = column.literals().into_iter().filter(|outer| inner.within(*outer)).collect();
+            found.push(column.everything());
+            found
+        };
+        let all_first = columns[self.first].everything();
+        let (all_second, second) = match self.second {
+            Some(column) => (columns[column].everything(), wider(&columns[column], pair.second)),
+            None => (NOTHING, vec![NOTHING]),
+        };
+        wider(&columns[self.first], pair.first)
+            .iter()
+            .flat_map(|first| second.iter().map(|second| Pair { first: *first, second: *second }))
+            .filter(|outer| *outer != pair && !(outer.first == all_first && outer.second == all_second))
+            .collect()
+    }
+
+    /// Whether row number `row` belongs to `pair`.
+    pub fn holds(&self, pair: Pair, columns: &[FinderColumn], row: usize) -> bool {
+        pair.first.holds(columns[self.first].codes()[row])
+            && self.second.is_none_or(|second| pair.second.holds(columns[second].codes()[row]))
+    }
+}

@@ -1,0 +1,197 @@
+//! The verdict on a model: the content of `blessing.json`.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tidemill_core::{Digest, Verdict};
+
+use crate::EvaluateError;
+use crate::evaluation::{read_json, write_json};
+use crate::metrics::Metric;
+use crate::slices::SliceKey;
+
+/// The layout of `blessing.json` that this version writes and reads.
+pub(crate) const BLESSING_FORMAT: u32 = 1;
+
+/// Whether a model may be pushed. There is always an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlessingVerdict {
+    /// Every bound holds.
+    Blessed,
+    /// A bound does not hold, or what it is about is missing.
+    NotBlessed,
+    /// Every absolute bound holds; there was no baseline, so bounds against it were not applied.
+    BlessedFirst,
+    /// There are no bounds. The model passes, unjudged.
+    Unchecked,
+}
+
+impl BlessingVerdict {
+    /// Whether the model may be pushed.
+    pub const fn passes(self) -> bool {
+        !matches!(self, Self::NotBlessed)
+    }
+
+    /// In words: "not blessed".
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Blessed => "blessed",
+            Self::NotBlessed => "not blessed",
+            Self::BlessedFirst => "blessed (first)",
+            Self::Unchecked => "unchecked",
+        }
+    }
+}
+
+/// One kind of bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// The metric is this or more.
+    AtLeast,
+    /// The metric is this or less.
+    AtMost,
+    /// The metric is worse than the baseline's by this or less.
+    NoWorseThanBaselineBy,
+    /// The same, in percent of the baseline's value.
+    NoWorseThanBaselineByPercent,
+    /// The metric is better than the baseline's by this or more.
+    BetterThanBaselineBy,
+}
+
+impl Rule {
+    /// The name used in pipeline files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AtLeast => "at_least",
+            Self::AtMost => "at_most",
+            Self::NoWorseThanBaselineBy => "no_worse_than_baseline_by",
+            Self::NoWorseThanBaselineByPercent => "no_worse_than_baseline_by_percent",
+            Self::BetterThanBaselineBy => "better_than_baseline_by",
+        }
+    }
+
+    /// Whether it compares with the baseline.
+    pub const fn needs_baseline(self) -> bool {
+        !matches!(self, Self::AtLeast | Self::AtMost)
+    }
+}
+
+/// What came of one bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// It holds.
+    Passed,
+    /// It does not hold, or there was no value to hold it against.
+    Failed,
+    /// It compares with a baseline and there is none.
+    NotApplied,
+}
+
+/// One bound held against one slice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// The slice; `{}` is all rows. With `each`, the columns of a family of slices of which there is none.
+    pub slice: SliceKey,
+    /// The metric.
+    pub metric: Metric,
+    /// The kind of bound.
+    pub rule: Rule,
+    /// The number written in the pipeline file.
+    pub limit: f64,
+    /// The candidate's value.
+    pub value: Option<f64>,
+    /// The baseline's value, for rules that compare with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
+    /// What came of it.
+    pub outcome: CheckOutcome,
+    /// Why it failed, or was not applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The verdict on a model, with everything that led to it.
+///
+/// Stored as `blessing.json`, the only file of a Blessing artifact. The same evaluation and thresholds give the
+/// same bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Blessing {
+    /// Layout of the file.
+    pub format: u32,
+    /// The verdict.
+    pub verdict: BlessingVerdict,
+    /// Whether the model may be pushed.
+    pub blessed: bool,
+    /// Why not, a line for each bound that does not hold.
+    pub reasons: Vec<String>,
+    /// What else is worth knowing: bounds that were not applied, and why.
+    pub notes: Vec<String>,
+    /// Digest of the package judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Digest>,
+    /// Digest of the package it was compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Digest>,
+    /// Every bound.
+    pub checks: Vec<Check>,
+}
+
+impl Blessing {
+    /// The name of the file in its artifact.
+    pub const FILE: &'static str = "blessing.json";
+
+    /// The verdict as a pipeline takes it.
+    pub fn as_verdict(&self) -> Verdict {
+        if self.blessed { Verdict::Pass } else { Verdict::Fail(self.reasons.clone()) }
+    }
+
+    /// Reads `blessing.json` in the folder of a Blessing artifact.
+    pub fn read(dir: &Path) -> Result<Self, EvaluateError> {
+        read_json(&dir.join(Self::FILE))
+    }
+
+    /// Writes `blessing.json` into a folder.
+    pub fn write(&self, dir: &Path) -> Result<(), EvaluateError> {
+        write_json(&dir.join(Self::FILE), self)
+    }
+}
+
+impl fmt::Display for BlessingVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.title())
+    }
+}
+
+/// A number for people: four significant digits after the leading zeros, no trailing zeros.
+pub(crate) fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let magnitude = value.abs().log10().floor() as i32;
+    if !(-6..12).contains(&magnitude) {
+        return format!("{value:.3e}");
+    }
+    let decimals = (3 - magnitude).clamp(0, 9) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_keep_four_digits() {
+        assert_eq!(number(0.954_321), "0.9543");
+        assert_eq!(number(-0.005), "-0.005");
+        assert_eq!(number(0.000_123_456), "0.0001235");
+        assert_eq!(number(12_345.678), "12346");
+        assert_eq!(number(3.0), "3");
+        assert_eq!(number(0.0), "0");
+        assert_eq!(number(1e-9), "1.000e-9");
+    }
+}

@@ -1,0 +1,10 @@
+//! The gate: thresholds held against an evaluation, and the verdict.
+
+mod blessing;
+mod judge;
+mod threshold;
+
+pub(crate) use blessing::number;
+pub use blessing::{Blessing, BlessingVerdict, Check, CheckOutcome, Rule};
+pub use judge::judge;
+pub use threshold::{SliceSelector, SliceThreshold, Threshold, Thresholds};

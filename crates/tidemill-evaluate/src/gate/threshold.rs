@@ -1,0 +1,263 @@
+//! Thresholds as written in a pipeline file, and what can be wrong with them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use tidemill_core::{ParamIssue, suggest};
+use tidemill_model::Task;
+
+use super::Rule;
+use crate::EvaluateError;
+use crate::metrics::{Direction, Metric};
+use crate::slices::{SliceKey, SliceSpec};
+
+/// What a metric must satisfy. Every bound that is set must hold; a value equal to its bound passes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Threshold {
+    /// The least value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
+    /// The largest value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<f64>,
+    /// How much worse than the baseline the metric may be, in its own unit. Not looked at without a baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_worse_than_baseline_by: Option<f64>,
+    /// How much worse than the baseline the metric may be, in percent of the baseline's value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_worse_than_baseline_by_percent: Option<f64>,
+    /// How much better than the baseline the metric must be, in its own unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub better_than_baseline_by: Option<f64>,
+}
+
+impl Threshold {
+    /// The bounds that are set.
+    pub fn rules(&self) -> impl Iterator<Item = (Rule, f64)> {
+        [
+            (Rule::AtLeast, self.at_least),
+            (Rule::AtMost, self.at_most),
+            (Rule::NoWorseThanBaselineBy, self.no_worse_than_baseline_by),
+            (Rule::NoWorseThanBaselineByPercent, self.no_worse_than_baseline_by_percent),
+            (Rule::BetterThanBaselineBy, self.better_than_baseline_by),
+        ]
+        .into_iter()
+        .filter_map(|(rule, limit)| Some((rule, limit?)))
+    }
+}
+
+/// Which slices a threshold is for: `{ payment_type: Cash }` is one slice, `[payment_type]` every slice by the
+/// values of those columns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum SliceSelector {
+    /// One slice.
+    One(SliceKey),
+    /// Every slice by the values of these columns that is large enough to be shown.
+    Each(Vec<String>),
+}
+
+impl SliceSelector {
+    /// The slices to evaluate for it.
+    pub fn spec(&self) -> SliceSpec {
+        match self {
+            Self::Each(columns) => SliceSpec::over(columns.iter().cloned()),
+            Self::One(key) => SliceSpec {
+                columns: key.terms().iter().map(|term| term.column.clone()).collect(),
+                values: key.terms().iter().map(|term| (term.column.clone(), vec![term.value.clone()])).collect(),
+            },
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SliceSelector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MapOrList;
+        impl<'de> Visitor<'de> for MapOrList {
+            type Value = SliceSelector;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from column to value, or a list of columns")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                SliceKey::deserialize(MapAccessDeserializer::new(map)).map(SliceSelector::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(SliceSelector::Each)
+            }
+        }
+        deserializer.deserialize_any(MapOrList)
+    }
+}
+
+impl schemars::JsonSchema for SliceSelector {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SliceSelector".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let one = generator.subschema_for::<BTreeMap<String, crate::slices::SliceValue>>();
+        let each = generator.subschema_for::<Vec<String>>();
+        schemars::json_schema!({
+            "description": "One slice as a map from column to value, or every slice by the values of a list of columns.",
+            "anyOf": [one, each],
+        })
+    }
+}
+
+/// Thresholds for some slices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SliceThreshold {
+    /// Which slices.
+    pub slice: SliceSelector,
+    /// Bounds by metric.
+    #[schemars(with = "BTreeMap<Metric, Threshold>")]
+    pub thresholds: BTreeMap<String, Threshold>,
+}
+
+/// Everything that a model must satisfy to be blessed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Thresholds {
+    /// Bounds on all rows, by metric.
+    pub overall: BTreeMap<Metric, Threshold>,
+    /// Bounds on slices.
+    pub slices: Vec<(SliceSelector, BTreeMap<Metric, Threshold>)>,
+}
+
+impl Thresholds {
+    /// Reads thresholds as written: every unknown metric and every bound that makes no sense is an issue.
+    pub fn read(overall: &BTreeMap<String, Threshold>, slices: &[SliceThreshold]) -> Result<Self, Vec<ParamIssue>> {
+        let mut issues = Vec::new();
+        let read = Self {
+            overall: metrics_by_name(overall, &["thresholds".to_owned()], &mut issues),
+            slices: slices
+                .iter()
+                .enumerate()
+                .map(|(index, written)| {
+                    let at = ["slice_thresholds".to_owned(), index.to_string()];
+                    if matches!(&written.slice, SliceSelector::One(key) if key.is_overall())
+                        || matches!(&written.slice, SliceSelector::Each(columns) if columns.is_empty())
+                    {
+                        issues.push(
+                            ParamIssue::new(at.iter().cloned().chain(["slice".into()]), "the slice names no column")
+                                .with_hint("bounds on all rows belong in `thresholds`"),
+                        );
+                    }
+                    let at = [at.as_slice(), &["thresholds".to_owned()]].concat();
+                    (written.slice.clone(), metrics_by_name(&written.thresholds, &at, &mut issues))
+                })
+                .collect(),
+        };
+        if issues.is_empty() { Ok(read) } else { Err(issues) }
+    }
+
+    /// Whether nothing is asked of the model.
+    pub fn is_empty(&self) -> bool {
+        self.metrics().next().is_none()
+    }
+
+    /// An error if a bound is on a metric that models of `task` do not have.
+    pub fn check_task(&self, task: Task) -> Result<(), EvaluateError> {
+        match self.metrics().find(|(metric, _)| !metric.applies_to(task)) {
+            None => Ok(()),
+            Some((metric, _)) => {
+                let known: Vec<&str> = Metric::of(task).map(Metric::name).collect();
+                Err(EvaluateError::MetricOfOtherTask {
+                    metric: metric.name(),
+                    task: task.name(),
+                    known: known.join(", "),
+                })
+            }
+        }
+    }
+
+    /// Every metric that has a bound, with the bounds.
+    pub fn metrics(&self) -> impl Iterator<Item = (Metric, &Threshold)> {
+        let slices = self.slices.iter().flat_map(|(_, thresholds)| thresholds);
+        self.overall
+            .iter()
+            .chain(slices)
+            .filter(|(_, threshold)| threshold.rules().next().is_some())
+            .map(|(metric, threshold)| (*metric, threshold))
+    }
+}
+
+fn metrics_by_name(
+    written: &BTreeMap<String, Threshold>,
+    at: &[String],
+    issues: &mut Vec<ParamIssue>,
+) -> BTreeMap<Metric, Threshold> {
+    let mut read = BTreeMap::new();
+    for (name, threshold) in written {
+        let path: Vec<String> = at.iter().cloned().chain([name.clone()]).collect();
+        match name.parse::<Metric>() {
+            Ok(metric) => {
+                issues.extend(threshold_issues(metric, threshold, &path));
+                read.insert(metric, *threshold);
+            }
+            Err(error) => {
+                let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+                let hint = suggest(name, names.iter().copied()).map_or_else(
+                    || format!("the metrics are {}", names.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                issues.push(ParamIssue::new(path, error.to_string()).with_hint(hint));
+            }
+        }
+    }
+    read
+}
+
+fn threshold_issues(metric: Metric, threshold: &Threshold, path: &[String]) -> Vec<ParamIssue> {
+    let mut issues = Vec::new();
+    let at = |rule: Rule| path.iter().cloned().chain([rule.name().to_owned()]);
+    let (low, high) = metric.range();
+    for (rule, limit) in threshold.rules() {
+        if !limit.is_finite() {
+            issues.push(ParamIssue::new(at(rule), format!("{limit} is no bound: a finite number is needed")));
+            continue;
+        }
+        let impossible = match rule {
+            Rule::AtLeast => limit > high,
+            Rule::AtMost => limit < low,
+            _ => false,
+        };
+        if impossible {
+            let never = if rule == Rule::AtLeast { "more" } else { "less" };
+            let end = if rule == Rule::AtLeast { high } else { low };
+            issues.push(ParamIssue::new(at(rule), format!("`{metric}` is never {never} than {end}")));
+        }
+        if rule.needs_baseline() && metric.direction() == Direction::Neutral {
+            issues.push(
+                ParamIssue::new(at(rule), format!("no value of `{metric}` is better than another"))
+                    .with_hint("bound it with `at_least` and `at_most`"),
+            );
+        }
+        if rule.needs_baseline() && limit < 0.0 {
+            let other = if rule == Rule::BetterThanBaselineBy {
+                "no_worse_than_baseline_by"
+            } else {
+                "better_than_baseline_by"
+            };
+            issues.push(ParamIssue::new(at(rule), format!("{limit} is negative")).with_hint(format!("use `{other}`")));
+        }
+    }
+    if let (Some(low), Some(high)) = (threshold.at_least, threshold.at_most)
+        && low > high
+    {
+        issues.push(ParamIssue::new(path.to_vec(), format!("no value is at least {low} and at most {high}")));
+    }
+    if threshold.rules().next().is_none() {
+        issues.push(
+            ParamIssue::new(path.to_vec(), format!("`{metric}` has no bound")).with_hint("add one: `at_least: 0.9`"),
+        );
+    }
+    issues
+}

@@ -1,0 +1,246 @@
+//! Which metrics there are, what they are called and which way is up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tidemill_model::Task;
+
+/// Which values of a metric are the better ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Direction {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+    /// The nearer to the number the better.
+    Towards(f64),
+    /// It describes the data or the model and judges neither.
+    Neutral,
+}
+
+impl Direction {
+    /// How much better `value` is than `other`: positive is better. `None` where no direction is better.
+    pub fn gain(self, value: f64, other: f64) -> Option<f64> {
+        match self {
+            Self::Higher => Some(value - other),
+            Self::Lower => Some(other - value),
+            Self::Towards(target) => Some((other - target).abs() - (value - target).abs()),
+            Self::Neutral => None,
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($variant:ident = $name:literal, $title:literal, $direction:expr, [$low:expr, $high:expr], $tasks:ident, $doc:literal;)+) => {
+        /// A number that says how good a model is, or what a slice is like.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Metric {
+            $(#[doc = $doc] $variant,)+
+        }
+
+        impl Metric {
+            /// Every metric, in the order in which they are shown.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name used in pipeline files and JSON: `log_loss`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The name in running text: `log-loss`.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)+ }
+            }
+
+            /// What it measures, with its formula.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)+ }
+            }
+
+            /// Which values are the better ones.
+            pub const fn direction(self) -> Direction {
+                match self { $(Self::$variant => $direction,)+ }
+            }
+
+            /// The smallest and the largest value it can take.
+            pub const fn range(self) -> (f64, f64) {
+                match self { $(Self::$variant => ($low, $high),)+ }
+            }
+
+            /// Whether models of `task` have it.
+            pub const fn applies_to(self, task: Task) -> bool {
+                match self { $(Self::$variant => applies!($tasks, task),)+ }
+            }
+        }
+    };
+}
+
+macro_rules! applies {
+    (both, $task:ident) => {{
+        let _ = $task;
+        true
+    }};
+    (binary, $task:ident) => {
+        matches!($task, Task::Binary)
+    };
+    (regression, $task:ident) => {
+        matches!($task, Task::Regression)
+    };
+}
+
+use Direction::{Higher, Lower, Neutral, Towards};
+const INFINITE: f64 = f64::INFINITY;
+
+metrics! {
+    Auc = "auc", "AUC", Higher, [0.0, 1.0], binary,
+        "Area under the ROC curve, exact: the chance that a positive row scores above a negative one, ties counting half (Mann-Whitney U divided by the number of pairs).";
+    PrAuc = "pr_auc", "PR-AUC", Higher, [0.0, 1.0], binary,
+        "Average precision: the sum over distinct scores, highest first, of precision times the gain in recall. Not interpolated, as scikit-learn's `average_precision_score`.";
+    Accuracy = "accuracy", "accuracy", Higher, [0.0, 1.0], binary,
+        "Share of rows on the right side of the decision threshold; a row is called positive when its score is above it.";
+    Precision = "precision", "precision", Higher, [0.0, 1.0], binary,
+        "Share of positives among the rows called positive; undefined where none is called positive.";
+    Recall = "recall", "recall", Higher, [0.0, 1.0], binary,
+        "Share of the positives that are called positive; undefined where there are none.";
+    F1 = "f1", "F1", Higher, [0.0, 1.0], binary,
+        "Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN).";
+    LogLoss = "log_loss", "log-loss", Lower, [0.0, INFINITE], binary,
+        "Mean of -ln of the probability given to what happened, probabilities kept 2.2e-16 away from 0 and 1 as in scikit-learn.";
+    Brier = "brier", "Brier score", Lower, [0.0, 1.0], binary,
+        "Mean squared difference between probability and outcome.";
+    Calibration = "calibration", "calibration", Towards(1.0), [-INFINITE, INFINITE], both,
+        "Mean prediction divided by mean label; undefined where the mean label is 0.";
+    CalibrationError = "calibration_error", "calibration error", Lower, [0.0, 1.0], binary,
+        "Expected calibration error: mean over ten bins of equal size by score (equal scores share a bin) of |mean label - mean prediction|, weighted by the bin.";
+    Rmse = "rmse", "RMSE", Lower, [0.0, INFINITE], regression,
+        "Square root of the mean squared error.";
+    Mae = "mae", "MAE", Lower, [0.0, INFINITE], regression,
+        "Mean absolute error.";
+    Mse = "mse", "MSE", Lower, [0.0, INFINITE], regression,
+        "Mean squared error.";
+    R2 = "r2", "R²", Higher, [-INFINITE, 1.0], regression,
+        "1 - squared error / variance of the label; undefined where the label does not vary.";
+    Mape = "mape", "MAPE", Lower, [0.0, INFINITE], regression,
+        "Mean of |error / label| over the rows whose label is not 0, as a fraction.";
+    Bias = "bias", "bias", Towards(0.0), [-INFINITE, INFINITE], regression,
+        "Mean of prediction minus label.";
+    FalsePositiveRate = "false_positive_rate", "FPR", Lower, [0.0, 1.0], binary,
+        "Share of the negatives that are called positive.";
+    FalseNegativeRate = "false_negative_rate", "FNR", Lower, [0.0, 1.0], binary,
+        "Share of the positives that are called negative.";
+    TruePositiveRate = "true_positive_rate", "TPR", Higher, [0.0, 1.0], binary,
+        "Share of the positives that are called positive; the same number as recall.";
+    TrueNegativeRate = "true_negative_rate", "TNR", Higher, [0.0, 1.0], binary,
+        "Share of the negatives that are called negative.";
+    PositiveRate = "positive_rate", "positive rate", Neutral, [0.0, 1.0], binary,
+        "Share of rows that are called positive.";
+    LabelMean = "label_mean", "label mean", Neutral, [-INFINITE, INFINITE], both,
+        "Mean label; for a binary label the share of positives.";
+    PredictionMean = "prediction_mean", "prediction mean", Neutral, [-INFINITE, INFINITE], both,
+        "Mean prediction.";
+    Count = "count", "rows", Neutral, [0.0, INFINITE], both,
+        "Number of rows, whatever their weight.";
+}
+
+impl Metric {
+    /// The metrics of `task`, in the order in which they are shown.
+    pub fn of(task: Task) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |metric| metric.applies_to(task))
+    }
+
+    /// The metric that stands for the model in a headline.
+    pub const fn headline(task: Task) -> Self {
+        match task {
+            Task::Binary => Self::Auc,
+            Task::Regression => Self::Rmse,
+        }
+    }
+
+    /// The loss by which slices are ranked, worst first.
+    pub const fn loss(task: Task) -> Self {
+        match task {
+            Task::Binary => Self::LogLoss,
+            Task::Regression => Self::Rmse,
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The text names no metric.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a metric")]
+pub struct UnknownMetric(pub String);
+
+impl FromStr for Metric {
+    type Err = UnknownMetric;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|metric| metric.name() == text).ok_or_else(|| UnknownMetric(text.to_owned()))
+    }
+}
+
+/// Values by metric. A metric that is undefined on the rows (one class only, no positives) is there with `None`,
+/// which is `null` in JSON; every value is a finite number.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Metrics(BTreeMap<Metric, Option<f64>>);
+
+impl Metrics {
+    /// The value, if the metric was computed and is defined.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.0.get(&metric).copied().flatten()
+    }
+
+    /// Sets a value; anything but a finite number becomes undefined.
+    pub fn set(&mut self, metric: Metric, value: Option<f64>) {
+        self.0.insert(metric, value.filter(|v| v.is_finite()));
+    }
+
+    /// Metrics and values, in the order in which they are shown.
+    pub fn iter(&self) -> impl Iterator<Item = (Metric, Option<f64>)> {
+        self.0.iter().map(|(metric, value)| (*metric, *value))
+    }
+}
+
+/// `a / b`, undefined where `b` is 0.
+pub(crate) fn ratio(a: f64, b: f64) -> Option<f64> {
+    (b != 0.0).then(|| a / b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_agree_with_serde_and_parse_back() {
+        for &metric in Metric::ALL {
+            assert_eq!(serde_json::to_value(metric).unwrap(), metric.name());
+            assert_eq!(metric.name().parse::<Metric>(), Ok(metric));
+        }
+    }
+
+    #[test]
+    fn a_gain_is_positive_when_the_value_is_better() {
+        assert_eq!(Metric::Auc.direction().gain(0.75, 0.5), Some(0.25));
+        assert_eq!(Metric::LogLoss.direction().gain(0.5, 0.75), Some(0.25));
+        assert_eq!(Metric::Calibration.direction().gain(1.25, 0.5), Some(0.25));
+        assert_eq!(Metric::Bias.direction().gain(-0.5, 0.25), Some(-0.25));
+        assert_eq!(Metric::Count.direction().gain(2.0, 1.0), None);
+    }
+
+    #[test]
+    fn nothing_but_finite_numbers_is_kept() {
+        let mut metrics = Metrics::default();
+        metrics.set(Metric::Auc, Some(f64::NAN));
+        assert_eq!(metrics.get(Metric::Auc), None);
+        assert_eq!(serde_json::to_string(&metrics).unwrap(), r#"{"auc":null}"#);
+    }
+}

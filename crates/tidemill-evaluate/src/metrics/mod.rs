@@ -1,0 +1,45 @@
+//! Metrics of predictions against labels.
+//!
+//! Everything is computed from rows sorted by score, label and weight ([`Ordered`]), so that the same rows give
+//! the same bits in whatever order they come, at any number of threads. Sums are mergeable ([`Accumulator`]);
+//! what depends on ranks (AUC, average precision, calibration bins, curves) walks the sorted rows and is exact.
+
+mod accumulator;
+mod binary;
+mod calibration;
+mod catalogue;
+mod curves;
+mod rank;
+mod regression;
+mod rows;
+
+use tidemill_model::Task;
+
+pub use accumulator::{Accumulator, accumulate};
+pub use binary::BinarySums;
+pub(crate) use binary::log_loss;
+pub use calibration::{CALIBRATION_BINS, CalibrationBin, calibration_bins, expected_calibration_error};
+pub use catalogue::{Direction, Metric, Metrics, UnknownMetric};
+pub use curves::{CURVE_POINTS_MAX, Curves, HISTOGRAM_BINS, HistogramBin, PrPoint, RocPoint};
+pub use rank::{RankMetrics, rank_metrics};
+pub use regression::RegressionSums;
+pub use rows::{Ordered, Row, Rows, Subset};
+
+/// Every metric of `task` on `rows`. A row is called positive when its score is above `decision_threshold`.
+pub fn metrics_of<R: Rows>(task: Task, rows: &R, decision_threshold: f64) -> Metrics {
+    let mut metrics = Metrics::default();
+    match task {
+        Task::Binary => {
+            let sums = accumulate(rows, || BinarySums::new(decision_threshold));
+            sums.write(&mut metrics);
+            let ranks = rank_metrics(rows);
+            metrics.set(Metric::Auc, ranks.auc);
+            metrics.set(Metric::PrAuc, ranks.average_precision);
+            let bins = calibration_bins(rows, sums.weight());
+            metrics.set(Metric::CalibrationError, expected_calibration_error(&bins));
+        }
+        Task::Regression => accumulate(rows, RegressionSums::default).write(&mut metrics),
+    }
+    metrics.set(Metric::Count, Some(rows.len() as f64));
+    metrics
+}

@@ -1,0 +1,156 @@
+//! What an evaluation works on: the labels and predictions of one split.
+
+mod builder;
+mod predictions;
+
+use tidemill_model::Task;
+
+pub(crate) use builder::column_index;
+pub use builder::{TableBuilder, TableColumns};
+pub use predictions::PredictionColumns;
+
+use crate::EvaluateError;
+use crate::finder::FinderSample;
+use crate::slices::KeyColumn;
+
+/// Labels, predictions and slice columns of one split, all of the same length.
+///
+/// Bounded by 16 bytes a row, 8 more for a baseline and for weights each, and 4 for each slice column; sorting
+/// takes another 16 bytes a row for a while, and 20 to 28 for each model to stay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluationTable {
+    /// What the model predicts.
+    pub task: Task,
+    /// The split, for messages.
+    pub split: String,
+    /// The label's name, for messages.
+    pub label: String,
+    /// The label of each row.
+    pub labels: Vec<f64>,
+    /// What the candidate predicts for each row.
+    pub predictions: Vec<f64>,
+    /// What the baseline predicts for each row.
+    pub baseline: Option<Vec<f64>>,
+    /// How much each row counts: finite, not negative, not all 0. The column's name goes first.
+    pub weights: Option<(String, Vec<f64>)>,
+    /// Columns to slice by.
+    pub columns: Vec<KeyColumn>,
+    /// What `find_slices` searches.
+    pub finder: Option<FinderSample>,
+}
+
+impl EvaluationTable {
+    /// A table with nothing but labels and predictions.
+    pub fn new(task: Task, split: impl Into<String>, labels: Vec<f64>, predictions: Vec<f64>) -> Self {
+        Self {
+            task,
+            split: split.into(),
+            label: "label".into(),
+            labels,
+            predictions,
+            baseline: None,
+            weights: None,
+            columns: Vec::new(),
+            finder: None,
+        }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Everything that makes an evaluation impossible or meaningless: no rows, a label that the task does not
+    /// allow or that never varies, a prediction that is no number, unusable weights.
+    pub fn check(&self) -> Result<(), EvaluateError> {
+        let split = || self.split.clone();
+        let Some(&first) = self.labels.first() else { return Err(EvaluateError::EmptySplit { split: split() }) };
+        let limit = u64::from(u32::MAX) - 1;
+        if self.rows() as u64 > limit {
+            return Err(EvaluateError::TooManyRows { split: split(), rows: self.rows() as u64, limit });
+        }
+        let allowed = |label: f64| match self.task {
+            Task::Binary => label == 0.0 || label == 1.0,
+            Task::Regression => label.is_finite(),
+        };
+        if let Some(row) = self.labels.iter().position(|label| !allowed(*label)) {
+            return Err(EvaluateError::LabelValue {
+                label: self.label.clone(),
+                value: self.labels[row],
+                row: row as u64 + 1,
+                split: split(),
+                task: self.task.name(),
+            });
+        }
+        if self.labels.iter().all(|label| *label == first) {
+            return Err(EvaluateError::LabelConstant { label: self.label.clone(), value: first, split: split() });
+        }
+        self.check_predictions("model", &self.predictions)?;
+        if let Some(baseline) = &self.baseline {
+            self.check_predictions("baseline", baseline)?;
+        }
+        if let Some((column, weights)) = &self.weights {
+            let wrong = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0));
+            if let Some(row) = wrong {
+                let problem = format!("is {} in row {} of split `{}`", weights[row], row as u64 + 1, self.split);
+                return Err(EvaluateError::Weight { column: column.clone(), problem });
+            }
+            if weights.iter().all(|weight| *weight == 0.0) {
+                let problem = format!("is 0 in every row of split `{}`", self.split);
+                return Err(EvaluateError::Weight { column: column.clone(), problem });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_predictions(&self, model: &str, predictions: &[f64]) -> Result<(), EvaluateError> {
+        let allowed = |value: f64| match self.task {
+            Task::Binary => (0.0..=1.0).contains(&value),
+            Task::Regression => value.is_finite(),
+        };
+        match predictions.iter().position(|value| !allowed(*value)) {
+            None => Ok(()),
+            Some(row) => Err(EvaluateError::PredictionValue {
+                model: model.into(),
+                value: predictions[row],
+                row: row as u64 + 1,
+                split: self.split.clone(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidemill_core::{Code, Coded};
+
+    use super::*;
+
+    fn code(table: &EvaluationTable) -> Option<Code> {
+        table.check().err().map(|error| error.code())
+    }
+
+    #[test]
+    fn what_cannot_be_judged_is_refused_by_name() {
+        let binary = |labels: &[f64], scores: &[f64]| {
+            EvaluationTable::new(Task::Binary, "eval", labels.to_vec(), scores.to_vec())
+        };
+        assert_eq!(code(&binary(&[0.0, 1.0], &[0.2, 0.7])), None);
+        assert_eq!(code(&binary(&[], &[])), Some(Code::EmptySplit));
+        assert_eq!(code(&binary(&[1.0, 1.0], &[0.2, 0.7])), Some(Code::LabelConstant));
+        assert_eq!(code(&binary(&[0.0, 2.0], &[0.2, 0.7])), Some(Code::LabelValues));
+        assert_eq!(code(&binary(&[0.0, 1.0], &[0.2, f64::NAN])), Some(Code::PackageInvalid));
+        assert_eq!(code(&binary(&[0.0, 1.0], &[0.2, 1.5])), Some(Code::PackageInvalid));
+        let weights = |weights: &[f64]| EvaluationTable {
+            weights: Some(("w".into(), weights.to_vec())),
+            ..binary(&[0.0, 1.0], &[0.2, 0.7])
+        };
+        assert_eq!(code(&weights(&[1.0, 0.0])), None);
+        assert_eq!(code(&weights(&[1.0, -1.0])), Some(Code::Params));
+        assert_eq!(code(&weights(&[0.0, 0.0])), Some(Code::Params));
+        assert_eq!(
+            binary(&[0.0, 2.0], &[0.2, 0.7]).check().unwrap_err().to_string(),
+            "label `label` is 2 in row 2 of split `eval`, which a binary model cannot predict"
+        );
+    }
+}
