@@ -45,13 +45,14 @@ pub fn parse_params<T: DeserializeOwned>(params: &Value) -> Result<T, Vec<ParamI
         let message = error.inner().to_string();
         let quoted = quoted_words(&message);
         let mut hint = None;
-        if message.starts_with("unknown field") || message.starts_with("unknown variant") {
-            if let Some((wrong, known)) = quoted.split_first() {
-                if message.starts_with("unknown field") && path.last() != Some(wrong) {
-                    path.push(wrong.clone());
-                }
-                hint = suggest(wrong, known.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+        let unknown_field = message.starts_with("unknown field");
+        if let (true, Some((wrong, known))) =
+            (unknown_field || message.starts_with("unknown variant"), quoted.split_first())
+        {
+            if unknown_field && path.last() != Some(wrong) {
+                path.push(wrong.clone());
             }
+            hint = suggest(wrong, known.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
         }
         vec![ParamIssue { path, message: plain(message), hint }]
     })

@@ -1,0 +1,283 @@
+//! Reading `pipeline.yaml`.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use tidemill_core::{Code, Coded, suggest};
+
+use crate::components::Components;
+use crate::diagnostic::{Diagnostic, InvalidPipeline};
+use crate::pipeline::Pipeline;
+use crate::references::Scope;
+use crate::wiring::{self, Draft};
+use crate::yaml::{Key, Node, NodeKind};
+
+/// The name of a pipeline file when a folder is given.
+pub const FILE_NAME: &str = "pipeline.yaml";
+
+const KEYS: [&str; 5] = ["version", "pipeline", "description", "params", "steps"];
+
+/// A pipeline could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no file.
+    #[error("there is no pipeline file at `{0}`")]
+    NotFound(PathBuf),
+    /// The file cannot be read.
+    #[error("cannot read `{path}`")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is wrong, with every place.
+    #[error(transparent)]
+    Invalid(#[from] InvalidPipeline),
+}
+
+impl Coded for LoadError {
+    fn code(&self) -> Code {
+        match self {
+            Self::NotFound(_) => Code::PipelineNotFound,
+            Self::Unreadable { .. } => Code::Io,
+            Self::Invalid(_) => Code::PipelineFile,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound(_) => {
+                Some("name a folder that holds `pipeline.yaml`, or start one with `tidemill init taxi`".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The pipeline file for what a user pointed at: the file itself, or the one in the folder.
+pub fn find(path: &Path) -> Result<PathBuf, LoadError> {
+    let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
+    if file.is_file() { Ok(file) } else { Err(LoadError::NotFound(file)) }
+}
+
+impl Pipeline {
+    /// Reads and checks the pipeline at `path`, a file or a folder that holds one.
+    ///
+    /// `overrides` are `NAME=VALUE` pairs for parameters the file defines; a value is read as YAML.
+    pub fn load(path: &Path, components: &Components, overrides: &[(String, String)]) -> Result<Self, LoadError> {
+        let file = find(path)?;
+        let text =
+            std::fs::read_to_string(&file).map_err(|source| LoadError::Unreadable { path: file.clone(), source })?;
+        let env = |name: &str| std::env::var(name).ok();
+        Ok(Self::parse(&file, &text, components, overrides, &env)?)
+    }
+
+    /// Checks the text of a pipeline file. All errors come back at once, in the order of the file.
+    pub fn parse(
+        file: &Path,
+        text: &str,
+        components: &Components,
+        overrides: &[(String, String)],
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, InvalidPipeline> {
+        let mut diagnostics = Vec::new();
+        let pipeline = Node::parse(text)
+            .map_err(|diagnostic| diagnostics.push(diagnostic))
+            .ok()
+            .and_then(|root| read_root(&root, file, components, overrides, env, &mut diagnostics));
+        match pipeline {
+            Some(pipeline) if diagnostics.is_empty() => Ok(pipeline),
+            _ => {
+                diagnostics.sort_by_key(|d| d.span.start);
+                Err(InvalidPipeline { path: file.to_owned(), text: text.to_owned(), diagnostics })
+            }
+        }
+    }
+}
+
+fn read_root(
+    root: &Node,
+    file: &Path,
+    components: &Components,
+    overrides: &[(String, String)],
+    env: &dyn Fn(&str) -> Option<String>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Pipeline> {
+    if !matches!(root.kind, NodeKind::Map(_)) {
+        diagnostics.push(
+            Diagnostic::new(root.span.clone(), format!("a pipeline file is a mapping, this is {}", root.describe()))
+                .with_hint(Some("it starts with `version: 1`, `pipeline: NAME` and `steps:`")),
+        );
+        return None;
+    }
+    unknown_keys(root, &KEYS, diagnostics);
+    read_version(root, diagnostics);
+    let name = read_name(root, diagnostics);
+    let description = root.get("description").and_then(Node::as_str).map(str::to_owned);
+    let params = read_params(root, overrides, diagnostics);
+    let scope = Scope { params: &params, env };
+    let drafts = read_steps(root, components, &scope, diagnostics);
+    // Wires to a step that could not be read would only repeat what was said of it.
+    let broken = root.get("steps").map_or(0, |steps| steps.entries().len()) > drafts.len();
+    let steps = if broken { Vec::new() } else { wiring::wire(drafts, diagnostics) };
+    Some(Pipeline { name: name?, description, params, file: file.to_owned(), steps })
+}
+
+fn unknown_keys(node: &Node, known: &[&str], diagnostics: &mut Vec<Diagnostic>) {
+    for (key, _) in node.entries() {
+        if !known.contains(&key.name.as_str()) {
+            let hint = suggest(&key.name, known.iter().copied())
+                .map_or_else(|| format!("known keys: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            diagnostics
+                .push(Diagnostic::new(key.span.clone(), format!("unknown key `{}`", key.name)).with_hint(Some(hint)));
+        }
+    }
+}
+
+fn read_version(root: &Node, diagnostics: &mut Vec<Diagnostic>) {
+    match root.get("version") {
+        None => diagnostics
+            .push(Diagnostic::new(0..0, "`version` is missing").with_hint(Some("start the file with `version: 1`"))),
+        Some(node) if node.to_value() == 1 => {}
+        Some(node) => diagnostics.push(
+            Diagnostic::new(node.span.clone(), format!("version {} is not known", node.to_value()))
+                .with_hint(Some("this Tidemill reads version 1")),
+        ),
+    }
+}
+
+fn read_name(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+    let Some(node) = root.get("pipeline") else {
+        diagnostics.push(
+            Diagnostic::new(0..0, "`pipeline` is missing")
+                .with_hint(Some("name the pipeline, as in `pipeline: taxi-tips`")),
+        );
+        return None;
+    };
+    let name = node.as_str().filter(|name| is_name(name));
+    if name.is_none() {
+        diagnostics.push(
+            Diagnostic::new(node.span.clone(), "the pipeline's name must be 1 to 63 letters, digits, `-`, `_` or `.`")
+                .with_hint(None::<String>),
+        );
+    }
+    name.map(str::to_owned)
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+fn read_params(root: &Node, overrides: &[(String, String)], diagnostics: &mut Vec<Diagnostic>) -> Map<String, Value> {
+    let node = root.get("params");
+    let mut params = match node.map(|n| (n, n.to_value())) {
+        None | Some((_, Value::Null)) => Map::new(),
+        Some((_, Value::Object(params))) => params,
+        Some((node, _)) => {
+            let message = format!("`params` is a mapping of names to values, this is {}", node.describe());
+            diagnostics.push(Diagnostic::new(node.span.clone(), message));
+            Map::new()
+        }
+    };
+    for (name, text) in overrides {
+        let Some(slot) = params.get_mut(name) else {
+            let known: Vec<&str> = params.keys().map(String::as_str).collect();
+            let hint = suggest(name, known.iter().copied()).map_or_else(
+                || {
+                    if known.is_empty() {
+                        "the file defines none".into()
+                    } else {
+                        format!("it has: {}", known.join(", "))
+                    }
+                },
+                |near| format!("did you mean `{near}`?"),
+            );
+            let span = node.map_or(0..0, |n| n.span.clone());
+            diagnostics.push(
+                Diagnostic::new(span, format!("the file has no parameter `{name}` to override")).with_hint(Some(hint)),
+            );
+            continue;
+        };
+        *slot = Node::parse(text).map_or_else(|_| Value::String(text.clone()), |value| value.to_value());
+    }
+    params
+}
+
+fn read_steps<'a>(
+    root: &'a Node,
+    components: &Components,
+    scope: &Scope<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Draft<'a>> {
+    let Some(steps) = root.get("steps") else {
+        diagnostics
+            .push(Diagnostic::new(0..0, "`steps` is missing").with_hint(Some("a pipeline is a mapping of steps")));
+        return Vec::new();
+    };
+    if steps.entries().is_empty() {
+        let message = match steps.kind {
+            NodeKind::Map(_) => "`steps` holds no step".to_owned(),
+            _ => format!("`steps` is a mapping of steps by name, this is {}", steps.describe()),
+        };
+        diagnostics.push(Diagnostic::new(steps.span.clone(), message));
+    }
+    steps.entries().iter().filter_map(|(key, node)| read_step(key, node, components, scope, diagnostics)).collect()
+}
+
+fn read_step<'a>(
+    key: &'a Key,
+    node: &'a Node,
+    components: &Components,
+    scope: &Scope<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Draft<'a>> {
+    if !is_name(&key.name) {
+        let message = format!("`{}` cannot name a step: use letters, digits, `-` and `_`", key.name);
+        diagnostics.push(Diagnostic::new(key.span.clone(), message));
+    }
+    let component_node = node.get("component");
+    let Some(component_name) = component_node.and_then(Node::as_str) else {
+        let (span, message) = match component_node {
+            Some(other) => (other.span.clone(), format!("`component` is a name, this is {}", other.describe())),
+            None => (key.span.clone(), format!("step `{}` names no component", key.name)),
+        };
+        let known = components.names().collect::<Vec<_>>().join(", ");
+        diagnostics.push(Diagnostic::new(span, message).with_hint(Some(format!("components: {known}"))));
+        return None;
+    };
+    let Some(component) = components.get(component_name) else {
+        let hint = suggest(component_name, components.names()).map_or_else(
+            || format!("components: {}", components.names().collect::<Vec<_>>().join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let span = component_node.map_or(key.span.clone(), |n| n.span.clone());
+        diagnostics.push(Diagnostic::new(span, format!("unknown component `{component_name}`")).with_hint(Some(hint)));
+        return None;
+    };
+    let before = diagnostics.len();
+    let mut params = Map::new();
+    for (name, value) in node.entries() {
+        if name.name != "component" && name.name != "inputs" {
+            params.insert(name.name.clone(), scope.resolve(value, diagnostics));
+        }
+    }
+    let params = Value::Object(params);
+    // A reference that leads nowhere has left a null behind: the component's own complaint would only repeat it.
+    if diagnostics.len() == before {
+        for issue in component.check(&params) {
+            let unknown = issue.message.starts_with("unknown field");
+            let span = if unknown { node.key_span_at(&issue.path) } else { None }
+                .or_else(|| (!issue.path.is_empty()).then(|| node.span_at(&issue.path)))
+                .unwrap_or(key.span.clone());
+            let message = match (unknown, issue.path.last()) {
+                (true, Some(name)) => format!("unknown key `{name}`"),
+                _ => issue.message,
+            };
+            diagnostics.push(Diagnostic::new(span, message).with_hint(issue.hint));
+        }
+    }
+    Some(Draft { key, inputs: node.get("inputs"), component: component.clone(), spec: component.spec(), params })
+}

@@ -1,0 +1,75 @@
+//! From wires to artifacts and a fingerprint: what planning and running share.
+
+use std::collections::BTreeMap;
+
+use tidemill_core::{ArtifactType, Code, ComponentError, Digest, ExternalInput};
+use tidemill_metadata::{Artifact, ExecutionError, StoreError};
+
+use crate::fingerprint::Ingredients;
+use crate::pipeline::{Origin, Pipeline, Step};
+use crate::workspace::Workspace;
+
+/// The artifacts of steps already done, by step index and output key.
+pub(crate) type Outputs = BTreeMap<usize, BTreeMap<String, Artifact>>;
+
+/// What a step is about to read.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// Artifacts by input key; an optional input with nothing behind it is absent.
+    pub inputs: Vec<(String, Artifact)>,
+    pub ingredients: Ingredients,
+}
+
+/// Finds the artifacts behind the wires of a step and digests what it reads besides them.
+pub(crate) async fn resolve(
+    pipeline: &Pipeline,
+    step: &Step,
+    done: &Outputs,
+    workspace: &Workspace,
+) -> Result<Resolved, ExecutionError> {
+    let mut inputs: Vec<(String, Artifact)> = Vec::new();
+    let mut digests: BTreeMap<String, Option<Digest>> = BTreeMap::new();
+    for wire in &step.wires {
+        if let Origin::Step { step: from, output } = &wire.from {
+            let artifact = done
+                .get(from)
+                .and_then(|outputs| outputs.get(output))
+                .ok_or_else(|| missing(pipeline, *from, output))?;
+            digests.insert(wire.key.clone(), Some(artifact.digest.clone()));
+            inputs.push((wire.key.clone(), artifact.clone()));
+        }
+    }
+    // The baseline depends on the candidate, so it comes second.
+    let candidate = inputs.iter().find(|(_, artifact)| artifact.artifact_type == ArtifactType::Model);
+    let candidate = candidate.map(|(_, artifact)| artifact.digest.clone());
+    for wire in step.wires.iter().filter(|wire| wire.from == Origin::LatestBlessedModel) {
+        let found =
+            workspace.metadata.latest_blessed_model(&pipeline.name, candidate.as_ref()).await.map_err(recorded)?;
+        digests.insert(wire.key.clone(), found.as_ref().map(|artifact| artifact.digest.clone()));
+        inputs.extend(found.map(|artifact| (wire.key.clone(), artifact)));
+    }
+    let external = external_inputs(pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
+    Ok(Resolved { inputs, ingredients: Ingredients::new(&step.spec, &step.params, digests, external) })
+}
+
+/// Digests what a step reads besides artifacts, off the async threads: it may be a large file.
+pub(crate) async fn external_inputs(pipeline: &Pipeline, step: &Step) -> Result<Vec<ExternalInput>, ComponentError> {
+    let (component, params, dir) = (step.component.clone(), step.params.clone(), pipeline.project_dir().to_owned());
+    tokio::task::spawn_blocking(move || component.external_inputs(&params, &dir)).await.unwrap_or_else(|error| {
+        Err(ComponentError::new(Code::Internal, format!("reading the inputs stopped: {error}")))
+    })
+}
+
+pub(crate) fn recorded(error: StoreError) -> ExecutionError {
+    ExecutionError::of(&error)
+}
+
+fn missing(pipeline: &Pipeline, from: usize, output: &str) -> ExecutionError {
+    let from = &pipeline.steps[from].name;
+    ExecutionError {
+        code: Code::MissingInput,
+        message: format!("step `{from}` has written no `{output}`"),
+        hint: None,
+        causes: Vec::new(),
+    }
+}

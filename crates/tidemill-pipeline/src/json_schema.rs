@@ -1,0 +1,60 @@
+//! JSON Schema of the pipeline file, for editors.
+
+use serde_json::{Map, Value, json};
+use tidemill_core::Component;
+
+use crate::components::Components;
+
+/// The JSON Schema of `pipeline.yaml` with these components, made from the types that read it.
+pub fn pipeline_schema(components: &Components) -> Value {
+    let mut definitions = Map::new();
+    let steps: Vec<Value> = components.iter().map(|component| step_schema(&**component, &mut definitions)).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Tidemill pipeline",
+        "type": "object",
+        "required": ["version", "pipeline", "steps"],
+        "additionalProperties": false,
+        "properties": {
+            "version": { "const": 1, "description": "Format of this file." },
+            "pipeline": { "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", "description": "Name of the pipeline: the namespace of its runs and baselines." },
+            "description": { "type": "string", "description": "What the pipeline is for." },
+            "params": { "type": "object", "description": "Values that steps refer to as ${params.NAME} and `tidemill run --param NAME=VALUE` overrides." },
+            "steps": { "type": "object", "minProperties": 1, "description": "Steps by name, in reading order.", "additionalProperties": { "oneOf": steps } },
+        },
+        "$defs": definitions,
+    })
+}
+
+fn step_schema(component: &dyn Component, definitions: &mut Map<String, Value>) -> Value {
+    let spec = component.spec();
+    let Value::Object(mut schema) = component.params_schema().to_value() else { return Value::Bool(true) };
+    if let Some(Value::Object(defs)) = schema.remove("$defs") {
+        definitions.extend(defs);
+    }
+    schema.remove("$schema");
+    schema.insert("title".into(), spec.name.into());
+    schema.insert("description".into(), spec.about.into());
+    schema.insert("type".into(), "object".into());
+    let inputs: Map<String, Value> = spec
+        .inputs
+        .iter()
+        .map(|input| {
+            (
+                input.key.to_owned(),
+                json!({ "type": "string", "description": format!("{} from STEP or STEP.OUTPUT", input.artifact_type) }),
+            )
+        })
+        .collect();
+    let properties = schema.entry("properties").or_insert_with(|| json!({}));
+    if let Value::Object(properties) = properties {
+        properties.insert("component".into(), json!({ "const": spec.name }));
+        properties
+            .insert("inputs".into(), json!({ "type": "object", "additionalProperties": false, "properties": inputs }));
+    }
+    let required = schema.entry("required").or_insert_with(|| json!([]));
+    if let Value::Array(required) = required {
+        required.push("component".into());
+    }
+    Value::Object(schema)
+}

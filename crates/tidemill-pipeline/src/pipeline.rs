@@ -1,0 +1,90 @@
+//! A pipeline, read and checked: steps with their components, parameters and wires.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tidemill_core::{Component, ComponentSpec};
+
+/// A pipeline that passed every check that needs no data.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Its name: the namespace of its runs and of the search for baselines.
+    pub name: String,
+    /// What it is for, in the author's words.
+    pub description: Option<String>,
+    /// Parameters with overrides applied.
+    pub params: Map<String, Value>,
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Steps in an order in which every step comes after those it depends on; file order where that is free.
+    pub steps: Vec<Step>,
+}
+
+impl Pipeline {
+    /// The folder of the file: relative paths in parameters start here.
+    pub fn project_dir(&self) -> &Path {
+        match self.file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+
+    /// The index of the step called `name`.
+    pub fn step_index(&self, name: &str) -> Option<usize> {
+        self.steps.iter().position(|step| step.name == name)
+    }
+}
+
+/// A use of a component.
+#[derive(Clone)]
+pub struct Step {
+    /// The key in the file.
+    pub name: String,
+    /// What does the work.
+    pub component: Arc<dyn Component>,
+    /// Its specification.
+    pub spec: ComponentSpec,
+    /// Parameters with references resolved.
+    pub params: Value,
+    /// Where each input comes from. An optional input that nothing provides has no wire.
+    pub wires: Vec<Wire>,
+    /// Gates that must say yes first although nothing of theirs is read.
+    pub waits_for: Vec<usize>,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step")
+            .field("name", &self.name)
+            .field("component", &self.spec.name)
+            .field("params", &self.params)
+            .field("wires", &self.wires)
+            .field("waits_for", &self.waits_for)
+            .finish()
+    }
+}
+
+/// Where an input comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// The input.
+    pub key: String,
+    /// Its origin.
+    pub from: Origin,
+}
+
+/// The origin of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An output of another step of this pipeline.
+    Step {
+        /// The step's index.
+        step: usize,
+        /// Which of its outputs.
+        output: String,
+    },
+    /// The newest blessed model of this pipeline other than the candidate.
+    LatestBlessedModel,
+}

@@ -1,0 +1,153 @@
+//! The plan: which steps would run, and why.
+
+use std::fmt;
+
+use serde::Serialize;
+use tidemill_metadata::ExecutionError;
+
+use crate::fingerprint::Ingredients;
+use crate::inputs::{Outputs, resolve};
+use crate::pipeline::{Origin, Pipeline, Step};
+use crate::runner::CachePolicy;
+use crate::workspace::Workspace;
+
+/// What a run would do now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Steps in the order in which they can run.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// What a run would do with one step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedStep {
+    /// The step's name.
+    pub step: String,
+    /// Its component.
+    pub component: String,
+    /// Whether it would run.
+    pub action: Action,
+    /// Why, a line each. Empty for a cached step.
+    pub reasons: Vec<String>,
+    /// Steps it reads from or waits for.
+    pub after: Vec<String>,
+}
+
+/// Whether a step would run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Its outputs are there already.
+    Cached,
+    /// It would run.
+    Run,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Cached => "cached",
+            Self::Run => "run",
+        })
+    }
+}
+
+impl Plan {
+    /// Works out what a run would do, reading sources and records but changing nothing.
+    pub async fn make(pipeline: &Pipeline, workspace: &Workspace, cache: &CachePolicy) -> Result<Self, ExecutionError> {
+        let mut done = Outputs::new();
+        let mut steps: Vec<PlannedStep> = Vec::with_capacity(pipeline.steps.len());
+        for (index, step) in pipeline.steps.iter().enumerate() {
+            let reasons = reasons(pipeline, index, &steps, &mut done, workspace, cache).await?;
+            steps.push(PlannedStep {
+                step: step.name.clone(),
+                component: step.spec.name.to_owned(),
+                action: if reasons.is_empty() { Action::Cached } else { Action::Run },
+                reasons,
+                after: after(pipeline, step),
+            });
+        }
+        Ok(Self { pipeline: pipeline.name.clone(), steps })
+    }
+
+    /// How many steps would run.
+    pub fn runs(&self) -> usize {
+        self.steps.iter().filter(|step| step.action == Action::Run).count()
+    }
+}
+
+/// The names of the steps that `step` reads from or waits for, in their order.
+pub(crate) fn after(pipeline: &Pipeline, step: &Step) -> Vec<String> {
+    let read = step.wires.iter().filter_map(|wire| match wire.from {
+        Origin::Step { step, .. } => Some(step),
+        Origin::LatestBlessedModel => None,
+    });
+    let mut before: Vec<usize> = read.chain(step.waits_for.iter().copied()).collect();
+    before.sort_unstable();
+    before.dedup();
+    before.into_iter().map(|index| pipeline.steps[index].name.clone()).collect()
+}
+
+/// Why a step would run; nothing if it is cached, in which case its outputs are added to `done`.
+async fn reasons(
+    pipeline: &Pipeline,
+    index: usize,
+    planned: &[PlannedStep],
+    done: &mut Outputs,
+    workspace: &Workspace,
+    cache: &CachePolicy,
+) -> Result<Vec<String>, ExecutionError> {
+    let step = &pipeline.steps[index];
+    let upstream: Vec<String> = step
+        .wires
+        .iter()
+        .filter_map(|wire| match &wire.from {
+            Origin::Step { step, .. } if planned[*step].action == Action::Run => {
+                Some(format!("reads `{}` of `{}`, which runs", wire.key, planned[*step].step))
+            }
+            _ => None,
+        })
+        .collect();
+    if !upstream.is_empty() {
+        let mut reasons = own_changes(pipeline, step, workspace).await?;
+        reasons.extend(upstream);
+        return Ok(reasons);
+    }
+    let resolved = resolve(pipeline, step, done, workspace).await?;
+    if cache.skips(&step.name) {
+        return Ok(vec!["the cache is switched off for it".to_owned()]);
+    }
+    let cached = workspace.cached(&resolved.ingredients.fingerprint()).await.map_err(crate::inputs::recorded)?;
+    if let Some(record) = cached {
+        done.insert(index, record.outputs.into_iter().collect());
+        return Ok(Vec::new());
+    }
+    Ok(match last_ingredients(pipeline, step, workspace).await? {
+        None => vec!["has not run before".to_owned()],
+        Some(earlier) => {
+            let changes = resolved.ingredients.changes_since(&earlier);
+            if changes.is_empty() { vec!["its outputs are no longer in the store".to_owned()] } else { changes }
+        }
+    })
+}
+
+/// Changes of the step's own parameters, for a step whose inputs are not known yet.
+async fn own_changes(pipeline: &Pipeline, step: &Step, workspace: &Workspace) -> Result<Vec<String>, ExecutionError> {
+    let Some(mut earlier) = last_ingredients(pipeline, step, workspace).await? else { return Ok(Vec::new()) };
+    let now = Ingredients::new(&step.spec, &step.params, std::mem::take(&mut earlier.inputs), Vec::new());
+    earlier.inputs.clone_from(&now.inputs);
+    earlier.external.clear();
+    Ok(now.changes_since(&earlier))
+}
+
+async fn last_ingredients(
+    pipeline: &Pipeline,
+    step: &Step,
+    workspace: &Workspace,
+) -> Result<Option<Ingredients>, ExecutionError> {
+    let last = workspace.metadata.last_execution(&pipeline.name, &step.name).await.map_err(crate::inputs::recorded)?;
+    // Parts written by another version may have another shape: then there is nothing to compare with.
+    Ok(last.and_then(|record| serde_json::from_value(record.execution.fingerprint_parts).ok()))
+}

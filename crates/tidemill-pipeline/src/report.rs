@@ -1,0 +1,131 @@
+//! What came of a run.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tidemill_core::{ArtifactType, Digest, Kind, Outcome, Progress};
+use tidemill_metadata::{ExecutionError, Run, RunId, RunState};
+
+use crate::pipeline::Pipeline;
+
+/// Hears of everything in a run as it happens. Calls come from several threads.
+pub trait Observer: Send + Sync {
+    /// The run is recorded and begins.
+    fn run_started(&self, run: &Run, pipeline: &Pipeline);
+    /// A step begins to work (a cached one does not); its progress goes to what is returned.
+    fn step_started(&self, step: usize) -> Arc<dyn Progress>;
+    /// A step has ended, in whatever way.
+    fn step_ended(&self, step: usize, report: &StepReport);
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The run.
+    pub run_id: RunId,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// How it ended.
+    pub state: RunState,
+    /// Wall-clock time.
+    pub seconds: f64,
+    /// Steps in the order of the plan.
+    pub steps: Vec<StepReport>,
+}
+
+impl RunReport {
+    /// The exit code of a process that did just this run.
+    pub fn exit_code(&self) -> u8 {
+        match self.state {
+            RunState::Complete => 0,
+            RunState::Canceled => Kind::Interrupted.exit_code(),
+            RunState::Failed | RunState::Running => {
+                let kinds = self.steps.iter().filter_map(|step| step.error.as_ref()).map(|error| error.code.kind());
+                // A step that failed over its data is a no; only trouble around it is worth a retry.
+                kinds
+                    .map(|kind| match kind {
+                        Kind::Environment | Kind::Bug => kind.exit_code(),
+                        _ => Kind::Verdict.exit_code(),
+                    })
+                    .max()
+                    .unwrap_or(Kind::Verdict.exit_code())
+            }
+            RunState::Rejected => Kind::Verdict.exit_code(),
+        }
+    }
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StepState {
+    /// It ran.
+    Complete,
+    /// It did not need to run.
+    Cached,
+    /// It could not do its work.
+    Failed,
+    /// It was stopped.
+    Canceled,
+    /// It never began, because of another step or because the run was stopped.
+    Skipped,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// The step's name.
+    pub step: String,
+    /// Its component.
+    pub component: String,
+    /// How it ended.
+    pub state: StepState,
+    /// Wall-clock time.
+    pub seconds: f64,
+    /// What the component says, for a step that ran or was cached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ExecutionError>,
+    /// Why it never began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_because: Option<String>,
+    /// What it wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<StepOutput>,
+}
+
+impl StepReport {
+    /// A report with nothing in it but the names and the state.
+    pub(crate) fn bare(pipeline: &Pipeline, step: usize, state: StepState) -> Self {
+        let step = &pipeline.steps[step];
+        Self {
+            step: step.name.clone(),
+            component: step.spec.name.to_owned(),
+            state,
+            seconds: 0.0,
+            outcome: None,
+            error: None,
+            skipped_because: None,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Whether the step did its work, now or earlier, and its verdict is no.
+    pub fn refused(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| !outcome.verdict.passed())
+    }
+}
+
+/// An artifact a step wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepOutput {
+    /// The name of the output.
+    pub key: String,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub artifact_type: ArtifactType,
+    /// Digest of its content.
+    pub digest: Digest,
+}

@@ -1,0 +1,267 @@
+//! Which step may start when: a pure state machine.
+//!
+//! Events go in, commands come out. There is no clock, no thread and no I/O here; the runner does what the
+//! commands say and reports what came of it.
+
+use std::collections::BTreeSet;
+
+/// What the scheduler knows of a step.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Task {
+    /// Steps whose outputs it reads, by index.
+    pub reads: BTreeSet<usize>,
+    /// Steps that merely have to say yes first.
+    pub waits_for: BTreeSet<usize>,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Done; whether its verdict was yes.
+    Done {
+        /// The verdict.
+        passed: bool,
+    },
+    /// It could not do its work.
+    Failed,
+    /// It was told to stop.
+    Canceled,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The run begins.
+    Start,
+    /// A step ended.
+    Ended {
+        /// Its index.
+        step: usize,
+        /// How.
+        ending: Ending,
+    },
+    /// The user wants the run to stop: nothing new starts.
+    Cancel,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Start a step.
+    Run(usize),
+    /// A step will never start.
+    Skip {
+        /// Its index.
+        step: usize,
+        /// Why.
+        why: Skip,
+    },
+    /// Every step has ended or been skipped.
+    Finish,
+}
+
+/// Why a step never starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    /// A step it depends on failed or was skipped itself.
+    NotReached(usize),
+    /// A step it depends on said no.
+    Refused(usize),
+    /// The run was cancelled.
+    Canceled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Running,
+    Passed,
+    Refused,
+    Dead,
+}
+
+/// The state machine of one run.
+#[derive(Debug)]
+pub struct Scheduler {
+    tasks: Vec<Task>,
+    states: Vec<State>,
+    running_max: usize,
+    canceled: bool,
+    finished: bool,
+}
+
+impl Scheduler {
+    /// A run of `tasks`, at most `running_max` of them at once. Tasks must not wait in a circle.
+    pub fn new(tasks: Vec<Task>, running_max: usize) -> Self {
+        let states = vec![State::Waiting; tasks.len()];
+        Self { tasks, states, running_max: running_max.max(1), canceled: false, finished: false }
+    }
+
+    /// Takes in what happened and says what to do, in order.
+    pub fn handle(&mut self, event: Event) -> Vec<Command> {
+        match event {
+            Event::Start => {}
+            Event::Cancel => self.canceled = true,
+            Event::Ended { step, ending } => {
+                self.states[step] = match ending {
+                    Ending::Done { passed: true } => State::Passed,
+                    Ending::Done { passed: false } => State::Refused,
+                    Ending::Failed | Ending::Canceled => State::Dead,
+                };
+            }
+        }
+        let mut commands = Vec::new();
+        self.skip_unreachable(&mut commands);
+        self.start_ready(&mut commands);
+        if !self.finished && !self.states.iter().any(|s| matches!(s, State::Waiting | State::Running)) {
+            self.finished = true;
+            commands.push(Command::Finish);
+        }
+        commands
+    }
+
+    /// Skips until nothing changes: a skipped step takes those that depend on it along.
+    fn skip_unreachable(&mut self, commands: &mut Vec<Command>) {
+        loop {
+            let skip = (0..self.tasks.len()).find_map(|step| {
+                (self.states[step] == State::Waiting).then(|| self.obstacle(step)).flatten().map(|why| (step, why))
+            });
+            let Some((step, why)) = skip else { return };
+            self.states[step] = State::Dead;
+            commands.push(Command::Skip { step, why });
+        }
+    }
+
+    fn obstacle(&self, step: usize) -> Option<Skip> {
+        let task = &self.tasks[step];
+        let mut before = task.reads.iter().chain(&task.waits_for);
+        before
+            .find_map(|&other| match self.states[other] {
+                State::Dead => Some(Skip::NotReached(other)),
+                State::Refused => Some(Skip::Refused(other)),
+                _ => None,
+            })
+            .or(self.canceled.then_some(Skip::Canceled))
+    }
+
+    fn start_ready(&mut self, commands: &mut Vec<Command>) {
+        for step in 0..self.tasks.len() {
+            let running = self.states.iter().filter(|state| **state == State::Running).count();
+            if running >= self.running_max {
+                return;
+            }
+            let task = &self.tasks[step];
+            let ready = task.reads.iter().chain(&task.waits_for).all(|&other| self.states[other] == State::Passed);
+            if self.states[step] == State::Waiting && ready {
+                self.states[step] = State::Running;
+                commands.push(Command::Run(step));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn task(reads: &[usize], waits_for: &[usize]) -> Task {
+        Task { reads: reads.iter().copied().collect(), waits_for: waits_for.iter().copied().collect() }
+    }
+
+    fn done(step: usize, passed: bool) -> Event {
+        Event::Ended { step, ending: Ending::Done { passed } }
+    }
+
+    #[test]
+    fn independent_steps_start_together() {
+        let mut scheduler =
+            Scheduler::new(vec![task(&[], &[]), task(&[0], &[]), task(&[0], &[]), task(&[1, 2], &[])], 8);
+        assert_eq!(scheduler.handle(Event::Start), [Command::Run(0)]);
+        assert_eq!(scheduler.handle(done(0, true)), [Command::Run(1), Command::Run(2)]);
+        assert_eq!(scheduler.handle(done(2, true)), []);
+        assert_eq!(scheduler.handle(done(1, true)), [Command::Run(3)]);
+        assert_eq!(scheduler.handle(done(3, true)), [Command::Finish]);
+    }
+
+    #[test]
+    fn a_no_stops_what_waits_for_it_and_all_that_follows() {
+        let mut scheduler = Scheduler::new(vec![task(&[], &[]), task(&[], &[0]), task(&[1], &[])], 8);
+        scheduler.handle(Event::Start);
+        assert_eq!(
+            scheduler.handle(done(0, false)),
+            [
+                Command::Skip { step: 1, why: Skip::Refused(0) },
+                Command::Skip { step: 2, why: Skip::NotReached(1) },
+                Command::Finish
+            ]
+        );
+    }
+
+    #[test]
+    fn a_cancelled_run_starts_nothing_new_and_waits_for_what_runs() {
+        let mut scheduler = Scheduler::new(vec![task(&[], &[]), task(&[0], &[])], 8);
+        scheduler.handle(Event::Start);
+        assert_eq!(scheduler.handle(Event::Cancel), [Command::Skip { step: 1, why: Skip::Canceled }]);
+        assert_eq!(scheduler.handle(Event::Ended { step: 0, ending: Ending::Canceled }), [Command::Finish]);
+    }
+
+    /// A seeded simulation: whatever the graph, the endings and their order, every step starts or is skipped
+    /// exactly once, never before what it depends on has said yes, and the run finishes once.
+    fn simulate(edges: &[Vec<usize>], endings: &[u8], running_max: usize, order: &[usize], cancel_at: Option<usize>) {
+        let tasks: Vec<Task> = edges.iter().map(|reads| task(reads, &[])).collect();
+        let mut scheduler = Scheduler::new(tasks.clone(), running_max);
+        let (mut running, mut passed, mut seen, mut finished) = (Vec::new(), BTreeSet::new(), BTreeSet::new(), 0);
+        let mut commands = scheduler.handle(Event::Start);
+        for turn in 0.. {
+            for command in commands.drain(..) {
+                match command {
+                    Command::Run(step) => {
+                        assert!(tasks[step].reads.iter().all(|other| passed.contains(other)));
+                        assert!(seen.insert(step));
+                        running.push(step);
+                    }
+                    Command::Skip { step, .. } => assert!(seen.insert(step)),
+                    Command::Finish => finished += 1,
+                }
+            }
+            assert!(running.len() <= running_max);
+            if running.is_empty() {
+                break;
+            }
+            if cancel_at == Some(turn) {
+                commands = scheduler.handle(Event::Cancel);
+                continue;
+            }
+            let step = running.remove(order[turn % order.len()] % running.len());
+            let ending = match endings[step] {
+                0 => Ending::Failed,
+                1 => Ending::Done { passed: false },
+                _ => Ending::Done { passed: true },
+            };
+            if ending == (Ending::Done { passed: true }) {
+                passed.insert(step);
+            }
+            commands = scheduler.handle(Event::Ended { step, ending });
+        }
+        assert_eq!((finished, seen.len()), (1, tasks.len()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_run_ends_well(
+            raw in prop::collection::vec((prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0u8..8), 1..12),
+            running_max in 1usize..4,
+            order in prop::collection::vec(0usize..16, 1..16),
+            cancel_at in prop::option::of(0usize..12),
+        ) {
+            let edges: Vec<Vec<usize>> = raw
+                .iter()
+                .enumerate()
+                .map(|(step, (before, _))| if step == 0 { vec![] } else { before.iter().map(|i| i.index(step)).collect() })
+                .collect();
+            let endings: Vec<u8> = raw.iter().map(|(_, ending)| *ending).collect();
+            simulate(&edges, &endings, running_max, &order, cancel_at);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! One step of a run: found in the cache, or done and recorded.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tidemill_core::{CancelFlag, Code, ComponentError, Digest, InputArtifact, Outcome, Progress, RunInfo, StepContext};
+use tidemill_metadata::{
+    Artifact, ArtifactStore, Completed, ExecutionError, ExecutionId, ExecutionState, NewArtifact, NewExecution, RunId,
+};
+
+use crate::fingerprint::Ingredients;
+use crate::inputs::{Outputs, Resolved, external_inputs, recorded, resolve};
+use crate::pipeline::{Pipeline, Step};
+use crate::report::{Observer, StepOutput, StepReport, StepState};
+use crate::runner::{RunOptions, run_info};
+use crate::workspace::Workspace;
+
+/// What the steps of a run share.
+#[derive(Clone)]
+pub(crate) struct StepJob {
+    pub pipeline: Arc<Pipeline>,
+    pub workspace: Workspace,
+    pub options: RunOptions,
+    pub run_id: RunId,
+    pub observer: Arc<dyn Observer>,
+}
+
+/// What a step left.
+pub(crate) struct StepResult {
+    pub report: StepReport,
+    pub outputs: BTreeMap<String, Artifact>,
+}
+
+/// A step's work once it is done.
+struct Work {
+    state: StepState,
+    outcome: Outcome,
+    outputs: Vec<(String, Artifact)>,
+}
+
+impl StepJob {
+    /// Does the step. Never fails: what goes wrong is in the report.
+    pub async fn run(self, step: usize, done: Outputs, cancel: CancelFlag) -> StepResult {
+        let began = Instant::now();
+        let work = self.attempt(step, &done, &cancel).await;
+        let mut report = StepReport::bare(&self.pipeline, step, StepState::Failed);
+        report.seconds = began.elapsed().as_secs_f64();
+        let mut outputs = BTreeMap::new();
+        match work {
+            Ok(work) => {
+                report.state = work.state;
+                report.outcome = Some(work.outcome);
+                report.outputs = work
+                    .outputs
+                    .iter()
+                    .map(|(key, artifact)| StepOutput {
+                        key: key.clone(),
+                        artifact_type: artifact.artifact_type,
+                        digest: artifact.digest.clone(),
+                    })
+                    .collect();
+                outputs = work.outputs.into_iter().collect();
+            }
+            Err(error) => {
+                report.state = if error.code == Code::Canceled { StepState::Canceled } else { StepState::Failed };
+                report.error = Some(error);
+            }
+        }
+        StepResult { report, outputs }
+    }
+
+    async fn attempt(&self, index: usize, done: &Outputs, cancel: &CancelFlag) -> Result<Work, ExecutionError> {
+        let step = &self.pipeline.steps[index];
+        let resolved = match resolve(&self.pipeline, step, done, &self.workspace).await {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                // The attempt is on record even where it failed before it had a fingerprint of its own.
+                let nothing = Ingredients::new(&step.spec, &step.params, BTreeMap::new(), Vec::new());
+                let id = self.start(step, &[], &nothing).await?;
+                return Err(self.fail(&id, error).await);
+            }
+        };
+        let fingerprint = resolved.ingredients.fingerprint();
+        if !self.options.cache.skips(&step.name) {
+            let cached = self.workspace.cached(&fingerprint).await.map_err(recorded)?;
+            if let Some(record) = cached {
+                let new = self.new_execution(step, &resolved.inputs, &resolved.ingredients);
+                let metadata = &self.workspace.metadata;
+                metadata.record_cached(new, &record.execution.id).await.map_err(recorded)?;
+                let outcome = record.execution.outcome.unwrap_or_default();
+                return Ok(Work { state: StepState::Cached, outcome, outputs: record.outputs });
+            }
+        }
+        let id = self.start(step, &resolved.inputs, &resolved.ingredients).await?;
+        match self.perform(index, resolved, &id, cancel).await {
+            Ok(work) => Ok(work),
+            Err(error) => Err(self.fail(&id, error).await),
+        }
+    }
+
+    /// Runs the component and commits what it wrote: bytes first, then the record.
+    async fn perform(
+        &self,
+        index: usize,
+        resolved: Resolved,
+        id: &ExecutionId,
+        cancel: &CancelFlag,
+    ) -> Result<Work, ExecutionError> {
+        let step = &self.pipeline.steps[index];
+        let call = Call {
+            step: step.clone(),
+            project_dir: self.pipeline.project_dir().to_owned(),
+            inputs: resolved.inputs.iter().map(|(key, artifact)| (key.clone(), self.handed(artifact))).collect(),
+            artifacts: self.workspace.artifacts.clone(),
+            progress: self.observer.step_started(index),
+            cancel: cancel.clone(),
+            threads: self.options.threads,
+            run: run_info(&self.pipeline, &self.run_id, &step.name),
+        };
+        let (outcome, outputs) =
+            tokio::task::spawn_blocking(move || call.make()).await.map_err(|error| stopped(&step.name, error))??;
+        let mut ingredients = resolved.ingredients;
+        if step.spec.writes_back {
+            let external = external_inputs(&self.pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
+            ingredients = Ingredients::new(&step.spec, &step.params, ingredients.inputs, external);
+        }
+        let keys: Vec<String> = outputs.iter().map(|(key, _)| key.clone()).collect();
+        let completed = Completed {
+            fingerprint: ingredients.fingerprint(),
+            fingerprint_parts: parts(&ingredients),
+            outcome: outcome.clone(),
+            outputs,
+        };
+        let artifacts = self.workspace.metadata.complete_execution(id, completed).await.map_err(recorded)?;
+        Ok(Work { state: StepState::Complete, outcome, outputs: keys.into_iter().zip(artifacts).collect() })
+    }
+
+    fn handed(&self, artifact: &Artifact) -> InputArtifact {
+        InputArtifact {
+            artifact_type: artifact.artifact_type,
+            digest: artifact.digest.clone(),
+            path: self.workspace.artifacts.path(artifact.artifact_type, &artifact.digest),
+            properties: artifact.properties.clone(),
+        }
+    }
+
+    fn new_execution(&self, step: &Step, inputs: &[(String, Artifact)], ingredients: &Ingredients) -> NewExecution {
+        NewExecution {
+            run_id: self.run_id.clone(),
+            step: step.name.clone(),
+            component: step.spec.name.to_owned(),
+            component_version: step.spec.version,
+            fingerprint: ingredients.fingerprint(),
+            fingerprint_parts: parts(ingredients),
+            params: step.params.clone(),
+            inputs: inputs.iter().map(|(key, artifact)| (key.clone(), artifact.id.clone())).collect(),
+        }
+    }
+
+    async fn start(
+        &self,
+        step: &Step,
+        inputs: &[(String, Artifact)],
+        ingredients: &Ingredients,
+    ) -> Result<ExecutionId, ExecutionError> {
+        self.workspace.metadata.start_execution(self.new_execution(step, inputs, ingredients)).await.map_err(recorded)
+    }
+
+    /// Records the failure and gives the error back; trouble with the record itself is added as a cause.
+    async fn fail(&self, id: &ExecutionId, mut error: ExecutionError) -> ExecutionError {
+        let state = if error.code == Code::Canceled { ExecutionState::Canceled } else { ExecutionState::Failed };
+        if let Err(trouble) = self.workspace.metadata.fail_execution(id, state, error.clone()).await {
+            error.causes.push(format!("and it could not be recorded: {trouble}"));
+        }
+        error
+    }
+}
+
+fn parts(ingredients: &Ingredients) -> serde_json::Value {
+    serde_json::to_value(ingredients).expect("ingredients are plain data with string keys")
+}
+
+/// The component panicked: a fault, told with what it said.
+fn stopped(step: &str, error: tokio::task::JoinError) -> ExecutionError {
+    let said = error.try_into_panic().ok().map_or_else(|| "it was aborted".to_owned(), |panic| panic_text(&*panic));
+    ExecutionError {
+        code: Code::Internal,
+        message: format!("step `{step}` stopped unexpectedly: {said}"),
+        hint: Some("please report this; the run can be repeated, nothing half-written is visible".to_owned()),
+        causes: Vec::new(),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Everything one call of a component needs, free of the async world.
+struct Call {
+    step: Step,
+    project_dir: PathBuf,
+    inputs: BTreeMap<String, InputArtifact>,
+    artifacts: Arc<ArtifactStore>,
+    progress: Arc<dyn Progress>,
+    cancel: CancelFlag,
+    threads: usize,
+    run: RunInfo,
+}
+
+impl Call {
+    fn make(self) -> Result<(Outcome, Vec<(String, NewArtifact)>), ExecutionError> {
+        let store = |error| recorded(error);
+        let mut staged = BTreeMap::new();
+        let mut folders: BTreeMap<String, PathBuf> = BTreeMap::new();
+        for output in &self.step.spec.outputs {
+            let stage = self.artifacts.stage().map_err(store)?;
+            folders.insert(output.key.to_owned(), stage.path().to_owned());
+            staged.insert(output.key, stage);
+        }
+        let context = StepContext {
+            params: &self.step.params,
+            project_dir: &self.project_dir,
+            inputs: &self.inputs,
+            outputs: &folders,
+            progress: &*self.progress,
+            cancel: &self.cancel,
+            threads: self.threads,
+            run: &self.run,
+        };
+        let outcome =
+            self.step.component.run(&context).map_err(|error: ComponentError| ExecutionError::from(&error))?;
+        self.cancel.check().map_err(|error| ExecutionError::from(&error))?;
+        let mut outputs = Vec::new();
+        for output in &self.step.spec.outputs {
+            let Some(stage) = staged.remove(output.key) else { continue };
+            let stored = self.artifacts.commit(stage, output.artifact_type).map_err(store)?;
+            let digest: Digest = stored.digest;
+            let properties = outcome.properties.get(output.key).cloned().unwrap_or_default();
+            outputs.push((
+                output.key.to_owned(),
+                NewArtifact {
+                    artifact_type: output.artifact_type,
+                    digest,
+                    bytes: stored.bytes,
+                    files: stored.files,
+                    properties,
+                },
+            ));
+        }
+        Ok((outcome, outputs))
+    }
+}

@@ -1,0 +1,248 @@
+//! Wiring steps by artifact type.
+//!
+//! A step takes the nearest artifact of each type it needs from the steps above it. Among the steps above that
+//! write the type, one that another of them is made from is farther than that other; if more than one remains,
+//! they are equally near and `inputs:` has to say which.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tidemill_core::{ArtifactType, Component, ComponentSpec, Gate, InputSource, InputSpec, suggest};
+
+use crate::diagnostic::Diagnostic;
+use crate::pipeline::{Origin, Step, Wire};
+use crate::yaml::{Key, Node, NodeKind};
+
+/// A step before its inputs are known.
+pub(crate) struct Draft<'a> {
+    pub key: &'a Key,
+    pub inputs: Option<&'a Node>,
+    pub component: Arc<dyn Component>,
+    pub spec: ComponentSpec,
+    pub params: Value,
+}
+
+/// Wires the steps and puts them in an order in which they can run.
+pub(crate) fn wire(drafts: Vec<Draft<'_>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Step> {
+    let before = diagnostics.len();
+    let explicit: Vec<Vec<Wire>> = drafts.iter().map(|draft| explicit_wires(draft, &drafts, diagnostics)).collect();
+    let mut wires: Vec<Vec<Wire>> = explicit;
+    for index in 0..drafts.len() {
+        let spec = drafts[index].spec.clone();
+        for input in &spec.inputs {
+            if wires[index].iter().any(|wire| wire.key == input.key) {
+                continue;
+            }
+            match implicit_wire(index, input, &drafts, &wires) {
+                Ok(Some(wire)) => wires[index].push(wire),
+                Ok(None) => {}
+                Err(diagnostic) => diagnostics.push(diagnostic),
+            }
+        }
+    }
+    if diagnostics.len() > before {
+        return Vec::new();
+    }
+    let Some(order) = topological(&drafts, &wires, diagnostics) else { return Vec::new() };
+    assemble(drafts, &wires, &order)
+}
+
+fn reads(wires: &[Wire]) -> impl Iterator<Item = usize> {
+    wires.iter().filter_map(|wire| match wire.from {
+        Origin::Step { step, .. } => Some(step),
+        Origin::LatestBlessedModel => None,
+    })
+}
+
+/// All steps that `step` is made from.
+fn ancestors(step: usize, wires: &[Vec<Wire>]) -> BTreeSet<usize> {
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<usize> = reads(&wires[step]).collect();
+    while let Some(next) = open.pop() {
+        if seen.insert(next) {
+            open.extend(reads(&wires[next]));
+        }
+    }
+    seen
+}
+
+fn outputs_of(draft: &Draft<'_>, artifact_type: ArtifactType) -> Vec<String> {
+    let outputs = draft.spec.outputs.iter().filter(|output| output.artifact_type == artifact_type);
+    outputs.map(|output| output.key.to_owned()).collect()
+}
+
+fn implicit_wire(
+    index: usize,
+    input: &InputSpec,
+    drafts: &[Draft<'_>],
+    wires: &[Vec<Wire>],
+) -> Result<Option<Wire>, Diagnostic> {
+    let key = input.key.to_owned();
+    if input.source == InputSource::LatestBlessedModel {
+        return Ok(Some(Wire { key, from: Origin::LatestBlessedModel }));
+    }
+    let step = &drafts[index].key.name;
+    let candidates: Vec<(usize, String)> = (0..index)
+        .flat_map(|above| outputs_of(&drafts[above], input.artifact_type).into_iter().map(move |key| (above, key)))
+        .collect();
+    let farther: BTreeSet<usize> = candidates.iter().flat_map(|(above, _)| ancestors(*above, wires)).collect();
+    let nearest: Vec<&(usize, String)> = candidates.iter().filter(|(above, _)| !farther.contains(above)).collect();
+    match nearest.as_slice() {
+        [(above, output)] => Ok(Some(Wire { key, from: Origin::Step { step: *above, output: output.clone() } })),
+        [] if !input.required => Ok(None),
+        [] => {
+            let message =
+                format!("step `{step}` needs {} and no step above writes it", with_article(input.artifact_type));
+            Err(Diagnostic::new(drafts[index].key.span.clone(), message).with_hint(below_hint(index, input, drafts)))
+        }
+        several => {
+            let names: Vec<String> =
+                several.iter().map(|(above, out)| format!("{}.{out}", drafts[*above].key.name)).collect();
+            let message = format!(
+                "step `{step}` can take its {} from {}: they are equally near",
+                input.artifact_type,
+                join_or(&names)
+            );
+            let hint = format!("say which: `inputs: {{ {}: {} }}`", input.key, names.last().map_or("", String::as_str));
+            Err(Diagnostic::new(drafts[index].key.span.clone(), message).with_hint(Some(hint)))
+        }
+    }
+}
+
+fn below_hint(index: usize, input: &InputSpec, drafts: &[Draft<'_>]) -> Option<String> {
+    let below = drafts[index + 1..].iter().find(|draft| !outputs_of(draft, input.artifact_type).is_empty());
+    below.map(|draft| format!("`{}` writes it but stands below: move it up", draft.key.name))
+}
+
+fn with_article(artifact_type: ArtifactType) -> String {
+    let name = artifact_type.name();
+    let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+    if name.ends_with('s') { format!("`{name}`") } else { format!("{article} `{name}`") }
+}
+
+fn join_or(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(" or ")
+}
+
+fn explicit_wires(draft: &Draft<'_>, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Wire> {
+    let Some(node) = draft.inputs else { return Vec::new() };
+    if !matches!(node.kind, NodeKind::Map(_)) {
+        let message =
+            format!("`inputs` is a mapping such as `{{ examples: enrich.examples }}`, this is {}", node.describe());
+        diagnostics.push(Diagnostic::new(node.span.clone(), message));
+        return Vec::new();
+    }
+    let mut wires = Vec::new();
+    for (key, value) in node.entries() {
+        let keys = || draft.spec.inputs.iter().map(|input| input.key);
+        let Some(input) = draft.spec.inputs.iter().find(|input| input.key == key.name) else {
+            let known = keys().collect::<Vec<_>>().join(", ");
+            let hint = suggest(&key.name, keys())
+                .map_or_else(|| format!("its inputs: {known}"), |near| format!("did you mean `{near}`?"));
+            let message = format!("`{}` has no input `{}`", draft.spec.name, key.name);
+            diagnostics.push(Diagnostic::new(key.span.clone(), message).with_hint(Some(hint)));
+            continue;
+        };
+        match resolve(value, input, drafts) {
+            Ok(from) => wires.push(Wire { key: key.name.clone(), from }),
+            Err(diagnostic) => diagnostics.push(diagnostic),
+        }
+    }
+    wires
+}
+
+fn resolve(value: &Node, input: &InputSpec, drafts: &[Draft<'_>]) -> Result<Origin, Diagnostic> {
+    let span: Range<usize> = value.span.clone();
+    let Some(text) = value.as_str() else {
+        let message = format!("an input is written `STEP` or `STEP.OUTPUT`, this is {}", value.describe());
+        return Err(Diagnostic::new(span, message));
+    };
+    let (step_name, output) = text.split_once('.').map_or((text, None), |(step, output)| (step, Some(output)));
+    let Some(step) = drafts.iter().position(|draft| draft.key.name == step_name) else {
+        let hint = suggest(step_name, drafts.iter().map(|d| d.key.name.as_str()))
+            .map(|near| format!("did you mean `{near}`?"));
+        return Err(Diagnostic::new(span, format!("there is no step `{step_name}`")).with_hint(hint));
+    };
+    let fitting = outputs_of(&drafts[step], input.artifact_type);
+    let chosen = match output {
+        Some(output) => fitting.iter().find(|key| *key == output),
+        None => fitting.first().filter(|_| fitting.len() == 1),
+    };
+    chosen.map(|output| Origin::Step { step, output: output.clone() }).ok_or_else(|| {
+        let message = format!("`{text}` is not {}", with_article(input.artifact_type));
+        let hint = if fitting.is_empty() {
+            let all: Vec<&str> = drafts[step].spec.outputs.iter().map(|o| o.key).collect();
+            format!("`{step_name}` writes: {}", all.join(", "))
+        } else {
+            format!("it can be {}", join_or(&fitting.iter().map(|o| format!("{step_name}.{o}")).collect::<Vec<_>>()))
+        };
+        Diagnostic::new(span, message).with_hint(Some(hint))
+    })
+}
+
+/// An order in which every step follows those it reads; file order where that is free.
+fn topological(drafts: &[Draft<'_>], wires: &[Vec<Wire>], diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<usize>> {
+    let mut order: Vec<usize> = Vec::with_capacity(drafts.len());
+    while order.len() < drafts.len() {
+        let next = (0..drafts.len())
+            .find(|step| !order.contains(step) && reads(&wires[*step]).all(|read| order.contains(&read)));
+        match next {
+            Some(step) => order.push(step),
+            None => {
+                diagnostics.push(cycle(drafts, wires, &order));
+                return None;
+            }
+        }
+    }
+    Some(order)
+}
+
+/// Walks backwards along edges that cannot be satisfied until a step comes up twice.
+fn cycle(drafts: &[Draft<'_>], wires: &[Vec<Wire>], done: &[usize]) -> Diagnostic {
+    let mut path = vec![(0..drafts.len()).find(|step| !done.contains(step)).unwrap_or(0)];
+    loop {
+        let last = path[path.len() - 1];
+        let next = reads(&wires[last]).find(|read| !done.contains(read)).unwrap_or(last);
+        if let Some(start) = path.iter().position(|step| *step == next) {
+            let names: Vec<&str> = path[start..].iter().chain([&next]).map(|s| drafts[*s].key.name.as_str()).collect();
+            let message = format!("steps wait for each other in a circle: {}", names.join(" ← "));
+            let span = drafts[path[start]].inputs.map_or(drafts[path[start]].key.span.clone(), |n| n.span.clone());
+            return Diagnostic::new(span, message).with_hint(Some("cut one of these inputs"));
+        }
+        path.push(next);
+    }
+}
+
+fn assemble(drafts: Vec<Draft<'_>>, wires: &[Vec<Wire>], order: &[usize]) -> Vec<Step> {
+    let place = |draft: usize| order.iter().position(|step| *step == draft).unwrap_or(draft);
+    let gates: Vec<usize> = (0..drafts.len()).filter(|i| drafts[*i].spec.gate == Gate::Below).collect();
+    let mut steps: Vec<(usize, Step)> = drafts
+        .into_iter()
+        .enumerate()
+        .map(|(index, draft)| {
+            // What the gate itself is made from comes before it in the order and cannot wait for it.
+            let waits_for = gates.iter().filter(|gate| index > **gate).map(|gate| place(*gate));
+            let waits_for = waits_for.filter(|gate| *gate < place(index)).collect();
+            let wires = wires[index].iter().map(|wire| match &wire.from {
+                Origin::Step { step, output } => {
+                    Wire { key: wire.key.clone(), from: Origin::Step { step: place(*step), output: output.clone() } }
+                }
+                Origin::LatestBlessedModel => wire.clone(),
+            });
+            let step = Step {
+                name: draft.key.name.clone(),
+                component: draft.component,
+                spec: draft.spec,
+                params: draft.params,
+                wires: wires.collect(),
+                waits_for,
+            };
+            (place(index), step)
+        })
+        .collect();
+    steps.sort_by_key(|(place, _)| *place);
+    steps.into_iter().map(|(_, step)| step).collect()
+}
