@@ -18,10 +18,17 @@ pub use source::{Format, ReadOptions, Table, TableFile, open_table};
 pub use write::write_table;
 
 // Knowing: statistics, schemas, validation, distances.
+mod artifact_file;
+mod example_validator;
 mod schema;
+mod schema_gen;
 mod statistics;
+mod statistics_gen;
 mod validation;
 
+pub use example_validator::{ExampleValidator, read_anomalies};
 pub use schema::{DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_yaml};
+pub use schema_gen::{SchemaGen, read_schema_artifact};
 pub use statistics::{DatasetAccumulator, StatisticsError, compute_statistics};
+pub use statistics_gen::{StatisticsGen, read_statistics};
 pub use validation::{DEFAULT_ENVIRONMENT, FeatureDistance, STRAY_SHARE, distances, validate};

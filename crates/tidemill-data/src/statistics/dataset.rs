@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use rayon::prelude::*;
-use tidemill_core::{Code, Coded, DatasetStatistics, Progress};
+use tidemill_core::{CancelFlag, Code, Coded, DatasetStatistics, Progress};
 
 use super::column::ColumnAccumulator;
 use crate::{BatchReader, DataError};
@@ -80,6 +80,9 @@ pub enum StatisticsError {
     /// The rows could not be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The run was cancelled.
+    #[error("the run was cancelled")]
+    Canceled,
     /// The operating system gave no threads.
     #[error("cannot start {threads} threads")]
     Threads {
@@ -94,6 +97,7 @@ impl Coded for StatisticsError {
     fn code(&self) -> Code {
         match self {
             Self::Data(error) => error.code(),
+            Self::Canceled => Code::Canceled,
             Self::Threads { .. } => Code::Io,
         }
     }
@@ -101,7 +105,7 @@ impl Coded for StatisticsError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Data(error) => error.hint(),
-            Self::Threads { .. } => None,
+            Self::Canceled | Self::Threads { .. } => None,
         }
     }
 }
@@ -111,10 +115,21 @@ impl Coded for StatisticsError {
 /// The next batch is read while the one before is taken in; memory does not grow with the number of rows. The
 /// result is the same for any number of threads.
 pub fn compute_statistics(
+    reader: BatchReader,
+    name: &str,
+    progress: &dyn Progress,
+    threads: usize,
+) -> Result<DatasetStatistics, StatisticsError> {
+    compute_until(reader, name, progress, threads, &CancelFlag::default())
+}
+
+/// [`compute_statistics`], given up as soon as `cancel` is set.
+pub(crate) fn compute_until(
     mut reader: BatchReader,
     name: &str,
     progress: &dyn Progress,
     threads: usize,
+    cancel: &CancelFlag,
 ) -> Result<DatasetStatistics, StatisticsError> {
     let threads = threads.max(1);
     let pool = rayon::ThreadPoolBuilder::new()
@@ -130,6 +145,9 @@ pub fn compute_statistics(
         while let Some(batch) = next.take() {
             let (read, ()) = rayon::join(|| reader.next(), || accumulator.update(&batch));
             progress.advance(batch.num_rows() as u64);
+            if cancel.is_set() {
+                return Err(StatisticsError::Canceled);
+            }
             next = read.transpose()?;
         }
         Ok(accumulator.finish(name))

@@ -12,4 +12,5 @@ mod numeric;
 mod sketch;
 mod text;
 
+pub(crate) use dataset::compute_until;
 pub use dataset::{DatasetAccumulator, StatisticsError, compute_statistics};

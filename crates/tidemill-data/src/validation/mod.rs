@@ -3,10 +3,13 @@
 mod distance;
 mod evidence;
 mod rules;
+mod settle;
 mod text;
 mod validate;
 mod value;
 
 pub use distance::{FeatureDistance, distances};
 pub(crate) use evidence::{add_evidence, evidence_columns};
+pub(crate) use settle::settle_unknown;
+pub(crate) use text::{grouped, percent, shortened};
 pub use validate::{DEFAULT_ENVIRONMENT, STRAY_SHARE, validate};

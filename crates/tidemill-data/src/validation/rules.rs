@@ -232,14 +232,13 @@ impl FeatureRules<'_> {
                 allowance(tolerated),
                 value_list(&outside)
             );
-            // The guard keeps a share that equals the allowance on the right side of rounding.
-            let severity = if share > tolerated + 1e-12 { Severity::Error } else { Severity::Warning };
+            let severity = unexpected_severity(share, tolerated);
             self.add(kind, severity, "unexpected values", &text);
             return;
         }
         let least = self.outside_at_least(text, total);
         let share = least as f64 / total.max(1) as f64;
-        if share > tolerated + 1e-12 {
+        if unexpected_severity(share, tolerated) == Severity::Error {
             let text = format!(
                 "at least {} of {} values ({}) are not in the domain{}; there are about {} distinct ones, for example {}",
                 grouped(least),
@@ -282,6 +281,12 @@ impl FeatureRules<'_> {
 }
 
 /// `, at most 1 % may be`, or nothing where none may.
-fn allowance(tolerated: f64) -> String {
+pub(super) fn allowance(tolerated: f64) -> String {
     if tolerated > 0.0 { format!(", at most {} may be", percent(tolerated)) } else { String::new() }
+}
+
+/// How bad it is that `share` of the values lies outside a domain that tolerates `tolerated`.
+pub(super) fn unexpected_severity(share: f64, tolerated: f64) -> Severity {
+    // The guard keeps a share that equals what is tolerated on the right side of rounding.
+    if share > tolerated + 1e-12 { Severity::Error } else { Severity::Warning }
 }
