@@ -1,1 +1,3 @@
-//! Learners: histogram gradient boosting
+//! Learners: histogram gradient boosting.
+
+pub mod gbdt;

@@ -204,12 +204,7 @@ impl Compiled {
 
     /// Takes `depth` steps with every walk of `at`; `value` gives a feature of a lane's row.
     #[inline(always)]
-    fn walk<const CATEGORIES: bool>(
-        &self,
-        at: &mut [u32],
-        depth: u32,
-        value: impl Fn(usize, usize) -> Option<f64>,
-    ) {
+    fn walk<const CATEGORIES: bool>(&self, at: &mut [u32], depth: u32, value: impl Fn(usize, usize) -> Option<f64>) {
         let nodes = &self.nodes[..];
         for _ in 0..depth {
             let mut moved = 0;
@@ -219,7 +214,10 @@ impl Compiled {
                 let right = if CATEGORIES && node.feature & CATEGORICAL != 0 {
                     self.goes_right(node, x)
                 } else {
-                    (x > node.threshold) | (x.is_nan() & (node.feature & MISSING_RIGHT != 0))
+                    // No branches: which way a row goes is as good as random.
+                    #[expect(clippy::needless_bitwise_bool, reason = "a short circuit is a branch")]
+                    let right = (x > node.threshold) | (x.is_nan() & (node.feature & MISSING_RIGHT != 0));
+                    right
                 };
                 let next = node.left + u32::from(right);
                 moved |= next ^ *at;

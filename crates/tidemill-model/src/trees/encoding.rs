@@ -1,7 +1,7 @@
 //! The bytes of a tree ensemble.
 
-use super::tree::{CategorySet, Node, Rule, Split, Tree, invalid};
 use super::TreeEnsemble;
+use super::tree::{CategorySet, Node, Rule, Split, Tree, invalid};
 use crate::{ModelError, Task};
 
 const MAGIC: [u8; 8] = *b"TMTREES\0";
@@ -39,11 +39,13 @@ const CATEGORICAL: u8 = 2;
 impl TreeEnsemble {
     /// The bytes of the ensemble. The same ensemble gives the same bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let nodes = || self.trees().iter().flat_map(|tree| tree.nodes());
+        let nodes = || self.trees().iter().flat_map(super::tree::Tree::nodes);
         let node_count = nodes().count();
-        let words: Vec<u64> = nodes().filter_map(category_set).flat_map(|set| set.words()).copied().collect();
+        let words: Vec<u64> =
+            nodes().filter_map(category_set).flat_map(super::tree::CategorySet::words).copied().collect();
 
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + 4 * self.trees().len() + NODE_BYTES * node_count + 8 * words.len());
+        let mut bytes =
+            Vec::with_capacity(HEADER_BYTES + 4 * self.trees().len() + NODE_BYTES * node_count + 8 * words.len());
         bytes.extend_from_slice(&MAGIC);
         let task: u32 = match self.task() {
             Task::Binary => 0,
@@ -171,7 +173,9 @@ impl Sections<'_> {
         } else {
             let bytes = payload.checked_mul(8).and_then(|bytes| usize::try_from(bytes).ok());
             let set = take(words, bytes.ok_or_else(|| invalid("a category set is too large"))?)?;
-            Rule::OneOf(CategorySet::from_words(set.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()))
+            Rule::OneOf(CategorySet::from_words(
+                set.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect(),
+            ))
         };
         Ok(Node::Split(Split { feature, rule, missing_left: flags & MISSING_LEFT != 0, left, right }))
     }

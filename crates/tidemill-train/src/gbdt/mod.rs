@@ -1,0 +1,29 @@
+//! Histogram gradient boosting.
+//!
+//! Features are binned once ([`BinPlanner`] chooses the bins in a first pass over the rows, [`Binned`] stores them in
+//! a second); from then on training sees only bytes. [`fit`] grows one tree a round on the gradients of an
+//! [`Objective`]: a histogram of gradient sums by bin for each leaf, the best split read off it, the leaf with the
+//! highest gain split first, the larger child's histogram found by subtraction. The method is that of LightGBM (Ke et
+//! al., 2017), the code and its file layout are not.
+
+mod binned;
+mod binning;
+mod bins;
+mod category;
+mod fit;
+mod grow;
+mod grown;
+mod histogram;
+mod objective;
+mod params;
+mod partition;
+mod rng;
+mod split;
+#[cfg(test)]
+mod tests;
+
+pub use binned::Binned;
+pub use binning::{BinPlanner, Binning};
+pub use fit::{Fitted, Importance, LabelledRows, Round, fit};
+pub use objective::{Gradient, LogLoss, Objective, SquaredError};
+pub use params::GradientBoosting;
