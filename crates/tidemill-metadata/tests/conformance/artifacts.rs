@@ -1,0 +1,126 @@
+use serde_json::json;
+use tidemill_core::{ArtifactType, Verdict};
+use tidemill_metadata::{ArtifactFilter, RunId, StoreError};
+
+use crate::world::{Store, begin, completed, digest, evaluate, examples, execution, model, new_artifact, no, step};
+
+pub async fn an_artifact_is_recorded_once(store: &Store) {
+    let run = begin(store, "taxi").await;
+    let first = examples(store, &run, "trips").await;
+    let id = store.start_execution(execution(&run, "again", "f", &[])).await.unwrap();
+    let mut same = new_artifact(ArtifactType::Examples, "trips");
+    same.properties.insert("rows".into(), json!(1));
+    let other_type = new_artifact(ArtifactType::Schema, "trips");
+    let done = completed("f", Verdict::Pass, vec![("examples", same), ("schema", other_type)]);
+    let written = store.complete_execution(&id, done).await.unwrap();
+    assert_eq!(written[0], first);
+    assert_ne!(written[1].id, first.id);
+    assert_eq!(store.artifacts(&ArtifactFilter::default(), 10).await.unwrap().len(), 2);
+}
+
+pub async fn artifacts_are_found_by_id_and_digest(store: &Store) {
+    let run = begin(store, "taxi").await;
+    let data = examples(store, &run, "trips").await;
+    let other = examples(store, &run, "rides").await;
+    assert_eq!(store.artifact(data.id.as_str()).await.unwrap(), data);
+    assert_eq!(store.artifact(data.digest.as_str()).await.unwrap(), data);
+    assert_eq!(store.artifact(other.digest.short()).await.unwrap(), other);
+    assert_eq!(store.artifact(&data.digest.short().to_uppercase()).await.unwrap(), data);
+
+    let id = store.start_execution(execution(&run, "schema", "f", &[])).await.unwrap();
+    let twin = new_artifact(ArtifactType::Schema, "trips");
+    let twin = store.complete_execution(&id, completed("f", Verdict::Pass, vec![("s", twin)])).await.unwrap().remove(0);
+    match store.artifact(data.digest.short()).await {
+        Err(StoreError::Ambiguous { fits, .. }) => {
+            assert_eq!(fits, [format!("Schema:{}", data.digest.short()), format!("Examples:{}", data.digest.short())]);
+        }
+        found => panic!("{found:?}"),
+    }
+    assert_eq!(store.artifact(&format!("Schema:{}", data.digest.short())).await.unwrap(), twin);
+    for nothing in ["", "ffff", "Model:", "%", &format!("Model:{}", data.digest)] {
+        assert!(matches!(store.artifact(nothing).await, Err(StoreError::NotFound { .. })), "{nothing:?}");
+    }
+}
+
+pub async fn artifacts_are_filtered_and_newest_first(store: &Store) {
+    let taxi = begin(store, "taxi").await;
+    let data = examples(store, &taxi, "trips").await;
+    let trees = model(store, &taxi, &data, "trees").await;
+    let churn = begin(store, "churn").await;
+    let calls = examples(store, &churn, "calls").await;
+    let again = begin(store, "taxi").await;
+    let source = store.find_cached(&digest("trips")).await.unwrap().unwrap().execution.id;
+    store.record_cached(execution(&again, "examples", "trips", &[]), &source).await.unwrap();
+
+    let list = async |artifact_type, pipeline: Option<&str>, run_id: Option<&RunId>, limit| {
+        let filter = ArtifactFilter { artifact_type, pipeline: pipeline.map(Into::into), run_id: run_id.cloned() };
+        store.artifacts(&filter, limit).await.unwrap()
+    };
+    let ids = |records: Vec<tidemill_metadata::ArtifactRecord>| -> Vec<_> {
+        records.into_iter().map(|record| record.artifact.id).collect()
+    };
+    let all = list(None, None, None, 10).await;
+    assert_eq!(all[2].producer.run_id, again.id, "the newest producer is told");
+    assert_eq!((all[1].producer.step.as_str(), all[1].producer.key.as_str()), ("train", "model"));
+    assert_eq!(ids(all), [calls.id.clone(), trees.id.clone(), data.id.clone()]);
+    assert_eq!(ids(list(None, None, None, 1).await), [calls.id.clone()]);
+    assert_eq!(ids(list(Some(ArtifactType::Examples), None, None, 10).await), [calls.id, data.id.clone()]);
+    assert_eq!(ids(list(None, Some("taxi"), None, 10).await), [trees.id.clone(), data.id.clone()]);
+    let in_run = list(None, None, Some(&taxi.id), 10).await;
+    assert_eq!(in_run[1].producer.run_id, taxi.id);
+    assert_eq!(ids(in_run), [trees.id, data.id.clone()]);
+    assert_eq!(ids(list(None, None, Some(&again.id), 10).await), [data.id]);
+    assert!(list(Some(ArtifactType::Model), Some("churn"), None, 10).await.is_empty());
+}
+
+pub async fn the_latest_blessed_model_is_found(store: &Store) {
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), None);
+    let run = begin(store, "taxi").await;
+    let data = examples(store, &run, "trips").await;
+    let first = model(store, &run, &data, "first").await;
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), None, "not judged yet");
+    evaluate(store, &run, &first, None, Verdict::Pass).await;
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap().as_ref(), Some(&first));
+    assert_eq!(store.latest_blessed_model("taxi", Some(&first.digest)).await.unwrap(), None);
+
+    let run = begin(store, "taxi").await;
+    let second = model(store, &run, &data, "second").await;
+    evaluate(store, &run, &second, Some(&first), no()).await;
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap().as_ref(), Some(&first));
+
+    let run = begin(store, "taxi").await;
+    let third = model(store, &run, &data, "third").await;
+    evaluate(store, &run, &third, Some(&first), Verdict::Pass).await;
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap().as_ref(), Some(&third));
+    assert_eq!(store.latest_blessed_model("taxi", Some(&third.digest)).await.unwrap().as_ref(), Some(&first));
+    assert_eq!(store.latest_blessed_model("churn", None).await.unwrap(), None);
+}
+
+pub async fn a_model_refused_by_any_gate_is_not_blessed(store: &Store) {
+    let run = begin(store, "taxi").await;
+    let data = examples(store, &run, "trips").await;
+    let slow = model(store, &run, &data, "slow").await;
+    evaluate(store, &run, &slow, None, Verdict::Pass).await;
+    let outputs = [("infra_blessing", ArtifactType::InfraBlessing, "too slow")];
+    step(store, &run, "infra", &[("model", &slow)], no(), &outputs).await;
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), None);
+    // In a later run it is quick enough.
+    let run = begin(store, "taxi").await;
+    evaluate(store, &run, &slow, None, Verdict::Pass).await;
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), Some(slow));
+}
+
+pub async fn a_blessing_taken_from_the_cache_counts(store: &Store) {
+    let run = begin(store, "taxi").await;
+    let data = examples(store, &run, "trips").await;
+    let first = model(store, &run, &data, "first").await;
+    evaluate(store, &run, &first, None, Verdict::Pass).await;
+    let blessing = store.last_execution("taxi", "evaluate").await.unwrap().unwrap().execution;
+    let second = model(store, &run, &data, "second").await;
+    evaluate(store, &run, &second, None, Verdict::Pass).await;
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap().as_ref(), Some(&second));
+    // Somebody went back to the first: everything comes from the cache, and it is the champion again.
+    let run = begin(store, "taxi").await;
+    store.record_cached(execution(&run, "evaluate", "f", &[("model", &first)]), &blessing.id).await.unwrap();
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), Some(first));
+}
