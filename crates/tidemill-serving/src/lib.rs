@@ -1,1 +1,38 @@
-//! The model server: sources, versions, routes; TF Serving and Open Inference Protocol
+//! The model server: sources, versions, routes; TF Serving and Open Inference Protocol.
+//!
+//! A [`Source`] lists what should be served; [`Server`] makes it so and answers for it over REST, in the dialects of
+//! TF Serving (`/v1/models/…`) and of the Open Inference Protocol (`/v2/…`), with `/livez`, `/readyz` and `/metrics`
+//! beside them. [`InfraValidator`] runs a candidate model in this very server before it may be pushed.
+//!
+//! ```no_run
+//! # async fn serve() -> Result<(), tidemill_serving::ServeError> {
+//! use std::sync::Arc;
+//! use tidemill_serving::{FolderSource, Server, ServerOptions};
+//!
+//! let source = Arc::new(FolderSource::new("taxi-tips", "/models/taxi-tips"));
+//! let server = Server::bind(ServerOptions::default(), source).await?;
+//! let handle = server.handle();
+//! println!("listening on {}", handle.local_addr());
+//! server.run(std::future::pending()).await
+//! # }
+//! ```
+
+mod dispatch;
+mod error;
+mod infer;
+mod json;
+mod metrics;
+mod oip;
+mod request_error;
+mod route;
+mod server;
+mod source;
+mod tfs;
+mod validator;
+mod versions;
+
+pub use error::ServeError;
+pub use server::{Handle, Server, ServerOptions};
+pub use source::{FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
+pub use validator::InfraValidator;
+pub use versions::{ModelStatus, VersionState, VersionStatus};

@@ -1,0 +1,51 @@
+//! What can go wrong with the server as a whole.
+
+use std::net::SocketAddr;
+
+use tidemill_core::{Code, Coded};
+
+/// The server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Another process listens on the address.
+    #[error("port {} of `{}` is in use", address.port(), address.ip())]
+    PortInUse {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The metrics cannot be set up.
+    #[error("cannot set up the metrics: {reason}")]
+    Metrics {
+        /// Why.
+        reason: String,
+    },
+    /// The task that loads models has ended by itself.
+    #[error("the task that loads models has ended")]
+    ManagerEnded,
+}
+
+impl Coded for ServeError {
+    fn code(&self) -> Code {
+        match self {
+            Self::PortInUse { .. } => Code::PortInUse,
+            Self::Bind { .. } => Code::ServerFailed,
+            Self::Metrics { .. } | Self::ManagerEnded => Code::Internal,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::PortInUse { .. } => Some("stop the other process, or choose another port".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Prometheus metrics of one server.
+//!
+//! Each server has a registry of its own, so several can run in one process. Requests are recorded in one place (the
+//! dispatcher). Names are TF Serving's, so that dashboards made for it work, and ours beside them:
+//!
+//! | metric | labels |
+//! |---|---|
+//! | `:tensorflow:serving:request_count` | `model_name`, `status` (gRPC word) |
+//! | `:tensorflow:serving:request_latency` (µs) | `model_name`, `API`, `entrypoint` |
+//! | `tidemill_requests_total` | `model`, `endpoint`, `status` (`2xx`) |
+//! | `tidemill_request_duration_seconds` | `model`, `endpoint`, `status` |
+//! | `tidemill_model_loads_total` | `model`, `outcome` |
+//! | `tidemill_model_load_duration_seconds` | `model` |
+//! | `tidemill_source_errors_total` | |
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::ServeError;
+use crate::route::Endpoint;
+
+const TFS_COUNT: &str = ":tensorflow:serving:request_count";
+const TFS_LATENCY: &str = ":tensorflow:serving:request_latency";
+const REQUESTS: &str = "tidemill_requests_total";
+const DURATION: &str = "tidemill_request_duration_seconds";
+const LOADS: &str = "tidemill_model_loads_total";
+const LOAD_DURATION: &str = "tidemill_model_load_duration_seconds";
+const SOURCE_ERRORS: &str = "tidemill_source_errors_total";
+
+/// Upper bounds in seconds, from 50 µs to 10 s.
+const DURATION_BUCKETS: [f64; 17] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+const LOAD_BUCKETS: [f64; 8] = [0.01, 0.05, 0.25, 1.0, 5.0, 25.0, 100.0, 500.0];
+
+/// The metrics of one server.
+pub(crate) struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    /// Handles of the series already seen, by model: finding one costs a lookup and no allocation.
+    series: RwLock<HashMap<String, HashMap<(Endpoint, StatusCode), Series>>>,
+}
+
+#[derive(Clone)]
+struct Series {
+    requests: Counter,
+    duration: Histogram,
+    tfs: Option<(Counter, Histogram)>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Result<Self, ServeError> {
+        // TF Serving's buckets: 33 of them from 10 µs, each 1.8 times the one before.
+        let tfs_buckets: Vec<f64> = (0..33).map(|power| 10.0 * 1.8f64.powi(power)).collect();
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(TFS_LATENCY.to_owned()), &tfs_buckets)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &DURATION_BUCKETS))
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(LOAD_DURATION.to_owned()), &LOAD_BUCKETS))
+            .map_err(|error| ServeError::Metrics { reason: error.to_string() })?;
+        let recorder = builder.build_recorder();
+        for (name, help) in [
+            (TFS_COUNT, "Requests by model and status."),
+            (REQUESTS, "Requests by model, endpoint and status class."),
+            (LOADS, "Model versions loaded, by outcome."),
+            (SOURCE_ERRORS, "Times the source of models did not answer."),
+        ] {
+            recorder.describe_counter(KeyName::from(name), None, SharedString::from(help));
+        }
+        for (name, help) in [
+            (TFS_LATENCY, "Request latency in microseconds."),
+            (DURATION, "Request latency in seconds."),
+            (LOAD_DURATION, "Time to load and check a model version, in seconds."),
+        ] {
+            recorder.describe_histogram(KeyName::from(name), None, SharedString::from(help));
+        }
+        let handle = recorder.handle();
+        Ok(Self { recorder, handle, series: RwLock::default() })
+    }
+
+    /// A request was answered. `model` is a name the server knows, or empty: names sent by clients must not make
+    /// series.
+    pub(crate) fn answered(&self, model: &str, endpoint: Endpoint, status: StatusCode, took: Duration) {
+        let key = (endpoint, status);
+        let known = {
+            let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
+            series.get(model).and_then(|of_model| of_model.get(&key)).cloned()
+        };
+        let series = known.unwrap_or_else(|| {
+            let made = self.make_series(model, endpoint, status);
+            let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
+            series.entry(model.to_owned()).or_default().entry(key).or_insert(made).clone()
+        });
+        series.requests.increment(1);
+        series.duration.record(took.as_secs_f64());
+        if let Some((count, latency)) = series.tfs {
+            count.increment(1);
+            latency.record(took.as_secs_f64() * 1e6);
+        }
+    }
+
+    /// A model version was loaded, or not.
+    pub(crate) fn loaded(&self, model: &str, ok: bool, took: Duration) {
+        let outcome = if ok { "ok" } else { "failed" };
+        self.counter(LOADS, vec![label("model", model), label("outcome", outcome)]).increment(1);
+        self.histogram(LOAD_DURATION, vec![label("model", model)]).record(took.as_secs_f64());
+    }
+
+    /// The source of models did not answer.
+    pub(crate) fn source_failed(&self) {
+        self.counter(SOURCE_ERRORS, Vec::new()).increment(1);
+    }
+
+    /// Prometheus text.
+    pub(crate) fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Folds what was recorded since the last call into the buckets; without it memory would grow until the next
+    /// scrape.
+    pub(crate) fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    fn make_series(&self, model: &str, endpoint: Endpoint, status: StatusCode) -> Series {
+        let class = format!("{}xx", status.as_u16() / 100);
+        let labels = || vec![label("model", model), label("endpoint", endpoint.name()), label("status", &class)];
+        let tfs = endpoint.tfs_api().map(|api| {
+            let count = vec![label("model_name", model), label("status", grpc_word(status))];
+            let latency = vec![label("model_name", model), label("API", api), label("entrypoint", "REST")];
+            (self.counter(TFS_COUNT, count), self.histogram(TFS_LATENCY, latency))
+        });
+        Series { requests: self.counter(REQUESTS, labels()), duration: self.histogram(DURATION, labels()), tfs }
+    }
+
+    fn counter(&self, name: &'static str, labels: Vec<Label>) -> Counter {
+        self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+    }
+
+    fn histogram(&self, name: &'static str, labels: Vec<Label>) -> Histogram {
+        self.recorder.register_histogram(&Key::from_parts(name, labels), &METADATA)
+    }
+}
+
+static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+fn label(name: &'static str, value: &str) -> Label {
+    Label::new(name, value.to_owned())
+}
+
+/// The gRPC status TF Serving would have given (appendix of its REST documentation, read backwards).
+fn grpc_word(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        200..=299 => "OK",
+        404 => "NOT_FOUND",
+        408 | 504 => "DEADLINE_EXCEEDED",
+        413 | 429 => "RESOURCE_EXHAUSTED",
+        503 => "UNAVAILABLE",
+        400..=499 => "INVALID_ARGUMENT",
+        _ => "INTERNAL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_tf_serving_keep_their_colons() {
+        let metrics = Metrics::new().unwrap();
+        metrics.answered("taxi", Endpoint::Predict, StatusCode::OK, Duration::from_micros(17));
+        metrics.answered("taxi", Endpoint::Predict, StatusCode::OK, Duration::from_micros(19));
+        metrics.answered("", Endpoint::Live, StatusCode::OK, Duration::ZERO);
+        metrics.upkeep();
+        let text = metrics.render();
+        for line in [
+            r#":tensorflow:serving:request_count{model_name="taxi",status="OK"} 2"#,
+            r#":tensorflow:serving:request_latency_bucket{model_name="taxi",API="predict",entrypoint="REST",le="18"} 1"#,
+            r#":tensorflow:serving:request_latency_count{model_name="taxi",API="predict",entrypoint="REST"} 2"#,
+            r#"tidemill_requests_total{model="taxi",endpoint="predict",status="2xx"} 2"#,
+            r#"tidemill_request_duration_seconds_bucket{model="taxi",endpoint="predict",status="2xx",le="0.00005"} 2"#,
+            r#"tidemill_requests_total{model="",endpoint="live",status="2xx"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

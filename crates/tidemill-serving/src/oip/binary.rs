@@ -1,0 +1,70 @@
+//! Elements of a tensor in binary: little-endian numbers, texts with their length before them.
+
+use std::borrow::Cow;
+
+use super::cell::Cell;
+use super::datatype::Datatype;
+use crate::request_error::RequestError;
+
+/// Hands on the elements that `bytes` holds; there must be `expected` of them and nothing else.
+pub(super) fn elements(
+    bytes: &[u8],
+    datatype: Datatype,
+    expected: usize,
+    mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    let Some(size) = datatype.bytes() else { return texts(bytes, expected, element) };
+    if expected.checked_mul(size) != Some(bytes.len()) {
+        return Err(RequestError::invalid(format!(
+            "`shape` asks for {expected} elements of {size} bytes, and `binary_data_size` is {}",
+            bytes.len()
+        )));
+    }
+    for (index, chunk) in bytes.chunks_exact(size).enumerate() {
+        element(index, cell(chunk, datatype))?;
+    }
+    Ok(())
+}
+
+fn cell(chunk: &[u8], datatype: Datatype) -> Cell<'static> {
+    // Each type's chunk has that type's size.
+    let mut word = [0; 8];
+    word[..chunk.len()].copy_from_slice(chunk);
+    let low = u64::from_le_bytes(word);
+    match datatype {
+        Datatype::Bool => Cell::Bool(low != 0),
+        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 | Datatype::Uint64 => Cell::Integer(i128::from(low)),
+        Datatype::Int8 => Cell::Integer(i128::from(low as u8 as i8)),
+        Datatype::Int16 => Cell::Integer(i128::from(low as u16 as i16)),
+        Datatype::Int32 => Cell::Integer(i128::from(low as u32 as i32)),
+        Datatype::Int64 => Cell::Integer(i128::from(low as i64)),
+        Datatype::Fp16 => Cell::Float(half::f16::from_bits(low as u16).to_f64()),
+        Datatype::Bf16 => Cell::Float(half::bf16::from_bits(low as u16).to_f64()),
+        Datatype::Fp32 => Cell::Float(f64::from(f32::from_bits(low as u32))),
+        Datatype::Fp64 => Cell::Float(f64::from_bits(low)),
+        Datatype::Bytes => Cell::Missing,
+    }
+}
+
+fn texts(
+    mut bytes: &[u8],
+    expected: usize,
+    mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    let mut count = 0;
+    while !bytes.is_empty() {
+        let cut_short = || RequestError::invalid(format!("the binary data ends within element {count}"));
+        let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut_short)?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let (text, rest) = rest.split_at_checked(length).ok_or_else(cut_short)?;
+        let text = std::str::from_utf8(text)
+            .map_err(|_| RequestError::invalid(format!("element {count} of the binary data is not UTF-8")))?;
+        element(count, Cell::Text(Cow::Borrowed(text)))?;
+        count += 1;
+        bytes = rest;
+    }
+    if count == expected {
+        return Ok(());
+    }
+    Err(RequestError::invalid(format!("`shape` asks for {expected} elements, and the binary data holds {count}")))
+}

@@ -1,0 +1,83 @@
+//! Elements of a tensor written in JSON, flat or nested.
+
+use super::cell::Cell;
+use super::datatype::Datatype;
+use crate::json::{Kind, Number, Reader};
+use crate::request_error::RequestError;
+
+/// Takes the list `data` of a tensor of shape `[rows]` or, where `nested_ok`, `[rows, 1]`, and hands its elements on.
+/// Returns how many there were.
+pub(super) fn elements(
+    data: &str,
+    datatype: Datatype,
+    nested_ok: bool,
+    mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
+) -> Result<usize, RequestError> {
+    let mut reader = Reader::of_value(data);
+    if reader.kind()? != Kind::Array {
+        return Err(RequestError::invalid("`data` must be a list"));
+    }
+    let mut count = 0;
+    reader.array(|reader| {
+        if reader.kind()? != Kind::Array {
+            element(count, cell(reader, datatype)?)?;
+            count += 1;
+            return Ok(());
+        }
+        let mut inner = 0;
+        reader.array(|reader| {
+            inner += 1;
+            if !nested_ok || inner > 1 || reader.kind()? == Kind::Array {
+                return Err(RequestError::invalid("`data` is nested in another way than `shape` says"));
+            }
+            element(count, cell(reader, datatype)?)
+        })?;
+        if inner == 0 {
+            return Err(RequestError::invalid("`data` holds an empty list"));
+        }
+        count += 1;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+fn cell<'a>(reader: &mut Reader<'a>, datatype: Datatype) -> Result<Cell<'a>, RequestError> {
+    let kind = reader.kind()?;
+    match (kind, datatype) {
+        (Kind::Null, _) => {
+            reader.null()?;
+            Ok(Cell::Missing)
+        }
+        (Kind::True | Kind::False, Datatype::Bool) => Ok(Cell::Bool(reader.boolean()?)),
+        (Kind::String, Datatype::Bytes) => Ok(Cell::Text(reader.string()?)),
+        (Kind::Number, Datatype::Bool | Datatype::Bytes) => Err(wrong(reader.number()?.text(), datatype)),
+        (Kind::Number, _) => number(reader.number()?, datatype),
+        _ => Err(wrong(kind.name(), datatype)),
+    }
+}
+
+fn number<'a>(number: Number<'_>, datatype: Datatype) -> Result<Cell<'a>, RequestError> {
+    if let Some((least, most)) = datatype.integer_range() {
+        let value = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+        return match value.filter(|value| (least..=most).contains(value)) {
+            Some(value) => Ok(Cell::Integer(value)),
+            None => Err(wrong(number.text(), datatype)),
+        };
+    }
+    let value = number.as_f64()?;
+    let narrowed = match datatype {
+        Datatype::Fp16 => half::f16::from_f64(value).to_f64(),
+        Datatype::Bf16 => half::bf16::from_f64(value).to_f64(),
+        // From the text, not from the wider number, so that it is rounded once.
+        Datatype::Fp32 if value.is_finite() => number.text().parse::<f32>().map_or(value, f64::from),
+        _ => value,
+    };
+    if narrowed.is_infinite() && value.is_finite() {
+        return Err(wrong(number.text(), datatype));
+    }
+    Ok(Cell::Float(narrowed))
+}
+
+fn wrong(found: &str, datatype: Datatype) -> RequestError {
+    RequestError::invalid(format!("`{found}` is not {}", datatype.name()))
+}

@@ -1,0 +1,35 @@
+//! What the server and its models say of themselves.
+
+use serde_json::{Value, json};
+use tidemill_core::TensorSpec;
+
+use crate::versions::LoadedModel;
+
+/// The body of a server metadata answer.
+pub(crate) fn server_metadata() -> Value {
+    json!({
+        "name": "tidemill",
+        "version": env!("CARGO_PKG_VERSION"),
+        "extensions": ["binary_tensor_data", "parameters"],
+    })
+}
+
+/// The body of a model metadata answer; `versions` are those that answer requests.
+pub(crate) fn model_metadata(model: &LoadedModel, versions: impl Iterator<Item = u64>) -> Value {
+    let signature = model.signature();
+    json!({
+        "name": model.name,
+        "versions": versions.map(|version| version.to_string()).collect::<Vec<_>>(),
+        "platform": "tidemill",
+        "inputs": signature.inputs.iter().map(tensor).collect::<Vec<_>>(),
+        "outputs": signature.outputs.iter().map(tensor).collect::<Vec<_>>(),
+    })
+}
+
+fn tensor(spec: &TensorSpec) -> Value {
+    let mut tensor = json!({ "name": spec.name, "datatype": spec.datatype.oip_name(), "shape": [-1] });
+    if spec.optional {
+        tensor["parameters"] = json!({ "optional": true });
+    }
+    tensor
+}

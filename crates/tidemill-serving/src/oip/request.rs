@@ -1,0 +1,304 @@
+//! The body of an infer call.
+
+use arrow::array::RecordBatch;
+use tidemill_model::BatchBuilder;
+
+use super::datatype::Datatype;
+use super::{binary, data};
+use crate::json::{Kind, Reader};
+use crate::request_error::RequestError;
+use crate::versions::LoadedModel;
+
+/// A request, understood.
+#[derive(Debug)]
+pub(crate) struct InferRequest {
+    /// The rows to predict.
+    pub(crate) batch: RecordBatch,
+    /// How to answer.
+    pub(crate) reply: Reply,
+}
+
+/// How to answer a request.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    /// Echoed.
+    pub(super) id: Option<String>,
+    /// The outputs asked for as index and whether in binary; `None`: all of them.
+    pub(super) outputs: Option<Vec<(usize, bool)>>,
+    /// Outputs are binary unless they say otherwise.
+    pub(super) binary: bool,
+}
+
+/// One tensor of a request, its data still text or bytes.
+struct Tensor<'a> {
+    name: String,
+    shape: Vec<u64>,
+    datatype: Datatype,
+    binary_bytes: Option<usize>,
+    data: Option<&'a str>,
+}
+
+/// Reads a body whose first `json_bytes` bytes are JSON (all of them where `None`) and whose rest is binary tensors.
+pub(crate) fn decode(
+    model: &LoadedModel,
+    body: &[u8],
+    json_bytes: Option<usize>,
+) -> Result<InferRequest, RequestError> {
+    let (json, binary) = body.split_at_checked(json_bytes.unwrap_or(body.len())).ok_or_else(|| {
+        RequestError::invalid(format!(
+            "the header `Inference-Header-Content-Length` is greater than the body of {} bytes",
+            body.len()
+        ))
+    })?;
+    let mut reader = Reader::new(json)?;
+    if reader.kind()? != Kind::Object {
+        return Err(RequestError::invalid("the body must be a JSON object"));
+    }
+    let mut reply = Reply::default();
+    let mut inputs = None;
+    let mut outputs = Vec::new();
+    reader.object(|reader, name| {
+        match &*name {
+            "id" if reader.kind()? == Kind::String => reply.id = Some(reader.string()?.into_owned()),
+            "id" => return Err(RequestError::invalid("`id` must be a string")),
+            "parameters" => {
+                parameters(reader, |name, reader| {
+                    if name == "binary_data_output" {
+                        reply.binary = flag(name, reader)?;
+                    }
+                    Ok(())
+                })?;
+            }
+            "inputs" => inputs = Some(list(reader, "inputs", tensor)?),
+            "outputs" => {
+                outputs = list(reader, "outputs", |reader| output(model, reader))?;
+            }
+            _ => {
+                reader.skip()?;
+            }
+        }
+        Ok::<_, RequestError>(())
+    })?;
+    reader.end()?;
+    if !outputs.is_empty() {
+        let outputs = outputs.into_iter().map(|(index, binary)| (index, binary.unwrap_or(reply.binary)));
+        reply.outputs = Some(outputs.collect());
+    }
+    let inputs = inputs.ok_or_else(|| RequestError::invalid("the key `inputs` is missing"))?;
+    Ok(InferRequest { batch: batch(model, &inputs, binary)?, reply })
+}
+
+fn list<'a, T>(
+    reader: &mut Reader<'a>,
+    key: &str,
+    mut item: impl FnMut(&mut Reader<'a>) -> Result<T, RequestError>,
+) -> Result<Vec<T>, RequestError> {
+    if reader.kind()? != Kind::Array {
+        return Err(RequestError::invalid(format!("`{key}` must be a list")));
+    }
+    let mut items = Vec::new();
+    reader.array(|reader| {
+        if reader.kind()? != Kind::Object {
+            return Err(RequestError::invalid(format!("each of `{key}` must be an object")));
+        }
+        items.push(item(reader)?);
+        Ok(())
+    })?;
+    Ok(items)
+}
+
+/// Takes an object of parameters; what `known` does not take is passed over, as the protocol asks.
+fn parameters<'a>(
+    reader: &mut Reader<'a>,
+    mut known: impl FnMut(&str, &mut Reader<'a>) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    if reader.kind()? != Kind::Object {
+        return Err(RequestError::invalid("`parameters` must be an object"));
+    }
+    reader.object(|reader, name| {
+        if name.starts_with("shared_memory") {
+            return Err(RequestError::invalid(format!("the parameter `{name}` is not supported")));
+        }
+        known(&name, &mut reader.clone())?;
+        reader.skip()?;
+        Ok(())
+    })
+}
+
+fn flag(name: &str, reader: &mut Reader<'_>) -> Result<bool, RequestError> {
+    match reader.kind()? {
+        Kind::True | Kind::False => Ok(reader.boolean()?),
+        _ => Err(RequestError::invalid(format!("the parameter `{name}` must be true or false"))),
+    }
+}
+
+fn whole(what: &str, reader: &mut Reader<'_>) -> Result<u64, RequestError> {
+    let number = if reader.kind()? == Kind::Number { reader.number()?.as_u64() } else { None };
+    number.ok_or_else(|| RequestError::invalid(format!("{what} must be a whole number")))
+}
+
+fn text(key: &str, reader: &mut Reader<'_>) -> Result<String, RequestError> {
+    match reader.kind()? {
+        Kind::String => Ok(reader.string()?.into_owned()),
+        _ => Err(RequestError::invalid(format!("`{key}` must be a string"))),
+    }
+}
+
+fn tensor<'a>(reader: &mut Reader<'a>) -> Result<Tensor<'a>, RequestError> {
+    let (mut name, mut shape, mut datatype, mut binary_bytes, mut data) = (None, None, None, None, None);
+    reader.object(|reader, key| {
+        match &*key {
+            "name" => name = Some(text("name", reader)?),
+            "datatype" => datatype = Some(text("datatype", reader)?),
+            "shape" => {
+                let mut sizes = Vec::new();
+                if reader.kind()? != Kind::Array {
+                    return Err(RequestError::invalid("`shape` must be a list"));
+                }
+                reader.array(|reader| {
+                    sizes.push(whole("each size of `shape`", reader)?);
+                    Ok::<_, RequestError>(())
+                })?;
+                shape = Some(sizes);
+            }
+            "parameters" => parameters(reader, |name, reader| {
+                if name == "binary_data_size" {
+                    binary_bytes = Some(whole("the parameter `binary_data_size`", reader)?);
+                }
+                Ok(())
+            })?,
+            "data" => data = Some(reader.skip()?),
+            _ => {
+                reader.skip()?;
+            }
+        }
+        Ok::<_, RequestError>(())
+    })?;
+    let lacks = |key: &str| RequestError::invalid(format!("an input lacks the key `{key}`"));
+    let name = name.ok_or_else(|| lacks("name"))?;
+    let within = |error: RequestError| error.within(&format!("input `{name}`: "));
+    let shape = shape.ok_or_else(|| within(lacks("shape")))?;
+    let datatype = datatype.ok_or_else(|| within(lacks("datatype")))?;
+    let datatype = datatype
+        .parse()
+        .map_err(|()| within(RequestError::invalid(format!("`{datatype}` is not a datatype of the protocol"))))?;
+    let binary_bytes = binary_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    Ok(Tensor { shape, datatype, binary_bytes, data, name })
+}
+
+/// Reads one requested output as its index and whether it should be binary, if it says.
+fn output(model: &LoadedModel, reader: &mut Reader<'_>) -> Result<(usize, Option<bool>), RequestError> {
+    let (mut name, mut binary) = (None, None);
+    reader.object(|reader, key| {
+        match &*key {
+            "name" => name = Some(text("name", reader)?),
+            "parameters" => parameters(reader, |name, reader| match name {
+                "binary_data" => {
+                    binary = Some(flag(name, reader)?);
+                    Ok(())
+                }
+                "classification" => Err(RequestError::invalid("the parameter `classification` is not supported")),
+                _ => Ok(()),
+            })?,
+            _ => {
+                reader.skip()?;
+            }
+        }
+        Ok::<_, RequestError>(())
+    })?;
+    let name = name.ok_or_else(|| RequestError::invalid("an output lacks the key `name`"))?;
+    let index = model.signature().outputs.iter().position(|output| output.name == name);
+    let index = index.ok_or_else(|| {
+        let known: Vec<String> = model.signature().outputs.iter().map(|output| format!("`{}`", output.name)).collect();
+        RequestError::invalid(format!(
+            "unexpected inference output `{name}` for model `{}`; it has {}",
+            model.name,
+            known.join(", ")
+        ))
+    })?;
+    Ok((index, binary))
+}
+
+fn batch(model: &LoadedModel, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Result<RecordBatch, RequestError> {
+    let rows = inputs.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
+    let rows_claimed = usize::try_from(rows).unwrap_or(usize::MAX);
+    // A shape is only a claim: memory is taken for what was sent.
+    let mut builder = model.model.batch_builder(rows_claimed.min(1024));
+    let mut seen = vec![false; builder.specs().len()];
+    for tensor in inputs {
+        let within = |error: RequestError| error.within(&format!("input `{}`: ", tensor.name));
+        let index = builder.index(&tensor.name).ok_or_else(|| {
+            let unknown = RequestError::from(builder.unknown(0, &tensor.name));
+            RequestError::invalid(format!(
+                "unexpected inference input `{}` for model `{}` ({})",
+                tensor.name, model.name, unknown.message
+            ))
+        })?;
+        if std::mem::replace(&mut seen[index], true) {
+            return Err(within(RequestError::invalid("the input is given twice")));
+        }
+        let part = match tensor.binary_bytes {
+            None => None,
+            Some(bytes) => {
+                let left = binary.len();
+                let (part, rest) = binary.split_at_checked(bytes).ok_or_else(|| {
+                    within(RequestError::invalid(format!(
+                        "`binary_data_size` is {bytes}, and {left} bytes of binary data are left"
+                    )))
+                })?;
+                binary = rest;
+                Some(part)
+            }
+        };
+        push(&mut builder, index, tensor, rows, part).map_err(within)?;
+    }
+    if !binary.is_empty() {
+        return Err(RequestError::invalid(format!("{} bytes of binary data belong to no input", binary.len())));
+    }
+    if let Some((spec, _)) = builder.specs().iter().zip(&seen).find(|(spec, seen)| !spec.optional && !**seen) {
+        let (name, datatype) = (&spec.name, spec.datatype);
+        let message = format!("missing inference input `{name}` ({datatype}) for model `{}`", model.name);
+        return Err(RequestError::invalid(message));
+    }
+    Ok(builder.finish(rows_claimed)?)
+}
+
+fn push(
+    builder: &mut BatchBuilder,
+    index: usize,
+    tensor: &Tensor<'_>,
+    rows: u64,
+    binary: Option<&[u8]>,
+) -> Result<(), RequestError> {
+    let nested_ok = match tensor.shape[..] {
+        [size] if size == rows => false,
+        [size, 1] if size == rows => true,
+        [_] | [_, 1] => {
+            let size = tensor.shape[0];
+            return Err(RequestError::invalid(format!("{size} rows are given, and the first input has {rows}")));
+        }
+        _ => {
+            let shape = &tensor.shape;
+            return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1] or [-1, 1] is expected")));
+        }
+    };
+    let expected = usize::try_from(rows).unwrap_or(usize::MAX);
+    let Some(mut column) = builder.column(index) else { return Ok(()) };
+    let element = |row: usize, cell: super::cell::Cell<'_>| {
+        cell.push(&mut column).map_err(|why| RequestError::invalid(format!("element {row}: {why}")))
+    };
+    match (binary, tensor.data) {
+        (Some(bytes), None) => binary::elements(bytes, tensor.datatype, expected, element),
+        (None, Some(data)) => {
+            let count = data::elements(data, tensor.datatype, nested_ok, element)?;
+            if count == expected {
+                return Ok(());
+            }
+            let shape = &tensor.shape;
+            let message = format!("the shape {shape:?} asks for {expected} elements, and `data` has {count}");
+            Err(RequestError::invalid(message))
+        }
+        (Some(_), Some(_)) => Err(RequestError::invalid("`data` and `binary_data_size` exclude each other")),
+        (None, None) => Err(RequestError::invalid("the key `data` is missing")),
+    }
+}

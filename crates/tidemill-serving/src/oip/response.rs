@@ -1,0 +1,89 @@
+//! The answer to an infer call.
+
+use arrow::array::{Array, AsArray as _, RecordBatch};
+use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
+
+use super::request::Reply;
+use crate::json::write;
+use crate::request_error::RequestError;
+use crate::tfs::column_values;
+use crate::versions::LoadedModel;
+
+/// Writes an answer. Returns the body and, where it ends with binary tensors, how many bytes of it are JSON.
+pub(crate) fn encode(
+    model: &LoadedModel,
+    predictions: &RecordBatch,
+    reply: &Reply,
+) -> Result<(Vec<u8>, Option<usize>), RequestError> {
+    let rows = predictions.num_rows();
+    let mut out = Vec::with_capacity(128 + 20 * rows);
+    let mut binary = Vec::new();
+    out.extend_from_slice(b"{\"model_name\":");
+    write::string(&mut out, &model.name);
+    out.extend_from_slice(b",\"model_version\":\"");
+    write::integer(&mut out, model.version);
+    out.push(b'"');
+    if let Some(id) = &reply.id {
+        out.extend_from_slice(b",\"id\":");
+        write::string(&mut out, id);
+    }
+    out.extend_from_slice(b",\"outputs\":");
+    let all = || (0..model.signature().outputs.len()).map(|index| (index, reply.binary)).collect();
+    let wanted: Vec<(usize, bool)> = reply.outputs.clone().unwrap_or_else(all);
+    let mut failed = None;
+    write::list(&mut out, wanted, |out, (index, as_binary)| {
+        let (Some(spec), Some(column)) = (model.signature().outputs.get(index), predictions.columns().get(index))
+        else {
+            return;
+        };
+        out.extend_from_slice(b"{\"name\":");
+        write::string(out, &spec.name);
+        out.extend_from_slice(b",\"datatype\":\"");
+        out.extend_from_slice(spec.datatype.oip_name().as_bytes());
+        out.extend_from_slice(b"\",\"shape\":[");
+        write::integer(out, rows as u64);
+        out.push(b']');
+        let written = if as_binary {
+            let before = binary.len();
+            let written = binary_values(&mut binary, column);
+            out.extend_from_slice(b",\"parameters\":{\"binary_data_size\":");
+            write::integer(out, (binary.len() - before) as u64);
+            out.push(b'}');
+            written
+        } else {
+            out.extend_from_slice(b",\"data\":");
+            column_values(out, column)
+        };
+        out.push(b'}');
+        failed = failed.take().or(written.err());
+    });
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    out.push(b'}');
+    let json_bytes = (!binary.is_empty()).then_some(out.len());
+    out.append(&mut binary);
+    Ok((out, json_bytes))
+}
+
+fn binary_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
+    match column.data_type() {
+        ArrowType::Float64 => {
+            column.as_primitive::<Float64Type>().values().iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+        }
+        ArrowType::Int64 => {
+            column.as_primitive::<Int64Type>().values().iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+        }
+        ArrowType::Boolean => out.extend(column.as_boolean().values().iter().map(u8::from)),
+        ArrowType::Utf8 => {
+            for text in column.as_string::<i32>() {
+                let text = text.unwrap_or_default();
+                let length = u32::try_from(text.len()).map_err(|_| RequestError::internal("a text is too long"))?;
+                out.extend_from_slice(&length.to_le_bytes());
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+        other => return Err(RequestError::internal(format!("an output of type {other} cannot be written"))),
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! A source that is told what to list.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Servable, Source, SourceError};
+
+/// Lists what it was given last. Clones share the list, so one kept outside the server can change it.
+#[derive(Debug, Clone, Default)]
+pub struct StaticSource {
+    servables: Arc<Mutex<Vec<Servable>>>,
+}
+
+impl StaticSource {
+    /// A source that lists `servables`.
+    pub fn new(servables: Vec<Servable>) -> Self {
+        Self { servables: Arc::new(Mutex::new(servables)) }
+    }
+
+    /// Lists `servables` from now on.
+    pub fn set(&self, servables: Vec<Servable>) {
+        *self.servables.lock().unwrap_or_else(PoisonError::into_inner) = servables;
+    }
+}
+
+#[async_trait]
+impl Source for StaticSource {
+    async fn list(&self) -> Result<Vec<Servable>, SourceError> {
+        Ok(self.servables.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}

@@ -1,0 +1,161 @@
+//! Predictions into the body of an answer.
+
+use arrow::array::{Array, AsArray as _, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+
+use crate::json::write;
+use crate::request_error::RequestError;
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// `{"predictions": [value or object, …]}`.
+    Rows,
+    /// `{"outputs": list or {name: list}}`.
+    Columns,
+    /// `{"results": [[[label, score], …], …]}`.
+    Classes,
+    /// `{"results": [value, …]}`.
+    Values,
+}
+
+/// Writes an answer. One output loses its name; several keep theirs.
+pub(crate) fn encode(predictions: &RecordBatch, answer: Answer) -> Result<Vec<u8>, RequestError> {
+    let mut out = Vec::with_capacity(32 + 20 * predictions.num_rows());
+    match answer {
+        Answer::Rows => {
+            out.extend_from_slice(b"{\"predictions\":");
+            rows(&mut out, predictions)?;
+        }
+        Answer::Columns => {
+            out.extend_from_slice(b"{\"outputs\":");
+            columns(&mut out, predictions)?;
+        }
+        Answer::Classes => {
+            out.extend_from_slice(b"{\"results\":");
+            classes(&mut out, predictions)?;
+        }
+        Answer::Values => {
+            out.extend_from_slice(b"{\"results\":");
+            rows(&mut out, predictions)?;
+        }
+    }
+    out.push(b'}');
+    Ok(out)
+}
+
+fn rows(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestError> {
+    if let [column] = predictions.columns() {
+        return column_values(out, column);
+    }
+    let schema = predictions.schema();
+    out.push(b'[');
+    for row in 0..predictions.num_rows() {
+        out.extend_from_slice(if row == 0 { b"{" } else { b",{" });
+        for (index, field) in schema.fields().iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write::string(out, field.name());
+            out.push(b':');
+            let cell = predictions.column(index).slice(row, 1);
+            // A list of one value, without its brackets.
+            let start = out.len();
+            column_values(out, &cell)?;
+            out.pop();
+            out.remove(start);
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn columns(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestError> {
+    if let [column] = predictions.columns() {
+        return column_values(out, column);
+    }
+    out.push(b'{');
+    for (index, (field, column)) in predictions.schema().fields().iter().zip(predictions.columns()).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write::string(out, field.name());
+        out.push(b':');
+        column_values(out, column)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Both classes of a binary model with their probabilities; the prediction is that of class `1`.
+fn classes(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestError> {
+    let positive = predictions.columns().first().and_then(|column| column.as_primitive_opt::<Float64Type>());
+    let positive = positive.ok_or_else(|| RequestError::internal("the model gives no probability"))?;
+    write::list(out, positive.values(), |out, &score| {
+        out.extend_from_slice(b"[[\"0\",");
+        write::float(out, 1.0 - score);
+        out.extend_from_slice(b"],[\"1\",");
+        write::float(out, score);
+        out.extend_from_slice(b"]]");
+    });
+    Ok(())
+}
+
+/// Writes a column as a list. Outputs have no missing values.
+pub(crate) fn column_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
+    match column.data_type() {
+        DataType::Float64 => {
+            write::list(out, column.as_primitive::<Float64Type>().values(), |out, &value| write::float(out, value));
+        }
+        DataType::Int64 => {
+            write::list(out, column.as_primitive::<Int64Type>().values(), |out, &value| write::integer(out, value));
+        }
+        DataType::Boolean => write::list(out, column.as_boolean().values(), write::boolean),
+        DataType::Utf8 => {
+            write::list(out, column.as_string::<i32>(), |out, value| write::string(out, value.unwrap_or_default()));
+        }
+        other => return Err(RequestError::internal(format!("an output of type {other} cannot be written"))),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Float64Array, Int64Array, StringArray};
+
+    use super::*;
+
+    fn written(batch: &RecordBatch, answer: Answer) -> String {
+        String::from_utf8(encode(batch, answer).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn one_output_is_bare_and_several_are_named() {
+        let score = Arc::new(Float64Array::from(vec![2.5, 3.0, 4.5]));
+        let one = RecordBatch::try_from_iter([("y", score.clone() as _)]).unwrap();
+        assert_eq!(written(&one, Answer::Rows), r#"{"predictions":[2.5,3.0,4.5]}"#);
+        assert_eq!(written(&one, Answer::Columns), r#"{"outputs":[2.5,3.0,4.5]}"#);
+        assert_eq!(written(&one, Answer::Values), r#"{"results":[2.5,3.0,4.5]}"#);
+
+        let class = Arc::new(StringArray::from(vec!["a", "\"", "c"]));
+        let count = Arc::new(Int64Array::from(vec![i64::MAX, 0, -1]));
+        let three = RecordBatch::try_from_iter([("y", score as _), ("c", class as _), ("n", count as _)]).unwrap();
+        assert_eq!(
+            written(&three, Answer::Rows),
+            r#"{"predictions":[{"y":2.5,"c":"a","n":9223372036854775807},{"y":3.0,"c":"\"","n":0},{"y":4.5,"c":"c","n":-1}]}"#
+        );
+        assert_eq!(
+            written(&three, Answer::Columns),
+            r#"{"outputs":{"y":[2.5,3.0,4.5],"c":["a","\"","c"],"n":[9223372036854775807,0,-1]}}"#
+        );
+    }
+
+    #[test]
+    fn classes_are_pairs_of_label_and_score() {
+        let batch = RecordBatch::try_from_iter([("p", Arc::new(Float64Array::from(vec![0.25])) as _)]).unwrap();
+        assert_eq!(written(&batch, Answer::Classes), r#"{"results":[[["0",0.75],["1",0.25]]]}"#);
+    }
+}

@@ -1,0 +1,32 @@
+//! TF Serving's REST dialect: predict in rows or columns, classify, regress, status and metadata.
+
+mod columns;
+mod encode;
+mod examples;
+mod metadata;
+mod predict;
+mod rows;
+mod signature;
+mod value;
+
+pub(crate) use encode::{Answer, column_values, encode};
+pub(crate) use metadata::{metadata, status};
+
+use arrow::array::RecordBatch;
+
+use crate::request_error::RequestError;
+use crate::route::Endpoint;
+use crate::versions::LoadedModel;
+
+/// Reads the body of a predict, classify or regress call into the batch to predict and the form of the answer.
+pub(crate) fn decode(
+    endpoint: Endpoint,
+    model: &LoadedModel,
+    body: &[u8],
+) -> Result<(RecordBatch, Answer), RequestError> {
+    match endpoint {
+        Endpoint::Classify => Ok((examples::decode(signature::Method::Classify, model, body)?, Answer::Classes)),
+        Endpoint::Regress => Ok((examples::decode(signature::Method::Regress, model, body)?, Answer::Values)),
+        _ => predict::decode(model, body),
+    }
+}
