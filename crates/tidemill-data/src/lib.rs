@@ -1,10 +1,11 @@
 //! Examples: sources, formats, splits, statistics, schema inference, validation, reports.
 //!
-//! [`open_table`] reads files as people have them, `ExampleGen` turns them into an artifact of named splits, and
+//! [`open_table`] reads files as people have them, [`ExampleGen`] turns them into an artifact of named splits, and
 //! [`Examples`] reads that artifact back.
 
 // Rows: reading, splitting, writing.
 mod error;
+mod example_gen;
 mod examples;
 mod reader;
 mod source;
@@ -12,6 +13,7 @@ mod split;
 mod write;
 
 pub use error::DataError;
+pub use example_gen::ExampleGen;
 pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile, SplitInfo};
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use source::{Format, ReadOptions, Table, TableFile, open_table};

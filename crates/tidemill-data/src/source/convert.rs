@@ -31,8 +31,8 @@ pub(super) fn target(from: &DataType) -> Option<DataType> {
         Boolean => Some(Boolean),
         Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Some(Int64),
         Float16 | Float32 | Float64 | Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..) => Some(Float64),
-        Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Some(Utf8),
-        Date32 | Date64 | Time32(_) | Time64(_) | Timestamp(..) => Some(Utf8),
+        Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView | FixedSizeBinary(_) | Date32 | Date64
+        | Time32(_) | Time64(_) | Timestamp(..) => Some(Utf8),
         Dictionary(_, value) => target(value),
         _ => None,
     }

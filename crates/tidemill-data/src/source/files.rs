@@ -64,7 +64,8 @@ fn matches_of(pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
         .map_err(|error| DataError::Params { message: format!("`{text}` is not a pattern for paths: {error}") })?;
     let mut paths = Vec::new();
     for entry in matches {
-        let path = entry.map_err(|error| DataError::unreadable(&error.path().to_owned(), error.into()))?;
+        let path =
+            entry.map_err(|error| DataError::unreadable(error.path(), std::io::Error::other(error.to_string())))?;
         if path.is_file() {
             paths.push(path);
         }

@@ -10,7 +10,7 @@ mod value;
 
 use std::path::Path;
 
-pub(crate) use files::format_of;
+pub(crate) use files::{format_of, resolve};
 pub use options::{Format, ReadOptions};
 pub(crate) use parquet::read as read_parquet;
 pub use table::{Table, TableFile};

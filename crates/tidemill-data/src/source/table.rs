@@ -22,7 +22,7 @@ pub struct Table {
     files: Vec<TableFile>,
     inputs: Vec<InputFile>,
     schema: SchemaRef,
-    options: ReadOptions,
+    valueless: Vec<String>,
 }
 
 /// One file of a [`Table`].
@@ -72,14 +72,17 @@ impl Table {
             if files.len() == 1 {
                 columns = found.columns;
             } else {
-                unify(&mut columns, found.columns, &input.path, &files[0].path)?;
+                unify(&mut columns, &found.columns, &input.path, &files[0].path)?;
             }
         }
         if files.iter().all(|file| file.rows == Some(0)) {
             return Err(DataError::SourceEmpty { path: path.to_owned(), header_only: true });
         }
-        let schema = Arc::new(schema_of(path, columns, options)?);
-        Ok(Self { files, inputs, schema, options: options.clone() })
+        let is_valueless =
+            |kind: &ColumnKind| matches!(kind, ColumnKind::Guessed(Guess::Nothing) | ColumnKind::Fixed(DataType::Null));
+        let valueless = columns.iter().filter(|(_, kind)| is_valueless(kind)).map(|(name, _)| name.clone()).collect();
+        let schema = Arc::new(schema_of(path, &columns, options)?);
+        Ok(Self { files, inputs, schema, valueless })
     }
 
     /// The columns that are read, with their types.
@@ -137,9 +140,10 @@ impl Table {
         })
     }
 
-    /// The options the table was opened with.
-    pub fn options(&self) -> &ReadOptions {
-        &self.options
+    /// Columns of the files that have no value in any row, so that nothing is known of their type: they are taken as
+    /// `Int64` unless [`ReadOptions::types`] names them.
+    pub fn valueless_columns(&self) -> &[String] {
+        &self.valueless
     }
 }
 
@@ -186,7 +190,7 @@ fn look_at(input: &InputFile, options: &ReadOptions) -> Result<FileColumns, Data
 /// Makes the types in `columns` hold for another file too.
 fn unify(
     columns: &mut [(String, ColumnKind)],
-    other: Vec<(String, ColumnKind)>,
+    other: &[(String, ColumnKind)],
     path: &Path,
     first: &Path,
 ) -> Result<(), DataError> {
@@ -215,7 +219,7 @@ fn unify(
 }
 
 /// The columns to read: those asked for, as the types asked for.
-fn schema_of(path: &Path, columns: Vec<(String, ColumnKind)>, options: &ReadOptions) -> Result<Schema, DataError> {
+fn schema_of(path: &Path, columns: &[(String, ColumnKind)], options: &ReadOptions) -> Result<Schema, DataError> {
     let not_found = |name: &String| DataError::ColumnNotFound {
         path: path.to_owned(),
         column: name.clone(),
@@ -236,7 +240,7 @@ fn schema_of(path: &Path, columns: Vec<(String, ColumnKind)>, options: &ReadOpti
         let given = options.types.as_ref().and_then(|types| types.field_with_name(name).ok());
         let data_type = match (given, kind) {
             (Some(field), _) => field.data_type().clone(),
-            (None, ColumnKind::Fixed(DataType::Null)) | (None, ColumnKind::Given) => DataType::Int64,
+            (None, ColumnKind::Fixed(DataType::Null) | ColumnKind::Given) => DataType::Int64,
             (None, ColumnKind::Fixed(data_type)) => data_type.clone(),
             (None, ColumnKind::Guessed(guess)) => guess.data_type(),
         };

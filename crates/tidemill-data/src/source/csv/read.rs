@@ -83,18 +83,18 @@ impl Layout {
             let mut builders = self.builders(rows_expected);
             let mut rows = 0;
             while rows < BATCH_ROWS_MAX {
-                let at = reader.position();
                 let run = reader
                     .next_rows(&mut cells, self.stride, run_rows.min(BATCH_ROWS_MAX - rows))
                     .map_err(|fault| located(&self.path, block, &fault, self.stride))?;
                 if run == 0 {
                     break;
                 }
-                for (builder, &column) in builders.iter_mut().zip(&self.positions) {
+                for (i, builder) in builders.iter_mut().enumerate() {
+                    let column = self.positions[i];
                     let run = ColumnCells { text, cells: &cells, column, stride: self.stride };
                     builder
                         .append(run)
-                        .map_err(|row| self.misfit(block, text, at, column, cells[row * self.stride + column]))?;
+                        .map_err(|row| self.misfit(block, text, i, cells[row * self.stride + column]))?;
                 }
                 rows += run;
             }
@@ -112,14 +112,9 @@ impl Layout {
         self.schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type(), rows)).collect()
     }
 
-    /// The error for a cell that does not have its column's type. `at` is the start of some row before it.
-    fn misfit(&self, block: &Block, text: &str, at: usize, column: usize, cell: Cell) -> DataError {
-        let field = self
-            .positions
-            .iter()
-            .position(|&position| position == column)
-            .map(|i| self.schema.field(i).clone())
-            .unwrap_or_else(|| arrow::datatypes::Field::new("", DataType::Utf8, true));
+    /// The error for a cell that does not have the type of column `i` of the schema.
+    fn misfit(&self, block: &Block, text: &str, i: usize, cell: Cell) -> DataError {
+        let field = self.schema.field(i);
         let kind = match field.data_type() {
             DataType::Int64 => "a whole number",
             DataType::Float64 => "a number",
@@ -128,7 +123,7 @@ impl Layout {
         let shown: String = text_of(text, cell).chars().take(40).collect();
         DataError::ColumnType {
             path: self.path.clone(),
-            line: Some(block.line_at(cell.range().start.max(at))),
+            line: Some(block.line_at(cell.range().start)),
             column: field.name().clone(),
             message: format!("is `{shown}`, which is not {kind}"),
         }

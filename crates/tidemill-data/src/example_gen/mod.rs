@@ -1,0 +1,195 @@
+//! The component that turns source files into an examples artifact.
+
+mod params;
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tidemill_core::{
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, ExternalInput, Gate, Outcome, OutputSpec,
+    ParamIssue, Properties, StepContext,
+};
+
+use self::params::Params;
+use crate::DataError;
+use crate::examples::{ExamplesManifest, ExamplesWriter, SourceFile};
+use crate::source::{ReadOptions, Table, resolve};
+use crate::split::Splitter;
+
+/// Reads source files (CSV, Parquet) as typed rows, puts each row into a split by a stable hash, and writes the
+/// examples artifact.
+///
+/// ```yaml
+/// component: ExampleGen
+/// source: { csv: data/trips.csv }      # or parquet; a file, a folder or a glob
+/// splits: { train: 2, eval: 1 }        # the default
+/// split_by: [rider_id]                 # absent: the whole row decides
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExampleGen;
+
+impl Component for ExampleGen {
+    fn spec(&self) -> ComponentSpec {
+        ComponentSpec {
+            name: "ExampleGen",
+            version: 1,
+            about: "Reads source files as typed rows and splits them by a stable hash",
+            inputs: Vec::new(),
+            outputs: vec![OutputSpec::new("examples", ArtifactType::Examples)],
+            gate: Gate::Open,
+            writes_back: false,
+        }
+    }
+
+    fn params_schema(&self) -> schemars::Schema {
+        schemars::schema_for!(Params)
+    }
+
+    fn check(&self, params: &Value) -> Vec<ParamIssue> {
+        Params::parse(params).err().unwrap_or_default()
+    }
+
+    fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
+        let params = parse(params)?;
+        let (format, written) = params.source.parts();
+        let source = project_dir.join(written);
+        let mut inputs = Vec::new();
+        for file in resolve(&source, Some(format))? {
+            let name = name_of(&file.path, &source, written, project_dir);
+            inputs.push(ExternalInput { name, digest: digest_of(&file.path)? });
+        }
+        Ok(inputs)
+    }
+
+    fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+        let params = parse(context.params)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(context.threads)
+            .build()
+            .map_err(|error| ComponentError::new(Code::Internal, format!("cannot start threads: {error}")))?;
+        pool.install(|| generate(&params, context))
+    }
+}
+
+fn parse(params: &Value) -> Result<Params, ComponentError> {
+    Params::parse(params).map_err(|issues| {
+        let issue =
+            issues.into_iter().next().unwrap_or_else(|| ParamIssue::new([""; 0], "the parameters are not valid"));
+        let error = ComponentError::new(Code::Params, issue.message);
+        match issue.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    })
+}
+
+fn generate(params: &Params, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+    let (format, written) = params.source.parts();
+    let source = context.project_dir.join(written);
+    context.progress.phase("checking rows and deciding types");
+    let table = Table::open(&source, &ReadOptions { format: Some(format), ..ReadOptions::default() })?;
+    let shares: Vec<u32> = params.splits.0.iter().map(|(_, share)| *share).collect();
+    let splitter = Splitter::new(&source, &table.schema(), &shares, &params.split_by)?;
+
+    context.progress.phase("writing examples");
+    if let Some(rows) = table.row_count() {
+        context.progress.total_rows(rows);
+    }
+    let mut writer = ExamplesWriter::new(context.output("examples"), table.schema(), &params.splits.0);
+    let mut rows = 0_u64;
+    for batch in table.read()? {
+        context.cancel.check()?;
+        let batch = batch?;
+        let assigned = splitter.assign(&source, &batch, rows + 1)?;
+        writer.write(&batch, &assigned)?;
+        rows += batch.num_rows() as u64;
+        context.progress.advance(batch.num_rows() as u64);
+    }
+    let mut sources = Vec::new();
+    for file in table.files() {
+        sources.push(SourceFile {
+            name: name_of(&file.path, &source, written, context.project_dir),
+            rows: file.rows.unwrap_or(rows),
+            digest: digest_of(&file.path)?,
+        });
+    }
+    let manifest = writer.finish(&params.split_by, sources)?;
+    check_row_count(&source, &table, &manifest)?;
+    Ok(outcome(&manifest, &table))
+}
+
+/// Rows in = rows out; anything else means that a file was written to meanwhile.
+fn check_row_count(source: &Path, table: &Table, manifest: &ExamplesManifest) -> Result<(), DataError> {
+    match table.row_count() {
+        Some(expected) if expected != manifest.rows => {
+            let message =
+                format!("it changed while it was read: {expected} rows were there at first, {} later", manifest.rows);
+            Err(DataError::malformed(source, None, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn outcome(manifest: &ExamplesManifest, table: &Table) -> Outcome {
+    let splits: serde_json::Map<String, Value> =
+        manifest.splits.iter().map(|split| (split.name.clone(), json!(split.rows))).collect();
+    let properties: Properties = [
+        ("rows".to_owned(), json!(manifest.rows)),
+        ("columns".to_owned(), json!(manifest.columns.len())),
+        ("files".to_owned(), json!(manifest.sources.len())),
+        ("splits".to_owned(), Value::Object(splits)),
+    ]
+    .into();
+    let warnings = table
+        .valueless_columns()
+        .iter()
+        .map(|column| format!("column `{column}` has no value in any row; it is taken as int"))
+        .collect();
+    Outcome {
+        properties: [("examples".to_owned(), properties)].into(),
+        headline: format!("{} in {}", counted(manifest.rows, "row"), counted(manifest.splits.len() as u64, "split")),
+        warnings,
+        ..Outcome::default()
+    }
+}
+
+/// A file of the source as a person would write it: the path as written where it is the file itself, else the path
+/// from the folder of the pipeline file.
+fn name_of(path: &Path, source: &Path, written: &str, project_dir: &Path) -> String {
+    if path == source {
+        return written.to_owned();
+    }
+    path.strip_prefix(project_dir).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+fn digest_of(path: &Path) -> Result<Digest, DataError> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_mmap_rayon(path).map_err(|error| DataError::unreadable(path, error))?;
+    Ok(Digest::from_bytes(hasher.finalize().as_bytes()))
+}
+
+/// `15,002 rows`, `1 row`.
+fn counted(count: u64, thing: &str) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{text} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_read_well() {
+        assert_eq!(counted(1, "row"), "1 row");
+        assert_eq!(counted(999, "row"), "999 rows");
+        assert_eq!(counted(15_002, "row"), "15,002 rows");
+        assert_eq!(counted(1_000_000, "row"), "1,000,000 rows");
+    }
+}
