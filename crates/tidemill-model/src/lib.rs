@@ -19,7 +19,7 @@ pub mod trees;
 pub use block::{FeatureBlock, FeatureKind, FeatureSpec, Task};
 pub use error::ModelError;
 pub use expr::{BoundExpression, Expression, ExpressionError};
-pub use graph::{BoundGraph, Feature, Keys, Node, Scalar, TransformGraph};
+pub use graph::{BoundGraph, Feature, Keys, Node, Scalar, Stage, TransformGraph};
 pub use input::{BatchBuilder, InputColumn};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;

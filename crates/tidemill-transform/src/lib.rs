@@ -1,1 +1,21 @@
-//! Fitting a transform graph: analyzers over examples
+//! Fitting a transform graph: what the `Transform` step of a pipeline does.
+//!
+//! [`TransformConfig`] is what the pipeline file says, [`fit`] scans the train split for the constants that the steps
+//! need, and the result is a [`TransformGraph`](tidemill_model::TransformGraph), which knows nothing of fitting.
+
+mod analyze;
+mod component;
+mod config;
+mod error;
+mod feature;
+mod fit;
+mod label;
+mod rows;
+mod serving;
+
+pub use component::Transform;
+pub use config::{FeatureConfig, ImputeWith, Step, TransformConfig};
+pub use error::TransformError;
+pub use fit::{FitOptions, Fitted, fit};
+pub use label::LabelSummary;
+pub use rows::{MemoryRows, RowReader, RowSource};

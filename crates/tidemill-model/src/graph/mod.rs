@@ -17,10 +17,9 @@ use crate::package::{read_bounded, write_file};
 use crate::{BoundLabel, FeatureKind, FeatureSpec, LabelSpec, ModelError};
 
 pub use bind::BoundGraph;
-pub use node::{Keys, Node, Scalar};
+pub use node::{Keys, Node, Scalar, Stage};
 
 use compile::CompiledFeature;
-use node::Stage;
 
 /// The format of `transform.json` that this version writes, and the newest it reads.
 const FORMAT: u32 = 1;

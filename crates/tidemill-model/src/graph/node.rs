@@ -138,10 +138,14 @@ impl Keys {
 
 /// What values are between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub enum Stage {
+    /// True and false.
     Bool,
+    /// Whole numbers.
     Int,
+    /// Numbers.
     Float,
+    /// Text.
     Text,
     /// Ordered buckets, so many.
     Bucket(u32),
@@ -150,7 +154,8 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    pub(super) fn of(datatype: DataType) -> Self {
+    /// What a raw column of `datatype` holds.
+    pub fn of(datatype: DataType) -> Self {
         match datatype {
             DataType::Bool => Self::Bool,
             DataType::Int64 => Self::Int,
@@ -159,7 +164,8 @@ impl Stage {
         }
     }
 
-    fn is_number(self) -> bool {
+    /// Whether values are numbers, so that arithmetic applies.
+    pub fn is_number(self) -> bool {
         matches!(self, Self::Bool | Self::Int | Self::Float | Self::Bucket(_))
     }
 }
@@ -194,7 +200,7 @@ impl Node {
     }
 
     /// What values of `stage` are after this step; why it does not apply to them, or which constant cannot be.
-    pub(super) fn output(&self, stage: Stage) -> Result<Stage, String> {
+    pub fn output(&self, stage: Stage) -> Result<Stage, String> {
         let finite = |name: &str, value: f64| {
             if value.is_finite() { Ok(()) } else { Err(format!("`{name}` of `{}` is {value}", self.name())) }
         };

@@ -1,0 +1,208 @@
+//! How often each value occurs, exactly.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Int64Type};
+use tidemill_model::{Keys, Scalar};
+
+use super::DISTINCT_MAX;
+
+/// How often each value of a raw column of text or whole numbers occurs.
+#[derive(Debug)]
+pub(crate) struct KeyCounts {
+    keys: KeyMap,
+    missing: u64,
+}
+
+#[derive(Debug)]
+enum KeyMap {
+    Text(HashMap<Box<str>, u64>),
+    Int(HashMap<i64, u64>),
+}
+
+/// Too many different values.
+#[derive(Debug)]
+pub(crate) struct TooMany;
+
+impl KeyCounts {
+    /// For text.
+    pub(crate) fn text() -> Self {
+        Self { keys: KeyMap::Text(HashMap::new()), missing: 0 }
+    }
+
+    /// For whole numbers.
+    pub(crate) fn integers() -> Self {
+        Self { keys: KeyMap::Int(HashMap::new()), missing: 0 }
+    }
+
+    /// Takes in a column.
+    pub(crate) fn update(&mut self, column: &ArrayRef) -> Result<(), TooMany> {
+        self.missing += column.null_count() as u64;
+        match (&mut self.keys, column.data_type()) {
+            (KeyMap::Text(counts), DataType::Utf8) => {
+                for value in column.as_string::<i32>().iter().flatten() {
+                    match counts.get_mut(value) {
+                        Some(count) => *count += 1,
+                        None => {
+                            counts.insert(value.into(), 1);
+                        }
+                    }
+                }
+            }
+            (KeyMap::Int(counts), DataType::Int64) => {
+                for value in column.as_primitive::<Int64Type>().iter().flatten() {
+                    *counts.entry(value).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+        if self.distinct() as u64 > DISTINCT_MAX { Err(TooMany) } else { Ok(()) }
+    }
+
+    /// How many different values there are.
+    pub(crate) fn distinct(&self) -> usize {
+        match &self.keys {
+            KeyMap::Text(counts) => counts.len(),
+            KeyMap::Int(counts) => counts.len(),
+        }
+    }
+
+    /// Counts missing values as `value` from now on, as `impute` does.
+    pub(crate) fn fill(&mut self, value: &Scalar) {
+        let missing = std::mem::take(&mut self.missing);
+        if missing > 0 {
+            match (&mut self.keys, value) {
+                (KeyMap::Text(counts), Scalar::Text(text)) => {
+                    *counts.entry(text.as_str().into()).or_default() += missing
+                }
+                (KeyMap::Int(counts), Scalar::Int(value)) => *counts.entry(*value).or_default() += missing,
+                _ => {}
+            }
+        }
+    }
+
+    /// The most frequent value; of several the first in the order of [`vocabulary`](Self::vocabulary).
+    pub(crate) fn most_frequent(&self) -> Option<Scalar> {
+        match self.vocabulary(Some(1), None) {
+            Keys::Strings(values) => values.into_iter().next().map(Scalar::Text),
+            Keys::Integers(values) => values.into_iter().next().map(Scalar::Int),
+        }
+    }
+
+    /// The most frequent values, at most `top_k` that occur at least `threshold` times: by count descending, ties in
+    /// reverse lexicographic order (of the decimal digits for whole numbers, as TensorFlow Transform has it).
+    pub(crate) fn vocabulary(&self, top_k: Option<u64>, threshold: Option<u64>) -> Keys {
+        fn ranked<T, K: Ord>(
+            counts: impl Iterator<Item = (T, u64)>,
+            top_k: Option<u64>,
+            threshold: Option<u64>,
+            key: impl Fn(&T) -> K,
+        ) -> Vec<T> {
+            let mut rows: Vec<(T, u64)> = counts.filter(|(_, count)| *count >= threshold.unwrap_or(0)).collect();
+            rows.sort_by_cached_key(|(value, count)| (Reverse(*count), Reverse(key(value))));
+            rows.truncate(top_k.map_or(usize::MAX, |k| usize::try_from(k).unwrap_or(usize::MAX)));
+            rows.into_iter().map(|(value, _)| value).collect()
+        }
+        match &self.keys {
+            KeyMap::Text(counts) => {
+                let counts = counts.iter().map(|(value, count)| (value, *count));
+                let ranked = ranked(counts, top_k, threshold, |value| (*value).clone());
+                Keys::Strings(ranked.into_iter().map(ToString::to_string).collect())
+            }
+            KeyMap::Int(counts) => {
+                let counts = counts.iter().map(|(value, count)| (*value, *count));
+                Keys::Integers(ranked(counts, top_k, threshold, ToString::to_string))
+            }
+        }
+    }
+
+    /// All values, ascending.
+    pub(crate) fn all(&self) -> Keys {
+        match &self.keys {
+            KeyMap::Text(counts) => {
+                let mut values: Vec<String> = counts.keys().map(ToString::to_string).collect();
+                values.sort_unstable();
+                Keys::Strings(values)
+            }
+            KeyMap::Int(counts) => {
+                let mut values: Vec<i64> = counts.keys().copied().collect();
+                values.sort_unstable();
+                Keys::Integers(values)
+            }
+        }
+    }
+}
+
+/// How often each number occurs.
+#[derive(Debug, Default)]
+pub(crate) struct NumberCounts(HashMap<u64, u64>);
+
+impl NumberCounts {
+    /// Takes in values; those that are not finite are skipped.
+    pub(crate) fn update(&mut self, values: &[f64]) -> Result<(), TooMany> {
+        for value in values.iter().copied().filter(|value| value.is_finite()) {
+            *self.0.entry((value + 0.0).to_bits()).or_default() += 1;
+        }
+        if self.0.len() as u64 > DISTINCT_MAX { Err(TooMany) } else { Ok(()) }
+    }
+
+    /// The most frequent number, the smallest of several.
+    pub(crate) fn most_frequent(&self) -> Option<f64> {
+        let best = |a: (f64, u64), b: (f64, u64)| {
+            if b.1 > a.1 || (b.1 == a.1 && b.0 < a.0) { b } else { a }
+        };
+        self.0.iter().map(|(bits, count)| (f64::from_bits(*bits), *count)).reduce(best).map(|(value, _)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, StringArray};
+
+    use super::*;
+
+    fn words() -> KeyCounts {
+        let mut counts = KeyCounts::text();
+        let column: ArrayRef =
+            Arc::new(StringArray::from(vec![Some("b"), Some("a"), Some("c"), None, Some("c"), Some("")]));
+        counts.update(&column).unwrap();
+        counts
+    }
+
+    #[test]
+    fn a_vocabulary_is_by_count_then_reverse_lexicographic() {
+        let strings = |values: &[&str]| Keys::Strings(values.iter().map(ToString::to_string).collect());
+        assert_eq!(words().vocabulary(None, None), strings(&["c", "b", "a", ""]));
+        assert_eq!(words().vocabulary(Some(2), None), strings(&["c", "b"]));
+        assert_eq!(words().vocabulary(None, Some(2)), strings(&["c"]));
+        assert_eq!(words().all(), strings(&["", "a", "b", "c"]));
+    }
+
+    #[test]
+    fn missing_values_count_as_what_they_are_filled_with() {
+        let mut counts = words();
+        counts.fill(&Scalar::Text("a".into()));
+        assert_eq!(counts.vocabulary(Some(2), None), Keys::Strings(vec!["c".into(), "a".into()]));
+    }
+
+    #[test]
+    fn whole_numbers_tie_by_their_digits() {
+        let mut counts = KeyCounts::integers();
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![10, 9, 9, 10, 2]));
+        counts.update(&column).unwrap();
+        assert_eq!(counts.vocabulary(None, None), Keys::Integers(vec![9, 10, 2]));
+        assert_eq!(counts.all(), Keys::Integers(vec![2, 9, 10]));
+        assert_eq!(counts.most_frequent(), Some(Scalar::Int(9)));
+    }
+
+    #[test]
+    fn the_most_frequent_number_is_the_smallest_of_several() {
+        let mut counts = NumberCounts::default();
+        counts.update(&[2.0, 1.0, f64::NAN, 1.0, 2.0, -0.0]).unwrap();
+        assert_eq!(counts.most_frequent(), Some(1.0));
+    }
+}

@@ -1,0 +1,30 @@
+//! Analyzers: what is counted and summed in a scan.
+//!
+//! Each takes the values of one column in the order of the rows and no analyzer is ever split, so the result depends
+//! neither on the number of threads nor on where batches begin.
+
+mod counts;
+mod moments;
+mod quantiles;
+
+pub(crate) use counts::{KeyCounts, NumberCounts};
+pub(crate) use moments::Moments;
+pub(crate) use quantiles::Quantiles;
+
+/// More different values are not counted: a column of that many names rows.
+pub(crate) const DISTINCT_MAX: u64 = 5_000_000;
+
+/// Smallest and largest finite value.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Range(pub(crate) Option<(f64, f64)>);
+
+impl Range {
+    /// Takes in values; those that are not finite are skipped.
+    pub(crate) fn update(&mut self, values: &[f64]) {
+        for value in values.iter().copied().filter(|value| value.is_finite()) {
+            // Adding zero turns −0 into 0, so that the bounds do not depend on which of the two came first.
+            let value = value + 0.0;
+            self.0 = Some(self.0.map_or((value, value), |(min, max)| (min.min(value), max.max(value))));
+        }
+    }
+}

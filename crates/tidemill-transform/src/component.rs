@@ -1,0 +1,114 @@
+//! The `Transform` step of a pipeline.
+
+use serde_json::{Map, Value, json};
+use tidemill_core::{
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
+    Properties, StepContext,
+};
+use tidemill_data::{Examples, read_schema};
+
+use crate::config::{TransformConfig, TransformParams};
+use crate::fit::{FitOptions, Fitted, fit};
+
+/// The split that constants are fitted on.
+const SPLIT: &str = "train";
+/// The file of a transform graph artifact.
+const GRAPH_FILE: &str = "transform.json";
+/// The file of a schema artifact.
+const SCHEMA_FILE: &str = "schema.yaml";
+
+/// Fits a transform graph on the train split and checks the label in all splits.
+///
+/// Reads `examples` and, where a step provides it, `schema`; writes `transform`: a folder with `transform.json`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Transform;
+
+impl Component for Transform {
+    fn spec(&self) -> ComponentSpec {
+        ComponentSpec {
+            name: "Transform",
+            version: 1,
+            about: "Fits the features on the train split, once, for training and serving alike",
+            inputs: vec![
+                InputSpec::required("examples", ArtifactType::Examples),
+                InputSpec::optional("schema", ArtifactType::Schema),
+            ],
+            outputs: vec![OutputSpec::new("transform", ArtifactType::TransformGraph)],
+            gate: Gate::Open,
+            writes_back: false,
+        }
+    }
+
+    fn params_schema(&self) -> schemars::Schema {
+        schemars::schema_for!(TransformParams)
+    }
+
+    fn check(&self, params: &Value) -> Vec<ParamIssue> {
+        TransformConfig::from_params(params).err().unwrap_or_default()
+    }
+
+    fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+        let config = TransformConfig::from_params(context.params).map_err(|issues| params_error(&issues))?;
+        let examples = Examples::open(&context.input("examples")?.path)?;
+        let schema = match context.inputs.get("schema") {
+            Some(schema) => Some(read_schema(&schema.path.join(SCHEMA_FILE))?),
+            None => None,
+        };
+        let options = FitOptions {
+            split: SPLIT,
+            threads: context.threads,
+            progress: context.progress,
+            cancel: Some(context.cancel),
+            schema: schema.as_ref(),
+        };
+        let fitted = fit(&config, &examples, &options)?;
+        fitted.graph.save(context.output("transform").join(GRAPH_FILE))?;
+        Ok(outcome(&config, fitted))
+    }
+}
+
+fn outcome(config: &TransformConfig, fitted: Fitted) -> Outcome {
+    let label = &config.label.name;
+    let (features, columns) = (fitted.graph.features().len(), fitted.graph.inputs().len());
+    let train = fitted.labels.iter().find(|summary| summary.split == SPLIT);
+    let described = train.map_or_else(String::new, |summary| {
+        if summary.is_binary {
+            format!(" {:.1} % positive", summary.mean * 100.0)
+        } else {
+            format!(" mean {:.4}", summary.mean)
+        }
+    });
+    let means: Map<String, Value> =
+        fitted.labels.iter().map(|summary| (summary.split.clone(), json!(summary.mean))).collect();
+    let properties = Properties::from([
+        ("features".to_owned(), json!(features)),
+        ("columns".to_owned(), json!(columns)),
+        ("label".to_owned(), json!(label)),
+        ("label_mean".to_owned(), Value::Object(means)),
+        ("scans".to_owned(), json!(fitted.scans)),
+    ]);
+    Outcome {
+        properties: [("transform".to_owned(), properties)].into(),
+        headline: format!("{} from {}, label {label}{described}", count(features, "feature"), count(columns, "column")),
+        warnings: fitted.warnings,
+        ..Outcome::default()
+    }
+}
+
+fn count(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// All issues in one error. The pipeline has shown them at their places before a run; this is for other callers.
+fn params_error(issues: &[ParamIssue]) -> ComponentError {
+    let line = |issue: &ParamIssue| match issue.path.is_empty() {
+        true => issue.message.clone(),
+        false => format!("`{}`: {}", issue.path.join("."), issue.message),
+    };
+    let message = issues.iter().map(line).collect::<Vec<_>>().join("; ");
+    let error = ComponentError::new(Code::Params, message);
+    match issues.iter().find_map(|issue| issue.hint.clone()) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}

@@ -1,0 +1,61 @@
+//! What the pipeline file says of a `Transform` step.
+
+mod check;
+mod params;
+mod step;
+
+pub use step::{ImputeWith, Step};
+
+pub(crate) use check::stand_in;
+pub(crate) use params::TransformParams;
+
+use serde_json::Value;
+use tidemill_core::ParamIssue;
+use tidemill_model::LabelSpec;
+
+/// A label, and features in the order of the file.
+///
+/// ```yaml
+/// label: { name: big_tip, expression: "tips > fare * 0.2" }   # or { column: tips }
+/// features:
+///   fare: z_score                                             # one step
+///   trip_seconds: [ { impute: median }, z_score ]             # several, first to last
+///   trip_miles: numeric                                       # the column as it is
+///   miles_bucket: { from: trip_miles, steps: { bucketize: 10 } }   # another feature of the same column
+/// ```
+///
+/// | step | argument |
+/// |---|---|
+/// | `numeric`, `identity` | none: the value as it is |
+/// | `impute` | `mean`, `median`, `most_frequent`, a number, or `{ value: … }` |
+/// | `z_score`, `log`, `log1p`, `categorical` | none |
+/// | `min_max` | none, or `{ output_min: 0, output_max: 1 }` |
+/// | `bucketize` | a number of buckets by quantiles, or `{ boundaries: [1, 5, 10] }` |
+/// | `vocabulary` | none, or any of `{ top_k, frequency_threshold, oov_buckets }` |
+/// | `clip` | `{ min, max }`, either or both, or `{ quantiles: [0.01, 0.99] }` |
+#[derive(Debug, Clone, PartialEq)]
+pub struct TransformConfig {
+    /// What to predict.
+    pub label: LabelSpec,
+    /// From what, in the order of the file.
+    pub features: Vec<FeatureConfig>,
+}
+
+/// One feature: a column and its steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureConfig {
+    /// The feature's name.
+    pub name: String,
+    /// The column it comes from; the one of the feature's name unless the file says otherwise.
+    pub column: String,
+    /// First to last.
+    pub steps: Vec<Step>,
+}
+
+impl TransformConfig {
+    /// Reads the parameters of a step. Everything wrong that can be known without data comes back at once, each
+    /// issue at its place.
+    pub fn from_params(params: &Value) -> Result<Self, Vec<ParamIssue>> {
+        check::config(params)
+    }
+}

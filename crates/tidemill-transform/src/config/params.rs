@@ -1,0 +1,199 @@
+//! The parameters as types, for reading and for the JSON Schema that editors use.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tidemill_model::Scalar;
+
+/// Parameters of a `Transform` step.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransformParams {
+    /// What to predict.
+    pub(super) label: LabelParams,
+    /// Features by name, in order; each is a step or a list of steps over the column of its name.
+    #[schemars(with = "BTreeMap<String, FeatureParams>")]
+    pub(super) features: Map<String, Value>,
+}
+
+/// What to predict: an expression over columns, or a column.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LabelParams {
+    /// What the label is called; the column's name unless given.
+    pub(super) name: Option<String>,
+    /// How it is computed, in SQL's syntax: `tips > fare * 0.2`.
+    pub(super) expression: Option<String>,
+    /// The column that holds it.
+    pub(super) column: Option<String>,
+}
+
+/// A step, a list of steps, or steps over another column.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it is the schema of what `check` reads by hand, to show every mistake at its place")]
+pub(super) enum FeatureParams {
+    /// One step.
+    One(StepParams),
+    /// Several steps, first to last.
+    Several(Vec<StepParams>),
+    /// Steps over a column of another name.
+    From(FromParams),
+}
+
+/// Steps over a column of another name.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "see `FeatureParams`")]
+pub(super) struct FromParams {
+    /// The column.
+    pub(super) from: String,
+    /// A step or a list of steps.
+    #[schemars(with = "Option<StepsParams>")]
+    pub(super) steps: Option<Value>,
+}
+
+/// A step or a list of steps.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "see `FeatureParams`")]
+pub(super) enum StepsParams {
+    /// One step.
+    One(StepParams),
+    /// Several steps, first to last.
+    Several(Vec<StepParams>),
+}
+
+/// One step of a feature.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(transform = bare_names)]
+#[allow(dead_code, reason = "see `FeatureParams`")]
+pub(super) enum StepParams {
+    /// The value as it is.
+    Numeric,
+    /// The value as it is.
+    Identity,
+    /// (x − mean) / standard deviation.
+    ZScore,
+    /// Natural logarithm.
+    Log,
+    /// Natural logarithm of 1 + x.
+    Log1p,
+    /// A code for each value seen in training.
+    Categorical,
+    /// A value for missing ones.
+    Impute(ImputeParams),
+    /// Scaled to a range.
+    MinMax(MinMaxParams),
+    /// The bucket a number falls into.
+    Bucketize(BucketizeParams),
+    /// A code for each frequent value.
+    Vocabulary(VocabularyParams),
+    /// The nearest value within bounds.
+    Clip(ClipParams),
+}
+
+/// How a missing value is filled in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "see `FeatureParams`")]
+pub(super) enum ImputeParams {
+    /// By a value fitted on the train split.
+    Fitted(ImputeMethod),
+    /// By a number.
+    Number(f64),
+    /// By a constant.
+    Constant(ConstantParams),
+}
+
+/// A value fitted on the train split.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ImputeMethod {
+    /// The mean.
+    Mean,
+    /// The median.
+    Median,
+    /// The most frequent value.
+    MostFrequent,
+}
+
+/// A constant.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConstantParams {
+    /// A number, text, true or false, of the column's type.
+    pub(super) value: Scalar,
+}
+
+/// The range that a column is scaled to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MinMaxParams {
+    /// What the smallest value becomes.
+    #[serde(default)]
+    pub(super) output_min: f64,
+    /// What the largest value becomes.
+    #[serde(default = "one")]
+    pub(super) output_max: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// A number of buckets, or where they are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "see `FeatureParams`")]
+pub(super) enum BucketizeParams {
+    /// So many buckets of equal share of the train split.
+    Buckets(u32),
+    /// By name.
+    Named(BucketizeNamed),
+}
+
+/// One of the two.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BucketizeNamed {
+    /// So many buckets of equal share of the train split.
+    pub(super) buckets: Option<u32>,
+    /// Where one bucket ends and the next begins, ascending.
+    pub(super) boundaries: Option<Vec<f64>>,
+}
+
+/// Which values get a code of their own.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VocabularyParams {
+    /// At most so many, the most frequent.
+    pub(super) top_k: Option<u64>,
+    /// Only those that occur at least so often.
+    pub(super) frequency_threshold: Option<u64>,
+    /// Buckets for all other values; without any they are missing.
+    #[serde(default)]
+    pub(super) oov_buckets: u32,
+}
+
+/// Bounds, given or fitted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClipParams {
+    /// Low bound.
+    pub(super) min: Option<f64>,
+    /// High bound.
+    pub(super) max: Option<f64>,
+    /// Bounds at these shares of the train split: `[0.01, 0.99]`.
+    pub(super) quantiles: Option<[f64; 2]>,
+}
+
+/// Steps whose argument may be left out can also be written as a bare name.
+fn bare_names(schema: &mut schemars::Schema) {
+    if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
+        choices.push(serde_json::json!({ "type": "string", "enum": ["min_max", "vocabulary"] }));
+    }
+}

@@ -1,0 +1,161 @@
+//! Why a transform graph could not be fitted.
+
+use tidemill_core::{Code, Coded, DataType};
+use tidemill_data::DataError;
+use tidemill_model::ModelError;
+
+/// Why a transform graph could not be fitted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransformError {
+    /// The examples could not be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The graph or the label does not fit the columns.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// There is no split to fit on.
+    #[error("the examples have no split `{split}` to fit on; they have {known}")]
+    NoSplit {
+        /// The split.
+        split: String,
+        /// The splits there are.
+        known: String,
+    },
+    /// A step does not apply to its column.
+    #[error("feature `{feature}`, column `{column}` ({datatype}): {reason}")]
+    Step {
+        /// The feature.
+        feature: String,
+        /// The column.
+        column: String,
+        /// The column's type.
+        datatype: DataType,
+        /// Why not.
+        reason: String,
+    },
+    /// A column is of a type that features cannot be made of.
+    #[error("feature `{feature}` needs column `{column}`, which is of type {actual}")]
+    ColumnType {
+        /// The feature.
+        feature: String,
+        /// The column.
+        column: String,
+        /// Its Arrow type.
+        actual: String,
+    },
+    /// A step that must have values has none.
+    #[error("feature `{feature}`: column `{column}` has no value in the train split, so `{step}` cannot be fitted")]
+    NoValues {
+        /// The feature.
+        feature: String,
+        /// The column.
+        column: String,
+        /// The step.
+        step: &'static str,
+    },
+    /// A column has too many different values for an exact count.
+    #[error("feature `{feature}`: column `{column}` has more than {limit} different values")]
+    TooManyValues {
+        /// The feature.
+        feature: String,
+        /// The column.
+        column: String,
+        /// How many are too many.
+        limit: u64,
+    },
+    /// The schema says that serving does not have the column.
+    #[error("feature `{feature}` needs column `{column}`, which the schema does not expect in the environment SERVING")]
+    NotAtServing {
+        /// The feature.
+        feature: String,
+        /// The column.
+        column: String,
+    },
+    /// Rows of a split have no label.
+    #[error("label `{label}` is missing in {count} of {rows} rows of split `{split}`, first in row {first_row}")]
+    LabelMissing {
+        /// The label.
+        label: String,
+        /// The split.
+        split: String,
+        /// How many rows lack it.
+        count: u64,
+        /// How many rows the split has.
+        rows: u64,
+        /// The first such row of the split, from 0.
+        first_row: u64,
+    },
+    /// A label is infinite.
+    #[error("label `{label}` is {value} in row {row} of split `{split}`")]
+    LabelValue {
+        /// The label.
+        label: String,
+        /// The split.
+        split: String,
+        /// What it is.
+        value: f64,
+        /// The row of the split, from 0.
+        row: u64,
+    },
+    /// The label never varies.
+    #[error("label `{label}` is {value} in all {rows} rows of split `{split}`")]
+    LabelConstant {
+        /// The label.
+        label: String,
+        /// The split.
+        split: String,
+        /// What it always is.
+        value: f64,
+        /// How many rows the split has.
+        rows: u64,
+    },
+    /// The run is being cancelled.
+    #[error("the run was cancelled")]
+    Canceled,
+    /// Threads could not be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl Coded for TransformError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Data(error) => error.code(),
+            Self::Model(error) => error.code(),
+            Self::NoSplit { .. } => Code::Params,
+            Self::Step { .. } | Self::NoValues { .. } | Self::TooManyValues { .. } | Self::NotAtServing { .. } => {
+                Code::TransformGraph
+            }
+            Self::ColumnType { .. } => Code::ColumnType,
+            Self::LabelMissing { .. } => Code::LabelMissing,
+            Self::LabelValue { .. } => Code::LabelValues,
+            Self::LabelConstant { .. } => Code::LabelConstant,
+            Self::Canceled => Code::Canceled,
+            Self::Threads { .. } => Code::Io,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Data(error) => return error.hint(),
+            Self::Model(error) => return error.hint(),
+            Self::NoSplit { .. } => "name one of the splits of ExampleGen `train`",
+            Self::Step { datatype: DataType::Bytes, .. } => "text needs `vocabulary` or `categorical`",
+            Self::Step { datatype: DataType::Fp64, .. } => "real numbers can be put in buckets: `bucketize: 10`",
+            Self::NoValues { .. } => "give a constant, as in `impute: 0`, or remove the feature",
+            Self::TooManyValues { .. } => "such a column names rows rather than describing them; remove the feature",
+            Self::NotAtServing { .. } => "remove the feature, or correct its environments in `schema.yaml`",
+            Self::LabelMissing { .. } => {
+                "drop such rows before ingestion, or make the expression total with `coalesce`"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,207 @@
+//! The scans.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType as ArrowType, Float64Type, Schema as ArrowSchema};
+use rayon::prelude::*;
+use tidemill_core::{CancelFlag, DataType, Progress, Schema, suggest};
+use tidemill_model::{ModelError, TransformGraph};
+
+use crate::config::{FeatureConfig, TransformConfig};
+use crate::error::TransformError;
+use crate::feature::FeatureFit;
+use crate::label::{LabelCheck, LabelSummary};
+use crate::rows::RowSource;
+use crate::serving::{check_serving, inputs};
+
+/// How to fit.
+#[derive(Clone, Copy)]
+pub struct FitOptions<'a> {
+    /// The split whose rows decide the constants: `train`.
+    pub split: &'a str,
+    /// How many threads may be busy. The result does not depend on it.
+    pub threads: usize,
+    /// Where to report progress.
+    pub progress: &'a dyn Progress,
+    /// Looked at between batches.
+    pub cancel: Option<&'a CancelFlag>,
+    /// The schema the data was validated against: which columns serving has, and which may be missing.
+    pub schema: Option<&'a Schema>,
+}
+
+/// A fitted graph and what was learned on the way.
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    /// The graph.
+    pub graph: TransformGraph,
+    /// The label in each split, in the order of the splits.
+    pub labels: Vec<LabelSummary>,
+    /// Things worth knowing that stop nothing.
+    pub warnings: Vec<String>,
+    /// How often the split was scanned.
+    pub scans: usize,
+}
+
+/// Fits a transform graph on one split and checks the label in all of them.
+///
+/// All analyzers share one scan. A step that needs the values another fitted step makes waits for the next scan, in
+/// which it sees them as serving will; only the columns of such steps are read again. So `[ { impute: median },
+/// z_score ]` takes two scans, and mean and deviation are those of the imputed values, exactly.
+pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<'_>) -> Result<Fitted, TransformError> {
+    let schema = rows.schema();
+    let splits = rows.splits();
+    let Some((_, split_rows)) = splits.iter().find(|(name, _)| name == options.split) else {
+        let known = splits.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        return Err(TransformError::NoSplit { split: options.split.to_owned(), known });
+    };
+    let mut datatypes = HashMap::new();
+    let mut fits = Vec::with_capacity(config.features.len());
+    for feature in &config.features {
+        let datatype = column_type(feature, &schema)?;
+        check_serving(&feature.name, &feature.column, options.schema)?;
+        fits.push(FeatureFit::new(feature, datatype)?);
+        datatypes.insert(feature.column.clone(), datatype);
+    }
+    config.label.bind(&schema)?;
+    let label_columns = config.label.parse()?.columns();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.max(1))
+        .build()
+        .map_err(|error| TransformError::Threads { threads: options.threads, reason: error.to_string() })?;
+
+    let mut missing: HashMap<String, u64> = HashMap::new();
+    let mut label = Some(LabelCheck::new(&config.label, options.split));
+    let mut train_label = None;
+    let mut scans = 0;
+    loop {
+        let mut waiting = Vec::new();
+        for fit in &mut fits {
+            if fit.advance()? {
+                waiting.push(fit);
+            }
+        }
+        if waiting.is_empty() && scans > 0 {
+            break;
+        }
+        scans += 1;
+        options.progress.phase(&format!("fitting, scan {scans}"));
+        options.progress.total_rows(*split_rows);
+        let mut columns: Vec<&str> = Vec::new();
+        let waiting_columns: Vec<String> = waiting.iter().map(|fit| fit.column().to_owned()).collect();
+        let first = config.features.iter().map(|feature| feature.column.as_str()).filter(|_| scans == 1);
+        let labels = label_columns.iter().map(String::as_str).filter(|_| scans == 1);
+        for column in first.chain(labels).chain(waiting_columns.iter().map(String::as_str)) {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        let mut reader = rows.read(options.split, &columns)?;
+        let mut next = reader.next().transpose()?;
+        while let Some(batch) = next.take() {
+            if options.cancel.is_some_and(CancelFlag::is_set) {
+                return Err(TransformError::Canceled);
+            }
+            if scans == 1 {
+                count_missing(&batch, &datatypes, &mut missing);
+            }
+            // The next batch is read while this one is looked at.
+            let (read, (analyzed, labelled)) = pool.join(
+                || reader.next().transpose(),
+                || {
+                    rayon::join(
+                        || waiting.par_iter_mut().map(|fit| fit.update(&batch)).collect::<Vec<_>>(),
+                        || label.as_mut().map_or(Ok(()), |label| label.update(&batch)),
+                    )
+                },
+            );
+            // Of several errors the one of the first feature, whichever thread was faster.
+            analyzed.into_iter().collect::<Result<(), _>>()?;
+            labelled?;
+            options.progress.advance(batch.num_rows() as u64);
+            next = read?;
+        }
+        if let Some(label) = label.take() {
+            train_label = Some(label.finish()?);
+        }
+        for fit in waiting {
+            fit.finish_scan()?;
+        }
+    }
+
+    let mut labels = Vec::with_capacity(splits.len());
+    for (split, split_rows) in &splits {
+        if split == options.split {
+            labels.extend(train_label.take());
+        } else {
+            labels.push(other_label(config, rows, split, *split_rows, options)?);
+        }
+    }
+    let features: Vec<_> = fits.iter().map(FeatureFit::definition).collect();
+    let inputs = inputs(&features, &datatypes, &missing, options.schema);
+    let graph = TransformGraph::new(inputs, Some(config.label.clone()), features)?;
+    let warnings = fits.into_iter().flat_map(|fit| fit.warnings).collect();
+    Ok(Fitted { graph, labels, warnings, scans })
+}
+
+/// Checks the label of a split that nothing is fitted on.
+fn other_label(
+    config: &TransformConfig,
+    rows: &dyn RowSource,
+    split: &str,
+    split_rows: u64,
+    options: &FitOptions<'_>,
+) -> Result<LabelSummary, TransformError> {
+    options.progress.phase(&format!("checking the label of split {split}"));
+    options.progress.total_rows(split_rows);
+    let columns = config.label.parse()?.columns();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut label = LabelCheck::new(&config.label, split);
+    for batch in rows.read(split, &columns)? {
+        if options.cancel.is_some_and(CancelFlag::is_set) {
+            return Err(TransformError::Canceled);
+        }
+        let batch = batch?;
+        label.update(&batch)?;
+        options.progress.advance(batch.num_rows() as u64);
+    }
+    label.finish()
+}
+
+fn column_type(feature: &FeatureConfig, schema: &ArrowSchema) -> Result<DataType, TransformError> {
+    let Some((_, field)) = schema.column_with_name(&feature.column) else {
+        let known = schema.fields().iter().map(|field| field.name().as_str());
+        return Err(TransformError::Model(ModelError::ColumnNotFound {
+            feature: feature.name.clone(),
+            column: feature.column.clone(),
+            near: suggest(&feature.column, known).map(str::to_owned),
+        }));
+    };
+    Ok(match field.data_type() {
+        ArrowType::Boolean => DataType::Bool,
+        ArrowType::Int64 => DataType::Int64,
+        ArrowType::Float64 => DataType::Fp64,
+        ArrowType::Utf8 => DataType::Bytes,
+        other => {
+            return Err(TransformError::ColumnType {
+                feature: feature.name.clone(),
+                column: feature.column.clone(),
+                actual: other.to_string(),
+            });
+        }
+    })
+}
+
+/// Counts nulls and NaNs of the feature columns.
+fn count_missing(batch: &RecordBatch, datatypes: &HashMap<String, DataType>, missing: &mut HashMap<String, u64>) {
+    for (name, datatype) in datatypes {
+        let Some(column) = batch.column_by_name(name) else { continue };
+        let mut count = column.null_count() as u64;
+        if *datatype == DataType::Fp64
+            && let Some(values) = column.as_primitive_opt::<Float64Type>()
+        {
+            count += values.iter().flatten().filter(|value| value.is_nan()).count() as u64;
+        }
+        *missing.entry(name.clone()).or_default() += count;
+    }
+}

@@ -1,0 +1,101 @@
+//! Checking the label in every split.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use serde::Serialize;
+use tidemill_model::{BoundLabel, LabelSpec};
+
+use crate::error::TransformError;
+
+/// What the label is like in one split.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LabelSummary {
+    /// The split.
+    pub split: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Mean of the label; for a label of 0 and 1 the share of ones.
+    pub mean: f64,
+    /// The label is 0 or 1 in every row.
+    pub is_binary: bool,
+}
+
+/// Looks at the label of every row of one split.
+pub(crate) struct LabelCheck {
+    name: String,
+    split: String,
+    bound: Option<BoundLabel>,
+    spec: LabelSpec,
+    rows: u64,
+    missing: u64,
+    first_missing: u64,
+    infinite: Option<(u64, f64)>,
+    sum: f64,
+    is_binary: bool,
+    range: Option<(f64, f64)>,
+}
+
+impl LabelCheck {
+    pub(crate) fn new(spec: &LabelSpec, split: &str) -> Self {
+        Self {
+            name: spec.name.clone(),
+            split: split.to_owned(),
+            bound: None,
+            spec: spec.clone(),
+            rows: 0,
+            missing: 0,
+            first_missing: 0,
+            infinite: None,
+            sum: 0.0,
+            is_binary: true,
+            range: None,
+        }
+    }
+
+    fn bound(&mut self, schema: &Schema) -> Result<&BoundLabel, TransformError> {
+        Ok(match &mut self.bound {
+            Some(bound) => bound,
+            unbound => unbound.insert(self.spec.bind(schema)?),
+        })
+    }
+
+    /// Takes in a batch.
+    pub(crate) fn update(&mut self, batch: &RecordBatch) -> Result<(), TransformError> {
+        let values = self.bound(batch.schema_ref())?.optional_values(batch)?;
+        for value in values {
+            match value {
+                None => {
+                    if self.missing == 0 {
+                        self.first_missing = self.rows;
+                    }
+                    self.missing += 1;
+                }
+                Some(value) if value.is_infinite() => self.infinite = self.infinite.or(Some((self.rows, value))),
+                Some(value) => {
+                    self.sum += value;
+                    self.is_binary &= value == 0.0 || value == 1.0;
+                    self.range = Some(self.range.map_or((value, value), |(min, max)| (min.min(value), max.max(value))));
+                }
+            }
+            self.rows += 1;
+        }
+        Ok(())
+    }
+
+    /// What the label is like; an error if it is missing or infinite anywhere, or the same everywhere.
+    pub(crate) fn finish(self) -> Result<LabelSummary, TransformError> {
+        let Self { name: label, split, rows, missing: count, first_missing: first_row, .. } = self;
+        if count > 0 {
+            return Err(TransformError::LabelMissing { label, split, count, rows, first_row });
+        }
+        if let Some((row, value)) = self.infinite {
+            return Err(TransformError::LabelValue { label, split, value, row });
+        }
+        if let Some((value, max)) = self.range
+            && value == max
+        {
+            return Err(TransformError::LabelConstant { label, split, value, rows });
+        }
+        Ok(LabelSummary { split, rows, mean: self.sum / rows.max(1) as f64, is_binary: self.is_binary })
+    }
+}

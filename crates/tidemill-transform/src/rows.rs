@@ -1,0 +1,64 @@
+//! Where rows come from.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use tidemill_data::{DataError, Examples};
+
+/// Batches of rows, in an order that never changes.
+pub type RowReader<'a> = Box<dyn Iterator<Item = Result<RecordBatch, DataError>> + Send + 'a>;
+
+/// Splits of rows that can be read again and again.
+pub trait RowSource: Sync {
+    /// The columns of every split.
+    fn schema(&self) -> SchemaRef;
+    /// Name and rows of each split.
+    fn splits(&self) -> Vec<(String, u64)>;
+    /// The rows of a split with only the `columns` named.
+    fn read<'a>(&'a self, split: &str, columns: &[&str]) -> Result<RowReader<'a>, DataError>;
+}
+
+impl RowSource for Examples {
+    fn schema(&self) -> SchemaRef {
+        self.schema()
+    }
+
+    fn splits(&self) -> Vec<(String, u64)> {
+        self.splits().iter().map(|split| (split.name.clone(), split.rows)).collect()
+    }
+
+    fn read<'a>(&'a self, split: &str, columns: &[&str]) -> Result<RowReader<'a>, DataError> {
+        Ok(Box::new(self.batches(split, Some(columns))?))
+    }
+}
+
+/// Splits held in memory.
+#[derive(Debug, Clone)]
+pub struct MemoryRows {
+    schema: SchemaRef,
+    splits: Vec<(String, Vec<RecordBatch>)>,
+}
+
+impl MemoryRows {
+    /// Named splits of batches, which all have `schema`.
+    pub fn new(schema: SchemaRef, splits: Vec<(String, Vec<RecordBatch>)>) -> Self {
+        Self { schema, splits }
+    }
+}
+
+impl RowSource for MemoryRows {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn splits(&self) -> Vec<(String, u64)> {
+        let rows = |batches: &[RecordBatch]| batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        self.splits.iter().map(|(name, batches)| (name.clone(), rows(batches))).collect()
+    }
+
+    /// A split that does not exist has no rows; a column that does not exist is left out.
+    fn read<'a>(&'a self, split: &str, columns: &[&str]) -> Result<RowReader<'a>, DataError> {
+        let indices: Vec<usize> = columns.iter().filter_map(|name| self.schema.index_of(name).ok()).collect();
+        let batches = self.splits.iter().find(|(name, _)| name == split).map_or(&[][..], |(_, batches)| batches);
+        Ok(Box::new(batches.iter().filter_map(move |batch| batch.project(&indices).ok().map(Ok))))
+    }
+}

@@ -1,0 +1,54 @@
+//! Which columns a model needs at serving, and which of them a row may lack.
+
+use std::collections::HashMap;
+
+use tidemill_core::{DataType, Feature as SchemaFeature, Schema, TensorSpec};
+use tidemill_model::{Feature, Node};
+
+use crate::error::TransformError;
+
+/// The environment of requests in a schema.
+const SERVING: &str = "SERVING";
+
+/// Refuses a feature of a column that the schema does not expect at serving.
+pub(crate) fn check_serving(feature: &str, column: &str, schema: Option<&Schema>) -> Result<(), TransformError> {
+    let expected = |expected: &SchemaFeature| {
+        !expected.not_in_environment.iter().any(|name| name == SERVING)
+            && (expected.in_environment.is_empty() || expected.in_environment.iter().any(|name| name == SERVING))
+    };
+    match schema.and_then(|schema| schema.features.get(column)) {
+        Some(found) if !expected(found) => {
+            Err(TransformError::NotAtServing { feature: feature.to_owned(), column: column.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The raw columns of `features`, in the order they first appear.
+///
+/// A column is optional if values of it were missing in the train split, if the schema does not demand its presence
+/// (`min_fraction: 1`), or if every feature of it imputes.
+pub(crate) fn inputs(
+    features: &[Feature],
+    datatypes: &HashMap<String, DataType>,
+    missing: &HashMap<String, u64>,
+    schema: Option<&Schema>,
+) -> Vec<TensorSpec> {
+    let mut inputs: Vec<TensorSpec> = Vec::new();
+    for feature in features {
+        let column = &feature.column;
+        let Some(datatype) = datatypes.get(column) else { continue };
+        if inputs.iter().any(|input| input.name == *column) {
+            continue;
+        }
+        let demanded = |schema: &Schema| {
+            schema.features.get(column).is_none_or(|feature| feature.presence.min_fraction == Some(1.0))
+        };
+        let imputed = |feature: &Feature| matches!(feature.nodes.first(), Some(Node::Impute { .. }));
+        let optional = missing.get(column).is_some_and(|count| *count > 0)
+            || !schema.is_none_or(demanded)
+            || features.iter().filter(|feature| feature.column == *column).all(imputed);
+        inputs.push(TensorSpec { name: column.clone(), datatype: *datatype, optional });
+    }
+    inputs
+}
