@@ -54,26 +54,22 @@ pub(super) fn sweep(staging: &Path) -> Result<usize, StoreError> {
     let failed = |error| StoreError::unavailable(staging, error);
     let mut folders = 0;
     for entry in fs::read_dir(staging).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let lock_path = path.with_extension("lock");
-        let lock = match File::open(&lock_path) {
-            Ok(lock) => lock,
-            // Its writer finished between the listing and now, or somebody removed the lock by hand.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                folders += usize::from(remove(&path)?);
-                continue;
-            }
+        let folder = entry.map_err(failed)?.path().with_extension("");
+        let lock_path = folder.with_extension("lock");
+        let _lock = match File::open(&lock_path) {
+            Ok(lock) => match lock.try_lock() {
+                Ok(()) => Some(lock),
+                Err(TryLockError::WouldBlock) => continue,
+                Err(TryLockError::Error(error)) => return Err(StoreError::unavailable(&lock_path, error)),
+            },
+            // Its writer finished after it was listed, or somebody removed the lock by hand.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(StoreError::unavailable(&lock_path, error)),
         };
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => continue,
-            Err(TryLockError::Error(error)) => return Err(StoreError::unavailable(&lock_path, error)),
-        }
         // The lock file last: until it is gone, the next sweep finds the rest.
-        folders += usize::from(remove(&lock_path.with_extension(""))?);
+        folders += usize::from(remove(&folder)?);
+        remove(&folder.with_extension("files"))?;
         remove(&lock_path)?;
-        remove(&path)?;
     }
     Ok(folders)
 }
