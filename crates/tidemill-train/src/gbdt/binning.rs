@@ -68,7 +68,7 @@ impl BinPlanner {
     pub fn finish(self) -> Binning {
         let bins_max = self.bins_max;
         let features: Vec<(FeatureBins, bool)> =
-            self.features.into_par_iter().map(|plan| (plan.missing, plan.bins(bins_max))).map(|(missing, bins)| (bins, missing)).collect();
+            self.features.into_par_iter().map(|plan| plan.bins(bins_max)).collect();
         Binning::new(features)
     }
 }
@@ -95,11 +95,13 @@ impl Plan {
         }
     }
 
-    fn bins(self, bins_max: usize) -> FeatureBins {
-        match self.kind {
+    /// The bins, and whether values are missing.
+    fn bins(self, bins_max: usize) -> (FeatureBins, bool) {
+        let bins = match self.kind {
             FeatureKind::Numeric => FeatureBins::numeric(self.sample, bins_max),
             FeatureKind::Categorical { .. } => FeatureBins::categorical(&self.counts, bins_max),
-        }
+        };
+        (bins, self.missing)
     }
 }
 
@@ -157,6 +159,11 @@ impl Binning {
             }
         }
         binning
+    }
+
+    /// Features that never vary in the training rows, by number.
+    pub fn constant(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.features).filter(|at| !self.used.iter().any(|used| used.feature as usize == *at))
     }
 }
 

@@ -1,0 +1,383 @@
+//! Training learns what it should, and the same at any number of threads.
+
+use std::sync::Arc;
+
+use tidemill_model::trees::{Node, Rule};
+use tidemill_model::{FeatureBlock, FeatureKind, FeatureSpec, ModelError};
+
+use super::rng::Rng;
+use super::{
+    BinPlanner, Binned, Binning, Fitted, GradientBoosting, LabelledRows, LogLoss, Objective, SquaredError, fit,
+};
+
+const CATEGORIES: FeatureKind = FeatureKind::Categorical { cardinality: 1000 };
+const NUMBER: FeatureKind = FeatureKind::Numeric;
+
+/// Training and eval rows of the same features.
+struct Data {
+    kinds: Vec<FeatureKind>,
+    train: (Vec<Vec<f64>>, Vec<f64>),
+    eval: Option<(Vec<Vec<f64>>, Vec<f64>)>,
+}
+
+impl Data {
+    fn new(kinds: &[FeatureKind], columns: Vec<Vec<f64>>, labels: Vec<f64>) -> Self {
+        Self { kinds: kinds.to_vec(), train: (columns, labels), eval: None }
+    }
+
+    fn block(columns: &[Vec<f64>]) -> FeatureBlock {
+        FeatureBlock { rows: columns[0].len(), columns: columns.to_vec() }
+    }
+
+    fn rows(&self, (columns, labels): &(Vec<Vec<f64>>, Vec<f64>), binning: &Arc<Binning>) -> LabelledRows {
+        let mut data = Binned::new(Arc::clone(binning), labels.len());
+        data.push(&Self::block(columns));
+        LabelledRows { data, labels: labels.clone(), weights: None }
+    }
+
+    fn binned(&self, max_bin: u32) -> (LabelledRows, Option<LabelledRows>) {
+        let spec = |kind: &FeatureKind| FeatureSpec { name: String::new(), kind: *kind };
+        let specs: Vec<FeatureSpec> = self.kinds.iter().map(spec).collect();
+        let mut planner = BinPlanner::new(&specs, self.train.1.len() as u64, max_bin, 1);
+        planner.observe(&Self::block(&self.train.0));
+        let binning = Arc::new(planner.finish());
+        (self.rows(&self.train, &binning), self.eval.as_ref().map(|eval| self.rows(eval, &binning)))
+    }
+
+    fn fit(&self, objective: &dyn Objective, params: &GradientBoosting) -> Fitted {
+        let (train, eval) = self.binned(params.max_bin);
+        fit::<ModelError>(params, objective, &train, eval.as_ref(), 42, |_| Ok(())).unwrap()
+    }
+}
+
+fn predict(fitted: &Fitted, rows: &[&[f64]]) -> Vec<f64> {
+    let columns = (0..rows[0].len()).map(|feature| rows.iter().map(|row| row[feature]).collect()).collect();
+    let mut out = Vec::new();
+    fitted.ensemble.predict(&FeatureBlock { rows: rows.len(), columns }, &mut out);
+    out
+}
+
+fn uniform(rng: &mut Rng) -> f64 {
+    rng.next() as f64 / u64::MAX as f64
+}
+
+/// One tree, its values not scaled.
+fn one_tree() -> GradientBoosting {
+    GradientBoosting { rounds: 1, learning_rate: 1.0, min_data_in_leaf: 1, ..GradientBoosting::default() }
+}
+
+/// Many rows with all that features can be: numbers, missing values, categories, a constant.
+fn mixed(rows: usize, seed: u64) -> Data {
+    let mut rng = Rng::new(seed, 99);
+    let mut columns = vec![Vec::new(); 11];
+    let mut labels = Vec::new();
+    for _ in 0..rows {
+        let mut row: Vec<f64> = (0..11).map(|_| uniform(&mut rng)).collect();
+        row[3] = (row[3] * 30.0).floor();
+        row[4] = (row[4] * row[4] * 600.0).floor();
+        row[5] = 7.0;
+        if row[6] < 0.3 {
+            row[6] = f64::NAN;
+        }
+        let missing = if row[6].is_nan() { 0.8 } else { row[6] };
+        let score = 3.0 * (row[0] - row[1]) * row[2] + (row[3] * 1.7).sin() + (row[4] * 0.9).cos() + missing;
+        labels.push(f64::from(score + uniform(&mut rng) > 1.6));
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    let mut kinds = [NUMBER; 11];
+    (kinds[3], kinds[4]) = (CATEGORIES, CATEGORIES);
+    Data::new(&kinds, columns, labels)
+}
+
+#[test]
+fn leaf_values_are_those_of_the_formula() {
+    // Base score 3 (the mean); gradients are 3 − y: left leaf {2, 1} → G = 3, H = 2; right {5, 4} → G = -3, H = 2.
+    let data = Data::new(&[NUMBER], vec![vec![1.0, 2.0, 10.0, 11.0]], vec![2.0, 1.0, 5.0, 4.0]);
+    for (l1, l2, expected) in [(0.0, 0.0, 1.5), (0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 2.0, 0.5), (3.0, 0.0, 0.0)] {
+        let params = GradientBoosting { leaves: 2, lambda_l1: l1, lambda_l2: l2, ..one_tree() };
+        let fitted = data.fit(&SquaredError, &params);
+        let predicted = predict(&fitted, &[&[1.0], &[2.0], &[6.0], &[6.1], &[99.0]]);
+        let (low, high) = (3.0 - expected, 3.0 + expected);
+        for (predicted, expected) in predicted.iter().zip([low, low, low, high, high]) {
+            assert!((predicted - expected).abs() < 1e-9, "l1 {l1}, l2 {l2}: {predicted} {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_binary_leaf_value_is_a_newton_step() {
+    // Base score 0 (p = 1/2); the left leaf has G = 4/2 - 1 = 1, H = 4/4 = 1, the right one G = -1.
+    let labels = vec![0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0];
+    let data = Data::new(&[NUMBER], vec![vec![0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]], labels);
+    let fitted = data.fit(&LogLoss, &one_tree());
+    let expected = 1.0 / (1.0 + 1.0_f64.exp());
+    let predicted = predict(&fitted, &[&[0.0], &[1.0]]);
+    assert!((predicted[0] - expected).abs() < 1e-9 && (predicted[1] - (1.0 - expected)).abs() < 1e-9);
+}
+
+#[test]
+fn every_row_gets_a_leaf_of_its_own_if_allowed() {
+    let column: Vec<f64> = (0..200).map(|at| f64::from(at * 37 % 200)).collect();
+    let labels: Vec<f64> = column.iter().map(|value| value.sin()).collect();
+    let data = Data::new(&[NUMBER], vec![column], labels.clone());
+    let params = GradientBoosting { leaves: 1000, min_sum_hessian: 0.0, ..one_tree() };
+    let fitted = data.fit(&SquaredError, &params);
+    assert!(fitted.train_metric < 1e-6, "{}", fitted.train_metric);
+    assert_eq!(fitted.ensemble.trees()[0].leaves(), 200);
+}
+
+#[test]
+fn limits_on_leaves_depth_and_rows_hold() {
+    let data = mixed(3000, 1);
+    let params = GradientBoosting { rounds: 20, leaves: 9, max_depth: Some(4), ..GradientBoosting::default() };
+    let block = Data::block(&data.train.0);
+    for min_data_in_leaf in [1, 20, 200] {
+        let fitted = data.fit(&LogLoss, &GradientBoosting { min_data_in_leaf, ..params.clone() });
+        for tree in fitted.ensemble.trees() {
+            assert!(tree.leaves() <= 9);
+            let mut depth = vec![0; tree.nodes().len()];
+            let mut rows = vec![0; tree.nodes().len()];
+            for row in 0..block.rows {
+                let mut at = 0;
+                while let Node::Split(split) = &tree.nodes()[at] {
+                    let next = if split.goes_left(block.columns[split.feature as usize][row]) {
+                        split.left
+                    } else {
+                        split.right
+                    } as usize;
+                    depth[next] = depth[at] + 1;
+                    at = next;
+                }
+                rows[at] += 1;
+            }
+            assert!(depth.iter().all(|depth| *depth <= 4));
+            for (node, rows) in tree.nodes().iter().zip(rows) {
+                assert!(matches!(node, Node::Split(_)) || rows >= min_data_in_leaf, "{rows} < {min_data_in_leaf}");
+            }
+        }
+    }
+}
+
+#[test]
+fn xor_is_learned() {
+    // A little off balance: on a perfect one no first split gains anything.
+    let mut rng = Rng::new(1, 1);
+    let columns: Vec<Vec<f64>> = (0..2).map(|_| (0..2000).map(|_| uniform(&mut rng)).collect()).collect();
+    let labels = (0..2000).map(|row| f64::from((columns[0][row] > 0.5) != (columns[1][row] > 0.45))).collect();
+    let fitted = Data::new(&[NUMBER; 2], columns, labels).fit(&LogLoss, &GradientBoosting::default());
+    let predicted = predict(&fitted, &[&[0.2, 0.2], &[0.2, 0.9], &[0.9, 0.2], &[0.9, 0.9]]);
+    assert!(predicted[0] < 0.05 && predicted[1] > 0.95 && predicted[2] > 0.95 && predicted[3] < 0.05, "{predicted:?}");
+}
+
+#[test]
+fn a_curve_is_learned() {
+    let column: Vec<f64> = (0..4000).map(|at| f64::from(at) / 400.0).collect();
+    let labels: Vec<f64> = column.iter().map(|x| x.sqrt() * 10.0).collect();
+    let fitted = Data::new(&[NUMBER], vec![column], labels).fit(&SquaredError, &GradientBoosting::default());
+    let mut last = f64::NEG_INFINITY;
+    for x in [0.5, 1.0, 2.0, 4.0, 8.0] {
+        let predicted = predict(&fitted, &[&[x]])[0];
+        assert!((predicted - x.sqrt() * 10.0).abs() < 0.3 && predicted > last, "{x}: {predicted}");
+        last = predicted;
+    }
+}
+
+#[test]
+fn missing_values_go_where_they_belong() {
+    let mut rng = Rng::new(2, 2);
+    let mut column: Vec<f64> = (0..1000).map(|_| uniform(&mut rng)).collect();
+    for like_high in [true, false] {
+        let labels: Vec<f64> = (0..1000)
+            .map(|row| if row % 5 == 0 { f64::from(like_high) } else { f64::from(column[row] > 0.5) })
+            .collect();
+        column.iter_mut().step_by(5).for_each(|value| *value = f64::NAN);
+        let fitted = Data::new(&[NUMBER], vec![column.clone()], labels).fit(&LogLoss, &one_tree());
+        let tree = &fitted.ensemble.trees()[0];
+        assert!(matches!(&tree.nodes()[0], Node::Split(split) if split.missing_left != like_high));
+        let predicted = predict(&fitted, &[&[f64::NAN], &[0.1], &[0.9]]);
+        assert_eq!(predicted[0], predicted[if like_high { 2 } else { 1 }]);
+    }
+    // Missing against all present values.
+    let column: Vec<f64> = (0..1000).map(|row| if row % 5 == 0 { f64::NAN } else { f64::from(row % 7) }).collect();
+    let labels = column.iter().map(|value| f64::from(value.is_nan())).collect();
+    let fitted = Data::new(&[NUMBER], vec![column], labels).fit(&SquaredError, &one_tree());
+    let predicted = predict(&fitted, &[&[f64::NAN], &[0.0], &[6.0], &[1e9]]);
+    assert!((predicted[0] - 1.0).abs() < 1e-6 && predicted[1..].iter().all(|p| p.abs() < 1e-6), "{predicted:?}");
+}
+
+#[test]
+fn a_missing_value_never_seen_in_training_follows_the_larger_child() {
+    let column: Vec<f64> = (0..100).map(f64::from).collect();
+    let labels = column.iter().map(|value| f64::from(*value > 79.5)).collect();
+    let fitted = Data::new(&[NUMBER], vec![column], labels).fit(&SquaredError, &one_tree());
+    let predicted = predict(&fitted, &[&[f64::NAN], &[0.0]]);
+    assert_eq!(predicted[0], predicted[1]);
+}
+
+#[test]
+fn categories_are_split_as_sets() {
+    // Even categories are high: no threshold on the code could say so in one split.
+    let column: Vec<f64> = (0..8000).map(|row| f64::from(row % 20)).collect();
+    let labels = column.iter().map(|code| f64::from(*code % 2.0 == 0.0)).collect();
+    let data = Data::new(&[CATEGORIES], vec![column], labels);
+    let fitted = data.fit(&SquaredError, &GradientBoosting { leaves: 2, cat_l2: 0.0, ..one_tree() });
+    let Node::Split(split) = &fitted.ensemble.trees()[0].nodes()[0] else { panic!("no split") };
+    let Rule::OneOf(codes) = &split.rule else { panic!("not categorical") };
+    let parity: Vec<u32> = codes.codes().map(|code| code % 2).collect();
+    assert!(parity.len() == 10 && parity.iter().all(|one| *one == parity[0]), "{parity:?}");
+    let predicted = predict(&fitted, &[&[4.0], &[5.0]]);
+    assert!((predicted[0] - 1.0).abs() < 1e-6 && predicted[1].abs() < 1e-6);
+}
+
+#[test]
+fn few_categories_are_tried_one_against_the_rest() {
+    let column: Vec<f64> = (0..300).map(|row| if row % 3 == 2 { f64::NAN } else { f64::from(row % 3) }).collect();
+    let labels = column.iter().map(|code| f64::from(code.is_nan())).collect();
+    let fitted = Data::new(&[CATEGORIES], vec![column], labels).fit(&SquaredError, &one_tree());
+    let predicted = predict(&fitted, &[&[0.0], &[1.0], &[f64::NAN], &[17.0]]);
+    assert_eq!(predicted[0], predicted[1]);
+    assert_eq!(predicted[0], predicted[3], "an unseen category is with the rest");
+    assert!((predicted[2] - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn more_categories_than_bins_still_train_and_rare_ones_are_together() {
+    let mut rng = Rng::new(5, 5);
+    let column: Vec<f64> = (0..20_000).map(|_| (uniform(&mut rng).powi(3) * 700.0).floor()).collect();
+    let labels: Vec<f64> = column.iter().map(|code| f64::from(*code % 3.0 == 0.0)).collect();
+    let mut counts = vec![0_u32; 700];
+    column.iter().for_each(|code| counts[*code as usize] += 1);
+    let data = Data::new(&[CATEGORIES], vec![column], labels);
+    let fitted = data.fit(&LogLoss, &GradientBoosting { min_data_per_group: 10, ..GradientBoosting::default() });
+    let predicted = predict(&fitted, &[&[0.0], &[1.0], &[3.0]]);
+    assert!(predicted[0] > 0.9 && predicted[1] < 0.1 && predicted[2] > 0.9, "{predicted:?}");
+    let mut by_count: Vec<usize> = (0..700).collect();
+    by_count.sort_by_key(|code| (std::cmp::Reverse(counts[*code]), *code));
+    let rare = predict(&fitted, &[&[by_count[254] as f64], &[by_count[699] as f64], &[12_345.0]]);
+    assert!(rare[0] == rare[1] && rare[1] == rare[2], "{rare:?}");
+}
+
+#[test]
+fn early_stopping_keeps_the_best_round() {
+    let mut data = mixed(2000, 3);
+    let mut noise = mixed(2000, 4);
+    // Eval labels are partly noise, so that the loss turns up soon.
+    let mut rng = Rng::new(1, 9);
+    noise.train.1.iter_mut().for_each(|label| {
+        if uniform(&mut rng) < 0.2 {
+            *label = 1.0 - *label;
+        }
+    });
+    data.eval = Some(noise.train);
+    let params = GradientBoosting { rounds: 500, early_stopping: Some(10), ..GradientBoosting::default() };
+    let (train, eval) = data.binned(255);
+    let mut curve = Vec::new();
+    let fitted = fit::<ModelError>(&params, &LogLoss, &train, eval.as_ref(), 42, |round| {
+        assert_eq!(round.round as usize, curve.len() + 1);
+        curve.push(round.eval_metric.unwrap());
+        Ok(())
+    })
+    .unwrap();
+    let best = curve.iter().copied().fold(f64::INFINITY, f64::min);
+    assert_eq!(fitted.eval_metric, Some(best));
+    assert_eq!(curve[fitted.best_round as usize - 1], best);
+    assert_eq!((fitted.rounds, fitted.ensemble.trees().len() as u32), (fitted.best_round + 10, fitted.best_round));
+    assert_eq!(curve.len() as u32, fitted.rounds);
+
+    // What was judged is what is kept: the ensemble gives the same scores on values as training had on bins.
+    let eval = data.eval.as_ref().unwrap();
+    let mut scores = Vec::new();
+    fitted.ensemble.scores(&Data::block(&eval.0), &mut scores);
+    assert_eq!(scores, fitted.eval_scores);
+    let mut train_scores = Vec::new();
+    fitted.ensemble.scores(&Data::block(&data.train.0), &mut train_scores);
+    let losses = train_scores.iter().zip(&data.train.1).map(|(score, label)| LogLoss.loss(*score, *label));
+    assert!((losses.sum::<f64>() / 2000.0 - fitted.train_metric).abs() < 1e-9);
+}
+
+#[test]
+fn the_same_bytes_at_any_number_of_threads() {
+    let mut data = mixed(150_000, 6);
+    data.eval = Some(mixed(20_000, 7).train);
+    let params = [
+        GradientBoosting { rounds: 4, ..GradientBoosting::default() },
+        GradientBoosting {
+            rounds: 3,
+            bagging_fraction: 0.6,
+            feature_fraction: 0.5,
+            lambda_l1: 0.1,
+            max_bin: 63,
+            ..GradientBoosting::default()
+        },
+    ];
+    for params in params {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let fitted = pool.install(|| data.fit(&LogLoss, &params));
+            (fitted.ensemble.encode(), fitted.eval_metric, fitted.train_metric.to_bits())
+        };
+        let alone = run(1);
+        assert_eq!(alone, run(2));
+        assert_eq!(alone, run(4));
+    }
+}
+
+#[test]
+fn the_seed_decides_what_is_sampled() {
+    let data = mixed(3000, 8);
+    let params = GradientBoosting {
+        rounds: 10,
+        bagging_fraction: 0.5,
+        feature_fraction: 0.5,
+        ..GradientBoosting::default()
+    };
+    let (train, _) = data.binned(255);
+    let run = |seed| {
+        fit::<ModelError>(&params, &LogLoss, &train, None, seed, |_| Ok(())).unwrap().ensemble.encode()
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn weights_count_rows() {
+    // A row of weight 3 is three rows.
+    let columns = vec![vec![0.0, 0.0, 1.0, 1.0]];
+    let data = Data::new(&[NUMBER], columns, vec![0.0, 1.0, 1.0, 5.0]);
+    let (mut train, _) = data.binned(255);
+    train.weights = Some(vec![3.0, 1.0, 1.0, 3.0]);
+    let fitted = fit::<ModelError>(&one_tree(), &SquaredError, &train, None, 1, |_| Ok(())).unwrap();
+    let predicted = predict(&fitted, &[&[0.0], &[1.0]]);
+    assert!((predicted[0] - 0.25).abs() < 1e-6 && (predicted[1] - 4.0).abs() < 1e-6, "{predicted:?}");
+}
+
+#[test]
+fn features_that_never_vary_give_the_mean() {
+    let data = Data::new(&[NUMBER, CATEGORIES], vec![vec![1.0; 40], vec![f64::NAN; 40]], {
+        (0..40).map(f64::from).collect()
+    });
+    let fitted = data.fit(&SquaredError, &GradientBoosting::default());
+    assert_eq!(fitted.rounds, 1);
+    assert!((predict(&fitted, &[&[5.0, 5.0]])[0] - 19.5).abs() < 1e-12);
+}
+
+#[test]
+fn extreme_labels_do_not_break_the_sums() {
+    let labels = vec![1e300, -1e300, 5e299, 0.0, 1.0, 2.0];
+    let data = Data::new(&[NUMBER], vec![vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]], labels);
+    let (train, _) = data.binned(255);
+    match fit::<ModelError>(&one_tree(), &SquaredError, &train, None, 1, |_| Ok(())) {
+        Ok(fitted) => assert!(predict(&fitted, &[&[1.0]])[0].is_finite()),
+        Err(error) => assert!(error.to_string().contains("learner"), "{error}"),
+    }
+}
+
+#[test]
+fn the_watcher_can_stop_the_training() {
+    let data = mixed(500, 1);
+    let (train, _) = data.binned(255);
+    let stopped = fit::<ModelError>(&GradientBoosting::default(), &LogLoss, &train, None, 1, |round| {
+        if round.round == 3 { Err(ModelError::NoLabel) } else { Ok(()) }
+    });
+    assert!(matches!(stopped, Err(ModelError::NoLabel)));
+}
