@@ -34,6 +34,7 @@ pub use lock::RunLock;
 pub use memory::MemoryStore;
 pub use registry::{
     Alias, AliasMove, ModelRecord, ModelVersion, Mover, NewVersion, RegisteredModel, RegisteredVersion, VersionSpec,
+    check_alias_name, check_model_name,
 };
 pub use run::{NewRun, Run, RunFilter, RunState};
 pub use sqlite::{SCHEMA_VERSION, SqliteStore};

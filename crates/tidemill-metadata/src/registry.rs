@@ -183,6 +183,16 @@ impl fmt::Display for VersionSpec {
     }
 }
 
+/// Whether a registered model may be called `name`: letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+pub fn check_model_name(name: &str) -> Result<(), StoreError> {
+    check_name("model", name)
+}
+
+/// Whether an alias may be called `name`: as a model, and not so that it would be taken for a version.
+pub fn check_alias_name(name: &str) -> Result<(), StoreError> {
+    check_name("alias", name)
+}
+
 /// Refuses names of models and aliases that could not be told apart in `model@alias`, `model:7` or a URL.
 pub(crate) fn check_name(kind: &'static str, name: &str) -> Result<(), StoreError> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
