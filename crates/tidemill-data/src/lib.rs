@@ -8,6 +8,7 @@ mod error;
 mod example_gen;
 mod examples;
 mod reader;
+mod sample;
 mod source;
 mod split;
 mod write;
@@ -16,12 +17,14 @@ pub use error::DataError;
 pub use example_gen::ExampleGen;
 pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile, SplitInfo};
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
+pub use sample::{Plant, TaxiOptions, UnknownPlant, generate_taxi, write_taxi};
 pub use source::{Format, ReadOptions, Table, TableFile, open_table};
 pub use write::write_table;
 
-// Knowing: statistics, schemas, validation, distances.
+// Knowing: statistics, schemas, validation, distances, reports.
 mod artifact_file;
 mod example_validator;
+mod report;
 mod schema;
 mod schema_gen;
 mod statistics;
@@ -29,6 +32,7 @@ mod statistics_gen;
 mod validation;
 
 pub use example_validator::{ExampleValidator, read_anomalies};
+pub use report::{attention_score, render_report};
 pub use schema::{DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_yaml};
 pub use schema_gen::{SchemaGen, read_schema_artifact};
 pub use statistics::{DatasetAccumulator, StatisticsError, compute_statistics};

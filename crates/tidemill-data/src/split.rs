@@ -225,12 +225,15 @@ mod tests {
             ["float", "id", "text"].iter().map(|n| Values::of(batch.column_by_name(n).unwrap())).collect();
         let encoded = |row| {
             let mut bytes = Vec::new();
-            values.iter().for_each(|v| v.encode(row, &mut bytes));
+            for column in &values {
+                column.encode(row, &mut bytes);
+            }
             bytes
         };
-        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-        assert_eq!(hex(&encoded(0)), "0300000000000004400205000000000000000402000000000000006162");
-        assert_eq!(hex(&encoded(1)), "0200000000000000000000");
+        let (text, float, int) =
+            ([4, 2, 0, 0, 0, 0, 0, 0, 0, b'a', b'b'], [3, 0, 0, 0, 0, 0, 0, 0x04, 0x40], [2, 5, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(encoded(0), [&float[..], &int, &text].concat());
+        assert_eq!(encoded(1), [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(xxh3_64(&encoded(0)), HASH_0);
         assert_eq!(xxh3_64(&encoded(1)), HASH_1);
         assert_eq!(assign(&batch, &[2, 1], &[]).unwrap(), [HASH_0 % 3 / 2, HASH_1 % 3 / 2].map(|b| b as u16));
