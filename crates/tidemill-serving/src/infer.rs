@@ -8,6 +8,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 
 use crate::dispatch::{Reply, body_reply};
+use crate::json::Reader;
 use crate::oip;
 use crate::request_error::RequestError;
 use crate::route::Endpoint;
@@ -40,17 +41,35 @@ enum Form {
 
 impl Call {
     pub(crate) fn decode(self) -> Result<Decoded, RequestError> {
-        let (batch, form) = match self.endpoint {
+        match self.decode_body() {
+            Ok((batch, form)) => Ok(Decoded { model: self.model, batch, form }),
+            Err(error) => Err(self.syntax_error().unwrap_or(error)),
+        }
+    }
+
+    fn decode_body(&self) -> Result<(RecordBatch, Form), RequestError> {
+        match self.endpoint {
             Endpoint::Infer => {
                 let request = oip::decode(&self.model, &self.body, self.json_bytes)?;
-                (request.batch, Form::Oip(request.reply))
+                Ok((request.batch, Form::Oip(request.reply)))
             }
             endpoint => {
                 let (batch, answer) = tfs::decode(endpoint, &self.model, &self.body)?;
-                (batch, Form::Tfs(answer))
+                Ok((batch, Form::Tfs(answer)))
             }
+        }
+    }
+
+    /// Bodies are read in one pass, so a wrong value may be met before the place where the JSON ends. That one is
+    /// told first, as a parser that reads everything first would.
+    fn syntax_error(&self) -> Option<RequestError> {
+        let json = self.body.get(..self.json_bytes.unwrap_or(self.body.len()))?;
+        let mut reader = match Reader::new(json) {
+            Ok(reader) => reader,
+            Err(error) => return Some(error.into()),
         };
-        Ok(Decoded { model: self.model, batch, form })
+        let read = reader.skip().and_then(|_| reader.end());
+        read.err().map(RequestError::from)
     }
 }
 

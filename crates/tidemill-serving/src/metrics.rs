@@ -44,8 +44,10 @@ pub(crate) struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     /// Handles of the series already seen, by model: finding one costs a lookup and no allocation.
-    series: RwLock<HashMap<String, HashMap<(Endpoint, StatusCode), Series>>>,
+    series: RwLock<HashMap<String, SeriesOfModel>>,
 }
+
+type SeriesOfModel = HashMap<(Endpoint, StatusCode), Series>;
 
 #[derive(Clone)]
 struct Series {

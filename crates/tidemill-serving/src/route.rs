@@ -206,22 +206,25 @@ mod tests {
         Route::parse(&Method::POST, path)
     }
 
-    fn route(endpoint: Endpoint, model: &str, selector: Selector) -> Result<Route, RequestError> {
-        Ok(Route { endpoint, model: model.to_owned(), selector })
+    fn route(endpoint: Endpoint, model: &str, selector: Selector) -> Route {
+        Route { endpoint, model: model.to_owned(), selector }
     }
 
     #[test]
     fn the_grammar_of_tf_serving_is_read_in_any_case() {
         let label = || Selector::Label("Stable".to_owned());
-        assert_eq!(post("/v1/models/half:predict"), route(Endpoint::Predict, "half", Selector::Latest));
-        assert_eq!(post("/V1/Models/half:Predict"), route(Endpoint::Predict, "half", Selector::Latest));
-        assert_eq!(post("/v1/models/m/versions/00012:regress"), route(Endpoint::Regress, "m", Selector::Version(12)));
-        assert_eq!(post("/v1/models/m/labels/Stable:classify"), route(Endpoint::Classify, "m", label()));
-        assert_eq!(get("/v1/models/m"), route(Endpoint::Status, "m", Selector::Latest));
-        assert_eq!(get("/v1/models/m/versions/3"), route(Endpoint::Status, "m", Selector::Version(3)));
-        assert_eq!(get("/v1/models/m/metadata"), route(Endpoint::Metadata, "m", Selector::Latest));
-        assert_eq!(get("/v1/models/m/LABELS/Stable/METADATA"), route(Endpoint::Metadata, "m", label()));
-        assert_eq!(get("/v1/models/a%20b"), route(Endpoint::Status, "a b", Selector::Latest));
+        assert_eq!(post("/v1/models/half:predict").unwrap(), route(Endpoint::Predict, "half", Selector::Latest));
+        assert_eq!(post("/V1/Models/half:Predict").unwrap(), route(Endpoint::Predict, "half", Selector::Latest));
+        assert_eq!(
+            post("/v1/models/m/versions/00012:regress").unwrap(),
+            route(Endpoint::Regress, "m", Selector::Version(12))
+        );
+        assert_eq!(post("/v1/models/m/labels/Stable:classify").unwrap(), route(Endpoint::Classify, "m", label()));
+        assert_eq!(get("/v1/models/m").unwrap(), route(Endpoint::Status, "m", Selector::Latest));
+        assert_eq!(get("/v1/models/m/versions/3").unwrap(), route(Endpoint::Status, "m", Selector::Version(3)));
+        assert_eq!(get("/v1/models/m/metadata").unwrap(), route(Endpoint::Metadata, "m", Selector::Latest));
+        assert_eq!(get("/v1/models/m/LABELS/Stable/METADATA").unwrap(), route(Endpoint::Metadata, "m", label()));
+        assert_eq!(get("/v1/models/a%20b").unwrap(), route(Endpoint::Status, "a b", Selector::Latest));
     }
 
     #[test]
@@ -250,12 +253,12 @@ mod tests {
 
     #[test]
     fn the_paths_of_the_open_inference_protocol() {
-        assert_eq!(get("/v2"), route(Endpoint::ServerMetadata, "", Selector::Latest));
-        assert_eq!(get("/v2/health/ready"), route(Endpoint::ServerReady, "", Selector::Latest));
-        assert_eq!(get("/v2/models/m/ready"), route(Endpoint::ModelReady, "m", Selector::Latest));
-        assert_eq!(post("/v2/models/m/versions/2/infer"), route(Endpoint::Infer, "m", Selector::Version(2)));
+        assert_eq!(get("/v2").unwrap(), route(Endpoint::ServerMetadata, "", Selector::Latest));
+        assert_eq!(get("/v2/health/ready").unwrap(), route(Endpoint::ServerReady, "", Selector::Latest));
+        assert_eq!(get("/v2/models/m/ready").unwrap(), route(Endpoint::ModelReady, "m", Selector::Latest));
+        assert_eq!(post("/v2/models/m/versions/2/infer").unwrap(), route(Endpoint::Infer, "m", Selector::Version(2)));
         let champion = Selector::Label("champion".to_owned());
-        assert_eq!(post("/v2/models/m/versions/champion/infer"), route(Endpoint::Infer, "m", champion));
+        assert_eq!(post("/v2/models/m/versions/champion/infer").unwrap(), route(Endpoint::Infer, "m", champion));
         for path in ["/v2/models/m/infer", "/v2/models", "/v2/health", "/v2/models/m/versions", "/", "/v3", "/livez/"] {
             assert_eq!(get(path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");
         }

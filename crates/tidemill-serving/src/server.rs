@@ -63,7 +63,7 @@ impl Default for ServerOptions {
             drain_timeout: Duration::from_secs(30),
             load_threads: 2,
             load_retry_first: Duration::from_secs(5),
-            load_retry_longest: Duration::from_secs(300),
+            load_retry_longest: Duration::from_mins(5),
             inline_rows_max: 256,
             inline_bytes_max: 64 << 10,
         }

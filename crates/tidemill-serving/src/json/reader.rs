@@ -7,7 +7,7 @@ use super::Number;
 /// Lists and objects nested deeper than this are refused, so that no request can exhaust the stack.
 const DEPTH_MAX: u32 = 64;
 
-/// The text is not JSON. Messages and offsets are those of TF Serving's parser (RapidJSON).
+/// The text is not JSON. Messages and offsets are those of TF Serving's parser (`RapidJSON`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("JSON Parse error: {message} at offset: {offset}")]
 pub(crate) struct JsonError {
@@ -239,17 +239,18 @@ impl<'a> Reader<'a> {
         mut element: impl FnMut(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
         self.open(b'[')?;
-        if self.peek_token() == Some(b']') {
-            return Ok(self.close());
-        }
-        loop {
-            element(self)?;
-            match self.peek_token() {
-                Some(b',') => self.at += 1,
-                Some(b']') => return Ok(self.close()),
-                _ => return Err(self.error("Missing a comma or ] after an array element.").into()),
+        if self.peek_token() != Some(b']') {
+            loop {
+                element(self)?;
+                match self.peek_token() {
+                    Some(b',') => self.at += 1,
+                    Some(b']') => break,
+                    _ => return Err(self.error("Missing a comma or ] after an array element.").into()),
+                }
             }
         }
+        self.close();
+        Ok(())
     }
 
     /// Takes an object, calling `member` after each name; it must take exactly one value.
@@ -258,22 +259,23 @@ impl<'a> Reader<'a> {
         mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.open(b'{')?;
-        if self.peek_token() == Some(b'}') {
-            return Ok(self.close());
-        }
-        loop {
-            if self.peek_token() != Some(b'"') {
-                return Err(self.error("Missing a name for object member.").into());
+        if self.peek_token() != Some(b'}') {
+            loop {
+                if self.peek_token() != Some(b'"') {
+                    return Err(self.error("Missing a name for object member.").into());
+                }
+                let name = self.string()?;
+                self.expect(b':', "Missing a colon after a name of object member.")?;
+                member(self, name)?;
+                match self.peek_token() {
+                    Some(b',') => self.at += 1,
+                    Some(b'}') => break,
+                    _ => return Err(self.error("Missing a comma or } after an object member.").into()),
+                }
             }
-            let name = self.string()?;
-            self.expect(b':', "Missing a colon after a name of object member.")?;
-            member(self, name)?;
-            match self.peek_token() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => return Ok(self.close()),
-                _ => return Err(self.error("Missing a comma or } after an object member.").into()),
-            }
         }
+        self.close();
+        Ok(())
     }
 
     /// Takes any value and returns its text.

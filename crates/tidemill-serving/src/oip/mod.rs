@@ -1,4 +1,4 @@
-//! The REST form of the Open Inference Protocol (KServe v2), with the binary tensor extension.
+//! The REST form of the Open Inference Protocol (`KServe` v2), with the binary tensor extension.
 //!
 //! A tensor is a column: shape `[n]` or `[n, 1]`. Every numeric datatype is taken where each value fits the input's
 //! type without loss.

@@ -183,7 +183,7 @@ fn tensor<'a>(reader: &mut Reader<'a>) -> Result<Tensor<'a>, RequestError> {
         .parse()
         .map_err(|()| within(RequestError::invalid(format!("`{datatype}` is not a datatype of the protocol"))))?;
     let binary_bytes = binary_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    Ok(Tensor { shape, datatype, binary_bytes, data, name })
+    Ok(Tensor { name, shape, datatype, binary_bytes, data })
 }
 
 /// Reads one requested output as its index and whether it should be binary, if it says.

@@ -18,18 +18,18 @@ pub(super) struct Rows {
     order: Vec<usize>,
     /// Rows that have a value, by column.
     filled: Vec<usize>,
-    rows: usize,
+    count: usize,
 }
 
 impl Rows {
     pub(super) fn new(builder: BatchBuilder) -> Self {
         let filled = vec![0; builder.specs().len()];
-        Self { builder, order: Vec::new(), filled, rows: 0 }
+        Self { builder, order: Vec::new(), filled, count: 0 }
     }
 
     /// How many rows there are so far.
     pub(super) fn count(&self) -> usize {
-        self.rows
+        self.count
     }
 
     pub(super) fn into_builder(self) -> BatchBuilder {
@@ -44,7 +44,7 @@ impl Rows {
         shared: &[(Cow<'_, str>, &str)],
         list: &str,
     ) -> Result<(), RequestError> {
-        let row = self.rows;
+        let row = self.count;
         let start = reader.clone();
         let mut given = 0;
         reader.object(|reader, name| {
@@ -59,17 +59,17 @@ impl Rows {
         if given < self.filled.len() {
             self.fill_missing(row, start, list)?;
         }
-        self.rows += 1;
+        self.count += 1;
         Ok(())
     }
 
     /// Takes one bare value and makes it a row of the only column.
     pub(super) fn push_bare(&mut self, reader: &mut Reader<'_>) -> Result<(), RequestError> {
-        let row = self.rows;
+        let row = self.count;
         let mut column = self.column(0)?;
         push_value(reader, &mut column)
             .map_err(|error| error.at(|| format!("Failed to process element: {row} of 'instances' list. Error: ")))?;
-        self.rows += 1;
+        self.count += 1;
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Rows {
         reader: &mut Reader<'_>,
         list: &str,
     ) -> Result<(), RequestError> {
-        let row = self.rows;
+        let row = self.count;
         let at = || format!("Failed to process element: {row} key: {name} of '{list}' list. Error: ");
         let index = self.index(name, place).ok_or_else(|| {
             let unknown = RequestError::from(self.builder.unknown(row, name));

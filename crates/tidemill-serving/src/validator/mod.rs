@@ -1,3 +1,171 @@
-//! x
-/// x
+//! Checks a candidate model in the very server that would serve it.
+
+mod blessing;
+mod client;
+mod latency;
+mod probe;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tidemill_core::{
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
+    Properties, StepContext, SummaryTable, Tone, Verdict, parse_params,
+};
+
+use blessing::InfraBlessing;
+use latency::Latency;
+use probe::{Finding, probe};
+
+/// Loads the candidate in a model server on a loopback port, replays the rows recorded in its package over both REST
+/// protocols and compares the answers bit for bit, and measures latency.
+///
+/// Writes `infra_blessing.json`: the verdict, its reasons and the limits. Measured latencies go to the step's
+/// properties and table, not into the artifact, whose bytes depend on its inputs alone as far as the verdict does.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct InfraValidator;
+
+/// Parameters of [`InfraValidator`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Params {
+    /// The 99th percentile of the latency of requests of one row, seen by a client on the same machine, must not be
+    /// above so many milliseconds. Absent: latency is measured and judges nothing.
+    #[serde(default)]
+    latency_p99_ms: Option<f64>,
+    /// Loading, the replay of the recorded rows included, must not take longer than so many seconds.
+    #[serde(default = "default_load_secs")]
+    max_load_secs: f64,
+}
+
+/// TFX's default.
+fn default_load_secs() -> f64 {
+    300.0
+}
+
+impl Component for InfraValidator {
+    fn spec(&self) -> ComponentSpec {
+        ComponentSpec {
+            name: "InfraValidator",
+            version: 1,
+            about: "Loads the model in the serving runtime and replays recorded rows over REST before it may be pushed.",
+            inputs: vec![InputSpec::required("model", ArtifactType::Model)],
+            outputs: vec![OutputSpec::new("infra_blessing", ArtifactType::InfraBlessing)],
+            gate: Gate::Dependents,
+            writes_back: false,
+        }
+    }
+
+    fn params_schema(&self) -> schemars::Schema {
+        schemars::schema_for!(Params)
+    }
+
+    fn check(&self, params: &Value) -> Vec<ParamIssue> {
+        let params: Params = match parse_params(params) {
+            Ok(params) => params,
+            Err(issues) => return issues,
+        };
+        let limits = [("latency_p99_ms", params.latency_p99_ms), ("max_load_secs", Some(params.max_load_secs))];
+        limits
+            .into_iter()
+            .filter(|(_, limit)| limit.is_some_and(|limit| Duration::try_from_secs_f64(limit).is_err() || limit == 0.0))
+            .map(|(name, _)| ParamIssue::new([name], format!("`{name}` must be a positive number")))
+            .collect()
+    }
+
+    fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+        if let Some(issue) = self.check(context.params).first() {
+            return Err(ComponentError::new(Code::Params, issue.message.clone()));
+        }
+        let params: Params = parse_params(context.params).map_err(|issues| {
+            let message = issues.into_iter().next().map(|issue| issue.message).unwrap_or_default();
+            ComponentError::new(Code::Params, message)
+        })?;
+        let package = &context.input("model")?.path;
+        let finding = probe(package, Duration::from_secs_f64(params.max_load_secs), context)?;
+        let judgement = Judgement::of(&finding, &params);
+        InfraBlessing::new(&params, &finding, &judgement).write(context.output("infra_blessing"))?;
+        Ok(outcome(&finding, &params, judgement))
+    }
+}
+
+/// Why the answer is no: for the artifact without measurements, and for people with them.
+#[derive(Debug, Default)]
+struct Judgement {
+    reasons: Vec<String>,
+    spoken: Vec<String>,
+}
+
+impl Judgement {
+    fn of(finding: &Finding, params: &Params) -> Self {
+        let mut judgement = Self { reasons: finding.failures.clone(), spoken: finding.failures.clone() };
+        if let (Some(limit), true) = (params.latency_p99_ms, finding.failures.is_empty()) {
+            match &finding.latency {
+                Some(latency) if latency.p99_ms > limit => {
+                    judgement.reasons.push(format!("the p99 latency is above {limit} ms"));
+                    judgement.spoken.push(format!("the p99 latency is {:.2} ms, above {limit} ms", latency.p99_ms));
+                }
+                Some(_) => {}
+                None => {
+                    let reason = "the package has no recorded rows, so its latency cannot be measured".to_owned();
+                    judgement.reasons.push(reason.clone());
+                    judgement.spoken.push(reason);
+                }
+            }
+        }
+        judgement
+    }
+
+    fn blessed(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}
+
+fn outcome(finding: &Finding, params: &Params, judgement: Judgement) -> Outcome {
+    let blessed = judgement.blessed();
+    let mut properties = Properties::new();
+    properties.insert("blessed".to_owned(), blessed.into());
+    properties.insert("sample_rows".to_owned(), finding.sample_rows.into());
+    let mut tables = Vec::new();
+    if let Some(latency) = &finding.latency {
+        for (name, value) in latency.named() {
+            properties.insert(format!("latency_{name}_ms"), value.into());
+        }
+        tables.push(latency_table(latency, params.latency_p99_ms));
+    }
+    let mut warnings = Vec::new();
+    if finding.sample_rows == 0 && finding.failures.is_empty() {
+        warnings.push("the package has no recorded rows: the model was loaded and not tried".to_owned());
+    }
+    let headline = match (&finding.latency, judgement.spoken.first()) {
+        (_, Some(reason)) => format!("not blessed: {reason}"),
+        (Some(latency), None) => {
+            format!("{} sample rows identical over REST, p99 {:.1} ms", finding.sample_rows, latency.p99_ms)
+        }
+        (None, None) => "loaded in the serving runtime".to_owned(),
+    };
+    let verdict = if blessed { Verdict::Pass } else { Verdict::Fail(judgement.spoken) };
+    let properties = BTreeMap::from([("infra_blessing".to_owned(), properties)]);
+    Outcome { properties, verdict, headline, tables, warnings }
+}
+
+fn latency_table(latency: &Latency, limit: Option<f64>) -> SummaryTable {
+    let row = |(name, value): (&str, f64)| {
+        let limit = limit.filter(|_| name == "p99");
+        let tone = match limit {
+            Some(limit) if value > limit => Tone::Bad,
+            Some(_) => Tone::Good,
+            None => Tone::Plain,
+        };
+        let limit = limit.map_or_else(String::new, |limit| format!("{limit} ms"));
+        (tone, vec![name.to_owned(), format!("{value:.2} ms"), limit])
+    };
+    SummaryTable {
+        title: format!("Serving latency ({} requests of one row)", latency.requests),
+        columns: vec!["percentile".to_owned(), "latency".to_owned(), "limit".to_owned()],
+        rows: latency.named().into_iter().map(row).collect(),
+    }
+}

@@ -145,7 +145,7 @@ impl Manager {
                 self.metrics.loaded(&load.name, result.is_ok(), took);
                 match &result {
                     Ok(_) => {
-                        tracing::info!(model = load.name, version = load.version, ?took, "model version is loaded")
+                        tracing::info!(model = load.name, version = load.version, ?took, "model version is loaded");
                     }
                     Err(error) => {
                         tracing::error!(model = load.name, version = load.version, error, "model version is broken");
