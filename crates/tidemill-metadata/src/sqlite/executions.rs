@@ -152,10 +152,12 @@ impl SqliteStore {
         step: &str,
     ) -> Result<Option<ExecutionRecord>, StoreError> {
         let mut tx = self.read().await?;
+        // `CROSS JOIN` keeps SQLite from starting at the runs: going back through the step's executions, the
+        // first or second one is nearly always it.
         let found = sqlx::query(concat!(
             "SELECT ",
             execution_columns!(),
-            " FROM executions x JOIN runs r ON r.id = x.run_id \
+            " FROM executions x CROSS JOIN runs r ON r.id = x.run_id \
              WHERE x.step = ? AND x.state IN ('COMPLETE', 'CACHED') AND r.pipeline = ? ORDER BY x.seq DESC LIMIT 1"
         ))
         .bind(step)

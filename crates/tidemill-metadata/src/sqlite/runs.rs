@@ -97,12 +97,19 @@ impl SqliteStore {
 
     pub(super) async fn fail_abandoned(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError> {
         // Looking first keeps the write lock out of the usual case, where there is nothing to do.
-        let filter = RunFilter { pipeline: Some(pipeline.to_owned()), state: Some(RunState::Running) };
-        let mut abandoned = self.list_runs(&filter, usize::MAX).await?;
+        let found = sqlx::query(concat!(
+            "SELECT ",
+            run_columns!(),
+            " FROM runs WHERE pipeline = ? AND state = 'RUNNING' ORDER BY seq"
+        ))
+        .bind(pipeline)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.failed(error))?;
+        let abandoned = found.iter().map(rows::run).collect::<Result<Vec<_>, _>>()?;
         if abandoned.is_empty() {
             return Ok(Vec::new());
         }
-        abandoned.reverse();
         let mut write = self.write().await?;
         for run in &abandoned {
             self.end_executions(&mut write.tx, &run.id, ExecutionState::Failed, &rules::abandoned(run.pid)).await?;

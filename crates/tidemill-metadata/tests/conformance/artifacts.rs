@@ -63,7 +63,7 @@ pub async fn artifacts_are_filtered_and_newest_first(store: &Store) {
     assert_eq!(all[2].producer.run_id, again.id, "the newest producer is told");
     assert_eq!((all[1].producer.step.as_str(), all[1].producer.key.as_str()), ("train", "model"));
     assert_eq!(ids(all), [calls.id.clone(), trees.id.clone(), data.id.clone()]);
-    assert_eq!(ids(list(None, None, None, 1).await), [calls.id.clone()]);
+    assert_eq!(ids(list(None, None, None, 1).await), vec![calls.id.clone()]);
     assert_eq!(ids(list(Some(ArtifactType::Examples), None, None, 10).await), [calls.id, data.id.clone()]);
     assert_eq!(ids(list(None, Some("taxi"), None, 10).await), [trees.id.clone(), data.id.clone()]);
     let in_run = list(None, None, Some(&taxi.id), 10).await;

@@ -1,5 +1,6 @@
 use tidemill_core::{ArtifactType, Verdict};
-use tidemill_metadata::{Artifact, ArtifactId, Direction, LineageDirection, LineageGraph, StoreError};
+use tidemill_metadata::Direction::{Input, Output};
+use tidemill_metadata::{Artifact, ArtifactId, LineageDirection, LineageGraph, StoreError};
 
 use crate::world::{Store, begin, digest, evaluate, examples, execution, model, step};
 
@@ -53,7 +54,6 @@ pub async fn lineage_goes_up_to_the_data(store: &Store) {
     assert_eq!(graph.artifacts[2], story.data);
     assert_eq!(steps(&graph), ["push", "train", "examples", "schema"]);
     let told: Vec<_> = graph.events.iter().map(|event| (event.direction, event.key.as_str())).collect();
-    use Direction::{Input, Output};
     assert_eq!(
         told,
         [

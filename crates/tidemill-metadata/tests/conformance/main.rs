@@ -13,8 +13,6 @@ mod world;
 macro_rules! store_conformance {
     ($name:ident, $open:expr) => {
         mod $name {
-            use super::*;
-
             store_conformance!(@cases $open;
                 runs: a_run_is_recorded_from_start_to_end, a_run_ends_once, runs_are_found_by_id_prefix_and_last,
                     runs_are_filtered_and_newest_first, what_dead_processes_left_is_marked,
