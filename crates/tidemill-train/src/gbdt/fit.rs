@@ -278,10 +278,10 @@ impl<'a> EvalScores<'a> {
 
 /// Adds `factor` times the tree's values to the scores of all rows.
 fn add_tree(tree: &GrownTree, data: &Binned, scores: &mut [f64], factor: f64) {
-    scores.par_chunks_mut(RUN_ROWS).enumerate().for_each(|(run, scores)| {
-        let first = run * RUN_ROWS;
-        tree.walk(data, first..first + scores.len(), |row, value| scores[row - first] += factor * value);
-    });
+    scores
+        .par_chunks_mut(RUN_ROWS)
+        .enumerate()
+        .for_each(|(run, scores)| tree.add_to(data, run * RUN_ROWS, scores, factor));
 }
 
 /// The metric of the mean loss.

@@ -54,7 +54,12 @@ pub(crate) struct Ground<'a> {
 
 impl Grower {
     /// Grows a tree on the rows of `self.partition`; values are multiplied by the learning rate.
-    pub(crate) fn grow(&mut self, ground: Ground<'_>, rows: usize, params: &GradientBoosting) -> (GrownTree, Vec<Leaf>) {
+    pub(crate) fn grow(
+        &mut self,
+        ground: Ground<'_>,
+        rows: usize,
+        params: &GradientBoosting,
+    ) -> (GrownTree, Vec<Leaf>) {
         let mut nodes = vec![GrownNode::Leaf { value: 0.0 }];
         let mut root =
             Leaf { from: 0, to: rows, value: 0.0, node: 0, depth: 0, sum: [0.0; 2], cells: None, plan: None };
@@ -198,12 +203,7 @@ fn may_split(leaf: &Leaf, params: &GradientBoosting) -> bool {
         && params.max_depth.is_none_or(|depth| leaf.depth < depth)
 }
 
-fn plan(
-    ground: Ground<'_>,
-    leaf: &Leaf,
-    counts: Option<&[u32]>,
-    params: &GradientBoosting,
-) -> Option<SplitPlan> {
+fn plan(ground: Ground<'_>, leaf: &Leaf, counts: Option<&[u32]>, params: &GradientBoosting) -> Option<SplitPlan> {
     if !may_split(leaf, params) {
         return None;
     }

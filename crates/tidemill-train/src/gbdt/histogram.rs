@@ -20,6 +20,9 @@ type Wide = [Cell; LANES * BINS];
 const RUN_ROWS: usize = 1 << 16;
 /// Runs at most, which bounds the memory of partial sums.
 const RUNS_MAX: usize = 32;
+/// Rows whose bins are fetched before any is added: the rows of a leaf are scattered over memory, and a loop that only
+/// loads keeps many cache misses in flight where one that also adds fills the processor's window with additions.
+const FETCH_ROWS: usize = 64;
 /// Row-group pairs below which threads are not worth waking.
 const PARALLEL_WORK: usize = 1 << 13;
 
@@ -159,8 +162,12 @@ fn add_all_lanes<const N: usize>(bins: &[[u8; LANES]], gradients: &[Gradient], w
 }
 
 fn add_some_lanes<const N: usize>(bins: &[[u8; LANES]], rows: &[u32], gradients: &[Gradient], wide: &mut Wide) {
-    for (row, gradient) in rows.iter().zip(gradients) {
-        if let Some(bins) = bins.get(*row as usize) {
+    let mut fetched = [[0; LANES]; FETCH_ROWS];
+    for (rows, gradients) in rows.chunks(FETCH_ROWS).zip(gradients.chunks(FETCH_ROWS)) {
+        for (to, row) in fetched.iter_mut().zip(rows) {
+            *to = bins.get(*row as usize).copied().unwrap_or_default();
+        }
+        for (bins, gradient) in fetched.iter().zip(gradients) {
             add_row::<N>(*bins, *gradient, wide);
         }
     }

@@ -88,9 +88,8 @@ impl GradientBoosting {
     /// Everything wrong with the values, each issue at the name of its parameter.
     pub fn check(&self) -> Vec<ParamIssue> {
         let positive = |name: &'static str, value: f64| (name, value > 0.0 && value.is_finite(), "above 0".to_owned());
-        let share = |name: &'static str, value: f64| {
-            (name, value > 0.0 && value <= 1.0, "above 0 and not above 1".to_owned())
-        };
+        let share =
+            |name: &'static str, value: f64| (name, value > 0.0 && value <= 1.0, "above 0 and not above 1".to_owned());
         let not_negative =
             |name: &'static str, value: f64| (name, value >= 0.0 && value.is_finite(), "0 or above".to_owned());
         let whole = |name: &'static str, value: Option<u32>, low: u32, high: u32| {

@@ -65,13 +65,7 @@ impl Partition {
     }
 }
 
-fn part<const N: usize>(
-    rows: &[u32],
-    bins: &[[u8; N]],
-    lane: usize,
-    left: &[bool; 256],
-    scratch: &mut [u32],
-) -> usize {
+fn part<const N: usize>(rows: &[u32], bins: &[[u8; N]], lane: usize, left: &[bool; 256], scratch: &mut [u32]) -> usize {
     let (mut front, mut back) = (0, scratch.len());
     for row in rows {
         let bin = bins.get(*row as usize).and_then(|bins| bins.get(lane)).copied().unwrap_or(0);

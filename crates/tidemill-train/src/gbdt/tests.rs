@@ -325,16 +325,10 @@ fn the_same_bytes_at_any_number_of_threads() {
 #[test]
 fn the_seed_decides_what_is_sampled() {
     let data = mixed(3000, 8);
-    let params = GradientBoosting {
-        rounds: 10,
-        bagging_fraction: 0.5,
-        feature_fraction: 0.5,
-        ..GradientBoosting::default()
-    };
+    let params =
+        GradientBoosting { rounds: 10, bagging_fraction: 0.5, feature_fraction: 0.5, ..GradientBoosting::default() };
     let (train, _) = data.binned(255);
-    let run = |seed| {
-        fit::<ModelError>(&params, &LogLoss, &train, None, seed, |_| Ok(())).unwrap().ensemble.encode()
-    };
+    let run = |seed| fit::<ModelError>(&params, &LogLoss, &train, None, seed, |_| Ok(())).unwrap().ensemble.encode();
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
 }
@@ -353,9 +347,8 @@ fn weights_count_rows() {
 
 #[test]
 fn features_that_never_vary_give_the_mean() {
-    let data = Data::new(&[NUMBER, CATEGORIES], vec![vec![1.0; 40], vec![f64::NAN; 40]], {
-        (0..40).map(f64::from).collect()
-    });
+    let data =
+        Data::new(&[NUMBER, CATEGORIES], vec![vec![1.0; 40], vec![f64::NAN; 40]], (0..40).map(f64::from).collect());
     let fitted = data.fit(&SquaredError, &GradientBoosting::default());
     assert_eq!(fitted.rounds, 1);
     assert!((predict(&fitted, &[&[5.0, 5.0]])[0] - 19.5).abs() < 1e-12);

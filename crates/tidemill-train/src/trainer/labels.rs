@@ -5,6 +5,9 @@ use tidemill_model::{BoundLabel, ModelError, Task};
 
 use super::error::TrainError;
 
+/// Derivatives are kept in 32 bits, whose largest number is about 3.4e38.
+const LABEL_MAX: f64 = 1e30;
+
 /// The labels of one split.
 #[derive(Debug)]
 pub(super) struct Labels {
@@ -59,7 +62,9 @@ impl Labels {
     pub(super) fn check_task(&self, task: Task) -> Result<(), TrainError> {
         match task {
             Task::Binary => self.require(is_binary, "a binary label must be 0 or 1"),
-            Task::Regression => Ok(()),
+            Task::Regression => {
+                self.require(|value| value.abs() <= LABEL_MAX, "a regression label must lie within ±1e30")
+            }
         }
     }
 

@@ -59,10 +59,8 @@ impl Component for Trainer {
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
         let params = TrainerParams::parse(context.params).map_err(|issues| refuse(&issues))?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(context.threads.max(1))
-            .build()
-            .map_err(TrainError::Threads)?;
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build().map_err(TrainError::Threads)?;
         pool.install(|| train(context, &params))
     }
 }

@@ -112,7 +112,8 @@ mod tests {
         assert_eq!(found[0], (place("rounds"), "`rounds` must be 1 or above".to_owned()));
         assert_eq!(found[1], (place("learning_rate"), "`learning_rate` must be above 0".to_owned()));
 
-        let found = issues(&json!({ "learner": { "gradient_boosting": {} }, "splits": { "eval": "train" }, "name": " " }));
+        let found =
+            issues(&json!({ "learner": { "gradient_boosting": {} }, "splits": { "eval": "train" }, "name": " " }));
         assert_eq!([&found[0].0, &found[1].0], ["splits.eval", "name"]);
 
         let misspelt = json!({ "learner": { "gradient_boosting": { "learning_rat": 0.1 } } });

@@ -1,0 +1,285 @@
+//! The `Trainer` step, from a CSV file to a model package.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+use tidemill_core::{
+    ArtifactType, CancelFlag, Code, Component, ComponentError, DataType, Digest, InputArtifact, NoProgress, Outcome,
+    Progress, Properties, RunInfo, StepContext, TensorSpec,
+};
+use tidemill_data::{ExampleGen, Examples};
+use tidemill_model::{Feature, Keys, LabelSpec, Model, Node, Task, TransformGraph};
+use tidemill_train::Trainer;
+
+/// A project folder with trips, their examples and a transform graph.
+struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    fn new(csv: &str, label: &str) -> Self {
+        let project = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::write(project.path("trips.csv"), csv).unwrap();
+        for name in ["examples", "transform"] {
+            std::fs::create_dir(project.path(name)).unwrap();
+        }
+        let params = json!({ "source": { "csv": "trips.csv" }, "splits": { "train": 2, "eval": 1 } });
+        let step = Step { key: "examples", params, threads: 1, progress: &NoProgress, cancel: CancelFlag::default() };
+        project.run(&ExampleGen, &[], &project.path("examples"), &step).unwrap();
+        graph(label).save(project.path("transform/transform.json")).unwrap();
+        project
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Trains into the folder `out`.
+    fn train(&self, out: &str, step: &Step<'_>) -> Result<Outcome, ComponentError> {
+        let inputs = [("examples", ArtifactType::Examples), ("transform", ArtifactType::TransformGraph)];
+        std::fs::create_dir(self.path(out)).unwrap();
+        self.run(&Trainer, &inputs, &self.path(out), step)
+    }
+
+    fn run(
+        &self,
+        component: &dyn Component,
+        inputs: &[(&str, ArtifactType)],
+        output: &Path,
+        step: &Step<'_>,
+    ) -> Result<Outcome, ComponentError> {
+        assert_eq!(component.check(&step.params), []);
+        let input = |(key, artifact_type): &(&str, ArtifactType)| {
+            let (artifact_type, digest, path) = (*artifact_type, digest(), self.path(key));
+            ((*key).to_owned(), InputArtifact { artifact_type, digest, path, properties: Properties::new() })
+        };
+        let run = RunInfo { pipeline: "taxi-tips".into(), run_id: "a-run-id".into(), step: "train".into() };
+        component.run(&StepContext {
+            params: &step.params,
+            project_dir: self.folder.path(),
+            inputs: &inputs.iter().map(input).collect(),
+            outputs: &BTreeMap::from([(step.key.to_owned(), output.to_owned())]),
+            progress: step.progress,
+            cancel: &step.cancel,
+            threads: step.threads,
+            run: &run,
+        })
+    }
+
+    fn files(&self, out: &str) -> BTreeMap<String, Vec<u8>> {
+        let entries = std::fs::read_dir(self.path(out)).unwrap().map(Result::unwrap);
+        entries.map(|e| (e.file_name().into_string().unwrap(), std::fs::read(e.path()).unwrap())).collect()
+    }
+}
+
+struct Step<'a> {
+    key: &'static str,
+    params: Value,
+    threads: usize,
+    progress: &'a dyn Progress,
+    cancel: CancelFlag,
+}
+
+fn step(params: Value) -> Step<'static> {
+    Step { key: "model", params, threads: 2, progress: &NoProgress, cancel: CancelFlag::default() }
+}
+
+fn boosting(params: &Value) -> Value {
+    json!({ "learner": { "gradient_boosting": params } })
+}
+
+fn digest() -> Digest {
+    Digest::from_bytes(&[7; 32])
+}
+
+fn graph(label: &str) -> TransformGraph {
+    let input = |name: &str, datatype, optional| TensorSpec { name: name.to_owned(), datatype, optional };
+    let feature = |name: &str, nodes: Vec<Node>| Feature { name: name.to_owned(), column: name.to_owned(), nodes };
+    let companies = Keys::Strings(["blue", "red", "green"].map(str::to_owned).to_vec());
+    TransformGraph::new(
+        vec![
+            input("miles", DataType::Fp64, true),
+            input("payment", DataType::Bytes, false),
+            input("year", DataType::Int64, false),
+        ],
+        Some(LabelSpec { name: "big_tip".to_owned(), expression: label.to_owned() }),
+        vec![
+            feature("miles", vec![Node::ZScore { mean: 5.0, std_dev: 3.0 }]),
+            feature("payment", vec![Node::Vocabulary { values: companies, oov_buckets: 1 }]),
+            feature("year", vec![]),
+        ],
+    )
+    .unwrap()
+}
+
+/// Tips are large where the ride is long or paid with green; a fifth of the miles is missing.
+fn trips(rows: u32, tip: impl Fn(u32, f64) -> String) -> String {
+    let mut csv = "id,miles,payment,year,fare,tips\n".to_owned();
+    for row in 0..rows {
+        let hash = row.wrapping_mul(2_654_435_761);
+        let miles = f64::from(hash >> 20) / 400.0;
+        let payment = ["blue", "red", "green", "black"][(hash >> 8) as usize % 4];
+        let shown = if row % 5 == 0 { String::new() } else { format!("{miles:.2}") };
+        let _ = writeln!(csv, "{row},{shown},{payment},2016,10.5,{}", tip(hash, miles));
+    }
+    csv
+}
+
+fn good_trips() -> String {
+    trips(3000, |hash, miles| {
+        let green = (hash >> 8) % 4 == 2;
+        let surprise = hash % 29 == 0;
+        if (miles > 5.0 || green) != surprise { "3.5" } else { "0.5" }.to_owned()
+    })
+}
+
+const LABEL: &str = "tips > fare * 0.2";
+
+#[test]
+fn a_package_is_written_that_loads_and_predicts() {
+    let project = Project::new(&good_trips(), LABEL);
+    let params = json!({
+        "learner": { "gradient_boosting": { "rounds": 200, "early_stopping": 10 } },
+        "owner": "the pricing team",
+    });
+    let outcome = project.train("model", &step(params)).unwrap();
+
+    let model = Model::load(project.path("model")).unwrap();
+    let manifest = model.manifest();
+    assert_eq!((manifest.name.as_str(), manifest.task), ("taxi-tips", Task::Binary));
+    assert_eq!(model.replay_sample().unwrap().rows, 32);
+    let training = &manifest.training;
+    let auc = training["metrics"]["eval"]["auc"].as_f64().unwrap();
+    assert!(auc > 0.9, "{auc}");
+    assert_eq!(training["rows"]["train"].as_u64().unwrap() + training["rows"]["eval"].as_u64().unwrap(), 3000);
+    let important: Vec<&str> =
+        training["importance"].as_array().unwrap().iter().map(|one| one["feature"].as_str().unwrap()).collect();
+    assert_eq!(important.len(), 2, "{important:?}");
+    assert_eq!(manifest.learner.params["gradient_boosting"]["leaves"], 31);
+
+    let properties = &outcome.properties["model"];
+    assert_eq!(properties["eval_auc"], training["metrics"]["eval"]["auc"]);
+    assert_eq!(properties["best_iteration"], training["best_round"]);
+    let trees = properties["trees"].as_u64().unwrap();
+    assert!(outcome.headline.starts_with(&format!("{trees} trees, eval log-loss 0.")), "{}", outcome.headline);
+    assert!(outcome.headline.contains(&format!("best round {trees} of {}", trees + 10)), "{}", outcome.headline);
+    assert_eq!(outcome.warnings, ["features that never vary and are not used: `year`"]);
+    assert_eq!(outcome.tables[0].rows.len(), 2);
+
+    let card = String::from_utf8(project.files("model")["CARD.md"].clone()).unwrap();
+    assert!(card.contains("owner: the pricing team") && card.contains("## Importance\n"), "{card}");
+
+    // The package's predictions are those that training judged: same AUC from its own files.
+    let examples = Examples::open(&project.path("examples")).unwrap();
+    let (mut right, mut rows) = (0, 0);
+    for batch in examples.batches("eval", None).unwrap() {
+        let batch = batch.unwrap();
+        let labels = model.graph().bind_label(&batch.schema()).unwrap().values(&batch).unwrap();
+        for (predicted, label) in model.predict_values(&batch).unwrap().iter().zip(labels) {
+            right += u32::from((*predicted > 0.5) == (label == 1.0));
+            rows += 1;
+        }
+    }
+    assert!(f64::from(right) / f64::from(rows) > 0.9);
+}
+
+#[test]
+fn the_same_training_gives_the_same_bytes_at_any_number_of_threads() {
+    let project = Project::new(&good_trips(), LABEL);
+    let params = boosting(&json!({ "rounds": 15, "bagging_fraction": 0.7 }));
+    project.train("one", &Step { threads: 1, ..step(params.clone()) }).unwrap();
+    project.train("four", &Step { threads: 4, ..step(params.clone()) }).unwrap();
+    assert_eq!(project.files("one"), project.files("four"));
+    let seed = json!({ "learner": params["learner"], "seed": 7 });
+    project.train("seed", &step(seed)).unwrap();
+    assert_ne!(project.files("one")["learner.bin"], project.files("seed")["learner.bin"]);
+    let written = project.files("one").into_values().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(written.into_iter().all(|text| !text.contains("a-run-id")));
+}
+
+#[test]
+fn a_number_is_a_regression() {
+    let csv = trips(2000, |_, miles| format!("{:.2}", miles * 2.0));
+    let project = Project::new(&csv, "tips");
+    let outcome = project.train("model", &step(boosting(&json!({ "rounds": 60 })))).unwrap();
+    assert!(outcome.headline.contains("60 trees, eval RMSE "), "{}", outcome.headline);
+    let model = Model::load(project.path("model")).unwrap();
+    assert_eq!(model.manifest().task, Task::Regression);
+    let rows = [json!({ "miles": 8.0, "payment": "red", "year": 2016 })];
+    let predicted = model.predict_values(&model.batch_from_rows(&rows).unwrap()).unwrap();
+    assert!((predicted[0] - 16.0).abs() < 1.0, "{predicted:?}");
+}
+
+#[test]
+fn labels_that_cannot_be_learned_are_refused_with_the_split() {
+    let refused = |csv: String, label: &str, task: Option<&str>| {
+        let project = Project::new(&csv, label);
+        let error = project.train("model", &step(json!({ "learner": { "gradient_boosting": {} }, "task": task })));
+        let error = error.unwrap_err();
+        assert_eq!(project.files("model"), BTreeMap::new());
+        (error.code, error.message)
+    };
+    let (code, message) = refused(trips(300, |_, _| "0.0".to_owned()), LABEL, None);
+    assert_eq!(code, Code::LabelConstant);
+    assert_eq!(message, "label `big_tip` is 0 in every row of split `train`");
+
+    let one_missing = |hash: u32, _: f64| if hash % 50 == 0 { String::new() } else { (hash % 5).to_string() };
+    let (code, message) = refused(trips(300, one_missing), LABEL, None);
+    assert_eq!(code, Code::LabelMissing);
+    assert!(message.contains("rows of split `train`, first in row "), "{message}");
+
+    let (code, message) = refused(trips(300, |hash, _| (hash % 3).to_string()), "tips", Some("binary"));
+    assert_eq!(code, Code::LabelValues);
+    assert!(message.starts_with("label `big_tip` is 2 in row ") && message.contains("`train`"), "{message}");
+}
+
+#[test]
+fn an_unknown_split_is_refused_with_those_there_are() {
+    let project = Project::new(&good_trips(), LABEL);
+    let params = json!({ "learner": { "gradient_boosting": {} }, "splits": { "eval": "test" } });
+    let error = project.train("model", &step(params)).unwrap_err();
+    let text = format!("{} {:?}", error.message, error.hint);
+    assert!(text.contains("`test`") && text.contains("eval"), "{text}");
+}
+
+#[test]
+fn bad_parameters_are_refused_without_data() {
+    let issues = Trainer.check(&boosting(&json!({ "learning_rate": -0.1 })));
+    assert_eq!(issues[0].path, ["learner", "gradient_boosting", "learning_rate"]);
+    let schema = serde_json::to_string(&Trainer.params_schema()).unwrap();
+    assert!(schema.contains("gradient_boosting") && schema.contains("early_stopping"));
+}
+
+/// Remembers phases, and cancels at the third round.
+struct Watch {
+    phases: Mutex<Vec<String>>,
+    cancel: CancelFlag,
+}
+
+impl Progress for Watch {
+    fn total_rows(&self, _rows: u64) {}
+    fn advance(&self, _rows: u64) {}
+    fn phase(&self, text: &str) {
+        self.phases.lock().unwrap().push(text.to_owned());
+        if text.starts_with("round 3 of") {
+            self.cancel.cancel();
+        }
+    }
+}
+
+#[test]
+fn rounds_are_told_and_a_cancelled_training_writes_nothing() {
+    let project = Project::new(&good_trips(), LABEL);
+    let watch = Watch { phases: Mutex::new(Vec::new()), cancel: CancelFlag::default() };
+    let params = boosting(&json!({ "rounds": 300 }));
+    let cancelled = project.train("model", &Step { progress: &watch, cancel: watch.cancel.clone(), ..step(params) });
+    assert_eq!(cancelled.unwrap_err().code, Code::Canceled);
+    assert_eq!(project.files("model"), BTreeMap::new());
+    let phases = watch.phases.into_inner().unwrap();
+    assert_eq!(phases.len(), 5);
+    assert!(phases[4].starts_with("round 3 of 300 · eval log-loss 0."), "{phases:?}");
+}
