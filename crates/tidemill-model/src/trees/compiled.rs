@@ -5,10 +5,13 @@
 //! threshold, so a finished walk stays where it is and eight walks run in lockstep: the processor overlaps their
 //! memory accesses. A single row walks eight trees at once; a batch walks eight rows at once through a tree, with the
 //! rows in tiles (one cache line a feature) and the trees in blocks that stay in the first-level cache.
+//!
+//! A feature that is asked for categories has a second slot in a row, behind all features, with its category code as
+//! the bits of the number: a row is decoded once, not at every node.
 
 use std::collections::VecDeque;
 
-use super::tree::{Node, Rule, Tree, code_of, contains, invalid};
+use super::tree::{Node, Rule, Tree, code_of, invalid};
 use crate::{FeatureBlock, ModelError};
 
 /// Walks in lockstep.
@@ -17,20 +20,25 @@ const LANES: usize = 8;
 const ROWS_AT_ONCE: usize = 1024;
 /// Nodes of a block of trees: 16 bytes each plus the leaf values fill half of a 48 KiB first-level cache.
 const NODES_AT_ONCE: usize = 1024;
-/// A row of so many features is copied onto the stack.
-const STACK_FEATURES: usize = 64;
+/// A row of so many slots lies on the stack.
+const STACK_SLOTS: usize = 64;
 
 const MISSING_RIGHT: u32 = 1 << 31;
 const CATEGORICAL: u32 = 1 << 30;
-const FEATURE: u32 = CATEGORICAL - 1;
+const SLOT: u32 = CATEGORICAL - 1;
+
+/// In place of the code of a missing value. Lies beyond every set.
+const MISSING_CODE: u64 = 1 << 32;
+/// In place of the code of a number that is none. Lies beyond every set.
+const NO_CODE: u64 = 2 << 32;
 
 /// One compiled node.
 #[derive(Debug, Clone, Copy)]
 struct Packed {
     /// The numeric threshold; for a categorical split, the bits of (first word, number of words) of its set.
     threshold: f64,
-    /// The feature, with flags in the two top bits.
-    feature: u32,
+    /// The slot of a row, with flags in the two top bits.
+    slot: u32,
     /// Index of the left child; the right one follows. A leaf points at itself.
     left: u32,
 }
@@ -47,6 +55,9 @@ struct Root {
 /// An ensemble's trees, ready to run.
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
+    features: usize,
+    /// The features asked for categories, ascending; their codes lie behind the features of a row, in this order.
+    coded: Vec<u32>,
     nodes: Vec<Packed>,
     /// The value of each leaf, by node; zero for splits.
     values: Vec<f64>,
@@ -55,12 +66,22 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    pub(super) fn new(trees: &[Tree]) -> Result<Self, ModelError> {
+    /// Trees over rows of `features` features.
+    pub(super) fn new(trees: &[Tree], features: usize) -> Result<Self, ModelError> {
         let total: usize = trees.iter().map(|tree| tree.nodes().len()).sum();
         if u32::try_from(total).is_err() {
             return Err(invalid(format!("{total} nodes are too many")));
         }
+        let categorical = |node: &Node| match node {
+            Node::Split(split) if matches!(split.rule, Rule::OneOf(_)) => Some(split.feature),
+            _ => None,
+        };
+        let mut coded: Vec<u32> = trees.iter().flat_map(Tree::nodes).filter_map(categorical).collect();
+        coded.sort_unstable();
+        coded.dedup();
         let mut compiled = Self {
+            features,
+            coded,
             nodes: Vec::with_capacity(total),
             values: Vec::with_capacity(total),
             words: Vec::new(),
@@ -82,25 +103,26 @@ impl Compiled {
             match &tree.nodes()[at as usize] {
                 Node::Leaf { value } => {
                     let itself = self.nodes.len() as u32;
-                    self.nodes.push(Packed { threshold: f64::INFINITY, feature: 0, left: itself });
+                    self.nodes.push(Packed { threshold: f64::INFINITY, slot: 0, left: itself });
                     self.values.push(*value);
                 }
                 Node::Split(split) => {
-                    let mut feature = split.feature;
-                    if !split.missing_left {
-                        feature |= MISSING_RIGHT;
-                    }
+                    let mut slot = split.feature;
                     let threshold = match &split.rule {
                         Rule::AtMost(threshold) => *threshold,
                         Rule::OneOf(codes) => {
-                            feature |= CATEGORICAL;
+                            let place = self.coded.binary_search(&split.feature).unwrap_or_default();
+                            slot = (self.features + place) as u32 | CATEGORICAL;
                             root.categorical = true;
                             let first = u32::try_from(self.words.len()).map_err(|_| invalid("too many categories"))?;
                             self.words.extend_from_slice(codes.words());
                             f64::from_bits(u64::from(first) << 32 | codes.words().len() as u64)
                         }
                     };
-                    self.nodes.push(Packed { threshold, feature, left: next_free });
+                    if !split.missing_left {
+                        slot |= MISSING_RIGHT;
+                    }
+                    self.nodes.push(Packed { threshold, slot, left: next_free });
                     self.values.push(0.0);
                     next_free += 2;
                     queue.push_back((split.left, depth + 1));
@@ -113,30 +135,39 @@ impl Compiled {
     }
 
     /// Adds the trees' values to the scores of the rows of `block`, in the order of the trees.
-    pub(super) fn add_to(&self, block: &FeatureBlock, features: usize, scores: &mut [f64]) {
+    pub(super) fn add_to(&self, block: &FeatureBlock, scores: &mut [f64]) {
         if scores.len() < LANES {
-            self.add_rows(block, features, scores);
+            self.add_rows(block, scores);
             return;
         }
-        let mut tiles = vec![[f64::NAN; LANES]; features.max(1) * (ROWS_AT_ONCE / LANES)];
+        let tiles = scores.len().min(ROWS_AT_ONCE).div_ceil(LANES);
+        let mut tiles = vec![[f64::NAN; LANES]; self.slots() * tiles];
         for (at, scores) in scores.chunks_mut(ROWS_AT_ONCE).enumerate() {
-            self.add_tiles(block, features.max(1), at * ROWS_AT_ONCE, &mut tiles, scores);
+            self.add_tiles(block, at * ROWS_AT_ONCE, &mut tiles, scores);
         }
     }
 
+    /// Slots of a row; a leaf reads the first one.
+    fn slots(&self) -> usize {
+        (self.features + self.coded.len()).max(1)
+    }
+
     /// A few rows, one after the other, eight trees at a time.
-    fn add_rows(&self, block: &FeatureBlock, features: usize, scores: &mut [f64]) {
-        let mut stack = [f64::NAN; STACK_FEATURES];
+    fn add_rows(&self, block: &FeatureBlock, scores: &mut [f64]) {
+        let mut stack = [f64::NAN; STACK_SLOTS];
         let mut heap = Vec::new();
-        let row = if features <= STACK_FEATURES {
-            &mut stack[..]
+        let row = if self.slots() <= STACK_SLOTS {
+            &mut stack[..self.slots()]
         } else {
-            heap.resize(features, f64::NAN);
+            heap.resize(self.slots(), f64::NAN);
             &mut heap[..]
         };
         for (at, score) in scores.iter_mut().enumerate() {
-            for (slot, column) in row.iter_mut().zip(&block.columns).take(features) {
+            for (slot, column) in row.iter_mut().zip(&block.columns).take(self.features) {
                 *slot = column.get(at).copied().unwrap_or(f64::NAN);
+            }
+            for (place, feature) in self.coded.iter().enumerate() {
+                row[self.features + place] = coded(row[*feature as usize]);
             }
             *score = self.add_row(row, *score);
         }
@@ -148,9 +179,9 @@ impl Compiled {
             let mut at = group.map(|root| root.node);
             let depth = group.iter().map(|root| root.depth).max().unwrap_or(0);
             if group.iter().any(|root| root.categorical) {
-                self.walk::<true>(&mut at, depth, |feature, _| row.get(feature).copied());
+                self.walk::<true>(&mut at, depth, |slot, _| row.get(slot).copied());
             } else {
-                self.walk::<false>(&mut at, depth, |feature, _| row.get(feature).copied());
+                self.walk::<false>(&mut at, depth, |slot, _| row.get(slot).copied());
             }
             for node in at {
                 score += self.values[node as usize];
@@ -158,40 +189,36 @@ impl Compiled {
         }
         for root in rest {
             let mut at = [root.node];
-            self.walk::<true>(&mut at, root.depth, |feature, _| row.get(feature).copied());
+            self.walk::<true>(&mut at, root.depth, |slot, _| row.get(slot).copied());
             score += self.values[at[0] as usize];
         }
         score
     }
 
     /// Many rows, eight at a time through each tree.
-    fn add_tiles(
-        &self,
-        block: &FeatureBlock,
-        features: usize,
-        first: usize,
-        tiles: &mut [[f64; LANES]],
-        scores: &mut [f64],
-    ) {
-        for (tile, at) in tiles.chunks_exact_mut(features).zip((0..scores.len()).step_by(LANES)) {
-            for (slot, column) in tile.iter_mut().zip(&block.columns) {
+    fn add_tiles(&self, block: &FeatureBlock, first: usize, tiles: &mut [[f64; LANES]], scores: &mut [f64]) {
+        for (tile, at) in tiles.chunks_exact_mut(self.slots()).zip((0..scores.len()).step_by(LANES)) {
+            for (slot, column) in tile.iter_mut().zip(&block.columns).take(self.features) {
                 let values = column.get(first + at..).unwrap_or_default();
                 match values.first_chunk() {
                     Some(values) => *slot = *values,
                     None => *slot = std::array::from_fn(|lane| values.get(lane).copied().unwrap_or(f64::NAN)),
                 }
             }
+            for (place, feature) in self.coded.iter().enumerate() {
+                tile[self.features + place] = tile[*feature as usize].map(coded);
+            }
         }
         for roots in TreeBlocks(&self.roots) {
-            for (tile, scores) in tiles.chunks_exact(features).zip(scores.chunks_mut(LANES)) {
+            for (tile, scores) in tiles.chunks_exact(self.slots()).zip(scores.chunks_mut(LANES)) {
                 let mut sums = [0.0; LANES];
                 sums[..scores.len()].copy_from_slice(scores);
                 for root in roots {
                     let mut at = [root.node; LANES];
                     if root.categorical {
-                        self.walk::<true>(&mut at, root.depth, |feature, lane| tile.get(feature).map(|x| x[lane]));
+                        self.walk::<true>(&mut at, root.depth, |slot, lane| tile.get(slot).map(|x| x[lane]));
                     } else {
-                        self.walk::<false>(&mut at, root.depth, |feature, lane| tile.get(feature).map(|x| x[lane]));
+                        self.walk::<false>(&mut at, root.depth, |slot, lane| tile.get(slot).map(|x| x[lane]));
                     }
                     for (sum, node) in sums.iter_mut().zip(at) {
                         *sum += self.values[node as usize];
@@ -202,7 +229,7 @@ impl Compiled {
         }
     }
 
-    /// Takes `depth` steps with every walk of `at`; `value` gives a feature of a lane's row.
+    /// Takes `depth` steps with every walk of `at`; `value` gives a slot of a lane's row.
     #[inline(always)]
     fn walk<const CATEGORIES: bool>(&self, at: &mut [u32], depth: u32, value: impl Fn(usize, usize) -> Option<f64>) {
         let nodes = &self.nodes[..];
@@ -210,13 +237,13 @@ impl Compiled {
             let mut moved = 0;
             for (lane, at) in at.iter_mut().enumerate() {
                 let node = nodes[*at as usize];
-                let x = value((node.feature & FEATURE) as usize, lane).unwrap_or(f64::NAN);
-                let right = if CATEGORIES && node.feature & CATEGORICAL != 0 {
+                let x = value((node.slot & SLOT) as usize, lane).unwrap_or(f64::NAN);
+                let right = if CATEGORIES && node.slot & CATEGORICAL != 0 {
                     self.goes_right(node, x)
                 } else {
                     // No branches: which way a row goes is as good as random.
                     #[expect(clippy::needless_bitwise_bool, reason = "a short circuit is a branch")]
-                    let right = (x > node.threshold) | (x.is_nan() & (node.feature & MISSING_RIGHT != 0));
+                    let right = (x > node.threshold) | (x.is_nan() & (node.slot & MISSING_RIGHT != 0));
                     right
                 };
                 let next = node.left + u32::from(right);
@@ -230,16 +257,24 @@ impl Compiled {
         }
     }
 
-    /// The categorical rule.
+    /// The categorical rule, for the code in `x`.
+    #[inline(always)]
     fn goes_right(&self, node: Packed, x: f64) -> bool {
-        if x.is_nan() {
-            return node.feature & MISSING_RIGHT != 0;
-        }
-        let bits = node.threshold.to_bits();
-        let first = (bits >> 32) as usize;
-        let words = self.words.get(first..first + bits as u32 as usize).unwrap_or_default();
-        !code_of(x).is_some_and(|code| contains(words, code))
+        let (set, code) = (node.threshold.to_bits(), x.to_bits());
+        let word = if code >> 6 < u64::from(set as u32) {
+            self.words.get(((set >> 32) + (code >> 6)) as usize).copied().unwrap_or(0)
+        } else {
+            0
+        };
+        let outside = word >> (code & 63) & 1 == 0;
+        outside & ((code != MISSING_CODE) | (node.slot & MISSING_RIGHT != 0))
     }
+}
+
+/// The category code of a value, as the bits of a number.
+fn coded(value: f64) -> f64 {
+    let missing = if value.is_nan() { MISSING_CODE } else { NO_CODE };
+    f64::from_bits(code_of(value).map_or(missing, u64::from))
 }
 
 /// Runs of trees of about [`NODES_AT_ONCE`] nodes, at least one tree each.

@@ -41,7 +41,7 @@ impl TreeEnsemble {
         if let Some(at) = trees.iter().position(|tree| tree.features_needed() > features) {
             return Err(invalid(format!("tree {at} asks a feature beyond the {features} there are")));
         }
-        let compiled = Compiled::new(&trees)?;
+        let compiled = Compiled::new(&trees, features)?;
         Ok(Self { task, features, base_score, trees, compiled })
     }
 
@@ -81,7 +81,7 @@ impl TreeEnsemble {
     pub fn scores(&self, block: &FeatureBlock, out: &mut Vec<f64>) {
         out.clear();
         out.resize(block.rows, self.base_score);
-        self.compiled.add_to(block, self.features, out);
+        self.compiled.add_to(block, out);
     }
 }
 

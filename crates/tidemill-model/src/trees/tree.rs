@@ -2,8 +2,8 @@
 
 use crate::ModelError;
 
-/// Features are addressed with 30 bits: two bits of a compiled node hold flags.
-pub(super) const FEATURES_MAX: usize = 1 << 30;
+/// A compiled node addresses 2^30 slots, and a feature may take two.
+pub(super) const FEATURES_MAX: usize = 1 << 29;
 
 /// A decision tree: nodes in an order where children come after their parent. The first node is the root.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +65,7 @@ impl CategorySet {
 
     /// Whether `code` is in the set.
     pub fn contains(&self, code: u32) -> bool {
-        contains(&self.words, code)
+        self.words.get((code / 64) as usize).is_some_and(|word| word >> (code % 64) & 1 == 1)
     }
 
     /// The codes of the set, ascending.
@@ -94,11 +94,6 @@ impl FromIterator<u32> for CategorySet {
         }
         Self { words }
     }
-}
-
-/// Whether the bit of `code` is set in `words`.
-pub(super) fn contains(words: &[u64], code: u32) -> bool {
-    words.get((code / 64) as usize).is_some_and(|word| word >> (code % 64) & 1 == 1)
 }
 
 /// The category code that `value` stands for, if it is a whole number that fits 32 bits.
