@@ -157,7 +157,7 @@ catalogue! {
     LabelMissing = "TM4002", Usage, "the label is missing",
         "Some rows have no label. Drop them before ingestion, or make the label expression total.";
     LabelLeak = "TM4003", Usage, "a feature would leak the label",
-        "A feature uses a column that the label is computed from. The model would look perfect and fail in production. Remove the feature.";
+        "A feature uses the label, or the column the label is about: the first one of its expression (`tips` in `tips > fare * 0.2`). The model would look perfect and fail in production, where that column is not known yet. Remove the feature; if the column is known when serving, write the expression so that the column it is about comes first.";
     TransformGraph = "TM4004", Usage, "the transform cannot be fitted",
         "A feature's transformation does not apply to its column. The message names both.";
     PackageInvalid = "TM4005", Usage, "the model package is not valid",

@@ -44,8 +44,8 @@ pub enum ModelError {
         /// In which row, from 0.
         row: u64,
     },
-    /// A feature uses what the label is computed from.
-    #[error("feature `{feature}` uses column `{column}`, from which the label `{label}` is computed")]
+    /// A feature uses what the label is about.
+    #[error("feature `{feature}` uses column `{column}`, which the label `{label}` is about")]
     LabelLeak {
         /// The feature.
         feature: String,

@@ -24,6 +24,13 @@ impl LabelSpec {
             .map_err(|source| ModelError::LabelExpression { label: self.name.clone(), source })
     }
 
+    /// The column that is being predicted and so is unknown when serving: the first one in the expression.
+    ///
+    /// `tips > fare * 0.2` is about `tips`; `fare` is known before the ride ends and may well be a feature.
+    pub fn target(&self) -> Result<Option<String>, ModelError> {
+        Ok(self.parse()?.columns().into_iter().next())
+    }
+
     /// The label over the columns of `schema`: names resolved, types checked.
     pub fn bind(&self, schema: &Schema) -> Result<BoundLabel, ModelError> {
         let wrap = |source| ModelError::LabelExpression { label: self.name.clone(), source };

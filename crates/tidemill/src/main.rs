@@ -1,2 +1,56 @@
-//! Production machine learning in one binary
-fn main() {}
+//! Production machine learning in one binary.
+//!
+//! This crate is the composition: the command line, the settings, and the wiring of components to the pipeline
+//! and of the registry to the model server. What things do lives in the crates below.
+
+mod cli;
+mod commands;
+mod components;
+mod error;
+mod project;
+mod settings;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidemill_core::Code;
+
+use crate::cli::{Cli, OutputFormat};
+use crate::error::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(cli.global.verbose);
+    let output = cli.global.output;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Failure::new(Code::Io, format!("cannot start threads: {error}")), output),
+    };
+    let result = runtime.block_on(commands::dispatch(cli));
+    // Blocking work that nobody waits for any more must not hold up the exit.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => fail(&failure, output),
+    }
+}
+
+fn fail(failure: &Failure, output: OutputFormat) -> ExitCode {
+    if output == OutputFormat::Json {
+        println!("{:#}", failure.to_json());
+    }
+    eprintln!("{}", failure.to_text());
+    ExitCode::from(failure.exit_code())
+}
+
+fn start_logging(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info,sqlx=warn",
+        _ => "debug,sqlx=info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TIDEMILL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

@@ -198,12 +198,11 @@ impl From<TransformGraph> for Stored {
     }
 }
 
-/// Refuses a feature made of a column that the label is computed from, or of the label itself.
+/// Refuses a feature made of the column that the label is about, or of the label itself.
 fn check_leak(label: &LabelSpec, features: &[Feature]) -> Result<(), ModelError> {
-    let expression = label.parse()?;
-    let columns = expression.columns();
+    let target = label.target()?;
     for feature in features {
-        if feature.column == label.name || columns.contains(&feature.column) {
+        if feature.column == label.name || target.as_ref() == Some(&feature.column) {
             return Err(ModelError::LabelLeak {
                 feature: feature.name.clone(),
                 column: feature.column.clone(),

@@ -19,7 +19,7 @@ pub(super) fn config(params: &Value) -> Result<TransformConfig, Vec<ParamIssue>>
     for (name, value) in &features {
         let feature = feature(name, value).and_then(|feature| {
             fits_some_type(&feature)?;
-            label.as_ref().map_or(Ok(()), |(label, columns)| leaks(&feature, label, columns))?;
+            label.as_ref().map_or(Ok(()), |(label, target)| leaks(&feature, label, target.as_ref()))?;
             Ok(feature)
         });
         let placed = feature.map_err(|issues| below(&["features", name.as_str()], issues));
@@ -42,8 +42,8 @@ fn below(place: &[&str], mut issues: Vec<ParamIssue>) -> Vec<ParamIssue> {
     issues
 }
 
-/// The label and the columns it is computed from.
-fn label_spec(params: LabelParams) -> Result<(LabelSpec, Vec<String>), Vec<ParamIssue>> {
+/// The label and the column it is about.
+fn label_spec(params: LabelParams) -> Result<(LabelSpec, Option<String>), Vec<ParamIssue>> {
     let issue = |message: &str| Err(vec![ParamIssue::new(["label"], message)]);
     let (name, expression) = match params {
         LabelParams { name, expression: None, column: Some(column) } => {
@@ -63,7 +63,7 @@ fn label_spec(params: LabelParams) -> Result<(LabelSpec, Vec<String>), Vec<Param
         return Err(vec![ParamIssue::new(["label", "name"], "the label's name is empty")]);
     }
     match Expression::parse(&expression) {
-        Ok(parsed) => Ok((LabelSpec { name, expression }, parsed.columns())),
+        Ok(parsed) => Ok((LabelSpec { name, expression }, parsed.columns().into_iter().next())),
         Err(error) => {
             let mut issue = ParamIssue::new(["label", "expression"], error.to_string());
             issue.hint = error.hint();
@@ -103,13 +103,21 @@ fn steps(value: &Value) -> Result<Vec<Step>, Vec<ParamIssue>> {
     if issues.is_empty() { Ok(steps) } else { Err(issues) }
 }
 
-/// Refuses a feature of a column that the label is computed from.
-fn leaks(feature: &FeatureConfig, label: &LabelSpec, columns: &[String]) -> Result<(), Vec<ParamIssue>> {
-    if feature.column != label.name && !columns.contains(&feature.column) {
+/// Refuses a feature of what the label is about: it is unknown when serving.
+fn leaks(feature: &FeatureConfig, label: &LabelSpec, target: Option<&String>) -> Result<(), Vec<ParamIssue>> {
+    let name = &label.name;
+    let (message, hint) = if feature.column == *name {
+        (format!("the label `{name}` cannot be a feature"), "remove the feature".to_owned())
+    } else if target == Some(&feature.column) {
+        let column = &feature.column;
+        let hint = format!(
+            "remove the feature; if `{column}` is known when serving, write the label so that the column it is about comes first"
+        );
+        (format!("column `{column}` would leak the label: `{name}` is about it"), hint)
+    } else {
         return Ok(());
-    }
-    let message = format!("column `{}` would leak the label: `{}` is computed from it", feature.column, label.name);
-    Err(vec![ParamIssue::new(Vec::<String>::new(), message).with_hint("remove the feature")])
+    };
+    Err(vec![ParamIssue::new(Vec::<String>::new(), message).with_hint(hint)])
 }
 
 /// Refuses steps that cannot follow each other, whatever the column holds.

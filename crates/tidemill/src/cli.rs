@@ -1,0 +1,364 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Production machine learning in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "tidemill", version, about, disable_help_subcommand = false, propagate_version = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Project folder: the one with `pipeline.yaml` [default: this folder or the nearest one above]
+    #[arg(long, global = true, value_name = "DIR", env = "TIDEMILL_PROJECT")]
+    pub project: Option<PathBuf>,
+    /// Settings profile of `tidemill.toml`
+    #[arg(long, global = true, value_name = "NAME", env = "TIDEMILL_PROFILE")]
+    pub profile: Option<String>,
+    /// How to print the result
+    #[arg(short = 'o', long = "output", global = true, value_name = "FORMAT", default_value = "text")]
+    pub output: OutputFormat,
+    /// Say nothing but the result and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more (-vv: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// How to print the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a project from a template
+    Init(InitArgs),
+    /// Check the pipeline file without running anything
+    Check(PipelineArgs),
+    /// Show which steps would run, and why
+    Plan(PlanArgs),
+    /// Run the pipeline
+    Run(RunArgs),
+    /// Show how the last run went
+    Status(StatusArgs),
+    /// List runs
+    Runs(ListArgs),
+    /// List artifacts, or show one
+    Artifacts(ArtifactsArgs),
+    /// List registered models, or show one
+    Models(ModelsArgs),
+    /// Show what a model or artifact was made of
+    Lineage(LineageArgs),
+    /// Answer prediction requests for the registered models
+    Serve(ServeArgs),
+    /// Predict for every row of a file
+    Predict(PredictArgs),
+    /// Look into a model package
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Statistics of a file, on the terminal or as an HTML report
+    Stats(StatsArgs),
+    /// Infer a schema from a file
+    InferSchema(InferSchemaArgs),
+    /// Check a file against a schema
+    Validate(ValidateArgs),
+    /// Write sample data
+    #[command(subcommand)]
+    Sample(SampleCommand),
+    /// Print a JSON Schema for editors
+    Schema(SchemaArgs),
+    /// Explain an error code
+    Explain(ExplainArgs),
+    /// Print shell completions
+    Completions(CompletionsArgs),
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The template
+    #[arg(value_name = "TEMPLATE", value_parser = ["taxi"])]
+    pub template: String,
+    /// Folder to write into [default: the template's name]
+    pub dir: Option<PathBuf>,
+    /// Rows of sample data
+    #[arg(long, default_value_t = 15_000)]
+    pub rows: u64,
+    /// Seed of the sample data
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+}
+
+/// A pipeline and its parameters.
+#[derive(Debug, Clone, Args)]
+pub struct PipelineArgs {
+    /// Project folder or pipeline file
+    #[arg(value_name = "PROJECT")]
+    pub path: Option<PathBuf>,
+    /// Override a parameter of the pipeline file
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_value)]
+    pub params: Vec<(String, String)>,
+}
+
+/// When not to look for earlier outputs.
+#[derive(Debug, Clone, Args)]
+pub struct CacheArgs {
+    /// Run every step, or only STEP, whatever was done before
+    #[arg(long, value_name = "STEP", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub no_cache: Vec<String>,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub cache: CacheArgs,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub cache: CacheArgs,
+    /// Threads a step may keep busy [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// A run, or the start of its id
+    #[arg(default_value = "last")]
+    pub run: String,
+}
+
+/// Listings.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// At most so many rows
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub limit: usize,
+}
+
+/// `artifacts`
+#[derive(Debug, Args)]
+pub struct ArtifactsArgs {
+    /// An artifact: its id or the start of its digest
+    pub artifact: Option<String>,
+    /// Only artifacts of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub artifact_type: Option<String>,
+    /// Only artifacts of this run (`last`, an id or the start of one)
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+/// `models`
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// A registered model
+    pub model: Option<String>,
+}
+
+/// `lineage`
+#[derive(Debug, Args)]
+pub struct LineageArgs {
+    /// A model (`taxi-tips`, `taxi-tips@champion`, `taxi-tips:7`) or the start of an artifact's digest
+    pub of: String,
+    /// What was made of it, instead of what it was made of
+    #[arg(long)]
+    pub down: bool,
+    /// At most so many steps away
+    #[arg(long, default_value_t = 20)]
+    pub hops: u32,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Port for HTTP/REST; 0 picks a free one
+    #[arg(
+        long = "rest_api_port",
+        alias = "rest-api-port",
+        value_name = "PORT",
+        default_value_t = 8501,
+        env = "TIDEMILL_REST_API_PORT"
+    )]
+    pub rest_api_port: u16,
+    /// Address to listen on
+    #[arg(
+        long = "rest_api_host",
+        alias = "host",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1",
+        env = "TIDEMILL_HOST"
+    )]
+    pub host: String,
+    /// Serve the versions of one model from a folder `BASE/VERSION/` instead of the registry
+    #[arg(long = "model_base_path", alias = "model-base-path", value_name = "DIR")]
+    pub model_base_path: Option<PathBuf>,
+    /// The name of that model
+    #[arg(
+        long = "model_name",
+        alias = "model-name",
+        value_name = "NAME",
+        default_value = "default",
+        requires = "model_base_path"
+    )]
+    pub model_name: String,
+    /// How often to look for new versions
+    #[arg(
+        long = "file_system_poll_wait_seconds",
+        alias = "poll-seconds",
+        value_name = "SECONDS",
+        default_value_t = 1.0
+    )]
+    pub poll_wait_secs: f64,
+    /// Versions kept loaded besides those with an alias, newest first
+    #[arg(long = "max_num_versions", alias = "max-versions", value_name = "N", default_value_t = 3)]
+    pub versions_max: usize,
+}
+
+/// `predict`
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// CSV or Parquet file, or a folder of them
+    pub file: PathBuf,
+    /// The model: NAME, NAME@ALIAS, NAME:VERSION or the folder of a package [default: the only registered model]
+    #[arg(short, long)]
+    pub model: Option<String>,
+    /// Write to this file, CSV or Parquet by extension [default: CSV on standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Columns of the input to keep beside the prediction [default: all]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub keep: Option<Vec<String>>,
+}
+
+/// `model …`
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Show signature, learner, size and training facts of a package
+    Show {
+        /// Folder of a package, or NAME, NAME@ALIAS, NAME:VERSION
+        model: String,
+    },
+}
+
+/// `stats`
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// CSV or Parquet files, or folders of them; several are shown side by side
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Write an HTML report that works offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// `infer-schema`
+#[derive(Debug, Args)]
+pub struct InferSchemaArgs {
+    /// CSV or Parquet file, or a folder of them
+    pub file: PathBuf,
+    /// Write to this file [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `validate`
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// CSV or Parquet file, or a folder of them
+    pub file: PathBuf,
+    /// The schema
+    #[arg(long, value_name = "FILE", default_value = "schema.yaml")]
+    pub schema: PathBuf,
+    /// Environment to validate in
+    #[arg(long, default_value = "TRAINING")]
+    pub environment: String,
+    /// Write an HTML report with the anomalies beside their features
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// `sample …`
+#[derive(Debug, Subcommand)]
+pub enum SampleCommand {
+    /// Taxi trips: skewed categories, missing cells, outliers, a learnable tip
+    Taxi(SampleTaxiArgs),
+}
+
+/// `sample taxi`
+#[derive(Debug, Args)]
+pub struct SampleTaxiArgs {
+    /// Number of trips
+    #[arg(long, default_value_t = 15_000)]
+    pub rows: u64,
+    /// Seed: the same seed gives the same trips on every machine
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Number of the span: trips of another time
+    #[arg(long, default_value_t = 0)]
+    pub span: u32,
+    /// File to write, CSV or Parquet by extension
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Trouble to plant, to see it found
+    #[arg(long, value_name = "TROUBLE", value_delimiter = ',')]
+    pub plant: Vec<String>,
+}
+
+/// `schema`
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Of what
+    #[arg(value_parser = ["pipeline", "schema"])]
+    pub of: String,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The code, such as TM2005; none lists all
+    pub code: Option<String>,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+fn name_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,180 @@
+//! `tidemill stats`, `infer-schema` and `validate`: the parts of a pipeline alone, on any file.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+
+use console::style;
+use indicatif::ProgressBar;
+use serde_json::json;
+use tidemill_core::{Anomalies, Anomaly, DatasetStatistics, FeatureStatistics, Progress, Severity};
+use tidemill_data::{
+    ReadOptions, compute_statistics, infer_schema as infer, open_table, read_schema, render_report, schema_yaml,
+    validate as check,
+};
+
+use crate::cli::{Global, InferSchemaArgs, StatsArgs, ValidateArgs};
+use crate::commands::{print, say};
+use crate::error::Failure;
+use crate::settings::cores;
+use crate::ui::{Align, Bar, Table, count, number};
+
+pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
+    let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
+    let datasets = args.files.iter().map(|file| statistics(file, threads, global)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(path) = &args.html {
+        write_report(path, &datasets, None, global)?;
+    }
+    match datasets.as_slice() {
+        [one] => print(global, one, || stats_text(one))?,
+        several => print(global, &several, || several.iter().map(stats_text).collect::<Vec<_>>().join("\n"))?,
+    }
+    Ok(0)
+}
+
+fn statistics(file: &Path, threads: usize, global: &Global) -> Result<DatasetStatistics, Failure> {
+    let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let reader = open_table(file, &ReadOptions::default())?;
+    let live = std::io::stderr().is_terminal() && !global.quiet;
+    let bar = if live { ProgressBar::no_length() } else { ProgressBar::hidden() };
+    bar.set_prefix(name.clone());
+    let progress: Arc<dyn Progress> = Arc::new(Bar::new(bar.clone()));
+    let statistics = compute_statistics(reader, &name, &*progress, threads);
+    bar.finish_and_clear();
+    Ok(statistics?)
+}
+
+fn write_report(
+    path: &Path,
+    datasets: &[DatasetStatistics],
+    anomalies: Option<&Anomalies>,
+    global: &Global,
+) -> Result<(), Failure> {
+    let datasets: Vec<&DatasetStatistics> = datasets.iter().collect();
+    let html = render_report(&datasets, anomalies);
+    std::fs::write(path, html).map_err(|error| Failure::io(path, &error))?;
+    say(global, &format!("report: `{}`", path.display()));
+    Ok(())
+}
+
+fn stats_text(dataset: &DatasetStatistics) -> String {
+    let title = style(&dataset.name).bold();
+    let features = dataset.features.len();
+    let mut text = format!("{title}  {} rows, {features} features\n", count(dataset.num_examples));
+    let numeric: Vec<&FeatureStatistics> =
+        dataset.features.iter().filter(|feature| feature.numeric.is_some()).collect();
+    if !numeric.is_empty() {
+        let heads = ["numeric", "missing", "mean", "std", "zeros", "min", "median", "max"];
+        let mut table = columns(&heads);
+        for feature in numeric {
+            let Some(values) = &feature.numeric else { continue };
+            table.row([
+                feature.name.clone(),
+                missing(feature),
+                number(values.mean),
+                number(values.std_dev),
+                share(values.num_zeros, feature.common.num_non_missing),
+                number(values.min),
+                number(values.median),
+                number(values.max),
+            ]);
+        }
+        text.push_str(&format!("\n{table}"));
+    }
+    let other: Vec<&FeatureStatistics> = dataset.features.iter().filter(|feature| feature.numeric.is_none()).collect();
+    if !other.is_empty() {
+        let mut table = Table::new(&[
+            ("categorical", Align::Left),
+            ("missing", Align::Right),
+            ("unique", Align::Right),
+            ("most frequent", Align::Left),
+        ]);
+        for feature in other {
+            let unique = feature.string.as_ref().map_or_else(String::new, |values| count(values.unique));
+            table.row([feature.name.clone(), missing(feature), unique, top(feature)]);
+        }
+        text.push_str(&format!("\n{table}"));
+    }
+    text
+}
+
+fn columns(heads: &[&'static str]) -> Table {
+    let side = |index: usize| if index == 0 { Align::Left } else { Align::Right };
+    let columns: Vec<(&str, Align)> = heads.iter().enumerate().map(|(index, head)| (*head, side(index))).collect();
+    Table::new(&columns)
+}
+
+fn missing(feature: &FeatureStatistics) -> String {
+    let (missing, present) = (feature.common.num_missing, feature.common.num_non_missing);
+    let text = share(missing, missing + present);
+    // A column that is mostly not there deserves the eye.
+    if missing > present { style(text).red().to_string() } else { text }
+}
+
+fn share(part: u64, whole: u64) -> String {
+    match part {
+        0 => style("–").dim().to_string(),
+        _ => format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64),
+    }
+}
+
+/// The most frequent values with their counts, or the share of true.
+fn top(feature: &FeatureStatistics) -> String {
+    let Some(values) = &feature.string else { return String::new() };
+    let shown = values.top_values.iter().take(3).map(|top| {
+        let value: String = top.value.chars().take(24).collect();
+        format!("{value} {}", style(count(top.frequency)).dim())
+    });
+    shown.collect::<Vec<_>>().join(" · ")
+}
+
+pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failure> {
+    let dataset = statistics(&args.file, cores(), global)?;
+    let schema = infer(&[&dataset]);
+    let yaml = schema_yaml(&schema);
+    match &args.out {
+        Some(path) => {
+            std::fs::write(path, yaml).map_err(|error| Failure::io(path, &error))?;
+            print(global, &json!({ "file": path, "features": schema.features.len() }), || {
+                format!("wrote the schema of {} features to `{}`\n", schema.features.len(), path.display())
+            })?;
+        }
+        None => print(global, &schema, || yaml)?,
+    }
+    Ok(0)
+}
+
+pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
+    let schema = read_schema(&args.schema)?;
+    let dataset = statistics(&args.file, cores(), global)?;
+    let anomalies = check(&dataset, &schema, &args.environment);
+    if let Some(path) = &args.html {
+        let by_name = Anomalies { version: 1, splits: [(dataset.name.clone(), anomalies.clone())].into() };
+        write_report(path, std::slice::from_ref(&dataset), Some(&by_name), global)?;
+    }
+    let errors = anomalies.iter().filter(|anomaly| anomaly.severity == Severity::Error).count();
+    print(
+        global,
+        &json!({ "file": args.file, "schema": args.schema, "rows": dataset.num_examples, "anomalies": anomalies }),
+        || anomalies_text(&args.file, &dataset, &anomalies, errors),
+    )?;
+    Ok(u8::from(errors > 0))
+}
+
+fn anomalies_text(file: &Path, dataset: &DatasetStatistics, anomalies: &[Anomaly], errors: usize) -> String {
+    let facts = format!("`{}`: {} rows", file.display(), count(dataset.num_examples));
+    if anomalies.is_empty() {
+        return format!("{} {facts}, no anomalies\n", style("✓").green());
+    }
+    let mut table = Table::new(&[("feature", Align::Left), ("severity", Align::Left), ("what", Align::Left)]);
+    for anomaly in anomalies {
+        let severity = match anomaly.severity {
+            Severity::Error => style("ERROR").red().to_string(),
+            Severity::Warning => style("WARNING").yellow().to_string(),
+        };
+        table.row([anomaly.feature.clone(), severity, anomaly.description.clone()]);
+    }
+    let mark = if errors > 0 { style("✗").red() } else { style("✓").green() };
+    let warnings = anomalies.len() - errors;
+    format!("{table}\n{mark} {facts}, {errors} errors, {warnings} warnings\n")
+}

@@ -1,0 +1,81 @@
+//! `tidemill init`.
+
+use std::path::{Path, PathBuf};
+
+use console::style;
+use serde_json::json;
+use tidemill_core::Code;
+use tidemill_data::{TaxiOptions, write_taxi};
+
+use crate::cli::{Global, InitArgs};
+use crate::commands::print;
+use crate::error::Failure;
+use crate::ui::count;
+
+/// The files of the taxi template, by path in the project. `examples/taxi` of the repository is the same project.
+const TAXI: [(&str, &str); 4] = [
+    ("pipeline.yaml", include_str!("../../../../examples/taxi/pipeline.yaml")),
+    ("tidemill.toml", include_str!("../../../../examples/taxi/tidemill.toml")),
+    ("README.md", include_str!("../../../../examples/taxi/README.md")),
+    (".gitignore", include_str!("../../../../examples/taxi/.gitignore")),
+];
+
+/// Where the template keeps its data.
+const TAXI_DATA: &str = "data/trips.csv";
+
+pub fn init(args: &InitArgs, global: &Global) -> Result<u8, Failure> {
+    let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.template));
+    refuse_occupied(&dir)?;
+    for (name, text) in TAXI {
+        write(&dir.join(name), text)?;
+    }
+    let data = dir.join(TAXI_DATA);
+    make_parent(&data)?;
+    let options = TaxiOptions { rows: args.rows, seed: args.seed, ..TaxiOptions::default() };
+    let rows = write_taxi(&data, &options)?;
+    let files: Vec<&str> = TAXI.iter().map(|(name, _)| *name).chain([TAXI_DATA]).collect();
+    print(global, &json!({ "project": dir, "files": files, "rows": rows }), || {
+        let mut text = format!("{} `{}`\n", style("made").green().bold(), dir.display());
+        let about = [
+            ("pipeline.yaml", "what happens, step by step".to_owned()),
+            ("tidemill.toml", "where things are kept".to_owned()),
+            ("README.md", "what to try".to_owned()),
+            (TAXI_DATA, format!("{} taxi trips", count(rows))),
+        ];
+        for (name, what) in about {
+            text.push_str(&format!("  {name:<16} {}\n", style(what).dim()));
+        }
+        let enter = if dir == Path::new(".") { String::new() } else { format!("cd {} && ", dir.display()) };
+        text.push_str(&format!("\nnext: {}\n", style(format!("{enter}tidemill run")).bold()));
+        text
+    })?;
+    Ok(0)
+}
+
+/// Nothing is written over: the folder must be new or empty, but for what a version control system keeps there.
+fn refuse_occupied(dir: &Path) -> Result<(), Failure> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::io(dir, &error)),
+    };
+    let occupied = entries.flatten().find(|entry| entry.file_name() != ".git");
+    match occupied {
+        None => Ok(()),
+        Some(entry) => Err(Failure::new(
+            Code::ProjectExists,
+            format!("`{}` is not empty: it holds `{}`", dir.display(), entry.file_name().display()),
+        )
+        .with_hint("name another folder: `tidemill init taxi DIR`")),
+    }
+}
+
+fn make_parent(path: &Path) -> Result<(), Failure> {
+    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(parent).map_err(|error| Failure::io(parent, &error))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    make_parent(path)?;
+    std::fs::write(path, text).map_err(|error| Failure::io(path, &error))
+}

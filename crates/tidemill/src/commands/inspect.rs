@@ -1,0 +1,176 @@
+//! `tidemill status`, `runs` and `artifacts`.
+
+use console::{StyledObject, style};
+use serde_json::json;
+use tidemill_core::{ArtifactType, Code, suggest};
+use tidemill_metadata::{ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, Run, RunFilter, RunState};
+
+use crate::cli::{ArtifactsArgs, Global, ListArgs, StatusArgs};
+use crate::commands::print;
+use crate::error::Failure;
+use crate::project::Project;
+use crate::ui::{Align, Table, age, bytes, count, seconds};
+
+pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
+    let metadata = Project::find(None, global)?.metadata().await?;
+    let run = metadata.run(&args.run).await?;
+    let executions = metadata.executions(&run.id).await?;
+    let value = json!({ "run": run, "executions": executions });
+    print(global, &value, || {
+        let mut table =
+            Table::new(&[("step", Align::Left), ("state", Align::Left), ("time", Align::Right), ("", Align::Left)]);
+        for record in &executions {
+            let execution = &record.execution;
+            table.row([
+                execution.step.clone(),
+                execution_state(execution.state).to_string(),
+                time(record),
+                story(record),
+            ]);
+        }
+        let state = run_state(run.state);
+        format!(
+            "{}  {state}  {}\n{table}",
+            style(&run.pipeline).bold(),
+            style(format!("run {} · {}", run.id, age(run.started_at))).dim()
+        )
+    })?;
+    Ok(0)
+}
+
+fn time(record: &ExecutionRecord) -> String {
+    let execution = &record.execution;
+    match execution.finished_at {
+        Some(end) if execution.state != ExecutionState::Cached => {
+            seconds(end.duration_since(execution.started_at).as_secs_f64())
+        }
+        _ => String::new(),
+    }
+}
+
+/// What came of an execution, in a line.
+fn story(record: &ExecutionRecord) -> String {
+    let execution = &record.execution;
+    let error = execution.error.as_ref().map(|error| error.message.clone());
+    error.or_else(|| execution.outcome.as_ref().map(|outcome| outcome.headline.clone())).unwrap_or_default()
+}
+
+fn run_state(state: RunState) -> StyledObject<RunState> {
+    match state {
+        RunState::Complete => style(state).green(),
+        RunState::Rejected | RunState::Failed => style(state).red(),
+        RunState::Running => style(state).cyan(),
+        RunState::Canceled => style(state).yellow(),
+    }
+}
+
+fn execution_state(state: ExecutionState) -> StyledObject<ExecutionState> {
+    match state {
+        ExecutionState::Complete => style(state).green(),
+        ExecutionState::Cached => style(state).dim(),
+        ExecutionState::Failed => style(state).red(),
+        ExecutionState::Running | ExecutionState::New => style(state).cyan(),
+        ExecutionState::Canceled => style(state).yellow(),
+    }
+}
+
+pub async fn runs(args: &ListArgs, global: &Global) -> Result<u8, Failure> {
+    let metadata = Project::find(None, global)?.metadata().await?;
+    let runs = metadata.runs(&RunFilter::default(), args.limit).await?;
+    print(global, &runs, || {
+        if runs.is_empty() {
+            return "no runs yet: start one with `tidemill run`\n".to_owned();
+        }
+        let mut table = Table::new(&[
+            ("run", Align::Left),
+            ("pipeline", Align::Left),
+            ("state", Align::Left),
+            ("started", Align::Left),
+            ("time", Align::Right),
+        ]);
+        for run in &runs {
+            table.row([
+                run.id.short().to_owned(),
+                run.pipeline.clone(),
+                run_state(run.state).to_string(),
+                age(run.started_at),
+                run_time(run),
+            ]);
+        }
+        table.to_string()
+    })?;
+    Ok(0)
+}
+
+fn run_time(run: &Run) -> String {
+    run.finished_at.map(|end| seconds(end.duration_since(run.started_at).as_secs_f64())).unwrap_or_default()
+}
+
+pub async fn artifacts(args: &ArtifactsArgs, global: &Global) -> Result<u8, Failure> {
+    let project = Project::find(None, global)?;
+    let workspace = project.open().await?;
+    if let Some(spec) = &args.artifact {
+        let artifact = workspace.metadata.artifact(spec).await?;
+        let path = workspace.artifacts.path(artifact.artifact_type, &artifact.digest);
+        print(global, &json!({ "artifact": artifact, "path": path }), || {
+            let mut text = format!("{} {}\n", style(artifact.artifact_type).bold(), artifact.digest);
+            text.push_str(&format!(
+                "  {} in {} files, {}\n",
+                bytes(artifact.bytes),
+                artifact.files,
+                age(artifact.created_at)
+            ));
+            text.push_str(&format!("  {}\n", path.display()));
+            for (name, value) in &artifact.properties {
+                text.push_str(&format!("  {} {value}\n", style(format!("{name}:")).dim()));
+            }
+            text
+        })?;
+        return Ok(0);
+    }
+    let run_id = match &args.run {
+        Some(spec) => Some(workspace.metadata.run(spec).await?.id),
+        None => None,
+    };
+    let artifact_type = args.artifact_type.as_deref().map(parse_type).transpose()?;
+    let filter = ArtifactFilter { artifact_type, run_id, ..ArtifactFilter::default() };
+    let artifacts = workspace.metadata.artifacts(&filter, args.list.limit).await?;
+    print(global, &artifacts, || artifacts_text(&artifacts))?;
+    Ok(0)
+}
+
+fn parse_type(text: &str) -> Result<ArtifactType, Failure> {
+    text.parse().map_err(|_| {
+        let names = || ArtifactType::ALL.iter().map(|t| t.name());
+        let hint = suggest(text, names()).map_or_else(
+            || format!("types: {}", names().collect::<Vec<_>>().join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        Failure::new(Code::CommandLine, format!("`{text}` is not an artifact type")).with_hint(hint)
+    })
+}
+
+fn artifacts_text(artifacts: &[ArtifactRecord]) -> String {
+    if artifacts.is_empty() {
+        return "no artifacts\n".to_owned();
+    }
+    let mut table = Table::new(&[
+        ("digest", Align::Left),
+        ("type", Align::Left),
+        ("step", Align::Left),
+        ("size", Align::Right),
+        ("files", Align::Right),
+        ("made", Align::Left),
+    ]);
+    for ArtifactRecord { artifact, producer } in artifacts {
+        table.row([
+            artifact.digest.short().to_owned(),
+            artifact.artifact_type.to_string(),
+            producer.step.clone(),
+            bytes(artifact.bytes),
+            count(artifact.files),
+            age(artifact.created_at),
+        ]);
+    }
+    table.to_string()
+}

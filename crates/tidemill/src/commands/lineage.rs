@@ -1,0 +1,123 @@
+//! `tidemill lineage`.
+
+use std::collections::BTreeSet;
+
+use console::style;
+use tidemill_metadata::{Artifact, ArtifactId, Direction, Execution, LineageDirection, LineageGraph};
+
+use crate::cli::{Global, LineageArgs};
+use crate::commands::models::{find_version, split_spec};
+use crate::commands::print;
+use crate::error::Failure;
+use crate::project::Project;
+use crate::ui::age;
+
+pub async fn lineage(args: &LineageArgs, global: &Global) -> Result<u8, Failure> {
+    let metadata = Project::find(None, global)?.metadata().await?;
+    let known = metadata.models().await?;
+    let is_model = known.iter().any(|record| record.model.name == split_spec(&args.of).0);
+    let (artifact, title) = if is_model {
+        let version = find_version(&*metadata, &args.of).await?;
+        let artifact = metadata.artifact(version.artifact_id.as_str()).await?;
+        (artifact, format!("{} version {}", version.model, version.version))
+    } else {
+        let artifact = metadata.artifact(&args.of).await?;
+        let title = artifact.artifact_type.to_string();
+        (artifact, title)
+    };
+    let direction = if args.down { LineageDirection::Down } else { LineageDirection::Up };
+    let graph = metadata.lineage(&artifact.id, direction, args.hops).await?;
+    print(global, &graph, || {
+        let mut tree =
+            Tree { graph: &graph, direction, seen: BTreeSet::new(), text: format!("{}\n", style(title).bold()) };
+        tree.artifact(&artifact.id, "");
+        tree.text
+    })?;
+    Ok(0)
+}
+
+/// Draws the graph as a tree; what was drawn once is only named again.
+struct Tree<'a> {
+    graph: &'a LineageGraph,
+    direction: LineageDirection,
+    seen: BTreeSet<String>,
+    text: String,
+}
+
+impl Tree<'_> {
+    fn artifact(&mut self, id: &ArtifactId, indent: &str) {
+        let Some(artifact) = self.graph.artifacts.iter().find(|artifact| artifact.id == *id) else { return };
+        let again = !self.seen.insert(id.to_string());
+        let line = label(artifact);
+        self.text
+            .push_str(&format!("{line}{}\n", if again { style(" (above)").dim().to_string() } else { String::new() }));
+        if again {
+            return;
+        }
+        let near = match self.direction {
+            LineageDirection::Up => Direction::Output,
+            LineageDirection::Down => Direction::Input,
+        };
+        let events = self.graph.events.iter().filter(|event| event.artifact_id == *id && event.direction == near);
+        let mut executions: Vec<&Execution> = Vec::new();
+        for event in events {
+            let found = self.graph.executions.iter().find(|execution| execution.id == event.execution_id);
+            executions.extend(found.filter(|execution| !executions.iter().any(|known| known.id == execution.id)));
+        }
+        // An artifact made several times has one maker worth showing: the first.
+        if self.direction == LineageDirection::Up {
+            executions.sort_by_key(|execution| execution.started_at);
+            executions.truncate(1);
+        }
+        for (index, execution) in executions.iter().enumerate() {
+            self.execution(execution, indent, index + 1 == executions.len());
+        }
+    }
+
+    fn execution(&mut self, execution: &Execution, indent: &str, last: bool) {
+        let (branch, below) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        let word = if self.direction == LineageDirection::Up { "by" } else { "read by" };
+        let outcome = execution.outcome.as_ref().map(|outcome| format!(" · {}", outcome.headline)).unwrap_or_default();
+        let name = style(&execution.step).cyan();
+        let facts = style(format!("{} · {}{outcome}", execution.component, age(execution.started_at))).dim();
+        self.text.push_str(&format!("{indent}{branch}{word} {name} {facts}\n"));
+        let far = match self.direction {
+            LineageDirection::Up => Direction::Input,
+            LineageDirection::Down => Direction::Output,
+        };
+        let events: Vec<_> = self
+            .graph
+            .events
+            .iter()
+            .filter(|event| event.execution_id == execution.id && event.direction == far)
+            .map(|event| (event.key.clone(), event.artifact_id.clone()))
+            .collect();
+        let external = execution.fingerprint_parts.get("external").and_then(|external| external.as_object());
+        let files: Vec<(String, String)> = external
+            .filter(|_| self.direction == LineageDirection::Up)
+            .map(|files| {
+                files
+                    .iter()
+                    .map(|(name, digest)| (name.clone(), digest.as_str().unwrap_or_default().to_owned()))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let indent = format!("{indent}{below}");
+        let children = events.len() + files.len();
+        for (index, (key, id)) in events.iter().enumerate() {
+            let last = index + 1 == children;
+            let (branch, below) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            self.text.push_str(&format!("{indent}{branch}{} ", style(format!("{key}:")).dim()));
+            self.artifact(id, &format!("{indent}{below}"));
+        }
+        for (index, (name, digest)) in files.iter().enumerate() {
+            let branch = if events.len() + index + 1 == children { "└─ " } else { "├─ " };
+            let digest = style(digest.get(..12).unwrap_or(digest)).dim();
+            self.text.push_str(&format!("{indent}{branch}{name} {digest}\n"));
+        }
+    }
+}
+
+fn label(artifact: &Artifact) -> String {
+    format!("{} {}", artifact.artifact_type, style(artifact.digest.short()).dim())
+}

@@ -1,0 +1,132 @@
+//! `tidemill models`.
+
+use console::style;
+use serde_json::{Value, json};
+use tidemill_core::Properties;
+use tidemill_metadata::{MetadataStore, ModelRecord, VersionSpec};
+
+use crate::cli::{Global, ModelsArgs};
+use crate::commands::print;
+use crate::error::Failure;
+use crate::project::Project;
+use crate::ui::{Align, Table, age, number};
+
+/// Splits `NAME`, `NAME@ALIAS` and `NAME:VERSION`.
+pub fn split_spec(text: &str) -> (&str, Option<VersionSpec>) {
+    let at = text.find(['@', ':']);
+    match at.map(|at| text.split_at(at)) {
+        Some((name, rest)) => (name, rest[1..].parse().ok()),
+        None => (text, None),
+    }
+}
+
+/// The version a spec means; without one, the champion if there is one, else the latest.
+pub async fn find_version(
+    metadata: &dyn MetadataStore,
+    text: &str,
+) -> Result<tidemill_metadata::ModelVersion, Failure> {
+    let (name, spec) = split_spec(text);
+    let spec = match spec {
+        Some(spec) => spec,
+        None => default_version(&metadata.model(name).await?),
+    };
+    Ok(metadata.model_version(name, &spec).await?)
+}
+
+/// The alias that plain requests go to.
+pub const DEFAULT_ALIAS: &str = "champion";
+
+fn default_version(record: &ModelRecord) -> VersionSpec {
+    let champion = record.aliases.iter().find(|alias| alias.alias == DEFAULT_ALIAS);
+    champion.map_or(VersionSpec::Latest, |alias| VersionSpec::Number(alias.version))
+}
+
+pub async fn models(args: &ModelsArgs, global: &Global) -> Result<u8, Failure> {
+    let metadata = Project::find(None, global)?.metadata().await?;
+    match &args.model {
+        Some(name) => one(&*metadata, split_spec(name).0, global).await?,
+        None => all(&*metadata, global).await?,
+    }
+    Ok(0)
+}
+
+async fn all(metadata: &dyn MetadataStore, global: &Global) -> Result<(), Failure> {
+    let models = metadata.models().await?;
+    print(global, &models, || {
+        if models.is_empty() {
+            return "no models yet: a pipeline's Pusher registers them\n".to_owned();
+        }
+        let columns = [
+            ("model", Align::Left),
+            ("versions", Align::Right),
+            ("aliases", Align::Left),
+            ("metrics", Align::Left),
+            ("registered", Align::Left),
+        ];
+        let mut table = Table::new(&columns);
+        for record in &models {
+            let aliases: Vec<String> =
+                record.aliases.iter().map(|alias| format!("@{} → {}", alias.alias, alias.version)).collect();
+            let latest = record.versions.last();
+            table.row([
+                record.model.name.clone(),
+                record.versions.len().to_string(),
+                aliases.join(", "),
+                latest.map(|version| metrics(&version.properties)).unwrap_or_default(),
+                latest.map(|version| age(version.created_at)).unwrap_or_default(),
+            ]);
+        }
+        table.to_string()
+    })
+}
+
+async fn one(metadata: &dyn MetadataStore, name: &str, global: &Global) -> Result<(), Failure> {
+    let record = metadata.model(name).await?;
+    let history = metadata.alias_history(name).await?;
+    print(global, &json!({ "model": record, "alias_history": history }), || {
+        let mut text = format!("{}  {}\n", style(&record.model.name).bold(), style(&record.model.description).dim());
+        let columns = [
+            ("version", Align::Right),
+            ("aliases", Align::Left),
+            ("metrics", Align::Left),
+            ("run", Align::Left),
+            ("registered", Align::Left),
+        ];
+        let mut table = Table::new(&columns);
+        for version in record.versions.iter().rev() {
+            let aliases = record.aliases.iter().filter(|alias| alias.version == version.version);
+            let aliases: Vec<String> =
+                aliases.map(|alias| style(format!("@{}", alias.alias)).green().to_string()).collect();
+            table.row([
+                version.version.to_string(),
+                aliases.join(" "),
+                metrics(&version.properties),
+                version.run_id.short().to_owned(),
+                age(version.created_at),
+            ]);
+        }
+        text.push_str(&table.to_string());
+        for step in &history {
+            let from = step.from_version.map_or_else(String::new, |version| format!(" from {version}"));
+            let line = format!(
+                "  @{} moved{from} to {} by {}, {}",
+                step.alias,
+                step.version,
+                step.by.actor,
+                age(step.moved_at)
+            );
+            text.push_str(&format!("{}\n", style(line).dim()));
+        }
+        text
+    })
+}
+
+/// The first few numbers among the properties.
+fn metrics(properties: &Properties) -> String {
+    let first = ["auc", "pr_auc", "log_loss", "accuracy", "rmse", "mae"];
+    let shown = first.iter().filter_map(|name| {
+        let value = properties.get(*name).and_then(Value::as_f64)?;
+        Some(format!("{name} {}", number(value)))
+    });
+    shown.take(3).collect::<Vec<_>>().join(" · ")
+}

@@ -1,0 +1,125 @@
+//! `tidemill check`, `plan` and `run`.
+
+use std::sync::Arc;
+
+use console::style;
+use serde_json::json;
+use tidemill_core::{Code, suggest};
+use tidemill_metadata::RunLock;
+use tidemill_pipeline::{Action, CachePolicy, Observer, Origin, Pipeline, Plan, RunOptions};
+
+use crate::cli::{CacheArgs, Global, OutputFormat, PipelineArgs, PlanArgs, RunArgs};
+use crate::commands::{print, write_out};
+use crate::error::{Failure, executing};
+use crate::project::Project;
+use crate::ui::{Align, Quiet, Table, TerminalObserver, run_text};
+
+pub fn check(args: &PipelineArgs, global: &Global) -> Result<u8, Failure> {
+    let project = Project::find(args.path.as_deref(), global)?;
+    let pipeline = project.pipeline(None, &args.params)?;
+    let steps = pipeline.steps.iter().map(|step| {
+        let inputs = step.wires.iter().map(|wire| (wire.key.clone(), origin(&pipeline, &wire.from).into()));
+        json!({
+            "step": step.name,
+            "component": step.spec.name,
+            "inputs": inputs.collect::<serde_json::Map<String, serde_json::Value>>(),
+        })
+    });
+    let value = json!({ "pipeline": pipeline.name, "file": pipeline.file, "steps": steps.collect::<Vec<_>>() });
+    print(global, &value, || {
+        let mut table = Table::new(&[("step", Align::Left), ("component", Align::Left), ("reads", Align::Left)]);
+        for step in &pipeline.steps {
+            let reads: Vec<String> = step.wires.iter().map(|wire| origin(&pipeline, &wire.from)).collect();
+            table.row([step.name.clone(), style(step.spec.name).dim().to_string(), reads.join(", ")]);
+        }
+        let file = pipeline.file.display();
+        format!("{table}\n{} `{file}` is valid: {} steps\n", style("✓").green(), pipeline.steps.len())
+    })?;
+    Ok(0)
+}
+
+fn origin(pipeline: &Pipeline, from: &Origin) -> String {
+    match from {
+        Origin::Step { step, output } => format!("{}.{output}", pipeline.steps[*step].name),
+        Origin::LatestBlessedModel => "the latest blessed model".to_owned(),
+    }
+}
+
+pub async fn plan(args: &PlanArgs, global: &Global) -> Result<u8, Failure> {
+    let project = Project::find(args.pipeline.path.as_deref(), global)?;
+    // Without a pipeline file nothing may be made, not even a store.
+    project.pipeline(None, &args.pipeline.params)?;
+    let workspace = project.open().await?;
+    let pipeline = project.pipeline(Some(&workspace), &args.pipeline.params)?;
+    let cache = cache_policy(&args.cache, &pipeline)?;
+    let plan = Plan::make(&pipeline, &workspace, &cache).await.map_err(executing)?;
+    print(global, &plan, || plan_text(&plan))?;
+    Ok(0)
+}
+
+fn plan_text(plan: &Plan) -> String {
+    let mut table = Table::new(&[("step", Align::Left), ("", Align::Left), ("why", Align::Left)]);
+    for step in &plan.steps {
+        let action = match step.action {
+            Action::Run => style("run").green().to_string(),
+            Action::Cached => style("cached").dim().to_string(),
+        };
+        table.row([step.step.clone(), action, step.reasons.join("; ")]);
+    }
+    let (runs, steps) = (plan.runs(), plan.steps.len());
+    let closing = match runs {
+        0 => format!("nothing to do: all {steps} steps are cached"),
+        _ => format!("{runs} of {steps} steps would run"),
+    };
+    format!("{}\n{table}\n{closing}\n", style(&plan.pipeline).bold())
+}
+
+pub async fn run(args: &RunArgs, global: &Global) -> Result<u8, Failure> {
+    let project = Project::find(args.pipeline.path.as_deref(), global)?;
+    project.pipeline(None, &args.pipeline.params)?;
+    let workspace = project.open().await?;
+    let pipeline = Arc::new(project.pipeline(Some(&workspace), &args.pipeline.params)?);
+    let options = RunOptions {
+        threads: args.threads.filter(|threads| *threads > 0).unwrap_or_else(|| project.settings.threads()),
+        steps_max: project.settings.steps_at_once.max(1),
+        cache: cache_policy(&args.cache, &pipeline)?,
+    };
+    let _lock = RunLock::acquire(&project.store_dir().join("locks"), &pipeline.name)?;
+    let observer: Arc<dyn Observer> =
+        if global.quiet { Arc::new(Quiet) } else { Arc::new(TerminalObserver::new(&pipeline)) };
+    let report = tidemill_pipeline::run(pipeline, workspace, options, observer, interrupted()).await?;
+    match global.output {
+        OutputFormat::Json => print(global, &report, String::new)?,
+        OutputFormat::Text => write_out(&run_text(&report))?,
+    }
+    Ok(report.exit_code())
+}
+
+/// Resolves when the user or the system asks the process to stop. Asked a second time, it stops at once.
+async fn interrupted() {
+    crate::commands::serve::stop_signal().await;
+    tokio::spawn(async {
+        crate::commands::serve::stop_signal().await;
+        std::process::exit(i32::from(tidemill_core::Kind::Interrupted.exit_code()));
+    });
+}
+
+fn cache_policy(args: &CacheArgs, pipeline: &Pipeline) -> Result<CachePolicy, Failure> {
+    if args.no_cache.is_empty() {
+        return Ok(CachePolicy::Use);
+    }
+    if args.no_cache.iter().any(String::is_empty) {
+        return Ok(CachePolicy::Off);
+    }
+    for name in &args.no_cache {
+        if pipeline.step_index(name).is_none() {
+            let known = || pipeline.steps.iter().map(|step| step.name.as_str());
+            let hint = suggest(name, known()).map_or_else(
+                || format!("steps: {}", known().collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            return Err(Failure::new(Code::CommandLine, format!("there is no step `{name}`")).with_hint(hint));
+        }
+    }
+    Ok(CachePolicy::OffFor(args.no_cache.iter().cloned().collect()))
+}

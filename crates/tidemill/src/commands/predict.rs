@@ -1,0 +1,134 @@
+//! `tidemill predict`: the model over every row of a file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::csv::WriterBuilder;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use serde_json::json;
+use tidemill_core::{Code, suggest};
+use tidemill_data::{BatchReader, DataError, ReadOptions, open_table, write_table};
+use tidemill_model::Model;
+
+use crate::cli::{Global, OutputFormat, PredictArgs};
+use crate::commands::model::find_package;
+use crate::commands::{print, say, write_out};
+use crate::error::Failure;
+use crate::ui::count;
+
+pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure> {
+    let package = find_package(args.model.as_deref(), global).await?;
+    let model = Model::load(&package.path)?;
+    let options = ReadOptions { types: Some(input_types(&model, args)?), ..ReadOptions::default() };
+    let reader = open_table(&args.file, &options)?;
+    let job = Job::new(&model, &reader, args.keep.as_deref())?;
+    if let Some(out) = &args.out {
+        let rows = job.to_file(reader, out)?;
+        print(global, &json!({ "model": package.title, "rows": rows, "file": out }), || {
+            format!("wrote {} predictions of {} to `{}`\n", count(rows), package.title, out.display())
+        })?;
+        return Ok(0);
+    }
+    match global.output {
+        OutputFormat::Json => job.to_json(reader)?,
+        OutputFormat::Text => job.to_csv(reader)?,
+    }
+    say(global, &format!("predictions of {}", package.title));
+    Ok(0)
+}
+
+/// The types the model wants, for those of its inputs that the file has; a text file has no types of its own.
+fn input_types(model: &Model, args: &PredictArgs) -> Result<SchemaRef, Failure> {
+    let present = open_table(&args.file, &ReadOptions::default())?.schema();
+    let wanted = model.batch_from_rows(&[])?.schema();
+    let fields: Vec<_> =
+        wanted.fields().iter().filter(|field| present.index_of(field.name()).is_ok()).cloned().collect();
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+struct Job<'a> {
+    model: &'a Model,
+    /// Columns of the input that are kept.
+    keep: Vec<usize>,
+    schema: SchemaRef,
+}
+
+impl<'a> Job<'a> {
+    fn new(model: &'a Model, reader: &BatchReader, keep: Option<&[String]>) -> Result<Self, Failure> {
+        let input = reader.schema();
+        let keep: Vec<usize> = match keep {
+            None => (0..input.fields().len()).collect(),
+            Some(names) => names.iter().map(|name| column(&input, name)).collect::<Result<_, _>>()?,
+        };
+        let output = &model.signature().outputs[0].name;
+        let mut fields: Vec<Field> = keep.iter().map(|index| input.field(*index).clone()).collect();
+        if let Some(clash) = fields.iter().find(|field| field.name() == output) {
+            let message = format!("the input already has a column `{}`", clash.name());
+            return Err(Failure::new(Code::DuplicateColumn, message)
+                .with_hint("leave it out: name the columns to keep with `--keep`"));
+        }
+        fields.push(Field::new(output, DataType::Float64, false));
+        Ok(Self { model, keep, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+        let predictions = self.model.predict(batch)?;
+        let mut columns: Vec<ArrayRef> = self.keep.iter().map(|index| batch.column(*index).clone()).collect();
+        columns.push(predictions.column(0).clone());
+        RecordBatch::try_new(self.schema.clone(), columns)
+            .map_err(|error| Failure::new(Code::Internal, format!("predictions do not fit the input: {error}")))
+    }
+
+    fn to_file(&self, reader: BatchReader, out: &Path) -> Result<u64, Failure> {
+        let mut failure = None;
+        let batches = reader.map(|batch| {
+            self.batch(&batch?).map_err(|error| {
+                // What went wrong is told below; this only makes the writer give up and leave nothing behind.
+                let stop = ArrowError::ComputeError(error.message.clone());
+                failure = Some(error);
+                DataError::Arrow(stop)
+            })
+        });
+        let written = write_table(out, batches);
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(written?),
+        }
+    }
+
+    fn to_csv(&self, reader: BatchReader) -> Result<(), Failure> {
+        let mut head = true;
+        for batch in reader {
+            let batch = self.batch(&batch?)?;
+            let mut text = Vec::new();
+            let mut writer = WriterBuilder::new().with_header(head).build(&mut text);
+            writer.write(&batch).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
+            drop(writer);
+            write_out(&String::from_utf8_lossy(&text))?;
+            head = false;
+        }
+        Ok(())
+    }
+
+    fn to_json(&self, reader: BatchReader) -> Result<(), Failure> {
+        let mut predictions = Vec::new();
+        for batch in reader {
+            predictions.extend(self.model.predict_values(&batch?)?);
+        }
+        let document = json!({ "predictions": predictions });
+        write_out(&format!("{document:#}\n"))
+    }
+}
+
+fn column(schema: &Schema, name: &str) -> Result<usize, Failure> {
+    schema.index_of(name).map_err(|_| {
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let failure = Failure::new(Code::ColumnNotFound, format!("the input has no column `{name}`"));
+        match suggest(name, names) {
+            Some(near) => failure.with_hint(format!("did you mean `{near}`?")),
+            None => failure,
+        }
+    })
+}

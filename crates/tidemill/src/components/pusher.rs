@@ -1,0 +1,191 @@
+//! `Pusher`: registers a model that every gate blessed, and moves its alias.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidemill_core::{
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, ExternalInput, Gate, InputArtifact,
+    InputSpec, Outcome, OutputSpec, ParamIssue, Properties, StepContext, SummaryTable, Tone, parse_params,
+};
+use tidemill_metadata::{Mover, NewVersion, RunId, VersionSpec};
+use tidemill_pipeline::Workspace;
+use tokio::runtime::Handle;
+
+/// Registers a blessed model as the next version of a registered model, and moves an alias to it.
+///
+/// The same model pushed again keeps its version. The output is a folder with `pushed.json`.
+pub struct Pusher {
+    workspace: Option<Workspace>,
+}
+
+/// Parameters of `Pusher`.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PusherParams {
+    /// Name of the registered model.
+    model: String,
+    /// Alias to move to the version: clients that ask for it get this model.
+    #[serde(default)]
+    alias: Option<String>,
+    /// What the model is for, kept with the registered model.
+    #[serde(default)]
+    description: Option<String>,
+}
+
+impl Pusher {
+    /// A pusher to the registry of `workspace`.
+    pub fn new(workspace: Option<Workspace>) -> Self {
+        Self { workspace }
+    }
+
+    fn workspace(&self) -> Result<&Workspace, ComponentError> {
+        self.workspace
+            .as_ref()
+            .ok_or_else(|| ComponentError::new(Code::StoreUnavailable, "the pusher has no registry to push to"))
+    }
+
+    /// The model that a run last moved the alias to. A person's move does not count: rolling back by hand must
+    /// not make the next run push the same model again.
+    async fn last_pushed(workspace: &Workspace, params: &PusherParams) -> Result<Option<Digest>, ComponentError> {
+        let Some(alias) = &params.alias else { return Ok(None) };
+        let history = match workspace.metadata.alias_history(&params.model).await {
+            Ok(history) => history,
+            Err(tidemill_metadata::StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(last) = history.into_iter().find(|step| step.alias == *alias && step.by.run_id.is_some()) else {
+            return Ok(None);
+        };
+        let version = workspace.metadata.model_version(&params.model, &VersionSpec::Number(last.version)).await?;
+        let artifact = workspace.metadata.artifact(version.artifact_id.as_str()).await?;
+        Ok(Some(artifact.digest))
+    }
+}
+
+fn parse(params: &Value) -> Result<PusherParams, ComponentError> {
+    parse_params(params).map_err(|issues| {
+        let text = issues.into_iter().map(|issue| issue.message).collect::<Vec<_>>().join("; ");
+        ComponentError::new(Code::Params, text)
+    })
+}
+
+impl Component for Pusher {
+    fn spec(&self) -> ComponentSpec {
+        ComponentSpec {
+            name: "Pusher",
+            version: 1,
+            about: "Registers a blessed model and moves an alias to it.",
+            inputs: vec![
+                InputSpec::required("model", ArtifactType::Model),
+                InputSpec::optional("evaluation", ArtifactType::Evaluation),
+                InputSpec::optional("blessing", ArtifactType::Blessing),
+                InputSpec::optional("infra_blessing", ArtifactType::InfraBlessing),
+            ],
+            outputs: vec![OutputSpec::new("pushed", ArtifactType::PushedModel)],
+            gate: Gate::Open,
+            writes_back: true,
+        }
+    }
+
+    fn params_schema(&self) -> schemars::Schema {
+        schemars::schema_for!(PusherParams)
+    }
+
+    fn check(&self, params: &Value) -> Vec<ParamIssue> {
+        let params: PusherParams = match parse_params(params) {
+            Ok(params) => params,
+            Err(issues) => return issues,
+        };
+        let mut issues = Vec::new();
+        if let Err(error) = tidemill_metadata::check_model_name(&params.model) {
+            issues.push(ParamIssue::new(["model"], error.to_string()));
+        }
+        if let Some(Err(error)) = params.alias.as_deref().map(tidemill_metadata::check_alias_name) {
+            issues.push(ParamIssue::new(["alias"], error.to_string()));
+        }
+        issues
+    }
+
+    /// What the alias was last pushed to is part of the fingerprint: going back to an earlier model pushes it again.
+    fn external_inputs(&self, params: &Value, _project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
+        let (workspace, params) = (self.workspace()?, parse(params)?);
+        let Some(alias) = &params.alias else { return Ok(Vec::new()) };
+        let pushed = Handle::current().block_on(Self::last_pushed(workspace, &params))?;
+        let name = format!("registry {}@{alias}", params.model);
+        Ok(pushed.map(|digest| ExternalInput { name, digest }).into_iter().collect())
+    }
+
+    fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+        let (workspace, params) = (self.workspace()?, parse(context.params)?);
+        let model = context.input("model")?;
+        Handle::current().block_on(push(workspace, &params, model, context))
+    }
+}
+
+async fn push(
+    workspace: &Workspace,
+    params: &PusherParams,
+    model: &InputArtifact,
+    context: &StepContext<'_>,
+) -> Result<Outcome, ComponentError> {
+    let metadata = &workspace.metadata;
+    let artifact = metadata.artifact(&format!("{}:{}", ArtifactType::Model, model.digest)).await?;
+    let run_id = RunId::from(context.run.run_id.as_str());
+    let metrics = context.inputs.get("evaluation").map(|input| input.properties.clone()).unwrap_or_default();
+    let registered = metadata
+        .register_version(
+            &params.model,
+            NewVersion {
+                artifact_id: artifact.id.clone(),
+                run_id: run_id.clone(),
+                properties: metrics,
+                tags: std::collections::BTreeMap::default(),
+                description: params.description.clone().unwrap_or_default(),
+            },
+        )
+        .await?;
+    let version = registered.version.version;
+    if let Some(alias) = &params.alias {
+        let by = Mover { actor: format!("step {}", context.run.step), run_id: Some(run_id) };
+        metadata.set_alias(&params.model, alias, version, by).await?;
+    }
+    let record = json!({
+        "format": 1,
+        "model": params.model,
+        "version": version,
+        "alias": params.alias,
+        "digest": model.digest,
+    });
+    let path = context.output("pushed").join("pushed.json");
+    std::fs::write(&path, format!("{record:#}\n"))
+        .map_err(|error| ComponentError::new(Code::Io, format!("cannot write `{}`: {error}", path.display())))?;
+    Ok(outcome(params, version, registered.created, model))
+}
+
+fn outcome(params: &PusherParams, version: u64, created: bool, model: &InputArtifact) -> Outcome {
+    let alias = params.alias.as_ref().map(|alias| format!(" @{alias}")).unwrap_or_default();
+    let known = if created { "" } else { ", registered before" };
+    let mut properties = Properties::new();
+    properties.insert("model".into(), json!(params.model));
+    properties.insert("version".into(), json!(version));
+    if let Some(alias) = &params.alias {
+        properties.insert("alias".into(), json!(alias));
+    }
+    let row = vec![
+        params.model.clone(),
+        version.to_string(),
+        params.alias.as_ref().map_or_else(|| "–".to_owned(), |alias| format!("@{alias}")),
+        model.digest.short().to_owned(),
+    ];
+    Outcome {
+        properties: [("pushed".to_owned(), properties)].into(),
+        headline: format!("{} version {version}{alias}{known}", params.model),
+        tables: vec![SummaryTable {
+            title: "Pushed".into(),
+            columns: ["model", "version", "alias", "package"].map(str::to_owned).to_vec(),
+            rows: vec![(Tone::Good, row)],
+        }],
+        ..Outcome::default()
+    }
+}

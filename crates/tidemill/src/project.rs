@@ -1,0 +1,83 @@
+//! The project a command works on: its folder, settings and store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidemill_core::Code;
+use tidemill_metadata::{ArtifactStore, MetadataStore, SqliteStore};
+use tidemill_pipeline::{FILE_NAME, LoadError, Pipeline, Workspace};
+
+use crate::cli::Global;
+use crate::components;
+use crate::error::{Failure, loading};
+use crate::settings::{self, Settings};
+
+/// A project folder with its settings.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The pipeline file, which need not exist.
+    pub file: PathBuf,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+impl Project {
+    /// The project at `path` (a folder or a pipeline file), or the one around the current folder.
+    pub fn find(path: Option<&Path>, global: &Global) -> Result<Self, Failure> {
+        let file = match path.or(global.project.as_deref()) {
+            Some(path) if path.is_file() => path.to_owned(),
+            Some(path) => path.join(FILE_NAME),
+            None => nearest(),
+        };
+        let dir = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let settings = Settings::load(&dir, global.profile.as_deref())?;
+        Ok(Self { dir, file, settings })
+    }
+
+    /// The folder of the store.
+    pub fn store_dir(&self) -> PathBuf {
+        self.dir.join(&self.settings.store)
+    }
+
+    /// Opens the store, making it if it is new. Only for a folder that is a project.
+    pub async fn open(&self) -> Result<Workspace, Failure> {
+        let store = self.store_dir();
+        if !self.file.is_file() && !store.is_dir() {
+            return Err(loading(LoadError::NotFound(self.file.clone())));
+        }
+        std::fs::create_dir_all(&store).map_err(|error| {
+            let mut failure =
+                Failure::new(Code::StoreUnavailable, format!("cannot make the store `{}`", store.display()));
+            failure.causes.push(error.to_string());
+            failure
+        })?;
+        let metadata = SqliteStore::open(&store.join("metadata.db")).await?;
+        let artifacts = ArtifactStore::open(&store.join("artifacts"))?;
+        Ok(Workspace { metadata: Arc::new(metadata), artifacts: Arc::new(artifacts) })
+    }
+
+    /// Reads the pipeline file.
+    pub fn pipeline(&self, workspace: Option<&Workspace>, params: &[(String, String)]) -> Result<Pipeline, Failure> {
+        Pipeline::load(&self.file, &components::all(workspace.cloned()), params).map_err(loading)
+    }
+
+    /// The store's metadata alone, for commands that only look.
+    pub async fn metadata(&self) -> Result<Arc<dyn MetadataStore>, Failure> {
+        Ok(self.open().await?.metadata)
+    }
+}
+
+/// The pipeline file of this folder or of the nearest one above that is a project.
+fn nearest() -> PathBuf {
+    let Ok(here) = std::env::current_dir() else { return PathBuf::from(FILE_NAME) };
+    let is_project = |dir: &&Path| dir.join(FILE_NAME).is_file() || dir.join(settings::FILE_NAME).is_file();
+    match here.ancestors().find(is_project) {
+        Some(dir) if dir != here => dir.join(FILE_NAME),
+        _ => PathBuf::from(FILE_NAME),
+    }
+}

@@ -1,0 +1,111 @@
+//! Settings: defaults < user file < project file < profile < environment.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+use tidemill_core::{Code, suggest};
+
+use crate::error::Failure;
+
+/// The settings file of a project.
+pub const FILE_NAME: &str = "tidemill.toml";
+
+/// What `tidemill.toml` holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where runs, artifacts and the registry are kept; a relative path starts at the project folder.
+    pub store: PathBuf,
+    /// Threads a step may keep busy; 0 means all cores.
+    pub threads: usize,
+    /// Steps that may run at once.
+    pub steps_at_once: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { store: ".tidemill".into(), threads: 0, steps_at_once: 4 }
+    }
+}
+
+const KEYS: [&str; 3] = ["store", "threads", "steps_at_once"];
+
+impl Settings {
+    /// The settings of the project in `dir`.
+    pub fn load(dir: &Path, profile: Option<&str>) -> Result<Self, Failure> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        let mut profiles = Figment::new();
+        for file in [user_file(), Some(dir.join(FILE_NAME))].into_iter().flatten().filter(|file| file.is_file()) {
+            let layer = Figment::from(Toml::file_exact(&file));
+            profiles = profiles.merge(layer.clone());
+            figment = figment.merge(layer);
+        }
+        if let Some(profile) = profile {
+            let layer =
+                profiles.find_value(&format!("profiles.{profile}")).map_err(|_| unknown_profile(profile, &profiles))?;
+            figment = figment.merge(Serialized::globals(layer));
+        }
+        let figment = figment.merge(Env::prefixed("TIDEMILL_").only(&KEYS));
+        let mut all: figment::value::Dict = figment.extract().map_err(|error| invalid(&error))?;
+        all.remove("profiles");
+        let settings: Self = Figment::from(Serialized::defaults(all)).extract().map_err(|error| {
+            // The values have lost their files by now: ask the layered figment where the key came from.
+            let from = error.path.first().and_then(|key| figment.find_metadata(key)).map(place);
+            let mut failure = invalid(&error);
+            if let Some(from) = from {
+                failure.message = format!("{} in {from}", failure.message);
+            }
+            failure
+        })?;
+        Ok(settings)
+    }
+
+    /// Threads to use.
+    pub fn threads(&self) -> usize {
+        if self.threads > 0 { self.threads } else { cores() }
+    }
+}
+
+/// Processors this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Where a value came from: a file, or the environment.
+fn place(metadata: &figment::Metadata) -> String {
+    metadata.source.as_ref().map_or_else(|| metadata.name.to_string(), |source| format!("`{source}`"))
+}
+
+fn user_file() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".config")))?;
+    Some(base.join("tidemill").join(FILE_NAME))
+}
+
+fn unknown_profile(profile: &str, figment: &Figment) -> Failure {
+    let known: Vec<String> = figment
+        .find_value("profiles")
+        .ok()
+        .and_then(figment::value::Value::into_dict)
+        .map(|dict| dict.into_keys().collect())
+        .unwrap_or_default();
+    let failure = Failure::new(Code::Settings, format!("there is no profile `{profile}`"));
+    if known.is_empty() {
+        failure.with_hint(format!("define it as `[profiles.{profile}]` in `{FILE_NAME}`"))
+    } else {
+        failure.with_hint(format!("profiles: {}", known.join(", ")))
+    }
+}
+
+fn invalid(error: &figment::Error) -> Failure {
+    let failure = Failure::new(Code::Settings, error.to_string());
+    match &error.kind {
+        figment::error::Kind::UnknownField(key, known) => match suggest(key, known.iter().copied()) {
+            Some(near) => failure.with_hint(format!("did you mean `{near}`?")),
+            None => failure.with_hint(format!("settings: {}", known.join(", "))),
+        },
+        _ => failure,
+    }
+}

@@ -1,0 +1,134 @@
+//! A line for each running step, and a line for each one done.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use console::style;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tidemill_core::{NoProgress, Progress};
+use tidemill_metadata::Run;
+use tidemill_pipeline::{Observer, Pipeline, StepReport};
+
+use crate::ui::summary::step_line;
+
+/// Says nothing.
+pub struct Quiet;
+
+impl Observer for Quiet {
+    fn run_started(&self, _run: &Run, _pipeline: &Pipeline) {}
+
+    fn step_started(&self, _step: usize) -> Arc<dyn Progress> {
+        Arc::new(NoProgress)
+    }
+
+    fn step_ended(&self, _step: usize, _report: &StepReport) {}
+}
+
+/// Shows a run on standard error: live where that is a terminal, else a line a step.
+pub struct TerminalObserver {
+    lines: MultiProgress,
+    live: bool,
+    names: Vec<String>,
+    width: usize,
+    bars: Mutex<BTreeMap<usize, ProgressBar>>,
+}
+
+impl TerminalObserver {
+    /// An observer for a run of `pipeline`.
+    pub fn new(pipeline: &Pipeline) -> Self {
+        let names: Vec<String> = pipeline.steps.iter().map(|step| step.name.clone()).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+        Self {
+            lines: MultiProgress::new(),
+            live: std::io::stderr().is_terminal(),
+            names,
+            width,
+            bars: Mutex::default(),
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if !self.live || self.lines.println(line).is_err() {
+            eprintln!("{line}");
+        }
+    }
+
+    fn bars(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, ProgressBar>> {
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for TerminalObserver {
+    fn run_started(&self, run: &Run, pipeline: &Pipeline) {
+        let id = style(format!("run {}", run.id.short())).dim().for_stderr();
+        self.say(&format!("{}  {id}", style(&pipeline.name).bold().for_stderr()));
+    }
+
+    fn step_started(&self, step: usize) -> Arc<dyn Progress> {
+        if !self.live {
+            return Arc::new(NoProgress);
+        }
+        let bar = self.lines.add(ProgressBar::no_length());
+        bar.set_style(spinner());
+        bar.set_prefix(format!("{:width$}", self.names[step], width = self.width));
+        bar.enable_steady_tick(Duration::from_millis(90));
+        self.bars().insert(step, bar.clone());
+        Arc::new(Bar(bar))
+    }
+
+    fn step_ended(&self, step: usize, report: &StepReport) {
+        if let Some(bar) = self.bars().remove(&step) {
+            bar.finish_and_clear();
+            self.lines.remove(&bar);
+        }
+        self.say(&step_line(report, self.width));
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    let template = "  {spinner:.cyan} {prefix}  {msg} {elapsed:.dim}";
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+}
+
+fn counted() -> ProgressStyle {
+    let template = "  {spinner:.cyan} {prefix}  {bar:24.cyan/black.bright} {human_pos}/{human_len} rows {per_sec:.dim} {eta:.dim} {msg}";
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━━╌")
+        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+}
+
+/// Progress of one step as an indicatif bar.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// Shows progress on `bar`.
+    pub fn new(bar: ProgressBar) -> Self {
+        Self(bar)
+    }
+}
+
+impl Progress for Bar {
+    fn total_rows(&self, rows: u64) {
+        self.0.set_position(0);
+        if rows == 0 {
+            self.0.unset_length();
+            self.0.set_style(spinner());
+        } else {
+            self.0.set_length(rows);
+            self.0.set_style(counted());
+        }
+    }
+
+    fn advance(&self, rows: u64) {
+        self.0.inc(rows);
+    }
+
+    fn phase(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+    }
+}
