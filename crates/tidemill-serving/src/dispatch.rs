@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::body::read_body;
 use crate::infer::Call;
 use crate::metrics::Metrics;
 use crate::oip;
@@ -128,27 +129,12 @@ impl Dispatcher {
 
     async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes), RequestError> {
         let (parts, body) = request.into_parts();
+        let body = read_body(body, self.limits.body_bytes_max, self.limits.body_timeout).await?;
         if let Some(encoding) = parts.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
             let message = format!("the content encoding {encoding:?} is not supported");
             return Err(RequestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        let max = self.limits.body_bytes_max;
-        let too_large = || {
-            RequestError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body is larger than the limit of {max} bytes"),
-            )
-        };
-        if body.size_hint().lower() > max as u64 {
-            return Err(too_large());
-        }
-        let collected = tokio::time::timeout(self.limits.body_timeout, Limited::new(body, max).collect()).await;
-        match collected {
-            Ok(Ok(body)) => Ok((parts.headers, body.to_bytes())),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(error)) => Err(RequestError::invalid(format!("the body could not be read: {error}"))),
-            Err(_) => Err(RequestError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
-        }
+        Ok((parts.headers, body))
     }
 
     /// Small requests are answered where they are: handing them to another thread would cost more than they do.

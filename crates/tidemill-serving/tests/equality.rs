@@ -1,5 +1,7 @@
 //! The server's answer is the library's answer, bit for bit.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use proptest::prelude::*;

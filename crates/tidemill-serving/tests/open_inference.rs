@@ -1,5 +1,7 @@
 //! The Open Inference Protocol, from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::io::Read as _;

@@ -1,5 +1,7 @@
 //! TF Serving's REST dialect, from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use serde_json::{Value, json};

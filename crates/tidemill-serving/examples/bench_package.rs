@@ -1,0 +1,85 @@
+//! Writes a model package for measuring the server: 500 trees of depth 6 on 30 numbers.
+//!
+//! `cargo run --release --example bench_package -- BASE` writes `BASE/1` and prints a request body. Then
+//! `cargo run --release --example serve_folder -- bench BASE` serves it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
+use serde_json::json;
+use tidemill_core::{DataType, TensorSpec};
+use tidemill_model::trees::{Node, Rule, Split, Tree};
+use tidemill_model::{Feature, LabelSpec, Learner, ModelError, PackageParts, Task, TransformGraph, TreeEnsemble};
+
+const TREES: u64 = 500;
+const DEPTH: u32 = 6;
+const FEATURES: u64 = 30;
+
+fn main() -> ExitCode {
+    let Some(base) = std::env::args().nth(1) else {
+        eprintln!("usage: bench_package BASE");
+        return ExitCode::from(2);
+    };
+    let folder = std::path::Path::new(&base).join("1");
+    let written = std::fs::create_dir_all(&folder).map_err(Into::into).and_then(|()| write(&folder));
+    if let Err(error) = written {
+        eprintln!("error: {error}");
+        return ExitCode::from(3);
+    }
+    let row: serde_json::Map<_, _> = (0..FEATURES).map(|feature| (name(feature), json!(uniform(feature)))).collect();
+    println!("{}", json!({ "instances": [row] }));
+    ExitCode::SUCCESS
+}
+
+fn name(feature: u64) -> String {
+    format!("feature_{feature:02}")
+}
+
+/// A number in [0, 1) for each `index`, the same each time (SplitMix64's finaliser).
+fn uniform(index: u64) -> f64 {
+    let mut mixed = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn tree(index: u64) -> Result<Tree, ModelError> {
+    let splits = (1u32 << DEPTH) - 1;
+    let node = |at: u32| {
+        let chance = uniform(index * 1000 + u64::from(at));
+        if at >= splits {
+            return Node::Leaf { value: (chance - 0.5) / 10.0 };
+        }
+        let feature = (chance * FEATURES as f64) as u32;
+        let rule = Rule::AtMost(uniform(index * 1000 + 500 + u64::from(at)));
+        Node::Split(Split { feature, rule, missing_left: at % 2 == 0, left: 2 * at + 1, right: 2 * at + 2 })
+    };
+    Tree::new((0..2 * splits + 1).map(node).collect())
+}
+
+fn write(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+    let spec = |feature| TensorSpec { name: name(feature), datatype: DataType::Fp64, optional: true };
+    let feature = |feature| Feature { name: name(feature), column: name(feature), nodes: Vec::new() };
+    let graph = TransformGraph::new((0..FEATURES).map(spec).collect(), None, (0..FEATURES).map(feature).collect())?;
+    let trees = (0..TREES).map(tree).collect::<Result<_, _>>()?;
+    let column = |feature: u64| -> (String, ArrayRef) {
+        let values = (0..32).map(|row| uniform(row * FEATURES + feature));
+        (name(feature), Arc::new(Float64Array::from_iter_values(values)))
+    };
+    let parts = PackageParts {
+        name: "bench".to_owned(),
+        pipeline: "bench".to_owned(),
+        label: LabelSpec { name: "y".to_owned(), expression: "y".to_owned() },
+        task: Task::Binary,
+        graph,
+        learner: Learner::Trees(TreeEnsemble::new(Task::Binary, FEATURES as usize, 0.0, trees)?),
+        learner_params: json!({}),
+        training: json!({}),
+        schema_digest: None,
+        sample: RecordBatch::try_from_iter((0..FEATURES).map(column))?,
+        card: String::new(),
+    };
+    tidemill_model::write_package(folder, &parts)?;
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Serves a folder of versions: `cargo run --release --example serve_folder -- NAME BASE [PORT]`.
+//!
+//! `BASE` holds one folder for each version, named by its number, with a model package in it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tidemill_serving::{FolderSource, ServeError, Server, ServerOptions};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, base, rest @ ..] = &arguments[..] else {
+        eprintln!("usage: serve_folder NAME BASE [PORT]");
+        return ExitCode::from(2);
+    };
+    let port = rest.first().and_then(|port| port.parse().ok()).unwrap_or(8501);
+    match serve(FolderSource::new(name, base), port).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+async fn serve(source: FolderSource, port: u16) -> Result<(), ServeError> {
+    let options = ServerOptions { rest_addr: ([127, 0, 0, 1], port).into(), ..ServerOptions::default() };
+    let server = Server::bind(options, Arc::new(source)).await?;
+    eprintln!("listening on http://{}", server.handle().local_addr());
+    server
+        .run(async {
+            // Without signals the server runs until it is killed.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+        .await
+}
