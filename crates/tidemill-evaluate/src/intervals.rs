@@ -116,7 +116,7 @@ impl<R: Rows> Rows for Resampled<'_, R> {
     }
 }
 
-/// A number in [0, 1) for each pair of replica and row: SplitMix64 over the pair, mixed twice because the
+/// A number in [0, 1) for each pair of replica and row: `SplitMix64` over the pair, mixed twice because the
 /// inputs differ in few bits.
 pub(crate) fn draw(replica: u32, row: u32) -> f64 {
     let mut state = (u64::from(replica) << 32) | u64::from(row);

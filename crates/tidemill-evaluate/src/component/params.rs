@@ -148,7 +148,9 @@ impl Default for WrittenFindSlices {
 
 impl Default for FindSlices {
     fn default() -> Self {
-        Self { top: 0, ..WrittenFindSlices::default().into() }
+        let mut none = Self::from(WrittenFindSlices::default());
+        none.top = 0;
+        none
     }
 }
 

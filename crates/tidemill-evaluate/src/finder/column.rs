@@ -57,6 +57,14 @@ impl Literal {
 }
 
 impl FinderColumn {
+    /// The value of row number `row` of the sample, if its bin is one value and not a range.
+    pub fn value(&self, row: usize) -> Option<&SliceValue> {
+        match &self.bins[self.codes[row] as usize] {
+            Bin::Value(value) => Some(value),
+            Bin::From(_) | Bin::Rare => None,
+        }
+    }
+
     pub(super) fn codes(&self) -> &[u8] {
         &self.codes
     }

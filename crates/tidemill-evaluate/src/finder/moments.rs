@@ -79,11 +79,13 @@ mod tests {
 
     fn moments(values: &[f64]) -> Moments {
         let mut all = Moments::default();
-        values.iter().for_each(|value| all.push(*value));
+        for value in values {
+            all.push(*value);
+        }
         all
     }
 
-    /// Recorded from SciPy 1.17.1: `scipy.stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue`
+    /// Recorded from `SciPy` 1.17.1: `scipy.stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue`
     /// and `scipy.stats.false_discovery_control(p)`.
     #[test]
     fn tests_agree_with_scipy() {
@@ -97,6 +99,7 @@ mod tests {
         }
     }
 
+    #[allow(clippy::unreadable_literal, reason = "as recorded")]
     const WELCH: f64 = 0.0061892375770874015;
     const ADJUSTED: [f64; 5] = [0.025, 0.05, 0.05, 0.5, 0.025];
 }

@@ -95,7 +95,9 @@ pub fn search(
         .collect();
     let rows = losses.len();
     let mean = losses.iter().sum::<f64>() / rows.max(1) as f64;
-    losses.iter_mut().for_each(|loss| *loss -= mean);
+    for loss in &mut losses {
+        *loss -= mean;
+    }
     let min_rows = options.min_rows.unwrap_or_else(|| (rows as u64 / 200).max(30)).max(2);
 
     let space = Space::new(&sample.columns, &losses);
@@ -156,7 +158,9 @@ impl<'a> Space<'a> {
         let names: Vec<(usize, Option<usize>)> = single.chain(pairs).collect();
         let families = names.par_iter().map(|(first, second)| Family::new(columns, *first, *second, losses)).collect();
         let mut whole = Moments::default();
-        losses.iter().for_each(|loss| whole.push(*loss));
+        for loss in losses {
+            whole.push(*loss);
+        }
         Self { columns, losses, families, whole }
     }
 

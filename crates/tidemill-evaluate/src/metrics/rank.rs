@@ -45,7 +45,7 @@ pub struct RankMetrics {
 /// AUC and average precision in one pass.
 ///
 /// AUC is U / (P N), where U counts the pairs of a positive and a negative row in which the positive scores
-/// higher, ties as one half (Mann and Whitney 1947; Hanley and McNeil 1982). Average precision is
+/// higher, ties as one half (Mann and Whitney 1947; Hanley and `McNeil` 1982). Average precision is
 /// Σ (Rᵢ - Rᵢ₋₁) Pᵢ over distinct scores from the highest down. Counts are weights; with unit weights every
 /// intermediate number is an integer or a half, exact up to 2⁵³ pairs.
 pub fn rank_metrics<R: Rows>(rows: &R) -> RankMetrics {

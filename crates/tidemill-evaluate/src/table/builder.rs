@@ -56,7 +56,7 @@ impl TableBuilder {
         }
         let weight = columns.weight.as_deref().map(|name| numeric_index(schema, name, "weight")).transpose()?;
         let mut table = EvaluationTable::new(task, split, Vec::new(), Vec::new());
-        table.label = label.to_owned();
+        label.clone_into(&mut table.label);
         table.weights = columns.weight.clone().map(|name| (name, Vec::new()));
         let rows = columns.rows.min(1 << 32) as usize;
         table.labels.reserve(rows);

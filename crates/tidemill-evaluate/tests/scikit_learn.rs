@@ -1,0 +1,148 @@
+//! Metrics against scikit-learn 1.9.1 on the same numbers.
+//!
+//! The data come from a linear congruential generator written out below, so that they can be made anywhere:
+//! `a, b, c, w = lcg(1000, 1), …, lcg(1000, 4)`; binary labels are `b < a`, scores `0.5 a + 0.3 c + 0.1`; for ties
+//! the scores are cut to one decimal and the first 100 set to 0 and 1; regression labels are
+//! `100 a + 10 b - 20`, predictions `95 a + 5 c - 12`. Recorded from `roc_auc_score`, `average_precision_score`,
+//! `accuracy_score`, `precision_score`, `recall_score`, `f1_score` (all with `score > 0.5`), `log_loss`,
+//! `brier_score_loss`, `confusion_matrix`, `root_mean_squared_error`, `mean_absolute_error`, `r2_score`,
+//! `mean_absolute_percentage_error`, each with and without `sample_weight=w`; the calibration error is the mean
+//! of `|prob_true - prob_pred|` of `calibration_curve(n_bins=10, strategy="quantile")`, whose bins are equally
+//! large here; means by `numpy.average`.
+
+#![allow(clippy::unreadable_literal, reason = "numbers as recorded")]
+
+use tidemill_evaluate::Metric;
+use tidemill_evaluate::metrics::{Ordered, metrics_of};
+use tidemill_model::Task;
+
+fn lcg(seed: u64) -> Vec<f64> {
+    let mut state = seed;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    (0..1_000).map(|_| draw()).collect()
+}
+
+struct Data {
+    label: Vec<f64>,
+    distinct: Vec<f64>,
+    tied: Vec<f64>,
+    value: Vec<f64>,
+    predicted_value: Vec<f64>,
+    weight: Vec<f64>,
+}
+
+fn data() -> Data {
+    let (a, b, c, weight) = (lcg(1), lcg(2), lcg(3), lcg(4));
+    let distinct: Vec<f64> = a.iter().zip(&c).map(|(a, c)| 0.5 * a + 0.3 * c + 0.1).collect();
+    let mut tied: Vec<f64> = distinct.iter().map(|p| (p * 10.0).floor() / 10.0).collect();
+    tied[..50].fill(0.0);
+    tied[50..100].fill(1.0);
+    Data {
+        label: a.iter().zip(&b).map(|(a, b)| f64::from(u8::from(b < a))).collect(),
+        distinct,
+        tied,
+        value: a.iter().zip(&b).map(|(a, b)| 100.0 * a + 10.0 * b - 20.0).collect(),
+        predicted_value: a.iter().zip(&c).map(|(a, c)| 95.0 * a + 5.0 * c - 12.0).collect(),
+        weight,
+    }
+}
+
+fn agree(task: Task, rows: &Ordered, expected: &[(Metric, f64)]) {
+    let metrics = metrics_of(task, rows, 0.5);
+    for &(metric, expected) in expected {
+        let got = metrics.get(metric).expect("defined on these rows");
+        assert!((got - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{metric} is {got}, not {expected}");
+    }
+}
+
+#[test]
+fn distinct_scores() {
+    let data = data();
+    agree(Task::Binary, &Ordered::new(&data.distinct, &data.label, None), DISTINCT);
+}
+
+#[test]
+fn tied_and_certain_scores() {
+    let data = data();
+    agree(Task::Binary, &Ordered::new(&data.tied, &data.label, None), TIED);
+}
+
+#[test]
+fn weighted_rows() {
+    let data = data();
+    agree(Task::Binary, &Ordered::new(&data.tied, &data.label, Some(&data.weight)), WEIGHTED);
+}
+
+#[test]
+fn regression() {
+    let data = data();
+    agree(Task::Regression, &Ordered::new(&data.predicted_value, &data.value, None), REGRESSION);
+    let weighted = Ordered::new(&data.predicted_value, &data.value, Some(&data.weight));
+    agree(Task::Regression, &weighted, REGRESSION_WEIGHTED);
+}
+
+const DISTINCT: &[(Metric, f64)] = &[
+    (Metric::Auc, 0.7870085921374741),
+    (Metric::PrAuc, 0.7681535661179961),
+    (Metric::Accuracy, 0.737),
+    (Metric::Precision, 0.7385229540918163),
+    (Metric::Recall, 0.7370517928286853),
+    (Metric::F1, 0.7377866400797607),
+    (Metric::LogLoss, 0.5817415040441853),
+    (Metric::Brier, 0.19666827391297567),
+    (Metric::FalsePositiveRate, 0.26305220883534136),
+    (Metric::FalseNegativeRate, 0.26294820717131473),
+    (Metric::LabelMean, 0.502),
+    (Metric::PredictionMean, 0.5064630370538941),
+    (Metric::Calibration, 1.00889051205955),
+    (Metric::CalibrationError, 0.09955695125285419),
+];
+const TIED: &[(Metric, f64)] = &[
+    (Metric::Auc, 0.7381478103649658),
+    (Metric::PrAuc, 0.688431903417717),
+    (Metric::Accuracy, 0.686),
+    (Metric::Precision, 0.7848484848484848),
+    (Metric::Recall, 0.5159362549800797),
+    (Metric::F1, 0.6225961538461539),
+    (Metric::LogLoss, 2.1820045211384977),
+    (Metric::Brier, 0.22337),
+    (Metric::FalsePositiveRate, 0.142570281124498),
+    (Metric::FalseNegativeRate, 0.48406374501992033),
+    (Metric::LabelMean, 0.502),
+    (Metric::PredictionMean, 0.4615),
+    (Metric::Calibration, 0.9193227091633467),
+];
+const WEIGHTED: &[(Metric, f64)] = &[
+    (Metric::Auc, 0.7259992865871354),
+    (Metric::PrAuc, 0.6728888492259677),
+    (Metric::Accuracy, 0.6760611821764058),
+    (Metric::Precision, 0.7708900053303968),
+    (Metric::Recall, 0.4937878382167374),
+    (Metric::F1, 0.6019811467042576),
+    (Metric::LogLoss, 2.3605579757588724),
+    (Metric::Brier, 0.22868274740896885),
+    (Metric::FalsePositiveRate, 0.14448477667074508),
+    (Metric::FalseNegativeRate, 0.5062121617832622),
+    (Metric::LabelMean, 0.4961030005981692),
+    (Metric::PredictionMean, 0.4567163132283293),
+    (Metric::Calibration, 0.920607842882728),
+];
+const REGRESSION: &[(Metric, f64)] = &[
+    (Metric::Rmse, 4.501288832361582),
+    (Metric::Mae, 3.6869817831719867),
+    (Metric::Mse, 20.261601152343097),
+    (Metric::R2, 0.9759928951742823),
+    (Metric::Mape, 0.519893707673686),
+    (Metric::Bias, 2.9305407674614385),
+];
+const REGRESSION_WEIGHTED: &[(Metric, f64)] = &[
+    (Metric::Rmse, 4.423285183651486),
+    (Metric::Mae, 3.540258227082581),
+    (Metric::Mse, 19.565451815910762),
+    (Metric::R2, 0.9761336818960225),
+    (Metric::Mape, 0.43936155822313755),
+    (Metric::Bias, 2.83758549746879),
+];
