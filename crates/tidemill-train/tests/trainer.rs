@@ -133,7 +133,7 @@ fn good_trips() -> String {
     trips(3000, |hash, miles| {
         let green = (hash >> 8) % 4 == 2;
         let surprise = hash % 29 == 0;
-        if (miles > 5.0 || green) != surprise { "3.5" } else { "0.5" }.to_owned()
+        if (miles > 5.0 || green) == surprise { "0.5" } else { "3.5" }.to_owned()
     })
 }
 
@@ -227,7 +227,7 @@ fn labels_that_cannot_be_learned_are_refused_with_the_split() {
     assert_eq!(code, Code::LabelConstant);
     assert_eq!(message, "label `big_tip` is 0 in every row of split `train`");
 
-    let one_missing = |hash: u32, _: f64| if hash % 50 == 0 { String::new() } else { (hash % 5).to_string() };
+    let one_missing = |hash: u32, _: f64| if hash.is_multiple_of(50) { String::new() } else { (hash % 5).to_string() };
     let (code, message) = refused(trips(300, one_missing), LABEL, None);
     assert_eq!(code, Code::LabelMissing);
     assert!(message.contains("rows of split `train`, first in row "), "{message}");

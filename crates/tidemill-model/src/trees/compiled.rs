@@ -230,6 +230,7 @@ impl Compiled {
     }
 
     /// Takes `depth` steps with every walk of `at`; `value` gives a slot of a lane's row.
+    #[expect(clippy::inline_always, reason = "each caller needs its own copy, with its own number of lanes")]
     #[inline(always)]
     fn walk<const CATEGORIES: bool>(&self, at: &mut [u32], depth: u32, value: impl Fn(usize, usize) -> Option<f64>) {
         let nodes = &self.nodes[..];
@@ -258,7 +259,7 @@ impl Compiled {
     }
 
     /// The categorical rule, for the code in `x`.
-    #[inline(always)]
+    #[inline]
     fn goes_right(&self, node: Packed, x: f64) -> bool {
         let (set, code) = (node.threshold.to_bits(), x.to_bits());
         let word = if code >> 6 < u64::from(set as u32) {
@@ -267,7 +268,7 @@ impl Compiled {
             0
         };
         let outside = word >> (code & 63) & 1 == 0;
-        outside & ((code != MISSING_CODE) | (node.slot & MISSING_RIGHT != 0))
+        outside && (code != MISSING_CODE || node.slot & MISSING_RIGHT != 0)
     }
 }
 

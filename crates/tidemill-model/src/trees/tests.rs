@@ -138,6 +138,36 @@ fn grown(picks: &[(u16, u32, f64, bool, Vec<u32>)]) -> Tree {
     Tree::new(nodes).unwrap()
 }
 
+#[test]
+fn many_trees_over_many_features_give_the_same_bits_alone_and_in_a_batch() {
+    // More features than fit the stack, more nodes than a block of trees, more rows than go through at once.
+    let (features, rows) = (90, 2500);
+    let hash = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let tree = |number: usize| {
+        let pick = |at: usize| {
+            let number = hash(number * 31 + at);
+            let codes = if number % 3 == 0 { vec![number as u32 % 7, 70] } else { vec![] };
+            (number as u16, (number % features) as u32, (number % 9) as f64, number % 2 == 0, codes)
+        };
+        grown(&(0..14).map(pick).collect::<Vec<_>>())
+    };
+    let model = TreeEnsemble::new(Task::Regression, features as usize, 0.1, (0..150).map(tree).collect()).unwrap();
+    assert!(model.trees().iter().map(|tree| tree.nodes().len()).sum::<usize>() > 4000);
+    let value = |row: usize, feature: usize| match hash(row * 97 + feature) % 11 {
+        10 => f64::NAN,
+        number => number as f64,
+    };
+    let columns = (0..features as usize).map(|f| (0..rows).map(|row| value(row, f)).collect()).collect();
+    let mut batch = Vec::new();
+    model.predict(&FeatureBlock { rows, columns }, &mut batch);
+    for (row, predicted) in batch.iter().enumerate() {
+        let cells: Vec<f64> = (0..features as usize).map(|feature| value(row, feature)).collect();
+        assert_eq!(predicted.to_bits(), predict_one(&model, &cells).to_bits());
+        let score = model.trees().iter().fold(model.base_score(), |sum, tree| sum + tree.value(&cells));
+        assert_eq!(predicted.to_bits(), score.to_bits());
+    }
+}
+
 fn trees() -> impl Strategy<Value = Vec<Tree>> {
     let codes = prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(0_u32..150, 1..6)];
     let pick = (any::<u16>(), 0..FEATURES as u32, -4.0..4.0_f64, any::<bool>(), codes);

@@ -145,8 +145,7 @@ fn bounds(distinct: &[(f64, u64)], bins_max: usize) -> Vec<f64> {
     let mut target = share(rows_left, bins_left);
     let mut bounds = Vec::with_capacity(bins_max - 1);
     let mut in_bin = 0;
-    for at in 0..distinct.len() - 1 {
-        let count = distinct[at].1;
+    for (at, (_, count)) in distinct[..distinct.len() - 1].iter().enumerate() {
         if !frequent(at) {
             rows_left -= count;
         }

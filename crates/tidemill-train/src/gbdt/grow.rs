@@ -82,7 +82,7 @@ impl Grower {
                 leaf.plan = plan(ground, leaf, Some(&counts), params);
                 continue;
             }
-            let (left, right) = self.divide(ground, leaf, split, left_rows, &mut nodes, params);
+            let (left, right) = divide(leaf, split, left_rows, &mut nodes, params);
             leaves[at] = left;
             leaves.push(right);
             if leaves.len() < params.leaves as usize {
@@ -94,43 +94,6 @@ impl Grower {
             self.free.extend(leaf.cells.take());
         }
         (GrownTree { nodes }, leaves)
-    }
-
-    /// Makes two leaves of one. The parent's histogram goes to the larger child, which still has to take away the
-    /// smaller one's.
-    fn divide(
-        &mut self,
-        ground: Ground<'_>,
-        leaf: &mut Leaf,
-        split: SplitPlan,
-        left_rows: usize,
-        nodes: &mut Vec<GrownNode>,
-        params: &GradientBoosting,
-    ) -> (Leaf, Leaf) {
-        debug_assert_eq!(ground.data.binning.used.len(), ground.wanted.len());
-        let middle = leaf.from + left_rows;
-        let right_sum = [leaf.sum[0] - split.left_sum[0], leaf.sum[1] - split.left_sum[1]];
-        let mut child = |from: usize, to: usize, sum: Cell| {
-            let value = params.learning_rate * leaf_value(sum, params.lambda_l1, params.lambda_l2 + split.extra_l2);
-            let node = nodes.len();
-            nodes.push(GrownNode::Leaf { value });
-            Leaf { from, to, value, node, depth: leaf.depth + 1, sum, cells: None, plan: None }
-        };
-        let mut left = child(leaf.from, middle, split.left_sum);
-        let mut right = child(middle, leaf.to, right_sum);
-        nodes[leaf.node] = GrownNode::Split {
-            used: split.used as u32,
-            gain: split.gain,
-            left: split.left,
-            missing_left: split.missing_left,
-            children: [left.node as u32, right.node as u32],
-        };
-        if left_rows <= right.to - right.from {
-            right.cells = leaf.cells.take();
-        } else {
-            left.cells = leaf.cells.take();
-        }
-        (left, right)
     }
 
     /// Gives the children of a split their histograms and plans.
@@ -189,6 +152,40 @@ impl Grower {
     fn take_cells(&mut self, data: &Binned) -> Vec<Cell> {
         self.free.pop().unwrap_or_else(|| vec![[0.0; 2]; data.binning.cells])
     }
+}
+
+/// Makes two leaves of one. The parent's histogram goes to the larger child, which still has to take away the
+/// smaller one's.
+fn divide(
+    leaf: &mut Leaf,
+    split: SplitPlan,
+    left_rows: usize,
+    nodes: &mut Vec<GrownNode>,
+    params: &GradientBoosting,
+) -> (Leaf, Leaf) {
+    let middle = leaf.from + left_rows;
+    let right_sum = [leaf.sum[0] - split.left_sum[0], leaf.sum[1] - split.left_sum[1]];
+    let mut child = |from: usize, to: usize, sum: Cell| {
+        let value = params.learning_rate * leaf_value(sum, params.lambda_l1, params.lambda_l2 + split.extra_l2);
+        let node = nodes.len();
+        nodes.push(GrownNode::Leaf { value });
+        Leaf { from, to, value, node, depth: leaf.depth + 1, sum, cells: None, plan: None }
+    };
+    let mut left = child(leaf.from, middle, split.left_sum);
+    let mut right = child(middle, leaf.to, right_sum);
+    nodes[leaf.node] = GrownNode::Split {
+        used: split.used as u32,
+        gain: split.gain,
+        left: split.left,
+        missing_left: split.missing_left,
+        children: [left.node as u32, right.node as u32],
+    };
+    if left_rows <= right.to - right.from {
+        right.cells = leaf.cells.take();
+    } else {
+        left.cells = leaf.cells.take();
+    }
+    (left, right)
 }
 
 /// The leaf whose split gains most; the first one of equals.

@@ -47,8 +47,7 @@ impl GrownTree {
     ///
     /// Eight rows walk in lockstep, so that the processor overlaps their memory accesses.
     pub(crate) fn add_to(&self, data: &Binned, first: usize, scores: &mut [f64], factor: f64) {
-        let groups: Vec<&[[u8; LANES]]> =
-            data.groups.iter().map(|group| &group[first..first + scores.len()]).collect();
+        let groups: Vec<&[[u8; LANES]]> = data.groups.iter().map(|group| &group[first..first + scores.len()]).collect();
         for (at, scores) in scores.chunks_mut(WALKS).enumerate() {
             let mut node = [0_u32; WALKS];
             loop {

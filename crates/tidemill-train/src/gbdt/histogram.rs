@@ -18,8 +18,10 @@ type Wide = [Cell; LANES * BINS];
 
 /// Rows of one task: their gradients and row numbers stay in the second-level cache from group to group.
 const RUN_ROWS: usize = 1 << 16;
-/// Runs at most, which bounds the memory of partial sums.
+/// Runs at most.
 const RUNS_MAX: usize = 32;
+/// Tasks about, which bounds the memory of partial sums: wide data has groups enough to keep threads busy.
+const TASKS_MAX: usize = 256;
 /// Rows whose bins are fetched before any is added: the rows of a leaf are scattered over memory, and a loop that only
 /// loads keeps many cache misses in flight where one that also adds fills the processor's window with additions.
 const FETCH_ROWS: usize = 64;
@@ -54,7 +56,8 @@ impl HistogramBuilder {
         cells: &mut [Cell],
     ) {
         let groups = data.groups.len();
-        let run_rows = gradients.len().div_ceil(RUNS_MAX).max(RUN_ROWS);
+        let runs_max = (TASKS_MAX / groups.max(1)).clamp(1, RUNS_MAX);
+        let run_rows = gradients.len().div_ceil(runs_max).max(RUN_ROWS);
         let runs = gradients.len().div_ceil(run_rows).max(1);
         while self.wide.len() < runs * groups {
             self.wide.push(vec![[0.0; 2]; LANES * BINS].try_into().expect("the length is that of the type"));
@@ -173,6 +176,7 @@ fn add_some_lanes<const N: usize>(bins: &[[u8; LANES]], rows: &[u32], gradients:
     }
 }
 
+#[expect(clippy::inline_always, reason = "the loop around it must know the number of lanes")]
 #[inline(always)]
 fn add_row<const N: usize>(bins: [u8; LANES], gradient: Gradient, wide: &mut Wide) {
     let gradient = gradient.map(f64::from);

@@ -17,7 +17,7 @@ impl Rng {
 
     /// A number from 0 to `bound` − 1; the bias of the multiplication is below 2⁻³² for the bounds used here.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
     /// `count` of the numbers `0..of`, ascending.

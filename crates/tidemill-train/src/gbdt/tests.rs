@@ -29,7 +29,7 @@ impl Data {
         FeatureBlock { rows: columns[0].len(), columns: columns.to_vec() }
     }
 
-    fn rows(&self, (columns, labels): &(Vec<Vec<f64>>, Vec<f64>), binning: &Arc<Binning>) -> LabelledRows {
+    fn rows((columns, labels): &(Vec<Vec<f64>>, Vec<f64>), binning: &Arc<Binning>) -> LabelledRows {
         let mut data = Binned::new(Arc::clone(binning), labels.len());
         data.push(&Self::block(columns));
         LabelledRows { data, labels: labels.clone(), weights: None }
@@ -41,7 +41,7 @@ impl Data {
         let mut planner = BinPlanner::new(&specs, self.train.1.len() as u64, max_bin, 1);
         planner.observe(&Self::block(&self.train.0));
         let binning = Arc::new(planner.finish());
-        (self.rows(&self.train, &binning), self.eval.as_ref().map(|eval| self.rows(eval, &binning)))
+        (Self::rows(&self.train, &binning), self.eval.as_ref().map(|eval| Self::rows(eval, &binning)))
     }
 
     fn fit(&self, objective: &dyn Objective, params: &GradientBoosting) -> Fitted {
@@ -246,7 +246,9 @@ fn more_categories_than_bins_still_train_and_rare_ones_are_together() {
     let column: Vec<f64> = (0..20_000).map(|_| (uniform(&mut rng).powi(3) * 700.0).floor()).collect();
     let labels: Vec<f64> = column.iter().map(|code| f64::from(*code % 3.0 == 0.0)).collect();
     let mut counts = vec![0_u32; 700];
-    column.iter().for_each(|code| counts[*code as usize] += 1);
+    for code in &column {
+        counts[*code as usize] += 1;
+    }
     let data = Data::new(&[CATEGORIES], vec![column], labels);
     let fitted = data.fit(&LogLoss, &GradientBoosting { min_data_per_group: 10, ..GradientBoosting::default() });
     let predicted = predict(&fitted, &[&[0.0], &[1.0], &[3.0]]);

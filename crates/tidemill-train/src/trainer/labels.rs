@@ -48,7 +48,7 @@ impl Labels {
             let rows = self.values.len() as u64;
             return Err(TrainError::LabelMissing { label, split, count: self.missing, rows, first_row });
         }
-        self.require(|value| value.is_finite(), "a label must be a finite number")?;
+        self.require(f64::is_finite, "a label must be a finite number")?;
         match self.values.first() {
             None => Err(TrainError::SplitEmpty { split }),
             Some(&value) if self.values.iter().all(|other| *other == value) => {

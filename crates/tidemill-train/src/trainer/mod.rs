@@ -25,7 +25,7 @@ use rows::Source;
 
 use crate::gbdt::{Binning, Fitted, GradientBoosting, LabelledRows, LogLoss, Objective, SquaredError, fit};
 
-/// The file of a TransformGraph artifact.
+/// The file of a transform graph artifact.
 const TRANSFORM_FILE: &str = "transform.json";
 
 /// Fits a learner to the examples and writes a model package.
