@@ -5,7 +5,7 @@ use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
     Properties, StepContext,
 };
-use tidemill_data::{Examples, read_schema};
+use tidemill_data::{Examples, read_schema_artifact};
 
 use crate::config::{TransformConfig, TransformParams};
 use crate::fit::{FitOptions, Fitted, fit};
@@ -14,8 +14,6 @@ use crate::fit::{FitOptions, Fitted, fit};
 const SPLIT: &str = "train";
 /// The file of a transform graph artifact.
 const GRAPH_FILE: &str = "transform.json";
-/// The file of a schema artifact.
-const SCHEMA_FILE: &str = "schema.yaml";
 
 /// Fits a transform graph on the train split and checks the label in all splits.
 ///
@@ -51,7 +49,7 @@ impl Component for Transform {
         let config = TransformConfig::from_params(context.params).map_err(|issues| params_error(&issues))?;
         let examples = Examples::open(&context.input("examples")?.path)?;
         let schema = match context.inputs.get("schema") {
-            Some(schema) => Some(read_schema(&schema.path.join(SCHEMA_FILE))?),
+            Some(schema) => Some(read_schema_artifact(&schema.path)?),
             None => None,
         };
         let options = FitOptions {
@@ -101,9 +99,12 @@ fn count(count: usize, noun: &str) -> String {
 
 /// All issues in one error. The pipeline has shown them at their places before a run; this is for other callers.
 fn params_error(issues: &[ParamIssue]) -> ComponentError {
-    let line = |issue: &ParamIssue| match issue.path.is_empty() {
-        true => issue.message.clone(),
-        false => format!("`{}`: {}", issue.path.join("."), issue.message),
+    let line = |issue: &ParamIssue| {
+        if issue.path.is_empty() {
+            issue.message.clone()
+        } else {
+            format!("`{}`: {}", issue.path.join("."), issue.message)
+        }
     };
     let message = issues.iter().map(line).collect::<Vec<_>>().join("; ");
     let error = ComponentError::new(Code::Params, message);

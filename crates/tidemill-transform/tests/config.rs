@@ -1,5 +1,7 @@
 //! What the pipeline file may say, and how mistakes are shown.
 
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
+
 use serde_json::{Value, json};
 use tidemill_core::{Component as _, ParamIssue};
 use tidemill_model::Scalar;
@@ -135,8 +137,8 @@ fn mistakes_in_steps_are_shown_at_their_place() {
             shown("features.x.stepps", "unknown field `stepps`", Some("did you mean `steps`?")),
         ),
         (
-            json!({ "from": "y", "steps": ["log", "lg"] }),
-            shown("features.x.steps.1", "`lg` is not a step", Some("did you mean `log`?")),
+            json!({ "from": "y", "steps": ["log", "z_scor"] }),
+            shown("features.x.steps.1", "`z_scor` is not a step", Some("did you mean `z_score`?")),
         ),
         (
             json!(["vocabulary", "z_score"]),

@@ -203,10 +203,10 @@ impl Checker<'_> {
                     typed
                 }
             };
-            arms.push((typed, self.joined("case", &mut datatype, then)?));
+            arms.push((typed, self.joined("`case`", &mut datatype, then)?));
         }
         let otherwise =
-            otherwise.map(|otherwise| self.joined("case", &mut datatype, otherwise)).transpose()?.map(Box::new);
+            otherwise.map(|otherwise| self.joined("`case`", &mut datatype, otherwise)).transpose()?.map(Box::new);
         Ok((Op::Case { subject: subject.map(Box::new), whens: arms, otherwise }, datatype))
     }
 

@@ -80,10 +80,23 @@ fn features(card: &mut String, parts: &PackageParts) {
 fn limits(card: &mut String, parts: &PackageParts) {
     card.push_str("\n## Limits\n\n");
     card.push_str("* The model knows the data it was trained on; watch its inputs for drift.\n");
+    for column in shared_columns(parts) {
+        let _ = writeln!(
+            card,
+            "* `{column}` is a feature and part of the label's expression: it must be known when a prediction is asked for."
+        );
+    }
     card.push_str("* A category not seen in training is treated as the steps above say: an out-of-vocabulary bucket or a missing value.\n");
     if parts.task == Task::Binary {
         card.push_str("* A probability is no decision: choose a threshold for the cost of each kind of error.\n");
     }
+}
+
+/// Columns that are both features and part of the label's expression.
+fn shared_columns(parts: &PackageParts) -> Vec<String> {
+    let mut columns = parts.label.parse().map(|expression| expression.columns()).unwrap_or_default();
+    columns.retain(|column| parts.graph.inputs().iter().any(|input| input.name == *column));
+    columns
 }
 
 /// `{ "train": { "auc": 0.9 } }` as a table with a column for each split.

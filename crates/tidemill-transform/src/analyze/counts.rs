@@ -75,7 +75,7 @@ impl KeyCounts {
         if missing > 0 {
             match (&mut self.keys, value) {
                 (KeyMap::Text(counts), Scalar::Text(text)) => {
-                    *counts.entry(text.as_str().into()).or_default() += missing
+                    *counts.entry(text.as_str().into()).or_default() += missing;
                 }
                 (KeyMap::Int(counts), Scalar::Int(value)) => *counts.entry(*value).or_default() += missing,
                 _ => {}

@@ -33,7 +33,9 @@ impl Quantiles {
                 Self::Exact(kept) if kept.len() < exact_max => kept.push(value + 0.0),
                 Self::Exact(kept) => {
                     let Ok(mut sketch) = TDigestMut::new(COMPRESSION) else { return };
-                    kept.iter().for_each(|value| sketch.update(*value));
+                    for value in &*kept {
+                        sketch.update(*value);
+                    }
                     sketch.update(value);
                     *self = Self::Sketch(Box::new(sketch));
                 }

@@ -1,0 +1,305 @@
+//! Fitted constants against `NumPy`, and the laws of fitting.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tidemill_core::{Code, Coded as _, Feature, FeatureType, NoProgress, Presence, Schema};
+use tidemill_model::{Keys, Node, Scalar};
+use tidemill_transform::{FitOptions, Fitted, MemoryRows, TransformConfig, TransformError, fit};
+
+const NAN: f64 = f64::NAN;
+
+fn table(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+}
+
+fn trips() -> RecordBatch {
+    table(vec![
+        ("fare", Arc::new(Float64Array::from(vec![12.45, 0.0, 7.05, 31.25, 5.65, 9.0, 4.25, 80.5]))),
+        (
+            "seconds",
+            Arc::new(Int64Array::from(vec![
+                Some(0),
+                None,
+                Some(540),
+                Some(1500),
+                None,
+                Some(600),
+                Some(240),
+                Some(3600),
+            ])),
+        ),
+        (
+            "miles",
+            Arc::new(Float64Array::from(vec![
+                Some(0.0),
+                Some(1.5),
+                None,
+                Some(9.2),
+                Some(f64::INFINITY),
+                Some(1.5),
+                Some(0.8),
+                Some(NAN),
+            ])),
+        ),
+        (
+            "payment",
+            Arc::new(StringArray::from(vec![
+                Some("Card"),
+                Some("Cash"),
+                Some("Cash"),
+                Some("Card"),
+                None,
+                Some("Other"),
+                Some("No Charge"),
+                None,
+            ])),
+        ),
+        ("hour", Arc::new(Int64Array::from(vec![19, 19, 5, 0, 23, 5, 9, 10]))),
+        (
+            "shared",
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), None, Some(true), None, None, None])),
+        ),
+        ("empty", Arc::new(Float64Array::from(vec![None::<f64>; 8]))),
+        ("constant", Arc::new(Float64Array::from(vec![0.1; 8]))),
+        ("tips", Arc::new(Float64Array::from(vec![0.0, 0.0, 2.0, 8.0, 0.0, 0.0, 1.0, 0.0]))),
+    ])
+}
+
+fn source(train: Vec<RecordBatch>) -> MemoryRows {
+    MemoryRows::new(trips().schema(), vec![("train".into(), train), ("eval".into(), vec![trips().slice(1, 3)])])
+}
+
+fn params(features: Value) -> Value {
+    json!({ "label": { "name": "big_tip", "expression": "tips > fare * 0.2" }, "features": features })
+}
+
+fn run_on(
+    rows: &MemoryRows,
+    params: &Value,
+    threads: usize,
+    schema: Option<&Schema>,
+) -> Result<Fitted, TransformError> {
+    let config = TransformConfig::from_params(params).unwrap_or_else(|issues| panic!("{issues:?}"));
+    fit(&config, rows, &FitOptions { split: "train", threads, progress: &NoProgress, cancel: None, schema })
+}
+
+fn run(features: Value) -> Result<Fitted, TransformError> {
+    run_on(&source(vec![trips()]), &params(features), 2, None)
+}
+
+/// The nodes of the feature `x` over `column`.
+fn nodes(column: &str, steps: Value) -> Vec<Node> {
+    let fitted = run(json!({ "x": { "from": column, "steps": steps } })).unwrap();
+    fitted.graph.definitions()[0].nodes.clone()
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-14 * b.abs().max(1.0)
+}
+
+/// Expected numbers by `NumPy` 2.4 on the arrays above: `np.mean`, `np.std` (divided by n), `np.median`.
+#[test]
+fn constants_are_those_of_numpy() {
+    let [Node::ZScore { mean, std_dev }] = nodes("fare", json!("z_score"))[..] else { panic!() };
+    assert!(close(mean, 18.768_75) && close(std_dev, 24.935_854_425_655_84), "{mean} {std_dev}");
+    // Infinite and missing values do not count.
+    let [Node::ZScore { mean, std_dev }] = nodes("miles", json!("z_score"))[..] else { panic!() };
+    assert!(close(mean, 2.6) && close(std_dev, 3.346_042_438_463_684_7), "{mean} {std_dev}");
+    assert_eq!(nodes("seconds", json!({ "impute": "median" })), [Node::Impute { value: Scalar::Float(570.0) }]);
+    assert_eq!(nodes("seconds", json!({ "impute": "mean" })), [Node::Impute { value: Scalar::Float(1080.0) }]);
+    let [Node::MinMax { min, max, .. }] = nodes("fare", json!("min_max"))[..] else { panic!() };
+    assert_eq!((min, max), (0.0, 80.5));
+    assert_eq!(nodes("fare", json!({ "bucketize": 4 })), [Node::Bucketize { boundaries: vec![5.65, 9.0, 31.25] }]);
+    let clip = nodes("fare", json!({ "clip": { "quantiles": [0.25, 1] } }));
+    assert_eq!(clip, [Node::Clip { min: Some(5.65), max: Some(80.5) }]);
+}
+
+#[test]
+fn a_step_after_imputation_is_fitted_on_imputed_values() {
+    let fitted = run(json!({ "seconds": [{ "impute": "median" }, "z_score"] })).unwrap();
+    assert_eq!(fitted.scans, 2);
+    // np.mean and np.std of [0, 570, 540, 1500, 570, 600, 240, 3600]
+    let [_, Node::ZScore { mean, std_dev }] = fitted.graph.definitions()[0].nodes[..] else { panic!() };
+    assert!(close(mean, 952.5) && close(std_dev, 1_078.827_488_526_316_8), "{mean} {std_dev}");
+    let three =
+        run(json!({ "seconds": [{ "impute": "mean" }, "log1p", { "clip": { "quantiles": [0, 0.9] } }, "z_score"] }));
+    assert_eq!(three.unwrap().scans, 3);
+    assert_eq!(
+        run(json!({ "fare": "z_score", "miles": { "bucketize": 3 }, "payment": "vocabulary" })).unwrap().scans,
+        1
+    );
+}
+
+#[test]
+fn vocabularies_are_ordered_and_cut() {
+    let strings = |values: &[&str]| Keys::Strings(values.iter().map(ToString::to_string).collect());
+    let vocabulary = |params: Value| match nodes("payment", json!({ "vocabulary": params })).remove(0) {
+        Node::Vocabulary { values, .. } => values,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(vocabulary(json!({})), strings(&["Cash", "Card", "Other", "No Charge"]));
+    assert_eq!(vocabulary(json!({ "top_k": 3 })), strings(&["Cash", "Card", "Other"]));
+    assert_eq!(vocabulary(json!({ "frequency_threshold": 2 })), strings(&["Cash", "Card"]));
+    let imputed = nodes("payment", json!([{ "impute": { "value": "None" } }, "vocabulary"]));
+    let values = strings(&["None", "Cash", "Card", "Other", "No Charge"]);
+    assert_eq!(imputed[1], Node::Vocabulary { values, oov_buckets: 0 });
+    let frequent =
+        nodes("payment", json!([{ "impute": "most_frequent" }, { "vocabulary": { "frequency_threshold": 3 } }]));
+    assert_eq!(frequent[0], Node::Impute { value: Scalar::Text("Cash".into()) });
+    assert_eq!(frequent[1], Node::Vocabulary { values: strings(&["Cash"]), oov_buckets: 0 });
+    assert_eq!(
+        nodes("hour", json!("categorical")),
+        [Node::Categorical { values: Some(Keys::Integers(vec![0, 5, 9, 10, 19, 23])) }]
+    );
+    assert_eq!(
+        nodes("shared", json!([{ "impute": "most_frequent" }, "categorical"])),
+        [Node::Impute { value: Scalar::Bool(true) }, Node::Categorical { values: None }]
+    );
+    assert_eq!(nodes("miles", json!({ "impute": "most_frequent" })), [Node::Impute { value: Scalar::Float(1.5) }]);
+}
+
+#[test]
+fn columns_without_values_warn_or_refuse() {
+    let fitted = run(
+        json!({ "empty": "z_score", "constant": "z_score", "e2": { "from": "empty", "steps": { "bucketize": 3 } } }),
+    )
+    .unwrap();
+    assert_eq!(fitted.graph.definitions()[0].nodes, [Node::ZScore { mean: 0.0, std_dev: 0.0 }]);
+    assert_eq!(fitted.graph.definitions()[1].nodes, [Node::ZScore { mean: 0.1, std_dev: 0.0 }]);
+    assert_eq!(
+        fitted.warnings,
+        [
+            "feature `empty`: column `empty` has no value in the train split",
+            "feature `constant`: column `constant` never varies in the train split",
+            "feature `e2`: column `empty` has no value in the train split",
+        ]
+    );
+    let error = run(json!({ "empty": { "impute": "mean" } })).unwrap_err();
+    assert!(error.to_string().contains("column `empty` has no value"), "{error}");
+}
+
+#[test]
+fn inputs_are_optional_where_values_were_missing_or_are_imputed() {
+    let features = json!({ "fare": "z_score", "miles": "z_score", "hour": [{ "impute": 0 }, "categorical"], "m2": { "from": "miles", "steps": "log1p" } });
+    let optional = |schema: Option<&Schema>| -> Vec<(String, bool)> {
+        let fitted = run_on(&source(vec![trips()]), &params(features.clone()), 1, schema).unwrap();
+        fitted.graph.inputs().iter().map(|input| (input.name.clone(), input.optional)).collect()
+    };
+    let expected = |fare| vec![("fare".to_owned(), fare), ("miles".to_owned(), true), ("hour".to_owned(), true)];
+    assert_eq!(optional(None), expected(false));
+    let schema = |min_fraction, not_in_environment: &[&str]| {
+        let feature = Feature {
+            feature_type: FeatureType::Float,
+            presence: Presence { min_fraction, min_count: None },
+            value_count: None,
+            domain: None,
+            min_domain_mass: None,
+            lifecycle: None,
+            in_environment: Vec::new(),
+            not_in_environment: not_in_environment.iter().map(ToString::to_string).collect(),
+        };
+        Schema { features: [("fare".to_owned(), feature)].into(), ..Schema::default() }
+    };
+    assert_eq!(optional(Some(&schema(Some(1.0), &[]))), expected(false));
+    assert_eq!(optional(Some(&schema(Some(0.9), &[]))), expected(true));
+    let training_only = schema(None, &["SERVING"]);
+    let error = run_on(&source(vec![trips()]), &params(features), 1, Some(&training_only)).unwrap_err();
+    assert!(error.to_string().contains("does not expect in the environment SERVING"), "{error}");
+}
+
+#[test]
+fn what_does_not_fit_the_columns_is_named() {
+    let message = |features: Value| {
+        let error = run(features).unwrap_err();
+        (error.to_string(), error.code(), error.hint())
+    };
+    let (text, code, hint) = message(json!({ "payment": "z_score" }));
+    assert_eq!(text, "feature `payment`, column `payment` (BYTES): `z_score` does not apply to text");
+    assert_eq!((code, hint.as_deref()), (Code::TransformGraph, Some("text needs `vocabulary` or `categorical`")));
+    assert!(message(json!({ "payment": "numeric" })).0.contains("text is not numeric"));
+    assert!(message(json!({ "fare": "categorical" })).0.contains("`categorical` does not apply to numbers"));
+    let (text, code, hint) = message(json!({ "millage": { "from": "mile", "steps": "log" } }));
+    assert_eq!(text, "feature `millage` needs column `mile`, which the data does not have");
+    assert_eq!((code, hint.as_deref()), (Code::ColumnNotFound, Some("did you mean `miles`?")));
+}
+
+#[test]
+fn bad_labels_name_split_and_row() {
+    let label = |expression: &str| {
+        let params = json!({ "label": { "name": "y", "expression": expression }, "features": { "hour": "numeric" } });
+        let fitted = run_on(&source(vec![trips().slice(0, 5), trips().slice(5, 3)]), &params, 2, None);
+        fitted.map(|fitted| fitted.labels).map_err(|error| (error.to_string(), error.code()))
+    };
+    let summary = label("tips > fare * 0.2").unwrap();
+    assert_eq!((summary[0].split.as_str(), summary[0].rows, summary[0].mean), ("train", 8, 0.375));
+    assert_eq!((summary[1].split.as_str(), summary[1].rows, summary[1].is_binary), ("eval", 3, true));
+    assert!(!label("fare").unwrap()[0].is_binary);
+    assert_eq!(
+        label("miles > 1").unwrap_err(),
+        ("label `y` is missing in 2 of 8 rows of split `train`, first in row 2".into(), Code::LabelMissing)
+    );
+    assert_eq!(
+        label("tips >= 0").unwrap_err(),
+        ("label `y` is 1 in all 8 rows of split `train`".into(), Code::LabelConstant)
+    );
+    assert_eq!(
+        label("fare > 80").unwrap_err(),
+        ("label `y` is 0 in all 3 rows of split `eval`".into(), Code::LabelConstant)
+    );
+    assert_eq!(
+        label("coalesce(miles, 0)").unwrap_err(),
+        ("label `y` is inf in row 4 of split `train`".into(), Code::LabelValues)
+    );
+    let (message, code) = label("payment").unwrap_err();
+    assert!(message.starts_with("label `y`: a label is true or false, or a number"), "{message}");
+    assert_eq!(code, Code::Expression);
+    let (message, code) = label("tip > 1").unwrap_err();
+    assert!(message.starts_with("label `y`: there is no column `tip` at column 1"), "{message}");
+    assert_eq!(code, Code::ColumnNotFound);
+}
+
+#[test]
+fn without_a_train_split_nothing_is_fitted() {
+    let rows = MemoryRows::new(trips().schema(), vec![("a".into(), vec![trips()]), ("b".into(), Vec::new())]);
+    let error = run_on(&rows, &params(json!({ "hour": "numeric" })), 1, None).unwrap_err();
+    assert_eq!(error.to_string(), "the examples have no split `train` to fit on; they have `a`, `b`");
+}
+
+fn every_step() -> Value {
+    params(json!({
+        "fare": "z_score",
+        "seconds": [{ "impute": "median" }, { "clip": { "quantiles": [0.1, 0.9] } }, "log1p", "z_score"],
+        "miles": [{ "impute": "mean" }, "min_max"],
+        "buckets": { "from": "miles", "steps": [{ "bucketize": 3 }, "categorical"] },
+        "payment": [{ "impute": "most_frequent" }, { "vocabulary": { "top_k": 3, "oov_buckets": 2 } }],
+        "hour": "categorical",
+        "frequent": { "from": "hour", "steps": [{ "impute": "most_frequent" }, { "vocabulary": { "frequency_threshold": 2 } }] },
+        "shared": { "impute": "most_frequent" },
+    }))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn neither_threads_nor_batches_change_the_graph(
+        order in Just((0..8usize).collect::<Vec<_>>()).prop_shuffle(),
+        cuts in prop::collection::vec(0..9usize, 0..4),
+        threads in 1..5usize,
+    ) {
+        let all = arrow::compute::concat_batches(&trips().schema(), &order.iter().map(|row| trips().slice(*row, 1)).collect::<Vec<_>>()).unwrap();
+        let mut edges = cuts;
+        edges.extend([0, 8]);
+        edges.sort_unstable();
+        let parts = edges.windows(2).filter(|w| w[0] < w[1]).map(|w| all.slice(w[0], w[1] - w[0])).collect();
+        let one = run_on(&source(vec![all]), &every_step(), 1, None).unwrap();
+        let other = run_on(&source(parts), &every_step(), threads, None).unwrap();
+        prop_assert_eq!(serde_json::to_string(&one.graph).unwrap(), serde_json::to_string(&other.graph).unwrap());
+        prop_assert_eq!(one.warnings, other.warnings);
+    }
+}
