@@ -36,7 +36,7 @@ fn name(feature: u64) -> String {
     format!("feature_{feature:02}")
 }
 
-/// A number in [0, 1) for each `index`, the same each time (SplitMix64's finaliser).
+/// A number in [0, 1) for each `index`, the same each time (the finaliser of `SplitMix64`).
 fn uniform(index: u64) -> f64 {
     let mut mixed = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -53,9 +53,9 @@ fn tree(index: u64) -> Result<Tree, ModelError> {
         }
         let feature = (chance * FEATURES as f64) as u32;
         let rule = Rule::AtMost(uniform(index * 1000 + 500 + u64::from(at)));
-        Node::Split(Split { feature, rule, missing_left: at % 2 == 0, left: 2 * at + 1, right: 2 * at + 2 })
+        Node::Split(Split { feature, rule, missing_left: at.is_multiple_of(2), left: 2 * at + 1, right: 2 * at + 2 })
     };
-    Tree::new((0..2 * splits + 1).map(node).collect())
+    Tree::new((0..=2 * splits).map(node).collect())
 }
 
 fn write(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {

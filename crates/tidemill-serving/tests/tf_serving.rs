@@ -14,7 +14,7 @@ fn row() -> Value {
     json!({ "fare": 12.5, "seconds": 600, "miles": 2.3, "company": "Flash", "shared": true })
 }
 
-/// The taxi model as version 7 with the label `stable`, and half_plus_two as version 123.
+/// The taxi model as version 7 with the label `stable`, and `half_plus_two` as version 123.
 fn server() -> (Running, Model) {
     let packages = Packages::new();
     let taxi = packages.taxi(0.25);

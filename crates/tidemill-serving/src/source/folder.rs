@@ -53,6 +53,7 @@ impl FolderSource {
             version,
             path,
             labels: self.labels.iter().filter(|(_, v)| **v == version).map(|(label, _)| label.clone()).collect(),
+            default: false,
         };
         Ok(self.policy.select(versions).into_iter().map(servable).collect())
     }

@@ -22,6 +22,9 @@ pub struct Servable {
     pub path: PathBuf,
     /// Labels (aliases) that should lead to this version.
     pub labels: Vec<String>,
+    /// Requests that name neither version nor label go to this one. Where no version of a model says so, they go
+    /// to the one with the highest number, as in TF Serving.
+    pub default: bool,
 }
 
 /// Lists what should be served. The server asks every `poll_interval` and makes it so.

@@ -92,7 +92,8 @@ pub(super) fn probe(package: &Path, load_max: Duration, context: &StepContext<'_
 }
 
 async fn probe_in_server(package: &Path, load_max: Duration, context: &StepContext<'_>) -> Result<Finding, ProbeError> {
-    let servable = Servable { name: NAME.to_owned(), version: 1, path: package.to_owned(), labels: Vec::new() };
+    let servable =
+        Servable { name: NAME.to_owned(), version: 1, path: package.to_owned(), labels: Vec::new(), default: false };
     let options = ServerOptions {
         rest_addr: ([127, 0, 0, 1], 0).into(),
         drain_timeout: Duration::from_secs(1),

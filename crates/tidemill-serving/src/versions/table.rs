@@ -49,6 +49,8 @@ struct Model<T> {
     versions: BTreeMap<u64, Version<T>>,
     aspired_labels: BTreeMap<String, u64>,
     labels: BTreeMap<String, u64>,
+    aspired_default: Option<u64>,
+    /// Where requests go that name neither version nor label.
     latest: Option<u64>,
 }
 
@@ -169,7 +171,13 @@ impl<T> Table<T> {
 
 impl<T> Default for Model<T> {
     fn default() -> Self {
-        Self { versions: BTreeMap::new(), aspired_labels: BTreeMap::new(), labels: BTreeMap::new(), latest: None }
+        Self {
+            versions: BTreeMap::new(),
+            aspired_labels: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            aspired_default: None,
+            latest: None,
+        }
     }
 }
 
@@ -204,7 +212,8 @@ impl<T> Model<T> {
                 other => other,
             };
         }
-        // Versions ascend, so a label given twice ends at the higher one.
+        // Versions ascend, so a label (or the default) given twice ends at the higher one.
+        self.aspired_default = listed.iter().filter(|(_, servable)| servable.default).map(|(&number, _)| number).last();
         self.aspired_labels =
             listed.iter().flat_map(|(&number, s)| s.labels.iter().map(move |label| (label.clone(), number))).collect();
     }
@@ -220,9 +229,14 @@ impl<T> Model<T> {
             }
         }
         let aspired = || self.versions.iter().filter(|(_, version)| version.aspired).map(|(number, _)| *number);
-        self.latest = aspired().max().and_then(|target| {
-            let fallback = || aspired().filter(is_available).max().max(self.latest.filter(is_available));
-            Some(target).filter(is_available).or_else(fallback)
+        let last = self.latest.filter(is_available);
+        self.latest = aspired().max().and_then(|newest| {
+            let fallback = || match self.aspired_default {
+                // What answered before goes on answering until the default can.
+                Some(_) => last.or_else(|| aspired().filter(is_available).max()),
+                None => aspired().filter(is_available).max().max(last),
+            };
+            Some(self.aspired_default.unwrap_or(newest)).filter(is_available).or_else(fallback)
         });
         self.labels = labels;
 

@@ -144,6 +144,7 @@ pub fn servable(name: &str, version: u64, path: &Path, labels: &[&str]) -> Serva
         version,
         path: path.to_owned(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        default: false,
     }
 }
 
@@ -151,7 +152,7 @@ pub fn servable(name: &str, version: u64, path: &Path, labels: &[&str]) -> Serva
 pub fn options() -> ServerOptions {
     ServerOptions {
         rest_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
-        poll_interval: Duration::from_secs(3600),
+        poll_interval: Duration::from_hours(1),
         request_body_bytes_max: 1 << 20,
         ..ServerOptions::default()
     }

@@ -15,7 +15,7 @@ impl World {
         Self { table: Table::new(BACKOFF), now: Instant::now(), loads: Vec::new() }
     }
 
-    /// Lists versions of the model `m` with their labels.
+    /// Lists versions of the model `m` with their labels; the label `default` also makes a version the default.
     fn list(&mut self, versions: &[(u64, &[&str])]) -> &mut Self {
         let servables: Vec<Servable> = versions
             .iter()
@@ -24,6 +24,7 @@ impl World {
                 version: *version,
                 path: format!("/m/{version}").into(),
                 labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+                default: labels.contains(&"default"),
             })
             .collect();
         let loads = self.table.listed(&servables, self.now);
@@ -129,6 +130,21 @@ fn a_label_stays_until_its_new_version_is_available() {
     assert_eq!(world.label("champion"), Some(3), "between loaded versions a label moves at once");
     world.list(&[(3, &[])]);
     assert_eq!(world.label("champion"), None);
+}
+
+#[test]
+fn plain_requests_follow_the_default_not_the_highest_number() {
+    let mut world = World::new();
+    world.list(&[(1, &["default"]), (2, &[])]).end(1, true).end(2, true);
+    assert_eq!(world.latest(), Some(1), "a challenger gets no plain traffic");
+    world.list(&[(1, &[]), (2, &[]), (3, &["default"])]);
+    assert_eq!(world.latest(), Some(1), "the old default answers until the new one can");
+    world.end(3, true);
+    assert_eq!(world.latest(), Some(3));
+    world.list(&[(1, &["default"]), (2, &[]), (3, &[])]);
+    assert_eq!(world.latest(), Some(1), "a rollback takes effect at once");
+    world.list(&[(1, &[]), (2, &[]), (3, &[])]);
+    assert_eq!(world.latest(), Some(3));
 }
 
 #[test]
