@@ -102,7 +102,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         pool.install(|| fit::<ModelError>(&job.params, objective, &train, Some(&labelled_eval), 42, |_| Ok(())))?;
     let train_secs = started.elapsed().as_secs_f64();
 
-    let started = Instant::now();
     let mut predictions = Vec::new();
     let mut all = Vec::new();
     let mut predict_secs = 0.0;
@@ -112,7 +111,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         predict_secs += started.elapsed().as_secs_f64();
         all.extend_from_slice(&predictions);
     })?;
-    let _ = started;
     std::fs::write(folder.join("ours.f64"), all.iter().flat_map(|p| p.to_le_bytes()).collect::<Vec<u8>>())?;
     let row_nanos = single_row(&fitted.ensemble, &eval)?;
 
