@@ -75,16 +75,16 @@ impl Checker<'_> {
 
     fn presence(&mut self) {
         let specification = AnomalyType::InvalidSchemaSpecification;
-        if let Some(fraction) = self.feature.presence.min_fraction {
-            if !(0.0..=1.0).contains(&fraction) {
-                let message = format!("min_fraction is {fraction}, outside 0 to 1");
-                self.add(specification, &["presence", "min_fraction"], message);
-            }
+        if let Some(fraction) = self.feature.presence.min_fraction
+            && !(0.0..=1.0).contains(&fraction)
+        {
+            let message = format!("min_fraction is {fraction}, outside 0 to 1");
+            self.add(specification, &["presence", "min_fraction"], message);
         }
-        if let Some(count) = self.feature.value_count {
-            if matches!((count.min, count.max), (Some(min), Some(max)) if min > max) {
-                self.add(specification, &["value_count"], "value_count has min above max".to_owned());
-            }
+        if let Some(count) = self.feature.value_count
+            && matches!((count.min, count.max), (Some(min), Some(max)) if min > max)
+        {
+            self.add(specification, &["value_count"], "value_count has min above max".to_owned());
         }
     }
 
@@ -107,13 +107,11 @@ impl Checker<'_> {
                     self.add(invalid, &["domain", kind], format!("the domain lists `{twice}` twice"));
                 }
             }
-            Domain::Shared(name) => {
-                if !self.schema.domains.contains_key(name) {
-                    let near = suggest(name, self.schema.domains.keys().map(String::as_str));
-                    let hint = near.map(|near| format!("did you mean `{near}`?"));
-                    let message = format!("there is no domain `{name}` under `domains`");
-                    self.add_hint(invalid, &["domain", kind], message, hint);
-                }
+            Domain::Shared(name) if !self.schema.domains.contains_key(name) => {
+                let near = suggest(name, self.schema.domains.keys().map(String::as_str));
+                let hint = near.map(|near| format!("did you mean `{near}`?"));
+                let message = format!("there is no domain `{name}` under `domains`");
+                self.add_hint(invalid, &["domain", kind], message, hint);
             }
             Domain::Int { min: Some(min), max: Some(max) } if min > max => {
                 self.add(invalid, &["domain", kind], format!("min {min} is above max {max}"));

@@ -13,7 +13,7 @@ const VALUES_MIN: u64 = 20;
 /// A presence floor lies at least this far below what was observed.
 const PRESENCE_MARGIN_MIN: f64 = 0.02;
 /// Share of unseen values that is always allowed before it is an error.
-const UNSEEN_SHARE_MIN: f64 = 0.01;
+const UNSEEN_SHARE_MIN: f64 = 0.005;
 
 /// The schema that `datasets` suggest, to be curated by a person.
 ///
@@ -22,9 +22,10 @@ const UNSEEN_SHARE_MIN: f64 = 0.01;
 ///   smallest share observed, less five standard deviations of the difference to a split half the size, less at
 ///   least 2 points, so that honest splits pass and a burst of missing cells does not. `min_count: 1` unless there
 ///   were fewer than 20 values, which the next split may well not have.
-/// * Text with at most 100 distinct values: these are the domain. What share of new values is still honest is
-///   estimated from the values seen exactly once (Good and Turing: the chance that the next value is new is
-///   singletons / values); `min_domain_mass` allows twice that, and at least 1 %. Fewer unseen values are a warning.
+/// * Text with at most 100 distinct values: these are the domain. How many new values are still honest is estimated from the
+///   values seen exactly once (Good and Turing: the chance that the next value is new is singletons / values):
+///   `min_domain_mass` allows what a split half the size would show, plus three Poisson deviations, plus three values, and
+///   at least 0.5 %. Fewer unseen values than that are a warning, more are an error.
 /// * Numbers that were never negative get `min: 0`, and those never positive `max: 0`, unless nothing but the small
 ///   number of values or a symmetric spread around a mean near zero speaks for it. Other bounds are not guessed.
 pub fn infer_schema(datasets: &[&DatasetStatistics]) -> Schema {
@@ -134,7 +135,9 @@ fn text_domain(seen: &[&FeatureStatistics]) -> Option<(Vec<String>, f64)> {
     if values.is_empty() || values.len() > DOMAIN_VALUES_MAX || singletons * 2 > count {
         return None;
     }
-    let unseen = (2.0 * singletons as f64 / count as f64).max(UNSEEN_SHARE_MIN);
+    let half = count as f64 / 2.0;
+    let expected = singletons as f64 / 2.0;
+    let unseen = ((expected + 3.0 * expected.sqrt() + 3.0) / half).clamp(UNSEEN_SHARE_MIN, 1.0);
     let mass = ((1.0 - unseen) * 1000.0).floor() / 1000.0;
     Some((values.into_iter().collect(), mass))
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use tidemill_core::{Domain, Feature, Schema, ValueCount};
 
 /// An entry that fits this many columns stands on one line.
-const WIDTH: usize = 110;
+const WIDTH: usize = 120;
 
 const HEAD: &str = "\
 # What the data should look like. Inferred once from the training data; now it is yours: read it, correct it, commit it.
@@ -153,5 +153,25 @@ fn scalar(text: &str) -> String {
         && !text.ends_with(' ')
         && text.chars().all(|c| c.is_alphanumeric() || " _-./&()+".contains(c))
         && !RESERVED.contains(&text.to_ascii_lowercase().as_str());
-    if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+    if plain { text.to_owned() } else { double_quoted(text) }
+}
+
+/// A string in double quotes, with everything escaped that YAML does not print as it is.
+fn double_quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }

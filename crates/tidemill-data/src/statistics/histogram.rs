@@ -65,7 +65,7 @@ fn fill(edges: &[f64], count_below: impl Fn(f64) -> u64) -> Histogram {
 
 /// Buckets of equal share from sorted values with weights.
 ///
-/// Every edge is a value of the data. A value that makes up a tenth of them or more gets a bucket of no width to itself, so
+/// Every inner edge is a quantile, a value of the data, and counts to the bucket above it. A value that makes up a tenth of them or more gets a bucket of no width to itself, so
 /// that a pile of zeros is not smeared over its neighbours; the rest is divided into equal shares.
 pub(crate) fn equal_share(pairs: &[(f64, u64)], min: f64, max: f64) -> Histogram {
     let total: u64 = pairs.iter().map(|pair| pair.1).sum();
@@ -84,12 +84,14 @@ pub(crate) fn equal_share(pairs: &[(f64, u64)], min: f64, max: f64) -> Histogram
             (low, inside) = (*value, 0);
             continue;
         }
-        if light_below * shares >= share * light {
-            if inside > 0 && *value > low {
+        // The edge is the quantile: the first value up to which the share is full.
+        let reached = |share: u64| share < shares && (light_below + weight) * shares >= share * light;
+        if reached(share) {
+            if inside > 0 {
                 buckets.push(Bucket { low, high: *value, count: inside as f64 });
                 (low, inside) = (*value, 0);
             }
-            while light_below * shares >= share * light {
+            while reached(share) {
                 share += 1;
             }
         }
@@ -147,7 +149,7 @@ mod tests {
         pairs.extend((1..=400).map(|i| (f64::from(i), 1)));
         let histogram = equal_share(&pairs, 0.0, 400.0);
         assert_eq!((histogram.buckets[0].low, histogram.buckets[0].high), (0.0, 0.0));
-        assert_eq!(counts(&histogram), [600.0, 100.0, 100.0, 100.0, 100.0]);
+        assert_eq!(counts(&histogram), [600.0, 99.0, 100.0, 100.0, 101.0]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 /// Running moments that merge.
 ///
 /// Blocks are summed in two passes (mean, then squared distances from it) and joined by the pairwise update of
-/// Chan, Golub and LeVeque (1979), which keeps full precision whatever the size of the mean.
+/// Chan, Golub and `LeVeque` (1979), which keeps full precision whatever the size of the mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Moments {
     pub count: u64,

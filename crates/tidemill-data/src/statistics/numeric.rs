@@ -92,11 +92,11 @@ impl NumericAccumulator {
                 self.distribution = spill(counts);
             }
         }
-        if let Distribution::Sketched { grid, sketch } = &mut self.distribution {
-            if !rest.is_empty() {
-                grid.add_all(rest, moments.min, moments.max);
-                sketch.add_all(rest);
-            }
+        if let Distribution::Sketched { grid, sketch } = &mut self.distribution
+            && !rest.is_empty()
+        {
+            grid.add_all(rest, moments.min, moments.max);
+            sketch.add_all(rest);
         }
     }
 

@@ -109,6 +109,8 @@ impl<'a> Sign<'a> {
                 }
             }
         };
-        rows.into_iter().for_each(|(row, value)| report(row, value));
+        for (row, value) in rows {
+            report(row, value);
+        }
     }
 }

@@ -101,13 +101,13 @@ impl FeatureRules<'_> {
             return true;
         }
         let mut text = format!("the values are `{found}`, the schema says `{expected}`");
-        if matches!(expected, FeatureType::Int | FeatureType::Float) {
-            if let Some(values) = self.statistics.string.as_ref().and_then(|text| text.values.as_ref()) {
-                let rest: Vec<(&str, u64)> =
-                    values.iter().filter(|(value, _)| self.rule.number_in(value).is_none()).collect();
-                if !rest.is_empty() {
-                    text = format!("{text}; not numbers: {}", value_list(&rest));
-                }
+        if matches!(expected, FeatureType::Int | FeatureType::Float)
+            && let Some(values) = self.statistics.string.as_ref().and_then(|text| text.values.as_ref())
+        {
+            let rest: Vec<(&str, u64)> =
+                values.iter().filter(|(value, _)| self.rule.number_in(value).is_none()).collect();
+            if !rest.is_empty() {
+                text = format!("{text}; not numbers: {}", value_list(&rest));
             }
         }
         self.error(AnomalyType::UnexpectedDataType, "another type", &text);

@@ -1,0 +1,8 @@
+//! One HTML file that shows statistics: works offline, holds aggregates only, grows with the features and not with the rows.
+
+mod attention;
+mod data;
+mod page;
+
+pub use attention::attention_score;
+pub use page::render_report;

@@ -1,0 +1,121 @@
+//! The page around the data.
+
+use std::fmt::Write as _;
+
+use tidemill_core::{Anomalies, DatasetStatistics, Severity};
+
+use super::data::PageData;
+use crate::validation::{grouped, percent};
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// One HTML page of the statistics of `datasets`, laid over each other in their order, with anomalies (by dataset
+/// name) beside their features.
+///
+/// The page needs no network. It holds the statistics, never rows beyond the evidence of anomalies, so its size
+/// depends on the number of features alone: about 1 to 2 KiB for each and dataset. The same input gives the same bytes.
+pub fn render_report(datasets: &[&DatasetStatistics], anomalies: Option<&Anomalies>) -> String {
+    let data = PageData::new(datasets, anomalies);
+    let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+    let title = format!("Statistics of {}", names.join(", "));
+    let json = serde_json::to_string(&data).unwrap_or_else(|_| "{\"datasets\":[],\"features\":[]}".to_owned());
+    let parts = [
+        ("{{title}}", escape(&title)),
+        ("{{style}}", STYLE.to_owned()),
+        ("{{facts}}", facts(datasets, &data, anomalies)),
+        ("{{legend}}", legend(datasets)),
+        ("{{data}}", script_safe(&json)),
+        ("{{script}}", SCRIPT.to_owned()),
+    ];
+    fill(PAGE, &parts)
+}
+
+/// The template with its places filled, each once and in order, so that no part is ever searched for places.
+fn fill(template: &str, parts: &[(&str, String)]) -> String {
+    let mut out = String::with_capacity(template.len() + parts.iter().map(|part| part.1.len()).sum::<usize>());
+    let mut rest = template;
+    while let Some(start) = rest.find("{{") {
+        out.push_str(&rest[..start]);
+        rest = &rest[start..];
+        match parts.iter().find(|(place, _)| rest.starts_with(place)) {
+            Some((place, text)) => {
+                out.push_str(text);
+                rest = &rest[place.len()..];
+            }
+            None => {
+                out.push_str("{{");
+                rest = &rest[2..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn facts(datasets: &[&DatasetStatistics], data: &PageData<'_>, anomalies: Option<&Anomalies>) -> String {
+    let rows: u64 = datasets.iter().map(|dataset| dataset.num_examples).sum();
+    let numeric = data.features.iter().filter(|feature| feature.numeric).count();
+    let (mut missing, mut cells) = (0u64, 0u64);
+    for column in datasets.iter().flat_map(|dataset| &dataset.features) {
+        missing += column.common.num_missing;
+        cells += column.common.num_examples();
+    }
+    let mut out = String::new();
+    let mut fact = |value: &str, label: &str, class: &str| {
+        let _ = write!(out, "<div class=\"fact {class}\"><b>{}</b><span>{}</span></div>", escape(value), escape(label));
+    };
+    fact(&grouped(rows), if datasets.len() == 1 { "rows" } else { "rows in all datasets" }, "");
+    fact(&grouped(numeric as u64), "numeric features", "");
+    fact(&grouped((data.features.len() - numeric) as u64), "categorical features", "");
+    fact(&percent(missing as f64 / cells.max(1) as f64), "of cells missing", "");
+    if let Some(anomalies) = anomalies {
+        let (errors, warnings) = (anomalies.count(Severity::Error), anomalies.count(Severity::Warning));
+        if errors > 0 {
+            fact(&grouped(errors as u64), if errors == 1 { "error" } else { "errors" }, "bad");
+        }
+        if warnings > 0 {
+            fact(&grouped(warnings as u64), if warnings == 1 { "warning" } else { "warnings" }, "warn");
+        }
+        if errors + warnings == 0 {
+            fact("none", "anomalies", "good");
+        }
+    }
+    out
+}
+
+fn legend(datasets: &[&DatasetStatistics]) -> String {
+    let mut out = String::new();
+    for (index, dataset) in datasets.iter().enumerate() {
+        let _ = write!(
+            out,
+            "<span class=\"key\"><i class=\"dot c{}\"></i>{}<em>{} rows</em></span>",
+            index % 6,
+            escape(&dataset.name),
+            grouped(dataset.num_examples)
+        );
+    }
+    out
+}
+
+/// Text for HTML, in elements and in quoted attributes.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// JSON for a script element: nothing in it can end the element or begin a comment.
+fn script_safe(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}

@@ -1,0 +1,282 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const sets = data.datasets, many = sets.length > 1;
+  const view = { search: "", sort: "score", show: "all", chart: "even", scale: "linear" };
+  const W = 270, H = 48, SVG = "http://www.w3.org/2000/svg";
+
+  const el = (tag, cls, text) => {
+    const e = document.createElement(tag);
+    if (cls) e.className = cls;
+    if (text !== undefined) e.textContent = text;
+    return e;
+  };
+  const svg = (tag, attrs, parent) => {
+    const e = document.createElementNS(SVG, tag);
+    for (const k in attrs) e.setAttribute(k, attrs[k]);
+    if (parent) parent.appendChild(e);
+    return e;
+  };
+  const whole = x => x.toLocaleString("en-US");
+  const number = x => {
+    const a = Math.abs(x);
+    if (a === 0) return "0";
+    if (a >= 1e15 || a < 1e-4) return x.toExponential(2);
+    if (Number.isInteger(x)) return whole(x);
+    if (a >= 1000) return x.toLocaleString("en-US", { maximumFractionDigits: a >= 1e5 ? 0 : 1 });
+    return String(+x.toPrecision(a >= 1 ? 4 : 3));
+  };
+  const percent = p => p === 0 ? "0 %" : p < 0.0001 ? "< 0.01 %" : +(p * 100).toFixed(p < 0.1 ? 2 : 1) + " %";
+  const gone = s => s.missing / Math.max(1, s.missing + s.count);
+
+  data.features.forEach((f, i) => {
+    f.order = i;
+    f.missing = Math.max(...f.stats.map(s => s ? gone(s) : 1));
+    f.key = f.name.toLowerCase();
+    f.distance = distance(f);
+  });
+
+  // Largest difference of shares between the first dataset and any other: of values, or of the cumulative shares of quantile bins.
+  function distance(f) {
+    const first = f.stats[0];
+    let worst = 0;
+    for (const other of f.stats.slice(1)) {
+      if (!first || !other) { worst = 1; continue; }
+      if (first.text && other.text) {
+        const a = new Map(first.text.top), b = new Map(other.text.top);
+        for (const v of new Set([...a.keys(), ...b.keys()])) {
+          const d = (a.get(v) || 0) / Math.max(1, first.count) - (b.get(v) || 0) / Math.max(1, other.count);
+          worst = Math.max(worst, Math.abs(d));
+        }
+      } else if (first.numbers && other.numbers) {
+        for (const [x] of first.numbers.share.concat(other.numbers.share)) {
+          worst = Math.max(worst, Math.abs(below(first.numbers.share, x) - below(other.numbers.share, x)));
+        }
+      }
+      worst = Math.max(worst, Math.abs(gone(first) - gone(other)));
+    }
+    return worst;
+  }
+  function below(buckets, x) {
+    let under = 0, total = 0;
+    for (const [lo, hi, c] of buckets) {
+      total += c;
+      under += hi <= x && lo < x ? c : lo < x ? c * (x - lo) / (hi - lo) : 0;
+    }
+    return total ? under / total : 0;
+  }
+
+  // One histogram for all datasets, on a common axis; height is density, so that bins of other widths compare.
+  function histogram(f) {
+    const quantiles = view.chart === "share", box = svg("svg", { width: W, height: H + 18, viewBox: `0 0 ${W} ${H + 18}`, role: "img" });
+    svg("title", {}, box).textContent = "Distribution of " + f.name;
+    const parts = f.stats.map((s, i) => s && s.numbers && s.count - s.numbers.odd > 0 ? { s: s.numbers, i, b: quantiles ? s.numbers.share : s.numbers.even } : null).filter(Boolean);
+    if (!parts.length) { svg("text", { x: 0, y: H / 2 }, box).textContent = "no values"; return box; }
+    let lo = Math.min(...parts.map(p => p.s.min)), hi = Math.max(...parts.map(p => p.s.max)), cut = "", cutLow = "";
+    if (quantiles) {
+      // A far tail would press everything else against the edge: show the body, and say where the tail ends.
+      const inner = parts.map(p => [p.b[0][1], p.b[p.b.length - 1][0]]);
+      const a = Math.min(...inner.map(p => p[0])), z = Math.max(...inner.map(p => p[1])), body = z - a;
+      if (body > 0 && hi - z > body) { cut = number(hi); hi = z + body * 0.35; }
+      if (body > 0 && a - lo > body) { cutLow = number(lo); lo = a - body * 0.35; }
+    }
+    const span = hi - lo || 1, x = v => hi === lo ? W / 2 : Math.max(0, Math.min(W, (v - lo) / span * W));
+    for (const p of parts) {
+      p.total = p.b.reduce((t, b) => t + b[2], 0) || 1;
+      p.d = p.b.map(([l, h, c]) => h > l ? c / p.total / ((h - l) / span) : 0);
+    }
+    const log = view.scale === "log", top = Math.max(...parts.flatMap(p => p.d), 1e-12);
+    const floor = Math.min(...parts.flatMap(p => p.d.filter(d => d > 0)), top) / 3;
+    const y = d => d <= 0 ? 0 : (log ? Math.max(0.03, Math.log(d / floor) / Math.log(top / floor)) : d / top) * (H - 6);
+    const pinTop = Math.max(...parts.flatMap(p => p.b.map(([l, h, c]) => h > l ? 0 : c / p.total)), 1e-12);
+    svg("line", { x1: 0, x2: W, y1: H + .5, y2: H + .5, class: "axis" }, box);
+    for (const p of parts) {
+      const g = svg("g", { class: "c" + p.i % 6 }, box);
+      let path = "", pen = 0;
+      p.b.forEach(([l, h, c], k) => {
+        const tip = `${many ? sets[p.i].name + ": " : ""}${h > l ? number(l) + " to " + number(h) : number(l)}: ${whole(Math.round(c))} (${percent(c / p.total)})`;
+        if (h > l) {
+          const a = x(l), b = x(h), t = y(p.d[k]);
+          if (many) { path += (path ? `V${H - t}` : `M${a},${H}V${H - t}`) + `H${b}`; pen = b; }
+          const bar = svg("rect", many ? { x: a, y: 0, width: Math.max(.5, b - a), height: H, fill: "transparent" } : { x: a + .5, y: H - t, width: Math.max(.8, b - a - 1), height: t, class: "bar-f", rx: 1 }, g);
+          svg("title", {}, bar).textContent = tip;
+        } else {
+          const a = x(l) + (many ? (p.i - (sets.length - 1) / 2) * 3 : 0), t = Math.max(5, c / p.total / pinTop * (H - 6));
+          svg("line", { x1: a, x2: a, y1: H, y2: H - t, class: "pin" }, g);
+          svg("title", {}, svg("circle", { cx: a, cy: H - t, r: 3.2, class: "pin-h" }, g)).textContent = tip;
+        }
+      });
+      if (path) g.insertBefore(svg("path", { d: path + `V${H}`, class: "step" }), g.firstChild);
+    }
+    svg("text", { x: 0, y: H + 14 }, box).textContent = cutLow ? "← " + cutLow : number(lo);
+    const end = svg("text", { x: W, y: H + 14, "text-anchor": "end" }, box);
+    end.textContent = cut ? "… " + cut + " →" : hi === lo ? "" : number(hi);
+    return box;
+  }
+
+  function tops(f, all) {
+    const wrap = el("div"), grid = el("div", "tops"), order = new Map();
+    for (const s of f.stats) if (s && s.text) for (const [v, c] of s.text.top) order.set(v, Math.max(order.get(v) || 0, c / Math.max(1, s.count)));
+    const values = [...order.entries()].sort((a, b) => b[1] - a[1]), shown = values.slice(0, all ? 20 : 3);
+    const widest = shown.length ? shown[0][1] : 1, log = view.scale === "log";
+    const width = p => p <= 0 ? 0 : log ? Math.max(2, 100 + 25 * Math.log10(p / widest)) : p / widest * 100;
+    for (const [v] of shown) {
+      const w = el("div", "w" + (v === "" ? " empty-s" : ""), v === "" ? "empty string" : v);
+      w.title = v;
+      const t = el("div", "t" + (many ? " many" : "")), shares = [];
+      f.stats.forEach((s, i) => {
+        const hit = s && s.text && s.text.top.find(x => x[0] === v), p = hit ? hit[1] / Math.max(1, s.count) : 0;
+        const bar = el("i", "c" + i % 6);
+        bar.style.width = width(p) + "%";
+        bar.title = `${many ? sets[i].name + ": " : ""}${hit ? whole(hit[1]) : "not among the top values"} (${percent(p)})`;
+        t.appendChild(bar);
+        shares.push(percent(p));
+      });
+      grid.append(w, t, el("div", "p", shares[0]));
+    }
+    if (!shown.length) wrap.appendChild(el("span", "none", "no values"));
+    wrap.appendChild(grid);
+    if (values.length > 3) {
+      const b = el("button", "more", all ? "Show fewer" : `Show ${Math.min(20, values.length)} values`);
+      b.onclick = () => wrap.replaceWith(tops(f, !all));
+      wrap.appendChild(b);
+    }
+    return wrap;
+  }
+
+  const columns = {
+    numeric: [
+      ["count", s => [whole(s.count)]],
+      ["missing", missing],
+      ["mean", s => num(s, n => n.mean)],
+      ["std dev", s => num(s, n => n.std)],
+      ["zeros", s => { const p = s.numbers.zeros / Math.max(1, s.count); return [percent(p), p >= .5 ? "hot" : p >= .2 ? "mild" : s.numbers.zeros ? "" : "none"]; }],
+      ["min", s => num(s, n => n.min)],
+      ["median", s => num(s, n => n.median)],
+      ["max", s => num(s, n => n.max)],
+    ],
+    categorical: [
+      ["count", s => [whole(s.count)]],
+      ["missing", missing],
+      ["unique", s => s.text ? [(s.text.estimate ? "≈ " : "") + whole(s.text.unique)] : ["", "none"]],
+      ["top", s => s.text && s.text.top.length ? [s.text.top[0][0] || "empty string", "val"] : ["–", "none"]],
+      ["freq top", s => s.text && s.text.top.length ? [whole(s.text.top[0][1])] : ["–", "none"]],
+      ["avg length", s => s.text && s.text.length ? [number(s.text.length)] : ["–", "none"]],
+    ],
+  };
+  function missing(s) { const p = gone(s); return [percent(p), p >= .2 ? "hot" : p >= .02 ? "mild" : p ? "" : "none"]; }
+  function num(s, get) { return s.count - s.numbers.odd > 0 ? [number(get(s.numbers))] : ["–", "none"]; }
+
+  function row(f, kind) {
+    const out = [], tr = el("tr", "f"), n = el("td", "n");
+    const label = el("div", "name");
+    // Long names break after an underscore, a dot or a dash rather than inside a word.
+    f.name.split(/(?<=[_.\-])/).forEach((part, i) => label.append(...(i ? [el("wbr"), part] : [part])));
+    n.appendChild(label);
+    const odd = f.stats.reduce((t, s) => t + (s && s.numbers ? s.numbers.odd : 0), 0);
+    const err = Math.max(0, ...f.stats.map(s => s && s.numbers ? s.numbers.error : 0));
+    const type = el("div", "type", f.type + (odd ? ` · ${whole(odd)} NaN or infinite` : ""));
+    if (err) type.title = `quantiles within ${percent(err)} of their rank`;
+    n.appendChild(type);
+    tr.appendChild(n);
+    columns[kind].forEach(([, get], k) => {
+      const td = el("td");
+      f.stats.forEach((s, i) => {
+        const line = el("div", "v"), fits = s && (kind === "categorical" || s.numbers), [text, cls] = fits ? get(s) : ["–", "none"];
+        if (many && k === 0) { const d = el("i", "dot c" + i % 6); d.title = sets[i].name; line.appendChild(d); }
+        const v = el("span", cls, text);
+        if (cls === "val") v.title = text;
+        line.appendChild(v);
+        td.appendChild(line);
+      });
+      tr.appendChild(td);
+    });
+    const g = el("td", "g " + kind), frame = el("div");
+    frame.style.minHeight = "66px";
+    g.appendChild(frame);
+    g.draw = () => frame.replaceChildren(kind === "numeric" ? histogram(f) : tops(f, false));
+    tr.appendChild(g);
+    out.push(tr);
+    if (f.anomalies) {
+      const a = el("tr", "a"), td = el("td");
+      td.colSpan = columns[kind].length + 2;
+      for (const x of f.anomalies) {
+        const note = el("div", "note" + (x.severity === "ERROR" ? " bad" : ""));
+        note.append(el("b", "", x.severity === "ERROR" ? "Error" : "Warning"), many || x.split !== sets[0].name ? ` in ${x.split}: ` : ": ", ...marked(x.text));
+        note.title = x.type;
+        if (x.rows) {
+          const r = el("div", "rows", "for example ");
+          x.rows.forEach(([at, v], k) => r.append(k ? ", " : "", `row ${whole(at)}`, ...(v ? [" ", el("code", "", v)] : [])));
+          note.appendChild(r);
+        }
+        td.appendChild(note);
+      }
+      a.appendChild(td);
+      out.push(a);
+    }
+    return out;
+  }
+  // Text between backticks as code.
+  function marked(text) {
+    return text.split("`").map((part, i) => i % 2 ? el("code", "", part) : document.createTextNode(part));
+  }
+
+  const seen = new IntersectionObserver(entries => {
+    for (const e of entries) if (e.isIntersecting) { seen.unobserve(e.target); e.target.draw(); }
+  }, { rootMargin: "400px" });
+  const rows = new Map();
+  const order = {
+    score: (a, b) => b.score - a.score || a.order - b.order,
+    order: (a, b) => a.order - b.order,
+    name: (a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : a.order - b.order,
+    missing: (a, b) => b.missing - a.missing || a.order - b.order,
+    distance: (a, b) => b.distance - a.distance || a.order - b.order,
+  };
+
+  function draw() {
+    let total = 0;
+    const worst = kind => Math.max(0, ...data.features.filter(f => f.numeric === (kind === "numeric")).map(f => f.score));
+    const first = view.sort === "score" && worst("categorical") > worst("numeric") && worst("categorical") >= 30;
+    document.getElementById("categorical").style.order = first ? -1 : 0;
+    for (const kind of ["numeric", "categorical"]) {
+      const section = document.getElementById(kind), of = data.features.filter(f => f.numeric === (kind === "numeric"));
+      const list = of.filter(f => f.key.includes(view.search) && (view.show === "all" || f.anomalies)).sort(order[view.sort]);
+      total += list.length;
+      section.replaceChildren();
+      if (!list.length) continue;
+      const h = el("h2", "", kind === "numeric" ? "Numeric features" : "Categorical features");
+      h.appendChild(el("span", "", list.length === of.length ? whole(of.length) : `${whole(list.length)} of ${whole(of.length)}`));
+      const table = el("table"), head = el("tr");
+      for (const label of ["feature", ...columns[kind].map(c => c[0]), kind === "numeric" ? "distribution" : "top values"]) head.appendChild(el("th", "", label));
+      table.appendChild(el("thead")).appendChild(head);
+      const body = el("tbody");
+      for (const f of list) {
+        if (!rows.has(f)) rows.set(f, row(f, kind));
+        body.append(...rows.get(f));
+      }
+      table.appendChild(body);
+      const scroll = el("div", "scroll");
+      scroll.appendChild(table);
+      section.append(h, scroll);
+      body.querySelectorAll("td.g").forEach(g => { seen.unobserve(g); seen.observe(g); });
+    }
+    document.getElementById("empty").hidden = total > 0;
+  }
+
+  document.getElementById("search").oninput = e => { view.search = e.target.value.trim().toLowerCase(); draw(); };
+  const sort = document.getElementById("sort");
+  sort.onchange = () => { view.sort = sort.value; draw(); };
+  if (!many) sort.querySelector("[value=distance]").remove();
+  if (!data.features.some(f => f.anomalies)) document.getElementById("show").remove();
+  for (const name of ["show", "chart", "scale"]) {
+    const group = document.getElementById(name);
+    if (group) group.onclick = e => {
+      if (!e.target.dataset.v) return;
+      view[name] = e.target.dataset.v;
+      group.querySelectorAll("button").forEach(b => b.classList.toggle("on", b === e.target));
+      draw();
+    };
+  }
+  addEventListener("beforeprint", () => document.querySelectorAll("td.g").forEach(g => g.draw()));
+  draw();
+})();
