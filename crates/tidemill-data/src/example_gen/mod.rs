@@ -2,6 +2,8 @@
 
 mod params;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -15,6 +17,9 @@ use crate::DataError;
 use crate::examples::{ExamplesManifest, ExamplesWriter, SourceFile};
 use crate::source::{ReadOptions, Table, resolve};
 use crate::split::Splitter;
+
+/// Bytes of a file hashed at once.
+const PIECE_BYTES: usize = 4 << 20;
 
 /// Reads source files (CSV, Parquet) as typed rows, puts each row into a split by a stable hash, and writes the
 /// examples artifact.
@@ -162,10 +167,20 @@ fn name_of(path: &Path, source: &Path, written: &str, project_dir: &Path) -> Str
     path.strip_prefix(project_dir).unwrap_or(path).to_string_lossy().into_owned()
 }
 
+/// Reads the file a piece at a time, which keeps memory bounded, and hashes each piece on all threads.
 fn digest_of(path: &Path) -> Result<Digest, DataError> {
+    let unreadable = |error| DataError::unreadable(path, error);
+    let mut file = File::open(path).map_err(unreadable)?;
     let mut hasher = blake3::Hasher::new();
-    hasher.update_mmap_rayon(path).map_err(|error| DataError::unreadable(path, error))?;
-    Ok(Digest::from_bytes(hasher.finalize().as_bytes()))
+    let mut piece = Vec::with_capacity(PIECE_BYTES);
+    loop {
+        piece.clear();
+        file.by_ref().take(PIECE_BYTES as u64).read_to_end(&mut piece).map_err(unreadable)?;
+        if piece.is_empty() {
+            return Ok(Digest::from_bytes(hasher.finalize().as_bytes()));
+        }
+        hasher.update_rayon(&piece);
+    }
 }
 
 /// `15,002 rows`, `1 row`.

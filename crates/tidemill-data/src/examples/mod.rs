@@ -30,7 +30,7 @@ const MANIFEST_FILE: &str = "examples.json";
 /// Split-eval/part-00000-of-00001.parquet
 /// ```
 ///
-/// A shard holds at most 1,048,576 rows in row groups of at most 131,072, compressed with Zstandard. Columns are
+/// A shard holds at most 1,048,576 rows in row groups of at most 65,536, compressed with Zstandard. Columns are
 /// `Int64`, `Float64`, `Utf8` or `Boolean`, all of them optional. Inside a split, rows keep the order of the source. The
 /// same rows under the same file names give the same bytes in every file.
 #[derive(Debug, Clone)]

@@ -92,9 +92,9 @@ pub(super) const COMPANIES: [Company; 23] = [
     company(Some("3201 - C&D Cab Co Inc"), 7.0, 0.05, 0.0),
     company(Some("3623 - Halsted Enterprises"), 6.0, 0.05, 0.0),
     company(Some("4197 - Royal Star"), 6.0, 0.05, 0.0),
-    company(Some("5074 - Pilsen \"Night\" Cab, Inc."), 4.0, 0.05, 0.0),
-    company(Some("5997 - AW Services Inc."), 3.0, 0.05, 0.0),
-    company(Some("6743 - Uptown Corp"), 2.0, 0.05, 0.0),
+    company(Some("5074 - Pilsen \"Night\" Cab, Inc."), 6.0, 0.05, 0.0),
+    company(Some("5997 - AW Services Inc."), 6.0, 0.05, 0.0),
+    company(Some("6743 - Uptown Corp"), 6.0, 0.05, 0.0),
 ];
 
 /// Trips by hour of the day.

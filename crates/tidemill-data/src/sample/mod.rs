@@ -143,9 +143,9 @@ fn schema(options: &TaxiOptions) -> SchemaRef {
 }
 
 fn batch(schema: &SchemaRef, options: &TaxiOptions, trips: &[Trip]) -> RecordBatch {
-    let int = |value: fn(&Trip) -> Option<i64>| Arc::new(Int64Array::from_iter(trips.iter().map(value))) as ArrayRef;
+    let int = |value: fn(&Trip) -> Option<i64>| Arc::new(trips.iter().map(value).collect::<Int64Array>()) as ArrayRef;
     let float =
-        |value: fn(&Trip) -> Option<f64>| Arc::new(Float64Array::from_iter(trips.iter().map(value))) as ArrayRef;
+        |value: fn(&Trip) -> Option<f64>| Arc::new(trips.iter().map(value).collect::<Float64Array>()) as ArrayRef;
     let text = |value: fn(&Trip) -> Option<&'static str>| {
         Arc::new(trips.iter().map(value).collect::<StringArray>()) as ArrayRef
     };

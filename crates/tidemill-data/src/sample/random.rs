@@ -1,6 +1,6 @@
 //! Random numbers that are the same on every machine.
 
-/// A small generator for one row: SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
+/// A small generator for one row: `SplitMix64` (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
 /// generators"), seeded by what the row is.
 ///
 /// Everything made from it uses only integer arithmetic and the operations that IEEE 754 rounds exactly (`+ - * /` and the
@@ -69,7 +69,7 @@ fn mix(mut z: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// The first three numbers of SplitMix64 seeded with 1234567, as its authors' C code prints them.
+    /// The first three numbers of `SplitMix64` seeded with 1234567, as published on Rosetta Code.
     #[test]
     fn the_generator_is_splitmix64() {
         let mut random = Random(1_234_567);

@@ -8,6 +8,8 @@ use super::{Plant, TaxiOptions};
 
 /// A trip, missing cells as `None`.
 #[derive(Debug, Clone, PartialEq)]
+// Fields have the names of their columns.
+#[allow(clippy::struct_field_names)]
 pub(super) struct Trip {
     pub(super) pickup_community_area: Option<i64>,
     pub(super) fare: f64,
@@ -57,7 +59,7 @@ impl Trip {
         let (from_tract, to_tract) = (random.below(from.tracts), random.below(to.tracts));
         let (pickup, dropoff) = (tract_centre(from, from_tract), tract_centre(to, to_tract));
 
-        let miles = (street_miles(pickup, dropoff) * random.between(0.9, 1.25) + random.between(0.1, 0.9)).max(0.1);
+        let miles = (street_miles(pickup, dropoff) * random.between(0.85, 1.15) + random.between(0.1, 0.7)).max(0.1);
         let seconds = seconds(random, &start, miles);
         let mut fare = fare(random, miles, seconds);
         if shifted {
@@ -143,16 +145,28 @@ fn month_of(day: i64) -> i64 {
 
 fn ends(random: &mut Random) -> (&'static Area, &'static Area) {
     let from = random.pick(&AREAS, |area| area.pickups);
-    let to = if random.chance(0.12) { from } else { random.pick(&AREAS, |area| area.dropoffs) };
+    if random.chance(0.12) {
+        return (from, from);
+    }
+    // Most trips are short: a far end is often drawn again, unless an airport is one of the two.
+    let is_airport = |area: &Area| matches!(area.number, OHARE | MIDWAY);
+    let mut to = random.pick(&AREAS, |area| area.dropoffs);
+    for _ in 0..2 {
+        let miles = street_miles((from.latitude, from.longitude), (to.latitude, to.longitude));
+        if is_airport(from) || is_airport(to) || !random.chance(miles / (miles + 2.0)) {
+            break;
+        }
+        to = random.pick(&AREAS, |area| area.dropoffs);
+    }
     (from, to)
 }
 
 fn seconds(random: &mut Random, start: &Start, miles: f64) -> i64 {
     let rush = matches!(start.hour, 7..=9 | 16..=18) && (2..=6).contains(&start.weekday);
-    let street = if rush { 8.5 } else { 11.5 };
+    let street = if rush { 10.5 } else { 14.0 };
     // Longer trips take the expressway.
     let mph = (street + 1.1 * miles.min(15.0)) * (1.0 + 0.22 * random.bell()).max(0.4);
-    let minutes = (miles / mph * 60.0 + random.between(0.5, 2.5)).max(1.0);
+    let minutes = (miles / mph * 60.0 + random.between(0.2, 2.0)).max(1.0);
     let outlier = if random.chance(0.0008) { random.between(5.0, 40.0) } else { 1.0 };
     (minutes * outlier).round() as i64 * 60
 }
@@ -187,9 +201,9 @@ fn payment_type(random: &mut Random, fare: f64) -> &'static str {
         "No Charge"
     } else if other < 0.0073 {
         "Unknown"
-    } else if other < 0.0077 {
+    } else if other < 0.0079 {
         "Dispute"
-    } else if other < 0.0080 {
+    } else if other < 0.0085 {
         "Pcard"
     } else if random.chance(card) {
         "Credit Card"
@@ -197,6 +211,21 @@ fn payment_type(random: &mut Random, fare: f64) -> &'static str {
         "Cash"
     }
 }
+
+/// How often a card payer tips more than a fifth of the fare, by fare: two dollars are a lot on a short trip.
+const GENEROUS: [(f64, f64); 11] = [
+    (4.5, 0.83),
+    (5.6, 0.72),
+    (8.0, 0.72),
+    (9.8, 0.69),
+    (10.3, 0.48),
+    (13.0, 0.41),
+    (18.0, 0.47),
+    (25.0, 0.59),
+    (35.0, 0.64),
+    (48.0, 0.57),
+    (70.0, 0.30),
+];
 
 /// What bears on a tip besides the fare.
 struct Ride<'a> {
@@ -211,18 +240,18 @@ impl Ride<'_> {
     fn generous(&self) -> f64 {
         let hour = match self.start.hour {
             6..=9 => -0.05,
-            18..=22 => 0.05,
+            18..=22 => 0.04,
             2..=4 => -0.08,
             _ => 0.0,
         };
         let end = match self.to.number {
-            8 | 32 => 0.07,
-            OHARE | MIDWAY => 0.05,
-            6 | 22 | 77 => -0.09,
+            8 | 32 => 0.05,
+            OHARE | MIDWAY => 0.03,
+            6 | 22 | 77 => -0.1,
             _ => 0.0,
         };
         let begin = match self.from.number {
-            MIDWAY => 0.08,
+            MIDWAY => 0.05,
             1 | 3 | 5 | 41 | 77 => -0.1,
             _ => 0.0,
         };
@@ -242,22 +271,7 @@ fn tips(random: &mut Random, payment_type: &str, fare: f64, ride: &Ride<'_>) -> 
     }
     let extras = 1.0 + f64::from(random.below(3)) * 0.5;
     let button = |percent: f64| cents((fare + extras) * percent);
-    let base = along(
-        fare,
-        &[
-            (4.5, 0.92),
-            (5.6, 0.78),
-            (8.0, 0.80),
-            (9.8, 0.76),
-            (10.3, 0.46),
-            (13.0, 0.38),
-            (18.0, 0.46),
-            (25.0, 0.64),
-            (35.0, 0.71),
-            (48.0, 0.63),
-            (70.0, 0.3),
-        ],
-    );
+    let base = along(fare, &GENEROUS);
     let (round_sum, kind) = (random.unit(), random.unit());
     if random.chance((base + ride.generous()).clamp(0.02, 0.98)) {
         match round_sum {

@@ -90,10 +90,13 @@ impl Iterator for ParquetReader {
                 return Some(Ok(batch));
             }
             if let Some(stream) = &mut self.stream {
-                match stream.next() {
-                    Some(Ok(batch)) => return Some(self.file.convert(&batch)),
-                    Some(Err(error)) => return Some(Err(damaged(&self.file.path, error))),
-                    None => self.stream = None,
+                let batch = guarded(&self.file.path, || {
+                    stream.next().transpose().map_err(|error| damaged(&self.file.path, error))
+                });
+                match batch {
+                    Ok(Some(batch)) => return Some(self.file.convert(&batch)),
+                    Ok(None) => self.stream = None,
+                    Err(error) => return Some(Err(error)),
                 }
             }
             let small = self.small_groups();
@@ -135,16 +138,18 @@ impl ParquetReader {
 impl ColumnsOfFile {
     fn open_group(&self, group: usize) -> Result<ParquetRecordBatchReader, DataError> {
         let file = File::open(&self.path).map_err(|error| DataError::unreadable(&self.path, error))?;
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_row_groups(vec![group])
             .with_projection(self.mask.clone())
-            .with_batch_size(batch_rows(self.schema.fields().len()))
-            .build()
-            .map_err(|error| damaged(&self.path, error))
+            .with_batch_size(batch_rows(self.schema.fields().len()));
+        guarded(&self.path, || builder.build().map_err(|error| damaged(&self.path, error)))
     }
 
     fn decode_group(&self, group: usize) -> Result<Vec<RecordBatch>, DataError> {
-        self.open_group(group)?.map(|batch| self.convert(&batch.map_err(|error| damaged(&self.path, error))?)).collect()
+        guarded(&self.path, || {
+            let batches = self.open_group(group)?;
+            batches.map(|batch| self.convert(&batch.map_err(|error| damaged(&self.path, error))?)).collect()
+        })
     }
 
     fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch, DataError> {
@@ -173,7 +178,13 @@ fn open(path: &Path) -> Result<ArrowReaderMetadata, DataError> {
         return Err(DataError::SourceEmpty { path: path.to_owned(), header_only: false });
     }
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
-    ArrowReaderMetadata::load(&file, options).map_err(|error| damaged(path, error))
+    guarded(path, || ArrowReaderMetadata::load(&file, options).map_err(|error| damaged(path, error)))
+}
+
+/// Runs the decoder, which panics on some damaged files instead of giving an error.
+fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(damaged(path, ParquetError::General("its pages contradict each other".to_owned()))))
 }
 
 fn damaged(path: &Path, error: impl Into<ParquetError>) -> DataError {

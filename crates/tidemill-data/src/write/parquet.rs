@@ -22,7 +22,7 @@ use crate::reader::batch_rows;
 /// Bytes of values that a row group holds back before it is written early.
 const GROUP_BYTES_MAX: usize = 256 << 20;
 
-/// A Parquet file under construction: Zstandard-compressed row groups of at most 131,072 rows.
+/// A Parquet file under construction: Zstandard-compressed row groups of at most 65,536 rows.
 ///
 /// Where the batches that are pushed begin and end leaves no trace in the file: the same rows give the same bytes.
 /// The columns of a row group are encoded side by side.
@@ -62,7 +62,7 @@ impl<W: Write + Send> ParquetFile<W> {
             pending: Vec::new(),
             pending_rows: 0,
             pending_bytes: 0,
-            group_rows: 2 * batch_rows(schema.fields().len()),
+            group_rows: batch_rows(schema.fields().len()),
             groups: 0,
         })
     }

@@ -82,16 +82,22 @@ impl Blocks {
                 let skip = if self.offset == 0 { super::mark_bytes(&bytes) } else { 0 };
                 cut_quoted(&bytes, skip, self.delimiter)
             } else {
-                Cut { end: memrchr(b'\n', &bytes).map_or(0, |at| at + 1), open_quote: None }
+                let after = |at| at + 1;
+                Cut {
+                    first: memchr(b'\n', &bytes).map_or(0, after),
+                    end: memrchr(b'\n', &bytes).map_or(0, after),
+                    open_quote: None,
+                }
             };
             if ended && let Some(at) = cut.open_quote {
                 return Err(self.unclosed(&bytes, at, "a quoted cell is not closed"));
             }
+            // Only the first record can be that long: where it is, the block is grown no further than it needs.
+            if (if cut.end == 0 { bytes.len() } else { cut.first }) > RECORD_BYTES_MAX {
+                let text = "a row is longer than 64 MiB; is a quote left open?";
+                return Err(self.unclosed(&bytes, cut.open_quote.unwrap_or(0), text));
+            }
             if cut.end == 0 {
-                if bytes.len() > RECORD_BYTES_MAX {
-                    let text = "a row is longer than 64 MiB; is a quote left open?";
-                    return Err(self.unclosed(&bytes, cut.open_quote.unwrap_or(0), text));
-                }
                 target = bytes.len() * 2;
                 continue;
             }
@@ -156,21 +162,22 @@ fn open_text(path: &Path) -> Result<Box<dyn Read + Send>, DataError> {
     }
 }
 
-/// Where the last whole record ends, and where a quote opens that nothing closes.
+/// Where the first and the last whole record end (0: there is none), and where a quote opens that nothing closes.
 #[derive(Debug, PartialEq, Eq)]
 struct Cut {
+    first: usize,
     end: usize,
     open_quote: Option<usize>,
 }
 
 /// Finds the end of the last whole record where line feeds may lie inside quotes. A record begins at `at`.
 fn cut_quoted(bytes: &[u8], mut at: usize, delimiter: u8) -> Cut {
-    let mut end = 0;
+    let (mut first, mut end) = (0, 0);
     while at < bytes.len() {
         if bytes[at] == b'"' {
             match closing_quote(bytes, at + 1) {
                 Some(close) => at = close + 1,
-                None => return Cut { end, open_quote: Some(at) },
+                None => return Cut { first, end, open_quote: Some(at) },
             }
         }
         match memchr2(delimiter, b'\n', &bytes[at..]) {
@@ -178,12 +185,13 @@ fn cut_quoted(bytes: &[u8], mut at: usize, delimiter: u8) -> Cut {
                 at += step + 1;
                 if bytes[at - 1] == b'\n' {
                     end = at;
+                    first = if first == 0 { at } else { first };
                 }
             }
             None => break,
         }
     }
-    Cut { end, open_quote: None }
+    Cut { first, end, open_quote: None }
 }
 
 /// The position of the quote that closes a cell whose content begins at `at`; a doubled quote is content.

@@ -1,0 +1,274 @@
+//! CSV as people have it: what is read, and what is refused and where.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
+use arrow::util::display::array_value_to_string;
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tidemill_core::{Code, Coded as _};
+use tidemill_data::{DataError, ReadOptions, Table, open_table};
+
+fn file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    (dir, path)
+}
+
+fn read(path: &Path, options: &ReadOptions) -> Result<RecordBatch, DataError> {
+    let reader = open_table(path, options)?;
+    let schema = reader.schema();
+    let batches = reader.collect::<Result<Vec<_>, _>>()?;
+    Ok(concat_batches(&schema, &batches).unwrap())
+}
+
+fn read_text(text: impl AsRef<[u8]>) -> Result<RecordBatch, DataError> {
+    let (_dir, path) = file("t.csv", text.as_ref());
+    read(&path, &ReadOptions::default())
+}
+
+/// Types and cells of a table, missing ones as `-`.
+fn shown(batch: &RecordBatch) -> Vec<String> {
+    let mut lines = vec![batch.schema().fields().iter().map(|f| format!("{}:{}", f.name(), f.data_type())).collect()];
+    for row in 0..batch.num_rows() {
+        let cells = batch.columns().iter().map(|column| {
+            if column.is_null(row) { "-".to_owned() } else { array_value_to_string(column, row).unwrap() }
+        });
+        lines.push(cells.collect::<Vec<_>>());
+    }
+    lines.into_iter().map(|line| line.join("|")).collect()
+}
+
+/// The error of a text, without the folder of the file.
+fn error_of(text: impl AsRef<[u8]>) -> (Code, String) {
+    let Err(error) = read_text(text) else { panic!("the file was read") };
+    let message = error.to_string();
+    let name = message.find("t.csv").expect("the message names the file");
+    (error.code(), message[name..].to_owned())
+}
+
+#[test]
+fn types_are_decided_over_all_rows() {
+    let batch = read_text("i,f,b,t,n\n1,1,true,1,\n,2.5,FALSE,x,\n-7,,,\"a,b\",\n").unwrap();
+    let expected = ["i:Int64|f:Float64|b:Boolean|t:Utf8|n:Int64", "1|1.0|true|1|-", "-|2.5|false|x|-", "-7|-|-|a,b|-"];
+    assert_eq!(shown(&batch), expected);
+}
+
+#[test]
+fn a_column_changes_type_in_the_last_row() {
+    // Far more than a block, so that early blocks were read as whole numbers.
+    let mut text = String::from("id,x\n");
+    for i in 0..900_000 {
+        text.push_str(&format!("{i},12345\n"));
+    }
+    assert!(text.len() > 8 << 20);
+    text.push_str("900000,300s\n");
+    let batch = read_text(&text).unwrap();
+    assert_eq!(batch.num_rows(), 900_001);
+    assert_eq!(batch.schema().field(1).data_type(), &DataType::Utf8);
+    assert_eq!(batch.column(1).as_string::<i32>().value(0), "12345");
+    assert_eq!(batch.column(0).as_primitive::<Int64Type>().value(900_000), 900_000);
+}
+
+#[test]
+fn whole_numbers_beyond_64_bits_are_floats_and_leading_zeros_are_no_text() {
+    let batch = read_text("big,zip\n9223372036854775807,007\n9223372036854775808,012\n").unwrap();
+    assert_eq!(shown(&batch)[0], "big:Float64|zip:Int64");
+    assert_eq!(batch.column(0).as_primitive::<Float64Type>().value(1), 9_223_372_036_854_775_808.0);
+    assert_eq!(batch.column(1).as_primitive::<Int64Type>().value(0), 7);
+}
+
+#[test]
+fn quotes_line_ends_and_marks_are_understood() {
+    let text =
+        "\u{feff}\"name\", text \r\n\r\n1,\"two\r\nlines\"\r\n2,\"a \"\"quoted\"\" word\"\r\n3,5\" pipe\r\n4,\"\"";
+    let expected = ["name:Int64|text:Utf8", "1|two\r\nlines", "2|a \"quoted\" word", "3|5\" pipe", "4|-"];
+    assert_eq!(shown(&read_text(text).unwrap()), expected);
+}
+
+#[test]
+fn three_records_with_line_ends_inside_are_three_rows() {
+    let batch = read_text("id,note\n1,\"a\nb\"\n2,\"c\n\nd\"\n3,\"e\"\n").unwrap();
+    assert_eq!(batch.num_rows(), 3);
+    assert_eq!(batch.column(1).as_string::<i32>().value(1), "c\n\nd");
+}
+
+#[test]
+fn tabs_delimiters_and_gzip() {
+    let (_dir, path) = file("t.tsv", b"a\tb\n1\t2,3\n");
+    assert_eq!(shown(&read(&path, &ReadOptions::default()).unwrap()), ["a:Int64|b:Utf8", "1|2,3"]);
+    let (_dir, path) = file("t.csv", b"a;b\n1;2,3\n");
+    let options = ReadOptions { delimiter: Some(b';'), ..ReadOptions::default() };
+    assert_eq!(shown(&read(&path, &options).unwrap()), ["a:Int64|b:Utf8", "1|2,3"]);
+    let options = ReadOptions { delimiter: Some(b'"'), ..ReadOptions::default() };
+    assert_eq!(read(&path, &options).unwrap_err().code(), Code::Params);
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(b"a,b\n1,x\n").unwrap();
+    let packed = encoder.finish().unwrap();
+    let (_dir, path) = file("t.csv.gz", &packed);
+    assert_eq!(shown(&read(&path, &ReadOptions::default()).unwrap()), ["a:Int64|b:Utf8", "1|x"]);
+    let (_dir, path) = file("t.csv.gz", &packed[..packed.len() - 6]);
+    assert!(read(&path, &ReadOptions::default()).unwrap_err().to_string().contains("compressed data is damaged"));
+}
+
+#[test]
+fn bad_files_are_refused_with_their_place() {
+    let cases: [(&[u8], Code, &str); 13] = [
+        (b"", Code::SourceEmpty, "t.csv` is empty"),
+        (b"\n \n"[..1].as_ref(), Code::SourceEmpty, "t.csv` is empty"),
+        (b"a,b\n", Code::SourceEmpty, "t.csv` has a header but no rows"),
+        (b"a,b\n\n\n", Code::SourceEmpty, "t.csv` has a header but no rows"),
+        (b"a,b\n1,2\n\n1,2,3\n", Code::RaggedRow, "t.csv` line 4: the row has 3 cells, the header has 2"),
+        (b"a,b\n\"x\ny\",2\n1\n", Code::RaggedRow, "t.csv` line 4: the row has 1 cells, the header has 2"),
+        (b"a,b,a\n1,2,3\n", Code::DuplicateColumn, "t.csv` has two columns named `a`"),
+        (b"\na,,c\n1,2,3\n", Code::SourceMalformed, "t.csv` line 2: column 2 has no name"),
+        (b"a,b\n1,caf\xe9\n", Code::NotUtf8, "t.csv` line 2: byte 0xe9 at offset 9 of the file is not UTF-8"),
+        (b"\xff\xfea\0,\0b\0\n\0", Code::NotUtf8, "t.csv` line 1: byte 0xff at offset 0 of the file is not UTF-8"),
+        (b"a,b\n1,2\n3,\"x\n4,5\n", Code::SourceMalformed, "t.csv` line 3: a quoted cell is not closed"),
+        (
+            b"a,b\n1,\"x\"y\n",
+            Code::SourceMalformed,
+            "t.csv` line 2: there is text between a closing quote and the next delimiter",
+        ),
+        (
+            b"a,b\r1,2\r",
+            Code::SourceMalformed,
+            "t.csv` line 1: the header holds a carriage return; lines must end with LF or CR LF",
+        ),
+    ];
+    for (text, code, message) in cases {
+        assert_eq!(error_of(text), (code, message.to_owned()), "{:?}", String::from_utf8_lossy(text));
+    }
+}
+
+#[test]
+fn faults_deep_in_a_file_have_the_right_line() {
+    let mut text = String::from("id,x\n");
+    for i in 0..700_000 {
+        text.push_str(&format!("{i},abcdef\n"));
+    }
+    let sound = text.clone();
+    text.push_str("1,2,3\n");
+    assert_eq!(error_of(&text).1, "t.csv` line 700002: the row has 3 cells, the header has 2");
+    let mut bytes = sound.into_bytes();
+    bytes.extend(b"1,\xff\n");
+    let offset = bytes.len() - 2;
+    assert_eq!(
+        error_of(&bytes).1,
+        format!("t.csv` line 700002: byte 0xff at offset {offset} of the file is not UTF-8")
+    );
+}
+
+#[test]
+fn a_cell_of_many_megabytes_and_very_many_columns_are_refused() {
+    let mut text = b"a,b\n1,\"".to_vec();
+    text.resize(70 << 20, b'x');
+    text.extend(b"\"\n");
+    assert_eq!(error_of(&text).1, "t.csv` line 2: a row is longer than 64 MiB; is a quote left open?");
+    let header: Vec<String> = (0..40_000).map(|i| format!("c{i}")).collect();
+    assert!(error_of(header.join(",") + "\n").1.contains("the header has 40000 columns"));
+}
+
+#[test]
+fn wide_files_are_read() {
+    let header: Vec<String> = (0..5_000).map(|i| format!("c{i}")).collect();
+    let row: Vec<String> = (0..5_000).map(|i| i.to_string()).collect();
+    let batch = read_text(format!("{}\n{}\n{}\n", header.join(","), row.join(","), row.join(","))).unwrap();
+    assert_eq!((batch.num_columns(), batch.num_rows()), (5_000, 2));
+    assert_eq!(batch.column(4_999).as_primitive::<Int64Type>().value(1), 4_999);
+}
+
+#[test]
+fn types_can_be_given() {
+    let (_dir, path) = file("t.csv", b"a,b\n1,2\n3,x\n");
+    let types = |fields: &[(&str, DataType)]| ReadOptions {
+        types: Some(Arc::new(Schema::new(
+            fields.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect::<Vec<_>>(),
+        ))),
+        ..ReadOptions::default()
+    };
+    let batch = read(&path, &types(&[("a", DataType::Utf8)])).unwrap();
+    assert_eq!(shown(&batch)[0], "a:Utf8|b:Utf8");
+    let all = types(&[("a", DataType::Float64), ("b", DataType::Int64)]);
+    let error = read(&path, &all).unwrap_err();
+    assert_eq!(error.code(), Code::ColumnType);
+    assert!(error.to_string().ends_with("t.csv` line 3: column `b` is `x`, which is not a whole number"), "{error}");
+    let only_a = ReadOptions { columns: Some(vec!["a".to_owned()]), ..types(&[("a", DataType::Float64)]) };
+    assert_eq!(shown(&read(&path, &only_a).unwrap()), ["a:Float64", "1.0", "3.0"]);
+    let missing = read(&path, &types(&[("fair", DataType::Int64)])).unwrap_err();
+    assert_eq!(missing.code(), Code::ColumnNotFound);
+    let picked = ReadOptions { columns: Some(vec!["b".to_owned(), "a".to_owned()]), ..ReadOptions::default() };
+    assert_eq!(shown(&read(&path, &picked).unwrap())[1], "2|1");
+}
+
+#[test]
+fn a_folder_is_one_table() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("b.csv"), "y,x\n2.5,7\n").unwrap();
+    std::fs::write(dir.path().join("a.csv"), "x,y\n1,2\n,3\n").unwrap();
+    std::fs::write(dir.path().join("c.csv"), "x,y\n").unwrap();
+    let table = Table::open(dir.path(), &ReadOptions::default()).unwrap();
+    assert_eq!(table.files().iter().map(|file| file.rows).collect::<Vec<_>>(), [Some(2), Some(1), Some(0)]);
+    assert_eq!(table.row_count(), Some(3));
+    let batch = read(dir.path(), &ReadOptions::default()).unwrap();
+    assert_eq!(shown(&batch), ["x:Int64|y:Float64", "1|2.0", "-|3.0", "7|2.5"]);
+
+    std::fs::write(dir.path().join("d.csv"), "x,z\n1,2\n").unwrap();
+    let error = read(dir.path(), &ReadOptions::default()).unwrap_err();
+    assert_eq!(error.code(), Code::SchemasDiffer);
+    assert!(error.to_string().contains("d.csv` does not fit"), "{error}");
+    assert!(error.to_string().contains("only the former has column `z`"), "{error}");
+}
+
+fn csv_text(rows: &[Vec<Option<String>>]) -> String {
+    let quoted = |cell: &Option<String>| match cell {
+        Some(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+        None => String::new(),
+    };
+    let mut text = String::from("a,b,c\n");
+    for row in rows {
+        text.push_str(&row.iter().map(quoted).collect::<Vec<_>>().join(","));
+        text.push('\n');
+    }
+    text
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read_text(bytes);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "[abé1,\"\r\n.\\-]{0,60}") {
+        let (_dir, path) = file("t.csv", text.as_bytes());
+        if let Ok(table) = Table::open(&path, &ReadOptions::default()) {
+            // What was accepted can be read, and gives as many rows as were counted.
+            let rows: usize = table.read().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+            prop_assert_eq!(Some(rows as u64), table.row_count());
+        }
+    }
+
+    #[test]
+    fn any_text_comes_back(rows in prop::collection::vec(prop::collection::vec(prop::option::of("[x,\"\r\n é]{1,8}"), 3), 1..20)) {
+        let batch = read_text(csv_text(&rows)).unwrap();
+        // A row of nothing but empty cells still has delimiters, so it is no blank line.
+        prop_assert_eq!(batch.num_rows(), rows.len());
+        for (i, row) in rows.iter().enumerate() {
+            for (j, cell) in row.iter().enumerate() {
+                let column = batch.column(j);
+                let found = (!column.is_null(i)).then(|| column.as_string::<i32>().value(i).to_owned());
+                prop_assert_eq!(&found, cell);
+            }
+        }
+    }
+}

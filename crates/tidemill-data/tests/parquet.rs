@@ -1,0 +1,161 @@
+//! Parquet from other tools, and tables written by this crate.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int32Array, Int64Array, ListArray,
+    RecordBatch, StringArray, UInt64Array,
+};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+use proptest::prelude::*;
+use tidemill_core::{Code, Coded as _};
+use tidemill_data::{DataError, ReadOptions, TaxiOptions, generate_taxi, open_table, write_table};
+
+fn write(path: &Path, columns: Vec<(&str, ArrayRef)>, group_rows: usize) {
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, true))).unwrap();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
+    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+fn read(path: &Path) -> Result<RecordBatch, DataError> {
+    let reader = open_table(path, &ReadOptions::default())?;
+    let schema = reader.schema();
+    let batches = reader.collect::<Result<Vec<_>, _>>()?;
+    Ok(concat_batches(&schema, &batches).unwrap())
+}
+
+#[test]
+fn other_types_become_the_four() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.parquet");
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("int", Arc::new(Int32Array::from(vec![Some(0), None, Some(-3)]))),
+        ("float", Arc::new(Float32Array::from(vec![Some(0.0), Some(0.5), None]))),
+        ("flag", Arc::new(BooleanArray::from(vec![Some(false), None, Some(true)]))),
+        ("day", Arc::new(Date32Array::from(vec![Some(19_782), None, Some(0)]))),
+        ("text", Arc::new(StringArray::from(vec![Some(""), Some("x"), None]))),
+    ];
+    write(&path, columns, 2);
+    let batch = read(&path).unwrap();
+    // Zeros, false and empty text are values, not missing.
+    assert_eq!(batch.column(0).as_primitive::<Int64Type>(), &Int64Array::from(vec![Some(0), None, Some(-3)]));
+    assert_eq!(batch.column(1).as_primitive::<Float64Type>(), &Float64Array::from(vec![Some(0.0), Some(0.5), None]));
+    assert_eq!(batch.column(2).as_boolean(), &BooleanArray::from(vec![Some(false), None, Some(true)]));
+    let day = StringArray::from(vec![Some("2024-02-29"), None, Some("1970-01-01")]);
+    assert_eq!(batch.column(3).as_string::<i32>(), &day);
+    assert_eq!(batch.column(4).as_string::<i32>(), &StringArray::from(vec![Some(""), Some("x"), None]));
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.parquet");
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1)])]);
+    write(&path, vec![("tags", Arc::new(list))], 10);
+    let error = read(&path).unwrap_err();
+    assert_eq!(error.code(), Code::ColumnType);
+    assert!(error.to_string().contains("column `tags` has type List(Int32); only flat columns"), "{error}");
+
+    write(&path, vec![("id", Arc::new(UInt64Array::from(vec![u64::MAX])))], 10);
+    let error = read(&path).unwrap_err();
+    assert_eq!(error.code(), Code::ColumnType);
+    assert!(error.to_string().contains("column `id` of type UInt64 holds a value"), "{error}");
+
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(read(&path).unwrap_err().code(), Code::SourceEmpty);
+    write(&path, vec![("id", Arc::new(Int64Array::from(Vec::<i64>::new())))], 10);
+    assert_eq!(read(&path).unwrap_err().code(), Code::SourceEmpty);
+    std::fs::write(&path, "a,b\n1,2\n").unwrap();
+    let error = read(&path).unwrap_err();
+    assert_eq!(error.code(), Code::SourceMalformed);
+    assert!(error.to_string().contains("not Parquet, or cut short or damaged"), "{error}");
+}
+
+#[test]
+fn files_of_a_folder_agree_on_types() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("a.parquet"), vec![("x", Arc::new(Int64Array::from(vec![1])))], 10);
+    write(&dir.path().join("b.parquet"), vec![("x", Arc::new(Float64Array::from(vec![2.5])))], 10);
+    let batch = read(dir.path()).unwrap();
+    assert_eq!(batch.column(0).as_primitive::<Float64Type>(), &Float64Array::from(vec![1.0, 2.5]));
+    write(&dir.path().join("c.parquet"), vec![("x", Arc::new(StringArray::from(vec!["2.5"])))], 10);
+    let error = read(dir.path()).unwrap_err();
+    assert_eq!(error.code(), Code::SchemasDiffer);
+    assert!(error.to_string().contains("column `x` is Utf8 in the former and Float64 in the latter"), "{error}");
+}
+
+#[test]
+fn a_large_row_group_is_read_in_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.parquet");
+    let values = || 0..300_000_i64;
+    write(&path, vec![("x", Arc::new(Int64Array::from_iter_values(values())))], 1_000_000);
+    let reader = open_table(&path, &ReadOptions::default()).unwrap();
+    assert_eq!(reader.row_count(), Some(300_000));
+    let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
+    assert!(batches.iter().all(|batch| (1..=65_536).contains(&batch.num_rows())));
+    let found = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
+    assert!(found.eq(values()));
+}
+
+#[test]
+fn damaged_bytes_never_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.parquet");
+    let trips = TaxiOptions { rows: 40, ..TaxiOptions::default() };
+    write_table(&path, generate_taxi(&trips).map(Ok)).unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    for cut in (0..sound.len()).step_by(97) {
+        std::fs::write(&path, &sound[..cut]).unwrap();
+        assert!(read(&path).is_err(), "cut at {cut}");
+    }
+    for at in (0..sound.len()).step_by(7) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 0xff;
+        std::fs::write(&path, bytes).unwrap();
+        // A flipped bit in a value cannot be noticed; all else is an error.
+        let _ = read(&path);
+    }
+}
+
+#[test]
+fn tables_are_written_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let trips = TaxiOptions { rows: 70_000, ..TaxiOptions::default() };
+    for name in ["t.csv", "t.tsv", "t.csv.gz", "t.parquet"] {
+        let path = dir.path().join(name);
+        assert_eq!(write_table(&path, generate_taxi(&trips).map(Ok)).unwrap(), 70_000, "{name}");
+        let before = std::fs::read(&path).unwrap();
+        let failing = generate_taxi(&trips).map(Ok).chain([Err(DataError::Params { message: "stop".to_owned() })]);
+        assert_eq!(write_table(&path, failing).unwrap_err().to_string(), "stop");
+        assert_eq!(std::fs::read(&path).unwrap(), before, "{name}");
+        let expected =
+            concat_batches(&generate_taxi(&trips).next().unwrap().schema(), &generate_taxi(&trips).collect::<Vec<_>>());
+        assert_eq!(read(&path).unwrap(), expected.unwrap(), "{name}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4, "drafts are left behind");
+    let nowhere = dir.path().join("none/t.csv");
+    assert_eq!(write_table(&nowhere, generate_taxi(&trips).map(Ok)).unwrap_err().code(), Code::Io);
+    let unknown = dir.path().join("t.xlsx");
+    assert_eq!(write_table(&unknown, generate_taxi(&trips).map(Ok)).unwrap_err().code(), Code::UnknownFormat);
+    assert_eq!(write_table(&dir.path().join("e.csv"), std::iter::empty()).unwrap_err().code(), Code::Params);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.parquet");
+        std::fs::write(&path, [b"PAR1", &bytes[..], b"PAR1"].concat()).unwrap();
+        prop_assert!(read(&path).is_err());
+    }
+}
