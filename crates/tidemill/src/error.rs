@@ -4,7 +4,7 @@ use std::fmt;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report, Severity};
 use serde_json::{Value, json};
-use tidemill_core::{Code, Coded, ComponentError};
+use tidemill_core::{Code, Coded};
 use tidemill_metadata::ExecutionError;
 use tidemill_pipeline::{InvalidPipeline, LoadError};
 
@@ -142,8 +142,4 @@ pub fn loading(error: LoadError) -> Failure {
 
 pub fn executing(error: ExecutionError) -> Failure {
     Failure { code: error.code, message: error.message, hint: error.hint, causes: error.causes, invalid: None }
-}
-
-pub fn component(error: &ComponentError) -> Failure {
-    executing(ExecutionError::from(error))
 }

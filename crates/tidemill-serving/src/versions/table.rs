@@ -213,7 +213,8 @@ impl<T> Model<T> {
             };
         }
         // Versions ascend, so a label (or the default) given twice ends at the higher one.
-        self.aspired_default = listed.iter().filter(|(_, servable)| servable.default).map(|(&number, _)| number).last();
+        self.aspired_default =
+            listed.iter().filter(|(_, servable)| servable.default).map(|(&number, _)| number).next_back();
         self.aspired_labels =
             listed.iter().flat_map(|(&number, s)| s.labels.iter().map(move |label| (label.clone(), number))).collect();
     }

@@ -84,7 +84,7 @@ pub async fn run(args: &RunArgs, global: &Global) -> Result<u8, Failure> {
         steps_max: project.settings.steps_at_once.max(1),
         cache: cache_policy(&args.cache, &pipeline)?,
     };
-    let _lock = RunLock::acquire(&project.store_dir().join("locks"), &pipeline.name)?;
+    let _lock = RunLock::acquire(&project.store_dir(), &pipeline.name)?;
     let observer: Arc<dyn Observer> =
         if global.quiet { Arc::new(Quiet) } else { Arc::new(TerminalObserver::new(&pipeline)) };
     let report = tidemill_pipeline::run(pipeline, workspace, options, observer, interrupted()).await?;

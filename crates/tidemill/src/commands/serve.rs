@@ -14,6 +14,7 @@ use tidemill_pipeline::Workspace;
 use tidemill_serving::{FolderSource, Handle, ModelStatus, Servable, Server, ServerOptions, Source, SourceError};
 
 use crate::cli::{Global, OutputFormat, ServeArgs};
+use crate::commands::models::DEFAULT_ALIAS;
 use crate::commands::{say, write_out};
 use crate::error::Failure;
 use crate::project::Project;
@@ -135,6 +136,7 @@ impl RegistrySource {
             version: number,
             path: self.workspace.artifacts.path(ArtifactType::Model, &artifact.digest),
             labels: aliases().map(|alias| alias.alias.clone()).collect(),
+            default: aliases().any(|alias| alias.alias == DEFAULT_ALIAS),
         })
     }
 }

@@ -28,7 +28,8 @@ pub fn step_line(report: &StepReport, width: usize) -> String {
     let name = format!("{:width$}", report.step);
     let line = format!("  {} {name}  {:>7}  {text}", mark.for_stderr(), time.for_stderr());
     let mut line = line.trim_end().to_owned();
-    for warning in report.outcome.iter().flat_map(|outcome| &outcome.warnings) {
+    let fresh = report.outcome.iter().filter(|_| report.state != StepState::Cached);
+    for warning in fresh.flat_map(|outcome| &outcome.warnings) {
         let indent = " ".repeat(width + 6);
         line.push_str(&format!("\n{indent}{} {warning}", style("warning:").yellow().for_stderr()));
     }
@@ -51,7 +52,8 @@ fn error_text(report: &StepReport) -> String {
 /// Tables, reasons and where to look next, for standard output.
 pub fn run_text(report: &RunReport) -> String {
     let mut text = String::new();
-    for step in &report.steps {
+    // What a cached step found was said when it ran.
+    for step in report.steps.iter().filter(|step| step.state != StepState::Cached || step.refused()) {
         for table in step.outcome.iter().flat_map(|outcome| &outcome.tables).filter(|table| !table.rows.is_empty()) {
             let title = style(&table.title).bold();
             text.push_str(&format!("\n{title} {}\n{}", style(format!("· {}", step.step)).dim(), Table::from(table)));

@@ -38,11 +38,6 @@ impl Table {
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.inner.add_row(cells.into_iter().zip(&self.aligns).map(|(text, align)| cell(&text, *align)));
     }
-
-    /// Whether no row was added.
-    pub fn is_empty(&self) -> bool {
-        self.inner.is_empty()
-    }
 }
 
 fn cell(text: &str, align: Align) -> Cell {
@@ -63,9 +58,8 @@ impl fmt::Display for Table {
 impl From<&SummaryTable> for Table {
     fn from(summary: &SummaryTable) -> Self {
         let numeric = |column: usize| {
-            let mut cells = summary.rows.iter().filter_map(|(_, row)| row.get(column)).filter(|text| *text != "–");
-            let number = |text: &String| text.starts_with(|c: char| c.is_ascii_digit() || "-+≥≤−".contains(c));
-            !summary.rows.is_empty() && cells.all(number)
+            let mut cells = summary.rows.iter().filter_map(|(_, row)| row.get(column));
+            !summary.rows.is_empty() && cells.all(|text| is_number(text))
         };
         let columns: Vec<(&str, Align)> = summary
             .columns
@@ -79,6 +73,12 @@ impl From<&SummaryTable> for Table {
         }
         table
     }
+}
+
+/// A number with what may surround it (`1,608`, `0.9514 ±0.0048`, `81.2 %`, `0.07 ms`), or the dash for none.
+fn is_number(text: &str) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    text.is_empty() || text == "–" || (letters <= 2 && text.contains(|c: char| c.is_ascii_digit()))
 }
 
 fn toned(text: &str, tone: Tone) -> String {

@@ -1,0 +1,10 @@
+//! The binary from outside: what it prints, what it returns, what it leaves behind.
+
+mod bad_input;
+mod daily;
+mod help;
+mod inspect;
+mod kill;
+mod serve;
+mod support;
+mod tools;

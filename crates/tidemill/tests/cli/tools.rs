@@ -1,0 +1,58 @@
+//! The parts alone, on any file: sample, stats, infer-schema, validate, predict.
+
+use crate::support::{Sandbox, golden, rows};
+
+#[test]
+fn sample_data_is_the_same_everywhere_and_wrong_requests_are_answered() {
+    let sandbox = Sandbox::empty();
+    golden("sample", sandbox.tidemill(&["sample", "taxi", "--rows", "1000", "--out", "trips.parquet"]));
+    golden("sample-plant", sandbox.tidemill(&["sample", "taxi", "--out", "t.csv", "--plant", "null-brust"]));
+    golden("sample-format", sandbox.tidemill(&["sample", "taxi", "--out", "t.xlsx"]));
+    sandbox.tidemill(&["sample", "taxi", "--rows", "1000", "--out", "a.csv"]);
+    sandbox.tidemill(&["sample", "taxi", "--rows", "2000", "--out", "b.csv"]);
+    assert!(sandbox.read("b.csv").starts_with(&sandbox.read("a.csv")), "a longer sample begins like a shorter one");
+}
+
+#[test]
+fn statistics_on_the_terminal_and_as_a_page() {
+    let sandbox = Sandbox::taxi(3000);
+    golden("stats", sandbox.tidemill(&["stats", "data/trips.csv", "--html", "report.html"]));
+    let page = sandbox.read("report.html").replace("http://www.w3.org/2000/svg", "");
+    assert!(page.contains("<svg") || page.contains("createElementNS"), "histograms are drawn");
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page needs no network");
+    golden("stats-missing", sandbox.tidemill(&["stats", "data/trip.csv"]));
+}
+
+#[test]
+fn a_schema_is_inferred_and_other_data_held_against_it() {
+    let sandbox = Sandbox::empty();
+    sandbox.tidemill(&["sample", "taxi", "--rows", "5000", "--out", "day1.parquet"]);
+    golden("infer-schema", sandbox.tidemill(&["infer-schema", "day1.parquet", "--out", "schema.yaml"]));
+    sandbox.tidemill(&["sample", "taxi", "--rows", "5000", "--span", "1", "--out", "day2.parquet"]);
+    golden("validate-clean", sandbox.tidemill(&["validate", "day2.parquet"]));
+    let plant = "new-category,negative-fares,type-change";
+    sandbox.tidemill(&["sample", "taxi", "--rows", "5000", "--span", "2", "--plant", plant, "--out", "day3.parquet"]);
+    golden("validate-anomalies", sandbox.tidemill(&["validate", "day3.parquet", "--html", "report.html"]));
+    assert!(sandbox.path("report.html").is_file());
+    sandbox.edit("schema.yaml", "type: float", "type: flaot");
+    golden("validate-bad-schema", sandbox.tidemill(&["validate", "day2.parquet"]));
+}
+
+#[test]
+fn predictions_go_to_csv_and_parquet_and_agree() {
+    let sandbox = Sandbox::trained(3000);
+    golden("predict", sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "tips", "--out", "out.csv"]));
+    golden("predict-parquet", sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "tips", "--out", "out.parquet"]));
+    let printed = sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "tips"]);
+    assert_eq!(printed.stdout, sandbox.read("out.csv"));
+    let from_parquet = sandbox.json(&["stats", "out.parquet"]);
+    let from_csv = sandbox.json(&["stats", "out.csv"]);
+    assert_eq!(from_parquet["features"][1]["numeric"], from_csv["features"][1]["numeric"]);
+    assert_eq!(rows(&sandbox.path("out.csv"), usize::MAX).len(), 3000);
+    golden("predict-keep", sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "tip"]));
+    golden("predict-model", sandbox.tidemill(&["predict", "data/trips.csv", "--model", "taxi-tops"]));
+    let text = sandbox.read("data/trips.csv").replace("trip_miles", "miles");
+    sandbox.write("other.csv", text);
+    golden("predict-column", sandbox.tidemill(&["predict", "other.csv", "--out", "other.parquet"]));
+    assert!(!sandbox.path("other.parquet").exists());
+}
