@@ -97,6 +97,8 @@ impl<'a> PageData<'a> {
         for (split, anomaly) in anomalies.into_iter().flat_map(Anomalies::iter) {
             found.entry(&anomaly.feature).or_default().push((split, anomaly));
         }
+        // Errors first; the sort is stable, so splits keep their order.
+        found.values_mut().for_each(|list| list.sort_by_key(|(_, anomaly)| std::cmp::Reverse(anomaly.severity)));
         let features = order
             .into_iter()
             .filter_map(|name| {
