@@ -85,6 +85,22 @@ fn a_loaded_model_predicts_what_its_parts_do() {
 }
 
 #[test]
+fn a_model_is_shared_between_threads() {
+    let dir = written();
+    let model = Model::load(dir.path()).unwrap();
+    let expected = model.predict_values(&common::batch()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(model.predict_values(&common::batch()).unwrap(), expected);
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn a_missing_or_altered_file_is_named() {
     let dir = written();
     let dir = dir.path();

@@ -210,13 +210,13 @@ fn clear_nulls(column: &ArrayRef, out: &mut [f64]) {
 
 fn load_codes(column: &ArrayRef, table: &CodeTable, missing: f64, out: &mut [f64]) -> bool {
     match column.data_type() {
-        ArrowType::Utf8 => {
+        ArrowType::Utf8 if table.holds_text() => {
             let array = column.as_string::<i32>();
             for (row, out) in out.iter_mut().enumerate() {
                 *out = if array.is_null(row) { missing } else { table.text(array.value(row)) };
             }
         }
-        ArrowType::Int64 => {
+        ArrowType::Int64 if !table.holds_text() => {
             let array = column.as_primitive::<Int64Type>();
             for (row, out) in out.iter_mut().enumerate() {
                 *out = if array.is_null(row) { missing } else { table.integer(array.value(row)) };

@@ -35,6 +35,11 @@ impl CodeTable {
         table
     }
 
+    /// Whether its values are text rather than whole numbers.
+    pub(super) fn holds_text(&self) -> bool {
+        matches!(self.keys, Keys::Strings(_))
+    }
+
     /// The code of a text; NaN where it has none.
     pub(super) fn text(&self, text: &str) -> f64 {
         let hash = xxh3_64(text.as_bytes());

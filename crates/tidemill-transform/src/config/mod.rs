@@ -24,6 +24,9 @@ use tidemill_model::LabelSpec;
 ///   miles_bucket: { from: trip_miles, steps: { bucketize: 10 } }   # another feature of the same column
 /// ```
 ///
+/// The first column of the label's expression is what the label is about and unknown when serving, so it can be no
+/// feature, and neither can the label. The expression's other columns can: the fare is known before the tip.
+///
 /// | step | argument |
 /// |---|---|
 /// | `numeric`, `identity` | none: the value as it is |
