@@ -23,12 +23,10 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// The folder of the file: relative paths in parameters start here.
+    /// The folder of the file: relative paths in parameters start here. Empty where that is the current folder, so
+    /// that a joined path reads as it was written.
     pub fn project_dir(&self) -> &Path {
-        match self.file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        }
+        self.file.parent().unwrap_or(Path::new(""))
     }
 
     /// The index of the step called `name`.

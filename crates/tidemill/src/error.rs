@@ -87,7 +87,7 @@ impl Failure {
             return text;
         }
         text.push_str(&format!("{} {} {}", red("error:"), self.message, dim(&format!("[{}]", self.code))));
-        for cause in &self.causes {
+        for cause in fresh_causes(&self.message, &self.causes) {
             text.push_str(&format!("\n  {} {cause}", dim("because")));
         }
         if let Some(hint) = &self.hint {
@@ -96,6 +96,17 @@ impl Failure {
         }
         text
     }
+}
+
+/// Causes that say something the line before them did not.
+pub fn fresh_causes<'a>(message: &'a str, causes: &'a [String]) -> Vec<&'a str> {
+    let mut fresh: Vec<&str> = Vec::new();
+    for cause in causes {
+        if !fresh.last().copied().unwrap_or(message).contains(cause.as_str()) {
+            fresh.push(cause);
+        }
+    }
+    fresh
 }
 
 /// Every wrong place with its line and a caret.

@@ -31,10 +31,8 @@ impl Project {
             Some(path) => path.join(FILE_NAME),
             None => nearest(),
         };
-        let dir = match file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
+        // Empty for the current folder, so that paths read as they were written.
+        let dir = file.parent().map(Path::to_owned).unwrap_or_default();
         let settings = Settings::load(&dir, global.profile.as_deref())?;
         Ok(Self { dir, file, settings })
     }

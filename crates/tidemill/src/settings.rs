@@ -52,10 +52,10 @@ impl Settings {
         all.remove("profiles");
         let settings: Self = Figment::from(Serialized::defaults(all)).extract().map_err(|error| {
             // The values have lost their files by now: ask the layered figment where the key came from.
-            let from = error.path.first().and_then(|key| figment.find_metadata(key)).map(place);
+            let from = key_of(&error).and_then(|key| figment.find_metadata(&key)).map(place);
             let mut failure = invalid(&error);
             if let Some(from) = from {
-                failure.message = format!("{} in {from}", failure.message);
+                failure.message = format!("{from}: {}", failure.message);
             }
             failure
         })?;
@@ -99,13 +99,27 @@ fn unknown_profile(profile: &str, figment: &Figment) -> Failure {
     }
 }
 
-fn invalid(error: &figment::Error) -> Failure {
-    let failure = Failure::new(Code::Settings, error.to_string());
+/// The setting an error is about.
+fn key_of(error: &figment::Error) -> Option<String> {
     match &error.kind {
-        figment::error::Kind::UnknownField(key, known) => match suggest(key, known.iter().copied()) {
-            Some(near) => failure.with_hint(format!("did you mean `{near}`?")),
-            None => failure.with_hint(format!("settings: {}", known.join(", "))),
-        },
-        _ => failure,
+        figment::error::Kind::UnknownField(key, _) => Some(key.clone()),
+        _ => error.path.last().cloned(),
+    }
+}
+
+fn invalid(error: &figment::Error) -> Failure {
+    use figment::error::Kind;
+
+    let key = key_of(error).unwrap_or_default();
+    match &error.kind {
+        Kind::UnknownField(_, known) => {
+            let hint = suggest(&key, known.iter().copied())
+                .map_or_else(|| format!("settings: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            Failure::new(Code::Settings, format!("there is no setting `{key}`")).with_hint(hint)
+        }
+        Kind::InvalidType(found, expected) => {
+            Failure::new(Code::Settings, format!("setting `{key}` is {found}, expected {expected}"))
+        }
+        kind => Failure::new(Code::Settings, kind.to_string()),
     }
 }

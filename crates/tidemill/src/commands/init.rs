@@ -8,7 +8,7 @@ use tidemill_core::Code;
 use tidemill_data::{TaxiOptions, write_taxi};
 
 use crate::cli::{Global, InitArgs};
-use crate::commands::print;
+use crate::commands::{make_parent, print};
 use crate::error::Failure;
 use crate::ui::count;
 
@@ -68,11 +68,6 @@ fn refuse_occupied(dir: &Path) -> Result<(), Failure> {
         )
         .with_hint("name another folder: `tidemill init taxi DIR`")),
     }
-}
-
-fn make_parent(path: &Path) -> Result<(), Failure> {
-    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::create_dir_all(parent).map_err(|error| Failure::io(parent, &error))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

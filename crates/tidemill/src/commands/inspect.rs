@@ -14,7 +14,9 @@ use crate::ui::{Align, Table, age, bytes, count, seconds};
 pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
     let metadata = Project::find(None, global)?.metadata().await?;
     let run = metadata.run(&args.run).await?;
-    let executions = metadata.executions(&run.id).await?;
+    let mut executions = metadata.executions(&run.id).await?;
+    // In the order of the plan: steps that run at once would change places from run to run.
+    executions.sort_by_key(|record| place(&run, &record.execution.step));
     let value = json!({ "run": run, "executions": executions });
     print(global, &value, || {
         let mut table =
@@ -36,6 +38,12 @@ pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
         )
     })?;
     Ok(0)
+}
+
+/// The step's place in the plan that was recorded with the run.
+fn place(run: &Run, step: &str) -> usize {
+    let steps = run.plan.as_array().map(Vec::as_slice).unwrap_or_default();
+    steps.iter().position(|planned| planned["step"] == step).unwrap_or(steps.len())
 }
 
 fn time(record: &ExecutionRecord) -> String {

@@ -15,6 +15,7 @@ mod schema;
 mod serve;
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 use serde::Serialize;
 use tidemill_core::Code;
@@ -78,4 +79,10 @@ fn say(global: &Global, text: &str) {
     if !global.quiet {
         eprintln!("{text}");
     }
+}
+
+/// Makes the folder a file is going to stand in.
+fn make_parent(path: &Path) -> Result<(), Failure> {
+    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(parent).map_err(|error| Failure::io(parent, &error))
 }

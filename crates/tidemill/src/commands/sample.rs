@@ -5,7 +5,7 @@ use tidemill_core::{Code, suggest};
 use tidemill_data::{Plant, TaxiOptions, write_taxi};
 
 use crate::cli::{Global, SampleCommand, SampleTaxiArgs};
-use crate::commands::print;
+use crate::commands::{make_parent, print};
 use crate::error::Failure;
 use crate::ui::{bytes, count};
 
@@ -18,6 +18,7 @@ pub fn sample(command: &SampleCommand, global: &Global) -> Result<u8, Failure> {
 fn taxi(args: &SampleTaxiArgs, global: &Global) -> Result<u8, Failure> {
     let plant = args.plant.iter().map(|name| parse_plant(name)).collect::<Result<Vec<Plant>, Failure>>()?;
     let options = TaxiOptions { rows: args.rows, seed: args.seed, span: args.span, plant };
+    make_parent(&args.out)?;
     let rows = write_taxi(&args.out, &options)?;
     let size = std::fs::metadata(&args.out).map_or(0, |metadata| metadata.len());
     print(global, &json!({ "file": args.out, "rows": rows, "bytes": size }), || {

@@ -5,6 +5,7 @@ use tidemill_core::Verdict;
 use tidemill_metadata::RunState;
 use tidemill_pipeline::{RunReport, StepReport, StepState};
 
+use crate::error::fresh_causes;
 use crate::ui::{Table, seconds};
 
 /// The line of a step that has ended, for standard error.
@@ -72,7 +73,7 @@ fn push_reasons(text: &mut String, step: &StepReport) {
     if let Some(error) = &step.error {
         let failed = style(format!("{} failed:", step.step)).red().bold();
         text.push_str(&format!("\n{failed} {} {}\n", error.message, style(format!("[{}]", error.code)).dim()));
-        for cause in &error.causes {
+        for cause in fresh_causes(&error.message, &error.causes) {
             text.push_str(&format!("  {} {cause}\n", style("because").dim()));
         }
         if let Some(hint) = &error.hint {

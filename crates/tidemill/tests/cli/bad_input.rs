@@ -42,10 +42,10 @@ fn labels_that_teach_nothing() {
     let sandbox = Sandbox::taxi(300);
     sandbox.edit("pipeline.yaml", "tips > fare * 0.2", "tips > 1000000");
     golden("bad-label-constant", sandbox.tidemill(&["run", "--threads", "1"]));
-    sandbox.edit("pipeline.yaml", "tips > 1000000", "trip_miles > 3");
-    sandbox.edit("pipeline.yaml", "trip_miles:             z_score", "");
+    sandbox.edit("pipeline.yaml", "tips > 1000000", "dropoff_latitude > 41.9");
+    sandbox.edit("pipeline.yaml", "dropoff_latitude:       { bucketize: 10 }", "");
     golden("bad-label-missing", sandbox.tidemill(&["run", "--threads", "1"]));
-    sandbox.edit("pipeline.yaml", "trip_miles > 3", "tip > 3");
+    sandbox.edit("pipeline.yaml", "dropoff_latitude > 41.9", "tip > 3");
     golden("bad-label-unknown", sandbox.tidemill(&["run", "--threads", "1"]));
 }
 

@@ -77,7 +77,8 @@ fn the_same_work_gives_the_same_bytes_at_any_number_of_threads() {
     let digests = |threads: &str| {
         let sandbox = Sandbox::taxi(3000);
         let report = sandbox.json(&["run", "--threads", threads]);
-        let outputs = report["steps"].as_array().expect("steps").iter().flat_map(|step| step["outputs"].as_array().cloned());
+        let outputs =
+            report["steps"].as_array().expect("steps").iter().flat_map(|step| step["outputs"].as_array().cloned());
         outputs.flatten().map(|output| output["digest"].clone()).collect::<Vec<Value>>()
     };
     let one = digests("1");
@@ -103,7 +104,8 @@ fn a_model_that_misses_its_threshold_is_not_pushed() {
 #[test]
 fn a_curated_schema_is_read_and_a_relaxed_one_lets_the_data_pass() {
     let sandbox = Sandbox::trained(3000);
-    let trouble = ["sample", "taxi", "--rows", "3000", "--seed", "9", "--plant", "null-burst", "--out", "data/trips.csv"];
+    let trouble =
+        ["sample", "taxi", "--rows", "3000", "--seed", "9", "--plant", "null-burst", "--out", "data/trips.csv"];
     assert_eq!(sandbox.tidemill(&trouble).code, 0);
     golden("run-null-burst", sandbox.tidemill(&["run", "--threads", "1"]));
     sandbox.edit("pipeline.yaml", "component: ExampleValidator", "component: ExampleValidator, on_anomaly: warn");

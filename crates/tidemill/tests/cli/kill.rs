@@ -11,7 +11,8 @@ fn a_run_killed_after_any_step_is_finished_by_the_next() {
     // The first line names the run, then a line follows each step: killed behind every one of them in turn, while
     // the next is at work. Each run goes on where the one before was killed.
     for lines in 1..=9 {
-        let mut child = sandbox.command(&["run"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+        let mut child =
+            sandbox.command(&["run"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
         let stderr = BufReader::new(child.stderr.take().expect("standard error is a pipe"));
         for line in stderr.lines().take(lines) {
             line.expect("a line");

@@ -13,21 +13,26 @@ fn features(server: &Server, row: &Map<String, Value>) -> Map<String, Value> {
     let (_, metadata) = server.get("/v2/models/taxi-tips");
     let inputs = metadata["inputs"].as_array().expect("inputs").iter();
     let names: Vec<&str> = inputs.filter_map(|input| input["name"].as_str()).collect();
-    row.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+    row.iter()
+        .filter(|(name, _)| names.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 #[test]
 fn the_server_answers_what_batch_prediction_says_bit_for_bit() {
     let sandbox = Sandbox::trained(3000);
     sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "tips", "--out", "out.csv"]);
-    let batch: Vec<f64> = rows(&sandbox.path("out.csv"), 1000).iter().filter_map(|row| row["probability"].as_f64()).collect();
+    let batch: Vec<f64> =
+        rows(&sandbox.path("out.csv"), 1000).iter().filter_map(|row| row["probability"].as_f64()).collect();
     let server = Server::start(&sandbox);
     let inputs: Vec<Map<String, Value>> =
         rows(&sandbox.path("data/trips.csv"), 1000).iter().map(|row| features(&server, row)).collect();
     // Rows together, over TF Serving's protocol.
     let (status, answer) = server.post("/v1/models/taxi-tips:predict", &json!({ "instances": inputs }).to_string());
     assert_eq!(status, 200, "{answer}");
-    let together: Vec<f64> = answer["predictions"].as_array().expect("predictions").iter().filter_map(Value::as_f64).collect();
+    let together: Vec<f64> =
+        answer["predictions"].as_array().expect("predictions").iter().filter_map(Value::as_f64).collect();
     assert_eq!(together, batch);
     // A row alone, by label and by version.
     for (row, expected) in inputs.iter().zip(&batch).take(20) {
@@ -51,7 +56,8 @@ fn the_server_answers_what_batch_prediction_says_bit_for_bit() {
         .collect();
     let (status, answer) = server.post("/v2/models/taxi-tips/infer", &json!({ "inputs": tensors }).to_string());
     assert_eq!(status, 200, "{answer}");
-    let columns: Vec<f64> = answer["outputs"][0]["data"].as_array().expect("data").iter().filter_map(Value::as_f64).collect();
+    let columns: Vec<f64> =
+        answer["outputs"][0]["data"].as_array().expect("data").iter().filter_map(Value::as_f64).collect();
     assert_eq!(columns, complete.iter().map(|index| batch[*index]).collect::<Vec<f64>>());
 }
 
@@ -108,7 +114,10 @@ fn wrong_requests_are_told_what_is_wrong() {
         ("/v1/models/taxi-tips/versions/9:predict", with("fare", json!(1.5))),
         ("/v1/models/taxi-tips/labels/chalenger:predict", with("fare", json!(1.5))),
         ("/v2/models/taxi-tips/infer", "{\"inputs\": []}".to_owned()),
-        ("/v2/models/taxi-tips/infer", json!({ "inputs": [{ "name": "fare", "shape": [2], "datatype": "FP64", "data": [1.0] }] }).to_string()),
+        (
+            "/v2/models/taxi-tips/infer",
+            json!({ "inputs": [{ "name": "fare", "shape": [2], "datatype": "FP64", "data": [1.0] }] }).to_string(),
+        ),
     ];
     let answers = requests.iter().map(|(path, body)| {
         let (status, answer) = server.post(path, body);

@@ -190,7 +190,9 @@ pub fn rows(path: &Path, limit: usize) -> Vec<serde_json::Map<String, Value>> {
     let text = fs::read_to_string(path).expect("the file can be read");
     let mut lines = text.lines();
     let head: Vec<&str> = lines.next().expect("a header").split(',').collect();
-    let cell = |text: &str| text.parse::<f64>().ok().and_then(|_| serde_json::from_str(text).ok()).unwrap_or_else(|| text.into());
+    let cell = |text: &str| {
+        text.parse::<f64>().ok().and_then(|_| serde_json::from_str(text).ok()).unwrap_or_else(|| text.into())
+    };
     lines
         .take(limit)
         .map(|line| {

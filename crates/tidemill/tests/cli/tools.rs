@@ -42,7 +42,10 @@ fn a_schema_is_inferred_and_other_data_held_against_it() {
 fn predictions_go_to_csv_and_parquet_and_agree() {
     let sandbox = Sandbox::trained(3000);
     golden("predict", sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "tips", "--out", "out.csv"]));
-    golden("predict-parquet", sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "tips", "--out", "out.parquet"]));
+    golden(
+        "predict-parquet",
+        sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "tips", "--out", "out.parquet"]),
+    );
     let printed = sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "tips"]);
     assert_eq!(printed.stdout, sandbox.read("out.csv"));
     let from_parquet = sandbox.json(&["stats", "out.parquet"]);
