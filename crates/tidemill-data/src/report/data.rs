@@ -98,7 +98,9 @@ impl<'a> PageData<'a> {
             found.entry(&anomaly.feature).or_default().push((split, anomaly));
         }
         // Errors first; the sort is stable, so splits keep their order.
-        found.values_mut().for_each(|list| list.sort_by_key(|(_, anomaly)| std::cmp::Reverse(anomaly.severity)));
+        for list in found.values_mut() {
+            list.sort_by_key(|(_, anomaly)| std::cmp::Reverse(anomaly.severity));
+        }
         let features = order
             .into_iter()
             .filter_map(|name| {
