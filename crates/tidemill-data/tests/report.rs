@@ -45,7 +45,7 @@ fn nothing_in_the_data_can_break_out_of_the_page() {
 #[test]
 fn two_thousand_features_make_a_page_of_bounded_size_that_needs_no_network() {
     let column = |i: usize| -> ArrayRef {
-        if i % 4 == 0 {
+        if i.is_multiple_of(4) {
             Arc::new((0..200).map(|row| Some(format!("value {}", row % (i + 1)))).collect::<StringArray>())
         } else {
             Arc::new((0..200).map(|row| Some((row * i) as f64 / 7.0)).collect::<Float64Array>())

@@ -1,4 +1,4 @@
-//! Statistics against numbers recorded from NumPy and pandas, and the laws that merging keeps.
+//! Statistics against numbers recorded from `NumPy` and pandas, and the laws that merging keeps.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -27,8 +27,8 @@ fn trips() -> RecordBatch {
         x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let h = x >> 33;
         fare.push(((h % 500) * (h / 500 % 500)) as f64 / 100.0);
-        miles.push((h % 7 != 0).then(|| ((h % 97) * (h / 97 % 13)) as f64 / 8.0));
-        company.push((h % 11 != 0).then(|| format!("company {}", (h % 59) * (h % 3))));
+        miles.push((!h.is_multiple_of(7)).then(|| ((h % 97) * (h / 97 % 13)) as f64 / 8.0));
+        company.push((!h.is_multiple_of(11)).then(|| format!("company {}", (h % 59) * (h % 3))));
     }
     RecordBatch::try_from_iter([
         ("fare", Arc::new(Float64Array::from(fare)) as ArrayRef),
@@ -215,7 +215,9 @@ proptest! {
         let whole = accumulate(&arrow::compute::concat_batches(&a.schema(), [&a, &b, &c]).unwrap()).finish("all");
         let merged = |parts: &[&DatasetAccumulator]| {
             let mut all = DatasetAccumulator::new(&a.schema());
-            parts.iter().for_each(|part| all.merge(part));
+            for part in parts {
+                all.merge(part);
+            }
             all
         };
         let yz = merged(&[&y, &z]);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,7 +103,7 @@ fn day(rows: u64, seed: u64, day_two: bool) -> DatasetStatistics {
     for row in 0..rows {
         let (a, b) = (noise(row * 2 + seed), noise(row * 2 + 1 + seed));
         let base = 3.0 + ((a % 1000) as f64 / 1000.0).powi(3) * 40.0;
-        let sign = if day_two && b % 500 == 0 { -1.0 } else { 1.0 };
+        let sign = if day_two && b.is_multiple_of(500) { -1.0 } else { 1.0 };
         fare.push(base * if day_two { 1.18 } else { 1.0 } * sign);
         let missing = if day_two { 40 } else { 34 };
         company.push((b / 500 % 100 >= missing).then(|| match (a / 1000) % 100 {
@@ -197,8 +198,8 @@ fn trips(rows: u64, burst: bool) -> String {
     let mut csv = String::from("trip,fare,company\n");
     for row in 0..rows {
         let fare = 3.0 + (noise(row) % 4000) as f64 / 100.0;
-        let company = if burst && row % 3 == 0 { String::new() } else { format!("c{}", noise(row + 7) % 5) };
-        csv.push_str(&format!("{row},{fare},{company}\n"));
+        let company = if burst && row.is_multiple_of(3) { String::new() } else { format!("c{}", noise(row + 7) % 5) };
+        let _ = writeln!(csv, "{row},{fare},{company}");
     }
     csv
 }
@@ -253,7 +254,7 @@ fn a_schema_with_mistakes_is_refused_with_the_place() {
 fn text_with_too_many_values_for_statistics_is_looked_up_in_the_rows() {
     let mut csv = String::from("id,n\n");
     for row in 0..24_000 {
-        csv.push_str(&format!("id{row},{}\n", row % 9));
+        let _ = writeln!(csv, "id{row},{}", row % 9);
     }
     let mut project = Project::new(&csv);
     let listed: Vec<String> = (0..23_990).map(|row| format!("      - id{row}\n")).collect();
