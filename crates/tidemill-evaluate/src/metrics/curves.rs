@@ -154,3 +154,55 @@ fn empty_bins(low: f64, high: f64) -> Vec<HistogramBin> {
 fn bin_of(value: f64, low: f64, high: f64) -> usize {
     (((value - low) / (high - low) * HISTOGRAM_BINS as f64).max(0.0) as usize).min(HISTOGRAM_BINS - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intervals::draw;
+    use crate::metrics::{Ordered, rank_metrics};
+
+    fn rows(n: u32) -> Ordered {
+        let scores: Vec<f64> = (0..n).map(|row| draw(1, row)).collect();
+        let labels: Vec<f64> = (0..n).map(|row| f64::from(u8::from(draw(2, row) < scores[row as usize]))).collect();
+        Ordered::new(&scores, &labels, None)
+    }
+
+    #[test]
+    fn thinned_curves_are_bounded_and_keep_their_ends_and_area() {
+        for n in [10, 300, 20_000] {
+            let rows = rows(n);
+            let curves = Curves::new(Task::Binary, &rows);
+            let (roc, recall) = (&curves.roc, &curves.precision_recall);
+            assert!(roc.len() <= CURVE_POINTS_MAX && recall.len() <= CURVE_POINTS_MAX);
+            let ends = [roc[0], roc[roc.len() - 1]].map(|p| (p.false_positive_rate, p.true_positive_rate));
+            assert_eq!(ends, [(0.0, 0.0), (1.0, 1.0)]);
+            assert_eq!(recall[recall.len() - 1].recall, 1.0);
+            let area: f64 = roc
+                .windows(2)
+                .map(|p| {
+                    (p[1].false_positive_rate - p[0].false_positive_rate)
+                        * (p[0].true_positive_rate + p[1].true_positive_rate)
+                        / 2.0
+                })
+                .sum();
+            let auc = rank_metrics(&rows).auc.unwrap();
+            assert!((area - auc).abs() < 0.005, "{n} rows: {area} against {auc}");
+            let counted: f64 = curves.histogram.iter().map(|bin| bin.negative + bin.positive).sum();
+            assert_eq!(counted, f64::from(n));
+            assert_eq!(curves.calibration.iter().map(|bin| bin.weight).sum::<f64>(), f64::from(n));
+        }
+    }
+
+    #[test]
+    fn errors_fall_into_bins_whatever_their_outliers() {
+        let scores: Vec<f64> = (0..1_000).map(f64::from).collect();
+        let mut labels: Vec<f64> = (0..1_000).map(|row| f64::from(row) + draw(1, row)).collect();
+        labels[7] = 1e12;
+        let curves = Curves::new(Task::Regression, &Ordered::new(&scores, &labels, None));
+        assert_eq!(curves.histogram.len(), HISTOGRAM_BINS);
+        assert!(curves.histogram[0].low >= -1.0 && curves.histogram[HISTOGRAM_BINS - 1].high <= 0.0);
+        assert_eq!(curves.histogram.iter().map(|bin| bin.negative).sum::<f64>(), 1_000.0);
+        let exact = Curves::new(Task::Regression, &Ordered::new(&scores, &scores, None));
+        assert_eq!(exact.histogram.len(), 1);
+    }
+}
