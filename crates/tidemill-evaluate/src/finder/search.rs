@@ -228,7 +228,8 @@ impl<'a> Space<'a> {
         })
     }
 
-    /// Whether the slice is still bad without the rows of slices chosen before.
+    /// Whether the slice has something new to say: most of its rows belong to no slice chosen before, and it is
+    /// still bad without the others.
     fn stands_alone(&self, candidate: &Candidate, covered: &[bool], min_rows: f64, options: &SearchOptions) -> bool {
         let family = &self.families[candidate.family];
         let (mut inside, mut outside) = (Moments::default(), Moments::default());
@@ -240,6 +241,7 @@ impl<'a> Space<'a> {
             }
         }
         inside.n >= min_rows
+            && inside.n * 2.0 >= candidate.moments.n
             && effect_size(inside, outside) >= options.min_effect_size
             && welch_p_value(inside, outside) <= options.significance
     }
