@@ -22,18 +22,34 @@ use crate::error::Failure;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging(cli.global.verbose);
+    // A panic is caught where work is handed out and comes back as an error with its message; libraries panic over
+    // some damaged files. What nobody catches ends below.
+    std::panic::set_hook(Box::new(|panic| tracing::debug!("panic: {panic}")));
     let output = cli.global.output;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&Failure::new(Code::Io, format!("cannot start threads: {error}")), output),
-    };
-    let result = runtime.block_on(commands::dispatch(cli));
-    // Blocking work that nobody waits for any more must not hold up the exit.
-    runtime.shutdown_background();
+    let result = std::panic::catch_unwind(|| run(cli)).unwrap_or_else(|panic| Err(fault(&*panic)));
     match result {
         Ok(code) => ExitCode::from(code),
         Err(failure) => fail(&failure, output),
     }
+}
+
+fn run(cli: Cli) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Code::Io, format!("cannot start threads: {error}")))?;
+    let result = runtime.block_on(commands::dispatch(cli));
+    // Blocking work that nobody waits for any more must not hold up the exit.
+    runtime.shutdown_background();
+    result
+}
+
+/// A panic that nobody caught.
+fn fault(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Failure::new(Code::Internal, format!("stopped unexpectedly: {said}"))
+        .with_hint("please report this with the command and, if you can, the input; `-vv` shows where it happened")
 }
 
 fn fail(failure: &Failure, output: OutputFormat) -> ExitCode {

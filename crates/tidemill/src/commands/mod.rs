@@ -45,7 +45,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Sample(command) => sample::sample(&command, global),
         Command::Schema(args) => schema::schema(&args),
         Command::Explain(args) => explain::explain(&args, global),
-        Command::Completions(args) => completions::completions(&args),
+        Command::Completions(args) => Ok(completions::completions(&args)),
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use console::style;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use tidemill_core::{NoProgress, Progress};
 use tidemill_metadata::Run;
 use tidemill_pipeline::{Observer, Pipeline, StepReport};
 
+use crate::ui::format::short;
 use crate::ui::summary::step_line;
 
 /// Says nothing.
@@ -95,9 +96,13 @@ fn spinner() -> ProgressStyle {
 }
 
 fn counted() -> ProgressStyle {
-    let template = "  {spinner:.cyan} {prefix}  {bar:24.cyan/black.bright} {human_pos}/{human_len} rows {per_sec:.dim} {eta:.dim} {msg}";
+    let template = "  {spinner:.cyan} {prefix}  {bar:24.cyan/black.bright} {human_pos}/{human_len} rows {rate:.dim} {eta:.dim} {msg}";
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            // Nothing can be done about a terminal that takes no text.
+            let _ = write!(text, "{}/s", short(state.per_sec()));
+        })
         .progress_chars("━━╌")
         .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
 }
@@ -129,6 +134,10 @@ impl Progress for Bar {
     }
 
     fn phase(&self, text: &str) {
+        // All rows are through and something else begins: a full bar would only stand there.
+        if self.0.length().is_some_and(|rows| rows > 0 && self.0.position() >= rows) {
+            self.0.set_style(spinner());
+        }
         self.0.set_message(text.to_owned());
     }
 }

@@ -11,9 +11,8 @@ use crate::ui::{Table, seconds};
 /// The line of a step that has ended, for standard error.
 pub fn step_line(report: &StepReport, width: usize) -> String {
     let (mark, text) = match report.state {
-        StepState::Complete if report.refused() => (style("✗").red(), verdict_text(report)),
+        StepState::Complete | StepState::Cached if report.refused() => (style("✗").red(), verdict_text(report)),
         StepState::Complete => (style("✓").green(), headline(report)),
-        StepState::Cached if report.refused() => (style("✗").red(), verdict_text(report)),
         StepState::Cached => (style("=").cyan(), headline(report)),
         StepState::Failed => (style("✗").red(), error_text(report)),
         StepState::Canceled => (style("·").yellow(), "stopped".to_owned()),
@@ -47,7 +46,7 @@ fn verdict_text(report: &StepReport) -> String {
 }
 
 fn error_text(report: &StepReport) -> String {
-    report.error.as_ref().map(|error| error.message.clone()).unwrap_or_else(|| "failed".to_owned())
+    report.error.as_ref().map_or_else(|| "failed".to_owned(), |error| error.message.clone())
 }
 
 /// Tables, reasons and where to look next, for standard output.

@@ -54,7 +54,8 @@ impl fmt::Display for Table {
     }
 }
 
-/// The table a component made for the end of a run. Columns of numbers stand right.
+/// The table a component made for the end of a run. Columns of numbers stand right, but for the first, which names
+/// the rows.
 impl From<&SummaryTable> for Table {
     fn from(summary: &SummaryTable) -> Self {
         let numeric = |column: usize| {
@@ -65,7 +66,7 @@ impl From<&SummaryTable> for Table {
             .columns
             .iter()
             .enumerate()
-            .map(|(i, name)| (name.as_str(), if numeric(i) { Align::Right } else { Align::Left }))
+            .map(|(i, name)| (name.as_str(), if i > 0 && numeric(i) { Align::Right } else { Align::Left }))
             .collect();
         let mut table = Self::new(&columns);
         for (tone, row) in &summary.rows {
