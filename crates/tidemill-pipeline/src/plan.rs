@@ -1,5 +1,6 @@
 //! The plan: which steps would run, and why.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -100,19 +101,11 @@ async fn reasons(
     cache: &CachePolicy,
 ) -> Result<Vec<String>, ExecutionError> {
     let step = &pipeline.steps[index];
-    let upstream: Vec<String> = step
-        .wires
-        .iter()
-        .filter_map(|wire| match &wire.from {
-            Origin::Step { step, .. } if planned[*step].action == Action::Run => {
-                Some(format!("reads `{}` of `{}`, which runs", wire.key, planned[*step].step))
-            }
-            _ => None,
-        })
-        .collect();
+    let upstream = running_upstream(step, planned);
     if !upstream.is_empty() {
         let mut reasons = own_changes(pipeline, step, workspace).await?;
-        reasons.extend(upstream);
+        let names: Vec<String> = upstream.iter().map(|name| format!("`{name}`")).collect();
+        reasons.push(format!("reads from {}, which {}", names.join(", "), if names.len() == 1 { "runs" } else { "run" }));
         return Ok(reasons);
     }
     let resolved = resolve(pipeline, step, done, workspace).await?;
@@ -131,6 +124,16 @@ async fn reasons(
             if changes.is_empty() { vec!["its outputs are no longer in the store".to_owned()] } else { changes }
         }
     })
+}
+
+/// The steps it reads from that would run, in their order.
+fn running_upstream(step: &Step, planned: &[PlannedStep]) -> Vec<String> {
+    let read = step.wires.iter().filter_map(|wire| match wire.from {
+        Origin::Step { step, .. } if planned[step].action == Action::Run => Some(step),
+        _ => None,
+    });
+    let read: BTreeSet<usize> = read.collect();
+    read.into_iter().map(|step| planned[step].step.clone()).collect()
 }
 
 /// Changes of the step's own parameters, for a step whose inputs are not known yet.

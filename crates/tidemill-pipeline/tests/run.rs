@@ -41,7 +41,7 @@ async fn a_changed_parameter_reruns_only_what_depends_on_it_and_the_plan_names_i
     let actions: Vec<Action> = plan.steps.iter().map(|step| step.action).collect();
     assert_eq!(actions, [Action::Cached, Action::Cached, Action::Cached, Action::Run, Action::Run, Action::Run]);
     assert_eq!(plan.steps[3].reasons, ["parameter `amount` is 20, was 10"]);
-    assert_eq!(plan.steps[4].reasons, ["reads `model` of `train`, which runs"]);
+    assert_eq!(plan.steps[4].reasons, ["reads from `train`, which runs"]);
     let report = project.run(&changed).await;
     assert_eq!(report.steps[2].state, StepState::Cached);
     assert_eq!(report.steps[3].state, StepState::Complete);
