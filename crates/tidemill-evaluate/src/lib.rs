@@ -12,8 +12,10 @@ pub mod finder;
 mod gate;
 mod intervals;
 pub mod metrics;
+mod report;
 pub mod slices;
 mod student;
+mod summary;
 mod table;
 
 pub use component::{ConfidenceIntervals, Evaluator, EvaluatorParams, FindSlices};
@@ -26,4 +28,6 @@ pub use gate::{
 };
 pub use intervals::{Interval, IntervalOptions, Intervals};
 pub use metrics::{Metric, Metrics};
+pub use report::render_evaluation_report;
+pub use summary::{summary_headline, summary_tables};
 pub use table::{EvaluationTable, PredictionColumns, TableBuilder, TableColumns};

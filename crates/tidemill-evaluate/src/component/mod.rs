@@ -2,7 +2,6 @@
 
 mod params;
 mod scan;
-mod summary;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +14,9 @@ use tidemill_core::{
 use tidemill_data::Examples;
 use tidemill_model::Model;
 
-use crate::{Blessing, EvaluateError, Evaluation, TableColumns, Thresholds, evaluate, judge};
+use crate::{
+    Blessing, EvaluateError, Evaluation, TableColumns, Thresholds, evaluate, judge, summary_headline, summary_tables,
+};
 
 pub use params::{ConfidenceIntervals, EvaluatorParams, FindSlices};
 
@@ -114,8 +115,8 @@ fn run(
     Ok(Outcome {
         properties: properties(&evaluation, &blessing),
         verdict: blessing.as_verdict(),
-        headline: summary::headline(&evaluation, &blessing),
-        tables: summary::tables(&evaluation, &blessing),
+        headline: summary_headline(&evaluation, &blessing),
+        tables: summary_tables(&evaluation, &blessing),
         warnings,
     })
 }

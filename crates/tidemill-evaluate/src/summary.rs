@@ -1,4 +1,4 @@
-//! What a person sees of an evaluation at the end of a run.
+//! What a person sees of an evaluation on a terminal, at the end of a run or after `tidemill evaluate`.
 
 use tidemill_core::{SummaryTable, Tone};
 
@@ -15,7 +15,7 @@ const WORST_SHOWN: usize = 5;
 const UNDEFINED: &str = "–";
 
 /// "AUC 0.954 (baseline 0.951) on 5,001 rows: blessed".
-pub(super) fn headline(evaluation: &Evaluation, blessing: &Blessing) -> String {
+pub fn summary_headline(evaluation: &Evaluation, blessing: &Blessing) -> String {
     let metric = Metric::headline(evaluation.task);
     let overall = evaluation.overall();
     let value = |found: Option<f64>| found.map_or_else(|| UNDEFINED.to_owned(), three_decimals);
@@ -28,8 +28,8 @@ pub(super) fn headline(evaluation: &Evaluation, blessing: &Blessing) -> String {
     format!("{} {candidate}{baseline} on {rows} rows: {}", metric.title(), blessing.verdict)
 }
 
-/// The tables of the end-of-run summary.
-pub(super) fn tables(evaluation: &Evaluation, blessing: &Blessing) -> Vec<SummaryTable> {
+/// The tables of the end-of-run summary: metrics with their bounds, the worst slices, the slices found.
+pub fn summary_tables(evaluation: &Evaluation, blessing: &Blessing) -> Vec<SummaryTable> {
     [metrics_table(evaluation, blessing), worst_slices(evaluation), found_slices(evaluation)]
         .into_iter()
         .flatten()
@@ -106,7 +106,7 @@ fn metric_row(slice: &SliceEvaluation, key: &SliceKey, metric: Metric, checks: &
 }
 
 /// "≥ 0.9", "≥ baseline - 0.005".
-fn bound(check: &Check) -> String {
+pub(crate) fn bound(check: &Check) -> String {
     let Check { rule, limit, metric, .. } = check;
     let (sign, worse) = match metric.direction() {
         Direction::Higher => ("≥", "-"),
@@ -190,12 +190,12 @@ fn cell(value: Option<f64>) -> String {
     value.map_or_else(|| UNDEFINED.to_owned(), number)
 }
 
-fn signed(value: f64) -> String {
+pub(crate) fn signed(value: f64) -> String {
     if value > 0.0 { format!("+{}", number(value)) } else { number(value) }
 }
 
 /// Two significant digits.
-fn rough(value: f64) -> String {
+pub(crate) fn rough(value: f64) -> String {
     if value <= 0.0 {
         return "0".into();
     }
@@ -208,7 +208,7 @@ fn three_decimals(value: f64) -> String {
 }
 
 /// "5,001".
-pub(super) fn thousands(value: u64) -> String {
+pub(crate) fn thousands(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {

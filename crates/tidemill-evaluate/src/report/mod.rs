@@ -1,0 +1,11 @@
+//! One HTML file that shows an evaluation: works offline, holds aggregates only, bounded in size.
+//!
+//! The look is that of the statistics report in `tidemill-data`: the same tokens, the same tables.
+
+mod data;
+mod gaps;
+mod html;
+mod page;
+mod tables;
+
+pub use page::render_evaluation_report;

@@ -1,0 +1,132 @@
+//! The page around the data.
+
+use std::fmt::Write as _;
+
+use tidemill_core::Digest;
+use tidemill_model::Task;
+
+use super::data::{PageData, SLICES_MAX};
+use super::gaps::gaps_table;
+use super::html::{escape, fill, script_safe};
+use super::tables::{banner, cards, found_table, metrics_table, thresholds_table};
+use crate::metrics::Metric;
+use crate::summary::thousands;
+use crate::{Blessing, Evaluation};
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// One HTML page of an evaluation: the verdict where `blessing` is given, metrics with their intervals beside the
+/// baseline, curves, slices.
+///
+/// The page needs no network and holds aggregates only. Its size is bounded: of very many slices the largest
+/// thousand are shown. The same input gives the same bytes.
+pub fn render_evaluation_report(evaluation: &Evaluation, blessing: Option<&Blessing>) -> String {
+    let data = PageData::new(evaluation);
+    let title = format!("Evaluation of {} on {}", evaluation.label, evaluation.split);
+    let json = serde_json::to_string(&data).unwrap_or_else(|_| "{}".to_owned());
+    let parts = [
+        ("{{title}}", escape(&title)),
+        ("{{style}}", STYLE.to_owned()),
+        ("{{about}}", about(evaluation)),
+        ("{{verdict}}", blessing.map(banner).unwrap_or_default()),
+        ("{{cards}}", cards(evaluation)),
+        ("{{legend}}", legend(evaluation)),
+        ("{{bounds}}", section("bounds", "Thresholds", &blessing.map(thresholds_table).unwrap_or_default())),
+        ("{{metrics}}", metrics_table(evaluation)),
+        ("{{found}}", section("found", "Slices found", &found_table(evaluation))),
+        ("{{gaps}}", section("gaps", "Gaps between slices", &gaps(evaluation))),
+        ("{{notes}}", notes(evaluation)),
+        ("{{data}}", script_safe(&json)),
+        ("{{script}}", SCRIPT.to_owned()),
+    ];
+    fill(PAGE, &parts)
+}
+
+/// A part of the page, left out where there is nothing in it.
+fn section(id: &str, title: &str, content: &str) -> String {
+    if content.is_empty() { String::new() } else { format!("<section id=\"{id}\"><h2>{title}</h2>{content}</section>") }
+}
+
+fn gaps(evaluation: &Evaluation) -> String {
+    let table = gaps_table(evaluation);
+    if table.is_empty() {
+        return table;
+    }
+    let at = evaluation
+        .decision_threshold
+        .map_or_else(String::new, |threshold| format!(" Rates are those at the decision threshold {threshold}."));
+    format!(
+        "{table}<p class=\"foot\">For each family of slices, the highest and the lowest value and what lies between them; slices of 30 rows or more.{at}</p>"
+    )
+}
+
+/// What was judged, in a line of facts.
+fn about(evaluation: &Evaluation) -> String {
+    let mut out = String::new();
+    let mut fact = |value: &str, label: &str| {
+        let _ = write!(out, "<div class=\"fact\"><b>{}</b><span>{}</span></div>", escape(value), escape(label));
+    };
+    fact(&thousands(evaluation.rows), &format!("rows of {}", evaluation.split));
+    let labels = evaluation.overall().and_then(|overall| overall.metrics.get(Metric::LabelMean));
+    if let Some(mean) = labels {
+        match evaluation.task {
+            Task::Binary => fact(&format!("{:.1} %", mean * 100.0), "positive"),
+            Task::Regression => fact(&crate::gate::number(mean), &format!("mean {}", evaluation.label)),
+        }
+    }
+    let slices = evaluation.slices.iter().filter(|slice| !slice.slice.is_overall()).count();
+    fact(&thousands(slices as u64), if slices == 1 { "slice" } else { "slices" });
+    let mut package = |digest: &Option<Digest>, label: &str| {
+        if let Some(digest) = digest {
+            fact(digest.short(), label);
+        }
+    };
+    package(&evaluation.model, "model");
+    package(&evaluation.baseline, "baseline");
+    out
+}
+
+/// Which colour is which model.
+fn legend(evaluation: &Evaluation) -> String {
+    if evaluation.baseline_curves.is_none() {
+        return String::new();
+    }
+    ["candidate", "baseline"]
+        .iter()
+        .enumerate()
+        .map(|(index, name)| format!("<span class=\"key\"><i class=\"dot c{index}\"></i>{name}</span>"))
+        .collect()
+}
+
+/// How the numbers were made, and what is not shown.
+fn notes(evaluation: &Evaluation) -> String {
+    let mut notes: Vec<String> = Vec::new();
+    if let Some(options) = evaluation.confidence_intervals {
+        notes.push(format!(
+            "Intervals hold the true value in {} % of cases: Poisson bootstrap, {} replicas; a change in grey is within chance.",
+            crate::gate::number(options.level * 100.0),
+            options.replicas
+        ));
+    }
+    if let Some(weight) = &evaluation.weight {
+        notes.push(format!("Rows are weighted by {}.", escape(weight)));
+    }
+    let slices = evaluation.slices.len().saturating_sub(1);
+    if slices > SLICES_MAX {
+        notes.push(format!(
+            "Of {} slices the largest {} are shown; all are in evaluation.json.",
+            thousands(slices as u64),
+            thousands(SLICES_MAX as u64)
+        ));
+    }
+    if evaluation.dropped.slices > 0 {
+        notes.push(format!(
+            "{} slices of fewer than {} rows are not shown.",
+            thousands(evaluation.dropped.slices),
+            thousands(evaluation.dropped.min_slice_size)
+        ));
+    }
+    notes.into_iter().map(|note| format!("<p class=\"foot\">{note}</p>")).collect()
+}

@@ -1,0 +1,276 @@
+//! The parts of the page that need no script: verdict, metrics, thresholds, slices found.
+
+use std::fmt::Write as _;
+
+use tidemill_model::Task;
+
+use super::html::{escape, marked, shortened};
+use crate::gate::number;
+use crate::metrics::Metric;
+use crate::summary::{bound, rough, signed, thousands};
+use crate::{Blessing, BlessingVerdict, Check, CheckOutcome, Evaluation, Interval, SliceEvaluation};
+
+/// Reasons and bounds shown at most; a family of slices may have thousands.
+const LINES_MAX: usize = 200;
+/// Reasons shown in the banner.
+const REASONS_MAX: usize = 8;
+
+/// The verdict with its reasons.
+pub(super) fn banner(blessing: &Blessing) -> String {
+    let (class, title, what) = match blessing.verdict {
+        BlessingVerdict::Blessed => ("good", "Blessed", "every bound holds"),
+        BlessingVerdict::BlessedFirst => {
+            ("good", "Blessed", "every bound on the value itself holds; the first model has no baseline")
+        }
+        BlessingVerdict::NotBlessed => ("bad", "Not blessed", "a bound does not hold"),
+        BlessingVerdict::Unchecked => ("", "Unchecked", "no thresholds are set, so the model was not judged"),
+    };
+    let failed = blessing.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed).count();
+    let what =
+        if failed > 1 { format!("{failed} of {} bounds do not hold", blessing.checks.len()) } else { what.to_owned() };
+    let mut out = format!("<div class=\"verdict {class}\"><p><b>{title}</b><span>{what}</span></p>");
+    let notes = blessing.notes.iter().filter(|_| blessing.verdict != BlessingVerdict::Unchecked);
+    let lines: Vec<&String> = blessing.reasons.iter().take(REASONS_MAX).chain(notes).collect();
+    if !lines.is_empty() {
+        let items: String = lines.into_iter().map(|line| format!("<li>{}</li>", marked(line))).collect();
+        let _ = write!(out, "<ul>{items}</ul>");
+    }
+    if blessing.reasons.len() > REASONS_MAX {
+        let _ = write!(out, "<p class=\"sub\">and {} more, below</p>", blessing.reasons.len() - REASONS_MAX);
+    }
+    out.push_str("</div>");
+    out
+}
+
+/// The metrics to see first, each with its interval, the baseline and the change.
+pub(super) fn cards(evaluation: &Evaluation) -> String {
+    let shown: &[Metric] = match evaluation.task {
+        Task::Binary => &[Metric::Auc, Metric::PrAuc, Metric::LogLoss, Metric::Accuracy, Metric::Calibration],
+        Task::Regression => &[Metric::Rmse, Metric::Mae, Metric::R2, Metric::Bias, Metric::Calibration],
+    };
+    let Some(overall) = evaluation.overall() else { return String::new() };
+    let mut out = String::from("<div class=\"cards\">");
+    for metric in shown {
+        let line = Line::new(overall, *metric);
+        let value = line.value.map_or_else(|| "–".to_owned(), number);
+        let reach = line.reach().map(|reach| format!("<i>±{}</i>", rough(reach))).unwrap_or_default();
+        let _ = write!(
+            out,
+            "<div class=\"stat\" title=\"{}\"><span>{}</span><b>{value}{reach}</b>",
+            escape(metric.about()),
+            metric.title()
+        );
+        if let Some(baseline) = line.baseline {
+            let _ = write!(out, "<em>{}<span>baseline {}</span></em>", line.change_html(), number(baseline));
+        }
+        out.push_str("</div>");
+    }
+    out.push_str("</div>");
+    out
+}
+
+/// Every metric of all rows, with where it lies.
+pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
+    let Some(overall) = evaluation.overall() else { return String::new() };
+    let (compared, around) = (overall.baseline.is_some(), overall.intervals.is_some());
+    let mut out =
+        String::from("<div class=\"scroll\"><table class=\"metrics\"><thead><tr><th>metric</th><th>candidate</th>");
+    if compared {
+        out.push_str("<th>baseline</th><th>change</th>");
+    }
+    if let Some(options) = evaluation.confidence_intervals.filter(|_| around) {
+        let _ = write!(out, "<th>{} % interval</th><th class=\"l\"></th>", number(options.level * 100.0));
+    }
+    out.push_str("<th class=\"about\">what it is</th></tr></thead><tbody>");
+    // The true positive rate is recall under another name.
+    let hidden = [Metric::Count, Metric::TruePositiveRate];
+    for metric in Metric::of(evaluation.task).filter(|metric| !hidden.contains(metric)) {
+        let line = Line::new(overall, metric);
+        let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), number);
+        let _ = write!(
+            out,
+            "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td>{}</td>",
+            metric.title(),
+            cell(line.value)
+        );
+        if compared {
+            let _ = write!(out, "<td class=\"sub\">{}</td><td>{}</td>", cell(line.baseline), line.change_html());
+        }
+        if around {
+            let text = line.interval.map_or_else(
+                || "<span class=\"none\">–</span>".to_owned(),
+                |interval| format!("{} to {}", number(interval.low), number(interval.high)),
+            );
+            let _ = write!(out, "<td class=\"sub\">{text}</td><td class=\"l\">{}</td>", line.whisker());
+        }
+        let _ = write!(out, "<td class=\"about\">{}</td></tr>", marked(metric.about()));
+    }
+    out.push_str("</tbody></table></div>");
+    out
+}
+
+/// Every bound and what came of it, those that fail first.
+pub(super) fn thresholds_table(blessing: &Blessing) -> String {
+    if blessing.checks.is_empty() {
+        return String::new();
+    }
+    let mut checks: Vec<&Check> = blessing.checks.iter().collect();
+    checks.sort_by_key(|check| check.outcome != CheckOutcome::Failed);
+    let compared = checks.iter().any(|check| check.baseline.is_some());
+    let mut out = String::from(
+        "<div class=\"scroll\"><table class=\"bounds\"><thead><tr><th>metric</th><th class=\"l\">rows</th><th class=\"l\">bound</th><th>value</th>",
+    );
+    if compared {
+        out.push_str("<th>baseline</th>");
+    }
+    out.push_str("<th class=\"l\">holds</th></tr></thead><tbody>");
+    for check in checks.iter().take(LINES_MAX) {
+        let (class, holds) = match check.outcome {
+            CheckOutcome::Passed => ("good", "yes".to_owned()),
+            CheckOutcome::Failed => ("hot", "no".to_owned()),
+            CheckOutcome::NotApplied => ("none", "not applied: there is no baseline yet".to_owned()),
+        };
+        let rows = if check.slice.is_overall() { "all".to_owned() } else { shortened(&check.slice.to_string()) };
+        let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), number);
+        let _ = write!(
+            out,
+            "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td>",
+            check.metric.title(),
+            escape(&rows),
+            escape(&bound(check)),
+            cell(check.value)
+        );
+        if compared {
+            let _ = write!(out, "<td class=\"sub\">{}</td>", cell(check.baseline));
+        }
+        let _ = write!(out, "<td class=\"l\"><span class=\"{class}\">{holds}</span></td></tr>");
+    }
+    out.push_str("</tbody></table></div>");
+    if checks.len() > LINES_MAX {
+        let _ = write!(out, "<p class=\"foot\">{} more are in `blessing.json`.</p>", checks.len() - LINES_MAX);
+    }
+    out
+}
+
+/// What the automatic search found.
+pub(super) fn found_table(evaluation: &Evaluation) -> String {
+    let Some(search) = &evaluation.found_slices else { return String::new() };
+    let tried = format!(
+        "{} slices of {} columns were tried, of {} rows or more each.",
+        thousands(search.tried),
+        search.columns.len(),
+        thousands(search.min_rows)
+    );
+    if search.slices.is_empty() {
+        return format!("<p class=\"foot\">No slice is clearly worse than the rest. {tried}</p>");
+    }
+    let mut out = String::from(
+        "<div class=\"scroll\"><table class=\"found\"><thead><tr><th>slice</th><th>rows</th><th>share</th>",
+    );
+    let loss = search.loss.replace('_', " ");
+    let _ = write!(
+        out,
+        "<th>{}</th><th>elsewhere</th><th class=\"l\">effect size</th><th>p</th></tr></thead><tbody>",
+        escape(&loss)
+    );
+    let widest = search.slices.iter().map(|slice| slice.effect_size).fold(0.0, f64::max).max(1e-9);
+    for slice in &search.slices {
+        let p = if slice.adjusted_p_value < 0.001 {
+            "&lt; 0.001".to_owned()
+        } else {
+            format!("{:.3}", slice.adjusted_p_value)
+        };
+        let _ = write!(
+            out,
+            "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td>{}</td><td class=\"sub\">{:.1} %</td><td class=\"hot\">{}</td><td class=\"sub\">{}</td>",
+            escape(&shortened(&slice.to_string())),
+            thousands(slice.rows),
+            slice.share * 100.0,
+            number(slice.loss),
+            number(slice.rest_loss)
+        );
+        let _ = write!(
+            out,
+            "<td class=\"l\"><span class=\"effect\"><i style=\"width:{:.1}%\"></i></span>{:.2}</td><td class=\"sub\">{p}</td></tr>",
+            slice.effect_size / widest * 100.0,
+            slice.effect_size
+        );
+    }
+    let _ = write!(
+        out,
+        "</tbody></table></div><p class=\"foot\">{tried} Effect size: the difference of the mean losses in standard deviations. p: Welch's t-test, adjusted for the number of slices tried.</p>"
+    );
+    out
+}
+
+/// One metric of all rows beside its baseline.
+struct Line {
+    metric: Metric,
+    value: Option<f64>,
+    interval: Option<Interval>,
+    baseline: Option<f64>,
+    change_interval: Option<Interval>,
+}
+
+impl Line {
+    fn new(slice: &SliceEvaluation, metric: Metric) -> Self {
+        let of =
+            |intervals: &Option<crate::Intervals>| intervals.as_ref().and_then(|found| found.get(&metric).copied());
+        Self {
+            metric,
+            value: slice.metrics.get(metric),
+            interval: of(&slice.intervals),
+            baseline: slice.baseline.as_ref().and_then(|metrics| metrics.get(metric)),
+            change_interval: of(&slice.change_intervals),
+        }
+    }
+
+    /// How far the interval reaches from the value.
+    fn reach(&self) -> Option<f64> {
+        let (value, interval) = (self.value?, self.interval?);
+        Some((interval.high - value).max(value - interval.low))
+    }
+
+    /// The change, in colour where it is clear: where 0 is outside its interval, or there is no interval.
+    fn change_html(&self) -> String {
+        let Some((value, baseline)) = self.value.zip(self.baseline) else {
+            return "<span class=\"none\">–</span>".into();
+        };
+        let clear = self.change_interval.is_none_or(|interval| interval.low > 0.0 || interval.high < 0.0);
+        let gain = self.metric.direction().gain(value, baseline).unwrap_or(0.0);
+        let class = match gain {
+            _ if !clear => "sub",
+            gain if gain > 0.0 => "good",
+            gain if gain < 0.0 => "hot",
+            _ => "sub",
+        };
+        let title = self.change_interval.map_or_else(String::new, |interval| {
+            let noise = if clear { "" } else { ": within chance" };
+            format!(" title=\"{} to {}{noise}\"", signed(interval.low), signed(interval.high))
+        });
+        format!("<span class=\"{class}\"{title}>{}</span>", signed(value - baseline))
+    }
+
+    /// The interval as a line, the candidate as a dot on it and the baseline as a tick beside it.
+    fn whisker(&self) -> String {
+        const WIDTH: f64 = 150.0;
+        let Some((value, interval)) = self.value.zip(self.interval) else { return String::new() };
+        let low = interval.low.min(self.baseline.unwrap_or(interval.low));
+        let high = interval.high.max(self.baseline.unwrap_or(interval.high));
+        let span = high - low;
+        if span <= 0.0 {
+            return String::new();
+        }
+        let x = |v: f64| 6.0 + (v - low) / span * (WIDTH - 12.0);
+        let mut out = format!(
+            "<svg class=\"whisker\" width=\"{WIDTH}\" height=\"18\" role=\"img\" aria-label=\"interval\"><line class=\"axis\" x1=\"0\" x2=\"{WIDTH}\" y1=\"9\" y2=\"9\"/><line class=\"reach\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"9\" y2=\"9\"/>",
+            x(interval.low),
+            x(interval.high)
+        );
+        if let Some(baseline) = self.baseline {
+            let _ = write!(out, "<line class=\"tick\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"2\" y2=\"16\"/>", x(baseline));
+        }
+        let _ = write!(out, "<circle class=\"at\" cx=\"{:.1}\" cy=\"9\" r=\"4\"/></svg>", x(value));
+        out
+    }
+}
