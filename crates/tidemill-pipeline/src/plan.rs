@@ -105,7 +105,11 @@ async fn reasons(
     if !upstream.is_empty() {
         let mut reasons = own_changes(pipeline, step, workspace).await?;
         let names: Vec<String> = upstream.iter().map(|name| format!("`{name}`")).collect();
-        reasons.push(format!("reads from {}, which {}", names.join(", "), if names.len() == 1 { "runs" } else { "run" }));
+        reasons.push(format!(
+            "reads from {}, which {}",
+            names.join(", "),
+            if names.len() == 1 { "runs" } else { "run" }
+        ));
         return Ok(reasons);
     }
     let resolved = resolve(pipeline, step, done, workspace).await?;
