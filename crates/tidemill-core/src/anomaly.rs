@@ -15,6 +15,15 @@ pub enum Severity {
     Error,
 }
 
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        })
+    }
+}
+
 macro_rules! anomaly_types {
     ($($variant:ident = $number:literal,)+) => {
         /// The kinds of anomaly, named and numbered as in TensorFlow Metadata's `anomalies.proto`.
@@ -54,7 +63,14 @@ anomaly_types! {
     SchemaNewColumn = 36,
     ComparatorControlDataMissing = 40,
     ComparatorLInftyHigh = 42,
+    ComparatorLowNumExamples = 49,
+    ComparatorHighNumExamples = 50,
+    DatasetLowNumExamples = 51,
     FloatTypeHasNan = 53,
+    DatasetHighNumExamples = 58,
+    FeatureTypeHighUnique = 59,
+    FeatureTypeLowUnique = 60,
+    FeatureTypeNoUnique = 61,
     FloatTypeHasInf = 62,
     ComparatorJensenShannonDivergenceHigh = 63,
     DomainInvalidForType = 66,
@@ -62,6 +78,8 @@ anomaly_types! {
     UnexpectedDataType = 70,
     InvalidDomainSpecification = 81,
     StatsNotAvailable = 83,
+    CustomValidation = 86,
+    ComparatorNormalizedAbsoluteDifferenceHigh = 87,
 }
 
 impl fmt::Display for AnomalyType {

@@ -7,6 +7,7 @@
 mod anomaly;
 mod artifact;
 mod code;
+mod comparator;
 mod component;
 mod digest;
 mod params;
@@ -19,6 +20,7 @@ mod table;
 pub use anomaly::{Anomalies, Anomaly, AnomalyType, Evidence, Severity};
 pub use artifact::{ArtifactType, Properties};
 pub use code::{Code, Coded, Kind};
+pub use comparator::{Bins, Comparators, DatasetConstraints, Distance, FractionBounds};
 pub use component::{
     CancelFlag, Component, ComponentError, ComponentSpec, ExternalInput, Gate, InputArtifact, InputSource, InputSpec,
     Outcome, OutputSpec, RunInfo, StepContext, Verdict,
@@ -26,7 +28,7 @@ pub use component::{
 pub use digest::{Digest, DigestError};
 pub use params::{ParamIssue, parse_params, suggest};
 pub use progress::{NoProgress, Progress};
-pub use schema::{Domain, Feature, FeatureType, Lifecycle, Presence, Schema, ValueCount};
+pub use schema::{Domain, Feature, FeatureType, Lifecycle, Presence, Schema, UniqueCount, ValueCount};
 pub use signature::{DataType, Signature, TensorSpec};
 pub use statistics::{
     BooleanStatistics, Bucket, CommonStatistics, DatasetStatistics, FeatureStatistics, Histogram, NumericStatistics,

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{AnomalyType, Comparators, DatasetConstraints, Severity};
+
 /// The expected shape of a dataset, as curated in `schema.yaml`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +21,12 @@ pub struct Schema {
     /// Environments a feature may belong to (TRAINING, SERVING). A feature belongs to all unless it says otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<String>,
+    /// How large a dataset may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetConstraints>,
+    /// How bad anomalies of a type are, instead of what validation says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub severity: BTreeMap<AnomalyType, Severity>,
 }
 
 /// The type of a feature's values.
@@ -75,6 +83,15 @@ pub struct Feature {
     /// Share of values that must lie in a string domain; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_domain_mass: Option<f64>,
+    /// How many different values there may be, for text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<UniqueCount>,
+    /// How far the values may lie from those of the data before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Comparators>,
+    /// How far the values in training may lie from those in serving.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew: Option<Comparators>,
     /// How far the feature is in its life; absent means production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
@@ -84,6 +101,25 @@ pub struct Feature {
     /// Environments the feature is not expected in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_in_environment: Vec<String>,
+}
+
+impl Feature {
+    /// A feature of which nothing but the type is expected.
+    pub const fn new(feature_type: FeatureType) -> Self {
+        Self {
+            feature_type,
+            presence: Presence { min_fraction: None, min_count: None },
+            value_count: None,
+            domain: None,
+            min_domain_mass: None,
+            unique: None,
+            drift: None,
+            skew: None,
+            lifecycle: None,
+            in_environment: Vec::new(),
+            not_in_environment: Vec::new(),
+        }
+    }
 }
 
 /// In how many examples a feature must have a value.
@@ -109,6 +145,18 @@ impl Presence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValueCount {
+    /// At least so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<u64>,
+    /// At most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
+/// How many different values there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UniqueCount {
     /// At least so many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<u64>,

@@ -128,6 +128,10 @@ pub struct NumericStatistics {
     /// Buckets of equal share, counts within `rank_error`. A value so frequent that it would fill a bucket of its
     /// own has one, with `low` equal to `high`; the next bucket then begins just above it.
     pub quantiles: Histogram,
+    /// The values at 0 %, 1 %, … 100 %: each is the smallest value up to which so many of the values lie, within
+    /// `rank_error`. Empty where there are no finite values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub percentiles: Vec<f64>,
 }
 
 /// Buckets that follow on each other; each holds `low <= x < high`, the last one also its high end.

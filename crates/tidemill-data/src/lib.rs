@@ -23,6 +23,7 @@ pub use write::write_table;
 
 // Knowing: statistics, schemas, validation, distances, reports.
 mod artifact_file;
+mod drift;
 mod example_validator;
 mod report;
 mod schema;
@@ -31,10 +32,13 @@ mod statistics;
 mod statistics_gen;
 mod validation;
 
+pub use drift::{
+    Comparison, DriftReport, FeatureDistance, FeatureDrift, Measured, compare, default_comparators, distances,
+};
 pub use example_validator::{ExampleValidator, read_anomalies};
-pub use report::{attention_score, render_report};
+pub use report::{attention_score, render_drift_report, render_report};
 pub use schema::{DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_yaml};
 pub use schema_gen::{SchemaGen, read_schema_artifact};
 pub use statistics::{DatasetAccumulator, StatisticsError, compute_statistics};
 pub use statistics_gen::{StatisticsGen, read_statistics};
-pub use validation::{DEFAULT_ENVIRONMENT, FeatureDistance, STRAY_SHARE, distances, validate};
+pub use validation::{DEFAULT_ENVIRONMENT, STRAY_SHARE, validate};

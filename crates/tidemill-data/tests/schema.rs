@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use proptest::prelude::*;
-use tidemill_core::{Coded, Domain, Feature, FeatureType, Lifecycle, Presence, Schema, ValueCount};
+use tidemill_core::{
+    AnomalyType, Bins, Coded, Comparators, DatasetConstraints, Domain, Feature, FeatureType, FractionBounds, Lifecycle,
+    Presence, Schema, Severity, UniqueCount, ValueCount,
+};
 use tidemill_data::{DatasetAccumulator, infer_schema, parse_schema, schema_yaml};
 
 fn inferred(columns: Vec<(&str, ArrayRef)>) -> Schema {
@@ -99,16 +102,7 @@ fn what_is_not_yaml_or_no_map_says_so() {
 }
 
 fn plain(feature_type: FeatureType) -> Feature {
-    Feature {
-        feature_type,
-        presence: Presence::default(),
-        value_count: None,
-        domain: None,
-        min_domain_mass: None,
-        lifecycle: None,
-        in_environment: Vec::new(),
-        not_in_environment: Vec::new(),
-    }
+    Feature::new(feature_type)
 }
 
 fn feature() -> impl Strategy<Value = Feature> {
@@ -127,6 +121,14 @@ fn feature() -> impl Strategy<Value = Feature> {
             presence: Presence { min_fraction, min_count },
             value_count: more.then_some(ValueCount { min: Some(1), max: None }),
             min_domain_mass: (more && feature_type == FeatureType::String).then_some(0.99),
+            unique: (more && feature_type == FeatureType::String).then_some(UniqueCount { min: Some(2), max: Some(9) }),
+            drift: Some(Comparators { jensen_shannon: Some(0.1), ..Comparators::default() }),
+            skew: (feature_type != FeatureType::String).then_some(Comparators {
+                kolmogorov_smirnov: Some(1e-7),
+                wasserstein: Some(3.5),
+                bins: if more { Bins::EqualWidth } else { Bins::Quantile },
+                ..Comparators::default()
+            }),
             lifecycle: more.then_some(Lifecycle::DebugOnly),
             in_environment: if environment { vec!["TRAINING".to_owned()] } else { Vec::new() },
             domain: Some(domain),
@@ -140,7 +142,10 @@ proptest! {
     fn printing_and_reading_are_inverse_and_stable(features in prop::collection::btree_map(".{1,16}", feature(), 0..6)) {
         let domains = [("shared".to_owned(), vec!["x".to_owned(), "on".to_owned()])].into();
         let environments = vec!["TRAINING".to_owned(), "SERVING".to_owned()];
-        let schema = Schema { version: 1, features, domains, environments };
+        let bounds = FractionBounds { min_fraction: Some(0.7), max_fraction: None };
+        let dataset = Some(DatasetConstraints { min_examples: Some(10), max_examples: None, num_examples_drift: Some(bounds) });
+        let severity = [(AnomalyType::SchemaNewColumn, Severity::Error)].into();
+        let schema = Schema { version: 1, features, domains, environments, dataset, severity };
         let text = schema_yaml(&schema);
         let read = parse_schema(&text, Path::new("schema.yaml"));
         prop_assert!(read.is_ok(), "{}\n{text}", read.unwrap_err());

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use tidemill_core::{
-    Anomalies, Anomaly, DatasetStatistics, FeatureStatistics, FeatureType, Histogram, Severity, StringStatistics,
+    Anomalies, Anomaly, DatasetStatistics, Distance, FeatureStatistics, FeatureType, Histogram, Severity,
+    StringStatistics,
 };
 
 use super::attention::attention_score;
+use crate::drift::{DriftReport, FeatureDrift};
 use crate::validation::shortened;
 
 /// Rows of evidence shown with an anomaly.
@@ -37,7 +39,16 @@ pub(super) struct FeatureData<'a> {
     pub score: f64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub anomalies: Vec<AnomalyData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftData>,
     pub stats: Vec<Option<StatsData>>,
+}
+
+/// How far the second dataset lies from the first: Jensen-Shannon, and every distance with its threshold.
+#[derive(Debug, Serialize)]
+pub(super) struct DriftData {
+    pub js: f64,
+    pub all: Vec<(&'static str, f64, Option<f64>)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,7 +96,11 @@ pub(super) struct TextData {
 
 impl<'a> PageData<'a> {
     /// The data of the page: features in the order in which the datasets first name them.
-    pub fn new(datasets: &[&'a DatasetStatistics], anomalies: Option<&'a Anomalies>) -> Self {
+    pub fn new(
+        datasets: &[&'a DatasetStatistics],
+        anomalies: Option<&'a Anomalies>,
+        drift: Option<&DriftReport>,
+    ) -> Self {
         let mut order: Vec<&'a str> = Vec::new();
         let mut columns: Vec<HashMap<&'a str, &'a FeatureStatistics>> = Vec::new();
         let mut known = std::collections::HashSet::new();
@@ -101,12 +116,16 @@ impl<'a> PageData<'a> {
         for list in found.values_mut() {
             list.sort_by_key(|(_, anomaly)| std::cmp::Reverse(anomaly.severity));
         }
+        let apart: HashMap<&str, &FeatureDrift> =
+            drift.iter().flat_map(|drift| &drift.features).map(|of| (of.distance.feature.as_str(), of)).collect();
         let features = order
             .into_iter()
             .filter_map(|name| {
                 let seen: Vec<Option<&FeatureStatistics>> =
                     columns.iter().map(|columns| columns.get(name).copied()).collect();
-                feature_data(name, &seen, found.get(name).map_or(&[], Vec::as_slice))
+                let mut feature = feature_data(name, &seen, found.get(name).map_or(&[], Vec::as_slice))?;
+                feature.drift = apart.get(name).map(|drift| drift_data(drift));
+                Some(feature)
             })
             .collect();
         let datasets = datasets.iter().map(|set| DatasetData { name: &set.name, rows: set.num_examples }).collect();
@@ -129,8 +148,18 @@ fn feature_data<'a>(
         numeric: first.numeric.is_some(),
         score: ((unusual + judged) * 1000.0).round() / 1000.0,
         anomalies: found.iter().map(|(split, anomaly)| anomaly_data(split, anomaly)).collect(),
+        drift: None,
         stats: seen.iter().map(|feature| feature.map(stats_data)).collect(),
     })
+}
+
+fn drift_data(drift: &FeatureDrift) -> DriftData {
+    let threshold = |which| drift.measured.iter().find(|m| m.distance == which).map(|m| m.threshold);
+    let all = Distance::ALL
+        .into_iter()
+        .filter_map(|which| Some((which.name(), drift.distance.get(which)?, threshold(which))))
+        .collect();
+    DriftData { js: drift.distance.jensen_shannon, all }
 }
 
 fn anomaly_data<'a>(split: &'a str, anomaly: &'a Anomaly) -> AnomalyData<'a> {

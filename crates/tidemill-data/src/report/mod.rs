@@ -5,4 +5,4 @@ mod data;
 mod page;
 
 pub use attention::attention_score;
-pub use page::render_report;
+pub use page::{render_drift_report, render_report};

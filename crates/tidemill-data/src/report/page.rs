@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use tidemill_core::{Anomalies, DatasetStatistics, Severity};
 
 use super::data::PageData;
+use crate::drift::DriftReport;
 use crate::validation::{grouped, percent};
 
 const PAGE: &str = include_str!("page.html");
@@ -17,14 +18,31 @@ const SCRIPT: &str = include_str!("script.js");
 /// The page needs no network. It holds the statistics, never rows beyond the evidence of anomalies, so its size
 /// depends on the number of features alone: about 1 to 2 KiB for each and dataset. The same input gives the same bytes.
 pub fn render_report(datasets: &[&DatasetStatistics], anomalies: Option<&Anomalies>) -> String {
-    let data = PageData::new(datasets, anomalies);
     let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
-    let title = format!("Statistics of {}", names.join(", "));
+    render(&format!("Statistics of {}", names.join(", ")), datasets, anomalies, None)
+}
+
+/// The page of [`render_report`] for the two datasets of `report`, with the distances of every feature and their thresholds, and the
+/// anomalies of the comparison.
+pub fn render_drift_report(baseline: &DatasetStatistics, current: &DatasetStatistics, report: &DriftReport) -> String {
+    let anomalies = Anomalies { version: 1, splits: [(report.current.clone(), report.anomalies.clone())].into() };
+    let title = format!("{} against {}", report.current, report.baseline);
+    render(&title, &[baseline, current], Some(&anomalies), Some(report))
+}
+
+fn render(
+    title: &str,
+    datasets: &[&DatasetStatistics],
+    anomalies: Option<&Anomalies>,
+    drift: Option<&DriftReport>,
+) -> String {
+    let data = PageData::new(datasets, anomalies, drift);
     let json = serde_json::to_string(&data).unwrap_or_else(|_| "{\"datasets\":[],\"features\":[]}".to_owned());
     let parts = [
-        ("{{title}}", escape(&title)),
+        ("{{title}}", escape(title)),
         ("{{style}}", STYLE.to_owned()),
         ("{{facts}}", facts(datasets, &data, anomalies)),
+        ("{{notes}}", notes(anomalies)),
         ("{{legend}}", legend(datasets)),
         ("{{data}}", script_safe(&json)),
         ("{{script}}", SCRIPT.to_owned()),
@@ -81,6 +99,21 @@ fn facts(datasets: &[&DatasetStatistics], data: &PageData<'_>, anomalies: Option
         if errors + warnings == 0 {
             fact("none", "anomalies", "good");
         }
+    }
+    out
+}
+
+/// Anomalies of a dataset as a whole, which stand beside no feature.
+fn notes(anomalies: Option<&Anomalies>) -> String {
+    let mut out = String::new();
+    for (split, anomaly) in anomalies.iter().flat_map(|all| all.iter()).filter(|(_, found)| found.feature.is_empty()) {
+        let (class, word) = match anomaly.severity {
+            Severity::Error => (" bad", "Error"),
+            Severity::Warning => ("", "Warning"),
+        };
+        let (title, text) = (anomaly.anomaly_type, escape(&anomaly.description));
+        let split = escape(split);
+        let _ = write!(out, "<div class=\"note{class}\" title=\"{title}\"><b>{word}</b> in {split}: {text}</div>");
     }
     out
 }

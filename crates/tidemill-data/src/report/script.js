@@ -33,7 +33,7 @@
     f.order = i;
     f.missing = Math.max(...f.stats.map(s => s ? gone(s) : 1));
     f.key = f.name.toLowerCase();
-    f.distance = distance(f);
+    f.distance = f.drift ? f.drift.js : distance(f);
   });
 
   // Largest difference of shares between the first dataset and any other: of values, or of the cumulative shares of quantile bins.
@@ -178,6 +178,15 @@
     const type = el("div", "type", f.type + (odd ? ` · ${whole(odd)} NaN or infinite` : ""));
     if (err) type.title = `quantiles within ${percent(err)} of their rank`;
     n.appendChild(type);
+    if (f.drift) {
+      const line = el("div", "type"), shown = f.drift.all.filter(([name, , most]) => most !== null || name === "jensen_shannon");
+      shown.forEach(([name, value, most], i) => {
+        const over = most !== null && value > most;
+        line.append(i ? ", " : "", name.replaceAll("_", " ") + " ", el("span", over ? "hot" : "", number(value)), most === null ? "" : ` of ${number(most)}`);
+      });
+      line.title = f.drift.all.map(([name, value, most]) => `${name} ${number(value)}${most === null ? "" : ", threshold " + number(most)}`).join("\n");
+      n.appendChild(line);
+    }
     tr.appendChild(n);
     columns[kind].forEach(([, get], k) => {
       const td = el("td");

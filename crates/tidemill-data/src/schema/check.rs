@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tidemill_core::{AnomalyType, Domain, Feature, FeatureType, Schema, suggest};
+use tidemill_core::{
+    AnomalyType, Bins, Comparators, DatasetConstraints, Distance, Domain, Feature, FeatureType, Schema, suggest,
+};
 
 /// A contradiction inside a schema.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,10 +32,38 @@ pub(crate) fn problems(schema: &Schema) -> Vec<Problem> {
             });
         }
     }
+    if let Some(dataset) = &schema.dataset {
+        dataset_problems(dataset, &mut found);
+    }
     for (name, feature) in &schema.features {
         Checker { name, feature, schema, found: &mut found }.run();
     }
     found
+}
+
+/// Bounds on the number of examples that nothing can keep.
+fn dataset_problems(dataset: &DatasetConstraints, found: &mut Vec<Problem>) {
+    let mut add = |path: &[&str], message: String| {
+        let path = std::iter::once("dataset").chain(path.iter().copied()).map(str::to_owned).collect();
+        let anomaly_type = AnomalyType::InvalidSchemaSpecification;
+        found.push(Problem { feature: String::new(), anomaly_type, path, message, hint: None });
+    };
+    if let (Some(min), Some(max)) = (dataset.min_examples, dataset.max_examples)
+        && min > max
+    {
+        add(&["min_examples"], format!("min_examples {min} is above max_examples {max}"));
+    }
+    let Some(bounds) = dataset.num_examples_drift else { return };
+    for (key, value) in [("min_fraction", bounds.min_fraction), ("max_fraction", bounds.max_fraction)] {
+        if value.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
+            add(&["num_examples_drift", key], format!("{key} is no fraction: a number from 0 is expected"));
+        }
+    }
+    if let (Some(min), Some(max)) = (bounds.min_fraction, bounds.max_fraction)
+        && min > max
+    {
+        add(&["num_examples_drift"], format!("min_fraction {min} is above max_fraction {max}"));
+    }
 }
 
 struct Checker<'a> {
@@ -57,6 +87,21 @@ impl Checker<'_> {
             }
             if !is_text_domain {
                 self.add(specification, &["min_domain_mass"], "min_domain_mass needs a domain of strings".to_owned());
+            }
+        }
+        if let Some(unique) = self.feature.unique {
+            let specification = AnomalyType::InvalidSchemaSpecification;
+            if self.feature.feature_type != FeatureType::String {
+                let message = format!("`unique` needs text, the type is `{}`", self.feature.feature_type);
+                self.add(specification, &["unique"], message);
+            }
+            if matches!((unique.min, unique.max), (Some(min), Some(max)) if min > max) {
+                self.add(specification, &["unique"], "unique has min above max".to_owned());
+            }
+        }
+        for (key, comparators) in [("drift", &self.feature.drift), ("skew", &self.feature.skew)] {
+            if let Some(comparators) = comparators {
+                self.comparators(key, comparators);
             }
         }
         for key in ["in_environment", "not_in_environment"] {
@@ -85,6 +130,37 @@ impl Checker<'_> {
             && matches!((count.min, count.max), (Some(min), Some(max)) if min > max)
         {
             self.add(specification, &["value_count"], "value_count has min above max".to_owned());
+        }
+    }
+
+    /// A comparator that cannot apply would stay silent for ever, so it is a mistake.
+    fn comparators(&mut self, key: &str, comparators: &Comparators) {
+        let specification = AnomalyType::InvalidSchemaSpecification;
+        let feature_type = self.feature.feature_type;
+        for (distance, threshold) in comparators.thresholds() {
+            let path = [key, distance.name()];
+            if !distance.applies_to(feature_type) {
+                let fitting: Vec<String> = Distance::ALL
+                    .into_iter()
+                    .filter(|other| other.applies_to(feature_type))
+                    .map(|other| format!("`{other}`"))
+                    .collect();
+                let message = format!("`{distance}` does not apply to the type `{feature_type}`");
+                let hint = (!fitting.is_empty()).then(|| format!("use {}", fitting.join(", ")));
+                self.add_hint(specification, &path, message, hint);
+            }
+            let highest = distance.max().unwrap_or(f64::MAX);
+            if !(0.0..=highest).contains(&threshold) {
+                let range = distance.max().map_or("from 0".to_owned(), |max| format!("from 0 to {max}"));
+                self.add(specification, &path, format!("the threshold {threshold} of `{distance}` is not {range}"));
+            }
+        }
+        let numbers = matches!(feature_type, FeatureType::Int | FeatureType::Float);
+        if comparators.bins == Bins::EqualWidth && !numbers {
+            self.add(specification, &[key, "bins"], format!("`bins` needs numbers, the type is `{feature_type}`"));
+        }
+        if comparators.thresholds().next().is_none() {
+            self.add(specification, &[key], format!("`{key}` names no distance"));
         }
     }
 

@@ -6,6 +6,8 @@ use tidemill_core::{
     DatasetStatistics, Domain, Feature, FeatureStatistics, FeatureType, NumericStatistics, Presence, Schema,
 };
 
+use crate::drift::default_comparators;
+
 /// A text column with more distinct values than this gets no domain.
 pub const DOMAIN_VALUES_MAX: usize = 100;
 /// Nothing is concluded from fewer values than this.
@@ -28,6 +30,7 @@ const UNSEEN_SHARE_MIN: f64 = 0.005;
 ///   at least 0.5 %. Fewer unseen values than that are a warning, more are an error.
 /// * Numbers that were never negative get `min: 0`, and those never positive `max: 0`, unless nothing but the small
 ///   number of values or a symmetric spread around a mean near zero speaks for it. Other bounds are not guessed.
+/// * Drift: a threshold above what chance makes of a file half the size, see [`default_comparators`].
 pub fn infer_schema(datasets: &[&DatasetStatistics]) -> Schema {
     let mut by_name: BTreeMap<&str, Vec<&FeatureStatistics>> = BTreeMap::new();
     for dataset in datasets {
@@ -48,14 +51,9 @@ pub fn infer_schema(datasets: &[&DatasetStatistics]) -> Schema {
 fn infer_feature(seen: &[&FeatureStatistics], everywhere: bool) -> Feature {
     let feature_type = seen.iter().map(|feature| feature.feature_type).reduce(wider).unwrap_or(FeatureType::Bytes);
     let mut feature = Feature {
-        feature_type,
         presence: if everywhere { presence(seen) } else { Presence::default() },
-        value_count: None,
-        domain: None,
-        min_domain_mass: None,
-        lifecycle: None,
-        in_environment: Vec::new(),
-        not_in_environment: Vec::new(),
+        drift: default_comparators(seen, feature_type),
+        ..Feature::new(feature_type)
     };
     match feature_type {
         FeatureType::String => {

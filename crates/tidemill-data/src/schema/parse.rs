@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::granit_parser::{Event, Parser};
-use tidemill_core::{Code, Coded, Feature, ParamIssue, Schema, parse_params};
+use tidemill_core::{
+    AnomalyType, Code, Coded, DatasetConstraints, Feature, ParamIssue, Schema, Severity, parse_params,
+};
 
 use super::check::problems;
 
@@ -127,6 +129,10 @@ struct Frame {
     domains: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     environments: Vec<String>,
+    #[serde(default)]
+    dataset: Option<DatasetConstraints>,
+    #[serde(default)]
+    severity: BTreeMap<AnomalyType, Severity>,
 }
 
 fn read_parts(root: &Value, report: &mut dyn FnMut(ParamIssue)) -> Schema {
@@ -163,7 +169,14 @@ fn read_parts(root: &Value, report: &mut dyn FnMut(ParamIssue)) -> Schema {
             }
         }
     }
-    Schema { version: 1, features, domains: frame.domains, environments: frame.environments }
+    Schema {
+        version: 1,
+        features,
+        domains: frame.domains,
+        environments: frame.environments,
+        dataset: frame.dataset,
+        severity: frame.severity,
+    }
 }
 
 /// The message of a YAML error without the place, which is told apart.

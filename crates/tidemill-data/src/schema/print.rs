@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tidemill_core::{Domain, Feature, Schema, ValueCount};
+use tidemill_core::{Bins, Comparators, DatasetConstraints, Domain, Feature, Schema, UniqueCount, ValueCount};
 
 /// An entry that fits this many columns stands on one line.
 const WIDTH: usize = 120;
@@ -15,6 +15,10 @@ const HEAD: &str = "\
 #   domain           what is allowed: { values: [...] }, { int: { min, max } }, { float: { min, max } },
 #                    or { shared: NAME } of the lists under `domains`
 #   min_domain_mass  share of values that must lie in the domain; a smaller share outside it is only a warning
+#   drift            how far the values may lie from those of the data before, by distance: jensen_shannon,
+#                    population_stability_index, kolmogorov_smirnov and wasserstein for numbers; jensen_shannon,
+#                    population_stability_index, l_infinity and normalized_absolute_difference for text
+#   skew             the same for training data against serving data
 #
 # Validation holds every split against this file; what breaks it stops the run before training.
 ";
@@ -27,6 +31,15 @@ pub fn schema_yaml(schema: &Schema) -> String {
     let _ = writeln!(out, "version: {}", schema.version);
     if !schema.environments.is_empty() {
         let _ = writeln!(out, "environments: {}", flow_list(&schema.environments));
+    }
+    if let Some(dataset) = &schema.dataset {
+        let _ = writeln!(out, "dataset: {}", dataset_constraints(dataset));
+    }
+    if !schema.severity.is_empty() {
+        out.push_str("severity:\n");
+        for (anomaly_type, severity) in &schema.severity {
+            let _ = writeln!(out, "  {anomaly_type}: {severity}");
+        }
     }
     out.push_str(if schema.features.is_empty() { "\nfeatures: {}\n" } else { "\nfeatures:\n" });
     for (name, feature) in &schema.features {
@@ -83,6 +96,15 @@ fn parts(feature: &Feature) -> Vec<(&'static str, String)> {
     if let Some(mass) = feature.min_domain_mass {
         parts.push(("min_domain_mass", number(mass)));
     }
+    if let Some(UniqueCount { min, max }) = feature.unique {
+        let fields = [min.map(|min| format!("min: {min}")), max.map(|max| format!("max: {max}"))];
+        parts.push(("unique", flow_map(fields)));
+    }
+    for (key, comparators) in [("drift", &feature.drift), ("skew", &feature.skew)] {
+        if let Some(comparators) = comparators {
+            parts.push((key, comparator_map(comparators)));
+        }
+    }
     if let Some(lifecycle) = feature.lifecycle {
         let name = serde_json::to_value(lifecycle).ok();
         let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("production");
@@ -115,6 +137,29 @@ fn parts(feature: &Feature) -> Vec<(&'static str, String)> {
     parts
 }
 
+fn comparator_map(comparators: &Comparators) -> String {
+    let mut fields: Vec<String> =
+        comparators.thresholds().map(|(distance, threshold)| format!("{distance}: {}", number(threshold))).collect();
+    if comparators.bins == Bins::EqualWidth {
+        fields.push("bins: equal_width".to_owned());
+    }
+    flow_fields(&fields)
+}
+
+fn dataset_constraints(dataset: &DatasetConstraints) -> String {
+    flow_map([
+        dataset.min_examples.map(|min| format!("min_examples: {min}")),
+        dataset.max_examples.map(|max| format!("max_examples: {max}")),
+        dataset.num_examples_drift.map(|bounds| {
+            let fields = [
+                bounds.min_fraction.map(|min| format!("min_fraction: {}", number(min))),
+                bounds.max_fraction.map(|max| format!("max_fraction: {}", number(max))),
+            ];
+            format!("num_examples_drift: {}", flow_map(fields))
+        }),
+    ])
+}
+
 fn print_list(out: &mut String, indent: &str, key: &str, values: &[String]) {
     if values.is_empty() {
         let _ = writeln!(out, "{indent}{}: []", scalar(key));
@@ -132,7 +177,10 @@ fn flow_list(values: &[String]) -> String {
 }
 
 fn flow_map<const N: usize>(fields: [Option<String>; N]) -> String {
-    let fields: Vec<String> = fields.into_iter().flatten().collect();
+    flow_fields(&fields.into_iter().flatten().collect::<Vec<_>>())
+}
+
+fn flow_fields(fields: &[String]) -> String {
     if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
 }
 

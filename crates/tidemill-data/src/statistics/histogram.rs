@@ -104,6 +104,25 @@ pub(crate) fn equal_share(pairs: &[(f64, u64)], min: f64, max: f64) -> Histogram
     Histogram { buckets }
 }
 
+/// The values at 0 %, 1 %, … 100 % of sorted values with weights: the smallest value up to which so many lie.
+pub(crate) fn percentiles(pairs: &[(f64, u64)], min: f64, max: f64) -> Vec<f64> {
+    let total: u64 = pairs.iter().map(|pair| pair.1).sum();
+    if total == 0 {
+        return Vec::new();
+    }
+    let mut out = Vec::with_capacity(101);
+    out.push(min);
+    let mut upto = 0u128;
+    for (value, weight) in pairs {
+        upto += u128::from(*weight);
+        while out.len() < 100 && upto * 100 >= out.len() as u128 * u128::from(total) {
+            out.push(*value);
+        }
+    }
+    out.push(max);
+    out
+}
+
 /// The median of sorted values with weights: the middle value, or the mean of the two middle ones.
 pub(crate) fn median(pairs: &[(f64, u64)]) -> f64 {
     let total: u64 = pairs.iter().map(|pair| pair.1).sum();
@@ -158,6 +177,15 @@ mod tests {
         for histogram in [equal_width_exact(&pairs), equal_share(&pairs, 3.0, 3.0)] {
             assert_eq!(histogram.buckets, [Bucket { low: 3.0, high: 3.0, count: 7.0 }]);
         }
+    }
+
+    #[test]
+    fn percentiles_are_what_numpy_gives() {
+        // numpy.percentile(x, range(101), method="inverted_cdf")[[0, 1, 20, 21, 50, 99, 100]]
+        let pairs = [(0.0, 1), (1.0, 1), (2.0, 2), (5.0, 1), (7.0, 3), (9.0, 1), (10.0, 1)];
+        let found = percentiles(&pairs, 0.0, 10.0);
+        assert_eq!([0, 1, 20, 21, 50, 99, 100].map(|i| found[i]), [0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 10.0]);
+        assert_eq!((found.len(), percentiles(&[], 0.0, 0.0).len()), (101, 0));
     }
 
     proptest! {

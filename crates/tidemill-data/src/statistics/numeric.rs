@@ -159,6 +159,7 @@ impl NumericAccumulator {
                 out.median = histogram::median(&pairs);
                 out.histogram = histogram::equal_width_exact(&pairs);
                 out.quantiles = histogram::equal_share(&pairs, out.min, out.max);
+                out.percentiles = histogram::percentiles(&pairs, out.min, out.max);
             }
             Distribution::Sketched { grid, sketch } => {
                 let pairs = sketch.weighted();
@@ -166,6 +167,7 @@ impl NumericAccumulator {
                 out.median = histogram::median(&pairs);
                 out.histogram = histogram::equal_width_grid(grid, moments);
                 out.quantiles = histogram::equal_share(&pairs, out.min, out.max);
+                out.percentiles = histogram::percentiles(&pairs, out.min, out.max);
             }
         }
         out

@@ -1,6 +1,5 @@
-//! Where data breaks its schema, with the rows that show it; and how far two datasets lie apart.
+//! Where data breaks its schema, with the rows that show it.
 
-mod distance;
 mod evidence;
 mod rules;
 mod settle;
@@ -8,8 +7,8 @@ mod text;
 mod validate;
 mod value;
 
-pub use distance::{FeatureDistance, distances};
 pub(crate) use evidence::{add_evidence, evidence_columns};
 pub(crate) use settle::settle_unknown;
 pub(crate) use text::{grouped, percent, shortened};
 pub use validate::{DEFAULT_ENVIRONMENT, STRAY_SHARE, validate};
+pub(crate) use validate::{belongs_to, finish};

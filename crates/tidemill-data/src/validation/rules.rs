@@ -37,6 +37,7 @@ impl FeatureRules<'_> {
         }
         if self.statistics.common.num_non_missing > 0 && self.data_type() {
             self.value_count();
+            self.unique();
             self.domain();
         }
         self.found
@@ -112,6 +113,25 @@ impl FeatureRules<'_> {
         }
         self.error(AnomalyType::UnexpectedDataType, "another type", &text);
         false
+    }
+
+    fn unique(&mut self) {
+        let Some(allowed) = self.feature.unique else { return };
+        let Some(text) = &self.statistics.string else {
+            return self.error(
+                AnomalyType::FeatureTypeNoUnique,
+                "not counted",
+                "distinct values are counted for text only",
+            );
+        };
+        let found = format!("{}{}", if text.unique_is_estimate { "about " } else { "" }, grouped(text.unique));
+        if let Some(least) = allowed.min.filter(|least| text.unique < *least) {
+            let text = format!("{found} distinct values, at least {} are expected", grouped(least));
+            self.error(AnomalyType::FeatureTypeLowUnique, "too few distinct values", &text);
+        } else if let Some(most) = allowed.max.filter(|most| text.unique > *most) {
+            let text = format!("{found} distinct values, at most {} are expected", grouped(most));
+            self.error(AnomalyType::FeatureTypeHighUnique, "too many distinct values", &text);
+        }
     }
 
     fn value_count(&mut self) {

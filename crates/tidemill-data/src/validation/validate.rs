@@ -22,7 +22,8 @@ pub const STRAY_SHARE: f64 = 0.001;
 /// * values outside a string domain within the share that `min_domain_mass` tolerates: WARNING (there: silence);
 /// * a shortfall of presence of at most [`STRAY_SHARE`]: WARNING;
 /// * a column the schema does not know: WARNING, because no step uses what it does not name;
-/// * a rule that the statistics cannot decide (`STATS_NOT_AVAILABLE`): WARNING.
+/// * a rule that the statistics cannot decide (`STATS_NOT_AVAILABLE`): WARNING;
+/// * a type for which the schema's `severity` says otherwise.
 ///
 /// A feature that does not belong to `environment` is not looked at.
 pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &str) -> Vec<Anomaly> {
@@ -56,14 +57,42 @@ pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &s
             found.push(new_column(&column.name, &schema.features));
         }
     }
-    found.sort_by(|a, b| {
-        b.severity.cmp(&a.severity).then_with(|| a.feature.cmp(&b.feature)).then(a.anomaly_type.cmp(&b.anomaly_type))
-    });
+    found.extend(dataset_size(statistics.num_examples, schema));
+    finish(&mut found, schema);
     found
 }
 
+/// Gives anomalies the severities that `schema` asks for, and puts them in order: errors first, then by feature and type.
+pub(crate) fn finish(found: &mut [Anomaly], schema: &Schema) {
+    for anomaly in &mut *found {
+        anomaly.severity = schema.severity.get(&anomaly.anomaly_type).copied().unwrap_or(anomaly.severity);
+    }
+    found.sort_by(|a, b| {
+        b.severity.cmp(&a.severity).then_with(|| a.feature.cmp(&b.feature)).then(a.anomaly_type.cmp(&b.anomaly_type))
+    });
+}
+
+fn dataset_size(examples: u64, schema: &Schema) -> Option<Anomaly> {
+    let bounds = schema.dataset?;
+    let (anomaly_type, short_description, bound) =
+        if let Some(least) = bounds.min_examples.filter(|min| examples < *min) {
+            (AnomalyType::DatasetLowNumExamples, "too few examples", format!("at least {}", grouped(least)))
+        } else {
+            let most = bounds.max_examples.filter(|max| examples > *max)?;
+            (AnomalyType::DatasetHighNumExamples, "too many examples", format!("at most {}", grouped(most)))
+        };
+    Some(Anomaly {
+        feature: String::new(),
+        anomaly_type,
+        severity: Severity::Error,
+        short_description: short_description.to_owned(),
+        description: format!("there are {} examples, {bound} are expected", grouped(examples)),
+        evidence: Vec::new(),
+    })
+}
+
 /// Whether `feature` is expected in `environment`.
-pub(super) fn belongs_to(feature: &Feature, environment: &str) -> bool {
+pub(crate) fn belongs_to(feature: &Feature, environment: &str) -> bool {
     let named = |list: &[String]| list.iter().any(|name| name == environment);
     (feature.in_environment.is_empty() || named(&feature.in_environment)) && !named(&feature.not_in_environment)
 }

@@ -1,0 +1,155 @@
+//! Numbers in bins that two sides have in common.
+
+use tidemill_core::{Bins, Bucket, FeatureStatistics, NumericStatistics};
+
+use super::shares::Pairs;
+
+/// Finite numbers of a feature as buckets whose counts add up to their number.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Numbers {
+    pub buckets: Vec<Bucket>,
+    /// Edges of the bins that a distance is taken over.
+    edges: Vec<f64>,
+    /// Values that have a bin to themselves.
+    points: Vec<f64>,
+    /// NaN and infinities.
+    apart: (f64, f64),
+}
+
+impl Numbers {
+    /// The numbers of `feature`, to be held in `bins`; `None` for other types.
+    pub fn of(feature: &FeatureStatistics, bins: Bins) -> Option<Self> {
+        let numeric = feature.numeric.as_ref()?;
+        let odd = numeric.num_nan + numeric.num_inf;
+        let finite = feature.common.tot_num_values.saturating_sub(odd) as f64;
+        let shown = match bins {
+            Bins::Quantile => &numeric.quantiles.buckets,
+            Bins::EqualWidth => &numeric.histogram.buckets,
+        };
+        let mut edges: Vec<f64> = shown.iter().flat_map(|bucket| [bucket.low, bucket.high]).collect();
+        sort(&mut edges);
+        Some(Self {
+            buckets: match bins {
+                Bins::Quantile => scaled(fine(numeric), finite),
+                Bins::EqualWidth => scaled(shown.clone(), finite),
+            },
+            points: shown.iter().filter(|bucket| bucket.low == bucket.high).map(|bucket| bucket.low).collect(),
+            edges,
+            apart: (numeric.num_nan as f64, numeric.num_inf as f64),
+        })
+    }
+
+    /// Counts of both in the bins of both: the edges of either cut the other.
+    pub fn pairs(&self, other: &Self) -> Pairs {
+        let mut edges = [self.edges.as_slice(), &other.edges].concat();
+        let mut points = [self.points.as_slice(), &other.points].concat();
+        sort(&mut edges);
+        sort(&mut points);
+        self.pairs_in(other, &edges, &points)
+    }
+
+    /// Counts of both in the bins of this one; what lies outside goes into the outermost.
+    pub fn pairs_in_own(&self, other: &Self) -> Pairs {
+        let mut points = self.points.clone();
+        sort(&mut points);
+        self.pairs_in(other, &self.edges, &points)
+    }
+
+    fn pairs_in(&self, other: &Self, edges: &[f64], points: &[f64]) -> Pairs {
+        let (left, right) = (cells(edges, points, &self.buckets), cells(edges, points, &other.buckets));
+        let mut pairs: Vec<(f64, f64)> = left.into_iter().zip(right).collect();
+        pairs.push((self.apart.0, other.apart.0));
+        pairs.push((self.apart.1, other.apart.1));
+        Pairs(pairs)
+    }
+}
+
+/// The finest buckets there are: between percentiles, or of the histogram where a file has no percentiles.
+fn fine(numeric: &NumericStatistics) -> Vec<Bucket> {
+    if numeric.percentiles.len() < 2 {
+        return numeric.quantiles.buckets.clone();
+    }
+    numeric.percentiles.windows(2).map(|pair| Bucket { low: pair[0], high: pair[1], count: 1.0 }).collect()
+}
+
+fn scaled(mut buckets: Vec<Bucket>, total: f64) -> Vec<Bucket> {
+    let sum: f64 = buckets.iter().map(|bucket| bucket.count).sum();
+    for bucket in &mut buckets {
+        bucket.count = if sum > 0.0 { bucket.count / sum * total } else { 0.0 };
+    }
+    buckets
+}
+
+pub(super) fn sort(numbers: &mut Vec<f64>) {
+    numbers.sort_unstable_by(f64::total_cmp);
+    numbers.dedup();
+}
+
+/// The mass of `buckets` on edges and between them: edge `i` at `2 i`, the gap above it at `2 i + 1`.
+///
+/// A bucket's mass is spread evenly; a bucket of no width is a point. A point on an edge counts to the gap above it,
+/// unless it is one of `points`. Mass outside the edges goes to the outermost cell.
+pub(super) fn cells(edges: &[f64], points: &[f64], buckets: &[Bucket]) -> Vec<f64> {
+    let mut mass = vec![0.0; (edges.len() * 2).max(1)];
+    let Some(last) = edges.len().checked_sub(1) else {
+        mass[0] = buckets.iter().map(|bucket| bucket.count).sum();
+        return mass;
+    };
+    let is_point = |value: f64| points.binary_search_by(|point| point.total_cmp(&value)).is_ok();
+    // The gap that holds a value strictly between edges, or one outside them.
+    let gap = |above: usize| (above.clamp(1, last.max(1)) - 1) * 2 + 1;
+    for Bucket { low, high, count } in buckets {
+        let first = edges.partition_point(|edge| edge <= low);
+        if low == high {
+            let on_edge = first > 0 && edges[first - 1] == *low;
+            let cell = if on_edge && is_point(*low) { (first - 1) * 2 } else { gap(first) };
+            mass[if last == 0 && !on_edge { 0 } else { cell }] += count;
+            continue;
+        }
+        let beyond = edges.partition_point(|edge| edge < high);
+        let mut from = *low;
+        for next in first..=beyond {
+            let to = if next == beyond { *high } else { edges[next] };
+            // Halves, because a difference may be too large for a float.
+            let share = (to / 2.0 - from / 2.0) / (high / 2.0 - low / 2.0);
+            mass[if last == 0 { 0 } else { gap(next) }] += count * share;
+            from = to;
+        }
+    }
+    mass
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(buckets: &[(f64, f64, f64)]) -> Numbers {
+        let buckets: Vec<Bucket> =
+            buckets.iter().map(|(low, high, count)| Bucket { low: *low, high: *high, count: *count }).collect();
+        let mut edges: Vec<f64> = buckets.iter().flat_map(|bucket| [bucket.low, bucket.high]).collect();
+        sort(&mut edges);
+        let points = buckets.iter().filter(|bucket| bucket.low == bucket.high).map(|bucket| bucket.low).collect();
+        Numbers { buckets, edges, points, apart: (0.0, 0.0) }
+    }
+
+    #[test]
+    fn bins_with_other_edges_but_the_same_mass_do_not_differ() {
+        let a = numbers(&[(0.0, 0.0, 10.0), (0.0, 4.0, 40.0)]);
+        let b = numbers(&[(0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 4.0, 3.0)]);
+        assert!(a.pairs(&b).jensen_shannon() < 1e-12);
+        assert_eq!(a.pairs(&numbers(&[(9.0, 10.0, 1.0)])).jensen_shannon(), 1.0);
+    }
+
+    #[test]
+    fn mass_is_cut_at_edges_and_kept_outside_them() {
+        let edges = [0.0, 1.0, 2.0];
+        let bucket = |low, high| Bucket { low, high, count: 4.0 };
+        assert_eq!(cells(&edges, &[], &[bucket(0.0, 2.0)]), [0.0, 2.0, 0.0, 2.0, 0.0, 0.0]);
+        assert_eq!(cells(&edges, &[], &[bucket(-2.0, 2.0)]), [0.0, 3.0, 0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(cells(&edges, &[], &[bucket(5.0, 6.0)]), [0.0, 0.0, 0.0, 4.0, 0.0, 0.0]);
+        assert_eq!(cells(&edges, &[], &[bucket(1.0, 1.0)]), [0.0, 0.0, 0.0, 4.0, 0.0, 0.0]);
+        assert_eq!(cells(&edges, &[1.0], &[bucket(1.0, 1.0)]), [0.0, 0.0, 4.0, 0.0, 0.0, 0.0]);
+        assert_eq!(cells(&edges, &[], &[bucket(2.0, 2.0)]), [0.0, 0.0, 0.0, 4.0, 0.0, 0.0]);
+        assert_eq!(cells(&[1.0], &[1.0], &[bucket(1.0, 1.0), bucket(0.0, 2.0)]), [8.0, 0.0]);
+    }
+}

@@ -1,0 +1,223 @@
+//! Two datasets under the comparators of a schema.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use tidemill_core::{Anomaly, AnomalyType, Bins, DatasetStatistics, Distance, Feature, Schema, Severity};
+
+use super::distance::{FeatureDistance, feature_distance};
+use crate::validation::{belongs_to, finish, grouped, shortened};
+
+/// Which comparators of a schema apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    /// Data against the data before it: `drift`.
+    Drift,
+    /// Training data against serving data: `skew`.
+    Skew,
+}
+
+impl Comparison {
+    /// The key of the schema, and the word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drift => "drift",
+            Self::Skew => "skew",
+        }
+    }
+}
+
+/// How far two datasets lie apart, and whether that is too far.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DriftReport {
+    /// What was asked.
+    pub comparison: Comparison,
+    /// The dataset that is the measure.
+    pub baseline: String,
+    /// The dataset that is judged.
+    pub current: String,
+    /// Every feature both have, those beyond a threshold first, then by falling Jensen-Shannon divergence.
+    pub features: Vec<FeatureDrift>,
+    /// What is too far apart.
+    pub anomalies: Vec<Anomaly>,
+}
+
+/// How far one feature lies apart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FeatureDrift {
+    /// All distances, whether they have a threshold or not.
+    #[serde(flatten)]
+    pub distance: FeatureDistance,
+    /// Those with a threshold.
+    pub measured: Vec<Measured>,
+}
+
+impl FeatureDrift {
+    /// Whether any distance is above its threshold.
+    pub fn exceeded(&self) -> bool {
+        self.measured.iter().any(|measured| measured.exceeded)
+    }
+}
+
+/// A distance held against its threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Measured {
+    /// Which distance.
+    pub distance: Distance,
+    /// Its value.
+    pub value: f64,
+    /// What is still allowed.
+    pub threshold: f64,
+    /// `value` is above `threshold`.
+    pub exceeded: bool,
+}
+
+/// Holds `current` against `baseline` under the comparators of `schema`.
+///
+/// Distances are reported for every feature that both have, with a threshold or without. Anomalies, all ERROR unless the
+/// schema's `severity` says otherwise, are those of TensorFlow Data Validation with the same conditions:
+///
+/// * `COMPARATOR_L_INFTY_HIGH`, `COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH`,
+///   `COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH`: a distance is above its threshold. Distances that it does not
+///   know give `CUSTOM_VALIDATION`.
+/// * `COMPARATOR_CONTROL_DATA_MISSING`: a feature with a comparator is in `current` and not in `baseline`.
+/// * `COMPARATOR_LOW_NUM_EXAMPLES`, `COMPARATOR_HIGH_NUM_EXAMPLES`: the number of examples by that of `baseline` is
+///   outside `num_examples_drift`. Drift only.
+/// * `UNEXPECTED_DATA_TYPE`: a feature with a comparator holds numbers on one side and text on the other.
+/// * `STATS_NOT_AVAILABLE`, a WARNING: a distance with a threshold cannot be computed because one side has no numbers.
+///
+/// A feature that does not belong to `environment` has no comparators.
+pub fn compare(
+    baseline: &DatasetStatistics,
+    current: &DatasetStatistics,
+    schema: &Schema,
+    environment: &str,
+    comparison: Comparison,
+) -> DriftReport {
+    let mut report = DriftReport {
+        comparison,
+        baseline: baseline.name.clone(),
+        current: current.name.clone(),
+        features: Vec::new(),
+        anomalies: Vec::new(),
+    };
+    if comparison == Comparison::Drift {
+        report.anomalies.extend(number_of_examples(baseline, current, schema));
+    }
+    let before: HashMap<&str, _> = baseline.features.iter().map(|column| (column.name.as_str(), column)).collect();
+    for column in &current.features {
+        let expected = schema.features.get(&column.name).filter(|feature| belongs_to(feature, environment));
+        let comparators = expected.and_then(|feature| comparators(feature, comparison));
+        let bins = comparators.map_or_else(Bins::default, |comparators| comparators.bins);
+        let Some(control) = before.get(column.name.as_str()) else {
+            if comparators.is_some() {
+                let text = format!("{} has no such column to compare with", quoted(&baseline.name));
+                let kind = AnomalyType::ComparatorControlDataMissing;
+                report.anomalies.push(error(&column.name, kind, "nothing to compare with", &text));
+            }
+            continue;
+        };
+        let Some(distance) = feature_distance(control, column, bins) else {
+            if comparators.is_some() {
+                let text = format!(
+                    "the values are `{}` and in {} `{}`, which cannot be compared",
+                    column.feature_type,
+                    quoted(&baseline.name),
+                    control.feature_type
+                );
+                report.anomalies.push(error(&column.name, AnomalyType::UnexpectedDataType, "another type", &text));
+            }
+            continue;
+        };
+        let mut measured = Vec::new();
+        for (which, threshold) in comparators.iter().flat_map(|comparators| comparators.thresholds()) {
+            if let Some(value) = distance.get(which) {
+                let exceeded = value > threshold;
+                measured.push(Measured { distance: which, value, threshold, exceeded });
+                if exceeded {
+                    report.anomalies.push(too_far(&column.name, &report.baseline, comparison, which, value, threshold));
+                }
+            } else if column.common.num_non_missing != control.common.num_non_missing {
+                let mut anomaly = error(
+                    &column.name,
+                    AnomalyType::StatsNotAvailable,
+                    "not compared",
+                    &format!("`{which}` needs such values on both sides"),
+                );
+                anomaly.severity = Severity::Warning;
+                report.anomalies.push(anomaly);
+            }
+        }
+        report.features.push(FeatureDrift { distance, measured });
+    }
+    report.features.sort_by(|a, b| {
+        let by_divergence = b.distance.jensen_shannon.total_cmp(&a.distance.jensen_shannon);
+        b.exceeded().cmp(&a.exceeded()).then(by_divergence).then_with(|| a.distance.feature.cmp(&b.distance.feature))
+    });
+    finish(&mut report.anomalies, schema);
+    report
+}
+
+fn comparators(feature: &Feature, comparison: Comparison) -> Option<tidemill_core::Comparators> {
+    match comparison {
+        Comparison::Drift => feature.drift,
+        Comparison::Skew => feature.skew,
+    }
+}
+
+fn error(feature: &str, anomaly_type: AnomalyType, short: &str, text: &str) -> Anomaly {
+    Anomaly {
+        feature: feature.to_owned(),
+        anomaly_type,
+        severity: Severity::Error,
+        short_description: short.to_owned(),
+        description: if feature.is_empty() { text.to_owned() } else { format!("`{feature}`: {text}") },
+        evidence: Vec::new(),
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("`{}`", shortened(name))
+}
+
+fn too_far(
+    feature: &str,
+    baseline: &str,
+    comparison: Comparison,
+    distance: Distance,
+    value: f64,
+    threshold: f64,
+) -> Anomaly {
+    let text = format!("`{distance}` to {} is {}, at most {threshold} is allowed", quoted(baseline), digits(value));
+    error(feature, distance.anomaly_type(), comparison.name(), &text)
+}
+
+/// A distance with four significant digits.
+fn digits(value: f64) -> String {
+    let places = if value > 0.0 { (3.0 - value.log10().floor()).clamp(0.0, 12.0) as usize } else { 0 };
+    format!("{value:.places$}")
+}
+
+fn number_of_examples(baseline: &DatasetStatistics, current: &DatasetStatistics, schema: &Schema) -> Option<Anomaly> {
+    let bounds = schema.dataset?.num_examples_drift?;
+    let (before, now) = (baseline.num_examples as f64, current.num_examples as f64);
+    if before == 0.0 {
+        return None;
+    }
+    let ratio = now / before;
+    let said = format!(
+        "{} examples are {} of the {} of {}",
+        grouped(current.num_examples),
+        digits(ratio),
+        grouped(baseline.num_examples),
+        quoted(&baseline.name)
+    );
+    if let Some(least) = bounds.min_fraction.filter(|least| ratio < *least) {
+        let text = format!("{said}, at least {least} is expected");
+        return Some(error("", AnomalyType::ComparatorLowNumExamples, "too few examples", &text));
+    }
+    let most = bounds.max_fraction.filter(|most| ratio > *most)?;
+    let text = format!("{said}, at most {most} is expected");
+    Some(error("", AnomalyType::ComparatorHighNumExamples, "too many examples", &text))
+}

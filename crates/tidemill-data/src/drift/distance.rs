@@ -1,0 +1,92 @@
+//! How far one feature lies apart in two datasets.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use tidemill_core::{Bins, DatasetStatistics, Distance, FeatureStatistics};
+
+use super::bins::Numbers;
+use super::cumulative::cumulative;
+use super::values::value_pairs;
+
+/// How far one feature lies apart in two datasets. Computed from the values present; missing ones stand apart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FeatureDistance {
+    /// The feature.
+    pub feature: String,
+    /// Jensen-Shannon divergence in bits, from 0 to 1: of values for text and booleans, of bins for numbers.
+    pub jensen_shannon: f64,
+    /// Population stability index, shares below 0.0001 taken as that: of values, or of the first dataset's bins.
+    pub population_stability_index: f64,
+    /// Largest difference of the shares of any one value. Text and booleans only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub l_infinity: Option<f64>,
+    /// Largest difference of counts by all counts. Text and booleans only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalized_absolute_difference: Option<f64>,
+    /// Largest difference of cumulative shares, within 0.02 and the rank errors of both. Finite numbers only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kolmogorov_smirnov: Option<f64>,
+    /// Mean shift of the values in their unit, from percentiles. Finite numbers only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wasserstein: Option<f64>,
+    /// Share of missing values in the second dataset less that in the first.
+    pub missing_difference: f64,
+}
+
+impl FeatureDistance {
+    /// The value of `distance`, where the feature has it.
+    pub const fn get(&self, distance: Distance) -> Option<f64> {
+        match distance {
+            Distance::LInfinity => self.l_infinity,
+            Distance::JensenShannon => Some(self.jensen_shannon),
+            Distance::NormalizedAbsoluteDifference => self.normalized_absolute_difference,
+            Distance::PopulationStabilityIndex => Some(self.population_stability_index),
+            Distance::KolmogorovSmirnov => self.kolmogorov_smirnov,
+            Distance::Wasserstein => self.wasserstein,
+        }
+    }
+}
+
+/// The distances of every feature that both datasets have with the same kind of values, in the order of `a`.
+///
+/// * Text and booleans are compared value by value. Beyond the 10,000 values that are counted each, on the most frequent and
+///   everything else together, and never as farther apart than they are.
+/// * Numbers are compared on the quantile bins of both (Jensen-Shannon) or of `a` (population stability index): the edges of
+///   either cut the other, a piece's mass is spread evenly, and a value that fills a tenth by itself is a bin. Equal-width bins would
+///   be blind as soon as one far value stretches them. NaN and infinities are bins of their own.
+/// * Kolmogorov-Smirnov and Wasserstein come from the percentiles of both.
+pub fn distances(a: &DatasetStatistics, b: &DatasetStatistics) -> Vec<FeatureDistance> {
+    let others: HashMap<&str, _> = b.features.iter().map(|feature| (feature.name.as_str(), feature)).collect();
+    a.features
+        .iter()
+        .filter_map(|left| feature_distance(left, others.get(left.name.as_str())?, Bins::default()))
+        .collect()
+}
+
+/// The distances of one feature, over `bins` for numbers; `None` if it holds another kind of values on each side.
+pub(super) fn feature_distance(a: &FeatureStatistics, b: &FeatureStatistics, bins: Bins) -> Option<FeatureDistance> {
+    let mut found = FeatureDistance {
+        feature: a.name.clone(),
+        jensen_shannon: 0.0,
+        population_stability_index: 0.0,
+        l_infinity: None,
+        normalized_absolute_difference: None,
+        kolmogorov_smirnov: None,
+        wasserstein: None,
+        missing_difference: b.common.missing_fraction() - a.common.missing_fraction(),
+    };
+    if let (Some(left), Some(right)) = (Numbers::of(a, bins), Numbers::of(b, bins)) {
+        found.jensen_shannon = left.pairs(&right).jensen_shannon();
+        found.population_stability_index = left.pairs_in_own(&right).population_stability_index();
+        let (left, right) = (Numbers::of(a, Bins::Quantile)?, Numbers::of(b, Bins::Quantile)?);
+        (found.kolmogorov_smirnov, found.wasserstein) = cumulative(&left.buckets, &right.buckets).unzip();
+    } else {
+        let pairs = value_pairs(a, b)?;
+        found.jensen_shannon = pairs.jensen_shannon();
+        found.population_stability_index = pairs.population_stability_index();
+        found.l_infinity = Some(pairs.l_infinity());
+        found.normalized_absolute_difference = Some(pairs.normalized_absolute_difference());
+    }
+    Some(found)
+}
