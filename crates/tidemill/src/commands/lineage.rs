@@ -64,10 +64,14 @@ impl Tree<'_> {
             let found = self.graph.executions.iter().find(|execution| execution.id == event.execution_id);
             executions.extend(found.filter(|execution| !executions.iter().any(|known| known.id == execution.id)));
         }
-        // An artifact made several times has one maker worth showing: the first.
-        if self.direction == LineageDirection::Up {
-            executions.sort_by_key(|execution| execution.started_at);
-            executions.truncate(1);
+        match self.direction {
+            // An artifact made several times has one maker worth showing: the first.
+            LineageDirection::Up => {
+                executions.sort_by_key(|execution| execution.started_at);
+                executions.truncate(1);
+            }
+            // Steps that ran at once have no order of their own.
+            LineageDirection::Down => executions.sort_by(|a, b| a.step.cmp(&b.step)),
         }
         for (index, execution) in executions.iter().enumerate() {
             self.execution(execution, indent, index + 1 == executions.len());
