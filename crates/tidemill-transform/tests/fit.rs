@@ -194,14 +194,9 @@ fn inputs_are_optional_where_values_were_missing_or_are_imputed() {
     assert_eq!(optional(None), expected(false));
     let schema = |min_fraction, not_in_environment: &[&str]| {
         let feature = Feature {
-            feature_type: FeatureType::Float,
             presence: Presence { min_fraction, min_count: None },
-            value_count: None,
-            domain: None,
-            min_domain_mass: None,
-            lifecycle: None,
-            in_environment: Vec::new(),
             not_in_environment: not_in_environment.iter().map(ToString::to_string).collect(),
+            ..Feature::new(FeatureType::Float)
         };
         Schema { features: [("fare".to_owned(), feature)].into(), ..Schema::default() }
     };

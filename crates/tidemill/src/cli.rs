@@ -60,6 +60,8 @@ pub enum Command {
     Runs(ListArgs),
     /// List artifacts, or show one
     Artifacts(ArtifactsArgs),
+    /// Write what a run found as an HTML page: its evaluation, or its statistics
+    Report(ReportArgs),
     /// List registered models, or show one
     Models(ModelsArgs),
     /// Show what a model or artifact was made of
@@ -68,6 +70,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Predict for every row of a file
     Predict(PredictArgs),
+    /// Judge the predictions in a file, whatever made them
+    Evaluate(EvaluateArgs),
     /// Look into a model package
     #[command(subcommand)]
     Model(ModelCommand),
@@ -77,6 +81,8 @@ pub enum Command {
     InferSchema(InferSchemaArgs),
     /// Check a file against a schema
     Validate(ValidateArgs),
+    /// Show how far one file lies from another, and whether that is too far
+    Drift(DriftArgs),
     /// Write sample data
     #[command(subcommand)]
     Sample(SampleCommand),
@@ -175,6 +181,20 @@ pub struct ArtifactsArgs {
     pub list: ListArgs,
 }
 
+/// `report`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A run (`last`, an id or the start of one), or the start of an artifact's digest
+    #[arg(value_name = "RUN or DIGEST", default_value = "last")]
+    pub of: String,
+    /// Of a run: `evaluation` or `statistics` [default: the evaluation, if there is one]
+    #[arg(long = "type", value_name = "TYPE")]
+    pub artifact_type: Option<String>,
+    /// File to write [default: evaluation.html or statistics.html]
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
 /// `models`
 #[derive(Debug, Args)]
 pub struct ModelsArgs {
@@ -257,6 +277,59 @@ pub struct PredictArgs {
     pub keep: Option<Vec<String>>,
 }
 
+/// `evaluate`
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// CSV or Parquet file, or a folder of them, with a label and a prediction in every row
+    #[arg(value_name = "PREDICTIONS")]
+    pub file: PathBuf,
+    /// Column of labels: numbers, or true and false
+    #[arg(long, value_name = "COLUMN")]
+    pub label: String,
+    /// Column of predictions: probabilities, or values
+    #[arg(long, value_name = "COLUMN")]
+    pub prediction: String,
+    /// Column of another model's predictions, to compare with
+    #[arg(long, value_name = "COLUMN")]
+    pub baseline: Option<String>,
+    /// Column that says how much each row counts
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
+    /// What the label is [default: binary where labels are 0 and 1 and predictions between them]
+    #[arg(long, value_name = "TASK")]
+    pub task: Option<TaskName>,
+    /// Evaluate by the values of a column, or of several crossed; may be given again
+    #[arg(long = "slice", value_name = "COLUMN[,COLUMN]")]
+    pub slices: Vec<String>,
+    /// Slices with fewer rows are not shown
+    #[arg(long, value_name = "ROWS", default_value_t = 1)]
+    pub min_slice_size: u64,
+    /// Look for the N slices where the predictions are worst
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub find_slices: usize,
+    /// Columns to look in [default: all but label, predictions and weight]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', requires = "find_slices")]
+    pub find_in: Option<Vec<String>>,
+    /// A bound that must hold, or the exit code is 1: `auc>=0.9`, `auc>=baseline-0.005`; may be given again
+    #[arg(long = "threshold", value_name = "BOUND")]
+    pub thresholds: Vec<String>,
+    /// A row is called positive when its score is above this
+    #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
+    pub decision_threshold: f64,
+    /// Write an HTML report that works offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// What a label is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TaskName {
+    /// 0 or 1
+    Binary,
+    /// A number
+    Regression,
+}
+
 /// `model …`
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
@@ -305,6 +378,32 @@ pub struct ValidateArgs {
     /// Write an HTML report with the anomalies beside their features
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+}
+
+/// `drift`
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    /// What to measure against: CSV or Parquet file, a folder of them, or statistics (`tidemill stats -o json`)
+    #[arg(value_name = "BASELINE")]
+    pub baseline: PathBuf,
+    /// What to judge
+    #[arg(value_name = "CURRENT")]
+    pub current: PathBuf,
+    /// The schema with the thresholds [default: those that would be inferred from BASELINE]
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// Use the `skew` comparators: BASELINE is the serving data, CURRENT the training data
+    #[arg(long)]
+    pub skew: bool,
+    /// Environment to compare in
+    #[arg(long, default_value = "TRAINING")]
+    pub environment: String,
+    /// Write an HTML report of both with distances and anomalies
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }
 
 /// `sample …`

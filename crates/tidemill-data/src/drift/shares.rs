@@ -83,13 +83,13 @@ mod tests {
 
     #[test]
     fn distances_are_what_scipy_and_numpy_give() {
-        // p = [10, 40, 50], q = [60, 60, 80]; SciPy 1.17 and NumPy 2.3:
+        // p = [10, 40, 50], q = [60, 60, 80]; SciPy 1.17 and NumPy 2.4:
         // jensenshannon(p, q, base=2) ** 2; max(abs(p/100 - q/200)); max(abs(p - q)) / 300; sum((q-p) * log(q/p))
         let pairs = Pairs(vec![(10.0, 60.0), (40.0, 60.0), (50.0, 80.0)]);
         near(pairs.jensen_shannon(), 0.046_930_300_568_985_47);
         near(pairs.l_infinity(), 0.2);
         near(pairs.normalized_absolute_difference(), 50.0 / 300.0);
-        near(pairs.population_stability_index(), 0.270_804_005_472_264_2);
+        near(pairs.population_stability_index(), 0.270_805_020_110_221);
     }
 
     #[test]

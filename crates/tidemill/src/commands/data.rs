@@ -32,7 +32,7 @@ pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn statistics(file: &Path, threads: usize, global: &Global) -> Result<DatasetStatistics, Failure> {
+pub(super) fn statistics(file: &Path, threads: usize, global: &Global) -> Result<DatasetStatistics, Failure> {
     let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
     let reader = open_table(file, &ReadOptions::default())?;
     let live = std::io::stderr().is_terminal() && !global.quiet;

@@ -2,6 +2,8 @@
 
 mod completions;
 mod data;
+mod drift;
+mod evaluate;
 mod explain;
 mod init;
 mod inspect;
@@ -10,6 +12,7 @@ mod model;
 mod models;
 mod pipeline;
 mod predict;
+mod report;
 mod sample;
 mod schema;
 mod serve;
@@ -34,14 +37,17 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Status(args) => inspect::status(&args, global).await,
         Command::Runs(args) => inspect::runs(&args, global).await,
         Command::Artifacts(args) => inspect::artifacts(&args, global).await,
+        Command::Report(args) => report::report(&args, global).await,
         Command::Models(args) => models::models(&args, global).await,
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
         Command::Predict(args) => predict::predict(&args, global).await,
+        Command::Evaluate(args) => evaluate::evaluate(&args, global),
         Command::Model(command) => model::model(&command, global).await,
         Command::Stats(args) => data::stats(&args, global),
         Command::InferSchema(args) => data::infer_schema(&args, global),
         Command::Validate(args) => data::validate(&args, global),
+        Command::Drift(args) => drift::drift(&args, global),
         Command::Sample(command) => sample::sample(&command, global),
         Command::Schema(args) => schema::schema(&args),
         Command::Explain(args) => explain::explain(&args, global),

@@ -1,0 +1,155 @@
+//! `tidemill drift`: how far one dataset lies from another.
+
+use std::path::Path;
+
+use console::style;
+use serde_json::Value;
+use tidemill_core::{AnomalyType, Code, DatasetStatistics, Severity};
+use tidemill_data::{Comparison, DriftReport, FeatureDrift, compare, infer_schema, read_schema, render_drift_report};
+
+use crate::cli::{DriftArgs, Global};
+use crate::commands::data::statistics;
+use crate::commands::{print, say};
+use crate::error::Failure;
+use crate::settings::cores;
+use crate::ui::{Align, Table, count};
+
+pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
+    let schema = args.schema.as_ref().map(|path| read_schema(path)).transpose()?;
+    let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
+    let load = |path: &Path| match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("json") => from_json(path),
+        _ => statistics(path, threads, global),
+    };
+    let (mut baseline, mut current) = (load(&args.baseline)?, load(&args.current)?);
+    if baseline.name == current.name {
+        // Two days of a file with the same name: the folders tell them apart.
+        (baseline.name, current.name) = (args.baseline.display().to_string(), args.current.display().to_string());
+    }
+    let comparison = if args.skew { Comparison::Skew } else { Comparison::Drift };
+    let schema = schema.unwrap_or_else(|| default_schema(&baseline, comparison));
+    let report = compare(&baseline, &current, &schema, &args.environment, comparison);
+    if let Some(path) = &args.html {
+        std::fs::write(path, render_drift_report(&baseline, &current, &report))
+            .map_err(|error| Failure::io(path, &error))?;
+        say(global, &format!("report: `{}`", path.display()));
+    }
+    print(global, &report, || text(&report, &baseline, &current))?;
+    let errors = report.anomalies.iter().filter(|anomaly| anomaly.severity == Severity::Error).count();
+    Ok(u8::from(errors > 0))
+}
+
+/// The comparators that would be inferred from the baseline.
+fn default_schema(baseline: &DatasetStatistics, comparison: Comparison) -> tidemill_core::Schema {
+    let mut schema = infer_schema(&[baseline]);
+    if comparison == Comparison::Skew {
+        for feature in schema.features.values_mut() {
+            feature.skew = feature.drift.take();
+        }
+    }
+    schema
+}
+
+/// Statistics as `tidemill stats -o json` writes them.
+fn from_json(path: &Path) -> Result<DatasetStatistics, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?;
+    let invalid = |message: String| {
+        Failure::new(Code::StatisticsFile, format!("`{}` {message}", path.display()))
+            .with_hint("write it with `tidemill stats FILE -o json`")
+    };
+    let value: Value = serde_json::from_str(&text).map_err(|error| invalid(format!("is not JSON: {error}")))?;
+    if let Value::Array(several) = &value {
+        return Err(invalid(format!("holds the statistics of {} files, one is needed", several.len())));
+    }
+    serde_json::from_value(value).map_err(|error| invalid(format!("does not hold statistics: {error}")))
+}
+
+fn text(report: &DriftReport, baseline: &DatasetStatistics, current: &DatasetStatistics) -> String {
+    let mut table = Table::new(&[
+        ("feature", Align::Left),
+        ("JS", Align::Right),
+        ("PSI", Align::Right),
+        ("L∞", Align::Right),
+        ("KS", Align::Right),
+        ("missing", Align::Right),
+        ("threshold", Align::Left),
+        ("verdict", Align::Left),
+    ]);
+    for feature in &report.features {
+        let distance = &feature.distance;
+        table.row([
+            distance.feature.clone(),
+            amount(Some(distance.jensen_shannon)),
+            amount(Some(distance.population_stability_index)),
+            amount(distance.l_infinity),
+            amount(distance.kolmogorov_smirnov),
+            points(distance.missing_difference),
+            thresholds(feature),
+            verdict(feature, report.comparison),
+        ]);
+    }
+    // What the table does not show.
+    let shown = |kind: AnomalyType| {
+        matches!(
+            kind,
+            AnomalyType::ComparatorLInftyHigh
+                | AnomalyType::ComparatorJensenShannonDivergenceHigh
+                | AnomalyType::ComparatorNormalizedAbsoluteDifferenceHigh
+                | AnomalyType::CustomValidation
+        )
+    };
+    let others: String = report
+        .anomalies
+        .iter()
+        .filter(|anomaly| !shown(anomaly.anomaly_type))
+        .map(|anomaly| format!("{} {}\n", severity(anomaly.severity), anomaly.description))
+        .collect();
+    let others = if others.is_empty() { others } else { format!("\n{others}") };
+    let errors = report.anomalies.iter().filter(|anomaly| anomaly.severity == Severity::Error).count();
+    let mark = if errors > 0 { style("✗").red() } else { style("✓").green() };
+    let apart = report.features.iter().filter(|feature| feature.exceeded()).count();
+    format!(
+        "{table}{others}\n{mark} `{}` ({} rows) against `{}` ({} rows): {}\n",
+        current.name,
+        count(current.num_examples),
+        baseline.name,
+        count(baseline.num_examples),
+        match apart {
+            0 => format!("no {}", report.comparison.name()),
+            1 => "1 feature beyond its threshold".to_owned(),
+            several => format!("{several} features beyond their thresholds"),
+        }
+    )
+}
+
+fn severity(severity: Severity) -> String {
+    match severity {
+        Severity::Error => style("ERROR").red().to_string(),
+        Severity::Warning => style("WARNING").yellow().to_string(),
+    }
+}
+
+fn amount(value: Option<f64>) -> String {
+    match value {
+        None => style("–").dim().to_string(),
+        Some(value) if value < 0.000_05 => "0".to_owned(),
+        Some(value) => format!("{value:.4}"),
+    }
+}
+
+fn points(difference: f64) -> String {
+    if difference.abs() < 0.0005 { style("–").dim().to_string() } else { format!("{:+.1} pts", difference * 100.0) }
+}
+
+fn thresholds(feature: &FeatureDrift) -> String {
+    let listed = feature.measured.iter().map(|measured| format!("{} {}", measured.distance, measured.threshold));
+    listed.collect::<Vec<_>>().join(", ")
+}
+
+fn verdict(feature: &FeatureDrift, comparison: Comparison) -> String {
+    match (feature.exceeded(), feature.measured.is_empty()) {
+        (true, _) => style(comparison.name()).red().to_string(),
+        (false, true) => style("–").dim().to_string(),
+        (false, false) => style("ok").green().to_string(),
+    }
+}
