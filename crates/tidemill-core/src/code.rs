@@ -179,6 +179,8 @@ catalogue! {
         "The model misses a threshold, absolute or against the last blessed model. The message names metric, slice, value and bound. Nothing was pushed; the model that serves now keeps serving.";
     ThresholdInvalid = "TM5004", Usage, "a threshold is not valid",
         "The threshold names a metric or slice that this evaluation does not have, or its bounds exclude each other.";
+    PredictionValues = "TM5005", Usage, "a prediction is not a usable value",
+        "Every row needs a prediction: a finite number, and for a binary model one between 0 and 1. The message names the column and the first row that lacks one. Scores that are no probabilities can still be compared as values with `tidemill evaluate --task regression`.";
 
     StoreUnavailable = "TM6001", Environment, "the store cannot be opened",
         "The folder or database that holds runs and artifacts cannot be read or written. The message names it.";

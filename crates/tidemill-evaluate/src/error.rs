@@ -8,10 +8,10 @@ use tidemill_core::{Code, Coded};
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
     /// There is nothing to judge.
-    #[error("split `{split}` has no rows")]
+    #[error("{rows_of} has no rows")]
     EmptySplit {
-        /// The split.
-        split: String,
+        /// The split or file, in words: split `eval`.
+        rows_of: String,
     },
     /// The examples have no such split.
     #[error("the examples have no split `{split}`")]
@@ -22,40 +22,56 @@ pub enum EvaluateError {
         known: Vec<String>,
     },
     /// Every row has the same label.
-    #[error("label `{label}` is {value} in every row of split `{split}`")]
+    #[error("label `{label}` is {value} in every row of {rows_of}")]
     LabelConstant {
         /// The label's name.
         label: String,
         /// The value that all rows share.
         value: f64,
-        /// The split.
-        split: String,
+        /// The split or file, in words.
+        rows_of: String,
     },
     /// A label that a model of this task cannot have.
-    #[error("label `{label}` is {value} in row {row} of split `{split}`, which a {task} model cannot predict")]
+    #[error("label `{label}` is {value} in row {row} of {rows_of}, which a {task} model cannot predict")]
     LabelValue {
         /// The label's name.
         label: String,
         /// The offending value.
         value: f64,
-        /// Row of the split, from 1.
+        /// Its row, from 1.
         row: u64,
-        /// The split.
-        split: String,
+        /// The split or file, in words.
+        rows_of: String,
         /// `binary` or `regression`.
         task: &'static str,
     },
     /// A model gave something other than a finite number (for a binary model: between 0 and 1).
-    #[error("the {model} predicts {value} in row {row} of split `{split}`")]
+    #[error("the {model} predicts {value} in row {row} of {rows_of}")]
     PredictionValue {
         /// `model`, `baseline` or the name of a column of predictions.
         model: String,
         /// The offending value.
         value: f64,
-        /// Row of the split, from 1.
+        /// Its row, from 1.
         row: u64,
-        /// The split.
-        split: String,
+        /// The split or file, in words.
+        rows_of: String,
+    },
+    /// Rows of a file of stored predictions without a label or a prediction.
+    #[error("column `{column}` ({role}) has no value in {missing} of {rows} rows of {rows_of}, first in row {first}")]
+    CellsMissing {
+        /// The column.
+        column: String,
+        /// `label`, `prediction` or `baseline`.
+        role: &'static str,
+        /// Rows without a value.
+        missing: u64,
+        /// All rows.
+        rows: u64,
+        /// The first row without one, from 1.
+        first: u64,
+        /// The file, in words.
+        rows_of: String,
     },
     /// A weight that is missing, negative or not finite, or weights that are all zero.
     #[error("weight `{column}` {problem}")]
@@ -106,10 +122,10 @@ pub enum EvaluateError {
         known: String,
     },
     /// More rows than one evaluation can hold.
-    #[error("split `{split}` has {rows} rows; an evaluation holds at most {limit}")]
+    #[error("{rows_of} has {rows} rows; an evaluation holds at most {limit}")]
     TooManyRows {
-        /// The split.
-        split: String,
+        /// The split or file, in words.
+        rows_of: String,
         /// Its rows.
         rows: u64,
         /// The most there may be.
@@ -161,10 +177,12 @@ impl Coded for EvaluateError {
             }
             Self::LabelConstant { .. } => Code::LabelConstant,
             Self::LabelValue { .. } => Code::LabelValues,
+            Self::CellsMissing { role: "label", .. } => Code::LabelMissing,
+            Self::CellsMissing { .. } | Self::PredictionValue { .. } => Code::PredictionValues,
             Self::ColumnNotFound { .. } => Code::ColumnNotFound,
             Self::ColumnType { .. } => Code::ColumnType,
             Self::MetricOfOtherTask { .. } => Code::ThresholdInvalid,
-            Self::NoLabel | Self::PredictionValue { .. } | Self::Malformed { .. } => Code::PackageInvalid,
+            Self::NoLabel | Self::Malformed { .. } => Code::PackageInvalid,
             Self::Io { .. } => Code::Io,
             Self::Threads(_) => Code::Internal,
             Self::Data(error) => error.code(),
@@ -175,7 +193,9 @@ impl Coded for EvaluateError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::EmptySplit { .. } => Some("give the split a larger share in `splits` of ExampleGen".into()),
+            Self::EmptySplit { rows_of } if rows_of.starts_with("split") => {
+                Some("give the split a larger share in `splits` of ExampleGen".into())
+            }
             Self::UnknownSplit { split, known } => {
                 let near = tidemill_core::suggest(split, known.iter().map(String::as_str));
                 Some(near.map_or_else(
@@ -183,7 +203,11 @@ impl Coded for EvaluateError {
                     |name| format!("did you mean `{name}`?"),
                 ))
             }
-            Self::LabelConstant { .. } => Some("check the label expression and how the split was drawn".into()),
+            Self::LabelConstant { rows_of, .. } if rows_of.starts_with("split") => {
+                Some("check the label expression and how the split was drawn".into())
+            }
+            Self::LabelConstant { .. } => Some("most metrics need rows of both kinds".into()),
+            Self::CellsMissing { .. } => Some("leave these rows out, or fill them in".into()),
             Self::LabelValue { task: "binary", .. } => Some("a binary label is 0 or 1, or false and true".into()),
             Self::LabelValue { .. } => Some("a regression label is a finite number in every row".into()),
             Self::ColumnNotFound { nearest, .. } => nearest.as_ref().map(|name| format!("did you mean `{name}`?")),

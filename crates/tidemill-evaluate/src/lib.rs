@@ -24,7 +24,8 @@ pub use evaluate::{EvaluateOptions, evaluate};
 pub use evaluation::{DroppedSlices, Evaluation, SliceEvaluation};
 pub use finder::{FoundSlice, SliceSearch};
 pub use gate::{
-    Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, SliceThreshold, Threshold, Thresholds, judge,
+    Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, SliceThreshold, Threshold, ThresholdSyntax,
+    Thresholds, judge,
 };
 pub use intervals::{Interval, IntervalOptions, Intervals};
 pub use metrics::{Metric, Metrics};

@@ -128,7 +128,7 @@ fn split_rows(examples: &Examples, split: &str) -> Result<u64, EvaluateError> {
             split: split.to_owned(),
             known: splits.iter().map(|known| known.name.clone()).collect(),
         }),
-        Some(known) if known.rows == 0 => Err(EvaluateError::EmptySplit { split: split.to_owned() }),
+        Some(known) if known.rows == 0 => Err(EvaluateError::EmptySplit { rows_of: format!("split `{split}`") }),
         Some(known) => Ok(known.rows),
     }
 }

@@ -95,12 +95,19 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Equals { column, equals } => write!(f, "{column}={equals}"),
-            Self::Range { column, at_least: Some(low), below: Some(high) } => write!(f, "{low}≤{column}<{high}"),
-            Self::Range { column, at_least: Some(low), below: None } => write!(f, "{column}≥{low}"),
-            Self::Range { column, at_least: None, below: Some(high) } => write!(f, "{column}<{high}"),
+            Self::Range { column, at_least: Some(low), below: Some(high) } => {
+                write!(f, "{}≤{column}<{}", six_digits(*low), six_digits(*high))
+            }
+            Self::Range { column, at_least: Some(low), below: None } => write!(f, "{column}≥{}", six_digits(*low)),
+            Self::Range { column, at_least: None, below: Some(high) } => write!(f, "{column}<{}", six_digits(*high)),
             Self::Range { column, at_least: None, below: None } => write!(f, "any {column}"),
         }
     }
+}
+
+/// What a person reads of a bound; the file keeps it whole.
+fn six_digits(bound: f64) -> f64 {
+    if bound.fract() == 0.0 { bound } else { format!("{bound:.5e}").parse().unwrap_or(bound) }
 }
 
 impl fmt::Display for FoundSlice {

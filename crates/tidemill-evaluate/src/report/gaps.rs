@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use tidemill_model::Task;
 
 use super::data::family;
-use super::html::{escape, shortened};
-use crate::gate::number;
+use super::html::{decimals, escape, shortened};
 use crate::metrics::Metric;
 use crate::{Evaluation, SliceEvaluation};
 
@@ -81,10 +80,10 @@ fn cell(gap: Gap<'_>) -> String {
         format!(
             "<span class=\"end\"><span class=\"val\" title=\"{0}\">{0}</span><b>{1}</b></span>",
             escape(&shortened(&text)),
-            number(value)
+            decimals(value)
         )
     };
-    let width = number(gap.highest.1 - gap.lowest.1);
+    let width = decimals(gap.highest.1 - gap.lowest.1);
     format!("<td><div class=\"gap\">{width}</div>{}{}</td>", side(gap.highest), side(gap.lowest))
 }
 

@@ -1,4 +1,6 @@
-//! Text on its way into a page.
+//! Text and numbers on their way into a page.
+
+use crate::gate::number;
 
 /// Text for HTML, in elements and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {
@@ -49,6 +51,23 @@ pub(super) fn fill(template: &str, parts: &[(&str, String)]) -> String {
     out
 }
 
+/// A number in a column of its like: four decimals, so that points stand below each other, one more for small ones
+/// and two for those from 10; very small and very large ones by their significant digits.
+pub(super) fn decimals(value: f64) -> String {
+    match value.abs() {
+        a if a >= 1000.0 || (a != 0.0 && a < 0.000_01) => number(value),
+        a if a >= 10.0 => format!("{value:.2}"),
+        a if a != 0.0 && a < 0.001 => format!("{value:.5}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+/// The same with its sign, which is a minus and no hyphen.
+pub(super) fn signed(value: f64) -> String {
+    let sign = if value > 0.0 { "+" } else { "−" };
+    if value == 0.0 { "0".into() } else { format!("{sign}{}", decimals(value.abs())) }
+}
+
 /// The start of a text that is too long to be read anyway.
 pub(super) fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 120;
@@ -68,6 +87,15 @@ mod tests {
         assert_eq!(marked("is `<x>` now"), "is <code>&lt;x&gt;</code> now");
         assert_eq!(script_safe("</script><!--"), "\\u003c/script\\u003e\\u003c!--");
         assert_eq!(fill("a {{x}} b {{ {{y}}", &[("{{x}}", "{{y}}".into()), ("{{y}}", "2".into())]), "a {{y}} b {{ 2");
+    }
+
+    #[test]
+    fn numbers_of_a_column_line_up() {
+        assert_eq!(
+            [0.9, 0.0, 1.234_56, 0.000_123_4, 0.000_001, 11.7, 12_345.6].map(decimals),
+            ["0.9000", "0.0000", "1.2346", "0.00012", "0.000001", "11.70", "12346"]
+        );
+        assert_eq!([0.25, -0.25, 0.0].map(signed), ["+0.2500", "−0.2500", "0"]);
     }
 
     #[test]

@@ -26,7 +26,10 @@
     if (a >= 1000) return x.toLocaleString("en-US", { maximumFractionDigits: a >= 1e5 ? 0 : 1 });
     return String(+x.toPrecision(4));
   };
-  const fixed = x => x === null || x === undefined ? "–" : Math.abs(x) < 10 ? x.toFixed(Math.abs(x) < .001 && x ? 5 : 4) : number(x);
+  const fixed = x => {
+    const a = Math.abs(x);
+    return x === null || x === undefined ? "–" : a >= 1000 || (x && a < 1e-5) ? number(x) : x.toFixed(a >= 10 ? 2 : x && a < .001 ? 5 : 4);
+  };
   const signed = x => (x > 0 ? "+" : x < 0 ? "−" : "") + fixed(Math.abs(x));
   const percent = p => p === 0 ? "0 %" : p < 0.0001 ? "< 0.01 %" : +(p * 100).toFixed(p < 0.1 ? 2 : 1) + " %";
 
@@ -51,13 +54,16 @@
     cards.push(c);
     return c;
   }
-  function axes(W, H, x0, x1, y0, y1, xTitle, yTitle, title, percentY) {
-    const L = 40, R = 8, T = 8, B = 34, box = svg("svg", { width: W, height: H, viewBox: `0 0 ${W} ${H}`, role: "img" });
+  function axes(W, H, x0, x1, y0, y1, xTitle, yTitle, title, shares, root) {
+    const L = 54, R = 8, T = 8, B = 34, box = svg("svg", { width: W, height: H, viewBox: `0 0 ${W} ${H}`, role: "img" });
     svg("title", {}, box).textContent = title;
-    const x = v => L + (v - x0) / (x1 - x0 || 1) * (W - L - R), y = v => H - B - (v - y0) / (y1 - y0 || 1) * (H - B - T);
-    for (const v of ticks(y0, y1, 4)) {
+    const x = v => L + (v - x0) / (x1 - x0 || 1) * (W - L - R), bend = root ? Math.sqrt : v => v;
+    const y = v => H - B - bend((v - y0) / (y1 - y0 || 1)) * (H - B - T);
+    // On a square-root scale one bin full of easy rows does not hide the others.
+    const marks = root ? [0, .001, .005, .02, .05, .1, .25, .5, 1].filter(v => v <= y1).filter((v, i, all) => !i || i === all.length - 1 || y(0) - y(v) > 24 && y(v) - y(all[all.length - 1]) > 20) : ticks(y0, y1, 4);
+    for (const v of marks) {
       svg("line", { x1: L, x2: W - R, y1: y(v), y2: y(v), class: "axis" }, box);
-      svg("text", { x: L - 7, y: y(v) + 4, "text-anchor": "end" }, box).textContent = percentY ? tick(v * 100) + "%" : tick(v);
+      svg("text", { x: L - 7, y: y(v) + 4, "text-anchor": "end" }, box).textContent = shares ? tick(v * 100) + " %" : tick(v);
     }
     for (const v of ticks(x0, x1, W > 420 ? 8 : 4)) svg("text", { x: x(v), y: H - B + 15, "text-anchor": "middle" }, box).textContent = tick(v);
     svg("text", { x: (L + W - R) / 2, y: H - 3, "text-anchor": "middle" }, box).textContent = xTitle;
@@ -117,7 +123,7 @@
   function histogramScores(W) {
     const sums = [3, 2].map(k => hist.reduce((s, b) => s + b[k], 0) || 1);
     const top = Math.max(...hist.flatMap(b => [b[3] / sums[0], b[2] / sums[1]]));
-    const a = axes(W, H, 0, 1, 0, top * 1.04, "score", "share of the class", "Scores by label", true);
+    const a = axes(W, H, 0, 1, 0, top * 1.04, "score", "share of the class", "Scores by label", true, true);
     [[2, 1, 5], [3, 0, 2]].forEach(([k, s, colour]) => {
       const g = svg("g", { class: "c" + colour }, a.box);
       let d = `M${a.x(hist[0][0])},${a.y(0)}`;
@@ -203,7 +209,7 @@
   }
   if (data.curves.cal.length) {
     const axis = calibrationAxis(binary);
-    card("Calibration", reads("calibration", "mean prediction / mean label"), lines("Calibration", m => m.cal.map(b => [b[1], b[2], b[0]]), [...axis, "mean prediction", "mean label"],
+    card("Calibration", reads("calibration", "prediction / label"), lines("Calibration", m => m.cal.map(b => [b[1], b[2], b[0]]), [...axis, "mean prediction", "mean label"],
       p => `predicted ${number(p[0])}, true ${number(p[1])}, ${whole(p[2])} rows`, { diagonal: true, dots: true }), !binary);
   }
   if (hist.length && binary) card("Scores by label", () => [key(2, "label 1"), key(5, "label 0")], histogramScores);

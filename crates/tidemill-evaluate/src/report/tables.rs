@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use tidemill_model::Task;
 
-use super::html::{escape, marked, shortened};
+use super::html::{decimals, escape, marked, shortened, signed};
 use crate::gate::number;
 use crate::metrics::Metric;
-use crate::summary::{bound, rough, signed, thousands};
+use crate::summary::{bound, rough, thousands};
 use crate::{Blessing, BlessingVerdict, Check, CheckOutcome, Evaluation, Interval, SliceEvaluation};
 
 /// Reasons and bounds shown at most; a family of slices may have thousands.
@@ -52,7 +52,7 @@ pub(super) fn cards(evaluation: &Evaluation) -> String {
     let mut out = String::from("<div class=\"cards\">");
     for metric in shown {
         let line = Line::new(overall, *metric);
-        let value = line.value.map_or_else(|| "–".to_owned(), number);
+        let value = line.value.map_or_else(|| "–".to_owned(), decimals);
         let reach = line.reach().map(|reach| format!("<i>±{}</i>", rough(reach))).unwrap_or_default();
         let _ = write!(
             out,
@@ -61,7 +61,7 @@ pub(super) fn cards(evaluation: &Evaluation) -> String {
             metric.title()
         );
         if let Some(baseline) = line.baseline {
-            let _ = write!(out, "<em>{}<span>baseline {}</span></em>", line.change_html(), number(baseline));
+            let _ = write!(out, "<em>{}<span>baseline {}</span></em>", line.change_html(), decimals(baseline));
         }
         out.push_str("</div>");
     }
@@ -86,7 +86,7 @@ pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
     let hidden = [Metric::Count, Metric::TruePositiveRate];
     for metric in Metric::of(evaluation.task).filter(|metric| !hidden.contains(metric)) {
         let line = Line::new(overall, metric);
-        let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), number);
+        let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), decimals);
         let _ = write!(
             out,
             "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td>{}</td>",
@@ -99,7 +99,7 @@ pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
         if around {
             let text = line.interval.map_or_else(
                 || "<span class=\"none\">–</span>".to_owned(),
-                |interval| format!("{} to {}", number(interval.low), number(interval.high)),
+                |interval| format!("{} to {}", decimals(interval.low), decimals(interval.high)),
             );
             let _ = write!(out, "<td class=\"sub\">{text}</td><td class=\"l\">{}</td>", line.whisker());
         }
@@ -131,7 +131,7 @@ pub(super) fn thresholds_table(blessing: &Blessing) -> String {
             CheckOutcome::NotApplied => ("none", "not applied: there is no baseline yet".to_owned()),
         };
         let rows = if check.slice.is_overall() { "all".to_owned() } else { shortened(&check.slice.to_string()) };
-        let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), number);
+        let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), decimals);
         let _ = write!(
             out,
             "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td>",
@@ -186,8 +186,8 @@ pub(super) fn found_table(evaluation: &Evaluation) -> String {
             escape(&shortened(&slice.to_string())),
             thousands(slice.rows),
             slice.share * 100.0,
-            number(slice.loss),
-            number(slice.rest_loss)
+            decimals(slice.loss),
+            decimals(slice.rest_loss)
         );
         let _ = write!(
             out,

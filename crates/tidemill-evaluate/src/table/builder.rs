@@ -76,7 +76,7 @@ impl TableBuilder {
         let first = self.table.labels.len();
         if u32::try_from(first + batch.num_rows()).is_err() {
             return Err(EvaluateError::TooManyRows {
-                split: self.table.split.clone(),
+                rows_of: self.table.rows_of(),
                 rows: (first + batch.num_rows()) as u64,
                 limit: u64::from(u32::MAX) - 1,
             });

@@ -21,8 +21,10 @@ use crate::slices::KeyColumn;
 pub struct EvaluationTable {
     /// What the model predicts.
     pub task: Task,
-    /// The split, for messages.
+    /// The split, or the file that `stored` predictions come from.
     pub split: String,
+    /// Whether the predictions were read from a file.
+    pub stored: bool,
     /// The label's name, for messages.
     pub label: String,
     /// The label of each row.
@@ -45,6 +47,7 @@ impl EvaluationTable {
         Self {
             task,
             split: split.into(),
+            stored: false,
             label: "label".into(),
             labels,
             predictions,
@@ -55,6 +58,11 @@ impl EvaluationTable {
         }
     }
 
+    /// The split or the file in words, for messages.
+    pub(crate) fn rows_of(&self) -> String {
+        if self.stored { format!("`{}`", self.split) } else { format!("split `{}`", self.split) }
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.labels.len()
@@ -63,11 +71,11 @@ impl EvaluationTable {
     /// Everything that makes an evaluation impossible or meaningless: no rows, a label that the task does not
     /// allow or that never varies, a prediction that is no number, unusable weights.
     pub fn check(&self) -> Result<(), EvaluateError> {
-        let split = || self.split.clone();
-        let Some(&first) = self.labels.first() else { return Err(EvaluateError::EmptySplit { split: split() }) };
+        let rows_of = || self.rows_of();
+        let Some(&first) = self.labels.first() else { return Err(EvaluateError::EmptySplit { rows_of: rows_of() }) };
         let limit = u64::from(u32::MAX) - 1;
         if self.rows() as u64 > limit {
-            return Err(EvaluateError::TooManyRows { split: split(), rows: self.rows() as u64, limit });
+            return Err(EvaluateError::TooManyRows { rows_of: rows_of(), rows: self.rows() as u64, limit });
         }
         let allowed = |label: f64| match self.task {
             Task::Binary => label == 0.0 || label == 1.0,
@@ -78,12 +86,12 @@ impl EvaluationTable {
                 label: self.label.clone(),
                 value: self.labels[row],
                 row: row as u64 + 1,
-                split: split(),
+                rows_of: rows_of(),
                 task: self.task.name(),
             });
         }
         if self.labels.iter().all(|label| *label == first) {
-            return Err(EvaluateError::LabelConstant { label: self.label.clone(), value: first, split: split() });
+            return Err(EvaluateError::LabelConstant { label: self.label.clone(), value: first, rows_of: rows_of() });
         }
         self.check_predictions("model", &self.predictions)?;
         if let Some(baseline) = &self.baseline {
@@ -92,11 +100,11 @@ impl EvaluationTable {
         if let Some((column, weights)) = &self.weights {
             let wrong = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0));
             if let Some(row) = wrong {
-                let problem = format!("is {} in row {} of split `{}`", weights[row], row as u64 + 1, self.split);
+                let problem = format!("is {} in row {} of {}", weights[row], row as u64 + 1, self.rows_of());
                 return Err(EvaluateError::Weight { column: column.clone(), problem });
             }
             if weights.iter().all(|weight| *weight == 0.0) {
-                let problem = format!("is 0 in every row of split `{}`", self.split);
+                let problem = format!("is 0 in every row of {}", self.rows_of());
                 return Err(EvaluateError::Weight { column: column.clone(), problem });
             }
         }
@@ -114,7 +122,7 @@ impl EvaluationTable {
                 model: model.into(),
                 value: predictions[row],
                 row: row as u64 + 1,
-                split: self.split.clone(),
+                rows_of: self.rows_of(),
             }),
         }
     }
@@ -139,8 +147,8 @@ mod tests {
         assert_eq!(code(&binary(&[], &[])), Some(Code::EmptySplit));
         assert_eq!(code(&binary(&[1.0, 1.0], &[0.2, 0.7])), Some(Code::LabelConstant));
         assert_eq!(code(&binary(&[0.0, 2.0], &[0.2, 0.7])), Some(Code::LabelValues));
-        assert_eq!(code(&binary(&[0.0, 1.0], &[0.2, f64::NAN])), Some(Code::PackageInvalid));
-        assert_eq!(code(&binary(&[0.0, 1.0], &[0.2, 1.5])), Some(Code::PackageInvalid));
+        assert_eq!(code(&binary(&[0.0, 1.0], &[0.2, f64::NAN])), Some(Code::PredictionValues));
+        assert_eq!(code(&binary(&[0.0, 1.0], &[0.2, 1.5])), Some(Code::PredictionValues));
         let weights = |weights: &[f64]| EvaluationTable {
             weights: Some(("w".into(), weights.to_vec())),
             ..binary(&[0.0, 1.0], &[0.2, 0.7])

@@ -1,6 +1,6 @@
 //! A table from stored predictions: any file with a label and a score, whatever made the scores.
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 use tidemill_data::DataError;
 use tidemill_model::Task;
@@ -26,7 +26,8 @@ pub struct PredictionColumns {
 }
 
 impl EvaluationTable {
-    /// A table of the rows of `batches`, which have `schema`. `name` stands for the rows in messages.
+    /// A table of the rows of `batches`, which have `schema`. `name` stands for the rows in messages: that of the
+    /// file. A row without a label or a prediction is an error, which says how many there are.
     pub fn from_batches(
         name: &str,
         schema: &Schema,
@@ -38,8 +39,13 @@ impl EvaluationTable {
         let baseline = columns.baseline.as_deref().map(|name| numeric_index(schema, name, "baseline")).transpose()?;
         let task = columns.task.unwrap_or(Task::Regression);
         let mut builder = TableBuilder::new(task, name, &columns.label, schema, &columns.keep)?;
+        let needed = [Some(("label", label)), Some(("prediction", prediction)), baseline.map(|at| ("baseline", at))];
+        let mut gaps: Vec<Gaps> = needed.into_iter().flatten().map(|(role, index)| Gaps::new(role, index)).collect();
         for batch in batches {
             let batch = batch?;
+            for gaps in &mut gaps {
+                gaps.take_in(batch.column(gaps.index));
+            }
             let baseline = baseline.map(|index| numbers(batch.column(index)));
             builder.push(
                 &batch,
@@ -49,6 +55,17 @@ impl EvaluationTable {
             )?;
         }
         let mut table = builder.finish();
+        table.stored = true;
+        if let Some(gaps) = gaps.iter().find(|gaps| gaps.missing > 0) {
+            return Err(EvaluateError::CellsMissing {
+                column: schema.field(gaps.index).name().clone(),
+                role: gaps.role,
+                missing: gaps.missing,
+                rows: gaps.rows,
+                first: gaps.first,
+                rows_of: table.rows_of(),
+            });
+        }
         if columns.task.is_none() {
             let scores = table.predictions.iter().chain(table.baseline.iter().flatten());
             let binary = table.labels.iter().all(|label| *label == 0.0 || *label == 1.0)
@@ -56,6 +73,31 @@ impl EvaluationTable {
             table.task = if binary { Task::Binary } else { Task::Regression };
         }
         Ok(table)
+    }
+}
+
+/// Empty cells of one column, counted over all rows so that one message tells of all.
+struct Gaps {
+    role: &'static str,
+    index: usize,
+    rows: u64,
+    missing: u64,
+    first: u64,
+}
+
+impl Gaps {
+    fn new(role: &'static str, index: usize) -> Self {
+        Self { role, index, rows: 0, missing: 0, first: 0 }
+    }
+
+    fn take_in(&mut self, column: &ArrayRef) {
+        if self.missing == 0
+            && let Some(row) = (0..column.len()).find(|row| column.is_null(*row))
+        {
+            self.first = self.rows + row as u64 + 1;
+        }
+        self.rows += column.len() as u64;
+        self.missing += column.null_count() as u64;
     }
 }
 
@@ -107,6 +149,18 @@ mod tests {
         let missing = &evaluation.slices[2];
         assert_eq!(missing.slice.terms()[0].value, SliceValue::Missing);
         assert_eq!(missing.metrics.get(Metric::Auc), Some(0.0));
+    }
+
+    #[test]
+    fn rows_without_a_score_are_counted() {
+        let scores = Arc::new(Float64Array::from(vec![Some(0.9), None, Some(0.4), None]));
+        let mut columns_of = batch().columns().to_vec();
+        columns_of[1] = scores;
+        let gappy = RecordBatch::try_new(batch().schema(), columns_of).unwrap();
+        let error = EvaluationTable::from_batches("p.csv", &batch().schema(), [Ok(gappy)], &columns()).unwrap_err();
+        assert_eq!(error.code(), Code::PredictionValues);
+        let expected = "column `score` (prediction) has no value in 2 of 4 rows of `p.csv`, first in row 2";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

@@ -1,0 +1,162 @@
+//! Thresholds in a line, as a command takes them: `auc>=0.9`, `log_loss<=baseline+0.01`.
+
+use std::collections::BTreeMap;
+
+use tidemill_core::{Code, Coded, suggest};
+
+use super::{Rule, Threshold, Thresholds};
+use crate::metrics::{Direction, Metric};
+
+/// Why a written threshold cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("threshold `{text}`: {problem}")]
+pub struct ThresholdSyntax {
+    text: String,
+    problem: String,
+    hint: String,
+}
+
+impl Coded for ThresholdSyntax {
+    fn code(&self) -> Code {
+        Code::ThresholdInvalid
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(self.hint.clone())
+    }
+}
+
+const FORM: &str = "write a metric and a bound: `auc>=0.9`, or `auc>=baseline-0.005` to compare with the baseline";
+
+impl Thresholds {
+    /// Reads bounds on all rows, each `METRIC>=NUMBER`, `METRIC<=NUMBER` or, against the baseline, `METRIC>=baseline`
+    /// with `-NUMBER`, `-NUMBER%` or `+NUMBER` behind it (`<=` and the other sign where less is better). Several
+    /// bounds on a metric must all hold.
+    pub fn parse<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<Self, ThresholdSyntax> {
+        let mut overall: BTreeMap<Metric, Threshold> = BTreeMap::new();
+        for line in lines {
+            let text = line.as_ref();
+            let fail = |problem: String, hint: String| ThresholdSyntax { text: text.to_owned(), problem, hint };
+            let (metric, rule, limit) = bound(text).map_err(|(problem, hint)| fail(problem, hint))?;
+            let threshold = overall.entry(metric).or_default();
+            let place = match rule {
+                Rule::AtLeast => &mut threshold.at_least,
+                Rule::AtMost => &mut threshold.at_most,
+                Rule::NoWorseThanBaselineBy => &mut threshold.no_worse_than_baseline_by,
+                Rule::NoWorseThanBaselineByPercent => &mut threshold.no_worse_than_baseline_by_percent,
+                Rule::BetterThanBaselineBy => &mut threshold.better_than_baseline_by,
+            };
+            if place.replace(limit).is_some() {
+                return Err(fail("there is such a bound already".to_owned(), "leave one of them out".to_owned()));
+            }
+            let named = BTreeMap::from([(metric.name().to_owned(), *threshold)]);
+            if let Err(issues) = Self::read(&named, &[]) {
+                let problem = issues.first().map(|issue| issue.message.clone()).unwrap_or_default();
+                let hint = issues.into_iter().find_map(|issue| issue.hint).unwrap_or_else(|| FORM.to_owned());
+                return Err(fail(problem, hint));
+            }
+        }
+        Ok(Self { overall, slices: Vec::new() })
+    }
+
+    /// Whether a bound compares with the baseline.
+    pub fn needs_baseline(&self) -> bool {
+        self.metrics().any(|(_, threshold)| threshold.rules().any(|(rule, _)| rule.needs_baseline()))
+    }
+}
+
+/// The bound, or a problem and what to do about it.
+fn bound(text: &str) -> Result<(Metric, Rule, f64), (String, String)> {
+    let form = |problem: &str| (problem.to_owned(), FORM.to_owned());
+    let (at, sign) = [(">=", true), ("<=", false), ("≥", true), ("≤", false)]
+        .into_iter()
+        .find_map(|(sign, more)| text.find(sign).map(|at| (at, (sign, more))))
+        .ok_or_else(|| form("it has neither `>=` nor `<=`"))?;
+    let (sign, more) = sign;
+    let name = text[..at].trim();
+    let metric = name.parse::<Metric>().map_err(|error| {
+        let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+        let hint = suggest(name, names.iter().copied())
+            .map_or_else(|| format!("the metrics are {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+        (error.to_string(), hint)
+    })?;
+    let limit = text[at + sign.len()..].trim();
+    match limit.strip_prefix("baseline") {
+        Some(rest) => against_baseline(metric, more, rest.trim()),
+        None => {
+            let limit = limit.parse().map_err(|_| form(&format!("`{limit}` is not a number")))?;
+            Ok((metric, if more { Rule::AtLeast } else { Rule::AtMost }, limit))
+        }
+    }
+}
+
+fn against_baseline(metric: Metric, more: bool, rest: &str) -> Result<(Metric, Rule, f64), (String, String)> {
+    let (right_way, worse, example) = match metric.direction() {
+        Direction::Higher => (more, '-', format!("`{metric}>=baseline-0.01`")),
+        Direction::Lower => (!more, '+', format!("`{metric}<=baseline+0.01`")),
+        Direction::Towards(_) | Direction::Neutral => {
+            let problem = format!("neither more nor less `{metric}` is better than the baseline's");
+            return Err((problem, "bound it with two numbers, `>=` and `<=`".to_owned()));
+        }
+    };
+    let form = format!("write {example}");
+    if !right_way {
+        let better = if more { "less" } else { "more" };
+        return Err((format!("{better} `{metric}` is better, and this asks for no more than worse"), form));
+    }
+    let Some(sign) = rest.chars().next() else { return Ok((metric, Rule::NoWorseThanBaselineBy, 0.0)) };
+    let amount = rest[sign.len_utf8()..].trim();
+    let (amount, percent) = amount.strip_suffix('%').map_or((amount, false), |amount| (amount.trim(), true));
+    let number = amount.parse::<f64>().ok().filter(|_| matches!(sign, '+' | '-'));
+    let Some(number) = number else { return Err((format!("`{rest}` does not say by how much"), form)) };
+    let rule = match (sign == worse, percent) {
+        (true, false) => Rule::NoWorseThanBaselineBy,
+        (true, true) => Rule::NoWorseThanBaselineByPercent,
+        (false, false) => Rule::BetterThanBaselineBy,
+        (false, true) => return Err(("a percentage says how much worse is allowed, not better".to_owned(), form)),
+    };
+    Ok((metric, rule, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_read_as_they_are_shown() {
+        let read =
+            Thresholds::parse(["auc>=0.9", "auc >= baseline - 0.005", "log_loss≤baseline", "recall>=baseline-2%"]);
+        let read = read.unwrap();
+        assert_eq!(read.overall[&Metric::Auc].at_least, Some(0.9));
+        assert_eq!(read.overall[&Metric::Auc].no_worse_than_baseline_by, Some(0.005));
+        assert_eq!(read.overall[&Metric::LogLoss].no_worse_than_baseline_by, Some(0.0));
+        assert_eq!(read.overall[&Metric::Recall].no_worse_than_baseline_by_percent, Some(2.0));
+        assert!(read.needs_baseline());
+        let read = Thresholds::parse(["log_loss<=baseline-0.1", "calibration<=1.1"]).unwrap();
+        assert_eq!(read.overall[&Metric::LogLoss].better_than_baseline_by, Some(0.1));
+        assert!(!Thresholds::parse(["auc<=1"]).unwrap().needs_baseline());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_answered() {
+        let says = |line: &str| {
+            let error = Thresholds::parse([line]).unwrap_err();
+            assert_eq!(error.code(), Code::ThresholdInvalid);
+            (error.to_string(), error.hint().unwrap())
+        };
+        assert_eq!(
+            says("auk>=0.9"),
+            ("threshold `auk>=0.9`: `auk` is not a metric".into(), "did you mean `auc`?".into())
+        );
+        assert!(says("auc=0.9").0.ends_with("it has neither `>=` nor `<=`"));
+        assert!(says("auc>=high").0.ends_with("`high` is not a number"));
+        assert!(says("auc>=1.5").0.ends_with("`auc` is never more than 1"));
+        assert!(says("auc>=NaN").0.contains("no bound"));
+        assert_eq!(says("log_loss>=baseline").1, "write `log_loss<=baseline+0.01`");
+        assert!(says("calibration>=baseline").1.contains("two numbers"));
+        assert!(says("auc>=baseline*2").0.contains("does not say by how much"));
+        assert!(says("auc>=baseline+2%").0.contains("percentage"));
+        let twice = Thresholds::parse(["auc>=0.9", "auc>=0.8"]).unwrap_err();
+        assert!(twice.to_string().contains("already"));
+    }
+}
