@@ -1,7 +1,7 @@
 //! What a person sees when a run is over.
 
 use console::style;
-use tidemill_core::Verdict;
+use tidemill_core::{ArtifactType, Verdict};
 use tidemill_metadata::RunState;
 use tidemill_pipeline::{RunReport, StepReport, StepState};
 
@@ -119,14 +119,28 @@ fn next(report: &RunReport) -> Vec<(String, &'static str)> {
         .find(|step| step.component == "Pusher" && matches!(step.state, StepState::Complete | StepState::Cached));
     let model = pushed
         .and_then(|step| step.outcome.as_ref()?.properties.get("pushed")?.get("model")?.as_str().map(str::to_owned));
+    let wrote =
+        |wanted| report.steps.iter().flat_map(|step| &step.outputs).any(|output| output.artifact_type == wanted);
+    let page = if wrote(ArtifactType::Evaluation) {
+        Some(("tidemill report".to_owned(), "the evaluation as a page: curves, slices, thresholds"))
+    } else if wrote(ArtifactType::Statistics) {
+        Some(("tidemill report".to_owned(), "the statistics as a page, with the anomalies"))
+    } else {
+        None
+    };
     match (report.state, model) {
         (RunState::Complete, Some(model)) => {
             commands.push(("tidemill serve".to_owned(), "answer requests over REST"));
+            commands.extend(page);
             commands.push((format!("tidemill models {model}"), "versions, aliases, metrics"));
             commands.push((format!("tidemill lineage {model}"), "what the model was made of"));
         }
-        (RunState::Complete, None) => commands.push(("tidemill artifacts --run last".to_owned(), "what was written")),
+        (RunState::Complete, None) => {
+            commands.extend(page);
+            commands.push(("tidemill artifacts --run last".to_owned(), "what was written"));
+        }
         (RunState::Rejected | RunState::Failed, _) => {
+            commands.extend(page);
             commands.push(("tidemill artifacts --run last".to_owned(), "what was written before it stopped"));
             let code = report.steps.iter().find_map(|step| step.error.as_ref()).map(|error| error.code);
             if let Some(code) = code {

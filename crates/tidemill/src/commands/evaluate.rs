@@ -1,0 +1,131 @@
+//! `tidemill evaluate`: stored predictions, whatever made them, judged like a model of a pipeline.
+
+use std::path::Path;
+
+use arrow::datatypes::Schema;
+use console::style;
+use tidemill_core::Code;
+use tidemill_data::{ReadOptions, open_table};
+use tidemill_evaluate::finder::SearchOptions;
+use tidemill_evaluate::slices::SliceSpec;
+use tidemill_evaluate::{
+    Blessing, EvaluateOptions, Evaluation, EvaluationTable, PredictionColumns, TableColumns, Thresholds,
+    render_evaluation_report, summary_tables,
+};
+use tidemill_model::Task;
+
+use crate::cli::{EvaluateArgs, Global, OutputFormat, TaskName};
+use crate::commands::{make_parent, print, say};
+use crate::error::Failure;
+use crate::ui::{Table, count};
+
+pub fn evaluate(args: &EvaluateArgs, global: &Global) -> Result<u8, Failure> {
+    let thresholds = thresholds(args)?;
+    if !(0.0..=1.0).contains(&args.decision_threshold) {
+        let message = format!("`--decision-threshold` is {}, which is not between 0 and 1", args.decision_threshold);
+        return Err(Failure::new(Code::CommandLine, message));
+    }
+    let table = table(args)?;
+    let evaluation = tidemill_evaluate::evaluate(&table, &options(args))?;
+    let blessing = tidemill_evaluate::judge(&evaluation, &thresholds)?;
+    if let Some(path) = &args.html {
+        let judged = (!thresholds.is_empty()).then_some(&blessing);
+        make_parent(path)?;
+        std::fs::write(path, render_evaluation_report(&evaluation, judged))
+            .map_err(|error| Failure::io(path, &error))?;
+        say(global, &format!("report: `{}`", path.display()));
+    }
+    print(global, &evaluation, || text(&evaluation, &blessing))?;
+    if global.output == OutputFormat::Json {
+        blessing.reasons.iter().for_each(|reason| say(global, reason));
+    }
+    Ok(u8::from(!blessing.blessed))
+}
+
+fn thresholds(args: &EvaluateArgs) -> Result<Thresholds, Failure> {
+    let thresholds = Thresholds::parse(&args.thresholds)?;
+    if thresholds.needs_baseline() && args.baseline.is_none() {
+        let message = "a threshold compares with a baseline, and there is none";
+        return Err(Failure::new(Code::ThresholdInvalid, message)
+            .with_hint("name the column of the other model's predictions with `--baseline`"));
+    }
+    Ok(thresholds)
+}
+
+fn options(args: &EvaluateArgs) -> EvaluateOptions {
+    EvaluateOptions {
+        slices: args.slices.iter().map(|columns| SliceSpec::over(columns_of(columns))).collect(),
+        min_slice_size: args.min_slice_size.max(1),
+        decision_threshold: args.decision_threshold,
+        find_slices: (args.find_slices > 0)
+            .then(|| SearchOptions { top: args.find_slices, ..SearchOptions::default() }),
+        ..EvaluateOptions::default()
+    }
+}
+
+fn table(args: &EvaluateArgs) -> Result<EvaluationTable, Failure> {
+    let schema = open_table(&args.file, &ReadOptions::default())?.schema();
+    let columns = columns(args, &schema);
+    // A column that the file lacks is named by the reading of the table, with the nearest there is.
+    let reader = open_table(&args.file, &ReadOptions::default())?;
+    Ok(EvaluationTable::from_batches(&name(&args.file), &schema, reader, &columns)?)
+}
+
+fn columns(args: &EvaluateArgs, schema: &Schema) -> PredictionColumns {
+    let mut slices: Vec<String> = Vec::new();
+    for column in args.slices.iter().flat_map(|columns| columns_of(columns)) {
+        if !slices.contains(&column) {
+            slices.push(column);
+        }
+    }
+    let told = [Some(&args.label), Some(&args.prediction), args.baseline.as_ref(), args.weight.as_ref()];
+    let others = || {
+        let names = schema.fields().iter().map(|field| field.name());
+        names.filter(|name| !told.contains(&Some(*name))).cloned().collect()
+    };
+    let finder = match (&args.find_in, args.find_slices) {
+        (_, 0) => Vec::new(),
+        (Some(columns), _) => columns.clone(),
+        (None, _) => others(),
+    };
+    PredictionColumns {
+        task: args.task.map(|task| match task {
+            TaskName::Binary => Task::Binary,
+            TaskName::Regression => Task::Regression,
+        }),
+        label: args.label.clone(),
+        prediction: args.prediction.clone(),
+        baseline: args.baseline.clone(),
+        keep: TableColumns { slices, finder, weight: args.weight.clone(), rows: 0 },
+    }
+}
+
+fn columns_of(text: &str) -> Vec<String> {
+    text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+fn name(file: &Path) -> String {
+    file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn text(evaluation: &Evaluation, blessing: &Blessing) -> String {
+    let kind = match evaluation.task {
+        Task::Binary => "binary label",
+        Task::Regression => "label of numbers",
+    };
+    let facts = format!("{} rows, {kind} `{}`", count(evaluation.rows), evaluation.label);
+    let mut text = format!("{}  {}\n", style(&evaluation.split).bold(), style(facts).dim());
+    for table in summary_tables(evaluation, blessing) {
+        text.push_str(&format!("\n{}\n{}", style(&table.title).bold(), Table::from(&table)));
+    }
+    let bounds = blessing.checks.len();
+    let thresholds = if bounds == 1 { "the threshold holds".into() } else { format!("all {bounds} thresholds hold") };
+    if !blessing.blessed {
+        text.push('\n');
+        blessing.reasons.iter().for_each(|reason| text.push_str(&format!("  • {reason}\n")));
+        text.push_str(&format!("\n{} the answer is no\n", style("✗").red()));
+    } else if bounds > 0 {
+        text.push_str(&format!("\n{} {thresholds}\n", style("✓").green()));
+    }
+    text
+}
