@@ -60,7 +60,9 @@ pub fn parse_params<T: DeserializeOwned>(params: &Value) -> Result<T, Vec<ParamI
 
 /// Rust's names of types in words.
 fn plain(message: String) -> String {
-    let Some((found, expected)) = message.split_once(", expected ") else { return message };
+    let Some((found, expected)) = message.split_once(", expected ").filter(|_| message.starts_with("invalid ")) else {
+        return message;
+    };
     let expected = match expected {
         "i8" | "i16" | "i32" | "i64" => "a whole number",
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",

@@ -125,6 +125,7 @@ pub fn golden(name: &str, shown: impl fmt::Display) {
     for (pattern, replacement) in [
         (r"/[^ `]*\.tidemill/", "[STORE]/"),
         (r"/tmp/[^ `/]*", "[DIR]"),
+        (r"/[0-9a-f]{2}/", "/[..]/"),
         (r" +\d+(\.\d+)?s\b", " [TIME]"),
         (r"\(\d+(\.\d+)?s", "([TIME]"),
         (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[RUN]"),
@@ -153,12 +154,15 @@ pub struct Server {
 impl Server {
     /// Serves the project's registry on a free port, looking for new versions all the time.
     pub fn start(sandbox: &Sandbox) -> Self {
-        let args = ["serve", "--rest_api_port", "0", "--file_system_poll_wait_seconds", "0.05", "-o", "json"];
+        let ports = ["--rest_api_port", "0", "--port", "0"];
+        let args = [&["serve"], &ports[..], &["--file_system_poll_wait_seconds", "0.05", "-o", "json"]].concat();
         let mut child = sandbox.command(&args).stdout(Stdio::piped()).spawn().expect("the server starts");
         let stdout = child.stdout.take().expect("standard output is a pipe");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let grpc = said["grpc"].as_str().expect("an address");
+        assert!(std::net::TcpStream::connect(grpc).is_ok(), "nobody listens at {grpc}");
         Self { child, url: said["rest"].as_str().expect("an address").to_owned() }
     }
 
