@@ -82,7 +82,7 @@ pub enum EvaluateError {
         problem: String,
     },
     /// A slice, a weight or a search names a column that the data does not have.
-    #[error("column `{column}` of {place} does not exist")]
+    #[error("`{place}` names the column `{column}`, which does not exist")]
     ColumnNotFound {
         /// The column asked for.
         column: String,
@@ -92,7 +92,7 @@ pub enum EvaluateError {
         nearest: Option<String>,
     },
     /// A column whose type does not suit its use.
-    #[error("column `{column}` of {place} has type {found}: {reason}")]
+    #[error("`{place}` names the column `{column}` of type {found}: {reason}")]
     ColumnType {
         /// The column.
         column: String,
@@ -207,6 +207,9 @@ impl Coded for EvaluateError {
                 Some("check the label expression and how the split was drawn".into())
             }
             Self::LabelConstant { .. } => Some("most metrics need rows of both kinds".into()),
+            Self::PredictionValue { rows_of, .. } if !rows_of.starts_with("split") => {
+                Some("a probability lies between 0 and 1; `--task regression` compares predictions as values".into())
+            }
             Self::CellsMissing { .. } => Some("leave these rows out, or fill them in".into()),
             Self::LabelValue { task: "binary", .. } => Some("a binary label is 0 or 1, or false and true".into()),
             Self::LabelValue { .. } => Some("a regression label is a finite number in every row".into()),

@@ -93,11 +93,11 @@ fn legend(evaluation: &Evaluation) -> String {
     if evaluation.baseline_curves.is_none() {
         return String::new();
     }
-    ["candidate", "baseline"]
-        .iter()
-        .enumerate()
-        .map(|(index, name)| format!("<span class=\"key\"><i class=\"dot c{index}\"></i>{name}</span>"))
-        .collect()
+    let mut out = String::new();
+    for (index, name) in ["candidate", "baseline"].iter().enumerate() {
+        let _ = write!(out, "<span class=\"key\"><i class=\"dot c{index}\"></i>{name}</span>");
+    }
+    out
 }
 
 /// How the numbers were made, and what is not shown.
@@ -128,5 +128,9 @@ fn notes(evaluation: &Evaluation) -> String {
             thousands(evaluation.dropped.min_slice_size)
         ));
     }
-    notes.into_iter().map(|note| format!("<p class=\"foot\">{note}</p>")).collect()
+    let mut out = String::new();
+    for note in notes {
+        let _ = write!(out, "<p class=\"foot\">{note}</p>");
+    }
+    out
 }

@@ -32,8 +32,11 @@ pub(super) fn banner(blessing: &Blessing) -> String {
     let notes = blessing.notes.iter().filter(|_| blessing.verdict != BlessingVerdict::Unchecked);
     let lines: Vec<&String> = blessing.reasons.iter().take(REASONS_MAX).chain(notes).collect();
     if !lines.is_empty() {
-        let items: String = lines.into_iter().map(|line| format!("<li>{}</li>", marked(line))).collect();
-        let _ = write!(out, "<ul>{items}</ul>");
+        out.push_str("<ul>");
+        for line in lines {
+            let _ = write!(out, "<li>{}</li>", marked(line));
+        }
+        out.push_str("</ul>");
     }
     if blessing.reasons.len() > REASONS_MAX {
         let _ = write!(out, "<p class=\"sub\">and {} more, below</p>", blessing.reasons.len() - REASONS_MAX);

@@ -119,7 +119,8 @@ fn text(evaluation: &Evaluation, blessing: &Blessing) -> String {
         text.push_str(&format!("\n{}\n{}", style(&table.title).bold(), Table::from(&table)));
     }
     let bounds = blessing.checks.len();
-    let thresholds = if bounds == 1 { "the threshold holds".into() } else { format!("all {bounds} thresholds hold") };
+    let thresholds =
+        if bounds == 1 { "the threshold holds".into() } else { format!("{bounds} of {bounds} thresholds hold") };
     if !blessing.blessed {
         text.push('\n');
         blessing.reasons.iter().for_each(|reason| text.push_str(&format!("  • {reason}\n")));

@@ -108,11 +108,7 @@ fn dir(workspace: &Workspace, artifact: &Artifact) -> PathBuf {
 }
 
 /// What the step that `step` picks wrote of a type.
-fn output<'a>(
-    found: &'a Found,
-    artifact_type: ArtifactType,
-    step: impl Fn(&ExecutionRecord) -> bool,
-) -> Option<&'a Artifact> {
+fn output(found: &Found, artifact_type: ArtifactType, step: impl Fn(&ExecutionRecord) -> bool) -> Option<&Artifact> {
     let outputs = found.steps.iter().filter(|record| step(record)).flat_map(|record| &record.outputs);
     outputs.map(|(_, artifact)| artifact).find(|artifact| artifact.artifact_type == artifact_type)
 }

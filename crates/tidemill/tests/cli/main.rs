@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod daily;
+mod evaluate;
 mod help;
 mod inspect;
 mod kill;

@@ -1,0 +1,151 @@
+//! Predictions judged: stored ones of any origin, and a run's evaluation as a page.
+
+use std::fmt::Write as _;
+
+use crate::support::{Sandbox, golden};
+
+/// A file of 200 predictions, the same every time: a label, scores of two models, a group and a weight.
+fn predictions() -> String {
+    let mut text = String::from("tipped,score,old_score,payment,weight\n");
+    for row in 0_u32..200 {
+        let draw = |salt: u32| {
+            let mixed = (row.wrapping_mul(2_654_435_761) ^ salt.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
+            f64::from((mixed ^ (mixed >> 15)) % 1000) / 1000.0
+        };
+        let score = draw(1);
+        let label = u8::from(draw(2) < score);
+        let old = (score + draw(3)) / 2.0;
+        let payment = ["Cash", "Credit Card", "<script>alert(1)</script>"][row as usize % 3];
+        let weight = 1 + row % 4;
+        let _ = writeln!(text, "{label},{score:.3},{old:.3},{payment},{weight}");
+    }
+    text
+}
+
+const COLUMNS: [&str; 6] = ["evaluate", "p.csv", "--label", "tipped", "--prediction", "score"];
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&COLUMNS[..], more].concat()
+}
+
+#[test]
+fn a_label_and_a_score_suffice() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("p.csv", predictions());
+    golden("evaluate", sandbox.tidemill(&COLUMNS));
+    golden(
+        "evaluate-compared",
+        sandbox.tidemill(&with(&[
+            "--baseline",
+            "old_score",
+            "--slice",
+            "payment",
+            "--find-slices",
+            "2",
+            "--threshold",
+            "auc>=0.7",
+            "--threshold",
+            "auc>=baseline-0.05",
+        ])),
+    );
+    golden("evaluate-weighted", sandbox.tidemill(&with(&["--weight", "weight", "--task", "regression"])));
+    let evaluation = sandbox.json(&with(&["--slice", "payment", "--slice", "payment,weight"]));
+    assert_eq!((&evaluation["task"], &evaluation["rows"]), (&"binary".into(), &200.into()));
+    assert_eq!(evaluation["slices"].as_array().map(Vec::len), Some(1 + 3 + 12));
+}
+
+#[test]
+fn parquet_gives_the_same_numbers() {
+    let sandbox = Sandbox::trained(3000);
+    for file in ["p.csv", "p.parquet"] {
+        sandbox.tidemill(&["predict", "data/trips.csv", "--keep", "trip_start_hour,payment_type", "--out", file]);
+    }
+    let of = |file| {
+        let args = ["evaluate", file, "--label", "trip_start_hour", "--prediction", "probability"];
+        sandbox.json(&[&args[..], &["--slice", "payment_type"]].concat())["slices"].clone()
+    };
+    assert_eq!(of("p.csv"), of("p.parquet"));
+}
+
+#[test]
+fn a_missed_threshold_is_exit_1_and_the_page_says_why() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("p.csv", predictions());
+    let missed = ["--slice", "payment", "--threshold", "log_loss<=0.1", "--html", "out/report.html"];
+    golden("evaluate-missed", sandbox.tidemill(&with(&missed)));
+    let page = sandbox.read("out/report.html");
+    assert!(page.contains("Not blessed") && !page.contains("<script>alert"), "values of the data are escaped");
+    let page = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page needs no network");
+    let transcript = sandbox.tidemill(&with(&["--threshold", "log_loss<=0.1", "-o", "json"]));
+    assert_eq!(transcript.code, 1);
+    assert!(transcript.stderr.contains("log_loss is "), "{transcript}");
+    assert!(serde_json::from_str::<serde_json::Value>(&transcript.stdout).is_ok());
+}
+
+#[test]
+fn what_cannot_be_judged_is_answered() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("p.csv", predictions());
+    let column = ["evaluate", "p.csv", "--label", "tiped", "--prediction", "score"];
+    golden("evaluate-column", sandbox.tidemill(&column));
+    golden("evaluate-metric", sandbox.tidemill(&with(&["--threshold", "auk>=0.9"])));
+    golden("evaluate-no-baseline", sandbox.tidemill(&with(&["--threshold", "auc>=baseline"])));
+    golden("evaluate-text", sandbox.tidemill(&["evaluate", "p.csv", "--label", "payment", "--prediction", "score"]));
+    golden("evaluate-missing", sandbox.tidemill(&["evaluate", "q.csv", "--label", "a", "--prediction", "b"]));
+    let other = ["--task", "regression", "--threshold", "auc>=0.9"];
+    golden("evaluate-other-task", sandbox.tidemill(&with(&other)));
+    for (name, rows) in [
+        ("constant", "1,0.5\n1,0.6\n"),
+        ("values", "0,0.5\n2,0.6\n"),
+        ("score", "0,0.5\n1,1.6\n"),
+        ("cells", "0,0.5\n1,\n1,0.7\n"),
+        ("header", ""),
+    ] {
+        sandbox.write("p.csv", format!("tipped,score\n{rows}"));
+        golden(&format!("evaluate-{name}"), sandbox.tidemill(&with(&["--task", "binary"])));
+    }
+    sandbox.write("p.csv", "");
+    golden("evaluate-empty", sandbox.tidemill(&COLUMNS));
+}
+
+#[test]
+fn a_run_has_a_page_of_its_evaluation_and_of_its_statistics() {
+    let sandbox = Sandbox::taxi(3000);
+    golden("report-no-run", sandbox.tidemill(&["report"]));
+    sandbox.tidemill(&["run"]);
+    golden("report", sandbox.tidemill(&["report"]));
+    let page = sandbox.read("evaluation.html");
+    assert!(page.contains("Evaluation of big_tip on eval") && page.contains("<b>Blessed</b>"));
+    let statistics = ["report", "last", "--type", "statistics", "--html", "pages/data.html"];
+    golden("report-statistics", sandbox.tidemill(&statistics));
+    assert!(sandbox.read("pages/data.html").contains("Statistics of eval, train"));
+    // The same page by the artifact's digest, and after a run that took everything from the cache.
+    let artifacts = sandbox.json(&["artifacts", "--type", "Evaluation"]);
+    let digest = artifacts[0]["artifact"]["digest"].as_str().expect("a digest").to_owned();
+    sandbox.tidemill(&["report", &digest[..16], "--html", "by-digest.html"]);
+    assert_eq!(sandbox.read("by-digest.html"), page);
+    sandbox.tidemill(&["run"]);
+    sandbox.tidemill(&["report", "--html", "cached.html"]);
+    assert_eq!(sandbox.read("cached.html"), page);
+}
+
+#[test]
+fn reports_that_do_not_exist_are_answered() {
+    let sandbox = Sandbox::trained(3000);
+    golden("report-unknown", sandbox.tidemill(&["report", "nothing-of-the-kind"]));
+    golden("report-type", sandbox.tidemill(&["report", "--type", "evalution"]));
+    let model = sandbox.json(&["artifacts", "--type", "Model"]);
+    let digest = model[0]["artifact"]["digest"].as_str().expect("a digest").to_owned();
+    let transcript = sandbox.tidemill(&["report", &digest[..16]]);
+    assert!(
+        transcript.code == 2 && transcript.stderr.contains("no report of an artifact of type Model"),
+        "{transcript}"
+    );
+    // A run that was stopped before it judged has the page of its statistics.
+    sandbox.edit("pipeline.yaml", "tips > fare * 0.2", "tips > 1000000");
+    sandbox.tidemill(&["run"]);
+    assert!(sandbox.tidemill(&["report"]).stdout.contains("wrote the statistics of run "));
+    let none = sandbox.tidemill(&["report", "--type", "evaluation"]);
+    assert!(none.code == 2 && none.stderr.contains("has no evaluation"), "{none}");
+}
