@@ -28,9 +28,12 @@ pub fn pipeline_schema(components: &Components) -> Value {
 
 fn step_schema(component: &dyn Component, definitions: &mut Map<String, Value>) -> Value {
     let spec = component.spec();
-    let Value::Object(mut schema) = component.params_schema().to_value() else { return Value::Bool(true) };
+    let mut schema = component.params_schema().to_value();
+    // Two components may each have a type of the same name.
+    prefix_references(&mut schema, spec.name);
+    let Value::Object(mut schema) = schema else { return Value::Bool(true) };
     if let Some(Value::Object(defs)) = schema.remove("$defs") {
-        definitions.extend(defs);
+        definitions.extend(defs.into_iter().map(|(name, definition)| (format!("{}.{name}", spec.name), definition)));
     }
     schema.remove("$schema");
     schema.insert("title".into(), spec.name.into());
@@ -57,4 +60,24 @@ fn step_schema(component: &dyn Component, definitions: &mut Map<String, Value>) 
         required.push("component".into());
     }
     Value::Object(schema)
+}
+
+/// Makes every reference to a definition lead to the one of `component`.
+fn prefix_references(schema: &mut Value, component: &str) {
+    match schema {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(target) if key == "$ref" => {
+                        if let Some(name) = target.strip_prefix("#/$defs/") {
+                            *target = format!("#/$defs/{component}.{name}");
+                        }
+                    }
+                    other => prefix_references(other, component),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| prefix_references(item, component)),
+        _ => {}
+    }
 }
