@@ -1,5 +1,7 @@
 //! The page of an evaluation: offline, escaped, bounded, complete.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{evaluation, table};

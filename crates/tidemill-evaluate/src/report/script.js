@@ -224,7 +224,7 @@
   if (!data.slices.length) return;
   byId("slices").hidden = false;
   const view = { search: "", family: -1, rows: 0, metric: data.first, against: "overall", sort: "worst", down: true, all: false };
-  const SHOWN = 40, BAR = 150;
+  const SHOWN = 40, BAR = 116;
   const withBaseline = data.slices.some(s => s.b);
   data.slices.forEach((s, i) => { s.order = i; s.key = s.n.toLowerCase(); });
 
@@ -236,9 +236,9 @@
     return { d, gain, neutral: m.to === undefined && m.better === 0 };
   }
   function bar(s, widest) {
-    const d = difference(s), box = svg("svg", { width: BAR + 62, height: 16, role: "img" });
+    const d = difference(s), box = svg("svg", { width: BAR + 58, height: 16, role: "img" });
     svg("line", { x1: BAR / 2, x2: BAR / 2, y1: 0, y2: 16, class: "axis" }, box);
-    const text = svg("text", { x: BAR + 62, y: 12, "text-anchor": "end" }, box);
+    const text = svg("text", { x: BAR + 58, y: 12, "text-anchor": "end" }, box);
     if (!d) { text.textContent = "–"; return box; }
     const w = Math.min(1, Math.abs(d.d) / widest) * (BAR / 2 - 2);
     svg("rect", { x: d.d < 0 ? BAR / 2 - w : BAR / 2, y: 3.5, width: Math.max(w, .5), height: 9, rx: 1.5, class: d.neutral || d.gain === 0 ? "other" : d.gain < 0 ? "worse" : "better" }, box);

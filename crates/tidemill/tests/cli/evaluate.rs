@@ -14,7 +14,7 @@ fn predictions() -> String {
         };
         let score = draw(1);
         let label = u8::from(draw(2) < score);
-        let old = (score + draw(3)) / 2.0;
+        let old = f64::midpoint(score, draw(3));
         let payment = ["Cash", "Credit Card", "<script>alert(1)</script>"][row as usize % 3];
         let weight = 1 + row % 4;
         let _ = writeln!(text, "{label},{score:.3},{old:.3},{payment},{weight}");
