@@ -31,7 +31,7 @@ pub use progress::{NoProgress, Progress};
 pub use schema::{Domain, Feature, FeatureType, Lifecycle, Presence, Schema, UniqueCount, ValueCount};
 pub use signature::{DataType, Signature, TensorSpec};
 pub use statistics::{
-    BooleanStatistics, Bucket, CommonStatistics, DatasetStatistics, FeatureStatistics, Histogram, NumericStatistics,
-    RankBucket, SplitStatistics, StringStatistics, ValueCounts, ValueFrequency,
+    BooleanStatistics, Bucket, CommonStatistics, CompactHistogram, DatasetStatistics, FeatureStatistics, Histogram,
+    NumericStatistics, RankBucket, SplitStatistics, StringStatistics, ValueCounts, ValueFrequency,
 };
 pub use table::{SummaryTable, Tone};

@@ -128,10 +128,41 @@ pub struct NumericStatistics {
     /// Buckets of equal share, counts within `rank_error`. A value so frequent that it would fill a bucket of its
     /// own has one, with `low` equal to `high`; the next bucket then begins just above it.
     pub quantiles: Histogram,
-    /// The values at 0 %, 1 %, … 100 %: each is the smallest value up to which so many of the values lie, within
-    /// `rank_error`. Empty where there are no finite values.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub percentiles: Vec<f64>,
+    /// Buckets of a hundredth each, made as `quantiles`: what distances between datasets are computed from.
+    #[serde(default, skip_serializing_if = "CompactHistogram::is_empty")]
+    pub fine: CompactHistogram,
+}
+
+/// Buckets that follow on each other, as two lists: bucket `i` reaches from `edges[i]` to `edges[i + 1]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CompactHistogram {
+    /// From low to high, one more than there are buckets.
+    pub edges: Vec<f64>,
+    /// Values inside each bucket.
+    pub counts: Vec<f64>,
+}
+
+impl CompactHistogram {
+    /// No bucket at all.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// The buckets one by one.
+    pub fn buckets(&self) -> impl Iterator<Item = Bucket> + '_ {
+        let ends = self.edges.windows(2).map(|pair| (pair[0], pair[1]));
+        ends.zip(&self.counts).map(|((low, high), count)| Bucket { low, high, count: *count })
+    }
+}
+
+impl From<&Histogram> for CompactHistogram {
+    fn from(histogram: &Histogram) -> Self {
+        let first = histogram.buckets.first().map(|bucket| bucket.low);
+        Self {
+            edges: first.into_iter().chain(histogram.buckets.iter().map(|bucket| bucket.high)).collect(),
+            counts: histogram.buckets.iter().map(|bucket| bucket.count).collect(),
+        }
+    }
 }
 
 /// Buckets that follow on each other; each holds `low <= x < high`, the last one also its high end.

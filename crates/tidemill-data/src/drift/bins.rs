@@ -64,12 +64,9 @@ impl Numbers {
     }
 }
 
-/// The finest buckets there are: between percentiles, or of the histogram where a file has no percentiles.
+/// The finest buckets there are: hundredths, or tenths where a file has no hundredths.
 fn fine(numeric: &NumericStatistics) -> Vec<Bucket> {
-    if numeric.percentiles.len() < 2 {
-        return numeric.quantiles.buckets.clone();
-    }
-    numeric.percentiles.windows(2).map(|pair| Bucket { low: pair[0], high: pair[1], count: 1.0 }).collect()
+    if numeric.fine.is_empty() { numeric.quantiles.buckets.clone() } else { numeric.fine.buckets().collect() }
 }
 
 fn scaled(mut buckets: Vec<Bucket>, total: f64) -> Vec<Bucket> {

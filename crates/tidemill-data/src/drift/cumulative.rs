@@ -7,7 +7,7 @@ use super::bins::{cells, sort};
 /// The Kolmogorov-Smirnov statistic and the Wasserstein distance of two sets of numbers, from their buckets.
 ///
 /// Between the ends of a bucket its numbers are taken to lie evenly, so a cumulative share is off by at most the share of a bucket
-/// on each side: a hundredth where there are percentiles. `None` where a side has no numbers.
+/// with a width on each side: a hundredth. `None` where a side has no numbers.
 pub(super) fn cumulative(a: &[Bucket], b: &[Bucket]) -> Option<(f64, f64)> {
     let total = |buckets: &[Bucket]| buckets.iter().map(|bucket| bucket.count).sum::<f64>();
     let totals = (total(a), total(b));

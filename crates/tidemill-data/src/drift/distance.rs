@@ -27,7 +27,7 @@ pub struct FeatureDistance {
     /// Largest difference of cumulative shares, within 0.02 and the rank errors of both. Finite numbers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kolmogorov_smirnov: Option<f64>,
-    /// Mean shift of the values in their unit, from percentiles. Finite numbers only.
+    /// Mean shift of the values in their unit, from hundredths of both. Finite numbers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wasserstein: Option<f64>,
     /// Share of missing values in the second dataset less that in the first.
@@ -55,7 +55,7 @@ impl FeatureDistance {
 /// * Numbers are compared on the quantile bins of both (Jensen-Shannon) or of `a` (population stability index): the edges of
 ///   either cut the other, a piece's mass is spread evenly, and a value that fills a tenth by itself is a bin. Equal-width bins would
 ///   be blind as soon as one far value stretches them. NaN and infinities are bins of their own.
-/// * Kolmogorov-Smirnov and Wasserstein come from the percentiles of both.
+/// * Kolmogorov-Smirnov and Wasserstein come from the hundredths of both (`fine`).
 pub fn distances(a: &DatasetStatistics, b: &DatasetStatistics) -> Vec<FeatureDistance> {
     let others: HashMap<&str, _> = b.features.iter().map(|feature| (feature.name.as_str(), feature)).collect();
     a.features

@@ -5,8 +5,10 @@ use tidemill_core::{Bucket, Histogram};
 use super::grid::Grid;
 use super::moments::Moments;
 
-/// Buckets of either histogram.
+/// Buckets of either histogram that is shown.
 pub(crate) const BUCKETS: usize = 10;
+/// Buckets that distances are computed from.
+pub(crate) const FINE_BUCKETS: usize = 100;
 
 /// Equal-width buckets from exact counts; edges are `min + i · (max − min) / 10`.
 pub(crate) fn equal_width_exact(pairs: &[(f64, u64)]) -> Histogram {
@@ -63,16 +65,16 @@ fn fill(edges: &[f64], count_below: impl Fn(f64) -> u64) -> Histogram {
     Histogram { buckets }
 }
 
-/// Buckets of equal share from sorted values with weights.
+/// About `wanted` buckets of equal share from sorted values with weights.
 ///
-/// Every inner edge is a quantile, a value of the data, and counts to the bucket above it. A value that makes up a tenth of them or more gets a bucket of no width to itself, so
+/// Every inner edge is a quantile, a value of the data, and counts to the bucket above it. A value that fills a bucket gets one of no width to itself, so
 /// that a pile of zeros is not smeared over its neighbours; the rest is divided into equal shares.
-pub(crate) fn equal_share(pairs: &[(f64, u64)], min: f64, max: f64) -> Histogram {
+pub(crate) fn equal_share(pairs: &[(f64, u64)], min: f64, max: f64, wanted: usize) -> Histogram {
     let total: u64 = pairs.iter().map(|pair| pair.1).sum();
-    let heavy = |weight: u64| weight * BUCKETS as u64 >= total;
+    let heavy = |weight: u64| weight * wanted as u64 >= total;
     let light: u64 = pairs.iter().map(|pair| pair.1).filter(|weight| !heavy(*weight)).sum();
-    let shares = (BUCKETS as f64 * light as f64 / total.max(1) as f64).round().max(1.0) as u64;
-    let mut buckets = Vec::with_capacity(BUCKETS + 2);
+    let shares = (wanted as f64 * light as f64 / total.max(1) as f64).round().max(1.0) as u64;
+    let mut buckets = Vec::with_capacity(wanted + 2);
     let (mut low, mut inside) = (min, 0u64);
     let (mut light_below, mut share) = (0u64, 1u64);
     for (value, weight) in pairs {
@@ -102,25 +104,6 @@ pub(crate) fn equal_share(pairs: &[(f64, u64)], min: f64, max: f64) -> Histogram
         buckets.push(Bucket { low, high: max, count: inside as f64 });
     }
     Histogram { buckets }
-}
-
-/// The values at 0 %, 1 %, … 100 % of sorted values with weights: the smallest value up to which so many lie.
-pub(crate) fn percentiles(pairs: &[(f64, u64)], min: f64, max: f64) -> Vec<f64> {
-    let total: u64 = pairs.iter().map(|pair| pair.1).sum();
-    if total == 0 {
-        return Vec::new();
-    }
-    let mut out = Vec::with_capacity(101);
-    out.push(min);
-    let mut upto = 0u128;
-    for (value, weight) in pairs {
-        upto += u128::from(*weight);
-        while out.len() < 100 && upto * 100 >= out.len() as u128 * u128::from(total) {
-            out.push(*value);
-        }
-    }
-    out.push(max);
-    out
 }
 
 /// The median of sorted values with weights: the middle value, or the mean of the two middle ones.
@@ -166,7 +149,7 @@ mod tests {
     fn a_pile_of_zeros_keeps_to_itself() {
         let mut pairs = vec![(0.0, 600)];
         pairs.extend((1..=400).map(|i| (f64::from(i), 1)));
-        let histogram = equal_share(&pairs, 0.0, 400.0);
+        let histogram = equal_share(&pairs, 0.0, 400.0, BUCKETS);
         assert_eq!((histogram.buckets[0].low, histogram.buckets[0].high), (0.0, 0.0));
         assert_eq!(counts(&histogram), [600.0, 99.0, 100.0, 100.0, 101.0]);
     }
@@ -174,18 +157,9 @@ mod tests {
     #[test]
     fn a_constant_is_one_bucket_of_no_width() {
         let pairs = [(3.0, 7)];
-        for histogram in [equal_width_exact(&pairs), equal_share(&pairs, 3.0, 3.0)] {
+        for histogram in [equal_width_exact(&pairs), equal_share(&pairs, 3.0, 3.0, BUCKETS)] {
             assert_eq!(histogram.buckets, [Bucket { low: 3.0, high: 3.0, count: 7.0 }]);
         }
-    }
-
-    #[test]
-    fn percentiles_are_what_numpy_gives() {
-        // numpy.percentile(x, range(101), method="inverted_cdf")[[0, 1, 20, 21, 50, 99, 100]]
-        let pairs = [(0.0, 1), (1.0, 1), (2.0, 2), (5.0, 1), (7.0, 3), (9.0, 1), (10.0, 1)];
-        let found = percentiles(&pairs, 0.0, 10.0);
-        assert_eq!([0, 1, 20, 21, 50, 99, 100].map(|i| found[i]), [0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 10.0]);
-        assert_eq!((found.len(), percentiles(&[], 0.0, 0.0).len()), (101, 0));
     }
 
     proptest! {
@@ -196,7 +170,11 @@ mod tests {
             let pairs: Vec<(f64, u64)> = values.iter().map(|(v, c)| (f64::from(*v), *c)).collect();
             let total: u64 = values.values().sum();
             let (min, max) = (pairs[0].0, pairs[pairs.len() - 1].0);
-            for histogram in [equal_width_exact(&pairs), equal_share(&pairs, min, max)] {
+            for histogram in [
+                equal_width_exact(&pairs),
+                equal_share(&pairs, min, max, BUCKETS),
+                equal_share(&pairs, min, max, FINE_BUCKETS),
+            ] {
                 prop_assert_eq!(counts(&histogram).iter().sum::<f64>(), total as f64);
                 prop_assert_eq!(histogram.buckets[0].low, min);
                 prop_assert_eq!(histogram.buckets[histogram.buckets.len() - 1].high, max);

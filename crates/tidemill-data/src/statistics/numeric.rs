@@ -158,16 +158,16 @@ impl NumericAccumulator {
                 out.distinct = Some(pairs.len() as u64);
                 out.median = histogram::median(&pairs);
                 out.histogram = histogram::equal_width_exact(&pairs);
-                out.quantiles = histogram::equal_share(&pairs, out.min, out.max);
-                out.percentiles = histogram::percentiles(&pairs, out.min, out.max);
+                out.quantiles = histogram::equal_share(&pairs, out.min, out.max, histogram::BUCKETS);
+                out.fine = (&histogram::equal_share(&pairs, out.min, out.max, histogram::FINE_BUCKETS)).into();
             }
             Distribution::Sketched { grid, sketch } => {
                 let pairs = sketch.weighted();
                 out.rank_error = sketch.rank_error();
                 out.median = histogram::median(&pairs);
                 out.histogram = histogram::equal_width_grid(grid, moments);
-                out.quantiles = histogram::equal_share(&pairs, out.min, out.max);
-                out.percentiles = histogram::percentiles(&pairs, out.min, out.max);
+                out.quantiles = histogram::equal_share(&pairs, out.min, out.max, histogram::BUCKETS);
+                out.fine = (&histogram::equal_share(&pairs, out.min, out.max, histogram::FINE_BUCKETS)).into();
             }
         }
         out
