@@ -157,7 +157,7 @@ catalogue! {
     LabelMissing = "TM4002", Usage, "the label is missing",
         "Some rows have no label. Drop them before ingestion, or make the label expression total.";
     LabelLeak = "TM4003", Usage, "a feature would leak the label",
-        "A feature uses the label, or the column the label is about: the first one of its expression (`tips` in `tips > fare * 0.2`). The model would look perfect and fail in production, where that column is not known yet. Remove the feature; if the column is known when serving, write the expression so that the column it is about comes first.";
+        "A feature uses the label, or a column the label is about: its `target`, or else the first column of its expression (`tips` in `tips > fare * 0.2`). Or it uses another column of the expression that alone decides the label on the train split (AUC of 0.999 or more), which is how `fare * 0.2 < tips` with the feature `tips` is noticed. The model would look perfect and fail in production, where that column is not known yet. Remove the feature and name the column as the label's `target`; if the column is known when serving, name the one that is not.";
     TransformGraph = "TM4004", Usage, "the transform cannot be fitted",
         "A feature's transformation does not apply to its column. The message names both.";
     PackageInvalid = "TM4005", Usage, "the model package is not valid",

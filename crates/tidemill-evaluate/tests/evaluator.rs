@@ -77,16 +77,13 @@ impl World {
 
     /// A package with one tree: fares up to `at` get `left`, others -2. `columns` are the model's inputs.
     fn package(&self, name: &str, at: f64, left: f64, columns: &[&str], label: &str) -> PathBuf {
-        let label = LabelSpec { name: "big_tip".into(), expression: label.into() };
+        let label = LabelSpec::new("big_tip", label);
         let datatype = |column: &str| if column == "hour" { DataType::Int64 } else { DataType::Fp64 };
         let inputs = columns
             .iter()
             .map(|name| TensorSpec { name: (*name).into(), datatype: datatype(name), optional: true })
             .collect();
-        let features = columns
-            .iter()
-            .map(|name| Feature { name: (*name).into(), column: (*name).into(), nodes: Vec::new() })
-            .collect();
+        let features = columns.iter().map(|name| Feature::new(*name, *name, Vec::new())).collect();
         let graph = TransformGraph::new(inputs, Some(label.clone()), features).unwrap();
         let tree = Tree::new(vec![
             Node::Split(Split { feature: 0, rule: Rule::AtMost(at), missing_left: true, left: 1, right: 2 }),

@@ -30,7 +30,7 @@ fn graph() -> TransformGraph {
     let mut features = Vec::new();
     let mut add = |name: &str, datatype, nodes| {
         inputs.push(TensorSpec { name: name.to_owned(), datatype, optional: true });
-        features.push(Feature { name: name.to_owned(), column: name.to_owned(), nodes });
+        features.push(Feature::new(name, name, nodes));
     };
     let z_score = || Node::ZScore { mean: 11.7, std_dev: 12.2 };
     for (at, name) in REAL.into_iter().enumerate() {

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use tidemill_core::{Code, Coded, DataType};
+use tidemill_core::{Code, Coded, DataType, suggest};
 
 use crate::expr::ExpressionError;
 
@@ -62,6 +63,17 @@ pub enum ModelError {
         /// Why.
         reason: String,
     },
+    /// The expression of a feature is wrong or does not fit the columns.
+    #[error("feature `{feature}`: {source}")]
+    FeatureExpression {
+        /// The feature.
+        feature: String,
+        /// What is wrong, and where in the expression.
+        source: ExpressionError,
+    },
+    /// The data lacks several columns.
+    #[error("the data does not have {} columns: {}", .0.len(), listed(.0))]
+    ColumnsNotFound(Vec<MissingColumn>),
     /// The data lacks a column that a feature needs.
     #[error("feature `{feature}` needs column `{column}`, which the data does not have")]
     ColumnNotFound {
@@ -191,7 +203,8 @@ impl Coded for ModelError {
             Self::LabelValue { .. } => Code::LabelValues,
             Self::LabelLeak { .. } => Code::LabelLeak,
             Self::Feature { .. } | Self::NoLabel => Code::TransformGraph,
-            Self::ColumnNotFound { .. } => Code::ColumnNotFound,
+            Self::FeatureExpression { source, .. } => source.code(),
+            Self::ColumnNotFound { .. } | Self::ColumnsNotFound(_) => Code::ColumnNotFound,
             Self::ColumnType { .. } => Code::ColumnType,
             Self::Package { .. } | Self::NewerFormat { .. } | Self::Learner { .. } => Code::PackageInvalid,
             Self::InputMissing { .. } => Code::InputMissing,
@@ -206,7 +219,11 @@ impl Coded for ModelError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::LabelExpression { source, .. } => source.hint(),
+            Self::LabelExpression { source, .. } | Self::FeatureExpression { source, .. } => source.hint(),
+            Self::ColumnsNotFound(missing) => {
+                let near: Vec<&str> = missing.iter().filter_map(|missing| missing.near.as_deref()).collect();
+                (!near.is_empty()).then(|| format!("the data has `{}`", near.join("`, `")))
+            }
             Self::ColumnNotFound { near, .. } | Self::InputUnknown { near, .. } => {
                 near.as_ref().map(|near| format!("did you mean `{near}`?"))
             }
@@ -219,4 +236,51 @@ impl Coded for ModelError {
             _ => None,
         }
     }
+}
+
+/// A column that the data does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingColumn {
+    /// What needs it, as in a message: feature `fare_bucket`.
+    user: String,
+    feature: String,
+    column: String,
+    /// The nearest column the data has.
+    near: Option<String>,
+}
+
+impl MissingColumn {
+    /// A column that a feature needs and `schema` lacks.
+    pub fn of_feature(feature: String, column: &str, schema: &Schema) -> Self {
+        Self { user: format!("feature `{feature}`"), feature, column: column.to_owned(), near: nearest(column, schema) }
+    }
+
+    /// A column that a label needs and `schema` lacks.
+    pub fn of_label(label: &str, column: &str, schema: &Schema) -> Self {
+        let user = format!("label `{label}`");
+        Self { user, feature: label.to_owned(), column: column.to_owned(), near: nearest(column, schema) }
+    }
+
+    /// An error about all of `missing`, if there are any. A column needed twice is named once.
+    pub fn none_of(mut missing: Vec<Self>) -> Result<(), ModelError> {
+        let mut seen = std::collections::HashSet::new();
+        missing.retain(|missing| seen.insert(missing.column.clone()));
+        if missing.len() > 1 {
+            return Err(ModelError::ColumnsNotFound(missing));
+        }
+        match missing.pop() {
+            Some(Self { feature, column, near, .. }) => Err(ModelError::ColumnNotFound { feature, column, near }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn nearest(column: &str, schema: &Schema) -> Option<String> {
+    suggest(column, schema.fields().iter().map(|field| field.name().as_str())).map(str::to_owned)
+}
+
+/// `fares` (feature `fare_bucket`), `tip` (label `big_tip`)
+fn listed(missing: &[MissingColumn]) -> String {
+    let one = |missing: &MissingColumn| format!("`{}` ({})", missing.column, missing.user);
+    missing.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -15,20 +15,39 @@ pub struct LabelSpec {
     pub name: String,
     /// How it is computed, in SQL's syntax: `tips > fare * 0.2`.
     pub expression: String,
+    /// The columns that are being predicted and so are unknown when serving. Empty: the first one in the expression.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target: Vec<String>,
 }
 
 impl LabelSpec {
+    /// A label about the first column of its expression.
+    pub fn new(name: impl Into<String>, expression: impl Into<String>) -> Self {
+        Self { name: name.into(), expression: expression.into(), target: Vec::new() }
+    }
+
+    /// The same label about these columns.
+    #[must_use]
+    pub fn with_target(self, target: Vec<String>) -> Self {
+        Self { target, ..self }
+    }
+
     /// The parsed expression.
     pub fn parse(&self) -> Result<Expression, ModelError> {
         Expression::parse(&self.expression)
             .map_err(|source| ModelError::LabelExpression { label: self.name.clone(), source })
     }
 
-    /// The column that is being predicted and so is unknown when serving: the first one in the expression.
+    /// The columns that are being predicted and so are unknown when serving: `target`, or else the first column in the
+    /// expression.
     ///
     /// `tips > fare * 0.2` is about `tips`; `fare` is known before the ride ends and may well be a feature.
-    pub fn target(&self) -> Result<Option<String>, ModelError> {
-        Ok(self.parse()?.columns().into_iter().next())
+    pub fn targets(&self) -> Result<Vec<String>, ModelError> {
+        let expression = self.parse()?;
+        if self.target.is_empty() {
+            return Ok(expression.columns().into_iter().take(1).collect());
+        }
+        Ok(self.target.clone())
     }
 
     /// The label over the columns of `schema`: names resolved, types checked.

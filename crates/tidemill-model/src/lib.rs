@@ -17,9 +17,9 @@ mod package;
 pub mod trees;
 
 pub use block::{FeatureBlock, FeatureKind, FeatureSpec, Task};
-pub use error::ModelError;
+pub use error::{MissingColumn, ModelError};
 pub use expr::{BoundExpression, Expression, ExpressionError};
-pub use graph::{BoundGraph, Feature, Keys, Node, Scalar, Stage, TransformGraph};
+pub use graph::{BoundGraph, BoundSource, DatePart, Feature, Keys, Node, Scalar, Source, Stage, TransformGraph};
 pub use input::{BatchBuilder, InputColumn};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;

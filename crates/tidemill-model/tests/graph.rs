@@ -14,7 +14,7 @@ fn input(name: &str, datatype: DataType) -> TensorSpec {
 }
 
 fn feature(name: &str, column: &str, nodes: Vec<Node>) -> Feature {
-    Feature { name: name.into(), column: column.into(), nodes }
+    Feature::new(name, column, nodes)
 }
 
 fn strings(values: &[&str]) -> Keys {
@@ -129,7 +129,7 @@ fn graphs_that_cannot_be_are_refused() {
         error.to_string()
     };
     assert_eq!(refuse(DataType::Bytes, vec![Node::Log]), "feature `f`: `log` does not apply to text");
-    assert!(refuse(DataType::Bytes, vec![]).contains("end its steps with `vocabulary` or `categorical`"));
+    assert!(refuse(DataType::Bytes, vec![]).contains("end its steps with `vocabulary`"));
     let codes = Node::Categorical { values: Some(Keys::Integers(vec![1])) };
     assert_eq!(refuse(DataType::Int64, vec![codes.clone(), Node::Log]), "feature `f`: `log` does not apply to codes");
     assert_eq!(refuse(DataType::Fp64, vec![codes]), "feature `f`: `categorical` does not apply to numbers");
@@ -147,7 +147,7 @@ fn graphs_that_cannot_be_are_refused() {
 
 #[test]
 fn a_feature_of_what_the_label_is_about_is_refused() {
-    let label = |expression: &str| LabelSpec { name: "big_tip".into(), expression: expression.into() };
+    let label = |expression: &str| LabelSpec::new("big_tip", expression);
     let graph = |column: &str, label| {
         TransformGraph::new(vec![input(column, DataType::Fp64)], Some(label), vec![feature("f", column, vec![])])
     };
@@ -184,7 +184,7 @@ fn everything() -> TransformGraph {
             input("text", DataType::Bytes),
             input("flag", DataType::Bool),
         ],
-        Some(LabelSpec { name: "label".into(), expression: "other > 0.5".into() }),
+        Some(LabelSpec::new("label", "other > 0.5")),
         vec![
             feature("as_it_is", "real", vec![]),
             feature(

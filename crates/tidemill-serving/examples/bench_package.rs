@@ -60,7 +60,7 @@ fn tree(index: u64) -> Result<Tree, ModelError> {
 
 fn write(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
     let spec = |feature| TensorSpec { name: name(feature), datatype: DataType::Fp64, optional: true };
-    let feature = |feature| Feature { name: name(feature), column: name(feature), nodes: Vec::new() };
+    let feature = |feature| Feature::new(name(feature), name(feature), Vec::new());
     let graph = TransformGraph::new((0..FEATURES).map(spec).collect(), None, (0..FEATURES).map(feature).collect())?;
     let trees = (0..TREES).map(tree).collect::<Result<_, _>>()?;
     let column = |feature: u64| -> (String, ArrayRef) {
@@ -70,7 +70,7 @@ fn write(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
     let parts = PackageParts {
         name: "bench".to_owned(),
         pipeline: "bench".to_owned(),
-        label: LabelSpec { name: "y".to_owned(), expression: "y".to_owned() },
+        label: LabelSpec::new("y", "y"),
         task: Task::Binary,
         graph,
         learner: Learner::Trees(TreeEnsemble::new(Task::Binary, FEATURES as usize, 0.0, trees)?),

@@ -98,7 +98,7 @@ fn digest() -> Digest {
 
 fn graph(label: &str) -> TransformGraph {
     let input = |name: &str, datatype, optional| TensorSpec { name: name.to_owned(), datatype, optional };
-    let feature = |name: &str, nodes: Vec<Node>| Feature { name: name.to_owned(), column: name.to_owned(), nodes };
+    let feature = |name: &str, nodes: Vec<Node>| Feature::new(name, name, nodes);
     let companies = Keys::Strings(["blue", "red", "green"].map(str::to_owned).to_vec());
     TransformGraph::new(
         vec![
@@ -106,7 +106,7 @@ fn graph(label: &str) -> TransformGraph {
             input("payment", DataType::Bytes, false),
             input("year", DataType::Int64, false),
         ],
-        Some(LabelSpec { name: "big_tip".to_owned(), expression: label.to_owned() }),
+        Some(LabelSpec::new("big_tip", label)),
         vec![
             feature("miles", vec![Node::ZScore { mean: 5.0, std_dev: 3.0 }]),
             feature("payment", vec![Node::Vocabulary { values: companies, oov_buckets: 1 }]),

@@ -23,13 +23,13 @@ pub enum TransformError {
         known: String,
     },
     /// A step does not apply to its column.
-    #[error("feature `{feature}`, column `{column}` ({datatype}): {reason}")]
+    #[error("feature `{feature}`, {origin} ({datatype}): {reason}")]
     Step {
         /// The feature.
         feature: String,
-        /// The column.
-        column: String,
-        /// The column's type.
+        /// Where its values come from, as in a message: column `fare`.
+        origin: String,
+        /// The type of the values.
         datatype: DataType,
         /// Why not.
         reason: String,
@@ -45,22 +45,22 @@ pub enum TransformError {
         actual: String,
     },
     /// A step that must have values has none.
-    #[error("feature `{feature}`: column `{column}` has no value in the train split, so `{step}` cannot be fitted")]
+    #[error("feature `{feature}`: {origin} has no value in the train split, so `{step}` cannot be fitted")]
     NoValues {
         /// The feature.
         feature: String,
-        /// The column.
-        column: String,
+        /// Where its values come from, as in a message: column `fare`.
+        origin: String,
         /// The step.
         step: &'static str,
     },
     /// A column has too many different values for an exact count.
-    #[error("feature `{feature}`: column `{column}` has more than {limit} different values")]
+    #[error("feature `{feature}`: {origin} has more than {limit} different values")]
     TooManyValues {
         /// The feature.
         feature: String,
-        /// The column.
-        column: String,
+        /// Where its values come from, as in a message: column `fare`.
+        origin: String,
         /// How many are too many.
         limit: u64,
     },
@@ -110,6 +110,22 @@ pub enum TransformError {
         /// How many rows the split has.
         rows: u64,
     },
+    /// A column of the label's expression that is not its target decides the label alone.
+    #[error(
+        "feature `{feature}` uses column `{column}` of the label's expression, which alone decides the label `{label}`: AUC {auc:.4} in split `{split}`"
+    )]
+    LabelLeak {
+        /// The feature.
+        feature: String,
+        /// The column.
+        column: String,
+        /// The label.
+        label: String,
+        /// Area under the ROC curve of the column as a prediction of the label.
+        auc: f64,
+        /// The split.
+        split: String,
+    },
     /// The run is being cancelled.
     #[error("the run was cancelled")]
     Canceled,
@@ -136,6 +152,7 @@ impl Coded for TransformError {
             Self::LabelMissing { .. } => Code::LabelMissing,
             Self::LabelValue { .. } => Code::LabelValues,
             Self::LabelConstant { .. } => Code::LabelConstant,
+            Self::LabelLeak { .. } => Code::LabelLeak,
             Self::Canceled => Code::Canceled,
             Self::Threads { .. } => Code::Io,
         }
@@ -146,13 +163,20 @@ impl Coded for TransformError {
             Self::Data(error) => return error.hint(),
             Self::Model(error) => return error.hint(),
             Self::NoSplit { .. } => "name one of the splits of ExampleGen `train`",
-            Self::Step { datatype: DataType::Bytes, .. } => "text needs `vocabulary` or `categorical`",
+            Self::Step { datatype: DataType::Bytes, .. } => {
+                "text needs `vocabulary`, `categorical`, `one_hot` or `hash_buckets`"
+            }
             Self::Step { datatype: DataType::Fp64, .. } => "real numbers can be put in buckets: `bucketize: 10`",
             Self::NoValues { .. } => "give a constant, as in `impute: 0`, or remove the feature",
             Self::TooManyValues { .. } => "such a column names rows rather than describing them; remove the feature",
             Self::NotAtServing { .. } => "remove the feature, or correct its environments in `schema.yaml`",
             Self::LabelMissing { .. } => {
                 "drop such rows before ingestion, or make the expression total with `coalesce`"
+            }
+            Self::LabelLeak { column, .. } => {
+                return Some(format!(
+                    "remove the feature and add `target: {column}` to the label; if `{column}` is known when serving, say so by naming the column that is not as `target`"
+                ));
             }
             _ => return None,
         };

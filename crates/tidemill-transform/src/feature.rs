@@ -1,8 +1,8 @@
 //! One feature on its way from steps to fitted nodes.
 
 use arrow::array::RecordBatch;
-use tidemill_core::{DataType, TensorSpec};
-use tidemill_model::{BoundGraph, Feature, FeatureBlock, Node, Scalar, Stage, TransformGraph};
+use arrow::datatypes::Schema;
+use tidemill_model::{BoundGraph, BoundSource, Feature, FeatureBlock, Node, Scalar, Stage, TransformGraph};
 
 use crate::analyze::{DISTINCT_MAX, KeyCounts, Moments, NumberCounts, Quantiles, Range};
 use crate::config::{FeatureConfig, ImputeWith, Step, stand_in};
@@ -15,7 +15,9 @@ use crate::error::TransformError;
 /// next scan. Counts of raw values serve all steps of a feature in one scan.
 pub(crate) struct FeatureFit {
     config: FeatureConfig,
-    datatype: DataType,
+    source: BoundSource,
+    /// The source over the columns of the scan's batches, which are not all of the table's.
+    scanned: Option<BoundSource>,
     stage: Stage,
     nodes: Vec<Node>,
     next: usize,
@@ -36,18 +38,15 @@ enum Need {
 }
 
 impl FeatureFit {
-    /// Starts on a column of `datatype`. Steps that do not apply to it are an error before any scan.
-    pub(crate) fn new(config: &FeatureConfig, datatype: DataType) -> Result<Self, TransformError> {
-        stand_in(config, datatype).map_err(|reason| TransformError::Step {
-            feature: config.name.clone(),
-            column: config.column.clone(),
-            datatype,
-            reason,
-        })?;
-        Ok(Self {
+    /// Starts on the columns of `schema`. Steps that do not apply to them are an error before any scan.
+    pub(crate) fn new(config: &FeatureConfig, schema: &Schema) -> Result<Self, TransformError> {
+        let unfitted = Feature { name: config.name.clone(), source: config.source.clone(), nodes: Vec::new() };
+        let source = unfitted.bind_source(schema)?;
+        let fit = Self {
             config: config.clone(),
-            datatype,
-            stage: Stage::of(datatype),
+            stage: Stage::of(source.datatype()),
+            source,
+            scanned: None,
             nodes: Vec::new(),
             next: 0,
             counts: None,
@@ -55,17 +54,19 @@ impl FeatureFit {
             bound: None,
             block: FeatureBlock::new(),
             warnings: Vec::new(),
-        })
+        };
+        stand_in(config, fit.source.datatype()).map_err(|reason| fit.does_not_apply(reason))?;
+        Ok(fit)
     }
 
-    /// The column it reads.
-    pub(crate) fn column(&self) -> &str {
-        &self.config.column
+    /// The columns it reads.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.source.inputs().iter().map(|input| input.name.as_str())
     }
 
     /// The fitted feature.
     pub(crate) fn definition(&self) -> Feature {
-        Feature { name: self.config.name.clone(), column: self.config.column.clone(), nodes: self.nodes.clone() }
+        Feature { name: self.config.name.clone(), source: self.config.source.clone(), nodes: self.nodes.clone() }
     }
 
     /// Fits as many steps as the data seen so far allows. `true`: a step waits for a scan.
@@ -74,6 +75,7 @@ impl FeatureFit {
             let Some(nodes) = self.without_scan(&step)? else {
                 self.need = Some(self.need_of(&step));
                 self.bound = None;
+                self.scanned = None;
                 return Ok(true);
             };
             for node in nodes {
@@ -96,6 +98,13 @@ impl FeatureFit {
             }
             Step::Log => Node::Log,
             Step::Log1p => Node::Log1p,
+            Step::Sqrt => Node::Sqrt,
+            Step::Power(exponent) => Node::Power { exponent: *exponent },
+            Step::HashBuckets(buckets) => Node::HashBuckets { buckets: *buckets },
+            Step::DatePart(part) => Node::DatePart { part: *part },
+            Step::Cyclic(period) => Node::Cyclic { period: *period },
+            Step::MissingIndicator => Node::MissingIndicator,
+            Step::OneHot { .. } if !is_key => Node::OneHot,
             Step::Clip { min, max } => Node::Clip { min: *min, max: *max },
             Step::Impute(ImputeWith::MostFrequent) if is_key => {
                 let Some(counts) = &self.counts else { return Ok(None) };
@@ -105,16 +114,31 @@ impl FeatureFit {
             Step::Vocabulary { top_k, frequency_threshold, oov_buckets } => {
                 let Some(counts) = &self.counts else { return Ok(None) };
                 let values = counts.vocabulary(*top_k, *frequency_threshold);
-                let listed = values.len();
-                self.warn_few("vocabulary", listed);
+                self.warn_few("vocabulary", values.len());
                 Node::Vocabulary { values, oov_buckets: *oov_buckets }
             }
             Step::Categorical => {
                 let Some(counts) = &self.counts else { return Ok(None) };
                 let values = counts.all();
-                let listed = values.len();
-                self.warn_few("categorical", listed);
+                self.warn_few("categorical", values.len());
                 Node::Categorical { values: Some(values) }
+            }
+            Step::OneHot { top_k, frequency_threshold, oov_buckets } => {
+                let Some(counts) = &self.counts else { return Ok(None) };
+                let (codes, listed) = if top_k.is_none() && frequency_threshold.is_none() && *oov_buckets == 0 {
+                    let values = counts.all();
+                    let listed = values.len();
+                    (Node::Categorical { values: Some(values) }, listed)
+                } else {
+                    let values = counts.vocabulary(*top_k, *frequency_threshold);
+                    let listed = values.len();
+                    (Node::Vocabulary { values, oov_buckets: *oov_buckets }, listed)
+                };
+                if listed == 0 && *oov_buckets == 0 {
+                    return Err(self.no_values("one_hot"));
+                }
+                self.warn_few("one_hot", listed);
+                return Ok(Some(vec![codes, Node::OneHot]));
             }
             _ => return Ok(None),
         };
@@ -124,7 +148,7 @@ impl FeatureFit {
     fn need_of(&self, step: &Step) -> Need {
         let keys = || if self.stage == Stage::Text { KeyCounts::text() } else { KeyCounts::integers() };
         match step {
-            Step::Vocabulary { .. } | Step::Categorical => Need::Keys(keys()),
+            Step::Vocabulary { .. } | Step::Categorical | Step::OneHot { .. } => Need::Keys(keys()),
             Step::Impute(ImputeWith::MostFrequent) if matches!(self.stage, Stage::Text | Stage::Int) => {
                 Need::Keys(keys())
             }
@@ -141,22 +165,33 @@ impl FeatureFit {
     pub(crate) fn update(&mut self, batch: &RecordBatch) -> Result<(), TransformError> {
         let Some(need) = &mut self.need else { return Ok(()) };
         let counted = if let Need::Keys(counts) = need {
-            batch.column_by_name(&self.config.column).map_or(Ok(()), |column| counts.update(column))
+            let source = match &mut self.scanned {
+                Some(source) => source,
+                unbound => {
+                    let unfitted = Feature {
+                        name: self.config.name.clone(),
+                        source: self.config.source.clone(),
+                        nodes: Vec::new(),
+                    };
+                    unbound.insert(unfitted.bind_source(batch.schema_ref())?)
+                }
+            };
+            counts.update(&source.values(batch)?)
         } else {
             let bound = match &mut self.bound {
                 Some(bound) => bound,
                 unbound => {
-                    let input =
-                        TensorSpec { name: self.config.column.clone(), datatype: self.datatype, optional: true };
                     let feature = Feature {
                         name: self.config.name.clone(),
-                        column: self.config.column.clone(),
+                        source: self.config.source.clone(),
                         nodes: self.nodes.clone(),
                     };
-                    unbound.insert(TransformGraph::new(vec![input], None, vec![feature])?.bind(batch.schema_ref())?)
+                    let graph = TransformGraph::new(self.source.inputs().to_vec(), None, vec![feature])?;
+                    unbound.insert(graph.bind(batch.schema_ref())?)
                 }
             };
             bound.apply(batch, &mut self.block)?;
+            // Of several columns the first holds the values; others are indicators.
             let values = self.block.columns.first().map_or(&[][..], Vec::as_slice);
             match need {
                 Need::Moments(moments) => moments.update(values),
@@ -168,7 +203,7 @@ impl FeatureFit {
         };
         counted.map_err(|_too_many| TransformError::TooManyValues {
             feature: self.config.name.clone(),
-            column: self.config.column.clone(),
+            origin: self.config.source.describe(),
             limit: DISTINCT_MAX,
         })
     }
@@ -227,12 +262,7 @@ impl FeatureFit {
     }
 
     fn push(&mut self, node: Node) -> Result<(), TransformError> {
-        self.stage = node.output(self.stage).map_err(|reason| TransformError::Step {
-            feature: self.config.name.clone(),
-            column: self.config.column.clone(),
-            datatype: self.datatype,
-            reason,
-        })?;
+        self.stage = node.output(self.stage).map_err(|reason| self.does_not_apply(reason))?;
         if let (Node::Impute { value }, Some(counts)) = (&node, &mut self.counts) {
             counts.fill(value);
         }
@@ -240,24 +270,33 @@ impl FeatureFit {
         Ok(())
     }
 
+    fn does_not_apply(&self, reason: String) -> TransformError {
+        TransformError::Step {
+            feature: self.config.name.clone(),
+            origin: self.config.source.describe(),
+            datatype: self.source.datatype(),
+            reason,
+        }
+    }
+
     fn no_values(&self, step: &'static str) -> TransformError {
-        TransformError::NoValues { feature: self.config.name.clone(), column: self.config.column.clone(), step }
+        TransformError::NoValues { feature: self.config.name.clone(), origin: self.config.source.describe(), step }
     }
 
     fn warn_constant(&mut self, has_values: bool, is_constant: bool) {
-        let (feature, column) = (&self.config.name, &self.config.column);
+        let (feature, origin) = (&self.config.name, self.config.source.describe());
         if !has_values {
-            self.warnings.push(format!("feature `{feature}`: column `{column}` has no value in the train split"));
+            self.warnings.push(format!("feature `{feature}`: {origin} has no value in the train split"));
         } else if is_constant {
-            self.warnings.push(format!("feature `{feature}`: column `{column}` never varies in the train split"));
+            self.warnings.push(format!("feature `{feature}`: {origin} never varies in the train split"));
         }
     }
 
     fn warn_few(&mut self, step: &str, listed: usize) {
         if listed < 2 {
-            let (feature, column) = (&self.config.name, &self.config.column);
+            let (feature, origin) = (&self.config.name, self.config.source.describe());
             let count = if listed == 0 { "no value" } else { "one value" };
-            self.warnings.push(format!("feature `{feature}`: `{step}` of column `{column}` lists {count}"));
+            self.warnings.push(format!("feature `{feature}`: `{step}` of {origin} lists {count}"));
         }
     }
 }

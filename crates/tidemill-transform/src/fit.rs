@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType as ArrowType, Float64Type, Schema as ArrowSchema};
+use arrow::datatypes::{DataType as ArrowType, Field, Float64Type, Schema as ArrowSchema};
 use rayon::prelude::*;
-use tidemill_core::{CancelFlag, DataType, Progress, Schema, suggest};
-use tidemill_model::{ModelError, TransformGraph};
+use tidemill_core::{CancelFlag, DataType, Progress, Schema};
+use tidemill_model::{MissingColumn, TransformGraph};
 
-use crate::config::{FeatureConfig, TransformConfig};
+use crate::config::TransformConfig;
 use crate::error::TransformError;
 use crate::feature::FeatureFit;
 use crate::label::{LabelCheck, LabelSummary};
+use crate::leak::{self, LeakMeasure};
 use crate::rows::RowSource;
 use crate::serving::{check_serving, inputs};
 
@@ -57,22 +58,27 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
     };
     let mut datatypes = HashMap::new();
     let mut fits = Vec::with_capacity(config.features.len());
-    for feature in &config.features {
-        let datatype = column_type(feature, &schema)?;
-        check_serving(&feature.name, &feature.column, options.schema)?;
-        fits.push(FeatureFit::new(feature, datatype)?);
-        datatypes.insert(feature.column.clone(), datatype);
-    }
-    config.label.bind(&schema)?;
     let label_columns = config.label.parse()?.columns();
+    check_columns(config, &label_columns, &schema)?;
+    for feature in &config.features {
+        for column in feature.source.columns() {
+            let datatype = column_type(&feature.name, &column, &schema)?;
+            check_serving(&feature.name, &column, options.schema)?;
+            datatypes.insert(column, datatype);
+        }
+        fits.push(FeatureFit::new(feature, &schema)?);
+    }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.max(1))
         .build()
         .map_err(|error| TransformError::Threads { threads: options.threads, reason: error.to_string() })?;
 
+    let feature_columns: Vec<String> = config.features.iter().flat_map(|feature| feature.source.columns()).collect();
     let mut missing: HashMap<String, u64> = HashMap::new();
-    let mut label = Some(LabelCheck::new(&config.label, options.split));
+    let leaks = LeakMeasure::new(config, &label_columns)?;
+    let mut label = Some(LabelCheck::new(&config.label, options.split).measuring(leaks));
     let mut train_label = None;
+    let mut warnings = Vec::new();
     let mut scans = 0;
     loop {
         let mut waiting = Vec::new();
@@ -88,8 +94,9 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
         options.progress.phase(&format!("fitting, scan {scans}"));
         options.progress.total_rows(*split_rows);
         let mut columns: Vec<&str> = Vec::new();
-        let waiting_columns: Vec<String> = waiting.iter().map(|fit| fit.column().to_owned()).collect();
-        let first = config.features.iter().map(|feature| feature.column.as_str()).filter(|_| scans == 1);
+        let waiting_columns: Vec<String> =
+            waiting.iter().flat_map(|fit| fit.columns().map(str::to_owned).collect::<Vec<_>>()).collect();
+        let first = feature_columns.iter().map(String::as_str).filter(|_| scans == 1);
         let labels = label_columns.iter().map(String::as_str).filter(|_| scans == 1);
         for column in first.chain(labels).chain(waiting_columns.iter().map(String::as_str)) {
             if !columns.contains(&column) {
@@ -122,7 +129,9 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
             next = read?;
         }
         if let Some(label) = label.take() {
-            train_label = Some(label.finish()?);
+            let (summary, leaks) = label.finish()?;
+            warnings.extend(leak::judge(&config.label, leaks, options.split)?);
+            train_label = Some(summary);
         }
         for fit in waiting {
             fit.finish_scan()?;
@@ -140,7 +149,7 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
     let features: Vec<_> = fits.iter().map(FeatureFit::definition).collect();
     let inputs = inputs(&features, &datatypes, &missing, options.schema);
     let graph = TransformGraph::new(inputs, Some(config.label.clone()), features)?;
-    let warnings = fits.into_iter().flat_map(|fit| fit.warnings).collect();
+    warnings.extend(fits.into_iter().flat_map(|fit| fit.warnings));
     Ok(Fitted { graph, labels, warnings, scans })
 }
 
@@ -165,28 +174,38 @@ fn other_label(
         label.update(&batch)?;
         options.progress.advance(batch.num_rows() as u64);
     }
-    label.finish()
+    label.finish().map(|(summary, _)| summary)
 }
 
-fn column_type(feature: &FeatureConfig, schema: &ArrowSchema) -> Result<DataType, TransformError> {
-    let Some((_, field)) = schema.column_with_name(&feature.column) else {
-        let known = schema.fields().iter().map(|field| field.name().as_str());
-        return Err(TransformError::Model(ModelError::ColumnNotFound {
-            feature: feature.name.clone(),
-            column: feature.column.clone(),
-            near: suggest(&feature.column, known).map(str::to_owned),
-        }));
-    };
-    Ok(match field.data_type() {
-        ArrowType::Boolean => DataType::Bool,
-        ArrowType::Int64 => DataType::Int64,
-        ArrowType::Float64 => DataType::Fp64,
-        ArrowType::Utf8 => DataType::Bytes,
+/// Refuses columns that do not exist, all of them at once.
+fn check_columns(config: &TransformConfig, label: &[String], schema: &ArrowSchema) -> Result<(), TransformError> {
+    let is_missing = |column: &String| schema.index_of(column).is_err();
+    let mut missing = Vec::new();
+    for feature in &config.features {
+        let absent = feature.source.columns().into_iter().filter(is_missing);
+        missing.extend(absent.map(|column| MissingColumn::of_feature(feature.name.clone(), &column, schema)));
+    }
+    if missing.is_empty() {
+        // Shows the place in the expression.
+        config.label.bind(schema)?;
+    }
+    let absent = label.iter().filter(|column| is_missing(column));
+    missing.extend(absent.map(|column| MissingColumn::of_label(&config.label.name, column, schema)));
+    Ok(MissingColumn::none_of(missing)?)
+}
+
+/// The type of a column that is there.
+fn column_type(feature: &str, column: &str, schema: &ArrowSchema) -> Result<DataType, TransformError> {
+    Ok(match schema.field_with_name(column).map(Field::data_type) {
+        Ok(ArrowType::Boolean) => DataType::Bool,
+        Ok(ArrowType::Int64) => DataType::Int64,
+        Ok(ArrowType::Float64) => DataType::Fp64,
+        Ok(ArrowType::Utf8) => DataType::Bytes,
         other => {
             return Err(TransformError::ColumnType {
-                feature: feature.name.clone(),
-                column: feature.column.clone(),
-                actual: other.to_string(),
+                feature: feature.to_owned(),
+                column: column.to_owned(),
+                actual: other.map_or_else(|error| error.to_string(), ToString::to_string),
             });
         }
     })

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tidemill_model::{BoundLabel, LabelSpec};
 
 use crate::error::TransformError;
+use crate::leak::{Leak, LeakMeasure};
 
 /// What the label is like in one split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,6 +34,7 @@ pub(crate) struct LabelCheck {
     sum: f64,
     is_binary: bool,
     range: Option<(f64, f64)>,
+    leaks: Option<LeakMeasure>,
 }
 
 impl LabelCheck {
@@ -49,7 +51,13 @@ impl LabelCheck {
             sum: 0.0,
             is_binary: true,
             range: None,
+            leaks: None,
         }
+    }
+
+    /// Measures columns against the label too.
+    pub(crate) fn measuring(self, leaks: LeakMeasure) -> Self {
+        Self { leaks: Some(leaks), ..self }
     }
 
     fn bound(&mut self, schema: &Schema) -> Result<&BoundLabel, TransformError> {
@@ -62,6 +70,9 @@ impl LabelCheck {
     /// Takes in a batch.
     pub(crate) fn update(&mut self, batch: &RecordBatch) -> Result<(), TransformError> {
         let values = self.bound(batch.schema_ref())?.optional_values(batch)?;
+        if let Some(leaks) = &mut self.leaks {
+            leaks.update(batch, &values);
+        }
         for value in values {
             match value {
                 None => {
@@ -82,8 +93,9 @@ impl LabelCheck {
         Ok(())
     }
 
-    /// What the label is like; an error if it is missing or infinite anywhere, or the same everywhere.
-    pub(crate) fn finish(self) -> Result<LabelSummary, TransformError> {
+    /// What the label is like and how well columns predict it; an error if it is missing or infinite anywhere, or the
+    /// same everywhere.
+    pub(crate) fn finish(self) -> Result<(LabelSummary, Vec<Leak>), TransformError> {
         let Self { name: label, split, rows, missing: count, first_missing: first_row, .. } = self;
         if count > 0 {
             return Err(TransformError::LabelMissing { label, split, count, rows, first_row });
@@ -96,6 +108,8 @@ impl LabelCheck {
         {
             return Err(TransformError::LabelConstant { label, split, value, rows });
         }
-        Ok(LabelSummary { split, rows, mean: self.sum / rows.max(1) as f64, is_binary: self.is_binary })
+        let leaks = self.leaks.filter(|_| self.is_binary).map(LeakMeasure::finish).unwrap_or_default();
+        let mean = self.sum / rows.max(1) as f64;
+        Ok((LabelSummary { split, rows, mean, is_binary: self.is_binary }, leaks))
     }
 }

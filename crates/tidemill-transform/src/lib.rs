@@ -10,6 +10,7 @@ mod error;
 mod feature;
 mod fit;
 mod label;
+mod leak;
 mod rows;
 mod serving;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tidemill_core::{DataType, Feature as SchemaFeature, Schema, TensorSpec};
-use tidemill_model::{Feature, Node};
+use tidemill_model::{Feature, Node, Source};
 
 use crate::error::TransformError;
 
@@ -34,21 +34,23 @@ pub(crate) fn inputs(
     missing: &HashMap<String, u64>,
     schema: Option<&Schema>,
 ) -> Vec<TensorSpec> {
+    let demanded = |schema: &Schema, column: &str| {
+        schema.features.get(column).is_none_or(|feature| feature.presence.min_fraction == Some(1.0))
+    };
+    let imputed = |feature: &Feature| {
+        let first = feature.nodes.iter().find(|node| **node != Node::MissingIndicator);
+        matches!((&feature.source, first), (Source::Column(_), Some(Node::Impute { .. })))
+    };
     let mut inputs: Vec<TensorSpec> = Vec::new();
-    for feature in features {
-        let column = &feature.column;
-        let Some(datatype) = datatypes.get(column) else { continue };
-        if inputs.iter().any(|input| input.name == *column) {
+    for column in features.iter().flat_map(|feature| feature.source.columns()) {
+        let Some(datatype) = datatypes.get(&column) else { continue };
+        if inputs.iter().any(|input| input.name == column) {
             continue;
         }
-        let demanded = |schema: &Schema| {
-            schema.features.get(column).is_none_or(|feature| feature.presence.min_fraction == Some(1.0))
-        };
-        let imputed = |feature: &Feature| matches!(feature.nodes.first(), Some(Node::Impute { .. }));
-        let optional = missing.get(column).is_some_and(|count| *count > 0)
-            || !schema.is_none_or(demanded)
-            || features.iter().filter(|feature| feature.column == *column).all(imputed);
-        inputs.push(TensorSpec { name: column.clone(), datatype: *datatype, optional });
+        let optional = missing.get(&column).is_some_and(|count| *count > 0)
+            || !schema.is_none_or(|schema| demanded(schema, &column))
+            || features.iter().filter(|feature| feature.source.columns().contains(&column)).all(imputed);
+        inputs.push(TensorSpec { name: column, datatype: *datatype, optional });
     }
     inputs
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use tidemill_core::{Component as _, ParamIssue};
-use tidemill_model::Scalar;
+use tidemill_model::{DatePart, Scalar, Source};
 use tidemill_transform::{ImputeWith, Step, Transform, TransformConfig};
 
 fn with_features(features: Value) -> Value {
@@ -45,8 +45,8 @@ fn the_example_of_the_guide_is_read_in_the_order_of_the_file() {
     assert_eq!(names, expected);
     assert_eq!(config.features[1].steps, [Step::Impute(ImputeWith::Median), Step::ZScore]);
     assert_eq!(
-        (config.features[5].column.as_str(), &config.features[5].steps[..]),
-        ("trip_miles", &[Step::Buckets(5)][..])
+        (&config.features[5].source, &config.features[5].steps[..]),
+        (&Source::Column("trip_miles".into()), &[Step::Buckets(5)][..])
     );
     assert_eq!(config.features[6].steps, [Step::Numeric]);
     assert_eq!(config.label.name, "big_tip");

@@ -7,7 +7,7 @@ use arrow::datatypes::DataType as ArrowType;
 
 use super::check::{Type, Typed};
 use super::error::ExpressionError;
-use super::eval;
+use super::eval::{self, Rows};
 
 /// An expression resolved against a schema.
 #[derive(Debug, Clone)]
@@ -36,9 +36,14 @@ impl BoundExpression {
     ///
     /// Only a batch of another schema is an error.
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef, ExpressionError> {
-        eval::evaluate(&self.root, batch)
+        eval::evaluate(&self.root, Rows { batch, columns: None })
             .map(eval::Values::into_array)
             .ok_or_else(|| self.unsuitable("the batch has other columns than the expression was bound to"))
+    }
+
+    /// As [`evaluate`](Self::evaluate), with the batch's column for each of the schema bound: `None` for another type.
+    pub(crate) fn evaluate_over(&self, batch: &RecordBatch, columns: &[usize]) -> Option<ArrayRef> {
+        eval::evaluate(&self.root, Rows { batch, columns: Some(columns) }).map(eval::Values::into_array)
     }
 
     /// An error about the expression as a whole.

@@ -218,7 +218,7 @@ impl Checker<'_> {
                 Function::Coalesce | Function::Least | Function::Greatest => {
                     self.joined("the function", &mut datatype, argument)?
                 }
-                Function::Lower | Function::Upper | Function::Length => {
+                Function::Lower | Function::Upper | Function::Length | Function::Trim => {
                     self.is(argument, "text", |found| matches!(found, Type::Null | Type::Text))?
                 }
                 _ => self.is(argument, "a number", Type::is_number)?,
@@ -230,7 +230,7 @@ impl Checker<'_> {
             _ if first == Type::Null => Type::Null,
             Function::Abs | Function::Round | Function::Floor | Function::Ceil => first,
             Function::Ln | Function::Log10 | Function::Exp | Function::Sqrt => Type::Float,
-            Function::Lower | Function::Upper => Type::Text,
+            Function::Lower | Function::Upper | Function::Trim => Type::Text,
             Function::Length => Type::Int,
         };
         Ok((Op::Call(function, typed), datatype))

@@ -23,16 +23,34 @@ pub(super) enum Values<'a> {
     Text(Vec<Option<Cow<'a, str>>>),
 }
 
+/// A batch and which of its columns an expression means.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) batch: &'a RecordBatch,
+    /// By column of the schema bound: that of the batch. `None`: the same.
+    pub(super) columns: Option<&'a [usize]>,
+}
+
+impl<'a> Rows<'a> {
+    fn column(self, index: usize) -> Option<&'a ArrayRef> {
+        let index = match self.columns {
+            Some(columns) => *columns.get(index)?,
+            None => index,
+        };
+        self.batch.columns().get(index)
+    }
+}
+
 /// The values of `typed` for every row; `None` if the batch is not of the schema bound.
-pub(super) fn evaluate<'a>(typed: &'a Typed, batch: &'a RecordBatch) -> Option<Values<'a>> {
-    let rows = batch.num_rows();
+pub(super) fn evaluate<'a>(typed: &'a Typed, batch: Rows<'a>) -> Option<Values<'a>> {
+    let rows = batch.batch.num_rows();
     Some(match &typed.op {
         Op::Null => Values::Null(rows),
         Op::Bool(value) => Values::Bool(vec![Some(*value); rows]),
         Op::Int(value) => Values::Int(vec![Some(*value); rows]),
         Op::Float(value) => Values::Float(vec![Some(*value); rows]),
         Op::Text(value) => Values::Text(vec![Some(Cow::Borrowed(value)); rows]),
-        Op::Column(index) => column(batch.columns().get(*index)?, typed.datatype)?,
+        Op::Column(index) => column(batch.column(*index)?, typed.datatype)?,
         Op::Not(operand) => {
             Values::Bool(evaluate(operand, batch)?.bools().into_iter().map(|v| v.map(|v| !v)).collect())
         }
@@ -92,9 +110,13 @@ pub(super) fn evaluate<'a>(typed: &'a Typed, batch: &'a RecordBatch) -> Option<V
     })
 }
 
+/// Whole numbers stand for numbers, a column without any value for anything, as where a graph is bound.
 fn column(array: &ArrayRef, datatype: Type) -> Option<Values<'_>> {
     Some(match (array.data_type(), datatype) {
-        (ArrowType::Null, Type::Null) => Values::Null(array.len()),
+        (ArrowType::Null, datatype) => Values::Null(array.len()).cast(datatype),
+        (ArrowType::Int64, Type::Float) => {
+            Values::Float(array.as_primitive::<Int64Type>().iter().map(|v| v.map(|v| v as f64)).collect())
+        }
         (ArrowType::Boolean, Type::Bool) => Values::Bool(array.as_boolean().iter().collect()),
         (ArrowType::Int64, Type::Int) => Values::Int(array.as_primitive::<Int64Type>().iter().collect()),
         (ArrowType::Float64, Type::Float) => {
@@ -194,6 +216,7 @@ fn call<'a>(function: Function, datatype: Type, values: Vec<Values<'a>>, rows: u
         (Function::Round | Function::Floor | Function::Ceil, Values::Int(values)) => Values::Int(values),
         (Function::Lower, Values::Text(values)) => Values::Text(each(values, |v| Some(Cow::Owned(v.to_lowercase())))),
         (Function::Upper, Values::Text(values)) => Values::Text(each(values, |v| Some(Cow::Owned(v.to_uppercase())))),
+        (Function::Trim, Values::Text(values)) => Values::Text(each(values, |v| Some(Cow::Owned(v.trim().to_owned())))),
         (Function::Length, Values::Text(values)) => Values::Int(each(values, |v| Some(v.chars().count() as i64))),
         (_, argument) => {
             let real: fn(f64) -> f64 = match function {

@@ -17,9 +17,10 @@ pub(super) enum Function {
     Lower,
     Upper,
     Length,
+    Trim,
 }
 
-const NAMES: [(&str, Function); 16] = [
+const NAMES: [(&str, Function); 17] = [
     ("abs", Function::Abs),
     ("coalesce", Function::Coalesce),
     ("least", Function::Least),
@@ -36,6 +37,7 @@ const NAMES: [(&str, Function); 16] = [
     ("lower", Function::Lower),
     ("upper", Function::Upper),
     ("length", Function::Length),
+    ("trim", Function::Trim),
 ];
 
 impl Function {

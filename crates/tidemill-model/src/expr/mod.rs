@@ -6,7 +6,7 @@
 //!   `[not] in (…)`, `[not] between … and …` · `+` `-` · `*` `/` `%` · unary `-`.
 //! * `case when … then … [else …] end`, `case x when … then … [else …] end`.
 //! * **Functions** `abs`, `coalesce`, `least`, `greatest` (both skip nulls), `ln` and `log` (natural), `log10`, `exp`,
-//!   `sqrt`, `round` (half away from zero), `floor`, `ceil`, `lower`, `upper`, `length` (characters).
+//!   `sqrt`, `round` (half away from zero), `floor`, `ceil`, `lower`, `upper`, `trim` (no white space at either end), `length` (characters).
 //!
 //! **Types** are true and false, whole numbers, real numbers and text. Whole numbers turn into real ones where the two
 //! meet; nothing else converts. `/` is always real division: `1 / 2` is `0.5`. `%` has the sign of the dividend.

@@ -2,10 +2,10 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType as ArrowType, Schema};
-use tidemill_core::{DataType, suggest};
+use tidemill_core::{DataType, TensorSpec};
 
 use super::TransformGraph;
-use crate::{FeatureBlock, ModelError};
+use crate::{FeatureBlock, MissingColumn, ModelError};
 
 /// A transform graph whose columns are resolved: the one executor, for batches and single rows alike.
 #[derive(Debug, Clone)]
@@ -17,30 +17,12 @@ pub struct BoundGraph {
 
 impl BoundGraph {
     pub(super) fn new(graph: TransformGraph, schema: &Schema) -> Result<Self, ModelError> {
-        let mut columns = Vec::with_capacity(graph.inputs().len());
-        for input in graph.inputs() {
-            let user = || {
-                let user = graph.definitions().iter().find(|feature| feature.column == input.name);
-                user.map_or_else(|| input.name.clone(), |feature| feature.name.clone())
-            };
-            let Some((index, field)) = schema.column_with_name(&input.name) else {
-                let known = schema.fields().iter().map(|field| field.name().as_str());
-                return Err(ModelError::ColumnNotFound {
-                    feature: user(),
-                    column: input.name.clone(),
-                    near: suggest(&input.name, known).map(str::to_owned),
-                });
-            };
-            if !accepts(input.datatype, field.data_type()) {
-                return Err(ModelError::ColumnType {
-                    feature: user(),
-                    column: input.name.clone(),
-                    expected: input.datatype,
-                    actual: type_name(field.data_type()),
-                });
-            }
-            columns.push(index);
-        }
+        let user = |input: &TensorSpec| {
+            let reads = |name: &String| *name == input.name;
+            let user = graph.definitions().iter().find(|feature| feature.source.columns().iter().any(reads));
+            user.map_or_else(|| input.name.clone(), |feature| feature.name.clone())
+        };
+        let columns = resolve(graph.inputs(), user, schema)?;
         Ok(Self { graph, columns })
     }
 
@@ -53,23 +35,65 @@ impl BoundGraph {
     ///
     /// A row gives the same bits alone, in a slice and in any batch.
     pub fn apply(&self, batch: &RecordBatch, out: &mut FeatureBlock) -> Result<(), ModelError> {
-        let features = self.graph.compiled();
-        out.reset(batch.num_rows(), features.len());
-        for (at, (feature, column)) in features.iter().zip(&mut out.columns).enumerate() {
-            let array = batch.columns().get(self.columns[feature.input]);
-            let done = array.is_some_and(|array| feature.run(array, column));
-            if !done {
-                let definition = &self.graph.definitions()[at];
-                return Err(ModelError::ColumnType {
-                    feature: definition.name.clone(),
-                    column: definition.column.clone(),
-                    expected: self.graph.inputs()[feature.input].datatype,
-                    actual: array.map_or_else(|| "nothing".to_owned(), |array| type_name(array.data_type())),
-                });
+        out.reset(batch.num_rows(), self.graph.features().len());
+        let mut rest = out.columns.as_mut_slice();
+        for (at, feature) in self.graph.compiled().iter().enumerate() {
+            let (columns, after) = rest.split_at_mut(feature.outputs);
+            rest = after;
+            if !feature.run(batch, &self.columns, columns) {
+                return Err(self.other_type(at, batch));
             }
         }
         Ok(())
     }
+
+    /// The error for a feature that could not read its columns.
+    fn other_type(&self, definition: usize, batch: &RecordBatch) -> ModelError {
+        let feature = &self.graph.definitions()[definition];
+        let read = feature.source.columns();
+        let inputs = self.graph.inputs().iter().zip(&self.columns).filter(|(input, _)| read.contains(&input.name));
+        for (input, column) in inputs {
+            let actual = batch.columns().get(*column).map(|array| array.data_type());
+            if actual.is_none_or(|actual| !accepts(input.datatype, actual)) {
+                return ModelError::ColumnType {
+                    feature: feature.name.clone(),
+                    column: input.name.clone(),
+                    expected: input.datatype,
+                    actual: actual.map_or_else(|| "nothing".to_owned(), type_name),
+                };
+            }
+        }
+        let reason = "the batch has other columns than were bound".to_owned();
+        ModelError::Feature { feature: feature.name.clone(), reason }
+    }
+}
+
+/// The position of each input in `schema`. All columns that are not there are one error; `user` names the feature that
+/// needs an input.
+pub(super) fn resolve(
+    inputs: &[TensorSpec],
+    user: impl Fn(&TensorSpec) -> String,
+    schema: &Schema,
+) -> Result<Vec<usize>, ModelError> {
+    let mut columns = Vec::with_capacity(inputs.len());
+    let mut missing = Vec::new();
+    for input in inputs {
+        let Some((index, field)) = schema.column_with_name(&input.name) else {
+            missing.push(MissingColumn::of_feature(user(input), &input.name, schema));
+            continue;
+        };
+        if !accepts(input.datatype, field.data_type()) {
+            return Err(ModelError::ColumnType {
+                feature: user(input),
+                column: input.name.clone(),
+                expected: input.datatype,
+                actual: type_name(field.data_type()),
+            });
+        }
+        columns.push(index);
+    }
+    MissingColumn::none_of(missing)?;
+    Ok(columns)
 }
 
 /// Whether a column of type `actual` can stand for `expected`. Whole numbers are numbers; a column without any

@@ -2,8 +2,13 @@
 
 mod bind;
 mod compile;
+mod feature;
 mod node;
+mod source;
+mod stage;
 mod table;
+mod time;
+mod value;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -14,29 +19,23 @@ use serde::{Deserialize, Serialize};
 use tidemill_core::TensorSpec;
 
 use crate::package::{read_bounded, write_file};
-use crate::{BoundLabel, FeatureKind, FeatureSpec, LabelSpec, ModelError};
+use crate::{BoundLabel, FeatureSpec, LabelSpec, ModelError};
 
 pub use bind::BoundGraph;
-pub use node::{Keys, Node, Scalar, Stage};
+pub use feature::{Feature, Source};
+pub use node::Node;
+pub use source::BoundSource;
+pub use stage::Stage;
+pub use time::DatePart;
+pub use value::{Keys, Scalar};
 
 use compile::CompiledFeature;
+use source::CompiledSource;
 
 /// The format of `transform.json` that this version writes, and the newest it reads.
 const FORMAT: u32 = 1;
 /// A larger `transform.json` is refused unread.
 const FILE_BYTES_MAX: u64 = 1 << 30;
-
-/// One feature: a raw column and the steps its values go through.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Feature {
-    /// The feature's name.
-    pub name: String,
-    /// The raw column it comes from.
-    pub column: String,
-    /// The steps, first to last. None: the column as it is.
-    pub nodes: Vec<Node>,
-}
 
 /// A fitted transform graph, stored as `transform.json`:
 ///
@@ -49,8 +48,10 @@ pub struct Feature {
 /// }
 /// ```
 ///
-/// Every value of this type is sound: steps fit their columns, constants are finite, and no feature uses a column
-/// of the label. Cloning is cheap.
+/// A feature has an `expression` or a `cross` (a list of columns) in place of `column` where it is made of one.
+///
+/// Every value of this type is sound: steps fit their columns, constants are finite, and no feature uses what the
+/// label is about. Cloning is cheap.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct TransformGraph {
@@ -91,23 +92,18 @@ impl TransformGraph {
         if let Some(label) = &label {
             check_leak(label, &features)?;
         }
-        names.clear();
         let mut specs = Vec::with_capacity(features.len());
         let mut compiled = Vec::with_capacity(features.len());
         for feature in &features {
-            if !names.insert(feature.name.as_str()) {
-                return refuse(&feature.name, "two features have this name");
-            }
-            let Some(input) = inputs.iter().position(|input| input.name == feature.column) else {
-                return refuse(&feature.name, &format!("its column `{}` is not among the inputs", feature.column));
-            };
-            let wrap = |reason| ModelError::Feature { feature: feature.name.clone(), reason };
-            let mut stage = Stage::of(inputs[input].datatype);
-            for node in &feature.nodes {
-                stage = node.output(stage).map_err(wrap)?;
-            }
-            specs.push(FeatureSpec { name: feature.name.clone(), kind: stage.kind().map_err(wrap)? });
-            compiled.push(CompiledFeature::new(input, inputs[input].datatype, &feature.nodes));
+            let source = CompiledSource::new(feature, &inputs)?;
+            let outputs = feature::outputs(feature, Stage::of(source.datatype()))
+                .map_err(|reason| ModelError::Feature { feature: feature.name.clone(), reason })?;
+            compiled.push(CompiledFeature::new(source, &feature.nodes, outputs.len()));
+            specs.extend(outputs);
+        }
+        let mut seen = HashSet::with_capacity(specs.len());
+        if let Some(twice) = specs.iter().find(|spec| !seen.insert(spec.name.as_str())) {
+            return refuse(&twice.name, "two features have this name");
         }
         Ok(Self { inner: Arc::new(Inner { inputs, label, features, specs, compiled }) })
     }
@@ -156,9 +152,19 @@ impl TransformGraph {
         self.inner.label.as_ref()
     }
 
-    /// How each feature is made, in the order of [`features`](Self::features).
+    /// How features are made, in the order of [`features`](Self::features); one may give several of them.
     pub fn definitions(&self) -> &[Feature] {
         &self.inner.features
+    }
+
+    /// By definition: the features it gives.
+    pub fn outputs(&self) -> impl Iterator<Item = &[FeatureSpec]> {
+        let mut rest = self.inner.specs.as_slice();
+        self.inner.compiled.iter().map(move |compiled| {
+            let (given, after) = rest.split_at(compiled.outputs);
+            rest = after;
+            given
+        })
     }
 
     /// Resolves the raw columns in `schema`, once for any number of batches, and checks their types.
@@ -198,27 +204,14 @@ impl From<TransformGraph> for Stored {
     }
 }
 
-/// Refuses a feature made of the column that the label is about, or of the label itself.
+/// Refuses a feature made of a column that the label is about, or of the label itself.
 fn check_leak(label: &LabelSpec, features: &[Feature]) -> Result<(), ModelError> {
-    let target = label.target()?;
+    let targets = label.targets()?;
     for feature in features {
-        if feature.column == label.name || target.as_ref() == Some(&feature.column) {
-            return Err(ModelError::LabelLeak {
-                feature: feature.name.clone(),
-                column: feature.column.clone(),
-                label: label.name.clone(),
-            });
+        let columns = feature.source.columns();
+        if let Some(column) = columns.into_iter().find(|column| *column == label.name || targets.contains(column)) {
+            return Err(ModelError::LabelLeak { feature: feature.name.clone(), column, label: label.name.clone() });
         }
     }
     Ok(())
-}
-
-impl Stage {
-    fn kind(self) -> Result<FeatureKind, String> {
-        match self {
-            Self::Bool | Self::Int | Self::Float | Self::Bucket(_) => Ok(FeatureKind::Numeric),
-            Self::Code(cardinality) => Ok(FeatureKind::Categorical { cardinality: cardinality.max(1) }),
-            Self::Text => Err("its column holds text; end its steps with `vocabulary` or `categorical`".to_owned()),
-        }
-    }
 }

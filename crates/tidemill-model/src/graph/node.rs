@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tidemill_core::DataType;
+
+use super::{DatePart, Keys, Scalar, Stage};
 
 /// One fitted step of a feature.
 ///
@@ -20,8 +21,18 @@ use tidemill_core::DataType;
 /// | `categorical` | missing | a value not listed: missing |
 /// | `log`, `log1p` | missing | x ≤ 0, or x ≤ −1 for `log1p`: missing |
 /// | `clip` | missing | ±∞ become the bounds |
+/// | `sqrt` | missing | x < 0: missing |
+/// | `power` | missing | x < 0 with a fraction as exponent, 0 with a negative one: missing |
+/// | `hash_buckets` | missing | |
+/// | `date_part` | missing | text that is no ISO date, years before 1 or after 9999: missing |
+/// | `one_hot` | 0 in every column | a code that is missing: 0 in every column |
+/// | `cyclic` | missing in both columns | ±∞: missing |
+/// | `missing_indicator` | passed on | adds a column: 1 where the value is missing, 0 elsewhere |
 ///
-/// A column as it is (no step) keeps missing values missing. No step but `impute` makes a missing value present.
+/// A column as it is (no step) keeps missing values missing. No step but `impute` and `one_hot` makes a missing value
+/// present.
+///
+/// `one_hot` and `cyclic` end a feature and give several columns, `missing_indicator` gives one more, the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Node {
@@ -82,106 +93,36 @@ pub enum Node {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<f64>,
     },
+    /// Square root.
+    Sqrt,
+    /// x to the power of a constant.
+    Power {
+        /// The exponent.
+        exponent: f64,
+    },
+    /// `xxh3_64(value) % buckets` for text and whole numbers, hashed as in `vocabulary`.
+    HashBuckets {
+        /// How many, at least 1.
+        buckets: u32,
+    },
+    /// A part of a time in UTC: of seconds since 1970, or of text such as `2024-02-29T12:30:00+01:00`.
+    DatePart {
+        /// Which part.
+        part: DatePart,
+    },
+    /// A column for each code: 1 where the value has it, 0 elsewhere.
+    OneHot,
+    /// The sine and the cosine of 2π · x / period.
+    Cyclic {
+        /// After so much it starts over; above 0.
+        period: f64,
+    },
+    /// One more column: whether the value is missing here. The value itself is passed on.
+    MissingIndicator,
 }
 
-/// A constant of a column's type.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// True or false.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A number.
-    Float(f64),
-    /// Text.
-    Text(String),
-}
-
-/// Values that have a code: their position.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Keys {
-    /// Whole numbers.
-    Integers(Vec<i64>),
-    /// Text.
-    Strings(Vec<String>),
-}
-
-impl Keys {
-    /// How many values there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Integers(values) => values.len(),
-            Self::Strings(values) => values.len(),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn has_duplicates(&self) -> bool {
-        match self {
-            Self::Integers(values) => {
-                let mut seen = std::collections::HashSet::with_capacity(values.len());
-                !values.iter().all(|value| seen.insert(value))
-            }
-            Self::Strings(values) => {
-                let mut seen = std::collections::HashSet::with_capacity(values.len());
-                !values.iter().all(|value| seen.insert(value))
-            }
-        }
-    }
-}
-
-/// What values are between two steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// True and false.
-    Bool,
-    /// Whole numbers.
-    Int,
-    /// Numbers.
-    Float,
-    /// Text.
-    Text,
-    /// Ordered buckets, so many.
-    Bucket(u32),
-    /// Codes without order, so many.
-    Code(u32),
-}
-
-impl Stage {
-    /// What a raw column of `datatype` holds.
-    pub fn of(datatype: DataType) -> Self {
-        match datatype {
-            DataType::Bool => Self::Bool,
-            DataType::Int64 => Self::Int,
-            DataType::Fp64 => Self::Float,
-            DataType::Bytes => Self::Text,
-        }
-    }
-
-    /// Whether values are numbers, so that arithmetic applies.
-    pub fn is_number(self) -> bool {
-        matches!(self, Self::Bool | Self::Int | Self::Float | Self::Bucket(_))
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bool => "true and false",
-            Self::Int => "whole numbers",
-            Self::Float => "numbers",
-            Self::Text => "text",
-            Self::Bucket(_) => "buckets",
-            Self::Code(_) => "codes",
-        })
-    }
-}
+/// More columns of one feature are a mistake: hash or cut the vocabulary.
+const ONE_HOT_MAX: u32 = 1024;
 
 impl Node {
     /// The step's name in the pipeline file.
@@ -196,6 +137,13 @@ impl Node {
             Self::Log => "log",
             Self::Log1p => "log1p",
             Self::Clip { .. } => "clip",
+            Self::Sqrt => "sqrt",
+            Self::Power { .. } => "power",
+            Self::HashBuckets { .. } => "hash_buckets",
+            Self::DatePart { .. } => "date_part",
+            Self::OneHot => "one_hot",
+            Self::Cyclic { .. } => "cyclic",
+            Self::MissingIndicator => "missing_indicator",
         }
     }
 
@@ -218,7 +166,7 @@ impl Node {
                     }
                     (Stage::Int | Stage::Float | Stage::Bool, Scalar::Int(_) | Scalar::Float(_)) => Ok(Stage::Float),
                     (Stage::Bucket(size), Scalar::Int(bucket)) if (0..i64::from(size)).contains(bucket) => Ok(stage),
-                    (Stage::Code(_), _) => Err(self.does_not_apply(stage)),
+                    (Stage::Code(_) | Stage::Columns, _) => Err(self.does_not_apply(stage)),
                     _ => Err(format!("`impute` has a value of another type than its column, which holds {stage}")),
                 }
             }
@@ -259,9 +207,41 @@ impl Node {
             Self::Categorical { values: None } => match stage {
                 Stage::Bool => Ok(Stage::Code(2)),
                 Stage::Bucket(size) => Ok(Stage::Code(size)),
-                Stage::Int | Stage::Float | Stage::Text | Stage::Code(_) => Err(self.does_not_apply(stage)),
+                _ => Err(self.does_not_apply(stage)),
             },
-            Self::Log | Self::Log1p => number(),
+            Self::Log | Self::Log1p | Self::Sqrt => number(),
+            Self::Power { exponent } => {
+                finite("exponent", *exponent)?;
+                number()
+            }
+            Self::HashBuckets { buckets: 0 } => Err("`hash_buckets` needs at least 1 bucket".to_owned()),
+            Self::HashBuckets { buckets } => match stage {
+                Stage::Int | Stage::Text => Ok(Stage::Code(code_count(u64::from(*buckets))?)),
+                _ => Err(self.does_not_apply(stage)),
+            },
+            Self::DatePart { part } => match stage {
+                Stage::Int | Stage::Float | Stage::Text => Ok(part.end().map_or(Stage::Float, Stage::Bucket)),
+                _ => Err(self.does_not_apply(stage)),
+            },
+            Self::OneHot => match stage {
+                Stage::Bool => Ok(Stage::Columns),
+                Stage::Code(size) | Stage::Bucket(size) if size > ONE_HOT_MAX => {
+                    Err(format!("`one_hot` would give {size} columns, and {ONE_HOT_MAX} are the most"))
+                }
+                Stage::Code(_) | Stage::Bucket(_) => Ok(Stage::Columns),
+                _ => Err(self.does_not_apply(stage)),
+            },
+            Self::Cyclic { period } => {
+                finite("period", *period)?;
+                if *period <= 0.0 {
+                    return Err("`period` of `cyclic` is not above 0".to_owned());
+                }
+                number().map(|_| Stage::Columns)
+            }
+            Self::MissingIndicator => match stage {
+                Stage::Columns | Stage::Code(_) => Err(self.does_not_apply(stage)),
+                _ => Ok(stage),
+            },
             Self::Clip { min, max } => {
                 for (name, bound) in [("min", min), ("max", max)] {
                     if let Some(bound) = bound {
@@ -312,20 +292,11 @@ impl fmt::Display for Node {
             Self::Clip { min: Some(min), max: Some(max) } => write!(f, " to {min} … {max}"),
             Self::Clip { min: Some(min), max: None } => write!(f, " to at least {min}"),
             Self::Clip { min: None, max: Some(max) } => write!(f, " to at most {max}"),
-            Self::Categorical { values: None } | Self::Log | Self::Log1p | Self::Clip { min: None, max: None } => {
-                Ok(())
-            }
-        }
-    }
-}
-
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool(value) => value.fmt(f),
-            Self::Int(value) => value.fmt(f),
-            Self::Float(value) => value.fmt(f),
-            Self::Text(value) => write!(f, "`{value}`"),
+            Self::Power { exponent } => write!(f, " {exponent}"),
+            Self::HashBuckets { buckets } => write!(f, " {buckets}"),
+            Self::DatePart { part } => write!(f, " {part}"),
+            Self::Cyclic { period } => write!(f, " of {period}"),
+            _ => Ok(()),
         }
     }
 }

@@ -58,20 +58,26 @@ fn features(card: &mut String, parts: &PackageParts) {
         "\n## Features\n\n| feature | from | type | may be missing | steps | kind |\n|---|---|---|---|---|---|\n",
     );
     let graph = &parts.graph;
-    for (definition, spec) in graph.definitions().iter().zip(graph.features()) {
-        let input = graph.inputs().iter().find(|input| input.name == definition.column);
+    for (definition, given) in graph.definitions().iter().zip(graph.outputs()) {
+        let columns = definition.source.columns();
+        let inputs: Vec<_> = graph.inputs().iter().filter(|input| columns.contains(&input.name)).collect();
+        let mut types: Vec<&str> = inputs.iter().map(|input| input.datatype.oip_name()).collect();
+        types.dedup();
         let steps: Vec<String> = definition.nodes.iter().map(ToString::to_string).collect();
-        let kind = match spec.kind {
-            FeatureKind::Numeric => "numeric".to_owned(),
-            FeatureKind::Categorical { cardinality } => format!("{cardinality} categories"),
+        let kind = match given {
+            [spec] => match spec.kind {
+                FeatureKind::Numeric => "numeric".to_owned(),
+                FeatureKind::Categorical { cardinality } => format!("{cardinality} categories"),
+            },
+            several => format!("{} columns", several.len()),
         };
         let _ = writeln!(
             card,
             "| {} | {} | {} | {} | {} | {kind} |",
             escape(&definition.name),
-            escape(&definition.column),
-            input.map_or("", |input| input.datatype.oip_name()),
-            if input.is_some_and(|input| input.optional) { "yes" } else { "no" },
+            escape(&definition.source.to_string()),
+            types.join(", "),
+            if inputs.iter().any(|input| input.optional) { "yes" } else { "no" },
             if steps.is_empty() { "as it is".to_owned() } else { escape(&steps.join(", ")) },
         );
     }

@@ -13,12 +13,12 @@ use tidemill_model::{
 };
 
 pub fn label() -> LabelSpec {
-    LabelSpec { name: "big_tip".into(), expression: "tips > fare * 0.2".into() }
+    LabelSpec::new("big_tip", "tips > fare * 0.2")
 }
 
 pub fn graph() -> TransformGraph {
     let input = |name: &str, datatype, optional| TensorSpec { name: name.into(), datatype, optional };
-    let feature = |name: &str, nodes| Feature { name: name.into(), column: name.into(), nodes };
+    let feature = |name: &str, nodes| Feature::new(name, name, nodes);
     let payments = Keys::Strings(vec!["Cash".into(), "Credit Card".into()]);
     TransformGraph::new(
         vec![

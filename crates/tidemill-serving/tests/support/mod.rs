@@ -1,6 +1,8 @@
 //! What the tests of the server share: small packages, a running server, a client.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod grpc;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +26,7 @@ fn spec(name: &str, datatype: DataType, optional: bool) -> TensorSpec {
 }
 
 fn feature(name: &str, nodes: Vec<Node>) -> Feature {
-    Feature { name: name.to_owned(), column: name.to_owned(), nodes }
+    Feature::new(name, name, nodes)
 }
 
 fn split(feature: u32, rule: Rule, left: u32, right: u32) -> TreeNode {
@@ -52,7 +54,7 @@ fn taxi_graph() -> TransformGraph {
         feature("company", vec![Node::Vocabulary { values: Keys::Strings(companies), oov_buckets: 2 }]),
         feature("shared", vec![Node::Categorical { values: None }]),
     ];
-    let label = LabelSpec { name: "big_tip".to_owned(), expression: "tips > 2".to_owned() };
+    let label = LabelSpec::new("big_tip", "tips > 2");
     TransformGraph::new(inputs, Some(label), features).unwrap()
 }
 
@@ -125,7 +127,7 @@ pub fn write_half_plus_two(dir: &Path) {
     let parts = PackageParts {
         name: "half_plus_two".to_owned(),
         pipeline: "half".to_owned(),
-        label: LabelSpec { name: "y".to_owned(), expression: "y".to_owned() },
+        label: LabelSpec::new("y", "y"),
         task: Task::Regression,
         graph,
         learner: Learner::Trees(TreeEnsemble::new(Task::Regression, 1, 0.0, vec![tree.unwrap()]).unwrap()),
@@ -152,6 +154,7 @@ pub fn servable(name: &str, version: u64, path: &Path, labels: &[&str]) -> Serva
 pub fn options() -> ServerOptions {
     ServerOptions {
         rest_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+        grpc_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         poll_interval: Duration::from_hours(1),
         request_body_bytes_max: 1 << 20,
         ..ServerOptions::default()

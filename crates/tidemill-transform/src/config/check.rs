@@ -1,10 +1,10 @@
 //! Reading the parameters, with every mistake at its place.
 
 use serde_json::Value;
-use tidemill_core::{Coded as _, DataType, ParamIssue, parse_params};
-use tidemill_model::{Expression, Keys, LabelSpec, Node, Scalar, Stage};
+use tidemill_core::{Coded as _, DataType, ParamIssue, parse_params, suggest};
+use tidemill_model::{Expression, ExpressionError, Feature, Keys, LabelSpec, Node, Scalar, Source, Stage};
 
-use super::params::{LabelParams, TransformParams};
+use super::params::{CrossParams, ExpressionParams, FromParams, LabelParams, TargetParams, TransformParams};
 use super::step::{ImputeWith, Step};
 use super::{FeatureConfig, TransformConfig};
 
@@ -19,7 +19,7 @@ pub(super) fn config(params: &Value) -> Result<TransformConfig, Vec<ParamIssue>>
     for (name, value) in &features {
         let feature = feature(name, value).and_then(|feature| {
             fits_some_type(&feature)?;
-            label.as_ref().map_or(Ok(()), |(label, target)| leaks(&feature, label, target.as_ref()))?;
+            label.as_ref().map_or(Ok(()), |(label, targets)| leaks(&feature, label, targets))?;
             Ok(feature)
         });
         let placed = feature.map_err(|issues| below(&["features", name.as_str()], issues));
@@ -42,54 +42,91 @@ fn below(place: &[&str], mut issues: Vec<ParamIssue>) -> Vec<ParamIssue> {
     issues
 }
 
-/// The label and the column it is about.
-fn label_spec(params: LabelParams) -> Result<(LabelSpec, Option<String>), Vec<ParamIssue>> {
+/// The label and the columns it is about.
+fn label_spec(params: LabelParams) -> Result<(LabelSpec, Vec<String>), Vec<ParamIssue>> {
     let issue = |message: &str| Err(vec![ParamIssue::new(["label"], message)]);
-    let (name, expression) = match params {
-        LabelParams { name, expression: None, column: Some(column) } => {
+    let (name, expression) = match (params.name, params.expression, params.column) {
+        (name, None, Some(column)) => {
             let quoted = format!("\"{}\"", column.replace('"', "\"\""));
             (name.unwrap_or(column), quoted)
         }
-        LabelParams { name: Some(name), expression: Some(expression), column: None } => (name, expression),
-        LabelParams { name: None, expression: Some(_), .. } => return issue("a label by expression needs a `name`"),
-        LabelParams { expression: Some(_), column: Some(_), .. } => {
-            return issue("a label has either an `expression` or a `column`");
-        }
-        LabelParams { expression: None, column: None, .. } => {
-            return issue("a label needs an `expression` or a `column`");
-        }
+        (Some(name), Some(expression), None) => (name, expression),
+        (None, Some(_), _) => return issue("a label by expression needs a `name`"),
+        (_, Some(_), Some(_)) => return issue("a label has either an `expression` or a `column`"),
+        (_, None, None) => return issue("a label needs an `expression` or a `column`"),
     };
     if name.is_empty() {
         return Err(vec![ParamIssue::new(["label", "name"], "the label's name is empty")]);
     }
-    match Expression::parse(&expression) {
-        Ok(parsed) => Ok((LabelSpec { name, expression }, parsed.columns().into_iter().next())),
-        Err(error) => {
-            let mut issue = ParamIssue::new(["label", "expression"], error.to_string());
-            issue.hint = error.hint();
-            Err(vec![issue])
-        }
+    let columns = match Expression::parse(&expression) {
+        Ok(parsed) => parsed.columns(),
+        Err(error) => return Err(vec![expression_issue(&["label", "expression"], &error)]),
+    };
+    let label = LabelSpec::new(name, expression);
+    let target = match params.target {
+        None => return Ok((label, columns.into_iter().take(1).collect())),
+        Some(TargetParams::One(column)) => vec![column],
+        Some(TargetParams::Several(columns)) => columns,
+    };
+    if target.is_empty() {
+        let issue = ParamIssue::new(["label", "target"], "the list of columns is empty");
+        return Err(vec![issue.with_hint("without `target`, the label is about the first column of its expression")]);
     }
+    let unused = target.iter().filter(|column| !columns.contains(column)).map(|column| {
+        let message = format!("the label does not use column `{column}`, so it is not about it");
+        let issue = ParamIssue::new(["label", "target"], message);
+        match suggest(column, columns.iter().map(String::as_str)) {
+            Some(near) => issue.with_hint(format!("did you mean `{near}`?")),
+            None => issue,
+        }
+    });
+    let unused: Vec<ParamIssue> = unused.collect();
+    if unused.is_empty() { Ok((label.with_target(target.clone()), target)) } else { Err(unused) }
+}
+
+fn expression_issue(path: &[&str], error: &ExpressionError) -> ParamIssue {
+    let mut issue = ParamIssue::new(path.iter().copied(), error.to_string());
+    issue.hint = error.hint();
+    issue
 }
 
 /// Reads one feature; issues are relative to it.
 fn feature(name: &str, value: &Value) -> Result<FeatureConfig, Vec<ParamIssue>> {
-    let Value::Object(object) = value else {
-        return Ok(FeatureConfig { name: name.to_owned(), column: name.to_owned(), steps: steps(value)? });
+    let has = |key: &str| value.as_object().is_some_and(|object| object.contains_key(key));
+    let below_steps = |value: &Value| steps(value).map_err(|issues| below(&["steps"], issues));
+    let or_numeric = |value: Option<&Value>| value.map_or_else(|| Ok(vec![Step::Numeric]), below_steps);
+    let (source, steps) = if has("from") {
+        let FromParams { from, steps } = parse_params(value)?;
+        (Source::Column(from), or_numeric(steps.as_ref())?)
+    } else if has("expression") {
+        let ExpressionParams { expression, steps } = parse_params(value)?;
+        let checked = Expression::parse(&expression).map_err(|error| vec![expression_issue(&["expression"], &error)]);
+        if checked?.columns().is_empty() {
+            return Err(vec![ParamIssue::new(
+                ["expression"],
+                "the expression uses no column, so it is always the same",
+            )]);
+        }
+        (Source::Expression(expression), or_numeric(steps.as_ref())?)
+    } else if has("cross") {
+        let CrossParams { cross, steps } = parse_params(value)?;
+        let Some(steps) = steps else {
+            let issue = ParamIssue::new(Vec::<String>::new(), "a cross needs `steps`, for its values are text");
+            return Err(vec![issue.with_hint("for example `steps: { hash_buckets: 1000 }`")]);
+        };
+        let source = Source::Cross(cross);
+        if source.columns().len() < 2 {
+            return Err(vec![ParamIssue::new(["cross"], "a cross needs at least two columns")]);
+        }
+        (source, below_steps(&steps)?)
+    } else {
+        (Source::Column(name.to_owned()), steps(value)?)
     };
-    if !object.contains_key("from") {
-        return Ok(FeatureConfig { name: name.to_owned(), column: name.to_owned(), steps: steps(value)? });
-    }
-    let from: super::params::FromParams = parse_params(value)?;
-    let steps = match &from.steps {
-        None => vec![Step::Numeric],
-        Some(value) => steps(value).map_err(|issues| below(&["steps"], issues))?,
-    };
-    Ok(FeatureConfig { name: name.to_owned(), column: from.from, steps })
+    Ok(FeatureConfig { name: name.to_owned(), source, steps })
 }
 
 fn steps(value: &Value) -> Result<Vec<Step>, Vec<ParamIssue>> {
-    let Value::Array(items) = value else { return Ok(vec![Step::parse(value)?]) };
+    let Value::Array(items) = value else { return Step::parse(value) };
     if items.is_empty() {
         let issue = ParamIssue::new(Vec::<String>::new(), "the list of steps is empty");
         return Err(vec![issue.with_hint("write `numeric` to take the column as it is")]);
@@ -98,33 +135,40 @@ fn steps(value: &Value) -> Result<Vec<Step>, Vec<ParamIssue>> {
     let mut steps = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let step = Step::parse(item).map_err(|found| below(&[index.to_string().as_str()], found));
-        steps.extend(take(step, &mut issues));
+        steps.extend(take(step, &mut issues).unwrap_or_default());
     }
     if issues.is_empty() { Ok(steps) } else { Err(issues) }
 }
 
 /// Refuses a feature of what the label is about: it is unknown when serving.
-fn leaks(feature: &FeatureConfig, label: &LabelSpec, target: Option<&String>) -> Result<(), Vec<ParamIssue>> {
+fn leaks(feature: &FeatureConfig, label: &LabelSpec, targets: &[String]) -> Result<(), Vec<ParamIssue>> {
     let name = &label.name;
-    let (message, hint) = if feature.column == *name {
-        (format!("the label `{name}` cannot be a feature"), "remove the feature".to_owned())
-    } else if target == Some(&feature.column) {
-        let column = &feature.column;
-        let hint = format!(
-            "remove the feature; if `{column}` is known when serving, write the label so that the column it is about comes first"
-        );
-        (format!("column `{column}` would leak the label: `{name}` is about it"), hint)
-    } else {
-        return Ok(());
-    };
-    Err(vec![ParamIssue::new(Vec::<String>::new(), message).with_hint(hint)])
+    for column in feature.source.columns() {
+        let (message, hint) = if column == *name {
+            (format!("the label `{name}` cannot be a feature"), "remove the feature".to_owned())
+        } else if targets.contains(&column) {
+            let message = format!("column `{column}` would leak the label: `{name}` is about it");
+            let hint = format!(
+                "remove the feature; if `{column}` is known when serving, name the column that is not as the label's `target`"
+            );
+            (message, hint)
+        } else {
+            continue;
+        };
+        return Err(vec![ParamIssue::new(Vec::<String>::new(), message).with_hint(hint)]);
+    }
+    Ok(())
 }
 
-/// Refuses steps that cannot follow each other, whatever the column holds.
+/// Refuses steps that cannot follow each other, whatever the values are.
 fn fits_some_type(feature: &FeatureConfig) -> Result<(), Vec<ParamIssue>> {
+    let datatypes: &[DataType] = match feature.source {
+        Source::Cross(_) => &[DataType::Bytes],
+        _ => &[DataType::Fp64, DataType::Bytes, DataType::Int64, DataType::Bool],
+    };
     let mut first = None;
-    for datatype in [DataType::Fp64, DataType::Bytes, DataType::Int64, DataType::Bool] {
-        match stand_in(feature, datatype) {
+    for datatype in datatypes {
+        match stand_in(feature, *datatype) {
             Ok(()) => return Ok(()),
             Err(reason) => first = first.or(Some(reason)),
         }
@@ -133,26 +177,26 @@ fn fits_some_type(feature: &FeatureConfig) -> Result<(), Vec<ParamIssue>> {
     Err(vec![ParamIssue::new(Vec::<String>::new(), message)])
 }
 
-/// Whether the steps fit a column of `datatype`; why not. Fitted constants are stood in for.
+/// Whether the steps fit values of `datatype`; why not. Fitted constants are stood in for.
 pub(crate) fn stand_in(feature: &FeatureConfig, datatype: DataType) -> Result<(), String> {
     let mut stage = Stage::of(datatype);
+    let mut nodes = Vec::new();
     for step in &feature.steps {
-        if let Some(node) = stand_in_node(step, stage)? {
+        for node in stand_in_nodes(step, stage)? {
             stage = node.output(stage)?;
+            nodes.push(node);
         }
     }
-    if stage == Stage::Text {
-        return Err("its column holds text; end its steps with `vocabulary` or `categorical`".to_owned());
-    }
-    Ok(())
+    Feature { name: feature.name.clone(), source: feature.source.clone(), nodes }.check(datatype)
 }
 
-/// The node of `step`, with any constants where they would be fitted; none for `numeric`.
-fn stand_in_node(step: &Step, stage: Stage) -> Result<Option<Node>, String> {
-    let keys = || if stage == Stage::Text { Keys::Strings(Vec::new()) } else { Keys::Integers(Vec::new()) };
-    Ok(Some(match step {
+/// The nodes of `step`, with any constants where they would be fitted; none for `numeric`.
+fn stand_in_nodes(step: &Step, stage: Stage) -> Result<Vec<Node>, String> {
+    let is_key = matches!(stage, Stage::Text | Stage::Int);
+    let keys = || if stage == Stage::Text { Keys::Strings(vec![String::new()]) } else { Keys::Integers(vec![0]) };
+    Ok(vec![match step {
         Step::Numeric if stage == Stage::Text => return Err("text is not numeric".to_owned()),
-        Step::Numeric => return Ok(None),
+        Step::Numeric => return Ok(Vec::new()),
         Step::Impute(ImputeWith::Mean | ImputeWith::Median) if stage == Stage::Text => {
             return Err("text has no mean and no median".to_owned());
         }
@@ -162,7 +206,7 @@ fn stand_in_node(step: &Step, stage: Stage) -> Result<Option<Node>, String> {
                 Stage::Text => Scalar::Text(String::new()),
                 Stage::Bool => Scalar::Bool(false),
                 Stage::Int | Stage::Bucket(_) | Stage::Code(_) => Scalar::Int(0),
-                Stage::Float => Scalar::Float(0.5),
+                Stage::Float | Stage::Columns => Scalar::Float(0.5),
             },
         },
         Step::Impute(ImputeWith::Constant(value)) => Node::Impute { value: value.clone() },
@@ -181,5 +225,16 @@ fn stand_in_node(step: &Step, stage: Stage) -> Result<Option<Node>, String> {
         Step::Log1p => Node::Log1p,
         Step::Clip { min, max } => Node::Clip { min: *min, max: *max },
         Step::ClipQuantiles { .. } => Node::Clip { min: Some(0.0), max: Some(1.0) },
-    }))
+        Step::Sqrt => Node::Sqrt,
+        Step::Power(exponent) => Node::Power { exponent: *exponent },
+        Step::HashBuckets(buckets) => Node::HashBuckets { buckets: *buckets },
+        Step::DatePart(part) => Node::DatePart { part: *part },
+        Step::OneHot { .. } if is_key => return Ok(vec![Node::Categorical { values: Some(keys()) }, Node::OneHot]),
+        Step::OneHot { top_k: None, frequency_threshold: None, oov_buckets: 0 } => Node::OneHot,
+        Step::OneHot { .. } => {
+            return Err(format!("`one_hot` of {stage} has nothing to choose, so it takes no argument"));
+        }
+        Step::Cyclic(period) => Node::Cyclic { period: *period },
+        Step::MissingIndicator => Node::MissingIndicator,
+    }])
 }

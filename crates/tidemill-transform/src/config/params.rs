@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tidemill_model::Scalar;
+use tidemill_model::{DatePart, Scalar};
 
 /// Parameters of a `Transform` step.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,6 +28,18 @@ pub(super) struct LabelParams {
     pub(super) expression: Option<String>,
     /// The column that holds it.
     pub(super) column: Option<String>,
+    /// The columns that are being predicted and so are unknown when serving; the first in the expression unless given.
+    pub(super) target: Option<TargetParams>,
+}
+
+/// A column or several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum TargetParams {
+    /// One column.
+    One(String),
+    /// Several columns.
+    Several(Vec<String>),
 }
 
 /// A step, a list of steps, or steps over another column.
@@ -41,6 +53,34 @@ pub(super) enum FeatureParams {
     Several(Vec<StepParams>),
     /// Steps over a column of another name.
     From(FromParams),
+    /// Steps over the values of a row expression.
+    Expression(ExpressionParams),
+    /// Steps over the values of several columns together.
+    Cross(CrossParams),
+}
+
+/// Steps over the values of a row expression.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "see `FeatureParams`")]
+pub(super) struct ExpressionParams {
+    /// Over raw columns, in SQL's syntax: `trip_miles / greatest(trip_seconds, 1)`.
+    pub(super) expression: String,
+    /// A step or a list of steps; the values as they are unless given.
+    #[schemars(with = "Option<StepsParams>")]
+    pub(super) steps: Option<Value>,
+}
+
+/// Steps over the values of several columns together.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "see `FeatureParams`")]
+pub(super) struct CrossParams {
+    /// Two columns or more, of text, whole numbers, or true and false.
+    pub(super) cross: Vec<String>,
+    /// A step or a list of steps over the joined values, which are text.
+    #[schemars(with = "StepsParams")]
+    pub(super) steps: Option<Value>,
 }
 
 /// Steps over a column of another name.
@@ -94,6 +134,18 @@ pub(super) enum StepParams {
     Vocabulary(VocabularyParams),
     /// The nearest value within bounds.
     Clip(ClipParams),
+    /// Square root.
+    Sqrt,
+    /// x to the power of a constant.
+    Power(f64),
+    /// A code by hash, below so many.
+    HashBuckets(u32),
+    /// A part of a time in UTC, of seconds since 1970 or of ISO text.
+    DatePart(DatePart),
+    /// A column of 0 and 1 for each value.
+    OneHot(VocabularyParams),
+    /// Sine and cosine over a period.
+    Cyclic(f64),
 }
 
 /// How a missing value is filled in.
@@ -105,8 +157,8 @@ pub(super) enum ImputeParams {
     Fitted(ImputeMethod),
     /// By a number.
     Number(f64),
-    /// By a constant.
-    Constant(ConstantParams),
+    /// By name.
+    Named(ImputeNamed),
 }
 
 /// A value fitted on the train split.
@@ -121,12 +173,17 @@ pub(super) enum ImputeMethod {
     MostFrequent,
 }
 
-/// A constant.
+/// By name, which leaves room for an indicator.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ConstantParams {
+pub(super) struct ImputeNamed {
     /// A number, text, true or false, of the column's type.
-    pub(super) value: Scalar,
+    pub(super) value: Option<Scalar>,
+    /// A value fitted on the train split.
+    pub(super) with: Option<ImputeMethod>,
+    /// Whether to add a column that is 1 where the value was missing, 0 elsewhere.
+    #[serde(default)]
+    pub(super) indicator: bool,
 }
 
 /// The range that a column is scaled to.
@@ -194,6 +251,6 @@ pub(super) struct ClipParams {
 /// Steps whose argument may be left out can also be written as a bare name.
 fn bare_names(schema: &mut schemars::Schema) {
     if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
-        choices.push(serde_json::json!({ "type": "string", "enum": ["min_max", "vocabulary"] }));
+        choices.push(serde_json::json!({ "type": "string", "enum": ["min_max", "vocabulary", "one_hot"] }));
     }
 }

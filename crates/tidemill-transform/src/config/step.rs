@@ -1,10 +1,12 @@
 //! One step of a feature, before fitting.
 
 use serde_json::Value;
-use tidemill_core::{ParamIssue, parse_params, suggest};
-use tidemill_model::Scalar;
+use tidemill_core::{ParamIssue, suggest};
+use tidemill_model::{DatePart, Scalar};
 
-use super::params::{BucketizeNamed, ClipParams, ConstantParams, MinMaxParams, VocabularyParams};
+use super::arguments::{
+    bucketize, clip, cyclic, date_part, hash_buckets, impute, min_max, one_hot, one_issue, power, vocabulary,
+};
 
 /// One step of a feature, before fitting.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +57,28 @@ pub enum Step {
         /// Share below the high bound.
         high: f64,
     },
+    /// Square root.
+    Sqrt,
+    /// x to the power of this.
+    Power(f64),
+    /// Codes by hash, so many.
+    HashBuckets(u32),
+    /// A part of a time.
+    DatePart(DatePart),
+    /// A column for each value; with bounds on which values as in [`Vocabulary`](Self::Vocabulary), without any for
+    /// all, ascending.
+    OneHot {
+        /// At most so many.
+        top_k: Option<u64>,
+        /// Only values that occur at least so often.
+        frequency_threshold: Option<u64>,
+        /// Columns for all others.
+        oov_buckets: u32,
+    },
+    /// Sine and cosine over a period.
+    Cyclic(f64),
+    /// One more column: whether the value is missing here.
+    MissingIndicator,
 }
 
 /// What a missing value becomes.
@@ -70,7 +94,7 @@ pub enum ImputeWith {
     Constant(Scalar),
 }
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 17] = [
     "numeric",
     "identity",
     "impute",
@@ -82,14 +106,18 @@ const NAMES: [&str; 11] = [
     "log",
     "log1p",
     "clip",
+    "sqrt",
+    "power",
+    "hash_buckets",
+    "date_part",
+    "one_hot",
+    "cyclic",
 ];
-const METHODS: [&str; 3] = ["mean", "median", "most_frequent"];
-/// Quantiles of more buckets say nothing.
-const BUCKETS_MAX: u32 = 65_536;
 
 impl Step {
-    /// Reads one step: a name, or a name with its argument. Issues are relative to the step.
-    pub(super) fn parse(value: &Value) -> Result<Self, Vec<ParamIssue>> {
+    /// Reads one item of a list: a name, or a name with its argument. It is one step, or `impute` and its indicator.
+    /// Issues are relative to the item.
+    pub(super) fn parse(value: &Value) -> Result<Vec<Self>, Vec<ParamIssue>> {
         let (name, argument) = match value {
             Value::String(name) => (name.as_str(), &Value::Null),
             Value::Object(object) => match (object.iter().next(), object.len()) {
@@ -120,22 +148,28 @@ impl Step {
         })
     }
 
-    fn named(name: &str, argument: &Value) -> Result<Self, Vec<ParamIssue>> {
+    fn named(name: &str, argument: &Value) -> Result<Vec<Self>, Vec<ParamIssue>> {
         let none = |step: Self| {
             let is_empty = argument.is_null() || argument.as_object().is_some_and(serde_json::Map::is_empty);
             if is_empty { Ok(step) } else { one_issue(format!("`{name}` takes no argument")) }
         };
-        match name {
+        let step = match name {
             "numeric" | "identity" => none(Self::Numeric),
             "z_score" => none(Self::ZScore),
             "categorical" => none(Self::Categorical),
             "log" => none(Self::Log),
             "log1p" => none(Self::Log1p),
-            "impute" => impute(argument).map(Self::Impute),
+            "impute" => return impute(argument),
             "min_max" => min_max(argument),
             "bucketize" => bucketize(argument),
             "vocabulary" => vocabulary(argument),
             "clip" => clip(argument),
+            "sqrt" => none(Self::Sqrt),
+            "power" => power(argument),
+            "hash_buckets" => hash_buckets(argument),
+            "date_part" => date_part(argument),
+            "one_hot" => one_hot(argument),
+            "cyclic" => cyclic(argument),
             _ => {
                 let issue = ParamIssue::new(Vec::<String>::new(), format!("`{name}` is not a step"));
                 Err(vec![issue.with_hint(match suggest(name, NAMES) {
@@ -143,97 +177,7 @@ impl Step {
                     None => format!("steps: {}", NAMES.join(", ")),
                 })])
             }
-        }
+        };
+        step.map(|step| vec![step])
     }
-}
-
-fn impute(argument: &Value) -> Result<ImputeWith, Vec<ParamIssue>> {
-    match argument {
-        Value::String(method) => match method.as_str() {
-            "mean" => Ok(ImputeWith::Mean),
-            "median" => Ok(ImputeWith::Median),
-            "most_frequent" => Ok(ImputeWith::MostFrequent),
-            other => {
-                let message = format!("`{other}` is not a way to impute: {} or {{ value: … }}", METHODS.join(", "));
-                let hint = match suggest(other, METHODS) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("for the text itself write `{{ value: {other} }}`"),
-                };
-                Err(vec![ParamIssue::new(Vec::<String>::new(), message).with_hint(hint)])
-            }
-        },
-        Value::Number(_) | Value::Bool(_) => parse_params::<Scalar>(argument).map(ImputeWith::Constant),
-        Value::Null => one_issue(format!("`impute` needs one of {}, or a value", METHODS.join(", "))),
-        _ => parse_params::<ConstantParams>(argument).map(|params| ImputeWith::Constant(params.value)),
-    }
-}
-
-fn min_max(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
-    let empty = Value::Object(serde_json::Map::new());
-    let argument = if argument.is_null() { &empty } else { argument };
-    let MinMaxParams { output_min, output_max } = parse_params(argument)?;
-    if output_min < output_max {
-        Ok(Step::MinMax { output_min, output_max })
-    } else {
-        one_issue("`output_min` is not below `output_max`")
-    }
-}
-
-fn bucketize(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
-    let named = match argument {
-        Value::Number(_) => BucketizeNamed { buckets: Some(parse_params(argument)?), boundaries: None },
-        Value::Null => return one_issue("`bucketize` needs a number of buckets, or `{ boundaries: [ … ] }`"),
-        _ => parse_params(argument)?,
-    };
-    match named {
-        BucketizeNamed { buckets: Some(buckets), boundaries: None } => {
-            if (2..=BUCKETS_MAX).contains(&buckets) {
-                Ok(Step::Buckets(buckets))
-            } else {
-                one_issue(format!("the number of buckets is from 2 to {BUCKETS_MAX}, not {buckets}"))
-            }
-        }
-        BucketizeNamed { buckets: None, boundaries: Some(boundaries) } => {
-            if boundaries.is_empty() {
-                one_issue("`boundaries` is empty")
-            } else if boundaries.is_sorted_by(|a, b| a < b) {
-                Ok(Step::Boundaries(boundaries))
-            } else {
-                one_issue("`boundaries` are not strictly ascending")
-            }
-        }
-        _ => one_issue("`bucketize` takes either `buckets` or `boundaries`"),
-    }
-}
-
-fn vocabulary(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
-    let params = if argument.is_null() { VocabularyParams::default() } else { parse_params(argument)? };
-    let VocabularyParams { top_k, frequency_threshold, oov_buckets } = params;
-    if top_k == Some(0) {
-        return Err(vec![ParamIssue::new(["top_k"], "`top_k` is at least 1")]);
-    }
-    Ok(Step::Vocabulary { top_k, frequency_threshold, oov_buckets })
-}
-
-fn clip(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
-    if argument.is_null() {
-        return one_issue("`clip` needs `min`, `max`, or `quantiles`");
-    }
-    match parse_params(argument)? {
-        ClipParams { min: None, max: None, quantiles: Some([low, high]) } => {
-            if (0.0..=1.0).contains(&low) && (0.0..=1.0).contains(&high) && low < high {
-                Ok(Step::ClipQuantiles { low, high })
-            } else {
-                Err(vec![ParamIssue::new(["quantiles"], "`quantiles` are two ascending shares from 0 to 1")])
-            }
-        }
-        ClipParams { quantiles: Some(_), .. } => one_issue("`clip` takes either bounds or `quantiles`"),
-        ClipParams { min: None, max: None, quantiles: None } => one_issue("`clip` needs `min`, `max`, or `quantiles`"),
-        ClipParams { min: Some(min), max: Some(max), .. } if min > max => one_issue("`min` is above `max`"),
-        ClipParams { min, max, .. } => Ok(Step::Clip { min, max }),
-    }
-}
-
-fn one_issue<T>(message: impl Into<String>) -> Result<T, Vec<ParamIssue>> {
-    Err(vec![ParamIssue::new(Vec::<String>::new(), message)])
 }

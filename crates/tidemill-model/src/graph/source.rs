@@ -1,0 +1,185 @@
+//! Where raw values come from, resolved against columns.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, NullArray, RecordBatch, StringBuilder};
+use arrow::datatypes::{DataType as ArrowType, Field, Int64Type, Schema};
+use tidemill_core::{DataType, TensorSpec};
+
+use super::bind::resolve;
+use super::feature::CROSS;
+use super::{Feature, Source};
+use crate::ModelError;
+use crate::expr::{BoundExpression, Expression};
+use crate::input::arrow_type;
+
+/// A source whose columns are positions among the inputs of a graph.
+#[derive(Debug)]
+pub(super) struct CompiledSource {
+    datatype: DataType,
+    reader: Reader,
+}
+
+#[derive(Debug)]
+enum Reader {
+    Column(usize),
+    Expression(BoundExpression),
+    Cross(Vec<usize>),
+}
+
+impl CompiledSource {
+    /// The source of `feature` over `inputs`; errors name the feature.
+    pub(super) fn new(feature: &Feature, inputs: &[TensorSpec]) -> Result<Self, ModelError> {
+        let refuse = |reason: String| ModelError::Feature { feature: feature.name.clone(), reason };
+        let position = |column: &String| {
+            let found = inputs.iter().position(|input| input.name == *column);
+            found.ok_or_else(|| refuse(format!("its column `{column}` is not among the inputs")))
+        };
+        match &feature.source {
+            Source::Column(column) => {
+                let at = position(column)?;
+                Ok(Self { datatype: inputs[at].datatype, reader: Reader::Column(at) })
+            }
+            Source::Expression(text) => {
+                let wrap = |source| ModelError::FeatureExpression { feature: feature.name.clone(), source };
+                let parsed = Expression::parse(text).map_err(wrap)?;
+                let field = |input: &TensorSpec| Field::new(&input.name, arrow_type(input.datatype), true);
+                let schema = Schema::new(inputs.iter().map(field).collect::<Vec<_>>());
+                let bound = parsed.bind(&schema).map_err(wrap)?;
+                let datatype = match bound.datatype() {
+                    ArrowType::Boolean => DataType::Bool,
+                    ArrowType::Int64 => DataType::Int64,
+                    ArrowType::Float64 => DataType::Fp64,
+                    ArrowType::Utf8 => DataType::Bytes,
+                    _ => return Err(wrap(bound.unsuitable("the expression is always null"))),
+                };
+                Ok(Self { datatype, reader: Reader::Expression(bound) })
+            }
+            Source::Cross(columns) => {
+                if feature.source.columns().len() < 2 {
+                    return Err(refuse("a cross needs at least two columns".to_owned()));
+                }
+                let mut positions = Vec::with_capacity(columns.len());
+                for column in columns {
+                    let at = position(column)?;
+                    if inputs[at].datatype == DataType::Fp64 {
+                        return Err(refuse(format!(
+                            "`{column}` holds real numbers, which cannot be crossed: only text, whole numbers, true and false"
+                        )));
+                    }
+                    positions.push(at);
+                }
+                Ok(Self { datatype: DataType::Bytes, reader: Reader::Cross(positions) })
+            }
+        }
+    }
+
+    /// What its values are.
+    pub(super) fn datatype(&self) -> DataType {
+        self.datatype
+    }
+
+    /// The raw values of a batch, of which `columns` holds the inputs' positions; `None` if a column has another type
+    /// than was bound.
+    pub(super) fn read<'a>(&self, batch: &'a RecordBatch, columns: &[usize]) -> Option<Cow<'a, ArrayRef>> {
+        let column = |input: usize| batch.columns().get(*columns.get(input)?);
+        match &self.reader {
+            Reader::Column(input) => column(*input).map(Cow::Borrowed),
+            Reader::Expression(expression) => expression.evaluate_over(batch, columns).map(Cow::Owned),
+            Reader::Cross(inputs) => {
+                let arrays: Vec<&ArrayRef> = inputs.iter().map(|input| column(*input)).collect::<Option<_>>()?;
+                cross(&arrays, batch.num_rows()).map(Cow::Owned)
+            }
+        }
+    }
+}
+
+/// The values of each row joined; null where one is null.
+fn cross(arrays: &[&ArrayRef], rows: usize) -> Option<ArrayRef> {
+    if arrays.iter().any(|array| *array.data_type() == ArrowType::Null) {
+        return Some(Arc::new(NullArray::new(rows)));
+    }
+    let mut joined = StringBuilder::with_capacity(rows, rows * 24);
+    for row in 0..rows {
+        if arrays.iter().any(|array| array.is_null(row)) {
+            joined.append_null();
+            continue;
+        }
+        for (at, array) in arrays.iter().enumerate() {
+            if at > 0 {
+                joined.write_str(CROSS).ok()?;
+            }
+            match array.data_type() {
+                ArrowType::Utf8 => joined.write_str(array.as_string::<i32>().value(row)).ok()?,
+                ArrowType::Int64 => write!(joined, "{}", array.as_primitive::<Int64Type>().value(row)).ok()?,
+                ArrowType::Boolean => write!(joined, "{}", array.as_boolean().value(row)).ok()?,
+                _ => return None,
+            }
+        }
+        // Ends the value written so far.
+        joined.append_value("");
+    }
+    Some(Arc::new(joined.finish()))
+}
+
+/// The source of one feature over the columns of a schema, for fitting: what its steps will see first.
+#[derive(Debug)]
+pub struct BoundSource {
+    feature: String,
+    compiled: CompiledSource,
+    inputs: Vec<TensorSpec>,
+    columns: Vec<usize>,
+}
+
+impl Feature {
+    /// Resolves the source in `schema`. The steps do not matter.
+    pub fn bind_source(&self, schema: &Schema) -> Result<BoundSource, ModelError> {
+        if let Source::Expression(text) = &self.source {
+            Expression::parse(text)
+                .map_err(|source| ModelError::FeatureExpression { feature: self.name.clone(), source })?;
+        }
+        let mut inputs = Vec::new();
+        for column in self.source.columns() {
+            let datatype = match schema.field_with_name(&column).map(Field::data_type) {
+                Ok(ArrowType::Boolean) => DataType::Bool,
+                Ok(ArrowType::Int64) => DataType::Int64,
+                Ok(ArrowType::Float64) => DataType::Fp64,
+                Ok(ArrowType::Utf8) => DataType::Bytes,
+                Ok(other) => {
+                    return Err(ModelError::Feature {
+                        feature: self.name.clone(),
+                        reason: format!("its column `{column}` is of type {other}, which no feature can be made of"),
+                    });
+                }
+                // Reported by `resolve` below, with the nearest name.
+                Err(_) => DataType::Fp64,
+            };
+            inputs.push(TensorSpec { name: column, datatype, optional: true });
+        }
+        let columns = resolve(&inputs, |_| self.name.clone(), schema)?;
+        Ok(BoundSource { feature: self.name.clone(), compiled: CompiledSource::new(self, &inputs)?, inputs, columns })
+    }
+}
+
+impl BoundSource {
+    /// What its values are.
+    pub fn datatype(&self) -> DataType {
+        self.compiled.datatype()
+    }
+
+    /// The raw columns it reads, all optional.
+    pub fn inputs(&self) -> &[TensorSpec] {
+        &self.inputs
+    }
+
+    /// The values of every row of a batch of the schema it was bound to.
+    pub fn values(&self, batch: &RecordBatch) -> Result<ArrayRef, ModelError> {
+        let values = self.compiled.read(batch, &self.columns).map(Cow::into_owned);
+        values.ok_or_else(|| ModelError::Feature {
+            feature: self.feature.clone(),
+            reason: "the batch has other columns than were bound".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What values are between two steps.
+
+use std::fmt;
+
+use tidemill_core::DataType;
+
+use crate::FeatureKind;
+
+/// What values are between two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// True and false.
+    Bool,
+    /// Whole numbers.
+    Int,
+    /// Numbers.
+    Float,
+    /// Text.
+    Text,
+    /// Ordered buckets, so many.
+    Bucket(u32),
+    /// Codes without order, so many.
+    Code(u32),
+    /// Several columns; no step can follow.
+    Columns,
+}
+
+impl Stage {
+    /// What a raw column of `datatype` holds.
+    pub fn of(datatype: DataType) -> Self {
+        match datatype {
+            DataType::Bool => Self::Bool,
+            DataType::Int64 => Self::Int,
+            DataType::Fp64 => Self::Float,
+            DataType::Bytes => Self::Text,
+        }
+    }
+
+    /// Whether values are numbers, so that arithmetic applies.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Bool | Self::Int | Self::Float | Self::Bucket(_))
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bool => "true and false",
+            Self::Int => "whole numbers",
+            Self::Float => "numbers",
+            Self::Text => "text",
+            Self::Bucket(_) => "buckets",
+            Self::Code(_) => "codes",
+            Self::Columns => "several columns",
+        })
+    }
+}
+
+impl Stage {
+    /// How a learner may read what the last step leaves; text is no feature.
+    pub(super) fn kind(self) -> Result<FeatureKind, String> {
+        match self {
+            Self::Bool | Self::Int | Self::Float | Self::Bucket(_) | Self::Columns => Ok(FeatureKind::Numeric),
+            Self::Code(cardinality) => Ok(FeatureKind::Categorical { cardinality: cardinality.max(1) }),
+            Self::Text => {
+                Err("text is no feature; end its steps with `vocabulary`, `categorical`, `one_hot` or `hash_buckets`"
+                    .to_owned())
+            }
+        }
+    }
+}

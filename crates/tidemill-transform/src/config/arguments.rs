@@ -1,0 +1,175 @@
+//! The arguments of steps.
+
+use serde_json::Value;
+use tidemill_core::{ParamIssue, parse_params, suggest};
+use tidemill_model::DatePart;
+
+use super::params::{BucketizeNamed, ClipParams, ImputeMethod, ImputeNamed, MinMaxParams, VocabularyParams};
+use super::step::{ImputeWith, Step};
+
+const METHODS: [&str; 3] = ["mean", "median", "most_frequent"];
+/// Quantiles of more buckets say nothing.
+const BUCKETS_MAX: u32 = 65_536;
+/// More hash buckets than this are no use to a learner.
+const HASH_BUCKETS_MAX: u32 = 1 << 24;
+
+impl From<ImputeMethod> for ImputeWith {
+    fn from(method: ImputeMethod) -> Self {
+        match method {
+            ImputeMethod::Mean => Self::Mean,
+            ImputeMethod::Median => Self::Median,
+            ImputeMethod::MostFrequent => Self::MostFrequent,
+        }
+    }
+}
+
+pub(super) fn impute(argument: &Value) -> Result<Vec<Step>, Vec<ParamIssue>> {
+    let one = |with| Ok(vec![Step::Impute(with)]);
+    match argument {
+        Value::String(method) => match method.as_str() {
+            "mean" => one(ImputeWith::Mean),
+            "median" => one(ImputeWith::Median),
+            "most_frequent" => one(ImputeWith::MostFrequent),
+            other => {
+                let message = format!("`{other}` is not a way to impute: {} or {{ value: … }}", METHODS.join(", "));
+                let hint = match suggest(other, METHODS) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("for the text itself write `{{ value: {other} }}`"),
+                };
+                Err(vec![ParamIssue::new(Vec::<String>::new(), message).with_hint(hint)])
+            }
+        },
+        Value::Number(_) | Value::Bool(_) => one(ImputeWith::Constant(parse_params(argument)?)),
+        Value::Null => one_issue(format!("`impute` needs one of {}, or a value", METHODS.join(", "))),
+        _ => {
+            let with = match parse_params(argument)? {
+                ImputeNamed { value: Some(value), with: None, indicator } => (ImputeWith::Constant(value), indicator),
+                ImputeNamed { value: None, with: Some(method), indicator } => (method.into(), indicator),
+                ImputeNamed { .. } => return one_issue("`impute` takes either `value` or `with`"),
+            };
+            Ok(match with {
+                (with, true) => vec![Step::MissingIndicator, Step::Impute(with)],
+                (with, false) => vec![Step::Impute(with)],
+            })
+        }
+    }
+}
+
+pub(super) fn min_max(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    let empty = Value::Object(serde_json::Map::new());
+    let argument = if argument.is_null() { &empty } else { argument };
+    let MinMaxParams { output_min, output_max } = parse_params(argument)?;
+    if output_min < output_max {
+        Ok(Step::MinMax { output_min, output_max })
+    } else {
+        one_issue("`output_min` is not below `output_max`")
+    }
+}
+
+pub(super) fn bucketize(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    let named = match argument {
+        Value::Number(_) => BucketizeNamed { buckets: Some(parse_params(argument)?), boundaries: None },
+        Value::Null => return one_issue("`bucketize` needs a number of buckets, or `{ boundaries: [ … ] }`"),
+        _ => parse_params(argument)?,
+    };
+    match named {
+        BucketizeNamed { buckets: Some(buckets), boundaries: None } => {
+            if (2..=BUCKETS_MAX).contains(&buckets) {
+                Ok(Step::Buckets(buckets))
+            } else {
+                one_issue(format!("the number of buckets is from 2 to {BUCKETS_MAX}, not {buckets}"))
+            }
+        }
+        BucketizeNamed { buckets: None, boundaries: Some(boundaries) } => {
+            if boundaries.is_empty() {
+                one_issue("`boundaries` is empty")
+            } else if boundaries.is_sorted_by(|a, b| a < b) {
+                Ok(Step::Boundaries(boundaries))
+            } else {
+                one_issue("`boundaries` are not strictly ascending")
+            }
+        }
+        _ => one_issue("`bucketize` takes either `buckets` or `boundaries`"),
+    }
+}
+
+pub(super) fn vocabulary(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    let params = if argument.is_null() { VocabularyParams::default() } else { parse_params(argument)? };
+    let VocabularyParams { top_k, frequency_threshold, oov_buckets } = params;
+    if top_k == Some(0) {
+        return Err(vec![ParamIssue::new(["top_k"], "`top_k` is at least 1")]);
+    }
+    Ok(Step::Vocabulary { top_k, frequency_threshold, oov_buckets })
+}
+
+pub(super) fn clip(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    if argument.is_null() {
+        return one_issue("`clip` needs `min`, `max`, or `quantiles`");
+    }
+    match parse_params(argument)? {
+        ClipParams { min: None, max: None, quantiles: Some([low, high]) } => {
+            if (0.0..=1.0).contains(&low) && (0.0..=1.0).contains(&high) && low < high {
+                Ok(Step::ClipQuantiles { low, high })
+            } else {
+                Err(vec![ParamIssue::new(["quantiles"], "`quantiles` are two ascending shares from 0 to 1")])
+            }
+        }
+        ClipParams { quantiles: Some(_), .. } => one_issue("`clip` takes either bounds or `quantiles`"),
+        ClipParams { min: None, max: None, quantiles: None } => one_issue("`clip` needs `min`, `max`, or `quantiles`"),
+        ClipParams { min: Some(min), max: Some(max), .. } if min > max => one_issue("`min` is above `max`"),
+        ClipParams { min, max, .. } => Ok(Step::Clip { min, max }),
+    }
+}
+
+pub(super) fn one_hot(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    match vocabulary(argument)? {
+        Step::Vocabulary { top_k, frequency_threshold, oov_buckets } => {
+            Ok(Step::OneHot { top_k, frequency_threshold, oov_buckets })
+        }
+        other => Ok(other),
+    }
+}
+
+pub(super) fn hash_buckets(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    let buckets = if argument.is_null() { 0 } else { parse_params::<u32>(argument)? };
+    if (1..=HASH_BUCKETS_MAX).contains(&buckets) {
+        Ok(Step::HashBuckets(buckets))
+    } else {
+        one_issue(format!("`hash_buckets` needs a number of buckets from 1 to {HASH_BUCKETS_MAX}"))
+    }
+}
+
+pub(super) fn power(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    match argument.as_f64() {
+        Some(exponent) if exponent.is_finite() => Ok(Step::Power(exponent)),
+        _ => one_issue("`power` needs an exponent: `power: 2`"),
+    }
+}
+
+pub(super) fn cyclic(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    match argument.as_f64() {
+        Some(period) if period.is_finite() && period > 0.0 => Ok(Step::Cyclic(period)),
+        _ => one_issue("`cyclic` needs a period above 0: `cyclic: 24`"),
+    }
+}
+
+pub(super) fn date_part(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    let names = DatePart::ALL.map(DatePart::name);
+    let Some(name) = argument.as_str() else {
+        return one_issue(format!("`date_part` needs one of {}", names.join(", ")));
+    };
+    match DatePart::ALL.into_iter().find(|part| part.name() == name) {
+        Some(part) => Ok(Step::DatePart(part)),
+        None => {
+            let issue = ParamIssue::new(Vec::<String>::new(), format!("`{name}` is no part of a time"));
+            Err(vec![issue.with_hint(match suggest(name, names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("parts: {}", names.join(", ")),
+            })])
+        }
+    }
+}
+
+pub(super) fn one_issue<T>(message: impl Into<String>) -> Result<T, Vec<ParamIssue>> {
+    Err(vec![ParamIssue::new(Vec::<String>::new(), message)])
+}
