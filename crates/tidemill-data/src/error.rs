@@ -42,6 +42,18 @@ pub enum DataError {
         /// Which rule is broken.
         message: String,
     },
+    /// A line breaks the rules of its format.
+    #[error("`{}` line {line} column {column}: {message}", .path.display())]
+    SourceSyntax {
+        /// The file.
+        path: PathBuf,
+        /// Line of the file, counted from 1.
+        line: u64,
+        /// Byte of the line where reading stopped, counted from 1.
+        column: u64,
+        /// Which rule is broken.
+        message: String,
+    },
     /// A row has another number of cells than the header.
     #[error("`{}` line {line}: the row has {found} cells, the header has {expected}", .path.display())]
     RaggedRow {
@@ -173,7 +185,7 @@ impl Coded for DataError {
             Self::SourceNotFound { .. } => Code::SourceNotFound,
             Self::SourceUnreadable { .. } => Code::SourceUnreadable,
             Self::SourceEmpty { .. } => Code::SourceEmpty,
-            Self::SourceMalformed { .. } => Code::SourceMalformed,
+            Self::SourceMalformed { .. } | Self::SourceSyntax { .. } => Code::SourceMalformed,
             Self::RaggedRow { .. } => Code::RaggedRow,
             Self::DuplicateColumn { .. } => Code::DuplicateColumn,
             Self::NotUtf8 { .. } => Code::NotUtf8,
@@ -198,7 +210,10 @@ impl Coded for DataError {
                 "give the split a larger share, or split by a column with more values".to_owned()
             }
             Self::ColumnNotFound { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
-            Self::UnknownFormat { .. } => "known are `.csv`, `.tsv`, `.csv.gz`, `.tsv.gz` and `.parquet`".to_owned(),
+            Self::UnknownFormat { .. } => {
+                "known are `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json`, each also with `.gz`, and `.parquet`"
+                    .to_owned()
+            }
             _ => return None,
         })
     }

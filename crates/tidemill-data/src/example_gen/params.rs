@@ -34,6 +34,8 @@ pub(super) struct Params {
 pub(super) enum SourceParams {
     /// Comma-separated values with a header; tabs between cells if the name ends in `.tsv`; gzip is recognised.
     Csv(String),
+    /// One JSON object a line; gzip is recognised.
+    Json(String),
     /// Apache Parquet.
     Parquet(String),
 }
@@ -43,6 +45,7 @@ impl SourceParams {
     pub(super) fn parts(&self) -> (Format, &str) {
         match self {
             Self::Csv(path) => (Format::Csv, path),
+            Self::Json(path) => (Format::Json, path),
             Self::Parquet(path) => (Format::Parquet, path),
         }
     }

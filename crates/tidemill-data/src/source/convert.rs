@@ -7,11 +7,11 @@ use arrow::array::{
 };
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{
-    DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
+    DataType, Float64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
 
-use super::value::{parse_bool, parse_float, parse_int};
+use super::value::{parse_bool, parse_float, parse_int, whole_number};
 
 /// The type that a column of type `from` is read as; `None` where there is none.
 ///
@@ -99,7 +99,7 @@ fn as_type(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
         (DataType::Float64, DataType::Int64) => {
             let values = array.as_primitive::<Float64Type>();
             let whole: Result<Int64Array, f64> =
-                values.iter().map(|value| value.map(whole_number).transpose()).collect();
+                values.iter().map(|value| value.map(|v| whole_number(v).ok_or(v)).transpose()).collect();
             whole.map(|a| Arc::new(a) as ArrayRef).map_err(|v| format!("holds {v}, which is not a whole number"))
         }
         (DataType::Utf8, DataType::Int64) => {
@@ -113,12 +113,6 @@ fn as_type(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
         }
         (from, to) => Err(format!("has type {from}, which cannot be read as {to}")),
     }
-}
-
-fn whole_number(value: f64) -> Result<<Int64Type as arrow::datatypes::ArrowPrimitiveType>::Native, f64> {
-    // 2^63 is the first float beyond the range; -2^63 is in it.
-    let limit = 9_223_372_036_854_775_808.0;
-    if value.fract() == 0.0 && (-limit..limit).contains(&value) { Ok(value as i64) } else { Err(value) }
 }
 
 fn parsed<T, A: FromIterator<Option<T>>>(

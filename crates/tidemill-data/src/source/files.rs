@@ -93,6 +93,7 @@ pub(crate) fn format_of(path: &Path) -> Option<(Format, u8)> {
     match stem.rsplit_once('.')?.1 {
         "csv" => Some((Format::Csv, b',')),
         "tsv" => Some((Format::Csv, b'\t')),
+        "jsonl" | "ndjson" | "json" => Some((Format::Json, b',')),
         "parquet" if stem.len() == name.len() => Some((Format::Parquet, b',')),
         _ => None,
     }
@@ -115,6 +116,9 @@ mod tests {
         assert_eq!(format_of(Path::new("b.tsv.gz")), Some((Format::Csv, b'\t')));
         assert_eq!(format_of(Path::new("b.parquet")), Some((Format::Parquet, b',')));
         assert_eq!(format_of(Path::new("b.parquet.gz")), None);
+        for name in ["b.jsonl", "b.NDJSON", "b.json", "b.jsonl.gz"] {
+            assert_eq!(format_of(Path::new(name)).map(|(format, _)| format), Some(Format::Json), "{name}");
+        }
         assert_eq!(format_of(Path::new("csv")), None);
         assert_eq!(format_of(Path::new("b.xlsx")), None);
     }

@@ -1,10 +1,14 @@
-//! Reading tables as people have them: files of comma-separated values and Parquet, alone, in folders, by glob.
+//! Reading tables as people have them: files of comma-separated values, JSON lines and Parquet, alone, in folders, by
+//! glob.
 
+mod block;
 mod convert;
 mod csv;
 mod files;
+mod json;
 mod options;
 mod parquet;
+mod rows;
 mod table;
 mod value;
 
@@ -16,6 +20,9 @@ pub(crate) use parquet::read as read_parquet;
 pub use table::{Table, TableFile};
 
 use crate::{BatchReader, DataError};
+
+/// Columns of the widest file that is read, where the format itself has no bound.
+const COLUMNS_MAX: usize = 32_768;
 
 /// Opens one file, a folder of files, or a glob, and decides the type of every column over all its rows.
 ///

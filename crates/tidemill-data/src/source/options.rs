@@ -7,6 +7,8 @@ use arrow::datatypes::SchemaRef;
 pub enum Format {
     /// Text with one row a line and a delimiter between cells; plain or compressed with gzip.
     Csv,
+    /// JSON with one object a line; plain or compressed with gzip.
+    Json,
     /// Apache Parquet.
     Parquet,
 }
@@ -16,8 +18,14 @@ impl Format {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Csv => "CSV",
+            Self::Json => "JSON lines",
             Self::Parquet => "Parquet",
         }
+    }
+
+    /// Whether a row, and so a file, may leave columns out that others have.
+    pub(super) const fn has_optional_columns(self) -> bool {
+        matches!(self, Self::Json)
     }
 }
 

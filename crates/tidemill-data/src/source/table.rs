@@ -1,5 +1,6 @@
 //! A source whose columns and types are known.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use tidemill_core::suggest;
 
 use super::files::{InputFile, resolve};
 use super::value::Guess;
-use super::{Format, ReadOptions, csv, parquet};
+use super::{Format, ReadOptions, csv, json, parquet};
 use crate::{BatchReader, DataError};
 
 /// One or more files of one format with the same columns; the type of every column holds for all of them.
@@ -71,9 +72,14 @@ impl Table {
             files.push(TableFile { path: input.path.clone(), rows: found.rows });
             if files.len() == 1 {
                 columns = found.columns;
+            } else if input.format.has_optional_columns() {
+                unite(&mut columns, found.columns);
             } else {
                 unify(&mut columns, &found.columns, &input.path, &files[0].path)?;
             }
+        }
+        if inputs[0].format == Format::Json {
+            drop_null_objects(&mut columns);
         }
         if files.iter().all(|file| file.rows == Some(0)) {
             return Err(DataError::SourceEmpty { path: path.to_owned(), header_only: true });
@@ -113,6 +119,7 @@ impl Table {
             let file = files.next()?;
             Some(match file.format {
                 Format::Csv => csv::read(&file.path, file.delimiter, schema.clone()).map(FileBatches::Csv),
+                Format::Json => json::read(&file.path, &schema).map(FileBatches::Json),
                 Format::Parquet => parquet::read(&file.path, &schema).map(FileBatches::Parquet),
             })
         };
@@ -149,6 +156,7 @@ impl Table {
 
 enum FileBatches {
     Csv(csv::CsvReader),
+    Json(json::JsonReader),
     Parquet(parquet::ParquetReader),
 }
 
@@ -158,6 +166,7 @@ impl Iterator for FileBatches {
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Csv(reader) => reader.next(),
+            Self::Json(reader) => reader.next(),
             Self::Parquet(reader) => reader.next(),
         }
     }
@@ -168,6 +177,11 @@ fn look_at(input: &InputFile, options: &ReadOptions) -> Result<FileColumns, Data
         Format::Parquet => {
             let (columns, rows) = parquet::columns(&input.path)?;
             let columns = columns.into_iter().map(|(name, kind)| (name, ColumnKind::Fixed(kind))).collect();
+            Ok(FileColumns { columns, rows: Some(rows) })
+        }
+        Format::Json => {
+            let (columns, rows) = json::scan(&input.path)?;
+            let columns = columns.into_iter().map(|(name, guess)| (name, ColumnKind::Guessed(guess))).collect();
             Ok(FileColumns { columns, rows: Some(rows) })
         }
         Format::Csv => {
@@ -185,6 +199,30 @@ fn look_at(input: &InputFile, options: &ReadOptions) -> Result<FileColumns, Data
             Ok(FileColumns { columns, rows: Some(scan.rows) })
         }
     }
+}
+
+/// Makes `columns` hold for another file too, of a format whose rows need not have every column.
+fn unite(columns: &mut Vec<(String, ColumnKind)>, other: Vec<(String, ColumnKind)>) {
+    let places: HashMap<String, usize> = columns.iter().enumerate().map(|(i, (name, _))| (name.clone(), i)).collect();
+    for (name, found) in other {
+        match places.get(&name).map(|place| &mut columns[*place].1) {
+            None => columns.push((name, found)),
+            Some(kind) => {
+                if let (ColumnKind::Guessed(a), ColumnKind::Guessed(b)) = (&*kind, &found) {
+                    *kind = ColumnKind::Guessed(a.join(*b));
+                }
+            }
+        }
+    }
+}
+
+/// Takes away columns that are nothing but null where other rows have an object: its members are columns.
+fn drop_null_objects(columns: &mut Vec<(String, ColumnKind)>) {
+    let objects: HashSet<String> = columns
+        .iter()
+        .flat_map(|(name, _)| name.match_indices('.').map(|(at, _)| name[..at].to_owned()).collect::<Vec<_>>())
+        .collect();
+    columns.retain(|(name, kind)| !(matches!(kind, ColumnKind::Guessed(Guess::Nothing)) && objects.contains(name)));
 }
 
 /// Makes the types in `columns` hold for another file too.

@@ -151,6 +151,13 @@ pub(super) fn parse_float(text: &str) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
+/// The whole number of 64 bits that `value` is, if it is one.
+pub(super) fn whole_number(value: f64) -> Option<i64> {
+    // 2^63 is the first float beyond the range; -2^63 is in it.
+    let limit = 9_223_372_036_854_775_808.0;
+    (value.fract() == 0.0 && (-limit..limit).contains(&value)).then_some(value as i64)
+}
+
 /// Reads `true` or `false` in any case; spaces around it are allowed.
 pub(super) fn parse_bool(text: &str) -> Option<bool> {
     let text = trimmed(text);

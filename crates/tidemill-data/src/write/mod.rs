@@ -1,12 +1,15 @@
 //! Writing a table to one file.
 
+mod json;
 mod parquet;
 
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use arrow::array::RecordBatch;
 use arrow::csv::WriterBuilder;
+use flate2::write::GzEncoder;
 use tempfile::NamedTempFile;
 
 pub(crate) use parquet::ParquetFile;
@@ -16,9 +19,10 @@ use crate::source::{Format, format_of};
 
 /// Writes `batches`, all of one schema, to one file and gives the number of rows.
 ///
-/// The extension of `path` decides the format: `.csv`, `.tsv` (also with `.gz`) or `.parquet`. In text, a missing
-/// value is an empty cell. The file appears under its name only when it is complete, replacing what was there; on an
-/// error nothing is left behind. No batch at all is an error, for then there are no columns to write.
+/// The extension of `path` decides the format: `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json`, each also with `.gz`, or
+/// `.parquet`. A missing value is an empty cell, or `null`. The file appears under its name only when
+/// it is complete, replacing what was there; on an error nothing is left behind. No batch at all is an error, for then
+/// there are no columns to write.
 pub fn write_table(
     path: &Path,
     batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
@@ -46,23 +50,66 @@ pub fn write_table(
             parquet.finish()?;
         }
         Format::Csv => {
-            let is_gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
-            let buffer = BufWriter::with_capacity(1 << 18, file);
-            let output: Box<dyn Write> = if is_gzip {
-                Box::new(flate2::write::GzEncoder::new(buffer, flate2::Compression::new(4)))
-            } else {
-                Box::new(buffer)
-            };
-            rows = write_text(path, output, delimiter, batches)?;
+            rows = write_text(path, TextOutput::new(path, file), delimiter, batches)?;
+        }
+        Format::Json => {
+            let mut output = TextOutput::new(path, file);
+            for batch in batches {
+                let batch = batch?;
+                rows += batch.num_rows() as u64;
+                json::write_rows(&mut output, &batch).map_err(|error| DataError::write(path, error))?;
+            }
+            output.finish().map_err(|error| DataError::write(path, error))?;
         }
     }
     draft.publish(path)?;
     Ok(rows)
 }
 
+/// A text file, compressed where its name ends in `.gz`.
+enum TextOutput<'a> {
+    Plain(BufWriter<&'a File>),
+    Gzip(GzEncoder<BufWriter<&'a File>>),
+}
+
+impl<'a> TextOutput<'a> {
+    fn new(path: &Path, file: &'a File) -> Self {
+        let buffer = BufWriter::with_capacity(1 << 18, file);
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
+            Self::Gzip(GzEncoder::new(buffer, flate2::Compression::new(4)))
+        } else {
+            Self::Plain(buffer)
+        }
+    }
+
+    /// Writes what is held back, and the end of what is compressed.
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Plain(mut buffer) => buffer.flush(),
+            Self::Gzip(encoder) => encoder.finish()?.flush(),
+        }
+    }
+}
+
+impl Write for TextOutput<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(buffer) => buffer.write(bytes),
+            Self::Gzip(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(buffer) => buffer.flush(),
+            Self::Gzip(encoder) => encoder.flush(),
+        }
+    }
+}
+
 fn write_text(
     path: &Path,
-    output: Box<dyn Write + '_>,
+    output: TextOutput<'_>,
     delimiter: u8,
     batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
 ) -> Result<u64, DataError> {
@@ -73,7 +120,7 @@ fn write_text(
         rows += batch.num_rows() as u64;
         writer.write(&batch).map_err(|error| DataError::write(path, error))?;
     }
-    writer.into_inner().flush().map_err(|error| DataError::write(path, error))?;
+    writer.into_inner().finish().map_err(|error| DataError::write(path, error))?;
     Ok(rows)
 }
 

@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::block::{Block, closing_quote};
+use crate::source::block::{Block, closing_quote};
 
 const ESCAPED: u32 = 1 << 31;
 const QUOTED: u32 = 1 << 30;

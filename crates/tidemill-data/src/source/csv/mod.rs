@@ -15,7 +15,6 @@
 //! few blocks of whole records at a time and works on them side by side; the result does not depend on how many
 //! threads there are.
 
-mod block;
 mod cells;
 mod column;
 mod read;
@@ -24,28 +23,16 @@ mod scan;
 use std::collections::HashSet;
 use std::path::Path;
 
-use self::block::{Block, Blocks};
 use self::cells::{CellReader, Fault, FaultKind};
 use self::column::text_of;
 pub(super) use self::read::{CsvReader, read};
 pub(super) use self::scan::scan;
+use super::COLUMNS_MAX;
+use super::block::{Block, Blocks, blocks_at_once, mark_bytes};
 use crate::DataError;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Cells located at once: few enough that they stay in the cache while each column takes its own.
 const RUN_CELLS: usize = 8_192;
-
-/// Blocks worked on side by side, at most: they bound the memory.
-const BLOCKS_MAX: usize = 8;
-
-/// Columns of the widest file that is read.
-const COLUMNS_MAX: usize = 32_768;
-
-/// Length of the byte order mark that `bytes` begins with, if any.
-fn mark_bytes(bytes: &[u8]) -> usize {
-    if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
-}
 
 /// The names of the columns, without a look at the rows.
 pub(super) fn header(path: &Path, delimiter: u8) -> Result<Vec<String>, DataError> {
@@ -63,21 +50,20 @@ struct Opened {
 impl Opened {
     /// As many blocks as are worked on side by side; none at the end of the file.
     fn next_group(&mut self) -> Result<Vec<Block>, DataError> {
-        let count = rayon::current_num_threads().clamp(1, BLOCKS_MAX);
         let mut group: Vec<Block> = self.first.take().into_iter().collect();
-        group.extend(self.blocks.next_blocks(count - group.len())?);
+        group.extend(self.blocks.next_blocks(blocks_at_once() - group.len())?);
         Ok(group)
     }
 }
 
 fn open(path: &Path, delimiter: u8) -> Result<Opened, DataError> {
-    let mut blocks = Blocks::open(path, delimiter)?;
+    let mut blocks = Blocks::open(path, Some(delimiter))?;
     let mut cells = Vec::new();
     while let Some(mut block) = blocks.next_block()? {
         if block.offset == 0 {
             block.start = mark_bytes(&block.bytes);
         }
-        let text = text_of_block(path, &block)?;
+        let text = block.text(path)?;
         let mut reader = CellReader::new(&block, delimiter);
         loop {
             let at = reader.position();
@@ -120,19 +106,6 @@ fn check_names(path: &Path, line: u64, names: &[String]) -> Result<(), DataError
         }
     }
     Ok(())
-}
-
-/// The text of a block, or an error that names the first byte that is not UTF-8.
-fn text_of_block<'a>(path: &Path, block: &'a Block) -> Result<&'a str, DataError> {
-    std::str::from_utf8(&block.bytes).map_err(|error| {
-        let at = error.valid_up_to();
-        DataError::NotUtf8 {
-            path: path.to_owned(),
-            line: block.line_at(at),
-            offset: block.offset + at as u64,
-            byte: block.bytes.get(at).copied().unwrap_or_default(),
-        }
-    })
 }
 
 /// A fault in a block as an error with the line of the file.

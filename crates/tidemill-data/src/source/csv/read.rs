@@ -6,10 +6,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use rayon::prelude::*;
 
-use super::block::Block;
 use super::cells::{Cell, CellReader};
 use super::column::{ColumnBuilder, ColumnCells, text_of};
-use super::{Opened, RUN_CELLS, located, open, text_of_block};
+use super::{Opened, RUN_CELLS, located, open};
+use crate::source::block::Block;
 use crate::{BATCH_ROWS_MAX, DataError};
 
 /// The rows of one file as batches.
@@ -74,7 +74,7 @@ impl Iterator for CsvReader {
 
 impl Layout {
     fn read_block(&self, block: &Block) -> Result<Vec<RecordBatch>, DataError> {
-        let text = text_of_block(&self.path, block)?;
+        let text = block.text(&self.path)?;
         let run_rows = (RUN_CELLS / self.stride).clamp(1, BATCH_ROWS_MAX);
         let (mut reader, mut cells) = (CellReader::new(block, self.delimiter), Vec::new());
         let mut batches = Vec::new();

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::block::Block;
 use super::cells::CellReader;
 use super::column::ColumnCells;
-use super::{RUN_CELLS, located, open, text_of_block};
+use super::{RUN_CELLS, located, open};
 use crate::DataError;
+use crate::source::block::Block;
 use crate::source::value::Guess;
 
 /// What one pass over a file told.
@@ -46,7 +46,7 @@ fn scan_block(
     delimiter: u8,
     mut guesses: Vec<Guess>,
 ) -> Result<(Vec<Guess>, u64), DataError> {
-    let text = text_of_block(path, block)?;
+    let text = block.text(path)?;
     let stride = guesses.len();
     let (mut reader, mut cells, mut rows) = (CellReader::new(block, delimiter), Vec::new(), 0);
     loop {

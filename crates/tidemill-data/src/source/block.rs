@@ -15,6 +15,21 @@ const BLOCK_BYTES: usize = 4 << 20;
 /// would take the whole file into memory.
 pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
 
+/// Blocks worked on side by side, at most: they bound the memory.
+const BLOCKS_MAX: usize = 8;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How many blocks to read for all threads.
+pub(super) fn blocks_at_once() -> usize {
+    rayon::current_num_threads().clamp(1, BLOCKS_MAX)
+}
+
+/// Length of the byte order mark that `bytes` begins with, if any.
+pub(super) fn mark_bytes(bytes: &[u8]) -> usize {
+    if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
+}
+
 /// Whole records as they are in the file; the last byte is a line feed.
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
@@ -24,7 +39,7 @@ pub(super) struct Block {
     pub(super) line: u64,
     /// Offset of the first byte in the file.
     pub(super) offset: u64,
-    /// Whether there is any quote.
+    /// Whether there is any quote that matters.
     pub(super) has_quotes: bool,
 }
 
@@ -33,13 +48,26 @@ impl Block {
     pub(super) fn line_at(&self, at: usize) -> u64 {
         self.line + memchr_iter(b'\n', &self.bytes[..at.min(self.bytes.len())]).count() as u64
     }
+
+    /// The text of the block, or an error that names the first byte that is not UTF-8.
+    pub(super) fn text(&self, path: &Path) -> Result<&str, DataError> {
+        std::str::from_utf8(&self.bytes).map_err(|error| {
+            let at = error.valid_up_to();
+            DataError::NotUtf8 {
+                path: path.to_owned(),
+                line: self.line_at(at),
+                offset: self.offset + at as u64,
+                byte: self.bytes.get(at).copied().unwrap_or_default(),
+            }
+        })
+    }
 }
 
 /// The blocks of one file, in order.
 pub(super) struct Blocks {
     path: PathBuf,
     input: Box<dyn Read + Send>,
-    delimiter: u8,
+    delimiter: Option<u8>,
     block_bytes: usize,
     rest: Vec<u8>,
     line: u64,
@@ -48,11 +76,13 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn open(path: &Path, delimiter: u8) -> Result<Self, DataError> {
+    /// Cuts the file after records. With a delimiter between cells, line feeds in quoted cells are part of a record;
+    /// without, every line is one.
+    pub(super) fn open(path: &Path, delimiter: Option<u8>) -> Result<Self, DataError> {
         Ok(Self::new(path, open_text(path)?, delimiter, BLOCK_BYTES))
     }
 
-    fn new(path: &Path, input: Box<dyn Read + Send>, delimiter: u8, block_bytes: usize) -> Self {
+    fn new(path: &Path, input: Box<dyn Read + Send>, delimiter: Option<u8>, block_bytes: usize) -> Self {
         Self { path: path.to_owned(), input, delimiter, block_bytes, rest: Vec::new(), line: 1, offset: 0, done: false }
     }
 
@@ -77,10 +107,11 @@ impl Blocks {
                     bytes.push(b'\n');
                 }
             }
-            let has_quotes = memchr(b'"', &bytes).is_some();
-            let cut = if has_quotes {
-                let skip = if self.offset == 0 { super::mark_bytes(&bytes) } else { 0 };
-                cut_quoted(&bytes, skip, self.delimiter)
+            let quoted = self.delimiter.filter(|_| memchr(b'"', &bytes).is_some());
+            let has_quotes = quoted.is_some();
+            let cut = if let Some(delimiter) = quoted {
+                let skip = if self.offset == 0 { mark_bytes(&bytes) } else { 0 };
+                cut_quoted(&bytes, skip, delimiter)
             } else {
                 let after = |at| at + 1;
                 Cut {
@@ -94,7 +125,10 @@ impl Blocks {
             }
             // Only the first record can be that long: where it is, the block is grown no further than it needs.
             if (if cut.end == 0 { bytes.len() } else { cut.first }) > RECORD_BYTES_MAX {
-                let text = "a row is longer than 64 MiB; is a quote left open?";
+                let text = match self.delimiter {
+                    Some(_) => "a row is longer than 64 MiB; is a quote left open?",
+                    None => "a line is longer than 64 MiB",
+                };
                 return Err(self.unclosed(&bytes, cut.open_quote.unwrap_or(0), text));
             }
             if cut.end == 0 {
@@ -149,7 +183,7 @@ impl Blocks {
 }
 
 /// Opens a file of text, decompressing it when its first bytes are those of gzip.
-fn open_text(path: &Path) -> Result<Box<dyn Read + Send>, DataError> {
+pub(super) fn open_text(path: &Path) -> Result<Box<dyn Read + Send>, DataError> {
     let unreadable = |error| DataError::unreadable(path, error);
     let mut file = File::open(path).map_err(unreadable)?;
     let mut magic = Vec::with_capacity(2);
@@ -213,7 +247,7 @@ mod tests {
 
     fn blocks_of(text: &[u8], block_bytes: usize) -> Result<Vec<(String, u64)>, DataError> {
         let mut blocks =
-            Blocks::new(Path::new("t.csv"), Box::new(std::io::Cursor::new(text.to_vec())), b',', block_bytes);
+            Blocks::new(Path::new("t.csv"), Box::new(std::io::Cursor::new(text.to_vec())), Some(b','), block_bytes);
         let mut out = Vec::new();
         while let Some(block) = blocks.next_block()? {
             out.push((String::from_utf8(block.bytes).unwrap(), block.line));

@@ -1,0 +1,261 @@
+//! One line: an object, its members one by one.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use crate::source::rows::Value;
+
+/// Takes the members of an object as they come. Errors follow the position in the line.
+pub(super) trait Sink {
+    /// A value, or `None` for `null`, at a dotted path.
+    fn value(&mut self, path: &str, value: Option<Value<'_>>) -> Result<(), String>;
+
+    /// An object at a dotted path; its members follow.
+    fn object(&mut self, path: &str) -> Result<(), String>;
+}
+
+/// What is wrong with a line, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LineError {
+    /// Byte of the line where reading stopped, counted from 1.
+    pub(super) column: u64,
+    pub(super) message: String,
+}
+
+/// Reads one line.
+pub(super) fn read_line(line: &str, sink: &mut impl Sink) -> Result<(), LineError> {
+    let mut path = String::new();
+    let mut deserializer = serde_json::Deserializer::from_str(line);
+    (&mut deserializer).deserialize_any(Row { sink, path: &mut path }).and_then(|()| deserializer.end()).map_err(
+        |error| {
+            let text = error.to_string();
+            let message = text.rfind(" at line ").and_then(|at| text.get(..at)).unwrap_or(&text);
+            let message = match message.strip_prefix("invalid type: ") {
+                Some(found) => format!("{found}; every line must hold one object"),
+                None => message.to_owned(),
+            };
+            LineError { column: (error.column() as u64).max(1), message: lower_case(message) }
+        },
+    )
+}
+
+/// Messages begin small, except where they begin with a name.
+fn lower_case(message: String) -> String {
+    match message.strip_prefix("EOF while parsing") {
+        Some(rest) => format!(
+            "the line ends inside{}",
+            rest.replace(" a value", " the object").replace(" an object", " the object")
+        ),
+        None => message,
+    }
+}
+
+/// The whole line.
+struct Row<'a, S> {
+    sink: &'a mut S,
+    path: &'a mut String,
+}
+
+impl<'de, S: Sink> Visitor<'de> for Row<'_, S> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        members(self.sink, self.path, map)
+    }
+}
+
+fn members<'de, S: Sink, A: MapAccess<'de>>(sink: &mut S, path: &mut String, mut map: A) -> Result<(), A::Error> {
+    let stem = path.len();
+    while let Some(key) = map.next_key_seed(Key)? {
+        if key.is_empty() {
+            return Err(A::Error::custom("a key is empty"));
+        }
+        if stem > 0 {
+            path.push('.');
+        }
+        path.push_str(&key);
+        map.next_value_seed(Member { sink, path })?;
+        path.truncate(stem);
+    }
+    Ok(())
+}
+
+/// A key, borrowed from the line where it has no escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}
+
+/// The value of a key; `path` names it.
+struct Member<'a, S> {
+    sink: &'a mut S,
+    path: &'a mut String,
+}
+
+impl<S: Sink> Member<'_, S> {
+    fn give<E: serde::de::Error>(self, value: Option<Value<'_>>) -> Result<(), E> {
+        self.sink.value(self.path, value).map_err(E::custom)
+    }
+}
+
+impl<'de, S: Sink> DeserializeSeed<'de> for Member<'_, S> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, S: Sink> Visitor<'de> for Member<'_, S> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.give(None)
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
+        self.give(Some(Value::Bool(value)))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
+        self.give(Some(Value::Int(value)))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        self.give(Some(i64::try_from(value).map_or(Value::Big(value), Value::Int)))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
+        self.give(Some(Value::Float(value)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
+        self.give(Some(Value::Text(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(A::Error::custom(format!("`{}` holds a list; only single values can be read", self.path)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.sink.object(self.path).map_err(A::Error::custom)?;
+        members(self.sink, self.path, map)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Told(Vec<String>);
+
+    impl Sink for Told {
+        fn value(&mut self, path: &str, value: Option<Value<'_>>) -> Result<(), String> {
+            self.0.push(format!("{path}={value:?}"));
+            Ok(())
+        }
+
+        fn object(&mut self, path: &str) -> Result<(), String> {
+            self.0.push(format!("{path}:"));
+            Ok(())
+        }
+    }
+
+    fn told(line: &str) -> Vec<String> {
+        let mut sink = Told::default();
+        read_line(line, &mut sink).unwrap();
+        sink.0
+    }
+
+    fn fault(line: &str) -> (u64, String) {
+        let error = read_line(line, &mut Told::default()).unwrap_err();
+        (error.column, error.message)
+    }
+
+    #[test]
+    fn members_are_told_with_their_path() {
+        assert_eq!(
+            told(r#" {"a": 1, "b": {"c": {"d": -2.5}, "e": null}, "f\n": "x\"y"} "#),
+            ["a=Some(Int(1))", "b:", "b.c:", "b.c.d=Some(Float(-2.5))", "b.e=None", "f\n=Some(Text(\"x\\\"y\"))"]
+        );
+        assert_eq!(
+            told(r#"{"a":9223372036854775807,"b":9223372036854775808,"c":18446744073709551616,"d":1e3}"#),
+            [
+                "a=Some(Int(9223372036854775807))",
+                "b=Some(Big(9223372036854775808))",
+                "c=Some(Float(1.8446744073709552e19))",
+                "d=Some(Float(1000.0))"
+            ]
+        );
+    }
+
+    #[test]
+    fn faults_have_a_place() {
+        let fault_of = |line, column, message: &str| assert_eq!(fault(line), (column, message.to_owned()), "{line}");
+        fault_of("{\"a\": 1,}", 9, "trailing comma");
+        fault_of("{\"a\" 1}", 6, "expected `:`");
+        fault_of("{\"a\": 1", 7, "the line ends inside the object");
+        fault_of("{\"a\": \"x", 8, "the line ends inside a string");
+        fault_of("{\"a\": [1]}", 7, "`a` holds a list; only single values can be read");
+        fault_of("{\"a\": 1} {}", 10, "trailing characters");
+        fault_of("[1]", 1, "sequence, expected an object; every line must hold one object");
+        fault_of("{\"\": 1}", 3, "a key is empty");
+        fault_of("{\"a\": 01}", 8, "invalid number");
+        fault_of("{\"a\": 1e999}", 11, "number out of range");
+        assert!(fault(&"{\"a\":".repeat(1_000)).1.contains("recursion limit"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_is_json(line in r#"\{("a":)?[-{}\[\]",:0-9a.e\\ntrue null]{0,24}\}?"#) {
+            let is_object = serde_json::from_str::<serde_json::Value>(&line).is_ok_and(|value| value.is_object());
+            match read_line(&line, &mut Told::default()) {
+                Ok(()) => prop_assert!(is_object),
+                Err(error) => prop_assert!(
+                    !is_object || error.message.contains("list") || error.message.contains("empty"),
+                    "{}", error.message
+                ),
+            }
+        }
+
+        #[test]
+        fn nothing_panics(line: String) {
+            let _ = read_line(&line, &mut Told::default());
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! JSON lines: one object a line.
+//!
+//! * Lines end with LF or CR LF; blank lines and a byte order mark are passed over; gzip is recognised.
+//! * Every key is a column. The members of a nested object are columns with a dotted path (`rider.age`); lists are
+//!   refused. `null` and a key that is not there are missing; `""` is text. A column that is `null` in some rows and
+//!   an object in others is the object's members.
+//! * A column is `Int64` if every value is a whole number of 64 bits, else `Float64` if every one is a number, else
+//!   `Boolean` if every one is `true` or `false`, else `Utf8`: numbers and booleans among text become their text. All
+//!   rows are looked at. Text that reads like a number stays text.
+//! * Columns come in the order in which keys first appear.
+//!
+//! A file is read twice, as CSV is: [`scan()`] checks every rule and decides the types, [`read()`] makes columns.
+
+mod line;
+mod read;
+mod scan;
+
+use std::path::Path;
+
+use self::line::LineError;
+pub(super) use self::read::{JsonReader, read};
+pub(super) use self::scan::scan;
+use super::block::{Block, mark_bytes};
+use crate::DataError;
+
+/// The lines of a block that are not blank, each with its number in the file.
+fn lines<'a>(block: &Block, text: &'a str) -> impl Iterator<Item = (u64, &'a str)> {
+    let skip = if block.offset == 0 { mark_bytes(text.as_bytes()) } else { 0 };
+    let first = block.line;
+    let text = text.get(skip..).unwrap_or_default();
+    // `lines` takes a carriage return before the line feed away.
+    text.lines()
+        .enumerate()
+        .map(move |(i, line)| (first + i as u64, line))
+        .filter(|(_, line)| !line.trim_matches([' ', '\t', '\r']).is_empty())
+}
+
+fn located(path: &Path, line: u64, error: LineError) -> DataError {
+    DataError::SourceSyntax { path: path.to_owned(), line, column: error.column, message: error.message }
+}

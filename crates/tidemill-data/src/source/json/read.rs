@@ -1,0 +1,142 @@
+//! The second reading of a file: lines to columns.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use rayon::prelude::*;
+
+use super::line::{Sink, read_line};
+use super::{lines, located};
+use crate::DataError;
+use crate::reader::batch_rows;
+use crate::source::block::{Block, Blocks, blocks_at_once};
+use crate::source::rows::{Rows, Value, places};
+
+/// The rows of one file as batches.
+pub(in crate::source) struct JsonReader {
+    layout: Layout,
+    blocks: Blocks,
+    /// Pieces of blocks that wait for their turn, the last first.
+    waiting: Vec<Piece>,
+    ready: std::vec::IntoIter<RecordBatch>,
+}
+
+/// What is read from where.
+struct Layout {
+    path: PathBuf,
+    schema: SchemaRef,
+    places: Arc<HashMap<String, usize>>,
+}
+
+/// Lines of a block, few enough for one batch.
+struct Piece {
+    block: Arc<Block>,
+    range: Range<usize>,
+    line: u64,
+}
+
+/// Reads the columns of `schema`, by name, as the types of `schema`; a column that the file does not have is missing
+/// in every row.
+pub(in crate::source) fn read(path: &Path, schema: &SchemaRef) -> Result<JsonReader, DataError> {
+    Ok(JsonReader {
+        layout: Layout { path: path.to_owned(), schema: schema.clone(), places: places(schema) },
+        blocks: Blocks::open(path, None)?,
+        waiting: Vec::new(),
+        ready: Vec::new().into_iter(),
+    })
+}
+
+impl Iterator for JsonReader {
+    type Item = Result<RecordBatch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(batch) = self.ready.next() {
+                return Some(Ok(batch));
+            }
+            let at_once = blocks_at_once();
+            while self.waiting.len() < at_once {
+                match self.blocks.next_block() {
+                    Ok(Some(block)) => {
+                        let pieces = pieces(block, batch_rows(self.layout.schema.fields().len()));
+                        self.waiting.splice(0..0, pieces.into_iter().rev());
+                    }
+                    Ok(None) => break,
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            if self.waiting.is_empty() {
+                return None;
+            }
+            let from = self.waiting.len().saturating_sub(at_once);
+            let mut group = self.waiting.split_off(from);
+            group.reverse();
+            let layout = &self.layout;
+            let batches: Vec<_> = group.par_iter().map(|piece| layout.read_piece(piece)).collect();
+            match batches.into_iter().collect::<Result<Vec<_>, _>>() {
+                Ok(mut batches) => {
+                    batches.retain(|batch| batch.num_rows() > 0);
+                    self.ready = batches.into_iter();
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+/// Cuts a block after every so many lines.
+fn pieces(block: Block, rows: usize) -> Vec<Piece> {
+    let block = Arc::new(block);
+    let (mut pieces, mut start, mut line, mut count) = (Vec::new(), 0, block.line, 0);
+    for at in memchr::memchr_iter(b'\n', &block.bytes) {
+        count += 1;
+        if count == rows {
+            pieces.push(Piece { block: block.clone(), range: start..at + 1, line });
+            (start, line, count) = (at + 1, line + rows as u64, 0);
+        }
+    }
+    if start < block.bytes.len() {
+        let range = start..block.bytes.len();
+        pieces.push(Piece { block, range, line });
+    }
+    pieces
+}
+
+impl Layout {
+    fn read_piece(&self, piece: &Piece) -> Result<RecordBatch, DataError> {
+        let whole = &piece.block;
+        let block = Block {
+            bytes: whole.bytes[piece.range.clone()].to_vec(),
+            start: 0,
+            line: piece.line,
+            offset: whole.offset + piece.range.start as u64,
+            has_quotes: false,
+        };
+        let text = block.text(&self.path)?;
+        let mut fill = Fill(Rows::new(&self.schema, self.places.clone()));
+        for (number, line) in lines(&block, text) {
+            read_line(line, &mut fill).map_err(|error| located(&self.path, number, error))?;
+            fill.0.end_row();
+        }
+        fill.0.finish()
+    }
+}
+
+struct Fill(Rows);
+
+impl Sink for Fill {
+    fn value(&mut self, path: &str, value: Option<Value<'_>>) -> Result<(), String> {
+        match value {
+            Some(value) => self.0.set(path, &value).map_err(|message| format!("column `{path}` {message}")),
+            None => Ok(()),
+        }
+    }
+
+    fn object(&mut self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
