@@ -1,4 +1,4 @@
-//! Serves a folder of versions: `cargo run --release --example serve_folder -- NAME BASE [PORT]`.
+//! Serves a folder of versions: `cargo run --release --example serve_folder -- NAME BASE [PORT [GRPC_PORT]]`.
 //!
 //! `BASE` holds one folder for each version, named by its number, with a model package in it.
 
@@ -11,11 +11,11 @@ use tidemill_serving::{FolderSource, ServeError, Server, ServerOptions};
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, base, rest @ ..] = &arguments[..] else {
-        eprintln!("usage: serve_folder NAME BASE [PORT]");
+        eprintln!("usage: serve_folder NAME BASE [PORT [GRPC_PORT]]");
         return ExitCode::from(2);
     };
-    let port = rest.first().and_then(|port| port.parse().ok()).unwrap_or(8501);
-    match serve(FolderSource::new(name, base), port).await {
+    let port = |place: usize, default: u16| rest.get(place).and_then(|port| port.parse().ok()).unwrap_or(default);
+    match serve(FolderSource::new(name, base), port(0, 8501), port(1, 8500)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -24,8 +24,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(source: FolderSource, port: u16) -> Result<(), ServeError> {
-    let options = ServerOptions { rest_addr: ([127, 0, 0, 1], port).into(), ..ServerOptions::default() };
+async fn serve(source: FolderSource, port: u16, grpc_port: u16) -> Result<(), ServeError> {
+    let options = ServerOptions {
+        rest_addr: ([127, 0, 0, 1], port).into(),
+        grpc_addr: Some(([127, 0, 0, 1], grpc_port).into()),
+        ..ServerOptions::default()
+    };
     let server = Server::bind(options, Arc::new(source)).await?;
     eprintln!("listening on http://{}", server.handle().local_addr());
     server

@@ -1,9 +1,7 @@
-//! From a request to its answer: the one place where endpoints, limits, panics and metrics meet.
+//! From a REST request to its answer: the one place where its endpoints, limits and metrics meet.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -13,30 +11,18 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::body::read_body;
-use crate::infer::Call;
-use crate::metrics::Metrics;
+use crate::engine::Engine;
+use crate::infer::{self, Call};
 use crate::oip;
 use crate::request_error::RequestError;
 use crate::route::{Endpoint, Route};
+use crate::status::Status;
 use crate::tfs;
-use crate::versions::{LoadedModel, Models, ResolveError, Selector};
 
-/// What a request may cost.
-#[derive(Debug, Clone)]
-pub(crate) struct Limits {
-    pub(crate) body_bytes_max: usize,
-    pub(crate) body_timeout: Duration,
-    pub(crate) inline_bytes_max: usize,
-    pub(crate) inline_rows_max: usize,
-}
-
-/// Answers requests.
+/// Answers REST requests.
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
-    pub(crate) models: Arc<Models>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) limits: Limits,
-    pub(crate) draining: AtomicBool,
+    pub(crate) engine: Arc<Engine>,
 }
 
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -49,119 +35,70 @@ impl Dispatcher {
         let (endpoint, known_model, reply) = match route {
             Ok(route) => {
                 let endpoint = route.endpoint;
-                let known = self.models.knows(&route.model).then(|| route.model.clone());
+                let known = self.engine.models.knows(&route.model).then(|| route.model.clone());
                 (endpoint, known, self.answer_route(route, request).await)
             }
             Err(error) => (Endpoint::Unknown, None, Err(error)),
         };
         let reply = reply.unwrap_or_else(|error| error_reply(&error));
         let model = known_model.as_deref().unwrap_or_default();
-        self.metrics.answered(model, endpoint, reply.status(), started.elapsed());
+        self.engine.metrics.answered(model, endpoint, Status::Rest(reply.status()), started.elapsed());
         reply
     }
 
     async fn answer_route(&self, route: Route, request: Request<Incoming>) -> Result<Reply, RequestError> {
-        match route.endpoint {
+        let Route { endpoint, model: name, selector } = route;
+        let engine = &self.engine;
+        match endpoint {
             Endpoint::Live | Endpoint::ServerLive => Ok(json_reply(StatusCode::OK, &json!({ "live": true }))),
-            Endpoint::Ready | Endpoint::ServerReady => Ok(readiness(self.is_ready())),
-            Endpoint::Metrics => Ok(text_reply(self.metrics.render())),
+            Endpoint::Ready | Endpoint::ServerReady => Ok(readiness(json!({ "ready": engine.is_ready() }))),
+            Endpoint::Metrics => Ok(text_reply(engine.metrics.render())),
             Endpoint::ServerMetadata => Ok(json_reply(StatusCode::OK, &oip::server_metadata())),
             Endpoint::Status => {
-                let versions = self.models.snapshot().status(&route.model, &route.selector)?;
+                let versions = engine.models.snapshot().status(&name, &selector)?;
                 Ok(json_reply(StatusCode::OK, &tfs::status(&versions)))
             }
-            Endpoint::Metadata => Ok(json_reply(StatusCode::OK, &tfs::metadata(&*self.resolve(&route)?))),
-            Endpoint::ModelReady => self.model_readiness(&route),
+            Endpoint::Metadata => Ok(json_reply(StatusCode::OK, &tfs::metadata(&*engine.resolve(&name, &selector)?))),
+            Endpoint::ModelReady => {
+                let ready = engine.model_is_ready(&name, &selector)?;
+                Ok(readiness(json!({ "name": name, "ready": ready })))
+            }
             Endpoint::ModelMetadata => {
-                let model = self.resolve_v2(&route)?;
-                let snapshot = self.models.snapshot();
-                let versions = snapshot.available(&route.model).into_iter().flatten();
+                let model = engine.resolve_v2(&name, &selector)?;
+                let snapshot = engine.models.snapshot();
+                let versions = snapshot.available(&name).into_iter().flatten();
                 Ok(json_reply(StatusCode::OK, &oip::model_metadata(&model, versions)))
             }
             Endpoint::Predict | Endpoint::Classify | Endpoint::Regress | Endpoint::Infer => {
-                let model =
-                    if route.endpoint == Endpoint::Infer { self.resolve_v2(&route) } else { self.resolve(&route) };
+                let model = match endpoint {
+                    Endpoint::Infer => engine.resolve_v2(&name, &selector),
+                    _ => engine.resolve(&name, &selector),
+                };
                 let (headers, body) = self.read(request).await?;
                 let json_bytes = header_length(&headers)?;
                 // An unknown model is said only after the body is read, so that the connection can be used again.
-                self.infer(Call { endpoint: route.endpoint, model: model?, body, json_bytes }).await
+                let model = model?;
+                let bytes = body.len();
+                let call = Call { endpoint, body, json_bytes };
+                engine.infer(model, bytes, move |model| call.decode(model), infer::encode).await
             }
-            Endpoint::Unknown => Err(RequestError::internal("no handler")),
+            Endpoint::MultiInference
+            | Endpoint::Reload
+            | Endpoint::Health
+            | Endpoint::Reflection
+            | Endpoint::Unknown => Err(RequestError::internal("no handler")),
         }
-    }
-
-    fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed) && self.models.is_ready()
-    }
-
-    fn resolve(&self, route: &Route) -> Result<Arc<LoadedModel>, RequestError> {
-        Ok(self.models.resolve(&route.model, &route.selector)?)
-    }
-
-    /// As [`resolve`](Self::resolve), with the statuses the Open Inference Protocol's servers give.
-    fn resolve_v2(&self, route: &Route) -> Result<Arc<LoadedModel>, RequestError> {
-        self.models.resolve(&route.model, &route.selector).map_err(|error| {
-            let name = &route.model;
-            match (&error, &route.selector) {
-                (ResolveError::NotAvailable(_), _) => {
-                    RequestError::new(StatusCode::SERVICE_UNAVAILABLE, format!("model `{name}` is not ready"))
-                }
-                (_, Selector::Label(version)) if self.models.knows(name) => {
-                    RequestError::new(StatusCode::NOT_FOUND, format!("model `{name}` has no version `{version}`"))
-                }
-                (_, Selector::Version(version)) if self.models.knows(name) => {
-                    RequestError::new(StatusCode::NOT_FOUND, format!("model `{name}` has no version `{version}`"))
-                }
-                _ => RequestError::new(StatusCode::NOT_FOUND, format!("unknown model `{name}`")),
-            }
-        })
-    }
-
-    fn model_readiness(&self, route: &Route) -> Result<Reply, RequestError> {
-        let ready = match self.resolve_v2(route) {
-            Ok(_) => true,
-            Err(error) if error.status == StatusCode::SERVICE_UNAVAILABLE => false,
-            Err(error) => return Err(error),
-        };
-        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        Ok(json_reply(status, &json!({ "name": route.model, "ready": ready })))
     }
 
     async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes), RequestError> {
         let (parts, body) = request.into_parts();
-        let body = read_body(body, self.limits.body_bytes_max, self.limits.body_timeout).await?;
+        let body = read_body(body, self.engine.limits.body_bytes_max, self.engine.limits.body_timeout).await?;
         if let Some(encoding) = parts.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
             let message = format!("the content encoding {encoding:?} is not supported");
             return Err(RequestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
         Ok((parts.headers, body))
     }
-
-    /// Small requests are answered where they are: handing them to another thread would cost more than they do.
-    async fn infer(&self, call: Call) -> Result<Reply, RequestError> {
-        if call.body.len() > self.limits.inline_bytes_max {
-            return off_thread(move || call.decode()?.run()).await;
-        }
-        let decoded = caught(|| call.decode())?;
-        if decoded.rows() > self.limits.inline_rows_max {
-            return off_thread(move || decoded.run()).await;
-        }
-        caught(|| decoded.run())
-    }
-}
-
-fn caught<T>(work: impl FnOnce() -> Result<T, RequestError>) -> Result<T, RequestError> {
-    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()))
-}
-
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, RequestError> + Send + 'static,
-) -> Result<T, RequestError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(panicked()))
-}
-
-fn panicked() -> RequestError {
-    RequestError::internal("a fault of the server: answering the request panicked")
 }
 
 fn header_length(headers: &HeaderMap) -> Result<Option<usize>, RequestError> {
@@ -171,9 +108,9 @@ fn header_length(headers: &HeaderMap) -> Result<Option<usize>, RequestError> {
     parsed.ok_or_else(error).map(Some)
 }
 
-fn readiness(ready: bool) -> Reply {
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json_reply(status, &json!({ "ready": ready }))
+fn readiness(body: Value) -> Reply {
+    let status = if body["ready"] == true { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json_reply(status, &body)
 }
 
 fn error_reply(error: &RequestError) -> Reply {

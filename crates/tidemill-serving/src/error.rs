@@ -28,6 +28,12 @@ pub enum ServeError {
         /// Why.
         reason: String,
     },
+    /// The descriptions of the gRPC services cannot be read.
+    #[error("cannot set up gRPC reflection: {reason}")]
+    Reflection {
+        /// Why.
+        reason: String,
+    },
     /// The task that loads models has ended by itself.
     #[error("the task that loads models has ended")]
     ManagerEnded,
@@ -38,7 +44,7 @@ impl Coded for ServeError {
         match self {
             Self::PortInUse { .. } => Code::PortInUse,
             Self::Bind { .. } => Code::ServerFailed,
-            Self::Metrics { .. } | Self::ManagerEnded => Code::Internal,
+            Self::Metrics { .. } | Self::Reflection { .. } | Self::ManagerEnded => Code::Internal,
         }
     }
 

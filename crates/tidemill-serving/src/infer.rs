@@ -1,6 +1,4 @@
-//! One inference call: decode, predict, encode. No async, no I/O, so it can run on any thread.
-
-use std::sync::Arc;
+//! The REST form of an inference call: what to decode and encode. No async, no I/O, so it can run on any thread.
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -19,42 +17,31 @@ use crate::versions::LoadedModel;
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) endpoint: Endpoint,
-    pub(crate) model: Arc<LoadedModel>,
     pub(crate) body: Bytes,
     /// How many bytes of the body are JSON, where a header says so.
     pub(crate) json_bytes: Option<usize>,
 }
 
-/// An inference request that is understood.
+/// The form of the answer.
 #[derive(Debug)]
-pub(crate) struct Decoded {
-    model: Arc<LoadedModel>,
-    batch: RecordBatch,
-    form: Form,
-}
-
-#[derive(Debug)]
-enum Form {
+pub(crate) enum Form {
     Tfs(Answer),
     Oip(oip::Reply),
 }
 
 impl Call {
-    pub(crate) fn decode(self) -> Result<Decoded, RequestError> {
-        match self.decode_body() {
-            Ok((batch, form)) => Ok(Decoded { model: self.model, batch, form }),
-            Err(error) => Err(self.syntax_error().unwrap_or(error)),
-        }
+    pub(crate) fn decode(&self, model: &LoadedModel) -> Result<(RecordBatch, Form), RequestError> {
+        self.decode_body(model).map_err(|error| self.syntax_error().unwrap_or(error))
     }
 
-    fn decode_body(&self) -> Result<(RecordBatch, Form), RequestError> {
+    fn decode_body(&self, model: &LoadedModel) -> Result<(RecordBatch, Form), RequestError> {
         match self.endpoint {
             Endpoint::Infer => {
-                let request = oip::decode(&self.model, &self.body, self.json_bytes)?;
+                let request = oip::decode(model, &self.body, self.json_bytes)?;
                 Ok((request.batch, Form::Oip(request.reply)))
             }
             endpoint => {
-                let (batch, answer) = tfs::decode(endpoint, &self.model, &self.body)?;
+                let (batch, answer) = tfs::decode(endpoint, model, &self.body)?;
                 Ok((batch, Form::Tfs(answer)))
             }
         }
@@ -73,25 +60,19 @@ impl Call {
     }
 }
 
-impl Decoded {
-    pub(crate) fn rows(&self) -> usize {
-        self.batch.num_rows()
-    }
-
-    pub(crate) fn run(self) -> Result<Reply, RequestError> {
-        let predictions = self.model.model.predict(&self.batch)?;
-        match self.form {
-            Form::Tfs(answer) => Ok(body_reply(StatusCode::OK, "application/json", tfs::encode(&predictions, answer)?)),
-            Form::Oip(reply) => {
-                let (body, json_bytes) = oip::encode(&self.model, &predictions, &reply)?;
-                let Some(json_bytes) = json_bytes else {
-                    return Ok(body_reply(StatusCode::OK, "application/json", body));
-                };
-                let mut reply = body_reply(StatusCode::OK, "application/octet-stream", body);
-                let name = HeaderName::from_static(oip::HEADER_LENGTH);
-                reply.headers_mut().insert(name, HeaderValue::from(json_bytes));
-                Ok(reply)
-            }
+/// Writes the answer.
+pub(crate) fn encode(model: &LoadedModel, predictions: &RecordBatch, form: Form) -> Result<Reply, RequestError> {
+    match form {
+        Form::Tfs(answer) => Ok(body_reply(StatusCode::OK, "application/json", tfs::encode(predictions, answer)?)),
+        Form::Oip(reply) => {
+            let (body, json_bytes) = oip::encode(model, predictions, &reply)?;
+            let Some(json_bytes) = json_bytes else {
+                return Ok(body_reply(StatusCode::OK, "application/json", body));
+            };
+            let mut reply = body_reply(StatusCode::OK, "application/octet-stream", body);
+            let name = HeaderName::from_static(oip::HEADER_LENGTH);
+            reply.headers_mut().insert(name, HeaderValue::from(json_bytes));
+            Ok(reply)
         }
     }
 }

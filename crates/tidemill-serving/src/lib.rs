@@ -2,7 +2,8 @@
 //!
 //! A [`Source`] lists what should be served; [`Server`] makes it so and answers for it over REST, in the dialects of
 //! TF Serving (`/v1/models/…`) and of the Open Inference Protocol (`/v2/…`), with `/livez`, `/readyz` and `/metrics`
-//! beside them. [`InfraValidator`] runs a candidate model in this very server before it may be pushed.
+//! beside them, and over gRPC, in the same two dialects, with health and reflection beside them ([`proto`] has the
+//! messages and clients). [`InfraValidator`] runs a candidate model in this very server before it may be pushed.
 //!
 //! ```no_run
 //! # async fn serve() -> Result<(), tidemill_serving::ServeError> {
@@ -19,7 +20,9 @@
 
 mod body;
 mod dispatch;
+mod engine;
 mod error;
+mod grpc;
 mod infer;
 mod json;
 mod metrics;
@@ -28,11 +31,14 @@ mod request_error;
 mod route;
 mod server;
 mod source;
+mod status;
+mod tensor;
 mod tfs;
 mod validator;
 mod versions;
 
 pub use error::ServeError;
+pub use grpc::proto;
 pub use server::{Handle, Server, ServerOptions};
 pub use source::{FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
 pub use validator::InfraValidator;

@@ -1,13 +1,13 @@
 //! Prometheus metrics of one server.
 //!
-//! Each server has a registry of its own, so several can run in one process. Requests are recorded in one place (the
-//! dispatcher). Names are TF Serving's, so that dashboards made for it work, and ours beside them:
+//! Each server has a registry of its own, so several can run in one process. Requests are recorded in one place for
+//! each of REST and gRPC. Names are TF Serving's, so that dashboards made for it work, and ours beside them:
 //!
 //! | metric | labels |
 //! |---|---|
 //! | `:tensorflow:serving:request_count` | `model_name`, `status` (gRPC word) |
-//! | `:tensorflow:serving:request_latency` (µs) | `model_name`, `API`, `entrypoint` |
-//! | `tidemill_requests_total` | `model`, `endpoint`, `status` (`2xx`) |
+//! | `:tensorflow:serving:request_latency` (µs) | `model_name`, `API`, `entrypoint` (`REST`, `GRPC`) |
+//! | `tidemill_requests_total` | `model`, `endpoint` (`predict`, over gRPC `grpc_predict`), `status` (`2xx`) |
 //! | `tidemill_request_duration_seconds` | `model`, `endpoint`, `status` |
 //! | `tidemill_model_loads_total` | `model`, `outcome` |
 //! | `tidemill_model_load_duration_seconds` | `model` |
@@ -18,12 +18,12 @@ use std::fmt;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use hyper::StatusCode;
 use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use crate::ServeError;
 use crate::route::Endpoint;
+use crate::status::{Status, grpc_word};
 
 const TFS_COUNT: &str = ":tensorflow:serving:request_count";
 const TFS_LATENCY: &str = ":tensorflow:serving:request_latency";
@@ -47,7 +47,7 @@ pub(crate) struct Metrics {
     series: RwLock<HashMap<String, SeriesOfModel>>,
 }
 
-type SeriesOfModel = HashMap<(Endpoint, StatusCode), Series>;
+type SeriesOfModel = HashMap<(Endpoint, Status), Series>;
 
 #[derive(Clone)]
 struct Series {
@@ -93,7 +93,7 @@ impl Metrics {
 
     /// A request was answered. `model` is a name the server knows, or empty: names sent by clients must not make
     /// series.
-    pub(crate) fn answered(&self, model: &str, endpoint: Endpoint, status: StatusCode, took: Duration) {
+    pub(crate) fn answered(&self, model: &str, endpoint: Endpoint, status: Status, took: Duration) {
         let key = (endpoint, status);
         let known = {
             let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
@@ -135,12 +135,16 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
-    fn make_series(&self, model: &str, endpoint: Endpoint, status: StatusCode) -> Series {
-        let class = format!("{}xx", status.as_u16() / 100);
-        let labels = || vec![label("model", model), label("endpoint", endpoint.name()), label("status", &class)];
+    fn make_series(&self, model: &str, endpoint: Endpoint, status: Status) -> Series {
+        let class = format!("{}xx", status.http().as_u16() / 100);
+        let (entrypoint, endpoint_name) = match status {
+            Status::Rest(_) => ("REST", endpoint.name().to_owned()),
+            Status::Grpc(_) => ("GRPC", format!("grpc_{}", endpoint.name())),
+        };
+        let labels = || vec![label("model", model), label("endpoint", &endpoint_name), label("status", &class)];
         let tfs = endpoint.tfs_api().map(|api| {
-            let count = vec![label("model_name", model), label("status", grpc_word(status))];
-            let latency = vec![label("model_name", model), label("API", api), label("entrypoint", "REST")];
+            let count = vec![label("model_name", model), label("status", grpc_word(status.grpc()))];
+            let latency = vec![label("model_name", model), label("API", api), label("entrypoint", entrypoint)];
             (self.counter(TFS_COUNT, count), self.histogram(TFS_LATENCY, latency))
         });
         Series { requests: self.counter(REQUESTS, labels()), duration: self.histogram(DURATION, labels()), tfs }
@@ -161,36 +165,30 @@ fn label(name: &'static str, value: &str) -> Label {
     Label::new(name, value.to_owned())
 }
 
-/// The gRPC status TF Serving would have given (appendix of its REST documentation, read backwards).
-fn grpc_word(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        200..=299 => "OK",
-        404 => "NOT_FOUND",
-        408 | 504 => "DEADLINE_EXCEEDED",
-        413 | 429 => "RESOURCE_EXHAUSTED",
-        503 => "UNAVAILABLE",
-        400..=499 => "INVALID_ARGUMENT",
-        _ => "INTERNAL",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use hyper::StatusCode;
+    use tonic::Code;
+
     use super::*;
 
     #[test]
     fn names_of_tf_serving_keep_their_colons() {
         let metrics = Metrics::new().unwrap();
-        metrics.answered("taxi", Endpoint::Predict, StatusCode::OK, Duration::from_micros(17));
-        metrics.answered("taxi", Endpoint::Predict, StatusCode::OK, Duration::from_micros(19));
-        metrics.answered("", Endpoint::Live, StatusCode::OK, Duration::ZERO);
+        metrics.answered("taxi", Endpoint::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(17));
+        metrics.answered("taxi", Endpoint::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(19));
+        metrics.answered("", Endpoint::Live, Status::Rest(StatusCode::OK), Duration::ZERO);
+        metrics.answered("taxi", Endpoint::Predict, Status::Grpc(Code::OutOfRange), Duration::ZERO);
         metrics.upkeep();
         let text = metrics.render();
         for line in [
             r#":tensorflow:serving:request_count{model_name="taxi",status="OK"} 2"#,
             r#":tensorflow:serving:request_latency_bucket{model_name="taxi",API="predict",entrypoint="REST",le="18"} 1"#,
             r#":tensorflow:serving:request_latency_count{model_name="taxi",API="predict",entrypoint="REST"} 2"#,
+            r#":tensorflow:serving:request_count{model_name="taxi",status="OUT_OF_RANGE"} 1"#,
+            r#":tensorflow:serving:request_latency_count{model_name="taxi",API="predict",entrypoint="GRPC"} 1"#,
             r#"tidemill_requests_total{model="taxi",endpoint="predict",status="2xx"} 2"#,
+            r#"tidemill_requests_total{model="taxi",endpoint="grpc_predict",status="4xx"} 1"#,
             r#"tidemill_request_duration_seconds_bucket{model="taxi",endpoint="predict",status="2xx",le="0.00005"} 2"#,
             r#"tidemill_requests_total{model="",endpoint="live",status="2xx"} 1"#,
         ] {

@@ -30,6 +30,10 @@ pub(crate) enum Endpoint {
     Classify,
     /// TF Serving: regress.
     Regress,
+    /// TF Serving: several of classify and regress at once (gRPC only).
+    MultiInference,
+    /// TF Serving: a new configuration (gRPC only).
+    Reload,
     /// Open Inference Protocol: whether the process lives.
     ServerLive,
     /// Open Inference Protocol: whether every model is served.
@@ -42,6 +46,10 @@ pub(crate) enum Endpoint {
     ModelReady,
     /// Open Inference Protocol: inference.
     Infer,
+    /// gRPC's own question whether requests may come.
+    Health,
+    /// What the server's messages look like (gRPC only).
+    Reflection,
     /// No such path.
     Unknown,
 }
@@ -58,12 +66,16 @@ impl Endpoint {
             Self::Predict => "predict",
             Self::Classify => "classify",
             Self::Regress => "regress",
+            Self::MultiInference => "multi_inference",
+            Self::Reload => "reload",
             Self::ServerLive => "v2_live",
             Self::ServerReady => "v2_ready",
             Self::ServerMetadata => "v2_server_metadata",
             Self::ModelMetadata => "v2_model_metadata",
             Self::ModelReady => "v2_model_ready",
             Self::Infer => "v2_infer",
+            Self::Health => "health",
+            Self::Reflection => "reflection",
             Self::Unknown => "unknown",
         }
     }
@@ -74,6 +86,7 @@ impl Endpoint {
             Self::Predict | Self::Infer => Some("predict"),
             Self::Classify => Some("classify"),
             Self::Regress => Some("regress"),
+            Self::MultiInference => Some("multi_inference"),
             _ => None,
         }
     }
@@ -182,7 +195,7 @@ fn parse_v2(method: &Method, get: bool, segments: &[&str]) -> Option<Route> {
 }
 
 /// A version is text in the Open Inference Protocol: what is no number is a label.
-fn selector_of(version: &str) -> Selector {
+pub(crate) fn selector_of(version: &str) -> Selector {
     version.parse().map_or_else(|_| Selector::Label(version.to_owned()), Selector::Version)
 }
 

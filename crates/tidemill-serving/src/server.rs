@@ -6,9 +6,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -16,7 +16,9 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::dispatch::{Dispatcher, Limits};
+use crate::dispatch::Dispatcher;
+use crate::engine::{Engine, Limits};
+use crate::grpc::Router;
 use crate::metrics::Metrics;
 use crate::versions::{LoadedModel, Manager, ManagerOptions, ModelStatus, Models, Selector};
 use crate::{ServeError, Source};
@@ -33,9 +35,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 pub struct ServerOptions {
     /// Where REST is served; port 0 takes a free one. Default `127.0.0.1:8501`.
     pub rest_addr: SocketAddr,
+    /// Where gRPC is served; port 0 takes a free one, `None`: not at all. Default `127.0.0.1:8500`.
+    pub grpc_addr: Option<SocketAddr>,
     /// How often the source is asked what to serve. Default 1 s.
     pub poll_interval: Duration,
-    /// Larger bodies are refused with 413. Default 64 MiB.
+    /// Larger bodies are refused (413, over gRPC `OUT_OF_RANGE`). Default 64 MiB.
     pub request_body_bytes_max: usize,
     /// A body must arrive within this. Default 30 s.
     pub request_body_timeout: Duration,
@@ -57,6 +61,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             rest_addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8501),
+            grpc_addr: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8500)),
             poll_interval: Duration::from_secs(1),
             request_body_bytes_max: 64 << 20,
             request_body_timeout: Duration::from_secs(30),
@@ -72,8 +77,10 @@ impl Default for ServerOptions {
 
 /// A server that listens and does not answer yet; [`run`](Self::run) makes it.
 pub struct Server {
-    listener: TcpListener,
-    dispatcher: Arc<Dispatcher>,
+    rest: TcpListener,
+    grpc: Option<TcpListener>,
+    engine: Arc<Engine>,
+    router: Arc<Router>,
     manager: Manager,
     source: Arc<dyn Source>,
     polls: mpsc::Receiver<oneshot::Sender<()>>,
@@ -85,20 +92,19 @@ pub struct Server {
 #[derive(Debug, Clone)]
 pub struct Handle {
     address: SocketAddr,
+    grpc_address: Option<SocketAddr>,
     models: Arc<Models>,
     polls: mpsc::Sender<oneshot::Sender<()>>,
 }
 
 impl Server {
-    /// Takes the port. Connections wait until [`run`](Self::run).
+    /// Takes the ports. Connections wait until [`run`](Self::run).
     pub async fn bind(options: ServerOptions, source: Arc<dyn Source>) -> Result<Self, ServeError> {
-        let address = options.rest_addr;
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => ServeError::PortInUse { address },
-            _ => ServeError::Bind { address, source },
+        let (rest, address) = listen(options.rest_addr).await?;
+        let (grpc, grpc_address) = match options.grpc_addr {
+            Some(address) => listen(address).await.map(|(listener, address)| (Some(listener), Some(address)))?,
+            None => (None, None),
         };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
         let models = Arc::new(Models::new());
         let metrics = Arc::new(Metrics::new()?);
         let manager_options = ManagerOptions {
@@ -114,11 +120,12 @@ impl Server {
             inline_bytes_max: options.inline_bytes_max,
             inline_rows_max: options.inline_rows_max,
         };
-        let draining = AtomicBool::new(false);
-        let dispatcher = Arc::new(Dispatcher { models: Arc::clone(&models), metrics, limits, draining });
+        let engine = Arc::new(Engine::new(Arc::clone(&models), metrics, limits));
+        let router = Arc::new(Router::new(Arc::clone(&engine))?);
         let (poll_sender, polls) = mpsc::channel(POLLS_MAX);
-        let handle = Handle { address, models, polls: poll_sender };
-        Ok(Self { listener, dispatcher, manager, source, polls, handle, drain_timeout: options.drain_timeout })
+        let handle = Handle { address, grpc_address, models, polls: poll_sender };
+        let drain_timeout = options.drain_timeout;
+        Ok(Self { rest, grpc, engine, router, manager, source, polls, handle, drain_timeout })
     }
 
     /// A handle, to be kept before [`run`](Self::run) takes the server.
@@ -128,28 +135,27 @@ impl Server {
 
     /// Serves until `shutdown` completes, then takes no more connections, lets requests finish and returns.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, dispatcher, manager, source, polls, handle, drain_timeout } = self;
-        tracing::info!(address = %handle.address, "serving REST");
+        let Self { rest, grpc, engine, router, manager, source, polls, handle, drain_timeout } = self;
+        tracing::info!(rest = %handle.address, grpc = ?handle.grpc_address, "serving");
         let mut manager = tokio::spawn(manager.run(source, polls));
+        let dispatcher = Arc::new(Dispatcher { engine: Arc::clone(&engine) });
         let graceful = GracefulShutdown::new();
         let mut shutdown = pin!(shutdown);
         let ended = loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        tokio::spawn(serve_connection(stream, Arc::clone(&dispatcher), graceful.watcher()));
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+                stream = accept(Some(&rest)) => {
+                    let dispatcher = Arc::clone(&dispatcher);
+                    tokio::spawn(serve_rest(stream, dispatcher, graceful.watcher()));
+                }
+                stream = accept(grpc.as_ref()) => {
+                    tokio::spawn(serve_grpc(stream, Arc::clone(&router), graceful.watcher()));
+                }
                 () = &mut shutdown => break Ok(()),
                 _ = &mut manager => break Err(ServeError::ManagerEnded),
             }
         };
-        dispatcher.draining.store(true, Ordering::Relaxed);
-        drop(listener);
+        engine.drain();
+        drop((rest, grpc));
         if tokio::time::timeout(drain_timeout, graceful.shutdown()).await.is_err() {
             tracing::warn!(?drain_timeout, "some requests did not finish in time");
         }
@@ -158,11 +164,37 @@ impl Server {
     }
 }
 
-async fn serve_connection(stream: TcpStream, dispatcher: Arc<Dispatcher>, watcher: Watcher) {
-    // Answers are small: waiting to fill a packet only delays them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => ServeError::PortInUse { address },
+        _ => ServeError::Bind { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// The next connection; never comes where there is no listener.
+async fn accept(listener: Option<&TcpListener>) -> TcpStream {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are small: waiting to fill a packet only delays them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "cannot set TCP_NODELAY");
+                }
+                return stream;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
+}
+
+async fn serve_rest(stream: TcpStream, dispatcher: Arc<Dispatcher>, watcher: Watcher) {
     let service = service_fn(move |request| {
         let dispatcher = Arc::clone(&dispatcher);
         async move { Ok::<_, Infallible>(dispatcher.answer(request).await) }
@@ -171,16 +203,37 @@ async fn serve_connection(stream: TcpStream, dispatcher: Arc<Dispatcher>, watche
     builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        // Clients come and go as they like.
-        tracing::debug!(error, "a connection ended early");
+    ended(watcher.watch(connection).await);
+}
+
+async fn serve_grpc(stream: TcpStream, router: Arc<Router>, watcher: Watcher) {
+    let service = service_fn(move |request| {
+        let router = Arc::clone(&router);
+        async move { Ok::<_, Infallible>(router.answer(request).await) }
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    // gRPC clients keep connections open for ever; those of clients that are gone must not stay.
+    builder.timer(TokioTimer::new()).keep_alive_interval(IDLE_TIMEOUT);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    ended(watcher.watch(connection).await);
+}
+
+/// Clients come and go as they like.
+fn ended<E: Into<Box<dyn std::error::Error + Send + Sync>>>(connection: Result<(), E>) {
+    if let Err(error) = connection {
+        tracing::debug!(error = error.into(), "a connection ended early");
     }
 }
 
 impl Handle {
-    /// Where the server listens.
+    /// Where the server listens for REST.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for gRPC, if it does.
+    pub fn grpc_addr(&self) -> Option<SocketAddr> {
+        self.grpc_address
     }
 
     /// Waits until every listed model has an available version. Waits for ever if one is broken: see

@@ -1,9 +1,8 @@
 //! Elements of a tensor written in JSON, flat or nested.
 
-use super::cell::Cell;
-use super::datatype::Datatype;
 use crate::json::{Kind, Number, Reader};
 use crate::request_error::RequestError;
+use crate::tensor::{Cell, Datatype};
 
 /// Takes the list `data` of a tensor of shape `[rows]` or, where `nested_ok`, `[rows, 1]`, and hands its elements on.
 /// Returns how many there were.

@@ -5,12 +5,19 @@ use tidemill_core::TensorSpec;
 
 use crate::versions::LoadedModel;
 
+/// What the server calls itself.
+pub(crate) const SERVER_NAME: &str = "tidemill";
+/// What of the protocol's extensions it speaks.
+pub(crate) const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "parameters"];
+/// What its models run on.
+pub(crate) const PLATFORM: &str = "tidemill";
+
 /// The body of a server metadata answer.
 pub(crate) fn server_metadata() -> Value {
     json!({
-        "name": "tidemill",
+        "name": SERVER_NAME,
         "version": env!("CARGO_PKG_VERSION"),
-        "extensions": ["binary_tensor_data", "parameters"],
+        "extensions": EXTENSIONS,
     })
 }
 
@@ -20,7 +27,7 @@ pub(crate) fn model_metadata(model: &LoadedModel, versions: impl Iterator<Item =
     json!({
         "name": model.name,
         "versions": versions.map(|version| version.to_string()).collect::<Vec<_>>(),
-        "platform": "tidemill",
+        "platform": PLATFORM,
         "inputs": signature.inputs.iter().map(tensor).collect::<Vec<_>>(),
         "outputs": signature.outputs.iter().map(tensor).collect::<Vec<_>>(),
     })

@@ -1,12 +1,12 @@
 //! The body of an infer call.
 
 use arrow::array::RecordBatch;
-use tidemill_model::BatchBuilder;
+use tidemill_model::InputColumn;
 
-use super::datatype::Datatype;
-use super::{binary, data};
+use super::data;
 use crate::json::{Kind, Reader};
 use crate::request_error::RequestError;
+use crate::tensor::{Assembly, AssemblyError, Datatype, Expected, binary_elements, push};
 use crate::versions::LoadedModel;
 
 /// A request, understood.
@@ -116,13 +116,27 @@ fn parameters<'a>(
         return Err(RequestError::invalid("`parameters` must be an object"));
     }
     reader.object(|reader, name| {
-        if name.starts_with("shared_memory") {
-            return Err(RequestError::invalid(format!("the parameter `{name}` is not supported")));
-        }
+        check_parameter(&name)?;
         known(&name, &mut reader.clone())?;
         reader.skip()?;
         Ok(())
     })
+}
+
+/// What would change the meaning of a request must not be passed over.
+pub(crate) fn check_parameter(name: &str) -> Result<(), RequestError> {
+    if name.starts_with("shared_memory") {
+        return Err(RequestError::invalid(format!("the parameter `{name}` is not supported")));
+    }
+    Ok(())
+}
+
+/// As [`check_parameter`], for a requested output.
+pub(crate) fn check_output_parameter(name: &str) -> Result<(), RequestError> {
+    if name == "classification" {
+        return Err(RequestError::invalid("the parameter `classification` is not supported"));
+    }
+    check_parameter(name)
 }
 
 fn flag(name: &str, reader: &mut Reader<'_>) -> Result<bool, RequestError> {
@@ -192,13 +206,11 @@ fn output(model: &LoadedModel, reader: &mut Reader<'_>) -> Result<(usize, Option
     reader.object(|reader, key| {
         match &*key {
             "name" => name = Some(text("name", reader)?),
-            "parameters" => parameters(reader, |name, reader| match name {
-                "binary_data" => {
+            "parameters" => parameters(reader, |name, reader| {
+                if name == "binary_data" {
                     binary = Some(flag(name, reader)?);
-                    Ok(())
                 }
-                "classification" => Err(RequestError::invalid("the parameter `classification` is not supported")),
-                _ => Ok(()),
+                check_output_parameter(name)
             })?,
             _ => {
                 reader.skip()?;
@@ -207,95 +219,82 @@ fn output(model: &LoadedModel, reader: &mut Reader<'_>) -> Result<(usize, Option
         Ok::<_, RequestError>(())
     })?;
     let name = name.ok_or_else(|| RequestError::invalid("an output lacks the key `name`"))?;
-    let index = model.signature().outputs.iter().position(|output| output.name == name);
-    let index = index.ok_or_else(|| {
-        let known: Vec<String> = model.signature().outputs.iter().map(|output| format!("`{}`", output.name)).collect();
+    let index = output_index(model, &name)?;
+    Ok((index, binary))
+}
+
+/// The index of the output `name`.
+pub(crate) fn output_index(model: &LoadedModel, name: &str) -> Result<usize, RequestError> {
+    let outputs = &model.signature().outputs;
+    outputs.iter().position(|output| output.name == name).ok_or_else(|| {
+        let known: Vec<String> = outputs.iter().map(|output| format!("`{}`", output.name)).collect();
         RequestError::invalid(format!(
             "unexpected inference output `{name}` for model `{}`; it has {}",
             model.name,
             known.join(", ")
         ))
-    })?;
-    Ok((index, binary))
+    })
 }
 
 fn batch(model: &LoadedModel, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Result<RecordBatch, RequestError> {
     let rows = inputs.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
-    let rows_claimed = usize::try_from(rows).unwrap_or(usize::MAX);
-    // A shape is only a claim: memory is taken for what was sent.
-    let mut builder = model.model.batch_builder(rows_claimed.min(1024));
-    let mut seen = vec![false; builder.specs().len()];
+    let mut assembly = Assembly::new(model, rows);
     for tensor in inputs {
-        let within = |error: RequestError| error.within(&format!("input `{}`: ", tensor.name));
-        let index = builder.index(&tensor.name).ok_or_else(|| {
-            let unknown = RequestError::from(builder.unknown(0, &tensor.name));
-            RequestError::invalid(format!(
-                "unexpected inference input `{}` for model `{}` ({})",
-                tensor.name, model.name, unknown.message
-            ))
-        })?;
-        if std::mem::replace(&mut seen[index], true) {
-            return Err(within(RequestError::invalid("the input is given twice")));
-        }
-        let part = match tensor.binary_bytes {
-            None => None,
-            Some(bytes) => {
-                let left = binary.len();
-                let (part, rest) = binary.split_at_checked(bytes).ok_or_else(|| {
-                    within(RequestError::invalid(format!(
-                        "`binary_data_size` is {bytes}, and {left} bytes of binary data are left"
-                    )))
-                })?;
-                binary = rest;
-                Some(part)
-            }
-        };
-        push(&mut builder, index, tensor, rows, part).map_err(within)?;
+        let filled = assembly.add(&tensor.name, &tensor.shape, |column, expected| {
+            let part = take_part(tensor, &mut binary)?;
+            fill(column, tensor, expected, part)
+        });
+        filled.map_err(|error| assembly_error(error, model))?;
     }
     if !binary.is_empty() {
         return Err(RequestError::invalid(format!("{} bytes of binary data belong to no input", binary.len())));
     }
-    if let Some((spec, _)) = builder.specs().iter().zip(&seen).find(|(spec, seen)| !spec.optional && !**seen) {
-        let (name, datatype) = (&spec.name, spec.datatype);
-        let message = format!("missing inference input `{name}` ({datatype}) for model `{}`", model.name);
-        return Err(RequestError::invalid(message));
-    }
-    Ok(builder.finish(rows_claimed)?)
+    assembly.finish().map_err(|error| assembly_error(error, model))
 }
 
-fn push(
-    builder: &mut BatchBuilder,
-    index: usize,
+/// The words of this protocol for tensors that are no batch.
+pub(crate) fn assembly_error(error: AssemblyError, model: &LoadedModel) -> RequestError {
+    let of = &model.name;
+    match error {
+        AssemblyError::Unknown { name, reason } => {
+            RequestError::invalid(format!("unexpected inference input `{name}` for model `{of}` ({reason})"))
+        }
+        AssemblyError::Missing { name, datatype } => {
+            RequestError::invalid(format!("missing inference input `{name}` ({datatype}) for model `{of}`"))
+        }
+        AssemblyError::Other(error) => error,
+    }
+}
+
+/// The binary data of a tensor, where it says that it has some: the next bytes after those of the tensor before.
+fn take_part<'a>(tensor: &Tensor<'_>, binary: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RequestError> {
+    let Some(bytes) = tensor.binary_bytes else { return Ok(None) };
+    let (part, rest) = binary.split_at_checked(bytes).ok_or_else(|| {
+        let left = binary.len();
+        RequestError::invalid(format!("`binary_data_size` is {bytes}, and {left} bytes of binary data are left"))
+    })?;
+    *binary = rest;
+    Ok(Some(part))
+}
+
+fn fill(
+    column: &mut InputColumn<'_>,
     tensor: &Tensor<'_>,
-    rows: u64,
+    expected: Expected,
     binary: Option<&[u8]>,
 ) -> Result<(), RequestError> {
-    let nested_ok = match tensor.shape[..] {
-        [size] if size == rows => false,
-        [size, 1] if size == rows => true,
-        [_] | [_, 1] => {
-            let size = tensor.shape[0];
-            return Err(RequestError::invalid(format!("{size} rows are given, and the first input has {rows}")));
-        }
-        _ => {
-            let shape = &tensor.shape;
-            return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1] or [-1, 1] is expected")));
-        }
-    };
-    let expected = usize::try_from(rows).unwrap_or(usize::MAX);
-    let Some(mut column) = builder.column(index) else { return Ok(()) };
-    let element = |row: usize, cell: super::cell::Cell<'_>| {
-        cell.push(&mut column).map_err(|why| RequestError::invalid(format!("element {row}: {why}")))
-    };
+    let Expected { elements, nested } = expected;
     match (binary, tensor.data) {
-        (Some(bytes), None) => binary::elements(bytes, tensor.datatype, expected, element),
+        (Some(bytes), None) => {
+            binary_elements(bytes, tensor.datatype, elements, |element, cell| push(column, element, &cell))
+        }
         (None, Some(data)) => {
-            let count = data::elements(data, tensor.datatype, nested_ok, element)?;
-            if count == expected {
+            let count = data::elements(data, tensor.datatype, nested, |element, cell| push(column, element, &cell))?;
+            if count == elements {
                 return Ok(());
             }
             let shape = &tensor.shape;
-            let message = format!("the shape {shape:?} asks for {expected} elements, and `data` has {count}");
+            let message = format!("the shape {shape:?} asks for {elements} elements, and `data` has {count}");
             Err(RequestError::invalid(message))
         }
         (Some(_), Some(_)) => Err(RequestError::invalid("`data` and `binary_data_size` exclude each other")),

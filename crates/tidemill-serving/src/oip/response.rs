@@ -1,11 +1,11 @@
 //! The answer to an infer call.
 
-use arrow::array::{Array, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
+use arrow::array::RecordBatch;
 
 use super::request::Reply;
 use crate::json::write;
 use crate::request_error::RequestError;
+use crate::tensor::Output;
 use crate::tfs::column_values;
 use crate::versions::LoadedModel;
 
@@ -45,7 +45,7 @@ pub(crate) fn encode(
         out.push(b']');
         let written = if as_binary {
             let before = binary.len();
-            let written = binary_values(&mut binary, column);
+            let written = Output::of(column).and_then(|output| output.write_binary(&mut binary));
             out.extend_from_slice(b",\"parameters\":{\"binary_data_size\":");
             write::integer(out, (binary.len() - before) as u64);
             out.push(b'}');
@@ -64,26 +64,4 @@ pub(crate) fn encode(
     let json_bytes = (!binary.is_empty()).then_some(out.len());
     out.append(&mut binary);
     Ok((out, json_bytes))
-}
-
-fn binary_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
-    match column.data_type() {
-        ArrowType::Float64 => {
-            column.as_primitive::<Float64Type>().values().iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
-        }
-        ArrowType::Int64 => {
-            column.as_primitive::<Int64Type>().values().iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
-        }
-        ArrowType::Boolean => out.extend(column.as_boolean().values().iter().map(u8::from)),
-        ArrowType::Utf8 => {
-            for text in column.as_string::<i32>() {
-                let text = text.unwrap_or_default();
-                let length = u32::try_from(text.len()).map_err(|_| RequestError::internal("a text is too long"))?;
-                out.extend_from_slice(&length.to_le_bytes());
-                out.extend_from_slice(text.as_bytes());
-            }
-        }
-        other => return Err(RequestError::internal(format!("an output of type {other} cannot be written"))),
-    }
-    Ok(())
 }

@@ -1,10 +1,10 @@
 //! Predictions into the body of an answer.
 
-use arrow::array::{Array, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::array::{Array, RecordBatch};
 
 use crate::json::write;
 use crate::request_error::RequestError;
+use crate::tensor::Output;
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +88,15 @@ fn columns(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestEr
     Ok(())
 }
 
+/// The first output, where it is a list of floating-point numbers.
+pub(crate) fn scores(predictions: &RecordBatch) -> Result<&[f64], RequestError> {
+    let first = predictions.columns().first();
+    first.map_or_else(|| Err(RequestError::internal("the model gives nothing")), |column| Output::of(column)?.floats())
+}
+
 /// Both classes of a binary model with their probabilities; the prediction is that of class `1`.
 fn classes(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestError> {
-    let positive = predictions.columns().first().and_then(|column| column.as_primitive_opt::<Float64Type>());
-    let positive = positive.ok_or_else(|| RequestError::internal("the model gives no probability"))?;
-    write::list(out, positive.values(), |out, &score| {
+    write::list(out, scores(predictions)?, |out, &score| {
         out.extend_from_slice(b"[[\"0\",");
         write::float(out, 1.0 - score);
         out.extend_from_slice(b"],[\"1\",");
@@ -104,18 +108,11 @@ fn classes(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestEr
 
 /// Writes a column as a list. Outputs have no missing values.
 pub(crate) fn column_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
-    match column.data_type() {
-        DataType::Float64 => {
-            write::list(out, column.as_primitive::<Float64Type>().values(), |out, &value| write::float(out, value));
-        }
-        DataType::Int64 => {
-            write::list(out, column.as_primitive::<Int64Type>().values(), |out, &value| write::integer(out, value));
-        }
-        DataType::Boolean => write::list(out, column.as_boolean().values(), write::boolean),
-        DataType::Utf8 => {
-            write::list(out, column.as_string::<i32>(), |out, value| write::string(out, value.unwrap_or_default()));
-        }
-        other => return Err(RequestError::internal(format!("an output of type {other} cannot be written"))),
+    match Output::of(column)? {
+        Output::Floats(values) => write::list(out, values, |out, &value| write::float(out, value)),
+        Output::Integers(values) => write::list(out, values, |out, &value| write::integer(out, value)),
+        Output::Booleans(values) => write::list(out, values.values(), write::boolean),
+        Output::Texts(values) => write::list(out, values, |out, value| write::string(out, value.unwrap_or_default())),
     }
     Ok(())
 }

@@ -9,8 +9,9 @@ mod rows;
 mod signature;
 mod value;
 
-pub(crate) use encode::{Answer, column_values, encode};
+pub(crate) use encode::{Answer, column_values, encode, scores};
 pub(crate) use metadata::{metadata, status};
+pub(crate) use signature::{DEFAULT as DEFAULT_SIGNATURE, Method, check as check_signature, offered};
 
 use arrow::array::RecordBatch;
 

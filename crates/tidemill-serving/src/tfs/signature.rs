@@ -6,11 +6,11 @@ use crate::request_error::RequestError;
 use crate::versions::LoadedModel;
 
 /// The signature a call gets that names none.
-pub(super) const DEFAULT: &str = "serving_default";
+pub(crate) const DEFAULT: &str = "serving_default";
 
 /// What a signature is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     Predict,
     Classify,
     Regress,
@@ -18,7 +18,7 @@ pub(super) enum Method {
 
 impl Method {
     /// The method's name in TF Serving.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Predict => "tensorflow/serving/predict",
             Self::Classify => "tensorflow/serving/classify",
@@ -28,7 +28,7 @@ impl Method {
 }
 
 /// The signatures of a model: the default one for predict, and the one that fits its task.
-pub(super) fn offered(model: &LoadedModel) -> [(&'static str, Method); 2] {
+pub(crate) fn offered(model: &LoadedModel) -> [(&'static str, Method); 2] {
     let of_task = match model.model.learner().task() {
         Task::Binary => ("classification", Method::Classify),
         Task::Regression => ("regression", Method::Regress),
@@ -37,7 +37,7 @@ pub(super) fn offered(model: &LoadedModel) -> [(&'static str, Method); 2] {
 }
 
 /// Checks that a call may be made by the signature it names. The default one serves for the model's own task too.
-pub(super) fn check(model: &LoadedModel, method: Method, name: Option<&str>) -> Result<(), RequestError> {
+pub(crate) fn check(model: &LoadedModel, method: Method, name: Option<&str>) -> Result<(), RequestError> {
     let name = name.filter(|name| !name.is_empty()).unwrap_or(DEFAULT);
     let offered = offered(model);
     let Some((_, named)) = offered.iter().find(|(offered, _)| *offered == name) else {

@@ -96,6 +96,7 @@ async fn probe_in_server(package: &Path, load_max: Duration, context: &StepConte
         Servable { name: NAME.to_owned(), version: 1, path: package.to_owned(), labels: Vec::new(), default: false };
     let options = ServerOptions {
         rest_addr: ([127, 0, 0, 1], 0).into(),
+        grpc_addr: None,
         drain_timeout: Duration::from_secs(1),
         // A second try would hide that the first one failed.
         load_retry_first: load_max,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 /// A datatype of the protocol, and `BF16`, which the binary extension adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Datatype {
+pub(crate) enum Datatype {
     Bool,
     Uint8,
     Uint16,
@@ -40,7 +40,7 @@ impl Datatype {
     ];
 
     /// The smallest and the largest integer, for integer types.
-    pub(super) const fn integer_range(self) -> Option<(i128, i128)> {
+    pub(crate) const fn integer_range(self) -> Option<(i128, i128)> {
         Some(match self {
             Self::Uint8 => (0, u8::MAX as i128),
             Self::Uint16 => (0, u16::MAX as i128),
@@ -55,7 +55,7 @@ impl Datatype {
     }
 
     /// Bytes of an element in binary; `BYTES` has no fixed size.
-    pub(super) const fn bytes(self) -> Option<usize> {
+    pub(crate) const fn bytes(self) -> Option<usize> {
         match self {
             Self::Bool | Self::Uint8 | Self::Int8 => Some(1),
             Self::Uint16 | Self::Int16 | Self::Fp16 | Self::Bf16 => Some(2),
@@ -66,7 +66,7 @@ impl Datatype {
     }
 
     /// The protocol's name.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, datatype)| *datatype == self).map_or("", |(name, _)| name)
     }
 }

@@ -10,7 +10,7 @@ const INTEGER_EXACT_MAX: i128 = 1 << 53;
 
 /// An element as it was sent.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     Missing,
     Bool(bool),
     Integer(i128),
@@ -20,7 +20,7 @@ pub(super) enum Cell<'a> {
 
 impl Cell<'_> {
     /// Pushes the element on `column` if its value is kept; the error says why not.
-    pub(super) fn push(&self, column: &mut InputColumn<'_>) -> Result<(), String> {
+    pub(crate) fn push(&self, column: &mut InputColumn<'_>) -> Result<(), String> {
         let datatype = column.spec().datatype;
         let pushed = match (self, datatype) {
             (Self::Missing, _) if !column.spec().optional => {

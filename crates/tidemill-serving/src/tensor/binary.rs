@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::cell::Cell;
-use super::datatype::Datatype;
+use super::{Cell, Datatype};
 use crate::request_error::RequestError;
 
 /// Hands on the elements that `bytes` holds; there must be `expected` of them and nothing else.
-pub(super) fn elements(
+pub(crate) fn elements(
     bytes: &[u8],
     datatype: Datatype,
     expected: usize,
@@ -16,7 +15,7 @@ pub(super) fn elements(
     let Some(size) = datatype.bytes() else { return texts(bytes, expected, element) };
     if expected.checked_mul(size) != Some(bytes.len()) {
         return Err(RequestError::invalid(format!(
-            "`shape` asks for {expected} elements of {size} bytes, and `binary_data_size` is {}",
+            "`shape` asks for {expected} elements of {size} bytes, and the binary data has {}",
             bytes.len()
         )));
     }

@@ -1,0 +1,125 @@
+//! What every protocol asks: which version answers, whether requests may come, and one prediction.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use hyper::StatusCode;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+use crate::request_error::RequestError;
+use crate::versions::{LoadedModel, Models, ResolveError, Selector};
+
+/// What a request may cost.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) body_bytes_max: usize,
+    pub(crate) body_timeout: Duration,
+    pub(crate) inline_bytes_max: usize,
+    pub(crate) inline_rows_max: usize,
+}
+
+/// The models and how they are asked; shared by all protocols of a server.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) models: Arc<Models>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limits: Limits,
+    draining: watch::Sender<bool>,
+}
+
+impl Engine {
+    pub(crate) fn new(models: Arc<Models>, metrics: Arc<Metrics>, limits: Limits) -> Self {
+        Self { models, metrics, limits, draining: watch::Sender::default() }
+    }
+
+    /// No more requests are wanted.
+    pub(crate) fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Becomes true when no more requests are wanted.
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
+    /// Whether requests may come.
+    pub(crate) fn is_ready(&self) -> bool {
+        !*self.draining.borrow() && self.models.is_ready()
+    }
+
+    /// The version that answers, or why none does, as TF Serving says it.
+    pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<LoadedModel>, RequestError> {
+        Ok(self.models.resolve(name, selector)?)
+    }
+
+    /// As [`resolve`](Self::resolve), with the statuses the Open Inference Protocol's servers give.
+    pub(crate) fn resolve_v2(&self, name: &str, selector: &Selector) -> Result<Arc<LoadedModel>, RequestError> {
+        self.models.resolve(name, selector).map_err(|error| match (&error, selector) {
+            (ResolveError::NotAvailable(_), _) => {
+                RequestError::new(StatusCode::SERVICE_UNAVAILABLE, format!("model `{name}` is not ready"))
+            }
+            (_, Selector::Label(version)) if self.models.knows(name) => {
+                RequestError::new(StatusCode::NOT_FOUND, format!("model `{name}` has no version `{version}`"))
+            }
+            (_, Selector::Version(version)) if self.models.knows(name) => {
+                RequestError::new(StatusCode::NOT_FOUND, format!("model `{name}` has no version `{version}`"))
+            }
+            _ => RequestError::new(StatusCode::NOT_FOUND, format!("unknown model `{name}`")),
+        })
+    }
+
+    /// Whether a version answers; an error if there is no such model or version.
+    pub(crate) fn model_is_ready(&self, name: &str, selector: &Selector) -> Result<bool, RequestError> {
+        match self.resolve_v2(name, selector) {
+            Ok(_) => Ok(true),
+            Err(error) if error.status == StatusCode::SERVICE_UNAVAILABLE => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Decodes a request of `bytes` bytes, predicts and encodes the answer; `decode` hands what it learns of the form
+    /// of the answer to `encode`.
+    ///
+    /// Small requests are answered where they are: handing them to another thread would cost more than they do.
+    pub(crate) async fn infer<F: Send + 'static, R: Send + 'static>(
+        &self,
+        model: Arc<LoadedModel>,
+        bytes: usize,
+        decode: impl FnOnce(&LoadedModel) -> Result<(RecordBatch, F), RequestError> + Send + 'static,
+        encode: impl FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError> + Send + 'static,
+    ) -> Result<R, RequestError> {
+        let answer = |model: &LoadedModel, batch: &RecordBatch, form: F| {
+            let predictions = model.model.predict(batch)?;
+            encode(model, &predictions, form)
+        };
+        if bytes > self.limits.inline_bytes_max {
+            return off_thread(move || {
+                let (batch, form) = decode(&model)?;
+                answer(&model, &batch, form)
+            })
+            .await;
+        }
+        let (batch, form) = caught(|| decode(&model))?;
+        if batch.num_rows() > self.limits.inline_rows_max {
+            return off_thread(move || answer(&model, &batch, form)).await;
+        }
+        caught(|| answer(&model, &batch, form))
+    }
+}
+
+fn caught<T>(work: impl FnOnce() -> Result<T, RequestError>) -> Result<T, RequestError> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()))
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RequestError> + Send + 'static,
+) -> Result<T, RequestError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(panicked()))
+}
+
+fn panicked() -> RequestError {
+    RequestError::internal("a fault of the server: answering the request panicked")
+}

@@ -1,0 +1,76 @@
+//! Bodies of requests that do not come for ever.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::watch;
+use tokio::time::Sleep;
+use tonic::Status;
+
+/// A body that ends, one way or another.
+pub(super) struct RequestBody {
+    inner: Incoming,
+    patience: Patience,
+}
+
+enum Patience {
+    /// The whole body must come within this; the clock starts when it is first waited for.
+    Limited { limit: Duration, clock: Option<Pin<Box<Sleep>>> },
+    /// The client may ask more as long as the server runs.
+    UntilDrained(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+impl RequestBody {
+    /// A body that must come within `limit`.
+    pub(super) fn limited(inner: Incoming, limit: Duration) -> Self {
+        Self { inner, patience: Patience::Limited { limit, clock: None } }
+    }
+
+    /// A body that ends when the server shuts down.
+    pub(super) fn until_drained(inner: Incoming, mut draining: watch::Receiver<bool>) -> Self {
+        let drained = async move {
+            // An error says that the server is gone.
+            let _ = draining.wait_for(|draining| *draining).await;
+        };
+        Self { inner, patience: Patience::UntilDrained(Box::pin(drained)) }
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+            let broken = |error| Status::cancelled(format!("the request could not be read: {error}"));
+            return Poll::Ready(frame.map(|frame| frame.map_err(broken)));
+        }
+        match &mut self.patience {
+            Patience::Limited { limit, clock } => {
+                let clock = clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(*limit)));
+                let late = || Some(Err(Status::deadline_exceeded("the request did not arrive in time")));
+                clock.as_mut().poll(context).map(|()| late())
+            }
+            Patience::UntilDrained(drained) => drained.as_mut().poll(context).map(|()| None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,32 @@
+//! One call: what its method works with, and what is to be known of it afterwards.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::engine::Engine;
+
+/// One call of a method. The services are implemented on it, so each request has one of its own.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) engine: Arc<Engine>,
+    model: OnceLock<String>,
+}
+
+impl Call {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, model: OnceLock::new() }
+    }
+
+    /// The call is about this model. Only names the server knows are kept: those clients make up must not make series
+    /// of metrics.
+    pub(super) fn concerns(&self, model: &str) {
+        if self.engine.models.knows(model) {
+            // A call is about one model; the first name stays.
+            let _ = self.model.set(model.to_owned());
+        }
+    }
+
+    /// The model the call was about; empty if none.
+    pub(super) fn model(&self) -> &str {
+        self.model.get().map_or("", String::as_str)
+    }
+}

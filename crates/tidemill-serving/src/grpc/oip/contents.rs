@@ -1,0 +1,45 @@
+//! Elements of tensors in the lists of a message.
+
+use bytes::Bytes;
+
+use crate::grpc::proto::inference::InferTensorContents;
+use crate::request_error::RequestError;
+use crate::tensor::{Datatype, Output, Typed};
+
+/// The list that holds the elements of a type, and its name. 16-bit floating-point numbers have none.
+pub(super) fn list(
+    contents: &InferTensorContents,
+    datatype: Datatype,
+) -> Result<(&'static str, Typed<'_>), RequestError> {
+    Ok(match datatype {
+        Datatype::Bool => ("bool_contents", Typed::Bools(&contents.bool_contents)),
+        Datatype::Int8 | Datatype::Int16 | Datatype::Int32 => ("int_contents", Typed::Int32s(&contents.int_contents)),
+        Datatype::Int64 => ("int64_contents", Typed::Int64s(&contents.int64_contents)),
+        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 => {
+            ("uint_contents", Typed::Uint32s(&contents.uint_contents))
+        }
+        Datatype::Uint64 => ("uint64_contents", Typed::Uint64s(&contents.uint64_contents)),
+        Datatype::Fp32 => ("fp32_contents", Typed::Floats(&contents.fp32_contents)),
+        Datatype::Fp64 => ("fp64_contents", Typed::Doubles(&contents.fp64_contents)),
+        Datatype::Bytes => ("bytes_contents", Typed::Texts(&contents.bytes_contents)),
+        Datatype::Fp16 | Datatype::Bf16 => {
+            let name = datatype.name();
+            return Err(RequestError::invalid(format!("{name} has no list: it must be in `raw_input_contents`")));
+        }
+    })
+}
+
+/// A column of predictions.
+pub(super) fn contents(output: Output<'_>) -> InferTensorContents {
+    let mut contents = InferTensorContents::default();
+    match output {
+        Output::Floats(values) => contents.fp64_contents = values.to_vec(),
+        Output::Integers(values) => contents.int64_contents = values.to_vec(),
+        Output::Booleans(values) => contents.bool_contents = values.values().iter().collect(),
+        Output::Texts(values) => {
+            let bytes = |text: Option<&str>| Bytes::copy_from_slice(text.unwrap_or_default().as_bytes());
+            contents.bytes_contents = values.iter().map(bytes).collect();
+        }
+    }
+    contents
+}

@@ -1,0 +1,132 @@
+//! `ModelInfer`: messages into the batch to predict, predictions into messages.
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use tidemill_model::InputColumn;
+
+use super::contents::{contents, list};
+use crate::grpc::proto::inference::model_infer_request::InferInputTensor;
+use crate::grpc::proto::inference::model_infer_response::InferOutputTensor;
+use crate::grpc::proto::inference::{InferTensorContents, ModelInferRequest, ModelInferResponse};
+use crate::oip::{assembly_error, check_output_parameter, check_parameter, output_index};
+use crate::request_error::RequestError;
+use crate::tensor::{Assembly, Datatype, Expected, Output, binary_elements, push};
+use crate::versions::LoadedModel;
+
+/// How to answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    id: String,
+    outputs: Vec<usize>,
+    /// As the request: tensors in binary or in lists.
+    raw: bool,
+}
+
+/// Reads the tensors of a request.
+pub(super) fn decode(model: &LoadedModel, request: ModelInferRequest) -> Result<(RecordBatch, Reply), RequestError> {
+    let ModelInferRequest { id, parameters, inputs, outputs, raw_input_contents: raw, .. } = request;
+    parameters.keys().try_for_each(|name| check_parameter(name))?;
+    let outputs: Vec<usize> = if outputs.is_empty() {
+        (0..model.signature().outputs.len()).collect()
+    } else {
+        let index = |output: &crate::grpc::proto::inference::model_infer_request::InferRequestedOutputTensor| {
+            output.parameters.keys().try_for_each(|name| check_output_parameter(name))?;
+            output_index(model, &output.name)
+        };
+        outputs.iter().map(index).collect::<Result<_, _>>()?
+    };
+    if !raw.is_empty() && raw.len() != inputs.len() {
+        return Err(RequestError::invalid(format!(
+            "`raw_input_contents` holds {} tensors, and there are {} inputs",
+            raw.len(),
+            inputs.len()
+        )));
+    }
+    let mut assembly = None;
+    for (index, input) in inputs.iter().enumerate() {
+        let within = |error: RequestError| error.within(&format!("input `{}`: ", input.name));
+        let shape = shape(input).map_err(within)?;
+        let rows = shape.first().copied().unwrap_or(0);
+        let added =
+            assembly
+                .get_or_insert_with(|| Assembly::new(model, rows))
+                .add(&input.name, &shape, |column, expected| fill(column, input, raw.get(index), expected));
+        added.map_err(|error| assembly_error(error, model))?;
+    }
+    let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
+    let batch = assembly.finish().map_err(|error| assembly_error(error, model))?;
+    Ok((batch, Reply { id, outputs, raw: !raw.is_empty() }))
+}
+
+fn shape(input: &InferInputTensor) -> Result<Vec<u64>, RequestError> {
+    let size = |&size: &i64| {
+        u64::try_from(size).map_err(|_| RequestError::invalid(format!("the size {size} in the shape is below 0")))
+    };
+    input.shape.iter().map(size).collect()
+}
+
+fn fill(
+    column: &mut InputColumn<'_>,
+    input: &InferInputTensor,
+    raw: Option<&Bytes>,
+    expected: Expected,
+) -> Result<(), RequestError> {
+    input.parameters.keys().try_for_each(|name| check_parameter(name))?;
+    let datatype: Datatype = input
+        .datatype
+        .parse()
+        .map_err(|()| RequestError::invalid(format!("`{}` is not a datatype of the protocol", input.datatype)))?;
+    let empty = InferTensorContents::default();
+    let contents = input.contents.as_ref().unwrap_or(&empty);
+    let elements = expected.elements;
+    if let Some(raw) = raw {
+        if *contents != empty {
+            return Err(RequestError::invalid("`contents` and `raw_input_contents` exclude each other"));
+        }
+        return binary_elements(raw, datatype, elements, |at, cell| push(column, at, &cell));
+    }
+    let (field, list) = list(contents, datatype)?;
+    let given = list.len();
+    if given != elements {
+        let shape = &input.shape;
+        let message = format!("the shape {shape:?} asks for {elements} elements, and `{field}` has {given}");
+        return Err(RequestError::invalid(message));
+    }
+    list.elements(datatype, |at, cell| push(column, at, &cell))
+}
+
+/// Writes the answer.
+pub(super) fn encode(
+    model: &LoadedModel,
+    predictions: &RecordBatch,
+    reply: Reply,
+) -> Result<ModelInferResponse, RequestError> {
+    let mut response = ModelInferResponse {
+        model_name: model.name.clone(),
+        model_version: model.version.to_string(),
+        id: reply.id,
+        ..ModelInferResponse::default()
+    };
+    for index in reply.outputs {
+        let (Some(spec), Some(column)) = (model.signature().outputs.get(index), predictions.columns().get(index))
+        else {
+            continue;
+        };
+        let output = Output::of(column)?;
+        let mut tensor = InferOutputTensor {
+            name: spec.name.clone(),
+            datatype: spec.datatype.oip_name().to_owned(),
+            shape: vec![predictions.num_rows() as i64],
+            ..InferOutputTensor::default()
+        };
+        if reply.raw {
+            let mut bytes = Vec::new();
+            output.write_binary(&mut bytes)?;
+            response.raw_output_contents.push(bytes.into());
+        } else {
+            tensor.contents = Some(contents(output));
+        }
+        response.outputs.push(tensor);
+    }
+    Ok(response)
+}

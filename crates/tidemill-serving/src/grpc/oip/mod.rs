@@ -1,0 +1,5 @@
+//! The Open Inference Protocol's `GRPCInferenceService`.
+
+mod contents;
+mod infer;
+mod service;

@@ -1,0 +1,103 @@
+//! `GRPCInferenceService`.
+
+use prost::Message as _;
+use tidemill_core::TensorSpec;
+use tonic::{Request, Response, Status};
+
+use super::infer;
+use crate::grpc::call::Call;
+use crate::grpc::proto::inference::grpc_inference_service_server::GrpcInferenceService;
+use crate::grpc::proto::inference::model_metadata_response::TensorMetadata;
+use crate::grpc::proto::inference::{
+    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
+    ModelReadyResponse, RepositoryModelLoadRequest, RepositoryModelLoadResponse, RepositoryModelUnloadRequest,
+    RepositoryModelUnloadResponse, ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest,
+    ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
+};
+use crate::oip::{EXTENSIONS, PLATFORM, SERVER_NAME};
+use crate::route::selector_of;
+use crate::versions::{LoadedModel, Selector};
+
+/// Why there is no loading and unloading by request.
+const NO_REPOSITORY: &str = "models are not loaded by request: what is served follows the registry, or the folder of \
+                             versions, the server was started with";
+
+#[tonic::async_trait]
+impl GrpcInferenceService for Call {
+    async fn server_live(&self, _: Request<ServerLiveRequest>) -> Result<Response<ServerLiveResponse>, Status> {
+        Ok(Response::new(ServerLiveResponse { live: true }))
+    }
+
+    async fn server_ready(&self, _: Request<ServerReadyRequest>) -> Result<Response<ServerReadyResponse>, Status> {
+        Ok(Response::new(ServerReadyResponse { ready: self.engine.is_ready() }))
+    }
+
+    async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Result<Response<ModelReadyResponse>, Status> {
+        let ModelReadyRequest { name, version } = request.into_inner();
+        self.concerns(&name);
+        let ready = self.engine.model_is_ready(&name, &selector(&version))?;
+        Ok(Response::new(ModelReadyResponse { ready }))
+    }
+
+    async fn server_metadata(
+        &self,
+        _: Request<ServerMetadataRequest>,
+    ) -> Result<Response<ServerMetadataResponse>, Status> {
+        Ok(Response::new(ServerMetadataResponse {
+            name: SERVER_NAME.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            extensions: EXTENSIONS.map(str::to_owned).to_vec(),
+        }))
+    }
+
+    async fn model_metadata(
+        &self,
+        request: Request<ModelMetadataRequest>,
+    ) -> Result<Response<ModelMetadataResponse>, Status> {
+        let ModelMetadataRequest { name, version } = request.into_inner();
+        self.concerns(&name);
+        let model = self.engine.resolve_v2(&name, &selector(&version))?;
+        let snapshot = self.engine.models.snapshot();
+        let versions = snapshot.available(&name).into_iter().flatten();
+        let signature = model.signature();
+        Ok(Response::new(ModelMetadataResponse {
+            name: model.name.clone(),
+            versions: versions.map(|version| version.to_string()).collect(),
+            platform: PLATFORM.to_owned(),
+            inputs: signature.inputs.iter().map(tensor).collect(),
+            outputs: signature.outputs.iter().map(tensor).collect(),
+        }))
+    }
+
+    async fn model_infer(&self, request: Request<ModelInferRequest>) -> Result<Response<ModelInferResponse>, Status> {
+        let request = request.into_inner();
+        self.concerns(&request.model_name);
+        let model = self.engine.resolve_v2(&request.model_name, &selector(&request.model_version))?;
+        let bytes = request.encoded_len();
+        let decode = move |model: &LoadedModel| infer::decode(model, request);
+        Ok(Response::new(self.engine.infer(model, bytes, decode, infer::encode).await?))
+    }
+
+    async fn repository_model_load(
+        &self,
+        _: Request<RepositoryModelLoadRequest>,
+    ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
+        Err(Status::unimplemented(NO_REPOSITORY))
+    }
+
+    async fn repository_model_unload(
+        &self,
+        _: Request<RepositoryModelUnloadRequest>,
+    ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
+        Err(Status::unimplemented(NO_REPOSITORY))
+    }
+}
+
+/// No version is any version.
+fn selector(version: &str) -> Selector {
+    if version.is_empty() { Selector::Latest } else { selector_of(version) }
+}
+
+fn tensor(spec: &TensorSpec) -> TensorMetadata {
+    TensorMetadata { name: spec.name.clone(), datatype: spec.datatype.oip_name().to_owned(), shape: vec![-1] }
+}

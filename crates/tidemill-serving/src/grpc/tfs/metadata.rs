@@ -1,0 +1,62 @@
+//! The signatures of a model, as messages.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use prost_types::Any;
+use tidemill_core::TensorSpec;
+
+use super::spec::answered_by;
+use super::tensor::tf_type;
+use crate::grpc::proto::tensorflow::serving::{GetModelMetadataResponse, SignatureDefMap};
+use crate::grpc::proto::tensorflow::tensor_info::Encoding;
+use crate::grpc::proto::tensorflow::tensor_shape_proto::Dim;
+use crate::grpc::proto::tensorflow::{SignatureDef, TensorInfo, TensorShapeProto};
+use crate::request_error::RequestError;
+use crate::tfs::offered;
+use crate::versions::LoadedModel;
+
+/// The only kind of metadata there is.
+const FIELD: &str = "signature_def";
+
+/// What a metadata call asks for must be what there is.
+pub(super) fn check(fields: &[String]) -> Result<(), RequestError> {
+    if fields.is_empty() {
+        return Err(RequestError::invalid("GetModelMetadataRequest must specify at least one metadata_field"));
+    }
+    match fields.iter().find(|field| *field != FIELD) {
+        Some(other) => Err(RequestError::invalid(format!("Metadata field {other} is not supported"))),
+        None => Ok(()),
+    }
+}
+
+/// The answer to a metadata call.
+pub(super) fn metadata(model: &LoadedModel) -> GetModelMetadataResponse {
+    let signature = model.signature();
+    let definition = |(name, method): (&str, crate::tfs::Method)| {
+        let definition = SignatureDef {
+            inputs: tensors(&signature.inputs),
+            outputs: tensors(&signature.outputs),
+            method_name: method.name().to_owned(),
+            defaults: BTreeMap::new(),
+        };
+        (name.to_owned(), definition)
+    };
+    let signatures = SignatureDefMap { signature_def: offered(model).into_iter().map(definition).collect() };
+    let any = Any {
+        type_url: "type.googleapis.com/tensorflow.serving.SignatureDefMap".to_owned(),
+        value: signatures.encode_to_vec(),
+    };
+    let mut spec = answered_by(model, "");
+    spec.signature_name.clear();
+    GetModelMetadataResponse { model_spec: Some(spec), metadata: BTreeMap::from([(FIELD.to_owned(), any)]) }
+}
+
+fn tensors(specs: &[TensorSpec]) -> BTreeMap<String, TensorInfo> {
+    let tensor = |spec: &TensorSpec| TensorInfo {
+        encoding: Some(Encoding::Name(format!("{}:0", spec.name))),
+        dtype: tf_type(spec.datatype).into(),
+        tensor_shape: Some(TensorShapeProto { dim: vec![Dim { size: -1, name: String::new() }], unknown_rank: false }),
+    };
+    specs.iter().map(|spec| (spec.name.clone(), tensor(spec))).collect()
+}

@@ -1,0 +1,92 @@
+//! Predict: a tensor for each input.
+
+use arrow::array::RecordBatch;
+
+use super::spec::answered_by;
+use super::tensor::{fill, shape, tensor};
+use crate::grpc::proto::tensorflow::serving::{PredictRequest, PredictResponse};
+use crate::request_error::RequestError;
+use crate::tensor::{Assembly, AssemblyError, Output};
+use crate::tfs::{Method, check_signature};
+use crate::versions::LoadedModel;
+
+/// Reads the inputs into the batch to predict, and which outputs are asked for.
+pub(super) fn decode(
+    model: &LoadedModel,
+    request: &PredictRequest,
+    signature: &str,
+) -> Result<(RecordBatch, Vec<usize>), RequestError> {
+    check_signature(model, Method::Predict, Some(signature))?;
+    let outputs = outputs(model, &request.output_filter)?;
+    let mut assembly = None;
+    for (name, tensor) in &request.inputs {
+        let shape = shape(tensor).map_err(|error| error.within(&format!("input `{name}`: ")))?;
+        let rows = shape.first().copied().unwrap_or(0);
+        let added = assembly
+            .get_or_insert_with(|| Assembly::new(model, rows))
+            .add(name, &shape, |column, expected| fill(column, tensor, expected));
+        added.map_err(|error| in_words(error, model, request))?;
+    }
+    let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
+    Ok((assembly.finish().map_err(|error| in_words(error, model, request))?, outputs))
+}
+
+/// TF Serving's words for inputs that are not the signature's.
+fn in_words(error: AssemblyError, model: &LoadedModel, request: &PredictRequest) -> RequestError {
+    let inputs = &model.signature().inputs;
+    let names = |optional: bool| {
+        let names = inputs.iter().filter(|input| optional || !input.optional).map(|input| input.name.as_str());
+        names.collect::<Vec<_>>().join(",")
+    };
+    match error {
+        AssemblyError::Unknown { name, reason } => RequestError::invalid(format!(
+            "input tensor alias not found in signature: {name}. Inputs expected to be in the set {{{}}}. ({reason})",
+            names(true)
+        )),
+        AssemblyError::Missing { name, datatype } => {
+            let sent = request.inputs.keys().map(String::as_str).collect::<Vec<_>>().join(",");
+            RequestError::invalid(format!(
+                "input size does not match signature: Missing but required: {name} ({datatype}). Sent: {{{sent}}}. \
+                 Required: {{{}}}.",
+                names(false)
+            ))
+        }
+        AssemblyError::Other(error) => error,
+    }
+}
+
+fn outputs(model: &LoadedModel, filter: &[String]) -> Result<Vec<usize>, RequestError> {
+    let known = &model.signature().outputs;
+    if filter.is_empty() {
+        return Ok((0..known.len()).collect());
+    }
+    let index = |name: &String| {
+        known.iter().position(|output| output.name == *name).ok_or_else(|| {
+            let names: Vec<&str> = known.iter().map(|output| output.name.as_str()).collect();
+            RequestError::invalid(format!(
+                "output tensor alias not found in signature: {name} Outputs expected to be in the set {{{}}}.",
+                names.join(",")
+            ))
+        })
+    };
+    filter.iter().map(index).collect()
+}
+
+/// Writes the answer.
+pub(super) fn encode(
+    model: &LoadedModel,
+    predictions: &RecordBatch,
+    outputs: &[usize],
+    signature: &str,
+) -> Result<PredictResponse, RequestError> {
+    let mut response =
+        PredictResponse { model_spec: Some(answered_by(model, signature)), ..PredictResponse::default() };
+    for &index in outputs {
+        let (Some(spec), Some(column)) = (model.signature().outputs.get(index), predictions.columns().get(index))
+        else {
+            continue;
+        };
+        response.outputs.insert(spec.name.clone(), tensor(Output::of(column)?, predictions.num_rows()));
+    }
+    Ok(response)
+}

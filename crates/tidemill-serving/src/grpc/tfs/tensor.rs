@@ -1,0 +1,128 @@
+//! TensorFlow's tensors: into columns, and from columns of predictions.
+
+use bytes::Bytes;
+use tidemill_core::DataType;
+use tidemill_model::InputColumn;
+
+use crate::grpc::proto::tensorflow::tensor_shape_proto::Dim;
+use crate::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
+use crate::request_error::RequestError;
+use crate::tensor::{Datatype, Expected, Output, Typed, binary_elements, push};
+
+/// A single value stands for at most so many rows.
+const REPEATED_MAX: usize = 65_536;
+
+/// The sizes of a tensor's dimensions.
+pub(super) fn shape(tensor: &TensorProto) -> Result<Vec<u64>, RequestError> {
+    let Some(shape) = &tensor.tensor_shape else { return Ok(Vec::new()) };
+    if shape.unknown_rank {
+        return Err(RequestError::invalid("the shape of a tensor must be known"));
+    }
+    let size = |dim: &Dim| {
+        let error = |_| RequestError::invalid(format!("the size {} in the shape is below 0", dim.size));
+        u64::try_from(dim.size).map_err(error)
+    };
+    shape.dim.iter().map(size).collect()
+}
+
+/// Pushes the elements of a tensor.
+pub(super) fn fill(column: &mut InputColumn<'_>, tensor: &TensorProto, expected: Expected) -> Result<(), RequestError> {
+    let datatype = datatype(tensor)?;
+    let elements = expected.elements;
+    if !tensor.tensor_content.is_empty() {
+        if datatype == Datatype::Bytes {
+            return Err(RequestError::invalid("texts must be in `string_val`, not in `tensor_content`"));
+        }
+        return binary_elements(&tensor.tensor_content, datatype, elements, |at, cell| push(column, at, &cell));
+    }
+    let (field, list) = list(tensor, datatype);
+    let given = list.len();
+    // As TensorFlow writes constants.
+    let repeated = given == 1 && elements <= REPEATED_MAX;
+    if given != elements && !repeated {
+        let message = format!("the shape asks for {elements} elements, and `{field}` has {given}");
+        return Err(RequestError::invalid(message));
+    }
+    if repeated {
+        let cell = list.cell(0, datatype)?;
+        return (0..elements).try_for_each(|at| push(column, at, &cell));
+    }
+    list.elements(datatype, |at, cell| push(column, at, &cell))
+}
+
+fn datatype(tensor: &TensorProto) -> Result<Datatype, RequestError> {
+    Ok(match TfType::try_from(tensor.dtype) {
+        Ok(TfType::DtFloat) => Datatype::Fp32,
+        Ok(TfType::DtDouble) => Datatype::Fp64,
+        Ok(TfType::DtHalf) => Datatype::Fp16,
+        Ok(TfType::DtBfloat16) => Datatype::Bf16,
+        Ok(TfType::DtInt8) => Datatype::Int8,
+        Ok(TfType::DtInt16) => Datatype::Int16,
+        Ok(TfType::DtInt32) => Datatype::Int32,
+        Ok(TfType::DtInt64) => Datatype::Int64,
+        Ok(TfType::DtUint8) => Datatype::Uint8,
+        Ok(TfType::DtUint16) => Datatype::Uint16,
+        Ok(TfType::DtUint32) => Datatype::Uint32,
+        Ok(TfType::DtUint64) => Datatype::Uint64,
+        Ok(TfType::DtBool) => Datatype::Bool,
+        Ok(TfType::DtString) => Datatype::Bytes,
+        Ok(other) => {
+            return Err(RequestError::invalid(format!("tensors of type {} are not taken", other.as_str_name())));
+        }
+        Err(_) => return Err(RequestError::invalid(format!("tensors of type {} are not taken", tensor.dtype))),
+    })
+}
+
+/// The list that holds the elements of a type, and its name.
+fn list(tensor: &TensorProto, datatype: Datatype) -> (&'static str, Typed<'_>) {
+    match datatype {
+        Datatype::Fp32 => ("float_val", Typed::Floats(&tensor.float_val)),
+        Datatype::Fp64 => ("double_val", Typed::Doubles(&tensor.double_val)),
+        Datatype::Fp16 | Datatype::Bf16 => ("half_val", Typed::Halves(&tensor.half_val)),
+        Datatype::Int8 | Datatype::Int16 | Datatype::Int32 | Datatype::Uint8 | Datatype::Uint16 => {
+            ("int_val", Typed::Int32s(&tensor.int_val))
+        }
+        Datatype::Int64 => ("int64_val", Typed::Int64s(&tensor.int64_val)),
+        Datatype::Uint32 => ("uint32_val", Typed::Uint32s(&tensor.uint32_val)),
+        Datatype::Uint64 => ("uint64_val", Typed::Uint64s(&tensor.uint64_val)),
+        Datatype::Bool => ("bool_val", Typed::Bools(&tensor.bool_val)),
+        Datatype::Bytes => ("string_val", Typed::Texts(&tensor.string_val)),
+    }
+}
+
+/// A column of predictions as a tensor with typed values, as TF Serving answers.
+pub(super) fn tensor(output: Output<'_>, rows: usize) -> TensorProto {
+    let dim = vec![Dim { size: rows as i64, name: String::new() }];
+    let mut tensor =
+        TensorProto { tensor_shape: Some(TensorShapeProto { dim, unknown_rank: false }), ..TensorProto::default() };
+    tensor.dtype = i32::from(match output {
+        Output::Floats(values) => {
+            tensor.double_val = values.to_vec();
+            TfType::DtDouble
+        }
+        Output::Integers(values) => {
+            tensor.int64_val = values.to_vec();
+            TfType::DtInt64
+        }
+        Output::Booleans(values) => {
+            tensor.bool_val = values.values().iter().collect();
+            TfType::DtBool
+        }
+        Output::Texts(values) => {
+            let bytes = |text: Option<&str>| Bytes::copy_from_slice(text.unwrap_or_default().as_bytes());
+            tensor.string_val = values.iter().map(bytes).collect();
+            TfType::DtString
+        }
+    });
+    tensor
+}
+
+/// TensorFlow's type for one of ours.
+pub(super) fn tf_type(datatype: DataType) -> TfType {
+    match datatype {
+        DataType::Bool => TfType::DtBool,
+        DataType::Int64 => TfType::DtInt64,
+        DataType::Fp64 => TfType::DtDouble,
+        DataType::Bytes => TfType::DtString,
+    }
+}

@@ -1,0 +1,97 @@
+//! Named tensors into the batch a model takes.
+
+use arrow::array::RecordBatch;
+use tidemill_core::DataType;
+use tidemill_model::{BatchBuilder, InputColumn};
+
+use super::Cell;
+use crate::request_error::RequestError;
+use crate::versions::LoadedModel;
+
+/// A shape is only a claim: memory for more rows than these is taken when they come.
+const ROWS_RESERVED_MAX: usize = 1024;
+
+/// Builds a batch, tensor by tensor.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    builder: BatchBuilder,
+    seen: Vec<bool>,
+    rows: u64,
+}
+
+/// Why the tensors are no batch. The protocols have words of their own for the first two.
+#[derive(Debug)]
+pub(crate) enum AssemblyError {
+    /// The model takes no such input; `reason` says so and names the nearest one it does.
+    Unknown { name: String, reason: String },
+    /// A required input is not given.
+    Missing { name: String, datatype: DataType },
+    /// Anything else.
+    Other(RequestError),
+}
+
+/// How many elements a tensor must have, and how lists of them may be nested.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected {
+    pub(crate) elements: usize,
+    /// The shape is `[n, 1]`.
+    pub(crate) nested: bool,
+}
+
+impl Assembly {
+    /// `rows` are those the first tensor claims; the others must agree.
+    pub(crate) fn new(model: &LoadedModel, rows: u64) -> Self {
+        let reserved = usize::try_from(rows).unwrap_or(usize::MAX).min(ROWS_RESERVED_MAX);
+        let builder = model.model.batch_builder(reserved);
+        let seen = vec![false; builder.specs().len()];
+        Self { builder, seen, rows }
+    }
+
+    /// Adds the tensor `name`: `fill` pushes its elements with [`push`].
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        shape: &[u64],
+        fill: impl FnOnce(&mut InputColumn<'_>, Expected) -> Result<(), RequestError>,
+    ) -> Result<(), AssemblyError> {
+        let within = |error: RequestError| AssemblyError::Other(error.within(&format!("input `{name}`: ")));
+        let index = self.builder.index(name).ok_or_else(|| {
+            let reason = RequestError::from(self.builder.unknown(0, name)).message;
+            AssemblyError::Unknown { name: name.to_owned(), reason }
+        })?;
+        if std::mem::replace(&mut self.seen[index], true) {
+            return Err(within(RequestError::invalid("the input is given twice")));
+        }
+        let expected = self.expected(shape).map_err(within)?;
+        let Some(mut column) = self.builder.column(index) else { return Ok(()) };
+        fill(&mut column, expected).map_err(within)
+    }
+
+    fn expected(&self, shape: &[u64]) -> Result<Expected, RequestError> {
+        let rows = self.rows;
+        let nested = match *shape {
+            [size] if size == rows => false,
+            [size, 1] if size == rows => true,
+            [size] | [size, 1] => {
+                return Err(RequestError::invalid(format!("{size} rows are given, and the first input has {rows}")));
+            }
+            _ => return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1] or [-1, 1] is expected"))),
+        };
+        Ok(Expected { elements: usize::try_from(rows).unwrap_or(usize::MAX), nested })
+    }
+
+    /// The batch, if no required input is missing.
+    pub(crate) fn finish(self) -> Result<RecordBatch, AssemblyError> {
+        let missing = self.builder.specs().iter().zip(&self.seen).find(|(spec, seen)| !spec.optional && !**seen);
+        if let Some((spec, _)) = missing {
+            return Err(AssemblyError::Missing { name: spec.name.clone(), datatype: spec.datatype });
+        }
+        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
+        self.builder.finish(rows).map_err(|error| AssemblyError::Other(error.into()))
+    }
+}
+
+/// Pushes one element; the error says which.
+pub(crate) fn push(column: &mut InputColumn<'_>, element: usize, cell: &Cell<'_>) -> Result<(), RequestError> {
+    cell.push(column).map_err(|why| RequestError::invalid(format!("element {element}: {why}")))
+}

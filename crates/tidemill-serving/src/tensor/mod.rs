@@ -1,0 +1,18 @@
+//! Tensors of requests and answers, whatever the protocol: elements into columns, columns into elements.
+//!
+//! A tensor is a column: shape `[n]` or `[n, 1]`. Every numeric datatype is taken where each value fits the input's
+//! type without loss.
+
+mod assembly;
+mod binary;
+mod cell;
+mod datatype;
+mod output;
+mod typed;
+
+pub(crate) use assembly::{Assembly, AssemblyError, Expected, push};
+pub(crate) use binary::elements as binary_elements;
+pub(crate) use cell::Cell;
+pub(crate) use datatype::Datatype;
+pub(crate) use output::Output;
+pub(crate) use typed::Typed;
