@@ -198,12 +198,11 @@ pub enum ModelError {
 impl Coded for ModelError {
     fn code(&self) -> Code {
         match self {
-            Self::LabelExpression { source, .. } => source.code(),
             Self::LabelMissing { .. } => Code::LabelMissing,
             Self::LabelValue { .. } => Code::LabelValues,
             Self::LabelLeak { .. } => Code::LabelLeak,
             Self::Feature { .. } | Self::NoLabel => Code::TransformGraph,
-            Self::FeatureExpression { source, .. } => source.code(),
+            Self::LabelExpression { source, .. } | Self::FeatureExpression { source, .. } => source.code(),
             Self::ColumnNotFound { .. } | Self::ColumnsNotFound(_) => Code::ColumnNotFound,
             Self::ColumnType { .. } => Code::ColumnType,
             Self::Package { .. } | Self::NewerFormat { .. } | Self::Learner { .. } => Code::PackageInvalid,

@@ -206,8 +206,9 @@ fn cycles_and_powers_are_those_of_numpy() {
     let hours = row_batch(&[None; 6], &[Some(0), Some(5), Some(6), Some(23), Some(-1), None], &[None; 6]);
     let columns = run(column("whole", vec![Node::Cyclic { period: 24.0 }]), &hours);
     assert_eq!([&columns[0].0, &columns[1].0], ["f.sin", "f.cos"]);
-    let sines = [0.0, 0.9659258262890683, 1.0, -0.25881904510252157, -0.25881904510252074];
-    let cosines = [1.0, 0.25881904510252074, 6.123233995736766e-17, 0.9659258262890681, 0.9659258262890683];
+    let sines = [0.0, 0.965_925_826_289_068_3, 1.0, -0.258_819_045_102_521_57, -0.258_819_045_102_520_74];
+    let cosines =
+        [1.0, 0.258_819_045_102_520_74, 6.123_233_995_736_766e-17, 0.965_925_826_289_068_1, 0.965_925_826_289_068_3];
     for (got, expected) in columns.iter().zip([sines, cosines]) {
         for (got, expected) in got.1.iter().zip(expected) {
             assert!((got - expected).abs() < 1e-15, "{got} is not {expected}");

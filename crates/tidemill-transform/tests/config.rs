@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use tidemill_core::{Component as _, ParamIssue};
-use tidemill_model::{DatePart, Scalar, Source};
+use tidemill_model::{Scalar, Source};
 use tidemill_transform::{ImputeWith, Step, Transform, TransformConfig};
 
 fn with_features(features: Value) -> Value {

@@ -125,7 +125,7 @@ fn expressions_and_crosses_are_fitted_as_columns_are() {
     // np.mean and np.std of [12/600, 5/1, 7.5/300, 30/1500, 60/1, 9/600]: `greatest` skips a null.
     let [Node::ZScore { mean, std_dev }] = ratio[..] else { panic!() };
     assert!(
-        (mean - 10.846666666666666).abs() < 1e-13 && (std_dev - 22.057125014128403).abs() < 1e-12,
+        (mean - 10.846_666_666_666_666).abs() < 1e-13 && (std_dev - 22.057_125_014_128_403).abs() < 1e-12,
         "{mean} {std_dev}"
     );
     let lower = nodes(json!({ "expression": "lower(trim(payment))", "steps": "vocabulary" }));

@@ -9,7 +9,7 @@ use tidemill_core::{Code, Coded};
 #[error("{message} at {}", self.place())]
 pub struct ExpressionError {
     message: String,
-    text: String,
+    text: Box<str>,
     span: Range<usize>,
     hint: Option<String>,
     code: Code,
@@ -17,7 +17,7 @@ pub struct ExpressionError {
 
 impl ExpressionError {
     pub(crate) fn new(message: impl Into<String>, text: &str, span: Range<usize>) -> Self {
-        Self { message: message.into(), text: text.to_owned(), span, hint: None, code: Code::Expression }
+        Self { message: message.into(), text: text.into(), span, hint: None, code: Code::Expression }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {

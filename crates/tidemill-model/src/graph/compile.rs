@@ -289,7 +289,7 @@ impl Op {
             Self::Sqrt => each(values, |x| if x >= 0.0 { x.sqrt() } else { f64::NAN }),
             // By the standard, NaN to the power of 0 is 1, and 0 to a negative power is infinite.
             Self::Power(exponent) => {
-                each(values, |x| if x.is_nan() || (x == 0.0 && exponent < 0.0) { f64::NAN } else { x.powf(exponent) })
+                each(values, |x| if x.is_nan() || (x == 0.0 && exponent < 0.0) { f64::NAN } else { x.powf(exponent) });
             }
             Self::DatePart(part) => each(values, |x| part.of(x)),
             Self::Indicate => {}

@@ -224,11 +224,10 @@ impl Node {
                 _ => Err(self.does_not_apply(stage)),
             },
             Self::OneHot => match stage {
-                Stage::Bool => Ok(Stage::Columns),
                 Stage::Code(size) | Stage::Bucket(size) if size > ONE_HOT_MAX => {
                     Err(format!("`one_hot` would give {size} columns, and {ONE_HOT_MAX} are the most"))
                 }
-                Stage::Code(_) | Stage::Bucket(_) => Ok(Stage::Columns),
+                Stage::Bool | Stage::Code(_) | Stage::Bucket(_) => Ok(Stage::Columns),
                 _ => Err(self.does_not_apply(stage)),
             },
             Self::Cyclic { period } => {

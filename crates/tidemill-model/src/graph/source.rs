@@ -145,16 +145,15 @@ impl Feature {
             let datatype = match schema.field_with_name(&column).map(Field::data_type) {
                 Ok(ArrowType::Boolean) => DataType::Bool,
                 Ok(ArrowType::Int64) => DataType::Int64,
-                Ok(ArrowType::Float64) => DataType::Fp64,
                 Ok(ArrowType::Utf8) => DataType::Bytes,
+                // One that is not there is reported by `resolve` below, with the nearest name.
+                Ok(ArrowType::Float64) | Err(_) => DataType::Fp64,
                 Ok(other) => {
                     return Err(ModelError::Feature {
                         feature: self.name.clone(),
                         reason: format!("its column `{column}` is of type {other}, which no feature can be made of"),
                     });
                 }
-                // Reported by `resolve` below, with the nearest name.
-                Err(_) => DataType::Fp64,
             };
             inputs.push(TensorSpec { name: column, datatype, optional: true });
         }
