@@ -115,7 +115,7 @@ fn read_root(
     read_version(root, diagnostics);
     let name = read_name(root, diagnostics);
     let description = root.get("description").and_then(Node::as_str).map(str::to_owned);
-    let params = read_params(root, overrides, diagnostics);
+    let params = read_params(root, overrides, env, diagnostics);
     let scope = Scope { params: &params, env };
     let drafts = read_steps(root, components, &scope, diagnostics);
     // Wires to a step that could not be read would only repeat what was said of it.
@@ -171,37 +171,37 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-fn read_params(root: &Node, overrides: &[(String, String)], diagnostics: &mut Vec<Diagnostic>) -> Map<String, Value> {
+/// Parameters in the order of the file; a reference in one leads to the environment or to a parameter above it.
+fn read_params(
+    root: &Node,
+    overrides: &[(String, String)],
+    env: &dyn Fn(&str) -> Option<String>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Map<String, Value> {
     let node = root.get("params");
-    let mut params = match node.map(|n| (n, n.to_value())) {
-        None | Some((_, Value::Null)) => Map::new(),
-        Some((_, Value::Object(params))) => params,
-        Some((node, _)) => {
-            let message = format!("`params` is a mapping of names to values, this is {}", node.describe());
-            diagnostics.push(Diagnostic::new(node.span.clone(), message));
-            Map::new()
-        }
-    };
-    for (name, text) in overrides {
-        let Some(slot) = params.get_mut(name) else {
-            let known: Vec<&str> = params.keys().map(String::as_str).collect();
-            let hint = suggest(name, known.iter().copied()).map_or_else(
-                || {
-                    if known.is_empty() {
-                        "the file defines none".into()
-                    } else {
-                        format!("it has: {}", known.join(", "))
-                    }
-                },
-                |near| format!("did you mean `{near}`?"),
-            );
-            let span = node.map_or(0..0, |n| n.span.clone());
-            diagnostics.push(
-                Diagnostic::new(span, format!("the file has no parameter `{name}` to override")).with_hint(Some(hint)),
-            );
-            continue;
+    let mut params = Map::new();
+    if let Some(node) = node.filter(|node| !matches!(node.kind, NodeKind::Null | NodeKind::Map(_))) {
+        let message = format!("`params` is a mapping of names to values, this is {}", node.describe());
+        diagnostics.push(Diagnostic::new(node.span.clone(), message));
+    }
+    for (key, value) in node.map_or(&[][..], Node::entries) {
+        let value = match overrides.iter().rev().find(|(name, _)| *name == key.name) {
+            Some((_, text)) => Node::parse(text).map_or_else(|_| Value::String(text.clone()), |value| value.to_value()),
+            None => Scope { params: &params, env }.resolve(value, diagnostics),
         };
-        *slot = Node::parse(text).map_or_else(|_| Value::String(text.clone()), |value| value.to_value());
+        params.insert(key.name.clone(), value);
+    }
+    for (name, _) in overrides.iter().filter(|(name, _)| !params.contains_key(name)) {
+        let known: Vec<&str> = params.keys().map(String::as_str).collect();
+        let hint = match suggest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => "the file defines none".to_owned(),
+            None => format!("it has: {}", known.join(", ")),
+        };
+        let span = node.map_or(0..0, |n| n.span.clone());
+        diagnostics.push(
+            Diagnostic::new(span, format!("the file has no parameter `{name}` to override")).with_hint(Some(hint)),
+        );
     }
     params
 }
@@ -234,8 +234,9 @@ fn read_step<'a>(
     scope: &Scope<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Draft<'a>> {
-    if !is_name(&key.name) {
-        let message = format!("`{}` cannot name a step: use letters, digits, `-` and `_`", key.name);
+    // A dot stands between a step and its output in `inputs:`.
+    if !is_name(&key.name) || key.name.contains('.') {
+        let message = format!("`{}` cannot name a step: use 1 to 63 letters, digits, `-` and `_`", key.name);
         diagnostics.push(Diagnostic::new(key.span.clone(), message));
     }
     let component_node = node.get("component");

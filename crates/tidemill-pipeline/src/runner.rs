@@ -224,6 +224,7 @@ impl Driver {
         report.skipped_because = Some(match why {
             Skip::NotReached(other) => match self.reports.get(&other).map(|r| r.state) {
                 Some(StepState::Skipped) | None => format!("`{}` did not run", name(other)),
+                Some(StepState::Canceled) => format!("`{}` was stopped", name(other)),
                 Some(_) => format!("`{}` failed", name(other)),
             },
             Skip::Refused(other) => format!("`{}` said no", name(other)),

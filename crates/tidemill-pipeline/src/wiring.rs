@@ -45,8 +45,17 @@ pub(crate) fn wire(drafts: Vec<Draft<'_>>, diagnostics: &mut Vec<Diagnostic>) ->
     if diagnostics.len() > before {
         return Vec::new();
     }
-    let Some(order) = topological(&drafts, &wires, diagnostics) else { return Vec::new() };
-    assemble(drafts, &wires, &order)
+    let gates = gates_before(&drafts, &wires);
+    let Some(order) = topological(&drafts, &wires, &gates, diagnostics) else { return Vec::new() };
+    assemble(drafts, &wires, &gates, &order)
+}
+
+/// The gates that each step waits for: those above it in the file, except a gate that is itself made from the step.
+fn gates_before(drafts: &[Draft<'_>], wires: &[Vec<Wire>]) -> Vec<Vec<usize>> {
+    let gates = (0..drafts.len()).filter(|index| drafts[*index].spec.gate == Gate::Below);
+    let gates: Vec<(usize, BTreeSet<usize>)> = gates.map(|gate| (gate, ancestors(gate, wires))).collect();
+    let before = |step| gates.iter().filter(move |(gate, made_from)| *gate < step && !made_from.contains(&step));
+    (0..drafts.len()).map(|step| before(step).map(|(gate, _)| *gate).collect()).collect()
 }
 
 fn reads(wires: &[Wire]) -> impl Iterator<Item = usize> {
@@ -183,16 +192,23 @@ fn resolve(value: &Node, input: &InputSpec, drafts: &[Draft<'_>]) -> Result<Orig
     })
 }
 
-/// An order in which every step follows those it reads; file order where that is free.
-fn topological(drafts: &[Draft<'_>], wires: &[Vec<Wire>], diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<usize>> {
+/// An order in which every step follows those it reads and the gates it waits for; file order where that is free.
+fn topological(
+    drafts: &[Draft<'_>],
+    wires: &[Vec<Wire>],
+    gates: &[Vec<usize>],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Vec<usize>> {
+    let before: Vec<Vec<usize>> =
+        wires.iter().zip(gates).map(|(w, g)| reads(w).chain(g.iter().copied()).collect()).collect();
     let mut order: Vec<usize> = Vec::with_capacity(drafts.len());
     while order.len() < drafts.len() {
         let next = (0..drafts.len())
-            .find(|step| !order.contains(step) && reads(&wires[*step]).all(|read| order.contains(&read)));
+            .find(|step| !order.contains(step) && before[*step].iter().all(|other| order.contains(other)));
         match next {
             Some(step) => order.push(step),
             None => {
-                diagnostics.push(cycle(drafts, wires, &order));
+                diagnostics.push(cycle(drafts, &before, &order));
                 return None;
             }
         }
@@ -201,11 +217,11 @@ fn topological(drafts: &[Draft<'_>], wires: &[Vec<Wire>], diagnostics: &mut Vec<
 }
 
 /// Walks backwards along edges that cannot be satisfied until a step comes up twice.
-fn cycle(drafts: &[Draft<'_>], wires: &[Vec<Wire>], done: &[usize]) -> Diagnostic {
+fn cycle(drafts: &[Draft<'_>], before: &[Vec<usize>], done: &[usize]) -> Diagnostic {
     let mut path = vec![(0..drafts.len()).find(|step| !done.contains(step)).unwrap_or(0)];
     loop {
         let last = path[path.len() - 1];
-        let next = reads(&wires[last]).find(|read| !done.contains(read)).unwrap_or(last);
+        let next = before[last].iter().copied().find(|other| !done.contains(other)).unwrap_or(last);
         if let Some(start) = path.iter().position(|step| *step == next) {
             let names: Vec<&str> = path[start..].iter().chain([&next]).map(|s| drafts[*s].key.name.as_str()).collect();
             let message = format!("steps wait for each other in a circle: {}", names.join(" ← "));
@@ -216,16 +232,13 @@ fn cycle(drafts: &[Draft<'_>], wires: &[Vec<Wire>], done: &[usize]) -> Diagnosti
     }
 }
 
-fn assemble(drafts: Vec<Draft<'_>>, wires: &[Vec<Wire>], order: &[usize]) -> Vec<Step> {
+fn assemble(drafts: Vec<Draft<'_>>, wires: &[Vec<Wire>], gates: &[Vec<usize>], order: &[usize]) -> Vec<Step> {
     let place = |draft: usize| order.iter().position(|step| *step == draft).unwrap_or(draft);
-    let gates: Vec<usize> = (0..drafts.len()).filter(|i| drafts[*i].spec.gate == Gate::Below).collect();
     let mut steps: Vec<(usize, Step)> = drafts
         .into_iter()
         .enumerate()
         .map(|(index, draft)| {
-            // What the gate itself is made from comes before it in the order and cannot wait for it.
-            let waits_for = gates.iter().filter(|gate| index > **gate).map(|gate| place(*gate));
-            let waits_for = waits_for.filter(|gate| *gate < place(index)).collect();
+            let waits_for = gates[index].iter().map(|gate| place(*gate)).collect();
             let wires = wires[index].iter().map(|wire| match &wire.from {
                 Origin::Step { step, output } => {
                     Wire { key: wire.key.clone(), from: Origin::Step { step: place(*step), output: output.clone() } }

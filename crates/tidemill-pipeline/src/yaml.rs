@@ -35,7 +35,6 @@ pub(crate) struct Key {
 impl Node {
     /// Parses a document. The error stands where the parser stumbled.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
-        // An empty file is an empty mapping to the parser's user, not an error of YAML.
         let raw: Spanned<Raw> = serde_saphyr::from_str(text).map_err(|error| {
             let at = error.location().map_or(0, |l| offset_of(text, l.line() as usize, l.column() as usize));
             Diagnostic::new(at..at, plain_message(&error))

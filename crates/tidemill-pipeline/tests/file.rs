@@ -101,6 +101,44 @@ fn steps_are_wired_to_the_nearest_artifact() {
 }
 
 #[test]
+fn a_gate_that_reads_from_below_still_stops_what_stands_below_it() {
+    let text = "
+version: 1
+pipeline: toy
+steps:
+  read: { component: Read, file: number.txt }
+  validate: { component: Validate, at_most: 100, inputs: { model: again } }
+  transform: { component: Transform, amount: 2, inputs: { from: read } }
+  again: { component: Read, file: number.txt }
+";
+    let pipeline = Project::new().pipeline(text);
+    let names: Vec<&str> = pipeline.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["read", "again", "validate", "transform"]);
+    let waits: Vec<&[usize]> = pipeline.steps.iter().map(|step| step.waits_for.as_slice()).collect();
+    assert_eq!(waits, [&[][..], &[], &[], &[2]]);
+}
+
+#[test]
+fn gates_that_wait_for_what_stands_behind_the_other_are_a_circle() {
+    let text = "version: 1
+pipeline: toy
+steps:
+  one: { component: Validate, at_most: 1, inputs: { model: d } }
+  two: { component: Validate, at_most: 1, inputs: { model: c } }
+  c: { component: Read, file: a }
+  d: { component: Read, file: a }
+";
+    assert_eq!(complaints(text).lines().count(), 1);
+    assert!(complaints(text).contains("steps wait for each other in a circle: one ← d ← two ← c ← one"));
+}
+
+#[test]
+fn a_step_whose_name_holds_a_dot_could_not_be_read_from() {
+    let text = PIPELINE.replace("  transform:", "  trans.form:");
+    assert!(complaints(&text).contains("`trans.form` cannot name a step"));
+}
+
+#[test]
 fn parameters_can_be_overridden_and_the_environment_read() {
     let project = Project::new();
     let text = PIPELINE.replace("file: number.txt", "file: '${env.FILE}'");
@@ -112,6 +150,24 @@ fn parameters_can_be_overridden_and_the_environment_read() {
     let unknown = [("amuont".to_owned(), "7".to_owned())];
     let error = Pipeline::parse(Path::new("p.yaml"), PIPELINE, &project.components(), &unknown, &env).unwrap_err();
     assert_eq!(error.diagnostics[0].hint.as_deref(), Some("did you mean `amount`?"));
+}
+
+#[test]
+fn a_parameter_may_stand_for_the_environment_or_for_a_parameter_above() {
+    let project = Project::new();
+    let text = PIPELINE
+        .replace("params: { amount: 10 }", "params: { of: '${env.FILE}', amount: 10, file: '${params.of}' }")
+        .replace("file: number.txt", "file: '${params.file}'");
+    let parse = |text: &str, overrides: &[(String, String)], set: bool| {
+        let env = |name: &str| (set && name == "FILE").then(|| "other.txt".to_owned());
+        Pipeline::parse(Path::new("p.yaml"), text, &project.components(), overrides, &env)
+    };
+    assert_eq!(parse(&text, &[], true).unwrap().steps[0].params["file"], "other.txt");
+    let error = parse(&text, &[], false).unwrap_err();
+    assert_eq!(error.diagnostics[0].message, "the environment variable `FILE` is not set");
+    // What is overridden need not lead anywhere, and is what a reference below it finds.
+    let overrides = [("of".to_owned(), "mine.txt".to_owned())];
+    assert_eq!(parse(&text, &overrides, false).unwrap().steps[0].params["file"], "mine.txt");
 }
 
 #[test]
