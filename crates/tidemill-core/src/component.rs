@@ -1,7 +1,7 @@
 //! The contract between a pipeline and the components it is built of.
 //!
-//! The scheduler sees only this: specifications, parameters, artifacts as folders, and an outcome. A component
-//! never learns which pipeline it runs in, and the scheduler never learns what a component does.
+//! The scheduler sees only this: specifications, parameters, artifacts as folders, and an outcome. It never learns
+//! what a component does, and what a component writes depends on nothing but what is part of the fingerprint.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub trait Component: Send + Sync {
 
     /// Does the work: reads `context.inputs`, writes into the folders of `context.outputs`.
     ///
-    /// Output folders exist and are empty. They become visible, all together, only after this returns `Ok`;
+    /// Output folders exist and are empty. They are kept, and recorded all together, only after this returns `Ok`;
     /// on an error they are removed. Long loops look at `context.cancel` now and then.
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError>;
 }
@@ -141,7 +141,8 @@ pub struct InputArtifact {
     pub properties: Properties,
 }
 
-/// Which run a step belongs to.
+/// Which run a step belongs to: for records of what happened, never for the bytes of an artifact. It is no part of
+/// the fingerprint, so an artifact that held it would come back from the cache with another run's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunInfo {
     /// The pipeline's name.
