@@ -54,9 +54,10 @@ fn fault(panic: &(dyn std::any::Any + Send)) -> Failure {
 
 fn fail(failure: &Failure, output: OutputFormat) -> ExitCode {
     if output == OutputFormat::Json {
-        println!("{:#}", failure.to_json());
+        // Where standard output takes nothing, the exit code and standard error still tell.
+        let _ = commands::write_out(&format!("{:#}\n", failure.to_json()));
     }
-    eprintln!("{}", failure.to_text());
+    commands::talk(&failure.to_text());
     ExitCode::from(failure.exit_code())
 }
 

@@ -70,7 +70,7 @@ fn print<T: Serialize>(global: &Global, value: &T, text: impl FnOnce() -> String
 }
 
 /// Writes to standard output. A reader that has gone away (`| head`) is no error.
-fn write_out(text: &str) -> Result<(), Failure> {
+pub fn write_out(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -83,8 +83,13 @@ fn write_out(text: &str) -> Result<(), Failure> {
 /// Says something on standard error, unless asked to be quiet.
 fn say(global: &Global, text: &str) {
     if !global.quiet {
-        eprintln!("{text}");
+        talk(text);
     }
+}
+
+/// A line on standard error. Nobody may be listening (`2>&1 | head`): that must not stop the work.
+pub fn talk(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Makes the folder a file is going to stand in.

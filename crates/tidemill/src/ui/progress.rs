@@ -11,6 +11,7 @@ use tidemill_core::{NoProgress, Progress};
 use tidemill_metadata::Run;
 use tidemill_pipeline::{Observer, Pipeline, StepReport};
 
+use crate::commands::talk;
 use crate::ui::format::short;
 use crate::ui::summary::step_line;
 
@@ -52,7 +53,7 @@ impl TerminalObserver {
 
     fn say(&self, line: &str) {
         if !self.live || self.lines.println(line).is_err() {
-            eprintln!("{line}");
+            talk(line);
         }
     }
 
