@@ -119,7 +119,22 @@ impl Component for Pusher {
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
         let (workspace, params) = (self.workspace()?, parse(context.params)?);
         let model = context.input("model")?;
+        check_blessing(model, context.inputs.get("blessing"))?;
         Handle::current().block_on(push(workspace, &params, model, context))
+    }
+}
+
+/// A blessing that is about another model, wired by mistake where a pipeline trains several, opens no way.
+fn check_blessing(model: &InputArtifact, blessing: Option<&InputArtifact>) -> Result<(), ComponentError> {
+    let judged = blessing.and_then(|blessing| blessing.properties.get("model")).and_then(Value::as_str);
+    match judged {
+        Some(judged) if judged != model.digest.as_str() => {
+            let message = format!("model `{}` is not the one that the blessing is about", model.digest.short());
+            Err(ComponentError::new(Code::NotBlessed, message).with_hint(
+                "with `inputs:`, wire `model` and `blessing` to one trainer and to the evaluator that judges it",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -187,5 +202,25 @@ fn outcome(params: &PusherParams, version: u64, created: bool, model: &InputArti
             rows: vec![(Tone::Good, row)],
         }],
         ..Outcome::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifact(artifact_type: ArtifactType, digest: u8, properties: Properties) -> InputArtifact {
+        let digest = Digest::from_bytes(&[digest; 32]);
+        InputArtifact { artifact_type, digest, path: "there".into(), properties }
+    }
+
+    #[test]
+    fn a_blessing_is_good_for_the_model_it_is_about_and_no_other() {
+        let [model, other] = [1, 2].map(|digest| artifact(ArtifactType::Model, digest, Properties::new()));
+        let about = Properties::from([("model".to_owned(), json!(model.digest))]);
+        let blessing = artifact(ArtifactType::Blessing, 3, about);
+        assert!(check_blessing(&model, Some(&blessing)).is_ok());
+        assert!(check_blessing(&model, None).is_ok());
+        assert_eq!(check_blessing(&other, Some(&blessing)).map_err(|error| error.code), Err(Code::NotBlessed));
     }
 }
