@@ -4,6 +4,10 @@ use tidemill_core::{Bins, Bucket, FeatureStatistics, NumericStatistics};
 
 use super::shares::Pairs;
 
+/// A bin between the edges of both sides joins the next one while it holds less than this share of them: thin slices
+/// would measure where the edges happened to fall.
+const BIN_SHARE_MIN: f64 = 0.02;
+
 /// Finite numbers of a feature as buckets whose counts add up to their number.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Numbers {
@@ -14,6 +18,8 @@ pub(super) struct Numbers {
     points: Vec<f64>,
     /// NaN and infinities.
     apart: (f64, f64),
+    /// Thin bins are joined.
+    joined: bool,
 }
 
 impl Numbers {
@@ -36,6 +42,7 @@ impl Numbers {
             points: shown.iter().filter(|bucket| bucket.low == bucket.high).map(|bucket| bucket.low).collect(),
             edges,
             apart: (numeric.num_nan as f64, numeric.num_inf as f64),
+            joined: bins == Bins::Quantile,
         })
     }
 
@@ -58,10 +65,48 @@ impl Numbers {
     fn pairs_in(&self, other: &Self, edges: &[f64], points: &[f64]) -> Pairs {
         let (left, right) = (cells(edges, points, &self.buckets), cells(edges, points, &other.buckets));
         let mut pairs: Vec<(f64, f64)> = left.into_iter().zip(right).collect();
+        if self.joined {
+            let is_point = |value: &f64| points.binary_search_by(|point| point.total_cmp(value)).is_ok();
+            pairs = join_thin(&pairs, |edge| edges.get(edge).is_some_and(is_point));
+        }
         pairs.push((self.apart.0, other.apart.0));
         pairs.push((self.apart.1, other.apart.1));
         Pairs(pairs)
     }
+}
+
+/// The cells of [`cells`] with thin gaps joined, from low to high; a point keeps its cell and no bin reaches across it.
+fn join_thin(cells: &[(f64, f64)], is_point: impl Fn(usize) -> bool) -> Vec<(f64, f64)> {
+    let totals = Pairs(cells.to_vec()).totals();
+    let part = |count: f64, total: f64| if total > 0.0 { count / total } else { 0.0 };
+    let thin = |bin: (f64, f64)| f64::midpoint(part(bin.0, totals.0), part(bin.1, totals.1)) < BIN_SHARE_MIN;
+    let sum = |a: (f64, f64), b: (f64, f64)| (a.0 + b.0, a.1 + b.1);
+    let (mut out, mut run) = (Vec::with_capacity(cells.len()), Vec::new());
+    let mut open = (0.0, 0.0);
+    // What is left of a run joins the bin before it.
+    let close = |out: &mut Vec<(f64, f64)>, run: &mut Vec<(f64, f64)>, open: &mut (f64, f64)| {
+        let rest = std::mem::take(open);
+        match run.last_mut() {
+            Some(last) => *last = sum(*last, rest),
+            None => run.push(rest),
+        }
+        out.append(run);
+    };
+    for (edge, cell) in cells.chunks(2).enumerate() {
+        let (point, gap) = (cell[0], cell.get(1).copied().unwrap_or_default());
+        if is_point(edge) {
+            close(&mut out, &mut run, &mut open);
+            out.push(point);
+            open = gap;
+        } else {
+            open = sum(open, sum(point, gap));
+        }
+        if !thin(open) {
+            run.push(std::mem::take(&mut open));
+        }
+    }
+    close(&mut out, &mut run, &mut open);
+    out
 }
 
 /// The finest buckets there are: hundredths, or tenths where a file has no hundredths.
@@ -126,7 +171,7 @@ mod tests {
         let mut edges: Vec<f64> = buckets.iter().flat_map(|bucket| [bucket.low, bucket.high]).collect();
         sort(&mut edges);
         let points = buckets.iter().filter(|bucket| bucket.low == bucket.high).map(|bucket| bucket.low).collect();
-        Numbers { buckets, edges, points, apart: (0.0, 0.0) }
+        Numbers { buckets, edges, points, apart: (0.0, 0.0), joined: false }
     }
 
     #[test]
@@ -135,6 +180,15 @@ mod tests {
         let b = numbers(&[(0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 4.0, 3.0)]);
         assert!(a.pairs(&b).jensen_shannon() < 1e-12);
         assert_eq!(a.pairs(&numbers(&[(9.0, 10.0, 1.0)])).jensen_shannon(), 1.0);
+    }
+
+    #[test]
+    fn thin_bins_join_the_next_and_points_stay() {
+        let cells =
+            [(0.0, 0.0), (1.0, 0.0), (0.0, 0.0), (49.0, 50.0), (30.0, 20.0), (0.0, 1.0), (0.0, 0.0), (20.0, 29.0)];
+        let joined = join_thin(&cells, |edge| edge == 2);
+        assert_eq!(joined, [(50.0, 50.0), (30.0, 20.0), (20.0, 30.0)]);
+        assert_eq!(join_thin(&[(3.0, 4.0)], |_| false), [(3.0, 4.0)]);
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl FeatureDistance {
 /// * Text and booleans are compared value by value. Beyond the 10,000 values that are counted each, on the most frequent and
 ///   everything else together, and never as farther apart than they are.
 /// * Numbers are compared on the quantile bins of both (Jensen-Shannon) or of `a` (population stability index): the edges of
-///   either cut the other, a piece's mass is spread evenly, and a value that fills a tenth by itself is a bin. Equal-width bins would
+///   either cut the other, a piece's mass is spread evenly, and a value that fills a tenth by itself is a bin, and bins with less than 2 % of both join the next. Equal-width bins would
 ///   be blind as soon as one far value stretches them. NaN and infinities are bins of their own.
 /// * Kolmogorov-Smirnov and Wasserstein come from the hundredths of both (`fine`).
 pub fn distances(a: &DatasetStatistics, b: &DatasetStatistics) -> Vec<FeatureDistance> {

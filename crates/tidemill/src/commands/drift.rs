@@ -115,6 +115,7 @@ fn text(report: &DriftReport, baseline: &DatasetStatistics, current: &DatasetSta
         baseline.name,
         count(baseline.num_examples),
         match apart {
+            0 if errors > 0 => format!("{errors} error{}", if errors == 1 { "" } else { "s" }),
             0 => format!("no {}", report.comparison.name()),
             1 => "1 feature beyond its threshold".to_owned(),
             several => format!("{several} features beyond their thresholds"),
