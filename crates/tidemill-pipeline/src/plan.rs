@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
+use tidemill_core::Gate;
 use tidemill_metadata::ExecutionError;
 
 use crate::fingerprint::Ingredients;
@@ -44,6 +45,8 @@ pub enum Action {
     Cached,
     /// It would run.
     Run,
+    /// It would not run: a step before it said no when it ran.
+    Skip,
 }
 
 impl fmt::Display for Action {
@@ -51,6 +54,7 @@ impl fmt::Display for Action {
         f.pad(match self {
             Self::Cached => "cached",
             Self::Run => "run",
+            Self::Skip => "skip",
         })
     }
 }
@@ -59,13 +63,19 @@ impl Plan {
     /// Works out what a run would do, reading sources and records but changing nothing.
     pub async fn make(pipeline: &Pipeline, workspace: &Workspace, cache: &CachePolicy) -> Result<Self, ExecutionError> {
         let mut done = Outputs::new();
+        let mut refused = BTreeSet::new();
         let mut steps: Vec<PlannedStep> = Vec::with_capacity(pipeline.steps.len());
         for (index, step) in pipeline.steps.iter().enumerate() {
-            let reasons = reasons(pipeline, index, &steps, &mut done, workspace, cache).await?;
+            let (action, reasons) = if let Some(why) = obstacle(step, &steps, &refused) {
+                (Action::Skip, vec![why])
+            } else {
+                let reasons = reasons(pipeline, index, &steps, &mut done, &mut refused, workspace, cache).await?;
+                (if reasons.is_empty() { Action::Cached } else { Action::Run }, reasons)
+            };
             steps.push(PlannedStep {
                 step: step.name.clone(),
                 component: step.spec.name.to_owned(),
-                action: if reasons.is_empty() { Action::Cached } else { Action::Run },
+                action,
                 reasons,
                 after: after(pipeline, step),
             });
@@ -81,22 +91,37 @@ impl Plan {
 
 /// The names of the steps that `step` reads from or waits for, in their order.
 pub(crate) fn after(pipeline: &Pipeline, step: &Step) -> Vec<String> {
+    before(step).into_iter().map(|index| pipeline.steps[index].name.clone()).collect()
+}
+
+/// The steps that `step` reads from or waits for.
+fn before(step: &Step) -> BTreeSet<usize> {
     let read = step.wires.iter().filter_map(|wire| match wire.from {
         Origin::Step { step, .. } => Some(step),
         Origin::LatestBlessedModel => None,
     });
-    let mut before: Vec<usize> = read.chain(step.waits_for.iter().copied()).collect();
-    before.sort_unstable();
-    before.dedup();
-    before.into_iter().map(|index| pipeline.steps[index].name.clone()).collect()
+    read.chain(step.waits_for.iter().copied()).collect()
 }
 
-/// Why a step would run; nothing if it is cached, in which case its outputs are added to `done`.
+/// The step that keeps `step` from running: one that said no, or one that would not run itself.
+fn obstacle(step: &Step, planned: &[PlannedStep], refused: &BTreeSet<usize>) -> Option<String> {
+    before(step).into_iter().find_map(|other| {
+        let name = &planned[other].step;
+        if refused.contains(&other) {
+            return Some(format!("`{name}` said no"));
+        }
+        (planned[other].action == Action::Skip).then(|| format!("`{name}` does not run"))
+    })
+}
+
+/// Why a step would run; nothing if it is cached, in which case its outputs are added to `done`, and the step to
+/// `refused` if its verdict was a no that stops others.
 async fn reasons(
     pipeline: &Pipeline,
     index: usize,
     planned: &[PlannedStep],
     done: &mut Outputs,
+    refused: &mut BTreeSet<usize>,
     workspace: &Workspace,
     cache: &CachePolicy,
 ) -> Result<Vec<String>, ExecutionError> {
@@ -118,6 +143,10 @@ async fn reasons(
     }
     let cached = workspace.cached(&resolved.ingredients.fingerprint()).await.map_err(crate::inputs::recorded)?;
     if let Some(record) = cached {
+        let outcome = record.execution.outcome.as_ref();
+        if step.spec.gate != Gate::Open && outcome.is_some_and(|outcome| !outcome.verdict.passed()) {
+            refused.insert(index);
+        }
         done.insert(index, record.outputs.into_iter().collect());
         return Ok(Vec::new());
     }

@@ -77,6 +77,13 @@ async fn bad_data_reaches_nothing_below_the_gate() {
     // A cached no is still a no.
     let again = project.run(&PIPELINE.replace("at_most: 100 ", "at_most: 0 ")).await;
     assert_eq!((again.state, again.steps[1].state), (RunState::Rejected, StepState::Cached));
+    // And the plan does not promise what it stops.
+    let pipeline = project.pipeline(&PIPELINE.replace("at_most: 100 ", "at_most: 0 "));
+    let plan = Plan::make(&pipeline, &project.workspace, &CachePolicy::Use).await.unwrap();
+    let actions: Vec<Action> = plan.steps.iter().map(|step| step.action).collect();
+    assert_eq!((&actions[..2], plan.runs()), (&[Action::Cached, Action::Cached][..], 0));
+    assert!(actions[2..].iter().all(|action| *action == Action::Skip));
+    assert_eq!(plan.steps[2].reasons, ["`validate` said no"]);
 }
 
 #[tokio::test]

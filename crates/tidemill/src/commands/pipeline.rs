@@ -63,13 +63,16 @@ fn plan_text(plan: &Plan) -> String {
         let action = match step.action {
             Action::Run => style("run").green().to_string(),
             Action::Cached => style("cached").dim().to_string(),
+            Action::Skip => style("skip").yellow().to_string(),
         };
         table.row([step.step.clone(), action, step.reasons.join("; ")]);
     }
     let (runs, steps) = (plan.runs(), plan.steps.len());
-    let closing = match runs {
-        0 => format!("nothing to do: all {steps} steps are cached"),
-        _ => format!("{runs} of {steps} steps would run"),
+    let held_up = plan.steps.iter().filter(|step| step.action == Action::Skip).count();
+    let closing = match (runs, held_up) {
+        (0, 0) => format!("nothing to do: all {steps} steps are cached"),
+        (_, 0) => format!("{runs} of {steps} steps would run"),
+        _ => format!("{runs} of {steps} steps would run, {held_up} would not: a step before them said no"),
     };
     format!("{}\n{table}\n{closing}\n", style(&plan.pipeline).bold())
 }
