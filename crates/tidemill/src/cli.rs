@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -227,6 +228,9 @@ pub struct ServeArgs {
         env = "TIDEMILL_REST_API_PORT"
     )]
     pub rest_api_port: u16,
+    /// Port for gRPC; 0 picks a free one, `off` serves none
+    #[arg(long, alias = "grpc-port", value_name = "PORT", default_value = "8500", env = "TIDEMILL_PORT")]
+    pub port: GrpcPort,
     /// Address to listen on
     #[arg(
         long = "rest_api_host",
@@ -259,6 +263,26 @@ pub struct ServeArgs {
     /// Versions kept loaded besides those with an alias, newest first
     #[arg(long = "max_num_versions", alias = "max-versions", value_name = "N", default_value_t = 3)]
     pub versions_max: usize,
+}
+
+/// Where `serve` speaks gRPC, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrpcPort {
+    /// Nowhere.
+    Off,
+    /// On this port, or a free one for 0.
+    On(u16),
+}
+
+impl FromStr for GrpcPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => text.parse().map(Self::On).map_err(|_| "a port is a number up to 65535, or `off`".to_owned()),
+        }
+    }
 }
 
 /// `predict`

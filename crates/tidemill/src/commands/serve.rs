@@ -13,7 +13,7 @@ use tidemill_metadata::{ModelRecord, StoreError};
 use tidemill_pipeline::Workspace;
 use tidemill_serving::{FolderSource, Handle, ModelStatus, Servable, Server, ServerOptions, Source, SourceError};
 
-use crate::cli::{Global, OutputFormat, ServeArgs};
+use crate::cli::{Global, GrpcPort, OutputFormat, ServeArgs};
 use crate::commands::models::DEFAULT_ALIAS;
 use crate::commands::{say, write_out};
 use crate::error::Failure;
@@ -31,7 +31,11 @@ pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
         return Err(Failure::new(Code::CommandLine, "`--file_system_poll_wait_seconds` must be above 0"));
     }
     let options = ServerOptions {
-        rest_addr: address(args)?,
+        rest_addr: address(args, args.rest_api_port)?,
+        grpc_addr: match args.port {
+            GrpcPort::Off => None,
+            GrpcPort::On(port) => Some(address(args, port)?),
+        },
         poll_interval: Duration::from_secs_f64(args.poll_wait_secs),
         ..ServerOptions::default()
     };
@@ -45,8 +49,8 @@ pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn address(args: &ServeArgs) -> Result<SocketAddr, Failure> {
-    let text = (args.host.as_str(), args.rest_api_port);
+fn address(args: &ServeArgs, port: u16) -> Result<SocketAddr, Failure> {
+    let text = (args.host.as_str(), port);
     let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     found.ok_or_else(|| Failure::new(Code::CommandLine, format!("`{}` is not an address to listen on", args.host)))
 }
@@ -54,21 +58,26 @@ fn address(args: &ServeArgs) -> Result<SocketAddr, Failure> {
 /// Says where the server listens and what it serves, once it does.
 async fn announce(handle: Handle, format: OutputFormat, quiet: bool) {
     handle.settled().await;
-    let (address, models) = (handle.local_addr(), handle.models());
+    let (address, grpc, models) = (handle.local_addr(), handle.grpc_addr(), handle.models());
     // Nobody reads standard output any more: the server serves all the same.
     let _ = match format {
         OutputFormat::Json => {
             let served: Vec<_> =
                 models.iter().map(|model| json!({ "model": model.name, "latest": model.latest })).collect();
-            write_out(&format!("{}\n", json!({ "rest": format!("http://{address}"), "models": served })))
+            let line = json!({ "rest": format!("http://{address}"), "grpc": grpc, "models": served });
+            write_out(&format!("{line}\n"))
         }
         OutputFormat::Text if quiet => Ok(()),
-        OutputFormat::Text => write_out(&greeting(address, &models)),
+        OutputFormat::Text => write_out(&greeting(address, grpc, &models)),
     };
 }
 
-fn greeting(address: SocketAddr, models: &[ModelStatus]) -> String {
-    let mut text = format!("{} on {}\n", style("serving").green().bold(), style(format!("http://{address}")).bold());
+fn greeting(address: SocketAddr, grpc: Option<SocketAddr>, models: &[ModelStatus]) -> String {
+    let mut text = format!("{} on {}", style("serving").green().bold(), style(format!("http://{address}")).bold());
+    if let Some(grpc) = grpc {
+        text.push_str(&format!(" · gRPC on {}", style(grpc).bold()));
+    }
+    text.push('\n');
     for model in models {
         let labels: Vec<String> = model.labels.iter().map(|(label, version)| format!("@{label} → {version}")).collect();
         let latest = model.latest.map_or("nothing available".to_owned(), |version| format!("version {version}"));

@@ -132,7 +132,13 @@ fn a_port_in_use_is_said_so() {
     let sandbox = Sandbox::trained(3000);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    let served = sandbox.tidemill(&["serve", "--rest_api_port", &port]);
+    let served = sandbox.tidemill(&["serve", "--rest_api_port", &port, "--port", "off"]);
     assert_eq!(served.code, 3, "{served}");
     assert!(served.stderr.contains("TM7001") && served.stderr.contains(&port), "{served}");
+    let served = sandbox.tidemill(&["serve", "--rest_api_port", "0", "--port", &port]);
+    assert_eq!(served.code, 3, "{served}");
+    assert!(served.stderr.contains("TM7001") && served.stderr.contains(&port), "{served}");
+    let served = sandbox.tidemill(&["serve", "--port", "none"]);
+    assert_eq!(served.code, 2, "{served}");
+    assert!(served.stderr.contains("or `off`"), "{served}");
 }
