@@ -2,10 +2,12 @@
 
 mod bad_input;
 mod daily;
+mod drift;
 mod evaluate;
 mod help;
 mod inspect;
 mod kill;
 mod serve;
+mod sources;
 mod support;
 mod tools;
