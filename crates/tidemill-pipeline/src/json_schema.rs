@@ -8,7 +8,9 @@ use crate::components::Components;
 /// The JSON Schema of `pipeline.yaml` with these components, made from the types that read it.
 pub fn pipeline_schema(components: &Components) -> Value {
     let mut definitions = Map::new();
-    let steps: Vec<Value> = components.iter().map(|component| step_schema(&**component, &mut definitions)).collect();
+    let mut steps: Vec<Value> =
+        components.iter().map(|component| step_schema(&**component, &mut definitions)).collect();
+    steps.iter_mut().chain(definitions.values_mut()).for_each(allow_references);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Tidemill pipeline",
@@ -80,4 +82,43 @@ fn prefix_references(schema: &mut Value, component: &str) {
         Value::Array(items) => items.iter_mut().for_each(|item| prefix_references(item, component)),
         _ => {}
     }
+}
+
+/// Lets a reference such as `${params.rounds}` stand wherever a number or a truth value may: as text in YAML, it would
+/// be marked as an error otherwise.
+fn allow_references(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match value {
+                    Value::Object(properties) if key == "properties" => {
+                        properties.values_mut().for_each(allow_reference);
+                    }
+                    Value::Object(_) if key == "items" || key == "additionalProperties" => allow_reference(value),
+                    _ => {}
+                }
+                allow_references(value);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_references),
+        _ => {}
+    }
+}
+
+fn allow_reference(schema: &mut Value) {
+    let Some(map) = schema.as_object_mut() else { return };
+    let names =
+        |value: &Value, name: &str| *value == name || value.as_array().is_some_and(|all| all.contains(&json!(name)));
+    let is_scalar = |value: &Value| ["integer", "number", "boolean"].iter().any(|name| names(value, name));
+    if !map.get("type").is_some_and(|value| is_scalar(value) && !names(value, "string")) {
+        return;
+    }
+    let mut outer = Map::new();
+    for key in ["title", "description", "default"] {
+        outer.extend(map.remove(key).map(|value| (key.to_owned(), value)));
+    }
+    let plain = Value::Object(std::mem::take(map));
+    let reference = json!({ "type": "string", "pattern": r"^\$\{(params|env)\..+\}$" });
+    outer.insert("anyOf".into(), json!([plain, reference]));
+    *map = outer;
 }
