@@ -215,7 +215,10 @@ fn what_does_not_fit_the_columns_is_named() {
     };
     let (text, code, hint) = message(json!({ "payment": "z_score" }));
     assert_eq!(text, "feature `payment`, column `payment` (BYTES): `z_score` does not apply to text");
-    assert_eq!((code, hint.as_deref()), (Code::TransformGraph, Some("text needs `vocabulary`, `categorical`, `one_hot` or `hash_buckets`")));
+    assert_eq!(
+        (code, hint.as_deref()),
+        (Code::TransformGraph, Some("text needs `vocabulary`, `categorical`, `one_hot` or `hash_buckets`"))
+    );
     assert!(message(json!({ "payment": "numeric" })).0.contains("text is not numeric"));
     assert!(message(json!({ "fare": "categorical" })).0.contains("`categorical` does not apply to numbers"));
     let (text, code, hint) = message(json!({ "millage": { "from": "mile", "steps": "log" } }));

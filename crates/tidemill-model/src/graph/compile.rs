@@ -131,12 +131,19 @@ impl CompiledFeature {
     ///
     /// `false`: a column has another type than was bound.
     pub(super) fn run(&self, batch: &RecordBatch, columns: &[usize], out: &mut [Vec<f64>]) -> bool {
-        let Some(raw) = self.source.read(batch, columns) else { return false };
+        // A plain column is borrowed, which is what most features are.
+        if let Some(raw) = self.source.column(batch, columns) {
+            return self.run_over(raw, out);
+        }
+        self.source.values(batch, columns).is_some_and(|raw| self.run_over(&raw, out))
+    }
+
+    fn run_over(&self, raw: &ArrayRef, out: &mut [Vec<f64>]) -> bool {
         let Some((main, others)) = out.split_first_mut() else { return false };
         let is_read = match &self.head {
-            Head::Number => load_numbers(&raw, main),
-            Head::Codes { table, missing } => load_codes(&raw, table, *missing, main),
-            Head::Time { missing } => load_times(&raw, *missing, main),
+            Head::Number => load_numbers(raw, main),
+            Head::Codes { table, missing } => load_codes(raw, table, *missing, main),
+            Head::Time { missing } => load_times(raw, *missing, main),
         };
         if !is_read {
             return false;

@@ -1,6 +1,5 @@
 //! Where raw values come from, resolved against columns.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -81,16 +80,24 @@ impl CompiledSource {
         self.datatype
     }
 
-    /// The raw values of a batch, of which `columns` holds the inputs' positions; `None` if a column has another type
-    /// than was bound.
-    pub(super) fn read<'a>(&self, batch: &'a RecordBatch, columns: &[usize]) -> Option<Cow<'a, ArrayRef>> {
+    /// The raw column of a batch that it is, where it is one; `columns` holds the inputs' positions.
+    #[inline]
+    pub(super) fn column<'a>(&self, batch: &'a RecordBatch, columns: &[usize]) -> Option<&'a ArrayRef> {
+        match &self.reader {
+            Reader::Column(input) => batch.columns().get(*columns.get(*input)?),
+            _ => None,
+        }
+    }
+
+    /// The raw values of a batch; `None` if a column has another type than was bound.
+    pub(super) fn values(&self, batch: &RecordBatch, columns: &[usize]) -> Option<ArrayRef> {
         let column = |input: usize| batch.columns().get(*columns.get(input)?);
         match &self.reader {
-            Reader::Column(input) => column(*input).map(Cow::Borrowed),
-            Reader::Expression(expression) => expression.evaluate_over(batch, columns).map(Cow::Owned),
+            Reader::Column(input) => column(*input).cloned(),
+            Reader::Expression(expression) => expression.evaluate_over(batch, columns),
             Reader::Cross(inputs) => {
                 let arrays: Vec<&ArrayRef> = inputs.iter().map(|input| column(*input)).collect::<Option<_>>()?;
-                cross(&arrays, batch.num_rows()).map(Cow::Owned)
+                cross(&arrays, batch.num_rows())
             }
         }
     }
@@ -175,7 +182,7 @@ impl BoundSource {
 
     /// The values of every row of a batch of the schema it was bound to.
     pub fn values(&self, batch: &RecordBatch) -> Result<ArrayRef, ModelError> {
-        let values = self.compiled.read(batch, &self.columns).map(Cow::into_owned);
+        let values = self.compiled.values(batch, &self.columns);
         values.ok_or_else(|| ModelError::Feature {
             feature: self.feature.clone(),
             reason: "the batch has other columns than were bound".to_owned(),
