@@ -16,6 +16,16 @@ pub enum DataError {
         /// The path, folder or glob asked for.
         path: PathBuf,
     },
+    /// A source has no such span.
+    #[error("`{}` has no {wanted}; its newest are {}", .path.display(), Quoted(.known))]
+    SpanNotFound {
+        /// The source, with the place of the span.
+        path: PathBuf,
+        /// What was asked for: `span 3`.
+        wanted: String,
+        /// The newest spans there are.
+        known: Vec<String>,
+    },
     /// A file is there, but reading it failed.
     #[error("cannot read `{}`", .path.display())]
     SourceUnreadable {
@@ -182,7 +192,7 @@ impl DataError {
 impl Coded for DataError {
     fn code(&self) -> Code {
         match self {
-            Self::SourceNotFound { .. } => Code::SourceNotFound,
+            Self::SourceNotFound { .. } | Self::SpanNotFound { .. } => Code::SourceNotFound,
             Self::SourceUnreadable { .. } => Code::SourceUnreadable,
             Self::SourceEmpty { .. } => Code::SourceEmpty,
             Self::SourceMalformed { .. } | Self::SourceSyntax { .. } => Code::SourceMalformed,

@@ -15,7 +15,7 @@ mod write;
 
 pub use error::DataError;
 pub use example_gen::ExampleGen;
-pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile, SplitInfo};
+pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile, SpanInfo, SplitInfo};
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use sample::{Plant, TaxiOptions, UnknownPlant, generate_taxi, write_taxi};
 pub use source::{Format, ReadOptions, Table, TableFile, open_table};

@@ -211,3 +211,147 @@ fn a_cancelled_run_stops() {
     });
     assert_eq!(result.unwrap_err().code, Code::Canceled);
 }
+
+/// A file of `rows` rows, all with the number `span`.
+fn span_file(project: &Path, name: &str, span: i64, rows: i64) {
+    let path = project.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let lines: Vec<String> = (0..rows).map(|id| format!("{span},{id}")).collect();
+    std::fs::write(path, format!("span,id\n{}\n", lines.join("\n"))).unwrap();
+}
+
+/// Runs and gives the outcome and the spans in the data with their rows.
+fn spans(project: &Path, params: &Value) -> Result<(Outcome, Examples, BTreeMap<i64, u64>), ComponentError> {
+    let out = tempfile::tempdir().unwrap();
+    let outcome = run(project, out.path(), params, 1)?;
+    let examples = Examples::open(out.path()).unwrap();
+    let mut found = BTreeMap::new();
+    for split in examples.splits() {
+        for batch in examples.batches(&split.name, Some(&["span"])).unwrap() {
+            for span in batch.unwrap().column(0).as_primitive::<arrow::datatypes::Int64Type>().values() {
+                *found.entry(*span).or_insert(0) += 1;
+            }
+        }
+    }
+    assert_eq!(found.values().sum::<u64>(), examples.manifest().rows);
+    Ok((outcome, examples, found))
+}
+
+#[test]
+fn the_newest_span_is_read_by_number() {
+    let project = tempfile::tempdir().unwrap();
+    for span in [2, 9, 10] {
+        span_file(project.path(), &format!("data/span-{span}/t.csv"), span, 30);
+    }
+    std::fs::create_dir_all(project.path().join("data/span-11")).unwrap();
+    let source = json!({ "csv": "data/span-{SPAN}/*.csv" });
+    let (outcome, examples, found) = spans(project.path(), &json!({ "source": source })).unwrap();
+    assert_eq!(found, BTreeMap::from([(10, 30)]), "10 is newer than 9, and 11 has no files yet");
+    assert_eq!(outcome.properties["examples"]["span"], json!(10));
+    assert_eq!(outcome.headline, "30 rows in 2 splits, span 10");
+    assert_eq!(examples.manifest().spans[0].span, 10);
+    assert_eq!(examples.manifest().sources[0].name, "data/span-10/t.csv");
+
+    let named = |params: &Value| {
+        let inputs = ExampleGen.external_inputs(params, project.path()).unwrap();
+        inputs.into_iter().map(|input| input.name).collect::<Vec<_>>()
+    };
+    assert_eq!(named(&json!({ "source": source })), ["data/span-10/t.csv"]);
+    let latest = json!({ "source": source, "range": { "latest": 2 } });
+    assert_eq!(named(&latest), ["data/span-9/t.csv", "data/span-10/t.csv"]);
+    span_file(project.path(), "data/span-11/t.csv", 11, 30);
+    assert_eq!(named(&json!({ "source": source })), ["data/span-11/t.csv"], "a new span is new input");
+    assert_eq!(named(&json!({ "source": source, "span": 2 })), ["data/span-2/t.csv"]);
+}
+
+#[test]
+fn spans_are_picked_one_by_one_and_by_range() {
+    let project = tempfile::tempdir().unwrap();
+    for span in [1, 2, 4, 5] {
+        span_file(project.path(), &format!("t-{span:03}.csv"), span, 20);
+    }
+    let with = |key: &str, value: Value| {
+        let mut params = json!({ "source": { "csv": "t-{SPAN:3}.csv" } });
+        params[key] = value;
+        params
+    };
+    let (_, _, found) = spans(project.path(), &with("span", json!(2))).unwrap();
+    assert_eq!(found, BTreeMap::from([(2, 20)]));
+    let (outcome, examples, found) = spans(project.path(), &with("range", json!({ "latest": 3 }))).unwrap();
+    assert_eq!(found, BTreeMap::from([(2, 20), (4, 20), (5, 20)]));
+    assert_eq!(outcome.properties["examples"]["spans"], json!([2, 4, 5]));
+    assert_eq!(outcome.properties["examples"]["span"], json!(5));
+    assert_eq!(examples.manifest().spans.len(), 3);
+    assert!(outcome.warnings.is_empty());
+    let (outcome, _, found) = spans(project.path(), &with("range", json!({ "start": 2, "end": 4 }))).unwrap();
+    assert_eq!(found, BTreeMap::from([(2, 20), (4, 20)]));
+    assert_eq!(outcome.warnings, ["1 of the 3 spans asked for are not there, the first is 3"]);
+    let (outcome, ..) = spans(project.path(), &with("range", json!({ "latest": 9 }))).unwrap();
+    assert_eq!(outcome.warnings, ["only 4 of the 9 newest spans asked for are there"]);
+
+    let error = fails(project.path(), &with("span", json!(3)));
+    assert_eq!(error.code, Code::SourceNotFound);
+    assert!(error.message.ends_with("has no span 3; its newest are `5`, `4`, `2`, `1`"), "{}", error.message);
+    let error = fails(project.path(), &json!({ "source": { "csv": "u-{SPAN}.csv" } }));
+    assert_eq!(error.code, Code::SourceNotFound);
+    std::fs::copy(project.path().join("t-005.csv"), project.path().join("t-5.csv")).unwrap();
+    let error = fails(project.path(), &json!({ "source": { "csv": "t-{SPAN}.csv" } }));
+    assert!(error.message.contains("span 5 is there twice, as `005` and as `5`"), "{}", error.message);
+}
+
+#[test]
+fn versions_and_dates_are_told_from_paths() {
+    let project = tempfile::tempdir().unwrap();
+    for (span, version) in [(1, 9), (2, 1), (2, 3)] {
+        span_file(project.path(), &format!("span-{span}/ver-{version}/t.csv"), version, 30);
+    }
+    let source = json!({ "source": { "csv": "span-{SPAN}/ver-{VERSION}/t.csv" } });
+    let (outcome, examples, found) = spans(project.path(), &source).unwrap();
+    assert_eq!(found, BTreeMap::from([(3, 30)]));
+    assert_eq!(outcome.properties["examples"]["version"], json!(3));
+    assert_eq!((examples.manifest().spans[0].span, examples.manifest().spans[0].version), (2, Some(3)));
+
+    span_file(project.path(), "days/2024/02/28.csv", 28, 30);
+    span_file(project.path(), "days/2024/02/29.csv", 29, 30);
+    let days = json!({ "csv": "days/{YYYY}/{MM}/{DD}.csv" });
+    let (outcome, examples, found) = spans(project.path(), &json!({ "source": days })).unwrap();
+    assert_eq!(found, BTreeMap::from([(29, 30)]));
+    assert_eq!(outcome.properties["examples"]["span"], json!(19_782));
+    assert_eq!(examples.manifest().spans[0].date.as_deref(), Some("2024-02-29"));
+    let (.., found) = spans(project.path(), &json!({ "source": days, "span": "2024-02-28" })).unwrap();
+    assert_eq!(found, BTreeMap::from([(28, 30)]));
+    span_file(project.path(), "days/2023/02/29.csv", 29, 30);
+    let error = fails(project.path(), &json!({ "source": days }));
+    assert!(error.message.contains("2023-02-29 is not a date that exists"), "{}", error.message);
+}
+
+#[test]
+fn splits_made_before_are_kept() {
+    let project = tempfile::tempdir().unwrap();
+    span_file(project.path(), "train/span-1/a.csv", 1, 30);
+    span_file(project.path(), "train/span-2/a.csv", 2, 20);
+    span_file(project.path(), "train/span-2/b.csv", 2, 10);
+    span_file(project.path(), "eval/span-2/a.csv", 2, 7);
+    let made = |train: &str, eval: &str| json!({ "source": { "csv": { "splits": { "train": train, "eval": eval } } } });
+    let rows = |params: &Value| {
+        let (_, examples, _) = spans(project.path(), params).unwrap();
+        examples.splits().iter().map(|split| (split.name.clone(), split.rows)).collect::<Vec<_>>()
+    };
+    let expected = |train, eval| vec![("train".to_owned(), train), ("eval".to_owned(), eval)];
+    assert_eq!(rows(&made("train/*/*.csv", "eval/*/*.csv")), expected(60, 7));
+    assert_eq!(rows(&made("train/span-{SPAN}/*.csv", "eval/span-{SPAN}/*.csv")), expected(30, 7));
+    let message = |params: &Value| fails(project.path(), params).message;
+    span_file(project.path(), "eval/span-3/a.csv", 3, 7);
+    assert_eq!(
+        message(&made("train/span-{SPAN}/*.csv", "eval/span-{SPAN}/*.csv")),
+        "split `train` comes to span 2, but split `eval` to span 3"
+    );
+    assert!(
+        message(&made("train/*/a.csv", "*/span-1/a.csv")).contains("belongs to both split `train` and split `eval`")
+    );
+    std::fs::write(project.path().join("none.csv"), "span,id\n").unwrap();
+    assert!(message(&made("train/*/*.csv", "none.csv")).contains("none.csv` has a header but no rows"));
+    std::fs::write(project.path().join("text.csv"), "span,id\n1,x\n").unwrap();
+    let (_, examples, _) = spans(project.path(), &made("train/*/*.csv", "text.csv")).unwrap();
+    assert_eq!(examples.schema().field(1).data_type(), &arrow::datatypes::DataType::Utf8, "types hold for all splits");
+}

@@ -1,6 +1,8 @@
 //! The component that turns source files into an examples artifact.
 
+mod choose;
 mod params;
+mod pattern;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,10 +14,11 @@ use tidemill_core::{
     ParamIssue, Properties, StepContext,
 };
 
+use self::choose::{Chosen, ChosenSplit, named};
 use self::params::Params;
 use crate::DataError;
 use crate::examples::{ExamplesManifest, ExamplesWriter, SourceFile};
-use crate::source::{ReadOptions, Table, resolve};
+use crate::source::{InputFile, ReadOptions, Table};
 use crate::split::Splitter;
 
 /// Bytes of a file hashed at once.
@@ -29,6 +32,19 @@ const PIECE_BYTES: usize = 4 << 20;
 /// source: { csv: data/trips.csv }      # or json, parquet; a file, a folder or a glob
 /// splits: { train: 2, eval: 1 }        # the default
 /// split_by: [rider_id]                 # absent: the whole row decides
+/// ```
+///
+/// A path may have a place for a span, of which the newest is read:
+///
+/// ```yaml
+/// source: { csv: "data/span-{SPAN}/*.csv" }
+/// span: 3                              # this one, or several: range: { latest: 3 }
+/// ```
+///
+/// Splits that were made before are kept:
+///
+/// ```yaml
+/// source: { csv: { splits: { train: "train/*.csv", eval: "eval/*.csv" } } }
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExampleGen;
@@ -56,12 +72,9 @@ impl Component for ExampleGen {
 
     fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
         let params = parse(params)?;
-        let (format, written) = params.source.parts();
-        let source = project_dir.join(written);
         let mut inputs = Vec::new();
-        for file in resolve(&source, Some(format))? {
-            let name = name_of(&file.path, &source, written, project_dir);
-            inputs.push(ExternalInput { name, digest: digest_of(&file.path)? });
+        for (split, file) in Chosen::new(&params, project_dir)?.files() {
+            inputs.push(ExternalInput { name: name_of(file, split, project_dir), digest: digest_of(&file.path)? });
         }
         Ok(inputs)
     }
@@ -89,82 +102,134 @@ fn parse(params: &Value) -> Result<Params, ComponentError> {
 }
 
 fn generate(params: &Params, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-    let (format, written) = params.source.parts();
-    let source = context.project_dir.join(written);
+    let chosen = Chosen::new(params, context.project_dir)?;
+    let source = chosen.splits.first().map_or(context.project_dir, |split| &split.path);
     context.progress.phase("checking rows and deciding types");
-    let table = Table::open(&source, &ReadOptions { format: Some(format), ..ReadOptions::default() })?;
-    let shares: Vec<u32> = params.splits.0.iter().map(|(_, share)| *share).collect();
-    let splitter = Splitter::new(&source, &table.schema(), &shares, &params.split_by)?;
-
+    let inputs: Vec<InputFile> = chosen.files().map(|(_, file)| file.clone()).collect();
+    let table = Table::of_files(source, inputs, &ReadOptions::default())?;
     context.progress.phase("writing examples");
     if let Some(rows) = table.row_count() {
         context.progress.total_rows(rows);
     }
-    let mut writer = ExamplesWriter::new(context.output("examples"), table.schema(), &params.splits.0);
-    let mut rows = 0_u64;
-    for batch in table.read()? {
-        context.cancel.check()?;
-        let batch = batch?;
-        let assigned = splitter.assign(&source, &batch, rows + 1)?;
-        writer.write(&batch, &assigned)?;
-        rows += batch.num_rows() as u64;
-        context.progress.advance(batch.num_rows() as u64);
-    }
+    let made = chosen.splits.iter().map(|split| Some((split.name.clone()?, 0))).collect::<Option<Vec<_>>>();
+    let mut writer = match &made {
+        Some(splits) => ExamplesWriter::new(context.output("examples"), table.schema(), splits),
+        None => ExamplesWriter::new(context.output("examples"), table.schema(), &params.shares()),
+    };
+    let rows = match made {
+        Some(_) => keep_splits(&chosen, &table, &mut writer, context)?,
+        None => split_rows(params, source, &table, &mut writer, context)?,
+    };
     let mut sources = Vec::new();
-    for file in table.files() {
+    for ((split, input), file) in chosen.files().zip(table.files()) {
         sources.push(SourceFile {
-            name: name_of(&file.path, &source, written, context.project_dir),
+            name: name_of(input, split, context.project_dir),
             rows: file.rows.unwrap_or(rows),
             digest: digest_of(&file.path)?,
         });
     }
-    let manifest = writer.finish(&params.split_by, sources)?;
-    check_row_count(&source, &table, &manifest)?;
-    Ok(outcome(&manifest, &table))
+    let manifest = writer.finish(&params.split_by, chosen.spans.clone(), sources)?;
+    check_row_count(source, table.row_count(), manifest.rows)?;
+    Ok(outcome(&manifest, &table, chosen.warnings))
+}
+
+/// Gives every row to the split that its values decide.
+fn split_rows(
+    params: &Params,
+    source: &Path,
+    table: &Table,
+    writer: &mut ExamplesWriter,
+    context: &StepContext<'_>,
+) -> Result<u64, ComponentError> {
+    let shares: Vec<u32> = params.shares().iter().map(|(_, share)| *share).collect();
+    let splitter = Splitter::new(source, &table.schema(), &shares, &params.split_by)?;
+    let mut rows = 0_u64;
+    for batch in table.read()? {
+        context.cancel.check()?;
+        let batch = batch?;
+        let assigned = splitter.assign(source, &batch, rows + 1)?;
+        writer.write(&batch, &assigned)?;
+        rows += batch.num_rows() as u64;
+        context.progress.advance(batch.num_rows() as u64);
+    }
+    Ok(rows)
+}
+
+/// Gives every row to the split that its file belongs to.
+fn keep_splits(
+    chosen: &Chosen,
+    table: &Table,
+    writer: &mut ExamplesWriter,
+    context: &StepContext<'_>,
+) -> Result<u64, ComponentError> {
+    let (mut rows, mut first) = (0_u64, 0);
+    for (i, split) in chosen.splits.iter().enumerate() {
+        let files = first..first + split.files.len();
+        first = files.end;
+        let expected: Option<u64> = table.files()[files.clone()].iter().map(|file| file.rows).sum();
+        let mut found = 0;
+        for batch in table.read_files(files)? {
+            context.cancel.check()?;
+            let batch = batch?;
+            writer.write(&batch, &vec![i as u16; batch.num_rows()])?;
+            found += batch.num_rows() as u64;
+            context.progress.advance(batch.num_rows() as u64);
+        }
+        if found == 0 {
+            return Err(DataError::SourceEmpty { path: split.path.clone(), header_only: true }.into());
+        }
+        check_row_count(&split.path, expected, found)?;
+        rows += found;
+    }
+    Ok(rows)
 }
 
 /// Rows in = rows out; anything else means that a file was written to meanwhile.
-fn check_row_count(source: &Path, table: &Table, manifest: &ExamplesManifest) -> Result<(), DataError> {
-    match table.row_count() {
-        Some(expected) if expected != manifest.rows => {
-            let message =
-                format!("it changed while it was read: {expected} rows were there at first, {} later", manifest.rows);
+fn check_row_count(source: &Path, expected: Option<u64>, found: u64) -> Result<(), DataError> {
+    match expected {
+        Some(expected) if expected != found => {
+            let message = format!("it changed while it was read: {expected} rows were there at first, {found} later");
             Err(DataError::malformed(source, None, message))
         }
         _ => Ok(()),
     }
 }
 
-fn outcome(manifest: &ExamplesManifest, table: &Table) -> Outcome {
+fn outcome(manifest: &ExamplesManifest, table: &Table, mut warnings: Vec<String>) -> Outcome {
     let splits: serde_json::Map<String, Value> =
         manifest.splits.iter().map(|split| (split.name.clone(), json!(split.rows))).collect();
-    let properties: Properties = [
+    let mut properties: Properties = [
         ("rows".to_owned(), json!(manifest.rows)),
         ("columns".to_owned(), json!(manifest.columns.len())),
         ("files".to_owned(), json!(manifest.sources.len())),
         ("splits".to_owned(), Value::Object(splits)),
     ]
     .into();
-    let warnings = table
-        .valueless_columns()
-        .iter()
-        .map(|column| format!("column `{column}` has no value in any row; it is taken as int"))
-        .collect();
-    Outcome {
-        properties: [("examples".to_owned(), properties)].into(),
-        headline: format!("{} in {}", counted(manifest.rows, "row"), counted(manifest.splits.len() as u64, "split")),
-        warnings,
-        ..Outcome::default()
+    let mut headline =
+        format!("{} in {}", counted(manifest.rows, "row"), counted(manifest.splits.len() as u64, "split"));
+    if let Some(newest) = manifest.spans.last() {
+        headline = format!("{headline}, {}", named(&manifest.spans));
+        properties.insert("span".to_owned(), json!(newest.span));
+        if let Some(version) = newest.version {
+            properties.insert("version".to_owned(), json!(version));
+        }
+        if manifest.spans.len() > 1 {
+            let spans: Vec<i64> = manifest.spans.iter().map(|info| info.span).collect();
+            properties.insert("spans".to_owned(), json!(spans));
+        }
     }
+    let valueless = table.valueless_columns().iter();
+    warnings.extend(valueless.map(|column| format!("column `{column}` has no value in any row; it is taken as int")));
+    Outcome { properties: [("examples".to_owned(), properties)].into(), headline, warnings, ..Outcome::default() }
 }
 
 /// A file of the source as a person would write it: the path as written where it is the file itself, else the path
 /// from the folder of the pipeline file.
-fn name_of(path: &Path, source: &Path, written: &str, project_dir: &Path) -> String {
-    if path == source {
-        return written.to_owned();
+fn name_of(file: &InputFile, split: &ChosenSplit, project_dir: &Path) -> String {
+    if file.path == split.path {
+        return split.written.clone();
     }
-    path.strip_prefix(project_dir).unwrap_or(path).to_string_lossy().into_owned()
+    file.path.strip_prefix(project_dir).unwrap_or(&file.path).to_string_lossy().into_owned()
 }
 
 /// Reads the file a piece at a time, which keeps memory bounded, and hashes each piece on all threads.

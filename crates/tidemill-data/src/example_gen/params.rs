@@ -1,13 +1,17 @@
 //! The parameters of `ExampleGen`.
 
 use std::fmt;
+use std::marker::PhantomData;
 
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use tidemill_core::{ParamIssue, parse_params};
 
+use super::pattern::{Pattern, days_since_1970};
 use crate::source::Format;
 
 /// Splits, at most: a row's split is kept in 16 bits, and nobody reads a thousand evaluations.
@@ -19,13 +23,21 @@ const SPLITS_MAX: usize = 1_000;
 pub(super) struct Params {
     /// Where the rows come from.
     pub(super) source: SourceParams,
-    /// The splits and their shares: `{ train: 2, eval: 1 }` puts two thirds of the rows into `train`.
+    /// The splits and their shares: `{ train: 2, eval: 1 }`, the default, puts two thirds of the rows into `train`. Not
+    /// beside a source whose splits were made before.
     #[serde(default)]
-    pub(super) splits: Splits,
+    splits: Option<InOrder<u32>>,
     /// Columns whose values decide the split of a row, so that all rows of a user or a session stay together; the
     /// whole row when absent.
     #[serde(default)]
     pub(super) split_by: Vec<String>,
+    /// The span to read where the path has `{SPAN}` or a date: a number, or a date as in `2024-02-29`; the newest when
+    /// absent.
+    #[serde(default)]
+    span: Option<SpanParam>,
+    /// Several spans to read together: `{ latest: 3 }`, or `{ start: 1, end: 3 }` with both ends included.
+    #[serde(default)]
+    range: Option<RangeParams>,
 }
 
 /// A source: its format and the path of a file, a folder or a glob, from the folder of the pipeline file.
@@ -33,59 +45,170 @@ pub(super) struct Params {
 #[serde(rename_all = "lowercase")]
 pub(super) enum SourceParams {
     /// Comma-separated values with a header; tabs between cells if the name ends in `.tsv`; gzip is recognised.
-    Csv(String),
+    Csv(Paths),
     /// One JSON object a line; gzip is recognised.
-    Json(String),
+    Json(Paths),
     /// Apache Parquet.
-    Parquet(String),
+    Parquet(Paths),
 }
 
 impl SourceParams {
-    /// The format and the path as written.
-    pub(super) fn parts(&self) -> (Format, &str) {
+    pub(super) fn format(&self) -> Format {
         match self {
-            Self::Csv(path) => (Format::Csv, path),
-            Self::Json(path) => (Format::Json, path),
-            Self::Parquet(path) => (Format::Parquet, path),
+            Self::Csv(_) => Format::Csv,
+            Self::Json(_) => Format::Json,
+            Self::Parquet(_) => Format::Parquet,
+        }
+    }
+
+    pub(super) fn paths(&self) -> &Paths {
+        match self {
+            Self::Csv(paths) | Self::Json(paths) | Self::Parquet(paths) => paths,
+        }
+    }
+
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => "csv",
+            Self::Json(_) => "json",
+            Self::Parquet(_) => "parquet",
         }
     }
 }
 
-/// Names and shares of splits, in the order of the file.
+/// One path, or a path for each split that was made before.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(with = "std::collections::BTreeMap<String, u32>")]
-pub(super) struct Splits(pub(super) Vec<(String, u32)>);
+#[schemars(untagged)]
+pub(super) enum Paths {
+    /// A file, a folder or a glob; `{SPAN}`, `{VERSION}`, `{YYYY}`, `{MM}` and `{DD}` stand for numbers in it.
+    One(String),
+    /// The paths of splits that were made before: `{ splits: { train: "train/*.csv", eval: "eval/*.csv" } }`.
+    Made(MadeSplits),
+}
 
-impl Default for Splits {
-    fn default() -> Self {
-        Self(vec![("train".to_owned(), 2), ("eval".to_owned(), 1)])
+/// Splits that were made before.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MadeSplits {
+    /// The path of each split.
+    splits: InOrder<String>,
+}
+
+impl Paths {
+    /// The path of each split, or one path without a split.
+    pub(super) fn parts(&self) -> Vec<(Option<&str>, &str)> {
+        match self {
+            Self::One(path) => vec![(None, path)],
+            Self::Made(made) => made.splits.0.iter().map(|(name, path)| (Some(name.as_str()), path.as_str())).collect(),
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for Splits {
+impl<'de> Deserialize<'de> for Paths {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
+        struct TextOrMap;
 
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Splits;
+        impl<'de> Visitor<'de> for TextOrMap {
+            type Value = Paths;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("split names with their shares, as in `{ train: 2, eval: 1 }`")
+                f.write_str("a path, or `{ splits: … }`")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Splits, A::Error> {
-                let mut splits: Vec<(String, u32)> = Vec::new();
-                while let Some((name, share)) = map.next_entry::<String, u32>()? {
-                    if splits.iter().any(|(known, _)| *known == name) {
-                        return Err(A::Error::custom(format!("split `{name}` is there twice")));
-                    }
-                    splits.push((name, share));
-                }
-                Ok(Splits(splits))
+            fn visit_str<E>(self, path: &str) -> Result<Paths, E> {
+                Ok(Paths::One(path.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Paths, A::Error> {
+                MadeSplits::deserialize(MapAccessDeserializer::new(map)).map(Paths::Made)
             }
         }
 
-        deserializer.deserialize_map(InOrder)
+        deserializer.deserialize_any(TextOrMap)
+    }
+}
+
+/// Names with values, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "std::collections::BTreeMap<String, T>", bound = "T: JsonSchema")]
+struct InOrder<T>(Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = InOrder<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping from the names of splits, as in `{ train: …, eval: … }`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder<T>, A::Error> {
+                let mut entries: Vec<(String, T)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, T>()? {
+                    if entries.iter().any(|(known, _)| *known == name) {
+                        return Err(A::Error::custom(format!("split `{name}` is there twice")));
+                    }
+                    entries.push((name, value));
+                }
+                Ok(InOrder(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+/// A span: its number, or its date as text.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum SpanParam {
+    Number(i64),
+    Date(String),
+}
+
+impl SpanParam {
+    fn number(&self) -> Result<i64, String> {
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::Date(text) => match (text.parse::<i64>(), text.parse::<Date>()) {
+                (Ok(number), _) => Ok(number),
+                (_, Ok(date)) => Ok(days_since_1970(date)),
+                _ => Err(format!("`{text}` is neither a number nor a date that exists, as in `2024-02-29`")),
+            },
+        }
+    }
+}
+
+/// Several spans.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RangeParams {
+    /// So many of the newest spans.
+    latest: Option<u32>,
+    /// The first span.
+    start: Option<SpanParam>,
+    /// The last span.
+    end: Option<SpanParam>,
+}
+
+/// Which spans to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Select {
+    /// So many of the newest.
+    Latest(u32),
+    /// From the first to the last, both included.
+    Between(i64, i64),
+}
+
+impl fmt::Display for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest(_) => f.write_str("span with files"),
+            Self::Between(start, end) if start == end => write!(f, "span {start}"),
+            Self::Between(start, end) => write!(f, "span from {start} to {end}"),
+        }
     }
 }
 
@@ -97,25 +220,63 @@ impl Params {
         if issues.is_empty() { Ok(params) } else { Err(issues) }
     }
 
-    fn issues(&self) -> Vec<ParamIssue> {
-        let mut issues = Vec::new();
-        if self.source.parts().1.trim().is_empty() {
-            issues.push(ParamIssue::new(["source"], "the path of the source is empty"));
+    /// Names and shares of the splits to make, in the order of the file.
+    pub(super) fn shares(&self) -> Vec<(String, u32)> {
+        match &self.splits {
+            Some(splits) => splits.0.clone(),
+            None => vec![("train".to_owned(), 2), ("eval".to_owned(), 1)],
         }
-        if self.splits.0.is_empty() {
+    }
+
+    /// Which spans to read.
+    pub(super) fn select(&self) -> Select {
+        self.selected().unwrap_or(Select::Latest(1))
+    }
+
+    fn selected(&self) -> Result<Select, ParamIssue> {
+        let number =
+            |param: &SpanParam, path: &[&str]| param.number().map_err(|m| ParamIssue::new(path.iter().copied(), m));
+        match (&self.span, &self.range) {
+            (None, None) => Ok(Select::Latest(1)),
+            (Some(_), Some(_)) => Err(ParamIssue::new(["range"], "`span` and `range` exclude each other")),
+            (Some(span), None) => number(span, &["span"]).map(|span| Select::Between(span, span)),
+            (None, Some(range)) => match (range.latest, &range.start, &range.end) {
+                (Some(0), None, None) => Err(ParamIssue::new(["range", "latest"], "0 spans are none")),
+                (Some(latest), None, None) => Ok(Select::Latest(latest)),
+                (None, Some(start), Some(end)) => {
+                    let (start, end) = (number(start, &["range", "start"])?, number(end, &["range", "end"])?);
+                    if start > end {
+                        return Err(ParamIssue::new(["range"], "the range ends before it starts"));
+                    }
+                    Ok(Select::Between(start, end))
+                }
+                _ => {
+                    let issue = ParamIssue::new(["range"], "a range has either `latest` or both `start` and `end`");
+                    Err(issue.with_hint("as in `{ latest: 3 }` or `{ start: 1, end: 3 }`"))
+                }
+            },
+        }
+    }
+
+    fn issues(&self) -> Vec<ParamIssue> {
+        let mut issues = self.source_issues();
+        issues.extend(self.selected().err());
+        let made = matches!(self.source.paths(), Paths::Made(_));
+        if made && (self.splits.is_some() || !self.split_by.is_empty()) {
+            let key = if self.splits.is_some() { "splits" } else { "split_by" };
+            let issue = ParamIssue::new([key], "the source has its splits already");
+            issues.push(issue.with_hint(format!("leave out `{key}`, or give the source one path")));
+        }
+        let shares = self.shares();
+        if shares.is_empty() {
             issues.push(ParamIssue::new(["splits"], "there must be at least one split"));
         }
-        if self.splits.0.len() > SPLITS_MAX {
-            let message = format!("{} splits are more than {SPLITS_MAX}", self.splits.0.len());
+        if shares.len() > SPLITS_MAX {
+            let message = format!("{} splits are more than {SPLITS_MAX}", shares.len());
             issues.push(ParamIssue::new(["splits"], message));
         }
-        for (name, share) in &self.splits.0 {
-            // The name becomes a folder.
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-            if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-                let issue = ParamIssue::new(["splits", name], format!("`{name}` cannot be the name of a split"));
-                issues.push(issue.with_hint("use up to 64 letters, digits, `_` and `-`"));
-            }
+        for (name, share) in &shares {
+            issues.extend(name_issue(name, vec!["splits".to_owned(), name.clone()]));
             if *share == 0 {
                 let issue =
                     ParamIssue::new(["splits", name], format!("split `{name}` has a share of 0 and would be empty"));
@@ -130,6 +291,55 @@ impl Params {
         }
         issues
     }
+
+    /// What is wrong with the paths.
+    fn source_issues(&self) -> Vec<ParamIssue> {
+        let parts = self.source.paths().parts();
+        let mut issues = Vec::new();
+        let mut spans = 0;
+        for (name, path) in &parts {
+            let mut place = vec!["source".to_owned(), self.source.key().to_owned()];
+            if let Some(name) = name {
+                place.extend(["splits".to_owned(), (*name).to_owned()]);
+                issues.extend(name_issue(name, place.clone()));
+            }
+            if path.trim().is_empty() {
+                issues.push(ParamIssue::new(place, "the path of the source is empty"));
+                continue;
+            }
+            match Pattern::parse(path) {
+                Ok(pattern) => spans += usize::from(pattern.is_some()),
+                Err(message) => issues.push(ParamIssue::new(place, message)),
+            }
+        }
+        if parts.is_empty() || parts.len() > SPLITS_MAX {
+            let message = format!("there must be from 1 to {SPLITS_MAX} splits");
+            issues.push(ParamIssue::new(["source", self.source.key(), "splits"], message));
+        }
+        if !issues.is_empty() {
+            return issues;
+        }
+        if spans == 0 && (self.span.is_some() || self.range.is_some()) {
+            let key = if self.span.is_some() { "span" } else { "range" };
+            let issue = ParamIssue::new([key], "the path of the source has no `{SPAN}` and no date");
+            issues.push(issue.with_hint("as in `data/span-{SPAN}/*.csv` or `data/{YYYY}-{MM}-{DD}.csv`"));
+        }
+        if spans > 0 && spans < parts.len() {
+            let message = "some splits have a span in their path and some do not";
+            issues.push(ParamIssue::new(["source", self.source.key(), "splits"], message));
+        }
+        issues
+    }
+}
+
+/// The name of a split becomes a folder.
+fn name_issue(name: &str, place: Vec<String>) -> Option<ParamIssue> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        let issue = ParamIssue::new(place, format!("`{name}` cannot be the name of a split"));
+        return Some(issue.with_hint("use up to 64 letters, digits, `_` and `-`"));
+    }
+    None
 }
 
 #[cfg(test)]
@@ -139,20 +349,27 @@ mod tests {
 
     use super::*;
 
+    fn issues(value: Value) -> Vec<(String, String)> {
+        let issues = Params::parse(&value).unwrap_err();
+        issues.into_iter().map(|issue| (issue.path.join("."), issue.message)).collect()
+    }
+
     #[test]
     fn splits_keep_their_order_and_have_a_default() {
-        let parse = |value| Params::parse(&value).unwrap().splits.0;
-        let names = |splits: Vec<(String, u32)>| splits.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(parse(json!({ "source": { "csv": "a.csv" } })), Splits::default().0);
+        let names = |value| {
+            let params = Params::parse(&value).unwrap();
+            params.shares().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(json!({ "source": { "csv": "a.csv" } })), ["train", "eval"]);
         let splits = json!({ "source": { "parquet": "a" }, "splits": { "z": 6, "a": 2, "m": 2 } });
-        assert_eq!(names(parse(splits)), ["z", "a", "m"]);
+        assert_eq!(names(splits), ["z", "a", "m"]);
+        let made = json!({ "source": { "csv": { "splits": { "z": "z/*", "a": "a/*" } } } });
+        let params = Params::parse(&made).unwrap();
+        assert_eq!(params.source.paths().parts(), [(Some("z"), "z/*"), (Some("a"), "a/*")]);
     }
 
     #[test]
     fn what_is_wrong_is_located() {
-        let issues = |value| {
-            Params::parse(&value).unwrap_err().into_iter().map(|i| (i.path.join("."), i.message)).collect::<Vec<_>>()
-        };
         let source = json!({ "csv": "a.csv" });
         let found = issues(json!({ "source": source, "splits": { "train": 0, "../x": 1 }, "split_by": ["a", "a"] }));
         assert_eq!(
@@ -169,5 +386,40 @@ mod tests {
         assert!(issues(json!({ "source": { "jsonl": "a" } }))[0].1.contains("unknown variant `jsonl`"));
         assert!(issues(json!({ "splits": { "a": 1 } }))[0].1.contains("missing field `source`"));
         assert!(issues(json!({ "source": { "csv": " " } }))[0].1.contains("is empty"));
+        assert!(issues(json!({ "source": { "csv": { "split": {} } } }))[0].1.contains("unknown field `split`"));
+        let made = json!({ "csv": { "splits": { "train": "a" } } });
+        assert_eq!(issues(json!({ "source": made, "splits": { "a": 1 } }))[0].0, "splits");
+        assert_eq!(issues(json!({ "source": made, "split_by": ["x"] }))[0].0, "split_by");
+        assert_eq!(issues(json!({ "source": { "csv": { "splits": { "a b": "a" } } } }))[0].0, "source.csv.splits.a b");
+    }
+
+    #[test]
+    fn spans_are_selected() {
+        let select = |value: Value| {
+            let mut params = json!({ "source": { "csv": "{SPAN}.csv" } });
+            params.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+            Params::parse(&params).map(|params| params.select()).map_err(|issues| issues[0].message.clone())
+        };
+        assert_eq!(select(json!({})), Ok(Select::Latest(1)));
+        assert_eq!(select(json!({ "span": null })), Ok(Select::Latest(1)));
+        assert_eq!(select(json!({ "span": 3 })), Ok(Select::Between(3, 3)));
+        assert_eq!(select(json!({ "span": "2024-02-29" })), Ok(Select::Between(19_782, 19_782)));
+        assert_eq!(select(json!({ "range": { "latest": 3 } })), Ok(Select::Latest(3)));
+        assert_eq!(select(json!({ "range": { "start": 1, "end": "5" } })), Ok(Select::Between(1, 5)));
+        for (value, message) in [
+            (json!({ "span": "2023-02-29" }), "neither a number nor a date that exists"),
+            (json!({ "span": 1, "range": { "latest": 1 } }), "exclude each other"),
+            (json!({ "range": { "latest": 0 } }), "0 spans are none"),
+            (json!({ "range": { "start": 1 } }), "either `latest` or both"),
+            (json!({ "range": { "latest": 1, "end": 1 } }), "either `latest` or both"),
+            (json!({ "range": { "start": 2, "end": 1 } }), "ends before it starts"),
+        ] {
+            let error = select(value.clone()).unwrap_err();
+            assert!(error.contains(message), "{value}: {error}");
+        }
+        assert!(issues(json!({ "source": { "csv": "a.csv" }, "span": 1 }))[0].1.contains("has no `{SPAN}`"));
+        let mixed = json!({ "source": { "csv": { "splits": { "a": "{SPAN}.csv", "b": "b.csv" } } } });
+        assert!(issues(mixed)[0].1.contains("some splits have a span"));
+        assert!(issues(json!({ "source": { "csv": "{VERSION}.csv" } }))[0].1.contains("no `{SPAN}` or date"));
     }
 }

@@ -16,8 +16,24 @@ pub struct ExamplesManifest {
     pub split_by: Vec<String>,
     /// Splits in the order of the pipeline file.
     pub splits: Vec<SplitInfo>,
+    /// The spans that the files belong to, ascending; none where the paths have no span.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<SpanInfo>,
     /// The files that the rows come from, in the order they were read.
     pub sources: Vec<SourceFile>,
+}
+
+/// A portion of data that was read: a day, a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanInfo {
+    /// Its number; for a date the days since 1970-01-01.
+    pub span: i64,
+    /// Its date, where the path has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Its newest version, where the path has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
 }
 
 /// One column.
@@ -35,7 +51,7 @@ pub struct ColumnInfo {
 pub struct SplitInfo {
     /// Its name.
     pub name: String,
-    /// Its share: so many buckets of the sum over all splits.
+    /// Its share: so many buckets of the sum over all splits; 0 where the splits were made before.
     pub share: u32,
     /// Its rows.
     pub rows: u64,

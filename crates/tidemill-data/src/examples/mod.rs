@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tidemill_core::{FeatureType, suggest};
 
-pub use manifest::{ColumnInfo, ExamplesManifest, ShardInfo, SourceFile, SplitInfo};
+pub use manifest::{ColumnInfo, ExamplesManifest, ShardInfo, SourceFile, SpanInfo, SplitInfo};
 pub(crate) use writer::ExamplesWriter;
 
 use crate::source::read_parquet;

@@ -9,7 +9,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, SchemaRef};
 use tidemill_core::FeatureType;
 
-use super::{ColumnInfo, ExamplesManifest, FORMAT_VERSION, MANIFEST_FILE, ShardInfo, SourceFile, SplitInfo};
+use super::{ColumnInfo, ExamplesManifest, FORMAT_VERSION, MANIFEST_FILE, ShardInfo, SourceFile, SpanInfo, SplitInfo};
 use crate::DataError;
 use crate::write::ParquetFile;
 
@@ -69,6 +69,7 @@ impl ExamplesWriter {
     pub(crate) fn finish(
         mut self,
         split_by: &[String],
+        spans: Vec<SpanInfo>,
         sources: Vec<SourceFile>,
     ) -> Result<ExamplesManifest, DataError> {
         for split in &mut self.splits {
@@ -86,7 +87,7 @@ impl ExamplesWriter {
             .map(|field| ColumnInfo { name: field.name().clone(), feature_type: feature_type(field.data_type()) })
             .collect();
         let split_by = split_by.to_vec();
-        let manifest = ExamplesManifest { version: FORMAT_VERSION, rows, columns, split_by, splits, sources };
+        let manifest = ExamplesManifest { version: FORMAT_VERSION, rows, columns, split_by, splits, spans, sources };
         let path = self.dir.join(MANIFEST_FILE);
         let mut text = serde_json::to_string_pretty(&manifest).map_err(|error| DataError::write(&path, error))?;
         text.push('\n');
@@ -191,7 +192,7 @@ mod tests {
             writer.write(&batch, &assigned).unwrap();
             at += batch.num_rows();
         }
-        writer.finish(&[], Vec::new()).unwrap();
+        writer.finish(&[], Vec::new(), Vec::new()).unwrap();
         dir
     }
 
@@ -251,7 +252,7 @@ mod tests {
         let splits = [("a".to_owned(), 1), ("b".to_owned(), 1)];
         let mut writer = ExamplesWriter::new(dir.path(), table.schema(), &splits);
         writer.write(&table, &[0; 4]).unwrap();
-        let error = writer.finish(&[], Vec::new()).unwrap_err();
+        let error = writer.finish(&[], Vec::new(), Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "split `b` has no rows: none of 4 rows fell into its share");
     }
 

@@ -14,7 +14,7 @@ mod value;
 
 use std::path::Path;
 
-pub(crate) use files::{format_of, resolve};
+pub(crate) use files::{InputFile, format_of, resolve};
 pub use options::{Format, ReadOptions};
 pub(crate) use parquet::read as read_parquet;
 pub use table::{Table, TableFile};

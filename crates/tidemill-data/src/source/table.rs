@@ -1,6 +1,7 @@
 //! A source whose columns and types are known.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,13 +56,17 @@ enum ColumnKind {
 impl Table {
     /// Finds the files at `path` (a file, a folder, a glob) and decides the columns and types.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, DataError> {
+        Self::of_files(path, resolve(path, options.format)?, options)
+    }
+
+    /// The table made of files that are found already, at least one; `path` names them all in errors.
+    pub(crate) fn of_files(path: &Path, mut inputs: Vec<InputFile>, options: &ReadOptions) -> Result<Self, DataError> {
         if let Some(delimiter) = options.delimiter
             && (!delimiter.is_ascii() || matches!(delimiter, b'"' | b'\n' | b'\r'))
         {
             let message = format!("`{}` cannot be a delimiter", char::from(delimiter).escape_default());
             return Err(DataError::Params { message });
         }
-        let mut inputs = resolve(path, options.format)?;
         for input in &mut inputs {
             input.delimiter = options.delimiter.unwrap_or(input.delimiter);
         }
@@ -113,7 +118,17 @@ impl Table {
 
     /// The rows of all files, from the first. May be called again.
     pub fn read(&self) -> Result<BatchReader, DataError> {
-        let mut files = self.inputs.clone().into_iter();
+        let reader = self.read_files(0..self.inputs.len())?;
+        Ok(match self.row_count() {
+            Some(rows) => reader.with_row_count(rows),
+            None => reader,
+        })
+    }
+
+    /// The rows of some of the files, which must be there.
+    pub(crate) fn read_files(&self, files: Range<usize>) -> Result<BatchReader, DataError> {
+        let inputs = self.inputs[files].to_vec();
+        let mut files = inputs.into_iter();
         let schema = self.schema.clone();
         let mut open_next = move || -> Option<Result<FileBatches, DataError>> {
             let file = files.next()?;
@@ -140,11 +155,7 @@ impl Table {
                 }
             }
         });
-        let reader = BatchReader::new(self.schema.clone(), batches);
-        Ok(match self.row_count() {
-            Some(rows) => reader.with_row_count(rows),
-            None => reader,
-        })
+        Ok(BatchReader::new(self.schema.clone(), batches))
     }
 
     /// Columns of the files that have no value in any row, so that nothing is known of their type: they are taken as

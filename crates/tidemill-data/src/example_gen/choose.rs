@@ -1,0 +1,202 @@
+//! Which files the rows come from: the source resolved, spans chosen.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::params::{Params, Select};
+use super::pattern::{Match, Pattern};
+use crate::DataError;
+use crate::examples::SpanInfo;
+use crate::source::{Format, InputFile, resolve};
+
+/// The files of a source.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// Files by split where the splits were made before, else one entry without a name. Never empty.
+    pub(super) splits: Vec<ChosenSplit>,
+    /// The spans they belong to, ascending; empty where the paths have none.
+    pub(super) spans: Vec<SpanInfo>,
+    /// Things worth knowing that stop nothing.
+    pub(super) warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct ChosenSplit {
+    pub(super) name: Option<String>,
+    /// The path as written.
+    pub(super) written: String,
+    /// The same, from the folder of the project.
+    pub(super) path: PathBuf,
+    pub(super) files: Vec<InputFile>,
+}
+
+impl Chosen {
+    /// Resolves the source of `params`.
+    ///
+    /// Every split must come to the same spans, and a file may belong to one split only.
+    pub(super) fn new(params: &Params, project_dir: &Path) -> Result<Self, DataError> {
+        let format = params.source.format();
+        let mut splits: Vec<ChosenSplit> = Vec::new();
+        let mut picked: Option<Picked> = None;
+        for (name, written) in params.source.paths().parts() {
+            let path = project_dir.join(written);
+            let pattern = Pattern::parse(written).map_err(|message| DataError::Params { message })?;
+            let (files, found) = match &pattern {
+                None => (resolve(&path, Some(format))?, Picked::default()),
+                Some(pattern) => pick(pattern, &path, project_dir, format, params.select())?,
+            };
+            if let (Some(first), Some(split)) = (&picked, splits.first())
+                && first.spans != found.spans
+            {
+                let message = format!(
+                    "split `{}` comes to {}, but split `{}` to {}",
+                    split.name.as_deref().unwrap_or_default(),
+                    named(&first.spans),
+                    name.unwrap_or_default(),
+                    named(&found.spans)
+                );
+                return Err(DataError::Params { message });
+            }
+            picked.get_or_insert(found);
+            splits.push(ChosenSplit { name: name.map(str::to_owned), written: written.to_owned(), path, files });
+        }
+        check_disjoint(&splits)?;
+        let Picked { spans, warnings } = picked.unwrap_or_default();
+        Ok(Self { splits, spans, warnings })
+    }
+
+    /// The files of all splits, one split after the other.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&ChosenSplit, &InputFile)> {
+        self.splits.iter().flat_map(|split| split.files.iter().map(move |file| (split, file)))
+    }
+}
+
+fn check_disjoint(splits: &[ChosenSplit]) -> Result<(), DataError> {
+    let mut owners: HashMap<&Path, &str> = HashMap::new();
+    for split in splits {
+        let name = split.name.as_deref().unwrap_or_default();
+        for file in &split.files {
+            if let Some(owner) = owners.insert(&file.path, name) {
+                let message = format!("`{}` belongs to both split `{owner}` and split `{name}`", file.path.display());
+                return Err(DataError::Params { message });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `span 3`, `spans 3, 4`, `spans 3 to 9`, with versions.
+pub(super) fn named(spans: &[SpanInfo]) -> String {
+    let one = |info: &SpanInfo| {
+        let span = info.date.clone().unwrap_or_else(|| info.span.to_string());
+        info.version.map_or(span.clone(), |version| format!("{span} version {version}"))
+    };
+    match spans {
+        [] => "no span".to_owned(),
+        [only] => format!("span {}", one(only)),
+        [first, .., last] if spans.len() > 4 => format!("{} spans from {} to {}", spans.len(), one(first), one(last)),
+        several => format!("spans {}", several.iter().map(one).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Picked {
+    spans: Vec<SpanInfo>,
+    warnings: Vec<String>,
+}
+
+/// Picks spans and the newest version of each. What matches but holds no file does not count: it may still be written.
+fn pick(
+    pattern: &Pattern,
+    path: &Path,
+    project_dir: &Path,
+    format: Format,
+    select: Select,
+) -> Result<(Vec<InputFile>, Picked), DataError> {
+    let mut by_span: BTreeMap<i64, Vec<Match>> = BTreeMap::new();
+    for found in pattern.matches(project_dir)? {
+        by_span.entry(found.span).or_default().push(found);
+    }
+    let wanted = |span: i64| match select {
+        Select::Latest(_) => true,
+        Select::Between(start, end) => (start..=end).contains(&span),
+    };
+    let most = match select {
+        Select::Latest(count) => count as usize,
+        Select::Between(..) => usize::MAX,
+    };
+    let mut chosen: Vec<(SpanInfo, Vec<InputFile>)> = Vec::new();
+    for (span, matches) in by_span.iter().rev().filter(|(span, _)| wanted(**span)) {
+        if chosen.len() == most {
+            break;
+        }
+        if let Some((version, files)) = newest_version(matches, path, format)? {
+            let date = pattern.has_dates.then(|| matches[0].text.clone());
+            chosen.push((SpanInfo { span: *span, date, version }, files));
+        }
+    }
+    chosen.reverse();
+    if chosen.is_empty() {
+        if by_span.is_empty() {
+            return Err(DataError::SourceNotFound { path: path.to_owned() });
+        }
+        let label = |span: &i64| if pattern.has_dates { by_span[span][0].text.clone() } else { span.to_string() };
+        // The newest few are the likely ones.
+        let known = by_span.keys().rev().take(5).map(label).collect();
+        return Err(DataError::SpanNotFound { path: path.to_owned(), wanted: select.to_string(), known });
+    }
+    let warnings = missing(select, &chosen);
+    let (spans, files): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
+    Ok((files.into_iter().flatten().collect(), Picked { spans, warnings }))
+}
+
+type VersionFiles = (Option<i64>, Vec<InputFile>);
+
+fn newest_version(matches: &[Match], path: &Path, format: Format) -> Result<Option<VersionFiles>, DataError> {
+    let mut by_version: BTreeMap<Option<i64>, Vec<&Match>> = BTreeMap::new();
+    for found in matches {
+        by_version.entry(found.version).or_default().push(found);
+    }
+    for (version, matches) in by_version.into_iter().rev() {
+        let mut files = Vec::new();
+        let mut text: Option<&str> = None;
+        for found in matches {
+            match resolve(&found.path, Some(format)) {
+                Ok(more) => files.extend(more),
+                Err(DataError::SourceNotFound { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            // `3` and `03`: nobody can say which is meant.
+            if let Some(text) = text.filter(|text| *text != found.text) {
+                let message = format!("span {} is there twice, as `{text}` and as `{}`", found.span, found.text);
+                return Err(DataError::malformed(path, None, message));
+            }
+            text = Some(&found.text);
+        }
+        if !files.is_empty() {
+            return Ok(Some((version, files)));
+        }
+    }
+    Ok(None)
+}
+
+/// What was asked for and is not there.
+fn missing(select: Select, chosen: &[(SpanInfo, Vec<InputFile>)]) -> Vec<String> {
+    match select {
+        Select::Latest(count) if chosen.len() < count as usize => {
+            vec![format!("only {} of the {count} newest spans asked for are there", chosen.len())]
+        }
+        Select::Between(start, end) => {
+            let expected = end.saturating_sub(start).saturating_add(1);
+            let gaps = expected - chosen.len() as i64;
+            let first = (start..=end).find(|span| !chosen.iter().any(|(info, _)| info.span == *span));
+            match first {
+                Some(first) => {
+                    vec![format!("{gaps} of the {expected} spans asked for are not there, the first is {first}")]
+                }
+                None => Vec::new(),
+            }
+        }
+        Select::Latest(_) => Vec::new(),
+    }
+}
