@@ -44,3 +44,31 @@ fn json_that_breaks_a_rule_is_located() {
         assert!(stats.stderr.contains(message), "{stats}");
     }
 }
+
+#[test]
+fn the_newest_span_runs_and_the_artifact_says_which() {
+    let sandbox = Sandbox::taxi(600);
+    sandbox.edit("pipeline.yaml", "{ csv: data/trips.csv }", "{ csv: \"data/span-{SPAN}/*.csv\" }");
+    let trips = sandbox.read("data/trips.csv");
+    for span in [9, 10] {
+        sandbox.write(&format!("data/span-{span}/trips.csv"), &trips);
+    }
+    let run = sandbox.tidemill(&["run"]);
+    assert!(format!("{run}").contains("in 2 splits, span 10"), "{run}");
+    let examples = sandbox.json(&["artifacts", "--type", "Examples"]);
+    assert!(examples.to_string().contains("\"span\":10"), "{examples}");
+
+    // The same again is cached; a newer span is not.
+    let again = sandbox.tidemill(&["run"]);
+    assert!(!format!("{again}").contains("span 11"), "{again}");
+    sandbox.write("data/span-11/trips.csv", &trips);
+    let newer = sandbox.tidemill(&["run"]);
+    assert!(format!("{newer}").contains("in 2 splits, span 11"), "{newer}");
+
+    sandbox.edit("pipeline.yaml", "*.csv\" }", "*.csv\" }\n    span: 12");
+    let none = sandbox.tidemill(&["run"]);
+    assert!(format!("{none}").contains("has no span 12; its newest are `11`, `10`, `9`"), "{none}");
+    sandbox.edit("pipeline.yaml", "{SPAN}", "{SPAN}-{YYYY}");
+    let mixed = sandbox.tidemill(&["run"]);
+    assert!(format!("{mixed}").contains("needs all of `{YYYY}`, `{MM}` and `{DD}`"), "{mixed}");
+}
