@@ -99,6 +99,7 @@ pub enum Bins {
 }
 
 impl Bins {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use tidemill_core::{Anomaly, AnomalyType, Bins, DatasetStatistics, Distance, Feature, Schema, Severity};
+use tidemill_core::{Anomaly, AnomalyType, Bins, Comparators, DatasetStatistics, Distance, Feature, Schema, Severity};
 
 use super::distance::{FeatureDistance, feature_distance};
 use crate::validation::{belongs_to, finish, grouped, shortened};
@@ -131,7 +131,7 @@ pub fn compare(
             continue;
         };
         let mut measured = Vec::new();
-        for (which, threshold) in comparators.iter().flat_map(|comparators| comparators.thresholds()) {
+        for (which, threshold) in comparators.iter().flat_map(Comparators::thresholds) {
             if let Some(value) = distance.get(which) {
                 let exceeded = value > threshold;
                 measured.push(Measured { distance: which, value, threshold, exceeded });
@@ -159,7 +159,7 @@ pub fn compare(
     report
 }
 
-fn comparators(feature: &Feature, comparison: Comparison) -> Option<tidemill_core::Comparators> {
+fn comparators(feature: &Feature, comparison: Comparison) -> Option<Comparators> {
     match comparison {
         Comparison::Drift => feature.drift,
         Comparison::Skew => feature.skew,

@@ -28,7 +28,7 @@ pub(super) fn cumulative(a: &[Bucket], b: &[Bucket]) -> Option<(f64, f64)> {
         widest = widest.max(before.abs()).max(after.abs());
         if let Some(next) = edges.get(index + 1) {
             let height = if before.signum() == after.signum() || before == 0.0 || after == 0.0 {
-                (before.abs() + after.abs()) / 2.0
+                f64::midpoint(before.abs(), after.abs())
             } else {
                 (before * before + after * after) / (2.0 * (before.abs() + after.abs()))
             };
