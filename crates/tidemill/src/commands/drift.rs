@@ -98,13 +98,13 @@ fn text(report: &DriftReport, baseline: &DatasetStatistics, current: &DatasetSta
                 | AnomalyType::CustomValidation
         )
     };
-    let others: String = report
+    let others: Vec<String> = report
         .anomalies
         .iter()
         .filter(|anomaly| !shown(anomaly.anomaly_type))
         .map(|anomaly| format!("{} {}\n", severity(anomaly.severity), anomaly.description))
         .collect();
-    let others = if others.is_empty() { others } else { format!("\n{others}") };
+    let others = if others.is_empty() { String::new() } else { format!("\n{}", others.concat()) };
     let errors = report.anomalies.iter().filter(|anomaly| anomaly.severity == Severity::Error).count();
     let mark = if errors > 0 { style("✗").red() } else { style("✓").green() };
     let apart = report.features.iter().filter(|feature| feature.exceeded()).count();
