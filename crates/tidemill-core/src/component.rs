@@ -56,6 +56,9 @@ pub struct ComponentSpec {
     /// The component writes a file that is also one of its external inputs (a schema for curation), so the
     /// fingerprint is taken again after the run.
     pub writes_back: bool,
+    /// The verdict rests on a measurement (a latency), which another time may turn out otherwise: a no is not taken
+    /// from the cache.
+    pub measures: bool,
 }
 
 /// One artifact that a component reads.

@@ -79,6 +79,7 @@ impl Component for ExampleValidator {
             outputs: vec![OutputSpec::new("anomalies", ArtifactType::Anomalies)],
             gate: Gate::Below,
             writes_back: false,
+            measures: false,
         }
     }
 

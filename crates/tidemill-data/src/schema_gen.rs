@@ -54,6 +54,7 @@ impl Component for SchemaGen {
             outputs: vec![OutputSpec::new("schema", ArtifactType::Schema)],
             gate: Gate::Open,
             writes_back: true,
+            measures: false,
         }
     }
 

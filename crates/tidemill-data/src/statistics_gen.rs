@@ -40,6 +40,7 @@ impl Component for StatisticsGen {
             outputs: vec![OutputSpec::new("statistics", ArtifactType::Statistics)],
             gate: Gate::Open,
             writes_back: false,
+            measures: false,
         }
     }
 

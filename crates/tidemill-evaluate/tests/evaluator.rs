@@ -255,15 +255,23 @@ fn a_baseline_that_cannot_be_compared_with_is_left_out_with_a_warning() {
     let cases = [
         (world.package("wider", 20.0, 2.0, &["fare", "speed"], LABEL), "`speed`"),
         (world.package("other", 20.0, 2.0, &["fare"], "tips > 3"), "another label"),
-        (world.dir.path().join("gone"), "gone"),
     ];
     for (baseline, named) in cases {
         let (outcome, out) = world.run_on(&params(), &good, Some(&baseline), 2).unwrap();
-        assert!(outcome.warnings[0].starts_with("the last blessed model is no baseline: "), "{:?}", outcome.warnings);
-        assert!(outcome.warnings[0].contains(named), "{:?}", outcome.warnings);
+        let told = &outcome.warnings[0];
+        assert!(told.starts_with("the last blessed model is no baseline (") && told.contains(named), "{told}");
+        assert!(told.ends_with("so 1 bound against it did not apply"), "{told}");
         let blessing = Blessing::read(&out.join("blessing")).unwrap();
         assert_eq!((blessing.verdict, blessing.baseline), (BlessingVerdict::BlessedFirst, None));
     }
+}
+
+#[test]
+fn a_baseline_that_cannot_be_read_does_not_switch_the_gate_off() {
+    let world = World::new();
+    let error = world.run_on(&params(), &world.good(), Some(&world.dir.path().join("gone")), 2).unwrap_err();
+    assert_eq!(error.code, Code::ArtifactDamaged);
+    assert!(error.message.starts_with("the last blessed model, `"), "{error}");
 }
 
 #[test]

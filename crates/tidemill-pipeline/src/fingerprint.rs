@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidemill_core::{ComponentSpec, Digest, ExternalInput};
+use tidemill_core::{Digest, ExternalInput};
+
+use crate::pipeline::Step;
 
 /// Everything that decides a step's outputs. Two equal fingerprints mean equal outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ingredients {
+    /// The pipeline's name: components may write it into what they make.
+    pub pipeline: String,
     /// The component's name.
     pub component: String,
     /// Its version: the code.
@@ -24,15 +28,16 @@ pub struct Ingredients {
 impl Ingredients {
     /// The ingredients of a step.
     pub fn new(
-        spec: &ComponentSpec,
-        params: &Value,
+        pipeline: &str,
+        step: &Step,
         inputs: BTreeMap<String, Option<Digest>>,
         external: Vec<ExternalInput>,
     ) -> Self {
         Self {
-            component: spec.name.to_owned(),
-            component_version: spec.version,
-            params: params.clone(),
+            pipeline: pipeline.to_owned(),
+            component: step.spec.name.to_owned(),
+            component_version: step.spec.version,
+            params: step.params.clone(),
             inputs,
             external: external.into_iter().map(|input| (input.name, input.digest)).collect(),
         }
@@ -113,6 +118,7 @@ mod tests {
 
     fn ingredients(params: Value) -> Ingredients {
         Ingredients {
+            pipeline: "toy".into(),
             component: "Trainer".into(),
             component_version: 1,
             params,

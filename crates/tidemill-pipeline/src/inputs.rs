@@ -49,7 +49,7 @@ pub(crate) async fn resolve(
         inputs.extend(found.map(|artifact| (wire.key.clone(), artifact)));
     }
     let external = external_inputs(pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
-    Ok(Resolved { inputs, ingredients: Ingredients::new(&step.spec, &step.params, digests, external) })
+    Ok(Resolved { inputs, ingredients: Ingredients::new(&pipeline.name, step, digests, external) })
 }
 
 /// Digests what a step reads besides artifacts, off the async threads: it may be a large file.

@@ -141,7 +141,8 @@ async fn reasons(
     if cache.skips(&step.name) {
         return Ok(vec!["the cache is switched off for it".to_owned()]);
     }
-    let cached = workspace.cached(&resolved.ingredients.fingerprint()).await.map_err(crate::inputs::recorded)?;
+    let cached =
+        workspace.cached(&step.spec, &resolved.ingredients.fingerprint()).await.map_err(crate::inputs::recorded)?;
     if let Some(record) = cached {
         let outcome = record.execution.outcome.as_ref();
         if step.spec.gate != Gate::Open && outcome.is_some_and(|outcome| !outcome.verdict.passed()) {
@@ -154,7 +155,11 @@ async fn reasons(
         None => vec!["has not run before".to_owned()],
         Some(earlier) => {
             let changes = resolved.ingredients.changes_since(&earlier);
-            if changes.is_empty() { vec!["its outputs are no longer in the store".to_owned()] } else { changes }
+            match changes.is_empty() {
+                false => changes,
+                true if step.spec.measures => vec!["a no that was measured is measured again".to_owned()],
+                true => vec!["its outputs are no longer in the store".to_owned()],
+            }
         }
     })
 }
@@ -172,7 +177,7 @@ fn running_upstream(step: &Step, planned: &[PlannedStep]) -> Vec<String> {
 /// Changes of the step's own parameters, for a step whose inputs are not known yet.
 async fn own_changes(pipeline: &Pipeline, step: &Step, workspace: &Workspace) -> Result<Vec<String>, ExecutionError> {
     let Some(mut earlier) = last_ingredients(pipeline, step, workspace).await? else { return Ok(Vec::new()) };
-    let now = Ingredients::new(&step.spec, &step.params, std::mem::take(&mut earlier.inputs), Vec::new());
+    let now = Ingredients::new(&pipeline.name, step, std::mem::take(&mut earlier.inputs), Vec::new());
     earlier.inputs.clone_from(&now.inputs);
     earlier.external.clear();
     Ok(now.changes_since(&earlier))

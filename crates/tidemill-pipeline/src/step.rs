@@ -78,14 +78,14 @@ impl StepJob {
             Ok(resolved) => resolved,
             Err(error) => {
                 // The attempt is on record even where it failed before it had a fingerprint of its own.
-                let nothing = Ingredients::new(&step.spec, &step.params, BTreeMap::new(), Vec::new());
+                let nothing = Ingredients::new(&self.pipeline.name, step, BTreeMap::new(), Vec::new());
                 let id = self.start(step, &[], &nothing).await?;
                 return Err(self.fail(&id, error).await);
             }
         };
         let fingerprint = resolved.ingredients.fingerprint();
         if !self.options.cache.skips(&step.name) {
-            let cached = self.workspace.cached(&fingerprint).await.map_err(recorded)?;
+            let cached = self.workspace.cached(&step.spec, &fingerprint).await.map_err(recorded)?;
             if let Some(record) = cached {
                 let new = self.new_execution(step, &resolved.inputs, &resolved.ingredients);
                 let metadata = &self.workspace.metadata;
@@ -125,7 +125,7 @@ impl StepJob {
         let mut ingredients = resolved.ingredients;
         if step.spec.writes_back {
             let external = external_inputs(&self.pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
-            ingredients = Ingredients::new(&step.spec, &step.params, ingredients.inputs, external);
+            ingredients = Ingredients::new(&self.pipeline.name, step, ingredients.inputs, external);
         }
         let keys: Vec<String> = outputs.iter().map(|(key, _)| key.clone()).collect();
         let completed = Completed {
@@ -233,7 +233,7 @@ impl Call {
         };
         let outcome =
             self.step.component.run(&context).map_err(|error: ComponentError| ExecutionError::from(&error))?;
-        self.cancel.check().map_err(|error| ExecutionError::from(&error))?;
+        // Work that is done is kept, even if the run is being stopped: a model may have been pushed by now.
         let mut outputs = Vec::new();
         for output in &self.step.spec.outputs {
             let Some(stage) = staged.remove(output.key) else { continue };

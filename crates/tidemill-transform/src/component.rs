@@ -34,6 +34,7 @@ impl Component for Transform {
             outputs: vec![OutputSpec::new("transform", ArtifactType::TransformGraph)],
             gate: Gate::Open,
             writes_back: false,
+            measures: false,
         }
     }
 

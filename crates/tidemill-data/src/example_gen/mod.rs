@@ -59,6 +59,7 @@ impl Component for ExampleGen {
             outputs: vec![OutputSpec::new("examples", ArtifactType::Examples)],
             gate: Gate::Open,
             writes_back: false,
+            measures: false,
         }
     }
 

@@ -4,7 +4,6 @@ mod params;
 mod scan;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::Value;
 use tidemill_core::{
@@ -12,7 +11,7 @@ use tidemill_core::{
     OutputSpec, ParamIssue, Properties, StepContext, parse_params,
 };
 use tidemill_data::Examples;
-use tidemill_model::Model;
+use tidemill_model::{Model, ModelError};
 
 use crate::{
     Blessing, EvaluateError, Evaluation, TableColumns, Thresholds, evaluate, judge, summary_headline, summary_tables,
@@ -50,6 +49,7 @@ impl Component for Evaluator {
             ],
             gate: Gate::Dependents,
             writes_back: false,
+            measures: false,
         }
     }
 
@@ -86,11 +86,18 @@ fn run(
     let model = Model::load(&candidate.path).map_err(EvaluateError::Model)?;
     thresholds.check_task(model.manifest().task)?;
     let mut warnings = Vec::new();
-    let baseline = context.inputs.get("baseline").and_then(|artifact| {
-        usable_baseline(artifact, &model, &examples)
-            .map_err(|reason| warnings.push(format!("the last blessed model is no baseline: {reason}")))
-            .ok()
-    });
+    let mut unusable = None;
+    let baseline = match context.inputs.get("baseline") {
+        None => None,
+        Some(artifact) => {
+            // A baseline that cannot be read must not pass for one that never was.
+            let loaded = Model::load(&artifact.path).map_err(|error| damaged_baseline(artifact, &error))?;
+            incomparable(&loaded, &model, &examples).map_or(Some(loaded), |reason| {
+                unusable = Some(reason);
+                None
+            })
+        }
+    };
 
     context.progress.total_rows(rows);
     context.progress.phase("predicting");
@@ -106,7 +113,10 @@ fn run(
     evaluation.model = Some(candidate.digest.clone());
     evaluation.baseline =
         baseline.as_ref().and_then(|_| context.inputs.get("baseline")).map(|found| found.digest.clone());
-    let blessing = judge(&evaluation, thresholds)?;
+    let mut blessing = judge(&evaluation, thresholds)?;
+    if let Some(reason) = unusable {
+        blessing.explain_missing_baseline(&reason);
+    }
     evaluation.write(context.output("evaluation"))?;
     blessing.write(context.output("blessing"))?;
 
@@ -133,21 +143,22 @@ fn split_rows(examples: &Examples, split: &str) -> Result<u64, EvaluateError> {
     }
 }
 
-/// The last blessed model, if it can be compared with on these rows; otherwise why not.
-fn usable_baseline(artifact: &InputArtifact, model: &Model, examples: &Examples) -> Result<Model, String> {
-    let baseline = load(&artifact.path)?;
+/// Why the last blessed model cannot be compared with on these rows, if it cannot.
+fn incomparable(baseline: &Model, model: &Model, examples: &Examples) -> Option<String> {
     if baseline.manifest().task != model.manifest().task {
-        return Err(format!("it is a {} model and the candidate is not", baseline.manifest().task));
+        return Some(format!("it is a {} model and the candidate is not", baseline.manifest().task));
     }
     if baseline.graph().label() != model.graph().label() {
-        return Err("it predicts another label".to_owned());
+        return Some("it predicts another label".to_owned());
     }
-    baseline.graph().bind(&examples.schema()).map_err(|error| error.to_string())?;
-    Ok(baseline)
+    baseline.graph().bind(&examples.schema()).err().map(|error| error.to_string())
 }
 
-fn load(path: &Path) -> Result<Model, String> {
-    Model::load(path).map_err(|error| error.to_string())
+fn damaged_baseline(artifact: &InputArtifact, error: &ModelError) -> ComponentError {
+    let digest = artifact.digest.short();
+    let message = format!("the last blessed model, `{digest}`, cannot be read: {error}");
+    ComponentError::new(Code::ArtifactDamaged, message)
+        .with_hint("restore the store from a copy: without it nobody can tell whether the candidate is worse")
 }
 
 /// What the scan keeps. Unless they are named, the search goes through the columns that the model reads and

@@ -154,6 +154,19 @@ impl Blessing {
         read_json(&dir.join(Self::FILE))
     }
 
+    /// Says why there was no baseline although a model had been blessed.
+    pub fn explain_missing_baseline(&mut self, reason: &str) {
+        let known = "there is no baseline yet";
+        let why = format!("the last blessed model is no baseline ({reason})");
+        let said = self.notes.iter().any(|note| note.contains(known));
+        for note in &mut self.notes {
+            *note = note.replace(known, &why);
+        }
+        if !said {
+            self.notes.push(why);
+        }
+    }
+
     /// Writes `blessing.json` into a folder.
     pub fn write(&self, dir: &Path) -> Result<(), EvaluateError> {
         write_json(&dir.join(Self::FILE), self)

@@ -142,7 +142,7 @@ impl Component for Judge {
 }
 
 fn spec(name: &'static str, inputs: Vec<InputSpec>, outputs: Vec<OutputSpec>, gate: Gate) -> ComponentSpec {
-    ComponentSpec { name, version: 1, about: "A toy.", inputs, outputs, gate, writes_back: false }
+    ComponentSpec { name, version: 1, about: "A toy.", inputs, outputs, gate, writes_back: false, measures: false }
 }
 
 fn read(context: &StepContext<'_>, key: &str) -> i64 {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tidemill_core::{Code, ComponentError};
+use tidemill_core::{Code, ComponentError, Digest};
 
 use super::probe::Finding;
 use super::{Judgement, Params};
@@ -27,6 +27,7 @@ const FORMAT: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub(super) struct InfraBlessing {
     format: u32,
+    model: Digest,
     blessed: bool,
     reasons: Vec<String>,
     sample_rows: usize,
@@ -35,9 +36,10 @@ pub(super) struct InfraBlessing {
 }
 
 impl InfraBlessing {
-    pub(super) fn new(params: &Params, finding: &Finding, judgement: &Judgement) -> Self {
+    pub(super) fn new(model: &Digest, params: &Params, finding: &Finding, judgement: &Judgement) -> Self {
         Self {
             format: FORMAT,
+            model: model.clone(),
             blessed: judgement.blessed(),
             reasons: judgement.reasons.clone(),
             sample_rows: finding.sample_rows,

@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
-    Properties, StepContext, SummaryTable, Tone, Verdict, parse_params,
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, Gate, InputSpec, Outcome, OutputSpec,
+    ParamIssue, Properties, StepContext, SummaryTable, Tone, Verdict, parse_params,
 };
 
 use blessing::InfraBlessing;
@@ -50,12 +50,13 @@ impl Component for InfraValidator {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "InfraValidator",
-            version: 1,
+            version: 2,
             about: "Loads the model in the serving runtime and replays recorded rows over REST before it may be pushed.",
             inputs: vec![InputSpec::required("model", ArtifactType::Model)],
             outputs: vec![OutputSpec::new("infra_blessing", ArtifactType::InfraBlessing)],
             gate: Gate::Dependents,
             writes_back: false,
+            measures: true,
         }
     }
 
@@ -84,11 +85,11 @@ impl Component for InfraValidator {
             let message = issues.into_iter().next().map(|issue| issue.message).unwrap_or_default();
             ComponentError::new(Code::Params, message)
         })?;
-        let package = &context.input("model")?.path;
-        let finding = probe(package, Duration::from_secs_f64(params.max_load_secs), context)?;
+        let model = context.input("model")?;
+        let finding = probe(&model.path, Duration::from_secs_f64(params.max_load_secs), context)?;
         let judgement = Judgement::of(&finding, &params);
-        InfraBlessing::new(&params, &finding, &judgement).write(context.output("infra_blessing"))?;
-        Ok(outcome(&finding, &params, judgement))
+        InfraBlessing::new(&model.digest, &params, &finding, &judgement).write(context.output("infra_blessing"))?;
+        Ok(outcome(&model.digest, &finding, &params, judgement))
     }
 }
 
@@ -124,10 +125,11 @@ impl Judgement {
     }
 }
 
-fn outcome(finding: &Finding, params: &Params, judgement: Judgement) -> Outcome {
+fn outcome(model: &Digest, finding: &Finding, params: &Params, judgement: Judgement) -> Outcome {
     let blessed = judgement.blessed();
     let mut properties = Properties::new();
     properties.insert("blessed".to_owned(), blessed.into());
+    properties.insert("model".to_owned(), model.as_str().into());
     properties.insert("sample_rows".to_owned(), finding.sample_rows.into());
     let mut tables = Vec::new();
     if let Some(latency) = &finding.latency {

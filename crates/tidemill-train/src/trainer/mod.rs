@@ -46,6 +46,7 @@ impl Component for Trainer {
             outputs: vec![OutputSpec::new("model", ArtifactType::Model)],
             gate: Gate::Open,
             writes_back: false,
+            measures: false,
         }
     }
 

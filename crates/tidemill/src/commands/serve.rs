@@ -41,10 +41,12 @@ pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
     };
     let server = Server::bind(options, source).await?;
     let handle = server.handle();
-    let announcing = announce(handle, global.output, global.quiet);
-    let served = server.run(stop_signal());
-    let (served, ()) = tokio::join!(served, announcing);
-    served?;
+    let mut served = std::pin::pin!(server.run(stop_signal()));
+    // A source that never settles must not keep the server from being stopped.
+    tokio::select! {
+        ended = &mut served => ended?,
+        () = announce(handle, global.output, global.quiet) => served.await?,
+    }
     say(global, "stopped");
     Ok(0)
 }

@@ -85,6 +85,7 @@ impl Component for Pusher {
             outputs: vec![OutputSpec::new("pushed", ArtifactType::PushedModel)],
             gate: Gate::Open,
             writes_back: true,
+            measures: false,
         }
     }
 
@@ -120,6 +121,7 @@ impl Component for Pusher {
         let (workspace, params) = (self.workspace()?, parse(context.params)?);
         let model = context.input("model")?;
         check_blessing(model, context.inputs.get("blessing"))?;
+        check_blessing(model, context.inputs.get("infra_blessing"))?;
         Handle::current().block_on(push(workspace, &params, model, context))
     }
 }
