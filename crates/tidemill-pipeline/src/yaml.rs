@@ -190,7 +190,12 @@ fn plain_message(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let line = text.lines().next().unwrap_or("the file is not valid YAML").trim();
     let line = line.strip_prefix("error: ").unwrap_or(line);
-    line.split(" at line ").next().unwrap_or(line).trim_end_matches(',').to_owned()
+    let line = line.split(" at line ").next().unwrap_or(line).trim_end_matches(',');
+    // The parser's advice is for those who call it.
+    if let Some(key) = line.strip_prefix("duplicate mapping key: ") {
+        return format!("duplicate key `{}`", key.split(',').next().unwrap_or(key));
+    }
+    line.split(" rejected by the configured policy").next().unwrap_or(line).to_owned()
 }
 
 impl<'de> Deserialize<'de> for Raw {

@@ -19,19 +19,26 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Project folder: the one with `pipeline.yaml` [default: this folder or the nearest one above]
-    #[arg(long, global = true, value_name = "DIR", env = "TIDEMILL_PROJECT")]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "DIR", env = "TIDEMILL_PROJECT")]
     pub project: Option<PathBuf>,
     /// Settings profile of `tidemill.toml`
-    #[arg(long, global = true, value_name = "NAME", env = "TIDEMILL_PROFILE")]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "NAME", env = "TIDEMILL_PROFILE")]
     pub profile: Option<String>,
     /// How to print the result
-    #[arg(short = 'o', long = "output", global = true, value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        short = 'o',
+        long = "output",
+        global = true,
+        help_heading = "Global options",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
     pub output: OutputFormat,
     /// Say nothing but the result and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Global options")]
     pub quiet: bool,
     /// Say more (-vv: everything)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = "Global options", action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
@@ -65,6 +72,8 @@ pub enum Command {
     Report(ReportArgs),
     /// List registered models, or show one
     Models(ModelsArgs),
+    /// Make an alias of a model stand for a version: roll back, promote
+    Alias(AliasArgs),
     /// Show what a model or artifact was made of
     Lineage(LineageArgs),
     /// Answer prediction requests for the registered models
@@ -203,6 +212,17 @@ pub struct ModelsArgs {
     pub model: Option<String>,
 }
 
+/// `alias`
+#[derive(Debug, Args)]
+pub struct AliasArgs {
+    /// The registered model
+    pub model: String,
+    /// The alias, with or without `@`: requests that name no version go to `champion`
+    pub alias: String,
+    /// The version: a number, `latest` or another alias
+    pub version: String,
+}
+
 /// `lineage`
 #[derive(Debug, Args)]
 pub struct LineageArgs {
@@ -237,7 +257,7 @@ pub struct ServeArgs {
         alias = "host",
         value_name = "ADDRESS",
         default_value = "127.0.0.1",
-        env = "TIDEMILL_HOST"
+        env = "TIDEMILL_REST_API_HOST"
     )]
     pub host: String,
     /// Serve the versions of one model from a folder `BASE/VERSION/` instead of the registry
@@ -386,6 +406,9 @@ pub struct InferSchemaArgs {
     /// Write to this file [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "out")]
+    pub force: bool,
 }
 
 /// `validate`

@@ -8,6 +8,8 @@ use tidemill_core::{Code, Coded};
 use tidemill_metadata::ExecutionError;
 use tidemill_pipeline::{InvalidPipeline, LoadError};
 
+use crate::ui::printable;
+
 /// Any error, ready to be shown: a code of the catalogue, a message, causes and advice.
 #[derive(Debug)]
 pub struct Failure {
@@ -86,9 +88,9 @@ impl Failure {
             ));
             return text;
         }
-        text.push_str(&format!("{} {} {}", red("error:"), self.message, dim(&format!("[{}]", self.code))));
+        text.push_str(&format!("{} {} {}", red("error:"), printable(&self.message), dim(&format!("[{}]", self.code))));
         for cause in fresh_causes(&self.message, &self.causes) {
-            text.push_str(&format!("\n  {} {cause}", dim("because")));
+            text.push_str(&format!("\n  {} {}", dim("because"), printable(cause)));
         }
         if let Some(hint) = &self.hint {
             let help = console::style("help:").cyan().bold().for_stderr();

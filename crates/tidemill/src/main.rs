@@ -11,6 +11,7 @@ mod project;
 mod settings;
 mod ui;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -20,7 +21,10 @@ use crate::cli::{Cli, OutputFormat};
 use crate::error::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     start_logging(cli.global.verbose);
     // A panic is caught where work is handed out and comes back as an error with its message; libraries panic over
     // some damaged files. What nobody catches ends below.
@@ -42,6 +46,22 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     // Blocking work that nobody waits for any more must not hold up the exit.
     runtime.shutdown_background();
     result
+}
+
+/// Help, the version, or a command line that is wrong; the latter as one JSON document where that was asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let pairs = arguments.windows(2).any(|pair| ["-o", "--output"].contains(&pair[0].as_str()) && pair[1] == "json");
+    let json = pairs || arguments.iter().any(|argument| argument == "-ojson" || argument == "--output=json");
+    if error.use_stderr() && json {
+        let message = error.to_string();
+        let first = message.lines().next().unwrap_or_default();
+        let failure = Failure::new(Code::CommandLine, first.strip_prefix("error: ").unwrap_or(first));
+        // Nobody may be reading.
+        let _ = writeln!(std::io::stdout(), "{:#}", failure.to_json());
+    }
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// A panic that nobody caught.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use console::style;
 use indicatif::ProgressBar;
 use serde_json::json;
-use tidemill_core::{Anomalies, Anomaly, DatasetStatistics, FeatureStatistics, Progress, Severity};
+use tidemill_core::{Anomalies, Anomaly, Code, DatasetStatistics, FeatureStatistics, Progress, Severity};
 use tidemill_data::{
     ReadOptions, compute_statistics, infer_schema as infer, open_table, read_schema, render_report, schema_yaml,
     validate as check,
@@ -17,7 +17,7 @@ use crate::cli::{Global, InferSchemaArgs, StatsArgs, ValidateArgs};
 use crate::commands::{print, say};
 use crate::error::Failure;
 use crate::settings::cores;
-use crate::ui::{Align, Bar, Table, count, number};
+use crate::ui::{Align, Bar, Table, count, number, printable};
 
 pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
     let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
@@ -68,8 +68,15 @@ fn stats_text(dataset: &DatasetStatistics) -> String {
         let mut table = columns(&heads);
         for feature in numeric {
             let Some(values) = &feature.numeric else { continue };
+            // Means and bounds are those of the finite values; where there are none there is nothing to show.
+            let finite = feature.common.num_non_missing > values.num_nan + values.num_inf;
+            let number = |x: f64| if finite { number(x) } else { style("–").dim().to_string() };
+            let odd = [(values.num_nan, "NaN"), (values.num_inf, "infinite")];
+            let odd: Vec<String> =
+                odd.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", count(*n))).collect();
+            let odd = if odd.is_empty() { String::new() } else { format!(" ({})", odd.join(", ")) };
             table.row([
-                feature.name.clone(),
+                format!("{}{}", printable(&feature.name), style(odd).yellow()),
                 missing(feature),
                 number(values.mean),
                 number(values.std_dev),
@@ -91,7 +98,7 @@ fn stats_text(dataset: &DatasetStatistics) -> String {
         ]);
         for feature in other {
             let unique = feature.string.as_ref().map_or_else(String::new, |values| count(values.unique));
-            table.row([feature.name.clone(), missing(feature), unique, top(feature)]);
+            table.row([printable(&feature.name).into_owned(), missing(feature), unique, top(feature)]);
         }
         text.push_str(&format!("\n{table}"));
     }
@@ -120,10 +127,14 @@ fn share(part: u64, whole: u64) -> String {
 
 /// The most frequent values with their counts, or the share of true.
 fn top(feature: &FeatureStatistics) -> String {
+    let counted = |value: &str, n: u64| format!("{value} {}", style(count(n)).dim());
+    if let Some(values) = &feature.boolean {
+        return [counted("true", values.num_true), counted("false", values.num_false)].join(" · ");
+    }
     let Some(values) = &feature.string else { return String::new() };
     let shown = values.top_values.iter().take(3).map(|top| {
-        let value: String = top.value.chars().take(24).collect();
-        format!("{value} {}", style(count(top.frequency)).dim())
+        let value: String = printable(&top.value).chars().take(24).collect();
+        counted(&value, top.frequency)
     });
     shown.collect::<Vec<_>>().join(" · ")
 }
@@ -134,6 +145,11 @@ pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failu
     let yaml = schema_yaml(&schema);
     match &args.out {
         Some(path) => {
+            if path.exists() && !args.force {
+                let message = format!("`{}` is there already, and may have been curated", path.display());
+                return Err(Failure::new(Code::CommandLine, message)
+                    .with_hint("name another file, or replace it with `--force`"));
+            }
             std::fs::write(path, yaml).map_err(|error| Failure::io(path, &error))?;
             print(global, &json!({ "file": path, "features": schema.features.len() }), || {
                 format!("wrote the schema of {} features to `{}`\n", schema.features.len(), path.display())
@@ -172,7 +188,7 @@ fn anomalies_text(file: &Path, dataset: &DatasetStatistics, anomalies: &[Anomaly
             Severity::Error => style("ERROR").red().to_string(),
             Severity::Warning => style("WARNING").yellow().to_string(),
         };
-        table.row([anomaly.feature.clone(), severity, anomaly.description.clone()]);
+        table.row([printable(&anomaly.feature).into_owned(), severity, printable(&anomaly.description).into_owned()]);
     }
     let mark = if errors > 0 { style("✗").red() } else { style("✓").green() };
     let warnings = anomalies.len() - errors;

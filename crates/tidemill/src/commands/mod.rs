@@ -39,6 +39,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Artifacts(args) => inspect::artifacts(&args, global).await,
         Command::Report(args) => report::report(&args, global).await,
         Command::Models(args) => models::models(&args, global).await,
+        Command::Alias(args) => models::alias(&args, global).await,
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
         Command::Predict(args) => predict::predict(&args, global).await,

@@ -3,9 +3,9 @@
 use console::style;
 use serde_json::{Value, json};
 use tidemill_core::Properties;
-use tidemill_metadata::{MetadataStore, ModelRecord, VersionSpec};
+use tidemill_metadata::{MetadataStore, ModelRecord, Mover, VersionSpec};
 
-use crate::cli::{Global, ModelsArgs};
+use crate::cli::{AliasArgs, Global, ModelsArgs};
 use crate::commands::print;
 use crate::error::Failure;
 use crate::project::Project;
@@ -129,4 +129,23 @@ fn metrics(properties: &Properties) -> String {
         Some(format!("{name} {}", number(value)))
     });
     shown.take(3).collect::<Vec<_>>().join(" · ")
+}
+
+/// Moves an alias by hand. The move goes on record, and the next run does not undo it.
+pub async fn alias(args: &AliasArgs, global: &Global) -> Result<u8, Failure> {
+    let metadata = Project::find(None, global)?.metadata().await?;
+    let alias = args.alias.strip_prefix('@').unwrap_or(&args.alias);
+    let spec: VersionSpec = args.version.parse().unwrap_or(VersionSpec::Latest);
+    let version = metadata.model_version(&args.model, &spec).await?.version;
+    let before = metadata.model(&args.model).await?.aliases.into_iter().find(|known| known.alias == alias);
+    let actor = std::env::var("USER").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "a person".to_owned());
+    let moved = metadata.set_alias(&args.model, alias, version, Mover { actor, run_id: None }).await?;
+    print(global, &moved, || match before {
+        Some(before) if before.version == version => {
+            format!("{}@{alias} stands for version {version} already\n", args.model)
+        }
+        Some(before) => format!("{}@{alias} moved from version {} to {version}\n", args.model, before.version),
+        None => format!("{}@{alias} stands for version {version}\n", args.model),
+    })?;
+    Ok(0)
 }

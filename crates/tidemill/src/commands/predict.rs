@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::csv::WriterBuilder;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::json;
 use tidemill_core::{Code, suggest};
@@ -19,6 +19,9 @@ use crate::error::Failure;
 use crate::ui::count;
 
 pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure> {
+    if let Some(out) = &args.out {
+        refuse_input(&args.file, out)?;
+    }
     let package = find_package(args.model.as_deref(), global).await?;
     let model = Model::load(&package.path)?;
     let options = ReadOptions { types: Some(input_types(&model, args)?), ..ReadOptions::default() };
@@ -39,6 +42,16 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
     Ok(0)
 }
 
+/// Predictions never take the place of what they were made from.
+fn refuse_input(input: &Path, out: &Path) -> Result<(), Failure> {
+    let same = matches!((input.canonicalize(), out.canonicalize()), (Ok(input), Ok(out)) if input == out);
+    if same {
+        let message = format!("`{}` is the input: it would be written over", out.display());
+        return Err(Failure::new(Code::CommandLine, message).with_hint("name another file with `--out`"));
+    }
+    Ok(())
+}
+
 /// The types the model wants, for those of its inputs that the file has; a text file has no types of its own.
 fn input_types(model: &Model, args: &PredictArgs) -> Result<SchemaRef, Failure> {
     let present = open_table(&args.file, &ReadOptions::default())?.schema();
@@ -52,6 +65,8 @@ struct Job<'a> {
     model: &'a Model,
     /// Columns of the input that are kept.
     keep: Vec<usize>,
+    /// Features that a row may lack and this input lacks altogether.
+    absent: Vec<FieldRef>,
     schema: SchemaRef,
 }
 
@@ -70,15 +85,27 @@ impl<'a> Job<'a> {
                 .with_hint("leave it out: name the columns to keep with `--keep`"));
         }
         fields.push(Field::new(output, DataType::Float64, false));
-        Ok(Self { model, keep, schema: Arc::new(Schema::new(fields)) })
+        Ok(Self { model, keep, absent: absent(model, &input)?, schema: Arc::new(Schema::new(fields)) })
     }
 
     fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
-        let predictions = self.model.predict(batch)?;
+        let predictions = self.model.predict(&self.complete(batch)?)?;
         let mut columns: Vec<ArrayRef> = self.keep.iter().map(|index| batch.column(*index).clone()).collect();
         columns.push(predictions.column(0).clone());
         RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|error| Failure::new(Code::Internal, format!("predictions do not fit the input: {error}")))
+    }
+
+    /// The batch with a missing value in every row for each absent feature, as in a request that leaves it out.
+    fn complete(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+        let mut fields: Vec<FieldRef> = batch.schema().fields().iter().cloned().collect();
+        let mut columns = batch.columns().to_vec();
+        for field in &self.absent {
+            columns.push(new_null_array(field.data_type(), batch.num_rows()));
+            fields.push(field.clone());
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+            .map_err(|error| Failure::new(Code::Internal, format!("the input cannot be completed: {error}")))
     }
 
     fn to_file(&self, reader: BatchReader, out: &Path) -> Result<u64, Failure> {
@@ -115,11 +142,18 @@ impl<'a> Job<'a> {
     fn to_json(&self, reader: BatchReader) -> Result<(), Failure> {
         let mut predictions = Vec::new();
         for batch in reader {
-            predictions.extend(self.model.predict_values(&batch?)?);
+            predictions.extend(self.model.predict_values(&self.complete(&batch?)?)?);
         }
         let document = json!({ "predictions": predictions });
         write_out(&format!("{document:#}\n"))
     }
+}
+
+/// Optional features of the model that the input does not have.
+fn absent(model: &Model, input: &Schema) -> Result<Vec<FieldRef>, Failure> {
+    let wanted = model.batch_from_rows(&[])?.schema();
+    let optional = model.signature().inputs.iter().filter(|spec| spec.optional && input.index_of(&spec.name).is_err());
+    Ok(optional.filter_map(|spec| wanted.fields().find(&spec.name).map(|(_, field)| field.clone())).collect())
 }
 
 fn column(schema: &Schema, name: &str) -> Result<usize, Failure> {

@@ -18,6 +18,7 @@ use crate::commands::models::DEFAULT_ALIAS;
 use crate::commands::{say, write_out};
 use crate::error::Failure;
 use crate::project::Project;
+use crate::ui::printable;
 
 pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
     let source: Arc<dyn Source> = match &args.model_base_path {
@@ -82,7 +83,7 @@ fn greeting(address: SocketAddr, grpc: Option<SocketAddr>, models: &[ModelStatus
     text.push('\n');
     for model in models {
         let labels: Vec<String> = model.labels.iter().map(|(label, version)| format!("@{label} → {version}")).collect();
-        let latest = model.latest.map_or("nothing available".to_owned(), |version| format!("version {version}"));
+        let latest = model.latest.map_or_else(|| unavailable(model), |version| format!("version {version}"));
         text.push_str(&format!("  {}  {latest}  {}\n", style(&model.name).bold(), style(labels.join(" ")).dim()));
         text.push_str(&format!("    POST http://{address}/v1/models/{}:predict\n", model.name));
         text.push_str(&format!("    POST http://{address}/v2/models/{}/infer\n", model.name));
@@ -92,6 +93,18 @@ fn greeting(address: SocketAddr, grpc: Option<SocketAddr>, models: &[ModelStatus
     }
     text.push_str(&format!("{}\n", style("health /livez /readyz · metrics /metrics · Ctrl-C stops").dim()));
     text
+}
+
+/// Why nothing of a model can be served.
+fn unavailable(model: &ModelStatus) -> String {
+    let broken = model.versions.iter().find_map(|version| Some((version.version, version.error.as_ref()?)));
+    match broken {
+        Some((version, error)) => {
+            let text = format!("nothing available: version {version} cannot be loaded: {}", printable(error));
+            style(text).red().to_string()
+        }
+        None => "nothing available".to_owned(),
+    }
 }
 
 /// Resolves when the process is asked to stop: Ctrl-C, or SIGTERM.
@@ -124,7 +137,13 @@ impl Source for RegistrySource {
         let mut servables = Vec::new();
         for record in &models {
             for version in self.chosen(record) {
-                servables.push(self.servable(record, version).await.map_err(unreadable)?);
+                match self.servable(record, version).await {
+                    Ok(servable) => servables.push(servable),
+                    Err(error) => {
+                        let model = &record.model.name;
+                        tracing::warn!(model, version, error = %error, "a version cannot be found in the store");
+                    }
+                }
             }
         }
         Ok(servables)

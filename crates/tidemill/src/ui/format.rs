@@ -72,9 +72,28 @@ pub fn age(then: Timestamp) -> String {
     format!("{n} {unit}{} ago", if n == 1 { "" } else { "s" })
 }
 
+/// Text of the data, safe for a terminal: control characters are shown as escapes, never obeyed.
+pub fn printable(text: &str) -> std::borrow::Cow<'_, str> {
+    let hostile =
+        |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
+    if !text.contains(hostile) {
+        return text.into();
+    }
+    text.chars()
+        .map(|c| if hostile(c) { c.escape_default().to_string() } else { c.to_string() })
+        .collect::<String>()
+        .into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\u{1b}[31m\nb\u{202e}"), "a\\u{1b}[31m\\nb\\u{202e}");
+        assert_eq!(printable("Café 東京"), "Café 東京");
+    }
 
     #[test]
     fn numbers_are_short_and_honest() {

@@ -6,6 +6,8 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, TableStyle
 use console::style;
 use tidemill_core::{SummaryTable, Tone};
 
+use crate::ui::printable;
+
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// On which side a column's content stands.
@@ -83,6 +85,7 @@ fn is_number(text: &str) -> bool {
 }
 
 fn toned(text: &str, tone: Tone) -> String {
+    let text = &*printable(text);
     match tone {
         Tone::Plain | Tone::Good => text.to_owned(),
         Tone::Warn => style(text).yellow().to_string(),

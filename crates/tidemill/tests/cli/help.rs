@@ -37,4 +37,5 @@ fn completions_and_schemas_are_printed() {
 #[test]
 fn a_wrong_command_line_is_exit_2() {
     assert_eq!(Sandbox::empty().tidemill(&["rnu"]).code, 2);
+    assert_eq!(Sandbox::empty().json(&["run", "--bogus"])["error"]["code"], "TM9003");
 }

@@ -1,5 +1,7 @@
 //! The server over the registry: equal to batch prediction, new versions without a failed request, clear answers.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -141,4 +143,38 @@ fn a_port_in_use_is_said_so() {
     let served = sandbox.tidemill(&["serve", "--port", "none"]);
     assert_eq!(served.code, 2, "{served}");
     assert!(served.stderr.contains("or `off`"), "{served}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_finds_nothing_to_serve_can_still_be_stopped() {
+    let sandbox = Sandbox::empty();
+    let args = ["serve", "--rest_api_port", "0", "--port", "off", "--model_base_path", "nowhere"];
+    let mut server = sandbox.command(&args).stderr(Stdio::piped()).spawn().expect("it starts");
+    // Its first complaint says that it is at work.
+    let mut line = String::new();
+    BufReader::new(server.stderr.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    let stopped = Command::new("kill").arg(server.id().to_string()).status().expect("kill is there");
+    assert!(stopped.success());
+    assert_eq!(server.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn an_alias_moved_by_hand_is_followed_and_not_undone_by_the_next_run() {
+    let sandbox = Sandbox::trained(3000);
+    assert_eq!(sandbox.tidemill(&["run", "--param", "learning_rate=0.05"]).code, 0);
+    let server = Server::start(&sandbox);
+    let row = features(&server, &rows(&sandbox.path("data/trips.csv"), 1)[0]);
+    let body = json!({ "instances": [row] }).to_string();
+    let first = server.post("/v1/models/taxi-tips/versions/1:predict", &body).1;
+    assert_ne!(server.post("/v1/models/taxi-tips:predict", &body).1, first);
+    let moved = sandbox.tidemill(&["alias", "taxi-tips", "@champion", "1"]);
+    assert_eq!((moved.code, moved.stdout.as_str()), (0, "taxi-tips@champion moved from version 2 to 1\n"));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while server.post("/v1/models/taxi-tips:predict", &body).1 != first {
+        assert!(Instant::now() < deadline, "the alias was not followed");
+    }
+    assert_eq!(sandbox.tidemill(&["run", "--param", "learning_rate=0.05"]).code, 0);
+    assert_eq!(sandbox.json(&["models", "taxi-tips"])["model"]["aliases"][0]["version"], 1);
+    assert_eq!(sandbox.tidemill(&["alias", "taxi-tips", "champion", "7"]).code, 2);
 }

@@ -1,6 +1,6 @@
 //! The parts alone, on any file: sample, stats, infer-schema, validate, predict.
 
-use crate::support::{Sandbox, golden, rows};
+use crate::support::{Sandbox, Server, golden, rows};
 
 #[test]
 fn sample_data_is_the_same_everywhere_and_wrong_requests_are_answered() {
@@ -58,4 +58,50 @@ fn predictions_go_to_csv_and_parquet_and_agree() {
     sandbox.write("other.csv", text);
     golden("predict-column", sandbox.tidemill(&["predict", "other.csv", "--out", "other.parquet"]));
     assert!(!sandbox.path("other.parquet").exists());
+}
+
+#[test]
+fn an_optional_feature_may_be_left_out_of_a_file_as_of_a_request() {
+    let sandbox = Sandbox::trained(3000);
+    // The sample has rows without a company or a drop-off.
+    let row = r#"{"trip_miles": 2.1, "fare": 9.5, "trip_seconds": 540, "payment_type": "Credit Card", "pickup_latitude": 41.88,
+        "pickup_longitude": -87.63, "pickup_community_area": 8, "trip_start_hour": 19, "trip_start_day": 6, "trip_start_month": 5}"#;
+    sandbox.write("one.jsonl", row.replace('\n', " ") + "\n");
+    let predicted = sandbox.json(&["predict", "one.jsonl"])["predictions"][0].as_f64();
+    let server = Server::start(&sandbox);
+    let (status, answer) = server.post("/v1/models/taxi-tips:predict", &format!("{{\"instances\": [{row}]}}"));
+    assert!(predicted.is_some());
+    assert_eq!((status, answer["predictions"][0].as_f64()), (200, predicted));
+    // A feature that no row may lack is still asked for.
+    sandbox.write("two.csv", "trip_miles,fare\n2.1,9.5\n");
+    assert_eq!(sandbox.tidemill(&["predict", "two.csv"]).code, 2);
+}
+
+#[test]
+fn nothing_is_written_over_that_somebody_may_want() {
+    let sandbox = Sandbox::trained(3000);
+    let before = sandbox.read("data/trips.csv");
+    let refused = sandbox.tidemill(&["predict", "data/trips.csv", "--out", "data/../data/trips.csv"]);
+    assert_eq!((refused.code, sandbox.read("data/trips.csv") == before), (2, true), "{refused}");
+    let refused = sandbox.tidemill(&["infer-schema", "data/trips.csv", "--out", "schema.yaml"]);
+    assert!(refused.code == 2 && refused.stderr.contains("--force"), "{refused}");
+    assert_eq!(sandbox.tidemill(&["infer-schema", "data/trips.csv", "--out", "schema.yaml", "--force"]).code, 0);
+}
+
+#[test]
+fn data_cannot_steer_the_terminal() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("evil.csv", "a\u{1b}[31m,b\n\"x\u{1b}]0;title\u{7}\ny\",1\nz,2\n");
+    for args in [&["stats", "evil.csv"][..], &["predict", "evil.csv", "--model", "\u{1b}[2J"]] {
+        let shown = sandbox.tidemill(args);
+        let hostile = |text: &str| text.chars().any(|c| c.is_control() && c != '\n');
+        assert!(!hostile(&shown.stdout) && !hostile(&shown.stderr), "{shown}");
+    }
+}
+
+#[test]
+fn booleans_and_infinities_are_shown_for_what_they_are() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("odd.csv", "flag,x\ntrue,inf\nfalse,-inf\ntrue,inf\n");
+    golden("stats-odd", sandbox.tidemill(&["stats", "odd.csv"]));
 }
