@@ -11,7 +11,7 @@ use tidemill_core::{Code, Coded};
 #[non_exhaustive]
 pub enum DataError {
     /// No file lies at the path, or a glob matches nothing.
-    #[error("no file at `{}`", .path.display())]
+    #[error("{}", nothing_at(.path))]
     SourceNotFound {
         /// The path, folder or glob asked for.
         path: PathBuf,
@@ -186,6 +186,14 @@ impl DataError {
 
     pub(crate) fn write(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Write { path: path.to_owned(), source: source.into() }
+    }
+}
+
+/// There may be a folder, but nothing in it to read.
+fn nothing_at(path: &Path) -> String {
+    match path.is_dir() {
+        true => format!("no file in the folder `{}`", path.display()),
+        false => format!("no file at `{}`", path.display()),
     }
 }
 

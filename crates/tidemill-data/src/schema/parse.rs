@@ -41,6 +41,7 @@ impl Coded for SchemaError {
     fn code(&self) -> Code {
         match self {
             Self::Invalid { .. } => Code::SchemaFile,
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Code::SourceNotFound,
             Self::Io { .. } => Code::Io,
         }
     }

@@ -60,7 +60,7 @@ fn matches_of(pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
         return Err(not_found());
     }
     let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
-    let matches = glob::glob_with(text, options)
+    let matches = glob::glob_with(&literal_folders(pattern), options)
         .map_err(|error| DataError::Params { message: format!("`{text}` is not a pattern for paths: {error}") })?;
     let mut paths = Vec::new();
     for entry in matches {
@@ -71,6 +71,22 @@ fn matches_of(pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
         }
     }
     Ok(paths)
+}
+
+/// The pattern with its leading folders that exist taken as they are: a folder may be called `data [old]`.
+fn literal_folders(pattern: &Path) -> String {
+    let mut literal = PathBuf::new();
+    let mut rest = pattern.components();
+    while let Some(component) = rest.clone().next() {
+        let longer = literal.join(component);
+        if !longer.is_dir() {
+            break;
+        }
+        literal = longer;
+        rest.next();
+    }
+    let literal = glob::Pattern::escape(&literal.to_string_lossy());
+    Path::new(&literal).join(rest.as_path()).to_string_lossy().into_owned()
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -105,6 +121,17 @@ mod tests {
     use std::fs::write;
 
     use super::*;
+
+    #[test]
+    fn a_folder_may_have_a_name_that_looks_like_a_pattern() {
+        let dir = tempfile::tempdir().unwrap();
+        let odd = dir.path().join("data [old]?");
+        std::fs::create_dir(&odd).unwrap();
+        write(odd.join("a.csv"), "a\n1\n").unwrap();
+        write(odd.join("b.csv"), "a\n1\n").unwrap();
+        assert_eq!(matches_of(&odd.join("*.csv")).unwrap(), [odd.join("a.csv"), odd.join("b.csv")]);
+        assert_eq!(matches_of(&odd.join("[b]*")).unwrap(), [odd.join("b.csv")]);
+    }
 
     fn names(files: &[InputFile]) -> Vec<String> {
         files.iter().map(|f| f.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
