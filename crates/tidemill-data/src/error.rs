@@ -191,10 +191,8 @@ impl DataError {
 
 /// There may be a folder, but nothing in it to read.
 fn nothing_at(path: &Path) -> String {
-    match path.is_dir() {
-        true => format!("no file in the folder `{}`", path.display()),
-        false => format!("no file at `{}`", path.display()),
-    }
+    let place = if path.is_dir() { "in the folder" } else { "at" };
+    format!("no file {place} `{}`", path.display())
 }
 
 impl Coded for DataError {
