@@ -122,10 +122,11 @@ impl StepJob {
         };
         let (outcome, outputs) =
             tokio::task::spawn_blocking(move || call.make()).await.map_err(|error| stopped(&step.name, error))??;
-        let mut ingredients = resolved.ingredients;
-        if step.spec.writes_back {
-            let external = external_inputs(&self.pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
-            ingredients = Ingredients::new(&self.pipeline.name, step, ingredients.inputs, external);
+        let before = resolved.ingredients;
+        let external = external_inputs(&self.pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
+        let ingredients = Ingredients::new(&self.pipeline.name, step, before.inputs.clone(), external);
+        if !step.spec.writes_back && ingredients.external != before.external {
+            return Err(changed_meanwhile(&ingredients, &before));
         }
         let keys: Vec<String> = outputs.iter().map(|(key, _)| key.clone()).collect();
         let completed = Completed {
@@ -176,6 +177,17 @@ impl StepJob {
             error.causes.push(format!("and it could not be recorded: {trouble}"));
         }
         error
+    }
+}
+
+/// What a step read is no longer what its fingerprint says: under it, the outputs would be taken for those of other
+/// data once the file is as it was.
+fn changed_meanwhile(after: &Ingredients, before: &Ingredients) -> ExecutionError {
+    ExecutionError {
+        code: Code::SourceUnreadable,
+        message: format!("{} while it was read", after.changes_since(before).join(", ")),
+        hint: Some("run again when nobody writes to it".to_owned()),
+        causes: Vec::new(),
     }
 }
 

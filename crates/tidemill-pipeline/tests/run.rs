@@ -176,3 +176,15 @@ async fn the_cache_can_be_switched_off_for_a_step() {
     assert_eq!(plan.steps[3].reasons, ["the cache is switched off for it"]);
     assert_eq!(plan.runs(), 3);
 }
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_read_is_not_stored_under_what_it_was() {
+    let project = Project::new();
+    let report = project.run(&PIPELINE.replace("file: number.txt", "file: number.txt, meddle: true")).await;
+    let error = report.steps[0].error.as_ref().unwrap();
+    assert_eq!(error.message, "`number.txt` has changed while it was read");
+    assert_eq!((error.code, report.exit_code()), (Code::SourceUnreadable, 3));
+    // As it was again, it is read again.
+    std::fs::write(project.dir.path().join("number.txt"), "1\n").unwrap();
+    assert_eq!(project.run(PIPELINE).await.steps[0].state, StepState::Complete);
+}

@@ -21,6 +21,9 @@ use tidemill_pipeline::{CachePolicy, Components, Observer, Pipeline, RunOptions,
 struct ReadParams {
     /// The file.
     file: String,
+    /// Write to it while it is read.
+    #[serde(default)]
+    meddle: bool,
 }
 
 /// Reads a number from a file.
@@ -47,7 +50,11 @@ impl Component for Read {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let text = std::fs::read_to_string(context.project_dir.join(context.params["file"].as_str().unwrap())).unwrap();
+        let file = context.project_dir.join(context.params["file"].as_str().unwrap());
+        let text = std::fs::read_to_string(&file).unwrap();
+        if context.params["meddle"] == true {
+            std::fs::write(file, "7\n").unwrap();
+        }
         Ok(write(context, "examples", text.trim().parse().unwrap()))
     }
 }
