@@ -62,7 +62,7 @@ fn a_sound_model_is_blessed_and_its_latency_is_reported() {
     assert_eq!(
         artifact,
         json!({
-            "format": 1, "blessed": true, "reasons": [], "sample_rows": 4,
+            "format": 1, "model": "01".repeat(32), "blessed": true, "reasons": [], "sample_rows": 4,
             "protocols": ["tensorflow_serving_rest", "open_inference_protocol_rest"],
             "limits": { "latency_p99_ms": 10_000.0, "max_load_secs": 300.0 },
         })
