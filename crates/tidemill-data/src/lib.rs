@@ -36,7 +36,7 @@ pub use drift::{
     Comparison, DriftReport, FeatureDistance, FeatureDrift, Measured, compare, default_comparators, distances,
 };
 pub use example_validator::{ExampleValidator, read_anomalies};
-pub use report::{attention_score, render_drift_report, render_report};
+pub use report::{attention_score, markup, render_drift_report, render_report};
 pub use schema::{DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_yaml};
 pub use schema_gen::{SchemaGen, read_schema_artifact};
 pub use statistics::{DatasetAccumulator, StatisticsError, compute_statistics};

@@ -2,6 +2,7 @@
 
 mod attention;
 mod data;
+pub mod markup;
 mod page;
 
 pub use attention::attention_score;

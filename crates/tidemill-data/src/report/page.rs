@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use tidemill_core::{Anomalies, DatasetStatistics, Severity};
 
 use super::data::PageData;
+use super::markup::{escape, fill, script_safe};
 use crate::drift::DriftReport;
 use crate::validation::{grouped, percent};
 
@@ -48,28 +49,6 @@ fn render(
         ("{{script}}", SCRIPT.to_owned()),
     ];
     fill(PAGE, &parts)
-}
-
-/// The template with its places filled, each once and in order, so that no part is ever searched for places.
-fn fill(template: &str, parts: &[(&str, String)]) -> String {
-    let mut out = String::with_capacity(template.len() + parts.iter().map(|part| part.1.len()).sum::<usize>());
-    let mut rest = template;
-    while let Some(start) = rest.find("{{") {
-        out.push_str(&rest[..start]);
-        rest = &rest[start..];
-        match parts.iter().find(|(place, _)| rest.starts_with(place)) {
-            Some((place, text)) => {
-                out.push_str(text);
-                rest = &rest[place.len()..];
-            }
-            None => {
-                out.push_str("{{");
-                rest = &rest[2..];
-            }
-        }
-    }
-    out.push_str(rest);
-    out
 }
 
 fn facts(datasets: &[&DatasetStatistics], data: &PageData<'_>, anomalies: Option<&Anomalies>) -> String {
@@ -130,25 +109,4 @@ fn legend(datasets: &[&DatasetStatistics]) -> String {
         );
     }
     out
-}
-
-/// Text for HTML, in elements and in quoted attributes.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// JSON for a script element: nothing in it can end the element or begin a comment.
-fn script_safe(json: &str) -> String {
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

@@ -1,11 +1,12 @@
 //! How far apart the slices of one family are: the numbers behind questions of fairness.
 
 use std::fmt::Write as _;
+use tidemill_data::markup::escape;
 
 use tidemill_model::Task;
 
 use super::data::family;
-use super::html::{decimals, escape, shortened};
+use super::html::{decimals, shortened};
 use crate::metrics::Metric;
 use crate::{Evaluation, SliceEvaluation};
 

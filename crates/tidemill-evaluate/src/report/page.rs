@@ -1,13 +1,13 @@
 //! The page around the data.
 
 use std::fmt::Write as _;
+use tidemill_data::markup::{escape, fill, script_safe};
 
 use tidemill_core::Digest;
 use tidemill_model::Task;
 
 use super::data::{PageData, SLICES_MAX};
 use super::gaps::gaps_table;
-use super::html::{escape, fill, script_safe};
 use super::tables::{banner, cards, found_table, metrics_table, thresholds_table};
 use crate::metrics::Metric;
 use crate::summary::thousands;
