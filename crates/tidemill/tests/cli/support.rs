@@ -73,6 +73,8 @@ impl Sandbox {
         for variable in ["TIDEMILL_PROJECT", "TIDEMILL_PROFILE", "TIDEMILL_LOG", "TIDEMILL_STORE"] {
             command.env_remove(variable);
         }
+        // One step after the other: a transcript shows steps in the order they end in.
+        command.env("TIDEMILL_STEPS_AT_ONCE", "1");
         command
     }
 
