@@ -11,7 +11,7 @@ use serde_json::Value;
 const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("tidemill-core", &[], &["tokio", "arrow", "parquet", "sqlx-core", "hyper", "axum"]),
     ("tidemill-metadata", &["tidemill-core"], &["datafusion", "arrow", "hyper", "axum"]),
-    ("tidemill-data", &["tidemill-core"], &["tidemill-metadata", "sqlx-core", "hyper", "axum"]),
+    ("tidemill-data", &["tidemill-core"], &["datafusion", "tidemill-metadata", "sqlx-core", "hyper", "axum"]),
     ("tidemill-model", &["tidemill-core"], &["datafusion", "sqlx-core", "hyper", "axum", "tokio"]),
     (
         "tidemill-transform",
@@ -28,6 +28,13 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         &["tidemill-core", "tidemill-data", "tidemill-model"],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
+    ("tidemill-engine", &["tidemill-core", "tidemill-data"], &["tidemill-metadata", "tidemill-pipeline", "axum"]),
+    (
+        "tidemill-remote",
+        &["tidemill-core", "tidemill-data"],
+        &["datafusion", "tidemill-metadata", "tidemill-pipeline", "axum"],
+    ),
+    ("tidemill-loadtest", &["tidemill-core"], &["datafusion", "arrow", "sqlx-core", "axum"]),
     (
         "tidemill-pipeline",
         &["tidemill-core", "tidemill-metadata"],
@@ -45,7 +52,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     (
         "tidemill-serving",
         &["tidemill-core", "tidemill-model"],
-        &["datafusion", "sqlx-core", "parquet", "tidemill-data", "tidemill-metadata", "tidemill-pipeline"],
+        &["datafusion", "sqlx-core", "tidemill-data", "tidemill-metadata", "tidemill-pipeline"],
     ),
 ];
 

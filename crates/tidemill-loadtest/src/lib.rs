@@ -1,0 +1,1 @@
+//! Load on a model server: open loop, latency as a client sees it.

@@ -1,0 +1,1 @@
+//! Examples and models that are elsewhere: object stores and databases.
