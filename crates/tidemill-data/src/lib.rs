@@ -25,6 +25,7 @@ pub use write::write_table;
 mod artifact_file;
 mod drift;
 mod example_validator;
+mod proto;
 mod report;
 mod schema;
 mod schema_gen;

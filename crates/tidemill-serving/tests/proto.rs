@@ -1,6 +1,7 @@
-//! The committed Rust of the protocols is what their `.proto` files say.
+//! The committed Rust of the protocols is what their `.proto` files say: those of the server, and TensorFlow
+//! Metadata's in `tidemill-data`.
 //!
-//! No `protoc` and no build script is needed to build the server. After a change in `proto/`, write it anew with
+//! No `protoc` and no build script is needed to build either. After a change in `proto/`, write it anew with
 //! `TIDEMILL_UPDATE_PROTO=1 cargo test -p tidemill-serving --test proto`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -10,27 +11,31 @@ use std::path::Path;
 
 use protox::prost::Message as _;
 
-const FILES: [&str; 3] = [
+const SERVER: [&str; 3] = [
     "tensorflow_serving/apis/prediction_service.proto",
     "tensorflow_serving/apis/model_service.proto",
     "grpc_predict_v2.proto",
 ];
 
-/// The files that belong into `src/grpc/generated`, by name.
-fn generated(proto: &Path) -> BTreeMap<String, Vec<u8>> {
+const METADATA: [&str; 2] =
+    ["tensorflow_metadata/proto/v0/statistics.proto", "tensorflow_metadata/proto/v0/schema.proto"];
+
+/// The files that belong beside the generated code, by name. `bytes`: fields of bytes are read where they lie.
+fn generated(proto: &Path, files: &[&str], bytes: bool) -> BTreeMap<String, Vec<u8>> {
     let descriptors = protox::Compiler::new([proto])
         .unwrap()
         .include_imports(true)
         .include_source_info(false)
-        .open_files(FILES)
+        .open_files(files)
         .unwrap()
         .file_descriptor_set();
     let folder = tempfile::tempdir().unwrap();
     let mut config = prost_build::Config::new();
     // In a fixed order, so that the same request always gets the same bytes and the same complaint.
     config.btree_map(["."]);
-    // Tensors are read where they lie in the message.
-    config.bytes(["."]);
+    if bytes {
+        config.bytes(["."]);
+    }
     let encoded = descriptors.encode_to_vec();
     tonic_prost_build::configure()
         .build_transport(false)
@@ -45,22 +50,30 @@ fn generated(proto: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-#[test]
-fn the_committed_code_is_what_the_protocols_say() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let committed = root.join("src/grpc/generated");
-    let files = generated(&root.join("proto"));
+fn check(committed: &Path, files: BTreeMap<String, Vec<u8>>) {
     if std::env::var_os("TIDEMILL_UPDATE_PROTO").is_some() {
         for (name, content) in &files {
             std::fs::write(committed.join(name), content).unwrap();
         }
     }
     let mut names: Vec<String> =
-        std::fs::read_dir(&committed).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        std::fs::read_dir(committed).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, files.keys().cloned().collect::<Vec<_>>());
     for (name, content) in files {
         let found = std::fs::read(committed.join(&name)).unwrap();
         assert!(found == content, "`{name}` is not what `proto/` says: see the head of this file");
     }
+}
+
+#[test]
+fn the_committed_code_of_the_server_is_what_the_protocols_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    check(&root.join("src/grpc/generated"), generated(&root.join("proto"), &SERVER, true));
+}
+
+#[test]
+fn the_committed_code_of_metadata_is_what_the_protocols_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidemill-data");
+    check(&root.join("src/proto/generated"), generated(&root.join("proto"), &METADATA, false));
 }
