@@ -6,11 +6,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use serde_json::{Value, json};
 
-use crate::body::read_body;
+use crate::access::Cors;
+use crate::body::{Held, read_body};
 use crate::engine::Engine;
 use crate::infer::{self, Call};
 use crate::oip;
@@ -31,16 +32,28 @@ impl Dispatcher {
     /// Answers a request. Never fails: what goes wrong becomes an answer.
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Reply {
         let started = Instant::now();
-        let route = Route::parse(request.method(), request.uri().path());
-        let (endpoint, known_model, reply) = match route {
-            Ok(route) => {
-                let endpoint = route.endpoint;
-                let known = self.engine.models.knows(&route.model).then(|| route.model.clone());
-                (endpoint, known, self.answer_route(route, request).await)
+        let cors = self.engine.access.cors().map(|cors| (cors, request.headers().get(ORIGIN).cloned()));
+        let last = self.engine.is_draining() && request.version() < Version::HTTP_2;
+        let (endpoint, known_model, reply) = match &cors {
+            Some((_, origin)) if request.method() == Method::OPTIONS => {
+                (Endpoint::Unknown, None, preflight(origin.as_ref()))
             }
-            Err(error) => (Endpoint::Unknown, None, Err(error)),
+            _ => match Route::parse(request.method(), request.uri().path()) {
+                Ok(route) => {
+                    let endpoint = route.endpoint;
+                    let known = self.engine.models.knows(&route.model).then(|| route.model.clone());
+                    (endpoint, known, self.answer_route(route, request).await)
+                }
+                Err(error) => (Endpoint::Unknown, None, Err(error)),
+            },
         };
-        let reply = reply.unwrap_or_else(|error| error_reply(&error));
+        let mut reply = reply.unwrap_or_else(|error| error_reply(&error));
+        if let Some((cors, origin)) = &cors {
+            cors.allow(origin.as_ref(), reply.headers_mut());
+        }
+        if last {
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let model = known_model.as_deref().unwrap_or_default();
         self.engine.metrics.answered(model, endpoint, Status::Rest(reply.status()), started.elapsed());
         reply
@@ -49,6 +62,9 @@ impl Dispatcher {
     async fn answer_route(&self, route: Route, request: Request<Incoming>) -> Result<Reply, RequestError> {
         let Route { endpoint, model: name, selector } = route;
         let engine = &self.engine;
+        if !endpoint.is_open() {
+            engine.access.check(request.headers())?;
+        }
         match endpoint {
             Endpoint::Live | Endpoint::ServerLive => Ok(json_reply(StatusCode::OK, &json!({ "live": true }))),
             Endpoint::Ready | Endpoint::ServerReady => Ok(readiness(json!({ "ready": engine.is_ready() }))),
@@ -74,7 +90,8 @@ impl Dispatcher {
                     Endpoint::Infer => engine.resolve_v2(&name, &selector),
                     _ => engine.resolve(&name, &selector),
                 };
-                let (headers, body) = self.read(request).await?;
+                let _entry = engine.admission.enter()?;
+                let (headers, body, _held) = self.read(request).await?;
                 let json_bytes = header_length(&headers)?;
                 // An unknown model is said only after the body is read, so that the connection can be used again.
                 let model = model?;
@@ -90,15 +107,22 @@ impl Dispatcher {
         }
     }
 
-    async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes), RequestError> {
+    async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes, Held<'_>), RequestError> {
         let (parts, body) = request.into_parts();
-        let body = read_body(body, self.engine.limits.body_bytes_max, self.engine.limits.body_timeout).await?;
+        let limits = &self.engine.limits;
+        let admission = &self.engine.admission;
+        let (body, held) = read_body(body, limits.body_bytes_max, limits.body_timeout, admission).await?;
         if let Some(encoding) = parts.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
             let message = format!("the content encoding {encoding:?} is not supported");
             return Err(RequestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        Ok((parts.headers, body))
+        Ok((parts.headers, body, held))
     }
+}
+
+fn preflight(origin: Option<&HeaderValue>) -> Result<Reply, RequestError> {
+    let mut reply = Reply::default();
+    Cors::preflight(origin, reply.headers_mut()).map(|()| reply)
 }
 
 fn header_length(headers: &HeaderMap) -> Result<Option<usize>, RequestError> {
@@ -114,10 +138,15 @@ fn readiness(body: Value) -> Reply {
 }
 
 fn error_reply(error: &RequestError) -> Reply {
-    if error.status.is_server_error() {
-        tracing::error!(status = error.status.as_u16(), error = error.message, "a request failed");
+    error.log();
+    let mut reply = json_reply(error.status, &json!({ "error": error.message }));
+    if error.is_overload() {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    json_reply(error.status, &json!({ "error": error.message }))
+    if error.status == StatusCode::UNAUTHORIZED {
+        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    reply
 }
 
 fn text_reply(text: String) -> Reply {

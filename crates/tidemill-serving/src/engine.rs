@@ -2,15 +2,22 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use hyper::StatusCode;
 use tokio::sync::watch;
 
+use crate::access::Access;
+use crate::admission::Admission;
 use crate::metrics::Metrics;
+use crate::pool::Pool;
 use crate::request_error::RequestError;
 use crate::versions::{LoadedModel, Models, ResolveError, Selector};
+
+/// How often the file of API keys is looked at.
+const KEYS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a request may cost.
 #[derive(Debug, Clone)]
@@ -27,16 +34,39 @@ pub(crate) struct Engine {
     pub(crate) models: Arc<Models>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
+    pub(crate) admission: Admission,
+    pub(crate) access: Access,
+    pool: Pool,
     draining: watch::Sender<bool>,
+    /// As `draining`, at the price of a load.
+    is_draining: AtomicBool,
 }
 
 impl Engine {
-    pub(crate) fn new(models: Arc<Models>, metrics: Arc<Metrics>, limits: Limits) -> Self {
-        Self { models, metrics, limits, draining: watch::Sender::default() }
+    pub(crate) fn new(
+        models: Arc<Models>,
+        metrics: Arc<Metrics>,
+        limits: Limits,
+        admission: Admission,
+        pool: Pool,
+        access: Access,
+    ) -> Self {
+        let (draining, is_draining) = (watch::Sender::default(), AtomicBool::new(false));
+        Self { models, metrics, limits, admission, access, pool, draining, is_draining }
+    }
+
+    /// Reads the API keys again whenever their file changes. Never returns if there are any.
+    pub(crate) async fn follow_keys(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(KEYS_INTERVAL);
+        while let Some(keys) = self.access.keys() {
+            ticks.tick().await;
+            keys.refresh();
+        }
     }
 
     /// No more requests are wanted.
     pub(crate) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
         self.draining.send_replace(true);
     }
 
@@ -45,9 +75,14 @@ impl Engine {
         self.draining.subscribe()
     }
 
-    /// Whether requests may come.
+    /// Whether no more requests are wanted.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether requests may come: there are models to answer, and the next one would not be refused.
     pub(crate) fn is_ready(&self) -> bool {
-        !*self.draining.borrow() && self.models.is_ready()
+        !self.is_draining() && self.models.is_ready() && !self.admission.is_full() && !self.pool.is_full()
     }
 
     /// The version that answers, or why none does, as TF Serving says it.
@@ -96,30 +131,21 @@ impl Engine {
             encode(model, &predictions, form)
         };
         if bytes > self.limits.inline_bytes_max {
-            return off_thread(move || {
+            let work = move || {
                 let (batch, form) = decode(&model)?;
                 answer(&model, &batch, form)
-            })
-            .await;
+            };
+            return self.pool.run(work).await;
         }
         let (batch, form) = caught(|| decode(&model))?;
         if batch.num_rows() > self.limits.inline_rows_max {
-            return off_thread(move || answer(&model, &batch, form)).await;
+            return self.pool.run(move || answer(&model, &batch, form)).await;
         }
         caught(|| answer(&model, &batch, form))
     }
 }
 
 fn caught<T>(work: impl FnOnce() -> Result<T, RequestError>) -> Result<T, RequestError> {
-    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()))
-}
-
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, RequestError> + Send + 'static,
-) -> Result<T, RequestError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(panicked()))
-}
-
-fn panicked() -> RequestError {
-    RequestError::internal("a fault of the server: answering the request panicked")
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(RequestError::internal("a fault of the server: answering the request panicked")))
 }

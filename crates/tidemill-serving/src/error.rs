@@ -1,6 +1,7 @@
 //! What can go wrong with the server as a whole.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use tidemill_core::{Code, Coded};
 
@@ -34,6 +35,22 @@ pub enum ServeError {
         /// Why.
         reason: String,
     },
+    /// A certificate or a key cannot be used.
+    #[error("TLS: {what} cannot be used: {reason}")]
+    Tls {
+        /// Which of them.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The file of API keys cannot be used.
+    #[error("the API keys in `{}` cannot be used: {reason}", file.display())]
+    ApiKeys {
+        /// The file.
+        file: PathBuf,
+        /// Why, with the line.
+        reason: String,
+    },
     /// The task that loads models has ended by itself.
     #[error("the task that loads models has ended")]
     ManagerEnded,
@@ -44,6 +61,7 @@ impl Coded for ServeError {
         match self {
             Self::PortInUse { .. } => Code::PortInUse,
             Self::Bind { .. } => Code::ServerFailed,
+            Self::Tls { .. } | Self::ApiKeys { .. } => Code::CommandLine,
             Self::Metrics { .. } | Self::Reflection { .. } | Self::ManagerEnded => Code::Internal,
         }
     }
@@ -51,6 +69,9 @@ impl Coded for ServeError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::PortInUse { .. } => Some("stop the other process, or choose another port".to_owned()),
+            Self::ApiKeys { .. } => {
+                Some("a line is a name and the SHA-256 of a key in 64 hexadecimal digits: `ci 9f86d0…`".to_owned())
+            }
             _ => None,
         }
     }

@@ -18,6 +18,8 @@
 //! # }
 //! ```
 
+mod access;
+mod admission;
 mod body;
 mod dispatch;
 mod engine;
@@ -27,6 +29,7 @@ mod infer;
 mod json;
 mod metrics;
 mod oip;
+mod pool;
 mod request_error;
 mod route;
 mod server;
@@ -39,7 +42,7 @@ mod versions;
 
 pub use error::ServeError;
 pub use grpc::proto;
-pub use server::{Handle, Server, ServerOptions};
+pub use server::{Handle, Server, ServerOptions, TlsOptions};
 pub use source::{FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
 pub use validator::InfraValidator;
 pub use versions::{ModelStatus, VersionState, VersionStatus};

@@ -29,6 +29,18 @@ impl RequestError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
+    /// Whether the server is at a limit, and the same request may be answered shortly after.
+    pub(crate) fn is_overload(&self) -> bool {
+        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+    }
+
+    /// Logs a fault of the server. Being at a limit is none, and is no moment to write a log.
+    pub(crate) fn log(&self) {
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(status = self.status.as_u16(), error = self.message, "a request failed");
+        }
+    }
+
     /// The same error with words before its message that say where it is.
     pub(crate) fn within(mut self, place: &str) -> Self {
         self.message.insert_str(0, place);

@@ -80,6 +80,16 @@ impl Endpoint {
         }
     }
 
+    /// Whether it is answered to everybody: those who watch over the process have no key.
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Live | Self::Ready | Self::ServerLive | Self::ServerReady | Self::Health)
+    }
+
+    /// Whether it is work, of which there may be too much.
+    pub(crate) const fn is_inference(self) -> bool {
+        matches!(self, Self::Predict | Self::Classify | Self::Regress | Self::MultiInference | Self::Infer)
+    }
+
     /// The API label of TF Serving's own metrics; they count inference only.
     pub(crate) const fn tfs_api(self) -> Option<&'static str> {
         match self {

@@ -1,9 +1,12 @@
 //! The command line.
 
+mod serve;
+
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use serve::{GrpcPort, ServeArgs};
 
 /// Production machine learning in one binary.
 #[derive(Debug, Parser)]
@@ -234,75 +237,6 @@ pub struct LineageArgs {
     /// At most so many steps away
     #[arg(long, default_value_t = 20)]
     pub hops: u32,
-}
-
-/// `serve`
-#[derive(Debug, Args)]
-pub struct ServeArgs {
-    /// Port for HTTP/REST; 0 picks a free one
-    #[arg(
-        long = "rest_api_port",
-        alias = "rest-api-port",
-        value_name = "PORT",
-        default_value_t = 8501,
-        env = "TIDEMILL_REST_API_PORT"
-    )]
-    pub rest_api_port: u16,
-    /// Port for gRPC; 0 picks a free one, `off` serves none
-    #[arg(long, alias = "grpc-port", value_name = "PORT", default_value = "8500", env = "TIDEMILL_PORT")]
-    pub port: GrpcPort,
-    /// Address to listen on
-    #[arg(
-        long = "rest_api_host",
-        alias = "host",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1",
-        env = "TIDEMILL_REST_API_HOST"
-    )]
-    pub host: String,
-    /// Serve the versions of one model from a folder `BASE/VERSION/` instead of the registry
-    #[arg(long = "model_base_path", alias = "model-base-path", value_name = "DIR")]
-    pub model_base_path: Option<PathBuf>,
-    /// The name of that model
-    #[arg(
-        long = "model_name",
-        alias = "model-name",
-        value_name = "NAME",
-        default_value = "default",
-        requires = "model_base_path"
-    )]
-    pub model_name: String,
-    /// How often to look for new versions
-    #[arg(
-        long = "file_system_poll_wait_seconds",
-        alias = "poll-seconds",
-        value_name = "SECONDS",
-        default_value_t = 1.0
-    )]
-    pub poll_wait_secs: f64,
-    /// Versions kept loaded besides those with an alias, newest first
-    #[arg(long = "max_num_versions", alias = "max-versions", value_name = "N", default_value_t = 3)]
-    pub versions_max: usize,
-}
-
-/// Where `serve` speaks gRPC, if it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrpcPort {
-    /// Nowhere.
-    Off,
-    /// On this port, or a free one for 0.
-    On(u16),
-}
-
-impl FromStr for GrpcPort {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "off" => Ok(Self::Off),
-            _ => text.parse().map(Self::On).map_err(|_| "a port is a number up to 65535, or `off`".to_owned()),
-        }
-    }
 }
 
 /// `predict`

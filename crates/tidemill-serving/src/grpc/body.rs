@@ -3,18 +3,21 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::sync::watch;
 use tokio::time::Sleep;
 use tonic::Status;
+
+use super::call::Call;
 
 /// A body that ends, one way or another.
 pub(super) struct RequestBody {
     inner: Incoming,
+    call: Arc<Call>,
     patience: Patience,
 }
 
@@ -27,17 +30,18 @@ enum Patience {
 
 impl RequestBody {
     /// A body that must come within `limit`.
-    pub(super) fn limited(inner: Incoming, limit: Duration) -> Self {
-        Self { inner, patience: Patience::Limited { limit, clock: None } }
+    pub(super) fn limited(inner: Incoming, call: Arc<Call>, limit: Duration) -> Self {
+        Self { inner, call, patience: Patience::Limited { limit, clock: None } }
     }
 
     /// A body that ends when the server shuts down.
-    pub(super) fn until_drained(inner: Incoming, mut draining: watch::Receiver<bool>) -> Self {
+    pub(super) fn until_drained(inner: Incoming, call: Arc<Call>) -> Self {
+        let mut draining = call.engine.draining();
         let drained = async move {
             // An error says that the server is gone.
             let _ = draining.wait_for(|draining| *draining).await;
         };
-        Self { inner, patience: Patience::UntilDrained(Box::pin(drained)) }
+        Self { inner, call, patience: Patience::UntilDrained(Box::pin(drained)) }
     }
 }
 
@@ -54,7 +58,14 @@ impl Body for RequestBody {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
             let broken = |error| Status::cancelled(format!("the request could not be read: {error}"));
-            return Poll::Ready(frame.map(|frame| frame.map_err(broken)));
+            let held = |frame: Frame<Bytes>| {
+                // Of a stream only the last message is in memory.
+                if matches!(self.patience, Patience::Limited { .. }) {
+                    self.call.hold(frame.data_ref().map_or(0, Bytes::len))?;
+                }
+                Ok(frame)
+            };
+            return Poll::Ready(frame.map(|frame| frame.map_err(broken).and_then(held)));
         }
         match &mut self.patience {
             Patience::Limited { limit, clock } => {

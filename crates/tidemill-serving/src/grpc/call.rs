@@ -1,19 +1,29 @@
 //! One call: what its method works with, and what is to be known of it afterwards.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::engine::Engine;
+use crate::request_error::RequestError;
 
 /// One call of a method. The services are implemented on it, so each request has one of its own.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) engine: Arc<Engine>,
     model: OnceLock<String>,
+    /// Bytes of the request in memory.
+    bytes: AtomicUsize,
 }
 
 impl Call {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, model: OnceLock::new() }
+        Self { engine, model: OnceLock::new(), bytes: AtomicUsize::new(0) }
+    }
+
+    /// More of the request comes into memory, or is refused.
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), RequestError> {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.engine.admission.take(bytes)
     }
 
     /// The call is about this model. Only names the server knows are kept: those clients make up must not make series
@@ -28,5 +38,11 @@ impl Call {
     /// The model the call was about; empty if none.
     pub(super) fn model(&self) -> &str {
         self.model.get().map_or("", String::as_str)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.engine.admission.release(*self.bytes.get_mut());
     }
 }

@@ -1,6 +1,7 @@
 //! Errors of requests as gRPC statuses.
 
 use tonic::Status;
+use tonic::metadata::MetadataValue;
 
 use crate::request_error::RequestError;
 use crate::status::grpc_code;
@@ -10,14 +11,18 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 
 impl From<RequestError> for Status {
     fn from(error: RequestError) -> Self {
-        if error.status.is_server_error() {
-            tracing::error!(status = error.status.as_u16(), error = error.message, "a request failed");
-        }
+        error.log();
+        let overload = error.is_overload();
         let mut message = error.message;
         if message.len() > MESSAGE_BYTES_MAX {
             message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
             message.push('…');
         }
-        Self::new(grpc_code(error.status), message)
+        let mut status = Self::new(grpc_code(error.status), message);
+        if overload {
+            // The same as REST's `Retry-After`, in gRPC's words.
+            status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from_static("1000"));
+        }
+        status
     }
 }

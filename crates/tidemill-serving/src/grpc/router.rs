@@ -23,6 +23,7 @@ use super::proto::tensorflow::serving::model_service_server::ModelServiceServer;
 use super::proto::tensorflow::serving::prediction_service_server::PredictionServiceServer;
 use crate::ServeError;
 use crate::engine::Engine;
+use crate::request_error::RequestError;
 use crate::route::Endpoint;
 use crate::status::Status as Ended;
 
@@ -71,7 +72,10 @@ impl Router {
         let (endpoint, response) = match refused(&request) {
             Some(response) => (Endpoint::Unknown, response),
             None => match route(request.uri().path()) {
-                Some((to, endpoint)) => (endpoint, self.call(to, Arc::clone(&call), request).await),
+                Some((to, endpoint)) => {
+                    let answered = self.admitted(to, endpoint, Arc::clone(&call), request).await;
+                    (endpoint, answered.unwrap_or_else(|error| Status::from(error).into_http()))
+                }
                 None => {
                     let path = request.uri().path();
                     (Endpoint::Unknown, Status::unimplemented(format!("no such method: {path}")).into_http())
@@ -80,6 +84,21 @@ impl Router {
         };
         self.engine.metrics.answered(call.model(), endpoint, Ended::Grpc(code(&response)), started.elapsed());
         response
+    }
+
+    /// Answers those who may ask, as long as there is room.
+    async fn admitted(
+        &self,
+        to: To,
+        endpoint: Endpoint,
+        call: Arc<Call>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, RequestError> {
+        if !endpoint.is_open() {
+            self.engine.access.check(request.headers())?;
+        }
+        let _entry = if endpoint.is_inference() { Some(self.engine.admission.enter()?) } else { None };
+        Ok(self.call(to, call, request).await)
     }
 
     async fn call(&self, to: To, call: Arc<Call>, request: Request<Incoming>) -> Response<Body> {
@@ -102,9 +121,9 @@ impl Router {
         let streamed = matches!(to, To::Reflection | To::ReflectionAlpha);
         let request = request.map(|body| {
             if streamed {
-                RequestBody::until_drained(body, self.engine.draining())
+                RequestBody::until_drained(body, Arc::clone(&call))
             } else {
-                RequestBody::limited(body, limits.body_timeout)
+                RequestBody::limited(body, Arc::clone(&call), limits.body_timeout)
             }
         });
         let bytes_max = limits.body_bytes_max;

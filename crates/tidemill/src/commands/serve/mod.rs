@@ -1,26 +1,28 @@
 //! `tidemill serve`: the model server over the project's registry, or over a folder of versions.
 
-use std::collections::BTreeSet;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
-use std::time::Duration;
+mod options;
+mod registry;
 
-use async_trait::async_trait;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use console::style;
 use serde_json::json;
-use tidemill_core::{ArtifactType, Code};
-use tidemill_metadata::{ModelRecord, StoreError};
-use tidemill_pipeline::Workspace;
-use tidemill_serving::{FolderSource, Handle, ModelStatus, Servable, Server, ServerOptions, Source, SourceError};
+use tidemill_serving::{FolderSource, Handle, ModelStatus, Server, Source};
+use tokio::sync::oneshot;
 
-use crate::cli::{Global, GrpcPort, OutputFormat, ServeArgs};
-use crate::commands::models::DEFAULT_ALIAS;
+use self::registry::RegistrySource;
+use crate::cli::{Global, OutputFormat, ServeArgs};
 use crate::commands::{say, write_out};
 use crate::error::Failure;
 use crate::project::Project;
 use crate::ui::printable;
 
+/// Exit code of a server that was told twice to stop.
+const STOPPED_AT_ONCE: u8 = 130;
+
 pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
+    let options = options::options(args)?;
     let source: Arc<dyn Source> = match &args.model_base_path {
         Some(base) => Arc::new(FolderSource::new(&args.model_name, base)),
         None => {
@@ -28,34 +30,44 @@ pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
             Arc::new(RegistrySource { workspace, versions_max: args.versions_max })
         }
     };
-    if !(args.poll_wait_secs > 0.0 && args.poll_wait_secs < 1e6) {
-        return Err(Failure::new(Code::CommandLine, "`--file_system_poll_wait_seconds` must be above 0"));
+    if options.is_open_to_all() {
+        let warning = style("warning:").yellow().for_stderr();
+        say(
+            global,
+            &format!(
+                "{warning} everybody who reaches this machine can ask for predictions: see `--api_keys`, `--tls_client_ca`"
+            ),
+        );
     }
-    let options = ServerOptions {
-        rest_addr: address(args, args.rest_api_port)?,
-        grpc_addr: match args.port {
-            GrpcPort::Off => None,
-            GrpcPort::On(port) => Some(address(args, port)?),
-        },
-        poll_interval: Duration::from_secs_f64(args.poll_wait_secs),
-        ..ServerOptions::default()
-    };
     let server = Server::bind(options, source).await?;
     let handle = server.handle();
-    let mut served = std::pin::pin!(server.run(stop_signal()));
-    // A source that never settles must not keep the server from being stopped.
-    tokio::select! {
-        ended = &mut served => ended?,
-        () = announce(handle, global.output, global.quiet) => served.await?,
+    let (stop, stopped) = oneshot::channel::<()>();
+    // Who holds the other end ends with this function.
+    let stopped = async { drop(stopped.await) };
+    let mut served = std::pin::pin!(server.run(stopped));
+    let stopped_twice = async {
+        stop_signal().await;
+        drop(stop);
+        stop_signal().await;
+    };
+    let mut stopped_twice = std::pin::pin!(stopped_twice);
+    let mut announced = std::pin::pin!(announce(handle, global.output, global.quiet));
+    let mut said = false;
+    loop {
+        // A source that never settles must not keep the server from being stopped.
+        tokio::select! {
+            ended = &mut served => {
+                ended?;
+                say(global, "stopped");
+                return Ok(0);
+            }
+            () = &mut stopped_twice => {
+                say(global, "stopped at once: requests in work were dropped");
+                return Ok(STOPPED_AT_ONCE);
+            }
+            () = &mut announced, if !said => said = true,
+        }
     }
-    say(global, "stopped");
-    Ok(0)
-}
-
-fn address(args: &ServeArgs, port: u16) -> Result<SocketAddr, Failure> {
-    let text = (args.host.as_str(), port);
-    let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    found.ok_or_else(|| Failure::new(Code::CommandLine, format!("`{}` is not an address to listen on", args.host)))
 }
 
 /// Says where the server listens and what it serves, once it does.
@@ -122,55 +134,4 @@ pub async fn stop_signal() {
     {
         let _ = tokio::signal::ctrl_c().await;
     }
-}
-
-/// What the registry says should be served: every version with an alias, and the newest few.
-struct RegistrySource {
-    workspace: Workspace,
-    versions_max: usize,
-}
-
-#[async_trait]
-impl Source for RegistrySource {
-    async fn list(&self) -> Result<Vec<Servable>, SourceError> {
-        let models = self.workspace.metadata.models().await.map_err(unreadable)?;
-        let mut servables = Vec::new();
-        for record in &models {
-            for version in self.chosen(record) {
-                match self.servable(record, version).await {
-                    Ok(servable) => servables.push(servable),
-                    Err(error) => {
-                        let model = &record.model.name;
-                        tracing::warn!(model, version, error = %error, "a version cannot be found in the store");
-                    }
-                }
-            }
-        }
-        Ok(servables)
-    }
-}
-
-impl RegistrySource {
-    fn chosen(&self, record: &ModelRecord) -> BTreeSet<u64> {
-        let newest = record.versions.iter().rev().take(self.versions_max.max(1)).map(|version| version.version);
-        newest.chain(record.aliases.iter().map(|alias| alias.version)).collect()
-    }
-
-    async fn servable(&self, record: &ModelRecord, number: u64) -> Result<Servable, StoreError> {
-        let version = record.versions.iter().find(|version| version.version == number);
-        let id = version.map(|version| version.artifact_id.to_string()).unwrap_or_default();
-        let artifact = self.workspace.metadata.artifact(&id).await?;
-        let aliases = || record.aliases.iter().filter(|alias| alias.version == number);
-        Ok(Servable {
-            name: record.model.name.clone(),
-            version: number,
-            path: self.workspace.artifacts.path(ArtifactType::Model, &artifact.digest),
-            labels: aliases().map(|alias| alias.alias.clone()).collect(),
-            default: aliases().any(|alias| alias.alias == DEFAULT_ALIAS),
-        })
-    }
-}
-
-fn unreadable(error: StoreError) -> SourceError {
-    SourceError::new("the registry cannot be read").with_source(error)
 }

@@ -1,0 +1,234 @@
+//! One connection: its protocol, how long it may be idle, how it is told to end.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::dispatch::Dispatcher;
+use crate::grpc::Router;
+
+/// A connection is looked at so many times in the time it may be idle.
+const LOOKS: u32 = 4;
+/// An idle connection that was told to end gets this long for it.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// gRPC clients keep connections open for ever; those of clients that are gone must not stay.
+const PING_INTERVAL: Duration = Duration::from_mins(1);
+
+/// What all connections share.
+pub(super) struct Connections {
+    pub(super) dispatcher: Arc<Dispatcher>,
+    pub(super) router: Arc<Router>,
+    pub(super) rest_tls: Option<TlsAcceptor>,
+    pub(super) grpc_tls: Option<TlsAcceptor>,
+    pub(super) idle_timeout: Duration,
+}
+
+/// Whether a connection is of use.
+///
+/// One counter and one look at it now and then bound everything a client can leave undone: a handshake, a preface, a
+/// header, the next request. A timer for each request would cost more.
+#[derive(Debug, Default)]
+struct Activity {
+    /// Requests begun and requests ended, in one number.
+    changes: AtomicU64,
+    begun: AtomicU64,
+}
+
+struct InWork<'a>(&'a Activity);
+
+impl Activity {
+    fn begin(&self) -> InWork<'_> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        InWork(self)
+    }
+}
+
+impl Drop for InWork<'_> {
+    fn drop(&mut self) {
+        self.0.changes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How far the server is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    #[default]
+    Serving,
+    /// What was begun is finished; nothing else begins.
+    Draining,
+    /// Nobody waits any more.
+    Over,
+}
+
+/// Decides from the counters, look after look, when a connection has been idle for long enough.
+#[derive(Debug)]
+struct Watch {
+    last: u64,
+    quiet: u32,
+    /// Only before the first request: later the client may be quiet for as long as it likes.
+    first_only: bool,
+}
+
+impl Watch {
+    fn look(&mut self, activity: &Activity) -> bool {
+        let (changes, begun) = (activity.changes.load(Ordering::Relaxed), activity.begun.load(Ordering::Relaxed));
+        let in_work = begun * 2 != changes;
+        self.quiet = if in_work || changes != self.last { 0 } else { self.quiet + 1 };
+        self.last = changes;
+        self.quiet >= LOOKS && !(self.first_only && begun > 0)
+    }
+}
+
+impl Connections {
+    /// Answers REST on a connection until it ends.
+    pub(super) async fn rest(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
+        match &self.rest_tls {
+            None => self.rest_on(stream, phase).await,
+            Some(acceptor) => {
+                if let Some(stream) = self.handshake(acceptor, stream).await {
+                    self.rest_on(stream, phase).await;
+                }
+            }
+        }
+    }
+
+    /// Answers gRPC on a connection until it ends.
+    pub(super) async fn grpc(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
+        match &self.grpc_tls {
+            None => self.grpc_on(stream, phase).await,
+            Some(acceptor) => {
+                if let Some(stream) = self.handshake(acceptor, stream).await {
+                    self.grpc_on(stream, phase).await;
+                }
+            }
+        }
+    }
+
+    async fn handshake(
+        &self,
+        acceptor: &TlsAcceptor,
+        stream: TcpStream,
+    ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+        match tokio::time::timeout(self.idle_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    async fn rest_on<S>(&self, stream: S, phase: watch::Receiver<Phase>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Arc::new(Activity::default());
+        let service = service_fn(|request| {
+            let (dispatcher, activity) = (Arc::clone(&self.dispatcher), Arc::clone(&activity));
+            async move {
+                let _in_work = activity.begin();
+                Ok::<_, Infallible>(dispatcher.answer(request).await)
+            }
+        });
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        // Without a timer of its own: see `Activity`.
+        builder.http1().header_read_timeout(None);
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        self.drive(connection, &activity, false, phase).await;
+    }
+
+    async fn grpc_on<S>(&self, stream: S, phase: watch::Receiver<Phase>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Arc::new(Activity::default());
+        let service = service_fn(|request| {
+            let (router, activity) = (Arc::clone(&self.router), Arc::clone(&activity));
+            async move {
+                let _in_work = activity.begin();
+                Ok::<_, Infallible>(router.answer(request).await)
+            }
+        });
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        self.drive(connection, &activity, true, phase).await;
+    }
+
+    /// Lets a connection work until it ends by itself, is idle for too long, or the server shuts down; then the client
+    /// is told to send no more, and what is being answered is finished.
+    async fn drive<C>(&self, connection: C, activity: &Activity, first_only: bool, mut phase: watch::Receiver<Phase>)
+    where
+        C: GracefulConnection,
+        C::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let mut connection = pin!(connection);
+        let mut looks = tokio::time::interval((self.idle_timeout / LOOKS).max(Duration::from_millis(1)));
+        looks.reset();
+        let mut watch = Watch { last: 0, quiet: 0, first_only };
+        let idle = {
+            let mut drained = pin!(phase.wait_for(|phase| *phase >= Phase::Draining));
+            loop {
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => return said(ended),
+                    _ = &mut drained => break false,
+                    _ = looks.tick() => if watch.look(activity) { break true },
+                }
+            }
+        };
+        connection.as_mut().graceful_shutdown();
+        if idle {
+            if let Ok(ended) = tokio::time::timeout(FAREWELL, connection).await {
+                said(ended);
+            }
+        } else {
+            tokio::select! {
+                ended = connection => said(ended),
+                _ = phase.wait_for(|phase| *phase == Phase::Over) => {}
+            }
+        }
+    }
+}
+
+/// Clients come and go as they like.
+fn said<E: Into<Box<dyn std::error::Error + Send + Sync>>>(ended: Result<(), E>) {
+    if let Err(error) = ended {
+        tracing::debug!(error = error.into(), "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_idle_when_nothing_begins_and_nothing_is_in_work() {
+        let activity = Activity::default();
+        let mut watch = Watch { last: 0, quiet: 0, first_only: false };
+        let looks = |watch: &mut Watch| (0..LOOKS).map(|_| watch.look(&activity)).collect::<Vec<_>>();
+        assert_eq!(looks(&mut watch), [false, false, false, true]);
+        let in_work = activity.begin();
+        assert_eq!(looks(&mut watch), [false; 4], "an answer may take as long as it takes");
+        drop(in_work);
+        assert!(!watch.look(&activity));
+        assert_eq!(looks(&mut watch), [false, false, false, true]);
+        let mut grpc = Watch { last: 0, quiet: 0, first_only: true };
+        assert!(looks(&mut grpc).iter().all(|idle| !idle), "it has asked before");
+    }
+}

@@ -1,0 +1,187 @@
+//! The server: bind, serve, drain.
+
+mod connection;
+mod handle;
+mod options;
+mod tls;
+
+pub use handle::Handle;
+pub use options::ServerOptions;
+pub use tls::TlsOptions;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::connection::{Connections, Phase};
+use crate::access::Access;
+use crate::admission::Admission;
+use crate::dispatch::Dispatcher;
+use crate::engine::{Engine, Limits};
+use crate::grpc::Router;
+use crate::metrics::Metrics;
+use crate::pool::Pool;
+use crate::versions::{Manager, ManagerOptions, Models};
+use crate::{ServeError, Source};
+
+/// Polls asked for by hand wait in a queue of this length.
+const POLLS_MAX: usize = 16;
+/// After the system refused a connection (too many open files), the next try comes after this.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A server that listens and does not answer yet; [`run`](Self::run) makes it.
+pub struct Server {
+    listeners: Listeners,
+    connections: Arc<Connections>,
+    engine: Arc<Engine>,
+    manager: Manager,
+    source: Arc<dyn Source>,
+    polls: mpsc::Receiver<oneshot::Sender<()>>,
+    handle: Handle,
+    drain_delay: Duration,
+    drain_timeout: Duration,
+}
+
+struct Listeners {
+    rest: TcpListener,
+    grpc: Option<TcpListener>,
+}
+
+impl Server {
+    /// Takes the ports. Connections wait until [`run`](Self::run).
+    pub async fn bind(options: ServerOptions, source: Arc<dyn Source>) -> Result<Self, ServeError> {
+        // Files that are wrong are told before a port is taken.
+        let acceptor = |protocols: &[&str]| options.tls.as_ref().map(|tls| tls.acceptor(protocols)).transpose();
+        let (rest_tls, grpc_tls) = (acceptor(&["h2", "http/1.1"])?, acceptor(&["h2"])?);
+        let access = Access::new(options.api_keys_file.as_deref(), &options.cors_origins)?;
+        let (rest, address) = listen(options.rest_addr).await?;
+        let (grpc, grpc_address) = match options.grpc_addr {
+            Some(address) => listen(address).await.map(|(listener, address)| (Some(listener), Some(address)))?,
+            None => (None, None),
+        };
+        let models = Arc::new(Models::new());
+        let metrics = Arc::new(Metrics::new()?);
+        let manager_options = ManagerOptions {
+            poll_interval: options.poll_interval,
+            load_threads: options.load_threads,
+            retry_first: options.load_retry_first,
+            retry_longest: options.load_retry_longest,
+        };
+        let manager = Manager::new(manager_options, Arc::clone(&models), Arc::clone(&metrics));
+        let limits = Limits {
+            body_bytes_max: options.request_body_bytes_max,
+            body_timeout: options.request_body_timeout,
+            inline_bytes_max: options.inline_bytes_max,
+            inline_rows_max: options.inline_rows_max,
+        };
+        let admission = Admission::new(options.requests_max, options.requests_bytes_max);
+        let pool = Pool::new(options.compute_threads, options.compute_queue_max, options.request_timeout);
+        let engine = Arc::new(Engine::new(Arc::clone(&models), metrics, limits, admission, pool, access));
+        let connections = Arc::new(Connections {
+            dispatcher: Arc::new(Dispatcher { engine: Arc::clone(&engine) }),
+            router: Arc::new(Router::new(Arc::clone(&engine))?),
+            rest_tls,
+            grpc_tls,
+            idle_timeout: options.idle_timeout,
+        });
+        let (poll_sender, polls) = mpsc::channel(POLLS_MAX);
+        let handle = Handle { address, grpc_address, models, polls: poll_sender };
+        let listeners = Listeners { rest, grpc };
+        let (drain_delay, drain_timeout) = (options.drain_delay, options.drain_timeout);
+        Ok(Self { listeners, connections, engine, manager, source, polls, handle, drain_delay, drain_timeout })
+    }
+
+    /// A handle, to be kept before [`run`](Self::run) takes the server.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves until `shutdown` completes; then says that it is not ready, takes no more connections, lets requests
+    /// finish and returns.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Self { listeners, connections, engine, manager, source, polls, handle, drain_delay, drain_timeout } = self;
+        tracing::info!(rest = %handle.address, grpc = ?handle.grpc_address, "serving");
+        let mut manager = tokio::spawn(manager.run(source, polls));
+        let keys = tokio::spawn(Arc::clone(&engine).follow_keys());
+        let phase = watch::Sender::new(Phase::Serving);
+        let told = async {
+            tokio::select! {
+                () = shutdown => Ok(()),
+                _ = &mut manager => Err(ServeError::ManagerEnded),
+            }
+        };
+        let ended = listeners.serve_until(&connections, &phase, told).await;
+        engine.drain();
+        if !drain_delay.is_zero() {
+            listeners.serve_until(&connections, &phase, tokio::time::sleep(drain_delay)).await;
+        }
+        drop(listeners);
+        phase.send_replace(Phase::Draining);
+        if tokio::time::timeout(drain_timeout, phase.closed()).await.is_err() {
+            tracing::warn!(?drain_timeout, "some requests did not finish in time");
+            phase.send_replace(Phase::Over);
+        }
+        manager.abort();
+        keys.abort();
+        ended
+    }
+}
+
+impl Listeners {
+    /// Takes connections until `until` completes.
+    async fn serve_until<T>(
+        &self,
+        connections: &Arc<Connections>,
+        phase: &watch::Sender<Phase>,
+        until: impl Future<Output = T>,
+    ) -> T {
+        let mut until = pin!(until);
+        loop {
+            tokio::select! {
+                stream = accept(Some(&self.rest)) => {
+                    tokio::spawn(Arc::clone(connections).rest(stream, phase.subscribe()));
+                }
+                stream = accept(self.grpc.as_ref()) => {
+                    tokio::spawn(Arc::clone(connections).grpc(stream, phase.subscribe()));
+                }
+                ended = &mut until => return ended,
+            }
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => ServeError::PortInUse { address },
+        _ => ServeError::Bind { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// The next connection; never comes where there is no listener.
+async fn accept(listener: Option<&TcpListener>) -> TcpStream {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are small: waiting to fill a packet only delays them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "cannot set TCP_NODELAY");
+                }
+                return stream;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}

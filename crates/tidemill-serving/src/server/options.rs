@@ -1,0 +1,93 @@
+//! How a server works.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::TlsOptions;
+
+/// How a server works.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Where REST is served; port 0 takes a free one. Default `127.0.0.1:8501`.
+    pub rest_addr: SocketAddr,
+    /// Where gRPC is served; port 0 takes a free one, `None`: not at all. Default `127.0.0.1:8500`.
+    pub grpc_addr: Option<SocketAddr>,
+    /// Both ports speak TLS. Default: neither.
+    pub tls: Option<TlsOptions>,
+    /// A file of hashed API keys, one of which every request must bring; read again when it changes. Default: none.
+    pub api_keys_file: Option<PathBuf>,
+    /// Origins whose pages may read answers over REST; `*` stands for all. Default: none.
+    pub cors_origins: Vec<String>,
+    /// How often the source is asked what to serve. Default 1 s.
+    pub poll_interval: Duration,
+    /// Larger bodies are refused (413, over gRPC `OUT_OF_RANGE`). Default 64 MiB.
+    pub request_body_bytes_max: usize,
+    /// A body must arrive within this. Default 30 s.
+    pub request_body_timeout: Duration,
+    /// Inference requests in work at one time; more are refused (429, `RESOURCE_EXHAUSTED`). Default 4096.
+    pub requests_max: usize,
+    /// Bytes of request bodies in memory at one time; more are refused (429, `RESOURCE_EXHAUSTED`). Default 512 MiB.
+    pub requests_bytes_max: usize,
+    /// Inference that waits longer than this for its turn and its answer is given up (504). Default 30 s.
+    pub request_timeout: Duration,
+    /// A connection on which nothing is asked for so long is closed. Default 75 s.
+    pub idle_timeout: Duration,
+    /// Once asked to stop the server says for so long that it is not ready, and still answers. Default 0.
+    pub drain_delay: Duration,
+    /// After that, requests being answered get this long to finish. Default 30 s.
+    pub drain_timeout: Duration,
+    /// So many versions are loaded at the same time. Default 2.
+    pub load_threads: usize,
+    /// The first pause before a version that failed to load is tried again; it doubles each time. Default 5 s.
+    pub load_retry_first: Duration,
+    /// The longest such pause. Default 5 min.
+    pub load_retry_longest: Duration,
+    /// Requests with more rows are answered on a thread of their own. Default 256.
+    pub inline_rows_max: usize,
+    /// Requests with larger bodies are decoded on a thread of their own. Default 64 KiB.
+    pub inline_bytes_max: usize,
+    /// Threads for those. Default: one for each core.
+    pub compute_threads: usize,
+    /// Requests that wait for such a thread; more are refused (503, `UNAVAILABLE`). Default 1024.
+    pub compute_queue_max: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            rest_addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8501),
+            grpc_addr: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8500)),
+            tls: None,
+            api_keys_file: None,
+            cors_origins: Vec::new(),
+            poll_interval: Duration::from_secs(1),
+            request_body_bytes_max: 64 << 20,
+            request_body_timeout: Duration::from_secs(30),
+            requests_max: 4096,
+            requests_bytes_max: 512 << 20,
+            request_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            drain_delay: Duration::ZERO,
+            drain_timeout: Duration::from_secs(30),
+            load_threads: 2,
+            load_retry_first: Duration::from_secs(5),
+            load_retry_longest: Duration::from_mins(5),
+            inline_rows_max: 256,
+            inline_bytes_max: 64 << 10,
+            compute_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            compute_queue_max: 1024,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Whether anybody who reaches the ports can ask for predictions: they are open beyond this machine, and neither
+    /// keys nor certificates of clients are wanted.
+    pub fn is_open_to_all(&self) -> bool {
+        let reachable = |address: &SocketAddr| !address.ip().is_loopback();
+        let guarded = self.api_keys_file.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_required);
+        let ports = [Some(&self.rest_addr), self.grpc_addr.as_ref()];
+        !guarded && ports.into_iter().flatten().any(reachable)
+    }
+}

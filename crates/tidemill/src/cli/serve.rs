@@ -1,0 +1,177 @@
+//! `serve`: TF Serving's flags keep their names, and ours are written like them.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Port for HTTP/REST; 0 picks a free one
+    #[arg(
+        long = "rest_api_port",
+        alias = "rest-api-port",
+        value_name = "PORT",
+        default_value_t = 8501,
+        env = "TIDEMILL_REST_API_PORT"
+    )]
+    pub rest_api_port: u16,
+    /// Port for gRPC; 0 picks a free one, `off` serves none
+    #[arg(long, alias = "grpc-port", value_name = "PORT", default_value = "8500", env = "TIDEMILL_PORT")]
+    pub port: GrpcPort,
+    /// Address to listen on
+    #[arg(
+        long = "rest_api_host",
+        alias = "host",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1",
+        env = "TIDEMILL_REST_API_HOST"
+    )]
+    pub host: String,
+    /// Serve the versions of one model from a folder `BASE/VERSION/` instead of the registry
+    #[arg(long = "model_base_path", alias = "model-base-path", value_name = "DIR")]
+    pub model_base_path: Option<PathBuf>,
+    /// The name of that model
+    #[arg(
+        long = "model_name",
+        alias = "model-name",
+        value_name = "NAME",
+        default_value = "default",
+        requires = "model_base_path"
+    )]
+    pub model_name: String,
+    /// How often to look for new versions
+    #[arg(
+        long = "file_system_poll_wait_seconds",
+        alias = "poll-seconds",
+        value_name = "SECONDS",
+        default_value_t = 1.0
+    )]
+    pub poll_wait_secs: f64,
+    /// Versions kept loaded besides those with an alias, newest first
+    #[arg(long = "max_num_versions", alias = "max-versions", value_name = "N", default_value_t = 3)]
+    pub versions_max: usize,
+    /// Certificate of the server (PEM, with those that lead to its authority): both ports speak TLS
+    #[arg(long = "tls_cert", alias = "tls-cert", value_name = "FILE", help_heading = "Access", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long = "tls_key", alias = "tls-key", value_name = "FILE", help_heading = "Access", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Authorities (PEM); a client must have a certificate that one of them signed
+    #[arg(
+        long = "tls_client_ca",
+        alias = "tls-client-ca",
+        value_name = "FILE",
+        help_heading = "Access",
+        requires = "tls_cert"
+    )]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Every request must bring a key; FILE holds lines of a name and a key's SHA-256, and is followed as it changes
+    #[arg(
+        long = "api_keys",
+        alias = "api-keys",
+        value_name = "FILE",
+        help_heading = "Access",
+        env = "TIDEMILL_API_KEYS"
+    )]
+    pub api_keys: Option<PathBuf>,
+    /// Pages of this origin may read answers; `*` for all [repeatable]
+    #[arg(long = "cors_origin", alias = "cors-origin", value_name = "ORIGIN", help_heading = "Access")]
+    pub cors_origins: Vec<String>,
+    /// As `--cors_origin '*'`
+    #[arg(
+        long = "rest_api_enable_cors_support",
+        value_name = "BOOL",
+        help_heading = "Access",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub cors_any: bool,
+    /// Larger request bodies are refused
+    #[arg(
+        long = "request_body_bytes_max",
+        alias = "request-body-bytes-max",
+        value_name = "BYTES",
+        default_value_t = 64 << 20,
+        help_heading = "Limits"
+    )]
+    pub request_body_bytes_max: usize,
+    /// Inference requests in work at one time; more are answered 429
+    #[arg(
+        long = "requests_max",
+        alias = "requests-max",
+        value_name = "N",
+        default_value_t = 4096,
+        help_heading = "Limits"
+    )]
+    pub requests_max: usize,
+    /// Bytes of request bodies in memory at one time; more are answered 429
+    #[arg(
+        long = "requests_bytes_max",
+        alias = "requests-bytes-max",
+        value_name = "BYTES",
+        default_value_t = 512 << 20,
+        help_heading = "Limits"
+    )]
+    pub requests_bytes_max: usize,
+    /// Requests that wait longer for their turn and their answer are answered 504
+    #[arg(
+        long = "request_timeout_ms",
+        visible_alias = "rest_api_timeout_in_ms",
+        value_name = "MS",
+        default_value_t = 30_000,
+        help_heading = "Limits"
+    )]
+    pub request_timeout_ms: u64,
+    /// A connection on which nothing is asked for so long is closed
+    #[arg(
+        long = "idle_timeout_secs",
+        alias = "idle-timeout-secs",
+        value_name = "SECONDS",
+        default_value_t = 75,
+        help_heading = "Limits"
+    )]
+    pub idle_timeout_secs: u64,
+    /// When asked to stop: be not ready, and answer, for so long first
+    #[arg(
+        long = "drain_delay_secs",
+        alias = "drain-delay-secs",
+        value_name = "SECONDS",
+        default_value_t = 0,
+        help_heading = "Limits"
+    )]
+    pub drain_delay_secs: u64,
+    /// After that, requests being answered get this long
+    #[arg(
+        long = "drain_timeout_secs",
+        alias = "drain-timeout-secs",
+        value_name = "SECONDS",
+        default_value_t = 30,
+        help_heading = "Limits"
+    )]
+    pub drain_timeout_secs: u64,
+}
+
+/// Where `serve` speaks gRPC, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrpcPort {
+    /// Nowhere.
+    Off,
+    /// On this port, or a free one for 0.
+    On(u16),
+}
+
+impl FromStr for GrpcPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => text.parse().map(Self::On).map_err(|_| "a port is a number up to 65535, or `off`".to_owned()),
+        }
+    }
+}

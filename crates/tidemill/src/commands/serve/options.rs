@@ -1,0 +1,52 @@
+//! From the command line to the options of the server.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use tidemill_core::Code;
+use tidemill_serving::{ServerOptions, TlsOptions};
+
+use crate::cli::{GrpcPort, ServeArgs};
+use crate::error::Failure;
+
+pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
+    if !(args.poll_wait_secs > 0.0 && args.poll_wait_secs < 1e6) {
+        return Err(Failure::new(Code::CommandLine, "`--file_system_poll_wait_seconds` must be above 0"));
+    }
+    let mut cors_origins = args.cors_origins.clone();
+    cors_origins.extend(args.cors_any.then(|| "*".to_owned()));
+    Ok(ServerOptions {
+        rest_addr: address(args, args.rest_api_port)?,
+        grpc_addr: match args.port {
+            GrpcPort::Off => None,
+            GrpcPort::On(port) => Some(address(args, port)?),
+        },
+        tls: tls(args)?,
+        api_keys_file: args.api_keys.clone(),
+        cors_origins,
+        poll_interval: Duration::from_secs_f64(args.poll_wait_secs),
+        request_body_bytes_max: args.request_body_bytes_max,
+        requests_max: args.requests_max,
+        requests_bytes_max: args.requests_bytes_max,
+        request_timeout: Duration::from_millis(args.request_timeout_ms),
+        idle_timeout: Duration::from_secs(args.idle_timeout_secs.max(1)),
+        drain_delay: Duration::from_secs(args.drain_delay_secs),
+        drain_timeout: Duration::from_secs(args.drain_timeout_secs),
+        ..ServerOptions::default()
+    })
+}
+
+fn address(args: &ServeArgs, port: u16) -> Result<SocketAddr, Failure> {
+    let text = (args.host.as_str(), port);
+    let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    found.ok_or_else(|| Failure::new(Code::CommandLine, format!("`{}` is not an address to listen on", args.host)))
+}
+
+fn tls(args: &ServeArgs) -> Result<Option<TlsOptions>, Failure> {
+    let read = |file: &Path| std::fs::read(file).map_err(|error| Failure::io(file, &error));
+    let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
+    let client_authorities = args.tls_client_ca.as_deref().map(read).transpose()?;
+    let client_required = client_authorities.is_some();
+    Ok(Some(TlsOptions { certificate: read(certificate)?, key: read(key)?, client_authorities, client_required }))
+}
