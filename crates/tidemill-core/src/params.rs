@@ -80,12 +80,22 @@ fn plain(message: String) -> String {
 }
 
 /// The known word nearest to `wrong`, if one is near enough to be a slip of the finger.
+///
+/// Near is a third of the letters inserted, left out, replaced or swapped with a neighbour (as rustc has it), or a
+/// word cut short.
 pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong = wrong.to_lowercase();
+    let slips = |word: &str| {
+        let word = word.to_lowercase();
+        let distance = strsim::osa_distance(&wrong, &word);
+        let near = distance <= wrong.chars().count().max(3) / 3;
+        let cut_short = wrong.len() >= 3 && word.starts_with(&wrong);
+        (near || cut_short).then_some(distance)
+    };
     known
         .into_iter()
-        .map(|word| (strsim::jaro_winkler(&wrong.to_lowercase(), &word.to_lowercase()), word))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter_map(|word| Some((slips(word)?, word)))
+        .min_by_key(|(slips, _)| *slips)
         .map(|(_, word)| word)
 }
 
@@ -116,6 +126,17 @@ mod tests {
         let issues = parse_params::<Outer>(&serde_json::json!({ "learner": { "learning_rat": 0.1 } })).unwrap_err();
         assert_eq!(issues[0].path, ["learner", "learning_rat"]);
         assert_eq!(issues[0].hint.as_deref(), Some("did you mean `learning_rate`?"));
+    }
+
+    #[test]
+    fn only_a_slip_of_the_finger_is_put_right() {
+        let known = ["csv", "json", "parquet", "payment_type", "pickup_hour"];
+        assert_eq!(suggest("cvs", known), Some("csv"));
+        assert_eq!(suggest("paymenttype", known), Some("payment_type"));
+        assert_eq!(suggest("pickup", known), Some("pickup_hour"));
+        assert_eq!(suggest("JSON", known), Some("json"));
+        assert_eq!(suggest("avro", known), None);
+        assert_eq!(suggest("picture", known), None);
     }
 
     #[test]

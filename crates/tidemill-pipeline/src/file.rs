@@ -1,14 +1,15 @@
 //! Reading `pipeline.yaml`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tidemill_core::{Code, Coded, suggest};
 
 use crate::components::Components;
 use crate::diagnostic::{Diagnostic, InvalidPipeline};
 use crate::pipeline::Pipeline;
-use crate::references::Scope;
+use crate::references::{self, Params, Scope};
 use crate::wiring::{self, Draft};
 use crate::yaml::{Key, Node, NodeKind};
 
@@ -121,7 +122,7 @@ fn read_root(
     // Wires to a step that could not be read would only repeat what was said of it.
     let broken = root.get("steps").map_or(0, |steps| steps.entries().len()) > drafts.len();
     let steps = if broken { Vec::new() } else { wiring::wire(drafts, diagnostics) };
-    Some(Pipeline { name: name?, description, params, file: file.to_owned(), steps })
+    Some(Pipeline { name: name?, description, params: params.recorded, file: file.to_owned(), steps })
 }
 
 fn unknown_keys(node: &Node, known: &[&str], diagnostics: &mut Vec<Diagnostic>) {
@@ -177,22 +178,25 @@ fn read_params(
     overrides: &[(String, String)],
     env: &dyn Fn(&str) -> Option<String>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Map<String, Value> {
+) -> Params {
     let node = root.get("params");
-    let mut params = Map::new();
+    let mut params = Params::default();
     if let Some(node) = node.filter(|node| !matches!(node.kind, NodeKind::Null | NodeKind::Map(_))) {
         let message = format!("`params` is a mapping of names to values, this is {}", node.describe());
         diagnostics.push(Diagnostic::new(node.span.clone(), message));
     }
     for (key, value) in node.map_or(&[][..], Node::entries) {
         let value = match overrides.iter().rev().find(|(name, _)| *name == key.name) {
-            Some((_, text)) => Node::parse(text).map_or_else(|_| Value::String(text.clone()), |value| value.to_value()),
+            Some((_, text)) => {
+                let value = Node::parse(text).map_or_else(|_| Value::String(text.clone()), |value| value.to_value());
+                (value.clone(), value)
+            }
             None => Scope { params: &params, env }.resolve(value, diagnostics),
         };
-        params.insert(key.name.clone(), value);
+        params.insert(&key.name, value);
     }
-    for (name, _) in overrides.iter().filter(|(name, _)| !params.contains_key(name)) {
-        let known: Vec<&str> = params.keys().map(String::as_str).collect();
+    for (name, _) in overrides.iter().filter(|(name, _)| !params.used.contains_key(name)) {
+        let known: Vec<&str> = params.used.keys().map(String::as_str).collect();
         let hint = match suggest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => "the file defines none".to_owned(),
@@ -259,13 +263,15 @@ fn read_step<'a>(
         return None;
     };
     let before = diagnostics.len();
-    let mut params = Map::new();
+    let mut params = Params::default();
     for (name, value) in node.entries() {
         if name.name != "component" && name.name != "inputs" {
-            params.insert(name.name.clone(), scope.resolve(value, diagnostics));
+            params.insert(&name.name, scope.resolve(value, diagnostics));
         }
     }
-    let params = Value::Object(params);
+    let (params, recorded) = (Value::Object(params.used), Value::Object(params.recorded));
+    let mut environment = BTreeMap::new();
+    references::environment(&recorded, scope.env, &mut environment);
     // A reference that leads nowhere has left a null behind: the component's own complaint would only repeat it.
     if diagnostics.len() == before {
         for issue in component.check(&params) {
@@ -280,5 +286,6 @@ fn read_step<'a>(
             diagnostics.push(Diagnostic::new(span, message).with_hint(issue.hint));
         }
     }
-    Some(Draft { key, inputs: node.get("inputs"), component: component.clone(), spec: component.spec(), params })
+    let (inputs, component, spec) = (node.get("inputs"), component.clone(), component.spec());
+    Some(Draft { key, inputs, component, spec, params, recorded, environment })
 }

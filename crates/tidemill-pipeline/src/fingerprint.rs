@@ -17,11 +17,11 @@ pub struct Ingredients {
     pub component: String,
     /// Its version: the code.
     pub component_version: u32,
-    /// Parameters with references resolved.
+    /// Parameters as they are recorded.
     pub params: Value,
     /// Digests of the artifacts read, by input key; `None` for an input that nothing provides.
     pub inputs: BTreeMap<String, Option<Digest>>,
-    /// Digests of what is read besides artifacts, by name.
+    /// Digests of what is read besides artifacts, by name: files, environment variables (`${env.X}`).
     pub external: BTreeMap<String, Digest>,
 }
 
@@ -37,9 +37,13 @@ impl Ingredients {
             pipeline: pipeline.to_owned(),
             component: step.spec.name.to_owned(),
             component_version: step.spec.version,
-            params: step.params.clone(),
+            params: step.recorded.clone(),
             inputs,
-            external: external.into_iter().map(|input| (input.name, input.digest)).collect(),
+            external: external
+                .into_iter()
+                .map(|input| (input.name, input.digest))
+                .chain(step.environment.clone())
+                .collect(),
         }
     }
 

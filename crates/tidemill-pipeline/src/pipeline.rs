@@ -1,11 +1,12 @@
 //! A pipeline, read and checked: steps with their components, parameters and wires.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tidemill_core::{Component, ComponentSpec};
+use tidemill_core::{Component, ComponentSpec, Digest};
 
 /// A pipeline that passed every check that needs no data.
 #[derive(Debug, Clone)]
@@ -14,7 +15,7 @@ pub struct Pipeline {
     pub name: String,
     /// What it is for, in the author's words.
     pub description: Option<String>,
-    /// Parameters with overrides applied.
+    /// Parameters with overrides applied, as they are recorded: references to the environment stay what was written.
     pub params: Map<String, Value>,
     /// The file it was read from.
     pub file: PathBuf,
@@ -44,8 +45,12 @@ pub struct Step {
     pub component: Arc<dyn Component>,
     /// Its specification.
     pub spec: ComponentSpec,
-    /// Parameters with references resolved.
+    /// Parameters with references resolved: for the component alone, they may hold secrets.
     pub params: Value,
+    /// The same as they are recorded and shown: a reference to the environment stays what was written.
+    pub recorded: Value,
+    /// Digests of the environment variables referred to, by reference (`${env.X}`).
+    pub environment: BTreeMap<String, Digest>,
     /// Where each input comes from. An optional input that nothing provides has no wire.
     pub wires: Vec<Wire>,
     /// Gates that must say yes first although nothing of theirs is read.
@@ -57,7 +62,7 @@ impl fmt::Debug for Step {
         f.debug_struct("Step")
             .field("name", &self.name)
             .field("component", &self.spec.name)
-            .field("params", &self.params)
+            .field("params", &self.recorded)
             .field("wires", &self.wires)
             .field("waits_for", &self.waits_for)
             .finish()

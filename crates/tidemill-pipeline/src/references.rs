@@ -1,37 +1,85 @@
 //! `${params.x}` and `${env.X}`: references that stand for a whole value.
+//!
+//! What comes from the environment may be a secret. A value therefore exists twice: as it is used, and as it is
+//! recorded and shown, where a reference to the environment stays what was written.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use tidemill_core::suggest;
+use tidemill_core::{Digest, suggest};
 
 use crate::diagnostic::Diagnostic;
 use crate::yaml::{Node, NodeKind};
 
+/// Parameters by name, as they are used and as they are recorded.
+#[derive(Default)]
+pub(crate) struct Params {
+    pub used: Map<String, Value>,
+    pub recorded: Map<String, Value>,
+}
+
+impl Params {
+    /// Adds a value that is recorded as `recorded`.
+    pub fn insert(&mut self, name: &str, (used, recorded): (Value, Value)) {
+        self.used.insert(name.to_owned(), used);
+        self.recorded.insert(name.to_owned(), recorded);
+    }
+}
+
 /// Where references lead.
 pub(crate) struct Scope<'a> {
-    pub params: &'a Map<String, Value>,
+    pub params: &'a Params,
     pub env: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// Digests of the environment variables that `recorded` refers to, by the text of the reference: a changed variable
+/// makes a step run again although nothing of it is kept.
+pub(crate) fn environment(
+    recorded: &Value,
+    env: &dyn Fn(&str) -> Option<String>,
+    found: &mut BTreeMap<String, Digest>,
+) {
+    match recorded {
+        Value::Array(items) => items.iter().for_each(|item| environment(item, env, found)),
+        Value::Object(entries) => entries.values().for_each(|value| environment(value, env, found)),
+        Value::String(text) => {
+            let name = text.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}'));
+            if let Some(value) = name.and_then(env) {
+                found.insert(text.clone(), Digest::from_bytes(blake3::hash(value.as_bytes()).as_bytes()));
+            }
+        }
+        _ => {}
+    }
+}
+
 impl Scope<'_> {
-    /// The value of `node` with every reference in it replaced; what leads nowhere goes to `diagnostics`.
-    pub fn resolve(&self, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Value {
+    /// The value of `node` with every reference in it replaced, as it is used and as it is recorded; what leads
+    /// nowhere goes to `diagnostics`.
+    pub fn resolve(&self, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> (Value, Value) {
         match &node.kind {
-            NodeKind::Seq(items) => Value::Array(items.iter().map(|item| self.resolve(item, diagnostics)).collect()),
-            NodeKind::Map(entries) => Value::Object(
-                entries.iter().map(|(key, value)| (key.name.clone(), self.resolve(value, diagnostics))).collect(),
-            ),
+            NodeKind::Seq(items) => {
+                let (used, recorded) = items.iter().map(|item| self.resolve(item, diagnostics)).unzip();
+                (Value::Array(used), Value::Array(recorded))
+            }
+            NodeKind::Map(entries) => {
+                let mut params = Params::default();
+                for (key, value) in entries {
+                    params.insert(&key.name, self.resolve(value, diagnostics));
+                }
+                (Value::Object(params.used), Value::Object(params.recorded))
+            }
             NodeKind::Scalar(Value::String(text)) => match self.scalar(text) {
-                Ok(value) => value,
+                Ok(values) => values,
                 Err((message, hint)) => {
                     diagnostics.push(Diagnostic::new(node.span.clone(), message).with_hint(hint));
-                    Value::Null
+                    (Value::Null, Value::Null)
                 }
             },
-            _ => node.to_value(),
+            _ => (node.to_value(), node.to_value()),
         }
     }
 
-    fn scalar(&self, text: &str) -> Result<Value, (String, Option<String>)> {
+    fn scalar(&self, text: &str) -> Result<(Value, Value), (String, Option<String>)> {
         let Some(rest) = text.strip_prefix("${") else {
             if text.contains("${params.") || text.contains("${env.") {
                 return Err((
@@ -39,7 +87,7 @@ impl Scope<'_> {
                     Some("a reference stands for a whole value; put the whole value into the parameter".into()),
                 ));
             }
-            return Ok(text.into());
+            return Ok((text.into(), text.into()));
         };
         let Some(name) = rest.strip_suffix('}').filter(|name| !name.contains("${")) else {
             return Err((
@@ -48,14 +96,17 @@ impl Scope<'_> {
             ));
         };
         if let Some(param) = name.strip_prefix("params.") {
-            self.params.get(param).cloned().ok_or_else(|| {
-                let hint = suggest(param, self.params.keys().map(String::as_str))
+            let found = (self.params.used.get(param).cloned(), self.params.recorded.get(param).cloned());
+            if let (Some(used), Some(recorded)) = found {
+                Ok((used, recorded))
+            } else {
+                let hint = suggest(param, self.params.used.keys().map(String::as_str))
                     .map_or_else(|| "define it under `params:`".to_owned(), |near| format!("did you mean `{near}`?"));
-                (format!("there is no parameter `{param}`"), Some(hint))
-            })
+                Err((format!("there is no parameter `{param}`"), Some(hint)))
+            }
         } else if let Some(variable) = name.strip_prefix("env.") {
             (self.env)(variable)
-                .map(Value::String)
+                .map(|value| (Value::String(value), text.into()))
                 .ok_or_else(|| (format!("the environment variable `{variable}` is not set"), None))
         } else {
             Err((format!("`{text}` leads nowhere"), Some("references start with `params.` or `env.`".into())))

@@ -156,7 +156,7 @@ impl StepJob {
             component_version: step.spec.version,
             fingerprint: ingredients.fingerprint(),
             fingerprint_parts: parts(ingredients),
-            params: step.params.clone(),
+            params: step.recorded.clone(),
             inputs: inputs.iter().map(|(key, artifact)| (key.clone(), artifact.id.clone())).collect(),
         }
     }

@@ -4,12 +4,12 @@
 //! write the type, one that another of them is made from is farther than that other; if more than one remains,
 //! they are equally near and `inputs:` has to say which.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tidemill_core::{ArtifactType, Component, ComponentSpec, Gate, InputSource, InputSpec, suggest};
+use tidemill_core::{ArtifactType, Component, ComponentSpec, Digest, Gate, InputSource, InputSpec, suggest};
 
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{Origin, Step, Wire};
@@ -22,6 +22,8 @@ pub(crate) struct Draft<'a> {
     pub component: Arc<dyn Component>,
     pub spec: ComponentSpec,
     pub params: Value,
+    pub recorded: Value,
+    pub environment: BTreeMap<String, Digest>,
 }
 
 /// Wires the steps and puts them in an order in which they can run.
@@ -250,6 +252,8 @@ fn assemble(drafts: Vec<Draft<'_>>, wires: &[Vec<Wire>], gates: &[Vec<usize>], o
                 component: draft.component,
                 spec: draft.spec,
                 params: draft.params,
+                recorded: draft.recorded,
+                environment: draft.environment,
                 wires: wires.collect(),
                 waits_for,
             };

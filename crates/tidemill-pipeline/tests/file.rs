@@ -165,6 +165,12 @@ fn a_parameter_may_stand_for_the_environment_or_for_a_parameter_above() {
     assert_eq!(parse(&text, &[], true).unwrap().steps[0].params["file"], "other.txt");
     let error = parse(&text, &[], false).unwrap_err();
     assert_eq!(error.diagnostics[0].message, "the environment variable `FILE` is not set");
+    // What the environment holds may be a secret: it is used, and never recorded.
+    let pipeline = parse(&text, &[], true).unwrap();
+    assert_eq!(pipeline.params["of"], "${env.FILE}");
+    assert_eq!(pipeline.params["file"], "${env.FILE}");
+    assert_eq!(pipeline.steps[0].recorded["file"], "${env.FILE}");
+    assert!(!format!("{:?}", pipeline.steps[0]).contains("other.txt"));
     // What is overridden need not lead anywhere, and is what a reference below it finds.
     let overrides = [("of".to_owned(), "mine.txt".to_owned())];
     assert_eq!(parse(&text, &overrides, false).unwrap().steps[0].params["file"], "mine.txt");

@@ -3,7 +3,10 @@
 use console::{StyledObject, style};
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, suggest};
-use tidemill_metadata::{ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, Run, RunFilter, RunState};
+use tidemill_metadata::{
+    ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter, RunLock, RunState,
+    StoreError,
+};
 
 use crate::cli::{ArtifactsArgs, Global, ListArgs, StatusArgs};
 use crate::commands::print;
@@ -12,8 +15,10 @@ use crate::project::Project;
 use crate::ui::{Align, Table, age, bytes, count, seconds};
 
 pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
-    let metadata = Project::find(None, global)?.metadata().await?;
+    let project = Project::find(None, global)?;
+    let metadata = project.metadata().await?;
     let run = metadata.run(&args.run).await?;
+    let run = if abandoned(&project, &*metadata, &run).await? { metadata.run(&args.run).await? } else { run };
     let mut executions = metadata.executions(&run.id).await?;
     // In the order of the plan: steps that run at once would change places from run to run.
     executions.sort_by_key(|record| place(&run, &record.execution.step));
@@ -38,6 +43,19 @@ pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
         )
     })?;
     Ok(0)
+}
+
+/// Closes a run that counts as RUNNING and that nobody works on: its process was killed. Who holds the pipeline's
+/// lock knows that. Whether the record has changed.
+async fn abandoned(project: &Project, metadata: &dyn MetadataStore, run: &Run) -> Result<bool, Failure> {
+    if run.state != RunState::Running {
+        return Ok(false);
+    }
+    match RunLock::acquire(&project.store_dir(), &run.pipeline) {
+        Ok(_lock) => Ok(!metadata.recover(&run.pipeline).await?.is_empty()),
+        Err(StoreError::Busy { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The step's place in the plan that was recorded with the run.
@@ -83,8 +101,16 @@ fn execution_state(state: ExecutionState) -> StyledObject<ExecutionState> {
 }
 
 pub async fn runs(args: &ListArgs, global: &Global) -> Result<u8, Failure> {
-    let metadata = Project::find(None, global)?.metadata().await?;
-    let runs = metadata.runs(&RunFilter::default(), args.limit).await?;
+    let project = Project::find(None, global)?;
+    let metadata = project.metadata().await?;
+    let mut runs = metadata.runs(&RunFilter::default(), args.limit).await?;
+    let mut stale = false;
+    for run in &runs {
+        stale |= abandoned(&project, &*metadata, run).await?;
+    }
+    if stale {
+        runs = metadata.runs(&RunFilter::default(), args.limit).await?;
+    }
     print(global, &runs, || {
         if runs.is_empty() {
             return "no runs yet: start one with `tidemill run`\n".to_owned();

@@ -19,6 +19,8 @@ fn a_run_killed_after_any_step_is_finished_by_the_next() {
         }
         child.kill().expect("it can be killed");
         child.wait().expect("it is gone");
+        let runs = sandbox.json(&["runs", "-n", "1"]);
+        assert_eq!(runs[0]["state"], "FAILED", "whoever looks learns that nobody works on it any more");
         // What is visible is whole, at every moment.
         let artifacts = sandbox.json(&["artifacts", "-n", "1000"]);
         for record in artifacts.as_array().expect("a list") {
