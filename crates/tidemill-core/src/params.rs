@@ -81,8 +81,8 @@ fn plain(message: String) -> String {
 
 /// The known word nearest to `wrong`, if one is near enough to be a slip of the finger.
 ///
-/// Near is a third of the letters inserted, left out, replaced or swapped with a neighbour (as rustc has it), or a
-/// word cut short.
+/// Near is a third of the letters inserted, left out, replaced or swapped with a neighbour (as rustc has it), a
+/// similarity after Jaro and Winkler above 0.85, or a word cut short.
 pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
     let slips = |word: &str| {
@@ -90,7 +90,8 @@ pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         let distance = strsim::osa_distance(&wrong, &word);
         let near = distance <= wrong.chars().count().max(3) / 3;
         let cut_short = wrong.len() >= 3 && word.starts_with(&wrong);
-        (near || cut_short).then_some(distance)
+        let similar = strsim::jaro_winkler(&wrong, &word) > 0.85;
+        (near || cut_short || similar).then_some(distance)
     };
     known
         .into_iter()
@@ -134,6 +135,7 @@ mod tests {
         assert_eq!(suggest("cvs", known), Some("csv"));
         assert_eq!(suggest("paymenttype", known), Some("payment_type"));
         assert_eq!(suggest("pickup", known), Some("pickup_hour"));
+        assert_eq!(suggest("fair", ["trip_miles", "fare"]), Some("fare"));
         assert_eq!(suggest("JSON", known), Some("json"));
         assert_eq!(suggest("avro", known), None);
         assert_eq!(suggest("picture", known), None);
