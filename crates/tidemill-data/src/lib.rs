@@ -4,6 +4,7 @@
 //! [`Examples`] reads that artifact back.
 
 // Rows: reading, splitting, writing.
+mod column_type;
 mod error;
 mod example_gen;
 mod examples;
@@ -13,13 +14,14 @@ mod source;
 mod split;
 mod write;
 
+pub use column_type::{element_type, is_column_type, list_of};
 pub use error::DataError;
 pub use example_gen::ExampleGen;
 pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile, SpanInfo, SplitInfo};
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use sample::{Plant, TaxiOptions, UnknownPlant, generate_taxi, write_taxi};
-pub use source::{Format, ReadOptions, Table, TableFile, open_table};
-pub use write::write_table;
+pub use source::{CsvOptions, Format, Header, ReadOptions, Table, TableFile, open_table, parse_delimiter, parse_quote};
+pub use write::{check_text_columns, write_table};
 
 // Knowing: statistics, schemas, validation, distances, reports.
 mod artifact_file;

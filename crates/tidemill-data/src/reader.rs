@@ -18,7 +18,7 @@ pub(crate) fn batch_rows(columns: usize) -> usize {
 
 /// Batches of rows in a fixed order, all of one schema.
 ///
-/// Columns are `Int64`, `Float64`, `Utf8` or `Boolean`; null means missing. A batch holds at least one row and at
+/// Columns are of the types that [`is_column_type`](crate::is_column_type) names; null means missing. A batch holds at least one row and at
 /// most [`BATCH_ROWS_MAX`]. After an error the reader gives nothing more.
 pub struct BatchReader {
     schema: SchemaRef,

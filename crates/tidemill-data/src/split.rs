@@ -13,13 +13,17 @@
 //! | a whole number within 64 bits, of type int or float | `02` and the number as 8 bytes, little-endian |
 //! | any other number | `03` and its IEEE 754 bits as 8 bytes, little-endian; every NaN as `7ff8000000000000` |
 //! | text | `04`, its length in bytes as 8 bytes, little-endian, its UTF-8 bytes |
+//! | a list | `05`, the number of its values as 8 bytes, little-endian, the values as above |
+//! | bytes | `06`, their number as 8 bytes, little-endian, the bytes |
 //!
 //! The hash modulo the sum of all shares is the row's bucket. The first split has the first buckets, as many as its
 //! share, and so on: in `train: 2, eval: 1`, buckets 0 and 1 are `train`, bucket 2 is `eval`.
 
 use std::path::Path;
 
-use arrow::array::{Array, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use rayon::prelude::*;
 use tidemill_core::suggest;
@@ -71,12 +75,18 @@ impl Splitter {
                 let nearest = suggest(name, known).map(str::to_owned);
                 return Err(DataError::ColumnNotFound { path: path.to_owned(), column: name.clone(), nearest });
             };
-            if schema.field(index).data_type() == &DataType::Float64 {
+            let kind = match schema.field(index).data_type() {
+                DataType::Float64 => Some("of type float"),
+                DataType::Binary => Some("of type bytes"),
+                DataType::List(_) => Some("a list"),
+                _ => None,
+            };
+            if let Some(kind) = kind {
                 return Err(DataError::ColumnType {
                     path: path.to_owned(),
                     line: None,
                     column: name.clone(),
-                    message: "is of type float; rows can be split by int, string and bool columns".to_owned(),
+                    message: format!("is {kind}; rows can be split by int, string and bool columns"),
                 });
             }
             columns.push((index, name.clone()));
@@ -127,12 +137,14 @@ impl Buckets {
     }
 }
 
-/// A column as one of the four types.
+/// A column as one of the column types.
 enum Values<'a> {
     Int(&'a Int64Array),
     Float(&'a Float64Array),
     Bool(&'a BooleanArray),
     Text(&'a StringArray),
+    Bytes(&'a BinaryArray),
+    List(&'a ListArray, Box<Values<'a>>),
 }
 
 impl<'a> Values<'a> {
@@ -141,6 +153,11 @@ impl<'a> Values<'a> {
             DataType::Int64 => Self::Int(array.as_primitive::<Int64Type>()),
             DataType::Float64 => Self::Float(array.as_primitive::<Float64Type>()),
             DataType::Boolean => Self::Bool(array.as_boolean()),
+            DataType::Binary => Self::Bytes(array.as_binary()),
+            DataType::List(_) => {
+                let lists = array.as_list();
+                Self::List(lists, Box::new(Self::of(lists.values())))
+            }
             _ => Self::Text(array.as_string::<i32>()),
         }
     }
@@ -151,6 +168,8 @@ impl<'a> Values<'a> {
             Self::Float(array) => array.is_null(row),
             Self::Bool(array) => array.is_null(row),
             Self::Text(array) => array.is_null(row),
+            Self::Bytes(array) => array.is_null(row),
+            Self::List(array, _) => array.is_null(row),
         }
     }
 
@@ -168,6 +187,19 @@ impl<'a> Values<'a> {
                 out.push(4);
                 out.extend((text.len() as u64).to_le_bytes());
                 out.extend(text);
+            }
+            Self::Bytes(array) => {
+                let bytes = array.value(row);
+                out.push(6);
+                out.extend((bytes.len() as u64).to_le_bytes());
+                out.extend(bytes);
+            }
+            Self::List(array, values) => {
+                let offsets = array.value_offsets();
+                let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
+                out.push(5);
+                out.extend(((end - start) as u64).to_le_bytes());
+                (start..end).for_each(|value| values.encode(value, out));
             }
         }
     }

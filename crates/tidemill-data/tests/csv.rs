@@ -12,7 +12,7 @@ use arrow::util::display::array_value_to_string;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tidemill_core::{Code, Coded as _};
-use tidemill_data::{DataError, ReadOptions, Table, open_table};
+use tidemill_data::{CsvOptions, DataError, Header, ReadOptions, Table, open_table, write_table};
 
 fn file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -99,14 +99,18 @@ fn three_records_with_line_ends_inside_are_three_rows() {
     assert_eq!(batch.column(1).as_string::<i32>().value(1), "c\n\nd");
 }
 
+fn separated_by(delimiter: u8) -> ReadOptions {
+    ReadOptions { csv: CsvOptions { delimiter: Some(delimiter), ..CsvOptions::default() }, ..ReadOptions::default() }
+}
+
 #[test]
 fn tabs_delimiters_and_gzip() {
     let (_dir, path) = file("t.tsv", b"a\tb\n1\t2,3\n");
     assert_eq!(shown(&read(&path, &ReadOptions::default()).unwrap()), ["a:Int64|b:Utf8", "1|2,3"]);
     let (_dir, path) = file("t.csv", b"a;b\n1;2,3\n");
-    let options = ReadOptions { delimiter: Some(b';'), ..ReadOptions::default() };
+    let options = separated_by(b';');
     assert_eq!(shown(&read(&path, &options).unwrap()), ["a:Int64|b:Utf8", "1|2,3"]);
-    let options = ReadOptions { delimiter: Some(b'"'), ..ReadOptions::default() };
+    let options = separated_by(b'"');
     assert_eq!(read(&path, &options).unwrap_err().code(), Code::Params);
 
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -271,4 +275,77 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn options_say_how_a_file_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.csv");
+    let of = |text: &str, csv: CsvOptions| {
+        std::fs::write(&path, text).unwrap();
+        read(&path, &ReadOptions { csv, ..ReadOptions::default() }).map(|batch| shown(&batch))
+    };
+    let options = CsvOptions { delimiter: Some(b';'), quote: Some(b'\''), ..CsvOptions::default() };
+    assert_eq!(of("a;b\n1;'x;''y\nz'\n", options.clone()).unwrap(), ["a:Int64|b:Utf8", "1|x;'y\nz"]);
+    // Without quotes a line is a row, whatever stands in it.
+    let plain = CsvOptions { delimiter: Some(b'|'), quote: None, ..CsvOptions::default() };
+    assert_eq!(of("a|b\n\"1|2\"\n", plain).unwrap(), ["a:Utf8|b:Utf8", "\"1|2\""]);
+    let nulls = CsvOptions { null_tokens: vec!["NA".to_owned(), "-".to_owned()], ..CsvOptions::default() };
+    let text = "a,b,c\n1,NA,-5\nNA,-,-\n,\"NA\",NAN\n";
+    assert_eq!(of(text, nulls).unwrap(), ["a:Int64|b:Int64|c:Float64", "1|-|-5.0", "-|-|-", "-|-|NaN"]);
+    let named = CsvOptions { header: Header::Names(vec!["x".to_owned(), "y".to_owned()]), ..CsvOptions::default() };
+    assert_eq!(of("1,a\n2,b\n", named.clone()).unwrap(), ["x:Int64|y:Utf8", "1|a", "2|b"]);
+    let error = of("1,a,3\n", named).unwrap_err().to_string();
+    assert!(error.ends_with("line 1: the row has 3 cells, but 2 columns are named"), "{error}");
+    let numbered = CsvOptions { header: Header::Numbered, ..CsvOptions::default() };
+    assert_eq!(of("\n1,a\n2,b\n", numbered.clone()).unwrap(), ["column_1:Int64|column_2:Utf8", "1|a", "2|b"]);
+    let error = of("1,a\n2\n", numbered.clone()).unwrap_err().to_string();
+    assert!(error.ends_with("line 2: the row has 1 cells, the first row has 2"), "{error}");
+    assert_eq!(of("", numbered).unwrap_err().code(), Code::SourceEmpty);
+    for (csv, message) in [
+        (CsvOptions { delimiter: Some(b'\''), ..options.clone() }, "the delimiter and the quote are the same"),
+        (CsvOptions { quote: Some(b'\n'), ..options.clone() }, "`\\n` cannot be a quote"),
+        (CsvOptions { header: Header::Names(vec!["a".to_owned(); 2]), ..options.clone() }, "column `a` is named twice"),
+        (CsvOptions { header: Header::Names(Vec::new()), ..options }, "every column needs a name"),
+    ] {
+        assert_eq!(of("a\n1\n", csv).unwrap_err().to_string(), message);
+    }
+}
+
+#[test]
+fn another_delimiter_is_suspected() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.csv");
+    let warnings = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        Table::open(&path, &ReadOptions::default()).unwrap().warnings().to_vec()
+    };
+    let found = warnings("\na;b;c\n1;2;\"x;y\"\n3;4;5\n");
+    assert!(found[0].ends_with("has one column; with the delimiter `;` it would have 3"), "{found:?}");
+    assert!(warnings("a|b\tc\n1\t2\n")[0].contains("delimiter `\\t` it would have 2"));
+    assert!(warnings("a;b\n1;2\n3\n").is_empty(), "not all rows fit");
+    assert!(warnings("a\n1\n2\n").is_empty());
+    assert!(warnings("a,b;c\n1,2;3\n").is_empty(), "two columns are no reason to doubt");
+}
+
+#[test]
+fn zstandard_is_recognised_and_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dir.path().join("t.csv");
+    std::fs::write(&plain, "a,b\n1,x\n2,\n").unwrap();
+    let batch = read(&plain, &ReadOptions::default()).unwrap();
+    for name in ["u.csv.zst", "u.tsv.zst", "u.jsonl.zst"] {
+        let path = dir.path().join(name);
+        write_table(&path, std::iter::once(Ok(batch.clone()))).unwrap();
+        assert!(std::fs::read(&path).unwrap().starts_with(&[0x28, 0xb5, 0x2f, 0xfd]), "{name}");
+        assert_eq!(read(&path, &ReadOptions::default()).unwrap(), batch, "{name}");
+    }
+    let path = dir.path().join("u.csv.zst");
+    let bytes = std::fs::read(&path).unwrap();
+    let frames = [&b"a,b\n1,x\n"[..], b"2,\n"].map(|frame| zstd::encode_all(frame, 0).unwrap());
+    std::fs::write(&path, frames.concat()).unwrap();
+    assert_eq!(read(&path, &ReadOptions::default()).unwrap(), batch, "frames one after another");
+    std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+    let error = read(&path, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("compressed data is damaged"), "{error}");
 }

@@ -4,14 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tidemill_core::{Code, Coded as _};
-use tidemill_data::{DataError, Format, ReadOptions, Table, open_table, write_table};
+use tidemill_data::{DataError, Format, ReadOptions, Table, list_of, open_table, write_table};
 
 fn file(name: &str, bytes: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -85,8 +87,8 @@ fn what_breaks_a_rule_is_located() {
         ("{\"b\": 1, \"b\": {\"d\": 1}}", Code::SourceMalformed, "key `b` is there twice"),
         ("{\"b\": {\"d\": 1}, \"b\": 1}", Code::SourceMalformed, "key `b` is there twice"),
         ("{\"b\": {\"c\": 1}, \"b.c\": 1}", Code::SourceMalformed, "key `b.c` is there twice"),
-        ("{\"a\": 1}\n{\"tags\": [1, 2]}\n", Code::SourceMalformed, "line 2 column 10: `tags` holds a list"),
-        ("{\"a\": {\"b\": []}}\n", Code::SourceMalformed, "`a.b` holds a list"),
+        ("{\"a\": 1}\n{\"tags\": [[1], 2]}\n", Code::SourceMalformed, "line 2 column 11: `tags` holds a list of lists"),
+        ("{\"a\": {\"b\": [{}]}}\n", Code::SourceMalformed, "`a.b` holds a list of objects"),
         ("[{\"a\": 1}]\n", Code::SourceMalformed, "line 1 column 1: sequence, expected an object"),
         ("{\n  \"a\": 1\n}\n", Code::SourceMalformed, "line 1 column 1: the line ends inside the object"),
         ("{\"a\": NaN}\n", Code::SourceMalformed, "line 1 column 7: expected value"),
@@ -206,4 +208,27 @@ proptest! {
         let (_dir, path) = file("t", &text);
         let _ = read(&path, &ReadOptions { format: Some(Format::Json), ..ReadOptions::default() });
     }
+}
+
+#[test]
+fn lists_become_columns_of_lists() {
+    let (_dir, path) = file(
+        "t.jsonl",
+        "{\"a\": [1, 2.5, null], \"t\": [], \"o\": {\"l\": [\"x\"]}}\n{\"a\": null, \"t\": 3}\n{\"a\": []}\n",
+    );
+    let batch = read(&path, &ReadOptions::default()).unwrap();
+    assert_eq!(
+        columns(&batch),
+        named(&[("a", list_of(DataType::Float64)), ("t", list_of(DataType::Int64)), ("o.l", list_of(DataType::Utf8))])
+    );
+    let lists = |values: Vec<Option<Vec<Option<f64>>>>| ListArray::from_iter_primitive::<Float64Type, _, _>(values);
+    let expected = lists(vec![Some(vec![Some(1.0), Some(2.5), None]), None, Some(Vec::new())]);
+    assert_eq!(batch.column(0).as_list::<i32>(), &expected);
+    assert_eq!(batch.column(1).as_list::<i32>().value_length(0), 0);
+    assert_eq!(batch.column(1).as_list::<i32>().value(1).as_primitive::<Int64Type>().values(), &[3], "a list of one");
+    assert!(batch.column(1).is_null(2));
+    // And back.
+    let copy = path.with_file_name("copy.jsonl");
+    write_table(&copy, std::iter::once(Ok(batch.clone()))).unwrap();
+    assert_eq!(read(&copy, &ReadOptions::default()).unwrap(), batch);
 }

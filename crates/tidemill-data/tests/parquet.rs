@@ -6,16 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int32Array, Int64Array, ListArray,
-    RecordBatch, StringArray, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, FixedSizeListArray, Float32Array, Float64Array,
+    Int32Array, Int64Array, LargeListArray, ListArray, RecordBatch, StringArray, StructArray, UInt64Array,
 };
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 use tidemill_core::{Code, Coded as _};
-use tidemill_data::{DataError, ReadOptions, TaxiOptions, generate_taxi, open_table, write_table};
+use tidemill_data::{DataError, ReadOptions, TaxiOptions, generate_taxi, list_of, open_table, write_table};
 
 fn write(path: &Path, columns: Vec<(&str, ArrayRef)>, group_rows: usize) {
     let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, true))).unwrap();
@@ -59,10 +60,12 @@ fn what_does_not_fit_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.parquet");
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1)])]);
-    write(&path, vec![("tags", Arc::new(list))], 10);
+    let field = Arc::new(Field::new_list_field(list.data_type().clone(), true));
+    let lists = ListArray::new(field, OffsetBuffer::from_lengths([1]), Arc::new(list), None);
+    write(&path, vec![("tags", Arc::new(lists))], 10);
     let error = read(&path).unwrap_err();
     assert_eq!(error.code(), Code::ColumnType);
-    assert!(error.to_string().contains("column `tags` has type List(Int32); only flat columns"), "{error}");
+    assert!(error.to_string().contains("column `tags` is a list of lists; lists of numbers"), "{error}");
 
     write(&path, vec![("id", Arc::new(UInt64Array::from(vec![u64::MAX])))], 10);
     let error = read(&path).unwrap_err();
@@ -77,6 +80,74 @@ fn what_does_not_fit_is_named() {
     let error = read(&path).unwrap_err();
     assert_eq!(error.code(), Code::SourceMalformed);
     assert!(error.to_string().contains("not Parquet, or cut short or damaged"), "{error}");
+}
+
+#[test]
+fn lists_bytes_and_structs_become_columns() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.parquet");
+    let tags =
+        ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1), None]), None, Some(Vec::new())]);
+    let vector = FixedSizeListArray::from_iter_primitive::<Float64Type, _, _>(
+        vec![Some(vec![Some(0.5), Some(1.5)]), Some(vec![Some(2.5), Some(3.5)]), None],
+        2,
+    );
+    let large = LargeListArray::from_iter_primitive::<Int64Type, _, _>(vec![Some(vec![Some(7)]); 3]);
+    let image = BinaryArray::from_opt_vec(vec![Some(b"\x89PNG".as_slice()), Some(b"abc"), None]);
+    let name = BinaryArray::from_opt_vec(vec![Some("é".as_bytes()), None, Some(b"")]);
+    let age: ArrayRef = Arc::new(Int64Array::from(vec![Some(30), Some(40), None]));
+    let home: ArrayRef = Arc::new(StructArray::from(vec![(
+        Arc::new(Field::new("zip", DataType::Utf8, true)),
+        Arc::new(StringArray::from(vec![Some("a"), Some("b"), Some("c")])) as ArrayRef,
+    )]));
+    let members = vec![Field::new("age", DataType::Int64, true), Field::new("home", home.data_type().clone(), true)];
+    // The second rider is missing, though its members have values.
+    let there = NullBuffer::from(vec![true, false, true]);
+    let rider = StructArray::new(members.into(), vec![age, home], Some(there));
+    write(
+        &path,
+        vec![
+            ("tags", Arc::new(tags)),
+            ("vector", Arc::new(vector)),
+            ("large", Arc::new(large)),
+            ("image", Arc::new(image.clone())),
+            ("name", Arc::new(name)),
+            ("rider", Arc::new(rider)),
+        ],
+        2,
+    );
+    let batch = read(&path).unwrap();
+    let schema = batch.schema();
+    let types: Vec<(&str, &DataType)> = schema.fields().iter().map(|f| (f.name().as_str(), f.data_type())).collect();
+    assert_eq!(
+        types,
+        [
+            ("tags", &list_of(DataType::Int64)),
+            ("vector", &list_of(DataType::Float64)),
+            ("large", &list_of(DataType::Int64)),
+            ("image", &DataType::Binary),
+            ("name", &DataType::Utf8),
+            ("rider.age", &DataType::Int64),
+            ("rider.home.zip", &DataType::Utf8),
+        ]
+    );
+    let expected = vec![Some(vec![Some(1), None]), None, Some(Vec::new())];
+    let expected = ListArray::from_iter_primitive::<Int64Type, _, _>(expected);
+    assert_eq!(batch.column(0).as_list::<i32>(), &expected);
+    assert_eq!(batch.column(3).as_binary::<i32>(), &image);
+    assert_eq!(batch.column(4).as_string::<i32>(), &StringArray::from(vec![Some("é"), None, Some("")]));
+    assert_eq!(batch.column(5).as_primitive::<Int64Type>(), &Int64Array::from(vec![Some(30), None, None]));
+    assert_eq!(batch.column(6).as_string::<i32>(), &StringArray::from(vec![Some("a"), None, Some("c")]));
+
+    // What was read is written and read again; text formats refuse what they cannot hold, by name.
+    let copy = dir.path().join("copy.parquet");
+    write_table(&copy, std::iter::once(Ok(batch.clone()))).unwrap();
+    assert_eq!(read(&copy).unwrap(), batch);
+    let error = write_table(&dir.path().join("t.csv"), std::iter::once(Ok(batch.clone()))).unwrap_err();
+    assert!(error.to_string().contains("column `tags` is a list, which CSV cannot hold; Parquet can"), "{error}");
+    let error = write_table(&dir.path().join("t.jsonl"), std::iter::once(Ok(batch))).unwrap_err();
+    assert!(error.to_string().contains("column `image` is of type bytes, which JSON lines cannot hold"), "{error}");
+    assert!(!dir.path().join("t.csv").exists() && !dir.path().join("t.jsonl").exists());
 }
 
 #[test]

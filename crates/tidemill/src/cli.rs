@@ -5,6 +5,7 @@ mod serve;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tidemill_data::{parse_delimiter, parse_quote};
 
 pub use serve::{GrpcPort, ServeArgs};
 
@@ -142,6 +143,49 @@ pub struct CacheArgs {
     pub no_cache: Vec<String>,
 }
 
+/// How input files are written, where their names do not say it.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Input options")]
+pub struct InputArgs {
+    /// Format of the files [default: by extension]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<FormatName>,
+    /// CSV: what stands between cells, one character or `tab` [default: a comma, or a tab in `.tsv`]
+    #[arg(long, value_name = "CHARACTER", value_parser = parse_delimiter)]
+    pub delimiter: Option<u8>,
+    /// CSV: what stands around cells, one character or `none` [default: `"`]
+    #[arg(long, value_name = "CHARACTER", value_parser = quote_mark)]
+    pub quote: Option<QuoteMark>,
+    /// CSV: cells that are missing values, beside empty ones
+    #[arg(long, value_name = "TEXT", value_delimiter = ',')]
+    pub null_tokens: Vec<String>,
+    /// CSV: the first line is a row; columns are called `column_1` and so on
+    #[arg(long)]
+    pub no_header: bool,
+    /// CSV: names of the columns of files without header
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+}
+
+/// A format of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    /// Comma-separated values
+    Csv,
+    /// One JSON object a line
+    Json,
+    /// Apache Parquet
+    Parquet,
+}
+
+/// What stands around cells, if anything does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuoteMark(pub Option<u8>);
+
+fn quote_mark(text: &str) -> Result<QuoteMark, String> {
+    parse_quote(text).map(QuoteMark)
+}
+
 /// `plan`
 #[derive(Debug, Args)]
 pub struct PlanArgs {
@@ -242,23 +286,25 @@ pub struct LineageArgs {
 /// `predict`
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// CSV or Parquet file, or a folder of them
+    /// CSV, JSON lines or Parquet file, or a folder of them
     pub file: PathBuf,
     /// The model: NAME, NAME@ALIAS, NAME:VERSION or the folder of a package [default: the only registered model]
     #[arg(short, long)]
     pub model: Option<String>,
-    /// Write to this file, CSV or Parquet by extension [default: CSV on standard output]
+    /// Write to this file, CSV, JSON lines or Parquet by extension [default: CSV on standard output]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Columns of the input to keep beside the prediction [default: all]
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub keep: Option<Vec<String>>,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `evaluate`
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// CSV or Parquet file, or a folder of them, with a label and a prediction in every row
+    /// CSV, JSON lines or Parquet file, or a folder of them, with a label and a prediction in every row
     #[arg(value_name = "PREDICTIONS")]
     pub file: PathBuf,
     /// Column of labels: numbers, or true and false
@@ -297,6 +343,8 @@ pub struct EvaluateArgs {
     /// Write an HTML report that works offline
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// What a label is.
@@ -321,7 +369,7 @@ pub enum ModelCommand {
 /// `stats`
 #[derive(Debug, Args)]
 pub struct StatsArgs {
-    /// CSV or Parquet files, or folders of them; several are shown side by side
+    /// CSV, JSON lines or Parquet files, or folders of them; several are shown side by side
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// Write an HTML report that works offline
@@ -330,12 +378,14 @@ pub struct StatsArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `infer-schema`
 #[derive(Debug, Args)]
 pub struct InferSchemaArgs {
-    /// CSV or Parquet file, or a folder of them
+    /// CSV, JSON lines or Parquet file, or a folder of them
     pub file: PathBuf,
     /// Write to this file [default: standard output]
     #[arg(long, value_name = "FILE")]
@@ -343,12 +393,14 @@ pub struct InferSchemaArgs {
     /// Replace the file if it is there
     #[arg(long, requires = "out")]
     pub force: bool,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `validate`
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
-    /// CSV or Parquet file, or a folder of them
+    /// CSV, JSON lines or Parquet file, or a folder of them
     pub file: PathBuf,
     /// The schema
     #[arg(long, value_name = "FILE", default_value = "schema.yaml")]
@@ -359,12 +411,14 @@ pub struct ValidateArgs {
     /// Write an HTML report with the anomalies beside their features
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `drift`
 #[derive(Debug, Args)]
 pub struct DriftArgs {
-    /// What to measure against: CSV or Parquet file, a folder of them, or statistics (`tidemill stats -o json`)
+    /// What to measure against: CSV, JSON lines or Parquet file, a folder of them, or statistics (`tidemill stats -o json`)
     #[arg(value_name = "BASELINE")]
     pub baseline: PathBuf,
     /// What to judge
@@ -385,6 +439,8 @@ pub struct DriftArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `sample …`

@@ -38,7 +38,7 @@ impl Chosen {
         let format = params.source.format();
         let mut splits: Vec<ChosenSplit> = Vec::new();
         let mut picked: Option<Picked> = None;
-        for (name, written) in params.source.paths().parts() {
+        for (name, written) in params.source.parts() {
             let path = project_dir.join(written);
             let pattern = Pattern::parse(written).map_err(|message| DataError::Params { message })?;
             let (files, found) = match &pattern {

@@ -3,6 +3,7 @@
 mod choose;
 mod params;
 mod pattern;
+mod source;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -18,7 +19,7 @@ use self::choose::{Chosen, ChosenSplit, named};
 use self::params::Params;
 use crate::DataError;
 use crate::examples::{ExamplesManifest, ExamplesWriter, SourceFile};
-use crate::source::{InputFile, ReadOptions, Table};
+use crate::source::{InputFile, Table};
 use crate::split::Splitter;
 
 /// Bytes of a file hashed at once.
@@ -32,6 +33,12 @@ const PIECE_BYTES: usize = 4 << 20;
 /// source: { csv: data/trips.csv }      # or json, parquet; a file, a folder or a glob
 /// splits: { train: 2, eval: 1 }        # the default
 /// split_by: [rider_id]                 # absent: the whole row decides
+/// ```
+///
+/// CSV that is written in other ways:
+///
+/// ```yaml
+/// source: { csv: { path: data/trips.csv, delimiter: ";", null_tokens: [NA], header: false, columns: [id, fare] } }
 /// ```
 ///
 /// A path may have a place for a span, of which the newest is read:
@@ -107,7 +114,8 @@ fn generate(params: &Params, context: &StepContext<'_>) -> Result<Outcome, Compo
     let source = chosen.splits.first().map_or(context.project_dir, |split| &split.path);
     context.progress.phase("checking rows and deciding types");
     let inputs: Vec<InputFile> = chosen.files().map(|(_, file)| file.clone()).collect();
-    let table = Table::of_files(source, inputs, &ReadOptions::default())?;
+    let options = params.source.read_options().map_err(|issue| ComponentError::new(Code::Params, issue.message))?;
+    let table = Table::of_files(source, inputs, &options)?;
     context.progress.phase("writing examples");
     if let Some(rows) = table.row_count() {
         context.progress.total_rows(rows);
@@ -219,6 +227,7 @@ fn outcome(manifest: &ExamplesManifest, table: &Table, mut warnings: Vec<String>
             properties.insert("spans".to_owned(), json!(spans));
         }
     }
+    warnings.extend(table.warnings().iter().cloned());
     let valueless = table.valueless_columns().iter();
     warnings.extend(valueless.map(|column| format!("column `{column}` has no value in any row; it is taken as int")));
     Outcome { properties: [("examples".to_owned(), properties)].into(), headline, warnings, ..Outcome::default() }

@@ -1,18 +1,15 @@
 //! The parameters of `ExampleGen`.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use tidemill_core::{ParamIssue, parse_params};
 
 use super::pattern::{Pattern, days_since_1970};
-use crate::source::Format;
+use super::source::{InOrder, SourceParams};
 
 /// Splits, at most: a row's split is kept in 16 bits, and nobody reads a thousand evaluations.
 const SPLITS_MAX: usize = 1_000;
@@ -38,126 +35,6 @@ pub(super) struct Params {
     /// Several spans to read together: `{ latest: 3 }`, or `{ start: 1, end: 3 }` with both ends included.
     #[serde(default)]
     range: Option<RangeParams>,
-}
-
-/// A source: its format and the path of a file, a folder or a glob, from the folder of the pipeline file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum SourceParams {
-    /// Comma-separated values with a header; tabs between cells if the name ends in `.tsv`; gzip is recognised.
-    Csv(Paths),
-    /// One JSON object a line; gzip is recognised.
-    Json(Paths),
-    /// Apache Parquet.
-    Parquet(Paths),
-}
-
-impl SourceParams {
-    pub(super) fn format(&self) -> Format {
-        match self {
-            Self::Csv(_) => Format::Csv,
-            Self::Json(_) => Format::Json,
-            Self::Parquet(_) => Format::Parquet,
-        }
-    }
-
-    pub(super) fn paths(&self) -> &Paths {
-        match self {
-            Self::Csv(paths) | Self::Json(paths) | Self::Parquet(paths) => paths,
-        }
-    }
-
-    fn key(&self) -> &'static str {
-        match self {
-            Self::Csv(_) => "csv",
-            Self::Json(_) => "json",
-            Self::Parquet(_) => "parquet",
-        }
-    }
-}
-
-/// One path, or a path for each split that was made before.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(untagged)]
-pub(super) enum Paths {
-    /// A file, a folder or a glob; `{SPAN}`, `{VERSION}`, `{YYYY}`, `{MM}` and `{DD}` stand for numbers in it.
-    One(String),
-    /// The paths of splits that were made before: `{ splits: { train: "train/*.csv", eval: "eval/*.csv" } }`.
-    Made(MadeSplits),
-}
-
-/// Splits that were made before.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct MadeSplits {
-    /// The path of each split.
-    splits: InOrder<String>,
-}
-
-impl Paths {
-    /// The path of each split, or one path without a split.
-    pub(super) fn parts(&self) -> Vec<(Option<&str>, &str)> {
-        match self {
-            Self::One(path) => vec![(None, path)],
-            Self::Made(made) => made.splits.0.iter().map(|(name, path)| (Some(name.as_str()), path.as_str())).collect(),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Paths {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrMap;
-
-        impl<'de> Visitor<'de> for TextOrMap {
-            type Value = Paths;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a path, or `{ splits: … }`")
-            }
-
-            fn visit_str<E>(self, path: &str) -> Result<Paths, E> {
-                Ok(Paths::One(path.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Paths, A::Error> {
-                MadeSplits::deserialize(MapAccessDeserializer::new(map)).map(Paths::Made)
-            }
-        }
-
-        deserializer.deserialize_any(TextOrMap)
-    }
-}
-
-/// Names with values, in the order of the file.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(with = "std::collections::BTreeMap<String, T>", bound = "T: JsonSchema")]
-struct InOrder<T>(Vec<(String, T)>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
-            type Value = InOrder<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mapping from the names of splits, as in `{ train: …, eval: … }`")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder<T>, A::Error> {
-                let mut entries: Vec<(String, T)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, T>()? {
-                    if entries.iter().any(|(known, _)| *known == name) {
-                        return Err(A::Error::custom(format!("split `{name}` is there twice")));
-                    }
-                    entries.push((name, value));
-                }
-                Ok(InOrder(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Entries(PhantomData))
-    }
 }
 
 /// A span: its number, or its date as text.
@@ -260,9 +137,9 @@ impl Params {
 
     fn issues(&self) -> Vec<ParamIssue> {
         let mut issues = self.source_issues();
+        issues.extend(self.source.read_options().err());
         issues.extend(self.selected().err());
-        let made = matches!(self.source.paths(), Paths::Made(_));
-        if made && (self.splits.is_some() || !self.split_by.is_empty()) {
+        if self.source.is_made() && (self.splits.is_some() || !self.split_by.is_empty()) {
             let key = if self.splits.is_some() { "splits" } else { "split_by" };
             let issue = ParamIssue::new([key], "the source has its splits already");
             issues.push(issue.with_hint(format!("leave out `{key}`, or give the source one path")));
@@ -294,7 +171,7 @@ impl Params {
 
     /// What is wrong with the paths.
     fn source_issues(&self) -> Vec<ParamIssue> {
-        let parts = self.source.paths().parts();
+        let parts = self.source.parts();
         let mut issues = Vec::new();
         let mut spans = 0;
         for (name, path) in &parts {
@@ -312,8 +189,12 @@ impl Params {
                 Err(message) => issues.push(ParamIssue::new(place, message)),
             }
         }
-        if parts.is_empty() || parts.len() > SPLITS_MAX {
-            let message = format!("there must be from 1 to {SPLITS_MAX} splits");
+        if parts.is_empty() {
+            let issue = ParamIssue::new(["source", self.source.key()], "there must be either a `path` or `splits`");
+            issues.push(issue.with_hint("as in `{ path: data.csv }` or `{ splits: { train: a.csv, eval: b.csv } }`"));
+        }
+        if parts.len() > SPLITS_MAX {
+            let message = format!("{} splits are more than {SPLITS_MAX}", parts.len());
             issues.push(ParamIssue::new(["source", self.source.key(), "splits"], message));
         }
         if !issues.is_empty() {
@@ -365,7 +246,7 @@ mod tests {
         assert_eq!(names(splits), ["z", "a", "m"]);
         let made = json!({ "source": { "csv": { "splits": { "z": "z/*", "a": "a/*" } } } });
         let params = Params::parse(&made).unwrap();
-        assert_eq!(params.source.paths().parts(), [(Some("z"), "z/*"), (Some("a"), "a/*")]);
+        assert_eq!(params.source.parts(), [(Some("z"), "z/*"), (Some("a"), "a/*")]);
     }
 
     #[test]

@@ -41,9 +41,12 @@ pub struct SpanInfo {
 pub struct ColumnInfo {
     /// Its name.
     pub name: String,
-    /// The type of its values: int, float, string or bool.
+    /// The type of its values: int, float, string, bool or bytes.
     #[serde(rename = "type")]
     pub feature_type: FeatureType,
+    /// Whether every row has a list of such values.
+    #[serde(default, rename = "list", skip_serializing_if = "std::ops::Not::not")]
+    pub is_list: bool,
 }
 
 /// One split.

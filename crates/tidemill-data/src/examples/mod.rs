@@ -12,6 +12,7 @@ use tidemill_core::{FeatureType, suggest};
 pub use manifest::{ColumnInfo, ExamplesManifest, ShardInfo, SourceFile, SpanInfo, SplitInfo};
 pub(crate) use writer::ExamplesWriter;
 
+use crate::column_type::list_of;
 use crate::source::read_parquet;
 use crate::{BatchReader, DataError};
 
@@ -31,7 +32,7 @@ const MANIFEST_FILE: &str = "examples.json";
 /// ```
 ///
 /// A shard holds at most 1,048,576 rows in row groups of at most 65,536, compressed with Zstandard. Columns are
-/// `Int64`, `Float64`, `Utf8` or `Boolean`, all of them optional. Inside a split, rows keep the order of the source. The
+/// `Int64`, `Float64`, `Utf8` or `Boolean`, lists of one of these, or `Binary`, all of them optional. Inside a split, rows keep the order of the source. The
 /// same rows under the same file names give the same bytes in every file.
 #[derive(Debug, Clone)]
 pub struct Examples {
@@ -52,13 +53,14 @@ impl Examples {
             return Err(DataError::malformed(&path, None, message));
         }
         let fields = manifest.columns.iter().map(|column| {
-            let data_type = match column.feature_type {
+            let value_type = match column.feature_type {
                 FeatureType::Int => DataType::Int64,
                 FeatureType::Float => DataType::Float64,
                 FeatureType::Bool => DataType::Boolean,
-                FeatureType::String | FeatureType::Bytes => DataType::Utf8,
+                FeatureType::String => DataType::Utf8,
+                FeatureType::Bytes => DataType::Binary,
             };
-            Field::new(&column.name, data_type, true)
+            Field::new(&column.name, if column.is_list { list_of(value_type) } else { value_type }, true)
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(Self { dir: dir.to_owned(), manifest, schema })

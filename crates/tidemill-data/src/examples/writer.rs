@@ -11,6 +11,7 @@ use tidemill_core::FeatureType;
 
 use super::{ColumnInfo, ExamplesManifest, FORMAT_VERSION, MANIFEST_FILE, ShardInfo, SourceFile, SpanInfo, SplitInfo};
 use crate::DataError;
+use crate::column_type::element_type;
 use crate::write::ParquetFile;
 
 /// Rows of a shard, at most.
@@ -84,7 +85,11 @@ impl ExamplesWriter {
             .schema
             .fields()
             .iter()
-            .map(|field| ColumnInfo { name: field.name().clone(), feature_type: feature_type(field.data_type()) })
+            .map(|field| {
+                let element = element_type(field.data_type());
+                let feature_type = feature_type(element.unwrap_or(field.data_type()));
+                ColumnInfo { name: field.name().clone(), feature_type, is_list: element.is_some() }
+            })
             .collect();
         let split_by = split_by.to_vec();
         let manifest = ExamplesManifest { version: FORMAT_VERSION, rows, columns, split_by, splits, spans, sources };
@@ -152,6 +157,7 @@ fn feature_type(data_type: &DataType) -> FeatureType {
         DataType::Int64 => FeatureType::Int,
         DataType::Float64 => FeatureType::Float,
         DataType::Boolean => FeatureType::Bool,
+        DataType::Binary => FeatureType::Bytes,
         _ => FeatureType::String,
     }
 }

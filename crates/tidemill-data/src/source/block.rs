@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
+use super::dialect::Marks;
 use crate::DataError;
 
 /// Bytes of a block, unless a single record is longer.
@@ -19,6 +20,10 @@ pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
 const BLOCKS_MAX: usize = 8;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What compressed files begin with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// How many blocks to read for all threads.
 pub(super) fn blocks_at_once() -> usize {
@@ -67,7 +72,7 @@ impl Block {
 pub(super) struct Blocks {
     path: PathBuf,
     input: Box<dyn Read + Send>,
-    delimiter: Option<u8>,
+    marks: Option<Marks>,
     block_bytes: usize,
     rest: Vec<u8>,
     line: u64,
@@ -76,14 +81,14 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Cuts the file after records. With a delimiter between cells, line feeds in quoted cells are part of a record;
-    /// without, every line is one.
-    pub(super) fn open(path: &Path, delimiter: Option<u8>) -> Result<Self, DataError> {
-        Ok(Self::new(path, open_text(path)?, delimiter, BLOCK_BYTES))
+    /// Cuts the file after records. With marks between and around cells, line feeds in quoted cells are part of a
+    /// record; without, every line is one.
+    pub(super) fn open(path: &Path, marks: Option<Marks>) -> Result<Self, DataError> {
+        Ok(Self::new(path, open_text(path)?, marks, BLOCK_BYTES))
     }
 
-    fn new(path: &Path, input: Box<dyn Read + Send>, delimiter: Option<u8>, block_bytes: usize) -> Self {
-        Self { path: path.to_owned(), input, delimiter, block_bytes, rest: Vec::new(), line: 1, offset: 0, done: false }
+    fn new(path: &Path, input: Box<dyn Read + Send>, marks: Option<Marks>, block_bytes: usize) -> Self {
+        Self { path: path.to_owned(), input, marks, block_bytes, rest: Vec::new(), line: 1, offset: 0, done: false }
     }
 
     /// The next block, or `None` at the end of the file.
@@ -107,11 +112,12 @@ impl Blocks {
                     bytes.push(b'\n');
                 }
             }
-            let quoted = self.delimiter.filter(|_| memchr(b'"', &bytes).is_some());
+            let quoted = self.marks.and_then(|marks| Some((marks.delimiter, marks.quote?)));
+            let quoted = quoted.filter(|(_, quote)| memchr(*quote, &bytes).is_some());
             let has_quotes = quoted.is_some();
-            let cut = if let Some(delimiter) = quoted {
+            let cut = if let Some((delimiter, quote)) = quoted {
                 let skip = if self.offset == 0 { mark_bytes(&bytes) } else { 0 };
-                cut_quoted(&bytes, skip, delimiter)
+                cut_quoted(&bytes, skip, delimiter, quote)
             } else {
                 let after = |at| at + 1;
                 Cut {
@@ -125,7 +131,7 @@ impl Blocks {
             }
             // Only the first record can be that long: where it is, the block is grown no further than it needs.
             if (if cut.end == 0 { bytes.len() } else { cut.first }) > RECORD_BYTES_MAX {
-                let text = match self.delimiter {
+                let text = match self.marks {
                     Some(_) => "a row is longer than 64 MiB; is a quote left open?",
                     None => "a line is longer than 64 MiB",
                 };
@@ -182,15 +188,19 @@ impl Blocks {
     }
 }
 
-/// Opens a file of text, decompressing it when its first bytes are those of gzip.
+/// Opens a file of text, decompressing it when its first bytes are those of gzip or Zstandard.
 pub(super) fn open_text(path: &Path) -> Result<Box<dyn Read + Send>, DataError> {
     let unreadable = |error| DataError::unreadable(path, error);
     let mut file = File::open(path).map_err(unreadable)?;
-    let mut magic = Vec::with_capacity(2);
-    file.by_ref().take(2).read_to_end(&mut magic).map_err(unreadable)?;
+    let mut magic = Vec::with_capacity(4);
+    file.by_ref().take(4).read_to_end(&mut magic).map_err(unreadable)?;
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-    if magic == [0x1f, 0x8b] {
+    if magic.starts_with(&GZIP) {
         Ok(Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file))))
+    } else if magic == ZSTANDARD {
+        // The decoder itself refuses windows beyond 128 MiB.
+        let decoder = zstd::Decoder::with_buffer(BufReader::with_capacity(1 << 18, file)).map_err(unreadable)?;
+        Ok(Box::new(decoder))
     } else {
         Ok(Box::new(file))
     }
@@ -205,11 +215,11 @@ struct Cut {
 }
 
 /// Finds the end of the last whole record where line feeds may lie inside quotes. A record begins at `at`.
-fn cut_quoted(bytes: &[u8], mut at: usize, delimiter: u8) -> Cut {
+fn cut_quoted(bytes: &[u8], mut at: usize, delimiter: u8, quote: u8) -> Cut {
     let (mut first, mut end) = (0, 0);
     while at < bytes.len() {
-        if bytes[at] == b'"' {
-            match closing_quote(bytes, at + 1) {
+        if bytes[at] == quote {
+            match closing_quote(bytes, at + 1, quote) {
                 Some(close) => at = close + 1,
                 None => return Cut { first, end, open_quote: Some(at) },
             }
@@ -229,13 +239,13 @@ fn cut_quoted(bytes: &[u8], mut at: usize, delimiter: u8) -> Cut {
 }
 
 /// The position of the quote that closes a cell whose content begins at `at`; a doubled quote is content.
-pub(super) fn closing_quote(bytes: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn closing_quote(bytes: &[u8], mut at: usize, quote: u8) -> Option<usize> {
     loop {
-        let quote = at + memchr(b'"', bytes.get(at..)?)?;
-        if bytes.get(quote + 1) == Some(&b'"') {
-            at = quote + 2;
+        let found = at + memchr(quote, bytes.get(at..)?)?;
+        if bytes.get(found + 1) == Some(&quote) {
+            at = found + 2;
         } else {
-            return Some(quote);
+            return Some(found);
         }
     }
 }
@@ -245,9 +255,11 @@ pub(super) fn closing_quote(bytes: &[u8], mut at: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
+    const MARKS: Marks = Marks { delimiter: b',', quote: Some(b'"') };
+
     fn blocks_of(text: &[u8], block_bytes: usize) -> Result<Vec<(String, u64)>, DataError> {
         let mut blocks =
-            Blocks::new(Path::new("t.csv"), Box::new(std::io::Cursor::new(text.to_vec())), Some(b','), block_bytes);
+            Blocks::new(Path::new("t.csv"), Box::new(std::io::Cursor::new(text.to_vec())), Some(MARKS), block_bytes);
         let mut out = Vec::new();
         while let Some(block) = blocks.next_block()? {
             out.push((String::from_utf8(block.bytes).unwrap(), block.line));

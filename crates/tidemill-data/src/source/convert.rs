@@ -1,39 +1,46 @@
-//! From the many types of Arrow to the four of Tidemill.
+//! From the many types of Arrow to those that a column of examples can have.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, ListArray, StringArray, new_null_array,
 };
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::{CastOptions, cast, cast_with_options, filter, is_not_null};
 use arrow::datatypes::{
-    DataType, Float64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType,
+    DataType, FieldRef, Float64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
 
 use super::value::{parse_bool, parse_float, parse_int, whole_number};
+use crate::column_type::list_of;
 
 /// The type that a column of type `from` is read as; `None` where there is none.
 ///
 /// * whole numbers → `Int64`; other numbers and decimals → `Float64`; `Boolean` as it is
-/// * text in any encoding, and bytes that are UTF-8 → `Utf8`
+/// * text in any encoding → `Utf8`; bytes → `Binary`, to be made `Utf8` where all of them are text
 /// * dates, times and timestamps → `Utf8` in ISO 8601 (`2024-02-29`, `2024-02-29T12:00:00`, with `Z` where the
 ///   column has a time zone: the moment in UTC)
+/// * lists of any kind → lists of what their values are read as; lists of lists are none
 /// * a column of nothing but nulls → `Null`, to be decided by other files
 pub(super) fn target(from: &DataType) -> Option<DataType> {
     use DataType::{
         Binary, BinaryView, Boolean, Date32, Date64, Decimal32, Decimal64, Decimal128, Decimal256, Dictionary,
-        FixedSizeBinary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8, Null, Time32,
-        Time64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
+        FixedSizeBinary, FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeList,
+        LargeUtf8, List, Null, Time32, Time64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
     };
     match from {
         Null => Some(Null),
         Boolean => Some(Boolean),
         Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Some(Int64),
         Float16 | Float32 | Float64 | Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..) => Some(Float64),
-        Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView | FixedSizeBinary(_) | Date32 | Date64
-        | Time32(_) | Time64(_) | Timestamp(..) => Some(Utf8),
+        Utf8 | LargeUtf8 | Utf8View | Date32 | Date64 | Time32(_) | Time64(_) | Timestamp(..) => Some(Utf8),
+        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Some(Binary),
         Dictionary(_, value) => target(value),
+        List(field) | LargeList(field) | FixedSizeList(field, _) => match target(field.data_type())? {
+            List(_) => None,
+            element => Some(list_of(element)),
+        },
         _ => None,
     }
 }
@@ -50,13 +57,9 @@ fn natural(array: &ArrayRef) -> Result<ArrayRef, String> {
     match from {
         from if *from == target => Ok(array.clone()),
         DataType::Dictionary(_, value) => natural(&cast(array, value).map_err(|error| error.to_string())?),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            let bytes = cast(array, &DataType::Binary).map_err(|error| error.to_string())?;
-            let bytes: &BinaryArray = bytes.as_binary();
-            match StringArray::try_from_binary(bytes.clone()) {
-                Ok(text) => Ok(Arc::new(text)),
-                Err(_) => Err("holds bytes that are not UTF-8 text".to_owned()),
-            }
+        DataType::List(_) => list_values(array.as_list(), natural),
+        DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
+            natural(&strict_cast(array, &DataType::List(field.clone()))?)
         }
         DataType::Timestamp(unit, Some(_)) => {
             let utc = |array: &ArrayRef| -> ArrayRef {
@@ -90,12 +93,53 @@ fn strict_cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
     })
 }
 
-/// One of the four types (or nulls) as another, where no value loses its meaning.
+/// The same lists of other values.
+fn list_values(lists: &ListArray, convert: impl Fn(&ArrayRef) -> Result<ArrayRef, String>) -> Result<ArrayRef, String> {
+    let values = convert(lists.values())?;
+    let DataType::List(field) = list_of(values.data_type().clone()) else { return Ok(values) };
+    list_array(field, lists.offsets().clone(), values, lists.nulls().cloned())
+}
+
+fn list_array(
+    field: FieldRef,
+    offsets: OffsetBuffer<i32>,
+    values: ArrayRef,
+    nulls: Option<arrow::buffer::NullBuffer>,
+) -> Result<ArrayRef, String> {
+    let lists = ListArray::try_new(field, offsets, values, nulls).map_err(|error| error.to_string())?;
+    Ok(Arc::new(lists))
+}
+
+/// Lists of one value each, missing where the value is.
+fn lists_of_one(array: &ArrayRef) -> Result<ArrayRef, String> {
+    let DataType::List(field) = list_of(array.data_type().clone()) else { return Ok(array.clone()) };
+    let offsets = OffsetBuffer::from_lengths((0..array.len()).map(|row| usize::from(array.is_valid(row))));
+    let values = is_not_null(array).and_then(|there| filter(array, &there)).map_err(|error| error.to_string())?;
+    list_array(field, offsets, values, array.nulls().cloned())
+}
+
+/// Bytes as the text that they must be.
+fn text(array: &ArrayRef) -> Result<ArrayRef, String> {
+    match StringArray::try_from_binary(array.as_binary::<i32>().clone()) {
+        Ok(text) => Ok(Arc::new(text)),
+        Err(_) => Err("holds bytes that are not UTF-8 text".to_owned()),
+    }
+}
+
+/// One of the column types (or nulls) as another, where no value loses its meaning.
 fn as_type(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
     match (array.data_type(), to) {
         (from, to) if from == to => Ok(array.clone()),
         (DataType::Null, to) => Ok(new_null_array(to, array.len())),
-        (DataType::Int64, DataType::Float64) | (_, DataType::Utf8) => strict_cast(array, to),
+        (DataType::List(_), DataType::List(element)) => {
+            list_values(array.as_list(), |values| as_type(values, element.data_type()))
+        }
+        (DataType::List(_), to) => Err(format!("is a list, which cannot be read as {to}")),
+        (_, DataType::List(element)) => lists_of_one(&as_type(array, element.data_type())?),
+        (DataType::Binary, to) => as_type(&text(array)?, to),
+        (DataType::Int64, DataType::Float64) | (_, DataType::Utf8) | (DataType::Utf8, DataType::Binary) => {
+            strict_cast(array, to)
+        }
         (DataType::Float64, DataType::Int64) => {
             let values = array.as_primitive::<Float64Type>();
             let whole: Result<Int64Array, f64> =
@@ -137,8 +181,8 @@ fn parsed<T, A: FromIterator<Option<T>>>(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use arrow::array::{
-        Date32Array, Decimal128Array, DictionaryArray, Float32Array, Int8Array, LargeStringArray, NullArray,
-        StringViewArray, Time32SecondArray, TimestampMillisecondArray, UInt64Array,
+        BinaryArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Int8Array, LargeStringArray,
+        NullArray, StringViewArray, Time32SecondArray, TimestampMillisecondArray, UInt64Array,
     };
     use arrow::datatypes::Int32Type;
 
@@ -153,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn every_plain_type_becomes_one_of_four() {
+    fn every_plain_type_becomes_one_of_few() {
         assert_eq!(to_natural(Int8Array::from(vec![Some(-1), None])).as_ref(), &Int64Array::from(vec![Some(-1), None]));
         assert_eq!(to_natural(Float32Array::from(vec![0.5])).as_ref(), &Float64Array::from(vec![0.5]));
         let decimal = Decimal128Array::from(vec![1234]).with_precision_and_scale(10, 2).unwrap();
@@ -162,7 +206,8 @@ mod tests {
         assert_eq!(texts(&to_natural(StringViewArray::from(vec!["a long text that is not inlined"]))).len(), 1);
         let dictionary: DictionaryArray<Int32Type> = vec![Some("x"), None, Some("x")].into_iter().collect();
         assert_eq!(texts(&to_natural(dictionary)), [Some("x"), None, Some("x")]);
-        assert_eq!(texts(&to_natural(BinaryArray::from(vec![b"\xc3\xa9".as_slice()]))), [Some("é")]);
+        let bytes = to_natural(BinaryArray::from(vec![b"\xc3\xa9".as_slice()]));
+        assert_eq!(texts(&as_type(&bytes, &DataType::Utf8).unwrap()), [Some("é")]);
         assert_eq!(to_natural(NullArray::new(2)).data_type(), &DataType::Null);
     }
 
@@ -180,7 +225,7 @@ mod tests {
         let too_big: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
         assert!(natural(&too_big).unwrap_err().contains("18446744073709551615"));
         let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![b"\xff".as_slice()]));
-        assert_eq!(natural(&bytes).unwrap_err(), "holds bytes that are not UTF-8 text");
+        assert_eq!(as_type(&bytes, &DataType::Utf8).unwrap_err(), "holds bytes that are not UTF-8 text");
         let half: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.5]));
         assert_eq!(as_type(&half, &DataType::Int64).unwrap_err(), "holds 2.5, which is not a whole number");
         let text: ArrayRef = Arc::new(StringArray::from(vec![Some("7"), Some(""), None]));

@@ -105,7 +105,7 @@ fn input_file(path: PathBuf, format: Option<Format>) -> Result<InputFile, DataEr
 /// The format and delimiter that the extension of `path` stands for.
 pub(crate) fn format_of(path: &Path) -> Option<(Format, u8)> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-    let stem = name.strip_suffix(".gz").unwrap_or(&name);
+    let stem = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
     match stem.rsplit_once('.')?.1 {
         "csv" => Some((Format::Csv, b',')),
         "tsv" => Some((Format::Csv, b'\t')),
@@ -142,6 +142,7 @@ mod tests {
         assert_eq!(format_of(Path::new("a/b.CSV")), Some((Format::Csv, b',')));
         assert_eq!(format_of(Path::new("b.tsv.gz")), Some((Format::Csv, b'\t')));
         assert_eq!(format_of(Path::new("b.parquet")), Some((Format::Parquet, b',')));
+        assert_eq!(format_of(Path::new("b.csv.zst")), Some((Format::Csv, b',')));
         assert_eq!(format_of(Path::new("b.parquet.gz")), None);
         for name in ["b.jsonl", "b.NDJSON", "b.json", "b.jsonl.gz"] {
             assert_eq!(format_of(Path::new(name)).map(|(format, _)| format), Some(Format::Json), "{name}");

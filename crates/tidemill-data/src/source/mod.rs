@@ -2,10 +2,13 @@
 //! glob.
 
 mod block;
+mod bytes;
 mod convert;
 mod csv;
+mod dialect;
 mod files;
 mod json;
+mod nested;
 mod options;
 mod parquet;
 mod rows;
@@ -14,6 +17,7 @@ mod value;
 
 use std::path::Path;
 
+pub use dialect::{CsvOptions, Header, parse_delimiter, parse_quote};
 pub(crate) use files::{InputFile, format_of, resolve};
 pub use options::{Format, ReadOptions};
 pub(crate) use parquet::read as read_parquet;

@@ -2,12 +2,14 @@
 
 use arrow::datatypes::SchemaRef;
 
+use super::CsvOptions;
+
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Text with one row a line and a delimiter between cells; plain or compressed with gzip.
+    /// Text with one row a line and a delimiter between cells; plain, or compressed with gzip or Zstandard.
     Csv,
-    /// JSON with one object a line; plain or compressed with gzip.
+    /// JSON with one object a line; plain, or compressed with gzip or Zstandard.
     Json,
     /// Apache Parquet.
     Parquet,
@@ -34,13 +36,12 @@ impl Format {
 pub struct ReadOptions {
     /// The format; from the extension of each file when absent.
     pub format: Option<Format>,
-    /// Types that columns must have, by name: `Int64`, `Float64`, `Utf8` or `Boolean`. A value that cannot have its
+    /// Types that columns must have, by name, of those that [`is_column_type`](crate::is_column_type) names. A value that cannot have its
     /// type is an error that names file, line and column. Columns that are not named get their type from the data;
     /// names that the data does not have are an error.
     pub types: Option<SchemaRef>,
     /// The only columns to read, in this order; all when absent.
     pub columns: Option<Vec<String>>,
-    /// What stands between cells of a text file: any ASCII character but a quote or a line end; from the extension
-    /// when absent (comma, or tab for `.tsv`).
-    pub delimiter: Option<u8>,
+    /// How CSV files are written; of no matter for other formats.
+    pub csv: CsvOptions,
 }

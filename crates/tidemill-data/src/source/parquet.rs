@@ -1,11 +1,12 @@
 //! Apache Parquet.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -14,7 +15,9 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use rayon::prelude::*;
 
-use super::convert::{convert, target};
+use super::bytes::{as_text, holds_bytes, is_all_text};
+use super::convert::convert;
+use super::nested::{Leaf, leaves, values_at};
 use crate::reader::batch_rows;
 use crate::{BATCH_ROWS_MAX, DataError};
 
@@ -22,47 +25,76 @@ use crate::{BATCH_ROWS_MAX, DataError};
 const ROW_GROUP_ROWS: i64 = 2 * BATCH_ROWS_MAX as i64;
 const ROW_GROUP_BYTES: i64 = 32 << 20;
 
+/// Bytes of a batch, about.
+const BATCH_BYTES: i64 = 32 << 20;
+
 /// Row groups decoded side by side, at most.
 const ROW_GROUPS_MAX: usize = 4;
 
-/// The columns of a file, with the types they are read as, and its rows.
+/// The columns of a file, with the types they are read as, and its rows. Bytes are text where all of them are, in
+/// every row: this is looked up.
 pub(super) fn columns(path: &Path) -> Result<(Vec<(String, DataType)>, u64), DataError> {
     let metadata = open(path)?;
+    let mut leaves = leaves_of(path, &metadata)?;
     let mut seen = HashSet::new();
-    let mut columns = Vec::new();
-    for field in metadata.schema().fields() {
-        let column = field.name().clone();
-        if column.is_empty() {
-            return Err(DataError::malformed(path, None, format!("column {} has no name", columns.len() + 1)));
-        }
-        if !seen.insert(field.name()) {
-            return Err(DataError::DuplicateColumn { path: path.to_owned(), column });
-        }
-        let Some(kind) = target(field.data_type()) else {
-            let message = format!("has type {}; only flat columns can be read", field.data_type());
-            return Err(DataError::ColumnType { path: path.to_owned(), line: None, column, message });
-        };
-        columns.push((column, kind));
+    if let Some(leaf) = leaves.iter().find(|leaf| !seen.insert(&leaf.name)) {
+        return Err(DataError::DuplicateColumn { path: path.to_owned(), column: leaf.name.clone() });
     }
-    Ok((columns, metadata.metadata().file_metadata().num_rows().max(0) as u64))
+    settle_bytes(path, &metadata, &mut leaves)?;
+    let rows = metadata.metadata().file_metadata().num_rows().max(0) as u64;
+    Ok((leaves.into_iter().map(|leaf| (leaf.name, leaf.data_type)).collect(), rows))
+}
+
+fn leaves_of(path: &Path, metadata: &ArrowReaderMetadata) -> Result<Vec<Leaf>, DataError> {
+    leaves(metadata.schema().fields()).map_err(|(column, message)| DataError::ColumnType {
+        path: path.to_owned(),
+        line: None,
+        column,
+        message,
+    })
+}
+
+/// Makes columns of bytes columns of text where every value is UTF-8.
+fn settle_bytes(path: &Path, metadata: &ArrowReaderMetadata, leaves: &mut [Leaf]) -> Result<(), DataError> {
+    let mut open: Vec<usize> = (0..leaves.len()).filter(|i| holds_bytes(&leaves[*i].data_type)).collect();
+    for group in 0..metadata.metadata().num_row_groups() {
+        if open.is_empty() {
+            return Ok(());
+        }
+        let wanted = open.iter().map(|i| leaves[*i].clone()).collect();
+        let file = ColumnsOfFile::new(path, metadata.clone(), wanted, Arc::new(Schema::empty()));
+        let mut stream = file.open_group(group)?;
+        let mut texts = vec![true; open.len()];
+        while texts.contains(&true)
+            && let Some(batch) = file.next_of(&mut stream)?
+        {
+            for (is_text, array) in texts.iter_mut().zip(file.arrays(&batch)?) {
+                *is_text = *is_text && is_all_text(&array);
+            }
+        }
+        let mut texts = texts.into_iter();
+        open.retain(|_| texts.next().unwrap_or_default());
+    }
+    for i in open {
+        leaves[i].data_type = as_text(&leaves[i].data_type);
+    }
+    Ok(())
 }
 
 /// Reads the columns of `schema`, by name, as the types of `schema`.
 pub(crate) fn read(path: &Path, schema: &SchemaRef) -> Result<ParquetReader, DataError> {
     let metadata = open(path)?;
-    let roots = schema
-        .fields()
-        .iter()
-        .map(|field| {
-            metadata.schema().index_of(field.name()).map_err(|_| DataError::ColumnNotFound {
-                path: path.to_owned(),
-                column: field.name().clone(),
-                nearest: None,
-            })
+    let leaves = leaves_of(path, &metadata)?;
+    let by_name: HashMap<&str, &Leaf> = leaves.iter().map(|leaf| (leaf.name.as_str(), leaf)).collect();
+    let leaf = |field: &FieldRef| {
+        by_name.get(field.name().as_str()).map(|leaf| (*leaf).clone()).ok_or_else(|| DataError::ColumnNotFound {
+            path: path.to_owned(),
+            column: field.name().clone(),
+            nearest: None,
         })
-        .collect::<Result<Vec<_>, _>>()?;
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
-    let file = ColumnsOfFile { path: path.to_owned(), metadata, mask, schema: schema.clone() };
+    };
+    let wanted = schema.fields().iter().map(leaf).collect::<Result<Vec<_>, _>>()?;
+    let file = ColumnsOfFile::new(path, metadata, wanted, schema.clone());
     Ok(ParquetReader { file, next_group: 0, ready: Vec::new().into_iter(), stream: None })
 }
 
@@ -78,6 +110,8 @@ struct ColumnsOfFile {
     path: PathBuf,
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
+    /// What is read, in the order of the schema; paths are those in the columns that the mask leaves.
+    leaves: Vec<Leaf>,
     schema: SchemaRef,
 }
 
@@ -90,10 +124,7 @@ impl Iterator for ParquetReader {
                 return Some(Ok(batch));
             }
             if let Some(stream) = &mut self.stream {
-                let batch = guarded(&self.file.path, || {
-                    stream.next().transpose().map_err(|error| damaged(&self.file.path, error))
-                });
-                match batch {
+                match self.file.next_of(stream) {
                     Ok(Some(batch)) => return Some(self.file.convert(&batch)),
                     Ok(None) => self.stream = None,
                     Err(error) => return Some(Err(error)),
@@ -136,13 +167,34 @@ impl ParquetReader {
 }
 
 impl ColumnsOfFile {
+    fn new(path: &Path, metadata: ArrowReaderMetadata, mut leaves: Vec<Leaf>, schema: SchemaRef) -> Self {
+        let roots: BTreeSet<usize> = leaves.iter().map(|leaf| leaf.path[0]).collect();
+        let places: HashMap<usize, usize> = roots.iter().enumerate().map(|(place, root)| (*root, place)).collect();
+        for leaf in &mut leaves {
+            leaf.path[0] = places[&leaf.path[0]];
+        }
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+        Self { path: path.to_owned(), metadata, mask, leaves, schema }
+    }
+
     fn open_group(&self, group: usize) -> Result<ParquetRecordBatchReader, DataError> {
         let file = File::open(&self.path).map_err(|error| DataError::unreadable(&self.path, error))?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_row_groups(vec![group])
             .with_projection(self.mask.clone())
-            .with_batch_size(batch_rows(self.schema.fields().len()));
+            .with_batch_size(self.rows_at_once(group));
         guarded(&self.path, || builder.build().map_err(|error| damaged(&self.path, error)))
+    }
+
+    /// Rows of a batch: few where they are large.
+    fn rows_at_once(&self, group: usize) -> usize {
+        let group = self.metadata.metadata().row_group(group);
+        let row_bytes = group.total_byte_size().max(0) / group.num_rows().max(1);
+        batch_rows(self.schema.fields().len()).min((BATCH_BYTES / row_bytes.max(1)).max(1) as usize)
+    }
+
+    fn next_of(&self, stream: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, DataError> {
+        guarded(&self.path, || stream.next().transpose().map_err(|error| damaged(&self.path, error)))
     }
 
     fn decode_group(&self, group: usize) -> Result<Vec<RecordBatch>, DataError> {
@@ -152,21 +204,26 @@ impl ColumnsOfFile {
         })
     }
 
+    /// The columns that are read, as they are in the file.
+    fn arrays(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, DataError> {
+        let array = |leaf: &Leaf| {
+            values_at(batch.columns(), &leaf.path).ok_or_else(|| {
+                damaged(&self.path, ParquetError::General(format!("column `{}` is not where it was", leaf.name)))
+            })
+        };
+        self.leaves.iter().map(array).collect()
+    }
+
     fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch, DataError> {
-        let column = |field: &arrow::datatypes::FieldRef| {
-            let array = batch.column_by_name(field.name()).ok_or_else(|| DataError::ColumnNotFound {
-                path: self.path.clone(),
-                column: field.name().clone(),
-                nearest: None,
-            })?;
-            convert(array, field.data_type()).map_err(|message| DataError::ColumnType {
+        let column = |(field, array): (&FieldRef, ArrayRef)| {
+            convert(&array, field.data_type()).map_err(|message| DataError::ColumnType {
                 path: self.path.clone(),
                 line: None,
                 column: field.name().clone(),
                 message,
             })
         };
-        let columns = self.schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
+        let columns = self.schema.fields().iter().zip(self.arrays(batch)?).map(column).collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tidemill_core::suggest;
 
+use super::dialect::Dialect;
 use super::files::{InputFile, resolve};
-use super::value::Guess;
-use super::{Format, ReadOptions, csv, json, parquet};
+use super::value::{Guess, Shape};
+use super::{CsvOptions, Format, ReadOptions, csv, json, parquet};
+use crate::column_type::{element_type, is_column_type, list_of};
 use crate::{BatchReader, DataError};
 
 /// One or more files of one format with the same columns; the type of every column holds for all of them.
@@ -24,7 +26,9 @@ pub struct Table {
     files: Vec<TableFile>,
     inputs: Vec<InputFile>,
     schema: SchemaRef,
+    csv: CsvOptions,
     valueless: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// One file of a [`Table`].
@@ -40,6 +44,7 @@ pub struct TableFile {
 struct FileColumns {
     columns: Vec<(String, ColumnKind)>,
     rows: Option<u64>,
+    warning: Option<String>,
 }
 
 /// What is known of a column's type from one file.
@@ -48,7 +53,7 @@ enum ColumnKind {
     /// The file says so.
     Fixed(DataType),
     /// Its cells are so.
-    Guessed(Guess),
+    Guessed(Shape),
     /// Nobody looked: the type is given from outside.
     Given,
 }
@@ -60,21 +65,15 @@ impl Table {
     }
 
     /// The table made of files that are found already, at least one; `path` names them all in errors.
-    pub(crate) fn of_files(path: &Path, mut inputs: Vec<InputFile>, options: &ReadOptions) -> Result<Self, DataError> {
-        if let Some(delimiter) = options.delimiter
-            && (!delimiter.is_ascii() || matches!(delimiter, b'"' | b'\n' | b'\r'))
-        {
-            let message = format!("`{}` cannot be a delimiter", char::from(delimiter).escape_default());
-            return Err(DataError::Params { message });
-        }
-        for input in &mut inputs {
-            input.delimiter = options.delimiter.unwrap_or(input.delimiter);
-        }
+    pub(crate) fn of_files(path: &Path, inputs: Vec<InputFile>, options: &ReadOptions) -> Result<Self, DataError> {
+        options.csv.check()?;
+        let mut warnings = Vec::new();
         let mut files = Vec::with_capacity(inputs.len());
         let mut columns: Vec<(String, ColumnKind)> = Vec::new();
         for input in &inputs {
             let found = look_at(input, options)?;
             files.push(TableFile { path: input.path.clone(), rows: found.rows });
+            warnings.extend(found.warning);
             if files.len() == 1 {
                 columns = found.columns;
             } else if input.format.has_optional_columns() {
@@ -89,11 +88,14 @@ impl Table {
         if files.iter().all(|file| file.rows == Some(0)) {
             return Err(DataError::SourceEmpty { path: path.to_owned(), header_only: true });
         }
-        let is_valueless =
-            |kind: &ColumnKind| matches!(kind, ColumnKind::Guessed(Guess::Nothing) | ColumnKind::Fixed(DataType::Null));
+        let is_valueless = |kind: &ColumnKind| match kind {
+            ColumnKind::Guessed(shape) => shape.guess == Guess::Nothing,
+            ColumnKind::Fixed(data_type) => *element_type(data_type).unwrap_or(data_type) == DataType::Null,
+            ColumnKind::Given => false,
+        };
         let valueless = columns.iter().filter(|(_, kind)| is_valueless(kind)).map(|(name, _)| name.clone()).collect();
         let schema = Arc::new(schema_of(path, &columns, options)?);
-        Ok(Self { files, inputs, schema, valueless })
+        Ok(Self { files, inputs, schema, csv: options.csv.clone(), valueless, warnings })
     }
 
     /// The columns that are read, with their types.
@@ -129,11 +131,13 @@ impl Table {
     pub(crate) fn read_files(&self, files: Range<usize>) -> Result<BatchReader, DataError> {
         let inputs = self.inputs[files].to_vec();
         let mut files = inputs.into_iter();
-        let schema = self.schema.clone();
+        let (schema, csv) = (self.schema.clone(), self.csv.clone());
         let mut open_next = move || -> Option<Result<FileBatches, DataError>> {
             let file = files.next()?;
             Some(match file.format {
-                Format::Csv => csv::read(&file.path, file.delimiter, schema.clone()).map(FileBatches::Csv),
+                Format::Csv => {
+                    csv::read(&file.path, &Dialect::new(&csv, file.delimiter), schema.clone()).map(FileBatches::Csv)
+                }
                 Format::Json => json::read(&file.path, &schema).map(FileBatches::Json),
                 Format::Parquet => parquet::read(&file.path, &schema).map(FileBatches::Parquet),
             })
@@ -156,6 +160,11 @@ impl Table {
             }
         });
         Ok(BatchReader::new(self.schema.clone(), batches))
+    }
+
+    /// Things worth knowing that stop nothing: a file that looks as if it were cut at another delimiter.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Columns of the files that have no value in any row, so that nothing is known of their type: they are taken as
@@ -188,26 +197,28 @@ fn look_at(input: &InputFile, options: &ReadOptions) -> Result<FileColumns, Data
         Format::Parquet => {
             let (columns, rows) = parquet::columns(&input.path)?;
             let columns = columns.into_iter().map(|(name, kind)| (name, ColumnKind::Fixed(kind))).collect();
-            Ok(FileColumns { columns, rows: Some(rows) })
+            Ok(FileColumns { columns, rows: Some(rows), warning: None })
         }
         Format::Json => {
             let (columns, rows) = json::scan(&input.path)?;
-            let columns = columns.into_iter().map(|(name, guess)| (name, ColumnKind::Guessed(guess))).collect();
-            Ok(FileColumns { columns, rows: Some(rows) })
+            let columns = columns.into_iter().map(|(name, shape)| (name, ColumnKind::Guessed(shape))).collect();
+            Ok(FileColumns { columns, rows: Some(rows), warning: None })
         }
         Format::Csv => {
+            let dialect = Dialect::new(&options.csv, input.delimiter);
             let is_read = |name: &String| options.columns.as_ref().is_none_or(|columns| columns.contains(name));
             let is_given = |name: &String| options.types.as_ref().is_some_and(|t| t.field_with_name(name).is_ok());
             if options.types.is_some() {
-                let names = csv::header(&input.path, input.delimiter)?;
+                let (names, warning) = csv::header(&input.path, &dialect)?;
                 if names.iter().all(|name| is_given(name) || !is_read(name)) {
                     let columns = names.into_iter().map(|name| (name, ColumnKind::Given)).collect();
-                    return Ok(FileColumns { columns, rows: None });
+                    return Ok(FileColumns { columns, rows: None, warning });
                 }
             }
-            let scan = csv::scan(&input.path, input.delimiter)?;
-            let columns = scan.columns.into_iter().map(|(name, guess)| (name, ColumnKind::Guessed(guess))).collect();
-            Ok(FileColumns { columns, rows: Some(scan.rows) })
+            let scan = csv::scan(&input.path, &dialect)?;
+            let guessed = |(name, guess): (String, Guess)| (name, ColumnKind::Guessed(guess.into()));
+            let columns = scan.columns.into_iter().map(guessed).collect();
+            Ok(FileColumns { columns, rows: Some(scan.rows), warning: scan.warning })
         }
     }
 }
@@ -233,7 +244,8 @@ fn drop_null_objects(columns: &mut Vec<(String, ColumnKind)>) {
         .iter()
         .flat_map(|(name, _)| name.match_indices('.').map(|(at, _)| name[..at].to_owned()).collect::<Vec<_>>())
         .collect();
-    columns.retain(|(name, kind)| !(matches!(kind, ColumnKind::Guessed(Guess::Nothing)) && objects.contains(name)));
+    let is_null = |kind: &ColumnKind| matches!(kind, ColumnKind::Guessed(shape) if *shape == Shape::default());
+    columns.retain(|(name, kind)| !(is_null(kind) && objects.contains(name)));
 }
 
 /// Makes the types in `columns` hold for another file too.
@@ -253,18 +265,27 @@ fn unify(
         };
         *kind = match (&*kind, found) {
             (ColumnKind::Guessed(a), ColumnKind::Guessed(b)) => ColumnKind::Guessed(a.join(*b)),
-            (ColumnKind::Fixed(a), ColumnKind::Fixed(b)) => match (a, b) {
-                (a, b) if a == b => ColumnKind::Fixed(a.clone()),
-                (DataType::Null, a) | (a, DataType::Null) => ColumnKind::Fixed(a.clone()),
-                (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => {
-                    ColumnKind::Fixed(DataType::Float64)
-                }
-                (a, b) => return Err(differ(format!("column `{name}` is {b} in the former and {a} in the latter"))),
+            (ColumnKind::Fixed(a), ColumnKind::Fixed(b)) => match wider(a, b) {
+                Some(both) => ColumnKind::Fixed(both),
+                None => return Err(differ(format!("column `{name}` is {b} in the former and {a} in the latter"))),
             },
             (kind, _) => kind.clone(),
         };
     }
     Ok(())
+}
+
+/// The type that holds the values of both, where one is the other with more room.
+fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
+    match (a, b) {
+        (a, b) if a == b => Some(a.clone()),
+        (DataType::Null, a) | (a, DataType::Null) => Some(a.clone()),
+        (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => Some(DataType::Float64),
+        // Bytes that happened to be text in all rows of one file.
+        (DataType::Utf8, DataType::Binary) | (DataType::Binary, DataType::Utf8) => Some(DataType::Binary),
+        (DataType::List(a), DataType::List(b)) => wider(a.data_type(), b.data_type()).map(list_of),
+        _ => None,
+    }
 }
 
 /// The columns to read: those asked for, as the types asked for.
@@ -279,27 +300,35 @@ fn schema_of(path: &Path, columns: &[(String, ColumnKind)], options: &ReadOption
             if !columns.iter().any(|(name, _)| name == field.name()) {
                 return Err(not_found(field.name()));
             }
-            if !matches!(field.data_type(), DataType::Int64 | DataType::Float64 | DataType::Utf8 | DataType::Boolean) {
+            if !is_column_type(field.data_type()) {
                 let message = format!("column `{}` cannot be read as {}", field.name(), field.data_type());
                 return Err(DataError::Params { message });
             }
         }
     }
-    let field = |(name, kind): &(String, ColumnKind)| {
+    let field = |(name, kind): &(String, ColumnKind)| -> Result<Field, DataError> {
         let given = options.types.as_ref().and_then(|types| types.field_with_name(name).ok());
         let data_type = match (given, kind) {
             (Some(field), _) => field.data_type().clone(),
             (None, ColumnKind::Fixed(DataType::Null) | ColumnKind::Given) => DataType::Int64,
+            (None, ColumnKind::Fixed(data_type)) if element_type(data_type) == Some(&DataType::Null) => {
+                list_of(DataType::Int64)
+            }
             (None, ColumnKind::Fixed(data_type)) => data_type.clone(),
-            (None, ColumnKind::Guessed(guess)) => guess.data_type(),
+            (None, ColumnKind::Guessed(shape)) => shape.data_type(),
         };
-        Field::new(name, data_type, true)
+        if !is_column_type(&data_type) {
+            let message = "holds lists of bytes that are not text, which are not read".to_owned();
+            let column = name.clone();
+            return Err(DataError::ColumnType { path: path.to_owned(), line: None, column, message });
+        }
+        Ok(Field::new(name, data_type, true))
     };
     let fields = match &options.columns {
-        None => columns.iter().map(field).collect::<Vec<_>>(),
+        None => columns.iter().map(field).collect::<Result<Vec<_>, _>>()?,
         Some(wanted) => wanted
             .iter()
-            .map(|name| columns.iter().find(|(known, _)| known == name).map(field).ok_or_else(|| not_found(name)))
+            .map(|name| columns.iter().find(|(known, _)| known == name).ok_or_else(|| not_found(name)).and_then(field))
             .collect::<Result<_, _>>()?,
     };
     Ok(Schema::new(fields))

@@ -2,6 +2,8 @@
 
 use arrow::datatypes::DataType;
 
+use crate::column_type::list_of;
+
 /// The narrowest type that holds every cell of a column seen so far.
 ///
 /// Types are joined, never narrowed, and the join is associative and commutative: the type of a column does not
@@ -17,8 +19,10 @@ pub(super) enum Guess {
     Float,
     /// Every cell is `true` or `false`.
     Bool,
-    /// Anything else.
+    /// Any other text.
     Text,
+    /// Bytes that are no text.
+    Bytes,
 }
 
 impl Guess {
@@ -28,6 +32,7 @@ impl Guess {
             (a, b) if a == b => a,
             (Self::Nothing, a) | (a, Self::Nothing) => a,
             (Self::Int | Self::Float, Self::Int | Self::Float) => Self::Float,
+            (Self::Bytes, _) | (_, Self::Bytes) => Self::Bytes,
             _ => Self::Text,
         }
     }
@@ -39,6 +44,7 @@ impl Guess {
             Self::Float => DataType::Float64,
             Self::Bool => DataType::Boolean,
             Self::Text => DataType::Utf8,
+            Self::Bytes => DataType::Binary,
         }
     }
 
@@ -50,7 +56,7 @@ impl Guess {
             Self::Int => is_short_int(text.as_bytes()),
             Self::Float => is_plain_decimal(text.as_bytes()),
             Self::Bool => parse_bool(text).is_some(),
-            Self::Text => true,
+            Self::Text | Self::Bytes => true,
         };
         if holds { self } else { self.join(Self::of(text)) }
     }
@@ -66,6 +72,33 @@ impl Guess {
         } else {
             Self::Text
         }
+    }
+}
+
+/// What the rows of a column hold: a value each, or a list of values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Shape {
+    /// The type of the values.
+    pub(super) guess: Guess,
+    /// Whether there is a row with a list.
+    pub(super) is_list: bool,
+}
+
+impl Shape {
+    /// The shape that holds the rows of both: where one has lists, a single value is a list of one.
+    pub(super) fn join(self, other: Self) -> Self {
+        Self { guess: self.guess.join(other.guess), is_list: self.is_list || other.is_list }
+    }
+
+    /// The Arrow type of a column.
+    pub(super) fn data_type(self) -> DataType {
+        if self.is_list { list_of(self.guess.data_type()) } else { self.guess.data_type() }
+    }
+}
+
+impl From<Guess> for Shape {
+    fn from(guess: Guess) -> Self {
+        Self { guess, is_list: false }
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 use arrow::csv::WriterBuilder;
+use arrow::datatypes::{DataType, Schema};
 use flate2::write::GzEncoder;
 use tempfile::NamedTempFile;
 
@@ -19,8 +20,8 @@ use crate::source::{Format, format_of};
 
 /// Writes `batches`, all of one schema, to one file and gives the number of rows.
 ///
-/// The extension of `path` decides the format: `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json`, each also with `.gz`, or
-/// `.parquet`. A missing value is an empty cell, or `null`. The file appears under its name only when
+/// The extension of `path` decides the format: `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json`, each also with `.gz` or
+/// `.zst`, or `.parquet`. A missing value is an empty cell, or `null`. The file appears under its name only when
 /// it is complete, replacing what was there; on an error nothing is left behind. No batch at all is an error, for then
 /// there are no columns to write.
 pub fn write_table(
@@ -36,6 +37,9 @@ pub fn write_table(
         Some(Err(_)) => return Err(batches.next().and_then(Result::err).unwrap_or_else(|| nothing_to_write(path))),
         None => return Err(nothing_to_write(path)),
     };
+    if format != Format::Parquet {
+        check_text_columns(path, format, &schema)?;
+    }
     let draft = Draft::beside(path)?;
     let file = draft.file.as_file();
     let mut rows = 0;
@@ -50,10 +54,10 @@ pub fn write_table(
             parquet.finish()?;
         }
         Format::Csv => {
-            rows = write_text(path, TextOutput::new(path, file), delimiter, batches)?;
+            rows = write_text(path, text_output(path, file)?, delimiter, batches)?;
         }
         Format::Json => {
-            let mut output = TextOutput::new(path, file);
+            let mut output = text_output(path, file)?;
             for batch in batches {
                 let batch = batch?;
                 rows += batch.num_rows() as u64;
@@ -66,20 +70,42 @@ pub fn write_table(
     Ok(rows)
 }
 
-/// A text file, compressed where its name ends in `.gz`.
+/// Refuses a column that a text format cannot hold: lists in CSV, bytes in both. `path` names the file in the error.
+pub fn check_text_columns(path: &Path, format: Format, schema: &Schema) -> Result<(), DataError> {
+    for field in schema.fields() {
+        let what = match field.data_type() {
+            DataType::List(_) if format == Format::Csv => "a list",
+            DataType::Binary => "of type bytes",
+            _ => continue,
+        };
+        return Err(DataError::ColumnType {
+            path: path.to_owned(),
+            line: None,
+            column: field.name().clone(),
+            message: format!("is {what}, which {} cannot hold; Parquet can", format.name()),
+        });
+    }
+    Ok(())
+}
+
+/// A text file, compressed where its name ends in `.gz` or `.zst`.
 enum TextOutput<'a> {
     Plain(BufWriter<&'a File>),
     Gzip(GzEncoder<BufWriter<&'a File>>),
+    Zstandard(zstd::Encoder<'static, BufWriter<&'a File>>),
 }
 
 impl<'a> TextOutput<'a> {
-    fn new(path: &Path, file: &'a File) -> Self {
+    fn new(path: &Path, file: &'a File) -> io::Result<Self> {
         let buffer = BufWriter::with_capacity(1 << 18, file);
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
+        let ends_in = |ending: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending));
+        Ok(if ends_in("gz") {
             Self::Gzip(GzEncoder::new(buffer, flate2::Compression::new(4)))
+        } else if ends_in("zst") {
+            Self::Zstandard(zstd::Encoder::new(buffer, 3)?)
         } else {
             Self::Plain(buffer)
-        }
+        })
     }
 
     /// Writes what is held back, and the end of what is compressed.
@@ -87,6 +113,7 @@ impl<'a> TextOutput<'a> {
         match self {
             Self::Plain(mut buffer) => buffer.flush(),
             Self::Gzip(encoder) => encoder.finish()?.flush(),
+            Self::Zstandard(encoder) => encoder.finish()?.flush(),
         }
     }
 }
@@ -96,6 +123,7 @@ impl Write for TextOutput<'_> {
         match self {
             Self::Plain(buffer) => buffer.write(bytes),
             Self::Gzip(encoder) => encoder.write(bytes),
+            Self::Zstandard(encoder) => encoder.write(bytes),
         }
     }
 
@@ -103,8 +131,13 @@ impl Write for TextOutput<'_> {
         match self {
             Self::Plain(buffer) => buffer.flush(),
             Self::Gzip(encoder) => encoder.flush(),
+            Self::Zstandard(encoder) => encoder.flush(),
         }
     }
+}
+
+fn text_output<'a>(path: &Path, file: &'a File) -> Result<TextOutput<'a>, DataError> {
+    TextOutput::new(path, file).map_err(|error| DataError::write(path, error))
 }
 
 fn write_text(

@@ -48,8 +48,10 @@ impl<W: Write + Send> ParquetFile<W> {
             .set_compression(Compression::ZSTD(level))
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
+            // Lists are named as the Parquet specification says: `element`.
+            .set_coerce_types(true)
             .build();
-        // The four types are told apart by Parquet's own; a copy of the Arrow schema would say nothing more.
+        // The column types are told apart by Parquet's own; a copy of the Arrow schema would say nothing more.
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let (writer, factory) = ArrowWriter::try_new_with_options(output, schema.clone(), options)
             .and_then(ArrowWriter::into_serialized_writer)

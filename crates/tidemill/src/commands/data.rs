@@ -9,11 +9,11 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use tidemill_core::{Anomalies, Anomaly, Code, DatasetStatistics, FeatureStatistics, Progress, Severity};
 use tidemill_data::{
-    ReadOptions, compute_statistics, infer_schema as infer, open_table, read_schema, render_report, schema_yaml,
-    validate as check,
+    compute_statistics, infer_schema as infer, read_schema, render_report, schema_yaml, validate as check,
 };
 
-use crate::cli::{Global, InferSchemaArgs, StatsArgs, ValidateArgs};
+use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
+use crate::commands::input::open_input;
 use crate::commands::{print, say};
 use crate::error::Failure;
 use crate::settings::cores;
@@ -21,7 +21,8 @@ use crate::ui::{Align, Bar, Table, count, number, printable};
 
 pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
     let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
-    let datasets = args.files.iter().map(|file| statistics(file, threads, global)).collect::<Result<Vec<_>, _>>()?;
+    let datasets = args.files.iter().map(|file| statistics(file, &args.input, threads, global));
+    let datasets = datasets.collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &args.html {
         write_report(path, &datasets, None, global)?;
     }
@@ -32,9 +33,14 @@ pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
     Ok(0)
 }
 
-pub(super) fn statistics(file: &Path, threads: usize, global: &Global) -> Result<DatasetStatistics, Failure> {
+pub(super) fn statistics(
+    file: &Path,
+    input: &InputArgs,
+    threads: usize,
+    global: &Global,
+) -> Result<DatasetStatistics, Failure> {
     let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
-    let reader = open_table(file, &ReadOptions::default())?;
+    let reader = open_input(file, &input.options(), global)?.read()?;
     let live = std::io::stderr().is_terminal() && !global.quiet;
     let bar = if live { ProgressBar::no_length() } else { ProgressBar::hidden() };
     bar.set_prefix(name.clone());
@@ -140,7 +146,7 @@ fn top(feature: &FeatureStatistics) -> String {
 }
 
 pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failure> {
-    let dataset = statistics(&args.file, cores(), global)?;
+    let dataset = statistics(&args.file, &args.input, cores(), global)?;
     let schema = infer(&[&dataset]);
     let yaml = schema_yaml(&schema);
     match &args.out {
@@ -162,7 +168,7 @@ pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failu
 
 pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
     let schema = read_schema(&args.schema)?;
-    let dataset = statistics(&args.file, cores(), global)?;
+    let dataset = statistics(&args.file, &args.input, cores(), global)?;
     let anomalies = check(&dataset, &schema, &args.environment);
     if let Some(path) = &args.html {
         let by_name = Anomalies { version: 1, splits: [(dataset.name.clone(), anomalies.clone())].into() };

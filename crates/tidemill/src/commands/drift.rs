@@ -19,7 +19,7 @@ pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
     let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
     let load = |path: &Path| match path.extension() {
         Some(extension) if extension.eq_ignore_ascii_case("json") => from_json(path),
-        _ => statistics(path, threads, global),
+        _ => statistics(path, &args.input, threads, global),
     };
     let (mut baseline, mut current) = (load(&args.baseline)?, load(&args.current)?);
     if baseline.name == current.name {

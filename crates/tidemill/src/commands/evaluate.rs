@@ -5,7 +5,6 @@ use std::path::Path;
 use arrow::datatypes::Schema;
 use console::style;
 use tidemill_core::Code;
-use tidemill_data::{ReadOptions, open_table};
 use tidemill_evaluate::finder::SearchOptions;
 use tidemill_evaluate::slices::SliceSpec;
 use tidemill_evaluate::{
@@ -15,6 +14,7 @@ use tidemill_evaluate::{
 use tidemill_model::Task;
 
 use crate::cli::{EvaluateArgs, Global, OutputFormat, TaskName};
+use crate::commands::input::open_input;
 use crate::commands::{make_parent, print, say};
 use crate::error::Failure;
 use crate::ui::{Table, count};
@@ -25,7 +25,7 @@ pub fn evaluate(args: &EvaluateArgs, global: &Global) -> Result<u8, Failure> {
         let message = format!("`--decision-threshold` is {}, which is not between 0 and 1", args.decision_threshold);
         return Err(Failure::new(Code::CommandLine, message));
     }
-    let table = table(args)?;
+    let table = table(args, global)?;
     let evaluation = tidemill_evaluate::evaluate(&table, &options(args))?;
     let blessing = tidemill_evaluate::judge(&evaluation, &thresholds)?;
     if let Some(path) = &args.html {
@@ -63,12 +63,12 @@ fn options(args: &EvaluateArgs) -> EvaluateOptions {
     }
 }
 
-fn table(args: &EvaluateArgs) -> Result<EvaluationTable, Failure> {
-    let schema = open_table(&args.file, &ReadOptions::default())?.schema();
+fn table(args: &EvaluateArgs, global: &Global) -> Result<EvaluationTable, Failure> {
+    let input = open_input(&args.file, &args.input.options(), global)?;
+    let schema = input.schema();
     let columns = columns(args, &schema);
     // A column that the file lacks is named by the reading of the table, with the nearest there is.
-    let reader = open_table(&args.file, &ReadOptions::default())?;
-    Ok(EvaluationTable::from_batches(&name(&args.file), &schema, reader, &columns)?)
+    Ok(EvaluationTable::from_batches(&name(&args.file), &schema, input.read()?, &columns)?)
 }
 
 fn columns(args: &EvaluateArgs, schema: &Schema) -> PredictionColumns {

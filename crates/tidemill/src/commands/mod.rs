@@ -6,6 +6,7 @@ mod drift;
 mod evaluate;
 mod explain;
 mod init;
+mod input;
 mod inspect;
 mod lineage;
 mod model;

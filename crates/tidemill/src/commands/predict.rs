@@ -9,10 +9,11 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::json;
 use tidemill_core::{Code, suggest};
-use tidemill_data::{BatchReader, DataError, ReadOptions, open_table, write_table};
+use tidemill_data::{BatchReader, DataError, Format, ReadOptions, check_text_columns, open_table, write_table};
 use tidemill_model::Model;
 
 use crate::cli::{Global, OutputFormat, PredictArgs};
+use crate::commands::input::open_input;
 use crate::commands::model::find_package;
 use crate::commands::{print, say, write_out};
 use crate::error::Failure;
@@ -24,8 +25,8 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
     }
     let package = find_package(args.model.as_deref(), global).await?;
     let model = Model::load(&package.path)?;
-    let options = ReadOptions { types: Some(input_types(&model, args)?), ..ReadOptions::default() };
-    let reader = open_table(&args.file, &options)?;
+    let options = ReadOptions { types: Some(input_types(&model, args)?), ..args.input.options() };
+    let reader = open_input(&args.file, &options, global)?.read()?;
     let job = Job::new(&model, &reader, args.keep.as_deref())?;
     if let Some(out) = &args.out {
         let rows = job.to_file(reader, out)?;
@@ -36,7 +37,12 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
     }
     match global.output {
         OutputFormat::Json => job.to_json(reader)?,
-        OutputFormat::Text => job.to_csv(reader)?,
+        OutputFormat::Text => {
+            check_text_columns(&args.file, Format::Csv, &job.schema).map_err(|error| {
+                Failure::from(error).with_hint("write Parquet with `--out`, or name the columns to keep with `--keep`")
+            })?;
+            job.to_csv(reader)?;
+        }
     }
     say(global, &format!("predictions of {}", package.title));
     Ok(0)
@@ -54,7 +60,7 @@ fn refuse_input(input: &Path, out: &Path) -> Result<(), Failure> {
 
 /// The types the model wants, for those of its inputs that the file has; a text file has no types of its own.
 fn input_types(model: &Model, args: &PredictArgs) -> Result<SchemaRef, Failure> {
-    let present = open_table(&args.file, &ReadOptions::default())?.schema();
+    let present = open_table(&args.file, &args.input.options())?.schema();
     let wanted = model.batch_from_rows(&[])?.schema();
     let fields: Vec<_> =
         wanted.fields().iter().filter(|field| present.index_of(field.name()).is_ok()).cloned().collect();

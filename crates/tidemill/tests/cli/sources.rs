@@ -36,13 +36,48 @@ fn json_that_breaks_a_rule_is_located() {
     for (text, message) in [
         ("{\"fare\": 1}\n{\"fare\": 2,}\n", "`bad.jsonl` line 2 column 12: trailing comma"),
         ("{\"fare\": 1, \"fare\": 2}\n", "`bad.jsonl` line 1 column 21: key `fare` is there twice"),
-        ("{\"fare\": 1}\n{\"stops\": [1, 2]}\n", "`bad.jsonl` line 2 column 11: `stops` holds a list"),
+        ("{\"fare\": 1}\n{\"stops\": [[1, 2]]}\n", "`bad.jsonl` line 2 column 12: `stops` holds a list of lists"),
     ] {
         sandbox.write("bad.jsonl", text);
         let stats = sandbox.tidemill(&["stats", "bad.jsonl"]);
         assert_ne!(stats.code, 0, "{stats}");
         assert!(stats.stderr.contains(message), "{stats}");
     }
+}
+
+/// The same trips, written in another way, are the same data to every command and to a pipeline.
+#[test]
+fn flags_and_parameters_say_how_csv_is_written() {
+    let sandbox = Sandbox::taxi(600);
+    let trips = sandbox.read("data/trips.csv");
+    assert!(!trips.contains([';', '"']), "the sample can be written anew cell by cell");
+    let (head, rows) = trips.split_once('\n').unwrap_or_default();
+    let other = |line: &str| line.split(',').map(|cell| if cell.is_empty() { "NA" } else { cell }).collect::<Vec<_>>();
+    let rows: String = rows.lines().map(|line| format!("{}\n", other(line).join(";"))).collect();
+    sandbox.write("data/other.csv", &rows);
+    let flags = ["--delimiter", ";", "--null-tokens", "NA,null", "--columns", head];
+    let with = |first: &[&str]| [first, &flags].concat();
+    let stats = sandbox.json(&with(&["stats", "data/other.csv"]));
+    assert_eq!(stats["features"], sandbox.json(&["stats", "data/trips.csv"])["features"]);
+    let inferred = sandbox.tidemill(&with(&["infer-schema", "data/other.csv", "--out", "schema.yaml"]));
+    assert_eq!(inferred.code, 0, "{inferred}");
+    assert_eq!(sandbox.tidemill(&with(&["validate", "data/other.csv"])).code, 0);
+    assert_eq!(sandbox.tidemill(&with(&["drift", "data/other.csv", "data/other.csv"])).code, 0);
+    // Without the flags there is one column, and a word of warning.
+    sandbox.write("data/semicolons.csv", "a;b\n1;2\n");
+    let doubtful = sandbox.tidemill(&["stats", "data/semicolons.csv"]);
+    let warning = "warning: `data/semicolons.csv` has one column; with the delimiter `;` it would have 2";
+    assert!(doubtful.stderr.contains(warning), "{doubtful}");
+    let wrong = sandbox.tidemill(&["stats", "data/semicolons.csv", "--delimiter", ";;"]);
+    assert!(wrong.stderr.contains("`;;` is not a delimiter: one ASCII character, or `tab`"), "{wrong}");
+    // In the pipeline file.
+    let source = format!("{{ csv: {{ path: data/other.csv, delimiter: \";\", null_tokens: [NA], header: false, columns: [{head}] }} }}");
+    sandbox.edit("pipeline.yaml", "{ csv: data/trips.csv }", &source);
+    let run = sandbox.tidemill(&["run"]);
+    assert!(format!("{run}").contains("600 rows in 2 splits"), "{run}");
+    sandbox.edit("pipeline.yaml", "header: false, ", "");
+    let check = sandbox.tidemill(&["check"]);
+    assert!(format!("{check}").contains("the columns have names already, in the header"), "{check}");
 }
 
 #[test]

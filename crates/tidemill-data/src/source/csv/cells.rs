@@ -3,6 +3,7 @@
 use memchr::memchr2;
 
 use crate::source::block::{Block, closing_quote};
+use crate::source::dialect::Marks;
 
 const ESCAPED: u32 = 1 << 31;
 const QUOTED: u32 = 1 << 30;
@@ -57,12 +58,19 @@ pub(super) struct CellReader<'a> {
     bytes: &'a [u8],
     at: usize,
     delimiter: u8,
+    quote: Option<u8>,
     has_quotes: bool,
 }
 
 impl<'a> CellReader<'a> {
-    pub(super) fn new(block: &'a Block, delimiter: u8) -> Self {
-        Self { bytes: &block.bytes, at: block.start, delimiter, has_quotes: block.has_quotes }
+    pub(super) fn new(block: &'a Block, marks: Marks) -> Self {
+        Self::at(block, marks, block.start)
+    }
+
+    /// A reader whose first record begins at byte `at`.
+    pub(super) fn at(block: &'a Block, marks: Marks, at: usize) -> Self {
+        let Marks { delimiter, quote } = marks;
+        Self { bytes: &block.bytes, at, delimiter, quote, has_quotes: block.has_quotes }
     }
 
     /// Where the next record begins.
@@ -90,11 +98,11 @@ impl<'a> CellReader<'a> {
         }
         loop {
             let start = self.at;
-            let (cell, after) = if bytes.get(start) == Some(&b'"') {
+            let (cell, after) = if let Some(quote) = self.quote.filter(|quote| bytes.get(start) == Some(quote)) {
                 // The block was cut outside quotes, so the quote is closed.
-                let close = closing_quote(bytes, start + 1).unwrap_or(bytes.len());
+                let close = closing_quote(bytes, start + 1, quote).unwrap_or(bytes.len());
                 let content = start + 1..close.min(bytes.len());
-                let escaped = memchr::memchr(b'"', &bytes[content.clone()]).is_some();
+                let escaped = memchr::memchr(quote, &bytes[content.clone()]).is_some();
                 let flags = QUOTED | if escaped { ESCAPED } else { 0 };
                 (Cell::new(content.start, content.end, flags), close + 1)
             } else {
@@ -218,7 +226,7 @@ mod tests {
 
     fn rows(text: &[u8], has_quotes: bool, columns: usize, rows_max: usize) -> Result<Vec<Vec<String>>, Fault> {
         let block = block(text, has_quotes);
-        let mut reader = CellReader::new(&block, b',');
+        let mut reader = CellReader::new(&block, Marks { delimiter: b',', quote: Some(b'"') });
         let (mut cells, mut out) = (Vec::new(), Vec::new());
         while reader.next_rows(&mut cells, columns, rows_max)? > 0 {
             for row in cells.chunks(columns) {

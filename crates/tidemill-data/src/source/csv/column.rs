@@ -8,13 +8,20 @@ use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::DataType;
 
 use super::cells::Cell;
+use crate::source::dialect::{Marks, Missing};
 use crate::source::value::{Guess, parse_bool, parse_float, parse_int};
 
 /// The text of a cell, with doubled quotes made single.
-pub(super) fn text_of(text: &str, cell: Cell) -> Cow<'_, str> {
+pub(super) fn text_of(text: &str, cell: Cell, marks: Marks) -> Cow<'_, str> {
     // Cells begin and end beside ASCII characters, so the range is on character borders.
     let raw = text.get(cell.range()).unwrap_or_default();
-    if cell.is_escaped() { Cow::Owned(raw.replace("\"\"", "\"")) } else { Cow::Borrowed(raw) }
+    match marks.quote.filter(|_| cell.is_escaped()) {
+        Some(quote) => {
+            let quote = char::from(quote);
+            Cow::Owned(raw.replace([quote, quote].iter().collect::<String>().as_str(), quote.encode_utf8(&mut [0; 4])))
+        }
+        None => Cow::Borrowed(raw),
+    }
 }
 
 /// The cells of one column, `stride` cells apart, in a run of rows.
@@ -24,6 +31,8 @@ pub(super) struct ColumnCells<'a> {
     pub(super) cells: &'a [Cell],
     pub(super) column: usize,
     pub(super) stride: usize,
+    pub(super) marks: Marks,
+    pub(super) missing: &'a Missing,
 }
 
 impl<'a> ColumnCells<'a> {
@@ -42,7 +51,7 @@ impl<'a> ColumnCells<'a> {
             if guess == Guess::Text {
                 break;
             }
-            if !raw.is_empty() {
+            if !self.missing.is(raw) {
                 guess = guess.with(raw);
             }
         }
@@ -76,7 +85,7 @@ impl ColumnBuilder {
             Self::Float(values, nulls) => append_numbers(values, nulls, cells, parse_float),
             Self::Bool(builder) => {
                 for (row, raw) in cells.raw().enumerate() {
-                    if raw.is_empty() {
+                    if cells.missing.is(raw) {
                         builder.append_null();
                     } else {
                         builder.append_value(parse_bool(raw).ok_or(row)?);
@@ -86,8 +95,8 @@ impl ColumnBuilder {
             }
             Self::Text(builder) => {
                 for cell in cells.iter() {
-                    let text = text_of(cells.text, cell);
-                    if text.is_empty() {
+                    let text = text_of(cells.text, cell, cells.marks);
+                    if cells.missing.is(&text) {
                         builder.append_null();
                     } else {
                         builder.append_value(text);
@@ -115,7 +124,7 @@ fn append_numbers<T: Default>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<(), usize> {
     for (row, raw) in cells.raw().enumerate() {
-        if raw.is_empty() {
+        if cells.missing.is(raw) {
             values.push(T::default());
             nulls.append_null();
         } else {

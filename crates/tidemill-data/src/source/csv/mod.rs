@@ -1,11 +1,11 @@
 //! Comma-separated values.
 //!
-//! The rules are those of RFC 4180, and where files in the wild go beyond it:
-//! * The first line that is not blank is the header. Names are taken without spaces around them.
+//! The rules are those of RFC 4180, and where files in the wild go beyond it (see also [`super::CsvOptions`]):
+//! * The first line that is not blank is the header, unless there is none. Names are taken without spaces around them.
 //! * Lines end with LF or CR LF; a quoted cell may hold line ends, delimiters and doubled quotes. A quote inside an
 //!   unquoted cell is text. A byte order mark is passed over. Blank lines are passed over.
-//! * An empty cell, quoted or not, is missing.
-//! * A column is `Int64` if every cell that is not empty is a whole number of 64 bits, else `Float64` if every one is
+//! * An empty cell, quoted or not, is missing; so is one that holds a null token.
+//! * A column is `Int64` if every cell that is not missing is a whole number of 64 bits, else `Float64` if every one is
 //!   a number (`nan` and `inf` are), else `Boolean` if every one is `true` or `false`, else `Utf8`. All rows are
 //!   looked at. Numbers may have a sign, leading zeros (`007` is 7, as TFX, `DuckDB` and pandas read it) and spaces
 //!   around them. A column without any value is `Int64`: there is no cell that is not a whole number.
@@ -19,29 +19,35 @@ mod cells;
 mod column;
 mod read;
 mod scan;
+mod suspicion;
 
 use std::collections::HashSet;
 use std::path::Path;
 
-use self::cells::{CellReader, Fault, FaultKind};
+use self::cells::{Cell, CellReader, Fault, FaultKind};
 use self::column::text_of;
 pub(super) use self::read::{CsvReader, read};
 pub(super) use self::scan::scan;
+use self::suspicion::other_delimiter;
 use super::COLUMNS_MAX;
 use super::block::{Block, Blocks, blocks_at_once, mark_bytes};
+use super::dialect::{Dialect, Header};
 use crate::DataError;
 
 /// Cells located at once: few enough that they stay in the cache while each column takes its own.
 const RUN_CELLS: usize = 8_192;
 
 /// The names of the columns, without a look at the rows.
-pub(super) fn header(path: &Path, delimiter: u8) -> Result<Vec<String>, DataError> {
-    Ok(open(path, delimiter)?.names)
+pub(super) fn header(path: &Path, dialect: &Dialect) -> Result<(Vec<String>, Option<String>), DataError> {
+    let opened = open(path, dialect)?;
+    Ok((opened.names, opened.warning))
 }
 
 /// A file whose header has been read.
 struct Opened {
     names: Vec<String>,
+    /// Something odd about the header that stops nothing.
+    warning: Option<String>,
     /// The first block, which may hold nothing but the header.
     first: Option<Block>,
     blocks: Blocks,
@@ -56,19 +62,19 @@ impl Opened {
     }
 }
 
-fn open(path: &Path, delimiter: u8) -> Result<Opened, DataError> {
-    let mut blocks = Blocks::open(path, Some(delimiter))?;
+fn open(path: &Path, dialect: &Dialect) -> Result<Opened, DataError> {
+    let mut blocks = Blocks::open(path, Some(dialect.marks))?;
     let mut cells = Vec::new();
     while let Some(mut block) = blocks.next_block()? {
         if block.offset == 0 {
             block.start = mark_bytes(&block.bytes);
         }
         let text = block.text(path)?;
-        let mut reader = CellReader::new(&block, delimiter);
+        let mut reader = CellReader::new(&block, dialect.marks);
         loop {
             let at = reader.position();
             cells.clear();
-            if !reader.next_record(&mut cells).map_err(|fault| located(path, &block, &fault, 0))? {
+            if !reader.next_record(&mut cells).map_err(|fault| located(path, &block, &fault, 0, &dialect.header))? {
                 break;
             }
             if let [only] = cells[..]
@@ -77,10 +83,22 @@ fn open(path: &Path, delimiter: u8) -> Result<Opened, DataError> {
                 continue;
             }
             let line = block.line_at(at);
-            let names: Vec<String> = cells.iter().map(|cell| text_of(text, *cell).trim().to_owned()).collect();
+            let (names, start) = match &dialect.header {
+                Header::FirstLine => {
+                    let name = |cell: &Cell| text_of(text, *cell, dialect.marks).trim().to_owned();
+                    (cells.iter().map(name).collect(), reader.position())
+                }
+                Header::Names(names) => (names.clone(), at),
+                Header::Numbered => ((1..=cells.len()).map(|i| format!("column_{i}")).collect(), at),
+            };
             check_names(path, line, &names)?;
-            block.start = reader.position();
-            return Ok(Opened { names, first: Some(block), blocks });
+            let other = (names.len() == 1).then(|| other_delimiter(&block, at, dialect.marks)).flatten();
+            let warning = other.map(|(delimiter, columns)| {
+                let delimiter = char::from(delimiter).escape_default();
+                format!("`{}` has one column; with the delimiter `{delimiter}` it would have {columns}", path.display())
+            });
+            block.start = start;
+            return Ok(Opened { names, warning, first: Some(block), blocks });
         }
     }
     Err(DataError::SourceEmpty { path: path.to_owned(), header_only: false })
@@ -109,11 +127,21 @@ fn check_names(path: &Path, line: u64, names: &[String]) -> Result<(), DataError
 }
 
 /// A fault in a block as an error with the line of the file.
-fn located(path: &Path, block: &Block, fault: &Fault, columns: usize) -> DataError {
+fn located(path: &Path, block: &Block, fault: &Fault, columns: usize, header: &Header) -> DataError {
     let line = block.line_at(fault.at);
-    match fault.kind {
-        FaultKind::Ragged { found } => DataError::RaggedRow { path: path.to_owned(), line, expected: columns, found },
-        FaultKind::TextAfterQuote => {
+    match (&fault.kind, header) {
+        (FaultKind::Ragged { found }, Header::FirstLine) => {
+            DataError::RaggedRow { path: path.to_owned(), line, expected: columns, found: *found }
+        }
+        (FaultKind::Ragged { found }, Header::Names(_)) => {
+            let message = format!("the row has {found} cells, but {columns} columns are named");
+            DataError::malformed(path, Some(line), message)
+        }
+        (FaultKind::Ragged { found }, Header::Numbered) => {
+            let message = format!("the row has {found} cells, the first row has {columns}");
+            DataError::malformed(path, Some(line), message)
+        }
+        (FaultKind::TextAfterQuote, _) => {
             DataError::malformed(path, Some(line), "there is text between a closing quote and the next delimiter")
         }
     }

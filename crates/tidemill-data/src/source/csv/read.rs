@@ -10,6 +10,7 @@ use super::cells::{Cell, CellReader};
 use super::column::{ColumnBuilder, ColumnCells, text_of};
 use super::{Opened, RUN_CELLS, located, open};
 use crate::source::block::Block;
+use crate::source::dialect::Dialect;
 use crate::{BATCH_ROWS_MAX, DataError};
 
 /// The rows of one file as batches.
@@ -22,7 +23,7 @@ pub(in crate::source) struct CsvReader {
 /// Where which columns are, and as what they are read.
 struct Layout {
     path: PathBuf,
-    delimiter: u8,
+    dialect: Dialect,
     schema: SchemaRef,
     /// For each column of the schema, its place in the file.
     positions: Vec<usize>,
@@ -31,8 +32,8 @@ struct Layout {
 }
 
 /// Reads the columns of `schema`, by name, as the types of `schema`.
-pub(in crate::source) fn read(path: &Path, delimiter: u8, schema: SchemaRef) -> Result<CsvReader, DataError> {
-    let file = open(path, delimiter)?;
+pub(in crate::source) fn read(path: &Path, dialect: &Dialect, schema: SchemaRef) -> Result<CsvReader, DataError> {
+    let file = open(path, dialect)?;
     let positions = schema
         .fields()
         .iter()
@@ -45,7 +46,7 @@ pub(in crate::source) fn read(path: &Path, delimiter: u8, schema: SchemaRef) -> 
         })
         .collect::<Result<_, _>>()?;
     let stride = file.names.len();
-    let layout = Layout { path: path.to_owned(), delimiter, schema, positions, stride };
+    let layout = Layout { path: path.to_owned(), dialect: dialect.clone(), schema, positions, stride };
     Ok(CsvReader { file, layout, ready: Vec::new().into_iter() })
 }
 
@@ -76,7 +77,7 @@ impl Layout {
     fn read_block(&self, block: &Block) -> Result<Vec<RecordBatch>, DataError> {
         let text = block.text(&self.path)?;
         let run_rows = (RUN_CELLS / self.stride).clamp(1, BATCH_ROWS_MAX);
-        let (mut reader, mut cells) = (CellReader::new(block, self.delimiter), Vec::new());
+        let (mut reader, mut cells) = (CellReader::new(block, self.dialect.marks), Vec::new());
         let mut batches = Vec::new();
         let mut rows_expected = BATCH_ROWS_MAX.min(block.bytes.len() / (self.stride * 4) + 16);
         loop {
@@ -85,13 +86,14 @@ impl Layout {
             while rows < BATCH_ROWS_MAX {
                 let run = reader
                     .next_rows(&mut cells, self.stride, run_rows.min(BATCH_ROWS_MAX - rows))
-                    .map_err(|fault| located(&self.path, block, &fault, self.stride))?;
+                    .map_err(|fault| located(&self.path, block, &fault, self.stride, &self.dialect.header))?;
                 if run == 0 {
                     break;
                 }
                 for (i, builder) in builders.iter_mut().enumerate() {
                     let column = self.positions[i];
-                    let run = ColumnCells { text, cells: &cells, column, stride: self.stride };
+                    let Dialect { marks, missing, .. } = &self.dialect;
+                    let run = ColumnCells { text, cells: &cells, column, stride: self.stride, marks: *marks, missing };
                     builder
                         .append(run)
                         .map_err(|row| self.misfit(block, text, i, cells[row * self.stride + column]))?;
@@ -120,7 +122,7 @@ impl Layout {
             DataType::Float64 => "a number",
             _ => "`true` or `false`",
         };
-        let shown: String = text_of(text, cell).chars().take(40).collect();
+        let shown: String = text_of(text, cell, self.dialect.marks).chars().take(40).collect();
         DataError::ColumnType {
             path: self.path.clone(),
             line: Some(block.line_at(cell.range().start)),

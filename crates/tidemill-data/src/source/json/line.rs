@@ -14,6 +14,15 @@ pub(super) trait Sink {
 
     /// An object at a dotted path; its members follow.
     fn object(&mut self, path: &str) -> Result<(), String>;
+
+    /// A list at a dotted path; its values follow.
+    fn list(&mut self, path: &str) -> Result<(), String>;
+
+    /// A value of the list, or `None` for `null`.
+    fn element(&mut self, path: &str, value: Option<Value<'_>>) -> Result<(), String>;
+
+    /// The end of the list.
+    fn end_list(&mut self, path: &str) -> Result<(), String>;
 }
 
 /// What is wrong with a line, and where.
@@ -153,7 +162,70 @@ impl<'de, S: Sink> Visitor<'de> for Member<'_, S> {
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.give(Some(i64::try_from(value).map_or(Value::Big(value), Value::Int)))
+        self.give(Some(whole(value)))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
+        self.give(Some(Value::Float(value)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
+        self.give(Some(Value::Text(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        self.sink.list(self.path).map_err(A::Error::custom)?;
+        while list.next_element_seed(Element { sink: &mut *self.sink, path: self.path })?.is_some() {}
+        self.sink.end_list(self.path).map_err(A::Error::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.sink.object(self.path).map_err(A::Error::custom)?;
+        members(self.sink, self.path, map)
+    }
+}
+
+/// A value in a list; `path` names the list.
+struct Element<'a, S> {
+    sink: &'a mut S,
+    path: &'a str,
+}
+
+impl<S: Sink> Element<'_, S> {
+    fn give<E: serde::de::Error>(self, value: Option<Value<'_>>) -> Result<(), E> {
+        self.sink.element(self.path, value).map_err(E::custom)
+    }
+}
+
+impl<'de, S: Sink> DeserializeSeed<'de> for Element<'_, S> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, S: Sink> Visitor<'de> for Element<'_, S> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.give(None)
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
+        self.give(Some(Value::Bool(value)))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
+        self.give(Some(Value::Int(value)))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        self.give(Some(whole(value)))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
@@ -165,13 +237,16 @@ impl<'de, S: Sink> Visitor<'de> for Member<'_, S> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
-        Err(A::Error::custom(format!("`{}` holds a list; only single values can be read", self.path)))
+        Err(A::Error::custom(format!("`{}` holds a list of lists; lists of single values can be read", self.path)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        self.sink.object(self.path).map_err(A::Error::custom)?;
-        members(self.sink, self.path, map)
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(A::Error::custom(format!("`{}` holds a list of objects; lists of single values can be read", self.path)))
     }
+}
+
+fn whole(value: u64) -> Value<'static> {
+    i64::try_from(value).map_or(Value::Big(value), Value::Int)
 }
 
 #[cfg(test)]
@@ -192,6 +267,20 @@ mod tests {
 
         fn object(&mut self, path: &str) -> Result<(), String> {
             self.0.push(format!("{path}:"));
+            Ok(())
+        }
+
+        fn list(&mut self, path: &str) -> Result<(), String> {
+            self.0.push(format!("{path}["));
+            Ok(())
+        }
+
+        fn element(&mut self, path: &str, value: Option<Value<'_>>) -> Result<(), String> {
+            self.value(path, value)
+        }
+
+        fn end_list(&mut self, _: &str) -> Result<(), String> {
+            self.0.push("]".to_owned());
             Ok(())
         }
     }
@@ -225,13 +314,23 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_told_value_by_value() {
+        assert_eq!(
+            told(r#"{"a": [1, null, "x"], "b": {"c": []}}"#),
+            ["a[", "a=Some(Int(1))", "a=None", "a=Some(Text(\"x\"))", "]", "b:", "b.c[", "]"]
+        );
+    }
+
+    #[test]
     fn faults_have_a_place() {
         let fault_of = |line, column, message: &str| assert_eq!(fault(line), (column, message.to_owned()), "{line}");
         fault_of("{\"a\": 1,}", 9, "trailing comma");
         fault_of("{\"a\" 1}", 6, "expected `:`");
         fault_of("{\"a\": 1", 7, "the line ends inside the object");
         fault_of("{\"a\": \"x", 8, "the line ends inside a string");
-        fault_of("{\"a\": [1]}", 7, "`a` holds a list; only single values can be read");
+        fault_of("{\"a\": [[1]]}", 8, "`a` holds a list of lists; lists of single values can be read");
+        fault_of("{\"a\": [1, {}]}", 11, "`a` holds a list of objects; lists of single values can be read");
+        fault_of("{\"a\": [1}", 10, "expected `,` or `]`");
         fault_of("{\"a\": 1} {}", 10, "trailing characters");
         fault_of("[1]", 1, "sequence, expected an object; every line must hold one object");
         fault_of("{\"\": 1}", 3, "a key is empty");

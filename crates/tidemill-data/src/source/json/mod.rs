@@ -1,7 +1,8 @@
 //! JSON lines: one object a line.
 //!
-//! * Lines end with LF or CR LF; blank lines and a byte order mark are passed over; gzip is recognised.
-//! * Every key is a column. The members of a nested object are columns with a dotted path (`rider.age`); lists are
+//! * Lines end with LF or CR LF; blank lines and a byte order mark are passed over; gzip and Zstandard are recognised.
+//! * Every key is a column. The members of a nested object are columns with a dotted path (`rider.age`). A column with
+//!   a list in some row is a column of lists, in which a single value is a list of one; lists of lists or objects are
 //!   refused. `null` and a key that is not there are missing; `""` is text. A column that is `null` in some rows and
 //!   an object in others is the object's members.
 //! * A column is `Int64` if every value is a whole number of 64 bits, else `Float64` if every one is a number, else

@@ -117,21 +117,25 @@ impl Layout {
             has_quotes: false,
         };
         let text = block.text(&self.path)?;
-        let mut fill = Fill(Rows::new(&self.schema, self.places.clone()));
+        let mut fill = Fill { rows: Rows::new(&self.schema, self.places.clone()), list: None };
         for (number, line) in lines(&block, text) {
             read_line(line, &mut fill).map_err(|error| located(&self.path, number, error))?;
-            fill.0.end_row();
+            fill.rows.end_row();
         }
-        fill.0.finish()
+        fill.rows.finish()
     }
 }
 
-struct Fill(Rows);
+struct Fill {
+    rows: Rows,
+    /// The column whose list is being read, if it is one that is read.
+    list: Option<usize>,
+}
 
 impl Sink for Fill {
     fn value(&mut self, path: &str, value: Option<Value<'_>>) -> Result<(), String> {
         match value {
-            Some(value) => self.0.set(path, &value).map_err(|message| format!("column `{path}` {message}")),
+            Some(value) => self.rows.set(path, &value).map_err(|message| of_column(path, &message)),
             None => Ok(()),
         }
     }
@@ -139,4 +143,27 @@ impl Sink for Fill {
     fn object(&mut self, _: &str) -> Result<(), String> {
         Ok(())
     }
+
+    fn list(&mut self, path: &str) -> Result<(), String> {
+        self.list = self.rows.begin_list(path).map_err(|message| of_column(path, &message))?;
+        Ok(())
+    }
+
+    fn element(&mut self, path: &str, value: Option<Value<'_>>) -> Result<(), String> {
+        match self.list {
+            Some(place) => self.rows.push_element(place, value.as_ref()).map_err(|message| of_column(path, &message)),
+            None => Ok(()),
+        }
+    }
+
+    fn end_list(&mut self, path: &str) -> Result<(), String> {
+        match self.list.take() {
+            Some(place) => self.rows.end_list(place).map_err(|message| of_column(path, &message)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn of_column(path: &str, message: &str) -> String {
+    format!("column `{path}` {message}")
 }

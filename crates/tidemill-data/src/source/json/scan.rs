@@ -10,10 +10,10 @@ use super::{lines, located};
 use crate::DataError;
 use crate::source::block::{Block, Blocks, blocks_at_once};
 use crate::source::rows::{Seen, Value};
-use crate::source::value::Guess;
+use crate::source::value::{Guess, Shape};
 
 /// Reads a file once: checks every rule, counts the rows, finds the columns and decides the type of each.
-pub(in crate::source) fn scan(path: &Path) -> Result<(Vec<(String, Guess)>, u64), DataError> {
+pub(in crate::source) fn scan(path: &Path) -> Result<(Vec<(String, Shape)>, u64), DataError> {
     let mut blocks = Blocks::open(path, None)?;
     let (mut seen, mut rows, mut line) = (Seen::default(), 0, 1);
     loop {
@@ -62,10 +62,19 @@ struct Look {
 impl Sink for Look {
     fn value(&mut self, path: &str, value: Option<Value<'_>>) -> Result<(), String> {
         let guess = value.as_ref().map_or(Guess::Nothing, Value::guess);
-        let is_new = self.seen.note(path, guess)?;
-        if !is_new || (!self.objects.is_empty() && self.objects.get(path) == Some(&self.row)) {
-            return Err(twice(path));
-        }
+        self.note(path, guess.into())
+    }
+
+    fn list(&mut self, path: &str) -> Result<(), String> {
+        self.note(path, Shape { guess: Guess::Nothing, is_list: true })
+    }
+
+    fn element(&mut self, _: &str, value: Option<Value<'_>>) -> Result<(), String> {
+        self.seen.note_more(value.as_ref().map_or(Guess::Nothing, Value::guess));
+        Ok(())
+    }
+
+    fn end_list(&mut self, _: &str) -> Result<(), String> {
         Ok(())
     }
 
@@ -75,6 +84,16 @@ impl Sink for Look {
             None => self.objects.insert(path.to_owned(), self.row).unwrap_or(0),
         };
         if before == self.row || self.seen.is_in_row(path) { Err(twice(path)) } else { Ok(()) }
+    }
+}
+
+impl Look {
+    fn note(&mut self, path: &str, shape: Shape) -> Result<(), String> {
+        let is_new = self.seen.note(path, shape)?;
+        if !is_new || (!self.objects.is_empty() && self.objects.get(path) == Some(&self.row)) {
+            return Err(twice(path));
+        }
+        Ok(())
     }
 }
 

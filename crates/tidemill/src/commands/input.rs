@@ -1,0 +1,41 @@
+//! Input files of a command, and how they are written.
+
+use std::path::Path;
+
+use tidemill_data::{CsvOptions, Format, Header, ReadOptions, Table};
+
+use super::say;
+use crate::cli::{FormatName, Global, InputArgs};
+use crate::error::Failure;
+
+impl InputArgs {
+    /// What the flags say of how files are read.
+    pub fn options(&self) -> ReadOptions {
+        let default = CsvOptions::default();
+        let csv = CsvOptions {
+            delimiter: self.delimiter,
+            quote: self.quote.map_or(default.quote, |quote| quote.0),
+            null_tokens: self.null_tokens.clone(),
+            header: match (&self.columns, self.no_header) {
+                (Some(names), _) => Header::Names(names.clone()),
+                (None, true) => Header::Numbered,
+                (None, false) => Header::FirstLine,
+            },
+        };
+        let format = self.format.map(|format| match format {
+            FormatName::Csv => Format::Csv,
+            FormatName::Json => Format::Json,
+            FormatName::Parquet => Format::Parquet,
+        });
+        ReadOptions { format, csv, ..ReadOptions::default() }
+    }
+}
+
+/// Opens a file, a folder or a glob; what is odd about it is said.
+pub fn open_input(path: &Path, options: &ReadOptions, global: &Global) -> Result<Table, Failure> {
+    let table = Table::open(path, options)?;
+    for warning in table.warnings() {
+        say(global, &format!("warning: {warning}"));
+    }
+    Ok(table)
+}
