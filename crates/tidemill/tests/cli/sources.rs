@@ -45,6 +45,10 @@ fn json_that_breaks_a_rule_is_located() {
     }
 }
 
+fn joined<'a>(first: &[&'a str], flags: &[&'a str]) -> Vec<&'a str> {
+    [first, flags].concat()
+}
+
 /// The same trips, written in another way, are the same data to every command and to a pipeline.
 #[test]
 fn flags_and_parameters_say_how_csv_is_written() {
@@ -52,17 +56,19 @@ fn flags_and_parameters_say_how_csv_is_written() {
     let trips = sandbox.read("data/trips.csv");
     assert!(!trips.contains([';', '"']), "the sample can be written anew cell by cell");
     let (head, rows) = trips.split_once('\n').unwrap_or_default();
-    let other = |line: &str| line.split(',').map(|cell| if cell.is_empty() { "NA" } else { cell }).collect::<Vec<_>>();
-    let rows: String = rows.lines().map(|line| format!("{}\n", other(line).join(";"))).collect();
+    let cells = |line: &str| {
+        let cells: Vec<&str> = line.split(',').map(|cell| if cell.is_empty() { "NA" } else { cell }).collect();
+        cells.join(";") + "\n"
+    };
+    let rows: String = rows.lines().map(cells).collect();
     sandbox.write("data/other.csv", &rows);
     let flags = ["--delimiter", ";", "--null-tokens", "NA,null", "--columns", head];
-    let with = |first: &[&str]| [first, &flags].concat();
-    let stats = sandbox.json(&with(&["stats", "data/other.csv"]));
+    let stats = sandbox.json(&joined(&["stats", "data/other.csv"], &flags));
     assert_eq!(stats["features"], sandbox.json(&["stats", "data/trips.csv"])["features"]);
-    let inferred = sandbox.tidemill(&with(&["infer-schema", "data/other.csv", "--out", "schema.yaml"]));
+    let inferred = sandbox.tidemill(&joined(&["infer-schema", "data/other.csv", "--out", "schema.yaml"], &flags));
     assert_eq!(inferred.code, 0, "{inferred}");
-    assert_eq!(sandbox.tidemill(&with(&["validate", "data/other.csv"])).code, 0);
-    assert_eq!(sandbox.tidemill(&with(&["drift", "data/other.csv", "data/other.csv"])).code, 0);
+    assert_eq!(sandbox.tidemill(&joined(&["validate", "data/other.csv"], &flags)).code, 0);
+    assert_eq!(sandbox.tidemill(&joined(&["drift", "data/other.csv", "data/other.csv"], &flags)).code, 0);
     // Without the flags there is one column, and a word of warning.
     sandbox.write("data/semicolons.csv", "a;b\n1;2\n");
     let doubtful = sandbox.tidemill(&["stats", "data/semicolons.csv"]);
@@ -71,7 +77,9 @@ fn flags_and_parameters_say_how_csv_is_written() {
     let wrong = sandbox.tidemill(&["stats", "data/semicolons.csv", "--delimiter", ";;"]);
     assert!(wrong.stderr.contains("`;;` is not a delimiter: one ASCII character, or `tab`"), "{wrong}");
     // In the pipeline file.
-    let source = format!("{{ csv: {{ path: data/other.csv, delimiter: \";\", null_tokens: [NA], header: false, columns: [{head}] }} }}");
+    let source = format!(
+        "{{ csv: {{ path: data/other.csv, delimiter: \";\", null_tokens: [NA], header: false, columns: [{head}] }} }}"
+    );
     sandbox.edit("pipeline.yaml", "{ csv: data/trips.csv }", &source);
     let run = sandbox.tidemill(&["run"]);
     assert!(format!("{run}").contains("600 rows in 2 splits"), "{run}");
