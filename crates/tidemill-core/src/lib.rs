@@ -31,7 +31,10 @@ pub use progress::{NoProgress, Progress};
 pub use schema::{Domain, Feature, FeatureType, Lifecycle, Presence, Schema, UniqueCount, ValueCount};
 pub use signature::{DataType, Signature, TensorSpec};
 pub use statistics::{
-    BooleanStatistics, Bucket, CommonStatistics, CompactHistogram, DatasetStatistics, FeatureStatistics, Histogram,
-    NumericStatistics, RankBucket, SplitStatistics, StringStatistics, ValueCounts, ValueFrequency,
+    BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, CompactHistogram, CrossStatistics, DatasetStatistics,
+    DatasetWeight, Extent, FeatureStatistics, Histogram, ImageStatistics, LabelCount, LanguageStatistics,
+    LiftStatistics, LiftValue, NumericCross, NumericStatistics, RankBucket, SliceFamily, SliceStatistics,
+    SplitStatistics, StringStatistics, TimeStatistics, ValencyStatistics, ValueCounts, ValueFrequency, ValueWeight,
+    WeightedBooleanStatistics, WeightedNumericStatistics, WeightedStatistics, WeightedStringStatistics,
 };
 pub use table::{SummaryTable, Tone};

@@ -1,5 +1,18 @@
 //! What is known of a dataset.
 
+mod cross;
+mod kinds;
+mod slices;
+mod weighted;
+
+pub use cross::{CrossStatistics, LabelCount, LiftStatistics, LiftValue, NumericCross};
+pub use kinds::{BytesStatistics, Extent, ImageStatistics, LanguageStatistics, TimeStatistics, ValencyStatistics};
+pub use slices::{SliceFamily, SliceStatistics};
+pub use weighted::{
+    DatasetWeight, ValueWeight, WeightedBooleanStatistics, WeightedNumericStatistics, WeightedStatistics,
+    WeightedStringStatistics,
+};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -22,8 +35,17 @@ pub struct DatasetStatistics {
     pub name: String,
     /// Number of rows. Exact.
     pub num_examples: u64,
+    /// Where examples have weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<DatasetWeight>,
     /// A feature each, in the order of the columns.
     pub features: Vec<FeatureStatistics>,
+    /// Pairs of features, where they were asked for.
+    #[serde(default, skip_serializing_if = "CrossStatistics::is_empty")]
+    pub cross: CrossStatistics,
+    /// Slices, where they were asked for: a family for each set of columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<SliceFamily>,
 }
 
 impl DatasetStatistics {
@@ -52,6 +74,40 @@ pub struct FeatureStatistics {
     /// For true and false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boolean: Option<BooleanStatistics>,
+    /// For lists, beside the statistics of their values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valency: Option<ValencyStatistics>,
+    /// For bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<BytesStatistics>,
+    /// For text that is dates or times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeStatistics>,
+    /// For text of several words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<LanguageStatistics>,
+    /// Where examples have weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weighted: Option<WeightedStatistics>,
+}
+
+impl FeatureStatistics {
+    /// A feature of which only counts are known.
+    pub fn new(name: impl Into<String>, feature_type: FeatureType, common: CommonStatistics) -> Self {
+        Self {
+            name: name.into(),
+            feature_type,
+            common,
+            numeric: None,
+            string: None,
+            boolean: None,
+            valency: None,
+            bytes: None,
+            time: None,
+            language: None,
+            weighted: None,
+        }
+    }
 }
 
 /// Counts that every type has. All exact.

@@ -42,6 +42,6 @@ pub use example_validator::{ExampleValidator, read_anomalies};
 pub use report::{attention_score, markup, render_drift_report, render_report};
 pub use schema::{DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_yaml};
 pub use schema_gen::{SchemaGen, read_schema_artifact};
-pub use statistics::{DatasetAccumulator, StatisticsError, compute_statistics};
+pub use statistics::{Computation, DatasetAccumulator, StatisticsError, StatisticsOptions, compute_statistics};
 pub use statistics_gen::{StatisticsGen, read_statistics};
 pub use validation::{DEFAULT_ENVIRONMENT, STRAY_SHARE, validate};

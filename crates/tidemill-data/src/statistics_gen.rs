@@ -6,13 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidemill_core::{
-    ArtifactType, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
     SplitStatistics, StepContext, parse_params,
 };
 
 use crate::Examples;
 use crate::artifact_file::{read_json, write_json};
-use crate::statistics::compute_until;
+use crate::statistics::{Computation, StatisticsOptions};
 use crate::validation::grouped;
 
 /// The version of `statistics.json` that this code reads and writes.
@@ -22,19 +22,73 @@ const FILE: &str = "statistics.json";
 
 /// Computes the statistics of every split of the examples, in one pass over each.
 ///
-/// The artifact is one file, `statistics.json`: a [`SplitStatistics`]. It has no parameters.
+/// The artifact is one file, `statistics.json`: a [`SplitStatistics`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StatisticsGen;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Params {}
+struct Params {
+    /// The column with the weight of each example: statistics then have weighted twins.
+    #[serde(default)]
+    weight: Option<String>,
+    /// Slices with statistics of their own: a column, or a list of columns, for each family. The 20 slices of the most rows
+    /// of each family are kept.
+    #[serde(default)]
+    slices: Vec<Columns>,
+    /// Correlation of every two of the first 50 numeric features.
+    #[serde(default)]
+    correlations: bool,
+    /// The label: how much more often each value of a categorical feature occurs with each value of it than by chance.
+    #[serde(default)]
+    label: Option<String>,
+    /// Where a numeric label is divided into ranges.
+    #[serde(default)]
+    label_boundaries: Vec<f64>,
+}
+
+/// One column, or several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Columns {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Params {
+    fn options(self) -> StatisticsOptions {
+        let columns = |columns| match columns {
+            Columns::One(column) => vec![column],
+            Columns::Several(columns) => columns,
+        };
+        StatisticsOptions {
+            weight: self.weight,
+            slices: self.slices.into_iter().map(columns).collect(),
+            correlations: self.correlations,
+            label: self.label,
+            label_boundaries: self.label_boundaries,
+        }
+    }
+
+    fn issues(&self) -> Vec<ParamIssue> {
+        let mut issues = Vec::new();
+        for (index, columns) in self.slices.iter().enumerate() {
+            if matches!(columns, Columns::Several(columns) if columns.is_empty()) {
+                issues.push(ParamIssue::new(["slices".to_owned(), index.to_string()], "names no column"));
+            }
+        }
+        if !self.label_boundaries.is_empty() && self.label.is_none() {
+            issues.push(ParamIssue::new(["label_boundaries"], "there is no `label` to divide"));
+        }
+        issues
+    }
+}
 
 impl Component for StatisticsGen {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "StatisticsGen",
-            version: 1,
+            version: 2,
             about: "Computes statistics of every feature of every split in one pass",
             inputs: vec![InputSpec::required("examples", ArtifactType::Examples)],
             outputs: vec![OutputSpec::new("statistics", ArtifactType::Statistics)],
@@ -49,16 +103,26 @@ impl Component for StatisticsGen {
     }
 
     fn check(&self, params: &Value) -> Vec<ParamIssue> {
-        parse_params::<Params>(params).err().unwrap_or_default()
+        parse_params::<Params>(params).map_or_else(|issues| issues, |params| params.issues())
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+        let options = parse(context.params)?.options();
         let examples = Examples::open(&context.input("examples")?.path)?;
         let mut all = SplitStatistics { version: FORMAT_VERSION, ..SplitStatistics::default() };
+        let computation = Computation {
+            options: &options,
+            progress: context.progress,
+            threads: context.threads,
+            cancel: context.cancel,
+        };
         for split in examples.splits() {
             context.progress.phase(&format!("statistics of `{}`", split.name));
-            let reader = examples.batches(&split.name, None)?;
-            let statistics = compute_until(reader, &split.name, context.progress, context.threads, context.cancel)?;
+            let open = |columns: Option<&[String]>| {
+                let columns: Option<Vec<&str>> = columns.map(|columns| columns.iter().map(String::as_str).collect());
+                examples.batches(&split.name, columns.as_deref())
+            };
+            let statistics = computation.run(&open, &split.name)?;
             all.splits.insert(split.name.clone(), statistics);
         }
         write_json(&context.output("statistics").join(FILE), &all)?;
@@ -71,6 +135,13 @@ impl Component for StatisticsGen {
             ..Outcome::default()
         })
     }
+}
+
+fn parse(params: &Value) -> Result<Params, ComponentError> {
+    parse_params(params).map_err(|issues: Vec<ParamIssue>| {
+        let message = issues.into_iter().next().map_or_else(String::new, |issue| issue.message);
+        ComponentError::new(Code::Params, message)
+    })
 }
 
 /// The statistics in the artifact folder `dir`.

@@ -375,6 +375,21 @@ pub struct StatsArgs {
     /// Write an HTML report that works offline
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Column with the weight of each row: every statistic gets a weighted twin
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
+    /// Statistics of the rows that agree in these columns too, for the 20 largest groups; can be repeated
+    #[arg(long, value_name = "COLUMN[,COLUMN]")]
+    pub slice: Vec<String>,
+    /// Correlation of every two numeric features
+    #[arg(long)]
+    pub correlations: bool,
+    /// Column with the label: which values of categorical features go with which of it
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Where a numeric label is divided into ranges
+    #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "label", allow_negative_numbers = true)]
+    pub label_boundaries: Vec<f64>,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

@@ -4,8 +4,11 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use tidemill_core::{BooleanStatistics, CommonStatistics, FeatureStatistics, FeatureType};
 
+use super::bytes::BytesAccumulator;
 use super::numeric::NumericAccumulator;
 use super::text::TextAccumulator;
+use super::valency::{ValencyAccumulator, flattened};
+use super::weighted::WeightedColumn;
 
 /// Everything accumulated of one column. Accumulators of the same column merge.
 #[derive(Debug, Clone)]
@@ -14,7 +17,10 @@ pub(crate) struct ColumnAccumulator {
     feature_type: FeatureType,
     present: u64,
     missing: u64,
+    /// For lists, whose `values` are those of all lists.
+    valency: Option<Box<ValencyAccumulator>>,
     values: Values,
+    weighted: Option<Box<WeightedColumn>>,
 }
 
 #[derive(Debug, Clone)]
@@ -22,49 +28,46 @@ enum Values {
     Numeric(Box<NumericAccumulator>),
     Text(Box<TextAccumulator>),
     Boolean(BooleanStatistics),
+    Bytes(Box<BytesAccumulator>),
     /// A type of which only presence is known.
     Opaque,
 }
 
 impl ColumnAccumulator {
-    /// An empty accumulator for a column.
-    pub fn new(name: &str, data_type: &DataType) -> Self {
-        let (feature_type, values) = match data_type {
-            DataType::Int64 => (FeatureType::Int, Values::Numeric(Box::default())),
-            DataType::Float64 => (FeatureType::Float, Values::Numeric(Box::default())),
-            DataType::Utf8 => (FeatureType::String, Values::Text(Box::default())),
-            DataType::Boolean => (FeatureType::Bool, Values::Boolean(BooleanStatistics::default())),
-            _ => (FeatureType::Bytes, Values::Opaque),
+    /// An empty accumulator for a column, with weighted twins if `weighted`.
+    pub fn new(name: &str, data_type: &DataType, weighted: bool) -> Self {
+        let (valency, value_type) = match data_type {
+            DataType::List(item) => (Some(Box::default()), item.data_type()),
+            other => (None, other),
         };
-        Self { name: name.to_owned(), feature_type, present: 0, missing: 0, values }
+        let (feature_type, values) = Values::of(value_type);
+        let weighted = weighted.then(|| Box::new(WeightedColumn::new(value_type)));
+        Self { name: name.to_owned(), feature_type, present: 0, missing: 0, valency, values, weighted }
     }
 
-    /// Takes in one batch of the column. An array of another type than announced counts only as present or missing.
-    pub fn update(&mut self, array: &dyn Array) {
+    /// Takes in one batch of the column, where examples have weights with those.
+    ///
+    /// An array of another type than announced counts only as present or missing.
+    pub fn update(&mut self, array: &dyn Array, weights: Option<&[f64]>) {
         let missing = array.null_count() as u64;
         self.missing += missing;
         self.present += array.len() as u64 - missing;
-        match &mut self.values {
-            Values::Numeric(numeric) => {
-                if let Some(floats) = array.as_primitive_opt::<Float64Type>() {
-                    numeric.update_floats(floats);
-                } else if let Some(ints) = array.as_primitive_opt::<Int64Type>() {
-                    numeric.update_ints(ints);
-                }
+        let weights = self.weighted.as_mut().zip(weights);
+        let Some(valency) = &mut self.valency else {
+            self.values.update(array);
+            if let Some((weighted, weights)) = weights {
+                weighted.update_presence(array, weights);
+                weighted.update_values(array, |row| weights[row], false);
             }
-            Values::Text(text) => {
-                if let Some(array) = array.as_string_opt::<i32>() {
-                    text.update(array);
-                }
-            }
-            Values::Boolean(boolean) => {
-                if let Some(array) = array.as_boolean_opt() {
-                    let trues = array.true_count() as u64;
-                    boolean.num_true += trues;
-                    boolean.num_false += array.len() as u64 - missing - trues;
-                }
-            }
-            Values::Opaque => {}
+            return;
+        };
+        let Some(lists) = array.as_list_opt::<i32>() else { return };
+        let (values, rows) = flattened(lists, weights.is_some());
+        valency.update(lists, values.null_count() as u64);
+        self.values.update(&values);
+        if let Some((weighted, weights)) = weights {
+            weighted.update_presence(array, weights);
+            weighted.update_values(&values, |value| weights[rows[value] as usize], true);
         }
     }
 
@@ -72,41 +75,97 @@ impl ColumnAccumulator {
     pub fn merge(&mut self, other: &Self) {
         self.present += other.present;
         self.missing += other.missing;
-        match (&mut self.values, &other.values) {
-            (Values::Numeric(mine), Values::Numeric(theirs)) => mine.merge(theirs),
-            (Values::Text(mine), Values::Text(theirs)) => mine.merge(theirs),
-            (Values::Boolean(mine), Values::Boolean(theirs)) => {
-                mine.num_true += theirs.num_true;
-                mine.num_false += theirs.num_false;
-            }
-            _ => {}
+        if let (Some(mine), Some(theirs)) = (&mut self.valency, &other.valency) {
+            mine.merge(theirs);
         }
+        if let (Some(mine), Some(theirs)) = (&mut self.weighted, &other.weighted) {
+            mine.merge(theirs);
+        }
+        self.values.merge(&other.values);
     }
 
     /// The statistics of everything seen.
     pub fn finish(&self) -> FeatureStatistics {
         let one = u64::from(self.present > 0);
-        let mut out = FeatureStatistics {
-            name: self.name.clone(),
-            feature_type: self.feature_type,
-            common: CommonStatistics {
-                num_non_missing: self.present,
-                num_missing: self.missing,
-                min_num_values: one,
-                max_num_values: one,
-                avg_num_values: one as f64,
-                tot_num_values: self.present,
-            },
-            numeric: None,
-            string: None,
-            boolean: None,
+        let (fewest, most, total) = self.valency.as_ref().map_or((one, one, self.present), |valency| valency.extent());
+        let common = CommonStatistics {
+            num_non_missing: self.present,
+            num_missing: self.missing,
+            min_num_values: fewest,
+            max_num_values: most,
+            avg_num_values: if self.present == 0 { 0.0 } else { total as f64 / self.present as f64 },
+            tot_num_values: total,
         };
+        let mut out = FeatureStatistics::new(self.name.clone(), self.feature_type, common);
+        out.valency = self.valency.as_ref().map(|valency| valency.finish());
+        out.weighted = self.weighted.as_ref().map(|weighted| weighted.finish());
         match &self.values {
             Values::Numeric(numeric) => out.numeric = Some(numeric.finish()),
-            Values::Text(text) => out.string = Some(text.finish()),
+            Values::Text(text) => {
+                out.string = Some(text.finish());
+                (out.time, out.language) = text.meaning();
+            }
             Values::Boolean(boolean) => out.boolean = Some(*boolean),
+            Values::Bytes(bytes) => out.bytes = Some(bytes.finish()),
             Values::Opaque => {}
         }
         out
+    }
+}
+
+impl Values {
+    /// An empty accumulator for values of a type, and what the type is called.
+    fn of(data_type: &DataType) -> (FeatureType, Self) {
+        match data_type {
+            DataType::Int64 => (FeatureType::Int, Self::Numeric(Box::default())),
+            DataType::Float64 => (FeatureType::Float, Self::Numeric(Box::default())),
+            DataType::Utf8 => (FeatureType::String, Self::Text(Box::default())),
+            DataType::Boolean => (FeatureType::Bool, Self::Boolean(BooleanStatistics::default())),
+            DataType::Binary => (FeatureType::Bytes, Self::Bytes(Box::default())),
+            _ => (FeatureType::Bytes, Self::Opaque),
+        }
+    }
+
+    fn update(&mut self, array: &dyn Array) {
+        match self {
+            Self::Numeric(numeric) => {
+                if let Some(floats) = array.as_primitive_opt::<Float64Type>() {
+                    numeric.update_floats(floats);
+                } else if let Some(ints) = array.as_primitive_opt::<Int64Type>() {
+                    numeric.update_ints(ints);
+                }
+            }
+            Self::Text(text) => {
+                if let Some(array) = array.as_string_opt::<i32>() {
+                    text.update(array);
+                }
+            }
+            Self::Boolean(boolean) => {
+                if let Some(array) = array.as_boolean_opt() {
+                    let trues = array.true_count() as u64;
+                    boolean.num_true += trues;
+                    boolean.num_false += (array.len() - array.null_count()) as u64 - trues;
+                }
+            }
+            Self::Bytes(bytes) => {
+                if let Some(array) = array.as_binary_opt::<i32>() {
+                    bytes.update(array);
+                }
+            }
+            Self::Opaque => {}
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Numeric(mine), Self::Numeric(theirs)) => mine.merge(theirs),
+            (Self::Text(mine), Self::Text(theirs)) => mine.merge(theirs),
+            (Self::Bytes(mine), Self::Bytes(theirs)) => mine.merge(theirs),
+            (Self::Boolean(mine), Self::Boolean(theirs)) => {
+                mine.num_true += theirs.num_true;
+                mine.num_false += theirs.num_false;
+            }
+            _ => {}
+        }
     }
 }

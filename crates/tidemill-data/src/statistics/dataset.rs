@@ -3,10 +3,12 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use rayon::prelude::*;
-use tidemill_core::{CancelFlag, Code, Coded, DatasetStatistics, Progress};
+use tidemill_core::DatasetStatistics;
 
 use super::column::ColumnAccumulator;
-use crate::{BatchReader, DataError};
+use super::cross::CrossAccumulator;
+use super::weight::WeightColumn;
+use super::{StatisticsError, StatisticsOptions};
 
 /// Statistics in the making: takes in batches, merges with others of the same columns, gives [`DatasetStatistics`].
 ///
@@ -32,14 +34,22 @@ use crate::{BatchReader, DataError};
 pub struct DatasetAccumulator {
     rows: u64,
     columns: Vec<ColumnAccumulator>,
+    weight: Option<WeightColumn>,
+    cross: Option<CrossAccumulator>,
 }
 
 impl DatasetAccumulator {
     /// Nothing seen yet of the columns of `schema`.
     pub fn new(schema: &Schema) -> Self {
-        let columns =
-            schema.fields().iter().map(|field| ColumnAccumulator::new(field.name(), field.data_type())).collect();
-        Self { rows: 0, columns }
+        Self { rows: 0, columns: columns(schema, false), weight: None, cross: None }
+    }
+
+    /// Nothing seen yet of the columns of `schema`, for the statistics asked for but for slices: those need two
+    /// passes. A column that is not there or of a type that will not do is an error.
+    pub fn with_options(schema: &Schema, options: &StatisticsOptions) -> Result<Self, StatisticsError> {
+        let weight = options.weight.as_ref().map(|column| WeightColumn::new(schema, column)).transpose()?;
+        let cross = CrossAccumulator::new(schema, options)?;
+        Ok(Self { rows: 0, columns: columns(schema, weight.is_some()), weight, cross: Some(cross) })
     }
 
     /// Takes in a batch, its columns side by side on the threads of the current `rayon` pool.
@@ -48,11 +58,15 @@ impl DatasetAccumulator {
     /// same for any.
     pub fn update(&mut self, batch: &RecordBatch) {
         self.rows += batch.num_rows() as u64;
+        let weights = self.weight.as_mut().map(|weight| weight.take(batch));
         self.columns
             .par_iter_mut()
             .zip(batch.columns().par_iter())
             .with_max_len(1)
-            .for_each(|(column, array)| column.update(array.as_ref()));
+            .for_each(|(column, array)| column.update(array.as_ref(), weights.as_deref()));
+        if let Some(cross) = &mut self.cross {
+            cross.update(batch);
+        }
     }
 
     /// Takes in what another accumulator of the same columns has seen. Merge in a fixed order for a reproducible result.
@@ -61,6 +75,17 @@ impl DatasetAccumulator {
         for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
             mine.merge(theirs);
         }
+        if let (Some(mine), Some(theirs)) = (&mut self.weight, &other.weight) {
+            mine.merge(theirs);
+        }
+        if let (Some(mine), Some(theirs)) = (&mut self.cross, &other.cross) {
+            mine.merge(theirs);
+        }
+    }
+
+    /// What was wrong with the rows seen so far, if anything was: a row without a weight that counts.
+    pub fn check(&self) -> Result<(), StatisticsError> {
+        self.weight.as_ref().map_or(Ok(()), WeightColumn::check)
     }
 
     /// The statistics of everything seen so far, for a dataset called `name`.
@@ -68,88 +93,15 @@ impl DatasetAccumulator {
         DatasetStatistics {
             name: name.to_owned(),
             num_examples: self.rows,
+            weight: self.weight.as_ref().map(WeightColumn::finish),
             features: self.columns.par_iter().map(ColumnAccumulator::finish).collect(),
+            cross: self.cross.as_ref().map(CrossAccumulator::finish).unwrap_or_default(),
+            slices: Vec::new(),
         }
     }
 }
 
-/// Why statistics could not be computed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StatisticsError {
-    /// The rows could not be read.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The run was cancelled.
-    #[error("the run was cancelled")]
-    Canceled,
-    /// The operating system gave no threads.
-    #[error("cannot start {threads} threads")]
-    Threads {
-        /// How many were asked for.
-        threads: usize,
-        /// What went wrong.
-        source: rayon::ThreadPoolBuildError,
-    },
-}
-
-impl Coded for StatisticsError {
-    fn code(&self) -> Code {
-        match self {
-            Self::Data(error) => error.code(),
-            Self::Canceled => Code::Canceled,
-            Self::Threads { .. } => Code::Io,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Data(error) => error.hint(),
-            Self::Canceled | Self::Threads { .. } => None,
-        }
-    }
-}
-
-/// Statistics of everything `reader` gives, in one pass, on at most `threads` threads (at least one).
-///
-/// The next batch is read while the one before is taken in; memory does not grow with the number of rows. The
-/// result is the same for any number of threads.
-pub fn compute_statistics(
-    reader: BatchReader,
-    name: &str,
-    progress: &dyn Progress,
-    threads: usize,
-) -> Result<DatasetStatistics, StatisticsError> {
-    compute_until(reader, name, progress, threads, &CancelFlag::default())
-}
-
-/// [`compute_statistics`], given up as soon as `cancel` is set.
-pub(crate) fn compute_until(
-    mut reader: BatchReader,
-    name: &str,
-    progress: &dyn Progress,
-    threads: usize,
-    cancel: &CancelFlag,
-) -> Result<DatasetStatistics, StatisticsError> {
-    let threads = threads.max(1);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|source| StatisticsError::Threads { threads, source })?;
-    if let Some(rows) = reader.row_count() {
-        progress.total_rows(rows);
-    }
-    pool.install(|| {
-        let mut accumulator = DatasetAccumulator::new(&reader.schema());
-        let mut next = reader.next().transpose()?;
-        while let Some(batch) = next.take() {
-            let (read, ()) = rayon::join(|| reader.next(), || accumulator.update(&batch));
-            progress.advance(batch.num_rows() as u64);
-            if cancel.is_set() {
-                return Err(StatisticsError::Canceled);
-            }
-            next = read.transpose()?;
-        }
-        Ok(accumulator.finish(name))
-    })
+fn columns(schema: &Schema, weighted: bool) -> Vec<ColumnAccumulator> {
+    let column = |field: &arrow::datatypes::FieldRef| ColumnAccumulator::new(field.name(), field.data_type(), weighted);
+    schema.fields().iter().map(column).collect()
 }

@@ -2,15 +2,32 @@
 //!
 //! An accumulator per column: exact where that is cheap, a sketch with a stated error where it is not.
 
+mod bytes;
 mod column;
+mod compute;
 mod counts;
+mod cross;
 mod dataset;
+mod distinct;
+mod error;
 mod grid;
 mod histogram;
+mod image;
+mod language;
+mod moment;
 mod moments;
 mod numeric;
+mod options;
 mod sketch;
+mod slices;
 mod text;
+mod text_counts;
+mod time;
+mod valency;
+mod weight;
+mod weighted;
 
-pub(crate) use dataset::compute_until;
-pub use dataset::{DatasetAccumulator, StatisticsError, compute_statistics};
+pub use compute::{Computation, compute_statistics};
+pub use dataset::DatasetAccumulator;
+pub use error::StatisticsError;
+pub use options::StatisticsOptions;

@@ -78,8 +78,32 @@ impl NumericAccumulator {
         self.scratch = finite;
     }
 
+    /// Takes in a finite value, `count` times over.
+    pub fn add(&mut self, value: f64, count: u64) {
+        if count == 0 {
+            return;
+        }
+        self.num_zeros += if value == 0.0 { count } else { 0 };
+        self.num_negative += if value < 0.0 { count } else { 0 };
+        self.moments.merge(&Moments { count, mean: value, m2: 0.0, min: value, max: value });
+        self.add_to_distribution(value, count);
+    }
+
+    fn add_to_distribution(&mut self, value: f64, count: u64) {
+        if let Distribution::Exact(counts) = &mut self.distribution {
+            if counts.add(value, count) {
+                return;
+            }
+            self.distribution = spill(counts);
+        }
+        if let Distribution::Sketched { grid, sketch } = &mut self.distribution {
+            grid.add(value, count);
+            sketch.add(value, count);
+        }
+    }
+
     /// Takes in finite values.
-    fn update(&mut self, values: &[f64]) {
+    pub fn update(&mut self, values: &[f64]) {
         let moments = Moments::of(values);
         self.num_zeros += values.iter().map(|x| u64::from(*x == 0.0)).sum::<u64>();
         self.num_negative += values.iter().map(|x| u64::from(*x < 0.0)).sum::<u64>();
@@ -123,16 +147,7 @@ impl NumericAccumulator {
 
     fn merge_counts(&mut self, theirs: &NumberCounts) {
         for (value, count) in theirs.sorted() {
-            if let Distribution::Exact(counts) = &mut self.distribution {
-                if counts.add(value, count) {
-                    continue;
-                }
-                self.distribution = spill(counts);
-            }
-            if let Distribution::Sketched { grid, sketch } = &mut self.distribution {
-                grid.add(value, count);
-                sketch.add(value, count);
-            }
+            self.add_to_distribution(value, count);
         }
     }
 
@@ -154,15 +169,15 @@ impl NumericAccumulator {
         (out.min, out.max) = (moments.min + 0.0, moments.max + 0.0);
         match &self.distribution {
             Distribution::Exact(counts) => {
-                let pairs = counts.sorted();
+                let pairs = histogram::weights(counts.sorted());
                 out.distinct = Some(pairs.len() as u64);
                 out.median = histogram::median(&pairs);
-                out.histogram = histogram::equal_width_exact(&pairs);
+                out.histogram = histogram::equal_width(&pairs, out.min, out.max);
                 out.quantiles = histogram::equal_share(&pairs, out.min, out.max, histogram::BUCKETS);
                 out.fine = (&histogram::equal_share(&pairs, out.min, out.max, histogram::FINE_BUCKETS)).into();
             }
             Distribution::Sketched { grid, sketch } => {
-                let pairs = sketch.weighted();
+                let pairs = histogram::weights(sketch.weighted());
                 out.rank_error = sketch.rank_error();
                 out.median = histogram::median(&pairs);
                 out.histogram = histogram::equal_width_grid(grid, moments);

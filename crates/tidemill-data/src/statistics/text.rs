@@ -2,24 +2,25 @@
 
 use arrow::array::{Array, StringArray};
 use datasketches::frequencies::{ErrorType, FrequentItemsSketch};
-use datasketches::hll::{HllSketch, HllType, HllUnion};
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-use tidemill_core::{StringStatistics, ValueCounts, ValueFrequency};
+use datasketches::hll::HllSketch;
+use rayon::prelude::*;
+use tidemill_core::{LanguageStatistics, StringStatistics, TimeStatistics, ValueCounts, ValueFrequency};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Distinct values that are counted one by one.
-pub(crate) const DISTINCT_TEXTS_MAX: usize = 10_000;
-/// Bytes of distinct values that are counted one by one.
-const DISTINCT_BYTES_MAX: usize = 1 << 20;
+use super::distinct;
+use super::language::{LanguageAccumulator, Words};
+use super::text_counts::TextCounts;
+use super::time::TimeAccumulator;
+
 /// Values listed as the most frequent.
 pub(crate) const TOP_VALUES: usize = 20;
 /// Slots of the frequent-items sketch: a frequency is too low by at most 3.5 / 8192 = 0.043 % of the values.
 const FREQUENT_SLOTS: usize = 8192;
 /// Values longer than this are no candidates for the most frequent once there are too many to count each.
 const FREQUENT_BYTES_MAX: usize = 256;
-/// 2^12 registers: the number of distinct values is right within 1.6 % (one standard error).
-const HLL_LG_K: u8 = 12;
+/// Rows of long text that are measured together, and the bytes of a batch from which on that is worth it.
+const PART_ROWS: usize = 1024;
+const LONG_BYTES: usize = 1 << 20;
 
 /// Accumulates text: exact up to 10,000 distinct values (or 1 MiB of them), sketches beyond.
 #[derive(Debug, Clone, Default)]
@@ -43,55 +44,22 @@ impl Default for Values {
     }
 }
 
-/// How often each text occurs; the texts lie one after the other in one string.
-#[derive(Debug, Clone, Default)]
-struct TextCounts {
-    texts: String,
-    table: HashTable<Slot>,
-}
-
+/// What is found out of a value without looking at any other.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct Measured {
     hash: u64,
-    start: u32,
-    bytes: u32,
-    count: u64,
+    chars: u64,
+    /// Counted only where values are not counted one by one: there it is done once for each, at the end.
+    words: Words,
 }
 
-impl Slot {
-    fn text<'a>(&self, texts: &'a str) -> &'a str {
-        &texts[self.start as usize..(self.start + self.bytes) as usize]
-    }
-}
-
-impl TextCounts {
-    /// Counts `text` `count` times more. `None`: it would be one distinct text too many; `Some(true)`: it is new.
-    #[inline]
-    fn add(&mut self, text: &str, count: u64) -> Option<bool> {
-        let hash = xxh3_64(text.as_bytes());
-        let (texts, table) = (&mut self.texts, &mut self.table);
-        let distinct = table.len();
-        match table.entry(hash, |slot| slot.hash == hash && slot.text(texts) == text, |slot| slot.hash) {
-            Entry::Occupied(mut slot) => {
-                slot.get_mut().count += count;
-                Some(false)
-            }
-            Entry::Vacant(slot) => {
-                if distinct == DISTINCT_TEXTS_MAX || texts.len() + text.len() > DISTINCT_BYTES_MAX {
-                    return None;
-                }
-                slot.insert(Slot { hash, start: texts.len() as u32, bytes: text.len() as u32, count });
-                texts.push_str(text);
-                Some(true)
-            }
+impl Measured {
+    fn of(text: &str, words: bool) -> Self {
+        Self {
+            hash: xxh3_64(text.as_bytes()),
+            chars: text.chars().count() as u64,
+            words: if words { Words::of(text) } else { Words::default() },
         }
-    }
-
-    /// Texts with their counts, most frequent first, ties in reverse lexicographic order.
-    fn ranked(&self) -> Vec<(&str, u64)> {
-        let mut ranked: Vec<(&str, u64)> = self.table.iter().map(|slot| (slot.text(&self.texts), slot.count)).collect();
-        ranked.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| b.0.cmp(a.0)));
-        ranked
     }
 }
 
@@ -99,65 +67,113 @@ impl TextCounts {
 struct Sketches {
     distinct: HllSketch,
     frequent: FrequentItemsSketch<String>,
+    time: TimeAccumulator,
+    language: LanguageAccumulator,
 }
 
 impl Sketches {
     fn of(counts: &TextCounts) -> Self {
         let mut sketches = Self {
-            distinct: HllSketch::new(HLL_LG_K, HllType::Hll8).expect("12 is a size the sketch allows"),
+            distinct: distinct::sketch(),
             frequent: FrequentItemsSketch::new(FREQUENT_SLOTS).expect("8192 is a size the sketch allows"),
+            time: TimeAccumulator::default(),
+            language: LanguageAccumulator::default(),
         };
         // Ranked, because the order of arrival shapes a sketch and that of a hash table is nobody's promise.
         for (text, count) in counts.ranked() {
-            sketches.add(text, count);
+            sketches.add(text, Measured::of(text, true), count);
         }
+        sketches.settle();
         sketches
     }
 
-    fn add(&mut self, text: &str, count: u64) {
-        self.distinct.update(text);
+    fn add(&mut self, text: &str, measured: Measured, count: u64) {
+        self.distinct.update(measured.hash);
         if text.len() <= FREQUENT_BYTES_MAX {
             self.frequent.update_with_count_ref(text, count);
         }
+        self.time.add(text, count);
+        self.language.add(measured.words, count);
+    }
+
+    fn settle(&mut self) {
+        self.time.settle();
+        self.language.settle();
     }
 
     fn merge(&mut self, other: &Self) {
-        let mut union = HllUnion::new(HLL_LG_K).expect("12 is a size the sketch allows");
-        union.update(&self.distinct);
-        union.update(&other.distinct);
-        self.distinct = union.to_sketch(HllType::Hll8);
+        self.distinct = distinct::union(&self.distinct, &other.distinct);
         self.frequent.merge(&other.frequent);
+        self.time.merge(&other.time);
+        self.language.merge(&other.language);
     }
 }
 
 impl TextAccumulator {
     pub fn update(&mut self, array: &StringArray) {
-        if array.null_count() == 0 {
+        let offsets = array.value_offsets();
+        let bytes = (offsets[array.len()] - offsets[0]) as usize;
+        if bytes >= LONG_BYTES && rayon::current_num_threads() > 1 {
+            self.update_long(array);
+        } else if array.null_count() == 0 {
             (0..array.len()).for_each(|row| self.add(array.value(row)));
         } else {
             array.iter().flatten().for_each(|text| self.add(text));
+        }
+        self.settle();
+    }
+
+    /// [`TextAccumulator::update`], in which the measuring is done on all threads: that is most of the work where
+    /// values are long. The values are then taken in one after the other, in the order of the rows, with the same result.
+    fn update_long(&mut self, array: &StringArray) {
+        for start in (0..array.len()).step_by(PART_ROWS * 64) {
+            let end = (start + PART_ROWS * 64).min(array.len());
+            let measured: Vec<Option<Measured>> = (start..end)
+                .into_par_iter()
+                .with_min_len(PART_ROWS)
+                .map(|row| array.is_valid(row).then(|| Measured::of(array.value(row), true)))
+                .collect();
+            for (row, measured) in (start..end).zip(measured) {
+                if let Some(measured) = measured {
+                    self.add_measured(array.value(row), measured);
+                }
+            }
         }
     }
 
     #[inline]
     fn add(&mut self, text: &str) {
+        let words = matches!(self.values, Values::Sketched(_));
+        self.add_measured(text, Measured::of(text, words));
+    }
+
+    #[inline]
+    fn add_measured(&mut self, text: &str, measured: Measured) {
         self.count += 1;
-        let chars = text.chars().count() as u64;
+        let chars = measured.chars;
         self.chars += chars;
         self.chars_min = Some(self.chars_min.map_or(chars, |min| min.min(chars)));
         self.chars_max = self.chars_max.max(chars);
-        self.add_value(text, 1);
+        self.add_value(text, measured, 1);
     }
 
-    fn add_value(&mut self, text: &str, count: u64) {
+    fn add_value(&mut self, text: &str, measured: Measured, count: u64) {
+        let mut measured = measured;
         if let Values::Exact(counts) = &mut self.values {
-            if counts.add(text, count).is_some() {
+            if counts.add(text, measured.hash, count) {
                 return;
             }
             self.values = Values::Sketched(Box::new(Sketches::of(counts)));
+            measured.words = Words::of(text);
         }
         if let Values::Sketched(sketches) = &mut self.values {
-            sketches.add(text, count);
+            sketches.add(text, measured, count);
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Values::Sketched(sketches) = &mut self.values {
+            sketches.settle();
         }
     }
 
@@ -171,7 +187,12 @@ impl TextAccumulator {
         };
         self.chars_max = self.chars_max.max(other.chars_max);
         match &other.values {
-            Values::Exact(theirs) => theirs.ranked().into_iter().for_each(|(text, count)| self.add_value(text, count)),
+            Values::Exact(theirs) => {
+                for (text, count) in theirs.ranked() {
+                    self.add_value(text, Measured::of(text, true), count);
+                }
+                self.settle();
+            }
             Values::Sketched(theirs) => {
                 if let Values::Exact(counts) = &self.values {
                     self.values = Values::Sketched(Box::new(Sketches::of(counts)));
@@ -212,5 +233,22 @@ impl TextAccumulator {
             }
         }
         out
+    }
+
+    /// What the values are as dates or times, and as running text; each where it makes sense.
+    pub fn meaning(&self) -> (Option<TimeStatistics>, Option<LanguageStatistics>) {
+        match &self.values {
+            Values::Sketched(sketches) => (sketches.time.finish(), sketches.language.finish()),
+            Values::Exact(counts) => {
+                let (mut time, mut language) = (TimeAccumulator::default(), LanguageAccumulator::default());
+                for (text, count) in counts.ranked() {
+                    time.add(text, count);
+                    language.add(Words::of(text), count);
+                }
+                time.settle();
+                language.settle();
+                (time.finish(), language.finish())
+            }
+        }
     }
 }

@@ -1,19 +1,21 @@
 //! `tidemill stats`, `infer-schema` and `validate`: the parts of a pipeline alone, on any file.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use console::style;
 use indicatif::ProgressBar;
 use serde_json::json;
-use tidemill_core::{Anomalies, Anomaly, Code, DatasetStatistics, FeatureStatistics, Progress, Severity};
+use tidemill_core::{Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, FeatureStatistics, Progress, Severity};
 use tidemill_data::{
-    compute_statistics, infer_schema as infer, read_schema, render_report, schema_yaml, validate as check,
+    Computation, Format, ReadOptions, StatisticsOptions, Table as Source, infer_schema as infer, read_schema,
+    render_report, schema_yaml, validate as check,
 };
 
 use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
 use crate::commands::input::open_input;
+use crate::commands::statistics::beyond_features;
 use crate::commands::{print, say};
 use crate::error::Failure;
 use crate::settings::cores;
@@ -21,8 +23,19 @@ use crate::ui::{Align, Bar, Table, count, number, printable};
 
 pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
     let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
-    let datasets = args.files.iter().map(|file| statistics(file, &args.input, threads, global));
-    let datasets = datasets.collect::<Result<Vec<_>, _>>()?;
+    let options = StatisticsOptions {
+        weight: args.weight.clone(),
+        slices: args
+            .slice
+            .iter()
+            .map(|columns| columns.split(',').map(|name| name.trim().to_owned()).collect())
+            .collect(),
+        correlations: args.correlations,
+        label: args.label.clone(),
+        label_boundaries: args.label_boundaries.clone(),
+    };
+    let of = |file: &PathBuf| statistics_with(file, &args.input, &options, threads, global);
+    let datasets = args.files.iter().map(of).collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &args.html {
         write_report(path, &datasets, None, global)?;
     }
@@ -39,13 +52,32 @@ pub(super) fn statistics(
     threads: usize,
     global: &Global,
 ) -> Result<DatasetStatistics, Failure> {
+    statistics_with(file, input, &StatisticsOptions::default(), threads, global)
+}
+
+fn statistics_with(
+    file: &Path,
+    input: &InputArgs,
+    options: &StatisticsOptions,
+    threads: usize,
+    global: &Global,
+) -> Result<DatasetStatistics, Failure> {
     let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
-    let reader = open_input(file, &input.options(), global)?.read()?;
+    let read = input.options();
+    let source = open_input(file, &read, global)?;
+    let open = |columns: Option<&[String]>| match columns {
+        // Other formats are read whole for a few columns too.
+        Some(columns) if source.format() == Format::Parquet => {
+            Source::open(file, &ReadOptions { columns: Some(columns.to_vec()), ..read.clone() })?.read()
+        }
+        _ => source.read(),
+    };
     let live = std::io::stderr().is_terminal() && !global.quiet;
     let bar = if live { ProgressBar::no_length() } else { ProgressBar::hidden() };
     bar.set_prefix(name.clone());
     let progress: Arc<dyn Progress> = Arc::new(Bar::new(bar.clone()));
-    let statistics = compute_statistics(reader, &name, &*progress, threads);
+    let cancel = CancelFlag::default();
+    let statistics = Computation { options, progress: &*progress, threads, cancel: &cancel }.run(&open, &name);
     bar.finish_and_clear();
     Ok(statistics?)
 }
@@ -103,11 +135,13 @@ fn stats_text(dataset: &DatasetStatistics) -> String {
             ("most frequent", Align::Left),
         ]);
         for feature in other {
-            let unique = feature.string.as_ref().map_or_else(String::new, |values| count(values.unique));
+            let unique = feature.string.as_ref().map(|values| values.unique);
+            let unique = unique.or(feature.bytes.as_ref().map(|bytes| bytes.unique)).map_or_else(String::new, count);
             table.row([printable(&feature.name).into_owned(), missing(feature), unique, top(feature)]);
         }
         text.push_str(&format!("\n{table}"));
     }
+    text.push_str(&beyond_features(dataset));
     text
 }
 

@@ -17,6 +17,7 @@ mod report;
 mod sample;
 mod schema;
 mod serve;
+mod statistics;
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
