@@ -24,6 +24,8 @@ use crate::tfs;
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     pub(crate) engine: Arc<Engine>,
+    /// Where metrics are found besides their usual places.
+    pub(crate) metrics_path: Option<String>,
 }
 
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -38,7 +40,7 @@ impl Dispatcher {
             Some((_, origin)) if request.method() == Method::OPTIONS => {
                 (Endpoint::Unknown, None, preflight(origin.as_ref()))
             }
-            _ => match Route::parse(request.method(), request.uri().path()) {
+            _ => match self.route(&request) {
                 Ok(route) => {
                     let endpoint = route.endpoint;
                     let known = self.engine.models.knows(&route.model).then(|| route.model.clone());
@@ -57,6 +59,14 @@ impl Dispatcher {
         let model = known_model.as_deref().unwrap_or_default();
         self.engine.metrics.answered(model, endpoint, Status::Rest(reply.status()), started.elapsed());
         reply
+    }
+
+    fn route(&self, request: &Request<Incoming>) -> Result<Route, RequestError> {
+        let path = request.uri().path();
+        match &self.metrics_path {
+            Some(metrics) if metrics == path && request.method() == Method::GET => Ok(Route::server(Endpoint::Metrics)),
+            _ => Route::parse(request.method(), path),
+        }
     }
 
     async fn answer_route(&self, route: Route, request: Request<Incoming>) -> Result<Reply, RequestError> {
@@ -98,6 +108,20 @@ impl Dispatcher {
                 let bytes = body.len();
                 let call = Call { endpoint, body, json_bytes };
                 engine.infer(model, bytes, move |model| call.decode(model), infer::encode).await
+            }
+            Endpoint::RepositoryIndex => {
+                let (_, body, _held) = self.read(request).await?;
+                Ok(json_reply(StatusCode::OK, &oip::repository_index(&engine.control, &body)?))
+            }
+            Endpoint::RepositoryLoad => {
+                self.read(request).await?;
+                engine.control.load(&name).await?;
+                Ok(json_reply(StatusCode::OK, &json!({ "name": name, "load": true })))
+            }
+            Endpoint::RepositoryUnload => {
+                self.read(request).await?;
+                engine.control.unload(&name).await?;
+                Ok(json_reply(StatusCode::OK, &json!({ "name": name, "unload": true })))
             }
             Endpoint::MultiInference
             | Endpoint::Reload

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::admission::Admission;
+use crate::control::Control;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::request_error::RequestError;
@@ -36,6 +37,7 @@ pub(crate) struct Engine {
     pub(crate) limits: Limits,
     pub(crate) admission: Admission,
     pub(crate) access: Access,
+    pub(crate) control: Control,
     pool: Pool,
     draining: watch::Sender<bool>,
     /// As `draining`, at the price of a load.
@@ -50,9 +52,10 @@ impl Engine {
         admission: Admission,
         pool: Pool,
         access: Access,
+        control: Control,
     ) -> Self {
         let (draining, is_draining) = (watch::Sender::default(), AtomicBool::new(false));
-        Self { models, metrics, limits, admission, access, pool, draining, is_draining }
+        Self { models, metrics, limits, admission, access, control, pool, draining, is_draining }
     }
 
     /// Reads the API keys again whenever their file changes. Never returns if there are any.
@@ -119,29 +122,38 @@ impl Engine {
     /// of the answer to `encode`.
     ///
     /// Small requests are answered where they are: handing them to another thread would cost more than they do.
-    pub(crate) async fn infer<F: Send + 'static, R: Send + 'static>(
+    pub(crate) async fn infer<F, R, E>(
         &self,
         model: Arc<LoadedModel>,
         bytes: usize,
         decode: impl FnOnce(&LoadedModel) -> Result<(RecordBatch, F), RequestError> + Send + 'static,
-        encode: impl FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError> + Send + 'static,
-    ) -> Result<R, RequestError> {
-        let answer = |model: &LoadedModel, batch: &RecordBatch, form: F| {
+        encode: E,
+    ) -> Result<R, RequestError>
+    where
+        F: Send + 'static,
+        R: Send + 'static,
+        E: FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError> + Send + 'static,
+    {
+        let answer = |model: &LoadedModel, batch: &RecordBatch, form: F, encode: E| {
             let predictions = model.model.predict(batch)?;
             encode(model, &predictions, form)
         };
         if bytes > self.limits.inline_bytes_max {
             let work = move || {
                 let (batch, form) = decode(&model)?;
-                answer(&model, &batch, form)
+                answer(&model, &batch, form, encode)
             };
             return self.pool.run(work).await;
         }
         let (batch, form) = caught(|| decode(&model))?;
-        if batch.num_rows() > self.limits.inline_rows_max {
-            return self.pool.run(move || answer(&model, &batch, form)).await;
+        if let Some(batcher) = model.batcher.as_ref().filter(|batcher| batch.num_rows() <= batcher.rows_max()) {
+            let predictions = batcher.predict(Arc::clone(&model), batch).await?;
+            return caught(|| encode(&model, &predictions, form));
         }
-        caught(|| answer(&model, &batch, form))
+        if batch.num_rows() > self.limits.inline_rows_max {
+            return self.pool.run(move || answer(&model, &batch, form, encode)).await;
+        }
+        caught(|| answer(&model, &batch, form, encode))
     }
 }
 

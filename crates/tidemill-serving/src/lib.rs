@@ -20,7 +20,10 @@
 
 mod access;
 mod admission;
+mod batching;
 mod body;
+mod config;
+mod control;
 mod dispatch;
 mod engine;
 mod error;
@@ -40,9 +43,11 @@ mod tfs;
 mod validator;
 mod versions;
 
+pub use batching::{Batching, BatchingOptions};
+pub use config::{ConfigError, ModelConfig, MonitoringConfig};
 pub use error::ServeError;
 pub use grpc::proto;
 pub use server::{Handle, Server, ServerOptions, TlsOptions};
-pub use source::{FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
+pub use source::{ConfiguredSource, FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
 pub use validator::InfraValidator;
 pub use versions::{ModelStatus, VersionState, VersionStatus};

@@ -12,6 +12,9 @@
 //! | `tidemill_model_loads_total` | `model`, `outcome` |
 //! | `tidemill_model_load_duration_seconds` | `model` |
 //! | `tidemill_source_errors_total` | |
+//! | `:tensorflow:serving:batching_session:processed_batch_size`, `…:queuing_latency` (µs) | `model_name` |
+//! | `tidemill_batch_rows`, `tidemill_batch_queue_duration_seconds` | `model` |
+//! | `tidemill_batch_requests_dropped_total` | `model`, `reason` (`gone`, `late`, `refused`) |
 
 use std::collections::HashMap;
 use std::fmt;
@@ -32,11 +35,18 @@ const DURATION: &str = "tidemill_request_duration_seconds";
 const LOADS: &str = "tidemill_model_loads_total";
 const LOAD_DURATION: &str = "tidemill_model_load_duration_seconds";
 const SOURCE_ERRORS: &str = "tidemill_source_errors_total";
+const BATCH_ROWS: &str = "tidemill_batch_rows";
+const BATCH_QUEUE: &str = "tidemill_batch_queue_duration_seconds";
+const BATCH_DROPPED: &str = "tidemill_batch_requests_dropped_total";
+const TFS_BATCH_ROWS: &str = ":tensorflow:serving:batching_session:processed_batch_size";
+const TFS_BATCH_QUEUE: &str = ":tensorflow:serving:batching_session:queuing_latency";
 
 /// Upper bounds in seconds, from 50 µs to 10 s.
 const DURATION_BUCKETS: [f64; 17] = [
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+/// Rows of a batch, in powers of two.
+const ROWS_BUCKETS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 const LOAD_BUCKETS: [f64; 8] = [0.01, 0.05, 0.25, 1.0, 5.0, 25.0, 100.0, 500.0];
 
 /// The metrics of one server.
@@ -66,17 +76,27 @@ impl Metrics {
     pub(crate) fn new() -> Result<Self, ServeError> {
         // TF Serving's buckets: 33 of them from 10 µs, each 1.8 times the one before.
         let tfs_buckets: Vec<f64> = (0..33).map(|power| 10.0 * 1.8f64.powi(power)).collect();
-        let builder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Full(TFS_LATENCY.to_owned()), &tfs_buckets)
-            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &DURATION_BUCKETS))
-            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(LOAD_DURATION.to_owned()), &LOAD_BUCKETS))
-            .map_err(|error| ServeError::Metrics { reason: error.to_string() })?;
+        let mut builder = PrometheusBuilder::new();
+        for (name, buckets) in [
+            (TFS_LATENCY, &tfs_buckets[..]),
+            (TFS_BATCH_QUEUE, &tfs_buckets[..]),
+            (TFS_BATCH_ROWS, &ROWS_BUCKETS),
+            (DURATION, &DURATION_BUCKETS),
+            (LOAD_DURATION, &LOAD_BUCKETS),
+            (BATCH_ROWS, &ROWS_BUCKETS),
+            (BATCH_QUEUE, &DURATION_BUCKETS),
+        ] {
+            builder = builder
+                .set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)
+                .map_err(|error| ServeError::Metrics { reason: error.to_string() })?;
+        }
         let recorder = builder.build_recorder();
         for (name, help) in [
             (TFS_COUNT, "Requests by model and status."),
             (REQUESTS, "Requests by model, endpoint and status class."),
             (LOADS, "Model versions loaded, by outcome."),
             (SOURCE_ERRORS, "Times the source of models did not answer."),
+            (BATCH_DROPPED, "Requests that left a batching queue without an answer of the model, by reason."),
         ] {
             recorder.describe_counter(KeyName::from(name), None, SharedString::from(help));
         }
@@ -84,6 +104,10 @@ impl Metrics {
             (TFS_LATENCY, "Request latency in microseconds."),
             (DURATION, "Request latency in seconds."),
             (LOAD_DURATION, "Time to load and check a model version, in seconds."),
+            (BATCH_ROWS, "Rows of a batch that ran."),
+            (BATCH_QUEUE, "Time requests waited for their batch, in seconds."),
+            (TFS_BATCH_ROWS, "Rows of a batch that ran."),
+            (TFS_BATCH_QUEUE, "Time requests waited for their batch, in microseconds."),
         ] {
             recorder.describe_histogram(KeyName::from(name), None, SharedString::from(help));
         }
@@ -117,6 +141,21 @@ impl Metrics {
         let outcome = if ok { "ok" } else { "failed" };
         self.counter(LOADS, vec![label("model", model), label("outcome", outcome)]).increment(1);
         self.histogram(LOAD_DURATION, vec![label("model", model)]).record(took.as_secs_f64());
+    }
+
+    /// The series of a model that batches.
+    pub(crate) fn batches(&self, model: &str) -> BatchMetrics {
+        let of = || vec![label("model", model)];
+        let of_tfs = || vec![label("model_name", model)];
+        let dropped = |reason: &str| self.counter(BATCH_DROPPED, vec![label("model", model), label("reason", reason)]);
+        BatchMetrics {
+            rows: [self.histogram(BATCH_ROWS, of()), self.histogram(TFS_BATCH_ROWS, of_tfs())],
+            queue: self.histogram(BATCH_QUEUE, of()),
+            tfs_queue: self.histogram(TFS_BATCH_QUEUE, of_tfs()),
+            gone: dropped("gone"),
+            late: dropped("late"),
+            refused: dropped("refused"),
+        }
     }
 
     /// The source of models did not answer.
@@ -156,6 +195,38 @@ impl Metrics {
 
     fn histogram(&self, name: &'static str, labels: Vec<Label>) -> Histogram {
         self.recorder.register_histogram(&Key::from_parts(name, labels), &METADATA)
+    }
+}
+
+/// The series of a model that batches.
+pub(crate) struct BatchMetrics {
+    rows: [Histogram; 2],
+    queue: Histogram,
+    tfs_queue: Histogram,
+    /// Requests whose client went away.
+    pub(crate) gone: Counter,
+    /// Requests whose deadline was over.
+    pub(crate) late: Counter,
+    /// Requests that found the queue full.
+    pub(crate) refused: Counter,
+}
+
+impl fmt::Debug for BatchMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchMetrics").finish_non_exhaustive()
+    }
+}
+
+impl BatchMetrics {
+    /// A batch of so many rows is about to run; its requests have waited this long.
+    pub(crate) fn ran(&self, rows: usize, waited: impl Iterator<Item = Duration>) {
+        for histogram in &self.rows {
+            histogram.record(rows as f64);
+        }
+        for waited in waited {
+            self.queue.record(waited.as_secs_f64());
+            self.tfs_queue.record(waited.as_secs_f64() * 1e6);
+        }
     }
 }
 

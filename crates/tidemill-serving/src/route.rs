@@ -46,6 +46,12 @@ pub(crate) enum Endpoint {
     ModelReady,
     /// Open Inference Protocol: inference.
     Infer,
+    /// Open Inference Protocol: every model that is known.
+    RepositoryIndex,
+    /// Open Inference Protocol: load a model.
+    RepositoryLoad,
+    /// Open Inference Protocol: unload a model.
+    RepositoryUnload,
     /// gRPC's own question whether requests may come.
     Health,
     /// What the server's messages look like (gRPC only).
@@ -74,6 +80,9 @@ impl Endpoint {
             Self::ModelMetadata => "v2_model_metadata",
             Self::ModelReady => "v2_model_ready",
             Self::Infer => "v2_infer",
+            Self::RepositoryIndex => "v2_repository_index",
+            Self::RepositoryLoad => "v2_repository_load",
+            Self::RepositoryUnload => "v2_repository_unload",
             Self::Health => "health",
             Self::Reflection => "reflection",
             Self::Unknown => "unknown",
@@ -133,7 +142,8 @@ impl Route {
         route.ok_or_else(|| RequestError::new(StatusCode::NOT_FOUND, format!("no such path: {method} {path}")))
     }
 
-    fn server(endpoint: Endpoint) -> Self {
+    /// A request that is about no model.
+    pub(crate) fn server(endpoint: Endpoint) -> Self {
         Self { endpoint, model: String::new(), selector: Selector::Latest }
     }
 }
@@ -187,6 +197,15 @@ fn parse_v2(method: &Method, get: bool, segments: &[&str]) -> Option<Route> {
         [] | [""] if get => Some(Route::server(Endpoint::ServerMetadata)),
         ["health", "live"] if get => Some(Route::server(Endpoint::ServerLive)),
         ["health", "ready"] if get => Some(Route::server(Endpoint::ServerReady)),
+        ["repository", "index"] if method == Method::POST => Some(Route::server(Endpoint::RepositoryIndex)),
+        ["repository", "models", name, verb] if method == Method::POST && !name.is_empty() => {
+            let endpoint = match verb {
+                "load" => Endpoint::RepositoryLoad,
+                "unload" => Endpoint::RepositoryUnload,
+                _ => return None,
+            };
+            Some(Route { endpoint, model: decoded(name)?, selector: Selector::Latest })
+        }
         ["models", name, ref rest @ ..] if !name.is_empty() => {
             let (selector, rest) = match rest {
                 ["versions", version, rest @ ..] if !version.is_empty() => (selector_of(&decoded(version)?), rest),
@@ -280,6 +299,11 @@ mod tests {
         assert_eq!(get("/v2/health/ready").unwrap(), route(Endpoint::ServerReady, "", Selector::Latest));
         assert_eq!(get("/v2/models/m/ready").unwrap(), route(Endpoint::ModelReady, "m", Selector::Latest));
         assert_eq!(post("/v2/models/m/versions/2/infer").unwrap(), route(Endpoint::Infer, "m", Selector::Version(2)));
+        assert_eq!(post("/v2/repository/index").unwrap(), route(Endpoint::RepositoryIndex, "", Selector::Latest));
+        assert_eq!(
+            post("/v2/repository/models/m/unload").unwrap(),
+            route(Endpoint::RepositoryUnload, "m", Selector::Latest)
+        );
         let champion = Selector::Label("champion".to_owned());
         assert_eq!(post("/v2/models/m/versions/champion/infer").unwrap(), route(Endpoint::Infer, "m", champion));
         for path in ["/v2/models/m/infer", "/v2/models", "/v2/health", "/v2/models/m/versions", "/", "/v3", "/livez/"] {

@@ -87,7 +87,7 @@ fn health_and_metadata() {
         }
         let about = client.server_metadata(ServerMetadataRequest {}).await.unwrap().into_inner();
         assert_eq!(about.name, "tidemill");
-        assert_eq!(about.extensions, ["binary_tensor_data", "parameters"]);
+        assert_eq!(about.extensions, ["binary_tensor_data", "model_repository", "parameters"]);
         let request = ModelMetadataRequest { name: MODEL.into(), version: String::new() };
         let model = client.model_metadata(request).await.unwrap().into_inner();
         assert_eq!(model.versions, ["1", "2"]);

@@ -14,11 +14,12 @@ use tidemill_model::Model;
 use tidemill_serving::proto::tensorflow::feature::Kind;
 use tidemill_serving::proto::tensorflow::serving::inference_result::Result as TaskResult;
 use tidemill_serving::proto::tensorflow::serving::input::Kind as InputKind;
+use tidemill_serving::proto::tensorflow::serving::model_server_config::Config;
 use tidemill_serving::proto::tensorflow::serving::model_version_status::State;
 use tidemill_serving::proto::tensorflow::serving::{
     ClassificationRequest, ExampleList, ExampleListWithContext, GetModelMetadataRequest, GetModelStatusRequest,
-    InferenceTask, Input, ModelSpec, MultiInferenceRequest, PredictRequest, RegressionRequest, ReloadConfigRequest,
-    SignatureDefMap,
+    InferenceTask, Input, ModelConfigList, ModelServerConfig, ModelSpec, MultiInferenceRequest, PredictRequest,
+    RegressionRequest, ReloadConfigRequest, SignatureDefMap,
 };
 use tidemill_serving::proto::tensorflow::{
     BytesList, DataType as T, Example, Feature, Features, FloatList, Int64List, TensorProto, TensorShapeProto,
@@ -365,7 +366,7 @@ fn metadata_holds_the_signatures() {
 }
 
 #[test]
-fn the_states_of_versions_are_told_and_reloads_refused_with_a_reason() {
+fn the_states_of_versions_are_told_and_what_is_fixed_is_not_configured() {
     let (server, _) = server();
     let mut client = server.models();
     let mut status = |spec: ModelSpec| {
@@ -383,7 +384,9 @@ fn the_states_of_versions_are_told_and_reloads_refused_with_a_reason() {
     assert_eq!(status(spec("nobody")).unwrap_err().code(), Code::NotFound);
     assert_eq!(status(spec_version(MODEL, 8)).unwrap_err().code(), Code::NotFound);
 
-    let refused = server.runtime.block_on(client.handle_reload_config_request(ReloadConfigRequest::default()));
+    let config = Some(ModelServerConfig { config: Some(Config::ModelConfigList(ModelConfigList::default())) });
+    let request = ReloadConfigRequest { config, metric_names: Vec::new() };
+    let refused = server.runtime.block_on(client.handle_reload_config_request(request));
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::Unimplemented);
     assert!(refused.message().contains("registry"), "{refused}");

@@ -47,7 +47,7 @@ fn health_and_metadata() {
     assert_eq!(server.get("/v2/models/taxi/versions/2/ready"), (200, json!({ "name": "taxi", "ready": true })));
     let (_, about) = server.get("/v2");
     assert_eq!(about["name"], "tidemill");
-    assert_eq!(about["extensions"], json!(["binary_tensor_data", "parameters"]));
+    assert_eq!(about["extensions"], json!(["binary_tensor_data", "model_repository", "parameters"]));
     let (status, model) = server.get("/v2/models/taxi");
     assert_eq!(status, 200);
     assert_eq!(model["name"], "taxi");

@@ -11,9 +11,12 @@ use std::path::Path;
 
 use protox::prost::Message as _;
 
-const SERVER: [&str; 3] = [
+const SERVER: [&str; 6] = [
     "tensorflow_serving/apis/prediction_service.proto",
     "tensorflow_serving/apis/model_service.proto",
+    "tensorflow_serving/config/monitoring_config.proto",
+    "tensorflow_serving/config/ssl_config.proto",
+    "tensorflow_serving/servables/tensorflow/batching_parameters.proto",
     "grpc_predict_v2.proto",
 ];
 

@@ -1,13 +1,15 @@
 //! The command line.
 
 mod serve;
+mod tolerated;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidemill_data::{parse_delimiter, parse_quote};
 
-pub use serve::{GrpcPort, ServeArgs};
+pub use serve::{BatchingMode, GrpcPort, ServeArgs, Switch};
+pub use tolerated::without_tolerated;
 
 /// Production machine learning in one binary.
 #[derive(Debug, Parser)]

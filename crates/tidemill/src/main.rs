@@ -21,11 +21,15 @@ use crate::cli::{Cli, OutputFormat};
 use crate::error::Failure;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let (arguments, passed_over) = cli::without_tolerated(std::env::args_os().collect());
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
     start_logging(cli.global.verbose);
+    for flag in passed_over {
+        tracing::warn!("`--{flag}` means nothing here and is passed over");
+    }
     // A panic is caught where work is handed out and comes back as an error with its message; libraries panic over
     // some damaged files. What nobody catches ends below.
     std::panic::set_hook(Box::new(|panic| tracing::debug!("panic: {panic}")));

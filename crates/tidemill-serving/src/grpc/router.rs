@@ -164,9 +164,9 @@ fn route(path: &str) -> Option<(To, Endpoint)> {
         ("inference.GRPCInferenceService", "ModelReady") => (To::Inference, Endpoint::ModelReady),
         ("inference.GRPCInferenceService", "ServerMetadata") => (To::Inference, Endpoint::ServerMetadata),
         ("inference.GRPCInferenceService", "ModelMetadata") => (To::Inference, Endpoint::ModelMetadata),
-        ("inference.GRPCInferenceService", "RepositoryModelLoad" | "RepositoryModelUnload") => {
-            (To::Inference, Endpoint::Reload)
-        }
+        ("inference.GRPCInferenceService", "RepositoryIndex") => (To::Inference, Endpoint::RepositoryIndex),
+        ("inference.GRPCInferenceService", "RepositoryModelLoad") => (To::Inference, Endpoint::RepositoryLoad),
+        ("inference.GRPCInferenceService", "RepositoryModelUnload") => (To::Inference, Endpoint::RepositoryUnload),
         ("grpc.health.v1.Health", "Check" | "Watch") => (To::Health, Endpoint::Health),
         ("grpc.reflection.v1.ServerReflection", _) => (To::Reflection, Endpoint::Reflection),
         ("grpc.reflection.v1alpha.ServerReflection", _) => (To::ReflectionAlpha, Endpoint::Reflection),

@@ -4,12 +4,13 @@ use crate::json::{Kind, Number, Reader};
 use crate::request_error::RequestError;
 use crate::tensor::{Cell, Datatype};
 
-/// Takes the list `data` of a tensor of shape `[rows]` or, where `nested_ok`, `[rows, 1]`, and hands its elements on.
-/// Returns how many there were.
+/// Takes the list `data` of a tensor of shape `[rows]` or, where `nested_ok`, `[rows, width]`, and hands its elements
+/// on. Returns how many there were.
 pub(super) fn elements(
     data: &str,
     datatype: Datatype,
     nested_ok: bool,
+    width: usize,
     mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
 ) -> Result<usize, RequestError> {
     let mut reader = Reader::of_value(data);
@@ -26,15 +27,20 @@ pub(super) fn elements(
         let mut inner = 0;
         reader.array(|reader| {
             inner += 1;
-            if !nested_ok || inner > 1 || reader.kind()? == Kind::Array {
+            if !nested_ok || inner > width || reader.kind()? == Kind::Array {
                 return Err(RequestError::invalid("`data` is nested in another way than `shape` says"));
             }
-            element(count, cell(reader, datatype)?)
+            element(count + inner - 1, cell(reader, datatype)?)
         })?;
         if inner == 0 {
             return Err(RequestError::invalid("`data` holds an empty list"));
         }
-        count += 1;
+        if inner < width {
+            return Err(RequestError::invalid(format!(
+                "`data` holds a row of {inner} elements, and there are {width}"
+            )));
+        }
+        count += inner;
         Ok(())
     })?;
     Ok(count)

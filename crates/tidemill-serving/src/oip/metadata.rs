@@ -1,14 +1,14 @@
 //! What the server and its models say of themselves.
 
 use serde_json::{Value, json};
-use tidemill_core::TensorSpec;
+use tidemill_core::{DataType, Signature, TensorSpec};
 
 use crate::versions::LoadedModel;
 
 /// What the server calls itself.
 pub(crate) const SERVER_NAME: &str = "tidemill";
 /// What of the protocol's extensions it speaks.
-pub(crate) const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "parameters"];
+pub(crate) const EXTENSIONS: [&str; 3] = ["binary_tensor_data", "model_repository", "parameters"];
 /// What its models run on.
 pub(crate) const PLATFORM: &str = "tidemill";
 
@@ -30,7 +30,14 @@ pub(crate) fn model_metadata(model: &LoadedModel, versions: impl Iterator<Item =
         "platform": PLATFORM,
         "inputs": signature.inputs.iter().map(tensor).collect::<Vec<_>>(),
         "outputs": signature.outputs.iter().map(tensor).collect::<Vec<_>>(),
+        // A tensor for each input, or all of them as the columns of one tensor by another name.
+        "parameters": { "input_forms": input_forms(signature) },
     })
+}
+
+fn input_forms(signature: &Signature) -> Value {
+    let numeric = signature.inputs.iter().all(|input| input.datatype != DataType::Bytes);
+    if numeric { json!(["columns", "matrix"]) } else { json!(["columns"]) }
 }
 
 fn tensor(spec: &TensorSpec) -> Value {

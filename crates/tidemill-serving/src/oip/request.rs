@@ -1,12 +1,11 @@
 //! The body of an infer call.
 
 use arrow::array::RecordBatch;
-use tidemill_model::InputColumn;
 
 use super::data;
 use crate::json::{Kind, Reader};
 use crate::request_error::RequestError;
-use crate::tensor::{Assembly, AssemblyError, Datatype, Expected, binary_elements, push};
+use crate::tensor::{Assembly, AssemblyError, Cell, Datatype, Expected, binary_elements, push};
 use crate::versions::LoadedModel;
 
 /// A request, understood.
@@ -240,10 +239,17 @@ fn batch(model: &LoadedModel, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Resul
     let rows = inputs.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
     let mut assembly = Assembly::new(model, rows);
     for tensor in inputs {
-        let filled = assembly.add(&tensor.name, &tensor.shape, |column, expected| {
-            let part = take_part(tensor, &mut binary)?;
-            fill(column, tensor, expected, part)
-        });
+        let matrix = if inputs.len() == 1 { assembly.matrix_width(&tensor.name, &tensor.shape) } else { None };
+        let filled = match matrix {
+            Some(width) => assembly.add_matrix(&tensor.name, width, |expected, push_at| {
+                let part = take_part(tensor, &mut binary)?;
+                fill(tensor, expected, part, |element, cell| push_at(element, &cell))
+            }),
+            None => assembly.add(&tensor.name, &tensor.shape, |column, expected| {
+                let part = take_part(tensor, &mut binary)?;
+                fill(tensor, expected, part, |element, cell| push(column, element, &cell))
+            }),
+        };
         filled.map_err(|error| assembly_error(error, model))?;
     }
     if !binary.is_empty() {
@@ -278,18 +284,16 @@ fn take_part<'a>(tensor: &Tensor<'_>, binary: &mut &'a [u8]) -> Result<Option<&'
 }
 
 fn fill(
-    column: &mut InputColumn<'_>,
     tensor: &Tensor<'_>,
     expected: Expected,
     binary: Option<&[u8]>,
+    element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
-    let Expected { elements, nested } = expected;
+    let Expected { elements, nested, width } = expected;
     match (binary, tensor.data) {
-        (Some(bytes), None) => {
-            binary_elements(bytes, tensor.datatype, elements, |element, cell| push(column, element, &cell))
-        }
+        (Some(bytes), None) => binary_elements(bytes, tensor.datatype, elements, element),
         (None, Some(data)) => {
-            let count = data::elements(data, tensor.datatype, nested, |element, cell| push(column, element, &cell))?;
+            let count = data::elements(data, tensor.datatype, nested, width, element)?;
             if count == elements {
                 return Ok(());
             }

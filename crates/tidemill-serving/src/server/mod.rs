@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::connection::{Connections, Phase};
 use crate::access::Access;
 use crate::admission::Admission;
+use crate::control::{Control, Unloaded};
 use crate::dispatch::Dispatcher;
 use crate::engine::{Engine, Limits};
 use crate::grpc::Router;
@@ -72,8 +73,20 @@ impl Server {
             load_threads: options.load_threads,
             retry_first: options.load_retry_first,
             retry_longest: options.load_retry_longest,
+            batching: options.batching.clone(),
+            request_timeout: options.request_timeout,
+            unload_first: options.unload_first,
         };
-        let manager = Manager::new(manager_options, Arc::clone(&models), Arc::clone(&metrics));
+        let unloaded = Unloaded::default();
+        let manager = Manager::new(manager_options, Arc::clone(&models), Arc::clone(&metrics), unloaded.clone());
+        let (poll_sender, polls) = mpsc::channel(POLLS_MAX);
+        let control = Control {
+            source: Arc::clone(&source),
+            polls: poll_sender.clone(),
+            models: Arc::clone(&models),
+            unloaded,
+            allowed: options.model_control.unwrap_or_else(|| !options.is_open_to_all()),
+        };
         let limits = Limits {
             body_bytes_max: options.request_body_bytes_max,
             body_timeout: options.request_body_timeout,
@@ -82,15 +95,14 @@ impl Server {
         };
         let admission = Admission::new(options.requests_max, options.requests_bytes_max);
         let pool = Pool::new(options.compute_threads, options.compute_queue_max, options.request_timeout);
-        let engine = Arc::new(Engine::new(Arc::clone(&models), metrics, limits, admission, pool, access));
+        let engine = Arc::new(Engine::new(Arc::clone(&models), metrics, limits, admission, pool, access, control));
         let connections = Arc::new(Connections {
-            dispatcher: Arc::new(Dispatcher { engine: Arc::clone(&engine) }),
+            dispatcher: Arc::new(Dispatcher { engine: Arc::clone(&engine), metrics_path: options.metrics_path }),
             router: Arc::new(Router::new(Arc::clone(&engine))?),
             rest_tls,
             grpc_tls,
             idle_timeout: options.idle_timeout,
         });
-        let (poll_sender, polls) = mpsc::channel(POLLS_MAX);
         let handle = Handle { address, grpc_address, models, polls: poll_sender };
         let listeners = Listeners { rest, grpc };
         let (drain_delay, drain_timeout) = (options.drain_delay, options.drain_timeout);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::TlsOptions;
+use crate::BatchingOptions;
 
 /// How a server works.
 #[derive(Debug, Clone)]
@@ -43,6 +44,14 @@ pub struct ServerOptions {
     pub load_retry_first: Duration,
     /// The longest such pause. Default 5 min.
     pub load_retry_longest: Duration,
+    /// A new version is loaded only when the one it replaces is out of memory: nothing answers meanwhile. Default: no.
+    pub unload_first: bool,
+    /// When requests of different clients run together.
+    pub batching: BatchingOptions,
+    /// Whether clients may load, unload and configure models. Default: where not everybody can ask.
+    pub model_control: Option<bool>,
+    /// Where metrics are found besides `/metrics` and TF Serving's `/monitoring/prometheus/metrics`.
+    pub metrics_path: Option<String>,
     /// Requests with more rows are answered on a thread of their own. Default 256.
     pub inline_rows_max: usize,
     /// Requests with larger bodies are decoded on a thread of their own. Default 64 KiB.
@@ -73,6 +82,10 @@ impl Default for ServerOptions {
             load_threads: 2,
             load_retry_first: Duration::from_secs(5),
             load_retry_longest: Duration::from_mins(5),
+            unload_first: false,
+            batching: BatchingOptions::default(),
+            model_control: None,
+            metrics_path: None,
             inline_rows_max: 256,
             inline_bytes_max: 64 << 10,
             compute_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use super::{Servable, Source, SourceError, VersionPolicy};
+use crate::ModelConfig;
 
 /// Lists the versions found in the base folder of one model.
 ///
@@ -44,7 +45,11 @@ impl FolderSource {
         self
     }
 
-    fn scan(&self) -> Result<Vec<Servable>, SourceError> {
+    pub(super) fn of(model: ModelConfig) -> Self {
+        Self { name: model.name, base: model.base_path, policy: model.policy, labels: model.labels }
+    }
+
+    pub(super) fn scan(&self) -> Result<Vec<Servable>, SourceError> {
         let versions = versions_in(&self.base).map_err(|source| {
             SourceError::new(format!("cannot read the base folder `{}`", self.base.display())).with_source(source)
         })?;
@@ -85,6 +90,10 @@ impl Source for FolderSource {
             Ok(listed) => listed,
             Err(error) => Err(SourceError::new("listing the base folder was interrupted").with_source(error)),
         }
+    }
+
+    fn expected(&self) -> Vec<String> {
+        vec![self.name.clone()]
     }
 }
 

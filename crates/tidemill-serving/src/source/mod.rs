@@ -1,5 +1,6 @@
 //! Where the server learns which model versions it should serve.
 
+mod configured;
 mod fixed;
 mod folder;
 
@@ -8,6 +9,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
+use crate::ModelConfig;
+
+pub use configured::ConfiguredSource;
 pub use fixed::StaticSource;
 pub use folder::FolderSource;
 
@@ -36,6 +40,21 @@ pub struct Servable {
 pub trait Source: Send + Sync + 'static {
     /// Everything that should be served now, in any order.
     async fn list(&self) -> Result<Vec<Servable>, SourceError>;
+
+    /// Names of models that must answer before the server is ready, also where no version of them is there yet.
+    fn expected(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Lists the versions of these models from now on (TF Serving's `HandleReloadConfigRequest`). A source that is not
+    /// configured by request says so.
+    fn configure(&self, models: Vec<ModelConfig>) -> Result<(), SourceError> {
+        drop(models);
+        Err(SourceError::new(
+            "models are not configured by request: what is served follows the registry, or the folder of versions, \
+             the server was started with",
+        ))
+    }
 }
 
 /// The source could not say what should be served.

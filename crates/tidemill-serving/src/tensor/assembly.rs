@@ -30,12 +30,16 @@ pub(crate) enum AssemblyError {
     Other(RequestError),
 }
 
+/// Takes an element by its place in a tensor.
+pub(crate) type PushAt<'a> = dyn FnMut(usize, &Cell<'_>) -> Result<(), RequestError> + 'a;
+
 /// How many elements a tensor must have, and how lists of them may be nested.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Expected {
     pub(crate) elements: usize,
-    /// The shape is `[n, 1]`.
+    /// The shape is `[n, width]`.
     pub(crate) nested: bool,
+    pub(crate) width: usize,
 }
 
 impl Assembly {
@@ -67,6 +71,40 @@ impl Assembly {
         fill(&mut column, expected).map_err(within)
     }
 
+    /// How many columns a single tensor `name` of this shape has that stands for all inputs, in the order of the
+    /// signature; `None`: it does not.
+    pub(crate) fn matrix_width(&self, name: &str, shape: &[u64]) -> Option<usize> {
+        let width = self.builder.specs().len();
+        match *shape {
+            [rows, columns] if rows == self.rows && columns == width as u64 => {
+                // A model with one input takes it by any name, as TF Serving's bare values.
+                self.builder.index(name).is_none().then_some(width)
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds a tensor of shape `[n, width]` as all inputs, its columns in the order of the signature.
+    pub(crate) fn add_matrix(
+        &mut self,
+        name: &str,
+        width: usize,
+        fill: impl FnOnce(Expected, &mut PushAt<'_>) -> Result<(), RequestError>,
+    ) -> Result<(), AssemblyError> {
+        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
+        let expected = Expected { elements: rows.saturating_mul(width), nested: true, width };
+        self.seen.fill(true);
+        let mut push_at = |element: usize, cell: &Cell<'_>| {
+            let (row, index) = (element / width, element % width);
+            let Some(mut column) = self.builder.column(index) else { return Ok(()) };
+            cell.push(&mut column).map_err(|why| {
+                RequestError::invalid(format!("row {row}, column {index} (`{}`): {why}", column.spec().name))
+            })
+        };
+        let within = |error: RequestError| AssemblyError::Other(error.within(&format!("input `{name}`: ")));
+        fill(expected, &mut push_at).map_err(within)
+    }
+
     fn expected(&self, shape: &[u64]) -> Result<Expected, RequestError> {
         let rows = self.rows;
         let nested = match *shape {
@@ -77,7 +115,7 @@ impl Assembly {
             }
             _ => return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1] or [-1, 1] is expected"))),
         };
-        Ok(Expected { elements: usize::try_from(rows).unwrap_or(usize::MAX), nested })
+        Ok(Expected { elements: usize::try_from(rows).unwrap_or(usize::MAX), nested, width: 1 })
     }
 
     /// The batch, if no required input is missing.

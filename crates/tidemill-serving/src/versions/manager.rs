@@ -10,8 +10,9 @@ use tokio::time::MissedTickBehavior;
 
 use super::table::{Backoff, Load, Table};
 use super::{LoadedModel, ResolveError, Selector, Snapshot};
+use crate::control::Unloaded;
 use crate::metrics::Metrics;
-use crate::{Servable, Source, SourceError};
+use crate::{BatchingOptions, Servable, Source, SourceError};
 
 /// Events wait in a queue of this length; those who send them wait when it is full.
 const EVENTS_MAX: usize = 64;
@@ -21,6 +22,9 @@ const EVENTS_MAX: usize = 64;
 pub(crate) struct ManagerOptions {
     pub(crate) poll_interval: Duration,
     pub(crate) load_threads: usize,
+    pub(crate) batching: BatchingOptions,
+    pub(crate) request_timeout: Duration,
+    pub(crate) unload_first: bool,
     pub(crate) retry_first: Duration,
     pub(crate) retry_longest: Duration,
 }
@@ -45,8 +49,15 @@ pub(crate) struct Progress {
 }
 
 enum Event {
-    Listed { result: Result<Vec<Servable>, SourceError>, applied: Option<oneshot::Sender<()>> },
+    Listed { result: Result<Listing, SourceError>, applied: Option<oneshot::Sender<()>> },
     Loaded { load: Load, result: Result<Arc<LoadedModel>, String>, took: Duration },
+    Freed,
+}
+
+/// What a source says at one moment.
+struct Listing {
+    servables: Vec<Servable>,
+    expected: Vec<String>,
 }
 
 /// The one task that changes what is served.
@@ -60,6 +71,9 @@ pub(crate) struct Manager {
     events: mpsc::Sender<Event>,
     inbox: mpsc::Receiver<Event>,
     listed: bool,
+    unloaded: Unloaded,
+    /// Models that must be there before the server is ready.
+    expected: Vec<String>,
 }
 
 impl Models {
@@ -91,9 +105,10 @@ impl Models {
         self.progress.subscribe()
     }
 
-    fn publish(&self, snapshot: Snapshot<LoadedModel>, listed: bool) {
+    /// `complete`: everything the source expects is in it.
+    fn publish(&self, snapshot: Snapshot<LoadedModel>, listed: bool, complete: bool) {
         let settled = listed && snapshot.is_settled();
-        let ready = listed && snapshot.is_ready();
+        let ready = complete && snapshot.is_ready();
         self.snapshot.store(Arc::new(snapshot));
         self.progress.send_modify(|progress| {
             *progress = Progress { listed, settled, ready: progress.ready || ready };
@@ -102,11 +117,25 @@ impl Models {
 }
 
 impl Manager {
-    pub(crate) fn new(options: ManagerOptions, models: Arc<Models>, metrics: Arc<Metrics>) -> Self {
+    /// Serves what the source lists but for what is `unloaded`.
+    pub(crate) fn new(options: ManagerOptions, models: Arc<Models>, metrics: Arc<Metrics>, unloaded: Unloaded) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
-        let table = Table::new(Backoff { first: options.retry_first, longest: options.retry_longest });
+        let backoff = Backoff { first: options.retry_first, longest: options.retry_longest };
+        let table = Table::new(backoff, options.unload_first);
         let waiting = VecDeque::new();
-        Self { options, models, metrics, table, waiting, running: 0, events, inbox, listed: false }
+        Self {
+            options,
+            models,
+            metrics,
+            table,
+            waiting,
+            running: 0,
+            events,
+            inbox,
+            listed: false,
+            unloaded,
+            expected: Vec::new(),
+        }
     }
 
     /// Works until it is dropped. Who sends on `polls` has the source asked at once and hears when that is applied.
@@ -129,9 +158,12 @@ impl Manager {
             Event::Listed { result, applied } => {
                 acknowledge = applied;
                 match result {
-                    Ok(servables) => {
+                    Ok(Listing { mut servables, mut expected }) => {
                         self.listed = true;
+                        servables.retain(|servable| !self.unloaded.contains(&servable.name));
+                        expected.retain(|name| !self.unloaded.contains(name));
                         self.waiting.extend(self.table.listed(&servables, Instant::now()));
+                        self.expected = expected;
                     }
                     Err(error) => {
                         self.metrics.source_failed();
@@ -153,14 +185,15 @@ impl Manager {
                 }
                 self.table.loaded(&load, result, Instant::now());
             }
+            Event::Freed => {}
         }
         self.start_loads();
-        self.models.publish(self.table.snapshot(), self.listed);
+        self.publish();
         // Only now does nobody get hold of an unloaded version any more, so what is unused here stays unused.
         let freed = self.table.collect();
         if !freed.is_empty() {
-            tokio::task::spawn_blocking(move || drop(freed));
-            self.models.publish(self.table.snapshot(), self.listed);
+            self.free(freed);
+            self.publish();
         }
         if let Some(applied) = acknowledge {
             // Who asked may have gone.
@@ -168,14 +201,33 @@ impl Manager {
         }
     }
 
+    fn publish(&self) {
+        let snapshot = self.table.snapshot();
+        let complete = self.listed && self.expected.iter().all(|name| snapshot.knows(name));
+        self.models.publish(snapshot, self.listed, complete);
+    }
+
+    /// Frees versions off the threads that answer requests; then what waited for their memory is loaded.
+    fn free(&self, versions: Vec<Arc<LoadedModel>>) {
+        let events = self.events.clone();
+        tokio::task::spawn_blocking(move || {
+            drop(versions);
+            // The manager may have gone: the server is shutting down.
+            let _ = events.blocking_send(Event::Freed);
+        });
+    }
+
     fn start_loads(&mut self) {
+        self.waiting.extend(self.table.deferred());
         while self.running < self.options.load_threads.max(1) {
             let Some(load) = self.waiting.pop_front() else { return };
             self.running += 1;
             let events = self.events.clone();
+            let (batching, timeout) = (self.options.batching.clone(), self.options.request_timeout);
+            let metrics = Arc::clone(&self.metrics);
             tokio::task::spawn_blocking(move || {
                 let started = Instant::now();
-                let result = LoadedModel::load(&load).map(Arc::new);
+                let result = LoadedModel::load(&load, &batching, timeout, &metrics).map(Arc::new);
                 // The manager may have gone: the server is shutting down.
                 let _ = events.blocking_send(Event::Loaded { load, result, took: started.elapsed() });
             });
@@ -197,7 +249,8 @@ async fn poll(
             _ = ticks.tick() => None,
             Some(applied) = polls.recv() => Some(applied),
         };
-        let result = source.list().await;
+        let listed = source.list().await;
+        let result = listed.map(|servables| Listing { servables, expected: source.expected() });
         if events.send(Event::Listed { result, applied }).await.is_err() {
             return;
         }

@@ -41,6 +41,8 @@ impl Backoff {
 #[derive(Debug)]
 pub(super) struct Table<T> {
     backoff: Backoff,
+    /// A new version is loaded only when what it replaces is out of memory.
+    unload_first: bool,
     models: BTreeMap<String, Model<T>>,
 }
 
@@ -65,10 +67,14 @@ struct Version<T> {
 
 #[derive(Debug)]
 enum State<T> {
+    /// To be loaded when there is memory.
+    Deferred,
     Loading,
     Available(Arc<T>),
     Unloading(Arc<T>),
-    Failed { retry_at: Instant },
+    Failed {
+        retry_at: Instant,
+    },
     Ended,
 }
 
@@ -84,6 +90,7 @@ impl<T> Version<T> {
     /// A version that failed before shows as failed while it is tried again.
     fn status(&self, version: u64) -> VersionStatus {
         let state = match &self.state {
+            State::Deferred => VersionState::Start,
             State::Loading if self.error.is_none() => VersionState::Loading,
             State::Available(_) => VersionState::Available,
             State::Unloading(_) => VersionState::Unloading,
@@ -94,8 +101,8 @@ impl<T> Version<T> {
 }
 
 impl<T> Table<T> {
-    pub(super) fn new(backoff: Backoff) -> Self {
-        Self { backoff, models: BTreeMap::new() }
+    pub(super) fn new(backoff: Backoff, unload_first: bool) -> Self {
+        Self { backoff, unload_first, models: BTreeMap::new() }
     }
 
     /// The source lists `servables`: returns the loads to start. Of two that share name and version the first
@@ -112,10 +119,44 @@ impl<T> Table<T> {
         let mut loads = Vec::new();
         for (name, model) in &mut self.models {
             model.aspire(name, by_model.get(name.as_str()).unwrap_or(&nothing), now, &mut loads);
-            model.settle();
+            model.settle(self.unload_first);
         }
         self.drop_forgotten();
+        if !self.unload_first {
+            return loads;
+        }
+        let (later, now): (Vec<Load>, Vec<Load>) = loads.into_iter().partition(|load| self.must_wait(&load.name));
+        for load in later {
+            if let Some(version) = self.version_mut(&load) {
+                version.state = State::Deferred;
+            }
+        }
+        now
+    }
+
+    /// The loads that waited for memory and need wait no longer.
+    pub(super) fn deferred(&mut self) -> Vec<Load> {
+        let mut loads = Vec::new();
+        for (name, model) in &mut self.models {
+            if model.is_unloading() {
+                continue;
+            }
+            for (number, version) in &mut model.versions {
+                if matches!(version.state, State::Deferred) {
+                    version.state = State::Loading;
+                    loads.push(Load { name: name.clone(), version: *number, path: version.path.clone() });
+                }
+            }
+        }
         loads
+    }
+
+    fn must_wait(&self, name: &str) -> bool {
+        self.models.get(name).is_some_and(Model::is_unloading)
+    }
+
+    fn version_mut(&mut self, load: &Load) -> Option<&mut Version<T>> {
+        self.models.get_mut(&load.name)?.versions.get_mut(&load.version)
     }
 
     /// A load started by [`listed`](Self::listed) has ended.
@@ -137,7 +178,7 @@ impl<T> Table<T> {
                 }
             }
         }
-        model.settle();
+        model.settle(self.unload_first);
         self.drop_forgotten();
     }
 
@@ -199,7 +240,7 @@ impl<T> Model<T> {
             let load_again = match &version.state {
                 State::Failed { retry_at } => *retry_at <= now || version.path != servable.path,
                 State::Ended => true,
-                State::Loading | State::Available(_) | State::Unloading(_) => false,
+                State::Deferred | State::Loading | State::Available(_) | State::Unloading(_) => false,
             };
             if load_again {
                 version.path.clone_from(&servable.path);
@@ -219,8 +260,12 @@ impl<T> Model<T> {
             listed.iter().flat_map(|(&number, s)| s.labels.iter().map(move |label| (label.clone(), number))).collect();
     }
 
-    /// Moves the pointers as far as they can go, then lets go of what none of them needs.
-    fn settle(&mut self) {
+    /// Moves the pointers as far as they can go, then lets go of what none of them needs; of what is no longer
+    /// aspired at once where memory comes first.
+    fn settle(&mut self, unload_first: bool) {
+        if unload_first {
+            self.let_go();
+        }
         let is_available = |number: &u64| self.versions.get(number).is_some_and(Version::is_available);
         let mut labels = BTreeMap::new();
         for (label, target) in &self.aspired_labels {
@@ -242,7 +287,8 @@ impl<T> Model<T> {
         self.labels = labels;
 
         let pointed: BTreeSet<u64> = self.labels.values().copied().chain(self.latest).collect();
-        self.versions.retain(|_, version| version.aspired || !matches!(version.state, State::Failed { .. }));
+        self.versions
+            .retain(|_, version| version.aspired || !matches!(version.state, State::Failed { .. } | State::Deferred));
         for (number, version) in &mut self.versions {
             if !version.aspired && !pointed.contains(number) {
                 version.state = match std::mem::replace(&mut version.state, State::Ended) {
@@ -251,6 +297,24 @@ impl<T> Model<T> {
                 };
             }
         }
+    }
+
+    /// Unloads every version that is no longer aspired, whatever leads to it, if there is another to load.
+    fn let_go(&mut self) {
+        let replaced = |version: &Version<T>| version.aspired && !version.is_available();
+        if !self.versions.values().any(replaced) {
+            return;
+        }
+        for version in self.versions.values_mut().filter(|version| !version.aspired) {
+            version.state = match std::mem::replace(&mut version.state, State::Ended) {
+                State::Available(loaded) => State::Unloading(loaded),
+                other => other,
+            };
+        }
+    }
+
+    fn is_unloading(&self) -> bool {
+        self.versions.values().any(|version| matches!(version.state, State::Unloading(_)))
     }
 
     fn forget_ended(&mut self) {

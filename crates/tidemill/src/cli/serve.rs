@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// `serve`
 #[derive(Debug, Args)]
@@ -30,7 +30,12 @@ pub struct ServeArgs {
     )]
     pub host: String,
     /// Serve the versions of one model from a folder `BASE/VERSION/` instead of the registry
-    #[arg(long = "model_base_path", alias = "model-base-path", value_name = "DIR")]
+    #[arg(
+        long = "model_base_path",
+        alias = "model-base-path",
+        value_name = "DIR",
+        conflicts_with = "model_config_file"
+    )]
     pub model_base_path: Option<PathBuf>,
     /// The name of that model
     #[arg(
@@ -41,6 +46,20 @@ pub struct ServeArgs {
         requires = "model_base_path"
     )]
     pub model_name: String,
+    /// Serve what a file of TF Serving says (the text of a `ModelServerConfig`)
+    #[arg(long = "model_config_file", alias = "model-config-file", value_name = "FILE")]
+    pub model_config_file: Option<PathBuf>,
+    /// How often to read that file again; 0: never
+    #[arg(
+        long = "model_config_file_poll_wait_seconds",
+        alias = "model-config-file-poll-wait-seconds",
+        value_name = "SECONDS",
+        default_value_t = 0
+    )]
+    pub model_config_poll_secs: u64,
+    /// Where metrics are found besides `/metrics`, as a file of TF Serving says (the text of a `MonitoringConfig`)
+    #[arg(long = "monitoring_config_file", alias = "monitoring-config-file", value_name = "FILE")]
+    pub monitoring_config_file: Option<PathBuf>,
     /// How often to look for new versions
     #[arg(
         long = "file_system_poll_wait_seconds",
@@ -52,6 +71,50 @@ pub struct ServeArgs {
     /// Versions kept loaded besides those with an alias, newest first
     #[arg(long = "max_num_versions", alias = "max-versions", value_name = "N", default_value_t = 3)]
     pub versions_max: usize,
+    /// Versions loaded at one time
+    #[arg(long = "num_load_threads", alias = "num-load-threads", value_name = "N", default_value_t = 2)]
+    pub load_threads: usize,
+    /// Load a new version only when the old one is out of memory: nothing answers meanwhile
+    #[arg(long = "unload_before_load", alias = "unload-before-load")]
+    pub unload_before_load: bool,
+    /// Whether clients may load, unload and configure models [default: on, unless everybody can ask]
+    #[arg(long = "model_control", alias = "model-control", value_name = "SWITCH")]
+    pub model_control: Option<Switch>,
+    /// When requests of different clients run together
+    #[arg(long, value_name = "MODE", default_value = "adaptive", help_heading = "Batching")]
+    pub batching: BatchingMode,
+    /// As `--batching fixed`
+    #[arg(
+        long = "enable_batching",
+        alias = "enable-batching",
+        value_name = "BOOL",
+        help_heading = "Batching",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub enable_batching: bool,
+    /// As a file of TF Serving says (the text of a `BatchingParameters`), with `--enable_batching`
+    #[arg(
+        long = "batching_parameters_file",
+        alias = "batching-parameters-file",
+        value_name = "FILE",
+        help_heading = "Batching"
+    )]
+    pub batching_parameters_file: Option<PathBuf>,
+    /// Rows of a batch at most [default: 64; fixed: 1000]
+    #[arg(long = "batch_rows_max", alias = "batch-rows-max", value_name = "N", help_heading = "Batching")]
+    pub batch_rows_max: Option<usize>,
+    /// A request waits so long for company, though a thread is free [default: 0]
+    #[arg(
+        long = "queue_delay_max_micros",
+        alias = "queue-delay-max-micros",
+        value_name = "MICROS",
+        help_heading = "Batching"
+    )]
+    pub queue_delay_max_micros: Option<u64>,
     /// Certificate of the server (PEM, with those that lead to its authority): both ports speak TLS
     #[arg(long = "tls_cert", alias = "tls-cert", value_name = "FILE", help_heading = "Access", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -67,6 +130,15 @@ pub struct ServeArgs {
         requires = "tls_cert"
     )]
     pub tls_client_ca: Option<PathBuf>,
+    /// As a file of TF Serving says (the text of an `SSLConfig`), on both ports
+    #[arg(
+        long = "ssl_config_file",
+        alias = "ssl-config-file",
+        value_name = "FILE",
+        help_heading = "Access",
+        conflicts_with_all = ["tls_cert", "tls_key", "tls_client_ca"]
+    )]
+    pub ssl_config_file: Option<PathBuf>,
     /// Every request must bring a key; FILE holds lines of a name and a key's SHA-256, and is followed as it changes
     #[arg(
         long = "api_keys",
@@ -154,6 +226,24 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub drain_timeout_secs: u64,
+}
+
+/// When requests of different clients run together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BatchingMode {
+    /// Never
+    Off,
+    /// For models that gain from it, which is measured as they are loaded
+    Adaptive,
+    /// For every model
+    Fixed,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
 }
 
 /// Where `serve` speaks gRPC, if it does.

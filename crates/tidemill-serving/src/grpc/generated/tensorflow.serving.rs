@@ -871,7 +871,135 @@ pub struct GetModelStatusResponse {
     pub model_version_status: ::prost::alloc::vec::Vec<ModelVersionStatus>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogCollectorConfig {
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub filename_prefix: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct SamplingConfig {
+    #[prost(double, tag = "1")]
+    pub sampling_rate: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LoggingConfig {
+    #[prost(message, optional, tag = "1")]
+    pub log_collector_config: ::core::option::Option<LogCollectorConfig>,
+    #[prost(message, optional, tag = "2")]
+    pub sampling_config: ::core::option::Option<SamplingConfig>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileSystemStoragePathSourceConfig {}
+/// Nested message and enum types in `FileSystemStoragePathSourceConfig`.
+pub mod file_system_storage_path_source_config {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ServableVersionPolicy {
+        #[prost(oneof = "servable_version_policy::PolicyChoice", tags = "100, 101, 102")]
+        pub policy_choice: ::core::option::Option<servable_version_policy::PolicyChoice>,
+    }
+    /// Nested message and enum types in `ServableVersionPolicy`.
+    pub mod servable_version_policy {
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Latest {
+            #[prost(uint32, tag = "1")]
+            pub num_versions: u32,
+        }
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct All {}
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Specific {
+            #[prost(int64, repeated, tag = "1")]
+            pub versions: ::prost::alloc::vec::Vec<i64>,
+        }
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+        pub enum PolicyChoice {
+            #[prost(message, tag = "100")]
+            Latest(Latest),
+            #[prost(message, tag = "101")]
+            All(All),
+            #[prost(message, tag = "102")]
+            Specific(Specific),
+        }
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ModelConfig {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub base_path: ::prost::alloc::string::String,
+    #[prost(enumeration = "ModelType", tag = "3")]
+    pub model_type: i32,
+    #[prost(string, tag = "4")]
+    pub model_platform: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "6")]
+    pub logging_config: ::core::option::Option<LoggingConfig>,
+    #[prost(message, optional, tag = "7")]
+    pub model_version_policy: ::core::option::Option<
+        file_system_storage_path_source_config::ServableVersionPolicy,
+    >,
+    #[prost(btree_map = "string, int64", tag = "8")]
+    pub version_labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        i64,
+    >,
+    #[prost(message, repeated, tag = "10")]
+    pub logging_configs: ::prost::alloc::vec::Vec<LoggingConfig>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ModelConfigList {
+    #[prost(message, repeated, tag = "1")]
+    pub config: ::prost::alloc::vec::Vec<ModelConfig>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ModelServerConfig {
+    #[prost(oneof = "model_server_config::Config", tags = "1, 2")]
+    pub config: ::core::option::Option<model_server_config::Config>,
+}
+/// Nested message and enum types in `ModelServerConfig`.
+pub mod model_server_config {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Config {
+        #[prost(message, tag = "1")]
+        ModelConfigList(super::ModelConfigList),
+        #[prost(message, tag = "2")]
+        CustomModelConfig(::prost_types::Any),
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ModelType {
+    Unspecified = 0,
+    Tensorflow = 1,
+    Other = 2,
+}
+impl ModelType {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MODEL_TYPE_UNSPECIFIED",
+            Self::Tensorflow => "TENSORFLOW",
+            Self::Other => "OTHER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MODEL_TYPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "TENSORFLOW" => Some(Self::Tensorflow),
+            "OTHER" => Some(Self::Other),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReloadConfigRequest {
+    #[prost(message, optional, tag = "1")]
+    pub config: ::core::option::Option<ModelServerConfig>,
     #[prost(string, repeated, tag = "2")]
     pub metric_names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
@@ -1271,4 +1399,48 @@ pub mod model_service_server {
     impl<T> tonic::server::NamedService for ModelServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrometheusConfig {
+    #[prost(bool, tag = "1")]
+    pub enable: bool,
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MonitoringConfig {
+    #[prost(message, optional, tag = "1")]
+    pub prometheus_config: ::core::option::Option<PrometheusConfig>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SslConfig {
+    #[prost(string, tag = "1")]
+    pub server_key: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub server_cert: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub custom_ca: ::prost::alloc::string::String,
+    #[prost(bool, tag = "4")]
+    pub client_verify: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchingParameters {
+    #[prost(message, optional, tag = "1")]
+    pub max_batch_size: ::core::option::Option<i64>,
+    #[prost(message, optional, tag = "2")]
+    pub batch_timeout_micros: ::core::option::Option<i64>,
+    #[prost(message, optional, tag = "3")]
+    pub max_enqueued_batches: ::core::option::Option<i64>,
+    #[prost(message, optional, tag = "4")]
+    pub num_batch_threads: ::core::option::Option<i64>,
+    #[prost(message, optional, tag = "5")]
+    pub thread_pool_name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(int64, repeated, tag = "6")]
+    pub allowed_batch_sizes: ::prost::alloc::vec::Vec<i64>,
+    #[prost(bool, tag = "7")]
+    pub pad_variable_length_inputs: bool,
+    #[prost(message, optional, tag = "8")]
+    pub max_execution_batch_size: ::core::option::Option<i64>,
+    #[prost(message, optional, tag = "9")]
+    pub enable_large_batch_splitting: ::core::option::Option<bool>,
 }

@@ -2,7 +2,6 @@
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
-use tidemill_model::InputColumn;
 
 use super::contents::{contents, list};
 use crate::grpc::proto::inference::model_infer_request::InferInputTensor;
@@ -10,7 +9,7 @@ use crate::grpc::proto::inference::model_infer_response::InferOutputTensor;
 use crate::grpc::proto::inference::{InferTensorContents, ModelInferRequest, ModelInferResponse};
 use crate::oip::{assembly_error, check_output_parameter, check_parameter, output_index};
 use crate::request_error::RequestError;
-use crate::tensor::{Assembly, Datatype, Expected, Output, binary_elements, push};
+use crate::tensor::{Assembly, Cell, Datatype, Expected, Output, binary_elements, push};
 use crate::versions::LoadedModel;
 
 /// How to answer.
@@ -47,10 +46,16 @@ pub(super) fn decode(model: &LoadedModel, request: ModelInferRequest) -> Result<
         let within = |error: RequestError| error.within(&format!("input `{}`: ", input.name));
         let shape = shape(input).map_err(within)?;
         let rows = shape.first().copied().unwrap_or(0);
-        let added =
-            assembly
-                .get_or_insert_with(|| Assembly::new(model, rows))
-                .add(&input.name, &shape, |column, expected| fill(column, input, raw.get(index), expected));
+        let assembly = assembly.get_or_insert_with(|| Assembly::new(model, rows));
+        let matrix = if inputs.len() == 1 { assembly.matrix_width(&input.name, &shape) } else { None };
+        let added = match matrix {
+            Some(width) => assembly.add_matrix(&input.name, width, |expected, push_at| {
+                fill(input, raw.get(index), expected, |element, cell| push_at(element, &cell))
+            }),
+            None => assembly.add(&input.name, &shape, |column, expected| {
+                fill(input, raw.get(index), expected, |element, cell| push(column, element, &cell))
+            }),
+        };
         added.map_err(|error| assembly_error(error, model))?;
     }
     let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
@@ -66,10 +71,10 @@ fn shape(input: &InferInputTensor) -> Result<Vec<u64>, RequestError> {
 }
 
 fn fill(
-    column: &mut InputColumn<'_>,
     input: &InferInputTensor,
     raw: Option<&Bytes>,
     expected: Expected,
+    element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
     input.parameters.keys().try_for_each(|name| check_parameter(name))?;
     let datatype: Datatype = input
@@ -83,7 +88,7 @@ fn fill(
         if *contents != empty {
             return Err(RequestError::invalid("`contents` and `raw_input_contents` exclude each other"));
         }
-        return binary_elements(raw, datatype, elements, |at, cell| push(column, at, &cell));
+        return binary_elements(raw, datatype, elements, element);
     }
     let (field, list) = list(contents, datatype)?;
     let given = list.len();
@@ -92,7 +97,7 @@ fn fill(
         let message = format!("the shape {shape:?} asks for {elements} elements, and `{field}` has {given}");
         return Err(RequestError::invalid(message));
     }
-    list.elements(datatype, |at, cell| push(column, at, &cell))
+    list.elements(datatype, element)
 }
 
 /// Writes the answer.

@@ -8,19 +8,16 @@ use super::infer;
 use crate::grpc::call::Call;
 use crate::grpc::proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use crate::grpc::proto::inference::model_metadata_response::TensorMetadata;
+use crate::grpc::proto::inference::repository_index_response::ModelIndex;
 use crate::grpc::proto::inference::{
     ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
-    ModelReadyResponse, RepositoryModelLoadRequest, RepositoryModelLoadResponse, RepositoryModelUnloadRequest,
-    RepositoryModelUnloadResponse, ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest,
-    ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
+    ModelReadyResponse, RepositoryIndexRequest, RepositoryIndexResponse, RepositoryModelLoadRequest,
+    RepositoryModelLoadResponse, RepositoryModelUnloadRequest, RepositoryModelUnloadResponse, ServerLiveRequest,
+    ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
 };
 use crate::oip::{EXTENSIONS, PLATFORM, SERVER_NAME};
 use crate::route::selector_of;
 use crate::versions::{LoadedModel, Selector};
-
-/// Why there is no loading and unloading by request.
-const NO_REPOSITORY: &str = "models are not loaded by request: what is served follows the registry, or the folder of \
-                             versions, the server was started with";
 
 #[tonic::async_trait]
 impl GrpcInferenceService for Call {
@@ -78,19 +75,44 @@ impl GrpcInferenceService for Call {
         Ok(Response::new(self.engine.infer(model, bytes, decode, infer::encode).await?))
     }
 
+    async fn repository_index(
+        &self,
+        request: Request<RepositoryIndexRequest>,
+    ) -> Result<Response<RepositoryIndexResponse>, Status> {
+        let entries = self.engine.control.index(request.into_inner().ready).into_iter();
+        let models = entries.map(|entry| ModelIndex {
+            name: entry.name,
+            version: entry.version.map(|version| version.to_string()).unwrap_or_default(),
+            state: entry.state.to_owned(),
+            reason: entry.reason,
+        });
+        Ok(Response::new(RepositoryIndexResponse { models: models.collect() }))
+    }
+
     async fn repository_model_load(
         &self,
-        _: Request<RepositoryModelLoadRequest>,
+        request: Request<RepositoryModelLoadRequest>,
     ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
-        Err(Status::unimplemented(NO_REPOSITORY))
+        let RepositoryModelLoadRequest { model_name, triton_model_name } = request.into_inner();
+        let model_name = named(triton_model_name, model_name);
+        self.engine.control.load(&model_name).await?;
+        Ok(Response::new(RepositoryModelLoadResponse { model_name, is_loaded: true }))
     }
 
     async fn repository_model_unload(
         &self,
-        _: Request<RepositoryModelUnloadRequest>,
+        request: Request<RepositoryModelUnloadRequest>,
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
-        Err(Status::unimplemented(NO_REPOSITORY))
+        let RepositoryModelUnloadRequest { model_name, triton_model_name } = request.into_inner();
+        let model_name = named(triton_model_name, model_name);
+        self.engine.control.unload(&model_name).await?;
+        Ok(Response::new(RepositoryModelUnloadResponse { model_name, is_unloaded: true }))
     }
+}
+
+/// Triton's clients have another place for the name than `KServe`'s.
+fn named(triton: String, kserve: String) -> String {
+    if triton.is_empty() { kserve } else { triton }
 }
 
 /// No version is any version.

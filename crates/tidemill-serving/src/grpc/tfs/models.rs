@@ -3,6 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use super::spec::Asked;
+use crate::config::model_configs;
 use crate::grpc::call::Call;
 use crate::grpc::proto::tensorflow::error::Code;
 use crate::grpc::proto::tensorflow::serving::model_service_server::ModelService;
@@ -30,12 +31,18 @@ impl ModelService for Call {
 
     async fn handle_reload_config_request(
         &self,
-        _: Request<ReloadConfigRequest>,
+        request: Request<ReloadConfigRequest>,
     ) -> Result<Response<ReloadConfigResponse>, Status> {
-        Err(Status::unimplemented(
-            "models are not configured by request: what is served follows the registry, or the folder of versions, \
-             the server was started with",
-        ))
+        let config = request.into_inner().config;
+        let config = config.ok_or_else(|| Status::invalid_argument("the request has no `config`"))?;
+        let models = model_configs(config).map_err(Status::invalid_argument)?;
+        let broken = self.engine.control.configure(models).await?;
+        let status = if broken.is_empty() {
+            StatusProto { error_code: Code::Ok.into(), error_message: String::new() }
+        } else {
+            StatusProto { error_code: Code::FailedPrecondition.into(), error_message: broken.join("; ") }
+        };
+        Ok(Response::new(ReloadConfigResponse { status: Some(status), metric: Vec::new() }))
     }
 }
 

@@ -12,7 +12,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { table: Table::new(BACKOFF), now: Instant::now(), loads: Vec::new() }
+        Self { table: Table::new(BACKOFF, false), now: Instant::now(), loads: Vec::new() }
     }
 
     /// Lists versions of the model `m` with their labels; the label `default` also makes a version the default.

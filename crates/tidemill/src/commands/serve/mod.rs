@@ -5,10 +5,11 @@ mod registry;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use console::style;
 use serde_json::json;
-use tidemill_serving::{FolderSource, Handle, ModelStatus, Server, Source};
+use tidemill_serving::{ConfiguredSource, Handle, ModelConfig, ModelStatus, Server, Source};
 use tokio::sync::oneshot;
 
 use self::registry::RegistrySource;
@@ -23,13 +24,7 @@ const STOPPED_AT_ONCE: u8 = 130;
 
 pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
     let options = options::options(args)?;
-    let source: Arc<dyn Source> = match &args.model_base_path {
-        Some(base) => Arc::new(FolderSource::new(&args.model_name, base)),
-        None => {
-            let workspace = Project::find(None, global)?.open().await?;
-            Arc::new(RegistrySource { workspace, versions_max: args.versions_max })
-        }
-    };
+    let source = source(args, global).await?;
     if options.is_open_to_all() {
         let warning = style("warning:").yellow().for_stderr();
         say(
@@ -68,6 +63,22 @@ pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
             () = &mut announced, if !said => said = true,
         }
     }
+}
+
+/// Where the models come from: a configuration, a folder, or the registry.
+async fn source(args: &ServeArgs, global: &Global) -> Result<Arc<dyn Source>, Failure> {
+    if let Some(file) = &args.model_config_file {
+        let interval = Duration::from_secs(args.model_config_poll_secs);
+        let source = ConfiguredSource::of_file(file, Some(interval).filter(|interval| !interval.is_zero()))?;
+        return Ok(Arc::new(source));
+    }
+    if let Some(base) = &args.model_base_path {
+        // Absolute, so that it means the same to those who configure models by request.
+        let base = std::path::absolute(base).map_err(|error| Failure::io(base, &error))?;
+        return Ok(Arc::new(ConfiguredSource::new(vec![ModelConfig::new(&args.model_name, base)])));
+    }
+    let workspace = Project::find(None, global)?.open().await?;
+    Ok(Arc::new(RegistrySource { workspace, versions_max: args.versions_max }))
 }
 
 /// Says where the server listens and what it serves, once it does.

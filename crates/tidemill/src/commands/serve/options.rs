@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use tidemill_core::Code;
-use tidemill_serving::{ServerOptions, TlsOptions};
+use tidemill_serving::{Batching, BatchingOptions, MonitoringConfig, ServerOptions, TlsOptions};
 
-use crate::cli::{GrpcPort, ServeArgs};
+use crate::cli::{BatchingMode, GrpcPort, ServeArgs, Switch};
 use crate::error::Failure;
 
 pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
@@ -33,8 +33,36 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
         idle_timeout: Duration::from_secs(args.idle_timeout_secs.max(1)),
         drain_delay: Duration::from_secs(args.drain_delay_secs),
         drain_timeout: Duration::from_secs(args.drain_timeout_secs),
+        load_threads: args.load_threads,
+        unload_first: args.unload_before_load,
+        batching: batching(args)?,
+        model_control: args.model_control.map(|control| control == Switch::On),
+        metrics_path: match &args.monitoring_config_file {
+            Some(file) => MonitoringConfig::read_file(file)?.map(|monitoring| monitoring.path),
+            None => None,
+        },
         ..ServerOptions::default()
     })
+}
+
+/// Flags say it; else the file of TF Serving, where batching is on; else the mode.
+fn batching(args: &ServeArgs) -> Result<BatchingOptions, Failure> {
+    let fixed = args.enable_batching || args.batching == BatchingMode::Fixed;
+    let mut options = match &args.batching_parameters_file {
+        Some(file) if fixed => BatchingOptions::read_file(file)?,
+        _ => BatchingOptions::default(),
+    };
+    options.mode = match args.batching {
+        _ if fixed => Batching::Fixed,
+        BatchingMode::Off => Batching::Off,
+        BatchingMode::Adaptive | BatchingMode::Fixed => Batching::Adaptive,
+    };
+    if args.batching_parameters_file.is_some() && !fixed {
+        tracing::warn!("`--batching_parameters_file` is not used without `--enable_batching`");
+    }
+    options.batch_rows_max = args.batch_rows_max.or(options.batch_rows_max);
+    options.queue_delay_max = args.queue_delay_max_micros.map(Duration::from_micros).or(options.queue_delay_max);
+    Ok(options)
 }
 
 fn address(args: &ServeArgs, port: u16) -> Result<SocketAddr, Failure> {
@@ -45,6 +73,9 @@ fn address(args: &ServeArgs, port: u16) -> Result<SocketAddr, Failure> {
 
 fn tls(args: &ServeArgs) -> Result<Option<TlsOptions>, Failure> {
     let read = |file: &Path| std::fs::read(file).map_err(|error| Failure::io(file, &error));
+    if let Some(file) = &args.ssl_config_file {
+        return Ok(Some(TlsOptions::read_file(file)?));
+    }
     let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
     let client_authorities = args.tls_client_ca.as_deref().map(read).transpose()?;
     let client_required = client_authorities.is_some();

@@ -1,0 +1,136 @@
+//! Several folders of versions, as a configuration says.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use super::{FolderSource, Servable, Source, SourceError};
+use crate::{ConfigError, ModelConfig};
+
+/// Lists the versions of every model of a configuration, which may come from a file, followed as it changes, and by
+/// request. Clones share it.
+///
+/// A folder that cannot be read takes nothing away: its model stays as it was listed last. A file that is wrong takes
+/// nothing away either.
+#[derive(Debug, Clone)]
+pub struct ConfiguredSource {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    models: Vec<ModelConfig>,
+    /// What was listed last, by model.
+    listed: BTreeMap<String, Vec<Servable>>,
+    file: Option<File>,
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    content: Vec<u8>,
+    interval: Duration,
+    next: Instant,
+}
+
+impl ConfiguredSource {
+    /// Serves `models`.
+    pub fn new(models: Vec<ModelConfig>) -> Self {
+        Self { state: Arc::new(Mutex::new(State { models, listed: BTreeMap::new(), file: None })) }
+    }
+
+    /// Serves what the file says, which is read again every `interval` (`None`: never). See [`ModelConfig::read_file`].
+    pub fn of_file(path: impl Into<PathBuf>, interval: Option<Duration>) -> Result<Self, ConfigError> {
+        let path = path.into();
+        let content = std::fs::read(&path).unwrap_or_default();
+        let source = Self::new(ModelConfig::read_file(&path)?);
+        if let Some(interval) = interval {
+            source.state().file = Some(File { path, content, interval, next: Instant::now() + interval });
+        }
+        Ok(source)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scan(&self) -> Vec<Servable> {
+        let mut state = self.state();
+        state.follow_file();
+        let State { models, listed, .. } = &mut *state;
+        listed.retain(|name, _| models.iter().any(|model| model.name == *name));
+        let mut servables = Vec::new();
+        for model in models {
+            match FolderSource::of(model.clone()).scan() {
+                Ok(found) => {
+                    servables.extend_from_slice(&found);
+                    listed.insert(model.name.clone(), found);
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        model = model.name,
+                        error = &error as &dyn std::error::Error,
+                        "a model stays as it is"
+                    );
+                    servables.extend(listed.get(&model.name).into_iter().flatten().cloned());
+                }
+            }
+        }
+        servables
+    }
+}
+
+impl State {
+    fn follow_file(&mut self) {
+        let Some(file) = &mut self.file else { return };
+        let now = Instant::now();
+        if now < file.next {
+            return;
+        }
+        file.next = now + file.interval;
+        match file.read() {
+            Ok(Some(models)) => {
+                tracing::info!(file = %file.path.display(), models = models.len(), "the configuration has changed");
+                self.models = models;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the configuration stays as it was"),
+        }
+    }
+}
+
+impl File {
+    /// The models, if the file is another than last time.
+    fn read(&mut self) -> Result<Option<Vec<ModelConfig>>, ConfigError> {
+        let read =
+            |path: &Path| std::fs::read(path).map_err(|source| ConfigError::Read { file: path.to_owned(), source });
+        let content = read(&self.path)?;
+        if content == self.content {
+            return Ok(None);
+        }
+        self.content = content;
+        ModelConfig::read_file(&self.path).map(Some)
+    }
+}
+
+#[async_trait]
+impl Source for ConfiguredSource {
+    async fn list(&self) -> Result<Vec<Servable>, SourceError> {
+        let source = self.clone();
+        tokio::task::spawn_blocking(move || source.scan())
+            .await
+            .map_err(|error| SourceError::new("listing the base folders was interrupted").with_source(error))
+    }
+
+    fn expected(&self) -> Vec<String> {
+        self.state().models.iter().map(|model| model.name.clone()).collect()
+    }
+
+    fn configure(&self, models: Vec<ModelConfig>) -> Result<(), SourceError> {
+        self.state().models = models;
+        Ok(())
+    }
+}
