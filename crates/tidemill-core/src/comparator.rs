@@ -164,6 +164,9 @@ pub struct DatasetConstraints {
     /// How many examples there may be for each of the data before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_examples_drift: Option<FractionBounds>,
+    /// How many examples there may be for each of the version of the data before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_examples_version: Option<FractionBounds>,
 }
 
 /// Bounds of a ratio of numbers of examples.

@@ -84,6 +84,11 @@ impl InputSpec {
     pub const fn optional(key: &'static str, artifact_type: ArtifactType) -> Self {
         Self { key, artifact_type, required: false, source: InputSource::Wired }
     }
+
+    /// The same input from another source.
+    pub const fn from(self, source: InputSource) -> Self {
+        Self { source, ..self }
+    }
 }
 
 /// Where an input comes from.
@@ -93,6 +98,10 @@ pub enum InputSource {
     Wired,
     /// The newest model of this pipeline that every gate blessed, other than the candidate itself.
     LatestBlessedModel,
+    /// What another input of the same step, named here, was when the step last said yes to something else than it holds now.
+    LastAccepted(&'static str),
+    /// A step named under `inputs:`, and nothing otherwise.
+    Named,
 }
 
 /// One artifact that a component writes.

@@ -10,12 +10,17 @@ mod code;
 mod comparator;
 mod component;
 mod digest;
+mod domain;
 mod params;
 mod progress;
+mod record_check;
 mod schema;
 mod signature;
 mod statistics;
 mod table;
+mod text;
+mod time_pattern;
+mod value_rule;
 
 pub use anomaly::{Anomalies, Anomaly, AnomalyType, Evidence, Severity};
 pub use artifact::{ArtifactType, Properties};
@@ -26,9 +31,14 @@ pub use component::{
     Outcome, OutputSpec, RunInfo, StepContext, Verdict,
 };
 pub use digest::{Digest, DigestError};
+pub use domain::{Domain, TimeUnit};
 pub use params::{ParamIssue, parse_params, suggest};
 pub use progress::{NoProgress, Progress};
-pub use schema::{Domain, Feature, FeatureType, Lifecycle, Presence, Schema, UniqueCount, ValueCount};
+pub use record_check::{FeatureCheck, Finding, RecordCheck};
+pub use schema::{
+    Bounds, Feature, FeatureType, Lifecycle, Presence, Schema, Semantic, SparseFeature, UniqueCount, ValueCount,
+    WeightedFeature,
+};
 pub use signature::{DataType, Signature, TensorSpec};
 pub use statistics::{
     BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, CompactHistogram, CrossStatistics, DatasetStatistics,
@@ -38,3 +48,6 @@ pub use statistics::{
     WeightedBooleanStatistics, WeightedNumericStatistics, WeightedStatistics, WeightedStringStatistics,
 };
 pub use table::{SummaryTable, Tone};
+pub use text::shortened;
+pub use time_pattern::TimePattern;
+pub use value_rule::{FeatureValue, ValueRule, Violation};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AnomalyType, Comparators, DatasetConstraints, Severity};
+use crate::{AnomalyType, Comparators, DatasetConstraints, Domain, Severity};
 
 /// The expected shape of a dataset, as curated in `schema.yaml`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -18,6 +18,12 @@ pub struct Schema {
     /// String domains that several features may share, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub domains: BTreeMap<String, Vec<String>>,
+    /// Features made of an index and a value column each, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sparse_features: BTreeMap<String, SparseFeature>,
+    /// Features whose values have weights in another column, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weighted_features: BTreeMap<String, WeightedFeature>,
     /// Environments a feature may belong to (TRAINING, SERVING). A feature belongs to all unless it says otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<String>,
@@ -27,6 +33,14 @@ pub struct Schema {
     /// How bad anomalies of a type are, instead of what validation says.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub severity: BTreeMap<AnomalyType, Severity>,
+}
+
+impl Schema {
+    /// How bad an anomaly of a type is in a feature: what the feature says, else what the schema says, else `usual`.
+    pub fn severity_of(&self, feature: &str, anomaly_type: AnomalyType, usual: Severity) -> Severity {
+        let own = self.features.get(feature).and_then(|feature| feature.severity.get(&anomaly_type));
+        own.or_else(|| self.severity.get(&anomaly_type)).copied().unwrap_or(usual)
+    }
 }
 
 /// The type of a feature's values.
@@ -77,15 +91,27 @@ pub struct Feature {
     /// How many values an example may hold, for list features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_count: Option<ValueCount>,
+    /// The fixed shape of every example's values: `[]` for one value, `[3]` for three. Every example must have them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Vec<u64>>,
     /// Which values are allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
+    /// What the values are to a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub semantic: Option<Semantic>,
     /// Share of values that must lie in a string domain; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_domain_mass: Option<f64>,
     /// How many different values there may be, for text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique: Option<UniqueCount>,
+    /// Between what the mean must lie; for true and false, the share of true. Bounds on the balance of a label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Bounds>,
+    /// Between what the share of a value must lie, for text and booleans.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<String, Bounds>,
     /// How far the values may lie from those of the data before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Comparators>,
@@ -101,6 +127,9 @@ pub struct Feature {
     /// Environments the feature is not expected in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_in_environment: Vec<String>,
+    /// How bad anomalies of a type are in this feature, before what the schema says for all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub severity: BTreeMap<AnomalyType, Severity>,
 }
 
 impl Feature {
@@ -110,15 +139,38 @@ impl Feature {
             feature_type,
             presence: Presence { min_fraction: None, min_count: None },
             value_count: None,
+            shape: None,
             domain: None,
+            semantic: None,
             min_domain_mass: None,
             unique: None,
+            mean: None,
+            shares: BTreeMap::new(),
             drift: None,
             skew: None,
             lifecycle: None,
             in_environment: Vec::new(),
             not_in_environment: Vec::new(),
+            severity: BTreeMap::new(),
         }
+    }
+
+    /// Whether the feature is expected in `environment`.
+    pub fn belongs_to(&self, environment: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|name| name == environment);
+        (self.in_environment.is_empty() || named(&self.in_environment)) && !named(&self.not_in_environment)
+    }
+
+    /// Whether the feature's lifecycle frees it from presence checks.
+    pub const fn is_exempt(&self) -> bool {
+        matches!(self.lifecycle, Some(stage) if stage.is_exempt())
+    }
+
+    /// Whether some examples must have a value.
+    pub fn is_required(&self) -> bool {
+        let demanded = self.presence.min_count.is_some_and(|count| count > 0)
+            || self.presence.min_fraction.is_some_and(|fraction| fraction > 0.0);
+        demanded && !self.is_exempt()
     }
 }
 
@@ -165,38 +217,68 @@ pub struct UniqueCount {
     pub max: Option<u64>,
 }
 
-/// Which values are allowed. Bounds are inclusive.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Domain {
-    /// One of these strings.
-    Values(Vec<String>),
-    /// One of the strings of a shared domain, by its name in `domains`.
-    Shared(String),
-    /// Whole numbers within bounds.
-    Int {
-        /// Smallest value.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        min: Option<i64>,
-        /// Largest value.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        max: Option<i64>,
-    },
-    /// Numbers within bounds.
-    Float {
-        /// Smallest value.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        min: Option<f64>,
-        /// Largest value.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        max: Option<f64>,
-        /// NaN is an anomaly.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        disallow_nan: bool,
-        /// Infinities are an anomaly.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        disallow_inf: bool,
-    },
+/// Between what a number must lie. Bounds are inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// At least this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// At most this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+/// What values are to a person. It is offered when a schema is inferred, and asks nothing of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Semantic {
+    /// Names one thing each: hardly any value repeats.
+    Identifier,
+    /// Sentences.
+    FreeText,
+    /// Addresses of pages.
+    Url,
+    /// Addresses of people.
+    Email,
+}
+
+impl Semantic {
+    /// The name used in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identifier => "identifier",
+            Self::FreeText => "free_text",
+            Self::Url => "url",
+            Self::Email => "email",
+        }
+    }
+}
+
+/// A feature that is mostly absent, as index and value columns: in every example as many of one as of the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SparseFeature {
+    /// The columns that say where, one for each dimension.
+    pub index: Vec<String>,
+    /// The column that says what.
+    pub value: String,
+    /// How far the feature is in its life; absent means production.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+}
+
+/// A feature whose values have a weight each: in every example as many of one as of the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeightedFeature {
+    /// The column of the values.
+    pub value: String,
+    /// The column of the weights.
+    pub weight: String,
+    /// How far the feature is in its life; absent means production.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
 }
 
 /// How far a feature is in its life. All but beta and production are exempt from presence checks.
@@ -217,4 +299,27 @@ pub enum Lifecycle {
     DebugOnly,
     /// Switched off.
     Disabled,
+    /// Made by validation itself.
+    ValidationDerived,
+}
+
+impl Lifecycle {
+    /// Whether presence is not asked for.
+    pub const fn is_exempt(self) -> bool {
+        !matches!(self, Self::Beta | Self::Production | Self::ValidationDerived)
+    }
+
+    /// The name used in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Alpha => "alpha",
+            Self::Beta => "beta",
+            Self::Production => "production",
+            Self::Deprecated => "deprecated",
+            Self::DebugOnly => "debug_only",
+            Self::Disabled => "disabled",
+            Self::ValidationDerived => "validation_derived",
+        }
+    }
 }

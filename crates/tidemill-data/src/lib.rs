@@ -25,6 +25,7 @@ pub use write::{check_text_columns, write_table};
 
 // Knowing: statistics, schemas, validation, distances, reports.
 mod artifact_file;
+mod diff;
 mod drift;
 mod example_validator;
 mod proto;
@@ -35,13 +36,19 @@ mod statistics;
 mod statistics_gen;
 mod validation;
 
+pub use diff::{
+    ChangedCell, ChangedRow, ColumnDiff, DiffOptions, FrequentChange, SampleRow, Samples, Sides, TableDiff, diff_tables,
+};
 pub use drift::{
     Comparison, DriftReport, FeatureDistance, FeatureDrift, Measured, compare, default_comparators, distances,
 };
-pub use example_validator::{ExampleValidator, read_anomalies};
+pub use example_validator::{Distances, ExampleValidator, read_anomalies, read_distances};
 pub use report::{attention_score, markup, render_drift_report, render_report};
-pub use schema::{DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_yaml};
+pub use schema::{
+    DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_from_pbtxt,
+    schema_to_pbtxt, schema_yaml,
+};
 pub use schema_gen::{SchemaGen, read_schema_artifact};
 pub use statistics::{Computation, DatasetAccumulator, StatisticsError, StatisticsOptions, compute_statistics};
 pub use statistics_gen::{StatisticsGen, read_statistics};
-pub use validation::{DEFAULT_ENVIRONMENT, STRAY_SHARE, validate};
+pub use validation::{DEFAULT_ENVIRONMENT, STRAY_SHARE, look_at_rows, validate};

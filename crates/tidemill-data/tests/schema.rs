@@ -143,9 +143,9 @@ proptest! {
         let domains = [("shared".to_owned(), vec!["x".to_owned(), "on".to_owned()])].into();
         let environments = vec!["TRAINING".to_owned(), "SERVING".to_owned()];
         let bounds = FractionBounds { min_fraction: Some(0.7), max_fraction: None };
-        let dataset = Some(DatasetConstraints { min_examples: Some(10), max_examples: None, num_examples_drift: Some(bounds) });
+        let dataset = Some(DatasetConstraints { min_examples: Some(10), max_examples: None, num_examples_drift: Some(bounds), num_examples_version: Some(bounds) });
         let severity = [(AnomalyType::SchemaNewColumn, Severity::Error)].into();
-        let schema = Schema { version: 1, features, domains, environments, dataset, severity };
+        let schema = Schema { version: 1, features, domains, environments, dataset, severity, ..Schema::default() };
         let text = schema_yaml(&schema);
         let read = parse_schema(&text, Path::new("schema.yaml"));
         prop_assert!(read.is_ok(), "{}\n{text}", read.unwrap_err());

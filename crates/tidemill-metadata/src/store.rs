@@ -94,6 +94,17 @@ pub trait MetadataStore: Send + Sync {
         excluding: Option<&Digest>,
     ) -> Result<Option<Artifact>, StoreError>;
 
+    /// What the input `key` of a step was when the step last said yes, other than the artifact `excluding` names.
+    ///
+    /// A step said yes with an execution, COMPLETE or CACHED, whose verdict is yes.
+    async fn last_accepted_input(
+        &self,
+        pipeline: &str,
+        step: &str,
+        key: &str,
+        excluding: Option<&Digest>,
+    ) -> Result<Option<Artifact>, StoreError>;
+
     /// Makes a Model artifact the next version of a registered model, which is created if the name is new.
     ///
     /// An artifact that is a version of that model already keeps its number and everything recorded with it.

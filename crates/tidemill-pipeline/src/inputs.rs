@@ -48,6 +48,14 @@ pub(crate) async fn resolve(
         digests.insert(wire.key.clone(), found.as_ref().map(|artifact| artifact.digest.clone()));
         inputs.extend(found.map(|artifact| (wire.key.clone(), artifact)));
     }
+    for wire in &step.wires {
+        let Origin::LastAccepted { of } = &wire.from else { continue };
+        let now = inputs.iter().find(|(key, _)| key == of).map(|(_, artifact)| artifact.digest.clone());
+        let found = workspace.metadata.last_accepted_input(&pipeline.name, &step.name, of, now.as_ref()).await;
+        let found = found.map_err(recorded)?;
+        digests.insert(wire.key.clone(), found.as_ref().map(|artifact| artifact.digest.clone()));
+        inputs.extend(found.map(|artifact| (wire.key.clone(), artifact)));
+    }
     let external = external_inputs(pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
     Ok(Resolved { inputs, ingredients: Ingredients::new(&pipeline.name, step, digests, external) })
 }

@@ -90,4 +90,9 @@ pub enum Origin {
     },
     /// The newest blessed model of this pipeline other than the candidate.
     LatestBlessedModel,
+    /// What the input `of` of the same step was when the step last said yes, other than what it is now.
+    LastAccepted {
+        /// The input.
+        of: String,
+    },
 }

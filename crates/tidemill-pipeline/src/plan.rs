@@ -98,7 +98,7 @@ pub(crate) fn after(pipeline: &Pipeline, step: &Step) -> Vec<String> {
 fn before(step: &Step) -> BTreeSet<usize> {
     let read = step.wires.iter().filter_map(|wire| match wire.from {
         Origin::Step { step, .. } => Some(step),
-        Origin::LatestBlessedModel => None,
+        Origin::LatestBlessedModel | Origin::LastAccepted { .. } => None,
     });
     read.chain(step.waits_for.iter().copied()).collect()
 }

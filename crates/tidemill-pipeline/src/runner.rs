@@ -112,7 +112,7 @@ fn tasks(pipeline: &Pipeline) -> Vec<Task> {
             .iter()
             .filter_map(|wire| match wire.from {
                 Origin::Step { step, .. } => Some(step),
-                Origin::LatestBlessedModel => None,
+                Origin::LatestBlessedModel | Origin::LastAccepted { .. } => None,
             })
             .collect()
     };

@@ -63,7 +63,7 @@ fn gates_before(drafts: &[Draft<'_>], wires: &[Vec<Wire>]) -> Vec<Vec<usize>> {
 fn reads(wires: &[Wire]) -> impl Iterator<Item = usize> {
     wires.iter().filter_map(|wire| match wire.from {
         Origin::Step { step, .. } => Some(step),
-        Origin::LatestBlessedModel => None,
+        Origin::LatestBlessedModel | Origin::LastAccepted { .. } => None,
     })
 }
 
@@ -91,8 +91,13 @@ fn implicit_wire(
     wires: &[Vec<Wire>],
 ) -> Result<Option<Wire>, Diagnostic> {
     let key = input.key.to_owned();
-    if input.source == InputSource::LatestBlessedModel {
-        return Ok(Some(Wire { key, from: Origin::LatestBlessedModel }));
+    match input.source {
+        InputSource::Wired => {}
+        InputSource::Named => return Ok(None),
+        InputSource::LatestBlessedModel => return Ok(Some(Wire { key, from: Origin::LatestBlessedModel })),
+        InputSource::LastAccepted(of) => {
+            return Ok(Some(Wire { key, from: Origin::LastAccepted { of: of.to_owned() } }));
+        }
     }
     let step = &drafts[index].key.name;
     let candidates: Vec<(usize, String)> = (0..index)
@@ -245,7 +250,7 @@ fn assemble(drafts: Vec<Draft<'_>>, wires: &[Vec<Wire>], gates: &[Vec<usize>], o
                 Origin::Step { step, output } => {
                     Wire { key: wire.key.clone(), from: Origin::Step { step: place(*step), output: output.clone() } }
                 }
-                Origin::LatestBlessedModel => wire.clone(),
+                Origin::LatestBlessedModel | Origin::LastAccepted { .. } => wire.clone(),
             });
             let step = Step {
                 name: draft.key.name.clone(),

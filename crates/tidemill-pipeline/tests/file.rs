@@ -90,7 +90,7 @@ fn steps_are_wired_to_the_nearest_artifact() {
     let pipeline = project.pipeline(PIPELINE);
     let wire = |step: usize| match &pipeline.steps[step].wires[0].from {
         Origin::Step { step, output } => format!("{}.{output}", pipeline.steps[*step].name),
-        Origin::LatestBlessedModel => "baseline".to_owned(),
+        Origin::LatestBlessedModel | Origin::LastAccepted { .. } => "baseline".to_owned(),
     };
     assert_eq!(
         [1, 2, 3, 4, 5].map(wire),

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-use tidemill_core::{Anomaly, AnomalyType, Bins, Comparators, DatasetStatistics, Distance, Feature, Schema, Severity};
+use serde::{Deserialize, Serialize};
+use tidemill_core::{
+    Anomaly, AnomalyType, Bins, Comparators, DatasetStatistics, Distance, Feature, Schema, Severity, shortened,
+};
 
 use super::distance::{FeatureDistance, feature_distance};
-use crate::validation::{belongs_to, finish, grouped, shortened};
+use crate::validation::{finish, grouped};
 
 /// Which comparators of a schema apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
     /// Data against the data before it: `drift`.
@@ -29,7 +31,7 @@ impl Comparison {
 }
 
 /// How far two datasets lie apart, and whether that is too far.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DriftReport {
     /// What was asked.
     pub comparison: Comparison,
@@ -44,7 +46,7 @@ pub struct DriftReport {
 }
 
 /// How far one feature lies apart.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureDrift {
     /// All distances, whether they have a threshold or not.
     #[serde(flatten)]
@@ -61,7 +63,7 @@ impl FeatureDrift {
 }
 
 /// A distance held against its threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Which distance.
     pub distance: Distance,
@@ -107,7 +109,7 @@ pub fn compare(
     }
     let before: HashMap<&str, _> = baseline.features.iter().map(|column| (column.name.as_str(), column)).collect();
     for column in &current.features {
-        let expected = schema.features.get(&column.name).filter(|feature| belongs_to(feature, environment));
+        let expected = schema.features.get(&column.name).filter(|feature| feature.belongs_to(environment));
         let comparators = expected.and_then(|feature| comparators(feature, comparison));
         let bins = comparators.map_or_else(Bins::default, |comparators| comparators.bins);
         let Some(control) = before.get(column.name.as_str()) else {

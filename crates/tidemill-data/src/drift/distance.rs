@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tidemill_core::{Bins, DatasetStatistics, Distance, FeatureStatistics};
 
 use super::bins::Numbers;
@@ -10,7 +10,7 @@ use super::cumulative::cumulative;
 use super::values::value_pairs;
 
 /// How far one feature lies apart in two datasets. Computed from the values present; missing ones stand apart.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureDistance {
     /// The feature.
     pub feature: String,
@@ -19,16 +19,16 @@ pub struct FeatureDistance {
     /// Population stability index, shares below 0.0001 taken as that: of values, or of the first dataset's bins.
     pub population_stability_index: f64,
     /// Largest difference of the shares of any one value. Text and booleans only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l_infinity: Option<f64>,
     /// Largest difference of counts by all counts. Text and booleans only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalized_absolute_difference: Option<f64>,
     /// Largest difference of cumulative shares, within 0.02 and the rank errors of both. Finite numbers only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kolmogorov_smirnov: Option<f64>,
     /// Mean shift of the values in their unit, from hundredths of both. Finite numbers only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wasserstein: Option<f64>,
     /// Share of missing values in the second dataset less that in the first.
     pub missing_difference: f64,

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use tidemill_core::{
     Anomalies, Anomaly, DatasetStatistics, Distance, FeatureStatistics, FeatureType, Histogram, Severity,
-    StringStatistics,
+    StringStatistics, shortened,
 };
 
 use super::attention::attention_score;
 use crate::drift::{DriftReport, FeatureDrift};
-use crate::validation::shortened;
 
 /// Rows of evidence shown with an anomaly.
 const EVIDENCE_MAX: usize = 5;

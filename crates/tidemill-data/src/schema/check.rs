@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use tidemill_core::{
-    AnomalyType, Bins, Comparators, DatasetConstraints, Distance, Domain, Feature, FeatureType, Schema, suggest,
+    AnomalyType, Bins, Comparators, DatasetConstraints, Distance, Domain, Feature, FeatureType, Schema, TimePattern,
+    TimeUnit, suggest,
 };
 
 /// A contradiction inside a schema.
@@ -35,6 +36,7 @@ pub(crate) fn problems(schema: &Schema) -> Vec<Problem> {
     if let Some(dataset) = &schema.dataset {
         dataset_problems(dataset, &mut found);
     }
+    composed_problems(schema, &mut found);
     for (name, feature) in &schema.features {
         Checker { name, feature, schema, found: &mut found }.run();
     }
@@ -53,16 +55,64 @@ fn dataset_problems(dataset: &DatasetConstraints, found: &mut Vec<Problem>) {
     {
         add(&["min_examples"], format!("min_examples {min} is above max_examples {max}"));
     }
-    let Some(bounds) = dataset.num_examples_drift else { return };
-    for (key, value) in [("min_fraction", bounds.min_fraction), ("max_fraction", bounds.max_fraction)] {
-        if value.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
-            add(&["num_examples_drift", key], format!("{key} is no fraction: a number from 0 is expected"));
+    for (comparator, bounds) in
+        [("num_examples_drift", dataset.num_examples_drift), ("num_examples_version", dataset.num_examples_version)]
+    {
+        let Some(bounds) = bounds else { continue };
+        for (key, value) in [("min_fraction", bounds.min_fraction), ("max_fraction", bounds.max_fraction)] {
+            if value.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
+                add(&[comparator, key], format!("{key} is no fraction: a number from 0 is expected"));
+            }
+        }
+        if let (Some(min), Some(max)) = (bounds.min_fraction, bounds.max_fraction)
+            && min > max
+        {
+            add(&[comparator], format!("min_fraction {min} is above max_fraction {max}"));
         }
     }
-    if let (Some(min), Some(max)) = (bounds.min_fraction, bounds.max_fraction)
-        && min > max
-    {
-        add(&["num_examples_drift"], format!("min_fraction {min} is above max_fraction {max}"));
+}
+
+/// Features made of columns: names that are taken, columns that are not there.
+fn composed_problems(schema: &Schema, found: &mut Vec<Problem>) {
+    let live = |name: &str| schema.features.get(name).is_some_and(|feature| !feature.is_exempt());
+    let mut add = |name: &str, path: [&str; 2], anomaly_type, message: String, hint| {
+        let path = path.map(str::to_owned).to_vec();
+        found.push(Problem {
+            feature: name.to_owned(),
+            anomaly_type,
+            path,
+            message: format!("`{name}`: {message}"),
+            hint,
+        });
+    };
+    for (name, sparse) in &schema.sparse_features {
+        let path = ["sparse_features", name];
+        if live(name) {
+            let message = "a feature has the same name".to_owned();
+            add(name, path, AnomalyType::SparseFeatureNameCollision, message, None);
+        }
+        for column in sparse.index.iter().chain([&sparse.value]).filter(|column| !schema.features.contains_key(*column))
+        {
+            let near = suggest(column, schema.features.keys().map(String::as_str));
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let message = format!("there is no feature `{column}`");
+            add(name, path, AnomalyType::InvalidSchemaSpecification, message, hint);
+        }
+    }
+    for (name, weighted) in &schema.weighted_features {
+        let path = ["weighted_features", name];
+        if live(name) || schema.sparse_features.contains_key(name) {
+            let message = "another feature has the same name".to_owned();
+            add(name, path, AnomalyType::WeightedFeatureNameCollision, message, None);
+        }
+        for column in
+            [&weighted.value, &weighted.weight].into_iter().filter(|column| !schema.features.contains_key(*column))
+        {
+            let near = suggest(column, schema.features.keys().map(String::as_str));
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let message = format!("there is no feature `{column}`");
+            add(name, path, AnomalyType::InvalidSchemaSpecification, message, hint);
+        }
     }
 }
 
@@ -79,7 +129,7 @@ impl Checker<'_> {
         if let Some(domain) = &self.feature.domain {
             self.domain(domain);
         }
-        let is_text_domain = matches!(self.feature.domain, Some(Domain::Values(_) | Domain::Shared(_)));
+        let is_text_domain = self.feature.domain.as_ref().is_some_and(Domain::lists_strings);
         if let Some(mass) = self.feature.min_domain_mass {
             let specification = AnomalyType::InvalidSchemaSpecification;
             if !(0.0..=1.0).contains(&mass) {
@@ -99,6 +149,7 @@ impl Checker<'_> {
                 self.add(specification, &["unique"], "unique has min above max".to_owned());
             }
         }
+        self.balance();
         for (key, comparators) in [("drift", &self.feature.drift), ("skew", &self.feature.skew)] {
             if let Some(comparators) = comparators {
                 self.comparators(key, comparators);
@@ -130,6 +181,42 @@ impl Checker<'_> {
             && matches!((count.min, count.max), (Some(min), Some(max)) if min > max)
         {
             self.add(specification, &["value_count"], "value_count has min above max".to_owned());
+        }
+    }
+
+    /// Bounds on means and shares, and a shape beside a count of values.
+    fn balance(&mut self) {
+        use FeatureType::{Bool, Float, Int, String};
+        let specification = AnomalyType::InvalidSchemaSpecification;
+        let feature_type = self.feature.feature_type;
+        if let Some(mean) = self.feature.mean {
+            if !matches!(feature_type, Int | Float | Bool) {
+                self.add(
+                    specification,
+                    &["mean"],
+                    format!("`mean` needs numbers or booleans, the type is `{feature_type}`"),
+                );
+            }
+            if matches!((mean.min, mean.max), (Some(min), Some(max)) if min > max) {
+                self.add(specification, &["mean"], "mean has min above max".to_owned());
+            }
+        }
+        if !self.feature.shares.is_empty() && !matches!(feature_type, String | Bool) {
+            self.add(
+                specification,
+                &["shares"],
+                format!("`shares` needs text or booleans, the type is `{feature_type}`"),
+            );
+        }
+        for (value, bounds) in &self.feature.shares {
+            let outside = [bounds.min, bounds.max].into_iter().flatten().any(|share| !(0.0..=1.0).contains(&share));
+            if outside || matches!((bounds.min, bounds.max), (Some(min), Some(max)) if min > max) {
+                let message = format!("the share of `{value}` needs bounds from 0 to 1, min not above max");
+                self.add(specification, &["shares", value], message);
+            }
+        }
+        if self.feature.shape.is_some() && self.feature.value_count.is_some() {
+            self.add(specification, &["shape"], "`shape` and `value_count` exclude each other".to_owned());
         }
     }
 
@@ -167,11 +254,14 @@ impl Checker<'_> {
     fn domain(&mut self, domain: &Domain) {
         let invalid = AnomalyType::InvalidDomainSpecification;
         let feature_type = self.feature.feature_type;
-        let (kind, fits) = match domain {
-            Domain::Values(_) => ("values", feature_type == FeatureType::String),
-            Domain::Shared(_) => ("shared", feature_type == FeatureType::String),
-            Domain::Int { .. } => ("int", matches!(feature_type, FeatureType::Int | FeatureType::String)),
-            Domain::Float { .. } => ("float", matches!(feature_type, FeatureType::Float | FeatureType::String)),
+        use FeatureType as T;
+        let kind = domain.name();
+        let fits = match domain {
+            Domain::Values(_) | Domain::Shared(_) => feature_type == T::String,
+            Domain::Int { .. } => matches!(feature_type, T::Int | T::String),
+            Domain::Float { .. } => matches!(feature_type, T::Float | T::String),
+            Domain::Bool { .. } => matches!(feature_type, T::Int | T::Float | T::String | T::Bool),
+            Domain::Time { .. } => matches!(feature_type, T::Int | T::String),
         };
         if !fits {
             let message = format!("a domain of `{kind}` does not apply to the type `{feature_type}`");
@@ -195,7 +285,51 @@ impl Checker<'_> {
             Domain::Float { min: Some(min), max: Some(max), .. } if min > max => {
                 self.add(invalid, &["domain", kind], format!("min {min} is above max {max}"));
             }
+            Domain::Bool { true_value, false_value } => self.bool_domain(true_value.as_deref(), false_value.as_deref()),
+            Domain::Time { format, unit } => self.time_domain(format.as_deref(), *unit),
             _ => {}
+        }
+    }
+
+    fn bool_domain(&mut self, yes: Option<&str>, no: Option<&str>) {
+        let invalid = AnomalyType::BoolTypeInvalidConfig;
+        let text = self.feature.feature_type == FeatureType::String;
+        let path = ["domain", "bool"];
+        match (text, yes, no) {
+            (true, Some(yes), Some(no)) if yes == no => {
+                let message = format!("true_value and false_value are both `{yes}`");
+                self.add(AnomalyType::InvalidDomainSpecification, &path, message);
+            }
+            (true, None, _) | (true, _, None) => {
+                let message = "a domain of `bool` on text needs true_value and false_value".to_owned();
+                self.add(invalid, &path, message);
+            }
+            (false, Some(_), _) | (false, _, Some(_)) => {
+                let message = "a domain of `bool` has true_value and false_value on text only".to_owned();
+                self.add(invalid, &path, message);
+            }
+            _ => {}
+        }
+    }
+
+    fn time_domain(&mut self, format: Option<&str>, unit: Option<TimeUnit>) {
+        let invalid = AnomalyType::InvalidDomainSpecification;
+        let path = ["domain", "time"];
+        match (self.feature.feature_type, format, unit) {
+            (FeatureType::String, Some(format), None) => {
+                if let Err(message) = TimePattern::new(format) {
+                    self.add(invalid, &["domain", "time", "format"], message);
+                }
+            }
+            (FeatureType::Int, None, Some(_)) => {}
+            (FeatureType::Int, ..) => {
+                self.add(
+                    invalid,
+                    &path,
+                    "a domain of `time` on whole numbers needs a `unit` and no `format`".to_owned(),
+                );
+            }
+            _ => self.add(invalid, &path, "a domain of `time` on text needs a `format` and no `unit`".to_owned()),
         }
     }
 

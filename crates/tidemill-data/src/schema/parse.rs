@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::granit_parser::{Event, Parser};
 use tidemill_core::{
-    AnomalyType, Code, Coded, DatasetConstraints, Feature, ParamIssue, Schema, Severity, parse_params,
+    AnomalyType, Code, Coded, DatasetConstraints, Feature, ParamIssue, Schema, Severity, SparseFeature,
+    WeightedFeature, parse_params,
 };
 
 use super::check::problems;
@@ -129,6 +130,10 @@ struct Frame {
     #[serde(default)]
     domains: BTreeMap<String, Vec<String>>,
     #[serde(default)]
+    sparse_features: BTreeMap<String, SparseFeature>,
+    #[serde(default)]
+    weighted_features: BTreeMap<String, WeightedFeature>,
+    #[serde(default)]
     environments: Vec<String>,
     #[serde(default)]
     dataset: Option<DatasetConstraints>,
@@ -174,6 +179,8 @@ fn read_parts(root: &Value, report: &mut dyn FnMut(ParamIssue)) -> Schema {
         version: 1,
         features,
         domains: frame.domains,
+        sparse_features: frame.sparse_features,
+        weighted_features: frame.weighted_features,
         environments: frame.environments,
         dataset: frame.dataset,
         severity: frame.severity,

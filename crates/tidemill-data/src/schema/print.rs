@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use tidemill_core::{Bins, Comparators, DatasetConstraints, Domain, Feature, Schema, UniqueCount, ValueCount};
+use tidemill_core::{
+    Bins, Bounds, Comparators, DatasetConstraints, Domain, Feature, FractionBounds, Schema, UniqueCount, ValueCount,
+};
 
 /// An entry that fits this many columns stands on one line.
 const WIDTH: usize = 120;
@@ -12,8 +14,8 @@ const HEAD: &str = "\
 #
 #   type             int, float, string, bool or bytes
 #   presence         min_fraction: 1 means never missing; min_count: so many values at least
-#   domain           what is allowed: { values: [...] }, { int: { min, max } }, { float: { min, max } },
-#                    or { shared: NAME } of the lists under `domains`
+#   domain           what is allowed: { values: [...] }, { int: { min, max } }, { float: { min, max } }, { bool: {} },
+#                    { time: { format: '%Y-%m-%d' } }, or { shared: NAME } of the lists under `domains`
 #   min_domain_mass  share of values that must lie in the domain; a smaller share outside it is only a warning
 #   drift            how far the values may lie from those of the data before, by distance: jensen_shannon,
 #                    population_stability_index, kolmogorov_smirnov and wasserstein for numbers; jensen_shannon,
@@ -41,6 +43,20 @@ pub fn schema_yaml(schema: &Schema) -> String {
             let _ = writeln!(out, "  {anomaly_type}: {severity}");
         }
     }
+    for (name, sparse) in &schema.sparse_features {
+        section(&mut out, "sparse_features", name == first(&schema.sparse_features));
+        let mut fields =
+            vec![format!("index: {}", flow_list(&sparse.index)), format!("value: {}", scalar(&sparse.value))];
+        fields.extend(sparse.lifecycle.map(|stage| format!("lifecycle: {}", stage.name())));
+        let _ = writeln!(out, "  {}: {}", scalar(name), flow_fields(&fields));
+    }
+    for (name, weighted) in &schema.weighted_features {
+        section(&mut out, "weighted_features", name == first(&schema.weighted_features));
+        let mut fields =
+            vec![format!("value: {}", scalar(&weighted.value)), format!("weight: {}", scalar(&weighted.weight))];
+        fields.extend(weighted.lifecycle.map(|stage| format!("lifecycle: {}", stage.name())));
+        let _ = writeln!(out, "  {}: {}", scalar(name), flow_fields(&fields));
+    }
     out.push_str(if schema.features.is_empty() { "\nfeatures: {}\n" } else { "\nfeatures:\n" });
     for (name, feature) in &schema.features {
         print_feature(&mut out, name, feature);
@@ -54,7 +70,19 @@ pub fn schema_yaml(schema: &Schema) -> String {
     out
 }
 
-fn print_feature(out: &mut String, name: &str, feature: &Feature) {
+fn first<T>(map: &std::collections::BTreeMap<String, T>) -> &str {
+    map.keys().next().map_or("", String::as_str)
+}
+
+/// The head of a map, before its first entry.
+fn section(out: &mut String, name: &str, begins: bool) {
+    if begins {
+        let _ = writeln!(out, "{name}:");
+    }
+}
+
+/// An entry of `features`, indented by two.
+pub(super) fn print_feature(out: &mut String, name: &str, feature: &Feature) {
     let parts = parts(feature);
     let text_list = match &feature.domain {
         Some(Domain::Values(values)) => Some(values),
@@ -93,6 +121,13 @@ fn parts(feature: &Feature) -> Vec<(&'static str, String)> {
         let fields = [min.map(|min| format!("min: {min}")), max.map(|max| format!("max: {max}"))];
         parts.push(("value_count", flow_map(fields)));
     }
+    if let Some(shape) = &feature.shape {
+        let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
+        parts.push(("shape", format!("[{}]", sizes.join(", "))));
+    }
+    if let Some(semantic) = feature.semantic {
+        parts.push(("semantic", semantic.name().to_owned()));
+    }
     if let Some(mass) = feature.min_domain_mass {
         parts.push(("min_domain_mass", number(mass)));
     }
@@ -100,15 +135,24 @@ fn parts(feature: &Feature) -> Vec<(&'static str, String)> {
         let fields = [min.map(|min| format!("min: {min}")), max.map(|max| format!("max: {max}"))];
         parts.push(("unique", flow_map(fields)));
     }
+    if let Some(bounds) = feature.mean {
+        parts.push(("mean", number_bounds(bounds)));
+    }
+    if !feature.shares.is_empty() {
+        let fields: Vec<String> = feature
+            .shares
+            .iter()
+            .map(|(value, bounds)| format!("{}: {}", scalar(value), number_bounds(*bounds)))
+            .collect();
+        parts.push(("shares", flow_fields(&fields)));
+    }
     for (key, comparators) in [("drift", &feature.drift), ("skew", &feature.skew)] {
         if let Some(comparators) = comparators {
             parts.push((key, comparator_map(comparators)));
         }
     }
     if let Some(lifecycle) = feature.lifecycle {
-        let name = serde_json::to_value(lifecycle).ok();
-        let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("production");
-        parts.push(("lifecycle", name.to_owned()));
+        parts.push(("lifecycle", lifecycle.name().to_owned()));
     }
     for (key, names) in
         [("in_environment", &feature.in_environment), ("not_in_environment", &feature.not_in_environment)]
@@ -132,7 +176,26 @@ fn parts(feature: &Feature) -> Vec<(&'static str, String)> {
             ];
             parts.push(("domain", format!("{{ float: {} }}", flow_map(fields))));
         }
+        Some(Domain::Bool { true_value, false_value }) => {
+            let fields = [
+                true_value.as_ref().map(|value| format!("true_value: {}", scalar(value))),
+                false_value.as_ref().map(|value| format!("false_value: {}", scalar(value))),
+            ];
+            parts.push(("domain", format!("{{ bool: {} }}", flow_map(fields))));
+        }
+        Some(Domain::Time { format, unit }) => {
+            let fields = [
+                format.as_ref().map(|format| format!("format: {}", scalar(format))),
+                unit.map(|unit| format!("unit: {}", unit.name())),
+            ];
+            parts.push(("domain", format!("{{ time: {} }}", flow_map(fields))));
+        }
         Some(Domain::Values(_)) | None => {}
+    }
+    if !feature.severity.is_empty() {
+        let fields: Vec<String> =
+            feature.severity.iter().map(|(kind, severity)| format!("{kind}: {severity}")).collect();
+        parts.push(("severity", flow_fields(&fields)));
     }
     parts
 }
@@ -150,13 +213,22 @@ fn dataset_constraints(dataset: &DatasetConstraints) -> String {
     flow_map([
         dataset.min_examples.map(|min| format!("min_examples: {min}")),
         dataset.max_examples.map(|max| format!("max_examples: {max}")),
-        dataset.num_examples_drift.map(|bounds| {
-            let fields = [
-                bounds.min_fraction.map(|min| format!("min_fraction: {}", number(min))),
-                bounds.max_fraction.map(|max| format!("max_fraction: {}", number(max))),
-            ];
-            format!("num_examples_drift: {}", flow_map(fields))
-        }),
+        dataset.num_examples_drift.map(|bounds| format!("num_examples_drift: {}", fraction_bounds(bounds))),
+        dataset.num_examples_version.map(|bounds| format!("num_examples_version: {}", fraction_bounds(bounds))),
+    ])
+}
+
+fn fraction_bounds(bounds: FractionBounds) -> String {
+    flow_map([
+        bounds.min_fraction.map(|min| format!("min_fraction: {}", number(min))),
+        bounds.max_fraction.map(|max| format!("max_fraction: {}", number(max))),
+    ])
+}
+
+fn number_bounds(bounds: Bounds) -> String {
+    flow_map([
+        bounds.min.map(|min| format!("min: {}", number(min))),
+        bounds.max.map(|max| format!("max: {}", number(max))),
     ])
 }
 
@@ -185,7 +257,7 @@ fn flow_fields(fields: &[String]) -> String {
 }
 
 /// A number in the shortest form that reads back as the same one.
-fn number(x: f64) -> String {
+pub(super) fn number(x: f64) -> String {
     if x.is_infinite() {
         return if x > 0.0 { ".inf".to_owned() } else { "-.inf".to_owned() };
     }
@@ -194,7 +266,7 @@ fn number(x: f64) -> String {
 }
 
 /// A string, plain where no reader could take it for anything else, else in double quotes.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     const RESERVED: [&str; 13] =
         ["true", "false", "yes", "no", "on", "off", "null", "y", "n", "inf", "nan", "infinity", "none"];
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())

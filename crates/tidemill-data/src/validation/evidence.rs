@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{Float64Type, Int64Type};
-use tidemill_core::{Anomaly, AnomalyType, Evidence, Schema};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use tidemill_core::{Anomaly, AnomalyType, Domain, Evidence, FeatureValue, Schema, ValueRule, shortened};
 
-use super::text::shortened;
-use super::value::ValueRule;
 use crate::{BatchReader, DataError};
 
 /// Rows shown for an anomaly.
@@ -33,7 +31,7 @@ pub(crate) fn add_evidence(
     reader: BatchReader,
 ) -> Result<(), DataError> {
     let columns = reader.schema();
-    let mut open: Vec<(&mut Anomaly, Sign<'_>, usize)> = anomalies
+    let mut open: Vec<(&mut Anomaly, Sign, usize)> = anomalies
         .iter_mut()
         .filter_map(|anomaly| {
             let sign = Sign::of(anomaly, schema)?;
@@ -60,57 +58,78 @@ pub(crate) fn add_evidence(
 }
 
 /// What a row must look like to show an anomaly.
-enum Sign<'a> {
+enum Sign {
     Missing,
-    Text(Box<dyn Fn(&str) -> bool + 'a>),
-    Number(Box<dyn Fn(f64) -> bool + 'a>),
+    Value(Box<dyn Fn(FeatureValue<'_>) -> bool>),
 }
 
-impl<'a> Sign<'a> {
+impl Sign {
     /// The sign of an anomaly, if single rows can show it.
-    fn of(anomaly: &Anomaly, schema: &'a Schema) -> Option<Self> {
+    fn of(anomaly: &Anomaly, schema: &Schema) -> Option<Self> {
         use AnomalyType as T;
         let feature = schema.features.get(&anomaly.feature)?;
         let rule = ValueRule::new(feature, schema);
-        Some(match anomaly.anomaly_type {
+        let kind = anomaly.anomaly_type;
+        Some(match kind {
             T::FeatureTypeLowFractionPresent | T::FeatureTypeLowNumberPresent => Self::Missing,
-            T::EnumTypeUnexpectedStringValues => Self::Text(Box::new(move |text| !rule.allows_text(text))),
-            T::UnexpectedDataType | T::FloatTypeStringNotFloat | T::IntTypeNotIntString => {
-                Self::Text(Box::new(move |text| rule.number_in(text).is_none()))
-            }
-            T::FloatTypeSmallFloat | T::IntTypeSmallInt => Self::Number(Box::new(move |x| rule.too_small(x))),
-            T::FloatTypeBigFloat | T::IntTypeBigInt => Self::Number(Box::new(move |x| rule.too_big(x))),
-            T::FloatTypeHasNan => Self::Number(Box::new(f64::is_nan)),
-            T::FloatTypeHasInf => Self::Number(Box::new(f64::is_infinite)),
+            // A column of another type breaks the rule in every row; those that made it so say more.
+            T::UnexpectedDataType => Self::Value(Box::new(move |value| match value {
+                FeatureValue::Text(text) => rule.number_in(text).is_none(),
+                _ => false,
+            })),
+            T::CustomValidation if !matches!(feature.domain, Some(Domain::Time { .. })) => return None,
+            T::EnumTypeUnexpectedStringValues
+            | T::EnumTypeInvalidUtf8
+            | T::FloatTypeSmallFloat
+            | T::FloatTypeBigFloat
+            | T::FloatTypeStringNotFloat
+            | T::FloatTypeHasNan
+            | T::FloatTypeHasInf
+            | T::IntTypeSmallInt
+            | T::IntTypeBigInt
+            | T::IntTypeNotIntString
+            | T::BoolTypeSmallInt
+            | T::BoolTypeBigInt
+            | T::BoolTypeUnexpectedString
+            | T::BoolTypeUnexpectedFloat
+            | T::CustomValidation => Self::Value(Box::new(move |value| {
+                rule.judge(value).is_some_and(|violation| rule.anomaly_type(violation, value) == kind)
+            })),
             _ => return None,
         })
     }
 
     /// Reports the first `most` rows of `array` that show the anomaly, with what stands there.
     fn find(&self, array: &ArrayRef, most: usize, mut report: impl FnMut(usize, String)) {
-        let rows: Vec<(usize, String)> = match self {
-            Self::Missing => {
-                (0..array.len()).filter(|row| array.is_null(*row)).take(most).map(|row| (row, String::new())).collect()
-            }
-            Self::Text(shows) => {
-                let Some(array) = array.as_string_opt::<i32>() else { return };
-                let values = array.iter().enumerate().filter_map(|(row, text)| Some((row, text?)));
-                values.filter(|(_, text)| shows(text)).take(most).map(|(row, text)| (row, shortened(text))).collect()
-            }
-            Self::Number(shows) => {
-                if let Some(array) = array.as_primitive_opt::<Float64Type>() {
-                    let values = array.iter().enumerate().filter_map(|(row, x)| Some((row, x?)));
-                    values.filter(|(_, x)| shows(*x)).take(most).map(|(row, x)| (row, x.to_string())).collect()
-                } else if let Some(array) = array.as_primitive_opt::<Int64Type>() {
-                    let values = array.iter().enumerate().filter_map(|(row, x)| Some((row, x?)));
-                    values.filter(|(_, x)| shows(*x as f64)).take(most).map(|(row, x)| (row, x.to_string())).collect()
-                } else {
-                    return;
-                }
-            }
+        let shows = |value: FeatureValue<'_>| match self {
+            Self::Missing => value == FeatureValue::Missing,
+            Self::Value(shows) => shows(value),
         };
-        for (row, value) in rows {
-            report(row, value);
+        let mut found = 0;
+        for row in 0..array.len() {
+            if found == most {
+                break;
+            }
+            let Some(value) = value_at(array, row) else { break };
+            if shows(value) {
+                found += 1;
+                let shown = if value == FeatureValue::Missing { String::new() } else { shortened(&value.to_string()) };
+                report(row, shown);
+            }
         }
     }
+}
+
+/// The value in a row, for the types that examples have.
+fn value_at(array: &ArrayRef, row: usize) -> Option<FeatureValue<'_>> {
+    if array.is_null(row) {
+        return Some(FeatureValue::Missing);
+    }
+    Some(match array.data_type() {
+        DataType::Int64 => FeatureValue::Int(array.as_primitive::<Int64Type>().value(row)),
+        DataType::Float64 => FeatureValue::Float(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Utf8 => FeatureValue::Text(array.as_string::<i32>().value(row)),
+        DataType::Boolean => FeatureValue::Bool(array.as_boolean().value(row)),
+        _ => return None,
+    })
 }

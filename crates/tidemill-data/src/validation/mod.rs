@@ -1,14 +1,15 @@
 //! Where data breaks its schema, with the rows that show it.
 
+mod composed;
 mod evidence;
+mod rows;
 mod rules;
 mod settle;
+mod tally;
 mod text;
 mod validate;
-mod value;
 
-pub(crate) use evidence::{add_evidence, evidence_columns};
-pub(crate) use settle::settle_unknown;
-pub(crate) use text::{grouped, percent, shortened};
+pub use rows::look_at_rows;
+pub(crate) use text::{grouped, percent};
+pub(crate) use validate::finish;
 pub use validate::{DEFAULT_ENVIRONMENT, STRAY_SHARE, validate};
-pub(crate) use validate::{belongs_to, finish};

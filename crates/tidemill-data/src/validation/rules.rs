@@ -1,43 +1,32 @@
 //! What a schema asks of the statistics of one feature.
 
 use tidemill_core::{
-    Anomaly, AnomalyType, Domain, Feature, FeatureStatistics, FeatureType, Lifecycle, NumericStatistics, Severity,
-    StringStatistics,
+    Anomaly, AnomalyType, BooleanStatistics, Bounds, Feature, FeatureStatistics, FeatureType, NumericStatistics,
+    Severity, StringStatistics, ValueRule,
 };
 
+use super::tally::{Found, TextTally, allowance, bounds, tolerated, unexpected_severity};
 use super::text::{grouped, percent, quoted, value_list};
 use super::validate::STRAY_SHARE;
-use super::value::ValueRule;
 
 /// Judges the statistics of one feature.
 pub(super) struct FeatureRules<'a> {
     pub feature: &'a Feature,
     pub statistics: &'a FeatureStatistics,
-    pub rule: ValueRule<'a>,
+    pub rule: ValueRule,
     pub found: Vec<Anomaly>,
-}
-
-/// Whether `feature` must have a value in some examples.
-pub(super) fn is_required(feature: &Feature) -> bool {
-    let demanded = feature.presence.min_count.is_some_and(|count| count > 0)
-        || feature.presence.min_fraction.is_some_and(|fraction| fraction > 0.0);
-    demanded && !is_exempt(feature)
-}
-
-/// Whether the feature's lifecycle frees it from presence checks.
-fn is_exempt(feature: &Feature) -> bool {
-    use Lifecycle::{Alpha, DebugOnly, Deprecated, Disabled, Planned};
-    matches!(feature.lifecycle, Some(Planned | Alpha | DebugOnly | Deprecated | Disabled))
 }
 
 impl FeatureRules<'_> {
     pub fn run(mut self) -> Vec<Anomaly> {
-        if !is_exempt(self.feature) {
+        if !self.feature.is_exempt() {
             self.presence();
+            self.shape();
         }
         if self.statistics.common.num_non_missing > 0 && self.data_type() {
             self.value_count();
             self.unique();
+            self.balance();
             self.domain();
         }
         self.found
@@ -66,7 +55,7 @@ impl FeatureRules<'_> {
         }
         let presence = self.feature.presence;
         if common.num_non_missing == 0 {
-            if is_required(self.feature) {
+            if self.feature.is_required() {
                 let text = format!("all of {} examples lack a value", grouped(examples));
                 self.error(AnomalyType::FeatureTypeNotPresent, "missing everywhere", &text);
             }
@@ -147,6 +136,50 @@ impl FeatureRules<'_> {
         }
     }
 
+    /// A fixed shape: every example has all of its values.
+    fn shape(&mut self) {
+        let Some(shape) = &self.feature.shape else { return };
+        let common = self.statistics.common;
+        let expected: u64 = shape.iter().product();
+        let (min, max) = (common.min_num_values, common.max_num_values);
+        let text = if common.num_missing > 0 {
+            format!("{} examples lack a value, a shape of {expected} needs all", grouped(common.num_missing))
+        } else if common.num_non_missing > 0 && (min != expected || max != expected) {
+            format!("examples have {min} to {max} values, the shape asks for {expected}")
+        } else {
+            return;
+        };
+        self.error(AnomalyType::InvalidFeatureShape, "another shape", &text);
+    }
+
+    /// Bounds on the mean and on the share of single values.
+    fn balance(&mut self) {
+        let (feature, statistics) = (self.feature, self.statistics);
+        if let Some(bounds) = feature.mean {
+            let of_bool =
+                |counts: BooleanStatistics| counts.num_true as f64 / (counts.num_true + counts.num_false).max(1) as f64;
+            let mean =
+                statistics.numeric.as_ref().map(|numbers| numbers.mean).or_else(|| statistics.boolean.map(of_bool));
+            if let Some(mean) = mean
+                && let Some(said) = outside(bounds, mean)
+            {
+                self.error(AnomalyType::CustomValidation, "mean", &format!("the mean is {mean}, {said}"));
+            }
+        }
+        for (value, bounds) in &feature.shares {
+            let Some(count) = count_of(statistics, value) else {
+                let text = format!("too many distinct values to know how often {} occurs", quoted(value));
+                self.add(AnomalyType::StatsNotAvailable, Severity::Warning, "not checked", &text);
+                continue;
+            };
+            let share = count as f64 / statistics.common.tot_num_values.max(1) as f64;
+            if let Some(said) = outside(*bounds, share) {
+                let text = format!("the share of {} is {share:.4}, {said}", quoted(value));
+                self.error(AnomalyType::CustomValidation, "share of a value", &text);
+            }
+        }
+    }
+
     fn domain(&mut self) {
         let statistics = self.statistics;
         if let Some(numbers) = &statistics.numeric {
@@ -157,108 +190,82 @@ impl FeatureRules<'_> {
                 let message = format!("{} values are not UTF-8", grouped(text.invalid_utf8_count));
                 self.error(AnomalyType::EnumTypeInvalidUtf8, "not UTF-8", &message);
             }
-            match self.feature.domain {
-                Some(Domain::Values(_) | Domain::Shared(_)) => self.strings(text),
-                Some(Domain::Int { .. } | Domain::Float { .. }) => self.numbers_in_text(text),
-                None => {}
+            if self.rule.judges_text() {
+                self.texts(text);
             }
         }
+    }
+
+    fn take(&mut self, found: Vec<Found>) {
+        self.found.extend(found.into_iter().map(|found| found.of(&self.statistics.name)));
     }
 
     fn numbers(&mut self, numbers: &NumericStatistics) {
         let values = self.statistics.common.tot_num_values;
         let finite = values.saturating_sub(numbers.num_nan + numbers.num_inf);
-        if finite > 0 {
-            let negative = (self.rule.min == Some(0.0)).then_some(numbers.num_negative);
-            self.bounds(numbers.min, numbers.max, negative);
+        if self.rule.is_of_bools() {
+            return self.zero_or_one(numbers, finite);
         }
-        if self.rule.disallow_nan && numbers.num_nan > 0 {
+        if finite > 0 {
+            let negative = Some((numbers.num_negative, values));
+            self.take(bounds(&self.rule, numbers.min, numbers.max, negative));
+        }
+        if self.rule.disallows_nan() && numbers.num_nan > 0 {
             let text = format!("{} of {} values are NaN", grouped(numbers.num_nan), grouped(values));
             self.error(AnomalyType::FloatTypeHasNan, "NaN", &text);
         }
-        if self.rule.disallow_inf && numbers.num_inf > 0 {
+        if self.rule.disallows_inf() && numbers.num_inf > 0 {
             let text = format!("{} of {} values are infinite", grouped(numbers.num_inf), grouped(values));
             self.error(AnomalyType::FloatTypeHasInf, "infinite", &text);
         }
     }
 
-    fn bounds(&mut self, min: f64, max: f64, negative: Option<u64>) {
-        let (small, big) = if self.rule.whole {
-            (AnomalyType::IntTypeSmallInt, AnomalyType::IntTypeBigInt)
-        } else {
-            (AnomalyType::FloatTypeSmallFloat, AnomalyType::FloatTypeBigFloat)
-        };
-        let values = self.statistics.common.tot_num_values;
-        if let Some(least) = self.rule.min.filter(|_| self.rule.too_small(min)) {
-            let many = negative.map_or_else(String::new, |count| {
-                let share = count as f64 / values.max(1) as f64;
-                format!("{} of {} values ({}) are negative; ", grouped(count), grouped(values), percent(share))
-            });
-            let text = format!("{many}the smallest is {min}, the least allowed {least}");
-            self.error(small, "below the least allowed", &text);
-        }
-        if let Some(most) = self.rule.max.filter(|_| self.rule.too_big(max)) {
-            self.error(big, "above the most allowed", &format!("the largest is {max}, the most allowed {most}"));
-        }
-    }
-
-    /// Text that must hold numbers.
-    fn numbers_in_text(&mut self, text: &StringStatistics) {
-        let Some(values) = &text.values else {
-            return self.not_available(text, "to read them all as numbers");
-        };
-        let mut numbers: Vec<f64> = Vec::new();
-        let mut rest: Vec<(&str, u64)> = Vec::new();
-        for (value, count) in values.iter() {
-            match self.rule.number_in(value) {
-                Some(number) => numbers.push(number),
-                None => rest.push((value, count)),
+    /// Numbers that stand for true and false.
+    fn zero_or_one(&mut self, numbers: &NumericStatistics, finite: u64) {
+        let within = |x: f64| x == 0.0 || x == 1.0;
+        if self.statistics.feature_type == FeatureType::Float {
+            // Two values, both extremes being 0 or 1, leave nothing between them.
+            let between = numbers.distinct.is_none_or(|distinct| distinct > 2);
+            let odd = finite > 0 && (!within(numbers.min) || !within(numbers.max) || between);
+            if odd || numbers.num_nan + numbers.num_inf > 0 {
+                let text = format!(
+                    "values from {} to {}{}, only 0 and 1 are expected",
+                    numbers.min,
+                    numbers.max,
+                    if numbers.num_nan > 0 { " and NaN" } else { "" }
+                );
+                self.error(AnomalyType::BoolTypeUnexpectedFloat, "neither true nor false", &text);
             }
-        }
-        if !rest.is_empty() {
-            let kind =
-                if self.rule.whole { AnomalyType::IntTypeNotIntString } else { AnomalyType::FloatTypeStringNotFloat };
-            let count: u64 = rest.iter().map(|value| value.1).sum();
-            let text = format!("{} values are not numbers: {}", grouped(count), value_list(&rest));
-            self.error(kind, "not a number", &text);
-        }
-        if !numbers.is_empty() {
-            let min = numbers.iter().copied().fold(f64::INFINITY, f64::min);
-            let max = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            self.bounds(min, max, None);
-        }
-    }
-
-    /// Text that must be one of the strings listed.
-    fn strings(&mut self, text: &StringStatistics) {
-        if self.rule.allowed.is_none() {
             return;
         }
-        let total = self.statistics.common.tot_num_values;
-        let tolerated = 1.0 - self.feature.min_domain_mass.unwrap_or(1.0);
-        let kind = AnomalyType::EnumTypeUnexpectedStringValues;
+        if finite > 0 && numbers.min < 0.0 {
+            let text = format!("the smallest is {}, only 0 and 1 are expected", numbers.min);
+            self.error(AnomalyType::BoolTypeSmallInt, "below 0", &text);
+        }
+        if finite > 0 && numbers.max > 1.0 {
+            let text = format!("the largest is {}, only 0 and 1 are expected", numbers.max);
+            self.error(AnomalyType::BoolTypeBigInt, "above 1", &text);
+        }
+    }
+
+    /// Text that must lie in a domain.
+    fn texts(&mut self, text: &StringStatistics) {
         if let Some(values) = &text.values {
-            let outside: Vec<(&str, u64)> = values.iter().filter(|(value, _)| !self.rule.allows_text(value)).collect();
-            if outside.is_empty() {
-                return;
-            }
-            let count: u64 = outside.iter().map(|value| value.1).sum();
-            let share = count as f64 / total.max(1) as f64;
-            let text = format!(
-                "{} of {} values ({}) are not in the domain{}: {}",
-                grouped(count),
-                grouped(total),
-                percent(share),
-                allowance(tolerated),
-                value_list(&outside)
-            );
-            let severity = unexpected_severity(share, tolerated);
-            self.add(kind, severity, "unexpected values", &text);
-            return;
+            let mut tally = TextTally::new(self.feature, &self.rule);
+            values.iter().for_each(|(value, count)| tally.add(value, count));
+            let found = tally.found();
+            return self.take(found);
         }
-        let least = self.outside_at_least(text, total);
+        let tolerated = tolerated(self.feature);
+        let total = self.statistics.common.tot_num_values;
+        let least = self.rule.listed().map_or(0, |listed| self.outside_at_least(text, listed as u64, total));
         let share = least as f64 / total.max(1) as f64;
-        if unexpected_severity(share, tolerated) == Severity::Error {
+        if least > 0 && unexpected_severity(share, tolerated) == Severity::Error {
+            let kind = if self.rule.is_of_bools() {
+                AnomalyType::BoolTypeUnexpectedString
+            } else {
+                AnomalyType::EnumTypeUnexpectedStringValues
+            };
             let text = format!(
                 "at least {} of {} values ({}) are not in the domain{}; there are about {} distinct ones, for example {}",
                 grouped(least),
@@ -273,40 +280,52 @@ impl FeatureRules<'_> {
             );
             self.error(kind, "unexpected values", &text);
         } else {
-            self.not_available(text, "to hold each against the domain");
+            let what = if self.rule.is_of_numbers() {
+                "to read them all as numbers"
+            } else {
+                "to hold each against the domain"
+            };
+            let text = format!("about {} distinct values are too many {what}", grouped(text.unique));
+            self.add(AnomalyType::StatsNotAvailable, Severity::Warning, "not checked", &text);
         }
     }
 
     /// How many values certainly lie outside the domain where only the most frequent are known.
-    fn outside_at_least(&self, text: &StringStatistics, total: u64) -> u64 {
+    fn outside_at_least(&self, text: &StringStatistics, allowed: u64, total: u64) -> u64 {
         let seen: u64 =
             text.top_values.iter().filter(|top| !self.rule.allows_text(&top.value)).map(|top| top.frequency).sum();
         // A value that is not among the top ones occurs no more often than the last of them may.
         let last = text.top_values.last().map_or(total, |top| top.frequency) + text.frequency_error;
-        let allowed = self.rule.allowed.as_ref().map_or(0, std::collections::HashSet::len) as u64;
         let listed: Vec<u64> = text
             .top_values
             .iter()
             .filter(|top| self.rule.allows_text(&top.value))
             .map(|top| top.frequency + text.frequency_error)
             .collect();
-        let inside = listed.iter().sum::<u64>().saturating_add((allowed - listed.len() as u64).saturating_mul(last));
+        let inside =
+            listed.iter().sum::<u64>().saturating_add(allowed.saturating_sub(listed.len() as u64).saturating_mul(last));
         seen.max(total.saturating_sub(inside))
     }
+}
 
-    fn not_available(&mut self, text: &StringStatistics, what: &str) {
-        let text = format!("about {} distinct values are too many {what}", grouped(text.unique));
-        self.add(AnomalyType::StatsNotAvailable, Severity::Warning, "not checked", &text);
+/// What is expected, where `number` lies outside.
+fn outside(bounds: Bounds, number: f64) -> Option<String> {
+    let below = bounds.min.filter(|min| number < *min).map(|min| format!("at least {min} is expected"));
+    below.or_else(|| bounds.max.filter(|max| number > *max).map(|max| format!("at most {max} is expected")))
+}
+
+/// How often `value` occurs, if that is known.
+fn count_of(statistics: &FeatureStatistics, value: &str) -> Option<u64> {
+    if let Some(counts) = statistics.boolean {
+        return match value {
+            "true" => Some(counts.num_true),
+            "false" => Some(counts.num_false),
+            _ => Some(0),
+        };
     }
-}
-
-/// `, at most 1 % may be`, or nothing where none may.
-pub(super) fn allowance(tolerated: f64) -> String {
-    if tolerated > 0.0 { format!(", at most {} may be", percent(tolerated)) } else { String::new() }
-}
-
-/// How bad it is that `share` of the values lies outside a domain that tolerates `tolerated`.
-pub(super) fn unexpected_severity(share: f64, tolerated: f64) -> Severity {
-    // The guard keeps a share that equals what is tolerated on the right side of rounding.
-    if share > tolerated + 1e-12 { Severity::Error } else { Severity::Warning }
+    let text = statistics.string.as_ref()?;
+    match &text.values {
+        Some(values) => Some(values.iter().find(|(known, _)| *known == value).map_or(0, |(_, count)| count)),
+        None => text.top_values.iter().find(|top| top.value == value).map(|top| top.frequency),
+    }
 }

@@ -1,7 +1,6 @@
 //! Numbers and values in messages.
 
-/// Longest piece of a value that a message shows, in characters.
-const SHOWN_CHARS_MAX: usize = 60;
+use tidemill_core::shortened;
 
 /// `1234567` as `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
@@ -34,15 +33,6 @@ pub(crate) fn percent(share: f64) -> String {
 /// A value in backticks, cut where it is long.
 pub(crate) fn quoted(value: &str) -> String {
     format!("`{}`", shortened(value))
-}
-
-/// A value on one line, cut where it is long.
-pub(crate) fn shortened(value: &str) -> String {
-    let mut out: String = value.chars().take(SHOWN_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if value.chars().nth(SHOWN_CHARS_MAX).is_some() {
-        out.push('…');
-    }
-    out
 }
 
 /// The first values with their counts: `` `Prcard` (12), `Way2ride` (2) and 4 more``.

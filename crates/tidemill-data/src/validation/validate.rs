@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use tidemill_core::{Anomaly, AnomalyType, DatasetStatistics, Feature, Schema, Severity, suggest};
+use tidemill_core::{Anomaly, AnomalyType, DatasetStatistics, Feature, Schema, Severity, ValueRule, suggest};
 
-use super::rules::{FeatureRules, is_required};
+use super::rules::FeatureRules;
 use super::text::grouped;
-use super::value::ValueRule;
 use crate::schema::problems;
 
 /// The environment data is validated in unless another is named.
@@ -23,7 +22,7 @@ pub const STRAY_SHARE: f64 = 0.001;
 /// * a shortfall of presence of at most [`STRAY_SHARE`]: WARNING;
 /// * a column the schema does not know: WARNING, because no step uses what it does not name;
 /// * a rule that the statistics cannot decide (`STATS_NOT_AVAILABLE`): WARNING;
-/// * a type for which the schema's `severity` says otherwise.
+/// * a type for which `severity` of the feature or of the schema says otherwise.
 ///
 /// A feature that does not belong to `environment` is not looked at.
 pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &str) -> Vec<Anomaly> {
@@ -40,7 +39,7 @@ pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &s
         .collect();
     let columns: HashMap<&str, _> = statistics.features.iter().map(|column| (column.name.as_str(), column)).collect();
     for (name, feature) in &schema.features {
-        if !belongs_to(feature, environment) {
+        if !feature.belongs_to(environment) {
             continue;
         }
         match columns.get(name.as_str()) {
@@ -48,7 +47,7 @@ pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &s
                 let rule = ValueRule::new(feature, schema);
                 found.extend(FeatureRules { feature, statistics: column, rule, found: Vec::new() }.run());
             }
-            None if is_required(feature) => found.push(missing_column(name, statistics, schema)),
+            None if feature.is_required() => found.push(missing_column(name, statistics, schema)),
             None => {}
         }
     }
@@ -65,7 +64,7 @@ pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &s
 /// Gives anomalies the severities that `schema` asks for, and puts them in order: errors first, then by feature and type.
 pub(crate) fn finish(found: &mut [Anomaly], schema: &Schema) {
     for anomaly in &mut *found {
-        anomaly.severity = schema.severity.get(&anomaly.anomaly_type).copied().unwrap_or(anomaly.severity);
+        anomaly.severity = schema.severity_of(&anomaly.feature, anomaly.anomaly_type, anomaly.severity);
     }
     found.sort_by(|a, b| {
         b.severity.cmp(&a.severity).then_with(|| a.feature.cmp(&b.feature)).then(a.anomaly_type.cmp(&b.anomaly_type))
@@ -89,12 +88,6 @@ fn dataset_size(examples: u64, schema: &Schema) -> Option<Anomaly> {
         description: format!("there are {} examples, {bound} are expected", grouped(examples)),
         evidence: Vec::new(),
     })
-}
-
-/// Whether `feature` is expected in `environment`.
-pub(crate) fn belongs_to(feature: &Feature, environment: &str) -> bool {
-    let named = |list: &[String]| list.iter().any(|name| name == environment);
-    (feature.in_environment.is_empty() || named(&feature.in_environment)) && !named(&feature.not_in_environment)
 }
 
 fn missing_column(name: &str, statistics: &DatasetStatistics, schema: &Schema) -> Anomaly {

@@ -132,6 +132,16 @@ impl MetadataStore for MemoryStore {
         Ok(self.tables().latest_blessed_model(pipeline, excluding))
     }
 
+    async fn last_accepted_input(
+        &self,
+        pipeline: &str,
+        step: &str,
+        key: &str,
+        excluding: Option<&Digest>,
+    ) -> Result<Option<Artifact>, StoreError> {
+        Ok(self.tables().last_accepted_input(pipeline, step, key, excluding))
+    }
+
     async fn register_version(&self, model: &str, new: NewVersion) -> Result<RegisteredVersion, StoreError> {
         self.tables().register_version(model, new)
     }

@@ -74,6 +74,26 @@ impl Tables {
         })
     }
 
+    pub(super) fn last_accepted_input(
+        &self,
+        pipeline: &str,
+        step: &str,
+        key: &str,
+        excluding: Option<&Digest>,
+    ) -> Option<Artifact> {
+        let accepts = |execution: &&Execution| {
+            execution.step == step
+                && execution.state.has_outputs()
+                && execution.outcome.as_ref().is_some_and(|outcome| outcome.verdict.passed())
+                && self.pipeline_of(&execution.run_id) == Some(pipeline)
+        };
+        self.executions.iter().rev().filter(accepts).find_map(|execution| {
+            let event = self.events_of(execution, Direction::Input).find(|event| event.key == key)?;
+            let read = self.artifact_by_id(&event.artifact_id).ok()?;
+            (excluding != Some(&read.digest)).then(|| read.clone())
+        })
+    }
+
     fn events_of<'a>(&'a self, execution: &'a Execution, direction: Direction) -> impl Iterator<Item = &'a Event> {
         self.events.iter().filter(move |event| event.execution_id == execution.id && event.direction == direction)
     }

@@ -139,4 +139,30 @@ impl SqliteStore {
         .map_err(|error| self.failed(error))?;
         found.as_ref().map(rows::artifact).transpose()
     }
+
+    pub(super) async fn newest_accepted(
+        &self,
+        pipeline: &str,
+        step: &str,
+        key: &str,
+        excluding: Option<&Digest>,
+    ) -> Result<Option<Artifact>, StoreError> {
+        let found = sqlx::query(concat!(
+            "SELECT ",
+            artifact_columns!(),
+            " FROM executions x JOIN runs r ON r.id = x.run_id \
+             JOIN events i ON i.execution_id = x.id AND i.direction = 'INPUT' AND i.key = ?3 \
+             JOIN artifacts a ON a.id = i.artifact_id \
+             WHERE r.pipeline = ?1 AND x.step = ?2 AND x.verdict = 'pass' AND x.state IN ('COMPLETE', 'CACHED') \
+             AND (?4 IS NULL OR a.digest <> ?4) ORDER BY x.seq DESC LIMIT 1"
+        ))
+        .bind(pipeline)
+        .bind(step)
+        .bind(key)
+        .bind(excluding.map(Digest::as_str))
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|error| self.failed(error))?;
+        found.as_ref().map(rows::artifact).transpose()
+    }
 }

@@ -169,6 +169,16 @@ impl MetadataStore for SqliteStore {
         self.newest_blessed(pipeline, excluding).await
     }
 
+    async fn last_accepted_input(
+        &self,
+        pipeline: &str,
+        step: &str,
+        key: &str,
+        excluding: Option<&Digest>,
+    ) -> Result<Option<Artifact>, StoreError> {
+        self.newest_accepted(pipeline, step, key, excluding).await
+    }
+
     async fn register_version(&self, model: &str, new: NewVersion) -> Result<RegisteredVersion, StoreError> {
         self.insert_version(model, new).await
     }

@@ -1,6 +1,6 @@
 use serde_json::json;
-use tidemill_core::{ArtifactType, Verdict};
-use tidemill_metadata::{ArtifactFilter, RunId, StoreError};
+use tidemill_core::{ArtifactType, Digest, Verdict};
+use tidemill_metadata::{Artifact, ArtifactFilter, Run, RunId, StoreError};
 
 use crate::world::{Store, begin, completed, digest, evaluate, examples, execution, model, new_artifact, no, step};
 
@@ -123,4 +123,40 @@ pub async fn a_blessing_taken_from_the_cache_counts(store: &Store) {
     let run = begin(store, "taxi").await;
     store.record_cached(execution(&run, "evaluate", "f", &[("model", &first)]), &blessing.id).await.unwrap();
     assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), Some(first));
+}
+
+pub async fn what_a_step_last_said_yes_to_is_found(store: &Store) {
+    let last = |excluding: Option<&Digest>| {
+        let excluding = excluding.cloned();
+        async move { store.last_accepted_input("taxi", "validate", "statistics", excluding.as_ref()).await.unwrap() }
+    };
+    let validate = |run: Run, read: Artifact, verdict: Verdict| async move {
+        let outputs = format!("{} {} {}", run.id, read.digest, verdict.passed());
+        let outputs = [("anomalies", ArtifactType::Anomalies, outputs.as_str())];
+        step(store, &run, "validate", &[("statistics", &read)], verdict, &outputs).await;
+    };
+    assert_eq!(last(None).await, None);
+    let run = begin(store, "taxi").await;
+    let first = examples(store, &run, "monday").await;
+    validate(run.clone(), first.clone(), Verdict::Pass).await;
+    assert_eq!(last(None).await.as_ref(), Some(&first));
+    assert_eq!(last(Some(&first.digest)).await, None, "what it is now is not what it was");
+
+    let run = begin(store, "taxi").await;
+    let second = examples(store, &run, "tuesday").await;
+    validate(run.clone(), second.clone(), no()).await;
+    assert_eq!(last(Some(&second.digest)).await.as_ref(), Some(&first));
+    let third = examples(store, &run, "wednesday").await;
+    assert_eq!(last(Some(&third.digest)).await.as_ref(), Some(&first), "refused data is no measure");
+    validate(run.clone(), third.clone(), Verdict::Pass).await;
+    assert_eq!(last(None).await.as_ref(), Some(&third));
+    assert_eq!(last(Some(&third.digest)).await.as_ref(), Some(&first));
+
+    // Monday once more, from the cache.
+    let fingerprint = format!("{} {} true", begin(store, "churn").await.id, first.digest);
+    let cached = execution(&run, "validate", &fingerprint, &[("statistics", &first)]);
+    let original = store.last_execution("taxi", "validate").await.unwrap().unwrap().execution;
+    store.record_cached(cached, &original.id).await.unwrap();
+    assert_eq!(last(None).await.as_ref(), Some(&first));
+    assert_eq!(store.last_accepted_input("churn", "validate", "statistics", None).await.unwrap(), None);
 }

@@ -24,7 +24,8 @@ macro_rules! store_conformance {
                     a_refused_call_leaves_nothing;
                 artifacts: an_artifact_is_recorded_once, artifacts_are_found_by_id_and_digest,
                     artifacts_are_filtered_and_newest_first, the_latest_blessed_model_is_found,
-                    a_model_refused_by_any_gate_is_not_blessed, a_blessing_taken_from_the_cache_counts;
+                    a_model_refused_by_any_gate_is_not_blessed, a_blessing_taken_from_the_cache_counts,
+                    what_a_step_last_said_yes_to_is_found;
                 lineage: lineage_goes_up_to_the_data, lineage_goes_down_to_every_model, hops_are_counted;
                 registry: versions_are_numbered_and_kept, only_models_of_known_runs_have_versions,
                     an_alias_moves_and_remembers, versions_are_found_by_number_and_alias,

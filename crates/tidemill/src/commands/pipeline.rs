@@ -42,6 +42,7 @@ fn origin(pipeline: &Pipeline, from: &Origin) -> String {
     match from {
         Origin::Step { step, output } => format!("{}.{output}", pipeline.steps[*step].name),
         Origin::LatestBlessedModel => "the latest blessed model".to_owned(),
+        Origin::LastAccepted { of } => format!("the last accepted {of}"),
     }
 }
 
