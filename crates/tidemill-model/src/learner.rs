@@ -1,5 +1,6 @@
 //! A fitted learner of any kind.
 
+use crate::trees::Contributions;
 use crate::{FeatureBlock, ModelError, Task, TreeEnsemble};
 
 /// A fitted learner: features in, predictions out. Stored as `learner.bin`.
@@ -42,6 +43,14 @@ impl Learner {
     /// make it reserve more memory than a small multiple of their length.
     pub fn decode(bytes: &[u8]) -> Result<Self, ModelError> {
         TreeEnsemble::decode(bytes).map(Self::Trees)
+    }
+
+    /// What each feature adds to the score of `row`, against the rows of `background`; `None` for a learner that cannot
+    /// say. See [`TreeEnsemble::contributions`].
+    pub fn contributions(&self, row: &[f64], background: &[Vec<f64>]) -> Option<Contributions> {
+        match self {
+            Self::Trees(trees) => Some(trees.contributions(row, background)),
+        }
     }
 
     /// Predicts every row of `block` into `out`, which is cleared first: the probability of the positive class, or

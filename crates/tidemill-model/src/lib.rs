@@ -7,6 +7,7 @@
 
 mod block;
 mod error;
+mod explanation;
 mod expr;
 mod graph;
 mod input;
@@ -18,6 +19,7 @@ pub mod trees;
 
 pub use block::{FeatureBlock, FeatureKind, FeatureSpec, Task};
 pub use error::{MissingColumn, ModelError};
+pub use explanation::Explanation;
 pub use expr::{BoundExpression, Expression, ExpressionError};
 pub use graph::{BoundGraph, BoundSource, DatePart, Feature, Keys, Node, Scalar, Source, Stage, TransformGraph};
 pub use input::{BatchBuilder, InputColumn};

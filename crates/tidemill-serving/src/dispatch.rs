@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::access::Cors;
 use crate::body::{Held, read_body};
 use crate::engine::Engine;
+use crate::explain;
 use crate::infer::{self, Call};
 use crate::oip;
 use crate::request_error::RequestError;
@@ -108,6 +109,13 @@ impl Dispatcher {
                 let bytes = body.len();
                 let call = Call { endpoint, body, json_bytes };
                 engine.infer(model, bytes, move |model| call.decode(model), infer::encode).await
+            }
+            Endpoint::Explain => {
+                let model = engine.resolve(&name, &selector);
+                let _entry = engine.admission.enter()?;
+                let (_, body, _held) = self.read(request).await?;
+                let (model, call) = (model?, Call { endpoint, body, json_bytes: None });
+                engine.off_thread(move || explain::explain(&model, &call)).await
             }
             Endpoint::RepositoryIndex => {
                 let (_, body, _held) = self.read(request).await?;

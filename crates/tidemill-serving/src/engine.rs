@@ -118,6 +118,14 @@ impl Engine {
         }
     }
 
+    /// Runs work that takes a while when it is its turn.
+    pub(crate) async fn off_thread<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<R, RequestError> + Send + 'static,
+    ) -> Result<R, RequestError> {
+        self.pool.run(work).await
+    }
+
     /// Decodes a request of `bytes` bytes, predicts and encodes the answer; `decode` hands what it learns of the form
     /// of the answer to `encode`.
     ///

@@ -27,6 +27,9 @@ mod control;
 mod dispatch;
 mod engine;
 mod error;
+mod explain;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grpc;
 mod infer;
 mod json;

@@ -30,6 +30,8 @@ pub(crate) enum Endpoint {
     Classify,
     /// TF Serving: regress.
     Regress,
+    /// `KServe`: what each feature adds to the score.
+    Explain,
     /// TF Serving: several of classify and regress at once (gRPC only).
     MultiInference,
     /// TF Serving: a new configuration (gRPC only).
@@ -72,6 +74,7 @@ impl Endpoint {
             Self::Predict => "predict",
             Self::Classify => "classify",
             Self::Regress => "regress",
+            Self::Explain => "explain",
             Self::MultiInference => "multi_inference",
             Self::Reload => "reload",
             Self::ServerLive => "v2_live",
@@ -96,7 +99,10 @@ impl Endpoint {
 
     /// Whether it is work, of which there may be too much.
     pub(crate) const fn is_inference(self) -> bool {
-        matches!(self, Self::Predict | Self::Classify | Self::Regress | Self::MultiInference | Self::Infer)
+        matches!(
+            self,
+            Self::Predict | Self::Classify | Self::Regress | Self::Explain | Self::MultiInference | Self::Infer
+        )
     }
 
     /// The API label of TF Serving's own metrics; they count inference only.
@@ -187,9 +193,13 @@ fn parse_v1(method: &Method, get: bool, segments: &[&str]) -> Option<Result<Rout
 }
 
 fn inference_of(verb: &str) -> Option<Endpoint> {
-    [("predict", Endpoint::Predict), ("classify", Endpoint::Classify), ("regress", Endpoint::Regress)]
-        .into_iter()
-        .find_map(|(word, endpoint)| word.eq_ignore_ascii_case(verb).then_some(endpoint))
+    let verbs = [
+        ("predict", Endpoint::Predict),
+        ("classify", Endpoint::Classify),
+        ("regress", Endpoint::Regress),
+        ("explain", Endpoint::Explain),
+    ];
+    verbs.into_iter().find_map(|(word, endpoint)| word.eq_ignore_ascii_case(verb).then_some(endpoint))
 }
 
 fn parse_v2(method: &Method, get: bool, segments: &[&str]) -> Option<Route> {

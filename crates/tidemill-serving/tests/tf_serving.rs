@@ -287,3 +287,28 @@ fn bodies_too_large_or_compressed_are_refused() {
     assert_eq!(parsed(zipped).0, 415);
     assert_eq!(server.post(PREDICT, json!({ "instances": [row()] }).to_string()).0, 200, "the server goes on");
 }
+
+#[test]
+fn an_explanation_sums_to_the_score_and_names_the_features() {
+    let packages = Packages::new();
+    let (server, _) = Running::of(vec![servable(MODEL, 1, &packages.taxi(0.0), &[])]);
+    let rows =
+        r#"{"instances":[{"fare":12.5,"seconds":600,"company":"Flash"},{"fare":3.25,"seconds":60,"miles":1.5}]}"#;
+    let (status, reply) = server.post("/v1/models/taxi:explain", rows);
+    assert_eq!(status, 200, "{reply}");
+    let (_, predicted) = server.post("/v1/models/taxi:predict", rows);
+    let explanations = reply["explanations"].as_array().unwrap();
+    assert_eq!(explanations.len(), 2);
+    for (explanation, predicted) in explanations.iter().zip(predicted["predictions"].as_array().unwrap()) {
+        let contributions = explanation["contributions"].as_object().unwrap();
+        let names: Vec<_> = contributions.keys().map(String::as_str).collect();
+        assert_eq!(names, ["fare", "seconds", "miles", "company", "shared"]);
+        let sum: f64 = contributions.values().map(|value| value.as_f64().unwrap()).sum();
+        let score = explanation["base"].as_f64().unwrap() + sum;
+        assert!((score - explanation["score"].as_f64().unwrap()).abs() < 1e-12);
+        // Scores of a binary model are log-odds.
+        assert!((1.0 / (1.0 + (-score).exp()) - predicted.as_f64().unwrap()).abs() < 1e-12);
+    }
+    assert_eq!(server.error("/v1/models/taxi:explain", r#"{"instances":[{"fare":1}]}"#).0, 400);
+    assert_eq!(server.post("/v1/models/nobody:explain", rows).0, 404);
+}

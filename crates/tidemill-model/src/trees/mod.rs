@@ -6,9 +6,11 @@
 mod compiled;
 mod encoding;
 mod ensemble;
+mod shapley;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use ensemble::TreeEnsemble;
+pub use shapley::Contributions;
 pub use tree::{CategorySet, Node, Rule, Split, Tree};

@@ -10,3 +10,5 @@ pub use error::ConfigError;
 pub use models::ModelConfig;
 pub(crate) use models::model_configs;
 pub use server::MonitoringConfig;
+#[cfg(feature = "fuzzing")]
+pub(crate) use text::parse_any;

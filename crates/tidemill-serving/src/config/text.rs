@@ -52,6 +52,14 @@ fn parse<T: Message + Default>(text: &str, name: &str) -> Result<T, (usize, Stri
     message.transcode_to().map_err(|error| (0, error.to_string()))
 }
 
+/// Reads the text as each message there is.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn parse_any(text: &str) {
+    use crate::grpc::proto::tensorflow::serving as proto;
+    let _ = parse::<proto::ModelServerConfig>(text, "ModelServerConfig").map(super::model_configs);
+    let _ = parse::<proto::BatchingParameters>(text, "BatchingParameters");
+}
+
 /// Where the text opens too many messages within each other. Strings and comments do not count.
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0_usize;

@@ -13,3 +13,13 @@ mod router;
 mod tfs;
 
 pub(crate) use router::Router;
+
+/// Decodes a message of one of the methods and answers it.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn decode_any(model: &crate::versions::LoadedModel, which: u8, message: &[u8]) {
+    match which % 3 {
+        0 => tfs::predict_bytes(model, message),
+        1 => tfs::classify_bytes(model, message),
+        _ => oip::infer_bytes(model, message),
+    }
+}

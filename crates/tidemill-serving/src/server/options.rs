@@ -38,7 +38,8 @@ pub struct ServerOptions {
     pub drain_delay: Duration,
     /// After that, requests being answered get this long to finish. Default 30 s.
     pub drain_timeout: Duration,
-    /// So many versions are loaded at the same time. Default 2.
+    /// So many versions are loaded at the same time. Default: half the cores, one at least, so that there are cores left
+    /// to answer on.
     pub load_threads: usize,
     /// The first pause before a version that failed to load is tried again; it doubles each time. Default 5 s.
     pub load_retry_first: Duration,
@@ -79,7 +80,7 @@ impl Default for ServerOptions {
             idle_timeout: Duration::from_secs(75),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
-            load_threads: 2,
+            load_threads: (cores() / 2).max(1),
             load_retry_first: Duration::from_secs(5),
             load_retry_longest: Duration::from_mins(5),
             unload_first: false,
@@ -88,10 +89,14 @@ impl Default for ServerOptions {
             metrics_path: None,
             inline_rows_max: 256,
             inline_bytes_max: 64 << 10,
-            compute_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            compute_threads: cores(),
             compute_queue_max: 1024,
         }
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 impl ServerOptions {

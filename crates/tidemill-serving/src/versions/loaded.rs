@@ -43,6 +43,12 @@ impl LoadedModel {
         Ok(Self { name: load.name.clone(), version: load.version, model, batcher })
     }
 
+    /// A model with no server around it.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn alone(name: &str, path: &Path) -> Result<Self, String> {
+        Ok(Self { name: name.to_owned(), version: 1, model: load_and_replay(path)?, batcher: None })
+    }
+
     /// What the model takes and gives.
     pub(crate) fn signature(&self) -> &Signature {
         self.model.signature()

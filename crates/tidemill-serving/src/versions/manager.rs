@@ -170,7 +170,9 @@ impl Manager {
                         tracing::warn!(error = &error as &dyn std::error::Error, "the source of models did not answer");
                     }
                 }
-                self.metrics.upkeep();
+                // Tens of thousands of samples a second are folded here: not on a thread that answers requests.
+                let metrics = Arc::clone(&self.metrics);
+                tokio::task::spawn_blocking(move || metrics.upkeep());
             }
             Event::Loaded { load, result, took } => {
                 self.running -= 1;

@@ -71,9 +71,9 @@ pub struct ServeArgs {
     /// Versions kept loaded besides those with an alias, newest first
     #[arg(long = "max_num_versions", alias = "max-versions", value_name = "N", default_value_t = 3)]
     pub versions_max: usize,
-    /// Versions loaded at one time
-    #[arg(long = "num_load_threads", alias = "num-load-threads", value_name = "N", default_value_t = 2)]
-    pub load_threads: usize,
+    /// Versions loaded at one time [default: half the cores]
+    #[arg(long = "num_load_threads", alias = "num-load-threads", value_name = "N")]
+    pub load_threads: Option<usize>,
     /// Load a new version only when the old one is out of memory: nothing answers meanwhile
     #[arg(long = "unload_before_load", alias = "unload-before-load")]
     pub unload_before_load: bool,

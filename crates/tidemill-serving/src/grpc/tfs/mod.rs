@@ -7,3 +7,23 @@ mod predict;
 mod prediction;
 mod spec;
 mod tensor;
+
+#[cfg(feature = "fuzzing")]
+pub(super) fn predict_bytes(model: &crate::versions::LoadedModel, message: &[u8]) {
+    let Ok(request) = prost::Message::decode(message) else { return };
+    if let Ok((batch, outputs)) = predict::decode(model, &request, "")
+        && let Ok(predictions) = model.model.predict(&batch)
+    {
+        drop(predict::encode(model, &predictions, &outputs, ""));
+    }
+}
+
+#[cfg(feature = "fuzzing")]
+pub(super) fn classify_bytes(model: &crate::versions::LoadedModel, message: &[u8]) {
+    let Ok(input) = prost::Message::decode(message) else { return };
+    if let Ok(batch) = examples::decode(model, &input)
+        && let Ok(predictions) = model.model.predict(&batch)
+    {
+        drop(examples::classes(&predictions));
+    }
+}

@@ -4,6 +4,7 @@ mod options;
 mod registry;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,13 +73,21 @@ async fn source(args: &ServeArgs, global: &Global) -> Result<Arc<dyn Source>, Fa
         let source = ConfiguredSource::of_file(file, Some(interval).filter(|interval| !interval.is_zero()))?;
         return Ok(Arc::new(source));
     }
-    if let Some(base) = &args.model_base_path {
+    let named = args.model_base_path.clone().map(|base| (args.model_name.clone(), base));
+    if let Some((name, base)) = named.or_else(of_image) {
         // Absolute, so that it means the same to those who configure models by request.
-        let base = std::path::absolute(base).map_err(|error| Failure::io(base, &error))?;
-        return Ok(Arc::new(ConfiguredSource::new(vec![ModelConfig::new(&args.model_name, base)])));
+        let base = std::path::absolute(&base).map_err(|error| Failure::io(&base, &error))?;
+        return Ok(Arc::new(ConfiguredSource::new(vec![ModelConfig::new(name, base)])));
     }
     let workspace = Project::find(None, global)?.open().await?;
     Ok(Arc::new(RegistrySource { workspace, versions_max: args.versions_max }))
+}
+
+/// The model as TF Serving's image is told of it: both variables, the folder in the one named by the other.
+fn of_image() -> Option<(String, PathBuf)> {
+    let (name, base) = (std::env::var("MODEL_NAME").ok()?, std::env::var_os("MODEL_BASE_PATH")?);
+    let folder = Path::new(&base).join(&name);
+    Some((name, folder))
 }
 
 /// Says where the server listens and what it serves, once it does.

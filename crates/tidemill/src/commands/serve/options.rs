@@ -16,6 +16,7 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
     }
     let mut cors_origins = args.cors_origins.clone();
     cors_origins.extend(args.cors_any.then(|| "*".to_owned()));
+    let defaults = ServerOptions::default();
     Ok(ServerOptions {
         rest_addr: address(args, args.rest_api_port)?,
         grpc_addr: match args.port {
@@ -33,7 +34,7 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
         idle_timeout: Duration::from_secs(args.idle_timeout_secs.max(1)),
         drain_delay: Duration::from_secs(args.drain_delay_secs),
         drain_timeout: Duration::from_secs(args.drain_timeout_secs),
-        load_threads: args.load_threads,
+        load_threads: args.load_threads.unwrap_or(defaults.load_threads),
         unload_first: args.unload_before_load,
         batching: batching(args)?,
         model_control: args.model_control.map(|control| control == Switch::On),
@@ -41,7 +42,7 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
             Some(file) => MonitoringConfig::read_file(file)?.map(|monitoring| monitoring.path),
             None => None,
         },
-        ..ServerOptions::default()
+        ..defaults
     })
 }
 

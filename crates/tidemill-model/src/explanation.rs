@@ -1,0 +1,44 @@
+//! Why a model predicts what it predicts.
+
+use arrow::array::RecordBatch;
+
+use crate::trees::Contributions;
+use crate::{FeatureBlock, Model, ModelError};
+
+/// What each feature adds to the score of each row, against the recorded rows of the package.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// Names of the features: those the transform graph gives.
+    pub features: Vec<String>,
+    /// One entry a row, in score units: log-odds for a probability, the value itself for a value.
+    pub rows: Vec<Contributions>,
+}
+
+impl Model {
+    /// Explains every row: `None` where the learner cannot say what a feature adds, or the package records no rows. The
+    /// background is the rows the package records, so the same package always gives the same answer. Columns are found
+    /// as in [`predict`](Self::predict).
+    pub fn explain(&self, batch: &RecordBatch) -> Result<Option<Explanation>, ModelError> {
+        let mut background = Vec::new();
+        for sample in self.sample_rows() {
+            // A recorded row may lack what a request must have.
+            if let Ok(sample) = self.batch_from_rows(std::slice::from_ref(&sample.row)) {
+                background.append(&mut self.features_of(&sample)?);
+            }
+        }
+        if background.is_empty() {
+            return Ok(None);
+        }
+        let features = self.graph().features().iter().map(|feature| feature.name.clone()).collect();
+        let rows = self.features_of(batch)?;
+        let explained = rows.iter().map(|row| self.learner().contributions(row, &background));
+        Ok(explained.collect::<Option<Vec<_>>>().map(|rows| Explanation { features, rows }))
+    }
+
+    /// The features of each row.
+    fn features_of(&self, batch: &RecordBatch) -> Result<Vec<Vec<f64>>, ModelError> {
+        let mut block = FeatureBlock::new();
+        self.graph().bind(batch.schema_ref())?.apply(batch, &mut block)?;
+        Ok((0..block.rows).map(|row| block.columns.iter().map(|column| column[row]).collect()).collect())
+    }
+}

@@ -1,0 +1,63 @@
+//! What the fuzz targets reach: requests decoded and answered with no server around them.
+//!
+//! Built only for them (the feature `fuzzing`). Whatever the bytes are, nothing here may panic.
+
+use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::config::parse_any;
+use crate::grpc;
+use crate::infer::{self, Call};
+use crate::route::{Endpoint, Route};
+use crate::versions::LoadedModel;
+
+/// A model that answers what the fuzzer makes up.
+#[derive(Debug)]
+pub struct Target {
+    model: LoadedModel,
+}
+
+impl Target {
+    /// The model of a package; the error says why there is none.
+    pub fn load(package: &Path) -> Result<Self, String> {
+        LoadedModel::alone("fuzz", package).map(|model| Self { model })
+    }
+
+    /// A body sent to TF Serving's predict, classify or regress.
+    pub fn tf_serving(&self, verb: u8, body: &[u8]) {
+        let endpoint = [Endpoint::Predict, Endpoint::Classify, Endpoint::Regress][usize::from(verb % 3)];
+        self.answer(endpoint, body, None);
+    }
+
+    /// A body sent to the Open Inference Protocol, `json_bytes` of it JSON.
+    pub fn open_inference(&self, body: &[u8], json_bytes: Option<usize>) {
+        self.answer(Endpoint::Infer, body, json_bytes);
+    }
+
+    fn answer(&self, endpoint: Endpoint, body: &[u8], json_bytes: Option<usize>) {
+        let call = Call { endpoint, body: Bytes::copy_from_slice(body), json_bytes };
+        if let Ok((batch, form)) = call.decode(&self.model)
+            && let Ok(predictions) = self.model.model.predict(&batch)
+        {
+            drop(infer::encode(&self.model, &predictions, form));
+        }
+    }
+
+    /// A message of gRPC: TF Serving's predict, classify, or `ModelInfer`.
+    pub fn grpc(&self, which: u8, message: &[u8]) {
+        grpc::decode_any(&self.model, which, message);
+    }
+}
+
+/// A path as it stands in a request line.
+pub fn route(method: &str, path: &str) {
+    if let Ok(method) = method.parse() {
+        drop(Route::parse(&method, path));
+    }
+}
+
+/// The text of a configuration file.
+pub fn config(text: &str) {
+    parse_any(text);
+}
