@@ -21,7 +21,10 @@ pub use block::{FeatureBlock, FeatureKind, FeatureSpec, Task};
 pub use error::{MissingColumn, ModelError};
 pub use explanation::Explanation;
 pub use expr::{BoundExpression, Expression, ExpressionError};
-pub use graph::{BoundGraph, BoundSource, DatePart, Feature, Keys, Node, Scalar, Source, Stage, TransformGraph};
+pub use graph::{
+    BoundGraph, BoundSource, DatePart, Encoding, Feature, Keys, Node, Scalar, Source, Stage, Tokenizer, TransformGraph,
+    fold_of_row,
+};
 pub use input::{BatchBuilder, InputColumn};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;

@@ -25,7 +25,7 @@ impl Component for Transform {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Transform",
-            version: 1,
+            version: 2,
             about: "Fits the features on the train split, once, for training and serving alike",
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),

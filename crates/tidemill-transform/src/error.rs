@@ -164,7 +164,7 @@ impl Coded for TransformError {
             Self::Model(error) => return error.hint(),
             Self::NoSplit { .. } => "name one of the splits of ExampleGen `train`",
             Self::Step { datatype: DataType::Bytes, .. } => {
-                "text needs `vocabulary`, `categorical`, `one_hot` or `hash_buckets`"
+                "text needs `vocabulary`, `categorical`, `one_hot`, `hash_buckets` or `target_encode`, or is cut by `tokenize` first"
             }
             Self::Step { datatype: DataType::Fp64, .. } => "real numbers can be put in buckets: `bucketize: 10`",
             Self::NoValues { .. } => "give a constant, as in `impute: 0`, or remove the feature",

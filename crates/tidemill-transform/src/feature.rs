@@ -1,12 +1,16 @@
 //! One feature on its way from steps to fitted nodes.
 
+use std::collections::HashMap;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use tidemill_model::{BoundGraph, BoundSource, Feature, FeatureBlock, Node, Scalar, Stage, TransformGraph};
+use tidemill_core::{DataType, TensorSpec};
+use tidemill_model::{BoundGraph, BoundSource, Feature, FeatureBlock, Node, Source, Stage, Tokenizer, TransformGraph};
 
-use crate::analyze::{DISTINCT_MAX, KeyCounts, Moments, NumberCounts, Quantiles, Range};
+use crate::analyze::{KEYS_MAX, KeyCounts, TooMany};
 use crate::config::{FeatureConfig, ImputeWith, Step, stand_in};
 use crate::error::TransformError;
+use crate::need::{Need, count_words, is_counted, weights};
 
 /// A feature being fitted.
 ///
@@ -14,38 +18,55 @@ use crate::error::TransformError;
 /// as the nodes before it make them, by the executor that serving runs; the next step that needs them waits for the
 /// next scan. Counts of raw values serve all steps of a feature in one scan.
 pub(crate) struct FeatureFit {
-    config: FeatureConfig,
+    pub(crate) config: FeatureConfig,
     source: BoundSource,
+    /// The raw columns that steps read beside the source's.
+    inputs: Vec<TensorSpec>,
     /// The source over the columns of the scan's batches, which are not all of the table's.
     scanned: Option<BoundSource>,
-    stage: Stage,
-    nodes: Vec<Node>,
-    next: usize,
-    counts: Option<KeyCounts>,
-    need: Option<Need>,
+    pub(crate) stage: Stage,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) next: usize,
+    pub(crate) counts: Option<KeyCounts>,
+    pub(crate) need: Option<Need>,
     bound: Option<BoundGraph>,
     block: FeatureBlock,
     pub(crate) warnings: Vec<String>,
 }
 
-/// What a step waits for.
-enum Need {
-    Keys(KeyCounts),
-    Numbers(NumberCounts),
-    Moments(Moments),
-    Range(Range),
-    Quantiles(Quantiles),
+/// What goes with a batch of a scan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ScanBatch<'a> {
+    pub(crate) batch: &'a RecordBatch,
+    /// The number of its first row in the split.
+    pub(crate) first_row: u64,
+    /// The label of each row, where a step needs it.
+    pub(crate) labels: &'a [Option<f64>],
 }
 
 impl FeatureFit {
-    /// Starts on the columns of `schema`. Steps that do not apply to them are an error before any scan.
-    pub(crate) fn new(config: &FeatureConfig, schema: &Schema) -> Result<Self, TransformError> {
+    /// Starts on the columns of `schema`, of the types `datatypes`. Steps that do not apply to them are an error before
+    /// any scan.
+    pub(crate) fn new(
+        config: &FeatureConfig,
+        schema: &Schema,
+        datatypes: &HashMap<String, DataType>,
+    ) -> Result<Self, TransformError> {
         let unfitted = Feature { name: config.name.clone(), source: config.source.clone(), nodes: Vec::new() };
         let source = unfitted.bind_source(schema)?;
+        let mut inputs = source.inputs().to_vec();
+        for column in config.columns() {
+            if let Some(datatype) = datatypes.get(&column)
+                && inputs.iter().all(|input| input.name != column)
+            {
+                inputs.push(TensorSpec { name: column, datatype: *datatype, optional: true });
+            }
+        }
         let fit = Self {
             config: config.clone(),
-            stage: Stage::of(source.datatype()),
+            stage: source.stage(),
             source,
+            inputs,
             scanned: None,
             nodes: Vec::new(),
             next: 0,
@@ -55,25 +76,48 @@ impl FeatureFit {
             block: FeatureBlock::new(),
             warnings: Vec::new(),
         };
-        stand_in(config, fit.source.datatype()).map_err(|reason| fit.does_not_apply(reason))?;
+        stand_in(config, fit.stage).map_err(|reason| fit.does_not_apply(reason))?;
+        for step in &config.steps {
+            if let Step::By { column, .. } = step
+                && !matches!(datatypes.get(column), Some(DataType::Bytes | DataType::Int64))
+            {
+                let reason = format!("the keys in column `{column}` are neither text nor whole numbers");
+                return Err(fit.does_not_apply(reason));
+            }
+        }
         Ok(fit)
     }
 
-    /// The columns it reads.
+    /// The columns that its next scan reads.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
-        self.source.inputs().iter().map(|input| input.name.as_str())
+        self.inputs.iter().map(|input| input.name.as_str()).chain(self.config.weights().map(String::as_str))
+    }
+
+    /// Whether its next scan needs the label.
+    pub(crate) fn needs_label(&self) -> bool {
+        matches!(self.need, Some(Need::Labels(_)))
     }
 
     /// The fitted feature.
     pub(crate) fn definition(&self) -> Feature {
-        Feature { name: self.config.name.clone(), source: self.config.source.clone(), nodes: self.nodes.clone() }
+        self.with(self.nodes.clone())
+    }
+
+    fn with(&self, nodes: Vec<Node>) -> Feature {
+        Feature { name: self.config.name.clone(), source: self.config.source.clone(), nodes }
     }
 
     /// Fits as many steps as the data seen so far allows. `true`: a step waits for a scan.
     pub(crate) fn advance(&mut self) -> Result<bool, TransformError> {
         while let Some(step) = self.config.steps.get(self.next).cloned() {
             let Some(nodes) = self.without_scan(&step)? else {
-                self.need = Some(self.need_of(&step));
+                let key_is_text = match &step {
+                    Step::By { column, .. } => {
+                        self.inputs.iter().any(|input| input.name == *column && input.datatype == DataType::Bytes)
+                    }
+                    _ => false,
+                };
+                self.need = Some(Need::of(&step, self.stage, key_is_text));
                 self.bound = None;
                 self.scanned = None;
                 return Ok(true);
@@ -91,6 +135,7 @@ impl FeatureFit {
         let is_key = matches!(self.stage, Stage::Text | Stage::Int);
         let node = match step {
             Step::Numeric => return Ok(Some(Vec::new())),
+            Step::Fixed(node) => node.clone(),
             Step::Impute(ImputeWith::Constant(value)) => Node::Impute { value: value.clone() },
             Step::Boundaries(boundaries) => Node::Bucketize { boundaries: boundaries.clone() },
             Step::Categorical if matches!(self.stage, Stage::Bucket(_) | Stage::Bool) => {
@@ -104,165 +149,123 @@ impl FeatureFit {
             Step::DatePart(part) => Node::DatePart { part: *part },
             Step::Cyclic(period) => Node::Cyclic { period: *period },
             Step::MissingIndicator => Node::MissingIndicator,
-            Step::OneHot { .. } if !is_key => Node::OneHot,
+            Step::OneHot(_) if !is_key => Node::OneHot,
             Step::Clip { min, max } => Node::Clip { min: *min, max: *max },
-            Step::Impute(ImputeWith::MostFrequent) if is_key => {
-                let Some(counts) = &self.counts else { return Ok(None) };
-                let value = counts.most_frequent();
-                Node::Impute { value: value.ok_or_else(|| self.no_values("impute"))? }
+            // Hashed tokens need no counts.
+            Step::MultiHot(choice) if choice.top_k == Some(0) => {
+                Node::MultiHot { values: tidemill_model::Keys::Strings(Vec::new()), oov_buckets: choice.oov_buckets }
             }
-            Step::Vocabulary { top_k, frequency_threshold, oov_buckets } => {
-                let Some(counts) = &self.counts else { return Ok(None) };
-                let values = counts.vocabulary(*top_k, *frequency_threshold);
-                self.warn_few("vocabulary", values.len());
-                Node::Vocabulary { values, oov_buckets: *oov_buckets }
+            Step::BagOfWords(choice) if choice.top_k == Some(0) => {
+                Node::BagOfWords { values: tidemill_model::Keys::Strings(Vec::new()), oov_buckets: choice.oov_buckets }
             }
-            Step::Categorical => {
-                let Some(counts) = &self.counts else { return Ok(None) };
-                let values = counts.all();
-                self.warn_few("categorical", values.len());
-                Node::Categorical { values: Some(values) }
-            }
-            Step::OneHot { top_k, frequency_threshold, oov_buckets } => {
-                let Some(counts) = &self.counts else { return Ok(None) };
-                let (codes, listed) = if top_k.is_none() && frequency_threshold.is_none() && *oov_buckets == 0 {
-                    let values = counts.all();
-                    let listed = values.len();
-                    (Node::Categorical { values: Some(values) }, listed)
-                } else {
-                    let values = counts.vocabulary(*top_k, *frequency_threshold);
-                    let listed = values.len();
-                    (Node::Vocabulary { values, oov_buckets: *oov_buckets }, listed)
-                };
-                if listed == 0 && *oov_buckets == 0 {
-                    return Err(self.no_values("one_hot"));
-                }
-                self.warn_few("one_hot", listed);
-                return Ok(Some(vec![codes, Node::OneHot]));
-            }
+            Step::Impute(ImputeWith::MostFrequent) if is_key => return self.counted(step),
+            Step::Categorical | Step::Frequency => return self.counted(step),
+            Step::Vocabulary(choice) | Step::OneHot(choice) if is_counted(choice) => return self.counted(step),
             _ => return Ok(None),
         };
         Ok(Some(vec![node]))
     }
 
-    fn need_of(&self, step: &Step) -> Need {
-        let keys = || if self.stage == Stage::Text { KeyCounts::text() } else { KeyCounts::integers() };
-        match step {
-            Step::Vocabulary { .. } | Step::Categorical | Step::OneHot { .. } => Need::Keys(keys()),
-            Step::Impute(ImputeWith::MostFrequent) if matches!(self.stage, Stage::Text | Stage::Int) => {
-                Need::Keys(keys())
-            }
-            Step::Impute(ImputeWith::MostFrequent) => Need::Numbers(NumberCounts::default()),
-            Step::MinMax { .. } => Need::Range(Range::default()),
-            Step::Buckets(_) | Step::ClipQuantiles { .. } | Step::Impute(ImputeWith::Median) => {
-                Need::Quantiles(Quantiles::default())
-            }
-            _ => Need::Moments(Moments::default()),
-        }
-    }
-
     /// Takes in a batch of the scan.
-    pub(crate) fn update(&mut self, batch: &RecordBatch) -> Result<(), TransformError> {
-        let Some(need) = &mut self.need else { return Ok(()) };
-        let counted = if let Need::Keys(counts) = need {
-            let source = match &mut self.scanned {
-                Some(source) => source,
-                unbound => {
-                    let unfitted = Feature {
-                        name: self.config.name.clone(),
-                        source: self.config.source.clone(),
-                        nodes: Vec::new(),
-                    };
-                    unbound.insert(unfitted.bind_source(batch.schema_ref())?)
-                }
-            };
-            counts.update(&source.values(batch)?)
-        } else {
-            let bound = match &mut self.bound {
-                Some(bound) => bound,
-                unbound => {
-                    let feature = Feature {
-                        name: self.config.name.clone(),
-                        source: self.config.source.clone(),
-                        nodes: self.nodes.clone(),
-                    };
-                    let graph = TransformGraph::new(self.source.inputs().to_vec(), None, vec![feature])?;
-                    unbound.insert(graph.bind(batch.schema_ref())?)
-                }
-            };
-            bound.apply(batch, &mut self.block)?;
-            // Of several columns the first holds the values; others are indicators.
-            let values = self.block.columns.first().map_or(&[][..], Vec::as_slice);
-            match need {
-                Need::Moments(moments) => moments.update(values),
-                Need::Range(range) => range.update(values),
-                Need::Quantiles(quantiles) => quantiles.update(values),
-                Need::Numbers(_) | Need::Keys(_) => {}
-            }
-            if let Need::Numbers(counts) = need { counts.update(values) } else { Ok(()) }
-        };
-        counted.map_err(|_too_many| TransformError::TooManyValues {
+    pub(crate) fn update(&mut self, scan: ScanBatch<'_>) -> Result<(), TransformError> {
+        let Some(mut need) = self.need.take() else { return Ok(()) };
+        let limit = need.limit();
+        let seen = if need.sees_keys() { self.see_keys(&mut need, scan) } else { self.see_numbers(&mut need, scan) };
+        self.need = Some(need);
+        seen?.map_err(|_too_many| TransformError::TooManyValues {
             feature: self.config.name.clone(),
             origin: self.config.source.describe(),
-            limit: DISTINCT_MAX,
+            limit,
         })
     }
 
-    /// Fits the step that waited for the scan just ended.
-    pub(crate) fn finish_scan(&mut self) -> Result<(), TransformError> {
-        let (Some(need), Some(step)) = (self.need.take(), self.config.steps.get(self.next).cloned()) else {
-            return Ok(());
-        };
-        let number = |value: Option<f64>, this: &Self| {
-            value.map(|value| Node::Impute { value: Scalar::Float(value) }).ok_or_else(|| this.no_values("impute"))
-        };
-        let node = match (step, need) {
-            (_, Need::Keys(mut counts)) => {
-                for node in &self.nodes {
-                    if let Node::Impute { value } = node {
-                        counts.fill(value);
+    fn see_keys(&mut self, need: &mut Need, scan: ScanBatch<'_>) -> Result<Result<(), TooMany>, TransformError> {
+        if self.scanned.is_none() {
+            // Counts of values as they came can be filled later, and so serve the steps before and after.
+            let nodes =
+                if matches!(need, Need::Keys(_)) && !self.has_text_steps() { Vec::new() } else { self.nodes.clone() };
+            self.scanned = Some(self.with(nodes).bind_source(scan.batch.schema_ref())?);
+        }
+        let Some(source) = &self.scanned else { return Ok(Ok(())) };
+        let column = source.values(scan.batch)?;
+        Ok(match need {
+            Need::Keys(counts) => counts.update(&column),
+            Need::Labels(sums) => {
+                sums.update(&column, scan.labels, scan.first_row);
+                too_many(sums.distinct(), crate::analyze::DISTINCT_MAX)
+            }
+            Need::Weights(keys) => {
+                let weights = match self.config.steps.get(self.next) {
+                    Some(Step::Vocabulary(choice) | Step::OneHot(choice)) => {
+                        choice.weight.as_ref().and_then(|weight| scan.batch.column_by_name(weight)).map(weights)
                     }
+                    _ => None,
                 }
-                self.counts = Some(counts);
-                return Ok(());
+                .unwrap_or_default();
+                keys.update(&column, |row, (rows, sum)| {
+                    *rows += 1;
+                    *sum += weights.get(row).copied().unwrap_or(0.0);
+                });
+                too_many(keys.len(), crate::analyze::DISTINCT_MAX)
             }
-            (Step::Impute(_), Need::Numbers(counts)) => match (counts.most_frequent(), self.stage) {
-                (Some(value), Stage::Bool) => Node::Impute { value: Scalar::Bool(value != 0.0) },
-                (Some(value), Stage::Bucket(_)) => Node::Impute { value: Scalar::Int(value as i64) },
-                (value, _) => number(value, self)?,
+            Need::Words(counts) => match Tokenizer::new(&self.nodes) {
+                Some(tokenizer) => count_words(counts, &column, &tokenizer),
+                None => Ok(()),
             },
-            (Step::Impute(_), Need::Quantiles(quantiles)) => number(quantiles.finish().median(), self)?,
-            (Step::Impute(_), Need::Moments(moments)) => number(moments.mean(), self)?,
-            (Step::ZScore, Need::Moments(moments)) => {
-                let (mean, std_dev) = (moments.mean().unwrap_or(0.0), moments.std_dev().unwrap_or(0.0));
-                self.warn_constant(moments.mean().is_some(), std_dev == 0.0);
-                Node::ZScore { mean, std_dev }
-            }
-            (Step::MinMax { output_min, output_max }, Need::Range(range)) => {
-                let (min, max) = range.0.unwrap_or((0.0, 1.0));
-                self.warn_constant(range.0.is_some(), min == max);
-                Node::MinMax { min, max, output_min, output_max }
-            }
-            (Step::Buckets(buckets), Need::Quantiles(quantiles)) => {
-                let boundaries = quantiles.finish().boundaries(buckets);
-                self.warn_constant(!boundaries.is_empty(), false);
-                Node::Bucketize { boundaries }
-            }
-            (Step::ClipQuantiles { low, high }, Need::Quantiles(quantiles)) => {
-                let mut sorted = quantiles.finish();
-                let (min, max) = (sorted.at(low), sorted.at(high));
-                self.warn_constant(min.is_some(), false);
-                Node::Clip { min, max }
-            }
-            _ => return Ok(()),
-        };
-        self.push(node)?;
-        self.next += 1;
-        Ok(())
+            _ => Ok(()),
+        })
     }
 
-    fn push(&mut self, node: Node) -> Result<(), TransformError> {
+    fn see_numbers(&mut self, need: &mut Need, scan: ScanBatch<'_>) -> Result<Result<(), TooMany>, TransformError> {
+        if self.bound.is_none() {
+            // Columns side by side are numbers each by themselves before a step joins them.
+            let features = match &self.config.source {
+                Source::Columns(columns) => columns.iter().map(|name| Feature::new(name, name, Vec::new())).collect(),
+                _ => vec![self.definition()],
+            };
+            let graph = TransformGraph::new(self.inputs.clone(), None, features)?;
+            self.bound = Some(graph.bind(scan.batch.schema_ref())?);
+        }
+        let Some(bound) = &self.bound else { return Ok(Ok(())) };
+        bound.apply_training(scan.batch, scan.first_row, &mut self.block)?;
+        // Of several columns the first holds the values; others are indicators.
+        let values = self.block.columns.first().map_or(&[][..], Vec::as_slice);
+        match need {
+            Need::Summary(summary) => summary.update(values),
+            Need::Numbers(counts) => return Ok(counts.update(values)),
+            Need::By(keys, all) => {
+                all.update(values);
+                if let Some(Step::By { column, .. }) = self.config.steps.get(self.next)
+                    && let Some(column) = scan.batch.column_by_name(column)
+                {
+                    keys.update(column, |row, summary| summary.update(&values[row..=row]));
+                }
+                return Ok(too_many(keys.len(), KEYS_MAX));
+            }
+            Need::Covariance(covariance) => {
+                let mut row = vec![0.0; self.block.columns.len()];
+                for at in 0..self.block.rows {
+                    for (value, column) in row.iter_mut().zip(&self.block.columns) {
+                        *value = column[at];
+                    }
+                    covariance.update(&row);
+                }
+            }
+            _ => {}
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether steps of text come before the one that waits, so that raw values say nothing of what it sees.
+    pub(crate) fn has_text_steps(&self) -> bool {
+        self.nodes.iter().any(makes_text)
+    }
+
+    pub(crate) fn push(&mut self, node: Node) -> Result<(), TransformError> {
         self.stage = node.output(self.stage).map_err(|reason| self.does_not_apply(reason))?;
+        if makes_text(&node) {
+            self.counts = None;
+        }
         if let (Node::Impute { value }, Some(counts)) = (&node, &mut self.counts) {
             counts.fill(value);
         }
@@ -270,7 +273,7 @@ impl FeatureFit {
         Ok(())
     }
 
-    fn does_not_apply(&self, reason: String) -> TransformError {
+    pub(crate) fn does_not_apply(&self, reason: String) -> TransformError {
         TransformError::Step {
             feature: self.config.name.clone(),
             origin: self.config.source.describe(),
@@ -279,24 +282,15 @@ impl FeatureFit {
         }
     }
 
-    fn no_values(&self, step: &'static str) -> TransformError {
+    pub(crate) fn no_values(&self, step: &'static str) -> TransformError {
         TransformError::NoValues { feature: self.config.name.clone(), origin: self.config.source.describe(), step }
     }
+}
 
-    fn warn_constant(&mut self, has_values: bool, is_constant: bool) {
-        let (feature, origin) = (&self.config.name, self.config.source.describe());
-        if !has_values {
-            self.warnings.push(format!("feature `{feature}`: {origin} has no value in the train split"));
-        } else if is_constant {
-            self.warnings.push(format!("feature `{feature}`: {origin} never varies in the train split"));
-        }
-    }
+fn makes_text(node: &Node) -> bool {
+    matches!(node, Node::Lower | Node::Upper | Node::Strip | Node::RegexReplace { .. } | Node::RegexExtract { .. })
+}
 
-    fn warn_few(&mut self, step: &str, listed: usize) {
-        if listed < 2 {
-            let (feature, origin) = (&self.config.name, self.config.source.describe());
-            let count = if listed == 0 { "no value" } else { "one value" };
-            self.warnings.push(format!("feature `{feature}`: `{step}` of {origin} lists {count}"));
-        }
-    }
+fn too_many(count: usize, limit: u64) -> Result<(), TooMany> {
+    if count as u64 > limit { Err(TooMany) } else { Ok(()) }
 }

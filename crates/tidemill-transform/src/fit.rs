@@ -6,11 +6,11 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType as ArrowType, Field, Float64Type, Schema as ArrowSchema};
 use rayon::prelude::*;
 use tidemill_core::{CancelFlag, DataType, Progress, Schema};
-use tidemill_model::{MissingColumn, TransformGraph};
+use tidemill_model::{BoundLabel, MissingColumn, TransformGraph};
 
-use crate::config::TransformConfig;
+use crate::config::{FeatureConfig, TransformConfig};
 use crate::error::TransformError;
-use crate::feature::FeatureFit;
+use crate::feature::{FeatureFit, ScanBatch};
 use crate::label::{LabelCheck, LabelSummary};
 use crate::leak::{self, LeakMeasure};
 use crate::rows::RowSource;
@@ -61,19 +61,19 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
     let label_columns = config.label.parse()?.columns();
     check_columns(config, &label_columns, &schema)?;
     for feature in &config.features {
-        for column in feature.source.columns() {
+        for column in feature.columns() {
             let datatype = column_type(&feature.name, &column, &schema)?;
             check_serving(&feature.name, &column, options.schema)?;
             datatypes.insert(column, datatype);
         }
-        fits.push(FeatureFit::new(feature, &schema)?);
+        fits.push(FeatureFit::new(feature, &schema, &datatypes)?);
     }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.max(1))
         .build()
         .map_err(|error| TransformError::Threads { threads: options.threads, reason: error.to_string() })?;
 
-    let feature_columns: Vec<String> = config.features.iter().flat_map(|feature| feature.source.columns()).collect();
+    let feature_columns: Vec<String> = config.features.iter().flat_map(FeatureConfig::columns).collect();
     let mut missing: HashMap<String, u64> = HashMap::new();
     let leaks = LeakMeasure::new(config, &label_columns)?;
     let mut label = Some(LabelCheck::new(&config.label, options.split).measuring(leaks));
@@ -97,13 +97,16 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
         let waiting_columns: Vec<String> =
             waiting.iter().flat_map(|fit| fit.columns().map(str::to_owned).collect::<Vec<_>>()).collect();
         let first = feature_columns.iter().map(String::as_str).filter(|_| scans == 1);
-        let labels = label_columns.iter().map(String::as_str).filter(|_| scans == 1);
+        let needs_label = waiting.iter().any(|fit| fit.needs_label());
+        let labels = label_columns.iter().map(String::as_str).filter(|_| scans == 1 || needs_label);
         for column in first.chain(labels).chain(waiting_columns.iter().map(String::as_str)) {
             if !columns.contains(&column) {
                 columns.push(column);
             }
         }
         let mut reader = rows.read(options.split, &columns)?;
+        let mut labeller = None;
+        let mut first_row = 0;
         let mut next = reader.next().transpose()?;
         while let Some(batch) = next.take() {
             if options.cancel.is_some_and(CancelFlag::is_set) {
@@ -112,12 +115,18 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
             if scans == 1 {
                 count_missing(&batch, &datatypes, &mut missing);
             }
+            let labels = match (&mut labeller, needs_label) {
+                (_, false) => Vec::new(),
+                (Some(bound), true) => BoundLabel::optional_values(bound, &batch)?,
+                (unbound, true) => unbound.insert(config.label.bind(batch.schema_ref())?).optional_values(&batch)?,
+            };
+            let scan = ScanBatch { batch: &batch, first_row, labels: &labels };
             // The next batch is read while this one is looked at.
             let (read, (analyzed, labelled)) = pool.join(
                 || reader.next().transpose(),
                 || {
                     rayon::join(
-                        || waiting.par_iter_mut().map(|fit| fit.update(&batch)).collect::<Vec<_>>(),
+                        || waiting.par_iter_mut().map(|fit| fit.update(scan)).collect::<Vec<_>>(),
                         || label.as_mut().map_or(Ok(()), |label| label.update(&batch)),
                     )
                 },
@@ -125,6 +134,7 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
             // Of several errors the one of the first feature, whichever thread was faster.
             analyzed.into_iter().collect::<Result<(), _>>()?;
             labelled?;
+            first_row += batch.num_rows() as u64;
             options.progress.advance(batch.num_rows() as u64);
             next = read?;
         }
@@ -182,7 +192,8 @@ fn check_columns(config: &TransformConfig, label: &[String], schema: &ArrowSchem
     let is_missing = |column: &String| schema.index_of(column).is_err();
     let mut missing = Vec::new();
     for feature in &config.features {
-        let absent = feature.source.columns().into_iter().filter(is_missing);
+        let weights = feature.weights().cloned();
+        let absent = feature.columns().into_iter().chain(weights).filter(is_missing);
         missing.extend(absent.map(|column| MissingColumn::of_feature(feature.name.clone(), &column, schema)));
     }
     if missing.is_empty() {

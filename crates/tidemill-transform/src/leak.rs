@@ -49,7 +49,7 @@ impl LeakMeasure {
         let targets = config.label.targets()?;
         let mut columns: Vec<Measured> = Vec::new();
         for feature in &config.features {
-            for column in feature.source.columns() {
+            for column in feature.columns() {
                 let is_new = columns.iter().all(|measured| measured.column != column);
                 if is_new && label_columns.contains(&column) && !targets.contains(&column) {
                     let feature = feature.name.clone();
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn the_area_is_that_of_scikit_learn() {
         let groups = |rows: &[(f64, u8)]| rows.iter().map(|(x, y)| (*x, u64::from(*y), u64::from(1 - y))).collect();
-        // scikit-learn 1.7: roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+        // scikit-learn 1.9.1: roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
         assert_eq!(auc(groups(&[(0.1, 0), (0.4, 0), (0.35, 1), (0.8, 1)])), Some(0.75));
         // roc_auc_score([0, 1, 0, 1, 1], [1, 1, 2, 2, 3])
         assert_eq!(auc(groups(&[(1.0, 0), (1.0, 1), (2.0, 0), (2.0, 1), (3.0, 1)])), Some(4.0 / 6.0));

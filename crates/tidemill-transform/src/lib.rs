@@ -11,11 +11,13 @@ mod feature;
 mod fit;
 mod label;
 mod leak;
+mod need;
 mod rows;
 mod serving;
+mod settle;
 
 pub use component::Transform;
-pub use config::{FeatureConfig, ImputeWith, Step, TransformConfig};
+pub use config::{Choice, FeatureConfig, ImputeWith, Order, Step, TransformConfig};
 pub use error::TransformError;
 pub use fit::{FitOptions, Fitted, fit};
 pub use label::LabelSummary;

@@ -39,17 +39,21 @@ pub(crate) fn inputs(
     };
     let imputed = |feature: &Feature| {
         let first = feature.nodes.iter().find(|node| **node != Node::MissingIndicator);
-        matches!((&feature.source, first), (Source::Column(_), Some(Node::Impute { .. })))
+        let is_filled = |column: &String| feature.columns() == [column.as_str()];
+        match (&feature.source, first) {
+            (Source::Column(column), Some(Node::Impute { .. })) => is_filled(column),
+            _ => false,
+        }
     };
     let mut inputs: Vec<TensorSpec> = Vec::new();
-    for column in features.iter().flat_map(|feature| feature.source.columns()) {
+    for column in features.iter().flat_map(Feature::columns) {
         let Some(datatype) = datatypes.get(&column) else { continue };
         if inputs.iter().any(|input| input.name == column) {
             continue;
         }
         let optional = missing.get(&column).is_some_and(|count| *count > 0)
             || !schema.is_none_or(|schema| demanded(schema, &column))
-            || features.iter().filter(|feature| feature.source.columns().contains(&column)).all(imputed);
+            || features.iter().filter(|feature| feature.columns().contains(&column)).all(imputed);
         inputs.push(TensorSpec { name: column, datatype: *datatype, optional });
     }
     inputs

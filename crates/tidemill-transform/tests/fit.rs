@@ -217,7 +217,12 @@ fn what_does_not_fit_the_columns_is_named() {
     assert_eq!(text, "feature `payment`, column `payment` (BYTES): `z_score` does not apply to text");
     assert_eq!(
         (code, hint.as_deref()),
-        (Code::TransformGraph, Some("text needs `vocabulary`, `categorical`, `one_hot` or `hash_buckets`"))
+        (
+            Code::TransformGraph,
+            Some(
+                "text needs `vocabulary`, `categorical`, `one_hot`, `hash_buckets` or `target_encode`, or is cut by `tokenize` first"
+            )
+        )
     );
     assert!(message(json!({ "payment": "numeric" })).0.contains("text is not numeric"));
     assert!(message(json!({ "fare": "categorical" })).0.contains("`categorical` does not apply to numbers"));

@@ -5,6 +5,7 @@ use arrow::datatypes::{DataType as ArrowType, Schema};
 use tidemill_core::{DataType, TensorSpec};
 
 use super::TransformGraph;
+use super::op::Place;
 use crate::{FeatureBlock, MissingColumn, ModelError};
 
 /// A transform graph whose columns are resolved: the one executor, for batches and single rows alike.
@@ -19,7 +20,7 @@ impl BoundGraph {
     pub(super) fn new(graph: TransformGraph, schema: &Schema) -> Result<Self, ModelError> {
         let user = |input: &TensorSpec| {
             let reads = |name: &String| *name == input.name;
-            let user = graph.definitions().iter().find(|feature| feature.source.columns().iter().any(reads));
+            let user = graph.definitions().iter().find(|feature| feature.columns().iter().any(reads));
             user.map_or_else(|| input.name.clone(), |feature| feature.name.clone())
         };
         let columns = resolve(graph.inputs(), user, schema)?;
@@ -35,12 +36,31 @@ impl BoundGraph {
     ///
     /// A row gives the same bits alone, in a slice and in any batch.
     pub fn apply(&self, batch: &RecordBatch, out: &mut FeatureBlock) -> Result<(), ModelError> {
+        self.run(Place { batch, columns: &self.columns, training: None }, out)
+    }
+
+    /// As [`apply`](Self::apply) for rows of the split that the graph was fitted on, the first of which is row
+    /// `first_row` of that split: what a learner is trained on.
+    ///
+    /// It differs in `target_encode` alone: a row sees the encodings fitted without its fold, so that its own label is
+    /// no part of its features.
+    pub fn apply_training(
+        &self,
+        batch: &RecordBatch,
+        first_row: u64,
+        out: &mut FeatureBlock,
+    ) -> Result<(), ModelError> {
+        self.run(Place { batch, columns: &self.columns, training: Some(first_row) }, out)
+    }
+
+    fn run(&self, place: Place<'_>, out: &mut FeatureBlock) -> Result<(), ModelError> {
+        let batch = place.batch;
         out.reset(batch.num_rows(), self.graph.features().len());
         let mut rest = out.columns.as_mut_slice();
         for (at, feature) in self.graph.compiled().iter().enumerate() {
             let (columns, after) = rest.split_at_mut(feature.outputs);
             rest = after;
-            if !feature.run(batch, &self.columns, columns) {
+            if !feature.run(place, columns) {
                 return Err(self.other_type(at, batch));
             }
         }
@@ -50,7 +70,7 @@ impl BoundGraph {
     /// The error for a feature that could not read its columns.
     fn other_type(&self, definition: usize, batch: &RecordBatch) -> ModelError {
         let feature = &self.graph.definitions()[definition];
-        let read = feature.source.columns();
+        let read = feature.columns();
         let inputs = self.graph.inputs().iter().zip(&self.columns).filter(|(input, _)| read.contains(&input.name));
         for (input, column) in inputs {
             let actual = batch.columns().get(*column).map(|array| array.data_type());

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tidemill_core::DataType;
 
 use super::{Keys, Node, Stage};
 use crate::expr::Expression;
@@ -35,9 +34,11 @@ pub enum Source {
     Expression(String),
     /// The values of several raw columns together, as one text: `Cash × 23`. Missing where one of them is.
     Cross(Vec<String>),
+    /// Several raw columns of numbers, side by side.
+    Columns(Vec<String>),
 }
 
-/// A feature in `transform.json`: exactly one of `column`, `expression` and `cross`.
+/// A feature in `transform.json`: exactly one of `column`, `expression`, `cross` and `columns`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -48,6 +49,8 @@ struct Stored {
     expression: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cross: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    columns: Option<Vec<String>>,
     nodes: Vec<Node>,
 }
 
@@ -57,9 +60,22 @@ impl Feature {
         Self { name: name.into(), source: Source::Column(column.into()), nodes }
     }
 
-    /// Whether the steps fit values of `datatype`; why not.
-    pub fn check(&self, datatype: DataType) -> Result<(), String> {
-        outputs(self, Stage::of(datatype)).map(drop)
+    /// Whether the steps fit values that start as `stage`; why not.
+    pub fn check(&self, stage: Stage) -> Result<(), String> {
+        outputs(self, stage).map(drop)
+    }
+
+    /// The raw columns it reads, each once: those of its source, then those that its steps look up a key in.
+    pub fn columns(&self) -> Vec<String> {
+        let mut columns = self.source.columns();
+        for node in &self.nodes {
+            if let Node::ByKey { column, .. } = node
+                && !columns.contains(column)
+            {
+                columns.push(column.clone());
+            }
+        }
+        columns
     }
 }
 
@@ -69,7 +85,7 @@ impl Source {
         match self {
             Self::Column(column) => vec![column.clone()],
             Self::Expression(text) => Expression::parse(text).map(|parsed| parsed.columns()).unwrap_or_default(),
-            Self::Cross(columns) => {
+            Self::Cross(columns) | Self::Columns(columns) => {
                 let mut distinct: Vec<String> = Vec::with_capacity(columns.len());
                 for column in columns {
                     if !distinct.contains(column) {
@@ -87,6 +103,7 @@ impl Source {
             Self::Column(column) => format!("column `{column}`"),
             Self::Expression(text) => format!("expression `{text}`"),
             Self::Cross(columns) => format!("cross `{}`", columns.join(CROSS)),
+            Self::Columns(columns) => format!("columns `{}`", columns.join("`, `")),
         }
     }
 }
@@ -96,6 +113,7 @@ impl fmt::Display for Source {
         match self {
             Self::Column(text) | Self::Expression(text) => f.write_str(text),
             Self::Cross(columns) => f.write_str(&columns.join(CROSS)),
+            Self::Columns(columns) => f.write_str(&columns.join(", ")),
         }
     }
 }
@@ -104,12 +122,14 @@ impl TryFrom<Stored> for Feature {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Self, String> {
-        let source = match (stored.column, stored.expression, stored.cross) {
-            (Some(column), None, None) => Source::Column(column),
-            (None, Some(text), None) => Source::Expression(text),
-            (None, None, Some(columns)) => Source::Cross(columns),
+        let source = match (stored.column, stored.expression, stored.cross, stored.columns) {
+            (Some(column), None, None, None) => Source::Column(column),
+            (None, Some(text), None, None) => Source::Expression(text),
+            (None, None, Some(columns), None) => Source::Cross(columns),
+            (None, None, None, Some(columns)) => Source::Columns(columns),
             _ => {
-                return Err(format!("feature `{}` needs one of `column`, `expression` and `cross`", stored.name));
+                let name = stored.name;
+                return Err(format!("feature `{name}` needs one of `column`, `expression`, `cross` and `columns`"));
             }
         };
         Ok(Self { name: stored.name, source, nodes: stored.nodes })
@@ -118,19 +138,21 @@ impl TryFrom<Stored> for Feature {
 
 impl From<Feature> for Stored {
     fn from(feature: Feature) -> Self {
-        let (column, expression, cross) = match feature.source {
-            Source::Column(column) => (Some(column), None, None),
-            Source::Expression(text) => (None, Some(text), None),
-            Source::Cross(columns) => (None, None, Some(columns)),
-        };
-        Self { name: feature.name, column, expression, cross, nodes: feature.nodes }
+        let (mut column, mut expression, mut cross, mut columns) = (None, None, None, None);
+        match feature.source {
+            Source::Column(name) => column = Some(name),
+            Source::Expression(text) => expression = Some(text),
+            Source::Cross(names) => cross = Some(names),
+            Source::Columns(names) => columns = Some(names),
+        }
+        Self { name: feature.name, column, expression, cross, columns, nodes: feature.nodes }
     }
 }
 
 /// The columns that `feature` gives, whose values start as `stage`; why its steps do not fit.
 ///
 /// One column has the feature's name. Those of `one_hot` are `name=value`, for out-of-vocabulary buckets `name.other`;
-/// those of `cyclic` are `name.sin` and `name.cos`; an indicator is `name.missing`.
+/// those of `cyclic` are `name.sin` and `name.cos`, those of `project` `name.1` and on; an indicator is `name.missing`.
 pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<FeatureSpec>, String> {
     let name = &feature.name;
     let mut indicators = 0;
@@ -144,9 +166,14 @@ pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<Feature
                 return Err("nothing is missing after `impute`, so `missing_indicator` stands before it".to_owned());
             }
             Node::MissingIndicator => indicators += 1,
-            Node::Impute { .. } => is_filled = true,
+            Node::Impute { .. } | Node::TargetEncode { .. } => is_filled = true,
             // These make values missing that they have no answer for.
-            Node::Log | Node::Log1p | Node::Sqrt | Node::Power { .. } | Node::DatePart { .. } => is_filled = false,
+            Node::Log
+            | Node::Log1p
+            | Node::Sqrt
+            | Node::Power { .. }
+            | Node::DatePart { .. }
+            | Node::RegexExtract { .. } => is_filled = false,
             _ => {}
         }
     }
@@ -165,16 +192,34 @@ pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<Feature
                 })
             })
             .collect(),
+        Some(Node::MultiHot { values, oov_buckets } | Node::BagOfWords { values, oov_buckets }) => {
+            listed(values, *oov_buckets, name).map(numeric).collect()
+        }
+        Some(Node::TfIdf { values, .. }) => listed(values, 0, name).map(numeric).collect(),
+        Some(Node::Project { components, .. }) => {
+            (1..=components.len()).map(|direction| numeric(format!("{name}.{direction}"))).collect()
+        }
         Some(Node::Cyclic { .. }) => vec![numeric(format!("{name}.sin")), numeric(format!("{name}.cos"))],
         _ => vec![FeatureSpec { name: name.clone(), kind }],
     };
     if specs.is_empty() {
-        return Err("`one_hot` has no value to give a column to".to_owned());
+        let step = feature.nodes.last().map_or("one_hot", Node::name);
+        return Err(format!("`{step}` has no value to give a column to"));
     }
     if indicators == 1 {
         specs.push(numeric(format!("{name}.missing")));
     }
     Ok(specs)
+}
+
+/// The names of columns of tokens.
+fn listed(values: &Keys, oov_buckets: u32, name: &str) -> impl Iterator<Item = String> {
+    let size = values.len() as u32;
+    (0..size + oov_buckets).map(move |code| match value(values, code) {
+        Some(token) => format!("{name}={token}"),
+        None if oov_buckets == 1 => format!("{name}.other"),
+        None => format!("{name}.other_{}", code - size),
+    })
 }
 
 /// What a column of `one_hot` stands for.
@@ -192,6 +237,8 @@ fn maker(nodes: &[Node]) -> Option<&Node> {
             Node::Vocabulary { .. }
                 | Node::Categorical { values: Some(_) }
                 | Node::HashBuckets { .. }
+                | Node::KeyedHash { .. }
+                | Node::ByKey { .. }
                 | Node::DatePart { .. }
                 | Node::Bucketize { .. }
         )

@@ -2,12 +2,23 @@
 
 mod bind;
 mod compile;
+mod describe;
 mod feature;
+mod gaussian;
+mod load;
 mod node;
+mod op;
+mod output;
+mod output_more;
+mod project;
+mod siphash;
 mod source;
+mod spread;
 mod stage;
 mod table;
+mod text;
 mod time;
+mod tokens;
 mod value;
 
 use std::collections::HashSet;
@@ -16,17 +27,19 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
-use tidemill_core::TensorSpec;
+use tidemill_core::{DataType, TensorSpec};
 
 use crate::package::{read_bounded, write_file};
 use crate::{BoundLabel, FeatureSpec, LabelSpec, ModelError};
 
 pub use bind::BoundGraph;
 pub use feature::{Feature, Source};
-pub use node::Node;
+pub use node::{Encoding, Node};
+pub use op::fold_of_row;
 pub use source::BoundSource;
 pub use stage::Stage;
 pub use time::DatePart;
+pub use tokens::Tokenizer;
 pub use value::{Keys, Scalar};
 
 use compile::CompiledFeature;
@@ -48,7 +61,8 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// }
 /// ```
 ///
-/// A feature has an `expression` or a `cross` (a list of columns) in place of `column` where it is made of one.
+/// A feature has an `expression`, a `cross` or `columns` (both lists of columns) in place of `column` where it is made of
+/// one.
 ///
 /// Every value of this type is sound: steps fit their columns, constants are finite, and no feature uses what the
 /// label is about. Cloning is cheap.
@@ -96,9 +110,10 @@ impl TransformGraph {
         let mut compiled = Vec::with_capacity(features.len());
         for feature in &features {
             let source = CompiledSource::new(feature, &inputs)?;
-            let outputs = feature::outputs(feature, Stage::of(source.datatype()))
+            let outputs = feature::outputs(feature, source.stage())
+                .and_then(|outputs| check_keys(feature, &inputs).map(|()| outputs))
                 .map_err(|reason| ModelError::Feature { feature: feature.name.clone(), reason })?;
-            compiled.push(CompiledFeature::new(source, &feature.nodes, outputs.len()));
+            compiled.push(CompiledFeature::new(source, &feature.nodes, outputs.len(), &inputs));
             specs.extend(outputs);
         }
         let mut seen = HashSet::with_capacity(specs.len());
@@ -177,6 +192,23 @@ impl TransformGraph {
         self.label().ok_or(ModelError::NoLabel)?.bind(schema)
     }
 
+    /// The graph without what only training needs: the encodings by fold of `target_encode`.
+    #[must_use]
+    pub fn for_serving(&self) -> Self {
+        let is_lean = |node: &Node| !matches!(node, Node::TargetEncode { folds, .. } if !folds.is_empty());
+        if self.inner.features.iter().all(|feature| feature.nodes.iter().all(is_lean)) {
+            return self.clone();
+        }
+        let mut features = self.inner.features.clone();
+        for node in features.iter_mut().flat_map(|feature| &mut feature.nodes) {
+            if let Node::TargetEncode { folds, .. } = node {
+                folds.clear();
+            }
+        }
+        // Nothing that was checked has changed.
+        Self::new(self.inner.inputs.clone(), self.inner.label.clone(), features).unwrap_or_else(|_| self.clone())
+    }
+
     fn compiled(&self) -> &[CompiledFeature] {
         &self.inner.compiled
     }
@@ -204,11 +236,26 @@ impl From<TransformGraph> for Stored {
     }
 }
 
+/// Refuses a step by the keys of a column that is not there or holds others.
+fn check_keys(feature: &Feature, inputs: &[TensorSpec]) -> Result<(), String> {
+    for node in &feature.nodes {
+        let Node::ByKey { column, values, .. } = node else { continue };
+        let Some(input) = inputs.iter().find(|input| input.name == *column) else {
+            return Err(format!("the column `{column}` of its keys is not among the inputs"));
+        };
+        match (values, input.datatype) {
+            (Keys::Strings(_), DataType::Bytes) | (Keys::Integers(_), DataType::Int64) => {}
+            _ => return Err(format!("the column `{column}` holds other values than its keys")),
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a feature made of a column that the label is about, or of the label itself.
 fn check_leak(label: &LabelSpec, features: &[Feature]) -> Result<(), ModelError> {
     let targets = label.targets()?;
     for feature in features {
-        let columns = feature.source.columns();
+        let columns = feature.columns();
         if let Some(column) = columns.into_iter().find(|column| *column == label.name || targets.contains(column)) {
             return Err(ModelError::LabelLeak { feature: feature.name.clone(), column, label: label.name.clone() });
         }

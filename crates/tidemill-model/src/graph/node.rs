@@ -1,10 +1,8 @@
 //! The steps of a feature, with their fitted constants.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use super::{DatePart, Keys, Scalar, Stage};
+use super::{DatePart, Keys, Scalar};
 
 /// One fitted step of a feature.
 ///
@@ -28,11 +26,26 @@ use super::{DatePart, Keys, Scalar, Stage};
 /// | `one_hot` | 0 in every column | a code that is missing: 0 in every column |
 /// | `cyclic` | missing in both columns | ±∞: missing |
 /// | `missing_indicator` | passed on | adds a column: 1 where the value is missing, 0 elsewhere |
+/// | `robust` | missing | range 0: x − median |
+/// | `gaussian` | missing | scale 0 (a constant column): x − location; ±∞ stay |
+/// | `interpolate` | missing | below the first boundary 0, from the last on 1 |
+/// | `density` | missing | outside the boundaries 0 |
+/// | `by_key` | missing | a key that is missing or was not seen: the constants of all rows |
+/// | `project` | missing in every column if any value is | |
+/// | `frequency` | missing | a value not seen: 0 |
+/// | `target_encode` | its own encoding | a value not seen: the mean of all rows |
+/// | `keyed_hash` | missing | |
+/// | `lower`, `upper`, `strip`, `regex_replace` | missing | |
+/// | `regex_extract` | missing | no match, or the group took no part: missing |
+/// | `tokenize`, `split`, `ngrams`, `distinct` | missing | a text without tokens is an empty list |
+/// | `word_count` | missing | an empty list: 0 |
+/// | `multi_hot`, `bag_of_words`, `tf_idf` | 0 in every column | a token not listed: an out-of-vocabulary column, or none |
 ///
-/// A column as it is (no step) keeps missing values missing. No step but `impute` and `one_hot` makes a missing value
-/// present.
+/// A column as it is (no step) keeps missing values missing. No step but `impute`, `target_encode` and those that count
+/// into columns makes a missing value present.
 ///
-/// `one_hot` and `cyclic` end a feature and give several columns, `missing_indicator` gives one more, the last.
+/// `one_hot`, `cyclic`, `project`, `multi_hot`, `bag_of_words` and `tf_idf` end a feature and give several columns,
+/// `missing_indicator` gives one more, the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Node {
@@ -119,183 +132,158 @@ pub enum Node {
     },
     /// One more column: whether the value is missing here. The value itself is passed on.
     MissingIndicator,
+    /// (x − median) / range; x − median where the range is 0.
+    Robust {
+        /// The middle value it was fitted on.
+        median: f64,
+        /// The distance of two quantiles, by default the quartiles.
+        range: f64,
+    },
+    /// The standard normal variable that a Tukey hh-distribution made x of (Headrick and Pant 2012): with
+    /// u = (x − location) / scale, sign(u) · √(W(h · u²) / h), where W is Lambert's function and h that of u's side;
+    /// u itself where h is 0.
+    Gaussian {
+        /// Where the distribution is centred.
+        location: f64,
+        /// How wide it is.
+        scale: f64,
+        /// How heavy its left tail is, from 0 to below 1.
+        h_left: f64,
+        /// How heavy its right tail is.
+        h_right: f64,
+    },
+    /// The share of boundaries that lie below x, straight lines between them: the first boundary becomes 0, the last 1.
+    Interpolate {
+        /// Strictly ascending, at least two.
+        boundaries: Vec<f64>,
+    },
+    /// The density of a histogram at x.
+    Density {
+        /// The histogram's edges, strictly ascending, at least two.
+        boundaries: Vec<f64>,
+        /// One a bucket, one fewer than boundaries.
+        densities: Vec<f64>,
+    },
+    /// A step with constants of its own for each value of another column.
+    ByKey {
+        /// The raw column that holds the key.
+        column: String,
+        /// Keys seen in fitting.
+        values: Keys,
+        /// By key: `z_score`, `min_max` or `bucketize`.
+        nodes: Vec<Node>,
+        /// The same step fitted on all rows, for other keys.
+        other: Box<Node>,
+    },
+    /// Values of several columns less their means, projected on directions: a column for each.
+    Project {
+        /// By column.
+        means: Vec<f64>,
+        /// By direction: a weight for each column.
+        components: Vec<Vec<f64>>,
+    },
+    /// The share of rows that a value has.
+    Frequency {
+        /// The values.
+        values: Keys,
+        /// By value.
+        shares: Vec<f64>,
+    },
+    /// The mean label of a value's rows, drawn towards that of all rows.
+    ///
+    /// A row of the training split sees the encoding of the fold it belongs to, fitted without that fold, so that its
+    /// own label is no part of it: see [`BoundGraph::apply_training`](super::BoundGraph::apply_training).
+    TargetEncode {
+        /// The values.
+        values: Keys,
+        /// Fitted on all rows.
+        full: Encoding,
+        /// By fold, fitted on the rows of the others; not needed at serving.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        folds: Vec<Encoding>,
+    },
+    /// `siphash_2_4(key, value) % buckets` for text and whole numbers (as decimal digits): nobody without the key can
+    /// tell which values share a bucket.
+    KeyedHash {
+        /// How many, at least 1.
+        buckets: u32,
+        /// Both halves of the key.
+        key: [u64; 2],
+    },
+    /// Text in lower case, by Unicode.
+    Lower,
+    /// Text in upper case, by Unicode.
+    Upper,
+    /// Text without white space at either end.
+    Strip,
+    /// Every match of a regular expression replaced.
+    RegexReplace {
+        /// The syntax of the `regex` crate.
+        pattern: String,
+        /// May hold `$1` or `${name}` for groups, `$$` for a dollar.
+        with: String,
+    },
+    /// The first match of a regular expression.
+    RegexExtract {
+        /// The syntax of the `regex` crate.
+        pattern: String,
+        /// Which group; 0 is the whole match.
+        group: u32,
+    },
+    /// The matches of a regular expression as a list of tokens.
+    Tokenize {
+        /// The syntax of the `regex` crate.
+        pattern: String,
+    },
+    /// The parts between separators, white space at either end taken off, empty ones left out.
+    Split {
+        /// At least one character.
+        separator: String,
+    },
+    /// Runs of so many neighbouring tokens, joined.
+    Ngrams {
+        /// The shortest run, at least 1.
+        min: u32,
+        /// The longest.
+        max: u32,
+        /// Between two tokens.
+        separator: String,
+    },
+    /// Every token once.
+    Distinct,
+    /// How many tokens there are.
+    WordCount,
+    /// A column for each listed token: 1 where the list has it, 0 elsewhere.
+    MultiHot {
+        /// The tokens.
+        values: Keys,
+        /// Columns for all others, by hash as in `vocabulary`.
+        oov_buckets: u32,
+    },
+    /// A column for each listed token: how often the list has it.
+    BagOfWords {
+        /// The tokens.
+        values: Keys,
+        /// Columns for all others, by hash as in `vocabulary`.
+        oov_buckets: u32,
+    },
+    /// A column for each listed token: its share of the list's tokens, times `idf`.
+    TfIdf {
+        /// The tokens.
+        values: Keys,
+        /// By token: how rare it is.
+        idf: Vec<f64>,
+    },
 }
 
-/// More columns of one feature are a mistake: hash or cut the vocabulary.
-const ONE_HOT_MAX: u32 = 1024;
-
-impl Node {
-    /// The step's name in the pipeline file.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Impute { .. } => "impute",
-            Self::ZScore { .. } => "z_score",
-            Self::MinMax { .. } => "min_max",
-            Self::Bucketize { .. } => "bucketize",
-            Self::Vocabulary { .. } => "vocabulary",
-            Self::Categorical { .. } => "categorical",
-            Self::Log => "log",
-            Self::Log1p => "log1p",
-            Self::Clip { .. } => "clip",
-            Self::Sqrt => "sqrt",
-            Self::Power { .. } => "power",
-            Self::HashBuckets { .. } => "hash_buckets",
-            Self::DatePart { .. } => "date_part",
-            Self::OneHot => "one_hot",
-            Self::Cyclic { .. } => "cyclic",
-            Self::MissingIndicator => "missing_indicator",
-        }
-    }
-
-    /// What values of `stage` are after this step; why it does not apply to them, or which constant cannot be.
-    pub fn output(&self, stage: Stage) -> Result<Stage, String> {
-        let finite = |name: &str, value: f64| {
-            if value.is_finite() { Ok(()) } else { Err(format!("`{name}` of `{}` is {value}", self.name())) }
-        };
-        let number = || {
-            if stage.is_number() { Ok(Stage::Float) } else { Err(self.does_not_apply(stage)) }
-        };
-        match self {
-            Self::Impute { value } => {
-                if let Scalar::Float(value) = value {
-                    finite("value", *value)?;
-                }
-                match (stage, value) {
-                    (Stage::Text, Scalar::Text(_)) | (Stage::Int, Scalar::Int(_)) | (Stage::Bool, Scalar::Bool(_)) => {
-                        Ok(stage)
-                    }
-                    (Stage::Int | Stage::Float | Stage::Bool, Scalar::Int(_) | Scalar::Float(_)) => Ok(Stage::Float),
-                    (Stage::Bucket(size), Scalar::Int(bucket)) if (0..i64::from(size)).contains(bucket) => Ok(stage),
-                    (Stage::Code(_) | Stage::Columns, _) => Err(self.does_not_apply(stage)),
-                    _ => Err(format!("`impute` has a value of another type than its column, which holds {stage}")),
-                }
-            }
-            Self::ZScore { mean, std_dev } => {
-                finite("mean", *mean)?;
-                finite("std_dev", *std_dev)?;
-                if *std_dev < 0.0 { Err("`std_dev` of `z_score` is negative".to_owned()) } else { number() }
-            }
-            Self::MinMax { min, max, output_min, output_max } => {
-                for (name, value) in
-                    [("min", min), ("max", max), ("output_min", output_min), ("output_max", output_max)]
-                {
-                    finite(name, *value)?;
-                }
-                if min > max || output_min >= output_max {
-                    return Err("`min_max` has bounds in the wrong order".to_owned());
-                }
-                number()
-            }
-            Self::Bucketize { boundaries } => {
-                for boundary in boundaries {
-                    finite("boundaries", *boundary)?;
-                }
-                if !boundaries.is_sorted_by(|a, b| a < b) {
-                    return Err("`boundaries` of `bucketize` are not strictly ascending".to_owned());
-                }
-                number()?;
-                Ok(Stage::Bucket(code_count(boundaries.len() as u64 + 1)?))
-            }
-            Self::Vocabulary { values, oov_buckets } => {
-                self.check_keys(stage, values)?;
-                Ok(Stage::Code(code_count(values.len() as u64 + u64::from(*oov_buckets))?))
-            }
-            Self::Categorical { values: Some(values) } => {
-                self.check_keys(stage, values)?;
-                Ok(Stage::Code(code_count(values.len() as u64)?))
-            }
-            Self::Categorical { values: None } => match stage {
-                Stage::Bool => Ok(Stage::Code(2)),
-                Stage::Bucket(size) => Ok(Stage::Code(size)),
-                _ => Err(self.does_not_apply(stage)),
-            },
-            Self::Log | Self::Log1p | Self::Sqrt => number(),
-            Self::Power { exponent } => {
-                finite("exponent", *exponent)?;
-                number()
-            }
-            Self::HashBuckets { buckets: 0 } => Err("`hash_buckets` needs at least 1 bucket".to_owned()),
-            Self::HashBuckets { buckets } => match stage {
-                Stage::Int | Stage::Text => Ok(Stage::Code(code_count(u64::from(*buckets))?)),
-                _ => Err(self.does_not_apply(stage)),
-            },
-            Self::DatePart { part } => match stage {
-                Stage::Int | Stage::Float | Stage::Text => Ok(part.end().map_or(Stage::Float, Stage::Bucket)),
-                _ => Err(self.does_not_apply(stage)),
-            },
-            Self::OneHot => match stage {
-                Stage::Code(size) | Stage::Bucket(size) if size > ONE_HOT_MAX => {
-                    Err(format!("`one_hot` would give {size} columns, and {ONE_HOT_MAX} are the most"))
-                }
-                Stage::Bool | Stage::Code(_) | Stage::Bucket(_) => Ok(Stage::Columns),
-                _ => Err(self.does_not_apply(stage)),
-            },
-            Self::Cyclic { period } => {
-                finite("period", *period)?;
-                if *period <= 0.0 {
-                    return Err("`period` of `cyclic` is not above 0".to_owned());
-                }
-                number().map(|_| Stage::Columns)
-            }
-            Self::MissingIndicator => match stage {
-                Stage::Columns | Stage::Code(_) => Err(self.does_not_apply(stage)),
-                _ => Ok(stage),
-            },
-            Self::Clip { min, max } => {
-                for (name, bound) in [("min", min), ("max", max)] {
-                    if let Some(bound) = bound {
-                        finite(name, *bound)?;
-                    }
-                }
-                if let (Some(min), Some(max)) = (min, max)
-                    && min > max
-                {
-                    return Err("`clip` has bounds in the wrong order".to_owned());
-                }
-                number()
-            }
-        }
-    }
-
-    fn check_keys(&self, stage: Stage, keys: &Keys) -> Result<(), String> {
-        match (stage, keys) {
-            (Stage::Int, Keys::Integers(_)) | (Stage::Text, Keys::Strings(_)) => {}
-            _ => return Err(self.does_not_apply(stage)),
-        }
-        if keys.has_duplicates() { Err(format!("`{}` lists a value twice", self.name())) } else { Ok(()) }
-    }
-
-    fn does_not_apply(&self, stage: Stage) -> String {
-        format!("`{}` does not apply to {stage}", self.name())
-    }
-}
-
-/// Codes are `u32` and are held exactly in an `f64`; more than 2³¹ of them is a mistake.
-fn code_count(count: u64) -> Result<u32, String> {
-    u32::try_from(count).ok().filter(|count| *count <= 1 << 31).ok_or_else(|| format!("{count} codes are too many"))
-}
-
-/// The step and its constants in a few words, for a model card: `z_score (mean 11.7015, deviation 12.2579)`.
-impl fmt::Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
-        match self {
-            Self::Impute { value } => write!(f, " {value}"),
-            Self::ZScore { mean, std_dev } => write!(f, " (mean {mean:.6}, deviation {std_dev:.6})"),
-            Self::MinMax { min, max, .. } => write!(f, " ({min} to {max})"),
-            Self::Bucketize { boundaries } => write!(f, " into {}", boundaries.len() + 1),
-            Self::Vocabulary { values, oov_buckets: 0 } | Self::Categorical { values: Some(values) } => {
-                write!(f, " of {}", values.len())
-            }
-            Self::Vocabulary { values, oov_buckets } => write!(f, " of {} and {oov_buckets} for others", values.len()),
-            Self::Clip { min: Some(min), max: Some(max) } => write!(f, " to {min} … {max}"),
-            Self::Clip { min: Some(min), max: None } => write!(f, " to at least {min}"),
-            Self::Clip { min: None, max: Some(max) } => write!(f, " to at most {max}"),
-            Self::Power { exponent } => write!(f, " {exponent}"),
-            Self::HashBuckets { buckets } => write!(f, " {buckets}"),
-            Self::DatePart { part } => write!(f, " {part}"),
-            Self::Cyclic { period } => write!(f, " of {period}"),
-            _ => Ok(()),
-        }
-    }
+/// What `target_encode` puts in place of values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Encoding {
+    /// By value.
+    pub encodings: Vec<f64>,
+    /// For a missing value.
+    pub missing: f64,
+    /// For a value not listed.
+    pub other: f64,
 }

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, NullArray, RecordBatch, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, NullArray, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType as ArrowType, Field, Int64Type, Schema};
 use tidemill_core::{DataType, TensorSpec};
 
 use super::bind::resolve;
 use super::feature::CROSS;
-use super::{Feature, Source};
+use super::text::TextChain;
+use super::{Feature, Node, Scalar, Source, Stage};
 use crate::ModelError;
 use crate::expr::{BoundExpression, Expression};
 use crate::input::arrow_type;
@@ -26,6 +27,7 @@ enum Reader {
     Column(usize),
     Expression(BoundExpression),
     Cross(Vec<usize>),
+    Columns(Vec<usize>),
 }
 
 impl CompiledSource {
@@ -72,6 +74,36 @@ impl CompiledSource {
                 }
                 Ok(Self { datatype: DataType::Bytes, reader: Reader::Cross(positions) })
             }
+            Source::Columns(columns) => {
+                if feature.source.columns().len() < 2 || feature.source.columns().len() < columns.len() {
+                    return Err(refuse("it needs at least two columns, each once".to_owned()));
+                }
+                let mut positions = Vec::with_capacity(columns.len());
+                for column in columns {
+                    let at = position(column)?;
+                    if inputs[at].datatype == DataType::Bytes {
+                        return Err(refuse(format!("`{column}` holds text, and these columns are numbers together")));
+                    }
+                    positions.push(at);
+                }
+                Ok(Self { datatype: DataType::Fp64, reader: Reader::Columns(positions) })
+            }
+        }
+    }
+
+    /// What its values are to the first step.
+    pub(super) fn stage(&self) -> Stage {
+        match &self.reader {
+            Reader::Columns(columns) => Stage::Vector(columns.len() as u32),
+            _ => Stage::of(self.datatype),
+        }
+    }
+
+    /// The inputs of several columns that stay apart.
+    pub(super) fn positions(&self) -> Option<&[usize]> {
+        match &self.reader {
+            Reader::Columns(columns) => Some(columns),
+            _ => None,
         }
     }
 
@@ -95,6 +127,7 @@ impl CompiledSource {
         match &self.reader {
             Reader::Column(input) => column(*input).cloned(),
             Reader::Expression(expression) => expression.evaluate_over(batch, columns),
+            Reader::Columns(_) => None,
             Reader::Cross(inputs) => {
                 let arrays: Vec<&ArrayRef> = inputs.iter().map(|input| column(*input)).collect::<Option<_>>()?;
                 cross(&arrays, batch.num_rows())
@@ -138,17 +171,20 @@ pub struct BoundSource {
     compiled: CompiledSource,
     inputs: Vec<TensorSpec>,
     columns: Vec<usize>,
+    /// Steps of text, and what fills missing whole numbers.
+    text: Option<TextChain>,
+    fill: Option<i64>,
 }
 
 impl Feature {
-    /// Resolves the source in `schema`. The steps do not matter.
+    /// Resolves the source in `schema`. Of the steps only those matter that leave text text, and `impute`.
     pub fn bind_source(&self, schema: &Schema) -> Result<BoundSource, ModelError> {
         if let Source::Expression(text) = &self.source {
             Expression::parse(text)
                 .map_err(|source| ModelError::FeatureExpression { feature: self.name.clone(), source })?;
         }
         let mut inputs = Vec::new();
-        for column in self.source.columns() {
+        for column in self.columns() {
             let datatype = match schema.field_with_name(&column).map(Field::data_type) {
                 Ok(ArrowType::Boolean) => DataType::Bool,
                 Ok(ArrowType::Int64) => DataType::Int64,
@@ -165,7 +201,14 @@ impl Feature {
             inputs.push(TensorSpec { name: column, datatype, optional: true });
         }
         let columns = resolve(&inputs, |_| self.name.clone(), schema)?;
-        Ok(BoundSource { feature: self.name.clone(), compiled: CompiledSource::new(self, &inputs)?, inputs, columns })
+        let compiled = CompiledSource::new(self, &inputs)?;
+        let text =
+            (compiled.datatype == DataType::Bytes && !self.nodes.is_empty()).then(|| TextChain::new(&self.nodes));
+        let fill = self.nodes.iter().find_map(|node| match node {
+            Node::Impute { value: Scalar::Int(value) } if compiled.datatype == DataType::Int64 => Some(*value),
+            _ => None,
+        });
+        Ok(BoundSource { feature: self.name.clone(), compiled, inputs, columns, text, fill })
     }
 }
 
@@ -175,17 +218,36 @@ impl BoundSource {
         self.compiled.datatype()
     }
 
-    /// The raw columns it reads, all optional.
+    /// What its values are to the first step.
+    pub fn stage(&self) -> Stage {
+        self.compiled.stage()
+    }
+
+    /// The raw columns it reads, with those that its steps read, all optional.
     pub fn inputs(&self) -> &[TensorSpec] {
         &self.inputs
     }
 
-    /// The values of every row of a batch of the schema it was bound to.
+    /// The values of every row of a batch of the schema it was bound to, after the feature's steps of text and `impute`.
     pub fn values(&self, batch: &RecordBatch) -> Result<ArrayRef, ModelError> {
-        let values = self.compiled.values(batch, &self.columns);
+        let values = self.compiled.values(batch, &self.columns).and_then(|values| self.after_steps(values));
         values.ok_or_else(|| ModelError::Feature {
             feature: self.feature.clone(),
             reason: "the batch has other columns than were bound".to_owned(),
+        })
+    }
+
+    fn after_steps(&self, values: ArrayRef) -> Option<ArrayRef> {
+        if let Some(chain) = &self.text {
+            let mut texts = StringBuilder::with_capacity(values.len(), values.len() * 16);
+            return chain
+                .run(&values, None, |_, text| texts.append_option(text))
+                .then(|| Arc::new(texts.finish()) as ArrayRef);
+        }
+        let Some(fill) = self.fill else { return Some(values) };
+        Some(match values.as_primitive_opt::<Int64Type>() {
+            Some(wholes) => Arc::new(wholes.iter().map(|value| Some(value.unwrap_or(fill))).collect::<Int64Array>()),
+            None => Arc::new(Int64Array::from(vec![fill; values.len()])),
         })
     }
 }

@@ -23,6 +23,10 @@ pub enum Stage {
     Code(u32),
     /// Several columns; no step can follow.
     Columns,
+    /// Lists of tokens.
+    Tokens,
+    /// Numbers of so many columns together.
+    Vector(u32),
 }
 
 impl Stage {
@@ -52,6 +56,8 @@ impl fmt::Display for Stage {
             Self::Bucket(_) => "buckets",
             Self::Code(_) => "codes",
             Self::Columns => "several columns",
+            Self::Tokens => "lists of tokens",
+            Self::Vector(_) => "several columns together",
         })
     }
 }
@@ -66,6 +72,11 @@ impl Stage {
                 Err("text is no feature; end its steps with `vocabulary`, `categorical`, `one_hot` or `hash_buckets`"
                     .to_owned())
             }
+            Self::Tokens => Err(
+                "a list of tokens is no feature; end its steps with `multi_hot`, `bag_of_words`, `tf_idf` or `word_count`"
+                    .to_owned(),
+            ),
+            Self::Vector(_) => Err("several columns together need `pca`".to_owned()),
         }
     }
 }

@@ -84,6 +84,11 @@ fn upper(hash: u64) -> u32 {
 
 /// The hash of a whole number's decimal digits, so that a column keeps its buckets when it turns into text.
 fn hash_integer(value: i64) -> u64 {
+    with_digits(value, xxh3_64)
+}
+
+/// What `hash` gives for the decimal digits of a whole number.
+pub(super) fn with_digits<T>(value: i64, hash: impl Fn(&[u8]) -> T) -> T {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
     let mut rest = value.unsigned_abs();
@@ -99,7 +104,7 @@ fn hash_integer(value: i64) -> u64 {
         at -= 1;
         digits[at] = b'-';
     }
-    xxh3_64(&digits[at..])
+    hash(&digits[at..])
 }
 
 #[cfg(test)]

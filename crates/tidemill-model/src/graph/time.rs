@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn texts_of_iso_8601_are_read_and_others_are_not() {
-        // Python 3.12: datetime.fromisoformat(text).timestamp(), with UTC where no offset stands.
+        // Python 3.11.7: datetime.fromisoformat(text).timestamp(), with UTC where no offset stands.
         for (text, seconds) in [
             ("1970-01-01", 0.0),
             ("2024-02-29", 1_709_164_800.0),

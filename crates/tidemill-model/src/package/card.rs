@@ -59,7 +59,7 @@ fn features(card: &mut String, parts: &PackageParts) {
     );
     let graph = &parts.graph;
     for (definition, given) in graph.definitions().iter().zip(graph.outputs()) {
-        let columns = definition.source.columns();
+        let columns = definition.columns();
         let inputs: Vec<_> = graph.inputs().iter().filter(|input| columns.contains(&input.name)).collect();
         let mut types: Vec<&str> = inputs.iter().map(|input| input.datatype.oip_name()).collect();
         types.dedup();

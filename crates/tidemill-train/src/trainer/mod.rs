@@ -120,7 +120,7 @@ fn train(context: &StepContext<'_>, params: &TrainerParams) -> Result<Outcome, C
         pipeline: context.run.pipeline.clone(),
         label,
         task,
-        graph: graph.clone(),
+        graph: graph.for_serving(),
         learner: Learner::Trees(fitted.ensemble.clone()),
         learner_params: serde_json::to_value(&params.learner)
             .map_err(|error| ComponentError::new(Code::Internal, error.to_string()))?,

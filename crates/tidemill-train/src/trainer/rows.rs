@@ -24,6 +24,15 @@ pub(super) struct Source<'a> {
     pub(super) cancel: &'a CancelFlag,
 }
 
+/// What a split is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// To be learned from.
+    Train { with_label: bool },
+    /// To be judged on.
+    Eval,
+}
+
 impl Source<'_> {
     /// How many rows a split has; at least one, and no more than can be numbered.
     pub(super) fn rows(&self, split: &str) -> Result<u64, ComponentError> {
@@ -46,7 +55,7 @@ impl Source<'_> {
         let mut labels = Labels::new(&label.name, split, rows as usize);
         let mut planner = BinPlanner::new(self.graph.features(), rows, max_bin, seed);
         let mut bound = None;
-        self.each_block(split, true, |batch, block| {
+        self.each_block(split, Role::Train { with_label: true }, |batch, block| {
             let label = match &mut bound {
                 Some(label) => label,
                 unbound => unbound.insert(self.graph.bind_label(&batch.schema())?),
@@ -61,7 +70,7 @@ impl Source<'_> {
     /// The second pass: the bins of every row.
     pub(super) fn bin(&self, split: &str, binning: &Arc<Binning>) -> Result<Binned, ComponentError> {
         let mut binned = Binned::new(Arc::clone(binning), self.rows(split)? as usize);
-        self.each_block(split, false, |_, block| {
+        self.each_block(split, Role::Train { with_label: false }, |_, block| {
             binned.push(block);
             Ok(())
         })?;
@@ -80,7 +89,7 @@ impl Source<'_> {
         let mut binned = Binned::new(Arc::clone(binning), rows as usize);
         let mut sample = SamplePicker::new(rows);
         let mut bound = None;
-        self.each_block(split, true, |batch, block| {
+        self.each_block(split, Role::Eval, |batch, block| {
             let label = match &mut bound {
                 Some(label) => label,
                 unbound => unbound.insert(self.graph.bind_label(&batch.schema())?),
@@ -95,24 +104,31 @@ impl Source<'_> {
     }
 
     /// Runs a split through the graph, batch by batch. The label's columns are read only on demand.
+    ///
+    /// A row of the train split sees what was fitted without its fold; one of the eval split what serving sees.
     fn each_block(
         &self,
         split: &str,
-        with_label: bool,
+        role: Role,
         mut each: impl FnMut(&RecordBatch, &FeatureBlock) -> Result<(), ModelError>,
     ) -> Result<(), ComponentError> {
         let mut columns: BTreeSet<String> = self.graph.inputs().iter().map(|input| input.name.clone()).collect();
-        if with_label {
+        if role != (Role::Train { with_label: false }) {
             columns.extend(self.graph.label().ok_or(ModelError::NoLabel)?.parse()?.columns());
         }
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let batches = self.examples.batches(split, Some(&columns))?;
         let bound = self.graph.bind(&batches.schema())?;
         let mut block = FeatureBlock::new();
+        let mut first_row = 0;
         for batch in batches {
             self.cancel.check()?;
             let batch = batch?;
-            bound.apply(&batch, &mut block)?;
+            match role {
+                Role::Train { .. } => bound.apply_training(&batch, first_row, &mut block)?,
+                Role::Eval => bound.apply(&batch, &mut block)?,
+            }
+            first_row += batch.num_rows() as u64;
             each(&batch, &block)?;
             self.progress.advance(batch.num_rows() as u64);
         }

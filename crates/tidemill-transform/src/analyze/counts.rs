@@ -1,13 +1,13 @@
 //! How often each value occurs, exactly.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
 use tidemill_model::{Keys, Scalar};
 
-use super::DISTINCT_MAX;
+use super::{DISTINCT_MAX, select_texts, select_wholes};
+use crate::config::Choice;
 
 /// How often each value of a raw column of text or whole numbers occurs.
 #[derive(Debug)]
@@ -85,37 +85,34 @@ impl KeyCounts {
 
     /// The most frequent value; of several the first in the order of [`vocabulary`](Self::vocabulary).
     pub(crate) fn most_frequent(&self) -> Option<Scalar> {
-        match self.vocabulary(Some(1), None) {
+        match self.vocabulary(&Choice { top_k: Some(1), ..Choice::default() }).ok()? {
             Keys::Strings(values) => values.into_iter().next().map(Scalar::Text),
             Keys::Integers(values) => values.into_iter().next().map(Scalar::Int),
         }
     }
 
-    /// The most frequent values, at most `top_k` that occur at least `threshold` times: by count descending, ties in
-    /// reverse lexicographic order (of the decimal digits for whole numbers, as TensorFlow Transform has it).
-    pub(crate) fn vocabulary(&self, top_k: Option<u64>, threshold: Option<u64>) -> Keys {
-        fn ranked<T, K: Ord>(
-            counts: impl Iterator<Item = (T, u64)>,
-            top_k: Option<u64>,
-            threshold: Option<u64>,
-            key: impl Fn(&T) -> K,
-        ) -> Vec<T> {
-            let mut rows: Vec<(T, u64)> = counts.filter(|(_, count)| *count >= threshold.unwrap_or(0)).collect();
-            rows.sort_by_cached_key(|(value, count)| (Reverse(*count), Reverse(key(value))));
-            rows.truncate(top_k.map_or(usize::MAX, |k| usize::try_from(k).unwrap_or(usize::MAX)));
-            rows.into_iter().map(|(value, _)| value).collect()
-        }
+    /// The values of `choice`, by how often they occur.
+    pub(crate) fn vocabulary(&self, choice: &Choice) -> Result<Keys, String> {
         match &self.keys {
             KeyMap::Text(counts) => {
-                let counts = counts.iter().map(|(value, count)| (value, *count));
-                let ranked = ranked(counts, top_k, threshold, |value| (*value).clone());
-                Keys::Strings(ranked.into_iter().map(ToString::to_string).collect())
+                select_texts(counts.iter().map(|(key, n)| (key.to_string(), *n, *n as f64)).collect(), choice)
             }
-            KeyMap::Int(counts) => {
-                let counts = counts.iter().map(|(value, count)| (*value, *count));
-                Keys::Integers(ranked(counts, top_k, threshold, ToString::to_string))
-            }
+            KeyMap::Int(counts) => select_wholes(counts.iter().map(|(key, n)| (*key, *n, *n as f64)).collect(), choice),
         }
+    }
+
+    /// Each value's share of all that are there, ascending by value.
+    pub(crate) fn shares(&self) -> (Keys, Vec<f64>) {
+        let keys = self.all();
+        let count = |at: usize| match (&keys, &self.keys) {
+            (Keys::Strings(keys), KeyMap::Text(counts)) => counts.get(keys[at].as_str()).copied().unwrap_or(0),
+            (Keys::Integers(keys), KeyMap::Int(counts)) => counts.get(&keys[at]).copied().unwrap_or(0),
+            _ => 0,
+        };
+        let counts: Vec<u64> = (0..keys.len()).map(count).collect();
+        let total = counts.iter().sum::<u64>().max(1) as f64;
+        let shares = counts.into_iter().map(|count| count as f64 / total).collect();
+        (keys, shares)
     }
 
     /// All values, ascending.
@@ -176,9 +173,12 @@ mod tests {
     #[test]
     fn a_vocabulary_is_by_count_then_reverse_lexicographic() {
         let strings = |values: &[&str]| Keys::Strings(values.iter().map(ToString::to_string).collect());
-        assert_eq!(words().vocabulary(None, None), strings(&["c", "b", "a", ""]));
-        assert_eq!(words().vocabulary(Some(2), None), strings(&["c", "b"]));
-        assert_eq!(words().vocabulary(None, Some(2)), strings(&["c"]));
+        let vocabulary = |top_k, frequency_threshold| {
+            words().vocabulary(&Choice { top_k, frequency_threshold, ..Choice::default() }).unwrap()
+        };
+        assert_eq!(vocabulary(None, None), strings(&["c", "b", "a", ""]));
+        assert_eq!(vocabulary(Some(2), None), strings(&["c", "b"]));
+        assert_eq!(vocabulary(None, Some(2)), strings(&["c"]));
         assert_eq!(words().all(), strings(&["", "a", "b", "c"]));
     }
 
@@ -186,7 +186,10 @@ mod tests {
     fn missing_values_count_as_what_they_are_filled_with() {
         let mut counts = words();
         counts.fill(&Scalar::Text("a".into()));
-        assert_eq!(counts.vocabulary(Some(2), None), Keys::Strings(vec!["c".into(), "a".into()]));
+        let choice = Choice { top_k: Some(2), ..Choice::default() };
+        assert_eq!(counts.vocabulary(&choice).unwrap(), Keys::Strings(vec!["c".into(), "a".into()]));
+        let (_, shares) = counts.shares();
+        assert_eq!(shares, [1.0 / 6.0, 2.0 / 6.0, 1.0 / 6.0, 2.0 / 6.0]);
     }
 
     #[test]
@@ -194,7 +197,7 @@ mod tests {
         let mut counts = KeyCounts::integers();
         let column: ArrayRef = Arc::new(Int64Array::from(vec![10, 9, 9, 10, 2]));
         counts.update(&column).unwrap();
-        assert_eq!(counts.vocabulary(None, None), Keys::Integers(vec![9, 10, 2]));
+        assert_eq!(counts.vocabulary(&Choice::default()).unwrap(), Keys::Integers(vec![9, 10, 2]));
         assert_eq!(counts.all(), Keys::Integers(vec![2, 9, 10]));
         assert_eq!(counts.most_frequent(), Some(Scalar::Int(9)));
     }

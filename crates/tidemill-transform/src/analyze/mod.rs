@@ -4,15 +4,30 @@
 //! neither on the number of threads nor on where batches begin.
 
 mod counts;
+mod covariance;
+mod keyed;
+mod labelled;
 mod moments;
 mod quantiles;
+mod select;
+mod tukey;
+mod words;
 
-pub(crate) use counts::{KeyCounts, NumberCounts};
+pub(crate) use counts::{KeyCounts, NumberCounts, TooMany};
+pub(crate) use covariance::Covariance;
+pub(crate) use keyed::Keyed;
+pub(crate) use labelled::LabelSums;
 pub(crate) use moments::Moments;
-pub(crate) use quantiles::Quantiles;
+pub(crate) use quantiles::{Quantiles, Sorted};
+pub(crate) use select::{select_texts, select_wholes};
+pub(crate) use tukey::fit_tukey;
+pub(crate) use words::WordCounts;
 
 /// More different values are not counted: a column of that many names rows.
 pub(crate) const DISTINCT_MAX: u64 = 5_000_000;
+
+/// Keys of more different values are not fitted apart.
+pub(crate) const KEYS_MAX: u64 = 100_000;
 
 /// Smallest and largest finite value.
 #[derive(Debug, Clone, Copy, Default)]

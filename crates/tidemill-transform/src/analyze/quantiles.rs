@@ -8,7 +8,7 @@ const EXACT_MAX: usize = 1 << 20;
 const COMPRESSION: u16 = 1000;
 
 /// Quantiles of finite values.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Quantiles {
     Exact(Vec<f64>),
     /// A t-digest, which flips no coins: the same values in the same order give the same sketch.
@@ -82,6 +82,31 @@ impl Sorted {
             .collect();
         boundaries.dedup();
         boundaries
+    }
+
+    /// Values that stand for all of them, ascending and each for as many: all where they are kept.
+    pub(crate) fn sample(&mut self) -> Vec<f64> {
+        const POINTS: u32 = 4096;
+        match &self.0 {
+            Quantiles::Exact(values) => values.clone(),
+            Quantiles::Sketch(_) => {
+                (0..POINTS).filter_map(|i| self.at((f64::from(i) + 0.5) / f64::from(POINTS))).collect()
+            }
+        }
+    }
+
+    /// The quantile of linear interpolation between the two nearest values (type 7 of Hyndman and Fan 1996, the default
+    /// of numpy). `None` without values.
+    pub(crate) fn between(&mut self, rank: f64) -> Option<f64> {
+        match &self.0 {
+            Quantiles::Exact(values) => {
+                let place = rank * values.len().checked_sub(1)? as f64;
+                let (low, part) = (place.floor() as usize, place.fract());
+                let (a, b) = (*values.get(low)?, *values.get(low + 1).or(values.last())?);
+                Some(a + (b - a) * part)
+            }
+            Quantiles::Sketch(_) => self.at(rank),
+        }
     }
 
     /// The middle value, or the mean of the two in the middle.

@@ -2,14 +2,16 @@
 
 use serde_json::Value;
 use tidemill_core::{ParamIssue, parse_params, suggest};
-use tidemill_model::DatePart;
+use tidemill_model::{DatePart, Node};
 
+use super::choice::{Choice, Order};
 use super::params::{BucketizeNamed, ClipParams, ImputeMethod, ImputeNamed, MinMaxParams, VocabularyParams};
+use super::params_more::{ByParams, KeyedParams};
 use super::step::{ImputeWith, Step};
 
 const METHODS: [&str; 3] = ["mean", "median", "most_frequent"];
 /// Quantiles of more buckets say nothing.
-const BUCKETS_MAX: u32 = 65_536;
+pub(super) const BUCKETS_MAX: u32 = 65_536;
 /// More hash buckets than this are no use to a learner.
 const HASH_BUCKETS_MAX: u32 = 1 << 24;
 
@@ -55,12 +57,28 @@ pub(super) fn impute(argument: &Value) -> Result<Vec<Step>, Vec<ParamIssue>> {
     }
 }
 
+/// An object for an argument that may be left out.
+pub(super) fn or_empty(argument: &Value) -> Value {
+    if argument.is_null() { Value::Object(serde_json::Map::new()) } else { argument.clone() }
+}
+
+/// The step for each value of a column apart, if there is one.
+fn by(column: Option<String>, step: Step) -> Step {
+    match column {
+        Some(column) => Step::By { column, step: Box::new(step) },
+        None => step,
+    }
+}
+
+pub(super) fn z_score(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    let ByParams { per } = parse_params(&or_empty(argument))?;
+    Ok(by(per, Step::ZScore))
+}
+
 pub(super) fn min_max(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
-    let empty = Value::Object(serde_json::Map::new());
-    let argument = if argument.is_null() { &empty } else { argument };
-    let MinMaxParams { output_min, output_max } = parse_params(argument)?;
+    let MinMaxParams { output_min, output_max, per } = parse_params(&or_empty(argument))?;
     if output_min < output_max {
-        Ok(Step::MinMax { output_min, output_max })
+        Ok(by(per, Step::MinMax { output_min, output_max }))
     } else {
         one_issue("`output_min` is not below `output_max`")
     }
@@ -68,19 +86,20 @@ pub(super) fn min_max(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
 
 pub(super) fn bucketize(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
     let named = match argument {
-        Value::Number(_) => BucketizeNamed { buckets: Some(parse_params(argument)?), boundaries: None },
+        Value::Number(_) => BucketizeNamed { buckets: Some(parse_params(argument)?), boundaries: None, per: None },
         Value::Null => return one_issue("`bucketize` needs a number of buckets, or `{ boundaries: [ … ] }`"),
         _ => parse_params(argument)?,
     };
     match named {
-        BucketizeNamed { buckets: Some(buckets), boundaries: None } => {
+        BucketizeNamed { buckets: Some(buckets), boundaries: None, per } => {
             if (2..=BUCKETS_MAX).contains(&buckets) {
-                Ok(Step::Buckets(buckets))
+                Ok(by(per, Step::Buckets(buckets)))
             } else {
                 one_issue(format!("the number of buckets is from 2 to {BUCKETS_MAX}, not {buckets}"))
             }
         }
-        BucketizeNamed { buckets: None, boundaries: Some(boundaries) } => {
+        BucketizeNamed { per: Some(_), .. } => one_issue("with `per`, `bucketize` needs a number of `buckets`"),
+        BucketizeNamed { buckets: None, boundaries: Some(boundaries), .. } => {
             if boundaries.is_empty() {
                 one_issue("`boundaries` is empty")
             } else if boundaries.is_sorted_by(|a, b| a < b) {
@@ -94,20 +113,37 @@ pub(super) fn bucketize(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
 }
 
 pub(super) fn vocabulary(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
-    let params = if argument.is_null() { VocabularyParams::default() } else { parse_params(argument)? };
-    let VocabularyParams { top_k, frequency_threshold, oov_buckets } = params;
+    choice(parse_params(&or_empty(argument))?).map(Step::Vocabulary)
+}
+
+pub(super) fn choice(params: VocabularyParams) -> Result<Choice, Vec<ParamIssue>> {
+    let VocabularyParams { top_k, frequency_threshold, oov_buckets, coverage, weight, by, reserved } = params;
     if top_k == Some(0) {
         return Err(vec![ParamIssue::new(["top_k"], "`top_k` is at least 1")]);
     }
-    Ok(Step::Vocabulary { top_k, frequency_threshold, oov_buckets })
+    if coverage.is_some_and(|coverage| !(coverage > 0.0 && coverage <= 1.0)) {
+        return Err(vec![ParamIssue::new(["coverage"], "`coverage` is a share above 0, at most 1")]);
+    }
+    if by == Order::MutualInformation && weight.is_some() {
+        return Err(vec![ParamIssue::new(["weight"], "`weight` has no meaning with `by: mutual_information`")]);
+    }
+    Ok(Choice { top_k, frequency_threshold, oov_buckets, coverage, weight, by, reserved })
 }
 
 pub(super) fn clip(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
     if argument.is_null() {
-        return one_issue("`clip` needs `min`, `max`, or `quantiles`");
+        return one_issue("`clip` needs `min`, `max`, `quantiles` or `tukey`");
     }
     match parse_params(argument)? {
-        ClipParams { min: None, max: None, quantiles: Some([low, high]) } => {
+        ClipParams { min: None, max: None, quantiles: None, tukey: Some(distance) } => {
+            if distance.is_finite() && distance >= 0.0 {
+                Ok(Step::ClipTukey(distance))
+            } else {
+                Err(vec![ParamIssue::new(["tukey"], "`tukey` is a number that is not negative; Tukey used 1.5")])
+            }
+        }
+        ClipParams { tukey: Some(_), .. } => one_issue("`clip` takes one of bounds, `quantiles` and `tukey`"),
+        ClipParams { min: None, max: None, quantiles: Some([low, high]), .. } => {
             if (0.0..=1.0).contains(&low) && (0.0..=1.0).contains(&high) && low < high {
                 Ok(Step::ClipQuantiles { low, high })
             } else {
@@ -115,28 +151,32 @@ pub(super) fn clip(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
             }
         }
         ClipParams { quantiles: Some(_), .. } => one_issue("`clip` takes either bounds or `quantiles`"),
-        ClipParams { min: None, max: None, quantiles: None } => one_issue("`clip` needs `min`, `max`, or `quantiles`"),
+        ClipParams { min: None, max: None, .. } => one_issue("`clip` needs `min`, `max`, `quantiles` or `tukey`"),
         ClipParams { min: Some(min), max: Some(max), .. } if min > max => one_issue("`min` is above `max`"),
         ClipParams { min, max, .. } => Ok(Step::Clip { min, max }),
     }
 }
 
 pub(super) fn one_hot(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
-    match vocabulary(argument)? {
-        Step::Vocabulary { top_k, frequency_threshold, oov_buckets } => {
-            Ok(Step::OneHot { top_k, frequency_threshold, oov_buckets })
-        }
-        other => Ok(other),
-    }
+    choice(parse_params(&or_empty(argument))?).map(Step::OneHot)
 }
 
 pub(super) fn hash_buckets(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
-    let buckets = if argument.is_null() { 0 } else { parse_params::<u32>(argument)? };
-    if (1..=HASH_BUCKETS_MAX).contains(&buckets) {
-        Ok(Step::HashBuckets(buckets))
-    } else {
-        one_issue(format!("`hash_buckets` needs a number of buckets from 1 to {HASH_BUCKETS_MAX}"))
+    let (buckets, key) = match argument {
+        Value::Null => (0, None),
+        Value::Object(_) => {
+            let KeyedParams { buckets, key } = parse_params(argument)?;
+            (buckets, key)
+        }
+        _ => (parse_params(argument)?, None),
+    };
+    if !(1..=HASH_BUCKETS_MAX).contains(&buckets) {
+        return one_issue(format!("`hash_buckets` needs a number of buckets from 1 to {HASH_BUCKETS_MAX}"));
     }
+    Ok(match key {
+        Some(key) => Step::Fixed(Node::KeyedHash { buckets, key }),
+        None => Step::HashBuckets(buckets),
+    })
 }
 
 pub(super) fn power(argument: &Value) -> Result<Step, Vec<ParamIssue>> {

@@ -1,12 +1,17 @@
 //! Reading the parameters, with every mistake at its place.
 
 use serde_json::Value;
-use tidemill_core::{Coded as _, DataType, ParamIssue, parse_params, suggest};
-use tidemill_model::{Expression, ExpressionError, Feature, Keys, LabelSpec, Node, Scalar, Source, Stage};
+use tidemill_core::{Coded as _, ParamIssue, parse_params, suggest};
+use tidemill_model::{Expression, ExpressionError, LabelSpec, Source, Stage};
 
 use super::params::{CrossParams, ExpressionParams, FromParams, LabelParams, TargetParams, TransformParams};
-use super::step::{ImputeWith, Step};
+use super::params_more::ColumnsParams;
+use super::stand_in::try_steps;
+use super::step::Step;
 use super::{FeatureConfig, TransformConfig};
+
+/// The covariance of more columns is not taken.
+const COLUMNS_MAX: usize = 256;
 
 pub(super) fn config(params: &Value) -> Result<TransformConfig, Vec<ParamIssue>> {
     let TransformParams { label, features } = parse_params(params)?;
@@ -119,6 +124,21 @@ fn feature(name: &str, value: &Value) -> Result<FeatureConfig, Vec<ParamIssue>> 
             return Err(vec![ParamIssue::new(["cross"], "a cross needs at least two columns")]);
         }
         (source, below_steps(&steps)?)
+    } else if has("columns") {
+        let ColumnsParams { columns, steps } = parse_params(value)?;
+        let source = Source::Columns(columns.clone());
+        if columns.len() < 2 || source.columns().len() < columns.len() {
+            return Err(vec![ParamIssue::new(["columns"], "at least two columns stand here, each once")]);
+        }
+        if columns.len() > COLUMNS_MAX {
+            let message = format!("{} columns are too many; {COLUMNS_MAX} are the most", columns.len());
+            return Err(vec![ParamIssue::new(["columns"], message)]);
+        }
+        let Some(steps) = steps else {
+            let issue = ParamIssue::new(Vec::<String>::new(), "columns side by side need `steps`");
+            return Err(vec![issue.with_hint("for example `steps: { pca: 2 }`")]);
+        };
+        (source, below_steps(&steps)?)
     } else {
         (Source::Column(name.to_owned()), steps(value)?)
     };
@@ -143,7 +163,7 @@ fn steps(value: &Value) -> Result<Vec<Step>, Vec<ParamIssue>> {
 /// Refuses a feature of what the label is about: it is unknown when serving.
 fn leaks(feature: &FeatureConfig, label: &LabelSpec, targets: &[String]) -> Result<(), Vec<ParamIssue>> {
     let name = &label.name;
-    for column in feature.source.columns() {
+    for column in feature.columns() {
         let (message, hint) = if column == *name {
             (format!("the label `{name}` cannot be a feature"), "remove the feature".to_owned())
         } else if targets.contains(&column) {
@@ -162,79 +182,23 @@ fn leaks(feature: &FeatureConfig, label: &LabelSpec, targets: &[String]) -> Resu
 
 /// Refuses steps that cannot follow each other, whatever the values are.
 fn fits_some_type(feature: &FeatureConfig) -> Result<(), Vec<ParamIssue>> {
-    let datatypes: &[DataType] = match feature.source {
-        Source::Cross(_) => &[DataType::Bytes],
-        _ => &[DataType::Fp64, DataType::Bytes, DataType::Int64, DataType::Bool],
+    let stages: &[Stage] = match &feature.source {
+        Source::Cross(_) => &[Stage::Text],
+        Source::Columns(columns) => &[Stage::Vector(columns.len() as u32)],
+        _ => &[Stage::Float, Stage::Text, Stage::Int, Stage::Bool],
     };
-    let mut first = None;
-    for datatype in datatypes {
-        match stand_in(feature, *datatype) {
+    // Of the reasons that of the type which most of the steps fit.
+    let mut furthest: Option<(usize, String)> = None;
+    for stage in stages {
+        match try_steps(feature, *stage) {
             Ok(()) => return Ok(()),
-            Err(reason) => first = first.or(Some(reason)),
+            Err((done, reason)) => {
+                if furthest.as_ref().is_none_or(|(best, _)| done > *best) {
+                    furthest = Some((done, reason));
+                }
+            }
         }
     }
-    let message = format!("the steps do not fit together: {}", first.unwrap_or_default());
+    let message = format!("the steps do not fit together: {}", furthest.map(|(_, reason)| reason).unwrap_or_default());
     Err(vec![ParamIssue::new(Vec::<String>::new(), message)])
-}
-
-/// Whether the steps fit values of `datatype`; why not. Fitted constants are stood in for.
-pub(crate) fn stand_in(feature: &FeatureConfig, datatype: DataType) -> Result<(), String> {
-    let mut stage = Stage::of(datatype);
-    let mut nodes = Vec::new();
-    for step in &feature.steps {
-        for node in stand_in_nodes(step, stage)? {
-            stage = node.output(stage)?;
-            nodes.push(node);
-        }
-    }
-    Feature { name: feature.name.clone(), source: feature.source.clone(), nodes }.check(datatype)
-}
-
-/// The nodes of `step`, with any constants where they would be fitted; none for `numeric`.
-fn stand_in_nodes(step: &Step, stage: Stage) -> Result<Vec<Node>, String> {
-    let is_key = matches!(stage, Stage::Text | Stage::Int);
-    let keys = || if stage == Stage::Text { Keys::Strings(vec![String::new()]) } else { Keys::Integers(vec![0]) };
-    Ok(vec![match step {
-        Step::Numeric if stage == Stage::Text => return Err("text is not numeric".to_owned()),
-        Step::Numeric => return Ok(Vec::new()),
-        Step::Impute(ImputeWith::Mean | ImputeWith::Median) if stage == Stage::Text => {
-            return Err("text has no mean and no median".to_owned());
-        }
-        Step::Impute(ImputeWith::Mean | ImputeWith::Median) => Node::Impute { value: Scalar::Float(0.5) },
-        Step::Impute(ImputeWith::MostFrequent) => Node::Impute {
-            value: match stage {
-                Stage::Text => Scalar::Text(String::new()),
-                Stage::Bool => Scalar::Bool(false),
-                Stage::Int | Stage::Bucket(_) | Stage::Code(_) => Scalar::Int(0),
-                Stage::Float | Stage::Columns => Scalar::Float(0.5),
-            },
-        },
-        Step::Impute(ImputeWith::Constant(value)) => Node::Impute { value: value.clone() },
-        Step::ZScore => Node::ZScore { mean: 0.0, std_dev: 1.0 },
-        Step::MinMax { output_min, output_max } => {
-            Node::MinMax { min: 0.0, max: 1.0, output_min: *output_min, output_max: *output_max }
-        }
-        Step::Buckets(count) => Node::Bucketize { boundaries: (1..*count).map(f64::from).collect() },
-        Step::Boundaries(boundaries) => Node::Bucketize { boundaries: boundaries.clone() },
-        Step::Vocabulary { oov_buckets, .. } => Node::Vocabulary { values: keys(), oov_buckets: *oov_buckets },
-        Step::Categorical => {
-            let is_code = matches!(stage, Stage::Bucket(_) | Stage::Bool);
-            Node::Categorical { values: (!is_code).then(keys) }
-        }
-        Step::Log => Node::Log,
-        Step::Log1p => Node::Log1p,
-        Step::Clip { min, max } => Node::Clip { min: *min, max: *max },
-        Step::ClipQuantiles { .. } => Node::Clip { min: Some(0.0), max: Some(1.0) },
-        Step::Sqrt => Node::Sqrt,
-        Step::Power(exponent) => Node::Power { exponent: *exponent },
-        Step::HashBuckets(buckets) => Node::HashBuckets { buckets: *buckets },
-        Step::DatePart(part) => Node::DatePart { part: *part },
-        Step::OneHot { .. } if is_key => return Ok(vec![Node::Categorical { values: Some(keys()) }, Node::OneHot]),
-        Step::OneHot { top_k: None, frequency_threshold: None, oov_buckets: 0 } => Node::OneHot,
-        Step::OneHot { .. } => {
-            return Err(format!("`one_hot` of {stage} has nothing to choose, so it takes no argument"));
-        }
-        Step::Cyclic(period) => Node::Cyclic { period: *period },
-        Step::MissingIndicator => Node::MissingIndicator,
-    }])
 }

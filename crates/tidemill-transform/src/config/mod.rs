@@ -1,14 +1,19 @@
 //! What the pipeline file says of a `Transform` step.
 
 mod arguments;
+mod arguments_more;
 mod check;
+mod choice;
 mod params;
+mod params_more;
+mod stand_in;
 mod step;
 
+pub use choice::{Choice, Order};
 pub use step::{ImputeWith, Step};
 
-pub(crate) use check::stand_in;
 pub(crate) use params::TransformParams;
+pub(crate) use stand_in::stand_in;
 
 use serde_json::Value;
 use tidemill_core::ParamIssue;
@@ -26,7 +31,8 @@ use tidemill_model::{LabelSpec, Source};
 /// ```
 ///
 /// A feature can also be made of a row expression, `{ expression: "trip_miles / fare", steps: z_score }`, and of several
-/// columns together, `{ cross: [payment_type, hour], steps: { hash_buckets: 1000 } }`.
+/// columns together, `{ cross: [payment_type, hour], steps: { hash_buckets: 1000 } }` as one text or
+/// `{ columns: [fare, miles], steps: { pca: 1 } }` side by side.
 ///
 /// The label's `target`, unless given the first column of its expression, is what the label is about and unknown when
 /// serving, so it can be part of no feature, and neither can the label. The expression's other columns can: the fare is
@@ -46,6 +52,21 @@ use tidemill_model::{LabelSpec, Source};
 /// | `date_part` | `year`, `quarter`, `month`, `week`, `day`, `day_of_year`, `day_of_week`, `hour`, `minute`, `second` |
 /// | `one_hot` | as `vocabulary` |
 /// | `cyclic` | the period |
+/// | `robust` | none, or `{ quantiles: [0.25, 0.75] }` |
+/// | `gaussian`, `frequency`, `lower`, `upper`, `strip`, `distinct`, `word_count` | none |
+/// | `interpolate` | as `bucketize` |
+/// | `density` | a number of buckets |
+/// | `target_encode` | none, or any of `{ smoothing, folds }` |
+/// | `regex_replace` | `{ pattern, with }` |
+/// | `regex_extract` | a pattern, or `{ pattern, group }` |
+/// | `tokenize` | none, or a pattern |
+/// | `split` | what stands between two parts |
+/// | `ngrams` | `[min, max]`, or `{ min, max, separator }` |
+/// | `multi_hot`, `bag_of_words` | none, or any of `{ top_k, frequency_threshold, oov_buckets }`, or `{ hash_buckets }` |
+/// | `tf_idf` | none, or any of `{ top_k, frequency_threshold, smooth }` |
+/// | `pca` | how many directions |
+///
+/// `z_score`, `min_max` and `bucketize` take `per: COLUMN` too.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransformConfig {
     /// What to predict.
@@ -63,6 +84,29 @@ pub struct FeatureConfig {
     pub source: Source,
     /// First to last.
     pub steps: Vec<Step>,
+}
+
+impl FeatureConfig {
+    /// The columns that serving needs for it: those of its source and those that hold keys.
+    pub fn columns(&self) -> Vec<String> {
+        let mut columns = self.source.columns();
+        for step in &self.steps {
+            if let Step::By { column, .. } = step
+                && !columns.contains(column)
+            {
+                columns.push(column.clone());
+            }
+        }
+        columns
+    }
+
+    /// The columns that fitting needs besides: weights.
+    pub fn weights(&self) -> impl Iterator<Item = &String> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Vocabulary(choice) | Step::OneHot(choice) => choice.weight.as_ref(),
+            _ => None,
+        })
+    }
 }
 
 impl TransformConfig {

@@ -7,6 +7,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tidemill_model::{DatePart, Scalar};
 
+use super::choice::Order;
+use super::params_more::{
+    BagParams, ByParams, ColumnsParams, GroupParams, KeyParams, NgramsParams, PatternParams, PcaParams,
+    QuantilesParams, ReplaceParams, SeparatorParams, TargetEncodeParams, TfIdfParams,
+};
+
 /// Parameters of a `Transform` step.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +63,8 @@ pub(super) enum FeatureParams {
     Expression(ExpressionParams),
     /// Steps over the values of several columns together.
     Cross(CrossParams),
+    /// Several columns of numbers side by side.
+    Columns(ColumnsParams),
 }
 
 /// Steps over the values of a row expression.
@@ -117,7 +125,7 @@ pub(super) enum StepParams {
     /// The value as it is.
     Identity,
     /// (x − mean) / standard deviation.
-    ZScore,
+    ZScore(ByParams),
     /// Natural logarithm.
     Log,
     /// Natural logarithm of 1 + x.
@@ -139,13 +147,53 @@ pub(super) enum StepParams {
     /// x to the power of a constant.
     Power(f64),
     /// A code by hash, below so many.
-    HashBuckets(u32),
+    HashBuckets(KeyParams),
     /// A part of a time in UTC, of seconds since 1970 or of ISO text.
     DatePart(DatePart),
     /// A column of 0 and 1 for each value.
     OneHot(VocabularyParams),
     /// Sine and cosine over a period.
     Cyclic(f64),
+    /// (x − median) / distance of the quartiles.
+    Robust(QuantilesParams),
+    /// A standard normal variable, by Tukey's hh-distribution.
+    Gaussian,
+    /// The share of the train split that lies below, straight lines between boundaries.
+    Interpolate(BucketizeParams),
+    /// The density of a histogram of so many buckets.
+    Density(u32),
+    /// The share of rows that have the value.
+    Frequency,
+    /// The mean label of the rows that have the value.
+    TargetEncode(TargetEncodeParams),
+    /// Lower case.
+    Lower,
+    /// Upper case.
+    Upper,
+    /// No white space at either end.
+    Strip,
+    /// Matches of a regular expression replaced.
+    RegexReplace(ReplaceParams),
+    /// The first match of a regular expression.
+    RegexExtract(GroupParams),
+    /// The matches of a regular expression as a list of tokens.
+    Tokenize(PatternParams),
+    /// The parts between separators as a list of tokens.
+    Split(SeparatorParams),
+    /// Runs of neighbouring tokens.
+    Ngrams(NgramsParams),
+    /// Every token once.
+    Distinct,
+    /// How many tokens there are.
+    WordCount,
+    /// A column of 0 and 1 for each token.
+    MultiHot(BagParams),
+    /// A column of counts for each token.
+    BagOfWords(BagParams),
+    /// A column for each token: its share of the list's, weighted by how rare it is.
+    TfIdf(TfIdfParams),
+    /// Projections on the directions of most variance, so many.
+    Pca(PcaParams),
 }
 
 /// How a missing value is filled in.
@@ -196,6 +244,8 @@ pub(super) struct MinMaxParams {
     /// What the largest value becomes.
     #[serde(default = "one")]
     pub(super) output_max: f64,
+    /// A column: for each of its values the bounds are fitted apart.
+    pub(super) per: Option<String>,
 }
 
 fn one() -> f64 {
@@ -221,6 +271,8 @@ pub(super) struct BucketizeNamed {
     pub(super) buckets: Option<u32>,
     /// Where one bucket ends and the next begins, ascending.
     pub(super) boundaries: Option<Vec<f64>>,
+    /// A column: for each of its values the boundaries are fitted apart.
+    pub(super) per: Option<String>,
 }
 
 /// Which values get a code of their own.
@@ -234,6 +286,16 @@ pub(super) struct VocabularyParams {
     /// Buckets for all other values; without any they are missing.
     #[serde(default)]
     pub(super) oov_buckets: u32,
+    /// Only as many, the most frequent, as this share of the rows has: 0.95.
+    pub(super) coverage: Option<f64>,
+    /// A column of numbers that are summed up in place of counting rows.
+    pub(super) weight: Option<String>,
+    /// What decides the order: how often a value occurs, or how much it says about the label.
+    #[serde(default)]
+    pub(super) by: Order,
+    /// Values that get the first codes whether they occur or not.
+    #[serde(default)]
+    pub(super) reserved: Vec<Scalar>,
 }
 
 /// Bounds, given or fitted.
@@ -246,11 +308,16 @@ pub(super) struct ClipParams {
     pub(super) max: Option<f64>,
     /// Bounds at these shares of the train split: `[0.01, 0.99]`.
     pub(super) quantiles: Option<[f64; 2]>,
+    /// Bounds so many distances of the quartiles beyond them, by Tukey 1.5.
+    pub(super) tukey: Option<f64>,
 }
 
 /// Steps whose argument may be left out can also be written as a bare name.
 fn bare_names(schema: &mut schemars::Schema) {
     if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
-        choices.push(serde_json::json!({ "type": "string", "enum": ["min_max", "vocabulary", "one_hot"] }));
+        choices.push(serde_json::json!({ "type": "string", "enum": [
+            "min_max", "vocabulary", "one_hot", "z_score", "robust", "target_encode", "tokenize", "ngrams", "multi_hot",
+            "bag_of_words", "tf_idf", "split",
+        ] }));
     }
 }

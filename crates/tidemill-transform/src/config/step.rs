@@ -2,11 +2,16 @@
 
 use serde_json::Value;
 use tidemill_core::{ParamIssue, suggest};
-use tidemill_model::{DatePart, Scalar};
+use tidemill_model::{DatePart, Node, Scalar};
 
 use super::arguments::{
-    bucketize, clip, cyclic, date_part, hash_buckets, impute, min_max, one_hot, one_issue, power, vocabulary,
+    bucketize, clip, cyclic, date_part, hash_buckets, impute, min_max, one_hot, one_issue, power, vocabulary, z_score,
 };
+use super::arguments_more::{
+    bag, density, interpolate, ngrams, pca, regex_extract, regex_replace, robust, split, target_encode, tf_idf,
+    tokenize,
+};
+use super::choice::Choice;
 
 /// One step of a feature, before fitting.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,14 +34,7 @@ pub enum Step {
     /// Buckets with these boundaries.
     Boundaries(Vec<f64>),
     /// Codes for frequent values.
-    Vocabulary {
-        /// At most so many.
-        top_k: Option<u64>,
-        /// Only values that occur at least so often.
-        frequency_threshold: Option<u64>,
-        /// Buckets for all others.
-        oov_buckets: u32,
-    },
+    Vocabulary(Choice),
     /// Codes for all values.
     Categorical,
     /// Natural logarithm.
@@ -67,18 +65,57 @@ pub enum Step {
     DatePart(DatePart),
     /// A column for each value; with bounds on which values as in [`Vocabulary`](Self::Vocabulary), without any for
     /// all, ascending.
-    OneHot {
-        /// At most so many.
-        top_k: Option<u64>,
-        /// Only values that occur at least so often.
-        frequency_threshold: Option<u64>,
-        /// Columns for all others.
-        oov_buckets: u32,
-    },
+    OneHot(Choice),
     /// Sine and cosine over a period.
     Cyclic(f64),
     /// One more column: whether the value is missing here.
     MissingIndicator,
+    /// A node whose constants the file gives.
+    Fixed(Node),
+    /// The nearest value within so many distances of the quartiles beyond them.
+    ClipTukey(f64),
+    /// (x − median) / distance of two quantiles.
+    Robust {
+        /// The share below the lower quantile.
+        low: f64,
+        /// The share below the upper quantile.
+        high: f64,
+    },
+    /// A standard normal variable.
+    Gaussian,
+    /// The share of values below, between so many quantiles.
+    Interpolate(u32),
+    /// The density of a histogram of so many buckets.
+    Density(u32),
+    /// `z_score`, `min_max` or buckets, for each value of a column apart.
+    By {
+        /// The column.
+        column: String,
+        /// The step.
+        step: Box<Step>,
+    },
+    /// The share of rows that have the value.
+    Frequency,
+    /// The mean label of the rows that have the value.
+    TargetEncode {
+        /// How many rows of the mean of all rows are added.
+        smoothing: f64,
+        /// How many folds the train split is cut into.
+        folds: u32,
+    },
+    /// A column of 0 and 1 for each token.
+    MultiHot(Choice),
+    /// A column of counts for each token.
+    BagOfWords(Choice),
+    /// A column of weighted shares for each token.
+    TfIdf {
+        /// Which tokens.
+        choice: Choice,
+        /// Whether 1 is added to both counts of documents.
+        smooth: bool,
+    },
+    /// Projections on so many directions of most variance.
+    Pca(u32),
 }
 
 /// What a missing value becomes.
@@ -94,7 +131,7 @@ pub enum ImputeWith {
     Constant(Scalar),
 }
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 38] = [
     "numeric",
     "identity",
     "impute",
@@ -112,6 +149,27 @@ const NAMES: [&str; 17] = [
     "date_part",
     "one_hot",
     "cyclic",
+    "robust",
+    "gaussian",
+    "interpolate",
+    "density",
+    "frequency",
+    "target_encode",
+    "lower",
+    "upper",
+    "strip",
+    "regex_replace",
+    "regex_extract",
+    "tokenize",
+    "split",
+    "ngrams",
+    "distinct",
+    "word_count",
+    "multi_hot",
+    "bag_of_words",
+    "tf_idf",
+    "pca",
+    "scale_to_gaussian",
 ];
 
 impl Step {
@@ -155,7 +213,7 @@ impl Step {
         };
         let step = match name {
             "numeric" | "identity" => none(Self::Numeric),
-            "z_score" => none(Self::ZScore),
+            "z_score" => z_score(argument),
             "categorical" => none(Self::Categorical),
             "log" => none(Self::Log),
             "log1p" => none(Self::Log1p),
@@ -170,6 +228,26 @@ impl Step {
             "date_part" => date_part(argument),
             "one_hot" => one_hot(argument),
             "cyclic" => cyclic(argument),
+            "robust" => robust(argument),
+            "gaussian" | "scale_to_gaussian" => none(Self::Gaussian),
+            "interpolate" => interpolate(argument),
+            "density" => density(argument),
+            "frequency" => none(Self::Frequency),
+            "target_encode" => target_encode(argument),
+            "lower" => none(Self::Fixed(Node::Lower)),
+            "upper" => none(Self::Fixed(Node::Upper)),
+            "strip" => none(Self::Fixed(Node::Strip)),
+            "regex_replace" => regex_replace(argument),
+            "regex_extract" => regex_extract(argument),
+            "tokenize" => tokenize(argument),
+            "split" => split(argument),
+            "ngrams" => ngrams(argument),
+            "distinct" => none(Self::Fixed(Node::Distinct)),
+            "word_count" => none(Self::Fixed(Node::WordCount)),
+            "multi_hot" => bag(argument).map(Self::MultiHot),
+            "bag_of_words" => bag(argument).map(Self::BagOfWords),
+            "tf_idf" => tf_idf(argument),
+            "pca" => pca(argument),
             _ => {
                 let issue = ParamIssue::new(Vec::<String>::new(), format!("`{name}` is not a step"));
                 Err(vec![issue.with_hint(match suggest(name, NAMES) {
