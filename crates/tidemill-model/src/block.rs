@@ -1,7 +1,12 @@
 //! What a transform graph gives and a learner takes.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
 /// Rows of features after the transform, a column each: `f64`, `NaN` where a value is missing.
@@ -29,6 +34,43 @@ impl FeatureBlock {
             column.resize(rows, f64::NAN);
         }
     }
+}
+
+impl FeatureBlock {
+    /// The rows as a batch of `schema`, which [`feature_schema`] gave; the block is empty afterwards.
+    ///
+    /// Codes are whole numbers; a missing value is null.
+    pub fn take_batch(&mut self, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+        let array = |(column, field): (Vec<f64>, &Arc<Field>)| -> ArrayRef {
+            let nulls = column.iter().any(|value| value.is_nan()).then(|| {
+                let valid: Vec<bool> = column.iter().map(|value| !value.is_nan()).collect();
+                NullBuffer::from(valid)
+            });
+            match field.data_type() {
+                // A NaN turns into 0, which the null buffer hides.
+                ArrowType::Int64 => {
+                    let codes: Vec<i64> = column.iter().map(|value| *value as i64).collect();
+                    Arc::new(Int64Array::new(codes.into(), nulls))
+                }
+                _ => Arc::new(Float64Array::new(column.into(), nulls)),
+            }
+        };
+        let columns = std::mem::take(&mut self.columns).into_iter().zip(schema.fields()).map(array).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+    }
+}
+
+/// Features as columns of a table: codes are whole numbers, all others real ones.
+pub fn feature_schema(features: &[FeatureSpec]) -> SchemaRef {
+    let field = |spec: &FeatureSpec| {
+        let datatype = match spec.kind {
+            FeatureKind::Numeric => ArrowType::Float64,
+            FeatureKind::Categorical { .. } => ArrowType::Int64,
+        };
+        Field::new(&spec.name, datatype, true)
+    };
+    Arc::new(Schema::new(features.iter().map(field).collect::<Vec<_>>()))
 }
 
 /// How a learner may read a feature's numbers.

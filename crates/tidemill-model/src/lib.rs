@@ -17,7 +17,7 @@ mod model;
 mod package;
 pub mod trees;
 
-pub use block::{FeatureBlock, FeatureKind, FeatureSpec, Task};
+pub use block::{FeatureBlock, FeatureKind, FeatureSpec, Task, feature_schema};
 pub use error::{MissingColumn, ModelError};
 pub use explanation::Explanation;
 pub use expr::{BoundExpression, Expression, ExpressionError};

@@ -15,6 +15,7 @@ mod need;
 mod rows;
 mod serving;
 mod settle;
+mod table;
 
 pub use component::Transform;
 pub use config::{Choice, FeatureConfig, ImputeWith, Order, Step, TransformConfig};
@@ -22,3 +23,4 @@ pub use error::TransformError;
 pub use fit::{FitOptions, Fitted, fit};
 pub use label::LabelSummary;
 pub use rows::{MemoryRows, RowReader, RowSource};
+pub use table::TableRows;

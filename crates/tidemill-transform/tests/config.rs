@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use tidemill_core::{Component as _, ParamIssue};
 use tidemill_model::{Scalar, Source};
-use tidemill_transform::{ImputeWith, Step, Transform, TransformConfig};
+use tidemill_transform::{Choice, ImputeWith, Step, Transform, TransformConfig};
 
 fn with_features(features: Value) -> Value {
     json!({ "label": { "name": "big_tip", "expression": "tips > fare * 0.2" }, "features": features })
@@ -66,8 +66,7 @@ fn every_step_has_its_forms() {
         [Step::ClipQuantiles { low: 0.01, high: 0.99 }]
     );
     assert_eq!(steps(json!({ "clip": { "max": 3 } })), [Step::Clip { min: None, max: Some(3.0) }]);
-    let vocabulary = Step::Vocabulary { top_k: None, frequency_threshold: None, oov_buckets: 0 };
-    assert_eq!(steps(json!("vocabulary")), [vocabulary]);
+    assert_eq!(steps(json!("vocabulary")), [Step::Vocabulary(Choice::default())]);
     let impute = |value| Step::Impute(ImputeWith::Constant(value));
     assert_eq!(steps(json!({ "impute": 0 })), [impute(Scalar::Int(0))]);
     assert_eq!(steps(json!({ "impute": { "value": 0.5 } })), [impute(Scalar::Float(0.5))]);

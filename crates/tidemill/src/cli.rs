@@ -86,6 +86,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Predict for every row of a file
     Predict(PredictArgs),
+    /// Write the features of every row of a file
+    Transform(TransformArgs),
     /// Judge the predictions in a file, whatever made them
     Evaluate(EvaluateArgs),
     /// Look into a model package
@@ -301,6 +303,32 @@ pub struct PredictArgs {
     pub keep: Option<Vec<String>>,
     #[command(flatten)]
     pub input: InputArgs,
+}
+
+/// `transform`
+#[derive(Debug, Args)]
+pub struct TransformArgs {
+    /// The features: the folder of a transform graph or of a model package, a model (NAME, NAME@ALIAS, NAME:VERSION), or
+    /// a YAML file with `label` and `features` as in a Transform step, which are fitted on FILE first
+    #[arg(value_name = "FEATURES")]
+    pub features: String,
+    /// Files to read: a path, a folder of them, or a glob
+    pub file: PathBuf,
+    /// Write to this file, CSV, JSON lines or Parquet by extension
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Write the label too, as the last column
+    #[arg(long)]
+    pub label: bool,
+    /// The rows are those that the features were fitted on, in order: give them what a learner is trained on
+    #[arg(long)]
+    pub training: bool,
+    /// Keep the fitted graph in this folder
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+    /// Threads for fitting [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }
 
 /// `evaluate`

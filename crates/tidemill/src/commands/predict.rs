@@ -49,7 +49,7 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
 }
 
 /// Predictions never take the place of what they were made from.
-fn refuse_input(input: &Path, out: &Path) -> Result<(), Failure> {
+pub fn refuse_input(input: &Path, out: &Path) -> Result<(), Failure> {
     let same = matches!((input.canonicalize(), out.canonicalize()), (Ok(input), Ok(out)) if input == out);
     if same {
         let message = format!("`{}` is the input: it would be written over", out.display());

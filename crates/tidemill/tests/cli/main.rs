@@ -11,3 +11,4 @@ mod serve;
 mod sources;
 mod support;
 mod tools;
+mod transform;

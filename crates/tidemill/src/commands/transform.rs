@@ -1,0 +1,219 @@
+//! `tidemill transform`: the features of every row of a file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, new_null_array};
+use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use serde_json::{Value, json};
+use tidemill_core::{CancelFlag, Code, DataType, NoProgress, ParamIssue};
+use tidemill_data::{DataError, ReadOptions, open_table, write_table};
+use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, Model, TransformGraph, feature_schema};
+use tidemill_transform::{FitOptions, TableRows, TransformConfig, fit};
+
+use crate::cli::{Global, TransformArgs};
+use crate::commands::model::find_package;
+use crate::commands::predict::refuse_input;
+use crate::commands::{make_parent, print, say};
+use crate::error::Failure;
+use crate::settings::cores;
+use crate::ui::count;
+
+/// The file of a transform graph.
+const GRAPH_FILE: &str = "transform.json";
+
+pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Failure> {
+    refuse_input(&args.file, &args.out)?;
+    let (graph, fitted) = match features_file(&args.features) {
+        Some(file) => (fit_on(file, &args.file, args.threads, global)?, true),
+        None => (graph_of(&args.features, global).await?, false),
+    };
+    if let Some(dir) = &args.save {
+        let file = dir.join(GRAPH_FILE);
+        make_parent(&file)?;
+        graph.save(&file)?;
+        say(global, &format!("graph: `{}`", file.display()));
+    }
+    let reader = open_table(&args.file, &read_options(&graph, args)?)?;
+    let mut job = Job::new(&graph, &reader.schema(), args.label, args.training)?;
+    let mut failure = None;
+    let batches = reader.map(|batch| {
+        job.batch(&batch?).map_err(|error| {
+            // What went wrong is told below; this only makes the writer give up and leave nothing behind.
+            let stop = ArrowError::ComputeError(error.message.clone());
+            failure = Some(error);
+            DataError::Arrow(stop)
+        })
+    });
+    let written = write_table(&args.out, batches);
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    let rows = written?;
+    let columns = graph.features().len() + usize::from(args.label);
+    let value = json!({ "rows": rows, "columns": columns, "fitted": fitted, "file": args.out });
+    print(global, &value, || format!("wrote {} rows of {columns} columns to `{}`\n", count(rows), args.out.display()))?;
+    Ok(0)
+}
+
+/// A file that says which features to fit, if `features` is one.
+fn features_file(features: &str) -> Option<&Path> {
+    let path = Path::new(features);
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+    let is_text = matches!(extension.as_deref(), Some("yaml" | "yml" | "json"));
+    (is_text && path.file_name().is_some_and(|name| name != GRAPH_FILE)).then_some(path)
+}
+
+/// The graph in a folder, in a file, or of a model.
+async fn graph_of(features: &str, global: &Global) -> Result<TransformGraph, Failure> {
+    let path = Path::new(features);
+    if path.is_file() {
+        return Ok(TransformGraph::load(path)?);
+    }
+    let file = path.join(GRAPH_FILE);
+    if file.is_file() && !path.join("model.json").is_file() {
+        return Ok(TransformGraph::load(file)?);
+    }
+    let package = find_package(Some(features), global).await?;
+    Ok(Model::load(&package.path)?.graph().clone())
+}
+
+/// Fits what `file` says on the rows of `data`.
+fn fit_on(file: &Path, data: &Path, threads: Option<usize>, global: &Global) -> Result<TransformGraph, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::io(file, &error))?;
+    let params: Value = serde_saphyr::from_str(&text).map_err(|error| {
+        let error = error.without_snippet();
+        let place =
+            error.location().map_or_else(String::new, |at| format!(" at line {}, column {}", at.line(), at.column()));
+        Failure::new(Code::Params, format!("`{}`{place}: {error}", file.display()))
+    })?;
+    let config = TransformConfig::from_params(&params).map_err(|issues| refused(file, &issues))?;
+    let rows = TableRows::open(data)?;
+    let cancel = CancelFlag::default();
+    let options = FitOptions {
+        split: "train",
+        threads: threads.filter(|threads| *threads > 0).unwrap_or_else(cores),
+        progress: &NoProgress,
+        cancel: Some(&cancel),
+        schema: None,
+    };
+    let fitted = fit(&config, &rows, &options)?;
+    for warning in &fitted.warnings {
+        say(global, &format!("warning: {warning}"));
+    }
+    let features = fitted.graph.features().len();
+    say(global, &format!("fitted {features} features in {} scans", fitted.scans));
+    Ok(fitted.graph)
+}
+
+/// Every mistake of the features file in one error.
+fn refused(file: &Path, issues: &[ParamIssue]) -> Failure {
+    let line = |issue: &ParamIssue| {
+        if issue.path.is_empty() {
+            issue.message.clone()
+        } else {
+            format!("`{}`: {}", issue.path.join("."), issue.message)
+        }
+    };
+    let message = issues.iter().map(line).collect::<Vec<_>>().join("; ");
+    let failure = Failure::new(Code::Params, format!("`{}`: {message}", file.display()));
+    match issues.iter().find_map(|issue| issue.hint.clone()) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// What of the file is read: the columns of the graph, in the types it wants, for a text file has no types of its own;
+/// and those of the label, where it is asked for.
+fn read_options(graph: &TransformGraph, args: &TransformArgs) -> Result<ReadOptions, Failure> {
+    let present = open_table(&args.file, &ReadOptions::default())?.schema();
+    let mut columns: Vec<String> = graph.inputs().iter().map(|input| input.name.clone()).collect();
+    if args.label {
+        let label = graph.label().map(tidemill_model::LabelSpec::parse).transpose()?;
+        for column in label.map(|label| label.columns()).unwrap_or_default() {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+    }
+    columns.retain(|column| present.index_of(column).is_ok());
+    let wanted = graph.inputs().iter().filter(|input| columns.contains(&input.name));
+    let fields: Vec<Field> = wanted.map(|input| Field::new(&input.name, arrow_type(input.datatype), true)).collect();
+    let types = Some(Arc::new(Schema::new(fields)));
+    Ok(ReadOptions { columns: Some(columns), types, ..ReadOptions::default() })
+}
+
+fn arrow_type(datatype: DataType) -> ArrowType {
+    match datatype {
+        DataType::Bool => ArrowType::Boolean,
+        DataType::Int64 => ArrowType::Int64,
+        DataType::Fp64 => ArrowType::Float64,
+        DataType::Bytes => ArrowType::Utf8,
+    }
+}
+
+/// Batches of raw columns into batches of features.
+struct Job {
+    bound: BoundGraph,
+    label: Option<BoundLabel>,
+    /// Optional inputs that the file lacks.
+    absent: Vec<Field>,
+    input: SchemaRef,
+    output: SchemaRef,
+    block: FeatureBlock,
+    /// The number of the next row, for rows that are trained on.
+    training: Option<u64>,
+}
+
+impl Job {
+    fn new(graph: &TransformGraph, input: &Schema, with_label: bool, training: bool) -> Result<Self, Failure> {
+        let absent: Vec<Field> = graph
+            .inputs()
+            .iter()
+            .filter(|spec| spec.optional && input.index_of(&spec.name).is_err())
+            .map(|spec| Field::new(&spec.name, arrow_type(spec.datatype), true))
+            .collect();
+        let fields = input.fields().iter().map(|field| field.as_ref().clone()).chain(absent.iter().cloned());
+        let input = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let features = feature_schema(graph.features());
+        let label = if with_label { Some(graph.bind_label(&input)?) } else { None };
+        let mut fields: Vec<Field> = features.fields().iter().map(|field| field.as_ref().clone()).collect();
+        if let (Some(_), Some(spec)) = (&label, graph.label()) {
+            if features.index_of(&spec.name).is_ok() {
+                let message = format!("a feature is called `{}`, as the label is", spec.name);
+                return Err(Failure::new(Code::DuplicateColumn, message).with_hint("leave the label out"));
+            }
+            fields.push(Field::new(&spec.name, ArrowType::Float64, true));
+        }
+        Ok(Self {
+            bound: graph.bind(&input)?,
+            label,
+            absent,
+            input,
+            output: Arc::new(Schema::new(fields)),
+            block: FeatureBlock::new(),
+            training: training.then_some(0),
+        })
+    }
+
+    fn batch(&mut self, raw: &RecordBatch) -> Result<RecordBatch, Failure> {
+        let mut columns: Vec<ArrayRef> = raw.columns().to_vec();
+        columns.extend(self.absent.iter().map(|field| new_null_array(field.data_type(), raw.num_rows())));
+        let wrong = |error: ArrowError| Failure::new(Code::Internal, format!("the features do not fit: {error}"));
+        let raw = RecordBatch::try_new(Arc::clone(&self.input), columns).map_err(wrong)?;
+        match &mut self.training {
+            Some(first) => {
+                self.bound.apply_training(&raw, *first, &mut self.block)?;
+                *first += raw.num_rows() as u64;
+            }
+            None => self.bound.apply(&raw, &mut self.block)?,
+        }
+        let features = feature_schema(self.bound.graph().features());
+        let batch = self.block.take_batch(&features).map_err(wrong)?;
+        let Some(label) = &self.label else { return Ok(batch) };
+        let mut columns = batch.columns().to_vec();
+        columns.push(Arc::new(Float64Array::from(label.optional_values(&raw)?)) as Arc<dyn Array>);
+        RecordBatch::try_new(Arc::clone(&self.output), columns).map_err(wrong)
+    }
+}
