@@ -117,7 +117,10 @@ fn mistakes_in_steps_are_shown_at_their_place() {
             shown("features.x.vocabulary.topk", "unknown field `topk`", Some("did you mean `top_k`?")),
         ),
         (json!({ "vocabulary": { "top_k": 0 } }), shown("features.x.vocabulary.top_k", "`top_k` is at least 1", None)),
-        (json!({ "z_score": 3 }), shown("features.x.z_score", "`z_score` takes no argument", None)),
+        (
+            json!({ "z_score": 3 }),
+            shown("features.x.z_score", "`z_score` takes no argument but `{ per: COLUMN }`", None),
+        ),
         (json!({ "clip": {} }), shown("features.x.clip", "`clip` needs `min`, `max`, or `quantiles`", None)),
         (
             json!({ "clip": { "quantiles": [0.9, 0.1] } }),

@@ -71,6 +71,9 @@ fn by(column: Option<String>, step: Step) -> Step {
 }
 
 pub(super) fn z_score(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
+    if !argument.is_null() && !argument.is_object() {
+        return one_issue("`z_score` takes no argument but `{ per: COLUMN }`");
+    }
     let ByParams { per } = parse_params(&or_empty(argument))?;
     Ok(by(per, Step::ZScore))
 }

@@ -103,7 +103,8 @@ fn fit_on(file: &Path, data: &Path, threads: Option<usize>, global: &Global) -> 
         say(global, &format!("warning: {warning}"));
     }
     let features = fitted.graph.features().len();
-    say(global, &format!("fitted {features} features in {} scans", fitted.scans));
+    let scans = if fitted.scans == 1 { "one scan".to_owned() } else { format!("{} scans", fitted.scans) };
+    say(global, &format!("fitted {features} features in {scans}"));
     Ok(fitted.graph)
 }
 
