@@ -166,7 +166,9 @@ impl CompiledFeature {
             }),
             Head::Bag(bag) => {
                 main.fill(0.0);
-                spread.iter_mut().for_each(|column| column.fill(0.0));
+                for column in spread.iter_mut() {
+                    column.fill(0.0);
+                }
                 self.text.run(raw, indicator, |row, text| {
                     if let Some(text) = text {
                         let mut tokens = Vec::new();

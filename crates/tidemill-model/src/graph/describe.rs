@@ -67,7 +67,7 @@ impl fmt::Display for Node {
             Self::Clip { min: Some(min), max: None } => write!(f, " to at least {min}"),
             Self::Clip { min: None, max: Some(max) } => write!(f, " to at most {max}"),
             Self::Power { exponent } => write!(f, " {exponent}"),
-            Self::HashBuckets { buckets } => write!(f, " {buckets}"),
+            Self::HashBuckets { buckets } | Self::KeyedHash { buckets, .. } => write!(f, " {buckets}"),
             Self::DatePart { part } => write!(f, " {part}"),
             Self::Cyclic { period } => write!(f, " of {period}"),
             Self::Robust { median, range } => write!(f, " (median {median:.6}, range {range:.6})"),
@@ -80,14 +80,13 @@ impl fmt::Display for Node {
                 write!(f, " `{column}` of {}: {}", values.len(), other.name())
             }
             Self::Project { means, components } => write!(f, " {} columns on {}", means.len(), components.len()),
-            Self::Frequency { values, .. } => write!(f, " of {}", values.len()),
             Self::TargetEncode { values, full, .. } => write!(f, " of {} (mean {:.6})", values.len(), full.other),
-            Self::KeyedHash { buckets, .. } => write!(f, " {buckets}"),
             Self::RegexReplace { pattern, with } => write!(f, " `{pattern}` by `{with}`"),
             Self::RegexExtract { pattern, .. } | Self::Tokenize { pattern } => write!(f, " `{pattern}`"),
             Self::Split { separator } => write!(f, " at `{separator}`"),
             Self::Ngrams { min, max, .. } => write!(f, " of {min} to {max}"),
-            Self::MultiHot { values, oov_buckets: 0 }
+            Self::Frequency { values, .. }
+            | Self::MultiHot { values, oov_buckets: 0 }
             | Self::BagOfWords { values, oov_buckets: 0 }
             | Self::TfIdf { values, .. } => write!(f, " of {}", values.len()),
             Self::MultiHot { values, oov_buckets } | Self::BagOfWords { values, oov_buckets } => {

@@ -21,7 +21,9 @@ impl Projection {
     /// Terms are added in the order of the columns, so a row gives the same bits alone and in any batch. `false`: a
     /// column has another type than was bound.
     pub(super) fn run(&self, batch: &RecordBatch, columns: &[usize], inputs: &[usize], out: &mut [Vec<f64>]) -> bool {
-        out.iter_mut().for_each(|column| column.fill(0.0));
+        for column in out.iter_mut() {
+            column.fill(0.0);
+        }
         let mut values = vec![0.0; batch.num_rows()];
         for (at, (input, mean)) in inputs.iter().zip(&self.means).enumerate() {
             let Some(array) = columns.get(*input).and_then(|column| batch.columns().get(*column)) else { return false };

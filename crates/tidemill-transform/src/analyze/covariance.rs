@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, SymmetricEigen};
 
-/// Means and co-moments of rows of several numbers, updated row by row (Welford 1962; Chan, Golub and LeVeque 1983).
+/// Means and co-moments of rows of several numbers, updated row by row (Welford 1962).
 #[derive(Debug, Clone)]
 pub(crate) struct Covariance {
     rows: u64,
@@ -28,9 +28,10 @@ impl Covariance {
         for (mean, difference) in self.means.iter_mut().zip(&before) {
             *mean += difference / self.rows as f64;
         }
-        for (at, difference) in before.iter().enumerate() {
-            for other in 0..columns {
-                self.moments[at * columns + other] += difference * (row[other] - self.means[other]);
+        let after: Vec<f64> = row.iter().zip(&self.means).map(|(value, mean)| value - mean).collect();
+        for (sums, difference) in self.moments.chunks_exact_mut(columns.max(1)).zip(&before) {
+            for (sum, other) in sums.iter_mut().zip(&after) {
+                *sum += difference * other;
             }
         }
     }
