@@ -227,7 +227,8 @@ impl Coded for DataError {
             }
             Self::ColumnNotFound { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             Self::UnknownFormat { .. } => {
-                "known are `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json`, each also with `.gz` or `.zst`, and `.parquet`"
+                "known are `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json`, each also with `.gz` or `.zst`, `.parquet`, `.avro` and \
+                 `.tfrecord`"
                     .to_owned()
             }
             _ => return None,

@@ -180,6 +180,14 @@ pub enum FormatName {
     Json,
     /// Apache Parquet
     Parquet,
+    /// TFRecord of tf.Example
+    Tfrecord,
+    /// Avro object container files
+    Avro,
+    /// Images in folders
+    Images,
+    /// Texts in folders
+    Texts,
 }
 
 /// What stands around cells, if anything does.

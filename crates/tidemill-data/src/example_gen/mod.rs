@@ -25,12 +25,12 @@ use crate::split::Splitter;
 /// Bytes of a file hashed at once.
 const PIECE_BYTES: usize = 4 << 20;
 
-/// Reads source files (CSV, JSON lines, Parquet) as typed rows, puts each row into a split by a stable hash, and writes the
+/// Reads source files (CSV, JSON lines, Parquet, TFRecord, Avro, folders of images or texts) as typed rows, puts each row into a split by a stable hash, and writes the
 /// examples artifact.
 ///
 /// ```yaml
 /// component: ExampleGen
-/// source: { csv: data/trips.csv }      # or json, parquet; a file, a folder or a glob
+/// source: { csv: data/trips.csv }      # or json, parquet, tfrecord, avro, images, texts; a file, a folder or a glob
 /// splits: { train: 2, eval: 1 }        # the default
 /// split_by: [rider_id]                 # absent: the whole row decides
 /// ```

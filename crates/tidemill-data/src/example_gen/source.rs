@@ -22,6 +22,14 @@ pub(super) enum SourceParams {
     Json(PathOr<Files>),
     /// Apache Parquet.
     Parquet(PathOr<Files>),
+    /// TFRecord of `tf.Example`; gzip is recognised.
+    Tfrecord(PathOr<Files>),
+    /// Avro object container files.
+    Avro(PathOr<Files>),
+    /// A folder of images: columns `path`, `label` (the folder in it), `image`, `width`, `height`, `channels`.
+    Images(PathOr<Files>),
+    /// A folder of texts: columns `path`, `label` (the folder in it), `text`.
+    Texts(PathOr<Files>),
 }
 
 impl SourceParams {
@@ -30,6 +38,10 @@ impl SourceParams {
             Self::Csv(_) => Format::Csv,
             Self::Json(_) => Format::Json,
             Self::Parquet(_) => Format::Parquet,
+            Self::Tfrecord(_) => Format::TfRecord,
+            Self::Avro(_) => Format::Avro,
+            Self::Images(_) => Format::Images,
+            Self::Texts(_) => Format::Texts,
         }
     }
 
@@ -39,19 +51,27 @@ impl SourceParams {
             Self::Csv(_) => "csv",
             Self::Json(_) => "json",
             Self::Parquet(_) => "parquet",
+            Self::Tfrecord(_) => "tfrecord",
+            Self::Avro(_) => "avro",
+            Self::Images(_) => "images",
+            Self::Texts(_) => "texts",
         }
     }
 
     /// The path of each split that was made before, or one path without a split; none where neither or both are said.
     pub(super) fn parts(&self) -> Vec<(Option<&str>, &str)> {
         let (path, splits) = match self {
-            Self::Csv(PathOr::Path(path)) | Self::Json(PathOr::Path(path)) | Self::Parquet(PathOr::Path(path)) => {
-                (Some(path), None)
-            }
+            Self::Csv(PathOr::Path(path)) => (Some(path), None),
             Self::Csv(PathOr::Mapping(files)) => (files.path.as_ref(), files.splits.as_ref()),
-            Self::Json(PathOr::Mapping(files)) | Self::Parquet(PathOr::Mapping(files)) => {
-                (files.path.as_ref(), files.splits.as_ref())
-            }
+            Self::Json(files)
+            | Self::Parquet(files)
+            | Self::Tfrecord(files)
+            | Self::Avro(files)
+            | Self::Images(files)
+            | Self::Texts(files) => match files {
+                PathOr::Path(path) => (Some(path), None),
+                PathOr::Mapping(files) => (files.path.as_ref(), files.splits.as_ref()),
+            },
         };
         match (path, splits) {
             (Some(path), None) => vec![(None, path)],

@@ -22,7 +22,7 @@ const BLOCKS_MAX: usize = 8;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What compressed files begin with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// How many blocks to read for all threads.
@@ -166,25 +166,24 @@ impl Blocks {
         let want = target - bytes.len();
         // One more than wanted, so that the line feed added at the end of the file needs no larger buffer.
         bytes.reserve(want + 1);
-        match self.input.by_ref().take(want as u64).read_to_end(bytes) {
-            Ok(got) => Ok(got < want),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::UnexpectedEof
-                        | std::io::ErrorKind::InvalidInput
-                        | std::io::ErrorKind::InvalidData
-                ) =>
-            {
-                Err(DataError::malformed(&self.path, None, format!("the compressed data is damaged: {error}")))
-            }
-            Err(error) => Err(DataError::unreadable(&self.path, error)),
-        }
+        let got = self.input.by_ref().take(want as u64).read_to_end(bytes);
+        got.map(|got| got < want).map_err(|error| unreadable(&self.path, error))
     }
 
     fn unclosed(&self, bytes: &[u8], at: usize, message: &str) -> DataError {
         let line = self.line + memchr_iter(b'\n', &bytes[..at]).count() as u64;
         DataError::malformed(&self.path, Some(line), message)
+    }
+}
+
+/// Why the bytes of a file could not be read, which may be compressed.
+pub(super) fn unreadable(path: &Path, error: std::io::Error) -> DataError {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    match error.kind() {
+        UnexpectedEof | InvalidInput | InvalidData => {
+            DataError::malformed(path, None, format!("the compressed data is damaged: {error}"))
+        }
+        _ => DataError::unreadable(path, error),
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct InputFile {
     pub(crate) format: Format,
     /// What its name says stands between cells.
     pub(crate) delimiter: u8,
+    /// For images and texts the folder of the source, from which paths and labels are told.
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// Resolves a path to the files behind it: a file to itself, a folder to the files right in it, a glob (`*`, `?`,
@@ -20,8 +22,11 @@ pub(crate) struct InputFile {
 /// In a folder, names that begin with `.` or `_` are left out (`.DS_Store`, `_SUCCESS`); any other file must have a
 /// known extension unless `format` names the format, so that no data is skipped in silence.
 pub(crate) fn resolve(path: &Path, format: Option<Format>) -> Result<Vec<InputFile>, DataError> {
+    let is_blobs = format.is_some_and(Format::is_blobs);
     let mut paths = if path.is_dir() {
-        files_in(path)?
+        let mut paths = Vec::new();
+        add_files_in(path, if is_blobs { DEPTH_MAX } else { 0 }, &mut paths)?;
+        paths
     } else if path.exists() {
         vec![path.to_owned()]
     } else {
@@ -31,7 +36,9 @@ pub(crate) fn resolve(path: &Path, format: Option<Format>) -> Result<Vec<InputFi
         return Err(DataError::SourceNotFound { path: path.to_owned() });
     }
     paths.sort();
-    let files = paths.into_iter().map(|path| input_file(path, format)).collect::<Result<Vec<_>, _>>()?;
+    let root = is_blobs.then(|| root_of(path));
+    let files = paths.into_iter().map(|path| input_file(path, format, root.clone()));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
     match files.iter().find(|file| file.format != files[0].format) {
         Some(other) => Err(DataError::SchemasDiffer {
             path: other.path.clone(),
@@ -42,15 +49,35 @@ pub(crate) fn resolve(path: &Path, format: Option<Format>) -> Result<Vec<InputFi
     }
 }
 
-fn files_in(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut paths = Vec::new();
+/// Folders in folders, at most: a link may lead back to where it is.
+const DEPTH_MAX: usize = 32;
+
+/// Adds the files of a folder, and of the folders in it down to `depth`.
+fn add_files_in(dir: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), DataError> {
     for entry in std::fs::read_dir(dir).map_err(|error| DataError::unreadable(dir, error))? {
         let path = entry.map_err(|error| DataError::unreadable(dir, error))?.path();
-        if path.is_file() && !is_hidden(&path) {
+        if is_hidden(&path) {
+            continue;
+        }
+        if path.is_file() {
             paths.push(path);
+        } else if depth > 0 && path.is_dir() {
+            add_files_in(&path, depth - 1, paths)?;
         }
     }
-    Ok(paths)
+    Ok(())
+}
+
+/// The folder from which the files of a source are told: itself, or what stands before the first sign of a pattern.
+fn root_of(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        return path.to_owned();
+    }
+    let mut root = literal_part(path);
+    if root == path {
+        root.pop();
+    }
+    root
 }
 
 fn matches_of(pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
@@ -75,29 +102,34 @@ fn matches_of(pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 /// The pattern with its leading folders that exist taken as they are: a folder may be called `data [old]`.
 fn literal_folders(pattern: &Path) -> String {
+    let literal = literal_part(pattern);
+    let rest = pattern.strip_prefix(&literal).unwrap_or(pattern);
+    let literal = glob::Pattern::escape(&literal.to_string_lossy());
+    Path::new(&literal).join(rest).to_string_lossy().into_owned()
+}
+
+/// The leading folders of a path that exist.
+fn literal_part(path: &Path) -> PathBuf {
     let mut literal = PathBuf::new();
-    let mut rest = pattern.components();
-    while let Some(component) = rest.clone().next() {
+    for component in path.components() {
         let longer = literal.join(component);
         if !longer.is_dir() {
             break;
         }
         literal = longer;
-        rest.next();
     }
-    let literal = glob::Pattern::escape(&literal.to_string_lossy());
-    Path::new(&literal).join(rest.as_path()).to_string_lossy().into_owned()
+    literal
 }
 
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_')))
 }
 
-fn input_file(path: PathBuf, format: Option<Format>) -> Result<InputFile, DataError> {
+fn input_file(path: PathBuf, format: Option<Format>, root: Option<PathBuf>) -> Result<InputFile, DataError> {
     let by_name = format_of(&path);
     let delimiter = by_name.map_or(b',', |(_, delimiter)| delimiter);
     match format.or(by_name.map(|(format, _)| format)) {
-        Some(format) => Ok(InputFile { path, format, delimiter }),
+        Some(format) => Ok(InputFile { path, format, delimiter, root }),
         None => Err(DataError::UnknownFormat { path }),
     }
 }
@@ -106,11 +138,14 @@ fn input_file(path: PathBuf, format: Option<Format>) -> Result<InputFile, DataEr
 pub(crate) fn format_of(path: &Path) -> Option<(Format, u8)> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
     let stem = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
-    match stem.rsplit_once('.')?.1 {
+    match stem.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "csv" => Some((Format::Csv, b',')),
         "tsv" => Some((Format::Csv, b'\t')),
         "jsonl" | "ndjson" | "json" => Some((Format::Json, b',')),
         "parquet" if stem.len() == name.len() => Some((Format::Parquet, b',')),
+        "avro" if stem.len() == name.len() => Some((Format::Avro, b',')),
+        // Shards have names such as `train.tfrecord-00000-of-00010` and `data_tfrecord-00000-of-00001.gz`.
+        _ if stem.contains("tfrecord") => Some((Format::TfRecord, b',')),
         _ => None,
     }
 }
@@ -147,6 +182,11 @@ mod tests {
         for name in ["b.jsonl", "b.NDJSON", "b.json", "b.jsonl.gz"] {
             assert_eq!(format_of(Path::new(name)).map(|(format, _)| format), Some(Format::Json), "{name}");
         }
+        for name in ["b.tfrecord", "b.tfrecords.gz", "b.tfrecord-00000-of-00010", "data_tfrecord-00000-of-00001.gz"] {
+            assert_eq!(format_of(Path::new(name)).map(|(format, _)| format), Some(Format::TfRecord), "{name}");
+        }
+        assert_eq!(format_of(Path::new("tfrecord_index.csv")), Some((Format::Csv, b',')));
+        assert_eq!(format_of(Path::new("b.avro")), Some((Format::Avro, b',')));
         assert_eq!(format_of(Path::new("csv")), None);
         assert_eq!(format_of(Path::new("b.xlsx")), None);
     }

@@ -1,6 +1,8 @@
-//! Reading tables as people have them: files of comma-separated values, JSON lines and Parquet, alone, in folders, by
-//! glob.
+//! Reading tables as people have them: files of comma-separated values, JSON lines, Parquet, TFRecord and Avro, alone, in
+//! folders, by glob; folders of images and texts.
 
+mod avro;
+mod blobs;
 mod block;
 mod bytes;
 mod convert;
@@ -13,6 +15,7 @@ mod options;
 mod parquet;
 mod rows;
 mod table;
+mod tfrecord;
 mod value;
 
 use std::path::Path;
@@ -22,6 +25,7 @@ pub(crate) use files::{InputFile, format_of, resolve};
 pub use options::{Format, ReadOptions};
 pub(crate) use parquet::read as read_parquet;
 pub use table::{Table, TableFile};
+pub(crate) use tfrecord::masked_crc;
 
 use crate::{BatchReader, DataError};
 

@@ -13,6 +13,14 @@ pub enum Format {
     Json,
     /// Apache Parquet.
     Parquet,
+    /// TFRecord of `tf.Example`, plain or compressed with gzip.
+    TfRecord,
+    /// Avro object container files.
+    Avro,
+    /// Images in folders: a file is a row, the folder its label.
+    Images,
+    /// Texts in folders: a file is a row, the folder its label.
+    Texts,
 }
 
 impl Format {
@@ -22,12 +30,21 @@ impl Format {
             Self::Csv => "CSV",
             Self::Json => "JSON lines",
             Self::Parquet => "Parquet",
+            Self::TfRecord => "TFRecord",
+            Self::Avro => "Avro files",
+            Self::Images => "images",
+            Self::Texts => "texts",
         }
+    }
+
+    /// Whether a file is a row, and folders say what it is.
+    pub(super) const fn is_blobs(self) -> bool {
+        matches!(self, Self::Images | Self::Texts)
     }
 
     /// Whether a row, and so a file, may leave columns out that others have.
     pub(super) const fn has_optional_columns(self) -> bool {
-        matches!(self, Self::Json)
+        matches!(self, Self::Json | Self::TfRecord)
     }
 }
 

@@ -24,7 +24,6 @@ pub(super) enum Value<'a> {
     Bool(bool),
     Text(&'a str),
     /// Bytes that may be text.
-    #[allow(dead_code, reason = "no format of rows has bytes yet")]
     Bytes(&'a [u8]),
 }
 

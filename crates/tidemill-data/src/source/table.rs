@@ -11,7 +11,7 @@ use tidemill_core::suggest;
 use super::dialect::Dialect;
 use super::files::{InputFile, resolve};
 use super::value::{Guess, Shape};
-use super::{CsvOptions, Format, ReadOptions, csv, json, parquet};
+use super::{CsvOptions, Format, ReadOptions, avro, blobs, csv, json, parquet, tfrecord};
 use crate::column_type::{element_type, is_column_type, list_of};
 use crate::{BatchReader, DataError};
 
@@ -70,6 +70,9 @@ impl Table {
         let mut warnings = Vec::new();
         let mut files = Vec::with_capacity(inputs.len());
         let mut columns: Vec<(String, ColumnKind)> = Vec::new();
+        if inputs[0].format.is_blobs() {
+            blobs::check(&inputs)?;
+        }
         for input in &inputs {
             let found = look_at(input, options)?;
             files.push(TableFile { path: input.path.clone(), rows: found.rows });
@@ -130,16 +133,23 @@ impl Table {
     /// The rows of some of the files, which must be there.
     pub(crate) fn read_files(&self, files: Range<usize>) -> Result<BatchReader, DataError> {
         let inputs = self.inputs[files].to_vec();
+        if self.format().is_blobs() {
+            return Ok(BatchReader::new(self.schema.clone(), blobs::read(inputs, self.schema.clone())));
+        }
         let mut files = inputs.into_iter();
         let (schema, csv) = (self.schema.clone(), self.csv.clone());
         let mut open_next = move || -> Option<Result<FileBatches, DataError>> {
             let file = files.next()?;
             Some(match file.format {
+                // Their files were read together above.
+                Format::Images | Format::Texts => return None,
                 Format::Csv => {
                     csv::read(&file.path, &Dialect::new(&csv, file.delimiter), schema.clone()).map(FileBatches::Csv)
                 }
                 Format::Json => json::read(&file.path, &schema).map(FileBatches::Json),
                 Format::Parquet => parquet::read(&file.path, &schema).map(FileBatches::Parquet),
+                Format::TfRecord => tfrecord::read(&file.path, &schema).map(FileBatches::TfRecord),
+                Format::Avro => avro::read(&file.path, &schema).map(FileBatches::Avro),
             })
         };
         // The first file is opened at once, so that trouble with it does not wait for the first row.
@@ -178,6 +188,8 @@ enum FileBatches {
     Csv(csv::CsvReader),
     Json(json::JsonReader),
     Parquet(parquet::ParquetReader),
+    TfRecord(tfrecord::TfRecordReader),
+    Avro(avro::AvroReader),
 }
 
 impl Iterator for FileBatches {
@@ -188,19 +200,28 @@ impl Iterator for FileBatches {
             Self::Csv(reader) => reader.next(),
             Self::Json(reader) => reader.next(),
             Self::Parquet(reader) => reader.next(),
+            Self::TfRecord(reader) => reader.next(),
+            Self::Avro(reader) => reader.next(),
         }
     }
 }
 
 fn look_at(input: &InputFile, options: &ReadOptions) -> Result<FileColumns, DataError> {
     match input.format {
-        Format::Parquet => {
-            let (columns, rows) = parquet::columns(&input.path)?;
+        Format::Images | Format::Texts => {
+            let columns = blobs::columns(input.format).into_iter();
+            let columns = columns.map(|(name, kind)| (name.to_owned(), ColumnKind::Fixed(kind))).collect();
+            Ok(FileColumns { columns, rows: Some(1), warning: None })
+        }
+        Format::Parquet | Format::Avro => {
+            let look = if input.format == Format::Avro { avro::columns } else { parquet::columns };
+            let (columns, rows) = look(&input.path)?;
             let columns = columns.into_iter().map(|(name, kind)| (name, ColumnKind::Fixed(kind))).collect();
             Ok(FileColumns { columns, rows: Some(rows), warning: None })
         }
-        Format::Json => {
-            let (columns, rows) = json::scan(&input.path)?;
+        Format::Json | Format::TfRecord => {
+            let look = if input.format == Format::TfRecord { tfrecord::scan } else { json::scan };
+            let (columns, rows) = look(&input.path)?;
             let columns = columns.into_iter().map(|(name, shape)| (name, ColumnKind::Guessed(shape))).collect();
             Ok(FileColumns { columns, rows: Some(rows), warning: None })
         }

@@ -2,6 +2,7 @@
 
 mod json;
 mod parquet;
+mod tfrecord;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -21,7 +22,7 @@ use crate::source::{Format, format_of};
 /// Writes `batches`, all of one schema, to one file and gives the number of rows.
 ///
 /// The extension of `path` decides the format: `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json`, each also with `.gz` or
-/// `.zst`, or `.parquet`. A missing value is an empty cell, or `null`. The file appears under its name only when
+/// `.zst`, `.parquet`, or `.tfrecord`, also with `.gz`. A missing value is an empty cell, or `null`. The file appears under its name only when
 /// it is complete, replacing what was there; on an error nothing is left behind. No batch at all is an error, for then
 /// there are no columns to write.
 pub fn write_table(
@@ -31,13 +32,18 @@ pub fn write_table(
     let Some((format, delimiter)) = format_of(path) else {
         return Err(DataError::UnknownFormat { path: path.to_owned() });
     };
+    if matches!(format, Format::Avro | Format::Images | Format::Texts) {
+        let name = format.name();
+        let message = format!("`{}`: {name} are read, not written; Parquet can hold the same", path.display());
+        return Err(DataError::Params { message });
+    }
     let mut batches = batches.peekable();
     let schema = match batches.peek() {
         Some(Ok(batch)) => batch.schema(),
         Some(Err(_)) => return Err(batches.next().and_then(Result::err).unwrap_or_else(|| nothing_to_write(path))),
         None => return Err(nothing_to_write(path)),
     };
-    if format != Format::Parquet {
+    if matches!(format, Format::Csv | Format::Json) {
         check_text_columns(path, format, &schema)?;
     }
     let draft = Draft::beside(path)?;
@@ -56,12 +62,17 @@ pub fn write_table(
         Format::Csv => {
             rows = write_text(path, text_output(path, file)?, delimiter, batches)?;
         }
-        Format::Json => {
+        // What cannot be written was refused above.
+        Format::Json | Format::TfRecord | Format::Avro | Format::Images | Format::Texts => {
             let mut output = text_output(path, file)?;
             for batch in batches {
                 let batch = batch?;
                 rows += batch.num_rows() as u64;
-                json::write_rows(&mut output, &batch).map_err(|error| DataError::write(path, error))?;
+                let written = match format {
+                    Format::TfRecord => tfrecord::write_rows(&mut output, &batch),
+                    _ => json::write_rows(&mut output, &batch),
+                };
+                written.map_err(|error| DataError::write(path, error))?;
             }
             output.finish().map_err(|error| DataError::write(path, error))?;
         }

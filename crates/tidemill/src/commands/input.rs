@@ -26,6 +26,10 @@ impl InputArgs {
             FormatName::Csv => Format::Csv,
             FormatName::Json => Format::Json,
             FormatName::Parquet => Format::Parquet,
+            FormatName::Tfrecord => Format::TfRecord,
+            FormatName::Avro => Format::Avro,
+            FormatName::Images => Format::Images,
+            FormatName::Texts => Format::Texts,
         });
         ReadOptions { format, csv, ..ReadOptions::default() }
     }

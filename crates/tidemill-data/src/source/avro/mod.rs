@@ -1,0 +1,27 @@
+//! Avro object container files.
+//!
+//! * The schema is a record; its fields are columns, those of records in it columns with a dotted path. A union with
+//!   null is a column with missing values; other unions, maps and arrays of arrays or records are refused by name.
+//! * `enum` and `uuid` are text, decimals numbers; dates, times and timestamps are text in ISO 8601, as in Parquet;
+//!   `bytes` and `fixed` are text where all values of all rows are UTF-8, else bytes.
+//! * Blocks may be compressed with deflate, snappy or Zstandard. Sync markers are checked, sizes bounded; an error names
+//!   the block and its byte.
+//!
+//! The container is read here, so that nothing of a damaged file goes unnoticed; the records are decoded by `arrow-avro`.
+
+mod container;
+mod read;
+
+use std::path::Path;
+
+pub(super) use self::read::{AvroReader, columns, read};
+use crate::DataError;
+
+/// A block with something wrong with it.
+fn of_block(path: &Path, number: u64, offset: u64, message: &str) -> DataError {
+    DataError::malformed(path, None, format!("block {number} at byte {offset}: {message}"))
+}
+
+fn no_avro(path: &Path, message: &str) -> DataError {
+    DataError::malformed(path, None, format!("not an Avro file, or damaged: {message}"))
+}

@@ -1,0 +1,28 @@
+//! TFRecord files of `tf.Example`, as TensorFlow writes them.
+//!
+//! * A file is records one after another: the length (8 bytes, little-endian), its masked CRC-32C, the bytes, their
+//!   masked CRC-32C. Both are checked; an error names the record and its byte. A file may be compressed with gzip.
+//! * A record is a `tf.Example`; its features are columns, in the order in which they first appear.
+//! * `int64_list` is read as `Int64`, `float_list` as `Float64`, `bytes_list` as `Utf8` where every value of every record
+//!   is UTF-8 text, else as `Binary`. A feature of numbers in one record and bytes in another is an error.
+//! * A feature with at most one value in every record is a column of values, in which a feature that is not there or
+//!   has no value is missing. Any other is a column of lists, in which a feature without values is an empty list.
+//!
+//! A file is read twice, as CSV is: [`scan()`] checks every rule and decides the types, [`read()`] makes columns.
+
+mod example;
+mod frame;
+mod read;
+mod scan;
+
+use std::path::Path;
+
+pub(crate) use self::frame::masked_crc;
+pub(super) use self::read::{TfRecordReader, read};
+pub(super) use self::scan::scan;
+use crate::DataError;
+
+/// A record with something wrong with it.
+fn of_record(path: &Path, number: u64, offset: u64, message: &str) -> DataError {
+    DataError::malformed(path, None, format!("record {number} at byte {offset}: {message}"))
+}
