@@ -33,6 +33,7 @@ mod report;
 mod schema;
 mod schema_gen;
 mod statistics;
+mod statistics_file;
 mod statistics_gen;
 mod validation;
 
@@ -49,6 +50,7 @@ pub use schema::{
     schema_to_pbtxt, schema_yaml,
 };
 pub use schema_gen::{SchemaGen, read_schema_artifact};
-pub use statistics::{Computation, DatasetAccumulator, StatisticsError, StatisticsOptions, compute_statistics};
+pub use statistics::{Computation, DatasetAccumulator, Open, StatisticsError, StatisticsOptions, compute_statistics};
+pub use statistics_file::{StatisticsFileError, read_statistics_file, statistics_in, write_statistics_file};
 pub use statistics_gen::{StatisticsGen, read_statistics};
 pub use validation::{DEFAULT_ENVIRONMENT, STRAY_SHARE, look_at_rows, validate};

@@ -149,7 +149,9 @@ fn times_and_words_are_counted_beyond_what_is_held_and_merge() {
     let parts = [many(0, 30_000), many(7, 25_000), many(31, 4_000)];
     let whole = accumulate(&arrow::compute::concat_batches(&parts[0].schema(), &parts).unwrap()).finish("all");
     let mut merged = DatasetAccumulator::new(&parts[0].schema());
-    parts.iter().for_each(|part| merged.merge(&accumulate(part)));
+    for part in &parts {
+        merged.merge(&accumulate(part));
+    }
     let merged = merged.finish("all");
     let (got, expected) = (merged.feature("time").unwrap(), whole.feature("time").unwrap());
     assert_eq!((got.time.as_ref().unwrap().num_parsed, got.time.as_ref().unwrap().share), (59_000, 1.0));
@@ -208,7 +210,9 @@ proptest! {
         let whole = accumulate(&arrow::compute::concat_batches(&a.schema(), [&a, &b, &c]).unwrap()).finish("all");
         let merged = |parts: &[&DatasetAccumulator]| {
             let mut all = DatasetAccumulator::new(&a.schema());
-            parts.iter().for_each(|part| all.merge(part));
+            for part in parts {
+                all.merge(part);
+            }
             all
         };
         let yz = merged(&[&y, &z]);

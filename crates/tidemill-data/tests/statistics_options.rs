@@ -268,7 +268,9 @@ proptest! {
         };
         let merged = |parts: &[&DatasetAccumulator]| {
             let mut all = DatasetAccumulator::with_options(&batch.schema(), &everything()).unwrap();
-            parts.iter().for_each(|part| all.merge(part));
+            for part in parts {
+                all.merge(part);
+            }
             all
         };
         let [x, y, z] = [&parts[0], &parts[1], &parts[2]].map(of);

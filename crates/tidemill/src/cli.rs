@@ -413,6 +413,9 @@ pub struct StatsArgs {
     /// Write an HTML report that works offline
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Write the statistics: `.json`, or for TFDV and Facets `.pb`, `.pbtxt`, `.tfrecord`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Column with the weight of each row: every statistic gets a weighted twin
     #[arg(long, value_name = "COLUMN")]
     pub weight: Option<String>,

@@ -3,8 +3,6 @@
 //! Generated from `proto/` and committed (`tests/proto.rs` of `tidemill-serving` writes and checks them), so that
 //! building needs no `protoc`. [`from_text`] and [`to_text`] are the text form (`.pbtxt`) of any of them.
 
-#![allow(dead_code, unused_imports, reason = "what reads and writes statistics and schemas comes next")]
-
 mod descriptors;
 mod text_print;
 mod text_read;

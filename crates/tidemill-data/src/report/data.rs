@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use tidemill_core::{
-    Anomalies, Anomaly, DatasetStatistics, Distance, FeatureStatistics, FeatureType, Histogram, Severity,
-    StringStatistics, shortened,
+    Anomalies, Anomaly, DatasetStatistics, Distance, FeatureStatistics, FeatureType, Severity, shortened,
 };
 
 use super::attention::attention_score;
+use super::pairs::PairsData;
+use super::slices::SlicesData;
+use super::stats::{StatsData, stats_data};
 use crate::drift::{DriftReport, FeatureDrift};
 
 /// Rows of evidence shown with an anomaly.
@@ -18,6 +20,10 @@ const EVIDENCE_MAX: usize = 5;
 pub(super) struct PageData<'a> {
     pub datasets: Vec<DatasetData<'a>>,
     pub features: Vec<FeatureData<'a>>,
+    #[serde(skip_serializing_if = "SlicesData::is_empty")]
+    pub slices: SlicesData,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairsData<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,38 +67,6 @@ pub(super) struct AnomalyData<'a> {
     pub rows: Vec<(u64, String)>,
 }
 
-#[derive(Debug, Default, Serialize)]
-pub(super) struct StatsData {
-    pub count: u64,
-    pub missing: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub numbers: Option<NumbersData>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<TextData>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct NumbersData {
-    pub mean: f64,
-    pub std: f64,
-    pub zeros: u64,
-    pub odd: u64,
-    pub min: f64,
-    pub median: f64,
-    pub max: f64,
-    pub error: f64,
-    pub even: Vec<(f64, f64, f64)>,
-    pub share: Vec<(f64, f64, f64)>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct TextData {
-    pub unique: u64,
-    pub estimate: bool,
-    pub length: f64,
-    pub top: Vec<(String, u64)>,
-}
-
 impl<'a> PageData<'a> {
     /// The data of the page: features in the order in which the datasets first name them.
     pub fn new(
@@ -117,7 +91,7 @@ impl<'a> PageData<'a> {
         }
         let apart: HashMap<&str, &FeatureDrift> =
             drift.iter().flat_map(|drift| &drift.features).map(|of| (of.distance.feature.as_str(), of)).collect();
-        let features = order
+        let features: Vec<FeatureData<'a>> = order
             .into_iter()
             .filter_map(|name| {
                 let seen: Vec<Option<&FeatureStatistics>> =
@@ -127,8 +101,11 @@ impl<'a> PageData<'a> {
                 Some(feature)
             })
             .collect();
+        let names: Vec<&str> = features.iter().map(|feature| feature.name).collect();
+        let slices = SlicesData::new(datasets, &names);
+        let pairs = datasets.iter().find_map(|dataset| PairsData::new(&dataset.cross));
         let datasets = datasets.iter().map(|set| DatasetData { name: &set.name, rows: set.num_examples }).collect();
-        Self { datasets, features }
+        Self { datasets, features, slices, pairs }
     }
 }
 
@@ -169,41 +146,5 @@ fn anomaly_data<'a>(split: &'a str, anomaly: &'a Anomaly) -> AnomalyData<'a> {
         anomaly_type: anomaly.anomaly_type,
         text,
         rows: anomaly.evidence.iter().take(EVIDENCE_MAX).map(|row| (row.row, shortened(&row.value))).collect(),
-    }
-}
-
-fn stats_data(feature: &FeatureStatistics) -> StatsData {
-    let buckets = |histogram: &Histogram| histogram.buckets.iter().map(|b| (b.low, b.high, b.count)).collect();
-    let numbers = feature.numeric.as_ref().map(|numbers| NumbersData {
-        mean: numbers.mean,
-        std: numbers.std_dev,
-        zeros: numbers.num_zeros,
-        odd: numbers.num_nan + numbers.num_inf,
-        min: numbers.min,
-        median: numbers.median,
-        max: numbers.max,
-        error: numbers.rank_error,
-        even: buckets(&numbers.histogram),
-        share: buckets(&numbers.quantiles),
-    });
-    let text = match (&feature.string, feature.boolean) {
-        (Some(text), _) => Some(text_data(text)),
-        (None, Some(boolean)) => {
-            let mut top = vec![("true".to_owned(), boolean.num_true), ("false".to_owned(), boolean.num_false)];
-            top.retain(|value| value.1 > 0);
-            top.sort_by_key(|value| std::cmp::Reverse(value.1));
-            Some(TextData { unique: top.len() as u64, estimate: false, length: 0.0, top })
-        }
-        (None, None) => None,
-    };
-    StatsData { count: feature.common.num_non_missing, missing: feature.common.num_missing, numbers, text }
-}
-
-fn text_data(text: &StringStatistics) -> TextData {
-    TextData {
-        unique: text.unique,
-        estimate: text.unique_is_estimate,
-        length: text.avg_length,
-        top: text.top_values.iter().map(|top| (shortened(&top.value), top.frequency)).collect(),
     }
 }

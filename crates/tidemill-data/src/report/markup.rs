@@ -1,5 +1,11 @@
 //! What every page is put together with: one place decides that nothing of the data becomes part of a page.
 
+/// The look that all pages share: colours for light and dark, headings, facts, controls, tables.
+pub const BASE_STYLE: &str = include_str!("base.css");
+
+/// What the scripts of all pages begin with: `page`, which holds the data and the makers of elements.
+pub const BASE_SCRIPT: &str = include_str!("base.js");
+
 /// Text for HTML, in elements and in quoted attributes.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

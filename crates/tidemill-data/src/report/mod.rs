@@ -4,6 +4,9 @@ mod attention;
 mod data;
 pub mod markup;
 mod page;
+mod pairs;
+mod slices;
+mod stats;
 
 pub use attention::attention_score;
 pub use page::{render_drift_report, render_report};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use tidemill_core::{Anomalies, DatasetStatistics, Severity};
 
 use super::data::PageData;
-use super::markup::{escape, fill, script_safe};
+use super::markup::{BASE_SCRIPT, BASE_STYLE, escape, fill, script_safe};
 use crate::drift::DriftReport;
 use crate::validation::{grouped, percent};
 
@@ -41,12 +41,12 @@ fn render(
     let json = serde_json::to_string(&data).unwrap_or_else(|_| "{\"datasets\":[],\"features\":[]}".to_owned());
     let parts = [
         ("{{title}}", escape(title)),
-        ("{{style}}", STYLE.to_owned()),
+        ("{{style}}", [BASE_STYLE, STYLE].concat()),
         ("{{facts}}", facts(datasets, &data, anomalies)),
         ("{{notes}}", notes(anomalies)),
         ("{{legend}}", legend(datasets)),
         ("{{data}}", script_safe(&json)),
-        ("{{script}}", SCRIPT.to_owned()),
+        ("{{script}}", [BASE_SCRIPT, SCRIPT].concat()),
     ];
     fill(PAGE, &parts)
 }

@@ -1,23 +1,10 @@
-"use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const sets = data.datasets, many = sets.length > 1;
-  const view = { search: "", sort: "score", show: "all", chart: "even", scale: "linear" };
-  const W = 270, H = 48, SVG = "http://www.w3.org/2000/svg";
+  const { data, byId, el, svg, whole, percent } = page;
+  const view = { search: "", sort: "score", show: "all", chart: "auto", scale: "linear", slice: "" };
+  const W = 270, H = 48, PART = 80;
+  // What is compared: the datasets, or what a slice makes of them.
+  let sets = data.datasets, many = sets.length > 1;
 
-  const el = (tag, cls, text) => {
-    const e = document.createElement(tag);
-    if (cls) e.className = cls;
-    if (text !== undefined) e.textContent = text;
-    return e;
-  };
-  const svg = (tag, attrs, parent) => {
-    const e = document.createElementNS(SVG, tag);
-    for (const k in attrs) e.setAttribute(k, attrs[k]);
-    if (parent) parent.appendChild(e);
-    return e;
-  };
-  const whole = x => x.toLocaleString("en-US");
   const number = x => {
     const a = Math.abs(x);
     if (a === 0) return "0";
@@ -26,15 +13,38 @@
     if (a >= 1000) return x.toLocaleString("en-US", { maximumFractionDigits: a >= 1e5 ? 0 : 1 });
     return String(+x.toPrecision(a >= 1 ? 4 : 3));
   };
-  const percent = p => p === 0 ? "0 %" : p < 0.0001 ? "< 0.01 %" : +(p * 100).toFixed(p < 0.1 ? 2 : 1) + " %";
   const gone = s => s.missing / Math.max(1, s.missing + s.count);
 
   data.features.forEach((f, i) => {
     f.order = i;
-    f.missing = Math.max(...f.stats.map(s => s ? gone(s) : 1));
+    f.all = f.stats;
     f.key = f.name.toLowerCase();
-    f.distance = f.drift ? f.drift.js : distance(f);
+    const s = f.stats.find(Boolean) || {};
+    f.kind = s.numbers ? "number" : s.time ? "time" : s.bytes ? "bytes" : "text";
   });
+  function measure() {
+    data.features.forEach(f => {
+      f.missing = Math.max(...f.stats.map(s => s ? gone(s) : 1));
+      f.distance = f.drift && !view.slice ? f.drift.js : distance(f);
+    });
+  }
+
+  // The slice chosen in every dataset that has it; of a single dataset beside the whole.
+  function choose() {
+    const chosen = data.slices ? data.slices.shown.filter(s => s.name === view.slice) : [];
+    const entire = chosen.length && data.datasets.length > 1 ? [] : data.datasets.map((d, i) => ({ name: d.name, rows: d.rows, of: f => f.all[i] }));
+    const parts = chosen.map(s => ({ name: data.datasets.length > 1 ? `${data.datasets[s.of].name}, ${s.name}` : s.name, rows: s.rows, of: f => s.stats[f.order] }));
+    sets = entire.concat(parts);
+    many = sets.length > 1;
+    data.features.forEach(f => { f.stats = sets.map(set => set.of(f)); });
+    const legend = document.querySelector(".legend");
+    legend.replaceChildren(...sets.map((set, i) => {
+      const key = el("span", "key");
+      key.append(el("i", "dot c" + i % 6), set.name, el("em", "", `${whole(set.rows)} rows`));
+      return key;
+    }));
+    measure();
+  }
 
   // Largest difference of shares between the first dataset and any other: of values, or of the cumulative shares of quantile bins.
   function distance(f) {
@@ -66,11 +76,30 @@
     return total ? under / total : 0;
   }
 
+  // What a histogram is drawn from: numbers, moments or lengths.
+  function spread(f, s) {
+    if (!s) return null;
+    if (f.kind === "number") return s.numbers && s.count - s.numbers.odd > 0 ? s.numbers : null;
+    const even = f.kind === "time" ? s.time && s.time.even : s.bytes && s.bytes.lengths;
+    return even && even.length ? { even, share: even, min: even[0][0], max: even[even.length - 1][1] } : null;
+  }
+  // A bucket of equal width that holds nearly everything hides how the rest is spread.
+  function skewed(f) {
+    return f.kind === "number" && f.stats.some(s => {
+      const of = spread(f, s);
+      return of && of.even.length > 2 && Math.max(...of.even.map(b => b[2])) > .8 * of.even.reduce((t, b) => t + b[2], 0);
+    });
+  }
+  function moment(seconds, span) {
+    const text = new Date(seconds * 1000).toISOString();
+    return span > 4 * 86400 ? text.slice(0, 10) : text.slice(0, 16).replace("T", " ");
+  }
+
   // One histogram for all datasets, on a common axis; height is density, so that bins of other widths compare.
   function histogram(f) {
-    const quantiles = view.chart === "share", box = svg("svg", { width: W, height: H + 18, viewBox: `0 0 ${W} ${H + 18}`, role: "img" });
+    const quantiles = f.kind === "number" && (view.chart === "share" || view.chart === "auto" && skewed(f)), box = svg("svg", { width: W, height: H + 18, viewBox: `0 0 ${W} ${H + 18}`, role: "img" });
     svg("title", {}, box).textContent = "Distribution of " + f.name;
-    const parts = f.stats.map((s, i) => s && s.numbers && s.count - s.numbers.odd > 0 ? { s: s.numbers, i, b: quantiles ? s.numbers.share : s.numbers.even } : null).filter(Boolean);
+    const parts = f.stats.map((s, i) => { const of = spread(f, s); return of && { s: of, i, b: quantiles ? of.share : of.even }; }).filter(Boolean);
     if (!parts.length) { svg("text", { x: 0, y: H / 2 }, box).textContent = "no values"; return box; }
     let lo = Math.min(...parts.map(p => p.s.min)), hi = Math.max(...parts.map(p => p.s.max)), cut = "", cutLow = "";
     if (quantiles) {
@@ -80,6 +109,7 @@
       if (body > 0 && hi - z > body) { cut = number(hi); hi = z + body * 0.35; }
       if (body > 0 && a - lo > body) { cutLow = number(lo); lo = a - body * 0.35; }
     }
+    const label = f.kind === "time" ? v => moment(v, hi - lo) : f.kind === "bytes" ? v => number(v) + " B" : number;
     const span = hi - lo || 1, x = v => hi === lo ? W / 2 : Math.max(0, Math.min(W, (v - lo) / span * W));
     for (const p of parts) {
       p.total = p.b.reduce((t, b) => t + b[2], 0) || 1;
@@ -94,7 +124,7 @@
       const g = svg("g", { class: "c" + p.i % 6 }, box);
       let path = "", pen = 0;
       p.b.forEach(([l, h, c], k) => {
-        const tip = `${many ? sets[p.i].name + ": " : ""}${h > l ? number(l) + " to " + number(h) : number(l)}: ${whole(Math.round(c))} (${percent(c / p.total)})`;
+        const tip = `${many ? sets[p.i].name + ": " : ""}${h > l ? label(l) + " to " + label(h) : label(l)}: ${whole(Math.round(c))} (${percent(c / p.total)})`;
         if (h > l) {
           const a = x(l), b = x(h), t = y(p.d[k]);
           if (many) { path += (path ? `V${H - t}` : `M${a},${H}V${H - t}`) + `H${b}`; pen = b; }
@@ -108,9 +138,9 @@
       });
       if (path) g.insertBefore(svg("path", { d: path + `V${H}`, class: "step" }), g.firstChild);
     }
-    svg("text", { x: 0, y: H + 14 }, box).textContent = cutLow ? "← " + cutLow : number(lo);
+    svg("text", { x: 0, y: H + 14 }, box).textContent = cutLow ? "← " + cutLow : label(lo);
     const end = svg("text", { x: W, y: H + 14, "text-anchor": "end" }, box);
-    end.textContent = cut ? "… " + cut + " →" : hi === lo ? "" : number(hi);
+    end.textContent = cut ? "… " + cut + " →" : hi === lo ? "" : label(hi);
     return box;
   }
 
@@ -158,10 +188,10 @@
     categorical: [
       ["count", s => [whole(s.count)]],
       ["missing", missing],
-      ["unique", s => s.text ? [(s.text.estimate ? "≈ " : "") + whole(s.text.unique)] : ["", "none"]],
+      ["unique", s => { const of = s.text || s.bytes; return of ? [(of.estimate ? "≈ " : "") + whole(of.unique)] : ["", "none"]; }],
       ["top", s => s.text && s.text.top.length ? [s.text.top[0][0] || "empty string", "val"] : ["–", "none"]],
       ["freq top", s => s.text && s.text.top.length ? [whole(s.text.top[0][1])] : ["–", "none"]],
-      ["avg length", s => s.text && s.text.length ? [number(s.text.length)] : ["–", "none"]],
+      ["avg length", s => { const of = s.text || s.bytes; return of && of.length ? [number(of.length)] : ["–", "none"]; }],
     ],
   };
   function missing(s) { const p = gone(s); return [percent(p), p >= .2 ? "hot" : p >= .02 ? "mild" : p ? "" : "none"]; }
@@ -175,10 +205,11 @@
     n.appendChild(label);
     const odd = f.stats.reduce((t, s) => t + (s && s.numbers ? s.numbers.odd : 0), 0);
     const err = Math.max(0, ...f.stats.map(s => s && s.numbers ? s.numbers.error : 0));
-    const type = el("div", "type", f.type + (odd ? ` · ${whole(odd)} NaN or infinite` : ""));
+    const type = el("div", "type", (f.stats.some(s => s && s.list) ? "list of " : "") + f.type + (odd ? ` · ${whole(odd)} NaN or infinite` : ""));
     if (err) type.title = `quantiles within ${percent(err)} of their rank`;
     n.appendChild(type);
-    if (f.drift) {
+    for (const line of more(f)) n.appendChild(el("div", "type", line));
+    if (f.drift && !view.slice) {
       const line = el("div", "type"), shown = f.drift.all.filter(([name, , most]) => most !== null || name === "jensen_shannon");
       shown.forEach(([name, value, most], i) => {
         const over = most !== null && value > most;
@@ -203,7 +234,7 @@
     const g = el("td", "g " + kind), frame = el("div");
     frame.style.minHeight = "66px";
     g.appendChild(frame);
-    g.draw = () => frame.replaceChildren(kind === "numeric" ? histogram(f) : tops(f, false));
+    g.draw = () => frame.replaceChildren(f.kind === "text" ? tops(f, false) : histogram(f));
     tr.appendChild(g);
     out.push(tr);
     if (f.anomalies) {
@@ -225,6 +256,18 @@
     }
     return out;
   }
+  // What there is to say of lists, times, words, bytes and weights, of the first dataset that has them.
+  function more(f) {
+    const has = key => { const s = f.stats.find(s => s && s[key]); return s && s[key]; }, out = [];
+    const list = has("list"), time = has("time"), words = has("words"), bytes = has("bytes"), weighted = has("weighted");
+    if (list) out.push(`${list.values[0]} to ${whole(list.values[2])} values, ${number(list.values[1])} on average` + (list.empty ? ` · ${whole(list.empty)} empty` : ""));
+    if (time) out.push(`${time.first.replace("T", " ")} to ${time.last.replace("T", " ")}` + (time.share < 1 ? ` · ${percent(time.share)} are times` : ""));
+    if (words && !time) out.push(`${number(words[0])} words on average` + (words[1] >= .05 ? ` · ${percent(words[1])} sentences` : ""));
+    if (bytes && bytes.formats) out.push(bytes.formats.map(([name, n]) => `${name} ${whole(n)}`).join(" · ") + (bytes.size ? `, ${bytes.size}` : ""));
+    else if (bytes && bytes.foreign) out.push(`${whole(bytes.foreign)} are not UTF-8`);
+    if (weighted && weighted[1]) out.push(`weighted: mean ${number(weighted[1][0])}, median ${number(weighted[1][1])}` + (weighted[0] ? `, ${percent(weighted[0])} missing` : ""));
+    return out;
+  }
   // Text between backticks as code.
   function marked(text) {
     return text.split("`").map((part, i) => i % 2 ? el("code", "", part) : document.createTextNode(part));
@@ -233,7 +276,11 @@
   const seen = new IntersectionObserver(entries => {
     for (const e of entries) if (e.isIntersecting) { seen.unobserve(e.target); e.target.draw(); }
   }, { rootMargin: "400px" });
-  const rows = new Map();
+  const rows = new Map(), waiting = new Map();
+  // The next rows of a table when its end comes near.
+  const ends = new IntersectionObserver(entries => {
+    for (const e of entries) if (e.isIntersecting && waiting.has(e.target)) waiting.get(e.target)();
+  }, { rootMargin: "1200px" });
   const order = {
     score: (a, b) => b.score - a.score || a.order - b.order,
     order: (a, b) => a.order - b.order,
@@ -244,11 +291,12 @@
 
   function draw() {
     let total = 0;
+    waiting.clear();
     const worst = kind => Math.max(0, ...data.features.filter(f => f.numeric === (kind === "numeric")).map(f => f.score));
     const first = view.sort === "score" && worst("categorical") > worst("numeric") && worst("categorical") >= 30;
-    document.getElementById("categorical").style.order = first ? -1 : 0;
+    byId("categorical").style.order = first ? -1 : 0;
     for (const kind of ["numeric", "categorical"]) {
-      const section = document.getElementById(kind), of = data.features.filter(f => f.numeric === (kind === "numeric"));
+      const section = byId(kind), of = data.features.filter(f => f.numeric === (kind === "numeric"));
       const list = of.filter(f => f.key.includes(view.search) && (view.show === "all" || f.anomalies)).sort(order[view.sort]);
       total += list.length;
       section.replaceChildren();
@@ -259,26 +307,108 @@
       for (const label of ["feature", ...columns[kind].map(c => c[0]), kind === "numeric" ? "distribution" : "top values"]) head.appendChild(el("th", "", label));
       table.appendChild(el("thead")).appendChild(head);
       const body = el("tbody");
-      for (const f of list) {
-        if (!rows.has(f)) rows.set(f, row(f, kind));
-        body.append(...rows.get(f));
-      }
       table.appendChild(body);
-      const scroll = el("div", "scroll");
+      const scroll = el("div", "scroll"), end = el("div", "end");
       scroll.appendChild(table);
-      section.append(h, scroll);
-      body.querySelectorAll("td.g").forEach(g => { seen.unobserve(g); seen.observe(g); });
+      section.append(h, scroll, end);
+      let at = 0;
+      const extend = all => {
+        for (const f of list.slice(at, all ? undefined : at + PART)) {
+          if (!rows.has(f)) rows.set(f, row(f, kind));
+          for (const tr of rows.get(f)) {
+            body.append(tr);
+            tr.querySelectorAll("td.g").forEach(g => { seen.unobserve(g); seen.observe(g); });
+          }
+        }
+        at = all ? list.length : at + PART;
+        if (at >= list.length) { ends.unobserve(end); waiting.delete(end); } else { ends.unobserve(end); ends.observe(end); }
+      };
+      waiting.set(end, extend);
+      extend();
     }
-    document.getElementById("empty").hidden = total > 0;
+    byId("empty").hidden = total > 0;
   }
 
-  document.getElementById("search").oninput = e => { view.search = e.target.value.trim().toLowerCase(); draw(); };
-  const sort = document.getElementById("sort");
+  // Correlations as a matrix, the strongest pairs first in words; lifts as a table each.
+  function pairs() {
+    const { names, r, lifts } = data.pairs, section = byId("pairs"), n = names.length, C = n > 30 ? 16 : 22, L = 170, T = 116;
+    if (r.length) {
+      const h = el("h2", "", "Correlations");
+      h.appendChild(el("span", "", `${whole(n)} numeric features`));
+      const box = svg("svg", { width: L + n * C + 90, height: T + n * C + 8, role: "img" }), at = new Map();
+      let k = 0;
+      for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) at.set(i * n + j, r[k++]);
+      names.forEach((name, i) => {
+        const short = name.length > 24 ? name.slice(0, 23) + "…" : name;
+        svg("text", { x: L - 8, y: T + i * C + C * .68, "text-anchor": "end" }, box).textContent = short;
+        svg("text", { transform: `translate(${L + i * C + C * .62},${T - 8}) rotate(-55)` }, box).textContent = short;
+        for (let j = 0; j < n; j++) {
+          const [v, count] = i === j ? [1, 0] : at.get(Math.min(i, j) * n + Math.max(i, j));
+          const cell = svg("rect", { x: L + j * C + .5, y: T + i * C + .5, width: C - 1, height: C - 1, rx: 2, class: "cell " + (i === j ? "self" : v < 0 ? "c1" : "c0"), "fill-opacity": i === j ? 1 : v === null ? 0 : Math.max(.04, Math.abs(v)) }, box);
+          svg("title", {}, cell).textContent = i === j ? name : `${name} and ${names[j]}: ${v === null ? "does not vary" : v.toFixed(3)} (${whole(count)} rows)`;
+        }
+      });
+      const scroll = el("div", "scroll matrix"), list = el("div", "strong");
+      const ranked = [...at].filter(([, [v]]) => v !== null).sort((a, b) => Math.abs(b[1][0]) - Math.abs(a[1][0])).slice(0, 12);
+      list.appendChild(el("h3", "", "Strongest"));
+      for (const [key, [v]] of ranked) {
+        const line = el("div"), bar = el("i", v < 0 ? "c1" : "c0");
+        bar.style.width = Math.abs(v) * 90 + "px";
+        line.append(el("b", "", (v < 0 ? "−" : "+") + Math.abs(v).toFixed(2)), bar, el("span", "", `${names[Math.floor(key / n)]} · ${names[key % n]}`));
+        list.appendChild(line);
+      }
+      scroll.append(box, list);
+      section.append(h, scroll);
+    }
+    if (lifts && lifts.length) {
+      const h = el("h2", "", `With ${lifts[0].label}`);
+      h.appendChild(el("span", "", "lift: how many times more often than if neither told of the other"));
+      const grid = el("div", "lifts");
+      for (const lift of lifts) {
+        const card = el("div", "scroll lift"), table = el("table"), head = el("tr"), body = el("tbody");
+        const title = el("h3", "", lift.feature);
+        title.appendChild(el("span", "", `${number(lift.bits)} bits`));
+        head.append(el("th", "", ""), el("th", "", "rows"), ...lift.labels.map(([name]) => el("th", "", name)));
+        for (const [value, count, all] of lift.values.slice(0, 8)) {
+          const tr = el("tr", "f");
+          tr.append(el("td", "val", value === "" ? "empty string" : value), el("td", "sub", whole(count)));
+          for (const x of all) {
+            const td = el("td", "", x.toFixed(2)), strength = Math.min(1, Math.abs(Math.log(Math.max(x, .05))) / 1.6);
+            td.style.background = `color-mix(in srgb, var(${x < 1 ? "--c1" : "--c0"}) ${Math.round(strength * 34)}%, transparent)`;
+            tr.appendChild(td);
+          }
+          body.appendChild(tr);
+        }
+        table.append(el("thead"), body);
+        table.firstChild.appendChild(head);
+        card.append(title, table);
+        grid.appendChild(card);
+      }
+      section.append(h, grid);
+    }
+  }
+
+  byId("search").oninput = e => { view.search = e.target.value.trim().toLowerCase(); draw(); };
+  const sort = byId("sort");
   sort.onchange = () => { view.sort = sort.value; draw(); };
-  if (!many) sort.querySelector("[value=distance]").remove();
-  if (!data.features.some(f => f.anomalies)) document.getElementById("show").remove();
+  const slice = byId("slice");
+  if (data.slices && data.slices.shown.length) {
+    const groups = new Map(), known = new Set();
+    for (const s of data.slices.shown) {
+      if (known.has(s.name)) continue;
+      known.add(s.name);
+      if (!groups.has(s.family)) { groups.set(s.family, el("optgroup")); groups.get(s.family).label = s.family; }
+      const option = el("option", "", `${s.name} (${whole(s.rows)})`);
+      option.value = s.name;
+      groups.get(s.family).appendChild(option);
+    }
+    slice.append(...groups.values());
+    slice.onchange = () => { view.slice = slice.value; rows.clear(); choose(); draw(); };
+  } else slice.parentNode.remove();
+  if (!many && !data.slices) sort.querySelector("[value=distance]").remove();
+  if (!data.features.some(f => f.anomalies)) byId("show").remove();
   for (const name of ["show", "chart", "scale"]) {
-    const group = document.getElementById(name);
+    const group = byId(name);
     if (group) group.onclick = e => {
       if (!e.target.dataset.v) return;
       view[name] = e.target.dataset.v;
@@ -286,6 +416,8 @@
       draw();
     };
   }
-  addEventListener("beforeprint", () => document.querySelectorAll("td.g").forEach(g => g.draw()));
+  addEventListener("beforeprint", () => { waiting.forEach(extend => extend(true)); document.querySelectorAll("td.g").forEach(g => g.draw()); });
+  choose();
   draw();
+  if (data.pairs) pairs();
 })();

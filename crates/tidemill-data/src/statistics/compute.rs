@@ -21,6 +21,9 @@ pub fn compute_statistics(
     computation.run_once(reader, name)
 }
 
+/// Opens a reader of the columns named, or of all. Columns that were not asked for may come too.
+pub type Open<'a> = dyn Fn(Option<&[String]>) -> Result<BatchReader, DataError> + 'a;
+
 /// How statistics are computed; the slow way to say it is [`compute_statistics`].
 #[derive(Clone, Copy)]
 pub struct Computation<'a> {
@@ -47,11 +50,7 @@ impl Computation<'_> {
     /// The statistics of everything that a reader gives which `open` opens for the columns named, or all.
     ///
     /// One pass; where slices are asked for, a pass over their columns before it finds the largest.
-    pub fn run(
-        &self,
-        open: &dyn Fn(Option<&[String]>) -> Result<BatchReader, DataError>,
-        name: &str,
-    ) -> Result<DatasetStatistics, StatisticsError> {
+    pub fn run(&self, open: &Open<'_>, name: &str) -> Result<DatasetStatistics, StatisticsError> {
         let mut counters: Vec<SliceCounter> = Vec::new();
         if !self.options.slices.is_empty() {
             let mut columns: Vec<String> = self.options.slices.concat();
@@ -79,7 +78,9 @@ impl Computation<'_> {
             counters.iter().map(|counter| counter.plan(&schema, self.options)).collect::<Result<_, _>>()?;
         self.each(reader, |batch| {
             accumulator.update(batch);
-            plans.iter_mut().for_each(|plan| plan.update(batch));
+            for plan in &mut plans {
+                plan.update(batch);
+            }
         })?;
         accumulator.check()?;
         let mut statistics = accumulator.finish(name);

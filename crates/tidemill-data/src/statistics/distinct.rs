@@ -53,7 +53,9 @@ impl Distinct {
             (_, Self::Exact(theirs)) => {
                 let mut hashes: Vec<u64> = theirs.iter().copied().collect();
                 hashes.sort_unstable();
-                hashes.into_iter().for_each(|hash| self.add(hash));
+                for hash in hashes {
+                    self.add(hash);
+                }
             }
             (Self::Exact(mine), Self::Sketched(theirs)) => {
                 *self = Self::Sketched(Box::new(union(&spill(mine), theirs)));
@@ -76,6 +78,8 @@ fn spill(hashes: &HashSet<u64>) -> HllSketch {
     // The order of a hash table is nobody's promise.
     sorted.sort_unstable();
     let mut sketch = sketch();
-    sorted.into_iter().for_each(|hash| sketch.update(hash));
+    for hash in sorted {
+        sketch.update(hash);
+    }
     sketch
 }

@@ -27,7 +27,7 @@ mod valency;
 mod weight;
 mod weighted;
 
-pub use compute::{Computation, compute_statistics};
+pub use compute::{Computation, Open, compute_statistics};
 pub use dataset::DatasetAccumulator;
 pub use error::StatisticsError;
 pub use options::StatisticsOptions;

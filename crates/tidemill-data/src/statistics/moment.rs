@@ -59,17 +59,19 @@ pub(crate) fn parse(text: &str) -> Option<Moment> {
         return Some(Moment { seconds: midnight, has_time: false, written });
     }
     rest.one_of(b"T t")?;
-    let (time, zone) = time(&mut rest)?;
-    let written = match (written, zone) {
-        (Written::Date, None) => Written::DateTime,
-        (Written::Date, Some(_)) => Written::DateTimeZone,
+    let time = time(&mut rest)?;
+    let zoned = !rest.0.is_empty();
+    let ahead = if zoned { zone(&mut rest)? } else { 0.0 };
+    let written = match (written, zoned) {
+        (Written::Date, false) => Written::DateTime,
+        (Written::Date, true) => Written::DateTimeZone,
         (other, _) => other,
     };
-    rest.0.is_empty().then(|| Moment { seconds: midnight + time - zone.unwrap_or(0.0), has_time: true, written })
+    rest.0.is_empty().then_some(Moment { seconds: midnight + time - ahead, has_time: true, written })
 }
 
-/// Seconds since midnight, and the seconds that a stated zone is ahead of UTC.
-fn time(rest: &mut Rest<'_>) -> Option<(f64, Option<f64>)> {
+/// Seconds since midnight.
+fn time(rest: &mut Rest<'_>) -> Option<f64> {
     let mut hour = rest.digits().filter(|hour| hour.1 <= 2)?.0;
     rest.one_of(b":")?;
     let minute = rest.digits().filter(|minute| minute.1 == 2 && minute.0 < 60)?.0;
@@ -93,20 +95,14 @@ fn time(rest: &mut Rest<'_>) -> Option<(f64, Option<f64>)> {
         hour = hour % 12 + if afternoon { 12 } else { 0 };
         rest.0 = &[];
     }
-    if hour > 23 {
-        return None;
-    }
-    Some((hour as f64 * 3600.0 + minute as f64 * 60.0 + seconds, zone(rest)?))
+    (hour <= 23).then_some(hour as f64 * 3600.0 + minute as f64 * 60.0 + seconds)
 }
 
-/// The zone at the end: none, `Z`, ` UTC`, `+01:00` or `+0100`.
-fn zone(rest: &mut Rest<'_>) -> Option<Option<f64>> {
-    if rest.0.is_empty() {
-        return Some(None);
-    }
+/// The seconds that the zone at the end is ahead of UTC: `Z`, ` UTC`, `+01:00` or `+0100`.
+fn zone(rest: &mut Rest<'_>) -> Option<f64> {
     if matches!(rest.0, b"Z" | b"z" | b" UTC" | b" Z") {
         rest.0 = &[];
-        return Some(Some(0.0));
+        return Some(0.0);
     }
     let sign = rest.one_of(b"+-")?;
     let (hours, minutes) = match rest.digits()? {
@@ -116,7 +112,7 @@ fn zone(rest: &mut Rest<'_>) -> Option<Option<f64>> {
         _ => return None,
     };
     let ahead = (hours * 3600 + minutes * 60) as f64;
-    (hours < 24 && minutes < 60).then_some(Some(if sign == b'-' { -ahead } else { ahead }))
+    (hours < 24 && minutes < 60).then_some(if sign == b'-' { -ahead } else { ahead })
 }
 
 /// Bytes not read yet.

@@ -1,7 +1,7 @@
 //! The page around the data.
 
 use std::fmt::Write as _;
-use tidemill_data::markup::{escape, fill, script_safe};
+use tidemill_data::markup::{BASE_SCRIPT, BASE_STYLE, escape, fill, script_safe};
 
 use tidemill_core::Digest;
 use tidemill_model::Task;
@@ -28,7 +28,7 @@ pub fn render_evaluation_report(evaluation: &Evaluation, blessing: Option<&Bless
     let json = serde_json::to_string(&data).unwrap_or_else(|_| "{}".to_owned());
     let parts = [
         ("{{title}}", escape(&title)),
-        ("{{style}}", STYLE.to_owned()),
+        ("{{style}}", [BASE_STYLE, STYLE].concat()),
         ("{{about}}", about(evaluation)),
         ("{{verdict}}", blessing.map(banner).unwrap_or_default()),
         ("{{cards}}", cards(evaluation)),
@@ -39,7 +39,7 @@ pub fn render_evaluation_report(evaluation: &Evaluation, blessing: Option<&Bless
         ("{{gaps}}", section("gaps", "Gaps between slices", &gaps(evaluation))),
         ("{{notes}}", notes(evaluation)),
         ("{{data}}", script_safe(&json)),
-        ("{{script}}", SCRIPT.to_owned()),
+        ("{{script}}", [BASE_SCRIPT, SCRIPT].concat()),
     ];
     fill(PAGE, &parts)
 }

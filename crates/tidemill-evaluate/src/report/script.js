@@ -1,23 +1,7 @@
-"use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const SVG = "http://www.w3.org/2000/svg", byId = id => document.getElementById(id);
+  const { data, byId, el, svg, whole, percent } = page;
   const binary = data.task === "binary", compared = Boolean(data.baseline);
   const names = ["candidate", "baseline"], models = [data.curves, data.baseline].filter(Boolean);
-
-  const el = (tag, cls, text) => {
-    const e = document.createElement(tag);
-    if (cls) e.className = cls;
-    if (text !== undefined) e.textContent = text;
-    return e;
-  };
-  const svg = (tag, attrs, parent) => {
-    const e = document.createElementNS(SVG, tag);
-    for (const k in attrs) e.setAttribute(k, attrs[k]);
-    if (parent) parent.appendChild(e);
-    return e;
-  };
-  const whole = x => Math.round(x).toLocaleString("en-US");
   const number = x => {
     if (x === null || x === undefined) return "–";
     const a = Math.abs(x);
@@ -31,7 +15,6 @@
     return x === null || x === undefined ? "–" : a >= 1000 || (x && a < 1e-5) ? number(x) : x.toFixed(a >= 10 ? 2 : x && a < .001 ? 5 : 4);
   };
   const signed = x => (x > 0 ? "+" : x < 0 ? "−" : "") + fixed(Math.abs(x));
-  const percent = p => p === 0 ? "0 %" : p < 0.0001 ? "< 0.01 %" : +(p * 100).toFixed(p < 0.1 ? 2 : 1) + " %";
 
   // Round steps for an axis: about `n` of them.
   function ticks(lo, hi, n) {

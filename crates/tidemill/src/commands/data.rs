@@ -10,7 +10,7 @@ use serde_json::json;
 use tidemill_core::{Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, FeatureStatistics, Progress, Severity};
 use tidemill_data::{
     Computation, Format, ReadOptions, StatisticsOptions, Table as Source, infer_schema as infer, read_schema,
-    render_report, schema_yaml, validate as check,
+    render_report, schema_yaml, statistics_in, validate as check, write_statistics_file,
 };
 
 use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
@@ -39,6 +39,10 @@ pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
     if let Some(path) = &args.html {
         write_report(path, &datasets, None, global)?;
     }
+    if let Some(path) = &args.out {
+        write_statistics_file(path, &datasets)?;
+        say(global, &format!("statistics: `{}`", path.display()));
+    }
     match datasets.as_slice() {
         [one] => print(global, one, || stats_text(one))?,
         several => print(global, &several, || several.iter().map(stats_text).collect::<Vec<_>>().join("\n"))?,
@@ -62,6 +66,11 @@ fn statistics_with(
     threads: usize,
     global: &Global,
 ) -> Result<DatasetStatistics, Failure> {
+    if *options == StatisticsOptions::default()
+        && let Some(read) = statistics_in(file)
+    {
+        return one_of(file, read?);
+    }
     let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
     let read = input.options();
     let source = open_input(file, &read, global)?;
@@ -80,6 +89,21 @@ fn statistics_with(
     let statistics = Computation { options, progress: &*progress, threads, cancel: &cancel }.run(&open, &name);
     bar.finish_and_clear();
     Ok(statistics?)
+}
+
+/// The only dataset of a file of statistics; of several the first where it is the whole and the others are its slices.
+pub(super) fn one_of(file: &Path, datasets: Vec<DatasetStatistics>) -> Result<DatasetStatistics, Failure> {
+    let count = datasets.len();
+    let rows = |dataset: &DatasetStatistics| dataset.num_examples;
+    let whole = datasets.iter().map(rows).max() == datasets.first().map(rows);
+    match datasets.into_iter().next() {
+        Some(first) if count == 1 || (whole && file.extension().is_some_and(|of| of != "json")) => Ok(first),
+        _ => Err(Failure::new(
+            Code::StatisticsFile,
+            format!("`{}` holds the statistics of {count} datasets, one is needed", file.display()),
+        )
+        .with_hint("write it with `tidemill stats FILE -o json`, of one file")),
+    }
 }
 
 fn write_report(

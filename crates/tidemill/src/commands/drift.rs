@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use console::style;
-use serde_json::Value;
-use tidemill_core::{AnomalyType, Code, DatasetStatistics, Severity};
-use tidemill_data::{Comparison, DriftReport, FeatureDrift, compare, infer_schema, read_schema, render_drift_report};
+use tidemill_core::{AnomalyType, DatasetStatistics, Severity};
+use tidemill_data::{
+    Comparison, DriftReport, FeatureDrift, compare, infer_schema, read_schema, read_statistics_file,
+    render_drift_report,
+};
 
 use crate::cli::{DriftArgs, Global};
-use crate::commands::data::statistics;
+use crate::commands::data::{one_of, statistics};
 use crate::commands::{print, say};
 use crate::error::Failure;
 use crate::settings::cores;
@@ -18,7 +20,7 @@ pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
     let schema = args.schema.as_ref().map(|path| read_schema(path)).transpose()?;
     let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
     let load = |path: &Path| match path.extension() {
-        Some(extension) if extension.eq_ignore_ascii_case("json") => from_json(path),
+        Some(extension) if extension.eq_ignore_ascii_case("json") => one_of(path, read_statistics_file(path)?),
         _ => statistics(path, &args.input, threads, global),
     };
     let (mut baseline, mut current) = (load(&args.baseline)?, load(&args.current)?);
@@ -48,20 +50,6 @@ fn default_schema(baseline: &DatasetStatistics, comparison: Comparison) -> tidem
         }
     }
     schema
-}
-
-/// Statistics as `tidemill stats -o json` writes them.
-fn from_json(path: &Path) -> Result<DatasetStatistics, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?;
-    let invalid = |message: String| {
-        Failure::new(Code::StatisticsFile, format!("`{}` {message}", path.display()))
-            .with_hint("write it with `tidemill stats FILE -o json`")
-    };
-    let value: Value = serde_json::from_str(&text).map_err(|error| invalid(format!("is not JSON: {error}")))?;
-    if let Value::Array(several) = &value {
-        return Err(invalid(format!("holds the statistics of {} files, one is needed", several.len())));
-    }
-    serde_json::from_value(value).map_err(|error| invalid(format!("does not hold statistics: {error}")))
 }
 
 fn text(report: &DriftReport, baseline: &DatasetStatistics, current: &DatasetStatistics) -> String {

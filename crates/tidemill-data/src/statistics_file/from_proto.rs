@@ -1,0 +1,249 @@
+//! Messages of TensorFlow Metadata as our statistics.
+
+use tidemill_core::{
+    BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, DatasetStatistics, DatasetWeight, FeatureStatistics,
+    FeatureType, Histogram, NumericCross, NumericStatistics, StringStatistics, ValencyStatistics, ValueCounts,
+    ValueFrequency, ValueWeight, WeightedNumericStatistics, WeightedStatistics, WeightedStringStatistics,
+};
+
+use super::{ALL_EXAMPLES, custom};
+use crate::proto::metadata as pb;
+use pb::custom_statistic::Val;
+use pb::feature_name_statistics::{FieldId, Stats, Type};
+use pb::histogram::HistogramType;
+
+/// The rank error that TFDV's sketches are made for.
+const TFDV_EPSILON: f64 = 0.01;
+
+/// The datasets of a list; `stem` names the one that TFDV calls all examples.
+///
+/// Features of structures and what TFDV keeps of them beyond their values are left out.
+pub(super) fn datasets(list: &pb::DatasetFeatureStatisticsList, stem: &str) -> Vec<DatasetStatistics> {
+    let one = |dataset: &pb::DatasetFeatureStatistics| DatasetStatistics {
+        name: if [ALL_EXAMPLES, ""].contains(&dataset.name.as_str()) { stem.to_owned() } else { dataset.name.clone() },
+        num_examples: dataset.num_examples,
+        weight: (dataset.weighted_num_examples > 0.0)
+            .then(|| DatasetWeight { column: String::new(), num_examples: dataset.weighted_num_examples }),
+        features: dataset.features.iter().filter_map(feature).collect(),
+        cross: tidemill_core::CrossStatistics {
+            numeric: dataset.cross_features.iter().filter_map(numeric_cross).collect(),
+            ..Default::default()
+        },
+        slices: Vec::new(),
+    };
+    list.datasets.iter().map(one).collect()
+}
+
+fn numeric_cross(cross: &pb::CrossFeatureStatistics) -> Option<NumericCross> {
+    let pb::cross_feature_statistics::CrossStats::NumCrossStats(stats) = cross.cross_stats.as_ref()? else {
+        return None;
+    };
+    let correlation = f64::from(stats.correlation);
+    Some(NumericCross {
+        x: cross.path_x.as_ref()?.step.join("."),
+        y: cross.path_y.as_ref()?.step.join("."),
+        count: cross.count,
+        correlation: correlation.is_finite().then_some(correlation),
+        covariance: finite(f64::from(stats.covariance)),
+    })
+}
+
+/// What JSON can hold.
+fn finite(x: f64) -> f64 {
+    if x.is_finite() { x } else { 0.0 }
+}
+
+fn feature(feature: &pb::FeatureNameStatistics) -> Option<FeatureStatistics> {
+    let name = match feature.field_id.as_ref()? {
+        FieldId::Name(name) => name.clone(),
+        FieldId::Path(path) => path.step.join("."),
+    };
+    let customs = Customs(&feature.custom_stats);
+    let (common, mut out) = match feature.stats.as_ref()? {
+        Stats::NumStats(stats) => {
+            let common = stats.common_stats.as_ref();
+            let mut out = FeatureStatistics::new(name, FeatureType::Float, plain(common));
+            if customs.text(custom::TYPE) == Some(FeatureType::Bool.name()) {
+                out.feature_type = FeatureType::Bool;
+                let num_true = out.common.tot_num_values.saturating_sub(stats.num_zeros);
+                out.boolean = Some(BooleanStatistics { num_true, num_false: stats.num_zeros });
+            } else {
+                out.feature_type = if feature.r#type() == Type::Int { FeatureType::Int } else { FeatureType::Float };
+                out.numeric = Some(numbers(stats, customs));
+            }
+            out.weighted = common.and_then(weighted);
+            if let (Some(weighted), Some(numbers)) = (&mut out.weighted, &stats.weighted_numeric_stats) {
+                weighted.numeric = Some(WeightedNumericStatistics {
+                    mean: finite(numbers.mean),
+                    std_dev: finite(numbers.std_dev),
+                    median: finite(numbers.median),
+                    rank_error: TFDV_EPSILON,
+                    histogram: of_type(&numbers.histograms, HistogramType::Standard),
+                    quantiles: of_type(&numbers.histograms, HistogramType::Quantiles),
+                });
+            }
+            (common, out)
+        }
+        Stats::StringStats(stats) => {
+            let common = stats.common_stats.as_ref();
+            let mut out = FeatureStatistics::new(name, FeatureType::String, plain(common));
+            out.string = Some(texts(stats, customs));
+            out.weighted = common.and_then(weighted);
+            if let (Some(weighted), Some(text)) = (&mut out.weighted, &stats.weighted_string_stats) {
+                let listed = |top: &pb::string_statistics::FreqAndValue| ValueWeight {
+                    value: top.value.clone(),
+                    weight: finite(top.frequency),
+                };
+                let top_values = text.top_values.iter().map(listed).collect();
+                weighted.string = Some(WeightedStringStatistics { top_values, weight_error: 0.0 });
+            }
+            (common, out)
+        }
+        Stats::BytesStats(stats) => {
+            let common = stats.common_stats.as_ref();
+            let mut out = FeatureStatistics::new(name, FeatureType::Bytes, plain(common));
+            out.bytes = Some(BytesStatistics {
+                unique: stats.unique,
+                avg_num_bytes: finite(f64::from(stats.avg_num_bytes)),
+                min_num_bytes: stats.min_num_bytes as u64,
+                max_num_bytes: u64::try_from(stats.max_num_bytes_int).unwrap_or(0).max(stats.max_num_bytes as u64),
+                ..BytesStatistics::default()
+            });
+            out.weighted = common.and_then(weighted);
+            (common, out)
+        }
+        Stats::StructStats(_) => return None,
+    };
+    let single = out.common.min_num_values == out.common.max_num_values && out.common.max_num_values <= 1;
+    let empty = customs.number(custom::NUM_EMPTY);
+    if empty.is_some() || !single {
+        let lengths = common.and_then(|common| common.num_values_histogram.as_ref());
+        out.valency = Some(ValencyStatistics {
+            num_empty: empty.unwrap_or(0.0) as u64,
+            num_null_values: 0,
+            num_values: lengths.map(histogram).unwrap_or_default(),
+        });
+    }
+    Some(out)
+}
+
+fn plain(common: Option<&pb::CommonStatistics>) -> CommonStatistics {
+    let Some(common) = common else { return CommonStatistics::default() };
+    let avg_num_values =
+        if common.num_non_missing == 0 { 0.0 } else { common.tot_num_values as f64 / common.num_non_missing as f64 };
+    CommonStatistics {
+        num_non_missing: common.num_non_missing,
+        num_missing: common.num_missing,
+        min_num_values: common.min_num_values,
+        max_num_values: common.max_num_values,
+        avg_num_values,
+        tot_num_values: common.tot_num_values,
+    }
+}
+
+fn weighted(common: &pb::CommonStatistics) -> Option<WeightedStatistics> {
+    let weighted = common.weighted_common_stats.as_ref()?;
+    Some(WeightedStatistics {
+        num_non_missing: weighted.num_non_missing,
+        num_missing: weighted.num_missing,
+        avg_num_values: weighted.avg_num_values,
+        tot_num_values: weighted.tot_num_values,
+        ..WeightedStatistics::default()
+    })
+}
+
+fn numbers(stats: &pb::NumericStatistics, customs: Customs<'_>) -> NumericStatistics {
+    let even = of_type(&stats.histograms, HistogramType::Standard);
+    let quantiles = of_type(&stats.histograms, HistogramType::Quantiles);
+    let fine = customs.histogram(custom::FINE).unwrap_or_else(|| {
+        // The best there is: equal shares, or else equal widths.
+        if quantiles.buckets.is_empty() { even.clone() } else { quantiles.clone() }
+    });
+    NumericStatistics {
+        mean: finite(stats.mean),
+        std_dev: finite(stats.std_dev),
+        num_zeros: stats.num_zeros,
+        num_negative: customs.number(custom::NEGATIVE).unwrap_or(if stats.min < 0.0 { 1.0 } else { 0.0 }) as u64,
+        num_nan: stats.histograms.first().map_or(0, |histogram| histogram.num_nan),
+        num_inf: customs.number(custom::INFINITE).unwrap_or(0.0) as u64,
+        min: finite(stats.min),
+        median: finite(stats.median),
+        max: finite(stats.max),
+        distinct: customs.number(custom::DISTINCT).map(|distinct| distinct as u64),
+        rank_error: customs.number(custom::RANK_ERROR).unwrap_or(TFDV_EPSILON),
+        histogram: even,
+        quantiles,
+        fine: (&fine).into(),
+    }
+}
+
+fn texts(stats: &pb::StringStatistics, customs: Customs<'_>) -> StringStatistics {
+    let mut out = StringStatistics {
+        unique: stats.unique,
+        unique_is_estimate: customs.number(custom::UNIQUE_IS_ESTIMATE).is_some(),
+        avg_length: finite(f64::from(stats.avg_length)),
+        min_length: customs.number(custom::MIN_LENGTH).unwrap_or(0.0) as u64,
+        max_length: customs.number(custom::MAX_LENGTH).unwrap_or(0.0) as u64,
+        frequency_error: customs.number(custom::FREQUENCY_ERROR).unwrap_or(0.0) as u64,
+        invalid_utf8_count: stats.invalid_utf8_count,
+        ..StringStatistics::default()
+    };
+    let listed = |top: &pb::string_statistics::FreqAndValue| ValueFrequency {
+        value: top.value.clone(),
+        frequency: top.frequency as u64,
+    };
+    out.top_values = stats.top_values.iter().map(listed).collect();
+    let ranked = stats.rank_histogram.as_ref().map(|ranks| ranks.buckets.as_slice()).unwrap_or_default();
+    // Where each rank has its value, every value is known.
+    let single = ranked.len() as u64 == stats.unique && ranked.iter().all(|bucket| bucket.low_rank == bucket.high_rank);
+    if single && stats.unique > 0 && !out.unique_is_estimate {
+        let counts: Vec<(String, u64)> =
+            ranked.iter().map(|bucket| (bucket.label.clone(), bucket.sample_count as u64)).collect();
+        out.num_singletons = counts.iter().filter(|value| value.1 == 1).count() as u64;
+        out.values = Some(ValueCounts::new(counts));
+    }
+    out
+}
+
+fn of_type(histograms: &[pb::Histogram], kind: HistogramType) -> Histogram {
+    histograms.iter().find(|histogram| histogram.r#type() == kind).map(histogram).unwrap_or_default()
+}
+
+fn histogram(from: &pb::Histogram) -> Histogram {
+    let finite = |bucket: &&pb::histogram::Bucket| {
+        bucket.low_value.is_finite() && bucket.high_value.is_finite() && bucket.sample_count.is_finite()
+    };
+    let bucket = |of: &pb::histogram::Bucket| Bucket { low: of.low_value, high: of.high_value, count: of.sample_count };
+    Histogram { buckets: from.buckets.iter().filter(finite).map(bucket).collect() }
+}
+
+/// The custom statistics of a feature, by name.
+#[derive(Clone, Copy)]
+struct Customs<'a>(&'a [pb::CustomStatistic]);
+
+impl<'a> Customs<'a> {
+    fn find(self, name: &str) -> Option<&'a Val> {
+        self.0.iter().find(|statistic| statistic.name == name)?.val.as_ref()
+    }
+
+    fn number(self, name: &str) -> Option<f64> {
+        match self.find(name)? {
+            Val::Num(number) if number.is_finite() => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn text(self, name: &str) -> Option<&'a str> {
+        match self.find(name)? {
+            Val::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn histogram(self, name: &str) -> Option<Histogram> {
+        match self.find(name)? {
+            Val::Histogram(found) => Some(histogram(found)),
+            _ => None,
+        }
+    }
+}
