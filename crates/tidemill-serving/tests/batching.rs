@@ -79,10 +79,10 @@ fn each_gets_its_own_answer_out_of_a_common_batch() {
 }
 
 #[test]
-fn a_full_queue_refuses_and_a_client_that_left_costs_nothing() {
+fn a_client_that_left_costs_nothing() {
     let batching = BatchingOptions {
         batch_rows_max: Some(4),
-        queue_delay_max: Some(Duration::from_millis(400)),
+        queue_delay_max: Some(Duration::from_millis(1500)),
         batches_waiting_max: Some(1),
         ..fixed()
     };
@@ -95,7 +95,7 @@ fn a_full_queue_refuses_and_a_client_that_left_costs_nothing() {
     drop(gone);
     let started_at = Instant::now();
     assert_eq!(server.post(PREDICT, body(2.0)).0, 200);
-    assert!(started_at.elapsed() >= Duration::from_millis(250), "it waited for company");
+    assert!(started_at.elapsed() >= Duration::from_secs(1), "it waited for company");
     let text = metrics(&server);
     assert_eq!(metric(&text, r#"tidemill_batch_requests_dropped_total{model="taxi",reason="gone"}"#), 1.0);
     assert_eq!(metric(&text, r#"tidemill_batch_rows_sum{model="taxi"}"#), 2.0, "the one who left was not worked for");

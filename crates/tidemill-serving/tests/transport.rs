@@ -215,6 +215,15 @@ fn tls_is_spoken_and_clients_without_a_certificate_are_refused_where_one_is_want
     let _ = plain.read_to_end(&mut reply);
     assert!(!reply.starts_with(b"HTTP"));
 
+    // A renewed certificate is shown to the next connection.
+    let renewed = Certificates::new();
+    server.handle.renew_tls(&renewed.options(false)).unwrap();
+    assert!(renewed.ask(&server, false).unwrap().starts_with("HTTP/1.1 200 OK"));
+    assert!(certificates.ask(&server, false).is_err(), "another authority signed it");
+    let damaged = TlsOptions { key: b"nothing".to_vec(), ..renewed.options(false) };
+    assert!(server.handle.renew_tls(&damaged).is_err());
+    assert!(renewed.ask(&server, false).is_ok(), "what cannot work changes nothing");
+
     let mutual = started(ServerOptions { tls: Some(certificates.options(true)), ..options() });
     assert!(certificates.ask(&mutual, true).unwrap().starts_with("HTTP/1.1 200 OK"));
     let refused = certificates.ask(&mutual, false);

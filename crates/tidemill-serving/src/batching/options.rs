@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use tidemill_core::DataType;
 use tidemill_model::Model;
 
 use super::queue::Policy;
@@ -19,7 +20,7 @@ const WORTH_FROM: Duration = Duration::from_micros(50);
 const WORTH_SHARE: f64 = 0.5;
 /// So many rows are compared, so many times; the best time counts.
 const TRIAL_ROWS: usize = 16;
-const TRIALS: usize = 3;
+const TRIALS: usize = 5;
 
 /// When requests of different clients run together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,13 +80,28 @@ fn gains(model: &Model) -> bool {
     })
 }
 
+/// A recorded row; of a model that records none, the plainest row it takes.
+fn a_row(model: &Model) -> Option<RecordBatch> {
+    if let Some(sample) = model.sample_rows().first() {
+        return model.batch_from_rows(std::slice::from_ref(&sample.row)).ok();
+    }
+    let mut builder = model.batch_builder(1);
+    for index in 0..builder.specs().len() {
+        let mut column = builder.column(index)?;
+        let pushed = match column.spec().datatype {
+            DataType::Fp64 => column.push_float(0.0),
+            DataType::Int64 => column.push_int(0),
+            DataType::Bool => column.push_bool(false),
+            DataType::Bytes => column.push_str(""),
+        };
+        pushed.ok()?;
+    }
+    builder.finish(1).ok()
+}
+
 /// The time one row takes alone, and the time [`TRIAL_ROWS`] rows take together.
 fn try_out(model: &Model) -> Option<(Duration, Duration)> {
-    let mut builder = model.batch_builder(1);
-    let sample = model.sample_rows().iter().find(|sample| builder.push_row(&sample.row).is_ok())?;
-    let mut builder = model.batch_builder(1);
-    builder.push_row(&sample.row).ok()?;
-    let one = builder.finish(1).ok()?;
+    let one = a_row(model)?;
     let many = concat_batches(one.schema_ref(), std::iter::repeat_n(&one, TRIAL_ROWS)).ok()?;
     let time = |batch: &RecordBatch| -> Option<Duration> {
         let mut best = None;

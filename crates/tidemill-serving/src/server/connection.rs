@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use super::tls::Acceptors;
 use crate::dispatch::Dispatcher;
 use crate::grpc::Router;
 
@@ -30,8 +32,8 @@ const PING_INTERVAL: Duration = Duration::from_mins(1);
 pub(super) struct Connections {
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) router: Arc<Router>,
-    pub(super) rest_tls: Option<TlsAcceptor>,
-    pub(super) grpc_tls: Option<TlsAcceptor>,
+    /// As certificates are renewed, so is what takes the next connection.
+    pub(super) tls: Option<Arc<ArcSwap<Acceptors>>>,
     pub(super) idle_timeout: Duration,
 }
 
@@ -95,10 +97,11 @@ impl Watch {
 impl Connections {
     /// Answers REST on a connection until it ends.
     pub(super) async fn rest(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
-        match &self.rest_tls {
+        match &self.tls {
             None => self.rest_on(stream, phase).await,
-            Some(acceptor) => {
-                if let Some(stream) = self.handshake(acceptor, stream).await {
+            Some(acceptors) => {
+                let acceptor = acceptors.load().rest.clone();
+                if let Some(stream) = self.handshake(&acceptor, stream).await {
                     self.rest_on(stream, phase).await;
                 }
             }
@@ -107,10 +110,11 @@ impl Connections {
 
     /// Answers gRPC on a connection until it ends.
     pub(super) async fn grpc(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
-        match &self.grpc_tls {
+        match &self.tls {
             None => self.grpc_on(stream, phase).await,
-            Some(acceptor) => {
-                if let Some(stream) = self.handshake(acceptor, stream).await {
+            Some(acceptors) => {
+                let acceptor = acceptors.load().grpc.clone();
+                if let Some(stream) = self.handshake(&acceptor, stream).await {
                     self.grpc_on(stream, phase).await;
                 }
             }

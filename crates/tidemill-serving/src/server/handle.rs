@@ -1,19 +1,31 @@
 //! What the rest of the program knows of a running server.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+use super::TlsOptions;
+use super::tls::Acceptors;
+use crate::ServeError;
 use crate::versions::{LoadedModel, ModelStatus, Models, Selector};
 
 /// What the rest of the program knows of a running server. Clones are cheap.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Handle {
     pub(super) address: SocketAddr,
     pub(super) grpc_address: Option<SocketAddr>,
     pub(super) models: Arc<Models>,
     pub(super) polls: mpsc::Sender<oneshot::Sender<()>>,
+    pub(super) tls: Option<Arc<ArcSwap<Acceptors>>>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Handle {
@@ -44,6 +56,15 @@ impl Handle {
     pub async fn poll_now(&self) -> bool {
         let (applied, done) = oneshot::channel();
         self.polls.send(applied).await.is_ok() && done.await.is_ok()
+    }
+
+    /// Takes the next connections with this certificate; those there are stay as they are. A server that was started
+    /// without TLS does not take it up.
+    pub fn renew_tls(&self, tls: &TlsOptions) -> Result<(), ServeError> {
+        if let Some(acceptors) = &self.tls {
+            acceptors.store(Arc::new(tls.acceptors()?));
+        }
+        Ok(())
     }
 
     /// All models and their versions.

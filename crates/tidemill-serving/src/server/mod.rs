@@ -16,6 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -58,8 +59,8 @@ impl Server {
     /// Takes the ports. Connections wait until [`run`](Self::run).
     pub async fn bind(options: ServerOptions, source: Arc<dyn Source>) -> Result<Self, ServeError> {
         // Files that are wrong are told before a port is taken.
-        let acceptor = |protocols: &[&str]| options.tls.as_ref().map(|tls| tls.acceptor(protocols)).transpose();
-        let (rest_tls, grpc_tls) = (acceptor(&["h2", "http/1.1"])?, acceptor(&["h2"])?);
+        let acceptors = options.tls.as_ref().map(TlsOptions::acceptors).transpose()?;
+        let tls = acceptors.map(|acceptors| Arc::new(ArcSwap::from_pointee(acceptors)));
         let access = Access::new(options.api_keys_file.as_deref(), &options.cors_origins)?;
         let (rest, address) = listen(options.rest_addr).await?;
         let (grpc, grpc_address) = match options.grpc_addr {
@@ -99,11 +100,10 @@ impl Server {
         let connections = Arc::new(Connections {
             dispatcher: Arc::new(Dispatcher { engine: Arc::clone(&engine), metrics_path: options.metrics_path }),
             router: Arc::new(Router::new(Arc::clone(&engine))?),
-            rest_tls,
-            grpc_tls,
+            tls: tls.clone(),
             idle_timeout: options.idle_timeout,
         });
-        let handle = Handle { address, grpc_address, models, polls: poll_sender };
+        let handle = Handle { address, grpc_address, models, polls: poll_sender, tls };
         let listeners = Listeners { rest, grpc };
         let (drain_delay, drain_timeout) = (options.drain_delay, options.drain_timeout);
         Ok(Self { listeners, connections, engine, manager, source, polls, handle, drain_delay, drain_timeout })

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::ServeError;
 
 /// TLS 1.2 and 1.3 on both ports. All texts are PEM.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TlsOptions {
     /// The server's certificate, followed by those that lead to its authority.
     pub certificate: Vec<u8>,
@@ -30,9 +30,21 @@ impl fmt::Debug for TlsOptions {
     }
 }
 
+/// What takes connections on each port.
+#[derive(Clone)]
+pub(super) struct Acceptors {
+    /// HTTP/2 and HTTP/1.
+    pub(super) rest: TlsAcceptor,
+    /// HTTP/2 alone.
+    pub(super) grpc: TlsAcceptor,
+}
+
 impl TlsOptions {
-    /// What takes connections: of HTTP/2 and HTTP/1, or of HTTP/2 alone.
-    pub(super) fn acceptor(&self, protocols: &[&str]) -> Result<TlsAcceptor, ServeError> {
+    pub(super) fn acceptors(&self) -> Result<Acceptors, ServeError> {
+        Ok(Acceptors { rest: self.acceptor(&["h2", "http/1.1"])?, grpc: self.acceptor(&["h2"])? })
+    }
+
+    fn acceptor(&self, protocols: &[&str]) -> Result<TlsAcceptor, ServeError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()

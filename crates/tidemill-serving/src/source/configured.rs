@@ -25,6 +25,8 @@ struct State {
     models: Vec<ModelConfig>,
     /// What was listed last, by model.
     listed: BTreeMap<String, Vec<Servable>>,
+    /// What was wrong last, by model: it is said once, not at every look.
+    wrong: BTreeMap<String, String>,
     file: Option<File>,
 }
 
@@ -39,7 +41,9 @@ struct File {
 impl ConfiguredSource {
     /// Serves `models`.
     pub fn new(models: Vec<ModelConfig>) -> Self {
-        Self { state: Arc::new(Mutex::new(State { models, listed: BTreeMap::new(), file: None })) }
+        Self {
+            state: Arc::new(Mutex::new(State { models, listed: BTreeMap::new(), wrong: BTreeMap::new(), file: None })),
+        }
     }
 
     /// Serves what the file says, which is read again every `interval` (`None`: never). See [`ModelConfig::read_file`].
@@ -60,27 +64,35 @@ impl ConfiguredSource {
     fn scan(&self) -> Vec<Servable> {
         let mut state = self.state();
         state.follow_file();
-        let State { models, listed, .. } = &mut *state;
-        listed.retain(|name, _| models.iter().any(|model| model.name == *name));
+        let State { models, listed, wrong, .. } = &mut *state;
+        let configured = |name: &str| models.iter().any(|model| model.name == name);
+        listed.retain(|name, _| configured(name));
+        wrong.retain(|name, _| configured(name));
         let mut servables = Vec::new();
         for model in models {
             match FolderSource::of(model.clone()).scan() {
                 Ok(found) => {
+                    wrong.remove(&model.name);
                     servables.extend_from_slice(&found);
                     listed.insert(model.name.clone(), found);
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        model = model.name,
-                        error = &error as &dyn std::error::Error,
-                        "a model stays as it is"
-                    );
+                    let text = with_cause(&error);
+                    if wrong.get(&model.name) != Some(&text) {
+                        tracing::warn!(model = model.name, "the model stays as it is: {text}");
+                        wrong.insert(model.name.clone(), text);
+                    }
                     servables.extend(listed.get(&model.name).into_iter().flatten().cloned());
                 }
             }
         }
         servables
     }
+}
+
+fn with_cause(error: &SourceError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
 }
 
 impl State {

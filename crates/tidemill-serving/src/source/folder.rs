@@ -8,6 +8,9 @@ use async_trait::async_trait;
 use super::{Servable, Source, SourceError, VersionPolicy};
 use crate::ModelConfig;
 
+/// What stands in the folder of a model, and not in the folder of its versions.
+const MODEL_FILES: [&str; 2] = ["model.json", "saved_model.pb"];
+
 /// Lists the versions found in the base folder of one model.
 ///
 /// ```text
@@ -53,6 +56,12 @@ impl FolderSource {
         let versions = versions_in(&self.base).map_err(|source| {
             SourceError::new(format!("cannot read the base folder `{}`", self.base.display())).with_source(source)
         })?;
+        if versions.is_empty() && MODEL_FILES.iter().any(|file| self.base.join(file).exists()) {
+            return Err(SourceError::new(format!(
+                "`{}` is itself a model: the base path is the folder above it, with a folder for each version",
+                self.base.display()
+            )));
+        }
         let servable = |(version, path)| Servable {
             name: self.name.clone(),
             version,
@@ -121,6 +130,16 @@ mod tests {
         assert_eq!(versions(&source), [124]);
         assert_eq!(versions(&source.clone().with_policy(VersionPolicy::All)), [123, 124]);
         assert_eq!(versions(&source.with_policy(VersionPolicy::Specific([123].into()))), [123]);
+    }
+
+    #[test]
+    fn the_folder_of_a_version_is_told_from_the_folder_of_all() {
+        let base = tempfile::tempdir().unwrap();
+        std::fs::write(base.path().join("saved_model.pb"), "").unwrap();
+        let error = FolderSource::new("half", base.path()).scan().unwrap_err().to_string();
+        assert!(
+            error.ends_with("is itself a model: the base path is the folder above it, with a folder for each version")
+        );
     }
 
     #[test]

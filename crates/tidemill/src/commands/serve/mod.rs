@@ -3,6 +3,7 @@
 mod options;
 mod registry;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use crate::error::Failure;
 use crate::project::Project;
 use crate::ui::printable;
 
+/// How often certificate and key are looked at.
+const TLS_INTERVAL: Duration = Duration::from_secs(10);
 /// Exit code of a server that was told twice to stop.
 const STOPPED_AT_ONCE: u8 = 130;
 
@@ -47,6 +50,7 @@ pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
         stop_signal().await;
     };
     let mut stopped_twice = std::pin::pin!(stopped_twice);
+    let mut renewed = std::pin::pin!(renew_tls(args, handle.clone()));
     let mut announced = std::pin::pin!(announce(handle, global.output, global.quiet));
     let mut said = false;
     loop {
@@ -62,6 +66,26 @@ pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
                 return Ok(STOPPED_AT_ONCE);
             }
             () = &mut announced, if !said => said = true,
+            never = &mut renewed => match never {},
+        }
+    }
+}
+
+/// Follows the files of certificate and key as they are renewed.
+async fn renew_tls(args: &ServeArgs, handle: Handle) -> Infallible {
+    let Ok(Some(mut current)) = options::tls(args) else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(TLS_INTERVAL).await;
+        match options::tls(args) {
+            Ok(Some(tls)) if tls != current => {
+                match handle.renew_tls(&tls) {
+                    Ok(()) => tracing::info!("the certificate is renewed"),
+                    Err(error) => tracing::warn!(%error, "the certificate stays as it was"),
+                }
+                current = tls;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the certificate stays as it was"),
         }
     }
 }

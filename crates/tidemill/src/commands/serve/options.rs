@@ -72,7 +72,8 @@ fn address(args: &ServeArgs, port: u16) -> Result<SocketAddr, Failure> {
     found.ok_or_else(|| Failure::new(Code::CommandLine, format!("`{}` is not an address to listen on", args.host)))
 }
 
-fn tls(args: &ServeArgs) -> Result<Option<TlsOptions>, Failure> {
+/// Certificate and key as their files have them now.
+pub fn tls(args: &ServeArgs) -> Result<Option<TlsOptions>, Failure> {
     let read = |file: &Path| std::fs::read(file).map_err(|error| Failure::io(file, &error));
     if let Some(file) = &args.ssl_config_file {
         return Ok(Some(TlsOptions::read_file(file)?));
