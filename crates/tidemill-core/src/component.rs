@@ -31,11 +31,28 @@ pub trait Component: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What can be said of a run before it: from the parameters alone where `inputs` is empty, and from the artifacts
+    /// that are there already.
+    ///
+    /// It is asked for every plan, so it reads manifests and not rows. An artifact that cannot be read says nothing.
+    fn preview(&self, _params: &Value, _inputs: &BTreeMap<String, InputArtifact>) -> Preview {
+        Preview::default()
+    }
+
     /// Does the work: reads `context.inputs`, writes into the folders of `context.outputs`.
     ///
     /// Output folders exist and are empty. They are kept, and recorded all together, only after this returns `Ok`;
     /// on an error they are removed. Long loops look at `context.cancel` now and then.
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError>;
+}
+
+/// What can be said of a run before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Things worth knowing, a line each.
+    pub notes: Vec<String>,
+    /// Why the step would fail, a line each.
+    pub problems: Vec<String>,
 }
 
 /// What a component is called, reads and writes.

@@ -28,7 +28,7 @@ pub use code::{Code, Coded, Kind};
 pub use comparator::{Bins, Comparators, DatasetConstraints, Distance, FractionBounds};
 pub use component::{
     CancelFlag, Component, ComponentError, ComponentSpec, ExternalInput, Gate, InputArtifact, InputSource, InputSpec,
-    Outcome, OutputSpec, RunInfo, StepContext, Verdict,
+    Outcome, OutputSpec, Preview, RunInfo, StepContext, Verdict,
 };
 pub use digest::{Digest, DigestError};
 pub use domain::{Domain, TimeUnit};

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
-use tidemill_core::Gate;
+use tidemill_core::{Gate, InputArtifact, Preview};
 use tidemill_metadata::ExecutionError;
 
 use crate::fingerprint::Ingredients;
 use crate::inputs::{Outputs, resolve};
-use crate::pipeline::{Origin, Pipeline, Step};
+use crate::pipeline::{Origin, Pipeline, Step, Wire};
 use crate::runner::CachePolicy;
 use crate::workspace::Workspace;
 
@@ -35,6 +35,12 @@ pub struct PlannedStep {
     pub reasons: Vec<String>,
     /// Steps it reads from or waits for.
     pub after: Vec<String>,
+    /// What its component says beforehand: worth knowing, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Why it would fail, as far as that can be known before it runs, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }
 
 /// Whether a step would run.
@@ -72,7 +78,14 @@ impl Plan {
                 let reasons = reasons(pipeline, index, &steps, &mut done, &mut refused, workspace, cache).await?;
                 (if reasons.is_empty() { Action::Cached } else { Action::Run }, reasons)
             };
+            // A step that has run well has no problem with the same inputs.
+            let Preview { notes, mut problems } = preview(step, &done, workspace);
+            if action == Action::Cached {
+                problems.clear();
+            }
             steps.push(PlannedStep {
+                notes,
+                problems,
                 step: step.name.clone(),
                 component: step.spec.name.to_owned(),
                 action,
@@ -83,10 +96,31 @@ impl Plan {
         Ok(Self { pipeline: pipeline.name.clone(), steps })
     }
 
+    /// Whether a step would fail, as far as that can be known before it runs.
+    pub fn has_problems(&self) -> bool {
+        self.steps.iter().any(|step| !step.problems.is_empty())
+    }
+
     /// How many steps would run.
     pub fn runs(&self) -> usize {
         self.steps.iter().filter(|step| step.action == Action::Run).count()
     }
+}
+
+/// What the component of a step says of it, with the artifacts that are there already.
+fn preview(step: &Step, done: &Outputs, workspace: &Workspace) -> Preview {
+    let input = |wire: &Wire| {
+        let Origin::Step { step, output } = &wire.from else { return None };
+        let artifact = done.get(step)?.get(output)?;
+        let handed = InputArtifact {
+            artifact_type: artifact.artifact_type,
+            digest: artifact.digest.clone(),
+            path: workspace.artifacts.path(artifact.artifact_type, &artifact.digest),
+            properties: artifact.properties.clone(),
+        };
+        Some((wire.key.clone(), handed))
+    };
+    step.component.preview(&step.params, &step.wires.iter().filter_map(input).collect())
 }
 
 /// The names of the steps that `step` reads from or waits for, in their order.

@@ -1,14 +1,17 @@
 //! The `Transform` step of a pipeline.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
-    Properties, StepContext,
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputArtifact, InputSpec, Outcome, OutputSpec,
+    ParamIssue, Preview, Properties, StepContext,
 };
 use tidemill_data::{Examples, read_schema_artifact};
 
 use crate::config::{TransformConfig, TransformParams};
 use crate::fit::{FitOptions, Fitted, fit};
+use crate::preview::preview;
 
 /// The split that constants are fitted on.
 const SPLIT: &str = "train";
@@ -44,6 +47,10 @@ impl Component for Transform {
 
     fn check(&self, params: &Value) -> Vec<ParamIssue> {
         TransformConfig::from_params(params).err().unwrap_or_default()
+    }
+
+    fn preview(&self, params: &Value, inputs: &BTreeMap<String, InputArtifact>) -> Preview {
+        preview(params, inputs)
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {

@@ -188,7 +188,11 @@ fn other_label(
 }
 
 /// Refuses columns that do not exist, all of them at once.
-fn check_columns(config: &TransformConfig, label: &[String], schema: &ArrowSchema) -> Result<(), TransformError> {
+pub(crate) fn check_columns(
+    config: &TransformConfig,
+    label: &[String],
+    schema: &ArrowSchema,
+) -> Result<(), TransformError> {
     let is_missing = |column: &String| schema.index_of(column).is_err();
     let mut missing = Vec::new();
     for feature in &config.features {
@@ -206,7 +210,7 @@ fn check_columns(config: &TransformConfig, label: &[String], schema: &ArrowSchem
 }
 
 /// The type of a column that is there.
-fn column_type(feature: &str, column: &str, schema: &ArrowSchema) -> Result<DataType, TransformError> {
+pub(crate) fn column_type(feature: &str, column: &str, schema: &ArrowSchema) -> Result<DataType, TransformError> {
     Ok(match schema.field_with_name(column).map(Field::data_type) {
         Ok(ArrowType::Boolean) => DataType::Bool,
         Ok(ArrowType::Int64) => DataType::Int64,

@@ -12,6 +12,7 @@ mod fit;
 mod label;
 mod leak;
 mod need;
+mod preview;
 mod rows;
 mod serving;
 mod settle;

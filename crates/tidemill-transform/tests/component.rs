@@ -117,3 +117,29 @@ fn errors_keep_their_codes_and_a_cancelled_run_stops() {
     cancel.cancel();
     assert_eq!(transform(project.path(), &params(), &cancel).unwrap_err().code, Code::Canceled);
 }
+
+#[test]
+fn a_plan_names_what_requests_need_and_what_would_fail() {
+    let project = project();
+    let alone = Transform.preview(&params(), &BTreeMap::new());
+    assert_eq!(alone.notes, ["requests need `payment_type`, `trip_miles`"]);
+    assert!(alone.problems.is_empty());
+    let examples = InputArtifact {
+        artifact_type: ArtifactType::Examples,
+        digest: Digest::from_bytes(&[0; 32]),
+        path: project.path().join("examples"),
+        properties: Properties::new(),
+    };
+    let inputs = BTreeMap::from([("examples".to_owned(), examples)]);
+    assert!(Transform.preview(&params(), &inputs).problems.is_empty());
+    let mut bad = params();
+    bad["features"]["mils"] = json!("numeric");
+    bad["features"]["payment"] = json!({ "from": "payment_type", "steps": "z_score" });
+    bad["features"].as_object_mut().unwrap().shift_remove("miles_bucket");
+    bad["features"].as_object_mut().unwrap().shift_remove("trip_miles");
+    let preview = Transform.preview(&bad, &inputs);
+    assert_eq!(preview.notes, ["requests need `payment_type`, `mils`", "no feature uses `trip_miles`"]);
+    assert_eq!(preview.problems.len(), 2, "{:?}", preview.problems);
+    assert!(preview.problems[0].contains("`mils`"), "{}", preview.problems[0]);
+    assert!(preview.problems[1].contains("`z_score` does not apply to text"), "{}", preview.problems[1]);
+}

@@ -121,7 +121,7 @@ fn mistakes_in_steps_are_shown_at_their_place() {
             json!({ "z_score": 3 }),
             shown("features.x.z_score", "`z_score` takes no argument but `{ per: COLUMN }`", None),
         ),
-        (json!({ "clip": {} }), shown("features.x.clip", "`clip` needs `min`, `max`, or `quantiles`", None)),
+        (json!({ "clip": {} }), shown("features.x.clip", "`clip` needs `min`, `max`, `quantiles` or `tukey`", None)),
         (
             json!({ "clip": { "quantiles": [0.9, 0.1] } }),
             shown("features.x.clip.quantiles", "`quantiles` are two ascending shares from 0 to 1", None),
@@ -144,7 +144,7 @@ fn mistakes_in_steps_are_shown_at_their_place() {
         ),
         (
             json!(["vocabulary", "z_score"]),
-            shown("features.x", "the steps do not fit together: `vocabulary` does not apply to numbers", None),
+            shown("features.x", "the steps do not fit together: `z_score` does not apply to codes", None),
         ),
     ] {
         let found = issue(value);

@@ -90,14 +90,22 @@ impl<W: Write + Send> ParquetFile<W> {
     }
 
     fn write_group(&mut self) -> Result<(), DataError> {
-        let all = concat_batches(&self.schema, &std::mem::take(&mut self.pending))?;
-        let rows = all.num_rows().min(self.group_rows);
-        let group = all.slice(0, rows);
-        self.pending_rows = all.num_rows() - rows;
-        self.pending_bytes = 0;
-        if self.pending_rows > 0 {
-            self.pending.push(all.slice(rows, self.pending_rows));
+        let (mut parts, mut rows) = (Vec::new(), 0);
+        for batch in std::mem::take(&mut self.pending) {
+            let taken = batch.num_rows().min(self.group_rows - rows);
+            if taken < batch.num_rows() {
+                // What is left holds on to its own batch only, not to the whole group.
+                self.pending.push(batch.slice(taken, batch.num_rows() - taken));
+            }
+            if taken > 0 {
+                parts.push(batch.slice(0, taken));
+            }
+            rows += taken;
         }
+        let group = concat_batches(&self.schema, &parts)?;
+        drop(parts);
+        self.pending_rows -= rows;
+        self.pending_bytes = 0;
         self.encode(&group).map_err(|error| DataError::write(&self.path, error))
     }
 

@@ -55,7 +55,7 @@ pub async fn plan(args: &PlanArgs, global: &Global) -> Result<u8, Failure> {
     let cache = cache_policy(&args.cache, &pipeline)?;
     let plan = Plan::make(&pipeline, &workspace, &cache).await.map_err(executing)?;
     print(global, &plan, || plan_text(&plan))?;
-    Ok(0)
+    Ok(u8::from(plan.has_problems()))
 }
 
 fn plan_text(plan: &Plan) -> String {
@@ -75,7 +75,17 @@ fn plan_text(plan: &Plan) -> String {
         (_, 0) => format!("{runs} of {steps} steps would run"),
         _ => format!("{runs} of {steps} steps would run, {held_up} would not: a step before them said no"),
     };
-    format!("{}\n{table}\n{closing}\n", style(&plan.pipeline).bold())
+    let mut said = String::new();
+    for step in &plan.steps {
+        for note in &step.notes {
+            said.push_str(&format!("{} {}: {note}\n", style("·").dim(), step.step));
+        }
+        for problem in &step.problems {
+            said.push_str(&format!("{} {}: {problem}\n", style("✗").red(), step.step));
+        }
+    }
+    let gap = if said.is_empty() { "" } else { "\n" };
+    format!("{}\n{table}\n{said}{gap}{closing}\n", style(&plan.pipeline).bold())
 }
 
 pub async fn run(args: &RunArgs, global: &Global) -> Result<u8, Failure> {

@@ -22,6 +22,8 @@ use crate::ui::count;
 
 /// The file of a transform graph.
 const GRAPH_FILE: &str = "transform.json";
+/// Rows that go through the graph at once.
+const SLICE_ROWS: usize = 8192;
 
 pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Failure> {
     refuse_input(&args.file, &args.out)?;
@@ -38,7 +40,7 @@ pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Fail
     let reader = open_table(&args.file, &read_options(&graph, args)?)?;
     let mut job = Job::new(&graph, &reader.schema(), args.label, args.training)?;
     let mut failure = None;
-    let batches = reader.map(|batch| {
+    let batches = reader.flat_map(slices).map(|batch| {
         job.batch(&batch?).map_err(|error| {
             // What went wrong is told below; this only makes the writer give up and leave nothing behind.
             let stop = ArrowError::ComputeError(error.message.clone());
@@ -55,6 +57,13 @@ pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Fail
     let value = json!({ "rows": rows, "columns": columns, "fitted": fitted, "file": args.out });
     print(global, &value, || format!("wrote {} rows of {columns} columns to `{}`\n", count(rows), args.out.display()))?;
     Ok(0)
+}
+
+/// A batch in parts of few rows: one feature may give many columns.
+fn slices(batch: Result<RecordBatch, DataError>) -> Vec<Result<RecordBatch, DataError>> {
+    let Ok(batch) = batch else { return vec![batch] };
+    let rows = batch.num_rows();
+    (0..rows).step_by(SLICE_ROWS).map(|at| Ok(batch.slice(at, SLICE_ROWS.min(rows - at)))).collect()
 }
 
 /// A file that says which features to fit, if `features` is one.

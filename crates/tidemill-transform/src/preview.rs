@@ -1,0 +1,83 @@
+//! What can be said of a `Transform` step before it runs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow::datatypes::Schema as ArrowSchema;
+use serde_json::Value;
+use tidemill_core::{DataType, InputArtifact, Preview, Schema};
+use tidemill_data::{Examples, read_schema_artifact};
+
+use crate::config::TransformConfig;
+use crate::feature::FeatureFit;
+use crate::fit::{check_columns, column_type};
+use crate::serving::check_serving;
+
+/// Names listed in one line, at most.
+const LISTED_MAX: usize = 40;
+
+/// The columns that requests need, those that nothing uses, and everything that would stop the step.
+pub(crate) fn preview(params: &Value, inputs: &BTreeMap<String, InputArtifact>) -> Preview {
+    let Ok(config) = TransformConfig::from_params(params) else { return Preview::default() };
+    let mut needed: Vec<String> = Vec::new();
+    for column in config.features.iter().flat_map(|feature| feature.columns()) {
+        if !needed.contains(&column) {
+            needed.push(column);
+        }
+    }
+    let mut preview = Preview { notes: vec![format!("requests need {}", listed(&needed))], problems: Vec::new() };
+    let examples = inputs.get("examples").and_then(|examples| Examples::open(&examples.path).ok());
+    let Some(examples) = examples else { return preview };
+    let schema = inputs.get("schema").and_then(|schema| read_schema_artifact(&schema.path).ok());
+    let columns = examples.schema();
+    preview.problems = problems(&config, &columns, schema.as_ref());
+
+    let label = config.label.parse().map(|label| label.columns()).unwrap_or_default();
+    let weights: Vec<&String> = config.features.iter().flat_map(|feature| feature.weights()).collect();
+    let is_unused = |name: &String| !needed.contains(name) && !label.contains(name) && !weights.contains(&name);
+    let unused: Vec<String> = columns.fields().iter().map(|field| field.name().clone()).filter(is_unused).collect();
+    if !unused.is_empty() {
+        preview.notes.push(format!("no feature uses {}", listed(&unused)));
+    }
+    preview
+}
+
+/// Columns that are not there, are not expected at serving, or are of a type that a step does not apply to.
+fn problems(config: &TransformConfig, columns: &ArrowSchema, schema: Option<&Schema>) -> Vec<String> {
+    let label = config.label.parse().map(|label| label.columns()).unwrap_or_default();
+    let mut problems: Vec<String> =
+        check_columns(config, &label, columns).err().map(|error| error.to_string()).into_iter().collect();
+    for feature in &config.features {
+        let mut datatypes: HashMap<String, DataType> = HashMap::new();
+        let mut is_there = true;
+        for column in feature.columns() {
+            if columns.index_of(&column).is_err() {
+                is_there = false;
+                continue;
+            }
+            if let Err(error) = check_serving(&feature.name, &column, schema) {
+                problems.push(error.to_string());
+            }
+            match column_type(&feature.name, &column, columns) {
+                Ok(datatype) => {
+                    datatypes.insert(column, datatype);
+                }
+                Err(error) => {
+                    problems.push(error.to_string());
+                    is_there = false;
+                }
+            }
+        }
+        if is_there && let Err(error) = FeatureFit::new(feature, columns, &datatypes) {
+            problems.push(error.to_string());
+        }
+    }
+    problems
+}
+
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(LISTED_MAX).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
