@@ -329,8 +329,8 @@ mod tests {
         fault_of("{\"a\": 1", 7, "the line ends inside the object");
         fault_of("{\"a\": \"x", 8, "the line ends inside a string");
         fault_of("{\"a\": [[1]]}", 8, "`a` holds a list of lists; lists of single values can be read");
-        fault_of("{\"a\": [1, {}]}", 11, "`a` holds a list of objects; lists of single values can be read");
-        fault_of("{\"a\": [1}", 10, "expected `,` or `]`");
+        fault_of("{\"a\": [1, {}]}", 12, "`a` holds a list of objects; lists of single values can be read");
+        fault_of("{\"a\": [1}", 9, "expected `,` or `]`");
         fault_of("{\"a\": 1} {}", 10, "trailing characters");
         fault_of("[1]", 1, "sequence, expected an object; every line must hold one object");
         fault_of("{\"\": 1}", 3, "a key is empty");
