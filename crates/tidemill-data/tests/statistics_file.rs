@@ -85,6 +85,22 @@ fn every_form_comes_back_and_says_the_same() {
 }
 
 #[test]
+fn statistics_of_older_stores_are_read() {
+    // As version 0.1 wrote them, before lists, weights and slices.
+    let older = r#"{ "version": 1, "splits": { "train": { "name": "train", "num_examples": 3, "features": [
+        { "name": "fare", "type": "float",
+          "common": { "num_non_missing": 2, "num_missing": 1, "min_num_values": 1, "max_num_values": 1, "avg_num_values": 1.0, "tot_num_values": 2 },
+          "numeric": { "mean": 4.0, "std_dev": 1.0, "num_zeros": 0, "num_nan": 0, "num_inf": 0, "min": 3.0, "median": 4.0, "max": 5.0,
+            "histogram": { "buckets": [ { "low": 3.0, "high": 5.0, "count": 2.0 } ] }, "quantiles": { "buckets": [] } } } ] } } }"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("statistics.json");
+    std::fs::write(&path, older).unwrap();
+    let train = read_statistics_file(&path).unwrap().remove(0);
+    let fare = train.feature("fare").unwrap();
+    assert_eq!((fare.numeric.as_ref().unwrap().mean, fare.valency.is_none(), train.slices.len()), (4.0, true, 0));
+}
+
+#[test]
 fn tensorflow_metadata_reads_what_we_write() {
     // `trips.pbtxt` is what `tests/tfdv/record.py` printed of `trips.pb`, parsed with the published classes.
     let folder = tempfile::tempdir().unwrap();

@@ -5,8 +5,8 @@ use tidemill_core::{Anomaly, FeatureStatistics, Severity};
 /// How much a feature deserves a look: 0 for nothing unusual, more for more, above 100 for an ERROR anomaly.
 ///
 /// Adds up, in falling weight: anomalies (100 an ERROR, 30 a WARNING), share of missing values (10), values that
-/// never vary (8), NaN and infinities (6), text in which nearly every value is new (4), extremes many deviations
-/// out (up to 4), share of zeros (3).
+/// never vary (8), NaN and infinities (6), pictures that cannot be read and what is no time among times (6), text in which nearly every value is new (4), extremes many deviations
+/// out (up to 4), share of zeros and of empty lists (3).
 pub fn attention_score(feature: &FeatureStatistics, anomalies: &[&Anomaly]) -> f64 {
     let judged: f64 = anomalies
         .iter()
@@ -39,6 +39,15 @@ pub fn attention_score(feature: &FeatureStatistics, anomalies: &[&Anomaly]) -> f
         } else if present > 20.0 && text.unique as f64 > 0.9 * present {
             score += 4.0;
         }
+    }
+    if let Some(valency) = &feature.valency {
+        score += 3.0 * valency.num_empty as f64 / present;
+    }
+    if let Some(images) = feature.bytes.as_ref().and_then(|bytes| bytes.images.as_ref()) {
+        score += 6.0 * images.num_unreadable as f64 / images.num_images.max(1) as f64;
+    }
+    if let Some(time) = &feature.time {
+        score += 6.0 * (1.0 - time.share);
     }
     if let Some(boolean) = feature.boolean
         && (boolean.num_true == 0 || boolean.num_false == 0)

@@ -303,6 +303,12 @@
       if (!list.length) continue;
       const h = el("h2", "", kind === "numeric" ? "Numeric features" : "Categorical features");
       h.appendChild(el("span", "", list.length === of.length ? whole(of.length) : `${whole(list.length)} of ${whole(of.length)}`));
+      const others = data.features.length - of.length;
+      if (list.length > 20 && others) {
+        const jump = el("a", "jump", `${whole(others)} ${kind === "numeric" ? "categorical" : "numeric"} features`);
+        jump.href = kind === "numeric" ? "#categorical" : "#numeric";
+        h.appendChild(jump);
+      }
       const table = el("table"), head = el("tr");
       for (const label of ["feature", ...columns[kind].map(c => c[0]), kind === "numeric" ? "distribution" : "top values"]) head.appendChild(el("th", "", label));
       table.appendChild(el("thead")).appendChild(head);
