@@ -144,6 +144,12 @@ catalogue! {
         "The format is taken from the file's extension. Use one of the formats listed, or name it.";
     SchemasDiffer = "TM2012", Usage, "files of one source have different columns",
         "All files of one source must have the same columns. The message names the file and the column.";
+    SourceDenied = "TM2020", Environment, "access to a store or database is denied",
+        "No credentials were found, or they may not do what was asked. Credentials come from the environment variables that the makers' own tools read: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, `GOOGLE_APPLICATION_CREDENTIALS`, `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`; those of a database stand in its connection.";
+    SourceUnreachable = "TM2021", Environment, "a store or database does not answer",
+        "The network, the endpoint or the service itself. The message names it and what was said; trying again may help.";
+    Query = "TM2022", Usage, "a query is not valid",
+        "The database refused the query, or it gives columns that cannot be read. The message has the database's own words.";
 
     SchemaFile = "TM3001", Usage, "the schema file is not valid",
         "`schema.yaml` has an unknown key or a value that cannot be. The place is shown with line and column.";

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(dir)?;
     let format = if file.ends_with(".parquet") { "parquet" } else { "csv" };
     let params = serde_json::json!({ "source": { format: file } });
-    ExampleGen.external_inputs(&params, Path::new(""))?;
+    ExampleGen::default().external_inputs(&params, Path::new(""))?;
     println!("hashed in {:.2?}", start.elapsed());
     let context = StepContext {
         params: &params,
@@ -33,6 +33,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         threads: std::thread::available_parallelism()?.get(),
         run: &RunInfo { pipeline: String::new(), run_id: String::new(), step: String::new() },
     };
-    println!("{} after {:.2?}", ExampleGen.run(&context)?.headline, start.elapsed());
+    println!("{} after {:.2?}", ExampleGen::default().run(&context)?.headline, start.elapsed());
     Ok(())
 }

@@ -166,6 +166,18 @@ pub enum DataError {
         /// What the operating system or the encoder said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What is elsewhere cannot be had: no connection, no permission, a query that is wrong.
+    #[error("{message}")]
+    Outside {
+        /// Which error of the catalogue it is.
+        code: Code,
+        /// What is wrong with which URL.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+        /// What the store or database said.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// Batches do not fit each other: a fault of the program.
     #[error("columns cannot be put together")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -182,6 +194,28 @@ impl DataError {
 
     pub(crate) fn malformed(path: &Path, line: Option<u64>, message: impl Into<String>) -> Self {
         Self::SourceMalformed { path: path.to_owned(), line, message: message.into() }
+    }
+
+    /// Every path that the message names.
+    pub(crate) fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::SourceNotFound { path }
+            | Self::SpanNotFound { path, .. }
+            | Self::SourceUnreadable { path, .. }
+            | Self::SourceEmpty { path, .. }
+            | Self::SourceMalformed { path, .. }
+            | Self::SourceSyntax { path, .. }
+            | Self::RaggedRow { path, .. }
+            | Self::DuplicateColumn { path, .. }
+            | Self::NotUtf8 { path, .. }
+            | Self::SplitNotFound { path, .. }
+            | Self::ColumnNotFound { path, .. }
+            | Self::ColumnType { path, .. }
+            | Self::UnknownFormat { path }
+            | Self::Write { path, .. } => vec![path],
+            Self::SchemasDiffer { path, first, .. } => vec![path, first],
+            Self::EmptySplit { .. } | Self::Params { .. } | Self::Outside { .. } | Self::Arrow(_) => Vec::new(),
+        }
     }
 
     pub(crate) fn write(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -212,12 +246,14 @@ impl Coded for DataError {
             Self::UnknownFormat { .. } => Code::UnknownFormat,
             Self::SchemasDiffer { .. } => Code::SchemasDiffer,
             Self::Write { .. } => Code::Io,
+            Self::Outside { code, .. } => *code,
             Self::Arrow(_) => Code::Internal,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Outside { hint, .. } => return hint.clone(),
             Self::RaggedRow { .. } => {
                 "look for an unquoted delimiter or newline inside a cell, or a file cut short".to_owned()
             }

@@ -5,6 +5,7 @@
 
 // Rows: reading, splitting, writing.
 mod column_type;
+mod connect;
 mod error;
 mod example_gen;
 mod examples;
@@ -15,6 +16,7 @@ mod split;
 mod write;
 
 pub use column_type::{element_type, is_column_type, list_of};
+pub use connect::{Connectors, Database, FileStore, Query, QueryValue, RemoteFile, dataset_name};
 pub use error::DataError;
 pub use example_gen::ExampleGen;
 pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile, SpanInfo, SplitInfo};
@@ -30,6 +32,7 @@ mod drift;
 mod example_validator;
 mod proto;
 mod report;
+mod rules;
 mod schema;
 mod schema_gen;
 mod statistics;
@@ -45,6 +48,7 @@ pub use drift::{
 };
 pub use example_validator::{Distances, ExampleValidator, read_anomalies, read_distances};
 pub use report::{attention_score, markup, render_drift_report, render_report};
+pub use rules::{ROW_COLUMN, RowSource, Rule, RuleEngine, SplitRows, read_rules};
 pub use schema::{
     DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_from_pbtxt,
     schema_to_pbtxt, schema_yaml,

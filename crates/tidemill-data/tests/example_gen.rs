@@ -17,7 +17,7 @@ fn project(rows: u64) -> TempDir {
 }
 
 fn run(project: &Path, out: &Path, params: &Value, threads: usize) -> Result<Outcome, ComponentError> {
-    ExampleGen.run(&StepContext {
+    ExampleGen::default().run(&StepContext {
         params,
         project_dir: project,
         inputs: &BTreeMap::new(),
@@ -160,13 +160,13 @@ fn bad_sources_are_explained() {
     let project = tempfile::tempdir().unwrap();
     let params = json!({ "source": { "csv": "trips.csv" } });
     assert_eq!(fails(project.path(), &params).code, Code::SourceNotFound);
-    assert_eq!(ExampleGen.external_inputs(&params, project.path()).unwrap_err().code, Code::SourceNotFound);
+    assert_eq!(ExampleGen::default().external_inputs(&params, project.path()).unwrap_err().code, Code::SourceNotFound);
     std::fs::write(project.path().join("trips.csv"), "a,b\n").unwrap();
     assert_eq!(fails(project.path(), &params).code, Code::SourceEmpty);
     std::fs::write(project.path().join("trips.csv"), "a,b\n1\n").unwrap();
     assert_eq!(fails(project.path(), &params).code, Code::RaggedRow);
     assert_eq!(fails(project.path(), &json!({ "source": { "parquet": "trips.csv" } })).code, Code::SourceMalformed);
-    assert!(!ExampleGen.check(&json!({ "source": { "csv": "a" }, "split": {} })).is_empty());
+    assert!(!ExampleGen::default().check(&json!({ "source": { "csv": "a" }, "split": {} })).is_empty());
 }
 
 #[test]
@@ -174,8 +174,9 @@ fn digests_follow_content() {
     let project = project(100);
     std::fs::create_dir(project.path().join("many")).unwrap();
     std::fs::copy(project.path().join("trips.csv"), project.path().join("many/copy.csv")).unwrap();
-    let inputs =
-        |source: &str| ExampleGen.external_inputs(&json!({ "source": { "csv": source } }), project.path()).unwrap();
+    let inputs = |source: &str| {
+        ExampleGen::default().external_inputs(&json!({ "source": { "csv": source } }), project.path()).unwrap()
+    };
     let (file, folder) = (inputs("./trips.csv"), inputs("many"));
     assert_eq!((file[0].name.as_str(), folder[0].name.as_str()), ("./trips.csv", "many/copy.csv"));
     assert_eq!(file[0].digest, folder[0].digest);
@@ -199,7 +200,7 @@ fn a_cancelled_run_stops() {
     let out = tempfile::tempdir().unwrap();
     let cancel = CancelFlag::default();
     cancel.cancel();
-    let result = ExampleGen.run(&StepContext {
+    let result = ExampleGen::default().run(&StepContext {
         params: &json!({ "source": { "csv": "trips.csv" } }),
         project_dir: project.path(),
         inputs: &BTreeMap::new(),
@@ -253,7 +254,7 @@ fn the_newest_span_is_read_by_number() {
     assert_eq!(examples.manifest().sources[0].name, "data/span-10/t.csv");
 
     let named = |params: &Value| {
-        let inputs = ExampleGen.external_inputs(params, project.path()).unwrap();
+        let inputs = ExampleGen::default().external_inputs(params, project.path()).unwrap();
         inputs.into_iter().map(|input| input.name).collect::<Vec<_>>()
     };
     assert_eq!(named(&json!({ "source": source })), ["data/span-10/t.csv"]);

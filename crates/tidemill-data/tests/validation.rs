@@ -182,10 +182,10 @@ impl Project {
 
     /// Everything up to validation.
     fn validated(&mut self, params: &Value) -> Outcome {
-        self.run(&ExampleGen, &json!({ "source": { "csv": "trips.csv" } })).unwrap();
+        self.run(&ExampleGen::default(), &json!({ "source": { "csv": "trips.csv" } })).unwrap();
         self.run(&StatisticsGen, &json!({})).unwrap();
         self.run(&SchemaGen, &json!({ "file": "schema.yaml" })).unwrap();
-        self.run(&ExampleValidator, params).unwrap()
+        self.run(&ExampleValidator::default(), params).unwrap()
     }
 
     fn anomalies(&self) -> Vec<(String, Anomaly)> {
@@ -227,9 +227,10 @@ fn a_null_burst_stops_the_run_and_names_the_column_and_rows() {
     // The curated schema is read, not written over.
     assert_eq!(std::fs::read_to_string(project.dir.path().join("schema.yaml")).unwrap(), curated);
 
-    let outcome = project.run(&ExampleValidator, &json!({ "on_anomaly": "warn", "splits": ["train"] })).unwrap();
+    let outcome =
+        project.run(&ExampleValidator::default(), &json!({ "on_anomaly": "warn", "splits": ["train"] })).unwrap();
     assert!(outcome.verdict.passed() && outcome.warnings.len() == 1, "{outcome:?}");
-    let error = project.run(&ExampleValidator, &json!({ "splits": ["trian"] })).unwrap_err();
+    let error = project.run(&ExampleValidator::default(), &json!({ "splits": ["trian"] })).unwrap_err();
     assert_eq!(error.hint.as_deref(), Some("did you mean `train`?"));
 }
 
@@ -237,7 +238,7 @@ fn a_null_burst_stops_the_run_and_names_the_column_and_rows() {
 fn a_schema_with_mistakes_is_refused_with_the_place() {
     let mut project = Project::new(&trips(300, false));
     std::fs::write(project.dir.path().join("schema.yaml"), "version: 1\nfeatures:\n  fare: { typ: float }\n").unwrap();
-    project.run(&ExampleGen, &json!({ "source": { "csv": "trips.csv" } })).unwrap();
+    project.run(&ExampleGen::default(), &json!({ "source": { "csv": "trips.csv" } })).unwrap();
     project.run(&StatisticsGen, &json!({})).unwrap();
     let params = json!({ "file": "schema.yaml" });
     assert_eq!(SchemaGen.external_inputs(&params, project.dir.path()).unwrap().len(), 1);
@@ -279,6 +280,7 @@ fn the_components_declare_what_they_read_and_write() {
     assert_eq!(inputs(&SchemaGen), [ArtifactType::Statistics]);
     assert!(SchemaGen.spec().writes_back);
     use ArtifactType::{Examples, Schema, Statistics};
-    assert_eq!(inputs(&ExampleValidator), [Statistics, Schema, Examples, Statistics, Statistics]);
-    assert_eq!(ExampleValidator.check(&json!({ "on_anomly": "stop" }))[0].path, ["on_anomly"]);
+    let validator = ExampleValidator::default();
+    assert_eq!(inputs(&validator), [Statistics, Schema, Examples, Statistics, Statistics]);
+    assert_eq!(validator.check(&json!({ "on_anomly": "stop" }))[0].path, ["on_anomly"]);
 }

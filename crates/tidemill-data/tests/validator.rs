@@ -57,8 +57,8 @@ fn run(
     add("schema", ArtifactType::Schema, "schema.yaml", schema.to_owned());
     let output = dir.path().join("anomalies");
     std::fs::create_dir(&output).unwrap();
-    assert_eq!(ExampleValidator.check(params), []);
-    let outcome = ExampleValidator.run(&StepContext {
+    assert_eq!(ExampleValidator::default().check(params), []);
+    let outcome = ExampleValidator::default().run(&StepContext {
         params,
         project_dir: Path::new(""),
         inputs: &artifacts,
@@ -124,9 +124,9 @@ fn defaults_judge_where_the_schema_has_no_comparator() {
 
 #[test]
 fn a_policy_that_is_none_is_refused() {
-    let issues = ExampleValidator.check(&json!({ "on_anomaly": "explode" }));
+    let issues = ExampleValidator::default().check(&json!({ "on_anomaly": "explode" }));
     assert!(issues[0].message.contains("expected `stop`, `warn` or a map"), "{issues:?}");
-    assert!(!ExampleValidator.check(&json!({ "drift": "sometimes" })).is_empty());
+    assert!(!ExampleValidator::default().check(&json!({ "drift": "sometimes" })).is_empty());
 }
 
 mod one_record {

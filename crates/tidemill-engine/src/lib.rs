@@ -1,1 +1,14 @@
-//! SQL over examples and statistics.
+//! SQL over examples and statistics: the query engine (DataFusion), and rules written as queries.
+//!
+//! [`Engine`] answers queries over anything that can be read row by row; [`SqlRules`] judges the rules of an
+//! `ExampleValidator` with it.
+
+mod engine;
+mod error;
+mod provider;
+mod rules;
+mod statistics_table;
+
+pub use engine::{Answer, Engine};
+pub use error::EngineError;
+pub use rules::SqlRules;

@@ -71,7 +71,7 @@ impl World {
         let examples = dir.path().join("examples");
         let outputs = BTreeMap::from([("examples".to_owned(), examples.clone())]);
         let params = json!({ "source": { "csv": "trips.csv" }, "splits": { "train": 1, "eval": 2 } });
-        context_run(&ExampleGen, &params, dir.path(), &BTreeMap::new(), &outputs, 2).unwrap();
+        context_run(&ExampleGen::default(), &params, dir.path(), &BTreeMap::new(), &outputs, 2).unwrap();
         Self { dir, examples }
     }
 

@@ -29,7 +29,7 @@ impl Project {
         }
         let params = json!({ "source": { "csv": "trips.csv" }, "splits": { "train": 2, "eval": 1 } });
         let step = Step { key: "examples", params, threads: 1, progress: &NoProgress, cancel: CancelFlag::default() };
-        project.run(&ExampleGen, &[], &project.path("examples"), &step).unwrap();
+        project.run(&ExampleGen::default(), &[], &project.path("examples"), &step).unwrap();
         graph(label).save(project.path("transform/transform.json")).unwrap();
         project
     }

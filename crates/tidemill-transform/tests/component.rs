@@ -58,7 +58,8 @@ fn project() -> tempfile::TempDir {
     }
     fs::write(dir.path().join("trips.csv"), csv).unwrap();
     let params = json!({ "source": { "csv": "trips.csv" } });
-    run(&ExampleGen, &params, &[], ("examples", &dir.path().join("examples")), &CancelFlag::default()).unwrap();
+    run(&ExampleGen::default(), &params, &[], ("examples", &dir.path().join("examples")), &CancelFlag::default())
+        .unwrap();
     dir
 }
 

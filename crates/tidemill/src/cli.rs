@@ -101,6 +101,8 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Show how far one file lies from another, and whether that is too far
     Drift(DriftArgs),
+    /// Ask files in SQL
+    Sql(SqlArgs),
     /// Write sample data
     #[command(subcommand)]
     Sample(SampleCommand),
@@ -464,6 +466,9 @@ pub struct ValidateArgs {
     /// Environment to validate in
     #[arg(long, default_value = "TRAINING")]
     pub environment: String,
+    /// Rules of your own: queries over `data` and `statistics`
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
     /// Write an HTML report with the anomalies beside their features
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -497,6 +502,25 @@ pub struct DriftArgs {
     pub threads: Option<usize>,
     #[command(flatten)]
     pub input: InputArgs,
+}
+
+/// `sql`
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// The query, as in "SELECT company, avg(fare) FROM trips GROUP BY company"
+    pub query: String,
+    /// Tables: files, folders or URLs, named as in `trips=data/trips.csv` or by their file
+    #[arg(value_name = "NAME=FILE")]
+    pub tables: Vec<String>,
+    /// Write the rows to this file or URL, in the format of its extension
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print CSV
+    #[arg(long, conflicts_with = "out")]
+    pub csv: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }
 
 /// `sample …`

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod components;
 mod error;
+mod mirror;
 mod project;
 mod settings;
 mod ui;

@@ -84,6 +84,13 @@ fn user_file() -> Option<PathBuf> {
     Some(base.join("tidemill").join(FILE_NAME))
 }
 
+/// Where copies are kept that can be made again.
+pub fn cache_dir() -> PathBuf {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+    base.unwrap_or_else(std::env::temp_dir).join("tidemill")
+}
+
 fn unknown_profile(profile: &str, figment: &Figment) -> Failure {
     let known: Vec<String> = figment
         .find_value("profiles")

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::params::{Params, Select};
 use super::pattern::{Match, Pattern};
+use super::sql::Asked;
 use crate::DataError;
+use crate::connect::{Connectors, Listing, Query, RemoteFile, Tree, is_url};
 use crate::examples::SpanInfo;
 use crate::source::{Format, InputFile, resolve};
 
@@ -28,22 +30,39 @@ pub(super) struct ChosenSplit {
     /// The same, from the folder of the project.
     pub(super) path: PathBuf,
     pub(super) files: Vec<InputFile>,
+    /// Those of the files that are elsewhere, as they were listed.
+    pub(super) remote: Vec<RemoteFile>,
+    /// The query that gives the rows, where they are those of a database.
+    pub(super) asked: Option<Asked>,
 }
 
 impl Chosen {
     /// Resolves the source of `params`.
     ///
     /// Every split must come to the same spans, and a file may belong to one split only.
-    pub(super) fn new(params: &Params, project_dir: &Path) -> Result<Self, DataError> {
+    pub(super) fn new(params: &Params, project_dir: &Path, connectors: &Connectors) -> Result<Self, DataError> {
+        if let Some(sql) = params.source.sql() {
+            let (asked, spans) = sql.queries(params.select(), project_dir, connectors)?;
+            return Ok(Self {
+                splits: asked.into_iter().map(ChosenSplit::of_query).collect(),
+                spans,
+                warnings: Vec::new(),
+            });
+        }
         let format = params.source.format();
         let mut splits: Vec<ChosenSplit> = Vec::new();
         let mut picked: Option<Picked> = None;
         for (name, written) in params.source.parts() {
-            let path = project_dir.join(written);
+            let (path, listing) = if is_url(Path::new(written)) {
+                (PathBuf::from(written), connectors.listing(written)?)
+            } else {
+                (project_dir.join(written), Listing::default())
+            };
+            let tree = if is_url(&path) { Tree::Listing(&listing) } else { Tree::Disk };
             let pattern = Pattern::parse(written).map_err(|message| DataError::Params { message })?;
             let (files, found) = match &pattern {
-                None => (resolve(&path, Some(format))?, Picked::default()),
-                Some(pattern) => pick(pattern, &path, project_dir, format, params.select())?,
+                None => (resolve(&tree, &path, Some(format))?, Picked::default()),
+                Some(pattern) => pick(pattern, &tree, &path, project_dir, format, params.select())?,
             };
             if let (Some(first), Some(split)) = (&picked, splits.first())
                 && first.spans != found.spans
@@ -58,16 +77,39 @@ impl Chosen {
                 return Err(DataError::Params { message });
             }
             picked.get_or_insert(found);
-            splits.push(ChosenSplit { name: name.map(str::to_owned), written: written.to_owned(), path, files });
+            let remote = files.iter().filter_map(|file| listing.get(&file.path)).cloned().collect();
+            let (name, written) = (name.map(str::to_owned), written.to_owned());
+            splits.push(ChosenSplit { name, written, path, files, remote, asked: None });
         }
         check_disjoint(&splits)?;
         let Picked { spans, warnings } = picked.unwrap_or_default();
         Ok(Self { splits, spans, warnings })
     }
 
+    /// The files of all splits that are elsewhere, as they were listed.
+    pub(super) fn remote(&self) -> Vec<RemoteFile> {
+        self.splits.iter().flat_map(|split| split.remote.iter().cloned()).collect()
+    }
+
+    /// The queries of all splits, with what their rows are called.
+    pub(super) fn queries(&self) -> Vec<(String, Query)> {
+        let asked = self.splits.iter().filter_map(|split| split.asked.as_ref());
+        asked.map(|asked| (asked.label.clone(), asked.query.clone())).collect()
+    }
+
     /// The files of all splits, one split after the other.
     pub(super) fn files(&self) -> impl Iterator<Item = (&ChosenSplit, &InputFile)> {
         self.splits.iter().flat_map(|split| split.files.iter().map(move |file| (split, file)))
+    }
+}
+
+impl ChosenSplit {
+    /// A query is one file to the rest.
+    fn of_query(asked: Asked) -> Self {
+        let path = PathBuf::from(&asked.label);
+        let file = InputFile { path: path.clone(), format: Format::Parquet, delimiter: b',', root: None };
+        let (name, written) = (asked.split.clone(), asked.label.clone());
+        Self { name, written, path, files: vec![file], remote: Vec::new(), asked: Some(asked) }
     }
 }
 
@@ -108,13 +150,14 @@ struct Picked {
 /// Picks spans and the newest version of each. What matches but holds no file does not count: it may still be written.
 fn pick(
     pattern: &Pattern,
+    tree: &Tree<'_>,
     path: &Path,
     project_dir: &Path,
     format: Format,
     select: Select,
 ) -> Result<(Vec<InputFile>, Picked), DataError> {
     let mut by_span: BTreeMap<i64, Vec<Match>> = BTreeMap::new();
-    for found in pattern.matches(project_dir)? {
+    for found in pattern.matches(tree, project_dir)? {
         by_span.entry(found.span).or_default().push(found);
     }
     let wanted = |span: i64| match select {
@@ -130,7 +173,7 @@ fn pick(
         if chosen.len() == most {
             break;
         }
-        if let Some((version, files)) = newest_version(matches, path, format)? {
+        if let Some((version, files)) = newest_version(matches, tree, path, format)? {
             let date = pattern.has_dates.then(|| matches[0].text.clone());
             chosen.push((SpanInfo { span: *span, date, version }, files));
         }
@@ -152,7 +195,12 @@ fn pick(
 
 type VersionFiles = (Option<i64>, Vec<InputFile>);
 
-fn newest_version(matches: &[Match], path: &Path, format: Format) -> Result<Option<VersionFiles>, DataError> {
+fn newest_version(
+    matches: &[Match],
+    tree: &Tree<'_>,
+    path: &Path,
+    format: Format,
+) -> Result<Option<VersionFiles>, DataError> {
     let mut by_version: BTreeMap<Option<i64>, Vec<&Match>> = BTreeMap::new();
     for found in matches {
         by_version.entry(found.version).or_default().push(found);
@@ -161,7 +209,7 @@ fn newest_version(matches: &[Match], path: &Path, format: Format) -> Result<Opti
         let mut files = Vec::new();
         let mut text: Option<&str> = None;
         for found in matches {
-            match resolve(&found.path, Some(format)) {
+            match resolve(tree, &found.path, Some(format)) {
                 Ok(more) => files.extend(more),
                 Err(DataError::SourceNotFound { .. }) => continue,
                 Err(error) => return Err(error),

@@ -4,6 +4,8 @@ mod choose;
 mod params;
 mod pattern;
 mod source;
+mod sql;
+mod template;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -18,6 +20,7 @@ use tidemill_core::{
 use self::choose::{Chosen, ChosenSplit, named};
 use self::params::Params;
 use crate::DataError;
+use crate::connect::{Connectors, is_url};
 use crate::examples::{ExamplesManifest, ExamplesWriter, SourceFile};
 use crate::source::{InputFile, Table};
 use crate::split::Splitter;
@@ -53,8 +56,27 @@ const PIECE_BYTES: usize = 4 << 20;
 /// ```yaml
 /// source: { csv: { splits: { train: "train/*.csv", eval: "eval/*.csv" } } }
 /// ```
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ExampleGen;
+///
+/// Or the rows of a query are read:
+///
+/// ```yaml
+/// source: { sql: { connection: "sqlite://rides.db", query: "SELECT * FROM rides WHERE day = {DATE}" } }
+/// span: 2024-02-29
+/// ```
+///
+/// A path may be a URL of a store the component was given connectors for: `s3://bucket/span-{SPAN}/*.csv`. Its
+/// fingerprint follows the entity tags of the objects, which takes no download.
+#[derive(Debug, Clone, Default)]
+pub struct ExampleGen {
+    connectors: Connectors,
+}
+
+impl ExampleGen {
+    /// An `ExampleGen` that also reads what is elsewhere.
+    pub fn new(connectors: Connectors) -> Self {
+        Self { connectors }
+    }
+}
 
 impl Component for ExampleGen {
     fn spec(&self) -> ComponentSpec {
@@ -81,8 +103,17 @@ impl Component for ExampleGen {
     fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
         let params = parse(params)?;
         let mut inputs = Vec::new();
-        for (split, file) in Chosen::new(&params, project_dir)?.files() {
-            inputs.push(ExternalInput { name: name_of(file, split, project_dir), digest: digest_of(&file.path)? });
+        for (split, file) in Chosen::new(&params, project_dir, &self.connectors)?.files() {
+            if let Some(asked) = &split.asked {
+                let name = format!("rows of {}", asked.label);
+                inputs.push(ExternalInput { name, digest: asked.digest(&self.connectors)? });
+                continue;
+            }
+            let digest = match split.remote.iter().find(|remote| remote.path == file.path) {
+                Some(remote) => remote.digest(),
+                None => digest_of(&file.path)?,
+            };
+            inputs.push(ExternalInput { name: name_of(file, split, project_dir), digest });
         }
         Ok(inputs)
     }
@@ -93,7 +124,7 @@ impl Component for ExampleGen {
             .num_threads(context.threads)
             .build()
             .map_err(|error| ComponentError::new(Code::Internal, format!("cannot start threads: {error}")))?;
-        pool.install(|| generate(&params, context))
+        pool.install(|| generate(&params, &self.connectors, context))
     }
 }
 
@@ -109,13 +140,24 @@ fn parse(params: &Value) -> Result<Params, ComponentError> {
     })
 }
 
-fn generate(params: &Params, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-    let chosen = Chosen::new(params, context.project_dir)?;
+fn generate(params: &Params, connectors: &Connectors, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+    let chosen = Chosen::new(params, context.project_dir, connectors)?;
     let source = chosen.splits.first().map_or(context.project_dir, |split| &split.path);
-    context.progress.phase("checking rows and deciding types");
     let inputs: Vec<InputFile> = chosen.files().map(|(_, file)| file.clone()).collect();
     let options = params.source.read_options().map_err(|issue| ComponentError::new(Code::Params, issue.message))?;
-    let table = Table::of_files(source, inputs, &options)?;
+    let remote = chosen.remote();
+    if !remote.is_empty() {
+        context.progress.phase("copying files from the store");
+    }
+    let queries = chosen.queries();
+    let (inputs, spool) = if queries.is_empty() {
+        connectors.bring(inputs, &remote)?
+    } else {
+        context.progress.phase("asking the database");
+        connectors.ask(&queries)?
+    };
+    context.progress.phase("checking rows and deciding types");
+    let table = Table::of_spooled(source, inputs, &options, spool)?;
     context.progress.phase("writing examples");
     if let Some(rows) = table.row_count() {
         context.progress.total_rows(rows);
@@ -238,6 +280,9 @@ fn outcome(manifest: &ExamplesManifest, table: &Table, mut warnings: Vec<String>
 fn name_of(file: &InputFile, split: &ChosenSplit, project_dir: &Path) -> String {
     if file.path == split.path {
         return split.written.clone();
+    }
+    if is_url(&file.path) {
+        return file.path.to_string_lossy().into_owned();
     }
     file.path.strip_prefix(project_dir).unwrap_or(&file.path).to_string_lossy().into_owned()
 }

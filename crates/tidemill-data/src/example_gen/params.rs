@@ -10,6 +10,7 @@ use tidemill_core::{ParamIssue, parse_params};
 
 use super::pattern::{Pattern, days_since_1970};
 use super::source::{InOrder, SourceParams};
+use super::template::Template;
 
 /// Splits, at most: a row's split is kept in 16 bits, and nobody reads a thousand evaluations.
 const SPLITS_MAX: usize = 1_000;
@@ -184,12 +185,18 @@ impl Params {
                 issues.push(ParamIssue::new(place, "the path of the source is empty"));
                 continue;
             }
-            match Pattern::parse(path) {
-                Ok(pattern) => spans += usize::from(pattern.is_some()),
+            let has_span = match self.source.sql() {
+                Some(_) => Template::parse(path).map(|template| template.has_span()),
+                None => Pattern::parse(path).map(|pattern| pattern.is_some()),
+            };
+            match has_span {
+                Ok(has_span) => spans += usize::from(has_span),
                 Err(message) => issues.push(ParamIssue::new(place, message)),
             }
         }
-        if parts.is_empty() {
+        if parts.is_empty() && self.source.sql().is_some() {
+            issues.push(ParamIssue::new(["source", "sql"], "there must be either a `query` or `splits`"));
+        } else if parts.is_empty() {
             let issue = ParamIssue::new(["source", self.source.key()], "there must be either a `path` or `splits`");
             issues.push(issue.with_hint("as in `{ path: data.csv }` or `{ splits: { train: a.csv, eval: b.csv } }`"));
         }
@@ -202,12 +209,27 @@ impl Params {
         }
         if spans == 0 && (self.span.is_some() || self.range.is_some()) {
             let key = if self.span.is_some() { "span" } else { "range" };
-            let issue = ParamIssue::new([key], "the path of the source has no `{SPAN}` and no date");
-            issues.push(issue.with_hint("as in `data/span-{SPAN}/*.csv` or `data/{YYYY}-{MM}-{DD}.csv`"));
+            let (message, hint) = match self.source.sql() {
+                Some(_) => ("the query of the source has no place for a span", "as in `WHERE day = {DATE}`"),
+                None => (
+                    "the path of the source has no `{SPAN}` and no date",
+                    "as in `data/span-{SPAN}/*.csv` or `data/{YYYY}-{MM}-{DD}.csv`",
+                ),
+            };
+            issues.push(ParamIssue::new([key], message).with_hint(hint));
         }
         if spans > 0 && spans < parts.len() {
-            let message = "some splits have a span in their path and some do not";
+            let message = "some splits have a place for a span and some do not";
             issues.push(ParamIssue::new(["source", self.source.key(), "splits"], message));
+        }
+        if let Some(sql) = self.source.sql()
+            && spans > 0
+            && !sql.knows_newest()
+            && matches!(self.selected(), Ok(Select::Latest(_)))
+        {
+            let issue = ParamIssue::new(["source", "sql"], "nothing says which span to read");
+            let hint = "say `span: 2024-02-29`, or how to find it: `newest: \"SELECT max(day) FROM rides\"`";
+            issues.push(issue.with_hint(hint));
         }
         issues
     }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 
 use crate::DataError;
+use crate::connect::{Tree, split_url};
 
 /// Digits of a number in a path, at most: more do not fit 64 bits.
 const DIGITS_MAX: usize = 18;
@@ -24,7 +25,8 @@ pub(super) struct Pattern {
     head: Vec<Component>,
     /// The components after it.
     rest: String,
-    is_absolute: bool,
+    /// Where it begins if that is not the folder of the project: `/`, `s3://bucket`.
+    root: Option<PathBuf>,
     pub(super) has_dates: bool,
 }
 
@@ -85,19 +87,24 @@ impl Pattern {
         if !written.contains('{') {
             return Ok(None);
         }
-        let parts: Vec<&str> = written.split('/').collect();
+        let (root, inside) = match split_url(written) {
+            Some((scheme, rest)) => {
+                let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+                if bucket.contains('{') {
+                    return Err(format!("`{written}`: a span cannot stand in the name of a bucket"));
+                }
+                (Some(PathBuf::from(format!("{scheme}://{bucket}"))), key)
+            }
+            None => (written.starts_with('/').then(|| PathBuf::from("/")), written),
+        };
+        let parts: Vec<&str> = inside.split('/').collect();
         let last = parts.iter().rposition(|part| part.contains('{')).unwrap_or(0);
         let head = parts[..=last]
             .iter()
             .filter(|part| !part.is_empty() && **part != ".")
             .map(|part| component(part, written))
             .collect::<Result<Vec<_>, _>>()?;
-        let pattern = Self {
-            head,
-            rest: parts[last + 1..].join("/"),
-            is_absolute: written.starts_with('/'),
-            has_dates: written.contains("{YYYY}"),
-        };
+        let pattern = Self { head, rest: parts[last + 1..].join("/"), root, has_dates: written.contains("{YYYY}") };
         pattern.check(written)?;
         Ok(Some(pattern))
     }
@@ -141,8 +148,8 @@ impl Pattern {
     }
 
     /// Everything that fits, in the byte order of the paths. A date that does not exist is an error.
-    pub(super) fn matches(&self, base: &Path) -> Result<Vec<Match>, DataError> {
-        let base = if self.is_absolute { Path::new("/") } else { base };
+    pub(super) fn matches(&self, tree: &Tree<'_>, base: &Path) -> Result<Vec<Match>, DataError> {
+        let base = self.root.as_deref().unwrap_or(base);
         let mut paths = vec![(base.to_owned(), Found::default())];
         for component in &self.head {
             let mut next = Vec::new();
@@ -150,7 +157,8 @@ impl Pattern {
                 match component {
                     Component::Plain(name) => next.push((path.join(name), found)),
                     Component::Tokens(tokens) => {
-                        for name in names_in(&path)? {
+                        // Hidden files are left out.
+                        for name in tree.names_in(&path)?.into_iter().filter(|name| !name.starts_with('.')) {
                             let mut found = found.clone();
                             if fits(tokens, &name, None, &mut found) {
                                 next.push((path.join(name), found));
@@ -234,23 +242,6 @@ fn place(inside: &str, written: &str) -> Result<Token, String> {
     Ok(Token::Place(*place, width))
 }
 
-/// Names in a folder; none where there is no such folder. Hidden files are left out.
-fn names_in(folder: &Path) -> Result<Vec<String>, DataError> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let unreadable = |error| DataError::unreadable(folder, error);
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        if let Ok(name) = entry.map_err(unreadable)?.file_name().into_string()
-            && !name.starts_with('.')
-        {
-            names.push(name);
-        }
-    }
-    Ok(names)
-}
-
 /// Whether `text` fits, and what stands in the places. A number without a width is all digits there are: it neither
 /// begins nor ends within a run of digits, `before` being the last character that a `*` took.
 fn fits(tokens: &[Token], text: &str, before: Option<char>, found: &mut Found) -> bool {
@@ -288,6 +279,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::connect::{Listing, RemoteFile};
 
     fn found(pattern: &str, files: &[&str]) -> Result<Vec<(i64, Option<i64>)>, String> {
         let dir = tempfile::tempdir().unwrap();
@@ -295,7 +287,7 @@ mod tests {
             std::fs::create_dir_all(dir.path().join(file)).unwrap();
         }
         let pattern = Pattern::parse(pattern)?.ok_or("no place")?;
-        let matches = pattern.matches(dir.path()).map_err(|error| error.to_string())?;
+        let matches = pattern.matches(&Tree::Disk, dir.path()).map_err(|error| error.to_string())?;
         Ok(matches.into_iter().map(|found| (found.span, found.version)).collect())
     }
 
@@ -311,6 +303,21 @@ mod tests {
         assert_eq!(found("{SPAN:2}{VERSION}", &["1234"]).unwrap(), [(12, Some(34))]);
         assert_eq!(found("[ab]?-{SPAN}.*", &["ax-1.csv", "cx-2.csv"]).unwrap(), [(1, None)]);
         assert_eq!(found("none/{SPAN}", &[]).unwrap(), []);
+    }
+
+    #[test]
+    fn a_store_has_paths_as_a_disk_has() {
+        let file = |url: &str| RemoteFile { path: url.into(), size: 1, tag: String::new(), e_tag: None };
+        let urls =
+            ["s3://b/span-9/v1/a.csv", "s3://b/span-10/v2/a.csv", "s3://b/span-10/.x", "s3://c/span-11/v3/a.csv"];
+        let listing = Listing::new(urls.map(file).to_vec());
+        let pattern = Pattern::parse("s3://b/span-{SPAN}/v{VERSION}/*.csv").unwrap().unwrap();
+        let found = pattern.matches(&Tree::Listing(&listing), Path::new("project")).unwrap();
+        let shown: Vec<_> = found.iter().map(|one| (one.span, one.version, one.path.display().to_string())).collect();
+        assert_eq!(
+            shown,
+            [(10, Some(2), "s3://b/span-10/v2/*.csv".to_owned()), (9, Some(1), "s3://b/span-9/v1/*.csv".to_owned())]
+        );
     }
 
     #[test]
@@ -336,6 +343,7 @@ mod tests {
             ("{SPAN}{VERSION}", "nothing tells where the first of two numbers ends"),
             ("**/{SPAN}", "`**` cannot stand before a span"),
             ("[/{SPAN}", "is not a pattern for paths"),
+            ("s3://b{SPAN}/x", "a span cannot stand in the name of a bucket"),
         ] {
             let error = Pattern::parse(pattern).unwrap_err();
             assert!(error.contains(message), "{pattern}: {error}");
@@ -356,7 +364,7 @@ mod tests {
             if let Ok(Some(pattern)) = Pattern::parse(&text) {
                 let dir = tempfile::tempdir().unwrap();
                 if !text.starts_with('/') {
-                    let _ = pattern.matches(dir.path());
+                    let _ = pattern.matches(&Tree::Disk, dir.path());
                 }
             }
         }

@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use tidemill_core::ParamIssue;
 
+use super::sql::SqlSource;
 use crate::source::{CsvOptions, Format, Header, ReadOptions, parse_delimiter, parse_quote};
 
 /// A source: its format and the path of a file, a folder or a glob, from the folder of the pipeline file.
@@ -30,6 +31,8 @@ pub(super) enum SourceParams {
     Images(PathOr<Files>),
     /// A folder of texts: columns `path`, `label` (the folder in it), `text`.
     Texts(PathOr<Files>),
+    /// The rows of a query to a database.
+    Sql(SqlSource),
 }
 
 impl SourceParams {
@@ -37,7 +40,8 @@ impl SourceParams {
         match self {
             Self::Csv(_) => Format::Csv,
             Self::Json(_) => Format::Json,
-            Self::Parquet(_) => Format::Parquet,
+            // What a database gives is kept so.
+            Self::Parquet(_) | Self::Sql(_) => Format::Parquet,
             Self::Tfrecord(_) => Format::TfRecord,
             Self::Avro(_) => Format::Avro,
             Self::Images(_) => Format::Images,
@@ -55,10 +59,11 @@ impl SourceParams {
             Self::Avro(_) => "avro",
             Self::Images(_) => "images",
             Self::Texts(_) => "texts",
+            Self::Sql(_) => "sql",
         }
     }
 
-    /// The path of each split that was made before, or one path without a split; none where neither or both are said.
+    /// The path or query of each split that was made before, or one without a split; none where neither or both are said.
     pub(super) fn parts(&self) -> Vec<(Option<&str>, &str)> {
         let (path, splits) = match self {
             Self::Csv(PathOr::Path(path)) => (Some(path), None),
@@ -72,11 +77,20 @@ impl SourceParams {
                 PathOr::Path(path) => (Some(path), None),
                 PathOr::Mapping(files) => (files.path.as_ref(), files.splits.as_ref()),
             },
+            Self::Sql(sql) => return sql.parts(),
         };
         match (path, splits) {
             (Some(path), None) => vec![(None, path)],
             (None, Some(splits)) => splits.0.iter().map(|(name, path)| (Some(name.as_str()), path.as_str())).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// The source, if it is a database.
+    pub(super) fn sql(&self) -> Option<&SqlSource> {
+        match self {
+            Self::Sql(sql) => Some(sql),
+            _ => None,
         }
     }
 

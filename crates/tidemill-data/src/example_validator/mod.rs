@@ -5,14 +5,16 @@ mod outcome;
 mod params;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tidemill_core::{
-    Anomalies, Anomaly, AnomalyType, ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSource,
-    InputSpec, Outcome, OutputSpec, ParamIssue, Schema, StepContext, parse_params,
+    Anomalies, Anomaly, AnomalyType, ArtifactType, Code, Component, ComponentError, ComponentSpec, DatasetStatistics,
+    Gate, InputSource, InputSpec, Outcome, OutputSpec, ParamIssue, Schema, StepContext, parse_params,
 };
 
 use crate::artifact_file::{read_json, write_json};
+use crate::rules::{RowSource, Rule, RuleEngine, SplitRows, check_rules};
 use crate::schema_gen::{read_schema_artifact, split};
 use crate::statistics_gen::read_statistics;
 use crate::validation::{finish, look_at_rows, validate};
@@ -48,8 +50,44 @@ const DISTANCES: &str = "distances.json";
 /// The artifact is `anomalies.json`, an [`Anomalies`], and `distances.json` with every distance measured, whether it has a threshold
 /// or not. Where the examples are at hand, each anomaly carries the first rows that show it, and text with too many distinct
 /// values for statistics is looked up there.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ExampleValidator;
+///
+/// Rules of one's own are queries, for a validator that has an engine for them:
+///
+/// ```yaml
+/// rules: [ { name: fares, sql: "SELECT * FROM data WHERE fare < 0", severity: WARNING } ]
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ExampleValidator {
+    engine: Option<Arc<dyn RuleEngine>>,
+}
+
+impl ExampleValidator {
+    /// A validator that can also judge `rules`.
+    pub fn new(engine: impl RuleEngine + 'static) -> Self {
+        Self { engine: Some(Arc::new(engine)) }
+    }
+
+    /// The rules that a split breaks.
+    fn judge(
+        &self,
+        rules: &[Rule],
+        examples: Option<&Examples>,
+        split: &str,
+        statistics: &DatasetStatistics,
+    ) -> Result<Vec<Anomaly>, DataError> {
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(engine) = &self.engine else {
+            return Err(DataError::Params { message: "there is no query engine for `rules` here".to_owned() });
+        };
+        let has_split = |examples: &&Examples| examples.splits().iter().any(|info| info.name == split);
+        let rows = examples
+            .filter(has_split)
+            .map(|examples| -> Arc<dyn RowSource> { Arc::new(SplitRows::new(examples.clone(), split)) });
+        engine.judge(rules, rows, statistics)
+    }
+}
 
 impl Component for ExampleValidator {
     fn spec(&self) -> ComponentSpec {
@@ -76,7 +114,12 @@ impl Component for ExampleValidator {
     }
 
     fn check(&self, params: &Value) -> Vec<ParamIssue> {
-        parse_params::<Params>(params).err().unwrap_or_default()
+        match parse_params::<Params>(params) {
+            Ok(params) => {
+                check_rules(&params.rules).err().map(|said| ParamIssue::new(["rules"], said)).into_iter().collect()
+            }
+            Err(issues) => issues,
+        }
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
@@ -122,6 +165,7 @@ impl Component for ExampleValidator {
             let further = reports.iter().flat_map(|report| &report.anomalies).filter(|anomaly| !again(anomaly));
             found.extend(further.cloned());
             finish(&mut found, &schema);
+            found.extend(self.judge(&params.rules, examples.as_ref(), &name, dataset)?);
             anomalies.splits.insert(name.clone(), found);
             if !reports.is_empty() {
                 distances.splits.insert(name, reports);

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tidemill_core::{AnomalyType, Severity};
 
+use crate::rules::Rule;
 use crate::validation::DEFAULT_ENVIRONMENT;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,6 +30,9 @@ pub(super) struct Params {
     /// By what the distance to the data served is judged.
     #[serde(default = "defaults")]
     pub skew: Thresholds,
+    /// Rules that every split must keep, as queries over `data` and `statistics`.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
 }
 
 /// Where thresholds come from.

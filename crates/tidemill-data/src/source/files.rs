@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Format;
 use crate::DataError;
+use crate::connect::Tree;
 
 /// One file of a source and how it is encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,22 +22,22 @@ pub(crate) struct InputFile {
 ///
 /// In a folder, names that begin with `.` or `_` are left out (`.DS_Store`, `_SUCCESS`); any other file must have a
 /// known extension unless `format` names the format, so that no data is skipped in silence.
-pub(crate) fn resolve(path: &Path, format: Option<Format>) -> Result<Vec<InputFile>, DataError> {
+pub(crate) fn resolve(tree: &Tree<'_>, path: &Path, format: Option<Format>) -> Result<Vec<InputFile>, DataError> {
     let is_blobs = format.is_some_and(Format::is_blobs);
-    let mut paths = if path.is_dir() {
-        let mut paths = Vec::new();
-        add_files_in(path, if is_blobs { DEPTH_MAX } else { 0 }, &mut paths)?;
-        paths
-    } else if path.exists() {
+    let mut paths = if tree.is_there(path) && !tree.is_folder(path) {
         vec![path.to_owned()]
+    } else if tree.is_folder(path) {
+        let mut paths = Vec::new();
+        add_files_in(tree, path, if is_blobs { DEPTH_MAX } else { 0 }, &mut paths)?;
+        paths
     } else {
-        matches_of(path)?
+        matches_of(tree, path)?
     };
     if paths.is_empty() {
         return Err(DataError::SourceNotFound { path: path.to_owned() });
     }
     paths.sort();
-    let root = is_blobs.then(|| root_of(path));
+    let root = is_blobs.then(|| root_of(tree, path));
     let files = paths.into_iter().map(|path| input_file(path, format, root.clone()));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     match files.iter().find(|file| file.format != files[0].format) {
@@ -53,67 +54,54 @@ pub(crate) fn resolve(path: &Path, format: Option<Format>) -> Result<Vec<InputFi
 const DEPTH_MAX: usize = 32;
 
 /// Adds the files of a folder, and of the folders in it down to `depth`.
-fn add_files_in(dir: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), DataError> {
-    for entry in std::fs::read_dir(dir).map_err(|error| DataError::unreadable(dir, error))? {
-        let path = entry.map_err(|error| DataError::unreadable(dir, error))?.path();
-        if is_hidden(&path) {
-            continue;
-        }
-        if path.is_file() {
-            paths.push(path);
-        } else if depth > 0 && path.is_dir() {
-            add_files_in(&path, depth - 1, paths)?;
+fn add_files_in(tree: &Tree<'_>, dir: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    paths.extend(tree.files_in(dir)?.into_iter().filter(|path| !is_hidden(path)));
+    if depth > 0 {
+        for name in tree.names_in(dir)? {
+            let folder = dir.join(name);
+            if !is_hidden(&folder) && tree.is_folder(&folder) {
+                add_files_in(tree, &folder, depth - 1, paths)?;
+            }
         }
     }
     Ok(())
 }
 
 /// The folder from which the files of a source are told: itself, or what stands before the first sign of a pattern.
-fn root_of(path: &Path) -> PathBuf {
-    if path.is_dir() {
+fn root_of(tree: &Tree<'_>, path: &Path) -> PathBuf {
+    if tree.is_folder(path) {
         return path.to_owned();
     }
-    let mut root = literal_part(path);
+    let mut root = literal_part(tree, path);
     if root == path {
         root.pop();
     }
     root
 }
 
-fn matches_of(pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
+fn matches_of(tree: &Tree<'_>, pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
     let not_found = || DataError::SourceNotFound { path: pattern.to_owned() };
     let text = pattern.to_str().ok_or_else(not_found)?;
     if !text.contains(['*', '?', '[']) {
         return Err(not_found());
     }
-    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
-    let matches = glob::glob_with(&literal_folders(pattern), options)
-        .map_err(|error| DataError::Params { message: format!("`{text}` is not a pattern for paths: {error}") })?;
-    let mut paths = Vec::new();
-    for entry in matches {
-        let path =
-            entry.map_err(|error| DataError::unreadable(error.path(), std::io::Error::other(error.to_string())))?;
-        if path.is_file() {
-            paths.push(path);
-        }
-    }
-    Ok(paths)
+    tree.matches(&literal_folders(tree, pattern))
 }
 
 /// The pattern with its leading folders that exist taken as they are: a folder may be called `data [old]`.
-fn literal_folders(pattern: &Path) -> String {
-    let literal = literal_part(pattern);
+fn literal_folders(tree: &Tree<'_>, pattern: &Path) -> String {
+    let literal = literal_part(tree, pattern);
     let rest = pattern.strip_prefix(&literal).unwrap_or(pattern);
     let literal = glob::Pattern::escape(&literal.to_string_lossy());
     Path::new(&literal).join(rest).to_string_lossy().into_owned()
 }
 
 /// The leading folders of a path that exist.
-fn literal_part(path: &Path) -> PathBuf {
+fn literal_part(tree: &Tree<'_>, path: &Path) -> PathBuf {
     let mut literal = PathBuf::new();
     for component in path.components() {
         let longer = literal.join(component);
-        if !longer.is_dir() {
+        if !tree.is_folder(&longer) {
             break;
         }
         literal = longer;
@@ -164,8 +152,8 @@ mod tests {
         std::fs::create_dir(&odd).unwrap();
         write(odd.join("a.csv"), "a\n1\n").unwrap();
         write(odd.join("b.csv"), "a\n1\n").unwrap();
-        assert_eq!(matches_of(&odd.join("*.csv")).unwrap(), [odd.join("a.csv"), odd.join("b.csv")]);
-        assert_eq!(matches_of(&odd.join("[b]*")).unwrap(), [odd.join("b.csv")]);
+        assert_eq!(matches_of(&Tree::Disk, &odd.join("*.csv")).unwrap(), [odd.join("a.csv"), odd.join("b.csv")]);
+        assert_eq!(matches_of(&Tree::Disk, &odd.join("[b]*")).unwrap(), [odd.join("b.csv")]);
     }
 
     fn names(files: &[InputFile]) -> Vec<String> {
@@ -198,24 +186,24 @@ mod tests {
             write(dir.path().join(name), "x\n1\n").unwrap();
         }
         std::fs::create_dir(dir.path().join("sub")).unwrap();
-        assert_eq!(names(&resolve(dir.path(), None).unwrap()), ["a.csv", "b.csv", "c2.csv"]);
-        assert_eq!(names(&resolve(&dir.path().join("[ab].csv"), None).unwrap()), ["a.csv", "b.csv"]);
-        assert_eq!(names(&resolve(&dir.path().join("c?.csv"), None).unwrap()), ["c2.csv"]);
+        assert_eq!(names(&resolve(&Tree::Disk, dir.path(), None).unwrap()), ["a.csv", "b.csv", "c2.csv"]);
+        assert_eq!(names(&resolve(&Tree::Disk, &dir.path().join("[ab].csv"), None).unwrap()), ["a.csv", "b.csv"]);
+        assert_eq!(names(&resolve(&Tree::Disk, &dir.path().join("c?.csv"), None).unwrap()), ["c2.csv"]);
     }
 
     #[test]
     fn what_cannot_be_read_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("none.csv");
-        assert!(matches!(resolve(&missing, None), Err(DataError::SourceNotFound { .. })));
-        assert!(matches!(resolve(&dir.path().join("*.csv"), None), Err(DataError::SourceNotFound { .. })));
-        assert!(matches!(resolve(&dir.path().join("[.csv"), None), Err(DataError::Params { .. })));
-        assert!(matches!(resolve(dir.path(), None), Err(DataError::SourceNotFound { .. })));
+        assert!(matches!(resolve(&Tree::Disk, &missing, None), Err(DataError::SourceNotFound { .. })));
+        assert!(matches!(resolve(&Tree::Disk, &dir.path().join("*.csv"), None), Err(DataError::SourceNotFound { .. })));
+        assert!(matches!(resolve(&Tree::Disk, &dir.path().join("[.csv"), None), Err(DataError::Params { .. })));
+        assert!(matches!(resolve(&Tree::Disk, dir.path(), None), Err(DataError::SourceNotFound { .. })));
         write(dir.path().join("a.csv"), "x\n1\n").unwrap();
         write(dir.path().join("b.parquet"), "").unwrap();
-        assert!(matches!(resolve(dir.path(), None), Err(DataError::SchemasDiffer { .. })));
+        assert!(matches!(resolve(&Tree::Disk, dir.path(), None), Err(DataError::SchemasDiffer { .. })));
         write(dir.path().join("b.xlsx"), "").unwrap();
-        assert!(matches!(resolve(&dir.path().join("b.xlsx"), None), Err(DataError::UnknownFormat { .. })));
-        assert_eq!(resolve(&dir.path().join("b.xlsx"), Some(Format::Csv)).unwrap()[0].format, Format::Csv);
+        assert!(matches!(resolve(&Tree::Disk, &dir.path().join("b.xlsx"), None), Err(DataError::UnknownFormat { .. })));
+        assert_eq!(resolve(&Tree::Disk, &dir.path().join("b.xlsx"), Some(Format::Csv)).unwrap()[0].format, Format::Csv);
     }
 }

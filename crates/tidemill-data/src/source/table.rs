@@ -13,6 +13,7 @@ use super::files::{InputFile, resolve};
 use super::value::{Guess, Shape};
 use super::{CsvOptions, Format, ReadOptions, avro, blobs, csv, json, parquet, tfrecord};
 use crate::column_type::{element_type, is_column_type, list_of};
+use crate::connect::{Spool, Tree};
 use crate::{BatchReader, DataError};
 
 /// One or more files of one format with the same columns; the type of every column holds for all of them.
@@ -29,6 +30,8 @@ pub struct Table {
     csv: CsvOptions,
     valueless: Vec<String>,
     warnings: Vec<String>,
+    /// Where the files are copies of others.
+    spool: Option<Arc<Spool>>,
 }
 
 /// One file of a [`Table`].
@@ -61,7 +64,43 @@ enum ColumnKind {
 impl Table {
     /// Finds the files at `path` (a file, a folder, a glob) and decides the columns and types.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, DataError> {
-        Self::of_files(path, resolve(path, options.format)?, options)
+        Self::of_files(path, resolve(&Tree::Disk, path, options.format)?, options)
+    }
+
+    /// As [`Table::of_files`], where the files may be copies: errors name what they are copies of.
+    pub(crate) fn of_spooled(
+        path: &Path,
+        inputs: Vec<InputFile>,
+        options: &ReadOptions,
+        spool: Option<Arc<Spool>>,
+    ) -> Result<Self, DataError> {
+        let Some(spool) = spool else { return Self::of_files(path, inputs, options) };
+        let mut table = Self::of_files(path, inputs, options).map_err(|error| spool.tell(error))?;
+        table.spool = Some(spool);
+        Ok(table)
+    }
+
+    /// The same files read with other options; `path` names them all in errors.
+    pub fn reopen(&self, path: &Path, options: &ReadOptions) -> Result<Self, DataError> {
+        Self::of_spooled(path, self.inputs.clone(), options, self.spool.clone())
+    }
+
+    /// The same rows with only these columns, in this order.
+    pub fn select(&self, columns: &[&str]) -> Result<Self, DataError> {
+        let field = |name: &&str| {
+            self.schema.field_with_name(name).cloned().map_err(|_| DataError::ColumnNotFound {
+                path: self.files.first().map(|file| self.original(&file.path)).unwrap_or_default(),
+                column: (*name).to_owned(),
+                nearest: suggest(name, self.schema.fields().iter().map(|f| f.name().as_str())).map(str::to_owned),
+            })
+        };
+        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Result<Vec<_>, _>>()?));
+        Ok(Self { schema, ..self.clone() })
+    }
+
+    /// What a file is a copy of, if it is one.
+    pub(crate) fn original(&self, path: &Path) -> PathBuf {
+        self.spool.as_ref().map_or_else(|| path.to_owned(), |spool| spool.original(path))
     }
 
     /// The table made of files that are found already, at least one; `path` names them all in errors.
@@ -98,7 +137,7 @@ impl Table {
         };
         let valueless = columns.iter().filter(|(_, kind)| is_valueless(kind)).map(|(name, _)| name.clone()).collect();
         let schema = Arc::new(schema_of(path, &columns, options)?);
-        Ok(Self { files, inputs, schema, csv: options.csv.clone(), valueless, warnings })
+        Ok(Self { files, inputs, schema, csv: options.csv.clone(), valueless, warnings, spool: None })
     }
 
     /// The columns that are read, with their types.
@@ -138,6 +177,11 @@ impl Table {
         }
         let mut files = inputs.into_iter();
         let (schema, csv) = (self.schema.clone(), self.csv.clone());
+        let spool = self.spool.clone();
+        let tell = move |error| match &spool {
+            Some(spool) => spool.tell(error),
+            None => error,
+        };
         let mut open_next = move || -> Option<Result<FileBatches, DataError>> {
             let file = files.next()?;
             Some(match file.format {
@@ -153,7 +197,7 @@ impl Table {
             })
         };
         // The first file is opened at once, so that trouble with it does not wait for the first row.
-        let mut current = open_next().transpose()?;
+        let mut current = open_next().transpose().map_err(&tell)?;
         let batches = std::iter::from_fn(move || {
             loop {
                 if let Some(item) = current.as_mut()?.next() {
@@ -169,7 +213,7 @@ impl Table {
                 }
             }
         });
-        Ok(BatchReader::new(self.schema.clone(), batches))
+        Ok(BatchReader::new(self.schema.clone(), batches.map(move |item| item.map_err(&tell))))
     }
 
     /// Things worth knowing that stop nothing: a file that looks as if it were cut at another delimiter.

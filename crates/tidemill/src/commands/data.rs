@@ -9,9 +9,11 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use tidemill_core::{Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, FeatureStatistics, Progress, Severity};
 use tidemill_data::{
-    Computation, Format, ReadOptions, StatisticsOptions, Table as Source, infer_schema as infer, read_schema,
-    render_report, schema_yaml, statistics_in, validate as check, write_statistics_file,
+    Computation, Format, ReadOptions, RowSource, RuleEngine as _, StatisticsOptions, Table as Source, dataset_name,
+    infer_schema as infer, read_rules, read_schema, render_report, schema_yaml, statistics_in, validate as check,
+    write_statistics_file,
 };
+use tidemill_engine::SqlRules;
 
 use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
 use crate::commands::input::open_input;
@@ -71,13 +73,23 @@ fn statistics_with(
     {
         return one_of(file, read?);
     }
-    let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
     let read = input.options();
-    let source = open_input(file, &read, global)?;
+    statistics_of(&open_input(file, &read, global)?, file, &read, options, threads, global)
+}
+
+fn statistics_of(
+    source: &Source,
+    file: &Path,
+    read: &ReadOptions,
+    options: &StatisticsOptions,
+    threads: usize,
+    global: &Global,
+) -> Result<DatasetStatistics, Failure> {
+    let name = dataset_name(file);
     let open = |columns: Option<&[String]>| match columns {
         // Other formats are read whole for a few columns too.
         Some(columns) if source.format() == Format::Parquet => {
-            Source::open(file, &ReadOptions { columns: Some(columns.to_vec()), ..read.clone() })?.read()
+            source.reopen(file, &ReadOptions { columns: Some(columns.to_vec()), ..read.clone() })?.read()
         }
         _ => source.read(),
     };
@@ -226,8 +238,18 @@ pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failu
 
 pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
     let schema = read_schema(&args.schema)?;
-    let dataset = statistics(&args.file, &args.input, cores(), global)?;
-    let anomalies = check(&dataset, &schema, &args.environment);
+    let rules = args.rules.as_deref().map(read_rules).transpose()?.unwrap_or_default();
+    let read = args.input.options();
+    let (dataset, rows): (_, Option<Arc<dyn RowSource>>) = match statistics_in(&args.file) {
+        Some(found) => (one_of(&args.file, found?)?, None),
+        None => {
+            let table = open_input(&args.file, &read, global)?;
+            let options = StatisticsOptions::default();
+            (statistics_of(&table, &args.file, &read, &options, cores(), global)?, Some(Arc::new(table)))
+        }
+    };
+    let mut anomalies = check(&dataset, &schema, &args.environment);
+    anomalies.extend(SqlRules { threads: cores() }.judge(&rules, rows, &dataset)?);
     if let Some(path) = &args.html {
         let by_name = Anomalies { version: 1, splits: [(dataset.name.clone(), anomalies.clone())].into() };
         write_report(path, std::slice::from_ref(&dataset), Some(&by_name), global)?;

@@ -1,10 +1,9 @@
 //! `tidemill evaluate`: stored predictions, whatever made them, judged like a model of a pipeline.
 
-use std::path::Path;
-
 use arrow::datatypes::Schema;
 use console::style;
 use tidemill_core::Code;
+use tidemill_data::dataset_name;
 use tidemill_evaluate::finder::SearchOptions;
 use tidemill_evaluate::slices::SliceSpec;
 use tidemill_evaluate::{
@@ -68,7 +67,7 @@ fn table(args: &EvaluateArgs, global: &Global) -> Result<EvaluationTable, Failur
     let schema = input.schema();
     let columns = columns(args, &schema);
     // A column that the file lacks is named by the reading of the table, with the nearest there is.
-    Ok(EvaluationTable::from_batches(&name(&args.file), &schema, input.read()?, &columns)?)
+    Ok(EvaluationTable::from_batches(&dataset_name(&args.file), &schema, input.read()?, &columns)?)
 }
 
 fn columns(args: &EvaluateArgs, schema: &Schema) -> PredictionColumns {
@@ -102,10 +101,6 @@ fn columns(args: &EvaluateArgs, schema: &Schema) -> PredictionColumns {
 
 fn columns_of(text: &str) -> Vec<String> {
     text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
-}
-
-fn name(file: &Path) -> String {
-    file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 fn text(evaluation: &Evaluation, blessing: &Blessing) -> String {

@@ -6,6 +6,7 @@ use tidemill_data::{CsvOptions, Format, Header, ReadOptions, Table};
 
 use super::say;
 use crate::cli::{FormatName, Global, InputArgs};
+use crate::components::connectors;
 use crate::error::Failure;
 
 impl InputArgs {
@@ -35,9 +36,9 @@ impl InputArgs {
     }
 }
 
-/// Opens a file, a folder or a glob; what is odd about it is said.
+/// Opens a file, a folder, a glob or a URL; what is odd about it is said.
 pub fn open_input(path: &Path, options: &ReadOptions, global: &Global) -> Result<Table, Failure> {
-    let table = Table::open(path, options)?;
+    let table = connectors().table(path, options)?;
     for warning in table.warnings() {
         say(global, &format!("warning: {warning}"));
     }

@@ -17,6 +17,7 @@ mod report;
 mod sample;
 mod schema;
 mod serve;
+mod sql;
 mod statistics;
 mod transform;
 
@@ -53,6 +54,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::InferSchema(args) => data::infer_schema(&args, global),
         Command::Validate(args) => data::validate(&args, global),
         Command::Drift(args) => drift::drift(&args, global),
+        Command::Sql(args) => sql::sql(&args, global).await,
         Command::Sample(command) => sample::sample(&command, global),
         Command::Schema(args) => schema::schema(&args),
         Command::Explain(args) => explain::explain(&args, global),

@@ -9,13 +9,14 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::json;
 use tidemill_core::{Code, suggest};
-use tidemill_data::{BatchReader, DataError, Format, ReadOptions, check_text_columns, open_table, write_table};
+use tidemill_data::{BatchReader, DataError, Format, ReadOptions, Table, check_text_columns};
 use tidemill_model::Model;
 
 use crate::cli::{Global, OutputFormat, PredictArgs};
 use crate::commands::input::open_input;
 use crate::commands::model::find_package;
 use crate::commands::{print, say, write_out};
+use crate::components::connectors;
 use crate::error::Failure;
 use crate::ui::count;
 
@@ -25,8 +26,9 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
     }
     let package = find_package(args.model.as_deref(), global).await?;
     let model = Model::load(&package.path)?;
-    let options = ReadOptions { types: Some(input_types(&model, args)?), ..args.input.options() };
-    let reader = open_input(&args.file, &options, global)?.read()?;
+    let table = open_input(&args.file, &args.input.options(), global)?;
+    let options = ReadOptions { types: Some(input_types(&model, &table)?), ..args.input.options() };
+    let reader = table.reopen(&args.file, &options)?.read()?;
     let job = Job::new(&model, &reader, args.keep.as_deref())?;
     if let Some(out) = &args.out {
         let rows = job.to_file(reader, out)?;
@@ -51,7 +53,7 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
 /// Predictions never take the place of what they were made from.
 pub fn refuse_input(input: &Path, out: &Path) -> Result<(), Failure> {
     let same = matches!((input.canonicalize(), out.canonicalize()), (Ok(input), Ok(out)) if input == out);
-    if same {
+    if same || input == out {
         let message = format!("`{}` is the input: it would be written over", out.display());
         return Err(Failure::new(Code::CommandLine, message).with_hint("name another file with `--out`"));
     }
@@ -59,8 +61,8 @@ pub fn refuse_input(input: &Path, out: &Path) -> Result<(), Failure> {
 }
 
 /// The types the model wants, for those of its inputs that the file has; a text file has no types of its own.
-fn input_types(model: &Model, args: &PredictArgs) -> Result<SchemaRef, Failure> {
-    let present = open_table(&args.file, &args.input.options())?.schema();
+fn input_types(model: &Model, table: &Table) -> Result<SchemaRef, Failure> {
+    let present = table.schema();
     let wanted = model.batch_from_rows(&[])?.schema();
     let fields: Vec<_> =
         wanted.fields().iter().filter(|field| present.index_of(field.name()).is_ok()).cloned().collect();
@@ -124,7 +126,7 @@ impl<'a> Job<'a> {
                 DataError::Arrow(stop)
             })
         });
-        let written = write_table(out, batches);
+        let written = connectors().write_table(out, batches);
         match failure {
             Some(failure) => Err(failure),
             None => Ok(written?),

@@ -156,9 +156,16 @@ pub struct Server {
 impl Server {
     /// Serves the project's registry on a free port, looking for new versions all the time.
     pub fn start(sandbox: &Sandbox) -> Self {
+        Self::start_with(sandbox, &[], &[])
+    }
+
+    /// The same with more arguments and environment.
+    pub fn start_with(sandbox: &Sandbox, more: &[&str], environment: &[(&str, String)]) -> Self {
         let ports = ["--rest_api_port", "0", "--port", "0"];
-        let args = [&["serve"], &ports[..], &["--file_system_poll_wait_seconds", "0.05", "-o", "json"]].concat();
-        let mut child = sandbox.command(&args).stdout(Stdio::piped()).spawn().expect("the server starts");
+        let args = [&["serve"], &ports[..], &["--file_system_poll_wait_seconds", "0.05", "-o", "json"], more].concat();
+        let mut command = sandbox.command(&args);
+        command.envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let stdout = child.stdout.take().expect("standard output is a pipe");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");

@@ -17,8 +17,11 @@ use tokio::sync::oneshot;
 use self::registry::RegistrySource;
 use crate::cli::{Global, OutputFormat, ServeArgs};
 use crate::commands::{say, write_out};
+use crate::components::connectors;
 use crate::error::Failure;
+use crate::mirror::Mirror;
 use crate::project::Project;
+use crate::settings::cache_dir;
 use crate::ui::printable;
 
 /// How often certificate and key are looked at.
@@ -99,6 +102,10 @@ async fn source(args: &ServeArgs, global: &Global) -> Result<Arc<dyn Source>, Fa
     }
     let named = args.model_base_path.clone().map(|base| (args.model_name.clone(), base));
     if let Some((name, base)) = named.or_else(of_image) {
+        if let Some(url) = base.to_str().filter(|base| base.contains("://")) {
+            let versions = |folder: &Path| ConfiguredSource::new(vec![ModelConfig::new(name, folder.to_owned())]);
+            return Ok(Arc::new(Mirror::new(connectors(), url, &cache_dir(), versions)));
+        }
         // Absolute, so that it means the same to those who configure models by request.
         let base = std::path::absolute(&base).map_err(|error| Failure::io(&base, &error))?;
         return Ok(Arc::new(ConfiguredSource::new(vec![ModelConfig::new(name, base)])));

@@ -1,0 +1,172 @@
+//! Queries over tables.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::datasource::MemTable;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
+use futures_util::StreamExt as _;
+use tidemill_core::DatasetStatistics;
+use tidemill_data::RowSource;
+
+use crate::EngineError;
+use crate::provider::Rows;
+use crate::statistics_table::statistics_batch;
+
+/// Room for groups, sorts and joins, unless told otherwise. What does not fit is kept in temporary files where it can
+/// be; the rows of a table themselves take none of it.
+const MEMORY_MIB: usize = 1024;
+
+/// Tables and the queries over them.
+///
+/// Names are written as they are, with capitals and all; those that are no plain words stand in double quotes
+/// (`"Trip Seconds"`). A query can only read.
+pub struct Engine {
+    context: SessionContext,
+    memory_mib: usize,
+}
+
+impl Engine {
+    /// An engine without tables, which keeps so many threads busy.
+    pub fn new(threads: usize) -> Result<Self, EngineError> {
+        let mut config = SessionConfig::new().with_target_partitions(threads.max(1)).with_batch_size(8192);
+        // A column is called what its file calls it.
+        config.options_mut().sql_parser.enable_ident_normalization = false;
+        let runtime = RuntimeEnvBuilder::new().with_memory_limit(MEMORY_MIB << 20, 1.0).build_arc();
+        let runtime = runtime.map_err(|error| EngineError::of(error, MEMORY_MIB))?;
+        Ok(Self { context: SessionContext::new_with_config_rt(config, runtime), memory_mib: MEMORY_MIB })
+    }
+
+    /// Adds rows as the table `name`; where `numbered`, with the number of each row as the column `_row`.
+    pub fn add(&self, name: &str, source: Arc<dyn RowSource>, numbered: bool) -> Result<(), EngineError> {
+        let table = Arc::new(Rows::new(source, numbered));
+        let reference = datafusion::common::TableReference::bare(name);
+        self.context.register_table(reference, table).map(|_| ()).map_err(|error| self.told(error))
+    }
+
+    /// Adds statistics as the table `name`: a feature a row, a number of it a column.
+    pub fn add_statistics(&self, name: &str, statistics: &DatasetStatistics) -> Result<(), EngineError> {
+        let batch = statistics_batch(statistics).map_err(|error| self.told(error.into()))?;
+        let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).map_err(|error| self.told(error))?;
+        let reference = datafusion::common::TableReference::bare(name);
+        self.context.register_table(reference, Arc::new(table)).map(|_| ()).map_err(|error| self.told(error))
+    }
+
+    /// Begins a query. Rows come as they are asked for.
+    pub async fn query(&self, sql: &str) -> Result<Answer, EngineError> {
+        let frame = self.plan(sql).await?;
+        self.start(frame).await
+    }
+
+    pub(crate) async fn plan(&self, sql: &str) -> Result<DataFrame, EngineError> {
+        let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        self.context.sql_with_options(sql, reading).await.map_err(|error| self.told(error))
+    }
+
+    /// The query with the number of the row beside what it asks for, where its rows are rows of a numbered table.
+    pub(crate) fn numbered(&self, frame: DataFrame, row: &str) -> DataFrame {
+        let (state, plan) = frame.into_parts();
+        let plan = match &plan {
+            LogicalPlan::Projection(projection)
+                if plan.schema().index_of_column_by_name(None, row).is_none() && keeps_rows(&projection.input) =>
+            {
+                let input = &projection.input;
+                let found = input.schema().iter().find(|(_, field)| field.name() == row);
+                let added = found.and_then(|(table, field)| {
+                    let column = datafusion::common::Column::new(table.cloned(), field.name());
+                    let mut columns = projection.expr.clone();
+                    columns.push(datafusion::logical_expr::Expr::Column(column));
+                    datafusion::logical_expr::Projection::try_new(columns, input.clone()).ok()
+                });
+                added.map(LogicalPlan::Projection).unwrap_or(plan)
+            }
+            _ => plan,
+        };
+        DataFrame::new(state, plan)
+    }
+
+    pub(crate) async fn start(&self, frame: DataFrame) -> Result<Answer, EngineError> {
+        let stream = frame.execute_stream().await.map_err(|error| self.told(error))?;
+        let given = stream.schema();
+        let fields = given.fields().iter().map(|field| {
+            let plain = plain(field.data_type());
+            Field::new(field.name(), plain, true)
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Ok(Answer { stream, schema, memory_mib: self.memory_mib })
+    }
+
+    fn told(&self, error: datafusion::error::DataFusionError) -> EngineError {
+        EngineError::of(error, self.memory_mib)
+    }
+}
+
+/// Whether every row that comes out is one that went in.
+fn keeps_rows(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::Filter(filter) => keeps_rows(&filter.input),
+        LogicalPlan::SubqueryAlias(alias) => keeps_rows(&alias.input),
+        _ => false,
+    }
+}
+
+/// The rows of an answer.
+pub struct Answer {
+    stream: SendableRecordBatchStream,
+    schema: SchemaRef,
+    memory_mib: usize,
+}
+
+impl Answer {
+    /// Its columns: whole numbers, numbers, booleans, bytes and text.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// The next rows; none at the end.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, EngineError> {
+        loop {
+            let Some(batch) = self.stream.next().await else { return Ok(None) };
+            let batch = batch.map_err(|error| EngineError::of(error, self.memory_mib))?;
+            if batch.num_rows() > 0 {
+                return self.plain(&batch).map(Some);
+            }
+        }
+    }
+
+    fn plain(&self, batch: &RecordBatch) -> Result<RecordBatch, EngineError> {
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        let columns = batch.columns().iter().zip(self.schema.fields()).map(|(array, field)| -> Result<ArrayRef, _> {
+            if array.data_type() == field.data_type() {
+                return Ok(array.clone());
+            }
+            cast_with_options(array, field.data_type(), &options).map_err(|error| EngineError::Query {
+                message: format!("column `{}` is {} and cannot be given: {error}", field.name(), array.data_type()),
+            })
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        RecordBatch::try_new(self.schema.clone(), columns)
+            .map_err(|error| EngineError::of(error.into(), self.memory_mib))
+    }
+}
+
+/// The plain type that holds the values of any type.
+fn plain(from: &DataType) -> DataType {
+    use DataType::{
+        Binary, BinaryView, Boolean, Decimal32, Decimal64, Decimal128, Decimal256, FixedSizeBinary, Float16, Float32,
+        Float64, Int8, Int16, Int32, Int64, LargeBinary, UInt8, UInt16, UInt32, UInt64, Utf8,
+    };
+    match from {
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Int64,
+        Float16 | Float32 | Float64 | Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..) => Float64,
+        Boolean => Boolean,
+        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Binary,
+        _ => Utf8,
+    }
+}

@@ -1,0 +1,52 @@
+//! Databases: SQLite and PostgreSQL, read and never written.
+
+mod channel;
+mod columns;
+mod numeric;
+mod postgres;
+mod sqlite;
+
+use tidemill_core::Code;
+use tidemill_data::{BATCH_ROWS_MAX, DataError, Query};
+
+pub use postgres::Postgres;
+pub use sqlite::Sqlite;
+
+/// Cells of a batch, about: a row of many columns takes more room.
+const BATCH_CELLS: usize = 2 << 20;
+
+/// Rows of a batch of so many columns.
+fn batch_rows(columns: usize) -> usize {
+    (BATCH_CELLS / columns.max(1)).clamp(256, BATCH_ROWS_MAX)
+}
+
+/// The text of a query, `placeholder` giving what stands for the value of a number from 1.
+fn text_of(query: &Query, placeholder: impl Fn(usize) -> String) -> String {
+    let mut text = String::new();
+    for (i, piece) in query.pieces.iter().enumerate() {
+        if i > 0 {
+            text.push_str(&placeholder(i));
+        }
+        text.push_str(piece);
+    }
+    // One statement, which may have its semicolon.
+    text.trim_end().trim_end_matches(';').to_owned()
+}
+
+/// A name that two columns have.
+fn duplicate(names: &[String]) -> Option<&String> {
+    names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)).map(|(_, name)| name)
+}
+
+/// Something the database cannot do with a query.
+fn refused(place: &str, said: &str) -> DataError {
+    DataError::Outside { code: Code::Query, message: format!("`{place}`: {said}"), hint: None, source: None }
+}
+
+/// The columns have names of their own.
+fn check_names(place: &str, names: &[String]) -> Result<(), DataError> {
+    match duplicate(names) {
+        Some(column) => Err(DataError::DuplicateColumn { path: place.into(), column: column.clone() }),
+        None => Ok(()),
+    }
+}

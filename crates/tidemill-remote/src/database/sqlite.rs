@@ -1,0 +1,297 @@
+//! SQLite.
+//!
+//! A column of SQLite holds values of any type. Its type here is decided over all rows, as that of a JSON file is:
+//! whole numbers, else numbers, else text; a column declared `BOOLEAN` with nothing but 0 and 1 is one of booleans.
+//! The rows are read twice in one transaction, once to decide the types.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use futures_util::TryStreamExt as _;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteValueRef};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Column as _, ConnectOptions as _, Decode, Row as _, TypeInfo as _, ValueRef as _,
+};
+use tidemill_core::{Code, Digest};
+use tidemill_data::{BatchReader, DataError, Database, Query, QueryValue};
+
+use super::channel::{Feed, feed};
+use super::columns::{Column, batch_of};
+use super::{batch_rows, check_names, refused, text_of};
+use crate::background::{start, wait};
+
+/// Databases in files: `sqlite://rides.db`, from the folder of the project, or `sqlite:///data/rides.db`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sqlite;
+
+impl Database for Sqlite {
+    fn schemes(&self) -> &[&'static str] {
+        &["sqlite"]
+    }
+
+    fn rows(&self, query: &Query) -> Result<BatchReader, DataError> {
+        let (job, (feed, mut drain)) = (Job::new(query)?, feed(3));
+        start(job.run(feed))?;
+        let (schema, rows) = match drain.next() {
+            Some(Ok(Item::Schema(schema, rows))) => (schema, rows),
+            Some(Err(error)) => return Err(error),
+            Some(Ok(Item::Batch(_))) | None => return Err(refused(&query.place(), "the query stopped unexpectedly")),
+        };
+        let batches = drain.filter_map(|item| match item {
+            Ok(Item::Batch(batch)) => Some(Ok(batch)),
+            Ok(Item::Schema(..)) => None,
+            Err(error) => Some(Err(error)),
+        });
+        Ok(BatchReader::new(schema, batches).with_row_count(rows))
+    }
+
+    /// The bytes of the database and of what is not merged into it yet: a change to any table counts.
+    fn digest(&self, query: &Query) -> Result<Digest, DataError> {
+        let path = file_of(query)?;
+        let mut hasher = blake3::Hasher::new();
+        let unreadable = |source| DataError::SourceUnreadable { path: path.clone(), source };
+        add(&mut hasher, &path).map_err(unreadable)?;
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        if Path::new(&log).is_file() {
+            add(&mut hasher, Path::new(&log)).map_err(unreadable)?;
+        }
+        Ok(Digest::from_bytes(hasher.finalize().as_bytes()))
+    }
+
+    fn value(&self, query: &Query) -> Result<Option<String>, DataError> {
+        let job = Job::new(query)?;
+        wait(async move {
+            let mut connection = job.connect().await?;
+            let failed = |error| failed(&job.place, error);
+            let arguments = job.arguments().map_err(failed)?;
+            let query = sqlx::query_with(AssertSqlSafe(job.text.clone()), arguments);
+            let row = query.fetch_optional(&mut connection).await.map_err(failed)?;
+            let Some(row) = row else { return Ok(None) };
+            let value = row.try_get_raw(0).map_err(failed)?;
+            Ok(if value.is_null() { None } else { Some(text(value).map_err(|said| refused(&job.place, &said))?) })
+        })
+    }
+}
+
+/// Adds the bytes of a file, a piece at a time.
+fn add(hasher: &mut blake3::Hasher, path: &Path) -> std::io::Result<()> {
+    std::io::copy(&mut std::fs::File::open(path)?, hasher).map(|_| ())
+}
+
+fn file_of(query: &Query) -> Result<PathBuf, DataError> {
+    let inside = query.connection.strip_prefix("sqlite://").unwrap_or(&query.connection);
+    let inside = inside.split_once('?').map_or(inside, |(path, _)| path);
+    let path = query.base.join(inside);
+    if path.is_file() { Ok(path) } else { Err(DataError::SourceNotFound { path }) }
+}
+
+/// What goes to the reader.
+enum Item {
+    Schema(SchemaRef, u64),
+    Batch(arrow::array::RecordBatch),
+}
+
+/// One query of one database.
+struct Job {
+    place: String,
+    file: PathBuf,
+    text: String,
+    values: Vec<QueryValue>,
+}
+
+impl Job {
+    fn new(query: &Query) -> Result<Self, DataError> {
+        let text = text_of(query, |number| format!("?{number}"));
+        Ok(Self { place: query.place(), file: file_of(query)?, text, values: query.values.clone() })
+    }
+
+    async fn connect(&self) -> Result<SqliteConnection, DataError> {
+        let options = SqliteConnectOptions::new().filename(&self.file).read_only(true).create_if_missing(false);
+        options.disable_statement_logging().connect().await.map_err(|error| failed(&self.place, error))
+    }
+
+    fn arguments(&self) -> Result<SqliteArguments, sqlx::Error> {
+        let mut arguments = SqliteArguments::default();
+        for value in &self.values {
+            match value {
+                QueryValue::Int(number) => arguments.add(*number),
+                QueryValue::Date(date) => arguments.add(date.clone()),
+            }
+            .map_err(sqlx::Error::Encode)?;
+        }
+        Ok(arguments)
+    }
+
+    async fn run(self, feed: Feed<Result<Item, DataError>>) {
+        if let Err(error) = self.read(&feed).await {
+            feed.give(Err(error)).await;
+        }
+    }
+
+    async fn read(&self, feed: &Feed<Result<Item, DataError>>) -> Result<(), DataError> {
+        let failed = |error| failed(&self.place, error);
+        let mut connection = self.connect().await?;
+        // Both readings see one state of the database.
+        sqlx::query("BEGIN").execute(&mut connection).await.map_err(failed)?;
+        let Some((schema, count)) = self.scan(&mut connection).await? else {
+            return Err(DataError::SourceEmpty { path: self.place.clone().into(), header_only: true });
+        };
+        if !feed.give(Ok(Item::Schema(schema.clone(), count))).await {
+            return Ok(());
+        }
+        let mut columns: Vec<Column> = schema.fields().iter().map(|field| column(field.data_type())).collect();
+        let query = sqlx::query_with(AssertSqlSafe(self.text.clone()), self.arguments().map_err(failed)?);
+        let mut rows = query.fetch(&mut connection);
+        let (mut held, most) = (0, batch_rows(columns.len()));
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            for (i, column) in columns.iter_mut().enumerate() {
+                let value = row.try_get_raw(i).map_err(failed)?;
+                push(column, value)
+                    .map_err(|said| refused(&self.place, &format!("column `{}` {said}", schema.field(i).name())))?;
+            }
+            held += 1;
+            if held == most {
+                held = 0;
+                if !feed.give(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await {
+                    return Ok(());
+                }
+            }
+        }
+        if held > 0 {
+            feed.give(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await;
+        }
+        Ok(())
+    }
+
+    /// The columns with types that hold all rows, and how many rows there are; none where there is none.
+    async fn scan(&self, connection: &mut SqliteConnection) -> Result<Option<(SchemaRef, u64)>, DataError> {
+        let failed = |error| failed(&self.place, error);
+        let query = sqlx::query_with(AssertSqlSafe(self.text.clone()), self.arguments().map_err(failed)?);
+        let mut rows = query.fetch(connection);
+        let mut columns: Vec<(String, Guess)> = Vec::new();
+        let mut count = 0;
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            if count == 0 {
+                columns = row.columns().iter().map(|c| (c.name().to_owned(), Guess::default())).collect();
+            }
+            count += 1;
+            for (i, (_, guess)) in columns.iter_mut().enumerate() {
+                guess.see(&row, i).map_err(failed)?;
+            }
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        check_names(&self.place, &names)?;
+        let fields = columns.iter().map(|(name, guess)| Field::new(name, guess.data_type(), true));
+        Ok(Some((Arc::new(Schema::new(fields.collect::<Vec<_>>())), count)))
+    }
+}
+
+/// What the values of a column are so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Guess {
+    ints: bool,
+    floats: bool,
+    texts: bool,
+    /// Something other than 0 and 1, or the column is not declared as one of booleans.
+    not_bool: bool,
+}
+
+impl Guess {
+    fn see(&mut self, row: &SqliteRow, i: usize) -> Result<(), sqlx::Error> {
+        let value = row.try_get_raw(i)?;
+        if value.is_null() {
+            return Ok(());
+        }
+        match value.type_info().name() {
+            "INTEGER" => {
+                self.ints = true;
+                if !self.not_bool {
+                    let declared = row.column(i).type_info().name() == "BOOLEAN";
+                    let number = <i64 as Decode<sqlx::Sqlite>>::decode(value).map_err(sqlx::Error::Decode)?;
+                    self.not_bool = !declared || !matches!(number, 0 | 1);
+                }
+            }
+            "REAL" => self.floats = true,
+            _ => self.texts = true,
+        }
+        Ok(())
+    }
+
+    fn data_type(self) -> arrow::datatypes::DataType {
+        use arrow::datatypes::DataType as T;
+        match self {
+            Self { texts: true, .. } => T::Utf8,
+            Self { floats: true, .. } => T::Float64,
+            Self { ints: true, not_bool: false, .. } => T::Boolean,
+            _ => T::Int64,
+        }
+    }
+}
+
+fn column(data_type: &arrow::datatypes::DataType) -> Column {
+    use arrow::datatypes::DataType as T;
+    match data_type {
+        T::Int64 => Column::Int(Int64Builder::new()),
+        T::Float64 => Column::Float(Float64Builder::new()),
+        T::Boolean => Column::Bool(BooleanBuilder::new()),
+        _ => Column::Text(StringBuilder::new()),
+    }
+}
+
+/// The error says what does not fit, to follow "column `x`".
+fn push(column: &mut Column, value: SqliteValueRef<'_>) -> Result<(), String> {
+    if value.is_null() {
+        column.push_null();
+        return Ok(());
+    }
+    match column {
+        Column::Int(builder) => builder.append_value(get::<i64>(value)?),
+        Column::Bool(builder) => builder.append_value(get::<i64>(value)? == 1),
+        Column::Float(builder) => {
+            let is_int = value.type_info().name() == "INTEGER";
+            builder.append_value(if is_int { get::<i64>(value)? as f64 } else { get::<f64>(value)? });
+        }
+        Column::Text(builder) => builder.append_value(text(value)?),
+        Column::Date(_) | Column::Time(_) | Column::Moment(_) | Column::MomentUtc(_) => {
+            return Err("has a type that this database does not give".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn get<'r, T: Decode<'r, sqlx::Sqlite>>(value: SqliteValueRef<'r>) -> Result<T, String> {
+    T::decode(value).map_err(|error| format!("holds a value that cannot be read: {error}"))
+}
+
+/// A value that is not null, as text.
+fn text(value: SqliteValueRef<'_>) -> Result<String, String> {
+    let name = value.type_info().name().to_owned();
+    match name.as_str() {
+        "INTEGER" => Ok(get::<i64>(value)?.to_string()),
+        "REAL" => Ok(get::<f64>(value)?.to_string()),
+        "BLOB" => {
+            let bytes = get::<&[u8]>(value)?;
+            String::from_utf8(bytes.to_vec()).map_err(|_| "holds bytes that are not UTF-8 text".to_owned())
+        }
+        _ => Ok(get::<&str>(value)?.to_owned()),
+    }
+}
+
+fn failed(place: &str, error: sqlx::Error) -> DataError {
+    match error {
+        sqlx::Error::Database(error) => refused(place, error.message()),
+        sqlx::Error::ColumnIndexOutOfBounds { .. } => refused(place, "the query gives no column"),
+        error => DataError::Outside {
+            code: Code::SourceUnreachable,
+            message: format!("`{place}` cannot be read"),
+            hint: None,
+            source: Some(Box::new(error)),
+        },
+    }
+}
