@@ -209,6 +209,12 @@ catalogue! {
         "The body is not what the protocol asks for. The message says what is missing.";
     ServerFailed = "TM7005", Environment, "the server failed",
         "The server could not go on. The message says why.";
+    LoadTarget = "TM7010", Environment, "the server under load does not answer",
+        "No connection to the address can be opened, or the server closes it. Is it running, and is this its port?";
+    LoadRequest = "TM7011", Usage, "the load test has no request the server takes",
+        "The server answered the first request with an error, or no request can be made of the rows. The message holds its answer. `--package` asks about rows recorded in training, `--rows` about those of a file.";
+    LoadTooSlow = "TM7012", Verdict, "the server does not hold the bound under load",
+        "Latency or failures were above what `--p99` and `--failures` allow, or the rate asked for did not come out.";
 
     Io = "TM9001", Environment, "a file operation failed",
         "The operating system refused. The message names the path.";

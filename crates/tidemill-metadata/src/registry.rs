@@ -26,7 +26,7 @@ pub struct RegisteredModel {
     pub tags: BTreeMap<String, String>,
 }
 
-/// A model artifact under a name and a number. Never changes.
+/// A model artifact under a name and a number. Nothing but its tags ever changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelVersion {
     /// Name of the registered model.

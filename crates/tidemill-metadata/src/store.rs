@@ -1,5 +1,7 @@
 //! The record of what happened.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::Value;
 use tidemill_core::Digest;
@@ -121,6 +123,14 @@ pub trait MetadataStore: Send + Sync {
 
     /// One version of a registered model.
     async fn model_version(&self, model: &str, spec: &VersionSpec) -> Result<ModelVersion, StoreError>;
+
+    /// Sets tags of a version: those named get these values, the others stay. Everything else about it never changes.
+    async fn tag_version(
+        &self,
+        model: &str,
+        spec: &VersionSpec,
+        tags: BTreeMap<String, String>,
+    ) -> Result<ModelVersion, StoreError>;
 
     /// Every move of every alias of a registered model, newest first.
     async fn alias_history(&self, model: &str) -> Result<Vec<AliasMove>, StoreError>;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod loadtest;
 mod serve;
 mod tolerated;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidemill_data::{parse_delimiter, parse_quote};
 
+pub use loadtest::LoadtestArgs;
 pub use serve::{BatchingMode, GrpcPort, ServeArgs, Switch};
 pub use tolerated::without_tolerated;
 
@@ -84,6 +86,8 @@ pub enum Command {
     Lineage(LineageArgs),
     /// Answer prediction requests for the registered models
     Serve(ServeArgs),
+    /// Put load on a model server and measure what its clients see
+    Loadtest(Box<LoadtestArgs>),
     /// Predict for every row of a file
     Predict(PredictArgs),
     /// Write the features of every row of a file

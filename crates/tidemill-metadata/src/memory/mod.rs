@@ -162,6 +162,15 @@ impl MetadataStore for MemoryStore {
         self.tables().model(model)?.version(spec).cloned()
     }
 
+    async fn tag_version(
+        &self,
+        model: &str,
+        spec: &VersionSpec,
+        tags: BTreeMap<String, String>,
+    ) -> Result<ModelVersion, StoreError> {
+        self.tables().tag_version(model, spec, tags)
+    }
+
     async fn alias_history(&self, model: &str) -> Result<Vec<AliasMove>, StoreError> {
         self.tables().alias_history(model)
     }

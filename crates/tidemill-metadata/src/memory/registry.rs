@@ -75,6 +75,21 @@ impl Tables {
         Ok(moved)
     }
 
+    pub(super) fn tag_version(
+        &mut self,
+        model: &str,
+        spec: &VersionSpec,
+        tags: BTreeMap<String, String>,
+    ) -> Result<ModelVersion, StoreError> {
+        let mut tagged = self.model(model)?.version(spec)?.clone();
+        tagged.tags.extend(tags);
+        let versions = self.models.get_mut(model).into_iter().flat_map(|record| &mut record.versions);
+        for version in versions.filter(|version| version.version == tagged.version) {
+            version.clone_from(&tagged);
+        }
+        Ok(tagged)
+    }
+
     pub(super) fn model(&self, name: &str) -> Result<&ModelRecord, StoreError> {
         self.models
             .get(name)

@@ -8,6 +8,7 @@ mod registry;
 mod rows;
 mod runs;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -197,6 +198,15 @@ impl MetadataStore for SqliteStore {
 
     async fn model_version(&self, model: &str, spec: &VersionSpec) -> Result<ModelVersion, StoreError> {
         self.find_version(model, spec).await
+    }
+
+    async fn tag_version(
+        &self,
+        model: &str,
+        spec: &VersionSpec,
+        tags: BTreeMap<String, String>,
+    ) -> Result<ModelVersion, StoreError> {
+        self.set_tags(model, spec, tags).await
     }
 
     async fn alias_history(&self, model: &str) -> Result<Vec<AliasMove>, StoreError> {

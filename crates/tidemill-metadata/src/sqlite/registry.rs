@@ -140,6 +140,26 @@ impl SqliteStore {
         Ok(self.find_model(model).await?.version(spec)?.clone())
     }
 
+    pub(super) async fn set_tags(
+        &self,
+        model: &str,
+        spec: &VersionSpec,
+        tags: BTreeMap<String, String>,
+    ) -> Result<ModelVersion, StoreError> {
+        let mut write = self.write().await?;
+        let mut version = self.model_record(&mut write.tx, model).await?.version(spec)?.clone();
+        version.tags.extend(tags);
+        sqlx::query("UPDATE model_versions SET tags = ? WHERE model = ? AND version = ?")
+            .bind(rows::json("model version", &version.tags)?)
+            .bind(model)
+            .bind(version.version as i64)
+            .execute(&mut *write.tx)
+            .await
+            .map_err(|error| self.failed(error))?;
+        self.commit(write).await?;
+        Ok(version)
+    }
+
     pub(super) async fn moves_of(&self, model: &str) -> Result<Vec<AliasMove>, StoreError> {
         let mut tx = self.read().await?;
         self.model_record(&mut tx, model).await?;

@@ -28,7 +28,7 @@ macro_rules! store_conformance {
                     what_a_step_last_said_yes_to_is_found;
                 lineage: lineage_goes_up_to_the_data, lineage_goes_down_to_every_model, hops_are_counted;
                 registry: versions_are_numbered_and_kept, only_models_of_known_runs_have_versions,
-                    an_alias_moves_and_remembers, versions_are_found_by_number_and_alias,
+                    an_alias_moves_and_remembers, tags_of_a_version_are_set, versions_are_found_by_number_and_alias,
                     names_that_do_not_exist_are_named;
             );
         }

@@ -43,6 +43,18 @@ pub async fn versions_are_numbered_and_kept(store: &Store) {
     assert_eq!(models[1], record);
 }
 
+pub async fn tags_of_a_version_are_set(store: &Store) {
+    let [first, second] = two_versions(store).await;
+    let tags = |value: &str| std::collections::BTreeMap::from([("loadtest".to_owned(), value.to_owned())]);
+    store.tag_version("taxi-tips", &VersionSpec::Number(1), tags("slow")).await.unwrap();
+    let tagged = store.tag_version("taxi-tips", &VersionSpec::Number(1), tags("fast")).await.unwrap();
+    assert_eq!((&*tagged.tags["loadtest"], &*tagged.tags["owner"]), ("fast", "rides"), "the others stay");
+    assert_eq!(store.model("taxi-tips").await.unwrap().versions, [tagged.clone(), second]);
+    assert_eq!(ModelVersion { tags: first.tags.clone(), ..tagged }, first);
+    let odd = store.tag_version("taxi-tips", &VersionSpec::Number(3), tags("fast")).await;
+    assert!(matches!(odd, Err(StoreError::NotFound { .. })), "{odd:?}");
+}
+
 pub async fn only_models_of_known_runs_have_versions(store: &Store) {
     let run = begin(store, "taxi").await;
     let data = examples(store, &run, "trips").await;

@@ -9,6 +9,7 @@ mod init;
 mod input;
 mod inspect;
 mod lineage;
+mod loadtest;
 mod model;
 mod models;
 mod pipeline;
@@ -46,6 +47,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Alias(args) => models::alias(&args, global).await,
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
+        Command::Loadtest(args) => loadtest::loadtest(&args, global).await,
         Command::Predict(args) => predict::predict(&args, global).await,
         Command::Transform(args) => transform::transform(&args, global).await,
         Command::Evaluate(args) => evaluate::evaluate(&args, global),

@@ -9,6 +9,7 @@ mod help;
 mod inspect;
 mod kill;
 mod remote;
+mod loadtest;
 mod serve;
 mod sources;
 mod sql;

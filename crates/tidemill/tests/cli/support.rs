@@ -151,6 +151,8 @@ pub fn golden(name: &str, shown: impl fmt::Display) {
 pub struct Server {
     child: Child,
     pub url: String,
+    /// Host and port of gRPC.
+    pub grpc: String,
 }
 
 impl Server {
@@ -172,7 +174,8 @@ impl Server {
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let grpc = said["grpc"].as_str().expect("an address");
         assert!(std::net::TcpStream::connect(grpc).is_ok(), "nobody listens at {grpc}");
-        Self { child, url: said["rest"].as_str().expect("an address").to_owned() }
+        let grpc = grpc.to_owned();
+        Self { child, grpc, url: said["rest"].as_str().expect("an address").to_owned() }
     }
 
     pub fn get(&self, path: &str) -> (u16, Value) {

@@ -1,0 +1,200 @@
+//! One connection to a server, over which one request at a time goes.
+
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, TE};
+use hyper::{HeaderMap, Method, Request, Response, Uri};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
+use crate::error::unreachable;
+use crate::{LoadError, Protocol, Target};
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A connection that stays open.
+pub(crate) struct Connection {
+    sender: Sender,
+    uri: Uri,
+    headers: HeaderMap,
+    /// `http://host:port` over HTTP/2, where requests name the whole address.
+    base: String,
+}
+
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// gRPC's own status, where the answer has one.
+    pub(crate) grpc: Option<GrpcStatus>,
+    pub(crate) body: Bytes,
+}
+
+/// What became of a request over gRPC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GrpcStatus {
+    pub(crate) code: u16,
+    pub(crate) message: String,
+}
+
+/// An answer of which only the outcome is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) status: u16,
+    /// gRPC's own status; 0 is well.
+    pub(crate) grpc: Option<u16>,
+    pub(crate) bytes: u64,
+}
+
+impl Connection {
+    /// A connection that speaks the target's protocol.
+    pub(crate) async fn open(target: &Target, content_type: &str) -> Result<Self, LoadError> {
+        let grpc = target.protocol == Protocol::Grpc;
+        let stream = TcpStream::connect(&target.authority).await;
+        let stream = stream.map_err(|error| unreachable(&target.authority, error))?;
+        Self::over(stream, target, content_type, grpc).await.map_err(|error| unreachable(&target.authority, error))
+    }
+
+    /// A connection for asking about the server, over HTTP/1.1.
+    pub(crate) async fn plain(target: &Target) -> Result<Self, LoadError> {
+        let mut plain = target.clone();
+        plain.protocol = Protocol::Raw;
+        "/".clone_into(&mut plain.path);
+        Self::open(&plain, "application/json").await
+    }
+
+    async fn over(stream: TcpStream, target: &Target, content_type: &str, grpc: bool) -> Result<Self, Cause> {
+        // A request is small: waiting to fill a packet would only delay it.
+        stream.set_nodelay(true)?;
+        let io = TokioIo::new(stream);
+        let sender = if grpc {
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            // How the connection ended is told to whoever waits for an answer.
+            tokio::spawn(async move { drop(connection.await) });
+            Sender::Http2(sender)
+        } else {
+            let (sender, connection) = http1::handshake(io).await?;
+            tokio::spawn(async move { drop(connection.await) });
+            Sender::Http1(sender)
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type)?);
+        let base = if grpc { format!("http://{}", target.authority) } else { String::new() };
+        if grpc {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        } else {
+            headers.insert(HOST, HeaderValue::from_str(&target.authority)?);
+        }
+        for (name, value) in &target.headers {
+            headers.insert(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_str(value)?);
+        }
+        let uri = format!("{base}{}", target.path).parse()?;
+        Ok(Self { sender, uri, headers, base })
+    }
+
+    /// Whether no further request can go over it.
+    pub(crate) fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    /// Sends a body to the target's path and reads the answer to its end without keeping it.
+    pub(crate) async fn load(&mut self, body: Bytes) -> Result<Outcome, Cause> {
+        let response = self.send(Method::POST, self.uri.clone(), body).await?;
+        let status = response.status().as_u16();
+        let mut grpc = grpc_status(response.headers()).map(|status| status.code);
+        let mut bytes = 0;
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            let frame = frame?;
+            if let Some(data) = frame.data_ref() {
+                bytes += data.len() as u64;
+            } else if let Some(trailers) = frame.trailers_ref() {
+                grpc = grpc.or_else(|| grpc_status(trailers).map(|status| status.code));
+            }
+        }
+        Ok(Outcome { status, grpc, bytes })
+    }
+
+    /// Sends a body to the target's path and reads the whole answer.
+    pub(crate) async fn post(&mut self, body: Bytes) -> Result<Reply, Cause> {
+        let uri = self.uri.clone();
+        self.exchange(Method::POST, uri, body).await
+    }
+
+    /// Asks another path, with no body.
+    pub(crate) async fn ask(&mut self, method: &str, path: &str) -> Result<Reply, Cause> {
+        let uri = format!("{}{path}", self.base).parse()?;
+        self.exchange(Method::from_bytes(method.as_bytes())?, uri, Bytes::new()).await
+    }
+
+    /// Posts a body to another path.
+    pub(crate) async fn post_to(&mut self, path: &str, body: Bytes) -> Result<Reply, Cause> {
+        let uri = format!("{}{path}", self.base).parse()?;
+        self.exchange(Method::POST, uri, body).await
+    }
+
+    async fn exchange(&mut self, method: Method, uri: Uri, body: Bytes) -> Result<Reply, Cause> {
+        let response = self.send(method, uri, body).await?;
+        let status = response.status().as_u16();
+        let grpc = grpc_status(response.headers());
+        let collected = response.into_body().collect().await?;
+        let grpc = grpc.or_else(|| collected.trailers().and_then(grpc_status));
+        Ok(Reply { status, grpc, body: collected.to_bytes() })
+    }
+
+    async fn send(&mut self, method: Method, uri: Uri, body: Bytes) -> Result<Response<Incoming>, Cause> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        request.headers_mut().clone_from(&self.headers);
+        let sent = match &mut self.sender {
+            Sender::Http1(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Sender::Http2(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+        };
+        sent.map_err(Into::into)
+    }
+}
+
+fn grpc_status(headers: &HeaderMap) -> Option<GrpcStatus> {
+    let code = headers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
+    let message = headers.get("grpc-message").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Some(GrpcStatus { code, message: message.replace("%20", " ") })
+}
+
+/// A word for why a request got no answer.
+pub(crate) fn failure(cause: &Cause) -> &'static str {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&**cause);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return match error.kind() {
+                io::ErrorKind::ConnectionRefused => "connection refused",
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "connection reset",
+                _ => "connection failed",
+            };
+        }
+        if error.downcast_ref::<LoadError>().is_some_and(|error| matches!(error, LoadError::Unreachable { .. })) {
+            next = error.source();
+            continue;
+        }
+        next = error.source();
+    }
+    "connection closed"
+}

@@ -1,0 +1,97 @@
+//! Why there is no load test.
+
+use tidemill_core::{Code, Coded};
+
+/// The load test cannot be run. What happens to single requests is no error: it is counted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The URL cannot be asked.
+    #[error("`{url}` cannot be put under load: {reason}")]
+    Url {
+        /// The URL as given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No model was named and the server does not say which it has, or has several.
+    #[error("which model of `{server}`? {}", known(names))]
+    Model {
+        /// The server.
+        server: String,
+        /// The models it has, as far as it says.
+        names: Vec<String>,
+    },
+    /// The server cannot be reached, or ends the conversation.
+    #[error("`{server}` does not answer")]
+    Unreachable {
+        /// The server.
+        server: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server answers the first request with an error.
+    #[error("`{server}` answers the first request with {status}: {answer}")]
+    Refused {
+        /// The server.
+        server: String,
+        /// The status, in the protocol's words.
+        status: String,
+        /// The beginning of its answer.
+        answer: String,
+    },
+    /// What the server says of the model cannot be understood.
+    #[error("the metadata of the model cannot be used: {reason}")]
+    Metadata {
+        /// Why.
+        reason: String,
+    },
+    /// No requests can be made of the rows.
+    #[error("no requests can be made of the rows: {reason}")]
+    Rows {
+        /// Why.
+        reason: String,
+    },
+    /// A setting that cannot be.
+    #[error("{reason}")]
+    Setting {
+        /// Which, and why.
+        reason: String,
+    },
+}
+
+fn known(names: &[String]) -> String {
+    match names {
+        [] => "it does not list its models".to_owned(),
+        names => format!("it has `{}`", names.join("`, `")),
+    }
+}
+
+impl Coded for LoadError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Url { .. } | Self::Model { .. } | Self::Setting { .. } => Code::CommandLine,
+            Self::Unreachable { .. } => Code::LoadTarget,
+            Self::Refused { .. } | Self::Metadata { .. } | Self::Rows { .. } => Code::LoadRequest,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Url { .. } => "such as `http://localhost:8501` or `grpc://localhost:8500`, with `--model`".to_owned(),
+            Self::Model { .. } => "name it with `--model`".to_owned(),
+            Self::Unreachable { .. } => "is the server running, and is this its port?".to_owned(),
+            Self::Refused { .. } => {
+                "give rows that suit the model: `--package` takes those recorded in training, `--rows` a file"
+                    .to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The server does not answer, and why.
+pub(crate) fn unreachable(server: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LoadError {
+    LoadError::Unreachable { server: server.to_owned(), source: source.into() }
+}

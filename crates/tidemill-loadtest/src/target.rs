@@ -1,0 +1,211 @@
+//! Where the load goes.
+
+use hyper::Uri;
+
+use crate::LoadError;
+
+/// How requests are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// TF Serving's REST: `POST /v1/models/NAME:predict`.
+    TfServing,
+    /// The Open Inference Protocol over REST: `POST /v2/models/NAME/infer`.
+    OpenInference,
+    /// The Open Inference Protocol over gRPC: `ModelInfer`.
+    Grpc,
+    /// Whatever the body says.
+    Raw,
+}
+
+impl Protocol {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TfServing => "TF Serving REST",
+            Self::OpenInference => "Open Inference REST",
+            Self::Grpc => "Open Inference gRPC",
+            Self::Raw => "HTTP POST",
+        }
+    }
+}
+
+/// A server, a path and a protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The URL as given, for reports.
+    pub url: String,
+    /// `host:port`.
+    pub authority: String,
+    /// Path that requests are sent to; empty until the model is known.
+    pub path: String,
+    /// How requests are written.
+    pub protocol: Protocol,
+    /// The model, where it is known.
+    pub model: Option<String>,
+    /// Headers that go with every request.
+    pub headers: Vec<(String, String)>,
+    /// What stands before `/v1` and `/v2`.
+    prefix: String,
+}
+
+const GRPC_PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
+
+impl Target {
+    /// Understands a URL: of a server (`http://localhost:8501`, `grpc://localhost:8500`), of a model's endpoint
+    /// (`…/v1/models/NAME:predict`, `…/v2/models/NAME/infer`), or any other for [`Protocol::Raw`].
+    ///
+    /// `protocol` and `model` say what the URL leaves open.
+    pub fn parse(url: &str, protocol: Option<Protocol>, model: Option<&str>) -> Result<Self, LoadError> {
+        let refuse = |reason: &str| LoadError::Url { url: url.to_owned(), reason: reason.to_owned() };
+        let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let uri: Uri = with_scheme.parse().map_err(|error| refuse(&format!("{error}")))?;
+        let scheme = uri.scheme_str().unwrap_or("http");
+        let grpc = match scheme {
+            "http" => false,
+            "grpc" => true,
+            "https" | "grpcs" => return Err(refuse("TLS is not spoken here; ask the server behind it")),
+            _ => return Err(refuse("the scheme must be `http` or `grpc`")),
+        };
+        let authority = uri.authority().ok_or_else(|| refuse("it names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(refuse("it holds a user name; send credentials with `--header`"));
+        }
+        if authority.as_str() != authority.host() && authority.port_u16().is_none() {
+            return Err(refuse("its port is none"));
+        }
+        let port = authority.port_u16().unwrap_or(if grpc { 8500 } else { 80 });
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let endpoint = if grpc { None } else { endpoint(path) };
+        let given = match (&endpoint, grpc, path) {
+            (Some((found, ..)), ..) => Some(*found),
+            (None, true, _) => Some(Protocol::Grpc),
+            (None, false, "/" | "") => None,
+            _ => Some(Protocol::Raw),
+        };
+        if let (Some(given), Some(asked)) = (given, protocol)
+            && given != asked
+            && asked != Protocol::Raw
+        {
+            return Err(refuse(&format!("it speaks {}, and {} is asked for", given.name(), asked.name())));
+        }
+        let protocol = protocol.or(given).unwrap_or(Protocol::TfServing);
+        let mut target = Self {
+            url: url.to_owned(),
+            authority: format!("{}:{port}", authority.host()),
+            path: String::new(),
+            protocol,
+            model: None,
+            headers: Vec::new(),
+            prefix: String::new(),
+        };
+        if let Some((_, prefix, name)) = endpoint {
+            prefix.clone_into(&mut target.prefix);
+            target.model = Some(name.to_owned());
+            path.clone_into(&mut target.path);
+        } else if protocol == Protocol::Raw {
+            path.clone_into(&mut target.path);
+        } else if let Some(model) = model {
+            target.name_model(model);
+        }
+        Ok(target)
+    }
+
+    /// Says which model is asked.
+    pub fn name_model(&mut self, model: &str) {
+        self.path = match self.protocol {
+            Protocol::TfServing => format!("{}/v1/models/{}:predict", self.prefix, segment(model)),
+            Protocol::OpenInference => format!("{}/v2/models/{}/infer", self.prefix, segment(model)),
+            Protocol::Grpc => GRPC_PATH.to_owned(),
+            Protocol::Raw => std::mem::take(&mut self.path),
+        };
+        self.model = Some(model.to_owned());
+    }
+
+    /// Where the model describes itself in the same protocol; nowhere over gRPC.
+    pub(crate) fn metadata_path(&self) -> Option<String> {
+        match self.protocol {
+            Protocol::TfServing => Some(format!("{}/metadata", self.path.rsplit_once(':')?.0)),
+            Protocol::OpenInference => Some(self.path.strip_suffix("/infer")?.to_owned()),
+            Protocol::Grpc | Protocol::Raw => None,
+        }
+    }
+
+    /// Where the server lists its models.
+    pub(crate) fn index_path(&self) -> String {
+        format!("{}/v2/repository/index", self.prefix)
+    }
+}
+
+/// Protocol, prefix and model of an endpoint's path.
+fn endpoint(path: &str) -> Option<(Protocol, &str, &str)> {
+    if let Some(at) = path.find("/v1/models/")
+        && let Some((resource, _)) = path.rsplit_once(':')
+    {
+        let name = resource.get(at + "/v1/models/".len()..)?.split('/').next()?;
+        return Some((Protocol::TfServing, &path[..at], name));
+    }
+    let at = path.find("/v2/models/")?;
+    let rest = path[at + "/v2/models/".len()..].strip_suffix("/infer")?;
+    Some((Protocol::OpenInference, &path[..at], rest.split('/').next()?))
+}
+
+/// A name as a segment of a path.
+fn segment(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Target, LoadError> {
+        Target::parse(url, None, Some("taxi tips"))
+    }
+
+    #[test]
+    fn a_server_an_endpoint_or_anything() {
+        let cases = [
+            ("localhost:8501", Protocol::TfServing, "localhost:8501", "/v1/models/taxi%20tips:predict"),
+            ("http://h", Protocol::TfServing, "h:80", "/v1/models/taxi%20tips:predict"),
+            ("grpc://h", Protocol::Grpc, "h:8500", GRPC_PATH),
+            (
+                "http://h:1/p/v1/models/m/versions/3:predict",
+                Protocol::TfServing,
+                "h:1",
+                "/p/v1/models/m/versions/3:predict",
+            ),
+            (
+                "http://h:1/v2/models/m/versions/3/infer",
+                Protocol::OpenInference,
+                "h:1",
+                "/v2/models/m/versions/3/infer",
+            ),
+            ("http://h:1/score?x=1", Protocol::Raw, "h:1", "/score?x=1"),
+        ];
+        for (url, protocol, authority, path) in cases {
+            let target = parse(url).unwrap();
+            assert_eq!((target.protocol, &*target.authority, &*target.path), (protocol, authority, path), "{url}");
+        }
+        let target = parse("http://h:1/p/v1/models/m/versions/3:predict").unwrap();
+        assert_eq!(target.model.as_deref(), Some("m"));
+        assert_eq!(target.metadata_path().as_deref(), Some("/p/v1/models/m/versions/3/metadata"));
+        assert_eq!(target.index_path(), "/p/v2/repository/index");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_said() {
+        for url in ["https://h", "ftp://h", "http://u:p@h", "http://", "http://h:99999", "a b"] {
+            assert!(matches!(parse(url), Err(LoadError::Url { .. })), "{url}");
+        }
+        let asked = Target::parse("http://h/v2/models/m/infer", Some(Protocol::TfServing), None);
+        assert!(matches!(asked, Err(LoadError::Url { .. })));
+    }
+}
