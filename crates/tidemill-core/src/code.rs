@@ -214,7 +214,7 @@ catalogue! {
     LoadRequest = "TM7011", Usage, "the load test has no request the server takes",
         "The server answered the first request with an error, or no request can be made of the rows. The message holds its answer. `--package` asks about rows recorded in training, `--rows` about those of a file.";
     LoadTooSlow = "TM7012", Verdict, "the server does not hold the bound under load",
-        "Latency or failures were above what `--p99` and `--failures` allow, or the rate asked for did not come out.";
+        "Latency or failures were above what `--p99` and `--failures` allow.";
 
     Io = "TM9001", Environment, "a file operation failed",
         "The operating system refused. The message names the path.";

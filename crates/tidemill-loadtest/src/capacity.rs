@@ -9,8 +9,6 @@ use crate::{Load, LoadError, Measured, Rate, Requests, Target, Watch, run};
 
 /// The search ends when the answer is known to this fraction.
 const TOLERANCE: f64 = 0.05;
-/// The rate asked for must come out by this fraction.
-const RATE_SHARE: f64 = 0.98;
 
 /// What a rate must hold to count as carried.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -22,13 +20,11 @@ pub struct Goal {
 }
 
 impl Goal {
-    /// Whether the measurement holds it: latency, failures, and the rate itself.
+    /// Whether the measurement holds it. Latency counts from when requests were due, so a rate that does not come out
+    /// shows in it.
     pub fn is_met(&self, measured: &Measured) -> bool {
         let wrong = (measured.failed + measured.unsent) as f64;
-        measured.ok > 0
-            && measured.latency.p99_ms <= self.p99_ms
-            && wrong <= self.failed_max * measured.requests as f64
-            && measured.rate_asked.is_none_or(|asked| measured.rate >= RATE_SHARE * asked)
+        measured.ok > 0 && measured.latency.p99_ms <= self.p99_ms && wrong <= self.failed_max * measured.requests as f64
     }
 }
 

@@ -29,5 +29,8 @@ pub use input::{BatchBuilder, InputColumn};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;
 pub use model::Model;
-pub use package::{FileEntry, LearnerInfo, Manifest, PackageParts, SampleReport, SampleRow, model_card, write_package};
+pub use package::{
+    FileEntry, LearnerInfo, Manifest, PackageParts, SampleReport, SampleRow, add_schema, model_card, package_schema,
+    write_package,
+};
 pub use trees::TreeEnsemble;

@@ -20,6 +20,7 @@ use crate::request_error::RequestError;
 use crate::route::{Endpoint, Route};
 use crate::status::Status;
 use crate::tfs;
+use crate::trail::Trail;
 
 /// Answers REST requests.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 impl Dispatcher {
     /// Answers a request. Never fails: what goes wrong becomes an answer.
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Reply {
-        let started = Instant::now();
+        let trail = self.engine.trail(request.headers(), Instant::now());
         let cors = self.engine.access.cors().map(|cors| (cors, request.headers().get(ORIGIN).cloned()));
         let last = self.engine.is_draining() && request.version() < Version::HTTP_2;
         let (endpoint, known_model, reply) = match &cors {
@@ -45,12 +46,13 @@ impl Dispatcher {
                 Ok(route) => {
                     let endpoint = route.endpoint;
                     let known = self.engine.models.knows(&route.model).then(|| route.model.clone());
-                    (endpoint, known, self.answer_route(route, request).await)
+                    (endpoint, known, self.answer_route(route, request, &trail).await)
                 }
                 Err(error) => (Endpoint::Unknown, None, Err(error)),
             },
         };
         let mut reply = reply.unwrap_or_else(|error| error_reply(&error));
+        trail.mark(reply.headers_mut());
         if let Some((cors, origin)) = &cors {
             cors.allow(origin.as_ref(), reply.headers_mut());
         }
@@ -58,7 +60,7 @@ impl Dispatcher {
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let model = known_model.as_deref().unwrap_or_default();
-        self.engine.metrics.answered(model, endpoint, Status::Rest(reply.status()), started.elapsed());
+        self.engine.answered(&trail, model, endpoint, Status::Rest(reply.status()));
         reply
     }
 
@@ -70,7 +72,12 @@ impl Dispatcher {
         }
     }
 
-    async fn answer_route(&self, route: Route, request: Request<Incoming>) -> Result<Reply, RequestError> {
+    async fn answer_route(
+        &self,
+        route: Route,
+        request: Request<Incoming>,
+        trail: &Trail,
+    ) -> Result<Reply, RequestError> {
         let Route { endpoint, model: name, selector } = route;
         let engine = &self.engine;
         if !endpoint.is_open() {
@@ -108,7 +115,7 @@ impl Dispatcher {
                 let model = model?;
                 let bytes = body.len();
                 let call = Call { endpoint, body, json_bytes };
-                engine.infer(model, bytes, move |model| call.decode(model), infer::encode).await
+                engine.infer(trail, model, bytes, move |model| call.decode(model), infer::encode).await
             }
             Endpoint::Explain => {
                 let model = engine.resolve(&name, &selector);

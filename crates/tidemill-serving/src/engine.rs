@@ -3,18 +3,24 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use hyper::StatusCode;
+use hyper::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::admission::Admission;
 use crate::control::Control;
+use crate::inference_log::{InferenceLog, Ticket};
+use crate::input_check::{Flags, InputPolicy, Judge};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::request_error::RequestError;
+use crate::route::Endpoint;
+use crate::status::Status;
+use crate::traces::Traces;
+use crate::trail::{Names, Trail};
 use crate::versions::{LoadedModel, Models, ResolveError, Selector};
 
 /// How often the file of API keys is looked at.
@@ -39,6 +45,10 @@ pub(crate) struct Engine {
     pub(crate) access: Access,
     pub(crate) control: Control,
     pool: Pool,
+    pub(crate) log: Option<InferenceLog>,
+    pub(crate) traces: Option<Traces>,
+    names: Option<Names>,
+    input_policy: InputPolicy,
     draining: watch::Sender<bool>,
     /// As `draining`, at the price of a load.
     is_draining: AtomicBool,
@@ -55,7 +65,36 @@ impl Engine {
         control: Control,
     ) -> Self {
         let (draining, is_draining) = (watch::Sender::default(), AtomicBool::new(false));
-        Self { models, metrics, limits, admission, access, control, pool, draining, is_draining }
+        let (log, traces, names, input_policy) = (None, None, None, InputPolicy::default());
+        Self {
+            models,
+            metrics,
+            limits,
+            admission,
+            access,
+            control,
+            pool,
+            log,
+            traces,
+            names,
+            input_policy,
+            draining,
+            is_draining,
+        }
+    }
+
+    /// What becomes of inputs that the schema of the training data does not allow.
+    pub(crate) fn checking(mut self, input_policy: InputPolicy) -> Self {
+        self.input_policy = input_policy;
+        self
+    }
+
+    /// What happens is also written here, and told there.
+    pub(crate) fn watched(mut self, log: Option<InferenceLog>, traces: Option<Traces>) -> Self {
+        self.names = log.as_ref().map(|_| Names::new());
+        self.log = log;
+        self.traces = traces;
+        self
     }
 
     /// Reads the API keys again whenever their file changes. Never returns if there are any.
@@ -64,6 +103,23 @@ impl Engine {
         while let Some(keys) = self.access.keys() {
             ticks.tick().await;
             keys.refresh();
+        }
+    }
+
+    /// What is known of a request that came at `started`. It is given a name only where that leads to something.
+    pub(crate) fn trail(&self, headers: &HeaderMap, started: Instant) -> Trail {
+        let mut trail = Trail::of(headers, started, self.names.as_ref());
+        if self.input_policy != InputPolicy::Off {
+            trail.flags = Some(Flags::default());
+        }
+        trail
+    }
+
+    /// A request about `model` was answered: the one place where it is counted, and becomes part of its trace.
+    pub(crate) fn answered(&self, trail: &Trail, model: &str, endpoint: Endpoint, status: Status) {
+        self.metrics.answered(model, endpoint, status, trail.started.elapsed());
+        if let Some(traces) = &self.traces {
+            traces.answered(trail, model, endpoint, status);
         }
     }
 
@@ -132,6 +188,7 @@ impl Engine {
     /// Small requests are answered where they are: handing them to another thread would cost more than they do.
     pub(crate) async fn infer<F, R, E>(
         &self,
+        trail: &Trail,
         model: Arc<LoadedModel>,
         bytes: usize,
         decode: impl FnOnce(&LoadedModel) -> Result<(RecordBatch, F), RequestError> + Send + 'static,
@@ -142,27 +199,58 @@ impl Engine {
         R: Send + 'static,
         E: FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError> + Send + 'static,
     {
-        let answer = |model: &LoadedModel, batch: &RecordBatch, form: F, encode: E| {
-            let predictions = model.model.predict(batch)?;
-            encode(model, &predictions, form)
+        let ticket = self.log.as_ref().and_then(|log| log.ticket(trail, bytes));
+        let judge = model.checks.as_ref().and(trail.flags.as_ref()).map(|flags| Judge {
+            policy: self.input_policy,
+            metrics: Arc::clone(&self.metrics),
+            flags: Flags::clone(flags),
+        });
+        let decode = move |model: &LoadedModel| {
+            let (batch, form) = decode(model)?;
+            if let (Some(judge), Some(checks)) = (&judge, &model.checks) {
+                judge.judge(&model.name, checks, &batch)?;
+            }
+            Ok((batch, form))
         };
         if bytes > self.limits.inline_bytes_max {
             let work = move || {
                 let (batch, form) = decode(&model)?;
-                answer(&model, &batch, form, encode)
+                answer(&model, &batch, form, encode, ticket)
             };
             return self.pool.run(work).await;
         }
         let (batch, form) = caught(|| decode(&model))?;
         if let Some(batcher) = model.batcher.as_ref().filter(|batcher| batch.num_rows() <= batcher.rows_max()) {
+            let logged = ticket.map(|ticket| (ticket, batch.clone()));
             let predictions = batcher.predict(Arc::clone(&model), batch).await?;
-            return caught(|| encode(&model, &predictions, form));
+            return caught(|| {
+                let answer = encode(&model, &predictions, form)?;
+                if let Some((ticket, batch)) = logged {
+                    ticket.write(&model, &batch, predictions);
+                }
+                Ok(answer)
+            });
         }
         if batch.num_rows() > self.limits.inline_rows_max {
-            return self.pool.run(move || answer(&model, &batch, form, encode)).await;
+            return self.pool.run(move || answer(&model, &batch, form, encode, ticket)).await;
         }
-        caught(|| answer(&model, &batch, form, encode))
+        caught(|| answer(&model, &batch, form, encode, ticket))
     }
+}
+
+fn answer<F, R>(
+    model: &LoadedModel,
+    batch: &RecordBatch,
+    form: F,
+    encode: impl FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError>,
+    ticket: Option<Ticket>,
+) -> Result<R, RequestError> {
+    let predictions = model.model.predict(batch)?;
+    let answer = encode(model, &predictions, form)?;
+    if let Some(ticket) = ticket {
+        ticket.write(model, batch, predictions);
+    }
+    Ok(answer)
 }
 
 fn caught<T>(work: impl FnOnce() -> Result<T, RequestError>) -> Result<T, RequestError> {

@@ -51,6 +51,22 @@ pub enum ServeError {
         /// Why, with the line.
         reason: String,
     },
+    /// The inference log cannot be written.
+    #[error("the inference log cannot be written to `{}`", path.display())]
+    InferenceLog {
+        /// Its folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Traces cannot be sent.
+    #[error("traces cannot be sent to `{endpoint}`: {reason}")]
+    Traces {
+        /// The collector.
+        endpoint: String,
+        /// Why.
+        reason: String,
+    },
     /// The task that loads models has ended by itself.
     #[error("the task that loads models has ended")]
     ManagerEnded,
@@ -60,8 +76,8 @@ impl Coded for ServeError {
     fn code(&self) -> Code {
         match self {
             Self::PortInUse { .. } => Code::PortInUse,
-            Self::Bind { .. } => Code::ServerFailed,
-            Self::Tls { .. } | Self::ApiKeys { .. } => Code::CommandLine,
+            Self::Bind { .. } | Self::InferenceLog { .. } => Code::ServerFailed,
+            Self::Tls { .. } | Self::ApiKeys { .. } | Self::Traces { .. } => Code::CommandLine,
             Self::Metrics { .. } | Self::Reflection { .. } | Self::ManagerEnded => Code::Internal,
         }
     }

@@ -15,6 +15,11 @@
 //! | `:tensorflow:serving:batching_session:processed_batch_size`, `…:queuing_latency` (µs) | `model_name` |
 //! | `tidemill_batch_rows`, `tidemill_batch_queue_duration_seconds` | `model` |
 //! | `tidemill_batch_requests_dropped_total` | `model`, `reason` (`gone`, `late`, `refused`) |
+//! | `process_cpu_seconds_total`, `process_resident_memory_bytes` (Linux) | |
+//! | `tidemill_input_findings_total` | `model`, `feature`, `rule` |
+//! | `tidemill_inference_log_requests_total` | `outcome` (`written`, `dropped`: the queue was full, `failed`: the disk refused) |
+
+mod process;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,6 +30,7 @@ use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use crate::ServeError;
+use crate::inference_log::LogCounters;
 use crate::route::Endpoint;
 use crate::status::{Status, grpc_word};
 
@@ -40,6 +46,8 @@ const BATCH_QUEUE: &str = "tidemill_batch_queue_duration_seconds";
 const BATCH_DROPPED: &str = "tidemill_batch_requests_dropped_total";
 const TFS_BATCH_ROWS: &str = ":tensorflow:serving:batching_session:processed_batch_size";
 const TFS_BATCH_QUEUE: &str = ":tensorflow:serving:batching_session:queuing_latency";
+const INPUT_FINDINGS: &str = "tidemill_input_findings_total";
+const INFERENCE_LOG: &str = "tidemill_inference_log_requests_total";
 
 /// Upper bounds in seconds, from 50 µs to 10 s.
 const DURATION_BUCKETS: [f64; 17] = [
@@ -97,6 +105,8 @@ impl Metrics {
             (LOADS, "Model versions loaded, by outcome."),
             (SOURCE_ERRORS, "Times the source of models did not answer."),
             (BATCH_DROPPED, "Requests that left a batching queue without an answer of the model, by reason."),
+            (INPUT_FINDINGS, "Values of inputs that the schema of the training data does not allow."),
+            (INFERENCE_LOG, "Requests for the inference log, by what became of them."),
         ] {
             recorder.describe_counter(KeyName::from(name), None, SharedString::from(help));
         }
@@ -112,6 +122,8 @@ impl Metrics {
             recorder.describe_histogram(KeyName::from(name), None, SharedString::from(help));
         }
         let handle = recorder.handle();
+        // A series that is there from the start can be told from one that nobody counts.
+        recorder.register_counter(&Key::from_static_name(SOURCE_ERRORS), &METADATA).increment(0);
         Ok(Self { recorder, handle, series: RwLock::default() })
     }
 
@@ -163,9 +175,23 @@ impl Metrics {
         self.counter(SOURCE_ERRORS, Vec::new()).increment(1);
     }
 
-    /// Prometheus text.
+    /// Values of an input broke a rule of the schema: `count` of them in one request.
+    pub(crate) fn input_findings(&self, model: &str, feature: &str, rule: &str, count: u64) {
+        let labels = vec![label("model", model), label("feature", feature), label("rule", rule)];
+        self.counter(INPUT_FINDINGS, labels).increment(count);
+    }
+
+    /// Counters of the inference log.
+    pub(crate) fn inference_log(&self) -> LogCounters {
+        let counter = |outcome: &str| self.counter(INFERENCE_LOG, vec![label("outcome", outcome)]);
+        LogCounters { written: counter("written"), dropped: counter("dropped"), failed: counter("failed") }
+    }
+
+    /// Prometheus text: what was recorded, and the process's own time and memory.
     pub(crate) fn render(&self) -> String {
-        self.handle.render()
+        let mut text = self.handle.render();
+        text.push_str(&process::render());
+        text
     }
 
     /// Folds what was recorded since the last call into the buckets; without it memory would grow until the next

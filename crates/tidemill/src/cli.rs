@@ -1,6 +1,7 @@
 //! The command line.
 
 mod loadtest;
+mod log;
 mod serve;
 mod tolerated;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidemill_data::{parse_delimiter, parse_quote};
 
 pub use loadtest::LoadtestArgs;
+pub use log::{LogArgs, TraceArgs};
 pub use serve::{BatchingMode, GrpcPort, ServeArgs, Switch};
 pub use tolerated::without_tolerated;
 
@@ -85,7 +87,7 @@ pub enum Command {
     /// Show what a model or artifact was made of
     Lineage(LineageArgs),
     /// Answer prediction requests for the registered models
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Put load on a model server and measure what its clients see
     Loadtest(Box<LoadtestArgs>),
     /// Predict for every row of a file
@@ -408,6 +410,24 @@ pub enum ModelCommand {
         /// Folder of a package, or NAME, NAME@ALIAS, NAME:VERSION
         model: String,
     },
+    /// Write warm-up requests (TF Serving's `PredictionLog`) from the rows recorded in training, or those of a file
+    Warmup(WarmupArgs),
+}
+
+/// `model warmup`
+#[derive(Debug, Args)]
+pub struct WarmupArgs {
+    /// Folder of a package, or NAME, NAME@ALIAS, NAME:VERSION
+    pub model: String,
+    /// Rows: CSV, Parquet or JSON lines, such as files of the inference log [default: those recorded in training]
+    #[arg(long, value_name = "FILE")]
+    pub rows: Option<PathBuf>,
+    /// Requests to write, at most 1,000
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub records: u64,
+    /// File to write [default: `assets.extra/tf_serving_warmup_requests` in the folder of the package]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// `stats`

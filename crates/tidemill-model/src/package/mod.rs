@@ -5,6 +5,7 @@ mod files;
 mod manifest;
 mod read;
 mod sample;
+mod schema;
 mod write;
 
 pub use card::model_card;
@@ -12,4 +13,5 @@ pub(crate) use files::{read_bounded, read_versioned, to_pretty_json, write_file}
 pub use manifest::{FileEntry, LearnerInfo, Manifest};
 pub(crate) use read::{Contents, read_package};
 pub use sample::{SampleReport, SampleRow};
+pub use schema::{add_schema, package_schema};
 pub use write::{PackageParts, write_package};

@@ -5,19 +5,21 @@ use std::sync::{Arc, OnceLock};
 
 use crate::engine::Engine;
 use crate::request_error::RequestError;
+use crate::trail::Trail;
 
 /// One call of a method. The services are implemented on it, so each request has one of its own.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) engine: Arc<Engine>,
+    pub(super) trail: Trail,
     model: OnceLock<String>,
     /// Bytes of the request in memory.
     bytes: AtomicUsize,
 }
 
 impl Call {
-    pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, model: OnceLock::new(), bytes: AtomicUsize::new(0) }
+    pub(super) fn new(engine: Arc<Engine>, trail: Trail) -> Self {
+        Self { engine, trail, model: OnceLock::new(), bytes: AtomicUsize::new(0) }
     }
 
     /// More of the request comes into memory, or is refused.

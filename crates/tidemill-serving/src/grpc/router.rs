@@ -67,9 +67,9 @@ impl Router {
 
     /// Answers a request. Never fails: what goes wrong becomes an answer.
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        let started = Instant::now();
-        let call = Arc::new(Call::new(Arc::clone(&self.engine)));
-        let (endpoint, response) = match refused(&request) {
+        let trail = self.engine.trail(request.headers(), Instant::now());
+        let call = Arc::new(Call::new(Arc::clone(&self.engine), trail));
+        let (endpoint, mut response) = match refused(&request) {
             Some(response) => (Endpoint::Unknown, response),
             None => match route(request.uri().path()) {
                 Some((to, endpoint)) => {
@@ -82,7 +82,8 @@ impl Router {
                 }
             },
         };
-        self.engine.metrics.answered(call.model(), endpoint, Ended::Grpc(code(&response)), started.elapsed());
+        call.trail.mark(response.headers_mut());
+        self.engine.answered(&call.trail, call.model(), endpoint, Ended::Grpc(code(&response)));
         response
     }
 

@@ -27,8 +27,10 @@ use crate::control::{Control, Unloaded};
 use crate::dispatch::Dispatcher;
 use crate::engine::{Engine, Limits};
 use crate::grpc::Router;
+use crate::inference_log::InferenceLog;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
+use crate::traces::Traces;
 use crate::versions::{Manager, ManagerOptions, Models};
 use crate::{ServeError, Source};
 
@@ -62,13 +64,16 @@ impl Server {
         let acceptors = options.tls.as_ref().map(TlsOptions::acceptors).transpose()?;
         let tls = acceptors.map(|acceptors| Arc::new(ArcSwap::from_pointee(acceptors)));
         let access = Access::new(options.api_keys_file.as_deref(), &options.cors_origins)?;
+        let metrics = Arc::new(Metrics::new()?);
+        let start = |log| InferenceLog::start(log, &metrics);
+        let log = options.inference_log.clone().map(start).transpose()?;
+        let traces = options.traces.as_ref().map(Traces::start).transpose()?;
         let (rest, address) = listen(options.rest_addr).await?;
         let (grpc, grpc_address) = match options.grpc_addr {
             Some(address) => listen(address).await.map(|(listener, address)| (Some(listener), Some(address)))?,
             None => (None, None),
         };
         let models = Arc::new(Models::new());
-        let metrics = Arc::new(Metrics::new()?);
         let manager_options = ManagerOptions {
             poll_interval: options.poll_interval,
             load_threads: options.load_threads,
@@ -96,7 +101,8 @@ impl Server {
         };
         let admission = Admission::new(options.requests_max, options.requests_bytes_max);
         let pool = Pool::new(options.compute_threads, options.compute_queue_max, options.request_timeout);
-        let engine = Arc::new(Engine::new(Arc::clone(&models), metrics, limits, admission, pool, access, control));
+        let engine = Engine::new(Arc::clone(&models), metrics, limits, admission, pool, access, control);
+        let engine = Arc::new(engine.watched(log, traces).checking(options.input_policy));
         let connections = Arc::new(Connections {
             dispatcher: Arc::new(Dispatcher { engine: Arc::clone(&engine), metrics_path: options.metrics_path }),
             router: Arc::new(Router::new(Arc::clone(&engine))?),
@@ -141,6 +147,12 @@ impl Server {
         }
         manager.abort();
         keys.abort();
+        if let Some(traces) = &engine.traces {
+            traces.finish().await;
+        }
+        if let Some(log) = &engine.log {
+            log.finish().await;
+        }
         ended
     }
 }

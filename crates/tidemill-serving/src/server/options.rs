@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::TlsOptions;
-use crate::BatchingOptions;
+use crate::{BatchingOptions, InferenceLogOptions, InputPolicy, TraceOptions};
 
 /// How a server works.
 #[derive(Debug, Clone)]
@@ -20,6 +20,12 @@ pub struct ServerOptions {
     pub api_keys_file: Option<PathBuf>,
     /// Origins whose pages may read answers over REST; `*` stands for all. Default: none.
     pub cors_origins: Vec<String>,
+    /// What becomes of inputs that the schema of the training data does not allow. Default: they are flagged.
+    pub input_policy: InputPolicy,
+    /// Requests and answers are written here. Default: nowhere.
+    pub inference_log: Option<InferenceLogOptions>,
+    /// Traces of inference requests are sent there. Default: nowhere.
+    pub traces: Option<TraceOptions>,
     /// How often the source is asked what to serve. Default 1 s.
     pub poll_interval: Duration,
     /// Larger bodies are refused (413, over gRPC `OUT_OF_RANGE`). Default 64 MiB.
@@ -71,6 +77,9 @@ impl Default for ServerOptions {
             tls: None,
             api_keys_file: None,
             cors_origins: Vec::new(),
+            input_policy: InputPolicy::default(),
+            inference_log: None,
+            traces: None,
             poll_interval: Duration::from_secs(1),
             request_body_bytes_max: 64 << 20,
             request_body_timeout: Duration::from_secs(30),

@@ -11,7 +11,9 @@ use tidemill_model::Model;
 use super::table::Load;
 use crate::BatchingOptions;
 use crate::batching::Batcher;
+use crate::input_check::InputChecks;
 use crate::metrics::Metrics;
+use crate::warmup;
 
 /// A loaded and checked model version.
 #[derive(Debug)]
@@ -21,11 +23,13 @@ pub(crate) struct LoadedModel {
     pub(crate) model: Model,
     /// Puts requests together, if that is worth while.
     pub(crate) batcher: Option<Arc<Batcher>>,
+    /// What its inputs must be like, where the package says so.
+    pub(crate) checks: Option<InputChecks>,
 }
 
 impl LoadedModel {
-    /// Loads the package and replays its recorded rows: a version that does not reproduce them never answers a
-    /// request. The error says all there is to say, and a panic on the way is an error too.
+    /// Loads the package, replays its recorded rows and answers the warm-up requests beside it: a version that does not
+    /// reproduce the former or cannot answer the latter never answers a request. The error says all there is to say, and a panic on the way is an error too.
     pub(super) fn load(
         load: &Load,
         batching: &BatchingOptions,
@@ -34,13 +38,16 @@ impl LoadedModel {
     ) -> Result<Self, String> {
         let work = || {
             let model = load_and_replay(&load.path)?;
-            let policy = batching.policy_for(&model);
-            Ok((model, policy))
+            let batcher =
+                batching.policy_for(&model).map(|policy| Batcher::new(policy, timeout, metrics.batches(&load.name)));
+            let checks = InputChecks::load(&load.path, &model)?;
+            let loaded = Self { name: load.name.clone(), version: load.version, model, batcher, checks };
+            let records = warmup::replay(&load.path, &loaded)?;
+            tracing::debug!(model = load.name, version = load.version, records, "warm-up requests are answered");
+            Ok(loaded)
         };
-        let (model, policy) = std::panic::catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err("loading the package panicked".to_owned()))?;
-        let batcher = policy.map(|policy| Batcher::new(policy, timeout, metrics.batches(&load.name)));
-        Ok(Self { name: load.name.clone(), version: load.version, model, batcher })
+        std::panic::catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err("loading the package panicked".to_owned()))
     }
 
     /// A model with no server around it.

@@ -15,8 +15,8 @@ use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
     StepContext,
 };
-use tidemill_data::Examples;
-use tidemill_model::{FeatureSpec, Learner, ModelError, PackageParts, Task, TransformGraph, write_package};
+use tidemill_data::{Examples, read_schema_artifact};
+use tidemill_model::{FeatureSpec, Learner, ModelError, PackageParts, Task, TransformGraph, add_schema, write_package};
 
 pub use error::TrainError;
 use params::{LearnerParams, TrainerParams};
@@ -36,7 +36,7 @@ impl Component for Trainer {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Trainer",
-            version: 1,
+            version: 2,
             about: "Fits a learner to the transformed examples and writes a model package.",
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
@@ -132,6 +132,10 @@ fn train(context: &StepContext<'_>, params: &TrainerParams) -> Result<Outcome, C
     parts.card = report.card(&parts, params.owner.as_deref());
     context.cancel.check()?;
     write_package(context.output("model"), &parts)?;
+    if let Some(schema) = context.inputs.get("schema") {
+        // So that whoever serves the model can tell what it was not trained on.
+        add_schema(context.output("model"), &read_schema_artifact(&schema.path)?)?;
+    }
     Ok(Outcome {
         properties: BTreeMap::from([("model".to_owned(), report.properties())]),
         headline: report.headline(),

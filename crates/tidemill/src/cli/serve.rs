@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use tidemill_serving::InputPolicy;
+
+use super::{LogArgs, TraceArgs};
 
 /// `serve`
 #[derive(Debug, Args)]
@@ -226,6 +229,21 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub drain_timeout_secs: u64,
+    /// Values that the schema of the training data does not allow: `off` (nobody looks), `flag` (answer, count, name them
+    /// in a header), `reject` (400 where validation would call it an error)
+    #[arg(
+        long = "input_policy",
+        alias = "input-policy",
+        value_name = "POLICY",
+        default_value = "flag",
+        help_heading = "Input checks",
+        env = "TIDEMILL_INPUT_POLICY"
+    )]
+    pub input_policy: InputPolicy,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub traces: TraceArgs,
 }
 
 /// When requests of different clients run together.

@@ -15,12 +15,14 @@ mod models;
 mod pipeline;
 mod predict;
 mod report;
+mod rows;
 mod sample;
 mod schema;
 mod serve;
 mod sql;
 mod statistics;
 mod transform;
+mod warmup;
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;

@@ -18,6 +18,7 @@ use crate::ui::{Align, Table, bytes};
 pub async fn model(command: &ModelCommand, global: &Global) -> Result<u8, Failure> {
     match command {
         ModelCommand::Show { model } => show(model, global).await,
+        ModelCommand::Warmup(args) => super::warmup::warmup(args, global).await,
     }
 }
 

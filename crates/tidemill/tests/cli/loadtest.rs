@@ -69,3 +69,32 @@ fn what_cannot_be_put_under_load_is_said() {
         format!("{nobody}\n{tls}\n{bare}")
     });
 }
+
+#[test]
+fn warm_up_requests_are_written_and_answered_before_a_version_is_available() {
+    let sandbox = Sandbox::trained(1500);
+    let stored = sandbox.json(&["model", "show", "taxi-tips"])["path"].as_str().expect("a path").to_owned();
+    let refused = sandbox.tidemill(&["model", "warmup", "taxi-tips"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    for entry in std::fs::read_dir(&stored).expect("the package").flatten() {
+        sandbox.write(
+            &format!("models/1/{}", entry.file_name().to_string_lossy()),
+            std::fs::read(entry.path()).expect("a file of the package"),
+        );
+    }
+    let written = sandbox.json(&["model", "warmup", "models/1", "--rows", "data/trips.csv", "--records", "20"]);
+    assert_eq!(written["records"], 20);
+    let file = "models/1/assets.extra/tf_serving_warmup_requests";
+    let serve = ["--model_base_path", "models", "--model_name", "taxi"];
+    let server = Server::start_with(&sandbox, &serve, &[]);
+    assert_eq!(server.get("/v1/models/taxi").1["model_version_status"][0]["state"], "AVAILABLE");
+    drop(server);
+    // A record that is damaged makes the version broken, and says which.
+    let mut bytes = std::fs::read(sandbox.path(file)).expect("the file");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    sandbox.write(file, bytes);
+    let server = Server::start_with(&sandbox, &serve, &[]);
+    let status = server.get("/v1/models/taxi").1["model_version_status"][0]["status"].to_string();
+    assert!(status.contains("record 20: the file is damaged"), "{status}");
+}

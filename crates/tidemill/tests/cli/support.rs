@@ -178,6 +178,14 @@ impl Server {
         Self { child, grpc, url: said["rest"].as_str().expect("an address").to_owned() }
     }
 
+    /// Asks the server to stop, and waits until it has.
+    pub fn terminate(&mut self) {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("`kill` starts");
+        assert!(asked.success());
+        let ended = self.child.wait().expect("the server ends");
+        assert!(ended.success(), "{ended}");
+    }
+
     pub fn get(&self, path: &str) -> (u16, Value) {
         answer(ureq::get(format!("{}{path}", self.url)).config().http_status_as_error(false).build().call())
     }

@@ -7,6 +7,9 @@ mod predict;
 mod prediction;
 mod spec;
 mod tensor;
+mod warmup;
+
+pub(crate) use warmup::{replay, warmup_record};
 
 #[cfg(feature = "fuzzing")]
 pub(super) fn predict_bytes(model: &crate::versions::LoadedModel, message: &[u8]) {

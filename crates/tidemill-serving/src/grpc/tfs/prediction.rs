@@ -33,7 +33,7 @@ impl PredictionService for Call {
         let encode = |model: &LoadedModel, predictions: &_, (outputs, signature): (Vec<usize>, String)| {
             predict::encode(model, predictions, &outputs, &signature)
         };
-        Ok(Response::new(self.engine.infer(model, bytes, decode, encode).await?))
+        Ok(Response::new(self.engine.infer(&self.trail, model, bytes, decode, encode).await?))
     }
 
     async fn classify(
@@ -135,6 +135,6 @@ impl Call {
             };
             Ok(InferenceResult { model_spec: Some(answered_by(model, &signature)), result: Some(result) })
         };
-        self.engine.infer(model, bytes, decode, encode).await
+        self.engine.infer(&self.trail, model, bytes, decode, encode).await
     }
 }

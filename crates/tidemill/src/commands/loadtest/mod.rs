@@ -1,6 +1,5 @@
 //! `tidemill loadtest`: load on a model server.
 
-mod rows;
 mod text;
 
 use std::collections::BTreeMap;
@@ -20,7 +19,7 @@ use tidemill_metadata::{ModelVersion, VersionSpec};
 
 use crate::cli::{Global, LoadtestArgs, OutputFormat};
 use crate::commands::models::split_spec;
-use crate::commands::{print, say, talk};
+use crate::commands::{print, rows, say, talk};
 use crate::error::Failure;
 use crate::project::Project;
 use crate::ui::count;
@@ -140,8 +139,9 @@ async fn requests(args: &LoadtestArgs, target: &Target, global: &Global) -> Resu
     let each = args.rows_per_request.max(1);
     let wanted = args.distinct.max(1).saturating_mul(each);
     let takes = inputs(target).await?;
+    let names: Option<Vec<&str>> = takes.as_ref().map(|inputs| inputs.iter().map(|input| &*input.name).collect());
     let given = match (&args.rows, &args.package) {
-        (Some(file), _) => Some(rows::of_file(file, wanted, takes.as_deref())?),
+        (Some(file), _) => Some(rows::of_file(file, wanted, names.as_deref())?),
         (None, Some(package)) => Some(rows::of_package(package, global).await?),
         (None, None) => None,
     };

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use serde_json::{Number, Value};
 use tidemill_core::Code;
 use tidemill_data::{ReadOptions, open_table};
-use tidemill_loadtest::{ModelInput, Row};
+use tidemill_loadtest::Row;
 use tidemill_model::Model;
 
 use crate::cli::Global;
@@ -15,9 +15,9 @@ use crate::commands::model::find_package;
 use crate::error::Failure;
 
 /// The first `limit` rows of a file, with the columns that the model takes.
-pub fn of_file(file: &Path, limit: usize, takes: Option<&[ModelInput]>) -> Result<Vec<Row>, Failure> {
+pub fn of_file(file: &Path, limit: usize, takes: Option<&[&str]>) -> Result<Vec<Row>, Failure> {
     let reader = open_table(file, &ReadOptions::default())?;
-    let wanted = |name: &str| takes.is_none_or(|inputs| inputs.iter().any(|input| input.name == name));
+    let wanted = |name: &str| takes.is_none_or(|names| names.contains(&name));
     let mut rows = Vec::new();
     for batch in reader {
         let batch = batch?;

@@ -1,0 +1,276 @@
+"""The model server beside an empty handler, Triton (Python backend) and FastAPI + ONNX Runtime, in one run.
+
+    pip install fastapi uvicorn onnx onnxruntime nvidia-pytriton numpy
+    cargo build --release -p tidemill-serving -p tidemill-loadtest --examples
+    python bench/serving/compare.py [--examples target/release/examples] [--seconds 4] [--only tidemill,empty]
+
+500 trees of depth 6 on 30 features, the same in every server (an ONNX file for the peers). The steady figure is CPU time of
+the server, user and system, over requests; the load generator takes its share of the cores and is not counted.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import urllib.request
+
+FEATURES, TREES, DEPTH = 30, 500, 6
+HERE = pathlib.Path(__file__).parent
+MASK = (1 << 64) - 1
+
+
+def uniform(index):
+    """As in crates/tidemill-serving/examples/bench_package.rs."""
+    mixed = ((index + 1) * 0x9E3779B97F4A7C15) & MASK
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & MASK
+    return ((mixed ^ (mixed >> 31)) >> 11) / float(1 << 53)
+
+
+def onnx_model(path):
+    """The trees of bench_package as an ONNX ensemble: one matrix in, a probability out."""
+    from onnx import TensorProto, helper, save
+
+    nodes = {name: [] for name in "treeids nodeids featureids modes values truenodeids falsenodeids".split()}
+    targets = {name: [] for name in "treeids nodeids ids weights".split()}
+    splits = (1 << DEPTH) - 1
+    for tree in range(TREES):
+        for at in range(2 * splits + 1):
+            chance = uniform(tree * 1000 + at)
+            leaf = at >= splits
+            row = (tree, at, 0 if leaf else int(chance * FEATURES), "LEAF" if leaf else "BRANCH_LEQ")
+            row += (0.0 if leaf else uniform(tree * 1000 + 500 + at), 0 if leaf else 2 * at + 1, 0 if leaf else 2 * at + 2)
+            for values, value in zip(nodes.values(), row):
+                values.append(value)
+            if leaf:
+                for values, value in zip(targets.values(), (tree, at, 0, (chance - 0.5) / 10.0)):
+                    values.append(value)
+    ensemble = helper.make_node(
+        "TreeEnsembleRegressor", ["x"], ["score"], domain="ai.onnx.ml", n_targets=1, post_transform="NONE",
+        **{f"nodes_{name}": values for name, values in nodes.items()},
+        **{f"target_{name}": values for name, values in targets.items()},
+    )
+    graph = helper.make_graph(
+        [ensemble, helper.make_node("Sigmoid", ["score"], ["probability"])],
+        "bench",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, FEATURES])],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)])
+    model.ir_version = 8
+    save(model, path)
+
+
+FASTAPI = """
+import numpy as np, onnxruntime as ort
+from fastapi import FastAPI, Request
+options = ort.SessionOptions(); options.intra_op_num_threads = 1
+session = ort.InferenceSession("model.onnx", options, providers=["CPUExecutionProvider"])
+app = FastAPI()
+@app.post("/predict")
+async def predict(request: Request):
+    rows = (await request.json())["instances"]
+    x = np.array([list(row.values()) for row in rows], dtype=np.float32)
+    return {"predictions": session.run(None, {"x": x})[0][:, 0].tolist()}
+"""
+
+TRITON_MODEL = """
+import os, sys
+sys.path.extend(SITE)
+import numpy as np, onnxruntime as ort, triton_python_backend_utils as pb
+class TritonPythonModel:
+    def initialize(self, args):
+        options = ort.SessionOptions(); options.intra_op_num_threads = 1
+        path = os.path.join(args["model_repository"], args["model_version"], "model.onnx")
+        self.session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            x = pb.get_input_tensor_by_name(request, "x").as_numpy()
+            answers.append(pb.InferenceResponse([pb.Tensor("probability", self.session.run(None, {"x": x})[0])]))
+        return answers
+"""
+
+TRITON_CONFIG = f"""
+name: "bench"
+backend: "python"
+max_batch_size: 0
+input [ {{ name: "x" data_type: TYPE_FP32 dims: [ -1, {FEATURES} ] }} ]
+output [ {{ name: "probability" data_type: TYPE_FP32 dims: [ -1, 1 ] }} ]
+instance_group [ {{ count: 1 kind: KIND_CPU }} ]
+"""
+
+
+def tree(pid):
+    """The process and everything it started."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                stat = pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            children.setdefault(int(stat[1]), []).append(int(entry))
+    found, open_ = [], [pid]
+    while open_:
+        pid = open_.pop()
+        found.append(pid)
+        open_.extend(children.get(pid, []))
+    return found
+
+
+def cpu_seconds(pid):
+    total = 0
+    for one in tree(pid):
+        try:
+            stat = pathlib.Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        total += int(stat[11]) + int(stat[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mib(pid):
+    total = 0
+    for one in tree(pid):
+        try:
+            status = pathlib.Path(f"/proc/{one}/status").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    return total / 1024
+
+
+class Server:
+    """A server process that is waited for until it answers rightly, and how long that took."""
+
+    def __init__(self, command, cwd, url, body, env=None):
+        started = time.monotonic()
+        log = open(pathlib.Path(cwd) / "server.log", "wb")
+        self.process = subprocess.Popen(command, cwd=cwd, stdout=log, stderr=log, env={**os.environ, **(env or {})})
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError((pathlib.Path(cwd) / "server.log").read_text()[-2000:])
+            try:
+                request = urllib.request.Request(url, data=body, headers={"content-type": "application/json"})
+                with urllib.request.urlopen(request, timeout=5) as answer:
+                    self.first = answer.read()
+                    break
+            except OSError:
+                time.sleep(0.002)
+        self.cold_start = time.monotonic() - started
+
+    def stop(self):
+        for pid in reversed(tree(self.process.pid)):
+            try:
+                os.kill(pid, 9)
+            except OSError:
+                pass
+        self.process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--examples", type=pathlib.Path, default=HERE / "../../target/release/examples")
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--only", default="empty,tidemill,log,fastapi,triton")
+    parser.add_argument("--python", default=sys.executable)
+    args = parser.parse_args()
+    examples = args.examples.resolve()
+    only = args.only.split(",")
+    work = pathlib.Path(tempfile.mkdtemp(prefix="serving-bench-"))
+    row = subprocess.run([examples / "bench_package", work / "tidemill"], check=True, capture_output=True).stdout
+    names = list(json.loads(row)["instances"][0])
+    rows = [{name: uniform(7 * number + at) for at, name in enumerate(names)} for number in range(64)]
+    (work / "rows.json").write_text(json.dumps(rows))
+    results = []
+
+    def measure(name, server, url, rows_each, protocol="", rate="max", given=False):
+        command = [examples / "load", url, "bench", str(rate), str(args.seconds), "64", str(rows_each), protocol]
+        env = {**os.environ, **({"ROWS_FILE": str(work / "rows.json")} if given else {})}
+        before = cpu_seconds(server.process.pid)
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        spent = cpu_seconds(server.process.pid) - before
+        if done.returncode:
+            print(f"{name}: {done.stderr.strip()}", file=sys.stderr)
+            return None
+        found = json.loads(done.stdout)
+        # The warm-up of a second is part of what the server did.
+        whole = found["ok"] * (found["seconds"] + 1.0) / found["seconds"]
+        result = {
+            "server": name, "rows": rows_each, "cpu_us": 1e6 * spent / max(whole, 1), "rate": found["rate"],
+            "p50_ms": found["latency"]["p50_ms"], "p99_ms": found["latency"]["p99_ms"], "failed": found["failed"],
+            "rss_mib": resident_mib(server.process.pid), "cold_start_ms": 1e3 * server.cold_start,
+        }
+        results.append(result)
+        print(
+            f"{name:34} {rows_each:3} rows  {result['cpu_us']:7.1f} µs CPU/request  {result['rate']:9.0f} req/s  "
+            f"p50 {result['p50_ms']:6.2f} ms  p99 {result['p99_ms']:6.2f} ms  {result['rss_mib']:6.1f} MiB  "
+            f"first answer {result['cold_start_ms']:6.0f} ms  {result['failed']} failed", flush=True)
+        return result
+
+    body = json.dumps({"instances": [dict(zip(names, rows[0].values()))]}).encode()
+    if "empty" in only:
+        server = Server([examples / "empty_handler", "8791", "8790"], work, "http://127.0.0.1:8791/score", body)
+        measure("empty handler, HTTP/1.1", server, "http://127.0.0.1:8791/score", 1, given=True)
+        measure("empty handler, gRPC", server, "grpc://127.0.0.1:8790", 1, given=True)
+        server.stop()
+    for name, extra in (("tidemill", []), ("log", [str(work / "log")])):
+        if name not in only:
+            continue
+        title = "Tidemill" if name == "tidemill" else "Tidemill, logging every request"
+        server = Server([examples / "serve_folder", "bench", work / "tidemill", "8801", "8800", *extra], work,
+                        "http://127.0.0.1:8801/v1/models/bench:predict", body)
+        rest = measure(f"{title}, REST", server, "http://127.0.0.1:8801", 1)
+        measure(f"{title}, gRPC", server, "grpc://127.0.0.1:8800", 1)
+        if name == "tidemill":
+            measure(f"{title}, Open Inference REST", server, "http://127.0.0.1:8801", 1, "oip")
+            measure(f"{title}, REST", server, "http://127.0.0.1:8801", 32)
+            measure(f"{title}, gRPC", server, "grpc://127.0.0.1:8800", 32)
+            if rest:
+                measure(f"{title}, REST at half the rate", server, "http://127.0.0.1:8801", 1, rate=int(rest["rate"] / 2))
+        server.stop()
+    if {"fastapi", "triton"} & set(only):
+        onnx_model(str(work / "model.onnx"))
+    if "fastapi" in only:
+        (work / "app.py").write_text(FASTAPI)
+        command = [args.python, "-m", "uvicorn", "app:app", "--port", "8811", "--log-level", "warning"]
+        server = Server(command, work, "http://127.0.0.1:8811/predict", body)
+        measure("FastAPI + ONNX Runtime", server, "http://127.0.0.1:8811/predict", 1, given=True)
+        measure("FastAPI + ONNX Runtime", server, "http://127.0.0.1:8811/predict", 32, given=True)
+        server.stop()
+    if "triton" in only:
+        import pytriton
+
+        home = pathlib.Path(pytriton.__file__).parent / "tritonserver"
+        version = work / "triton/bench/1"
+        version.mkdir(parents=True)
+        site = [path for path in sys.path if path.endswith("site-packages")]
+        (version / "model.py").write_text(TRITON_MODEL.replace("SITE", repr(site)))
+        shutil.copy(work / "model.onnx", version)
+        (version.parent / "config.pbtxt").write_text(TRITON_CONFIG)
+        interpreter = f"{sys.version_info.major}.{sys.version_info.minor}"
+        shutil.copytree(home / "backends", work / "backends")
+        shutil.copy(home / "python_backend_stubs" / interpreter / "triton_python_backend_stub", work / "backends/python")
+        command = [home / "bin/tritonserver", f"--model-repository={work}/triton", f"--backend-directory={work}/backends",
+                   "--http-port=8821", "--grpc-port=8820", "--allow-metrics=false"]
+        ask = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, FEATURES], "data": [list(rows[0].values())]}]})
+        site = [path for path in sys.path if path.endswith("site-packages")]
+        libraries = sysconfig.get_config_var("LIBDIR")
+        env = {"LD_LIBRARY_PATH": f"{home.parent.parent}/nvidia_pytriton.libs:{home}/external_libs:{home}/lib:{libraries}"}
+        server = Server(command, work, "http://127.0.0.1:8821/v2/models/bench/infer", ask.encode(), env)
+        for rows_each in (1, 32):
+            measure("Triton (Python backend), REST", server, "http://127.0.0.1:8821", rows_each, "oip")
+            measure("Triton (Python backend), gRPC", server, "grpc://127.0.0.1:8820", rows_each)
+        server.stop()
+    (pathlib.Path.cwd() / "serving.json").write_text(json.dumps(results, indent=2))
+    shutil.rmtree(work, ignore_errors=True)
+
+
+main()

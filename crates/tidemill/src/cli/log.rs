@@ -1,0 +1,136 @@
+//! `serve`: what is told of requests, in the inference log and in traces.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tidemill_serving::{InferenceLogOptions, LogFormat, TraceOptions};
+
+use super::loadtest::duration;
+
+/// How `serve` logs requests and answers, if it does.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Inference log")]
+#[allow(clippy::struct_field_names, reason = "names of arguments are unique among all of the command")]
+pub struct LogArgs {
+    /// Write requests and answers into this folder, a folder for each model in it
+    #[arg(long = "log", value_name = "DIR", env = "TIDEMILL_LOG_DIR")]
+    pub log_dir: Option<PathBuf>,
+    /// What the files hold
+    #[arg(
+        long = "log_format",
+        alias = "log-format",
+        value_name = "FORMAT",
+        default_value = "jsonl",
+        requires = "log_dir"
+    )]
+    pub log_format: LogFormatName,
+    /// Fraction of requests that is logged
+    #[arg(
+        long = "log_sample",
+        alias = "log-sample",
+        value_name = "FRACTION",
+        default_value_t = 1.0,
+        requires = "log_dir"
+    )]
+    pub log_sample: f64,
+    /// Columns to leave out: inputs, outputs (`_probability`), what the log adds (`_request_id`)
+    #[arg(
+        long = "log_exclude",
+        alias = "log-exclude",
+        value_name = "COLUMN",
+        value_delimiter = ',',
+        requires = "log_dir"
+    )]
+    pub log_exclude: Vec<String>,
+    /// A larger file is closed, and the next one begun
+    #[arg(
+        long = "log_file_bytes_max",
+        alias = "log-file-bytes-max",
+        value_name = "BYTES",
+        default_value_t = 64 << 20,
+        requires = "log_dir"
+    )]
+    pub log_file_bytes_max: u64,
+    /// So is an older one
+    #[arg(
+        long = "log_file_age_max",
+        alias = "log-file-age-max",
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = duration,
+        requires = "log_dir"
+    )]
+    pub log_file_age_max: Duration,
+    /// Requests that wait to be written; more are answered all the same, and not logged
+    #[arg(
+        long = "log_queue_max",
+        alias = "log-queue-max",
+        value_name = "N",
+        default_value_t = 8192,
+        requires = "log_dir"
+    )]
+    pub log_queue_max: usize,
+}
+
+/// Where `serve` sends traces, if it does.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Traces")]
+pub struct TraceArgs {
+    /// Send traces of requests to this collector (OTLP over gRPC): `http://localhost:4317`
+    #[arg(long = "otlp_endpoint", alias = "otlp-endpoint", value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+    /// Fraction of requests traced that belong to no trace yet; callers decide for theirs
+    #[arg(
+        long = "trace_sample",
+        alias = "trace-sample",
+        value_name = "FRACTION",
+        default_value_t = 1.0,
+        env = "OTEL_TRACES_SAMPLER_ARG"
+    )]
+    pub trace_sample: f64,
+}
+
+impl TraceArgs {
+    /// The options of the server; an error for a sample that is no fraction.
+    pub fn options(&self) -> Result<Option<TraceOptions>, String> {
+        let Some(endpoint) = self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()) else {
+            return Ok(None);
+        };
+        if !(0.0..=1.0).contains(&self.trace_sample) {
+            return Err(format!("`--trace_sample` is a fraction from 0 to 1, and {} is none", self.trace_sample));
+        }
+        Ok(Some(TraceOptions { endpoint, sample: self.trace_sample }))
+    }
+}
+
+/// What the files of the log hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatName {
+    /// One JSON object a line
+    Jsonl,
+    /// Parquet
+    Parquet,
+}
+
+impl LogArgs {
+    /// The options of the server; an error for a sample that is no fraction.
+    pub fn options(&self) -> Result<Option<InferenceLogOptions>, String> {
+        let Some(dir) = &self.log_dir else { return Ok(None) };
+        if !(0.0..=1.0).contains(&self.log_sample) {
+            return Err(format!("`--log_sample` is a fraction from 0 to 1, and {} is none", self.log_sample));
+        }
+        Ok(Some(InferenceLogOptions {
+            format: match self.log_format {
+                LogFormatName::Jsonl => LogFormat::JsonLines,
+                LogFormatName::Parquet => LogFormat::Parquet,
+            },
+            sample: self.log_sample,
+            exclude: self.log_exclude.clone(),
+            file_bytes_max: self.log_file_bytes_max,
+            file_age_max: self.log_file_age_max,
+            queue_max: self.log_queue_max,
+            ..InferenceLogOptions::new(dir)
+        }))
+    }
+}
