@@ -195,3 +195,24 @@ impl Anomalies {
         self.iter().filter(|(_, anomaly)| anomaly.severity == severity).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_has_its_number_and_its_name() {
+        for (kind, number) in AnomalyType::ALL.iter().zip(0..) {
+            assert_eq!(kind.number(), number, "{kind}");
+        }
+        assert_eq!(AnomalyType::ALL.len(), 89);
+        for (kind, name) in [
+            (AnomalyType::EnumTypeInvalidUtf8, "ENUM_TYPE_INVALID_UTF8"),
+            (AnomalyType::ComparatorLInftyHigh, "COMPARATOR_L_INFTY_HIGH"),
+            (AnomalyType::BoolTypeInvalidConfig, "BOOL_TYPE_INVALID_CONFIG"),
+            (AnomalyType::NlpWrongLocation, "NLP_WRONG_LOCATION"),
+        ] {
+            assert_eq!(kind.to_string(), name);
+        }
+    }
+}

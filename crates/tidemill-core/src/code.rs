@@ -152,9 +152,9 @@ catalogue! {
         "The database refused the query, or it gives columns that cannot be read. The message has the database's own words.";
 
     SchemaFile = "TM3001", Usage, "the schema file is not valid",
-        "`schema.yaml` has an unknown key or a value that cannot be. The place is shown with line and column.";
+        "The schema (`schema.yaml`, or the `.pbtxt` of TensorFlow Metadata) has an unknown key, a value that cannot be, or parts that contradict each other: a domain that does not fit the type, a comparator that could never fire. Each place is shown with line and column, all of them at once. `tidemill schema schema` prints the JSON Schema for your editor.";
     Anomalous = "TM3002", Verdict, "the data has anomalies",
-        "Validation found that the data breaks the schema. Each anomaly names the feature and the rule. Either the data is wrong (repair it), or the world has changed (edit `schema.yaml`), or it does not matter (set `on_anomaly: warn`).";
+        "Validation found that the data breaks the schema. Each anomaly names the feature and the rule. Either the data is wrong (repair it), or the world has changed (edit `schema.yaml`, or let `tidemill schema update FILE --accept ANOMALY:FEATURE` do it), or it does not matter (set `on_anomaly: warn`).";
     StatisticsFile = "TM3003", Usage, "the statistics file is not valid",
         "The file does not hold statistics as `tidemill stats -o json` writes them.";
 

@@ -43,6 +43,15 @@ pub enum Domain {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         false_value: Option<String>,
     },
+    /// Pictures, in bytes.
+    Image {
+        /// The least share of values that must be pictures of a known format.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min_supported_fraction: Option<f64>,
+        /// The most bytes of one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_bytes: Option<u64>,
+    },
     /// Moments: whole numbers of a unit since 1970, or text of a format.
     Time {
         /// For text: a pattern such as `%Y-%m-%d %H:%M:%S`, see [`TimePattern`](crate::TimePattern).
@@ -63,6 +72,7 @@ impl Domain {
             Self::Int { .. } => "int",
             Self::Float { .. } => "float",
             Self::Bool { .. } => "bool",
+            Self::Image { .. } => "image",
             Self::Time { .. } => "time",
         }
     }

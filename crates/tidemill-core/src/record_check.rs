@@ -150,7 +150,10 @@ impl FeatureCheck {
             feature: self.name.to_string(),
             anomaly_type,
             severity: self.severity(anomaly_type, usual),
-            value: Some(shortened(&value.to_string())),
+            value: Some(match value {
+                FeatureValue::Bytes(bytes) if violation == Violation::TooManyBytes => format!("{} bytes", bytes.len()),
+                _ => shortened(&value.to_string()),
+            }),
             problem: problem(violation),
             rule: match violation {
                 Violation::Type => format!("type `{}`, this is `{}`", self.rule.feature_type(), value.kind()),
@@ -211,5 +214,6 @@ const fn problem(violation: Violation) -> &'static str {
         Violation::Infinite => "is infinite, which is disallowed",
         Violation::NotABool => "is neither true nor false",
         Violation::NotATime => "is no moment of the format",
+        Violation::TooManyBytes => "has too many bytes",
     }
 }

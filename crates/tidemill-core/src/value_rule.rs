@@ -72,6 +72,8 @@ pub enum Violation {
     NotABool,
     /// Text that is no moment of the format.
     NotATime,
+    /// More bytes than a picture may have.
+    TooManyBytes,
 }
 
 /// The rule for the values of one feature.
@@ -89,6 +91,7 @@ enum Limits {
     Int { min: Option<i64>, max: Option<i64> },
     Float { min: Option<f64>, max: Option<f64>, disallow_nan: bool, disallow_inf: bool },
     Bool { true_value: Option<Box<str>>, false_value: Option<Box<str>> },
+    Image { max_bytes: Option<u64> },
     Time { pattern: TimePattern, format: Box<str> },
 }
 
@@ -108,6 +111,7 @@ impl ValueRule {
                 let boxed = |value: &Option<String>| value.as_deref().map(Into::into);
                 Limits::Bool { true_value: boxed(true_value), false_value: boxed(false_value) }
             }
+            Some(Domain::Image { max_bytes, .. }) => Limits::Image { max_bytes: *max_bytes },
             Some(Domain::Time { format: Some(format), .. }) => {
                 let format_text = format.as_str().into();
                 TimePattern::new(format).map_or(Limits::None, |pattern| Limits::Time { pattern, format: format_text })
@@ -124,7 +128,9 @@ impl ValueRule {
         use FeatureType as T;
         use FeatureValue as V;
         match (self.feature_type, value) {
-            (_, V::Missing) | (T::Bytes, V::Bytes(_) | V::Text(_)) => None,
+            (_, V::Missing) | (T::Bool, V::Bool(_)) => None,
+            (T::Bytes, V::Bytes(bytes)) => self.judge_bytes(bytes.len()),
+            (T::Bytes, V::Text(text)) => self.judge_bytes(text.len()),
             (T::Int | T::Float, V::Int(number)) => self.judge_int(number),
             (T::Float, V::Float(number)) => self.judge_float(number),
             (T::Int, V::Float(number)) => match whole(number) {
@@ -136,7 +142,6 @@ impl ValueRule {
                 Ok(text) => self.judge_text(text),
                 Err(_) => Some(Violation::NotUtf8),
             },
-            (T::Bool, V::Bool(_)) => None,
             _ => Some(Violation::Type),
         }
     }
@@ -161,9 +166,16 @@ impl ValueRule {
         }
     }
 
+    fn judge_bytes(&self, length: usize) -> Option<Violation> {
+        match self.limits {
+            Limits::Image { max_bytes: Some(most) } if length as u64 > most => Some(Violation::TooManyBytes),
+            _ => None,
+        }
+    }
+
     fn judge_text(&self, text: &str) -> Option<Violation> {
         match &self.limits {
-            Limits::None => None,
+            Limits::None | Limits::Image { .. } => None,
             Limits::Strings(_) => (!self.allows_text(text)).then_some(Violation::NotListed),
             Limits::Int { .. } => match text.trim().parse() {
                 Ok(number) => self.judge_int(number),
@@ -195,7 +207,7 @@ impl ValueRule {
 
     /// Whether some text may break the rule.
     pub const fn judges_text(&self) -> bool {
-        !matches!(self.limits, Limits::None)
+        !matches!(self.limits, Limits::None | Limits::Image { .. })
     }
 
     /// How many strings a domain of strings lists.
@@ -295,6 +307,7 @@ impl ValueRule {
             Violation::NotABool if matches!(value, FeatureValue::Float(_)) => T::BoolTypeUnexpectedFloat,
             Violation::NotABool => T::BoolTypeUnexpectedString,
             Violation::NotATime => T::CustomValidation,
+            Violation::TooManyBytes => T::MaxImageByteSizeExceeded,
         }
     }
 }
@@ -303,7 +316,8 @@ impl ValueRule {
 impl fmt::Display for ValueRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.limits {
-            Limits::None => write!(f, "type `{}`", self.feature_type),
+            Limits::None | Limits::Image { max_bytes: None } => write!(f, "type `{}`", self.feature_type),
+            Limits::Image { max_bytes: Some(most) } => write!(f, "`image` domain, max_bytes {most}"),
             Limits::Strings(values) => write!(f, "domain of {} values", values.len()),
             Limits::Int { min, max } => bounds(f, "int", *min, *max),
             Limits::Float { min, max, .. } => bounds(f, "float", *min, *max),

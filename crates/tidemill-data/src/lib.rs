@@ -50,8 +50,9 @@ pub use example_validator::{Distances, ExampleValidator, read_anomalies, read_di
 pub use report::{attention_score, markup, render_drift_report, render_report};
 pub use rules::{ROW_COLUMN, RowSource, Rule, RuleEngine, SplitRows, read_rules};
 pub use schema::{
-    DOMAIN_VALUES_MAX, SchemaError, SchemaIssue, infer_schema, parse_schema, read_schema, schema_from_pbtxt,
-    schema_to_pbtxt, schema_yaml,
+    DOMAIN_VALUES_MAX, Offer, SchemaChange, SchemaError, SchemaIssue, SchemaUpdate, infer_schema, inferred_yaml,
+    parse_schema, read_schema, read_schema_with_notes, schema_diff, schema_from_pbtxt, schema_to_pbtxt, schema_yaml,
+    semantic_offers, update_schema,
 };
 pub use schema_gen::{SchemaGen, read_schema_artifact};
 pub use statistics::{Computation, DatasetAccumulator, Open, StatisticsError, StatisticsOptions, compute_statistics};

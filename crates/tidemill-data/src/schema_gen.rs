@@ -1,5 +1,6 @@
 //! The component that provides the schema: curated if there is one, else inferred.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,10 @@ use tidemill_core::{
     InputSpec, Outcome, OutputSpec, ParamIssue, Schema, SplitStatistics, StepContext, parse_params, suggest,
 };
 
-use crate::schema::{SchemaError, infer_schema, parse_schema, read_schema, schema_yaml};
+use crate::schema::{
+    Offer, SchemaError, infer_schema, inferred_yaml, is_pbtxt, parse_by_name, read_schema, schema_to_pbtxt,
+    schema_yaml, semantic_offers,
+};
 use crate::statistics_gen::read_statistics;
 
 /// The only file of a schema artifact.
@@ -24,7 +28,7 @@ const TRAIN: &str = "train";
 ///
 /// ```yaml
 /// component: SchemaGen
-/// file: schema.yaml       # absent: infer each time
+/// file: schema.yaml       # or schema.pbtxt; absent: infer each time
 /// splits: [train]         # what to infer from; the default is `train` if there is one, else every split
 /// ```
 ///
@@ -89,6 +93,7 @@ impl Component for SchemaGen {
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
         let params = parse(context.params)?;
         let curated = params.file.as_ref().map(|file| (file, context.project_dir.join(file)));
+        let mut warnings = Vec::new();
         let (schema, headline) = match curated {
             Some((file, path)) if path.exists() => {
                 let text = std::fs::read_to_string(&path).map_err(|source| SchemaError::Io {
@@ -96,15 +101,23 @@ impl Component for SchemaGen {
                     action: "read",
                     source,
                 })?;
-                let schema = parse_schema(&text, file)?;
+                let (schema, notes) = parse_by_name(&text, file)?;
+                warnings = notes.into_iter().map(|note| format!("`{}`: {note}", file.display())).collect();
                 let headline = format!("{} features, from `{}`", schema.features.len(), file.display());
                 (schema, headline)
             }
             curated => {
-                let (schema, from) = infer(context, params.splits.as_deref())?;
+                let (schema, offers, from) = infer(context, params.splits.as_deref())?;
                 let mut headline = format!("{} features, inferred from {from}", schema.features.len());
                 if let Some((file, path)) = curated {
-                    write_atomically(&path, &schema_yaml(&schema), file)?;
+                    let text = if is_pbtxt(file) {
+                        let (text, notes) = schema_to_pbtxt(&schema);
+                        warnings = notes;
+                        text
+                    } else {
+                        inferred_yaml(&schema, &offers)
+                    };
+                    write_atomically(&path, &text, file)?;
                     headline = format!("{headline}, written to `{}` for you to curate", file.display());
                 }
                 (schema, headline)
@@ -117,7 +130,7 @@ impl Component for SchemaGen {
             source,
         })?;
         let properties = [("features".to_owned(), json!(schema.features.len()))].into();
-        Ok(Outcome { properties: [("schema".to_owned(), properties)].into(), headline, ..Outcome::default() })
+        Ok(Outcome { properties: [("schema".to_owned(), properties)].into(), headline, warnings, ..Outcome::default() })
     }
 }
 
@@ -133,8 +146,11 @@ fn parse(params: &Value) -> Result<Params, ComponentError> {
     })
 }
 
-/// A schema from the statistics of the splits named, with their names for a person.
-fn infer(context: &StepContext<'_>, named: Option<&[String]>) -> Result<(Schema, String), ComponentError> {
+/// A schema from the statistics of the splits named, with what its features seem to be and the names of the splits for a person.
+fn infer(
+    context: &StepContext<'_>,
+    named: Option<&[String]>,
+) -> Result<(Schema, BTreeMap<String, Offer>, String), ComponentError> {
     let all = read_statistics(&context.input("statistics")?.path)?;
     let names: Vec<&str> = match named {
         Some(named) => named.iter().map(String::as_str).collect(),
@@ -143,7 +159,7 @@ fn infer(context: &StepContext<'_>, named: Option<&[String]>) -> Result<(Schema,
     };
     let chosen = names.iter().map(|name| split(&all, name)).collect::<Result<Vec<_>, _>>()?;
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    Ok((infer_schema(&chosen), quoted.join(", ")))
+    Ok((infer_schema(&chosen), semantic_offers(&chosen), quoted.join(", ")))
 }
 
 /// The statistics of the split `name`, or an error that lists the splits there are.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
-    SplitStatistics, StepContext, parse_params,
+    Properties, SplitStatistics, StepContext, parse_params,
 };
 
 use crate::Examples;
@@ -128,7 +128,16 @@ impl Component for StatisticsGen {
         write_json(&context.output("statistics").join(FILE), &all)?;
         let rows: u64 = all.splits.values().map(|split| split.num_examples).sum();
         let features = all.splits.values().map(|split| split.features.len()).max().unwrap_or(0);
-        let properties = [("rows".to_owned(), json!(rows)), ("features".to_owned(), json!(features))].into();
+        let mut properties: Properties =
+            [("rows".to_owned(), json!(rows)), ("features".to_owned(), json!(features))].into();
+        // Which data they are of, so that another version of it is known as one.
+        let of = &context.input("examples")?.properties;
+        properties.extend(
+            ["span", "spans", "version"]
+                .iter()
+                .filter_map(|key| of.get_key_value(*key))
+                .map(|(k, v)| (k.clone(), v.clone())),
+        );
         Ok(Outcome {
             properties: [("statistics".to_owned(), properties)].into(),
             headline: format!("{features} features of {} rows in {} splits", grouped(rows), all.splits.len()),

@@ -2,6 +2,7 @@
 
 mod loadtest;
 mod log;
+mod schema;
 mod serve;
 mod tolerated;
 
@@ -12,6 +13,7 @@ use tidemill_data::{parse_delimiter, parse_quote};
 
 pub use loadtest::LoadtestArgs;
 pub use log::{LogArgs, TraceArgs};
+pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use serve::{BatchingMode, GrpcPort, ServeArgs, Switch};
 pub use tolerated::without_tolerated;
 
@@ -109,11 +111,14 @@ pub enum Command {
     Drift(DriftArgs),
     /// Ask files in SQL
     Sql(SqlArgs),
+    /// Compare two files row by row, by a key
+    Diff(DiffArgs),
     /// Write sample data
     #[command(subcommand)]
     Sample(SampleCommand),
-    /// Print a JSON Schema for editors
-    Schema(SchemaArgs),
+    /// Schemas: their differences, edits, other formats, JSON Schemas for editors
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// Explain an error code
     Explain(ExplainArgs),
     /// Print shell completions
@@ -493,6 +498,9 @@ pub struct ValidateArgs {
     /// Rules of your own: queries over `data` and `statistics`
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
+    /// Sample rows shown with each anomaly that single rows can show, at most 5
+    #[arg(long, value_name = "N", default_value_t = 0, num_args = 0..=1, default_missing_value = "5")]
+    pub show_rows: usize,
     /// Write an HTML report with the anomalies beside their features
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -515,6 +523,9 @@ pub struct DriftArgs {
     /// Use the `skew` comparators: BASELINE is the serving data, CURRENT the training data
     #[arg(long)]
     pub skew: bool,
+    /// CURRENT is another version of BASELINE: `num_examples_version` bounds its rows, instead of `num_examples_drift`
+    #[arg(long, conflicts_with = "skew")]
+    pub new_version: bool,
     /// Environment to compare in
     #[arg(long, default_value = "TRAINING")]
     pub environment: String,
@@ -572,14 +583,6 @@ pub struct SampleTaxiArgs {
     /// Trouble to plant, to see it found
     #[arg(long, value_name = "TROUBLE", value_delimiter = ',')]
     pub plant: Vec<String>,
-}
-
-/// `schema`
-#[derive(Debug, Args)]
-pub struct SchemaArgs {
-    /// Of what
-    #[arg(value_parser = ["pipeline", "schema"])]
-    pub of: String,
 }
 
 /// `explain`

@@ -50,9 +50,16 @@ impl<'a> Cell<'a> {
         Some((self.number() - other.number()).abs()).filter(|difference| difference.is_finite())
     }
 
-    /// The value for a person; `None` where it is missing.
+    /// The value for a person, cut after 1,000 characters; `None` where it is missing.
     pub(super) fn shown(self) -> Option<String> {
-        (self != Self::Missing).then(|| self.to_string())
+        const CHARS_MAX: usize = 1000;
+        (self != Self::Missing).then(|| {
+            let text = self.to_string();
+            match text.char_indices().nth(CHARS_MAX) {
+                Some((at, _)) => format!("{}…", &text[..at]),
+                None => text,
+            }
+        })
     }
 
     pub(super) fn write(self, out: &mut Vec<u8>) {
@@ -183,7 +190,9 @@ mod tests {
         let cells =
             [Cell::Missing, Cell::Int(-7), Cell::Float(0.1), Cell::Bool(true), Cell::Text("säge"), Cell::Text("")];
         let mut bytes = Vec::new();
-        cells.iter().for_each(|cell| cell.write(&mut bytes));
+        for cell in cells {
+            cell.write(&mut bytes);
+        }
         let mut rest = bytes.as_slice();
         for cell in cells {
             assert_eq!(Cell::read(&mut rest), Some(cell));

@@ -98,9 +98,13 @@ fn read(
                 continue;
             }
             name.clear();
-            key_cells.iter().for_each(|column| column.write_key(row, &mut name));
+            for column in &key_cells {
+                column.write_key(row, &mut name);
+            }
             cells.clear();
-            other_cells.iter().for_each(|column| column.write(row, &mut cells));
+            for column in &other_cells {
+                column.write(row, &mut cells);
+            }
             portions.add(&name, rows, &cells)?;
         }
     }
@@ -212,7 +216,7 @@ impl Work<'_> {
     fn finish(self) -> TableDiff {
         let mut diff = self.diff;
         diff.columns = self.tallies.into_iter().zip(self.compared).map(|(tally, name)| tally.finish(name)).collect();
-        diff.columns.sort_by(|a, b| b.changed.cmp(&a.changed));
+        diff.columns.sort_by_key(|column| std::cmp::Reverse(column.changed));
         diff.samples.only = Sides { a: values(self.kept.only.a), b: values(self.kept.only.b) };
         diff.samples.duplicate_keys = Sides { a: values(self.kept.duplicates.a), b: values(self.kept.duplicates.b) };
         diff.samples.changed = values(self.kept.changed);

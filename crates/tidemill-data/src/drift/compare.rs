@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use tidemill_core::{
-    Anomaly, AnomalyType, Bins, Comparators, DatasetStatistics, Distance, Feature, Schema, Severity, shortened,
+    Anomaly, AnomalyType, Bins, Comparators, DatasetStatistics, Distance, Feature, FractionBounds, Schema, Severity,
+    shortened,
 };
 
 use super::distance::{FeatureDistance, feature_distance};
@@ -18,14 +19,25 @@ pub enum Comparison {
     Drift,
     /// Training data against serving data: `skew`.
     Skew,
+    /// Data against another version of itself: `drift`, with `num_examples_version` for the number of examples.
+    Version,
 }
 
 impl Comparison {
-    /// The key of the schema, and the word for it.
+    /// The key of its comparators in the schema.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Drift | Self::Version => "drift",
+            Self::Skew => "skew",
+        }
+    }
+
+    /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Drift => "drift",
             Self::Skew => "skew",
+            Self::Version => "version",
         }
     }
 }
@@ -85,7 +97,7 @@ pub struct Measured {
 ///   know give `CUSTOM_VALIDATION`.
 /// * `COMPARATOR_CONTROL_DATA_MISSING`: a feature with a comparator is in `current` and not in `baseline`.
 /// * `COMPARATOR_LOW_NUM_EXAMPLES`, `COMPARATOR_HIGH_NUM_EXAMPLES`: the number of examples by that of `baseline` is
-///   outside `num_examples_drift`. Drift only.
+///   outside `num_examples_drift`, of another version outside `num_examples_version`.
 /// * `UNEXPECTED_DATA_TYPE`: a feature with a comparator holds numbers on one side and text on the other.
 /// * `STATS_NOT_AVAILABLE`, a WARNING: a distance with a threshold cannot be computed because one side has no numbers.
 ///
@@ -104,8 +116,13 @@ pub fn compare(
         features: Vec::new(),
         anomalies: Vec::new(),
     };
-    if comparison == Comparison::Drift {
-        report.anomalies.extend(number_of_examples(baseline, current, schema));
+    let bounds = schema.dataset.and_then(|dataset| match comparison {
+        Comparison::Drift => dataset.num_examples_drift,
+        Comparison::Version => dataset.num_examples_version,
+        Comparison::Skew => None,
+    });
+    if let Some(bounds) = bounds {
+        report.anomalies.extend(number_of_examples(baseline, current, bounds));
     }
     let before: HashMap<&str, _> = baseline.features.iter().map(|column| (column.name.as_str(), column)).collect();
     for column in &current.features {
@@ -163,7 +180,7 @@ pub fn compare(
 
 fn comparators(feature: &Feature, comparison: Comparison) -> Option<Comparators> {
     match comparison {
-        Comparison::Drift => feature.drift,
+        Comparison::Drift | Comparison::Version => feature.drift,
         Comparison::Skew => feature.skew,
     }
 }
@@ -201,8 +218,11 @@ fn digits(value: f64) -> String {
     format!("{value:.places$}")
 }
 
-fn number_of_examples(baseline: &DatasetStatistics, current: &DatasetStatistics, schema: &Schema) -> Option<Anomaly> {
-    let bounds = schema.dataset?.num_examples_drift?;
+fn number_of_examples(
+    baseline: &DatasetStatistics,
+    current: &DatasetStatistics,
+    bounds: FractionBounds,
+) -> Option<Anomaly> {
     let (before, now) = (baseline.num_examples as f64, current.num_examples as f64);
     if before == 0.0 {
         return None;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tidemill_core::{Code, ComponentError, DatasetStatistics, Schema, SplitStatistics, StepContext};
+use tidemill_core::{Code, ComponentError, DatasetStatistics, Properties, Schema, SplitStatistics, StepContext};
 
 use super::params::{Params, Thresholds};
 use crate::drift::{Comparison, DriftReport, compare, default_comparators};
@@ -22,7 +22,11 @@ impl Distances {
     /// What was compared with, in words.
     pub(super) fn baselines(&self) -> Vec<&'static str> {
         let kinds: BTreeSet<&str> = self.splits.values().flatten().map(|report| report.comparison.name()).collect();
-        let word = |kind: &str| if kind == "drift" { "the data before" } else { "the data served" };
+        let word = |kind: &str| match kind {
+            "skew" => "the data served",
+            "version" => "the version before",
+            _ => "the data before",
+        };
         kinds.into_iter().map(word).collect()
     }
 }
@@ -44,6 +48,10 @@ impl References {
             [("baseline", Comparison::Drift, params.drift), ("serving", Comparison::Skew, params.skew)]
         {
             if let Some(input) = context.inputs.get(key).filter(|_| thresholds != Thresholds::Off) {
+                let now = &context.input("statistics")?.properties;
+                let span = |of: &Properties| of.get("spans").or_else(|| of.get("span")).cloned();
+                let same = span(now).is_some() && span(now) == span(&input.properties);
+                let comparison = if comparison == Comparison::Drift && same { Comparison::Version } else { comparison };
                 found.push(Reference { comparison, thresholds, statistics: read_statistics(&input.path)? });
             }
         }
@@ -62,7 +70,7 @@ impl References {
             let Some(mut other) = reference.split(&current.name)? else { continue };
             let schema = reference.with_defaults(schema, &other);
             other.name = match reference.comparison {
-                Comparison::Drift => format!("{} before", other.name),
+                Comparison::Drift | Comparison::Version => format!("{} before", other.name),
                 Comparison::Skew => format!("{} served", other.name),
             };
             reports.push(compare(&other, current, &schema, environment, reference.comparison));
@@ -80,8 +88,8 @@ impl Reference {
         }
         match (splits.values().next(), self.comparison) {
             (Some(only), Comparison::Skew) if splits.len() == 1 => Ok(Some(only.clone())),
-            (_, Comparison::Drift) => Ok(None),
-            _ => {
+            (_, Comparison::Drift | Comparison::Version) => Ok(None),
+            (_, Comparison::Skew) => {
                 let known: Vec<String> = splits.keys().map(|known| format!("`{known}`")).collect();
                 let message = format!("serving: there is no split `{name}`; there are {}", known.join(", "));
                 Err(ComponentError::new(Code::Params, message).with_hint("name the splits to validate with `splits`"))
@@ -97,7 +105,7 @@ impl Reference {
         }
         for (name, feature) in &mut schema.features {
             let slot = match self.comparison {
-                Comparison::Drift => &mut feature.drift,
+                Comparison::Drift | Comparison::Version => &mut feature.drift,
                 Comparison::Skew => &mut feature.skew,
             };
             if slot.is_none()

@@ -30,6 +30,8 @@ const FORMAT_VERSION: u32 = 1;
 /// The files of an anomalies artifact.
 const FILE: &str = "anomalies.json";
 const DISTANCES: &str = "distances.json";
+/// Rows shown for an anomaly.
+const ROWS_MAX: usize = 5;
 
 /// Finds where the splits break the schema, and where they lie too far from the data before or from the data served.
 /// An ERROR anomaly stops every step below, unless told to warn only.
@@ -183,7 +185,7 @@ fn look_up(found: &mut Vec<Anomaly>, schema: &Schema, examples: &Examples, split
         return Ok(());
     }
     let known: Vec<String> = examples.schema().fields().iter().map(|field| field.name().clone()).collect();
-    look_at_rows(found, schema, split, &known, |columns| examples.batches(split, Some(columns)))
+    look_at_rows(found, schema, split, &known, ROWS_MAX, |columns| examples.batches(split, Some(columns)))
 }
 
 /// The anomalies in the artifact folder `dir`.

@@ -56,12 +56,20 @@ pub enum Plant {
     TypeChange,
     /// 0.2 % of fares are negative.
     NegativeFares,
+    /// The company is missing in 8 % of the trips that have one.
+    MissingCompanies,
 }
 
 impl Plant {
     /// Every kind of trouble.
-    pub const ALL: [Self; 5] =
-        [Self::ShiftedSpan, Self::NewCategory, Self::NullBurst, Self::TypeChange, Self::NegativeFares];
+    pub const ALL: [Self; 6] = [
+        Self::ShiftedSpan,
+        Self::NewCategory,
+        Self::NullBurst,
+        Self::TypeChange,
+        Self::NegativeFares,
+        Self::MissingCompanies,
+    ];
 
     /// The name used on the command line.
     pub const fn name(self) -> &'static str {
@@ -71,6 +79,7 @@ impl Plant {
             Self::NullBurst => "null-burst",
             Self::TypeChange => "type-change",
             Self::NegativeFares => "negative-fares",
+            Self::MissingCompanies => "missing-companies",
         }
     }
 }
@@ -84,7 +93,7 @@ impl fmt::Display for Plant {
 /// The text names no kind of trouble.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` cannot be planted; known are `shifted-span`, `new-category`, `null-burst`, `type-change` and `negative-fares`"
+    "`{0}` cannot be planted; known are `shifted-span`, `new-category`, `null-burst`, `type-change`, `negative-fares` and `missing-companies`"
 )]
 pub struct UnknownPlant(String);
 

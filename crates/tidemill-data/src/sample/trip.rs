@@ -115,6 +115,9 @@ fn plant(options: &TaxiOptions, random: &mut Random, trip: &mut Trip) {
     if options.has(Plant::NegativeFares) && negative < 0.002 {
         trip.fare = -trip.fare;
     }
+    if options.has(Plant::MissingCompanies) && random.chance(0.08) {
+        trip.company = None;
+    }
 }
 
 fn start(random: &mut Random, span: u32, shifted: bool) -> Start {

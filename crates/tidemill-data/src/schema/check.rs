@@ -197,6 +197,9 @@ impl Checker<'_> {
                     format!("`mean` needs numbers or booleans, the type is `{feature_type}`"),
                 );
             }
+            if [mean.min, mean.max].into_iter().flatten().any(f64::is_nan) {
+                self.add(specification, &["mean"], "a bound is not a number".to_owned());
+            }
             if matches!((mean.min, mean.max), (Some(min), Some(max)) if min > max) {
                 self.add(specification, &["mean"], "mean has min above max".to_owned());
             }
@@ -252,9 +255,9 @@ impl Checker<'_> {
     }
 
     fn domain(&mut self, domain: &Domain) {
+        use FeatureType as T;
         let invalid = AnomalyType::InvalidDomainSpecification;
         let feature_type = self.feature.feature_type;
-        use FeatureType as T;
         let kind = domain.name();
         let fits = match domain {
             Domain::Values(_) | Domain::Shared(_) => feature_type == T::String,
@@ -262,6 +265,7 @@ impl Checker<'_> {
             Domain::Float { .. } => matches!(feature_type, T::Float | T::String),
             Domain::Bool { .. } => matches!(feature_type, T::Int | T::Float | T::String | T::Bool),
             Domain::Time { .. } => matches!(feature_type, T::Int | T::String),
+            Domain::Image { .. } => feature_type == T::Bytes,
         };
         if !fits {
             let message = format!("a domain of `{kind}` does not apply to the type `{feature_type}`");
@@ -285,7 +289,14 @@ impl Checker<'_> {
             Domain::Float { min: Some(min), max: Some(max), .. } if min > max => {
                 self.add(invalid, &["domain", kind], format!("min {min} is above max {max}"));
             }
+            Domain::Float { min, max, .. } if [min, max].into_iter().flatten().any(|bound| bound.is_nan()) => {
+                self.add(invalid, &["domain", kind], "a bound is not a number".to_owned());
+            }
             Domain::Bool { true_value, false_value } => self.bool_domain(true_value.as_deref(), false_value.as_deref()),
+            Domain::Image { min_supported_fraction: Some(share), .. } if !(0.0..=1.0).contains(share) => {
+                let message = format!("min_supported_fraction is {share}, outside 0 to 1");
+                self.add(invalid, &["domain", kind, "min_supported_fraction"], message);
+            }
             Domain::Time { format, unit } => self.time_domain(format.as_deref(), *unit),
             _ => {}
         }

@@ -1,13 +1,21 @@
 //! What data should look like: inferred from statistics, kept in `schema.yaml`, read back with every mistake located.
 
 mod check;
+mod diff;
+mod edit;
+mod hints;
 mod infer;
 mod parse;
 mod pbtxt;
 mod print;
+mod update;
 
 pub(crate) use check::problems;
+pub use diff::{SchemaChange, schema_diff};
+pub use hints::{Offer, semantic_offers};
 pub use infer::{DOMAIN_VALUES_MAX, infer_schema};
-pub use parse::{SchemaError, SchemaIssue, parse_schema, read_schema};
+pub use parse::{SchemaError, SchemaIssue, parse_schema, read_schema, read_schema_with_notes};
+pub(crate) use parse::{is_pbtxt, parse_by_name};
 pub use pbtxt::{schema_from_pbtxt, schema_to_pbtxt};
-pub use print::schema_yaml;
+pub use print::{inferred_yaml, schema_yaml};
+pub use update::{SchemaUpdate, update_schema};

@@ -13,6 +13,7 @@ use tidemill_core::{
 };
 
 use super::check::problems;
+use super::pbtxt::schema_from_pbtxt;
 
 /// Why a schema could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -79,14 +80,29 @@ fn listed(file: &Path, issues: &[SchemaIssue]) -> String {
     lines.join("\n")
 }
 
-/// The schema in the file at `path`.
+/// The schema in the file at `path`: YAML, or TensorFlow Metadata's text form where the name ends in `.pbtxt`.
 pub fn read_schema(path: &Path) -> Result<Schema, SchemaError> {
+    Ok(read_schema_with_notes(path)?.0)
+}
+
+/// The schema in the file at `path`, with notes on what the file says that was left out.
+pub fn read_schema_with_notes(path: &Path) -> Result<(Schema, Vec<String>), SchemaError> {
     let text = std::fs::read_to_string(path).map_err(|source| SchemaError::Io {
         file: path.to_owned(),
         action: "read",
         source,
     })?;
-    parse_schema(&text, path)
+    parse_by_name(&text, path)
+}
+
+/// The schema in the text of `file`, by the ending of its name, with notes on what was left out.
+pub(crate) fn parse_by_name(text: &str, file: &Path) -> Result<(Schema, Vec<String>), SchemaError> {
+    if is_pbtxt(file) { schema_from_pbtxt(text, file) } else { Ok((parse_schema(text, file)?, Vec::new())) }
+}
+
+/// Whether a file is named as TensorFlow Metadata's text form is.
+pub(crate) fn is_pbtxt(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pbtxt"))
 }
 
 /// The schema in `text`; `file` is what messages call it.

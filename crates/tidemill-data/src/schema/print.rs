@@ -1,10 +1,13 @@
 //! The text of `schema.yaml`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use tidemill_core::{
     Bins, Bounds, Comparators, DatasetConstraints, Domain, Feature, FractionBounds, Schema, UniqueCount, ValueCount,
 };
+
+use super::hints::Offer;
 
 /// An entry that fits this many columns stands on one line.
 const WIDTH: usize = 120;
@@ -29,6 +32,11 @@ const HEAD: &str = "\
 ///
 /// [`parse_schema`](crate::parse_schema) reads it back to an equal schema.
 pub fn schema_yaml(schema: &Schema) -> String {
+    inferred_yaml(schema, &BTreeMap::new())
+}
+
+/// The schema as [`schema_yaml`] has it, with what values seem to be as a comment above each feature.
+pub fn inferred_yaml(schema: &Schema, offers: &BTreeMap<String, Offer>) -> String {
     let mut out = String::from(HEAD);
     let _ = writeln!(out, "version: {}", schema.version);
     if !schema.environments.is_empty() {
@@ -59,6 +67,9 @@ pub fn schema_yaml(schema: &Schema) -> String {
     }
     out.push_str(if schema.features.is_empty() { "\nfeatures: {}\n" } else { "\nfeatures:\n" });
     for (name, feature) in &schema.features {
+        if let Some(Offer { semantic, reason }) = offers.get(name) {
+            let _ = writeln!(out, "  # offered: semantic: {} ({reason})", semantic.name());
+        }
         print_feature(&mut out, name, feature);
     }
     if !schema.domains.is_empty() {
@@ -70,7 +81,7 @@ pub fn schema_yaml(schema: &Schema) -> String {
     out
 }
 
-fn first<T>(map: &std::collections::BTreeMap<String, T>) -> &str {
+fn first<T>(map: &BTreeMap<String, T>) -> &str {
     map.keys().next().map_or("", String::as_str)
 }
 
@@ -182,6 +193,13 @@ fn parts(feature: &Feature) -> Vec<(&'static str, String)> {
                 false_value.as_ref().map(|value| format!("false_value: {}", scalar(value))),
             ];
             parts.push(("domain", format!("{{ bool: {} }}", flow_map(fields))));
+        }
+        Some(Domain::Image { min_supported_fraction, max_bytes }) => {
+            let fields = [
+                min_supported_fraction.map(|share| format!("min_supported_fraction: {}", number(share))),
+                max_bytes.map(|bytes| format!("max_bytes: {bytes}")),
+            ];
+            parts.push(("domain", format!("{{ image: {} }}", flow_map(fields))));
         }
         Some(Domain::Time { format, unit }) => {
             let fields = [

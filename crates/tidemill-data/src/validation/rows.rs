@@ -12,12 +12,14 @@ use crate::{BatchReader, DataError};
 /// decide, and rows that show an anomaly. `found` is what [`validate`](crate::validate) found of the same data.
 ///
 /// `place` is the file or split that evidence names. `known` are the columns of the data, and `read` reads them anew: at least
-/// those named. Nothing is read where there is nothing to look for, and reading stops as soon as every anomaly has its rows.
+/// those named. Each anomaly gets at most `rows_max` rows. Nothing is read where there is nothing to look for, and reading stops
+/// as soon as every anomaly has its rows.
 pub fn look_at_rows(
     found: &mut Vec<Anomaly>,
     schema: &Schema,
     place: &str,
     known: &[String],
+    rows_max: usize,
     read: impl Fn(&[&str]) -> Result<BatchReader, DataError>,
 ) -> Result<(), DataError> {
     let there = |columns: Vec<&str>| -> Vec<String> {
@@ -30,9 +32,9 @@ pub fn look_at_rows(
         finish(found, schema);
     }
     let columns = there(evidence_columns(found, schema));
-    if !columns.is_empty() {
+    if !columns.is_empty() && rows_max > 0 {
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        add_evidence(found, schema, place, read(&columns)?)?;
+        add_evidence(found, schema, place, rows_max, read(&columns)?)?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! What a schema asks of the statistics of one feature.
 
 use tidemill_core::{
-    Anomaly, AnomalyType, BooleanStatistics, Bounds, Feature, FeatureStatistics, FeatureType, NumericStatistics,
-    Severity, StringStatistics, ValueRule,
+    Anomaly, AnomalyType, BooleanStatistics, Bounds, BytesStatistics, Domain, Feature, FeatureStatistics, FeatureType,
+    NumericStatistics, Severity, StringStatistics, ValueRule,
 };
 
 use super::tally::{Found, TextTally, allowance, bounds, tolerated, unexpected_severity};
@@ -62,7 +62,13 @@ impl FeatureRules<'_> {
             return;
         }
         if let Some(floor) = presence.min_fraction {
-            let share = common.present_fraction();
+            // Where examples have weights, they are shares of the weight.
+            let share = match &self.statistics.weighted {
+                Some(weighted) if weighted.num_non_missing + weighted.num_missing > 0.0 => {
+                    weighted.num_non_missing / (weighted.num_non_missing + weighted.num_missing)
+                }
+                _ => common.present_fraction(),
+            };
             if share < floor {
                 let allowed =
                     if floor >= 1.0 { "none may".to_owned() } else { format!("at most {} may", percent(1.0 - floor)) };
@@ -185,6 +191,11 @@ impl FeatureRules<'_> {
         if let Some(numbers) = &statistics.numeric {
             self.numbers(numbers);
         }
+        if let (Some(Domain::Image { min_supported_fraction, max_bytes }), Some(bytes)) =
+            (&self.feature.domain, &statistics.bytes)
+        {
+            self.images(bytes, *min_supported_fraction, *max_bytes);
+        }
         if let Some(text) = &statistics.string {
             if text.invalid_utf8_count > 0 {
                 let message = format!("{} values are not UTF-8", grouped(text.invalid_utf8_count));
@@ -193,6 +204,32 @@ impl FeatureRules<'_> {
             if self.rule.judges_text() {
                 self.texts(text);
             }
+        }
+    }
+
+    /// Bytes that must be pictures.
+    fn images(&mut self, bytes: &BytesStatistics, min_supported: Option<f64>, max_bytes: Option<u64>) {
+        let values = self.statistics.common.tot_num_values;
+        let readable =
+            bytes.images.as_ref().map_or(0, |images| images.num_images.saturating_sub(images.num_unreadable));
+        let share = readable as f64 / values.max(1) as f64;
+        if let Some(least) = min_supported.filter(|least| share < *least) {
+            let text = format!(
+                "{} of {} values ({}) are pictures of a known format, at least {} must be",
+                grouped(readable),
+                grouped(values),
+                percent(share),
+                percent(least)
+            );
+            self.error(AnomalyType::LowSupportedImageFraction, "too few pictures", &text);
+        }
+        if let Some(most) = max_bytes.filter(|most| bytes.max_num_bytes > *most) {
+            let text = format!(
+                "the largest has {} bytes, at most {} are allowed",
+                grouped(bytes.max_num_bytes),
+                grouped(most)
+            );
+            self.error(AnomalyType::MaxImageByteSizeExceeded, "too many bytes", &text);
         }
     }
 

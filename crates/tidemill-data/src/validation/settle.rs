@@ -1,6 +1,6 @@
 //! Looking at the rows where statistics know too little.
 
-use arrow::array::AsArray;
+use arrow::array::{ArrayRef, AsArray};
 use tidemill_core::{Anomaly, AnomalyType, Feature, Schema, ValueRule};
 
 use super::tally::TextTally;
@@ -20,7 +20,10 @@ pub(crate) fn settle_unknown(
         let feature = schema.features.get(&anomaly.feature).filter(|feature| feature.domain.is_some());
         match feature {
             Some(feature) if anomaly.anomaly_type == AnomalyType::StatsNotAvailable => {
-                settled.extend(count(&anomaly.feature, feature, schema, read(&anomaly.feature)?)?);
+                match count(&anomaly.feature, feature, schema, read(&anomaly.feature)?)? {
+                    Some(found) => settled.extend(found),
+                    None => settled.push(anomaly),
+                }
             }
             _ => settled.push(anomaly),
         }
@@ -29,15 +32,30 @@ pub(crate) fn settle_unknown(
     Ok(())
 }
 
-fn count(name: &str, feature: &Feature, schema: &Schema, reader: BatchReader) -> Result<Vec<Anomaly>, DataError> {
+/// What a full count says; `None` where the column holds no text.
+fn count(
+    name: &str,
+    feature: &Feature,
+    schema: &Schema,
+    reader: BatchReader,
+) -> Result<Option<Vec<Anomaly>>, DataError> {
     let rule = ValueRule::new(feature, schema);
     let mut tally = TextTally::new(feature, &rule);
     for batch in reader {
         let batch = batch?;
-        let Some(column) = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()) else {
-            return Ok(Vec::new());
+        let Some(column) = batch.column_by_name(name) else { return Ok(None) };
+        let texts = |column: &ArrayRef, tally: &mut TextTally<'_>| {
+            let texts = column.as_string_opt::<i32>()?;
+            texts.iter().flatten().for_each(|text| tally.add(text, 1));
+            Some(())
         };
-        column.iter().flatten().for_each(|text| tally.add(text, 1));
+        let done = match column.as_list_opt::<i32>() {
+            Some(list) => list.iter().flatten().try_for_each(|values| texts(&values, &mut tally)),
+            None => texts(column, &mut tally),
+        };
+        if done.is_none() {
+            return Ok(None);
+        }
     }
-    Ok(tally.found().into_iter().map(|found| found.of(name)).collect())
+    Ok(Some(tally.found().into_iter().map(|found| found.of(name)).collect()))
 }

@@ -6,7 +6,7 @@ use tidemill_core::{Anomaly, AnomalyType, DatasetStatistics, Feature, Schema, Se
 
 use super::rules::FeatureRules;
 use super::text::grouped;
-use crate::schema::problems;
+use crate::schema::{problems, semantic_offers};
 
 /// The environment data is validated in unless another is named.
 pub const DEFAULT_ENVIRONMENT: &str = "TRAINING";
@@ -57,6 +57,7 @@ pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &s
         }
     }
     found.extend(dataset_size(statistics.num_examples, schema));
+    found.extend(semantics(statistics, schema, environment));
     finish(&mut found, schema);
     found
 }
@@ -69,6 +70,31 @@ pub(crate) fn finish(found: &mut [Anomaly], schema: &Schema) {
     found.sort_by(|a, b| {
         b.severity.cmp(&a.severity).then_with(|| a.feature.cmp(&b.feature)).then(a.anomaly_type.cmp(&b.anomaly_type))
     });
+}
+
+/// What values seem to be and the schema does not say, where anybody asked for it by giving it a severity.
+fn semantics(statistics: &DatasetStatistics, schema: &Schema, environment: &str) -> Vec<Anomaly> {
+    let kind = AnomalyType::SemanticDomainUpdate;
+    let asked = |feature: &Feature| schema.severity.contains_key(&kind) || feature.severity.contains_key(&kind);
+    let silent = |feature: &&Feature| feature.semantic.is_none() && feature.domain.is_none();
+    if !schema.severity.contains_key(&kind) && !schema.features.values().any(asked) {
+        return Vec::new();
+    }
+    semantic_offers(&[statistics])
+        .into_iter()
+        .filter(|(name, _)| {
+            let feature = schema.features.get(name).filter(|feature| feature.belongs_to(environment));
+            feature.filter(silent).is_some_and(asked)
+        })
+        .map(|(name, offer)| Anomaly {
+            description: format!("`{name}`: the values seem to be `{}`: {}", offer.semantic.name(), offer.reason),
+            feature: name,
+            anomaly_type: kind,
+            severity: Severity::Warning,
+            short_description: "a meaning not said".to_owned(),
+            evidence: Vec::new(),
+        })
+        .collect()
 }
 
 fn dataset_size(examples: u64, schema: &Schema) -> Option<Anomaly> {

@@ -9,14 +9,15 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use tidemill_core::{Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, FeatureStatistics, Progress, Severity};
 use tidemill_data::{
-    Computation, Format, ReadOptions, RowSource, RuleEngine as _, StatisticsOptions, Table as Source, dataset_name,
-    infer_schema as infer, read_rules, read_schema, render_report, schema_yaml, statistics_in, validate as check,
-    write_statistics_file,
+    Computation, Format, Offer, ReadOptions, RowSource, RuleEngine as _, StatisticsOptions, Table as Source,
+    dataset_name, infer_schema as infer, inferred_yaml, look_at_rows, read_rules, render_report, semantic_offers,
+    statistics_in, validate as check, write_statistics_file,
 };
 use tidemill_engine::SqlRules;
 
 use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
 use crate::commands::input::open_input;
+use crate::commands::schema::{read, refuse_to_replace, text_for};
 use crate::commands::statistics::beyond_features;
 use crate::commands::{print, say};
 use crate::error::Failure;
@@ -218,17 +219,21 @@ fn top(feature: &FeatureStatistics) -> String {
 pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failure> {
     let dataset = statistics(&args.file, &args.input, cores(), global)?;
     let schema = infer(&[&dataset]);
-    let yaml = schema_yaml(&schema);
+    let offers = semantic_offers(&[&dataset]);
+    let yaml = inferred_yaml(&schema, &offers);
     match &args.out {
         Some(path) => {
-            if path.exists() && !args.force {
-                let message = format!("`{}` is there already, and may have been curated", path.display());
-                return Err(Failure::new(Code::CommandLine, message)
-                    .with_hint("name another file, or replace it with `--force`"));
-            }
-            std::fs::write(path, yaml).map_err(|error| Failure::io(path, &error))?;
-            print(global, &json!({ "file": path, "features": schema.features.len() }), || {
-                format!("wrote the schema of {} features to `{}`\n", schema.features.len(), path.display())
+            refuse_to_replace(path, args.force)?;
+            let text = text_for(path, &schema, || yaml, global);
+            std::fs::write(path, text).map_err(|error| Failure::io(path, &error))?;
+            let done = json!({ "file": path, "features": schema.features.len(), "offered": offers });
+            print(global, &done, || {
+                let mut text =
+                    format!("wrote the schema of {} features to `{}`\n", schema.features.len(), path.display());
+                for (name, Offer { semantic, reason }) in &offers {
+                    text.push_str(&format!("`{}` may be `semantic: {}`: {reason}\n", printable(name), semantic.name()));
+                }
+                text
             })?;
         }
         None => print(global, &schema, || yaml)?,
@@ -237,18 +242,25 @@ pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failu
 }
 
 pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
-    let schema = read_schema(&args.schema)?;
+    let schema = read(&args.schema, global)?;
     let rules = args.rules.as_deref().map(read_rules).transpose()?.unwrap_or_default();
-    let read = args.input.options();
+    let options = args.input.options();
+    // Statistics stand for rows that are not at hand.
     let (dataset, rows): (_, Option<Arc<dyn RowSource>>) = match statistics_in(&args.file) {
         Some(found) => (one_of(&args.file, found?)?, None),
         None => {
-            let table = open_input(&args.file, &read, global)?;
-            let options = StatisticsOptions::default();
-            (statistics_of(&table, &args.file, &read, &options, cores(), global)?, Some(Arc::new(table)))
+            let table = open_input(&args.file, &options, global)?;
+            let plain = StatisticsOptions::default();
+            (statistics_of(&table, &args.file, &options, &plain, cores(), global)?, Some(Arc::new(table)))
         }
     };
     let mut anomalies = check(&dataset, &schema, &args.environment);
+    if let Some(rows) = &rows {
+        let known: Vec<String> = dataset.features.iter().map(|feature| feature.name.clone()).collect();
+        // The page shows rows; the terminal only if asked.
+        let shown = if args.html.is_some() { args.show_rows.max(5) } else { args.show_rows };
+        look_at_rows(&mut anomalies, &schema, &dataset.name, &known, shown, |columns| rows.read(columns))?;
+    }
     anomalies.extend(SqlRules { threads: cores() }.judge(&rules, rows, &dataset)?);
     if let Some(path) = &args.html {
         let by_name = Anomalies { version: 1, splits: [(dataset.name.clone(), anomalies.clone())].into() };
@@ -258,12 +270,18 @@ pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
     print(
         global,
         &json!({ "file": args.file, "schema": args.schema, "rows": dataset.num_examples, "anomalies": anomalies }),
-        || anomalies_text(&args.file, &dataset, &anomalies, errors),
+        || anomalies_text(&args.file, &dataset, &anomalies, errors, args.show_rows),
     )?;
     Ok(u8::from(errors > 0))
 }
 
-fn anomalies_text(file: &Path, dataset: &DatasetStatistics, anomalies: &[Anomaly], errors: usize) -> String {
+fn anomalies_text(
+    file: &Path,
+    dataset: &DatasetStatistics,
+    anomalies: &[Anomaly],
+    errors: usize,
+    rows: usize,
+) -> String {
     let facts = format!("`{}`: {} rows", file.display(), count(dataset.num_examples));
     if anomalies.is_empty() {
         return format!("{} {facts}, no anomalies\n", style("✓").green());
@@ -275,6 +293,12 @@ fn anomalies_text(file: &Path, dataset: &DatasetStatistics, anomalies: &[Anomaly
             Severity::Warning => style("WARNING").yellow().to_string(),
         };
         table.row([printable(&anomaly.feature).into_owned(), severity, printable(&anomaly.description).into_owned()]);
+        for row in anomaly.evidence.iter().take(rows) {
+            let value =
+                if row.value.is_empty() { "missing".to_owned() } else { format!("`{}`", printable(&row.value)) };
+            let line = format!("  {} row {}: {value}", printable(&row.file), count(row.row));
+            table.row([String::new(), String::new(), style(line).dim().to_string()]);
+        }
     }
     let mark = if errors > 0 { style("✗").red() } else { style("✓").green() };
     let warnings = anomalies.len() - errors;

@@ -5,30 +5,31 @@ use std::path::Path;
 use console::style;
 use tidemill_core::{AnomalyType, DatasetStatistics, Severity};
 use tidemill_data::{
-    Comparison, DriftReport, FeatureDrift, compare, infer_schema, read_schema, read_statistics_file,
-    render_drift_report,
+    Comparison, DriftReport, FeatureDrift, compare, infer_schema, read_statistics_file, render_drift_report,
 };
 
-use crate::cli::{DriftArgs, Global};
+use crate::cli::{DriftArgs, Global, InputArgs};
 use crate::commands::data::{one_of, statistics};
+use crate::commands::schema::read;
 use crate::commands::{print, say};
 use crate::error::Failure;
 use crate::settings::cores;
 use crate::ui::{Align, Table, count};
 
 pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
-    let schema = args.schema.as_ref().map(|path| read_schema(path)).transpose()?;
+    let schema = args.schema.as_ref().map(|path| read(path, global)).transpose()?;
     let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
-    let load = |path: &Path| match path.extension() {
-        Some(extension) if extension.eq_ignore_ascii_case("json") => one_of(path, read_statistics_file(path)?),
-        _ => statistics(path, &args.input, threads, global),
-    };
+    let load = |path: &Path| dataset(path, &args.input, threads, global);
     let (mut baseline, mut current) = (load(&args.baseline)?, load(&args.current)?);
     if baseline.name == current.name {
         // Two days of a file with the same name: the folders tell them apart.
         (baseline.name, current.name) = (args.baseline.display().to_string(), args.current.display().to_string());
     }
-    let comparison = if args.skew { Comparison::Skew } else { Comparison::Drift };
+    let comparison = match (args.skew, args.new_version) {
+        (true, _) => Comparison::Skew,
+        (false, true) => Comparison::Version,
+        (false, false) => Comparison::Drift,
+    };
     let schema = schema.unwrap_or_else(|| default_schema(&baseline, comparison));
     let report = compare(&baseline, &current, &schema, &args.environment, comparison);
     if let Some(path) = &args.html {
@@ -39,6 +40,19 @@ pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
     print(global, &report, || text(&report, &baseline, &current))?;
     let errors = report.anomalies.iter().filter(|anomaly| anomaly.severity == Severity::Error).count();
     Ok(u8::from(errors > 0))
+}
+
+/// The statistics of a file, or those that a `.json` file holds.
+pub(super) fn dataset(
+    path: &Path,
+    input: &InputArgs,
+    threads: usize,
+    global: &Global,
+) -> Result<DatasetStatistics, Failure> {
+    match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("json") => one_of(path, read_statistics_file(path)?),
+        _ => statistics(path, input, threads, global),
+    }
 }
 
 /// The comparators that would be inferred from the baseline.

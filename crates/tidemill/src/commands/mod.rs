@@ -2,6 +2,7 @@
 
 mod completions;
 mod data;
+mod diff;
 mod drift;
 mod evaluate;
 mod explain;
@@ -59,8 +60,9 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Validate(args) => data::validate(&args, global),
         Command::Drift(args) => drift::drift(&args, global),
         Command::Sql(args) => sql::sql(&args, global).await,
+        Command::Diff(args) => diff::diff(&args, global),
         Command::Sample(command) => sample::sample(&command, global),
-        Command::Schema(args) => schema::schema(&args),
+        Command::Schema(command) => schema::schema(&command, global),
         Command::Explain(args) => explain::explain(&args, global),
         Command::Completions(args) => Ok(completions::completions(&args)),
     }

@@ -11,6 +11,7 @@ mod inspect;
 mod kill;
 mod loadtest;
 mod remote;
+mod schema;
 mod serve;
 mod sources;
 mod sql;

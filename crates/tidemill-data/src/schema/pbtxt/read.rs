@@ -21,7 +21,8 @@ pub fn schema_from_pbtxt(text: &str, file: &Path) -> Result<(Schema, Vec<String>
         let (line, column) = (error.line as u64, error.column as u64);
         invalid(vec![SchemaIssue { line, column, message: error.message, hint: None }])
     })?;
-    let mut reader = Reader { text, message: &message, notes: Vec::new(), issues: Vec::new() };
+    let environments = environments(&message);
+    let mut reader = Reader { text, message: &message, environments, notes: Vec::new(), issues: Vec::new() };
     let schema = reader.schema();
     let Reader { notes, mut issues, .. } = reader;
     if issues.is_empty() {
@@ -50,6 +51,8 @@ fn place_of(text: &str, feature: &str) -> (u64, u64) {
 struct Reader<'a> {
     text: &'a str,
     message: &'a pb::Schema,
+    /// The default environments, and those that features name beside them.
+    environments: Vec<String>,
     notes: Vec<String>,
     issues: Vec<SchemaIssue>,
 }
@@ -82,17 +85,17 @@ impl Reader<'_> {
             if sparse.dense_shape.is_some() {
                 self.note(&name, "dense_shape");
             }
-            let lifecycle = self.lifecycle(sparse.lifecycle_stage);
+            let lifecycle = Self::lifecycle(sparse.lifecycle_stage);
             schema.sparse_features.insert(name, SparseFeature { index, value, lifecycle });
         }
         for weighted in &message.weighted_feature {
             let path = |path: &Option<pb::Path>| path.as_ref().map(|path| path.step.join(".")).unwrap_or_default();
             let (value, weight) = (path(&weighted.feature), path(&weighted.weight_feature));
-            let lifecycle = self.lifecycle(weighted.lifecycle_stage);
+            let lifecycle = Self::lifecycle(weighted.lifecycle_stage);
             let name = weighted.name.clone().unwrap_or_default();
             schema.weighted_features.insert(name, WeightedFeature { value, weight, lifecycle });
         }
-        schema.environments.clone_from(&message.default_environment);
+        schema.environments.clone_from(&self.environments);
         schema.dataset = message.dataset_constraints.as_ref().map(dataset);
         if !message.tensor_representation_group.is_empty() {
             self.notes.push("`tensor_representation_group` has no counterpart and is left out".to_owned());
@@ -164,29 +167,30 @@ impl Reader<'_> {
         feature.skew = message.skew_comparator.as_ref().and_then(|found| comparators(found, feature_type));
         #[allow(deprecated, reason = "old files say it this way")]
         let deprecated = message.deprecated().then_some(Lifecycle::Deprecated);
-        feature.lifecycle = self.lifecycle(message.lifecycle_stage).or(deprecated);
-        self.environments(message, &mut feature);
+        feature.lifecycle = Self::lifecycle(message.lifecycle_stage).or(deprecated);
+        self.environments(name, message, &mut feature);
         if message.sequence_metadata.is_some() {
             self.note(name, "sequence_metadata");
         }
         feature
     }
 
-    /// There, a feature is in the default environments and in those it names, except where it says it is not.
-    fn environments(&self, message: &pb::Feature, feature: &mut Feature) {
-        let defaults = &self.message.default_environment;
-        if message.in_environment.iter().all(|name| defaults.contains(name)) {
+    /// There, a feature is in the default environments and in those it names, except where it says it is not. Here, it is in all.
+    fn environments(&mut self, name: &str, message: &pb::Feature, feature: &mut Feature) {
+        let all = self.environments.clone();
+        if all.is_empty() {
             feature.not_in_environment.clone_from(&message.not_in_environment);
             return;
         }
-        let named = defaults.iter().chain(&message.in_environment);
-        let mut environments: Vec<String> = Vec::new();
-        for name in named.filter(|name| !message.not_in_environment.contains(name)) {
-            if !environments.contains(name) {
-                environments.push(name.clone());
-            }
+        if message.not_in_environment.iter().any(|environment| !all.contains(environment)) {
+            self.note(name, "not_in_environment of an environment that no feature is in");
         }
-        feature.in_environment = environments;
+        let member = |environment: &String| {
+            !message.not_in_environment.contains(environment)
+                && (message.in_environment.contains(environment)
+                    || self.message.default_environment.contains(environment))
+        };
+        feature.not_in_environment = all.iter().filter(|environment| !member(environment)).cloned().collect();
     }
 
     fn domain(&mut self, name: &str, message: &pb::Feature, feature: &mut Feature) {
@@ -197,8 +201,8 @@ impl Reader<'_> {
                 let int = self.message.int_domain.iter().find(|domain| of(&domain.name));
                 let float = self.message.float_domain.iter().find(|domain| of(&domain.name));
                 match (int, float) {
-                    (Some(int), _) => int_domain(int),
-                    (_, Some(float)) => float_domain(float),
+                    (Some(int), _) => Some(int_domain(int)),
+                    (_, Some(float)) => Some(float_domain(float)),
                     _ => Some(Domain::Shared(shared.clone())),
                 }
             }
@@ -206,13 +210,13 @@ impl Reader<'_> {
                 if domain.is_categorical() {
                     self.note(name, "is_categorical");
                 }
-                int_domain(domain)
+                Some(int_domain(domain))
             }
             Some(DomainInfo::FloatDomain(domain)) => {
                 if domain.is_embedding() || domain.is_categorical() {
                     self.note(name, "is_embedding or is_categorical");
                 }
-                float_domain(domain)
+                Some(float_domain(domain))
             }
             Some(DomainInfo::StringDomain(domain)) => Some(Domain::Values(domain.value.clone())),
             // Values that are read as booleans need no names for true and false.
@@ -241,12 +245,10 @@ impl Reader<'_> {
                 }
                 None
             }
-            Some(DomainInfo::ImageDomain(domain)) => {
-                if *domain != pb::ImageDomain::default() {
-                    self.note(name, "constraints of image_domain");
-                }
-                None
-            }
+            Some(DomainInfo::ImageDomain(domain)) => Some(Domain::Image {
+                min_supported_fraction: domain.minimum_supported_image_fraction.map(exact),
+                max_bytes: domain.max_image_byte_size.and_then(positive),
+            }),
             Some(_) => {
                 self.note(name, "domain_info of this kind");
                 None
@@ -280,7 +282,7 @@ impl Reader<'_> {
         }
     }
 
-    fn lifecycle(&self, stage: Option<i32>) -> Option<Lifecycle> {
+    fn lifecycle(stage: Option<i32>) -> Option<Lifecycle> {
         use pb::LifecycleStage as Stage;
         Some(match Stage::try_from(stage?).ok()? {
             Stage::UnknownStage => return None,
@@ -294,6 +296,22 @@ impl Reader<'_> {
             Stage::ValidationDerived => Lifecycle::ValidationDerived,
         })
     }
+}
+
+/// The default environments, and those that features name beside them.
+fn environments(message: &pb::Schema) -> Vec<String> {
+    fn named<'a>(features: &'a [pb::Feature], out: &mut Vec<&'a String>) {
+        for feature in features {
+            out.extend(&feature.in_environment);
+            if let Some(DomainInfo::StructDomain(domain)) = &feature.domain_info {
+                named(&domain.feature, out);
+            }
+        }
+    }
+    let mut all: Vec<&String> = message.default_environment.iter().collect();
+    named(&message.feature, &mut all);
+    let mut seen = BTreeSet::new();
+    all.into_iter().filter(|name| seen.insert(*name)).cloned().collect()
 }
 
 fn shared_name(message: &pb::Feature) -> Option<&str> {
@@ -328,19 +346,22 @@ fn value_count(count: &pb::ValueCount) -> ValueCount {
     ValueCount { min: count.min.and_then(positive), max: count.max.and_then(positive) }
 }
 
-fn int_domain(domain: &pb::IntDomain) -> Option<Domain> {
-    Some(Domain::Int { min: domain.min, max: domain.max })
+fn int_domain(domain: &pb::IntDomain) -> Domain {
+    Domain::Int { min: domain.min, max: domain.max }
 }
 
-fn float_domain(domain: &pb::FloatDomain) -> Option<Domain> {
-    // The decimal a person wrote, not the 32 bits it was stored in.
-    let exact = |x: f32| x.to_string().parse().unwrap_or(f64::from(x));
-    Some(Domain::Float {
+/// The decimal a person wrote, not the 32 bits it was stored in.
+fn exact(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or(f64::from(x))
+}
+
+fn float_domain(domain: &pb::FloatDomain) -> Domain {
+    Domain::Float {
         min: domain.min.map(exact),
         max: domain.max.map(exact),
         disallow_nan: domain.disallow_nan(),
         disallow_inf: domain.disallow_inf(),
-    })
+    }
 }
 
 fn comparators(found: &pb::FeatureComparator, feature_type: FeatureType) -> Option<Comparators> {

@@ -178,6 +178,10 @@ fn domain(name: &str, feature: &Feature) -> Option<DomainInfo> {
             true_value: true_value.clone(),
             false_value: false_value.clone(),
         }),
+        Some(Domain::Image { min_supported_fraction, max_bytes }) => DomainInfo::ImageDomain(pb::ImageDomain {
+            minimum_supported_image_fraction: min_supported_fraction.map(|share| share as f32),
+            max_image_byte_size: max_bytes.map(whole),
+        }),
         Some(Domain::Time { format, unit }) => {
             use pb::time_domain::{Format, IntegerTimeFormat as Unit};
             let unit = unit.map(|unit| match unit {
