@@ -65,7 +65,7 @@ impl fmt::Debug for Step {
             .field("params", &self.recorded)
             .field("wires", &self.wires)
             .field("waits_for", &self.waits_for)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
