@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// The query with the number of the row beside what it asks for, where its rows are rows of a numbered table.
-    pub(crate) fn numbered(&self, frame: DataFrame, row: &str) -> DataFrame {
+    pub(crate) fn numbered(frame: DataFrame, row: &str) -> DataFrame {
         let (state, plan) = frame.into_parts();
         let plan = match &plan {
             LogicalPlan::Projection(projection)

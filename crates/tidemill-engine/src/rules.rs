@@ -79,7 +79,7 @@ async fn judge_all(
 
 async fn judge(engine: &Engine, rule: &Rule, rows: Option<&dyn RowSource>) -> Result<Vec<Anomaly>, EngineError> {
     let frame = engine.plan(&rule.sql).await?;
-    let answer = engine.start(engine.numbered(frame, ROW_COLUMN)).await?;
+    let answer = engine.start(Engine::numbered(frame, ROW_COLUMN)).await?;
     let schema = answer.schema();
     match schema.fields().as_ref() {
         [only] if *only.data_type() == DataType::Boolean => verdict(rule, answer).await,

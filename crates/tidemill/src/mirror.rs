@@ -114,5 +114,7 @@ fn versions(url: &str, files: Vec<RemoteFile>) -> BTreeMap<u64, BTreeMap<PathBuf
 
 /// Names and digests of all files: what a copy is a copy of.
 fn state(files: &BTreeMap<PathBuf, RemoteFile>) -> String {
-    files.iter().map(|(inside, file)| format!("{} {}\n", file.digest(), inside.display())).collect()
+    let lines: Vec<String> =
+        files.iter().map(|(inside, file)| format!("{} {}", file.digest(), inside.display())).collect();
+    lines.join("\n")
 }

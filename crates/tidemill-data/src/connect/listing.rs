@@ -42,7 +42,7 @@ fn below<'a>(files: &'a BTreeMap<PathBuf, RemoteFile>, folder: &'a Path) -> impl
 }
 
 /// Where paths are looked up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) enum Tree<'a> {
     /// The folders of this machine.
     Disk,

@@ -194,6 +194,7 @@ impl Job {
 
 /// What the values of a column are so far.
 #[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each says what was seen, and all may be")]
 struct Guess {
     ints: bool,
     floats: bool,
