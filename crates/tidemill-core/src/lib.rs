@@ -39,7 +39,7 @@ pub use schema::{
     Bounds, Feature, FeatureType, Lifecycle, Presence, Schema, Semantic, SparseFeature, UniqueCount, ValueCount,
     WeightedFeature,
 };
-pub use signature::{DataType, Signature, TensorSpec};
+pub use signature::{DataType, Signature, TensorGroup, TensorSpec, TensorView};
 pub use statistics::{
     BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, CompactHistogram, CrossStatistics, DatasetStatistics,
     DatasetWeight, Extent, FeatureStatistics, Histogram, ImageStatistics, LabelCount, LanguageStatistics,

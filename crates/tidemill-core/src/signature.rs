@@ -67,4 +67,66 @@ pub struct Signature {
     pub inputs: Vec<TensorSpec>,
     /// Predictions.
     pub outputs: Vec<TensorSpec>,
+    /// Inputs that are one tensor to a client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub input_groups: Vec<TensorGroup>,
+    /// Outputs that are one tensor to a client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_groups: Vec<TensorGroup>,
+}
+
+/// Columns next to each other that are one tensor of shape `[-1, count]`, of the type that all of them have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TensorGroup {
+    /// The tensor's name. No column has it.
+    pub name: String,
+    /// The first of its columns.
+    pub first: usize,
+    /// How many there are, at least 1.
+    pub count: usize,
+}
+
+/// A tensor as a client sees it: one column of shape `[-1]`, or several of shape `[-1, count]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TensorView<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Type of its elements.
+    pub datatype: DataType,
+    /// A row may lack it.
+    pub optional: bool,
+    /// The first of its columns.
+    pub first: usize,
+    /// Its width, for a tensor of two dimensions.
+    pub width: Option<usize>,
+}
+
+impl Signature {
+    /// The inputs as tensors, in order.
+    pub fn input_tensors(&self) -> Vec<TensorView<'_>> {
+        tensors(&self.inputs, &self.input_groups)
+    }
+
+    /// The outputs as tensors, in order.
+    pub fn output_tensors(&self) -> Vec<TensorView<'_>> {
+        tensors(&self.outputs, &self.output_groups)
+    }
+}
+
+fn tensors<'a>(columns: &'a [TensorSpec], groups: &'a [TensorGroup]) -> Vec<TensorView<'a>> {
+    let mut tensors = Vec::with_capacity(columns.len());
+    let mut at = 0;
+    while let Some(spec) = columns.get(at) {
+        let group = groups.iter().find(|group| group.first == at && group.count > 0);
+        tensors.push(TensorView {
+            name: group.map_or(&spec.name, |group| &group.name),
+            datatype: spec.datatype,
+            optional: spec.optional,
+            first: at,
+            width: group.map(|group| group.count),
+        });
+        at += group.map_or(1, |group| group.count);
+    }
+    tensors
 }

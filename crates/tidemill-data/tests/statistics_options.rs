@@ -21,7 +21,7 @@ use tidemill_data::{
 ///     miles = None if h % 7 == 0 else (h % 97) / 8
 ///     fare = 3.25 + (h % 97) * 0.35 + (h // 97 % 41) / 10
 ///     payment = ["Cash", "Credit Card", "Mobile"][h // 3 % 7 % 3]
-///     tip = payment != "Cash" and h % 5 > 0
+///     tip = payment != "Cash" and !h.is_multiple_of(5)
 ///     weight = (h // 11 % 9) / 2
 /// ```
 fn trips(rows: usize) -> RecordBatch {
@@ -34,7 +34,7 @@ fn trips(rows: usize) -> RecordBatch {
         fare.push(3.25 + (h % 97) as f64 * 0.35 + (h / 97 % 41) as f64 / 10.0);
         let paid = ["Cash", "Credit Card", "Mobile"][(h / 3 % 7 % 3) as usize];
         payment.push(paid);
-        tip.push(paid != "Cash" && h % 5 > 0);
+        tip.push(paid != "Cash" && !h.is_multiple_of(5));
         weight.push((h / 11 % 9) as f64 / 2.0);
     }
     RecordBatch::try_from_iter([

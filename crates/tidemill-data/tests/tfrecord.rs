@@ -76,10 +76,12 @@ fn example(features: &[(&str, Option<Kind>)]) -> Vec<u8> {
     Example { features: Some(Features { feature }) }.encode_to_vec()
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "a feature without values has none")]
 fn ints(value: &[i64]) -> Option<Kind> {
     Some(Kind::Ints(Int64List { value: value.to_vec() }))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "a feature without values has none")]
 fn bytes(value: &[&[u8]]) -> Option<Kind> {
     Some(Kind::Bytes(BytesList { value: value.iter().map(|bytes| bytes.to_vec()).collect() }))
 }

@@ -274,12 +274,13 @@ fn text_with_too_many_values_for_statistics_is_looked_up_in_the_rows() {
 
 #[test]
 fn the_components_declare_what_they_read_and_write() {
+    use ArtifactType::{Examples, Schema, Statistics};
+
     let inputs =
         |component: &dyn Component| component.spec().inputs.iter().map(|i| i.artifact_type).collect::<Vec<_>>();
-    assert_eq!(inputs(&StatisticsGen), [ArtifactType::Examples]);
-    assert_eq!(inputs(&SchemaGen), [ArtifactType::Statistics]);
+    assert_eq!(inputs(&StatisticsGen), [Examples]);
+    assert_eq!(inputs(&SchemaGen), [Statistics]);
     assert!(SchemaGen.spec().writes_back);
-    use ArtifactType::{Examples, Schema, Statistics};
     let validator = ExampleValidator::default();
     assert_eq!(inputs(&validator), [Statistics, Schema, Examples, Statistics, Statistics]);
     assert_eq!(validator.check(&json!({ "on_anomly": "stop" }))[0].path, ["on_anomly"]);

@@ -180,6 +180,20 @@ pub enum ModelError {
         /// The prediction now.
         got: f64,
     },
+    /// A model holds what another format cannot say.
+    #[error("the model cannot be written as {format}: {reason}")]
+    NotExpressible {
+        /// The other format.
+        format: &'static str,
+        /// What it cannot say, by feature.
+        reason: String,
+    },
+    /// A model of another program cannot predict these rows.
+    #[error("the model cannot run: {reason}")]
+    Run {
+        /// Where in the model, and why.
+        reason: String,
+    },
     /// The operating system refused.
     #[error("cannot {action} `{}`", path.display())]
     Io {
@@ -201,7 +215,7 @@ impl Coded for ModelError {
             Self::LabelMissing { .. } => Code::LabelMissing,
             Self::LabelValue { .. } => Code::LabelValues,
             Self::LabelLeak { .. } => Code::LabelLeak,
-            Self::Feature { .. } | Self::NoLabel => Code::TransformGraph,
+            Self::Feature { .. } | Self::NoLabel | Self::NotExpressible { .. } => Code::TransformGraph,
             Self::LabelExpression { source, .. } | Self::FeatureExpression { source, .. } => source.code(),
             Self::ColumnNotFound { .. } | Self::ColumnsNotFound(_) => Code::ColumnNotFound,
             Self::ColumnType { .. } => Code::ColumnType,
@@ -209,7 +223,7 @@ impl Coded for ModelError {
             Self::InputMissing { .. } => Code::InputMissing,
             Self::InputUnknown { .. } => Code::InputUnknown,
             Self::InputType { .. } => Code::InputType,
-            Self::RowNotObject { .. } | Self::InputRows { .. } => Code::RequestMalformed,
+            Self::RowNotObject { .. } | Self::InputRows { .. } | Self::Run { .. } => Code::RequestMalformed,
             Self::SampleMismatch { .. } => Code::SampleMismatch,
             Self::Io { .. } => Code::Io,
             Self::Arrow(_) => Code::Internal,

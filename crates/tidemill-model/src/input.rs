@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use serde_json::Value;
-use tidemill_core::{DataType, TensorSpec, suggest};
+use tidemill_core::{DataType, Signature, TensorSpec, TensorView, suggest};
 
 use crate::ModelError;
 
@@ -20,6 +20,7 @@ use crate::ModelError;
 #[derive(Debug)]
 pub struct BatchBuilder {
     shape: Arc<InputShape>,
+    /// One for each column of the batch.
     columns: Vec<Cells>,
     presence: Presence,
 }
@@ -27,7 +28,10 @@ pub struct BatchBuilder {
 /// What a model takes, prepared once.
 #[derive(Debug)]
 pub(crate) struct InputShape {
-    pub(crate) specs: Vec<TensorSpec>,
+    /// The tensors, as a client sees them.
+    specs: Vec<TensorSpec>,
+    /// By tensor: its first column and how many it has.
+    places: Vec<(usize, usize)>,
     pub(crate) schema: SchemaRef,
     by_name: HashMap<String, usize>,
 }
@@ -48,10 +52,20 @@ enum Cells {
 }
 
 impl InputShape {
-    pub(crate) fn new(specs: &[TensorSpec]) -> Self {
-        let fields: Vec<Field> = specs.iter().map(|s| Field::new(&s.name, arrow_type(s.datatype), true)).collect();
+    pub(crate) fn new(columns: &[TensorSpec]) -> Self {
+        Self::of(&Signature { inputs: columns.to_vec(), ..Signature::default() })
+    }
+
+    pub(crate) fn of(signature: &Signature) -> Self {
+        let field = |spec: &TensorSpec| Field::new(&spec.name, arrow_type(spec.datatype), true);
+        let fields: Vec<Field> = signature.inputs.iter().map(field).collect();
+        let (mut specs, mut places) = (Vec::new(), Vec::new());
+        for TensorView { name, datatype, optional, first, width } in signature.input_tensors() {
+            specs.push(TensorSpec { name: name.to_owned(), datatype, optional });
+            places.push((first, width.unwrap_or(1)));
+        }
         let by_name = specs.iter().enumerate().map(|(index, spec)| (spec.name.clone(), index)).collect();
-        Self { specs: specs.to_vec(), schema: Arc::new(Schema::new(fields)), by_name }
+        Self { specs, places, schema: Arc::new(Schema::new(fields)), by_name }
     }
 }
 
@@ -67,20 +81,18 @@ pub(crate) fn arrow_type(datatype: DataType) -> ArrowType {
 
 impl BatchBuilder {
     pub(crate) fn new(shape: &Arc<InputShape>, rows: usize, presence: Presence) -> Self {
-        let columns = shape
-            .specs
-            .iter()
-            .map(|spec| match spec.datatype {
-                DataType::Bool => Cells::Bool(BooleanBuilder::with_capacity(rows)),
-                DataType::Int64 => Cells::Int64(Int64Builder::with_capacity(rows)),
-                DataType::Fp64 => Cells::Fp64(Float64Builder::with_capacity(rows)),
-                DataType::Bytes => Cells::Text(StringBuilder::with_capacity(rows, rows * 16)),
-            })
-            .collect();
+        let cells = |datatype| match datatype {
+            DataType::Bool => Cells::Bool(BooleanBuilder::with_capacity(rows)),
+            DataType::Int64 => Cells::Int64(Int64Builder::with_capacity(rows)),
+            DataType::Fp64 => Cells::Fp64(Float64Builder::with_capacity(rows)),
+            DataType::Bytes => Cells::Text(StringBuilder::with_capacity(rows, rows * 16)),
+        };
+        let tensors = shape.specs.iter().zip(&shape.places);
+        let columns = tensors.flat_map(|(spec, (_, count))| (0..*count).map(|_| cells(spec.datatype))).collect();
         Self { shape: Arc::clone(shape), columns, presence }
     }
 
-    /// What the columns must be, in order.
+    /// What the tensors must be, in order.
     pub fn specs(&self) -> &[TensorSpec] {
         &self.shape.specs
     }
@@ -90,10 +102,17 @@ impl BatchBuilder {
         self.shape.by_name.get(name).copied()
     }
 
-    /// The column at `index`, to push values on. `None` past the last.
+    /// How many values a row of the tensor at `index` has; 1 past the last.
+    pub fn width(&self, index: usize) -> usize {
+        self.shape.places.get(index).map_or(1, |(_, count)| *count)
+    }
+
+    /// The tensor at `index`, to push values on, row by row. `None` past the last.
     pub fn column(&mut self, index: usize) -> Option<InputColumn<'_>> {
         let spec = self.shape.specs.get(index)?;
-        Some(InputColumn { spec, cells: self.columns.get_mut(index)?, presence: self.presence })
+        let (first, count) = *self.shape.places.get(index)?;
+        let cells = self.columns.get_mut(first..first + count)?;
+        Some(InputColumn { spec, cells, at: 0, presence: self.presence })
     }
 
     /// Pushes one row given as a JSON object keyed by feature.
@@ -106,12 +125,12 @@ impl BatchBuilder {
             return Err(ModelError::RowNotObject { row: at, found: json_type(row) });
         };
         let mut known = 0;
-        for index in 0..self.columns.len() {
+        for index in 0..self.shape.specs.len() {
             let name = self.shape.specs[index].name.as_str();
             let value = object.get(name);
             known += usize::from(value.is_some());
             if let Some(mut column) = self.column(index) {
-                column.push_json(value.unwrap_or(&Value::Null))?;
+                column.push_row_json(value.unwrap_or(&Value::Null))?;
             }
         }
         if known < object.len()
@@ -120,6 +139,14 @@ impl BatchBuilder {
             return Err(self.unknown(at, unknown));
         }
         Ok(())
+    }
+
+    /// The batch of `rows`, each a JSON object keyed by feature.
+    pub(crate) fn with_rows(mut self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
+        for row in rows {
+            self.push_row(row)?;
+        }
+        self.finish(rows.len())
     }
 
     /// The error for a feature the model does not know, with the nearest one it does.
@@ -131,7 +158,9 @@ impl BatchBuilder {
     /// The batch of `rows` rows. A column with fewer or more values is an error, but an optional one with none.
     pub fn finish(mut self, rows: usize) -> Result<RecordBatch, ModelError> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
-        for (spec, cells) in self.shape.specs.iter().zip(&mut self.columns) {
+        let tensors = self.shape.specs.iter().zip(&self.shape.places);
+        let specs = tensors.flat_map(|(spec, (_, count))| std::iter::repeat_n(spec, *count));
+        for (spec, cells) in specs.zip(&mut self.columns) {
             let found = cells.len();
             if found == 0 && rows > 0 {
                 if !spec.optional && self.presence == Presence::Checked {
@@ -148,63 +177,110 @@ impl BatchBuilder {
     }
 }
 
-/// One column of a [`BatchBuilder`]: each push is the next row.
+/// One tensor of a [`BatchBuilder`]: each push is its next value, row by row.
 #[derive(Debug)]
 pub struct InputColumn<'a> {
     spec: &'a TensorSpec,
-    cells: &'a mut Cells,
+    /// The columns of the tensor, at least one.
+    cells: &'a mut [Cells],
+    /// Which of them is next.
+    at: usize,
     presence: Presence,
 }
 
 impl InputColumn<'_> {
-    /// What the column must be.
+    /// What the tensor must be.
     pub fn spec(&self) -> &TensorSpec {
         self.spec
     }
 
-    /// A row without a value. An error where the feature is required.
+    /// How many values a row has.
+    pub fn width(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The column of the next value.
+    fn next(&mut self) -> &mut Cells {
+        let at = self.at;
+        self.at = if at + 1 == self.cells.len() { 0 } else { at + 1 };
+        &mut self.cells[at]
+    }
+
+    /// The row of the next value.
+    fn row(&self) -> usize {
+        self.cells[self.at].len()
+    }
+
+    /// A missing value. An error where the feature is required.
     pub fn push_null(&mut self) -> Result<(), ModelError> {
         if !self.spec.optional && self.presence == Presence::Checked {
-            return Err(missing(self.spec, self.cells.len()));
+            return Err(missing(self.spec, self.row()));
         }
-        self.cells.push_nulls(1);
+        self.next().push_nulls(1);
         Ok(())
+    }
+
+    /// The values of a row: one, or a list of as many as there are columns. Null is a row without any.
+    fn push_row_json(&mut self, value: &Value) -> Result<(), ModelError> {
+        let width = self.width();
+        match value {
+            Value::Array(values) if width > 1 && values.len() == width => {
+                values.iter().try_for_each(|value| self.push_json(value))
+            }
+            Value::Null => (0..width).try_for_each(|_| self.push_null()),
+            value if width > 1 => Err(self.wrong(match value {
+                Value::Array(values) => format!("a list of {} where {width} are expected", values.len()),
+                other => json_type(other).to_owned(),
+            })),
+            value => self.push_json(value),
+        }
     }
 
     /// True or false.
     pub fn push_bool(&mut self, value: bool) -> Result<(), ModelError> {
-        match self.cells {
-            Cells::Bool(cells) => cells.append_value(value),
-            _ => return Err(self.wrong(value.to_string())),
+        if self.spec.datatype != DataType::Bool {
+            return Err(self.wrong(value.to_string()));
+        }
+        if let Cells::Bool(cells) = self.next() {
+            cells.append_value(value);
         }
         Ok(())
     }
 
     /// A whole number; it may stand for a real one.
     pub fn push_int(&mut self, value: i64) -> Result<(), ModelError> {
-        match self.cells {
+        if !matches!(self.spec.datatype, DataType::Int64 | DataType::Fp64) {
+            return Err(self.wrong(value.to_string()));
+        }
+        match self.next() {
             Cells::Int64(cells) => cells.append_value(value),
             Cells::Fp64(cells) => cells.append_value(value as f64),
-            _ => return Err(self.wrong(value.to_string())),
+            _ => {}
         }
         Ok(())
     }
 
     /// A number. NaN is a missing value. A whole number does not stand for an integer here: `2.0` is no `INT64`.
     pub fn push_float(&mut self, value: f64) -> Result<(), ModelError> {
-        match self.cells {
-            Cells::Fp64(_) if value.is_nan() => return self.push_null(),
-            Cells::Fp64(cells) => cells.append_value(value),
-            _ => return Err(self.wrong(format!("{value:?}"))),
+        if self.spec.datatype != DataType::Fp64 {
+            return Err(self.wrong(format!("{value:?}")));
+        }
+        if value.is_nan() {
+            return self.push_null();
+        }
+        if let Cells::Fp64(cells) = self.next() {
+            cells.append_value(value);
         }
         Ok(())
     }
 
     /// Text.
     pub fn push_str(&mut self, value: &str) -> Result<(), ModelError> {
-        match self.cells {
-            Cells::Text(cells) => cells.append_value(value),
-            _ => return Err(self.wrong(format!("text `{}`", excerpt(value)))),
+        if self.spec.datatype != DataType::Bytes {
+            return Err(self.wrong(format!("text `{}`", excerpt(value))));
+        }
+        if let Cells::Text(cells) = self.next() {
+            cells.append_value(value);
         }
         Ok(())
     }
@@ -234,12 +310,7 @@ impl InputColumn<'_> {
 
     /// The error for a value of the wrong type in the next row; `found` says what it is.
     pub fn wrong(&self, found: String) -> ModelError {
-        ModelError::InputType {
-            row: self.cells.len(),
-            feature: self.spec.name.clone(),
-            expected: self.spec.datatype,
-            found,
-        }
+        ModelError::InputType { row: self.row(), feature: self.spec.name.clone(), expected: self.spec.datatype, found }
     }
 }
 

@@ -3,24 +3,30 @@
 //!
 //! What runs per request is exactly what ran in training: [`TransformGraph::bind`] resolves names to columns once,
 //! [`BoundGraph::apply`] turns raw columns into a [`FeatureBlock`], [`Learner::predict`] turns that into numbers.
-//! [`Model`] is a package loaded from a folder.
+//! [`Model`] is a package loaded from a folder, [`ForeignModel`] a file that another program wrote, [`AnyModel`] either.
 
+mod any;
 mod block;
 mod error;
 mod explanation;
 mod expr;
+mod features;
+mod foreign;
 mod graph;
 mod input;
 mod label;
 mod learner;
 mod model;
+mod onnx;
 mod package;
 pub mod trees;
 
+pub use any::AnyModel;
 pub use block::{FeatureBlock, FeatureKind, FeatureSpec, Task, feature_schema};
 pub use error::{MissingColumn, ModelError};
 pub use explanation::Explanation;
 pub use expr::{BoundExpression, Expression, ExpressionError};
+pub use foreign::ForeignModel;
 pub use graph::{
     BoundGraph, BoundSource, DatePart, Encoding, Feature, Keys, Node, Scalar, Source, Stage, Tokenizer, TransformGraph,
     fold_of_row,
@@ -29,8 +35,11 @@ pub use input::{BatchBuilder, InputColumn};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;
 pub use model::Model;
+pub use onnx::{Unseen, export_onnx};
 pub use package::{
     FileEntry, LearnerInfo, Manifest, PackageParts, SampleReport, SampleRow, add_schema, model_card, package_schema,
     write_package,
 };
 pub use trees::TreeEnsemble;
+
+pub(crate) use graph::type_name as graph_type_name;

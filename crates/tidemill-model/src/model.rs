@@ -1,23 +1,17 @@
 //! A loaded model package.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use serde_json::Value;
 use tidemill_core::Signature;
 
-use crate::input::{InputShape, Presence};
+use crate::features::Features;
+use crate::input::Presence;
 use crate::package::{Contents, read_package};
-use crate::{
-    BatchBuilder, BoundGraph, FeatureBlock, Learner, Manifest, ModelError, SampleReport, SampleRow, TransformGraph,
-};
-
-/// Blocks kept for reuse; more than this many threads at once allocate anew.
-const BLOCKS_MAX: usize = 64;
-/// A larger block is not kept.
-const BLOCK_ROWS_MAX: usize = 65_536;
+use crate::{BatchBuilder, Learner, Manifest, ModelError, SampleReport, SampleRow, TransformGraph};
 
 /// A model package loaded from a folder, ready to predict. Shared freely between threads.
 #[derive(Debug)]
@@ -31,12 +25,8 @@ pub struct Model {
 /// Graph and learner together: the one way from raw columns to predictions.
 #[derive(Debug)]
 pub(crate) struct Predictor {
-    graph: TransformGraph,
+    features: Features,
     learner: Learner,
-    shape: Arc<InputShape>,
-    /// The graph bound to the columns that [`BatchBuilder`] makes.
-    bound: BoundGraph,
-    blocks: Mutex<Vec<FeatureBlock>>,
 }
 
 impl Model {
@@ -64,7 +54,7 @@ impl Model {
 
     /// The transform graph.
     pub fn graph(&self) -> &TransformGraph {
-        &self.predictor.graph
+        self.predictor.features.graph()
     }
 
     /// The learner.
@@ -80,7 +70,7 @@ impl Model {
     /// A builder for a batch of about `rows` rows. Its batches take the shortest way through
     /// [`predict`](Self::predict): nothing is looked up by name.
     pub fn batch_builder(&self, rows: usize) -> BatchBuilder {
-        self.predictor.builder(rows, Presence::Checked)
+        self.predictor.features.builder(rows, Presence::Checked)
     }
 
     /// JSON objects keyed by feature into a batch, strictly: a feature that is unknown, missing or of the wrong type
@@ -105,7 +95,7 @@ impl Model {
 
     /// Replays the recorded rows, which must give the recorded predictions to the bit.
     pub fn replay_sample(&self) -> Result<SampleReport, ModelError> {
-        let mut builder = self.predictor.builder(self.sample.len(), Presence::Free);
+        let mut builder = self.predictor.features.builder(self.sample.len(), Presence::Free);
         for sample in &self.sample {
             builder.push_row(&sample.row)?;
         }
@@ -126,43 +116,18 @@ impl Predictor {
         if given != taken {
             return Err(format!("the transform graph gives {given} features, and the learner takes {taken}"));
         }
-        let shape = Arc::new(InputShape::new(graph.inputs()));
-        let bound = graph.bind(&shape.schema).map_err(|error| error.to_string())?;
-        Ok(Self { graph, learner, shape, bound, blocks: Mutex::new(Vec::new()) })
-    }
-
-    fn builder(&self, rows: usize, presence: Presence) -> BatchBuilder {
-        BatchBuilder::new(&self.shape, rows, presence)
+        Ok(Self { features: Features::new(graph).map_err(|error| error.to_string())?, learner })
     }
 
     pub(crate) fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
-        let mut builder = self.builder(rows.len(), Presence::Checked);
-        for row in rows {
-            builder.push_row(row)?;
-        }
-        builder.finish(rows.len())
+        self.features.batch_from_rows(rows)
     }
 
     pub(crate) fn predict_values(&self, batch: &RecordBatch) -> Result<Vec<f64>, ModelError> {
-        let other;
-        let bound = if Arc::ptr_eq(batch.schema_ref(), &self.shape.schema) {
-            &self.bound
-        } else {
-            other = self.graph.bind(batch.schema_ref())?;
-            &other
-        };
-        let mut block = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let mut out = Vec::new();
-        let applied = bound.apply(batch, &mut block);
-        if applied.is_ok() {
-            self.learner.predict(&block, &mut out);
-        }
-        if block.rows <= BLOCK_ROWS_MAX {
-            let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-            if blocks.len() < BLOCKS_MAX {
-                blocks.push(block);
-            }
-        }
-        applied.map(|()| out)
+        self.features.with_block(batch, |block| {
+            let mut out = Vec::new();
+            self.learner.predict(block, &mut out);
+            out
+        })
     }
 }

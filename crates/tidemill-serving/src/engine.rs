@@ -245,7 +245,7 @@ fn answer<F, R>(
     encode: impl FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError>,
     ticket: Option<Ticket>,
 ) -> Result<R, RequestError> {
-    let predictions = model.model.predict(batch)?;
+    let predictions = model.model.predict_tensors(batch)?;
     let answer = encode(model, &predictions, form)?;
     if let Some(ticket) = ticket {
         ticket.write(model, batch, predictions);

@@ -38,7 +38,7 @@ impl Target {
     fn answer(&self, endpoint: Endpoint, body: &[u8], json_bytes: Option<usize>) {
         let call = Call { endpoint, body: Bytes::copy_from_slice(body), json_bytes };
         if let Ok((batch, form)) = call.decode(&self.model)
-            && let Ok(predictions) = self.model.model.predict(&batch)
+            && let Ok(predictions) = self.model.model.predict_tensors(&batch)
         {
             drop(infer::encode(&self.model, &predictions, form));
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tidemill_core::{DataType, InputArtifact, Preview, Schema};
 use tidemill_data::{Examples, read_schema_artifact};
 
-use crate::config::TransformConfig;
+use crate::config::{FeatureConfig, TransformConfig};
 use crate::feature::FeatureFit;
 use crate::fit::{check_columns, column_type};
 use crate::serving::check_serving;
@@ -19,7 +19,7 @@ const LISTED_MAX: usize = 40;
 pub(crate) fn preview(params: &Value, inputs: &BTreeMap<String, InputArtifact>) -> Preview {
     let Ok(config) = TransformConfig::from_params(params) else { return Preview::default() };
     let mut needed: Vec<String> = Vec::new();
-    for column in config.features.iter().flat_map(|feature| feature.columns()) {
+    for column in config.features.iter().flat_map(FeatureConfig::columns) {
         if !needed.contains(&column) {
             needed.push(column);
         }
@@ -32,7 +32,7 @@ pub(crate) fn preview(params: &Value, inputs: &BTreeMap<String, InputArtifact>) 
     preview.problems = problems(&config, &columns, schema.as_ref());
 
     let label = config.label.parse().map(|label| label.columns()).unwrap_or_default();
-    let weights: Vec<&String> = config.features.iter().flat_map(|feature| feature.weights()).collect();
+    let weights: Vec<&String> = config.features.iter().flat_map(FeatureConfig::weights).collect();
     let is_unused = |name: &String| !needed.contains(name) && !label.contains(name) && !weights.contains(&name);
     let unused: Vec<String> = columns.fields().iter().map(|field| field.name().clone()).filter(is_unused).collect();
     if !unused.is_empty() {

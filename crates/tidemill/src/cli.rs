@@ -311,9 +311,11 @@ pub struct LineageArgs {
 /// `predict`
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// CSV, JSON lines or Parquet file, or a folder of them
-    pub file: PathBuf,
-    /// The model: NAME, NAME@ALIAS, NAME:VERSION or the folder of a package [default: the only registered model]
+    /// CSV, JSON lines or Parquet file, or a folder of them; a model may stand before it
+    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The model: NAME, NAME@ALIAS, NAME:VERSION, the folder of a package or a model file of another program
+    /// [default: the only registered model]
     #[arg(short, long)]
     pub model: Option<String>,
     /// Write to this file, CSV, JSON lines or Parquet by extension [default: CSV on standard output]
@@ -410,13 +412,15 @@ pub enum TaskName {
 /// `model …`
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    /// Show signature, learner, size and training facts of a package
+    /// Show signature, learner, size and training facts of a package or of another program's model file
     Show {
-        /// Folder of a package, or NAME, NAME@ALIAS, NAME:VERSION
+        /// Folder of a package, a model file, or NAME, NAME@ALIAS, NAME:VERSION
         model: String,
     },
     /// Write warm-up requests (TF Serving's `PredictionLog`) from the rows recorded in training, or those of a file
     Warmup(WarmupArgs),
+    /// Write a package for other runtimes: raw features in, prediction out
+    Export(ExportArgs),
 }
 
 /// `model warmup`
@@ -433,6 +437,29 @@ pub struct WarmupArgs {
     /// File to write [default: `assets.extra/tf_serving_warmup_requests` in the folder of the package]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// `model export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of a package, or NAME, NAME@ALIAS, NAME:VERSION
+    pub model: String,
+    /// The format
+    #[arg(long, value_enum, default_value_t = ExportFormat::Onnx)]
+    pub format: ExportFormat,
+    /// The file to write; never written over
+    #[arg(long, value_name = "FILE", default_value = "model.onnx")]
+    pub out: PathBuf,
+    /// Write a model that takes values missing from a vocabulary as missing, where Tidemill hashes them into buckets
+    #[arg(long)]
+    pub unseen_as_missing: bool,
+}
+
+/// What a package can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// ONNX with operators of `ai.onnx` 20 and `ai.onnx.ml` 5
+    Onnx,
 }
 
 /// `stats`

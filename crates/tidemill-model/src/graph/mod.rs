@@ -33,6 +33,8 @@ use crate::package::{read_bounded, write_file};
 use crate::{BoundLabel, FeatureSpec, LabelSpec, ModelError};
 
 pub use bind::BoundGraph;
+pub(crate) use bind::type_name;
+pub(crate) use feature::first_code;
 pub use feature::{Feature, Source};
 pub use node::{Encoding, Node};
 pub use op::fold_of_row;

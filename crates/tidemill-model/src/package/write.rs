@@ -9,9 +9,10 @@ use tidemill_core::{DataType, Digest, Signature, TensorSpec};
 
 use super::card::model_card;
 use super::files::{digest, to_pretty_json, write_file};
-use super::manifest::{CARD_FILE, FORMAT, LEARNER_FILE, MANIFEST_FILE, SAMPLE_FILE, TRANSFORM_FILE};
+use super::manifest::{CARD_FILE, FORMAT, LEARNER_FILE, MANIFEST_FILE, ONNX_FILE, SAMPLE_FILE, TRANSFORM_FILE};
 use super::sample::{Sample, input_rows};
 use crate::model::Predictor;
+use crate::onnx::{Unseen, export_onnx};
 use crate::{FileEntry, LabelSpec, Learner, LearnerInfo, Manifest, ModelError, Task, TransformGraph};
 
 /// Everything a package is made of.
@@ -46,7 +47,7 @@ impl PackageParts {
     /// What the model takes and gives.
     pub fn signature(&self) -> Signature {
         let output = TensorSpec { name: self.task.output_name().to_owned(), datatype: DataType::Fp64, optional: false };
-        Signature { inputs: self.graph.inputs().to_vec(), outputs: vec![output] }
+        Signature { inputs: self.graph.inputs().to_vec(), outputs: vec![output], ..Signature::default() }
     }
 }
 
@@ -57,6 +58,7 @@ impl PackageParts {
 /// transform.json  the fitted transform graph
 /// learner.bin     the fitted learner
 /// sample.json     up to 32 rows of real input with their predictions
+/// model.onnx      graph and learner in one for other runtimes, where ONNX can say them
 /// CARD.md         the model card
 /// ```
 ///
@@ -73,14 +75,23 @@ pub fn write_package(dir: &Path, parts: &PackageParts) -> Result<Manifest, Model
     if let Some(bad) = predictions.iter().find(|prediction| !prediction.is_finite()) {
         return Err(refuse(SAMPLE_FILE, format!("a row of real input gives the prediction {bad}")));
     }
-    let card = if parts.card.is_empty() { model_card(parts) } else { parts.card.clone() };
+    let mut card = if parts.card.is_empty() { model_card(parts) } else { parts.card.clone() };
+    let onnx = match export_onnx(&parts.name, &parts.graph, &parts.learner, Unseen::Refused) {
+        Ok(bytes) => Some(bytes),
+        Err(ModelError::NotExpressible { reason, .. }) => {
+            card.push_str(&format!("\n## ONNX\n\nThere is no `model.onnx`: {reason}.\n"));
+            None
+        }
+        Err(other) => return Err(other),
+    };
 
-    let contents = [
+    let mut contents = vec![
         (TRANSFORM_FILE, parts.graph.to_json()),
         (LEARNER_FILE, parts.learner.encode()),
         (SAMPLE_FILE, to_pretty_json(&Sample::new(rows, predictions))),
         (CARD_FILE, card.into_bytes()),
     ];
+    contents.extend(onnx.map(|bytes| (ONNX_FILE, bytes)));
     let mut files = BTreeMap::new();
     for (name, bytes) in &contents {
         write_file(&dir.join(name), bytes)?;

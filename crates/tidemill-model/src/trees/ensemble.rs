@@ -1,6 +1,7 @@
 //! A sum of trees.
 
 use super::compiled::Compiled;
+use super::quantised::Quantised;
 use super::tree::{FEATURES_MAX, Tree, invalid};
 use crate::{FeatureBlock, ModelError, Task};
 
@@ -14,7 +15,16 @@ pub struct TreeEnsemble {
     pub(crate) features: usize,
     base_score: f64,
     trees: Vec<Tree>,
-    compiled: Compiled,
+    compiled: Executor,
+}
+
+/// Trees in the layout that suits them.
+#[derive(Debug, Clone)]
+enum Executor {
+    /// Shallow trees of numbers.
+    Shallow(Quantised),
+    /// Any trees.
+    Any(Compiled),
 }
 
 impl PartialEq for TreeEnsemble {
@@ -41,7 +51,10 @@ impl TreeEnsemble {
         if let Some(at) = trees.iter().position(|tree| tree.features_needed() > features) {
             return Err(invalid(format!("tree {at} asks a feature beyond the {features} there are")));
         }
-        let compiled = Compiled::new(&trees, features)?;
+        let compiled = match Quantised::new(&trees, features) {
+            Some(shallow) => Executor::Shallow(shallow),
+            None => Executor::Any(Compiled::new(&trees, features)?),
+        };
         Ok(Self { task, features, base_score, trees, compiled })
     }
 
@@ -81,7 +94,10 @@ impl TreeEnsemble {
     pub fn scores(&self, block: &FeatureBlock, out: &mut Vec<f64>) {
         out.clear();
         out.resize(block.rows, self.base_score);
-        self.compiled.add_to(block, out);
+        match &self.compiled {
+            Executor::Shallow(trees) => trees.add_to(block, out),
+            Executor::Any(trees) => trees.add_to(block, out),
+        }
     }
 }
 

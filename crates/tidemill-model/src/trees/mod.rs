@@ -6,6 +6,7 @@
 mod compiled;
 mod encoding;
 mod ensemble;
+mod quantised;
 mod shapley;
 #[cfg(test)]
 mod tests;

@@ -168,6 +168,42 @@ fn many_trees_over_many_features_give_the_same_bits_alone_and_in_a_batch() {
     }
 }
 
+#[test]
+fn shallow_trees_of_numbers_give_the_same_bits_in_every_shape() {
+    let hash = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let values = [-1.5, -0.0, 0.0, 0.25, 2.0, 1e300, f64::NEG_INFINITY, f64::INFINITY];
+    for (features, splits, count) in [(3_usize, 31, 37), (70, 7, 19), (1, 1, 3)] {
+        let tree = |number: usize| {
+            // Breadth first, so that the tree stays shallow.
+            let mut nodes = vec![leaf(0.5)];
+            for step in 0..splits {
+                let pick = hash(number * 97 + step) as usize;
+                let (left, right) = (nodes.len() as u32, nodes.len() as u32 + 1);
+                let threshold = values[pick / 7 % 7];
+                nodes[step] = at_most((pick % features) as u32, threshold, pick % 5 < 2, left, right);
+                nodes.extend([leaf(pick as f64 * 0.01), leaf(-(pick as f64) * 0.03)]);
+            }
+            Tree::new(nodes).unwrap()
+        };
+        let model = TreeEnsemble::new(Task::Regression, features, 0.1, (0..count).map(tree).collect()).unwrap();
+        let cell = |row: usize, feature: usize| match hash(row * 131 + feature) as usize % 10 {
+            8 => f64::NAN,
+            9 => 0.3,
+            at => values[at],
+        };
+        for rows in [1, 3, 8, 9, 1030] {
+            let columns = (0..features).map(|f| (0..rows).map(|row| cell(row, f)).collect()).collect();
+            let mut batch = Vec::new();
+            model.predict(&FeatureBlock { rows, columns }, &mut batch);
+            for (row, predicted) in batch.iter().enumerate() {
+                let cells: Vec<f64> = (0..features).map(|feature| cell(row, feature)).collect();
+                let score = model.trees().iter().fold(model.base_score(), |sum, tree| sum + tree.value(&cells));
+                assert_eq!(predicted.to_bits(), score.to_bits(), "{features} features, row {row} of {rows}");
+            }
+        }
+    }
+}
+
 fn trees() -> impl Strategy<Value = Vec<Tree>> {
     let codes = prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(0_u32..150, 1..6)];
     let pick = (any::<u16>(), 0..FEATURES as u32, -4.0..4.0_f64, any::<bool>(), codes);

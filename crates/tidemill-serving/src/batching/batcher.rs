@@ -181,6 +181,7 @@ fn predict_together(requests: &[Request]) -> Option<RecordBatch> {
 
 fn predict(model: &LoadedModel, batch: &RecordBatch) -> Result<RecordBatch, RequestError> {
     let panicked = |_| RequestError::internal("a fault of the server: answering the request panicked");
-    let predicted = std::panic::catch_unwind(AssertUnwindSafe(|| model.model.predict(batch))).map_err(panicked)?;
+    let predicted =
+        std::panic::catch_unwind(AssertUnwindSafe(|| model.model.predict_tensors(batch))).map_err(panicked)?;
     Ok(predicted?)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use tidemill_core::DataType;
-use tidemill_model::Model;
+use tidemill_model::AnyModel;
 
 use super::queue::Policy;
 
@@ -51,7 +51,7 @@ pub struct BatchingOptions {
 
 impl BatchingOptions {
     /// How this model batches, if it does.
-    pub(crate) fn policy_for(&self, model: &Model) -> Option<Policy> {
+    pub(crate) fn policy_for(&self, model: &AnyModel) -> Option<Policy> {
         let fixed = match self.mode {
             Batching::Off => return None,
             Batching::Adaptive => false,
@@ -74,33 +74,35 @@ impl BatchingOptions {
 
 /// Whether rows together cost much less than the same rows alone. Trees do not gain: a row costs them the same in any
 /// company; a model that multiplies matrices does. A model that cannot be tried does not gain.
-fn gains(model: &Model) -> bool {
+fn gains(model: &AnyModel) -> bool {
     try_out(model).is_some_and(|(alone, together)| {
         alone >= WORTH_FROM && together.as_secs_f64() < alone.as_secs_f64() * TRIAL_ROWS as f64 * WORTH_SHARE
     })
 }
 
 /// A recorded row; of a model that records none, the plainest row it takes.
-fn a_row(model: &Model) -> Option<RecordBatch> {
+fn a_row(model: &AnyModel) -> Option<RecordBatch> {
     if let Some(sample) = model.sample_rows().first() {
         return model.batch_from_rows(std::slice::from_ref(&sample.row)).ok();
     }
     let mut builder = model.batch_builder(1);
     for index in 0..builder.specs().len() {
         let mut column = builder.column(index)?;
-        let pushed = match column.spec().datatype {
-            DataType::Fp64 => column.push_float(0.0),
-            DataType::Int64 => column.push_int(0),
-            DataType::Bool => column.push_bool(false),
-            DataType::Bytes => column.push_str(""),
-        };
-        pushed.ok()?;
+        for _ in 0..column.width() {
+            let pushed = match column.spec().datatype {
+                DataType::Fp64 => column.push_float(0.0),
+                DataType::Int64 => column.push_int(0),
+                DataType::Bool => column.push_bool(false),
+                DataType::Bytes => column.push_str(""),
+            };
+            pushed.ok()?;
+        }
     }
     builder.finish(1).ok()
 }
 
 /// The time one row takes alone, and the time [`TRIAL_ROWS`] rows take together.
-fn try_out(model: &Model) -> Option<(Duration, Duration)> {
+fn try_out(model: &AnyModel) -> Option<(Duration, Duration)> {
     let one = a_row(model)?;
     let many = concat_batches(one.schema_ref(), std::iter::repeat_n(&one, TRIAL_ROWS)).ok()?;
     let time = |batch: &RecordBatch| -> Option<Duration> {

@@ -24,7 +24,7 @@ fn entry(model: &str, x: &[Option<f64>]) -> Entry {
         model: model.to_owned(),
         version: 3,
         request_id: "r1".to_owned(),
-        at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_500_000),
+        at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_500),
         latency: Duration::from_micros(42),
         inputs,
         outputs: batch(vec![("probability", Arc::new(Float64Array::from(vec![0.5; rows])))]),
@@ -37,7 +37,9 @@ fn written(options: InferenceLogOptions, entries: Vec<Entry>) -> LogCounters {
     let metrics = Metrics::new().unwrap();
     let counters = metrics.inference_log();
     let (sender, receiver) = sync_channel(entries.len() + 1);
-    entries.into_iter().for_each(|entry| sender.send(Message::Entry(Box::new(entry))).unwrap());
+    for entry in entries {
+        sender.send(Message::Entry(Box::new(entry))).unwrap();
+    }
     drop(sender);
     Writer::new(options, Arc::default(), counters.clone()).run(&receiver);
     let text = metrics.render();

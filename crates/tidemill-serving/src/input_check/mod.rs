@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use tidemill_core::{AnomalyType, FeatureCheck, FeatureValue, Finding, RecordCheck, Severity};
-use tidemill_model::{Model, package_schema};
+use tidemill_model::{AnyModel, package_schema};
 
 use crate::metrics::Metrics;
 use crate::request_error::RequestError;
@@ -55,8 +55,9 @@ pub(crate) struct InputChecks {
 type Found = BTreeMap<(AnomalyType, Severity), (u64, usize, Finding)>;
 
 impl InputChecks {
-    /// The checks of the package in `folder`; none if it carries no schema.
-    pub(crate) fn load(folder: &Path, model: &Model) -> Result<Option<Self>, String> {
+    /// The checks of the package in `folder`; none if it carries no schema, as the files of other programs do not.
+    pub(crate) fn load(folder: &Path, model: &AnyModel) -> Result<Option<Self>, String> {
+        let AnyModel::Package(model) = model else { return Ok(None) };
         let schema = package_schema(folder, model.manifest()).map_err(|error| error.to_string())?;
         let Some(schema) = schema else { return Ok(None) };
         let check = RecordCheck::new(&schema, ENVIRONMENT);

@@ -4,13 +4,13 @@ use crate::json::{Kind, Number, Reader};
 use crate::request_error::RequestError;
 use crate::tensor::{Cell, Datatype};
 
-/// Takes the list `data` of a tensor of shape `[rows]` or, where `nested_ok`, `[rows, width]`, and hands its elements
-/// on. Returns how many there were.
+/// Takes the list `data` of a tensor of shape `[rows]` or, where `nested` is its width, `[rows, width]`, flat or in lists
+/// of so many, and hands its elements on.
+/// Returns how many there were.
 pub(super) fn elements(
     data: &str,
     datatype: Datatype,
-    nested_ok: bool,
-    width: usize,
+    nested: Option<usize>,
     mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
 ) -> Result<usize, RequestError> {
     let mut reader = Reader::of_value(data);
@@ -27,21 +27,20 @@ pub(super) fn elements(
         let mut inner = 0;
         reader.array(|reader| {
             inner += 1;
-            if !nested_ok || inner > width || reader.kind()? == Kind::Array {
+            if nested.is_none_or(|width| inner > width) || reader.kind()? == Kind::Array {
                 return Err(RequestError::invalid("`data` is nested in another way than `shape` says"));
             }
-            element(count + inner - 1, cell(reader, datatype)?)
+            element(count, cell(reader, datatype)?)?;
+            count += 1;
+            Ok(())
         })?;
-        if inner == 0 {
-            return Err(RequestError::invalid("`data` holds an empty list"));
+        match nested {
+            _ if inner == 0 => Err(RequestError::invalid("`data` holds an empty list")),
+            Some(width) if inner != width => {
+                Err(RequestError::invalid("`data` is nested in another way than `shape` says"))
+            }
+            _ => Ok(()),
         }
-        if inner < width {
-            return Err(RequestError::invalid(format!(
-                "`data` holds a row of {inner} elements, and there are {width}"
-            )));
-        }
-        count += inner;
-        Ok(())
     })?;
     Ok(count)
 }

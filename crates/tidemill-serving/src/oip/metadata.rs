@@ -1,7 +1,7 @@
 //! What the server and its models say of themselves.
 
 use serde_json::{Value, json};
-use tidemill_core::{DataType, Signature, TensorSpec};
+use tidemill_core::{DataType, Signature, TensorView};
 
 use crate::versions::LoadedModel;
 
@@ -28,8 +28,8 @@ pub(crate) fn model_metadata(model: &LoadedModel, versions: impl Iterator<Item =
         "name": model.name,
         "versions": versions.map(|version| version.to_string()).collect::<Vec<_>>(),
         "platform": PLATFORM,
-        "inputs": signature.inputs.iter().map(tensor).collect::<Vec<_>>(),
-        "outputs": signature.outputs.iter().map(tensor).collect::<Vec<_>>(),
+        "inputs": signature.input_tensors().iter().map(tensor).collect::<Vec<_>>(),
+        "outputs": signature.output_tensors().iter().map(tensor).collect::<Vec<_>>(),
         // A tensor for each input, or all of them as the columns of one tensor by another name.
         "parameters": { "input_forms": input_forms(signature) },
     })
@@ -37,11 +37,13 @@ pub(crate) fn model_metadata(model: &LoadedModel, versions: impl Iterator<Item =
 
 fn input_forms(signature: &Signature) -> Value {
     let numeric = signature.inputs.iter().all(|input| input.datatype != DataType::Bytes);
-    if numeric { json!(["columns", "matrix"]) } else { json!(["columns"]) }
+    let plain = signature.input_groups.is_empty();
+    if numeric && plain { json!(["columns", "matrix"]) } else { json!(["columns"]) }
 }
 
-fn tensor(spec: &TensorSpec) -> Value {
-    let mut tensor = json!({ "name": spec.name, "datatype": spec.datatype.oip_name(), "shape": [-1] });
+fn tensor(spec: &TensorView<'_>) -> Value {
+    let shape: Vec<i64> = [-1].into_iter().chain(spec.width.map(|width| width as i64)).collect();
+    let mut tensor = json!({ "name": spec.name, "datatype": spec.datatype.oip_name(), "shape": shape });
     if spec.optional {
         tensor["parameters"] = json!({ "optional": true });
     }

@@ -224,7 +224,7 @@ fn output(model: &LoadedModel, reader: &mut Reader<'_>) -> Result<(usize, Option
 
 /// The index of the output `name`.
 pub(crate) fn output_index(model: &LoadedModel, name: &str) -> Result<usize, RequestError> {
-    let outputs = &model.signature().outputs;
+    let outputs = model.signature().output_tensors();
     outputs.iter().position(|output| output.name == name).ok_or_else(|| {
         let known: Vec<String> = outputs.iter().map(|output| format!("`{}`", output.name)).collect();
         RequestError::invalid(format!(
@@ -289,11 +289,11 @@ fn fill(
     binary: Option<&[u8]>,
     element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
-    let Expected { elements, nested, width } = expected;
+    let Expected { elements, nested } = expected;
     match (binary, tensor.data) {
         (Some(bytes), None) => binary_elements(bytes, tensor.datatype, elements, element),
         (None, Some(data)) => {
-            let count = data::elements(data, tensor.datatype, nested, width, element)?;
+            let count = data::elements(data, tensor.datatype, nested, element)?;
             if count == elements {
                 return Ok(());
             }

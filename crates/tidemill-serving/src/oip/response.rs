@@ -5,8 +5,8 @@ use arrow::array::RecordBatch;
 use super::request::Reply;
 use crate::json::write;
 use crate::request_error::RequestError;
-use crate::tensor::Output;
-use crate::tfs::column_values;
+use crate::tensor::{Output, row_width};
+use crate::tfs::flat_values;
 use crate::versions::LoadedModel;
 
 /// Writes an answer. Returns the body and, where it ends with binary tensors, how many bytes of it are JSON.
@@ -16,6 +16,7 @@ pub(crate) fn encode(
     reply: &Reply,
 ) -> Result<(Vec<u8>, Option<usize>), RequestError> {
     let rows = predictions.num_rows();
+    let tensors = model.signature().output_tensors();
     let mut out = Vec::with_capacity(128 + 20 * rows);
     let mut binary = Vec::new();
     out.extend_from_slice(b"{\"model_name\":");
@@ -28,20 +29,21 @@ pub(crate) fn encode(
         write::string(&mut out, id);
     }
     out.extend_from_slice(b",\"outputs\":");
-    let all = || (0..model.signature().outputs.len()).map(|index| (index, reply.binary)).collect();
+    let all = || (0..predictions.num_columns()).map(|index| (index, reply.binary)).collect();
     let wanted: Vec<(usize, bool)> = reply.outputs.clone().unwrap_or_else(all);
     let mut failed = None;
     write::list(&mut out, wanted, |out, (index, as_binary)| {
-        let (Some(spec), Some(column)) = (model.signature().outputs.get(index), predictions.columns().get(index))
-        else {
-            return;
-        };
+        let (Some(tensor), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { return };
         out.extend_from_slice(b"{\"name\":");
-        write::string(out, &spec.name);
+        write::string(out, tensor.name);
         out.extend_from_slice(b",\"datatype\":\"");
-        out.extend_from_slice(spec.datatype.oip_name().as_bytes());
+        out.extend_from_slice(tensor.datatype.oip_name().as_bytes());
         out.extend_from_slice(b"\",\"shape\":[");
         write::integer(out, rows as u64);
+        if let Some(width) = row_width(column) {
+            out.push(b',');
+            write::integer(out, width as u64);
+        }
         out.push(b']');
         let written = if as_binary {
             let before = binary.len();
@@ -52,7 +54,7 @@ pub(crate) fn encode(
             written
         } else {
             out.extend_from_slice(b",\"data\":");
-            column_values(out, column)
+            flat_values(out, column)
         };
         out.push(b'}');
         failed = failed.take().or(written.err());

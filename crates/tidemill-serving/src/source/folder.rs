@@ -15,7 +15,7 @@ const MODEL_FILES: [&str; 2] = ["model.json", "saved_model.pb"];
 ///
 /// ```text
 /// models/taxi-tips/        the base folder
-///   123/                   a model package, version 123
+///   123/                   a model package, or one model file of another program, version 123
 ///   00000124/              version 124: leading zeros do not matter
 ///   124.tmp/  notes.txt    everything else is ignored
 /// ```

@@ -37,9 +37,8 @@ pub(crate) type PushAt<'a> = dyn FnMut(usize, &Cell<'_>) -> Result<(), RequestEr
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Expected {
     pub(crate) elements: usize,
-    /// The shape is `[n, width]`.
-    pub(crate) nested: bool,
-    pub(crate) width: usize,
+    /// How many values a row of a nested list has; `None` where the shape is `[n]`.
+    pub(crate) nested: Option<usize>,
 }
 
 impl Assembly {
@@ -66,7 +65,7 @@ impl Assembly {
         if std::mem::replace(&mut self.seen[index], true) {
             return Err(within(RequestError::invalid("the input is given twice")));
         }
-        let expected = self.expected(shape).map_err(within)?;
+        let expected = self.expected(shape, self.builder.width(index)).map_err(within)?;
         let Some(mut column) = self.builder.column(index) else { return Ok(()) };
         fill(&mut column, expected).map_err(within)
     }
@@ -75,6 +74,9 @@ impl Assembly {
     /// signature; `None`: it does not.
     pub(crate) fn matrix_width(&self, name: &str, shape: &[u64]) -> Option<usize> {
         let width = self.builder.specs().len();
+        if (0..width).any(|index| self.builder.width(index) > 1) {
+            return None;
+        }
         match *shape {
             [rows, columns] if rows == self.rows && columns == width as u64 => {
                 // A model with one input takes it by any name, as TF Serving's bare values.
@@ -92,7 +94,7 @@ impl Assembly {
         fill: impl FnOnce(Expected, &mut PushAt<'_>) -> Result<(), RequestError>,
     ) -> Result<(), AssemblyError> {
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
-        let expected = Expected { elements: rows.saturating_mul(width), nested: true, width };
+        let expected = Expected { elements: rows.saturating_mul(width), nested: Some(width) };
         self.seen.fill(true);
         let mut push_at = |element: usize, cell: &Cell<'_>| {
             let (row, index) = (element / width, element % width);
@@ -105,17 +107,20 @@ impl Assembly {
         fill(expected, &mut push_at).map_err(within)
     }
 
-    fn expected(&self, shape: &[u64]) -> Result<Expected, RequestError> {
+    fn expected(&self, shape: &[u64], width: usize) -> Result<Expected, RequestError> {
         let rows = self.rows;
         let nested = match *shape {
-            [size] if size == rows => false,
-            [size, 1] if size == rows => true,
-            [size] | [size, 1] => {
+            [size] if size == rows && width == 1 => None,
+            [size, columns] if size == rows && columns == width as u64 => Some(width),
+            [size] | [size, 1] if size != rows => {
                 return Err(RequestError::invalid(format!("{size} rows are given, and the first input has {rows}")));
             }
-            _ => return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1] or [-1, 1] is expected"))),
+            _ if width == 1 => {
+                return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1] or [-1, 1] is expected")));
+            }
+            _ => return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1, {width}] is expected"))),
         };
-        Ok(Expected { elements: usize::try_from(rows).unwrap_or(usize::MAX), nested, width: 1 })
+        Ok(Expected { elements: usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(width), nested })
     }
 
     /// The batch, if no required input is missing.

@@ -1,6 +1,6 @@
 //! Tensors of requests and answers, whatever the protocol: elements into columns, columns into elements.
 //!
-//! A tensor is a column: shape `[n]` or `[n, 1]`. Every numeric datatype is taken where each value fits the input's
+//! A tensor is a column: shape `[n]` or `[n, 1]`, or `[n, m]` where the model takes rows of `m` values. Every numeric datatype is taken where each value fits the input's
 //! type without loss.
 
 mod assembly;
@@ -14,5 +14,5 @@ pub(crate) use assembly::{Assembly, AssemblyError, Expected, push};
 pub(crate) use binary::elements as binary_elements;
 pub(crate) use cell::Cell;
 pub(crate) use datatype::Datatype;
-pub(crate) use output::Output;
+pub(crate) use output::{Output, row_width};
 pub(crate) use typed::Typed;

@@ -15,9 +15,10 @@ pub(crate) enum Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// Reads a column of one of the four types of the model's signature.
+    /// Reads a column of one of the four types of the model's signature; of lists, all their elements in order.
     pub(crate) fn of(column: &'a dyn Array) -> Result<Self, RequestError> {
         match column.data_type() {
+            DataType::FixedSizeList(..) => Self::of(column.as_fixed_size_list().values()),
             DataType::Float64 => Ok(Self::Floats(column.as_primitive::<Float64Type>().values())),
             DataType::Int64 => Ok(Self::Integers(column.as_primitive::<Int64Type>().values())),
             DataType::Boolean => Ok(Self::Booleans(column.as_boolean())),
@@ -50,5 +51,13 @@ impl<'a> Output<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// How many values a row of an output has, where it is a list of them.
+pub(crate) fn row_width(column: &dyn Array) -> Option<usize> {
+    match column.data_type() {
+        DataType::FixedSizeList(_, width) => usize::try_from(*width).ok(),
+        _ => None,
     }
 }

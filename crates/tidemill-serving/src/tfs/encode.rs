@@ -1,6 +1,6 @@
 //! Predictions into the body of an answer.
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, AsArray as _, RecordBatch};
 
 use crate::json::write;
 use crate::request_error::RequestError;
@@ -107,7 +107,19 @@ fn classes(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestEr
 }
 
 /// Writes a column as a list. Outputs have no missing values.
-pub(crate) fn column_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
+fn column_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
+    if let Some(lists) = column.as_fixed_size_list_opt() {
+        let mut written = Ok(());
+        write::list(out, 0..lists.len(), |out, row| {
+            written = written.clone().and(column_values(out, &lists.value(row)));
+        });
+        return written;
+    }
+    flat_values(out, column)
+}
+
+/// As [`column_values`], with the elements of lists one after the other.
+pub(crate) fn flat_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
     match Output::of(column)? {
         Output::Floats(values) => write::list(out, values, |out, &value| write::float(out, value)),
         Output::Integers(values) => write::list(out, values, |out, &value| write::integer(out, value)),

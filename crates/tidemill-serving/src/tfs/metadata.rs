@@ -1,7 +1,7 @@
 //! The status and metadata calls.
 
 use serde_json::{Map, Value, json};
-use tidemill_core::TensorSpec;
+use tidemill_core::TensorView;
 
 use super::signature;
 use crate::versions::{LoadedModel, VersionState, VersionStatus};
@@ -29,8 +29,8 @@ pub(crate) fn metadata(model: &LoadedModel) -> Value {
         .into_iter()
         .map(|(name, method)| {
             let definition = json!({
-                "inputs": tensors(&signature.inputs),
-                "outputs": tensors(&signature.outputs),
+                "inputs": tensors(&signature.input_tensors()),
+                "outputs": tensors(&signature.output_tensors()),
                 "method_name": method.name(),
                 "defaults": {},
             });
@@ -43,13 +43,15 @@ pub(crate) fn metadata(model: &LoadedModel) -> Value {
     })
 }
 
-fn tensors(specs: &[TensorSpec]) -> Map<String, Value> {
-    let tensor = |spec: &TensorSpec| {
+fn tensors(specs: &[TensorView<'_>]) -> Map<String, Value> {
+    let tensor = |spec: &TensorView<'_>| {
+        let sizes = ["-1".to_owned()].into_iter().chain(spec.width.map(|width| width.to_string()));
+        let dims: Vec<Value> = sizes.map(|size| json!({ "size": size, "name": "" })).collect();
         json!({
             "dtype": spec.datatype.tf_name(),
-            "tensor_shape": { "dim": [{ "size": "-1", "name": "" }], "unknown_rank": false },
+            "tensor_shape": { "dim": dims, "unknown_rank": false },
             "name": format!("{}:0", spec.name),
         })
     };
-    specs.iter().map(|spec| (spec.name.clone(), tensor(spec))).collect()
+    specs.iter().map(|spec| (spec.name.to_owned(), tensor(spec))).collect()
 }

@@ -9,7 +9,7 @@ mod rows;
 mod signature;
 mod value;
 
-pub(crate) use encode::{Answer, column_values, encode, scores};
+pub(crate) use encode::{Answer, encode, flat_values, scores};
 pub(crate) use metadata::{metadata, status};
 pub(crate) use signature::{DEFAULT as DEFAULT_SIGNATURE, Method, check as check_signature, offered};
 

@@ -129,7 +129,8 @@ impl Rows {
                     required.join(","),
                 )));
             }
-            self.column(index)?.push_null()?;
+            let mut column = self.column(index)?;
+            (0..column.width()).try_for_each(|_| column.push_null())?;
         }
         Ok(())
     }

@@ -27,13 +27,13 @@ impl Method {
     }
 }
 
-/// The signatures of a model: the default one for predict, and the one that fits its task.
-pub(crate) fn offered(model: &LoadedModel) -> [(&'static str, Method); 2] {
-    let of_task = match model.model.learner().task() {
+/// The signatures of a model: the default one for predict, and the one that fits its task, where it has one.
+pub(crate) fn offered(model: &LoadedModel) -> Vec<(&'static str, Method)> {
+    let of_task = model.model.task().map(|task| match task {
         Task::Binary => ("classification", Method::Classify),
         Task::Regression => ("regression", Method::Regress),
-    };
-    [(DEFAULT, Method::Predict), of_task]
+    });
+    [(DEFAULT, Method::Predict)].into_iter().chain(of_task).collect()
 }
 
 /// Checks that a call may be made by the signature it names. The default one serves for the model's own task too.

@@ -42,9 +42,13 @@ impl From<ModelError> for ValueError {
     }
 }
 
-/// Takes a value, bare or in a list of one, and pushes it on `column`.
+/// Takes the values of a row, bare or in a list of as many as there are, and pushes them on `column`.
 pub(super) fn push_value(reader: &mut Reader<'_>, column: &mut InputColumn<'_>) -> Result<(), ValueError> {
+    let width = column.width();
     if reader.kind()? != Kind::Array {
+        if width > 1 {
+            return Err(ValueError::Value(format!("a list of {width} values is expected for each row")));
+        }
         return push_scalar(reader, column);
     }
     let mut size = 0;
@@ -53,17 +57,17 @@ pub(super) fn push_value(reader: &mut Reader<'_>, column: &mut InputColumn<'_>) 
         if reader.kind()? == Kind::Array {
             return Err(ValueError::Value("Encountered list at unexpected level: 1 expected < 1".to_owned()));
         }
-        if size == 1 {
+        if size <= width {
             return push_scalar(reader, column);
         }
         reader.skip()?;
         Ok(())
     })?;
     match size {
-        1 => Ok(()),
-        _ => {
-            Err(ValueError::Value(format!("Encountered list at unexpected size: {size} at level: 0 expected size: 1")))
-        }
+        size if size == width => Ok(()),
+        _ => Err(ValueError::Value(format!(
+            "Encountered list at unexpected size: {size} at level: 0 expected size: {width}"
+        ))),
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use tidemill_core::{Code, ComponentError, DataType, StepContext};
-use tidemill_model::{Model, SampleRow};
+use tidemill_model::{AnyModel, SampleRow};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -216,7 +216,7 @@ fn rows_body(rows: &[SampleRow]) -> Bytes {
     json!({ "instances": rows }).to_string().into()
 }
 
-fn columns_body(model: &Model, rows: &[SampleRow]) -> Bytes {
+fn columns_body(model: &AnyModel, rows: &[SampleRow]) -> Bytes {
     let mut body = b"{\"inputs\":".to_vec();
     write::list(&mut body, &model.signature().inputs, |out, input| {
         out.extend_from_slice(b"{\"name\":");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_core::Signature;
-use tidemill_model::Model;
+use tidemill_model::AnyModel;
 
 use super::table::Load;
 use crate::BatchingOptions;
@@ -20,7 +20,7 @@ use crate::warmup;
 pub(crate) struct LoadedModel {
     pub(crate) name: String,
     pub(crate) version: u64,
-    pub(crate) model: Model,
+    pub(crate) model: AnyModel,
     /// Puts requests together, if that is worth while.
     pub(crate) batcher: Option<Arc<Batcher>>,
     /// What its inputs must be like, where the package says so.
@@ -28,8 +28,9 @@ pub(crate) struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Loads the package, replays its recorded rows and answers the warm-up requests beside it: a version that does not
-    /// reproduce the former or cannot answer the latter never answers a request. The error says all there is to say, and a panic on the way is an error too.
+    /// Loads the package, or the model file of another program, replays recorded rows and answers the warm-up requests
+    /// beside it: a version that does not reproduce the former or cannot answer the latter never answers a request. The
+    /// error says all there is to say, and a panic on the way is an error too.
     pub(super) fn load(
         load: &Load,
         batching: &BatchingOptions,
@@ -53,7 +54,7 @@ impl LoadedModel {
     /// A model with no server around it.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn alone(name: &str, path: &Path) -> Result<Self, String> {
-        Ok(Self { name: name.to_owned(), version: 1, model: load_and_replay(path)?, batcher: None })
+        Ok(Self { name: name.to_owned(), version: 1, model: load_and_replay(path)?, batcher: None, checks: None })
     }
 
     /// What the model takes and gives.
@@ -62,8 +63,8 @@ impl LoadedModel {
     }
 }
 
-fn load_and_replay(path: &Path) -> Result<Model, String> {
-    let model = Model::load(path).map_err(|error| with_causes(&error))?;
+fn load_and_replay(path: &Path) -> Result<AnyModel, String> {
+    let model = AnyModel::load(path).map_err(|error| with_causes(&error))?;
     model.replay_sample().map_err(|error| with_causes(&error))?;
     Ok(model)
 }

@@ -18,7 +18,9 @@ proptest! {
     #[test]
     fn records_come_back(records in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..5)) {
         let mut bytes = Vec::new();
-        records.iter().for_each(|record| append(&mut bytes, record));
+        for record in &records {
+            append(&mut bytes, record);
+        }
         let back: Result<Vec<&[u8]>, String> = read(&bytes).collect();
         prop_assert_eq!(back.unwrap(), records);
     }

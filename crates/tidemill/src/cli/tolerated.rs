@@ -60,7 +60,7 @@ fn tolerated(argument: &str) -> Option<&str> {
     let name = flag.split_once('=').map_or(flag, |(name, _)| name);
     let plain = name.strip_prefix("no").filter(|rest| FLAGS.contains(rest)).unwrap_or(name);
     let known = |flag: &&str| flag.strip_suffix('*').map_or(*flag == plain, |start| plain.starts_with(start));
-    FLAGS.iter().any(|flag| known(flag)).then_some(name)
+    FLAGS.iter().any(known).then_some(name)
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use console::style;
 use serde_json::json;
-use tidemill_core::ArtifactType;
-use tidemill_model::Model;
+use tidemill_core::{ArtifactType, Code, Signature, TensorView};
+use tidemill_model::{AnyModel, ForeignModel, Model, Unseen, export_onnx};
 use tidemill_pipeline::Workspace;
 
-use crate::cli::{Global, ModelCommand};
+use crate::cli::{ExportArgs, ExportFormat, Global, ModelCommand};
 use crate::commands::models::find_version;
 use crate::commands::print;
 use crate::error::Failure;
@@ -19,21 +19,22 @@ pub async fn model(command: &ModelCommand, global: &Global) -> Result<u8, Failur
     match command {
         ModelCommand::Show { model } => show(model, global).await,
         ModelCommand::Warmup(args) => super::warmup::warmup(args, global).await,
+        ModelCommand::Export(args) => export(args, global).await,
     }
 }
 
-/// A package a command works on.
+/// A model a command works on.
 pub struct Package {
-    /// What to call it: `taxi-tips version 3`, or the folder.
+    /// What to call it: `taxi-tips version 3`, or the path.
     pub title: String,
-    /// Its folder.
+    /// The folder of the package, or the model file.
     pub path: PathBuf,
 }
 
-/// The package that `spec` means: a folder that holds one, or a version in the project's registry.
+/// The model that `spec` means: a file or a folder that is there, or a version in the project's registry.
 pub async fn find_package(spec: Option<&str>, global: &Global) -> Result<Package, Failure> {
-    if let Some(folder) = spec.map(Path::new).filter(|path| path.join("model.json").is_file()) {
-        return Ok(Package { title: folder.display().to_string(), path: folder.to_owned() });
+    if let Some(path) = spec.map(Path::new).filter(|path| is_model(path)) {
+        return Ok(Package { title: path.display().to_string(), path: path.to_owned() });
     }
     let workspace = Project::find(None, global)?.open().await?;
     let name = match spec {
@@ -46,15 +47,20 @@ pub async fn find_package(spec: Option<&str>, global: &Global) -> Result<Package
     Ok(Package { title: format!("{} version {}", version.model, version.version), path })
 }
 
+/// Whether a path is meant, and not the name of a model that happens to be a folder's too.
+fn is_model(path: &Path) -> bool {
+    path.is_file() || path.join("model.json").is_file() || (path.is_dir() && path.components().count() > 1)
+}
+
 async fn only_model(workspace: &Workspace) -> Result<String, Failure> {
     let models = workspace.metadata.models().await?;
     match models.as_slice() {
         [one] => Ok(one.model.name.clone()),
-        [] => Err(Failure::new(tidemill_core::Code::ModelNotFound, "no model is registered")
+        [] => Err(Failure::new(Code::ModelNotFound, "no model is registered")
             .with_hint("run a pipeline that ends in a Pusher, or name the folder of a package with `--model`")),
         several => {
             let names: Vec<&str> = several.iter().map(|record| record.model.name.as_str()).collect();
-            Err(Failure::new(tidemill_core::Code::ModelNotFound, "several models are registered")
+            Err(Failure::new(Code::ModelNotFound, "several models are registered")
                 .with_hint(format!("say which with `--model`: {}", names.join(", "))))
         }
     }
@@ -62,7 +68,43 @@ async fn only_model(workspace: &Workspace) -> Result<String, Failure> {
 
 async fn show(spec: &str, global: &Global) -> Result<u8, Failure> {
     let package = find_package(Some(spec), global).await?;
-    let model = Model::load(&package.path)?;
+    match AnyModel::load(&package.path)? {
+        AnyModel::Package(model) => show_package(&package, &model, global),
+        AnyModel::Foreign(model) => show_foreign(&package, &model, global),
+    }
+}
+
+async fn export(args: &ExportArgs, global: &Global) -> Result<u8, Failure> {
+    let package = find_package(Some(&args.model), global).await?;
+    let AnyModel::Package(model) = AnyModel::load(&package.path)? else {
+        let message = format!("`{}` is a model of another program, and only a package is written", package.title);
+        return Err(Failure::new(Code::CommandLine, message));
+    };
+    let unseen = if args.unseen_as_missing { Unseen::Missing } else { Unseen::Refused };
+    let content = match args.format {
+        ExportFormat::Onnx => export_onnx(&model.manifest().name, model.graph(), model.learner(), unseen)?,
+    };
+    let shown = args.out.display();
+    let refuse = |error: std::io::Error| Failure::new(Code::Io, format!("cannot write `{shown}`: {error}"));
+    if args.out.exists() {
+        let message = format!("`{shown}` is there already and is not written over");
+        return Err(Failure::new(Code::CommandLine, message).with_hint("name another file with `--out`"));
+    }
+    // Complete or not there.
+    let staged = args.out.with_extension("partial");
+    let written = std::fs::write(&staged, &content).and_then(|()| std::fs::rename(&staged, &args.out));
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&staged);
+        return Err(refuse(error));
+    }
+    let size = content.len() as u64;
+    print(global, &json!({ "model": package.title, "file": args.out, "format": "onnx", "bytes": size }), || {
+        format!("wrote {} as ONNX to `{shown}`, {}\n", package.title, bytes(size))
+    })?;
+    Ok(0)
+}
+
+fn show_package(package: &Package, model: &Model, global: &Global) -> Result<u8, Failure> {
     let manifest = model.manifest();
     print(global, &json!({ "path": package.path, "manifest": manifest }), || {
         let dim = |text: &str| style(text.to_owned()).dim();
@@ -75,22 +117,58 @@ async fn show(spec: &str, global: &Global) -> Result<u8, Failure> {
             bytes(size),
             manifest.tidemill
         ));
-        let mut table =
-            Table::new(&[("", Align::Left), ("name", Align::Left), ("type", Align::Left), ("", Align::Left)]);
-        for input in &model.signature().inputs {
-            let optional = if input.optional { "may be missing" } else { "required" };
-            table.row([
-                dim("in").to_string(),
-                input.name.clone(),
-                input.datatype.to_string(),
-                dim(optional).to_string(),
-            ]);
-        }
-        for output in &model.signature().outputs {
-            table.row([dim("out").to_string(), output.name.clone(), output.datatype.to_string(), String::new()]);
-        }
-        text.push_str(&table.to_string());
+        text.push_str(&signature_table(model.signature()));
         text
     })?;
     Ok(0)
+}
+
+fn show_foreign(package: &Package, model: &ForeignModel, global: &Global) -> Result<u8, Failure> {
+    let facts: serde_json::Map<String, serde_json::Value> =
+        model.facts().iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let document = json!({
+        "path": model.path(),
+        "format": model.format(),
+        "bytes": model.bytes(),
+        "facts": facts,
+        "signature": model.signature(),
+    });
+    print(global, &document, || {
+        let mut text = format!(
+            "{}  {}\n{} inputs, {}\n",
+            style(&package.title).bold(),
+            style(model.format()).dim(),
+            model.signature().inputs.len(),
+            bytes(model.bytes())
+        );
+        for (name, value) in model.facts() {
+            text.push_str(&format!("{name}: {value}\n"));
+        }
+        text.push('\n');
+        text.push_str(&signature_table(model.signature()));
+        text
+    })?;
+    Ok(0)
+}
+
+/// The tensors a model takes and gives.
+fn signature_table(signature: &Signature) -> String {
+    let mut table = Table::new(&[("", Align::Left), ("name", Align::Left), ("type", Align::Left), ("", Align::Left)]);
+    let datatype = |tensor: &TensorView<'_>| match tensor.width {
+        Some(width) => format!("{} [-1, {width}]", tensor.datatype),
+        None => tensor.datatype.to_string(),
+    };
+    for input in signature.input_tensors() {
+        let optional = if input.optional { "may be missing" } else { "required" };
+        table.row([
+            style("in").dim().to_string(),
+            input.name.to_owned(),
+            datatype(&input),
+            style(optional).dim().to_string(),
+        ]);
+    }
+    for output in signature.output_tensors() {
+        table.row([style("out").dim().to_string(), output.name.to_owned(), datatype(&output), String::new()]);
+    }
+    table.to_string()
 }

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
 use arrow::csv::WriterBuilder;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType as ArrowType, Field, FieldRef, Float64Type, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use serde_json::json;
-use tidemill_core::{Code, suggest};
+use serde_json::{Map, Value, json};
+use tidemill_core::{Code, DataType, suggest};
 use tidemill_data::{BatchReader, DataError, Format, ReadOptions, Table, check_text_columns};
-use tidemill_model::Model;
+use tidemill_model::AnyModel;
 
 use crate::cli::{Global, OutputFormat, PredictArgs};
 use crate::commands::input::open_input;
@@ -21,14 +21,15 @@ use crate::error::Failure;
 use crate::ui::count;
 
 pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure> {
+    let (model, file) = model_and_file(args)?;
     if let Some(out) = &args.out {
-        refuse_input(&args.file, out)?;
+        refuse_input(file, out)?;
     }
-    let package = find_package(args.model.as_deref(), global).await?;
-    let model = Model::load(&package.path)?;
-    let table = open_input(&args.file, &args.input.options(), global)?;
+    let package = find_package(model, global).await?;
+    let model = AnyModel::load(&package.path)?;
+    let table = open_input(file, &args.input.options(), global)?;
     let options = ReadOptions { types: Some(input_types(&model, &table)?), ..args.input.options() };
-    let reader = table.reopen(&args.file, &options)?.read()?;
+    let reader = table.reopen(file, &options)?.read()?;
     let job = Job::new(&model, &reader, args.keep.as_deref())?;
     if let Some(out) = &args.out {
         let rows = job.to_file(reader, out)?;
@@ -40,7 +41,7 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
     match global.output {
         OutputFormat::Json => job.to_json(reader)?,
         OutputFormat::Text => {
-            check_text_columns(&args.file, Format::Csv, &job.schema).map_err(|error| {
+            check_text_columns(file, Format::Csv, &job.schema).map_err(|error| {
                 Failure::from(error).with_hint("write Parquet with `--out`, or name the columns to keep with `--keep`")
             })?;
             job.to_csv(reader)?;
@@ -48,6 +49,16 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
     }
     say(global, &format!("predictions of {}", package.title));
     Ok(0)
+}
+
+/// The model and the data: `[MODEL] FILE`, or the model by its option.
+fn model_and_file(args: &PredictArgs) -> Result<(Option<&str>, &Path), Failure> {
+    match (args.files.as_slice(), args.model.as_deref()) {
+        ([file], model) => Ok((model, file)),
+        ([model, file], None) => Ok((Some(model.to_str().unwrap_or_default()), file)),
+        _ => Err(Failure::new(Code::CommandLine, "the model is given twice, before the file and with `--model`")
+            .with_hint("`tidemill predict MODEL FILE`, or `tidemill predict FILE --model MODEL`")),
+    }
 }
 
 /// Predictions never take the place of what they were made from.
@@ -61,7 +72,7 @@ pub fn refuse_input(input: &Path, out: &Path) -> Result<(), Failure> {
 }
 
 /// The types the model wants, for those of its inputs that the file has; a text file has no types of its own.
-fn input_types(model: &Model, table: &Table) -> Result<SchemaRef, Failure> {
+fn input_types(model: &AnyModel, table: &Table) -> Result<SchemaRef, Failure> {
     let present = table.schema();
     let wanted = model.batch_from_rows(&[])?.schema();
     let fields: Vec<_> =
@@ -70,36 +81,41 @@ fn input_types(model: &Model, table: &Table) -> Result<SchemaRef, Failure> {
 }
 
 struct Job<'a> {
-    model: &'a Model,
+    model: &'a AnyModel,
     /// Columns of the input that are kept.
     keep: Vec<usize>,
     /// Features that a row may lack and this input lacks altogether.
     absent: Vec<FieldRef>,
+    /// Columns of the input that stand for those of a matrix, by position.
+    positions: Vec<(usize, String)>,
     schema: SchemaRef,
 }
 
 impl<'a> Job<'a> {
-    fn new(model: &'a Model, reader: &BatchReader, keep: Option<&[String]>) -> Result<Self, Failure> {
+    fn new(model: &'a AnyModel, reader: &BatchReader, keep: Option<&[String]>) -> Result<Self, Failure> {
         let input = reader.schema();
         let keep: Vec<usize> = match keep {
             None => (0..input.fields().len()).collect(),
             Some(names) => names.iter().map(|name| column(&input, name)).collect::<Result<_, _>>()?,
         };
-        let output = &model.signature().outputs[0].name;
         let mut fields: Vec<Field> = keep.iter().map(|index| input.field(*index).clone()).collect();
-        if let Some(clash) = fields.iter().find(|field| field.name() == output) {
+        let outputs = &model.signature().outputs;
+        if let Some(clash) = fields.iter().find(|field| outputs.iter().any(|output| output.name == *field.name())) {
             let message = format!("the input already has a column `{}`", clash.name());
             return Err(Failure::new(Code::DuplicateColumn, message)
                 .with_hint("leave it out: name the columns to keep with `--keep`"));
         }
-        fields.push(Field::new(output, DataType::Float64, false));
-        Ok(Self { model, keep, absent: absent(model, &input)?, schema: Arc::new(Schema::new(fields)) })
+        fields.extend(outputs.iter().map(|output| Field::new(&output.name, arrow_type(output.datatype), false)));
+        let positions = positions(model, &input)?;
+        let mut absent = absent(model, &input)?;
+        absent.retain(|field| positions.iter().all(|(_, name)| name != field.name()));
+        Ok(Self { model, keep, absent, positions, schema: Arc::new(Schema::new(fields)) })
     }
 
     fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         let predictions = self.model.predict(&self.complete(batch)?)?;
         let mut columns: Vec<ArrayRef> = self.keep.iter().map(|index| batch.column(*index).clone()).collect();
-        columns.push(predictions.column(0).clone());
+        columns.extend(predictions.columns().iter().cloned());
         RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|error| Failure::new(Code::Internal, format!("predictions do not fit the input: {error}")))
     }
@@ -108,6 +124,10 @@ impl<'a> Job<'a> {
     fn complete(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         let mut fields: Vec<FieldRef> = batch.schema().fields().iter().cloned().collect();
         let mut columns = batch.columns().to_vec();
+        for (index, name) in &self.positions {
+            fields.push(Arc::new(batch.schema().field(*index).clone().with_name(name)));
+            columns.push(batch.column(*index).clone());
+        }
         for field in &self.absent {
             columns.push(new_null_array(field.data_type(), batch.num_rows()));
             fields.push(field.clone());
@@ -150,15 +170,76 @@ impl<'a> Job<'a> {
     fn to_json(&self, reader: BatchReader) -> Result<(), Failure> {
         let mut predictions = Vec::new();
         for batch in reader {
-            predictions.extend(self.model.predict_values(&self.complete(&batch?)?)?);
+            let batch = self.model.predict(&self.complete(&batch?)?)?;
+            predictions.extend((0..batch.num_rows()).map(|row| json_row(&batch, row)));
         }
         let document = json!({ "predictions": predictions });
         write_out(&format!("{document:#}\n"))
     }
 }
 
+/// The predictions of a row: bare where there is one, by name where there are several.
+fn json_row(batch: &RecordBatch, row: usize) -> Value {
+    if let [column] = batch.columns() {
+        return cell(column, row);
+    }
+    let schema = batch.schema();
+    let members = schema.fields().iter().zip(batch.columns());
+    Value::Object(members.map(|(field, column)| (field.name().clone(), cell(column, row))).collect::<Map<_, _>>())
+}
+
+fn cell(column: &dyn Array, row: usize) -> Value {
+    match column.data_type() {
+        ArrowType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
+        ArrowType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
+        ArrowType::Boolean => column.as_boolean().value(row).into(),
+        ArrowType::Utf8 => column.as_string::<i32>().value(row).into(),
+        _ => Value::Null,
+    }
+}
+
+fn arrow_type(datatype: DataType) -> ArrowType {
+    match datatype {
+        DataType::Bool => ArrowType::Boolean,
+        DataType::Int64 => ArrowType::Int64,
+        DataType::Fp64 => ArrowType::Float64,
+        DataType::Bytes => ArrowType::Utf8,
+    }
+}
+
+/// The columns that stand for a matrix of the model whose columns have no names of their own: those that are left, in
+/// order, if there are as many.
+fn positions(model: &AnyModel, input: &Schema) -> Result<Vec<(usize, String)>, Failure> {
+    let signature = model.signature();
+    let mut found = Vec::new();
+    for group in &signature.input_groups {
+        let names: Vec<&String> =
+            signature.inputs.iter().skip(group.first).take(group.count).map(|spec| &spec.name).collect();
+        if names.iter().any(|name| input.index_of(name).is_ok()) {
+            continue;
+        }
+        let is_input = |name: &str| signature.inputs.iter().any(|spec| spec.name == name);
+        let left: Vec<usize> = (0..input.fields().len()).filter(|at| !is_input(input.field(*at).name())).collect();
+        if left.len() != group.count || signature.input_groups.len() > 1 {
+            let message = format!(
+                "the model takes a matrix `{}` of {} columns, and the input has {} that could stand for it",
+                group.name,
+                group.count,
+                left.len()
+            );
+            return Err(Failure::new(Code::ColumnNotFound, message).with_hint(format!(
+                "give exactly those columns, in order, or call them `{}` to `{}`",
+                names[0],
+                names[names.len() - 1]
+            )));
+        }
+        found.extend(left.into_iter().zip(names.into_iter().cloned()));
+    }
+    Ok(found)
+}
+
 /// Optional features of the model that the input does not have.
-fn absent(model: &Model, input: &Schema) -> Result<Vec<FieldRef>, Failure> {
+fn absent(model: &AnyModel, input: &Schema) -> Result<Vec<FieldRef>, Failure> {
     let wanted = model.batch_from_rows(&[])?.schema();
     let optional = model.signature().inputs.iter().filter(|spec| spec.optional && input.index_of(&spec.name).is_err());
     Ok(optional.filter_map(|spec| wanted.fields().find(&spec.name).map(|(_, field)| field.clone())).collect())

@@ -5,6 +5,7 @@ mod bucket;
 mod daily;
 mod drift;
 mod evaluate;
+mod foreign;
 mod help;
 mod inference_log;
 mod inspect;

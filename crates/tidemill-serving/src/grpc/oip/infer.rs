@@ -9,7 +9,7 @@ use crate::grpc::proto::inference::model_infer_response::InferOutputTensor;
 use crate::grpc::proto::inference::{InferTensorContents, ModelInferRequest, ModelInferResponse};
 use crate::oip::{assembly_error, check_output_parameter, check_parameter, output_index};
 use crate::request_error::RequestError;
-use crate::tensor::{Assembly, Cell, Datatype, Expected, Output, binary_elements, push};
+use crate::tensor::{Assembly, Cell, Datatype, Expected, Output, binary_elements, push, row_width};
 use crate::versions::LoadedModel;
 
 /// How to answer.
@@ -26,7 +26,7 @@ pub(super) fn decode(model: &LoadedModel, request: ModelInferRequest) -> Result<
     let ModelInferRequest { id, parameters, inputs, outputs, raw_input_contents: raw, .. } = request;
     parameters.keys().try_for_each(|name| check_parameter(name))?;
     let outputs: Vec<usize> = if outputs.is_empty() {
-        (0..model.signature().outputs.len()).collect()
+        (0..model.signature().output_tensors().len()).collect()
     } else {
         let index = |output: &crate::grpc::proto::inference::model_infer_request::InferRequestedOutputTensor| {
             output.parameters.keys().try_for_each(|name| check_output_parameter(name))?;
@@ -112,16 +112,14 @@ pub(super) fn encode(
         id: reply.id,
         ..ModelInferResponse::default()
     };
+    let tensors = model.signature().output_tensors();
     for index in reply.outputs {
-        let (Some(spec), Some(column)) = (model.signature().outputs.get(index), predictions.columns().get(index))
-        else {
-            continue;
-        };
+        let (Some(spec), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { continue };
         let output = Output::of(column)?;
         let mut tensor = InferOutputTensor {
-            name: spec.name.clone(),
+            name: spec.name.to_owned(),
             datatype: spec.datatype.oip_name().to_owned(),
-            shape: vec![predictions.num_rows() as i64],
+            shape: [predictions.num_rows()].into_iter().chain(row_width(column)).map(|size| size as i64).collect(),
             ..InferOutputTensor::default()
         };
         if reply.raw {

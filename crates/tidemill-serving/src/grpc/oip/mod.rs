@@ -8,7 +8,7 @@ mod service;
 pub(super) fn infer_bytes(model: &crate::versions::LoadedModel, message: &[u8]) {
     let Ok(request) = prost::Message::decode(message) else { return };
     if let Ok((batch, reply)) = infer::decode(model, request)
-        && let Ok(predictions) = model.model.predict(&batch)
+        && let Ok(predictions) = model.model.predict_tensors(&batch)
     {
         drop(infer::encode(model, &predictions, reply));
     }

@@ -1,7 +1,7 @@
 //! `GRPCInferenceService`.
 
 use prost::Message as _;
-use tidemill_core::TensorSpec;
+use tidemill_core::TensorView;
 use tonic::{Request, Response, Status};
 
 use super::infer;
@@ -61,8 +61,8 @@ impl GrpcInferenceService for Call {
             name: model.name.clone(),
             versions: versions.map(|version| version.to_string()).collect(),
             platform: PLATFORM.to_owned(),
-            inputs: signature.inputs.iter().map(tensor).collect(),
-            outputs: signature.outputs.iter().map(tensor).collect(),
+            inputs: signature.input_tensors().iter().map(tensor).collect(),
+            outputs: signature.output_tensors().iter().map(tensor).collect(),
         }))
     }
 
@@ -120,6 +120,7 @@ fn selector(version: &str) -> Selector {
     if version.is_empty() { Selector::Latest } else { selector_of(version) }
 }
 
-fn tensor(spec: &TensorSpec) -> TensorMetadata {
-    TensorMetadata { name: spec.name.clone(), datatype: spec.datatype.oip_name().to_owned(), shape: vec![-1] }
+fn tensor(spec: &TensorView<'_>) -> TensorMetadata {
+    let shape = [-1].into_iter().chain(spec.width.map(|width| width as i64)).collect();
+    TensorMetadata { name: spec.name.to_owned(), datatype: spec.datatype.oip_name().to_owned(), shape }
 }

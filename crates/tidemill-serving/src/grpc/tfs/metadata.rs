@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use prost_types::Any;
-use tidemill_core::TensorSpec;
+use tidemill_core::TensorView;
 
 use super::spec::answered_by;
 use super::tensor::tf_type;
@@ -35,8 +35,8 @@ pub(super) fn metadata(model: &LoadedModel) -> GetModelMetadataResponse {
     let signature = model.signature();
     let definition = |(name, method): (&str, crate::tfs::Method)| {
         let definition = SignatureDef {
-            inputs: tensors(&signature.inputs),
-            outputs: tensors(&signature.outputs),
+            inputs: tensors(&signature.input_tensors()),
+            outputs: tensors(&signature.output_tensors()),
             method_name: method.name().to_owned(),
             defaults: BTreeMap::new(),
         };
@@ -52,11 +52,15 @@ pub(super) fn metadata(model: &LoadedModel) -> GetModelMetadataResponse {
     GetModelMetadataResponse { model_spec: Some(spec), metadata: BTreeMap::from([(FIELD.to_owned(), any)]) }
 }
 
-fn tensors(specs: &[TensorSpec]) -> BTreeMap<String, TensorInfo> {
-    let tensor = |spec: &TensorSpec| TensorInfo {
+fn tensors(specs: &[TensorView<'_>]) -> BTreeMap<String, TensorInfo> {
+    let dims = |spec: &TensorView<'_>| {
+        let sizes = [-1].into_iter().chain(spec.width.map(|width| width as i64));
+        sizes.map(|size| Dim { size, name: String::new() }).collect()
+    };
+    let tensor = |spec: &TensorView<'_>| TensorInfo {
         encoding: Some(Encoding::Name(format!("{}:0", spec.name))),
         dtype: tf_type(spec.datatype).into(),
-        tensor_shape: Some(TensorShapeProto { dim: vec![Dim { size: -1, name: String::new() }], unknown_rank: false }),
+        tensor_shape: Some(TensorShapeProto { dim: dims(spec), unknown_rank: false }),
     };
-    specs.iter().map(|spec| (spec.name.clone(), tensor(spec))).collect()
+    specs.iter().map(|spec| (spec.name.to_owned(), tensor(spec))).collect()
 }

@@ -15,7 +15,7 @@ pub(crate) use warmup::{replay, warmup_record};
 pub(super) fn predict_bytes(model: &crate::versions::LoadedModel, message: &[u8]) {
     let Ok(request) = prost::Message::decode(message) else { return };
     if let Ok((batch, outputs)) = predict::decode(model, &request, "")
-        && let Ok(predictions) = model.model.predict(&batch)
+        && let Ok(predictions) = model.model.predict_tensors(&batch)
     {
         drop(predict::encode(model, &predictions, &outputs, ""));
     }
@@ -25,7 +25,7 @@ pub(super) fn predict_bytes(model: &crate::versions::LoadedModel, message: &[u8]
 pub(super) fn classify_bytes(model: &crate::versions::LoadedModel, message: &[u8]) {
     let Ok(input) = prost::Message::decode(message) else { return };
     if let Ok(batch) = examples::decode(model, &input)
-        && let Ok(predictions) = model.model.predict(&batch)
+        && let Ok(predictions) = model.model.predict_tensors(&batch)
     {
         drop(examples::classes(&predictions));
     }

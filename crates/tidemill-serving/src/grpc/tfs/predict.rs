@@ -6,7 +6,7 @@ use super::spec::answered_by;
 use super::tensor::{fill, shape, tensor};
 use crate::grpc::proto::tensorflow::serving::{PredictRequest, PredictResponse};
 use crate::request_error::RequestError;
-use crate::tensor::{Assembly, AssemblyError, Output};
+use crate::tensor::{Assembly, AssemblyError, Output, row_width};
 use crate::tfs::{Method, check_signature};
 use crate::versions::LoadedModel;
 
@@ -33,9 +33,9 @@ pub(super) fn decode(
 
 /// TF Serving's words for inputs that are not the signature's.
 fn in_words(error: AssemblyError, model: &LoadedModel, request: &PredictRequest) -> RequestError {
-    let inputs = &model.signature().inputs;
+    let inputs = model.signature().input_tensors();
     let names = |optional: bool| {
-        let names = inputs.iter().filter(|input| optional || !input.optional).map(|input| input.name.as_str());
+        let names = inputs.iter().filter(|input| optional || !input.optional).map(|input| input.name);
         names.collect::<Vec<_>>().join(",")
     };
     match error {
@@ -56,13 +56,13 @@ fn in_words(error: AssemblyError, model: &LoadedModel, request: &PredictRequest)
 }
 
 fn outputs(model: &LoadedModel, filter: &[String]) -> Result<Vec<usize>, RequestError> {
-    let known = &model.signature().outputs;
+    let known = model.signature().output_tensors();
     if filter.is_empty() {
         return Ok((0..known.len()).collect());
     }
     let index = |name: &String| {
         known.iter().position(|output| output.name == *name).ok_or_else(|| {
-            let names: Vec<&str> = known.iter().map(|output| output.name.as_str()).collect();
+            let names: Vec<&str> = known.iter().map(|output| output.name).collect();
             RequestError::invalid(format!(
                 "output tensor alias not found in signature: {name} Outputs expected to be in the set {{{}}}.",
                 names.join(",")
@@ -81,12 +81,11 @@ pub(super) fn encode(
 ) -> Result<PredictResponse, RequestError> {
     let mut response =
         PredictResponse { model_spec: Some(answered_by(model, signature)), ..PredictResponse::default() };
+    let tensors = model.signature().output_tensors();
     for &index in outputs {
-        let (Some(spec), Some(column)) = (model.signature().outputs.get(index), predictions.columns().get(index))
-        else {
-            continue;
-        };
-        response.outputs.insert(spec.name.clone(), tensor(Output::of(column)?, predictions.num_rows()));
+        let (Some(spec), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { continue };
+        let shape = [predictions.num_rows()].into_iter().chain(row_width(column));
+        response.outputs.insert(spec.name.to_owned(), tensor(Output::of(column)?, shape));
     }
     Ok(response)
 }

@@ -91,8 +91,8 @@ fn list(tensor: &TensorProto, datatype: Datatype) -> (&'static str, Typed<'_>) {
 }
 
 /// A column of predictions as a tensor with typed values, as TF Serving answers.
-pub(super) fn tensor(output: Output<'_>, rows: usize) -> TensorProto {
-    let dim = vec![Dim { size: rows as i64, name: String::new() }];
+pub(super) fn tensor(output: Output<'_>, shape: impl Iterator<Item = usize>) -> TensorProto {
+    let dim = shape.map(|size| Dim { size: size as i64, name: String::new() }).collect();
     let mut tensor =
         TensorProto { tensor_shape: Some(TensorShapeProto { dim, unknown_rank: false }), ..TensorProto::default() };
     tensor.dtype = i32::from(match output {

@@ -68,7 +68,7 @@ pub(crate) fn replay(model: &LoadedModel, record: &[u8]) -> Result<(), RequestEr
         Some(Logged::Predict(PredictLog { request: Some(mut request) })) => {
             let asked = Asked::of(request.model_spec.take())?;
             let (batch, outputs) = predict::decode(model, &request, &asked.signature)?;
-            predict::encode(model, &model.model.predict(&batch)?, &outputs, &asked.signature).map(drop)
+            predict::encode(model, &model.model.predict_tensors(&batch)?, &outputs, &asked.signature).map(drop)
         }
         Some(Logged::Classify(ClassifyLog { request: Some(request) })) => {
             let asked = Asked::of(request.model_spec)?;
@@ -94,7 +94,7 @@ pub(crate) fn replay(model: &LoadedModel, record: &[u8]) -> Result<(), RequestEr
 fn task(model: &LoadedModel, method: Method, signature: &str, input: Option<Input>) -> Result<(), RequestError> {
     check_signature(model, method, Some(signature))?;
     let batch = examples::decode(model, &input.unwrap_or_default())?;
-    let predictions = model.model.predict(&batch)?;
+    let predictions = model.model.predict_tensors(&batch)?;
     match method {
         Method::Regress => examples::values(&predictions).map(drop),
         _ => examples::classes(&predictions).map(drop),

@@ -1,0 +1,124 @@
+//! A model of any origin.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, FixedSizeListArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::interleave;
+use arrow::datatypes::{Field, Schema};
+use serde_json::Value;
+use tidemill_core::{Signature, TensorView};
+
+use crate::foreign::find_model_file;
+use crate::{BatchBuilder, Explanation, ForeignModel, Model, ModelError, SampleReport, SampleRow, Task};
+
+/// A model that can be served: a package of Tidemill, or a file that another program wrote.
+#[derive(Debug)]
+pub enum AnyModel {
+    /// A package.
+    Package(Box<Model>),
+    /// A file of another program.
+    Foreign(ForeignModel),
+}
+
+impl AnyModel {
+    /// Loads what `path` holds: the folder of a package, a model file, or a folder with one model file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        match find_model_file(path)? {
+            Some(file) => ForeignModel::load(file).map(Self::Foreign),
+            None => Model::load(path).map(|model| Self::Package(Box::new(model))),
+        }
+    }
+
+    /// What the model takes and gives.
+    pub fn signature(&self) -> &Signature {
+        match self {
+            Self::Package(model) => model.signature(),
+            Self::Foreign(model) => model.signature(),
+        }
+    }
+
+    /// What it predicts, where it is one number with a meaning: a probability or a value.
+    pub fn task(&self) -> Option<Task> {
+        match self {
+            Self::Package(model) => Some(model.manifest().task),
+            Self::Foreign(model) => model.task(),
+        }
+    }
+
+    /// Rows of real input with the predictions made at training time; only a package has them.
+    pub fn sample_rows(&self) -> &[SampleRow] {
+        match self {
+            Self::Package(model) => model.sample_rows(),
+            Self::Foreign(_) => &[],
+        }
+    }
+
+    /// See [`Model::batch_builder`].
+    pub fn batch_builder(&self, rows: usize) -> BatchBuilder {
+        match self {
+            Self::Package(model) => model.batch_builder(rows),
+            Self::Foreign(model) => model.batch_builder(rows),
+        }
+    }
+
+    /// See [`Model::batch_from_rows`].
+    pub fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
+        match self {
+            Self::Package(model) => model.batch_from_rows(rows),
+            Self::Foreign(model) => model.batch_from_rows(rows),
+        }
+    }
+
+    /// Predicts every row: a column for each output of the signature.
+    pub fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, ModelError> {
+        match self {
+            Self::Package(model) => model.predict(batch),
+            Self::Foreign(model) => model.predict(batch),
+        }
+    }
+
+    /// As [`predict`](Self::predict), with a column for each output tensor: one of several columns is a list a row.
+    pub fn predict_tensors(&self, batch: &RecordBatch) -> Result<RecordBatch, ModelError> {
+        let predictions = self.predict(batch)?;
+        if self.signature().output_groups.is_empty() {
+            return Ok(predictions);
+        }
+        let rows = predictions.num_rows();
+        let (mut fields, mut columns) = (Vec::new(), Vec::<ArrayRef>::new());
+        for TensorView { name, first, width, .. } in self.signature().output_tensors() {
+            let Some(width) = width else {
+                fields.push(Field::new(name, predictions.column(first).data_type().clone(), false));
+                columns.push(Arc::clone(predictions.column(first)));
+                continue;
+            };
+            let own = &predictions.columns()[first..first + width];
+            let parts: Vec<&dyn Array> = own.iter().map(|column| &**column).collect();
+            let order: Vec<(usize, usize)> = (0..rows).flat_map(|row| (0..width).map(move |at| (at, row))).collect();
+            let values = interleave(&parts, &order)?;
+            let item = Arc::new(Field::new("item", values.data_type().clone(), false));
+            let list = FixedSizeListArray::try_new(item, width as i32, values, None)?;
+            fields.push(Field::new(name, list.data_type().clone(), false));
+            columns.push(Arc::new(list));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
+    }
+
+    /// See [`Model::explain`]. There is no background to explain against in a file of another program.
+    pub fn explain(&self, batch: &RecordBatch) -> Result<Option<Explanation>, ModelError> {
+        match self {
+            Self::Package(model) => model.explain(batch),
+            Self::Foreign(_) => Ok(None),
+        }
+    }
+
+    /// Replays the recorded rows of a package; there are none in a file of another program.
+    pub fn replay_sample(&self) -> Result<SampleReport, ModelError> {
+        match self {
+            Self::Package(model) => model.replay_sample(),
+            Self::Foreign(_) => Ok(SampleReport { rows: 0 }),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! A transform graph ready to run, with the memory it runs in.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use serde_json::Value;
+
+use crate::input::{InputShape, Presence};
+use crate::{BatchBuilder, BoundGraph, FeatureBlock, ModelError, TransformGraph};
+
+/// Blocks kept for reuse; more than this many threads at once allocate anew.
+const BLOCKS_MAX: usize = 64;
+/// A larger block is not kept.
+const BLOCK_ROWS_MAX: usize = 65_536;
+
+/// Raw columns into features, for whatever predicts from them.
+#[derive(Debug)]
+pub(crate) struct Features {
+    graph: TransformGraph,
+    shape: Arc<InputShape>,
+    /// The graph bound to the columns that [`BatchBuilder`] makes.
+    bound: BoundGraph,
+    blocks: Mutex<Vec<FeatureBlock>>,
+}
+
+impl Features {
+    pub(crate) fn new(graph: TransformGraph) -> Result<Self, ModelError> {
+        let shape = Arc::new(InputShape::new(graph.inputs()));
+        let bound = graph.bind(&shape.schema)?;
+        Ok(Self { graph, shape, bound, blocks: Mutex::new(Vec::new()) })
+    }
+
+    pub(crate) fn graph(&self) -> &TransformGraph {
+        &self.graph
+    }
+
+    pub(crate) fn builder(&self, rows: usize, presence: Presence) -> BatchBuilder {
+        BatchBuilder::new(&self.shape, rows, presence)
+    }
+
+    pub(crate) fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
+        self.builder(rows.len(), Presence::Checked).with_rows(rows)
+    }
+
+    /// What `use_block` makes of the features of `batch`.
+    pub(crate) fn with_block<T>(
+        &self,
+        batch: &RecordBatch,
+        use_block: impl FnOnce(&FeatureBlock) -> T,
+    ) -> Result<T, ModelError> {
+        let other;
+        let bound = if Arc::ptr_eq(batch.schema_ref(), &self.shape.schema) {
+            &self.bound
+        } else {
+            other = self.graph.bind(batch.schema_ref())?;
+            &other
+        };
+        let mut block = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let used = bound.apply(batch, &mut block).map(|()| use_block(&block));
+        if block.rows <= BLOCK_ROWS_MAX {
+            let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+            if blocks.len() < BLOCKS_MAX {
+                blocks.push(block);
+            }
+        }
+        used
+    }
+}

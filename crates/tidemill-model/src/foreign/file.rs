@@ -1,0 +1,111 @@
+//! Which file is a model, and of what format.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::IgnoredAny;
+
+use crate::ModelError;
+
+/// A larger file is refused unread.
+pub(super) const FILE_BYTES_MAX: u64 = 4 << 30;
+
+/// What is served, by extension.
+const EXTENSIONS: [&str; 3] = ["onnx", "txt", "json"];
+
+/// A format that is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    LightGbm,
+    XgBoost,
+    Onnx,
+}
+
+impl Format {
+    /// The format of a file, by its first bytes; what it is instead.
+    pub(super) fn of(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+        if bytes.starts_with(b"tree\n") || bytes.starts_with(b"tree\r\n") {
+            return Ok(Self::LightGbm);
+        }
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        if first == Some(&b'{') {
+            // UBJSON writes the length of a key's length before the key, JSON a quote.
+            if bytes.get(1).is_some_and(|byte| matches!(byte, b'L' | b'l' | b'i' | b'U')) {
+                return Err("this is UBJSON; save the XGBoost model with the extension `.json`".to_owned());
+            }
+            return Ok(Self::XgBoost);
+        }
+        if bytes.is_empty() {
+            return Err("the file is empty".to_owned());
+        }
+        if bytes.starts_with(b"binf") {
+            return Err("this is XGBoost's old binary format; save the model with the extension `.json`".to_owned());
+        }
+        if bytes.get(4..8) == Some(b"TFL3") {
+            return Err("TFLite models are not run by this version".to_owned());
+        }
+        if crate::onnx::looks_like_model(bytes) {
+            return Ok(Self::Onnx);
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Err(format!("`{name}` is neither ONNX, LightGBM's text nor XGBoost's JSON"))
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::LightGbm => "LightGBM text",
+            Self::XgBoost => "XGBoost JSON",
+            Self::Onnx => "ONNX",
+        }
+    }
+}
+
+/// The model file that `path` means, or `None` for the folder of a package.
+///
+/// A folder holds a package, or one file of a format that is run: two would leave open which is meant.
+pub(crate) fn find_model_file(path: &Path) -> Result<Option<PathBuf>, ModelError> {
+    if !path.is_dir() {
+        return Ok(Some(path.to_owned()));
+    }
+    let manifest = path.join("model.json");
+    if manifest.is_file() {
+        return Ok(is_xgboost(&manifest).then_some(manifest));
+    }
+    let io = |source| ModelError::Io { action: "read", path: path.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(io)? {
+        let file = entry.map_err(io)?.path();
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        if extension.is_some_and(|extension| EXTENSIONS.contains(&extension)) && file.is_file() {
+            found.push(file);
+        }
+    }
+    found.sort();
+    let refuse = |reason| Err(ModelError::Package { file: path.to_owned(), reason });
+    match found.as_slice() {
+        [] if path.join("saved_model.pb").is_file() => {
+            refuse("this is a TensorFlow SavedModel, which this version does not run; convert it to ONNX".to_owned())
+        }
+        // The error of a package names the manifest.
+        [] => Ok(None),
+        [_] => Ok(found.pop()),
+        several => {
+            let names: Vec<String> = several
+                .iter()
+                .map(|file| format!("`{}`", file.file_name().unwrap_or_default().to_string_lossy()))
+                .collect();
+            refuse(format!("it holds several models: {}", names.join(", ")))
+        }
+    }
+}
+
+/// XGBoost's users call their file `model.json` too, as the manifest of a package is called.
+fn is_xgboost(path: &Path) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: Option<IgnoredAny>,
+        learner: Option<IgnoredAny>,
+    }
+    let Ok(file) = std::fs::File::open(path) else { return false };
+    let head: Result<Head, _> = serde_json::from_reader(std::io::BufReader::new(file));
+    head.is_ok_and(|head| head.format.is_none() && head.learner.is_some())
+}

@@ -1,0 +1,123 @@
+//! Sums of trees of other programs on the native executor.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
+use tidemill_core::{DataType, Signature, TensorGroup, TensorSpec};
+
+use super::link::Link;
+use super::{Parsed, Runner};
+use crate::features::Features;
+use crate::input::Presence;
+use crate::trees::Tree;
+use crate::{BatchBuilder, Feature, ModelError, Source, Task, TransformGraph, TreeEnsemble};
+
+/// More features than any of these programs is trained on.
+pub(super) const FEATURES_MAX: usize = 1 << 20;
+
+/// How a feature is read before trees see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// As it is.
+    Plain,
+    /// A number that is 0, or too near to it to tell apart, is missing.
+    ZeroIsMissing,
+}
+
+/// A model of trees as a file describes it.
+pub(super) struct Description {
+    pub(super) features: Vec<(String, Reading)>,
+    /// The trees of each sum, and what it starts from.
+    pub(super) sums: Vec<(f64, Vec<Tree>)>,
+    /// What every sum is multiplied with.
+    pub(super) scale: f64,
+    pub(super) link: Link,
+    pub(super) facts: Vec<(&'static str, String)>,
+}
+
+#[derive(Debug)]
+struct TreeRunner {
+    features: Features,
+    sums: Vec<TreeEnsemble>,
+    scale: f64,
+    link: Link,
+}
+
+impl Description {
+    /// The model, or why it cannot be run.
+    pub(super) fn build(self) -> Result<Parsed, String> {
+        let Self { features, sums, scale, link, mut facts } = self;
+        let count = features.len();
+        if count > FEATURES_MAX {
+            return Err(format!("{count} features are more than {FEATURES_MAX}"));
+        }
+        let input = |name: &String| TensorSpec { name: name.clone(), datatype: DataType::Fp64, optional: true };
+        let inputs: Vec<TensorSpec> = features.iter().map(|(name, _)| input(name)).collect();
+        let features = features.into_iter().map(|(name, reading)| feature(name, reading)).collect();
+        let graph = TransformGraph::new(inputs.clone(), None, features).map_err(|error| error.to_string())?;
+        let trees: usize = sums.iter().map(|(_, trees)| trees.len()).sum();
+        let leaves = sums.iter().flat_map(|(_, trees)| trees).map(Tree::leaves).max().unwrap_or(0);
+        facts.push(("trees", format!("{trees} of up to {leaves} leaves")));
+        let mut ensembles = Vec::with_capacity(sums.len());
+        for (start, trees) in sums {
+            let ensemble = TreeEnsemble::new(Task::Regression, count, start, trees);
+            ensembles.push(ensemble.map_err(|error| error.to_string())?);
+        }
+        let task = match (link, ensembles.len()) {
+            (Link::Logistic, 1) => Some(Task::Binary),
+            (_, 1) | (Link::Largest, _) => Some(Task::Regression),
+            _ => None,
+        };
+        let (outputs, output_groups) = outputs(task, ensembles.len(), link);
+        let signature = Signature { inputs, outputs, output_groups, ..Signature::default() };
+        let features = Features::new(graph).map_err(|error| error.to_string())?;
+        let runner = Box::new(TreeRunner { features, sums: ensembles, scale, link });
+        Ok(Parsed { signature, task, runner, facts })
+    }
+}
+
+/// One number has the name of the task's output; several are one tensor, a column for each class or target.
+fn outputs(task: Option<Task>, count: usize, link: Link) -> (Vec<TensorSpec>, Vec<TensorGroup>) {
+    let output = |name: String| TensorSpec { name, datatype: DataType::Fp64, optional: false };
+    if let Some(task) = task {
+        return (vec![output(task.output_name().to_owned())], Vec::new());
+    }
+    let name = if link == Link::Identity { "predictions" } else { "probabilities" };
+    let outputs = (0..count).map(|at| output(format!("{name}[{at}]"))).collect();
+    (outputs, vec![TensorGroup { name: name.to_owned(), first: 0, count }])
+}
+
+fn feature(name: String, reading: Reading) -> Feature {
+    match reading {
+        Reading::Plain => Feature::new(name.clone(), name, Vec::new()),
+        Reading::ZeroIsMissing => {
+            // LightGBM's kZeroThreshold, 1e-35 in 32 bits.
+            let zero = f64::from(1e-35_f32);
+            let column = name.replace('"', "\"\"");
+            let text = format!("case when \"{column}\" between -{zero:e} and {zero:e} then null else \"{column}\" end");
+            Feature { name, source: Source::Expression(text), nodes: Vec::new() }
+        }
+    }
+}
+
+impl Runner for TreeRunner {
+    fn run(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ModelError> {
+        let mut columns = self.features.with_block(batch, |block| {
+            let scores = |ensemble: &TreeEnsemble| {
+                let mut out = Vec::new();
+                ensemble.scores(block, &mut out);
+                out
+            };
+            self.sums.iter().map(scores).collect::<Vec<_>>()
+        })?;
+        if self.scale != 1.0 {
+            columns.iter_mut().flatten().for_each(|score| *score *= self.scale);
+        }
+        self.link.apply(&mut columns);
+        Ok(columns.into_iter().map(|values| Arc::new(Float64Array::from(values)) as ArrayRef).collect())
+    }
+
+    fn builder(&self, rows: usize) -> BatchBuilder {
+        self.features.builder(rows, Presence::Checked)
+    }
+}

@@ -1,0 +1,302 @@
+//! XGBoost's JSON format, as versions 1.0 to 3 write it.
+//!
+//! Features and thresholds are 32-bit there, and a value below the threshold goes left. A threshold is turned into the
+//! 64-bit number that sends every 64-bit value to the side it takes when it is rounded to 32 bits first. A row of
+//! categories goes right; a category that is not in the set, negative or beyond it goes left. Sums are made in 64 bits
+//! here and in 32 there, so predictions agree to about 1e-6.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+
+use super::Parsed;
+use super::link::Link;
+use super::threshold::less_than;
+use super::trees::{Description, FEATURES_MAX, Reading};
+use crate::trees::{Node, Rule, Split, Tree};
+
+/// Categories are whole numbers that fit a 32-bit float.
+const CATEGORY_MAX: u32 = 1 << 24;
+/// More classes are a mistake.
+const SUMS_MAX: usize = 1 << 16;
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    version: Vec<u32>,
+    learner: Learner,
+}
+
+#[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the file")]
+struct Learner {
+    #[serde(default)]
+    feature_names: Vec<String>,
+    gradient_booster: Booster,
+    learner_model_param: ModelParam,
+    objective: Objective,
+}
+
+#[derive(Deserialize)]
+struct ModelParam {
+    base_score: String,
+    #[serde(default)]
+    num_class: String,
+    num_feature: String,
+    #[serde(default)]
+    num_target: String,
+}
+
+#[derive(Deserialize)]
+struct Objective {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Booster {
+    name: String,
+    model: Option<Forest>,
+    /// Where the trees of `dart` are.
+    gbtree: Option<Box<Inner>>,
+    #[serde(default)]
+    weight_drop: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Inner {
+    model: Forest,
+}
+
+#[derive(Deserialize)]
+struct Forest {
+    #[serde(default)]
+    tree_info: Vec<usize>,
+    trees: Vec<StoredTree>,
+}
+
+#[derive(Deserialize)]
+struct StoredTree {
+    left_children: Vec<i32>,
+    right_children: Vec<i32>,
+    split_indices: Vec<u32>,
+    split_conditions: Vec<f32>,
+    default_left: Vec<Flag>,
+    #[serde(default)]
+    split_type: Vec<u8>,
+    #[serde(default)]
+    categories: Vec<u32>,
+    #[serde(default)]
+    categories_nodes: Vec<usize>,
+    #[serde(default)]
+    categories_segments: Vec<usize>,
+    #[serde(default)]
+    categories_sizes: Vec<usize>,
+    tree_param: Option<TreeParam>,
+}
+
+#[derive(Deserialize)]
+struct TreeParam {
+    #[serde(default)]
+    size_leaf_vector: String,
+}
+
+/// Written as true and false by old versions, as 1 and 0 by new ones.
+struct Flag(bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FlagVisitor;
+        impl Visitor<'_> for FlagVisitor {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false, 0 or 1")
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Flag, E> {
+                Ok(Flag(value))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Flag, E> {
+                Ok(Flag(value != 0))
+            }
+        }
+        deserializer.deserialize_any(FlagVisitor)
+    }
+}
+
+/// Reads a model; an error names the place.
+pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
+    let File { version, learner } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let Learner { feature_names, gradient_booster, learner_model_param: param, objective } = learner;
+    let features: usize = number("num_feature", &param.num_feature)?;
+    if features > FEATURES_MAX || !(feature_names.is_empty() || feature_names.len() == features) {
+        return Err(format!("`num_feature` is {features}, and there are {} names", feature_names.len()));
+    }
+    let names =
+        if feature_names.is_empty() { (0..features).map(|at| format!("f{at}")).collect() } else { feature_names };
+
+    let Booster { name: booster, model, gbtree, weight_drop } = gradient_booster;
+    let forest = match (booster.as_str(), model, gbtree) {
+        ("dart", _, Some(inner)) => inner.model,
+        ("gbtree", Some(forest), _) | ("dart", Some(forest), None) => forest,
+        _ => return Err(format!("the booster `{booster}` is not run by this version: `gbtree` and `dart` are")),
+    };
+    let sums = number("num_class", &param.num_class)?.max(number("num_target", &param.num_target)?).max(1);
+    if sums > SUMS_MAX {
+        return Err(format!("{sums} classes are more than {SUMS_MAX}"));
+    }
+    let link = link(&objective.name)?;
+    let mut starts = base_scores(&param.base_score, sums)?;
+    for start in &mut starts {
+        *start = margin(&objective.name, *start)?;
+    }
+    let mut grown: Vec<(f64, Vec<Tree>)> = starts.into_iter().map(|start| (start, Vec::new())).collect();
+    for (at, stored) in forest.trees.iter().enumerate() {
+        let group = forest.tree_info.get(at).copied().unwrap_or(0);
+        let weight = if booster == "dart" { weight_drop.get(at).copied().unwrap_or(1.0) } else { 1.0 };
+        let tree = stored.tree(weight).map_err(|reason| format!("tree {at}: {reason}"))?;
+        let (_, trees) = grown.get_mut(group).ok_or_else(|| format!("tree {at}: it is of class {group}, of {sums}"))?;
+        trees.push(tree);
+    }
+    let written: Vec<String> = version.iter().map(u32::to_string).collect();
+    let facts = vec![("written by", format!("XGBoost {}", written.join("."))), ("objective", objective.name)];
+    let features = names.into_iter().map(|name| (name, Reading::Plain)).collect();
+    Description { features, sums: grown, scale: 1.0, link, facts }.build()
+}
+
+/// A number written as text; none is 0.
+fn number(name: &str, text: &str) -> Result<usize, String> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse().map_err(|_| format!("`{name}` is `{text}`"))
+}
+
+/// One base score for each sum: version 3 writes a list.
+fn base_scores(text: &str, sums: usize) -> Result<Vec<f64>, String> {
+    let list = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let mut scores = Vec::new();
+    for item in list.split(',') {
+        let score: f32 = item.trim().parse().map_err(|_| format!("`base_score` is `{text}`"))?;
+        scores.push(f64::from(score));
+    }
+    match scores.as_slice() {
+        [one] => Ok(vec![*one; sums]),
+        several if several.len() == sums => Ok(scores),
+        several => Err(format!("`base_score` has {} values for {sums} sums", several.len())),
+    }
+}
+
+fn link(objective: &str) -> Result<Link, String> {
+    Ok(match objective {
+        "binary:logistic" | "reg:logistic" => Link::Logistic,
+        "binary:hinge" => Link::Step,
+        "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:cox" | "survival:aft" => Link::Exp,
+        "multi:softprob" => Link::Softmax,
+        "multi:softmax" => Link::Largest,
+        "reg:squarederror"
+        | "reg:linear"
+        | "reg:squaredlogerror"
+        | "reg:pseudohubererror"
+        | "reg:absoluteerror"
+        | "reg:quantileerror"
+        | "reg:expectileerror"
+        | "binary:logitraw"
+        | "rank:pairwise"
+        | "rank:ndcg"
+        | "rank:map" => Link::Identity,
+        _ => return Err(format!("the objective `{objective}` is not run by this version")),
+    })
+}
+
+/// The base score is stored as a prediction; the sum starts from what gives it.
+fn margin(objective: &str, base: f64) -> Result<f64, String> {
+    let start = match objective {
+        "binary:logistic" | "reg:logistic" => -(1.0 / base - 1.0).ln(),
+        "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:cox" | "survival:aft" => base.ln(),
+        _ => base,
+    };
+    if start.is_finite() {
+        Ok(start)
+    } else {
+        Err(format!("`base_score` is {base}, which `{objective}` has no start for"))
+    }
+}
+
+impl StoredTree {
+    /// The tree with its leaves multiplied by `weight`. Nodes that pruning left behind are dropped.
+    fn tree(&self, weight: f32) -> Result<Tree, String> {
+        let vector = self.tree_param.as_ref().map_or("", |param| &param.size_leaf_vector);
+        if !matches!(vector, "" | "0" | "1") {
+            return Err("trees with a vector in each leaf are not run by this version".to_owned());
+        }
+        let count = self.left_children.len();
+        let lengths = [
+            ("right_children", self.right_children.len()),
+            ("split_indices", self.split_indices.len()),
+            ("split_conditions", self.split_conditions.len()),
+            ("default_left", self.default_left.len()),
+            ("split_type", if self.split_type.is_empty() { count } else { self.split_type.len() }),
+        ];
+        if let Some((name, length)) = lengths.into_iter().find(|(_, length)| *length != count) {
+            return Err(format!("`{name}` has {length} values where {count} are expected"));
+        }
+        // Breadth first, so that children come after their parent; the root is node 0.
+        let mut nodes = Vec::new();
+        let mut queue = VecDeque::from([0_usize]);
+        let mut next = 1_u32;
+        while let Some(at) = queue.pop_front() {
+            let condition = self.split_conditions.get(at).ok_or_else(|| format!("there is no node {at}"))?;
+            if self.left_children[at] < 0 {
+                nodes.push(Node::Leaf { value: f64::from(condition * weight) });
+                continue;
+            }
+            if nodes.len() + queue.len() > count {
+                return Err("its nodes go in a circle".to_owned());
+            }
+            let child = |number: i32| usize::try_from(number).map_err(|_| format!("node {at} has the child {number}"));
+            let (left, right) = (child(self.left_children[at])?, child(self.right_children[at])?);
+            let default_left = self.default_left[at].0;
+            let is_categorical = self.split_type.get(at).is_some_and(|kind| *kind != 0);
+            let feature = self.split_indices[at];
+            if is_categorical {
+                // What is in the set goes right, so the sides are swapped.
+                queue.extend([right, left]);
+                let rule = Rule::OneOf(self.categories_of(at)?.iter().copied().collect());
+                nodes.push(Node::Split(Split {
+                    feature,
+                    rule,
+                    missing_left: !default_left,
+                    left: next,
+                    right: next + 1,
+                }));
+            } else {
+                queue.extend([left, right]);
+                let rule = Rule::AtMost(less_than(*condition));
+                nodes.push(Node::Split(Split {
+                    feature,
+                    rule,
+                    missing_left: default_left,
+                    left: next,
+                    right: next + 1,
+                }));
+            }
+            next += 2;
+        }
+        Tree::new(nodes).map_err(|error| error.to_string())
+    }
+
+    fn categories_of(&self, node: usize) -> Result<&[u32], String> {
+        let place = self.categories_nodes.binary_search(&node).ok();
+        let bounds = place.and_then(|at| Some((*self.categories_segments.get(at)?, *self.categories_sizes.get(at)?)));
+        let set = bounds.and_then(|(first, size)| self.categories.get(first..first.checked_add(size)?));
+        let set = set.ok_or_else(|| format!("the categories of node {node} are not there"))?;
+        match set.iter().find(|code| **code >= CATEGORY_MAX) {
+            Some(code) => Err(format!("node {node} asks for the category {code}")),
+            None => Ok(set),
+        }
+    }
+}

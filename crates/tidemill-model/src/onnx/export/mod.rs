@@ -1,0 +1,124 @@
+//! Transform graph and learner as one ONNX model.
+
+mod builder;
+mod date;
+mod features;
+mod trees;
+
+use prost::Message as _;
+
+use super::generated::tensor_shape_proto::Dimension;
+use super::generated::tensor_shape_proto::dimension::Value as Size;
+use super::generated::type_proto::{Tensor as TensorType, Value as Type};
+use super::generated::{
+    GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto, TypeProto, ValueInfoProto,
+};
+use super::ops::ML;
+use super::signature::OPTIONAL_KEY;
+use super::value::datatype;
+use crate::{Learner, ModelError, Task, TransformGraph};
+use builder::Builder;
+
+/// Versions of the file's format and of the operators that are written.
+const IR: i64 = 10;
+const OPSET: i64 = 20;
+const ML_OPSET: i64 = 5;
+/// What the rows of every input are called.
+const ROWS: &str = "rows";
+
+/// What becomes of values that a vocabulary hashes into several buckets, which ONNX cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unseen {
+    /// The model is not written.
+    #[default]
+    Refused,
+    /// Such values are missing: the ONNX model answers otherwise for them.
+    Missing,
+}
+
+/// The bytes of an ONNX model that takes raw features and gives the prediction: transform graph and learner in one,
+/// with standard operators and those of `ai.onnx.ml` only. The same parts give the same bytes.
+///
+/// Inputs have the names of the raw columns and the shape `[rows]`. A number that may be missing is a `double`, NaN
+/// where it is; a missing text is empty, and so an empty text is missing. Arithmetic and thresholds are in 64 bits, so
+/// predictions agree with the native ones to about 1e-12.
+///
+/// # Errors
+/// What ONNX cannot say is an error that names the feature and the step.
+pub fn export_onnx(
+    name: &str,
+    transform: &TransformGraph,
+    learner: &Learner,
+    unseen: Unseen,
+) -> Result<Vec<u8>, ModelError> {
+    let refuse = |reason: String| ModelError::NotExpressible { format: "ONNX", reason };
+    let mut graph = Builder::default();
+    let matrix = features::matrix(&mut graph, transform, unseen).map_err(refuse)?;
+    let (score, task) = match learner {
+        Learner::Trees(ensemble) => {
+            let sums = trees::scores(&mut graph, &matrix, ensemble);
+            let all = graph.list(&[-1]);
+            let sums = graph.op("Reshape", &[&sums, &all], Vec::new());
+            (graph.with("Add", &sums, ensemble.base_score()), ensemble.task())
+        }
+    };
+    let output = match task {
+        Task::Regression => score,
+        Task::Binary => {
+            let negative = graph.of("Neg", &score);
+            let power = graph.of("Exp", &negative);
+            let sum = graph.with("Add", &power, 1.0);
+            let one = graph.number(1.0);
+            graph.both("Div", &one, &sum)
+        }
+    };
+    if let Some(last) = graph.nodes.last_mut() {
+        debug_assert_eq!(last.output, [output]);
+        last.output = vec![task.output_name().to_owned()];
+    }
+    let inputs = transform.inputs();
+    if let Some(clash) = inputs.iter().find(|input| is_taken(&input.name, task)) {
+        return Err(refuse(format!("the column `{}` has the name of a tensor of the graph", clash.name)));
+    }
+    let optional: Vec<&str> = inputs.iter().filter(|i| i.optional).map(|i| i.name.as_str()).collect();
+    let entry = |key: &str, value: String| StringStringEntryProto { key: key.to_owned(), value };
+    let mut metadata = vec![
+        entry(OPTIONAL_KEY, serde_json::json!(optional).to_string()),
+        entry("tidemill.missing", "NaN in numbers, the empty text in texts".to_owned()),
+    ];
+    if unseen == Unseen::Missing {
+        metadata.push(entry("tidemill.unseen", "values that a vocabulary hashes are missing here".to_owned()));
+    }
+    let model = ModelProto {
+        ir_version: IR,
+        producer_name: "tidemill".to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        graph: Some(GraphProto {
+            node: graph.nodes,
+            name: name.to_owned(),
+            initializer: graph.constants,
+            input: inputs.iter().map(|input| info(&input.name, features::element_type(input))).collect(),
+            output: vec![info(task.output_name(), datatype::DOUBLE)],
+            ..GraphProto::default()
+        }),
+        opset_import: vec![
+            OperatorSetIdProto { domain: String::new(), version: OPSET },
+            OperatorSetIdProto { domain: ML.to_owned(), version: ML_OPSET },
+        ],
+        metadata_props: metadata,
+        ..ModelProto::default()
+    };
+    Ok(model.encode_to_vec())
+}
+
+/// Whether the graph uses `name` for something else.
+fn is_taken(name: &str, task: Task) -> bool {
+    let number = |prefix| name.strip_prefix(prefix).is_some_and(|rest: &str| rest.parse::<u32>().is_ok());
+    name == task.output_name() || number('t') || number('c')
+}
+
+fn info(name: &str, elem_type: i32) -> ValueInfoProto {
+    let rows = Dimension { value: Some(Size::DimParam(ROWS.to_owned())) };
+    let tensor = TensorType { elem_type, shape: Some(TensorShapeProto { dim: vec![rows] }) };
+    ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { value: Some(Type::TensorType(tensor)) }) }
+}

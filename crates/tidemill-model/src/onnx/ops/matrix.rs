@@ -1,0 +1,113 @@
+//! Products of matrices, and what networks put between them.
+
+use super::{Kernel, input, optional};
+use crate::onnx::attributes::Attributes;
+use crate::onnx::value::{Data, Tensor};
+
+pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Option<Kernel> {
+    Some(match name {
+        "MatMul" => Box::new(|inputs| Ok(vec![product(input(inputs, 0)?, input(inputs, 1)?, 1.0)?])),
+        "Gemm" => {
+            let (alpha, beta) = (f64::from(attributes.float("alpha", 1.0)), f64::from(attributes.float("beta", 1.0)));
+            let (turn_a, turn_b) = (attributes.int("transA", 0) != 0, attributes.int("transB", 0) != 0);
+            Box::new(move |inputs| {
+                let turned = |tensor: &Tensor, turn: bool| {
+                    if turn { super::transform::reordered(tensor, &[1, 0]) } else { Ok(tensor.clone()) }
+                };
+                let (a, b) = (turned(input(inputs, 0)?, turn_a)?, turned(input(inputs, 1)?, turn_b)?);
+                let product = product(&a, &b, alpha)?;
+                Ok(vec![match optional(inputs, 2) {
+                    Some(shift) => add_scaled(&product, shift, beta)?,
+                    None => product,
+                }])
+            })
+        }
+        "BatchNormalization" => {
+            let epsilon = f64::from(attributes.float("epsilon", 1e-5));
+            Box::new(move |inputs| normalise(inputs, epsilon))
+        }
+        _ => return None,
+    })
+}
+
+/// The product of two matrices; the left one may have more axes, which are rows too.
+fn product(a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor, String> {
+    let (inner, columns) = match *b.shape {
+        [inner, columns] => (inner, columns),
+        [inner] => (inner, 1),
+        _ => return Err(format!("a product with a tensor of shape {:?} is not run by this version", b.shape)),
+    };
+    if a.shape.last() != Some(&inner) {
+        return Err(format!("matrices of shapes {:?} and {:?} have no product", a.shape, b.shape));
+    }
+    let mut shape = a.shape[..a.rank() - 1].to_vec();
+    if b.rank() == 2 {
+        shape.push(columns);
+    }
+    let (left, right) = (a.floats()?, b.floats()?);
+    let rows = left.len().checked_div(inner).unwrap_or(0);
+    crate::onnx::value::elements(&[rows, columns])?;
+    let mut sums = vec![0.0; rows * columns];
+    // Row by row of the right matrix, so that memory is read in order.
+    for (row, out) in left.chunks(inner.max(1)).zip(sums.chunks_mut(columns.max(1))) {
+        for (x, weights) in row.iter().zip(right.chunks(columns.max(1))) {
+            for (sum, weight) in out.iter_mut().zip(weights) {
+                *sum += x * weight;
+            }
+        }
+    }
+    if scale != 1.0 {
+        for sum in &mut sums {
+            *sum *= scale;
+        }
+    }
+    let data = match (&a.data, &b.data) {
+        (Data::F64(_), Data::F64(_)) => Data::F64(sums),
+        (Data::F32(_), Data::F32(_)) => Data::F32(sums.into_iter().map(|x| x as f32).collect()),
+        (Data::Int(_), Data::Int(_)) => Data::Int(sums.into_iter().map(|x| x as i64).collect()),
+        (a, b) => return Err(format!("a product of {} and {}", a.kind(), b.kind())),
+    };
+    Tensor::new(shape, data)
+}
+
+fn add_scaled(product: &Tensor, shift: &Tensor, scale: f64) -> Result<Tensor, String> {
+    let values = product.floats()?;
+    let shifts = shift.floats()?;
+    let indices = super::broadcast::stretched(&shift.shape, &product.shape);
+    if super::broadcast::joint_shape(&shift.shape, &product.shape)? != product.shape {
+        return Err(format!("a shift of shape {:?} does not fit {:?}", shift.shape, product.shape));
+    }
+    let at = |at: usize| shifts[indices.as_ref().map_or(at, |map| map[at])] * scale;
+    let sums: Vec<f64> = values.iter().enumerate().map(|(place, x)| x + at(place)).collect();
+    let data = match &product.data {
+        Data::F32(_) => Data::F32(sums.into_iter().map(|x| x as f32).collect()),
+        _ => Data::F64(sums),
+    };
+    Tensor::new(product.shape.clone(), data)
+}
+
+fn normalise(inputs: &[Option<&Tensor>], epsilon: f64) -> Result<Vec<Tensor>, String> {
+    let tensor = input(inputs, 0)?;
+    let channels = *tensor.shape.get(1).ok_or("batch normalization of a tensor without channels")?;
+    let mut parameters = Vec::with_capacity(4);
+    for at in 1..5 {
+        let values = input(inputs, at)?.floats()?.into_owned();
+        if values.len() != channels {
+            return Err(format!("input {at} has {} values for {channels} channels", values.len()));
+        }
+        parameters.push(values);
+    }
+    let inner: usize = tensor.shape[2..].iter().product();
+    let values = tensor.floats()?;
+    let one = |(at, x): (usize, &f64)| {
+        let channel = at / inner.max(1) % channels.max(1);
+        let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|parameter: usize| parameters[parameter][channel]);
+        (x - mean) / (variance + epsilon).sqrt() * scale + shift
+    };
+    let results: Vec<f64> = values.iter().enumerate().map(one).collect();
+    let data = match &tensor.data {
+        Data::F64(_) => Data::F64(results),
+        _ => Data::F32(results.into_iter().map(|x| x as f32).collect()),
+    };
+    Ok(vec![Tensor::new(tensor.shape.clone(), data)?])
+}

@@ -1,0 +1,72 @@
+//! The operators of the interpreter: those of classic machine learning, and what stands around them.
+
+mod arithmetic;
+mod broadcast;
+mod encode;
+mod linear;
+mod logic;
+mod matrix;
+mod prepare;
+mod reduce;
+mod shape;
+mod svm;
+mod transform;
+mod trees;
+mod unary;
+
+use super::attributes::Attributes;
+use super::generated::NodeProto;
+use super::value::Tensor;
+
+/// What a node does with the tensors it is given; an input that the node leaves out is `None`.
+pub(super) type Kernel = Box<dyn Fn(&[Option<&Tensor>]) -> Result<Vec<Tensor>, String> + Send + Sync>;
+
+/// The domain of the operators of classic machine learning.
+pub(super) const ML: &str = "ai.onnx.ml";
+
+/// The kernel of a node; `None` for an operator that is not known here. `opset` is the version of the node's domain.
+pub(super) fn compile(node: &NodeProto, opset: i64) -> Result<Option<Kernel>, String> {
+    let attributes = Attributes::of(node);
+    let name = node.op_type.as_str();
+    Ok(match node.domain.as_str() {
+        "" | "ai.onnx" => {
+            if let Some(kernel) = unary::compile(name, attributes, opset) {
+                Some(kernel)
+            } else if let Some(kernel) = arithmetic::compile(name, attributes) {
+                Some(kernel)
+            } else if let Some(kernel) = logic::compile(name, attributes) {
+                Some(kernel)
+            } else if let Some(kernel) = shape::compile(name, attributes)? {
+                Some(kernel)
+            } else if let Some(kernel) = transform::compile(name, attributes, opset)? {
+                Some(kernel)
+            } else if let Some(kernel) = reduce::compile(name, attributes, opset) {
+                Some(kernel)
+            } else {
+                matrix::compile(name, attributes)
+            }
+        }
+        ML => match name {
+            "TreeEnsembleClassifier" | "TreeEnsembleRegressor" | "TreeEnsemble" => {
+                Some(trees::compile(name, attributes)?)
+            }
+            "LinearClassifier" | "LinearRegressor" => Some(linear::compile(name, attributes)?),
+            "SVMClassifier" | "SVMRegressor" => Some(svm::compile(name, attributes)?),
+            _ => match encode::compile(name, attributes)? {
+                Some(kernel) => Some(kernel),
+                None => prepare::compile(name, attributes)?,
+            },
+        },
+        _ => None,
+    })
+}
+
+/// The input at `index`, which must be there.
+fn input<'a>(inputs: &[Option<&'a Tensor>], index: usize) -> Result<&'a Tensor, String> {
+    inputs.get(index).copied().flatten().ok_or_else(|| format!("input {index} is missing"))
+}
+
+/// The input at `index`, if the node has it.
+fn optional<'a>(inputs: &[Option<&'a Tensor>], index: usize) -> Option<&'a Tensor> {
+    inputs.get(index).copied().flatten()
+}

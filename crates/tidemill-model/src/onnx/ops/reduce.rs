@@ -1,0 +1,110 @@
+//! Along axes: sums, means, the largest, and what is made of them.
+
+use super::shape::axes_of;
+use super::{Kernel, input, optional};
+use crate::foreign::softmax;
+use crate::onnx::attributes::Attributes;
+use crate::onnx::value::{Data, Tensor, axis_of};
+
+pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Option<Kernel> {
+    let fold: fn(&[f64]) -> f64 = match name {
+        "ReduceSum" => |row| row.iter().sum(),
+        "ReduceMean" => |row| row.iter().sum::<f64>() / row.len() as f64,
+        "ReduceMax" => |row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        "ReduceMin" => |row| row.iter().copied().fold(f64::INFINITY, f64::min),
+        "ReduceProd" => |row| row.iter().product(),
+        "ReduceL1" => |row| row.iter().map(|x| x.abs()).sum(),
+        "ReduceL2" => |row| row.iter().map(|x| x * x).sum::<f64>().sqrt(),
+        "ReduceSumSquare" => |row| row.iter().map(|x| x * x).sum(),
+        "ReduceLogSumExp" => |row| {
+            let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            largest + row.iter().map(|x| (x - largest).exp()).sum::<f64>().ln()
+        },
+        "Softmax" | "LogSoftmax" => {
+            let axis = attributes.int("axis", if opset < 13 { 1 } else { -1 });
+            let is_log = name == "LogSoftmax";
+            return Some(Box::new(move |inputs| soft(input(inputs, 0)?, axis, opset < 13, is_log)));
+        }
+        "ArgMax" | "ArgMin" => {
+            let (axis, keeps) = (attributes.int("axis", 0), attributes.int("keepdims", 1) != 0);
+            let last = attributes.int("select_last_index", 0) != 0;
+            let sign = if name == "ArgMax" { 1.0 } else { -1.0 };
+            return Some(Box::new(move |inputs| {
+                let best = |row: &[f64]| {
+                    let better = |a: f64, b: f64| if last { a * sign >= b * sign } else { a * sign > b * sign };
+                    (1..row.len()).fold(0, |best, at| if better(row[at], row[best]) { at } else { best }) as f64
+                };
+                let folded = reduce(input(inputs, 0)?, &[axis], keeps, &best)?;
+                let whole = folded.floats()?.iter().map(|x| *x as i64).collect();
+                Ok(vec![Tensor::new(folded.shape.clone(), Data::Int(whole))?])
+            }));
+        }
+        _ => return None,
+    };
+    let (axes, keeps) = (attributes.ints("axes").to_vec(), attributes.int("keepdims", 1) != 0);
+    let none_is_identity = attributes.int("noop_with_empty_axes", 0) != 0;
+    Some(Box::new(move |inputs| {
+        let axes = axes_of(optional(inputs, 1), &axes)?;
+        if axes.is_empty() && none_is_identity {
+            return Ok(vec![input(inputs, 0)?.clone()]);
+        }
+        Ok(vec![reduce(input(inputs, 0)?, &axes, keeps, &fold)?])
+    }))
+}
+
+/// Folds the elements along `axes`, all where there are none.
+fn reduce(tensor: &Tensor, axes: &[i64], keeps: bool, fold: &dyn Fn(&[f64]) -> f64) -> Result<Tensor, String> {
+    let rank = tensor.rank();
+    let mut folded = vec![axes.is_empty(); rank];
+    for axis in axes {
+        folded[axis_of(*axis, rank)?] = true;
+    }
+    // The axis is last in most models; anything else is moved there.
+    let order: Vec<usize> = (0..rank).filter(|at| !folded[*at]).chain((0..rank).filter(|at| folded[*at])).collect();
+    let moved;
+    let source = if order.is_sorted() {
+        tensor
+    } else {
+        moved = super::transform::reordered(tensor, &order)?;
+        &moved
+    };
+    let width: usize = (0..rank).filter(|at| folded[*at]).map(|at| tensor.shape[at]).product();
+    let size = |at: usize| match (folded[at], keeps) {
+        (false, _) => Some(tensor.shape[at]),
+        (true, true) => Some(1),
+        (true, false) => None,
+    };
+    let shape: Vec<usize> = (0..rank).filter_map(size).collect();
+    let values = source.floats()?;
+    let results: Vec<f64> =
+        if width == 0 { vec![fold(&[]); shape.iter().product()] } else { values.chunks(width).map(fold).collect() };
+    let data = match &tensor.data {
+        Data::F32(_) => Data::F32(results.into_iter().map(|x| x as f32).collect()),
+        Data::Int(_) => Data::Int(results.into_iter().map(|x| x as i64).collect()),
+        _ => Data::F64(results),
+    };
+    Tensor::new(shape, data)
+}
+
+fn soft(tensor: &Tensor, axis: i64, flattens: bool, is_log: bool) -> Result<Vec<Tensor>, String> {
+    let axis = axis_of(axis, tensor.rank())?;
+    // Until version 13 everything from the axis on was one row.
+    if axis + 1 != tensor.rank() && !flattens {
+        return Err("softmax along an axis that is not the last is not run by this version".to_owned());
+    }
+    let width: usize = tensor.shape[axis..].iter().product();
+    let mut values = tensor.floats()?.into_owned();
+    for row in values.chunks_mut(width.max(1)) {
+        softmax(row);
+        if is_log {
+            for x in row {
+                *x = x.ln();
+            }
+        }
+    }
+    let data = match &tensor.data {
+        Data::F64(_) => Data::F64(values),
+        _ => Data::F32(values.into_iter().map(|x| x as f32).collect()),
+    };
+    Ok(vec![Tensor::new(tensor.shape.clone(), data)?])
+}

@@ -1,0 +1,222 @@
+//! A graph made ready to run.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+use super::generated::{GraphProto, ModelProto};
+use super::ops::{self, Kernel, ML};
+use super::value::Tensor;
+
+/// The newest version of the standard operators that is run, and of those of classic machine learning.
+const OPSET_MAX: i64 = 28;
+const ML_OPSET_MAX: i64 = 5;
+/// The newest version of the file's format that is read.
+const IR_MAX: i64 = 14;
+
+/// A graph whose nodes are compiled and whose names are places.
+pub(super) struct Program {
+    steps: Vec<Step>,
+    /// What is known before any row comes, by place.
+    constants: Vec<Option<Tensor>>,
+    /// The places of the graph's inputs and outputs.
+    inputs: Vec<usize>,
+    outputs: Vec<usize>,
+}
+
+struct Step {
+    /// `Gemm`, and the node's name if it has one: for errors.
+    title: String,
+    kernel: Kernel,
+    inputs: Vec<Option<usize>>,
+    outputs: Vec<Option<usize>>,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.steps.iter().map(|step| &step.title)).finish()
+    }
+}
+
+/// Why a graph is no program.
+pub(super) enum NoProgram {
+    /// The graph cannot be run by anything here.
+    Refused(String),
+    /// Only these operators are missing, and none of those of classic machine learning is among the nodes.
+    Unknown(BTreeSet<String>),
+}
+
+impl From<String> for NoProgram {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+/// The versions of operators that a model asks for.
+pub(super) fn check_versions(model: &ModelProto) -> Result<(), String> {
+    if model.ir_version > IR_MAX {
+        return Err(format!(
+            "the file is of ONNX's format {}, and this version of Tidemill reads up to {IR_MAX}",
+            model.ir_version
+        ));
+    }
+    for import in &model.opset_import {
+        let most = match import.domain.as_str() {
+            "" | "ai.onnx" => OPSET_MAX,
+            ML => ML_OPSET_MAX,
+            _ => continue,
+        };
+        if import.version > most {
+            let domain = if import.domain.is_empty() { "ai.onnx" } else { &import.domain };
+            return Err(format!(
+                "it asks for operators of `{domain}` of version {}, and this version of Tidemill runs up to {most}",
+                import.version
+            ));
+        }
+    }
+    if let Some(function) = model.functions.first() {
+        return Err(format!(
+            "it defines the function `{}` of `{}`; save it with functions inlined",
+            function.name, function.domain
+        ));
+    }
+    Ok(())
+}
+
+/// The version of a domain that a model asks for.
+pub(super) fn opset(model: &ModelProto, domain: &str) -> i64 {
+    let is_it = |other: &str| other == domain || (domain.is_empty() && other == "ai.onnx");
+    model.opset_import.iter().find(|import| is_it(&import.domain)).map_or(1, |import| import.version)
+}
+
+impl Program {
+    pub(super) fn new(model: &ModelProto, graph: &GraphProto) -> Result<Self, NoProgram> {
+        let mut unknown = BTreeSet::new();
+        let mut has_ml = false;
+        let (standard, ml) = (opset(model, ""), opset(model, ML));
+        let mut kernels = Vec::with_capacity(graph.node.len());
+        for node in &graph.node {
+            has_ml |= node.domain == ML;
+            let title = title(&node.op_type, &node.name);
+            let version = if node.domain == ML { ml } else { standard };
+            match ops::compile(node, version).map_err(|reason| format!("{title}: {reason}"))? {
+                Some(kernel) => kernels.push((title, kernel)),
+                None => {
+                    let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
+                    unknown.insert(format!("`{}` of `{domain}`", node.op_type));
+                }
+            }
+        }
+        if !unknown.is_empty() {
+            let foreign = graph.node.iter().any(|node| !matches!(node.domain.as_str(), "" | "ai.onnx"));
+            if has_ml || foreign {
+                let names: Vec<String> = unknown.into_iter().collect();
+                return Err(NoProgram::Refused(format!("operators that are not run: {}", names.join(", "))));
+            }
+            return Err(NoProgram::Unknown(unknown));
+        }
+        let mut places = Places::default();
+        for tensor in &graph.initializer {
+            let value = Tensor::read(tensor)?;
+            places.define(&tensor.name, Some(value))?;
+        }
+        let mut inputs = Vec::new();
+        for input in &graph.input {
+            // Old files list initializers among the inputs too.
+            if !places.by_name.contains_key(&input.name) {
+                inputs.push(places.define(&input.name, None)?);
+            }
+        }
+        let mut steps = Vec::with_capacity(graph.node.len());
+        for (node, (title, kernel)) in graph.node.iter().zip(kernels) {
+            let mut step = Step { title, kernel, inputs: Vec::new(), outputs: Vec::new() };
+            for name in &node.input {
+                step.inputs.push(if name.is_empty() { None } else { Some(places.find(name, &step.title, graph)?) });
+            }
+            let known = step.inputs.iter().flatten().all(|place| places.constants[*place].is_some());
+            if known {
+                // What depends on no row is computed once.
+                let given: Vec<Option<&Tensor>> =
+                    step.inputs.iter().map(|place| place.and_then(|place| places.constants[place].as_ref())).collect();
+                let made = (step.kernel)(&given).map_err(|reason| format!("{}: {reason}", step.title))?;
+                let mut made = made.into_iter();
+                for name in &node.output {
+                    let value = made.next();
+                    if !name.is_empty() && value.is_some() {
+                        places.define(name, value)?;
+                    }
+                }
+                continue;
+            }
+            for name in &node.output {
+                step.outputs.push(if name.is_empty() { None } else { Some(places.define(name, None)?) });
+            }
+            steps.push(step);
+        }
+        let mut outputs = Vec::with_capacity(graph.output.len());
+        for output in &graph.output {
+            outputs.push(places.find(&output.name, "the graph", graph)?);
+        }
+        Ok(Self { steps, constants: places.constants, inputs, outputs })
+    }
+
+    /// The outputs for inputs in the order of the graph.
+    pub(super) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
+        let mut values: Vec<Option<Tensor>> = Vec::new();
+        values.resize_with(self.constants.len(), || None);
+        for (place, tensor) in self.inputs.iter().zip(inputs) {
+            values[*place] = Some(tensor);
+        }
+        for step in &self.steps {
+            let given: Vec<Option<&Tensor>> = step.inputs.iter().map(|place| self.get(&values, *place)).collect();
+            let made = (step.kernel)(&given).map_err(|reason| format!("{}: {reason}", step.title))?;
+            for (place, tensor) in step.outputs.iter().zip(made) {
+                if let Some(place) = place {
+                    values[*place] = Some(tensor);
+                }
+            }
+        }
+        let output = |place: &usize| {
+            let found = self.get(&values, Some(*place)).cloned();
+            found.ok_or_else(|| "an output was not made".to_owned())
+        };
+        self.outputs.iter().map(output).collect()
+    }
+
+    fn get<'a>(&'a self, values: &'a [Option<Tensor>], place: Option<usize>) -> Option<&'a Tensor> {
+        let place = place?;
+        values[place].as_ref().or(self.constants[place].as_ref())
+    }
+}
+
+/// Names to places; each name is made once and before it is used.
+#[derive(Default)]
+struct Places {
+    by_name: HashMap<String, usize>,
+    constants: Vec<Option<Tensor>>,
+}
+
+impl Places {
+    fn define(&mut self, name: &str, value: Option<Tensor>) -> Result<usize, String> {
+        let place = self.constants.len();
+        if self.by_name.insert(name.to_owned(), place).is_some() {
+            return Err(format!("`{name}` is made twice"));
+        }
+        self.constants.push(value);
+        Ok(place)
+    }
+
+    fn find(&self, name: &str, user: &str, graph: &GraphProto) -> Result<usize, String> {
+        self.by_name.get(name).copied().ok_or_else(|| {
+            let later = graph.node.iter().any(|node| node.output.iter().any(|output| output == name));
+            if later {
+                format!("{user} uses `{name}` before it is made: the nodes go in a circle or are out of order")
+            } else {
+                format!("{user} uses `{name}`, which nothing makes")
+            }
+        })
+    }
+}
+
+fn title(operator: &str, name: &str) -> String {
+    if name.is_empty() { format!("`{operator}`") } else { format!("`{operator}` (`{name}`)") }
+}

@@ -1,0 +1,160 @@
+//! A model file into messages, with bounds.
+
+use std::path::{Component, Path};
+
+use prost::Message as _;
+
+use super::generated::{GraphProto, ModelProto, TensorProto};
+
+/// More messages (nodes, attributes, tensors, names) than this are refused before any is built.
+const MESSAGES_MAX: usize = 1 << 20;
+/// Messages within messages deeper than this are refused.
+const DEPTH_MAX: usize = 32;
+/// A larger file of tensors is refused unread.
+const DATA_BYTES_MAX: u64 = 2 << 30;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Model,
+    Graph,
+    Node,
+    Attribute,
+    Tensor,
+    Value,
+    Type,
+    TensorType,
+    SequenceType,
+    MapType,
+    Shape,
+    Leaf,
+}
+
+impl Kind {
+    /// The fields that hold messages, and of which kind they are.
+    const fn children(self) -> &'static [(u64, Self)] {
+        match self {
+            Self::Model => &[(7, Self::Graph), (8, Self::Leaf), (14, Self::Leaf), (25, Self::Leaf)],
+            Self::Graph => {
+                &[(1, Self::Node), (5, Self::Tensor), (11, Self::Value), (12, Self::Value), (15, Self::Leaf)]
+            }
+            Self::Node => &[(1, Self::Leaf), (2, Self::Leaf), (5, Self::Attribute)],
+            Self::Attribute => &[(5, Self::Tensor), (6, Self::Graph), (10, Self::Tensor)],
+            Self::Tensor => &[(13, Self::Leaf)],
+            Self::Value | Self::MapType => &[(2, Self::Type)],
+            Self::Type => &[(1, Self::TensorType), (4, Self::SequenceType), (5, Self::MapType)],
+            Self::TensorType => &[(2, Self::Shape)],
+            Self::SequenceType => &[(1, Self::Type)],
+            Self::Shape => &[(1, Self::Leaf)],
+            Self::Leaf => &[],
+        }
+    }
+}
+
+/// Whether the bytes may be a model: the version of the format comes first, and it is small.
+pub(crate) fn looks_like_model(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x08, version, ..] if *version < 0x40)
+}
+
+/// The messages of a model. Tensors that lie in other files are read from `folder` and nowhere else.
+pub(crate) fn read(bytes: &[u8], folder: Option<&Path>) -> Result<ModelProto, String> {
+    let mut messages = 0;
+    count(bytes, Kind::Model, 0, &mut messages)?;
+    let mut model = ModelProto::decode(bytes).map_err(|error| format!("the file is damaged: {error}"))?;
+    if let Some(graph) = &mut model.graph {
+        fetch(graph, folder)?;
+    }
+    Ok(model)
+}
+
+/// Counts messages without building them: an empty one takes two bytes in a file and hundreds in memory.
+fn count(bytes: &[u8], kind: Kind, depth: usize, messages: &mut usize) -> Result<(), String> {
+    *messages += 1;
+    if *messages > MESSAGES_MAX {
+        return Err(format!("it holds more than {MESSAGES_MAX} nodes, attributes and tensors"));
+    }
+    if depth > DEPTH_MAX {
+        return Err(format!("its messages are nested more than {DEPTH_MAX} deep"));
+    }
+    let children = kind.children();
+    if children.is_empty() {
+        return Ok(());
+    }
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let key = varint(&mut rest)?;
+        match key & 7 {
+            0 => drop(varint(&mut rest)?),
+            1 => drop(take(&mut rest, 8)?),
+            5 => drop(take(&mut rest, 4)?),
+            2 => {
+                let length = varint(&mut rest)?;
+                let content = take(&mut rest, length)?;
+                if let Some((_, below)) = children.iter().find(|(field, _)| *field == key >> 3) {
+                    count(content, *below, depth + 1, messages)?;
+                }
+            }
+            wire => return Err(format!("the file is damaged: a field of kind {wire}")),
+        }
+    }
+    Ok(())
+}
+
+const CUT_SHORT: &str = "the file is damaged or cut short";
+
+fn varint(rest: &mut &[u8]) -> Result<u64, String> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, after) = rest.split_first().ok_or(CUT_SHORT)?;
+        *rest = after;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(CUT_SHORT.to_owned())
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], String> {
+    let length = usize::try_from(length).map_err(|_| CUT_SHORT)?;
+    let (front, after) = rest.split_at_checked(length).ok_or(CUT_SHORT)?;
+    *rest = after;
+    Ok(front)
+}
+
+/// Brings tensors in that lie in files beside the model.
+fn fetch(graph: &mut GraphProto, folder: Option<&Path>) -> Result<(), String> {
+    for tensor in &mut graph.initializer {
+        if tensor.data_location == 1 || !tensor.external_data.is_empty() {
+            let bytes = external(tensor, folder).map_err(|reason| format!("the tensor `{}` {reason}", tensor.name))?;
+            tensor.raw_data = bytes;
+            tensor.external_data.clear();
+            tensor.data_location = 0;
+        }
+    }
+    Ok(())
+}
+
+fn external(tensor: &TensorProto, folder: Option<&Path>) -> Result<Vec<u8>, String> {
+    let entry =
+        |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str());
+    let location = entry("location").unwrap_or_default();
+    let shown = location.escape_debug();
+    let stays = Path::new(location).components().all(|part| matches!(part, Component::Normal(_)));
+    if location.is_empty() || !stays {
+        return Err(format!("lies in `{shown}`, which leaves the folder of the model"));
+    }
+    let folder = folder.ok_or_else(|| format!("lies in `{shown}`, and the model is not a file"))?;
+    let inside = folder.canonicalize().and_then(|folder| Ok((folder.join(location).canonicalize()?, folder)));
+    let (path, folder) = inside.map_err(|error| format!("lies in `{shown}`, which cannot be read: {error}"))?;
+    if !path.starts_with(folder) {
+        return Err(format!("lies in `{shown}`, which leads out of the folder of the model"));
+    }
+    let bytes = crate::package::read_bounded(&path, DATA_BYTES_MAX).map_err(|error| error.to_string())?;
+    let number =
+        |key: &str| entry(key).map(|text| text.parse::<usize>().map_err(|_| format!("has the {key} `{text}`")));
+    let offset = number("offset").transpose()?.unwrap_or(0);
+    let length = number("length").transpose()?.unwrap_or(bytes.len().saturating_sub(offset));
+    let end = offset.checked_add(length);
+    let part = end.and_then(|end| bytes.get(offset..end));
+    part.map(<[u8]>::to_vec).ok_or_else(|| format!("asks for {length} bytes at {offset} of `{shown}`, which has fewer"))
+}
