@@ -91,15 +91,3 @@ fn the_size_is_bounded_however_many_slices_there_are() {
     assert!(page.contains("Of 5,000 slices the largest 1,000 are shown"));
     assert!(page.len() < 400_000, "{} bytes", page.len());
 }
-
-#[test]
-fn the_look_is_that_of_the_statistics_report() {
-    let tokens = |css: &str| {
-        let end = css.find("* { box-sizing").unwrap();
-        css[..end].to_owned()
-    };
-    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../tidemill-data/src/report/style.css");
-    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/style.css");
-    let read = |path: &str| tokens(&std::fs::read_to_string(path).unwrap());
-    assert_eq!(read(own), read(other), "the colours of the two reports are one set");
-}

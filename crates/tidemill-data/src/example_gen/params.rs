@@ -322,7 +322,7 @@ mod tests {
         }
         assert!(issues(json!({ "source": { "csv": "a.csv" }, "span": 1 }))[0].1.contains("has no `{SPAN}`"));
         let mixed = json!({ "source": { "csv": { "splits": { "a": "{SPAN}.csv", "b": "b.csv" } } } });
-        assert!(issues(mixed)[0].1.contains("some splits have a span"));
+        assert!(issues(mixed)[0].1.contains("some splits have a place for a span"));
         assert!(issues(json!({ "source": { "csv": "{VERSION}.csv" } }))[0].1.contains("no `{SPAN}` or date"));
     }
 }

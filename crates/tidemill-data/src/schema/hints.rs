@@ -26,7 +26,8 @@ pub struct Offer {
 /// What the features of `datasets` seem to be, where that is clear.
 ///
 /// * `url`, `email`: at least 95 % of the values known have the form.
-/// * `free_text`: text of at least 30 characters on average, most values with a space, more than half of them distinct.
+/// * `free_text`: text of at least 30 characters on average, most values with a space, more than half of them distinct;
+///   or what the statistics take for running text, more than a tenth of it distinct.
 /// * `identifier`: at least 99 % of the values are distinct (text or whole numbers), and there are at least 20.
 ///
 /// Values known are all of them up to 10,000 distinct ones, the most frequent ones beyond.
@@ -50,7 +51,9 @@ fn offer(feature: &FeatureStatistics) -> Option<Offer> {
         return None;
     }
     if let Some(text) = &feature.string {
-        let prose = feature.language.as_ref().filter(|language| language.is_text);
+        // A category may read like words and be a name all the same: text that repeats so much is not free.
+        let free = text.unique as f64 / values as f64 > 0.1;
+        let prose = feature.language.as_ref().filter(|language| language.is_text && free);
         return of_text(text, values).or_else(|| {
             let share = prose?.sentence_share * 100.0;
             Some(Offer { semantic: Semantic::FreeText, reason: format!("{share:.0} % look like running text") })

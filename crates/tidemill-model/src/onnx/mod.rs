@@ -8,6 +8,7 @@ mod attributes;
 mod dense;
 mod export;
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "written by prost from `proto/onnx.proto`")]
+#[rustfmt::skip]
 mod generated;
 mod ops;
 mod program;
