@@ -151,7 +151,7 @@ pub struct ServeArgs {
         env = "TIDEMILL_API_KEYS"
     )]
     pub api_keys: Option<PathBuf>,
-    /// Pages of this origin may read answers; `*` for all [repeatable]
+    /// Pages of this origin may read answers; `*` for all (repeatable)
     #[arg(long = "cors_origin", alias = "cors-origin", value_name = "ORIGIN", help_heading = "Access")]
     pub cors_origins: Vec<String>,
     /// As `--cors_origin '*'`

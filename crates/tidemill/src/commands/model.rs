@@ -82,7 +82,19 @@ async fn export(args: &ExportArgs, global: &Global) -> Result<u8, Failure> {
     };
     let unseen = if args.unseen_as_missing { Unseen::Missing } else { Unseen::Refused };
     let content = match args.format {
-        ExportFormat::Onnx => export_onnx(&model.manifest().name, model.graph(), model.learner(), unseen)?,
+        ExportFormat::Onnx => {
+            let write = |unseen| export_onnx(&model.manifest().name, model.graph(), model.learner(), unseen);
+            write(unseen).map_err(|error| {
+                let failure = Failure::from(error);
+                // Said only where it would help.
+                match write(Unseen::Missing) {
+                    Ok(_) => {
+                        failure.with_hint("`--unseen-as-missing` writes a model that takes such values as missing")
+                    }
+                    Err(_) => failure,
+                }
+            })?
+        }
     };
     let shown = args.out.display();
     let refuse = |error: std::io::Error| Failure::new(Code::Io, format!("cannot write `{shown}`: {error}"));
