@@ -1,0 +1,135 @@
+//! Flags of the commands that use a model or judge one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::InputArgs;
+
+/// `predict`
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// CSV, JSON lines or Parquet file, or a folder of them; a model may stand before it
+    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The model: NAME, NAME@ALIAS, NAME:VERSION, the folder of a package or a model file of another program
+    /// [default: the only registered model]
+    #[arg(short, long)]
+    pub model: Option<String>,
+    /// Write to this file, CSV, JSON lines or Parquet by extension [default: CSV on standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Columns of the input to keep beside the prediction [default: all]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub keep: Option<Vec<String>>,
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// `evaluate`
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// CSV, JSON lines or Parquet file, or a folder of them, with a label and a prediction in every row
+    #[arg(value_name = "PREDICTIONS")]
+    pub file: PathBuf,
+    /// Column of labels: numbers, or true and false
+    #[arg(long, value_name = "COLUMN")]
+    pub label: String,
+    /// Column of predictions: probabilities, or values
+    #[arg(long, value_name = "COLUMN")]
+    pub prediction: String,
+    /// Column of another model's predictions, to compare with
+    #[arg(long, value_name = "COLUMN")]
+    pub baseline: Option<String>,
+    /// Column that says how much each row counts
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
+    /// What the label is [default: binary where labels are 0 and 1 and predictions between them]
+    #[arg(long, value_name = "TASK")]
+    pub task: Option<TaskName>,
+    /// Evaluate by the values of a column, or of several crossed; may be given again
+    #[arg(long = "slice", value_name = "COLUMN[,COLUMN]")]
+    pub slices: Vec<String>,
+    /// Slices with fewer rows are not shown
+    #[arg(long, value_name = "ROWS", default_value_t = 1)]
+    pub min_slice_size: u64,
+    /// Look for the N slices where the predictions are worst
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub find_slices: usize,
+    /// Columns to look in [default: all but label, predictions and weight]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', requires = "find_slices")]
+    pub find_in: Option<Vec<String>>,
+    /// A bound that must hold, or the exit code is 1: `auc>=0.9`, `auc>=baseline-0.005`; may be given again
+    #[arg(long = "threshold", value_name = "BOUND")]
+    pub thresholds: Vec<String>,
+    /// A row is called positive when its score is above this
+    #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
+    pub decision_threshold: f64,
+    /// Write an HTML report that works offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// What a label is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TaskName {
+    /// 0 or 1
+    Binary,
+    /// A number
+    Regression,
+}
+
+/// `model …`
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Show signature, learner, size and training facts of a package or of another program's model file
+    Show {
+        /// Folder of a package, a model file, or NAME, NAME@ALIAS, NAME:VERSION
+        model: String,
+    },
+    /// Write warm-up requests (TF Serving's `PredictionLog`) from the rows recorded in training, or those of a file
+    Warmup(WarmupArgs),
+    /// Write a package for other runtimes: raw features in, prediction out
+    Export(ExportArgs),
+}
+
+/// `model warmup`
+#[derive(Debug, Args)]
+pub struct WarmupArgs {
+    /// Folder of a package, or NAME, NAME@ALIAS, NAME:VERSION
+    pub model: String,
+    /// Rows: CSV, Parquet or JSON lines, such as files of the inference log [default: those recorded in training]
+    #[arg(long, value_name = "FILE")]
+    pub rows: Option<PathBuf>,
+    /// Requests to write, at most 1,000
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub records: u64,
+    /// File to write [default: `assets.extra/tf_serving_warmup_requests` in the folder of the package]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `model export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of a package, or NAME, NAME@ALIAS, NAME:VERSION
+    pub model: String,
+    /// The format
+    #[arg(long, value_enum, default_value_t = ExportFormat::Onnx)]
+    pub format: ExportFormat,
+    /// The file to write; never written over
+    #[arg(long, value_name = "FILE", default_value = "model.onnx")]
+    pub out: PathBuf,
+    /// Write a model that takes values missing from a vocabulary as missing, where Tidemill hashes them into buckets
+    #[arg(long)]
+    pub unseen_as_missing: bool,
+}
+
+/// What a package can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// ONNX with operators of `ai.onnx` 20 and `ai.onnx.ml` 5
+    Onnx,
+}
