@@ -16,9 +16,11 @@ mod progress;
 mod record_check;
 mod schema;
 mod signature;
+mod splitmix;
 mod statistics;
 mod table;
 mod text;
+pub mod tfrecord;
 mod time_pattern;
 mod value_rule;
 
@@ -40,6 +42,7 @@ pub use schema::{
     WeightedFeature,
 };
 pub use signature::{DataType, Signature, TensorGroup, TensorSpec, TensorView};
+pub use splitmix::SplitMix64;
 pub use statistics::{
     BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, CompactHistogram, CrossStatistics, DatasetStatistics,
     DatasetWeight, Extent, FeatureStatistics, Histogram, ImageStatistics, LabelCount, LanguageStatistics,

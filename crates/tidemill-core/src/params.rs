@@ -1,7 +1,11 @@
 //! Reading the parameters of a step out of the pipeline file.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::{Code, ComponentError};
 
 /// Something wrong with one parameter, at a place inside the step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +28,28 @@ impl ParamIssue {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl fmt::Display for ParamIssue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "`{}`: {}", self.path.join("."), self.message)
+        }
+    }
+}
+
+/// All issues in one error. A pipeline has shown them at their places before it runs; this is for other callers.
+impl From<Vec<ParamIssue>> for ComponentError {
+    fn from(issues: Vec<ParamIssue>) -> Self {
+        let message = issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let error = Self::new(Code::Params, message);
+        match issues.into_iter().find_map(|issue| issue.hint) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Component for SchemaGen {
     }
 
     fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
-        let Some(file) = parse(params)?.file else { return Ok(Vec::new()) };
+        let Some(file) = parse_params::<Params>(params)?.file else { return Ok(Vec::new()) };
         let path = project_dir.join(&file);
         match std::fs::read(&path) {
             Ok(bytes) => {
@@ -91,7 +91,7 @@ impl Component for SchemaGen {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let params = parse(context.params)?;
+        let params = parse_params::<Params>(context.params)?;
         let curated = params.file.as_ref().map(|file| (file, context.project_dir.join(file)));
         let mut warnings = Vec::new();
         let (schema, headline) = match curated {
@@ -137,13 +137,6 @@ impl Component for SchemaGen {
 /// The schema in the artifact folder `dir`.
 pub fn read_schema_artifact(dir: &Path) -> Result<Schema, SchemaError> {
     read_schema(&dir.join(FILE))
-}
-
-fn parse(params: &Value) -> Result<Params, ComponentError> {
-    parse_params(params).map_err(|issues: Vec<ParamIssue>| {
-        let message = issues.into_iter().next().map_or_else(String::new, |issue| issue.message);
-        ComponentError::new(Code::Params, message)
-    })
 }
 
 /// A schema from the statistics of the splits named, with what its features seem to be and the names of the splits for a person.

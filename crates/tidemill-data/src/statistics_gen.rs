@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
+    ArtifactType, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
     Properties, SplitStatistics, StepContext, parse_params,
 };
 
@@ -107,7 +107,7 @@ impl Component for StatisticsGen {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let options = parse(context.params)?.options();
+        let options = parse_params::<Params>(context.params)?.options();
         let examples = Examples::open(&context.input("examples")?.path)?;
         let mut all = SplitStatistics { version: FORMAT_VERSION, ..SplitStatistics::default() };
         let computation = Computation {
@@ -144,13 +144,6 @@ impl Component for StatisticsGen {
             ..Outcome::default()
         })
     }
-}
-
-fn parse(params: &Value) -> Result<Params, ComponentError> {
-    parse_params(params).map_err(|issues: Vec<ParamIssue>| {
-        let message = issues.into_iter().next().map_or_else(String::new, |issue| issue.message);
-        ComponentError::new(Code::Params, message)
-    })
 }
 
 /// The statistics in the artifact folder `dir`.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use tidemill_core::SplitMix64;
 use tidemill_model::Task;
 
 use crate::metrics::{Metric, Metrics, Row, Rows, metrics_of};
@@ -119,14 +120,8 @@ impl<R: Rows> Rows for Resampled<'_, R> {
 /// A number in [0, 1) for each pair of replica and row: `SplitMix64` over the pair, mixed twice because the
 /// inputs differ in few bits.
 pub(crate) fn draw(replica: u32, row: u32) -> f64 {
-    let mut state = (u64::from(replica) << 32) | u64::from(row);
-    for _ in 0..2 {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        state ^= state >> 31;
-    }
-    (state >> 11) as f64 / (1_u64 << 53) as f64
+    let state = (u64::from(replica) << 32) | u64::from(row);
+    SplitMix64::to_unit(SplitMix64::hash(SplitMix64::hash(state)))
 }
 
 /// The Poisson(1) number at quantile `uniform`, by inversion.

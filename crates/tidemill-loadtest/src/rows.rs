@@ -1,6 +1,7 @@
 //! Rows to ask about: given ones varied, or made up from what the model takes.
 
 use serde_json::{Map, Number, Value};
+use tidemill_core::SplitMix64;
 
 use crate::ModelInput;
 
@@ -15,7 +16,7 @@ const SPREAD: f64 = 0.1;
 /// Each value is taken from a row of its own, so that columns mix, and real numbers are moved by up to a tenth. Whole
 /// numbers and text stay as they are: they may be codes. The first rows are the given ones.
 pub fn varied(rows: &[Row], count: usize, seed: u64) -> Vec<Row> {
-    let mut dice = Dice(seed);
+    let mut dice = SplitMix64::new(seed);
     let vary = |index: usize| {
         if index < rows.len() || rows.is_empty() {
             return rows.get(index).cloned().unwrap_or_default();
@@ -23,7 +24,7 @@ pub fn varied(rows: &[Row], count: usize, seed: u64) -> Vec<Row> {
         let names = rows[index % rows.len()].keys();
         names
             .map(|name| {
-                let value = rows[dice.below(rows.len())].get(name).unwrap_or(&Value::Null);
+                let value = rows[dice.below(rows.len() as u64) as usize].get(name).unwrap_or(&Value::Null);
                 (name.clone(), moved(value, &mut dice))
             })
             .collect()
@@ -31,7 +32,7 @@ pub fn varied(rows: &[Row], count: usize, seed: u64) -> Vec<Row> {
     (0..count).map(vary).collect()
 }
 
-fn moved(value: &Value, dice: &mut Dice) -> Value {
+fn moved(value: &Value, dice: &mut SplitMix64) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => {
             let moved = number.as_f64().unwrap_or_default() * (1.0 + SPREAD * (2.0 * dice.unit() - 1.0));
@@ -45,47 +46,24 @@ fn moved(value: &Value, dice: &mut Dice) -> Value {
 /// `count` rows of the right types and shapes, the same for the same seed: reals below 1, whole numbers below 10, words
 /// of one letter.
 pub fn made_up(inputs: &[ModelInput], count: usize, seed: u64) -> Vec<Row> {
-    let mut dice = Dice(seed);
+    let mut dice = SplitMix64::new(seed);
     let mut row = || inputs.iter().map(|input| (input.name.clone(), tensor(input, &input.shape, &mut dice))).collect();
     (0..count).map(|_| row()).collect()
 }
 
-fn tensor(input: &ModelInput, shape: &[usize], dice: &mut Dice) -> Value {
+fn tensor(input: &ModelInput, shape: &[usize], dice: &mut SplitMix64) -> Value {
     match shape {
         [] => value(&input.datatype, dice),
         [size, rest @ ..] => (0..*size).map(|_| tensor(input, rest, dice)).collect(),
     }
 }
 
-fn value(datatype: &str, dice: &mut Dice) -> Value {
+fn value(datatype: &str, dice: &mut SplitMix64) -> Value {
     match datatype {
         "BOOL" => Value::Bool(dice.below(2) == 1),
         "BYTES" => Value::String(char::from(b'a' + dice.below(10) as u8).to_string()),
         "FP16" | "FP32" | "FP64" | "BF16" => Number::from_f64(dice.unit()).map_or(Value::Null, Value::Number),
         _ => Value::from(dice.below(10)),
-    }
-}
-
-/// Numbers that look random and are the same every time: `SplitMix64` (Steele, Lea and Flood, 2014).
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Below `end`, which is above 0.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        ((u128::from(self.next()) * end as u128) >> 64) as usize
-    }
-
-    /// In [0, 1).
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 

@@ -70,7 +70,7 @@ impl InputShape {
 }
 
 /// The Arrow type that holds a tensor type.
-pub(crate) fn arrow_type(datatype: DataType) -> ArrowType {
+pub fn arrow_type(datatype: DataType) -> ArrowType {
     match datatype {
         DataType::Bool => ArrowType::Boolean,
         DataType::Int64 => ArrowType::Int64,

@@ -31,7 +31,7 @@ pub use graph::{
     BoundGraph, BoundSource, DatePart, Encoding, Feature, Keys, Node, Scalar, Source, Stage, Tokenizer, TransformGraph,
     fold_of_row,
 };
-pub use input::{BatchBuilder, InputColumn};
+pub use input::{BatchBuilder, InputColumn, arrow_type};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;
 pub use model::Model;

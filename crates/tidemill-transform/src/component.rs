@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputArtifact, InputSpec, Outcome, OutputSpec,
+    ArtifactType, Component, ComponentError, ComponentSpec, Gate, InputArtifact, InputSpec, Outcome, OutputSpec,
     ParamIssue, Preview, Properties, StepContext,
 };
 use tidemill_data::{Examples, read_schema_artifact};
@@ -54,7 +54,7 @@ impl Component for Transform {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let config = TransformConfig::from_params(context.params).map_err(|issues| params_error(&issues))?;
+        let config = TransformConfig::from_params(context.params)?;
         let examples = Examples::open(&context.input("examples")?.path)?;
         let schema = match context.inputs.get("schema") {
             Some(schema) => Some(read_schema_artifact(&schema.path)?),
@@ -103,21 +103,4 @@ fn outcome(config: &TransformConfig, fitted: Fitted) -> Outcome {
 
 fn count(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// All issues in one error. The pipeline has shown them at their places before a run; this is for other callers.
-fn params_error(issues: &[ParamIssue]) -> ComponentError {
-    let line = |issue: &ParamIssue| {
-        if issue.path.is_empty() {
-            issue.message.clone()
-        } else {
-            format!("`{}`: {}", issue.path.join("."), issue.message)
-        }
-    };
-    let message = issues.iter().map(line).collect::<Vec<_>>().join("; ");
-    let error = ComponentError::new(Code::Params, message);
-    match issues.iter().find_map(|issue| issue.hint.clone()) {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
 }

@@ -129,15 +129,7 @@ impl Component for ExampleGen {
 }
 
 fn parse(params: &Value) -> Result<Params, ComponentError> {
-    Params::parse(params).map_err(|issues| {
-        let issue =
-            issues.into_iter().next().unwrap_or_else(|| ParamIssue::new([""; 0], "the parameters are not valid"));
-        let error = ComponentError::new(Code::Params, issue.message);
-        match issue.hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        }
-    })
+    Ok(Params::parse(params)?)
 }
 
 fn generate(params: &Params, connectors: &Connectors, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tidemill_core::{
-    Anomalies, Anomaly, AnomalyType, ArtifactType, Code, Component, ComponentError, ComponentSpec, DatasetStatistics,
-    Gate, InputSource, InputSpec, Outcome, OutputSpec, ParamIssue, Schema, StepContext, parse_params,
+    Anomalies, Anomaly, AnomalyType, ArtifactType, Component, ComponentError, ComponentSpec, DatasetStatistics, Gate,
+    InputSource, InputSpec, Outcome, OutputSpec, ParamIssue, Schema, StepContext, parse_params,
 };
 
 use crate::artifact_file::{read_json, write_json};
@@ -125,10 +125,7 @@ impl Component for ExampleValidator {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let params: Params = parse_params(context.params).map_err(|issues| {
-            let message = issues.into_iter().next().map_or_else(String::new, |issue| issue.message);
-            ComponentError::new(Code::Params, message)
-        })?;
+        let params: Params = parse_params(context.params)?;
         let statistics = read_statistics(&context.input("statistics")?.path)?;
         let mut schema = read_schema_artifact(&context.input("schema")?.path)?;
         // What this step says counts for it, before what the schema says for all.

@@ -1,27 +1,24 @@
 //! Random numbers that are the same on every machine.
 
-/// A small generator for one row: `SplitMix64` (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
-/// generators"), seeded by what the row is.
+use tidemill_core::SplitMix64;
+
+/// A small generator for one row, seeded by what the row is.
 ///
 /// Everything made from it uses only integer arithmetic and the operations that IEEE 754 rounds exactly (`+ - * /` and the
 /// square root), never `exp` or `sin`, whose last bit differs between machines.
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(super) struct Random(SplitMix64);
 
 impl Random {
     /// The generator of one row of one stream.
     pub(super) fn for_row(seed: u64, span: u32, row: u64) -> Self {
-        Self(mix(mix(mix(seed) ^ u64::from(span)) ^ row))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
+        let mix = SplitMix64::finish;
+        Self(SplitMix64::new(mix(mix(mix(seed) ^ u64::from(span)) ^ row)))
     }
 
     /// A number in `[0, 1)`, uniform.
     pub(super) fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / 9_007_199_254_740_992.0
+        self.0.unit()
     }
 
     /// Whether something of this probability happens.
@@ -36,7 +33,7 @@ impl Random {
 
     /// A whole number below `end`, uniform but for a bias below 2⁻³².
     pub(super) fn below(&mut self, end: u32) -> u32 {
-        ((u64::from(end) * (self.next() >> 32)) >> 32) as u32
+        ((u64::from(end) * (self.0.draw() >> 32)) >> 32) as u32
     }
 
     /// A number around 0 with deviation 1, bell-shaped, never beyond 3.5: the sum of four uniform ones.
@@ -59,23 +56,9 @@ impl Random {
     }
 }
 
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The first three numbers of `SplitMix64` seeded with 1234567, as published on Rosetta Code.
-    #[test]
-    fn the_generator_is_splitmix64() {
-        let mut random = Random(1_234_567);
-        let numbers = [random.next(), random.next(), random.next()];
-        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
-    }
 
     #[test]
     fn draws_follow_their_weights() {

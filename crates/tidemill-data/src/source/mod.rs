@@ -25,7 +25,6 @@ pub(crate) use files::{InputFile, format_of, resolve};
 pub use options::{Format, ReadOptions};
 pub(crate) use parquet::read as read_parquet;
 pub use table::{Table, TableFile};
-pub(crate) use tfrecord::masked_crc;
 
 use crate::{BatchReader, DataError};
 

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use prost::Message;
 use serde_json::Value;
+use tidemill_core::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
 use tidemill_core::{DatasetStatistics, SplitStatistics};
 
 use super::from_proto::datasets;
-use super::write::masked;
 use super::{MESSAGE, StatisticsFileError};
 use crate::proto::from_text;
 use crate::proto::metadata::DatasetFeatureStatisticsList;
@@ -63,22 +63,18 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<DatasetFeatureStatisticsList, Sta
 /// The only record of a record file, its checksums compared.
 fn record<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], StatisticsFileError> {
     let wrong = |message: &str| StatisticsFileError::content(path, message);
-    let number = |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_le_bytes);
-    let length = bytes.get(..8).and_then(|eight| eight.try_into().ok()).map(u64::from_le_bytes);
     let cut = || wrong("is cut short, or no record file");
-    let (length, sum) = length.zip(number(8)).ok_or_else(cut)?;
-    if masked(&bytes[..8]) != sum {
-        return Err(wrong("is damaged at byte 8: the checksum of the length is another"));
-    }
-    let end = usize::try_from(length).ok().and_then(|length| length.checked_add(12)).ok_or_else(cut)?;
-    let content = bytes.get(12..end).ok_or_else(cut)?;
-    if number(end) != Some(masked(content)) {
+    let head = bytes.get(..HEAD_BYTES).ok_or_else(cut)?;
+    let length = length(head).ok_or_else(|| wrong("is damaged at byte 8: the checksum of the length is another"))?;
+    let end = usize::try_from(length).ok().and_then(|length| length.checked_add(HEAD_BYTES)).ok_or_else(cut)?;
+    let content = bytes.get(HEAD_BYTES..end).ok_or_else(cut)?;
+    if !is_sum_of(&bytes[end..], content) {
         return Err(StatisticsFileError::content(
             path,
             format!("is damaged at byte {end}: the checksum of the record is another"),
         ));
     }
-    if bytes.len() != end + 4 {
+    if bytes.len() != end + TAIL_BYTES {
         return Err(wrong("holds more than one record; statistics are one"));
     }
     Ok(content)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use prost::Message;
-use tidemill_core::DatasetStatistics;
+use tidemill_core::{DatasetStatistics, tfrecord};
 
 use super::to_proto::list;
 use super::{MESSAGE, StatisticsFileError};
@@ -38,18 +38,9 @@ fn json(datasets: &[DatasetStatistics]) -> Vec<u8> {
     bytes
 }
 
-/// A record file of one record: its length, its bytes, each followed by a checksum.
+/// A record file of one record.
 fn record(content: &[u8]) -> Vec<u8> {
-    let length = (content.len() as u64).to_le_bytes();
-    let mut bytes = Vec::with_capacity(content.len() + 16);
-    bytes.extend_from_slice(&length);
-    bytes.extend_from_slice(&masked(&length).to_le_bytes());
-    bytes.extend_from_slice(content);
-    bytes.extend_from_slice(&masked(content).to_le_bytes());
+    let mut bytes = Vec::new();
+    tfrecord::append(&mut bytes, content);
     bytes
-}
-
-/// The checksum of record files: CRC-32C, turned by 15 bits and shifted by a constant, so that files of files can be checked too.
-pub(super) fn masked(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
-use crate::source::masked_crc;
+use tidemill_core::tfrecord::append;
 
 /// Writes one `tf.Example` a row, its features in the byte order of their names, so that the same rows give the same
 /// bytes.
@@ -18,7 +18,7 @@ pub(super) fn write_rows(output: &mut impl Write, batch: &RecordBatch) -> io::Re
     let mut columns: Vec<(&str, &ArrayRef)> =
         schema.fields().iter().map(|field| field.name().as_str()).zip(batch.columns()).collect();
     columns.sort_by_key(|(name, _)| *name);
-    let [mut values, mut feature, mut entry, mut features, mut example] = [const { Vec::new() }; 5];
+    let [mut values, mut feature, mut entry, mut features, mut example, mut record] = [const { Vec::new() }; 6];
     for row in 0..batch.num_rows() {
         features.clear();
         for (name, column) in &columns {
@@ -36,11 +36,9 @@ pub(super) fn write_rows(output: &mut impl Write, batch: &RecordBatch) -> io::Re
         }
         example.clear();
         message(1, &features, &mut example);
-        let length = (example.len() as u64).to_le_bytes();
-        output.write_all(&length)?;
-        output.write_all(&masked_crc(&length).to_le_bytes())?;
-        output.write_all(&example)?;
-        output.write_all(&masked_crc(&example).to_le_bytes())?;
+        record.clear();
+        append(&mut record, &example);
+        output.write_all(&record)?;
     }
     Ok(())
 }

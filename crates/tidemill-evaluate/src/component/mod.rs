@@ -65,8 +65,8 @@ impl Component for Evaluator {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let params = parse_params::<EvaluatorParams>(context.params).map_err(|issues| params_error(&issues))?;
-        let thresholds = params.read_thresholds().map_err(|issues| params_error(&issues))?;
+        let params = parse_params::<EvaluatorParams>(context.params)?;
+        let thresholds = params.read_thresholds()?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(context.threads.max(1))
             .build()
@@ -226,14 +226,4 @@ fn properties(evaluation: &Evaluation, blessing: &Blessing) -> BTreeMap<String, 
         judged.insert("baseline".into(), baseline.to_string().into());
     }
     BTreeMap::from([("evaluation".into(), measured), ("blessing".into(), judged)])
-}
-
-fn params_error(issues: &[ParamIssue]) -> ComponentError {
-    let messages: Vec<String> =
-        issues.iter().map(|issue| format!("`{}`: {}", issue.path.join("."), issue.message)).collect();
-    let error = ComponentError::new(Code::Params, messages.join("; "));
-    match issues.iter().find_map(|issue| issue.hint.clone()) {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
 }

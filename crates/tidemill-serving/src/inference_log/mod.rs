@@ -19,6 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use arrow::array::RecordBatch;
 use metrics::Counter;
+use tidemill_core::SplitMix64;
 
 use crate::ServeError;
 use crate::metrics::Metrics;
@@ -110,7 +111,7 @@ impl InferenceLog {
     pub(crate) fn ticket(&self, trail: &Trail, bytes: usize) -> Option<Ticket> {
         let number = self.0.seen.fetch_add(1, Ordering::Relaxed);
         // By a number that looks random, so that the sample does not follow the rhythm of a client.
-        let chosen = self.0.share == u64::MAX || mixed(number) < self.0.share;
+        let chosen = self.0.share == u64::MAX || SplitMix64::nth(number) < self.0.share;
         chosen.then(|| Ticket { log: self.clone(), trail: trail.clone(), at: SystemTime::now(), bytes })
     }
 
@@ -134,14 +135,6 @@ impl InferenceLog {
 fn rfc3339(time: SystemTime) -> String {
     // Times before year 1 or behind year 9999 are no times of requests.
     jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
-}
-
-/// The finaliser of `SplitMix64` (Steele, Lea and Flood, 2014).
-fn mixed(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 impl Ticket {

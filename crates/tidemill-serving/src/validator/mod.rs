@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, Gate, InputSpec, Outcome, OutputSpec,
-    ParamIssue, Properties, StepContext, SummaryTable, Tone, Verdict, parse_params,
+    ArtifactType, Component, ComponentError, ComponentSpec, Digest, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
+    Properties, StepContext, SummaryTable, Tone, Verdict, parse_params,
 };
 
 use blessing::InfraBlessing;
@@ -78,13 +78,11 @@ impl Component for InfraValidator {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        if let Some(issue) = self.check(context.params).first() {
-            return Err(ComponentError::new(Code::Params, issue.message.clone()));
+        let issues = self.check(context.params);
+        if !issues.is_empty() {
+            return Err(issues.into());
         }
-        let params: Params = parse_params(context.params).map_err(|issues| {
-            let message = issues.into_iter().next().map(|issue| issue.message).unwrap_or_default();
-            ComponentError::new(Code::Params, message)
-        })?;
+        let params: Params = parse_params(context.params)?;
         let model = context.input("model")?;
         let finding = probe(&model.path, Duration::from_secs_f64(params.max_load_secs), context)?;
         let judgement = Judgement::of(&finding, &params);

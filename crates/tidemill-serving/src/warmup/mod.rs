@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tidemill_core::tfrecord;
 use tidemill_model::{Model, ModelError};
 
 use crate::grpc;
@@ -33,7 +34,7 @@ pub fn warmup_requests(model: &Model, name: &str, rows: &[Value]) -> Result<Vec<
     let mut bytes = Vec::new();
     for row in rows.iter().take(RECORDS_MAX) {
         let batch = model.batch_from_rows(std::slice::from_ref(row))?;
-        records::append(&mut bytes, &grpc::warmup_record(&requests::predict(name, &batch)));
+        tfrecord::append(&mut bytes, &grpc::warmup_record(&requests::predict(name, &batch)));
     }
     Ok(bytes)
 }

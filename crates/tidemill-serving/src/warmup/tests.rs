@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
-use super::records::{append, read};
+use tidemill_core::tfrecord::append;
+
+use super::records::read;
 
 #[test]
 fn records_are_framed_as_tensorflow_frames_them() {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use rayon::prelude::*;
+use tidemill_core::SplitMix64;
 use tidemill_model::{ModelError, TreeEnsemble};
 
 use super::binned::Binned;
@@ -10,7 +11,7 @@ use super::grow::{Ground, Grower, Leaf};
 use super::grown::{GrownNode, GrownTree};
 use super::objective::{Gradient, Objective};
 use super::params::GradientBoosting;
-use super::rng::{Rng, mix};
+use super::rng::Rng;
 
 /// Rows of one task. Mean losses depend on it, so it is fixed.
 const RUN_ROWS: usize = 1 << 14;
@@ -202,9 +203,11 @@ impl<'a> Boosting<'a> {
             return;
         }
         // A row is in or out by a hash of its number: the same at any number of threads, and no list is kept.
-        let draw = mix(self.seed ^ mix(BAGGING_STREAM ^ u64::from((round - 1) / self.params.bagging_freq) << 8));
+        let draw = SplitMix64::hash(
+            self.seed ^ SplitMix64::hash(BAGGING_STREAM ^ u64::from((round - 1) / self.params.bagging_freq) << 8),
+        );
         let limit = (self.params.bagging_fraction * 2_f64.powi(32)) as u64;
-        let drawn: Vec<u32> = (0..rows).filter(|row| mix(draw ^ u64::from(*row)) >> 32 < limit).collect();
+        let drawn: Vec<u32> = (0..rows).filter(|row| SplitMix64::hash(draw ^ u64::from(*row)) >> 32 < limit).collect();
         self.sampled = drawn.len();
         self.grower.partition.reset(drawn.into_iter());
     }

@@ -58,7 +58,7 @@ fn predict(fitted: &Fitted, rows: &[&[f64]]) -> Vec<f64> {
 }
 
 fn uniform(rng: &mut Rng) -> f64 {
-    rng.next() as f64 / u64::MAX as f64
+    rng.0.draw() as f64 / u64::MAX as f64
 }
 
 /// One tree, its values not scaled.

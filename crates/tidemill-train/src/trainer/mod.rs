@@ -59,17 +59,11 @@ impl Component for Trainer {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let params = TrainerParams::parse(context.params).map_err(|issues| refuse(&issues))?;
+        let params = TrainerParams::parse(context.params)?;
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build().map_err(TrainError::Threads)?;
         pool.install(|| train(context, &params))
     }
-}
-
-fn refuse(issues: &[ParamIssue]) -> ComponentError {
-    let lines: Vec<String> =
-        issues.iter().map(|issue| format!("`{}`: {}", issue.path.join("."), issue.message)).collect();
-    ComponentError::new(Code::Params, lines.join("; "))
 }
 
 fn train(context: &StepContext<'_>, params: &TrainerParams) -> Result<Outcome, ComponentError> {

@@ -8,9 +8,9 @@ use arrow::csv::WriterBuilder;
 use arrow::datatypes::{DataType as ArrowType, Field, FieldRef, Float64Type, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::{Map, Value, json};
-use tidemill_core::{Code, DataType, suggest};
+use tidemill_core::{Code, suggest};
 use tidemill_data::{BatchReader, DataError, Format, ReadOptions, Table, check_text_columns};
-use tidemill_model::AnyModel;
+use tidemill_model::{AnyModel, arrow_type};
 
 use crate::cli::{Global, OutputFormat, PredictArgs};
 use crate::commands::input::open_input;
@@ -195,15 +195,6 @@ fn cell(column: &dyn Array, row: usize) -> Value {
         ArrowType::Boolean => column.as_boolean().value(row).into(),
         ArrowType::Utf8 => column.as_string::<i32>().value(row).into(),
         _ => Value::Null,
-    }
-}
-
-fn arrow_type(datatype: DataType) -> ArrowType {
-    match datatype {
-        DataType::Bool => ArrowType::Boolean,
-        DataType::Int64 => ArrowType::Int64,
-        DataType::Fp64 => ArrowType::Float64,
-        DataType::Bytes => ArrowType::Utf8,
     }
 }
 

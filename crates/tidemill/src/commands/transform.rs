@@ -7,9 +7,9 @@ use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::{Value, json};
-use tidemill_core::{CancelFlag, Code, DataType, NoProgress, ParamIssue};
+use tidemill_core::{CancelFlag, Code, ComponentError, NoProgress, ParamIssue};
 use tidemill_data::{DataError, ReadOptions, open_table, write_table};
-use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, Model, TransformGraph, feature_schema};
+use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, Model, TransformGraph, arrow_type, feature_schema};
 use tidemill_transform::{FitOptions, TableRows, TransformConfig, fit};
 
 use crate::cli::{Global, TransformArgs};
@@ -97,7 +97,7 @@ fn fit_on(file: &Path, data: &Path, threads: Option<usize>, global: &Global) -> 
             error.location().map_or_else(String::new, |at| format!(" at line {}, column {}", at.line(), at.column()));
         Failure::new(Code::Params, format!("`{}`{place}: {error}", file.display()))
     })?;
-    let config = TransformConfig::from_params(&params).map_err(|issues| refused(file, &issues))?;
+    let config = TransformConfig::from_params(&params).map_err(|issues| refused(file, issues))?;
     let rows = TableRows::open(data)?;
     let cancel = CancelFlag::default();
     let options = FitOptions {
@@ -118,17 +118,10 @@ fn fit_on(file: &Path, data: &Path, threads: Option<usize>, global: &Global) -> 
 }
 
 /// Every mistake of the features file in one error.
-fn refused(file: &Path, issues: &[ParamIssue]) -> Failure {
-    let line = |issue: &ParamIssue| {
-        if issue.path.is_empty() {
-            issue.message.clone()
-        } else {
-            format!("`{}`: {}", issue.path.join("."), issue.message)
-        }
-    };
-    let message = issues.iter().map(line).collect::<Vec<_>>().join("; ");
-    let failure = Failure::new(Code::Params, format!("`{}`: {message}", file.display()));
-    match issues.iter().find_map(|issue| issue.hint.clone()) {
+fn refused(file: &Path, issues: Vec<ParamIssue>) -> Failure {
+    let error = ComponentError::from(issues);
+    let failure = Failure::new(error.code, format!("`{}`: {}", file.display(), error.message));
+    match error.hint {
         Some(hint) => failure.with_hint(hint),
         None => failure,
     }
@@ -152,15 +145,6 @@ fn read_options(graph: &TransformGraph, args: &TransformArgs) -> Result<ReadOpti
     let fields: Vec<Field> = wanted.map(|input| Field::new(&input.name, arrow_type(input.datatype), true)).collect();
     let types = Some(Arc::new(Schema::new(fields)));
     Ok(ReadOptions { columns: Some(columns), types, ..ReadOptions::default() })
-}
-
-fn arrow_type(datatype: DataType) -> ArrowType {
-    match datatype {
-        DataType::Bool => ArrowType::Boolean,
-        DataType::Int64 => ArrowType::Int64,
-        DataType::Fp64 => ArrowType::Float64,
-        DataType::Bytes => ArrowType::Utf8,
-    }
 }
 
 /// Batches of raw columns into batches of features.

@@ -64,10 +64,7 @@ impl Pusher {
 }
 
 fn parse(params: &Value) -> Result<PusherParams, ComponentError> {
-    parse_params(params).map_err(|issues| {
-        let text = issues.into_iter().map(|issue| issue.message).collect::<Vec<_>>().join("; ");
-        ComponentError::new(Code::Params, text)
-    })
+    Ok(parse_params(params)?)
 }
 
 impl Component for Pusher {

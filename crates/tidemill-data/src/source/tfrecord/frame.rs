@@ -4,15 +4,14 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use tidemill_core::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
+
 use super::of_record;
 use crate::DataError;
 use crate::source::block::{GZIP, RECORD_BYTES_MAX, unreadable};
 
 /// Bytes of a block of records, unless a single one is longer.
 const BLOCK_BYTES: usize = 4 << 20;
-
-/// Bytes before a record: its length and the checksum of that.
-const HEAD_BYTES: usize = 12;
 
 /// Records one after another.
 pub(super) struct Block {
@@ -110,20 +109,19 @@ impl Frames {
             let message = format!("it is {length} bytes long, more than the 64 MiB that are read");
             return Err(fault(&self.path, &message));
         };
-        let got = self.fill(&mut block.bytes, length + 4)?;
-        if got < length + 4 {
+        let got = self.fill(&mut block.bytes, length + TAIL_BYTES)?;
+        if got < length + TAIL_BYTES {
             let message = format!("the file ends after {} of its {length} bytes", got.min(length));
             return Err(fault(&self.path, &message));
         }
         let end = start + length;
-        let checksum = little_endian(&block.bytes[end..]);
-        if masked_crc(&block.bytes[start..end]) != checksum {
+        if !is_sum_of(&block.bytes[end..], &block.bytes[start..end]) {
             return Err(fault(&self.path, "the checksum of its bytes is wrong: the file is damaged"));
         }
         block.bytes.truncate(end);
         block.records.push(Place { start, end, number, offset });
         self.number = number;
-        self.offset += (HEAD_BYTES + length + 4) as u64;
+        self.offset += (HEAD_BYTES + length + TAIL_BYTES) as u64;
         Ok(true)
     }
 
@@ -133,20 +131,4 @@ impl Frames {
         let path = &self.path;
         self.input.by_ref().take(count as u64).read_to_end(bytes).map_err(|error| unreadable(path, error))
     }
-}
-
-/// The length that a head tells, if its checksum is right.
-fn length(head: &[u8]) -> Option<u64> {
-    let (length, checksum) = head.get(..HEAD_BYTES)?.split_first_chunk::<8>()?;
-    (masked_crc(length) == little_endian(checksum)).then_some(u64::from_le_bytes(*length))
-}
-
-fn little_endian(bytes: &[u8]) -> u32 {
-    bytes.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes))
-}
-
-/// The CRC-32C of `bytes`, rotated and moved, so that the checksum of bytes which hold their own checksum is no special
-/// case (`tensorflow/core/lib/hash/crc32c.h`).
-pub(crate) fn masked_crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }

@@ -17,7 +17,6 @@ mod scan;
 
 use std::path::Path;
 
-pub(crate) use self::frame::masked_crc;
 pub(super) use self::read::{TfRecordReader, read};
 pub(super) use self::scan::scan;
 use crate::DataError;
