@@ -118,7 +118,7 @@ impl Component for SchemaGen {
                         inferred_yaml(&schema, &offers)
                     };
                     write_atomically(&path, &text, file)?;
-                    headline = format!("{headline}, written to `{}` for you to curate", file.display());
+                    headline = format!("{headline}, for you to curate in `{}`", file.display());
                 }
                 (schema, headline)
             }

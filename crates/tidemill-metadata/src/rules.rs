@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tidemill_core::{ArtifactType, Code};
 
-use crate::{Artifact, ExecutionError, ExecutionState, RunState, StoreError};
+use crate::{Artifact, ExecutionError, ExecutionState, Mover, RunState, StoreError};
 
 /// Refuses two inputs or outputs of one key.
 pub(crate) fn check_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), StoreError> {
@@ -36,6 +36,11 @@ pub(crate) fn not_running(kind: &str, id: &str, state: &str) -> StoreError {
 /// Only what is COMPLETE can be taken from the cache.
 pub(crate) fn not_complete(id: &str, state: ExecutionState) -> StoreError {
     StoreError::Conflict(format!("execution `{id}` is {state}, not COMPLETE: its outputs cannot be taken"))
+}
+
+/// Whether `by` says something new of an alias that is where it should be: a run confirms what a person set.
+pub(crate) fn confirms(last: Option<&Mover>, by: &Mover) -> bool {
+    by.run_id.is_some() && last.is_some_and(|last| last.run_id.is_none())
 }
 
 /// Only models have versions.

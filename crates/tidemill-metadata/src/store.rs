@@ -89,7 +89,7 @@ pub trait MetadataStore: Send + Sync {
     /// The model of this pipeline that was blessed last, other than the one `excluding` names.
     ///
     /// A model is blessed by an execution, COMPLETE or CACHED, that reads it as `model`, writes a Blessing and
-    /// whose verdict is yes, provided no other execution of the same run read the model and said no.
+    /// whose verdict is yes, provided no other execution of the same run read the model and said no or failed.
     async fn latest_blessed_model(
         &self,
         pipeline: &str,
@@ -112,7 +112,8 @@ pub trait MetadataStore: Send + Sync {
     /// An artifact that is a version of that model already keeps its number and everything recorded with it.
     async fn register_version(&self, model: &str, new: NewVersion) -> Result<RegisteredVersion, StoreError>;
 
-    /// Makes an alias stand for a version, and adds the move to the history. Nothing changes if it does already.
+    /// Makes an alias stand for a version, and adds the move to the history. Nothing changes if it does already, unless a person
+    /// had moved it there and a run confirms it: then the run is in the history too.
     async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Mover) -> Result<Alias, StoreError>;
 
     /// Every registered model, by name.

@@ -10,7 +10,7 @@ mod tolerated;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use files::{DriftArgs, FormatName, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs};
 pub use loadtest::LoadtestArgs;
@@ -19,6 +19,20 @@ pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictAr
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use serve::{BatchingMode, GrpcPort, ServeArgs, Switch};
 pub use tolerated::without_tolerated;
+
+use crate::settings::PREFIX;
+
+/// The variables that stand for flags, without their prefix; and that of the log.
+pub fn variables() -> Vec<String> {
+    fn of(command: &clap::Command) -> Vec<String> {
+        let flags = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+        let flags = flags.filter_map(|name| name.strip_prefix(PREFIX)).map(str::to_owned);
+        flags.chain(command.get_subcommands().flat_map(of)).collect()
+    }
+    let mut all = of(&Cli::command());
+    all.push("LOG".to_owned());
+    all
+}
 
 /// Production machine learning in one binary.
 #[derive(Debug, Parser)]

@@ -31,6 +31,9 @@ fn main() -> ExitCode {
     for flag in passed_over {
         tracing::warn!("`--{flag}` means nothing here and is passed over");
     }
+    for doubt in settings::doubtful_variables(cli::variables) {
+        tracing::warn!("{doubt}");
+    }
     // A panic is caught where work is handed out and comes back as an error with its message; libraries panic over
     // some damaged files. What nobody catches ends below.
     std::panic::set_hook(Box::new(|panic| tracing::debug!("panic: {panic}")));
@@ -86,13 +89,16 @@ fn fail(failure: &Failure, output: OutputFormat) -> ExitCode {
     ExitCode::from(failure.exit_code())
 }
 
+/// What is logged, as a filter: `tidemill_serving=debug`.
+const LOG_VARIABLE: &str = "TIDEMILL_LOG";
+
 fn start_logging(verbose: u8) {
     let level = match verbose {
         0 => "warn",
         1 => "info,sqlx=warn",
         _ => "debug,sqlx=info",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TIDEMILL_LOG")
+    let filter = tracing_subscriber::EnvFilter::try_from_env(LOG_VARIABLE)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }

@@ -1,5 +1,6 @@
 //! Settings: defaults < user file < project file < profile < environment.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -30,6 +31,9 @@ impl Default for Settings {
     }
 }
 
+/// Variables that Tidemill reads begin with it.
+pub const PREFIX: &str = "TIDEMILL_";
+
 const KEYS: [&str; 3] = ["store", "threads", "steps_at_once"];
 
 impl Settings {
@@ -42,12 +46,15 @@ impl Settings {
             profiles = profiles.merge(layer.clone());
             figment = figment.merge(layer);
         }
+        for (name, layer) in named(&profiles) {
+            check_profile(&name, layer)?;
+        }
         if let Some(profile) = profile {
             let layer =
                 profiles.find_value(&format!("profiles.{profile}")).map_err(|_| unknown_profile(profile, &profiles))?;
             figment = figment.merge(Serialized::globals(layer));
         }
-        let figment = figment.merge(Env::prefixed("TIDEMILL_").only(&KEYS));
+        let figment = figment.merge(Env::prefixed(PREFIX).only(&KEYS));
         let mut all: figment::value::Dict = figment.extract().map_err(|error| invalid(&error))?;
         all.remove("profiles");
         let settings: Self = Figment::from(Serialized::defaults(all)).extract().map_err(|error| {
@@ -91,13 +98,39 @@ pub fn cache_dir() -> PathBuf {
     base.unwrap_or_else(std::env::temp_dir).join("tidemill")
 }
 
+/// The profiles, by name.
+fn named(figment: &Figment) -> figment::value::Dict {
+    figment.find_value("profiles").ok().and_then(figment::value::Value::into_dict).unwrap_or_default()
+}
+
+/// A mistake in a profile is told whether the profile is used now or not.
+fn check_profile(name: &str, layer: figment::value::Value) -> Result<(), Failure> {
+    let profile = Figment::from(Serialized::defaults(Settings::default())).merge(Serialized::globals(layer));
+    profile.extract::<Settings>().map(|_| ()).map_err(|error| {
+        let mut failure = invalid(&error);
+        failure.message = format!("`{FILE_NAME}`, profile `{name}`: {}", failure.message);
+        failure
+    })
+}
+
+/// Says what is probably meant by a `TIDEMILL_…` variable that nothing reads; `flags` are those of the command line.
+pub fn doubtful_variables(flags: impl FnOnce() -> Vec<String>) -> Vec<String> {
+    let name = |name: std::ffi::OsString| Some(name.to_str()?.strip_prefix(PREFIX)?.to_owned());
+    let set: BTreeSet<String> = std::env::vars_os().filter_map(|(variable, _)| name(variable)).collect();
+    if set.is_empty() {
+        return Vec::new();
+    }
+    let known: Vec<String> = KEYS.iter().map(|key| key.to_uppercase()).chain(flags()).collect();
+    let doubtful = set.iter().filter(|name| !known.contains(name));
+    let told = doubtful.filter_map(|name| {
+        let near = suggest(name, known.iter().map(String::as_str))?;
+        Some(format!("nothing reads the variable `{PREFIX}{name}`: did you mean `{PREFIX}{near}`?"))
+    });
+    told.collect()
+}
+
 fn unknown_profile(profile: &str, figment: &Figment) -> Failure {
-    let known: Vec<String> = figment
-        .find_value("profiles")
-        .ok()
-        .and_then(figment::value::Value::into_dict)
-        .map(|dict| dict.into_keys().collect())
-        .unwrap_or_default();
+    let known: Vec<String> = named(figment).into_keys().collect();
     let failure = Failure::new(Code::Settings, format!("there is no profile `{profile}`"));
     if known.is_empty() {
         failure.with_hint(format!("define it as `[profiles.{profile}]` in `{FILE_NAME}`"))

@@ -64,7 +64,8 @@ impl Tables {
         let refused = |model: &Artifact, blessing: &Execution| {
             self.executions.iter().any(|execution| {
                 execution.run_id == blessing.run_id
-                    && execution.outcome.as_ref().is_some_and(|outcome| !outcome.verdict.passed())
+                    && (execution.state == ExecutionState::Failed
+                        || execution.outcome.as_ref().is_some_and(|outcome| !outcome.verdict.passed()))
                     && model_of(execution).is_some_and(|read| read.id == model.id)
             })
         };

@@ -53,7 +53,10 @@ impl Tables {
         record.version(&VersionSpec::Number(version))?;
         let before = record.aliases.iter().find(|known| known.alias == alias).cloned();
         if let Some(before) = before.as_ref().filter(|before| before.version == version) {
-            return Ok(before.clone());
+            let last = self.moves.iter().rev().find(|moved| moved.model == model && moved.alias == alias);
+            if !rules::confirms(last.map(|moved| &moved.by), &by) {
+                return Ok(before.clone());
+            }
         }
         if let Some(run) = &by.run_id {
             self.require_run(run)?;

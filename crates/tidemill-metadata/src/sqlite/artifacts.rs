@@ -129,7 +129,7 @@ impl SqliteStore {
                  WHERE o.execution_id = x.id AND o.direction = 'OUTPUT' AND b.artifact_type = 'Blessing') \
              AND NOT EXISTS (SELECT 1 FROM events n JOIN executions y ON y.id = n.execution_id \
                  WHERE n.artifact_id = a.id AND n.direction = 'INPUT' AND n.key = 'model' \
-                 AND y.run_id = x.run_id AND y.verdict = 'fail') \
+                 AND y.run_id = x.run_id AND (y.verdict = 'fail' OR y.state = 'FAILED')) \
              ORDER BY x.seq DESC LIMIT 1"
         ))
         .bind(pipeline)

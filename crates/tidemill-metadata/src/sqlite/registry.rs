@@ -90,7 +90,10 @@ impl SqliteStore {
         }
         let before = record.aliases.into_iter().find(|known| known.alias == alias);
         if let Some(before) = before.as_ref().filter(|before| before.version == version) {
-            return Ok(before.clone());
+            let last = self.last_mover(&mut write.tx, model, alias).await?;
+            if !rules::confirms(last.as_ref(), &by) {
+                return Ok(before.clone());
+            }
         }
         if let Some(run) = &by.run_id {
             self.require_run(&mut write.tx, run).await?;
@@ -169,6 +172,16 @@ impl SqliteStore {
             .await
             .map_err(|error| self.failed(error))?;
         found.iter().map(rows::alias_move).collect()
+    }
+
+    async fn last_mover(&self, tx: &mut Tx, model: &str, alias: &str) -> Result<Option<Mover>, StoreError> {
+        let found = sqlx::query("SELECT * FROM alias_moves WHERE model = ? AND alias = ? ORDER BY seq DESC LIMIT 1")
+            .bind(model)
+            .bind(alias)
+            .fetch_optional(&mut **tx)
+            .await
+            .map_err(|error| self.failed(error))?;
+        Ok(found.as_ref().map(rows::alias_move).transpose()?.map(|moved| moved.by))
     }
 
     async fn model_record(&self, tx: &mut Tx, name: &str) -> Result<ModelRecord, StoreError> {

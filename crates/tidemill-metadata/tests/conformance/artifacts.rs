@@ -1,6 +1,6 @@
 use serde_json::json;
-use tidemill_core::{ArtifactType, Digest, Verdict};
-use tidemill_metadata::{Artifact, ArtifactFilter, Run, RunId, StoreError};
+use tidemill_core::{ArtifactType, Code, Digest, Verdict};
+use tidemill_metadata::{Artifact, ArtifactFilter, ExecutionError, ExecutionState, Run, RunId, StoreError};
 
 use crate::world::{Store, begin, completed, digest, evaluate, examples, execution, model, new_artifact, no, step};
 
@@ -103,6 +103,13 @@ pub async fn a_model_refused_by_any_gate_is_not_blessed(store: &Store) {
     evaluate(store, &run, &slow, None, Verdict::Pass).await;
     let outputs = [("infra_blessing", ArtifactType::InfraBlessing, "too slow")];
     step(store, &run, "infra", &[("model", &slow)], no(), &outputs).await;
+    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), None);
+    // A gate that failed has not let it through either.
+    let run = begin(store, "taxi").await;
+    evaluate(store, &run, &slow, None, Verdict::Pass).await;
+    let failed = store.start_execution(execution(&run, "infra", "g", &[("model", &slow)])).await.unwrap();
+    let error = ExecutionError { code: Code::Io, message: "disk full".into(), hint: None, causes: Vec::new() };
+    store.fail_execution(&failed, ExecutionState::Failed, error).await.unwrap();
     assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), None);
     // In a later run it is quick enough.
     let run = begin(store, "taxi").await;

@@ -85,6 +85,13 @@ pub async fn an_alias_moves_and_remembers(store: &Store) {
     assert_eq!(told, [("champion", Some(2), 1), ("before", None, 1), ("champion", Some(1), 2), ("champion", None, 1)]);
     assert_eq!((&history[0].by, &history[3].by), (&somebody(), &by_run));
     assert_eq!(history[2].moved_at, moved.moved_at);
+    // A run that comes to what a person set is on record, once.
+    for _ in 0..2 {
+        assert_eq!(store.set_alias("taxi-tips", "champion", 1, by_run.clone()).await.unwrap().version, 1);
+    }
+    let history = store.alias_history("taxi-tips").await.unwrap();
+    assert_eq!((history.len(), history[0].from_version, history[0].version), (5, Some(1), 1));
+    assert_eq!(history[0].by, by_run);
     let aliases = store.model("taxi-tips").await.unwrap().aliases;
     let told: Vec<_> = aliases.iter().map(|alias| (alias.alias.as_str(), alias.version)).collect();
     assert_eq!(told, [("before", 1), ("champion", 1)]);

@@ -107,14 +107,12 @@ async fn one(metadata: &dyn MetadataStore, name: &str, global: &Global) -> Resul
         }
         text.push_str(&table.to_string());
         for step in &history {
-            let from = step.from_version.map_or_else(String::new, |version| format!(" from {version}"));
-            let line = format!(
-                "  @{} moved{from} to {} by {}, {}",
-                step.alias,
-                step.version,
-                step.by.actor,
-                age(step.moved_at)
-            );
+            let what = match step.from_version {
+                Some(from) if from == step.version => format!("confirmed at {from}"),
+                Some(from) => format!("moved from {from} to {}", step.version),
+                None => format!("moved to {}", step.version),
+            };
+            let line = format!("  @{} {what} by {}, {}", step.alias, step.by.actor, age(step.moved_at));
             text.push_str(&format!("{}\n", style(line).dim()));
         }
         text

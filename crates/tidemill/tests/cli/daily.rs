@@ -127,4 +127,10 @@ fn settings_come_from_file_profile_and_environment() {
     assert!(output.status.success() && sandbox.path("third/metadata.db").is_file());
     golden("settings-unknown-profile", sandbox.tidemill(&["plan", "--profile", "cj"]));
     assert_eq!(sandbox.tidemill(&["plan", "--profile", "ci"]).code, 0);
+    let output = sandbox.command(&["plan"]).env("TIDEMILL_THRAEDS", "1").env("TIDEMILL_OWN", "x").output();
+    let told = String::from_utf8(output.expect("it runs").stderr).expect("it is text");
+    assert!(told.contains("nothing reads the variable `TIDEMILL_THRAEDS`: did you mean `TIDEMILL_THREADS`?"), "{told}");
+    assert!(!told.contains("TIDEMILL_OWN"), "{told}");
+    sandbox.edit("tidemill.toml", "[profiles.ci]\n", "[profiles.ci]\nsteps = 2\n");
+    golden("settings-profile-mistake", sandbox.tidemill(&["plan"]));
 }
