@@ -9,6 +9,7 @@ mod serve;
 mod tolerated;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -196,6 +197,12 @@ pub struct RunArgs {
     /// Threads a step may keep busy [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Go on: run again whenever something the steps read has changed, and then stayed the same for a while
+    #[arg(long)]
+    pub watch: bool,
+    /// How often to look, and how long things must stay the same: `10s`, `5m`
+    #[arg(long, value_name = "DURATION", value_parser = loadtest::duration, default_value = "10s", requires = "watch")]
+    pub every: Duration,
 }
 
 /// `status`

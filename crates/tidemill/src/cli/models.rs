@@ -10,8 +10,11 @@ use super::InputArgs;
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// CSV, JSON lines or Parquet file, or a folder of them; a model may stand before it
-    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+    #[arg(required_unless_present = "rows", num_args = 1..=2, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// A row instead of a file, as a JSON object: `{"fare": 12.5}`; may be given again
+    #[arg(long = "row", value_name = "JSON", conflicts_with_all = ["out", "keep"])]
+    pub rows: Vec<String>,
     /// The model: NAME, NAME@ALIAS, NAME:VERSION, the folder of a package or a model file of another program
     /// [default: the only registered model]
     #[arg(short, long)]

@@ -24,6 +24,7 @@ mod sql;
 mod statistics;
 mod transform;
 mod warmup;
+mod watch;
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;

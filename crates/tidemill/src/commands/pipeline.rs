@@ -6,9 +6,10 @@ use console::style;
 use serde_json::json;
 use tidemill_core::{Code, suggest};
 use tidemill_metadata::RunLock;
-use tidemill_pipeline::{Action, CachePolicy, Observer, Origin, Pipeline, Plan, RunOptions};
+use tidemill_pipeline::{Action, CachePolicy, Observer, Origin, Pipeline, Plan, RunOptions, Workspace};
 
 use crate::cli::{CacheArgs, Global, OutputFormat, PipelineArgs, PlanArgs, RunArgs};
+use crate::commands::watch::watch;
 use crate::commands::{print, write_out};
 use crate::error::{Failure, executing};
 use crate::project::Project;
@@ -93,6 +94,21 @@ pub async fn run(args: &RunArgs, global: &Global) -> Result<u8, Failure> {
     project.pipeline(None, &args.pipeline.params)?;
     let workspace = project.open().await?;
     let pipeline = Arc::new(project.pipeline(Some(&workspace), &args.pipeline.params)?);
+    if args.watch {
+        return watch(&project, &workspace, pipeline, args, global).await;
+    }
+    run_once(&project, workspace, pipeline, args, global, interrupted()).await
+}
+
+/// One run, told to its end: the exit code.
+pub async fn run_once(
+    project: &Project,
+    workspace: Workspace,
+    pipeline: Arc<Pipeline>,
+    args: &RunArgs,
+    global: &Global,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<u8, Failure> {
     let options = RunOptions {
         threads: args.threads.filter(|threads| *threads > 0).unwrap_or_else(|| project.settings.threads()),
         steps_max: project.settings.steps_at_once.max(1),
@@ -101,7 +117,7 @@ pub async fn run(args: &RunArgs, global: &Global) -> Result<u8, Failure> {
     let _lock = RunLock::acquire(&project.store_dir(), &pipeline.name)?;
     let observer: Arc<dyn Observer> =
         if global.quiet { Arc::new(Quiet) } else { Arc::new(TerminalObserver::new(&pipeline)) };
-    let report = tidemill_pipeline::run(pipeline, workspace, options, observer, interrupted()).await?;
+    let report = tidemill_pipeline::run(pipeline, workspace, options, observer, stop).await?;
     match global.output {
         OutputFormat::Json => print(global, &report, String::new)?,
         OutputFormat::Text => write_out(&run_text(&report))?,
@@ -110,7 +126,7 @@ pub async fn run(args: &RunArgs, global: &Global) -> Result<u8, Failure> {
 }
 
 /// Resolves when the user or the system asks the process to stop. Asked a second time, it stops at once.
-async fn interrupted() {
+pub async fn interrupted() {
     crate::commands::serve::stop_signal().await;
     tokio::spawn(async {
         crate::commands::serve::stop_signal().await;

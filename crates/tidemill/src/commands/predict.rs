@@ -21,6 +21,9 @@ use crate::error::Failure;
 use crate::ui::count;
 
 pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure> {
+    if !args.rows.is_empty() {
+        return predict_rows(args, global).await;
+    }
     let (model, file) = model_and_file(args)?;
     if let Some(out) = &args.out {
         refuse_input(file, out)?;
@@ -47,6 +50,38 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
             job.to_csv(reader)?;
         }
     }
+    say(global, &format!("predictions of {}", package.title));
+    Ok(0)
+}
+
+/// The rows of the command line: an answer a line, in the order they were given.
+async fn predict_rows(args: &PredictArgs, global: &Global) -> Result<u8, Failure> {
+    let model = match (args.files.as_slice(), args.model.as_deref()) {
+        ([], model) => model,
+        ([model], None) => model.to_str(),
+        _ => {
+            let message = "with `--row`, only the model stands before it";
+            return Err(Failure::new(Code::CommandLine, message).with_hint("`tidemill predict MODEL --row '{…}'`"));
+        }
+    };
+    let rows = args.rows.iter().map(|row| {
+        serde_json::from_str::<Value>(row).ok().filter(Value::is_object).ok_or_else(|| {
+            Failure::new(Code::CommandLine, format!("`--row {row}` is no JSON object"))
+                .with_hint(r#"a name and a value for each feature: `--row '{"fare": 12.5}'`"#)
+        })
+    });
+    let rows: Vec<Value> = rows.collect::<Result<_, _>>()?;
+    let package = find_package(model, global).await?;
+    let model = AnyModel::load(&package.path)?;
+    let predictions = model.predict(&model.batch_from_rows(&rows)?)?;
+    let schema = predictions.schema();
+    let answers: Vec<Value> = (0..predictions.num_rows())
+        .map(|row| {
+            let fields = schema.fields().iter().zip(predictions.columns());
+            Value::Object(fields.map(|(field, column)| (field.name().clone(), cell(column, row))).collect())
+        })
+        .collect();
+    print(global, &answers, || answers.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n")?;
     say(global, &format!("predictions of {}", package.title));
     Ok(0)
 }

@@ -35,6 +35,13 @@ fn model_files_of_other_programs_are_shown_and_predicted_with() {
     let predicted = sandbox.tidemill(&["predict", "forest.onnx", "four.csv", "--keep", "p"]);
     let head = "p,output_label,output_probability[high],output_probability[low],output_probability[mid]\n";
     assert!(predicted.stdout.starts_with(head) && predicted.stdout.lines().count() == 3, "{}", predicted.stdout);
+    let row = r#"{"a": 1.5, "b": 0, "c": null, "d": -2, "kind": 3}"#;
+    let predicted = sandbox.json(&["predict", "light.txt", "--row", row, "--row", row]);
+    assert_eq!(predicted.as_array().map(Vec::len), Some(2), "{predicted}");
+    assert!(predicted[0]["probability"].as_f64().is_some_and(|p| (0.0..=1.0).contains(&p)), "{predicted}");
+    let refused = sandbox.tidemill(&["predict", "light.txt", "--row", "a=1"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("`--row a=1` is no JSON object"), "{refused}");
     let refused = sandbox.tidemill(&["predict", "forest.onnx", "rows.csv"]);
     assert!(refused.code == 2 && refused.stderr.contains("matrix `X` of 4 columns"), "{}", refused.stderr);
     let refused = sandbox.tidemill(&["predict", "rows.csv", "four.csv"]);

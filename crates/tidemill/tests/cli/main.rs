@@ -19,3 +19,4 @@ mod sql;
 mod support;
 mod tools;
 mod transform;
+mod watch;

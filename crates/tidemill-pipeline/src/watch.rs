@@ -1,0 +1,90 @@
+//! What the steps of a pipeline read from outside the store, to notice when it changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::inputs::external_inputs;
+use crate::pipeline::Pipeline;
+
+/// What every step reads from outside the store, as it is at one moment.
+///
+/// A source that cannot be read is part of the picture: its error stands for it, and its return is a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// By step: what it reads and its digest, or why it could not be read.
+    steps: BTreeMap<String, BTreeMap<String, String>>,
+    /// Steps that write where they read: a run itself changes their sources.
+    written_back: BTreeSet<String>,
+}
+
+impl Sources {
+    /// Looks at everything the steps of `pipeline` read. Files are read to their end.
+    pub async fn look(pipeline: &Pipeline) -> Self {
+        let mut steps = BTreeMap::new();
+        for step in &pipeline.steps {
+            let seen = match external_inputs(pipeline, step).await {
+                Ok(inputs) => {
+                    inputs.into_iter().map(|input| (format!("`{}`", input.name), input.digest.to_string())).collect()
+                }
+                Err(error) => BTreeMap::from([(error.to_string(), String::new())]),
+            };
+            steps.insert(step.name.clone(), seen);
+        }
+        let written_back = pipeline.steps.iter().filter(|step| step.spec.writes_back);
+        Self { steps, written_back: written_back.map(|step| step.name.clone()).collect() }
+    }
+
+    /// What a run that began with `self` has dealt with, given how things are after it: what arrived while it ran is
+    /// news, what the run itself wrote is not.
+    #[must_use]
+    pub fn dealt_with(mut self, after: &Self) -> Self {
+        for step in &self.written_back {
+            if let Some(seen) = after.steps.get(step) {
+                self.steps.insert(step.clone(), seen.clone());
+            }
+        }
+        self
+    }
+
+    /// The names of what is new, changed or gone in `now`.
+    pub fn news(&self, now: &Self) -> Vec<String> {
+        let nothing = BTreeMap::new();
+        let names: BTreeSet<&String> = self.steps.keys().chain(now.steps.keys()).collect();
+        let mut news = BTreeSet::new();
+        for step in names {
+            let (before, after) = (self.steps.get(step).unwrap_or(&nothing), now.steps.get(step).unwrap_or(&nothing));
+            let changed = before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name));
+            news.extend(changed.cloned());
+        }
+        news.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(read: &[(&str, &str, &str)]) -> Sources {
+        let mut steps: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for (step, name, digest) in read {
+            steps.entry((*step).to_owned()).or_default().insert((*name).to_owned(), (*digest).to_owned());
+        }
+        Sources { steps, written_back: BTreeSet::from(["schema".to_owned()]) }
+    }
+
+    #[test]
+    fn what_changed_is_named_once() {
+        let before =
+            sources(&[("examples", "`a.csv`", "1"), ("extra", "`a.csv`", "1"), ("schema", "`schema.yaml`", "")]);
+        let after =
+            sources(&[("examples", "`b.csv`", "1"), ("extra", "`a.csv`", "2"), ("schema", "`schema.yaml`", "")]);
+        assert_eq!(before.news(&after), ["`a.csv`", "`b.csv`"]);
+        assert!(before.news(&before).is_empty());
+    }
+
+    #[test]
+    fn what_a_run_wrote_is_no_news_and_what_came_meanwhile_is() {
+        let before = sources(&[("examples", "`a.csv`", "1"), ("schema", "`schema.yaml`", "")]);
+        let after = sources(&[("examples", "`a.csv`", "2"), ("schema", "`schema.yaml`", "3")]);
+        assert_eq!(before.dealt_with(&after).news(&after), ["`a.csv`"]);
+    }
+}
