@@ -44,11 +44,12 @@ pub use schema::{
 pub use signature::{DataType, Signature, TensorGroup, TensorSpec, TensorView};
 pub use splitmix::SplitMix64;
 pub use statistics::{
-    BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, CompactHistogram, CrossStatistics, DatasetStatistics,
-    DatasetWeight, Extent, FeatureStatistics, Histogram, ImageStatistics, LabelCount, LanguageStatistics,
-    LiftStatistics, LiftValue, NumericCross, NumericStatistics, RankBucket, SliceFamily, SliceStatistics,
-    SplitStatistics, StringStatistics, TimeStatistics, ValencyStatistics, ValueCounts, ValueFrequency, ValueWeight,
-    WeightedBooleanStatistics, WeightedNumericStatistics, WeightedStatistics, WeightedStringStatistics,
+    BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, CompactHistogram, CrossStatistics, CustomStatistic,
+    CustomValue, DatasetStatistics, DatasetWeight, Extent, FeatureStatistics, Histogram, ImageStatistics, LabelCount,
+    LanguageStatistics, LiftStatistics, LiftValue, NumericCross, NumericStatistics, RankBucket, SliceFamily,
+    SliceStatistics, SplitStatistics, StringStatistics, TimeStatistics, ValencyStatistics, ValueCounts, ValueFrequency,
+    ValueMap, ValueWeight, WeightedBooleanStatistics, WeightedNumericStatistics, WeightedStatistics,
+    WeightedStringStatistics,
 };
 pub use table::{SummaryTable, Tone};
 pub use text::shortened;

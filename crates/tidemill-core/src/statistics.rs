@@ -1,11 +1,13 @@
 //! What is known of a dataset.
 
 mod cross;
+mod custom;
 mod kinds;
 mod slices;
 mod weighted;
 
 pub use cross::{CrossStatistics, LabelCount, LiftStatistics, LiftValue, NumericCross};
+pub use custom::{CustomStatistic, CustomValue};
 pub use kinds::{BytesStatistics, Extent, ImageStatistics, LanguageStatistics, TimeStatistics, ValencyStatistics};
 pub use slices::{SliceFamily, SliceStatistics};
 pub use weighted::{
@@ -49,6 +51,18 @@ pub struct DatasetStatistics {
 }
 
 impl DatasetStatistics {
+    /// The sum of the weights, where validation goes by weight: examples have weights, not all of them zero, and every
+    /// feature has weighted statistics.
+    pub fn by_weight(&self) -> Option<f64> {
+        let total = self.weight.as_ref().map(|weight| weight.num_examples).filter(|total| *total > 0.0);
+        total.filter(|_| self.features.iter().all(|feature| feature.weighted.is_some()))
+    }
+
+    /// The column of the weights, where validation goes by weight.
+    pub fn weight_column(&self) -> Option<&str> {
+        self.by_weight().and(self.weight.as_ref()).map(|weight| weight.column.as_str())
+    }
+
     /// The statistics of the feature `name`.
     pub fn feature(&self, name: &str) -> Option<&FeatureStatistics> {
         self.features.iter().find(|feature| feature.name == name)
@@ -89,9 +103,17 @@ pub struct FeatureStatistics {
     /// Where examples have weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weighted: Option<WeightedStatistics>,
+    /// What another program said beside, kept as it was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custom: Vec<CustomStatistic>,
 }
 
 impl FeatureStatistics {
+    /// The number that the custom statistic `name` is, or its counts together.
+    pub fn custom_amount(&self, name: &str) -> Option<f64> {
+        self.custom.iter().find(|custom| custom.name == name)?.amount()
+    }
+
     /// A feature of which only counts are known.
     pub fn new(name: impl Into<String>, feature_type: FeatureType, common: CommonStatistics) -> Self {
         Self {
@@ -106,6 +128,7 @@ impl FeatureStatistics {
             time: None,
             language: None,
             weighted: None,
+            custom: Vec::new(),
         }
     }
 }
@@ -308,19 +331,22 @@ pub struct BooleanStatistics {
     pub num_false: u64,
 }
 
-/// How often each value occurs: an ordered map, written as one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ValueCounts(Vec<(String, u64)>);
+/// How often each value occurs.
+pub type ValueCounts = ValueMap<u64>;
 
-impl ValueCounts {
-    /// The counts in the order given.
-    pub fn new(counts: Vec<(String, u64)>) -> Self {
-        Self(counts)
+/// What of each value: an ordered map, written as one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ValueMap<T>(Vec<(String, T)>);
+
+impl<T: Copy> ValueMap<T> {
+    /// The values in the order given.
+    pub fn new(values: Vec<(String, T)>) -> Self {
+        Self(values)
     }
 
-    /// Values with their counts, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, u64)> {
-        self.0.iter().map(|(value, count)| (value.as_str(), *count))
+    /// Values with what is known of each, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, T)> {
+        self.0.iter().map(|(value, of)| (value.as_str(), *of))
     }
 
     /// Number of distinct values.
@@ -334,31 +360,31 @@ impl ValueCounts {
     }
 }
 
-impl Serialize for ValueCounts {
+impl<T: Serialize + Copy> Serialize for ValueMap<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
     }
 }
 
-impl<'de> Deserialize<'de> for ValueCounts {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ValueMap<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> serde::de::Visitor<'de> for Pairs {
-            type Value = ValueCounts;
+        struct Pairs<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Pairs<T> {
+            type Value = ValueMap<T>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a map from value to count")
+                f.write_str("a map from value to number")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<ValueCounts, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<ValueMap<T>, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
                 }
-                Ok(ValueCounts(pairs))
+                Ok(ValueMap(pairs))
             }
         }
-        deserializer.deserialize_map(Pairs)
+        deserializer.deserialize_map(Pairs(std::marker::PhantomData))
     }
 }
 

@@ -16,6 +16,8 @@ use tidemill_data::RowSource;
 
 use crate::EngineError;
 use crate::provider::Rows;
+use crate::star;
+use crate::statistics_function::{CONTENT, JSON, statistics_functions};
 use crate::statistics_table::statistics_batch;
 
 /// Room for groups, sorts and joins, unless told otherwise. What does not fit is kept in temporary files where it can
@@ -39,7 +41,11 @@ impl Engine {
         config.options_mut().sql_parser.enable_ident_normalization = false;
         let runtime = RuntimeEnvBuilder::new().with_memory_limit(MEMORY_MIB << 20, 1.0).build_arc();
         let runtime = runtime.map_err(|error| EngineError::of(error, MEMORY_MIB))?;
-        Ok(Self { context: SessionContext::new_with_config_rt(config, runtime), memory_mib: MEMORY_MIB })
+        let context = SessionContext::new_with_config_rt(config, runtime);
+        for function in statistics_functions() {
+            context.register_udaf(function);
+        }
+        Ok(Self { context, memory_mib: MEMORY_MIB })
     }
 
     /// Adds rows as the table `name`; where `numbered`, with the number of each row as the column `_row`.
@@ -65,7 +71,15 @@ impl Engine {
 
     pub(crate) async fn plan(&self, sql: &str) -> Result<DataFrame, EngineError> {
         let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        self.context.sql_with_options(sql, reading).await.map_err(|error| self.told(error))
+        let state = self.context.state();
+        let planned = async {
+            let mut statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
+            star::written_out(&state, &mut statement).await?;
+            let plan = state.statement_to_plan(statement).await?;
+            reading.verify_plan(&plan)?;
+            self.context.execute_logical_plan(plan).await
+        };
+        planned.await.map_err(|error| self.told(error))
     }
 
     /// The query with the number of the row beside what it asks for, where its rows are rows of a numbered table.
@@ -95,7 +109,7 @@ impl Engine {
         let given = stream.schema();
         let fields = given.fields().iter().map(|field| {
             let plain = plain(field.data_type());
-            Field::new(field.name(), plain, true)
+            Field::new(field.name(), plain, true).with_metadata(field.metadata().clone())
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(Answer { stream, schema, memory_mib: self.memory_mib })
@@ -127,6 +141,11 @@ impl Answer {
     /// Its columns: whole numbers, numbers, booleans, bytes and text.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
+    }
+
+    /// Whether the text of a column is JSON.
+    pub fn is_json(&self, column: usize) -> bool {
+        self.schema.field(column).metadata().get(CONTENT).is_some_and(|content| content == JSON)
     }
 
     /// The next rows; none at the end.

@@ -74,7 +74,14 @@ fn taken_apart(error: DataFusionError) -> Result<DataError, DataFusionError> {
 
 /// The message on one line, without the name of the phase in front.
 fn words(said: &str) -> String {
-    let phases = ["Error during planning: ", "Schema error: ", "SQL error: ", "Execution error: ", "Arrow error: "];
+    let phases = [
+        "Error during planning: ",
+        "Schema error: ",
+        "SQL error: ",
+        "Execution error: ",
+        "Arrow error: ",
+        "External error: ",
+    ];
     let mut said = said;
     while let Some(rest) = phases.iter().find_map(|phase| said.strip_prefix(phase)) {
         said = rest;

@@ -1,14 +1,17 @@
 //! SQL over examples and statistics: the query engine (DataFusion), and rules written as queries.
 //!
 //! [`Engine`] answers queries over anything that can be read row by row; [`SqlRules`] judges the rules of an
-//! `ExampleValidator` with it.
+//! `ExampleValidator` with it; [`statistics_functions`] are the statistics as aggregate functions.
 
 mod engine;
 mod error;
 mod provider;
 mod rules;
+mod star;
+mod statistics_function;
 mod statistics_table;
 
 pub use engine::{Answer, Engine};
 pub use error::EngineError;
 pub use rules::SqlRules;
+pub use statistics_function::statistics_functions;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Histogram;
+use super::{CompactHistogram, Histogram, ValueMap};
 
 /// Where examples have weights: which column, and what they add up to.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -50,6 +50,15 @@ pub struct WeightedNumericStatistics {
     pub histogram: Histogram,
     /// Buckets of equal weight.
     pub quantiles: Histogram,
+    /// Buckets of a hundredth of the weight each: what distances between datasets are computed from.
+    #[serde(default, skip_serializing_if = "CompactHistogram::is_empty")]
+    pub fine: CompactHistogram,
+    /// Weight of the values that are not a number.
+    #[serde(default)]
+    pub num_nan: f64,
+    /// Weight of the infinite values.
+    #[serde(default)]
+    pub num_inf: f64,
 }
 
 /// For text.
@@ -60,6 +69,9 @@ pub struct WeightedStringStatistics {
     /// By how much a weight of `top_values` may be too low. 0 means exact.
     #[serde(default)]
     pub weight_error: f64,
+    /// What each value weighs, in the order of `top_values`, where the distinct values are few enough to have weighed each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValueMap<f64>>,
 }
 
 /// What a value weighs.

@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::distinct::Distinct;
 use super::image::ImageAccumulator;
 use super::numeric::NumericAccumulator;
+use super::state::stored;
 
 /// Accumulates bytes: lengths, how many are different, how many are text, how many are pictures.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,8 @@ pub(crate) struct BytesAccumulator {
     distinct: Distinct,
     images: ImageAccumulator,
 }
+
+stored!(BytesAccumulator { count, total, lengths, invalid_utf8, distinct, images });
 
 impl BytesAccumulator {
     pub fn update(&mut self, array: &BinaryArray) {
@@ -41,6 +44,11 @@ impl BytesAccumulator {
         self.invalid_utf8 += other.invalid_utf8;
         self.distinct.merge(&other.distinct);
         self.images.merge(&other.images);
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.lengths.memory() + self.distinct.memory() + self.images.memory()
     }
 
     pub fn finish(&self) -> BytesStatistics {

@@ -6,6 +6,7 @@ use tidemill_core::{BooleanStatistics, CommonStatistics, FeatureStatistics, Feat
 
 use super::bytes::BytesAccumulator;
 use super::numeric::NumericAccumulator;
+use super::state::{Input, StateError, Stored, stored};
 use super::text::TextAccumulator;
 use super::valency::{ValencyAccumulator, flattened};
 use super::weighted::WeightedColumn;
@@ -33,6 +34,61 @@ enum Values {
     Opaque,
 }
 
+stored!(ColumnAccumulator { name, feature_type, present, missing, valency, values, weighted } if |it| {
+    it.values.are_of(it.feature_type)
+});
+stored!(BooleanStatistics { num_true, num_false });
+
+/// Types in the order in which a state counts them.
+const TYPES: [FeatureType; 5] =
+    [FeatureType::Int, FeatureType::Float, FeatureType::String, FeatureType::Bool, FeatureType::Bytes];
+
+impl Stored for FeatureType {
+    fn store(&self, out: &mut Vec<u8>) {
+        TYPES.iter().position(|feature_type| feature_type == self).unwrap_or_default().store(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let place = usize::load(input)?;
+        TYPES.get(place).copied().ok_or_else(|| input.wrong("a type is unknown"))
+    }
+}
+
+impl Stored for Values {
+    fn store(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Opaque => 0u8.store(out),
+            Self::Numeric(numeric) => {
+                1u8.store(out);
+                numeric.store(out);
+            }
+            Self::Text(text) => {
+                2u8.store(out);
+                text.store(out);
+            }
+            Self::Boolean(boolean) => {
+                3u8.store(out);
+                boolean.store(out);
+            }
+            Self::Bytes(bytes) => {
+                4u8.store(out);
+                bytes.store(out);
+            }
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        match u8::load(input)? {
+            0 => Ok(Self::Opaque),
+            1 => Stored::load(input).map(Self::Numeric),
+            2 => Stored::load(input).map(Self::Text),
+            3 => Stored::load(input).map(Self::Boolean),
+            4 => Stored::load(input).map(Self::Bytes),
+            _ => Err(input.wrong("values are of an unknown kind")),
+        }
+    }
+}
+
 impl ColumnAccumulator {
     /// An empty accumulator for a column, with weighted twins if `weighted`.
     pub fn new(name: &str, data_type: &DataType, weighted: bool) -> Self {
@@ -43,6 +99,14 @@ impl ColumnAccumulator {
         let (feature_type, values) = Values::of(value_type);
         let weighted = weighted.then(|| Box::new(WeightedColumn::new(value_type)));
         Self { name: name.to_owned(), feature_type, present: 0, missing: 0, valency, values, weighted }
+    }
+
+    /// The column as `fare: FLOAT`, by which two accumulators of the same are known.
+    pub fn signature(&self) -> String {
+        let list = if self.valency.is_some() { "list of " } else { "" };
+        let weighted = if self.weighted.is_some() { ", weighted" } else { "" };
+        let bare = if matches!(self.values, Values::Opaque) { ", only presence" } else { "" };
+        format!("`{}`: {list}{}{bare}{weighted}", self.name, self.feature_type)
     }
 
     /// Takes in one batch of the column, where examples have weights with those.
@@ -84,6 +148,17 @@ impl ColumnAccumulator {
         self.values.merge(&other.values);
     }
 
+    /// Bytes held, about; without what is weighted.
+    pub fn memory(&self) -> usize {
+        let values = match &self.values {
+            Values::Numeric(numeric) => numeric.memory(),
+            Values::Text(text) => text.memory(),
+            Values::Bytes(bytes) => bytes.memory(),
+            Values::Boolean(_) | Values::Opaque => 0,
+        };
+        size_of::<Self>() + self.name.len() + values + self.valency.as_ref().map_or(0, |valency| valency.memory())
+    }
+
     /// The statistics of everything seen.
     pub fn finish(&self) -> FeatureStatistics {
         let one = u64::from(self.present > 0);
@@ -123,6 +198,16 @@ impl Values {
             DataType::Boolean => (FeatureType::Bool, Self::Boolean(BooleanStatistics::default())),
             DataType::Binary => (FeatureType::Bytes, Self::Bytes(Box::default())),
             _ => (FeatureType::Bytes, Self::Opaque),
+        }
+    }
+
+    /// Whether values of a type are accumulated like this.
+    fn are_of(&self, feature_type: FeatureType) -> bool {
+        match self {
+            Self::Numeric(_) => matches!(feature_type, FeatureType::Int | FeatureType::Float),
+            Self::Text(_) => feature_type == FeatureType::String,
+            Self::Boolean(_) => feature_type == FeatureType::Bool,
+            Self::Bytes(_) | Self::Opaque => feature_type == FeatureType::Bytes,
         }
     }
 

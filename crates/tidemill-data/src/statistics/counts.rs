@@ -1,5 +1,7 @@
 //! Exact counts of distinct numbers.
 
+use super::state::{Input, StateError, Stored};
+
 /// Distinct numbers that are counted one by one.
 pub(crate) const DISTINCT_NUMBERS_MAX: usize = 4096;
 
@@ -79,12 +81,33 @@ impl NumberCounts {
         }
     }
 
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<(u64, u64)>()
+    }
+
     /// Every number with its count, from low to high.
     pub fn sorted(&self) -> Vec<(f64, u64)> {
         let mut pairs: Vec<(f64, u64)> =
             self.slots.iter().filter(|slot| slot.1 > 0).map(|slot| (f64::from_bits(slot.0), slot.1)).collect();
         pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         pairs
+    }
+}
+
+/// From low to high.
+impl Stored for NumberCounts {
+    fn store(&self, out: &mut Vec<u8>) {
+        self.sorted().store(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let mut counts = Self::default();
+        for (value, count) in Vec::<(f64, u64)>::load(input)? {
+            let sound = value.is_finite() && count > 0 && counts.add(value, count);
+            input.expect(sound, "counts of numbers are out of order")?;
+        }
+        Ok(counts)
     }
 }
 

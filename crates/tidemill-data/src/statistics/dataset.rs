@@ -7,8 +7,9 @@ use tidemill_core::DatasetStatistics;
 
 use super::column::ColumnAccumulator;
 use super::cross::CrossAccumulator;
+use super::state::{self, stored};
 use super::weight::WeightColumn;
-use super::{StatisticsError, StatisticsOptions};
+use super::{StateError, StatisticsError, StatisticsOptions};
 
 /// Statistics in the making: takes in batches, merges with others of the same columns, gives [`DatasetStatistics`].
 ///
@@ -37,6 +38,8 @@ pub struct DatasetAccumulator {
     weight: Option<WeightColumn>,
     cross: Option<CrossAccumulator>,
 }
+
+stored!(DatasetAccumulator { rows, columns, weight, cross });
 
 impl DatasetAccumulator {
     /// Nothing seen yet of the columns of `schema`.
@@ -69,6 +72,24 @@ impl DatasetAccumulator {
         }
     }
 
+    /// [`DatasetAccumulator::update`] on the calling thread alone, with the same result: for callers that divide the
+    /// rows themselves, and for small batches.
+    pub fn update_alone(&mut self, batch: &RecordBatch) {
+        self.rows += batch.num_rows() as u64;
+        let weights = self.weight.as_mut().map(|weight| weight.take(batch));
+        for (column, array) in self.columns.iter_mut().zip(batch.columns()) {
+            column.update(array.as_ref(), weights.as_deref());
+        }
+        if let Some(cross) = &mut self.cross {
+            cross.update(batch);
+        }
+    }
+
+    /// Bytes held, about; without what is weighted or of pairs.
+    pub fn memory(&self) -> usize {
+        self.columns.iter().map(ColumnAccumulator::memory).sum()
+    }
+
     /// Takes in what another accumulator of the same columns has seen. Merge in a fixed order for a reproducible result.
     pub fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
@@ -81,6 +102,37 @@ impl DatasetAccumulator {
         if let (Some(mine), Some(theirs)) = (&mut self.cross, &other.cross) {
             mine.merge(theirs);
         }
+    }
+
+    /// [`DatasetAccumulator::merge`] with one of which it is not known whether it is of the same columns and options:
+    /// another is an error, and nothing is taken in.
+    pub fn try_merge(&mut self, other: &Self) -> Result<(), StateError> {
+        let (mine, theirs) = (self.signature(), other.signature());
+        let odd = (0..mine.len().max(theirs.len())).find(|at| mine.get(*at) != theirs.get(*at));
+        if let Some(at) = odd {
+            let named = |all: &[String]| all.get(at).cloned().unwrap_or_else(|| "nothing".to_owned());
+            return Err(StateError::Columns { mine: named(&mine), theirs: named(&theirs) });
+        }
+        self.merge(other);
+        Ok(())
+    }
+
+    fn signature(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.columns.iter().map(ColumnAccumulator::signature).collect();
+        all.extend(self.weight.as_ref().map(|weight| format!("weights in `{}`", weight.name())));
+        all.extend(self.cross.as_ref().map(CrossAccumulator::signature));
+        all
+    }
+
+    /// Everything seen so far as bytes, for [`DatasetAccumulator::from_bytes`]: to finish elsewhere or later. The same
+    /// state gives the same bytes. They have a version and a checksum.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        state::sealed(self)
+    }
+
+    /// What [`DatasetAccumulator::to_bytes`] wrote. Any other bytes are an error.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
+        state::unsealed(bytes)
     }
 
     /// What was wrong with the rows seen so far, if anything was: a row without a weight that counts.

@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 
+use super::state::{Input, StateError, Stored, word};
+
 /// Distinct values that are counted one by one.
 const DISTINCT_MAX: usize = 4096;
 /// 2^12 registers: the number of distinct values is right within 1.6 % (one standard error).
-const HLL_LG_K: u8 = 12;
+pub(crate) const HLL_LG_K: u8 = 12;
 
 /// A sketch that estimates a number of distinct values.
 pub(crate) fn sketch() -> HllSketch {
@@ -51,9 +53,7 @@ impl Distinct {
     pub fn merge(&mut self, other: &Self) {
         match (&mut *self, other) {
             (_, Self::Exact(theirs)) => {
-                let mut hashes: Vec<u64> = theirs.iter().copied().collect();
-                hashes.sort_unstable();
-                for hash in hashes {
+                for hash in sorted(theirs) {
                     self.add(hash);
                 }
             }
@@ -61,6 +61,14 @@ impl Distinct {
                 *self = Self::Sketched(Box::new(union(&spill(mine), theirs)));
             }
             (Self::Sketched(mine), Self::Sketched(theirs)) => **mine = union(mine, theirs),
+        }
+    }
+
+    /// Bytes held, about.
+    pub fn memory(&self) -> usize {
+        match self {
+            Self::Exact(hashes) => hashes.capacity() * 9,
+            Self::Sketched(sketch) => sketch.estimated_size(),
         }
     }
 
@@ -73,12 +81,52 @@ impl Distinct {
     }
 }
 
-fn spill(hashes: &HashSet<u64>) -> HllSketch {
+/// Hashes from low to high, or a sketch.
+impl Stored for Distinct {
+    fn store(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Exact(hashes) => {
+                0u8.store(out);
+                (hashes.len() as u64).store(out);
+                for hash in sorted(hashes) {
+                    out.extend_from_slice(&hash.to_le_bytes());
+                }
+            }
+            Self::Sketched(sketch) => {
+                1u8.store(out);
+                sketch.store(out);
+            }
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        match u8::load(input)? {
+            0 => {
+                let length = input.length()?;
+                let mut hashes = HashSet::new();
+                for _ in 0..length {
+                    hashes.insert(word(input)?);
+                }
+                let sound = length <= DISTINCT_MAX && hashes.len() == length;
+                input.expect(sound, "distinct values are out of order")?;
+                Ok(Self::Exact(hashes))
+            }
+            1 => Stored::load(input).map(Self::Sketched),
+            _ => Err(input.wrong("distinct values are held in an unknown way")),
+        }
+    }
+}
+
+/// The order of a hash table is nobody's promise.
+fn sorted(hashes: &HashSet<u64>) -> Vec<u64> {
     let mut sorted: Vec<u64> = hashes.iter().copied().collect();
-    // The order of a hash table is nobody's promise.
     sorted.sort_unstable();
+    sorted
+}
+
+fn spill(hashes: &HashSet<u64>) -> HllSketch {
     let mut sketch = sketch();
-    for hash in sorted {
+    for hash in sorted(hashes) {
         sketch.update(hash);
     }
     sketch

@@ -1,5 +1,7 @@
 //! Exact counts of numbers in cells of equal width, whatever their range turns out to be.
 
+use super::state::{Input, StateError, Stored};
+
 /// Cells at most. An inner edge of a ten-bucket histogram moves by no more than 1/400 of a bucket.
 const CELLS_MAX: i64 = 4096;
 /// Indexes of cells stay below 2 to this power, so that they are exact in a float.
@@ -85,9 +87,41 @@ impl Grid {
         self.cells[..upto as usize].iter().sum()
     }
 
+    /// Smallest and largest value.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        self.range
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.cells.capacity() * size_of::<u64>()
+    }
+
     /// All values.
     pub fn total(&self) -> u64 {
         self.cells.iter().sum()
+    }
+}
+
+/// The range and the counts: where cells lie follows from the range.
+impl Stored for Grid {
+    fn store(&self, out: &mut Vec<u8>) {
+        self.range.store(out);
+        self.cells.store(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let mut grid = Self::default();
+        let range = Option::<(f64, f64)>::load(input)?;
+        let cells = Vec::<u64>::load(input)?;
+        if let Some((low, high)) = range {
+            let sound = low.is_finite() && high.is_finite() && low <= high;
+            input.expect(sound, "the range of a grid is out of order")?;
+            grid.cover(low, high);
+        }
+        input.expect(grid.cells.len() == cells.len(), "a grid has another number of cells than its range")?;
+        grid.cells = cells;
+        Ok(grid)
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn equal_width(pairs: &[(f64, f64)], min: f64, max: f64) -> Histogram
 pub(crate) fn equal_width_grid(grid: &Grid, moments: &Moments) -> Histogram {
     let mut edges = even_edges(moments.min, moments.max);
     let inner = edges.len() - 1;
-    for edge in &mut edges[1..inner] {
+    for edge in edges.iter_mut().take(inner).skip(1) {
         *edge = grid.snap(*edge);
     }
     edges.dedup();

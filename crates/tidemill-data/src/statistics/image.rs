@@ -7,6 +7,7 @@ use image::{ImageFormat, ImageReader};
 use tidemill_core::{Extent, ImageStatistics, ValueFrequency};
 
 use super::numeric::NumericAccumulator;
+use super::state::{COUNT_MAX, Input, StateError, Stored, stored, text, word};
 
 /// Accumulates the formats and sizes of pictures, from the headers of their files.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,47 @@ struct Side {
     sum: u128,
     count: u64,
     sizes: NumericAccumulator,
+}
+
+stored!(ImageAccumulator { formats, unreadable, width, height });
+
+/// Formats by name.
+impl Stored for BTreeMap<&'static str, u64> {
+    fn store(&self, out: &mut Vec<u8>) {
+        (self.len() as u64).store(out);
+        for (format, count) in self {
+            text(format, out);
+            count.store(out);
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let length = input.length()?;
+        let mut formats = Self::new();
+        for _ in 0..length {
+            let format = String::load(input)?;
+            let known = FORMATS.into_iter().find(|known| *known == format);
+            let known = known.ok_or_else(|| input.wrong("a format of pictures is unknown"))?;
+            formats.insert(known, u64::load(input)?);
+        }
+        Ok(formats)
+    }
+}
+
+impl Stored for Side {
+    fn store(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&((self.sum >> 64) as u64).to_le_bytes());
+        out.extend_from_slice(&(self.sum as u64).to_le_bytes());
+        self.count.store(out);
+        self.sizes.store(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let sum = u128::from(word(input)?) << 64 | u128::from(word(input)?);
+        let most = u128::from(COUNT_MAX) * u128::from(u32::MAX);
+        input.expect(sum <= most, "a sum of pixels is too large")?;
+        Ok(Self { sum, count: Stored::load(input)?, sizes: Stored::load(input)? })
+    }
 }
 
 impl ImageAccumulator {
@@ -47,6 +89,11 @@ impl ImageAccumulator {
         self.unreadable += other.unreadable;
         self.width.merge(&other.width);
         self.height.merge(&other.height);
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.width.sizes.memory() + self.height.sizes.memory()
     }
 
     /// The statistics, where there was any picture.
@@ -86,6 +133,9 @@ impl Side {
         Extent { min: sizes.min, mean, max: sizes.max, quantiles: sizes.quantiles }
     }
 }
+
+/// All that [`name`] gives.
+const FORMATS: [&str; 9] = ["png", "jpeg", "gif", "webp", "bmp", "tiff", "avif", "ico", "other"];
 
 /// What the format is called; those beyond the ones read here are told by their first bytes only.
 fn name(format: ImageFormat) -> &'static str {

@@ -3,6 +3,7 @@
 use tidemill_core::LanguageStatistics;
 
 use super::numeric::NumericAccumulator;
+use super::state::stored;
 
 /// Values from which on a feature can be called running text, and the share of them that must look like it.
 const TEXT_VALUES: u64 = 100;
@@ -54,6 +55,8 @@ pub(crate) struct LanguageAccumulator {
     waiting: Vec<f64>,
 }
 
+stored!(LanguageAccumulator { values, tokens, chars, sentences, counts; fresh waiting });
+
 impl LanguageAccumulator {
     /// Takes in the words of a value, `count` times over.
     pub fn add(&mut self, words: Words, count: u64) {
@@ -83,6 +86,11 @@ impl LanguageAccumulator {
         self.chars += other.chars;
         self.sentences += other.sentences;
         self.counts.merge(&other.counts);
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.counts.memory()
     }
 
     /// The statistics, where values have two words or more on average.

@@ -20,6 +20,7 @@ mod numeric;
 mod options;
 mod sketch;
 mod slices;
+mod state;
 mod text;
 mod text_counts;
 mod time;
@@ -27,7 +28,10 @@ mod valency;
 mod weight;
 mod weighted;
 
+pub(crate) use cross::number;
+
 pub use compute::{Computation, Open, compute_statistics};
 pub use dataset::DatasetAccumulator;
 pub use error::StatisticsError;
 pub use options::StatisticsOptions;
+pub use state::StateError;

@@ -1,5 +1,7 @@
 //! Count, mean, deviation and extremes of finite numbers.
 
+use super::state::stored;
+
 /// Running moments that merge.
 ///
 /// Blocks are summed in two passes (mean, then squared distances from it) and joined by the pairwise update of
@@ -13,6 +15,8 @@ pub(crate) struct Moments {
     pub min: f64,
     pub max: f64,
 }
+
+stored!(Moments { count, mean, m2, min, max } if |it| it.count == 0 || it.mean.is_finite() && it.min <= it.max);
 
 impl Default for Moments {
     fn default() -> Self {

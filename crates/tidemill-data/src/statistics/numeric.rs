@@ -8,6 +8,7 @@ use super::grid::Grid;
 use super::histogram;
 use super::moments::Moments;
 use super::sketch::QuantileSketch;
+use super::state::{Input, StateError, Stored, stored};
 
 /// Accumulates numbers.
 ///
@@ -29,6 +30,51 @@ pub(crate) struct NumericAccumulator {
 enum Distribution {
     Exact(NumberCounts),
     Sketched { grid: Grid, sketch: QuantileSketch },
+}
+
+stored!(NumericAccumulator {
+    moments, num_zeros, num_negative, num_nan, num_inf, distribution; fresh scratch
+} if |it| it.distribution.holds(&it.moments));
+
+/// Counts, or a grid and a sketch of the same numbers.
+impl Stored for Distribution {
+    fn store(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Exact(counts) => {
+                0u8.store(out);
+                counts.store(out);
+            }
+            Self::Sketched { grid, sketch } => {
+                1u8.store(out);
+                grid.store(out);
+                sketch.store(out);
+            }
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        match u8::load(input)? {
+            0 => Stored::load(input).map(Self::Exact),
+            1 => Ok(Self::Sketched { grid: Stored::load(input)?, sketch: Stored::load(input)? }),
+            _ => Err(input.wrong("numbers are held in an unknown way")),
+        }
+    }
+}
+
+impl Distribution {
+    /// Whether it is that of the numbers whose moments are given.
+    fn holds(&self, moments: &Moments) -> bool {
+        let (range, count) = match self {
+            Self::Exact(counts) => {
+                let pairs = counts.sorted();
+                let range = pairs.first().zip(pairs.last()).map(|(low, high)| (low.0, high.0));
+                (range, pairs.iter().map(|pair| pair.1).sum())
+            }
+            Self::Sketched { grid, sketch } if grid.total() != sketch.count() => return false,
+            Self::Sketched { grid, .. } => (grid.range(), grid.total()),
+        };
+        count == moments.count && range.is_none_or(|range| range == (moments.min, moments.max))
+    }
 }
 
 impl Default for Distribution {
@@ -122,6 +168,15 @@ impl NumericAccumulator {
             grid.add_all(rest, moments.min, moments.max);
             sketch.add_all(rest);
         }
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        let held = match &self.distribution {
+            Distribution::Exact(counts) => counts.memory(),
+            Distribution::Sketched { grid, sketch } => grid.memory() + sketch.memory(),
+        };
+        size_of::<Self>() + held + self.scratch.capacity() * size_of::<f64>()
     }
 
     /// Takes in what another accumulator has seen.

@@ -1,5 +1,7 @@
 //! Quantiles of a stream in little memory, with an error bound that always holds.
 
+use super::state::{COUNT_MAX, Input, StateError, Stored, word};
+
 /// Values of a level before it is halved.
 const LEVEL_VALUES: usize = 2048;
 
@@ -112,6 +114,16 @@ impl QuantileSketch {
         self.settle(level + 1);
     }
 
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.levels.iter().map(|level| level.capacity() * size_of::<u64>()).sum()
+    }
+
+    /// How many values there were.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Bound on the error of any rank, as a share of the values.
     pub fn rank_error(&self) -> f64 {
         if self.count == 0 { 0.0 } else { self.error as f64 / self.count as f64 }
@@ -135,6 +147,43 @@ impl QuantileSketch {
             }
         }
         out
+    }
+}
+
+/// The error, and level by level which half moved up last and the keys.
+impl Stored for QuantileSketch {
+    fn store(&self, out: &mut Vec<u8>) {
+        self.error.store(out);
+        (self.levels.len() as u64).store(out);
+        for (values, odd) in self.levels.iter().zip(&self.odd) {
+            odd.store(out);
+            (values.len() as u64).store(out);
+            for key in values {
+                out.extend_from_slice(&key.to_le_bytes());
+            }
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let mut sketch = Self { error: u64::load(input)?, ..Self::default() };
+        let levels = input.length()?;
+        input.expect(levels <= COUNT_MAX.ilog2() as usize, "a sketch has too many levels")?;
+        for level in 0..levels {
+            sketch.push_level();
+            sketch.odd[level] = bool::load(input)?;
+            let length = input.length()?;
+            for _ in 0..length {
+                sketch.levels[level].push(word(input)?);
+            }
+            let values = &sketch.levels[level];
+            let sound = values.len() < LEVEL_VALUES
+                && values.iter().all(|key| value(*key).is_finite())
+                && (level == 0 || values.is_sorted());
+            input.expect(sound, "a level of a sketch is out of order")?;
+            sketch.count += (values.len() as u64) << level;
+        }
+        input.expect(sketch.count <= COUNT_MAX, "a count is too large")?;
+        Ok(sketch)
     }
 }
 

@@ -9,13 +9,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::distinct;
 use super::language::{LanguageAccumulator, Words};
+use super::state::{Input, StateError, Stored, stored};
 use super::text_counts::TextCounts;
 use super::time::TimeAccumulator;
 
 /// Values listed as the most frequent.
 pub(crate) const TOP_VALUES: usize = 20;
 /// Slots of the frequent-items sketch: a frequency is too low by at most 3.5 / 8192 = 0.043 % of the values.
-const FREQUENT_SLOTS: usize = 8192;
+pub(crate) const FREQUENT_SLOTS: usize = 8192;
 /// Values longer than this are no candidates for the most frequent once there are too many to count each.
 const FREQUENT_BYTES_MAX: usize = 256;
 /// Rows of long text that are measured together, and the bytes of a batch from which on that is worth it.
@@ -36,6 +37,33 @@ pub(crate) struct TextAccumulator {
 enum Values {
     Exact(TextCounts),
     Sketched(Box<Sketches>),
+}
+
+stored!(TextAccumulator { count, chars, chars_min, chars_max, values });
+stored!(Sketches { distinct, frequent, time, language });
+
+/// Counts, or sketches.
+impl Stored for Values {
+    fn store(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Exact(counts) => {
+                0u8.store(out);
+                counts.store(out);
+            }
+            Self::Sketched(sketches) => {
+                1u8.store(out);
+                sketches.store(out);
+            }
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        match u8::load(input)? {
+            0 => Stored::load(input).map(Self::Exact),
+            1 => Stored::load(input).map(Self::Sketched),
+            _ => Err(input.wrong("texts are held in an unknown way")),
+        }
+    }
 }
 
 impl Default for Values {
@@ -202,6 +230,19 @@ impl TextAccumulator {
                 }
             }
         }
+    }
+
+    /// Bytes held, about: of frequent texts the most that there can be are counted with a length that is usual.
+    pub fn memory(&self) -> usize {
+        let held = match &self.values {
+            Values::Exact(counts) => counts.memory(),
+            Values::Sketched(sketches) => {
+                let texts = sketches.frequent.num_active_items() * 32;
+                let measures = sketches.time.memory() + sketches.language.memory();
+                sketches.distinct.estimated_size() + sketches.frequent.estimated_size() + texts + measures
+            }
+        };
+        size_of::<Self>() + held
     }
 
     pub fn finish(&self) -> StringStatistics {

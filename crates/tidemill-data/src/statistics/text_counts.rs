@@ -2,6 +2,9 @@
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::state::{Input, StateError, Stored, text};
 
 /// Distinct values that are counted one by one.
 const DISTINCT_TEXTS_MAX: usize = 10_000;
@@ -51,10 +54,39 @@ impl TextCounts {
         }
     }
 
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.texts.capacity() + self.table.allocation_size()
+    }
+
     /// Texts with their counts, most frequent first, ties in reverse lexicographic order.
     pub fn ranked(&self) -> Vec<(&str, u64)> {
         let mut ranked: Vec<(&str, u64)> = self.table.iter().map(|slot| (slot.text(&self.texts), slot.count)).collect();
         ranked.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| b.0.cmp(a.0)));
         ranked
+    }
+}
+
+/// Most frequent first.
+impl Stored for TextCounts {
+    fn store(&self, out: &mut Vec<u8>) {
+        (self.table.len() as u64).store(out);
+        for (value, count) in self.ranked() {
+            text(value, out);
+            count.store(out);
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let length = input.length()?;
+        let mut counts = Self::default();
+        for _ in 0..length {
+            let value = input.text()?;
+            let count = u64::load(input)?;
+            let sound = count > 0 && counts.add(value, xxh3_64(value.as_bytes()), count);
+            input.expect(sound, "counts of texts are out of order")?;
+        }
+        input.expect(counts.table.len() == length, "a text is counted twice")?;
+        Ok(counts)
     }
 }

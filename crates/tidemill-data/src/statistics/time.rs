@@ -6,6 +6,7 @@ use tidemill_core::{TimeStatistics, ValueFrequency};
 
 use super::moment::{Written, parse};
 use super::numeric::NumericAccumulator;
+use super::state::stored;
 
 /// Accumulates the moments among the values of a column.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct TimeAccumulator {
     /// Moments that wait to be taken in together.
     waiting: Vec<f64>,
 }
+
+stored!(TimeAccumulator { values, parsed, written, hours, weekdays, seconds; fresh waiting });
 
 impl TimeAccumulator {
     /// Takes in a value, `count` times over.
@@ -56,6 +59,11 @@ impl TimeAccumulator {
         add_up(&mut self.hours, &other.hours);
         add_up(&mut self.weekdays, &other.weekdays);
         self.seconds.merge(&other.seconds);
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.seconds.memory()
     }
 
     /// The statistics, where at least half of the values are moments.

@@ -4,6 +4,7 @@ use arrow::array::{Array, ArrayRef, ListArray, UInt64Array};
 use tidemill_core::ValencyStatistics;
 
 use super::numeric::NumericAccumulator;
+use super::state::stored;
 
 /// Accumulates the lengths of lists; null lists have none.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,8 @@ pub(crate) struct ValencyAccumulator {
     shortest: Option<u64>,
     longest: u64,
 }
+
+stored!(ValencyAccumulator { lengths, empty, nulls, total, shortest, longest });
 
 impl ValencyAccumulator {
     /// Takes in the lengths of `lists`; `nulls` of their values are null.
@@ -44,6 +47,11 @@ impl ValencyAccumulator {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        self.lengths.memory()
     }
 
     /// Fewest and most values of a list, and values altogether.

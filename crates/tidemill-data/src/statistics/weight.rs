@@ -5,6 +5,7 @@ use arrow::datatypes::{Float64Type, Int64Type, Schema};
 use tidemill_core::{DatasetWeight, suggest};
 
 use super::StatisticsError;
+use super::state::stored;
 
 /// The column of the weights, and what was seen of it.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub(super) struct WeightColumn {
     wrong: Option<(u64, String)>,
 }
 
+stored!(WeightColumn { name, index, total, rows, wrong } if |it| it.total.is_finite() && it.total >= 0.0);
+
 impl WeightColumn {
     /// The column `name` of `schema`, which must hold numbers.
     pub fn new(schema: &Schema, name: &str) -> Result<Self, StatisticsError> {
@@ -26,6 +29,11 @@ impl WeightColumn {
             return Err(StatisticsError::WeightType { column: name.to_owned(), found: data_type.to_string() });
         }
         Ok(Self { name: name.to_owned(), index, total: 0.0, rows: 0, wrong: None })
+    }
+
+    /// The name of the column.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The weights of a batch. What is no weight (nothing, NaN, infinite, below zero) counts as zero and is remembered.

@@ -22,6 +22,8 @@ use crate::ui::{Align, Table, count, printable};
 
 /// Rows that a table on the terminal has at most.
 const ROWS_SHOWN: u64 = 1000;
+/// Characters of JSON that a cell of it has at most.
+const JSON_SHOWN: usize = 60;
 
 pub async fn sql(args: &SqlArgs, global: &Global) -> Result<u8, Failure> {
     let engine = Engine::new(args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores))?;
@@ -87,7 +89,7 @@ async fn to_table(mut answer: Answer) -> Result<(), Failure> {
         for row in 0..batch.num_rows() {
             rows += 1;
             if rows <= ROWS_SHOWN {
-                table.row(cells(&batch, row)?);
+                table.row(cells(&answer, &batch, row)?);
             }
         }
     }
@@ -104,33 +106,38 @@ fn side(data_type: &DataType) -> Align {
     if data_type.is_numeric() { Align::Right } else { Align::Left }
 }
 
-fn cells(batch: &RecordBatch, row: usize) -> Result<Vec<String>, Failure> {
-    let cell = |array: &ArrayRef| -> Result<String, Failure> {
+fn cells(answer: &Answer, batch: &RecordBatch, row: usize) -> Result<Vec<String>, Failure> {
+    let cell = |(column, array): (usize, &ArrayRef)| -> Result<String, Failure> {
         let formatter = ArrayFormatter::try_new(array, &FormatOptions::default().with_null("–"));
         let formatter = formatter.map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
-        Ok(printable(&formatter.value(row).to_string()).into_owned())
+        let text = printable(&formatter.value(row).to_string()).into_owned();
+        if answer.is_json(column) && text.chars().count() > JSON_SHOWN {
+            return Ok(text.chars().take(JSON_SHOWN - 1).chain(['…']).collect());
+        }
+        Ok(text)
     };
-    batch.columns().iter().map(cell).collect()
+    batch.columns().iter().enumerate().map(cell).collect()
 }
 
 /// A list of objects, one row after the other.
 async fn to_json(mut answer: Answer) -> Result<(), Failure> {
     let schema = answer.schema();
+    let json: Vec<bool> = (0..schema.fields().len()).map(|column| answer.is_json(column)).collect();
     let mut first = true;
     write_out("[")?;
     while let Some(batch) = answer.next().await? {
         let mut text = String::new();
         for row in 0..batch.num_rows() {
             text.push_str(if std::mem::take(&mut first) { "\n  " } else { ",\n  " });
-            text.push_str(&object(&schema, &batch, row).to_string());
+            text.push_str(&object(&schema, &json, &batch, row).to_string());
         }
         write_out(&text)?;
     }
     write_out(if first { "]\n" } else { "\n]\n" })
 }
 
-fn object(schema: &SchemaRef, batch: &RecordBatch, row: usize) -> Value {
-    let value = |array: &ArrayRef| {
+fn object(schema: &SchemaRef, json: &[bool], batch: &RecordBatch, row: usize) -> Value {
+    let value = |array: &ArrayRef, is_json: bool| {
         if array.is_null(row) {
             return Value::Null;
         }
@@ -138,14 +145,18 @@ fn object(schema: &SchemaRef, batch: &RecordBatch, row: usize) -> Value {
             DataType::Int64 => json!(array.as_primitive::<Int64Type>().value(row)),
             DataType::Float64 => json!(array.as_primitive::<Float64Type>().value(row)),
             DataType::Boolean => json!(array.as_boolean().value(row)),
-            DataType::Utf8 => json!(array.as_string::<i32>().value(row)),
+            DataType::Utf8 => {
+                let text = array.as_string::<i32>().value(row);
+                let parsed = is_json.then(|| serde_json::from_str(text).ok()).flatten();
+                parsed.unwrap_or_else(|| json!(text))
+            }
             _ => {
                 json!(ArrayFormatter::try_new(array, &FormatOptions::default()).map(|f| f.value(row).to_string()).ok())
             }
         }
     };
-    let members = schema.fields().iter().zip(batch.columns());
-    Value::Object(members.map(|(field, array)| (field.name().clone(), value(array))).collect())
+    let members = schema.fields().iter().zip(batch.columns()).zip(json);
+    Value::Object(members.map(|((field, array), json)| (field.name().clone(), value(array, *json))).collect())
 }
 
 async fn to_csv(mut answer: Answer) -> Result<(), Failure> {

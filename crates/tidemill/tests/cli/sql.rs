@@ -49,6 +49,41 @@ fn files_answer_queries() {
 }
 
 #[test]
+fn statistics_are_a_function_of_sql() {
+    let sandbox = sandbox();
+    let ask = |query: &str, tables: &[&str]| sandbox.json(&[&["sql", query], tables].concat());
+    let told = sandbox.json(&["stats", "trips.csv"]);
+    let mut asked = ask("SELECT statistics(*) AS all FROM trips", &["trips.csv"])[0]["all"].take();
+    asked["name"] = told["name"].clone();
+    assert_eq!(asked, told, "the same as `tidemill stats`");
+    let by_company = ask(
+        "SELECT company, statistics(fare, \"Trip Seconds\") AS s FROM trips GROUP BY company ORDER BY company",
+        &["trips.csv"],
+    );
+    assert_eq!(by_company[0]["s"]["num_examples"], 2);
+    assert_eq!(by_company[0]["s"]["features"][0]["numeric"]["min"], -3.0);
+    assert_eq!(by_company[0]["s"]["features"][1]["name"], "Trip Seconds");
+    // A star takes the columns of all tables; the queries of a union have one each.
+    let joined = ask(
+        "SELECT statistics(*) AS s FROM t JOIN m ON m.id = t.id + 4 UNION ALL SELECT statistics(*) FROM m",
+        &["t=trips.csv", "m=more/*.csv"],
+    );
+    let features = |i: usize| joined[i]["s"]["features"].as_array().map_or(0, Vec::len);
+    assert_eq!(features(0) + features(1), 9);
+    // States are kept and merged later.
+    let query = "SELECT company, statistics_state(fare, tips) AS state FROM trips GROUP BY company";
+    let kept = sandbox.tidemill(&["sql", query, "trips.csv", "--out", "states.parquet"]);
+    assert_eq!(kept.code, 0, "{kept}");
+    let merged = ask("SELECT statistics_merge(state) AS s FROM states", &["states.parquet"]);
+    assert_eq!(merged[0]["s"]["num_examples"], 4);
+    assert_eq!(merged[0]["s"]["features"][0]["numeric"]["mean"], 8.875);
+    let shown = sandbox.tidemill(&["sql", "SELECT statistics(fare) AS s FROM trips", "trips.csv"]);
+    assert!(shown.stdout.contains('…') && shown.stdout.lines().all(|line| line.chars().count() < 80), "{shown}");
+    let said = sandbox.tidemill(&["sql", "SELECT statistics() FROM trips", "trips.csv"]);
+    assert!(said.code == 2 && said.stderr.contains("`statistics(*)`"), "{said}");
+}
+
+#[test]
 fn queries_that_cannot_work_say_why() {
     let sandbox = sandbox();
     for (args, message) in [

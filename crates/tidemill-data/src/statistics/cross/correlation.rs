@@ -5,6 +5,8 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use rayon::prelude::*;
 use tidemill_core::NumericCross;
 
+use crate::statistics::state::stored;
+
 /// Columns that are compared with each other: 1,225 pairs.
 const COLUMNS_MAX: usize = 50;
 
@@ -34,6 +36,11 @@ struct Numbers {
     complete: bool,
 }
 
+stored!(Correlations { columns, left_out, pairs } if |it| {
+    it.columns.len() <= COLUMNS_MAX && it.pairs.len() == it.columns.len() * it.columns.len().saturating_sub(1) / 2
+});
+stored!(Joint { count, mean, m2, c });
+
 impl Correlations {
     /// For the first fifty columns of numbers.
     pub fn new(schema: &Schema) -> Self {
@@ -46,6 +53,11 @@ impl Correlations {
         let left_out = columns.split_off(columns.len().min(COLUMNS_MAX)).into_iter().map(|column| column.0).collect();
         let pairs = vec![Joint::default(); columns.len() * columns.len().saturating_sub(1) / 2];
         Self { columns, left_out, pairs }
+    }
+
+    /// The columns compared.
+    pub fn names(&self) -> Vec<&str> {
+        self.columns.iter().map(|column| column.0.as_str()).collect()
     }
 
     fn places(&self) -> Vec<(usize, usize)> {

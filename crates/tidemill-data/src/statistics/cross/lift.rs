@@ -9,6 +9,7 @@ use tidemill_core::{LabelCount, LiftStatistics, LiftValue};
 
 use super::label::{is_categorical, number, value};
 use crate::statistics::StatisticsError;
+use crate::statistics::state::{COUNT_MAX, Input, StateError, Stored, stored};
 use crate::statistics::weight::column;
 
 /// Values of a column that are counted; a column with more is left out.
@@ -37,6 +38,35 @@ struct Column {
     counts: Option<HashMap<String, Vec<u64>>>,
 }
 
+stored!(Lifts { label, label_index, boundaries, labels, columns } if |it| {
+    it.labels.len() <= (LABELS_MAX + 1).max(it.boundaries.len() + 1)
+});
+
+impl Stored for Column {
+    fn store(&self, out: &mut Vec<u8>) {
+        self.name.store(out);
+        self.index.store(out);
+        let sorted = |counts: &HashMap<String, Vec<u64>>| {
+            let mut sorted: Vec<(String, Vec<u64>)> =
+                counts.iter().map(|(value, by)| (value.clone(), by.clone())).collect();
+            sorted.sort_unstable();
+            sorted
+        };
+        self.counts.as_ref().map(sorted).store(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let (name, index) = <(String, usize)>::load(input)?;
+        let counts = Option::<Vec<(String, Vec<u64>)>>::load(input)?;
+        let total = |counts: &Vec<(String, Vec<u64>)>| {
+            counts.iter().flat_map(|value| &value.1).fold(0u64, |sum, count| sum.saturating_add(*count))
+        };
+        let sound = counts.as_ref().is_none_or(|counts| counts.len() <= VALUES_MAX && total(counts) <= COUNT_MAX);
+        input.expect(sound, "counts by label are out of order")?;
+        Ok(Self { name, index, counts: counts.map(|counts| counts.into_iter().collect()) })
+    }
+}
+
 impl Lifts {
     /// For every categorical column but the label. A label of numbers is divided at `boundaries`.
     pub fn new(schema: &Schema, label: &str, boundaries: &[f64]) -> Result<Self, StatisticsError> {
@@ -63,6 +93,11 @@ impl Lifts {
             .map(|bucket| range(&boundaries, bucket))
             .collect();
         Ok(Self { label: label.to_owned(), label_index, boundaries, labels, columns })
+    }
+
+    /// The label, where it is divided, and the columns.
+    pub fn names(&self) -> (&str, &[f64], Vec<&str>) {
+        (&self.label, &self.boundaries, self.columns.iter().map(|column| column.name.as_str()).collect())
     }
 
     pub fn update(&mut self, batch: &RecordBatch) {

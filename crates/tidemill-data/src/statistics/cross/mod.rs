@@ -9,8 +9,10 @@ use arrow::datatypes::Schema;
 use tidemill_core::CrossStatistics;
 
 use self::correlation::Correlations;
+pub(crate) use self::label::number;
 pub(super) use self::label::value;
 use self::lift::Lifts;
+use super::state::stored;
 use super::{StatisticsError, StatisticsOptions};
 
 /// Accumulates what was asked for of pairs of columns.
@@ -20,12 +22,21 @@ pub(super) struct CrossAccumulator {
     lifts: Option<Lifts>,
 }
 
+stored!(CrossAccumulator { correlations, lifts });
+
 impl CrossAccumulator {
     /// For the options given; a label that is not there is an error.
     pub fn new(schema: &Schema, options: &StatisticsOptions) -> Result<Self, StatisticsError> {
         let lifts =
             options.label.as_ref().map(|label| Lifts::new(schema, label, &options.label_boundaries)).transpose()?;
         Ok(Self { correlations: options.correlations.then(|| Correlations::new(schema)), lifts })
+    }
+
+    /// What pairs it accumulates, so that two of the same can be told.
+    pub fn signature(&self) -> String {
+        let correlations = self.correlations.as_ref().map(Correlations::names);
+        let lifts = self.lifts.as_ref().map(Lifts::names);
+        format!("{correlations:?} {lifts:?}")
     }
 
     pub fn update(&mut self, batch: &RecordBatch) {

@@ -4,6 +4,7 @@ use tidemill_core::WeightedNumericStatistics;
 
 use super::sketch::WeightedSketch;
 use crate::statistics::histogram;
+use crate::statistics::state::stored;
 
 /// Accumulates finite numbers, each with a weight. A weight of zero is no number at all.
 #[derive(Debug, Clone, Default)]
@@ -13,10 +14,16 @@ pub(crate) struct WeightedNumbers {
     /// Weighted sum of squared distances from the mean.
     m2: f64,
     range: Option<(f64, f64)>,
+    /// Weights of NaN and of infinite values.
+    apart: (f64, f64),
     sketch: WeightedSketch,
     /// Pairs of the batch at hand.
     waiting: Vec<(f64, f64)>,
 }
+
+stored!(WeightedNumbers { weight, mean, m2, range, apart, sketch; fresh waiting } if |it| {
+    it.weight >= 0.0 && it.range.is_none_or(|(low, high)| low.is_finite() && high.is_finite() && low <= high)
+});
 
 impl WeightedNumbers {
     /// Takes in a number; it counts from the next [`WeightedNumbers::settle`] on.
@@ -24,6 +31,10 @@ impl WeightedNumbers {
     pub fn add(&mut self, value: f64, weight: f64) {
         if value.is_finite() && weight > 0.0 {
             self.waiting.push((value, weight));
+        } else if value.is_nan() {
+            self.apart.0 += weight;
+        } else if value.is_infinite() {
+            self.apart.1 += weight;
         }
     }
 
@@ -61,6 +72,7 @@ impl WeightedNumbers {
     /// Takes in what another accumulator has seen, after both have settled.
     pub fn merge(&mut self, other: &Self) {
         self.join_moments(other.weight, other.mean, other.m2);
+        self.apart = (self.apart.0 + other.apart.0, self.apart.1 + other.apart.1);
         self.range = match (self.range, other.range) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),
@@ -69,7 +81,10 @@ impl WeightedNumbers {
     }
 
     pub fn finish(&self) -> WeightedNumericStatistics {
-        let Some((min, max)) = self.range else { return WeightedNumericStatistics::default() };
+        let (num_nan, num_inf) = self.apart;
+        let Some((min, max)) = self.range else {
+            return WeightedNumericStatistics { num_nan, num_inf, ..WeightedNumericStatistics::default() };
+        };
         let pairs = self.sketch.pairs();
         let finite = |x: f64| if x.is_finite() { x } else { f64::MAX.copysign(x) };
         WeightedNumericStatistics {
@@ -79,6 +94,9 @@ impl WeightedNumbers {
             rank_error: self.sketch.error() / self.weight,
             histogram: histogram::equal_width(&pairs, min, max),
             quantiles: histogram::equal_share(&pairs, min, max, histogram::BUCKETS),
+            fine: (&histogram::equal_share(&pairs, min, max, histogram::FINE_BUCKETS)).into(),
+            num_nan,
+            num_inf,
         }
     }
 }

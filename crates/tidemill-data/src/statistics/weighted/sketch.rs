@@ -1,5 +1,7 @@
 //! How weight is spread over numbers, in little memory, with an error bound that always holds.
 
+use crate::statistics::state::stored;
+
 /// Numbers of a summary at most.
 const SUMMARY_VALUES: usize = 4096;
 
@@ -15,6 +17,11 @@ pub(crate) struct WeightedSketch {
     levels: Vec<Vec<(f64, f64)>>,
     error: f64,
 }
+
+stored!(WeightedSketch { levels, error } if |it| {
+    let sound = |pair: &(f64, f64)| pair.0.is_finite() && pair.1.is_finite() && pair.1 > 0.0;
+    it.error >= 0.0 && it.levels.iter().all(|level| level.iter().all(sound) && level.is_sorted_by(|a, b| a.0 < b.0))
+});
 
 impl WeightedSketch {
     /// Takes in numbers with weights, all finite, the weights above zero; `values` is left empty.

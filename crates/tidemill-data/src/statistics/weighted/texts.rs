@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use tidemill_core::{ValueWeight, WeightedStringStatistics};
+use tidemill_core::{ValueMap, ValueWeight, WeightedStringStatistics};
 
+use crate::statistics::state::{Input, StateError, Stored, text};
 use crate::statistics::text::TOP_VALUES;
 
 /// Texts that are weighed one by one, and the bytes of the longest.
@@ -18,11 +19,17 @@ const TEXT_BYTES_MAX: usize = 256;
 pub(crate) struct WeightedTexts {
     weights: HashMap<String, f64>,
     error: f64,
+    /// Some text was too long to be weighed.
+    passed_over: bool,
 }
 
 impl WeightedTexts {
     pub fn add(&mut self, text: &str, weight: f64) {
-        if weight <= 0.0 || text.len() > TEXT_BYTES_MAX {
+        if weight <= 0.0 {
+            return;
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            self.passed_over = true;
             return;
         }
         if let Some(so_far) = self.weights.get_mut(text) {
@@ -50,6 +57,7 @@ impl WeightedTexts {
     /// Takes in what another accumulator has seen.
     pub fn merge(&mut self, other: &Self) {
         self.error += other.error;
+        self.passed_over |= other.passed_over;
         for (text, weight) in other.ranked() {
             self.add(text, weight);
         }
@@ -62,11 +70,42 @@ impl WeightedTexts {
     }
 
     pub fn finish(&self) -> WeightedStringStatistics {
-        let listed = |(value, weight): (&str, f64)| ValueWeight { value: value.to_owned(), weight };
+        let listed = |(value, weight): &(&str, f64)| ValueWeight { value: (*value).to_owned(), weight: *weight };
+        let ranked = self.ranked();
+        let exact = self.error == 0.0 && !self.passed_over;
         WeightedStringStatistics {
-            top_values: self.ranked().into_iter().take(TOP_VALUES).map(listed).collect(),
+            top_values: ranked.iter().take(TOP_VALUES).map(listed).collect(),
             weight_error: self.error,
+            values: exact
+                .then(|| ValueMap::new(ranked.into_iter().map(|(value, weight)| (value.to_owned(), weight)).collect())),
         }
+    }
+}
+
+/// The error, and the texts with their weights, heaviest first.
+impl Stored for WeightedTexts {
+    fn store(&self, out: &mut Vec<u8>) {
+        self.error.store(out);
+        self.passed_over.store(out);
+        self.weights.len().store(out);
+        for (value, weight) in self.ranked() {
+            text(value, out);
+            weight.store(out);
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let (error, passed_over) = <(f64, bool)>::load(input)?;
+        let length = input.length()?;
+        let mut weights = HashMap::new();
+        for _ in 0..length {
+            let (text, weight) = <(String, f64)>::load(input)?;
+            input.expect(weight.is_finite() && weight > 0.0, "a weight is out of order")?;
+            weights.insert(text, weight);
+        }
+        let sound = error >= 0.0 && weights.len() == length && length <= TEXTS_MAX;
+        input.expect(sound, "weights of texts are out of order")?;
+        Ok(Self { weights, error, passed_over })
     }
 }
 
