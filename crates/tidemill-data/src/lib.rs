@@ -27,6 +27,7 @@ pub use write::{check_text_columns, write_table};
 
 // Knowing: statistics, schemas, validation, distances, reports.
 mod artifact_file;
+mod counted;
 mod diff;
 mod drift;
 mod example_validator;
@@ -55,7 +56,9 @@ pub use schema::{
     semantic_offers, update_schema,
 };
 pub use schema_gen::{SchemaGen, read_schema_artifact};
-pub use statistics::{Computation, DatasetAccumulator, Open, StatisticsError, StatisticsOptions, compute_statistics};
+pub use statistics::{
+    Computation, DatasetAccumulator, Open, StateError, StatisticsError, StatisticsOptions, compute_statistics,
+};
 pub use statistics_file::{StatisticsFileError, read_statistics_file, statistics_in, write_statistics_file};
 pub use statistics_gen::{StatisticsGen, read_statistics};
 pub use validation::{DEFAULT_ENVIRONMENT, STRAY_SHARE, look_at_rows, validate};

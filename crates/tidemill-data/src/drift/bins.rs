@@ -1,8 +1,9 @@
 //! Numbers in bins that two sides have in common.
 
-use tidemill_core::{Bins, Bucket, FeatureStatistics, NumericStatistics};
+use tidemill_core::{Bins, Bucket, CompactHistogram};
 
 use super::shares::Pairs;
+use crate::counted::Counted;
 
 /// A bin between the edges of both sides joins the next one while it holds less than this share of them: thin slices
 /// would measure where the edges happened to fall.
@@ -23,25 +24,35 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// The numbers of `feature`, to be held in `bins`; `None` for other types.
-    pub fn of(feature: &FeatureStatistics, bins: Bins) -> Option<Self> {
-        let numeric = feature.numeric.as_ref()?;
-        let odd = numeric.num_nan + numeric.num_inf;
-        let finite = feature.common.tot_num_values.saturating_sub(odd) as f64;
+    /// The numbers of a feature, to be held in `bins`; `None` for other types.
+    pub fn of(counted: Counted<'_>, bins: Bins) -> Option<Self> {
+        let numeric = counted.feature.numeric.as_ref()?;
+        let weighted = counted.feature.weighted.as_ref().filter(|_| counted.by_weight);
+        let (quantiles, histogram, hundredths, apart) = match weighted {
+            Some(weighted) => {
+                let numeric = weighted.numeric.as_ref()?;
+                (&numeric.quantiles, &numeric.histogram, &numeric.fine, (numeric.num_nan, numeric.num_inf))
+            }
+            None => {
+                let apart = (numeric.num_nan as f64, numeric.num_inf as f64);
+                (&numeric.quantiles, &numeric.histogram, &numeric.fine, apart)
+            }
+        };
+        let finite = (counted.values() - apart.0 - apart.1).max(0.0);
         let shown = match bins {
-            Bins::Quantile => &numeric.quantiles.buckets,
-            Bins::EqualWidth => &numeric.histogram.buckets,
+            Bins::Quantile => &quantiles.buckets,
+            Bins::EqualWidth => &histogram.buckets,
         };
         let mut edges: Vec<f64> = shown.iter().flat_map(|bucket| [bucket.low, bucket.high]).collect();
         sort(&mut edges);
         Some(Self {
             buckets: match bins {
-                Bins::Quantile => scaled(fine(numeric), finite),
+                Bins::Quantile => scaled(fine(hundredths, &quantiles.buckets), finite),
                 Bins::EqualWidth => scaled(shown.clone(), finite),
             },
             points: shown.iter().filter(|bucket| bucket.low == bucket.high).map(|bucket| bucket.low).collect(),
             edges,
-            apart: (numeric.num_nan as f64, numeric.num_inf as f64),
+            apart,
             joined: bins == Bins::Quantile,
         })
     }
@@ -110,8 +121,8 @@ fn join_thin(cells: &[(f64, f64)], is_point: impl Fn(usize) -> bool) -> Vec<(f64
 }
 
 /// The finest buckets there are: hundredths, or tenths where a file has no hundredths.
-fn fine(numeric: &NumericStatistics) -> Vec<Bucket> {
-    if numeric.fine.is_empty() { numeric.quantiles.buckets.clone() } else { numeric.fine.buckets().collect() }
+fn fine(hundredths: &CompactHistogram, tenths: &[Bucket]) -> Vec<Bucket> {
+    if hundredths.is_empty() { tenths.to_vec() } else { hundredths.buckets().collect() }
 }
 
 fn scaled(mut buckets: Vec<Bucket>, total: f64) -> Vec<Bucket> {

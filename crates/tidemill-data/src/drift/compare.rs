@@ -8,7 +8,8 @@ use tidemill_core::{
     shortened,
 };
 
-use super::distance::{FeatureDistance, feature_distance};
+use super::distance::{FeatureDistance, both_by_weight, feature_distance};
+use crate::counted::{Counted, weight};
 use crate::validation::{finish, grouped};
 
 /// Which comparators of a schema apply.
@@ -51,6 +52,9 @@ pub struct DriftReport {
     pub baseline: String,
     /// The dataset that is judged.
     pub current: String,
+    /// Both have weights, and an example counts as much as its weight.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_weight: bool,
     /// Every feature both have, those beyond a threshold first, then by falling Jensen-Shannon divergence.
     pub features: Vec<FeatureDrift>,
     /// What is too far apart.
@@ -101,6 +105,8 @@ pub struct Measured {
 /// * `UNEXPECTED_DATA_TYPE`: a feature with a comparator holds numbers on one side and text on the other.
 /// * `STATS_NOT_AVAILABLE`, a WARNING: a distance with a threshold cannot be computed because one side has no numbers.
 ///
+/// Where the examples of both have weights, distances and the number of examples go by weight.
+///
 /// A feature that does not belong to `environment` has no comparators.
 pub fn compare(
     baseline: &DatasetStatistics,
@@ -113,6 +119,7 @@ pub fn compare(
         comparison,
         baseline: baseline.name.clone(),
         current: current.name.clone(),
+        by_weight: both_by_weight(baseline, current),
         features: Vec::new(),
         anomalies: Vec::new(),
     };
@@ -137,7 +144,8 @@ pub fn compare(
             }
             continue;
         };
-        let Some(distance) = feature_distance(control, column, bins) else {
+        let counted = |feature| Counted::new(feature, report.by_weight);
+        let Some(distance) = feature_distance(counted(control), counted(column), bins) else {
             if comparators.is_some() {
                 let text = format!(
                     "the values are `{}` and in {} `{}`, which cannot be compared",
@@ -223,16 +231,21 @@ fn number_of_examples(
     current: &DatasetStatistics,
     bounds: FractionBounds,
 ) -> Option<Anomaly> {
-    let (before, now) = (baseline.num_examples as f64, current.num_examples as f64);
+    let weights = baseline.by_weight().zip(current.by_weight());
+    let (before, now) = weights.unwrap_or((baseline.num_examples as f64, current.num_examples as f64));
     if before == 0.0 {
         return None;
     }
     let ratio = now / before;
     let said = format!(
-        "{} examples are {} of the {} of {}",
-        grouped(current.num_examples),
+        "{} {} of the {} of {}",
+        if weights.is_some() {
+            format!("examples of a weight of {} are", weight(now))
+        } else {
+            format!("{} examples are", grouped(current.num_examples))
+        },
         digits(ratio),
-        grouped(baseline.num_examples),
+        weight(before),
         quoted(&baseline.name)
     );
     if let Some(least) = bounds.min_fraction.filter(|least| ratio < *least) {

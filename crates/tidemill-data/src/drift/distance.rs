@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use tidemill_core::{Bins, DatasetStatistics, Distance, FeatureStatistics};
+use tidemill_core::{Bins, DatasetStatistics, Distance};
 
 use super::bins::Numbers;
 use super::cumulative::cumulative;
 use super::values::value_pairs;
+use crate::counted::Counted;
 
 /// How far one feature lies apart in two datasets. Computed from the values present; missing ones stand apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,25 +57,33 @@ impl FeatureDistance {
 ///   either cut the other, a piece's mass is spread evenly, and a value that fills a tenth by itself is a bin, and bins with less than 2 % of both join the next. Equal-width bins would
 ///   be blind as soon as one far value stretches them. NaN and infinities are bins of their own.
 /// * Kolmogorov-Smirnov and Wasserstein come from the hundredths of both (`fine`).
+/// * Where the examples of both have weights, an example counts as much as its weight.
 pub fn distances(a: &DatasetStatistics, b: &DatasetStatistics) -> Vec<FeatureDistance> {
     let others: HashMap<&str, _> = b.features.iter().map(|feature| (feature.name.as_str(), feature)).collect();
+    let by_weight = both_by_weight(a, b);
+    let counted = |feature| Counted::new(feature, by_weight);
     a.features
         .iter()
-        .filter_map(|left| feature_distance(left, others.get(left.name.as_str())?, Bins::default()))
+        .filter_map(|left| feature_distance(counted(left), counted(others.get(left.name.as_str())?), Bins::default()))
         .collect()
 }
 
+/// Whether the examples of both have weights: weights are not held against numbers of examples.
+pub(super) fn both_by_weight(a: &DatasetStatistics, b: &DatasetStatistics) -> bool {
+    a.by_weight().is_some() && b.by_weight().is_some()
+}
+
 /// The distances of one feature, over `bins` for numbers; `None` if it holds another kind of values on each side.
-pub(super) fn feature_distance(a: &FeatureStatistics, b: &FeatureStatistics, bins: Bins) -> Option<FeatureDistance> {
+pub(super) fn feature_distance(a: Counted<'_>, b: Counted<'_>, bins: Bins) -> Option<FeatureDistance> {
     let mut found = FeatureDistance {
-        feature: a.name.clone(),
+        feature: a.feature.name.clone(),
         jensen_shannon: 0.0,
         population_stability_index: 0.0,
         l_infinity: None,
         normalized_absolute_difference: None,
         kolmogorov_smirnov: None,
         wasserstein: None,
-        missing_difference: b.common.missing_fraction() - a.common.missing_fraction(),
+        missing_difference: b.missing_share() - a.missing_share(),
     };
     if let (Some(left), Some(right)) = (Numbers::of(a, bins), Numbers::of(b, bins)) {
         found.jensen_shannon = left.pairs(&right).jensen_shannon();

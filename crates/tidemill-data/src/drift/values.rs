@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_core::FeatureStatistics;
-
 use super::shares::Pairs;
+use crate::counted::Counted;
 
 /// How often each value occurs, as far as it is known.
 struct Counts<'a> {
@@ -19,7 +18,7 @@ struct Counts<'a> {
 /// Where distinct values were too many to count each, only the most frequent are known. A value listed on one side
 /// only then counts on the other as much as it may, up to the same share; everything else is one value. So a
 /// distance is never larger than the truth for want of counts.
-pub(super) fn value_pairs(a: &FeatureStatistics, b: &FeatureStatistics) -> Option<Pairs> {
+pub(super) fn value_pairs(a: Counted<'_>, b: Counted<'_>) -> Option<Pairs> {
     let (left, right) = (counts(a)?, counts(b)?);
     let mut pairs = Vec::with_capacity(left.listed.len().max(right.listed.len()) + 1);
     let mut rest = (left.total, right.total);
@@ -46,21 +45,17 @@ impl Counts<'_> {
     }
 }
 
-fn counts(feature: &FeatureStatistics) -> Option<Counts<'_>> {
-    if let Some(boolean) = feature.boolean {
-        let listed = [("true", boolean.num_true as f64), ("false", boolean.num_false as f64)].into();
-        return Some(Counts { listed, unlisted_max: 0.0, total: (boolean.num_true + boolean.num_false) as f64 });
+fn counts(counted: Counted<'_>) -> Option<Counts<'_>> {
+    if let Some((yes, no)) = counted.booleans() {
+        let listed = [("true", yes), ("false", no)].into();
+        return Some(Counts { listed, unlisted_max: 0.0, total: yes + no });
     }
-    let text = feature.string.as_ref()?;
-    if let Some(values) = &text.values {
-        let listed: BTreeMap<&str, f64> = values.iter().map(|(value, count)| (value, count as f64)).collect();
+    let texts = counted.texts()?;
+    let last = texts.listed.last().map_or(0.0, |(_, count)| *count);
+    let listed: BTreeMap<&str, f64> = texts.listed.into_iter().collect();
+    if texts.all {
         let total = listed.values().sum();
         return Some(Counts { listed, unlisted_max: 0.0, total });
     }
-    let last = text.top_values.last().map_or(0, |top| top.frequency);
-    Some(Counts {
-        listed: text.top_values.iter().map(|top| (top.value.as_str(), top.frequency as f64)).collect(),
-        unlisted_max: (last + text.frequency_error) as f64,
-        total: feature.common.tot_num_values as f64,
-    })
+    Some(Counts { listed, unlisted_max: last + texts.error, total: counted.values() })
 }

@@ -149,7 +149,7 @@ impl Component for ExampleValidator {
             let dataset = split(&statistics, &name)?;
             let mut found = validate(dataset, &schema, &params.environment);
             if let Some(examples) = &examples {
-                look_up(&mut found, &schema, examples, &name)?;
+                look_up(&mut found, &schema, examples, dataset)?;
             }
             let reports = references.compare(dataset, &schema, &params.environment)?;
             // A column of another type is told once.
@@ -177,12 +177,19 @@ impl Component for ExampleValidator {
     }
 }
 
-fn look_up(found: &mut Vec<Anomaly>, schema: &Schema, examples: &Examples, split: &str) -> Result<(), DataError> {
+fn look_up(
+    found: &mut Vec<Anomaly>,
+    schema: &Schema,
+    examples: &Examples,
+    statistics: &DatasetStatistics,
+) -> Result<(), DataError> {
+    let split = statistics.name.as_str();
     if !examples.splits().iter().any(|info| info.name == split) {
         return Ok(());
     }
     let known: Vec<String> = examples.schema().fields().iter().map(|field| field.name().clone()).collect();
-    look_at_rows(found, schema, split, &known, ROWS_MAX, |columns| examples.batches(split, Some(columns)))
+    let weight = statistics.weight_column();
+    look_at_rows(found, schema, split, &known, weight, ROWS_MAX, |columns| examples.batches(split, Some(columns)))
 }
 
 /// The anomalies in the artifact folder `dir`.

@@ -6,6 +6,7 @@ use tidemill_core::{
     DatasetStatistics, Domain, Feature, FeatureStatistics, FeatureType, NumericStatistics, Presence, Schema,
 };
 
+use crate::counted::Counted;
 use crate::drift::default_comparators;
 
 /// A text column with more distinct values than this gets no domain.
@@ -23,7 +24,7 @@ const UNSEEN_SHARE_MIN: f64 = 0.005;
 /// * Presence: `min_fraction: 1` only for a column that was never missing. An optional column gets a floor: the
 ///   smallest share observed, less five standard deviations of the difference to a split half the size, less at
 ///   least 2 points, so that honest splits pass and a burst of missing cells does not. `min_count: 1` unless there
-///   were fewer than 20 values, which the next split may well not have.
+///   were fewer than 20 values, which the next split may well not have. Where examples have weights, shares are of the weight.
 /// * Text with at most 100 distinct values: these are the domain. How many new values are still honest is estimated from the
 ///   values seen exactly once (Good and Turing: the chance that the next value is new is singletons / values):
 ///   `min_domain_mass` allows what a split half the size would show, plus three Poisson deviations, plus three values, and
@@ -96,15 +97,16 @@ fn wider(a: FeatureType, b: FeatureType) -> FeatureType {
 fn presence(seen: &[&FeatureStatistics]) -> Presence {
     let present = seen.iter().map(|feature| feature.common.num_non_missing).min().unwrap_or(0);
     if present < VALUES_MIN {
-        let complete = present > 0 && seen.iter().all(|feature| feature.common.num_missing == 0);
+        let complete = present > 0 && seen.iter().all(|feature| Counted::new(feature, true).missing() == 0.0);
         return if complete { Presence { min_fraction: Some(1.0), min_count: Some(1) } } else { Presence::default() };
     }
     let floor = seen
         .iter()
         .map(|feature| {
             let examples = feature.common.num_examples() as f64;
-            let share = feature.common.present_fraction();
-            if feature.common.num_missing == 0 {
+            let counted = Counted::new(feature, true);
+            let share = counted.present_share();
+            if counted.missing() == 0.0 {
                 return 1.0;
             }
             // Var(p) of n rows plus that of n/2 rows is 3 p (1 − p) / n.

@@ -11,6 +11,7 @@ use super::edit::YamlText;
 use super::infer::infer_schema;
 use super::parse::{SchemaError, parse_schema};
 use super::print::{number, print_feature, scalar};
+use crate::counted::Counted;
 use crate::drift::DriftReport;
 
 /// Values that are added to a domain at most: more are no list that a person keeps.
@@ -76,22 +77,24 @@ impl Context<'_> {
     fn edit(&self, text: &mut YamlText) -> Result<(), String> {
         use AnomalyType as T;
         let name = self.anomaly.feature.as_str();
-        let examples = self.statistics.num_examples.to_string();
+        let by_weight = self.statistics.by_weight();
+        let counted = |feature| Counted::new(feature, by_weight.is_some());
+        let size = by_weight.unwrap_or(self.statistics.num_examples as f64);
         match self.anomaly.anomaly_type {
             T::SchemaNewColumn => self.add(text),
             T::SchemaMissingColumn | T::FeatureTypeNotPresent => {
                 set(text, &["features", name, "lifecycle"], "deprecated")
             }
-            T::DatasetLowNumExamples => set(text, &["dataset", "min_examples"], &examples),
-            T::DatasetHighNumExamples => set(text, &["dataset", "max_examples"], &examples),
+            T::DatasetLowNumExamples => set(text, &["dataset", "min_examples"], &format!("{:.0}", size.floor())),
+            T::DatasetHighNumExamples => set(text, &["dataset", "max_examples"], &format!("{:.0}", size.ceil())),
             T::EnumTypeUnexpectedStringValues => self.values(text),
             T::FeatureTypeLowFractionPresent => {
-                let share = (self.column()?.common.present_fraction() * 1000.0).floor() / 1000.0;
+                let share = (counted(self.column()?).present_share() * 1000.0).floor() / 1000.0;
                 self.set(text, &["presence", "min_fraction"], &number(share))
             }
             T::FeatureTypeLowNumberPresent => {
-                let count = self.column()?.common.num_non_missing;
-                self.set(text, &["presence", "min_count"], &count.to_string())
+                let count = counted(self.column()?).present().floor();
+                self.set(text, &["presence", "min_count"], &format!("{count:.0}"))
             }
             T::FeatureTypeLowNumberValues => {
                 let count = self.column()?.common.min_num_values;

@@ -1,7 +1,7 @@
 //! Features made of several columns, which must have as many values as each other in every example.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use tidemill_core::{Anomaly, AnomalyType, Schema, Severity};
+use tidemill_core::{Anomaly, AnomalyType, CustomValue, DatasetStatistics, FeatureStatistics, Schema, Severity};
 
 use super::text::grouped;
 use crate::{BatchReader, DataError};
@@ -57,6 +57,38 @@ pub(crate) fn composed_anomalies(schema: &Schema, reader: BatchReader) -> Result
         }
     }
     Ok(groups.iter().flat_map(Group::found).collect())
+}
+
+/// [`composed_anomalies`] of statistics without rows, as far as TFDV's generators counted: `missing_value`, `missing_index`,
+/// `min_length_diff` and `max_length_diff` of a sparse feature, `missing_weight`, `min_weight_length_diff` and
+/// `max_weight_length_diff` of a weighted one.
+pub(super) fn composed_in_statistics(statistics: &DatasetStatistics, schema: &Schema) -> Vec<Anomaly> {
+    let mut groups = groups(schema);
+    for group in &mut groups {
+        let Some(said) = statistics.feature(group.name).filter(|said| !said.custom.is_empty()) else { continue };
+        let names = match group.word {
+            "index" => ["missing_index", "min_length_diff", "max_length_diff"],
+            _ => ["missing_weight", "min_weight_length_diff", "max_weight_length_diff"],
+        };
+        for (other, seen) in group.others.iter().zip(&mut group.seen) {
+            let of = |name: &str| amount_for(said, name, other);
+            seen.examples = statistics.num_examples;
+            seen.without_value = of("missing_value") as u64;
+            seen.without_other = of(names[0]) as u64;
+            seen.difference = (of(names[1]) as i64, of(names[2]) as i64);
+        }
+    }
+    groups.iter().flat_map(Group::found).collect()
+}
+
+/// What a custom statistic says of `column`, where it has a count for each, or of all.
+fn amount_for(said: &FeatureStatistics, name: &str, column: &str) -> f64 {
+    let custom = said.custom.iter().find(|custom| custom.name == name);
+    custom.map_or(0.0, |custom| match &custom.value {
+        CustomValue::Number(number) => *number,
+        CustomValue::Ranks(ranks) => ranks.iter().find(|rank| rank.label == column).map_or(0.0, |rank| rank.count),
+        _ => 0.0,
+    })
 }
 
 fn groups(schema: &Schema) -> Vec<Group<'_>> {

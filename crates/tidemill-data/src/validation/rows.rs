@@ -12,20 +12,22 @@ use crate::{BatchReader, DataError};
 /// decide, and rows that show an anomaly. `found` is what [`validate`](crate::validate) found of the same data.
 ///
 /// `place` is the file or split that evidence names. `known` are the columns of the data, and `read` reads them anew: at least
-/// those named. Each anomaly gets at most `rows_max` rows. Nothing is read where there is nothing to look for, and reading stops
+/// those named; `weight` is the column of the weights, where there are any. Each anomaly gets at most `rows_max` rows. Nothing is read where there is nothing to look for, and reading stops
 /// as soon as every anomaly has its rows.
 pub fn look_at_rows(
     found: &mut Vec<Anomaly>,
     schema: &Schema,
     place: &str,
     known: &[String],
+    weight: Option<&str>,
     rows_max: usize,
     read: impl Fn(&[&str]) -> Result<BatchReader, DataError>,
 ) -> Result<(), DataError> {
     let there = |columns: Vec<&str>| -> Vec<String> {
         columns.into_iter().filter(|column| known.iter().any(|name| name == column)).map(str::to_owned).collect()
     };
-    settle_unknown(found, schema, |column| read(&[column]))?;
+    let weight = weight.filter(|weight| known.iter().any(|name| name == weight));
+    settle_unknown(found, schema, weight, &read)?;
     let composed = there(composed_columns(schema));
     if !composed.is_empty() {
         found.extend(composed_anomalies(schema, read(&composed.iter().map(String::as_str).collect::<Vec<_>>())?)?);

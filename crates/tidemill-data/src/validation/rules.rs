@@ -1,18 +1,22 @@
 //! What a schema asks of the statistics of one feature.
 
+use std::collections::HashMap;
+
 use tidemill_core::{
-    Anomaly, AnomalyType, BooleanStatistics, Bounds, BytesStatistics, Domain, Feature, FeatureStatistics, FeatureType,
-    NumericStatistics, Severity, StringStatistics, ValueRule,
+    Anomaly, AnomalyType, Bounds, BytesStatistics, Domain, Feature, FeatureStatistics, FeatureType, NumericStatistics,
+    Severity, StringStatistics, ValueRule,
 };
 
 use super::tally::{Found, TextTally, allowance, bounds, tolerated, unexpected_severity};
 use super::text::{grouped, percent, quoted, value_list};
 use super::validate::STRAY_SHARE;
+use crate::counted::{Counted, CountedTexts, weight};
 
 /// Judges the statistics of one feature.
 pub(super) struct FeatureRules<'a> {
     pub feature: &'a Feature,
     pub statistics: &'a FeatureStatistics,
+    pub counted: Counted<'a>,
     pub rule: ValueRule,
     pub found: Vec<Anomaly>,
 }
@@ -23,7 +27,7 @@ impl FeatureRules<'_> {
             self.presence();
             self.shape();
         }
-        if self.statistics.common.num_non_missing > 0 && self.data_type() {
+        if self.counted.present() > 0.0 && self.data_type() {
             self.value_count();
             self.unique();
             self.balance();
@@ -53,38 +57,36 @@ impl FeatureRules<'_> {
         if examples == 0 {
             return;
         }
-        let presence = self.feature.presence;
-        if common.num_non_missing == 0 {
+        let (presence, counted) = (self.feature.presence, self.counted);
+        if counted.present() == 0.0 {
             if self.feature.is_required() {
-                let text = format!("all of {} examples lack a value", grouped(examples));
+                let weighing = if common.num_non_missing > 0 { " that have a weight" } else { "" };
+                let text = format!("all of {} examples{weighing} lack a value", grouped(examples));
                 self.error(AnomalyType::FeatureTypeNotPresent, "missing everywhere", &text);
             }
             return;
         }
         if let Some(floor) = presence.min_fraction {
-            // Where examples have weights, they are shares of the weight.
-            let share = match &self.statistics.weighted {
-                Some(weighted) if weighted.num_non_missing + weighted.num_missing > 0.0 => {
-                    weighted.num_non_missing / (weighted.num_non_missing + weighted.num_missing)
-                }
-                _ => common.present_fraction(),
-            };
-            if share < floor {
+            let share = counted.present_share();
+            // A weight can be too small for the share to show it.
+            if share < floor || (floor >= 1.0 && counted.missing() > 0.0) {
                 let allowed =
                     if floor >= 1.0 { "none may".to_owned() } else { format!("at most {} may", percent(1.0 - floor)) };
                 let text = format!(
-                    "{} of {} examples ({}) lack a value, {allowed}",
+                    "{} of {} examples ({}{}) lack a value, {allowed}",
                     grouped(common.num_missing),
                     grouped(examples),
                     percent(1.0 - share),
+                    if counted.by_weight { " of the weight" } else { "" },
                 );
                 let severity = if floor - share <= STRAY_SHARE { Severity::Warning } else { Severity::Error };
                 self.add(AnomalyType::FeatureTypeLowFractionPresent, severity, "missing too often", &text);
             }
         }
-        if let Some(least) = presence.min_count.filter(|least| common.num_non_missing < *least) {
+        if let Some(least) = presence.min_count.filter(|least| counted.present() < *least as f64) {
+            let have = if counted.by_weight { "has" } else { "examples have" };
             let text =
-                format!("{} examples have a value, at least {} must", grouped(common.num_non_missing), grouped(least));
+                format!("{} {have} a value, at least {} must", counted.amount(counted.present()), grouped(least));
             self.error(AnomalyType::FeatureTypeLowNumberPresent, "too few values", &text);
         }
     }
@@ -160,27 +162,23 @@ impl FeatureRules<'_> {
 
     /// Bounds on the mean and on the share of single values.
     fn balance(&mut self) {
-        let (feature, statistics) = (self.feature, self.statistics);
-        if let Some(bounds) = feature.mean {
-            let of_bool =
-                |counts: BooleanStatistics| counts.num_true as f64 / (counts.num_true + counts.num_false).max(1) as f64;
-            let mean =
-                statistics.numeric.as_ref().map(|numbers| numbers.mean).or_else(|| statistics.boolean.map(of_bool));
-            if let Some(mean) = mean
-                && let Some(said) = outside(bounds, mean)
-            {
-                self.error(AnomalyType::CustomValidation, "mean", &format!("the mean is {mean}, {said}"));
-            }
+        let (feature, counted) = (self.feature, self.counted);
+        let weighted = if counted.by_weight { "weighted " } else { "" };
+        if let Some(bounds) = feature.mean
+            && let Some(mean) = counted.mean()
+            && let Some(said) = outside(bounds, mean)
+        {
+            self.error(AnomalyType::CustomValidation, "mean", &format!("the {weighted}mean is {mean}, {said}"));
         }
         for (value, bounds) in &feature.shares {
-            let Some(count) = count_of(statistics, value) else {
+            let Some(count) = counted.of(value) else {
                 let text = format!("too many distinct values to know how often {} occurs", quoted(value));
                 self.add(AnomalyType::StatsNotAvailable, Severity::Warning, "not checked", &text);
                 continue;
             };
-            let share = count as f64 / statistics.common.tot_num_values.max(1) as f64;
+            let share = if counted.values() > 0.0 { count / counted.values() } else { 0.0 };
             if let Some(said) = outside(*bounds, share) {
-                let text = format!("the share of {} is {share:.4}, {said}", quoted(value));
+                let text = format!("the {weighted}share of {} is {share:.4}, {said}", quoted(value));
                 self.error(AnomalyType::CustomValidation, "share of a value", &text);
             }
         }
@@ -287,17 +285,20 @@ impl FeatureRules<'_> {
 
     /// Text that must lie in a domain.
     fn texts(&mut self, text: &StringStatistics) {
-        if let Some(values) = &text.values {
-            let mut tally = TextTally::new(self.feature, &self.rule);
-            values.iter().for_each(|(value, count)| tally.add(value, count));
+        let Some(counted) = self.counted.texts() else { return };
+        if let Some(values) = text.values.as_ref().filter(|_| counted.all) {
+            let weights: HashMap<&str, f64> = counted.listed.into_iter().collect();
+            let mut tally = TextTally::new(self.feature, &self.rule, self.counted.by_weight);
+            let weight = |value: &str| weights.get(value).copied().unwrap_or(0.0);
+            values.iter().for_each(|(value, count)| tally.add(value, count, weight(value)));
             let found = tally.found();
             return self.take(found);
         }
         let tolerated = tolerated(self.feature);
-        let total = self.statistics.common.tot_num_values;
-        let least = self.rule.listed().map_or(0, |listed| self.outside_at_least(text, listed as u64, total));
-        let share = least as f64 / total.max(1) as f64;
-        if least > 0 && unexpected_severity(share, tolerated) == Severity::Error {
+        let total = self.counted.values();
+        let least = self.rule.listed().map_or(0.0, |listed| self.outside_at_least(&counted, listed, total));
+        let share = if total > 0.0 { least / total } else { 0.0 };
+        if least > 0.0 && unexpected_severity(share, tolerated) == Severity::Error {
             let kind = if self.rule.is_of_bools() {
                 AnomalyType::BoolTypeUnexpectedString
             } else {
@@ -305,8 +306,8 @@ impl FeatureRules<'_> {
             };
             let text = format!(
                 "at least {} of {} values ({}) are not in the domain{}; there are about {} distinct ones, for example {}",
-                grouped(least),
-                grouped(total),
+                self.counted.amount(least),
+                weight(total),
                 percent(share),
                 allowance(tolerated),
                 grouped(text.unique),
@@ -328,20 +329,14 @@ impl FeatureRules<'_> {
     }
 
     /// How many values certainly lie outside the domain where only the most frequent are known.
-    fn outside_at_least(&self, text: &StringStatistics, allowed: u64, total: u64) -> u64 {
-        let seen: u64 =
-            text.top_values.iter().filter(|top| !self.rule.allows_text(&top.value)).map(|top| top.frequency).sum();
+    fn outside_at_least(&self, texts: &CountedTexts<'_>, allowed: usize, total: f64) -> f64 {
+        let (inside, outside): (Vec<_>, Vec<_>) =
+            texts.listed.iter().copied().partition(|(value, _)| self.rule.allows_text(value));
+        let seen: f64 = outside.iter().map(|(_, count)| count).sum();
         // A value that is not among the top ones occurs no more often than the last of them may.
-        let last = text.top_values.last().map_or(total, |top| top.frequency) + text.frequency_error;
-        let listed: Vec<u64> = text
-            .top_values
-            .iter()
-            .filter(|top| self.rule.allows_text(&top.value))
-            .map(|top| top.frequency + text.frequency_error)
-            .collect();
-        let inside =
-            listed.iter().sum::<u64>().saturating_add(allowed.saturating_sub(listed.len() as u64).saturating_mul(last));
-        seen.max(total.saturating_sub(inside))
+        let last = texts.listed.last().map_or(total, |(_, count)| *count) + texts.error;
+        let known: f64 = inside.iter().map(|(_, count)| count + texts.error).sum();
+        seen.max(total - known - allowed.saturating_sub(inside.len()) as f64 * last)
     }
 }
 
@@ -349,20 +344,4 @@ impl FeatureRules<'_> {
 fn outside(bounds: Bounds, number: f64) -> Option<String> {
     let below = bounds.min.filter(|min| number < *min).map(|min| format!("at least {min} is expected"));
     below.or_else(|| bounds.max.filter(|max| number > *max).map(|max| format!("at most {max} is expected")))
-}
-
-/// How often `value` occurs, if that is known.
-fn count_of(statistics: &FeatureStatistics, value: &str) -> Option<u64> {
-    if let Some(counts) = statistics.boolean {
-        return match value {
-            "true" => Some(counts.num_true),
-            "false" => Some(counts.num_false),
-            _ => Some(0),
-        };
-    }
-    let text = statistics.string.as_ref()?;
-    match &text.values {
-        Some(values) => Some(values.iter().find(|(known, _)| *known == value).map_or(0, |(_, count)| count)),
-        None => text.top_values.iter().find(|top| top.value == value).map(|top| top.frequency),
-    }
 }

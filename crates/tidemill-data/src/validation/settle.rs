@@ -4,23 +4,27 @@ use arrow::array::{ArrayRef, AsArray};
 use tidemill_core::{Anomaly, AnomalyType, Feature, Schema, ValueRule};
 
 use super::tally::TextTally;
+use crate::statistics::number;
 use crate::{BatchReader, DataError};
 
 /// Decides by reading the column what statistics alone could not: which values lie outside a domain.
 ///
 /// Each `STATS_NOT_AVAILABLE` anomaly of a feature whose domain judges text is replaced by what a full count says,
-/// or dropped if all is well.
+/// or dropped if all is well. Where examples have weights, `weight` is their column.
 pub(crate) fn settle_unknown(
     anomalies: &mut Vec<Anomaly>,
     schema: &Schema,
-    read: impl Fn(&str) -> Result<BatchReader, DataError>,
+    weight: Option<&str>,
+    read: impl Fn(&[&str]) -> Result<BatchReader, DataError>,
 ) -> Result<(), DataError> {
     let mut settled = Vec::with_capacity(anomalies.len());
     for anomaly in anomalies.drain(..) {
         let feature = schema.features.get(&anomaly.feature).filter(|feature| feature.domain.is_some());
         match feature {
             Some(feature) if anomaly.anomaly_type == AnomalyType::StatsNotAvailable => {
-                match count(&anomaly.feature, feature, schema, read(&anomaly.feature)?)? {
+                let name = anomaly.feature.as_str();
+                let columns: Vec<&str> = weight.into_iter().filter(|weight| *weight != name).chain([name]).collect();
+                match count(name, feature, schema, weight, read(&columns)?)? {
                     Some(found) => settled.extend(found),
                     None => settled.push(anomaly),
                 }
@@ -37,21 +41,31 @@ fn count(
     name: &str,
     feature: &Feature,
     schema: &Schema,
+    weight: Option<&str>,
     reader: BatchReader,
 ) -> Result<Option<Vec<Anomaly>>, DataError> {
     let rule = ValueRule::new(feature, schema);
-    let mut tally = TextTally::new(feature, &rule);
+    let mut tally = TextTally::new(feature, &rule, weight.is_some());
     for batch in reader {
         let batch = batch?;
         let Some(column) = batch.column_by_name(name) else { return Ok(None) };
-        let texts = |column: &ArrayRef, tally: &mut TextTally<'_>| {
+        let weights = weight.and_then(|weight| batch.column_by_name(weight));
+        let weight = |row: usize| weights.map_or(1.0, |weights| number(weights, row).unwrap_or(0.0));
+        let mut texts = |column: &ArrayRef, row: &dyn Fn(usize) -> usize| {
             let texts = column.as_string_opt::<i32>()?;
-            texts.iter().flatten().for_each(|text| tally.add(text, 1));
+            for (at, text) in texts.iter().enumerate() {
+                if let Some(text) = text {
+                    tally.add(text, 1, weight(row(at)));
+                }
+            }
             Some(())
         };
         let done = match column.as_list_opt::<i32>() {
-            Some(list) => list.iter().flatten().try_for_each(|values| texts(&values, &mut tally)),
-            None => texts(column, &mut tally),
+            Some(list) => list
+                .iter()
+                .enumerate()
+                .try_for_each(|(row, values)| values.map_or(Some(()), |values| texts(&values, &|_| row))),
+            None => texts(column, &|row| row),
         };
         if done.is_none() {
             return Ok(None);

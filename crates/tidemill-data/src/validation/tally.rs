@@ -39,7 +39,9 @@ impl Found {
 pub(super) struct TextTally<'a> {
     feature: &'a Feature,
     rule: &'a ValueRule,
+    by_weight: bool,
     values: u64,
+    weight: f64,
     /// By violation: how many values, and which.
     broken: BTreeMap<AnomalyType, (Violation, Named)>,
     /// Least and greatest of the numbers in the texts.
@@ -49,17 +51,20 @@ pub(super) struct TextTally<'a> {
 #[derive(Default)]
 struct Named {
     count: u64,
+    weight: f64,
     values: BTreeMap<String, u64>,
 }
 
 impl<'a> TextTally<'a> {
-    pub(super) fn new(feature: &'a Feature, rule: &'a ValueRule) -> Self {
-        Self { feature, rule, values: 0, broken: BTreeMap::new(), numbers: None }
+    /// A tally of which shares are those of the weight, or of values.
+    pub(super) fn new(feature: &'a Feature, rule: &'a ValueRule, by_weight: bool) -> Self {
+        Self { feature, rule, by_weight, values: 0, weight: 0.0, broken: BTreeMap::new(), numbers: None }
     }
 
-    /// Looks at a value that occurs `count` times.
-    pub(super) fn add(&mut self, text: &str, count: u64) {
+    /// Looks at a value that occurs `count` times, in examples of this weight together.
+    pub(super) fn add(&mut self, text: &str, count: u64, weight: f64) {
         self.values += count;
+        self.weight += weight;
         let value = FeatureValue::Text(text);
         if self.rule.is_of_numbers()
             && let Some(number) = self.rule.number_in(text).filter(|number| number.is_finite())
@@ -74,6 +79,7 @@ impl<'a> TextTally<'a> {
                 let kind = self.rule.anomaly_type(violation, value);
                 let named = &mut self.broken.entry(kind).or_insert_with(|| (violation, Named::default())).1;
                 named.count += count;
+                named.weight += weight;
                 if let Some(seen) = named.values.get_mut(text) {
                     *seen += count;
                 } else if named.values.len() < NAMED_MAX {
@@ -88,9 +94,16 @@ impl<'a> TextTally<'a> {
         let mut found: Vec<Found> = self
             .broken
             .iter()
+            // What weighs nothing is not there.
+            .filter(|(_, (_, named))| !self.by_weight || named.weight > 0.0)
             .map(|(kind, (violation, named))| {
-                let share = named.count as f64 / self.values.max(1) as f64;
-                let of = format!("{} of {} values ({})", grouped(named.count), grouped(self.values), percent(share));
+                let (share, what) = if self.by_weight {
+                    (named.weight / self.weight, " of the weight")
+                } else {
+                    (named.count as f64 / self.values.max(1) as f64, "")
+                };
+                let (many, all) = (grouped(named.count), grouped(self.values));
+                let of = format!("{many} of {all} values ({}{what})", percent(share));
                 let list = named.list();
                 match violation {
                     Violation::NotListed => {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use tidemill_core::{Anomaly, AnomalyType, DatasetStatistics, Feature, Schema, Severity, ValueRule, suggest};
 
+use super::composed::composed_in_statistics;
 use super::rules::FeatureRules;
 use super::text::grouped;
+use crate::counted::{Counted, weight};
 use crate::schema::{problems, semantic_offers};
 
 /// The environment data is validated in unless another is named.
@@ -24,6 +26,9 @@ pub const STRAY_SHARE: f64 = 0.001;
 /// * a rule that the statistics cannot decide (`STATS_NOT_AVAILABLE`): WARNING;
 /// * a type for which `severity` of the feature or of the schema says otherwise.
 ///
+/// Where examples have weights ([`DatasetStatistics::by_weight`]), presence, the mass of a domain, the balance of values and the
+/// number of examples go by weight; extremes, valency and numbers of distinct values do not.
+///
 /// A feature that does not belong to `environment` is not looked at.
 pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &str) -> Vec<Anomaly> {
     let mut found: Vec<Anomaly> = problems(schema)
@@ -38,6 +43,7 @@ pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &s
         })
         .collect();
     let columns: HashMap<&str, _> = statistics.features.iter().map(|column| (column.name.as_str(), column)).collect();
+    let by_weight = statistics.by_weight();
     for (name, feature) in &schema.features {
         if !feature.belongs_to(environment) {
             continue;
@@ -45,18 +51,22 @@ pub fn validate(statistics: &DatasetStatistics, schema: &Schema, environment: &s
         match columns.get(name.as_str()) {
             Some(column) => {
                 let rule = ValueRule::new(feature, schema);
-                found.extend(FeatureRules { feature, statistics: column, rule, found: Vec::new() }.run());
+                let counted = Counted::new(column, by_weight.is_some());
+                found.extend(FeatureRules { feature, statistics: column, counted, rule, found: Vec::new() }.run());
             }
             None if feature.is_required() => found.push(missing_column(name, statistics, schema)),
             None => {}
         }
     }
     for column in &statistics.features {
-        if !schema.features.contains_key(&column.name) {
+        let composed =
+            schema.sparse_features.contains_key(&column.name) || schema.weighted_features.contains_key(&column.name);
+        if !composed && !schema.features.contains_key(&column.name) {
             found.push(new_column(&column.name, &schema.features));
         }
     }
-    found.extend(dataset_size(statistics.num_examples, schema));
+    found.extend(composed_in_statistics(statistics, schema));
+    found.extend(dataset_size(statistics.num_examples, by_weight, schema));
     found.extend(semantics(statistics, schema, environment));
     finish(&mut found, schema);
     found
@@ -97,13 +107,14 @@ fn semantics(statistics: &DatasetStatistics, schema: &Schema, environment: &str)
         .collect()
 }
 
-fn dataset_size(examples: u64, schema: &Schema) -> Option<Anomaly> {
+fn dataset_size(examples: u64, by_weight: Option<f64>, schema: &Schema) -> Option<Anomaly> {
     let bounds = schema.dataset?;
+    let size = by_weight.unwrap_or(examples as f64);
     let (anomaly_type, short_description, bound) =
-        if let Some(least) = bounds.min_examples.filter(|min| examples < *min) {
+        if let Some(least) = bounds.min_examples.filter(|min| size < *min as f64) {
             (AnomalyType::DatasetLowNumExamples, "too few examples", format!("at least {}", grouped(least)))
         } else {
-            let most = bounds.max_examples.filter(|max| examples > *max)?;
+            let most = bounds.max_examples.filter(|max| size > *max as f64)?;
             (AnomalyType::DatasetHighNumExamples, "too many examples", format!("at most {}", grouped(most)))
         };
     Some(Anomaly {
@@ -111,7 +122,10 @@ fn dataset_size(examples: u64, schema: &Schema) -> Option<Anomaly> {
         anomaly_type,
         severity: Severity::Error,
         short_description: short_description.to_owned(),
-        description: format!("there are {} examples, {bound} are expected", grouped(examples)),
+        description: match by_weight {
+            Some(size) => format!("the examples have a weight of {}, {bound} is expected", weight(size)),
+            None => format!("there are {} examples, {bound} are expected", grouped(examples)),
+        },
         evidence: Vec::new(),
     })
 }

@@ -101,6 +101,9 @@ pub struct InferSchemaArgs {
     /// Replace the file if it is there
     #[arg(long, requires = "out")]
     pub force: bool,
+    /// Column with the weight of each row: shares are of the weight
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
     #[command(flatten)]
     pub input: InputArgs,
 }
@@ -119,6 +122,9 @@ pub struct ValidateArgs {
     /// Rules of your own: queries over `data` and `statistics`
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
+    /// Column with the weight of each row: presence and shares are of the weight
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
     /// Sample rows shown with each anomaly that single rows can show, at most 5
     #[arg(long, value_name = "N", default_value_t = 0, num_args = 0..=1, default_missing_value = "5")]
     pub show_rows: usize,
@@ -150,6 +156,9 @@ pub struct DriftArgs {
     /// Environment to compare in
     #[arg(long, default_value = "TRAINING")]
     pub environment: String,
+    /// Column with the weight of each row, in both: distances are of the weight
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
     /// Write an HTML report of both with distances and anomalies
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -186,7 +195,7 @@ pub struct TransformArgs {
     /// a YAML file with `label` and `features` as in a Transform step, which are fitted on FILE first
     #[arg(value_name = "FEATURES")]
     pub features: String,
-    /// Files to read: a path, a folder of them, or a glob
+    /// Files to read: a path, a folder of them, a glob, or a URL
     pub file: PathBuf,
     /// Write to this file, CSV, JSON lines or Parquet by extension
     #[arg(long, value_name = "FILE")]
@@ -203,4 +212,6 @@ pub struct TransformArgs {
     /// Threads for fitting [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub input: InputArgs,
 }

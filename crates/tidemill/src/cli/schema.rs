@@ -50,6 +50,9 @@ pub struct SchemaUpdateArgs {
     /// Environment to validate in
     #[arg(long, default_value = "TRAINING")]
     pub environment: String,
+    /// Column with the weight of each row: presence and shares are of the weight
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
     /// Only show what would change
     #[arg(long)]
     pub dry_run: bool,

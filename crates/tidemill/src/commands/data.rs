@@ -53,13 +53,33 @@ pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// The statistics of data, or those that a file holds; by the weights in a column, where one is named.
 pub(super) fn statistics(
     file: &Path,
     input: &InputArgs,
+    weight: Option<&String>,
     threads: usize,
     global: &Global,
 ) -> Result<DatasetStatistics, Failure> {
-    statistics_with(file, input, &StatisticsOptions::default(), threads, global)
+    if let Some(read) = statistics_in(file) {
+        return weighed(file, one_of(file, read?)?, weight);
+    }
+    let options = StatisticsOptions { weight: weight.cloned(), ..StatisticsOptions::default() };
+    statistics_with(file, input, &options, threads, global)
+}
+
+/// Statistics read from a file, which must have weights where they are asked for.
+fn weighed(file: &Path, read: DatasetStatistics, weight: Option<&String>) -> Result<DatasetStatistics, Failure> {
+    // A file of TFDV does not say of which column they are.
+    let fits = |column: &str| read.weight_column().is_some_and(|found| found == column || found.is_empty());
+    match weight.filter(|weight| !fits(weight)) {
+        None => Ok(read),
+        Some(weight) => {
+            let message = format!("`{}` holds no statistics by the weights in `{weight}`", file.display());
+            Err(Failure::new(Code::StatisticsFile, message)
+                .with_hint("write them with `tidemill stats FILE --weight COLUMN`"))
+        }
+    }
 }
 
 fn statistics_with(
@@ -217,7 +237,7 @@ fn top(feature: &FeatureStatistics) -> String {
 }
 
 pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failure> {
-    let dataset = statistics(&args.file, &args.input, cores(), global)?;
+    let dataset = statistics(&args.file, &args.input, args.weight.as_ref(), cores(), global)?;
     let schema = infer(&[&dataset]);
     let offers = semantic_offers(&[&dataset]);
     let yaml = inferred_yaml(&schema, &offers);
@@ -247,11 +267,11 @@ pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
     let options = args.input.options();
     // Statistics stand for rows that are not at hand.
     let (dataset, rows): (_, Option<Arc<dyn RowSource>>) = match statistics_in(&args.file) {
-        Some(found) => (one_of(&args.file, found?)?, None),
+        Some(found) => (weighed(&args.file, one_of(&args.file, found?)?, args.weight.as_ref())?, None),
         None => {
             let table = open_input(&args.file, &options, global)?;
-            let plain = StatisticsOptions::default();
-            (statistics_of(&table, &args.file, &options, &plain, cores(), global)?, Some(Arc::new(table)))
+            let asked = StatisticsOptions { weight: args.weight.clone(), ..StatisticsOptions::default() };
+            (statistics_of(&table, &args.file, &options, &asked, cores(), global)?, Some(Arc::new(table)))
         }
     };
     let mut anomalies = check(&dataset, &schema, &args.environment);
@@ -259,7 +279,8 @@ pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
         let known: Vec<String> = dataset.features.iter().map(|feature| feature.name.clone()).collect();
         // The page shows rows; the terminal only if asked.
         let shown = if args.html.is_some() { args.show_rows.max(5) } else { args.show_rows };
-        look_at_rows(&mut anomalies, &schema, &dataset.name, &known, shown, |columns| rows.read(columns))?;
+        let (place, weight) = (&dataset.name, dataset.weight_column());
+        look_at_rows(&mut anomalies, &schema, place, &known, weight, shown, |columns| rows.read(columns))?;
     }
     anomalies.extend(SqlRules { threads: cores() }.judge(&rules, rows, &dataset)?);
     if let Some(path) = &args.html {

@@ -3,13 +3,11 @@
 use std::path::Path;
 
 use console::style;
-use tidemill_core::{AnomalyType, DatasetStatistics, Severity};
-use tidemill_data::{
-    Comparison, DriftReport, FeatureDrift, compare, infer_schema, read_statistics_file, render_drift_report,
-};
+use tidemill_core::{AnomalyType, Code, DatasetStatistics, Severity};
+use tidemill_data::{Comparison, DriftReport, FeatureDrift, compare, infer_schema, render_drift_report};
 
-use crate::cli::{DriftArgs, Global, InputArgs};
-use crate::commands::data::{one_of, statistics};
+use crate::cli::{DriftArgs, Global};
+use crate::commands::data::statistics;
 use crate::commands::schema::read;
 use crate::commands::{print, say};
 use crate::error::Failure;
@@ -19,7 +17,7 @@ use crate::ui::{Align, Table, count};
 pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
     let schema = args.schema.as_ref().map(|path| read(path, global)).transpose()?;
     let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
-    let load = |path: &Path| dataset(path, &args.input, threads, global);
+    let load = |path: &Path| statistics(path, &args.input, args.weight.as_ref(), threads, global);
     let (mut baseline, mut current) = (load(&args.baseline)?, load(&args.current)?);
     if baseline.name == current.name {
         // Two days of a file with the same name: the folders tell them apart.
@@ -32,6 +30,12 @@ pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
     };
     let schema = schema.unwrap_or_else(|| default_schema(&baseline, comparison));
     let report = compare(&baseline, &current, &schema, &args.environment, comparison);
+    if report.features.is_empty() && report.anomalies.is_empty() {
+        let (a, b) = (args.baseline.display(), args.current.display());
+        let message = format!("`{a}` and `{b}` have no feature in common: there is nothing to compare");
+        return Err(Failure::new(Code::SchemasDiffer, message)
+            .with_hint("name the columns alike; statistics are written with `tidemill stats FILE -o json`"));
+    }
     if let Some(path) = &args.html {
         std::fs::write(path, render_drift_report(&baseline, &current, &report))
             .map_err(|error| Failure::io(path, &error))?;
@@ -40,19 +44,6 @@ pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
     print(global, &report, || text(&report, &baseline, &current))?;
     let errors = report.anomalies.iter().filter(|anomaly| anomaly.severity == Severity::Error).count();
     Ok(u8::from(errors > 0))
-}
-
-/// The statistics of a file, or those that a `.json` file holds.
-pub(super) fn dataset(
-    path: &Path,
-    input: &InputArgs,
-    threads: usize,
-    global: &Global,
-) -> Result<DatasetStatistics, Failure> {
-    match path.extension() {
-        Some(extension) if extension.eq_ignore_ascii_case("json") => one_of(path, read_statistics_file(path)?),
-        _ => statistics(path, input, threads, global),
-    }
 }
 
 /// The comparators that would be inferred from the baseline.

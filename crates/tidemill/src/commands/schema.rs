@@ -12,7 +12,7 @@ use tidemill_data::{
 use tidemill_pipeline::pipeline_schema;
 
 use crate::cli::{Global, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
-use crate::commands::drift::dataset;
+use crate::commands::data::statistics;
 use crate::commands::{print, say, write_out};
 use crate::components;
 use crate::error::Failure;
@@ -120,11 +120,12 @@ fn update(args: &SchemaUpdateArgs, global: &Global) -> Result<u8, Failure> {
     let text = std::fs::read_to_string(&args.schema).map_err(|error| Failure::io(&args.schema, &error))?;
     let schema = read(&args.schema, global)?;
     let wanted = args.accept.iter().map(|text| Wanted::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let data = dataset(&args.data, &args.input, cores(), global)?;
+    let load = |path: &Path| statistics(path, &args.input, args.weight.as_ref(), cores(), global);
+    let data = load(&args.data)?;
     let mut anomalies = validate(&data, &schema, &args.environment);
     let drift = match &args.baseline {
         Some(path) => {
-            let before = dataset(path, &args.input, cores(), global)?;
+            let before = load(path)?;
             Some(compare(&before, &data, &schema, &args.environment, Comparison::Drift))
         }
         None => None,
