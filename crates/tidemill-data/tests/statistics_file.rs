@@ -8,9 +8,10 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
 };
-use tidemill_core::{Code, Coded, DatasetStatistics, FeatureType};
+use tidemill_core::{AnomalyType, Code, Coded, DatasetStatistics, FeatureType};
 use tidemill_data::{
-    DatasetAccumulator, StatisticsOptions, compare, infer_schema, read_statistics_file, write_statistics_file,
+    DatasetAccumulator, StatisticsOptions, compare, infer_schema, parse_schema, read_statistics_file, render_report,
+    validate, write_statistics_file,
 };
 
 /// What `tests/tfdv/record.py` was given: `write_the_file_that_is_recorded` writes it.
@@ -76,6 +77,9 @@ fn every_form_comes_back_and_says_the_same() {
         };
         assert_eq!(values(got), values(expected));
         assert_eq!(got.valency.as_ref().map(|of| of.num_empty), expected.valency.as_ref().map(|of| of.num_empty));
+        assert_eq!((&got.time, &got.language, &got.bytes), (&expected.time, &expected.language, &expected.bytes));
+        assert_eq!(got.weighted, expected.weighted);
+        assert!(got.custom.is_empty(), "ours are no others'");
     }
     // What is inferred and compared from the file is what would be from the data.
     assert_eq!(infer_schema(&[&pb]), infer_schema(&[&trips]));
@@ -130,6 +134,59 @@ fn what_tfdv_writes_is_read() {
     let paid = all.feature("payment_type").unwrap().string.as_ref().unwrap();
     assert_eq!(paid.values.as_ref().unwrap().iter().next(), Some(("Cash", 6000)));
     assert!(all.feature("trip").is_none(), "a structure has no values of its own");
+}
+
+#[test]
+fn what_others_said_is_kept_and_written_again() {
+    let list = read_statistics_file(&recorded("by_tfdv.pbtxt")).unwrap();
+    let all = &list[0];
+    let paid = all.feature("payment_type").unwrap();
+    let said: Vec<String> =
+        paid.custom.iter().map(|custom| format!("{}: {}", custom.name, custom.in_words())).collect();
+    assert_eq!(
+        said,
+        [
+            "avg_token_length: 6.5",
+            "verdict: fine",
+            "odd: NaN",
+            "tokens: cash 6000, credit 3988",
+            "lengths: 1 to 3 in 2 buckets",
+            "anything: 2 bytes of `type.example.com/Any`",
+        ]
+    );
+    for extension in ["pb", "pbtxt", "tfrecord", "json"] {
+        let back = through(extension, all);
+        assert_eq!(back.feature("payment_type").unwrap().custom, paid.custom, "{extension}");
+    }
+    assert!(render_report(&[all], None).contains("avg_token_length"));
+}
+
+#[test]
+fn sparse_features_are_judged_by_what_tfdv_counted() {
+    let list = read_statistics_file(&recorded("by_tfdv.pbtxt")).unwrap();
+    let schema = "version: 1\nfeatures:\n  payment_type: { type: string }\n  trip.fare: { type: float }\n\
+                  \x20 at: { type: int }\n  of: { type: int }\n  what: { type: string }\n  how: { type: float }\n\
+                  sparse_features: { tags: { index: [at, of], value: what } }\n\
+                  weighted_features: { likes: { value: what, weight: how } }\n";
+    let schema = parse_schema(schema, Path::new("schema.yaml")).unwrap();
+    let found = validate(&list[0], &schema, "TRAINING");
+    let of = |feature: &str| -> Vec<String> {
+        found.iter().filter(|a| a.feature == feature).map(|a| format!("{} {}", a.anomaly_type, a.description)).collect()
+    };
+    assert_eq!(
+        of("tags"),
+        [
+            "SPARSE_FEATURE_MISSING_VALUE `tags`: 7 of 10,000 examples have a index in `at` and no value in `what`",
+            "SPARSE_FEATURE_MISSING_VALUE `tags`: 7 of 10,000 examples have a index in `of` and no value in `what`",
+            "SPARSE_FEATURE_MISSING_INDEX `tags`: 3 of 10,000 examples have a value in `what` and no index in `of`",
+            "SPARSE_FEATURE_LENGTH_MISMATCH `tags`: `of` has -1 to 2 values more than `what` in an example",
+        ]
+    );
+    assert_eq!(
+        of("likes"),
+        ["WEIGHTED_FEATURE_MISSING_WEIGHT `likes`: 5 of 10,000 examples have a value in `what` and no weight in `how`"]
+    );
+    assert!(found.iter().all(|anomaly| anomaly.anomaly_type != AnomalyType::SchemaNewColumn), "{found:?}");
 }
 
 #[test]

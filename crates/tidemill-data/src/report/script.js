@@ -259,13 +259,14 @@
   // What there is to say of lists, times, words, bytes and weights, of the first dataset that has them.
   function more(f) {
     const has = key => { const s = f.stats.find(s => s && s[key]); return s && s[key]; }, out = [];
-    const list = has("list"), time = has("time"), words = has("words"), bytes = has("bytes"), weighted = has("weighted");
+    const list = has("list"), time = has("time"), words = has("words"), bytes = has("bytes"), weighted = has("weighted"), custom = has("custom");
     if (list) out.push(`${list.values[0]} to ${whole(list.values[2])} values, ${number(list.values[1])} on average` + (list.empty ? ` · ${whole(list.empty)} empty` : ""));
     if (time) out.push(`${time.first.replace("T", " ")} to ${time.last.replace("T", " ")}` + (time.share < 1 ? ` · ${percent(time.share)} are times` : ""));
     if (words && !time) out.push(`${number(words[0])} words on average` + (words[1] >= .05 ? ` · ${percent(words[1])} sentences` : ""));
     if (bytes && bytes.formats) out.push(bytes.formats.map(([name, n]) => `${name} ${whole(n)}`).join(" · ") + (bytes.size ? `, ${bytes.size}` : ""));
     else if (bytes && bytes.foreign) out.push(`${whole(bytes.foreign)} are not UTF-8`);
     if (weighted && weighted[1]) out.push(`weighted: mean ${number(weighted[1][0])}, median ${number(weighted[1][1])}` + (weighted[0] ? `, ${percent(weighted[0])} missing` : ""));
+    if (custom) for (const [name, said] of custom) out.push(`${name}: ${said}`);
     return out;
   }
   // Text between backticks as code.

@@ -3,6 +3,9 @@
 use serde::Serialize;
 use tidemill_core::{BytesStatistics, FeatureStatistics, Histogram, StringStatistics, TimeStatistics, shortened};
 
+/// Statistics of other programs shown for a feature.
+const CUSTOM_MAX: usize = 20;
+
 /// Buckets as `[low, high, count]`.
 pub(super) type Buckets = Vec<(f64, f64, f64)>;
 
@@ -26,6 +29,9 @@ pub(super) struct StatsData {
     /// Weighted share of missing values, mean and median.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weighted: Option<(f64, Option<(f64, f64)>)>,
+    /// What other programs said: names, and what they said in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub custom: Vec<(String, String)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,6 +129,12 @@ pub(super) fn stats_data(feature: &FeatureStatistics) -> StatsData {
         time: feature.time.as_ref().map(time_data),
         words: feature.language.as_ref().map(|language| (language.avg_tokens, language.sentence_share)),
         weighted,
+        custom: feature
+            .custom
+            .iter()
+            .take(CUSTOM_MAX)
+            .map(|custom| (shortened(&custom.name), shortened(&custom.in_words())))
+            .collect(),
     }
 }
 

@@ -3,12 +3,12 @@
 use tidemill_core::{
     BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, DatasetStatistics, DatasetWeight, FeatureStatistics,
     FeatureType, Histogram, NumericCross, NumericStatistics, StringStatistics, ValencyStatistics, ValueCounts,
-    ValueFrequency, ValueWeight, WeightedNumericStatistics, WeightedStatistics, WeightedStringStatistics,
+    ValueFrequency, ValueMap, ValueWeight, WeightedNumericStatistics, WeightedStatistics, WeightedStringStatistics,
 };
 
-use super::{ALL_EXAMPLES, custom};
+use super::ALL_EXAMPLES;
+use super::customs::{self, Customs};
 use crate::proto::metadata as pb;
-use pb::custom_statistic::Val;
 use pb::feature_name_statistics::{FieldId, Stats, Type};
 use pb::histogram::HistogramType;
 
@@ -58,18 +58,24 @@ fn feature(feature: &pb::FeatureNameStatistics) -> Option<FeatureStatistics> {
         FieldId::Name(name) => name.clone(),
         FieldId::Path(path) => path.step.join("."),
     };
-    let customs = Customs(&feature.custom_stats);
-    let (common, mut out) = match feature.stats.as_ref()? {
+    let found = Customs(&feature.custom_stats);
+    let Some(stats) = feature.stats.as_ref() else {
+        // Of a sparse feature there is only what somebody's generator said.
+        let mut out = FeatureStatistics::new(name, FeatureType::Bytes, CommonStatistics::default());
+        out.custom = found.kept();
+        return Some(out).filter(|out| !out.custom.is_empty());
+    };
+    let (common, mut out) = match stats {
         Stats::NumStats(stats) => {
             let common = stats.common_stats.as_ref();
             let mut out = FeatureStatistics::new(name, FeatureType::Float, plain(common));
-            if customs.text(custom::TYPE) == Some(FeatureType::Bool.name()) {
+            if found.text(customs::TYPE) == Some(FeatureType::Bool.name()) {
                 out.feature_type = FeatureType::Bool;
                 let num_true = out.common.tot_num_values.saturating_sub(stats.num_zeros);
                 out.boolean = Some(BooleanStatistics { num_true, num_false: stats.num_zeros });
             } else {
                 out.feature_type = if feature.r#type() == Type::Int { FeatureType::Int } else { FeatureType::Float };
-                out.numeric = Some(numbers(stats, customs));
+                out.numeric = Some(numbers(stats, found));
             }
             out.weighted = common.and_then(weighted);
             if let (Some(weighted), Some(numbers)) = (&mut out.weighted, &stats.weighted_numeric_stats) {
@@ -80,6 +86,8 @@ fn feature(feature: &pb::FeatureNameStatistics) -> Option<FeatureStatistics> {
                     rank_error: TFDV_EPSILON,
                     histogram: of_type(&numbers.histograms, HistogramType::Standard),
                     quantiles: of_type(&numbers.histograms, HistogramType::Quantiles),
+                    num_nan: numbers.histograms.first().map_or(0.0, |histogram| histogram.num_nan as f64),
+                    ..WeightedNumericStatistics::default()
                 });
             }
             (common, out)
@@ -87,7 +95,7 @@ fn feature(feature: &pb::FeatureNameStatistics) -> Option<FeatureStatistics> {
         Stats::StringStats(stats) => {
             let common = stats.common_stats.as_ref();
             let mut out = FeatureStatistics::new(name, FeatureType::String, plain(common));
-            out.string = Some(texts(stats, customs));
+            out.string = Some(texts(stats, found));
             out.weighted = common.and_then(weighted);
             if let (Some(weighted), Some(text)) = (&mut out.weighted, &stats.weighted_string_stats) {
                 let listed = |top: &pb::string_statistics::FreqAndValue| ValueWeight {
@@ -95,7 +103,14 @@ fn feature(feature: &pb::FeatureNameStatistics) -> Option<FeatureStatistics> {
                     weight: finite(top.frequency),
                 };
                 let top_values = text.top_values.iter().map(listed).collect();
-                weighted.string = Some(WeightedStringStatistics { top_values, weight_error: 0.0 });
+                let ranked = text.rank_histogram.as_ref().map(|ranks| ranks.buckets.as_slice()).unwrap_or_default();
+                let single = ranked.iter().all(|bucket| bucket.low_rank == bucket.high_rank);
+                // Where each rank has its value, every value is known.
+                let values = (single && ranked.len() as u64 == stats.unique).then(|| {
+                    let value = |of: &pb::rank_histogram::Bucket| (of.label.clone(), finite(of.sample_count));
+                    ValueMap::new(ranked.iter().map(value).collect())
+                });
+                weighted.string = Some(WeightedStringStatistics { top_values, weight_error: 0.0, values });
             }
             (common, out)
         }
@@ -115,15 +130,19 @@ fn feature(feature: &pb::FeatureNameStatistics) -> Option<FeatureStatistics> {
         Stats::StructStats(_) => return None,
     };
     let single = out.common.min_num_values == out.common.max_num_values && out.common.max_num_values <= 1;
-    let empty = customs.number(custom::NUM_EMPTY);
+    let empty = found.number(customs::NUM_EMPTY);
     if empty.is_some() || !single {
         let lengths = common.and_then(|common| common.num_values_histogram.as_ref());
         out.valency = Some(ValencyStatistics {
             num_empty: empty.unwrap_or(0.0) as u64,
-            num_null_values: 0,
+            num_null_values: found.number(customs::NUM_NULL_VALUES).unwrap_or(0.0) as u64,
             num_values: lengths.map(histogram).unwrap_or_default(),
         });
     }
+    (out.time, out.language) = (found.members(customs::TIME), found.members(customs::LANGUAGE));
+    out.bytes = found.members(customs::BYTES).or(out.bytes);
+    out.weighted = found.members(customs::WEIGHTED).or(out.weighted);
+    out.custom = found.kept();
     Some(out)
 }
 
@@ -152,10 +171,10 @@ fn weighted(common: &pb::CommonStatistics) -> Option<WeightedStatistics> {
     })
 }
 
-fn numbers(stats: &pb::NumericStatistics, customs: Customs<'_>) -> NumericStatistics {
+fn numbers(stats: &pb::NumericStatistics, found: Customs<'_>) -> NumericStatistics {
     let even = of_type(&stats.histograms, HistogramType::Standard);
     let quantiles = of_type(&stats.histograms, HistogramType::Quantiles);
-    let fine = customs.histogram(custom::FINE).unwrap_or_else(|| {
+    let fine = found.histogram(customs::FINE).unwrap_or_else(|| {
         // The best there is: equal shares, or else equal widths.
         if quantiles.buckets.is_empty() { even.clone() } else { quantiles.clone() }
     });
@@ -163,28 +182,28 @@ fn numbers(stats: &pb::NumericStatistics, customs: Customs<'_>) -> NumericStatis
         mean: finite(stats.mean),
         std_dev: finite(stats.std_dev),
         num_zeros: stats.num_zeros,
-        num_negative: customs.number(custom::NEGATIVE).unwrap_or(if stats.min < 0.0 { 1.0 } else { 0.0 }) as u64,
+        num_negative: found.number(customs::NEGATIVE).unwrap_or(if stats.min < 0.0 { 1.0 } else { 0.0 }) as u64,
         num_nan: stats.histograms.first().map_or(0, |histogram| histogram.num_nan),
-        num_inf: customs.number(custom::INFINITE).unwrap_or(0.0) as u64,
+        num_inf: found.number(customs::INFINITE).unwrap_or(0.0) as u64,
         min: finite(stats.min),
         median: finite(stats.median),
         max: finite(stats.max),
-        distinct: customs.number(custom::DISTINCT).map(|distinct| distinct as u64),
-        rank_error: customs.number(custom::RANK_ERROR).unwrap_or(TFDV_EPSILON),
+        distinct: found.number(customs::DISTINCT).map(|distinct| distinct as u64),
+        rank_error: found.number(customs::RANK_ERROR).unwrap_or(TFDV_EPSILON),
         histogram: even,
         quantiles,
         fine: (&fine).into(),
     }
 }
 
-fn texts(stats: &pb::StringStatistics, customs: Customs<'_>) -> StringStatistics {
+fn texts(stats: &pb::StringStatistics, found: Customs<'_>) -> StringStatistics {
     let mut out = StringStatistics {
         unique: stats.unique,
-        unique_is_estimate: customs.number(custom::UNIQUE_IS_ESTIMATE).is_some(),
+        unique_is_estimate: found.number(customs::UNIQUE_IS_ESTIMATE).is_some(),
         avg_length: finite(f64::from(stats.avg_length)),
-        min_length: customs.number(custom::MIN_LENGTH).unwrap_or(0.0) as u64,
-        max_length: customs.number(custom::MAX_LENGTH).unwrap_or(0.0) as u64,
-        frequency_error: customs.number(custom::FREQUENCY_ERROR).unwrap_or(0.0) as u64,
+        min_length: found.number(customs::MIN_LENGTH).unwrap_or(0.0) as u64,
+        max_length: found.number(customs::MAX_LENGTH).unwrap_or(0.0) as u64,
+        frequency_error: found.number(customs::FREQUENCY_ERROR).unwrap_or(0.0) as u64,
         invalid_utf8_count: stats.invalid_utf8_count,
         ..StringStatistics::default()
     };
@@ -209,41 +228,10 @@ fn of_type(histograms: &[pb::Histogram], kind: HistogramType) -> Histogram {
     histograms.iter().find(|histogram| histogram.r#type() == kind).map(histogram).unwrap_or_default()
 }
 
-fn histogram(from: &pb::Histogram) -> Histogram {
+pub(super) fn histogram(from: &pb::Histogram) -> Histogram {
     let finite = |bucket: &&pb::histogram::Bucket| {
         bucket.low_value.is_finite() && bucket.high_value.is_finite() && bucket.sample_count.is_finite()
     };
     let bucket = |of: &pb::histogram::Bucket| Bucket { low: of.low_value, high: of.high_value, count: of.sample_count };
     Histogram { buckets: from.buckets.iter().filter(finite).map(bucket).collect() }
-}
-
-/// The custom statistics of a feature, by name.
-#[derive(Clone, Copy)]
-struct Customs<'a>(&'a [pb::CustomStatistic]);
-
-impl<'a> Customs<'a> {
-    fn find(self, name: &str) -> Option<&'a Val> {
-        self.0.iter().find(|statistic| statistic.name == name)?.val.as_ref()
-    }
-
-    fn number(self, name: &str) -> Option<f64> {
-        match self.find(name)? {
-            Val::Num(number) if number.is_finite() => Some(*number),
-            _ => None,
-        }
-    }
-
-    fn text(self, name: &str) -> Option<&'a str> {
-        match self.find(name)? {
-            Val::Str(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn histogram(self, name: &str) -> Option<Histogram> {
-        match self.find(name)? {
-            Val::Histogram(found) => Some(histogram(found)),
-            _ => None,
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Files of statistics: ours (JSON) and TFDV's (`DatasetFeatureStatisticsList` of TensorFlow Metadata).
 
+mod customs;
 mod from_proto;
 mod read;
 mod to_proto;
@@ -78,21 +79,3 @@ impl Coded for StatisticsFileError {
 const MESSAGE: &str = "DatasetFeatureStatisticsList";
 /// What TFDV calls the statistics of all examples.
 const ALL_EXAMPLES: &str = "All Examples";
-/// Custom statistics that hold what the messages have no field for, so that ours come back as they were.
-mod custom {
-    pub const TYPE: &str = "tidemill.type";
-    pub const FINE: &str = "tidemill.fine";
-    pub const RANK_ERROR: &str = "tidemill.rank_error";
-    pub const NEGATIVE: &str = "tidemill.num_negative";
-    pub const INFINITE: &str = "tidemill.num_inf";
-    pub const DISTINCT: &str = "tidemill.distinct";
-    pub const MIN_LENGTH: &str = "tidemill.min_length";
-    pub const MAX_LENGTH: &str = "tidemill.max_length";
-    pub const UNIQUE_IS_ESTIMATE: &str = "tidemill.unique_is_estimate";
-    pub const FREQUENCY_ERROR: &str = "tidemill.frequency_error";
-    pub const NUM_EMPTY: &str = "tidemill.num_empty";
-    /// As TFDV's generator of image statistics names them.
-    pub const IMAGE_FORMATS: &str = "image_format_histogram";
-    pub const IMAGE_WIDTH: &str = "image_max_width";
-    pub const IMAGE_HEIGHT: &str = "image_max_height";
-}

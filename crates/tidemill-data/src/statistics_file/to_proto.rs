@@ -5,9 +5,8 @@ use tidemill_core::{
     StringStatistics, WeightedStatistics,
 };
 
-use super::{ALL_EXAMPLES, custom};
+use super::{ALL_EXAMPLES, customs};
 use crate::proto::metadata as pb;
-use pb::custom_statistic::Val;
 use pb::feature_name_statistics::{FieldId, Stats, Type};
 use pb::histogram::HistogramType;
 
@@ -55,7 +54,7 @@ fn feature(feature: &FeatureStatistics) -> pb::FeatureNameStatistics {
     };
     pb::FeatureNameStatistics {
         r#type: kind.into(),
-        custom_stats: customs(feature),
+        custom_stats: customs::written(feature),
         validation_derived_source: None,
         field_id: Some(FieldId::Name(feature.name.clone())),
         stats: Some(stats),
@@ -144,33 +143,58 @@ fn numbers(feature: &FeatureStatistics, common_stats: Option<pb::CommonStatistic
 /// True and false as the numbers 1 and 0, which is how TFDV sees them.
 fn truths(feature: &FeatureStatistics, common_stats: Option<pb::CommonStatistics>) -> pb::NumericStatistics {
     let (t, f) = feature.boolean.map_or((0.0, 0.0), |boolean| (boolean.num_true as f64, boolean.num_false as f64));
-    let all = t + f;
-    if all == 0.0 {
+    if t + f == 0.0 {
         return pb::NumericStatistics { common_stats, ..Default::default() };
     }
-    let mean = t / all;
-    let side = |count: f64, value: f64| Bucket { low: value, high: value, count };
-    let points = [side(f, 0.0), side(t, 1.0)].into_iter().filter(|bucket| bucket.count > 0.0).collect();
-    let even = if f > 0.0 && t > 0.0 {
-        let low = |at: usize| at as f64 / 10.0;
-        let count = |at: usize| [f, 0.0, t][usize::from(at > 0) + usize::from(at == 9)];
-        (0..10).map(|at| Bucket { low: low(at), high: low(at + 1), count: count(at) }).collect()
-    } else {
-        Vec::clone(&points)
-    };
+    let plain = Truths::of(t, f);
+    let weighted = feature.weighted.as_ref().and_then(|weighted| weighted.boolean);
+    let weighted = weighted.filter(|counts| counts.num_true + counts.num_false > 0.0);
     pb::NumericStatistics {
         common_stats,
-        mean,
-        std_dev: (mean * (1.0 - mean)).sqrt(),
+        mean: plain.mean,
+        std_dev: plain.std_dev,
         num_zeros: f as u64,
         min: if f > 0.0 { 0.0 } else { 1.0 },
-        median: if t == f { 0.5 } else { f64::from(u8::from(t > f)) },
+        median: plain.median,
         max: if t > 0.0 { 1.0 } else { 0.0 },
-        histograms: vec![
-            histogram(&Histogram { buckets: even }, HistogramType::Standard, ""),
-            histogram(&Histogram { buckets: points }, HistogramType::Quantiles, ""),
-        ],
-        weighted_numeric_stats: None,
+        histograms: plain.histograms,
+        weighted_numeric_stats: weighted.map(|counts| {
+            let Truths { mean, std_dev, median, histograms } = Truths::of(counts.num_true, counts.num_false);
+            pb::WeightedNumericStatistics { mean, std_dev, median, histograms }
+        }),
+    }
+}
+
+/// What is the same of counts and of weights.
+struct Truths {
+    mean: f64,
+    std_dev: f64,
+    median: f64,
+    histograms: Vec<pb::Histogram>,
+}
+
+impl Truths {
+    /// Of so many ones and zeros, not both none.
+    fn of(t: f64, f: f64) -> Self {
+        let mean = t / (t + f);
+        let side = |count: f64, value: f64| Bucket { low: value, high: value, count };
+        let points = [side(f, 0.0), side(t, 1.0)].into_iter().filter(|bucket| bucket.count > 0.0).collect();
+        let even = if f > 0.0 && t > 0.0 {
+            let low = |at: usize| at as f64 / 10.0;
+            let count = |at: usize| [f, 0.0, t][usize::from(at > 0) + usize::from(at == 9)];
+            (0..10).map(|at| Bucket { low: low(at), high: low(at + 1), count: count(at) }).collect()
+        } else {
+            Vec::clone(&points)
+        };
+        Self {
+            mean,
+            std_dev: (mean * (1.0 - mean)).sqrt(),
+            median: if t == f { 0.5 } else { f64::from(u8::from(t > f)) },
+            histograms: vec![
+                histogram(&Histogram { buckets: even }, HistogramType::Standard, ""),
+                histogram(&Histogram { buckets: points }, HistogramType::Quantiles, ""),
+            ],
+        }
     }
 }
 
@@ -186,8 +210,11 @@ fn texts(feature: &FeatureStatistics, common_stats: Option<pb::CommonStatistics>
         rank_histogram: Some(ranks(text)),
         weighted_string_stats: weighted.map(|weighted| {
             let top_values: Vec<_> = weighted.top_values.iter().map(|of| top(&of.value, of.weight)).collect();
-            let ranked = top_values.iter().map(|of| (of.value.clone(), of.frequency));
-            pb::WeightedStringStatistics { rank_histogram: Some(labelled(ranked)), top_values }
+            let ranked = match &weighted.values {
+                Some(values) => labelled(values.iter().map(|(value, weight)| (value.to_owned(), weight))),
+                None => labelled(top_values.iter().map(|of| (of.value.clone(), of.frequency))),
+            };
+            pb::WeightedStringStatistics { rank_histogram: Some(ranked), top_values }
         }),
         vocabulary_file: String::new(),
         invalid_utf8_count: text.invalid_utf8_count,
@@ -206,7 +233,7 @@ fn ranks(text: &StringStatistics) -> pb::RankHistogram {
     pb::RankHistogram { buckets, name: String::new() }
 }
 
-fn labelled(values: impl Iterator<Item = (String, f64)>) -> pb::RankHistogram {
+pub(super) fn labelled(values: impl Iterator<Item = (String, f64)>) -> pb::RankHistogram {
     let bucket = |(rank, (label, sample_count)): (usize, (String, f64))| pb::rank_histogram::Bucket {
         low_rank: rank as u64,
         high_rank: rank as u64,
@@ -228,7 +255,7 @@ fn bytes(feature: &FeatureStatistics, common_stats: Option<pb::CommonStatistics>
     }
 }
 
-fn histogram(histogram: &Histogram, kind: HistogramType, name: &str) -> pb::Histogram {
+pub(super) fn histogram(histogram: &Histogram, kind: HistogramType, name: &str) -> pb::Histogram {
     let bucket = |of: &Bucket| pb::histogram::Bucket { low_value: of.low, high_value: of.high, sample_count: of.count };
     pb::Histogram {
         buckets: histogram.buckets.iter().map(bucket).collect(),
@@ -236,42 +263,6 @@ fn histogram(histogram: &Histogram, kind: HistogramType, name: &str) -> pb::Hist
         name: name.to_owned(),
         ..Default::default()
     }
-}
-
-fn customs(feature: &FeatureStatistics) -> Vec<pb::CustomStatistic> {
-    let mut out = Vec::new();
-    let mut add = |name: &str, val: Val| out.push(pb::CustomStatistic { name: name.to_owned(), val: Some(val) });
-    if feature.feature_type == FeatureType::Bool {
-        add(custom::TYPE, Val::Str(feature.feature_type.name().to_owned()));
-    }
-    if let Some(valency) = &feature.valency {
-        add(custom::NUM_EMPTY, Val::Num(valency.num_empty as f64));
-    }
-    if let Some(numbers) = &feature.numeric {
-        let fine = Histogram { buckets: numbers.fine.buckets().collect() };
-        add(custom::FINE, Val::Histogram(histogram(&fine, HistogramType::Quantiles, custom::FINE)));
-        add(custom::RANK_ERROR, Val::Num(numbers.rank_error));
-        add(custom::NEGATIVE, Val::Num(numbers.num_negative as f64));
-        add(custom::INFINITE, Val::Num(numbers.num_inf as f64));
-        if let Some(distinct) = numbers.distinct {
-            add(custom::DISTINCT, Val::Num(distinct as f64));
-        }
-    }
-    if let Some(text) = &feature.string {
-        add(custom::MIN_LENGTH, Val::Num(text.min_length as f64));
-        add(custom::MAX_LENGTH, Val::Num(text.max_length as f64));
-        if text.unique_is_estimate {
-            add(custom::UNIQUE_IS_ESTIMATE, Val::Num(1.0));
-            add(custom::FREQUENCY_ERROR, Val::Num(text.frequency_error as f64));
-        }
-    }
-    if let Some(images) = feature.bytes.as_ref().and_then(|bytes| bytes.images.as_ref()) {
-        let formats = images.formats.iter().map(|format| (format.value.clone(), format.frequency as f64));
-        add(custom::IMAGE_FORMATS, Val::RankHistogram(labelled(formats)));
-        add(custom::IMAGE_WIDTH, Val::Num(images.width.max));
-        add(custom::IMAGE_HEIGHT, Val::Num(images.height.max));
-    }
-    out
 }
 
 fn cross(cross: &CrossStatistics) -> Vec<pb::CrossFeatureStatistics> {

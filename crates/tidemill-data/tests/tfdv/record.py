@@ -44,4 +44,30 @@ for rank, (value, count) in enumerate([("Cash", 6000), ("Credit Card", 3988)]):
     paid.string_stats.top_values.add(value=value, frequency=count)
     paid.string_stats.rank_histogram.buckets.add(low_rank=rank, high_rank=rank, label=value, sample_count=count)
 made.datasets.add(name="payment_type_Cash", num_examples=6000).features.add().CopyFrom(paid)
+# What TFDV's generators, and those of others, say beside.
+said = paid.custom_stats
+said.add(name="avg_token_length", num=6.5)
+said.add(name="verdict", str="fine")
+said.add(name="odd", num=float("nan"))
+tokens = said.add(name="tokens").rank_histogram.buckets
+tokens.add(low_rank=0, high_rank=0, label="cash", sample_count=6000)
+tokens.add(low_rank=1, high_rank=1, label="credit", sample_count=3988)
+lengths = said.add(name="lengths").histogram.buckets
+lengths.add(low_value=1, high_value=2, sample_count=10)
+lengths.add(low_value=2, high_value=3, sample_count=4)
+anything = said.add(name="anything").any
+anything.type_url, anything.value = "type.example.com/Any", b"\x08\x01"
+# As `sparse_feature_stats_generator.py` and `weighted_feature_stats_generator.py` name them.
+tags = everything.features.add(name="tags").custom_stats
+everything.features[-1].ClearField("field_id")
+everything.features[-1].path.step.append("tags")
+tags.add(name="missing_value", num=7)
+for name, counts in [("missing_index", (0, 3)), ("max_length_diff", (0, 2)), ("min_length_diff", (0, -1))]:
+    buckets = tags.add(name=name).rank_histogram.buckets
+    for label, count in zip(("at", "of"), counts):
+        buckets.add(label=label, sample_count=count)
+likes = everything.features.add().custom_stats
+everything.features[-1].path.step.append("likes")
+for name, count in [("missing_value", 0), ("missing_weight", 5), ("min_weight_length_diff", 0), ("max_weight_length_diff", 0)]:
+    likes.add(name=name, num=count)
 (here / "by_tfdv.pbtxt").write_text(text_format.MessageToString(made))

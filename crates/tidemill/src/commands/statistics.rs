@@ -18,6 +18,7 @@ pub(super) fn beyond_features(dataset: &DatasetStatistics) -> String {
     parts.extend(bytes(dataset));
     parts.extend(times(dataset));
     parts.extend(languages(dataset));
+    parts.extend(customs(dataset));
     parts.extend(pairs(&dataset.cross));
     parts.extend(lifts(&dataset.cross));
     parts.extend(dataset.slices.iter().map(|family| slices(family, dataset.num_examples)));
@@ -80,6 +81,20 @@ fn of_features(
     for feature in &dataset.features {
         if let Some(cells) = row(feature) {
             out.row(std::iter::once(printable(&feature.name).into_owned()).chain(cells));
+            any = true;
+        }
+    }
+    any.then(|| out.to_string())
+}
+
+/// What another program said of features beside.
+fn customs(dataset: &DatasetStatistics) -> Option<String> {
+    let mut out = Table::new(&[("custom", Align::Left), ("statistic", Align::Left), ("", Align::Left)]);
+    let mut any = false;
+    for feature in &dataset.features {
+        for custom in &feature.custom {
+            let said: String = printable(&custom.in_words()).chars().take(80).collect();
+            out.row([printable(&feature.name).into_owned(), printable(&custom.name).into_owned(), said]);
             any = true;
         }
     }
