@@ -62,6 +62,38 @@ struct Int64List {
     value: Vec<i64>,
 }
 
+/// The message of `tensorflow/core/example/example.proto` with lists of features.
+#[derive(Clone, PartialEq, Message)]
+struct SequenceExample {
+    #[prost(message, optional, tag = "1")]
+    context: Option<Features>,
+    #[prost(message, optional, tag = "2")]
+    feature_lists: Option<FeatureLists>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct FeatureLists {
+    #[prost(btree_map = "string, message", tag = "1")]
+    feature_list: BTreeMap<String, FeatureList>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct FeatureList {
+    #[prost(message, repeated, tag = "1")]
+    feature: Vec<Feature>,
+}
+
+/// A step for each kind.
+fn sequence(context: &[(&str, Option<Kind>)], lists: &[(&str, Vec<Option<Kind>>)]) -> Vec<u8> {
+    let map = context.iter().map(|(name, kind)| ((*name).to_owned(), Feature { kind: kind.clone() })).collect();
+    let steps = |kinds: &Vec<Option<Kind>>| FeatureList {
+        feature: kinds.iter().map(|kind| Feature { kind: kind.clone() }).collect(),
+    };
+    let feature_list = lists.iter().map(|(name, kinds)| ((*name).to_owned(), steps(kinds))).collect();
+    SequenceExample { context: Some(Features { feature: map }), feature_lists: Some(FeatureLists { feature_list }) }
+        .encode_to_vec()
+}
+
 fn crc(bytes: &[u8]) -> [u8; 4] {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
@@ -177,8 +209,6 @@ fn damage_is_found_and_located() {
 fn records_that_are_no_examples_are_named() {
     assert!(message(&framed(b"hello")).starts_with("record 1 at byte 0: it is no tf.Example: "));
     assert_eq!(message(&framed(b"")), "no record has a feature");
-    let sequence = [&example(&[("a", ints(&[1]))])[..], &[0x12, 0]].concat();
-    assert!(message(&framed(&sequence)).contains("it is a tf.SequenceExample"));
     let mixed = [example(&[("a", ints(&[1]))]), example(&[("a", bytes(&[b"x"]))])].map(|record| framed(&record));
     assert_eq!(
         message(&mixed.concat()),
@@ -188,6 +218,56 @@ fn records_that_are_no_examples_are_named() {
     assert!(message(&framed(&[&one[..], &one].concat())).contains("feature `a` is there twice"));
     let odd = read_bytes(&framed(&example(&[("a", bytes(&[b"\xff", b"x"]))]))).unwrap_err();
     assert!(odd.to_string().contains("column `a` holds lists of bytes that are not text"), "{odd}");
+}
+
+#[test]
+fn sequences_are_lists_of_their_steps() {
+    let step = |value: &[i64]| ints(value);
+    let records = [
+        sequence(
+            &[("user", bytes(&[b"ann"]))],
+            &[
+                ("page", vec![step(&[1]), step(&[2]), step(&[3])]),
+                ("words", vec![bytes(&[b"a", b"b"]), bytes(&[]), bytes(&[b"c"])]),
+            ],
+        ),
+        sequence(&[("user", bytes(&[b"bob"]))], &[("page", vec![step(&[9])]), ("words", vec![bytes(&[b"d"])])]),
+        sequence(&[], &[("page", vec![])]),
+        example(&[("user", bytes(&[b"eve"]))]),
+    ];
+    let content: Vec<u8> = records.iter().flat_map(|record| framed(record)).collect();
+    let batch = read_bytes(&content).unwrap();
+    let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["user", "page", "words", "words.lengths"]);
+    let user = StringArray::from(vec![Some("ann"), Some("bob"), None, Some("eve")]);
+    assert_eq!(batch.column(0).as_string::<i32>(), &user);
+    let of = |values: &[i64]| Some(values.iter().map(|value| Some(*value)).collect());
+    assert_eq!(batch.column(1).as_list::<i32>(), &lists(vec![of(&[1, 2, 3]), of(&[9]), of(&[]), None]));
+    let words = batch.column(2).as_list::<i32>();
+    assert_eq!(words.value(0).as_string::<i32>(), &StringArray::from(vec!["a", "b", "c"]));
+    assert!(words.is_null(2) && words.is_null(3));
+    assert_eq!(batch.column(3).as_list::<i32>(), &lists(vec![of(&[2, 0, 1]), of(&[1]), None, None]));
+}
+
+#[test]
+fn sequences_that_contradict_themselves_are_named() {
+    let twice = sequence(&[("a", ints(&[1]))], &[("a", vec![ints(&[1])])]);
+    assert!(message(&framed(&twice)).contains("feature `a` is there twice"));
+    let mixed = sequence(&[], &[("a", vec![ints(&[1]), bytes(&[b"x"])])]);
+    assert!(message(&framed(&mixed)).contains("record 1 at byte 0: feature `a` holds values of several kinds"));
+    let taken = sequence(&[("a.lengths", ints(&[1]))], &[("a", vec![ints(&[1, 2])])]);
+    assert!(message(&framed(&taken)).contains("`a.lengths` is there"));
+    let later =
+        [framed(&sequence(&[], &[("a", vec![ints(&[1])])])), framed(&sequence(&[], &[("a", vec![bytes(&[b"x"])])]))];
+    assert!(message(&later.concat()).contains("feature `a` holds numbers in record 1 and bytes in record 2"));
+    // Cut inside: the checksums are right, the message is not.
+    let whole = sequence(&[("u", ints(&[1]))], &[("a", vec![bytes(&[b"x"]), bytes(&[b"yz"])])]);
+    for end in 1..whole.len() {
+        match read_bytes(&framed(&whole[..end])) {
+            Ok(batch) => assert_eq!(batch.num_rows(), 1),
+            Err(error) => assert!(error.to_string().contains("record"), "{end}: {error}"),
+        }
+    }
 }
 
 /// A length can look like the first bytes of gzip.
@@ -316,6 +396,19 @@ proptest! {
         }
         content.truncate(cut.index(content.len()) + 1);
         let _ = read_bytes(&content);
+    }
+
+    #[test]
+    fn damaged_sequences_are_read_or_refused(flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let mut record = sequence(
+            &[("user", bytes(&[b"ann"]))],
+            &[("page", vec![ints(&[1]), ints(&[2, 3])]), ("fare", vec![Some(Kind::Floats(FloatList { value: vec![0.5] }))])],
+        );
+        for (at, byte) in flips {
+            let at = at.index(record.len());
+            record[at] = byte;
+        }
+        let _ = read_bytes(&framed(&record));
     }
 
     /// Behind right checksums, any bytes are an example or an error.

@@ -9,6 +9,7 @@ mod convert;
 mod csv;
 mod dialect;
 mod files;
+mod groups;
 mod json;
 mod nested;
 mod options;

@@ -17,6 +17,7 @@ use crate::reader::batch_rows;
 use crate::source::block::blocks_at_once;
 use crate::source::bytes::{as_text, holds_bytes, is_all_text};
 use crate::source::convert::convert;
+use crate::source::groups::Groups;
 use crate::source::nested::{Leaf, leaves, values_at};
 use crate::{BATCH_ROWS_MAX, DataError};
 
@@ -71,18 +72,14 @@ pub(in crate::source) fn read(path: &Path, schema: &SchemaRef) -> Result<AvroRea
         })
     };
     let leaves = schema.fields().iter().map(leaf).collect::<Result<_, _>>()?;
-    Ok(AvroReader {
-        container,
-        layout: Layout { decoder, leaves, schema: schema.clone() },
-        ready: Vec::new().into_iter(),
-    })
+    Ok(AvroReader { container, layout: Layout { decoder, leaves, schema: schema.clone() }, groups: Groups::default() })
 }
 
 /// The rows of one file as batches.
 pub(in crate::source) struct AvroReader {
     container: Container,
     layout: Layout,
-    ready: std::vec::IntoIter<RecordBatch>,
+    groups: Groups,
 }
 
 struct Layout {
@@ -95,24 +92,13 @@ impl Iterator for AvroReader {
     type Item = Result<RecordBatch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(batch) = self.ready.next() {
-                return Some(Ok(batch));
-            }
-            let rows_max = batch_rows(self.layout.schema.fields().len());
-            let groups = match self.container.next_groups(blocks_at_once(), rows_max) {
-                Ok(groups) if groups.is_empty() => return None,
-                Ok(groups) => groups,
-                Err(error) => return Some(Err(error)),
-            };
-            let layout = &self.layout;
-            let batches: Vec<_> = groups.par_iter().map(|records| layout.read(records)).collect();
-            match batches.into_iter().collect::<Result<Vec<_>, _>>() {
-                // A single block may hold more rows than a batch.
-                Ok(batches) => self.ready = batches.iter().flat_map(pieces).collect::<Vec<_>>().into_iter(),
-                Err(error) => return Some(Err(error)),
-            }
-        }
+        let Self { container, layout, groups } = self;
+        let rows_max = batch_rows(layout.schema.fields().len());
+        groups.next(
+            || container.next_groups(blocks_at_once(), rows_max),
+            // A single block may hold more rows than a batch.
+            |records| layout.read(records).map(|batch| pieces(&batch)),
+        )
     }
 }
 

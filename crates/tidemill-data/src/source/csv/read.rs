@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use rayon::prelude::*;
 
 use super::cells::{Cell, CellReader};
 use super::column::{ColumnBuilder, ColumnCells, text_of};
 use super::{Opened, RUN_CELLS, located, open};
 use crate::source::block::Block;
 use crate::source::dialect::Dialect;
+use crate::source::groups::Groups;
 use crate::{BATCH_ROWS_MAX, DataError};
 
 /// The rows of one file as batches.
 pub(in crate::source) struct CsvReader {
     file: Opened,
     layout: Layout,
-    ready: std::vec::IntoIter<RecordBatch>,
+    groups: Groups,
 }
 
 /// Where which columns are, and as what they are read.
@@ -47,29 +47,15 @@ pub(in crate::source) fn read(path: &Path, dialect: &Dialect, schema: SchemaRef)
         .collect::<Result<_, _>>()?;
     let stride = file.names.len();
     let layout = Layout { path: path.to_owned(), dialect: dialect.clone(), schema, positions, stride };
-    Ok(CsvReader { file, layout, ready: Vec::new().into_iter() })
+    Ok(CsvReader { file, layout, groups: Groups::default() })
 }
 
 impl Iterator for CsvReader {
     type Item = Result<RecordBatch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(batch) = self.ready.next() {
-                return Some(Ok(batch));
-            }
-            let group = match self.file.next_group() {
-                Ok(group) if group.is_empty() => return None,
-                Ok(group) => group,
-                Err(error) => return Some(Err(error)),
-            };
-            let layout = &self.layout;
-            let parsed: Vec<_> = group.par_iter().map(|block| layout.read_block(block)).collect();
-            match parsed.into_iter().collect::<Result<Vec<_>, _>>() {
-                Ok(batches) => self.ready = batches.into_iter().flatten().collect::<Vec<_>>().into_iter(),
-                Err(error) => return Some(Err(error)),
-            }
-        }
+        let Self { file, layout, groups } = self;
+        groups.next(|| file.next_group(), |block| layout.read_block(block))
     }
 }
 

@@ -89,7 +89,7 @@ fn members<'de, S: Sink, A: MapAccess<'de>>(sink: &mut S, path: &mut String, mut
             path.push('.');
         }
         path.push_str(&key);
-        map.next_value_seed(Member { sink, path })?;
+        map.next_value_seed(Member { sink, path, in_list: false })?;
         path.truncate(stem);
     }
     Ok(())
@@ -122,15 +122,25 @@ impl<'de> Visitor<'de> for Key {
     }
 }
 
-/// The value of a key; `path` names it.
+/// The value of a key, or one in a list; `path` names the key.
 struct Member<'a, S> {
     sink: &'a mut S,
     path: &'a mut String,
+    in_list: bool,
 }
 
 impl<S: Sink> Member<'_, S> {
     fn give<E: serde::de::Error>(self, value: Option<Value<'_>>) -> Result<(), E> {
-        self.sink.value(self.path, value).map_err(E::custom)
+        let given = if self.in_list { self.sink.element(self.path, value) } else { self.sink.value(self.path, value) };
+        given.map_err(E::custom)
+    }
+
+    /// Lists hold single values only.
+    fn refuse_in_list<E: serde::de::Error>(&self, what: &str) -> Result<(), E> {
+        if !self.in_list {
+            return Ok(());
+        }
+        Err(E::custom(format!("`{}` holds a list of {what}; lists of single values can be read", self.path)))
     }
 }
 
@@ -174,74 +184,18 @@ impl<'de, S: Sink> Visitor<'de> for Member<'_, S> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        self.refuse_in_list("lists")?;
         self.sink.list(self.path).map_err(A::Error::custom)?;
-        while list.next_element_seed(Element { sink: &mut *self.sink, path: self.path })?.is_some() {}
+        while list.next_element_seed(Member { sink: &mut *self.sink, path: &mut *self.path, in_list: true })?.is_some()
+        {
+        }
         self.sink.end_list(self.path).map_err(A::Error::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.refuse_in_list("objects")?;
         self.sink.object(self.path).map_err(A::Error::custom)?;
         members(self.sink, self.path, map)
-    }
-}
-
-/// A value in a list; `path` names the list.
-struct Element<'a, S> {
-    sink: &'a mut S,
-    path: &'a str,
-}
-
-impl<S: Sink> Element<'_, S> {
-    fn give<E: serde::de::Error>(self, value: Option<Value<'_>>) -> Result<(), E> {
-        self.sink.element(self.path, value).map_err(E::custom)
-    }
-}
-
-impl<'de, S: Sink> DeserializeSeed<'de> for Element<'_, S> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, S: Sink> Visitor<'de> for Element<'_, S> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.give(None)
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
-        self.give(Some(Value::Bool(value)))
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
-        self.give(Some(Value::Int(value)))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.give(Some(whole(value)))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
-        self.give(Some(Value::Float(value)))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        self.give(Some(Value::Text(value)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
-        Err(A::Error::custom(format!("`{}` holds a list of lists; lists of single values can be read", self.path)))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
-        Err(A::Error::custom(format!("`{}` holds a list of objects; lists of single values can be read", self.path)))
     }
 }
 

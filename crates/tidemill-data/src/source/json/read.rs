@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use rayon::prelude::*;
 
 use super::line::{Sink, read_line};
 use super::{lines, located};
 use crate::DataError;
 use crate::reader::batch_rows;
 use crate::source::block::{Block, Blocks, blocks_at_once};
+use crate::source::groups::Groups;
 use crate::source::rows::{Rows, Value, places};
 
 /// The rows of one file as batches.
@@ -22,7 +22,7 @@ pub(in crate::source) struct JsonReader {
     blocks: Blocks,
     /// Pieces of blocks that wait for their turn, the last first.
     waiting: Vec<Piece>,
-    ready: std::vec::IntoIter<RecordBatch>,
+    groups: Groups,
 }
 
 /// What is read from where.
@@ -46,7 +46,7 @@ pub(in crate::source) fn read(path: &Path, schema: &SchemaRef) -> Result<JsonRea
         layout: Layout { path: path.to_owned(), schema: schema.clone(), places: places(schema) },
         blocks: Blocks::open(path, None)?,
         waiting: Vec::new(),
-        ready: Vec::new().into_iter(),
+        groups: Groups::default(),
     })
 }
 
@@ -54,37 +54,21 @@ impl Iterator for JsonReader {
     type Item = Result<RecordBatch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(batch) = self.ready.next() {
-                return Some(Ok(batch));
-            }
-            let at_once = blocks_at_once();
-            while self.waiting.len() < at_once {
-                match self.blocks.next_block() {
-                    Ok(Some(block)) => {
-                        let pieces = pieces(block, batch_rows(self.layout.schema.fields().len()));
-                        self.waiting.splice(0..0, pieces.into_iter().rev());
-                    }
-                    Ok(None) => break,
-                    Err(error) => return Some(Err(error)),
+        let Self { layout, blocks, waiting, groups } = self;
+        groups.next(
+            || {
+                let at_once = blocks_at_once();
+                while waiting.len() < at_once {
+                    let Some(block) = blocks.next_block()? else { break };
+                    let pieces = pieces(block, batch_rows(layout.schema.fields().len()));
+                    waiting.splice(0..0, pieces.into_iter().rev());
                 }
-            }
-            if self.waiting.is_empty() {
-                return None;
-            }
-            let from = self.waiting.len().saturating_sub(at_once);
-            let mut group = self.waiting.split_off(from);
-            group.reverse();
-            let layout = &self.layout;
-            let batches: Vec<_> = group.par_iter().map(|piece| layout.read_piece(piece)).collect();
-            match batches.into_iter().collect::<Result<Vec<_>, _>>() {
-                Ok(mut batches) => {
-                    batches.retain(|batch| batch.num_rows() > 0);
-                    self.ready = batches.into_iter();
-                }
-                Err(error) => return Some(Err(error)),
-            }
-        }
+                let mut group = waiting.split_off(waiting.len().saturating_sub(at_once));
+                group.reverse();
+                Ok(group)
+            },
+            |piece| layout.read_piece(piece).map(|batch| vec![batch]),
+        )
     }
 }
 

@@ -1,13 +1,19 @@
-//! The bytes of a `tf.Example`.
+//! The bytes of a `tf.Example` or a `tf.SequenceExample`.
 //!
 //! ```proto
-//! message Example  { Features features = 1; }
-//! message Features { map<string, Feature> feature = 1; }
-//! message Feature  { oneof kind { BytesList bytes_list = 1; FloatList float_list = 2; Int64List int64_list = 3; } }
-//! message BytesList { repeated bytes value = 1; }    // the others alike, their values packed or not
+//! message Example         { Features features = 1; }
+//! message SequenceExample { Features context = 1; FeatureLists feature_lists = 2; }
+//! message Features        { map<string, Feature> feature = 1; }
+//! message Feature         { oneof kind { BytesList bytes_list = 1; FloatList float_list = 2; Int64List int64_list = 3; } }
+//! message BytesList       { repeated bytes value = 1; }    // the others alike, their values packed or not
+//! message FeatureLists    { map<string, FeatureList> feature_list = 1; }
+//! message FeatureList     { repeated Feature feature = 1; }    // a step each
 //! ```
 //!
-//! They are read where they lie: nothing is copied, and a row is never a map.
+//! An example is a sequence example without lists. They are read where they lie: text and bytes are not copied, and a row is
+//! never a map.
+
+use super::wire::{Content, Wire};
 
 /// The values of one feature.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,24 +29,40 @@ pub(super) enum Values<'a> {
 pub(super) trait Features {
     /// A feature with its values. The error says what is wrong with it.
     fn feature(&mut self, name: &str, values: Values<'_>) -> Result<(), String>;
+
+    /// A list of features: the values of all steps one after another, and how many each step has.
+    fn sequence(&mut self, name: &str, values: Values<'_>, steps: &[usize]) -> Result<(), String>;
 }
 
 /// Reads one example. The error says what is wrong.
 pub(super) fn read_example(bytes: &[u8], features: &mut impl Features) -> Result<(), String> {
+    let mut held = Held::default();
     let mut example = Wire::new(bytes);
     while let Some(field) = example.next().map_err(no_example)? {
         match field {
-            (1, Content::Bytes(map)) => read_features(map, features)?,
-            (2, Content::Bytes(_)) => {
-                return Err("it is a tf.SequenceExample; files of tf.Example are read".to_owned());
-            }
+            (1, Content::Bytes(map)) => entries(map, |name, feature| {
+                held.clear();
+                held.add(name, feature)?;
+                features.feature(name, held.values())
+            })?,
+            (2, Content::Bytes(map)) => entries(map, |name, list| {
+                held.clear();
+                let mut list = Wire::new(list);
+                while let Some(field) = list.next().map_err(no_example)? {
+                    if let (1, Content::Bytes(step)) = field {
+                        held.add(name, step)?;
+                    }
+                }
+                features.sequence(name, held.values(), &held.steps)
+            })?,
             _ => {}
         }
     }
     Ok(())
 }
 
-fn read_features(bytes: &[u8], features: &mut impl Features) -> Result<(), String> {
+/// The names and values of a map.
+fn entries<'a>(bytes: &'a [u8], mut take: impl FnMut(&str, &'a [u8]) -> Result<(), String>) -> Result<(), String> {
     let mut map = Wire::new(bytes);
     while let Some(field) = map.next().map_err(no_example)? {
         let (1, Content::Bytes(entry)) = field else { continue };
@@ -57,135 +79,92 @@ fn read_features(bytes: &[u8], features: &mut impl Features) -> Result<(), Strin
         if name.is_empty() {
             return Err("a feature has no name".to_owned());
         }
-        read_feature(name, value, features)?;
+        take(name, value)?;
     }
     Ok(())
 }
 
-fn read_feature(name: &str, bytes: &[u8], features: &mut impl Features) -> Result<(), String> {
-    let mut feature = Wire::new(bytes);
-    let mut kind = None;
-    while let Some(field) = feature.next().map_err(no_example)? {
-        if let (number @ 1..=3, Content::Bytes(list)) = field {
-            kind = Some((number, list));
+/// The values of a feature, or of all steps of a list of features.
+#[derive(Default)]
+struct Held<'a> {
+    /// The field of the kind of the values so far; 0: none.
+    kind: u64,
+    bytes: Vec<&'a [u8]>,
+    floats: Vec<f32>,
+    ints: Vec<i64>,
+    steps: Vec<usize>,
+}
+
+impl<'a> Held<'a> {
+    fn clear(&mut self) {
+        self.kind = 0;
+        self.bytes.clear();
+        self.floats.clear();
+        self.ints.clear();
+        self.steps.clear();
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() + self.floats.len() + self.ints.len()
+    }
+
+    fn values(&self) -> Values<'_> {
+        match self.kind {
+            1 => Values::Bytes(&self.bytes),
+            2 => Values::Floats(&self.floats),
+            3 => Values::Ints(&self.ints),
+            _ => Values::Unset,
         }
     }
-    let Some((number, list)) = kind else { return features.feature(name, Values::Unset) };
-    let mut list = Wire::new(list);
-    match number {
-        1 => {
-            let mut values = Vec::new();
-            while let Some(field) = list.next().map_err(no_example)? {
-                if let (1, Content::Bytes(value)) = field {
-                    values.push(value);
-                }
+
+    /// Takes in the values of one more `Feature`.
+    fn add(&mut self, name: &str, bytes: &'a [u8]) -> Result<(), String> {
+        let before = self.len();
+        let mut feature = Wire::new(bytes);
+        let mut kind = None;
+        while let Some(field) = feature.next().map_err(no_example)? {
+            if let (number @ 1..=3, Content::Bytes(list)) = field {
+                kind = Some((number, list));
             }
-            features.feature(name, Values::Bytes(&values))
         }
-        2 => {
-            let mut values = Vec::new();
-            while let Some(field) = list.next().map_err(no_example)? {
-                match field {
-                    (1, Content::Bytes(packed)) => {
-                        let (chunks, rest) = packed.as_chunks::<4>();
-                        if !rest.is_empty() {
-                            return Err(no_example("a list of floats is cut short"));
-                        }
-                        values.extend(chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)));
+        if let Some((number, list)) = kind {
+            if self.kind != 0 && self.kind != number {
+                return Err(format!("feature `{name}` holds values of several kinds"));
+            }
+            self.kind = number;
+            self.list(list)?;
+        }
+        self.steps.push(self.len() - before);
+        Ok(())
+    }
+
+    fn list(&mut self, bytes: &'a [u8]) -> Result<(), String> {
+        let mut list = Wire::new(bytes);
+        while let Some(field) = list.next().map_err(no_example)? {
+            match (self.kind, field) {
+                (1, (1, Content::Bytes(value))) => self.bytes.push(value),
+                (2, (1, Content::Bytes(packed))) => {
+                    let (chunks, rest) = packed.as_chunks::<4>();
+                    if !rest.is_empty() {
+                        return Err(no_example("a list of floats is cut short"));
                     }
-                    (1, Content::Fixed32(bits)) => values.push(f32::from_bits(bits)),
-                    _ => {}
+                    self.floats.extend(chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)));
                 }
-            }
-            features.feature(name, Values::Floats(&values))
-        }
-        _ => {
-            let mut values = Vec::new();
-            while let Some(field) = list.next().map_err(no_example)? {
-                match field {
-                    (1, Content::Bytes(packed)) => {
-                        let mut packed = Wire::new(packed);
-                        while packed.at < packed.bytes.len() {
-                            values.push(packed.varint().map_err(no_example)? as i64);
-                        }
+                (2, (1, Content::Fixed32(bits))) => self.floats.push(f32::from_bits(bits)),
+                (3, (1, Content::Bytes(packed))) => {
+                    let mut packed = Wire::new(packed);
+                    while !packed.is_at_end() {
+                        self.ints.push(packed.varint().map_err(no_example)? as i64);
                     }
-                    (1, Content::Varint(value)) => values.push(value as i64),
-                    _ => {}
                 }
+                (3, (1, Content::Varint(value))) => self.ints.push(value as i64),
+                _ => {}
             }
-            features.feature(name, Values::Ints(&values))
         }
+        Ok(())
     }
 }
 
 fn no_example(reason: &'static str) -> String {
     format!("it is no tf.Example: {reason}")
 }
-
-/// What a field holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Content<'a> {
-    Varint(u64),
-    Fixed64,
-    Bytes(&'a [u8]),
-    Fixed32(u32),
-}
-
-/// The fields of a message, in the encoding of Protocol Buffers.
-struct Wire<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Wire<'a> {
-    const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    /// The next field's number and content; `None` at the end.
-    fn next(&mut self) -> Result<Option<(u64, Content<'a>)>, &'static str> {
-        if self.at == self.bytes.len() {
-            return Ok(None);
-        }
-        let key = self.varint()?;
-        let content = match key & 7 {
-            0 => Content::Varint(self.varint()?),
-            1 => {
-                self.take(8)?;
-                Content::Fixed64
-            }
-            2 => {
-                let length = self.varint()?;
-                Content::Bytes(self.take(usize::try_from(length).map_err(|_| CUT)?)?)
-            }
-            5 => Content::Fixed32(self.take(4)?.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes))),
-            _ => return Err("a field has a type that is not used"),
-        };
-        match key >> 3 {
-            0 => Err("a field has the number 0"),
-            number => Ok(Some((number, content))),
-        }
-    }
-
-    fn varint(&mut self) -> Result<u64, &'static str> {
-        let mut value = 0_u64;
-        for shift in (0..70).step_by(7) {
-            let byte = *self.bytes.get(self.at).ok_or(CUT)?;
-            self.at += 1;
-            value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err("a number has more than ten bytes")
-    }
-
-    fn take(&mut self, count: usize) -> Result<&'a [u8], &'static str> {
-        let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len()).ok_or(CUT)?;
-        let taken = &self.bytes[self.at..end];
-        self.at = end;
-        Ok(taken)
-    }
-}
-
-const CUT: &str = "it is cut short";

@@ -1,4 +1,4 @@
-//! TFRecord files of `tf.Example`, as TensorFlow writes them.
+//! TFRecord files of `tf.Example` and `tf.SequenceExample`, as TensorFlow writes them.
 //!
 //! * A file is records one after another: the length (8 bytes, little-endian), its masked CRC-32C, the bytes, their
 //!   masked CRC-32C. Both are checked; an error names the record and its byte. A file may be compressed with gzip.
@@ -7,6 +7,9 @@
 //!   is UTF-8 text, else as `Binary`. A feature of numbers in one record and bytes in another is an error.
 //! * A feature with at most one value in every record is a column of values, in which a feature that is not there or
 //!   has no value is missing. Any other is a column of lists, in which a feature without values is an empty list.
+//! * Of a `tf.SequenceExample` the context is read so. A list of features is a column of lists: the values of its steps one
+//!   after another. Where some step of some record has not exactly one value, a column `NAME.lengths` says how many each
+//!   step has.
 //!
 //! A file is read twice, as CSV is: [`scan()`] checks every rule and decides the types, [`read()`] makes columns.
 
@@ -14,12 +17,18 @@ mod example;
 mod frame;
 mod read;
 mod scan;
+mod wire;
 
 use std::path::Path;
 
 pub(super) use self::read::{TfRecordReader, read};
 pub(super) use self::scan::scan;
 use crate::DataError;
+
+/// The column of the numbers of values in the steps of `name`.
+fn lengths(name: &str) -> String {
+    format!("{name}.lengths")
+}
 
 /// A record with something wrong with it.
 fn of_record(path: &Path, number: u64, offset: u64, message: &str) -> DataError {

@@ -6,22 +6,22 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use rayon::prelude::*;
 
 use super::example::{Features, Values, read_example};
 use super::frame::{Block, Frames};
-use super::of_record;
+use super::{lengths, of_record};
 use crate::DataError;
 use crate::column_type::element_type;
 use crate::reader::batch_rows;
 use crate::source::block::blocks_at_once;
+use crate::source::groups::Groups;
 use crate::source::rows::{Rows, Value, places};
 
 /// The rows of one file as batches.
 pub(in crate::source) struct TfRecordReader {
     layout: Layout,
     frames: Frames,
-    ready: std::vec::IntoIter<RecordBatch>,
+    groups: Groups,
 }
 
 /// What is read from where.
@@ -37,7 +37,7 @@ pub(in crate::source) fn read(path: &Path, schema: &SchemaRef) -> Result<TfRecor
     Ok(TfRecordReader {
         layout: Layout { path: path.to_owned(), schema: schema.clone(), places: places(schema) },
         frames: Frames::open(path)?,
-        ready: Vec::new().into_iter(),
+        groups: Groups::default(),
     })
 }
 
@@ -45,23 +45,12 @@ impl Iterator for TfRecordReader {
     type Item = Result<RecordBatch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(batch) = self.ready.next() {
-                return Some(Ok(batch));
-            }
-            let rows_max = batch_rows(self.layout.schema.fields().len());
-            let group = match self.frames.next_blocks(blocks_at_once(), rows_max) {
-                Ok(group) if group.is_empty() => return None,
-                Ok(group) => group,
-                Err(error) => return Some(Err(error)),
-            };
-            let layout = &self.layout;
-            let batches: Vec<_> = group.par_iter().map(|block| layout.read_block(block)).collect();
-            match batches.into_iter().collect::<Result<Vec<_>, _>>() {
-                Ok(batches) => self.ready = batches.into_iter(),
-                Err(error) => return Some(Err(error)),
-            }
-        }
+        let Self { layout, frames, groups } = self;
+        let rows_max = batch_rows(layout.schema.fields().len());
+        groups.next(
+            || frames.next_blocks(blocks_at_once(), rows_max),
+            |block| layout.read_block(block).map(|batch| vec![batch]),
+        )
     }
 }
 
@@ -92,6 +81,17 @@ impl Features for Fill<'_> {
             Values::Floats(values) => self.set(name, is_list, values.iter().map(|v| Value::Float(f64::from(*v)))),
             Values::Ints(values) => self.set(name, is_list, values.iter().map(|value| Value::Int(*value))),
         };
+        set.map_err(|message| format!("feature `{name}` {message}"))
+    }
+
+    fn sequence(&mut self, name: &str, values: Values<'_>, steps: &[usize]) -> Result<(), String> {
+        // A list of no values is a list all the same.
+        self.feature(name, if values == Values::Unset { Values::Ints(&[]) } else { values })?;
+        let name = lengths(name);
+        if !self.layout.places.contains_key(&name) {
+            return Ok(());
+        }
+        let set = self.set(&name, true, steps.iter().map(|step| Value::Int(*step as i64)));
         set.map_err(|message| format!("feature `{name}` {message}"))
     }
 }

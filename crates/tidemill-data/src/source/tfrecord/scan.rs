@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::example::{Features, Values, read_example};
 use super::frame::{Block, Frames};
-use super::of_record;
+use super::{lengths, of_record};
 use crate::source::block::blocks_at_once;
 use crate::source::rows::{Seen, Value};
 use crate::source::value::{Guess, Shape};
@@ -97,6 +97,23 @@ impl Look {
 
 impl Features for Look {
     fn feature(&mut self, name: &str, values: Values<'_>) -> Result<(), String> {
+        self.look(name, values, false)
+    }
+
+    fn sequence(&mut self, name: &str, values: Values<'_>, steps: &[usize]) -> Result<(), String> {
+        self.look(name, values, true)?;
+        if steps.iter().any(|step| *step != 1) {
+            let name = lengths(name);
+            if !self.seen.note(&name, Shape { guess: Guess::Int, is_list: true })? {
+                return Err(format!("feature `{name}` is there, and the name is that of the lengths of a list"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Look {
+    fn look(&mut self, name: &str, values: Values<'_>, is_list: bool) -> Result<(), String> {
         let (guess, count) = match values {
             Values::Unset => (Guess::Nothing, 0),
             Values::Bytes(values) => {
@@ -106,7 +123,7 @@ impl Features for Look {
             Values::Floats(values) => (if values.is_empty() { Guess::Nothing } else { Guess::Float }, values.len()),
             Values::Ints(values) => (if values.is_empty() { Guess::Nothing } else { Guess::Int }, values.len()),
         };
-        if !self.seen.note(name, Shape { guess, is_list: count > 1 })? {
+        if !self.seen.note(name, Shape { guess, is_list: is_list || count > 1 })? {
             return Err(format!("feature `{name}` is there twice"));
         }
         if count == 0 {
