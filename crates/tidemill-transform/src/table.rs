@@ -13,12 +13,19 @@ use crate::rows::{RowReader, RowSource};
 pub struct TableRows {
     table: Table,
     path: std::path::PathBuf,
+    options: ReadOptions,
 }
 
 impl TableRows {
     /// The files at `path`: one, a folder of them, or a glob.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        Ok(Self { table: Table::open(path, &ReadOptions::default())?, path: path.to_owned() })
+        let options = ReadOptions::default();
+        Ok(Self::of(Table::open(path, &options)?, path, options))
+    }
+
+    /// The rows of a table that was opened from `path`, or fetched from there, and read as `options` say.
+    pub fn of(table: Table, path: &Path, options: ReadOptions) -> Self {
+        Self { table, path: path.to_owned(), options }
     }
 }
 
@@ -40,8 +47,8 @@ impl RowSource for TableRows {
             types: Some(Arc::new(Schema::new(
                 fields.into_iter().filter(|field| *field.data_type() != ArrowType::Null).collect::<Vec<_>>(),
             ))),
-            ..ReadOptions::default()
+            ..self.options.clone()
         };
-        Ok(Box::new(Table::open(&self.path, &options)?.read()?))
+        Ok(Box::new(self.table.reopen(&self.path, &options)?.read()?))
     }
 }

@@ -6,8 +6,9 @@ mod numeric;
 mod postgres;
 mod sqlite;
 
+use sqlx::{Arguments as _, Encode, Type};
 use tidemill_core::Code;
-use tidemill_data::{BATCH_ROWS_MAX, DataError, Query};
+use tidemill_data::{BATCH_ROWS_MAX, DataError, Query, QueryValue};
 
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
@@ -31,6 +32,23 @@ fn text_of(query: &Query, placeholder: impl Fn(usize) -> String) -> String {
     }
     // One statement, which may have its semicolon.
     text.trim_end().trim_end_matches(';').to_owned()
+}
+
+/// The values of a query in their places.
+fn arguments<D: sqlx::Database>(values: &[QueryValue]) -> Result<D::Arguments, sqlx::Error>
+where
+    i64: for<'t> Encode<'t, D> + Type<D>,
+    String: for<'t> Encode<'t, D> + Type<D>,
+{
+    let mut arguments = D::Arguments::default();
+    for value in values {
+        match value {
+            QueryValue::Int(number) => arguments.add(*number),
+            QueryValue::Date(date) => arguments.add(date.clone()),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
 }
 
 /// A name that two columns have.

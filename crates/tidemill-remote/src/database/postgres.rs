@@ -9,17 +9,17 @@ use arrow::array::{
 };
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgTypeInfo, PgTypeKind, PgValueFormat, PgValueRef};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgTypeInfo, PgTypeKind, PgValueFormat, PgValueRef};
 use sqlx::{
-    Arguments as _, AssertSqlSafe, Column as _, ConnectOptions as _, Executor as _, Row as _, SqlSafeStr as _,
-    Statement as _, TypeInfo as _, ValueRef as _,
+    AssertSqlSafe, Column as _, ConnectOptions as _, Executor as _, Row as _, SqlSafeStr as _, Statement as _,
+    TypeInfo as _, ValueRef as _,
 };
 use tidemill_core::{Code, Digest};
 use tidemill_data::{BatchReader, DataError, Database, Query, QueryValue};
 
 use super::channel::{Feed, feed};
 use super::columns::{Column, batch_of};
-use super::{batch_rows, check_names, numeric, refused, text_of};
+use super::{arguments, batch_rows, check_names, numeric, refused, text_of};
 use crate::background::{start, wait};
 
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
@@ -112,23 +112,14 @@ impl Job {
         Ok(connection)
     }
 
-    fn arguments(&self) -> Result<PgArguments, sqlx::Error> {
-        let mut arguments = PgArguments::default();
-        for value in &self.values {
-            match value {
-                QueryValue::Int(number) => arguments.add(*number),
-                QueryValue::Date(date) => arguments.add(date.clone()),
-            }
-            .map_err(sqlx::Error::Encode)?;
-        }
-        Ok(arguments)
-    }
-
     fn value(self) -> Result<Option<String>, DataError> {
         wait(async move {
             let mut connection = self.connect().await?;
             let failed = |error| failed(&self.place, error);
-            let query = sqlx::query_with(AssertSqlSafe(self.text.clone()), self.arguments().map_err(failed)?);
+            let query = sqlx::query_with(
+                AssertSqlSafe(self.text.clone()),
+                arguments::<sqlx::Postgres>(&self.values).map_err(failed)?,
+            );
             let row = query.fetch_optional(&mut connection).await.map_err(failed)?;
             row.map_or(Ok(None), |row| row.try_get::<Option<String>, _>(0)).map_err(failed)
         })
@@ -157,7 +148,10 @@ impl Job {
         }
         let fields = named.iter().zip(&columns).map(|((name, _), column)| Field::new(name, column.data_type(), true));
         let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let query = sqlx::query_with(AssertSqlSafe(self.text.clone()), self.arguments().map_err(failed)?);
+        let query = sqlx::query_with(
+            AssertSqlSafe(self.text.clone()),
+            arguments::<sqlx::Postgres>(&self.values).map_err(failed)?,
+        );
         let mut rows = query.fetch(&mut connection);
         let (mut held, mut count, most) = (0, 0_u64, batch_rows(columns.len()));
         while let Some(row) = rows.try_next().await.map_err(failed)? {

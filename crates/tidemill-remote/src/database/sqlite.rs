@@ -10,16 +10,14 @@ use std::sync::Arc;
 use arrow::array::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use futures_util::TryStreamExt as _;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteValueRef};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, Column as _, ConnectOptions as _, Decode, Row as _, TypeInfo as _, ValueRef as _,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteValueRef};
+use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Decode, Row as _, TypeInfo as _, ValueRef as _};
 use tidemill_core::{Code, Digest};
 use tidemill_data::{BatchReader, DataError, Database, Query, QueryValue};
 
 use super::channel::{Feed, feed};
 use super::columns::{Column, batch_of};
-use super::{batch_rows, check_names, refused, text_of};
+use super::{arguments, batch_rows, check_names, refused, text_of};
 use crate::background::{start, wait};
 
 /// Databases in files: `sqlite://rides.db`, from the folder of the project, or `sqlite:///data/rides.db`.
@@ -66,7 +64,7 @@ impl Database for Sqlite {
         wait(async move {
             let mut connection = job.connect().await?;
             let failed = |error| failed(&job.place, error);
-            let arguments = job.arguments().map_err(failed)?;
+            let arguments = arguments::<sqlx::Sqlite>(&job.values).map_err(failed)?;
             let query = sqlx::query_with(AssertSqlSafe(job.text.clone()), arguments);
             let row = query.fetch_optional(&mut connection).await.map_err(failed)?;
             let Some(row) = row else { return Ok(None) };
@@ -113,18 +111,6 @@ impl Job {
         options.disable_statement_logging().connect().await.map_err(|error| failed(&self.place, error))
     }
 
-    fn arguments(&self) -> Result<SqliteArguments, sqlx::Error> {
-        let mut arguments = SqliteArguments::default();
-        for value in &self.values {
-            match value {
-                QueryValue::Int(number) => arguments.add(*number),
-                QueryValue::Date(date) => arguments.add(date.clone()),
-            }
-            .map_err(sqlx::Error::Encode)?;
-        }
-        Ok(arguments)
-    }
-
     async fn run(self, feed: Feed<Result<Item, DataError>>) {
         if let Err(error) = self.read(&feed).await {
             feed.give(Err(error)).await;
@@ -143,7 +129,10 @@ impl Job {
             return Ok(());
         }
         let mut columns: Vec<Column> = schema.fields().iter().map(|field| column(field.data_type())).collect();
-        let query = sqlx::query_with(AssertSqlSafe(self.text.clone()), self.arguments().map_err(failed)?);
+        let query = sqlx::query_with(
+            AssertSqlSafe(self.text.clone()),
+            arguments::<sqlx::Sqlite>(&self.values).map_err(failed)?,
+        );
         let mut rows = query.fetch(&mut connection);
         let (mut held, most) = (0, batch_rows(columns.len()));
         while let Some(row) = rows.try_next().await.map_err(failed)? {
@@ -169,7 +158,10 @@ impl Job {
     /// The columns with types that hold all rows, and how many rows there are; none where there is none.
     async fn scan(&self, connection: &mut SqliteConnection) -> Result<Option<(SchemaRef, u64)>, DataError> {
         let failed = |error| failed(&self.place, error);
-        let query = sqlx::query_with(AssertSqlSafe(self.text.clone()), self.arguments().map_err(failed)?);
+        let query = sqlx::query_with(
+            AssertSqlSafe(self.text.clone()),
+            arguments::<sqlx::Sqlite>(&self.values).map_err(failed)?,
+        );
         let mut rows = query.fetch(connection);
         let mut columns: Vec<(String, Guess)> = Vec::new();
         let mut count = 0;

@@ -155,19 +155,17 @@ async fn send(from: PathBuf, place: Place, client: Arc<dyn ObjectStore>) -> Resu
     let unreadable = |error| DataError::SourceUnreadable { path: from.clone(), source: error };
     let mut file = tokio::fs::File::open(&from).await.map_err(unreadable)?;
     let mut object = BufWriter::new(client, place.key.clone());
-    let sent = async {
-        tokio::io::copy(&mut file, &mut object).await?;
-        object.shutdown().await
-    };
-    match sent.await {
-        Ok(()) => Ok(()),
+    let sent = match tokio::io::copy(&mut file, &mut object).await {
+        // What cannot be completed ends there, and must not be given up again.
+        Ok(_) => object.shutdown().await,
         Err(error) => {
             // The error that led here is the one to tell.
             let _ = object.abort().await;
-            match error.downcast::<object_store::Error>() {
-                Ok(error) => Err(explain(&place, error)),
-                Err(error) => Err(unreadable(error)),
-            }
+            Err(error)
         }
-    }
+    };
+    sent.map_err(|error| match error.downcast::<object_store::Error>() {
+        Ok(error) => explain(&place, error),
+        Err(error) => unreadable(error),
+    })
 }

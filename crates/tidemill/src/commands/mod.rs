@@ -1,5 +1,6 @@
 //! What each command does. A command returns the exit code, or a failure that becomes one.
 
+mod cells;
 mod completions;
 mod data;
 mod diff;

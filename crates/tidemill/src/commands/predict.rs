@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::csv::WriterBuilder;
-use arrow::datatypes::{DataType as ArrowType, Field, FieldRef, Float64Type, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::{Map, Value, json};
 use tidemill_core::{Code, suggest};
@@ -13,6 +13,7 @@ use tidemill_data::{BatchReader, DataError, Format, ReadOptions, Table, check_te
 use tidemill_model::{AnyModel, arrow_type};
 
 use crate::cli::{Global, OutputFormat, PredictArgs};
+use crate::commands::cells::cell;
 use crate::commands::input::open_input;
 use crate::commands::model::find_package;
 use crate::commands::{print, say, write_out};
@@ -221,16 +222,6 @@ fn json_row(batch: &RecordBatch, row: usize) -> Value {
     let schema = batch.schema();
     let members = schema.fields().iter().zip(batch.columns());
     Value::Object(members.map(|(field, column)| (field.name().clone(), cell(column, row))).collect::<Map<_, _>>())
-}
-
-fn cell(column: &dyn Array, row: usize) -> Value {
-    match column.data_type() {
-        ArrowType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
-        ArrowType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
-        ArrowType::Boolean => column.as_boolean().value(row).into(),
-        ArrowType::Utf8 => column.as_string::<i32>().value(row).into(),
-        _ => Value::Null,
-    }
 }
 
 /// The columns that stand for a matrix of the model whose columns have no names of their own: those that are left, in

@@ -8,14 +8,16 @@ use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::{Value, json};
 use tidemill_core::{CancelFlag, Code, ComponentError, NoProgress, ParamIssue};
-use tidemill_data::{DataError, ReadOptions, open_table, write_table};
+use tidemill_data::{DataError, ReadOptions, Table};
 use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, Model, TransformGraph, arrow_type, feature_schema};
 use tidemill_transform::{FitOptions, TableRows, TransformConfig, fit};
 
 use crate::cli::{Global, TransformArgs};
+use crate::commands::input::open_input;
 use crate::commands::model::find_package;
 use crate::commands::predict::refuse_input;
 use crate::commands::{make_parent, print, say};
+use crate::components::connectors;
 use crate::error::Failure;
 use crate::settings::cores;
 use crate::ui::count;
@@ -27,8 +29,9 @@ const SLICE_ROWS: usize = 8192;
 
 pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Failure> {
     refuse_input(&args.file, &args.out)?;
+    let table = open_input(&args.file, &args.input.options(), global)?;
     let (graph, fitted) = match features_file(&args.features) {
-        Some(file) => (fit_on(file, &args.file, args.threads, global)?, true),
+        Some(file) => (fit_on(file, &table, args, global)?, true),
         None => (graph_of(&args.features, global).await?, false),
     };
     if let Some(dir) = &args.save {
@@ -37,7 +40,7 @@ pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Fail
         graph.save(&file)?;
         say(global, &format!("graph: `{}`", file.display()));
     }
-    let reader = open_table(&args.file, &read_options(&graph, args)?)?;
+    let reader = table.reopen(&args.file, &read_options(&graph, &table, args)?)?.read()?;
     let mut job = Job::new(&graph, &reader.schema(), args.label, args.training)?;
     let mut failure = None;
     let batches = reader.flat_map(slices).map(|batch| {
@@ -48,7 +51,7 @@ pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Fail
             DataError::Arrow(stop)
         })
     });
-    let written = write_table(&args.out, batches);
+    let written = connectors().write_table(&args.out, batches);
     if let Some(failure) = failure {
         return Err(failure);
     }
@@ -88,8 +91,8 @@ async fn graph_of(features: &str, global: &Global) -> Result<TransformGraph, Fai
     Ok(Model::load(&package.path)?.graph().clone())
 }
 
-/// Fits what `file` says on the rows of `data`.
-fn fit_on(file: &Path, data: &Path, threads: Option<usize>, global: &Global) -> Result<TransformGraph, Failure> {
+/// Fits what `file` says on the rows of `table`.
+fn fit_on(file: &Path, table: &Table, args: &TransformArgs, global: &Global) -> Result<TransformGraph, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| Failure::io(file, &error))?;
     let params: Value = serde_saphyr::from_str(&text).map_err(|error| {
         let error = error.without_snippet();
@@ -98,11 +101,12 @@ fn fit_on(file: &Path, data: &Path, threads: Option<usize>, global: &Global) -> 
         Failure::new(Code::Params, format!("`{}`{place}: {error}", file.display()))
     })?;
     let config = TransformConfig::from_params(&params).map_err(|issues| refused(file, issues))?;
-    let rows = TableRows::open(data)?;
+    let options = args.input.options();
+    let rows = TableRows::of(table.reopen(&args.file, &options)?, &args.file, options);
     let cancel = CancelFlag::default();
     let options = FitOptions {
         split: "train",
-        threads: threads.filter(|threads| *threads > 0).unwrap_or_else(cores),
+        threads: args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores),
         progress: &NoProgress,
         cancel: Some(&cancel),
         schema: None,
@@ -129,8 +133,8 @@ fn refused(file: &Path, issues: Vec<ParamIssue>) -> Failure {
 
 /// What of the file is read: the columns of the graph, in the types it wants, for a text file has no types of its own;
 /// and those of the label, where it is asked for.
-fn read_options(graph: &TransformGraph, args: &TransformArgs) -> Result<ReadOptions, Failure> {
-    let present = open_table(&args.file, &ReadOptions::default())?.schema();
+fn read_options(graph: &TransformGraph, table: &Table, args: &TransformArgs) -> Result<ReadOptions, Failure> {
+    let present = table.schema();
     let mut columns: Vec<String> = graph.inputs().iter().map(|input| input.name.clone()).collect();
     if args.label {
         let label = graph.label().map(tidemill_model::LabelSpec::parse).transpose()?;
@@ -144,7 +148,7 @@ fn read_options(graph: &TransformGraph, args: &TransformArgs) -> Result<ReadOpti
     let wanted = graph.inputs().iter().filter(|input| columns.contains(&input.name));
     let fields: Vec<Field> = wanted.map(|input| Field::new(&input.name, arrow_type(input.datatype), true)).collect();
     let types = Some(Arc::new(Schema::new(fields)));
-    Ok(ReadOptions { columns: Some(columns), types, ..ReadOptions::default() })
+    Ok(ReadOptions { columns: Some(columns), types, ..args.input.options() })
 }
 
 /// Batches of raw columns into batches of features.

@@ -20,7 +20,7 @@ pub async fn warmup(args: &WarmupArgs, global: &Global) -> Result<u8, Failure> {
     let rows: Vec<Value> = match &args.rows {
         Some(file) => {
             let names: Vec<&str> = model.signature().inputs.iter().map(|input| input.name.as_str()).collect();
-            rows::of_file(file, limit, Some(&names))?.into_iter().map(Value::Object).collect()
+            rows::of_file(file, limit, Some(&names), global)?.into_iter().map(Value::Object).collect()
         }
         None => model.sample_rows().iter().map(|row| row.row.clone()).take(limit).collect(),
     };

@@ -111,7 +111,7 @@ fn answer(
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let Some(key) = path.strip_prefix("/data") else { return error(404, "NoSuchBucket") };
-    let key = key.trim_start_matches('/').replace("%20", " ");
+    let key = decoded(key.trim_start_matches('/'));
     match method {
         "PUT" => {
             contents.objects.insert(key, body);
@@ -119,7 +119,7 @@ fn answer(
         }
         "GET" if query.contains("list-type=2") => {
             let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).unwrap_or_default();
-            let prefix = prefix.replace("%2F", "/").replace("%20", " ");
+            let prefix = decoded(prefix);
             let mut text = "<ListBucketResult><IsTruncated>false</IsTruncated>".to_owned();
             for (key, content) in contents.objects.iter().filter(|(key, _)| key.starts_with(&prefix)) {
                 text.push_str(&format!(
@@ -149,6 +149,18 @@ fn answer(
             }
         }
     }
+}
+
+/// Text in which bytes are written as `%2F`.
+fn decoded(text: &str) -> String {
+    let mut pieces = text.split('%');
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let byte = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).expect("an escape");
+        out.push(char::from(byte));
+        out.push_str(&piece[2..]);
+    }
+    out
 }
 
 /// Changes with the content.

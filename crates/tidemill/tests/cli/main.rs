@@ -10,6 +10,7 @@ mod help;
 mod inference_log;
 mod inspect;
 mod kill;
+mod kinds;
 mod loadtest;
 mod remote;
 mod schema;

@@ -141,7 +141,7 @@ async fn requests(args: &LoadtestArgs, target: &Target, global: &Global) -> Resu
     let takes = inputs(target).await?;
     let names: Option<Vec<&str>> = takes.as_ref().map(|inputs| inputs.iter().map(|input| &*input.name).collect());
     let given = match (&args.rows, &args.package) {
-        (Some(file), _) => Some(rows::of_file(file, wanted, names.as_deref())?),
+        (Some(file), _) => Some(rows::of_file(file, wanted, names.as_deref(), global)?),
         (None, Some(package)) => Some(rows::of_package(package, global).await?),
         (None, None) => None,
     };
