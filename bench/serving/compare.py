@@ -1,11 +1,12 @@
 """The model server beside an empty handler, Triton (Python backend) and FastAPI + ONNX Runtime, in one run.
 
     pip install fastapi uvicorn onnx onnxruntime nvidia-pytriton numpy
-    cargo build --release -p tidemill-serving -p tidemill-loadtest --examples
-    python bench/serving/compare.py [--examples target/release/examples] [--seconds 4] [--only tidemill,empty]
+    cargo build --release -p tidemill && cargo build --release -p tidemill-serving -p tidemill-loadtest --examples
+    python bench/serving/compare.py [--release target/release] [--tidemill BINARY] [--seconds 4] [--only tidemill,empty]
 
 500 trees of depth 6 on 30 features, the same in every server (an ONNX file for the peers). The steady figure is CPU time of
-the server, user and system, over requests; the load generator takes its share of the cores and is not counted.
+the server, user and system, over requests; the load generator takes its share of the cores and is not counted. What the
+peers answer is compared with what we do. `serving.json` holds every figure.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -175,21 +177,53 @@ class Server:
         self.process.wait()
 
 
+def reload(work, binary, ours, body, measure, predict):
+    """Latency at a quiet rate, and the same while a second model gets a new version twice a second."""
+    base = work / "two"
+    for name in ("bench", "other"):
+        shutil.copytree(work / "tidemill/1", base / name / "1")
+    config = "".join(f"config {{ name: '{name}' base_path: '{base / name}' }} " for name in ("bench", "other"))
+    (work / "models.config").write_text(f"model_config_list {{ {config} }}")
+    command = [binary, "serve", "--model_config_file", work / "models.config", "--file_system_poll_wait_seconds", "0.1"]
+    server = Server([*command, *ours], work, f"{predict}/v1/models/bench:predict", body)
+    measure("Tidemill, 2,000 requests a second", server, predict, 1, rate=2000)
+    done = threading.Event()
+
+    def push():
+        version = 2
+        while not done.wait(0.5):
+            staged = base / f"staged-{version}"
+            shutil.copytree(work / "tidemill/1", staged)
+            staged.rename(base / "other" / str(version))
+            shutil.rmtree(base / "other" / str(version - 1), ignore_errors=True)
+            version += 1
+
+    pushing = threading.Thread(target=push)
+    pushing.start()
+    measure("… while a second model reloads", server, predict, 1, rate=2000)
+    done.set()
+    pushing.join()
+    server.stop()
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--examples", type=pathlib.Path, default=HERE / "../../target/release/examples")
+    parser.add_argument("--release", type=pathlib.Path, default=HERE / "../../target/release")
+    parser.add_argument("--tidemill", type=pathlib.Path, help="another binary, such as that of the small build")
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--only", default="empty,tidemill,log,fastapi,triton")
+    parser.add_argument("--only", default="empty,tidemill,log,checks,reload,fastapi,triton")
     parser.add_argument("--python", default=sys.executable)
     args = parser.parse_args()
-    examples = args.examples.resolve()
+    examples = args.release.resolve() / "examples"
+    binary = (args.tidemill or args.release / "tidemill").resolve()
     only = args.only.split(",")
     work = pathlib.Path(tempfile.mkdtemp(prefix="serving-bench-"))
     row = subprocess.run([examples / "bench_package", work / "tidemill"], check=True, capture_output=True).stdout
+    subprocess.run([examples / "bench_package", work / "checked", "checked"], check=True, capture_output=True)
     names = list(json.loads(row)["instances"][0])
     rows = [{name: uniform(7 * number + at) for at, name in enumerate(names)} for number in range(64)]
     (work / "rows.json").write_text(json.dumps(rows))
-    results = []
+    results, answers = [], []
 
     def measure(name, server, url, rows_each, protocol="", rate="max", given=False):
         command = [examples / "load", url, "bench", str(rate), str(args.seconds), "64", str(rows_each), protocol]
@@ -221,27 +255,37 @@ def main():
         measure("empty handler, HTTP/1.1", server, "http://127.0.0.1:8791/score", 1, given=True)
         measure("empty handler, gRPC", server, "grpc://127.0.0.1:8790", 1, given=True)
         server.stop()
-    for name, extra in (("tidemill", []), ("log", [str(work / "log")])):
+    ours = ["--rest_api_port", "8801", "--port", "8800", "-q"]
+    predict, grpc = "http://127.0.0.1:8801", "grpc://127.0.0.1:8800"
+    plain = [binary, "serve", "--model_name", "bench", "--model_base_path"]
+    for name, title, command in (
+        ("tidemill", "Tidemill", [*plain, work / "tidemill"]),
+        ("log", "Tidemill, logging every request", [*plain, work / "tidemill", "--log", work / "log"]),
+        ("checks", "Tidemill, checking every input", [*plain, work / "checked"]),
+    ):
         if name not in only:
             continue
-        title = "Tidemill" if name == "tidemill" else "Tidemill, logging every request"
-        server = Server([examples / "serve_folder", "bench", work / "tidemill", "8801", "8800", *extra], work,
-                        "http://127.0.0.1:8801/v1/models/bench:predict", body)
-        rest = measure(f"{title}, REST", server, "http://127.0.0.1:8801", 1)
-        measure(f"{title}, gRPC", server, "grpc://127.0.0.1:8800", 1)
+        server = Server([*command, *ours], work, f"{predict}/v1/models/bench:predict", body)
+        answers.append(json.loads(server.first)["predictions"][0])
+        rest = measure(f"{title}, REST", server, predict, 1, given=True)
+        measure(f"{title}, gRPC", server, grpc, 1, given=True)
         if name == "tidemill":
-            measure(f"{title}, Open Inference REST", server, "http://127.0.0.1:8801", 1, "oip")
-            measure(f"{title}, REST", server, "http://127.0.0.1:8801", 32)
-            measure(f"{title}, gRPC", server, "grpc://127.0.0.1:8800", 32)
+            measure(f"{title}, Open Inference REST", server, predict, 1, "oip", given=True)
+            measure(f"{title}, REST", server, predict, 32, given=True)
+            measure(f"{title}, gRPC", server, grpc, 32, given=True)
             if rest:
-                measure(f"{title}, REST at half the rate", server, "http://127.0.0.1:8801", 1, rate=int(rest["rate"] / 2))
+                half = int(rest["rate"] / 2)
+                measure(f"{title}, REST at half the rate", server, predict, 1, rate=half, given=True)
         server.stop()
+    if "reload" in only:
+        reload(work, binary, ours, body, measure, predict)
     if {"fastapi", "triton"} & set(only):
         onnx_model(str(work / "model.onnx"))
     if "fastapi" in only:
         (work / "app.py").write_text(FASTAPI)
         command = [args.python, "-m", "uvicorn", "app:app", "--port", "8811", "--log-level", "warning"]
         server = Server(command, work, "http://127.0.0.1:8811/predict", body)
+        answers.append(json.loads(server.first)["predictions"][0])
         measure("FastAPI + ONNX Runtime", server, "http://127.0.0.1:8811/predict", 1, given=True)
         measure("FastAPI + ONNX Runtime", server, "http://127.0.0.1:8811/predict", 32, given=True)
         server.stop()
@@ -265,10 +309,14 @@ def main():
         libraries = sysconfig.get_config_var("LIBDIR")
         env = {"LD_LIBRARY_PATH": f"{home.parent.parent}/nvidia_pytriton.libs:{home}/external_libs:{home}/lib:{libraries}"}
         server = Server(command, work, "http://127.0.0.1:8821/v2/models/bench/infer", ask.encode(), env)
+        answers.append(json.loads(server.first)["outputs"][0]["data"][0])
         for rows_each in (1, 32):
             measure("Triton (Python backend), REST", server, "http://127.0.0.1:8821", rows_each, "oip")
             measure("Triton (Python backend), gRPC", server, "grpc://127.0.0.1:8820", rows_each)
         server.stop()
+    # The peers compute with 32 bits.
+    if answers and max(answers) - min(answers) > 1e-5:
+        sys.exit(f"the servers disagree: {answers}")
     (pathlib.Path.cwd() / "serving.json").write_text(json.dumps(results, indent=2))
     shutil.rmtree(work, ignore_errors=True)
 

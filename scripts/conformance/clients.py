@@ -1,6 +1,7 @@
 """What clients that others wrote see of the server. Started by `run`, which brings the clients and the server."""
 
 import argparse
+import asyncio
 import http.client
 import json
 import pathlib
@@ -114,6 +115,51 @@ def triton_client(kind, triton, address, columns, predictions, datatypes):
     client.close()
 
 
+async def kserve_clients(rest, grpc_address, columns, rows, predictions, datatypes):
+    """KServe's own clients: its protocols v1 and v2 over REST, v2 over gRPC."""
+    from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest
+    from kserve.inference_client import RESTConfig
+
+    base = f"http://{rest}"
+
+    def ask(binary):
+        inputs = []
+        for name, values in columns.items():
+            tensor = InferInput(name, list(values.shape), datatypes[name])
+            tensor.set_data_from_numpy(values, binary_data=binary)
+            inputs.append(tensor)
+        return InferRequest(model_name=MODEL, infer_inputs=inputs, request_id="r-1")
+
+    async with InferenceRESTClient(RESTConfig(protocol="v2", timeout=20)) as client:
+        check("kserve v2 REST: live", await client.is_server_live(base), True)
+        check("kserve v2 REST: ready", await client.is_server_ready(base), True)
+        check("kserve v2 REST: model ready", await client.is_model_ready(base, MODEL), True)
+        check("kserve v2 REST: no such model is not ready", await client.is_model_ready(base, "nobody"), False)
+        for way, binary in (("JSON", False), ("binary", True)):
+            answer = await client.infer(base, ask(binary), model_name=MODEL)
+            found = answer.outputs[0].as_numpy().reshape(-1).tolist()
+            check(f"kserve v2 REST: {way}, bit for bit", found, predictions)
+            check(f"kserve v2 REST: {way}, id and version", (answer.id, answer.model_version), ("r-1", "1"))
+        try:
+            await client.infer(base, ask(False), model_name="nobody")
+            check("kserve v2 REST: unknown model", "an answer", "an error")
+        except Exception as error:  # the client's own class
+            check("kserve v2 REST: unknown model", "unknown model `nobody`" in str(error), True)
+    async with InferenceRESTClient(RESTConfig(protocol="v1", timeout=20)) as client:
+        check("kserve v1: live", await client.is_server_live(base), True)
+        answer = await client.infer(base, {"instances": rows}, model_name=MODEL)
+        check("kserve v1: predict, bit for bit", answer["predictions"], predictions)
+        answer = await client.explain(base, MODEL, {"instances": rows[:2]})
+        check("kserve v1: explain", len(answer["explanations"]), 2)
+    client = InferenceGRPCClient(url=grpc_address)
+    check("kserve gRPC: live", await client.is_server_live(), True)
+    check("kserve gRPC: ready", await client.is_server_ready(), True)
+    check("kserve gRPC: model ready", await client.is_model_ready(MODEL), True)
+    answer = await client.infer(ask(True))
+    check("kserve gRPC: bit for bit", answer.outputs[0].as_numpy().reshape(-1).tolist(), predictions)
+    await client.close()
+
+
 def reflection(address, columns, predictions):
     """TF Serving's Predict with nothing but what the server tells of itself, as grpcurl does it."""
     import grpc
@@ -173,6 +219,7 @@ def tensorflow_serving(address, columns, predictions):
     import grpc
     import tensorflow as tf
     from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
+    from tensorflow_serving.apis import classification_pb2, session_service_pb2, session_service_pb2_grpc
     from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
     with grpc.insecure_channel(address) as channel:
@@ -192,6 +239,29 @@ def tensorflow_serving(address, columns, predictions):
         status.model_spec.name = MODEL
         state = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(status, 20).model_version_status[0].state
         check("tensorflow-serving-api: GetModelStatus", state, 30)
+        ask = classification_pb2.ClassificationRequest()
+        ask.model_spec.name = MODEL
+        for row in range(len(predictions)):
+            features = ask.input.example_list.examples.add().features.feature
+            for name, values in columns.items():
+                value = values[row]
+                if values.dtype == object:
+                    features[name].bytes_list.value.append(value.encode())
+                elif values.dtype == np.float64:
+                    features[name].float_list.value.append(value)
+                else:
+                    features[name].int64_list.value.append(int(value))
+        classes = service.Classify(ask, 20).result.classifications
+        check("tensorflow-serving-api: Classify, rows", len(classes), len(predictions))
+        check("tensorflow-serving-api: Classify, labels", [one.label for one in classes[0].classes], ["0", "1"])
+        ask = session_service_pb2.SessionRunRequest(fetch=["probability:0"])
+        ask.model_spec.name = MODEL
+        for name, values in columns.items():
+            dtype = tf.as_dtype(values.dtype) if values.dtype != object else tf.string
+            ask.feed.add(name=name + ":0").tensor.CopyFrom(tf.make_tensor_proto(values.tolist(), dtype=dtype))
+        answer = session_service_pb2_grpc.SessionServiceStub(channel).SessionRun(ask, 20)
+        found = tf.make_ndarray(answer.tensor[0].tensor).tolist()
+        check("tensorflow-serving-api: SessionRun, bit for bit", found, predictions)
 
 
 def main():
@@ -216,6 +286,7 @@ def main():
     tf_serving_rest(rest, rows, predictions)
     triton_client("http", tritonclient.http, rest, columns, predictions, datatypes)
     triton_client("grpc", tritonclient.grpc, grpc_address, columns, predictions, datatypes)
+    asyncio.run(kserve_clients(rest, grpc_address, columns, rows, predictions, datatypes))
     reflection(grpc_address, columns, predictions)
     health(grpc_address)
     if args.tensorflow:

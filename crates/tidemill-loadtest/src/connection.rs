@@ -9,6 +9,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, TE};
 use hyper::{HeaderMap, Method, Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::error::unreachable;
@@ -21,7 +22,7 @@ pub(crate) struct Connection {
     sender: Sender,
     uri: Uri,
     headers: HeaderMap,
-    /// `http://host:port` over HTTP/2, where requests name the whole address.
+    /// `http://host:port` (`https` with TLS) over HTTP/2, where requests name the whole address.
     base: String,
 }
 
@@ -61,7 +62,8 @@ impl Connection {
         let grpc = target.protocol == Protocol::Grpc;
         let stream = TcpStream::connect(&target.authority).await;
         let stream = stream.map_err(|error| unreachable(&target.authority, error))?;
-        Self::over(stream, target, content_type, grpc).await.map_err(|error| unreachable(&target.authority, error))
+        let opened = Self::greet(stream, target, content_type, grpc).await;
+        opened.map_err(|error| unreachable(&target.authority, error))
     }
 
     /// A connection for asking about the server, over HTTP/1.1.
@@ -72,9 +74,22 @@ impl Connection {
         Self::open(&plain, "application/json").await
     }
 
-    async fn over(stream: TcpStream, target: &Target, content_type: &str, grpc: bool) -> Result<Self, Cause> {
+    async fn greet(stream: TcpStream, target: &Target, content_type: &str, grpc: bool) -> Result<Self, Cause> {
         // A request is small: waiting to fill a packet would only delay it.
         stream.set_nodelay(true)?;
+        match &target.tls {
+            None => Self::over(stream, target, content_type, grpc).await,
+            Some(tls) => {
+                let stream = tls.connect(stream, &target.authority, grpc).await?;
+                Self::over(stream, target, content_type, grpc).await
+            }
+        }
+    }
+
+    async fn over<S>(stream: S, target: &Target, content_type: &str, grpc: bool) -> Result<Self, Cause>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let io = TokioIo::new(stream);
         let sender = if grpc {
             let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
@@ -88,7 +103,8 @@ impl Connection {
         };
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type)?);
-        let base = if grpc { format!("http://{}", target.authority) } else { String::new() };
+        let scheme = if target.tls.is_some() { "https" } else { "http" };
+        let base = if grpc { format!("{scheme}://{}", target.authority) } else { String::new() };
         if grpc {
             headers.insert(TE, HeaderValue::from_static("trailers"));
         } else {

@@ -53,6 +53,14 @@ pub enum LoadError {
         /// Why.
         reason: String,
     },
+    /// A certificate or a key cannot be used.
+    #[error("TLS: {what} cannot be used: {reason}")]
+    Tls {
+        /// Which of them.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A setting that cannot be.
     #[error("{reason}")]
     Setting {
@@ -71,7 +79,7 @@ fn known(names: &[String]) -> String {
 impl Coded for LoadError {
     fn code(&self) -> Code {
         match self {
-            Self::Url { .. } | Self::Model { .. } | Self::Setting { .. } => Code::CommandLine,
+            Self::Url { .. } | Self::Model { .. } | Self::Tls { .. } | Self::Setting { .. } => Code::CommandLine,
             Self::Unreachable { .. } => Code::LoadTarget,
             Self::Refused { .. } | Self::Metadata { .. } | Self::Rows { .. } => Code::LoadRequest,
         }
@@ -79,7 +87,10 @@ impl Coded for LoadError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Url { .. } => "such as `http://localhost:8501` or `grpc://localhost:8500`, with `--model`".to_owned(),
+            Self::Url { .. } => {
+                "such as `http://localhost:8501` or `grpc://localhost:8500` (with TLS `https`, `grpcs`), with `--model`"
+                    .to_owned()
+            }
             Self::Model { .. } => "name it with `--model`".to_owned(),
             Self::Unreachable { .. } => "is the server running, and is this its port?".to_owned(),
             Self::Refused { .. } => {

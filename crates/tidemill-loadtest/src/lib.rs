@@ -16,6 +16,7 @@ mod requests;
 mod rows;
 mod run;
 mod target;
+mod tls;
 
 pub use capacity::{Capacity, Goal, Probe, find_capacity};
 pub use error::LoadError;
@@ -25,3 +26,4 @@ pub use requests::Requests;
 pub use rows::{Row, made_up, varied};
 pub use run::{Load, Rate, Watch, first_answer, run};
 pub use target::{Protocol, Target};
+pub use tls::Certificates;

@@ -2,7 +2,8 @@
 
 use hyper::Uri;
 
-use crate::LoadError;
+use crate::tls::Tls;
+use crate::{Certificates, LoadError};
 
 /// How requests are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Target {
     pub model: Option<String>,
     /// Headers that go with every request.
     pub headers: Vec<(String, String)>,
+    /// How the server is known, where TLS is spoken.
+    pub(crate) tls: Option<Tls>,
     /// What stands before `/v1` and `/v2`.
     prefix: String,
 }
@@ -52,7 +55,9 @@ const GRPC_PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
 
 impl Target {
     /// Understands a URL: of a server (`http://localhost:8501`, `grpc://localhost:8500`), of a model's endpoint
-    /// (`…/v1/models/NAME:predict`, `…/v2/models/NAME/infer`), or any other for [`Protocol::Raw`].
+    /// (`…/v1/models/NAME:predict`, `…/v2/models/NAME/infer`), or any other for [`Protocol::Raw`]. With TLS the schemes
+    /// are `https` and `grpcs`; the server is then known by the authorities of this machine, until
+    /// [`certified`](Self::certified) says others.
     ///
     /// `protocol` and `model` say what the URL leaves open.
     pub fn parse(url: &str, protocol: Option<Protocol>, model: Option<&str>) -> Result<Self, LoadError> {
@@ -60,11 +65,12 @@ impl Target {
         let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let uri: Uri = with_scheme.parse().map_err(|error| refuse(&format!("{error}")))?;
         let scheme = uri.scheme_str().unwrap_or("http");
-        let grpc = match scheme {
-            "http" => false,
-            "grpc" => true,
-            "https" | "grpcs" => return Err(refuse("TLS is not spoken here; ask the server behind it")),
-            _ => return Err(refuse("the scheme must be `http` or `grpc`")),
+        let (grpc, secure) = match scheme {
+            "http" => (false, false),
+            "https" => (false, true),
+            "grpc" => (true, false),
+            "grpcs" => (true, true),
+            _ => return Err(refuse("the scheme must be `http`, `https`, `grpc` or `grpcs`")),
         };
         let authority = uri.authority().ok_or_else(|| refuse("it names no host"))?;
         if authority.as_str().contains('@') {
@@ -73,7 +79,12 @@ impl Target {
         if authority.as_str() != authority.host() && authority.port_u16().is_none() {
             return Err(refuse("its port is none"));
         }
-        let port = authority.port_u16().unwrap_or(if grpc { 8500 } else { 80 });
+        let usual = match (grpc, secure) {
+            (true, _) => 8500,
+            (false, true) => 443,
+            (false, false) => 80,
+        };
+        let port = authority.port_u16().unwrap_or(usual);
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let endpoint = if grpc { None } else { endpoint(path) };
         let given = match (&endpoint, grpc, path) {
@@ -96,6 +107,7 @@ impl Target {
             protocol,
             model: None,
             headers: Vec::new(),
+            tls: if secure { Some(Tls::new(&Certificates::default())?) } else { None },
             prefix: String::new(),
         };
         if let Some((_, prefix, name)) = endpoint {
@@ -108,6 +120,16 @@ impl Target {
             target.name_model(model);
         }
         Ok(target)
+    }
+
+    /// Says by which certificates server and client know each other; an error where no TLS is spoken.
+    pub fn certified(&mut self, certificates: &Certificates) -> Result<(), LoadError> {
+        if self.tls.is_none() {
+            let reason = "certificates are for `https` and `grpcs`".to_owned();
+            return Err(LoadError::Url { url: self.url.clone(), reason });
+        }
+        self.tls = Some(Tls::new(certificates)?);
+        Ok(())
     }
 
     /// Says which model is asked.
@@ -194,6 +216,11 @@ mod tests {
             let target = parse(url).unwrap();
             assert_eq!((target.protocol, &*target.authority, &*target.path), (protocol, authority, path), "{url}");
         }
+        for (url, authority, http2) in [("https://h", "h:443", false), ("grpcs://h", "h:8500", true)] {
+            let target = parse(url).unwrap();
+            assert_eq!((&*target.authority, target.protocol == Protocol::Grpc), (authority, http2));
+            assert!(target.tls.is_some());
+        }
         let target = parse("http://h:1/p/v1/models/m/versions/3:predict").unwrap();
         assert_eq!(target.model.as_deref(), Some("m"));
         assert_eq!(target.metadata_path().as_deref(), Some("/p/v1/models/m/versions/3/metadata"));
@@ -202,7 +229,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_is_said() {
-        for url in ["https://h", "ftp://h", "http://u:p@h", "http://", "http://h:99999", "a b"] {
+        for url in ["ftp://h", "httpss://h", "http://u:p@h", "http://", "http://h:99999", "a b"] {
             assert!(matches!(parse(url), Err(LoadError::Url { .. })), "{url}");
         }
         let asked = Target::parse("http://h/v2/models/m/infer", Some(Protocol::TfServing), None);

@@ -1,14 +1,15 @@
 //! Writes a model package for measuring the server: 500 trees of depth 6 on 30 numbers.
 //!
 //! `cargo run --release --example bench_package -- BASE` writes `BASE/1` and prints a request body. Then
-//! `cargo run --release --example serve_folder -- bench BASE` serves it.
+//! `tidemill serve --model_name bench --model_base_path BASE` serves it. With `checked` behind BASE the package carries a
+//! schema, against which the server holds inputs.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use serde_json::json;
-use tidemill_core::{DataType, TensorSpec};
+use tidemill_core::{DataType, Domain, Feature as SchemaFeature, FeatureType, Schema, TensorSpec};
 use tidemill_model::trees::{Node, Rule, Split, Tree};
 use tidemill_model::{Feature, LabelSpec, Learner, ModelError, PackageParts, Task, TransformGraph, TreeEnsemble};
 
@@ -18,11 +19,12 @@ const FEATURES: u64 = 30;
 
 fn main() -> ExitCode {
     let Some(base) = std::env::args().nth(1) else {
-        eprintln!("usage: bench_package BASE");
+        eprintln!("usage: bench_package BASE [checked]");
         return ExitCode::from(2);
     };
     let folder = std::path::Path::new(&base).join("1");
-    let written = std::fs::create_dir_all(&folder).map_err(Into::into).and_then(|()| write(&folder));
+    let checked = std::env::args().nth(2).is_some_and(|word| word == "checked");
+    let written = std::fs::create_dir_all(&folder).map_err(Into::into).and_then(|()| write(&folder, checked));
     if let Err(error) = written {
         eprintln!("error: {error}");
         return ExitCode::from(3);
@@ -58,7 +60,18 @@ fn tree(index: u64) -> Result<Tree, ModelError> {
     Tree::new((0..=2 * splits).map(node).collect())
 }
 
-fn write(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+/// Every feature lies between 0 and 1.
+fn schema() -> Schema {
+    let feature = |index| {
+        let mut feature = SchemaFeature::new(FeatureType::Float);
+        feature.domain =
+            Some(Domain::Float { min: Some(0.0), max: Some(1.0), disallow_nan: false, disallow_inf: false });
+        (name(index), feature)
+    };
+    Schema { version: 1, features: (0..FEATURES).map(feature).collect(), ..Schema::default() }
+}
+
+fn write(folder: &std::path::Path, checked: bool) -> Result<(), Box<dyn std::error::Error>> {
     let spec = |feature| TensorSpec { name: name(feature), datatype: DataType::Fp64, optional: true };
     let feature = |feature| Feature::new(name(feature), name(feature), Vec::new());
     let graph = TransformGraph::new((0..FEATURES).map(spec).collect(), None, (0..FEATURES).map(feature).collect())?;
@@ -81,5 +94,8 @@ fn write(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
         card: String::new(),
     };
     tidemill_model::write_package(folder, &parts)?;
+    if checked {
+        tidemill_model::add_schema(folder, &schema())?;
+    }
     Ok(())
 }

@@ -58,9 +58,10 @@ impl Control {
     pub(crate) async fn configure(&self, models: Vec<ModelConfig>) -> Result<Vec<String>, RequestError> {
         self.check_allowed()?;
         let names: BTreeSet<String> = models.iter().map(|model| model.name.clone()).collect();
-        self.source
-            .configure(models)
-            .map_err(|error| RequestError::new(StatusCode::NOT_IMPLEMENTED, error.to_string()))?;
+        self.source.configure(models).map_err(|error| {
+            let status = if error.is_of_request() { StatusCode::BAD_REQUEST } else { StatusCode::NOT_IMPLEMENTED };
+            RequestError::new(status, error.to_string())
+        })?;
         self.settle().await?;
         let mut broken = self.broken(|name| names.contains(name));
         let served = self.models.snapshot();

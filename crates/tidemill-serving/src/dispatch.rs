@@ -85,8 +85,9 @@ impl Dispatcher {
         }
         match endpoint {
             Endpoint::Live | Endpoint::ServerLive => Ok(json_reply(StatusCode::OK, &json!({ "live": true }))),
+            Endpoint::Alive => Ok(json_reply(StatusCode::OK, &json!({ "status": "alive" }))),
             Endpoint::Ready | Endpoint::ServerReady => Ok(readiness(json!({ "ready": engine.is_ready() }))),
-            Endpoint::Metrics => Ok(text_reply(engine.metrics.render())),
+            Endpoint::Metrics => Ok(text_reply(engine.render_metrics())),
             Endpoint::ServerMetadata => Ok(json_reply(StatusCode::OK, &oip::server_metadata())),
             Endpoint::Status => {
                 let versions = engine.models.snapshot().status(&name, &selector)?;
@@ -115,7 +116,7 @@ impl Dispatcher {
                 let model = model?;
                 let bytes = body.len();
                 let call = Call { endpoint, body, json_bytes };
-                engine.infer(trail, model, bytes, move |model| call.decode(model), infer::encode).await
+                engine.infer(trail, endpoint, model, bytes, move |model| call.decode(model), infer::encode).await
             }
             Endpoint::Explain => {
                 let model = engine.resolve(&name, &selector);
@@ -139,6 +140,7 @@ impl Dispatcher {
                 Ok(json_reply(StatusCode::OK, &json!({ "name": name, "unload": true })))
             }
             Endpoint::MultiInference
+            | Endpoint::SessionRun
             | Endpoint::Reload
             | Endpoint::Health
             | Endpoint::Reflection

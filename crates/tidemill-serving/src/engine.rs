@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::access::Access;
 use crate::admission::Admission;
 use crate::control::Control;
-use crate::inference_log::{InferenceLog, Ticket};
+use crate::inference_log::{Logs, Ticket};
 use crate::input_check::{Flags, InputPolicy, Judge};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
@@ -21,7 +21,7 @@ use crate::route::Endpoint;
 use crate::status::Status;
 use crate::traces::Traces;
 use crate::trail::{Names, Trail};
-use crate::versions::{LoadedModel, Models, ResolveError, Selector};
+use crate::versions::{LoadedModel, Models, ResolveError, Selector, versions_text};
 
 /// How often the file of API keys is looked at.
 const KEYS_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,9 +45,9 @@ pub(crate) struct Engine {
     pub(crate) access: Access,
     pub(crate) control: Control,
     pool: Pool,
-    pub(crate) log: Option<InferenceLog>,
+    pub(crate) logs: Logs,
     pub(crate) traces: Option<Traces>,
-    names: Option<Names>,
+    names: Names,
     input_policy: InputPolicy,
     draining: watch::Sender<bool>,
     /// As `draining`, at the price of a load.
@@ -63,9 +63,8 @@ impl Engine {
         pool: Pool,
         access: Access,
         control: Control,
+        logs: Logs,
     ) -> Self {
-        let (draining, is_draining) = (watch::Sender::default(), AtomicBool::new(false));
-        let (log, traces, names, input_policy) = (None, None, None, InputPolicy::default());
         Self {
             models,
             metrics,
@@ -74,12 +73,12 @@ impl Engine {
             access,
             control,
             pool,
-            log,
-            traces,
-            names,
-            input_policy,
-            draining,
-            is_draining,
+            logs,
+            traces: None,
+            names: Names::new(),
+            input_policy: InputPolicy::default(),
+            draining: watch::Sender::default(),
+            is_draining: AtomicBool::new(false),
         }
     }
 
@@ -89,10 +88,8 @@ impl Engine {
         self
     }
 
-    /// What happens is also written here, and told there.
-    pub(crate) fn watched(mut self, log: Option<InferenceLog>, traces: Option<Traces>) -> Self {
-        self.names = log.as_ref().map(|_| Names::new());
-        self.log = log;
+    /// What happens is also told there.
+    pub(crate) fn watched(mut self, traces: Option<Traces>) -> Self {
         self.traces = traces;
         self
     }
@@ -108,7 +105,8 @@ impl Engine {
 
     /// What is known of a request that came at `started`. It is given a name only where that leads to something.
     pub(crate) fn trail(&self, headers: &HeaderMap, started: Instant) -> Trail {
-        let mut trail = Trail::of(headers, started, self.names.as_ref());
+        let names = self.logs.is_on().then_some(&self.names);
+        let mut trail = Trail::of(headers, started, names);
         if self.input_policy != InputPolicy::Off {
             trail.flags = Some(Flags::default());
         }
@@ -121,6 +119,13 @@ impl Engine {
         if let Some(traces) = &self.traces {
             traces.answered(trail, model, endpoint, status);
         }
+    }
+
+    /// Everything that is counted, as Prometheus text; what is of one version only as long as it is loaded.
+    pub(crate) fn render_metrics(&self) -> String {
+        let mut text = self.metrics.render();
+        text.push_str(&versions_text(&self.models.snapshot()));
+        text
     }
 
     /// No more requests are wanted.
@@ -189,6 +194,7 @@ impl Engine {
     pub(crate) async fn infer<F, R, E>(
         &self,
         trail: &Trail,
+        endpoint: Endpoint,
         model: Arc<LoadedModel>,
         bytes: usize,
         decode: impl FnOnce(&LoadedModel) -> Result<(RecordBatch, F), RequestError> + Send + 'static,
@@ -199,7 +205,7 @@ impl Engine {
         R: Send + 'static,
         E: FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError> + Send + 'static,
     {
-        let ticket = self.log.as_ref().and_then(|log| log.ticket(trail, bytes));
+        let ticket = self.logs.ticket(trail, &model.name, bytes);
         let judge = model.checks.as_ref().and(trail.flags.as_ref()).map(|flags| Judge {
             policy: self.input_policy,
             metrics: Arc::clone(&self.metrics),
@@ -215,40 +221,45 @@ impl Engine {
         if bytes > self.limits.inline_bytes_max {
             let work = move || {
                 let (batch, form) = decode(&model)?;
-                answer(&model, &batch, form, encode, ticket)
+                answer(&model, endpoint, &batch, form, encode, ticket)
             };
             return self.pool.run(work).await;
         }
         let (batch, form) = caught(|| decode(&model))?;
         if let Some(batcher) = model.batcher.as_ref().filter(|batcher| batch.num_rows() <= batcher.rows_max()) {
             let logged = ticket.map(|ticket| (ticket, batch.clone()));
+            let (rows, started) = (batch.num_rows(), Instant::now());
             let predictions = batcher.predict(Arc::clone(&model), batch).await?;
+            model.ran(endpoint, rows, started.elapsed());
             return caught(|| {
                 let answer = encode(&model, &predictions, form)?;
                 if let Some((ticket, batch)) = logged {
-                    ticket.write(&model, &batch, predictions);
+                    ticket.write(&model, &batch, &predictions);
                 }
                 Ok(answer)
             });
         }
         if batch.num_rows() > self.limits.inline_rows_max {
-            return self.pool.run(move || answer(&model, &batch, form, encode, ticket)).await;
+            return self.pool.run(move || answer(&model, endpoint, &batch, form, encode, ticket)).await;
         }
-        caught(|| answer(&model, &batch, form, encode, ticket))
+        caught(|| answer(&model, endpoint, &batch, form, encode, ticket))
     }
 }
 
 fn answer<F, R>(
     model: &LoadedModel,
+    endpoint: Endpoint,
     batch: &RecordBatch,
     form: F,
     encode: impl FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError>,
     ticket: Option<Ticket>,
 ) -> Result<R, RequestError> {
+    let started = Instant::now();
     let predictions = model.model.predict_tensors(batch)?;
+    model.ran(endpoint, batch.num_rows(), started.elapsed());
     let answer = encode(model, &predictions, form)?;
     if let Some(ticket) = ticket {
-        ticket.write(model, batch, predictions);
+        ticket.write(model, batch, &predictions);
     }
     Ok(answer)
 }

@@ -23,6 +23,14 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The socket in the file system cannot be listened on.
+    #[error("cannot listen on the socket `{}`", path.display())]
+    Socket {
+        /// The path asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The metrics cannot be set up.
     #[error("cannot set up the metrics: {reason}")]
     Metrics {
@@ -76,7 +84,7 @@ impl Coded for ServeError {
     fn code(&self) -> Code {
         match self {
             Self::PortInUse { .. } => Code::PortInUse,
-            Self::Bind { .. } | Self::InferenceLog { .. } => Code::ServerFailed,
+            Self::Bind { .. } | Self::Socket { .. } | Self::InferenceLog { .. } => Code::ServerFailed,
             Self::Tls { .. } | Self::ApiKeys { .. } | Self::Traces { .. } => Code::CommandLine,
             Self::Metrics { .. } | Self::Reflection { .. } | Self::ManagerEnded => Code::Internal,
         }

@@ -55,7 +55,7 @@ pub use batching::{Batching, BatchingOptions};
 pub use config::{ConfigError, ModelConfig, MonitoringConfig};
 pub use error::ServeError;
 pub use grpc::proto;
-pub use inference_log::{InferenceLogOptions, LogFormat};
+pub use inference_log::{InferenceLogOptions, LogFormat, ModelLog};
 pub use input_check::InputPolicy;
 pub use server::{Handle, Server, ServerOptions, TlsOptions};
 pub use source::{ConfiguredSource, FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};

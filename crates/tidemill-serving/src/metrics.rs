@@ -12,50 +12,45 @@
 //! | `tidemill_model_loads_total` | `model`, `outcome` |
 //! | `tidemill_model_load_duration_seconds` | `model` |
 //! | `tidemill_source_errors_total` | |
-//! | `:tensorflow:serving:batching_session:processed_batch_size`, `…:queuing_latency` (µs) | `model_name` |
+//! | `:tensorflow:serving:runtime_latency` (µs) | `model_name`, `API`, `runtime` |
+//! | `:tensorflow:serving:request_example_counts`, `…:request_example_count_total` (classify and regress) | `model` |
+//! | `:tensorflow:serving:request_log_count` | `model_name`, `status_code` |
+//! | `:tensorflow:serving:model_warmup_latency` (µs), `…:model_warmup_records_read` | `model_path` (of all versions), `status` |
+//! | `:tensorflow:cc:saved_model:load_latency` (µs), `…:load_attempt_count` | `model_path` (of all versions), `status` |
+//! | `:tensorflow:serving:mlmd_map` | `model_name`, `version`, `mlmd_uuid` |
+//! | `tidemill_model_version_requests_total`, `tidemill_model_version_rows_total` | `model`, `version` (while it is loaded) |
+//! | `:tensorflow:serving:batching_session:processed_batch_size`, `…:input_batch_size`, `…:padding_size`, `…:wrapped_run_count`, `…:queuing_latency` (µs) | `model_name` |
 //! | `tidemill_batch_rows`, `tidemill_batch_queue_duration_seconds` | `model` |
 //! | `tidemill_batch_requests_dropped_total` | `model`, `reason` (`gone`, `late`, `refused`) |
 //! | `process_cpu_seconds_total`, `process_resident_memory_bytes` (Linux) | |
 //! | `tidemill_input_findings_total` | `model`, `feature`, `rule` |
 //! | `tidemill_inference_log_requests_total` | `outcome` (`written`, `dropped`: the queue was full, `failed`: the disk refused) |
 
+mod model;
+mod names;
 mod process;
+
+pub(crate) use model::{BatchMetrics, ModelMetrics};
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
+use self::names::{
+    BATCH_DROPPED, BATCH_QUEUE, BATCH_ROWS, DURATION, INFERENCE_LOG, INPUT_FINDINGS, LOAD_DURATION, LOADS, REQUESTS,
+    SOURCE_ERRORS, TFS_BATCH_INPUT, TFS_BATCH_PADDING, TFS_BATCH_QUEUE, TFS_BATCH_ROWS, TFS_BATCH_RUNS, TFS_COUNT,
+    TFS_EXAMPLES, TFS_EXAMPLES_TOTAL, TFS_LATENCY, TFS_LOAD_LATENCY, TFS_LOADS, TFS_LOGGED, TFS_RUNTIME, TFS_WARMUP,
+    TFS_WARMUP_RECORDS,
+};
 use crate::ServeError;
 use crate::inference_log::LogCounters;
 use crate::route::Endpoint;
 use crate::status::{Status, grpc_word};
-
-const TFS_COUNT: &str = ":tensorflow:serving:request_count";
-const TFS_LATENCY: &str = ":tensorflow:serving:request_latency";
-const REQUESTS: &str = "tidemill_requests_total";
-const DURATION: &str = "tidemill_request_duration_seconds";
-const LOADS: &str = "tidemill_model_loads_total";
-const LOAD_DURATION: &str = "tidemill_model_load_duration_seconds";
-const SOURCE_ERRORS: &str = "tidemill_source_errors_total";
-const BATCH_ROWS: &str = "tidemill_batch_rows";
-const BATCH_QUEUE: &str = "tidemill_batch_queue_duration_seconds";
-const BATCH_DROPPED: &str = "tidemill_batch_requests_dropped_total";
-const TFS_BATCH_ROWS: &str = ":tensorflow:serving:batching_session:processed_batch_size";
-const TFS_BATCH_QUEUE: &str = ":tensorflow:serving:batching_session:queuing_latency";
-const INPUT_FINDINGS: &str = "tidemill_input_findings_total";
-const INFERENCE_LOG: &str = "tidemill_inference_log_requests_total";
-
-/// Upper bounds in seconds, from 50 µs to 10 s.
-const DURATION_BUCKETS: [f64; 17] = [
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
-/// Rows of a batch, in powers of two.
-const ROWS_BUCKETS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
-const LOAD_BUCKETS: [f64; 8] = [0.01, 0.05, 0.25, 1.0, 5.0, 25.0, 100.0, 500.0];
 
 /// The metrics of one server.
 pub(crate) struct Metrics {
@@ -82,45 +77,7 @@ impl fmt::Debug for Metrics {
 
 impl Metrics {
     pub(crate) fn new() -> Result<Self, ServeError> {
-        // TF Serving's buckets: 33 of them from 10 µs, each 1.8 times the one before.
-        let tfs_buckets: Vec<f64> = (0..33).map(|power| 10.0 * 1.8f64.powi(power)).collect();
-        let mut builder = PrometheusBuilder::new();
-        for (name, buckets) in [
-            (TFS_LATENCY, &tfs_buckets[..]),
-            (TFS_BATCH_QUEUE, &tfs_buckets[..]),
-            (TFS_BATCH_ROWS, &ROWS_BUCKETS),
-            (DURATION, &DURATION_BUCKETS),
-            (LOAD_DURATION, &LOAD_BUCKETS),
-            (BATCH_ROWS, &ROWS_BUCKETS),
-            (BATCH_QUEUE, &DURATION_BUCKETS),
-        ] {
-            builder = builder
-                .set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)
-                .map_err(|error| ServeError::Metrics { reason: error.to_string() })?;
-        }
-        let recorder = builder.build_recorder();
-        for (name, help) in [
-            (TFS_COUNT, "Requests by model and status."),
-            (REQUESTS, "Requests by model, endpoint and status class."),
-            (LOADS, "Model versions loaded, by outcome."),
-            (SOURCE_ERRORS, "Times the source of models did not answer."),
-            (BATCH_DROPPED, "Requests that left a batching queue without an answer of the model, by reason."),
-            (INPUT_FINDINGS, "Values of inputs that the schema of the training data does not allow."),
-            (INFERENCE_LOG, "Requests for the inference log, by what became of them."),
-        ] {
-            recorder.describe_counter(KeyName::from(name), None, SharedString::from(help));
-        }
-        for (name, help) in [
-            (TFS_LATENCY, "Request latency in microseconds."),
-            (DURATION, "Request latency in seconds."),
-            (LOAD_DURATION, "Time to load and check a model version, in seconds."),
-            (BATCH_ROWS, "Rows of a batch that ran."),
-            (BATCH_QUEUE, "Time requests waited for their batch, in seconds."),
-            (TFS_BATCH_ROWS, "Rows of a batch that ran."),
-            (TFS_BATCH_QUEUE, "Time requests waited for their batch, in microseconds."),
-        ] {
-            recorder.describe_histogram(KeyName::from(name), None, SharedString::from(help));
-        }
+        let recorder = names::recorder()?;
         let handle = recorder.handle();
         // A series that is there from the start can be told from one that nobody counts.
         recorder.register_counter(&Key::from_static_name(SOURCE_ERRORS), &METADATA).increment(0);
@@ -148,11 +105,23 @@ impl Metrics {
         }
     }
 
-    /// A model version was loaded, or not.
-    pub(crate) fn loaded(&self, model: &str, ok: bool, took: Duration) {
+    /// A model version in `folder` was loaded, or not.
+    pub(crate) fn loaded(&self, model: &str, folder: &Path, ok: bool, took: Duration) {
         let outcome = if ok { "ok" } else { "failed" };
         self.counter(LOADS, vec![label("model", model), label("outcome", outcome)]).increment(1);
         self.histogram(LOAD_DURATION, vec![label("model", model)]).record(took.as_secs_f64());
+        let status = label("status", if ok { "success" } else { "fail" });
+        self.counter(TFS_LOADS, vec![base_path(folder), status]).increment(1);
+        if ok {
+            self.counter(TFS_LOAD_LATENCY, vec![base_path(folder)]).increment(took.as_micros() as u64);
+        }
+    }
+
+    /// The warm-up requests of a model version in `folder` were answered, or not.
+    pub(crate) fn warmed_up(&self, folder: &Path, records: usize, ok: bool, took: Duration) {
+        let status = label("status", if ok { "OK" } else { "INVALID_ARGUMENT" });
+        self.histogram(TFS_WARMUP, vec![base_path(folder), status]).record(took.as_secs_f64() * 1e6);
+        self.counter(TFS_WARMUP_RECORDS, vec![base_path(folder)]).increment(records as u64);
     }
 
     /// The series of a model that batches.
@@ -164,9 +133,25 @@ impl Metrics {
             rows: [self.histogram(BATCH_ROWS, of()), self.histogram(TFS_BATCH_ROWS, of_tfs())],
             queue: self.histogram(BATCH_QUEUE, of()),
             tfs_queue: self.histogram(TFS_BATCH_QUEUE, of_tfs()),
+            runs: self.counter(TFS_BATCH_RUNS, of_tfs()),
+            input: self.histogram(TFS_BATCH_INPUT, of_tfs()),
+            padding: self.histogram(TFS_BATCH_PADDING, of_tfs()),
             gone: dropped("gone"),
             late: dropped("late"),
             refused: dropped("refused"),
+        }
+    }
+
+    /// The series of a model that need no look-up at each request.
+    pub(crate) fn of_model(&self, model: &str) -> ModelMetrics {
+        let runtime = |api: &str| {
+            let labels = vec![label("model_name", model), label("API", api), label("runtime", "tidemill")];
+            self.histogram(TFS_RUNTIME, labels)
+        };
+        ModelMetrics {
+            runtime: [runtime("predict"), runtime("classify"), runtime("regress")],
+            examples: self.histogram(TFS_EXAMPLES, vec![label("model", model)]),
+            examples_total: self.counter(TFS_EXAMPLES_TOTAL, vec![label("model", model)]),
         }
     }
 
@@ -185,6 +170,11 @@ impl Metrics {
     pub(crate) fn inference_log(&self) -> LogCounters {
         let counter = |outcome: &str| self.counter(INFERENCE_LOG, vec![label("outcome", outcome)]);
         LogCounters { written: counter("written"), dropped: counter("dropped"), failed: counter("failed") }
+    }
+
+    /// Requests for `model` were chosen to be logged: the gRPC word says what became of them.
+    pub(crate) fn logged(&self, model: &str, status: &'static str, requests: u64) {
+        self.counter(TFS_LOGGED, vec![label("model_name", model), label("status_code", status)]).increment(requests);
     }
 
     /// Prometheus text: what was recorded, and the process's own time and memory.
@@ -224,39 +214,12 @@ impl Metrics {
     }
 }
 
-/// The series of a model that batches.
-pub(crate) struct BatchMetrics {
-    rows: [Histogram; 2],
-    queue: Histogram,
-    tfs_queue: Histogram,
-    /// Requests whose client went away.
-    pub(crate) gone: Counter,
-    /// Requests whose deadline was over.
-    pub(crate) late: Counter,
-    /// Requests that found the queue full.
-    pub(crate) refused: Counter,
-}
-
-impl fmt::Debug for BatchMetrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BatchMetrics").finish_non_exhaustive()
-    }
-}
-
-impl BatchMetrics {
-    /// A batch of so many rows is about to run; its requests have waited this long.
-    pub(crate) fn ran(&self, rows: usize, waited: impl Iterator<Item = Duration>) {
-        for histogram in &self.rows {
-            histogram.record(rows as f64);
-        }
-        for waited in waited {
-            self.queue.record(waited.as_secs_f64());
-            self.tfs_queue.record(waited.as_secs_f64() * 1e6);
-        }
-    }
-}
-
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+/// Where versions stand, under TF Serving's label. The folder of one version would be another series for each.
+fn base_path(version: &Path) -> Label {
+    label("model_path", &version.parent().unwrap_or(version).to_string_lossy())
+}
 
 fn label(name: &'static str, value: &str) -> Label {
     Label::new(name, value.to_owned())

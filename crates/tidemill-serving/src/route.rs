@@ -16,6 +16,8 @@ use crate::versions::Selector;
 pub(crate) enum Endpoint {
     /// Whether the process lives.
     Live,
+    /// `KServe` v1: whether the process lives, at the root.
+    Alive,
     /// Whether every model is served.
     Ready,
     /// Prometheus text.
@@ -34,6 +36,8 @@ pub(crate) enum Endpoint {
     Explain,
     /// TF Serving: several of classify and regress at once (gRPC only).
     MultiInference,
+    /// TF Serving: tensors fed and fetched by name (gRPC only).
+    SessionRun,
     /// TF Serving: a new configuration (gRPC only).
     Reload,
     /// Open Inference Protocol: whether the process lives.
@@ -67,6 +71,7 @@ impl Endpoint {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
+            Self::Alive => "alive",
             Self::Ready => "ready",
             Self::Metrics => "metrics",
             Self::Status => "status",
@@ -76,6 +81,7 @@ impl Endpoint {
             Self::Regress => "regress",
             Self::Explain => "explain",
             Self::MultiInference => "multi_inference",
+            Self::SessionRun => "session_run",
             Self::Reload => "reload",
             Self::ServerLive => "v2_live",
             Self::ServerReady => "v2_ready",
@@ -94,14 +100,20 @@ impl Endpoint {
 
     /// Whether it is answered to everybody: those who watch over the process have no key.
     pub(crate) const fn is_open(self) -> bool {
-        matches!(self, Self::Live | Self::Ready | Self::ServerLive | Self::ServerReady | Self::Health)
+        matches!(self, Self::Live | Self::Alive | Self::Ready | Self::ServerLive | Self::ServerReady | Self::Health)
     }
 
     /// Whether it is work, of which there may be too much.
     pub(crate) const fn is_inference(self) -> bool {
         matches!(
             self,
-            Self::Predict | Self::Classify | Self::Regress | Self::Explain | Self::MultiInference | Self::Infer
+            Self::Predict
+                | Self::Classify
+                | Self::Regress
+                | Self::Explain
+                | Self::MultiInference
+                | Self::SessionRun
+                | Self::Infer
         )
     }
 
@@ -112,6 +124,7 @@ impl Endpoint {
             Self::Classify => Some("classify"),
             Self::Regress => Some("regress"),
             Self::MultiInference => Some("multi_inference"),
+            Self::SessionRun => Some("session_run"),
             _ => None,
         }
     }
@@ -130,6 +143,7 @@ impl Route {
     /// Understands a path, or says why not: 400 under `/v1` as TF Serving does, 404 elsewhere.
     pub(crate) fn parse(method: &Method, path: &str) -> Result<Self, RequestError> {
         let known = match path {
+            "/" => Some(Endpoint::Alive),
             "/livez" => Some(Endpoint::Live),
             "/readyz" => Some(Endpoint::Ready),
             "/metrics" | "/monitoring/prometheus/metrics" => Some(Endpoint::Metrics),
@@ -316,7 +330,8 @@ mod tests {
         );
         let champion = Selector::Label("champion".to_owned());
         assert_eq!(post("/v2/models/m/versions/champion/infer").unwrap(), route(Endpoint::Infer, "m", champion));
-        for path in ["/v2/models/m/infer", "/v2/models", "/v2/health", "/v2/models/m/versions", "/", "/v3", "/livez/"] {
+        for path in ["/v2/models/m/infer", "/v2/models", "/v2/health", "/v2/models/m/versions", "//", "/v3", "/livez/"]
+        {
             assert_eq!(get(path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");
         }
         assert_eq!(post("/livez").unwrap_err().status, StatusCode::NOT_FOUND);

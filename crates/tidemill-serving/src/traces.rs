@@ -11,7 +11,8 @@ use opentelemetry::trace::{
     TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 
@@ -28,10 +29,32 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where traces go.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceOptions {
-    /// A collector: `http://localhost:4317`.
+    /// A collector: `http://localhost:4317`; with TLS `https://…`.
     pub endpoint: String,
+    /// Authorities (PEM), one of which must have signed the collector's certificate. `None`: those of this machine.
+    pub authorities: Option<Vec<u8>>,
+    /// Certificate and private key (PEM) to show to the collector.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
     /// The fraction of requests traced that belong to no trace yet, from 0 to 1.
     pub sample: f64,
+}
+
+impl TraceOptions {
+    /// Traces of all requests to a collector without TLS, or with the authorities of this machine.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self { endpoint: endpoint.into(), authorities: None, client: None, sample: 1.0 }
+    }
+
+    fn tls(&self) -> ClientTlsConfig {
+        let tls = match &self.authorities {
+            Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
+            None => ClientTlsConfig::new().with_native_roots(),
+        };
+        match &self.client {
+            Some((certificate, key)) => tls.identity(Identity::from_pem(certificate, key)),
+            None => tls,
+        }
+    }
 }
 
 /// Sends spans.
@@ -45,15 +68,19 @@ impl Traces {
     /// Begins. Within an async runtime only; whether the collector is there turns out later.
     pub(crate) fn start(options: &TraceOptions) -> Result<Self, ServeError> {
         let refuse = |reason: String| ServeError::Traces { endpoint: options.endpoint.clone(), reason };
-        if !options.endpoint.starts_with("http://") {
-            return Err(refuse("the address of a collector begins with `http://`".to_owned()));
+        let secure = options.endpoint.starts_with("https://");
+        if !secure && !options.endpoint.starts_with("http://") {
+            return Err(refuse("the address of a collector begins with `http://` or `https://`".to_owned()));
         }
-        let exporter = SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(&options.endpoint)
-            .with_timeout(EXPORT_TIMEOUT)
-            .build()
-            .map_err(|error| refuse(error.to_string()))?;
+        if !secure && (options.authorities.is_some() || options.client.is_some()) {
+            return Err(refuse("certificates are for a collector at `https://`".to_owned()));
+        }
+        let mut builder =
+            SpanExporter::builder().with_tonic().with_endpoint(&options.endpoint).with_timeout(EXPORT_TIMEOUT);
+        if secure {
+            builder = builder.with_tls_config(options.tls());
+        }
+        let exporter = builder.build().map_err(|error| refuse(error.to_string()))?;
         let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(options.sample)));
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)

@@ -11,9 +11,11 @@ use std::path::Path;
 
 use protox::prost::Message as _;
 
-const SERVER: [&str; 6] = [
+const SERVER: [&str; 8] = [
     "tensorflow_serving/apis/prediction_service.proto",
     "tensorflow_serving/apis/model_service.proto",
+    "tensorflow_serving/apis/session_service.proto",
+    "tensorflow_serving/apis/prediction_log.proto",
     "tensorflow_serving/config/monitoring_config.proto",
     "tensorflow_serving/config/ssl_config.proto",
     "tensorflow_serving/servables/tensorflow/batching_parameters.proto",

@@ -1,11 +1,18 @@
 //! The command line.
 
+mod duration;
+#[cfg(feature = "full")]
 mod files;
+#[cfg(feature = "full")]
 mod loadtest;
 mod log;
+#[cfg(feature = "full")]
 mod models;
+#[cfg(feature = "full")]
 mod schema;
 mod serve;
+#[cfg(not(feature = "full"))]
+mod small;
 mod tolerated;
 
 use std::path::PathBuf;
@@ -13,12 +20,18 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "full")]
 pub use files::{DriftArgs, FormatName, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs};
+#[cfg(feature = "full")]
 pub use loadtest::LoadtestArgs;
 pub use log::{LogArgs, TraceArgs};
+#[cfg(feature = "full")]
 pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
+#[cfg(feature = "full")]
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use serve::{BatchingMode, GrpcPort, ServeArgs, Switch};
+#[cfg(not(feature = "full"))]
+pub use small::Command;
 pub use tolerated::without_tolerated;
 
 use crate::settings::PREFIX;
@@ -82,6 +95,7 @@ pub enum OutputFormat {
 }
 
 /// What to do.
+#[cfg(feature = "full")]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start a project from a template

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+#[cfg(feature = "full")]
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report, Severity};
 use serde_json::{Value, json};
 use tidemill_core::{Code, Coded};
+#[cfg(feature = "full")]
 use tidemill_metadata::ExecutionError;
+#[cfg(feature = "full")]
 use tidemill_pipeline::{InvalidPipeline, LoadError};
 
 use crate::ui::printable;
@@ -18,12 +21,20 @@ pub struct Failure {
     pub hint: Option<String>,
     pub causes: Vec<String>,
     /// For a pipeline file: every place that is wrong.
+    #[cfg(feature = "full")]
     pub invalid: Option<Box<InvalidPipeline>>,
 }
 
 impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, causes: Vec::new(), invalid: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            causes: Vec::new(),
+            #[cfg(feature = "full")]
+            invalid: None,
+        }
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -38,7 +49,7 @@ impl Failure {
             causes.push(cause.to_string());
             next = cause.source();
         }
-        Self { code: error.code(), message: error.to_string(), hint: error.hint(), causes, invalid: None }
+        Self { hint: error.hint(), causes, ..Self::new(error.code(), error.to_string()) }
     }
 
     /// A file operation that failed on `path`.
@@ -61,6 +72,7 @@ impl Failure {
         if !self.causes.is_empty() {
             error["causes"] = json!(self.causes);
         }
+        #[cfg(feature = "full")]
         if let Some(invalid) = &self.invalid {
             let places = invalid.diagnostics.iter().map(|diagnostic| {
                 let (line, column) = invalid.place(diagnostic.span.start);
@@ -76,6 +88,7 @@ impl Failure {
         let red = |text: &str| console::style(text).red().bold().for_stderr().to_string();
         let dim = |text: &str| console::style(text).dim().for_stderr().to_string();
         let mut text = String::new();
+        #[cfg(feature = "full")]
         if let Some(invalid) = &self.invalid {
             text.push_str(&places(invalid));
             let count = invalid.diagnostics.len();
@@ -112,6 +125,7 @@ pub fn fresh_causes<'a>(message: &'a str, causes: &'a [String]) -> Vec<&'a str> 
 }
 
 /// Every wrong place with its line and a caret.
+#[cfg(feature = "full")]
 fn places(invalid: &InvalidPipeline) -> String {
     let colours = console::colors_enabled_stderr();
     let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
@@ -145,6 +159,7 @@ impl<E: Coded> From<E> for Failure {
 }
 
 /// A pipeline file that could not be loaded keeps its places.
+#[cfg(feature = "full")]
 pub fn loading(error: LoadError) -> Failure {
     let mut failure = Failure::of(&error);
     if let LoadError::Invalid(invalid) = error {
@@ -153,6 +168,7 @@ pub fn loading(error: LoadError) -> Failure {
     failure
 }
 
+#[cfg(feature = "full")]
 pub fn executing(error: ExecutionError) -> Failure {
     Failure { code: error.code, message: error.message, hint: error.hint, causes: error.causes, invalid: None }
 }

@@ -3,12 +3,21 @@
 //! This crate is the composition: the command line, the settings, and the wiring of components to the pipeline
 //! and of the registry to the model server. What things do lives in the crates below.
 
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, reason = "what only commands need that are left out of the small build")
+)]
+
 mod cli;
 mod commands;
+#[cfg(feature = "full")]
 mod components;
 mod error;
+#[cfg(feature = "full")]
 mod mirror;
+#[cfg(feature = "full")]
 mod project;
+#[cfg(feature = "full")]
 mod settings;
 mod ui;
 

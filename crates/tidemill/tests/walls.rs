@@ -129,3 +129,21 @@ fn no_crate_reaches_what_its_row_forbids() {
         .collect();
     assert!(missing.is_empty(), "no wall is drawn around {missing:?}");
 }
+
+#[test]
+fn the_build_that_only_serves_brings_nothing_to_train_or_query_with() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--package", "tidemill", "--no-default-features", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", "{p}", "--locked", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let there: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    let ours: Vec<&&str> = there.iter().filter(|name| name.starts_with("tidemill")).collect();
+    assert_eq!(ours, [&"tidemill", &"tidemill-core", &"tidemill-model", &"tidemill-serving"]);
+    for never in ["datafusion", "sqlx-core", "object_store", "reqwest", "miette-derive", "image", "figment"] {
+        assert!(!there.contains(never), "`{never}` is in the build that only serves");
+    }
+}

@@ -56,6 +56,7 @@ impl Batcher {
         model: Arc<LoadedModel>,
         batch: RecordBatch,
     ) -> Result<RecordBatch, RequestError> {
+        self.metrics.joined(batch.num_rows());
         let (answer, answered) = oneshot::channel();
         let arrived = Instant::now();
         let item = Item {

@@ -14,6 +14,12 @@ impl BatchingOptions {
         let parameters: BatchingParameters = text::read(file, "BatchingParameters")?;
         options(parameters).map_err(|reason| ConfigError::invalid(file, reason))
     }
+
+    /// What the folder of a version says of its own batching, if it does: TF Serving's `batching_params.pbtxt`.
+    pub(crate) fn of_version(folder: &Path) -> Result<Option<Self>, ConfigError> {
+        let file = folder.join("batching_params.pbtxt");
+        file.exists().then(|| Self::read_file(&file)).transpose()
+    }
 }
 
 fn options(parameters: BatchingParameters) -> Result<BatchingOptions, String> {

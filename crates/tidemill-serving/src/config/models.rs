@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, text};
-use crate::VersionPolicy;
 use crate::grpc::proto::tensorflow::serving as proto;
 use crate::grpc::proto::tensorflow::serving::file_system_storage_path_source_config::servable_version_policy::PolicyChoice;
 use crate::grpc::proto::tensorflow::serving::model_server_config::Config;
+use crate::{LogFormat, ModelLog, VersionPolicy};
+
+/// What TF Serving calls its own models.
+const PLATFORM: &str = "tensorflow";
 
 /// One model of a configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
     /// The name clients ask for.
     pub name: String,
@@ -20,13 +23,18 @@ pub struct ModelConfig {
     pub policy: VersionPolicy,
     /// Versions by label.
     pub labels: BTreeMap<String, u64>,
+    /// What the configuration calls the kind of the model; files say of themselves what they are.
+    pub platform: String,
+    /// Logs of its requests, besides the log of all models.
+    pub logs: Vec<ModelLog>,
 }
 
 impl ModelConfig {
     /// The latest version in `base_path`.
     pub fn new(name: impl Into<String>, base_path: impl Into<PathBuf>) -> Self {
         let (policy, labels) = (VersionPolicy::default(), BTreeMap::new());
-        Self { name: name.into(), base_path: base_path.into(), policy, labels }
+        let (platform, logs) = (PLATFORM.to_owned(), Vec::new());
+        Self { name: name.into(), base_path: base_path.into(), policy, labels, platform, logs }
     }
 
     /// Reads a file with the text of a `ModelServerConfig`, as TF Serving's `--model_config_file`.
@@ -75,10 +83,32 @@ fn model_config(config: proto::ModelConfig) -> Result<ModelConfig, String> {
     };
     let labels = config.version_labels.into_iter().map(|(label, number)| Ok((label, version(number)?)));
     let labels = labels.collect::<Result<_, String>>()?;
-    if config.logging_config.is_some() || !config.logging_configs.is_empty() {
-        tracing::warn!(model = name, "`logging_config` is not used: see the flags of the inference log");
+    let logs = config.logging_config.into_iter().chain(config.logging_configs);
+    let logs = logs.map(model_log).collect::<Result<_, _>>().map_err(|reason| format!("model `{name}`: {reason}"))?;
+    let platform = Some(config.model_platform).filter(|platform| !platform.is_empty());
+    Ok(ModelConfig { name, base_path, policy, labels, platform: platform.unwrap_or_else(|| PLATFORM.to_owned()), logs })
+}
+
+/// A log, as `logging_config` says it. TF Serving leaves the types of collectors to those who build it.
+fn model_log(config: proto::LoggingConfig) -> Result<ModelLog, String> {
+    let collector = config.log_collector_config.unwrap_or_default();
+    let format = match collector.r#type.as_str() {
+        "" | "tfrecord" | "prediction_log" => LogFormat::PredictionLogs,
+        "jsonl" => LogFormat::JsonLines,
+        "parquet" => LogFormat::Parquet,
+        other => return Err(format!("there is no log collector of type `{other}`: `tfrecord`, `jsonl` or `parquet`")),
+    };
+    if collector.filename_prefix.is_empty() {
+        return Err("`logging_config` lacks the `filename_prefix` of its `log_collector_config`".to_owned());
     }
-    Ok(ModelConfig { name, base_path, policy, labels })
+    let sample = config.sampling_config.unwrap_or_default().sampling_rate;
+    if !(0.0..=1.0).contains(&sample) {
+        return Err(format!("the `sampling_rate` {sample} is no fraction from 0 to 1"));
+    }
+    if sample == 0.0 {
+        tracing::warn!(prefix = collector.filename_prefix, "nothing is logged: the `sampling_rate` is 0, or not given");
+    }
+    Ok(ModelLog { prefix: PathBuf::from(collector.filename_prefix), format, sample })
 }
 
 #[cfg(test)]
@@ -112,6 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn logs_of_single_models() {
+        let models = read(
+            r#"model_config_list { config { name: "a" base_path: "/m"
+                logging_config { log_collector_config { filename_prefix: "/log/a" } sampling_config { sampling_rate: 0.1 } }
+                logging_configs { log_collector_config { type: "jsonl" filename_prefix: "/log/b" } } } }"#,
+        )
+        .unwrap();
+        let log = |prefix: &str, format, sample| ModelLog { prefix: prefix.into(), format, sample };
+        let expected = [log("/log/a", LogFormat::PredictionLogs, 0.1), log("/log/b", LogFormat::JsonLines, 0.0)];
+        assert_eq!(models[0].logs, expected);
+    }
+
+    #[test]
     fn what_cannot_be_done_is_told_with_the_model() {
         for (text, reason) in [
             ("", "`model_config_list` is missing"),
@@ -124,6 +167,18 @@ mod tests {
             (
                 r#"model_config_list { config { name: "a" base_path: "/m" version_labels { key: "x" value: -1 } } }"#,
                 "model `a`: the version -1 is below 0",
+            ),
+            (
+                r#"model_config_list { config { name: "a" base_path: "/m" logging_config { log_collector_config { type: "bigtable" } } } }"#,
+                "model `a`: there is no log collector of type `bigtable`",
+            ),
+            (
+                r#"model_config_list { config { name: "a" base_path: "/m" logging_config { sampling_config { sampling_rate: 1 } } } }"#,
+                "model `a`: `logging_config` lacks the `filename_prefix`",
+            ),
+            (
+                r#"model_config_list { config { name: "a" base_path: "/m" logging_config { log_collector_config { filename_prefix: "p" } sampling_config { sampling_rate: 1.5 } } } }"#,
+                "model `a`: the `sampling_rate` 1.5 is no fraction",
             ),
         ] {
             let error = read(text).unwrap_err();

@@ -13,8 +13,13 @@ use super::call::Call;
 use crate::engine::Engine;
 
 /// What may be asked for; the empty name stands for the server.
-const SERVICES: [&str; 4] =
-    ["", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService", "inference.GRPCInferenceService"];
+const SERVICES: [&str; 5] = [
+    "",
+    "tensorflow.serving.PredictionService",
+    "tensorflow.serving.ModelService",
+    "tensorflow.serving.SessionService",
+    "inference.GRPCInferenceService",
+];
 
 #[tonic::async_trait]
 impl Health for Call {

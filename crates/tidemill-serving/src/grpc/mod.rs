@@ -13,7 +13,7 @@ mod router;
 mod tfs;
 
 pub(crate) use router::Router;
-pub(crate) use tfs::{replay, warmup_record};
+pub(crate) use tfs::{Recorded, predict_request, prediction_logs, replay, warmup_record};
 
 /// Decodes a message of one of the methods and answers it.
 #[cfg(feature = "fuzzing")]

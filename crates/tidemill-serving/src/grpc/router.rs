@@ -21,6 +21,7 @@ use super::proto::FILE_DESCRIPTOR_SET;
 use super::proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use super::proto::tensorflow::serving::model_service_server::ModelServiceServer;
 use super::proto::tensorflow::serving::prediction_service_server::PredictionServiceServer;
+use super::proto::tensorflow::serving::session_service_server::SessionServiceServer;
 use crate::ServeError;
 use crate::engine::Engine;
 use crate::request_error::RequestError;
@@ -42,6 +43,7 @@ pub(crate) struct Router {
 enum To {
     Prediction,
     Model,
+    Session,
     Inference,
     Health,
     Reflection,
@@ -133,6 +135,7 @@ impl Router {
                 PredictionServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request)
             }
             To::Model => ModelServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request),
+            To::Session => SessionServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request),
             To::Inference => {
                 GrpcInferenceServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request)
             }
@@ -159,6 +162,7 @@ fn route(path: &str) -> Option<(To, Endpoint)> {
         ("tensorflow.serving.PredictionService", "GetModelMetadata") => (To::Prediction, Endpoint::Metadata),
         ("tensorflow.serving.ModelService", "GetModelStatus") => (To::Model, Endpoint::Status),
         ("tensorflow.serving.ModelService", "HandleReloadConfigRequest") => (To::Model, Endpoint::Reload),
+        ("tensorflow.serving.SessionService", "SessionRun") => (To::Session, Endpoint::SessionRun),
         ("inference.GRPCInferenceService", "ModelInfer") => (To::Inference, Endpoint::Infer),
         ("inference.GRPCInferenceService", "ServerLive") => (To::Inference, Endpoint::ServerLive),
         ("inference.GRPCInferenceService", "ServerReady") => (To::Inference, Endpoint::ServerReady),

@@ -5,12 +5,15 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use tidemill_core::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
+
 use super::LogFormat;
+use super::sink::Place;
 
 /// What a file's name ends in while it is written.
 const PARTIAL: &str = ".partial";
 /// A line that is cut short is looked for in pieces of this size.
-const TAIL_BYTES: u64 = 64 << 10;
+const PIECE_BYTES: u64 = 64 << 10;
 
 /// A file that is being written.
 pub(super) struct Partial {
@@ -20,12 +23,15 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Begins a file of the model in `dir`; `number` tells files of this process apart.
-    pub(super) fn create(dir: &Path, model: &str, format: LogFormat, number: u64) -> io::Result<Self> {
-        let folder = dir.join(folder_name(model));
-        fs::create_dir_all(&folder)?;
+    /// Begins a file of the model; `number` tells files of this process apart.
+    pub(super) fn create(place: &Place, model: &str, format: LogFormat, number: u64) -> io::Result<Self> {
         let began = stamp(SystemTime::now());
         let name = format!("{began}-{}-{number}.{}", std::process::id(), format.extension());
+        let (folder, name) = match place {
+            Place::Folder(dir) => (dir.join(folder_name(model)), name),
+            Place::Prefix(prefix) => (folder_of(prefix), format!("{}-{name}", beginning(prefix))),
+        };
+        fs::create_dir_all(&folder)?;
         let path = folder.join(format!(".{name}{PARTIAL}"));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         // So that a process that starts meanwhile does not take it for a file nobody writes any more.
@@ -47,28 +53,82 @@ impl Partial {
     }
 }
 
-/// Publishes what processes left behind that were killed: JSON lines up to the last whole line. Parquet without its end
-/// cannot be read and is removed.
-pub(super) fn recover(dir: &Path) -> io::Result<()> {
-    for folder in fs::read_dir(dir)?.flatten().filter(|entry| entry.path().is_dir()) {
-        for entry in fs::read_dir(folder.path())?.flatten() {
-            let path = entry.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            let Some(whole) = name.strip_prefix('.').and_then(|name| name.strip_suffix(PARTIAL)) else { continue };
-            let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
-            if file.try_lock().is_err() {
-                continue;
+/// Publishes what processes left behind that were killed: JSON lines up to the last whole line, records up to the last
+/// whole one. Parquet without its end cannot be read and is removed.
+pub(super) fn recover(place: &Place) -> io::Result<()> {
+    match place {
+        Place::Folder(dir) => {
+            for folder in fs::read_dir(dir)?.flatten().filter(|entry| entry.path().is_dir()) {
+                recover_in(&folder.path(), "")?;
             }
-            if !whole.ends_with(LogFormat::JsonLines.extension()) || cut_to_lines(&mut file)? == 0 {
-                tracing::warn!(path = %path.display(), "removing a file of the inference log that was not finished");
-                fs::remove_file(&path)?;
-                continue;
-            }
-            tracing::info!(path = %path.display(), "publishing a file of the inference log that was not finished");
-            fs::rename(&path, path.with_file_name(whole))?;
+            Ok(())
         }
+        Place::Prefix(prefix) if fs::exists(folder_of(prefix))? => {
+            recover_in(&folder_of(prefix), &format!("{}-", beginning(prefix)))
+        }
+        Place::Prefix(_) => Ok(()),
+    }
+}
+
+fn recover_in(folder: &Path, begins: &str) -> io::Result<()> {
+    for entry in fs::read_dir(folder)?.flatten() {
+        let path = entry.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(whole) = name.strip_prefix('.').and_then(|name| name.strip_suffix(PARTIAL)) else { continue };
+        if !whole.starts_with(begins) {
+            continue;
+        }
+        let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+        if file.try_lock().is_err() {
+            continue;
+        }
+        let left = if whole.ends_with(LogFormat::JsonLines.extension()) {
+            cut_to_lines(&mut file)?
+        } else if whole.ends_with(LogFormat::PredictionLogs.extension()) {
+            cut_to_records(&mut file)?
+        } else {
+            0
+        };
+        if left == 0 {
+            tracing::warn!(path = %path.display(), "removing a file of the inference log that was not finished");
+            fs::remove_file(&path)?;
+            continue;
+        }
+        tracing::info!(path = %path.display(), "publishing a file of the inference log that was not finished");
+        fs::rename(&path, path.with_file_name(whole))?;
     }
     Ok(())
+}
+
+/// The folder in which files with a prefix stand.
+fn folder_of(prefix: &Path) -> PathBuf {
+    let parent = prefix.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+/// What their names begin with.
+fn beginning(prefix: &Path) -> String {
+    prefix.file_name().map_or_else(|| "log".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Cuts a file behind its last whole record; gives what is left.
+fn cut_to_records(file: &mut File) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(0))?;
+    let size = file.metadata()?.len();
+    let mut reader = io::BufReader::new(&mut *file);
+    let (mut end, mut head, mut record) = (0, [0; HEAD_BYTES], Vec::new());
+    while reader.read_exact(&mut head).is_ok() {
+        let rest = size.saturating_sub(end + (HEAD_BYTES + TAIL_BYTES) as u64);
+        let Some(length) = length(&head).filter(|length| *length <= rest) else { break };
+        record.resize(length as usize + TAIL_BYTES, 0);
+        if reader.read_exact(&mut record).is_err() || !is_sum_of(&record[length as usize..], &record[..length as usize])
+        {
+            break;
+        }
+        end += (HEAD_BYTES + TAIL_BYTES) as u64 + length;
+    }
+    file.set_len(end)?;
+    Ok(end)
 }
 
 /// Cuts a file behind its last newline; gives what is left.
@@ -76,7 +136,7 @@ fn cut_to_lines(file: &mut File) -> io::Result<u64> {
     let mut end = file.metadata()?.len();
     let mut piece = Vec::new();
     while end > 0 {
-        let start = end.saturating_sub(TAIL_BYTES);
+        let start = end.saturating_sub(PIECE_BYTES);
         file.seek(SeekFrom::Start(start))?;
         piece.clear();
         io::Read::by_ref(file).take(end - start).read_to_end(&mut piece)?;
@@ -134,8 +194,9 @@ mod tests {
         let mut long = vec![b'y'; 200_000];
         long[10] = b'\n';
         left("d.jsonl", &long);
-        let alive = Partial::create(dir.path(), "m", LogFormat::JsonLines, 1).unwrap();
-        recover(dir.path()).unwrap();
+        let place = Place::Folder(dir.path().to_owned());
+        let alive = Partial::create(&place, "m", LogFormat::JsonLines, 1).unwrap();
+        recover(&place).unwrap();
         let mut names: Vec<String> =
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -145,5 +206,26 @@ mod tests {
         assert_eq!(fs::read(folder.join("a.jsonl")).unwrap(), b"{\"x\":1}\n{\"x\":2}\n");
         assert_eq!(fs::read(folder.join("d.jsonl")).unwrap().len(), 11);
         alive.publish().unwrap();
+    }
+
+    #[test]
+    fn records_are_kept_to_the_last_whole_one_and_other_prefixes_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut records = Vec::new();
+        tidemill_core::tfrecord::append(&mut records, b"one");
+        let whole = records.len();
+        tidemill_core::tfrecord::append(&mut records, b"another");
+        let left =
+            |name: &str, content: &[u8]| fs::write(dir.path().join(format!(".{name}.partial")), content).unwrap();
+        for cut in whole..records.len() {
+            left("taxi-1.tfrecord", &records[..cut]);
+            left("taxi-2.tfrecord", &records[..whole - 1]);
+            left("fares-1.tfrecord", &records);
+            recover(&Place::Prefix(dir.path().join("taxi"))).unwrap();
+            assert_eq!(fs::read(dir.path().join("taxi-1.tfrecord")).unwrap(), records[..whole], "cut at {cut}");
+            assert!(!dir.path().join("taxi-2.tfrecord").exists());
+            assert!(dir.path().join(".fares-1.tfrecord.partial").exists());
+        }
+        recover(&Place::Prefix(dir.path().join("no/such/folder/x"))).unwrap();
     }
 }

@@ -25,7 +25,7 @@ pub struct InferenceLogOptions {
     pub file_bytes_max: u64,
     /// A file that is older is closed.
     pub file_age_max: Duration,
-    /// So many requests wait to be written; more are dropped.
+    /// So many requests wait to be written; more are dropped. It holds for the logs of single models too.
     pub queue_max: usize,
 }
 
@@ -36,6 +36,8 @@ pub enum LogFormat {
     JsonLines,
     /// Parquet: smaller, and a file can be read only when it is whole.
     Parquet,
+    /// A `TFRecord` of `tensorflow.serving.PredictionLog`, as TF Serving logs: what it holds warms a version up, too.
+    PredictionLogs,
 }
 
 impl LogFormat {
@@ -44,6 +46,7 @@ impl LogFormat {
         match self {
             Self::JsonLines => "jsonl",
             Self::Parquet => "parquet",
+            Self::PredictionLogs => "tfrecord",
         }
     }
 }
@@ -61,4 +64,19 @@ impl InferenceLogOptions {
             queue_max: 8192,
         }
     }
+}
+
+/// A log of one model, as TF Serving's `logging_config` says it.
+///
+/// ```text
+/// PREFIX-20261120T115720.123456Z-4711-1.tfrecord
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelLog {
+    /// What the paths of its files begin with.
+    pub prefix: PathBuf,
+    /// What the files hold.
+    pub format: LogFormat,
+    /// The fraction of requests that is logged, from 0 to 1.
+    pub sample: f64,
 }

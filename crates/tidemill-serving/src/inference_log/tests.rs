@@ -12,6 +12,10 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 }
 
 fn entry(model: &str, x: &[Option<f64>]) -> Entry {
+    entry_of(&Arc::new(Sink::of_all(&InferenceLogOptions::new(""))), model, x)
+}
+
+fn entry_of(sink: &Arc<Sink>, model: &str, x: &[Option<f64>]) -> Entry {
     let rows = x.len();
     let text = StringArray::from(vec![Some("a\"\n"); rows]);
     let inputs = batch(vec![
@@ -21,6 +25,8 @@ fn entry(model: &str, x: &[Option<f64>]) -> Entry {
         ("_time", Arc::new(BooleanArray::from(vec![true; rows]))),
     ]);
     Entry {
+        sink: Arc::clone(sink),
+        groups: Vec::new(),
         model: model.to_owned(),
         version: 3,
         request_id: "r1".to_owned(),
@@ -33,18 +39,19 @@ fn entry(model: &str, x: &[Option<f64>]) -> Entry {
 }
 
 /// What a writer makes of entries.
-fn written(options: InferenceLogOptions, entries: Vec<Entry>) -> LogCounters {
-    let metrics = Metrics::new().unwrap();
+fn written(options: InferenceLogOptions, entries: Vec<Entry>) {
+    let metrics = Arc::new(Metrics::new().unwrap());
     let counters = metrics.inference_log();
+    let sink = Arc::new(Sink::of_all(&options));
     let (sender, receiver) = sync_channel(entries.len() + 1);
     for entry in entries {
+        let entry = Entry { sink: Arc::clone(&sink), ..entry };
         sender.send(Message::Entry(Box::new(entry))).unwrap();
     }
     drop(sender);
-    Writer::new(options, Arc::default(), counters.clone()).run(&receiver);
+    Writer::new(Arc::default(), counters, Arc::clone(&metrics)).run(&receiver);
     let text = metrics.render();
     assert!(text.contains(r#"tidemill_inference_log_requests_total{outcome="failed"} 0"#), "{text}");
-    counters
 }
 
 fn files(dir: &Path, model: &str) -> Vec<PathBuf> {
@@ -128,11 +135,11 @@ fn trail() -> Trail {
 #[tokio::test]
 async fn a_share_of_requests_is_chosen_and_none_where_the_share_is_0() {
     let dir = tempfile::tempdir().unwrap();
-    let metrics = Metrics::new().unwrap();
+    let metrics = Arc::new(Metrics::new().unwrap());
     for (sample, expected) in [(0.1, 900..1100), (0.0, 0..1), (1.0, 10_000..10_001)] {
         let options = InferenceLogOptions { sample, ..InferenceLogOptions::new(dir.path()) };
-        let log = InferenceLog::start(options, &metrics).unwrap();
-        let chosen = (0..10_000).filter(|_| log.ticket(&trail(), 100).is_some()).count();
+        let log = Logs::start(Some(&options), &metrics).unwrap();
+        let chosen = (0..10_000).filter(|_| log.ticket(&trail(), "m", 100).is_some()).count();
         assert!(expected.contains(&chosen), "{sample}: {chosen}");
         log.finish().await;
     }
@@ -141,6 +148,74 @@ async fn a_share_of_requests_is_chosen_and_none_where_the_share_is_0() {
 #[test]
 fn a_folder_that_cannot_be_written_to_is_told_at_the_start() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let error = InferenceLog::start(InferenceLogOptions::new(file.path()), &Metrics::new().unwrap()).unwrap_err();
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let error = Logs::start(Some(&InferenceLogOptions::new(file.path())), &metrics).unwrap_err();
     assert!(error.to_string().starts_with("the inference log cannot be written to"), "{error}");
+}
+
+#[tokio::test]
+async fn models_get_and_lose_logs_of_their_own_while_the_server_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = Logs::start(None, &Arc::new(Metrics::new().unwrap())).unwrap();
+    assert!(!logs.is_on() && logs.ticket(&trail(), "m", 1).is_none());
+    let log =
+        |name: &str, sample: f64| ModelLog { prefix: dir.path().join(name), format: LogFormat::PredictionLogs, sample };
+    let wanted = |of: Vec<ModelLog>| BTreeMap::from([("m".to_owned(), of)]);
+    logs.follow(&wanted(vec![log("a", 1.0), log("b", 0.1)]));
+    assert!(logs.ticket(&trail(), "other", 1).is_none());
+    let sinks: usize = (0..10_000).map(|_| logs.ticket(&trail(), "m", 1).unwrap().sinks.len()).sum();
+    assert!((10_900..11_100).contains(&sinks), "{sinks}");
+    // What stays the same stays the same log: its share goes on where it was.
+    let before = logs.ticket(&trail(), "m", 1).unwrap().sinks.remove(0);
+    logs.follow(&wanted(vec![log("a", 1.0)]));
+    assert!(Arc::ptr_eq(&before, &logs.ticket(&trail(), "m", 1).unwrap().sinks[0]));
+    logs.follow(&BTreeMap::new());
+    assert!(!logs.is_on() && logs.ticket(&trail(), "m", 1).is_none());
+    logs.finish().await;
+}
+
+#[test]
+fn prediction_logs_are_records_of_what_was_asked_and_answered() {
+    use crate::grpc::proto::tensorflow::serving::PredictionLog;
+    use crate::grpc::proto::tensorflow::serving::prediction_log::LogType;
+
+    let dir = tempfile::tempdir().unwrap();
+    let options = InferenceLogOptions {
+        format: LogFormat::PredictionLogs,
+        sample: 1.0,
+        exclude: vec!["n".to_owned()],
+        ..InferenceLogOptions::new(dir.path())
+    };
+    let mut ragged = entry("m", &[Some(1.5), None]);
+    ragged.inputs = batch(vec![
+        ("x", Arc::new(Float64Array::from(vec![Some(1.5), None]))),
+        ("s", Arc::new(StringArray::from(vec![None, Some("b")]))),
+    ]);
+    written(options, vec![entry("m", &[Some(1.5), Some(2.5)]), ragged]);
+    let mut records = Vec::new();
+    for path in files(dir.path(), "m") {
+        let bytes = std::fs::read(path).unwrap();
+        for record in crate::warmup::read_records(&bytes) {
+            records.push(<PredictionLog as prost::Message>::decode(record.unwrap()).unwrap());
+        }
+    }
+    let logged: Vec<_> = records
+        .into_iter()
+        .map(|record| match record.log_type {
+            Some(LogType::PredictLog(log)) => {
+                (record.log_metadata.unwrap(), log.request.unwrap(), log.response.unwrap())
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(logged.len(), 3, "rows that lack different things are records of their own");
+    let (metadata, request, response) = &logged[0];
+    assert_eq!((metadata.timestamp_secs, metadata.sampling_config.unwrap().sampling_rate), (1, 1.0));
+    assert_eq!(metadata.model_spec.as_ref().unwrap().name, "m");
+    assert_eq!(request.inputs.keys().collect::<Vec<_>>(), ["_time", "s", "x"]);
+    assert_eq!(request.inputs["x"].double_val, [1.5, 2.5]);
+    assert_eq!(response.outputs["probability"].double_val, [0.5, 0.5]);
+    assert_eq!(logged[1].1.inputs.keys().collect::<Vec<_>>(), ["x"]);
+    assert_eq!(logged[2].1.inputs.keys().collect::<Vec<_>>(), ["s"]);
+    assert_eq!(logged[2].2.outputs["probability"].double_val, [0.5]);
 }

@@ -1,8 +1,7 @@
 //! The thread that writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,7 +11,10 @@ use super::columns::Columns;
 use super::file::{Partial, recover};
 use super::json_lines::JsonLines;
 use super::parquet_file::ParquetFile;
-use super::{Entry, InferenceLogOptions, LogCounters, LogFormat, Message};
+use super::prediction_logs::PredictionLogs;
+use super::sink::{Place, Sink};
+use super::{Entry, LogCounters, LogFormat, Message};
+use crate::metrics::Metrics;
 
 /// How often files are looked at: what waits is handed to the system, and old ones are closed.
 const TICK: Duration = Duration::from_secs(1);
@@ -21,15 +23,21 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Writes entries to files.
 pub(super) struct Writer {
-    options: InferenceLogOptions,
     queued_bytes: Arc<AtomicUsize>,
     counters: LogCounters,
-    open: BTreeMap<String, Open>,
+    metrics: Arc<Metrics>,
+    open: BTreeMap<Key, Open>,
+    /// Prefixes whose older files were looked at.
+    recovered: BTreeSet<String>,
     number: u64,
     complained: Option<Instant>,
 }
 
+/// The log and the model a file belongs to. A log that is in use keeps its address.
+type Key = (usize, String);
+
 struct Open {
+    sink: Arc<Sink>,
     columns: Columns,
     began: Instant,
     /// Entries in the file.
@@ -40,22 +48,17 @@ struct Open {
 enum Format {
     Json(JsonLines),
     Parquet(Box<ParquetFile>),
+    Logs(PredictionLogs),
 }
 
 impl Writer {
-    pub(super) fn new(options: InferenceLogOptions, queued_bytes: Arc<AtomicUsize>, counters: LogCounters) -> Self {
-        Self { options, queued_bytes, counters, open: BTreeMap::new(), number: 0, complained: None }
-    }
-
-    pub(super) fn dir(&self) -> &Path {
-        &self.options.dir
+    pub(super) fn new(queued_bytes: Arc<AtomicUsize>, counters: LogCounters, metrics: Arc<Metrics>) -> Self {
+        let (open, recovered) = (BTreeMap::new(), BTreeSet::new());
+        Self { queued_bytes, counters, metrics, open, recovered, number: 0, complained: None }
     }
 
     /// Works until it is told to finish, or nobody can send any more.
     pub(super) fn run(mut self, entries: &Receiver<Message>) {
-        if let Err(error) = recover(&self.options.dir) {
-            self.complain(&error);
-        }
         let mut tick = Instant::now() + TICK;
         let finished = loop {
             match entries.recv_timeout(tick.saturating_duration_since(Instant::now())) {
@@ -69,8 +72,8 @@ impl Writer {
                 tick = Instant::now() + TICK;
             }
         };
-        for (_, open) in std::mem::take(&mut self.open) {
-            self.close(open);
+        for (key, open) in std::mem::take(&mut self.open) {
+            self.close(&key, open);
         }
         if let Some(done) = finished {
             // Who asked may have given up waiting.
@@ -80,96 +83,117 @@ impl Writer {
 
     fn write(&mut self, entry: Entry) {
         self.queued_bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
-        let model = entry.model.clone();
-        if self.open.get(&model).is_some_and(|open| !open.columns.fit(&entry)) {
-            self.close_of(&model);
+        let sink = Arc::clone(&entry.sink);
+        let key = (Arc::as_ptr(&sink).addr(), entry.model.clone());
+        if self.open.get(&key).is_some_and(|open| !open.columns.fit(&entry)) {
+            self.close_of(&key);
         }
-        if let Err(error) = self.put(&model, entry) {
-            self.counters.failed.increment(1);
-            self.complain(&error);
+        if let Err(error) = self.put(&sink, &key, entry) {
+            self.failed(&key, 1);
+            self.complain(&sink, &error);
             // Whether more can be written to this file is not known: the next entry begins another.
-            self.close_of(&model);
+            self.close_of(&key);
         }
     }
 
-    fn put(&mut self, model: &str, entry: Entry) -> io::Result<()> {
-        if !self.open.contains_key(model) {
+    fn put(&mut self, sink: &Arc<Sink>, key: &Key, entry: Entry) -> io::Result<()> {
+        if !self.open.contains_key(key) {
+            self.recover(sink);
             self.number += 1;
-            let columns = Columns::of(&entry, &self.options.exclude);
-            let partial = Partial::create(&self.options.dir, model, self.options.format, self.number)?;
-            let file = match self.options.format {
+            let columns = Columns::of(&entry, &sink.exclude);
+            let partial = Partial::create(&sink.place, &key.1, sink.format, self.number)?;
+            let file = match sink.format {
                 LogFormat::JsonLines => Format::Json(JsonLines::new(partial)),
                 LogFormat::Parquet => Format::Parquet(Box::new(ParquetFile::new(partial, &columns)?)),
+                LogFormat::PredictionLogs => Format::Logs(PredictionLogs::new(partial)),
             };
-            let open = Open { columns, began: Instant::now(), entries: 0, file };
-            self.open.insert(model.to_owned(), open);
+            let open = Open { sink: Arc::clone(sink), columns, began: Instant::now(), entries: 0, file };
+            self.open.insert(key.clone(), open);
         }
-        let Some(open) = self.open.get_mut(model) else { return Ok(()) };
-        match &mut open.file {
-            Format::Json(file) => file.push(&open.columns, &entry)?,
-            Format::Parquet(file) => file.push(&open.columns, entry)?,
-        }
+        let Some(open) = self.open.get_mut(key) else { return Ok(()) };
+        let at_once = match &mut open.file {
+            Format::Json(file) => file.push(&open.columns, &entry).map(|()| true)?,
+            Format::Logs(file) => file.push(&open.columns, &entry).map(|()| true)?,
+            Format::Parquet(file) => file.push(&open.columns, entry).map(|()| false)?,
+        };
         open.entries += 1;
-        if matches!(open.file, Format::Json(_)) {
-            self.counters.written.increment(1);
+        let full = open.bytes() > sink.file_bytes_max;
+        if at_once {
+            self.written(key, 1);
         }
-        if open.bytes() > self.options.file_bytes_max {
-            self.close_of(model);
+        if full {
+            self.close_of(key);
         }
         Ok(())
     }
 
+    /// Publishes what an earlier process left of a log with a prefix, once.
+    fn recover(&mut self, sink: &Sink) {
+        let Place::Prefix(prefix) = &sink.place else { return };
+        if self.recovered.insert(prefix.to_string_lossy().into_owned())
+            && let Err(error) = recover(&sink.place)
+        {
+            self.complain(sink, &error);
+        }
+    }
+
     fn tick(&mut self) {
-        let age_max = self.options.file_age_max;
-        let old: Vec<String> = self
-            .open
-            .iter()
-            .filter(|(_, open)| open.began.elapsed() >= age_max)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for model in old {
-            self.close_of(&model);
+        let is_old = |open: &Open| open.began.elapsed() >= open.sink.file_age_max;
+        let old: Vec<Key> = self.open.iter().filter(|(_, open)| is_old(open)).map(|(key, _)| key.clone()).collect();
+        for key in old {
+            self.close_of(&key);
         }
         let mut broken = Vec::new();
-        for (model, open) in &mut self.open {
+        for (key, open) in &mut self.open {
             if let Err(error) = open.flush() {
-                broken.push((model.clone(), error));
+                broken.push((key.clone(), Arc::clone(&open.sink), error));
             }
         }
-        for (model, error) in broken {
-            self.complain(&error);
-            self.close_of(&model);
+        for (key, sink, error) in broken {
+            self.complain(&sink, &error);
+            self.close_of(&key);
         }
     }
 
-    fn close_of(&mut self, model: &str) {
-        if let Some(open) = self.open.remove(model) {
-            self.close(open);
+    fn close_of(&mut self, key: &Key) {
+        if let Some(open) = self.open.remove(key) {
+            self.close(key, open);
         }
     }
 
-    fn close(&mut self, open: Open) {
+    fn close(&mut self, key: &Key, open: Open) {
         let entries = open.entries;
         let (parquet, finished) = match open.file {
             Format::Json(file) => (false, file.finish()),
+            Format::Logs(file) => (false, file.finish()),
             Format::Parquet(file) => (true, file.finish(&open.columns)),
         };
         match finished {
             // Parquet without its end is nothing: only now is it sure that they are written.
-            Ok(()) if parquet => self.counters.written.increment(entries),
+            Ok(()) if parquet => self.written(key, entries),
             Ok(()) => {}
             Err(error) => {
                 if parquet {
-                    self.counters.failed.increment(entries);
+                    self.failed(key, entries);
                 }
-                self.complain(&error);
+                self.complain(&open.sink, &error);
             }
         }
     }
 
-    fn complain(&mut self, error: &io::Error) {
+    fn written(&self, key: &Key, entries: u64) {
+        self.counters.written.increment(entries);
+        self.metrics.logged(&key.1, "OK", entries);
+    }
+
+    fn failed(&self, key: &Key, entries: u64) {
+        self.counters.failed.increment(entries);
+        self.metrics.logged(&key.1, "DATA_LOSS", entries);
+    }
+
+    fn complain(&mut self, sink: &Sink, error: &io::Error) {
         if self.complained.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL) {
-            tracing::error!(dir = %self.options.dir.display(), %error, "the inference log cannot be written");
+            tracing::error!(place = ?sink.place, %error, "the inference log cannot be written");
             self.complained = Some(Instant::now());
         }
     }
@@ -180,6 +204,7 @@ impl Open {
         match &self.file {
             Format::Json(file) => file.bytes(),
             Format::Parquet(file) => file.bytes(),
+            Format::Logs(file) => file.bytes(),
         }
     }
 
@@ -187,6 +212,7 @@ impl Open {
         match &mut self.file {
             Format::Json(file) => file.flush(),
             Format::Parquet(file) => file.flush(&self.columns),
+            Format::Logs(file) => file.flush(),
         }
     }
 }

@@ -121,6 +121,14 @@ impl Connections {
         }
     }
 
+    /// Answers gRPC on a connection of this machine, which nobody else can listen to: without TLS.
+    pub(super) async fn grpc_socket<S>(self: Arc<Self>, stream: S, phase: watch::Receiver<Phase>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.grpc_on(stream, phase).await;
+    }
+
     async fn handshake(
         &self,
         acceptor: &TlsAcceptor,

@@ -34,6 +34,11 @@ impl Handle {
         self.address
     }
 
+    /// How its REST addresses begin: `https` where it speaks TLS.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Where it listens for gRPC, if it does.
     pub fn grpc_addr(&self) -> Option<SocketAddr> {
         self.grpc_address

@@ -3,6 +3,8 @@
 mod connection;
 mod handle;
 mod options;
+#[cfg(unix)]
+mod socket;
 mod tls;
 
 pub use handle::Handle;
@@ -21,17 +23,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::connection::{Connections, Phase};
+#[cfg(unix)]
+use self::socket::Socket;
 use crate::access::Access;
 use crate::admission::Admission;
 use crate::control::{Control, Unloaded};
 use crate::dispatch::Dispatcher;
 use crate::engine::{Engine, Limits};
 use crate::grpc::Router;
-use crate::inference_log::InferenceLog;
+use crate::inference_log::Logs;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::traces::Traces;
-use crate::versions::{Manager, ManagerOptions, Models};
+use crate::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
 use crate::{ServeError, Source};
 
 /// Polls asked for by hand wait in a queue of this length.
@@ -55,6 +59,8 @@ pub struct Server {
 struct Listeners {
     rest: TcpListener,
     grpc: Option<TcpListener>,
+    #[cfg(unix)]
+    socket: Option<Socket>,
 }
 
 impl Server {
@@ -65,26 +71,35 @@ impl Server {
         let tls = acceptors.map(|acceptors| Arc::new(ArcSwap::from_pointee(acceptors)));
         let access = Access::new(options.api_keys_file.as_deref(), &options.cors_origins)?;
         let metrics = Arc::new(Metrics::new()?);
-        let start = |log| InferenceLog::start(log, &metrics);
-        let log = options.inference_log.clone().map(start).transpose()?;
+        let logs = Logs::start(options.inference_log.as_ref(), &metrics)?;
         let traces = options.traces.as_ref().map(Traces::start).transpose()?;
         let (rest, address) = listen(options.rest_addr).await?;
         let (grpc, grpc_address) = match options.grpc_addr {
             Some(address) => listen(address).await.map(|(listener, address)| (Some(listener), Some(address)))?,
             None => (None, None),
         };
+        #[cfg(unix)]
+        let socket = options.grpc_socket.as_deref().map(Socket::listen).transpose()?;
         let models = Arc::new(Models::new());
         let manager_options = ManagerOptions {
             poll_interval: options.poll_interval,
             load_threads: options.load_threads,
-            retry_first: options.load_retry_first,
-            retry_longest: options.load_retry_longest,
-            batching: options.batching.clone(),
-            request_timeout: options.request_timeout,
+            backoff: Backoff {
+                first: options.load_retry_first,
+                longest: options.load_retry_longest,
+                retries_max: options.load_retries_max,
+            },
+            loading: LoadOptions {
+                batching: options.batching.clone(),
+                batching_of_models: options.batching_of_models,
+                request_timeout: options.request_timeout,
+                warmup: options.warmup.then_some(options.warmup_iterations),
+            },
             unload_first: options.unload_first,
         };
         let unloaded = Unloaded::default();
-        let manager = Manager::new(manager_options, Arc::clone(&models), Arc::clone(&metrics), unloaded.clone());
+        let manager =
+            Manager::new(manager_options, Arc::clone(&models), Arc::clone(&metrics), logs.clone(), unloaded.clone());
         let (poll_sender, polls) = mpsc::channel(POLLS_MAX);
         let control = Control {
             source: Arc::clone(&source),
@@ -101,8 +116,8 @@ impl Server {
         };
         let admission = Admission::new(options.requests_max, options.requests_bytes_max);
         let pool = Pool::new(options.compute_threads, options.compute_queue_max, options.request_timeout);
-        let engine = Engine::new(Arc::clone(&models), metrics, limits, admission, pool, access, control);
-        let engine = Arc::new(engine.watched(log, traces).checking(options.input_policy));
+        let engine = Engine::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
+        let engine = Arc::new(engine.watched(traces).checking(options.input_policy));
         let connections = Arc::new(Connections {
             dispatcher: Arc::new(Dispatcher { engine: Arc::clone(&engine), metrics_path: options.metrics_path }),
             router: Arc::new(Router::new(Arc::clone(&engine))?),
@@ -110,7 +125,12 @@ impl Server {
             idle_timeout: options.idle_timeout,
         });
         let handle = Handle { address, grpc_address, models, polls: poll_sender, tls };
-        let listeners = Listeners { rest, grpc };
+        let listeners = Listeners {
+            rest,
+            grpc,
+            #[cfg(unix)]
+            socket,
+        };
         let (drain_delay, drain_timeout) = (options.drain_delay, options.drain_timeout);
         Ok(Self { listeners, connections, engine, manager, source, polls, handle, drain_delay, drain_timeout })
     }
@@ -150,9 +170,7 @@ impl Server {
         if let Some(traces) = &engine.traces {
             traces.finish().await;
         }
-        if let Some(log) = &engine.log {
-            log.finish().await;
-        }
+        engine.logs.finish().await;
         ended
     }
 }
@@ -174,9 +192,30 @@ impl Listeners {
                 stream = accept(self.grpc.as_ref()) => {
                     tokio::spawn(Arc::clone(connections).grpc(stream, phase.subscribe()));
                 }
+                stream = self.accept_socket() => {
+                    tokio::spawn(Arc::clone(connections).grpc_socket(stream, phase.subscribe()));
+                }
                 ended = &mut until => return ended,
             }
         }
+    }
+}
+
+#[cfg(unix)]
+impl Listeners {
+    async fn accept_socket(&self) -> tokio::net::UnixStream {
+        match &self.socket {
+            Some(socket) => socket.accept().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Listeners {
+    /// There are none here.
+    async fn accept_socket(&self) -> tokio::io::DuplexStream {
+        std::future::pending().await
     }
 }
 

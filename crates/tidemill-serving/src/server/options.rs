@@ -26,6 +26,8 @@ pub struct ServerOptions {
     pub inference_log: Option<InferenceLogOptions>,
     /// Traces of inference requests are sent there. Default: nowhere.
     pub traces: Option<TraceOptions>,
+    /// gRPC is also spoken on this socket of the machine, for those who may write to it. Default: none.
+    pub grpc_socket: Option<PathBuf>,
     /// How often the source is asked what to serve. Default 1 s.
     pub poll_interval: Duration,
     /// Larger bodies are refused (413, over gRPC `OUT_OF_RANGE`). Default 64 MiB.
@@ -51,10 +53,18 @@ pub struct ServerOptions {
     pub load_retry_first: Duration,
     /// The longest such pause. Default 5 min.
     pub load_retry_longest: Duration,
+    /// So many times it is tried again; `None`: until it loads or is gone. Default: none.
+    pub load_retries_max: Option<u32>,
+    /// Whether a version answers the warm-up requests beside it before it is available. Default: yes.
+    pub warmup: bool,
+    /// How many times each of them. Default 1.
+    pub warmup_iterations: u32,
     /// A new version is loaded only when the one it replaces is out of memory: nothing answers meanwhile. Default: no.
     pub unload_first: bool,
     /// When requests of different clients run together.
     pub batching: BatchingOptions,
+    /// Whether a version's own file `batching_params.pbtxt` says how it batches. Default: no.
+    pub batching_of_models: bool,
     /// Whether clients may load, unload and configure models. Default: where not everybody can ask.
     pub model_control: Option<bool>,
     /// Where metrics are found besides `/metrics` and TF Serving's `/monitoring/prometheus/metrics`.
@@ -80,6 +90,7 @@ impl Default for ServerOptions {
             input_policy: InputPolicy::default(),
             inference_log: None,
             traces: None,
+            grpc_socket: None,
             poll_interval: Duration::from_secs(1),
             request_body_bytes_max: 64 << 20,
             request_body_timeout: Duration::from_secs(30),
@@ -92,8 +103,12 @@ impl Default for ServerOptions {
             load_threads: (cores() / 2).max(1),
             load_retry_first: Duration::from_secs(5),
             load_retry_longest: Duration::from_mins(5),
+            load_retries_max: None,
+            warmup: true,
+            warmup_iterations: 1,
             unload_first: false,
             batching: BatchingOptions::default(),
+            batching_of_models: false,
             model_control: None,
             metrics_path: None,
             inline_rows_max: 256,

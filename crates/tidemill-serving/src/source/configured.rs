@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::{FolderSource, Servable, Source, SourceError};
-use crate::{ConfigError, ModelConfig};
+use crate::{ConfigError, ModelConfig, ModelLog};
 
 /// Lists the versions of every model of a configuration, which may come from a file, followed as it changes, and by
 /// request. Clones share it.
@@ -95,6 +95,21 @@ fn with_cause(error: &SourceError) -> String {
     format!("{error}{}", cause.unwrap_or_default())
 }
 
+/// A model keeps its platform as long as it is configured, as in TF Serving.
+fn same_platforms(before: &[ModelConfig], after: &[ModelConfig]) -> Result<(), SourceError> {
+    for model in after {
+        let was = before.iter().find(|other| other.name == model.name).map_or(&model.platform, |other| &other.platform);
+        if *was != model.platform {
+            let (name, is) = (&model.name, &model.platform);
+            let message = format!(
+                "Illegal to change a model's platform: model `{name}` has `{was}`, and now `{is}` is configured"
+            );
+            return Err(SourceError::new(message).of_request());
+        }
+    }
+    Ok(())
+}
+
 impl State {
     fn follow_file(&mut self) {
         let Some(file) = &mut self.file else { return };
@@ -105,6 +120,10 @@ impl State {
         file.next = now + file.interval;
         match file.read() {
             Ok(Some(models)) => {
+                if let Err(error) = same_platforms(&self.models, &models) {
+                    tracing::warn!(%error, "the configuration stays as it was");
+                    return;
+                }
                 tracing::info!(file = %file.path.display(), models = models.len(), "the configuration has changed");
                 self.models = models;
             }
@@ -141,8 +160,16 @@ impl Source for ConfiguredSource {
         self.state().models.iter().map(|model| model.name.clone()).collect()
     }
 
+    fn logs(&self) -> BTreeMap<String, Vec<ModelLog>> {
+        let state = self.state();
+        let logging = state.models.iter().filter(|model| !model.logs.is_empty());
+        logging.map(|model| (model.name.clone(), model.logs.clone())).collect()
+    }
+
     fn configure(&self, models: Vec<ModelConfig>) -> Result<(), SourceError> {
-        self.state().models = models;
+        let mut state = self.state();
+        same_platforms(&state.models, &models)?;
+        state.models = models;
         Ok(())
     }
 }

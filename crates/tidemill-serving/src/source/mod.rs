@@ -4,12 +4,12 @@ mod configured;
 mod fixed;
 mod folder;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 
-use crate::ModelConfig;
+use crate::{ModelConfig, ModelLog};
 
 pub use configured::ConfiguredSource;
 pub use fixed::StaticSource;
@@ -46,6 +46,11 @@ pub trait Source: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The logs that single models have, besides that of all.
+    fn logs(&self) -> BTreeMap<String, Vec<ModelLog>> {
+        BTreeMap::new()
+    }
+
     /// Lists the versions of these models from now on (TF Serving's `HandleReloadConfigRequest`). A source that is not
     /// configured by request says so.
     fn configure(&self, models: Vec<ModelConfig>) -> Result<(), SourceError> {
@@ -62,6 +67,8 @@ pub trait Source: Send + Sync + 'static {
 #[error("{message}")]
 pub struct SourceError {
     message: String,
+    /// What was asked for is wrong, not the source.
+    wrong_request: bool,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -69,7 +76,18 @@ pub struct SourceError {
 impl SourceError {
     /// An error that says what could not be read.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), source: None }
+        Self { message: message.into(), wrong_request: false, source: None }
+    }
+
+    /// The same error, for what was asked of the source.
+    pub(crate) fn of_request(mut self) -> Self {
+        self.wrong_request = true;
+        self
+    }
+
+    /// Whether what was asked for is wrong.
+    pub(crate) fn is_of_request(&self) -> bool {
+        self.wrong_request
     }
 
     /// The same error with its cause.

@@ -16,6 +16,8 @@ const ROWS_RESERVED_MAX: usize = 1024;
 pub(crate) struct Assembly {
     builder: BatchBuilder,
     seen: Vec<bool>,
+    /// The input that comes next if they come in order, which they mostly do: then no name is looked up.
+    next: usize,
     rows: u64,
 }
 
@@ -47,7 +49,7 @@ impl Assembly {
         let reserved = usize::try_from(rows).unwrap_or(usize::MAX).min(ROWS_RESERVED_MAX);
         let builder = model.model.batch_builder(reserved);
         let seen = vec![false; builder.specs().len()];
-        Self { builder, seen, rows }
+        Self { builder, seen, next: 0, rows }
     }
 
     /// Adds the tensor `name`: `fill` pushes its elements with [`push`].
@@ -58,10 +60,13 @@ impl Assembly {
         fill: impl FnOnce(&mut InputColumn<'_>, Expected) -> Result<(), RequestError>,
     ) -> Result<(), AssemblyError> {
         let within = |error: RequestError| AssemblyError::Other(error.within(&format!("input `{name}`: ")));
-        let index = self.builder.index(name).ok_or_else(|| {
+        let in_order = self.builder.specs().get(self.next).is_some_and(|spec| spec.name == name);
+        let found = if in_order { Some(self.next) } else { self.builder.index(name) };
+        let index = found.ok_or_else(|| {
             let reason = RequestError::from(self.builder.unknown(0, name)).message;
             AssemblyError::Unknown { name: name.to_owned(), reason }
         })?;
+        self.next = index + 1;
         if std::mem::replace(&mut self.seen[index], true) {
             return Err(within(RequestError::invalid("the input is given twice")));
         }

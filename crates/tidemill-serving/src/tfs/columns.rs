@@ -2,7 +2,7 @@
 
 use tidemill_model::BatchBuilder;
 
-use super::value::{excerpt, is_base64_object, push_value};
+use super::value::{Dialect, excerpt, is_base64_object, push_value};
 use crate::json::{Kind, Reader};
 use crate::request_error::RequestError;
 
@@ -68,7 +68,8 @@ fn push_column(builder: &mut BatchBuilder, index: usize, reader: &mut Reader<'_>
     let Some(mut column) = builder.column(index) else { return Ok(0) };
     let mut row = 0;
     reader.array(|reader| {
-        push_value(reader, &mut column).map_err(|error| error.at(|| format!("named input: {name}, row {row}: ")))?;
+        push_value(reader, &mut column, Dialect::Tensor)
+            .map_err(|error| error.at(|| format!("named input: {name}, row {row}: ")))?;
         row += 1;
         Ok::<_, RequestError>(())
     })?;

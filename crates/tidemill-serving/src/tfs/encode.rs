@@ -1,6 +1,8 @@
 //! Predictions into the body of an answer.
 
 use arrow::array::{Array, AsArray as _, RecordBatch};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::json::write;
 use crate::request_error::RequestError;
@@ -45,10 +47,10 @@ pub(crate) fn encode(predictions: &RecordBatch, answer: Answer) -> Result<Vec<u8
 }
 
 fn rows(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestError> {
-    if let [column] = predictions.columns() {
-        return column_values(out, column);
-    }
     let schema = predictions.schema();
+    if let [column] = predictions.columns() {
+        return column_values(out, column, Texts::of(schema.field(0).name()));
+    }
     out.push(b'[');
     for row in 0..predictions.num_rows() {
         out.extend_from_slice(if row == 0 { b"{" } else { b",{" });
@@ -61,7 +63,7 @@ fn rows(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestError
             let cell = predictions.column(index).slice(row, 1);
             // A list of one value, without its brackets.
             let start = out.len();
-            column_values(out, &cell)?;
+            column_values(out, &cell, Texts::of(field.name()))?;
             out.pop();
             out.remove(start);
         }
@@ -72,17 +74,18 @@ fn rows(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestError
 }
 
 fn columns(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestError> {
+    let schema = predictions.schema();
     if let [column] = predictions.columns() {
-        return column_values(out, column);
+        return column_values(out, column, Texts::of(schema.field(0).name()));
     }
     out.push(b'{');
-    for (index, (field, column)) in predictions.schema().fields().iter().zip(predictions.columns()).enumerate() {
+    for (index, (field, column)) in schema.fields().iter().zip(predictions.columns()).enumerate() {
         if index > 0 {
             out.push(b',');
         }
         write::string(out, field.name());
         out.push(b':');
-        column_values(out, column)?;
+        column_values(out, column, Texts::of(field.name()))?;
     }
     out.push(b'}');
     Ok(())
@@ -106,14 +109,37 @@ fn classes(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestEr
     Ok(())
 }
 
+/// How texts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Texts {
+    Plain,
+    /// As `{"b64": "…"}`.
+    Base64,
+}
+
+impl Texts {
+    /// As TF Serving: what an output holds whose name ends in `_bytes` is no text.
+    fn of(output: &str) -> Self {
+        if output.ends_with("_bytes") { Self::Base64 } else { Self::Plain }
+    }
+}
+
 /// Writes a column as a list. Outputs have no missing values.
-fn column_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
+fn column_values(out: &mut Vec<u8>, column: &dyn Array, texts: Texts) -> Result<(), RequestError> {
     if let Some(lists) = column.as_fixed_size_list_opt() {
         let mut written = Ok(());
         write::list(out, 0..lists.len(), |out, row| {
-            written = written.clone().and(column_values(out, &lists.value(row)));
+            written = written.clone().and(column_values(out, &lists.value(row), texts));
         });
         return written;
+    }
+    if let (Texts::Base64, Output::Texts(values)) = (texts, Output::of(column)?) {
+        write::list(out, values, |out, value| {
+            out.extend_from_slice(b"{\"b64\":\"");
+            out.extend_from_slice(STANDARD.encode(value.unwrap_or_default()).as_bytes());
+            out.extend_from_slice(b"\"}");
+        });
+        return Ok(());
     }
     flat_values(out, column)
 }
@@ -159,6 +185,22 @@ mod tests {
         assert_eq!(
             written(&three, Answer::Columns),
             r#"{"outputs":{"y":[2.5,3.0,4.5],"c":["a","\"","c"],"n":[9223372036854775807,0,-1]}}"#
+        );
+    }
+
+    #[test]
+    fn outputs_whose_names_end_in_bytes_are_base64() {
+        let text = Arc::new(StringArray::from(vec!["Flash", ""]));
+        let one = RecordBatch::try_from_iter([("image_bytes", text.clone() as _)]).unwrap();
+        assert_eq!(written(&one, Answer::Rows), r#"{"predictions":[{"b64":"Rmxhc2g="},{"b64":""}]}"#);
+        let two = RecordBatch::try_from_iter([("image_bytes", text.clone() as _), ("bytes", text as _)]).unwrap();
+        assert_eq!(
+            written(&two, Answer::Rows),
+            r#"{"predictions":[{"image_bytes":{"b64":"Rmxhc2g="},"bytes":"Flash"},{"image_bytes":{"b64":""},"bytes":""}]}"#
+        );
+        assert_eq!(
+            written(&two, Answer::Columns),
+            r#"{"outputs":{"image_bytes":[{"b64":"Rmxhc2g="},{"b64":""}],"bytes":["Flash",""]}}"#
         );
     }
 

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use super::predict::{object_or_error, take_signature_name};
 use super::rows::{Rows, push_objects};
 use super::signature::{self, Method};
-use super::value::excerpt;
+use super::value::{Dialect, excerpt};
 use crate::json::{Kind, Reader};
 use crate::request_error::RequestError;
 use crate::versions::LoadedModel;
@@ -43,7 +43,7 @@ pub(super) fn decode(method: Method, model: &LoadedModel, body: &[u8]) -> Result
             "JSON Value: {text} Expecting 'examples' value to be an list/array"
         )));
     }
-    let mut rows = Rows::new(model.model.batch_builder(1));
+    let mut rows = Rows::new(model.model.batch_builder(1), Dialect::Example);
     push_objects(&mut rows, &mut reader, &shared, "examples")?;
     let count = rows.count();
     if count == 0 {

@@ -8,7 +8,7 @@ use super::columns::push_columns;
 use super::encode::Answer;
 use super::rows::Rows;
 use super::signature::{self, Method};
-use super::value::{excerpt, is_base64_object};
+use super::value::{Dialect, excerpt, is_base64_object};
 use crate::json::{Kind, Reader};
 use crate::request_error::RequestError;
 use crate::versions::LoadedModel;
@@ -80,7 +80,7 @@ fn rows(builder: BatchBuilder, reader: &mut Reader<'_>) -> Result<(RecordBatch, 
         [spec] => Some(spec.datatype),
         _ => None,
     };
-    let mut rows = Rows::new(builder);
+    let mut rows = Rows::new(builder, Dialect::Tensor);
     let mut first_is_object = None;
     reader.array(|reader| {
         let is_object =

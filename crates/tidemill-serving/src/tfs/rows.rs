@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tidemill_model::{BatchBuilder, InputColumn};
 
-use super::value::{ValueError, excerpt, push_value};
+use super::value::{Dialect, ValueError, excerpt, push_value};
 use crate::json::{Kind, Reader};
 use crate::request_error::RequestError;
 
@@ -19,12 +19,13 @@ pub(super) struct Rows {
     /// Rows that have a value, by column.
     filled: Vec<usize>,
     count: usize,
+    dialect: Dialect,
 }
 
 impl Rows {
-    pub(super) fn new(builder: BatchBuilder) -> Self {
+    pub(super) fn new(builder: BatchBuilder, dialect: Dialect) -> Self {
         let filled = vec![0; builder.specs().len()];
-        Self { builder, order: Vec::new(), filled, count: 0 }
+        Self { builder, order: Vec::new(), filled, count: 0, dialect }
     }
 
     /// How many rows there are so far.
@@ -67,7 +68,7 @@ impl Rows {
     pub(super) fn push_bare(&mut self, reader: &mut Reader<'_>) -> Result<(), RequestError> {
         let row = self.count;
         let mut column = self.column(0)?;
-        push_value(reader, &mut column)
+        push_value(reader, &mut column, Dialect::Tensor)
             .map_err(|error| error.at(|| format!("Failed to process element: {row} of 'instances' list. Error: ")))?;
         self.count += 1;
         Ok(())
@@ -94,7 +95,8 @@ impl Rows {
             return Err(RequestError::invalid(at() + "the input is given twice"));
         }
         self.filled[index] = row + 1;
-        push_value(reader, &mut self.column(index)?).map_err(|error| error.at(at))
+        let dialect = self.dialect;
+        push_value(reader, &mut self.column(index)?, dialect).map_err(|error| error.at(at))
     }
 
     fn index(&mut self, name: &str, place: usize) -> Option<usize> {

@@ -11,6 +11,15 @@ use crate::request_error::RequestError;
 /// Messages quote at most so many characters of a value.
 const EXCERPT_CHARS: usize = 60;
 
+/// How values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// As elements of tensors: each type for itself.
+    Tensor,
+    /// As features of examples, which have no booleans: true and false are 1 and 0, and the other way round.
+    Example,
+}
+
 /// Why a value cannot be a cell.
 #[derive(Debug)]
 pub(super) enum ValueError {
@@ -43,13 +52,17 @@ impl From<ModelError> for ValueError {
 }
 
 /// Takes the values of a row, bare or in a list of as many as there are, and pushes them on `column`.
-pub(super) fn push_value(reader: &mut Reader<'_>, column: &mut InputColumn<'_>) -> Result<(), ValueError> {
+pub(super) fn push_value(
+    reader: &mut Reader<'_>,
+    column: &mut InputColumn<'_>,
+    dialect: Dialect,
+) -> Result<(), ValueError> {
     let width = column.width();
     if reader.kind()? != Kind::Array {
         if width > 1 {
             return Err(ValueError::Value(format!("a list of {width} values is expected for each row")));
         }
-        return push_scalar(reader, column);
+        return push_scalar(reader, column, dialect);
     }
     let mut size = 0;
     reader.array(|reader| {
@@ -58,7 +71,7 @@ pub(super) fn push_value(reader: &mut Reader<'_>, column: &mut InputColumn<'_>) 
             return Err(ValueError::Value("Encountered list at unexpected level: 1 expected < 1".to_owned()));
         }
         if size <= width {
-            return push_scalar(reader, column);
+            return push_scalar(reader, column, dialect);
         }
         reader.skip()?;
         Ok(())
@@ -71,7 +84,7 @@ pub(super) fn push_value(reader: &mut Reader<'_>, column: &mut InputColumn<'_>) 
     }
 }
 
-fn push_scalar(reader: &mut Reader<'_>, column: &mut InputColumn<'_>) -> Result<(), ValueError> {
+fn push_scalar(reader: &mut Reader<'_>, column: &mut InputColumn<'_>, dialect: Dialect) -> Result<(), ValueError> {
     let datatype = column.spec().datatype;
     let kind = reader.kind()?;
     match (kind, datatype) {
@@ -83,6 +96,18 @@ fn push_scalar(reader: &mut Reader<'_>, column: &mut InputColumn<'_>) -> Result<
             column.push_null()?;
         }
         (Kind::True | Kind::False, DataType::Bool) => column.push_bool(reader.boolean()?)?,
+        (Kind::True | Kind::False, DataType::Int64) if dialect == Dialect::Example => {
+            column.push_int(i64::from(reader.boolean()?))?;
+        }
+        (Kind::Number, DataType::Bool) if dialect == Dialect::Example => {
+            match reader.clone().number()?.as_i64().filter(|value| matches!(value, 0 | 1)) {
+                Some(value) => {
+                    reader.number()?;
+                    column.push_bool(value == 1)?;
+                }
+                None => return Err(type_error(reader, kind, datatype)),
+            }
+        }
         (Kind::Number, DataType::Fp64) => {
             let mut after = reader.clone();
             let number = after.number()?;

@@ -1,6 +1,6 @@
 //! Drives the table of versions: asks the source, loads, publishes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,13 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
+use super::loaded::LoadOptions;
 use super::table::{Backoff, Load, Table};
 use super::{LoadedModel, ResolveError, Selector, Snapshot};
 use crate::control::Unloaded;
+use crate::inference_log::Logs;
 use crate::metrics::Metrics;
-use crate::{BatchingOptions, Servable, Source, SourceError};
+use crate::{ModelLog, Servable, Source, SourceError};
 
 /// Events wait in a queue of this length; those who send them wait when it is full.
 const EVENTS_MAX: usize = 64;
@@ -22,11 +24,9 @@ const EVENTS_MAX: usize = 64;
 pub(crate) struct ManagerOptions {
     pub(crate) poll_interval: Duration,
     pub(crate) load_threads: usize,
-    pub(crate) batching: BatchingOptions,
-    pub(crate) request_timeout: Duration,
+    pub(crate) loading: LoadOptions,
     pub(crate) unload_first: bool,
-    pub(crate) retry_first: Duration,
-    pub(crate) retry_longest: Duration,
+    pub(crate) backoff: Backoff,
 }
 
 /// What requests see of the manager.
@@ -58,6 +58,7 @@ enum Event {
 struct Listing {
     servables: Vec<Servable>,
     expected: Vec<String>,
+    logs: BTreeMap<String, Vec<ModelLog>>,
 }
 
 /// The one task that changes what is served.
@@ -71,6 +72,7 @@ pub(crate) struct Manager {
     events: mpsc::Sender<Event>,
     inbox: mpsc::Receiver<Event>,
     listed: bool,
+    logs: Logs,
     unloaded: Unloaded,
     /// Models that must be there before the server is ready.
     expected: Vec<String>,
@@ -118,10 +120,15 @@ impl Models {
 
 impl Manager {
     /// Serves what the source lists but for what is `unloaded`.
-    pub(crate) fn new(options: ManagerOptions, models: Arc<Models>, metrics: Arc<Metrics>, unloaded: Unloaded) -> Self {
+    pub(crate) fn new(
+        options: ManagerOptions,
+        models: Arc<Models>,
+        metrics: Arc<Metrics>,
+        logs: Logs,
+        unloaded: Unloaded,
+    ) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
-        let backoff = Backoff { first: options.retry_first, longest: options.retry_longest };
-        let table = Table::new(backoff, options.unload_first);
+        let table = Table::new(options.backoff, options.unload_first);
         let waiting = VecDeque::new();
         Self {
             options,
@@ -133,6 +140,7 @@ impl Manager {
             events,
             inbox,
             listed: false,
+            logs,
             unloaded,
             expected: Vec::new(),
         }
@@ -158,8 +166,9 @@ impl Manager {
             Event::Listed { result, applied } => {
                 acknowledge = applied;
                 match result {
-                    Ok(Listing { mut servables, mut expected }) => {
+                    Ok(Listing { mut servables, mut expected, logs }) => {
                         self.listed = true;
+                        self.logs.follow(&logs);
                         servables.retain(|servable| !self.unloaded.contains(&servable.name));
                         expected.retain(|name| !self.unloaded.contains(name));
                         self.waiting.extend(self.table.listed(&servables, Instant::now()));
@@ -176,7 +185,7 @@ impl Manager {
             }
             Event::Loaded { load, result, took } => {
                 self.running -= 1;
-                self.metrics.loaded(&load.name, result.is_ok(), took);
+                self.metrics.loaded(&load.name, &load.path, result.is_ok(), took);
                 match &result {
                     Ok(_) => {
                         tracing::info!(model = load.name, version = load.version, ?took, "model version is loaded");
@@ -225,11 +234,11 @@ impl Manager {
             let Some(load) = self.waiting.pop_front() else { return };
             self.running += 1;
             let events = self.events.clone();
-            let (batching, timeout) = (self.options.batching.clone(), self.options.request_timeout);
+            let options = self.options.loading.clone();
             let metrics = Arc::clone(&self.metrics);
             tokio::task::spawn_blocking(move || {
                 let started = Instant::now();
-                let result = LoadedModel::load(&load, &batching, timeout, &metrics).map(Arc::new);
+                let result = LoadedModel::load(&load, &options, &metrics).map(Arc::new);
                 // The manager may have gone: the server is shutting down.
                 let _ = events.blocking_send(Event::Loaded { load, result, took: started.elapsed() });
             });
@@ -252,7 +261,10 @@ async fn poll(
             Some(applied) = polls.recv() => Some(applied),
         };
         let listed = source.list().await;
-        let result = listed.map(|servables| Listing { servables, expected: source.expected() });
+        let result = listed.map(|servables| {
+            let (expected, logs) = (source.expected(), source.logs());
+            Listing { servables, expected, logs }
+        });
         if events.send(Event::Listed { result, applied }).await.is_err() {
             return;
         }

@@ -4,13 +4,16 @@
 //! [`Manager`] drives it: it asks the source, loads off the async threads and publishes snapshots. Requests only
 //! ever see a snapshot, so every change they see is a single step.
 
+#[cfg(test)]
+mod interleavings;
 mod loaded;
 mod manager;
 mod snapshot;
 mod status;
 mod table;
 
-pub(crate) use loaded::LoadedModel;
+pub(crate) use loaded::{LoadOptions, LoadedModel, versions_text};
 pub(crate) use manager::{Manager, ManagerOptions, Models};
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};
 pub use status::{ModelStatus, VersionState, VersionStatus};
+pub(crate) use table::Backoff;

@@ -105,6 +105,11 @@ impl<T> Snapshot<T> {
         self.models.get(name).map(|model| model.available.keys().copied())
     }
 
+    /// Every version that answers requests.
+    pub(crate) fn loaded(&self) -> impl Iterator<Item = &T> {
+        self.models.values().flat_map(|model| model.available.values()).map(Arc::as_ref)
+    }
+
     /// Whether every listed model answers requests.
     pub(crate) fn is_ready(&self) -> bool {
         self.models.values().all(|model| model.latest.is_some())

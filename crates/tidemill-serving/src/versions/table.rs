@@ -27,9 +27,11 @@ pub(super) struct Load {
 
 /// How long to wait before a version that failed to load is tried again: doubling from `first` up to `longest`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Backoff {
-    pub(super) first: Duration,
-    pub(super) longest: Duration,
+pub(crate) struct Backoff {
+    pub(crate) first: Duration,
+    pub(crate) longest: Duration,
+    /// After so many times it is not tried again, until it is listed with another path or anew.
+    pub(crate) retries_max: Option<u32>,
 }
 
 impl Backoff {
@@ -118,7 +120,8 @@ impl<T> Table<T> {
         let nothing = BTreeMap::new();
         let mut loads = Vec::new();
         for (name, model) in &mut self.models {
-            model.aspire(name, by_model.get(name.as_str()).unwrap_or(&nothing), now, &mut loads);
+            let listed = by_model.get(name.as_str()).unwrap_or(&nothing);
+            model.aspire(name, listed, now, self.backoff.retries_max, &mut loads);
             model.settle(self.unload_first);
         }
         self.drop_forgotten();
@@ -223,7 +226,14 @@ impl<T> Default for Model<T> {
 }
 
 impl<T> Model<T> {
-    fn aspire(&mut self, name: &str, listed: &BTreeMap<u64, &Servable>, now: Instant, loads: &mut Vec<Load>) {
+    fn aspire(
+        &mut self,
+        name: &str,
+        listed: &BTreeMap<u64, &Servable>,
+        now: Instant,
+        retries_max: Option<u32>,
+        loads: &mut Vec<Load>,
+    ) {
         for version in self.versions.values_mut() {
             version.aspired = false;
         }
@@ -238,7 +248,10 @@ impl<T> Model<T> {
             };
             version.aspired = true;
             let load_again = match &version.state {
-                State::Failed { retry_at } => *retry_at <= now || version.path != servable.path,
+                State::Failed { retry_at } => {
+                    let tired = retries_max.is_some_and(|max| version.failures > max);
+                    (*retry_at <= now && !tired) || version.path != servable.path
+                }
                 State::Ended => true,
                 State::Deferred | State::Loading | State::Available(_) | State::Unloading(_) => false,
             };

@@ -4,7 +4,9 @@
 //! cannot be answered makes the version broken, as in TF Serving.
 
 mod records;
-mod requests;
+
+#[cfg(test)]
+pub(crate) use records::read as read_records;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -34,13 +36,15 @@ pub fn warmup_requests(model: &Model, name: &str, rows: &[Value]) -> Result<Vec<
     let mut bytes = Vec::new();
     for row in rows.iter().take(RECORDS_MAX) {
         let batch = model.batch_from_rows(std::slice::from_ref(row))?;
-        tfrecord::append(&mut bytes, &grpc::warmup_record(&requests::predict(name, &batch)));
+        // One row lacks nothing that another has.
+        let request = grpc::predict_request(name, &batch, &[]).unwrap_or_default();
+        tfrecord::append(&mut bytes, &grpc::warmup_record(request));
     }
     Ok(bytes)
 }
 
-/// Answers the warm-up requests in the folder of a version, if there are any; gives their number.
-pub(crate) fn replay(folder: &Path, model: &LoadedModel) -> Result<usize, String> {
+/// Answers the warm-up requests in the folder of a version, if there are any, each so many times; gives their number.
+pub(crate) fn replay(folder: &Path, model: &LoadedModel, iterations: u32) -> Result<usize, String> {
     let path = folder.join(FILE);
     let within = |reason: &dyn std::fmt::Display| format!("warm-up requests `{}`: {reason}", path.display());
     let metadata = match fs::metadata(&path) {
@@ -57,7 +61,10 @@ pub(crate) fn replay(folder: &Path, model: &LoadedModel) -> Result<usize, String
         if count > RECORDS_MAX {
             return Err(within(&format!("there are more than {RECORDS_MAX} records")));
         }
-        let answered = record.and_then(|record| grpc::replay(model, record).map_err(|error| error.message));
+        let answer = |record: &[u8]| {
+            (0..iterations.max(1)).try_for_each(|_| grpc::replay(model, record)).map_err(|error| error.message)
+        };
+        let answered = record.and_then(answer);
         answered.map_err(|reason| within(&format!("record {count}: {reason}")))?;
     }
     Ok(count)

@@ -3,7 +3,7 @@
 use tidemill_core::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
 
 /// The records of a file; after an error there are no more.
-pub(super) fn read(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], String>> {
+pub(crate) fn read(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], String>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         if rest.is_empty() {

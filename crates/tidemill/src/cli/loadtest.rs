@@ -6,10 +6,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tidemill_loadtest::{Protocol, Rate};
 
+use super::duration::duration;
+
 /// `loadtest`
 #[derive(Debug, Args)]
 pub struct LoadtestArgs {
-    /// A server (`http://localhost:8501`, `grpc://localhost:8500`), a model's endpoint on it
+    /// A server (`http://localhost:8501`, `grpc://localhost:8500`; with TLS `https`, `grpcs`), a model's endpoint on it
     /// (`…/v1/models/NAME:predict`, `…/v2/models/NAME/infer`), or any URL with `--body`
     pub url: String,
     /// The model to ask [default: the only one the server lists]
@@ -69,6 +71,15 @@ pub struct LoadtestArgs {
     /// A header for every request; may be given again
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
+    /// Authorities (PEM), one of which must have signed the server's certificate [default: those of this machine]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Certificate to show to the server (PEM, with those that lead to its authority)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// Private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
     /// Store the result with this version of the project's registry: NAME@ALIAS or NAME:VERSION
     #[arg(long, value_name = "MODEL")]
     pub record: Option<String>,
@@ -103,13 +114,6 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
     let rate: f64 = text.trim_end_matches("/s").parse().map_err(|_| "a number of requests a second, or `max`")?;
     if rate > 0.0 && rate.is_finite() { Ok(Rate::PerSecond(rate)) } else { Err("a rate is above 0".to_owned()) }
-}
-
-/// `10s`, `250ms`, `1m 30s`.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "a duration such as `10s`, `250ms` or `1m 30s`".to_owned();
-    let read: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(read).map_err(|_| wrong())
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

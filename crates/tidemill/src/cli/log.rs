@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tidemill_serving::{InferenceLogOptions, LogFormat, TraceOptions};
 
-use super::loadtest::duration;
+use super::duration::duration;
 
 /// How `serve` logs requests and answers, if it does.
 #[derive(Debug, Args)]
@@ -77,9 +77,18 @@ pub struct LogArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Traces")]
 pub struct TraceArgs {
-    /// Send traces of requests to this collector (OTLP over gRPC): `http://localhost:4317`
+    /// Send traces of requests to this collector (OTLP over gRPC): `http://localhost:4317`, with TLS `https://…`
     #[arg(long = "otlp_endpoint", alias = "otlp-endpoint", value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
+    /// Authorities (PEM), one of which must have signed the collector's certificate [default: those of this machine]
+    #[arg(long = "otlp_ca", alias = "otlp-ca", value_name = "FILE", env = "OTEL_EXPORTER_OTLP_CERTIFICATE")]
+    pub otlp_ca: Option<PathBuf>,
+    /// Certificate to show to the collector (PEM)
+    #[arg(long = "otlp_cert", alias = "otlp-cert", value_name = "FILE", env = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")]
+    pub otlp_cert: Option<PathBuf>,
+    /// Private key of that certificate (PEM)
+    #[arg(long = "otlp_key", alias = "otlp-key", value_name = "FILE", env = "OTEL_EXPORTER_OTLP_CLIENT_KEY")]
+    pub otlp_key: Option<PathBuf>,
     /// Fraction of requests traced that belong to no trace yet; callers decide for theirs
     #[arg(
         long = "trace_sample",
@@ -92,7 +101,7 @@ pub struct TraceArgs {
 }
 
 impl TraceArgs {
-    /// The options of the server; an error for a sample that is no fraction.
+    /// The options of the server; an error for a sample that is no fraction, or a file that cannot be read.
     pub fn options(&self) -> Result<Option<TraceOptions>, String> {
         let Some(endpoint) = self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()) else {
             return Ok(None);
@@ -100,7 +109,15 @@ impl TraceArgs {
         if !(0.0..=1.0).contains(&self.trace_sample) {
             return Err(format!("`--trace_sample` is a fraction from 0 to 1, and {} is none", self.trace_sample));
         }
-        Ok(Some(TraceOptions { endpoint, sample: self.trace_sample }))
+        let read =
+            |file: &PathBuf| std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()));
+        let authorities = self.otlp_ca.as_ref().map(read).transpose()?;
+        let client = match (&self.otlp_cert, &self.otlp_key) {
+            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+            (None, None) => None,
+            _ => return Err("`--otlp_cert` and `--otlp_key` belong together".to_owned()),
+        };
+        Ok(Some(TraceOptions { endpoint, authorities, client, sample: self.trace_sample }))
     }
 }
 
@@ -111,6 +128,8 @@ pub enum LogFormatName {
     Jsonl,
     /// Parquet
     Parquet,
+    /// A `TFRecord` of TF Serving's `PredictionLog`
+    Tfrecord,
 }
 
 impl LogArgs {
@@ -124,6 +143,7 @@ impl LogArgs {
             format: match self.log_format {
                 LogFormatName::Jsonl => LogFormat::JsonLines,
                 LogFormatName::Parquet => LogFormat::Parquet,
+                LogFormatName::Tfrecord => LogFormat::PredictionLogs,
             },
             sample: self.log_sample,
             exclude: self.log_exclude.clone(),

@@ -23,6 +23,9 @@ pub struct ServeArgs {
     /// Port for gRPC; 0 picks a free one, `off` serves none
     #[arg(long, alias = "grpc-port", value_name = "PORT", default_value = "8500", env = "TIDEMILL_PORT")]
     pub port: GrpcPort,
+    /// Speak gRPC on this socket of the machine too
+    #[arg(long = "grpc_socket_path", alias = "grpc-socket-path", value_name = "PATH")]
+    pub grpc_socket: Option<PathBuf>,
     /// Address to listen on
     #[arg(
         long = "rest_api_host",
@@ -77,6 +80,32 @@ pub struct ServeArgs {
     /// Versions loaded at one time [default: half the cores]
     #[arg(long = "num_load_threads", alias = "num-load-threads", value_name = "N")]
     pub load_threads: Option<usize>,
+    /// How often a version that does not load is tried again [default: until it loads or is gone]
+    #[arg(long = "max_num_load_retries", alias = "max-num-load-retries", value_name = "N")]
+    pub load_retries_max: Option<u32>,
+    /// After how long [default: 5 seconds, then twice as long each time, up to 5 minutes]
+    #[arg(long = "load_retry_interval_micros", alias = "load-retry-interval-micros", value_name = "MICROS")]
+    pub load_retry_micros: Option<u64>,
+    /// Whether a version answers the warm-up requests beside it before it is available
+    #[arg(
+        long = "enable_model_warmup",
+        alias = "enable-model-warmup",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub warmup: bool,
+    /// How many times each of them
+    #[arg(
+        long = "num_request_iterations_for_warmup",
+        alias = "num-request-iterations-for-warmup",
+        value_name = "N",
+        default_value_t = 1
+    )]
+    pub warmup_iterations: u32,
     /// Load a new version only when the old one is out of memory: nothing answers meanwhile
     #[arg(long = "unload_before_load", alias = "unload-before-load")]
     pub unload_before_load: bool,
@@ -107,6 +136,19 @@ pub struct ServeArgs {
         help_heading = "Batching"
     )]
     pub batching_parameters_file: Option<PathBuf>,
+    /// What `batching_params.pbtxt` in the folder of a version says comes first
+    #[arg(
+        long = "enable_per_model_batching_parameters",
+        alias = "enable-per-model-batching-parameters",
+        value_name = "BOOL",
+        help_heading = "Batching",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub batching_of_models: bool,
     /// Rows of a batch at most [default: 64; fixed: 1000]
     #[arg(long = "batch_rows_max", alias = "batch-rows-max", value_name = "N", help_heading = "Batching")]
     pub batch_rows_max: Option<usize>,

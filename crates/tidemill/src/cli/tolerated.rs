@@ -6,8 +6,6 @@ use std::ffi::OsString;
 const FLAGS: &[&str] = &[
     "allow_version_labels_for_unavailable_models",
     "enable_grpc_healthcheck_service",
-    "enable_model_warmup",
-    "enable_per_model_batching_parameters",
     "enable_serialization_as_tensor_content",
     "enable_signature_method_name_check",
     "enforce_session_run_timeout",
@@ -15,9 +13,7 @@ const FLAGS: &[&str] = &[
     "flush_filesystem_caches",
     "grpc_channel_arguments",
     "grpc_max_threads",
-    "max_num_load_retries",
     "mixed_precision",
-    "num_request_iterations_for_warmup",
     "num_tflite_*",
     "num_unload_threads",
     "per_process_gpu_memory_fraction",

@@ -2,28 +2,49 @@
 
 mod cells;
 mod completions;
+#[cfg(feature = "full")]
 mod data;
+#[cfg(feature = "full")]
 mod diff;
+#[cfg(feature = "full")]
 mod drift;
+#[cfg(feature = "full")]
 mod evaluate;
 mod explain;
+#[cfg(feature = "full")]
 mod init;
+#[cfg(feature = "full")]
 mod input;
+#[cfg(feature = "full")]
 mod inspect;
+#[cfg(feature = "full")]
 mod lineage;
+#[cfg(feature = "full")]
 mod loadtest;
+#[cfg(feature = "full")]
 mod model;
+#[cfg(feature = "full")]
 mod models;
+#[cfg(feature = "full")]
 mod pipeline;
+#[cfg(feature = "full")]
 mod predict;
+#[cfg(feature = "full")]
 mod report;
+#[cfg(feature = "full")]
 mod rows;
+#[cfg(feature = "full")]
 mod sample;
+#[cfg(feature = "full")]
 mod schema;
 mod serve;
+#[cfg(feature = "full")]
 mod sql;
+#[cfg(feature = "full")]
 mod statistics;
+#[cfg(feature = "full")]
 mod transform;
+#[cfg(feature = "full")]
 mod warmup;
 mod watch;
 
@@ -37,6 +58,7 @@ use crate::cli::{Cli, Command, Global, OutputFormat};
 use crate::error::Failure;
 
 /// Runs the command.
+#[cfg(feature = "full")]
 pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let global = &cli.global;
     match cli.command {
@@ -65,6 +87,17 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Diff(args) => diff::diff(&args, global),
         Command::Sample(command) => sample::sample(&command, global),
         Command::Schema(command) => schema::schema(&command, global),
+        Command::Explain(args) => explain::explain(&args, global),
+        Command::Completions(args) => Ok(completions::completions(&args)),
+    }
+}
+
+/// Runs the command.
+#[cfg(not(feature = "full"))]
+pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Serve(args) => serve::serve(&args, global).await,
         Command::Explain(args) => explain::explain(&args, global),
         Command::Completions(args) => Ok(completions::completions(&args)),
     }

@@ -64,7 +64,7 @@ fn what_cannot_be_put_under_load_is_said() {
     drop(server);
     golden("loadtest_wrong", {
         let nobody = run(&["http://127.0.0.1:1", "--model", "taxi-tips"]);
-        let tls = run(&["https://localhost", "--model", "taxi-tips"]);
+        let tls = run(&["http://localhost:1", "--model", "taxi-tips", "--ca", "no-such.pem"]);
         let bare = run(&["http://127.0.0.1:1/score"]);
         format!("{nobody}\n{tls}\n{bare}")
     });
@@ -97,4 +97,41 @@ fn warm_up_requests_are_written_and_answered_before_a_version_is_available() {
     let server = Server::start_with(&sandbox, &serve, &[]);
     let status = server.get("/v1/models/taxi").1["model_version_status"][0]["status"].to_string();
     assert!(status.contains("record 20: the file is damaged"), "{status}");
+}
+
+#[test]
+fn load_goes_over_tls_to_servers_that_are_known_and_know_the_client() {
+    let sandbox = Sandbox::trained(1500);
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).expect("parameters");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().expect("a key");
+    sandbox.write("ca.pem", params.self_signed(&authority_key).expect("an authority").pem());
+    let issuer = rcgen::Issuer::new(params, authority_key);
+    for name in ["server", "client"] {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let names = vec!["localhost".to_owned()];
+        let signed = rcgen::CertificateParams::new(names).and_then(|params| params.signed_by(&key, &issuer));
+        sandbox.write(&format!("{name}.pem"), signed.expect("a certificate").pem());
+        sandbox.write(&format!("{name}-key.pem"), key.serialize_pem());
+    }
+    let tls = ["--tls_cert", "server.pem", "--tls_key", "server-key.pem", "--tls_client_ca", "ca.pem"];
+    let server = Server::start_with(&sandbox, &tls, &[]);
+    let port = |address: &str| address.rsplit(':').next().expect("a port").to_owned();
+    let (rest, grpc) = (port(&server.url), port(&server.grpc));
+    let known = ["--model", "taxi-tips", "--ca", "ca.pem", "--cert", "client.pem", "--key", "client-key.pem"];
+    for url in [format!("https://localhost:{rest}"), format!("grpcs://localhost:{grpc}")] {
+        let report = loadtest(&sandbox, &url, &known);
+        let measured = &report["measured"];
+        assert_eq!((measured["ok"].as_u64(), measured["failed"].as_u64()), (Some(50), Some(0)), "{url} {report:#}");
+    }
+    let url = format!("https://localhost:{rest}");
+    for (more, part) in [
+        (&["--ca", "ca.pem"][..], "certificate"),
+        (&["--cert", "client.pem", "--key", "client-key.pem"], "UnknownIssuer"),
+        (&["--ca", "client-key.pem"], "there is no certificate in it"),
+    ] {
+        let refused = sandbox.tidemill(&[&["loadtest", &url, "--model", "taxi-tips"], more].concat());
+        assert_eq!(refused.code, 2, "{refused}");
+        assert!(refused.stderr.to_lowercase().contains(&part.to_lowercase()), "{refused}");
+    }
 }

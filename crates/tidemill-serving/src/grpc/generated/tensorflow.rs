@@ -219,3 +219,10 @@ pub struct SignatureDef {
         TensorProto,
     >,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NamedTensorProto {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub tensor: ::core::option::Option<TensorProto>,
+}

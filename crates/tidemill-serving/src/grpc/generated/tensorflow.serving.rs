@@ -1400,6 +1400,394 @@ pub mod model_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SessionRunRequest {
+    #[prost(message, optional, tag = "1")]
+    pub model_spec: ::core::option::Option<ModelSpec>,
+    #[prost(message, repeated, tag = "2")]
+    pub feed: ::prost::alloc::vec::Vec<super::NamedTensorProto>,
+    #[prost(string, repeated, tag = "3")]
+    pub fetch: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "4")]
+    pub target: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "6")]
+    pub tensor_name_is_alias: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SessionRunResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub tensor: ::prost::alloc::vec::Vec<super::NamedTensorProto>,
+    #[prost(message, optional, tag = "3")]
+    pub model_spec: ::core::option::Option<ModelSpec>,
+}
+/// Generated client implementations.
+pub mod session_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct SessionServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> SessionServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SessionServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SessionServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        pub async fn session_run(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SessionRunRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SessionRunResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tensorflow.serving.SessionService/SessionRun",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("tensorflow.serving.SessionService", "SessionRun"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod session_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SessionServiceServer.
+    #[async_trait]
+    pub trait SessionService: std::marker::Send + std::marker::Sync + 'static {
+        async fn session_run(
+            &self,
+            request: tonic::Request<super::SessionRunRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SessionRunResponse>,
+            tonic::Status,
+        >;
+    }
+    #[derive(Debug)]
+    pub struct SessionServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SessionServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SessionServiceServer<T>
+    where
+        T: SessionService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/tensorflow.serving.SessionService/SessionRun" => {
+                    #[allow(non_camel_case_types)]
+                    struct SessionRunSvc<T: SessionService>(pub Arc<T>);
+                    impl<
+                        T: SessionService,
+                    > tonic::server::UnaryService<super::SessionRunRequest>
+                    for SessionRunSvc<T> {
+                        type Response = super::SessionRunResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SessionRunRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SessionService>::session_run(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SessionRunSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SessionServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "tensorflow.serving.SessionService";
+    impl<T> tonic::server::NamedService for SessionServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LogMetadata {
+    #[prost(message, optional, tag = "1")]
+    pub model_spec: ::core::option::Option<ModelSpec>,
+    #[prost(message, optional, tag = "2")]
+    pub sampling_config: ::core::option::Option<SamplingConfig>,
+    #[prost(string, repeated, tag = "3")]
+    pub saved_model_tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(int64, tag = "4")]
+    pub timestamp_secs: i64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ClassifyLog {
+    #[prost(message, optional, tag = "1")]
+    pub request: ::core::option::Option<ClassificationRequest>,
+    #[prost(message, optional, tag = "2")]
+    pub response: ::core::option::Option<ClassificationResponse>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RegressLog {
+    #[prost(message, optional, tag = "1")]
+    pub request: ::core::option::Option<RegressionRequest>,
+    #[prost(message, optional, tag = "2")]
+    pub response: ::core::option::Option<RegressionResponse>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PredictLog {
+    #[prost(message, optional, tag = "1")]
+    pub request: ::core::option::Option<PredictRequest>,
+    #[prost(message, optional, tag = "2")]
+    pub response: ::core::option::Option<PredictResponse>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PredictStreamedLog {
+    #[prost(message, repeated, tag = "1")]
+    pub request: ::prost::alloc::vec::Vec<PredictRequest>,
+    #[prost(message, repeated, tag = "2")]
+    pub response: ::prost::alloc::vec::Vec<PredictResponse>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MultiInferenceLog {
+    #[prost(message, optional, tag = "1")]
+    pub request: ::core::option::Option<MultiInferenceRequest>,
+    #[prost(message, optional, tag = "2")]
+    pub response: ::core::option::Option<MultiInferenceResponse>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SessionRunLog {
+    #[prost(message, optional, tag = "1")]
+    pub request: ::core::option::Option<SessionRunRequest>,
+    #[prost(message, optional, tag = "2")]
+    pub response: ::core::option::Option<SessionRunResponse>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PredictionLog {
+    #[prost(message, optional, tag = "1")]
+    pub log_metadata: ::core::option::Option<LogMetadata>,
+    #[prost(oneof = "prediction_log::LogType", tags = "2, 3, 6, 7, 4, 5")]
+    pub log_type: ::core::option::Option<prediction_log::LogType>,
+}
+/// Nested message and enum types in `PredictionLog`.
+pub mod prediction_log {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum LogType {
+        #[prost(message, tag = "2")]
+        ClassifyLog(super::ClassifyLog),
+        #[prost(message, tag = "3")]
+        RegressLog(super::RegressLog),
+        #[prost(message, tag = "6")]
+        PredictLog(super::PredictLog),
+        #[prost(message, tag = "7")]
+        PredictStreamedLog(super::PredictStreamedLog),
+        #[prost(message, tag = "4")]
+        MultiInferenceLog(super::MultiInferenceLog),
+        #[prost(message, tag = "5")]
+        SessionRunLog(super::SessionRunLog),
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PrometheusConfig {
     #[prost(bool, tag = "1")]

@@ -81,16 +81,15 @@ fn fill(
         .datatype
         .parse()
         .map_err(|()| RequestError::invalid(format!("`{}` is not a datatype of the protocol", input.datatype)))?;
-    let empty = InferTensorContents::default();
-    let contents = input.contents.as_ref().unwrap_or(&empty);
     let elements = expected.elements;
     if let Some(raw) = raw {
-        if *contents != empty {
+        if input.contents.as_ref().is_some_and(|contents| !is_empty(contents)) {
             return Err(RequestError::invalid("`contents` and `raw_input_contents` exclude each other"));
         }
         return binary_elements(raw, datatype, elements, element);
     }
-    let (field, list) = list(contents, datatype)?;
+    let empty = InferTensorContents::default();
+    let (field, list) = list(input.contents.as_ref().unwrap_or(&empty), datatype)?;
     let given = list.len();
     if given != elements {
         let shape = &input.shape;
@@ -98,6 +97,28 @@ fn fill(
         return Err(RequestError::invalid(message));
     }
     list.elements(datatype, element)
+}
+
+/// Whether no list has elements. Comparing with a message of none would cost more than all else that is done here.
+fn is_empty(contents: &InferTensorContents) -> bool {
+    let InferTensorContents {
+        bool_contents,
+        int_contents,
+        int64_contents,
+        uint_contents,
+        uint64_contents,
+        fp32_contents,
+        fp64_contents,
+        bytes_contents,
+    } = contents;
+    bool_contents.is_empty()
+        && int_contents.is_empty()
+        && int64_contents.is_empty()
+        && uint_contents.is_empty()
+        && uint64_contents.is_empty()
+        && fp32_contents.is_empty()
+        && fp64_contents.is_empty()
+        && bytes_contents.is_empty()
 }
 
 /// Writes the answer.

@@ -16,7 +16,7 @@ use crate::grpc::proto::inference::{
     ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
 };
 use crate::oip::{EXTENSIONS, PLATFORM, SERVER_NAME};
-use crate::route::selector_of;
+use crate::route::{Endpoint, selector_of};
 use crate::versions::{LoadedModel, Selector};
 
 #[tonic::async_trait]
@@ -72,7 +72,7 @@ impl GrpcInferenceService for Call {
         let model = self.engine.resolve_v2(&request.model_name, &selector(&request.model_version))?;
         let bytes = request.encoded_len();
         let decode = move |model: &LoadedModel| infer::decode(model, request);
-        Ok(Response::new(self.engine.infer(&self.trail, model, bytes, decode, infer::encode).await?))
+        Ok(Response::new(self.engine.infer(&self.trail, Endpoint::Infer, model, bytes, decode, infer::encode).await?))
     }
 
     async fn repository_index(

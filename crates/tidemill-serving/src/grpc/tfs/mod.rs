@@ -1,14 +1,17 @@
-//! TF Serving's `PredictionService` and `ModelService`.
+//! TF Serving's `PredictionService`, `ModelService` and `SessionService`.
 
 mod examples;
 mod metadata;
 mod models;
 mod predict;
 mod prediction;
+mod recorded;
+mod session;
 mod spec;
 mod tensor;
 mod warmup;
 
+pub(crate) use recorded::{Recorded, predict_request, prediction_logs};
 pub(crate) use warmup::{replay, warmup_record};
 
 #[cfg(feature = "fuzzing")]

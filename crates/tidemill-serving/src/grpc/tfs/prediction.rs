@@ -16,6 +16,7 @@ use crate::grpc::proto::tensorflow::serving::{
     RegressionResponse,
 };
 use crate::request_error::RequestError;
+use crate::route::Endpoint;
 use crate::tfs::{Method, check_signature};
 use crate::versions::LoadedModel;
 
@@ -33,7 +34,7 @@ impl PredictionService for Call {
         let encode = |model: &LoadedModel, predictions: &_, (outputs, signature): (Vec<usize>, String)| {
             predict::encode(model, predictions, &outputs, &signature)
         };
-        Ok(Response::new(self.engine.infer(&self.trail, model, bytes, decode, encode).await?))
+        Ok(Response::new(self.engine.infer(&self.trail, Endpoint::Predict, model, bytes, decode, encode).await?))
     }
 
     async fn classify(
@@ -109,7 +110,7 @@ impl PredictionService for Call {
 }
 
 impl Call {
-    fn model_of(&self, asked: &Asked) -> Result<Arc<LoadedModel>, RequestError> {
+    pub(super) fn model_of(&self, asked: &Asked) -> Result<Arc<LoadedModel>, RequestError> {
         self.concerns(&asked.model);
         self.engine.resolve(&asked.model, &asked.selector)
     }
@@ -135,6 +136,7 @@ impl Call {
             };
             Ok(InferenceResult { model_spec: Some(answered_by(model, &signature)), result: Some(result) })
         };
-        self.engine.infer(&self.trail, model, bytes, decode, encode).await
+        let endpoint = if method == Method::Regress { Endpoint::Regress } else { Endpoint::Classify };
+        self.engine.infer(&self.trail, endpoint, model, bytes, decode, encode).await
     }
 }

@@ -1,84 +1,41 @@
 //! Requests that were recorded, as TF Serving records them: answered again to warm a version up.
 
-use prost::{Message, Oneof};
+use prost::Message as _;
 
 use super::spec::Asked;
-use super::{examples, predict};
+use super::{examples, predict, session};
+use crate::grpc::proto::tensorflow::serving::prediction_log::LogType;
 use crate::grpc::proto::tensorflow::serving::{
-    ClassificationRequest, Input, MultiInferenceRequest, PredictRequest, RegressionRequest,
+    ClassifyLog, Input, MultiInferenceLog, PredictLog, PredictRequest, PredictionLog, RegressLog, SessionRunLog,
 };
 use crate::request_error::RequestError;
 use crate::tfs::{Method, check_signature};
 use crate::versions::LoadedModel;
 
-/// `tensorflow.serving.PredictionLog` of `apis/prediction_log.proto`, requests only.
-#[derive(Clone, PartialEq, Message)]
-struct PredictionLog {
-    #[prost(oneof = "Logged", tags = "2, 3, 4, 6")]
-    logged: Option<Logged>,
-}
-
-#[derive(Clone, PartialEq, Oneof)]
-enum Logged {
-    #[prost(message, tag = "2")]
-    Classify(ClassifyLog),
-    #[prost(message, tag = "3")]
-    Regress(RegressLog),
-    #[prost(message, tag = "4")]
-    MultiInference(MultiInferenceLog),
-    #[prost(message, tag = "6")]
-    Predict(PredictLog),
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ClassifyLog {
-    #[prost(message, optional, tag = "1")]
-    request: Option<ClassificationRequest>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct RegressLog {
-    #[prost(message, optional, tag = "1")]
-    request: Option<RegressionRequest>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct MultiInferenceLog {
-    #[prost(message, optional, tag = "1")]
-    request: Option<MultiInferenceRequest>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct PredictLog {
-    #[prost(message, optional, tag = "1")]
-    request: Option<PredictRequest>,
-}
-
 /// The record of a Predict request.
-pub(crate) fn warmup_record(request: &PredictRequest) -> Vec<u8> {
-    let logged = Logged::Predict(PredictLog { request: Some(request.clone()) });
-    PredictionLog { logged: Some(logged) }.encode_to_vec()
+pub(crate) fn warmup_record(request: PredictRequest) -> Vec<u8> {
+    let log = PredictLog { request: Some(request), response: None };
+    PredictionLog { log_metadata: None, log_type: Some(LogType::PredictLog(log)) }.encode_to_vec()
 }
 
 /// Answers a recorded request with `model`, whatever model it was recorded for, and forgets the answer.
 pub(crate) fn replay(model: &LoadedModel, record: &[u8]) -> Result<(), RequestError> {
     let log = PredictionLog::decode(record)
         .map_err(|error| RequestError::invalid(format!("this is no PredictionLog: {error}")))?;
-    match log.logged {
-        Some(Logged::Predict(PredictLog { request: Some(mut request) })) => {
-            let asked = Asked::of(request.model_spec.take())?;
-            let (batch, outputs) = predict::decode(model, &request, &asked.signature)?;
-            predict::encode(model, &model.model.predict_tensors(&batch)?, &outputs, &asked.signature).map(drop)
+    match log.log_type {
+        Some(LogType::PredictLog(PredictLog { request: Some(request), .. })) => answer_predict(model, request),
+        Some(LogType::PredictStreamedLog(log)) if !log.request.is_empty() => {
+            log.request.into_iter().try_for_each(|request| answer_predict(model, request))
         }
-        Some(Logged::Classify(ClassifyLog { request: Some(request) })) => {
+        Some(LogType::ClassifyLog(ClassifyLog { request: Some(request), .. })) => {
             let asked = Asked::of(request.model_spec)?;
             task(model, Method::Classify, &asked.signature, request.input)
         }
-        Some(Logged::Regress(RegressLog { request: Some(request) })) => {
+        Some(LogType::RegressLog(RegressLog { request: Some(request), .. })) => {
             let asked = Asked::of(request.model_spec)?;
             task(model, Method::Regress, &asked.signature, request.input)
         }
-        Some(Logged::MultiInference(MultiInferenceLog { request: Some(request) })) => {
+        Some(LogType::MultiInferenceLog(MultiInferenceLog { request: Some(request), .. })) => {
             for wanted in request.tasks {
                 let method =
                     if wanted.method_name == Method::Regress.name() { Method::Regress } else { Method::Classify };
@@ -87,8 +44,18 @@ pub(crate) fn replay(model: &LoadedModel, record: &[u8]) -> Result<(), RequestEr
             }
             Ok(())
         }
+        Some(LogType::SessionRunLog(SessionRunLog { request: Some(request), .. })) => {
+            let (batch, fetched) = session::decode(model, &request)?;
+            session::encode(model, &model.model.predict_tensors(&batch)?, &fetched).map(drop)
+        }
         _ => Err(RequestError::invalid("it holds no request to predict, classify, regress or infer")),
     }
+}
+
+fn answer_predict(model: &LoadedModel, mut request: PredictRequest) -> Result<(), RequestError> {
+    let asked = Asked::of(request.model_spec.take())?;
+    let (batch, outputs) = predict::decode(model, &request, &asked.signature)?;
+    predict::encode(model, &model.model.predict_tensors(&batch)?, &outputs, &asked.signature).map(drop)
 }
 
 fn task(model: &LoadedModel, method: Method, signature: &str, input: Option<Input>) -> Result<(), RequestError> {

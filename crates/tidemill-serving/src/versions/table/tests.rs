@@ -1,7 +1,7 @@
 use super::*;
 use crate::versions::Selector;
 
-const BACKOFF: Backoff = Backoff { first: Duration::from_secs(5), longest: Duration::from_mins(1) };
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(5), longest: Duration::from_mins(1), retries_max: None };
 
 /// A table with a clock of its own, whose loads wait for the test to end them.
 struct World {

@@ -4,6 +4,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use serde::Serialize;
 use serde_json::json;
 use tidemill_core::Code;
 use tidemill_loadtest::{
-    Capacity, Goal, Load, Measured, ModelInput, Protocol, Rate, Requests, Target, Watch, find_capacity, first_answer,
-    inputs, made_up, model_names, run, varied,
+    Capacity, Certificates, Goal, Load, Measured, ModelInput, Protocol, Rate, Requests, Target, Watch, find_capacity,
+    first_answer, inputs, made_up, model_names, run, varied,
 };
 use tidemill_metadata::{ModelVersion, VersionSpec};
 
@@ -116,6 +117,14 @@ async fn target(args: &LoadtestArgs) -> Result<Target, Failure> {
     let protocol = if args.body.is_some() { Some(Protocol::Raw) } else { args.protocol.map(Protocol::from) };
     let mut target = Target::parse(&args.url, protocol, args.model.as_deref())?;
     target.headers.clone_from(&args.headers);
+    if args.ca.is_some() || args.cert.is_some() {
+        let read = |file: &PathBuf| std::fs::read(file).map_err(|error| Failure::io(file, &error));
+        let client = match (&args.cert, &args.key) {
+            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+            _ => None,
+        };
+        target.certified(&Certificates { authorities: args.ca.as_ref().map(read).transpose()?, client })?;
+    }
     if target.model.is_none() && target.protocol != Protocol::Raw {
         let names = if target.protocol == Protocol::Grpc { Vec::new() } else { model_names(&target).await? };
         match names.as_slice() {

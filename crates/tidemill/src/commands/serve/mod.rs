@@ -1,6 +1,7 @@
 //! `tidemill serve`: the model server over the project's registry, or over a folder of versions.
 
 mod options;
+#[cfg(feature = "full")]
 mod registry;
 
 use std::convert::Infallible;
@@ -11,16 +12,23 @@ use std::time::Duration;
 
 use console::style;
 use serde_json::json;
+#[cfg(not(feature = "full"))]
+use tidemill_core::Code;
 use tidemill_serving::{ConfiguredSource, Handle, ModelConfig, ModelStatus, Server, Source};
 use tokio::sync::oneshot;
 
+#[cfg(feature = "full")]
 use self::registry::RegistrySource;
 use crate::cli::{Global, OutputFormat, ServeArgs};
 use crate::commands::{say, write_out};
+#[cfg(feature = "full")]
 use crate::components::connectors;
 use crate::error::Failure;
+#[cfg(feature = "full")]
 use crate::mirror::Mirror;
+#[cfg(feature = "full")]
 use crate::project::Project;
+#[cfg(feature = "full")]
 use crate::settings::cache_dir;
 use crate::ui::printable;
 
@@ -103,15 +111,39 @@ async fn source(args: &ServeArgs, global: &Global) -> Result<Arc<dyn Source>, Fa
     let named = args.model_base_path.clone().map(|base| (args.model_name.clone(), base));
     if let Some((name, base)) = named.or_else(of_image) {
         if let Some(url) = base.to_str().filter(|base| base.contains("://")) {
-            let versions = |folder: &Path| ConfiguredSource::new(vec![ModelConfig::new(name, folder.to_owned())]);
-            return Ok(Arc::new(Mirror::new(connectors(), url, &cache_dir(), versions)));
+            return mirror(name, url);
         }
         // Absolute, so that it means the same to those who configure models by request.
         let base = std::path::absolute(&base).map_err(|error| Failure::io(&base, &error))?;
         return Ok(Arc::new(ConfiguredSource::new(vec![ModelConfig::new(name, base)])));
     }
+    registry(args, global).await
+}
+
+/// The versions of one model in an object store.
+#[cfg(feature = "full")]
+fn mirror(name: String, url: &str) -> Result<Arc<dyn Source>, Failure> {
+    let versions = |folder: &Path| ConfiguredSource::new(vec![ModelConfig::new(name, folder.to_owned())]);
+    Ok(Arc::new(Mirror::new(connectors(), url, &cache_dir(), versions)))
+}
+
+/// The models of the project's registry.
+#[cfg(feature = "full")]
+async fn registry(args: &ServeArgs, global: &Global) -> Result<Arc<dyn Source>, Failure> {
     let workspace = Project::find(None, global)?.open().await?;
     Ok(Arc::new(RegistrySource { workspace, versions_max: args.versions_max }))
+}
+
+#[cfg(not(feature = "full"))]
+fn mirror(_: String, url: &str) -> Result<Arc<dyn Source>, Failure> {
+    let message = format!("this build reads no object stores: copy `{url}` to a folder");
+    Err(Failure::new(Code::CommandLine, message))
+}
+
+#[cfg(not(feature = "full"))]
+async fn registry(_: &ServeArgs, _: &Global) -> Result<Arc<dyn Source>, Failure> {
+    Err(Failure::new(Code::CommandLine, "this build serves folders, not the registry of a project")
+        .with_hint("name a folder of versions with `--model_base_path`, or several with `--model_config_file`"))
 }
 
 /// The model as TF Serving's image is told of it: both variables, the folder in the one named by the other.
@@ -124,22 +156,23 @@ fn of_image() -> Option<(String, PathBuf)> {
 /// Says where the server listens and what it serves, once it does.
 async fn announce(handle: Handle, format: OutputFormat, quiet: bool) {
     handle.settled().await;
-    let (address, grpc, models) = (handle.local_addr(), handle.grpc_addr(), handle.models());
+    let address = format!("{}://{}", handle.scheme(), handle.local_addr());
+    let (grpc, models) = (handle.grpc_addr(), handle.models());
     // Nobody reads standard output any more: the server serves all the same.
     let _ = match format {
         OutputFormat::Json => {
             let served: Vec<_> =
                 models.iter().map(|model| json!({ "model": model.name, "latest": model.latest })).collect();
-            let line = json!({ "rest": format!("http://{address}"), "grpc": grpc, "models": served });
+            let line = json!({ "rest": address, "grpc": grpc, "models": served });
             write_out(&format!("{line}\n"))
         }
         OutputFormat::Text if quiet => Ok(()),
-        OutputFormat::Text => write_out(&greeting(address, grpc, &models)),
+        OutputFormat::Text => write_out(&greeting(&address, grpc, &models)),
     };
 }
 
-fn greeting(address: SocketAddr, grpc: Option<SocketAddr>, models: &[ModelStatus]) -> String {
-    let mut text = format!("{} on {}", style("serving").green().bold(), style(format!("http://{address}")).bold());
+fn greeting(address: &str, grpc: Option<SocketAddr>, models: &[ModelStatus]) -> String {
+    let mut text = format!("{} on {}", style("serving").green().bold(), style(address).bold());
     if let Some(grpc) = grpc {
         text.push_str(&format!(" · gRPC on {}", style(grpc).bold()));
     }
@@ -148,8 +181,8 @@ fn greeting(address: SocketAddr, grpc: Option<SocketAddr>, models: &[ModelStatus
         let labels: Vec<String> = model.labels.iter().map(|(label, version)| format!("@{label} → {version}")).collect();
         let latest = model.latest.map_or_else(|| unavailable(model), |version| format!("version {version}"));
         text.push_str(&format!("  {}  {latest}  {}\n", style(&model.name).bold(), style(labels.join(" ")).dim()));
-        text.push_str(&format!("    POST http://{address}/v1/models/{}:predict\n", model.name));
-        text.push_str(&format!("    POST http://{address}/v2/models/{}/infer\n", model.name));
+        text.push_str(&format!("    POST {address}/v1/models/{}:predict\n", model.name));
+        text.push_str(&format!("    POST {address}/v2/models/{}/infer\n", model.name));
     }
     if models.is_empty() {
         text.push_str("  no models yet: the next one that is pushed is picked up\n");

@@ -17,12 +17,14 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
     let mut cors_origins = args.cors_origins.clone();
     cors_origins.extend(args.cors_any.then(|| "*".to_owned()));
     let defaults = ServerOptions::default();
+    let retry = args.load_retry_micros.map(Duration::from_micros);
     Ok(ServerOptions {
         rest_addr: address(args, args.rest_api_port)?,
         grpc_addr: match args.port {
             GrpcPort::Off => None,
             GrpcPort::On(port) => Some(address(args, port)?),
         },
+        grpc_socket: args.grpc_socket.clone(),
         tls: tls(args)?,
         api_keys_file: args.api_keys.clone(),
         cors_origins,
@@ -38,8 +40,14 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
         drain_delay: Duration::from_secs(args.drain_delay_secs),
         drain_timeout: Duration::from_secs(args.drain_timeout_secs),
         load_threads: args.load_threads.unwrap_or(defaults.load_threads),
+        load_retry_first: retry.unwrap_or(defaults.load_retry_first),
+        load_retry_longest: retry.unwrap_or(defaults.load_retry_longest),
+        load_retries_max: args.load_retries_max,
+        warmup: args.warmup,
+        warmup_iterations: args.warmup_iterations,
         unload_first: args.unload_before_load,
         batching: batching(args)?,
+        batching_of_models: args.batching_of_models,
         model_control: args.model_control.map(|control| control == Switch::On),
         metrics_path: match &args.monitoring_config_file {
             Some(file) => MonitoringConfig::read_file(file)?.map(|monitoring| monitoring.path),

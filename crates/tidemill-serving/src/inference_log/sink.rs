@@ -1,0 +1,63 @@
+//! Where a log goes, in what form, and which requests are in it.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tidemill_core::SplitMix64;
+
+use super::{InferenceLogOptions, LogFormat, ModelLog};
+
+/// Where the files of a log stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a folder for each model in this one.
+    Folder(PathBuf),
+    /// Wherever their names begin with this.
+    Prefix(PathBuf),
+}
+
+/// One log.
+#[derive(Debug)]
+pub(super) struct Sink {
+    pub(super) place: Place,
+    pub(super) format: LogFormat,
+    pub(super) sample: f64,
+    pub(super) exclude: Vec<String>,
+    pub(super) file_bytes_max: u64,
+    pub(super) file_age_max: Duration,
+    seen: AtomicU64,
+}
+
+impl Sink {
+    /// The log of every model.
+    pub(super) fn of_all(options: &InferenceLogOptions) -> Self {
+        Self {
+            place: Place::Folder(options.dir.clone()),
+            format: options.format,
+            sample: options.sample,
+            exclude: options.exclude.clone(),
+            file_bytes_max: options.file_bytes_max,
+            file_age_max: options.file_age_max,
+            seen: AtomicU64::new(0),
+        }
+    }
+
+    /// The log of one model.
+    pub(super) fn of_model(log: &ModelLog) -> Self {
+        let defaults = InferenceLogOptions::new("");
+        Self {
+            place: Place::Prefix(log.prefix.clone()),
+            format: log.format,
+            sample: log.sample,
+            ..Self::of_all(&defaults)
+        }
+    }
+
+    /// Whether the next request is logged: by a number that looks random, so that the sample does not follow the rhythm
+    /// of a client.
+    pub(super) fn chooses(&self) -> bool {
+        let number = self.seen.fetch_add(1, Ordering::Relaxed);
+        self.sample >= 1.0 || SplitMix64::nth(number) < (self.sample.max(0.0) * 2f64.powi(64)) as u64
+    }
+}
