@@ -1,6 +1,7 @@
 //! One connection to a server, over which one request at a time goes.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -11,9 +12,13 @@ use hyper::{HeaderMap, Method, Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::error::unreachable;
 use crate::{LoadError, Protocol, Target};
+
+/// A connection that ends says how within this.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -22,6 +27,8 @@ pub(crate) struct Connection {
     sender: Sender,
     uri: Uri,
     headers: HeaderMap,
+    /// Ends with the connection, and says how.
+    task: JoinHandle<Result<(), hyper::Error>>,
     /// `http://host:port` (`https` with TLS) over HTTP/2, where requests name the whole address.
     base: String,
 }
@@ -91,15 +98,12 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(stream);
-        let sender = if grpc {
+        let (sender, task) = if grpc {
             let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
-            // How the connection ended is told to whoever waits for an answer.
-            tokio::spawn(async move { drop(connection.await) });
-            Sender::Http2(sender)
+            (Sender::Http2(sender), tokio::spawn(connection))
         } else {
             let (sender, connection) = http1::handshake(io).await?;
-            tokio::spawn(async move { drop(connection.await) });
-            Sender::Http1(sender)
+            (Sender::Http1(sender), tokio::spawn(connection))
         };
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type)?);
@@ -114,7 +118,7 @@ impl Connection {
             headers.insert(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_str(value)?);
         }
         let uri = format!("{base}{}", target.path).parse()?;
-        Ok(Self { sender, uri, headers, base })
+        Ok(Self { sender, uri, headers, task, base })
     }
 
     /// Whether no further request can go over it.
@@ -162,12 +166,24 @@ impl Connection {
     }
 
     async fn exchange(&mut self, method: Method, uri: Uri, body: Bytes) -> Result<Reply, Cause> {
-        let response = self.send(method, uri, body).await?;
+        let response = match self.send(method, uri, body).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.why(error).await),
+        };
         let status = response.status().as_u16();
         let grpc = grpc_status(response.headers());
         let collected = response.into_body().collect().await?;
         let grpc = grpc.or_else(|| collected.trailers().and_then(grpc_status));
         Ok(Reply { status, grpc, body: collected.to_bytes() })
+    }
+
+    /// Why a request could not be sent: what ended the connection says more than that it is closed. Over TLS a client
+    /// that is not wanted hears of it only now.
+    async fn why(&mut self, error: Cause) -> Cause {
+        match tokio::time::timeout(LAST_WORDS, &mut self.task).await {
+            Ok(Ok(Err(ended))) => ended.into(),
+            _ => error,
+        }
     }
 
     async fn send(&mut self, method: Method, uri: Uri, body: Bytes) -> Result<Response<Incoming>, Cause> {

@@ -55,6 +55,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a server, put together in one place")]
     pub(crate) fn new(
         models: Arc<Models>,
         metrics: Arc<Metrics>,

@@ -74,6 +74,61 @@ fn new_versions_take_over_without_a_failed_request() {
     assert_eq!(server.handle.models()[0].versions.iter().filter(|v| serving(v.state)).count(), 1, "old ones are freed");
 }
 
+/// A request whose head is read and whose body is still to come.
+fn begun(server: &Running) -> TcpStream {
+    let mut stream = TcpStream::connect(server.handle.local_addr()).unwrap();
+    let length = BODY.len();
+    write!(
+        stream,
+        "POST {PREDICT} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+/// Sends the body; the prediction.
+fn finished(mut stream: TcpStream) -> f64 {
+    stream.write_all(BODY.as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200 OK"), "{reply}");
+    let body: Value = serde_json::from_str(reply.split_once("\r\n\r\n").unwrap().1).unwrap();
+    body["predictions"][0].as_f64().unwrap()
+}
+
+#[test]
+fn requests_in_flight_finish_on_the_version_they_began_with() {
+    let packages = Packages::new();
+    let versions: Vec<_> = (0..3).map(|version| packages.taxi(f64::from(version))).collect();
+    for unload_first in [false, true] {
+        let source = StaticSource::new(vec![servable(MODEL, 1, &versions[0], &[])]);
+        let options = tidemill_serving::ServerOptions { unload_first, ..options() };
+        let server = Running::start(options, Arc::new(source.clone()));
+        let first = prediction(&server, PREDICT);
+        let (one, other) = (begun(&server), begun(&server));
+        source.set(vec![servable(MODEL, 2, &versions[1], &[])]);
+        server.runtime.block_on(server.handle.poll_now());
+        if unload_first {
+            assert_eq!(server.post(PREDICT, BODY).0, 404, "the new version waits for the memory of the old one");
+        } else {
+            server.poll();
+            assert_ne!(prediction(&server, PREDICT), first);
+        }
+        assert_eq!(finished(one), first);
+        assert_eq!(finished(other), first);
+        while server.post(PREDICT, BODY).0 != 200 {
+            server.runtime.block_on(server.handle.poll_now());
+        }
+        assert_ne!(prediction(&server, PREDICT), first);
+        server.poll();
+        let left = server.handle.models()[0].versions.iter().filter(|one| one.state != VersionState::End).count();
+        assert_eq!(left, 1, "the old version is out of memory");
+    }
+}
+
 #[test]
 fn a_folder_is_polled_for_new_versions() {
     let base = tempfile::tempdir().unwrap();

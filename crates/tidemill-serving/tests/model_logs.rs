@@ -113,7 +113,9 @@ fn a_share_of_requests_is_logged_and_warms_up_the_next_version() {
     let next = base.join("2");
     write_taxi(&next, Task::Binary, 0.5);
     let mut file = Vec::new();
-    records.iter().for_each(|record| tfrecord::append(&mut file, record));
+    for record in &records {
+        tfrecord::append(&mut file, record);
+    }
     std::fs::create_dir_all(warmup_file(&next).parent().unwrap()).unwrap();
     std::fs::write(warmup_file(&next), file).unwrap();
     let server = served(&config, |options| options.warmup_iterations = 2);
@@ -207,7 +209,9 @@ fn a_version_that_does_not_load_is_not_tried_for_ever_where_that_is_said() {
         while value(&metrics(&server), series) < times {
             server.poll();
         }
-        (0..4).for_each(|_| server.poll());
+        for _ in 0..4 {
+            server.poll();
+        }
         value(&metrics(&server), series)
     };
     assert_eq!((tried(Some(2), 3.0), tried(Some(0), 1.0)), (3.0, 1.0));

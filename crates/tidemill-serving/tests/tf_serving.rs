@@ -107,6 +107,30 @@ fn classes_and_values_follow_the_task() {
 }
 
 #[test]
+fn examples_have_no_booleans() {
+    let (server, model) = server();
+    let value = expected(&model, &[json!({ "fare": 12.5, "seconds": 1, "shared": true })])[0];
+    let path = "/v1/models/taxi:classify";
+    for example in [
+        json!({ "fare": 12.5, "seconds": 1, "shared": 1 }),
+        json!({ "fare": 12.5, "seconds": true, "shared": [true] }),
+        json!({ "fare": [12.5], "seconds": [true], "shared": [1] }),
+    ] {
+        let (status, reply) = server.post(path, json!({ "examples": [example] }).to_string());
+        assert_eq!((status, &reply["results"][0][1][1]), (200, &json!(value)), "{reply}");
+    }
+    for (example, part) in [
+        (json!({ "fare": 12.5, "seconds": 1, "shared": 2 }), "is not of expected type: bool"),
+        (json!({ "fare": true, "seconds": 1 }), "is not of expected type: double"),
+    ] {
+        let (status, message) = server.error(path, &json!({ "examples": [example] }).to_string());
+        assert!(status == 400 && message.contains(part), "{message}");
+    }
+    let tensors = json!({ "instances": [{ "fare": 12.5, "seconds": true }] });
+    assert_eq!(server.post(PREDICT, tensors.to_string()).0, 400, "tensors have them, and keep them apart");
+}
+
+#[test]
 fn versions_and_labels_lead_to_the_model_in_any_case() {
     let (server, _) = server();
     let body = json!({ "instances": [row()] }).to_string();
@@ -128,6 +152,10 @@ fn status_and_metadata_have_tf_servings_shape() {
     ]});
     assert_eq!(server.get("/v1/models/half_plus_two"), (200, status.clone()));
     assert_eq!(server.get("/v1/models/half_plus_two/versions/123"), (200, status));
+    let (_, by_label) = server.get("/v1/models/taxi/labels/stable");
+    assert_eq!(by_label["model_version_status"][0]["version"], "7");
+    assert_eq!(server.get("/v1/models/taxi/labels/gone").0, 400);
+    assert_eq!(server.get("/"), (200, json!({ "status": "alive" })), "where KServe's clients of v1 look");
 
     let tensor = |dtype: &str, name: &str| {
         json!({

@@ -28,6 +28,11 @@ impl Call {
         self.engine.admission.take(bytes)
     }
 
+    /// Bytes of the request, all of which has come when its message is there.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// The call is about this model. Only names the server knows are kept: those clients make up must not make series
     /// of metrics.
     pub(super) fn concerns(&self, model: &str) {

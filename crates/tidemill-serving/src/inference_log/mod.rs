@@ -74,6 +74,9 @@ pub(crate) struct LogCounters {
 #[derive(Debug, Clone)]
 pub(crate) struct Logs(Arc<Shared>);
 
+/// The logs that single models have.
+type LogsOfModels = HashMap<String, Vec<(ModelLog, Arc<Sink>)>>;
+
 #[derive(Debug)]
 struct Shared {
     metrics: Arc<Metrics>,
@@ -82,7 +85,7 @@ struct Shared {
     /// Begun with the first log there is.
     queue: OnceLock<Queue>,
     of_all: Option<Arc<Sink>>,
-    of_models: ArcSwap<HashMap<String, Vec<(ModelLog, Arc<Sink>)>>>,
+    of_models: ArcSwap<LogsOfModels>,
     /// Whether there is any log.
     is_on: AtomicBool,
 }

@@ -4,9 +4,8 @@
 //! uses it, and lets go of it in another; the task swaps the pointer in one step. So every run of the server is one of the
 //! interleavings of those steps, and for a script of a few versions and a few requests all of them are tried.
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::table::{Backoff, Load, Table};
@@ -17,14 +16,14 @@ use crate::Servable;
 #[derive(Debug)]
 struct Loaded {
     version: u64,
-    freed: Cell<bool>,
-    in_memory: Rc<Cell<usize>>,
+    freed: AtomicBool,
+    in_memory: Arc<AtomicUsize>,
 }
 
 impl Drop for Loaded {
     fn drop(&mut self) {
-        self.freed.set(true);
-        self.in_memory.set(self.in_memory.get() - 1);
+        self.freed.store(true, Ordering::Relaxed);
+        self.in_memory.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -53,7 +52,7 @@ struct World {
     table: Table<Loaded>,
     published: Arc<Snapshot<Loaded>>,
     loads: Vec<Load>,
-    in_memory: Rc<Cell<usize>>,
+    in_memory: Arc<AtomicUsize>,
     most_in_memory: usize,
     now: Instant,
     requests: Vec<Option<Arc<Loaded>>>,
@@ -68,7 +67,7 @@ impl World {
             table: Table::new(backoff, unload_first),
             published: Arc::default(),
             loads: Vec::new(),
-            in_memory: Rc::default(),
+            in_memory: Arc::default(),
             most_in_memory: 0,
             now: Instant::now(),
             requests: (0..requests).map(|_| None).collect(),
@@ -79,7 +78,7 @@ impl World {
             world.publish();
             world.collect();
         }
-        world.most_in_memory = world.in_memory.get();
+        world.most_in_memory = world.in_memory();
         world
     }
 
@@ -102,14 +101,18 @@ impl World {
                 // Where memory comes first, a load does not begin before the old version is gone.
                 let Some(at) = self.loads.iter().position(|load| load.version == version) else { return };
                 let load = self.loads.remove(at);
-                self.in_memory.set(self.in_memory.get() + 1);
-                self.most_in_memory = self.most_in_memory.max(self.in_memory.get());
-                let (freed, in_memory) = (Cell::new(false), Rc::clone(&self.in_memory));
+                let now = self.in_memory.fetch_add(1, Ordering::Relaxed) + 1;
+                self.most_in_memory = self.most_in_memory.max(now);
+                let (freed, in_memory) = (AtomicBool::new(false), Arc::clone(&self.in_memory));
                 let loaded = Loaded { version, freed, in_memory };
                 let result = if ok { Ok(Arc::new(loaded)) } else { Err("broken".to_owned()) };
                 self.table.loaded(&load, result, self.now);
             }
         }
+    }
+
+    fn in_memory(&self) -> usize {
+        self.in_memory.load(Ordering::Relaxed)
     }
 
     fn publish(&mut self) {
@@ -135,7 +138,11 @@ impl World {
     /// It ends, on the version it began with.
     fn end(&mut self, request: usize) {
         if let Some(loaded) = self.requests[request].take() {
-            assert!(!loaded.freed.get(), "version {} is gone before its request ends", loaded.version);
+            assert!(
+                !loaded.freed.load(Ordering::Relaxed),
+                "version {} is gone before its request ends",
+                loaded.version
+            );
         }
     }
 
@@ -202,7 +209,7 @@ fn a_new_version_takes_over_in_every_order() {
     let changes = [Change::List(2), Change::Load(2, true)];
     let orders = every_order(&changes, 2, false, &|world| {
         assert_eq!(latest(world), Some(2));
-        assert_eq!(world.in_memory.get(), 1, "the old version is out of memory");
+        assert_eq!(world.in_memory(), 1, "the old version is out of memory");
         assert!(world.most_in_memory <= 2, "and never were there more than both");
     });
     assert_eq!(orders, 2970, "12! / (8! 2! 2!)");
@@ -213,7 +220,7 @@ fn a_version_that_breaks_and_one_that_replaces_it_take_nothing_away_in_any_order
     let changes = [Change::List(2), Change::Load(2, false), Change::List(3), Change::Load(3, true)];
     let orders = every_order(&changes, 1, false, &|world| {
         assert_eq!(latest(world), Some(3));
-        assert_eq!(world.in_memory.get(), 1);
+        assert_eq!(world.in_memory(), 1);
     });
     assert_eq!(orders, 153, "18! / (16! 2!)");
 }

@@ -10,6 +10,7 @@ use super::{LogArgs, TraceArgs};
 
 /// `serve`
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of TF Serving are what they are")]
 pub struct ServeArgs {
     /// Port for HTTP/REST; 0 picks a free one
     #[arg(

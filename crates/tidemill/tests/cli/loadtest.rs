@@ -125,13 +125,13 @@ fn load_goes_over_tls_to_servers_that_are_known_and_know_the_client() {
         assert_eq!((measured["ok"].as_u64(), measured["failed"].as_u64()), (Some(50), Some(0)), "{url} {report:#}");
     }
     let url = format!("https://localhost:{rest}");
-    for (more, part) in [
-        (&["--ca", "ca.pem"][..], "certificate"),
-        (&["--cert", "client.pem", "--key", "client-key.pem"], "UnknownIssuer"),
-        (&["--ca", "client-key.pem"], "there is no certificate in it"),
+    for (more, code, part) in [
+        (&["--ca", "ca.pem"][..], 3, "CertificateRequired"),
+        (&["--cert", "client.pem", "--key", "client-key.pem"], 3, "UnknownIssuer"),
+        (&["--ca", "client-key.pem"], 2, "there is no certificate in it"),
     ] {
         let refused = sandbox.tidemill(&[&["loadtest", &url, "--model", "taxi-tips"], more].concat());
-        assert_eq!(refused.code, 2, "{refused}");
+        assert_eq!(refused.code, code, "{refused}");
         assert!(refused.stderr.to_lowercase().contains(&part.to_lowercase()), "{refused}");
     }
 }

@@ -1,6 +1,5 @@
 //! `GRPCInferenceService`.
 
-use prost::Message as _;
 use tidemill_core::TensorView;
 use tonic::{Request, Response, Status};
 
@@ -70,7 +69,7 @@ impl GrpcInferenceService for Call {
         let request = request.into_inner();
         self.concerns(&request.model_name);
         let model = self.engine.resolve_v2(&request.model_name, &selector(&request.model_version))?;
-        let bytes = request.encoded_len();
+        let bytes = self.bytes();
         let decode = move |model: &LoadedModel| infer::decode(model, request);
         Ok(Response::new(self.engine.infer(&self.trail, Endpoint::Infer, model, bytes, decode, infer::encode).await?))
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::spec::{Asked, answered_by};
@@ -24,7 +23,7 @@ use crate::versions::LoadedModel;
 impl PredictionService for Call {
     async fn predict(&self, request: Request<PredictRequest>) -> Result<Response<PredictResponse>, Status> {
         let mut request = request.into_inner();
-        let bytes = request.encoded_len();
+        let bytes = self.bytes();
         let asked = Asked::of(request.model_spec.take())?;
         let model = self.model_of(&asked)?;
         let decode = move |model: &LoadedModel| {
@@ -123,7 +122,7 @@ impl Call {
         input: Arc<Input>,
     ) -> Result<InferenceResult, RequestError> {
         let model = self.model_of(asked)?;
-        let bytes = input.encoded_len();
+        let bytes = self.bytes();
         let signature = asked.signature.clone();
         let decode = move |model: &LoadedModel| {
             check_signature(model, method, Some(&signature))?;

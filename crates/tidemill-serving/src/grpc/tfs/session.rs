@@ -21,7 +21,7 @@ pub(super) type Fetched = Vec<(usize, String)>;
 impl SessionService for Call {
     async fn session_run(&self, request: Request<SessionRunRequest>) -> Result<Response<SessionRunResponse>, Status> {
         let mut request = request.into_inner();
-        let bytes = prost::Message::encoded_len(&request);
+        let bytes = self.bytes();
         let asked = Asked::of(request.model_spec.take())?;
         let model = self.model_of(&asked)?;
         let decode = move |model: &LoadedModel| decode(model, &request);

@@ -122,6 +122,7 @@ async fn source(args: &ServeArgs, global: &Global) -> Result<Arc<dyn Source>, Fa
 
 /// The versions of one model in an object store.
 #[cfg(feature = "full")]
+#[allow(clippy::unnecessary_wraps, reason = "the small build refuses")]
 fn mirror(name: String, url: &str) -> Result<Arc<dyn Source>, Failure> {
     let versions = |folder: &Path| ConfiguredSource::new(vec![ModelConfig::new(name, folder.to_owned())]);
     Ok(Arc::new(Mirror::new(connectors(), url, &cache_dir(), versions)))
