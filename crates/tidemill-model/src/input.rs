@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder,
+    ArrayRef, BooleanBuilder, NullBufferBuilder, PrimitiveArray, RecordBatch, RecordBatchOptions, StringBuilder,
 };
-use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
+use arrow::datatypes::{ArrowPrimitiveType, DataType as ArrowType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use serde_json::Value;
 use tidemill_core::{DataType, Signature, TensorSpec, TensorView, suggest};
 
@@ -46,9 +46,37 @@ pub(crate) enum Presence {
 #[derive(Debug)]
 enum Cells {
     Bool(BooleanBuilder),
-    Int64(Int64Builder),
-    Fp64(Float64Builder),
+    Int64(Numbers<Int64Type>),
+    Fp64(Numbers<Float64Type>),
     Text(StringBuilder),
+}
+
+/// The numbers of a column. Arrow's builder aligns its memory for long columns, which for one row costs more than all
+/// else that is done with it.
+#[derive(Debug)]
+struct Numbers<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    nulls: NullBufferBuilder,
+}
+
+impl<T: ArrowPrimitiveType> Numbers<T> {
+    fn with_capacity(rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows), nulls: NullBufferBuilder::new(rows) }
+    }
+
+    fn append_value(&mut self, value: T::Native) {
+        self.values.push(value);
+        self.nulls.append_non_null();
+    }
+
+    fn append_nulls(&mut self, count: usize) {
+        self.values.resize(self.values.len() + count, T::Native::default());
+        self.nulls.append_n_nulls(count);
+    }
+
+    fn finish(&mut self) -> PrimitiveArray<T> {
+        PrimitiveArray::new(std::mem::take(&mut self.values).into(), self.nulls.finish())
+    }
 }
 
 impl InputShape {
@@ -83,8 +111,8 @@ impl BatchBuilder {
     pub(crate) fn new(shape: &Arc<InputShape>, rows: usize, presence: Presence) -> Self {
         let cells = |datatype| match datatype {
             DataType::Bool => Cells::Bool(BooleanBuilder::with_capacity(rows)),
-            DataType::Int64 => Cells::Int64(Int64Builder::with_capacity(rows)),
-            DataType::Fp64 => Cells::Fp64(Float64Builder::with_capacity(rows)),
+            DataType::Int64 => Cells::Int64(Numbers::with_capacity(rows)),
+            DataType::Fp64 => Cells::Fp64(Numbers::with_capacity(rows)),
             DataType::Bytes => Cells::Text(StringBuilder::with_capacity(rows, rows * 16)),
         };
         let tensors = shape.specs.iter().zip(&shape.places);
@@ -319,8 +347,8 @@ impl Cells {
         use arrow::array::ArrayBuilder as _;
         match self {
             Self::Bool(cells) => cells.len(),
-            Self::Int64(cells) => cells.len(),
-            Self::Fp64(cells) => cells.len(),
+            Self::Int64(cells) => cells.values.len(),
+            Self::Fp64(cells) => cells.values.len(),
             Self::Text(cells) => cells.len(),
         }
     }

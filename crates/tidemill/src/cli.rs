@@ -215,7 +215,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub watch: bool,
     /// How often to look, and how long things must stay the same: `10s`, `5m`
-    #[arg(long, value_name = "DURATION", value_parser = loadtest::duration, default_value = "10s", requires = "watch")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::duration, default_value = "10s", requires = "watch")]
     pub every: Duration,
 }
 

@@ -10,11 +10,13 @@ const INTEGER_EXACT_MAX: u64 = (1 << 53) - 1;
 pub(crate) struct Number<'a> {
     text: &'a str,
     offset: usize,
+    integer: bool,
 }
 
 impl<'a> Number<'a> {
-    pub(super) fn new(text: &'a str, offset: usize) -> Self {
-        Self { text, offset }
+    /// `integer`: it was written without a fraction and an exponent, and is no special number.
+    pub(super) fn new(text: &'a str, offset: usize, integer: bool) -> Self {
+        Self { text, offset, integer }
     }
 
     /// As it was written.
@@ -24,7 +26,7 @@ impl<'a> Number<'a> {
 
     /// Whether it was written without a fraction and an exponent.
     pub(crate) fn is_integer(self) -> bool {
-        self.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+        self.integer
     }
 
     /// The integer it is, if it was written as one and fits.
@@ -39,11 +41,11 @@ impl<'a> Number<'a> {
 
     /// The nearest floating-point number. A finite number too large for one is an error, as in TF Serving.
     pub(crate) fn as_f64(self) -> Result<f64, JsonError> {
-        let value = match self.text {
-            "NaN" | "-NaN" => return Ok(f64::NAN),
-            "Inf" | "Infinity" => return Ok(f64::INFINITY),
-            "-Inf" | "-Infinity" => return Ok(f64::NEG_INFINITY),
-            text => text.parse::<f64>().ok(),
+        let value = match self.text.as_bytes() {
+            [b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..] => self.text.parse::<f64>().ok(),
+            b"Inf" | b"Infinity" => return Ok(f64::INFINITY),
+            b"-Inf" | b"-Infinity" => return Ok(f64::NEG_INFINITY),
+            _ => return Ok(f64::NAN),
         };
         value
             .filter(|value| value.is_finite())
@@ -64,7 +66,8 @@ mod tests {
     use super::*;
 
     fn number(text: &str) -> Number<'_> {
-        Number::new(text, 7)
+        let mut reader = crate::json::Reader::new(text.as_bytes()).unwrap();
+        Number { offset: 7, ..reader.number().unwrap() }
     }
 
     #[test]

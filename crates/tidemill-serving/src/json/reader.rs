@@ -112,10 +112,12 @@ impl<'a> Reader<'a> {
             }
             _ => return Err(self.error("Invalid value.")),
         }
-        if self.text.as_bytes()[self.at - 1].is_ascii_digit() {
+        let whole = self.at;
+        let finite = self.text.as_bytes()[whole - 1].is_ascii_digit();
+        if finite {
             self.fraction_and_exponent()?;
         }
-        Ok(Number::new(&self.text[start..self.at], start))
+        Ok(Number::new(&self.text[start..self.at], start, finite && self.at == whole))
     }
 
     fn fraction_and_exponent(&mut self) -> Result<(), JsonError> {
