@@ -1,7 +1,6 @@
 """What clients that others wrote see of the server. Started by `run`, which brings the clients and the server."""
 
 import argparse
-import asyncio
 import http.client
 import json
 import pathlib
@@ -115,51 +114,6 @@ def triton_client(kind, triton, address, columns, predictions, datatypes):
     client.close()
 
 
-async def kserve_clients(rest, grpc_address, columns, rows, predictions, datatypes):
-    """KServe's own clients: its protocols v1 and v2 over REST, v2 over gRPC."""
-    from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest
-    from kserve.inference_client import RESTConfig
-
-    base = f"http://{rest}"
-
-    def ask(binary):
-        inputs = []
-        for name, values in columns.items():
-            tensor = InferInput(name, list(values.shape), datatypes[name])
-            tensor.set_data_from_numpy(values, binary_data=binary)
-            inputs.append(tensor)
-        return InferRequest(model_name=MODEL, infer_inputs=inputs, request_id="r-1")
-
-    async with InferenceRESTClient(RESTConfig(protocol="v2", timeout=20)) as client:
-        check("kserve v2 REST: live", await client.is_server_live(base), True)
-        check("kserve v2 REST: ready", await client.is_server_ready(base), True)
-        check("kserve v2 REST: model ready", await client.is_model_ready(base, MODEL), True)
-        check("kserve v2 REST: no such model is not ready", await client.is_model_ready(base, "nobody"), False)
-        for way, binary in (("JSON", False), ("binary", True)):
-            answer = await client.infer(base, ask(binary), model_name=MODEL)
-            found = answer.outputs[0].as_numpy().reshape(-1).tolist()
-            check(f"kserve v2 REST: {way}, bit for bit", found, predictions)
-            check(f"kserve v2 REST: {way}, id and version", (answer.id, answer.model_version), ("r-1", "1"))
-        try:
-            await client.infer(base, ask(False), model_name="nobody")
-            check("kserve v2 REST: unknown model", "an answer", "an error")
-        except Exception as error:  # the client's own class
-            check("kserve v2 REST: unknown model", "unknown model `nobody`" in str(error), True)
-    async with InferenceRESTClient(RESTConfig(protocol="v1", timeout=20)) as client:
-        check("kserve v1: live", await client.is_server_live(base), True)
-        answer = await client.infer(base, {"instances": rows}, model_name=MODEL)
-        check("kserve v1: predict, bit for bit", answer["predictions"], predictions)
-        answer = await client.explain(base, MODEL, {"instances": rows[:2]})
-        check("kserve v1: explain", len(answer["explanations"]), 2)
-    client = InferenceGRPCClient(url=grpc_address)
-    check("kserve gRPC: live", await client.is_server_live(), True)
-    check("kserve gRPC: ready", await client.is_server_ready(), True)
-    check("kserve gRPC: model ready", await client.is_model_ready(MODEL), True)
-    answer = await client.infer(ask(True))
-    check("kserve gRPC: bit for bit", answer.outputs[0].as_numpy().reshape(-1).tolist(), predictions)
-    await client.close()
-
-
 def reflection(address, columns, predictions):
     """TF Serving's Predict with nothing but what the server tells of itself, as grpcurl does it."""
     import grpc
@@ -264,20 +218,34 @@ def tensorflow_serving(address, columns, predictions):
         check("tensorflow-serving-api: SessionRun, bit for bit", found, predictions)
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--address", type=pathlib.Path, required=True)
     parser.add_argument("--package", type=pathlib.Path, required=True)
     parser.add_argument("--scenarios", type=pathlib.Path, required=True)
     parser.add_argument("--tensorflow", action="store_true")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def the_server(args):
+    """Where it is, its inputs, and rows with their predictions."""
     said = json.loads(args.address.read_text())
     rest, grpc_address = urllib.parse.urlparse(said["rest"]).netloc, said["grpc"]
     status, text = request(rest, "GET", f"/v2/models/{MODEL}")
     check("metadata", status, 200)
     inputs = json.loads(text)["inputs"]
     datatypes = {tensor["name"]: tensor["datatype"] for tensor in inputs}
-    columns, predictions, rows = sample(args.package, inputs)
+    return rest, grpc_address, datatypes, *sample(args.package, inputs)
+
+
+def end():
+    print(f"{len(failures)} failed" if failures else "all well")
+    sys.exit(1 if failures else 0)
+
+
+def main():
+    args = arguments()
+    rest, grpc_address, datatypes, columns, predictions, rows = the_server(args)
 
     import tritonclient.grpc
     import tritonclient.http
@@ -286,13 +254,12 @@ def main():
     tf_serving_rest(rest, rows, predictions)
     triton_client("http", tritonclient.http, rest, columns, predictions, datatypes)
     triton_client("grpc", tritonclient.grpc, grpc_address, columns, predictions, datatypes)
-    asyncio.run(kserve_clients(rest, grpc_address, columns, rows, predictions, datatypes))
     reflection(grpc_address, columns, predictions)
     health(grpc_address)
     if args.tensorflow:
         tensorflow_serving(grpc_address, columns, predictions)
-    print(f"{len(failures)} failed" if failures else "all well")
-    sys.exit(1 if failures else 0)
+    end()
 
 
-main()
+if __name__ == "__main__":
+    main()
