@@ -19,7 +19,7 @@ pub fn target() -> &'static Target {
     })
 }
 
-fn write(folder: &Path) {
+pub fn write(folder: &Path) {
     let spec = |name: &str, datatype, optional| TensorSpec { name: name.to_owned(), datatype, optional };
     let inputs = vec![
         spec("fare", DataType::Fp64, false),

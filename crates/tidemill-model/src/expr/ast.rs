@@ -32,7 +32,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Binary {
+pub(crate) enum Binary {
     Or,
     And,
     Equal,
@@ -49,7 +49,7 @@ pub(super) enum Binary {
 }
 
 impl Binary {
-    pub(super) const fn symbol(self) -> &'static str {
+    pub(crate) const fn symbol(self) -> &'static str {
         match self {
             Self::Or => "or",
             Self::And => "and",

@@ -46,6 +46,11 @@ impl BoundExpression {
         eval::evaluate(&self.root, Rows { batch, columns: Some(columns) }).map(eval::Values::into_array)
     }
 
+    /// The expression as it was checked.
+    pub(crate) fn root(&self) -> &Typed {
+        &self.root
+    }
+
     /// An error about the expression as a whole.
     pub(crate) fn unsuitable(&self, message: &str) -> ExpressionError {
         ExpressionError::new(message, &self.text, 0..self.text.len())

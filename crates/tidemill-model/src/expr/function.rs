@@ -2,7 +2,7 @@
 
 /// A function by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Function {
+pub(crate) enum Function {
     Abs,
     Coalesce,
     Least,
@@ -52,7 +52,7 @@ impl Function {
     }
 
     /// Takes any number of arguments, at least one; the others take exactly one.
-    pub(super) const fn is_variadic(self) -> bool {
+    pub(crate) const fn is_variadic(self) -> bool {
         matches!(self, Self::Coalesce | Self::Least | Self::Greatest)
     }
 }

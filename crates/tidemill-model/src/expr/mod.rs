@@ -35,6 +35,10 @@ use arrow::datatypes::Schema;
 pub use bound::BoundExpression;
 pub use error::ExpressionError;
 
+pub(crate) use ast::Binary;
+pub(crate) use check::{Op, Type, Typed};
+pub(crate) use function::Function;
+
 use ast::Expr;
 
 /// A parsed expression.

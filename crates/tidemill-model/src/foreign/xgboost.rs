@@ -15,7 +15,7 @@ use super::Parsed;
 use super::link::Link;
 use super::threshold::less_than;
 use super::trees::{Description, FEATURES_MAX, Reading};
-use crate::trees::{Node, Rule, Split, Tree};
+use crate::trees::{Node, Rule, SetRoom, Split, Tree};
 
 /// Categories are whole numbers that fit a 32-bit float.
 const CATEGORY_MAX: u32 = 1 << 24;
@@ -154,10 +154,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
         *start = margin(&objective.name, *start)?;
     }
     let mut grown: Vec<(f64, Vec<Tree>)> = starts.into_iter().map(|start| (start, Vec::new())).collect();
+    let mut room = SetRoom::new();
     for (at, stored) in forest.trees.iter().enumerate() {
         let group = forest.tree_info.get(at).copied().unwrap_or(0);
         let weight = if booster == "dart" { weight_drop.get(at).copied().unwrap_or(1.0) } else { 1.0 };
-        let tree = stored.tree(weight).map_err(|reason| format!("tree {at}: {reason}"))?;
+        let tree = stored.tree(weight, &mut room).map_err(|reason| format!("tree {at}: {reason}"))?;
         let (_, trees) = grown.get_mut(group).ok_or_else(|| format!("tree {at}: it is of class {group}, of {sums}"))?;
         trees.push(tree);
     }
@@ -228,7 +229,7 @@ fn margin(objective: &str, base: f64) -> Result<f64, String> {
 
 impl StoredTree {
     /// The tree with its leaves multiplied by `weight`. Nodes that pruning left behind are dropped.
-    fn tree(&self, weight: f32) -> Result<Tree, String> {
+    fn tree(&self, weight: f32, room: &mut SetRoom) -> Result<Tree, String> {
         let vector = self.tree_param.as_ref().map_or("", |param| &param.size_leaf_vector);
         if !matches!(vector, "" | "0" | "1") {
             return Err("trees with a vector in each leaf are not run by this version".to_owned());
@@ -265,7 +266,7 @@ impl StoredTree {
             if is_categorical {
                 // What is in the set goes right, so the sides are swapped.
                 queue.extend([right, left]);
-                let rule = Rule::OneOf(self.categories_of(at)?.iter().copied().collect());
+                let rule = Rule::OneOf(room.take(self.categories_of(at)?.iter().copied().collect())?);
                 nodes.push(Node::Split(Split {
                     feature,
                     rule,

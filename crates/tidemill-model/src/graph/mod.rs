@@ -51,6 +51,8 @@ use source::CompiledSource;
 const FORMAT: u32 = 1;
 /// A larger `transform.json` is refused unread.
 const FILE_BYTES_MAX: u64 = 1 << 30;
+/// More features are a mistake; a short text can ask for any number of columns.
+const FEATURES_MAX: usize = 1 << 20;
 
 /// A fitted transform graph, stored as `transform.json`:
 ///
@@ -115,6 +117,9 @@ impl TransformGraph {
             let outputs = feature::outputs(feature, source.stage())
                 .and_then(|outputs| check_keys(feature, &inputs).map(|()| outputs))
                 .map_err(|reason| ModelError::Feature { feature: feature.name.clone(), reason })?;
+            if specs.len() + outputs.len() > FEATURES_MAX {
+                return refuse(&feature.name, &format!("with it there are more than {FEATURES_MAX} features"));
+            }
             compiled.push(CompiledFeature::new(source, &feature.nodes, outputs.len(), &inputs));
             specs.extend(outputs);
         }

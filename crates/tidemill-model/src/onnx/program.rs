@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 
 use super::generated::{GraphProto, ModelProto};
 use super::ops::{self, Kernel, ML};
@@ -12,6 +13,13 @@ const OPSET_MAX: i64 = 28;
 const ML_OPSET_MAX: i64 = 5;
 /// The newest version of the file's format that is read.
 const IR_MAX: i64 = 14;
+/// What a file may make of its constants when it is loaded, and of one row, and of so many rows at once, in bytes.
+const LOAD_BYTES_MAX: usize = 1 << 30;
+const RUN_BYTES_MAX: usize = 4 << 30;
+/// More patterns are refused: each is compiled.
+const PATTERNS_MAX: usize = 1 << 12;
+/// So many operators that are not run are named.
+const NAMED_MAX: usize = 10;
 
 /// A graph whose nodes are compiled and whose names are places.
 pub(super) struct Program {
@@ -94,6 +102,10 @@ impl Program {
         let mut has_ml = false;
         let (standard, ml) = (opset(model, ""), opset(model, ML));
         let mut kernels = Vec::with_capacity(graph.node.len());
+        let patterns = graph.node.iter().filter(|node| node.op_type == "RegexFullMatch").count();
+        if patterns > PATTERNS_MAX {
+            return Err(NoProgram::Refused(format!("{patterns} patterns are more than {PATTERNS_MAX}")));
+        }
         for node in &graph.node {
             has_ml |= node.domain == ML;
             let title = title(&node.op_type, &node.name);
@@ -109,7 +121,8 @@ impl Program {
         if !unknown.is_empty() {
             let foreign = graph.node.iter().any(|node| !matches!(node.domain.as_str(), "" | "ai.onnx"));
             if has_ml || foreign {
-                let names: Vec<String> = unknown.into_iter().collect();
+                let mut names: Vec<String> = unknown.into_iter().collect();
+                names.truncate(NAMED_MAX);
                 return Err(NoProgram::Refused(format!("operators that are not run: {}", names.join(", "))));
             }
             return Err(NoProgram::Unknown(unknown));
@@ -127,6 +140,7 @@ impl Program {
             }
         }
         let mut steps = Vec::with_capacity(graph.node.len());
+        let mut budget = Budget(LOAD_BYTES_MAX);
         for (node, (title, kernel)) in graph.node.iter().zip(kernels) {
             let mut step = Step { title, kernel, inputs: Vec::new(), outputs: Vec::new() };
             for name in &node.input {
@@ -137,8 +151,7 @@ impl Program {
                 // What depends on no row is computed once.
                 let given: Vec<Option<&Tensor>> =
                     step.inputs.iter().map(|place| place.and_then(|place| places.constants[place].as_ref())).collect();
-                let made = (step.kernel)(&given).map_err(|reason| format!("{}: {reason}", step.title))?;
-                let mut made = made.into_iter();
+                let mut made = step.run(&given, &mut budget)?.into_iter();
                 for name in &node.output {
                     let value = made.next();
                     if !name.is_empty() && value.is_some() {
@@ -161,6 +174,8 @@ impl Program {
 
     /// The outputs for inputs in the order of the graph.
     pub(super) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
+        let is_one = inputs.iter().all(|input| input.shape.first() == Some(&1));
+        let mut budget = Budget(if is_one { LOAD_BYTES_MAX } else { RUN_BYTES_MAX });
         let mut values: Vec<Option<Tensor>> = Vec::new();
         values.resize_with(self.constants.len(), || None);
         for (place, tensor) in self.inputs.iter().zip(inputs) {
@@ -168,7 +183,7 @@ impl Program {
         }
         for step in &self.steps {
             let given: Vec<Option<&Tensor>> = step.inputs.iter().map(|place| self.get(&values, *place)).collect();
-            let made = (step.kernel)(&given).map_err(|reason| format!("{}: {reason}", step.title))?;
+            let made = step.run(&given, &mut budget)?;
             for (place, tensor) in step.outputs.iter().zip(made) {
                 if let Some(place) = place {
                     values[*place] = Some(tensor);
@@ -185,6 +200,26 @@ impl Program {
     fn get<'a>(&'a self, values: &'a [Option<Tensor>], place: Option<usize>) -> Option<&'a Tensor> {
         let place = place?;
         values[place].as_ref().or(self.constants[place].as_ref())
+    }
+}
+
+/// Bytes that may yet be made: a small file can ask for any number of large tensors.
+struct Budget(usize);
+
+impl Step {
+    fn run(&self, given: &[Option<&Tensor>], budget: &mut Budget) -> Result<Vec<Tensor>, String> {
+        // A file from outside decides what is computed; whatever it finds must not end the process.
+        let run = AssertUnwindSafe(|| (self.kernel)(given));
+        let made = std::panic::catch_unwind(run).unwrap_or_else(|_| Err("it panicked".to_owned()));
+        let made = made.map_err(|reason| format!("{}: {reason}", self.title))?;
+        let bytes = made.iter().map(|tensor| tensor.data.bytes()).sum();
+        match budget.0.checked_sub(bytes) {
+            Some(rest) => budget.0 = rest,
+            None => {
+                return Err(format!("{}: the graph makes tensors without end; send fewer rows at once", self.title));
+            }
+        }
+        Ok(made)
     }
 }
 

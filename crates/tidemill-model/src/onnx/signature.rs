@@ -1,9 +1,11 @@
 //! What an ONNX model takes and gives, as columns.
 
+use std::collections::{HashMap, HashSet};
+
 use tidemill_core::{DataType, Signature, TensorGroup, TensorSpec};
 
 use super::generated::type_proto::Value as Type;
-use super::generated::{ModelProto, ValueInfoProto, tensor_shape_proto::dimension::Value as Size};
+use super::generated::{ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension::Value as Size};
 use super::value::{Data, Tensor, datatype, elements, type_name};
 
 /// More columns than these are no rows of a table.
@@ -39,8 +41,18 @@ pub(super) fn inputs(model: &ModelProto) -> Result<Vec<Input>, String> {
     let Some(graph) = &model.graph else { return Err("it has no graph".to_owned()) };
     let optional = model.metadata_props.iter().find(|entry| entry.key == OPTIONAL_KEY);
     let optional: Option<Vec<String>> = optional.and_then(|entry| serde_json::from_str(&entry.value).ok());
-    let given = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
-    graph.input.iter().filter(|info| !given(&info.name)).map(|info| input(info, optional.as_deref())).collect()
+    let given: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    let mut inputs = Vec::new();
+    let mut columns = 0;
+    for info in graph.input.iter().filter(|info| !given.contains(info.name.as_str())) {
+        let input = input(info, optional.as_deref())?;
+        columns += input.width;
+        if columns > COLUMNS_MAX {
+            return Err(format!("its inputs have more than {COLUMNS_MAX} columns"));
+        }
+        inputs.push(input);
+    }
+    Ok(inputs)
 }
 
 fn input(info: &ValueInfoProto, optional: Option<&[String]>) -> Result<Input, String> {
@@ -92,8 +104,14 @@ fn column_type(element: i32) -> Result<DataType, String> {
 /// The outputs of a graph, with the classes that a `ZipMap` names.
 pub(super) fn outputs(model: &ModelProto) -> Vec<Output> {
     let Some(graph) = &model.graph else { return Vec::new() };
+    let maps: HashMap<&str, &NodeProto> = graph
+        .node
+        .iter()
+        .filter(|node| node.op_type == "ZipMap")
+        .flat_map(|node| node.output.iter().map(move |output| (output.as_str(), node)))
+        .collect();
     let classes = |name: &str| {
-        let node = graph.node.iter().find(|node| node.op_type == "ZipMap" && node.output.iter().any(|o| o == name))?;
+        let node = maps.get(name)?;
         let attribute = node.attribute.iter().find(|attribute| attribute.name.starts_with("classlabels_"))?;
         let texts = attribute.strings.iter().map(|text| String::from_utf8_lossy(text).into_owned());
         Some(texts.chain(attribute.ints.iter().map(i64::to_string)).collect())

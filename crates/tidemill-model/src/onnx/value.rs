@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::generated::TensorProto;
 
 /// A tensor of more elements is refused: nothing that serves rows needs one, and a hostile shape asks for it.
-const ELEMENTS_MAX: usize = 1 << 28;
+const ELEMENTS_MAX: usize = 1 << 26;
 
 /// A dense tensor, row-major. Integers of every width are held in 64 bits, halves in 32.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +80,17 @@ impl Data {
             Self::Int(values) => values.len(),
             Self::Bool(values) => values.len(),
             Self::Text(values) => values.len(),
+        }
+    }
+
+    /// What the elements take in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len() * 4,
+            Self::F64(values) => values.len() * 8,
+            Self::Int(values) => values.len() * 8,
+            Self::Bool(values) => values.len(),
+            Self::Text(values) => values.iter().map(|text| text.len() + size_of::<String>()).sum(),
         }
     }
 

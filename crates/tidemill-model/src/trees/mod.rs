@@ -6,6 +6,7 @@
 mod compiled;
 mod encoding;
 mod ensemble;
+mod masks;
 mod quantised;
 mod shapley;
 #[cfg(test)]
@@ -14,4 +15,5 @@ mod tree;
 
 pub use ensemble::TreeEnsemble;
 pub use shapley::Contributions;
+pub(crate) use tree::SetRoom;
 pub use tree::{CategorySet, Node, Rule, Split, Tree};

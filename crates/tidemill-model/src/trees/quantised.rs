@@ -4,12 +4,18 @@
 //! below it, so `x` is above threshold `k` exactly if its rank is above `k`. A node is then two numbers of 16 bits, a
 //! quarter of a packed node, and the children of node `i` of a complete tree are `2i + 1` and `2i + 2`, so no pointers
 //! are read. A missing value is the lowest rank or the highest one, by two slots a feature, so no node asks for it.
+//!
+//! A few rows walk, eight trees at a time; many rows are asked by every node (see [`masks`](super::masks)), in ranks of
+//! 8 bits where no feature has more thresholds than that tells apart, as with 255 bins a feature.
 
+use super::masks::{self, ROWS, Rank, Slot};
 use super::tree::{Node, Rule, Tree};
 use crate::FeatureBlock;
 
 /// Walks in lockstep.
 const LANES: usize = 8;
+/// Fewer rows walk: a tile is asked whole, however few of its rows there are.
+const ROWS_MIN: usize = 32;
 /// Deeper trees have too few nodes for a complete one.
 const DEPTH_MAX: u32 = 7;
 /// A complete tree may have so many times the leaves of its own.
@@ -19,15 +25,15 @@ const BLOCK_BYTES: usize = 24 << 10;
 /// Rows that go through all trees before the next ones.
 const ROWS_AT_ONCE: usize = 1024;
 /// The rank that every missing value has which goes right; no node asks for more.
-const HIGHEST: u16 = u16::MAX;
+pub(super) const HIGHEST: u16 = u16::MAX;
 /// A row of so many slots lies on the stack.
 const STACK_SLOTS: usize = 128;
 
 /// A node: right if the slot's rank is above `rank`.
 #[derive(Debug, Clone, Copy)]
-struct Cell {
-    slot: u16,
-    rank: u16,
+pub(super) struct Cell {
+    pub(super) slot: u16,
+    pub(super) rank: u16,
 }
 
 /// Complete trees of one depth.
@@ -45,6 +51,9 @@ pub(super) struct Quantised {
 impl Quantised {
     /// The trees, if all of them are shallow, dense enough and ask for numbers only.
     pub(super) fn new(trees: &[Tree], features: usize) -> Option<Self> {
+        if features > usize::from(u16::MAX) / 2 {
+            return None;
+        }
         let mut depth = 0;
         let mut leaves = 0;
         let mut thresholds: Vec<Vec<f64>> = vec![Vec::new(); features];
@@ -73,7 +82,7 @@ impl Quantised {
             list.dedup();
         }
         let fits = |list: &Vec<f64>| list.len() < usize::from(HIGHEST);
-        if features > usize::from(u16::MAX) / 2 || !thresholds.iter().all(fits) {
+        if !thresholds.iter().all(fits) {
             return None;
         }
         let mut quantised = Self { thresholds, depth, cells: Vec::new(), values: Vec::new() };
@@ -113,21 +122,29 @@ impl Quantised {
 
     /// Adds the trees' values to the scores of the rows of `block`, in the order of the trees.
     pub(super) fn add_to(&self, block: &FeatureBlock, scores: &mut [f64]) {
-        if scores.len() < LANES {
+        if scores.len() < ROWS_MIN {
             self.add_rows(block, scores);
-            return;
+        } else if self.thresholds.iter().all(|list| list.len() < usize::from(i8::END)) {
+            self.add_many::<i8>(block, scores);
+        } else {
+            self.add_many::<i16>(block, scores);
         }
+    }
+
+    fn add_many<R: Rank>(&self, block: &FeatureBlock, scores: &mut [f64]) {
         let slots = self.slots();
-        let mut tiles = vec![[0_u16; LANES]; slots * scores.len().min(ROWS_AT_ONCE).div_ceil(LANES)];
+        let mut tiles = vec![[R::default(); ROWS]; slots * scores.len().min(ROWS_AT_ONCE).div_ceil(ROWS)];
         for (at, scores) in scores.chunks_mut(ROWS_AT_ONCE).enumerate() {
             let first = at * ROWS_AT_ONCE;
             for (feature, thresholds) in self.thresholds.iter().enumerate() {
-                let column = block.columns.get(feature).map_or(&[][..], Vec::as_slice);
-                for row in 0..scores.len().next_multiple_of(LANES) {
-                    let value = column.get(first + row).copied().unwrap_or(f64::NAN);
-                    let [left, right] = ranks(thresholds, value);
-                    let tile = &mut tiles[row / LANES * slots + 2 * feature..];
-                    (tile[0][row % LANES], tile[1][row % LANES]) = (left, right);
+                let column = block.columns.get(feature).and_then(|column| column.get(first..)).unwrap_or_default();
+                let mut values = column.iter().copied();
+                for tile in tiles.chunks_exact_mut(slots).take(scores.len().div_ceil(ROWS)) {
+                    let [left, right] = &mut tile[2 * feature..2 * feature + 2] else { continue };
+                    for (left, right) in left.iter_mut().zip(right) {
+                        let ranks = ranks(thresholds, values.next().unwrap_or(f64::NAN));
+                        (*left, *right) = (R::of(ranks[0]), R::of(ranks[1]));
+                    }
                 }
             }
             self.add_tiles(&tiles, scores);
@@ -183,26 +200,20 @@ impl Quantised {
         }
     }
 
-    /// Eight rows at a time through each tree, with the trees in blocks that stay in the first-level cache.
-    fn add_tiles(&self, tiles: &[[u16; LANES]], scores: &mut [f64]) {
+    /// A tile of rows at a time, with the trees in blocks that stay in the first-level cache.
+    fn add_tiles<R: Rank>(&self, tiles: &[Slot<R>], scores: &mut [f64]) {
         let inner = (1_usize << self.depth) - 1;
         let trees = (BLOCK_BYTES / (inner * size_of::<Cell>() + (inner + 1) * 8)).max(1);
         let blocks = self.cells.chunks(inner * trees).zip(self.values.chunks((inner + 1) * trees));
+        let mut room = vec![[R::default(); ROWS]; inner.div_ceil(2)];
         for (cells, values) in blocks {
-            for (tile, scores) in tiles.chunks_exact(self.slots()).zip(scores.chunks_mut(LANES)) {
-                let mut sums = [0.0; LANES];
+            for (tile, scores) in tiles.chunks_exact(self.slots()).zip(scores.chunks_mut(ROWS)) {
+                let mut sums = [0.0; ROWS];
                 sums[..scores.len()].copy_from_slice(scores);
                 for (cells, values) in cells.chunks_exact(inner).zip(values.chunks_exact(inner + 1)) {
-                    let mut places = [0_usize; LANES];
-                    for _ in 0..self.depth {
-                        for (lane, place) in places.iter_mut().enumerate() {
-                            let cell = cells[*place];
-                            let right = tile[usize::from(cell.slot)][lane] > cell.rank;
-                            *place = 2 * *place + 1 + usize::from(right);
-                        }
-                    }
-                    for (sum, place) in sums.iter_mut().zip(places) {
-                        *sum += values[place - inner];
+                    masks::leaves(cells, self.depth, tile, &mut room);
+                    for (sum, leaf) in sums.iter_mut().zip(&room[0]) {
+                        *sum += values[leaf.number()];
                     }
                 }
                 scores.copy_from_slice(&sums[..scores.len()]);

@@ -172,14 +172,17 @@ fn many_trees_over_many_features_give_the_same_bits_alone_and_in_a_batch() {
 fn shallow_trees_of_numbers_give_the_same_bits_in_every_shape() {
     let hash = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     let values = [-1.5, -0.0, 0.0, 0.25, 2.0, 1e300, f64::NEG_INFINITY, f64::INFINITY];
-    for (features, splits, count) in [(3_usize, 31, 37), (70, 7, 19), (1, 1, 3)] {
+    // The last one has more thresholds a feature than 8 bits tell apart.
+    for (features, splits, count, fine) in
+        [(3_usize, 31, 37, false), (70, 7, 19, false), (1, 1, 3, false), (2, 63, 12, false), (2, 63, 30, true)]
+    {
         let tree = |number: usize| {
             // Breadth first, so that the tree stays shallow.
             let mut nodes = vec![leaf(0.5)];
             for step in 0..splits {
                 let pick = hash(number * 97 + step) as usize;
                 let (left, right) = (nodes.len() as u32, nodes.len() as u32 + 1);
-                let threshold = values[pick / 7 % 7];
+                let threshold = if fine { (pick / 7 % 4001) as f64 / 4000.0 } else { values[pick / 7 % 7] };
                 nodes[step] = at_most((pick % features) as u32, threshold, pick % 5 < 2, left, right);
                 nodes.extend([leaf(pick as f64 * 0.01), leaf(-(pick as f64) * 0.03)]);
             }
@@ -189,9 +192,10 @@ fn shallow_trees_of_numbers_give_the_same_bits_in_every_shape() {
         let cell = |row: usize, feature: usize| match hash(row * 131 + feature) as usize % 10 {
             8 => f64::NAN,
             9 => 0.3,
+            _ if fine => (hash(row * 17 + feature) % 5001) as f64 / 4000.0 - 0.1,
             at => values[at],
         };
-        for rows in [1, 3, 8, 9, 1030] {
+        for rows in [1, 3, 31, 32, 65, 1090] {
             let columns = (0..features).map(|f| (0..rows).map(|row| cell(row, f)).collect()).collect();
             let mut batch = Vec::new();
             model.predict(&FeatureBlock { rows, columns }, &mut batch);

@@ -2,8 +2,8 @@
 
 use crate::ModelError;
 
-/// A compiled node addresses 2^30 slots, and a feature may take two.
-pub(super) const FEATURES_MAX: usize = 1 << 29;
+/// More features are a mistake; a row of them has to be held.
+pub(super) const FEATURES_MAX: usize = 1 << 20;
 
 /// A decision tree: nodes in an order where children come after their parent. The first node is the root.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +93,23 @@ impl FromIterator<u32> for CategorySet {
             words[at] |= 1 << (code % 64);
         }
         Self { words }
+    }
+}
+
+/// Words that the category sets of one file may yet take: a set is as long as its largest code, whatever else it holds.
+pub(crate) struct SetRoom(usize);
+
+impl SetRoom {
+    /// Room for 128 MiB of sets.
+    pub(crate) const fn new() -> Self {
+        Self(1 << 24)
+    }
+
+    /// `set`, if there is room for it.
+    pub(crate) fn take(&mut self, set: CategorySet) -> Result<CategorySet, String> {
+        let rest = self.0.checked_sub(set.words().len());
+        self.0 = rest.ok_or("its sets of categories are too large")?;
+        Ok(set)
     }
 }
 

@@ -2,15 +2,21 @@
 
 use std::collections::HashMap;
 
+use prost::Message as _;
+
 use crate::onnx::generated::{AttributeProto, NodeProto, TensorProto};
 use crate::onnx::ops::ML;
 use crate::onnx::value::datatype;
 
 /// Types of attributes, as ONNX numbers them.
 const INT: i32 = 2;
+const STRING: i32 = 3;
 const TENSOR: i32 = 4;
 const INTS: i32 = 7;
 const STRINGS: i32 = 8;
+
+/// What a second result adds to the name of the first.
+pub(super) const COUNT: &str = "_count";
 
 /// The name of a tensor in the graph.
 pub(super) type Name = String;
@@ -23,6 +29,10 @@ pub(super) struct Builder {
     numbers: HashMap<u64, Name>,
     texts: HashMap<String, Name>,
     lists: HashMap<Vec<i64>, Name>,
+    wholes: HashMap<i64, Name>,
+    truths: HashMap<bool, Name>,
+    /// The result of each node that was made, by its bytes without the result's name: nothing is computed twice.
+    made: HashMap<Vec<u8>, Name>,
 }
 
 impl Builder {
@@ -37,16 +47,36 @@ impl Builder {
     }
 
     fn node(&mut self, domain: &str, operator: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> Name {
-        let output = format!("t{}", self.nodes.len());
-        self.nodes.push(NodeProto {
+        let mut node = NodeProto {
             input: inputs.iter().map(|name| (*name).to_owned()).collect(),
-            output: vec![output.clone()],
             op_type: operator.to_owned(),
             domain: domain.to_owned(),
             attribute: attributes,
             ..NodeProto::default()
-        });
+        };
+        let bytes = node.encode_to_vec();
+        if let Some(name) = self.made.get(&bytes) {
+            return name.clone();
+        }
+        let output = format!("t{}", self.nodes.len());
+        node.output = vec![output.clone()];
+        if operator == "StringSplit" {
+            // Its second result, the number of parts, cannot be left out.
+            node.output.push(format!("{output}{COUNT}"));
+        }
+        self.nodes.push(node);
+        self.made.insert(bytes, output.clone());
         output
+    }
+
+    /// Gives the result `of` the name that clients see.
+    pub(super) fn name(&mut self, of: &str, name: &str) {
+        self.nodes.push(NodeProto {
+            input: vec![of.to_owned()],
+            output: vec![name.to_owned()],
+            op_type: "Identity".to_owned(),
+            ..NodeProto::default()
+        });
     }
 
     fn constant(&mut self, tensor: TensorProto) -> Name {
@@ -78,6 +108,28 @@ impl Builder {
         let string_data = vec![value.as_bytes().to_vec()];
         let name = self.constant(TensorProto { data_type: datatype::STRING, string_data, ..TensorProto::default() });
         self.texts.insert(value.to_owned(), name.clone());
+        name
+    }
+
+    /// A whole number.
+    pub(super) fn whole(&mut self, value: i64) -> Name {
+        if let Some(name) = self.wholes.get(&value) {
+            return name.clone();
+        }
+        let int64_data = vec![value];
+        let name = self.constant(TensorProto { data_type: datatype::INT64, int64_data, ..TensorProto::default() });
+        self.wholes.insert(value, name.clone());
+        name
+    }
+
+    /// True or false.
+    pub(super) fn truth(&mut self, value: bool) -> Name {
+        if let Some(name) = self.truths.get(&value) {
+            return name.clone();
+        }
+        let int32_data = vec![i32::from(value)];
+        let name = self.constant(TensorProto { data_type: datatype::BOOL, int32_data, ..TensorProto::default() });
+        self.truths.insert(value, name.clone());
         name
     }
 
@@ -117,6 +169,11 @@ impl Builder {
         self.op("Where", &[condition, yes, no], Vec::new())
     }
 
+    /// Whether `text` matches `pattern` from its first character to its last.
+    pub(super) fn matches(&mut self, text: &str, pattern: String) -> Name {
+        self.op("RegexFullMatch", &[text], vec![string("pattern", pattern)])
+    }
+
     /// To another type of elements.
     pub(super) fn cast(&mut self, a: &str, to: i32) -> Name {
         self.op("Cast", &[a], vec![int("to", i64::from(to))])
@@ -153,6 +210,10 @@ pub(super) fn int(name: &str, value: i64) -> AttributeProto {
 
 pub(super) fn ints(name: &str, values: Vec<i64>) -> AttributeProto {
     AttributeProto { name: name.to_owned(), r#type: INTS, ints: values, ..AttributeProto::default() }
+}
+
+pub(super) fn string(name: &str, value: String) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), r#type: STRING, s: value.into_bytes(), ..AttributeProto::default() }
 }
 
 pub(super) fn strings(name: &str, values: &[String]) -> AttributeProto {

@@ -1,9 +1,14 @@
 //! Parts of a time, in floating-point arithmetic that is exact for whole seconds of years 1 to 9999.
 //!
 //! The same formulas as the executor's (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+//!
+//! A time in text is read by patterns, for ONNX has no operator that takes a text apart at a place: one says whether the text is
+//! a time, and for each digit four say which bits of it are set.
 
 use super::builder::{Builder, Name};
+use super::pattern::space;
 use crate::DatePart;
+use crate::onnx::value::datatype;
 
 const FIRST: f64 = -62_135_596_800.0;
 const END: f64 = 253_402_300_800.0;
@@ -99,6 +104,86 @@ fn days_of_years(graph: &mut Builder, years: &str) -> Name {
     let (fours, hundreds) = (graph.floor_div(years, 4.0), graph.floor_div(years, 100.0));
     let more = graph.both("Add", &plain, &fours);
     graph.both("Sub", &more, &hundreds)
+}
+
+/// Seconds since 1970 of texts of ISO 8601, without fractions of a second; NaN for other texts.
+pub(super) fn seconds_of(graph: &mut Builder, text: &str) -> Name {
+    let space = space();
+    // Days that months have; the 29th of February in years that are multiples of 4 and not of 100, or of 400.
+    let days = "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))";
+    let fours = "(?:0[48]|[2468][048]|[13579][26])";
+    let leap = format!("(?:[0-9][0-9]{fours}|{fours}00|0000)-02-29");
+    let (hour, sixty) = ("(?:[01][0-9]|2[0-3])", "[0-5][0-9]");
+    let offset = format!("(?:[Zz]|[+-]{hour}(?::?{sixty})?)");
+    let time = format!(r"[Tt ]{hour}:{sixty}(?::{sixty}(?:\.[0-9]+)?)?{offset}?");
+    let is_time = graph.matches(text, format!("{space}*(?:[0-9]{{4}}-{days}|{leap})(?:{time})?{space}*"));
+    // No year 0.
+    let no_year = graph.matches(text, format!("{space}*0000.*"));
+    let year_one = graph.of("Not", &no_year);
+    let is_time = graph.both("And", &is_time, &year_one);
+
+    let date = format!("{space}*[0-9-]{{10}}[Tt ]");
+    let mut pair = |before: &str| number(graph, text, before, 2);
+    let month = pair(&format!("{space}*[0-9]{{4}}-"));
+    let day = pair(&format!("{space}*[0-9]{{4}}-[0-9]{{2}}-"));
+    let hour = pair(&date);
+    let minute = pair(&format!("{date}[0-9]{{2}}:"));
+    let second = pair(&format!("{date}[0-9]{{2}}:[0-9]{{2}}:"));
+    let ahead_hours = pair(&format!("{date}[0-9:.]+[+-]"));
+    let ahead_minutes = pair(&format!("{date}[0-9:.]+[+-][0-9]{{2}}:?"));
+    let year = number(graph, text, &format!("{space}*"), 4);
+    let behind = graph.matches(text, format!("{date}[0-9:.]+-(?s:.*)"));
+
+    let days = days_of(graph, &year, &month, &day);
+    let mut seconds = graph.with("Mul", &days, 86_400.0);
+    let ahead = {
+        let (hours, minutes) = (graph.with("Mul", &ahead_hours, 3600.0), graph.with("Mul", &ahead_minutes, 60.0));
+        let ahead = graph.both("Add", &hours, &minutes);
+        let negative = graph.of("Neg", &ahead);
+        graph.choose(&behind, &negative, &ahead)
+    };
+    for (value, unit) in [(hour, 3600.0), (minute, 60.0), (second, 1.0), (ahead, -1.0)] {
+        let part = graph.with("Mul", &value, unit);
+        seconds = graph.both("Add", &seconds, &part);
+    }
+    let none = graph.number(f64::NAN);
+    graph.choose(&is_time, &seconds, &none)
+}
+
+/// The number of `count` digits that follow what `before` matches, 0 where they do not.
+fn number(graph: &mut Builder, text: &str, before: &str, count: usize) -> Name {
+    let mut sum = graph.number(0.0);
+    for place in 0..count {
+        for (bit, digits) in [(1.0, "[13579]"), (2.0, "[2367]"), (4.0, "[4567]"), (8.0, "[89]")] {
+            let is_set = graph.matches(text, format!("{before}[0-9]{{{place}}}{digits}(?s:.*)"));
+            let is_set = graph.cast(&is_set, datatype::DOUBLE);
+            let worth = graph.with("Mul", &is_set, bit * 10_f64.powi((count - 1 - place) as i32));
+            sum = graph.both("Add", &sum, &worth);
+        }
+    }
+    sum
+}
+
+/// Days since 1970 of a date.
+fn days_of(graph: &mut Builder, year: &str, month: &str, day: &str) -> Name {
+    // The year begins in March.
+    let winter = graph.with("LessOrEqual", month, 2.0);
+    let winter = graph.cast(&winter, datatype::DOUBLE);
+    let year = graph.both("Sub", year, &winter);
+    let era = graph.floor_div(&year, 400.0);
+    let of_era = graph.modulo(&year, 400.0);
+    let moved = graph.with("Sub", month, 3.0);
+    let later = graph.with("Mul", &winter, 12.0);
+    let from_march = graph.both("Add", &moved, &later);
+    let scaled = graph.with("Mul", &from_march, 153.0);
+    let scaled = graph.with("Add", &scaled, 2.0);
+    let month_start = graph.floor_div(&scaled, 5.0);
+    let within = graph.both("Add", &month_start, day);
+    let years = days_of_years(graph, &of_era);
+    let eras = graph.with("Mul", &era, 146_097.0);
+    let sum = graph.both("Add", &eras, &years);
+    let sum = graph.both("Add", &sum, &within);
+    graph.with("Sub", &sum, 719_469.0)
 }
 
 /// The first of January of a year, in days since 1970.

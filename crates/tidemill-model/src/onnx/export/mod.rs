@@ -1,8 +1,16 @@
 //! Transform graph and learner as one ONNX model.
 
 mod builder;
+mod codes;
+mod curves;
 mod date;
+mod expression;
 mod features;
+mod keyed;
+mod pattern;
+mod source;
+mod steps;
+mod tokens;
 mod trees;
 
 use prost::Message as _;
@@ -17,7 +25,7 @@ use super::ops::ML;
 use super::signature::OPTIONAL_KEY;
 use super::value::datatype;
 use crate::{Learner, ModelError, Task, TransformGraph};
-use builder::Builder;
+use builder::{Builder, COUNT};
 
 /// Versions of the file's format and of the operators that are written.
 const IR: i64 = 10;
@@ -72,10 +80,7 @@ pub fn export_onnx(
             graph.both("Div", &one, &sum)
         }
     };
-    if let Some(last) = graph.nodes.last_mut() {
-        debug_assert_eq!(last.output, [output]);
-        last.output = vec![task.output_name().to_owned()];
-    }
+    graph.name(&output, task.output_name());
     let inputs = transform.inputs();
     if let Some(clash) = inputs.iter().find(|input| is_taken(&input.name, task)) {
         return Err(refuse(format!("the column `{}` has the name of a tensor of the graph", clash.name)));
@@ -97,7 +102,7 @@ pub fn export_onnx(
             node: graph.nodes,
             name: name.to_owned(),
             initializer: graph.constants,
-            input: inputs.iter().map(|input| info(&input.name, features::element_type(input))).collect(),
+            input: inputs.iter().map(|input| info(&input.name, source::element_type(input))).collect(),
             output: vec![info(task.output_name(), datatype::DOUBLE)],
             ..GraphProto::default()
         }),
@@ -113,6 +118,7 @@ pub fn export_onnx(
 
 /// Whether the graph uses `name` for something else.
 fn is_taken(name: &str, task: Task) -> bool {
+    let name = name.strip_suffix(COUNT).unwrap_or(name);
     let number = |prefix| name.strip_prefix(prefix).is_some_and(|rest: &str| rest.parse::<u32>().is_ok());
     name == task.output_name() || number('t') || number('c')
 }

@@ -1,8 +1,9 @@
 //! Products of matrices, and what networks put between them.
 
+use super::broadcast::{joint_shape, stretched};
 use super::{Kernel, input, optional};
 use crate::onnx::attributes::Attributes;
-use crate::onnx::value::{Data, Tensor};
+use crate::onnx::value::{Data, Tensor, elements};
 
 pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Option<Kernel> {
     Some(match name {
@@ -30,12 +31,15 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Option<Kernel> 
     })
 }
 
+/// More multiplications are no row's.
+const WORK_MAX: usize = 1 << 36;
+
 /// The product of two matrices; the left one may have more axes, which are rows too.
 fn product(a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor, String> {
     let (inner, columns) = match *b.shape {
         [inner, columns] => (inner, columns),
         [inner] => (inner, 1),
-        _ => return Err(format!("a product with a tensor of shape {:?} is not run by this version", b.shape)),
+        _ => return products(a, b),
     };
     if a.shape.last() != Some(&inner) {
         return Err(format!("matrices of shapes {:?} and {:?} have no product", a.shape, b.shape));
@@ -46,7 +50,10 @@ fn product(a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor, String> {
     }
     let (left, right) = (a.floats()?, b.floats()?);
     let rows = left.len().checked_div(inner).unwrap_or(0);
-    crate::onnx::value::elements(&[rows, columns])?;
+    elements(&[rows, columns])?;
+    if rows.saturating_mul(columns).saturating_mul(inner) > WORK_MAX {
+        return Err(format!("a product of shapes {:?} and {:?} is too large", a.shape, b.shape));
+    }
     let mut sums = vec![0.0; rows * columns];
     // Row by row of the right matrix, so that memory is read in order.
     for (row, out) in left.chunks(inner.max(1)).zip(sums.chunks_mut(columns.max(1))) {
@@ -70,11 +77,44 @@ fn product(a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor, String> {
     Tensor::new(shape, data)
 }
 
+/// The products of many matrices, one by one; the axes before the last two stretch to fit each other.
+fn products(a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
+    let ([outer_a @ .., rows, inner], [outer_b @ .., below, columns]) = (&a.shape[..], &b.shape[..]) else {
+        return Err(format!("matrices of shapes {:?} and {:?} have no product", a.shape, b.shape));
+    };
+    let (rows, inner, columns) = (*rows, *inner, *columns);
+    if inner != *below {
+        return Err(format!("matrices of shapes {:?} and {:?} have no product", a.shape, b.shape));
+    }
+    let mut shape = joint_shape(outer_a, outer_b)?;
+    let maps = [stretched(outer_a, &shape), stretched(outer_b, &shape)];
+    let count: usize = shape.iter().product();
+    shape.extend([rows, columns]);
+    elements(&shape)?;
+    let mut parts = Vec::with_capacity(count);
+    for at in 0..count {
+        let [left, right] = [(a, rows * inner, &maps[0], rows, inner), (b, inner * columns, &maps[1], inner, columns)].map(
+            |(tensor, size, map, height, width)| {
+                let first = map.as_ref().map_or(at, |map| map[at]) * size;
+                let picked: Vec<usize> = (first..first + size).collect();
+                Tensor::new(vec![height, width], tensor.data.take(&picked))
+            },
+        );
+        parts.push(product(&left?, &right?, 1.0)?);
+    }
+    let Some(first) = parts.first() else {
+        return Tensor::new(shape, a.data.take(&[]));
+    };
+    debug_assert_eq!(first.shape, [rows, columns]);
+    let joined = Tensor::concat(&parts.iter().collect::<Vec<_>>(), 0)?;
+    Tensor::new(shape, joined.data)
+}
+
 fn add_scaled(product: &Tensor, shift: &Tensor, scale: f64) -> Result<Tensor, String> {
     let values = product.floats()?;
     let shifts = shift.floats()?;
-    let indices = super::broadcast::stretched(&shift.shape, &product.shape);
-    if super::broadcast::joint_shape(&shift.shape, &product.shape)? != product.shape {
+    let indices = stretched(&shift.shape, &product.shape);
+    if joint_shape(&shift.shape, &product.shape)? != product.shape {
         return Err(format!("a shift of shape {:?} does not fit {:?}", shift.shape, product.shape));
     }
     let at = |at: usize| shifts[indices.as_ref().map_or(at, |map| map[at])] * scale;

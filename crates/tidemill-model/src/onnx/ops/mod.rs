@@ -10,6 +10,7 @@ mod prepare;
 mod reduce;
 mod shape;
 mod svm;
+mod text;
 mod transform;
 mod trees;
 mod unary;
@@ -39,6 +40,8 @@ pub(super) fn compile(node: &NodeProto, opset: i64) -> Result<Option<Kernel>, St
             } else if let Some(kernel) = shape::compile(name, attributes)? {
                 Some(kernel)
             } else if let Some(kernel) = transform::compile(name, attributes, opset)? {
+                Some(kernel)
+            } else if let Some(kernel) = text::compile(name, attributes)? {
                 Some(kernel)
             } else if let Some(kernel) = reduce::compile(name, attributes, opset) {
                 Some(kernel)

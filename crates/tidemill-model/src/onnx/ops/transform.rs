@@ -1,6 +1,6 @@
 //! Elements picked, moved and joined.
 
-use super::broadcast::{joint_shape, pairs, stretched, walk};
+use super::broadcast::{joint_shape, stretched, walk};
 use super::shape::sizes;
 use super::{Kernel, input, optional};
 use crate::onnx::attributes::Attributes;
@@ -28,32 +28,6 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Res
             let fixed = attributes.ints("split").to_vec();
             let parts = attributes.int("num_outputs", 0);
             Box::new(move |inputs| split(inputs, axis, &fixed, parts))
-        }
-        "StringConcat" => Box::new(|inputs| {
-            let (a, b) = (input(inputs, 0)?, input(inputs, 1)?);
-            let (Data::Text(x), Data::Text(y)) = (&a.data, &b.data) else {
-                return Err("only texts can be joined".to_owned());
-            };
-            let shape = joint_shape(&a.shape, &b.shape)?;
-            let joined = pairs((x, &a.shape), (y, &b.shape), &shape, |a, b| format!("{a}{b}"));
-            Ok(vec![Tensor::new(shape, Data::Text(joined))?])
-        }),
-        "StringNormalizer" => {
-            let change = attributes.text("case_change_action", "NONE")?;
-            if !attributes.texts("stopwords")?.is_empty() {
-                return Err("stop words are not run by this version".to_owned());
-            }
-            Box::new(move |inputs| {
-                let tensor = input(inputs, 0)?;
-                let Data::Text(values) = &tensor.data else { return Err("texts are expected".to_owned()) };
-                let map = |text: &String| match change.as_str() {
-                    "LOWER" => text.to_lowercase(),
-                    "UPPER" => text.to_uppercase(),
-                    _ => text.clone(),
-                };
-                let changed = values.iter().map(map).collect();
-                Ok(vec![Tensor::new(tensor.shape.clone(), Data::Text(changed))?])
-            })
         }
         _ => return Ok(None),
     }))

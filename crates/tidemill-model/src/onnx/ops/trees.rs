@@ -6,11 +6,17 @@ use super::linear::{Post, class_labels, largest, outputs};
 use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor};
-use crate::trees::{CategorySet, Node, Rule, Split, Tree};
+use crate::trees::{CategorySet, Node, Rule, SetRoom, Split, Tree};
 use crate::{FeatureBlock, Task, TreeEnsemble};
 
 /// Features and targets beyond these are a mistake.
 const COLUMNS_MAX: usize = 1 << 20;
+/// A tree stands once for each target it adds to; more nodes in all than this, and than so many times those of the file,
+/// are refused, with 64 categories of a set for one more.
+const NODES_MAX: usize = 1 << 24;
+const COPIES_MAX: usize = 8;
+/// Categories above this are no codes.
+const CODE_END: f64 = (1 << 24) as f64;
 
 /// A tree as ONNX has it: any node may add to any target.
 struct Branches {
@@ -81,6 +87,8 @@ impl Forest {
         let mut all_positive = true;
         let mut features = 0;
         let count = trees.len();
+        let in_file: usize = trees.iter().map(Branches::size).sum();
+        let mut open = NODES_MAX.max(COPIES_MAX * in_file);
         let mut sums: Vec<Vec<Tree>> = (0..targets).map(|_| Vec::new()).collect();
         for (at, tree) in trees.iter().enumerate() {
             let mut own = Vec::new();
@@ -99,6 +107,8 @@ impl Forest {
                 }
             }
             for target in own {
+                let spent = open.checked_sub(tree.weight());
+                open = spent.ok_or("its trees add to so many targets that they would not fit")?;
                 used[target] = true;
                 sums[target].push(tree.of_target(target).map_err(|reason| format!("tree {at}: {reason}"))?);
             }
@@ -184,6 +194,20 @@ impl Forest {
 }
 
 impl Branches {
+    /// Nodes and weights as the file has them.
+    fn size(&self) -> usize {
+        self.nodes.len() + self.leaves.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// What a copy of the tree takes, in nodes.
+    fn weight(&self) -> usize {
+        let of = |branch: &Branch| match branch {
+            Branch::Split { rule: Rule::OneOf(set), .. } => 1 + set.words().len(),
+            _ => 1,
+        };
+        self.nodes.iter().map(of).sum()
+    }
+
     /// The tree with what its leaves add to one target.
     fn of_target(&self, target: usize) -> Result<Tree, String> {
         // Breadth first, so that children come after their parent.
@@ -225,12 +249,13 @@ fn split(
     threshold: f64,
     missing_true: bool,
     (yes, no): (usize, usize),
+    room: &mut SetRoom,
     members: impl FnOnce() -> Result<CategorySet, String>,
 ) -> Result<Branch, String> {
-    let code = || {
+    let mut code = || {
         let code = threshold as u32;
-        if f64::from(code) == threshold {
-            Ok(Rule::OneOf([code].into_iter().collect()))
+        if f64::from(code) == threshold && threshold < CODE_END {
+            Ok(Rule::OneOf(room.take([code].into_iter().collect())?))
         } else {
             Err(format!("a node asks whether a feature is {threshold}, which is no category"))
         }
@@ -287,18 +312,23 @@ fn old_style(attributes: Attributes<'_>, name: &str) -> Result<Vec<Branches>, St
             return Err(format!("tree {} has the node {} twice", trees[at], numbers[at]));
         }
     }
+    let mut room = SetRoom::new();
     for at in 0..count {
         let (tree, known) = &mut all[places[&trees[at]]];
         let find = |number: i64| known.get(&number).copied().ok_or_else(|| format!("there is no node {number}"));
-        let branch = if modes[at] == "LEAF" {
-            tree.leaves.push(Vec::new());
-            Branch::Leaf(tree.leaves.len() - 1)
-        } else {
-            let sides = (find(yes[at])?, find(no[at])?);
-            let feature = u32::try_from(features[at]).map_err(|_| format!("a node asks feature {}", features[at]))?;
-            let tracks = missing.get(at).is_some_and(|tracks| *tracks != 0);
-            split(&modes[at], feature, values[at], tracks, sides, || Err("members are not given".to_owned()))?
-        };
+        let branch =
+            if modes[at] == "LEAF" {
+                tree.leaves.push(Vec::new());
+                Branch::Leaf(tree.leaves.len() - 1)
+            } else {
+                let sides = (find(yes[at])?, find(no[at])?);
+                let feature =
+                    u32::try_from(features[at]).map_err(|_| format!("a node asks feature {}", features[at]))?;
+                let tracks = missing.get(at).is_some_and(|tracks| *tracks != 0);
+                split(&modes[at], feature, values[at], tracks, sides, &mut room, || {
+                    Err("members are not given".to_owned())
+                })?
+            };
         tree.nodes.push(branch);
     }
     let list = |name: &str| attributes.ints(&format!("{prefix}_{name}"));
@@ -360,6 +390,7 @@ fn new_style(attributes: Attributes<'_>) -> Result<Vec<Branches>, String> {
         Ok((index(targets[at])?, *weight))
     };
     let mut trees = Vec::new();
+    let mut room = SetRoom::new();
     let mut nodes_used = 0_usize;
     for root in attributes.ints("tree_roots") {
         let root = index(*root)?;
@@ -394,7 +425,15 @@ fn new_style(attributes: Attributes<'_>) -> Result<Vec<Branches>, String> {
             let feature = u32::try_from(features[place]).map_err(|_| "a feature below 0".to_owned())?;
             let tracks = missing.get(place).is_some_and(|tracks| *tracks != 0);
             let set = || asked[place].clone().ok_or_else(|| "members are not given".to_owned());
-            tree.nodes.push(split(MODES[modes[place] as usize], feature, splits[place], tracks, sides, set)?);
+            tree.nodes.push(split(
+                MODES[modes[place] as usize],
+                feature,
+                splits[place],
+                tracks,
+                sides,
+                &mut room,
+                set,
+            )?);
         }
         trees.push(tree);
     }
@@ -404,18 +443,19 @@ fn new_style(attributes: Attributes<'_>) -> Result<Vec<Branches>, String> {
 /// Lists of members, each ended by NaN.
 fn member_sets(values: &[f64]) -> Result<Vec<CategorySet>, String> {
     let mut sets = Vec::new();
+    let mut room = SetRoom::new();
     let mut codes = Vec::new();
     for value in values {
         if value.is_nan() {
-            sets.push(codes.drain(..).collect());
-        } else if *value >= 0.0 && *value < f64::from(1 << 24) && value.fract() == 0.0 {
+            sets.push(room.take(codes.drain(..).collect())?);
+        } else if *value >= 0.0 && *value < CODE_END && value.fract() == 0.0 {
             codes.push(*value as u32);
         } else {
             return Err(format!("{value} is no category"));
         }
     }
     if !codes.is_empty() {
-        sets.push(codes.into_iter().collect());
+        sets.push(room.take(codes.into_iter().collect())?);
     }
     Ok(sets)
 }

@@ -1,0 +1,123 @@
+//! Listed values into codes, and codes into the numbers that stand for them.
+
+use super::Unseen;
+use super::builder::{Builder, Name, int, ints, strings};
+use super::pattern::Form;
+use super::source::Raw;
+use crate::Keys;
+use crate::onnx::value::datatype;
+
+/// Whole numbers beyond this are not exact in 64 bits of floating point.
+pub(super) const EXACT_MAX: i64 = 1 << 53;
+/// Longer lists of texts in other letters would be slow: a pattern each.
+const PATTERNS_MAX: usize = 1000;
+
+/// The code of a value that is not listed, where it has none of its own.
+pub(super) fn bucket(keys: &Keys, oov_buckets: u32, unseen: Unseen) -> Result<Option<usize>, String> {
+    match oov_buckets {
+        0 => Ok(None),
+        1 => Ok(Some(keys.len())),
+        _ if unseen == Unseen::Missing => Ok(None),
+        _ => Err(format!(
+            "`vocabulary` hashes other values into {oov_buckets} buckets with XXH3, which ONNX has no operator for"
+        )),
+    }
+}
+
+/// The codes of raw values: NaN where one is missing, or not listed and without an `other` code.
+pub(super) fn codes(graph: &mut Builder, raw: &Raw, keys: &Keys, other: Option<usize>) -> Result<Name, String> {
+    let (code, missing) = positions(graph, raw, keys, other.map_or(-1, |other| other as i64))?;
+    let none = graph.number(f64::NAN);
+    let unknown = graph.with("Less", &code, 0.0);
+    let code = graph.choose(&unknown, &none, &code);
+    Ok(graph.choose(&missing, &none, &code))
+}
+
+/// A number for each listed value, one for a missing value and one for all others.
+pub(super) fn numbers(
+    graph: &mut Builder,
+    raw: &Raw,
+    keys: &Keys,
+    (by_key, missing, other): (&[f64], f64, f64),
+) -> Result<Name, String> {
+    let (position, is_missing) = positions(graph, raw, keys, keys.len() as i64)?;
+    let table = graph.table(&[keys.len() as i64 + 1], &[by_key, &[other]].concat());
+    let found = pick(graph, &table, &position);
+    let missing = graph.number(missing);
+    Ok(graph.choose(&is_missing, &missing, &found))
+}
+
+/// The rows of a table at positions, which are numbers.
+pub(super) fn pick(graph: &mut Builder, table: &str, position: &str) -> Name {
+    let index = graph.cast(position, datatype::INT64);
+    graph.op("Gather", &[table, &index], vec![int("axis", 0)])
+}
+
+/// The positions of raw values among `keys`, as numbers, `other` for those not listed; and whether they are missing.
+pub(super) fn positions(graph: &mut Builder, raw: &Raw, keys: &Keys, other: i64) -> Result<(Name, Name), String> {
+    let places: Vec<i64> = (0..keys.len() as i64).collect();
+    let (found, missing) = match (raw, keys) {
+        (Raw::Text { name, form }, Keys::Strings(keys)) => {
+            let none = graph.text("");
+            let missing = graph.both("Equal", name, &none);
+            if *form != Form::default() {
+                return Ok((matched(graph, name, *form, keys, other)?, missing));
+            }
+            let attributes =
+                vec![strings("keys_strings", keys), ints("values_int64s", places), int("default_int64", other)];
+            (encoder(graph, name, keys.len(), other, attributes), missing)
+        }
+        (Raw::Int(name), Keys::Integers(keys)) => {
+            if let Some(large) = keys.iter().find(|key| key.unsigned_abs() > EXACT_MAX.unsigned_abs()) {
+                return Err(format!("the value {large} is beyond 2^53 and not exact as a number that may be missing"));
+            }
+            let missing = graph.of("IsNaN", name);
+            let zero = graph.number(0.0);
+            let present = graph.choose(&missing, &zero, name);
+            let whole = graph.cast(&present, datatype::INT64);
+            let attributes =
+                vec![ints("keys_int64s", keys.clone()), ints("values_int64s", places), int("default_int64", other)];
+            (encoder(graph, &whole, keys.len(), other, attributes), missing)
+        }
+        _ => return Err("its codes are of another type than its column".to_owned()),
+    };
+    Ok((graph.cast(&found, datatype::DOUBLE), missing))
+}
+
+/// The positions of texts that steps have yet to change, by a pattern for each listed one.
+fn matched(graph: &mut Builder, name: &str, form: Form, keys: &[String], other: i64) -> Result<Name, String> {
+    if keys.len() > PATTERNS_MAX {
+        return Err(format!(
+            "{} listed texts after `lower`, `upper` or `strip` are more than {PATTERNS_MAX} patterns",
+            keys.len()
+        ));
+    }
+    let mut position = graph.number(other as f64);
+    for (at, key) in keys.iter().enumerate() {
+        if let Some(pattern) = form.pattern(key)? {
+            let (is_it, place) = (graph.matches(name, pattern), graph.number(at as f64));
+            position = graph.choose(&is_it, &place, &position);
+        }
+    }
+    // A value a row, also where no pattern is.
+    let same = graph.both("Equal", name, name);
+    let none = graph.number(f64::NAN);
+    Ok(graph.choose(&same, &position, &none))
+}
+
+/// A `LabelEncoder`; without keys everything is `other`.
+fn encoder(
+    graph: &mut Builder,
+    name: &str,
+    keys: usize,
+    other: i64,
+    attributes: Vec<crate::onnx::generated::AttributeProto>,
+) -> Name {
+    if keys > 0 {
+        return graph.ml("LabelEncoder", &[name], attributes);
+    }
+    let same = graph.both("Equal", name, name);
+    let zero = graph.cast(&same, datatype::DOUBLE);
+    let nothing = graph.with("Mul", &zero, 0.0);
+    graph.with("Add", &nothing, other as f64)
+}

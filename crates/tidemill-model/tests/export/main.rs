@@ -1,0 +1,98 @@
+//! A package written as ONNX says what the package says: on the own interpreter, on ONNX Runtime as recorded, and on
+//! ONNX Runtime now, where Python has it.
+//!
+//! `TIDEMILL_UPDATE_ONNX=1` with a `TIDEMILL_PYTHON` that has onnxruntime writes the models beside this file, and what
+//! onnxruntime says of them, anew.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod richer;
+mod steps;
+mod support;
+
+use std::path::Path;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
+use serde_json::json;
+use tidemill_core::DataType;
+use tidemill_model::trees::{Node as TreeNode, Rule, Split, Tree};
+use tidemill_model::{
+    Feature, ForeignModel, Learner, Node, Source, Task, TransformGraph, TreeEnsemble, Unseen, export_onnx,
+};
+
+use support::{input, texts};
+
+#[test]
+fn steps_say_the_same_on_the_own_interpreter() {
+    steps::case().check_own_interpreter();
+}
+
+#[test]
+fn steps_say_the_same_on_onnx_runtime() {
+    steps::case().check_onnx_runtime();
+}
+
+#[test]
+fn expressions_texts_and_curves_say_the_same_on_the_own_interpreter() {
+    richer::case().check_own_interpreter();
+}
+
+#[test]
+fn each_feature_alone_says_the_same() {
+    steps::case().check_each_feature();
+    richer::case().check_each_feature();
+}
+
+#[test]
+fn expressions_texts_and_curves_say_the_same_on_onnx_runtime() {
+    richer::case().check_onnx_runtime();
+}
+
+#[test]
+fn what_onnx_cannot_say_is_named() {
+    let text = || vec![input("company", DataType::Bytes, true)];
+    let vocabulary = Node::Vocabulary { values: texts(&["a"]), oov_buckets: 10 };
+    let expression = |text: &str| Feature { name: "f".into(), source: Source::Expression(text.into()), nodes: vec![] };
+    let keys = || texts(&["a"]);
+    let extract = Node::RegexExtract { pattern: "(a)".into(), group: 1 };
+    let listed = vec![extract, Node::Categorical { values: Some(keys()) }];
+    let split = |separator: &str| Node::Split { separator: separator.into() };
+    let hot = |oov_buckets| Node::MultiHot { values: keys(), oov_buckets };
+    let feature = |nodes| Feature::new("company", "company", nodes);
+    for (feature, expected) in [
+        (Feature::new("company", "company", vec![vocabulary.clone()]), "feature `company`: `vocabulary` hashes"),
+        (Feature::new("h", "company", vec![Node::HashBuckets { buckets: 8 }]), "feature `h`: `hash_buckets`"),
+        (Feature::new("k", "company", vec![Node::KeyedHash { buckets: 8, key: [1, 2] }]), "feature `k`: `keyed_hash`"),
+        (
+            expression("length(company)"),
+            "feature `f`: the expression `length(company)`: ONNX has no operator for the length",
+        ),
+        (expression("company < 'b'"), "ONNX has no order of texts for `<`"),
+        (feature(listed), "feature `company`: `regex_extract` takes parts out of a text"),
+        (feature(vec![Node::Tokenize { pattern: "a".into() }, hot(0)]), "`tokenize` takes parts"),
+        (feature(vec![split(","), hot(2)]), "`multi_hot` hashes other tokens with XXH3"),
+        (
+            feature(vec![split(","), Node::Ngrams { min: 1, max: 2, separator: " ".into() }, hot(0)]),
+            "`ngrams` has no form",
+        ),
+        (feature(vec![Node::Lower, split("x"), hot(0)]), "`split` at `x`"),
+        (feature(vec![Node::Lower, Node::Upper, Node::Categorical { values: Some(keys()) }]), "lower and upper case"),
+    ] {
+        let graph = TransformGraph::new(text(), None, vec![feature]).unwrap();
+        let ensemble = TreeEnsemble::new(Task::Regression, graph.features().len(), 0.0, vec![]).unwrap();
+        let error = export_onnx("m", &graph, &Learner::Trees(ensemble), Unseen::Refused).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    // Unless the difference is asked for.
+    let graph = TransformGraph::new(text(), None, vec![Feature::new("company", "company", vec![vocabulary])]).unwrap();
+    let leaf = |value| TreeNode::Leaf { value };
+    let rule = Rule::OneOf([0].into_iter().collect());
+    let split = TreeNode::Split(Split { feature: 0, rule, missing_left: true, left: 1, right: 2 });
+    let tree = Tree::new(vec![split, leaf(1.0), leaf(2.0)]).unwrap();
+    let learner = Learner::Trees(TreeEnsemble::new(Task::Regression, 1, 0.0, vec![tree]).unwrap());
+    let bytes = export_onnx("m", &graph, &learner, Unseen::Missing).unwrap();
+    let model = ForeignModel::parse(&bytes, Path::new("m.onnx")).unwrap();
+    let batch = model.batch_from_rows(&[json!({"company": "a"}), json!({"company": "other"}), json!({})]).unwrap();
+    assert_eq!(model.predict(&batch).unwrap().column(0).as_primitive::<Float64Type>().values(), &[1.0, 1.0, 1.0]);
+}

@@ -1,0 +1,313 @@
+//! Files that mean harm: each is refused with a reason, quickly, and before it costs memory.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::path::Path;
+
+use prost::Message;
+use serde_json::json;
+use tidemill_model::{AnyModel, ForeignModel, Learner, Manifest, TransformGraph};
+
+/// The parts of ONNX's messages that these files need, as `proto/onnx.proto` numbers them.
+mod onnx {
+    use prost::Message;
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Model {
+        #[prost(int64, tag = "1")]
+        pub ir_version: i64,
+        #[prost(message, optional, tag = "7")]
+        pub graph: Option<Graph>,
+        #[prost(message, repeated, tag = "8")]
+        pub opset_import: Vec<Import>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Import {
+        #[prost(string, tag = "1")]
+        pub domain: String,
+        #[prost(int64, tag = "2")]
+        pub version: i64,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Graph {
+        #[prost(message, repeated, tag = "1")]
+        pub node: Vec<Node>,
+        #[prost(message, repeated, tag = "5")]
+        pub initializer: Vec<Tensor>,
+        #[prost(message, repeated, tag = "11")]
+        pub input: Vec<Info>,
+        #[prost(message, repeated, tag = "12")]
+        pub output: Vec<Info>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Node {
+        #[prost(string, repeated, tag = "1")]
+        pub input: Vec<String>,
+        #[prost(string, repeated, tag = "2")]
+        pub output: Vec<String>,
+        #[prost(string, tag = "4")]
+        pub op_type: String,
+        #[prost(message, repeated, tag = "5")]
+        pub attribute: Vec<Attribute>,
+        #[prost(string, tag = "7")]
+        pub domain: String,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Attribute {
+        #[prost(string, tag = "1")]
+        pub name: String,
+        #[prost(int64, tag = "3")]
+        pub i: i64,
+        #[prost(bytes = "vec", tag = "4")]
+        pub s: Vec<u8>,
+        #[prost(message, optional, tag = "5")]
+        pub t: Option<Tensor>,
+        #[prost(float, repeated, tag = "7")]
+        pub floats: Vec<f32>,
+        #[prost(int64, repeated, tag = "8")]
+        pub ints: Vec<i64>,
+        #[prost(bytes = "vec", repeated, tag = "9")]
+        pub strings: Vec<Vec<u8>>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Tensor {
+        #[prost(int64, repeated, tag = "1")]
+        pub dims: Vec<i64>,
+        #[prost(int32, tag = "2")]
+        pub data_type: i32,
+        #[prost(int64, repeated, tag = "7")]
+        pub int64_data: Vec<i64>,
+        #[prost(string, tag = "8")]
+        pub name: String,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Info {
+        #[prost(string, tag = "1")]
+        pub name: String,
+        #[prost(message, optional, tag = "2")]
+        pub kind: Option<Kind>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Kind {
+        #[prost(message, optional, tag = "1")]
+        pub tensor: Option<Typed>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Typed {
+        #[prost(int32, tag = "1")]
+        pub element: i32,
+        #[prost(message, optional, tag = "2")]
+        pub shape: Option<Shape>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Shape {
+        #[prost(message, repeated, tag = "1")]
+        pub dim: Vec<Dim>,
+    }
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Dim {
+        #[prost(int64, tag = "1")]
+        pub size: i64,
+    }
+}
+
+use onnx::{Attribute, Dim, Graph, Import, Info, Kind, Model, Node, Shape, Tensor, Typed};
+
+const ML: &str = "ai.onnx.ml";
+
+fn ints(name: &str, ints: Vec<i64>) -> Attribute {
+    Attribute { name: name.into(), ints, ..Attribute::default() }
+}
+
+fn node(domain: &str, op_type: &str, input: &[&str], output: &str, attribute: Vec<Attribute>) -> Node {
+    let input = input.iter().map(|name| (*name).to_owned()).collect();
+    Node { input, output: vec![output.into()], op_type: op_type.into(), domain: domain.into(), attribute }
+}
+
+/// A number or row of floats called `name`, with rows in any number.
+fn info(name: &str, width: i64) -> Info {
+    let shape = Some(Shape { dim: vec![Dim { size: 0 }, Dim { size: width }] });
+    Info { name: name.into(), kind: Some(Kind { tensor: Some(Typed { element: 1, shape }) }) }
+}
+
+fn list(name: &str, values: &[i64]) -> Tensor {
+    Tensor { dims: vec![values.len() as i64], data_type: 7, int64_data: values.to_vec(), name: name.into() }
+}
+
+fn model(inputs: Vec<Info>, initializer: Vec<Tensor>, node: Vec<Node>) -> Vec<u8> {
+    let import = |domain: &str, version| Import { domain: domain.into(), version };
+    let graph = Graph { node, initializer, input: inputs, output: vec![info("y", 1)] };
+    Model { ir_version: 8, graph: Some(graph), opset_import: vec![import("", 17), import(ML, 3)] }.encode_to_vec()
+}
+
+fn refusal(bytes: &[u8], name: &str) -> String {
+    ForeignModel::parse(bytes, Path::new(name)).unwrap_err().to_string()
+}
+
+/// One tree per list of (yes, no) of its nodes, a leaf where both are 0; every node asks feature 0 whether it is at most 0.5.
+fn trees(trees: &[Vec<(i64, i64)>], mode: &str, value: f32, weights: &[(i64, i64, i64)], targets: i64) -> Vec<u8> {
+    let all = || {
+        trees.iter().enumerate().flat_map(|(tree, nodes)| nodes.iter().enumerate().map(move |(at, n)| (tree, at, *n)))
+    };
+    let of = |pick: fn((usize, usize, (i64, i64))) -> i64| all().map(pick).collect::<Vec<_>>();
+    let modes = all().map(|(_, _, sides)| if sides == (0, 0) { b"LEAF".to_vec() } else { mode.as_bytes().to_vec() });
+    let floats = |name: &str, floats: Vec<f32>| Attribute { name: name.into(), floats, ..Attribute::default() };
+    let weight = |pick: fn(&(i64, i64, i64)) -> i64| weights.iter().map(pick).collect::<Vec<_>>();
+    let attributes = vec![
+        ints("nodes_treeids", of(|(tree, _, _)| tree as i64)),
+        ints("nodes_nodeids", of(|(_, at, _)| at as i64)),
+        ints("nodes_featureids", of(|_| 0)),
+        ints("nodes_truenodeids", of(|(_, _, (yes, _))| yes)),
+        ints("nodes_falsenodeids", of(|(_, _, (_, no))| no)),
+        Attribute { name: "nodes_modes".into(), strings: modes.collect(), ..Attribute::default() },
+        floats("nodes_values", all().map(|_| value).collect()),
+        ints("target_treeids", weight(|(tree, _, _)| *tree)),
+        ints("target_nodeids", weight(|(_, node, _)| *node)),
+        ints("target_ids", weight(|(_, _, target)| *target)),
+        floats("target_weights", weights.iter().map(|_| 1.0).collect()),
+        Attribute { name: "n_targets".into(), i: targets, ..Attribute::default() },
+    ];
+    model(vec![info("x", 1)], vec![], vec![node(ML, "TreeEnsembleRegressor", &["x"], "y", attributes)])
+}
+
+#[test]
+fn onnx_trees_that_are_none_are_refused() {
+    let stump = vec![(1, 2), (0, 0), (0, 0)];
+    let leaves = [(0, 1, 0), (0, 2, 0)];
+    assert!(ForeignModel::parse(&trees(&[stump.clone()], "BRANCH_LEQ", 0.5, &leaves, 1), Path::new("m.onnx")).is_ok());
+    for (file, expected) in [
+        (trees(&[vec![(1, 2), (0, 2), (0, 0)]], "BRANCH_LEQ", 0.5, &[(0, 2, 0)], 1), "circle"),
+        (trees(&[vec![(1, 9), (0, 0)]], "BRANCH_LEQ", 0.5, &[(0, 1, 0)], 1), "there is no node 9"),
+        (trees(&[stump.clone()], "BRANCH_LEQ", f32::NAN, &leaves, 1), "threshold"),
+        (trees(&[stump.clone()], "BRANCH_EQ", 3e9, &leaves, 1), "which is no category"),
+        (trees(&[stump.clone()], "BRANCH_LEQ", 0.5, &leaves, 1 << 40), "targets"),
+        (trees(&[stump.clone()], "BRANCH_LEQ", 0.5, &[(0, 1, 7)], 2), "adds to target 7 of 2"),
+        (trees(&[stump], "BRANCH_MAYBE", 0.5, &leaves, 1), "`BRANCH_MAYBE`"),
+    ] {
+        let error = refusal(&file, "m.onnx");
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    // A chain of nodes that adds to as many targets stands once for each of them: 9 billion nodes of a file of 4 MB.
+    let length = 95_000;
+    let chain: Vec<(i64, i64)> =
+        (0..length).map(|at| if at % 2 == 0 && at + 2 < length { (at + 1, at + 2) } else { (0, 0) }).collect();
+    let weights: Vec<(i64, i64, i64)> = (0..length).map(|target| (0, 1, target)).collect();
+    let error = refusal(&trees(&[chain], "BRANCH_LEQ", 0.5, &weights, length), "m.onnx");
+    assert!(error.contains("would not fit"), "{error}");
+    // A category of 24 bits takes 2 MiB in a set of its own.
+    let many: Vec<Vec<(i64, i64)>> = (0..200).map(|_| vec![(1, 2), (0, 0), (0, 0)]).collect();
+    let error = refusal(&trees(&many, "BRANCH_EQ", 16_777_000.0, &leaves, 1), "m.onnx");
+    assert!(error.contains("sets of categories are too large"), "{error}");
+}
+
+#[test]
+fn tensors_that_few_bytes_ask_for_are_refused() {
+    let side = 1 << 13;
+    let made = |name: &str, shape: &str| node("", "ConstantOfShape", &[shape], name, vec![]);
+    let x = || vec![info("x", 1)];
+    // One that is too large alone; many that are not; a product of two that would take hours.
+    let huge = model(x(), vec![list("s", &[1 << 40])], vec![made("y", "s")]);
+    assert!(refusal(&huge, "m.onnx").contains("too large"));
+    let many: Vec<Node> = (0..100).map(|at| made(&format!("c{at}"), "s")).collect();
+    assert!(refusal(&model(x(), vec![list("s", &[side, side / 4])], many), "m.onnx").contains("without end"));
+    let product = vec![made("a", "s"), node("", "MatMul", &["a", "a"], "y", vec![])];
+    assert!(refusal(&model(x(), vec![list("s", &[side, side])], product), "m.onnx").contains("too large"));
+    // The same of a row.
+    let tiled = vec![node("", "Expand", &["x", "s"], "a", vec![]), node("", "Expand", &["a", "t"], "y", vec![])];
+    let shapes = vec![list("s", &[1 << 13, 1]), list("t", &[1 << 14, 1 << 13, 1])];
+    assert!(refusal(&model(x(), shapes, tiled), "m.onnx").contains("too large"));
+    // Operators that only tract has are not given such sizes.
+    let padded = vec![node("", "Conv", &["x", "x"], "a", vec![]), node("", "Tile", &["a", "s"], "y", vec![])];
+    assert!(refusal(&model(x(), vec![list("s", &[1 << 40, 1])], padded), "m.onnx").contains("too large"));
+    let kernel = vec![node("", "MaxPool", &["x"], "y", vec![ints("kernel_shape", vec![1 << 31, 1 << 31])])];
+    assert!(refusal(&model(x(), vec![], kernel), "m.onnx").contains("too large"));
+}
+
+#[test]
+fn inputs_and_names_without_end_are_refused() {
+    let identity = || vec![node("", "Identity", &["x0"], "y", vec![])];
+    let wide = model((0..8).map(|at| info(&format!("x{at}"), 1 << 18)).collect(), vec![], identity());
+    assert!(refusal(&wide, "m.onnx").contains("columns"));
+    let patterns = vec![Attribute { name: "pattern".into(), s: b"a{1000}{1000}".to_vec(), ..Attribute::default() }];
+    let error =
+        refusal(&model(vec![info("x", 1)], vec![], vec![node("", "RegexFullMatch", &["x"], "y", patterns)]), "m.onnx");
+    assert!(error.contains("is not run"), "{error}");
+    let many: Vec<Node> = (0..5000).map(|at| node("", "RegexFullMatch", &["x"], &format!("t{at}"), vec![])).collect();
+    assert!(refusal(&model(vec![info("x", 1)], vec![], many), "m.onnx").contains("5000 patterns"));
+    let unknown: Vec<Node> =
+        (0..1000).map(|at| node("acme", &format!("Op{at}"), &["x"], &format!("t{at}"), vec![])).collect();
+    let error = refusal(&model(vec![info("x", 1)], vec![], unknown), "m.onnx");
+    assert!(error.contains("`Op0` of `acme`") && error.len() < 1000, "{error}");
+}
+
+#[test]
+fn learners_of_absurd_size_are_refused() {
+    // A head that claims 2^29 features, and one leaf.
+    let mut bytes = common::learner().encode();
+    bytes[16..20].copy_from_slice(&(1_u32 << 29).to_le_bytes());
+    let error = Learner::decode(&bytes).unwrap_err().to_string();
+    assert!(error.contains("536870912 features are more than"), "{error}");
+}
+
+#[test]
+fn transform_graphs_that_unfold_are_refused() {
+    let parse =
+        |graph: serde_json::Value| serde_json::from_value::<TransformGraph>(graph).map_err(|error| error.to_string());
+    let inputs = json!([{ "name": "t", "datatype": "BYTES", "optional": true }]);
+    let feature = |at: usize| json!({ "name": at.to_string(), "column": "t", "nodes": [{ "hash_buckets": { "buckets": 1024 } }, "one_hot"] });
+    let few: Vec<_> = (0..3).map(feature).collect();
+    assert_eq!(parse(json!({ "format": 1, "inputs": inputs, "features": few })).unwrap().features().len(), 3072);
+    let many: Vec<_> = (0..1025).map(feature).collect();
+    let error = parse(json!({ "format": 1, "inputs": inputs, "features": many })).unwrap_err();
+    assert!(error.contains("more than 1048576 features"), "{error}");
+    // Steps within steps.
+    let mut deep = json!({ "z_score": { "mean": 0.0, "std_dev": 1.0 } });
+    for _ in 0..200 {
+        deep = json!({ "by_key": { "column": "t", "values": { "strings": [] }, "nodes": [], "other": deep } });
+    }
+    let feature = json!([{ "name": "f", "column": "t", "nodes": [deep] }]);
+    let text = json!({ "format": 1, "inputs": inputs, "features": feature }).to_string();
+    assert!(serde_json::from_str::<TransformGraph>(&text).is_err());
+}
+
+#[test]
+fn every_cut_and_every_flip_of_a_package_is_refused_or_harmless() {
+    let kept = tempfile::tempdir().unwrap();
+    common::write(kept.path());
+    for name in ["model.json", "transform.json", "learner.bin", "sample.json"] {
+        let bytes = std::fs::read(kept.path().join(name)).unwrap();
+        let step = (bytes.len() / 60).max(1);
+        for at in (0..bytes.len()).step_by(step) {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 0x21;
+            for content in [bytes[..at].to_vec(), flipped] {
+                let dir = tempfile::tempdir().unwrap();
+                for entry in std::fs::read_dir(kept.path()).unwrap() {
+                    let file = entry.unwrap().path();
+                    std::fs::copy(&file, dir.path().join(file.file_name().unwrap())).unwrap();
+                }
+                std::fs::write(dir.path().join(name), &content).unwrap();
+                // The manifest vouches for the other files; with the right digest they have to stand on their own.
+                let as_it_is = AnyModel::load(dir.path());
+                if name == "model.json" {
+                    if let Ok(model) = as_it_is {
+                        drop(model.replay_sample());
+                    }
+                    continue;
+                }
+                assert!(as_it_is.is_err(), "{name} at {at}");
+                let path = dir.path().join("model.json");
+                let mut manifest: Manifest = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+                let entry = manifest.files.get_mut(name).unwrap();
+                entry.bytes = content.len() as u64;
+                entry.digest = tidemill_core::Digest::from_bytes(blake3::hash(&content).as_bytes());
+                std::fs::write(&path, serde_json::to_vec(&manifest).unwrap()).unwrap();
+                if let Ok(model) = AnyModel::load(dir.path()) {
+                    drop(model.replay_sample());
+                }
+            }
+        }
+    }
+}
