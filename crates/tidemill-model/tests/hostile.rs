@@ -146,12 +146,15 @@ fn refusal(bytes: &[u8], name: &str) -> String {
     ForeignModel::parse(bytes, Path::new(name)).unwrap_err().to_string()
 }
 
+/// A node: its tree, its number, its sides.
+type Place = (usize, usize, (i64, i64));
+
 /// One tree per list of (yes, no) of its nodes, a leaf where both are 0; every node asks feature 0 whether it is at most 0.5.
 fn trees(trees: &[Vec<(i64, i64)>], mode: &str, value: f32, weights: &[(i64, i64, i64)], targets: i64) -> Vec<u8> {
     let all = || {
         trees.iter().enumerate().flat_map(|(tree, nodes)| nodes.iter().enumerate().map(move |(at, n)| (tree, at, *n)))
     };
-    let of = |pick: fn((usize, usize, (i64, i64))) -> i64| all().map(pick).collect::<Vec<_>>();
+    let of = |pick: fn(Place) -> i64| all().map(pick).collect::<Vec<_>>();
     let modes = all().map(|(_, _, sides)| if sides == (0, 0) { b"LEAF".to_vec() } else { mode.as_bytes().to_vec() });
     let floats = |name: &str, floats: Vec<f32>| Attribute { name: name.into(), floats, ..Attribute::default() };
     let weight = |pick: fn(&(i64, i64, i64)) -> i64| weights.iter().map(pick).collect::<Vec<_>>();
@@ -174,17 +177,17 @@ fn trees(trees: &[Vec<(i64, i64)>], mode: &str, value: f32, weights: &[(i64, i64
 
 #[test]
 fn onnx_trees_that_are_none_are_refused() {
-    let stump = vec![(1, 2), (0, 0), (0, 0)];
+    let stump = [vec![(1, 2), (0, 0), (0, 0)]];
     let leaves = [(0, 1, 0), (0, 2, 0)];
-    assert!(ForeignModel::parse(&trees(&[stump.clone()], "BRANCH_LEQ", 0.5, &leaves, 1), Path::new("m.onnx")).is_ok());
+    assert!(ForeignModel::parse(&trees(&stump, "BRANCH_LEQ", 0.5, &leaves, 1), Path::new("m.onnx")).is_ok());
     for (file, expected) in [
         (trees(&[vec![(1, 2), (0, 2), (0, 0)]], "BRANCH_LEQ", 0.5, &[(0, 2, 0)], 1), "circle"),
         (trees(&[vec![(1, 9), (0, 0)]], "BRANCH_LEQ", 0.5, &[(0, 1, 0)], 1), "there is no node 9"),
-        (trees(&[stump.clone()], "BRANCH_LEQ", f32::NAN, &leaves, 1), "threshold"),
-        (trees(&[stump.clone()], "BRANCH_EQ", 3e9, &leaves, 1), "which is no category"),
-        (trees(&[stump.clone()], "BRANCH_LEQ", 0.5, &leaves, 1 << 40), "targets"),
-        (trees(&[stump.clone()], "BRANCH_LEQ", 0.5, &[(0, 1, 7)], 2), "adds to target 7 of 2"),
-        (trees(&[stump], "BRANCH_MAYBE", 0.5, &leaves, 1), "`BRANCH_MAYBE`"),
+        (trees(&stump, "BRANCH_LEQ", f32::NAN, &leaves, 1), "threshold"),
+        (trees(&stump, "BRANCH_EQ", 3e9, &leaves, 1), "which is no category"),
+        (trees(&stump, "BRANCH_LEQ", 0.5, &leaves, 1 << 40), "targets"),
+        (trees(&stump, "BRANCH_LEQ", 0.5, &[(0, 1, 7)], 2), "adds to target 7 of 2"),
+        (trees(&stump, "BRANCH_MAYBE", 0.5, &leaves, 1), "`BRANCH_MAYBE`"),
     ] {
         let error = refusal(&file, "m.onnx");
         assert!(error.contains(expected), "{expected}: {error}");

@@ -79,9 +79,10 @@ impl Writer<'_> {
             Op::Float(value) => Value::Float(self.graph.number(*value)),
             Op::Text(text) => self.constant(text),
             Op::Column(at) => self.column(*at)?,
-            Op::Not(operand) => match self.bools(operand)? {
-                (value, null) => Value::Bool { value: self.graph.of("Not", &value), null },
-            },
+            Op::Not(operand) => {
+                let (value, null) = self.bools(operand)?;
+                Value::Bool { value: self.graph.of("Not", &value), null }
+            }
             Op::Negate(operand) => match self.write(operand)? {
                 Value::Int { value, null } => {
                     let lowest = self.graph.whole(i64::MIN);

@@ -119,7 +119,7 @@ fn cased(case: Case, text: &str) -> Result<String, String> {
         if others.is_empty() {
             return class;
         }
-        others.iter().for_each(|other| class.push_str(&escaped(*other)));
+        class.extend(others.iter().map(|other| escaped(*other)));
         format!("[{class}]")
     };
     let mut pattern = String::new();

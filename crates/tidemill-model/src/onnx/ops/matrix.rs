@@ -93,13 +93,12 @@ fn products(a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
     elements(&shape)?;
     let mut parts = Vec::with_capacity(count);
     for at in 0..count {
-        let [left, right] = [(a, rows * inner, &maps[0], rows, inner), (b, inner * columns, &maps[1], inner, columns)].map(
-            |(tensor, size, map, height, width)| {
+        let [left, right] = [(a, rows * inner, &maps[0], rows, inner), (b, inner * columns, &maps[1], inner, columns)]
+            .map(|(tensor, size, map, height, width)| {
                 let first = map.as_ref().map_or(at, |map| map[at]) * size;
                 let picked: Vec<usize> = (first..first + size).collect();
                 Tensor::new(vec![height, width], tensor.data.take(&picked))
-            },
-        );
+            });
         parts.push(product(&left?, &right?, 1.0)?);
     }
     let Some(first) = parts.first() else {
