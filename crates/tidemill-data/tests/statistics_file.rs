@@ -81,6 +81,19 @@ fn every_form_comes_back_and_says_the_same() {
         assert_eq!(got.weighted, expected.weighted);
         assert!(got.custom.is_empty(), "ours are no others'");
     }
+    let lifts = |of: &DatasetStatistics| -> Vec<_> {
+        let one = |lift: &tidemill_core::LiftStatistics| {
+            (
+                (lift.mutual_information * 1e9).round(),
+                lift.feature.clone(),
+                lift.label_values.clone(),
+                lift.values.clone(),
+            )
+        };
+        of.cross.lift.iter().map(one).collect()
+    };
+    assert!(!lifts(&trips).is_empty());
+    assert_eq!(lifts(&pb), lifts(&trips));
     // What is inferred and compared from the file is what would be from the data.
     assert_eq!(infer_schema(&[&pb]), infer_schema(&[&trips]));
     let schema = infer_schema(&[&trips]);

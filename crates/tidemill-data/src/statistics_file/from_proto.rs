@@ -1,9 +1,12 @@
 //! Messages of TensorFlow Metadata as our statistics.
 
+use std::collections::HashMap;
+
 use tidemill_core::{
     BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, DatasetStatistics, DatasetWeight, FeatureStatistics,
-    FeatureType, Histogram, NumericCross, NumericStatistics, StringStatistics, ValencyStatistics, ValueCounts,
-    ValueFrequency, ValueMap, ValueWeight, WeightedNumericStatistics, WeightedStatistics, WeightedStringStatistics,
+    FeatureType, Histogram, LabelCount, LiftStatistics, LiftValue, NumericCross, NumericStatistics, StringStatistics,
+    ValencyStatistics, ValueCounts, ValueFrequency, ValueMap, ValueWeight, WeightedNumericStatistics,
+    WeightedStatistics, WeightedStringStatistics,
 };
 
 use super::ALL_EXAMPLES;
@@ -27,6 +30,7 @@ pub(super) fn datasets(list: &pb::DatasetFeatureStatisticsList, stem: &str) -> V
         features: dataset.features.iter().filter_map(feature).collect(),
         cross: tidemill_core::CrossStatistics {
             numeric: dataset.cross_features.iter().filter_map(numeric_cross).collect(),
+            lift: dataset.cross_features.iter().filter_map(lift).collect(),
             ..Default::default()
         },
         slices: Vec::new(),
@@ -46,6 +50,79 @@ fn numeric_cross(cross: &pb::CrossFeatureStatistics) -> Option<NumericCross> {
         correlation: correlation.is_finite().then_some(correlation),
         covariance: finite(f64::from(stats.covariance)),
     })
+}
+
+/// Values and labels read of a lift; TFDV writes a hundred values.
+const LIFTS_MAX: usize = 1000;
+
+/// How the values of a feature go with a label. Mutual information is no field of the message: it follows from the values listed.
+fn lift(cross: &pb::CrossFeatureStatistics) -> Option<LiftStatistics> {
+    use pb::cross_feature_statistics::CrossStats;
+    use pb::lift_series::lift_value::{XAndYCountValue, XCountValue, XValue};
+    use pb::lift_series::{YCountValue, YValue};
+    let CrossStats::CategoricalCrossStats(stats) = cross.cross_stats.as_ref()? else { return None };
+    let series = &stats.lift.as_ref()?.lift_series;
+    if series.len() > LIFTS_MAX {
+        return None;
+    }
+    let label_values = series.iter().map(|series| LabelCount {
+        value: match series.y_value.as_ref() {
+            Some(YValue::YInt(number)) => number.to_string(),
+            Some(YValue::YString(text)) => text.clone(),
+            Some(YValue::YBucket(bucket)) => format!("{} to {}", bucket.low_value, bucket.high_value),
+            None => String::new(),
+        },
+        count: match series.y_count_value {
+            Some(YCountValue::YCount(count)) => count,
+            Some(YCountValue::WeightedYCount(weight)) => weight as u64,
+            None => 0,
+        },
+    });
+    let mut out = LiftStatistics {
+        feature: cross.path_x.as_ref()?.step.join("."),
+        label: cross.path_y.as_ref()?.step.join("."),
+        count: cross.count,
+        mutual_information: 0.0,
+        label_values: label_values.collect(),
+        values: Vec::new(),
+    };
+    let mut places: HashMap<String, usize> = HashMap::new();
+    // Each series lists its own values.
+    for (at, value) in
+        series.iter().enumerate().flat_map(|(at, series)| series.lift_values.iter().map(move |v| (at, v)))
+    {
+        let text = match value.x_value.as_ref() {
+            Some(XValue::XInt(number)) => number.to_string(),
+            Some(XValue::XString(text)) => text.clone(),
+            None => continue,
+        };
+        let count = match value.x_count_value {
+            Some(XCountValue::XCount(count)) => count,
+            Some(XCountValue::WeightedXCount(weight)) => weight as u64,
+            None => 0,
+        };
+        let both = match value.x_and_y_count_value {
+            Some(XAndYCountValue::XAndYCount(count)) => count,
+            Some(XAndYCountValue::WeightedXAndYCount(weight)) => weight as u64,
+            None => 0,
+        };
+        let known = match places.get(&text) {
+            Some(known) => *known,
+            None if out.values.len() == LIFTS_MAX => continue,
+            None => {
+                let (counts, lift) = (vec![0; series.len()], vec![0.0; series.len()]);
+                places.insert(text.clone(), out.values.len());
+                out.values.push(LiftValue { value: text, count, counts, lift });
+                out.values.len() - 1
+            }
+        };
+        (out.values[known].counts[at], out.values[known].lift[at]) = (both, finite(value.lift));
+    }
+    let terms = out.values.iter().flat_map(|value| value.counts.iter().zip(&value.lift));
+    let terms = terms.filter(|(both, lift)| **both > 0 && **lift > 0.0);
+    let bits: f64 = terms.map(|(both, lift)| *both as f64 / out.count.max(1) as f64 * lift.log2()).sum();
+    out.mutual_information = finite(bits.max(0.0));
+    Some(out)
 }
 
 /// What JSON can hold.
