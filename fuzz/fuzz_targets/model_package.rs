@@ -2,6 +2,7 @@
 
 #![no_main]
 
+#[allow(dead_code, reason = "the loaded model is for other targets")]
 mod support;
 
 use std::path::Path;

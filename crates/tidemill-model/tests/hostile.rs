@@ -239,6 +239,23 @@ fn inputs_and_names_without_end_are_refused() {
     assert!(error.contains("is not run"), "{error}");
     let many: Vec<Node> = (0..5000).map(|at| node("", "RegexFullMatch", &["x"], &format!("t{at}"), vec![])).collect();
     assert!(refusal(&model(vec![info("x", 1)], vec![], many), "m.onnx").contains("5000 patterns"));
+    let text = |name: &str, s: &[u8]| Attribute { name: name.into(), s: s.to_vec(), ..Attribute::default() };
+    let one = |name: &str, i: i64| Attribute { name: name.into(), i, ..Attribute::default() };
+    for (column, longest, start, expected) in
+        [(1 << 40, 1, 0, "no column"), (0, 1 << 40, 0, "runs of 1 to"), (0, 1, 9, "outside of the list")]
+    {
+        let attributes = vec![
+            text("mode", b"TF"),
+            one("min_gram_length", 1),
+            one("max_gram_length", longest),
+            ints("ngram_counts", vec![start]),
+            ints("ngram_indexes", vec![column]),
+            ints("pool_int64s", vec![7]),
+        ];
+        let counts = vec![node("", "TfIdfVectorizer", &["x"], "y", attributes)];
+        let error = refusal(&model(vec![info("x", 1)], vec![], counts), "m.onnx");
+        assert!(error.contains(expected), "{error}");
+    }
     let unknown: Vec<Node> =
         (0..1000).map(|at| node("acme", &format!("Op{at}"), &["x"], &format!("t{at}"), vec![])).collect();
     let error = refusal(&model(vec![info("x", 1)], vec![], unknown), "m.onnx");

@@ -8,7 +8,7 @@ use crate::onnx::value::{Data, Tensor};
 
 /// A value as a key. Numbers are equal as numbers are, and NaN equals NaN.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
+pub(super) enum Key {
     Text(String),
     Int(i64),
     Real(u64),
@@ -34,7 +34,7 @@ fn real(value: f64) -> Key {
     Key::Real(if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() })
 }
 
-fn keys(data: &Data) -> Vec<Key> {
+pub(super) fn keys(data: &Data) -> Vec<Key> {
     match data {
         Data::Text(values) => values.iter().map(|text| Key::Text(text.clone())).collect(),
         Data::Int(values) => values.iter().map(|value| Key::Int(*value)).collect(),

@@ -11,6 +11,7 @@ mod reduce;
 mod shape;
 mod svm;
 mod text;
+mod tokens;
 mod transform;
 mod trees;
 mod unary;
@@ -21,6 +22,9 @@ use super::value::Tensor;
 
 /// What a node does with the tensors it is given; an input that the node leaves out is `None`.
 pub(super) type Kernel = Box<dyn Fn(&[Option<&Tensor>]) -> Result<Vec<Tensor>, String> + Send + Sync>;
+
+/// Where ONNX Runtime keeps operators of its own; exporters of text features use one of them.
+const MICROSOFT: &str = "com.microsoft";
 
 /// The domain of the operators of classic machine learning.
 pub(super) const ML: &str = "ai.onnx.ml";
@@ -43,6 +47,8 @@ pub(super) fn compile(node: &NodeProto, opset: i64) -> Result<Option<Kernel>, St
                 Some(kernel)
             } else if let Some(kernel) = text::compile(name, attributes)? {
                 Some(kernel)
+            } else if name == "TfIdfVectorizer" {
+                Some(tokens::vectorizer(attributes)?)
             } else if let Some(kernel) = reduce::compile(name, attributes, opset) {
                 Some(kernel)
             } else {
@@ -60,6 +66,7 @@ pub(super) fn compile(node: &NodeProto, opset: i64) -> Result<Option<Kernel>, St
                 None => prepare::compile(name, attributes)?,
             },
         },
+        MICROSOFT if name == "Tokenizer" => Some(tokens::tokenizer(attributes)?),
         _ => None,
     })
 }

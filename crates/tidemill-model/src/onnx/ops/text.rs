@@ -1,6 +1,6 @@
 //! Texts: joined, cut, matched and put in other letters.
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 
 use super::broadcast::{joint_shape, pairs};
 use super::{Kernel, input};
@@ -30,12 +30,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Option<K
         }
         "RegexFullMatch" => {
             let pattern = attributes.text("pattern", "")?;
-            let built = RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
-                .size_limit(PATTERN_MEMORY_MAX)
-                .dfa_size_limit(PATTERN_MEMORY_MAX)
-                .nest_limit(50)
-                .build();
-            let regex = built.map_err(|_| format!("the pattern `{}` is not run by this version", excerpt(&pattern)))?;
+            let regex = regex(&pattern, &format!(r"\A(?:{pattern})\z"))?;
             Box::new(move |inputs| {
                 let tensor = input(inputs, 0)?;
                 let found = texts(tensor)?.iter().map(|text| regex.is_match(text)).collect();
@@ -46,7 +41,17 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Option<K
     }))
 }
 
-fn texts(tensor: &Tensor) -> Result<&[String], String> {
+/// A pattern within bounds, `written` in the file.
+pub(super) fn regex(written: &str, pattern: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(pattern)
+        .size_limit(PATTERN_MEMORY_MAX)
+        .dfa_size_limit(PATTERN_MEMORY_MAX)
+        .nest_limit(50)
+        .build();
+    built.map_err(|_| format!("the pattern `{}` is not run by this version", excerpt(written)))
+}
+
+pub(super) fn texts(tensor: &Tensor) -> Result<&[String], String> {
     match &tensor.data {
         Data::Text(values) => Ok(values),
         other => Err(format!("texts are expected, and these are of type {}", other.kind())),
