@@ -35,8 +35,11 @@ pub struct SplitStatistics {
 pub struct DatasetStatistics {
     /// What the dataset is called: a split or a file.
     pub name: String,
-    /// Number of rows. Exact.
+    /// Number of rows looked at. Exact.
     pub num_examples: u64,
+    /// The chance of each row to be looked at, where not all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<f64>,
     /// Where examples have weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<DatasetWeight>,

@@ -12,8 +12,8 @@ use tidemill_core::{
 
 use crate::Examples;
 use crate::artifact_file::{read_json, write_json};
-use crate::statistics::{Computation, StatisticsOptions};
-use crate::validation::grouped;
+use crate::statistics::{Computation, StatisticsOptions, is_sample_rate};
+use crate::validation::{grouped, percent};
 
 /// The version of `statistics.json` that this code reads and writes.
 const FORMAT_VERSION: u32 = 1;
@@ -45,6 +45,9 @@ struct Params {
     /// Where a numeric label is divided into ranges.
     #[serde(default)]
     label_boundaries: Vec<f64>,
+    /// The chance of each row to be looked at, above 0 and at most 1, for data of which a part says enough.
+    #[serde(default)]
+    sample_rate: Option<f64>,
 }
 
 /// One column, or several.
@@ -67,6 +70,7 @@ impl Params {
             correlations: self.correlations,
             label: self.label,
             label_boundaries: self.label_boundaries,
+            sample_rate: self.sample_rate,
         }
     }
 
@@ -80,6 +84,9 @@ impl Params {
         if !self.label_boundaries.is_empty() && self.label.is_none() {
             issues.push(ParamIssue::new(["label_boundaries"], "there is no `label` to divide"));
         }
+        if self.sample_rate.is_some_and(|rate| !is_sample_rate(rate)) {
+            issues.push(ParamIssue::new(["sample_rate"], "is not above 0 and at most 1"));
+        }
         issues
     }
 }
@@ -88,7 +95,7 @@ impl Component for StatisticsGen {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "StatisticsGen",
-            version: 2,
+            version: 3,
             about: "Computes statistics of every feature of every split in one pass",
             inputs: vec![InputSpec::required("examples", ArtifactType::Examples)],
             outputs: vec![OutputSpec::new("statistics", ArtifactType::Statistics)],
@@ -130,6 +137,7 @@ impl Component for StatisticsGen {
         let features = all.splits.values().map(|split| split.features.len()).max().unwrap_or(0);
         let mut properties: Properties =
             [("rows".to_owned(), json!(rows)), ("features".to_owned(), json!(features))].into();
+        properties.extend(options.sample_rate.map(|rate| ("sample_rate".to_owned(), json!(rate))));
         // Which data they are of, so that another version of it is known as one.
         let of = &context.input("examples")?.properties;
         properties.extend(
@@ -140,7 +148,12 @@ impl Component for StatisticsGen {
         );
         Ok(Outcome {
             properties: [("statistics".to_owned(), properties)].into(),
-            headline: format!("{features} features of {} rows in {} splits", grouped(rows), all.splits.len()),
+            headline: format!(
+                "{features} features of {} rows{} in {} splits",
+                grouped(rows),
+                options.sample_rate.map_or_else(String::new, |rate| format!(", a sample of {}", percent(rate))),
+                all.splits.len()
+            ),
             ..Outcome::default()
         })
     }

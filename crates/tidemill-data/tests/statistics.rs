@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use proptest::prelude::*;
-use tidemill_core::{DatasetStatistics, FeatureStatistics, NoProgress, NumericStatistics};
-use tidemill_data::{BatchReader, DatasetAccumulator, compute_statistics};
+use tidemill_core::{CancelFlag, DatasetStatistics, FeatureStatistics, NoProgress, NumericStatistics};
+use tidemill_data::{BatchReader, Computation, DatasetAccumulator, StatisticsOptions, compute_statistics};
 
 /// 15,000 rows from the generator that the recording script used:
 ///
@@ -250,4 +250,27 @@ fn merging_sketches_stays_within_the_error_they_state() {
     let values = batch.column(0).as_any().downcast_ref::<Float64Array>().unwrap().values().to_vec();
     let rank = values.iter().filter(|v| **v < got.median).count() as f64 / values.len() as f64;
     assert!((rank - 0.5).abs() <= got.rank_error + 1e-4);
+}
+
+#[test]
+fn a_sample_is_within_binomial_bounds_and_the_same_for_any_batches() {
+    let batch = trips();
+    let sampled = |rows: usize, slices: Vec<Vec<String>>| {
+        let options = StatisticsOptions { sample_rate: Some(0.1), slices, ..StatisticsOptions::default() };
+        let computation =
+            Computation { options: &options, progress: &NoProgress, threads: 2, cancel: &CancelFlag::default() };
+        let open = |_: Option<&[String]>| {
+            Ok(BatchReader::new(batch.schema(), crate::slices(&batch, rows).into_iter().map(Ok)))
+        };
+        computation.run(&open, "trips").unwrap()
+    };
+    let one = sampled(15_000, Vec::new());
+    // 15,000 draws with a chance of a tenth: 1,500 with a deviation of 36.7.
+    assert!(one.num_examples.abs_diff(1500) < 150, "{}", one.num_examples);
+    assert_eq!(one.sample_rate, Some(0.1));
+    assert!((numbers(&one, "fare").mean / numbers(&of(&batch, 15_000, 1), "fare").mean - 1.0).abs() < 0.1);
+    assert_eq!(sampled(700, Vec::new()), one);
+    let sliced = sampled(700, vec![vec!["company".to_owned()]]);
+    let rows: u64 = sliced.slices[0].slices.iter().map(|slice| slice.statistics.num_examples).sum();
+    assert!(rows <= one.num_examples && rows > one.num_examples / 4, "slices are of the rows drawn: {rows}");
 }

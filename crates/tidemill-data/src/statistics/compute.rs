@@ -1,7 +1,9 @@
 //! Statistics of everything that a reader gives.
 
+use arrow::array::RecordBatch;
 use tidemill_core::{CancelFlag, DatasetStatistics, Progress};
 
+use super::row_sample::RowSample;
 use super::slices::{SliceCounter, SlicePlan};
 use super::{DatasetAccumulator, StatisticsError, StatisticsOptions};
 use crate::{BatchReader, DataError};
@@ -83,7 +85,7 @@ impl Computation<'_> {
             }
         })?;
         accumulator.check()?;
-        let mut statistics = accumulator.finish(name);
+        let mut statistics = self.finished(&accumulator, name);
         statistics.slices = plans.iter().map(SlicePlan::finish).collect();
         Ok(statistics)
     }
@@ -93,15 +95,15 @@ impl Computation<'_> {
         let mut accumulator = DatasetAccumulator::with_options(&reader.schema(), self.options)?;
         self.each(reader, |batch| accumulator.update(batch))?;
         accumulator.check()?;
-        Ok(accumulator.finish(name))
+        Ok(self.finished(&accumulator, name))
+    }
+
+    fn finished(&self, accumulator: &DatasetAccumulator, name: &str) -> DatasetStatistics {
+        DatasetStatistics { sample_rate: self.options.sample_rate, ..accumulator.finish(name) }
     }
 
     /// Hands each batch to `take` on the threads, while the next one is read.
-    fn each(
-        &self,
-        mut reader: BatchReader,
-        mut take: impl FnMut(&arrow::array::RecordBatch) + Send,
-    ) -> Result<(), StatisticsError> {
+    fn each(&self, mut reader: BatchReader, mut take: impl FnMut(&RecordBatch) + Send) -> Result<(), StatisticsError> {
         let threads = self.threads.max(1);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -111,9 +113,11 @@ impl Computation<'_> {
             self.progress.total_rows(rows);
         }
         pool.install(|| {
+            let mut sample = RowSample::new(self.options.sample_rate);
             let mut next = reader.next().transpose()?;
             while let Some(batch) = next.take() {
-                let (read, ()) = rayon::join(|| reader.next(), || take(&batch));
+                let (read, taken) = rayon::join(|| reader.next(), || sample.take(&batch).map(|drawn| take(&drawn)));
+                taken?;
                 self.progress.advance(batch.num_rows() as u64);
                 if self.cancel.is_set() {
                     return Err(StatisticsError::Canceled);

@@ -145,6 +145,7 @@ impl DatasetAccumulator {
         DatasetStatistics {
             name: name.to_owned(),
             num_examples: self.rows,
+            sample_rate: None,
             weight: self.weight.as_ref().map(WeightColumn::finish),
             features: self.columns.par_iter().map(ColumnAccumulator::finish).collect(),
             cross: self.cross.as_ref().map(CrossAccumulator::finish).unwrap_or_default(),

@@ -11,6 +11,9 @@ pub enum StatisticsError {
     /// The rows could not be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Rows could not be picked out of a batch.
+    #[error("rows cannot be drawn from a batch")]
+    Sample(#[from] arrow::error::ArrowError),
     /// The run was cancelled.
     #[error("the run was cancelled")]
     Canceled,
@@ -64,6 +67,7 @@ impl Coded for StatisticsError {
     fn code(&self) -> Code {
         match self {
             Self::Data(error) => error.code(),
+            Self::Sample(_) => Code::Internal,
             Self::Canceled => Code::Canceled,
             Self::Threads { .. } => Code::Io,
             Self::Column { .. } => Code::ColumnNotFound,

@@ -13,4 +13,11 @@ pub struct StatisticsOptions {
     pub label: Option<String>,
     /// Where a numeric label is divided, from low to high; without, each of its values is one.
     pub label_boundaries: Vec<f64>,
+    /// The chance of each row to be looked at, above 0 and at most 1; without, all are.
+    pub sample_rate: Option<f64>,
+}
+
+/// Whether rows can be drawn with this chance: above 0 and at most 1.
+pub fn is_sample_rate(rate: f64) -> bool {
+    rate > 0.0 && rate <= 1.0
 }

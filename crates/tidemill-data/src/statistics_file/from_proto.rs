@@ -25,6 +25,7 @@ pub(super) fn datasets(list: &pb::DatasetFeatureStatisticsList, stem: &str) -> V
     let one = |dataset: &pb::DatasetFeatureStatistics| DatasetStatistics {
         name: if [ALL_EXAMPLES, ""].contains(&dataset.name.as_str()) { stem.to_owned() } else { dataset.name.clone() },
         num_examples: dataset.num_examples,
+        sample_rate: None,
         weight: (dataset.weighted_num_examples > 0.0)
             .then(|| DatasetWeight { column: String::new(), num_examples: dataset.weighted_num_examples }),
         features: dataset.features.iter().filter_map(feature).collect(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tidemill_data::{parse_delimiter, parse_quote};
+use tidemill_data::{is_sample_rate, parse_delimiter, parse_quote};
 
 /// How input files are written, where their names do not say it.
 #[derive(Debug, Clone, Default, Args)]
@@ -56,6 +56,11 @@ fn quote_mark(text: &str) -> Result<QuoteMark, String> {
     parse_quote(text).map(QuoteMark)
 }
 
+fn sample_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| is_sample_rate(*rate));
+    rate.ok_or_else(|| "a number above 0 and at most 1 is expected, as 0.1".to_owned())
+}
+
 /// `stats`
 #[derive(Debug, Args)]
 pub struct StatsArgs {
@@ -83,6 +88,9 @@ pub struct StatsArgs {
     /// Where a numeric label is divided into ranges
     #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "label", allow_negative_numbers = true)]
     pub label_boundaries: Vec<f64>,
+    /// Look at a random part of the rows only: the chance of each, above 0 and at most 1
+    #[arg(long, value_name = "SHARE", value_parser = sample_rate)]
+    pub sample_rate: Option<f64>,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

@@ -18,7 +18,7 @@ use tidemill_engine::SqlRules;
 use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
 use crate::commands::input::open_input;
 use crate::commands::schema::{read, refuse_to_replace, text_for};
-use crate::commands::statistics::beyond_features;
+use crate::commands::statistics::{beyond_features, percent};
 use crate::commands::{print, say};
 use crate::error::Failure;
 use crate::settings::cores;
@@ -36,6 +36,7 @@ pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
         correlations: args.correlations,
         label: args.label.clone(),
         label_boundaries: args.label_boundaries.clone(),
+        sample_rate: args.sample_rate,
     };
     let of = |file: &PathBuf| statistics_with(file, &args.input, &options, threads, global);
     let datasets = args.files.iter().map(of).collect::<Result<Vec<_>, _>>()?;
@@ -155,7 +156,8 @@ fn write_report(
 fn stats_text(dataset: &DatasetStatistics) -> String {
     let title = style(&dataset.name).bold();
     let features = dataset.features.len();
-    let mut text = format!("{title}  {} rows, {features} features\n", count(dataset.num_examples));
+    let drawn = dataset.sample_rate.map_or_else(String::new, |rate| format!(" ({} of all)", percent(rate)));
+    let mut text = format!("{title}  {} rows{drawn}, {features} features\n", count(dataset.num_examples));
     let numeric: Vec<&FeatureStatistics> =
         dataset.features.iter().filter(|feature| feature.numeric.is_some()).collect();
     if !numeric.is_empty() {

@@ -30,7 +30,7 @@ fn table(heads: &[&'static str]) -> Table {
     Table::new(&heads.iter().enumerate().map(|(index, head)| (*head, side(index))).collect::<Vec<_>>())
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
