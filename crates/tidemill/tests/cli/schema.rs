@@ -74,6 +74,38 @@ fn a_schema_is_edited_compared_and_converted() {
 }
 
 #[test]
+fn weights_come_from_a_column_or_from_statistics() {
+    let sandbox = Sandbox::empty();
+    // What lacks a fare weighs nothing.
+    let rows = "3.5,x,1\n4.5,y,1\n".repeat(30);
+    sandbox.write("a.csv", format!("fare,company,w\n{rows},x,0\n,y,0\n"));
+    sandbox.write("b.csv", format!("fare,company,w\n{rows}-1,z,0.5\n{rows}"));
+    let weight = ["--weight", "w"];
+    let with = |args: &[&str], more: &[&str]| sandbox.tidemill(&[args, more].concat());
+    let infer = with(&["infer-schema", "a.csv", "--out", "schema.yaml"], &weight);
+    assert_eq!(infer.code, 0, "{infer}");
+    assert_eq!(with(&["validate", "a.csv"], &weight).code, 0);
+    let plain = with(&["validate", "a.csv"], &[]);
+    assert!(plain.code == 1 && plain.stdout.contains("2 of 62 examples (3.23 %) lack a value"), "{plain}");
+    for file in ["a.pb", "a.json"] {
+        with(&["stats", "a.csv", "--out", file], &weight);
+        assert_eq!(with(&["validate", file], &weight).code, 0, "{file}");
+        assert_eq!(with(&["validate", file], &[]).code, 0, "{file}");
+    }
+    with(&["stats", "a.csv", "--out", "plain.pb"], &[]);
+    let refused = with(&["validate", "plain.pb"], &weight);
+    assert!(refused.code == 2 && refused.stderr.contains("holds no statistics by the weights in `w`"), "{refused}");
+    let wrong = with(&["validate", "a.csv", "--weight", "company"], &[]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("the weight column `company` holds"), "{wrong}");
+    let drift = sandbox.json(&["drift", "a.pb", "b.csv", "--weight", "w"]);
+    assert_eq!(drift["by_weight"], true, "{drift}");
+    // Statistics stand for the rows here too.
+    with(&["stats", "b.csv", "--out", "b.pb"], &weight);
+    let update = with(&["schema", "update", "b.pb", "--accept", "FLOAT_TYPE_SMALL_FLOAT"], &weight);
+    assert!(update.code == 0 && sandbox.read("schema.yaml").contains("min: -1"), "{update}");
+}
+
+#[test]
 fn tables_are_compared_row_by_row() {
     let sandbox = Sandbox::empty();
     sandbox.write("a.csv", "id,fare,paid,old\n1,10.0,Cash,1\n2,7.5,Cash,1\n3,4.0,,1\n5,1,x,1\n5,1,x,1\n,1,x,1\n");
