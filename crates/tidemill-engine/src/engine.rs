@@ -9,6 +9,7 @@ use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::{RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter};
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use futures_util::StreamExt as _;
 use tidemill_core::DatasetStatistics;
@@ -24,8 +25,12 @@ use crate::statistics_table::statistics_batch;
 /// be; the rows of a table themselves take none of it.
 const MEMORY_MIB: usize = 1024;
 
+/// Batches that a partition is ahead of those before it.
+const PARTITION_AHEAD: usize = 2;
+
 /// Tables and the queries over them.
 ///
+/// The same query over the same rows gives the same answer, in the same order: that of the tables, where rows are picked.
 /// Names are written as they are, with capitals and all; those that are no plain words stand in double quotes
 /// (`"Trip Seconds"`). A query can only read.
 pub struct Engine {
@@ -39,6 +44,9 @@ impl Engine {
         let mut config = SessionConfig::new().with_target_partitions(threads.max(1)).with_batch_size(8192);
         // A column is called what its file calls it.
         config.options_mut().sql_parser.enable_ident_normalization = false;
+        // Batches dealt to threads in turn come back in another order each time, and so would rows and the last digits
+        // of sums. Readers use all threads anyway.
+        config.options_mut().optimizer.enable_round_robin_repartition = false;
         let runtime = RuntimeEnvBuilder::new().with_memory_limit(MEMORY_MIB << 20, 1.0).build_arc();
         let runtime = runtime.map_err(|error| EngineError::of(error, MEMORY_MIB))?;
         let context = SessionContext::new_with_config_rt(config, runtime);
@@ -105,7 +113,8 @@ impl Engine {
     }
 
     pub(crate) async fn start(&self, frame: DataFrame) -> Result<Answer, EngineError> {
-        let stream = frame.execute_stream().await.map_err(|error| self.told(error))?;
+        let streams = frame.execute_stream_partitioned().await.map_err(|error| self.told(error))?;
+        let stream = in_order(streams);
         let given = stream.schema();
         let fields = given.fields().iter().map(|field| {
             let plain = plain(field.data_type());
@@ -118,6 +127,34 @@ impl Engine {
     fn told(&self, error: datafusion::error::DataFusionError) -> EngineError {
         EngineError::of(error, self.memory_mib)
     }
+}
+
+/// The rows of all partitions, one partition after the other; they work side by side, a few batches ahead.
+fn in_order(mut streams: Vec<SendableRecordBatchStream>) -> SendableRecordBatchStream {
+    if streams.len() == 1
+        && let Some(only) = streams.pop()
+    {
+        return only;
+    }
+    let schema = streams.first().map_or_else(|| Arc::new(Schema::empty()), |stream| stream.schema());
+    let ahead: Vec<SendableRecordBatchStream> = streams
+        .into_iter()
+        .map(|mut stream| {
+            let mut builder = RecordBatchReceiverStreamBuilder::new(stream.schema(), PARTITION_AHEAD);
+            let to = builder.tx();
+            builder.spawn(async move {
+                while let Some(batch) = stream.next().await {
+                    // Nobody wants more.
+                    if to.send(batch).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+            builder.build()
+        })
+        .collect();
+    Box::pin(RecordBatchStreamAdapter::new(schema, futures_util::stream::iter(ahead).flatten()))
 }
 
 /// Whether every row that comes out is one that went in.

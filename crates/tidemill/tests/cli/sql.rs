@@ -56,6 +56,13 @@ fn statistics_are_a_function_of_sql() {
     let mut asked = ask("SELECT statistics(*) AS all FROM trips", &["trips.csv"])[0]["all"].take();
     asked["name"] = told["name"].clone();
     assert_eq!(asked, told, "the same as `tidemill stats`");
+    let told = sandbox.json(&["stats", "more"]);
+    for threads in ["1", "4"] {
+        let all = ["sql", "SELECT statistics(*) AS all FROM t", "t=more/*.csv", "--threads", threads];
+        let mut asked = sandbox.json(&all)[0]["all"].take();
+        asked["name"] = told["name"].clone();
+        assert_eq!(asked, told, "over files, on {threads} threads");
+    }
     let by_company = ask(
         "SELECT company, statistics(fare, \"Trip Seconds\") AS s FROM trips GROUP BY company ORDER BY company",
         &["trips.csv"],
@@ -81,6 +88,32 @@ fn statistics_are_a_function_of_sql() {
     assert!(shown.stdout.contains('…') && shown.stdout.lines().all(|line| line.chars().count() < 80), "{shown}");
     let said = sandbox.tidemill(&["sql", "SELECT statistics() FROM trips", "trips.csv"]);
     assert!(said.code == 2 && said.stderr.contains("`statistics(*)`"), "{said}");
+}
+
+#[test]
+fn the_same_query_gives_the_same_bytes() {
+    let sandbox = Sandbox::empty();
+    sandbox.tidemill(&["sample", "taxi", "--rows", "150000", "--out", "a.parquet"]);
+    sandbox.tidemill(&["sample", "taxi", "--rows", "70000", "--span", "1", "--out", "b.parquet"]);
+    let of = |query: &str, threads: &str| {
+        let said = sandbox.tidemill(&["sql", query, "a.parquet", "b.parquet", "--threads", threads, "--csv"]);
+        assert_eq!(said.code, 0, "{said}");
+        said.stdout
+    };
+    // Rows that are picked keep their order, whatever the threads.
+    let picked =
+        "SELECT fare, tips, company FROM a WHERE fare > 5 UNION ALL SELECT fare, tips, company FROM b WHERE tips > 1";
+    let once = of(picked, "1");
+    assert!(once.lines().count() > 100_000 && once == of(picked, "4") && once == of(picked, "4"));
+    for query in [
+        "SELECT company, trip_start_hour, sum(fare) AS fare, avg(tips) AS tips FROM a GROUP BY company, trip_start_hour",
+        "SELECT a.company, b.trip_miles FROM a JOIN b ON a.trip_start_timestamp = b.trip_start_timestamp + 604800",
+        "SELECT company, statistics_state(fare) AS s FROM a GROUP BY company",
+    ] {
+        let once = of(query, "4");
+        assert!(once.lines().count() > 1, "{query}");
+        assert!((0..2).all(|_| of(query, "4") == once), "{query}");
+    }
 }
 
 #[test]
