@@ -30,12 +30,22 @@ enum Branch {
     Split { feature: u32, rule: Rule, missing_left: bool, left: usize, right: usize },
 }
 
+/// What the trees' values make together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aggregate {
+    Sum,
+    Average,
+    Least,
+    Largest,
+}
+
 /// The trees of an ensemble, a sum for each target.
 struct Forest {
     sums: Vec<TreeEnsemble>,
     base: Vec<f64>,
     /// Whether any leaf adds to the target.
     used: Vec<bool>,
+    aggregate: Aggregate,
     scale: f64,
     features: usize,
     all_positive: bool,
@@ -51,17 +61,21 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Kernel, 
     } else {
         Post::of(&attributes.text("post_transform", "NONE")?)?
     };
-    let average = if is_new {
+    let aggregate = if is_new {
         match attributes.int("aggregate_function", 1) {
-            0 => true,
-            1 => false,
-            _ => return Err("the least or the largest of trees is not run by this version".to_owned()),
+            0 => Aggregate::Average,
+            1 => Aggregate::Sum,
+            2 => Aggregate::Least,
+            3 => Aggregate::Largest,
+            other => return Err(format!("the aggregate {other} of trees is not known")),
         }
     } else {
         match attributes.text("aggregate_function", "SUM")?.as_str() {
-            "SUM" => false,
-            "AVERAGE" => true,
-            other => return Err(format!("the aggregate `{other}` of trees is not run by this version")),
+            "SUM" => Aggregate::Sum,
+            "AVERAGE" => Aggregate::Average,
+            "MIN" => Aggregate::Least,
+            "MAX" => Aggregate::Largest,
+            other => return Err(format!("the aggregate `{other}` of trees is not known")),
         }
     };
     let trees = if is_new { new_style(attributes)? } else { old_style(attributes, name)? };
@@ -71,7 +85,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Kernel, 
         None => usize::try_from(attributes.int("n_targets", 1)).unwrap_or(0),
     };
     let base = attributes.numbers("base_values")?;
-    let forest = Forest::new(trees, targets, base, average)?;
+    let forest = Forest::new(trees, targets, base, aggregate)?;
     let Some(labels) = labels else {
         return Ok(Box::new(move |inputs| forest.regress(input(inputs, 0)?, post)));
     };
@@ -79,7 +93,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Kernel, 
 }
 
 impl Forest {
-    fn new(trees: Vec<Branches>, targets: usize, base: Vec<f64>, average: bool) -> Result<Self, String> {
+    fn new(trees: Vec<Branches>, targets: usize, base: Vec<f64>, aggregate: Aggregate) -> Result<Self, String> {
         if targets == 0 || targets > COLUMNS_MAX {
             return Err(format!("{targets} targets"));
         }
@@ -107,6 +121,11 @@ impl Forest {
                 }
             }
             for target in own {
+                if matches!(aggregate, Aggregate::Least | Aggregate::Largest) && !tree.all_add_to(target) {
+                    return Err(format!(
+                        "the least or the largest of trees is asked, and leaves of tree {at} have no value"
+                    ));
+                }
                 let spent = open.checked_sub(tree.weight());
                 open = spent.ok_or("its trees add to so many targets that they would not fit")?;
                 used[target] = true;
@@ -119,8 +138,8 @@ impl Forest {
         let ensemble =
             |trees| TreeEnsemble::new(Task::Regression, features, 0.0, trees).map_err(|error| error.to_string());
         let sums = sums.into_iter().map(ensemble).collect::<Result<_, _>>()?;
-        let scale = if average { 1.0 / count.max(1) as f64 } else { 1.0 };
-        Ok(Self { sums, base, used, scale, features, all_positive })
+        let scale = if aggregate == Aggregate::Average { 1.0 / count.max(1) as f64 } else { 1.0 };
+        Ok(Self { sums, base, used, aggregate, scale, features, all_positive })
     }
 
     /// The sums of every row, a column for each target, without base values.
@@ -134,6 +153,18 @@ impl Forest {
         let block = FeatureBlock { rows, columns: (0..self.features).map(column).collect() };
         let sum = |ensemble: &TreeEnsemble| {
             let mut out = Vec::new();
+            let extreme: Option<fn(f64, f64) -> f64> = match self.aggregate {
+                Aggregate::Least => Some(f64::min),
+                Aggregate::Largest => Some(f64::max),
+                Aggregate::Sum | Aggregate::Average => None,
+            };
+            // Seldom asked for: each row walks each tree.
+            if let Some(extreme) = extreme {
+                for row in values.chunks(columns.max(1)).take(rows) {
+                    out.push(ensemble.trees().iter().map(|tree| tree.value(row)).reduce(extreme).unwrap_or(0.0));
+                }
+                return out;
+            }
             ensemble.scores(&block, &mut out);
             for x in &mut out {
                 *x *= self.scale;
@@ -197,6 +228,11 @@ impl Branches {
     /// Nodes and weights as the file has them.
     fn size(&self) -> usize {
         self.nodes.len() + self.leaves.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// Whether every leaf has a value for the target.
+    fn all_add_to(&self, target: usize) -> bool {
+        self.leaves.iter().all(|weights| weights.iter().any(|(of, _)| *of == target))
     }
 
     /// What a copy of the tree takes, in nodes.

@@ -1,12 +1,13 @@
-"""Small models of texts as skl2onnx writes them, with what onnxruntime says of them.
+"""Small models of texts as skl2onnx writes them, and operators that exporters seldom use, with what onnxruntime says of them.
 
     pip install scikit-learn skl2onnx onnxruntime
-    python make_text.py
+    python make_more.py
 
 writes the models beside this script and their part of `expected.json`, which make.py writes otherwise.
 """
 
 import json
+import math
 from pathlib import Path
 
 import numpy
@@ -25,6 +26,11 @@ LABELS = numpy.array([1, 0, 1, 0, 0, 1] * 4)
 ROWS = ["good wine", "GOOD wine and bad food", "nobody knows", "", "bad  service,again", "a good good good place"]
 
 
+def plain(cell):
+    cell = cell.item() if hasattr(cell, "item") else cell
+    return None if isinstance(cell, float) and math.isnan(cell) else cell
+
+
 def record(name, model, feeds):
     model.doc_string = ""
     for node in model.graph.node:
@@ -35,7 +41,7 @@ def record(name, model, feeds):
     path.write_bytes(model.SerializeToString())
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     outputs = session.run(None, feeds)
-    table = lambda value: [[cell.item() if hasattr(cell, "item") else cell for cell in row] for row in numpy.asarray(value).reshape(len(ROWS), -1)]
+    table = lambda value: [[plain(cell) for cell in row] for row in numpy.asarray(value).reshape(len(ROWS), -1)]
     expected[name] = {
         "inputs": {key: table(value) for key, value in feeds.items()},
         "outputs": {node.name: table(value) for node, value in zip(session.get_outputs(), outputs)},
@@ -64,5 +70,33 @@ found = helper.make_tensor_value_info("found", TensorProto.FLOAT, [None, 4])
 model = helper.make_model(helper.make_graph([node], "runs", [codes], [found]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 values = numpy.array([[1, 2, 1, 2, 3], [3, 3, 3, 1, 1], [9, 9, 9, 9, 9], [2, 1, 3, 2, 3], [1, 9, 9, 2, 9], [3, 9, 3, 9, 3]], dtype=numpy.int64)
 record("text_runs", model, {"codes": values})
+
+# Trees of which the least or the largest counts, in both ways to write them.
+old = {
+    "nodes_treeids": [0, 0, 0, 1, 1, 1, 2], "nodes_nodeids": [0, 1, 2, 0, 1, 2, 0], "nodes_featureids": [0, 0, 0, 1, 0, 0, 0],
+    "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF", "BRANCH_LT", "LEAF", "LEAF", "LEAF"], "nodes_values": [0.5, 0, 0, -0.25, 0, 0, 0],
+    "nodes_truenodeids": [1, 0, 0, 1, 0, 0, 0], "nodes_falsenodeids": [2, 0, 0, 2, 0, 0, 0],
+    "target_treeids": [0, 0, 1, 1, 2], "target_nodeids": [1, 2, 1, 2, 0], "target_ids": [0] * 5, "target_weights": [0.5, -1.0, 2.0, -3.0, 0.25],
+    "n_targets": 1, "base_values": [0.125],
+}
+double = lambda name, values: helper.make_tensor(name, TensorProto.DOUBLE, [len(values)], values)
+new = {
+    "tree_roots": [0, 1], "nodes_featureids": [0, 1], "nodes_splits": double("s", [0.5, -0.25]),
+    "nodes_modes": helper.make_tensor("m", TensorProto.UINT8, [2], [0, 1]), "nodes_truenodeids": [0, 2], "nodes_falsenodeids": [1, 3],
+    "nodes_trueleafs": [1, 1], "nodes_falseleafs": [1, 1], "leaf_targetids": [0] * 4, "leaf_weights": double("w", [0.5, -1.0, 2.0, -3.0]),
+    "n_targets": 1,
+}
+numbers = numpy.array([[0, 0], [1, 0], [0, -1], [1, -1], [0.5, -0.25], [numpy.nan, 1]])
+for name, attributes, kind, element in [
+    ("trees_min", {**old, "aggregate_function": "MIN"}, "TreeEnsembleRegressor", TensorProto.FLOAT),
+    ("trees_max", {**old, "aggregate_function": "MAX"}, "TreeEnsembleRegressor", TensorProto.FLOAT),
+    ("trees_new_min", {**new, "aggregate_function": 2}, "TreeEnsemble", TensorProto.DOUBLE),
+    ("trees_new_max", {**new, "aggregate_function": 3}, "TreeEnsemble", TensorProto.DOUBLE),
+]:
+    node = helper.make_node(kind, ["x"], ["y"], domain="ai.onnx.ml", **attributes)
+    x, y = helper.make_tensor_value_info("x", element, [None, 2]), helper.make_tensor_value_info("y", element, [None, 1])
+    imports = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 5 if kind == "TreeEnsemble" else 3)]
+    model = helper.make_model(helper.make_graph([node], name, [x], [y]), opset_imports=imports, ir_version=8)
+    record(name, model, {"x": numbers.astype(numpy.float32 if element == TensorProto.FLOAT else numpy.float64)})
 
 (HERE / "expected.json").write_text(json.dumps(expected, ensure_ascii=False) + "\n")
