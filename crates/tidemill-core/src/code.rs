@@ -62,6 +62,11 @@ pub trait Coded: std::error::Error {
     fn hint(&self) -> Option<String> {
         None
     }
+    /// Which parameter of a step it is about: keys and indexes from the step down, as in a
+    /// [`ParamIssue`](crate::ParamIssue). Empty where none is.
+    fn place(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 macro_rules! catalogue {

@@ -51,8 +51,8 @@ pub trait Component: Send + Sync {
 pub struct Preview {
     /// Things worth knowing, a line each.
     pub notes: Vec<String>,
-    /// Why the step would fail, a line each.
-    pub problems: Vec<String>,
+    /// Why the step would fail, each at the parameter it is about.
+    pub problems: Vec<ParamIssue>,
 }
 
 /// What a component is called, reads and writes.
@@ -285,6 +285,8 @@ pub struct ComponentError {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Which parameter of the step it is about: keys and indexes from the step down. Empty where none is.
+    pub place: Vec<String>,
     /// What caused it.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -293,7 +295,7 @@ pub struct ComponentError {
 impl ComponentError {
     /// An error with no cause beneath it.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, source: None }
+        Self { code, message: message.into(), hint: None, place: Vec::new(), source: None }
     }
 
     /// The same error with advice.
@@ -306,7 +308,8 @@ impl ComponentError {
 /// Any library error with a code becomes a component error that keeps its message, hint and cause.
 impl<E: Coded + Send + Sync + 'static> From<E> for ComponentError {
     fn from(error: E) -> Self {
-        Self { code: error.code(), message: error.to_string(), hint: error.hint(), source: cause_of(error) }
+        let (code, message, hint, place) = (error.code(), error.to_string(), error.hint(), error.place());
+        Self { code, message, hint, place, source: cause_of(error) }
     }
 }
 

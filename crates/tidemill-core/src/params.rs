@@ -3,18 +3,21 @@
 use std::fmt;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Code, ComponentError};
 
 /// Something wrong with one parameter, at a place inside the step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParamIssue {
     /// Keys and indexes from the step down to the value: `["features", "fare"]`. Empty: the step itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<String>,
     /// What is wrong, in one line.
     pub message: String,
     /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
@@ -65,7 +68,9 @@ pub fn parse_params<T: DeserializeOwned>(params: &Value) -> Result<T, Vec<ParamI
             .filter_map(|segment| match segment {
                 serde_path_to_error::Segment::Map { key } => Some(key.clone()),
                 serde_path_to_error::Segment::Seq { index } => Some(index.to_string()),
-                _ => None,
+                // A choice is a mapping with one key.
+                serde_path_to_error::Segment::Enum { variant } => Some(variant.clone()),
+                serde_path_to_error::Segment::Unknown => None,
             })
             .collect();
         let message = error.inner().to_string();

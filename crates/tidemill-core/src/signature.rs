@@ -46,7 +46,21 @@ impl fmt::Display for DataType {
     }
 }
 
-/// One named input or output, a column with a value for each row: shape `[-1]`.
+/// What each row of a tensor holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// One value: shape `[-1]`.
+    #[default]
+    Value,
+    /// As many values as there are: shape `[-1, -1]`. Where a client's rows must be of one length, NaN or null fills
+    /// up the shorter ones.
+    List,
+    /// Bytes that need not be text, such as a picture: shape `[-1]`, of type `BYTES`.
+    Binary,
+}
+
+/// One named input or output, a column with a value for each row: shape `[-1]`; or a list for each: see [`Form`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TensorSpec {
@@ -57,6 +71,35 @@ pub struct TensorSpec {
     /// A row may lack it.
     #[serde(default)]
     pub optional: bool,
+    /// What each row holds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub form: Form,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl TensorSpec {
+    /// A column with one value for each row.
+    pub fn new(name: impl Into<String>, datatype: DataType, optional: bool) -> Self {
+        Self { name: name.into(), datatype, optional, form: Form::Value }
+    }
+
+    /// The same tensor with rows of another form.
+    #[must_use]
+    pub fn with_form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// What a row holds, in a message: `FP64`, `a list of FP64`, `bytes`.
+    pub fn type_name(&self) -> String {
+        match self.form {
+            Form::Value => self.datatype.to_string(),
+            Form::List => format!("a list of {}", self.datatype),
+            Form::Binary => "bytes".to_owned(),
+        }
+    }
 }
 
 /// Everything a model takes and gives, in order.
@@ -100,6 +143,16 @@ pub struct TensorView<'a> {
     pub first: usize,
     /// Its width, for a tensor of two dimensions.
     pub width: Option<usize>,
+    /// What each row holds.
+    pub form: Form,
+}
+
+impl TensorView<'_> {
+    /// Its shape: −1 where the size is not fixed.
+    pub fn shape(&self) -> Vec<i64> {
+        let second = if self.form == Form::List { Some(-1) } else { self.width.map(|width| width as i64) };
+        [-1].into_iter().chain(second).collect()
+    }
 }
 
 impl Signature {
@@ -125,6 +178,7 @@ fn tensors<'a>(columns: &'a [TensorSpec], groups: &'a [TensorGroup]) -> Vec<Tens
             optional: spec.optional,
             first: at,
             width: group.map(|group| group.count),
+            form: spec.form,
         });
         at += group.map_or(1, |group| group.count);
     }

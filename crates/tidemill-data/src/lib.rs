@@ -19,7 +19,9 @@ pub use column_type::{element_type, is_column_type, list_of};
 pub use connect::{Connectors, Database, FileStore, Query, QueryValue, RemoteFile, dataset_name};
 pub use error::DataError;
 pub use example_gen::ExampleGen;
-pub use examples::{ColumnInfo, Examples, ExamplesManifest, ShardInfo, SourceFile, SpanInfo, SplitInfo};
+pub use examples::{
+    ColumnInfo, Examples, ExamplesManifest, ExamplesWriter, HistoryInfo, ShardInfo, SourceFile, SpanInfo, SplitInfo,
+};
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use sample::{Plant, TaxiOptions, UnknownPlant, generate_taxi, write_taxi};
 pub use source::{CsvOptions, Format, Header, ReadOptions, Table, TableFile, open_table, parse_delimiter, parse_quote};

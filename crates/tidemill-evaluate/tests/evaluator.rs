@@ -79,10 +79,7 @@ impl World {
     fn package(&self, name: &str, at: f64, left: f64, columns: &[&str], label: &str) -> PathBuf {
         let label = LabelSpec::new("big_tip", label);
         let datatype = |column: &str| if column == "hour" { DataType::Int64 } else { DataType::Fp64 };
-        let inputs = columns
-            .iter()
-            .map(|name| TensorSpec { name: (*name).into(), datatype: datatype(name), optional: true })
-            .collect();
+        let inputs = columns.iter().map(|name| TensorSpec::new(*name, datatype(name), true)).collect();
         let features = columns.iter().map(|name| Feature::new(*name, *name, Vec::new())).collect();
         let graph = TransformGraph::new(inputs, Some(label.clone()), features).unwrap();
         let tree = Tree::new(vec![

@@ -29,7 +29,7 @@ fn graph() -> TransformGraph {
     let mut inputs = Vec::new();
     let mut features = Vec::new();
     let mut add = |name: &str, datatype, nodes| {
-        inputs.push(TensorSpec { name: name.to_owned(), datatype, optional: true });
+        inputs.push(TensorSpec::new(name, datatype, true));
         features.push(Feature::new(name, name, nodes));
     };
     let z_score = || Node::ZScore { mean: 11.7, std_dev: 12.2 };

@@ -92,7 +92,7 @@ pub enum ModelError {
         /// The column.
         column: String,
         /// The type it was fitted on.
-        expected: DataType,
+        expected: String,
         /// The type found.
         actual: String,
     },
@@ -156,7 +156,7 @@ pub enum ModelError {
         /// The feature.
         feature: String,
         /// The type it needs.
-        expected: DataType,
+        expected: String,
         /// What was given.
         found: String,
     },
@@ -169,6 +169,29 @@ pub enum ModelError {
         expected: usize,
         /// Values of the feature.
         found: usize,
+    },
+    /// The bytes of a request are no picture.
+    #[error("row {row}, feature `{feature}`: a picture is expected, and {reason}")]
+    Picture {
+        /// Which row, from 0.
+        row: usize,
+        /// The feature.
+        feature: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The two lists of a history are not of one length.
+    #[error(
+        "row {row} has {} values in `{}` and {} in `{}`, and every value of a history needs its time",
+        .times.1, .times.0, .values.1, .values.0
+    )]
+    Uneven {
+        /// Which row, from 0.
+        row: usize,
+        /// The feature with the times, and how many there are.
+        times: (String, usize),
+        /// The feature with the values, and how many there are.
+        values: (String, usize),
     },
     /// A recorded prediction does not come out again.
     #[error("row {row} of `sample.json` gives {got:?}, and {expected:?} was recorded at training time")]
@@ -223,10 +246,27 @@ impl Coded for ModelError {
             Self::InputMissing { .. } => Code::InputMissing,
             Self::InputUnknown { .. } => Code::InputUnknown,
             Self::InputType { .. } => Code::InputType,
-            Self::RowNotObject { .. } | Self::InputRows { .. } | Self::Run { .. } => Code::RequestMalformed,
+            Self::RowNotObject { .. }
+            | Self::InputRows { .. }
+            | Self::Uneven { .. }
+            | Self::Picture { .. }
+            | Self::Run { .. } => Code::RequestMalformed,
             Self::SampleMismatch { .. } => Code::SampleMismatch,
             Self::Io { .. } => Code::Io,
             Self::Arrow(_) => Code::Internal,
+        }
+    }
+
+    fn place(&self) -> Vec<String> {
+        let place = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
+        match self {
+            Self::LabelExpression { .. } => place(&["label", "expression"]),
+            Self::FeatureExpression { feature, .. } => place(&["features", feature, "expression"]),
+            Self::Feature { feature, .. }
+            | Self::ColumnNotFound { feature, .. }
+            | Self::ColumnType { feature, .. }
+            | Self::LabelLeak { feature, .. } => place(&["features", feature]),
+            _ => Vec::new(),
         }
     }
 

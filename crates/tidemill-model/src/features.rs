@@ -25,7 +25,7 @@ pub(crate) struct Features {
 
 impl Features {
     pub(crate) fn new(graph: TransformGraph) -> Result<Self, ModelError> {
-        let shape = Arc::new(InputShape::new(graph.inputs()));
+        let shape = Arc::new(InputShape::of_graph(&graph));
         let bound = graph.bind(&shape.schema)?;
         Ok(Self { graph, shape, bound, blocks: Mutex::new(Vec::new()) })
     }

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanBuilder, NullBufferBuilder, PrimitiveArray, RecordBatch, RecordBatchOptions, StringBuilder,
-};
-use arrow::datatypes::{ArrowPrimitiveType, DataType as ArrowType, Field, Float64Type, Int64Type, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use tidemill_core::{DataType, Signature, TensorSpec, TensorView, suggest};
+use tidemill_core::{DataType, Form, Signature, TensorSpec, TensorView, suggest};
 
-use crate::ModelError;
+use crate::cells::Cells;
+use crate::graph::{check_picture, uneven_lists};
+use crate::{ModelError, Source, TransformGraph};
 
 /// Builds a record batch for a model, column by column or cell by cell.
 ///
@@ -34,6 +36,8 @@ pub(crate) struct InputShape {
     places: Vec<(usize, usize)>,
     pub(crate) schema: SchemaRef,
     by_name: HashMap<String, usize>,
+    /// Columns of lists of which each row has as many values in the one as in the other.
+    pairs: Vec<(usize, usize)>,
 }
 
 /// Whether a required feature must have a value in every row.
@@ -43,57 +47,37 @@ pub(crate) enum Presence {
     Free,
 }
 
-#[derive(Debug)]
-enum Cells {
-    Bool(BooleanBuilder),
-    Int64(Numbers<Int64Type>),
-    Fp64(Numbers<Float64Type>),
-    Text(StringBuilder),
-}
-
-/// The numbers of a column. Arrow's builder aligns its memory for long columns, which for one row costs more than all
-/// else that is done with it.
-#[derive(Debug)]
-struct Numbers<T: ArrowPrimitiveType> {
-    values: Vec<T::Native>,
-    nulls: NullBufferBuilder,
-}
-
-impl<T: ArrowPrimitiveType> Numbers<T> {
-    fn with_capacity(rows: usize) -> Self {
-        Self { values: Vec::with_capacity(rows), nulls: NullBufferBuilder::new(rows) }
-    }
-
-    fn append_value(&mut self, value: T::Native) {
-        self.values.push(value);
-        self.nulls.append_non_null();
-    }
-
-    fn append_nulls(&mut self, count: usize) {
-        self.values.resize(self.values.len() + count, T::Native::default());
-        self.nulls.append_n_nulls(count);
-    }
-
-    fn finish(&mut self) -> PrimitiveArray<T> {
-        PrimitiveArray::new(std::mem::take(&mut self.values).into(), self.nulls.finish())
-    }
-}
-
 impl InputShape {
     pub(crate) fn new(columns: &[TensorSpec]) -> Self {
         Self::of(&Signature { inputs: columns.to_vec(), ..Signature::default() })
     }
 
     pub(crate) fn of(signature: &Signature) -> Self {
-        let field = |spec: &TensorSpec| Field::new(&spec.name, arrow_type(spec.datatype), true);
+        let field = |spec: &TensorSpec| Field::new(&spec.name, input_type(spec), true);
         let fields: Vec<Field> = signature.inputs.iter().map(field).collect();
         let (mut specs, mut places) = (Vec::new(), Vec::new());
-        for TensorView { name, datatype, optional, first, width } in signature.input_tensors() {
-            specs.push(TensorSpec { name: name.to_owned(), datatype, optional });
+        for TensorView { name, datatype, optional, first, width, form } in signature.input_tensors() {
+            specs.push(TensorSpec::new(name, datatype, optional).with_form(form));
             places.push((first, width.unwrap_or(1)));
         }
         let by_name = specs.iter().enumerate().map(|(index, spec)| (spec.name.clone(), index)).collect();
-        Self { specs, places, schema: Arc::new(Schema::new(fields)), by_name }
+        Self { specs, places, schema: Arc::new(Schema::new(fields)), by_name, pairs: Vec::new() }
+    }
+
+    /// The inputs of a graph, with what its histories ask of them.
+    pub(crate) fn of_graph(graph: &TransformGraph) -> Self {
+        let inputs = graph.inputs();
+        let at = |name: &str| inputs.iter().position(|input| input.name == name);
+        let mut pairs = Vec::new();
+        for feature in graph.definitions() {
+            if let Source::History(history) = &feature.source
+                && let (Some(times), Some(values)) = (at(&history.times), at(&history.values))
+                && !pairs.contains(&(times, values))
+            {
+                pairs.push((times, values));
+            }
+        }
+        Self { pairs, ..Self::new(inputs) }
     }
 }
 
@@ -107,16 +91,19 @@ pub fn arrow_type(datatype: DataType) -> ArrowType {
     }
 }
 
+/// The Arrow type of an input's column.
+pub fn input_type(input: &TensorSpec) -> ArrowType {
+    match input.form {
+        Form::Value => arrow_type(input.datatype),
+        Form::List => ArrowType::List(Arc::new(Field::new_list_field(arrow_type(input.datatype), true))),
+        Form::Binary => ArrowType::Binary,
+    }
+}
+
 impl BatchBuilder {
     pub(crate) fn new(shape: &Arc<InputShape>, rows: usize, presence: Presence) -> Self {
-        let cells = |datatype| match datatype {
-            DataType::Bool => Cells::Bool(BooleanBuilder::with_capacity(rows)),
-            DataType::Int64 => Cells::Int64(Numbers::with_capacity(rows)),
-            DataType::Fp64 => Cells::Fp64(Numbers::with_capacity(rows)),
-            DataType::Bytes => Cells::Text(StringBuilder::with_capacity(rows, rows * 16)),
-        };
         let tensors = shape.specs.iter().zip(&shape.places);
-        let columns = tensors.flat_map(|(spec, (_, count))| (0..*count).map(|_| cells(spec.datatype))).collect();
+        let columns = tensors.flat_map(|(spec, (_, count))| (0..*count).map(|_| Cells::new(spec, rows))).collect();
         Self { shape: Arc::clone(shape), columns, presence }
     }
 
@@ -140,7 +127,7 @@ impl BatchBuilder {
         let spec = self.shape.specs.get(index)?;
         let (first, count) = *self.shape.places.get(index)?;
         let cells = self.columns.get_mut(first..first + count)?;
-        Some(InputColumn { spec, cells, at: 0, presence: self.presence })
+        Some(InputColumn { spec, cells, at: 0, presence: self.presence, list: None })
     }
 
     /// Pushes one row given as a JSON object keyed by feature.
@@ -194,14 +181,40 @@ impl BatchBuilder {
                 if !spec.optional && self.presence == Presence::Checked {
                     return Err(missing(spec, 0));
                 }
-                cells.push_nulls(rows);
+                cells.push_missing(rows);
             } else if found != rows {
                 return Err(ModelError::InputRows { feature: spec.name.clone(), expected: rows, found });
             }
             arrays.push(cells.finish());
         }
+        for (input, array) in self.shape.specs.iter().zip(&arrays).filter(|(input, _)| input.form == Form::Binary) {
+            self.check_pictures(input, array)?;
+        }
+        for (times, values) in &self.shape.pairs {
+            if let Some(uneven) = uneven_lists(&arrays[*times], &arrays[*values]) {
+                let name = |at: usize| self.shape.specs[at].name.clone();
+                return Err(ModelError::Uneven {
+                    row: uneven.row,
+                    times: (name(*times), uneven.times),
+                    values: (name(*values), uneven.values),
+                });
+            }
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.shape.schema), arrays, &options)?)
+    }
+
+    /// Refuses what is no picture by its head.
+    fn check_pictures(&self, input: &TensorSpec, array: &ArrayRef) -> Result<(), ModelError> {
+        let Some(bytes) = array.as_binary_opt::<i32>().filter(|_| self.presence == Presence::Checked) else {
+            return Ok(());
+        };
+        for (row, bytes) in bytes.iter().enumerate() {
+            if let Some(Err(reason)) = bytes.map(check_picture) {
+                return Err(ModelError::Picture { row, feature: input.name.clone(), reason });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -214,6 +227,8 @@ pub struct InputColumn<'a> {
     /// Which of them is next.
     at: usize,
     presence: Presence,
+    /// Values a list has so far and in the end, where all rows have as many.
+    list: Option<(usize, usize)>,
 }
 
 impl InputColumn<'_> {
@@ -227,11 +242,37 @@ impl InputColumn<'_> {
         self.cells.len()
     }
 
-    /// The column of the next value.
-    fn next(&mut self) -> &mut Cells {
+    /// Whether rows are lists: values are pushed one after another, then [`end_list`](Self::end_list).
+    pub fn is_list(&self) -> bool {
+        self.spec.form == Form::List
+    }
+
+    /// Ends the list of a row.
+    pub fn end_list(&mut self) {
+        self.cells[0].end_list();
+    }
+
+    /// Lists of `width` values each, which end by themselves; if that is 0, `rows` of them.
+    pub fn lists_of(&mut self, width: usize, rows: usize) {
+        if width == 0 {
+            (0..rows).for_each(|_| self.end_list());
+        } else {
+            self.list = Some((0, width));
+        }
+    }
+
+    /// Pushes the next value.
+    fn push(&mut self, push: impl FnOnce(&mut Cells)) {
         let at = self.at;
         self.at = if at + 1 == self.cells.len() { 0 } else { at + 1 };
-        &mut self.cells[at]
+        push(&mut self.cells[at]);
+        if let Some((done, width)) = &mut self.list {
+            *done += 1;
+            if done == width {
+                *done = 0;
+                self.cells[at].end_list();
+            }
+        }
     }
 
     /// The row of the next value.
@@ -239,12 +280,24 @@ impl InputColumn<'_> {
         self.cells[self.at].len()
     }
 
-    /// A missing value. An error where the feature is required.
+    /// A missing value; a list may have some. An error where the feature is required.
     pub fn push_null(&mut self) -> Result<(), ModelError> {
+        if !self.is_list() && !self.spec.optional && self.presence == Presence::Checked {
+            return Err(missing(self.spec, self.row()));
+        }
+        self.push(Cells::push_null);
+        Ok(())
+    }
+
+    /// A row without values, or without a list. An error where the feature is required.
+    pub fn push_missing(&mut self) -> Result<(), ModelError> {
+        if !self.is_list() {
+            return (0..self.width()).try_for_each(|_| self.push_null());
+        }
         if !self.spec.optional && self.presence == Presence::Checked {
             return Err(missing(self.spec, self.row()));
         }
-        self.next().push_nulls(1);
+        self.cells[0].push_missing(1);
         Ok(())
     }
 
@@ -252,10 +305,16 @@ impl InputColumn<'_> {
     fn push_row_json(&mut self, value: &Value) -> Result<(), ModelError> {
         let width = self.width();
         match value {
+            Value::Array(values) if self.is_list() => {
+                values.iter().try_for_each(|value| self.push_json(value))?;
+                self.end_list();
+                Ok(())
+            }
             Value::Array(values) if width > 1 && values.len() == width => {
                 values.iter().try_for_each(|value| self.push_json(value))
             }
-            Value::Null => (0..width).try_for_each(|_| self.push_null()),
+            Value::Null => self.push_missing(),
+            value if self.is_list() => Err(self.wrong(json_type(value).to_owned())),
             value if width > 1 => Err(self.wrong(match value {
                 Value::Array(values) => format!("a list of {} where {width} are expected", values.len()),
                 other => json_type(other).to_owned(),
@@ -269,9 +328,7 @@ impl InputColumn<'_> {
         if self.spec.datatype != DataType::Bool {
             return Err(self.wrong(value.to_string()));
         }
-        if let Cells::Bool(cells) = self.next() {
-            cells.append_value(value);
-        }
+        self.push(|cells| cells.push_bool(value));
         Ok(())
     }
 
@@ -280,11 +337,7 @@ impl InputColumn<'_> {
         if !matches!(self.spec.datatype, DataType::Int64 | DataType::Fp64) {
             return Err(self.wrong(value.to_string()));
         }
-        match self.next() {
-            Cells::Int64(cells) => cells.append_value(value),
-            Cells::Fp64(cells) => cells.append_value(value as f64),
-            _ => {}
-        }
+        self.push(|cells| cells.push_int(value));
         Ok(())
     }
 
@@ -296,10 +349,20 @@ impl InputColumn<'_> {
         if value.is_nan() {
             return self.push_null();
         }
-        if let Cells::Fp64(cells) = self.next() {
-            cells.append_value(value);
-        }
+        self.push(|cells| cells.push_float(value));
         Ok(())
+    }
+
+    /// Bytes, which must be text where text is expected.
+    pub fn push_bytes(&mut self, value: &[u8]) -> Result<(), ModelError> {
+        if self.spec.form == Form::Binary {
+            self.push(|cells| cells.push_bytes(value));
+            return Ok(());
+        }
+        match std::str::from_utf8(value) {
+            Ok(text) => self.push_str(text),
+            Err(_) => Err(self.wrong("bytes that are not UTF-8 text".to_owned())),
+        }
     }
 
     /// Text.
@@ -307,9 +370,7 @@ impl InputColumn<'_> {
         if self.spec.datatype != DataType::Bytes {
             return Err(self.wrong(format!("text `{}`", excerpt(value))));
         }
-        if let Cells::Text(cells) = self.next() {
-            cells.append_value(value);
-        }
+        self.push(|cells| cells.push_str(value));
         Ok(())
     }
 
@@ -331,43 +392,27 @@ impl InputColumn<'_> {
                 "-Infinity" => self.push_float(f64::NEG_INFINITY),
                 _ => self.push_str(text),
             },
+            // A picture as text would be no picture: bytes are written as `{"b64": …}`.
+            Value::String(_) if self.spec.form == Form::Binary => Err(self.wrong("text".to_owned())),
             Value::String(text) => self.push_str(text),
+            Value::Object(object) if self.spec.form == Form::Binary && object.len() == 1 => {
+                match object.get("b64").and_then(Value::as_str).map(|text| STANDARD.decode(text)) {
+                    Some(Ok(bytes)) => self.push_bytes(&bytes),
+                    Some(Err(_)) => Err(self.wrong("text that is no base64".to_owned())),
+                    None => Err(self.wrong(json_type(value).to_owned())),
+                }
+            }
             Value::Array(_) | Value::Object(_) => Err(self.wrong(json_type(value).to_owned())),
         }
     }
 
     /// The error for a value of the wrong type in the next row; `found` says what it is.
     pub fn wrong(&self, found: String) -> ModelError {
-        ModelError::InputType { row: self.row(), feature: self.spec.name.clone(), expected: self.spec.datatype, found }
-    }
-}
-
-impl Cells {
-    fn len(&self) -> usize {
-        use arrow::array::ArrayBuilder as _;
-        match self {
-            Self::Bool(cells) => cells.len(),
-            Self::Int64(cells) => cells.values.len(),
-            Self::Fp64(cells) => cells.values.len(),
-            Self::Text(cells) => cells.len(),
-        }
-    }
-
-    fn push_nulls(&mut self, count: usize) {
-        match self {
-            Self::Bool(cells) => cells.append_nulls(count),
-            Self::Int64(cells) => cells.append_nulls(count),
-            Self::Fp64(cells) => cells.append_nulls(count),
-            Self::Text(cells) => cells.append_nulls(count),
-        }
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Bool(cells) => Arc::new(cells.finish()),
-            Self::Int64(cells) => Arc::new(cells.finish()),
-            Self::Fp64(cells) => Arc::new(cells.finish()),
-            Self::Text(cells) => Arc::new(cells.finish()),
+        ModelError::InputType {
+            row: self.row(),
+            feature: self.spec.name.clone(),
+            expected: self.spec.type_name(),
+            found,
         }
     }
 }

@@ -18,18 +18,32 @@ pub struct LabelSpec {
     /// The columns that are being predicted and so are unknown when serving. Empty: the first one in the expression.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target: Vec<String>,
+    /// How old a value must be, in seconds, to be known when the label is predicted. No feature looks at what came
+    /// before but is younger.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub horizon_seconds: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl LabelSpec {
     /// A label about the first column of its expression.
     pub fn new(name: impl Into<String>, expression: impl Into<String>) -> Self {
-        Self { name: name.into(), expression: expression.into(), target: Vec::new() }
+        Self { name: name.into(), expression: expression.into(), target: Vec::new(), horizon_seconds: 0 }
     }
 
     /// The same label about these columns.
     #[must_use]
     pub fn with_target(self, target: Vec<String>) -> Self {
         Self { target, ..self }
+    }
+
+    /// The same label with a horizon.
+    #[must_use]
+    pub fn with_horizon(self, horizon_seconds: u64) -> Self {
+        Self { horizon_seconds, ..self }
     }
 
     /// The parsed expression.

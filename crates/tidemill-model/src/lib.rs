@@ -7,6 +7,7 @@
 
 mod any;
 mod block;
+mod cells;
 mod error;
 mod explanation;
 mod expr;
@@ -28,10 +29,10 @@ pub use explanation::Explanation;
 pub use expr::{BoundExpression, Expression, ExpressionError};
 pub use foreign::ForeignModel;
 pub use graph::{
-    BoundGraph, BoundSource, DatePart, Encoding, Feature, Keys, Node, Scalar, Source, Stage, Tokenizer, TransformGraph,
-    fold_of_row,
+    BoundGraph, BoundSource, Channels, DatePart, Encoding, Feature, History, Keys, Node, Picture, Scalar, Source,
+    Stage, Take, Tokenizer, TransformGraph, fold_of_row, input_kind, seconds,
 };
-pub use input::{BatchBuilder, InputColumn, arrow_type};
+pub use input::{BatchBuilder, InputColumn, arrow_type, input_type};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;
 pub use model::Model;

@@ -10,7 +10,7 @@ use tidemill_core::{Code, Coded as _, DataType, TensorSpec};
 use tidemill_model::{Feature, FeatureBlock, FeatureKind, Keys, LabelSpec, ModelError, Node, Scalar, TransformGraph};
 
 fn input(name: &str, datatype: DataType) -> TensorSpec {
-    TensorSpec { name: name.into(), datatype, optional: true }
+    TensorSpec::new(name, datatype, true)
 }
 
 fn feature(name: &str, column: &str, nodes: Vec<Node>) -> Feature {

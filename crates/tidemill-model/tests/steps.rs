@@ -14,7 +14,7 @@ use tidemill_model::{
 const NAN: f64 = f64::NAN;
 
 fn input(name: &str, datatype: DataType) -> TensorSpec {
-    TensorSpec { name: name.into(), datatype, optional: true }
+    TensorSpec::new(name, datatype, true)
 }
 
 fn strings(values: &[&str]) -> Keys {
@@ -423,7 +423,7 @@ fn the_file_is_as_recorded_and_reads_back() {
     let both = r#"{"format":1,"inputs":[{"name":"x","datatype":"FP64"}],"features":[{"name":"f","column":"x","expression":"x","nodes":[]}]}"#;
     std::fs::write(&path, both).unwrap();
     let error = TransformGraph::load(&path).unwrap_err().to_string();
-    assert!(error.contains("needs one of `column`, `expression`, `cross` and `columns`"), "{error}");
+    assert!(error.contains("needs one of `column`, `expression`, `cross`, `columns` and `history`"), "{error}");
 }
 
 type Row = (Option<f64>, Option<i64>, Option<&'static str>);

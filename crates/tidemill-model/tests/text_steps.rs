@@ -15,7 +15,7 @@ const NAN: f64 = f64::NAN;
 
 fn inputs() -> Vec<TensorSpec> {
     [("text", DataType::Bytes), ("key", DataType::Bytes), ("whole", DataType::Int64), ("real", DataType::Fp64)]
-        .map(|(name, datatype)| TensorSpec { name: name.into(), datatype, optional: true })
+        .map(|(name, datatype)| TensorSpec::new(name, datatype, true))
         .to_vec()
 }
 

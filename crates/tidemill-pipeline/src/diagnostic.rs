@@ -44,11 +44,16 @@ pub struct InvalidPipeline {
 impl InvalidPipeline {
     /// Line and column of a byte offset, both from 1, columns in characters.
     pub fn place(&self, offset: usize) -> (usize, usize) {
-        let before = &self.text[..offset.min(self.text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        (line, column)
+        place(&self.text, offset)
     }
+}
+
+/// Line and column of a byte offset in `text`, both from 1, columns in characters.
+pub(crate) fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset.min(text.len())).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
 }
 
 impl fmt::Display for InvalidPipeline {

@@ -9,6 +9,7 @@ use tidemill_core::{Code, Coded, suggest};
 use crate::components::Components;
 use crate::diagnostic::{Diagnostic, InvalidPipeline};
 use crate::pipeline::Pipeline;
+use crate::places::{Places, value_span};
 use crate::references::{self, Params, Scope};
 use crate::wiring::{self, Draft};
 use crate::yaml::{Key, Node, NodeKind};
@@ -86,7 +87,7 @@ impl Pipeline {
         let pipeline = Node::parse(text)
             .map_err(|diagnostic| diagnostics.push(diagnostic))
             .ok()
-            .and_then(|root| read_root(&root, file, components, overrides, env, &mut diagnostics));
+            .and_then(|root| read_root(&root, (file, text), components, overrides, env, &mut diagnostics));
         match pipeline {
             Some(pipeline) if diagnostics.is_empty() => Ok(pipeline),
             _ => {
@@ -99,7 +100,7 @@ impl Pipeline {
 
 fn read_root(
     root: &Node,
-    file: &Path,
+    (file, text): (&Path, &str),
     components: &Components,
     overrides: &[(String, String)],
     env: &dyn Fn(&str) -> Option<String>,
@@ -118,10 +119,13 @@ fn read_root(
     let description = root.get("description").and_then(Node::as_str).map(str::to_owned);
     let params = read_params(root, overrides, env, diagnostics);
     let scope = Scope { params: &params, env };
-    let drafts = read_steps(root, components, &scope, diagnostics);
+    let drafts = read_steps(root, components, &scope, overrides, diagnostics);
     // Wires to a step that could not be read would only repeat what was said of it.
     let broken = root.get("steps").map_or(0, |steps| steps.entries().len()) > drafts.len();
-    let steps = if broken { Vec::new() } else { wiring::wire(drafts, diagnostics) };
+    let mut steps = if broken { Vec::new() } else { wiring::wire(drafts, diagnostics) };
+    for step in &mut steps {
+        step.places = Places::new(file, text, root, &step.name);
+    }
     Some(Pipeline { name: name?, description, params: params.recorded, file: file.to_owned(), steps })
 }
 
@@ -214,6 +218,7 @@ fn read_steps<'a>(
     root: &'a Node,
     components: &Components,
     scope: &Scope<'_>,
+    overrides: &[(String, String)],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Draft<'a>> {
     let Some(steps) = root.get("steps") else {
@@ -228,7 +233,17 @@ fn read_steps<'a>(
         };
         diagnostics.push(Diagnostic::new(steps.span.clone(), message));
     }
-    steps.entries().iter().filter_map(|(key, node)| read_step(key, node, components, scope, diagnostics)).collect()
+    // Values that flags give stand nowhere in the file.
+    let params = root.get("params").map(|params| without(params, overrides));
+    let read = |(key, node): &'a (Key, Node)| read_step(key, node, components, scope, params.as_ref(), diagnostics);
+    steps.entries().iter().filter_map(read).collect()
+}
+
+/// The parameters that the file gives a value, not a flag.
+fn without(params: &Node, overrides: &[(String, String)]) -> Node {
+    let is_ours = |(key, _): &&(Key, Node)| overrides.iter().all(|(name, _)| *name != key.name);
+    let entries = params.entries().iter().filter(is_ours).cloned().collect();
+    Node { kind: NodeKind::Map(entries), span: params.span.clone() }
 }
 
 fn read_step<'a>(
@@ -236,6 +251,7 @@ fn read_step<'a>(
     node: &'a Node,
     components: &Components,
     scope: &Scope<'_>,
+    params_node: Option<&Node>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Draft<'a>> {
     // A dot stands between a step and its output in `inputs:`.
@@ -277,7 +293,7 @@ fn read_step<'a>(
         for issue in component.check(&params) {
             let unknown = issue.message.starts_with("unknown field");
             let span = if unknown { node.key_span_at(&issue.path) } else { None }
-                .or_else(|| (!issue.path.is_empty()).then(|| node.span_at(&issue.path)))
+                .or_else(|| (!issue.path.is_empty()).then(|| value_span(node, &issue.path, params_node)))
                 .unwrap_or(key.span.clone());
             let message = match (unknown, issue.path.last()) {
                 (true, Some(name)) => format!("unknown key `{name}`"),

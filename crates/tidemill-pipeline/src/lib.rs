@@ -11,6 +11,7 @@ mod fingerprint;
 mod inputs;
 mod json_schema;
 mod pipeline;
+mod places;
 mod plan;
 mod references;
 mod report;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tidemill_core::{Component, ComponentSpec, Digest};
 
+use crate::places::Places;
+
 /// A pipeline that passed every check that needs no data.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
@@ -55,6 +57,8 @@ pub struct Step {
     pub wires: Vec<Wire>,
     /// Gates that must say yes first although nothing of theirs is read.
     pub waits_for: Vec<usize>,
+    /// Where its parameters stand in the file.
+    pub(crate) places: Places,
 }
 
 impl fmt::Debug for Step {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
-use tidemill_core::{Gate, InputArtifact, Preview};
+use tidemill_core::{Gate, InputArtifact, ParamIssue, Preview};
 use tidemill_metadata::ExecutionError;
 
 use crate::fingerprint::Ingredients;
@@ -79,10 +79,9 @@ impl Plan {
                 (if reasons.is_empty() { Action::Cached } else { Action::Run }, reasons)
             };
             // A step that has run well has no problem with the same inputs.
-            let Preview { notes, mut problems } = preview(step, &done, workspace);
-            if action == Action::Cached {
-                problems.clear();
-            }
+            let Preview { notes, problems } = preview(step, &done, workspace);
+            let told = |problem: &ParamIssue| step.places.tell(&problem.path, &problem.message);
+            let problems = if action == Action::Cached { Vec::new() } else { problems.iter().map(told).collect() };
             steps.push(PlannedStep {
                 notes,
                 problems,

@@ -26,6 +26,11 @@ impl Params {
     }
 }
 
+/// The name in a text that is a reference to a parameter and nothing else.
+pub(crate) fn parameter(text: &str) -> Option<&str> {
+    text.strip_prefix("${params.").and_then(|rest| rest.strip_suffix('}'))
+}
+
 /// Where references lead.
 pub(crate) struct Scope<'a> {
     pub params: &'a Params,

@@ -243,8 +243,10 @@ impl Call {
             threads: self.threads,
             run: &self.run,
         };
-        let outcome =
-            self.step.component.run(&context).map_err(|error: ComponentError| ExecutionError::from(&error))?;
+        let outcome = self.step.component.run(&context).map_err(|error: ComponentError| ExecutionError {
+            message: self.step.places.tell(&error.place, &error.message),
+            ..ExecutionError::from(&error)
+        })?;
         // Work that is done is kept, even if the run is being stopped: a model may have been pushed by now.
         let mut outputs = Vec::new();
         for output in &self.step.spec.outputs {

@@ -13,6 +13,7 @@ use tidemill_core::{ArtifactType, Component, ComponentSpec, Digest, Gate, InputS
 
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{Origin, Step, Wire};
+use crate::places::Places;
 use crate::yaml::{Key, Node, NodeKind};
 
 /// A step before its inputs are known.
@@ -261,6 +262,7 @@ fn assemble(drafts: Vec<Draft<'_>>, wires: &[Vec<Wire>], gates: &[Vec<usize>], o
                 environment: draft.environment,
                 wires: wires.collect(),
                 waits_for,
+                places: Places::default(),
             };
             (place(index), step)
         })

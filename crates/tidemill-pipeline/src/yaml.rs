@@ -75,6 +75,21 @@ impl Node {
         }
     }
 
+    /// The deepest part of `path` that exists.
+    pub fn deepest(&self, path: &[String]) -> &Self {
+        let mut node = self;
+        for part in path {
+            let child = match &node.kind {
+                NodeKind::Map(_) => node.get(part),
+                NodeKind::Seq(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
+                _ => None,
+            };
+            let Some(child) = child else { break };
+            node = child;
+        }
+        node
+    }
+
     /// The span of the deepest part of `path` that exists; of the key where the last part is a key.
     pub fn span_at(&self, path: &[String]) -> Range<usize> {
         let mut node = self;

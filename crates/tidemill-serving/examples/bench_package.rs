@@ -72,7 +72,7 @@ fn schema() -> Schema {
 }
 
 fn write(folder: &std::path::Path, checked: bool) -> Result<(), Box<dyn std::error::Error>> {
-    let spec = |feature| TensorSpec { name: name(feature), datatype: DataType::Fp64, optional: true };
+    let spec = |feature| TensorSpec::new(name(feature), DataType::Fp64, true);
     let feature = |feature| Feature::new(name(feature), name(feature), Vec::new());
     let graph = TransformGraph::new((0..FEATURES).map(spec).collect(), None, (0..FEATURES).map(feature).collect())?;
     let trees = (0..TREES).map(tree).collect::<Result<_, _>>()?;

@@ -97,7 +97,7 @@ fn digest() -> Digest {
 }
 
 fn graph(label: &str) -> TransformGraph {
-    let input = |name: &str, datatype, optional| TensorSpec { name: name.to_owned(), datatype, optional };
+    let input = |name: &str, datatype, optional| TensorSpec::new(name, datatype, optional);
     let feature = |name: &str, nodes: Vec<Node>| Feature::new(name, name, nodes);
     let companies = Keys::Strings(["blue", "red", "green"].map(str::to_owned).to_vec());
     TransformGraph::new(

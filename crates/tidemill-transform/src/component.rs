@@ -5,22 +5,26 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use tidemill_core::{
     ArtifactType, Component, ComponentError, ComponentSpec, Gate, InputArtifact, InputSpec, Outcome, OutputSpec,
-    ParamIssue, Preview, Properties, StepContext,
+    ParamIssue, Preview, Properties, StepContext, SummaryTable, Tone,
 };
 use tidemill_data::{Examples, read_schema_artifact};
 
 use crate::config::{TransformConfig, TransformParams};
 use crate::fit::{FitOptions, Fitted, fit};
 use crate::preview::preview;
+use crate::rank::{RankedFeature, Ranking, rank};
 
 /// The split that constants are fitted on.
 const SPLIT: &str = "train";
 /// The file of a transform graph artifact.
 const GRAPH_FILE: &str = "transform.json";
+/// Features of a ranking that a run shows.
+const SHOWN: usize = 10;
 
 /// Fits a transform graph on the train split and checks the label in all splits.
 ///
-/// Reads `examples` and, where a step provides it, `schema`; writes `transform`: a folder with `transform.json`.
+/// Reads `examples` and, where a step provides it, `schema`; writes `transform`: a folder with `transform.json`, and with
+/// `rank: true` `ranking.json`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Transform;
 
@@ -69,11 +73,15 @@ impl Component for Transform {
         };
         let fitted = fit(&config, &examples, &options)?;
         fitted.graph.save(context.output("transform").join(GRAPH_FILE))?;
-        Ok(outcome(&config, fitted))
+        let ranking = if config.rank { Some(rank(&fitted.graph, &examples, &options)?) } else { None };
+        if let Some(ranking) = &ranking {
+            ranking.save(context.output("transform"))?;
+        }
+        Ok(outcome(&config, fitted, ranking.as_ref()))
     }
 }
 
-fn outcome(config: &TransformConfig, fitted: Fitted) -> Outcome {
+fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) -> Outcome {
     let label = &config.label.name;
     let (features, columns) = (fitted.graph.features().len(), fitted.graph.inputs().len());
     let train = fitted.labels.iter().find(|summary| summary.split == SPLIT);
@@ -97,7 +105,21 @@ fn outcome(config: &TransformConfig, fitted: Fitted) -> Outcome {
         properties: [("transform".to_owned(), properties)].into(),
         headline: format!("{} from {}, label {label}{described}", count(features, "feature"), count(columns, "column")),
         warnings: fitted.warnings,
+        tables: ranking.map(table).into_iter().collect(),
         ..Outcome::default()
+    }
+}
+
+/// The features that say most.
+fn table(ranking: &Ranking) -> SummaryTable {
+    let row = |ranked: &RankedFeature| {
+        let bits = |bits: f64| format!("{bits:.5}");
+        (Tone::Plain, vec![ranked.feature.clone(), bits(ranked.adjusted), bits(ranked.mutual_information)])
+    };
+    SummaryTable {
+        title: format!("Bits about {}", ranking.label),
+        columns: ["feature", "adjusted", "mutual information"].map(str::to_owned).to_vec(),
+        rows: ranking.features.iter().take(SHOWN).map(row).collect(),
     }
 }
 

@@ -44,6 +44,44 @@ pub enum TransformError {
         /// Its Arrow type.
         actual: String,
     },
+    /// A feature of what came before, in data that says nothing of it.
+    #[error("feature `{feature}` needs the history `{column}`, which the data does not have")]
+    NoHistory {
+        /// The feature.
+        feature: String,
+        /// The column of lists.
+        column: String,
+    },
+    /// A column that a history cannot be made of.
+    #[error("{what} is made of {takes}, and column `{column}` is of type {actual}")]
+    HistoryType {
+        /// The column.
+        column: String,
+        /// What it should be.
+        what: &'static str,
+        /// The types that may be.
+        takes: &'static str,
+        /// Its Arrow type.
+        actual: String,
+    },
+    /// The data has a column of a history's name.
+    #[error("the data has a column `{column}` already, as the history would be called")]
+    HistoryExists {
+        /// The column.
+        column: String,
+    },
+    /// More rows than are numbered.
+    #[error("a history is made of at most {limit} rows")]
+    TooManyRows {
+        /// How many are too many.
+        limit: u64,
+    },
+    /// There are no rows to make a history of.
+    #[error("there are no rows with a column `{column}`")]
+    NoRows {
+        /// The column.
+        column: String,
+    },
     /// A step that must have values has none.
     #[error("feature `{feature}`: {origin} has no value in the train split, so `{step}` cannot be fitted")]
     NoValues {
@@ -144,11 +182,13 @@ impl Coded for TransformError {
         match self {
             Self::Data(error) => error.code(),
             Self::Model(error) => error.code(),
-            Self::NoSplit { .. } => Code::Params,
+            Self::NoSplit { .. } | Self::TooManyRows { .. } | Self::NoRows { .. } => Code::Params,
             Self::Step { .. } | Self::NoValues { .. } | Self::TooManyValues { .. } | Self::NotAtServing { .. } => {
                 Code::TransformGraph
             }
-            Self::ColumnType { .. } => Code::ColumnType,
+            Self::ColumnType { .. } | Self::HistoryType { .. } => Code::ColumnType,
+            Self::NoHistory { .. } => Code::ColumnNotFound,
+            Self::HistoryExists { .. } => Code::DuplicateColumn,
             Self::LabelMissing { .. } => Code::LabelMissing,
             Self::LabelValue { .. } => Code::LabelValues,
             Self::LabelConstant { .. } => Code::LabelConstant,
@@ -156,6 +196,24 @@ impl Coded for TransformError {
             Self::Canceled => Code::Canceled,
             Self::Threads { .. } => Code::Io,
         }
+    }
+
+    fn place(&self) -> Vec<String> {
+        let feature = match self {
+            Self::Model(error) => return error.place(),
+            Self::Step { feature, .. }
+            | Self::ColumnType { feature, .. }
+            | Self::NoHistory { feature, .. }
+            | Self::NoValues { feature, .. }
+            | Self::TooManyValues { feature, .. }
+            | Self::NotAtServing { feature, .. }
+            | Self::LabelLeak { feature, .. } => feature,
+            Self::LabelMissing { .. } | Self::LabelValue { .. } | Self::LabelConstant { .. } => {
+                return vec!["label".to_owned()];
+            }
+            _ => return Vec::new(),
+        };
+        vec!["features".to_owned(), feature.clone()]
     }
 
     fn hint(&self) -> Option<String> {
@@ -169,6 +227,10 @@ impl Coded for TransformError {
             Self::Step { datatype: DataType::Fp64, .. } => "real numbers can be put in buckets: `bucketize: 10`",
             Self::NoValues { .. } => "give a constant, as in `impute: 0`, or remove the feature",
             Self::TooManyValues { .. } => "such a column names rows rather than describing them; remove the feature",
+            Self::NoHistory { .. } => {
+                "a step `HistoryGen` above makes it, for files `tidemill history`; the column must be among its `columns`"
+            }
+            Self::HistoryExists { .. } => "name another `prefix`",
             Self::NotAtServing { .. } => "remove the feature, or correct its environments in `schema.yaml`",
             Self::LabelMissing { .. } => {
                 "drop such rows before ingestion, or make the expression total with `coalesce`"

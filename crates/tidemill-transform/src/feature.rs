@@ -1,15 +1,14 @@
 //! One feature on its way from steps to fitted nodes.
 
-use std::collections::HashMap;
-
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use tidemill_core::{DataType, TensorSpec};
+use tidemill_core::{DataType, Form, TensorSpec};
 use tidemill_model::{BoundGraph, BoundSource, Feature, FeatureBlock, Node, Source, Stage, Tokenizer, TransformGraph};
 
 use crate::analyze::{KEYS_MAX, KeyCounts, TooMany};
 use crate::config::{FeatureConfig, ImputeWith, Step, stand_in};
 use crate::error::TransformError;
+use crate::fit::ColumnKinds;
 use crate::need::{Need, count_words, is_counted, weights};
 
 /// A feature being fitted.
@@ -50,16 +49,16 @@ impl FeatureFit {
     pub(crate) fn new(
         config: &FeatureConfig,
         schema: &Schema,
-        datatypes: &HashMap<String, DataType>,
+        datatypes: &ColumnKinds,
     ) -> Result<Self, TransformError> {
         let unfitted = Feature { name: config.name.clone(), source: config.source.clone(), nodes: Vec::new() };
         let source = unfitted.bind_source(schema)?;
         let mut inputs = source.inputs().to_vec();
         for column in config.columns() {
-            if let Some(datatype) = datatypes.get(&column)
+            if let Some((datatype, form)) = datatypes.get(&column)
                 && inputs.iter().all(|input| input.name != column)
             {
-                inputs.push(TensorSpec { name: column, datatype: *datatype, optional: true });
+                inputs.push(TensorSpec::new(column, *datatype, true).with_form(*form));
             }
         }
         let fit = Self {
@@ -79,7 +78,7 @@ impl FeatureFit {
         stand_in(config, fit.stage).map_err(|reason| fit.does_not_apply(reason))?;
         for step in &config.steps {
             if let Step::By { column, .. } = step
-                && !matches!(datatypes.get(column), Some(DataType::Bytes | DataType::Int64))
+                && !matches!(datatypes.get(column), Some((DataType::Bytes | DataType::Int64, Form::Value)))
             {
                 let reason = format!("the keys in column `{column}` are neither text nor whole numbers");
                 return Err(fit.does_not_apply(reason));

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType as ArrowType, Field, Float64Type, Schema as ArrowSchema};
+use arrow::datatypes::{Field, Float64Type, Schema as ArrowSchema};
 use rayon::prelude::*;
-use tidemill_core::{CancelFlag, DataType, Progress, Schema};
-use tidemill_model::{BoundLabel, MissingColumn, TransformGraph};
+use tidemill_core::{CancelFlag, DataType, Form, Progress, Schema};
+use tidemill_data::HistoryInfo;
+use tidemill_model::{BoundLabel, MissingColumn, Source, TransformGraph, input_kind};
 
 use crate::config::{FeatureConfig, TransformConfig};
 use crate::error::TransformError;
@@ -15,6 +16,9 @@ use crate::label::{LabelCheck, LabelSummary};
 use crate::leak::{self, LeakMeasure};
 use crate::rows::RowSource;
 use crate::serving::{check_serving, inputs};
+
+/// By name: what the columns that features read hold.
+pub(crate) type ColumnKinds = HashMap<String, (DataType, Form)>;
 
 /// How to fit.
 #[derive(Clone, Copy)]
@@ -56,7 +60,8 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
         let known = splits.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         return Err(TransformError::NoSplit { split: options.split.to_owned(), known });
     };
-    let mut datatypes = HashMap::new();
+    let config = &known_reach(config, &rows.histories());
+    let mut datatypes = ColumnKinds::new();
     let mut fits = Vec::with_capacity(config.features.len());
     let label_columns = config.label.parse()?.columns();
     check_columns(config, &label_columns, &schema)?;
@@ -163,6 +168,20 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
     Ok(Fitted { graph, labels, warnings, scans })
 }
 
+/// Features of what came before with how far that reaches, where the data says it: so far a request is looked at too.
+fn known_reach(config: &TransformConfig, histories: &[HistoryInfo]) -> TransformConfig {
+    let mut config = config.clone();
+    for feature in &mut config.features {
+        let Source::History(history) = &mut feature.source else { continue };
+        let is_it = |info: &&HistoryInfo| info.times == history.times && info.values.contains(&history.values);
+        if let Some(info) = histories.iter().find(is_it) {
+            history.rows_max = Some(info.rows_max);
+            (history.length_seconds, history.horizon_seconds) = (info.length_seconds, info.horizon_seconds);
+        }
+    }
+    config
+}
+
 /// Checks the label of a split that nothing is fitted on.
 fn other_label(
     config: &TransformConfig,
@@ -188,47 +207,72 @@ fn other_label(
 }
 
 /// Refuses columns that do not exist, all of them at once.
-pub(crate) fn check_columns(
+fn check_columns(config: &TransformConfig, label: &[String], schema: &ArrowSchema) -> Result<(), TransformError> {
+    let mut missing = Vec::new();
+    for feature in &config.features {
+        check_history(feature, schema)?;
+        missing.extend(missing_columns(feature, schema));
+    }
+    if missing.is_empty() {
+        return check_label_columns(config, label, schema);
+    }
+    missing.extend(missing_of_label(config, label, schema));
+    Ok(MissingColumn::none_of(missing)?)
+}
+
+/// As [`check_columns`], for one feature.
+pub(crate) fn check_feature_columns(feature: &FeatureConfig, schema: &ArrowSchema) -> Result<(), TransformError> {
+    check_history(feature, schema)?;
+    Ok(MissingColumn::none_of(missing_columns(feature, schema))?)
+}
+
+/// As [`check_columns`], for the label alone.
+pub(crate) fn check_label_columns(
     config: &TransformConfig,
     label: &[String],
     schema: &ArrowSchema,
 ) -> Result<(), TransformError> {
-    let is_missing = |column: &String| schema.index_of(column).is_err();
-    let mut missing = Vec::new();
-    for feature in &config.features {
-        let weights = feature.weights().cloned();
-        let absent = feature.columns().into_iter().chain(weights).filter(is_missing);
-        missing.extend(absent.map(|column| MissingColumn::of_feature(feature.name.clone(), &column, schema)));
-    }
-    if missing.is_empty() {
-        // Shows the place in the expression.
-        config.label.bind(schema)?;
-    }
-    let absent = label.iter().filter(|column| is_missing(column));
-    missing.extend(absent.map(|column| MissingColumn::of_label(&config.label.name, column, schema)));
-    Ok(MissingColumn::none_of(missing)?)
+    // Shows the place in the expression.
+    config.label.bind(schema)?;
+    Ok(MissingColumn::none_of(missing_of_label(config, label, schema))?)
 }
 
-/// The type of a column that is there.
-pub(crate) fn column_type(feature: &str, column: &str, schema: &ArrowSchema) -> Result<DataType, TransformError> {
-    Ok(match schema.field_with_name(column).map(Field::data_type) {
-        Ok(ArrowType::Boolean) => DataType::Bool,
-        Ok(ArrowType::Int64) => DataType::Int64,
-        Ok(ArrowType::Float64) => DataType::Fp64,
-        Ok(ArrowType::Utf8) => DataType::Bytes,
-        other => {
-            return Err(TransformError::ColumnType {
-                feature: feature.to_owned(),
-                column: column.to_owned(),
-                actual: other.map_or_else(|error| error.to_string(), ToString::to_string),
-            });
-        }
+fn check_history(feature: &FeatureConfig, schema: &ArrowSchema) -> Result<(), TransformError> {
+    let Source::History(history) = &feature.source else { return Ok(()) };
+    match [&history.times, &history.values].into_iter().find(|column| schema.index_of(column).is_err()) {
+        Some(column) => Err(TransformError::NoHistory { feature: feature.name.clone(), column: column.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn missing_columns(feature: &FeatureConfig, schema: &ArrowSchema) -> Vec<MissingColumn> {
+    let needed = feature.columns().into_iter().chain(feature.weights().cloned());
+    let absent = needed.filter(|column| schema.index_of(column).is_err());
+    absent.map(|column| MissingColumn::of_feature(feature.name.clone(), &column, schema)).collect()
+}
+
+fn missing_of_label(config: &TransformConfig, label: &[String], schema: &ArrowSchema) -> Vec<MissingColumn> {
+    let absent = label.iter().filter(|column| schema.index_of(column).is_err());
+    absent.map(|column| MissingColumn::of_label(&config.label.name, column, schema)).collect()
+}
+
+/// What a column that is there holds.
+pub(crate) fn column_type(
+    feature: &str,
+    column: &str,
+    schema: &ArrowSchema,
+) -> Result<(DataType, Form), TransformError> {
+    let found = schema.field_with_name(column).map(Field::data_type);
+    found.as_ref().ok().and_then(|found| input_kind(found)).ok_or_else(|| TransformError::ColumnType {
+        feature: feature.to_owned(),
+        column: column.to_owned(),
+        actual: found.map_or_else(|error| error.to_string(), ToString::to_string),
     })
 }
 
 /// Counts nulls and NaNs of the feature columns.
-fn count_missing(batch: &RecordBatch, datatypes: &HashMap<String, DataType>, missing: &mut HashMap<String, u64>) {
-    for (name, datatype) in datatypes {
+fn count_missing(batch: &RecordBatch, datatypes: &ColumnKinds, missing: &mut HashMap<String, u64>) {
+    for (name, (datatype, _)) in datatypes {
         let Some(column) = batch.column_by_name(name) else { continue };
         let mut count = column.null_count() as u64;
         if *datatype == DataType::Fp64

@@ -1,15 +1,16 @@
 //! What can be said of a `Transform` step before it runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use arrow::datatypes::Schema as ArrowSchema;
 use serde_json::Value;
-use tidemill_core::{DataType, InputArtifact, Preview, Schema};
+use tidemill_core::{Coded as _, InputArtifact, ParamIssue, Preview, Schema};
 use tidemill_data::{Examples, read_schema_artifact};
 
 use crate::config::{FeatureConfig, TransformConfig};
+use crate::error::TransformError;
 use crate::feature::FeatureFit;
-use crate::fit::{check_columns, column_type};
+use crate::fit::{ColumnKinds, check_feature_columns, check_label_columns, column_type};
 use crate::serving::check_serving;
 
 /// Names listed in one line, at most.
@@ -42,12 +43,22 @@ pub(crate) fn preview(params: &Value, inputs: &BTreeMap<String, InputArtifact>) 
 }
 
 /// Columns that are not there, are not expected at serving, or are of a type that a step does not apply to.
-fn problems(config: &TransformConfig, columns: &ArrowSchema, schema: Option<&Schema>) -> Vec<String> {
+fn problems(config: &TransformConfig, columns: &ArrowSchema, schema: Option<&Schema>) -> Vec<ParamIssue> {
     let label = config.label.parse().map(|label| label.columns()).unwrap_or_default();
-    let mut problems: Vec<String> =
-        check_columns(config, &label, columns).err().map(|error| error.to_string()).into_iter().collect();
+    let issue = |error: TransformError| {
+        let issue = ParamIssue::new(error.place(), error.to_string());
+        ParamIssue { hint: error.hint(), ..issue }
+    };
+    // What is missing is told feature by feature, each at its place.
+    let mut problems: Vec<ParamIssue> = config
+        .features
+        .iter()
+        .filter_map(|feature| check_feature_columns(feature, columns).err())
+        .chain(check_label_columns(config, &label, columns).err())
+        .map(issue)
+        .collect();
     for feature in &config.features {
-        let mut datatypes: HashMap<String, DataType> = HashMap::new();
+        let mut datatypes = ColumnKinds::new();
         let mut is_there = true;
         for column in feature.columns() {
             if columns.index_of(&column).is_err() {
@@ -55,20 +66,20 @@ fn problems(config: &TransformConfig, columns: &ArrowSchema, schema: Option<&Sch
                 continue;
             }
             if let Err(error) = check_serving(&feature.name, &column, schema) {
-                problems.push(error.to_string());
+                problems.push(issue(error));
             }
             match column_type(&feature.name, &column, columns) {
                 Ok(datatype) => {
                     datatypes.insert(column, datatype);
                 }
                 Err(error) => {
-                    problems.push(error.to_string());
+                    problems.push(issue(error));
                     is_there = false;
                 }
             }
         }
         if is_there && let Err(error) = FeatureFit::new(feature, columns, &datatypes) {
-            problems.push(error.to_string());
+            problems.push(issue(error));
         }
     }
     problems

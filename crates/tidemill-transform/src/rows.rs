@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use tidemill_data::{DataError, Examples};
+use tidemill_data::{DataError, Examples, HistoryInfo};
 
 /// Batches of rows, in an order that never changes.
 pub type RowReader<'a> = Box<dyn Iterator<Item = Result<RecordBatch, DataError>> + Send + 'a>;
@@ -13,6 +13,10 @@ pub trait RowSource: Sync {
     fn schema(&self) -> SchemaRef;
     /// Name and rows of each split.
     fn splits(&self) -> Vec<(String, u64)>;
+    /// What came before each row, where the rows say how far that reaches.
+    fn histories(&self) -> Vec<HistoryInfo> {
+        Vec::new()
+    }
     /// The rows of a split with only the `columns` named.
     fn read<'a>(&'a self, split: &str, columns: &[&str]) -> Result<RowReader<'a>, DataError>;
 }
@@ -24,6 +28,10 @@ impl RowSource for Examples {
 
     fn splits(&self) -> Vec<(String, u64)> {
         self.splits().iter().map(|split| (split.name.clone(), split.rows)).collect()
+    }
+
+    fn histories(&self) -> Vec<HistoryInfo> {
+        self.manifest().histories.clone()
     }
 
     fn read<'a>(&'a self, split: &str, columns: &[&str]) -> Result<RowReader<'a>, DataError> {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use tidemill_core::{DataType, Feature as SchemaFeature, Schema, TensorSpec};
+use tidemill_core::{Feature as SchemaFeature, Schema, TensorSpec};
 use tidemill_model::{Feature, Node, Source};
 
 use crate::error::TransformError;
+use crate::fit::ColumnKinds;
 
 /// The environment of requests in a schema.
 const SERVING: &str = "SERVING";
@@ -30,7 +31,7 @@ pub(crate) fn check_serving(feature: &str, column: &str, schema: Option<&Schema>
 /// (`min_fraction: 1`), or if every feature of it imputes.
 pub(crate) fn inputs(
     features: &[Feature],
-    datatypes: &HashMap<String, DataType>,
+    datatypes: &ColumnKinds,
     missing: &HashMap<String, u64>,
     schema: Option<&Schema>,
 ) -> Vec<TensorSpec> {
@@ -47,14 +48,14 @@ pub(crate) fn inputs(
     };
     let mut inputs: Vec<TensorSpec> = Vec::new();
     for column in features.iter().flat_map(Feature::columns) {
-        let Some(datatype) = datatypes.get(&column) else { continue };
+        let Some((datatype, form)) = datatypes.get(&column) else { continue };
         if inputs.iter().any(|input| input.name == column) {
             continue;
         }
         let optional = missing.get(&column).is_some_and(|count| *count > 0)
             || !schema.is_none_or(|schema| demanded(schema, &column))
             || features.iter().filter(|feature| feature.columns().contains(&column)).all(imputed);
-        inputs.push(TensorSpec { name: column, datatype: *datatype, optional });
+        inputs.push(TensorSpec::new(column, *datatype, optional).with_form(*form));
     }
     inputs
 }

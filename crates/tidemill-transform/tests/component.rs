@@ -141,6 +141,8 @@ fn a_plan_names_what_requests_need_and_what_would_fail() {
     let preview = Transform.preview(&bad, &inputs);
     assert_eq!(preview.notes, ["requests need `payment_type`, `mils`", "no feature uses `trip_miles`"]);
     assert_eq!(preview.problems.len(), 2, "{:?}", preview.problems);
-    assert!(preview.problems[0].contains("`mils`"), "{}", preview.problems[0]);
-    assert!(preview.problems[1].contains("`z_score` does not apply to text"), "{}", preview.problems[1]);
+    let paths: Vec<String> = preview.problems.iter().map(|problem| problem.path.join(".")).collect();
+    assert_eq!(paths, ["features.mils", "features.payment"]);
+    assert!(preview.problems[0].message.contains("`mils`"), "{}", preview.problems[0]);
+    assert!(preview.problems[1].message.contains("`z_score` does not apply to text"), "{}", preview.problems[1]);
 }

@@ -21,7 +21,9 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 #[cfg(feature = "full")]
-pub use files::{DriftArgs, FormatName, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs};
+pub use files::{
+    DriftArgs, FormatName, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
+};
 #[cfg(feature = "full")]
 pub use loadtest::LoadtestArgs;
 pub use log::{LogArgs, TraceArgs};
@@ -128,6 +130,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Write the features of every row of a file
     Transform(TransformArgs),
+    /// Give every row of a file what came before it, for features with lags and windows
+    History(HistoryArgs),
     /// Judge the predictions in a file, whatever made them
     Evaluate(EvaluateArgs),
     /// Look into a model package

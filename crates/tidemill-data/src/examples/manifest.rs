@@ -19,6 +19,9 @@ pub struct ExamplesManifest {
     /// The spans that the files belong to, ascending; none where the paths have no span.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<SpanInfo>,
+    /// What came before each row, where a step has joined it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histories: Vec<HistoryInfo>,
     /// The files that the rows come from, in the order they were read.
     pub sources: Vec<SourceFile>,
 }
@@ -34,6 +37,25 @@ pub struct SpanInfo {
     /// Its newest version, where the path has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
+}
+
+/// Columns of lists with what came before each row in the rows of the same entity, and how far they reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryInfo {
+    /// The column with the time of the row.
+    pub time: String,
+    /// The column with the times of what came before.
+    pub times: String,
+    /// The columns with its values.
+    pub values: Vec<String>,
+    /// Values of a list at most, the newest.
+    pub rows_max: u32,
+    /// How old a value may be, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length_seconds: Option<u64>,
+    /// How old a value must be, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon_seconds: Option<u64>,
 }
 
 /// One column.

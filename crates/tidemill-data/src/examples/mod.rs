@@ -9,8 +9,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tidemill_core::{FeatureType, suggest};
 
-pub use manifest::{ColumnInfo, ExamplesManifest, ShardInfo, SourceFile, SpanInfo, SplitInfo};
-pub(crate) use writer::ExamplesWriter;
+pub use manifest::{ColumnInfo, ExamplesManifest, HistoryInfo, ShardInfo, SourceFile, SpanInfo, SplitInfo};
+pub use writer::ExamplesWriter;
 
 use crate::column_type::list_of;
 use crate::source::read_parquet;

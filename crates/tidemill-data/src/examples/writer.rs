@@ -9,7 +9,10 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, SchemaRef};
 use tidemill_core::FeatureType;
 
-use super::{ColumnInfo, ExamplesManifest, FORMAT_VERSION, MANIFEST_FILE, ShardInfo, SourceFile, SpanInfo, SplitInfo};
+use super::{
+    ColumnInfo, ExamplesManifest, FORMAT_VERSION, HistoryInfo, MANIFEST_FILE, ShardInfo, SourceFile, SpanInfo,
+    SplitInfo,
+};
 use crate::DataError;
 use crate::column_type::element_type;
 use crate::write::ParquetFile;
@@ -18,11 +21,12 @@ use crate::write::ParquetFile;
 const SHARD_ROWS: u64 = 1 << 20;
 
 /// An examples artifact under construction. Memory is bounded by a row group for each split.
-pub(crate) struct ExamplesWriter {
+pub struct ExamplesWriter {
     dir: PathBuf,
     schema: SchemaRef,
     splits: Vec<SplitWriter>,
     shard_rows: u64,
+    histories: Vec<HistoryInfo>,
 }
 
 struct SplitWriter {
@@ -40,16 +44,22 @@ struct Shard {
 
 impl ExamplesWriter {
     /// Begins an artifact in the empty folder `dir`, with splits of the given names and shares.
-    pub(crate) fn new(dir: &Path, schema: SchemaRef, splits: &[(String, u32)]) -> Self {
+    pub fn new(dir: &Path, schema: SchemaRef, splits: &[(String, u32)]) -> Self {
         let splits = splits
             .iter()
             .map(|(name, share)| SplitWriter { name: name.clone(), share: *share, shard: None, shards: Vec::new() })
             .collect();
-        Self { dir: dir.to_owned(), schema, splits, shard_rows: SHARD_ROWS }
+        Self { dir: dir.to_owned(), schema, splits, shard_rows: SHARD_ROWS, histories: Vec::new() }
+    }
+
+    /// The same artifact with what came before each row among its columns.
+    #[must_use]
+    pub fn with_histories(self, histories: Vec<HistoryInfo>) -> Self {
+        Self { histories, ..self }
     }
 
     /// Appends the rows of a batch, each to the split that `assigned` gives for it.
-    pub(crate) fn write(&mut self, batch: &RecordBatch, assigned: &[u16]) -> Result<(), DataError> {
+    pub fn write(&mut self, batch: &RecordBatch, assigned: &[u16]) -> Result<(), DataError> {
         for (i, split) in self.splits.iter_mut().enumerate() {
             let mask: BooleanArray = assigned.iter().map(|&to| Some(usize::from(to) == i)).collect();
             let mut rows = filter_record_batch(batch, &mask)?;
@@ -67,7 +77,7 @@ impl ExamplesWriter {
     }
 
     /// Completes the artifact. A split without rows is an error.
-    pub(crate) fn finish(
+    pub fn finish(
         mut self,
         split_by: &[String],
         spans: Vec<SpanInfo>,
@@ -92,7 +102,9 @@ impl ExamplesWriter {
             })
             .collect();
         let split_by = split_by.to_vec();
-        let manifest = ExamplesManifest { version: FORMAT_VERSION, rows, columns, split_by, splits, spans, sources };
+        let histories = self.histories;
+        let manifest =
+            ExamplesManifest { version: FORMAT_VERSION, rows, columns, split_by, splits, spans, histories, sources };
         let path = self.dir.join(MANIFEST_FILE);
         let mut text = serde_json::to_string_pretty(&manifest).map_err(|error| DataError::write(&path, error))?;
         text.push('\n');

@@ -51,7 +51,7 @@ impl Description {
         if count > FEATURES_MAX {
             return Err(format!("{count} features are more than {FEATURES_MAX}"));
         }
-        let input = |name: &String| TensorSpec { name: name.clone(), datatype: DataType::Fp64, optional: true };
+        let input = |name: &String| TensorSpec::new(name.clone(), DataType::Fp64, true);
         let inputs: Vec<TensorSpec> = features.iter().map(|(name, _)| input(name)).collect();
         let features = features.into_iter().map(|(name, reading)| feature(name, reading)).collect();
         let graph = TransformGraph::new(inputs.clone(), None, features).map_err(|error| error.to_string())?;
@@ -78,7 +78,7 @@ impl Description {
 
 /// One number has the name of the task's output; several are one tensor, a column for each class or target.
 fn outputs(task: Option<Task>, count: usize, link: Link) -> (Vec<TensorSpec>, Vec<TensorGroup>) {
-    let output = |name: String| TensorSpec { name, datatype: DataType::Fp64, optional: false };
+    let output = |name: String| TensorSpec::new(name, DataType::Fp64, false);
     if let Some(task) = task {
         return (vec![output(task.output_name().to_owned())], Vec::new());
     }

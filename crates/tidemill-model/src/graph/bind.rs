@@ -2,10 +2,12 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType as ArrowType, Schema};
-use tidemill_core::{DataType, TensorSpec};
+use tidemill_core::{DataType, Form, TensorSpec};
 
 use super::TransformGraph;
 use super::op::Place;
+use super::window::{UnevenHistory, uneven_lists};
+use super::{History, Source};
 use crate::{FeatureBlock, MissingColumn, ModelError};
 
 /// A transform graph whose columns are resolved: the one executor, for batches and single rows alike.
@@ -74,13 +76,24 @@ impl BoundGraph {
         let inputs = self.graph.inputs().iter().zip(&self.columns).filter(|(input, _)| read.contains(&input.name));
         for (input, column) in inputs {
             let actual = batch.columns().get(*column).map(|array| array.data_type());
-            if actual.is_none_or(|actual| !accepts(input.datatype, actual)) {
+            if actual.is_none_or(|actual| !accepts(input, actual)) {
                 return ModelError::ColumnType {
                     feature: feature.name.clone(),
                     column: input.name.clone(),
-                    expected: input.datatype,
+                    expected: input.type_name(),
                     actual: actual.map_or_else(|| "nothing".to_owned(), type_name),
                 };
+            }
+        }
+        if let Source::History(history) = &feature.source {
+            let column = |name: &String| {
+                let input = self.graph.inputs().iter().position(|input| input.name == *name)?;
+                batch.columns().get(*self.columns.get(input)?)
+            };
+            let pair = column(&history.times).zip(column(&history.values));
+            if let Some(UnevenHistory { row, times, values }) = pair.and_then(|(a, b)| uneven_lists(a, b)) {
+                let History { times: of_times, values: of_values, .. } = history.clone();
+                return ModelError::Uneven { row, times: (of_times, times), values: (of_values, values) };
             }
         }
         let reason = "the batch has other columns than were bound".to_owned();
@@ -102,11 +115,11 @@ pub(super) fn resolve(
             missing.push(MissingColumn::of_feature(user(input), &input.name, schema));
             continue;
         };
-        if !accepts(input.datatype, field.data_type()) {
+        if !accepts(input, field.data_type()) {
             return Err(ModelError::ColumnType {
                 feature: user(input),
                 column: input.name.clone(),
-                expected: input.datatype,
+                expected: input.type_name(),
                 actual: type_name(field.data_type()),
             });
         }
@@ -118,7 +131,17 @@ pub(super) fn resolve(
 
 /// Whether a column of type `actual` can stand for `expected`. Whole numbers are numbers; a column without any
 /// value is anything.
-fn accepts(expected: DataType, actual: &ArrowType) -> bool {
+fn accepts(expected: &TensorSpec, actual: &ArrowType) -> bool {
+    match (expected.form, actual) {
+        // Text is bytes; a column without any value is anything.
+        (_, ArrowType::Null) | (Form::Binary, ArrowType::Binary | ArrowType::Utf8) => true,
+        (Form::Value, actual) => holds(expected.datatype, actual),
+        (Form::List, ArrowType::List(element)) => holds(expected.datatype, element.data_type()),
+        _ => false,
+    }
+}
+
+fn holds(expected: DataType, actual: &ArrowType) -> bool {
     matches!(
         (expected, actual),
         (DataType::Bool, ArrowType::Boolean)
@@ -136,6 +159,8 @@ pub(crate) fn type_name(datatype: &ArrowType) -> String {
         ArrowType::Int64 => DataType::Int64.oip_name().to_owned(),
         ArrowType::Float64 => DataType::Fp64.oip_name().to_owned(),
         ArrowType::Utf8 => DataType::Bytes.oip_name().to_owned(),
+        ArrowType::List(element) => format!("a list of {}", type_name(element.data_type())),
+        ArrowType::Binary => "bytes".to_owned(),
         other => other.to_string(),
     }
 }

@@ -15,7 +15,8 @@ use super::table::{CodeTable, with_digits};
 use super::text::TextChain;
 use super::time::seconds_of;
 use super::tokens::{Bag, Tokenizer};
-use super::{Keys, Node, Scalar};
+use super::window::Window;
+use super::{Keys, Node, Picture, Scalar, Stage};
 
 /// A feature ready to run: its source, how raw values become numbers, steps in place, and the columns in the end.
 #[derive(Debug)]
@@ -57,13 +58,17 @@ enum Head {
     WordCount(Tokenizer),
     /// Several columns into several others.
     Project(Projection),
+    /// What came before into one number.
+    Window(Window),
+    /// A picture into many.
+    Image(Picture),
 }
 
 impl CompiledFeature {
     /// `nodes` have been checked to fit `source`, and to give `outputs` columns. `inputs` are the graph's.
     pub(super) fn new(source: CompiledSource, nodes: &[Node], outputs: usize, inputs: &[TensorSpec]) -> Self {
         let width = outputs - usize::from(nodes.contains(&Node::MissingIndicator));
-        let is_text = source.datatype() == DataType::Bytes;
+        let is_text = source.stage() == Stage::Text;
         let spread = match nodes.last() {
             Some(Node::OneHot) => Some(Spread::OneHot { first: first_code(nodes) }),
             Some(Node::Cyclic { period }) => Some(Spread::Cyclic { period: *period }),
@@ -96,6 +101,12 @@ impl CompiledFeature {
                 .positions()
                 .is_some_and(|inputs| projection.run(place.batch, place.columns, inputs, out));
         }
+        if let (Head::Window(window), Some(inputs)) = (&self.head, self.source.history()) {
+            let Some((main, others)) = out.split_first_mut() else { return false };
+            let (spread, indicator) = others.split_at_mut(self.width.saturating_sub(1).min(others.len()));
+            return window.run(place.batch, place.columns, inputs, main)
+                && self.run_steps(main, spread, indicator.first_mut(), place);
+        }
         // A plain column is borrowed, which is what most features are.
         if let Some(raw) = self.source.column(place.batch, place.columns) {
             return self.run_over(raw, place, out);
@@ -107,9 +118,17 @@ impl CompiledFeature {
         let Some((main, others)) = out.split_first_mut() else { return false };
         let (spread, indicator) = others.split_at_mut(self.width.saturating_sub(1).min(others.len()));
         let mut indicator = indicator.first_mut();
-        if !self.load(raw, main, spread, indicator.as_deref_mut()) {
-            return false;
-        }
+        self.load(raw, main, spread, indicator.as_deref_mut()) && self.run_steps(main, spread, indicator, place)
+    }
+
+    /// The steps in place, and columns in the end.
+    fn run_steps(
+        &self,
+        main: &mut [f64],
+        spread: &mut [Vec<f64>],
+        mut indicator: Option<&mut Vec<f64>>,
+        place: Place<'_>,
+    ) -> bool {
         for op in &self.ops {
             if let Op::Indicate = op {
                 if let Some(indicator) = &mut indicator {
@@ -177,7 +196,8 @@ impl CompiledFeature {
                     }
                 })
             }
-            Head::Project(_) => false,
+            Head::Image(picture) => picture.run(raw, main, spread),
+            Head::Project(_) | Head::Window(_) => false,
         }
     }
 }
@@ -193,7 +213,9 @@ fn reads_raw(node: &Node, is_text: bool) -> bool {
         | Node::TargetEncode { .. }
         | Node::Tokenize { .. }
         | Node::Split { .. }
-        | Node::Project { .. } => true,
+        | Node::Project { .. }
+        | Node::Window { .. }
+        | Node::Image(_) => true,
         Node::DatePart { .. } => is_text,
         _ => false,
     }
@@ -225,6 +247,10 @@ fn head(before: &[Node], after: &[Node], is_text: bool) -> (Head, usize) {
         }
         Some(Node::DatePart { .. }) if is_text => (Head::Time, 0),
         Some(Node::Tokenize { .. } | Node::Split { .. }) => list(after),
+        Some(Node::Image(picture)) => (Head::Image(picture.clone()), 1),
+        Some(Node::Window { from_seconds, length_seconds, take }) => {
+            (Head::Window(Window::new(*from_seconds, *length_seconds, *take)), 1)
+        }
         Some(Node::Project { means, components }) => (Head::Project(Projection::new(means, components)), 1),
         _ => {
             debug_assert!(!is_text, "text needs a table, which the check of stages demands");

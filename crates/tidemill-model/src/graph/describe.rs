@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Node;
+use super::{Node, Picture, Take};
 
 impl Node {
     /// The step's name in `transform.json`, and mostly in the pipeline file.
@@ -46,6 +46,8 @@ impl Node {
             Self::MultiHot { .. } => "multi_hot",
             Self::BagOfWords { .. } => "bag_of_words",
             Self::TfIdf { .. } => "tf_idf",
+            Self::Window { .. } => "window",
+            Self::Image(_) => "image",
         }
     }
 }
@@ -81,6 +83,20 @@ impl fmt::Display for Node {
             }
             Self::Project { means, components } => write!(f, " {} columns on {}", means.len(), components.len()),
             Self::TargetEncode { values, full, .. } => write!(f, " of {} (mean {:.6})", values.len(), full.other),
+            Self::Image(Picture { height, width, channels, .. }) => {
+                write!(f, " of {height} × {width} × {}", channels.count())
+            }
+            Self::Window { from_seconds, length_seconds, take } => {
+                write!(f, " ({}", take.name())?;
+                if let Take::Nth(nth) = take {
+                    write!(f, " {nth}")?;
+                }
+                write!(f, " from {from_seconds} s before")?;
+                match length_seconds {
+                    Some(length) => write!(f, ", over {length} s)"),
+                    None => f.write_str(")"),
+                }
+            }
             Self::RegexReplace { pattern, with } => write!(f, " `{pattern}` by `{with}`"),
             Self::RegexExtract { pattern, .. } | Self::Tokenize { pattern } => write!(f, " `{pattern}`"),
             Self::Split { separator } => write!(f, " at `{separator}`"),

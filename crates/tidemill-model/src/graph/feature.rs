@@ -36,9 +36,32 @@ pub enum Source {
     Cross(Vec<String>),
     /// Several raw columns of numbers, side by side.
     Columns(Vec<String>),
+    /// Values of the same entity that came before the row, with their times: two raw columns of lists.
+    History(History),
 }
 
-/// A feature in `transform.json`: exactly one of `column`, `expression`, `cross` and `columns`.
+/// The columns of a history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// The time of the row: seconds since 1970, or ISO text.
+    pub time: String,
+    /// Times of what came before, a list a row.
+    pub times: String,
+    /// Its values, a list of numbers a row, as many as times.
+    pub values: String,
+    /// Only so many are looked at, the newest: those that fitting saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_max: Option<u32>,
+    /// Nothing older than this is looked at, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length_seconds: Option<u64>,
+    /// Nothing younger than this is looked at, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon_seconds: Option<u64>,
+}
+
+/// A feature in `transform.json`: exactly one of `column`, `expression`, `cross`, `columns` and `history`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -51,6 +74,8 @@ struct Stored {
     cross: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     columns: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    history: Option<History>,
     nodes: Vec<Node>,
 }
 
@@ -94,6 +119,7 @@ impl Source {
                 }
                 distinct
             }
+            Self::History(History { time, times, values, .. }) => vec![time.clone(), times.clone(), values.clone()],
         }
     }
 
@@ -104,6 +130,7 @@ impl Source {
             Self::Expression(text) => format!("expression `{text}`"),
             Self::Cross(columns) => format!("cross `{}`", columns.join(CROSS)),
             Self::Columns(columns) => format!("columns `{}`", columns.join("`, `")),
+            Self::History(history) => format!("history `{}`", history.values),
         }
     }
 }
@@ -114,6 +141,7 @@ impl fmt::Display for Source {
             Self::Column(text) | Self::Expression(text) => f.write_str(text),
             Self::Cross(columns) => f.write_str(&columns.join(CROSS)),
             Self::Columns(columns) => f.write_str(&columns.join(", ")),
+            Self::History(history) => f.write_str(&history.values),
         }
     }
 }
@@ -122,15 +150,19 @@ impl TryFrom<Stored> for Feature {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Self, String> {
-        let source = match (stored.column, stored.expression, stored.cross, stored.columns) {
-            (Some(column), None, None, None) => Source::Column(column),
-            (None, Some(text), None, None) => Source::Expression(text),
-            (None, None, Some(columns), None) => Source::Cross(columns),
-            (None, None, None, Some(columns)) => Source::Columns(columns),
-            _ => {
-                let name = stored.name;
-                return Err(format!("feature `{name}` needs one of `column`, `expression`, `cross` and `columns`"));
-            }
+        let sources = [
+            stored.column.map(Source::Column),
+            stored.expression.map(Source::Expression),
+            stored.cross.map(Source::Cross),
+            stored.columns.map(Source::Columns),
+            stored.history.map(Source::History),
+        ];
+        let mut given = sources.into_iter().flatten();
+        let (Some(source), None) = (given.next(), given.next()) else {
+            let name = stored.name;
+            return Err(format!(
+                "feature `{name}` needs one of `column`, `expression`, `cross`, `columns` and `history`"
+            ));
         };
         Ok(Self { name: stored.name, source, nodes: stored.nodes })
     }
@@ -138,21 +170,22 @@ impl TryFrom<Stored> for Feature {
 
 impl From<Feature> for Stored {
     fn from(feature: Feature) -> Self {
-        let (mut column, mut expression, mut cross, mut columns) = (None, None, None, None);
+        let (mut column, mut expression, mut cross, mut columns, mut history) = (None, None, None, None, None);
         match feature.source {
             Source::Column(name) => column = Some(name),
             Source::Expression(text) => expression = Some(text),
             Source::Cross(names) => cross = Some(names),
             Source::Columns(names) => columns = Some(names),
+            Source::History(names) => history = Some(names),
         }
-        Self { name: feature.name, column, expression, cross, columns, nodes: feature.nodes }
+        Self { name: feature.name, column, expression, cross, columns, history, nodes: feature.nodes }
     }
 }
 
 /// The columns that `feature` gives, whose values start as `stage`; why its steps do not fit.
 ///
 /// One column has the feature's name. Those of `one_hot` are `name=value`, for out-of-vocabulary buckets `name.other`;
-/// those of `cyclic` are `name.sin` and `name.cos`, those of `project` `name.1` and on; an indicator is `name.missing`.
+/// those of `cyclic` are `name.sin` and `name.cos`, those of `project` `name.1` and on, those of `image` `name.0` and on; an indicator is `name.missing`.
 pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<FeatureSpec>, String> {
     let name = &feature.name;
     let mut indicators = 0;
@@ -199,6 +232,7 @@ pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<Feature
         Some(Node::Project { components, .. }) => {
             (1..=components.len()).map(|direction| numeric(format!("{name}.{direction}"))).collect()
         }
+        Some(Node::Image(picture)) => (0..picture.columns()?).map(|at| numeric(format!("{name}.{at}"))).collect(),
         Some(Node::Cyclic { .. }) => vec![numeric(format!("{name}.sin")), numeric(format!("{name}.cos"))],
         _ => vec![FeatureSpec { name: name.clone(), kind }],
     };

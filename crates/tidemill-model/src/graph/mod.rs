@@ -5,6 +5,7 @@ mod compile;
 mod describe;
 mod feature;
 mod gaussian;
+mod image;
 mod load;
 mod node;
 mod op;
@@ -20,6 +21,7 @@ mod text;
 mod time;
 mod tokens;
 mod value;
+mod window;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -35,14 +37,18 @@ use crate::{BoundLabel, FeatureSpec, LabelSpec, ModelError};
 pub use bind::BoundGraph;
 pub(crate) use bind::type_name;
 pub(crate) use feature::first_code;
-pub use feature::{Feature, Source};
+pub use feature::{Feature, History, Source};
+pub(crate) use image::check_picture;
+pub use image::{Channels, Picture};
 pub use node::{Encoding, Node};
 pub use op::fold_of_row;
-pub use source::BoundSource;
+pub use source::{BoundSource, input_kind};
 pub use stage::Stage;
 pub use time::DatePart;
 pub use tokens::Tokenizer;
 pub use value::{Keys, Scalar};
+pub(crate) use window::uneven_lists;
+pub use window::{Take, seconds};
 
 use compile::CompiledFeature;
 use source::CompiledSource;
@@ -65,8 +71,8 @@ const FEATURES_MAX: usize = 1 << 20;
 /// }
 /// ```
 ///
-/// A feature has an `expression`, a `cross` or `columns` (both lists of columns) in place of `column` where it is made of
-/// one.
+/// A feature has an `expression`, a `cross` or `columns` (both lists of columns) or a `history` in place of `column` where
+/// it is made of one.
 ///
 /// Every value of this type is sound: steps fit their columns, constants are finite, and no feature uses what the
 /// label is about. Cloning is cheap.
@@ -265,6 +271,17 @@ fn check_leak(label: &LabelSpec, features: &[Feature]) -> Result<(), ModelError>
         let columns = feature.columns();
         if let Some(column) = columns.into_iter().find(|column| *column == label.name || targets.contains(column)) {
             return Err(ModelError::LabelLeak { feature: feature.name.clone(), column, label: label.name.clone() });
+        }
+        for node in &feature.nodes {
+            if let Node::Window { from_seconds, .. } = node
+                && *from_seconds < label.horizon_seconds
+            {
+                let (name, horizon) = (&label.name, label.horizon_seconds);
+                let reason = format!(
+                    "its window begins {from_seconds} s before a row, within the horizon of the label `{name}`, {horizon} s"
+                );
+                return Err(ModelError::Feature { feature: feature.name.clone(), reason });
+            }
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DatePart, Keys, Scalar};
+use super::{DatePart, Keys, Picture, Scalar, Take};
 
 /// One fitted step of a feature.
 ///
@@ -39,12 +39,14 @@ use super::{DatePart, Keys, Scalar};
 /// | `regex_extract` | missing | no match, or the group took no part: missing |
 /// | `tokenize`, `split`, `ngrams`, `distinct` | missing | a text without tokens is an empty list |
 /// | `word_count` | missing | an empty list: 0 |
+/// | `window` | missing where the row has no time or no lists | no value in the window: missing, as a `count` 0 |
+/// | `image` | missing in every column | bytes that are no whole picture, or too large a one: missing in every column |
 /// | `multi_hot`, `bag_of_words`, `tf_idf` | 0 in every column | a token not listed: an out-of-vocabulary column, or none |
 ///
 /// A column as it is (no step) keeps missing values missing. No step but `impute`, `target_encode` and those that count
 /// into columns makes a missing value present.
 ///
-/// `one_hot`, `cyclic`, `project`, `multi_hot`, `bag_of_words` and `tf_idf` end a feature and give several columns,
+/// `one_hot`, `cyclic`, `project`, `image`, `multi_hot`, `bag_of_words` and `tf_idf` end a feature and give several columns,
 /// `missing_indicator` gives one more, the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -274,6 +276,22 @@ pub enum Node {
         /// By token: how rare it is.
         idf: Vec<f64>,
     },
+    /// One number of the values of a history whose age, the time of the row less theirs, is above 0, at least
+    /// `from_seconds` and less than `from_seconds + length_seconds`.
+    ///
+    /// What a window sees depends on ages only, so a history that reaches further, or holds what is too young, gives the
+    /// same number.
+    Window {
+        /// The least age; what was not known yet when predicting is younger.
+        from_seconds: u64,
+        /// How far the window reaches beyond; no bound: as far as the history does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        length_seconds: Option<u64>,
+        /// Which number.
+        take: Take,
+    },
+    /// A picture decoded (PNG, JPEG, GIF, BMP, WebP), resized and normalised: a column for each channel of each pixel.
+    Image(Picture),
 }
 
 /// What `target_encode` puts in place of values.

@@ -167,6 +167,8 @@ pub(super) fn op(node: &Node, inputs: &[TensorSpec]) -> Option<Op> {
         | Node::MultiHot { .. }
         | Node::BagOfWords { .. }
         | Node::TfIdf { .. }
+        | Node::Window { .. }
+        | Node::Image(_)
         | Node::OneHot
         | Node::Cyclic { .. } => return None,
     })

@@ -1,6 +1,6 @@
 //! What a step makes of values, and whether it applies to them.
 
-use super::{Keys, Node, Scalar, Stage};
+use super::{Keys, Node, Scalar, Stage, Take};
 
 /// More columns of one feature are a mistake: hash or cut the vocabulary.
 pub(super) const COLUMNS_MAX: u32 = 1024;
@@ -23,9 +23,15 @@ impl Node {
                     }
                     (Stage::Int | Stage::Float | Stage::Bool, Scalar::Int(_) | Scalar::Float(_)) => Ok(Stage::Float),
                     (Stage::Bucket(size), Scalar::Int(bucket)) if (0..i64::from(size)).contains(bucket) => Ok(stage),
-                    (Stage::Code(_) | Stage::Columns | Stage::Tokens | Stage::Vector(_), _) => {
-                        Err(self.does_not_apply(stage))
-                    }
+                    (
+                        Stage::Code(_)
+                        | Stage::Columns
+                        | Stage::Tokens
+                        | Stage::Vector(_)
+                        | Stage::History
+                        | Stage::Binary,
+                        _,
+                    ) => Err(self.does_not_apply(stage)),
                     _ => Err(format!("`impute` has a value of another type than its column, which holds {stage}")),
                 }
             }
@@ -97,7 +103,9 @@ impl Node {
                 number().map(|_| Stage::Columns)
             }
             Self::MissingIndicator => match stage {
-                Stage::Columns | Stage::Code(_) | Stage::Tokens | Stage::Vector(_) => Err(self.does_not_apply(stage)),
+                Stage::Columns | Stage::Code(_) | Stage::Tokens | Stage::Vector(_) | Stage::History | Stage::Binary => {
+                    Err(self.does_not_apply(stage))
+                }
                 _ => Ok(stage),
             },
             Self::Clip { min, max } => {
@@ -119,6 +127,14 @@ impl Node {
             | Self::Density { .. }
             | Self::ByKey { .. }
             | Self::Project { .. } => self.output_of_numbers(stage),
+            Self::Window { take: Take::Nth(0), .. } => Err("`nth` of `window` counts from 1".to_owned()),
+            Self::Window { length_seconds: Some(0), .. } => Err("`length_seconds` of `window` is 0".to_owned()),
+            Self::Window { .. } if stage == Stage::History => Ok(Stage::Float),
+            Self::Window { .. } => Err(self.does_not_apply(stage)),
+            Self::Image(picture) => {
+                picture.columns()?;
+                if stage == Stage::Binary { Ok(Stage::Columns) } else { Err(self.does_not_apply(stage)) }
+            }
             Self::Frequency { .. } | Self::TargetEncode { .. } | Self::KeyedHash { .. } => self.output_of_keys(stage),
             Self::Lower
             | Self::Upper

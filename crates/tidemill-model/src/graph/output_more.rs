@@ -10,7 +10,8 @@ const NGRAM_MAX: u32 = 8;
 impl Node {
     /// Whether the constants can be, whatever the values are; why not.
     pub fn check_constants(&self) -> Result<(), String> {
-        for stage in [Stage::Text, Stage::Tokens, Stage::Float, Stage::Int, Stage::Bool] {
+        for stage in [Stage::Text, Stage::Tokens, Stage::Float, Stage::Int, Stage::Bool, Stage::History, Stage::Binary]
+        {
             match self.output(stage) {
                 Ok(_) => return Ok(()),
                 Err(reason) if reason == self.does_not_apply(stage) => {}

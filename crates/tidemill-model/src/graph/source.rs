@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, NullArray, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType as ArrowType, Field, Int64Type, Schema};
-use tidemill_core::{DataType, TensorSpec};
+use tidemill_core::{DataType, Form, TensorSpec};
 
-use super::bind::resolve;
+use super::bind::{resolve, type_name};
 use super::feature::CROSS;
 use super::text::TextChain;
-use super::{Feature, Node, Scalar, Source, Stage};
+use super::window::HistoryInputs;
+use super::{Feature, History, Node, Scalar, Source, Stage};
 use crate::ModelError;
 use crate::expr::{BoundExpression, Expression};
-use crate::input::arrow_type;
+use crate::input::input_type;
 
 /// A source whose columns are positions among the inputs of a graph.
 #[derive(Debug)]
@@ -25,9 +26,11 @@ pub(super) struct CompiledSource {
 #[derive(Debug)]
 enum Reader {
     Column(usize),
+    Binary(usize),
     Expression(BoundExpression),
     Cross(Vec<usize>),
     Columns(Vec<usize>),
+    History(HistoryInputs),
 }
 
 impl CompiledSource {
@@ -38,15 +41,47 @@ impl CompiledSource {
             let found = inputs.iter().position(|input| input.name == *column);
             found.ok_or_else(|| refuse(format!("its column `{column}` is not among the inputs")))
         };
+        let plain = |column: &String| {
+            let at = position(column)?;
+            match inputs[at].form {
+                Form::Value => Ok(at),
+                Form::List => {
+                    Err(refuse(format!("its column `{column}` holds lists, which only a `history` is made of")))
+                }
+                Form::Binary => Err(refuse(format!("its column `{column}` holds bytes, which only `image` takes"))),
+            }
+        };
+        let history = |named: &History| -> Result<HistoryInputs, ModelError> {
+            let History { time, times, values, .. } = named;
+            let found = HistoryInputs::new([plain(time)?, position(times)?, position(values)?], named);
+            for at in [found.times, found.values] {
+                if inputs[at].form != Form::List {
+                    return Err(refuse(format!("its column `{}` holds no lists", inputs[at].name)));
+                }
+            }
+            for at in [found.time, found.times] {
+                if inputs[at].datatype == DataType::Bool {
+                    return Err(refuse(format!("its column `{}` holds no times", inputs[at].name)));
+                }
+            }
+            if matches!(inputs[found.values].datatype, DataType::Bytes) {
+                return Err(refuse(format!("its column `{values}` holds text, and a history is of numbers")));
+            }
+            Ok(found)
+        };
         match &feature.source {
+            Source::History(names) => Ok(Self { datatype: DataType::Fp64, reader: Reader::History(history(names)?) }),
+            Source::Column(column) if inputs[position(column)?].form == Form::Binary => {
+                Ok(Self { datatype: DataType::Bytes, reader: Reader::Binary(position(column)?) })
+            }
             Source::Column(column) => {
-                let at = position(column)?;
+                let at = plain(column)?;
                 Ok(Self { datatype: inputs[at].datatype, reader: Reader::Column(at) })
             }
             Source::Expression(text) => {
                 let wrap = |source| ModelError::FeatureExpression { feature: feature.name.clone(), source };
                 let parsed = Expression::parse(text).map_err(wrap)?;
-                let field = |input: &TensorSpec| Field::new(&input.name, arrow_type(input.datatype), true);
+                let field = |input: &TensorSpec| Field::new(&input.name, input_type(input), true);
                 let schema = Schema::new(inputs.iter().map(field).collect::<Vec<_>>());
                 let bound = parsed.bind(&schema).map_err(wrap)?;
                 let datatype = match bound.datatype() {
@@ -64,7 +99,7 @@ impl CompiledSource {
                 }
                 let mut positions = Vec::with_capacity(columns.len());
                 for column in columns {
-                    let at = position(column)?;
+                    let at = plain(column)?;
                     if inputs[at].datatype == DataType::Fp64 {
                         return Err(refuse(format!(
                             "`{column}` holds real numbers, which cannot be crossed: only text, whole numbers, true and false"
@@ -80,7 +115,7 @@ impl CompiledSource {
                 }
                 let mut positions = Vec::with_capacity(columns.len());
                 for column in columns {
-                    let at = position(column)?;
+                    let at = plain(column)?;
                     if inputs[at].datatype == DataType::Bytes {
                         return Err(refuse(format!("`{column}` holds text, and these columns are numbers together")));
                     }
@@ -95,6 +130,8 @@ impl CompiledSource {
     pub(super) fn stage(&self) -> Stage {
         match &self.reader {
             Reader::Columns(columns) => Stage::Vector(columns.len() as u32),
+            Reader::History(_) => Stage::History,
+            Reader::Binary(_) => Stage::Binary,
             _ => Stage::of(self.datatype),
         }
     }
@@ -103,6 +140,14 @@ impl CompiledSource {
     pub(super) fn positions(&self) -> Option<&[usize]> {
         match &self.reader {
             Reader::Columns(columns) => Some(columns),
+            _ => None,
+        }
+    }
+
+    /// The inputs of a history.
+    pub(super) fn history(&self) -> Option<HistoryInputs> {
+        match &self.reader {
+            Reader::History(inputs) => Some(*inputs),
             _ => None,
         }
     }
@@ -116,7 +161,7 @@ impl CompiledSource {
     #[inline]
     pub(super) fn column<'a>(&self, batch: &'a RecordBatch, columns: &[usize]) -> Option<&'a ArrayRef> {
         match &self.reader {
-            Reader::Column(input) => batch.columns().get(*columns.get(*input)?),
+            Reader::Column(input) | Reader::Binary(input) => batch.columns().get(*columns.get(*input)?),
             _ => None,
         }
     }
@@ -125,15 +170,31 @@ impl CompiledSource {
     pub(super) fn values(&self, batch: &RecordBatch, columns: &[usize]) -> Option<ArrayRef> {
         let column = |input: usize| batch.columns().get(*columns.get(input)?);
         match &self.reader {
-            Reader::Column(input) => column(*input).cloned(),
+            Reader::Column(input) | Reader::Binary(input) => column(*input).cloned(),
             Reader::Expression(expression) => expression.evaluate_over(batch, columns),
-            Reader::Columns(_) => None,
+            Reader::Columns(_) | Reader::History(_) => None,
             Reader::Cross(inputs) => {
                 let arrays: Vec<&ArrayRef> = inputs.iter().map(|input| column(*input)).collect::<Option<_>>()?;
                 cross(&arrays, batch.num_rows())
             }
         }
     }
+}
+
+/// What an input of a column of this type is; `None` for one that no feature is made of.
+pub fn input_kind(column: &ArrowType) -> Option<(DataType, Form)> {
+    Some(match column {
+        ArrowType::Boolean => (DataType::Bool, Form::Value),
+        ArrowType::Int64 => (DataType::Int64, Form::Value),
+        ArrowType::Float64 => (DataType::Fp64, Form::Value),
+        ArrowType::Utf8 => (DataType::Bytes, Form::Value),
+        ArrowType::Binary => (DataType::Bytes, Form::Binary),
+        ArrowType::List(element) => match input_kind(element.data_type())? {
+            (datatype, Form::Value) => (datatype, Form::List),
+            _ => return None,
+        },
+        _ => return None,
+    })
 }
 
 /// The values of each row joined; null where one is null.
@@ -185,25 +246,22 @@ impl Feature {
         }
         let mut inputs = Vec::new();
         for column in self.columns() {
-            let datatype = match schema.field_with_name(&column).map(Field::data_type) {
-                Ok(ArrowType::Boolean) => DataType::Bool,
-                Ok(ArrowType::Int64) => DataType::Int64,
-                Ok(ArrowType::Utf8) => DataType::Bytes,
-                // One that is not there is reported by `resolve` below, with the nearest name.
-                Ok(ArrowType::Float64) | Err(_) => DataType::Fp64,
-                Ok(other) => {
-                    return Err(ModelError::Feature {
-                        feature: self.name.clone(),
-                        reason: format!("its column `{column}` is of type {other}, which no feature can be made of"),
-                    });
-                }
+            // One that is not there is reported by `resolve` below, with the nearest name.
+            let found = schema.field_with_name(&column).map_or(&ArrowType::Float64, Field::data_type);
+            let Some((datatype, form)) = input_kind(found) else {
+                return Err(ModelError::Feature {
+                    feature: self.name.clone(),
+                    reason: format!(
+                        "its column `{column}` is of type {}, which no feature can be made of",
+                        type_name(found)
+                    ),
+                });
             };
-            inputs.push(TensorSpec { name: column, datatype, optional: true });
+            inputs.push(TensorSpec::new(column, datatype, true).with_form(form));
         }
         let columns = resolve(&inputs, |_| self.name.clone(), schema)?;
         let compiled = CompiledSource::new(self, &inputs)?;
-        let text =
-            (compiled.datatype == DataType::Bytes && !self.nodes.is_empty()).then(|| TextChain::new(&self.nodes));
+        let text = (compiled.stage() == Stage::Text && !self.nodes.is_empty()).then(|| TextChain::new(&self.nodes));
         let fill = self.nodes.iter().find_map(|node| match node {
             Node::Impute { value: Scalar::Int(value) } if compiled.datatype == DataType::Int64 => Some(*value),
             _ => None,

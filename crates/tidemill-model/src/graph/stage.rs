@@ -27,6 +27,10 @@ pub enum Stage {
     Tokens,
     /// Numbers of so many columns together.
     Vector(u32),
+    /// Numbers with times, which came before the row.
+    History,
+    /// Bytes that need not be text.
+    Binary,
 }
 
 impl Stage {
@@ -58,6 +62,8 @@ impl fmt::Display for Stage {
             Self::Columns => "several columns",
             Self::Tokens => "lists of tokens",
             Self::Vector(_) => "several columns together",
+            Self::History => "a history",
+            Self::Binary => "bytes",
         })
     }
 }
@@ -77,6 +83,8 @@ impl Stage {
                     .to_owned(),
             ),
             Self::Vector(_) => Err("several columns together need `pca`".to_owned()),
+            Self::Binary => Err("bytes are no feature; `image` makes numbers of a picture".to_owned()),
+            Self::History => Err("a history is no feature; its first step is `lag` or `window`".to_owned()),
         }
     }
 }

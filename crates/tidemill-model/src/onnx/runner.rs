@@ -194,10 +194,10 @@ impl OnnxRunner {
 /// The tensor of an input, from a column for each of its places in a row. A missing number is NaN, a missing text is
 /// empty.
 fn tensor(input: &Input, columns: &[&ArrayRef], first: usize, rows: usize) -> Result<Tensor, ModelError> {
-    let wrong = |column: &ArrayRef, expected| ModelError::ColumnType {
+    let wrong = |column: &ArrayRef, expected: tidemill_core::DataType| ModelError::ColumnType {
         feature: input.name.clone(),
         column: input.name.clone(),
-        expected,
+        expected: expected.to_string(),
         actual: crate::graph_type_name(column.data_type()),
     };
     let width = columns.len();

@@ -127,7 +127,7 @@ pub(super) fn signature(inputs: &[Input], outputs: &[Output], results: &[Tensor]
     for input in inputs {
         let datatype = column_type(input.element)?;
         let first = signature.inputs.len();
-        let spec = |name: String| TensorSpec { name, datatype, optional: input.optional };
+        let spec = |name: String| TensorSpec::new(name, datatype, input.optional);
         if input.width == 1 {
             signature.inputs.push(spec(input.name.clone()));
         } else {
@@ -147,7 +147,7 @@ pub(super) fn signature(inputs: &[Input], outputs: &[Output], results: &[Tensor]
             return Err(format!("the output `{}` has {width} values a row", output.name));
         }
         let first = signature.outputs.len();
-        let spec = |name: String| TensorSpec { name, datatype, optional: false };
+        let spec = |name: String| TensorSpec::new(name, datatype, false);
         if width == 1 {
             signature.outputs.push(spec(output.name.clone()));
             continue;

@@ -2,8 +2,10 @@
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tidemill_core::TensorSpec;
 
 use crate::ModelError;
@@ -83,6 +85,11 @@ fn cell(column: &dyn Array, row: usize) -> Value {
         ArrowType::Boolean => column.as_boolean().value(row).into(),
         ArrowType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
         ArrowType::Utf8 => column.as_string::<i32>().value(row).into(),
+        ArrowType::Binary => json!({ "b64": STANDARD.encode(column.as_binary::<i32>().value(row)) }),
+        ArrowType::List(_) => {
+            let values = column.as_list::<i32>().value(row);
+            Value::Array((0..values.len()).map(|at| cell(&values, at)).collect())
+        }
         ArrowType::Float64 => match column.as_primitive::<Float64Type>().value(row) {
             f64::INFINITY => "Infinity".into(),
             f64::NEG_INFINITY => "-Infinity".into(),

@@ -46,7 +46,7 @@ pub struct PackageParts {
 impl PackageParts {
     /// What the model takes and gives.
     pub fn signature(&self) -> Signature {
-        let output = TensorSpec { name: self.task.output_name().to_owned(), datatype: DataType::Fp64, optional: false };
+        let output = TensorSpec::new(self.task.output_name(), DataType::Fp64, false);
         Signature { inputs: self.graph.inputs().to_vec(), outputs: vec![output], ..Signature::default() }
     }
 }

@@ -17,7 +17,7 @@ pub fn label() -> LabelSpec {
 }
 
 pub fn graph() -> TransformGraph {
-    let input = |name: &str, datatype, optional| TensorSpec { name: name.into(), datatype, optional };
+    let input = |name: &str, datatype, optional| TensorSpec::new(name, datatype, optional);
     let feature = |name: &str, nodes| Feature::new(name, name, nodes);
     let payments = Keys::Strings(vec!["Cash".into(), "Credit Card".into()]);
     TransformGraph::new(

@@ -17,7 +17,7 @@ use tidemill_model::{
 pub const TOLERANCE: f64 = 1e-11;
 
 pub fn input(name: &str, datatype: DataType, optional: bool) -> TensorSpec {
-    TensorSpec { name: name.to_owned(), datatype, optional }
+    TensorSpec::new(name, datatype, optional)
 }
 
 pub fn texts(values: &[&str]) -> Keys {

@@ -112,6 +112,10 @@ fn cell(out: &mut Vec<u8>, column: &dyn Array, row: usize) {
         }
         DataType::Int64 => write::integer(out, column.as_primitive::<Int64Type>().value(row)),
         DataType::Boolean => write::boolean(out, column.as_boolean().value(row)),
+        DataType::List(_) => {
+            let values = column.as_list::<i32>().value(row);
+            write::list(out, 0..values.len(), |out, at| cell(out, &values, at));
+        }
         DataType::Utf8 => write::string(out, column.as_string::<i32>().value(row)),
         _ => match ArrayFormatter::try_new(column, &FormatOptions::default()) {
             Ok(formatter) => write::string(out, &formatter.value(row).to_string()),

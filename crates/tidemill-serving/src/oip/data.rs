@@ -1,8 +1,11 @@
 //! Elements of a tensor written in JSON, flat or nested.
 
+use std::borrow::Cow;
+
 use crate::json::{Kind, Number, Reader};
 use crate::request_error::RequestError;
 use crate::tensor::{Cell, Datatype};
+use crate::tfs::base64_object;
 
 /// Takes the list `data` of a tensor of shape `[rows]` or, where `nested` is its width, `[rows, width]`, flat or in lists
 /// of so many, and hands its elements on.
@@ -54,6 +57,11 @@ fn cell<'a>(reader: &mut Reader<'a>, datatype: Datatype) -> Result<Cell<'a>, Req
         }
         (Kind::True | Kind::False, Datatype::Bool) => Ok(Cell::Bool(reader.boolean()?)),
         (Kind::String, Datatype::Bytes) => Ok(Cell::Text(reader.string()?)),
+        // The protocol has bytes in binary only; in JSON they are written as TF Serving has them.
+        (Kind::Object, Datatype::Bytes) => match base64_object(reader) {
+            Ok(bytes) => Ok(Cell::Bytes(Cow::Owned(bytes))),
+            Err(error) => Err(error.at(String::new)),
+        },
         (Kind::Number, Datatype::Bool | Datatype::Bytes) => Err(wrong(reader.number()?.text(), datatype)),
         (Kind::Number, _) => number(reader.number()?, datatype),
         _ => Err(wrong(kind.name(), datatype)),

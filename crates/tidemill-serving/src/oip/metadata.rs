@@ -1,7 +1,7 @@
 //! What the server and its models say of themselves.
 
 use serde_json::{Value, json};
-use tidemill_core::{DataType, Signature, TensorView};
+use tidemill_core::{DataType, Form, Signature, TensorView};
 
 use crate::versions::LoadedModel;
 
@@ -37,13 +37,12 @@ pub(crate) fn model_metadata(model: &LoadedModel, versions: impl Iterator<Item =
 
 fn input_forms(signature: &Signature) -> Value {
     let numeric = signature.inputs.iter().all(|input| input.datatype != DataType::Bytes);
-    let plain = signature.input_groups.is_empty();
+    let plain = signature.input_groups.is_empty() && signature.inputs.iter().all(|input| input.form == Form::Value);
     if numeric && plain { json!(["columns", "matrix"]) } else { json!(["columns"]) }
 }
 
 fn tensor(spec: &TensorView<'_>) -> Value {
-    let shape: Vec<i64> = [-1].into_iter().chain(spec.width.map(|width| width as i64)).collect();
-    let mut tensor = json!({ "name": spec.name, "datatype": spec.datatype.oip_name(), "shape": shape });
+    let mut tensor = json!({ "name": spec.name, "datatype": spec.datatype.oip_name(), "shape": spec.shape() });
     if spec.optional {
         tensor["parameters"] = json!({ "optional": true });
     }

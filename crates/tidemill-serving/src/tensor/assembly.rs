@@ -1,7 +1,7 @@
 //! Named tensors into the batch a model takes.
 
 use arrow::array::RecordBatch;
-use tidemill_core::DataType;
+use tidemill_core::{DataType, Form};
 use tidemill_model::{BatchBuilder, InputColumn};
 
 use super::Cell;
@@ -10,6 +10,9 @@ use crate::versions::LoadedModel;
 
 /// A shape is only a claim: memory for more rows than these is taken when they come.
 const ROWS_RESERVED_MAX: usize = 1024;
+
+/// Lists without a value take memory that no byte of the request stands for.
+const EMPTY_LISTS_MAX: u64 = 65_536;
 
 /// Builds a batch, tensor by tensor.
 #[derive(Debug)]
@@ -70,8 +73,21 @@ impl Assembly {
         if std::mem::replace(&mut self.seen[index], true) {
             return Err(within(RequestError::invalid("the input is given twice")));
         }
-        let expected = self.expected(shape, self.builder.width(index)).map_err(within)?;
+        let lists = self.builder.specs()[index].form == Form::List;
+        let expected = match (lists, shape) {
+            (true, &[size, values]) if size == self.rows => self.lists(values).map_err(within)?,
+            (true, _) => {
+                let rows = self.rows;
+                let message = format!("the shape is {shape:?}, and [{rows}, n] is expected: a list for each row");
+                return Err(within(RequestError::invalid(message)));
+            }
+            (false, _) => self.expected(shape, self.builder.width(index)).map_err(within)?,
+        };
+        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         let Some(mut column) = self.builder.column(index) else { return Ok(()) };
+        if lists {
+            column.lists_of(expected.nested.unwrap_or(0), rows);
+        }
         fill(&mut column, expected).map_err(within)
     }
 
@@ -79,7 +95,8 @@ impl Assembly {
     /// signature; `None`: it does not.
     pub(crate) fn matrix_width(&self, name: &str, shape: &[u64]) -> Option<usize> {
         let width = self.builder.specs().len();
-        if (0..width).any(|index| self.builder.width(index) > 1) {
+        let is_plain = |index| self.builder.width(index) == 1 && self.builder.specs()[index].form == Form::Value;
+        if !(0..width).all(is_plain) {
             return None;
         }
         match *shape {
@@ -110,6 +127,16 @@ impl Assembly {
         };
         let within = |error: RequestError| AssemblyError::Other(error.within(&format!("input `{name}`: ")));
         fill(expected, &mut push_at).map_err(within)
+    }
+
+    /// Lists of so many values for each row.
+    fn lists(&self, values: u64) -> Result<Expected, RequestError> {
+        if values == 0 && self.rows > EMPTY_LISTS_MAX {
+            let message = format!("{} rows of no value are more than are taken: {EMPTY_LISTS_MAX}", self.rows);
+            return Err(RequestError::invalid(message));
+        }
+        let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        Ok(Expected { elements: size(self.rows).saturating_mul(size(values)), nested: Some(size(values)) })
     }
 
     fn expected(&self, shape: &[u64], width: usize) -> Result<Expected, RequestError> {

@@ -1,7 +1,5 @@
 //! Elements of a tensor in binary: little-endian numbers, texts with their length before them.
 
-use std::borrow::Cow;
-
 use super::{Cell, Datatype};
 use crate::request_error::RequestError;
 
@@ -56,9 +54,7 @@ fn texts(
         let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut_short)?;
         let length = u32::from_le_bytes(*length) as usize;
         let (text, rest) = rest.split_at_checked(length).ok_or_else(cut_short)?;
-        let text = std::str::from_utf8(text)
-            .map_err(|_| RequestError::invalid(format!("element {count} of the binary data is not UTF-8")))?;
-        element(count, Cell::Text(Cow::Borrowed(text)))?;
+        element(count, super::typed::text(text))?;
         count += 1;
         bytes = rest;
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tidemill_core::DataType;
+use tidemill_core::{DataType, Form};
 use tidemill_model::InputColumn;
 
 /// Integers up to this magnitude are floating-point numbers without loss.
@@ -16,6 +16,8 @@ pub(crate) enum Cell<'a> {
     Integer(i128),
     Float(f64),
     Text(Cow<'a, str>),
+    /// Bytes that are no text.
+    Bytes(Cow<'a, [u8]>),
 }
 
 impl Cell<'_> {
@@ -23,7 +25,7 @@ impl Cell<'_> {
     pub(crate) fn push(&self, column: &mut InputColumn<'_>) -> Result<(), String> {
         let datatype = column.spec().datatype;
         let pushed = match (self, datatype) {
-            (Self::Missing, _) if !column.spec().optional => {
+            (Self::Missing, _) if !column.spec().optional && !column.is_list() => {
                 return Err(format!("null is given, but the input is required ({datatype})"));
             }
             (Self::Missing, _) => column.push_null(),
@@ -36,8 +38,12 @@ impl Cell<'_> {
                 column.push_float(*value as f64)
             }
             (Self::Float(value), DataType::Fp64) => column.push_float(*value),
+            (Self::Bytes(value), DataType::Bytes) if column.spec().form == Form::Binary => column.push_bytes(value),
+            (Self::Bytes(_), DataType::Bytes) => return Err("it is not UTF-8".to_owned()),
             // A missing integer has no other way than NaN in a floating-point tensor.
-            (Self::Float(value), DataType::Int64) if value.is_nan() && column.spec().optional => column.push_null(),
+            (Self::Float(value), DataType::Int64) if value.is_nan() && (column.spec().optional || column.is_list()) => {
+                column.push_null()
+            }
             (Self::Float(value), DataType::Int64) => match exact_integer(*value) {
                 Some(value) => column.push_int(value),
                 None => return Err(lossy(value, datatype)),
@@ -55,7 +61,7 @@ impl Cell<'_> {
             Self::Bool(_) => "BOOL",
             Self::Integer(_) => "an integer",
             Self::Float(_) => "a floating-point number",
-            Self::Text(_) => "BYTES",
+            Self::Text(_) | Self::Bytes(_) => "BYTES",
         }
     }
 }

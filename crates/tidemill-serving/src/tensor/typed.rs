@@ -59,7 +59,7 @@ impl<'a> Typed<'a> {
             Self::Floats(list) => Ok(Cell::Float(list[index].into())),
             Self::Doubles(list) => Ok(Cell::Float(list[index])),
             Self::Halves(list) => half(index, list[index], datatype),
-            Self::Texts(list) => text(index, &list[index]),
+            Self::Texts(list) => Ok(text(&list[index])),
         }
     }
 }
@@ -83,10 +83,9 @@ fn half<'a>(index: usize, bits: i32, datatype: Datatype) -> Result<Cell<'a>, Req
     }))
 }
 
-fn text(index: usize, bytes: &Bytes) -> Result<Cell<'_>, RequestError> {
-    let text = std::str::from_utf8(bytes);
-    let text = text.map_err(|_| RequestError::invalid(format!("element {index} is not UTF-8")))?;
-    Ok(Cell::Text(Cow::Borrowed(text)))
+/// Text where the bytes are text.
+pub(super) fn text(bytes: &[u8]) -> Cell<'_> {
+    std::str::from_utf8(bytes).map_or(Cell::Bytes(Cow::Borrowed(bytes)), |text| Cell::Text(Cow::Borrowed(text)))
 }
 
 fn wrong(index: usize, value: i128, datatype: Datatype) -> RequestError {

@@ -45,8 +45,8 @@ pub(crate) fn metadata(model: &LoadedModel) -> Value {
 
 fn tensors(specs: &[TensorView<'_>]) -> Map<String, Value> {
     let tensor = |spec: &TensorView<'_>| {
-        let sizes = ["-1".to_owned()].into_iter().chain(spec.width.map(|width| width.to_string()));
-        let dims: Vec<Value> = sizes.map(|size| json!({ "size": size, "name": "" })).collect();
+        let sizes = spec.shape().into_iter();
+        let dims: Vec<Value> = sizes.map(|size| json!({ "size": size.to_string(), "name": "" })).collect();
         json!({
             "dtype": spec.datatype.tf_name(),
             "tensor_shape": { "dim": dims, "unknown_rank": false },

@@ -132,7 +132,7 @@ impl Rows {
                 )));
             }
             let mut column = self.column(index)?;
-            (0..column.width()).try_for_each(|_| column.push_null())?;
+            column.push_missing()?;
         }
         Ok(())
     }

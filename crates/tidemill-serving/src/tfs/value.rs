@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tidemill_core::DataType;
+use tidemill_core::{DataType, Form};
 use tidemill_model::{InputColumn, ModelError};
 
 use crate::json::{JsonError, Kind, Reader};
@@ -22,7 +22,7 @@ pub(super) enum Dialect {
 
 /// Why a value cannot be a cell.
 #[derive(Debug)]
-pub(super) enum ValueError {
+pub(crate) enum ValueError {
     /// The text is not JSON: the offset says where.
     Syntax(JsonError),
     /// It is another value than the column takes; where it is, the caller knows.
@@ -31,7 +31,7 @@ pub(super) enum ValueError {
 
 impl ValueError {
     /// The error of the whole request; `place` goes before the message.
-    pub(super) fn at(self, place: impl FnOnce() -> String) -> RequestError {
+    pub(crate) fn at(self, place: impl FnOnce() -> String) -> RequestError {
         match self {
             Self::Syntax(error) => error.into(),
             Self::Value(message) => RequestError::invalid(place() + &message),
@@ -58,6 +58,9 @@ pub(super) fn push_value(
     dialect: Dialect,
 ) -> Result<(), ValueError> {
     let width = column.width();
+    if column.is_list() {
+        return push_list(reader, column, dialect);
+    }
     if reader.kind()? != Kind::Array {
         if width > 1 {
             return Err(ValueError::Value(format!("a list of {width} values is expected for each row")));
@@ -81,6 +84,28 @@ pub(super) fn push_value(
         _ => Err(ValueError::Value(format!(
             "Encountered list at unexpected size: {size} at level: 0 expected size: {width}"
         ))),
+    }
+}
+
+/// Takes a list of any length; null is no list.
+fn push_list(reader: &mut Reader<'_>, column: &mut InputColumn<'_>, dialect: Dialect) -> Result<(), ValueError> {
+    match reader.kind()? {
+        Kind::Array => {
+            reader.array(|reader| {
+                if reader.kind()? == Kind::Null {
+                    reader.null()?;
+                    return Ok(column.push_null()?);
+                }
+                push_scalar(reader, column, dialect)
+            })?;
+            column.end_list();
+            Ok(())
+        }
+        Kind::Null if column.spec().optional => {
+            reader.null()?;
+            Ok(column.push_missing()?)
+        }
+        _ => Err(ValueError::Value("a list of values is expected for each row".to_owned())),
     }
 }
 
@@ -127,6 +152,10 @@ fn push_scalar(reader: &mut Reader<'_>, column: &mut InputColumn<'_>, dialect: D
             }
             None => return Err(type_error(reader, kind, datatype)),
         },
+        (Kind::String, DataType::Bytes) if column.spec().form == Form::Binary => {
+            let message = "bytes are expected, which are written as {\"b64\": \"…\"}".to_owned();
+            return Err(ValueError::Value(message));
+        }
         (Kind::String, DataType::Bytes) => column.push_str(&reader.string()?)?,
         (Kind::String, DataType::Fp64) => match named_float(&reader.clone().string()?) {
             Some(value) => {
@@ -135,7 +164,13 @@ fn push_scalar(reader: &mut Reader<'_>, column: &mut InputColumn<'_>, dialect: D
             }
             None => return Err(type_error(reader, kind, datatype)),
         },
-        (Kind::Object, DataType::Bytes) => column.push_str(&base64_object(reader)?)?,
+        (Kind::Object, DataType::Bytes) => {
+            let bytes = base64_object(reader)?;
+            if column.spec().form != Form::Binary && std::str::from_utf8(&bytes).is_err() {
+                return Err(ValueError::Value("the base64 data is not UTF-8 text".to_owned()));
+            }
+            column.push_bytes(&bytes)?;
+        }
         _ => return Err(type_error(reader, kind, datatype)),
     }
     Ok(())
@@ -163,7 +198,8 @@ pub(super) fn is_base64_object(reader: &Reader<'_>) -> bool {
     ended.is_ok() && is_base64 && members == 1
 }
 
-fn base64_object(reader: &mut Reader<'_>) -> Result<String, ValueError> {
+/// The bytes of an object `{"b64": "…"}`.
+pub(crate) fn base64_object(reader: &mut Reader<'_>) -> Result<Vec<u8>, ValueError> {
     if !is_base64_object(reader) {
         let text = excerpt(reader.skip()?);
         return Err(ValueError::Value(format!("JSON Value: {text} not formatted correctly for base64 data")));
@@ -173,8 +209,7 @@ fn base64_object(reader: &mut Reader<'_>) -> Result<String, ValueError> {
         encoded = reader.string()?.into_owned();
         Ok::<_, JsonError>(())
     })?;
-    let bytes = STANDARD.decode(&encoded).map_err(|_| ValueError::Value("Unable to base64 decode".to_owned()))?;
-    String::from_utf8(bytes).map_err(|_| ValueError::Value("the base64 data is not UTF-8 text".to_owned()))
+    STANDARD.decode(&encoded).map_err(|_| ValueError::Value("Unable to base64 decode".to_owned()))
 }
 
 fn type_error(reader: &mut Reader<'_>, kind: Kind, expected: DataType) -> ValueError {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Value, json};
-use tidemill_core::{Code, ComponentError, DataType, StepContext};
+use tidemill_core::{Code, ComponentError, DataType, Form, StepContext};
 use tidemill_model::{AnyModel, SampleRow};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -221,14 +221,28 @@ fn columns_body(model: &AnyModel, rows: &[SampleRow]) -> Bytes {
     write::list(&mut body, &model.signature().inputs, |out, input| {
         out.extend_from_slice(b"{\"name\":");
         write::string(out, &input.name);
-        out.extend_from_slice(
-            format!(",\"shape\":[{}],\"datatype\":\"{}\",\"data\":", rows.len(), input.datatype).as_bytes(),
-        );
-        write::list(out, rows, |out, row| match row.row.get(&input.name).unwrap_or(&Value::Null) {
+        let values: Vec<&Value> = rows.iter().map(|row| row.row.get(&input.name).unwrap_or(&Value::Null)).collect();
+        // Rows of a tensor are of one length: null fills up the shorter lists.
+        let width = (input.form == Form::List)
+            .then(|| values.iter().filter_map(|value| value.as_array()).map(Vec::len))
+            .map(|lengths| lengths.max().unwrap_or(0));
+        let shape = width.map_or_else(|| rows.len().to_string(), |width| format!("{},{width}", rows.len()));
+        out.extend_from_slice(format!(",\"shape\":[{shape}],\"datatype\":\"{}\",\"data\":", input.datatype).as_bytes());
+        let cell = |out: &mut Vec<u8>, value: &Value| match value {
             // Numbers that plain JSON cannot write are recorded as text.
             Value::String(special) if input.datatype == DataType::Fp64 => out.extend_from_slice(special.as_bytes()),
             value => out.extend_from_slice(value.to_string().as_bytes()),
-        });
+        };
+        let mut flat: Vec<&Value> = Vec::with_capacity(values.len());
+        for value in values {
+            let Some(width) = width else {
+                flat.push(value);
+                continue;
+            };
+            let given = value.as_array().map_or(&[][..], Vec::as_slice);
+            flat.extend(given.iter().chain(std::iter::repeat_n(&Value::Null, width - given.len())));
+        }
+        write::list(out, &flat, |out, value| cell(out, value));
         out.push(b'}');
     });
     body.push(b'}');

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 pub const MODEL: &str = "taxi";
 
 fn spec(name: &str, datatype: DataType, optional: bool) -> TensorSpec {
-    TensorSpec { name: name.to_owned(), datatype, optional }
+    TensorSpec::new(name, datatype, optional)
 }
 
 fn feature(name: &str, nodes: Vec<Node>) -> Feature {

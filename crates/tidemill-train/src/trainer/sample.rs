@@ -68,7 +68,7 @@ mod tests {
             let column = Arc::new(Int64Array::from(part.to_vec()));
             picker.push(&RecordBatch::try_new(schema.clone(), vec![column]).unwrap());
         }
-        let input = TensorSpec { name: "n".to_owned(), datatype: tidemill_core::DataType::Int64, optional: false };
+        let input = TensorSpec::new("n", tidemill_core::DataType::Int64, false);
         picker.finish(&[input]).unwrap().column(0).as_primitive::<Int64Type>().values().to_vec()
     }
 

@@ -5,6 +5,7 @@
 
 mod counts;
 mod covariance;
+mod information;
 mod keyed;
 mod labelled;
 mod moments;
@@ -15,6 +16,7 @@ mod words;
 
 pub(crate) use counts::{KeyCounts, NumberCounts, TooMany};
 pub(crate) use covariance::Covariance;
+pub(crate) use information::{Contingency, Information};
 pub(crate) use keyed::Keyed;
 pub(crate) use labelled::LabelSums;
 pub(crate) use moments::Moments;

@@ -72,7 +72,7 @@ pub(super) fn target_encode(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
 }
 
 /// A step whose constants stand in the file, checked.
-fn fixed(node: Node) -> Result<Step, Vec<ParamIssue>> {
+pub(super) fn fixed(node: Node) -> Result<Step, Vec<ParamIssue>> {
     match node.check_constants() {
         Ok(()) => Ok(Step::Fixed(node)),
         Err(reason) => one_issue(reason),

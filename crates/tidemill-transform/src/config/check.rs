@@ -4,6 +4,7 @@ use serde_json::Value;
 use tidemill_core::{Coded as _, ParamIssue, parse_params, suggest};
 use tidemill_model::{Expression, ExpressionError, LabelSpec, Source, Stage};
 
+use super::history::{self, HistoryFeatureParams, HistoryParams};
 use super::params::{CrossParams, ExpressionParams, FromParams, LabelParams, TargetParams, TransformParams};
 use super::params_more::ColumnsParams;
 use super::stand_in::try_steps;
@@ -14,15 +15,18 @@ use super::{FeatureConfig, TransformConfig};
 const COLUMNS_MAX: usize = 256;
 
 pub(super) fn config(params: &Value) -> Result<TransformConfig, Vec<ParamIssue>> {
-    let TransformParams { label, features } = parse_params(params)?;
-    let mut issues = Vec::new();
-    let label = take(label_spec(label), &mut issues);
+    let TransformParams { label, features, history, rank } = parse_params(params)?;
+    let mut issues = history::check(history.as_ref());
+    let horizon = take(history::horizon(label.horizon.as_ref()), &mut issues).unwrap_or(0);
+    let label = take(label_spec(label), &mut issues).map(|(label, targets)| (label.with_horizon(horizon), targets));
     if features.is_empty() {
         issues.push(ParamIssue::new(["features"], "there are no features, so nothing can be learned"));
     }
     let mut configs = Vec::with_capacity(features.len());
     for (name, value) in &features {
-        let feature = feature(name, value).and_then(|feature| {
+        let feature = feature(name, value, history.as_ref()).and_then(|feature| {
+            let steps = value.get("steps").filter(|_| value.get("history").is_some());
+            let feature = history::keep_horizon(feature, horizon, &["steps"], steps.is_some_and(Value::is_array))?;
             fits_some_type(&feature)?;
             label.as_ref().map_or(Ok(()), |(label, targets)| leaks(&feature, label, targets))?;
             Ok(feature)
@@ -31,7 +35,7 @@ pub(super) fn config(params: &Value) -> Result<TransformConfig, Vec<ParamIssue>>
         configs.extend(take(placed, &mut issues));
     }
     match label {
-        Some((label, _)) if issues.is_empty() => Ok(TransformConfig { label, features: configs }),
+        Some((label, _)) if issues.is_empty() => Ok(TransformConfig { label, features: configs, rank }),
         _ => Err(issues),
     }
 }
@@ -96,7 +100,7 @@ fn expression_issue(path: &[&str], error: &ExpressionError) -> ParamIssue {
 }
 
 /// Reads one feature; issues are relative to it.
-fn feature(name: &str, value: &Value) -> Result<FeatureConfig, Vec<ParamIssue>> {
+fn feature(name: &str, value: &Value, history: Option<&HistoryParams>) -> Result<FeatureConfig, Vec<ParamIssue>> {
     let has = |key: &str| value.as_object().is_some_and(|object| object.contains_key(key));
     let below_steps = |value: &Value| steps(value).map_err(|issues| below(&["steps"], issues));
     let or_numeric = |value: Option<&Value>| value.map_or_else(|| Ok(vec![Step::Numeric]), below_steps);
@@ -137,6 +141,14 @@ fn feature(name: &str, value: &Value) -> Result<FeatureConfig, Vec<ParamIssue>> 
         let Some(steps) = steps else {
             let issue = ParamIssue::new(Vec::<String>::new(), "columns side by side need `steps`");
             return Err(vec![issue.with_hint("for example `steps: { pca: 2 }`")]);
+        };
+        (source, below_steps(&steps)?)
+    } else if has("history") {
+        let HistoryFeatureParams { history: column, steps } = parse_params(value)?;
+        let source = history::source(&column, history)?;
+        let Some(steps) = steps else {
+            let issue = ParamIssue::new(Vec::<String>::new(), "a history needs `steps`, for it is many values");
+            return Err(vec![issue.with_hint("for example `steps: { lag: 2w }`")]);
         };
         (source, below_steps(&steps)?)
     } else {
@@ -185,7 +197,8 @@ fn fits_some_type(feature: &FeatureConfig) -> Result<(), Vec<ParamIssue>> {
     let stages: &[Stage] = match &feature.source {
         Source::Cross(_) => &[Stage::Text],
         Source::Columns(columns) => &[Stage::Vector(columns.len() as u32)],
-        _ => &[Stage::Float, Stage::Text, Stage::Int, Stage::Bool],
+        Source::History(_) => &[Stage::History],
+        _ => &[Stage::Float, Stage::Text, Stage::Int, Stage::Bool, Stage::Binary],
     };
     // Of the reasons that of the type which most of the steps fit.
     let mut furthest: Option<(usize, String)> = None;

@@ -4,14 +4,19 @@ mod arguments;
 mod arguments_more;
 mod check;
 mod choice;
+mod duration;
+mod history;
 mod params;
 mod params_more;
+mod picture;
 mod stand_in;
 mod step;
 
 pub use choice::{Choice, Order};
 pub use step::{ImputeWith, Step};
 
+pub(crate) use duration::seconds_of_span;
+pub(crate) use history::{ROWS_DEFAULT, prefix};
 pub(crate) use params::TransformParams;
 pub(crate) use stand_in::stand_in;
 
@@ -33,6 +38,12 @@ use tidemill_model::{LabelSpec, Source};
 /// A feature can also be made of a row expression, `{ expression: "trip_miles / fare", steps: z_score }`, and of several
 /// columns together, `{ cross: [payment_type, hour], steps: { hash_buckets: 1000 } }` as one text or
 /// `{ columns: [fare, miles], steps: { pca: 1 } }` side by side.
+///
+/// What came before a row is a feature too: `{ history: sales, steps: { lag: 2w } }` with `history: { time: date }` beside
+/// `features`. The label's `horizon` says how old a value must be to be known when predicting; no lag or window may begin
+/// within it.
+///
+/// With `rank: true` features are ranked by mutual information with the label, in two more scans.
 ///
 /// The label's `target`, unless given the first column of its expression, is what the label is about and unknown when
 /// serving, so it can be part of no feature, and neither can the label. The expression's other columns can: the fare is
@@ -65,6 +76,9 @@ use tidemill_model::{LabelSpec, Source};
 /// | `multi_hot`, `bag_of_words` | none, or any of `{ top_k, frequency_threshold, oov_buckets }`, or `{ hash_buckets }` |
 /// | `tf_idf` | none, or any of `{ top_k, frequency_threshold, smooth }` |
 /// | `pca` | how many directions |
+/// | `image` | `{ size: [height, width], channels: rgb, mean: 0, std_dev: 255 }` |
+/// | `lag` | a span such as `2w`, how many values back, or `{ age, within }` |
+/// | `window` | `{ from, length, take }` with `take` one of `count`, `sum`, `mean`, `min`, `max`, `std_dev`, `first`, `last` |
 ///
 /// `z_score`, `min_max` and `bucketize` take `per: COLUMN` too.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +87,8 @@ pub struct TransformConfig {
     pub label: LabelSpec,
     /// From what, in the order of the file.
     pub features: Vec<FeatureConfig>,
+    /// Whether features are ranked by what they say about the label.
+    pub rank: bool,
 }
 
 /// One feature: where its values come from, and its steps.

@@ -8,10 +8,12 @@ use serde_json::{Map, Value};
 use tidemill_model::{DatePart, Scalar};
 
 use super::choice::Order;
+use super::history::{HistoryFeatureParams, HistoryParams, LagParams, WindowParams};
 use super::params_more::{
     BagParams, ByParams, ColumnsParams, GroupParams, KeyParams, NgramsParams, PatternParams, PcaParams,
     QuantilesParams, ReplaceParams, SeparatorParams, TargetEncodeParams, TfIdfParams,
 };
+use super::picture::ImageParams;
 
 /// Parameters of a `Transform` step.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -22,6 +24,11 @@ pub(crate) struct TransformParams {
     /// Features by name, in order; each is a step or a list of steps over the column of its name.
     #[schemars(with = "BTreeMap<String, FeatureParams>")]
     pub(super) features: Map<String, Value>,
+    /// Where features of what came before find their columns, which `HistoryGen` makes.
+    pub(super) history: Option<HistoryParams>,
+    /// Whether to measure what each feature says about the label, in two more scans.
+    #[serde(default)]
+    pub(super) rank: bool,
 }
 
 /// What to predict: an expression over columns, or a column.
@@ -36,6 +43,8 @@ pub(super) struct LabelParams {
     pub(super) column: Option<String>,
     /// The columns that are being predicted and so are unknown when serving; the first in the expression unless given.
     pub(super) target: Option<TargetParams>,
+    /// How old a value must be to be known when the label is predicted: `14d`. No lag or window begins within it.
+    pub(super) horizon: Option<String>,
 }
 
 /// A column or several.
@@ -65,6 +74,8 @@ pub(super) enum FeatureParams {
     Cross(CrossParams),
     /// Several columns of numbers side by side.
     Columns(ColumnsParams),
+    /// What came before in a column.
+    History(HistoryFeatureParams),
 }
 
 /// Steps over the values of a row expression.
@@ -194,6 +205,12 @@ pub(super) enum StepParams {
     TfIdf(TfIdfParams),
     /// Projections on the directions of most variance, so many.
     Pca(PcaParams),
+    /// A value of so long ago, or so many values back.
+    Lag(LagParams),
+    /// One number of the values in a window of time before the row.
+    Window(WindowParams),
+    /// A picture decoded, resized and normalised.
+    Image(ImageParams),
 }
 
 /// How a missing value is filled in.

@@ -31,6 +31,10 @@ fn stand_in_nodes(step: &Step, stage: Stage) -> Result<Vec<Node>, String> {
     let keys = || if stage == Stage::Text { Keys::Strings(vec![String::new()]) } else { Keys::Integers(vec![0]) };
     Ok(vec![match step {
         Step::Numeric if stage == Stage::Text => return Err("text is not numeric".to_owned()),
+        Step::Numeric if stage == Stage::Binary => return Err("bytes are not numeric".to_owned()),
+        Step::Numeric if stage == Stage::History => {
+            return Err("a history begins with `lag` or `window`".to_owned());
+        }
         Step::Numeric => return Ok(Vec::new()),
         Step::Impute(ImputeWith::Mean | ImputeWith::Median) if stage == Stage::Text => {
             return Err("text has no mean and no median".to_owned());
@@ -41,7 +45,9 @@ fn stand_in_nodes(step: &Step, stage: Stage) -> Result<Vec<Node>, String> {
                 Stage::Text => Scalar::Text(String::new()),
                 Stage::Bool => Scalar::Bool(false),
                 Stage::Int | Stage::Bucket(_) | Stage::Code(_) => Scalar::Int(0),
-                Stage::Float | Stage::Columns | Stage::Tokens | Stage::Vector(_) => Scalar::Float(0.5),
+                Stage::Float | Stage::Columns | Stage::Tokens | Stage::Vector(_) | Stage::History | Stage::Binary => {
+                    Scalar::Float(0.5)
+                }
             },
         },
         Step::Impute(ImputeWith::Constant(value)) => Node::Impute { value: value.clone() },
@@ -93,6 +99,9 @@ fn stand_in_nodes(step: &Step, stage: Stage) -> Result<Vec<Node>, String> {
         Step::MultiHot(choice) => Node::MultiHot { values: token(choice), oov_buckets: choice.oov_buckets },
         Step::BagOfWords(choice) => Node::BagOfWords { values: token(choice), oov_buckets: choice.oov_buckets },
         Step::TfIdf { choice, .. } => Node::TfIdf { values: token(choice), idf: vec![1.0] },
+        Step::Window { from, length, take } => {
+            Node::Window { from_seconds: from.unwrap_or(0), length_seconds: *length, take: *take }
+        }
         Step::Pca(components) => {
             let Stage::Vector(columns) = stage else {
                 return Err(format!("`pca` does not apply to {stage}; it takes `columns: [ … ]`"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tidemill_core::{ParamIssue, suggest};
-use tidemill_model::{DatePart, Node, Scalar};
+use tidemill_model::{DatePart, Node, Scalar, Take};
 
 use super::arguments::{
     bucketize, clip, cyclic, date_part, hash_buckets, impute, min_max, one_hot, one_issue, power, vocabulary, z_score,
@@ -12,6 +12,8 @@ use super::arguments_more::{
     tokenize,
 };
 use super::choice::Choice;
+use super::history::{lag, window};
+use super::picture::image;
 
 /// One step of a feature, before fitting.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +118,15 @@ pub enum Step {
     },
     /// Projections on so many directions of most variance.
     Pca(u32),
+    /// One number of what came before, before its horizon is known.
+    Window {
+        /// The least age in seconds; the horizon unless given.
+        from: Option<u64>,
+        /// How far it reaches beyond, in seconds.
+        length: Option<u64>,
+        /// Which number.
+        take: Take,
+    },
 }
 
 /// What a missing value becomes.
@@ -131,7 +142,7 @@ pub enum ImputeWith {
     Constant(Scalar),
 }
 
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 41] = [
     "numeric",
     "identity",
     "impute",
@@ -169,6 +180,9 @@ const NAMES: [&str; 38] = [
     "bag_of_words",
     "tf_idf",
     "pca",
+    "lag",
+    "window",
+    "image",
     "scale_to_gaussian",
 ];
 
@@ -248,6 +262,9 @@ impl Step {
             "bag_of_words" => bag(argument).map(Self::BagOfWords),
             "tf_idf" => tf_idf(argument),
             "pca" => pca(argument),
+            "lag" => lag(argument),
+            "window" => window(argument),
+            "image" => image(argument),
             _ => {
                 let issue = ParamIssue::new(Vec::<String>::new(), format!("`{name}` is not a step"));
                 Err(vec![issue.with_hint(match suggest(name, NAMES) {

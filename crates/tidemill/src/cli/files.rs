@@ -196,6 +196,37 @@ pub struct SqlArgs {
     pub threads: Option<usize>,
 }
 
+/// `history`
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Files to read: a path, a folder of them, or a glob
+    pub file: PathBuf,
+    /// Write to this file, JSON lines or Parquet by extension (CSV holds no lists)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The columns that say which rows belong together [default: all rows do]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub entity: Vec<String>,
+    /// The column with the time of a row: seconds since 1970, or ISO text
+    #[arg(long, value_name = "COLUMN")]
+    pub time: String,
+    /// The columns of numbers whose earlier values are wanted
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', required = true)]
+    pub columns: Vec<String>,
+    /// How far back a list reaches: `36h`, `60w` [default: as far as there are rows]
+    #[arg(long, value_name = "SPAN")]
+    pub length: Option<String>,
+    /// Values of a list at most, the newest [default: 100]
+    #[arg(long, value_name = "N")]
+    pub rows_max: Option<u32>,
+    /// Leave out what is younger: `14d`
+    #[arg(long, value_name = "SPAN")]
+    pub horizon: Option<String>,
+    /// What stands before the name of a column in the name of its history [default: past_]
+    #[arg(long, value_name = "TEXT")]
+    pub prefix: Option<String>,
+}
+
 /// `transform`
 #[derive(Debug, Args)]
 pub struct TransformArgs {
@@ -214,6 +245,9 @@ pub struct TransformArgs {
     /// The rows are those that the features were fitted on, in order: give them what a learner is trained on
     #[arg(long)]
     pub training: bool,
+    /// Show which features say most about the label, by mutual information
+    #[arg(long)]
+    pub rank: bool,
     /// Keep the fitted graph in this folder
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,

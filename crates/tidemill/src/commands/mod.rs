@@ -12,6 +12,8 @@ mod drift;
 mod evaluate;
 mod explain;
 #[cfg(feature = "full")]
+mod history;
+#[cfg(feature = "full")]
 mod init;
 #[cfg(feature = "full")]
 mod input;
@@ -77,6 +79,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Loadtest(args) => loadtest::loadtest(&args, global).await,
         Command::Predict(args) => predict::predict(&args, global).await,
         Command::Transform(args) => transform::transform(&args, global).await,
+        Command::History(args) => history::history(&args, global),
         Command::Evaluate(args) => evaluate::evaluate(&args, global),
         Command::Model(command) => model::model(&command, global).await,
         Command::Stats(args) => data::stats(&args, global),

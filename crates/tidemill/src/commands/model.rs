@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use console::style;
 use serde_json::json;
-use tidemill_core::{ArtifactType, Code, Signature, TensorView};
+use tidemill_core::{ArtifactType, Code, Form, Signature, TensorView};
 use tidemill_model::{AnyModel, ForeignModel, Model, Unseen, export_onnx};
 use tidemill_pipeline::Workspace;
 
@@ -166,9 +166,11 @@ fn show_foreign(package: &Package, model: &ForeignModel, global: &Global) -> Res
 /// The tensors a model takes and gives.
 fn signature_table(signature: &Signature) -> String {
     let mut table = Table::new(&[("", Align::Left), ("name", Align::Left), ("type", Align::Left), ("", Align::Left)]);
-    let datatype = |tensor: &TensorView<'_>| match tensor.width {
-        Some(width) => format!("{} [-1, {width}]", tensor.datatype),
-        None => tensor.datatype.to_string(),
+    let datatype = |tensor: &TensorView<'_>| match (tensor.width, tensor.form) {
+        (Some(width), _) => format!("{} [-1, {width}]", tensor.datatype),
+        (None, Form::List) => format!("{} [-1, -1]", tensor.datatype),
+        (None, Form::Binary) => format!("{} (no text)", tensor.datatype),
+        (None, Form::Value) => tensor.datatype.to_string(),
     };
     for input in signature.input_tensors() {
         let optional = if input.optional { "may be missing" } else { "required" };

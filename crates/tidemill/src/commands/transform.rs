@@ -9,8 +9,8 @@ use arrow::error::ArrowError;
 use serde_json::{Value, json};
 use tidemill_core::{CancelFlag, Code, ComponentError, NoProgress, ParamIssue};
 use tidemill_data::{DataError, ReadOptions, Table};
-use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, Model, TransformGraph, arrow_type, feature_schema};
-use tidemill_transform::{FitOptions, TableRows, TransformConfig, fit};
+use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, Model, TransformGraph, feature_schema, input_type};
+use tidemill_transform::{FitOptions, RankedFeature, Ranking, TableRows, TransformConfig, fit, rank};
 
 use crate::cli::{Global, TransformArgs};
 use crate::commands::input::open_input;
@@ -20,7 +20,7 @@ use crate::commands::{make_parent, print, say};
 use crate::components::connectors;
 use crate::error::Failure;
 use crate::settings::cores;
-use crate::ui::count;
+use crate::ui::{self, Align, count};
 
 /// The file of a transform graph.
 const GRAPH_FILE: &str = "transform.json";
@@ -57,9 +57,48 @@ pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Fail
     }
     let rows = written?;
     let columns = graph.features().len() + usize::from(args.label);
-    let value = json!({ "rows": rows, "columns": columns, "fitted": fitted, "file": args.out });
-    print(global, &value, || format!("wrote {} rows of {columns} columns to `{}`\n", count(rows), args.out.display()))?;
+    let ranking = if args.rank { Some(ranking(&graph, &table, args)?) } else { None };
+    let mut value = json!({ "rows": rows, "columns": columns, "fitted": fitted, "file": args.out });
+    if let Some(ranking) = &ranking {
+        value["ranking"] = json!(ranking.features);
+    }
+    print(global, &value, || {
+        let ranked = ranking.as_ref().map(|ranking| ranked(ranking).to_string() + "\n").unwrap_or_default();
+        format!("{ranked}wrote {} rows of {columns} columns to `{}`\n", count(rows), args.out.display())
+    })?;
     Ok(0)
+}
+
+/// The features by what they say about the label in the rows of the file.
+fn ranking(graph: &TransformGraph, table: &Table, args: &TransformArgs) -> Result<Ranking, Failure> {
+    let options = args.input.options();
+    let rows = TableRows::of(table.reopen(&args.file, &options)?, &args.file, options);
+    Ok(rank(graph, &rows, &fit_options(args.threads, None))?)
+}
+
+fn fit_options(threads: Option<usize>, cancel: Option<&CancelFlag>) -> FitOptions<'_> {
+    FitOptions {
+        split: "train",
+        threads: threads.filter(|threads| *threads > 0).unwrap_or_else(cores),
+        progress: &NoProgress,
+        cancel,
+        schema: None,
+    }
+}
+
+fn ranked(ranking: &Ranking) -> ui::Table {
+    let mut table = ui::Table::new(&[
+        ("feature", Align::Left),
+        ("adjusted bits", Align::Right),
+        ("bits", Align::Right),
+        ("by chance", Align::Right),
+        ("buckets", Align::Right),
+    ]);
+    for RankedFeature { feature, mutual_information, by_chance, adjusted, buckets } in &ranking.features {
+        let bits = |bits: &f64| format!("{bits:.6}");
+        table.row([feature.clone(), bits(adjusted), bits(mutual_information), bits(by_chance), buckets.to_string()]);
+    }
+    table
 }
 
 /// A batch in parts of few rows: one feature may give many columns.
@@ -104,14 +143,7 @@ fn fit_on(file: &Path, table: &Table, args: &TransformArgs, global: &Global) -> 
     let options = args.input.options();
     let rows = TableRows::of(table.reopen(&args.file, &options)?, &args.file, options);
     let cancel = CancelFlag::default();
-    let options = FitOptions {
-        split: "train",
-        threads: args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores),
-        progress: &NoProgress,
-        cancel: Some(&cancel),
-        schema: None,
-    };
-    let fitted = fit(&config, &rows, &options)?;
+    let fitted = fit(&config, &rows, &fit_options(args.threads, Some(&cancel)))?;
     for warning in &fitted.warnings {
         say(global, &format!("warning: {warning}"));
     }
@@ -146,7 +178,7 @@ fn read_options(graph: &TransformGraph, table: &Table, args: &TransformArgs) -> 
     }
     columns.retain(|column| present.index_of(column).is_ok());
     let wanted = graph.inputs().iter().filter(|input| columns.contains(&input.name));
-    let fields: Vec<Field> = wanted.map(|input| Field::new(&input.name, arrow_type(input.datatype), true)).collect();
+    let fields: Vec<Field> = wanted.map(|input| Field::new(&input.name, input_type(input), true)).collect();
     let types = Some(Arc::new(Schema::new(fields)));
     Ok(ReadOptions { columns: Some(columns), types, ..args.input.options() })
 }
@@ -170,7 +202,7 @@ impl Job {
             .inputs()
             .iter()
             .filter(|spec| spec.optional && input.index_of(&spec.name).is_err())
-            .map(|spec| Field::new(&spec.name, arrow_type(spec.datatype), true))
+            .map(|spec| Field::new(&spec.name, input_type(spec), true))
             .collect();
         let fields = input.fields().iter().map(|field| field.as_ref().clone()).chain(absent.iter().cloned());
         let input = Arc::new(Schema::new(fields.collect::<Vec<_>>()));

@@ -8,7 +8,7 @@ use tidemill_evaluate::Evaluator;
 use tidemill_pipeline::{Components, Workspace};
 use tidemill_serving::InfraValidator;
 use tidemill_train::Trainer;
-use tidemill_transform::Transform;
+use tidemill_transform::{HistoryGen, Transform};
 
 use self::pusher::Pusher;
 use crate::settings::cores;
@@ -20,6 +20,7 @@ pub fn all(workspace: Option<Workspace>) -> Components {
         .with(StatisticsGen)
         .with(SchemaGen)
         .with(ExampleValidator::new(SqlRules { threads: cores() }))
+        .with(HistoryGen)
         .with(Transform)
         .with(Trainer)
         .with(Evaluator)

@@ -7,6 +7,7 @@ mod drift;
 mod evaluate;
 mod foreign;
 mod help;
+mod history;
 mod inference_log;
 mod inspect;
 mod kill;

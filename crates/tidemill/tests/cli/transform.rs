@@ -43,3 +43,28 @@ fn features_are_fitted_and_written_as_a_table() {
     golden("transform-bad-step", sandbox.tidemill(&["transform", "features.yaml", "trips.csv", "--out", "d.csv"]));
     golden("transform-onto-itself", sandbox.tidemill(&["transform", "graph", "trips.csv", "--out", "trips.csv"]));
 }
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_in_the_file() {
+    let sandbox = Sandbox::trained(1500);
+    sandbox.edit("pipeline.yaml", "trip_miles:", "trip_mils:");
+    // What a plan can tell, and what a run that did not ask for one is told.
+    golden("transform-plan-place", sandbox.tidemill(&["plan"]));
+    let run = sandbox.tidemill(&["run"]);
+    assert_eq!(run.code, 1, "{run}");
+    let place = format!("pipeline.yaml:{}:", line_of(&sandbox, "trip_mils:"));
+    assert!(run.stdout.contains(&place), "{place} is not in {run}");
+}
+
+#[test]
+fn a_wrong_parameter_is_shown_where_its_value_stands() {
+    let sandbox = Sandbox::taxi(100);
+    sandbox.edit("pipeline.yaml", "learning_rate: 0.1", "learning_rate: fast");
+    golden("check-param-value", sandbox.tidemill(&["check"]));
+    golden("check-param-flag", sandbox.tidemill(&["check", "--param", "learning_rate=slow"]));
+}
+
+/// The line of the pipeline file that holds `text`, from 1.
+fn line_of(sandbox: &Sandbox, text: &str) -> usize {
+    sandbox.read("pipeline.yaml").lines().position(|line| line.contains(text)).expect("a line") + 1
+}

@@ -65,6 +65,8 @@ fn expressible(node: &Node) -> Result<(), String> {
         | Node::BagOfWords { .. }
         | Node::TfIdf { .. } => Ok(()),
         Node::HashBuckets { .. } => Err("`hash_buckets` hashes with XXH3, which ONNX has no operator for".to_owned()),
+        Node::Window { .. } => Err("`window` looks at a history, a list of any length in each row".to_owned()),
+        Node::Image(_) => Err("`image` decodes a picture, which ONNX has no operator for".to_owned()),
         Node::KeyedHash { .. } => Err("`keyed_hash` hashes with SipHash, which ONNX has no operator for".to_owned()),
         Node::RegexReplace { .. } | Node::RegexExtract { .. } | Node::Tokenize { .. } => {
             Err(format!("`{}` takes parts out of a text by a pattern, which ONNX has no operator for", node.name()))

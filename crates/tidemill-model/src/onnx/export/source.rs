@@ -64,6 +64,9 @@ pub(super) fn raw(graph: &mut Builder, feature: &Feature, inputs: &[TensorSpec])
             }
             Ok(Raw::Columns(numbers))
         }
+        Source::History(history) => {
+            Err(format!("the history `{}` is a list of any length in each row", history.values))
+        }
         Source::Expression(text) => expression::values(graph, text, inputs),
     }
 }

@@ -120,6 +120,6 @@ fn selector(version: &str) -> Selector {
 }
 
 fn tensor(spec: &TensorView<'_>) -> TensorMetadata {
-    let shape = [-1].into_iter().chain(spec.width.map(|width| width as i64)).collect();
-    TensorMetadata { name: spec.name.to_owned(), datatype: spec.datatype.oip_name().to_owned(), shape }
+    let datatype = spec.datatype.oip_name().to_owned();
+    TensorMetadata { name: spec.name.to_owned(), datatype, shape: spec.shape() }
 }

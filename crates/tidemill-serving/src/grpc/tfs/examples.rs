@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use tidemill_core::{DataType, TensorSpec};
-use tidemill_model::BatchBuilder;
+use tidemill_model::{BatchBuilder, InputColumn};
 
 use crate::grpc::proto::tensorflow::feature::Kind;
 use crate::grpc::proto::tensorflow::serving::input::Kind as InputKind;
@@ -13,7 +13,7 @@ use crate::grpc::proto::tensorflow::serving::{
 };
 use crate::grpc::proto::tensorflow::{Example, Feature};
 use crate::request_error::RequestError;
-use crate::tensor::{Cell, Datatype, Typed};
+use crate::tensor::{Cell, Datatype, Typed, push as push_cell};
 use crate::tfs::scores;
 use crate::versions::LoadedModel;
 
@@ -64,8 +64,11 @@ fn known(builder: &BatchBuilder, row: usize, features: &BTreeMap<String, Feature
 fn push(builder: &mut BatchBuilder, index: usize, feature: Option<&Feature>) -> Result<(), RequestError> {
     let Some(mut column) = builder.column(index) else { return Ok(()) };
     let spec = column.spec();
+    if column.is_list() {
+        return push_list(&mut column, feature.and_then(|feature| feature.kind.as_ref()));
+    }
     let cell = cell(spec, feature.and_then(|feature| feature.kind.as_ref()))?;
-    let TensorSpec { name, datatype, optional } = spec;
+    let TensorSpec { name, datatype, optional, .. } = spec;
     if cell == Cell::Missing && !optional {
         return Err(RequestError::invalid(format!("Missing named input: {name} ({datatype})")));
     }
@@ -73,14 +76,29 @@ fn push(builder: &mut BatchBuilder, index: usize, feature: Option<&Feature>) -> 
     cell.push(&mut column).map_err(|why| RequestError::invalid(format!("feature `{name}`: {why}")))
 }
 
+/// All values of a feature as the list of a row.
+fn push_list(column: &mut InputColumn<'_>, kind: Option<&Kind>) -> Result<(), RequestError> {
+    let name = column.spec().name.clone();
+    let Some((list, datatype)) = kind.map(typed) else {
+        return column.push_missing().map_err(RequestError::from);
+    };
+    let within = |error: RequestError| error.within(&format!("feature `{name}`: "));
+    list.elements(datatype, |at, cell| push_cell(column, at, &cell)).map_err(within)?;
+    column.end_list();
+    Ok(())
+}
+
+fn typed(kind: &Kind) -> (Typed<'_>, Datatype) {
+    match kind {
+        Kind::BytesList(list) => (Typed::Texts(&list.value), Datatype::Bytes),
+        Kind::FloatList(list) => (Typed::Floats(&list.value), Datatype::Fp32),
+        Kind::Int64List(list) => (Typed::Int64s(&list.value), Datatype::Int64),
+    }
+}
+
 /// The one value of a feature. Examples have no booleans: 0 and 1 stand for them.
 fn cell<'a>(spec: &TensorSpec, kind: Option<&'a Kind>) -> Result<Cell<'a>, RequestError> {
-    let (list, datatype) = match kind {
-        None => return Ok(Cell::Missing),
-        Some(Kind::BytesList(list)) => (Typed::Texts(&list.value), Datatype::Bytes),
-        Some(Kind::FloatList(list)) => (Typed::Floats(&list.value), Datatype::Fp32),
-        Some(Kind::Int64List(list)) => (Typed::Int64s(&list.value), Datatype::Int64),
-    };
+    let Some((list, datatype)) = kind.map(typed) else { return Ok(Cell::Missing) };
     let name = &spec.name;
     match list.len() {
         0 => Ok(Cell::Missing),

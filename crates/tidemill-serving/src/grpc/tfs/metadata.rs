@@ -53,10 +53,7 @@ pub(super) fn metadata(model: &LoadedModel) -> GetModelMetadataResponse {
 }
 
 fn tensors(specs: &[TensorView<'_>]) -> BTreeMap<String, TensorInfo> {
-    let dims = |spec: &TensorView<'_>| {
-        let sizes = [-1].into_iter().chain(spec.width.map(|width| width as i64));
-        sizes.map(|size| Dim { size, name: String::new() }).collect()
-    };
+    let dims = |spec: &TensorView<'_>| spec.shape().into_iter().map(|size| Dim { size, name: String::new() }).collect();
     let tensor = |spec: &TensorView<'_>| TensorInfo {
         encoding: Some(Encoding::Name(format!("{}:0", spec.name))),
         dtype: tf_type(spec.datatype).into(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, ListArray, RecordBatch};
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use bytes::Bytes;
@@ -164,8 +164,48 @@ fn values(column: &dyn Array, shape: &[usize]) -> Column {
             let values = column.as_string::<i32>().iter().flatten();
             tensor.string_val = values.map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
         }
+        DataType::Binary => {
+            tensor.dtype = TfType::DtString.into();
+            let values = column.as_binary::<i32>().iter().flatten();
+            tensor.string_val = values.map(Bytes::copy_from_slice).collect();
+        }
+        DataType::List(_) => {
+            return lists(column.as_list()).map_or(Column::Absent, |tensor| Column::Tensor(Box::new(tensor)));
+        }
         // Inputs have no other type.
         _ => return Column::Absent,
     }
     Column::Tensor(Box::new(tensor))
+}
+
+/// Lists as rows of one length: what fills up the shorter ones is NaN, or empty text.
+fn lists(lists: &ListArray) -> Option<TensorProto> {
+    let longest = (0..lists.len()).map(|row| lists.value_length(row)).max().unwrap_or(0);
+    let dim = [lists.len() as i64, i64::from(longest)].map(|size| Dim { size, ..Dim::default() }).to_vec();
+    let shape = TensorShapeProto { dim, ..TensorShapeProto::default() };
+    let mut tensor = TensorProto { tensor_shape: Some(shape), ..TensorProto::default() };
+    for row in 0..lists.len() {
+        let values = lists.value(row);
+        let fill = longest as usize - values.len();
+        match values.data_type() {
+            DataType::Float64 => {
+                let values = values.as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(f64::NAN));
+                tensor.double_val.extend(values.chain(std::iter::repeat_n(f64::NAN, fill)));
+            }
+            DataType::Int64 => {
+                let values = values.as_primitive::<Int64Type>();
+                let values = values.iter().map(|value| value.map_or(f64::NAN, |value| value as f64));
+                tensor.double_val.extend(values.chain(std::iter::repeat_n(f64::NAN, fill)));
+            }
+            DataType::Utf8 => {
+                let values = values.as_string::<i32>();
+                let bytes = |text: Option<&str>| Bytes::copy_from_slice(text.unwrap_or_default().as_bytes());
+                tensor.string_val.extend(values.iter().map(bytes).chain(std::iter::repeat_n(Bytes::new(), fill)));
+            }
+            _ => return None,
+        }
+    }
+    let is_text = matches!(lists.value_type(), DataType::Utf8);
+    tensor.dtype = if is_text { TfType::DtString } else { TfType::DtDouble }.into();
+    Some(tensor)
 }

@@ -1,0 +1,185 @@
+//! The values of a column under construction.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, NullBufferBuilder,
+    PrimitiveArray, StringBuilder,
+};
+use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type};
+use tidemill_core::{DataType, Form, TensorSpec};
+
+/// The values of a column under construction.
+#[derive(Debug)]
+pub(crate) enum Cells {
+    Bool(BooleanBuilder),
+    Int64(Numbers<Int64Type>),
+    Fp64(Numbers<Float64Type>),
+    Text(StringBuilder),
+    Binary(BinaryBuilder),
+    Bools(ListBuilder<BooleanBuilder>),
+    Int64s(ListBuilder<Int64Builder>),
+    Fp64s(ListBuilder<Float64Builder>),
+    Texts(ListBuilder<StringBuilder>),
+}
+
+/// The numbers of a column. Arrow's builder aligns its memory for long columns, which for one row costs more than all
+/// else that is done with it.
+#[derive(Debug)]
+pub(crate) struct Numbers<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    nulls: NullBufferBuilder,
+}
+
+impl<T: ArrowPrimitiveType> Numbers<T> {
+    fn with_capacity(rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows), nulls: NullBufferBuilder::new(rows) }
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    fn append_value(&mut self, value: T::Native) {
+        self.values.push(value);
+        self.nulls.append_non_null();
+    }
+
+    fn append_null(&mut self) {
+        self.values.push(T::Native::default());
+        self.nulls.append_null();
+    }
+
+    fn finish(&mut self) -> PrimitiveArray<T> {
+        PrimitiveArray::new(std::mem::take(&mut self.values).into(), self.nulls.finish())
+    }
+}
+
+/// Calls a method on the builder of any column.
+macro_rules! any {
+    ($cells:expr, $builder:ident => $call:expr) => {
+        match $cells {
+            Cells::Bool($builder) => $call,
+            Cells::Int64($builder) => $call,
+            Cells::Fp64($builder) => $call,
+            Cells::Text($builder) => $call,
+            Cells::Binary($builder) => $call,
+            Cells::Bools($builder) => $call,
+            Cells::Int64s($builder) => $call,
+            Cells::Fp64s($builder) => $call,
+            Cells::Texts($builder) => $call,
+        }
+    };
+}
+
+impl Cells {
+    /// For about `rows` rows of `spec`.
+    pub(crate) fn new(spec: &TensorSpec, rows: usize) -> Self {
+        match (spec.form, spec.datatype) {
+            (Form::Value, DataType::Bool) => Self::Bool(BooleanBuilder::with_capacity(rows)),
+            (Form::Value, DataType::Int64) => Self::Int64(Numbers::with_capacity(rows)),
+            (Form::Value, DataType::Fp64) => Self::Fp64(Numbers::with_capacity(rows)),
+            (Form::Value, DataType::Bytes) => Self::Text(StringBuilder::with_capacity(rows, rows * 16)),
+            (Form::Binary, _) => Self::Binary(BinaryBuilder::new()),
+            (Form::List, DataType::Bool) => Self::Bools(ListBuilder::new(BooleanBuilder::new())),
+            (Form::List, DataType::Int64) => Self::Int64s(ListBuilder::new(Int64Builder::new())),
+            (Form::List, DataType::Fp64) => Self::Fp64s(ListBuilder::new(Float64Builder::new())),
+            (Form::List, DataType::Bytes) => Self::Texts(ListBuilder::new(StringBuilder::new())),
+        }
+    }
+
+    /// How many rows there are; a list that has not ended is none yet.
+    pub(crate) fn len(&self) -> usize {
+        any!(self, cells => cells.len())
+    }
+
+    /// True or false, as a row or as the next value of a list.
+    pub(crate) fn push_bool(&mut self, value: bool) {
+        match self {
+            Self::Bool(cells) => cells.append_value(value),
+            Self::Bools(cells) => cells.values().append_value(value),
+            _ => {}
+        }
+    }
+
+    /// A whole number; it may stand for a real one.
+    pub(crate) fn push_int(&mut self, value: i64) {
+        match self {
+            Self::Int64(cells) => cells.append_value(value),
+            Self::Fp64(cells) => cells.append_value(value as f64),
+            Self::Int64s(cells) => cells.values().append_value(value),
+            Self::Fp64s(cells) => cells.values().append_value(value as f64),
+            _ => {}
+        }
+    }
+
+    /// A real number.
+    pub(crate) fn push_float(&mut self, value: f64) {
+        match self {
+            Self::Fp64(cells) => cells.append_value(value),
+            Self::Fp64s(cells) => cells.values().append_value(value),
+            _ => {}
+        }
+    }
+
+    /// Text, which is bytes too.
+    pub(crate) fn push_str(&mut self, value: &str) {
+        match self {
+            Self::Text(cells) => cells.append_value(value),
+            Self::Texts(cells) => cells.values().append_value(value),
+            Self::Binary(cells) => cells.append_value(value),
+            _ => {}
+        }
+    }
+
+    /// Bytes that need not be text.
+    pub(crate) fn push_bytes(&mut self, value: &[u8]) {
+        if let Self::Binary(cells) = self {
+            cells.append_value(value);
+        }
+    }
+
+    /// A missing value: a row without one, or one inside a list.
+    pub(crate) fn push_null(&mut self) {
+        match self {
+            Self::Bools(cells) => cells.values().append_null(),
+            Self::Int64s(cells) => cells.values().append_null(),
+            Self::Fp64s(cells) => cells.values().append_null(),
+            Self::Texts(cells) => cells.values().append_null(),
+            _ => self.push_missing(1),
+        }
+    }
+
+    /// So many rows without a value, or without a list.
+    pub(crate) fn push_missing(&mut self, rows: usize) {
+        for _ in 0..rows {
+            match self {
+                Self::Bools(cells) => cells.append_null(),
+                Self::Int64s(cells) => cells.append_null(),
+                Self::Fp64s(cells) => cells.append_null(),
+                Self::Texts(cells) => cells.append_null(),
+                Self::Bool(cells) => cells.append_null(),
+                Self::Int64(cells) => cells.append_null(),
+                Self::Fp64(cells) => cells.append_null(),
+                Self::Text(cells) => cells.append_null(),
+                Self::Binary(cells) => cells.append_null(),
+            }
+        }
+    }
+
+    /// Ends the list of a row.
+    pub(crate) fn end_list(&mut self) {
+        match self {
+            Self::Bools(cells) => cells.append(true),
+            Self::Int64s(cells) => cells.append(true),
+            Self::Fp64s(cells) => cells.append(true),
+            Self::Texts(cells) => cells.append(true),
+            _ => {}
+        }
+    }
+
+    /// The column; the builder is empty afterwards.
+    pub(crate) fn finish(&mut self) -> ArrayRef {
+        any!(self, cells => Arc::new(cells.finish()))
+    }
+}

@@ -1,0 +1,56 @@
+//! Where in the pipeline file the parameters of a step stand.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::place;
+use crate::references::parameter;
+use crate::yaml::Node;
+
+/// References to parameters that lead to each other are followed so far.
+const HOPS_MAX: usize = 16;
+
+/// Where in the pipeline file the parameters of a step stand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places(Option<Arc<File>>);
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    text: String,
+    step: Node,
+    params: Option<Node>,
+}
+
+impl Places {
+    /// Of the step called `name` in a file that was read as `root`.
+    pub(crate) fn new(path: &Path, text: &str, root: &Node, name: &str) -> Self {
+        let Some(step) = root.get("steps").and_then(|steps| steps.get(name)) else { return Self::default() };
+        let (step, params) = (step.clone(), root.get("params").cloned());
+        Self(Some(Arc::new(File { path: path.to_owned(), text: text.to_owned(), step, params })))
+    }
+
+    /// `message` behind the place of a parameter: `pipeline.yaml:16:35: …`; as it is where there is none.
+    pub(crate) fn tell(&self, path: &[String], message: &str) -> String {
+        let Some(file) = self.0.as_ref().filter(|file| path.first().is_some_and(|key| file.step.get(key).is_some()))
+        else {
+            return message.to_owned();
+        };
+        let span = value_span(&file.step, path, file.params.as_ref());
+        let (line, column) = place(&file.text, span.start);
+        format!("{}:{line}:{column}: {message}", file.path.display())
+    }
+}
+
+/// The span of the deepest part of `path` in a step; where that is a reference to a parameter, that of its value.
+pub(crate) fn value_span(step: &Node, path: &[String], params: Option<&Node>) -> Range<usize> {
+    let mut span = step.span_at(path);
+    let mut node = step.deepest(path);
+    for _ in 0..HOPS_MAX {
+        let named = node.as_str().and_then(parameter);
+        let Some(value) = named.and_then(|name| params?.get(name)) else { break };
+        (span, node) = (value.span.clone(), value);
+    }
+    span
+}
