@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, NullBufferBuilder,
-    PrimitiveArray, StringBuilder,
+    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder,
+    NullBufferBuilder, PrimitiveArray, StringBuilder,
 };
 use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type};
 use tidemill_core::{DataType, Form, TensorSpec};
