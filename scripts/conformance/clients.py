@@ -173,7 +173,7 @@ def tensorflow_serving(address, columns, predictions):
     import grpc
     import tensorflow as tf
     from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
-    from tensorflow_serving.apis import classification_pb2, session_service_pb2, session_service_pb2_grpc
+    from tensorflow_serving.apis import classification_pb2, session_service_pb2
     from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
     with grpc.insecure_channel(address) as channel:
@@ -213,7 +213,12 @@ def tensorflow_serving(address, columns, predictions):
         for name, values in columns.items():
             dtype = tf.as_dtype(values.dtype) if values.dtype != object else tf.string
             ask.feed.add(name=name + ":0").tensor.CopyFrom(tf.make_tensor_proto(values.tolist(), dtype=dtype))
-        answer = session_service_pb2_grpc.SessionServiceStub(channel).SessionRun(ask, 20)
+        run = channel.unary_unary(
+            "/tensorflow.serving.SessionService/SessionRun",
+            request_serializer=session_service_pb2.SessionRunRequest.SerializeToString,
+            response_deserializer=session_service_pb2.SessionRunResponse.FromString,
+        )
+        answer = run(ask, timeout=20)
         found = tf.make_ndarray(answer.tensor[0].tensor).tolist()
         check("tensorflow-serving-api: SessionRun, bit for bit", found, predictions)
 

@@ -1,39 +1,29 @@
 //! The command line.
 
 mod duration;
-#[cfg(feature = "full")]
 mod files;
-#[cfg(feature = "full")]
+mod global;
 mod loadtest;
 mod log;
-#[cfg(feature = "full")]
 mod models;
-#[cfg(feature = "full")]
 mod schema;
 mod serve;
-#[cfg(not(feature = "full"))]
-mod small;
 mod tolerated;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
-#[cfg(feature = "full")]
 pub use files::{
     DriftArgs, FormatName, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
-#[cfg(feature = "full")]
+pub use global::{CompletionsArgs, ExplainArgs, Global, OutputFormat};
 pub use loadtest::LoadtestArgs;
 pub use log::{LogArgs, TraceArgs};
-#[cfg(feature = "full")]
 pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
-#[cfg(feature = "full")]
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use serve::{BatchingMode, GrpcPort, ServeArgs, Switch};
-#[cfg(not(feature = "full"))]
-pub use small::Command;
 pub use tolerated::without_tolerated;
 
 use crate::settings::PREFIX;
@@ -60,44 +50,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Flags that every command takes.
-#[derive(Debug, Clone, Args)]
-pub struct Global {
-    /// Project folder: the one with `pipeline.yaml` [default: this folder or the nearest one above]
-    #[arg(long, global = true, help_heading = "Global options", value_name = "DIR", env = "TIDEMILL_PROJECT")]
-    pub project: Option<PathBuf>,
-    /// Settings profile of `tidemill.toml`
-    #[arg(long, global = true, help_heading = "Global options", value_name = "NAME", env = "TIDEMILL_PROFILE")]
-    pub profile: Option<String>,
-    /// How to print the result
-    #[arg(
-        short = 'o',
-        long = "output",
-        global = true,
-        help_heading = "Global options",
-        value_name = "FORMAT",
-        default_value = "text"
-    )]
-    pub output: OutputFormat,
-    /// Say nothing but the result and errors
-    #[arg(short, long, global = true, help_heading = "Global options")]
-    pub quiet: bool,
-    /// Say more (-vv: everything)
-    #[arg(short, long, global = true, help_heading = "Global options", action = clap::ArgAction::Count)]
-    pub verbose: u8,
-}
-
-/// How to print the result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// For people
-    Text,
-    /// One JSON document
-    Json,
-}
-
 /// What to do.
-#[cfg(feature = "full")]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start a project from a template
@@ -324,20 +277,6 @@ pub struct SampleTaxiArgs {
     /// Trouble to plant, to see it found
     #[arg(long, value_name = "TROUBLE", value_delimiter = ',')]
     pub plant: Vec<String>,
-}
-
-/// `explain`
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The code, such as TM2005; none lists all
-    pub code: Option<String>,
-}
-
-/// `completions`
-#[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    /// The shell
-    pub shell: clap_complete::Shell,
 }
 
 fn name_value(text: &str) -> Result<(String, String), String> {

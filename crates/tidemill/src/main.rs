@@ -8,7 +8,15 @@
     allow(dead_code, unused_imports, reason = "what only commands need that are left out of the small build")
 )]
 
+#[cfg(feature = "full")]
 mod cli;
+#[cfg(not(feature = "full"))]
+#[path = "small/cli.rs"]
+mod cli;
+#[cfg(feature = "full")]
+mod commands;
+#[cfg(not(feature = "full"))]
+#[path = "small/commands.rs"]
 mod commands;
 #[cfg(feature = "full")]
 mod components;
@@ -40,6 +48,7 @@ fn main() -> ExitCode {
     for flag in passed_over {
         tracing::warn!("`--{flag}` means nothing here and is passed over");
     }
+    #[cfg(feature = "full")]
     for doubt in settings::doubtful_variables(cli::variables) {
         tracing::warn!("{doubt}");
     }

@@ -2,65 +2,40 @@
 
 mod cells;
 mod completions;
-#[cfg(feature = "full")]
 mod data;
-#[cfg(feature = "full")]
 mod diff;
-#[cfg(feature = "full")]
 mod drift;
-#[cfg(feature = "full")]
 mod evaluate;
 mod explain;
-#[cfg(feature = "full")]
 mod history;
-#[cfg(feature = "full")]
 mod init;
-#[cfg(feature = "full")]
 mod input;
-#[cfg(feature = "full")]
 mod inspect;
-#[cfg(feature = "full")]
 mod lineage;
-#[cfg(feature = "full")]
 mod loadtest;
-#[cfg(feature = "full")]
 mod model;
-#[cfg(feature = "full")]
 mod models;
-#[cfg(feature = "full")]
+mod output;
 mod pipeline;
-#[cfg(feature = "full")]
 mod predict;
-#[cfg(feature = "full")]
 mod report;
-#[cfg(feature = "full")]
 mod rows;
-#[cfg(feature = "full")]
 mod sample;
-#[cfg(feature = "full")]
 mod schema;
 mod serve;
-#[cfg(feature = "full")]
 mod sql;
-#[cfg(feature = "full")]
 mod statistics;
-#[cfg(feature = "full")]
 mod transform;
-#[cfg(feature = "full")]
 mod warmup;
 mod watch;
 
-use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use serde::Serialize;
-use tidemill_core::Code;
-
-use crate::cli::{Cli, Command, Global, OutputFormat};
+pub use self::output::{print, say, talk, write_out};
+use crate::cli::{Cli, Command};
 use crate::error::Failure;
 
 /// Runs the command.
-#[cfg(feature = "full")]
 pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let global = &cli.global;
     match cli.command {
@@ -93,54 +68,6 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Explain(args) => explain::explain(&args, global),
         Command::Completions(args) => Ok(completions::completions(&args)),
     }
-}
-
-/// Runs the command.
-#[cfg(not(feature = "full"))]
-pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
-    let global = &cli.global;
-    match cli.command {
-        Command::Serve(args) => serve::serve(&args, global).await,
-        Command::Explain(args) => explain::explain(&args, global),
-        Command::Completions(args) => Ok(completions::completions(&args)),
-    }
-}
-
-/// Prints the result on standard output: as JSON, or as `text` has it.
-fn print<T: Serialize>(global: &Global, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
-    let output = match global.output {
-        OutputFormat::Json => {
-            let json = serde_json::to_string_pretty(value).map_err(|error| {
-                Failure::new(Code::Internal, format!("the result cannot be written as JSON: {error}"))
-            })?;
-            json + "\n"
-        }
-        OutputFormat::Text => text(),
-    };
-    write_out(&output)
-}
-
-/// Writes to standard output. A reader that has gone away (`| head`) is no error.
-pub fn write_out(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::new(Code::Io, format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Says something on standard error, unless asked to be quiet.
-fn say(global: &Global, text: &str) {
-    if !global.quiet {
-        talk(text);
-    }
-}
-
-/// A line on standard error. Nobody may be listening (`2>&1 | head`): that must not stop the work.
-pub fn talk(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Makes the folder a file is going to stand in.
