@@ -65,16 +65,18 @@ pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
     let mut announced = std::pin::pin!(announce(handle, global.output, global.quiet));
     let mut said = false;
     loop {
-        // A source that never settles must not keep the server from being stopped.
+        // A source that never settles must not keep the server from being stopped. First of all the signals are listened
+        // to: whoever sees the server at work can stop it.
         tokio::select! {
+            biased;
+            () = &mut stopped_twice => {
+                say(global, "stopped at once: requests in work were dropped");
+                return Ok(STOPPED_AT_ONCE);
+            }
             ended = &mut served => {
                 ended?;
                 say(global, "stopped");
                 return Ok(0);
-            }
-            () = &mut stopped_twice => {
-                say(global, "stopped at once: requests in work were dropped");
-                return Ok(STOPPED_AT_ONCE);
             }
             () = &mut announced, if !said => said = true,
             never = &mut renewed => match never {},
