@@ -10,7 +10,8 @@ use tidemill_core::{
 use tidemill_data::{Examples, read_schema_artifact};
 
 use crate::config::{TransformConfig, TransformParams};
-use crate::fit::{FitOptions, Fitted, fit};
+use crate::cache::AnalyzerCache;
+use crate::fit::{FitOptions, Fitted, fit_cached};
 use crate::preview::preview;
 use crate::rank::{RankedFeature, Ranking, rank};
 
@@ -25,8 +26,19 @@ const SHOWN: usize = 10;
 ///
 /// Reads `examples` and, where a step provides it, `schema`; writes `transform`: a folder with `transform.json`, and with
 /// `rank: true` `ranking.json`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Transform;
+///
+/// With a cache, what is seen of the spans of the examples is kept, and the next fit reads those that are new.
+#[derive(Debug, Clone, Default)]
+pub struct Transform {
+    cache: Option<AnalyzerCache>,
+}
+
+impl Transform {
+    /// A `Transform` that keeps what it sees of spans.
+    pub fn with_cache(cache: AnalyzerCache) -> Self {
+        Self { cache: Some(cache) }
+    }
+}
 
 impl Component for Transform {
     fn spec(&self) -> ComponentSpec {
@@ -71,7 +83,7 @@ impl Component for Transform {
             cancel: Some(context.cancel),
             schema: schema.as_ref(),
         };
-        let fitted = fit(&config, &examples, &options)?;
+        let fitted = fit_cached(&config, &examples, &options, self.cache.as_ref())?;
         fitted.graph.save(context.output("transform").join(GRAPH_FILE))?;
         let ranking = if config.rank { Some(rank(&fitted.graph, &examples, &options)?) } else { None };
         if let Some(ranking) = &ranking {
@@ -94,16 +106,25 @@ fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) 
     });
     let means: Map<String, Value> =
         fitted.labels.iter().map(|summary| (summary.split.clone(), json!(summary.mean))).collect();
-    let properties = Properties::from([
+    let spans = match (fitted.spans, fitted.spans_read) {
+        (0, _) => String::new(),
+        (spans, 0) => format!(", none of {} read again", count(spans, "span")),
+        (spans, read) => format!(", {read} of {} read", count(spans, "span")),
+    };
+    let mut properties = Properties::from([
         ("features".to_owned(), json!(features)),
         ("columns".to_owned(), json!(columns)),
         ("label".to_owned(), json!(label)),
         ("label_mean".to_owned(), Value::Object(means)),
         ("scans".to_owned(), json!(fitted.scans)),
     ]);
+    if fitted.spans > 0 {
+        properties.insert("spans".to_owned(), json!(fitted.spans));
+        properties.insert("spans_read".to_owned(), json!(fitted.spans_read));
+    }
     Outcome {
         properties: [("transform".to_owned(), properties)].into(),
-        headline: format!("{} from {}, label {label}{described}", count(features, "feature"), count(columns, "column")),
+        headline: format!("{} from {}, label {label}{described}{spans}", count(features, "feature"), count(columns, "column")),
         warnings: fitted.warnings,
         tables: ranking.map(table).into_iter().collect(),
         ..Outcome::default()

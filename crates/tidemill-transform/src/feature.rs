@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use tidemill_core::{DataType, Form, TensorSpec};
-use tidemill_model::{BoundGraph, BoundSource, Feature, FeatureBlock, Node, Source, Stage, Tokenizer, TransformGraph};
+use tidemill_model::{BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Node, Source, Stage, Tokenizer, TransformGraph};
 
 use crate::analyze::{KEYS_MAX, KeyCounts, TooMany};
 use crate::config::{FeatureConfig, ImputeWith, Step, stand_in};
@@ -110,15 +110,7 @@ impl FeatureFit {
     pub(crate) fn advance(&mut self) -> Result<bool, TransformError> {
         while let Some(step) = self.config.steps.get(self.next).cloned() {
             let Some(nodes) = self.without_scan(&step)? else {
-                let key_is_text = match &step {
-                    Step::By { column, .. } => {
-                        self.inputs.iter().any(|input| input.name == *column && input.datatype == DataType::Bytes)
-                    }
-                    _ => false,
-                };
-                self.need = Some(Need::of(&step, self.stage, key_is_text));
-                self.bound = None;
-                self.scanned = None;
+                self.begin();
                 return Ok(true);
             };
             for node in nodes {
@@ -127,6 +119,46 @@ impl FeatureFit {
             self.next += 1;
         }
         Ok(false)
+    }
+
+    /// Begins to look at rows, of a schema that may be another than before: an analyzer that has seen nothing.
+    pub(crate) fn begin(&mut self) {
+        let Some(step) = self.config.steps.get(self.next) else { return };
+        let key_is_text = match step {
+            Step::By { column, .. } => {
+                self.inputs.iter().any(|input| input.name == *column && input.datatype == DataType::Bytes)
+            }
+            _ => false,
+        };
+        self.need = Some(Need::of(step, self.stage, key_is_text));
+        self.bound = None;
+        self.scanned = None;
+    }
+
+    /// Everything that what it sees of rows depends on, but the rows: `first_row` is their number in the split, which
+    /// decides the fold of each.
+    pub(crate) fn depends_on(&self, label: &LabelSpec, first_row: u64) -> String {
+        let step = self.config.steps.get(self.next);
+        let is_folded = |step: &Step| matches!(step, Step::TargetEncode { .. });
+        let first_row = self.config.steps.iter().any(is_folded).then_some(first_row);
+        let label = self.needs_label().then_some(label);
+        format!("{:?}", (self.definition(), step, &self.inputs, self.stage, label, first_row))
+    }
+
+    /// Takes the place of what it has seen.
+    pub(crate) fn set_need(&mut self, need: Need) -> Result<(), TransformError> {
+        let limit = need.limit();
+        let too_many = need.distinct() as u64 > limit;
+        self.need = Some(need);
+        if too_many { Err(self.too_many(limit)) } else { Ok(()) }
+    }
+
+    fn too_many(&self, limit: u64) -> TransformError {
+        TransformError::TooManyValues {
+            feature: self.config.name.clone(),
+            origin: self.config.source.describe(),
+            limit,
+        }
     }
 
     /// The nodes of a step that needs no scan, or no further one; `None` if it does.
@@ -171,11 +203,7 @@ impl FeatureFit {
         let limit = need.limit();
         let seen = if need.sees_keys() { self.see_keys(&mut need, scan) } else { self.see_numbers(&mut need, scan) };
         self.need = Some(need);
-        seen?.map_err(|_too_many| TransformError::TooManyValues {
-            feature: self.config.name.clone(),
-            origin: self.config.source.describe(),
-            limit,
-        })
+        seen?.map_err(|_too_many| self.too_many(limit))
     }
 
     fn see_keys(&mut self, need: &mut Need, scan: ScanBatch<'_>) -> Result<Result<(), TooMany>, TransformError> {

@@ -4,17 +4,18 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Float64Type, Schema as ArrowSchema};
-use rayon::prelude::*;
 use tidemill_core::{CancelFlag, DataType, Form, Progress, Schema};
 use tidemill_data::HistoryInfo;
-use tidemill_model::{BoundLabel, MissingColumn, Source, TransformGraph, input_kind};
+use tidemill_model::{MissingColumn, Source, TransformGraph, input_kind};
 
+use crate::cache::AnalyzerCache;
 use crate::config::{FeatureConfig, TransformConfig};
 use crate::error::TransformError;
-use crate::feature::{FeatureFit, ScanBatch};
+use crate::feature::FeatureFit;
 use crate::label::{LabelCheck, LabelSummary};
 use crate::leak::{self, LeakMeasure};
 use crate::rows::RowSource;
+use crate::scan::{First, Scans};
 use crate::serving::{check_serving, inputs};
 
 /// By name: what the columns that features read hold.
@@ -46,6 +47,10 @@ pub struct Fitted {
     pub warnings: Vec<String>,
     /// How often the split was scanned.
     pub scans: usize,
+    /// How many spans the split has; 0 where its rows come in none.
+    pub spans: usize,
+    /// How many of them were read; what was seen of the others before was used again.
+    pub spans_read: usize,
 }
 
 /// Fits a transform graph on one split and checks the label in all of them.
@@ -54,6 +59,17 @@ pub struct Fitted {
 /// which it sees them as serving will; only the columns of such steps are read again. So `[ { impute: median },
 /// z_score ]` takes two scans, and mean and deviation are those of the imputed values, exactly.
 pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<'_>) -> Result<Fitted, TransformError> {
+    fit_cached(config, rows, options, None)
+}
+
+/// As [`fit`], with what was seen of spans before: only spans that are new are read, and the graph is the same to the
+/// byte as without a cache.
+pub fn fit_cached(
+    config: &TransformConfig,
+    rows: &dyn RowSource,
+    options: &FitOptions<'_>,
+    cache: Option<&AnalyzerCache>,
+) -> Result<Fitted, TransformError> {
     let schema = rows.schema();
     let splits = rows.splits();
     let Some((_, split_rows)) = splits.iter().find(|(name, _)| name == options.split) else {
@@ -79,11 +95,20 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
         .map_err(|error| TransformError::Threads { threads: options.threads, reason: error.to_string() })?;
 
     let feature_columns: Vec<String> = config.features.iter().flat_map(FeatureConfig::columns).collect();
-    let mut missing: HashMap<String, u64> = HashMap::new();
     let leaks = LeakMeasure::new(config, &label_columns)?;
-    let mut label = Some(LabelCheck::new(&config.label, options.split).measuring(leaks));
-    let mut train_label = None;
-    let mut warnings = Vec::new();
+    let label = LabelCheck::new(&config.label, options.split).measuring(leaks);
+    let mut first = First { label, missing: HashMap::new() };
+    let mut scan = Scans {
+        config,
+        rows,
+        options,
+        cache,
+        pool: &pool,
+        datatypes: &datatypes,
+        label_columns: &label_columns,
+        feature_columns: &feature_columns,
+        pieces: rows.pieces(options.split).into_iter().map(|piece| (piece, false)).collect(),
+    };
     let mut scans = 0;
     loop {
         let mut waiting = Vec::new();
@@ -98,74 +123,37 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
         scans += 1;
         options.progress.phase(&format!("fitting, scan {scans}"));
         options.progress.total_rows(*split_rows);
-        let mut columns: Vec<&str> = Vec::new();
-        let waiting_columns: Vec<String> =
-            waiting.iter().flat_map(|fit| fit.columns().map(str::to_owned).collect::<Vec<_>>()).collect();
-        let first = feature_columns.iter().map(String::as_str).filter(|_| scans == 1);
-        let needs_label = waiting.iter().any(|fit| fit.needs_label());
-        let labels = label_columns.iter().map(String::as_str).filter(|_| scans == 1 || needs_label);
-        for column in first.chain(labels).chain(waiting_columns.iter().map(String::as_str)) {
-            if !columns.contains(&column) {
-                columns.push(column);
-            }
-        }
-        let mut reader = rows.read(options.split, &columns)?;
-        let mut labeller = None;
-        let mut first_row = 0;
-        let mut next = reader.next().transpose()?;
-        while let Some(batch) = next.take() {
-            if options.cancel.is_some_and(CancelFlag::is_set) {
-                return Err(TransformError::Canceled);
-            }
-            if scans == 1 {
-                count_missing(&batch, &datatypes, &mut missing);
-            }
-            let labels = match (&mut labeller, needs_label) {
-                (_, false) => Vec::new(),
-                (Some(bound), true) => BoundLabel::optional_values(bound, &batch)?,
-                (unbound, true) => unbound.insert(config.label.bind(batch.schema_ref())?).optional_values(&batch)?,
-            };
-            let scan = ScanBatch { batch: &batch, first_row, labels: &labels };
-            // The next batch is read while this one is looked at.
-            let (read, (analyzed, labelled)) = pool.join(
-                || reader.next().transpose(),
-                || {
-                    rayon::join(
-                        || waiting.par_iter_mut().map(|fit| fit.update(scan)).collect::<Vec<_>>(),
-                        || label.as_mut().map_or(Ok(()), |label| label.update(&batch)),
-                    )
-                },
-            );
-            // Of several errors the one of the first feature, whichever thread was faster.
-            analyzed.into_iter().collect::<Result<(), _>>()?;
-            labelled?;
-            first_row += batch.num_rows() as u64;
-            options.progress.advance(batch.num_rows() as u64);
-            next = read?;
-        }
-        if let Some(label) = label.take() {
-            let (summary, leaks) = label.finish()?;
-            warnings.extend(leak::judge(&config.label, leaks, options.split)?);
-            train_label = Some(summary);
-        }
+        scan.run(&mut waiting, Some(&mut first).filter(|_| scans == 1))?;
+        first.label.check()?;
         for fit in waiting {
             fit.finish_scan()?;
         }
     }
+    let (train_label, leaks) = first.label.finish()?;
+    let mut warnings = leak::judge(&config.label, leaks, options.split)?;
+    let named = scan.pieces.iter().filter(|(piece, _)| piece.id.is_some());
+    let spans = named.clone().count();
+    let spans_read = named.filter(|(_, was_read)| *was_read).count();
+    if let Some(cache) = cache {
+        cache.trim();
+    }
+    let missing: HashMap<String, u64> =
+        first.missing.into_iter().map(|(column, count)| (column.into_string(), count)).collect();
+    let mut train_label = Some(train_label);
 
     let mut labels = Vec::with_capacity(splits.len());
     for (split, split_rows) in &splits {
         if split == options.split {
             labels.extend(train_label.take());
         } else {
-            labels.push(other_label(config, rows, split, *split_rows, options)?);
+            labels.push(other_label(config, rows, split, *split_rows, options, cache)?);
         }
     }
     let features: Vec<_> = fits.iter().map(FeatureFit::definition).collect();
     let inputs = inputs(&features, &datatypes, &missing, options.schema);
     let graph = TransformGraph::new(inputs, Some(config.label.clone()), features)?;
     warnings.extend(fits.into_iter().flat_map(|fit| fit.warnings));
-    Ok(Fitted { graph, labels, warnings, scans })
+    Ok(Fitted { graph, labels, warnings, scans, spans, spans_read })
 }
 
 /// Features of what came before with how far that reaches, where the data says it: so far a request is looked at too.
@@ -189,21 +177,40 @@ fn other_label(
     split: &str,
     split_rows: u64,
     options: &FitOptions<'_>,
+    cache: Option<&AnalyzerCache>,
 ) -> Result<LabelSummary, TransformError> {
     options.progress.phase(&format!("checking the label of split {split}"));
     options.progress.total_rows(split_rows);
     let columns = config.label.parse()?.columns();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let mut label = LabelCheck::new(&config.label, split);
-    for batch in rows.read(split, &columns)? {
-        if options.cancel.is_some_and(CancelFlag::is_set) {
-            return Err(TransformError::Canceled);
+    let mut whole = LabelCheck::new(&config.label, split);
+    for (at, piece) in rows.pieces(split).iter().enumerate() {
+        let label = format!("{:?}", config.label);
+        let key = piece.id.as_ref().map(|id| AnalyzerCache::key(id, &["label alone", &label]));
+        let kept = cache.zip(key.as_ref());
+        if let Some(bytes) = kept.and_then(|(cache, key)| cache.get(key))
+            && whole.absorb(&bytes).is_some()
+        {
+            options.progress.advance(piece.rows);
+            continue;
         }
-        let batch = batch?;
-        label.update(&batch)?;
-        options.progress.advance(batch.num_rows() as u64);
+        let mut check = LabelCheck::new(&config.label, split);
+        for batch in rows.read_piece(split, at, &columns)? {
+            if options.cancel.is_some_and(CancelFlag::is_set) {
+                return Err(TransformError::Canceled);
+            }
+            let batch = batch?;
+            check.update(&batch)?;
+            options.progress.advance(batch.num_rows() as u64);
+        }
+        let mut bytes = Vec::new();
+        check.put(&mut bytes);
+        if let Some((cache, key)) = kept {
+            cache.put(key, &bytes);
+        }
+        whole.absorb(&bytes);
     }
-    label.finish().map(|(summary, _)| summary)
+    whole.finish().map(|(summary, _)| summary)
 }
 
 /// Refuses columns that do not exist, all of them at once.
@@ -271,7 +278,7 @@ pub(crate) fn column_type(
 }
 
 /// Counts nulls and NaNs of the feature columns.
-fn count_missing(batch: &RecordBatch, datatypes: &ColumnKinds, missing: &mut HashMap<String, u64>) {
+pub(crate) fn count_missing(batch: &RecordBatch, datatypes: &ColumnKinds, missing: &mut HashMap<Box<str>, u64>) {
     for (name, (datatype, _)) in datatypes {
         let Some(column) = batch.column_by_name(name) else { continue };
         let mut count = column.null_count() as u64;
@@ -280,6 +287,6 @@ fn count_missing(batch: &RecordBatch, datatypes: &ColumnKinds, missing: &mut Has
         {
             count += values.iter().flatten().filter(|value| value.is_nan()).count() as u64;
         }
-        *missing.entry(name.clone()).or_default() += count;
+        *missing.entry(name.as_str().into()).or_default() += count;
     }
 }

@@ -5,6 +5,7 @@ use arrow::datatypes::Schema;
 use serde::Serialize;
 use tidemill_model::{BoundLabel, LabelSpec};
 
+use crate::analyze::State;
 use crate::error::TransformError;
 use crate::leak::{Leak, LeakMeasure};
 
@@ -93,10 +94,41 @@ impl LabelCheck {
         Ok(())
     }
 
-    /// What the label is like and how well columns predict it; an error if it is missing or infinite anywhere, or the
-    /// same everywhere.
-    pub(crate) fn finish(self) -> Result<(LabelSummary, Vec<Leak>), TransformError> {
-        let Self { name: label, split, rows, missing: count, first_missing: first_row, .. } = self;
+    /// What was seen, as bytes for [`absorb`](Self::absorb).
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        ((self.rows, self.missing), (self.first_missing, self.infinite)).put(out);
+        ((self.sum, self.is_binary), self.range).put(out);
+        self.leaks.as_ref().map(LeakMeasure::state).unwrap_or_default().put(out);
+    }
+
+    /// Takes in what another check saw of the rows that follow; `None` if the bytes are no such thing.
+    pub(crate) fn absorb(&mut self, mut bytes: &[u8]) -> Option<()> {
+        type Counts = ((u64, u64), (u64, Option<(u64, f64)>));
+        let ((rows, missing), (first_missing, infinite)): Counts = State::get(&mut bytes)?;
+        let ((sum, is_binary), range): ((f64, bool), Option<(f64, f64)>) = State::get(&mut bytes)?;
+        let leaks = State::get(&mut bytes)?;
+        if let Some(measure) = &mut self.leaks {
+            measure.absorb(leaks)?;
+        }
+        if self.missing == 0 {
+            self.first_missing = self.rows + first_missing;
+        }
+        self.infinite = self.infinite.or(infinite.map(|(row, value)| (self.rows + row, value)));
+        self.rows += rows;
+        self.missing += missing;
+        self.sum += sum;
+        self.is_binary &= is_binary;
+        self.range = match (self.range, range) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+        Some(())
+    }
+
+    /// An error if the label is missing or infinite anywhere, or the same everywhere.
+    pub(crate) fn check(&self) -> Result<(), TransformError> {
+        let (label, split) = (self.name.clone(), self.split.clone());
+        let Self { rows, missing: count, first_missing: first_row, .. } = *self;
         if count > 0 {
             return Err(TransformError::LabelMissing { label, split, count, rows, first_row });
         }
@@ -108,6 +140,13 @@ impl LabelCheck {
         {
             return Err(TransformError::LabelConstant { label, split, value, rows });
         }
+        Ok(())
+    }
+
+    /// What the label is like and how well columns predict it; an error as of [`check`](Self::check).
+    pub(crate) fn finish(self) -> Result<(LabelSummary, Vec<Leak>), TransformError> {
+        self.check()?;
+        let Self { split, rows, .. } = self;
         let leaks = self.leaks.filter(|_| self.is_binary).map(LeakMeasure::finish).unwrap_or_default();
         let mean = self.sum / rows.max(1) as f64;
         Ok((LabelSummary { split, rows, mean, is_binary: self.is_binary }, leaks))

@@ -22,6 +22,9 @@ const VALUES_MAX: usize = 1 << 20;
 /// A text column of more different values names rows; their shares of positives would say nothing.
 const TEXTS_MAX: usize = 1024;
 
+/// Numbers of a column, and rows of each text, positive and negative.
+pub(crate) type LeakState = (Vec<(f64, bool)>, Option<HashMap<Box<str>, (u64, u64)>>);
+
 /// Columns measured against a label of 0 and 1.
 pub(crate) struct LeakMeasure {
     columns: Vec<Measured>,
@@ -67,6 +70,31 @@ impl LeakMeasure {
                 measured.update(column, labels);
             }
         }
+    }
+
+    /// What was seen, for [`absorb`](Self::absorb).
+    pub(crate) fn state(&self) -> Vec<LeakState> {
+        self.columns.iter().map(|measured| (measured.numbers.clone(), measured.texts.clone())).collect()
+    }
+
+    /// Takes in what another saw of the rows that follow; `None` if it measured other columns.
+    pub(crate) fn absorb(&mut self, others: Vec<LeakState>) -> Option<()> {
+        if others.len() != self.columns.len() {
+            return None;
+        }
+        for (measured, (numbers, texts)) in self.columns.iter_mut().zip(others) {
+            let room = VALUES_MAX - measured.numbers.len();
+            measured.numbers.extend(numbers.into_iter().take(room));
+            measured.texts = measured.texts.take().zip(texts).map(|(mut all, texts)| {
+                for (text, (yes, no)) in texts {
+                    let counts = all.entry(text).or_default();
+                    *counts = (counts.0 + yes, counts.1 + no);
+                }
+                all
+            });
+            measured.texts.take_if(|texts| texts.len() > TEXTS_MAX);
+        }
+        Some(())
     }
 
     /// How well each column predicts.

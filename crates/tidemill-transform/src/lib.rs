@@ -4,6 +4,7 @@
 //! need, and the result is a [`TransformGraph`](tidemill_model::TransformGraph), which knows nothing of fitting.
 
 mod analyze;
+mod cache;
 mod component;
 mod config;
 mod error;
@@ -16,16 +17,18 @@ mod need;
 mod preview;
 mod rank;
 mod rows;
+mod scan;
 mod serving;
 mod settle;
 mod table;
 
+pub use cache::AnalyzerCache;
 pub use component::Transform;
 pub use config::{Choice, FeatureConfig, ImputeWith, Order, Step, TransformConfig};
 pub use error::TransformError;
-pub use fit::{FitOptions, Fitted, fit};
+pub use fit::{FitOptions, Fitted, fit, fit_cached};
 pub use history::{HistoryGen, HistoryJoin, HistoryOptions};
 pub use label::LabelSummary;
 pub use rank::{RankedFeature, Ranking, rank};
-pub use rows::{MemoryRows, RowReader, RowSource};
+pub use rows::{MemoryRows, Piece, RowReader, RowSource};
 pub use table::TableRows;

@@ -7,8 +7,8 @@ use arrow::datatypes::DataType as ArrowType;
 use tidemill_model::{Stage, Tokenizer};
 
 use crate::analyze::{
-    Covariance, DISTINCT_MAX, KEYS_MAX, KeyCounts, Keyed, LabelSums, Moments, NumberCounts, Quantiles, Range, TooMany,
-    WordCounts,
+    Covariance, DISTINCT_MAX, KEYS_MAX, KeyCounts, Keyed, LabelSums, Merge, Moments, NumberCounts, Quantiles, Range, State,
+    TooMany, WordCounts,
 };
 use crate::config::{Choice, ImputeWith, Order, Step};
 
@@ -62,6 +62,125 @@ impl Summary {
     }
 }
 
+impl State for Summary {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Moments(moments) => {
+                out.push(0);
+                moments.put(out);
+            }
+            Self::Range(range) => {
+                out.push(1);
+                range.put(out);
+            }
+            Self::Quantiles(quantiles) => {
+                out.push(2);
+                quantiles.put(out);
+            }
+        }
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let (kind, rest) = input.split_first()?;
+        *input = rest;
+        match kind {
+            0 => State::get(input).map(Self::Moments),
+            1 => State::get(input).map(Self::Range),
+            2 => State::get(input).map(Self::Quantiles),
+            _ => None,
+        }
+    }
+}
+
+impl Merge for Summary {
+    fn merge(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Moments(moments), Self::Moments(other)) => moments.merge(other),
+            (Self::Range(range), Self::Range(other)) => range.merge(other),
+            (Self::Quantiles(quantiles), Self::Quantiles(other)) => quantiles.merge(other),
+            _ => {}
+        }
+    }
+}
+
+impl State for Need {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Keys(keys) => {
+                out.push(0);
+                keys.put(out);
+            }
+            Self::Labels(sums) => {
+                out.push(1);
+                sums.put(out);
+            }
+            Self::Weights(keys) => {
+                out.push(2);
+                keys.put(out);
+            }
+            Self::Words(words) => {
+                out.push(3);
+                words.put(out);
+            }
+            Self::Numbers(counts) => {
+                out.push(4);
+                counts.put(out);
+            }
+            Self::Summary(summary) => {
+                out.push(5);
+                summary.put(out);
+            }
+            Self::By(keys, all) => {
+                out.push(6);
+                keys.put(out);
+                all.put(out);
+            }
+            Self::Covariance(covariance) => {
+                out.push(7);
+                covariance.put(out);
+            }
+        }
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let (kind, rest) = input.split_first()?;
+        *input = rest;
+        Some(match kind {
+            0 => Self::Keys(State::get(input)?),
+            1 => Self::Labels(State::get(input)?),
+            2 => Self::Weights(State::get(input)?),
+            3 => Self::Words(State::get(input)?),
+            4 => Self::Numbers(State::get(input)?),
+            5 => Self::Summary(State::get(input)?),
+            6 => Self::By(State::get(input)?, State::get(input)?),
+            7 => Self::Covariance(State::get(input)?),
+            _ => return None,
+        })
+    }
+}
+
+impl Merge for Need {
+    fn merge(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Keys(keys), Self::Keys(other)) => keys.merge(other),
+            (Self::Labels(sums), Self::Labels(other)) => sums.merge(other),
+            (Self::Weights(keys), Self::Weights(other)) => keys.merge_with(other, |(rows, sum), (other, weight)| {
+                *rows += other;
+                *sum += weight;
+            }),
+            (Self::Words(words), Self::Words(other)) => words.merge(other),
+            (Self::Numbers(counts), Self::Numbers(other)) => counts.merge(other),
+            (Self::Summary(summary), Self::Summary(other)) => summary.merge(other),
+            (Self::By(keys, all), Self::By(others, other)) => {
+                keys.merge_with(others, Merge::merge);
+                all.merge(other);
+            }
+            (Self::Covariance(covariance), Self::Covariance(other)) => covariance.merge(other),
+            _ => {}
+        }
+    }
+}
+
 /// Whether plain counts of values are enough for a choice.
 pub(crate) fn is_counted(choice: &Choice) -> bool {
     choice.weight.is_none() && choice.by == Order::Frequency
@@ -99,6 +218,19 @@ impl Need {
     /// Whether it sees values before any numbers are made of them.
     pub(crate) fn sees_keys(&self) -> bool {
         matches!(self, Self::Keys(_) | Self::Labels(_) | Self::Weights(_) | Self::Words(_))
+    }
+
+    /// How many different values it has seen, where that is bounded.
+    pub(crate) fn distinct(&self) -> usize {
+        match self {
+            Self::Keys(keys) => keys.distinct(),
+            Self::Labels(sums) => sums.distinct(),
+            Self::Weights(keys) => keys.len(),
+            Self::By(keys, _) => keys.len(),
+            Self::Words(words) => words.distinct(),
+            Self::Numbers(counts) => counts.distinct(),
+            Self::Summary(_) | Self::Covariance(_) => 0,
+        }
     }
 
     /// How many different values are too many for it.

@@ -2,10 +2,20 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use tidemill_core::Digest;
 use tidemill_data::{DataError, Examples, HistoryInfo};
 
 /// Batches of rows, in an order that never changes.
 pub type RowReader<'a> = Box<dyn Iterator<Item = Result<RecordBatch, DataError>> + Send + 'a>;
+
+/// Rows of a split whose analysis can be kept: those of a span.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// The same where the rows are; none: nothing is kept.
+    pub id: Option<Digest>,
+    /// How many rows.
+    pub rows: u64,
+}
 
 /// Splits of rows that can be read again and again.
 pub trait RowSource: Sync {
@@ -13,6 +23,15 @@ pub trait RowSource: Sync {
     fn schema(&self) -> SchemaRef;
     /// Name and rows of each split.
     fn splits(&self) -> Vec<(String, u64)>;
+    /// The rows of a split in pieces, one after the other.
+    fn pieces(&self, split: &str) -> Vec<Piece> {
+        let rows = self.splits().iter().find(|(name, _)| name == split).map_or(0, |(_, rows)| *rows);
+        vec![Piece { id: None, rows }]
+    }
+    /// The rows of one of the pieces of a split, otherwise as [`read`](Self::read).
+    fn read_piece<'a>(&'a self, split: &str, _piece: usize, columns: &[&str]) -> Result<RowReader<'a>, DataError> {
+        self.read(split, columns)
+    }
     /// What came before each row, where the rows say how far that reaches.
     fn histories(&self) -> Vec<HistoryInfo> {
         Vec::new()
@@ -28,6 +47,24 @@ impl RowSource for Examples {
 
     fn splits(&self) -> Vec<(String, u64)> {
         self.splits().iter().map(|split| (split.name.clone(), split.rows)).collect()
+    }
+
+    fn pieces(&self, split: &str) -> Vec<Piece> {
+        let id = |digests: &[Digest]| {
+            let mut hasher = blake3::Hasher::new();
+            digests.iter().for_each(|digest| {
+                hasher.update(digest.to_string().as_bytes());
+            });
+            (!digests.is_empty()).then(|| Digest::from_bytes(hasher.finalize().as_bytes()))
+        };
+        self.pieces(split).iter().map(|piece| Piece { id: id(&piece.digests), rows: piece.rows }).collect()
+    }
+
+    fn read_piece<'a>(&'a self, split: &str, piece: usize, columns: &[&str]) -> Result<RowReader<'a>, DataError> {
+        match self.pieces(split).get(piece) {
+            Some(piece) => Ok(Box::new(self.piece_batches(split, piece, Some(columns))?)),
+            None => Ok(Box::new(std::iter::empty())),
+        }
     }
 
     fn histories(&self) -> Vec<HistoryInfo> {

@@ -77,7 +77,7 @@ fn params() -> Value {
 fn transform(project: &Path, params: &Value, cancel: &CancelFlag) -> Result<Outcome, ComponentError> {
     let examples = project.join("examples");
     let inputs = [("examples", ArtifactType::Examples, examples.as_path())];
-    run(&Transform, params, &inputs, ("transform", &project.join("transform")), cancel)
+    run(&Transform::default(), params, &inputs, ("transform", &project.join("transform")), cancel)
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn errors_keep_their_codes_and_a_cancelled_run_stops() {
 #[test]
 fn a_plan_names_what_requests_need_and_what_would_fail() {
     let project = project();
-    let alone = Transform.preview(&params(), &BTreeMap::new());
+    let alone = Transform::default().preview(&params(), &BTreeMap::new());
     assert_eq!(alone.notes, ["requests need `payment_type`, `trip_miles`"]);
     assert!(alone.problems.is_empty());
     let examples = InputArtifact {
@@ -132,13 +132,13 @@ fn a_plan_names_what_requests_need_and_what_would_fail() {
         properties: Properties::new(),
     };
     let inputs = BTreeMap::from([("examples".to_owned(), examples)]);
-    assert!(Transform.preview(&params(), &inputs).problems.is_empty());
+    assert!(Transform::default().preview(&params(), &inputs).problems.is_empty());
     let mut bad = params();
     bad["features"]["mils"] = json!("numeric");
     bad["features"]["payment"] = json!({ "from": "payment_type", "steps": "z_score" });
     bad["features"].as_object_mut().unwrap().shift_remove("miles_bucket");
     bad["features"].as_object_mut().unwrap().shift_remove("trip_miles");
-    let preview = Transform.preview(&bad, &inputs);
+    let preview = Transform::default().preview(&bad, &inputs);
     assert_eq!(preview.notes, ["requests need `payment_type`, `mils`", "no feature uses `trip_miles`"]);
     assert_eq!(preview.problems.len(), 2, "{:?}", preview.problems);
     let paths: Vec<String> = preview.problems.iter().map(|problem| problem.path.join(".")).collect();

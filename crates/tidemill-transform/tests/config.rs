@@ -18,7 +18,7 @@ fn steps(value: Value) -> Vec<Step> {
 
 fn issues(params: &Value) -> Vec<(String, String, Option<String>)> {
     let shown = |issue: ParamIssue| (issue.path.join("."), issue.message, issue.hint);
-    Transform.check(params).into_iter().map(shown).collect()
+    Transform::default().check(params).into_iter().map(shown).collect()
 }
 
 fn issue(value: Value) -> (String, String, Option<String>) {
@@ -178,7 +178,7 @@ fn leaks_and_bad_labels_are_shown_all_at_once() {
 
 #[test]
 fn the_json_schema_knows_every_step() {
-    let schema = serde_json::to_string(&Transform.params_schema()).unwrap();
+    let schema = serde_json::to_string(&Transform::default().params_schema()).unwrap();
     for name in [
         "numeric",
         "identity",

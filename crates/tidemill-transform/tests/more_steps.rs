@@ -59,7 +59,7 @@ fn strings(values: &[&str]) -> Keys {
 
 fn issue(feature: &Value) -> (String, String) {
     let params = json!({ "label": { "name": "y", "expression": "tips > 1" }, "features": { "x": feature } });
-    let mut found = Transform.check(&params);
+    let mut found = Transform::default().check(&params);
     assert_eq!(found.len(), 1, "{found:?}");
     let issue = found.remove(0);
     (issue.path.join("."), issue.message)

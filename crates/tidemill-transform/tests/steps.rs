@@ -69,7 +69,7 @@ fn nodes(feature: Value) -> Vec<Node> {
 }
 
 fn issues(label: Value, features: Value) -> Vec<(String, String)> {
-    let found = Transform.check(&json!({ "label": label, "features": features })).into_iter();
+    let found = Transform::default().check(&json!({ "label": label, "features": features })).into_iter();
     found.map(|issue| (issue.path.join("."), issue.message)).collect()
 }
 
@@ -188,7 +188,7 @@ fn mistakes_are_shown_at_their_place_before_a_run() {
     assert!(
         issue(json!({ "cross": ["hour", "y"], "steps": "vocabulary" })).1.contains("the label `y` cannot be a feature")
     );
-    let schema = serde_json::to_string(&Transform.params_schema()).unwrap();
+    let schema = serde_json::to_string(&Transform::default().params_schema()).unwrap();
     for name in [
         "target",
         "cross",

@@ -1,6 +1,7 @@
 //! Which files the rows come from: the source resolved, spans chosen.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::params::{Params, Select};
@@ -30,6 +31,8 @@ pub(super) struct ChosenSplit {
     /// The same, from the folder of the project.
     pub(super) path: PathBuf,
     pub(super) files: Vec<InputFile>,
+    /// By file: the span it belongs to; empty where the path has none.
+    pub(super) file_spans: Vec<i64>,
     /// Those of the files that are elsewhere, as they were listed.
     pub(super) remote: Vec<RemoteFile>,
     /// The query that gives the rows, where they are those of a database.
@@ -60,8 +63,8 @@ impl Chosen {
             };
             let tree = if is_url(&path) { Tree::Listing(&listing) } else { Tree::Disk };
             let pattern = Pattern::parse(written).map_err(|message| DataError::Params { message })?;
-            let (files, found) = match &pattern {
-                None => (resolve(&tree, &path, Some(format))?, Picked::default()),
+            let (files, file_spans, found) = match &pattern {
+                None => (resolve(&tree, &path, Some(format))?, Vec::new(), Picked::default()),
                 Some(pattern) => pick(pattern, &tree, &path, project_dir, format, params.select())?,
             };
             if let (Some(first), Some(split)) = (&picked, splits.first())
@@ -79,7 +82,7 @@ impl Chosen {
             picked.get_or_insert(found);
             let remote = files.iter().filter_map(|file| listing.get(&file.path)).cloned().collect();
             let (name, written) = (name.map(str::to_owned), written.to_owned());
-            splits.push(ChosenSplit { name, written, path, files, remote, asked: None });
+            splits.push(ChosenSplit { name, written, path, files, file_spans, remote, asked: None });
         }
         check_disjoint(&splits)?;
         let Picked { spans, warnings } = picked.unwrap_or_default();
@@ -97,6 +100,21 @@ impl Chosen {
         asked.map(|asked| (asked.label.clone(), asked.query.clone())).collect()
     }
 
+    /// The files of a split, whose numbers among all files are `files`, in runs of one span.
+    pub(super) fn spans_of(&self, split: usize, files: Range<usize>) -> Vec<(Option<i64>, Range<usize>)> {
+        let spans = self.splits.get(split).map_or(&[][..], |split| &split.file_spans);
+        if spans.len() != files.len() {
+            return vec![(None, files)];
+        }
+        let mut at = files.start;
+        let run = |same: &[i64]| {
+            let range = at..at + same.len();
+            at = range.end;
+            (same.first().copied(), range)
+        };
+        spans.chunk_by(|a, b| a == b).map(run).collect()
+    }
+
     /// The files of all splits, one split after the other.
     pub(super) fn files(&self) -> impl Iterator<Item = (&ChosenSplit, &InputFile)> {
         self.splits.iter().flat_map(|split| split.files.iter().map(move |file| (split, file)))
@@ -109,7 +127,7 @@ impl ChosenSplit {
         let path = PathBuf::from(&asked.label);
         let file = InputFile { path: path.clone(), format: Format::Parquet, delimiter: b',', root: None };
         let (name, written) = (asked.split.clone(), asked.label.clone());
-        Self { name, written, path, files: vec![file], remote: Vec::new(), asked: Some(asked) }
+        Self { name, written, path, files: vec![file], file_spans: Vec::new(), remote: Vec::new(), asked: Some(asked) }
     }
 }
 
@@ -155,7 +173,7 @@ fn pick(
     project_dir: &Path,
     format: Format,
     select: Select,
-) -> Result<(Vec<InputFile>, Picked), DataError> {
+) -> Result<(Vec<InputFile>, Vec<i64>, Picked), DataError> {
     let mut by_span: BTreeMap<i64, Vec<Match>> = BTreeMap::new();
     for found in pattern.matches(tree, project_dir)? {
         by_span.entry(found.span).or_default().push(found);
@@ -189,8 +207,10 @@ fn pick(
         return Err(DataError::SpanNotFound { path: path.to_owned(), wanted: select.to_string(), known });
     }
     let warnings = missing(select, &chosen);
+    let of_files = chosen.iter().flat_map(|(info, files)| std::iter::repeat_n(info.span, files.len()));
+    let file_spans: Vec<i64> = of_files.collect();
     let (spans, files): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
-    Ok((files.into_iter().flatten().collect(), Picked { spans, warnings }))
+    Ok((files.into_iter().flatten().collect(), file_spans, Picked { spans, warnings }))
 }
 
 type VersionFiles = (Option<i64>, Vec<InputFile>);

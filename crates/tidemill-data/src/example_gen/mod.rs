@@ -161,7 +161,7 @@ fn generate(params: &Params, connectors: &Connectors, context: &StepContext<'_>)
     };
     let rows = match made {
         Some(_) => keep_splits(&chosen, &table, &mut writer, context)?,
-        None => split_rows(params, source, &table, &mut writer, context)?,
+        None => split_rows(params, &chosen, source, &table, &mut writer, context)?,
     };
     let mut sources = Vec::new();
     for ((split, input), file) in chosen.files().zip(table.files()) {
@@ -179,6 +179,7 @@ fn generate(params: &Params, connectors: &Connectors, context: &StepContext<'_>)
 /// Gives every row to the split that its values decide.
 fn split_rows(
     params: &Params,
+    chosen: &Chosen,
     source: &Path,
     table: &Table,
     writer: &mut ExamplesWriter,
@@ -187,13 +188,19 @@ fn split_rows(
     let shares: Vec<u32> = params.shares().iter().map(|(_, share)| *share).collect();
     let splitter = Splitter::new(source, &table.schema(), &shares, &params.split_by)?;
     let mut rows = 0_u64;
-    for batch in table.read()? {
-        context.cancel.check()?;
-        let batch = batch?;
-        let assigned = splitter.assign(source, &batch, rows + 1)?;
-        writer.write(&batch, &assigned)?;
-        rows += batch.num_rows() as u64;
-        context.progress.advance(batch.num_rows() as u64);
+    let files = chosen.splits.iter().map(|split| split.files.len()).sum();
+    for (span, files) in chosen.spans_of(0, 0..files) {
+        if let Some(span) = span {
+            writer.begin_span(span)?;
+        }
+        for batch in table.read_files(files)? {
+            context.cancel.check()?;
+            let batch = batch?;
+            let assigned = splitter.assign(source, &batch, rows + 1)?;
+            writer.write(&batch, &assigned)?;
+            rows += batch.num_rows() as u64;
+            context.progress.advance(batch.num_rows() as u64);
+        }
     }
     Ok(rows)
 }
@@ -211,12 +218,17 @@ fn keep_splits(
         first = files.end;
         let expected: Option<u64> = table.files()[files.clone()].iter().map(|file| file.rows).sum();
         let mut found = 0;
-        for batch in table.read_files(files)? {
-            context.cancel.check()?;
-            let batch = batch?;
-            writer.write(&batch, &vec![i as u16; batch.num_rows()])?;
-            found += batch.num_rows() as u64;
-            context.progress.advance(batch.num_rows() as u64);
+        for (span, files) in chosen.spans_of(i, files) {
+            if let Some(span) = span {
+                writer.begin_span(span)?;
+            }
+            for batch in table.read_files(files)? {
+                context.cancel.check()?;
+                let batch = batch?;
+                writer.write(&batch, &vec![i as u16; batch.num_rows()])?;
+                found += batch.num_rows() as u64;
+                context.progress.advance(batch.num_rows() as u64);
+            }
         }
         if found == 0 {
             return Err(DataError::SourceEmpty { path: split.path.clone(), header_only: true }.into());
@@ -280,7 +292,7 @@ fn name_of(file: &InputFile, split: &ChosenSplit, project_dir: &Path) -> String 
 }
 
 /// Reads the file a piece at a time, which keeps memory bounded, and hashes each piece on all threads.
-fn digest_of(path: &Path) -> Result<Digest, DataError> {
+pub(crate) fn digest_of(path: &Path) -> Result<Digest, DataError> {
     let unreadable = |error| DataError::unreadable(path, error);
     let mut file = File::open(path).map_err(unreadable)?;
     let mut hasher = blake3::Hasher::new();

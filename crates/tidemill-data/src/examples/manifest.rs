@@ -91,6 +91,12 @@ pub struct ShardInfo {
     pub file: String,
     /// Its rows.
     pub rows: u64,
+    /// The span that all of them belong to, where the examples have spans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<i64>,
+    /// Digest of its bytes, where it has a span: what was made of these rows can be used again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// One file that rows come from.

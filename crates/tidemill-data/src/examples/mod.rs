@@ -3,11 +3,12 @@
 mod manifest;
 mod writer;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use tidemill_core::{FeatureType, suggest};
+use tidemill_core::{Digest, FeatureType, suggest};
 
 pub use manifest::{ColumnInfo, ExamplesManifest, HistoryInfo, ShardInfo, SourceFile, SpanInfo, SplitInfo};
 pub use writer::ExamplesWriter;
@@ -39,6 +40,18 @@ pub struct Examples {
     dir: PathBuf,
     manifest: ExamplesManifest,
     schema: SchemaRef,
+}
+
+/// Rows of a split that belong together: those of a span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExamplesPiece {
+    /// The span.
+    pub span: Option<i64>,
+    /// How many rows.
+    pub rows: u64,
+    /// Digests of the files that hold them; none where there are no spans.
+    pub digests: Vec<Digest>,
+    shards: Range<usize>,
 }
 
 impl Examples {
@@ -81,8 +94,49 @@ impl Examples {
         &self.manifest
     }
 
+    /// The rows of `split` in pieces: those of a span each, where the examples have spans; else all of them.
+    pub fn pieces(&self, split: &str) -> Vec<ExamplesPiece> {
+        let shards = self.manifest.splits.iter().find(|info| info.name == split).map_or(&[][..], |info| &info.shards);
+        let mut pieces: Vec<ExamplesPiece> = Vec::new();
+        for (at, shard) in shards.iter().enumerate() {
+            match pieces.last_mut().filter(|piece| piece.span == shard.span) {
+                Some(piece) => {
+                    piece.rows += shard.rows;
+                    piece.shards.end = at + 1;
+                    piece.digests.extend(shard.digest.clone());
+                }
+                None => pieces.push(ExamplesPiece {
+                    span: shard.span,
+                    rows: shard.rows,
+                    digests: shard.digest.clone().into_iter().collect(),
+                    shards: at..at + 1,
+                }),
+            }
+        }
+        pieces
+    }
+
+    /// The rows of one of the [`pieces`](Self::pieces) of `split`, otherwise as [`batches`](Self::batches).
+    pub fn piece_batches(
+        &self,
+        split: &str,
+        piece: &ExamplesPiece,
+        columns: Option<&[&str]>,
+    ) -> Result<BatchReader, DataError> {
+        self.shard_batches(split, piece.shards.clone(), columns)
+    }
+
     /// The rows of `split`, in the order of the source. `columns` picks columns, in the order given; `None` is all.
     pub fn batches(&self, split: &str, columns: Option<&[&str]>) -> Result<BatchReader, DataError> {
+        self.shard_batches(split, 0..usize::MAX, columns)
+    }
+
+    fn shard_batches(
+        &self,
+        split: &str,
+        which: Range<usize>,
+        columns: Option<&[&str]>,
+    ) -> Result<BatchReader, DataError> {
         let Some(info) = self.manifest.splits.iter().find(|info| info.name == split) else {
             return Err(DataError::SplitNotFound {
                 path: self.dir.clone(),
@@ -94,7 +148,9 @@ impl Examples {
             None => self.schema.clone(),
             Some(columns) => Arc::new(self.project(columns)?),
         };
-        let shards: Vec<PathBuf> = info.shards.iter().map(|shard| self.dir.join(&shard.file)).collect();
+        let chosen = &info.shards[which.start.min(info.shards.len())..which.end.min(info.shards.len())];
+        let rows = chosen.iter().map(|shard| shard.rows).sum();
+        let shards: Vec<PathBuf> = chosen.iter().map(|shard| self.dir.join(&shard.file)).collect();
         let shard_schema = schema.clone();
         let mut shards = shards.into_iter();
         let mut current = None;
@@ -109,7 +165,7 @@ impl Examples {
                 }
             }
         });
-        Ok(BatchReader::new(schema, batches).with_row_count(info.rows))
+        Ok(BatchReader::new(schema, batches).with_row_count(rows))
     }
 
     fn project(&self, columns: &[&str]) -> Result<Schema, DataError> {

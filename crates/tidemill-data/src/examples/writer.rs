@@ -14,6 +14,7 @@ use super::{
     SplitInfo,
 };
 use crate::DataError;
+use crate::example_gen::digest_of as digest_of_file;
 use crate::column_type::element_type;
 use crate::write::ParquetFile;
 
@@ -33,8 +34,10 @@ struct SplitWriter {
     name: String,
     share: u32,
     shard: Option<Shard>,
-    /// Rows of the shards that are complete.
-    shards: Vec<u64>,
+    /// Rows and span of the shards that are complete.
+    shards: Vec<(u64, Option<i64>)>,
+    /// The span of the rows that come now.
+    span: Option<i64>,
 }
 
 struct Shard {
@@ -47,7 +50,7 @@ impl ExamplesWriter {
     pub fn new(dir: &Path, schema: SchemaRef, splits: &[(String, u32)]) -> Self {
         let splits = splits
             .iter()
-            .map(|(name, share)| SplitWriter { name: name.clone(), share: *share, shard: None, shards: Vec::new() })
+            .map(|(name, share)| SplitWriter { name: name.clone(), share: *share, shard: None, shards: Vec::new(), span: None })
             .collect();
         Self { dir: dir.to_owned(), schema, splits, shard_rows: SHARD_ROWS, histories: Vec::new() }
     }
@@ -56,6 +59,15 @@ impl ExamplesWriter {
     #[must_use]
     pub fn with_histories(self, histories: Vec<HistoryInfo>) -> Self {
         Self { histories, ..self }
+    }
+
+    /// The rows that follow belong to this span. No shard holds rows of two.
+    pub fn begin_span(&mut self, span: i64) -> Result<(), DataError> {
+        for split in &mut self.splits {
+            split.finish_shard()?;
+            split.span = Some(span);
+        }
+        Ok(())
     }
 
     /// Appends the rows of a batch, each to the split that `assigned` gives for it.
@@ -115,7 +127,7 @@ impl ExamplesWriter {
 
 impl SplitWriter {
     fn rows(&self) -> u64 {
-        self.shards.iter().sum()
+        self.shards.iter().map(|(rows, _)| rows).sum()
     }
 
     fn folder(&self) -> String {
@@ -141,7 +153,7 @@ impl SplitWriter {
         if let Some(shard) = self.shard.take() {
             let mut file = shard.file.finish()?;
             file.flush().map_err(|error| DataError::write(Path::new(&self.folder()), error))?;
-            self.shards.push(shard.rows);
+            self.shards.push((shard.rows, self.span));
         }
         Ok(())
     }
@@ -149,12 +161,13 @@ impl SplitWriter {
     /// Gives the shards their names, now that their number is known.
     fn name_shards(&self, dir: &Path) -> Result<SplitInfo, DataError> {
         let mut shards = Vec::with_capacity(self.shards.len());
-        for (i, &rows) in self.shards.iter().enumerate() {
+        for (i, &(rows, span)) in self.shards.iter().enumerate() {
             let file = format!("{}/part-{i:05}-of-{:05}.parquet", self.folder(), self.shards.len());
             let path = dir.join(&file);
             std::fs::rename(dir.join(self.folder()).join(draft_name(i)), &path)
                 .map_err(|error| DataError::write(&path, error))?;
-            shards.push(ShardInfo { file, rows });
+            let digest = span.map(|_| digest_of_file(&path)).transpose()?;
+            shards.push(ShardInfo { file, rows, span, digest });
         }
         Ok(SplitInfo { name: self.name.clone(), share: self.share, rows: self.rows(), shards })
     }

@@ -70,6 +70,11 @@ impl ArtifactStore {
         Ok(store)
     }
 
+    /// The folder it is in.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// A new empty folder to write an artifact into. Dropping it removes it.
     pub fn stage(&self) -> Result<Staged, StoreError> {
         Staged::create(&self.staging())

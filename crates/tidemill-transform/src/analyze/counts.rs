@@ -6,6 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
 use tidemill_model::{Keys, Scalar};
 
+use super::state::{Merge, State, merge_maps};
 use super::{DISTINCT_MAX, select_texts, select_wholes};
 use crate::config::Choice;
 
@@ -129,6 +130,63 @@ impl KeyCounts {
                 Keys::Integers(values)
             }
         }
+    }
+}
+
+impl State for KeyCounts {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.missing.put(out);
+        match &self.keys {
+            KeyMap::Text(counts) => {
+                true.put(out);
+                counts.put(out);
+            }
+            KeyMap::Int(counts) => {
+                false.put(out);
+                counts.put(out);
+            }
+        }
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let missing = u64::get(input)?;
+        let is_text = bool::get(input)?;
+        let keys = if is_text { KeyMap::Text(State::get(input)?) } else { KeyMap::Int(State::get(input)?) };
+        Some(Self { keys, missing })
+    }
+}
+
+impl Merge for KeyCounts {
+    fn merge(&mut self, other: Self) {
+        self.missing += other.missing;
+        match (&mut self.keys, other.keys) {
+            (KeyMap::Text(counts), KeyMap::Text(others)) => merge_maps(counts, others, |a, b| *a += b),
+            (KeyMap::Int(counts), KeyMap::Int(others)) => merge_maps(counts, others, |a, b| *a += b),
+            _ => {}
+        }
+    }
+}
+
+impl State for NumberCounts {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        State::get(input).map(Self)
+    }
+}
+
+impl Merge for NumberCounts {
+    fn merge(&mut self, other: Self) {
+        merge_maps(&mut self.0, other.0, |a, b| *a += b);
+    }
+}
+
+impl NumberCounts {
+    /// How many different values there are.
+    pub(crate) fn distinct(&self) -> usize {
+        self.0.len()
     }
 }
 

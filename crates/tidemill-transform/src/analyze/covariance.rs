@@ -2,6 +2,8 @@
 
 use nalgebra::{DMatrix, SymmetricEigen};
 
+use super::state::{Merge, State};
+
 /// Means and co-moments of rows of several numbers, updated row by row (Welford 1962).
 #[derive(Debug, Clone)]
 pub(crate) struct Covariance {
@@ -9,6 +11,37 @@ pub(crate) struct Covariance {
     means: Vec<f64>,
     /// Sums of products of differences from the means, row by row.
     moments: Vec<f64>,
+}
+
+impl State for Covariance {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.rows.put(out);
+        self.means.put(out);
+        self.moments.put(out);
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        Some(Self { rows: State::get(input)?, means: State::get(input)?, moments: State::get(input)? })
+    }
+}
+
+impl Merge for Covariance {
+    /// Of Chan, Golub and LeVeque 1979.
+    fn merge(&mut self, other: Self) {
+        if other.rows == 0 || other.means.len() != self.means.len() {
+            return;
+        }
+        let (n, m) = (self.rows as f64, other.rows as f64);
+        let columns = self.means.len();
+        let apart: Vec<f64> = other.means.iter().zip(&self.means).map(|(other, mean)| other - mean).collect();
+        for (at, (moment, other)) in self.moments.iter_mut().zip(other.moments).enumerate() {
+            *moment += other + apart[at / columns] * apart[at % columns] * (n * m / (n + m));
+        }
+        for (mean, apart) in self.means.iter_mut().zip(&apart) {
+            *mean += apart * (m / (n + m));
+        }
+        self.rows += other.rows;
+    }
 }
 
 impl Covariance {

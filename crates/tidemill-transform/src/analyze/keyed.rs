@@ -6,6 +6,8 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
 use tidemill_model::Keys;
 
+use super::state::{State, merge_maps};
+
 /// Something for each value of a column of text or whole numbers, and for missing values.
 #[derive(Debug)]
 pub(crate) struct Keyed<V> {
@@ -16,7 +18,34 @@ pub(crate) struct Keyed<V> {
     empty: V,
 }
 
+impl<V: State + Clone> State for Keyed<V> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.is_text.put(out);
+        self.texts.put(out);
+        self.wholes.put(out);
+        self.missing.put(out);
+        self.empty.put(out);
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            is_text: State::get(input)?,
+            texts: State::get(input)?,
+            wholes: State::get(input)?,
+            missing: State::get(input)?,
+            empty: State::get(input)?,
+        })
+    }
+}
+
 impl<V: Clone> Keyed<V> {
+    /// Takes in what another saw of the rows that follow.
+    pub(crate) fn merge_with(&mut self, other: Self, merge: impl Fn(&mut V, V)) {
+        merge_maps(&mut self.texts, other.texts, &merge);
+        merge_maps(&mut self.wholes, other.wholes, &merge);
+        merge(&mut self.missing, other.missing);
+    }
+
     /// For text, or for whole numbers; every value starts as `empty`.
     pub(crate) fn new(is_text: bool, empty: V) -> Self {
         Self { texts: HashMap::new(), wholes: HashMap::new(), is_text, missing: empty.clone(), empty }

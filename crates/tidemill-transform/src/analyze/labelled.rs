@@ -4,6 +4,7 @@ use arrow::array::ArrayRef;
 use tidemill_model::{Encoding, Keys, fold_of_row};
 
 use super::Keyed;
+use super::state::{Merge, State};
 
 /// Rows and the sum of their labels.
 #[derive(Debug, Clone, Copy, Default)]
@@ -102,6 +103,41 @@ impl LabelSums {
         };
         let rows = sums.iter().map(|value| (value.rows as u64, information(value))).collect();
         (keys, rows)
+    }
+}
+
+impl State for Sum {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.rows, self.labels).put(out);
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let (rows, labels) = State::get(input)?;
+        Some(Self { rows, labels })
+    }
+}
+
+impl State for LabelSums {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.folds as u64).put(out);
+        self.keys.put(out);
+        self.is_binary.put(out);
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let folds = usize::try_from(u64::get(input)?).ok()?;
+        Some(Self { folds, keys: State::get(input)?, is_binary: State::get(input)? })
+    }
+}
+
+impl Merge for LabelSums {
+    fn merge(&mut self, other: Self) {
+        self.is_binary &= other.is_binary;
+        self.keys.merge_with(other.keys, |sums, others| {
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum = *sum + other;
+            }
+        });
     }
 }
 

@@ -1,7 +1,8 @@
 //! Analyzers: what is counted and summed in a scan.
 //!
-//! Each takes the values of one column in the order of the rows and no analyzer is ever split, so the result depends
-//! neither on the number of threads nor on where batches begin.
+//! Each takes the values of one column in the order of the rows. Where rows come in spans, each span has an analyzer of its
+//! own and they are joined in the order of the spans, so the result depends neither on the number of threads, nor on where
+//! batches begin, nor on which spans were seen before.
 
 mod counts;
 mod covariance;
@@ -11,6 +12,7 @@ mod labelled;
 mod moments;
 mod quantiles;
 mod select;
+mod state;
 mod tukey;
 mod words;
 
@@ -22,6 +24,7 @@ pub(crate) use labelled::LabelSums;
 pub(crate) use moments::Moments;
 pub(crate) use quantiles::{Quantiles, Sorted};
 pub(crate) use select::{select_texts, select_wholes};
+pub(crate) use state::{Merge, State};
 pub(crate) use tukey::fit_tukey;
 pub(crate) use words::WordCounts;
 
@@ -42,6 +45,24 @@ impl Range {
             // Adding zero turns −0 into 0, so that the bounds do not depend on which of the two came first.
             let value = value + 0.0;
             self.0 = Some(self.0.map_or((value, value), |(min, max)| (min.min(value), max.max(value))));
+        }
+    }
+}
+
+impl State for Range {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        State::get(input).map(Self)
+    }
+}
+
+impl Merge for Range {
+    fn merge(&mut self, other: Self) {
+        if let Some((min, max)) = other.0 {
+            self.update(&[min, max]);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Mean and variance.
 
+use super::state::{Merge, State};
+
 /// Mean and variance of finite values, summed in twice the precision of `f64`.
 ///
 /// Sums are of differences from the first value and are carried as an unevaluated pair of floats (Dekker 1971, Knuth
@@ -32,6 +34,19 @@ impl Pair {
         self.low += value.mul_add(value, -product);
     }
 
+    fn add_pair(&mut self, other: Self) {
+        self.add(other.high);
+        self.add(other.low);
+    }
+
+    /// The product of two pairs.
+    fn times(self, other: Self) -> Self {
+        let product = self.high * other.high;
+        let error = self.high.mul_add(other.high, -product) + self.high * other.low + self.low * other.high;
+        let (high, low) = quick_two_sum(product, error);
+        Self { high, low }
+    }
+
     fn value(self) -> f64 {
         self.high + self.low
     }
@@ -46,6 +61,48 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 fn quick_two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     (sum, b - (sum - a))
+}
+
+impl State for Moments {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.count.put(out);
+        self.shift.put(out);
+        for pair in [self.sum, self.squares] {
+            (pair.high, pair.low).put(out);
+        }
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let (count, shift) = (State::get(input)?, State::get(input)?);
+        let mut pair = || {
+            let (high, low) = State::get(input)?;
+            Some(Pair { high, low })
+        };
+        Some(Self { count, shift, sum: pair()?, squares: pair()? })
+    }
+}
+
+impl Merge for Moments {
+    /// With d the difference of both first values: Σ(x + d) = Σx + n·d and Σ(x + d)² = Σx² + 2d·Σx + n·d².
+    fn merge(&mut self, other: Self) {
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            *self = other;
+            return;
+        }
+        let (d, d_low) = two_sum(other.shift, -self.shift);
+        let d = Pair { high: d, low: d_low };
+        let count = other.count as f64;
+        let moved = d.times(Pair { high: count, low: 0.0 });
+        self.squares.add_pair(other.squares);
+        self.squares.add_pair(d.times(other.sum).times(Pair { high: 2.0, low: 0.0 }));
+        self.squares.add_pair(d.times(moved));
+        self.sum.add_pair(other.sum);
+        self.sum.add_pair(moved);
+        self.count += other.count;
+    }
 }
 
 impl Moments {
@@ -85,6 +142,22 @@ impl Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_that_are_joined_are_the_whole() {
+        let values: Vec<f64> = (0..1000).map(|i| 1e6 + f64::from(i * i % 977) * 0.37).collect();
+        let whole = moments(&values);
+        for cut in [0, 1, 499, 1000] {
+            let mut parts = [Moments::default(), Moments::default()];
+            parts[0].update(&values[..cut]);
+            parts[1].update(&values[cut..]);
+            let [mut joined, other] = parts;
+            joined.merge(other);
+            let joined = (joined.mean().unwrap(), joined.std_dev().unwrap());
+            assert!((joined.0 - whole.0).abs() <= 1e-15 * whole.0, "{joined:?} is not {whole:?}");
+            assert!((joined.1 - whole.1).abs() <= 1e-15 * whole.1, "{joined:?} is not {whole:?}");
+        }
+    }
 
     fn moments(values: &[f64]) -> (f64, f64) {
         let mut moments = Moments::default();

@@ -2,6 +2,8 @@
 
 use datasketches::tdigest::TDigestMut;
 
+use super::state::{Merge, State, take};
+
 /// Up to so many values quantiles are exact; they take eight bytes each.
 const EXACT_MAX: usize = 1 << 20;
 /// The sketch's compression: about 2,000 centroids, a rank error in the order of 0.1 % in the middle, less at the ends.
@@ -13,6 +15,49 @@ pub(crate) enum Quantiles {
     Exact(Vec<f64>),
     /// A t-digest, which flips no coins: the same values in the same order give the same sketch.
     Sketch(Box<TDigestMut>),
+}
+
+impl State for Quantiles {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Exact(values) => {
+                true.put(out);
+                values.put(out);
+            }
+            Self::Sketch(sketch) => {
+                false.put(out);
+                let bytes = sketch.as_ref().clone().serialize();
+                (bytes.len() as u64).put(out);
+                out.extend(bytes);
+            }
+        }
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        if bool::get(input)? {
+            return State::get(input).map(Self::Exact);
+        }
+        let length = usize::try_from(u64::get(input)?).ok()?;
+        TDigestMut::deserialize(take(input, length)?).ok().map(|sketch| Self::Sketch(Box::new(sketch)))
+    }
+}
+
+impl Merge for Quantiles {
+    fn merge(&mut self, other: Self) {
+        match other {
+            Self::Exact(values) => self.update(&values),
+            Self::Sketch(other) => {
+                if let Self::Exact(values) = self {
+                    let Ok(mut sketch) = TDigestMut::new(COMPRESSION) else { return };
+                    values.iter().for_each(|value| sketch.update(*value));
+                    *self = Self::Sketch(Box::new(sketch));
+                }
+                if let Self::Sketch(sketch) = self {
+                    sketch.merge(&other);
+                }
+            }
+        }
+    }
 }
 
 impl Default for Quantiles {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::DISTINCT_MAX;
 use super::counts::TooMany;
+use super::state::{Merge, State, merge_maps};
 
 /// How often tokens occur, and in how many documents.
 #[derive(Debug, Default)]
@@ -19,7 +20,37 @@ struct Word {
     documents: u64,
 }
 
+impl State for WordCounts {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.documents.put(out);
+        let counts = |(word, counts): (&Box<str>, &Word)| (word.clone(), (counts.occurrences, counts.documents));
+        self.words.iter().map(counts).collect::<HashMap<_, _>>().put(out);
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let documents = u64::get(input)?;
+        let words: HashMap<Box<str>, (u64, u64)> = State::get(input)?;
+        let words = words.into_iter().map(|(word, (occurrences, documents))| (word, Word { occurrences, documents }));
+        Some(Self { words: words.collect(), documents })
+    }
+}
+
+impl Merge for WordCounts {
+    fn merge(&mut self, other: Self) {
+        self.documents += other.documents;
+        merge_maps(&mut self.words, other.words, |word, other| {
+            word.occurrences += other.occurrences;
+            word.documents += other.documents;
+        });
+    }
+}
+
 impl WordCounts {
+    /// How many different tokens there are.
+    pub(crate) fn distinct(&self) -> usize {
+        self.words.len()
+    }
+
     /// Takes in the tokens of a document.
     pub(crate) fn update(&mut self, tokens: &[Cow<'_, str>]) -> Result<(), TooMany> {
         self.documents += 1;

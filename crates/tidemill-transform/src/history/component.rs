@@ -57,11 +57,16 @@ impl Component for HistoryGen {
         for (at, split) in examples.splits().iter().enumerate() {
             context.progress.phase(&format!("writing split {}", split.name));
             context.progress.total_rows(split.rows);
-            for batch in examples.batches(&split.name, None)? {
-                context.cancel.check()?;
-                for part in join.batches(&batch?)? {
-                    writer.write(&part, &vec![at as u16; part.num_rows()])?;
-                    context.progress.advance(part.num_rows() as u64);
+            for piece in examples.pieces(&split.name) {
+                if let Some(span) = piece.span {
+                    writer.begin_span(span)?;
+                }
+                for batch in examples.piece_batches(&split.name, &piece, None)? {
+                    context.cancel.check()?;
+                    for part in join.batches(&batch?)? {
+                        writer.write(&part, &vec![at as u16; part.num_rows()])?;
+                        context.progress.advance(part.num_rows() as u64);
+                    }
                 }
             }
         }

@@ -8,20 +8,28 @@ use tidemill_evaluate::Evaluator;
 use tidemill_pipeline::{Components, Workspace};
 use tidemill_serving::InfraValidator;
 use tidemill_train::Trainer;
-use tidemill_transform::{HistoryGen, Transform};
+use tidemill_transform::{AnalyzerCache, HistoryGen, Transform};
 
 use self::pusher::Pusher;
 use crate::settings::cores;
 
 /// Every component. Without a workspace the pusher can be checked but not run.
 pub fn all(workspace: Option<Workspace>) -> Components {
+    let transform = match &workspace {
+        // Beside the artifacts: it can be removed at any time.
+        Some(workspace) => {
+            let root = workspace.artifacts.root();
+            Transform::with_cache(AnalyzerCache::new(root.parent().unwrap_or(root).join("analyzers")))
+        }
+        None => Transform::default(),
+    };
     Components::new()
         .with(ExampleGen::new(connectors()))
         .with(StatisticsGen)
         .with(SchemaGen)
         .with(ExampleValidator::new(SqlRules { threads: cores() }))
         .with(HistoryGen)
-        .with(Transform)
+        .with(transform)
         .with(Trainer)
         .with(Evaluator)
         .with(InfraValidator)

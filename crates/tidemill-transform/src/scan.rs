@@ -1,0 +1,238 @@
+//! One scan of a split, piece by piece: what was seen of a piece before is not read again.
+
+use std::collections::HashMap;
+
+use arrow::array::RecordBatch;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use tidemill_core::{CancelFlag, Digest};
+use tidemill_model::BoundLabel;
+
+use crate::analyze::{Merge as _, State};
+use crate::cache::AnalyzerCache;
+use crate::config::TransformConfig;
+use crate::error::TransformError;
+use crate::feature::{FeatureFit, ScanBatch};
+use crate::fit::{ColumnKinds, FitOptions, count_missing};
+use crate::label::LabelCheck;
+use crate::leak::LeakMeasure;
+use crate::need::Need;
+use crate::rows::{Piece, RowSource};
+
+/// What scans of the split that is fitted on share.
+pub(crate) struct Scans<'a> {
+    pub(crate) config: &'a TransformConfig,
+    pub(crate) rows: &'a dyn RowSource,
+    pub(crate) options: &'a FitOptions<'a>,
+    pub(crate) cache: Option<&'a AnalyzerCache>,
+    pub(crate) pool: &'a ThreadPool,
+    pub(crate) datatypes: &'a ColumnKinds,
+    pub(crate) label_columns: &'a [String],
+    pub(crate) feature_columns: &'a [String],
+    /// The pieces of the split, and whether each had to be read.
+    pub(crate) pieces: Vec<(Piece, bool)>,
+}
+
+/// What a first scan learns beside what features wait for.
+pub(crate) struct First {
+    pub(crate) label: LabelCheck,
+    pub(crate) missing: HashMap<Box<str>, u64>,
+}
+
+/// What was seen of one piece.
+struct Seen {
+    needs: Vec<Option<Need>>,
+    label: Option<Vec<u8>>,
+    missing: Option<HashMap<Box<str>, u64>>,
+}
+
+impl Seen {
+    fn is_whole(&self, with_first: bool) -> bool {
+        self.needs.iter().all(Option::is_some) && !(with_first && (self.label.is_none() || self.missing.is_none()))
+    }
+}
+
+impl Scans<'_> {
+    /// Shows all rows to the features that wait, and in a first scan to `first`.
+    pub(crate) fn run(
+        &mut self,
+        waiting: &mut [&mut FeatureFit],
+        mut first: Option<&mut First>,
+    ) -> Result<(), TransformError> {
+        let mut totals: Vec<Option<Need>> = waiting.iter().map(|_| None).collect();
+        let mut first_row = 0;
+        for at in 0..self.pieces.len() {
+            let piece = self.pieces[at].0.clone();
+            let seen = self.piece(at, &piece, first_row, waiting, first.is_some())?;
+            for (total, need) in totals.iter_mut().zip(seen.needs) {
+                match (total.as_mut(), need) {
+                    (Some(total), Some(need)) => total.merge(need),
+                    (None, need) => *total = need,
+                    (Some(_), None) => {}
+                }
+            }
+            if let Some(first) = &mut first {
+                let damaged = || TransformError::Threads { threads: 0, reason: "a scan was lost".to_owned() };
+                first.label.absorb(&seen.label.unwrap_or_default()).ok_or_else(damaged)?;
+                for (column, count) in seen.missing.unwrap_or_default() {
+                    *first.missing.entry(column).or_default() += count;
+                }
+            }
+            first_row += piece.rows;
+        }
+        for (fit, total) in waiting.iter_mut().zip(totals) {
+            if let Some(total) = total {
+                fit.set_need(total)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of a piece, the rest of it read.
+    fn piece(
+        &mut self,
+        at: usize,
+        piece: &Piece,
+        first_row: u64,
+        waiting: &mut [&mut FeatureFit],
+        with_first: bool,
+    ) -> Result<Seen, TransformError> {
+        let label = &self.config.label;
+        // Without a name of its own a piece is neither kept nor taken from elsewhere.
+        let kept = piece.id.as_ref();
+        let need_keys: Option<Vec<Digest>> = kept.map(|id| {
+            waiting.iter().map(|fit| AnalyzerCache::key(id, &["need", &fit.depends_on(label, first_row)])).collect()
+        });
+        let label_key = kept.map(|id| AnalyzerCache::key(id, &["label", &format!("{label:?} {:?}", self.label_columns), &format!("{:?}", self.feature_columns)]));
+        let missing_key = kept.map(|id| {
+            let mut columns: Vec<_> = self.datatypes.iter().collect();
+            columns.sort_unstable_by_key(|(name, _)| *name);
+            AnalyzerCache::key(id, &["missing", &format!("{columns:?}")])
+        });
+        let get = |key: Option<&Digest>| self.cache.zip(key).and_then(|(cache, key)| cache.get(key));
+        let known = |at: usize| {
+            let bytes = get(need_keys.as_ref().and_then(|keys| keys.get(at)))?;
+            Need::get(&mut bytes.as_slice())
+        };
+        let mut seen = Seen {
+            needs: (0..waiting.len()).map(known).collect(),
+            label: get(label_key.as_ref()).filter(|_| with_first),
+            missing: get(missing_key.as_ref()).filter(|_| with_first).and_then(|bytes| State::get(&mut bytes.as_slice())),
+        };
+        if let Some(bytes) = &seen.label
+            && self.label_check()?.absorb(bytes).is_none()
+        {
+            seen.label = None;
+        }
+        if seen.is_whole(with_first) {
+            self.options.progress.advance(piece.rows);
+            return Ok(seen);
+        }
+        self.pieces[at].1 = true;
+        self.read(at, first_row, waiting, with_first, &mut seen)?;
+        let put = |key: Option<&Digest>, bytes: &[u8]| {
+            if let (Some(cache), Some(key)) = (self.cache, key) {
+                cache.put(key, bytes);
+            }
+        };
+        for (at, need) in seen.needs.iter_mut().enumerate() {
+            let (Some(found), Some(key)) = (&need, need_keys.as_ref().and_then(|keys| keys.get(at))) else { continue };
+            let mut bytes = Vec::new();
+            found.put(&mut bytes);
+            put(Some(key), &bytes);
+            // What goes on is what would be read back, so that it makes no difference whether it was.
+            *need = Need::get(&mut bytes.as_slice());
+        }
+        put(label_key.as_ref().filter(|_| with_first), seen.label.as_deref().unwrap_or_default());
+        if let Some(missing) = &seen.missing {
+            let mut bytes = Vec::new();
+            missing.put(&mut bytes);
+            put(missing_key.as_ref(), &bytes);
+        }
+        Ok(seen)
+    }
+
+    fn label_check(&self) -> Result<LabelCheck, TransformError> {
+        let leaks = LeakMeasure::new(self.config, self.label_columns)?;
+        Ok(LabelCheck::new(&self.config.label, self.options.split).measuring(leaks))
+    }
+
+    /// Reads a piece for what of `seen` is not known yet.
+    fn read(
+        &self,
+        at: usize,
+        first_row: u64,
+        waiting: &mut [&mut FeatureFit],
+        with_first: bool,
+        seen: &mut Seen,
+    ) -> Result<(), TransformError> {
+        let mut open: Vec<(usize, &mut &mut FeatureFit)> =
+            waiting.iter_mut().enumerate().filter(|(at, _)| seen.needs[*at].is_none()).collect();
+        let with_label = with_first && seen.label.is_none();
+        let with_missing = with_first && seen.missing.is_none();
+        let needs_label = open.iter().any(|(_, fit)| fit.needs_label());
+        let mut columns: Vec<String> = Vec::new();
+        let first = self.feature_columns.iter().filter(|_| with_first && (with_missing || with_label));
+        let labels = self.label_columns.iter().filter(|_| with_label || needs_label);
+        let own: Vec<String> = open.iter().flat_map(|(_, fit)| fit.columns().map(str::to_owned)).collect();
+        for column in first.chain(labels).chain(&own) {
+            if !columns.contains(column) {
+                columns.push(column.clone());
+            }
+        }
+        for (_, fit) in &mut open {
+            fit.begin();
+        }
+        let mut label = if with_label { Some(self.label_check()?) } else { None };
+        let mut missing: HashMap<Box<str>, u64> = HashMap::new();
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let mut reader = self.rows.read_piece(self.options.split, at, &columns)?;
+        let mut labeller: Option<BoundLabel> = None;
+        let mut row = first_row;
+        let mut next: Option<RecordBatch> = reader.next().transpose()?;
+        while let Some(batch) = next.take() {
+            if self.options.cancel.is_some_and(CancelFlag::is_set) {
+                return Err(TransformError::Canceled);
+            }
+            if with_missing {
+                count_missing(&batch, self.datatypes, &mut missing);
+            }
+            let labels = match (&mut labeller, needs_label) {
+                (_, false) => Vec::new(),
+                (Some(bound), true) => bound.optional_values(&batch)?,
+                (unbound, true) => {
+                    unbound.insert(self.config.label.bind(batch.schema_ref())?).optional_values(&batch)?
+                }
+            };
+            let scan = ScanBatch { batch: &batch, first_row: row, labels: &labels };
+            // The next batch is read while this one is looked at.
+            let (read, (analyzed, labelled)) = self.pool.join(
+                || reader.next().transpose(),
+                || {
+                    rayon::join(
+                        || open.par_iter_mut().map(|(_, fit)| fit.update(scan)).collect::<Vec<_>>(),
+                        || label.as_mut().map_or(Ok(()), |label| label.update(&batch)),
+                    )
+                },
+            );
+            // Of several errors the one of the first feature, whichever thread was faster.
+            analyzed.into_iter().collect::<Result<(), _>>()?;
+            labelled?;
+            row += batch.num_rows() as u64;
+            self.options.progress.advance(batch.num_rows() as u64);
+            next = read?;
+        }
+        for (at, fit) in open {
+            seen.needs[at] = fit.need.take();
+        }
+        if let Some(label) = label {
+            let mut bytes = Vec::new();
+            label.put(&mut bytes);
+            seen.label = Some(bytes);
+        }
+        if with_missing {
+            seen.missing = Some(missing);
+        }
+        Ok(())
+    }
+}
