@@ -20,7 +20,8 @@ pub use connect::{Connectors, Database, FileStore, Query, QueryValue, RemoteFile
 pub use error::DataError;
 pub use example_gen::ExampleGen;
 pub use examples::{
-    ColumnInfo, Examples, ExamplesManifest, ExamplesPiece, ExamplesWriter, HistoryInfo, ShardInfo, SourceFile, SpanInfo, SplitInfo,
+    ColumnInfo, Examples, ExamplesManifest, ExamplesPiece, ExamplesWriter, HistoryInfo, ShardInfo, SourceFile,
+    SpanInfo, SplitInfo,
 };
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use sample::{Plant, TaxiOptions, UnknownPlant, generate_taxi, write_taxi};

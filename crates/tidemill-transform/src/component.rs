@@ -9,8 +9,8 @@ use tidemill_core::{
 };
 use tidemill_data::{Examples, read_schema_artifact};
 
-use crate::config::{TransformConfig, TransformParams};
 use crate::cache::AnalyzerCache;
+use crate::config::{TransformConfig, TransformParams};
 use crate::fit::{FitOptions, Fitted, fit_cached};
 use crate::preview::preview;
 use crate::rank::{RankedFeature, Ranking, rank};
@@ -124,7 +124,11 @@ fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) 
     }
     Outcome {
         properties: [("transform".to_owned(), properties)].into(),
-        headline: format!("{} from {}, label {label}{described}{spans}", count(features, "feature"), count(columns, "column")),
+        headline: format!(
+            "{} from {}, label {label}{described}{spans}",
+            count(features, "feature"),
+            count(columns, "column")
+        ),
         warnings: fitted.warnings,
         tables: ranking.map(table).into_iter().collect(),
         ..Outcome::default()

@@ -3,7 +3,9 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use tidemill_core::{DataType, Form, TensorSpec};
-use tidemill_model::{BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Node, Source, Stage, Tokenizer, TransformGraph};
+use tidemill_model::{
+    BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Node, Source, Stage, Tokenizer, TransformGraph,
+};
 
 use crate::analyze::{KEYS_MAX, KeyCounts, TooMany};
 use crate::config::{FeatureConfig, ImputeWith, Step, stand_in};

@@ -8,6 +8,7 @@ use tidemill_core::{CancelFlag, DataType, Form, Progress, Schema};
 use tidemill_data::HistoryInfo;
 use tidemill_model::{MissingColumn, Source, TransformGraph, input_kind};
 
+use crate::analyze::State;
 use crate::cache::AnalyzerCache;
 use crate::config::{FeatureConfig, TransformConfig};
 use crate::error::TransformError;
@@ -188,9 +189,9 @@ fn other_label(
         let label = format!("{:?}", config.label);
         let key = piece.id.as_ref().map(|id| AnalyzerCache::key(id, &["label alone", &label]));
         let kept = cache.zip(key.as_ref());
-        if let Some(bytes) = kept.and_then(|(cache, key)| cache.get(key))
-            && whole.absorb(&bytes).is_some()
-        {
+        let known = kept.and_then(|(cache, key)| State::get(&mut cache.get(key)?.as_slice()));
+        if let Some(state) = known {
+            whole.absorb(state);
             options.progress.advance(piece.rows);
             continue;
         }
@@ -203,12 +204,13 @@ fn other_label(
             check.update(&batch)?;
             options.progress.advance(batch.num_rows() as u64);
         }
-        let mut bytes = Vec::new();
-        check.put(&mut bytes);
+        let state = check.state();
         if let Some((cache, key)) = kept {
+            let mut bytes = Vec::new();
+            state.put(&mut bytes);
             cache.put(key, &bytes);
         }
-        whole.absorb(&bytes);
+        whole.absorb(state);
     }
     whole.finish().map(|(summary, _)| summary)
 }

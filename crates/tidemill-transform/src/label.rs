@@ -7,7 +7,7 @@ use tidemill_model::{BoundLabel, LabelSpec};
 
 use crate::analyze::State;
 use crate::error::TransformError;
-use crate::leak::{Leak, LeakMeasure};
+use crate::leak::{Leak, LeakMeasure, LeakState};
 
 /// What the label is like in one split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,6 +36,36 @@ pub(crate) struct LabelCheck {
     is_binary: bool,
     range: Option<(f64, f64)>,
     leaks: Option<LeakMeasure>,
+}
+
+/// What a check saw of some rows.
+#[derive(Debug, Clone)]
+pub(crate) struct LabelState {
+    rows: u64,
+    missing: u64,
+    first_missing: u64,
+    infinite: Option<(u64, f64)>,
+    sum: f64,
+    is_binary: bool,
+    range: Option<(f64, f64)>,
+    leaks: Vec<LeakState>,
+}
+
+impl State for LabelState {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.rows, self.missing).put(out);
+        (self.first_missing, self.infinite).put(out);
+        (self.sum, self.is_binary).put(out);
+        (self.range, self.leaks.clone()).put(out);
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let (rows, missing) = State::get(input)?;
+        let (first_missing, infinite) = State::get(input)?;
+        let (sum, is_binary) = State::get(input)?;
+        let (range, leaks) = State::get(input)?;
+        Some(Self { rows, missing, first_missing, infinite, sum, is_binary, range, leaks })
+    }
 }
 
 impl LabelCheck {
@@ -94,35 +124,37 @@ impl LabelCheck {
         Ok(())
     }
 
-    /// What was seen, as bytes for [`absorb`](Self::absorb).
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
-        ((self.rows, self.missing), (self.first_missing, self.infinite)).put(out);
-        ((self.sum, self.is_binary), self.range).put(out);
-        self.leaks.as_ref().map(LeakMeasure::state).unwrap_or_default().put(out);
+    /// What was seen, for [`absorb`](Self::absorb).
+    pub(crate) fn state(&self) -> LabelState {
+        LabelState {
+            rows: self.rows,
+            missing: self.missing,
+            first_missing: self.first_missing,
+            infinite: self.infinite,
+            sum: self.sum,
+            is_binary: self.is_binary,
+            range: self.range,
+            leaks: self.leaks.as_ref().map(LeakMeasure::state).unwrap_or_default(),
+        }
     }
 
-    /// Takes in what another check saw of the rows that follow; `None` if the bytes are no such thing.
-    pub(crate) fn absorb(&mut self, mut bytes: &[u8]) -> Option<()> {
-        type Counts = ((u64, u64), (u64, Option<(u64, f64)>));
-        let ((rows, missing), (first_missing, infinite)): Counts = State::get(&mut bytes)?;
-        let ((sum, is_binary), range): ((f64, bool), Option<(f64, f64)>) = State::get(&mut bytes)?;
-        let leaks = State::get(&mut bytes)?;
+    /// Takes in what another check of the same label saw of the rows that follow.
+    pub(crate) fn absorb(&mut self, other: LabelState) {
         if let Some(measure) = &mut self.leaks {
-            measure.absorb(leaks)?;
+            measure.absorb(other.leaks);
         }
         if self.missing == 0 {
-            self.first_missing = self.rows + first_missing;
+            self.first_missing = self.rows + other.first_missing;
         }
-        self.infinite = self.infinite.or(infinite.map(|(row, value)| (self.rows + row, value)));
-        self.rows += rows;
-        self.missing += missing;
-        self.sum += sum;
-        self.is_binary &= is_binary;
-        self.range = match (self.range, range) {
+        self.infinite = self.infinite.or(other.infinite.map(|(row, value)| (self.rows + row, value)));
+        self.rows += other.rows;
+        self.missing += other.missing;
+        self.sum += other.sum;
+        self.is_binary &= other.is_binary;
+        self.range = match (self.range, other.range) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),
         };
-        Some(())
     }
 
     /// An error if the label is missing or infinite anywhere, or the same everywhere.

@@ -77,11 +77,8 @@ impl LeakMeasure {
         self.columns.iter().map(|measured| (measured.numbers.clone(), measured.texts.clone())).collect()
     }
 
-    /// Takes in what another saw of the rows that follow; `None` if it measured other columns.
-    pub(crate) fn absorb(&mut self, others: Vec<LeakState>) -> Option<()> {
-        if others.len() != self.columns.len() {
-            return None;
-        }
+    /// Takes in what another, of the same columns, saw of the rows that follow.
+    pub(crate) fn absorb(&mut self, others: Vec<LeakState>) {
         for (measured, (numbers, texts)) in self.columns.iter_mut().zip(others) {
             let room = VALUES_MAX - measured.numbers.len();
             measured.numbers.extend(numbers.into_iter().take(room));
@@ -94,7 +91,6 @@ impl LeakMeasure {
             });
             measured.texts.take_if(|texts| texts.len() > TEXTS_MAX);
         }
-        Some(())
     }
 
     /// How well each column predicts.

@@ -7,8 +7,8 @@ use arrow::datatypes::DataType as ArrowType;
 use tidemill_model::{Stage, Tokenizer};
 
 use crate::analyze::{
-    Covariance, DISTINCT_MAX, KEYS_MAX, KeyCounts, Keyed, LabelSums, Merge, Moments, NumberCounts, Quantiles, Range, State,
-    TooMany, WordCounts,
+    Covariance, DISTINCT_MAX, KEYS_MAX, KeyCounts, Keyed, LabelSums, Merge, Moments, NumberCounts, Quantiles, Range,
+    State, TooMany, WordCounts,
 };
 use crate::config::{Choice, ImputeWith, Order, Step};
 

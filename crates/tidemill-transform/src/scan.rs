@@ -14,7 +14,7 @@ use crate::config::TransformConfig;
 use crate::error::TransformError;
 use crate::feature::{FeatureFit, ScanBatch};
 use crate::fit::{ColumnKinds, FitOptions, count_missing};
-use crate::label::LabelCheck;
+use crate::label::{LabelCheck, LabelState};
 use crate::leak::LeakMeasure;
 use crate::need::Need;
 use crate::rows::{Piece, RowSource};
@@ -42,7 +42,7 @@ pub(crate) struct First {
 /// What was seen of one piece.
 struct Seen {
     needs: Vec<Option<Need>>,
-    label: Option<Vec<u8>>,
+    label: Option<LabelState>,
     missing: Option<HashMap<Box<str>, u64>>,
 }
 
@@ -72,8 +72,9 @@ impl Scans<'_> {
                 }
             }
             if let Some(first) = &mut first {
-                let damaged = || TransformError::Threads { threads: 0, reason: "a scan was lost".to_owned() };
-                first.label.absorb(&seen.label.unwrap_or_default()).ok_or_else(damaged)?;
+                if let Some(label) = seen.label {
+                    first.label.absorb(label);
+                }
                 for (column, count) in seen.missing.unwrap_or_default() {
                     *first.missing.entry(column).or_default() += count;
                 }
@@ -103,7 +104,12 @@ impl Scans<'_> {
         let need_keys: Option<Vec<Digest>> = kept.map(|id| {
             waiting.iter().map(|fit| AnalyzerCache::key(id, &["need", &fit.depends_on(label, first_row)])).collect()
         });
-        let label_key = kept.map(|id| AnalyzerCache::key(id, &["label", &format!("{label:?} {:?}", self.label_columns), &format!("{:?}", self.feature_columns)]));
+        let label_key = kept.map(|id| {
+            AnalyzerCache::key(
+                id,
+                &["label", &format!("{label:?} {:?}", self.label_columns), &format!("{:?}", self.feature_columns)],
+            )
+        });
         let missing_key = kept.map(|id| {
             let mut columns: Vec<_> = self.datatypes.iter().collect();
             columns.sort_unstable_by_key(|(name, _)| *name);
@@ -116,14 +122,11 @@ impl Scans<'_> {
         };
         let mut seen = Seen {
             needs: (0..waiting.len()).map(known).collect(),
-            label: get(label_key.as_ref()).filter(|_| with_first),
-            missing: get(missing_key.as_ref()).filter(|_| with_first).and_then(|bytes| State::get(&mut bytes.as_slice())),
+            label: get(label_key.as_ref()).filter(|_| with_first).and_then(|bytes| State::get(&mut bytes.as_slice())),
+            missing: get(missing_key.as_ref())
+                .filter(|_| with_first)
+                .and_then(|bytes| State::get(&mut bytes.as_slice())),
         };
-        if let Some(bytes) = &seen.label
-            && self.label_check()?.absorb(bytes).is_none()
-        {
-            seen.label = None;
-        }
         if seen.is_whole(with_first) {
             self.options.progress.advance(piece.rows);
             return Ok(seen);
@@ -143,7 +146,11 @@ impl Scans<'_> {
             // What goes on is what would be read back, so that it makes no difference whether it was.
             *need = Need::get(&mut bytes.as_slice());
         }
-        put(label_key.as_ref().filter(|_| with_first), seen.label.as_deref().unwrap_or_default());
+        if let Some(label) = &seen.label {
+            let mut bytes = Vec::new();
+            label.put(&mut bytes);
+            put(label_key.as_ref(), &bytes);
+        }
         if let Some(missing) = &seen.missing {
             let mut bytes = Vec::new();
             missing.put(&mut bytes);
@@ -226,9 +233,7 @@ impl Scans<'_> {
             seen.needs[at] = fit.need.take();
         }
         if let Some(label) = label {
-            let mut bytes = Vec::new();
-            label.put(&mut bytes);
-            seen.label = Some(bytes);
+            seen.label = Some(label.state());
         }
         if with_missing {
             seen.missing = Some(missing);

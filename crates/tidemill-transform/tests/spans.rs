@@ -19,7 +19,8 @@ fn span(number: u64) -> String {
     for trip in 0..200 + number * 30 {
         let noise = (number * 1000 + trip).wrapping_mul(6_364_136_223_846_793_005) >> 33;
         let payment = ["Cash", "Card", "", "Mobile"][(noise % (2 + number.min(2))) as usize];
-        let miles = if noise % 11 == 0 { String::new() } else { format!("{}", (noise % 1000) as f64 * 0.01 + number as f64) };
+        let miles =
+            if noise % 11 == 0 { String::new() } else { format!("{}", (noise % 1000) as f64 * 0.01 + number as f64) };
         let tips = if noise % 3 == 0 { 5.0 } else { 0.25 };
         let note = ["late airport", "airport run", "late", ""][(noise / 7 % 4) as usize];
         writeln!(csv, "{number}-{trip},{miles},{}.5,{payment},{note},{tips}", noise % 40 + 3).unwrap();
@@ -143,9 +144,8 @@ fn only_the_new_span_is_read_where_no_step_waits_for_another() {
 
     // Against the same rows in one piece: the same but for the last digits of sums.
     let fitted = fit_cached(&config(json!("vocabulary")), &four, &options, Some(&cache)).unwrap();
-    let splits = ["train", "eval"].map(|split| {
-        (split.to_owned(), four.batches(split, None).unwrap().collect::<Result<Vec<_>, _>>().unwrap())
-    });
+    let splits = ["train", "eval"]
+        .map(|split| (split.to_owned(), four.batches(split, None).unwrap().collect::<Result<Vec<_>, _>>().unwrap()));
     let all = MemoryRows::new(four.schema(), splits.to_vec());
     let all = fit_cached(&config(json!("vocabulary")), &all, &options, None).unwrap();
     let nodes = |fitted: &Fitted, at: usize| fitted.graph.definitions()[at].nodes.clone();

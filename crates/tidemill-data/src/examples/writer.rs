@@ -14,8 +14,8 @@ use super::{
     SplitInfo,
 };
 use crate::DataError;
-use crate::example_gen::digest_of as digest_of_file;
 use crate::column_type::element_type;
+use crate::example_gen::digest_of as digest_of_file;
 use crate::write::ParquetFile;
 
 /// Rows of a shard, at most.
@@ -50,7 +50,13 @@ impl ExamplesWriter {
     pub fn new(dir: &Path, schema: SchemaRef, splits: &[(String, u32)]) -> Self {
         let splits = splits
             .iter()
-            .map(|(name, share)| SplitWriter { name: name.clone(), share: *share, shard: None, shards: Vec::new(), span: None })
+            .map(|(name, share)| SplitWriter {
+                name: name.clone(),
+                share: *share,
+                shard: None,
+                shards: Vec::new(),
+                span: None,
+            })
             .collect();
         Self { dir: dir.to_owned(), schema, splits, shard_rows: SHARD_ROWS, histories: Vec::new() }
     }
