@@ -98,6 +98,10 @@ impl Scans<'_> {
         waiting: &mut [&mut FeatureFit],
         with_first: bool,
     ) -> Result<Seen, TransformError> {
+        // The columns of a batch are those that are asked for of this piece.
+        for fit in waiting.iter_mut() {
+            fit.begin();
+        }
         let label = &self.config.label;
         // Without a name of its own a piece is neither kept nor taken from elsewhere.
         let kept = piece.id.as_ref();
@@ -186,9 +190,6 @@ impl Scans<'_> {
             if !columns.contains(column) {
                 columns.push(column.clone());
             }
-        }
-        for (_, fit) in &mut open {
-            fit.begin();
         }
         let mut label = if with_label { Some(self.label_check()?) } else { None };
         let mut missing: HashMap<Box<str>, u64> = HashMap::new();
