@@ -36,7 +36,9 @@ impl AnalyzerCache {
         };
         part(&format!("{FORMAT} {}", env!("CARGO_PKG_VERSION")));
         part(&piece.to_string());
-        parts.iter().for_each(|text| part(text));
+        for text in parts {
+            part(text);
+        }
         Digest::from_bytes(hasher.finalize().as_bytes())
     }
 

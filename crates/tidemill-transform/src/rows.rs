@@ -52,9 +52,9 @@ impl RowSource for Examples {
     fn pieces(&self, split: &str) -> Vec<Piece> {
         let id = |digests: &[Digest]| {
             let mut hasher = blake3::Hasher::new();
-            digests.iter().for_each(|digest| {
+            for digest in digests {
                 hasher.update(digest.to_string().as_bytes());
-            });
+            }
             (!digests.is_empty()).then(|| Digest::from_bytes(hasher.finalize().as_bytes()))
         };
         self.pieces(split).iter().map(|piece| Piece { id: id(&piece.digests), rows: piece.rows }).collect()

@@ -177,8 +177,12 @@ impl Scans<'_> {
         with_first: bool,
         seen: &mut Seen,
     ) -> Result<(), TransformError> {
-        let mut open: Vec<(usize, &mut &mut FeatureFit)> =
-            waiting.iter_mut().enumerate().filter(|(at, _)| seen.needs[*at].is_none()).collect();
+        let mut open: Vec<(usize, &mut FeatureFit)> = Vec::with_capacity(waiting.len());
+        for (at, fit) in waiting.iter_mut().enumerate() {
+            if seen.needs[at].is_none() {
+                open.push((at, fit));
+            }
+        }
         let with_label = with_first && seen.label.is_none();
         let with_missing = with_first && seen.missing.is_none();
         let needs_label = open.iter().any(|(_, fit)| fit.needs_label());

@@ -26,7 +26,7 @@ impl State for Covariance {
 }
 
 impl Merge for Covariance {
-    /// Of Chan, Golub and LeVeque 1979.
+    /// The formula is that of Chan, Golub and `LeVeque` 1979.
     fn merge(&mut self, other: Self) {
         if other.rows == 0 || other.means.len() != self.means.len() {
             return;

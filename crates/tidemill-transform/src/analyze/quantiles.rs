@@ -49,7 +49,9 @@ impl Merge for Quantiles {
             Self::Sketch(other) => {
                 if let Self::Exact(values) = self {
                     let Ok(mut sketch) = TDigestMut::new(COMPRESSION) else { return };
-                    values.iter().for_each(|value| sketch.update(*value));
+                    for value in values.iter() {
+                        sketch.update(*value);
+                    }
                     *self = Self::Sketch(Box::new(sketch));
                 }
                 if let Self::Sketch(sketch) = self {

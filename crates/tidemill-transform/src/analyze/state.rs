@@ -83,7 +83,9 @@ impl State for Box<str> {
 impl<T: State> State for Vec<T> {
     fn put(&self, out: &mut Vec<u8>) {
         (self.len() as u64).put(out);
-        self.iter().for_each(|item| item.put(out));
+        for item in self {
+            item.put(out);
+        }
     }
 
     fn get(input: &mut &[u8]) -> Option<Self> {

@@ -23,8 +23,10 @@ struct Word {
 impl State for WordCounts {
     fn put(&self, out: &mut Vec<u8>) {
         self.documents.put(out);
-        let counts = |(word, counts): (&Box<str>, &Word)| (word.clone(), (counts.occurrences, counts.documents));
-        self.words.iter().map(counts).collect::<HashMap<_, _>>().put(out);
+        let words = self.words.iter();
+        let counts: HashMap<Box<str>, (u64, u64)> =
+            words.map(|(word, counts)| (word.clone(), (counts.occurrences, counts.documents))).collect();
+        counts.put(out);
     }
 
     fn get(input: &mut &[u8]) -> Option<Self> {
