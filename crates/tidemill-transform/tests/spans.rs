@@ -19,9 +19,12 @@ fn span(number: u64) -> String {
     for trip in 0..200 + number * 30 {
         let noise = (number * 1000 + trip).wrapping_mul(6_364_136_223_846_793_005) >> 33;
         let payment = ["Cash", "Card", "", "Mobile"][(noise % (2 + number.min(2))) as usize];
-        let miles =
-            if noise % 11 == 0 { String::new() } else { format!("{}", (noise % 1000) as f64 * 0.01 + number as f64) };
-        let tips = if noise % 3 == 0 { 5.0 } else { 0.25 };
+        let miles = if noise.is_multiple_of(11) {
+            String::new()
+        } else {
+            format!("{}", (noise % 1000) as f64 * 0.01 + number as f64)
+        };
+        let tips = if noise.is_multiple_of(3) { 5.0 } else { 0.25 };
         let note = ["late airport", "airport run", "late", ""][(noise / 7 % 4) as usize];
         writeln!(csv, "{number}-{trip},{miles},{}.5,{payment},{note},{tips}", noise % 40 + 3).unwrap();
     }
