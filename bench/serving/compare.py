@@ -6,7 +6,7 @@
 
 500 trees of depth 6 on 30 features, the same in every server (an ONNX file for the peers). The steady figure is CPU time of
 the server, user and system, over requests; the load generator takes its share of the cores and is not counted. What the
-peers answer is compared with what we do. `serving.json` holds every figure.
+peers answer is compared with what we do. `--out FILE` keeps every figure as JSON.
 """
 
 import argparse
@@ -260,6 +260,7 @@ def main():
     parser.add_argument("--tidemill", type=pathlib.Path, help="another binary, such as that of the small build")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--only", default="empty,tidemill,log,checks,reload,fastapi,triton")
+    parser.add_argument("--out", type=pathlib.Path, help="a JSON file for every figure")
     parser.add_argument("--python", default=sys.executable)
     args = parser.parse_args()
     examples = args.release.resolve() / "examples"
@@ -342,7 +343,8 @@ def main():
     # The peers compute with 32 bits.
     if answers and max(answers) - min(answers) > 1e-5:
         sys.exit(f"the servers disagree: {answers}")
-    (pathlib.Path.cwd() / "serving.json").write_text(json.dumps(results, indent=2))
+    if args.out:
+        args.out.write_text(json.dumps(results, indent=2))
     shutil.rmtree(work, ignore_errors=True)
 
 
