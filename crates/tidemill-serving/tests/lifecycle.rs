@@ -145,7 +145,9 @@ fn a_folder_is_polled_for_new_versions() {
         std::thread::yield_now();
     }
     assert_ne!(prediction(&server, PREDICT), before);
-    std::fs::remove_dir_all(base.path()).unwrap();
+    // All at once: a folder that is there and empty would mean that the versions are withdrawn.
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::rename(base.path(), elsewhere.path().join("gone")).unwrap();
     server.poll();
     assert_eq!(server.get("/v1/models/taxi").0, 200, "a source that fails takes nothing away");
     let metrics = agent().get(server.url("/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
