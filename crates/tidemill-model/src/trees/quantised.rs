@@ -14,8 +14,8 @@ use crate::FeatureBlock;
 
 /// Walks in lockstep.
 const LANES: usize = 8;
-/// Fewer rows walk: a tile is asked whole, however few of its rows there are.
-const ROWS_MIN: usize = 32;
+/// Fewer rows walk: a tile is asked whole, however few of its rows there are, and takes as long as about so many walks.
+const ROWS_MIN: usize = 48;
 /// Deeper trees have too few nodes for a complete one.
 const DEPTH_MAX: u32 = 7;
 /// A complete tree may have so many times the leaves of its own.
