@@ -3,13 +3,16 @@
 //! A null number is NaN; whole numbers, texts, true and false carry a tensor that says where they are null. What has no
 //! operator is named: the order of texts, their length, and letters that change where the text itself is wanted.
 
+mod arithmetic;
+mod calls;
+
 use arrow::datatypes::{Field, Schema};
 use tidemill_core::{DataType, TensorSpec};
 
-use super::builder::{Builder, Name, int};
-use super::pattern::{Case, Form};
+use super::builder::{Builder, Name};
+use super::pattern::Form;
 use super::source::{Raw, as_number};
-use crate::expr::{Binary, Expression, Function, Op, Type, Typed};
+use crate::expr::{Binary, Expression, Op, Type, Typed};
 use crate::input::arrow_type;
 use crate::onnx::value::datatype;
 
@@ -346,72 +349,6 @@ impl Writer<'_> {
         }
     }
 
-    fn arithmetic(&mut self, operator: Binary, datatype: Type, left: Value, right: Value) -> Value {
-        let (left, right) = match (datatype, left, right) {
-            (Type::Null, ..) => return Value::Null,
-            (Type::Int, Value::Int { value: a, null: x }, Value::Int { value: b, null: y }) => {
-                let null = self.either(x, y);
-                return self.whole_arithmetic(operator, &a, &b, null);
-            }
-            (_, left, right) => (self.floats(left), self.floats(right)),
-        };
-        Value::Float(match operator {
-            Binary::Add => self.graph.both("Add", &left, &right),
-            Binary::Subtract => self.graph.both("Sub", &left, &right),
-            Binary::Multiply => self.graph.both("Mul", &left, &right),
-            Binary::Divide => {
-                let (zero, none) = (self.graph.with("Equal", &right, 0.0), self.graph.number(f64::NAN));
-                let quotient = self.graph.both("Div", &left, &right);
-                self.graph.choose(&zero, &none, &quotient)
-            }
-            _ => self.graph.op("Mod", &[&left, &right], vec![int("fmod", 1)]),
-        })
-    }
-
-    /// Arithmetic of whole numbers, null beyond 64 bits.
-    fn whole_arithmetic(&mut self, operator: Binary, a: &str, b: &str, null: Option<Name>) -> Value {
-        let zero = self.graph.whole(0);
-        let (value, beyond) = match operator {
-            // The sum lies below `a` exactly if `b` is negative, unless it went round.
-            Binary::Add | Binary::Subtract => {
-                let (operation, side) = if operator == Binary::Add { ("Add", "Less") } else { ("Sub", "Greater") };
-                let value = self.graph.both(operation, a, b);
-                let (moved, negative) = (self.graph.both(side, &value, a), self.graph.both("Less", b, &zero));
-                let beyond = self.graph.both("Xor", &moved, &negative);
-                (value, beyond)
-            }
-            // The product divided again is `a`, unless it went round; nothing divides by 0, and by −1 only the lowest
-            // number cannot be divided.
-            Binary::Multiply => {
-                let product = self.graph.both("Mul", a, b);
-                let (divisor, none, turns) = self.divisor(b);
-                let again = self.graph.both("Div", &product, &divisor);
-                let same = self.graph.both("Equal", &again, a);
-                let (lost, plain) = (self.graph.of("Not", &same), self.graph.both("Or", &none, &turns));
-                let plain = self.graph.of("Not", &plain);
-                let round = self.graph.both("And", &lost, &plain);
-                let lowest = self.graph.whole(i64::MIN);
-                let lowest = self.graph.both("Equal", a, &lowest);
-                let turned = self.graph.both("And", &lowest, &turns);
-                (product, self.graph.both("Or", &round, &turned))
-            }
-            _ => {
-                // Nothing is left over by −1 either.
-                let (divisor, none, _) = self.divisor(b);
-                (self.graph.op("Mod", &[a, &divisor], vec![int("fmod", 1)]), none)
-            }
-        };
-        Value::Int { value, null: self.either(null, Some(beyond)) }
-    }
-
-    /// `b` with 1 in place of 0 and −1, by which dividing can end a process; and where it is 0, and −1.
-    fn divisor(&mut self, b: &str) -> (Name, Name, Name) {
-        let [zero, one, minus] = [0, 1, -1].map(|value| self.graph.whole(value));
-        let (none, turns) = (self.graph.both("Equal", b, &zero), self.graph.both("Equal", b, &minus));
-        let either = self.graph.both("Or", &none, &turns);
-        (self.graph.choose(&either, &one, b), none, turns)
-    }
-
     /// `then` where `chosen` is true, `otherwise` elsewhere; both are of one type.
     fn select(&mut self, chosen: &str, then: Value, otherwise: Value) -> Result<Value, String> {
         Ok(match (then, otherwise) {
@@ -451,104 +388,6 @@ impl Writer<'_> {
         }
         let (a, b) = (a.unwrap_or_else(|| self.graph.truth(false)), b.unwrap_or_else(|| self.graph.truth(false)));
         Some(self.select_bools(chosen, &a, &b))
-    }
-
-    fn call(&mut self, function: Function, datatype: Type, values: Vec<Value>) -> Result<Value, String> {
-        if function.is_variadic() {
-            let mut result: Option<Value> = None;
-            for next in values {
-                let next = self.cast(next, datatype);
-                result = Some(match result {
-                    None => next,
-                    Some(result) => self.better(function, result, next)?,
-                });
-            }
-            return Ok(result.unwrap_or(Value::Null));
-        }
-        let Some(argument) = values.into_iter().next().filter(|_| datatype != Type::Null) else {
-            return Ok(Value::Null);
-        };
-        Ok(match (function, argument) {
-            (Function::Abs, Value::Int { value, null }) => {
-                let lowest = self.graph.whole(i64::MIN);
-                let beyond = self.graph.both("Equal", &value, &lowest);
-                Value::Int { value: self.graph.of("Abs", &value), null: self.either(null, Some(beyond)) }
-            }
-            (Function::Round | Function::Floor | Function::Ceil, value @ Value::Int { .. }) => value,
-            (Function::Lower | Function::Upper | Function::Trim, Value::Text(text)) => {
-                let form = match function {
-                    Function::Lower => text.form.cased(Case::Lower)?,
-                    Function::Upper => text.form.cased(Case::Upper)?,
-                    _ => text.form.stripped(),
-                };
-                match &text.constant {
-                    Some(known) => self.constant(&form.of(known)),
-                    None => Value::Text(Text { form, ..text }),
-                }
-            }
-            (Function::Length, _) => return Err("ONNX has no operator for the length of a text".to_owned()),
-            (_, argument) => {
-                let x = self.floats(argument);
-                Value::Float(self.real(function, &x))
-            }
-        })
-    }
-
-    /// What `coalesce`, `least` and `greatest` keep of two values.
-    fn better(&mut self, function: Function, result: Value, next: Value) -> Result<Value, String> {
-        let Some(null) = self.null(&result) else {
-            return match function {
-                Function::Coalesce => Ok(result),
-                _ => self.nearer(function, None, result, next),
-            };
-        };
-        match function {
-            Function::Coalesce => self.select(&null, next, result),
-            _ => self.nearer(function, Some(null), result, next),
-        }
-    }
-
-    fn nearer(&mut self, function: Function, null: Option<Name>, result: Value, next: Value) -> Result<Value, String> {
-        let order = if function == Function::Least { Binary::Less } else { Binary::Greater };
-        let better = self.compare(order, &next, &result)?;
-        let mut take = self.holds(parts(better));
-        if let Some(null) = null {
-            take = self.graph.both("Or", &null, &take);
-        }
-        self.select(&take, next, result)
-    }
-
-    fn real(&mut self, function: Function, x: &str) -> Name {
-        let none = self.graph.number(f64::NAN);
-        match function {
-            Function::Abs => self.graph.of("Abs", x),
-            Function::Exp => self.graph.of("Exp", x),
-            Function::Floor => self.graph.of("Floor", x),
-            Function::Ceil => self.graph.of("Ceil", x),
-            Function::Sqrt => {
-                let (inside, root) = (self.graph.with("GreaterOrEqual", x, 0.0), self.graph.of("Sqrt", x));
-                self.graph.choose(&inside, &root, &none)
-            }
-            Function::Round => {
-                // Half away from zero, where the operator rounds half to even.
-                let (size, sign) = (self.graph.of("Abs", x), self.graph.of("Sign", x));
-                let whole = self.graph.of("Floor", &size);
-                let rest = self.graph.both("Sub", &size, &whole);
-                let (raised, up) = (self.graph.with("Add", &whole, 1.0), self.graph.with("GreaterOrEqual", &rest, 0.5));
-                let rounded = self.graph.choose(&up, &raised, &whole);
-                let signed = self.graph.both("Mul", &rounded, &sign);
-                // Infinity less itself is no number.
-                let endless = self.graph.of("IsInf", x);
-                self.graph.choose(&endless, x, &signed)
-            }
-            _ => {
-                let (inside, mut log) = (self.graph.with("Greater", x, 0.0), self.graph.of("Log", x));
-                if function == Function::Log10 {
-                    log = self.graph.with("Div", &log, std::f64::consts::LN_10);
-                }
-                self.graph.choose(&inside, &log, &none)
-            }
-        }
     }
 }
 
