@@ -24,7 +24,9 @@ async fn run_sql(path: &Path, sql: &'static str) {
 async fn schema(path: &Path) -> Vec<String> {
     let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     let sql = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name";
-    sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+    let found = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    found
 }
 
 #[tokio::test]
