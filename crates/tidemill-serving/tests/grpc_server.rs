@@ -102,9 +102,9 @@ async fn send(channel: &Channel, path: &'static str, message: Vec<u8>) -> Result
 #[test]
 fn health_is_told_now_and_when_it_changes() {
     let server = started(options());
-    let channel = server.channel();
-    let runtime = server.runtime.clone();
-    let mut client = HealthClient::new(channel);
+    // The client's own: a runtime that ends with the server would take the last message along.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut client = HealthClient::new(runtime.block_on(server.endpoint().connect()).unwrap());
     let of = |service: &str| HealthCheckRequest { service: service.to_owned() };
     for service in ["", "tensorflow.serving.PredictionService", "inference.GRPCInferenceService"] {
         let reply = runtime.block_on(client.check(of(service))).unwrap().into_inner();
@@ -121,9 +121,8 @@ fn health_is_told_now_and_when_it_changes() {
     assert_eq!(first.status(), ServingStatus::ServiceUnknown);
 
     let began = Instant::now();
-    let own = tokio::runtime::Runtime::new().unwrap();
     let ending = std::thread::spawn(move || drop(server));
-    let last = own.block_on(watched.message()).unwrap().unwrap();
+    let last = runtime.block_on(watched.message()).unwrap().unwrap();
     assert_eq!(last.status(), ServingStatus::NotServing);
     ending.join().unwrap();
     assert!(began.elapsed() < Duration::from_secs(10), "streams do not hold the shutdown up");

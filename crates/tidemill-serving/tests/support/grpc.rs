@@ -15,10 +15,13 @@ use tonic::transport::{Channel, Endpoint};
 use super::Running;
 
 impl Running {
-    pub fn channel(&self) -> Channel {
+    pub fn endpoint(&self) -> Endpoint {
         let address = self.handle.grpc_addr().unwrap();
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-        self.runtime.block_on(endpoint.connect()).unwrap()
+        Endpoint::from_shared(format!("http://{address}")).unwrap()
+    }
+
+    pub fn channel(&self) -> Channel {
+        self.runtime.block_on(self.endpoint().connect()).unwrap()
     }
 
     pub fn prediction(&self) -> PredictionServiceClient<Channel> {
