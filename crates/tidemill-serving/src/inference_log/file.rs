@@ -1,7 +1,7 @@
 //! One file of a log: hidden and locked while it is written, named when it is whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -50,6 +50,47 @@ impl Partial {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a file of the inference log cannot be removed");
         }
+    }
+}
+
+/// So much is kept before it goes to the system.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// A file that is being written through a buffer.
+pub(super) struct Buffered {
+    partial: Partial,
+    /// What goes to the system next.
+    pub(super) buffer: Vec<u8>,
+    written: u64,
+}
+
+impl Buffered {
+    pub(super) fn new(partial: Partial) -> Self {
+        Self { partial, buffer: Vec::with_capacity(BUFFER_BYTES), written: 0 }
+    }
+
+    /// Bytes of the file with those in the buffer.
+    pub(super) fn bytes(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    /// Hands everything to the system where there is enough of it.
+    pub(super) fn pushed(&mut self) -> io::Result<()> {
+        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands everything to the system.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.written += self.buffer.len() as u64;
+        let result = self.partial.file.write_all(&self.buffer);
+        self.buffer.clear();
+        result
+    }
+
+    /// The file is whole.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.flush()?;
+        self.partial.publish()
     }
 }
 

@@ -1,55 +1,19 @@
 //! Entries as JSON lines: one object for each row.
 
-use std::io::{self, Write as _};
-
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::columns::{Columns, Own};
-use super::file::Partial;
 use super::{Entry, rfc3339};
 use crate::json::write;
 
-/// So much is kept before it goes to the system.
-const BUFFER_BYTES: usize = 64 << 10;
-
-/// A file of JSON lines.
-pub(super) struct JsonLines {
-    partial: Partial,
-    buffer: Vec<u8>,
-    written: u64,
-}
-
-impl JsonLines {
-    pub(super) fn new(partial: Partial) -> Self {
-        Self { partial, buffer: Vec::with_capacity(BUFFER_BYTES), written: 0 }
-    }
-
-    pub(super) fn push(&mut self, columns: &Columns, entry: &Entry) -> io::Result<()> {
-        let mut own = Vec::new();
-        own_fields(&mut own, columns, entry);
-        for row in 0..entry.inputs.num_rows() {
-            line(&mut self.buffer, columns, entry, row, &own);
-        }
-        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.written + self.buffer.len() as u64
-    }
-
-    /// Hands everything to the system.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.written += self.buffer.len() as u64;
-        let result = self.partial.file.write_all(&self.buffer);
-        self.buffer.clear();
-        result
-    }
-
-    pub(super) fn finish(mut self) -> io::Result<()> {
-        self.flush()?;
-        self.partial.publish()
+/// Appends a line for each row of an entry.
+pub(super) fn push(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) {
+    let mut own = Vec::new();
+    own_fields(&mut own, columns, entry);
+    for row in 0..entry.inputs.num_rows() {
+        line(out, columns, entry, row, &own);
     }
 }
 

@@ -8,12 +8,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::columns::Columns;
-use super::file::{Partial, recover};
-use super::json_lines::JsonLines;
+use super::file::{Buffered, Partial, recover};
 use super::parquet_file::ParquetFile;
-use super::prediction_logs::PredictionLogs;
 use super::sink::{Place, Sink};
-use super::{Entry, LogCounters, LogFormat, Message};
+use super::{Entry, LogCounters, LogFormat, Message, json_lines, prediction_logs};
 use crate::metrics::Metrics;
 
 /// How often files are looked at: what waits is handed to the system, and old ones are closed.
@@ -46,9 +44,9 @@ struct Open {
 }
 
 enum Format {
-    Json(JsonLines),
+    Json(Buffered),
+    Logs(Buffered),
     Parquet(Box<ParquetFile>),
-    Logs(PredictionLogs),
 }
 
 impl Writer {
@@ -103,17 +101,23 @@ impl Writer {
             let columns = Columns::of(&entry, &sink.exclude);
             let partial = Partial::create(&sink.place, &key.1, sink.format, self.number)?;
             let file = match sink.format {
-                LogFormat::JsonLines => Format::Json(JsonLines::new(partial)),
+                LogFormat::JsonLines => Format::Json(Buffered::new(partial)),
                 LogFormat::Parquet => Format::Parquet(Box::new(ParquetFile::new(partial, &columns)?)),
-                LogFormat::PredictionLogs => Format::Logs(PredictionLogs::new(partial)),
+                LogFormat::PredictionLogs => Format::Logs(Buffered::new(partial)),
             };
             let open = Open { sink: Arc::clone(sink), columns, began: Instant::now(), entries: 0, file };
             self.open.insert(key.clone(), open);
         }
         let Some(open) = self.open.get_mut(key) else { return Ok(()) };
         let at_once = match &mut open.file {
-            Format::Json(file) => file.push(&open.columns, &entry).map(|()| true)?,
-            Format::Logs(file) => file.push(&open.columns, &entry).map(|()| true)?,
+            Format::Json(file) => {
+                json_lines::push(&mut file.buffer, &open.columns, &entry);
+                file.pushed().map(|()| true)?
+            }
+            Format::Logs(file) => {
+                prediction_logs::push(&mut file.buffer, &open.columns, &entry)?;
+                file.pushed().map(|()| true)?
+            }
             Format::Parquet(file) => file.push(&open.columns, entry).map(|()| false)?,
         };
         open.entries += 1;
@@ -164,8 +168,7 @@ impl Writer {
     fn close(&mut self, key: &Key, open: Open) {
         let entries = open.entries;
         let (parquet, finished) = match open.file {
-            Format::Json(file) => (false, file.finish()),
-            Format::Logs(file) => (false, file.finish()),
+            Format::Json(file) | Format::Logs(file) => (false, file.finish()),
             Format::Parquet(file) => (true, file.finish(&open.columns)),
         };
         match finished {
@@ -202,17 +205,15 @@ impl Writer {
 impl Open {
     fn bytes(&self) -> u64 {
         match &self.file {
-            Format::Json(file) => file.bytes(),
+            Format::Json(file) | Format::Logs(file) => file.bytes(),
             Format::Parquet(file) => file.bytes(),
-            Format::Logs(file) => file.bytes(),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.file {
-            Format::Json(file) => file.flush(),
+            Format::Json(file) | Format::Logs(file) => file.flush(),
             Format::Parquet(file) => file.flush(&self.columns),
-            Format::Logs(file) => file.flush(),
         }
     }
 }

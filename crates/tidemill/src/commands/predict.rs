@@ -75,13 +75,7 @@ async fn predict_rows(args: &PredictArgs, global: &Global) -> Result<u8, Failure
     let package = find_package(model, global).await?;
     let model = AnyModel::load(&package.path)?;
     let predictions = model.predict(&model.batch_from_rows(&rows)?)?;
-    let schema = predictions.schema();
-    let answers: Vec<Value> = (0..predictions.num_rows())
-        .map(|row| {
-            let fields = schema.fields().iter().zip(predictions.columns());
-            Value::Object(fields.map(|(field, column)| (field.name().clone(), cell(column, row))).collect())
-        })
-        .collect();
+    let answers: Vec<Value> = (0..predictions.num_rows()).map(|row| named(&predictions, row)).collect();
     print(global, &answers, || answers.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n")?;
     say(global, &format!("predictions of {}", package.title));
     Ok(0)
@@ -219,6 +213,11 @@ fn json_row(batch: &RecordBatch, row: usize) -> Value {
     if let [column] = batch.columns() {
         return cell(column, row);
     }
+    named(batch, row)
+}
+
+/// The predictions of a row by name.
+fn named(batch: &RecordBatch, row: usize) -> Value {
     let schema = batch.schema();
     let members = schema.fields().iter().zip(batch.columns());
     Value::Object(members.map(|(field, column)| (field.name().clone(), cell(column, row))).collect::<Map<_, _>>())
