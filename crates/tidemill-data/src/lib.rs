@@ -60,8 +60,8 @@ pub use schema::{
 };
 pub use schema_gen::{SchemaGen, read_schema_artifact};
 pub use statistics::{
-    Computation, DatasetAccumulator, Open, StateError, StatisticsError, StatisticsOptions, compute_statistics,
-    is_sample_rate,
+    Computation, DatasetAccumulator, Open, StateError, StateInput, StatisticsError, StatisticsOptions, Stored,
+    compute_statistics, is_sample_rate,
 };
 pub use statistics_file::{StatisticsFileError, read_statistics_file, statistics_in, write_statistics_file};
 pub use statistics_gen::{StatisticsGen, read_statistics};

@@ -8,21 +8,18 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Float64Type;
 use proptest::prelude::*;
-use tidemill_core::{AnomalyType, DatasetStatistics, Schema, Severity};
+use tidemill_core::{AnomalyType, DatasetStatistics, Schema, Severity, SplitMix64};
 use tidemill_data::{
     Comparison, DEFAULT_ENVIRONMENT, DatasetAccumulator, DriftReport, FeatureDistance, Plant, TaxiOptions, compare,
     distances, generate_taxi, infer_schema, parse_schema, render_drift_report, validate,
 };
 
 fn noise(i: u64) -> u64 {
-    let mut x = i.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
+    SplitMix64::nth(i.wrapping_sub(1))
 }
 
 fn unit(i: u64) -> f64 {
-    (noise(i) >> 11) as f64 / (1u64 << 53) as f64
+    SplitMix64::to_unit(noise(i))
 }
 
 fn named(name: &str, columns: Vec<(&str, ArrayRef)>) -> DatasetStatistics {

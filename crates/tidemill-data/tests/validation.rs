@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray}
 use serde_json::{Value, json};
 use tidemill_core::{
     Anomaly, AnomalyType, ArtifactType, CancelFlag, Component, ComponentError, DatasetStatistics, Digest,
-    InputArtifact, NoProgress, Outcome, RunInfo, Severity, StepContext, Verdict,
+    InputArtifact, NoProgress, Outcome, RunInfo, Severity, SplitMix64, StepContext, Verdict,
 };
 use tidemill_data::{
     DEFAULT_ENVIRONMENT, DatasetAccumulator, ExampleGen, ExampleValidator, SchemaGen, StatisticsGen, distances,
@@ -19,10 +19,7 @@ use tidemill_data::{
 };
 
 fn noise(i: u64) -> u64 {
-    let mut x = i.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
+    SplitMix64::nth(i.wrapping_sub(1))
 }
 
 fn statistics(columns: Vec<(&str, ArrayRef)>) -> DatasetStatistics {

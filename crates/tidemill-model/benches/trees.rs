@@ -4,18 +4,16 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tidemill_core::SplitMix64;
 use tidemill_model::trees::{Node, Rule, Split, Tree};
 use tidemill_model::{FeatureBlock, Task, TreeEnsemble};
 
 const TREES: u64 = 500;
 const FEATURES: u64 = 30;
 
-/// A number in [0, 1) for each `index`, the same each time (the finaliser of `SplitMix64`).
+/// A number in [0, 1) for each `index`, the same each time.
 fn uniform(index: u64) -> f64 {
-    let mut mixed = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    SplitMix64::to_unit(SplitMix64::nth(index))
 }
 
 /// A tree of `leaves` leaves; `pick` says which leaf is split next, of so many.

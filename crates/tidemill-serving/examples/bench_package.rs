@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use serde_json::json;
-use tidemill_core::{DataType, Domain, Feature as SchemaFeature, FeatureType, Schema, TensorSpec};
+use tidemill_core::{DataType, Domain, Feature as SchemaFeature, FeatureType, Schema, SplitMix64, TensorSpec};
 use tidemill_model::trees::{Node, Rule, Split, Tree};
 use tidemill_model::{Feature, LabelSpec, Learner, ModelError, PackageParts, Task, TransformGraph, TreeEnsemble};
 
@@ -38,12 +38,9 @@ fn name(feature: u64) -> String {
     format!("feature_{feature:02}")
 }
 
-/// A number in [0, 1) for each `index`, the same each time (the finaliser of `SplitMix64`).
+/// A number in [0, 1) for each `index`, the same each time.
 fn uniform(index: u64) -> f64 {
-    let mut mixed = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    SplitMix64::to_unit(SplitMix64::nth(index))
 }
 
 fn tree(index: u64) -> Result<Tree, ModelError> {

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use tidemill_core::Digest;
+use tidemill_data::{StateInput, Stored};
 
 /// Changes whenever the bytes of an analyzer, or what they mean, do.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// What is kept of one span for one feature, at most.
 const ENTRY_BYTES_MAX: usize = 64 << 20;
 /// All of it together, about; what was written longest ago goes first.
@@ -47,10 +48,15 @@ impl AnalyzerCache {
     }
 
     /// The bytes kept under `key`, if they are whole.
-    pub(crate) fn get(&self, key: &Digest) -> Option<Vec<u8>> {
-        let mut bytes = fs::read(self.path(key)).ok()?;
-        let payload = bytes.split_off_checked(32)?;
-        (*blake3::hash(&payload).as_bytes() == bytes[..]).then_some(payload)
+    fn bytes(&self, key: &Digest) -> Option<Vec<u8>> {
+        let bytes = fs::read(self.path(key)).ok()?;
+        let (digest, payload) = bytes.split_first_chunk::<32>()?;
+        (blake3::hash(payload).as_bytes() == digest).then(|| payload.to_vec())
+    }
+
+    /// What is kept under `key`.
+    pub(crate) fn get<T: Stored>(&self, key: &Digest) -> Option<T> {
+        from_bytes(&self.bytes(key)?)
     }
 
     /// Keeps `payload` under `key`.
@@ -87,13 +93,14 @@ impl AnalyzerCache {
     }
 }
 
-/// [`Vec::split_off`] where there is that much.
-trait SplitOffChecked: Sized {
-    fn split_off_checked(&mut self, at: usize) -> Option<Self>;
+/// `value` as it is kept.
+pub(crate) fn to_bytes<T: Stored>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    value.store(&mut bytes);
+    bytes
 }
 
-impl SplitOffChecked for Vec<u8> {
-    fn split_off_checked(&mut self, at: usize) -> Option<Self> {
-        (at <= self.len()).then(|| self.split_off(at))
-    }
+/// What [`to_bytes`] wrote; nothing for anything else.
+pub(crate) fn from_bytes<T: Stored>(bytes: &[u8]) -> Option<T> {
+    T::load(&mut StateInput::new(bytes)).ok()
 }

@@ -8,8 +8,7 @@ use tidemill_core::{CancelFlag, DataType, Form, Progress, Schema};
 use tidemill_data::HistoryInfo;
 use tidemill_model::{MissingColumn, Source, TransformGraph, input_kind};
 
-use crate::analyze::State;
-use crate::cache::AnalyzerCache;
+use crate::cache::{AnalyzerCache, to_bytes};
 use crate::config::{FeatureConfig, TransformConfig};
 use crate::error::TransformError;
 use crate::feature::FeatureFit;
@@ -189,7 +188,7 @@ fn other_label(
         let label = format!("{:?}", config.label);
         let key = piece.id.as_ref().map(|id| AnalyzerCache::key(id, &["label alone", &label]));
         let kept = cache.zip(key.as_ref());
-        let known = kept.and_then(|(cache, key)| State::get(&mut cache.get(key)?.as_slice()));
+        let known = kept.and_then(|(cache, key)| cache.get(key));
         if let Some(state) = known {
             whole.absorb(state);
             options.progress.advance(piece.rows);
@@ -206,9 +205,7 @@ fn other_label(
         }
         let state = check.state();
         if let Some((cache, key)) = kept {
-            let mut bytes = Vec::new();
-            state.put(&mut bytes);
-            cache.put(key, &bytes);
+            cache.put(key, &to_bytes(&state));
         }
         whole.absorb(state);
     }

@@ -3,9 +3,10 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use serde::Serialize;
+use tidemill_data::stored;
 use tidemill_model::{BoundLabel, LabelSpec};
 
-use crate::analyze::State;
+use crate::analyze::Merge;
 use crate::error::TransformError;
 use crate::leak::{Leak, LeakMeasure, LeakState};
 
@@ -28,6 +29,13 @@ pub(crate) struct LabelCheck {
     split: String,
     bound: Option<BoundLabel>,
     spec: LabelSpec,
+    seen: Seen,
+    leaks: Option<LeakMeasure>,
+}
+
+/// What the labels of some rows are like.
+#[derive(Debug, Clone)]
+struct Seen {
     rows: u64,
     missing: u64,
     first_missing: u64,
@@ -35,36 +43,52 @@ pub(crate) struct LabelCheck {
     sum: f64,
     is_binary: bool,
     range: Option<(f64, f64)>,
-    leaks: Option<LeakMeasure>,
 }
 
 /// What a check saw of some rows.
 #[derive(Debug, Clone)]
 pub(crate) struct LabelState {
-    rows: u64,
-    missing: u64,
-    first_missing: u64,
-    infinite: Option<(u64, f64)>,
-    sum: f64,
-    is_binary: bool,
-    range: Option<(f64, f64)>,
+    seen: Seen,
     leaks: Vec<LeakState>,
 }
 
-impl State for LabelState {
-    fn put(&self, out: &mut Vec<u8>) {
-        (self.rows, self.missing).put(out);
-        (self.first_missing, self.infinite).put(out);
-        (self.sum, self.is_binary).put(out);
-        (self.range, self.leaks.clone()).put(out);
-    }
+stored!(Seen { rows, missing, first_missing, infinite, sum, is_binary, range });
+stored!(LabelState { seen, leaks });
 
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        let (rows, missing) = State::get(input)?;
-        let (first_missing, infinite) = State::get(input)?;
-        let (sum, is_binary) = State::get(input)?;
-        let (range, leaks) = State::get(input)?;
-        Some(Self { rows, missing, first_missing, infinite, sum, is_binary, range, leaks })
+impl Seen {
+    fn update(&mut self, value: Option<f64>) {
+        match value {
+            None => {
+                if self.missing == 0 {
+                    self.first_missing = self.rows;
+                }
+                self.missing += 1;
+            }
+            Some(value) if value.is_infinite() => self.infinite = self.infinite.or(Some((self.rows, value))),
+            Some(value) => {
+                self.sum += value;
+                self.is_binary &= value == 0.0 || value == 1.0;
+                self.range = Some(self.range.map_or((value, value), |(min, max)| (min.min(value), max.max(value))));
+            }
+        }
+        self.rows += 1;
+    }
+}
+
+impl Merge for Seen {
+    fn merge(&mut self, other: Self) {
+        if self.missing == 0 {
+            self.first_missing = self.rows + other.first_missing;
+        }
+        self.infinite = self.infinite.or(other.infinite.map(|(row, value)| (self.rows + row, value)));
+        self.rows += other.rows;
+        self.missing += other.missing;
+        self.sum += other.sum;
+        self.is_binary &= other.is_binary;
+        self.range = match (self.range, other.range) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
     }
 }
 
@@ -75,13 +99,15 @@ impl LabelCheck {
             split: split.to_owned(),
             bound: None,
             spec: spec.clone(),
-            rows: 0,
-            missing: 0,
-            first_missing: 0,
-            infinite: None,
-            sum: 0.0,
-            is_binary: true,
-            range: None,
+            seen: Seen {
+                rows: 0,
+                missing: 0,
+                first_missing: 0,
+                infinite: None,
+                sum: 0.0,
+                is_binary: true,
+                range: None,
+            },
             leaks: None,
         }
     }
@@ -105,37 +131,15 @@ impl LabelCheck {
             leaks.update(batch, &values);
         }
         for value in values {
-            match value {
-                None => {
-                    if self.missing == 0 {
-                        self.first_missing = self.rows;
-                    }
-                    self.missing += 1;
-                }
-                Some(value) if value.is_infinite() => self.infinite = self.infinite.or(Some((self.rows, value))),
-                Some(value) => {
-                    self.sum += value;
-                    self.is_binary &= value == 0.0 || value == 1.0;
-                    self.range = Some(self.range.map_or((value, value), |(min, max)| (min.min(value), max.max(value))));
-                }
-            }
-            self.rows += 1;
+            self.seen.update(value);
         }
         Ok(())
     }
 
     /// What was seen, for [`absorb`](Self::absorb).
     pub(crate) fn state(&self) -> LabelState {
-        LabelState {
-            rows: self.rows,
-            missing: self.missing,
-            first_missing: self.first_missing,
-            infinite: self.infinite,
-            sum: self.sum,
-            is_binary: self.is_binary,
-            range: self.range,
-            leaks: self.leaks.as_ref().map(LeakMeasure::state).unwrap_or_default(),
-        }
+        let leaks = self.leaks.as_ref().map(LeakMeasure::state).unwrap_or_default();
+        LabelState { seen: self.seen.clone(), leaks }
     }
 
     /// Takes in what another check of the same label saw of the rows that follow.
@@ -143,31 +147,20 @@ impl LabelCheck {
         if let Some(measure) = &mut self.leaks {
             measure.absorb(other.leaks);
         }
-        if self.missing == 0 {
-            self.first_missing = self.rows + other.first_missing;
-        }
-        self.infinite = self.infinite.or(other.infinite.map(|(row, value)| (self.rows + row, value)));
-        self.rows += other.rows;
-        self.missing += other.missing;
-        self.sum += other.sum;
-        self.is_binary &= other.is_binary;
-        self.range = match (self.range, other.range) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
+        self.seen.merge(other.seen);
     }
 
     /// An error if the label is missing or infinite anywhere, or the same everywhere.
     pub(crate) fn check(&self) -> Result<(), TransformError> {
         let (label, split) = (self.name.clone(), self.split.clone());
-        let Self { rows, missing: count, first_missing: first_row, .. } = *self;
+        let Seen { rows, missing: count, first_missing: first_row, infinite, range, .. } = self.seen;
         if count > 0 {
             return Err(TransformError::LabelMissing { label, split, count, rows, first_row });
         }
-        if let Some((row, value)) = self.infinite {
+        if let Some((row, value)) = infinite {
             return Err(TransformError::LabelValue { label, split, value, row });
         }
-        if let Some((value, max)) = self.range
+        if let Some((value, max)) = range
             && value == max
         {
             return Err(TransformError::LabelConstant { label, split, value, rows });
@@ -178,9 +171,9 @@ impl LabelCheck {
     /// What the label is like and how well columns predict it; an error as of [`check`](Self::check).
     pub(crate) fn finish(self) -> Result<(LabelSummary, Vec<Leak>), TransformError> {
         self.check()?;
-        let Self { split, rows, .. } = self;
-        let leaks = self.leaks.filter(|_| self.is_binary).map(LeakMeasure::finish).unwrap_or_default();
-        let mean = self.sum / rows.max(1) as f64;
-        Ok((LabelSummary { split, rows, mean, is_binary: self.is_binary }, leaks))
+        let Seen { rows, sum, is_binary, .. } = self.seen;
+        let leaks = self.leaks.filter(|_| is_binary).map(LeakMeasure::finish).unwrap_or_default();
+        let mean = sum / rows.max(1) as f64;
+        Ok((LabelSummary { split: self.split, rows, mean, is_binary }, leaks))
     }
 }

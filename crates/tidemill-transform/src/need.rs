@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType as ArrowType;
+use tidemill_data::stored;
 use tidemill_model::{Stage, Tokenizer};
 
 use crate::analyze::{
     Covariance, DISTINCT_MAX, KEYS_MAX, KeyCounts, Keyed, LabelSums, Merge, Moments, NumberCounts, Quantiles, Range,
-    State, TooMany, WordCounts,
+    TooMany, WordCounts,
 };
 use crate::config::{Choice, ImputeWith, Order, Step};
 
@@ -62,35 +63,8 @@ impl Summary {
     }
 }
 
-impl State for Summary {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Moments(moments) => {
-                out.push(0);
-                moments.put(out);
-            }
-            Self::Range(range) => {
-                out.push(1);
-                range.put(out);
-            }
-            Self::Quantiles(quantiles) => {
-                out.push(2);
-                quantiles.put(out);
-            }
-        }
-    }
-
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        let (kind, rest) = input.split_first()?;
-        *input = rest;
-        match kind {
-            0 => State::get(input).map(Self::Moments),
-            1 => State::get(input).map(Self::Range),
-            2 => State::get(input).map(Self::Quantiles),
-            _ => None,
-        }
-    }
-}
+stored!(enum Summary { 0 Moments(moments), 1 Range(range), 2 Quantiles(quantiles) }
+    else "numbers are known in an unknown way");
 
 impl Merge for Summary {
     fn merge(&mut self, other: Self) {
@@ -103,61 +77,16 @@ impl Merge for Summary {
     }
 }
 
-impl State for Need {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Keys(keys) => {
-                out.push(0);
-                keys.put(out);
-            }
-            Self::Labels(sums) => {
-                out.push(1);
-                sums.put(out);
-            }
-            Self::Weights(keys) => {
-                out.push(2);
-                keys.put(out);
-            }
-            Self::Words(words) => {
-                out.push(3);
-                words.put(out);
-            }
-            Self::Numbers(counts) => {
-                out.push(4);
-                counts.put(out);
-            }
-            Self::Summary(summary) => {
-                out.push(5);
-                summary.put(out);
-            }
-            Self::By(keys, all) => {
-                out.push(6);
-                keys.put(out);
-                all.put(out);
-            }
-            Self::Covariance(covariance) => {
-                out.push(7);
-                covariance.put(out);
-            }
-        }
-    }
-
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        let (kind, rest) = input.split_first()?;
-        *input = rest;
-        Some(match kind {
-            0 => Self::Keys(State::get(input)?),
-            1 => Self::Labels(State::get(input)?),
-            2 => Self::Weights(State::get(input)?),
-            3 => Self::Words(State::get(input)?),
-            4 => Self::Numbers(State::get(input)?),
-            5 => Self::Summary(State::get(input)?),
-            6 => Self::By(State::get(input)?, State::get(input)?),
-            7 => Self::Covariance(State::get(input)?),
-            _ => return None,
-        })
-    }
-}
+stored!(enum Need {
+    0 Keys(keys),
+    1 Labels(sums),
+    2 Weights(keys),
+    3 Words(words),
+    4 Numbers(counts),
+    5 Summary(summary),
+    6 By(keys, all),
+    7 Covariance(covariance),
+} else "what is waited for is of an unknown kind");
 
 impl Merge for Need {
     fn merge(&mut self, other: Self) {

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use tidemill_core::{CancelFlag, Digest};
 use tidemill_model::BoundLabel;
 
-use crate::analyze::{Merge as _, State};
-use crate::cache::AnalyzerCache;
+use crate::analyze::Merge as _;
+use crate::cache::{AnalyzerCache, from_bytes, to_bytes};
 use crate::config::TransformConfig;
 use crate::error::TransformError;
 use crate::feature::{FeatureFit, ScanBatch};
@@ -119,17 +119,12 @@ impl Scans<'_> {
             columns.sort_unstable_by_key(|(name, _)| *name);
             AnalyzerCache::key(id, &["missing", &format!("{columns:?}")])
         });
-        let get = |key: Option<&Digest>| self.cache.zip(key).and_then(|(cache, key)| cache.get(key));
-        let known = |at: usize| {
-            let bytes = get(need_keys.as_ref().and_then(|keys| keys.get(at)))?;
-            Need::get(&mut bytes.as_slice())
-        };
+        let known = |at: usize| self.cache?.get(need_keys.as_ref()?.get(at)?);
+        let first = self.cache.filter(|_| with_first);
         let mut seen = Seen {
             needs: (0..waiting.len()).map(known).collect(),
-            label: get(label_key.as_ref()).filter(|_| with_first).and_then(|bytes| State::get(&mut bytes.as_slice())),
-            missing: get(missing_key.as_ref())
-                .filter(|_| with_first)
-                .and_then(|bytes| State::get(&mut bytes.as_slice())),
+            label: first.zip(label_key.as_ref()).and_then(|(cache, key)| cache.get(key)),
+            missing: first.zip(missing_key.as_ref()).and_then(|(cache, key)| cache.get(key)),
         };
         if seen.is_whole(with_first) {
             self.options.progress.advance(piece.rows);
@@ -144,21 +139,16 @@ impl Scans<'_> {
         };
         for (at, need) in seen.needs.iter_mut().enumerate() {
             let (Some(found), Some(key)) = (&need, need_keys.as_ref().and_then(|keys| keys.get(at))) else { continue };
-            let mut bytes = Vec::new();
-            found.put(&mut bytes);
+            let bytes = to_bytes(found);
             put(Some(key), &bytes);
             // What goes on is what would be read back, so that it makes no difference whether it was.
-            *need = Need::get(&mut bytes.as_slice());
+            *need = from_bytes(&bytes);
         }
         if let Some(label) = &seen.label {
-            let mut bytes = Vec::new();
-            label.put(&mut bytes);
-            put(label_key.as_ref(), &bytes);
+            put(label_key.as_ref(), &to_bytes(label));
         }
         if let Some(missing) = &seen.missing {
-            let mut bytes = Vec::new();
-            missing.put(&mut bytes);
-            put(missing_key.as_ref(), &bytes);
+            put(missing_key.as_ref(), &to_bytes(missing));
         }
         Ok(seen)
     }

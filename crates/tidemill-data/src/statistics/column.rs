@@ -54,40 +54,8 @@ impl Stored for FeatureType {
     }
 }
 
-impl Stored for Values {
-    fn store(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Opaque => 0u8.store(out),
-            Self::Numeric(numeric) => {
-                1u8.store(out);
-                numeric.store(out);
-            }
-            Self::Text(text) => {
-                2u8.store(out);
-                text.store(out);
-            }
-            Self::Boolean(boolean) => {
-                3u8.store(out);
-                boolean.store(out);
-            }
-            Self::Bytes(bytes) => {
-                4u8.store(out);
-                bytes.store(out);
-            }
-        }
-    }
-
-    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
-        match u8::load(input)? {
-            0 => Ok(Self::Opaque),
-            1 => Stored::load(input).map(Self::Numeric),
-            2 => Stored::load(input).map(Self::Text),
-            3 => Stored::load(input).map(Self::Boolean),
-            4 => Stored::load(input).map(Self::Bytes),
-            _ => Err(input.wrong("values are of an unknown kind")),
-        }
-    }
-}
+stored!(enum Values { 0 Opaque, 1 Numeric(numeric), 2 Text(text), 3 Boolean(boolean), 4 Bytes(bytes) }
+    else "values are of an unknown kind");
 
 impl ColumnAccumulator {
     /// An empty accumulator for a column, with weighted twins if `weighted`.

@@ -35,4 +35,4 @@ pub use compute::{Computation, Open, compute_statistics};
 pub use dataset::DatasetAccumulator;
 pub use error::StatisticsError;
 pub use options::{StatisticsOptions, is_sample_rate};
-pub use state::StateError;
+pub use state::{Input as StateInput, StateError, Stored};

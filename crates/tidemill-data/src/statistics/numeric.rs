@@ -8,7 +8,7 @@ use super::grid::Grid;
 use super::histogram;
 use super::moments::Moments;
 use super::sketch::QuantileSketch;
-use super::state::{Input, StateError, Stored, stored};
+use super::state::stored;
 
 /// Accumulates numbers.
 ///
@@ -36,30 +36,8 @@ stored!(NumericAccumulator {
     moments, num_zeros, num_negative, num_nan, num_inf, distribution; fresh scratch
 } if |it| it.distribution.holds(&it.moments));
 
-/// Counts, or a grid and a sketch of the same numbers.
-impl Stored for Distribution {
-    fn store(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Exact(counts) => {
-                0u8.store(out);
-                counts.store(out);
-            }
-            Self::Sketched { grid, sketch } => {
-                1u8.store(out);
-                grid.store(out);
-                sketch.store(out);
-            }
-        }
-    }
-
-    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
-        match u8::load(input)? {
-            0 => Stored::load(input).map(Self::Exact),
-            1 => Ok(Self::Sketched { grid: Stored::load(input)?, sketch: Stored::load(input)? }),
-            _ => Err(input.wrong("numbers are held in an unknown way")),
-        }
-    }
-}
+// Counts, or a grid and a sketch of the same numbers.
+stored!(enum Distribution { 0 Exact(counts), 1 Sketched { grid, sketch } } else "numbers are held in an unknown way");
 
 impl Distribution {
     /// Whether it is that of the numbers whose moments are given.

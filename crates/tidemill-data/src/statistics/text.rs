@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::distinct;
 use super::language::{LanguageAccumulator, Words};
-use super::state::{Input, StateError, Stored, stored};
+use super::state::stored;
 use super::text_counts::TextCounts;
 use super::time::TimeAccumulator;
 
@@ -42,29 +42,7 @@ enum Values {
 stored!(TextAccumulator { count, chars, chars_min, chars_max, values });
 stored!(Sketches { distinct, frequent, time, language });
 
-/// Counts, or sketches.
-impl Stored for Values {
-    fn store(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Exact(counts) => {
-                0u8.store(out);
-                counts.store(out);
-            }
-            Self::Sketched(sketches) => {
-                1u8.store(out);
-                sketches.store(out);
-            }
-        }
-    }
-
-    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
-        match u8::load(input)? {
-            0 => Stored::load(input).map(Self::Exact),
-            1 => Stored::load(input).map(Self::Sketched),
-            _ => Err(input.wrong("texts are held in an unknown way")),
-        }
-    }
-}
+stored!(enum Values { 0 Exact(counts), 1 Sketched(sketches) } else "texts are held in an unknown way");
 
 impl Default for Values {
     fn default() -> Self {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
+use tidemill_data::{StateError, StateInput, Stored, stored};
 use tidemill_model::{Keys, Scalar};
 
-use super::state::{Merge, State, merge_maps};
+use super::merge::{Merge, merge_maps};
 use super::{DISTINCT_MAX, select_texts, select_wholes};
 use crate::config::Choice;
 
@@ -133,28 +134,8 @@ impl KeyCounts {
     }
 }
 
-impl State for KeyCounts {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.missing.put(out);
-        match &self.keys {
-            KeyMap::Text(counts) => {
-                true.put(out);
-                counts.put(out);
-            }
-            KeyMap::Int(counts) => {
-                false.put(out);
-                counts.put(out);
-            }
-        }
-    }
-
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        let missing = u64::get(input)?;
-        let is_text = bool::get(input)?;
-        let keys = if is_text { KeyMap::Text(State::get(input)?) } else { KeyMap::Int(State::get(input)?) };
-        Some(Self { keys, missing })
-    }
-}
+stored!(KeyCounts { keys, missing });
+stored!(enum KeyMap { 0 Int(counts), 1 Text(counts) } else "keys are of an unknown kind");
 
 impl Merge for KeyCounts {
     fn merge(&mut self, other: Self) {
@@ -167,13 +148,17 @@ impl Merge for KeyCounts {
     }
 }
 
-impl State for NumberCounts {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
+/// Numbers as such: what the map has for keys are their bits.
+impl Stored for NumberCounts {
+    fn store(&self, out: &mut Vec<u8>) {
+        let mut counts: Vec<(u64, u64)> = self.0.iter().map(|(bits, count)| (*bits, *count)).collect();
+        counts.sort_unstable();
+        counts.into_iter().map(|(bits, count)| (f64::from_bits(bits), count)).collect::<Vec<_>>().store(out);
     }
 
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        State::get(input).map(Self)
+    fn load(input: &mut StateInput<'_>) -> Result<Self, StateError> {
+        let counts: Vec<(f64, u64)> = Stored::load(input)?;
+        Ok(Self(counts.into_iter().map(|(number, count)| (number.to_bits(), count)).collect()))
     }
 }
 

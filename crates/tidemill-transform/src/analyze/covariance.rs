@@ -1,8 +1,9 @@
 //! Covariance of several columns, and the directions in which they vary most.
 
 use nalgebra::{DMatrix, SymmetricEigen};
+use tidemill_data::stored;
 
-use super::state::{Merge, State};
+use super::Merge;
 
 /// Means and co-moments of rows of several numbers, updated row by row (Welford 1962).
 #[derive(Debug, Clone)]
@@ -13,17 +14,7 @@ pub(crate) struct Covariance {
     moments: Vec<f64>,
 }
 
-impl State for Covariance {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.rows.put(out);
-        self.means.put(out);
-        self.moments.put(out);
-    }
-
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        Some(Self { rows: State::get(input)?, means: State::get(input)?, moments: State::get(input)? })
-    }
-}
+stored!(Covariance { rows, means, moments });
 
 impl Merge for Covariance {
     /// The formula is that of Chan, Golub and `LeVeque` 1979.

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
+use tidemill_data::{StateError, StateInput, Stored};
 use tidemill_model::Keys;
 
-use super::state::{State, merge_maps};
+use super::merge::merge_maps;
 
 /// Something for each value of a column of text or whole numbers, and for missing values.
 #[derive(Debug)]
@@ -18,22 +19,22 @@ pub(crate) struct Keyed<V> {
     empty: V,
 }
 
-impl<V: State + Clone> State for Keyed<V> {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.is_text.put(out);
-        self.texts.put(out);
-        self.wholes.put(out);
-        self.missing.put(out);
-        self.empty.put(out);
+impl<V: Stored> Stored for Keyed<V> {
+    fn store(&self, out: &mut Vec<u8>) {
+        self.is_text.store(out);
+        self.texts.store(out);
+        self.wholes.store(out);
+        self.missing.store(out);
+        self.empty.store(out);
     }
 
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        Some(Self {
-            is_text: State::get(input)?,
-            texts: State::get(input)?,
-            wholes: State::get(input)?,
-            missing: State::get(input)?,
-            empty: State::get(input)?,
+    fn load(input: &mut StateInput<'_>) -> Result<Self, StateError> {
+        Ok(Self {
+            is_text: Stored::load(input)?,
+            texts: Stored::load(input)?,
+            wholes: Stored::load(input)?,
+            missing: Stored::load(input)?,
+            empty: Stored::load(input)?,
         })
     }
 }

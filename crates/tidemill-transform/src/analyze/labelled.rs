@@ -1,10 +1,10 @@
 //! The label by value of a column.
 
 use arrow::array::ArrayRef;
+use tidemill_data::stored;
 use tidemill_model::{Encoding, Keys, fold_of_row};
 
-use super::Keyed;
-use super::state::{Merge, State};
+use super::{Keyed, Merge};
 
 /// Rows and the sum of their labels.
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,29 +106,9 @@ impl LabelSums {
     }
 }
 
-impl State for Sum {
-    fn put(&self, out: &mut Vec<u8>) {
-        (self.rows, self.labels).put(out);
-    }
+stored!(Sum { rows, labels });
 
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        let (rows, labels) = State::get(input)?;
-        Some(Self { rows, labels })
-    }
-}
-
-impl State for LabelSums {
-    fn put(&self, out: &mut Vec<u8>) {
-        (self.folds as u64).put(out);
-        self.keys.put(out);
-        self.is_binary.put(out);
-    }
-
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        let folds = usize::try_from(u64::get(input)?).ok()?;
-        Some(Self { folds, keys: State::get(input)?, is_binary: State::get(input)? })
-    }
-}
+stored!(LabelSums { folds, keys, is_binary });
 
 impl Merge for LabelSums {
     fn merge(&mut self, other: Self) {

@@ -9,22 +9,24 @@ mod covariance;
 mod information;
 mod keyed;
 mod labelled;
+mod merge;
 mod moments;
 mod quantiles;
 mod select;
-mod state;
 mod tukey;
 mod words;
+
+use tidemill_data::{StateError, StateInput, Stored};
 
 pub(crate) use counts::{KeyCounts, NumberCounts, TooMany};
 pub(crate) use covariance::Covariance;
 pub(crate) use information::{Contingency, Information};
 pub(crate) use keyed::Keyed;
 pub(crate) use labelled::LabelSums;
+pub(crate) use merge::Merge;
 pub(crate) use moments::Moments;
 pub(crate) use quantiles::{Quantiles, Sorted};
 pub(crate) use select::{select_texts, select_wholes};
-pub(crate) use state::{Merge, State};
 pub(crate) use tukey::fit_tukey;
 pub(crate) use words::WordCounts;
 
@@ -49,13 +51,13 @@ impl Range {
     }
 }
 
-impl State for Range {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
+impl Stored for Range {
+    fn store(&self, out: &mut Vec<u8>) {
+        self.0.store(out);
     }
 
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        State::get(input).map(Self)
+    fn load(input: &mut StateInput<'_>) -> Result<Self, StateError> {
+        Stored::load(input).map(Self)
     }
 }
 

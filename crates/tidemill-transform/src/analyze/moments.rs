@@ -1,6 +1,8 @@
 //! Mean and variance.
 
-use super::state::{Merge, State};
+use tidemill_data::stored;
+
+use super::Merge;
 
 /// Mean and variance of finite values, summed in twice the precision of `f64`.
 ///
@@ -63,24 +65,8 @@ fn quick_two_sum(a: f64, b: f64) -> (f64, f64) {
     (sum, b - (sum - a))
 }
 
-impl State for Moments {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.count.put(out);
-        self.shift.put(out);
-        for pair in [self.sum, self.squares] {
-            (pair.high, pair.low).put(out);
-        }
-    }
-
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        let (count, shift) = (State::get(input)?, State::get(input)?);
-        let mut pair = || {
-            let (high, low) = State::get(input)?;
-            Some(Pair { high, low })
-        };
-        Some(Self { count, shift, sum: pair()?, squares: pair()? })
-    }
-}
+stored!(Moments { count, shift, sum, squares });
+stored!(Pair { high, low });
 
 impl Merge for Moments {
     /// With d the difference of both first values: Σ(x + d) = Σx + n·d and Σ(x + d)² = Σx² + 2d·Σx + n·d².

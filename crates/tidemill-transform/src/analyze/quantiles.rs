@@ -1,8 +1,9 @@
 //! Quantiles: exact by sorting, and by a sketch beyond a bound.
 
 use datasketches::tdigest::TDigestMut;
+use tidemill_data::{StateError, StateInput, Stored};
 
-use super::state::{Merge, State, take};
+use super::Merge;
 
 /// Up to so many values quantiles are exact; they take eight bytes each.
 const EXACT_MAX: usize = 1 << 20;
@@ -17,28 +18,28 @@ pub(crate) enum Quantiles {
     Sketch(Box<TDigestMut>),
 }
 
-impl State for Quantiles {
-    fn put(&self, out: &mut Vec<u8>) {
+impl Stored for Quantiles {
+    fn store(&self, out: &mut Vec<u8>) {
         match self {
             Self::Exact(values) => {
-                true.put(out);
-                values.put(out);
+                0u8.store(out);
+                values.store(out);
             }
             Self::Sketch(sketch) => {
-                false.put(out);
-                let bytes = sketch.as_ref().clone().serialize();
-                (bytes.len() as u64).put(out);
-                out.extend(bytes);
+                1u8.store(out);
+                sketch.as_ref().clone().serialize().store(out);
             }
         }
     }
 
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        if bool::get(input)? {
-            return State::get(input).map(Self::Exact);
+    fn load(input: &mut StateInput<'_>) -> Result<Self, StateError> {
+        match u8::load(input)? {
+            0 => Stored::load(input).map(Self::Exact),
+            1 => TDigestMut::deserialize(&Vec::<u8>::load(input)?)
+                .map(|sketch| Self::Sketch(Box::new(sketch)))
+                .map_err(|error| input.wrong(format!("a sketch of quantiles: {error}"))),
+            _ => Err(input.wrong("quantiles are held in an unknown way")),
         }
-        let length = usize::try_from(u64::get(input)?).ok()?;
-        TDigestMut::deserialize(take(input, length)?).ok().map(|sketch| Self::Sketch(Box::new(sketch)))
     }
 }
 

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use tidemill_data::stored;
+
 use super::DISTINCT_MAX;
 use super::counts::TooMany;
-use super::state::{Merge, State, merge_maps};
+use super::merge::{Merge, merge_maps};
 
 /// How often tokens occur, and in how many documents.
 #[derive(Debug, Default)]
@@ -20,22 +22,8 @@ struct Word {
     documents: u64,
 }
 
-impl State for WordCounts {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.documents.put(out);
-        let words = self.words.iter();
-        let counts: HashMap<Box<str>, (u64, u64)> =
-            words.map(|(word, counts)| (word.clone(), (counts.occurrences, counts.documents))).collect();
-        counts.put(out);
-    }
-
-    fn get(input: &mut &[u8]) -> Option<Self> {
-        let documents = u64::get(input)?;
-        let words: HashMap<Box<str>, (u64, u64)> = State::get(input)?;
-        let words = words.into_iter().map(|(word, (occurrences, documents))| (word, Word { occurrences, documents }));
-        Some(Self { words: words.collect(), documents })
-    }
-}
+stored!(WordCounts { documents, words });
+stored!(Word { occurrences, documents });
 
 impl Merge for WordCounts {
     fn merge(&mut self, other: Self) {

@@ -79,8 +79,9 @@ impl Coded for StateError {
     }
 }
 
-/// What is written into a state and read back from one.
-pub(crate) trait Stored: Sized {
+/// What is written into a state and read back from one. [`stored!`](crate::stored) writes the code for structures and
+/// enumerations.
+pub trait Stored: Sized {
     /// Appends this.
     fn store(&self, out: &mut Vec<u8>);
     /// Reads what [`Stored::store`] wrote; anything else is an error.
@@ -120,12 +121,17 @@ pub(super) fn unsealed<T: Stored>(bytes: &[u8]) -> Result<T, StateError> {
 
 /// Bytes of a state that are not read yet.
 #[derive(Debug)]
-pub(crate) struct Input<'a> {
+pub struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Input<'a> {
+    /// All of `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
     /// How many bytes are left.
     pub fn left(&self) -> usize {
         self.bytes.len() - self.at

@@ -1,21 +1,50 @@
 //! What members of a state are made of.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
+
 use super::{COUNT_MAX, Input, StateError, Stored};
 
-/// Writes and reads a structure member by member. Members after `fresh` begin empty; the condition after `if` must hold
-/// of what is read.
+/// Writes and reads a structure member by member, or an enumeration by a number for each of its variants.
+///
+/// Members of a structure after `fresh` begin empty; the condition after `if` must hold of what is read. A number of no
+/// variant is an error with the text after `else`.
+#[macro_export]
 macro_rules! stored {
-    ($name:ident { $($field:ident),+ $(; fresh $($fresh:ident),+)? } $(if $sound:expr)?) => {
-        impl $crate::statistics::state::Stored for $name {
+    (enum $name:ident {
+        $($tag:literal $variant:ident $(($($member:ident),+))? $({ $($field:ident),+ })?),+ $(,)?
+    } else $unknown:literal) => {
+        impl $crate::Stored for $name {
             fn store(&self, out: &mut Vec<u8>) {
-                $(self.$field.store(out);)+
+                match self {
+                    $(Self::$variant $(($($member),+))? $({ $($field),+ })? => {
+                        $crate::Stored::store(&($tag as u8), out);
+                        $($($crate::Stored::store($member, out);)+)?
+                        $($($crate::Stored::store($field, out);)+)?
+                    })+
+                }
             }
 
-            fn load(
-                input: &mut $crate::statistics::state::Input<'_>,
-            ) -> Result<Self, $crate::statistics::state::StateError> {
-                use $crate::statistics::state::Stored;
-                $(let $field = Stored::load(input)?;)+
+            fn load(input: &mut $crate::StateInput<'_>) -> Result<Self, $crate::StateError> {
+                match <u8 as $crate::Stored>::load(input)? {
+                    $($tag => {
+                        $($(let $member = $crate::Stored::load(input)?;)+)?
+                        $($(let $field = $crate::Stored::load(input)?;)+)?
+                        Ok(Self::$variant $(($($member),+))? $({ $($field),+ })?)
+                    })+
+                    _ => Err(input.wrong($unknown)),
+                }
+            }
+        }
+    };
+    ($name:ident { $($field:ident),+ $(; fresh $($fresh:ident),+)? } $(if $sound:expr)?) => {
+        impl $crate::Stored for $name {
+            fn store(&self, out: &mut Vec<u8>) {
+                $($crate::Stored::store(&self.$field, out);)+
+            }
+
+            fn load(input: &mut $crate::StateInput<'_>) -> Result<Self, $crate::StateError> {
+                $(let $field = $crate::Stored::load(input)?;)+
                 let loaded = Self { $($field,)+ $($($fresh: Default::default(),)+)? };
                 $(
                     let sound: fn(&Self) -> bool = $sound;
@@ -26,7 +55,7 @@ macro_rules! stored {
         }
     };
 }
-pub(crate) use stored;
+pub(crate) use crate::stored;
 
 impl Stored for u64 {
     fn store(&self, out: &mut Vec<u8>) {
@@ -79,6 +108,17 @@ pub(crate) fn word(input: &mut Input<'_>) -> Result<u64, StateError> {
     Ok(bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)))
 }
 
+/// A whole number, as its eight bytes.
+impl Stored for i64 {
+    fn store(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_le_bytes());
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        Ok(word(input)?.cast_signed())
+    }
+}
+
 /// A number that says which of several things follows.
 impl Stored for u8 {
     fn store(&self, out: &mut Vec<u8>) {
@@ -111,6 +151,16 @@ impl Stored for String {
 
     fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
         input.text().map(str::to_owned)
+    }
+}
+
+impl Stored for Box<str> {
+    fn store(&self, out: &mut Vec<u8>) {
+        text(self, out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        input.text().map(Into::into)
     }
 }
 
@@ -159,6 +209,29 @@ impl<T: Stored> Stored for Vec<T> {
             values.push(T::load(input)?);
         }
         Ok(values)
+    }
+}
+
+/// By key, ascending: the order of a hash table is nobody's promise.
+impl<K: Stored + Ord + Hash, V: Stored, S: BuildHasher + Default> Stored for HashMap<K, V, S> {
+    fn store(&self, out: &mut Vec<u8>) {
+        let mut entries: Vec<(&K, &V)> = self.iter().collect();
+        entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        entries.len().store(out);
+        for (key, value) in entries {
+            key.store(out);
+            value.store(out);
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
+        let length = input.length()?;
+        let mut entries = Self::default();
+        for _ in 0..length {
+            entries.insert(K::load(input)?, V::load(input)?);
+        }
+        input.expect(entries.len() == length, "a key stands twice")?;
+        Ok(entries)
     }
 }
 

@@ -6,7 +6,7 @@ use tidemill_core::{WeightedBooleanStatistics, WeightedStatistics};
 
 use super::numbers::WeightedNumbers;
 use super::texts::WeightedTexts;
-use crate::statistics::state::{Input, StateError, Stored, stored};
+use crate::statistics::state::stored;
 
 /// Accumulates one column with the weights of its examples.
 #[derive(Debug, Clone)]
@@ -28,35 +28,8 @@ enum Kind {
 stored!(WeightedColumn { present, missing, values, kind });
 stored!(WeightedBooleanStatistics { num_true, num_false });
 
-impl Stored for Kind {
-    fn store(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Opaque => 0u8.store(out),
-            Self::Numeric(numbers) => {
-                1u8.store(out);
-                numbers.store(out);
-            }
-            Self::Text(texts) => {
-                2u8.store(out);
-                texts.store(out);
-            }
-            Self::Boolean(boolean) => {
-                3u8.store(out);
-                boolean.store(out);
-            }
-        }
-    }
-
-    fn load(input: &mut Input<'_>) -> Result<Self, StateError> {
-        match u8::load(input)? {
-            0 => Ok(Self::Opaque),
-            1 => Stored::load(input).map(Self::Numeric),
-            2 => Stored::load(input).map(Self::Text),
-            3 => Stored::load(input).map(Self::Boolean),
-            _ => Err(input.wrong("weighted values are of an unknown kind")),
-        }
-    }
-}
+stored!(enum Kind { 0 Opaque, 1 Numeric(numbers), 2 Text(texts), 3 Boolean(boolean) }
+    else "weighted values are of an unknown kind");
 
 impl WeightedColumn {
     /// An empty accumulator for values of a type.
