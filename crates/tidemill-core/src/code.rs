@@ -181,6 +181,8 @@ catalogue! {
         "The message names the feature, the type it needs and what was sent.";
     SampleMismatch = "TM4009", Verdict, "the model does not reproduce its recorded predictions",
         "The package carries rows with the predictions made at training time. Replaying them gave other numbers: the package was altered or this version computes differently.";
+    OnnxRuntime = "TM4010", Usage, "ONNX Runtime cannot be used",
+        "ONNX Runtime was asked for, with `--onnx-engine onnxruntime` or by the name of its library, and it is not there: the binary was built without the feature `onnxruntime`, or no shared library of version 1.17 or newer was found where the message says. Name the file with `--onnxruntime PATH` or TIDEMILL_ONNXRUNTIME, or leave the model to the engines that every build has.";
 
     LabelConstant = "TM5001", Usage, "the label never varies",
         "All rows of a split have the same label, so nothing can be learned or judged. Check the label expression and the split.";

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tidemill_core::{Signature, TensorView};
 
 use crate::foreign::find_model_file;
-use crate::{BatchBuilder, Explanation, ForeignModel, Model, ModelError, SampleReport, SampleRow, Task};
+use crate::{BatchBuilder, Explanation, ForeignModel, Model, ModelError, OnnxOptions, SampleReport, SampleRow, Task};
 
 /// A model that can be served: a package of Tidemill, or a file that another program wrote.
 #[derive(Debug)]
@@ -24,9 +24,14 @@ pub enum AnyModel {
 impl AnyModel {
     /// Loads what `path` holds: the folder of a package, a model file, or a folder with one model file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        Self::load_with(path, &OnnxOptions::default())
+    }
+
+    /// As [`load`](Self::load), with ONNX models run as `onnx` says.
+    pub fn load_with(path: impl AsRef<Path>, onnx: &OnnxOptions) -> Result<Self, ModelError> {
         let path = path.as_ref();
         match find_model_file(path)? {
-            Some(file) => ForeignModel::load(file).map(Self::Foreign),
+            Some(file) => ForeignModel::load_with(file, onnx).map(Self::Foreign),
             None => Model::load(path).map(|model| Self::Package(Box::new(model))),
         }
     }

@@ -6,6 +6,7 @@ use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use tidemill_core::{Code, Coded, DataType, suggest};
 
+use crate::OnnxRuntimeError;
 use crate::expr::ExpressionError;
 
 /// What can go wrong with a transform graph, a model package or the rows given to a model.
@@ -211,6 +212,14 @@ pub enum ModelError {
         /// What it cannot say, by feature.
         reason: String,
     },
+    /// ONNX Runtime should run a model, and cannot be used.
+    #[error("`{}`: {reason}", file.display())]
+    OnnxRuntime {
+        /// The model.
+        file: PathBuf,
+        /// Why not.
+        reason: OnnxRuntimeError,
+    },
     /// A model of another program cannot predict these rows.
     #[error("the model cannot run: {reason}")]
     Run {
@@ -251,6 +260,7 @@ impl Coded for ModelError {
             | Self::Uneven { .. }
             | Self::Picture { .. }
             | Self::Run { .. } => Code::RequestMalformed,
+            Self::OnnxRuntime { reason, .. } => reason.code(),
             Self::SampleMismatch { .. } => Code::SampleMismatch,
             Self::Io { .. } => Code::Io,
             Self::Arrow(_) => Code::Internal,
@@ -273,6 +283,7 @@ impl Coded for ModelError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::LabelExpression { source, .. } | Self::FeatureExpression { source, .. } => source.hint(),
+            Self::OnnxRuntime { reason, .. } => reason.hint(),
             Self::ColumnsNotFound(missing) => {
                 let near: Vec<&str> = missing.iter().filter_map(|missing| missing.near.as_deref()).collect();
                 (!near.is_empty()).then(|| format!("the data has `{}`", near.join("`, `")))

@@ -36,7 +36,7 @@ pub use input::{BatchBuilder, InputColumn, arrow_type, input_type};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;
 pub use model::Model;
-pub use onnx::{Unseen, export_onnx};
+pub use onnx::{OnnxEngine, OnnxOptions, OnnxRuntimeError, Unseen, export_onnx};
 pub use package::{
     FileEntry, LearnerInfo, Manifest, PackageParts, SampleReport, SampleRow, add_schema, model_card, package_schema,
     write_package,

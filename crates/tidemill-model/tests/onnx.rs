@@ -2,104 +2,70 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod onnx_support;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
+use std::path::Path;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
+use onnx_support::{bytes, differences, folder, hostile, model, number, recorded};
 use proptest::prelude::*;
-use serde::Deserialize;
-use serde_json::Value;
 use tidemill_core::{DataType, TensorView};
-use tidemill_model::{AnyModel, ForeignModel};
-
-#[derive(Deserialize)]
-struct Expected {
-    inputs: BTreeMap<String, Vec<Vec<Value>>>,
-    outputs: BTreeMap<String, Vec<Vec<Value>>>,
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx")
-}
-
-fn column(rows: &[Vec<Value>], at: usize, datatype: DataType) -> ArrayRef {
-    let cells = rows.iter().map(|row| &row[at]);
-    match datatype {
-        DataType::Fp64 => Arc::new(cells.map(Value::as_f64).collect::<Float64Array>()),
-        DataType::Int64 => Arc::new(cells.map(Value::as_i64).collect::<Int64Array>()),
-        DataType::Bytes => Arc::new(cells.map(Value::as_str).collect::<StringArray>()),
-        DataType::Bool => panic!("no model takes these"),
-    }
-}
-
-fn batch(model: &AnyModel, expected: &Expected) -> RecordBatch {
-    let mut columns = Vec::new();
-    for TensorView { name, datatype, width, first, .. } in model.signature().input_tensors() {
-        for at in 0..width.unwrap_or(1) {
-            let spec = &model.signature().inputs[first + at];
-            columns.push((spec.name.clone(), column(&expected.inputs[name], at, datatype)));
-        }
-    }
-    RecordBatch::try_from_iter(columns).unwrap()
-}
-
-fn differs(column: &ArrayRef, row: usize, expected: &Value) -> bool {
-    match column.data_type() {
-        ArrowType::Utf8 => column.as_string::<i32>().value(row) != expected.as_str().unwrap(),
-        ArrowType::Int64 => column.as_primitive::<Int64Type>().value(row) != expected.as_i64().unwrap(),
-        _ => {
-            let got = column.as_primitive::<Float64Type>().value(row);
-            // ONNX Runtime computes in 32 bits what is computed in 64 here.
-            let near = |expected: f64| (got - expected).abs() <= 2e-5 * expected.abs().max(1.0);
-            !expected.as_f64().map_or(got.is_nan(), near)
-        }
-    }
-}
+use tidemill_model::{AnyModel, ForeignModel, OnnxEngine, OnnxOptions};
 
 #[test]
 fn predictions_are_those_of_onnx_runtime() {
-    let expected = std::fs::read(folder().join("expected.json")).unwrap();
-    let expected: BTreeMap<String, Expected> = serde_json::from_slice(&expected).unwrap();
-    let mut wrong = Vec::new();
-    for (name, expected) in &expected {
-        let model = match AnyModel::load(folder().join(format!("{name}.onnx"))) {
-            Ok(model) => model,
-            Err(error) => {
-                wrong.push(format!("{name}: {error}"));
-                continue;
-            }
-        };
-        let batch = batch(&model, expected);
-        let predicted = match model.predict(&batch) {
-            Ok(predicted) => predicted,
-            Err(error) => {
-                wrong.push(format!("{name}: {error}"));
-                continue;
-            }
-        };
-        for view in model.signature().output_tensors() {
-            let rows = &expected.outputs[view.name];
-            assert_eq!(rows[0].len(), view.width.unwrap_or(1), "{name} {}", view.name);
-            for (row, cells) in rows.iter().enumerate() {
-                for (at, cell) in cells.iter().enumerate() {
-                    let column = predicted.column(view.first + at);
-                    if differs(column, row, cell) {
-                        let got = column.slice(row, 1);
-                        wrong.push(format!("{name} {} row {row}: {got:?}, expected {cell}", view.name));
-                    }
-                }
-            }
-        }
-        // A row alone is the same row.
-        let alone = model.predict(&batch.slice(0, 1)).unwrap();
-        for (alone, all) in alone.columns().iter().zip(predicted.columns()) {
-            assert_eq!(alone.to_data(), all.slice(0, 1).to_data(), "{name}");
-        }
-    }
+    let recorded = recorded();
+    let wrong: Vec<String> =
+        recorded.iter().flat_map(|(name, expected)| differences(name, expected, &OnnxOptions::default())).collect();
     assert!(wrong.is_empty(), "{}\n{} in all", wrong[..wrong.len().min(20)].join("\n"), wrong.len());
-    assert!(expected.len() >= 20);
+    assert!(recorded.len() >= 20);
+}
+
+#[test]
+fn an_engine_that_is_asked_for_runs_a_model_or_says_why_not() {
+    let with = |engine| OnnxOptions { engine, ..OnnxOptions::default() };
+    let recorded = recorded();
+    let ran = |name: &str, engine| differences(name, &recorded[name], &with(engine));
+    for (name, engine) in
+        [("mlp", OnnxEngine::Native), ("torch_mlp", OnnxEngine::Tract), ("convolution", OnnxEngine::Tract)]
+    {
+        assert_eq!(ran(name, engine), Vec::<String>::new());
+    }
+    let refusal = |name: &str, engine| {
+        let path = folder().join(format!("{name}.onnx"));
+        ForeignModel::load_with(path, &with(engine)).unwrap_err().to_string()
+    };
+    let refused = refusal("convolution", OnnxEngine::Native);
+    assert!(refused.contains("operators that are not run: `Conv` of `ai.onnx`"), "{refused}");
+    let refused = refusal("columns", OnnxEngine::Tract);
+    assert!(refused.contains("tract does not run it"), "{refused}");
+}
+
+/// What a graph must be like before another's code sees it.
+#[test]
+fn hostile_graphs_of_other_engines_are_refused_before_these_read_them() {
+    let options = OnnxOptions { engine: OnnxEngine::Tract, ..OnnxOptions::default() };
+    for (file, expected) in hostile() {
+        let error = ForeignModel::parse_with(&file, Path::new("m.onnx"), &options).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[cfg(not(feature = "onnxruntime"))]
+#[test]
+fn a_build_without_onnx_runtime_says_so() {
+    use tidemill_core::Coded;
+
+    let library = Some(std::path::PathBuf::from("libonnxruntime.so"));
+    let options = OnnxOptions { engine: OnnxEngine::OnnxRuntime, library, ..OnnxOptions::default() };
+    let error = ForeignModel::load_with(folder().join("mlp.onnx"), &options).unwrap_err();
+    assert!(error.to_string().ends_with("this binary was built without it"), "{error}");
+    assert!(error.hint().unwrap().contains("--features onnxruntime"), "{error:?}");
+    assert!(options.check().is_err());
+    // A model that other engines run needs no library.
+    let options = OnnxOptions { engine: OnnxEngine::Auto, ..options };
+    assert!(ForeignModel::load_with(folder().join("mlp.onnx"), &options).is_ok());
 }
 
 #[test]
@@ -128,41 +94,6 @@ fn a_signature_has_the_names_types_and_shapes_of_the_model() {
     );
 }
 
-/// A field of a message: a number or bytes.
-fn number(field: u8, value: u8) -> Vec<u8> {
-    vec![field << 3, value]
-}
-
-fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = vec![field << 3 | 2];
-    let mut length = content.len();
-    while length >= 0x80 {
-        out.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
-    out.extend_from_slice(content);
-    out
-}
-
-/// A model of one graph: nodes as (operator, domain, input, output), and tensors.
-fn model(nodes: &[(&str, &str, &str, &str)], tensors: &[Vec<u8>], opset: u8, domain: &str) -> Vec<u8> {
-    let info = |name: &str| {
-        let shape = bytes(2, &[bytes(1, &bytes(2, b"n")), bytes(1, &number(1, 1))].concat());
-        [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &[number(1, 1), shape].concat()))].concat()
-    };
-    let mut graph = Vec::new();
-    for (operator, domain, from, to) in nodes {
-        let node = [bytes(1, from.as_bytes()), bytes(2, to.as_bytes()), bytes(4, operator.as_bytes())].concat();
-        graph.extend(bytes(1, &[node, bytes(7, domain.as_bytes())].concat()));
-    }
-    graph.extend(tensors.iter().flat_map(|tensor| bytes(5, tensor)));
-    graph.extend(bytes(11, &info("x")));
-    graph.extend(bytes(12, &info("y")));
-    let import = bytes(8, &[bytes(1, domain.as_bytes()), number(2, opset)].concat());
-    [number(1, 8), bytes(7, &graph), import].concat()
-}
-
 fn refusal(bytes: &[u8]) -> String {
     ForeignModel::parse(bytes, Path::new("m.onnx")).unwrap_err().to_string()
 }
@@ -171,29 +102,16 @@ fn refusal(bytes: &[u8]) -> String {
 fn hostile_files_are_refused_with_the_reason() {
     let relu = [("Relu", "", "x", "y")];
     assert!(ForeignModel::parse(&model(&relu, &[], 17, ""), Path::new("m.onnx")).is_ok());
-    for (file, expected) in [
-        (model(&[("Relu", "", "b", "a"), ("Relu", "", "a", "y")], &[], 17, ""), "which nothing makes"),
-        (model(&[("Relu", "", "y", "a"), ("Relu", "", "a", "y")], &[], 17, ""), "in a circle"),
-        (model(&[("Relu", "", "x", "y"), ("Relu", "", "x", "y")], &[], 17, ""), "`y` is made twice"),
-        (model(&[("Frobnicate", "acme", "x", "y")], &[], 17, ""), "`Frobnicate` of `acme`"),
-        (model(&[("Frobnicate", "", "x", "y")], &[], 17, ""), "`Frobnicate` of `ai.onnx`"),
-        (model(&relu, &[], 99, ""), "of version 99, and this version of Tidemill runs up to 28"),
-        (model(&relu, &[], 9, "ai.onnx.ml"), "`ai.onnx.ml` of version 9"),
-    ] {
+    for (file, expected) in hostile() {
         let error = refusal(&file);
         assert!(error.contains(expected), "{error}");
     }
-    // A tensor that claims 2^48 elements in a few bytes.
-    let dims: Vec<u8> = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40].to_vec();
-    let huge = [vec![8], dims, number(2, 1), bytes(8, b"w")].concat();
-    assert!(refusal(&model(&relu, &[huge], 17, "")).contains("too large"));
-    for (location, expected) in
-        [("../../etc/passwd", "leaves the folder"), ("/etc/passwd", "leaves the folder"), ("w.bin", "cannot be read")]
-    {
-        let entry = bytes(13, &[bytes(1, b"location"), bytes(2, location.as_bytes())].concat());
-        let tensor = [number(1, 1), number(2, 1), bytes(8, b"w"), entry, number(14, 1)].concat();
-        let error = refusal(&model(&relu, &[tensor], 17, ""));
-        assert!(error.contains(expected) && error.contains(location), "{error}");
+    for (file, expected) in [
+        (model(&[("Frobnicate", "acme", "x", "y")], &[], 17, ""), "`Frobnicate` of `acme`"),
+        (model(&[("Frobnicate", "", "x", "y")], &[], 17, ""), "`Frobnicate` of `ai.onnx`"),
+    ] {
+        let error = refusal(&file);
+        assert!(error.contains(expected), "{error}");
     }
     // Graphs within attributes within nodes, without end; and two million empty nodes.
     let mut deep = Vec::new();

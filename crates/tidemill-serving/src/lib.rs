@@ -59,6 +59,7 @@ pub use inference_log::{InferenceLogOptions, LogFormat, ModelLog};
 pub use input_check::InputPolicy;
 pub use server::{Handle, Server, ServerOptions, TlsOptions};
 pub use source::{ConfiguredSource, FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
+pub use tidemill_model::{OnnxEngine, OnnxOptions, OnnxRuntimeError};
 pub use traces::TraceOptions;
 pub use validator::InfraValidator;
 pub use versions::{ModelStatus, VersionState, VersionStatus};

@@ -18,7 +18,8 @@ use serde_json::Value;
 use tidemill_core::Signature;
 
 use crate::input::{InputShape, Presence, arrow_type};
-use crate::{BatchBuilder, ModelError, Task};
+use crate::onnx::NoEngine;
+use crate::{BatchBuilder, ModelError, OnnxOptions, Task};
 
 pub(crate) use file::find_model_file;
 use file::{FILE_BYTES_MAX, Format};
@@ -59,21 +60,33 @@ impl ForeignModel {
     /// Reads the model in `path`, by its extension and its first bytes. Refused with the place and the reason: a file
     /// that is cut short or damaged, and what of its format this version cannot run, by name.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        Self::load_with(path, &OnnxOptions::default())
+    }
+
+    /// As [`load`](Self::load), with ONNX models run as `onnx` says.
+    pub fn load_with(path: impl AsRef<Path>, onnx: &OnnxOptions) -> Result<Self, ModelError> {
         let path = path.as_ref();
         let bytes = crate::package::read_bounded(path, FILE_BYTES_MAX)?;
-        Self::parse(&bytes, path)
+        Self::parse_with(&bytes, path, onnx)
     }
 
     /// As [`load`](Self::load), of bytes at hand; `path` says what they are and is for errors.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
+        Self::parse_with(bytes, path, &OnnxOptions::default())
+    }
+
+    /// As [`parse`](Self::parse), with ONNX models run as `onnx` says.
+    pub fn parse_with(bytes: &[u8], path: &Path, onnx: &OnnxOptions) -> Result<Self, ModelError> {
         let refuse = |reason: String| ModelError::Package { file: path.to_owned(), reason };
         let format = Format::of(path, bytes).map_err(refuse)?;
         let parsed = match format {
-            Format::LightGbm => lightgbm::parse(bytes),
-            Format::XgBoost => xgboost::parse(bytes),
-            Format::Onnx => crate::onnx::parse(bytes, path),
-        }
-        .map_err(refuse)?;
+            Format::LightGbm => lightgbm::parse(bytes).map_err(refuse)?,
+            Format::XgBoost => xgboost::parse(bytes).map_err(refuse)?,
+            Format::Onnx => crate::onnx::parse(bytes, path, onnx).map_err(|error| match error {
+                NoEngine::Graph(reason) => refuse(reason),
+                NoEngine::Library(reason) => ModelError::OnnxRuntime { file: path.to_owned(), reason },
+            })?,
+        };
         let Parsed { signature, task, runner, facts } = parsed;
         let field = |spec: &tidemill_core::TensorSpec| Field::new(&spec.name, arrow_type(spec.datatype), false);
         let output = Arc::new(Schema::new(signature.outputs.iter().map(field).collect::<Vec<_>>()));

@@ -3,7 +3,6 @@
 //! tract runs the whole graph or none of it: such a graph has numbers only and no operators of classic machine
 //! learning.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -13,9 +12,9 @@ use tract_onnx::prelude::{
     ToDim, TypedFact, TypedModel, TypedOp,
 };
 
-use super::generated::{ModelProto, TensorProto};
+use super::generated::ModelProto;
 use super::signature::Input;
-use super::value::{Data, Tensor, datatype, elements as value_elements};
+use super::value::{Data, Tensor, datatype};
 
 type Plan = tract_onnx::prelude::RunnableModel<TypedFact, Box<dyn TypedOp>>;
 
@@ -28,9 +27,8 @@ pub(super) struct Dense {
 }
 
 impl Dense {
-    /// The network, for any number of rows or, where its operators fix it, for one.
+    /// The network of a graph that was checked, for any number of rows or, where its operators fix it, for one.
     pub(super) fn new(model: &ModelProto, inputs: &[Input]) -> Result<Self, String> {
-        check_sizes(model)?;
         let bytes = model.encode_to_vec();
         let load = |single: bool| {
             let build = AssertUnwindSafe(|| plan(&bytes, inputs, single));
@@ -48,66 +46,14 @@ impl Dense {
         self.single
     }
 
-    pub(super) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
+    pub(super) fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
         let mut given = TVec::new();
         for tensor in inputs {
-            given.push(to_tract(&tensor).map_err(|error| error.to_string())?.into_tvalue());
+            given.push(to_tract(tensor).map_err(|error| error.to_string())?.into_tvalue());
         }
         let results = self.plan.run(given).map_err(|error| format!("{error:#}"))?;
         results.iter().map(|result| from_tract(result).map_err(|error| format!("{error:#}"))).collect()
     }
-}
-
-/// Refuses numbers in attributes and small constants that could only ask for absurd sizes: tract folds constants when it
-/// reads a graph, and what it is asked for it makes.
-fn check_sizes(model: &ModelProto) -> Result<(), String> {
-    let Some(graph) = &model.graph else { return Ok(()) };
-    let constants: HashMap<&str, &TensorProto> = graph
-        .initializer
-        .iter()
-        .map(|tensor| (tensor.name.as_str(), tensor))
-        .chain(graph.node.iter().filter(|node| node.op_type == "Constant").filter_map(|node| {
-            Some((node.output.first()?.as_str(), node.attribute.iter().find_map(|attribute| attribute.t.as_ref())?))
-        }))
-        .collect();
-    for node in &graph.node {
-        let refuse = || format!("`{}` asks for a tensor that is too large", node.op_type);
-        for attribute in &node.attribute {
-            if attribute.g.is_some() {
-                return Err(format!("`{}` holds a graph of its own, which is not run", node.op_type));
-            }
-            if SIZES.contains(&attribute.name.as_str()) && !bounded(&attribute.ints) {
-                return Err(refuse());
-            }
-        }
-        if !SIZED.contains(&node.op_type.as_str()) {
-            continue;
-        }
-        for name in &node.input {
-            let Some(tensor) = constants.get(name.as_str()) else { continue };
-            if let Ok(Tensor { data: Data::Int(sizes), .. }) = Tensor::read(tensor)
-                && (sizes.len() > RANK_MAX || !bounded(&sizes))
-            {
-                return Err(refuse());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Operators whose inputs are sizes.
-const SIZED: [&str; 9] =
-    ["ConstantOfShape", "Expand", "Tile", "Pad", "Resize", "Upsample", "Range", "OneHot", "Reshape"];
-/// Attributes that are sizes.
-const SIZES: [&str; 8] =
-    ["kernel_shape", "pads", "strides", "dilations", "shape", "output_shape", "output_padding", "repeats"];
-/// More sizes are no shape.
-const RANK_MAX: usize = 64;
-
-/// Whether a tensor of these sizes can be held.
-fn bounded(sizes: &[i64]) -> bool {
-    let sizes: Vec<usize> = sizes.iter().map(|size| (size.unsigned_abs() as usize).max(1)).collect();
-    value_elements(&sizes).is_ok()
 }
 
 fn plan(bytes: &[u8], inputs: &[Input], single: bool) -> Result<Arc<Plan>, String> {

@@ -2,21 +2,34 @@
 //!
 //! A graph runs on a small interpreter over whole tensors, which has the operators of classic machine learning
 //! (`ai.onnx.ml`) with trees on the native executor, strings, and what stands around them. A graph of numbers that
-//! needs more runs on tract.
+//! needs more runs on tract, and any on ONNX Runtime where the build has it and the caller names its library.
 
 mod attributes;
+mod checks;
 mod dense;
+mod engine;
 mod export;
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "written by prost from `proto/onnx.proto`")]
 #[rustfmt::skip]
 mod generated;
+mod library_error;
 mod ops;
+mod options;
 mod program;
 mod read;
 mod runner;
+#[cfg(feature = "onnxruntime")]
+mod runtime;
+#[cfg(not(feature = "onnxruntime"))]
+#[path = "absent.rs"]
+mod runtime;
 mod signature;
 mod value;
 
 pub use export::{Unseen, export_onnx};
+pub use library_error::OnnxRuntimeError;
+pub use options::{OnnxEngine, OnnxOptions};
+
+pub(crate) use engine::NoEngine;
 pub(crate) use read::looks_like_model;
 pub(crate) use runner::parse;

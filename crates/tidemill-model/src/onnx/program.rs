@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
+use super::checks::not_made;
 use super::generated::{GraphProto, ModelProto};
 use super::ops::{self, Kernel, ML};
 use super::value::Tensor;
@@ -47,10 +48,27 @@ impl fmt::Debug for Program {
 
 /// Why a graph is no program.
 pub(super) enum NoProgram {
-    /// The graph cannot be run by anything here.
+    /// It is broken, or asks for more than any graph may.
     Refused(String),
-    /// Only these operators are missing, and none of those of classic machine learning is among the nodes.
-    Unknown(BTreeSet<String>),
+    /// A node is not run as it is written.
+    Unsupported(String),
+    /// Operators are missing.
+    Unknown {
+        /// Their names and domains, for a message.
+        operators: String,
+        /// The graph has standard operators only, none of those of classic machine learning.
+        is_standard: bool,
+    },
+}
+
+impl NoProgram {
+    /// For a person.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Refused(reason) | Self::Unsupported(reason) => reason,
+            Self::Unknown { operators, .. } => format!("operators that are not run: {operators}"),
+        }
+    }
 }
 
 impl From<String> for NoProgram {
@@ -99,7 +117,6 @@ pub(super) fn opset(model: &ModelProto, domain: &str) -> i64 {
 impl Program {
     pub(super) fn new(model: &ModelProto, graph: &GraphProto) -> Result<Self, NoProgram> {
         let mut unknown = BTreeSet::new();
-        let mut has_ml = false;
         let (standard, ml) = (opset(model, ""), opset(model, ML));
         let mut kernels = Vec::with_capacity(graph.node.len());
         let patterns = graph.node.iter().filter(|node| node.op_type == "RegexFullMatch").count();
@@ -107,10 +124,10 @@ impl Program {
             return Err(NoProgram::Refused(format!("{patterns} patterns are more than {PATTERNS_MAX}")));
         }
         for node in &graph.node {
-            has_ml |= node.domain == ML;
             let title = title(&node.op_type, &node.name);
             let version = if node.domain == ML { ml } else { standard };
-            match ops::compile(node, version).map_err(|reason| format!("{title}: {reason}"))? {
+            let kernel = ops::compile(node, version);
+            match kernel.map_err(|reason| NoProgram::Unsupported(format!("{title}: {reason}")))? {
                 Some(kernel) => kernels.push((title, kernel)),
                 None => {
                     let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
@@ -119,13 +136,10 @@ impl Program {
             }
         }
         if !unknown.is_empty() {
-            let foreign = graph.node.iter().any(|node| !matches!(node.domain.as_str(), "" | "ai.onnx"));
-            if has_ml || foreign {
-                let mut names: Vec<String> = unknown.into_iter().collect();
-                names.truncate(NAMED_MAX);
-                return Err(NoProgram::Refused(format!("operators that are not run: {}", names.join(", "))));
-            }
-            return Err(NoProgram::Unknown(unknown));
+            let is_standard = graph.node.iter().all(|node| matches!(node.domain.as_str(), "" | "ai.onnx"));
+            let mut names: Vec<String> = unknown.into_iter().collect();
+            names.truncate(NAMED_MAX);
+            return Err(NoProgram::Unknown { operators: names.join(", "), is_standard });
         }
         let mut places = Places::default();
         for tensor in &graph.initializer {
@@ -241,17 +255,11 @@ impl Places {
     }
 
     fn find(&self, name: &str, user: &str, graph: &GraphProto) -> Result<usize, String> {
-        self.by_name.get(name).copied().ok_or_else(|| {
-            let later = graph.node.iter().any(|node| node.output.iter().any(|output| output == name));
-            if later {
-                format!("{user} uses `{name}` before it is made: the nodes go in a circle or are out of order")
-            } else {
-                format!("{user} uses `{name}`, which nothing makes")
-            }
-        })
+        self.by_name.get(name).copied().ok_or_else(|| not_made(user, name, graph))
     }
 }
 
-fn title(operator: &str, name: &str) -> String {
+/// What a node is called in messages: its operator, and its name if it has one.
+pub(super) fn title(operator: &str, name: &str) -> String {
     if name.is_empty() { format!("`{operator}`") } else { format!("`{operator}` (`{name}`)") }
 }

@@ -1,6 +1,5 @@
 //! An ONNX model over record batches.
 
-use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,9 +7,10 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Ar
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
 use tidemill_core::Signature;
 
-use super::dense::Dense;
+use super::engine::{Engine, NoEngine, shape_of, zeros};
 use super::generated::ModelProto;
-use super::program::{NoProgram, Program, check_versions, opset};
+use super::options::OnnxOptions;
+use super::program::{check_versions, opset};
 use super::signature::{Input, Output, inputs, outputs, signature};
 use super::value::{Data, Tensor, datatype};
 use crate::foreign::{Parsed, Runner, plain_builder};
@@ -27,42 +27,22 @@ struct OnnxRunner {
     single: bool,
 }
 
-/// What runs the graph.
-#[derive(Debug)]
-enum Engine {
-    Program(Program),
-    /// Operators of networks that the interpreter does not have.
-    Dense(Dense),
-}
-
 /// Reads a model; `path` is where tensors may lie beside it.
-pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Parsed, String> {
+pub(crate) fn parse(bytes: &[u8], path: &Path, options: &OnnxOptions) -> Result<Parsed, NoEngine> {
     let model = super::read::read(bytes, path.parent())?;
     check_versions(&model)?;
-    let Some(graph) = &model.graph else { return Err("it has no graph".to_owned()) };
+    let Some(graph) = &model.graph else { return Err("it has no graph".to_owned().into()) };
     if let Some(sparse) = graph.sparse_initializer.first() {
         let name = sparse.values.as_ref().map_or("", |values| values.name.as_str());
-        return Err(format!("the sparse tensor `{name}` is not read by this version"));
+        return Err(format!("the sparse tensor `{name}` is not read by this version").into());
     }
     let inputs = inputs(&model)?;
     let outputs = outputs(&model);
-    let (engine, runs_on) = match Program::new(&model, graph) {
-        Ok(program) => (Engine::Program(program), "tidemill"),
-        Err(NoProgram::Refused(reason)) => return Err(reason),
-        Err(NoProgram::Unknown(unknown)) => {
-            let names: Vec<String> = unknown.into_iter().collect();
-            let dense = Dense::new(&model, &inputs)
-                .map_err(|reason| format!("operators that are not run: {} ({reason})", names.join(", ")))?;
-            (Engine::Dense(dense), "tract")
-        }
-    };
-    let mut single = inputs.iter().any(|input| input.single);
-    if let Engine::Dense(dense) = &engine {
-        single |= dense.is_single();
-    }
+    let engine = Engine::new(&model, graph, &inputs, options)?;
+    let single = engine.is_single() || inputs.iter().any(|input| input.single);
     let results = probe(&engine, &inputs, &outputs)?;
     let signature = signature(&inputs, &outputs, &results)?;
-    let facts = facts(&model, runs_on);
+    let facts = facts(&model, engine.name());
     let task = task(&signature);
     let shape = Arc::new(InputShape::of(&signature));
     let runner = Box::new(OnnxRunner { engine, inputs, shape, signature: signature.clone(), single });
@@ -77,7 +57,7 @@ fn task(signature: &Signature) -> Option<Task> {
     }
 }
 
-fn facts(model: &ModelProto, runs_on: &str) -> Vec<(&'static str, String)> {
+fn facts(model: &ModelProto, runs_on: String) -> Vec<(&'static str, String)> {
     let mut facts = vec![("format version", model.ir_version.to_string())];
     if !model.producer_name.is_empty() {
         facts.push(("written by", format!("{} {}", model.producer_name, model.producer_version).trim().to_owned()));
@@ -98,46 +78,18 @@ fn facts(model: &ModelProto, runs_on: &str) -> Vec<(&'static str, String)> {
     }
     let times = |(name, count): (&str, usize)| if count == 1 { name.to_owned() } else { format!("{name} × {count}") };
     facts.push(("graph", counts.into_iter().map(times).collect::<Vec<_>>().join(", ")));
-    facts.push(("runs on", runs_on.to_owned()));
+    facts.push(("runs on", runs_on));
     facts
 }
 
 /// What the graph gives for one row of zeros: the types and the widths of its outputs.
 fn probe(engine: &Engine, inputs: &[Input], outputs: &[Output]) -> Result<Vec<Tensor>, String> {
-    let one = |input: &Input| {
-        let count = input.width;
-        let data = match input.element {
-            datatype::FLOAT | datatype::FLOAT16 | datatype::BFLOAT16 => Data::F32(vec![0.0; count]),
-            datatype::DOUBLE => Data::F64(vec![0.0; count]),
-            datatype::STRING => Data::Text(vec![String::new(); count]),
-            datatype::BOOL => Data::Bool(vec![false; count]),
-            _ => Data::Int(vec![0; count]),
-        };
-        Tensor { shape: shape_of(input, 1), data }
-    };
-    let results = engine.run(inputs.iter().map(one).collect());
+    let results = engine.run(zeros(inputs, 1));
     let results = results.map_err(|reason| format!("a row of zeros cannot be run: {reason}"))?;
     if results.len() != outputs.len() {
         return Err("it does not give the outputs it names".to_owned());
     }
     Ok(results)
-}
-
-fn shape_of(input: &Input, rows: usize) -> Vec<usize> {
-    let mut shape = vec![rows];
-    shape.extend_from_slice(&input.sizes);
-    shape
-}
-
-impl Engine {
-    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
-        // A file from outside decides what is computed; whatever it finds must not end the process.
-        let run = AssertUnwindSafe(|| match self {
-            Self::Program(program) => program.run(inputs),
-            Self::Dense(dense) => dense.run(inputs),
-        });
-        std::panic::catch_unwind(run).unwrap_or_else(|_| Err("running the graph panicked".to_owned()))
-    }
 }
 
 impl Runner for OnnxRunner {

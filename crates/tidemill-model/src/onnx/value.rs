@@ -157,17 +157,21 @@ impl Tensor {
         Self { shape: vec![data.len()], data }
     }
 
+    /// Refuses a tensor whose data is in another file.
+    pub(crate) fn check_inside(proto: &TensorProto) -> Result<(), String> {
+        if proto.data_location != 1 && proto.external_data.is_empty() {
+            return Ok(());
+        }
+        let place = proto.external_data.iter().find(|entry| entry.key == "location");
+        let place = place.map_or("another file", |entry| entry.value.as_str());
+        let (name, place) = (&proto.name, place.escape_debug());
+        Err(format!("the tensor `{name}` lies in `{place}`, outside of the model; save the model in one file"))
+    }
+
     /// The tensor of an initializer or an attribute. Data in another file is refused.
     pub(crate) fn read(proto: &TensorProto) -> Result<Self, String> {
         let name = &proto.name;
-        if proto.data_location == 1 || !proto.external_data.is_empty() {
-            let place = proto.external_data.iter().find(|entry| entry.key == "location");
-            let place = place.map_or("another file", |entry| entry.value.as_str());
-            return Err(format!(
-                "the tensor `{name}` lies in `{}`, outside of the model; save the model in one file",
-                place.escape_debug()
-            ));
-        }
+        Self::check_inside(proto)?;
         let size = |dim: &i64| usize::try_from(*dim).map_err(|_| format!("the tensor `{name}` has the size {dim}"));
         let shape: Vec<usize> = proto.dims.iter().map(size).collect::<Result<_, _>>()?;
         let count = elements(&shape)?;

@@ -94,6 +94,7 @@ impl Server {
                 batching_of_models: options.batching_of_models,
                 request_timeout: options.request_timeout,
                 warmup: options.warmup.then_some(options.warmup_iterations),
+                onnx: options.onnx.clone(),
             },
             unload_first: options.unload_first,
         };

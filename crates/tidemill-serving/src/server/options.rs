@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tidemill_model::OnnxOptions;
+
 use super::TlsOptions;
 use crate::{BatchingOptions, InferenceLogOptions, InputPolicy, TraceOptions};
 
@@ -67,6 +69,8 @@ pub struct ServerOptions {
     pub batching_of_models: bool,
     /// Whether clients may load, unload and configure models. Default: where not everybody can ask.
     pub model_control: Option<bool>,
+    /// How ONNX models are run. Default: by the interpreter and by tract.
+    pub onnx: OnnxOptions,
     /// Where metrics are found besides `/metrics` and TF Serving's `/monitoring/prometheus/metrics`.
     pub metrics_path: Option<String>,
     /// Requests with more rows are answered on a thread of their own. Default 256.
@@ -110,6 +114,7 @@ impl Default for ServerOptions {
             batching: BatchingOptions::default(),
             batching_of_models: false,
             model_control: None,
+            onnx: OnnxOptions::default(),
             metrics_path: None,
             inline_rows_max: 256,
             inline_bytes_max: 64 << 10,

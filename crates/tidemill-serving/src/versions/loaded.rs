@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tidemill_core::Signature;
-use tidemill_model::AnyModel;
+use tidemill_model::{AnyModel, OnnxOptions};
 
 use super::Snapshot;
 use super::table::Load;
@@ -33,6 +33,8 @@ pub(crate) struct LoadOptions {
     pub(crate) request_timeout: Duration,
     /// How many times each warm-up request is answered; `None`: they are not looked at.
     pub(crate) warmup: Option<u32>,
+    /// How ONNX models are run.
+    pub(crate) onnx: OnnxOptions,
 }
 
 /// A loaded and checked model version.
@@ -59,7 +61,7 @@ impl LoadedModel {
     /// error says all there is to say, and a panic on the way is an error too.
     pub(super) fn load(load: &Load, options: &LoadOptions, metrics: &Metrics) -> Result<Self, String> {
         let work = || {
-            let model = load_and_replay(&load.path)?;
+            let model = load_and_replay(&load.path, &options.onnx)?;
             let own = if options.batching_of_models { BatchingOptions::of_version(&load.path) } else { Ok(None) };
             let own = own.map_err(|error| with_causes(&error))?;
             let policy = own.as_ref().unwrap_or(&options.batching).policy_for(&model);
@@ -101,7 +103,7 @@ impl LoadedModel {
     #[cfg(feature = "fuzzing")]
     pub(crate) fn alone(name: &str, path: &Path) -> Result<Self, String> {
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        Ok(Self::bare(name.to_owned(), 1, load_and_replay(path)?, metrics.of_model(name)))
+        Ok(Self::bare(name.to_owned(), 1, load_and_replay(path, &OnnxOptions::default())?, metrics.of_model(name)))
     }
 
     /// What the model takes and gives.
@@ -162,8 +164,8 @@ fn mlmd(folder: &Path) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn load_and_replay(path: &Path) -> Result<AnyModel, String> {
-    let model = AnyModel::load(path).map_err(|error| with_causes(&error))?;
+fn load_and_replay(path: &Path, onnx: &OnnxOptions) -> Result<AnyModel, String> {
+    let model = AnyModel::load_with(path, onnx).map_err(|error| with_causes(&error))?;
     model.replay_sample().map_err(|error| with_causes(&error))?;
     Ok(model)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::InputArgs;
+use super::{InputArgs, OnnxArgs};
 
 /// `predict`
 #[derive(Debug, Args)]
@@ -27,6 +27,8 @@ pub struct PredictArgs {
     pub keep: Option<Vec<String>>,
     #[command(flatten)]
     pub input: InputArgs,
+    #[command(flatten)]
+    pub onnx: OnnxArgs,
 }
 
 /// `evaluate`
@@ -91,6 +93,8 @@ pub enum ModelCommand {
     Show {
         /// Folder of a package, a model file, or NAME, NAME@ALIAS, NAME:VERSION
         model: String,
+        #[command(flatten)]
+        onnx: OnnxArgs,
     },
     /// Write warm-up requests (TF Serving's `PredictionLog`) from the rows recorded in training, or those of a file
     Warmup(WarmupArgs),

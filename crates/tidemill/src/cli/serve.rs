@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use tidemill_serving::InputPolicy;
 
-use super::{LogArgs, TraceArgs};
+use super::{LogArgs, OnnxArgs, TraceArgs};
 
 /// `serve`
 #[derive(Debug, Args)]
@@ -283,6 +283,8 @@ pub struct ServeArgs {
         env = "TIDEMILL_INPUT_POLICY"
     )]
     pub input_policy: InputPolicy,
+    #[command(flatten)]
+    pub onnx: OnnxArgs,
     #[command(flatten)]
     pub log: LogArgs,
     #[command(flatten)]

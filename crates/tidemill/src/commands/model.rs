@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use console::style;
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Form, Signature, TensorView};
-use tidemill_model::{AnyModel, ForeignModel, Model, Unseen, export_onnx};
+use tidemill_model::{AnyModel, ForeignModel, Model, OnnxOptions, Unseen, export_onnx};
 use tidemill_pipeline::Workspace;
 
 use crate::cli::{ExportArgs, ExportFormat, Global, ModelCommand};
@@ -17,7 +17,7 @@ use crate::ui::{Align, Table, bytes};
 
 pub async fn model(command: &ModelCommand, global: &Global) -> Result<u8, Failure> {
     match command {
-        ModelCommand::Show { model } => show(model, global).await,
+        ModelCommand::Show { model, onnx } => show(model, &onnx.options(), global).await,
         ModelCommand::Warmup(args) => super::warmup::warmup(args, global).await,
         ModelCommand::Export(args) => export(args, global).await,
     }
@@ -66,9 +66,9 @@ async fn only_model(workspace: &Workspace) -> Result<String, Failure> {
     }
 }
 
-async fn show(spec: &str, global: &Global) -> Result<u8, Failure> {
+async fn show(spec: &str, onnx: &OnnxOptions, global: &Global) -> Result<u8, Failure> {
     let package = find_package(Some(spec), global).await?;
-    match AnyModel::load(&package.path)? {
+    match AnyModel::load_with(&package.path, onnx)? {
         AnyModel::Package(model) => show_package(&package, &model, global),
         AnyModel::Foreign(model) => show_foreign(&package, &model, global),
     }

@@ -30,7 +30,7 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
         refuse_input(file, out)?;
     }
     let package = find_package(model, global).await?;
-    let model = AnyModel::load(&package.path)?;
+    let model = AnyModel::load_with(&package.path, &args.onnx.options())?;
     let table = open_input(file, &args.input.options(), global)?;
     let options = ReadOptions { types: Some(input_types(&model, &table)?), ..args.input.options() };
     let reader = table.reopen(file, &options)?.read()?;
@@ -73,7 +73,7 @@ async fn predict_rows(args: &PredictArgs, global: &Global) -> Result<u8, Failure
     });
     let rows: Vec<Value> = rows.collect::<Result<_, _>>()?;
     let package = find_package(model, global).await?;
-    let model = AnyModel::load(&package.path)?;
+    let model = AnyModel::load_with(&package.path, &args.onnx.options())?;
     let predictions = model.predict(&model.batch_from_rows(&rows)?)?;
     let answers: Vec<Value> = (0..predictions.num_rows()).map(|row| named(&predictions, row)).collect();
     print(global, &answers, || answers.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n")?;

@@ -6,6 +6,8 @@ mod duration;
 mod global;
 #[path = "../cli/log.rs"]
 mod log;
+#[path = "../cli/onnx.rs"]
+mod onnx;
 #[path = "../cli/serve.rs"]
 mod serve;
 #[path = "../cli/tolerated.rs"]
@@ -15,6 +17,7 @@ use clap::{Parser, Subcommand};
 
 pub use global::{CompletionsArgs, ExplainArgs, Global, OutputFormat};
 pub use log::{LogArgs, TraceArgs};
+pub use onnx::OnnxArgs;
 pub use serve::{BatchingMode, GrpcPort, ServeArgs, Switch};
 pub use tolerated::without_tolerated;
 

@@ -49,6 +49,38 @@ fn model_files_of_other_programs_are_shown_and_predicted_with() {
 }
 
 #[test]
+fn the_engine_of_an_onnx_model_is_shown_and_may_be_asked_for() {
+    let sandbox = Sandbox::empty();
+    copy(&sandbox, "onnx/forest_three.onnx", "forest.onnx");
+    copy(&sandbox, "onnx/convolution.onnx", "network.onnx");
+    let runs_on = |file: &str, more: &[&str]| {
+        let shown = sandbox.json(&[&["model", "show", file][..], more].concat());
+        shown["facts"]["runs on"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(runs_on("forest.onnx", &[]), "tidemill");
+    assert_eq!(runs_on("network.onnx", &["--onnx-engine", "tract"]), "tract");
+    let refused = sandbox.tidemill(&["model", "show", "network.onnx", "--onnx-engine", "native"]);
+    assert!(refused.code == 2 && refused.stderr.contains("not run: `Conv` of `ai.onnx`"), "{}", refused.stderr);
+    // Nothing stands in for an engine that was asked for.
+    let (asked, library) = (["--onnx-engine", "onnxruntime"], ["--onnxruntime", "none.so"]);
+    let said =
+        if cfg!(feature = "onnxruntime") { "there is no library of ONNX Runtime at" } else { "built without it" };
+    for command in [&["model", "show", "forest.onnx"][..], &["predict", "forest.onnx", "--row", "{}"]] {
+        let refused = sandbox.tidemill(&[command, &asked, &library].concat());
+        assert!(refused.code == 2 && refused.stderr.contains(said), "{}", refused.stderr);
+    }
+    let serve = ["serve", "--model_base_path", "models", "--rest_api_port", "0", "--port", "off"];
+    let refused = sandbox.tidemill(&[&serve[..], &library].concat());
+    assert!(refused.code == 2 && refused.stderr.contains(said), "{}", refused.stderr);
+    // What the interpreter runs needs no library.
+    assert_eq!(runs_on("forest.onnx", &library), "tidemill");
+    if let (true, Ok(library)) = (cfg!(feature = "onnxruntime"), std::env::var("TIDEMILL_TEST_ONNXRUNTIME")) {
+        let runtime = runs_on("forest.onnx", &[&asked[..], &["--onnxruntime", &library]].concat());
+        assert!(runtime.starts_with("ONNX Runtime 1."), "{runtime}");
+    }
+}
+
+#[test]
 fn a_package_is_written_as_onnx_or_the_reason_is_told() {
     let sandbox = Sandbox::taxi(3000);
     sandbox.tidemill(&["run", "-q"]);

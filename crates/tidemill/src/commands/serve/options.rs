@@ -16,6 +16,8 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
     }
     let mut cors_origins = args.cors_origins.clone();
     cors_origins.extend(args.cors_any.then(|| "*".to_owned()));
+    let onnx = args.onnx.options();
+    onnx.check()?;
     let defaults = ServerOptions::default();
     let retry = args.load_retry_micros.map(Duration::from_micros);
     Ok(ServerOptions {
@@ -49,6 +51,7 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
         batching: batching(args)?,
         batching_of_models: args.batching_of_models,
         model_control: args.model_control.map(|control| control == Switch::On),
+        onnx,
         metrics_path: match &args.monitoring_config_file {
             Some(file) => MonitoringConfig::read_file(file)?.map(|monitoring| monitoring.path),
             None => None,

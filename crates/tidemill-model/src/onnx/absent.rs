@@ -1,0 +1,39 @@
+//! Stands for ONNX Runtime in a build without it.
+
+use std::path::Path;
+
+use super::engine::NoEngine;
+use super::generated::ModelProto;
+use super::library_error::OnnxRuntimeError;
+use super::options::OnnxOptions;
+use super::signature::Input;
+use super::value::Tensor;
+
+/// There is none.
+#[derive(Debug)]
+pub(super) enum Runtime {}
+
+/// Said where nothing else runs a model.
+pub(super) const ADVICE: &str = "";
+
+pub(super) fn check(_: Option<&Path>) -> Result<(), OnnxRuntimeError> {
+    Err(OnnxRuntimeError::NotBuilt)
+}
+
+impl Runtime {
+    pub(super) fn new(_: &ModelProto, _: &[Input], _: &OnnxOptions) -> Result<Self, NoEngine> {
+        Err(OnnxRuntimeError::NotBuilt.into())
+    }
+
+    pub(super) fn name(&self) -> String {
+        match *self {}
+    }
+
+    pub(super) fn is_single(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn run(&self, _: &[Tensor]) -> Result<Vec<Tensor>, String> {
+        match *self {}
+    }
+}

@@ -1,0 +1,144 @@
+//! What runs a graph, and which of several that can.
+
+use std::panic::AssertUnwindSafe;
+
+use super::checks::check;
+use super::dense::Dense;
+use super::generated::{GraphProto, ModelProto};
+use super::library_error::OnnxRuntimeError;
+use super::options::{OnnxEngine, OnnxOptions};
+use super::program::{NoProgram, Program};
+use super::runtime::{ADVICE, Runtime};
+use super::signature::Input;
+use super::value::{Data, Tensor, datatype};
+
+/// What runs the graph.
+#[derive(Debug)]
+pub(super) enum Engine {
+    /// The interpreter, which has the operators of classic machine learning.
+    Program(Program),
+    /// tract, for networks.
+    Dense(Dense),
+    /// ONNX Runtime, whose library is loaded at run time.
+    Runtime(Runtime),
+}
+
+/// Why nothing runs a graph.
+#[derive(Debug)]
+pub(crate) enum NoEngine {
+    /// The graph cannot be run.
+    Graph(String),
+    /// The library that should run it cannot be used.
+    Library(OnnxRuntimeError),
+}
+
+impl From<String> for NoEngine {
+    fn from(reason: String) -> Self {
+        Self::Graph(reason)
+    }
+}
+
+impl From<OnnxRuntimeError> for NoEngine {
+    fn from(error: OnnxRuntimeError) -> Self {
+        Self::Library(error)
+    }
+}
+
+impl Engine {
+    /// The engine that `options` ask for, ready to run the graph. A graph is run whole by one of them: what runs where
+    /// would depend on the order of nodes.
+    pub(super) fn new(
+        model: &ModelProto,
+        graph: &GraphProto,
+        inputs: &[Input],
+        options: &OnnxOptions,
+    ) -> Result<Self, NoEngine> {
+        let dense = || check(model).and_then(|()| Dense::new(model, inputs)).map(Self::Dense);
+        let runtime = || {
+            check(model)?;
+            Runtime::new(model, inputs, options).map(Self::Runtime)
+        };
+        match options.engine {
+            OnnxEngine::Native => {
+                Ok(Self::Program(Program::new(model, graph).map_err(|reason| NoEngine::Graph(reason.reason()))?))
+            }
+            OnnxEngine::Tract => Ok(dense().map_err(|reason| format!("tract does not run it: {reason}"))?),
+            OnnxEngine::OnnxRuntime => runtime(),
+            OnnxEngine::Auto => {
+                let refused = match Program::new(model, graph) {
+                    Ok(program) => return Ok(Self::Program(program)),
+                    Err(NoProgram::Refused(reason)) => return Err(NoEngine::Graph(reason)),
+                    Err(refused) => refused,
+                };
+                let is_standard = matches!(refused, NoProgram::Unknown { is_standard: true, .. });
+                let mut reason = refused.reason();
+                if is_standard {
+                    match dense() {
+                        Ok(dense) => return Ok(dense),
+                        Err(refused) => reason.push_str(&format!(" ({refused})")),
+                    }
+                }
+                if options.library.is_none() {
+                    reason.push_str(ADVICE);
+                    return Err(NoEngine::Graph(reason));
+                }
+                runtime().map_err(|error| match error {
+                    NoEngine::Graph(refused) => NoEngine::Graph(format!("{reason}; {refused}")),
+                    NoEngine::Library(error) => NoEngine::Library(error),
+                })
+            }
+        }
+    }
+
+    /// What it is called for a person.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Program(_) => "tidemill".to_owned(),
+            Self::Dense(_) => "tract".to_owned(),
+            Self::Runtime(runtime) => runtime.name(),
+        }
+    }
+
+    /// Whether it takes one row at a time.
+    pub(super) fn is_single(&self) -> bool {
+        match self {
+            Self::Program(_) => false,
+            Self::Dense(dense) => dense.is_single(),
+            Self::Runtime(runtime) => runtime.is_single(),
+        }
+    }
+
+    /// The outputs for inputs in the order of the graph.
+    pub(super) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
+        // A file from outside decides what is computed; whatever it finds must not end the process.
+        let run = AssertUnwindSafe(|| match self {
+            Self::Program(program) => program.run(inputs),
+            Self::Dense(dense) => dense.run(&inputs),
+            Self::Runtime(runtime) => runtime.run(&inputs),
+        });
+        std::panic::catch_unwind(run).unwrap_or_else(|_| Err("running the graph panicked".to_owned()))
+    }
+}
+
+/// The shape of an input's tensor for so many rows.
+pub(super) fn shape_of(input: &Input, rows: usize) -> Vec<usize> {
+    let mut shape = vec![rows];
+    shape.extend_from_slice(&input.sizes);
+    shape
+}
+
+/// Rows of zeros, and of empty texts.
+pub(super) fn zeros(inputs: &[Input], rows: usize) -> Vec<Tensor> {
+    let one = |input: &Input| {
+        let count = rows * input.width;
+        let data = match input.element {
+            datatype::FLOAT | datatype::FLOAT16 | datatype::BFLOAT16 => Data::F32(vec![0.0; count]),
+            datatype::DOUBLE => Data::F64(vec![0.0; count]),
+            datatype::STRING => Data::Text(vec![String::new(); count]),
+            datatype::BOOL => Data::Bool(vec![false; count]),
+            _ => Data::Int(vec![0; count]),
+        };
+        Tensor { shape: shape_of(input, rows), data }
+    };
+    inputs.iter().map(one).collect()
+}
