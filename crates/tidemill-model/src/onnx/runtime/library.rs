@@ -1,5 +1,6 @@
 //! The shared library, loaded once in a process.
 
+use std::error::Error as _;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,7 +68,10 @@ impl Library {
 fn open(path: PathBuf) -> Result<Library, OnnxRuntimeError> {
     let not_loaded = |reason: String| OnnxRuntimeError::NotLoaded { library: path.clone(), reason };
     let builder = ort::init_from(&path).map_err(|error| match error {
-        LoadDynamicError::Dlopen { error, .. } => not_loaded(error.to_string()),
+        // What the system says stands in the cause.
+        LoadDynamicError::Dlopen { error, .. } => {
+            not_loaded(error.source().map_or_else(|| error.to_string(), ToString::to_string))
+        }
         LoadDynamicError::MissingApi { .. } => not_loaded("it has no `OrtGetApiBase`".to_owned()),
         LoadDynamicError::InvalidVersionString => not_loaded("its version is no text".to_owned()),
         LoadDynamicError::BadVersion { version_str, .. } => OnnxRuntimeError::TooOld {
