@@ -1,12 +1,12 @@
 """The model server beside an empty handler, Triton (Python backend) and FastAPI + ONNX Runtime, in one run.
 
-    pip install fastapi uvicorn onnx onnxruntime nvidia-pytriton numpy
+    pip install fastapi uvicorn onnx onnxruntime nvidia-pytriton 'numpy<2'
     cargo build --release -p tidemill && cargo build --release -p tidemill-serving -p tidemill-loadtest --examples
     python bench/serving/compare.py [--release target/release] [--tidemill BINARY] [--seconds 4] [--only tidemill,empty]
 
 500 trees of depth 6 on 30 features, the same in every server (an ONNX file for the peers). The steady figure is CPU time of
-the server, user and system, over requests; the load generator takes its share of the cores and is not counted. What the
-peers answer is compared with what we do. `--out FILE` keeps every figure as JSON.
+the server, user and system, over requests; the load generator takes its share of the cores and is not counted. What every
+server answers for 64 rows, over every protocol, is compared. `--out FILE` keeps every figure as JSON.
 """
 
 import argparse
@@ -87,8 +87,12 @@ async def predict(request: Request):
 
 TRITON_MODEL = """
 import os, sys
-sys.path.extend(SITE)
+# The stub runs the interpreter without its virtual environment, whose packages must come before those of the machine.
+sys.path[:0] = SITE
 import numpy as np, onnxruntime as ort, triton_python_backend_utils as pb
+# The stub reads numpy's C structures as they were before 2.0; with a newer numpy every item seems 0 bytes wide.
+if not np.__version__.startswith("1."):
+    raise RuntimeError(f"numpy {np.__version__} from {np.__file__}: the Python backend needs numpy<2")
 class TritonPythonModel:
     def initialize(self, args):
         options = ort.SessionOptions(); options.intra_op_num_threads = 1
@@ -162,7 +166,9 @@ class Server:
         said = ""
         while True:
             if self.process.poll() is not None:
-                raise RuntimeError((pathlib.Path(cwd) / "server.log").read_text()[-2000:])
+                lines = (pathlib.Path(cwd) / "server.log").read_text(errors="replace").splitlines()
+                told = [line for line in lines if "rror" in line] or lines
+                raise RuntimeError("\n".join(told[-10:]))
             if time.monotonic() - started > PATIENCE:
                 self.stop()
                 raise RuntimeError(f"no right answer within {PATIENCE} s: {said}")
@@ -180,12 +186,26 @@ class Server:
         self.cold_start = time.monotonic() - started
 
     def stop(self):
-        for pid in reversed(tree(self.process.pid)):
+        started = reversed(tree(self.process.pid))
+        # Asked first: Triton's shared memory stays in /dev/shm otherwise.
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+        for pid in started:
             try:
                 os.kill(pid, 9)
             except OSError:
                 pass
         self.process.wait()
+
+
+def post(url, body):
+    """What a server answers to a JSON body."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read())
 
 
 def reload(work, binary, ours, body, measure, predict):
@@ -221,14 +241,16 @@ def fastapi(args, work, rows, body, measure, answers):
     (work / "app.py").write_text(FASTAPI)
     command = [args.python, "-m", "uvicorn", "app:app", "--port", "8811", "--log-level", "warning"]
     server = Server(command, work, "http://127.0.0.1:8811/predict", body)
-    answers.append(json.loads(server.first)["predictions"][0])
+    answers["FastAPI"] = post("http://127.0.0.1:8811/predict", {"instances": rows})["predictions"]
     measure("FastAPI + ONNX Runtime", server, "http://127.0.0.1:8811/predict", 1)
     measure("FastAPI + ONNX Runtime", server, "http://127.0.0.1:8811/predict", 32)
     server.stop()
 
 
 def triton(args, work, rows, body, measure, answers):
+    import numpy
     import pytriton
+    import tritonclient.grpc
 
     home = pathlib.Path(pytriton.__file__).parent / "tritonserver"
     version = work / "triton/bench/1"
@@ -242,12 +264,19 @@ def triton(args, work, rows, body, measure, answers):
     shutil.copy(home / "python_backend_stubs" / interpreter / "triton_python_backend_stub", work / "backends/python")
     command = [home / "bin/tritonserver", f"--model-repository={work}/triton", f"--backend-directory={work}/backends",
                "--http-port=8821", "--grpc-port=8820", "--allow-metrics=false"]
-    ask = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, FEATURES], "data": [list(rows[0].values())]}]})
-    site = [path for path in sys.path if path.endswith("site-packages")]
+    matrix = [list(row.values()) for row in rows]
+    ask = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, FEATURES], "data": matrix[:1]}]}
     libraries = sysconfig.get_config_var("LIBDIR")
     env = {"LD_LIBRARY_PATH": f"{home.parent.parent}/nvidia_pytriton.libs:{home}/external_libs:{home}/lib:{libraries}"}
-    server = Server(command, work, "http://127.0.0.1:8821/v2/models/bench/infer", ask.encode(), env)
-    answers.append(json.loads(server.first)["outputs"][0]["data"][0])
+    infer = "http://127.0.0.1:8821/v2/models/bench/infer"
+    server = Server(command, work, infer, json.dumps(ask).encode(), env)
+    ask["inputs"][0].update(shape=[len(matrix), FEATURES], data=matrix)
+    answers["Triton, REST"] = post(infer, ask)["outputs"][0]["data"]
+    tensor = tritonclient.grpc.InferInput("x", [len(matrix), FEATURES], "FP32")
+    tensor.set_data_from_numpy(numpy.array(matrix, dtype=numpy.float32))
+    client = tritonclient.grpc.InferenceServerClient("127.0.0.1:8820")
+    answers["Triton, gRPC"] = client.infer("bench", [tensor]).as_numpy("probability")[:, 0].tolist()
+    client.close()
     for rows_each in (1, 32):
         measure("Triton (Python backend), REST", server, "http://127.0.0.1:8821", rows_each, "oip", given=None)
         measure("Triton (Python backend), gRPC", server, "grpc://127.0.0.1:8820", rows_each, given=None)
@@ -273,7 +302,7 @@ def main():
     rows = [{name: uniform(7 * number + at) for at, name in enumerate(names)} for number in range(64)]
     (work / "rows.json").write_text(json.dumps(rows))
     (work / "matrix.json").write_text(json.dumps([{"x": list(row.values())} for row in rows]))
-    results, answers = [], []
+    results, answers = [], {}
 
     def measure(name, server, url, rows_each, protocol="", rate="max", given="rows"):
         command = [examples / "load", url, "bench", str(rate), str(args.seconds), "64", str(rows_each), protocol]
@@ -316,7 +345,7 @@ def main():
         if name not in only:
             continue
         server = Server([*command, *ours], work, f"{predict}/v1/models/bench:predict", body)
-        answers.append(json.loads(server.first)["predictions"][0])
+        answers[title] = post(f"{predict}/v1/models/bench:predict", {"instances": rows})["predictions"]
         rest = measure(f"{title}, REST", server, predict, 1)
         measure(f"{title}, gRPC", server, grpc, 1)
         if name == "tidemill":
@@ -341,8 +370,11 @@ def main():
         except (ImportError, OSError, RuntimeError) as error:
             print(f"{name} did not run: {error}", file=sys.stderr)
     # The peers compute with 32 bits.
-    if answers and max(answers) - min(answers) > 1e-5:
-        sys.exit(f"the servers disagree: {answers}")
+    apart = [max(values) - min(values) for values in zip(*answers.values(), strict=True)]
+    if max(apart, default=0) > 1e-5:
+        sys.exit(f"the servers disagree by {max(apart)} in row {apart.index(max(apart))}: {answers}")
+    if apart:
+        print(f"{len(apart)} rows, at most {max(apart):.1e} apart: {'; '.join(answers)}")
     if args.out:
         args.out.write_text(json.dumps(results, indent=2))
     shutil.rmtree(work, ignore_errors=True)
