@@ -15,6 +15,7 @@ mod features;
 mod foreign;
 mod graph;
 mod input;
+mod inspect;
 mod label;
 mod learner;
 mod model;
@@ -33,6 +34,7 @@ pub use graph::{
     Stage, Take, Tokenizer, TransformGraph, fold_of_row, input_kind, seconds,
 };
 pub use input::{BatchBuilder, InputColumn, arrow_type, input_type};
+pub use inspect::{OtherGraph, OtherModel, OtherSignature, OtherTensor, inspect};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;
 pub use model::Model;

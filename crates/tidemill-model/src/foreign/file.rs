@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
-use crate::ModelError;
+use crate::{ModelError, inspect};
 
 /// A larger file is refused unread.
 pub(super) const FILE_BYTES_MAX: u64 = 4 << 30;
@@ -40,8 +40,8 @@ impl Format {
         if bytes.starts_with(b"binf") {
             return Err("this is XGBoost's old binary format; save the model with the extension `.json`".to_owned());
         }
-        if bytes.get(4..8) == Some(b"TFL3") {
-            return Err("TFLite models are not run by this version".to_owned());
+        if inspect::is_tflite(bytes) {
+            return Err(inspect::refusal(path, bytes));
         }
         if crate::onnx::looks_like_model(bytes) {
             return Ok(Self::Onnx);
@@ -82,11 +82,17 @@ pub(crate) fn find_model_file(path: &Path) -> Result<Option<PathBuf>, ModelError
     found.sort();
     let refuse = |reason| Err(ModelError::Package { file: path.to_owned(), reason });
     match found.as_slice() {
-        [] if path.join("saved_model.pb").is_file() => {
-            refuse("this is a TensorFlow SavedModel, which this version does not run; convert it to ONNX".to_owned())
-        }
-        // The error of a package names the manifest.
-        [] => Ok(None),
+        [] if path.join(inspect::SAVED_MODEL).is_file() => refuse(inspect::saved_model_refusal(path)?),
+        [] => match (inspect::single_tflite(path), first_version(path)) {
+            // Refused by its own name when it is read.
+            (Some(file), _) => Ok(Some(file)),
+            (None, Some(version)) => refuse(format!(
+                "it holds versions of a model and is none: name one of them, such as `{}`",
+                version.display()
+            )),
+            // The error of a package names the manifest.
+            (None, None) => Ok(None),
+        },
         [_] => Ok(found.pop()),
         several => {
             let names: Vec<String> = several
@@ -96,6 +102,16 @@ pub(crate) fn find_model_file(path: &Path) -> Result<Option<PathBuf>, ModelError
             refuse(format!("it holds several models: {}", names.join(", ")))
         }
     }
+}
+
+/// The first folder in `path` that may be a version.
+fn first_version(path: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_version = |folder: &PathBuf| {
+        let name = folder.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.parse::<u64>().is_ok()) && folder.is_dir()
+    };
+    entries.filter(is_version).min()
 }
 
 /// XGBoost's users call their file `model.json` too, as the manifest of a package is called.

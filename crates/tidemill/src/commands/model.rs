@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use console::style;
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Form, Signature, TensorView};
-use tidemill_model::{AnyModel, ForeignModel, Model, OnnxOptions, Unseen, export_onnx};
+use tidemill_model::{
+    AnyModel, ForeignModel, Model, OnnxOptions, OtherModel, OtherTensor, Unseen, export_onnx, inspect,
+};
 use tidemill_pipeline::Workspace;
 
 use crate::cli::{ExportArgs, ExportFormat, Global, ModelCommand};
@@ -49,7 +51,8 @@ pub async fn find_package(spec: Option<&str>, global: &Global) -> Result<Package
 
 /// Whether a path is meant, and not the name of a model that happens to be a folder's too.
 fn is_model(path: &Path) -> bool {
-    path.is_file() || path.join("model.json").is_file() || (path.is_dir() && path.components().count() > 1)
+    let holds = |file: &str| path.join(file).is_file();
+    path.is_file() || holds("model.json") || holds("saved_model.pb") || (path.is_dir() && path.components().count() > 1)
 }
 
 async fn only_model(workspace: &Workspace) -> Result<String, Failure> {
@@ -68,6 +71,9 @@ async fn only_model(workspace: &Workspace) -> Result<String, Failure> {
 
 async fn show(spec: &str, onnx: &OnnxOptions, global: &Global) -> Result<u8, Failure> {
     let package = find_package(Some(spec), global).await?;
+    if let Some(model) = inspect(&package.path)? {
+        return show_other(&package, &model, global);
+    }
     match AnyModel::load_with(&package.path, onnx)? {
         AnyModel::Package(model) => show_package(&package, &model, global),
         AnyModel::Foreign(model) => show_foreign(&package, &model, global),
@@ -161,6 +167,46 @@ fn show_foreign(package: &Package, model: &ForeignModel, global: &Global) -> Res
         text
     })?;
     Ok(0)
+}
+
+/// A model that is not run: what it says of itself, and how it becomes one that is.
+fn show_other(package: &Package, model: &OtherModel, global: &Global) -> Result<u8, Failure> {
+    let mut document = serde_json::to_value(model).unwrap_or_default();
+    document["runs"] = json!(false);
+    document["conversion"] = json!(model.conversion());
+    print(global, &document, || {
+        let (title, format) = (style(&package.title).bold(), style(model.format).dim());
+        let mut text = format!("{title}  {format}\n{}, {}\n", model.version, bytes(model.bytes));
+        text.push_str(&format!("not run by this version; it becomes ONNX with: {}\n", model.conversion()));
+        for graph in &model.graphs {
+            if !graph.tags.is_empty() {
+                text.push_str(&format!("\ntags: {}\n", graph.tags.join(", ")));
+            }
+            for (name, signature) in &graph.signatures {
+                text.push_str(&format!("\n{}  {}\n", style(name).bold(), style(&signature.method).dim()));
+                let left = ("", Align::Left);
+                let mut table =
+                    Table::new(&[left, ("name", Align::Left), ("type", Align::Left), ("in the graph", Align::Left)]);
+                for (side, tensors) in [("in", &signature.inputs), ("out", &signature.outputs)] {
+                    for (name, tensor) in tensors {
+                        table.row([side.to_owned(), name.clone(), type_of(tensor), tensor.name.clone()]);
+                    }
+                }
+                text.push_str(&table.to_string());
+            }
+        }
+        let operators = model.operators.iter().map(|(name, count)| format!("{name} {count}"));
+        text.push_str(&format!("\noperators: {}\n", operators.collect::<Vec<_>>().join(", ")));
+        text
+    })?;
+    Ok(0)
+}
+
+fn type_of(tensor: &OtherTensor) -> String {
+    match &tensor.shape {
+        Some(shape) => format!("{} {shape:?}", tensor.datatype),
+        None => format!("{} of any shape", tensor.datatype),
+    }
 }
 
 /// The tensors a model takes and gives.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, golden};
 
 fn copy(sandbox: &Sandbox, file: &str, to: &str) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidemill-model/tests").join(file);
@@ -78,6 +78,25 @@ fn the_engine_of_an_onnx_model_is_shown_and_may_be_asked_for() {
         let runtime = runs_on("forest.onnx", &[&asked[..], &["--onnxruntime", &library]].concat());
         assert!(runtime.starts_with("ONNX Runtime 1."), "{runtime}");
     }
+}
+
+#[test]
+fn models_that_are_not_run_are_shown() {
+    let sandbox = Sandbox::empty();
+    std::fs::create_dir_all(sandbox.path("half/123")).unwrap();
+    copy(&sandbox, "inspect/graph.pb", "half/123/saved_model.pb");
+    copy(&sandbox, "inspect/softmax.tflite", "softmax.tflite");
+    golden("model-show-saved-model", sandbox.tidemill(&["model", "show", "half/123"]));
+    golden("model-show-tflite", sandbox.tidemill(&["model", "show", "softmax.tflite"]));
+    let document = sandbox.json(&["model", "show", "half/123"]);
+    assert_eq!((&document["runs"], &document["format"]), (&false.into(), &"TensorFlow SavedModel".into()));
+    let input = &document["graphs"][0]["signatures"]["serving_default"]["inputs"]["x"];
+    assert_eq!(input, &serde_json::json!({ "name": "x:0", "datatype": "FP32", "shape": [-1] }));
+    let refused = sandbox.tidemill(&["model", "show", "./half"]);
+    assert!(refused.code != 0 && refused.stderr.contains("holds versions of a model"), "{}", refused.stderr);
+    std::fs::write(sandbox.path("rows.csv"), "x\n1\n").unwrap();
+    let refused = sandbox.tidemill(&["predict", "half/123", "rows.csv"]);
+    assert!(refused.code != 0 && refused.stderr.contains("--signature_def serving_default"), "{}", refused.stderr);
 }
 
 #[test]
