@@ -229,6 +229,7 @@ def arguments():
     parser.add_argument("--package", type=pathlib.Path, required=True)
     parser.add_argument("--scenarios", type=pathlib.Path, required=True)
     parser.add_argument("--tensorflow", action="store_true")
+    parser.add_argument("--kserve-v1", type=pathlib.Path, help="of a server with that flag")
     return parser.parse_args()
 
 

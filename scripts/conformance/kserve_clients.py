@@ -4,12 +4,13 @@ In a process of its own: its messages and tritonclient's have the same names.
 """
 
 import asyncio
+import json
 
 import clients
 from clients import MODEL, check
 
 
-async def kserve_clients(rest, grpc_address, columns, rows, predictions, datatypes):
+async def kserve_clients(rest, grpc_address, columns, rows, predictions, datatypes, kserve_v1):
     from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest
     from kserve.inference_client import RESTConfig
 
@@ -44,6 +45,12 @@ async def kserve_clients(rest, grpc_address, columns, rows, predictions, datatyp
         check("kserve v1: predict, bit for bit", answer["predictions"], predictions)
         answer = await client.explain(base, MODEL, {"instances": rows[:2]})
         check("kserve v1: explain", len(answer["explanations"]), 2)
+        check("kserve v1: model ready", await client.is_model_ready(kserve_v1, MODEL), True)
+        try:
+            await client.is_model_ready(kserve_v1, "nobody")
+            check("kserve v1: no such model", "an answer", "404")
+        except Exception as error:  # the client's own class
+            check("kserve v1: no such model", error.response.status_code, 404)
     client = InferenceGRPCClient(url=grpc_address)
     check("kserve gRPC: live", await client.is_server_live(), True)
     check("kserve gRPC: ready", await client.is_server_ready(), True)
@@ -54,6 +61,8 @@ async def kserve_clients(rest, grpc_address, columns, rows, predictions, datatyp
 
 
 if __name__ == "__main__":
-    rest, grpc_address, datatypes, columns, predictions, rows = clients.the_server(clients.arguments())
-    asyncio.run(kserve_clients(rest, grpc_address, columns, rows, predictions, datatypes))
+    args = clients.arguments()
+    rest, grpc_address, datatypes, columns, predictions, rows = clients.the_server(args)
+    kserve_v1 = json.loads(args.kserve_v1.read_text())["rest"]
+    asyncio.run(kserve_clients(rest, grpc_address, columns, rows, predictions, datatypes, kserve_v1))
     clients.end()

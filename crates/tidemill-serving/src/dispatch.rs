@@ -18,9 +18,11 @@ use crate::infer::{self, Call};
 use crate::oip;
 use crate::request_error::RequestError;
 use crate::route::{Endpoint, Route};
+use crate::server::V1Dialect;
 use crate::status::Status;
 use crate::tfs;
 use crate::trail::Trail;
+use crate::versions::Selector;
 
 /// Answers REST requests.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(crate) struct Dispatcher {
     pub(crate) engine: Arc<Engine>,
     /// Where metrics are found besides their usual places.
     pub(crate) metrics_path: Option<String>,
+    /// Whose protocol v1 is spoken.
+    pub(crate) v1: V1Dialect,
 }
 
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -66,10 +70,27 @@ impl Dispatcher {
 
     fn route(&self, request: &Request<Incoming>) -> Result<Route, RequestError> {
         let path = request.uri().path();
-        match &self.metrics_path {
-            Some(metrics) if metrics == path && request.method() == Method::GET => Ok(Route::server(Endpoint::Metrics)),
-            _ => Route::parse(request.method(), path),
+        if request.method() == Method::GET {
+            if self.metrics_path.as_deref() == Some(path) {
+                return Ok(Route::server(Endpoint::Metrics));
+            }
+            if self.v1 == V1Dialect::Kserve && path == "/v1/models" {
+                return Ok(Route::server(Endpoint::Models));
+            }
         }
+        Route::parse(request.method(), path)
+    }
+
+    /// The states of a model's versions; 503 while it is not ready, where that is told at all.
+    fn status(&self, name: &str, selector: &Selector) -> Result<Reply, RequestError> {
+        let engine = &self.engine;
+        let mut body = tfs::status(&engine.models.snapshot().status(name, selector)?);
+        if self.v1 == V1Dialect::TfServing {
+            return Ok(json_reply(StatusCode::OK, &body));
+        }
+        body["name"] = json!(name);
+        body["ready"] = json!(engine.model_is_ready(name, selector)?);
+        Ok(readiness(body))
     }
 
     async fn answer_route(
@@ -89,9 +110,11 @@ impl Dispatcher {
             Endpoint::Ready | Endpoint::ServerReady => Ok(readiness(json!({ "ready": engine.is_ready() }))),
             Endpoint::Metrics => Ok(text_reply(engine.render_metrics())),
             Endpoint::ServerMetadata => Ok(json_reply(StatusCode::OK, &oip::server_metadata())),
-            Endpoint::Status => {
-                let versions = engine.models.snapshot().status(&name, &selector)?;
-                Ok(json_reply(StatusCode::OK, &tfs::status(&versions)))
+            Endpoint::Status => self.status(&name, &selector),
+            Endpoint::Models => {
+                let models = engine.models.snapshot().statuses();
+                let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+                Ok(json_reply(StatusCode::OK, &json!({ "models": names })))
             }
             Endpoint::Metadata => Ok(json_reply(StatusCode::OK, &tfs::metadata(&*engine.resolve(&name, &selector)?))),
             Endpoint::ModelReady => {

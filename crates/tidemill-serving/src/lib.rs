@@ -57,7 +57,7 @@ pub use error::ServeError;
 pub use grpc::proto;
 pub use inference_log::{InferenceLogOptions, LogFormat, ModelLog};
 pub use input_check::InputPolicy;
-pub use server::{Handle, Server, ServerOptions, TlsOptions};
+pub use server::{Handle, Server, ServerOptions, TlsOptions, V1Dialect};
 pub use source::{ConfiguredSource, FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
 pub use tidemill_model::{OnnxEngine, OnnxOptions, OnnxRuntimeError};
 pub use traces::TraceOptions;

@@ -26,6 +26,8 @@ pub(crate) enum Endpoint {
     Status,
     /// TF Serving: the signature.
     Metadata,
+    /// `KServe` v1: the names of all models, where the server answers as it.
+    Models,
     /// TF Serving: predict.
     Predict,
     /// TF Serving: classify.
@@ -76,6 +78,7 @@ impl Endpoint {
             Self::Metrics => "metrics",
             Self::Status => "status",
             Self::Metadata => "metadata",
+            Self::Models => "models",
             Self::Predict => "predict",
             Self::Classify => "classify",
             Self::Regress => "regress",

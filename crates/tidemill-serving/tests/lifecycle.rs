@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::{MODEL, Packages, Running, agent, options, parsed, servable};
 use tidemill_core::{Code, Coded as _};
-use tidemill_serving::{FolderSource, Server, StaticSource, VersionState};
+use tidemill_serving::{FolderSource, Server, ServerOptions, StaticSource, V1Dialect, VersionState};
 
 const BODY: &str = r#"{"instances":[{"fare":12.5,"seconds":600,"company":"Flash"}]}"#;
 const PREDICT: &str = "/v1/models/taxi:predict";
@@ -244,6 +244,34 @@ fn readiness_and_liveness() {
     server.poll();
     assert_eq!(server.get("/readyz").0, 200, "a model added later does not take the others' readiness away");
     assert_eq!(server.get("/v2/models/other/ready").0, 503);
+}
+
+#[test]
+fn clients_of_kserve_v1_see_whether_a_model_is_ready_where_that_is_said() {
+    let packages = Packages::new();
+    let source = StaticSource::new(vec![
+        servable(MODEL, 1, &packages.taxi(0.0), &["stable"]),
+        servable("other", 3, &packages.broken(), &[]),
+    ]);
+    let options = ServerOptions { v1: V1Dialect::Kserve, ..options() };
+    let server = Running::start(options, Arc::new(source.clone()));
+    let plain = Running::start(support::options(), Arc::new(source));
+    let (status, mut said) = server.get("/v1/models/taxi");
+    assert_eq!((status, &said["name"], &said["ready"]), (200, &json!("taxi"), &json!(true)));
+    let (status, other) = server.get("/v1/models/other");
+    assert_eq!((status, &other["ready"]), (503, &json!(false)));
+    assert_eq!(other["model_version_status"], plain.get("/v1/models/other").1["model_version_status"]);
+    assert_eq!(server.get("/v1/models/taxi/labels/stable").1["ready"], true);
+    assert_eq!(server.get("/v1/models/nobody").0, 404);
+    assert_eq!(server.get("/v1/models"), (200, json!({ "models": ["other", "taxi"] })));
+
+    // Without, there is what TF Serving says and no more: its clients may refuse a key that they do not know.
+    for key in ["name", "ready"] {
+        said.as_object_mut().unwrap().remove(key);
+    }
+    assert_eq!(plain.get("/v1/models/taxi"), (200, said));
+    assert_eq!(plain.get("/v1/models/other").0, 200);
+    assert_eq!(plain.get("/v1/models").0, 400);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod socket;
 mod tls;
 
 pub use handle::Handle;
-pub use options::ServerOptions;
+pub use options::{ServerOptions, V1Dialect};
 pub use tls::TlsOptions;
 
 use std::future::Future;
@@ -119,8 +119,9 @@ impl Server {
         let pool = Pool::new(options.compute_threads, options.compute_queue_max, options.request_timeout);
         let engine = Engine::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
         let engine = Arc::new(engine.watched(traces).checking(options.input_policy));
+        let dispatcher = Dispatcher { engine: Arc::clone(&engine), metrics_path: options.metrics_path, v1: options.v1 };
         let connections = Arc::new(Connections {
-            dispatcher: Arc::new(Dispatcher { engine: Arc::clone(&engine), metrics_path: options.metrics_path }),
+            dispatcher: Arc::new(dispatcher),
             router: Arc::new(Router::new(Arc::clone(&engine))?),
             tls: tls.clone(),
             idle_timeout: options.idle_timeout,

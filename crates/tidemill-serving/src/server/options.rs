@@ -9,6 +9,16 @@ use tidemill_model::OnnxOptions;
 use super::TlsOptions;
 use crate::{BatchingOptions, InferenceLogOptions, InputPolicy, TraceOptions};
 
+/// Of whom the answers to `GET /v1/models` and `GET /v1/models/NAME` are, where TF Serving and `KServe` differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum V1Dialect {
+    /// The states of a model's versions and nothing else; models are not listed.
+    #[default]
+    TfServing,
+    /// Beside the states `name` and `ready`, with 503 while it is not; the names of all models.
+    Kserve,
+}
+
 /// How a server works.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
@@ -73,6 +83,8 @@ pub struct ServerOptions {
     pub onnx: OnnxOptions,
     /// Where metrics are found besides `/metrics` and TF Serving's `/monitoring/prometheus/metrics`.
     pub metrics_path: Option<String>,
+    /// Whose protocol v1 says which models there are and whether they are ready. Default: TF Serving's.
+    pub v1: V1Dialect,
     /// Requests with more rows are answered on a thread of their own. Default 256.
     pub inline_rows_max: usize,
     /// Requests with larger bodies are decoded on a thread of their own. Default 64 KiB.
@@ -116,6 +128,7 @@ impl Default for ServerOptions {
             model_control: None,
             onnx: OnnxOptions::default(),
             metrics_path: None,
+            v1: V1Dialect::default(),
             inline_rows_max: 256,
             inline_bytes_max: 64 << 10,
             compute_threads: cores(),

@@ -113,6 +113,9 @@ pub struct ServeArgs {
     /// Whether clients may load, unload and configure models [default: on, unless everybody can ask]
     #[arg(long = "model_control", alias = "model-control", value_name = "SWITCH")]
     pub model_control: Option<Switch>,
+    /// Answer `GET /v1/models` and `/v1/models/NAME` for clients of `KServe` v1: TF Serving's status with `name` and `ready`
+    #[arg(long = "kserve_v1", alias = "kserve-v1")]
+    pub kserve_v1: bool,
     /// When requests of different clients run together
     #[arg(long, value_name = "MODE", default_value = "adaptive", help_heading = "Batching")]
     pub batching: BatchingMode,

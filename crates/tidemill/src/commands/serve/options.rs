@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tidemill_core::Code;
-use tidemill_serving::{Batching, BatchingOptions, MonitoringConfig, ServerOptions, TlsOptions};
+use tidemill_serving::{Batching, BatchingOptions, MonitoringConfig, ServerOptions, TlsOptions, V1Dialect};
 
 use crate::cli::{BatchingMode, GrpcPort, ServeArgs, Switch};
 use crate::error::Failure;
@@ -48,6 +48,7 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
         warmup: args.warmup,
         warmup_iterations: args.warmup_iterations,
         unload_first: args.unload_before_load,
+        v1: if args.kserve_v1 { V1Dialect::Kserve } else { V1Dialect::TfServing },
         batching: batching(args)?,
         batching_of_models: args.batching_of_models,
         model_control: args.model_control.map(|control| control == Switch::On),
