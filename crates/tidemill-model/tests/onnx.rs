@@ -8,7 +8,7 @@ use std::path::Path;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
-use onnx_support::{bytes, differences, folder, hostile, model, number, recorded};
+use onnx_support::{bytes, differences, folder, hostile, model, number, recorded, with_nodes};
 use proptest::prelude::*;
 use tidemill_core::{DataType, TensorView};
 use tidemill_model::{AnyModel, ForeignModel, OnnxEngine, OnnxOptions};
@@ -40,6 +40,32 @@ fn an_engine_that_is_asked_for_runs_a_model_or_says_why_not() {
     assert!(refused.contains("operators that are not run: `Conv` of `ai.onnx`"), "{refused}");
     let refused = refusal("columns", OnnxEngine::Tract);
     assert!(refused.contains("tract does not run it"), "{refused}");
+}
+
+#[test]
+fn a_network_of_large_matrices_runs_where_these_are_quick() {
+    let weights = |name: &str, rows: u8, columns: u8| {
+        let weight = 1.0 / f32::from(rows);
+        let data = weight.to_le_bytes().repeat(usize::from(rows) * usize::from(columns));
+        [vec![8, rows, 8, columns], number(2, 1), bytes(8, name.as_bytes()), bytes(9, &data)].concat()
+    };
+    let product = |from: &str, weights: &str, to: &str| {
+        let names = [from, weights].map(|name| bytes(1, name.as_bytes())).concat();
+        [names, bytes(2, to.as_bytes()), bytes(4, b"MatMul")].concat()
+    };
+    let runs_on = |width: u8| {
+        let nodes = [product("x", "u", "a"), product("a", "v", "b"), product("b", "w", "c")];
+        let tensors = [weights("u", 1, width), weights("v", width, width), weights("w", width, 1)];
+        let file = with_nodes(&nodes, &[("Relu", "", "c", "y")], &tensors, 17, "");
+        let model = ForeignModel::parse(&file, Path::new("m.onnx")).unwrap();
+        let rows = model.batch_from_rows(&[serde_json::json!({"x": 3.0}), serde_json::json!({"x": -1.0})]).unwrap();
+        let made = model.predict(&rows).unwrap();
+        let made = made.column(0).as_primitive::<Float64Type>();
+        assert!((made.value(0) - 3.0).abs() < 1e-5 && made.value(1) == 0.0, "{made:?}");
+        model.facts().iter().find(|(fact, _)| *fact == "runs on").unwrap().1.clone()
+    };
+    assert_eq!(runs_on(8), "tidemill");
+    assert_eq!(runs_on(100), "tract");
 }
 
 /// What a graph must be like before another's code sees it.

@@ -132,6 +132,32 @@ fn hostile_files_are_refused_before_the_library_reads_them() {
 }
 
 #[test]
+fn damaged_files_are_refused_or_run() {
+    let Some(library) = library() else { return };
+    let options = asked_for(library);
+    let mut state = 1_u64;
+    let mut next = || {
+        // Knuth's MMIX generator.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    };
+    for name in ["columns", "svc", "xgboost_three", "binned", "convolution", "forest"] {
+        let whole = std::fs::read(folder().join(format!("{name}.onnx"))).unwrap();
+        for _ in 0..50 {
+            let mut bytes = whole.clone();
+            for _ in 0..=next() % 4 {
+                let at = next() % bytes.len();
+                bytes[at] = next() as u8;
+            }
+            if let Ok(model) = ForeignModel::parse_with(&bytes, Path::new("m.onnx"), &options) {
+                let rows = model.batch_from_rows(&[]).unwrap();
+                assert_eq!(model.predict(&rows).unwrap().num_rows(), 0);
+            }
+        }
+    }
+}
+
+#[test]
 fn threads_that_ask_at_once_get_the_same_answers() {
     let Some(library) = library() else { return };
     let recorded = recorded();

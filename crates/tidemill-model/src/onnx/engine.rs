@@ -1,13 +1,14 @@
 //! What runs a graph, and which of several that can.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 
 use super::checks::check;
 use super::dense::Dense;
-use super::generated::{GraphProto, ModelProto};
+use super::generated::{GraphProto, ModelProto, NodeProto};
 use super::library_error::OnnxRuntimeError;
 use super::options::{OnnxEngine, OnnxOptions};
-use super::program::{NoProgram, Program};
+use super::program::{NoProgram, Program, is_standard};
 use super::runtime::{ADVICE, Runtime};
 use super::signature::Input;
 use super::value::{Data, Tensor, datatype};
@@ -66,13 +67,20 @@ impl Engine {
             OnnxEngine::OnnxRuntime => runtime(),
             OnnxEngine::Auto => {
                 let refused = match Program::new(model, graph) {
-                    Ok(program) => return Ok(Self::Program(program)),
+                    Ok(program) => {
+                        let program = Self::Program(program);
+                        return Ok(if is_network(graph) {
+                            better(dense(), inputs).unwrap_or(program)
+                        } else {
+                            program
+                        });
+                    }
                     Err(NoProgram::Refused(reason)) => return Err(NoEngine::Graph(reason)),
                     Err(refused) => refused,
                 };
-                let is_standard = matches!(refused, NoProgram::Unknown { is_standard: true, .. });
+                let numbers_only = matches!(refused, NoProgram::Unknown { is_standard: true, .. });
                 let mut reason = refused.reason();
-                if is_standard {
+                if numbers_only {
                     match dense() {
                         Ok(dense) => return Ok(dense),
                         Err(refused) => reason.push_str(&format!(" ({refused})")),
@@ -118,6 +126,29 @@ impl Engine {
         });
         std::panic::catch_unwind(run).unwrap_or_else(|_| Err("running the graph panicked".to_owned()))
     }
+}
+
+/// Weights in products of matrices from which tract is the faster: at 4,096 a row takes it half the time, at 65,536 a
+/// quarter (`bench/onnx`).
+const WEIGHTS_MAX: usize = 1 << 12;
+
+/// Whether a graph of standard operators spends its time on products of large matrices.
+fn is_network(graph: &GraphProto) -> bool {
+    let sizes: HashMap<&str, usize> = graph
+        .initializer
+        .iter()
+        .map(|tensor| (tensor.name.as_str(), tensor.dims.iter().map(|size| *size as usize).product()))
+        .collect();
+    let weights = |node: &NodeProto| node.input.iter().filter_map(|name| sizes.get(name.as_str())).sum::<usize>();
+    let products = graph.node.iter().filter(|node| matches!(node.op_type.as_str(), "MatMul" | "Gemm"));
+    graph.node.iter().all(|node| is_standard(&node.domain)) && products.map(weights).sum::<usize>() > WEIGHTS_MAX
+}
+
+/// tract, if it takes as many rows at once as the graph says it does, and runs one.
+fn better(dense: Result<Engine, String>, inputs: &[Input]) -> Option<Engine> {
+    let dense = dense.ok()?;
+    let fits = !dense.is_single() || inputs.iter().any(|input| input.single);
+    (fits && dense.run(zeros(inputs, 1)).is_ok()).then_some(dense)
 }
 
 /// The shape of an input's tensor for so many rows.

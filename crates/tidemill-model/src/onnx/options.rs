@@ -21,8 +21,9 @@ pub struct OnnxOptions {
 /// What runs a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnnxEngine {
-    /// The interpreter where it has all operators, else tract where that has them, else ONNX Runtime if its library is
-    /// named. What else lies on the machine makes no difference.
+    /// The interpreter where it has all operators and the graph is no network of large matrices; else tract where that
+    /// has them; else the interpreter after all, or ONNX Runtime if its library is named. What else lies on the machine
+    /// makes no difference.
     #[default]
     Auto,
     /// The interpreter, or nothing.

@@ -108,6 +108,11 @@ pub(super) fn check_versions(model: &ModelProto) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether it is the domain of the standard operators.
+pub(super) fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
 /// The version of a domain that a model asks for.
 pub(super) fn opset(model: &ModelProto, domain: &str) -> i64 {
     let is_it = |other: &str| other == domain || (domain.is_empty() && other == "ai.onnx");
@@ -136,7 +141,7 @@ impl Program {
             }
         }
         if !unknown.is_empty() {
-            let is_standard = graph.node.iter().all(|node| matches!(node.domain.as_str(), "" | "ai.onnx"));
+            let is_standard = graph.node.iter().all(|node| is_standard(&node.domain));
             let mut names: Vec<String> = unknown.into_iter().collect();
             names.truncate(NAMED_MAX);
             return Err(NoProgram::Unknown { operators: names.join(", "), is_standard });

@@ -1,5 +1,7 @@
 //! Products of matrices, and what networks put between them.
 
+use std::borrow::Cow;
+
 use super::broadcast::{joint_shape, stretched};
 use super::{Kernel, input, optional};
 use crate::onnx::attributes::Attributes;
@@ -12,9 +14,6 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Option<Kernel> 
             let (alpha, beta) = (f64::from(attributes.float("alpha", 1.0)), f64::from(attributes.float("beta", 1.0)));
             let (turn_a, turn_b) = (attributes.int("transA", 0) != 0, attributes.int("transB", 0) != 0);
             Box::new(move |inputs| {
-                let turned = |tensor: &Tensor, turn: bool| {
-                    if turn { super::transform::reordered(tensor, &[1, 0]) } else { Ok(tensor.clone()) }
-                };
                 let (a, b) = (turned(input(inputs, 0)?, turn_a)?, turned(input(inputs, 1)?, turn_b)?);
                 let product = product(&a, &b, alpha)?;
                 Ok(vec![match optional(inputs, 2) {
@@ -29,6 +28,11 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Option<Kernel> 
         }
         _ => return None,
     })
+}
+
+/// The matrix, or its transpose.
+fn turned(matrix: &Tensor, turn: bool) -> Result<Cow<'_, Tensor>, String> {
+    Ok(if turn { Cow::Owned(super::transform::reordered(matrix, &[1, 0])?) } else { Cow::Borrowed(matrix) })
 }
 
 /// More multiplications are no row's.
