@@ -183,6 +183,10 @@ catalogue! {
         "The package carries rows with the predictions made at training time. Replaying them gave other numbers: the package was altered or this version computes differently.";
     OnnxRuntime = "TM4010", Usage, "ONNX Runtime cannot be used",
         "ONNX Runtime was asked for, with `--onnx-engine onnxruntime` or by the name of its library, and it is not there: the binary was built without the feature `onnxruntime`, or no shared library of version 1.17 or newer was found where the message says. Name the file with `--onnxruntime PATH` or TIDEMILL_ONNXRUNTIME, or leave the model to the engines that every build has.";
+    FeatureSet = "TM4011", Usage, "the feature set is not valid",
+        "A file of features has an unknown key or a step that cannot be, or a version was altered after it was kept. Each place is shown with line and column. A version never changes: `tidemill features add FILE` keeps a change as the next one.";
+    FeatureSetNotFound = "TM4012", NotFound, "no such feature set",
+        "No feature set of that name and version is kept in the project's `features` folder. `tidemill features list` shows those that are; `tidemill features add FILE` keeps another.";
 
     LabelConstant = "TM5001", Usage, "the label never varies",
         "All rows of a split have the same label, so nothing can be learned or judged. Check the label expression and the split.";

@@ -31,7 +31,7 @@ pub use expr::{BoundExpression, Expression, ExpressionError};
 pub use foreign::ForeignModel;
 pub use graph::{
     BoundGraph, BoundSource, Channels, DatePart, Encoding, Feature, History, Keys, Node, Picture, Scalar, Source,
-    Stage, Take, Tokenizer, TransformGraph, fold_of_row, input_kind, seconds,
+    Stage, Take, Tokenizer, TransformGraph, UsedSet, fold_of_row, input_kind, seconds,
 };
 pub use input::{BatchBuilder, InputColumn, arrow_type, input_type};
 pub use inspect::{OtherGraph, OtherModel, OtherSignature, OtherTensor, inspect};

@@ -9,7 +9,7 @@ use tidemill_core::{Code, Coded, suggest};
 use crate::components::Components;
 use crate::diagnostic::{Diagnostic, InvalidPipeline};
 use crate::pipeline::Pipeline;
-use crate::places::{Places, value_span};
+use crate::places::{Places, located};
 use crate::references::{self, Params, Scope};
 use crate::wiring::{self, Draft};
 use crate::yaml::{Key, Node, NodeKind};
@@ -290,17 +290,8 @@ fn read_step<'a>(
     references::environment(&recorded, scope.env, &mut environment);
     // A reference that leads nowhere has left a null behind: the component's own complaint would only repeat it.
     if diagnostics.len() == before {
-        for issue in component.check(&params) {
-            let unknown = issue.message.starts_with("unknown field");
-            let span = if unknown { node.key_span_at(&issue.path) } else { None }
-                .or_else(|| (!issue.path.is_empty()).then(|| value_span(node, &issue.path, params_node)))
-                .unwrap_or(key.span.clone());
-            let message = match (unknown, issue.path.last()) {
-                (true, Some(name)) => format!("unknown key `{name}`"),
-                _ => issue.message,
-            };
-            diagnostics.push(Diagnostic::new(span, message).with_hint(issue.hint));
-        }
+        let issues = component.check(&params);
+        diagnostics.extend(issues.into_iter().map(|issue| located(issue, node, params_node, &key.span)));
     }
     let (inputs, component, spec) = (node.get("inputs"), component.clone(), component.spec());
     Some(Draft { key, inputs, component, spec, params, recorded, environment })

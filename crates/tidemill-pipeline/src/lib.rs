@@ -6,6 +6,7 @@
 
 mod components;
 mod diagnostic;
+mod document;
 mod file;
 mod fingerprint;
 mod inputs;
@@ -25,6 +26,7 @@ mod yaml;
 
 pub use components::Components;
 pub use diagnostic::{Diagnostic, InvalidPipeline};
+pub use document::Document;
 pub use file::{FILE_NAME, LoadError, find};
 pub use fingerprint::Ingredients;
 pub use json_schema::pipeline_schema;

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diagnostic::place;
+use tidemill_core::ParamIssue;
+
+use crate::diagnostic::{Diagnostic, place};
 use crate::references::parameter;
 use crate::yaml::Node;
 
@@ -53,4 +55,17 @@ pub(crate) fn value_span(step: &Node, path: &[String], params: Option<&Node>) ->
         (span, node) = (value.span.clone(), value);
     }
     span
+}
+
+/// An issue about a part of `node` as a diagnostic at its place; at `fallback` where it is about all of it.
+pub(crate) fn located(issue: ParamIssue, node: &Node, params: Option<&Node>, fallback: &Range<usize>) -> Diagnostic {
+    let unknown = issue.message.starts_with("unknown field");
+    let span = if unknown { node.key_span_at(&issue.path) } else { None }
+        .or_else(|| (!issue.path.is_empty()).then(|| value_span(node, &issue.path, params)))
+        .unwrap_or(fallback.clone());
+    let message = match (unknown, issue.path.last()) {
+        (true, Some(name)) => format!("unknown key `{name}`"),
+        _ => issue.message,
+    };
+    Diagnostic::new(span, message).with_hint(issue.hint)
 }

@@ -1,16 +1,19 @@
 //! The `Transform` step of a pipeline.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tidemill_core::{
-    ArtifactType, Component, ComponentError, ComponentSpec, Gate, InputArtifact, InputSpec, Outcome, OutputSpec,
-    ParamIssue, Preview, Properties, StepContext, SummaryTable, Tone,
+    ArtifactType, Coded as _, Component, ComponentError, ComponentSpec, ExternalInput, Gate, InputArtifact, InputSpec,
+    Outcome, OutputSpec, ParamIssue, Preview, Properties, StepContext, SummaryTable, Tone,
 };
 use tidemill_data::{Examples, read_schema_artifact};
 
 use crate::cache::AnalyzerCache;
-use crate::config::{TransformConfig, TransformParams};
+use crate::config::{FeatureSets, NoSets, TransformConfig, TransformParams, sets_of};
+use crate::error::TransformError;
 use crate::fit::{FitOptions, Fitted, fit_cached};
 use crate::preview::preview;
 use crate::rank::{RankedFeature, Ranking, rank};
@@ -27,16 +30,31 @@ const SHOWN: usize = 10;
 /// Reads `examples` and, where a step provides it, `schema`; writes `transform`: a folder with `transform.json`, and with
 /// `rank: true` `ranking.json`.
 ///
-/// With a cache, what is seen of the spans of the examples is kept, and the next fit reads those that are new.
-#[derive(Debug, Clone, Default)]
+/// With a cache, what is seen of the spans of the examples is kept, and the next fit reads those that are new. Feature sets
+/// that a step uses are part of its fingerprint, by their digests, and of the graph, by name and version.
+#[derive(Debug, Clone)]
 pub struct Transform {
     cache: Option<AnalyzerCache>,
+    sets: Arc<dyn FeatureSets>,
+}
+
+impl Default for Transform {
+    fn default() -> Self {
+        Self { cache: None, sets: Arc::new(NoSets) }
+    }
 }
 
 impl Transform {
-    /// A `Transform` that keeps what it sees of spans.
-    pub fn with_cache(cache: AnalyzerCache) -> Self {
-        Self { cache: Some(cache) }
+    /// The same, keeping what it sees of spans.
+    #[must_use]
+    pub fn with_cache(self, cache: AnalyzerCache) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    /// The same, with feature sets that steps may use.
+    #[must_use]
+    pub fn with_sets(self, sets: Arc<dyn FeatureSets>) -> Self {
+        Self { sets, ..self }
     }
 }
 
@@ -62,15 +80,20 @@ impl Component for Transform {
     }
 
     fn check(&self, params: &Value) -> Vec<ParamIssue> {
-        TransformConfig::from_params(params).err().unwrap_or_default()
+        TransformConfig::with_sets(params, &*self.sets).err().unwrap_or_default()
+    }
+
+    fn external_inputs(&self, params: &Value, _: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
+        let used = sets_of(params, &*self.sets)?;
+        Ok(used.into_iter().map(|set| ExternalInput { name: set.to_string(), digest: set.digest }).collect())
     }
 
     fn preview(&self, params: &Value, inputs: &BTreeMap<String, InputArtifact>) -> Preview {
-        preview(params, inputs)
+        preview(params, &*self.sets, inputs)
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let config = TransformConfig::from_params(context.params)?;
+        let config = TransformConfig::with_sets(context.params, &*self.sets)?;
         let examples = Examples::open(&context.input("examples")?.path)?;
         let schema = match context.inputs.get("schema") {
             Some(schema) => Some(read_schema_artifact(&schema.path)?),
@@ -83,7 +106,11 @@ impl Component for Transform {
             cancel: Some(context.cancel),
             schema: schema.as_ref(),
         };
-        let fitted = fit_cached(&config, &examples, &options, self.cache.as_ref())?;
+        let placed = |error: TransformError| {
+            let (place, message) = config.placed(error.place(), error.to_string());
+            ComponentError { place, message, ..ComponentError::from(error) }
+        };
+        let fitted = fit_cached(&config, &examples, &options, self.cache.as_ref()).map_err(placed)?;
         fitted.graph.save(context.output("transform").join(GRAPH_FILE))?;
         let ranking = if config.rank { Some(rank(&fitted.graph, &examples, &options)?) } else { None };
         if let Some(ranking) = &ranking {
@@ -104,6 +131,8 @@ fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) 
             format!(" mean {:.4}", summary.mean)
         }
     });
+    let sets: Vec<String> = config.sets().map(ToString::to_string).collect();
+    let using = if sets.is_empty() { String::new() } else { format!(", with {}", sets.join(", ")) };
     let means: Map<String, Value> =
         fitted.labels.iter().map(|summary| (summary.split.clone(), json!(summary.mean))).collect();
     let spans = match (fitted.spans, fitted.spans_read) {
@@ -118,6 +147,9 @@ fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) 
         ("label_mean".to_owned(), Value::Object(means)),
         ("scans".to_owned(), json!(fitted.scans)),
     ]);
+    if !sets.is_empty() {
+        properties.insert("feature_sets".to_owned(), json!(sets));
+    }
     if fitted.spans > 0 {
         properties.insert("spans".to_owned(), json!(fitted.spans));
         properties.insert("spans_read".to_owned(), json!(fitted.spans_read));
@@ -125,7 +157,7 @@ fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) 
     Outcome {
         properties: [("transform".to_owned(), properties)].into(),
         headline: format!(
-            "{} from {}, label {label}{described}{spans}",
+            "{} from {}, label {label}{described}{using}{spans}",
             count(features, "feature"),
             count(columns, "column")
         ),

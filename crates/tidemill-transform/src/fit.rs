@@ -151,7 +151,8 @@ pub fn fit_cached(
     }
     let features: Vec<_> = fits.iter().map(FeatureFit::definition).collect();
     let inputs = inputs(&features, &datatypes, &missing, options.schema);
-    let graph = TransformGraph::new(inputs, Some(config.label.clone()), features)?;
+    let graph = TransformGraph::new(inputs, Some(config.label.clone()), features)?
+        .with_feature_sets(config.sets().cloned().collect());
     warnings.extend(fits.into_iter().flat_map(|fit| fit.warnings));
     Ok(Fitted { graph, labels, warnings, scans, spans, spans_read })
 }

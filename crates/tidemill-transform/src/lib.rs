@@ -24,7 +24,7 @@ mod table;
 
 pub use cache::AnalyzerCache;
 pub use component::Transform;
-pub use config::{Choice, FeatureConfig, ImputeWith, Order, Step, TransformConfig};
+pub use config::{Choice, FeatureConfig, FeatureSet, FeatureSets, ImputeWith, Order, Step, TransformConfig};
 pub use error::TransformError;
 pub use fit::{FitOptions, Fitted, fit, fit_cached};
 pub use history::{HistoryGen, HistoryJoin, HistoryOptions};

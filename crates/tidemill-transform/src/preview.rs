@@ -7,7 +7,7 @@ use serde_json::Value;
 use tidemill_core::{Coded as _, InputArtifact, ParamIssue, Preview, Schema};
 use tidemill_data::{Examples, read_schema_artifact};
 
-use crate::config::{FeatureConfig, TransformConfig};
+use crate::config::{FeatureConfig, FeatureSets, TransformConfig};
 use crate::error::TransformError;
 use crate::feature::FeatureFit;
 use crate::fit::{ColumnKinds, check_feature_columns, check_label_columns, column_type};
@@ -17,15 +17,17 @@ use crate::serving::check_serving;
 const LISTED_MAX: usize = 40;
 
 /// The columns that requests need, those that nothing uses, and everything that would stop the step.
-pub(crate) fn preview(params: &Value, inputs: &BTreeMap<String, InputArtifact>) -> Preview {
-    let Ok(config) = TransformConfig::from_params(params) else { return Preview::default() };
+pub(crate) fn preview(params: &Value, sets: &dyn FeatureSets, inputs: &BTreeMap<String, InputArtifact>) -> Preview {
+    let Ok(config) = TransformConfig::with_sets(params, sets) else { return Preview::default() };
     let mut needed: Vec<String> = Vec::new();
     for column in config.features.iter().flat_map(FeatureConfig::columns) {
         if !needed.contains(&column) {
             needed.push(column);
         }
     }
-    let mut preview = Preview { notes: vec![format!("requests need {}", listed(&needed))], problems: Vec::new() };
+    let from_sets = config.sets().map(|set| format!("from {set}: {}", listed(&set.features)));
+    let notes = std::iter::once(format!("requests need {}", listed(&needed))).chain(from_sets).collect();
+    let mut preview = Preview { notes, problems: Vec::new() };
     let examples = inputs.get("examples").and_then(|examples| Examples::open(&examples.path).ok());
     let Some(examples) = examples else { return preview };
     let schema = inputs.get("schema").and_then(|schema| read_schema_artifact(&schema.path).ok());
@@ -46,7 +48,8 @@ pub(crate) fn preview(params: &Value, inputs: &BTreeMap<String, InputArtifact>) 
 fn problems(config: &TransformConfig, columns: &ArrowSchema, schema: Option<&Schema>) -> Vec<ParamIssue> {
     let label = config.label.parse().map(|label| label.columns()).unwrap_or_default();
     let issue = |error: TransformError| {
-        let issue = ParamIssue::new(error.place(), error.to_string());
+        let (place, message) = config.placed(error.place(), error.to_string());
+        let issue = ParamIssue::new(place, message);
         ParamIssue { hint: error.hint(), ..issue }
     };
     // What is missing is told feature by feature, each at its place.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod duration;
+mod features;
 mod files;
 mod global;
 mod loadtest;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+pub use features::{FeaturesAddArgs, FeaturesCommand};
 pub use files::{
     DriftArgs, FormatName, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
@@ -87,6 +89,9 @@ pub enum Command {
     Transform(TransformArgs),
     /// Give every row of a file what came before it, for features with lags and windows
     History(HistoryArgs),
+    /// Sets of features under a name and a version, for any number of pipelines
+    #[command(subcommand)]
+    Features(FeaturesCommand),
     /// Judge the predictions in a file, whatever made them
     Evaluate(EvaluateArgs),
     /// Look into a model package
@@ -244,9 +249,10 @@ pub struct AliasArgs {
 /// `lineage`
 #[derive(Debug, Args)]
 pub struct LineageArgs {
-    /// A model (`taxi-tips`, `taxi-tips@champion`, `taxi-tips:7`) or the start of an artifact's digest
+    /// A model (`taxi-tips`, `taxi-tips@champion`, `taxi-tips:7`), the start of an artifact's digest, or a feature set
+    /// (`taxi_features@2`)
     pub of: String,
-    /// What was made of it, instead of what it was made of
+    /// What was made of it, instead of what it was made of; for a feature set always
     #[arg(long)]
     pub down: bool,
     /// At most so many steps away

@@ -22,6 +22,8 @@ mod commands;
 mod components;
 mod error;
 #[cfg(feature = "full")]
+mod feature_sets;
+#[cfg(feature = "full")]
 mod mirror;
 #[cfg(feature = "full")]
 mod project;

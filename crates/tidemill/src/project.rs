@@ -10,6 +10,7 @@ use tidemill_pipeline::{FILE_NAME, LoadError, Pipeline, Workspace};
 use crate::cli::Global;
 use crate::components;
 use crate::error::{Failure, loading};
+use crate::feature_sets::FeatureSetFolder;
 use crate::settings::{self, Settings};
 
 /// A project folder with its settings.
@@ -42,6 +43,11 @@ impl Project {
         self.dir.join(&self.settings.store)
     }
 
+    /// The feature sets of the project.
+    pub fn feature_sets(&self) -> FeatureSetFolder {
+        FeatureSetFolder::new(self.dir.join(&self.settings.features))
+    }
+
     /// Opens the store, making it if it is new. Only for a folder that is a project.
     pub async fn open(&self) -> Result<Workspace, Failure> {
         let store = self.store_dir();
@@ -61,7 +67,8 @@ impl Project {
 
     /// Reads the pipeline file.
     pub fn pipeline(&self, workspace: Option<&Workspace>, params: &[(String, String)]) -> Result<Pipeline, Failure> {
-        Pipeline::load(&self.file, &components::all(workspace.cloned()), params).map_err(loading)
+        Pipeline::load(&self.file, &components::all(workspace.cloned(), Some(self.feature_sets())), params)
+            .map_err(loading)
     }
 
     /// The store's metadata alone, for commands that only look.

@@ -19,6 +19,8 @@ pub const FILE_NAME: &str = "tidemill.toml";
 pub struct Settings {
     /// Where runs, artifacts and the registry are kept; a relative path starts at the project folder.
     pub store: PathBuf,
+    /// Where feature sets are kept; a relative path starts at the project folder.
+    pub features: PathBuf,
     /// Threads a step may keep busy; 0 means all cores.
     pub threads: usize,
     /// Steps that may run at once.
@@ -27,14 +29,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { store: ".tidemill".into(), threads: 0, steps_at_once: 4 }
+        Self { store: ".tidemill".into(), features: "features".into(), threads: 0, steps_at_once: 4 }
     }
 }
 
 /// Variables that Tidemill reads begin with it.
 pub const PREFIX: &str = "TIDEMILL_";
 
-const KEYS: [&str; 3] = ["store", "threads", "steps_at_once"];
+const KEYS: [&str; 4] = ["store", "features", "threads", "steps_at_once"];
 
 impl Settings {
     /// The settings of the project in `dir`.

@@ -12,6 +12,7 @@ mod op;
 mod output;
 mod output_more;
 mod project;
+mod sets;
 mod siphash;
 mod source;
 mod spread;
@@ -42,6 +43,7 @@ pub(crate) use image::check_picture;
 pub use image::{Channels, Picture};
 pub use node::{Encoding, Node};
 pub use op::fold_of_row;
+pub use sets::UsedSet;
 pub use source::{BoundSource, input_kind};
 pub use stage::Stage;
 pub use time::DatePart;
@@ -72,7 +74,7 @@ const FEATURES_MAX: usize = 1 << 20;
 /// ```
 ///
 /// A feature has an `expression`, a `cross` or `columns` (both lists of columns) or a `history` in place of `column` where
-/// it is made of one.
+/// it is made of one. Where features came from feature sets, `feature_sets` names these.
 ///
 /// Every value of this type is sound: steps fit their columns, constants are finite, and no feature uses what the
 /// label is about. Cloning is cheap.
@@ -80,6 +82,7 @@ const FEATURES_MAX: usize = 1 << 20;
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct TransformGraph {
     inner: Arc<Inner>,
+    sets: Arc<[UsedSet]>,
 }
 
 #[derive(Debug)]
@@ -99,6 +102,8 @@ struct Stored {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     label: Option<LabelSpec>,
     features: Vec<Feature>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    feature_sets: Vec<UsedSet>,
 }
 
 impl TransformGraph {
@@ -133,7 +138,14 @@ impl TransformGraph {
         if let Some(twice) = specs.iter().find(|spec| !seen.insert(spec.name.as_str())) {
             return refuse(&twice.name, "two features have this name");
         }
-        Ok(Self { inner: Arc::new(Inner { inputs, label, features, specs, compiled }) })
+        Ok(Self { inner: Arc::new(Inner { inputs, label, features, specs, compiled }), sets: Arc::default() })
+    }
+
+    /// The same graph, with a record of the feature sets that features came from.
+    #[must_use]
+    pub fn with_feature_sets(mut self, sets: Vec<UsedSet>) -> Self {
+        self.sets = sets.into();
+        self
     }
 
     /// Reads a `transform.json`.
@@ -162,7 +174,13 @@ impl TransformGraph {
             inputs: self.inner.inputs.clone(),
             label: self.inner.label.clone(),
             features: self.inner.features.clone(),
+            feature_sets: self.sets.to_vec(),
         }
+    }
+
+    /// The feature sets that features came from, in the order of the pipeline file.
+    pub fn feature_sets(&self) -> &[UsedSet] {
+        &self.sets
     }
 
     /// The features it gives, in order.
@@ -219,7 +237,8 @@ impl TransformGraph {
             }
         }
         // Nothing that was checked has changed.
-        Self::new(self.inner.inputs.clone(), self.inner.label.clone(), features).unwrap_or_else(|_| self.clone())
+        Self::new(self.inner.inputs.clone(), self.inner.label.clone(), features)
+            .map_or_else(|_| self.clone(), |lean| Self { sets: Arc::clone(&self.sets), ..lean })
     }
 
     fn compiled(&self) -> &[CompiledFeature] {
@@ -232,6 +251,7 @@ impl PartialEq for TransformGraph {
         self.inner.inputs == other.inner.inputs
             && self.inner.label == other.inner.label
             && self.inner.features == other.inner.features
+            && self.sets == other.sets
     }
 }
 
@@ -239,7 +259,7 @@ impl TryFrom<Stored> for TransformGraph {
     type Error = ModelError;
 
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        Self::new(stored.inputs, stored.label, stored.features)
+        Ok(Self::new(stored.inputs, stored.label, stored.features)?.with_feature_sets(stored.feature_sets))
     }
 }
 

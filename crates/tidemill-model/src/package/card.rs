@@ -81,6 +81,10 @@ fn features(card: &mut String, parts: &PackageParts) {
             if steps.is_empty() { "as it is".to_owned() } else { escape(&steps.join(", ")) },
         );
     }
+    for set in graph.feature_sets() {
+        let names: Vec<String> = set.features.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(card, "\nFrom the feature set `{set}`: {}.", names.join(", "));
+    }
 }
 
 fn limits(card: &mut String, parts: &PackageParts) {

@@ -7,6 +7,7 @@ use tidemill_model::{Expression, ExpressionError, LabelSpec, Source, Stage};
 use super::history::{self, HistoryFeatureParams, HistoryParams};
 use super::params::{CrossParams, ExpressionParams, FromParams, LabelParams, TargetParams, TransformParams};
 use super::params_more::ColumnsParams;
+use super::sets::{self, FeatureSets, SetInUse};
 use super::stand_in::try_steps;
 use super::step::Step;
 use super::{FeatureConfig, TransformConfig};
@@ -14,37 +15,50 @@ use super::{FeatureConfig, TransformConfig};
 /// The covariance of more columns is not taken.
 const COLUMNS_MAX: usize = 256;
 
-pub(super) fn config(params: &Value) -> Result<TransformConfig, Vec<ParamIssue>> {
-    let TransformParams { label, features, history, rank } = parse_params(params)?;
+pub(super) fn config(params: &Value, sets: &dyn FeatureSets) -> Result<TransformConfig, Vec<ParamIssue>> {
+    let TransformParams { label, used, features, history, rank } = parse_params(params)?;
     let mut issues = history::check(history.as_ref());
     let horizon = take(history::horizon(label.horizon.as_ref()), &mut issues).unwrap_or(0);
     let label = take(label_spec(label), &mut issues).map(|(label, targets)| (label.with_horizon(horizon), targets));
-    if features.is_empty() {
+    if features.is_empty() && used.is_none() {
         issues.push(ParamIssue::new(["features"], "there are no features, so nothing can be learned"));
     }
+    let sets = take(sets::in_use(used.as_ref(), sets), &mut issues).unwrap_or_default();
+    let read = |name: &str, value: &Value| {
+        let feature = feature(name, value, history.as_ref())?;
+        let steps = value.get("steps").filter(|_| value.get("history").is_some());
+        let feature = history::keep_horizon(feature, horizon, &["steps"], steps.is_some_and(Value::is_array))?;
+        fits_some_type(&feature)?;
+        label.as_ref().map_or(Ok(()), |(label, targets)| leaks(&feature, label, targets))?;
+        Ok(feature)
+    };
     let mut configs = Vec::with_capacity(features.len());
+    for set in &sets {
+        for (name, value) in &set.features {
+            let placed = |found: Vec<ParamIssue>| found.into_iter().map(|issue| set.placed(name, issue)).collect();
+            configs.extend(take(read(name, value).map_err(placed), &mut issues));
+        }
+    }
     for (name, value) in &features {
-        let feature = feature(name, value, history.as_ref()).and_then(|feature| {
-            let steps = value.get("steps").filter(|_| value.get("history").is_some());
-            let feature = history::keep_horizon(feature, horizon, &["steps"], steps.is_some_and(Value::is_array))?;
-            fits_some_type(&feature)?;
-            label.as_ref().map_or(Ok(()), |(label, targets)| leaks(&feature, label, targets))?;
-            Ok(feature)
-        });
-        let placed = feature.map_err(|issues| below(&["features", name.as_str()], issues));
-        configs.extend(take(placed, &mut issues));
+        let feature = sets::own(name, &sets).and_then(|()| read(name, value));
+        configs.extend(take(feature.map_err(|issues| below(&["features", name.as_str()], issues)), &mut issues));
     }
     match label {
-        Some((label, _)) if issues.is_empty() => Ok(TransformConfig { label, features: configs, rank }),
+        Some((label, _)) if issues.is_empty() => Ok(TransformConfig { label, features: configs, rank, sets }),
         _ => Err(issues),
     }
 }
 
-fn take<T>(result: Result<T, Vec<ParamIssue>>, issues: &mut Vec<ParamIssue>) -> Option<T> {
+/// The feature sets that a step uses, whatever else it says.
+pub(super) fn sets_of(params: &Value, sets: &dyn FeatureSets) -> Result<Vec<SetInUse>, Vec<ParamIssue>> {
+    sets::in_use(params.get("use").filter(|used| !used.is_null()), sets)
+}
+
+pub(super) fn take<T>(result: Result<T, Vec<ParamIssue>>, issues: &mut Vec<ParamIssue>) -> Option<T> {
     result.map_err(|found| issues.extend(found)).ok()
 }
 
-fn below(place: &[&str], mut issues: Vec<ParamIssue>) -> Vec<ParamIssue> {
+pub(super) fn below(place: &[&str], mut issues: Vec<ParamIssue>) -> Vec<ParamIssue> {
     for issue in &mut issues {
         issue.path.splice(0..0, place.iter().map(|&key| key.to_owned()));
     }
@@ -100,7 +114,11 @@ fn expression_issue(path: &[&str], error: &ExpressionError) -> ParamIssue {
 }
 
 /// Reads one feature; issues are relative to it.
-fn feature(name: &str, value: &Value, history: Option<&HistoryParams>) -> Result<FeatureConfig, Vec<ParamIssue>> {
+pub(super) fn feature(
+    name: &str,
+    value: &Value,
+    history: Option<&HistoryParams>,
+) -> Result<FeatureConfig, Vec<ParamIssue>> {
     let has = |key: &str| value.as_object().is_some_and(|object| object.contains_key(key));
     let below_steps = |value: &Value| steps(value).map_err(|issues| below(&["steps"], issues));
     let or_numeric = |value: Option<&Value>| value.map_or_else(|| Ok(vec![Step::Numeric]), below_steps);
@@ -193,7 +211,7 @@ fn leaks(feature: &FeatureConfig, label: &LabelSpec, targets: &[String]) -> Resu
 }
 
 /// Refuses steps that cannot follow each other, whatever the values are.
-fn fits_some_type(feature: &FeatureConfig) -> Result<(), Vec<ParamIssue>> {
+pub(super) fn fits_some_type(feature: &FeatureConfig) -> Result<(), Vec<ParamIssue>> {
     let stages: &[Stage] = match &feature.source {
         Source::Cross(_) => &[Stage::Text],
         Source::Columns(columns) => &[Stage::Vector(columns.len() as u32)],

@@ -31,6 +31,13 @@ pub(super) struct HistoryParams {
     pub(super) horizon: Option<String>,
 }
 
+impl HistoryParams {
+    /// Some, where it does not matter which: to see whether features fit together.
+    pub(super) fn any() -> Self {
+        Self { time: "time".to_owned(), prefix: prefix(), rows_max: None, length: None, horizon: None }
+    }
+}
+
 /// Values of a list at most, unless a file says otherwise.
 pub(crate) const ROWS_DEFAULT: u32 = 100;
 

@@ -9,20 +9,23 @@ mod history;
 mod params;
 mod params_more;
 mod picture;
+mod sets;
 mod stand_in;
 mod step;
 
 pub use choice::{Choice, Order};
+pub use sets::{FeatureSet, FeatureSets};
 pub use step::{ImputeWith, Step};
 
 pub(crate) use duration::seconds_of_span;
 pub(crate) use history::{ROWS_DEFAULT, prefix};
 pub(crate) use params::TransformParams;
+pub(crate) use sets::NoSets;
 pub(crate) use stand_in::stand_in;
 
 use serde_json::Value;
 use tidemill_core::ParamIssue;
-use tidemill_model::{LabelSpec, Source};
+use tidemill_model::{LabelSpec, Source, UsedSet};
 
 /// A label, and features in the order of the file.
 ///
@@ -42,6 +45,9 @@ use tidemill_model::{LabelSpec, Source};
 /// What came before a row is a feature too: `{ history: sales, steps: { lag: 2w } }` with `history: { time: date }` beside
 /// `features`. The label's `horizon` says how old a value must be to be known when predicting; no lag or window may begin
 /// within it.
+///
+/// `use: taxi_features@2` takes the features of a [`FeatureSet`], `use: [ taxi_features@2, { set: geo@1, without: [zone] } ]`
+/// those of several; they come before those of `features`.
 ///
 /// With `rank: true` features are ranked by mutual information with the label, in two more scans.
 ///
@@ -89,6 +95,8 @@ pub struct TransformConfig {
     pub features: Vec<FeatureConfig>,
     /// Whether features are ranked by what they say about the label.
     pub rank: bool,
+    /// The feature sets that the first features come from.
+    sets: Vec<sets::SetInUse>,
 }
 
 /// One feature: where its values come from, and its steps.
@@ -126,9 +134,29 @@ impl FeatureConfig {
 }
 
 impl TransformConfig {
-    /// Reads the parameters of a step. Everything wrong that can be known without data comes back at once, each
-    /// issue at its place.
+    /// Reads the parameters of a step that uses no feature sets. Everything wrong that can be known without data comes back
+    /// at once, each issue at its place.
     pub fn from_params(params: &Value) -> Result<Self, Vec<ParamIssue>> {
-        check::config(params)
+        Self::with_sets(params, &NoSets)
     }
+
+    /// As [`from_params`](Self::from_params), with the feature sets that the step may use.
+    pub fn with_sets(params: &Value, sets: &dyn FeatureSets) -> Result<Self, Vec<ParamIssue>> {
+        check::config(params, sets)
+    }
+
+    /// The feature sets that features come from, in the order of the file.
+    pub fn sets(&self) -> impl Iterator<Item = &UsedSet> {
+        self.sets.iter().map(|set| &set.used)
+    }
+
+    /// Where in the step an error about `path` is told, and how: a feature of a set stands elsewhere.
+    pub(crate) fn placed(&self, path: Vec<String>, message: String) -> (Vec<String>, String) {
+        sets::relocate(&self.sets, path, message)
+    }
+}
+
+/// The feature sets that a step uses, whatever else it says.
+pub(crate) fn sets_of(params: &Value, sets: &dyn FeatureSets) -> Result<Vec<UsedSet>, Vec<ParamIssue>> {
+    Ok(check::sets_of(params, sets)?.into_iter().map(|set| set.used).collect())
 }

@@ -14,6 +14,7 @@ use super::params_more::{
     QuantilesParams, ReplaceParams, SeparatorParams, TargetEncodeParams, TfIdfParams,
 };
 use super::picture::ImageParams;
+use super::sets::UseParams;
 
 /// Parameters of a `Transform` step.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -21,7 +22,12 @@ use super::picture::ImageParams;
 pub(crate) struct TransformParams {
     /// What to predict.
     pub(super) label: LabelParams,
+    /// Features kept elsewhere, which come first: a feature set with its version, such as `taxi_features@2`, or several.
+    #[serde(rename = "use")]
+    #[schemars(with = "Option<UseParams>")]
+    pub(super) used: Option<Value>,
     /// Features by name, in order; each is a step or a list of steps over the column of its name.
+    #[serde(default)]
     #[schemars(with = "BTreeMap<String, FeatureParams>")]
     pub(super) features: Map<String, Value>,
     /// Where features of what came before find their columns, which `HistoryGen` makes.

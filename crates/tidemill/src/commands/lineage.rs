@@ -3,19 +3,26 @@
 use std::collections::BTreeSet;
 
 use console::style;
-use tidemill_metadata::{Artifact, ArtifactId, Direction, Execution, LineageDirection, LineageGraph};
+use serde_json::json;
+use tidemill_metadata::{Artifact, ArtifactId, Direction, Execution, LineageDirection, LineageGraph, MetadataStore};
 
 use crate::cli::{Global, LineageArgs};
+use crate::commands::feature_use::graphs;
 use crate::commands::models::{find_version, split_spec};
 use crate::commands::print;
 use crate::error::Failure;
+use crate::feature_sets::split_reference;
 use crate::project::Project;
-use crate::ui::age;
+use crate::ui::{age, printable};
 
 pub async fn lineage(args: &LineageArgs, global: &Global) -> Result<u8, Failure> {
-    let metadata = Project::find(None, global)?.metadata().await?;
+    let project = Project::find(None, global)?;
+    let metadata = project.metadata().await?;
     let known = metadata.models().await?;
     let is_model = known.iter().any(|record| record.model.name == split_spec(&args.of).0);
+    if !is_model && matches!(split_reference(&args.of), Ok((_, Some(_)))) {
+        return of_set(&project, &*metadata, args, global).await;
+    }
     let (artifact, title) = if is_model {
         let version = find_version(&*metadata, &args.of).await?;
         let artifact = metadata.artifact(version.artifact_id.as_str()).await?;
@@ -32,6 +39,38 @@ pub async fn lineage(args: &LineageArgs, global: &Global) -> Result<u8, Failure>
             Tree { graph: &graph, direction, seen: BTreeSet::new(), text: format!("{}\n", style(title).bold()) };
         tree.artifact(&artifact.id, "");
         tree.text
+    })?;
+    Ok(0)
+}
+
+/// What was made with a feature set.
+async fn of_set(
+    project: &Project,
+    metadata: &dyn MetadataStore,
+    args: &LineageArgs,
+    global: &Global,
+) -> Result<u8, Failure> {
+    let made = graphs(metadata, &args.of).await?;
+    if made.is_empty() {
+        // A set that nobody has used is there all the same.
+        project.feature_sets().get(&args.of)?;
+    }
+    let mut lineages = Vec::with_capacity(made.len());
+    for record in &made {
+        lineages.push(metadata.lineage(&record.artifact.id, LineageDirection::Down, args.hops).await?);
+    }
+    print(global, &json!({ "feature_set": args.of, "used": lineages }), || {
+        let mut text = format!("{}\n", style(printable(&args.of)).bold());
+        for (at, (record, graph)) in made.iter().zip(&lineages).enumerate() {
+            let (branch, below) = if at + 1 == made.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let producer = &record.producer;
+            let place = style(format!("used by {} of {}:", style(&producer.step).cyan(), producer.pipeline)).dim();
+            text.push_str(&format!("{branch}{place} "));
+            let mut tree = Tree { graph, direction: LineageDirection::Down, seen: BTreeSet::new(), text };
+            tree.artifact(&record.artifact.id, below);
+            text = tree.text;
+        }
+        text
     })?;
     Ok(0)
 }

@@ -7,6 +7,8 @@ mod diff;
 mod drift;
 mod evaluate;
 mod explain;
+mod feature_use;
+mod features;
 mod history;
 mod init;
 mod input;
@@ -55,6 +57,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Predict(args) => predict::predict(&args, global).await,
         Command::Transform(args) => transform::transform(&args, global).await,
         Command::History(args) => history::history(&args, global),
+        Command::Features(command) => features::features(&command, global).await,
         Command::Evaluate(args) => evaluate::evaluate(&args, global),
         Command::Model(command) => model::model(&command, global).await,
         Command::Stats(args) => data::stats(&args, global),

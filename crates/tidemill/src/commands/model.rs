@@ -15,7 +15,7 @@ use crate::commands::models::find_version;
 use crate::commands::print;
 use crate::error::Failure;
 use crate::project::Project;
-use crate::ui::{Align, Table, bytes};
+use crate::ui::{Align, Table, bytes, printable};
 
 pub async fn model(command: &ModelCommand, global: &Global) -> Result<u8, Failure> {
     match command {
@@ -124,20 +124,28 @@ async fn export(args: &ExportArgs, global: &Global) -> Result<u8, Failure> {
 
 fn show_package(package: &Package, model: &Model, global: &Global) -> Result<u8, Failure> {
     let manifest = model.manifest();
-    print(global, &json!({ "path": package.path, "manifest": manifest }), || {
-        let dim = |text: &str| style(text.to_owned()).dim();
-        let mut text = format!("{}  {}\n", style(&package.title).bold(), dim(&package.path.display().to_string()));
-        let size: u64 = manifest.files.values().map(|file| file.bytes).sum();
-        let inputs = model.signature().inputs.len();
-        text.push_str(&format!(
-            "{} over {inputs} raw features, {}, written by Tidemill {}\n\n",
-            manifest.learner.kind,
-            bytes(size),
-            manifest.tidemill
-        ));
-        text.push_str(&signature_table(model.signature()));
-        text
-    })?;
+    print(
+        global,
+        &json!({ "path": package.path, "manifest": manifest, "feature_sets": model.graph().feature_sets() }),
+        || {
+            let dim = |text: &str| style(text.to_owned()).dim();
+            let mut text = format!("{}  {}\n", style(&package.title).bold(), dim(&package.path.display().to_string()));
+            let size: u64 = manifest.files.values().map(|file| file.bytes).sum();
+            let inputs = model.signature().inputs.len();
+            text.push_str(&format!(
+                "{} over {inputs} raw features, {}, written by Tidemill {}\n\n",
+                manifest.learner.kind,
+                bytes(size),
+                manifest.tidemill
+            ));
+            for set in model.graph().feature_sets() {
+                let names = printable(&set.features.join(", ")).into_owned();
+                text.push_str(&format!("features of {}: {}\n\n", printable(&set.to_string()), dim(&names)));
+            }
+            text.push_str(&signature_table(model.signature()));
+            text
+        },
+    )?;
     Ok(0)
 }
 

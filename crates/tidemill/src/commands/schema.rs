@@ -21,7 +21,7 @@ use crate::ui::printable;
 
 pub fn schema(command: &SchemaCommand, global: &Global) -> Result<u8, Failure> {
     match command {
-        SchemaCommand::Pipeline => json_schema(&pipeline_schema(&components::all(None))),
+        SchemaCommand::Pipeline => json_schema(&pipeline_schema(&components::all(None, None))),
         SchemaCommand::Schema => json_schema(&schemars::schema_for!(Schema).to_value()),
         SchemaCommand::Diff(args) => diff(args, global),
         SchemaCommand::Update(args) => update(args, global),

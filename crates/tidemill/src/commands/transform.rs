@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use serde_json::{Value, json};
-use tidemill_core::{CancelFlag, Code, ComponentError, NoProgress, ParamIssue};
+use serde_json::json;
+use tidemill_core::{CancelFlag, Code, NoProgress};
 use tidemill_data::{DataError, ReadOptions, Table};
 use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, Model, TransformGraph, feature_schema, input_type};
+use tidemill_pipeline::{Document, InvalidPipeline};
 use tidemill_transform::{FitOptions, RankedFeature, Ranking, TableRows, TransformConfig, fit, rank};
 
 use crate::cli::{Global, TransformArgs};
@@ -19,6 +20,7 @@ use crate::commands::predict::refuse_input;
 use crate::commands::{make_parent, print, say};
 use crate::components::connectors;
 use crate::error::Failure;
+use crate::project::Project;
 use crate::settings::cores;
 use crate::ui::{self, Align, count};
 
@@ -133,13 +135,10 @@ async fn graph_of(features: &str, global: &Global) -> Result<TransformGraph, Fai
 /// Fits what `file` says on the rows of `table`.
 fn fit_on(file: &Path, table: &Table, args: &TransformArgs, global: &Global) -> Result<TransformGraph, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| Failure::io(file, &error))?;
-    let params: Value = serde_saphyr::from_str(&text).map_err(|error| {
-        let error = error.without_snippet();
-        let place =
-            error.location().map_or_else(String::new, |at| format!(" at line {}, column {}", at.line(), at.column()));
-        Failure::new(Code::Params, format!("`{}`{place}: {error}", file.display()))
-    })?;
-    let config = TransformConfig::from_params(&params).map_err(|issues| refused(file, issues))?;
+    let document = Document::parse(file, &text).map_err(refused)?;
+    let sets = Project::find(None, global)?.feature_sets();
+    let config =
+        TransformConfig::with_sets(&document.value(), &sets).map_err(|issues| refused(document.invalid(issues)))?;
     let options = args.input.options();
     let rows = TableRows::of(table.reopen(&args.file, &options)?, &args.file, options);
     let cancel = CancelFlag::default();
@@ -153,14 +152,11 @@ fn fit_on(file: &Path, table: &Table, args: &TransformArgs, global: &Global) -> 
     Ok(fitted.graph)
 }
 
-/// Every mistake of the features file in one error.
-fn refused(file: &Path, issues: Vec<ParamIssue>) -> Failure {
-    let error = ComponentError::from(issues);
-    let failure = Failure::new(error.code, format!("`{}`: {}", file.display(), error.message));
-    match error.hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
+/// Every mistake of the features file, each at its place.
+fn refused(invalid: InvalidPipeline) -> Failure {
+    let mut failure = Failure::new(Code::Params, invalid.to_string());
+    failure.invalid = Some(Box::new(invalid));
+    failure
 }
 
 /// What of the file is read: the columns of the graph, in the types it wants, for a text file has no types of its own;

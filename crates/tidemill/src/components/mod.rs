@@ -2,6 +2,8 @@
 
 mod pusher;
 
+use std::sync::Arc;
+
 use tidemill_data::{Connectors, ExampleGen, ExampleValidator, SchemaGen, StatisticsGen};
 use tidemill_engine::SqlRules;
 use tidemill_evaluate::Evaluator;
@@ -11,17 +13,22 @@ use tidemill_train::Trainer;
 use tidemill_transform::{AnalyzerCache, HistoryGen, Transform};
 
 use self::pusher::Pusher;
+use crate::feature_sets::FeatureSetFolder;
 use crate::settings::cores;
 
-/// Every component. Without a workspace the pusher can be checked but not run.
-pub fn all(workspace: Option<Workspace>) -> Components {
+/// Every component. Without a workspace the pusher can be checked but not run; without feature sets there are none.
+pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Components {
+    let transform = match sets {
+        Some(sets) => Transform::default().with_sets(Arc::new(sets)),
+        None => Transform::default(),
+    };
     let transform = match &workspace {
         // Beside the artifacts: it can be removed at any time.
         Some(workspace) => {
             let root = workspace.artifacts.root();
-            Transform::with_cache(AnalyzerCache::new(root.parent().unwrap_or(root).join("analyzers")))
+            transform.with_cache(AnalyzerCache::new(root.parent().unwrap_or(root).join("analyzers")))
         }
-        None => Transform::default(),
+        None => transform,
     };
     Components::new()
         .with(ExampleGen::new(connectors()))

@@ -5,6 +5,7 @@ mod bucket;
 mod daily;
 mod drift;
 mod evaluate;
+mod features;
 mod foreign;
 mod help;
 mod history;

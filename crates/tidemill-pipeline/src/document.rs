@@ -1,0 +1,115 @@
+//! Another YAML file of a project, read with its places as the pipeline file is.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tidemill_core::ParamIssue;
+
+use crate::diagnostic::{Diagnostic, InvalidPipeline, place};
+use crate::places::located;
+use crate::yaml::{Node, NodeKind};
+
+/// A YAML file whose values know where they stand.
+#[derive(Debug, Clone)]
+pub struct Document {
+    path: PathBuf,
+    text: String,
+    root: Node,
+}
+
+impl Document {
+    /// Reads `text`, which stands at `path`: a mapping.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, InvalidPipeline> {
+        let invalid = |diagnostic| InvalidPipeline {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            diagnostics: vec![diagnostic],
+        };
+        let root = Node::parse(text).map_err(invalid)?;
+        if !matches!(root.kind, NodeKind::Map(_)) {
+            let message = format!("a mapping is expected here, this is {}", root.describe());
+            return Err(invalid(Diagnostic::new(root.span, message)));
+        }
+        Ok(Self { path: path.to_owned(), text: text.to_owned(), root })
+    }
+
+    /// What it holds; mappings keep their order.
+    pub fn value(&self) -> Value {
+        self.root.to_value()
+    }
+
+    /// Where the key at `keys` stands: `features.yaml:5:3`. Where there is no such key, the nearest part of it that exists.
+    pub fn place(&self, keys: &[String]) -> String {
+        let span = self.root.key_span_at(keys).unwrap_or_else(|| self.root.span_at(keys));
+        let (line, column) = place(&self.text, span.start);
+        format!("{}:{line}:{column}", self.path.display())
+    }
+
+    /// Issues about parts of the file, each at its place; in the order of the file.
+    pub fn invalid(self, issues: Vec<ParamIssue>) -> InvalidPipeline {
+        let whole = self.start()..self.start();
+        let mut diagnostics: Vec<Diagnostic> =
+            issues.into_iter().map(|issue| located(issue, &self.root, None, &whole)).collect();
+        diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+        InvalidPipeline { path: self.path, text: self.text, diagnostics }
+    }
+
+    /// The text without the lines of the top-level entries called `keys`.
+    pub fn text_without(&self, keys: &[&str]) -> String {
+        let lines: Vec<Range<usize>> = self
+            .root
+            .entries()
+            .iter()
+            .filter(|(key, _)| keys.contains(&key.name.as_str()))
+            .map(|(key, value)| self.line_of(key.span.start)..self.line_of(value.span.start.max(key.span.start)) + 1)
+            .collect();
+        let kept = self.text.split_inclusive('\n').enumerate();
+        kept.filter(|(at, _)| !lines.iter().any(|lines| lines.contains(at))).map(|(_, line)| line).collect()
+    }
+
+    /// Where the first entry begins, in bytes.
+    pub fn start(&self) -> usize {
+        self.root.entries().first().map_or(self.root.span.start, |(key, _)| key.span.start)
+    }
+
+    fn line_of(&self, offset: usize) -> usize {
+        place(&self.text, offset).0 - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever stands in a file: a document or a place, and what is taken out leaves whole lines.
+        #[test]
+        fn any_text_is_read_or_refused(text in "([a-c]: |- |[\\[\\]{},:#&*!|>'\"%@\u{feff}é\t ]|[a-z0-9]|\\r?\n|---\n|\\.\\.\\.\n){0,24}") {
+            let Ok(document) = Document::parse(Path::new("a.yaml"), &text) else { return Ok(()) };
+            let rest = document.text_without(&["a"]);
+            prop_assert!(rest.lines().all(|line| text.lines().any(|other| other == line)));
+            prop_assert!(text.is_char_boundary(document.start()));
+            let _ = Document::parse(Path::new("a.yaml"), &rest).map(|rest| rest.start());
+        }
+    }
+
+    #[test]
+    fn entries_are_taken_out_by_their_lines_and_places_are_told() {
+        let text = "# a comment\n---\nname: x\n# kept\nfeatures:\n  fare: z_score\n  miles: [log]\n";
+        let document = Document::parse(Path::new("a.yaml"), text).unwrap();
+        assert_eq!(
+            document.text_without(&["name"]),
+            "# a comment\n---\n# kept\nfeatures:\n  fare: z_score\n  miles: [log]\n"
+        );
+        assert_eq!(document.start(), 16);
+        let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect::<Vec<_>>();
+        assert_eq!(document.place(&keys(&["features", "miles"])), "a.yaml:7:3");
+        assert_eq!(document.place(&keys(&["features", "gone"])), "a.yaml:5:1");
+        let issue = ParamIssue::new(["features", "miles", "0"], "no");
+        assert_eq!(document.invalid(vec![issue]).to_string(), "a.yaml:7:11: no");
+        assert!(Document::parse(Path::new("a.yaml"), "- 1\n").unwrap_err().to_string().contains("a list"));
+    }
+}
