@@ -164,9 +164,10 @@ pub(super) fn in_use(params: Option<&Value>, sets: &dyn FeatureSets) -> Result<V
         let set = one(value, sets).map_err(|issues| below(&place, issues));
         let Some((set, features)) = take(set, &mut issues) else { continue };
         if let Some(other) = found.iter().find(|other| other.used.name == set.name) {
-            let message = match other.used.version == set.version {
-                true => format!("`{set}` is used twice"),
-                false => format!("`{set}` is used beside `{}`: two versions of one set", other.used),
+            let message = if other.used.version == set.version {
+                format!("`{set}` is used twice")
+            } else {
+                format!("`{set}` is used beside `{}`: two versions of one set", other.used)
             };
             issues.push(ParamIssue::new(path, message));
             continue;

@@ -37,9 +37,10 @@ impl FeatureFile {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let refuse = |error: std::io::Error| {
             let missing = error.kind() == std::io::ErrorKind::NotFound;
-            let mut failure = match missing {
-                true => Failure::new(Code::SourceNotFound, format!("there is no file `{}`", path.display())),
-                false => Failure::new(Code::Io, format!("cannot read `{}`", path.display())),
+            let mut failure = if missing {
+                Failure::new(Code::SourceNotFound, format!("there is no file `{}`", path.display()))
+            } else {
+                Failure::new(Code::Io, format!("cannot read `{}`", path.display()))
             };
             failure.causes.extend((!missing).then(|| error.to_string()));
             failure

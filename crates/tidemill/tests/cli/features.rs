@@ -111,8 +111,8 @@ fn two_models_use_a_version_and_lineage_shows_it_from_both_sides() {
 #[test]
 fn the_same_features_give_the_same_model_wherever_they_stand() {
     let sandbox = project();
-    let inline: String = DRAFT.lines().skip(2).map(|line| format!("    {line}\n")).collect();
-    sandbox.write("inline.yaml", pipeline("inline", TIP, &inline));
+    let inline: Vec<String> = DRAFT.lines().skip(2).map(|line| format!("    {line}")).collect();
+    sandbox.write("inline.yaml", pipeline("inline", TIP, &inline.join("\n")));
     sandbox.write(
         "used.yaml",
         pipeline("used", TIP, "    use: \"${params.set}\"")
