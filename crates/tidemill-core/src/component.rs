@@ -128,12 +128,19 @@ pub struct OutputSpec {
     pub key: &'static str,
     /// What it is.
     pub artifact_type: ArtifactType,
+    /// Only a step that names it under `inputs:` reads it; it is never the nearest of its type.
+    pub only_named: bool,
 }
 
 impl OutputSpec {
     /// An output `key` of a type.
     pub const fn new(key: &'static str, artifact_type: ArtifactType) -> Self {
-        Self { key, artifact_type }
+        Self { key, artifact_type, only_named: false }
+    }
+
+    /// The same output, read only by steps that name it.
+    pub const fn only_named(self) -> Self {
+        Self { only_named: true, ..self }
     }
 }
 

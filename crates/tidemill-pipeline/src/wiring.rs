@@ -80,6 +80,13 @@ fn ancestors(step: usize, wires: &[Vec<Wire>]) -> BTreeSet<usize> {
     seen
 }
 
+/// Outputs that a step below may be given without naming them.
+fn offered(draft: &Draft<'_>, artifact_type: ArtifactType) -> Vec<String> {
+    let outputs =
+        draft.spec.outputs.iter().filter(|output| output.artifact_type == artifact_type && !output.only_named);
+    outputs.map(|output| output.key.to_owned()).collect()
+}
+
 fn outputs_of(draft: &Draft<'_>, artifact_type: ArtifactType) -> Vec<String> {
     let outputs = draft.spec.outputs.iter().filter(|output| output.artifact_type == artifact_type);
     outputs.map(|output| output.key.to_owned()).collect()
@@ -102,7 +109,7 @@ fn implicit_wire(
     }
     let step = &drafts[index].key.name;
     let candidates: Vec<(usize, String)> = (0..index)
-        .flat_map(|above| outputs_of(&drafts[above], input.artifact_type).into_iter().map(move |key| (above, key)))
+        .flat_map(|above| offered(&drafts[above], input.artifact_type).into_iter().map(move |key| (above, key)))
         .collect();
     let farther: BTreeSet<usize> = candidates.iter().flat_map(|(above, _)| ancestors(*above, wires)).collect();
     let nearest: Vec<&(usize, String)> = candidates.iter().filter(|(above, _)| !farther.contains(above)).collect();
@@ -129,7 +136,7 @@ fn implicit_wire(
 }
 
 fn below_hint(index: usize, input: &InputSpec, drafts: &[Draft<'_>]) -> Option<String> {
-    let below = drafts[index + 1..].iter().find(|draft| !outputs_of(draft, input.artifact_type).is_empty());
+    let below = drafts[index + 1..].iter().find(|draft| !offered(draft, input.artifact_type).is_empty());
     below.map(|draft| format!("`{}` writes it but stands below: move it up", draft.key.name))
 }
 

@@ -19,9 +19,9 @@ use crate::preview::preview;
 use crate::rank::{RankedFeature, Ranking, rank};
 
 /// The split that constants are fitted on.
-const SPLIT: &str = "train";
+pub(crate) const SPLIT: &str = "train";
 /// The file of a transform graph artifact.
-const GRAPH_FILE: &str = "transform.json";
+pub(crate) const GRAPH_FILE: &str = "transform.json";
 /// Features of a ranking that a run shows.
 const SHOWN: usize = 10;
 

@@ -70,6 +70,12 @@ pub enum TransformError {
         /// The column.
         column: String,
     },
+    /// Two columns of a table of features have one name.
+    #[error("two columns are called `{column}`: a feature, the label or a column that is kept")]
+    ColumnTwice {
+        /// The name.
+        column: String,
+    },
     /// More rows than are numbered.
     #[error("a history is made of at most {limit} rows")]
     TooManyRows {
@@ -188,7 +194,7 @@ impl Coded for TransformError {
             }
             Self::ColumnType { .. } | Self::HistoryType { .. } => Code::ColumnType,
             Self::NoHistory { .. } => Code::ColumnNotFound,
-            Self::HistoryExists { .. } => Code::DuplicateColumn,
+            Self::HistoryExists { .. } | Self::ColumnTwice { .. } => Code::DuplicateColumn,
             Self::LabelMissing { .. } => Code::LabelMissing,
             Self::LabelValue { .. } => Code::LabelValues,
             Self::LabelConstant { .. } => Code::LabelConstant,
@@ -231,6 +237,7 @@ impl Coded for TransformError {
                 "a step `HistoryGen` above makes it, for files `tidemill history`; the column must be among its `columns`"
             }
             Self::HistoryExists { .. } => "name another `prefix`",
+            Self::ColumnTwice { .. } => "leave out the label or the column",
             Self::NotAtServing { .. } => "remove the feature, or correct its environments in `schema.yaml`",
             Self::LabelMissing { .. } => {
                 "drop such rows before ingestion, or make the expression total with `coalesce`"

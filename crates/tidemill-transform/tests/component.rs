@@ -7,14 +7,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use arrow::array::{Array as _, AsArray as _};
+use arrow::datatypes::{Float64Type, Int64Type};
 use serde_json::{Value, json};
 use tidemill_core::{
     ArtifactType, CancelFlag, Code, Component, ComponentError, Digest, InputArtifact, NoProgress, Outcome, Properties,
     RunInfo, StepContext,
 };
-use tidemill_data::ExampleGen;
+use tidemill_data::{ExampleGen, Examples};
 use tidemill_model::TransformGraph;
-use tidemill_transform::Transform;
+use tidemill_transform::{FeatureGen, Transform};
 
 fn run(
     component: &dyn Component,
@@ -145,4 +147,68 @@ fn a_plan_names_what_requests_need_and_what_would_fail() {
     assert_eq!(paths, ["features.mils", "features.payment"]);
     assert!(preview.problems[0].message.contains("`mils`"), "{}", preview.problems[0]);
     assert!(preview.problems[1].message.contains("`z_score` does not apply to text"), "{}", preview.problems[1]);
+}
+
+fn features(project: &Path, params: &Value) -> Result<Examples, ComponentError> {
+    let (examples, transform) = (project.join("examples"), project.join("transform"));
+    let inputs = [
+        ("examples", ArtifactType::Examples, examples.as_path()),
+        ("transform", ArtifactType::TransformGraph, transform.as_path()),
+    ];
+    let out = project.join("features");
+    let _ = fs::remove_dir_all(&out);
+    run(&FeatureGen, params, &inputs, ("examples", &out), &CancelFlag::default())?;
+    Ok(Examples::open(&out).unwrap())
+}
+
+/// A column of numbers of a split.
+fn numbers(examples: &Examples, split: &str, name: &str) -> Vec<f64> {
+    let batches = examples.batches(split, Some(&[name])).unwrap().map(Result::unwrap);
+    batches.flat_map(|batch| batch.column(0).as_primitive::<Float64Type>().values().to_vec()).collect()
+}
+
+#[test]
+fn features_are_examples_of_their_own() {
+    let project = project();
+    let mut with_encoding = params();
+    with_encoding["features"]["paid"] = json!({ "from": "payment_type", "steps": "target_encode" });
+    with_encoding["features"]["method"] =
+        json!({ "from": "payment_type", "steps": { "vocabulary": { "values": ["Credit Card", "Barter"] } } });
+    transform(project.path(), &with_encoding, &CancelFlag::default()).unwrap();
+    let table = features(project.path(), &json!({ "keep": ["fare"] })).unwrap();
+    let names: Vec<String> = table.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["payment_type", "trip_miles", "miles_bucket", "paid", "method", "big_tip", "fare"]);
+    let raw = Examples::open(&project.path().join("examples")).unwrap();
+    let rows = |examples: &Examples| {
+        examples.splits().iter().map(|split| (split.name.clone(), split.rows)).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&table), rows(&raw));
+
+    // Mean 0 and deviation 1 where it was fitted, and about that elsewhere.
+    let miles = numbers(&table, "train", "trip_miles");
+    let mean = miles.iter().sum::<f64>() / miles.len() as f64;
+    let variance = miles.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / miles.len() as f64;
+    assert!(mean.abs() < 1e-12 && (variance - 1.0).abs() < 1e-12, "{mean} {variance}");
+    assert!(numbers(&table, "eval", "trip_miles").iter().sum::<f64>().abs() > 1e-6);
+    // Rows of the train split have encodings of several folds, those of others one for each value.
+    let encodings = |split: &str| {
+        let mut found = numbers(&table, split, "paid");
+        found.sort_by(f64::total_cmp);
+        found.dedup();
+        found.len()
+    };
+    assert_eq!((encodings("eval"), encodings("train") > 3), (3, true));
+    let batch = table.batches("eval", Some(&["payment_type", "method"])).unwrap().next().unwrap().unwrap();
+    let (fitted, given) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_primitive::<Int64Type>());
+    let card =
+        fitted.iter().zip(given).filter_map(|(code, given)| given.map(|given| (code, given))).collect::<Vec<_>>();
+    assert!(!card.is_empty() && card.iter().all(|pair| *pair == card[0] && pair.1 == 0), "{card:?}");
+    assert!(given.null_count() > 0, "a value that is not listed is missing");
+
+    let alone = features(project.path(), &json!({ "label": false })).unwrap();
+    assert_eq!(alone.schema().fields().len(), 5);
+    let error = features(project.path(), &json!({ "keep": ["fair"] })).unwrap_err();
+    assert_eq!((error.code, error.place), (Code::ColumnNotFound, vec!["keep".to_owned()]));
+    let error = features(project.path(), &json!({ "keep": ["trip_miles"] })).unwrap_err();
+    assert_eq!(error.code, Code::DuplicateColumn);
 }

@@ -197,3 +197,30 @@ fn the_json_schema_knows_every_step() {
         assert!(schema.contains(&format!("\"{name}\"")), "{name}");
     }
 }
+
+#[test]
+fn a_vocabulary_may_be_given() {
+    use tidemill_model::{Keys, Node};
+    let texts = Keys::Strings(vec!["b".to_owned(), "a".to_owned()]);
+    let given = Node::Vocabulary { values: texts, oov_buckets: 2 };
+    assert_eq!(steps(json!({ "vocabulary": { "values": ["b", "a"], "oov_buckets": 2 } })), [Step::Fixed(given)]);
+    let given = Node::Vocabulary { values: Keys::Integers(vec![3, 1]), oov_buckets: 0 };
+    assert_eq!(steps(json!([{ "vocabulary": { "values": [3, 1] } }, "one_hot"]))[0], Step::Fixed(given));
+    for (wrong, place, message) in [
+        (json!({ "values": [] }), "features.x.vocabulary.values", "the list of values is empty"),
+        (json!({ "values": ["a", "b", "a"] }), "features.x.vocabulary.values.2", "`a` stands here twice"),
+        (json!({ "values": ["a", 1] }), "features.x.vocabulary.values", "values are all text or all whole numbers"),
+        (json!({ "values": [0.5] }), "features.x.vocabulary.values", "values are all text or all whole numbers"),
+        (
+            json!({ "values": ["a"], "top_k": 3 }),
+            "features.x.vocabulary.top_k",
+            "`top_k` has no meaning with `values`, which leave nothing to choose",
+        ),
+    ] {
+        let (found, said, _) = issue(json!({ "vocabulary": wrong.clone() }));
+        assert_eq!((found.as_str(), said.as_str()), (place, message), "{wrong}");
+    }
+    let (place, _, hint) = issue(json!({ "one_hot": { "values": ["a"] } }));
+    assert_eq!(place, "features.x.one_hot.values");
+    assert!(hint.is_some_and(|hint| hint.contains("vocabulary: { values")));
+}

@@ -1,8 +1,10 @@
 //! The arguments of steps.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use tidemill_core::{ParamIssue, parse_params, suggest};
-use tidemill_model::{DatePart, Node};
+use tidemill_model::{DatePart, Keys, Node, Scalar};
 
 use super::choice::{Choice, Order};
 use super::params::{BucketizeNamed, ClipParams, ImputeMethod, ImputeNamed, MinMaxParams, VocabularyParams};
@@ -116,11 +118,43 @@ pub(super) fn bucketize(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
 }
 
 pub(super) fn vocabulary(argument: &Value) -> Result<Step, Vec<ParamIssue>> {
-    choice(parse_params(&or_empty(argument))?).map(Step::Vocabulary)
+    match parse_params(&or_empty(argument))? {
+        VocabularyParams { values: Some(values), oov_buckets, .. } => given(argument, &values, oov_buckets),
+        params => choice(params).map(Step::Vocabulary),
+    }
+}
+
+/// The vocabulary that the file gives: nothing is fitted.
+fn given(argument: &Value, values: &[Scalar], oov_buckets: u32) -> Result<Step, Vec<ParamIssue>> {
+    let others = argument.as_object().into_iter().flat_map(serde_json::Map::keys);
+    if let Some(other) = others.into_iter().find(|key| !matches!(key.as_str(), "values" | "oov_buckets")) {
+        let message = format!("`{other}` has no meaning with `values`, which leave nothing to choose");
+        return Err(vec![ParamIssue::new([other.clone()], message)]);
+    }
+    let issue = |at: usize, message: String| Err(vec![ParamIssue::new(["values".to_owned(), at.to_string()], message)]);
+    let mut seen = HashSet::with_capacity(values.len());
+    if let Some(at) = values.iter().position(|value| !seen.insert(value.to_string())) {
+        return issue(at, format!("{} stands here twice", values[at]));
+    }
+    let texts = values.iter().map(|value| if let Scalar::Text(text) = value { Some(text.clone()) } else { None });
+    let numbers = values.iter().map(|value| if let Scalar::Int(number) = value { Some(*number) } else { None });
+    let keys = match values.first() {
+        None => return Err(vec![ParamIssue::new(["values"], "the list of values is empty")]),
+        Some(Scalar::Text(_)) => texts.collect::<Option<_>>().map(Keys::Strings),
+        Some(_) => numbers.collect::<Option<_>>().map(Keys::Integers),
+    };
+    match keys {
+        Some(values) => Ok(Step::Fixed(Node::Vocabulary { values, oov_buckets })),
+        None => Err(vec![ParamIssue::new(["values"], "values are all text or all whole numbers")]),
+    }
 }
 
 pub(super) fn choice(params: VocabularyParams) -> Result<Choice, Vec<ParamIssue>> {
-    let VocabularyParams { top_k, frequency_threshold, oov_buckets, coverage, weight, by, reserved } = params;
+    let VocabularyParams { values, top_k, frequency_threshold, oov_buckets, coverage, weight, by, reserved } = params;
+    if values.is_some() {
+        let issue = ParamIssue::new(["values"], "values are given to `vocabulary`, which `one_hot` may follow");
+        return Err(vec![issue.with_hint("write `[ { vocabulary: { values: [ … ] } }, one_hot ]`")]);
+    }
     if top_k == Some(0) {
         return Err(vec![ParamIssue::new(["top_k"], "`top_k` is at least 1")]);
     }

@@ -302,6 +302,8 @@ pub(super) struct BucketizeNamed {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VocabularyParams {
+    /// These, in the order of their codes, whatever the data has: text, or whole numbers.
+    pub(super) values: Option<Vec<Scalar>>,
     /// At most so many, the most frequent.
     pub(super) top_k: Option<u64>,
     /// Only those that occur at least so often.

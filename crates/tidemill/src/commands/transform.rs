@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, new_null_array};
-use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use serde_json::json;
 use tidemill_core::{CancelFlag, Code, NoProgress};
 use tidemill_data::{DataError, ReadOptions, Table};
-use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, Model, TransformGraph, feature_schema, input_type};
+use tidemill_model::{Model, TransformGraph, input_type};
 use tidemill_pipeline::{Document, InvalidPipeline};
-use tidemill_transform::{FitOptions, RankedFeature, Ranking, TableRows, TransformConfig, fit, rank};
+use tidemill_transform::{FeatureTable, FitOptions, RankedFeature, Ranking, TableRows, TransformConfig, fit, rank};
 
 use crate::cli::{Global, TransformArgs};
 use crate::commands::input::open_input;
@@ -26,8 +25,6 @@ use crate::ui::{self, Align, count};
 
 /// The file of a transform graph.
 const GRAPH_FILE: &str = "transform.json";
-/// Rows that go through the graph at once.
-const SLICE_ROWS: usize = 8192;
 
 pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Failure> {
     refuse_input(&args.file, &args.out)?;
@@ -43,17 +40,26 @@ pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Fail
         say(global, &format!("graph: `{}`", file.display()));
     }
     let reader = table.reopen(&args.file, &read_options(&graph, &table, args)?)?.read()?;
-    let mut job = Job::new(&graph, &reader.schema(), args.label, args.training)?;
+    let mut features = FeatureTable::new(&graph, &reader.schema(), args.label, &[])?;
+    let mut rows_done = 0;
     let mut failure = None;
-    let batches = reader.flat_map(slices).map(|batch| {
-        job.batch(&batch?).map_err(|error| {
-            // What went wrong is told below; this only makes the writer give up and leave nothing behind.
-            let stop = ArrowError::ComputeError(error.message.clone());
-            failure = Some(error);
-            DataError::Arrow(stop)
-        })
+    let parts = reader.flat_map(|batch| {
+        let parts = batch.map_err(Failure::from).and_then(|batch| {
+            let first_row = args.training.then_some(rows_done);
+            rows_done += batch.num_rows() as u64;
+            Ok(features.batches(&batch, first_row)?)
+        });
+        match parts {
+            Ok(parts) => parts.into_iter().map(Ok).collect(),
+            Err(error) => {
+                // What went wrong is told below; this only makes the writer give up and leave nothing behind.
+                let stop = ArrowError::ComputeError(error.message.clone());
+                failure = Some(error);
+                vec![Err(DataError::Arrow(stop))]
+            }
+        }
     });
-    let written = connectors().write_table(&args.out, batches);
+    let written = connectors().write_table(&args.out, parts);
     if let Some(failure) = failure {
         return Err(failure);
     }
@@ -101,13 +107,6 @@ fn ranked(ranking: &Ranking) -> ui::Table {
         table.row([feature.clone(), bits(adjusted), bits(mutual_information), bits(by_chance), buckets.to_string()]);
     }
     table
-}
-
-/// A batch in parts of few rows: one feature may give many columns.
-fn slices(batch: Result<RecordBatch, DataError>) -> Vec<Result<RecordBatch, DataError>> {
-    let Ok(batch) = batch else { return vec![batch] };
-    let rows = batch.num_rows();
-    (0..rows).step_by(SLICE_ROWS).map(|at| Ok(batch.slice(at, SLICE_ROWS.min(rows - at)))).collect()
 }
 
 /// A file that says which features to fit, if `features` is one.
@@ -177,69 +176,4 @@ fn read_options(graph: &TransformGraph, table: &Table, args: &TransformArgs) -> 
     let fields: Vec<Field> = wanted.map(|input| Field::new(&input.name, input_type(input), true)).collect();
     let types = Some(Arc::new(Schema::new(fields)));
     Ok(ReadOptions { columns: Some(columns), types, ..args.input.options() })
-}
-
-/// Batches of raw columns into batches of features.
-struct Job {
-    bound: BoundGraph,
-    label: Option<BoundLabel>,
-    /// Optional inputs that the file lacks.
-    absent: Vec<Field>,
-    input: SchemaRef,
-    output: SchemaRef,
-    block: FeatureBlock,
-    /// The number of the next row, for rows that are trained on.
-    training: Option<u64>,
-}
-
-impl Job {
-    fn new(graph: &TransformGraph, input: &Schema, with_label: bool, training: bool) -> Result<Self, Failure> {
-        let absent: Vec<Field> = graph
-            .inputs()
-            .iter()
-            .filter(|spec| spec.optional && input.index_of(&spec.name).is_err())
-            .map(|spec| Field::new(&spec.name, input_type(spec), true))
-            .collect();
-        let fields = input.fields().iter().map(|field| field.as_ref().clone()).chain(absent.iter().cloned());
-        let input = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let features = feature_schema(graph.features());
-        let label = if with_label { Some(graph.bind_label(&input)?) } else { None };
-        let mut fields: Vec<Field> = features.fields().iter().map(|field| field.as_ref().clone()).collect();
-        if let (Some(_), Some(spec)) = (&label, graph.label()) {
-            if features.index_of(&spec.name).is_ok() {
-                let message = format!("a feature is called `{}`, as the label is", spec.name);
-                return Err(Failure::new(Code::DuplicateColumn, message).with_hint("leave the label out"));
-            }
-            fields.push(Field::new(&spec.name, ArrowType::Float64, true));
-        }
-        Ok(Self {
-            bound: graph.bind(&input)?,
-            label,
-            absent,
-            input,
-            output: Arc::new(Schema::new(fields)),
-            block: FeatureBlock::new(),
-            training: training.then_some(0),
-        })
-    }
-
-    fn batch(&mut self, raw: &RecordBatch) -> Result<RecordBatch, Failure> {
-        let mut columns: Vec<ArrayRef> = raw.columns().to_vec();
-        columns.extend(self.absent.iter().map(|field| new_null_array(field.data_type(), raw.num_rows())));
-        let wrong = |error: ArrowError| Failure::new(Code::Internal, format!("the features do not fit: {error}"));
-        let raw = RecordBatch::try_new(Arc::clone(&self.input), columns).map_err(wrong)?;
-        match &mut self.training {
-            Some(first) => {
-                self.bound.apply_training(&raw, *first, &mut self.block)?;
-                *first += raw.num_rows() as u64;
-            }
-            None => self.bound.apply(&raw, &mut self.block)?,
-        }
-        let features = feature_schema(self.bound.graph().features());
-        let batch = self.block.take_batch(&features).map_err(wrong)?;
-        let Some(label) = &self.label else { return Ok(batch) };
-        let mut columns = batch.columns().to_vec();
-        columns.push(Arc::new(Float64Array::from(label.optional_values(&raw)?)) as Arc<dyn Array>);
-        RecordBatch::try_new(Arc::clone(&self.output), columns).map_err(wrong)
-    }
 }

@@ -10,7 +10,7 @@ use tidemill_evaluate::Evaluator;
 use tidemill_pipeline::{Components, Workspace};
 use tidemill_serving::InfraValidator;
 use tidemill_train::Trainer;
-use tidemill_transform::{AnalyzerCache, HistoryGen, Transform};
+use tidemill_transform::{AnalyzerCache, FeatureGen, HistoryGen, Transform};
 
 use self::pusher::Pusher;
 use crate::feature_sets::FeatureSetFolder;
@@ -37,6 +37,7 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         .with(ExampleValidator::new(SqlRules { threads: cores() }))
         .with(HistoryGen)
         .with(transform)
+        .with(FeatureGen)
         .with(Trainer)
         .with(Evaluator)
         .with(InfraValidator)

@@ -186,3 +186,30 @@ fn files_take_sets_too_and_a_setting_says_where_they_are() {
     assert!(sandbox.read("out.csv").starts_with("trip_miles,fare,payment_type,hour.sin,hour.cos\n"));
     assert!(sandbox.read("graph/transform.json").contains("taxi_features"));
 }
+
+#[test]
+fn a_table_of_features_stands_apart_and_has_statistics_of_its_own() {
+    let sandbox = Sandbox::taxi(900);
+    let own = "    features: { fare: z_score, company: [ strip, target_encode ] }";
+    sandbox.write("plain.yaml", pipeline("plain", TIP, own));
+    let steps = "  features: { component: FeatureGen, keep: [trip_miles] }
+  feature_statistics: { component: StatisticsGen, inputs: { examples: features } }
+  train:";
+    sandbox.write("tips.yaml", pipeline("tips", TIP, own).replace("  train:", steps));
+    golden("feature-table-check", sandbox.tidemill(&["check", "tips.yaml"]));
+    for file in ["plain.yaml", "tips.yaml"] {
+        let run = sandbox.tidemill(&["run", file, "-q"]);
+        assert_eq!(run.code, 0, "{run}");
+    }
+    let predicted = |model| sandbox.tidemill(&["predict", "data/trips.csv", "--model", model, "--keep", "fare"]).stdout;
+    assert_eq!(predicted("plain"), predicted("tips"), "the learner reads the data, as it would without the table");
+    let found = sandbox.json(&["artifacts", "--type", "Statistics"]);
+    let digest = found[0]["artifact"]["digest"].as_str().expect("a digest").to_owned();
+    let path = sandbox.json(&["artifacts", &digest])["path"].as_str().expect("a folder").to_owned();
+    let text = fs::read_to_string(std::path::Path::new(&path).join("statistics.json")).expect("statistics");
+    let statistics: Value = serde_json::from_str(&text).expect("JSON");
+    let train = &statistics["splits"]["train"]["features"];
+    let fare = train.as_array().expect("features").iter().find(|feature| feature["name"] == "fare").expect("the fare");
+    let number = |key: &str| fare["numeric"][key].as_f64().unwrap_or_else(|| panic!("{key}: {fare:#}"));
+    assert!(number("mean").abs() < 1e-12 && (number("std_dev") - 1.0).abs() < 1e-3, "{fare:#}");
+}
