@@ -23,6 +23,7 @@ mod text;
 pub mod tfrecord;
 mod time_pattern;
 mod value_rule;
+pub mod wire;
 
 pub use anomaly::{Anomalies, Anomaly, AnomalyType, Evidence, Severity};
 pub use artifact::{ArtifactType, Properties};

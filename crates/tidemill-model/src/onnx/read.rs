@@ -3,6 +3,7 @@
 use std::path::{Component, Path};
 
 use prost::Message as _;
+use tidemill_core::wire::{Content, Wire};
 
 use super::generated::{GraphProto, ModelProto, TensorProto};
 
@@ -79,46 +80,15 @@ fn count(bytes: &[u8], kind: Kind, depth: usize, messages: &mut usize) -> Result
     if children.is_empty() {
         return Ok(());
     }
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let key = varint(&mut rest)?;
-        match key & 7 {
-            0 => drop(varint(&mut rest)?),
-            1 => drop(take(&mut rest, 8)?),
-            5 => drop(take(&mut rest, 4)?),
-            2 => {
-                let length = varint(&mut rest)?;
-                let content = take(&mut rest, length)?;
-                if let Some((_, below)) = children.iter().find(|(field, _)| *field == key >> 3) {
-                    count(content, *below, depth + 1, messages)?;
-                }
-            }
-            wire => return Err(format!("the file is damaged: a field of kind {wire}")),
+    let mut fields = Wire::new(bytes);
+    while let Some((field, content)) = fields.next_field().map_err(|reason| format!("the file is damaged: {reason}"))? {
+        if let Content::Bytes(content) = content
+            && let Some((_, below)) = children.iter().find(|(number, _)| *number == field)
+        {
+            count(content, *below, depth + 1, messages)?;
         }
     }
     Ok(())
-}
-
-const CUT_SHORT: &str = "the file is damaged or cut short";
-
-fn varint(rest: &mut &[u8]) -> Result<u64, String> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, after) = rest.split_first().ok_or(CUT_SHORT)?;
-        *rest = after;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(CUT_SHORT.to_owned())
-}
-
-fn take<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], String> {
-    let length = usize::try_from(length).map_err(|_| CUT_SHORT)?;
-    let (front, after) = rest.split_at_checked(length).ok_or(CUT_SHORT)?;
-    *rest = after;
-    Ok(front)
 }
 
 /// Brings tensors in that lie in files beside the model.

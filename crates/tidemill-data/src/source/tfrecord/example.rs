@@ -13,7 +13,7 @@
 //! An example is a sequence example without lists. They are read where they lie: text and bytes are not copied, and a row is
 //! never a map.
 
-use super::wire::{Content, Wire};
+use tidemill_core::wire::{Content, Wire};
 
 /// The values of one feature.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,7 +38,7 @@ pub(super) trait Features {
 pub(super) fn read_example(bytes: &[u8], features: &mut impl Features) -> Result<(), String> {
     let mut held = Held::default();
     let mut example = Wire::new(bytes);
-    while let Some(field) = example.next().map_err(no_example)? {
+    while let Some(field) = example.next_field().map_err(no_example)? {
         match field {
             (1, Content::Bytes(map)) => entries(map, |name, feature| {
                 held.clear();
@@ -48,7 +48,7 @@ pub(super) fn read_example(bytes: &[u8], features: &mut impl Features) -> Result
             (2, Content::Bytes(map)) => entries(map, |name, list| {
                 held.clear();
                 let mut list = Wire::new(list);
-                while let Some(field) = list.next().map_err(no_example)? {
+                while let Some(field) = list.next_field().map_err(no_example)? {
                     if let (1, Content::Bytes(step)) = field {
                         held.add(name, step)?;
                     }
@@ -64,11 +64,11 @@ pub(super) fn read_example(bytes: &[u8], features: &mut impl Features) -> Result
 /// The names and values of a map.
 fn entries<'a>(bytes: &'a [u8], mut take: impl FnMut(&str, &'a [u8]) -> Result<(), String>) -> Result<(), String> {
     let mut map = Wire::new(bytes);
-    while let Some(field) = map.next().map_err(no_example)? {
+    while let Some(field) = map.next_field().map_err(no_example)? {
         let (1, Content::Bytes(entry)) = field else { continue };
         let (mut key, mut value) = (&[][..], &[][..]);
         let mut entry = Wire::new(entry);
-        while let Some(field) = entry.next().map_err(no_example)? {
+        while let Some(field) = entry.next_field().map_err(no_example)? {
             match field {
                 (1, Content::Bytes(bytes)) => key = bytes,
                 (2, Content::Bytes(bytes)) => value = bytes,
@@ -122,7 +122,7 @@ impl<'a> Held<'a> {
         let before = self.len();
         let mut feature = Wire::new(bytes);
         let mut kind = None;
-        while let Some(field) = feature.next().map_err(no_example)? {
+        while let Some(field) = feature.next_field().map_err(no_example)? {
             if let (number @ 1..=3, Content::Bytes(list)) = field {
                 kind = Some((number, list));
             }
@@ -140,7 +140,7 @@ impl<'a> Held<'a> {
 
     fn list(&mut self, bytes: &'a [u8]) -> Result<(), String> {
         let mut list = Wire::new(bytes);
-        while let Some(field) = list.next().map_err(no_example)? {
+        while let Some(field) = list.next_field().map_err(no_example)? {
             match (self.kind, field) {
                 (1, (1, Content::Bytes(value))) => self.bytes.push(value),
                 (2, (1, Content::Bytes(packed))) => {

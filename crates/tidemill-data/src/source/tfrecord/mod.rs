@@ -17,7 +17,6 @@ mod example;
 mod frame;
 mod read;
 mod scan;
-mod wire;
 
 use std::path::Path;
 
