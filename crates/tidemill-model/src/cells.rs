@@ -3,37 +3,67 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder,
-    NullBufferBuilder, PrimitiveArray, StringBuilder,
+    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanArray, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder,
+    NullBufferBuilder, PrimitiveArray, StringArray, StringBuilder,
 };
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type};
 use tidemill_core::{DataType, Form, TensorSpec};
 
 /// The values of a column under construction.
+///
+/// Arrow's builders align their memory for long columns, which for one row costs more than all else that is done with
+/// it; so single values have builders of their own, and what has Arrow's lies elsewhere: a request has a builder for
+/// each input, and they are moved about.
 #[derive(Debug)]
 pub(crate) enum Cells {
-    Bool(BooleanBuilder),
+    Bool(Flags),
     Int64(Numbers<Int64Type>),
     Fp64(Numbers<Float64Type>),
-    Text(StringBuilder),
-    Binary(BinaryBuilder),
-    Bools(ListBuilder<BooleanBuilder>),
-    Int64s(ListBuilder<Int64Builder>),
-    Fp64s(ListBuilder<Float64Builder>),
-    Texts(ListBuilder<StringBuilder>),
+    Text(Texts),
+    Binary(Box<BinaryBuilder>),
+    Bools(Box<ListBuilder<BooleanBuilder>>),
+    Int64s(Box<ListBuilder<Int64Builder>>),
+    Fp64s(Box<ListBuilder<Float64Builder>>),
+    Texts(Box<ListBuilder<StringBuilder>>),
 }
 
-/// The numbers of a column. Arrow's builder aligns its memory for long columns, which for one row costs more than all
-/// else that is done with it.
+/// Which values are missing, if one is.
+#[derive(Debug, Default)]
+struct Nulls(Option<Box<NullBufferBuilder>>);
+
+impl Nulls {
+    fn append_values(&mut self, count: usize) {
+        if let Some(nulls) = &mut self.0 {
+            nulls.append_n_non_nulls(count);
+        }
+    }
+
+    /// A missing value behind `before` others.
+    fn append_null(&mut self, before: usize) {
+        let nulls = self.0.get_or_insert_with(|| {
+            let mut nulls = Box::new(NullBufferBuilder::new(before + 1));
+            nulls.append_n_non_nulls(before);
+            nulls
+        });
+        nulls.append_null();
+    }
+
+    fn finish(&mut self) -> Option<NullBuffer> {
+        self.0.take().and_then(|mut nulls| nulls.finish())
+    }
+}
+
+/// The numbers of a column.
 #[derive(Debug)]
 pub(crate) struct Numbers<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
-    nulls: NullBufferBuilder,
+    nulls: Nulls,
 }
 
 impl<T: ArrowPrimitiveType> Numbers<T> {
     fn with_capacity(rows: usize) -> Self {
-        Self { values: Vec::with_capacity(rows), nulls: NullBufferBuilder::new(rows) }
+        Self { values: Vec::with_capacity(rows), nulls: Nulls::default() }
     }
 
     fn len(&self) -> usize {
@@ -42,16 +72,91 @@ impl<T: ArrowPrimitiveType> Numbers<T> {
 
     fn append_value(&mut self, value: T::Native) {
         self.values.push(value);
-        self.nulls.append_non_null();
+        self.nulls.append_values(1);
+    }
+
+    pub(crate) fn extend(&mut self, values: impl Iterator<Item = T::Native>) {
+        let before = self.values.len();
+        self.values.extend(values);
+        self.nulls.append_values(self.values.len() - before);
     }
 
     fn append_null(&mut self) {
+        self.nulls.append_null(self.values.len());
         self.values.push(T::Native::default());
-        self.nulls.append_null();
     }
 
     fn finish(&mut self) -> PrimitiveArray<T> {
         PrimitiveArray::new(std::mem::take(&mut self.values).into(), self.nulls.finish())
+    }
+}
+
+/// The truth values of a column.
+#[derive(Debug)]
+pub(crate) struct Flags {
+    values: Vec<bool>,
+    nulls: Nulls,
+}
+
+impl Flags {
+    fn with_capacity(rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows), nulls: Nulls::default() }
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    fn append_value(&mut self, value: bool) {
+        self.values.push(value);
+        self.nulls.append_values(1);
+    }
+
+    fn append_null(&mut self) {
+        self.nulls.append_null(self.values.len());
+        self.values.push(false);
+    }
+
+    fn finish(&mut self) -> BooleanArray {
+        BooleanArray::new(BooleanBuffer::from(std::mem::take(&mut self.values)), self.nulls.finish())
+    }
+}
+
+/// The texts of a column, one after another.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    text: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+    nulls: Nulls,
+}
+
+impl Texts {
+    fn with_capacity(rows: usize) -> Self {
+        Self { text: String::new(), ends: Vec::with_capacity(rows), nulls: Nulls::default() }
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn append_value(&mut self, value: &str) {
+        self.text.push_str(value);
+        self.ends.push(self.text.len());
+        self.nulls.append_values(1);
+    }
+
+    fn append_null(&mut self) {
+        self.nulls.append_null(self.ends.len());
+        self.ends.push(self.text.len());
+    }
+
+    fn finish(&mut self) -> StringArray {
+        let ends = std::mem::take(&mut self.ends);
+        let mut before = 0;
+        let lengths = ends.iter().map(|end| end - std::mem::replace(&mut before, *end));
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        StringArray::new(offsets, Buffer::from(std::mem::take(&mut self.text).into_bytes()), self.nulls.finish())
     }
 }
 
@@ -76,15 +181,15 @@ impl Cells {
     /// For about `rows` rows of `spec`.
     pub(crate) fn new(spec: &TensorSpec, rows: usize) -> Self {
         match (spec.form, spec.datatype) {
-            (Form::Value, DataType::Bool) => Self::Bool(BooleanBuilder::with_capacity(rows)),
+            (Form::Value, DataType::Bool) => Self::Bool(Flags::with_capacity(rows)),
             (Form::Value, DataType::Int64) => Self::Int64(Numbers::with_capacity(rows)),
             (Form::Value, DataType::Fp64) => Self::Fp64(Numbers::with_capacity(rows)),
-            (Form::Value, DataType::Bytes) => Self::Text(StringBuilder::with_capacity(rows, rows * 16)),
-            (Form::Binary, _) => Self::Binary(BinaryBuilder::new()),
-            (Form::List, DataType::Bool) => Self::Bools(ListBuilder::new(BooleanBuilder::new())),
-            (Form::List, DataType::Int64) => Self::Int64s(ListBuilder::new(Int64Builder::new())),
-            (Form::List, DataType::Fp64) => Self::Fp64s(ListBuilder::new(Float64Builder::new())),
-            (Form::List, DataType::Bytes) => Self::Texts(ListBuilder::new(StringBuilder::new())),
+            (Form::Value, DataType::Bytes) => Self::Text(Texts::with_capacity(rows)),
+            (Form::Binary, _) => Self::Binary(Box::default()),
+            (Form::List, DataType::Bool) => Self::Bools(Box::new(ListBuilder::new(BooleanBuilder::new()))),
+            (Form::List, DataType::Int64) => Self::Int64s(Box::new(ListBuilder::new(Int64Builder::new()))),
+            (Form::List, DataType::Fp64) => Self::Fp64s(Box::new(ListBuilder::new(Float64Builder::new()))),
+            (Form::List, DataType::Bytes) => Self::Texts(Box::new(ListBuilder::new(StringBuilder::new()))),
         }
     }
 

@@ -353,6 +353,17 @@ impl InputColumn<'_> {
         Ok(())
     }
 
+    /// Pushes real numbers where all are there and all are wanted as they are. `false`: none is pushed, and
+    /// [`push_float`](Self::push_float) says why not.
+    pub fn push_floats(&mut self, values: impl Iterator<Item = f64> + Clone) -> bool {
+        let [Cells::Fp64(cells)] = &mut *self.cells else { return false };
+        if values.clone().any(f64::is_nan) {
+            return false;
+        }
+        cells.extend(values);
+        true
+    }
+
     /// Bytes, which must be text where text is expected.
     pub fn push_bytes(&mut self, value: &[u8]) -> Result<(), ModelError> {
         if self.spec.form == Form::Binary {

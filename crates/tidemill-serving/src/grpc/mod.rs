@@ -11,6 +11,7 @@ mod oip;
 pub mod proto;
 mod router;
 mod tfs;
+mod unary;
 
 pub(crate) use router::Router;
 pub(crate) use tfs::{Recorded, predict_request, prediction_logs, replay, warmup_record};

@@ -17,6 +17,7 @@ use tonic_health::pb::health_server::HealthServer;
 
 use super::body::RequestBody;
 use super::call::Call;
+use super::oip;
 use super::proto::FILE_DESCRIPTOR_SET;
 use super::proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use super::proto::tensorflow::serving::model_service_server::ModelServiceServer;
@@ -101,22 +102,29 @@ impl Router {
             self.engine.access.check(request.headers())?;
         }
         let _entry = if endpoint.is_inference() { Some(self.engine.admission.enter()?) } else { None };
-        Ok(self.call(to, call, request).await)
+        Ok(self.call(to, endpoint, call, request).await)
     }
 
-    async fn call(&self, to: To, call: Arc<Call>, request: Request<Incoming>) -> Response<Body> {
+    async fn call(&self, to: To, endpoint: Endpoint, call: Arc<Call>, request: Request<Incoming>) -> Response<Body> {
         let timeout = match timeout(request.headers()) {
             Ok(timeout) => timeout,
             Err(status) => return status.into_http(),
         };
-        let answer = self.start(to, call, request);
-        let answered = match timeout {
+        let answer = async {
+            if endpoint == Endpoint::Infer {
+                let limits = &self.engine.limits;
+                let body = RequestBody::limited(request.into_body(), Arc::clone(&call), limits.body_timeout);
+                let answered = oip::model_infer(&call, body, limits.body_bytes_max).await;
+                return answered.unwrap_or_else(Status::into_http);
+            }
+            self.start(to, call, request).await.unwrap_or_else(|never| match never {})
+        };
+        match timeout {
             None => answer.await,
             Some(timeout) => tokio::time::timeout(timeout, answer).await.unwrap_or_else(|_| {
-                Ok(Status::deadline_exceeded("the client's deadline is over before the answer is there").into_http())
+                Status::deadline_exceeded("the client's deadline is over before the answer is there").into_http()
             }),
-        };
-        answered.unwrap_or_else(|never| match never {})
+        }
     }
 
     fn start(&self, to: To, call: Arc<Call>, request: Request<Incoming>) -> Answer {

@@ -5,7 +5,7 @@ use arrow::array::RecordBatch;
 use super::data;
 use crate::json::{Kind, Reader};
 use crate::request_error::RequestError;
-use crate::tensor::{Assembly, AssemblyError, Cell, Datatype, Expected, binary_elements, push};
+use crate::tensor::{Assembly, AssemblyError, Cell, Datatype, Elements, Expected, Place};
 use crate::versions::LoadedModel;
 
 /// A request, understood.
@@ -239,17 +239,10 @@ fn batch(model: &LoadedModel, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Resul
     let rows = inputs.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
     let mut assembly = Assembly::new(model, rows);
     for tensor in inputs {
-        let matrix = if inputs.len() == 1 { assembly.matrix_width(&tensor.name, &tensor.shape) } else { None };
-        let filled = match matrix {
-            Some(width) => assembly.add_matrix(&tensor.name, width, |expected, push_at| {
-                let part = take_part(tensor, &mut binary)?;
-                fill(tensor, expected, part, |element, cell| push_at(element, &cell))
-            }),
-            None => assembly.add(&tensor.name, &tensor.shape, |column, expected| {
-                let part = take_part(tensor, &mut binary)?;
-                fill(tensor, expected, part, |element, cell| push(column, element, &cell))
-            }),
-        };
+        let filled = assembly.add(&tensor.name, &tensor.shape, inputs.len() == 1, |place, expected| {
+            let part = take_part(tensor, &mut binary)?;
+            fill(tensor, expected, part, place)
+        });
         filled.map_err(|error| assembly_error(error, model))?;
     }
     if !binary.is_empty() {
@@ -287,12 +280,13 @@ fn fill(
     tensor: &Tensor<'_>,
     expected: Expected,
     binary: Option<&[u8]>,
-    element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
+    place: &mut Place<'_>,
 ) -> Result<(), RequestError> {
     let Expected { elements, nested } = expected;
     match (binary, tensor.data) {
-        (Some(bytes), None) => binary_elements(bytes, tensor.datatype, elements, element),
+        (Some(bytes), None) => Elements::Binary(bytes).put(tensor.datatype, elements, place),
         (None, Some(data)) => {
+            let element = |at: usize, cell: Cell<'_>| place.push(at, &cell);
             let count = data::elements(data, tensor.datatype, nested, element)?;
             if count == elements {
                 return Ok(());

@@ -177,6 +177,8 @@ impl Connections {
             }
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
+        // gRPC has no use for the date, and it changes too often to be sent in short.
+        builder.auto_date_header(false);
         builder.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         self.drive(connection, &activity, true, phase).await;

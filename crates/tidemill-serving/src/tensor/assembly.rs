@@ -2,9 +2,9 @@
 
 use arrow::array::RecordBatch;
 use tidemill_core::{DataType, Form};
-use tidemill_model::{BatchBuilder, InputColumn};
+use tidemill_model::BatchBuilder;
 
-use super::Cell;
+use super::Place;
 use crate::request_error::RequestError;
 use crate::versions::LoadedModel;
 
@@ -35,9 +35,6 @@ pub(crate) enum AssemblyError {
     Other(RequestError),
 }
 
-/// Takes an element by its place in a tensor.
-pub(crate) type PushAt<'a> = dyn FnMut(usize, &Cell<'_>) -> Result<(), RequestError> + 'a;
-
 /// How many elements a tensor must have, and how lists of them may be nested.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Expected {
@@ -55,14 +52,22 @@ impl Assembly {
         Self { builder, seen, next: 0, rows }
     }
 
-    /// Adds the tensor `name`: `fill` pushes its elements with [`push`].
+    /// Adds the tensor `name`: `fill` hands its elements on. Where it is the `only` one it may stand for all inputs, its
+    /// columns in the order of the signature.
     pub(crate) fn add(
         &mut self,
         name: &str,
         shape: &[u64],
-        fill: impl FnOnce(&mut InputColumn<'_>, Expected) -> Result<(), RequestError>,
+        only: bool,
+        fill: impl FnOnce(&mut Place<'_>, Expected) -> Result<(), RequestError>,
     ) -> Result<(), AssemblyError> {
         let within = |error: RequestError| AssemblyError::Other(error.within(&format!("input `{name}`: ")));
+        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
+        if only && let Some(width) = self.matrix_width(name, shape) {
+            let expected = Expected { elements: rows.saturating_mul(width), nested: Some(width) };
+            self.seen.fill(true);
+            return fill(&mut Place::Matrix(&mut self.builder), expected).map_err(within);
+        }
         let in_order = self.builder.specs().get(self.next).is_some_and(|spec| spec.name == name);
         let found = if in_order { Some(self.next) } else { self.builder.index(name) };
         let index = found.ok_or_else(|| {
@@ -83,50 +88,24 @@ impl Assembly {
             }
             (false, _) => self.expected(shape, self.builder.width(index)).map_err(within)?,
         };
-        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         let Some(mut column) = self.builder.column(index) else { return Ok(()) };
         if lists {
             column.lists_of(expected.nested.unwrap_or(0), rows);
         }
-        fill(&mut column, expected).map_err(within)
+        fill(&mut Place::Column(column), expected).map_err(within)
     }
 
-    /// How many columns a single tensor `name` of this shape has that stands for all inputs, in the order of the
-    /// signature; `None`: it does not.
-    pub(crate) fn matrix_width(&self, name: &str, shape: &[u64]) -> Option<usize> {
+    /// How many columns a tensor `name` of this shape has if it stands for all inputs; `None`: it does not.
+    fn matrix_width(&self, name: &str, shape: &[u64]) -> Option<usize> {
         let width = self.builder.specs().len();
         let is_plain = |index| self.builder.width(index) == 1 && self.builder.specs()[index].form == Form::Value;
-        if !(0..width).all(is_plain) {
-            return None;
-        }
         match *shape {
-            [rows, columns] if rows == self.rows && columns == width as u64 => {
-                // A model with one input takes it by any name, as TF Serving's bare values.
-                self.builder.index(name).is_none().then_some(width)
+            // A model with one input takes it by any name, as TF Serving's bare values.
+            [rows, columns] if rows == self.rows && columns == width as u64 && self.builder.index(name).is_none() => {
+                (0..width).all(is_plain).then_some(width)
             }
             _ => None,
         }
-    }
-
-    /// Adds a tensor of shape `[n, width]` as all inputs, its columns in the order of the signature.
-    pub(crate) fn add_matrix(
-        &mut self,
-        name: &str,
-        width: usize,
-        fill: impl FnOnce(Expected, &mut PushAt<'_>) -> Result<(), RequestError>,
-    ) -> Result<(), AssemblyError> {
-        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
-        let expected = Expected { elements: rows.saturating_mul(width), nested: Some(width) };
-        self.seen.fill(true);
-        let mut push_at = |element: usize, cell: &Cell<'_>| {
-            let (row, index) = (element / width, element % width);
-            let Some(mut column) = self.builder.column(index) else { return Ok(()) };
-            cell.push(&mut column).map_err(|why| {
-                RequestError::invalid(format!("row {row}, column {index} (`{}`): {why}", column.spec().name))
-            })
-        };
-        let within = |error: RequestError| AssemblyError::Other(error.within(&format!("input `{name}`: ")));
-        fill(expected, &mut push_at).map_err(within)
     }
 
     /// Lists of so many values for each row.
@@ -164,9 +143,4 @@ impl Assembly {
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         self.builder.finish(rows).map_err(|error| AssemblyError::Other(error.into()))
     }
-}
-
-/// Pushes one element; the error says which.
-pub(crate) fn push(column: &mut InputColumn<'_>, element: usize, cell: &Cell<'_>) -> Result<(), RequestError> {
-    cell.push(column).map_err(|why| RequestError::invalid(format!("element {element}: {why}")))
 }

@@ -3,20 +3,25 @@
 use super::{Cell, Datatype};
 use crate::request_error::RequestError;
 
-/// Hands on the elements that `bytes` holds; there must be `expected` of them and nothing else.
-pub(crate) fn elements(
+/// Checks that numbers take as many bytes as `expected` of them do. How many texts there are shows as they are read.
+pub(super) fn check_size(bytes: &[u8], datatype: Datatype, expected: usize) -> Result<(), RequestError> {
+    match datatype.bytes() {
+        Some(size) if expected.checked_mul(size) != Some(bytes.len()) => Err(RequestError::invalid(format!(
+            "`shape` asks for {expected} elements of {size} bytes, and the binary data has {}",
+            bytes.len()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Hands on the elements of `bytes`, whose size is checked.
+pub(super) fn elements(
     bytes: &[u8],
     datatype: Datatype,
     expected: usize,
     mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
     let Some(size) = datatype.bytes() else { return texts(bytes, expected, element) };
-    if expected.checked_mul(size) != Some(bytes.len()) {
-        return Err(RequestError::invalid(format!(
-            "`shape` asks for {expected} elements of {size} bytes, and the binary data has {}",
-            bytes.len()
-        )));
-    }
     for (index, chunk) in bytes.chunks_exact(size).enumerate() {
         element(index, cell(chunk, datatype))?;
     }

@@ -7,12 +7,15 @@ mod assembly;
 mod binary;
 mod cell;
 mod datatype;
+mod elements;
 mod output;
+mod place;
 mod typed;
 
-pub(crate) use assembly::{Assembly, AssemblyError, Expected, push};
-pub(crate) use binary::elements as binary_elements;
+pub(crate) use assembly::{Assembly, AssemblyError, Expected};
 pub(crate) use cell::Cell;
 pub(crate) use datatype::Datatype;
+pub(crate) use elements::Elements;
 pub(crate) use output::{Output, row_width};
+pub(crate) use place::{Place, push};
 pub(crate) use typed::Typed;

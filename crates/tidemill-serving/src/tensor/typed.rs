@@ -20,6 +20,8 @@ pub(crate) enum Typed<'a> {
     /// The 16 bits of each.
     Halves(&'a [i32]),
     Texts(&'a [Bytes]),
+    /// As `Texts`, where they lie in the message.
+    Slices(&'a [&'a [u8]]),
 }
 
 impl<'a> Typed<'a> {
@@ -33,6 +35,7 @@ impl<'a> Typed<'a> {
             Self::Floats(list) => list.len(),
             Self::Doubles(list) => list.len(),
             Self::Texts(list) => list.len(),
+            Self::Slices(list) => list.len(),
         }
     }
 
@@ -60,6 +63,7 @@ impl<'a> Typed<'a> {
             Self::Doubles(list) => Ok(Cell::Float(list[index])),
             Self::Halves(list) => half(index, list[index], datatype),
             Self::Texts(list) => Ok(text(&list[index])),
+            Self::Slices(list) => Ok(text(list[index])),
         }
     }
 }

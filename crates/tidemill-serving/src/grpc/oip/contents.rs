@@ -2,26 +2,25 @@
 
 use bytes::Bytes;
 
+use super::message::Contents;
 use crate::grpc::proto::inference::InferTensorContents;
 use crate::request_error::RequestError;
 use crate::tensor::{Datatype, Output, Typed};
 
 /// The list that holds the elements of a type, and its name. 16-bit floating-point numbers have none.
-pub(super) fn list(
-    contents: &InferTensorContents,
+pub(super) fn list<'a>(
+    contents: &'a Contents<'_>,
     datatype: Datatype,
-) -> Result<(&'static str, Typed<'_>), RequestError> {
+) -> Result<(&'static str, Typed<'a>), RequestError> {
     Ok(match datatype {
-        Datatype::Bool => ("bool_contents", Typed::Bools(&contents.bool_contents)),
-        Datatype::Int8 | Datatype::Int16 | Datatype::Int32 => ("int_contents", Typed::Int32s(&contents.int_contents)),
-        Datatype::Int64 => ("int64_contents", Typed::Int64s(&contents.int64_contents)),
-        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 => {
-            ("uint_contents", Typed::Uint32s(&contents.uint_contents))
-        }
-        Datatype::Uint64 => ("uint64_contents", Typed::Uint64s(&contents.uint64_contents)),
-        Datatype::Fp32 => ("fp32_contents", Typed::Floats(&contents.fp32_contents)),
-        Datatype::Fp64 => ("fp64_contents", Typed::Doubles(&contents.fp64_contents)),
-        Datatype::Bytes => ("bytes_contents", Typed::Texts(&contents.bytes_contents)),
+        Datatype::Bool => ("bool_contents", Typed::Bools(&contents.bools)),
+        Datatype::Int8 | Datatype::Int16 | Datatype::Int32 => ("int_contents", Typed::Int32s(&contents.ints)),
+        Datatype::Int64 => ("int64_contents", Typed::Int64s(&contents.int64s)),
+        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 => ("uint_contents", Typed::Uint32s(&contents.uints)),
+        Datatype::Uint64 => ("uint64_contents", Typed::Uint64s(&contents.uint64s)),
+        Datatype::Fp32 => ("fp32_contents", Typed::Floats(&contents.singles)),
+        Datatype::Fp64 => ("fp64_contents", Typed::Doubles(&contents.doubles)),
+        Datatype::Bytes => ("bytes_contents", Typed::Slices(&contents.texts)),
         Datatype::Fp16 | Datatype::Bf16 => {
             let name = datatype.name();
             return Err(RequestError::invalid(format!("{name} has no list: it must be in `raw_input_contents`")));

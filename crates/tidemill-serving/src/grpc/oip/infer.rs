@@ -1,15 +1,14 @@
 //! `ModelInfer`: messages into the batch to predict, predictions into messages.
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 
 use super::contents::{contents, list};
-use crate::grpc::proto::inference::model_infer_request::InferInputTensor;
+use super::message::{Input, Message};
+use crate::grpc::proto::inference::ModelInferResponse;
 use crate::grpc::proto::inference::model_infer_response::InferOutputTensor;
-use crate::grpc::proto::inference::{InferTensorContents, ModelInferRequest, ModelInferResponse};
 use crate::oip::{assembly_error, check_output_parameter, check_parameter, output_index};
 use crate::request_error::RequestError;
-use crate::tensor::{Assembly, Cell, Datatype, Expected, Output, binary_elements, push, row_width};
+use crate::tensor::{Assembly, Datatype, Elements, Expected, Output, Place, row_width};
 use crate::versions::LoadedModel;
 
 /// How to answer.
@@ -21,16 +20,16 @@ pub(super) struct Reply {
     raw: bool,
 }
 
-/// Reads the tensors of a request.
-pub(super) fn decode(model: &LoadedModel, request: ModelInferRequest) -> Result<(RecordBatch, Reply), RequestError> {
-    let ModelInferRequest { id, parameters, inputs, outputs, raw_input_contents: raw, .. } = request;
-    parameters.keys().try_for_each(|name| check_parameter(name))?;
+/// Reads the tensors of a request, a `ModelInferRequest`.
+pub(super) fn decode(model: &LoadedModel, request: &[u8]) -> Result<(RecordBatch, Reply), RequestError> {
+    let Message { id, parameters, inputs, outputs, raw, .. } = Message::read(request)?;
+    parameters.iter().try_for_each(|name| check_parameter(name))?;
     let outputs: Vec<usize> = if outputs.is_empty() {
         (0..model.signature().output_tensors().len()).collect()
     } else {
-        let index = |output: &crate::grpc::proto::inference::model_infer_request::InferRequestedOutputTensor| {
-            output.parameters.keys().try_for_each(|name| check_output_parameter(name))?;
-            output_index(model, &output.name)
+        let index = |output: &super::message::Requested<'_>| {
+            output.parameters.iter().try_for_each(|name| check_output_parameter(name))?;
+            output_index(model, output.name)
         };
         outputs.iter().map(index).collect::<Result<_, _>>()?
     };
@@ -42,83 +41,52 @@ pub(super) fn decode(model: &LoadedModel, request: ModelInferRequest) -> Result<
         )));
     }
     let mut assembly = None;
-    for (index, input) in inputs.iter().enumerate() {
-        let within = |error: RequestError| error.within(&format!("input `{}`: ", input.name));
-        let shape = shape(input).map_err(within)?;
+    let (mut input, mut shape) = (Input::default(), Vec::new());
+    for (index, bytes) in inputs.iter().enumerate() {
+        input.read(bytes)?;
+        read_shape(&input, &mut shape).map_err(|error| error.within(&format!("input `{}`: ", input.name)))?;
         let rows = shape.first().copied().unwrap_or(0);
         let assembly = assembly.get_or_insert_with(|| Assembly::new(model, rows));
-        let matrix = if inputs.len() == 1 { assembly.matrix_width(&input.name, &shape) } else { None };
-        let added = match matrix {
-            Some(width) => assembly.add_matrix(&input.name, width, |expected, push_at| {
-                fill(input, raw.get(index), expected, |element, cell| push_at(element, &cell))
-            }),
-            None => assembly.add(&input.name, &shape, |column, expected| {
-                fill(input, raw.get(index), expected, |element, cell| push(column, element, &cell))
-            }),
-        };
+        let raw = raw.get(index).copied();
+        let only = inputs.len() == 1;
+        let added = assembly.add(input.name, &shape, only, |place, expected| fill(&input, raw, expected, place));
         added.map_err(|error| assembly_error(error, model))?;
     }
     let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
     let batch = assembly.finish().map_err(|error| assembly_error(error, model))?;
-    Ok((batch, Reply { id, outputs, raw: !raw.is_empty() }))
+    Ok((batch, Reply { id: id.to_owned(), outputs, raw: !raw.is_empty() }))
 }
 
-fn shape(input: &InferInputTensor) -> Result<Vec<u64>, RequestError> {
-    let size = |&size: &i64| {
-        u64::try_from(size).map_err(|_| RequestError::invalid(format!("the size {size} in the shape is below 0")))
-    };
-    input.shape.iter().map(size).collect()
+fn read_shape(input: &Input<'_>, shape: &mut Vec<u64>) -> Result<(), RequestError> {
+    shape.clear();
+    for &size in &input.shape {
+        let below = |_| RequestError::invalid(format!("the size {size} in the shape is below 0"));
+        shape.push(u64::try_from(size).map_err(below)?);
+    }
+    Ok(())
 }
 
-fn fill(
-    input: &InferInputTensor,
-    raw: Option<&Bytes>,
-    expected: Expected,
-    element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
-) -> Result<(), RequestError> {
-    input.parameters.keys().try_for_each(|name| check_parameter(name))?;
+fn fill(input: &Input<'_>, raw: Option<&[u8]>, expected: Expected, place: &mut Place<'_>) -> Result<(), RequestError> {
+    input.parameters.iter().try_for_each(|name| check_parameter(name))?;
     let datatype: Datatype = input
         .datatype
         .parse()
         .map_err(|()| RequestError::invalid(format!("`{}` is not a datatype of the protocol", input.datatype)))?;
     let elements = expected.elements;
     if let Some(raw) = raw {
-        if input.contents.as_ref().is_some_and(|contents| !is_empty(contents)) {
+        if !input.contents.is_empty() {
             return Err(RequestError::invalid("`contents` and `raw_input_contents` exclude each other"));
         }
-        return binary_elements(raw, datatype, elements, element);
+        return Elements::Binary(raw).put(datatype, elements, place);
     }
-    let empty = InferTensorContents::default();
-    let (field, list) = list(input.contents.as_ref().unwrap_or(&empty), datatype)?;
+    let (field, list) = list(&input.contents, datatype)?;
     let given = list.len();
     if given != elements {
         let shape = &input.shape;
         let message = format!("the shape {shape:?} asks for {elements} elements, and `{field}` has {given}");
         return Err(RequestError::invalid(message));
     }
-    list.elements(datatype, element)
-}
-
-/// Whether no list has elements. Comparing with a message of none would cost more than all else that is done here.
-fn is_empty(contents: &InferTensorContents) -> bool {
-    let InferTensorContents {
-        bool_contents,
-        int_contents,
-        int64_contents,
-        uint_contents,
-        uint64_contents,
-        fp32_contents,
-        fp64_contents,
-        bytes_contents,
-    } = contents;
-    bool_contents.is_empty()
-        && int_contents.is_empty()
-        && int64_contents.is_empty()
-        && uint_contents.is_empty()
-        && uint64_contents.is_empty()
-        && fp32_contents.is_empty()
-        && fp64_contents.is_empty()
-        && bytes_contents.is_empty()
+    Elements::List(list).put(datatype, elements, place)
 }
 
 /// Writes the answer.

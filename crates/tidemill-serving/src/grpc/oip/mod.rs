@@ -2,12 +2,14 @@
 
 mod contents;
 mod infer;
+mod message;
 mod service;
+
+pub(super) use service::model_infer;
 
 #[cfg(feature = "fuzzing")]
 pub(super) fn infer_bytes(model: &crate::versions::LoadedModel, message: &[u8]) {
-    let Ok(request) = prost::Message::decode(message) else { return };
-    if let Ok((batch, reply)) = infer::decode(model, request)
+    if let Ok((batch, reply)) = infer::decode(model, message)
         && let Ok(predictions) = model.model.predict_tensors(&batch)
     {
         drop(infer::encode(model, &predictions, reply));

@@ -1,9 +1,13 @@
 //! `GRPCInferenceService`.
 
+use hyper::Response as HttpResponse;
 use tidemill_core::TensorView;
+use tonic::body::Body;
 use tonic::{Request, Response, Status};
 
 use super::infer;
+use super::message::Message;
+use crate::grpc::body::RequestBody;
 use crate::grpc::call::Call;
 use crate::grpc::proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use crate::grpc::proto::inference::model_metadata_response::TensorMetadata;
@@ -14,6 +18,7 @@ use crate::grpc::proto::inference::{
     RepositoryModelLoadResponse, RepositoryModelUnloadRequest, RepositoryModelUnloadResponse, ServerLiveRequest,
     ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
 };
+use crate::grpc::unary;
 use crate::oip::{EXTENSIONS, PLATFORM, SERVER_NAME};
 use crate::route::{Endpoint, selector_of};
 use crate::versions::{LoadedModel, Selector};
@@ -65,13 +70,9 @@ impl GrpcInferenceService for Call {
         }))
     }
 
-    async fn model_infer(&self, request: Request<ModelInferRequest>) -> Result<Response<ModelInferResponse>, Status> {
-        let request = request.into_inner();
-        self.concerns(&request.model_name);
-        let model = self.engine.resolve_v2(&request.model_name, &selector(&request.model_version))?;
-        let bytes = self.bytes();
-        let decode = move |model: &LoadedModel| infer::decode(model, request);
-        Ok(Response::new(self.engine.infer(&self.trail, Endpoint::Infer, model, bytes, decode, infer::encode).await?))
+    /// Never called: see [`model_infer`].
+    async fn model_infer(&self, _: Request<ModelInferRequest>) -> Result<Response<ModelInferResponse>, Status> {
+        Err(Status::unimplemented("requests to infer are answered where they lie"))
     }
 
     async fn repository_index(
@@ -107,6 +108,22 @@ impl GrpcInferenceService for Call {
         self.engine.control.unload(&model_name).await?;
         Ok(Response::new(RepositoryModelUnloadResponse { model_name, is_unloaded: true }))
     }
+}
+
+/// Answers `ModelInfer`. Its messages do not pass through the service, which would build them first.
+pub(in crate::grpc) async fn model_infer(
+    call: &Call,
+    body: RequestBody,
+    bytes_max: usize,
+) -> Result<HttpResponse<Body>, Status> {
+    let request = unary::message(body, bytes_max).await?;
+    let (name, version) = Message::model(&request)?;
+    call.concerns(name);
+    let model = call.engine.resolve_v2(name, &selector(version))?;
+    let bytes = call.bytes();
+    let decode = move |model: &LoadedModel| infer::decode(model, &request);
+    let answer = call.engine.infer(&call.trail, Endpoint::Infer, model, bytes, decode, infer::encode).await?;
+    Ok(unary::answer(&answer))
 }
 
 /// Triton's clients have another place for the name than `KServe`'s.

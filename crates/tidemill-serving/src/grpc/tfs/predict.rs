@@ -22,9 +22,10 @@ pub(super) fn decode(
     for (name, tensor) in &request.inputs {
         let shape = shape(tensor).map_err(|error| error.within(&format!("input `{name}`: ")))?;
         let rows = shape.first().copied().unwrap_or(0);
-        let added = assembly
-            .get_or_insert_with(|| Assembly::new(model, rows))
-            .add(name, &shape, |column, expected| fill(column, tensor, expected));
+        let added =
+            assembly
+                .get_or_insert_with(|| Assembly::new(model, rows))
+                .add(name, &shape, false, |place, expected| fill(place, tensor, expected));
         added.map_err(|error| in_words(error, model, request))?;
     }
     let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));

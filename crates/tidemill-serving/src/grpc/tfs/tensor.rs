@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 use tidemill_core::DataType;
-use tidemill_model::InputColumn;
 
 use crate::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
 use crate::request_error::RequestError;
-use crate::tensor::{Datatype, Expected, Output, Typed, binary_elements, push};
+use crate::tensor::{Datatype, Elements, Expected, Output, Place, Typed};
 
 /// A single value stands for at most so many rows.
 const REPEATED_MAX: usize = 65_536;
@@ -26,14 +25,14 @@ pub(super) fn shape(tensor: &TensorProto) -> Result<Vec<u64>, RequestError> {
 }
 
 /// Pushes the elements of a tensor.
-pub(super) fn fill(column: &mut InputColumn<'_>, tensor: &TensorProto, expected: Expected) -> Result<(), RequestError> {
+pub(super) fn fill(place: &mut Place<'_>, tensor: &TensorProto, expected: Expected) -> Result<(), RequestError> {
     let datatype = datatype(tensor)?;
     let elements = expected.elements;
     if !tensor.tensor_content.is_empty() {
         if datatype == Datatype::Bytes {
             return Err(RequestError::invalid("texts must be in `string_val`, not in `tensor_content`"));
         }
-        return binary_elements(&tensor.tensor_content, datatype, elements, |at, cell| push(column, at, &cell));
+        return Elements::Binary(&tensor.tensor_content).put(datatype, elements, place);
     }
     let (field, list) = list(tensor, datatype);
     let given = list.len();
@@ -45,9 +44,9 @@ pub(super) fn fill(column: &mut InputColumn<'_>, tensor: &TensorProto, expected:
     }
     if repeated {
         let cell = list.cell(0, datatype)?;
-        return (0..elements).try_for_each(|at| push(column, at, &cell));
+        return (0..elements).try_for_each(|at| place.push(at, &cell));
     }
-    list.elements(datatype, |at, cell| push(column, at, &cell))
+    Elements::List(list).put(datatype, elements, place)
 }
 
 fn datatype(tensor: &TensorProto) -> Result<Datatype, RequestError> {
