@@ -90,8 +90,10 @@ def triton_client(kind, triton, address, columns, predictions, datatypes):
     ways = {"defaults": {}}
     if kind == "http":
         ways["JSON"] = {"binary_data": False}
+        ways |= {way: {} for way in ("gzip", "deflate")}
     for way, how in ways.items():
-        answer = client.infer(MODEL, list(tensors(triton, columns, datatypes, **how)), request_id="r-1")
+        more = {"request_compression_algorithm": way} if way in ("gzip", "deflate") else {}
+        answer = client.infer(MODEL, list(tensors(triton, columns, datatypes, **how)), request_id="r-1", **more)
         found = answer.as_numpy("probability").reshape(-1).tolist()
         check(f"tritonclient.{kind}: {way}, bit for bit", found, predictions)
         response = answer.get_response()

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ use crate::body::{Held, read_body};
 use crate::engine::Engine;
 use crate::explain;
 use crate::infer::{self, Call};
+use crate::inflate::{Coding, Room};
 use crate::oip;
 use crate::request_error::RequestError;
 use crate::route::{Endpoint, Route};
@@ -35,6 +36,9 @@ pub(crate) struct Dispatcher {
 }
 
 pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// A body as it came, and as it was inflated.
+type InMemory<'a> = (Held<'a>, Option<Room>);
 
 impl Dispatcher {
     /// Answers a request. Never fails: what goes wrong becomes an answer.
@@ -171,16 +175,17 @@ impl Dispatcher {
         }
     }
 
-    async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes, Held<'_>), RequestError> {
+    /// The headers and the body, inflated; it is counted as long as what comes last lives.
+    async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes, InMemory<'_>), RequestError> {
         let (parts, body) = request.into_parts();
         let limits = &self.engine.limits;
         let admission = &self.engine.admission;
         let (body, held) = read_body(body, limits.body_bytes_max, limits.body_timeout, admission).await?;
-        if let Some(encoding) = parts.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
-            let message = format!("the content encoding {encoding:?} is not supported");
-            return Err(RequestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-        }
-        Ok((parts.headers, body, held))
+        let Some(coding) = Coding::of(&parts.headers)? else { return Ok((parts.headers, body, (held, None))) };
+        let engine = Arc::clone(&self.engine);
+        // A few bytes may become very many, so never where other requests wait.
+        let (body, room) = self.engine.off_thread(move || coding.inflate(&body, engine)).await?;
+        Ok((parts.headers, body, (held, Some(room))))
     }
 }
 

@@ -33,6 +33,7 @@ pub mod fuzzing;
 mod grpc;
 mod infer;
 mod inference_log;
+mod inflate;
 mod input_check;
 mod json;
 mod metrics;

@@ -4,6 +4,10 @@
 
 mod support;
 
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 use support::{MODEL, Packages, Running, parsed, servable};
 use tidemill_model::Model;
@@ -307,12 +311,50 @@ fn malformed_bodies_are_told_what_is_wrong() {
 }
 
 #[test]
-fn bodies_too_large_or_compressed_are_refused() {
+fn compressed_bodies_are_inflated_within_limits() {
+    let (server, model) = server();
+    let send = |coding: &str, body: &[u8]| {
+        parsed(support::agent().post(server.url(PREDICT)).header("content-encoding", coding).send(body).unwrap())
+    };
+    let gzip = |body: &[u8]| {
+        let mut to = GzEncoder::new(Vec::new(), Compression::best());
+        to.write_all(body).unwrap();
+        to.finish().unwrap()
+    };
+    let mut deflate = ZlibEncoder::new(Vec::new(), Compression::fast());
+    let body = json!({ "instances": [row()] }).to_string();
+    deflate.write_all(body.as_bytes()).unwrap();
+    let deflated = deflate.finish().unwrap();
+    let predictions = json!({ "predictions": expected(&model, &[row()]) });
+    for (coding, body) in
+        [("gzip", gzip(body.as_bytes())), ("deflate", deflated.clone()), ("identity", body.clone().into_bytes())]
+    {
+        assert_eq!(send(coding, &body), (200, predictions.clone()), "{coding}");
+    }
+    let whole = gzip(body.as_bytes());
+    let bomb = gzip(&vec![b' '; 64 << 20]);
+    assert!(bomb.len() < 1 << 17);
+    for (coding, body, status, part) in [
+        ("gzip", &b"x"[..], 400, "the body is not whole in gzip"),
+        ("gzip", &whole[..whole.len() - 9], 400, "the body is not whole in gzip"),
+        ("deflate", &whole, 400, "the body is not whole in deflate"),
+        ("gzip", &bomb, 413, "larger than the limit of 1048576 bytes once it is inflated"),
+        ("br", &whole, 415, "`gzip` and `deflate` are"),
+        ("gzip", &gzip(b"{"), 400, "JSON Parse error"),
+    ] {
+        let (found, reply) = send(coding, body);
+        let message = reply["error"].as_str().unwrap();
+        assert!(found == status && message.contains(part), "{coding}: {found} {message}");
+    }
+    // All room that was made is given back: readiness would end with it.
+    assert_eq!(server.get("/readyz").0, 200);
+}
+
+#[test]
+fn bodies_that_are_too_large_are_refused() {
     let (server, _) = server();
     let body = " ".repeat((1 << 20) + 1);
     assert_eq!(server.error(PREDICT, &body).0, 413);
-    let zipped = support::agent().post(server.url(PREDICT)).header("content-encoding", "gzip").send("x").unwrap();
-    assert_eq!(parsed(zipped).0, 415);
     assert_eq!(server.post(PREDICT, json!({ "instances": [row()] }).to_string()).0, 200, "the server goes on");
 }
 
