@@ -33,6 +33,8 @@ pub(crate) struct FeatureFit {
     bound: Option<BoundGraph>,
     block: FeatureBlock,
     pub(crate) warnings: Vec<String>,
+    /// Whether a step over numbers has seen none.
+    pub(crate) saw_nothing: bool,
 }
 
 /// What goes with a batch of a scan.
@@ -76,6 +78,7 @@ impl FeatureFit {
             bound: None,
             block: FeatureBlock::new(),
             warnings: Vec::new(),
+            saw_nothing: false,
         };
         stand_in(config, fit.stage).map_err(|reason| fit.does_not_apply(reason))?;
         for step in &config.steps {

@@ -12,6 +12,7 @@ use crate::cache::{AnalyzerCache, to_bytes};
 use crate::config::{FeatureConfig, TransformConfig};
 use crate::error::TransformError;
 use crate::feature::FeatureFit;
+use crate::held::Held;
 use crate::label::{LabelCheck, LabelSummary};
 use crate::leak::{self, LeakMeasure};
 use crate::rows::RowSource;
@@ -89,6 +90,7 @@ pub fn fit_cached(
         }
         fits.push(FeatureFit::new(feature, &schema, &datatypes)?);
     }
+    let mut held = Held::new(&config.features, &schema, &datatypes)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.max(1))
         .build()
@@ -112,11 +114,12 @@ pub fn fit_cached(
     let mut scans = 0;
     loop {
         let mut waiting = Vec::new();
-        for fit in &mut fits {
-            if fit.advance()? {
+        for (at, fit) in fits.iter_mut().enumerate() {
+            if !held.holds(at) && fit.advance()? {
                 waiting.push(fit);
             }
         }
+        held.wait(&mut waiting)?;
         if waiting.is_empty() && scans > 0 {
             break;
         }
@@ -127,6 +130,9 @@ pub fn fit_cached(
         first.label.check()?;
         for fit in waiting {
             fit.finish_scan()?;
+        }
+        for (at, feature) in held.release(&config.features)? {
+            fits[at] = FeatureFit::new(&feature, &schema, &datatypes)?;
         }
     }
     let (train_label, leaks) = first.label.finish()?;
@@ -253,7 +259,7 @@ fn check_history(feature: &FeatureConfig, schema: &ArrowSchema) -> Result<(), Tr
 }
 
 fn missing_columns(feature: &FeatureConfig, schema: &ArrowSchema) -> Vec<MissingColumn> {
-    let needed = feature.columns().into_iter().chain(feature.weights().cloned());
+    let needed = feature.columns().into_iter().chain(feature.fitting_columns().cloned());
     let absent = needed.filter(|column| schema.index_of(column).is_err());
     absent.map(|column| MissingColumn::of_feature(feature.name.clone(), &column, schema)).collect()
 }

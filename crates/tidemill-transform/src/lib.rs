@@ -12,6 +12,7 @@ mod feature;
 mod feature_gen;
 mod feature_table;
 mod fit;
+mod held;
 mod history;
 mod label;
 mod leak;
@@ -26,7 +27,7 @@ mod table;
 
 pub use cache::AnalyzerCache;
 pub use component::Transform;
-pub use config::{Choice, FeatureConfig, FeatureSet, FeatureSets, ImputeWith, Order, Step, TransformConfig};
+pub use config::{Choice, Constants, FeatureConfig, FeatureSet, FeatureSets, ImputeWith, Order, Step, TransformConfig};
 pub use error::TransformError;
 pub use feature_gen::FeatureGen;
 pub use feature_table::FeatureTable;

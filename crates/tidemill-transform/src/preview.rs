@@ -35,7 +35,7 @@ pub(crate) fn preview(params: &Value, sets: &dyn FeatureSets, inputs: &BTreeMap<
     preview.problems = problems(&config, &columns, schema.as_ref());
 
     let label = config.label.parse().map(|label| label.columns()).unwrap_or_default();
-    let weights: Vec<&String> = config.features.iter().flat_map(FeatureConfig::weights).collect();
+    let weights: Vec<&String> = config.features.iter().flat_map(FeatureConfig::fitting_columns).collect();
     let is_unused = |name: &String| !needed.contains(name) && !label.contains(name) && !weights.contains(&name);
     let unused: Vec<String> = columns.fields().iter().map(|field| field.name().clone()).filter(is_unused).collect();
     if !unused.is_empty() {
@@ -81,8 +81,13 @@ fn problems(config: &TransformConfig, columns: &ArrowSchema, schema: Option<&Sch
                 }
             }
         }
-        if is_there && let Err(error) = FeatureFit::new(feature, columns, &datatypes) {
-            problems.push(issue(error));
+        let carriers = feature.constants.iter().flat_map(|constants| constants.carriers(&feature.name));
+        let all = carriers.chain(std::iter::once(feature.clone()));
+        let has_columns =
+            |feature: &FeatureConfig| feature.fitting_columns().all(|column| columns.index_of(column).is_ok());
+        let refused = |feature: FeatureConfig| FeatureFit::new(&feature, columns, &datatypes).err();
+        if is_there && has_columns(feature) {
+            problems.extend(all.into_iter().find_map(refused).map(issue));
         }
     }
     problems

@@ -57,6 +57,7 @@ impl FeatureFit {
             (step, Need::Summary(summary)) => {
                 let (node, is_constant) = self.numeric(step, summary)?;
                 self.warn_constant(node.is_some(), is_constant);
+                self.saw_nothing |= node.is_none();
                 vec![node.unwrap_or_else(|| empty(step))]
             }
             _ => return Ok(()),

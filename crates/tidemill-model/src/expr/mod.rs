@@ -20,6 +20,7 @@
 mod ast;
 mod bound;
 mod check;
+mod constants;
 mod error;
 mod eval;
 mod function;

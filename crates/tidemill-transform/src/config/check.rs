@@ -4,6 +4,7 @@ use serde_json::Value;
 use tidemill_core::{Coded as _, ParamIssue, parse_params, suggest};
 use tidemill_model::{Expression, ExpressionError, LabelSpec, Source, Stage};
 
+use super::constants::Constants;
 use super::history::{self, HistoryFeatureParams, HistoryParams};
 use super::params::{CrossParams, ExpressionParams, FromParams, LabelParams, TargetParams, TransformParams};
 use super::params_more::ColumnsParams;
@@ -107,7 +108,7 @@ fn label_spec(params: LabelParams) -> Result<(LabelSpec, Vec<String>), Vec<Param
     if unused.is_empty() { Ok((label.with_target(target.clone()), target)) } else { Err(unused) }
 }
 
-fn expression_issue(path: &[&str], error: &ExpressionError) -> ParamIssue {
+pub(super) fn expression_issue(path: &[&str], error: &ExpressionError) -> ParamIssue {
     let mut issue = ParamIssue::new(path.iter().copied(), error.to_string());
     issue.hint = error.hint();
     issue
@@ -122,11 +123,17 @@ pub(super) fn feature(
     let has = |key: &str| value.as_object().is_some_and(|object| object.contains_key(key));
     let below_steps = |value: &Value| steps(value).map_err(|issues| below(&["steps"], issues));
     let or_numeric = |value: Option<&Value>| value.map_or_else(|| Ok(vec![Step::Numeric]), below_steps);
+    let mut constants = None;
     let (source, steps) = if has("from") {
         let FromParams { from, steps } = parse_params(value)?;
         (Source::Column(from), or_numeric(steps.as_ref())?)
     } else if has("expression") {
-        let ExpressionParams { expression, steps } = parse_params(value)?;
+        let ExpressionParams { expression: written, constants: named, steps } = parse_params(value)?;
+        let mut expression = written;
+        if let Some(named) = &named {
+            let (filled, read) = Constants::read(&expression, named)?;
+            (expression, constants) = (filled, Some(read));
+        }
         let checked = Expression::parse(&expression).map_err(|error| vec![expression_issue(&["expression"], &error)]);
         if checked?.columns().is_empty() {
             return Err(vec![ParamIssue::new(
@@ -172,7 +179,7 @@ pub(super) fn feature(
     } else {
         (Source::Column(name.to_owned()), steps(value)?)
     };
-    Ok(FeatureConfig { name: name.to_owned(), source, steps })
+    Ok(FeatureConfig { name: name.to_owned(), source, constants, steps })
 }
 
 fn steps(value: &Value) -> Result<Vec<Step>, Vec<ParamIssue>> {
@@ -193,7 +200,8 @@ fn steps(value: &Value) -> Result<Vec<Step>, Vec<ParamIssue>> {
 /// Refuses a feature of what the label is about: it is unknown when serving.
 fn leaks(feature: &FeatureConfig, label: &LabelSpec, targets: &[String]) -> Result<(), Vec<ParamIssue>> {
     let name = &label.name;
-    for column in feature.columns() {
+    let constants = feature.constants.iter().flat_map(Constants::columns).cloned();
+    for column in feature.columns().into_iter().chain(constants) {
         let (message, hint) = if column == *name {
             (format!("the label `{name}` cannot be a feature"), "remove the feature".to_owned())
         } else if targets.contains(&column) {

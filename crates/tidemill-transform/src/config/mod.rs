@@ -4,6 +4,7 @@ mod arguments;
 mod arguments_more;
 mod check;
 mod choice;
+mod constants;
 mod duration;
 mod history;
 mod params;
@@ -14,6 +15,7 @@ mod stand_in;
 mod step;
 
 pub use choice::{Choice, Order};
+pub use constants::Constants;
 pub use sets::{FeatureSet, FeatureSets};
 pub use step::{ImputeWith, Step};
 
@@ -41,6 +43,9 @@ use tidemill_model::{LabelSpec, Source, UsedSet};
 /// A feature can also be made of a row expression, `{ expression: "trip_miles / fare", steps: z_score }`, and of several
 /// columns together, `{ cross: [payment_type, hour], steps: { hash_buckets: 1000 } }` as one text or
 /// `{ columns: [fare, miles], steps: { pca: 1 } }` side by side.
+///
+/// An expression may have numbers of the train split in it: `{ expression: "least(trip_miles, p99)", constants: { p99: { quantile:
+/// 0.99 } } }`, or `{ take: mean, of: fare }` with `take` one of `mean`, `median`, `std_dev`, `min`, `max`.
 ///
 /// What came before a row is a feature too: `{ history: sales, steps: { lag: 2w } }` with `history: { time: date }` beside
 /// `features`. The label's `horizon` says how old a value must be to be known when predicting; no lag or window may begin
@@ -105,7 +110,11 @@ pub struct FeatureConfig {
     /// The feature's name.
     pub name: String,
     /// Where its values come from; the column of the feature's name unless the file says otherwise.
+    ///
+    /// In an expression with constants any numbers stand for these: it is complete once they are fitted.
     pub source: Source,
+    /// Numbers of the train split that its expression is made with.
+    pub constants: Option<Constants>,
     /// First to last.
     pub steps: Vec<Step>,
 }
@@ -124,7 +133,12 @@ impl FeatureConfig {
         columns
     }
 
-    /// The columns that fitting needs besides: weights.
+    /// The columns that fitting needs besides: weights, and those of constants.
+    pub fn fitting_columns(&self) -> impl Iterator<Item = &String> {
+        self.weights().chain(self.constants.iter().flat_map(Constants::columns))
+    }
+
+    /// The columns of weights.
     pub fn weights(&self) -> impl Iterator<Item = &String> {
         self.steps.iter().filter_map(|step| match step {
             Step::Vocabulary(choice) | Step::OneHot(choice) => choice.weight.as_ref(),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tidemill_model::{DatePart, Scalar};
 
 use super::choice::Order;
+use super::constants::ConstantParams;
 use super::history::{HistoryFeatureParams, HistoryParams, LagParams, WindowParams};
 use super::params_more::{
     BagParams, ByParams, ColumnsParams, GroupParams, KeyParams, NgramsParams, PatternParams, PcaParams,
@@ -91,6 +92,9 @@ pub(super) enum FeatureParams {
 pub(super) struct ExpressionParams {
     /// Over raw columns, in SQL's syntax: `trip_miles / greatest(trip_seconds, 1)`.
     pub(super) expression: String,
+    /// Numbers of the train split by the names that they have in the expression.
+    #[schemars(with = "Option<BTreeMap<String, ConstantParams>>")]
+    pub(super) constants: Option<Map<String, Value>>,
     /// A step or a list of steps; the values as they are unless given.
     #[schemars(with = "Option<StepsParams>")]
     pub(super) steps: Option<Value>,

@@ -190,12 +190,13 @@ fn files_take_sets_too_and_a_setting_says_where_they_are() {
 #[test]
 fn a_table_of_features_stands_apart_and_has_statistics_of_its_own() {
     let sandbox = Sandbox::taxi(900);
-    let own = "    features: { fare: z_score, company: [ strip, target_encode ] }";
-    sandbox.write("plain.yaml", pipeline("plain", TIP, own));
+    let capped = "{ expression: \"least(trip_miles, p99)\", constants: { p99: { quantile: 0.99 } } }";
+    let own = format!("    features: {{ fare: z_score, company: [ strip, target_encode ], capped: {capped} }}");
+    sandbox.write("plain.yaml", pipeline("plain", TIP, &own));
     let steps = "  features: { component: FeatureGen, keep: [trip_miles] }
   feature_statistics: { component: StatisticsGen, inputs: { examples: features } }
   train:";
-    sandbox.write("tips.yaml", pipeline("tips", TIP, own).replace("  train:", steps));
+    sandbox.write("tips.yaml", pipeline("tips", TIP, &own).replace("  train:", steps));
     golden("feature-table-check", sandbox.tidemill(&["check", "tips.yaml"]));
     for file in ["plain.yaml", "tips.yaml"] {
         let run = sandbox.tidemill(&["run", file, "-q"]);
@@ -203,6 +204,12 @@ fn a_table_of_features_stands_apart_and_has_statistics_of_its_own() {
     }
     let predicted = |model| sandbox.tidemill(&["predict", "data/trips.csv", "--model", model, "--keep", "fare"]).stdout;
     assert_eq!(predicted("plain"), predicted("tips"), "the learner reads the data, as it would without the table");
+    // A row alone gets what it got among all, the fitted number included.
+    let row = "{\"fare\": 9.5, \"trip_miles\": 1e6, \"company\": \"Blue\"}";
+    let more = "{\"fare\": 9.5, \"trip_miles\": 1e9, \"company\": \"Blue\"}";
+    let answers = sandbox.json(&["predict", "--model", "tips", "--row", row, "--row", more]);
+    let of = |at: usize| answers["predictions"][at].clone();
+    assert!(of(0) == of(1) && !of(0).is_null(), "beyond the cap all are alike: {answers:#}");
     let found = sandbox.json(&["artifacts", "--type", "Statistics"]);
     let digest = found[0]["artifact"]["digest"].as_str().expect("a digest").to_owned();
     let path = sandbox.json(&["artifacts", &digest])["path"].as_str().expect("a folder").to_owned();
