@@ -208,7 +208,7 @@ fn a_table_of_features_stands_apart_and_has_statistics_of_its_own() {
     let row = "{\"fare\": 9.5, \"trip_miles\": 1e6, \"company\": \"Blue\"}";
     let more = "{\"fare\": 9.5, \"trip_miles\": 1e9, \"company\": \"Blue\"}";
     let answers = sandbox.json(&["predict", "--model", "tips", "--row", row, "--row", more]);
-    let of = |at: usize| answers["predictions"][at].clone();
+    let of = |at: usize| answers[at]["probability"].clone();
     assert!(of(0) == of(1) && !of(0).is_null(), "beyond the cap all are alike: {answers:#}");
     let found = sandbox.json(&["artifacts", "--type", "Statistics"]);
     let digest = found[0]["artifact"]["digest"].as_str().expect("a digest").to_owned();
