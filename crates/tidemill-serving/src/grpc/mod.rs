@@ -7,6 +7,7 @@ mod body;
 mod call;
 mod error;
 mod health;
+mod in_place;
 mod oip;
 pub mod proto;
 mod router;

@@ -17,12 +17,12 @@ use tonic_health::pb::health_server::HealthServer;
 
 use super::body::RequestBody;
 use super::call::Call;
-use super::oip;
 use super::proto::FILE_DESCRIPTOR_SET;
 use super::proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use super::proto::tensorflow::serving::model_service_server::ModelServiceServer;
 use super::proto::tensorflow::serving::prediction_service_server::PredictionServiceServer;
 use super::proto::tensorflow::serving::session_service_server::SessionServiceServer;
+use super::{oip, tfs};
 use crate::ServeError;
 use crate::engine::Engine;
 use crate::request_error::RequestError;
@@ -111,13 +111,15 @@ impl Router {
             Err(status) => return status.into_http(),
         };
         let answer = async {
-            if endpoint == Endpoint::Infer {
-                let limits = &self.engine.limits;
-                let body = RequestBody::limited(request.into_body(), Arc::clone(&call), limits.body_timeout);
-                let answered = oip::model_infer(&call, body, limits.body_bytes_max).await;
-                return answered.unwrap_or_else(Status::into_http);
-            }
-            self.start(to, call, request).await.unwrap_or_else(|never| match never {})
+            let limits = &self.engine.limits;
+            let bytes_max = limits.body_bytes_max;
+            let limited = |body| RequestBody::limited(body, Arc::clone(&call), limits.body_timeout);
+            let answered = match endpoint {
+                Endpoint::Infer => oip::call_infer(&call, limited(request.into_body()), bytes_max).await,
+                Endpoint::Predict => tfs::call_predict(&call, limited(request.into_body()), bytes_max).await,
+                _ => return self.start(to, call, request).await.unwrap_or_else(|never| match never {}),
+            };
+            answered.unwrap_or_else(Status::into_http)
         };
         match timeout {
             None => answer.await,

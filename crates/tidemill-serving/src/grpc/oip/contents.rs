@@ -2,16 +2,13 @@
 
 use bytes::Bytes;
 
-use super::message::Contents;
+use crate::grpc::in_place::Lists;
 use crate::grpc::proto::inference::InferTensorContents;
 use crate::request_error::RequestError;
 use crate::tensor::{Datatype, Output, Typed};
 
 /// The list that holds the elements of a type, and its name. 16-bit floating-point numbers have none.
-pub(super) fn list<'a>(
-    contents: &'a Contents<'_>,
-    datatype: Datatype,
-) -> Result<(&'static str, Typed<'a>), RequestError> {
+pub(super) fn list<'a>(contents: &'a Lists<'_>, datatype: Datatype) -> Result<(&'static str, Typed<'a>), RequestError> {
     Ok(match datatype {
         Datatype::Bool => ("bool_contents", Typed::Bools(&contents.bools)),
         Datatype::Int8 | Datatype::Int16 | Datatype::Int32 => ("int_contents", Typed::Int32s(&contents.ints)),

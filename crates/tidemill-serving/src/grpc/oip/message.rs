@@ -1,9 +1,10 @@
 //! `ModelInferRequest`, read where it lies. Of thirty inputs each would be a message with a map and eight lists; building
 //! them takes longer than a prediction.
 
-use tidemill_core::wire::{Content, Wire};
-
+use crate::grpc::in_place::{List, Lists, each, entry, fields, part, text, varints};
 use crate::request_error::RequestError;
+
+const NAME: &str = "ModelInferRequest";
 
 /// The tensors of a request, and what else it says.
 #[derive(Debug, Default)]
@@ -33,32 +34,19 @@ pub(super) struct Input<'a> {
     pub(super) datatype: &'a str,
     pub(super) shape: Vec<i64>,
     pub(super) parameters: Vec<&'a str>,
-    pub(super) contents: Contents<'a>,
-}
-
-/// The lists of a tensor.
-#[derive(Debug, Default)]
-pub(super) struct Contents<'a> {
-    pub(super) bools: Vec<bool>,
-    pub(super) ints: Vec<i32>,
-    pub(super) int64s: Vec<i64>,
-    pub(super) uints: Vec<u32>,
-    pub(super) uint64s: Vec<u64>,
-    pub(super) singles: Vec<f32>,
-    pub(super) doubles: Vec<f64>,
-    pub(super) texts: Vec<&'a [u8]>,
+    pub(super) contents: Lists<'a>,
 }
 
 impl<'a> Message<'a> {
     /// Reads all of a request but what its tensors hold.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, RequestError> {
         let mut message = Self::default();
-        fields(bytes, |number, content| {
+        fields(NAME, bytes, |number, content| {
             match number {
                 1 => message.model_name = text(content)?,
                 2 => message.model_version = text(content)?,
                 3 => message.id = text(content)?,
-                4 => message.parameters.push(key(content)?),
+                4 => message.parameters.push(entry(content)?.0),
                 5 => message.inputs.push(part(content)?),
                 6 => message.outputs.push(Requested::read(part(content)?)?),
                 7 => message.raw.push(part(content)?),
@@ -72,7 +60,7 @@ impl<'a> Message<'a> {
     /// The name and the version of the model that is asked.
     pub(super) fn model(bytes: &'a [u8]) -> Result<(&'a str, &'a str), RequestError> {
         let (mut name, mut version) = ("", "");
-        fields(bytes, |number, content| {
+        fields(NAME, bytes, |number, content| {
             match number {
                 1 => name = text(content)?,
                 2 => version = text(content)?,
@@ -90,7 +78,7 @@ impl<'a> Requested<'a> {
         each(bytes, |number, content| {
             match number {
                 1 => output.name = text(content)?,
-                2 => output.parameters.push(key(content)?),
+                2 => output.parameters.push(entry(content)?.0),
                 _ => {}
             }
             Ok(())
@@ -106,13 +94,16 @@ impl<'a> Input<'a> {
         self.shape.clear();
         self.parameters.clear();
         self.contents.clear();
-        fields(bytes, |number, content| {
+        fields(NAME, bytes, |number, content| {
             match number {
                 1 => self.name = text(content)?,
                 2 => self.datatype = text(content)?,
                 3 => varints(content, |size| self.shape.push(size as i64))?,
-                4 => self.parameters.push(key(content)?),
-                5 => self.contents.read(part(content)?)?,
+                4 => self.parameters.push(entry(content)?.0),
+                5 => each(part(content)?, |number, content| match list(number) {
+                    Some(list) => self.contents.append(list, content),
+                    None => Ok(()),
+                })?,
                 _ => {}
             }
             Ok(())
@@ -120,117 +111,19 @@ impl<'a> Input<'a> {
     }
 }
 
-impl<'a> Contents<'a> {
-    /// Appends the lists of a message.
-    fn read(&mut self, bytes: &'a [u8]) -> Result<(), &'static str> {
-        each(bytes, |number, content| match number {
-            1 => varints(content, |value| self.bools.push(value != 0)),
-            2 => varints(content, |value| self.ints.push(value as i32)),
-            3 => varints(content, |value| self.int64s.push(value as i64)),
-            4 => varints(content, |value| self.uints.push(value as u32)),
-            5 => varints(content, |value| self.uint64s.push(value)),
-            6 => {
-                match content {
-                    Content::Fixed32(bits) => self.singles.push(f32::from_bits(bits)),
-                    packed => self.singles.extend(chunks(packed)?.iter().map(|bytes| f32::from_le_bytes(*bytes))),
-                }
-                Ok(())
-            }
-            7 => {
-                match content {
-                    Content::Fixed64(bits) => self.doubles.push(f64::from_bits(bits)),
-                    packed => self.doubles.extend(chunks(packed)?.iter().map(|bytes| f64::from_le_bytes(*bytes))),
-                }
-                Ok(())
-            }
-            8 => {
-                self.texts.push(part(content)?);
-                Ok(())
-            }
-            _ => Ok(()),
-        })
-    }
-
-    fn clear(&mut self) {
-        let Self { bools, ints, int64s, uints, uint64s, singles, doubles, texts } = self;
-        bools.clear();
-        ints.clear();
-        int64s.clear();
-        uints.clear();
-        uint64s.clear();
-        singles.clear();
-        doubles.clear();
-        texts.clear();
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        let Self { bools, ints, int64s, uints, uint64s, singles, doubles, texts } = self;
-        let numbers = [bools.len(), ints.len(), int64s.len(), uints.len(), uint64s.len()];
-        numbers.iter().all(|len| *len == 0) && singles.is_empty() && doubles.is_empty() && texts.is_empty()
-    }
-}
-
-/// The fields of a message; what is wrong with it is the client's to hear.
-fn fields<'a>(
-    bytes: &'a [u8],
-    field: impl FnMut(u64, Content<'a>) -> Result<(), &'static str>,
-) -> Result<(), RequestError> {
-    each(bytes, field).map_err(|reason| RequestError::invalid(format!("the message is no ModelInferRequest: {reason}")))
-}
-
-fn each<'a>(
-    bytes: &'a [u8],
-    mut field: impl FnMut(u64, Content<'a>) -> Result<(), &'static str>,
-) -> Result<(), &'static str> {
-    let mut message = Wire::new(bytes);
-    while let Some((number, content)) = message.next_field()? {
-        field(number, content)?;
-    }
-    Ok(())
-}
-
-fn part(content: Content<'_>) -> Result<&[u8], &'static str> {
-    match content {
-        Content::Bytes(bytes) => Ok(bytes),
-        _ => Err("a field has another type than it should"),
-    }
-}
-
-fn text(content: Content<'_>) -> Result<&str, &'static str> {
-    std::str::from_utf8(part(content)?).map_err(|_| "a text is not UTF-8")
-}
-
-/// The key of an entry of a map.
-fn key(content: Content<'_>) -> Result<&str, &'static str> {
-    let mut key = "";
-    each(part(content)?, |number, content| {
-        if number == 1 {
-            key = text(content)?;
-        }
-        Ok(())
-    })?;
-    Ok(key)
-}
-
-/// A number, or those that lie one after another.
-fn varints(content: Content<'_>, mut value: impl FnMut(u64)) -> Result<(), &'static str> {
-    if let Content::Varint(one) = content {
-        value(one);
-        return Ok(());
-    }
-    let mut packed = Wire::new(part(content)?);
-    while !packed.is_at_end() {
-        value(packed.varint()?);
-    }
-    Ok(())
-}
-
-/// Numbers of a fixed size that lie one after another.
-fn chunks<const N: usize>(content: Content<'_>) -> Result<&[[u8; N]], &'static str> {
-    match part(content)?.as_chunks() {
-        (chunks, []) => Ok(chunks),
-        _ => Err("a list of numbers is cut short"),
-    }
+/// The list that stands in a field of `InferTensorContents`.
+const fn list(number: u64) -> Option<List> {
+    Some(match number {
+        1 => List::Bools,
+        2 => List::Ints,
+        3 => List::Int64s,
+        4 => List::Uints,
+        5 => List::Uint64s,
+        6 => List::Singles,
+        7 => List::Doubles,
+        8 => List::Texts,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -254,7 +147,7 @@ mod tests {
         let mut inputs = Vec::new();
         for bytes in message.inputs {
             input.read(bytes)?;
-            let Contents { bools, ints, int64s, uints, uint64s, singles, doubles, texts } = &input.contents;
+            let Lists { bools, ints, int64s, uints, uint64s, singles, doubles, texts, .. } = &input.contents;
             let contents = InferTensorContents {
                 bool_contents: bools.clone(),
                 int_contents: ints.clone(),

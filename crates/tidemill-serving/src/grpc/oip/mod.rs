@@ -5,7 +5,7 @@ mod infer;
 mod message;
 mod service;
 
-pub(super) use service::model_infer;
+pub(super) use service::call_infer;
 
 #[cfg(feature = "fuzzing")]
 pub(super) fn infer_bytes(model: &crate::versions::LoadedModel, message: &[u8]) {

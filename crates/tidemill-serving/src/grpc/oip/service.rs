@@ -70,7 +70,7 @@ impl GrpcInferenceService for Call {
         }))
     }
 
-    /// Never called: see [`model_infer`].
+    /// Never called: see [`call_infer`].
     async fn model_infer(&self, _: Request<ModelInferRequest>) -> Result<Response<ModelInferResponse>, Status> {
         Err(Status::unimplemented("requests to infer are answered where they lie"))
     }
@@ -111,7 +111,7 @@ impl GrpcInferenceService for Call {
 }
 
 /// Answers `ModelInfer`. Its messages do not pass through the service, which would build them first.
-pub(in crate::grpc) async fn model_infer(
+pub(in crate::grpc) async fn call_infer(
     call: &Call,
     body: RequestBody,
     bytes_max: usize,

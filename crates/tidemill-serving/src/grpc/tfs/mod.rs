@@ -1,6 +1,7 @@
 //! TF Serving's `PredictionService`, `ModelService` and `SessionService`.
 
 mod examples;
+mod message;
 mod metadata;
 mod models;
 mod predict;
@@ -11,13 +12,13 @@ mod spec;
 mod tensor;
 mod warmup;
 
+pub(super) use prediction::call_predict;
 pub(crate) use recorded::{Recorded, predict_request, prediction_logs};
 pub(crate) use warmup::{replay, warmup_record};
 
 #[cfg(feature = "fuzzing")]
 pub(super) fn predict_bytes(model: &crate::versions::LoadedModel, message: &[u8]) {
-    let Ok(request) = prost::Message::decode(message) else { return };
-    if let Ok((batch, outputs)) = predict::decode(model, &request, "")
+    if let Ok((batch, outputs)) = predict::decode(model, message, "")
         && let Ok(predictions) = model.model.predict_tensors(&batch)
     {
         drop(predict::encode(model, &predictions, &outputs, ""));

@@ -2,38 +2,42 @@
 
 use arrow::array::RecordBatch;
 
+use super::message::{Message, Tensor};
 use super::spec::answered_by;
-use super::tensor::{fill, shape, tensor};
-use crate::grpc::proto::tensorflow::serving::{PredictRequest, PredictResponse};
+use super::tensor::{fill, shape as read_shape, tensor as output_tensor};
+use crate::grpc::proto::tensorflow::serving::PredictResponse;
 use crate::request_error::RequestError;
 use crate::tensor::{Assembly, AssemblyError, Output, row_width};
 use crate::tfs::{Method, check_signature};
 use crate::versions::LoadedModel;
 
-/// Reads the inputs into the batch to predict, and which outputs are asked for.
+/// Reads the inputs of a `PredictRequest` into the batch to predict, and which outputs are asked for.
 pub(super) fn decode(
     model: &LoadedModel,
-    request: &PredictRequest,
+    request: &[u8],
     signature: &str,
 ) -> Result<(RecordBatch, Vec<usize>), RequestError> {
     check_signature(model, Method::Predict, Some(signature))?;
+    let request = Message::read(request)?;
     let outputs = outputs(model, &request.output_filter)?;
     let mut assembly = None;
-    for (name, tensor) in &request.inputs {
-        let shape = shape(tensor).map_err(|error| error.within(&format!("input `{name}`: ")))?;
+    let (mut tensor, mut shape) = (Tensor::default(), Vec::new());
+    for (name, bytes) in &request.inputs {
+        tensor.read(bytes)?;
+        read_shape(&tensor, &mut shape).map_err(|error| error.within(&format!("input `{name}`: ")))?;
         let rows = shape.first().copied().unwrap_or(0);
         let added =
             assembly
                 .get_or_insert_with(|| Assembly::new(model, rows))
-                .add(name, &shape, false, |place, expected| fill(place, tensor, expected));
-        added.map_err(|error| in_words(error, model, request))?;
+                .add(name, &shape, false, |place, expected| fill(place, &tensor, expected));
+        added.map_err(|error| in_words(error, model, &request))?;
     }
     let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
-    Ok((assembly.finish().map_err(|error| in_words(error, model, request))?, outputs))
+    Ok((assembly.finish().map_err(|error| in_words(error, model, &request))?, outputs))
 }
 
 /// TF Serving's words for inputs that are not the signature's.
-fn in_words(error: AssemblyError, model: &LoadedModel, request: &PredictRequest) -> RequestError {
+fn in_words(error: AssemblyError, model: &LoadedModel, request: &Message<'_>) -> RequestError {
     let inputs = model.signature().input_tensors();
     let names = |optional: bool| {
         let names = inputs.iter().filter(|input| optional || !input.optional).map(|input| input.name);
@@ -45,7 +49,7 @@ fn in_words(error: AssemblyError, model: &LoadedModel, request: &PredictRequest)
             names(true)
         )),
         AssemblyError::Missing { name, datatype } => {
-            let sent = request.inputs.keys().map(String::as_str).collect::<Vec<_>>().join(",");
+            let sent = request.inputs.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
             RequestError::invalid(format!(
                 "input size does not match signature: Missing but required: {name} ({datatype}). Sent: {{{sent}}}. \
                  Required: {{{}}}.",
@@ -56,12 +60,12 @@ fn in_words(error: AssemblyError, model: &LoadedModel, request: &PredictRequest)
     }
 }
 
-fn outputs(model: &LoadedModel, filter: &[String]) -> Result<Vec<usize>, RequestError> {
+fn outputs(model: &LoadedModel, filter: &[&str]) -> Result<Vec<usize>, RequestError> {
     let known = model.signature().output_tensors();
     if filter.is_empty() {
         return Ok((0..known.len()).collect());
     }
-    let index = |name: &String| {
+    let index = |name: &&str| {
         known.iter().position(|output| output.name == *name).ok_or_else(|| {
             let names: Vec<&str> = known.iter().map(|output| output.name).collect();
             RequestError::invalid(format!(
@@ -86,7 +90,7 @@ pub(super) fn encode(
     for &index in outputs {
         let (Some(spec), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { continue };
         let shape = [predictions.num_rows()].into_iter().chain(row_width(column));
-        response.outputs.insert(spec.name.to_owned(), tensor(Output::of(column)?, shape));
+        response.outputs.insert(spec.name.to_owned(), output_tensor(Output::of(column)?, shape));
     }
     Ok(response)
 }

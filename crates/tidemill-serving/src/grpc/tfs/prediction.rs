@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use hyper::Response as HttpResponse;
+use tonic::body::Body;
 use tonic::{Request, Response, Status};
 
+use super::message::Message;
 use super::spec::{Asked, answered_by};
 use super::{examples, metadata, predict};
+use crate::grpc::body::RequestBody;
 use crate::grpc::call::Call;
 use crate::grpc::proto::tensorflow::serving::inference_result::Result as TaskResult;
 use crate::grpc::proto::tensorflow::serving::prediction_service_server::PredictionService;
@@ -14,6 +18,7 @@ use crate::grpc::proto::tensorflow::serving::{
     Input, MultiInferenceRequest, MultiInferenceResponse, PredictRequest, PredictResponse, RegressionRequest,
     RegressionResponse,
 };
+use crate::grpc::unary;
 use crate::request_error::RequestError;
 use crate::route::Endpoint;
 use crate::tfs::{Method, check_signature};
@@ -21,19 +26,9 @@ use crate::versions::LoadedModel;
 
 #[tonic::async_trait]
 impl PredictionService for Call {
-    async fn predict(&self, request: Request<PredictRequest>) -> Result<Response<PredictResponse>, Status> {
-        let mut request = request.into_inner();
-        let bytes = self.bytes();
-        let asked = Asked::of(request.model_spec.take())?;
-        let model = self.model_of(&asked)?;
-        let decode = move |model: &LoadedModel| {
-            let (batch, outputs) = predict::decode(model, &request, &asked.signature)?;
-            Ok((batch, (outputs, asked.signature)))
-        };
-        let encode = |model: &LoadedModel, predictions: &_, (outputs, signature): (Vec<usize>, String)| {
-            predict::encode(model, predictions, &outputs, &signature)
-        };
-        Ok(Response::new(self.engine.infer(&self.trail, Endpoint::Predict, model, bytes, decode, encode).await?))
+    /// Never called: see [`call_predict`].
+    async fn predict(&self, _: Request<PredictRequest>) -> Result<Response<PredictResponse>, Status> {
+        Err(Status::unimplemented("requests to predict are answered where they lie"))
     }
 
     async fn classify(
@@ -106,6 +101,27 @@ impl PredictionService for Call {
         metadata::check(&request.metadata_field)?;
         Ok(Response::new(metadata::metadata(&*self.model_of(&asked)?)))
     }
+}
+
+/// Answers `Predict`. Its messages do not pass through the service, which would build them first.
+pub(in crate::grpc) async fn call_predict(
+    call: &Call,
+    body: RequestBody,
+    bytes_max: usize,
+) -> Result<HttpResponse<Body>, Status> {
+    let request = unary::message(body, bytes_max).await?;
+    let asked = Asked::of(Message::model_spec(&request)?)?;
+    let model = call.model_of(&asked)?;
+    let bytes = call.bytes();
+    let decode = move |model: &LoadedModel| {
+        let (batch, outputs) = predict::decode(model, &request, &asked.signature)?;
+        Ok((batch, (outputs, asked.signature)))
+    };
+    let encode = |model: &LoadedModel, predictions: &_, (outputs, signature): (Vec<usize>, String)| {
+        predict::encode(model, predictions, &outputs, &signature)
+    };
+    let answer = call.engine.infer(&call.trail, Endpoint::Predict, model, bytes, decode, encode).await?;
+    Ok(unary::answer(&answer))
 }
 
 impl Call {

@@ -1,6 +1,7 @@
 //! `SessionService`: tensors fed and fetched by name, as in a session of TensorFlow.
 
 use arrow::array::RecordBatch;
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::spec::{Asked, answered_by};
@@ -53,7 +54,7 @@ pub(super) fn decode(model: &LoadedModel, request: &SessionRunRequest) -> Result
             return Err(RequestError::invalid(format!("{} is fed twice", named.name)));
         }
     }
-    let (batch, _) = predict::decode(model, &fed, "")?;
+    let (batch, _) = predict::decode(model, &fed.encode_to_vec(), "")?;
     Ok((batch, fetched))
 }
 

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use tidemill_core::DataType;
 
+use super::message::Tensor;
+use crate::grpc::in_place::Lists;
 use crate::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
 use crate::request_error::RequestError;
@@ -12,29 +14,29 @@ use crate::tensor::{Datatype, Elements, Expected, Output, Place, Typed};
 const REPEATED_MAX: usize = 65_536;
 
 /// The sizes of a tensor's dimensions.
-pub(super) fn shape(tensor: &TensorProto) -> Result<Vec<u64>, RequestError> {
-    let Some(shape) = &tensor.tensor_shape else { return Ok(Vec::new()) };
-    if shape.unknown_rank {
+pub(super) fn shape(tensor: &Tensor<'_>, shape: &mut Vec<u64>) -> Result<(), RequestError> {
+    shape.clear();
+    let Some(sizes) = &tensor.shape else {
         return Err(RequestError::invalid("the shape of a tensor must be known"));
-    }
-    let size = |dim: &Dim| {
-        let error = |_| RequestError::invalid(format!("the size {} in the shape is below 0", dim.size));
-        u64::try_from(dim.size).map_err(error)
     };
-    shape.dim.iter().map(size).collect()
+    for &size in sizes {
+        let below = |_| RequestError::invalid(format!("the size {size} in the shape is below 0"));
+        shape.push(u64::try_from(size).map_err(below)?);
+    }
+    Ok(())
 }
 
 /// Pushes the elements of a tensor.
-pub(super) fn fill(place: &mut Place<'_>, tensor: &TensorProto, expected: Expected) -> Result<(), RequestError> {
-    let datatype = datatype(tensor)?;
+pub(super) fn fill(place: &mut Place<'_>, tensor: &Tensor<'_>, expected: Expected) -> Result<(), RequestError> {
+    let datatype = datatype(tensor.dtype)?;
     let elements = expected.elements;
-    if !tensor.tensor_content.is_empty() {
+    if !tensor.content.is_empty() {
         if datatype == Datatype::Bytes {
             return Err(RequestError::invalid("texts must be in `string_val`, not in `tensor_content`"));
         }
-        return Elements::Binary(&tensor.tensor_content).put(datatype, elements, place);
+        return Elements::Binary(tensor.content).put(datatype, elements, place);
     }
-    let (field, list) = list(tensor, datatype);
+    let (field, list) = list(&tensor.lists, datatype);
     let given = list.len();
     // As TensorFlow writes constants.
     let repeated = given == 1 && elements <= REPEATED_MAX;
@@ -49,8 +51,8 @@ pub(super) fn fill(place: &mut Place<'_>, tensor: &TensorProto, expected: Expect
     Elements::List(list).put(datatype, elements, place)
 }
 
-fn datatype(tensor: &TensorProto) -> Result<Datatype, RequestError> {
-    Ok(match TfType::try_from(tensor.dtype) {
+fn datatype(dtype: i32) -> Result<Datatype, RequestError> {
+    Ok(match TfType::try_from(dtype) {
         Ok(TfType::DtFloat) => Datatype::Fp32,
         Ok(TfType::DtDouble) => Datatype::Fp64,
         Ok(TfType::DtHalf) => Datatype::Fp16,
@@ -68,24 +70,24 @@ fn datatype(tensor: &TensorProto) -> Result<Datatype, RequestError> {
         Ok(other) => {
             return Err(RequestError::invalid(format!("tensors of type {} are not taken", other.as_str_name())));
         }
-        Err(_) => return Err(RequestError::invalid(format!("tensors of type {} are not taken", tensor.dtype))),
+        Err(_) => return Err(RequestError::invalid(format!("tensors of type {dtype} are not taken"))),
     })
 }
 
 /// The list that holds the elements of a type, and its name.
-fn list(tensor: &TensorProto, datatype: Datatype) -> (&'static str, Typed<'_>) {
+fn list<'a>(lists: &'a Lists<'_>, datatype: Datatype) -> (&'static str, Typed<'a>) {
     match datatype {
-        Datatype::Fp32 => ("float_val", Typed::Floats(&tensor.float_val)),
-        Datatype::Fp64 => ("double_val", Typed::Doubles(&tensor.double_val)),
-        Datatype::Fp16 | Datatype::Bf16 => ("half_val", Typed::Halves(&tensor.half_val)),
+        Datatype::Fp32 => ("float_val", Typed::Floats(&lists.singles)),
+        Datatype::Fp64 => ("double_val", Typed::Doubles(&lists.doubles)),
+        Datatype::Fp16 | Datatype::Bf16 => ("half_val", Typed::Halves(&lists.halves)),
         Datatype::Int8 | Datatype::Int16 | Datatype::Int32 | Datatype::Uint8 | Datatype::Uint16 => {
-            ("int_val", Typed::Int32s(&tensor.int_val))
+            ("int_val", Typed::Int32s(&lists.ints))
         }
-        Datatype::Int64 => ("int64_val", Typed::Int64s(&tensor.int64_val)),
-        Datatype::Uint32 => ("uint32_val", Typed::Uint32s(&tensor.uint32_val)),
-        Datatype::Uint64 => ("uint64_val", Typed::Uint64s(&tensor.uint64_val)),
-        Datatype::Bool => ("bool_val", Typed::Bools(&tensor.bool_val)),
-        Datatype::Bytes => ("string_val", Typed::Texts(&tensor.string_val)),
+        Datatype::Int64 => ("int64_val", Typed::Int64s(&lists.int64s)),
+        Datatype::Uint32 => ("uint32_val", Typed::Uint32s(&lists.uints)),
+        Datatype::Uint64 => ("uint64_val", Typed::Uint64s(&lists.uint64s)),
+        Datatype::Bool => ("bool_val", Typed::Bools(&lists.bools)),
+        Datatype::Bytes => ("string_val", Typed::Slices(&lists.texts)),
     }
 }
 

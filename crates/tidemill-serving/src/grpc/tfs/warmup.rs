@@ -54,7 +54,7 @@ pub(crate) fn replay(model: &LoadedModel, record: &[u8]) -> Result<(), RequestEr
 
 fn answer_predict(model: &LoadedModel, mut request: PredictRequest) -> Result<(), RequestError> {
     let asked = Asked::of(request.model_spec.take())?;
-    let (batch, outputs) = predict::decode(model, &request, &asked.signature)?;
+    let (batch, outputs) = predict::decode(model, &request.encode_to_vec(), &asked.signature)?;
     predict::encode(model, &model.model.predict_tensors(&batch)?, &outputs, &asked.signature).map(drop)
 }
 

@@ -1,0 +1,156 @@
+//! Messages of tensors, read where they lie: the fields of a message, and the lists of a tensor in memory that the next
+//! one uses again.
+
+use tidemill_core::wire::{Content, Wire};
+
+use crate::request_error::RequestError;
+
+/// The elements of a tensor, by how they are written.
+#[derive(Debug, Default)]
+pub(super) struct Lists<'a> {
+    pub(super) bools: Vec<bool>,
+    pub(super) ints: Vec<i32>,
+    pub(super) int64s: Vec<i64>,
+    pub(super) uints: Vec<u32>,
+    pub(super) uint64s: Vec<u64>,
+    pub(super) singles: Vec<f32>,
+    pub(super) doubles: Vec<f64>,
+    /// The 16 bits of each.
+    pub(super) halves: Vec<i32>,
+    pub(super) texts: Vec<&'a [u8]>,
+}
+
+/// One of the lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Bools,
+    Ints,
+    Int64s,
+    Uints,
+    Uint64s,
+    Singles,
+    Doubles,
+    Halves,
+    Texts,
+}
+
+impl<'a> Lists<'a> {
+    /// Appends what a field holds: one element, or numbers one after another.
+    pub(super) fn append(&mut self, list: List, content: Content<'a>) -> Result<(), &'static str> {
+        match (list, content) {
+            (List::Bools, content) => return varints(content, |value| self.bools.push(value != 0)),
+            (List::Ints, content) => return varints(content, |value| self.ints.push(value as i32)),
+            (List::Int64s, content) => return varints(content, |value| self.int64s.push(value as i64)),
+            (List::Uints, content) => return varints(content, |value| self.uints.push(value as u32)),
+            (List::Uint64s, content) => return varints(content, |value| self.uint64s.push(value)),
+            (List::Halves, content) => return varints(content, |value| self.halves.push(value as i32)),
+            (List::Singles, Content::Fixed32(bits)) => self.singles.push(f32::from_bits(bits)),
+            (List::Singles, packed) => self.singles.extend(chunks(packed)?.iter().copied().map(f32::from_le_bytes)),
+            (List::Doubles, Content::Fixed64(bits)) => self.doubles.push(f64::from_bits(bits)),
+            (List::Doubles, packed) => self.doubles.extend(chunks(packed)?.iter().copied().map(f64::from_le_bytes)),
+            (List::Texts, content) => self.texts.push(part(content)?),
+        }
+        Ok(())
+    }
+
+    /// Makes all of them empty.
+    pub(super) fn clear(&mut self) {
+        let Self { bools, ints, int64s, uints, uint64s, singles, doubles, halves, texts } = self;
+        bools.clear();
+        ints.clear();
+        int64s.clear();
+        uints.clear();
+        uint64s.clear();
+        singles.clear();
+        doubles.clear();
+        halves.clear();
+        texts.clear();
+    }
+
+    /// Whether none has elements.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { bools, ints, int64s, uints, uint64s, singles, doubles, halves, texts } = self;
+        let numbers =
+            [ints.len(), int64s.len(), uints.len(), uint64s.len(), singles.len(), doubles.len(), halves.len()];
+        bools.is_empty() && texts.is_empty() && numbers.iter().all(|count| *count == 0)
+    }
+}
+
+/// Hands on the fields of a message `name`; what is wrong with it is the client's to hear.
+pub(super) fn fields<'a>(
+    name: &str,
+    bytes: &'a [u8],
+    field: impl FnMut(u64, Content<'a>) -> Result<(), &'static str>,
+) -> Result<(), RequestError> {
+    each(bytes, field).map_err(|reason| RequestError::invalid(format!("the message is no {name}: {reason}")))
+}
+
+/// Hands on the fields of a message within another.
+pub(super) fn each<'a>(
+    bytes: &'a [u8],
+    mut field: impl FnMut(u64, Content<'a>) -> Result<(), &'static str>,
+) -> Result<(), &'static str> {
+    let mut message = Wire::new(bytes);
+    while let Some((number, content)) = message.next_field()? {
+        field(number, content)?;
+    }
+    Ok(())
+}
+
+/// A message, or bytes.
+pub(super) fn part(content: Content<'_>) -> Result<&[u8], &'static str> {
+    match content {
+        Content::Bytes(bytes) => Ok(bytes),
+        _ => Err(OTHER_TYPE),
+    }
+}
+
+/// Text.
+pub(super) fn text(content: Content<'_>) -> Result<&str, &'static str> {
+    std::str::from_utf8(part(content)?).map_err(|_| "a text is not UTF-8")
+}
+
+/// A number.
+pub(super) fn number(content: Content<'_>) -> Result<u64, &'static str> {
+    match content {
+        Content::Varint(number) => Ok(number),
+        _ => Err(OTHER_TYPE),
+    }
+}
+
+/// The key and the value of an entry of a map.
+pub(super) fn entry(content: Content<'_>) -> Result<(&str, &[u8]), &'static str> {
+    let (mut key, mut value) = ("", &[][..]);
+    each(part(content)?, |number, content| {
+        match number {
+            1 => key = text(content)?,
+            2 => value = part(content)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((key, value))
+}
+
+/// A number, or those that lie one after another.
+pub(super) fn varints(content: Content<'_>, mut value: impl FnMut(u64)) -> Result<(), &'static str> {
+    if let Content::Varint(one) = content {
+        value(one);
+        return Ok(());
+    }
+    let mut packed = Wire::new(part(content)?);
+    while !packed.is_at_end() {
+        value(packed.varint()?);
+    }
+    Ok(())
+}
+
+/// Numbers of a fixed size that lie one after another.
+fn chunks<const N: usize>(content: Content<'_>) -> Result<&[[u8; N]], &'static str> {
+    match part(content)?.as_chunks() {
+        (chunks, []) => Ok(chunks),
+        _ => Err("a list of numbers is cut short"),
+    }
+}
+
+const OTHER_TYPE: &str = "a field has another type than it should";
