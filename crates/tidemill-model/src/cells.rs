@@ -6,8 +6,9 @@ use arrow::array::{
     ArrayBuilder, ArrayRef, BinaryBuilder, BooleanArray, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder,
     NullBufferBuilder, PrimitiveArray, StringArray, StringBuilder,
 };
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type};
+use smallvec::SmallVec;
 use tidemill_core::{DataType, Form, TensorSpec};
 
 /// The values of a column under construction.
@@ -54,16 +55,16 @@ impl Nulls {
     }
 }
 
-/// The numbers of a column.
+/// The numbers of a column. One takes no memory of its own.
 #[derive(Debug)]
 pub(crate) struct Numbers<T: ArrowPrimitiveType> {
-    values: Vec<T::Native>,
+    values: SmallVec<[T::Native; 1]>,
     nulls: Nulls,
 }
 
 impl<T: ArrowPrimitiveType> Numbers<T> {
     fn with_capacity(rows: usize) -> Self {
-        Self { values: Vec::with_capacity(rows), nulls: Nulls::default() }
+        Self { values: SmallVec::with_capacity(rows), nulls: Nulls::default() }
     }
 
     fn len(&self) -> usize {
@@ -87,7 +88,13 @@ impl<T: ArrowPrimitiveType> Numbers<T> {
     }
 
     fn finish(&mut self) -> PrimitiveArray<T> {
-        PrimitiveArray::new(std::mem::take(&mut self.values).into(), self.nulls.finish())
+        PrimitiveArray::new(std::mem::take(&mut self.values).into_vec().into(), self.nulls.finish())
+    }
+
+    /// The column of the one number that stands at a place of `words`.
+    fn finish_word(&mut self, words: &Buffer, at: usize) -> PrimitiveArray<T> {
+        self.values.clear();
+        PrimitiveArray::new(ScalarBuffer::new(words.clone(), at, 1), self.nulls.finish())
     }
 }
 
@@ -280,6 +287,25 @@ impl Cells {
             Self::Fp64s(cells) => cells.append(true),
             Self::Texts(cells) => cells.append(true),
             _ => {}
+        }
+    }
+
+    /// The bits of the number that is the one value; 0 where it is no number.
+    pub(crate) fn word(&self) -> u64 {
+        match self {
+            Self::Int64(cells) => cells.values.first().map_or(0, |value| *value as u64),
+            Self::Fp64(cells) => cells.values.first().map_or(0, |value| value.to_bits()),
+            _ => 0,
+        }
+    }
+
+    /// As [`finish`](Self::finish) where there is one row: `words` holds the [`word`](Self::word) of each column, and this
+    /// one is at `at`. So all numbers of a request take memory once.
+    pub(crate) fn finish_row(&mut self, words: &Buffer, at: usize) -> ArrayRef {
+        match self {
+            Self::Int64(cells) => Arc::new(cells.finish_word(words, at)),
+            Self::Fp64(cells) => Arc::new(cells.finish_word(words, at)),
+            _ => self.finish(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -185,7 +186,12 @@ impl BatchBuilder {
             } else if found != rows {
                 return Err(ModelError::InputRows { feature: spec.name.clone(), expected: rows, found });
             }
-            arrays.push(cells.finish());
+        }
+        if rows == 1 {
+            let words = Buffer::from_vec(self.columns.iter().map(Cells::word).collect::<Vec<u64>>());
+            arrays.extend(self.columns.iter_mut().enumerate().map(|(at, cells)| cells.finish_row(&words, at)));
+        } else {
+            arrays.extend(self.columns.iter_mut().map(Cells::finish));
         }
         for (input, array) in self.shape.specs.iter().zip(&arrays).filter(|(input, _)| input.form == Form::Binary) {
             self.check_pictures(input, array)?;
