@@ -84,15 +84,16 @@ def triton_client(kind, triton, address, columns, predictions, datatypes):
     check(f"tritonclient.{kind}: ready", client.is_server_ready(), True)
     check(f"tritonclient.{kind}: model ready", client.is_model_ready(MODEL), True)
     check(f"tritonclient.{kind}: version ready", client.is_model_ready(MODEL, "1"), True)
+    check(f"tritonclient.{kind}: no such model is not ready", client.is_model_ready("nobody"), False)
     metadata = client.get_model_metadata(MODEL)
     name = metadata["name"] if isinstance(metadata, dict) else metadata.name
     check(f"tritonclient.{kind}: metadata", name, MODEL)
-    ways = {"defaults": {}}
+    ways = {"defaults": {}, "gzip": {}, "deflate": {}}
     if kind == "http":
         ways["JSON"] = {"binary_data": False}
-        ways |= {way: {} for way in ("gzip", "deflate")}
     for way, how in ways.items():
-        more = {"request_compression_algorithm": way} if way in ("gzip", "deflate") else {}
+        option = "request_compression_algorithm" if kind == "http" else "compression_algorithm"
+        more = {option: way} if way in ("gzip", "deflate") else {}
         answer = client.infer(MODEL, list(tensors(triton, columns, datatypes, **how)), request_id="r-1", **more)
         found = answer.as_numpy("probability").reshape(-1).tolist()
         check(f"tritonclient.{kind}: {way}, bit for bit", found, predictions)

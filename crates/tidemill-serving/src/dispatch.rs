@@ -157,7 +157,8 @@ impl Dispatcher {
                 Ok(json_reply(StatusCode::OK, &oip::repository_index(&engine.control, &body)?))
             }
             Endpoint::RepositoryLoad => {
-                self.read(request).await?;
+                let (_, body, _held) = self.read(request).await?;
+                oip::check_load(&body)?;
                 engine.control.load(&name).await?;
                 Ok(json_reply(StatusCode::OK, &json!({ "name": name, "load": true })))
             }
@@ -182,10 +183,16 @@ impl Dispatcher {
         let admission = &self.engine.admission;
         let (body, held) = read_body(body, limits.body_bytes_max, limits.body_timeout, admission).await?;
         let Some(coding) = Coding::of(&parts.headers)? else { return Ok((parts.headers, body, (held, None))) };
-        let engine = Arc::clone(&self.engine);
+        let mut room = Room::new(Arc::clone(&self.engine));
+        let bytes_max = limits.body_bytes_max;
+        let inflate = move || {
+            let mut inflated = Vec::new();
+            coding.inflate(&body, bytes_max, &mut inflated, |bytes| room.grow(bytes))?;
+            Ok((inflated, room))
+        };
         // A few bytes may become very many, so never where other requests wait.
-        let (body, room) = self.engine.off_thread(move || coding.inflate(&body, engine)).await?;
-        Ok((parts.headers, body, (held, Some(room))))
+        let (inflated, room) = self.engine.off_thread(inflate).await?;
+        Ok((parts.headers, inflated.into(), (held, Some(room))))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use hyper::header::CONTENT_ENCODING;
 use hyper::{HeaderMap, StatusCode};
@@ -11,6 +10,8 @@ use hyper::{HeaderMap, StatusCode};
 use crate::engine::Engine;
 use crate::request_error::RequestError;
 
+/// Where gRPC says how messages are compressed.
+const MESSAGE_ENCODING: &str = "grpc-encoding";
 /// So much is inflated at one go, and room made for it.
 const STEP_BYTES: usize = 64 << 10;
 
@@ -44,38 +45,65 @@ impl Coding {
         }
     }
 
-    /// The body as it was: 413 where it is larger than `bytes_max`, 429 where there is no room for it, 400 where it is
-    /// damaged.
-    pub(crate) fn inflate(self, body: &[u8], engine: Arc<Engine>) -> Result<(Bytes, Room), RequestError> {
+    /// As [`of`](Self::of), of the messages of a gRPC call. What is not known is left to those who say so.
+    pub(crate) fn of_messages(headers: &mut HeaderMap) -> Option<Self> {
+        let coding = match headers.get(MESSAGE_ENCODING)?.as_bytes() {
+            b"gzip" => Self::Gzip,
+            b"deflate" => Self::Deflate,
+            _ => return None,
+        };
+        headers.remove(MESSAGE_ENCODING);
+        Some(coding)
+    }
+
+    /// Appends the body as it was to `to`: 413 where it is larger than `bytes_max`, 400 where it is damaged. Before it
+    /// grows, `room` is asked.
+    pub(crate) fn inflate(
+        self,
+        body: &[u8],
+        bytes_max: usize,
+        to: &mut Vec<u8>,
+        room: impl FnMut(usize) -> Result<(), RequestError>,
+    ) -> Result<(), RequestError> {
         match self {
-            Self::Gzip => inflate(MultiGzDecoder::new(body), "gzip", engine),
-            Self::Deflate => inflate(ZlibDecoder::new(body), "deflate", engine),
+            Self::Gzip => inflate(MultiGzDecoder::new(body), "gzip", bytes_max, to, room),
+            Self::Deflate => inflate(ZlibDecoder::new(body), "deflate", bytes_max, to, room),
         }
     }
 }
 
-fn inflate(mut from: impl Read, name: &str, engine: Arc<Engine>) -> Result<(Bytes, Room), RequestError> {
-    let bytes_max = engine.limits.body_bytes_max;
-    let mut room = Room { engine, bytes: 0 };
-    let mut body = Vec::new();
+fn inflate(
+    mut from: impl Read,
+    name: &str,
+    bytes_max: usize,
+    to: &mut Vec<u8>,
+    mut room: impl FnMut(usize) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    let mut left = bytes_max;
     let mut step = vec![0; STEP_BYTES];
     loop {
         let read = match from.read(&mut step) {
-            Ok(0) => return Ok((body.into(), room)),
+            Ok(0) => return Ok(()),
             Ok(read) => read,
             Err(error) => return Err(RequestError::invalid(format!("the body is not whole in {name}: {error}"))),
         };
-        if body.len() + read > bytes_max {
+        left = left.checked_sub(read).ok_or_else(|| {
             let message = format!("the body is larger than the limit of {bytes_max} bytes once it is inflated");
-            return Err(RequestError::new(StatusCode::PAYLOAD_TOO_LARGE, message));
-        }
-        room.grow(read)?;
-        body.extend_from_slice(&step[..read]);
+            RequestError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+        })?;
+        room(read)?;
+        to.extend_from_slice(&step[..read]);
     }
 }
 
 impl Room {
-    fn grow(&mut self, bytes: usize) -> Result<(), RequestError> {
+    /// No room yet.
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, bytes: 0 }
+    }
+
+    /// More of a body comes into memory, or is refused.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), RequestError> {
         self.bytes += bytes;
         self.engine.admission.take(bytes)
     }

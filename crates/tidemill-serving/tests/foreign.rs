@@ -35,6 +35,7 @@ fn near(got: &Value, expected: &Value) {
 fn an_onnx_model_takes_a_matrix_and_gives_labels_and_probabilities() {
     let (server, _base) = serve("onnx/forest_three.onnx", "model.onnx");
     let (_, metadata) = server.get("/v2/models/m");
+    assert_eq!(metadata["platform"], "onnx_onnxv1");
     assert_eq!(metadata["inputs"][0]["shape"], json!([-1, 4]));
     assert_eq!(metadata["outputs"][0], json!({ "name": "output_label", "datatype": "BYTES", "shape": [-1] }));
     assert_eq!(metadata["outputs"][1]["shape"], json!([-1, 3]));

@@ -13,7 +13,8 @@ use support::grpc::{infer, oip};
 use support::{MODEL, Packages, Running, options, servable};
 use tidemill_model::Task;
 use tidemill_serving::proto::inference::{
-    InferTensorContents, RepositoryIndexRequest, RepositoryModelLoadRequest, RepositoryModelUnloadRequest,
+    InferTensorContents, ModelRepositoryParameter, RepositoryIndexRequest, RepositoryModelLoadRequest,
+    RepositoryModelUnloadRequest,
 };
 use tidemill_serving::proto::tensorflow::error::Code as TfCode;
 use tidemill_serving::proto::tensorflow::serving::{
@@ -155,6 +156,23 @@ fn models_are_loaded_and_unloaded_by_name_over_both_protocols() {
     let triton = RepositoryModelLoadRequest { triton_model_name: MODEL.to_owned(), ..Default::default() };
     assert!(runtime.block_on(client.repository_model_load(triton)).unwrap().into_inner().is_loaded);
     assert_eq!(server.post("/v1/models/taxi:predict", BODY).0, 200);
+
+    // Triton's clients can send a model along; one that is left out silently would be taken for loaded.
+    let sent = RepositoryModelLoadRequest {
+        triton_model_name: MODEL.to_owned(),
+        parameters: [("file:1/model.onnx".to_owned(), ModelRepositoryParameter::default())].into(),
+        ..Default::default()
+    };
+    assert_eq!(runtime.block_on(client.repository_model_load(sent)).unwrap_err().code(), Code::InvalidArgument);
+    for (body, part) in [
+        (r#"{"parameters": {"config": "{}"}}"#, "`config` is not supported"),
+        (r#"{"parameters": {"file:1/model.onnx": "AA=="}}"#, "is not supported"),
+        ("{", "not JSON"),
+    ] {
+        let (status, error) = server.error("/v2/repository/models/taxi/load", body);
+        assert!(status == 400 && error.contains(part), "{error}");
+    }
+    assert_eq!(server.post("/v2/repository/models/taxi/load", r#"{"parameters": {"unload_dependents": true}}"#).0, 200);
 
     let closed = Running::start(
         ServerOptions { model_control: Some(false), ..options() },

@@ -111,7 +111,7 @@ fn every_numeric_type_is_taken_where_the_value_fits() {
         ("FP32", json!(1e300), "INT64", json!(1), "is not FP32"),
         ("BOOL", json!(true), "INT64", json!(1), "BOOL cannot be FP64"),
         ("BYTES", json!("1"), "INT64", json!(1), "BYTES cannot be FP64"),
-        ("FP64", json!("1"), "INT64", json!(1), "`String` is not FP64"),
+        ("FP64", json!("1"), "INT64", json!(1), "`\"1\"` is not FP64"),
         ("FP64", json!(null), "INT64", json!(1), "null is given, but the input is required"),
     ] {
         let (status, reply) = ask(fare_type, fare, seconds_type, seconds);
@@ -140,6 +140,10 @@ fn malformed_requests_are_told_what_is_wrong() {
         (json!({ "inputs": [1] }).to_string(), "each of `inputs` must be an object"),
         (json!({ "inputs": [] }).to_string(), "missing inference input `fare` (FP64)"),
         (json!({ "inputs": [fare] }).to_string(), "missing inference input `seconds` (INT64)"),
+        (
+            json!({ "inputs": [fare] }).to_string(),
+            "sent: {fare}; it takes fare FP64 [-1], seconds INT64 [-1], optional: miles FP64 [-1], company BYTES [-1]",
+        ),
         (json!({ "id": 3, "inputs": [fare, seconds] }).to_string(), "`id` must be a string"),
         (json!({ "parameters": [], "inputs": [fare, seconds] }).to_string(), "`parameters` must be an object"),
         (json!({ "inputs": [fare, seconds, fare] }).to_string(), "input `fare`: the input is given twice"),
@@ -155,7 +159,7 @@ fn malformed_requests_are_told_what_is_wrong() {
         (with("fare", |t| drop(t.as_object_mut().unwrap().remove("data"))), "the key `data` is missing"),
         (with("fare", |t| t["datatype"] = json!("FP65")), "`FP65` is not a datatype"),
         (with("fare", |t| t["shape"] = json!([1, 2])), "the shape is [1, 2], and [-1] or [-1, 1] is expected"),
-        (with("fare", |t| t["shape"] = json!([-1])), "each size of `shape` must be a whole number"),
+        (with("fare", |t| t["shape"] = json!([-1])), "input `fare`: each size of `shape` must be a whole number"),
         (with("fare", |t| t["shape"] = json!([2])), "2 rows are given, and the first input has 1"),
         (with("fare", |t| t["data"] = json!([1, 2])), "the shape [1] asks for 1 elements, and `data` has 2"),
         (with("fare", |t| t["data"] = json!([])), "asks for 1 elements, and `data` has 0"),

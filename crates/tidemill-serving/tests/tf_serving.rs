@@ -234,7 +234,12 @@ fn malformed_bodies_are_told_what_is_wrong() {
         ),
         (PREDICT, r#"{"signature_name": 1}"#, "'signature_name' key must be a string value"),
         (PREDICT, r#"{"instances": [{"fare":1}]}"#, "Missing named input: seconds (INT64)"),
-        (PREDICT, r#"{"instances": [{"fare":1}]}"#, "keys must be equal to: fare,seconds"),
+        (PREDICT, r#"{"instances": [{"fare":1}]}"#, "keys must be equal to: fare,seconds. "),
+        (
+            PREDICT,
+            r#"{"instances": [{"fare":1}]}"#,
+            "The model takes: fare FP64 [-1], seconds INT64 [-1], optional: miles",
+        ),
         (
             PREDICT,
             r#"{"instances": [{"fare":1,"seconds":null}]}"#,
@@ -280,6 +285,7 @@ fn malformed_bodies_are_told_what_is_wrong() {
         (half, r#"{"instances": [1, {"x":1}]}"#, "Expecting value/list but got object at item 1 of input list"),
         (half, r#"{"instances": ["a"]}"#, "Failed to process element: 0 of 'instances' list."),
         (PREDICT, r#"{"inputs": {"fare":[1]}}"#, "Missing named input: seconds (INT64) in 'inputs' object."),
+        (PREDICT, r#"{"inputs": {"fare":[1]}}"#, "Sent: {fare}. The model takes: fare FP64 [-1], seconds INT64 [-1]"),
         (
             PREDICT,
             r#"{"inputs": {"fare":[1,2],"seconds":[1]}}"#,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,12 +13,16 @@ use tokio::time::Sleep;
 use tonic::Status;
 
 use super::call::Call;
+use super::inflating::Inflating;
 
 /// A body that ends, one way or another.
 pub(super) struct RequestBody {
     inner: Incoming,
     call: Arc<Call>,
     patience: Patience,
+    /// Where the message comes compressed.
+    inflating: Option<Inflating>,
+    all_came: bool,
 }
 
 enum Patience {
@@ -31,7 +35,8 @@ enum Patience {
 impl RequestBody {
     /// A body that must come within `limit`.
     pub(super) fn limited(inner: Incoming, call: Arc<Call>, limit: Duration) -> Self {
-        Self { inner, call, patience: Patience::Limited { limit, clock: None } }
+        let inflating = call.coding.map(|coding| Inflating::new(coding, Arc::clone(&call)));
+        Self { inner, call, patience: Patience::Limited { limit, clock: None }, inflating, all_came: false }
     }
 
     /// A body that ends when the server shuts down.
@@ -41,7 +46,7 @@ impl RequestBody {
             // An error says that the server is gone.
             let _ = draining.wait_for(|draining| *draining).await;
         };
-        Self { inner, call, patience: Patience::UntilDrained(Box::pin(drained)) }
+        Self { inner, call, patience: Patience::UntilDrained(Box::pin(drained)), inflating: None, all_came: false }
     }
 }
 
@@ -56,6 +61,43 @@ impl Body for RequestBody {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.inflating.is_none() {
+            return self.poll_inner(context);
+        }
+        loop {
+            if self.all_came
+                && let Some(inflating) = self.inflating.as_mut()
+            {
+                return inflating.poll(context).map(|message| message.map(|message| message.map(Frame::data)));
+            }
+            match ready!(self.poll_inner(context)) {
+                None => self.all_came = true,
+                Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+                Some(Ok(frame)) => {
+                    let pushed = match (self.inflating.as_mut(), frame.data_ref()) {
+                        (Some(inflating), Some(data)) => inflating.push(data),
+                        _ => Ok(()),
+                    };
+                    if let Err(status) = pushed {
+                        return Poll::Ready(Some(Err(status)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inflating.as_ref().map_or_else(|| self.inner.is_end_stream(), Inflating::is_over)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.inflating.is_some() { SizeHint::default() } else { self.inner.size_hint() }
+    }
+}
+
+impl RequestBody {
+    /// What comes, as it comes.
+    fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
             let broken = |error| Status::cancelled(format!("the request could not be read: {error}"));
             let held = |frame: Frame<Bytes>| {
@@ -75,13 +117,5 @@ impl Body for RequestBody {
             }
             Patience::UntilDrained(drained) => drained.as_mut().poll(context).map(|()| None),
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::engine::Engine;
+use crate::inflate::Coding;
 use crate::request_error::RequestError;
 use crate::trail::Trail;
 
@@ -15,11 +16,13 @@ pub(super) struct Call {
     model: OnceLock<String>,
     /// Bytes of the request in memory.
     bytes: AtomicUsize,
+    /// How the request's message is compressed.
+    pub(super) coding: Option<Coding>,
 }
 
 impl Call {
-    pub(super) fn new(engine: Arc<Engine>, trail: Trail) -> Self {
-        Self { engine, trail, model: OnceLock::new(), bytes: AtomicUsize::new(0) }
+    pub(super) fn new(engine: Arc<Engine>, trail: Trail, coding: Option<Coding>) -> Self {
+        Self { engine, trail, model: OnceLock::new(), bytes: AtomicUsize::new(0), coding }
     }
 
     /// More of the request comes into memory, or is refused.

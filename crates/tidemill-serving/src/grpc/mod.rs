@@ -8,6 +8,7 @@ mod call;
 mod error;
 mod health;
 mod in_place;
+mod inflating;
 mod oip;
 pub mod proto;
 mod router;

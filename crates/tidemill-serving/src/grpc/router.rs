@@ -25,6 +25,7 @@ use super::proto::tensorflow::serving::session_service_server::SessionServiceSer
 use super::{oip, tfs};
 use crate::ServeError;
 use crate::engine::Engine;
+use crate::inflate::Coding;
 use crate::request_error::RequestError;
 use crate::route::Endpoint;
 use crate::status::Status as Ended;
@@ -69,9 +70,12 @@ impl Router {
     }
 
     /// Answers a request. Never fails: what goes wrong becomes an answer.
-    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
         let trail = self.engine.trail(request.headers(), Instant::now());
-        let call = Arc::new(Call::new(Arc::clone(&self.engine), trail));
+        // Of a stream of messages each would have to be inflated: whoever reads it says that it is not taken.
+        let streamed = request.uri().path().starts_with("/grpc.reflection.");
+        let coding = if streamed { None } else { Coding::of_messages(request.headers_mut()) };
+        let call = Arc::new(Call::new(Arc::clone(&self.engine), trail, coding));
         let (endpoint, mut response) = match refused(&request) {
             Some(response) => (Endpoint::Unknown, response),
             None => match route(request.uri().path()) {

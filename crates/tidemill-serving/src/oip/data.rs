@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::json::{Kind, Number, Reader};
 use crate::request_error::RequestError;
 use crate::tensor::{Cell, Datatype};
-use crate::tfs::base64_object;
+use crate::tfs::{base64_object, excerpt};
 
 /// Takes the list `data` of a tensor of shape `[rows]` or, where `nested` is its width, `[rows, width]`, flat or in lists
 /// of so many, and hands its elements on.
@@ -64,7 +64,7 @@ fn cell<'a>(reader: &mut Reader<'a>, datatype: Datatype) -> Result<Cell<'a>, Req
         },
         (Kind::Number, Datatype::Bool | Datatype::Bytes) => Err(wrong(reader.number()?.text(), datatype)),
         (Kind::Number, _) => number(reader.number()?, datatype),
-        _ => Err(wrong(kind.name(), datatype)),
+        _ => Err(wrong(&excerpt(reader.skip()?), datatype)),
     }
 }
 

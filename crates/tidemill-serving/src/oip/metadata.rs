@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tidemill_core::{DataType, Form, Signature, TensorView};
+use tidemill_model::AnyModel;
 
 use crate::versions::LoadedModel;
 
@@ -9,8 +10,19 @@ use crate::versions::LoadedModel;
 pub(crate) const SERVER_NAME: &str = "tidemill";
 /// What of the protocol's extensions it speaks.
 pub(crate) const EXTENSIONS: [&str; 3] = ["binary_tensor_data", "model_repository", "parameters"];
-/// What its models run on.
-pub(crate) const PLATFORM: &str = "tidemill";
+
+/// What a model is, as project and format; the protocol has names for some.
+pub(crate) fn platform(model: &LoadedModel) -> &'static str {
+    match &model.model {
+        AnyModel::Package(_) => "tidemill",
+        AnyModel::Foreign(model) => match model.format() {
+            "ONNX" => "onnx_onnxv1",
+            "XGBoost JSON" => "xgboost_json",
+            "LightGBM text" => "lightgbm_text",
+            other => other,
+        },
+    }
+}
 
 /// The body of a server metadata answer.
 pub(crate) fn server_metadata() -> Value {
@@ -27,7 +39,7 @@ pub(crate) fn model_metadata(model: &LoadedModel, versions: impl Iterator<Item =
     json!({
         "name": model.name,
         "versions": versions.map(|version| version.to_string()).collect::<Vec<_>>(),
-        "platform": PLATFORM,
+        "platform": platform(model),
         "inputs": signature.input_tensors().iter().map(tensor).collect::<Vec<_>>(),
         "outputs": signature.output_tensors().iter().map(tensor).collect::<Vec<_>>(),
         // A tensor for each input, or all of them as the columns of one tensor by another name.

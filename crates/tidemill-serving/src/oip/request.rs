@@ -163,17 +163,7 @@ fn tensor<'a>(reader: &mut Reader<'a>) -> Result<Tensor<'a>, RequestError> {
         match &*key {
             "name" => name = Some(text("name", reader)?),
             "datatype" => datatype = Some(text("datatype", reader)?),
-            "shape" => {
-                let mut sizes = Vec::new();
-                if reader.kind()? != Kind::Array {
-                    return Err(RequestError::invalid("`shape` must be a list"));
-                }
-                reader.array(|reader| {
-                    sizes.push(whole("each size of `shape`", reader)?);
-                    Ok::<_, RequestError>(())
-                })?;
-                shape = Some(sizes);
-            }
+            "shape" => shape = Some(reader.skip()?),
             "parameters" => parameters(reader, |name, reader| {
                 if name == "binary_data_size" {
                     binary_bytes = Some(whole("the parameter `binary_data_size`", reader)?);
@@ -191,12 +181,26 @@ fn tensor<'a>(reader: &mut Reader<'a>) -> Result<Tensor<'a>, RequestError> {
     let name = name.ok_or_else(|| lacks("name"))?;
     let within = |error: RequestError| error.within(&format!("input `{name}`: "));
     let shape = shape.ok_or_else(|| within(lacks("shape")))?;
+    let shape = sizes(shape).map_err(within)?;
     let datatype = datatype.ok_or_else(|| within(lacks("datatype")))?;
     let datatype = datatype
         .parse()
         .map_err(|()| within(RequestError::invalid(format!("`{datatype}` is not a datatype of the protocol"))))?;
     let binary_bytes = binary_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     Ok(Tensor { name, shape, datatype, binary_bytes, data })
+}
+
+fn sizes(shape: &str) -> Result<Vec<u64>, RequestError> {
+    let mut reader = Reader::of_value(shape);
+    if reader.kind()? != Kind::Array {
+        return Err(RequestError::invalid("`shape` must be a list"));
+    }
+    let mut sizes = Vec::new();
+    reader.array(|reader| {
+        sizes.push(whole("each size of `shape`", reader)?);
+        Ok::<_, RequestError>(())
+    })?;
+    Ok(sizes)
 }
 
 /// Reads one requested output as its index and whether it should be binary, if it says.
@@ -258,9 +262,9 @@ pub(crate) fn assembly_error(error: AssemblyError, model: &LoadedModel) -> Reque
         AssemblyError::Unknown { name, reason } => {
             RequestError::invalid(format!("unexpected inference input `{name}` for model `{of}` ({reason})"))
         }
-        AssemblyError::Missing { name, datatype } => {
-            RequestError::invalid(format!("missing inference input `{name}` ({datatype}) for model `{of}`"))
-        }
+        AssemblyError::Missing { name, datatype, sent, wanted } => RequestError::invalid(format!(
+            "missing inference input `{name}` ({datatype}) for model `{of}`; sent: {{{sent}}}; it takes {wanted}"
+        )),
         AssemblyError::Other(error) => error,
     }
 }

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use tidemill_core::{DataType, Form};
 use tidemill_model::BatchBuilder;
 
-use super::Place;
+use super::{Place, wanted};
 use crate::request_error::RequestError;
 use crate::versions::LoadedModel;
 
@@ -29,8 +29,8 @@ pub(crate) struct Assembly {
 pub(crate) enum AssemblyError {
     /// The model takes no such input; `reason` says so and names the nearest one it does.
     Unknown { name: String, reason: String },
-    /// A required input is not given.
-    Missing { name: String, datatype: DataType },
+    /// A required input is not given; `sent` are those that are, `wanted` is what the model takes.
+    Missing { name: String, datatype: DataType, sent: String, wanted: String },
     /// Anything else.
     Other(RequestError),
 }
@@ -138,7 +138,13 @@ impl Assembly {
     pub(crate) fn finish(self) -> Result<RecordBatch, AssemblyError> {
         let missing = self.builder.specs().iter().zip(&self.seen).find(|(spec, seen)| !spec.optional && !**seen);
         if let Some((spec, _)) = missing {
-            return Err(AssemblyError::Missing { name: spec.name.clone(), datatype: spec.datatype });
+            let given = self.builder.specs().iter().zip(&self.seen).filter(|(_, seen)| **seen);
+            return Err(AssemblyError::Missing {
+                name: spec.name.clone(),
+                datatype: spec.datatype,
+                sent: given.map(|(spec, _)| spec.name.as_str()).collect::<Vec<_>>().join(","),
+                wanted: wanted(&self.builder),
+            });
         }
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         self.builder.finish(rows).map_err(|error| AssemblyError::Other(error.into()))

@@ -11,6 +11,7 @@ mod elements;
 mod output;
 mod place;
 mod typed;
+mod wanted;
 
 pub(crate) use assembly::{Assembly, AssemblyError, Expected};
 pub(crate) use cell::Cell;
@@ -19,3 +20,4 @@ pub(crate) use elements::Elements;
 pub(crate) use output::{Output, row_width};
 pub(crate) use place::{Place, push};
 pub(crate) use typed::Typed;
+pub(crate) use wanted::wanted;

@@ -5,6 +5,7 @@ use tidemill_model::BatchBuilder;
 use super::value::{Dialect, excerpt, is_base64_object, push_value};
 use crate::json::{Kind, Reader};
 use crate::request_error::RequestError;
+use crate::tensor::wanted;
 
 /// Takes the value of `inputs` and returns the number of rows: an object of lists keyed by input, or one bare list
 /// for a model with one input.
@@ -15,7 +16,9 @@ pub(super) fn push_columns(builder: &mut BatchBuilder, reader: &mut Reader<'_>) 
         if counts.len() != 1 {
             return Err(RequestError::invalid(
                 "inputs is a plain value/list, but expecting an object as multiple input tensors required as per \
-                 tensorinfo_map",
+                 tensorinfo_map: "
+                    .to_owned()
+                    + &wanted(builder),
             ));
         }
         return push_column(builder, 0, reader);
@@ -41,8 +44,13 @@ fn same_count(builder: &BatchBuilder, counts: &[Option<usize>]) -> Result<usize,
         match count {
             None if !spec.optional => {
                 let (name, datatype) = (&spec.name, spec.datatype);
-                let message = format!("Missing named input: {name} ({datatype}) in 'inputs' object.");
-                return Err(RequestError::invalid(message));
+                let given = builder.specs().iter().zip(counts).filter(|(_, count)| count.is_some());
+                let sent: Vec<&str> = given.map(|(spec, _)| spec.name.as_str()).collect();
+                return Err(RequestError::invalid(format!(
+                    "Missing named input: {name} ({datatype}) in 'inputs' object. Sent: {{{}}}. The model takes: {}",
+                    sent.join(","),
+                    wanted(builder)
+                )));
             }
             Some(count) if *count != expected => {
                 let name = &spec.name;

@@ -12,7 +12,7 @@ mod value;
 pub(crate) use encode::{Answer, encode, flat_values, scores};
 pub(crate) use metadata::{metadata, status};
 pub(crate) use signature::{DEFAULT as DEFAULT_SIGNATURE, Method, check as check_signature, offered};
-pub(crate) use value::base64_object;
+pub(crate) use value::{base64_object, excerpt};
 
 use arrow::array::RecordBatch;
 

@@ -98,7 +98,9 @@ fn rows(builder: BatchBuilder, reader: &mut Reader<'_>) -> Result<(RecordBatch, 
             (false, Some(_)) => rows.push_bare(reader),
             (false, None) => Err(RequestError::invalid(
                 "instances is a plain list, but expecting list of objects as multiple input tensors required as per \
-                 tensorinfo_map",
+                 tensorinfo_map: "
+                    .to_owned()
+                    + &rows.wanted(),
             )),
         }
     })?;

@@ -7,6 +7,7 @@ use tidemill_model::{BatchBuilder, InputColumn};
 use super::value::{Dialect, ValueError, excerpt, push_value};
 use crate::json::{Kind, Reader};
 use crate::request_error::RequestError;
+use crate::tensor::wanted;
 
 /// Fills a batch row by row.
 ///
@@ -26,6 +27,11 @@ impl Rows {
     pub(super) fn new(builder: BatchBuilder, dialect: Dialect) -> Self {
         let filled = vec![0; builder.specs().len()];
         Self { builder, order: Vec::new(), filled, count: 0, dialect }
+    }
+
+    /// What the model takes.
+    pub(super) fn wanted(&self) -> String {
+        wanted(&self.builder)
     }
 
     /// How many rows there are so far.
@@ -124,11 +130,12 @@ impl Rows {
                     self.builder.specs().iter().filter(|spec| !spec.optional).map(|spec| spec.name.as_str()).collect();
                 return Err(RequestError::invalid(format!(
                     "Failed to process element: {row} of '{list}' list. Missing named input: {} ({}). JSON object: {} \
-                     keys must be equal to: {}",
+                     keys must be equal to: {}. The model takes: {}",
                     spec.name,
                     spec.datatype,
                     excerpt(start.skip()?),
                     required.join(","),
+                    self.wanted(),
                 )));
             }
             let mut column = self.column(index)?;

@@ -227,7 +227,7 @@ fn type_error(reader: &mut Reader<'_>, kind: Kind, expected: DataType) -> ValueE
 }
 
 /// The front of a value's text, for messages.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(EXCERPT_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

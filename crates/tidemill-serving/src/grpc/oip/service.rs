@@ -19,7 +19,7 @@ use crate::grpc::proto::inference::{
     ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
 };
 use crate::grpc::unary;
-use crate::oip::{EXTENSIONS, PLATFORM, SERVER_NAME};
+use crate::oip::{EXTENSIONS, SERVER_NAME, check_load_parameter, platform};
 use crate::route::{Endpoint, selector_of};
 use crate::versions::{LoadedModel, Selector};
 
@@ -36,7 +36,8 @@ impl GrpcInferenceService for Call {
     async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Result<Response<ModelReadyResponse>, Status> {
         let ModelReadyRequest { name, version } = request.into_inner();
         self.concerns(&name);
-        let ready = self.engine.model_is_ready(&name, &selector(&version))?;
+        // What is not known is not ready, and no error: Triton's clients ask until a model is there.
+        let ready = self.engine.model_is_ready(&name, &selector(&version)).unwrap_or(false);
         Ok(Response::new(ModelReadyResponse { ready }))
     }
 
@@ -64,7 +65,7 @@ impl GrpcInferenceService for Call {
         Ok(Response::new(ModelMetadataResponse {
             name: model.name.clone(),
             versions: versions.map(|version| version.to_string()).collect(),
-            platform: PLATFORM.to_owned(),
+            platform: platform(&model).to_owned(),
             inputs: signature.input_tensors().iter().map(tensor).collect(),
             outputs: signature.output_tensors().iter().map(tensor).collect(),
         }))
@@ -93,7 +94,8 @@ impl GrpcInferenceService for Call {
         &self,
         request: Request<RepositoryModelLoadRequest>,
     ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
-        let RepositoryModelLoadRequest { model_name, triton_model_name } = request.into_inner();
+        let RepositoryModelLoadRequest { model_name, triton_model_name, parameters } = request.into_inner();
+        parameters.keys().try_for_each(|name| check_load_parameter(name))?;
         let model_name = named(triton_model_name, model_name);
         self.engine.control.load(&model_name).await?;
         Ok(Response::new(RepositoryModelLoadResponse { model_name, is_loaded: true }))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
-use tidemill_core::{DataType, TensorSpec};
+use tidemill_core::{DataType, Form, TensorSpec};
 use tidemill_model::{BatchBuilder, InputColumn};
 
 use crate::grpc::proto::tensorflow::feature::Kind;
@@ -13,7 +13,7 @@ use crate::grpc::proto::tensorflow::serving::{
 };
 use crate::grpc::proto::tensorflow::{Example, Feature};
 use crate::request_error::RequestError;
-use crate::tensor::{Cell, Datatype, Typed, push as push_cell};
+use crate::tensor::{Cell, Datatype, Typed, push as push_cell, wanted};
 use crate::tfs::scores;
 use crate::versions::LoadedModel;
 
@@ -62,17 +62,19 @@ fn known(builder: &BatchBuilder, row: usize, features: &BTreeMap<String, Feature
 }
 
 fn push(builder: &mut BatchBuilder, index: usize, feature: Option<&Feature>) -> Result<(), RequestError> {
-    let Some(mut column) = builder.column(index) else { return Ok(()) };
-    let spec = column.spec();
-    if column.is_list() {
-        return push_list(&mut column, feature.and_then(|feature| feature.kind.as_ref()));
+    let kind = feature.and_then(|feature| feature.kind.as_ref());
+    let Some(spec) = builder.specs().get(index) else { return Ok(()) };
+    if spec.form == Form::List {
+        return builder.column(index).map_or(Ok(()), |mut column| push_list(&mut column, kind));
     }
-    let cell = cell(spec, feature.and_then(|feature| feature.kind.as_ref()))?;
+    let cell = cell(spec, kind)?;
     let TensorSpec { name, datatype, optional, .. } = spec;
     if cell == Cell::Missing && !optional {
-        return Err(RequestError::invalid(format!("Missing named input: {name} ({datatype})")));
+        let message = format!("Missing named input: {name} ({datatype}). The model takes: {}", wanted(builder));
+        return Err(RequestError::invalid(message));
     }
     let name = name.clone();
+    let Some(mut column) = builder.column(index) else { return Ok(()) };
     cell.push(&mut column).map_err(|why| RequestError::invalid(format!("feature `{name}`: {why}")))
 }
 

@@ -30,14 +30,14 @@ pub(super) fn decode(
             assembly
                 .get_or_insert_with(|| Assembly::new(model, rows))
                 .add(name, &shape, false, |place, expected| fill(place, &tensor, expected));
-        added.map_err(|error| in_words(error, model, &request))?;
+        added.map_err(|error| in_words(error, model))?;
     }
     let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
-    Ok((assembly.finish().map_err(|error| in_words(error, model, &request))?, outputs))
+    Ok((assembly.finish().map_err(|error| in_words(error, model))?, outputs))
 }
 
 /// TF Serving's words for inputs that are not the signature's.
-fn in_words(error: AssemblyError, model: &LoadedModel, request: &Message<'_>) -> RequestError {
+fn in_words(error: AssemblyError, model: &LoadedModel) -> RequestError {
     let inputs = model.signature().input_tensors();
     let names = |optional: bool| {
         let names = inputs.iter().filter(|input| optional || !input.optional).map(|input| input.name);
@@ -48,14 +48,11 @@ fn in_words(error: AssemblyError, model: &LoadedModel, request: &Message<'_>) ->
             "input tensor alias not found in signature: {name}. Inputs expected to be in the set {{{}}}. ({reason})",
             names(true)
         )),
-        AssemblyError::Missing { name, datatype } => {
-            let sent = request.inputs.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
-            RequestError::invalid(format!(
-                "input size does not match signature: Missing but required: {name} ({datatype}). Sent: {{{sent}}}. \
-                 Required: {{{}}}.",
-                names(false)
-            ))
-        }
+        AssemblyError::Missing { name, datatype, sent, wanted } => RequestError::invalid(format!(
+            "input size does not match signature: Missing but required: {name} ({datatype}). Sent: {{{sent}}}. \
+             Required: {{{}}}. The model takes: {wanted}",
+            names(false)
+        )),
         AssemblyError::Other(error) => error,
     }
 }
