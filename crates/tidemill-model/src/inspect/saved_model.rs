@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::wire::{Field, fields, text};
+use tidemill_core::wire::Content;
+
+use super::wire::{fields, text};
 use super::{Described, OtherGraph, OtherSignature, OtherTensor, TENSORS_MAX};
 
 /// Runs when a model is loaded; nobody calls it.
@@ -13,7 +15,7 @@ const INIT_SIGNATURE: &str = "__saved_model_init_op";
 pub(super) fn read(bytes: &[u8]) -> Result<Described, String> {
     let mut reading = Reading::default();
     fields(bytes, |number, field| match (number, field) {
-        (2, Field::Bytes(graph)) => reading.meta_graph(graph),
+        (2, Content::Bytes(graph)) => reading.meta_graph(graph),
         _ => Ok(()),
     })?;
     if reading.graphs.is_empty() {
@@ -38,16 +40,16 @@ impl Reading {
     fn meta_graph(&mut self, bytes: &[u8]) -> Result<(), String> {
         let mut graph = OtherGraph::default();
         fields(bytes, |number, field| match (number, field) {
-            (1, Field::Bytes(info)) => fields(info, |number, field| {
+            (1, Content::Bytes(info)) => fields(info, |number, field| {
                 match (number, field) {
-                    (4, Field::Bytes(tag)) => graph.tags.push(text(tag)),
-                    (5, Field::Bytes(version)) => self.version = text(version),
+                    (4, Content::Bytes(tag)) => graph.tags.push(text(tag)),
+                    (5, Content::Bytes(version)) => self.version = text(version),
                     _ => {}
                 }
                 Ok(())
             }),
-            (2, Field::Bytes(definition)) => self.graph(definition),
-            (5, Field::Bytes(entry)) => {
+            (2, Content::Bytes(definition)) => self.graph(definition),
+            (5, Content::Bytes(entry)) => {
                 let (name, signature) = entry_of(entry)?;
                 if name != INIT_SIGNATURE {
                     graph.signatures.insert(name, self.signature(signature)?);
@@ -62,9 +64,9 @@ impl Reading {
 
     fn graph(&mut self, bytes: &[u8]) -> Result<(), String> {
         fields(bytes, |number, field| match (number, field) {
-            (1, Field::Bytes(node)) => self.node(node),
-            (2, Field::Bytes(library)) => fields(library, |number, field| match (number, field) {
-                (1, Field::Bytes(function)) => self.function(function),
+            (1, Content::Bytes(node)) => self.node(node),
+            (2, Content::Bytes(library)) => fields(library, |number, field| match (number, field) {
+                (1, Content::Bytes(function)) => self.function(function),
                 _ => Ok(()),
             }),
             _ => Ok(()),
@@ -73,20 +75,20 @@ impl Reading {
 
     fn function(&mut self, bytes: &[u8]) -> Result<(), String> {
         fields(bytes, |number, field| match (number, field) {
-            (1, Field::Bytes(signature)) => fields(signature, |number, field| {
-                if let (1, Field::Bytes(name)) = (number, field) {
+            (1, Content::Bytes(signature)) => fields(signature, |number, field| {
+                if let (1, Content::Bytes(name)) = (number, field) {
                     self.functions.insert(text(name));
                 }
                 Ok(())
             }),
-            (3, Field::Bytes(node)) => self.node(node),
+            (3, Content::Bytes(node)) => self.node(node),
             _ => Ok(()),
         })
     }
 
     fn node(&mut self, bytes: &[u8]) -> Result<(), String> {
         fields(bytes, |number, field| {
-            if let (2, Field::Bytes(operator)) = (number, field) {
+            if let (2, Content::Bytes(operator)) = (number, field) {
                 *self.operators.entry(text(operator)).or_default() += 1;
             }
             Ok(())
@@ -97,7 +99,7 @@ impl Reading {
         let mut signature = OtherSignature::default();
         fields(bytes, |number, field| {
             match (number, field) {
-                (1 | 2, Field::Bytes(entry)) => {
+                (1 | 2, Content::Bytes(entry)) => {
                     self.tensors += 1;
                     if self.tensors > TENSORS_MAX {
                         return Err(format!("it has more than {TENSORS_MAX} tensors"));
@@ -106,7 +108,7 @@ impl Reading {
                     let side = if number == 1 { &mut signature.inputs } else { &mut signature.outputs };
                     side.insert(name, tensor(info)?);
                 }
-                (3, Field::Bytes(method)) => signature.method = text(method),
+                (3, Content::Bytes(method)) => signature.method = text(method),
                 _ => {}
             }
             Ok(())
@@ -120,8 +122,8 @@ fn entry_of(bytes: &[u8]) -> Result<(String, &[u8]), String> {
     let (mut key, mut value) = (String::new(), &[][..]);
     fields(bytes, |number, field| {
         match (number, field) {
-            (1, Field::Bytes(found)) => key = text(found),
-            (2, Field::Bytes(found)) => value = found,
+            (1, Content::Bytes(found)) => key = text(found),
+            (2, Content::Bytes(found)) => value = found,
             _ => {}
         }
         Ok(())
@@ -133,11 +135,11 @@ fn tensor(bytes: &[u8]) -> Result<OtherTensor, String> {
     let mut tensor = OtherTensor { datatype: datatype(0), shape: Some(Vec::new()), ..OtherTensor::default() };
     fields(bytes, |number, field| {
         match (number, field) {
-            (1, Field::Bytes(name)) => tensor.name = text(name),
-            (2, Field::Varint(code)) => tensor.datatype = datatype(code),
-            (3, Field::Bytes(found)) => tensor.shape = shape(found)?,
-            (4, Field::Bytes(_)) => "(sparse)".clone_into(&mut tensor.name),
-            (5, Field::Bytes(_)) => "(composite)".clone_into(&mut tensor.name),
+            (1, Content::Bytes(name)) => tensor.name = text(name),
+            (2, Content::Varint(code)) => tensor.datatype = datatype(code),
+            (3, Content::Bytes(found)) => tensor.shape = shape(found)?,
+            (4, Content::Bytes(_)) => "(sparse)".clone_into(&mut tensor.name),
+            (5, Content::Bytes(_)) => "(composite)".clone_into(&mut tensor.name),
             _ => {}
         }
         Ok(())
@@ -149,17 +151,17 @@ fn shape(bytes: &[u8]) -> Result<Option<Vec<i64>>, String> {
     let (mut sizes, mut known) = (Vec::new(), true);
     fields(bytes, |number, field| {
         match (number, field) {
-            (2, Field::Bytes(dimension)) => {
+            (2, Content::Bytes(dimension)) => {
                 let mut size = 0;
                 fields(dimension, |number, field| {
-                    if let (1, Field::Varint(found)) = (number, field) {
+                    if let (1, Content::Varint(found)) = (number, field) {
                         size = found.cast_signed();
                     }
                     Ok(())
                 })?;
                 sizes.push(size);
             }
-            (3, Field::Varint(unknown)) => known = unknown == 0,
+            (3, Content::Varint(unknown)) => known = unknown == 0,
             _ => {}
         }
         Ok(())
