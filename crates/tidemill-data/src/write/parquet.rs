@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::concat;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
@@ -72,7 +72,7 @@ impl<W: Write + Send> ParquetFile<W> {
     /// Appends rows.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<(), DataError> {
         self.pending_rows += batch.num_rows();
-        self.pending_bytes += batch.columns().iter().map(arrow::array::Array::get_buffer_memory_size).sum::<usize>();
+        self.pending_bytes += batch.columns().iter().map(Array::get_buffer_memory_size).sum::<usize>();
         self.pending.push(batch);
         while self.pending_rows >= self.group_rows || self.pending_bytes > GROUP_BYTES_MAX {
             self.write_group()?;
@@ -102,17 +102,22 @@ impl<W: Write + Send> ParquetFile<W> {
             }
             rows += taken;
         }
-        let group = concat_batches(&self.schema, &parts)?;
-        drop(parts);
         self.pending_rows -= rows;
         self.pending_bytes = 0;
-        self.encode(&group).map_err(|error| DataError::write(&self.path, error))
+        if rows == 0 {
+            return Ok(());
+        }
+        self.encode(&parts).map_err(|error| DataError::write(&self.path, error))
     }
 
-    fn encode(&mut self, group: &RecordBatch) -> Result<(), ParquetError> {
+    /// Writes the rows of `parts`, at least one part, as a row group.
+    fn encode(&mut self, parts: &[RecordBatch]) -> Result<(), ParquetError> {
         let writers = self.factory.create_column_writers(self.groups)?;
         let encode = |(i, mut writer): (usize, ArrowColumnWriter)| -> Result<ArrowColumnChunk, ParquetError> {
-            for leaf in compute_leaves(self.schema.field(i), group.column(i))? {
+            // Written part by part, pages would end where parts do; joined all at once, a group would be held twice.
+            let columns: Vec<&dyn Array> = parts.iter().map(|part| part.column(i).as_ref()).collect();
+            let column = concat(&columns)?;
+            for leaf in compute_leaves(self.schema.field(i), &column)? {
                 writer.write(&leaf)?;
             }
             writer.close()
