@@ -11,11 +11,9 @@ use hyper::StatusCode;
 use tonic::Status;
 
 use super::call::Call;
+use super::unary::HEAD_BYTES;
 use crate::inflate::Coding;
 use crate::request_error::RequestError;
-
-/// Bytes before a message: whether it is compressed, and its length.
-const HEAD_BYTES: usize = 5;
 
 /// Collects a message and inflates it, on the threads for work that takes a while.
 pub(super) struct Inflating {

@@ -16,7 +16,7 @@ use tonic::body::Body;
 use super::body::RequestBody;
 
 /// Bytes before a message: whether it is compressed, and its length.
-const HEAD_BYTES: usize = 5;
+pub(super) const HEAD_BYTES: usize = 5;
 
 /// The message of a request, which may have up to `bytes_max` bytes.
 pub(super) async fn message(mut body: RequestBody, bytes_max: usize) -> Result<Bytes, Status> {
@@ -55,7 +55,10 @@ fn joined(whole: Bytes, data: &[u8]) -> Bytes {
 fn length(bytes: &[u8]) -> Result<Option<usize>, Status> {
     match bytes.split_first_chunk::<HEAD_BYTES>() {
         Some(([0, length @ ..], _)) => Ok(Some(u32::from_be_bytes(*length) as usize)),
-        Some(([1, ..], _)) => Err(Status::unimplemented("compressed messages are not taken")),
+        // Those in a way that is known are inflated before they come here.
+        Some(([1, ..], _)) => Err(Status::unimplemented(
+            "the message is compressed in a way that is not supported: `grpc-encoding` may be `gzip` or `deflate`",
+        )),
         Some(([flag, ..], _)) => {
             Err(Status::internal(format!("{flag} does not say whether the message is compressed: 0 or 1 would")))
         }
