@@ -9,7 +9,7 @@ use crate::DataError;
 pub const BATCH_ROWS_MAX: usize = 65_536;
 
 /// Cells of a batch, about: wide tables get fewer rows a batch, so that memory stays bounded.
-const BATCH_CELLS: usize = 4 << 20;
+const BATCH_CELLS: usize = 2 << 20;
 
 /// Rows of a batch of so many columns.
 pub(crate) fn batch_rows(columns: usize) -> usize {
