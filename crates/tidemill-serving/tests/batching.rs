@@ -91,7 +91,7 @@ fn a_client_that_left_costs_nothing() {
     let mut gone = TcpStream::connect(server.handle.local_addr()).unwrap();
     let text = body(1.0);
     write!(gone, "POST {PREDICT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(300));
     drop(gone);
     let started_at = Instant::now();
     assert_eq!(server.post(PREDICT, body(2.0)).0, 200);
@@ -105,7 +105,7 @@ fn a_client_that_left_costs_nothing() {
 fn who_waits_too_long_is_told_so_and_larger_requests_run_alone() {
     let batching =
         BatchingOptions { batch_rows_max: Some(3), queue_delay_max: Some(Duration::from_secs(5)), ..fixed() };
-    let server = started(batching, Duration::from_millis(50));
+    let server = started(batching, Duration::from_millis(500));
     let (status, reply) = server.post(PREDICT, body(1.0));
     assert_eq!(status, 504, "{reply}");
     let rows = format!("{{\"instances\":[{}]}}", [r#"{"fare":1.5,"seconds":60}"#; 10].join(","));

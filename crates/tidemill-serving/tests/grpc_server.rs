@@ -168,7 +168,7 @@ fn reflection_lists_and_describes_the_services_and_does_not_hold_the_shutdown_up
 
 #[test]
 fn limits_hold_and_what_is_no_call_is_refused() {
-    let options = ServerOptions { request_body_timeout: Duration::from_millis(200), ..options() };
+    let options = ServerOptions { request_body_timeout: Duration::from_secs(1), ..options() };
     let server = started(options);
     let channel = server.channel();
     server.runtime.block_on(async {

@@ -122,7 +122,7 @@ fn connections_on_which_nothing_happens_are_closed() {
 
 #[test]
 fn while_the_server_waits_to_be_taken_out_of_rotation_it_answers_and_says_close() {
-    let server = started(ServerOptions { drain_delay: Duration::from_secs(2), ..options() });
+    let server = started(ServerOptions { drain_delay: Duration::from_secs(4), ..options() });
     let mut kept = connected(&server);
     write!(kept, "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     let mut head = [0; 15];

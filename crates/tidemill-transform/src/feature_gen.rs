@@ -88,11 +88,11 @@ impl Component for FeatureGen {
                 for batch in examples.piece_batches(&split.name, &piece, None)? {
                     context.cancel.check()?;
                     let batch = batch?;
-                    let first_row = (split.name == SPLIT).then_some(row);
-                    for part in table.batches(&batch, first_row)? {
-                        writer.write(&part, &vec![at as u16; part.num_rows()])?;
+                    for part in FeatureTable::slices(&batch) {
+                        let features = table.batch(&part, (split.name == SPLIT).then_some(row))?;
+                        writer.write(&features, &vec![at as u16; features.num_rows()])?;
+                        row += part.num_rows() as u64;
                     }
-                    row += batch.num_rows() as u64;
                     context.progress.advance(batch.num_rows() as u64);
                 }
             }

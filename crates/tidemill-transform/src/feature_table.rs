@@ -70,21 +70,17 @@ impl FeatureTable {
         Arc::clone(&self.output)
     }
 
-    /// The table of a batch, in parts of few enough rows.
+    /// The rows of a batch in parts that are few enough for [`batch`](Self::batch).
+    pub fn slices(raw: &RecordBatch) -> Vec<RecordBatch> {
+        let starts = (0..raw.num_rows()).step_by(SLICE_ROWS);
+        starts.map(|at| raw.slice(at, SLICE_ROWS.min(raw.num_rows() - at))).collect()
+    }
+
+    /// The table of a part of the rows.
     ///
     /// `first_row` is the number of its first row in the split that the graph was fitted on: such rows get the features that a
     /// learner is trained on, with target encodings out of fold. `None`: those that serving gives.
-    pub fn batches(&mut self, raw: &RecordBatch, first_row: Option<u64>) -> Result<Vec<RecordBatch>, TransformError> {
-        let starts = (0..raw.num_rows()).step_by(SLICE_ROWS);
-        starts
-            .map(|at| {
-                let part = raw.slice(at, SLICE_ROWS.min(raw.num_rows() - at));
-                self.part(&part, first_row.map(|first| first + at as u64))
-            })
-            .collect()
-    }
-
-    fn part(&mut self, raw: &RecordBatch, first_row: Option<u64>) -> Result<RecordBatch, TransformError> {
+    pub fn batch(&mut self, raw: &RecordBatch, first_row: Option<u64>) -> Result<RecordBatch, TransformError> {
         let mut columns: Vec<ArrayRef> = raw.columns().to_vec();
         columns.extend(self.absent.iter().map(|field| new_null_array(field.data_type(), raw.num_rows())));
         let raw = RecordBatch::try_new(Arc::clone(&self.input), columns).map_err(DataError::from)?;

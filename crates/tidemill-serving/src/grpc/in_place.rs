@@ -154,3 +154,51 @@ fn chunks<const N: usize>(content: Content<'_>) -> Result<&[[u8; N]], &'static s
 }
 
 const OTHER_TYPE: &str = "a field has another type than it should";
+
+/// Damaged messages, read here and by the library.
+#[cfg(test)]
+pub(super) mod damage {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use proptest::test_runner::TestCaseError;
+
+    use crate::request_error::RequestError;
+
+    /// What is done to the bytes of a message.
+    #[derive(Debug, Clone)]
+    pub(in crate::grpc) struct Damage {
+        changes: Vec<(Index, u8)>,
+        end: Index,
+    }
+
+    pub(in crate::grpc) fn any_damage() -> impl Strategy<Value = Damage> {
+        let changes = prop::collection::vec((any::<Index>(), any::<u8>()), 1..4);
+        (changes, any::<Index>()).prop_map(|(changes, end)| Damage { changes, end })
+    }
+
+    impl Damage {
+        pub(in crate::grpc) fn done_to(self, mut bytes: Vec<u8>) -> Vec<u8> {
+            if !bytes.is_empty() {
+                for (at, byte) in self.changes {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+                bytes.truncate(self.end.index(bytes.len()) + 1);
+            }
+            bytes
+        }
+    }
+
+    /// What the library reads is read the same. It may refuse more: not all that it builds is looked at.
+    pub(in crate::grpc) fn agree(
+        ours: Result<String, RequestError>,
+        theirs: Result<String, prost::DecodeError>,
+    ) -> Result<(), TestCaseError> {
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs),
+            (Err(ours), Ok(_)) => prop_assert!(ours.message.contains("type that is not used"), "{}", ours.message),
+            (_, Err(_)) => {}
+        }
+        Ok(())
+    }
+}

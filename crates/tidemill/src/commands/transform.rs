@@ -43,21 +43,23 @@ pub async fn transform(args: &TransformArgs, global: &Global) -> Result<u8, Fail
     let mut features = FeatureTable::new(&graph, &reader.schema(), args.label, &[])?;
     let mut rows_done = 0;
     let mut failure = None;
-    let parts = reader.flat_map(|batch| {
-        let parts = batch.map_err(Failure::from).and_then(|batch| {
+    // The features of a part are made when the writer asks for them: many columns of a whole batch are large.
+    let parts = reader.flat_map(|batch| match batch {
+        Ok(batch) => FeatureTable::slices(&batch).into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error)],
+    });
+    let parts = parts.map(|part| {
+        let made = part.map_err(Failure::from).and_then(|part| {
             let first_row = args.training.then_some(rows_done);
-            rows_done += batch.num_rows() as u64;
-            Ok(features.batches(&batch, first_row)?)
+            rows_done += part.num_rows() as u64;
+            Ok(features.batch(&part, first_row)?)
         });
-        match parts {
-            Ok(parts) => parts.into_iter().map(Ok).collect(),
-            Err(error) => {
-                // What went wrong is told below; this only makes the writer give up and leave nothing behind.
-                let stop = ArrowError::ComputeError(error.message.clone());
-                failure = Some(error);
-                vec![Err(DataError::Arrow(stop))]
-            }
-        }
+        made.map_err(|error| {
+            // What went wrong is told below; this only makes the writer give up and leave nothing behind.
+            let stop = ArrowError::ComputeError(error.message.clone());
+            failure = Some(error);
+            DataError::Arrow(stop)
+        })
     });
     let written = connectors().write_table(&args.out, parts);
     if let Some(failure) = failure {
