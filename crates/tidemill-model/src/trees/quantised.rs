@@ -26,7 +26,7 @@ const BLOCK_BYTES: usize = 24 << 10;
 const ROWS_AT_ONCE: usize = 1024;
 /// The rank that every missing value has which goes right; no node asks for more.
 pub(super) const HIGHEST: u16 = u16::MAX;
-/// A row of so many slots lies on the stack.
+/// Rows of so many slots together lie on the stack.
 const STACK_SLOTS: usize = 128;
 
 /// A node: right if the slot's rank is above `rank`.
@@ -155,55 +155,72 @@ impl Quantised {
         (self.thresholds.len() * 2).max(1)
     }
 
-    /// A few rows, one after the other, eight trees at a time.
+    /// A few rows, each through a block of trees that stays in the first-level cache, then all through the next.
     fn add_rows(&self, block: &FeatureBlock, scores: &mut [f64]) {
+        let slots = self.slots();
         let mut stack = [0_u16; STACK_SLOTS];
         let mut heap = Vec::new();
-        let row = if self.slots() <= STACK_SLOTS {
-            &mut stack[..self.slots()]
+        let rows = if slots * scores.len() <= STACK_SLOTS {
+            &mut stack[..slots * scores.len()]
         } else {
-            heap.resize(self.slots(), 0);
+            heap.resize(slots * scores.len(), 0);
             &mut heap[..]
         };
-        let inner = (1_usize << self.depth) - 1;
-        for (at, score) in scores.iter_mut().enumerate() {
+        for (at, row) in rows.chunks_exact_mut(slots).enumerate() {
             for ((pair, thresholds), feature) in row.chunks_exact_mut(2).zip(&self.thresholds).zip(0..) {
                 let column: Option<&Vec<f64>> = block.columns.get::<usize>(feature);
                 let value = column.and_then(|column| column.get(at)).copied().unwrap_or(f64::NAN);
                 pair.copy_from_slice(&ranks(thresholds, value));
             }
-            let groups = self.cells.chunks(inner * LANES).zip(self.values.chunks((inner + 1) * LANES));
-            for (cells, values) in groups {
-                let mut places = [0_usize; LANES];
-                let count = values.len() / (inner + 1);
-                if count == LANES {
-                    for _ in 0..self.depth {
-                        for (lane, place) in places.iter_mut().enumerate() {
-                            let cell = cells[lane * inner + *place];
-                            let right = row[usize::from(cell.slot)] > cell.rank;
-                            *place = 2 * *place + 1 + usize::from(right);
-                        }
-                    }
-                } else {
-                    for (lane, place) in places.iter_mut().enumerate().take(count) {
-                        for _ in 0..self.depth {
-                            let cell = cells[lane * inner + *place];
-                            let right = row[usize::from(cell.slot)] > cell.rank;
-                            *place = 2 * *place + 1 + usize::from(right);
-                        }
-                    }
-                }
-                for (lane, place) in places.iter().enumerate().take(count) {
-                    *score += values[lane * (inner + 1) + place - inner];
-                }
+        }
+        let inner = (1_usize << self.depth) - 1;
+        let trees = (self.trees_of_block() / LANES).max(1) * LANES;
+        for (cells, values) in self.cells.chunks(inner * trees).zip(self.values.chunks((inner + 1) * trees)) {
+            for (row, score) in rows.chunks_exact(slots).zip(&mut *scores) {
+                self.walk(cells, values, row, score);
             }
         }
+    }
+
+    /// A row through the trees of `cells` and `values`, eight at a time: while one waits for its node the others go on.
+    fn walk(&self, cells: &[Cell], values: &[f64], row: &[u16], score: &mut f64) {
+        let inner = (1_usize << self.depth) - 1;
+        for (cells, values) in cells.chunks(inner * LANES).zip(values.chunks((inner + 1) * LANES)) {
+            let mut places = [0_usize; LANES];
+            let count = values.len() / (inner + 1);
+            if count == LANES {
+                for _ in 0..self.depth {
+                    for (lane, place) in places.iter_mut().enumerate() {
+                        let cell = cells[lane * inner + *place];
+                        let right = row[usize::from(cell.slot)] > cell.rank;
+                        *place = 2 * *place + 1 + usize::from(right);
+                    }
+                }
+            } else {
+                for (lane, place) in places.iter_mut().enumerate().take(count) {
+                    for _ in 0..self.depth {
+                        let cell = cells[lane * inner + *place];
+                        let right = row[usize::from(cell.slot)] > cell.rank;
+                        *place = 2 * *place + 1 + usize::from(right);
+                    }
+                }
+            }
+            for (lane, place) in places.iter().enumerate().take(count) {
+                *score += values[lane * (inner + 1) + place - inner];
+            }
+        }
+    }
+
+    /// How many trees the first-level cache holds beside the rows.
+    fn trees_of_block(&self) -> usize {
+        let inner = (1_usize << self.depth) - 1;
+        (BLOCK_BYTES / (inner * size_of::<Cell>() + (inner + 1) * size_of::<f64>())).max(1)
     }
 
     /// A tile of rows at a time, with the trees in blocks that stay in the first-level cache.
     fn add_tiles<R: Rank>(&self, tiles: &[Slot<R>], scores: &mut [f64]) {
         let inner = (1_usize << self.depth) - 1;
-        let trees = (BLOCK_BYTES / (inner * size_of::<Cell>() + (inner + 1) * 8)).max(1);
+        let trees = self.trees_of_block();
         let blocks = self.cells.chunks(inner * trees).zip(self.values.chunks((inner + 1) * trees));
         let mut room = vec![[R::default(); ROWS]; inner.div_ceil(2)];
         for (cells, values) in blocks {
