@@ -11,7 +11,7 @@ mod rows;
 fuzz_target!(|text: &str| {
     let Ok(expression) = Expression::parse(text) else { return };
     let types = [("x", DataType::Fp64), ("i", DataType::Int64), ("t", DataType::Bytes), ("b", DataType::Bool)];
-    let inputs = types.map(|(name, datatype)| TensorSpec { name: name.to_owned(), datatype, optional: true });
+    let inputs = types.map(|(name, datatype)| TensorSpec::new(name, datatype, true));
     let batch = rows::batch(&inputs, 20).expect("a batch");
     if let Ok(bound) = expression.bind(batch.schema_ref()) {
         let values = bound.evaluate(&batch).expect("the batch is of the schema bound");

@@ -20,7 +20,7 @@ pub fn target() -> &'static Target {
 }
 
 pub fn write(folder: &Path) {
-    let spec = |name: &str, datatype, optional| TensorSpec { name: name.to_owned(), datatype, optional };
+    let spec = |name: &str, datatype, optional| TensorSpec::new(name, datatype, optional);
     let inputs = vec![
         spec("fare", DataType::Fp64, false),
         spec("seconds", DataType::Int64, true),
