@@ -76,6 +76,16 @@ impl<'a> Lists<'a> {
     }
 }
 
+/// Puts the sizes of a shape into `shape`, in place of what is there. None may be below 0.
+pub(super) fn read_shape(sizes: &[i64], shape: &mut Vec<u64>) -> Result<(), RequestError> {
+    shape.clear();
+    for &size in sizes {
+        let below = |_| RequestError::invalid(format!("the size {size} in the shape is below 0"));
+        shape.push(u64::try_from(size).map_err(below)?);
+    }
+    Ok(())
+}
+
 /// Hands on the fields of a message `name`; what is wrong with it is the client's to hear.
 pub(super) fn fields<'a>(
     name: &str,

@@ -52,6 +52,13 @@ enum To {
     ReflectionAlpha,
 }
 
+impl To {
+    /// Whether the client sends messages as long as it likes.
+    const fn is_streamed(self) -> bool {
+        matches!(self, Self::Reflection | Self::ReflectionAlpha)
+    }
+}
+
 impl Router {
     pub(crate) fn new(engine: Arc<Engine>) -> Result<Self, ServeError> {
         let builder = || {
@@ -73,12 +80,13 @@ impl Router {
     pub(crate) async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
         let trail = self.engine.trail(request.headers(), Instant::now());
         // Of a stream of messages each would have to be inflated: whoever reads it says that it is not taken.
-        let streamed = request.uri().path().starts_with("/grpc.reflection.");
+        let routed = route(request.uri().path());
+        let streamed = routed.is_some_and(|(to, _)| to.is_streamed());
         let coding = if streamed { None } else { Coding::of_messages(request.headers_mut()) };
         let call = Arc::new(Call::new(Arc::clone(&self.engine), trail, coding));
         let (endpoint, mut response) = match refused(&request) {
             Some(response) => (Endpoint::Unknown, response),
-            None => match route(request.uri().path()) {
+            None => match routed {
                 Some((to, endpoint)) => {
                     let answered = self.admitted(to, endpoint, Arc::clone(&call), request).await;
                     (endpoint, answered.unwrap_or_else(|error| Status::from(error).into_http()))
@@ -135,9 +143,8 @@ impl Router {
 
     fn start(&self, to: To, call: Arc<Call>, request: Request<Incoming>) -> Answer {
         let limits = &self.engine.limits;
-        let streamed = matches!(to, To::Reflection | To::ReflectionAlpha);
         let request = request.map(|body| {
-            if streamed {
+            if to.is_streamed() {
                 RequestBody::until_drained(body, Arc::clone(&call))
             } else {
                 RequestBody::limited(body, Arc::clone(&call), limits.body_timeout)

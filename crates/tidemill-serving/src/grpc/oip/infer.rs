@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 
 use super::contents::{contents, list};
 use super::message::{Input, Message};
+use crate::grpc::in_place::read_shape;
 use crate::grpc::proto::inference::ModelInferResponse;
 use crate::grpc::proto::inference::model_infer_response::InferOutputTensor;
 use crate::oip::{assembly_error, check_output_parameter, check_parameter, output_index};
@@ -44,7 +45,7 @@ pub(super) fn decode(model: &LoadedModel, request: &[u8]) -> Result<(RecordBatch
     let (mut input, mut shape) = (Input::default(), Vec::new());
     for (index, bytes) in inputs.iter().enumerate() {
         input.read(bytes)?;
-        read_shape(&input, &mut shape).map_err(|error| error.within(&format!("input `{}`: ", input.name)))?;
+        read_shape(&input.shape, &mut shape).map_err(|error| error.within(&format!("input `{}`: ", input.name)))?;
         let rows = shape.first().copied().unwrap_or(0);
         let assembly = assembly.get_or_insert_with(|| Assembly::new(model, rows));
         let raw = raw.get(index).copied();
@@ -55,15 +56,6 @@ pub(super) fn decode(model: &LoadedModel, request: &[u8]) -> Result<(RecordBatch
     let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
     let batch = assembly.finish().map_err(|error| assembly_error(error, model))?;
     Ok((batch, Reply { id: id.to_owned(), outputs, raw: !raw.is_empty() }))
-}
-
-fn read_shape(input: &Input<'_>, shape: &mut Vec<u64>) -> Result<(), RequestError> {
-    shape.clear();
-    for &size in &input.shape {
-        let below = |_| RequestError::invalid(format!("the size {size} in the shape is below 0"));
-        shape.push(u64::try_from(size).map_err(below)?);
-    }
-    Ok(())
 }
 
 fn fill(input: &Input<'_>, raw: Option<&[u8]>, expected: Expected, place: &mut Place<'_>) -> Result<(), RequestError> {

@@ -128,9 +128,9 @@ const fn list(number: u64) -> Option<List> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
     use prost::Message as _;
 
     use super::*;

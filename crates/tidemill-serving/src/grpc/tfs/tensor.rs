@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tidemill_core::DataType;
 
 use super::message::Tensor;
-use crate::grpc::in_place::Lists;
+use crate::grpc::in_place::{Lists, read_shape};
 use crate::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
 use crate::request_error::RequestError;
@@ -15,15 +15,8 @@ const REPEATED_MAX: usize = 65_536;
 
 /// The sizes of a tensor's dimensions.
 pub(super) fn shape(tensor: &Tensor<'_>, shape: &mut Vec<u64>) -> Result<(), RequestError> {
-    shape.clear();
-    let Some(sizes) = &tensor.shape else {
-        return Err(RequestError::invalid("the shape of a tensor must be known"));
-    };
-    for &size in sizes {
-        let below = |_| RequestError::invalid(format!("the size {size} in the shape is below 0"));
-        shape.push(u64::try_from(size).map_err(below)?);
-    }
-    Ok(())
+    let unknown = || RequestError::invalid("the shape of a tensor must be known");
+    read_shape(tensor.shape.as_ref().ok_or_else(unknown)?, shape)
 }
 
 /// Pushes the elements of a tensor.
