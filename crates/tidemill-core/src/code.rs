@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::InvalidFile;
+
 /// What kind of trouble an error is, which decides how the world outside hears of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -66,6 +68,10 @@ pub trait Coded: std::error::Error {
     /// [`ParamIssue`](crate::ParamIssue). Empty where none is.
     fn place(&self) -> Vec<String> {
         Vec::new()
+    }
+    /// The user's file that is wrong, with all places, if the error is about one.
+    fn invalid_file(&self) -> Option<&InvalidFile> {
+        None
     }
 }
 

@@ -9,8 +9,10 @@ mod artifact;
 mod code;
 mod comparator;
 mod component;
+mod diagnostic;
 mod digest;
 mod domain;
+mod failure;
 mod params;
 mod progress;
 mod record_check;
@@ -33,8 +35,10 @@ pub use component::{
     CancelFlag, Component, ComponentError, ComponentSpec, ExternalInput, Gate, InputArtifact, InputSource, InputSpec,
     Outcome, OutputSpec, Preview, RunInfo, StepContext, Verdict,
 };
+pub use diagnostic::{Diagnostic, InvalidFile, line_and_column};
 pub use digest::{Digest, DigestError};
 pub use domain::{Domain, TimeUnit};
+pub use failure::{Failure, fresh_causes};
 pub use params::{ParamIssue, parse_params, suggest};
 pub use progress::{NoProgress, Progress};
 pub use record_check::{FeatureCheck, Finding, RecordCheck};

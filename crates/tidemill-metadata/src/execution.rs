@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidemill_core::{Code, Coded, ComponentError, Digest, Outcome};
+use tidemill_core::{Code, Coded, ComponentError, Digest, Failure, Outcome};
 
 use crate::error::{StoreError, unknown_state};
 use crate::{Artifact, ArtifactId, ExecutionId, NewArtifact, RunId};
@@ -91,6 +91,12 @@ impl From<&ComponentError> for ExecutionError {
             hint: error.hint.clone(),
             causes: causes(error.source()),
         }
+    }
+}
+
+impl From<ExecutionError> for Failure {
+    fn from(error: ExecutionError) -> Self {
+        Self { hint: error.hint, causes: error.causes, ..Self::new(error.code, error.message) }
     }
 }
 

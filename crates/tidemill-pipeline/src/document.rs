@@ -4,9 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tidemill_core::ParamIssue;
+use tidemill_core::{Diagnostic, InvalidFile, ParamIssue, line_and_column};
 
-use crate::diagnostic::{Diagnostic, InvalidPipeline, place};
 use crate::places::located;
 use crate::yaml::{Node, NodeKind};
 
@@ -20,12 +19,9 @@ pub struct Document {
 
 impl Document {
     /// Reads `text`, which stands at `path`: a mapping.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, InvalidPipeline> {
-        let invalid = |diagnostic| InvalidPipeline {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            diagnostics: vec![diagnostic],
-        };
+    pub fn parse(path: &Path, text: &str) -> Result<Self, InvalidFile> {
+        let invalid =
+            |diagnostic| InvalidFile { path: path.to_owned(), text: text.to_owned(), diagnostics: vec![diagnostic] };
         let root = Node::parse(text).map_err(invalid)?;
         if !matches!(root.kind, NodeKind::Map(_)) {
             let message = format!("a mapping is expected here, this is {}", root.describe());
@@ -42,17 +38,17 @@ impl Document {
     /// Where the key at `keys` stands: `features.yaml:5:3`. Where there is no such key, the nearest part of it that exists.
     pub fn place(&self, keys: &[String]) -> String {
         let span = self.root.key_span_at(keys).unwrap_or_else(|| self.root.span_at(keys));
-        let (line, column) = place(&self.text, span.start);
+        let (line, column) = line_and_column(&self.text, span.start);
         format!("{}:{line}:{column}", self.path.display())
     }
 
     /// Issues about parts of the file, each at its place; in the order of the file.
-    pub fn invalid(self, issues: Vec<ParamIssue>) -> InvalidPipeline {
+    pub fn invalid(self, issues: Vec<ParamIssue>) -> InvalidFile {
         let whole = self.start()..self.start();
         let mut diagnostics: Vec<Diagnostic> =
             issues.into_iter().map(|issue| located(issue, &self.root, None, &whole)).collect();
         diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-        InvalidPipeline { path: self.path, text: self.text, diagnostics }
+        InvalidFile { path: self.path, text: self.text, diagnostics }
     }
 
     /// The text without the lines of the top-level entries called `keys`.
@@ -74,7 +70,7 @@ impl Document {
     }
 
     fn line_of(&self, offset: usize) -> usize {
-        place(&self.text, offset).0 - 1
+        line_and_column(&self.text, offset).0 - 1
     }
 }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tidemill_core::{Code, Coded, suggest};
+use tidemill_core::{Code, Coded, Diagnostic, InvalidFile, suggest};
 
 use crate::components::Components;
-use crate::diagnostic::{Diagnostic, InvalidPipeline};
 use crate::pipeline::Pipeline;
 use crate::places::{Places, located};
 use crate::references::{self, Params, Scope};
@@ -35,7 +34,7 @@ pub enum LoadError {
     },
     /// The file is wrong, with every place.
     #[error(transparent)]
-    Invalid(#[from] InvalidPipeline),
+    Invalid(#[from] InvalidFile),
 }
 
 impl Coded for LoadError {
@@ -52,6 +51,13 @@ impl Coded for LoadError {
             Self::NotFound(_) => {
                 Some("name a folder that holds `pipeline.yaml`, or start one with `tidemill init taxi`".into())
             }
+            _ => None,
+        }
+    }
+
+    fn invalid_file(&self) -> Option<&InvalidFile> {
+        match self {
+            Self::Invalid(invalid) => Some(invalid),
             _ => None,
         }
     }
@@ -82,7 +88,7 @@ impl Pipeline {
         components: &Components,
         overrides: &[(String, String)],
         env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, InvalidPipeline> {
+    ) -> Result<Self, InvalidFile> {
         let mut diagnostics = Vec::new();
         let pipeline = Node::parse(text)
             .map_err(|diagnostic| diagnostics.push(diagnostic))
@@ -92,7 +98,7 @@ impl Pipeline {
             Some(pipeline) if diagnostics.is_empty() => Ok(pipeline),
             _ => {
                 diagnostics.sort_by_key(|d| d.span.start);
-                Err(InvalidPipeline { path: file.to_owned(), text: text.to_owned(), diagnostics })
+                Err(InvalidFile { path: file.to_owned(), text: text.to_owned(), diagnostics })
             }
         }
     }

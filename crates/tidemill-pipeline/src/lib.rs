@@ -5,7 +5,6 @@
 //! [`Scheduler`] decides when; the runner does it and records it.
 
 mod components;
-mod diagnostic;
 mod document;
 mod file;
 mod fingerprint;
@@ -25,7 +24,6 @@ mod workspace;
 mod yaml;
 
 pub use components::Components;
-pub use diagnostic::{Diagnostic, InvalidPipeline};
 pub use document::Document;
 pub use file::{FILE_NAME, LoadError, find};
 pub use fingerprint::Ingredients;

@@ -4,9 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidemill_core::ParamIssue;
+use tidemill_core::{Diagnostic, ParamIssue, line_and_column};
 
-use crate::diagnostic::{Diagnostic, place};
 use crate::references::parameter;
 use crate::yaml::Node;
 
@@ -40,7 +39,7 @@ impl Places {
             return message.to_owned();
         };
         let span = value_span(&file.step, path, file.params.as_ref());
-        let (line, column) = place(&file.text, span.start);
+        let (line, column) = line_and_column(&file.text, span.start);
         format!("{}:{line}:{column}: {message}", file.path.display())
     }
 }

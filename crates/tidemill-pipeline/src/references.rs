@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use tidemill_core::{Digest, suggest};
+use tidemill_core::{Diagnostic, Digest, suggest};
 
-use crate::diagnostic::Diagnostic;
 use crate::yaml::{Node, NodeKind};
 
 /// Parameters by name, as they are used and as they are recorded.

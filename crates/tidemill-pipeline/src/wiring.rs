@@ -9,9 +9,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tidemill_core::{ArtifactType, Component, ComponentSpec, Digest, Gate, InputSource, InputSpec, suggest};
+use tidemill_core::{
+    ArtifactType, Component, ComponentSpec, Diagnostic, Digest, Gate, InputSource, InputSpec, suggest,
+};
 
-use crate::diagnostic::Diagnostic;
 use crate::pipeline::{Origin, Step, Wire};
 use crate::places::Places;
 use crate::yaml::{Key, Node, NodeKind};

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use crate::diagnostic::Diagnostic;
+use tidemill_core::Diagnostic;
 
 /// A value and the byte range it stands at.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,16 +1,10 @@
 //! The command line.
 
-mod duration;
 mod features;
 mod files;
-mod global;
 mod loadtest;
-mod log;
 mod models;
-mod onnx;
 mod schema;
-mod serve;
-mod tolerated;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,22 +15,19 @@ pub use features::{FeaturesAddArgs, FeaturesCommand};
 pub use files::{
     DriftArgs, FormatName, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
-pub use global::{CompletionsArgs, ExplainArgs, Global, OutputFormat};
 pub use loadtest::LoadtestArgs;
-pub use log::{LogArgs, TraceArgs};
 pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
-pub use onnx::OnnxArgs;
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
-pub use serve::{BatchingMode, GrpcPort, ServeArgs, Switch};
-pub use tolerated::without_tolerated;
-
-use crate::settings::PREFIX;
+use tidemill_cli::duration;
+pub use tidemill_cli::serve::{OnnxArgs, ServeArgs};
+pub use tidemill_cli::{CompletionsArgs, ExplainArgs, Global, OutputFormat};
+use tidemill_project::VARIABLE_PREFIX;
 
 /// The variables that stand for flags, without their prefix; and that of the log.
 pub fn variables() -> Vec<String> {
     fn of(command: &clap::Command) -> Vec<String> {
         let flags = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-        let flags = flags.filter_map(|name| name.strip_prefix(PREFIX)).map(str::to_owned);
+        let flags = flags.filter_map(|name| name.strip_prefix(VARIABLE_PREFIX)).map(str::to_owned);
         flags.chain(command.get_subcommands().flat_map(of)).collect()
     }
     let mut all = of(&Cli::command());
@@ -179,7 +170,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub watch: bool,
     /// How often to look, and how long things must stay the same: `10s`, `5m`
-    #[arg(long, value_name = "DURATION", value_parser = duration::duration, default_value = "10s", requires = "watch")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s", requires = "watch")]
     pub every: Duration,
 }
 

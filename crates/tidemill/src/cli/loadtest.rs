@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tidemill_loadtest::{Protocol, Rate};
 
-use super::duration::duration;
+use tidemill_cli::duration;
 
 /// `loadtest`
 #[derive(Debug, Args)]

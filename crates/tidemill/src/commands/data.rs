@@ -7,21 +7,22 @@ use std::sync::Arc;
 use console::style;
 use indicatif::ProgressBar;
 use serde_json::json;
-use tidemill_core::{Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, FeatureStatistics, Progress, Severity};
+use tidemill_core::{
+    Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, Failure, FeatureStatistics, Progress, Severity,
+};
 use tidemill_data::{
     Computation, Format, Offer, ReadOptions, RowSource, RuleEngine as _, StatisticsOptions, Table as Source,
     dataset_name, infer_schema as infer, inferred_yaml, look_at_rows, read_rules, render_report, semantic_offers,
     statistics_in, validate as check, write_statistics_file,
 };
 use tidemill_engine::SqlRules;
+use tidemill_project::cores;
 
 use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
 use crate::commands::input::open_input;
 use crate::commands::schema::{read, refuse_to_replace, text_for};
 use crate::commands::statistics::{beyond_features, percent};
 use crate::commands::{print, say};
-use crate::error::Failure;
-use crate::settings::cores;
 use crate::ui::{Align, Bar, Table, count, number, printable};
 
 pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {

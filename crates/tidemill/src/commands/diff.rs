@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use console::style;
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 use tidemill_data::{BatchReader, ChangedRow, ColumnDiff, DiffOptions, SampleRow, Sides, TableDiff, diff_tables};
 
 use crate::cli::{DiffArgs, Global};
 use crate::commands::input::open_input;
 use crate::commands::print;
-use crate::error::Failure;
 use crate::ui::{Align, Table, count, printable};
 
 /// Columns of the table.

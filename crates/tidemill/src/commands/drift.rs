@@ -3,15 +3,14 @@
 use std::path::Path;
 
 use console::style;
-use tidemill_core::{AnomalyType, Code, DatasetStatistics, Severity};
+use tidemill_core::{AnomalyType, Code, DatasetStatistics, Failure, Severity};
 use tidemill_data::{Comparison, DriftReport, FeatureDrift, compare, infer_schema, render_drift_report};
+use tidemill_project::cores;
 
 use crate::cli::{DriftArgs, Global};
 use crate::commands::data::statistics;
 use crate::commands::schema::read;
 use crate::commands::{print, say};
-use crate::error::Failure;
-use crate::settings::cores;
 use crate::ui::{Align, Table, count};
 
 pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Schema;
 use console::style;
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 use tidemill_data::dataset_name;
 use tidemill_evaluate::finder::SearchOptions;
 use tidemill_evaluate::slices::SliceSpec;
@@ -15,7 +15,6 @@ use tidemill_model::Task;
 use crate::cli::{EvaluateArgs, Global, OutputFormat, TaskName};
 use crate::commands::input::open_input;
 use crate::commands::{make_parent, print, say};
-use crate::error::Failure;
 use crate::ui::{Table, count};
 
 pub fn evaluate(args: &EvaluateArgs, global: &Global) -> Result<u8, Failure> {

@@ -4,15 +4,13 @@ use console::style;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{FeaturesAddArgs, FeaturesCommand, Global};
-use crate::commands::feature_use::{Use, uses};
-use crate::commands::{print, say};
-use crate::error::Failure;
-use crate::feature_sets::{FeatureSetFolder, KeptSet};
-use crate::project::Project;
+use crate::commands::{find_project, print, say};
 use crate::ui::{Align, Table, age, printable};
+use tidemill_core::Failure;
+use tidemill_project::{FeatureSetFolder, KeptSet, Project, Use, uses};
 
 pub async fn features(command: &FeaturesCommand, global: &Global) -> Result<u8, Failure> {
-    let project = Project::find(None, global)?;
+    let project = find_project(None, global)?;
     let sets = project.feature_sets();
     match command {
         FeaturesCommand::Add(args) => add(&sets, args, global),

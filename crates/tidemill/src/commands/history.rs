@@ -2,16 +2,15 @@
 
 use arrow::error::ArrowError;
 use serde_json::{Map, Value, json};
-use tidemill_core::{Code, ComponentError, NoProgress, ParamIssue};
+use tidemill_core::{Code, ComponentError, Failure, NoProgress, ParamIssue};
 use tidemill_data::{DataError, ReadOptions};
+use tidemill_project::connectors;
 use tidemill_transform::{HistoryJoin, HistoryOptions, TableRows};
 
 use crate::cli::{Global, HistoryArgs};
 use crate::commands::input::open_input;
 use crate::commands::predict::refuse_input;
 use crate::commands::{print, say};
-use crate::components::connectors;
-use crate::error::Failure;
 use crate::ui::count;
 
 pub fn history(args: &HistoryArgs, global: &Global) -> Result<u8, Failure> {

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use console::style;
 use serde_json::json;
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 use tidemill_data::{TaxiOptions, write_taxi};
 
 use crate::cli::{Global, InitArgs};
 use crate::commands::{make_parent, print};
-use crate::error::Failure;
 use crate::ui::count;
 
 /// The files of the taxi template, by path in the project. `examples/taxi` of the repository is the same project.

@@ -6,8 +6,8 @@ use tidemill_data::{CsvOptions, Format, Header, ReadOptions, Table};
 
 use super::say;
 use crate::cli::{FormatName, Global, InputArgs};
-use crate::components::connectors;
-use crate::error::Failure;
+use tidemill_core::Failure;
+use tidemill_project::connectors;
 
 impl InputArgs {
     /// What the flags say of how files are read.

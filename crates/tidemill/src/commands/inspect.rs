@@ -2,20 +2,19 @@
 
 use console::{StyledObject, style};
 use serde_json::json;
-use tidemill_core::{ArtifactType, Code, suggest};
+use tidemill_core::{ArtifactType, Code, Failure, suggest};
 use tidemill_metadata::{
     ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter, RunLock, RunState,
     StoreError,
 };
+use tidemill_project::Project;
 
 use crate::cli::{ArtifactsArgs, Global, ListArgs, StatusArgs};
-use crate::commands::print;
-use crate::error::Failure;
-use crate::project::Project;
+use crate::commands::{find_project, print};
 use crate::ui::{Align, Table, age, bytes, count, seconds};
 
 pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
-    let project = Project::find(None, global)?;
+    let project = find_project(None, global)?;
     let metadata = project.metadata().await?;
     let run = metadata.run(&args.run).await?;
     let run = if abandoned(&project, &*metadata, &run).await? { metadata.run(&args.run).await? } else { run };
@@ -101,7 +100,7 @@ fn execution_state(state: ExecutionState) -> StyledObject<ExecutionState> {
 }
 
 pub async fn runs(args: &ListArgs, global: &Global) -> Result<u8, Failure> {
-    let project = Project::find(None, global)?;
+    let project = find_project(None, global)?;
     let metadata = project.metadata().await?;
     let mut runs = metadata.runs(&RunFilter::default(), args.limit).await?;
     let mut stale = false;
@@ -141,7 +140,7 @@ fn run_time(run: &Run) -> String {
 }
 
 pub async fn artifacts(args: &ArtifactsArgs, global: &Global) -> Result<u8, Failure> {
-    let project = Project::find(None, global)?;
+    let project = find_project(None, global)?;
     let workspace = project.open().await?;
     if let Some(spec) = &args.artifact {
         let artifact = workspace.metadata.artifact(spec).await?;

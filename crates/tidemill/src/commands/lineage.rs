@@ -7,16 +7,13 @@ use serde_json::json;
 use tidemill_metadata::{Artifact, ArtifactId, Direction, Execution, LineageDirection, LineageGraph, MetadataStore};
 
 use crate::cli::{Global, LineageArgs};
-use crate::commands::feature_use::graphs;
-use crate::commands::models::{find_version, split_spec};
-use crate::commands::print;
-use crate::error::Failure;
-use crate::feature_sets::split_reference;
-use crate::project::Project;
+use crate::commands::{find_project, print};
 use crate::ui::{age, printable};
+use tidemill_core::Failure;
+use tidemill_project::{Project, find_version, split_reference, split_spec, transform_graphs_using};
 
 pub async fn lineage(args: &LineageArgs, global: &Global) -> Result<u8, Failure> {
-    let project = Project::find(None, global)?;
+    let project = find_project(None, global)?;
     let metadata = project.metadata().await?;
     let known = metadata.models().await?;
     let is_model = known.iter().any(|record| record.model.name == split_spec(&args.of).0);
@@ -50,7 +47,7 @@ async fn of_set(
     args: &LineageArgs,
     global: &Global,
 ) -> Result<u8, Failure> {
-    let made = graphs(metadata, &args.of).await?;
+    let made = transform_graphs_using(metadata, &args.of).await?;
     if made.is_empty() {
         // A set that nobody has used is there all the same.
         project.feature_sets().get(&args.of)?;

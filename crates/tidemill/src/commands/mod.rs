@@ -1,13 +1,10 @@
 //! What each command does. A command returns the exit code, or a failure that becomes one.
 
 mod cells;
-mod completions;
 mod data;
 mod diff;
 mod drift;
 mod evaluate;
-mod explain;
-mod feature_use;
 mod features;
 mod history;
 mod init;
@@ -17,7 +14,6 @@ mod lineage;
 mod loadtest;
 mod model;
 mod models;
-mod output;
 mod pipeline;
 mod predict;
 mod report;
@@ -33,9 +29,11 @@ mod watch;
 
 use std::path::Path;
 
-pub use self::output::{print, say, talk, write_out};
-use crate::cli::{Cli, Command};
-use crate::error::Failure;
+pub use tidemill_cli::{print, say, talk, write_out};
+use tidemill_core::Failure;
+use tidemill_project::Project;
+
+use crate::cli::{Cli, Command, Global};
 
 /// Runs the command.
 pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
@@ -68,9 +66,15 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Diff(args) => diff::diff(&args, global),
         Command::Sample(command) => sample::sample(&command, global),
         Command::Schema(command) => schema::schema(&command, global),
-        Command::Explain(args) => explain::explain(&args, global),
-        Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Explain(args) => tidemill_cli::explain(&args, global),
+        Command::Completions(args) => Ok(tidemill_cli::completions::<Cli>(&args)),
     }
+}
+
+/// The project that a command works on: the one at `path`, or the one that the flags name, or the one around the
+/// current folder.
+pub fn find_project(path: Option<&Path>, global: &Global) -> Result<Project, Failure> {
+    Project::find(path.or(global.project.as_deref()), global.profile.as_deref())
 }
 
 /// Makes the folder a file is going to stand in.

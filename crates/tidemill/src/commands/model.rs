@@ -4,17 +4,15 @@ use std::path::{Path, PathBuf};
 
 use console::style;
 use serde_json::json;
-use tidemill_core::{ArtifactType, Code, Form, Signature, TensorView};
+use tidemill_core::{ArtifactType, Code, Failure, Form, Signature, TensorView};
 use tidemill_model::{
     AnyModel, ForeignModel, Model, OnnxOptions, OtherModel, OtherTensor, Unseen, export_onnx, inspect,
 };
 use tidemill_pipeline::Workspace;
+use tidemill_project::find_version;
 
 use crate::cli::{ExportArgs, ExportFormat, Global, ModelCommand};
-use crate::commands::models::find_version;
-use crate::commands::print;
-use crate::error::Failure;
-use crate::project::Project;
+use crate::commands::{find_project, print};
 use crate::ui::{Align, Table, bytes, printable};
 
 pub async fn model(command: &ModelCommand, global: &Global) -> Result<u8, Failure> {
@@ -38,7 +36,7 @@ pub async fn find_package(spec: Option<&str>, global: &Global) -> Result<Package
     if let Some(path) = spec.map(Path::new).filter(|path| is_model(path)) {
         return Ok(Package { title: path.display().to_string(), path: path.to_owned() });
     }
-    let workspace = Project::find(None, global)?.open().await?;
+    let workspace = find_project(None, global)?.open().await?;
     let name = match spec {
         Some(spec) => spec.to_owned(),
         None => only_model(&workspace).await?,

@@ -2,47 +2,15 @@
 
 use console::style;
 use serde_json::{Value, json};
-use tidemill_core::Properties;
+use tidemill_core::{Failure, Properties};
 use tidemill_metadata::{MetadataStore, ModelRecord, Mover, VersionSpec};
 
 use crate::cli::{AliasArgs, Global, ModelsArgs};
-use crate::commands::print;
-use crate::error::Failure;
-use crate::project::Project;
+use crate::commands::{find_project, print};
 use crate::ui::{Align, Table, age, number};
 
-/// Splits `NAME`, `NAME@ALIAS` and `NAME:VERSION`.
-pub fn split_spec(text: &str) -> (&str, Option<VersionSpec>) {
-    let at = text.find(['@', ':']);
-    match at.map(|at| text.split_at(at)) {
-        Some((name, rest)) => (name, rest[1..].parse().ok()),
-        None => (text, None),
-    }
-}
-
-/// The version a spec means; without one, the champion if there is one, else the latest.
-pub async fn find_version(
-    metadata: &dyn MetadataStore,
-    text: &str,
-) -> Result<tidemill_metadata::ModelVersion, Failure> {
-    let (name, spec) = split_spec(text);
-    let spec = match spec {
-        Some(spec) => spec,
-        None => default_version(&metadata.model(name).await?),
-    };
-    Ok(metadata.model_version(name, &spec).await?)
-}
-
-/// The alias that plain requests go to.
-pub const DEFAULT_ALIAS: &str = "champion";
-
-fn default_version(record: &ModelRecord) -> VersionSpec {
-    let champion = record.aliases.iter().find(|alias| alias.alias == DEFAULT_ALIAS);
-    champion.map_or(VersionSpec::Latest, |alias| VersionSpec::Number(alias.version))
-}
-
 pub async fn models(args: &ModelsArgs, global: &Global) -> Result<u8, Failure> {
-    let metadata = Project::find(None, global)?.metadata().await?;
+    let metadata = find_project(None, global)?.metadata().await?;
     match &args.model {
         Some(name) => one(&*metadata, split_spec(name).0, global).await?,
         None => all(&*metadata, global).await?,
@@ -131,7 +99,7 @@ fn metrics(properties: &Properties) -> String {
 
 /// Moves an alias by hand. The move goes on record, and the next run does not undo it.
 pub async fn alias(args: &AliasArgs, global: &Global) -> Result<u8, Failure> {
-    let metadata = Project::find(None, global)?.metadata().await?;
+    let metadata = find_project(None, global)?.metadata().await?;
     let alias = args.alias.strip_prefix('@').unwrap_or(&args.alias);
     let spec: VersionSpec = args.version.parse().unwrap_or(VersionSpec::Latest);
     let version = metadata.model_version(&args.model, &spec).await?.version;

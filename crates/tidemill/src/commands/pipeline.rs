@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use console::style;
 use serde_json::json;
-use tidemill_core::{Code, suggest};
+use tidemill_core::{Code, Failure, suggest};
 use tidemill_metadata::RunLock;
 use tidemill_pipeline::{Action, CachePolicy, Observer, Origin, Pipeline, Plan, RunOptions, Workspace};
+use tidemill_project::Project;
 
 use crate::cli::{CacheArgs, Global, OutputFormat, PipelineArgs, PlanArgs, RunArgs};
 use crate::commands::watch::watch;
-use crate::commands::{print, write_out};
-use crate::error::{Failure, executing};
-use crate::project::Project;
+use crate::commands::{find_project, print, write_out};
 use crate::ui::{Align, Quiet, Table, TerminalObserver, run_text};
 
 pub fn check(args: &PipelineArgs, global: &Global) -> Result<u8, Failure> {
-    let project = Project::find(args.path.as_deref(), global)?;
+    let project = find_project(args.path.as_deref(), global)?;
     let pipeline = project.pipeline(None, &args.params)?;
     let steps = pipeline.steps.iter().map(|step| {
         let inputs = step.wires.iter().map(|wire| (wire.key.clone(), origin(&pipeline, &wire.from).into()));
@@ -48,13 +47,13 @@ fn origin(pipeline: &Pipeline, from: &Origin) -> String {
 }
 
 pub async fn plan(args: &PlanArgs, global: &Global) -> Result<u8, Failure> {
-    let project = Project::find(args.pipeline.path.as_deref(), global)?;
+    let project = find_project(args.pipeline.path.as_deref(), global)?;
     // Without a pipeline file nothing may be made, not even a store.
     project.pipeline(None, &args.pipeline.params)?;
     let workspace = project.open().await?;
     let pipeline = project.pipeline(Some(&workspace), &args.pipeline.params)?;
     let cache = cache_policy(&args.cache, &pipeline)?;
-    let plan = Plan::make(&pipeline, &workspace, &cache).await.map_err(executing)?;
+    let plan = Plan::make(&pipeline, &workspace, &cache).await?;
     print(global, &plan, || plan_text(&plan))?;
     Ok(u8::from(plan.has_problems()))
 }
@@ -90,7 +89,7 @@ fn plan_text(plan: &Plan) -> String {
 }
 
 pub async fn run(args: &RunArgs, global: &Global) -> Result<u8, Failure> {
-    let project = Project::find(args.pipeline.path.as_deref(), global)?;
+    let project = find_project(args.pipeline.path.as_deref(), global)?;
     project.pipeline(None, &args.pipeline.params)?;
     let workspace = project.open().await?;
     let pipeline = Arc::new(project.pipeline(Some(&workspace), &args.pipeline.params)?);
@@ -127,9 +126,9 @@ pub async fn run_once(
 
 /// Resolves when the user or the system asks the process to stop. Asked a second time, it stops at once.
 pub async fn interrupted() {
-    crate::commands::serve::stop_signal().await;
+    tidemill_cli::serve::stop_signal().await;
     tokio::spawn(async {
-        crate::commands::serve::stop_signal().await;
+        tidemill_cli::serve::stop_signal().await;
         std::process::exit(i32::from(tidemill_core::Kind::Interrupted.exit_code()));
     });
 }

@@ -8,17 +8,16 @@ use arrow::csv::WriterBuilder;
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::{Map, Value, json};
-use tidemill_core::{Code, suggest};
+use tidemill_core::{Code, Failure, suggest};
 use tidemill_data::{BatchReader, DataError, Format, ReadOptions, Table, check_text_columns};
 use tidemill_model::{AnyModel, arrow_type};
+use tidemill_project::connectors;
 
 use crate::cli::{Global, OutputFormat, PredictArgs};
 use crate::commands::cells::cell;
 use crate::commands::input::open_input;
 use crate::commands::model::find_package;
 use crate::commands::{print, say, write_out};
-use crate::components::connectors;
-use crate::error::Failure;
 use crate::ui::count;
 
 pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure> {

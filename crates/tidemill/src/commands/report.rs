@@ -3,22 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tidemill_core::{ArtifactType, Code, Coded, DatasetStatistics, suggest};
+use tidemill_core::{ArtifactType, Code, Coded, DatasetStatistics, Failure, suggest};
 use tidemill_data::{read_anomalies, read_statistics, render_report};
 use tidemill_evaluate::{Blessing, Evaluation, render_evaluation_report};
 use tidemill_metadata::{Artifact, ArtifactFilter, ExecutionRecord};
 use tidemill_pipeline::Workspace;
 
 use crate::cli::{Global, ReportArgs};
-use crate::commands::{make_parent, print};
-use crate::error::Failure;
-use crate::project::Project;
+use crate::commands::{find_project, make_parent, print};
 
 /// Artifacts that have a page, those looked for first in a run going first.
 const SHOWN: [ArtifactType; 2] = [ArtifactType::Evaluation, ArtifactType::Statistics];
 
 pub async fn report(args: &ReportArgs, global: &Global) -> Result<u8, Failure> {
-    let workspace = Project::find(None, global)?.open().await?;
+    let workspace = find_project(None, global)?.open().await?;
     let wanted = args.artifact_type.as_deref().map(shown_type).transpose()?;
     let found = find(&workspace, &args.of, wanted).await?;
     let artifact_type = found.artifact.artifact_type;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use arrow::array::RecordBatch;
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 use tidemill_data::ReadOptions;
 use tidemill_loadtest::Row;
 use tidemill_model::Model;
@@ -12,7 +12,6 @@ use crate::cli::Global;
 use crate::commands::cells::cell;
 use crate::commands::input::open_input;
 use crate::commands::model::find_package;
-use crate::error::Failure;
 
 /// The first `limit` rows of a file or URL, with the columns that the model takes.
 pub fn of_file(file: &Path, limit: usize, takes: Option<&[&str]>, global: &Global) -> Result<Vec<Row>, Failure> {

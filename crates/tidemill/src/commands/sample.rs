@@ -1,12 +1,11 @@
 //! `tidemill sample`.
 
 use serde_json::json;
-use tidemill_core::{Code, suggest};
+use tidemill_core::{Code, Failure, suggest};
 use tidemill_data::{Plant, TaxiOptions, write_taxi};
 
 use crate::cli::{Global, SampleCommand, SampleTaxiArgs};
 use crate::commands::{make_parent, print};
-use crate::error::Failure;
 use crate::ui::{bytes, count};
 
 pub fn sample(command: &SampleCommand, global: &Global) -> Result<u8, Failure> {

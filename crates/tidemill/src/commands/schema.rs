@@ -4,19 +4,17 @@ use std::path::Path;
 
 use console::style;
 use serde_json::{Value, json};
-use tidemill_core::{Anomaly, Code, Schema};
+use tidemill_core::{Anomaly, Code, Failure, Schema};
 use tidemill_data::{
     Comparison, SchemaChange, SchemaUpdate, compare, read_schema_with_notes, schema_diff, schema_to_pbtxt, schema_yaml,
     update_schema, validate,
 };
 use tidemill_pipeline::pipeline_schema;
+use tidemill_project::{components, cores};
 
 use crate::cli::{Global, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 use crate::commands::data::statistics;
 use crate::commands::{print, say, write_out};
-use crate::components;
-use crate::error::Failure;
-use crate::settings::cores;
 use crate::ui::printable;
 
 pub fn schema(command: &SchemaCommand, global: &Global) -> Result<u8, Failure> {

@@ -8,16 +8,14 @@ use arrow::csv::WriterBuilder;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Value, json};
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 use tidemill_data::{DataError, ReadOptions, dataset_name};
 use tidemill_engine::{Answer, Engine, EngineError};
+use tidemill_project::{connectors, cores};
 
 use crate::cli::{Global, OutputFormat, SqlArgs};
 use crate::commands::input::open_input;
 use crate::commands::{print, write_out};
-use crate::components::connectors;
-use crate::error::Failure;
-use crate::settings::cores;
 use crate::ui::{Align, Table, count, printable};
 
 /// Rows that a table on the terminal has at most.

@@ -6,21 +6,18 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use serde_json::json;
-use tidemill_core::{CancelFlag, Code, NoProgress};
+use tidemill_core::{CancelFlag, Code, Failure, NoProgress};
 use tidemill_data::{DataError, ReadOptions, Table};
 use tidemill_model::{Model, TransformGraph, input_type};
-use tidemill_pipeline::{Document, InvalidPipeline};
+use tidemill_pipeline::{Document, InvalidFile};
+use tidemill_project::{connectors, cores};
 use tidemill_transform::{FeatureTable, FitOptions, RankedFeature, Ranking, TableRows, TransformConfig, fit, rank};
 
 use crate::cli::{Global, TransformArgs};
 use crate::commands::input::open_input;
 use crate::commands::model::find_package;
 use crate::commands::predict::refuse_input;
-use crate::commands::{make_parent, print, say};
-use crate::components::connectors;
-use crate::error::Failure;
-use crate::project::Project;
-use crate::settings::cores;
+use crate::commands::{find_project, make_parent, print, say};
 use crate::ui::{self, Align, count};
 
 /// The file of a transform graph.
@@ -137,7 +134,7 @@ async fn graph_of(features: &str, global: &Global) -> Result<TransformGraph, Fai
 fn fit_on(file: &Path, table: &Table, args: &TransformArgs, global: &Global) -> Result<TransformGraph, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| Failure::io(file, &error))?;
     let document = Document::parse(file, &text).map_err(refused)?;
-    let sets = Project::find(None, global)?.feature_sets();
+    let sets = find_project(None, global)?.feature_sets();
     let config =
         TransformConfig::with_sets(&document.value(), &sets).map_err(|issues| refused(document.invalid(issues)))?;
     let options = args.input.options();
@@ -154,10 +151,8 @@ fn fit_on(file: &Path, table: &Table, args: &TransformArgs, global: &Global) -> 
 }
 
 /// Every mistake of the features file, each at its place.
-fn refused(invalid: InvalidPipeline) -> Failure {
-    let mut failure = Failure::new(Code::Params, invalid.to_string());
-    failure.invalid = Some(Box::new(invalid));
-    failure
+fn refused(invalid: InvalidFile) -> Failure {
+    Failure::in_file(Code::Params, invalid)
 }
 
 /// What of the file is read: the columns of the graph, in the types it wants, for a text file has no types of its own;

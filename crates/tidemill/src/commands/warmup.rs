@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 use tidemill_model::Model;
 use tidemill_serving::{warmup_file, warmup_requests};
 
 use crate::cli::{Global, WarmupArgs};
 use crate::commands::model::find_package;
 use crate::commands::{make_parent, print, rows};
-use crate::error::Failure;
 use crate::ui::count;
 
 pub async fn warmup(args: &WarmupArgs, global: &Global) -> Result<u8, Failure> {

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidemill_core::Kind;
+use tidemill_core::{Failure, Kind};
 use tidemill_pipeline::{Pipeline, Sources, Workspace};
 
 use crate::cli::{Global, RunArgs};
 use crate::commands::pipeline::{interrupted, run_once};
-use crate::commands::serve::stop_signal;
 use crate::commands::{say, talk};
-use crate::error::Failure;
-use crate::project::Project;
+use tidemill_cli::serve::stop_signal;
+use tidemill_project::Project;
 
 /// Looking takes at most one part in so many of the time.
 const LOOKS_SHARE: u32 = 20;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use console::style;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use tidemill_cli::terminal::short;
 use tidemill_core::{NoProgress, Progress};
 use tidemill_metadata::Run;
 use tidemill_pipeline::{Observer, Pipeline, StepReport};
 
 use crate::commands::talk;
-use crate::ui::format::short;
 use crate::ui::summary::step_line;
 
 /// Says nothing.

@@ -1,11 +1,10 @@
 //! What a person sees when a run is over.
 
 use console::style;
-use tidemill_core::{ArtifactType, Verdict};
+use tidemill_core::{ArtifactType, Verdict, fresh_causes};
 use tidemill_metadata::RunState;
 use tidemill_pipeline::{RunReport, StepReport, StepState};
 
-use crate::error::fresh_causes;
 use crate::ui::{Table, seconds};
 
 /// The line of a step that has ended, for standard error.

@@ -11,18 +11,16 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 use tidemill_loadtest::{
     Capacity, Certificates, Goal, Load, Measured, ModelInput, Protocol, Rate, Requests, Target, Watch, find_capacity,
     first_answer, inputs, made_up, model_names, run, varied,
 };
 use tidemill_metadata::{ModelVersion, VersionSpec};
+use tidemill_project::split_spec;
 
 use crate::cli::{Global, LoadtestArgs, OutputFormat};
-use crate::commands::models::split_spec;
-use crate::commands::{print, rows, say, talk};
-use crate::error::Failure;
-use crate::project::Project;
+use crate::commands::{find_project, print, rows, say, talk};
 use crate::ui::count;
 
 /// The tag under which a result stands with a model version.
@@ -173,13 +171,13 @@ async fn recorded_version(spec: &str, global: &Global) -> Result<ModelVersion, F
         return Err(Failure::new(Code::CommandLine, format!("`{spec}` names no version of a model"))
             .with_hint("write NAME@ALIAS or NAME:VERSION"));
     };
-    let metadata = Project::find(None, global)?.metadata().await?;
+    let metadata = find_project(None, global)?.metadata().await?;
     Ok(metadata.model_version(name, &version).await?)
 }
 
 /// Stores what matters of the result with the version, and says where.
 async fn record(version: &ModelVersion, report: &Report, global: &Global) -> Result<String, Failure> {
-    let metadata = Project::find(None, global)?.metadata().await?;
+    let metadata = find_project(None, global)?.metadata().await?;
     let summary = json!({
         "at": jiff::Timestamp::now(),
         "url": report.url,

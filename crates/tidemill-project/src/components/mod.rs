@@ -1,4 +1,4 @@
-//! The components the binary knows: the only place where all of them meet.
+//! Every component: the only place where all of them meet.
 
 mod pusher;
 

@@ -1,8 +1,10 @@
 //! `tidemill serve`: the model server over the project's registry, or over a folder of versions.
 
+mod args;
+mod log;
+mod onnx;
 mod options;
-#[cfg(feature = "full")]
-mod registry;
+mod tolerated;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -10,36 +12,39 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use console::style;
 use serde_json::json;
-#[cfg(not(feature = "full"))]
-use tidemill_core::Code;
+use tidemill_core::Failure;
 use tidemill_serving::{ConfiguredSource, Handle, ModelConfig, ModelStatus, Server, Source};
 use tokio::sync::oneshot;
 
-#[cfg(feature = "full")]
-use self::registry::RegistrySource;
-use crate::cli::{Global, OutputFormat, ServeArgs};
-use crate::commands::{say, write_out};
-#[cfg(feature = "full")]
-use crate::components::connectors;
-use crate::error::Failure;
-#[cfg(feature = "full")]
-use crate::mirror::Mirror;
-#[cfg(feature = "full")]
-use crate::project::Project;
-#[cfg(feature = "full")]
-use crate::settings::cache_dir;
-use crate::ui::printable;
+pub use self::args::{BatchingMode, GrpcPort, ServeArgs, Switch};
+pub use self::log::{LogArgs, LogFormatName, TraceArgs};
+pub use self::onnx::{OnnxArgs, OnnxEngineName};
+pub use self::tolerated::without_tolerated;
+use crate::terminal::printable;
+use crate::{Global, OutputFormat, say, write_out};
 
 /// How often certificate and key are looked at.
 const TLS_INTERVAL: Duration = Duration::from_secs(10);
 /// Exit code of a server that was told twice to stop.
 const STOPPED_AT_ONCE: u8 = 130;
 
-pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
+/// Where models come from that are in no folder of this machine.
+#[async_trait]
+pub trait Sources: Sync {
+    /// The models of the project's registry, with the newest `versions_max` versions of each.
+    async fn registry(&self, versions_max: usize) -> Result<Arc<dyn Source>, Failure>;
+
+    /// The versions of the model `name` below `url` in an object store.
+    fn remote(&self, name: String, url: &str) -> Result<Arc<dyn Source>, Failure>;
+}
+
+/// Serves models until the process is asked to stop: the exit code.
+pub async fn serve(args: &ServeArgs, global: &Global, sources: &dyn Sources) -> Result<u8, Failure> {
     let options = options::options(args)?;
-    let source = source(args, global).await?;
+    let source = source(args, sources).await?;
     if options.is_open_to_all() {
         let warning = style("warning:").yellow().for_stderr();
         say(
@@ -104,7 +109,7 @@ async fn renew_tls(args: &ServeArgs, handle: Handle) -> Infallible {
 }
 
 /// Where the models come from: a configuration, a folder, or the registry.
-async fn source(args: &ServeArgs, global: &Global) -> Result<Arc<dyn Source>, Failure> {
+async fn source(args: &ServeArgs, sources: &dyn Sources) -> Result<Arc<dyn Source>, Failure> {
     if let Some(file) = &args.model_config_file {
         let interval = Duration::from_secs(args.model_config_poll_secs);
         let source = ConfiguredSource::of_file(file, Some(interval).filter(|interval| !interval.is_zero()))?;
@@ -113,40 +118,13 @@ async fn source(args: &ServeArgs, global: &Global) -> Result<Arc<dyn Source>, Fa
     let named = args.model_base_path.clone().map(|base| (args.model_name.clone(), base));
     if let Some((name, base)) = named.or_else(of_image) {
         if let Some(url) = base.to_str().filter(|base| base.contains("://")) {
-            return mirror(name, url);
+            return sources.remote(name, url);
         }
         // Absolute, so that it means the same to those who configure models by request.
         let base = std::path::absolute(&base).map_err(|error| Failure::io(&base, &error))?;
         return Ok(Arc::new(ConfiguredSource::new(vec![ModelConfig::new(name, base)])));
     }
-    registry(args, global).await
-}
-
-/// The versions of one model in an object store.
-#[cfg(feature = "full")]
-#[allow(clippy::unnecessary_wraps, reason = "the small build refuses")]
-fn mirror(name: String, url: &str) -> Result<Arc<dyn Source>, Failure> {
-    let versions = |folder: &Path| ConfiguredSource::new(vec![ModelConfig::new(name, folder.to_owned())]);
-    Ok(Arc::new(Mirror::new(connectors(), url, &cache_dir(), versions)))
-}
-
-/// The models of the project's registry.
-#[cfg(feature = "full")]
-async fn registry(args: &ServeArgs, global: &Global) -> Result<Arc<dyn Source>, Failure> {
-    let workspace = Project::find(None, global)?.open().await?;
-    Ok(Arc::new(RegistrySource { workspace, versions_max: args.versions_max }))
-}
-
-#[cfg(not(feature = "full"))]
-fn mirror(_: String, url: &str) -> Result<Arc<dyn Source>, Failure> {
-    let message = format!("this build reads no object stores: copy `{url}` to a folder");
-    Err(Failure::new(Code::CommandLine, message))
-}
-
-#[cfg(not(feature = "full"))]
-async fn registry(_: &ServeArgs, _: &Global) -> Result<Arc<dyn Source>, Failure> {
-    Err(Failure::new(Code::CommandLine, "this build serves folders, not the registry of a project")
-        .with_hint("name a folder of versions with `--model_base_path`, or several with `--model_config_file`"))
+    sources.registry(args.versions_max).await
 }
 
 /// The model as TF Serving's image is told of it: both variables, the folder in the one named by the other.

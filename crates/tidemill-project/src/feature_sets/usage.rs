@@ -4,12 +4,11 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tidemill_core::{ArtifactType, Digest};
+use tidemill_core::{ArtifactType, Digest, Failure};
 use tidemill_metadata::{
     Artifact, ArtifactFilter, ArtifactRecord, LineageDirection, MetadataStore, ModelRecord, RunId,
 };
 
-use crate::error::Failure;
 use crate::project::Project;
 
 /// A transform graph made with a feature set, and the models made with the graph.
@@ -50,7 +49,7 @@ pub async fn uses(project: &Project, reference: &str) -> Result<Vec<Use>, Failur
     let metadata = project.metadata().await?;
     let known = metadata.models().await?;
     let mut found = Vec::new();
-    for ArtifactRecord { artifact, producer } in graphs(&*metadata, reference).await? {
+    for ArtifactRecord { artifact, producer } in transform_graphs_using(&*metadata, reference).await? {
         // Over the trainer, or whatever else makes models of it.
         let lineage = metadata.lineage(&artifact.id, LineageDirection::Down, 1).await?;
         let made = lineage.artifacts.iter().filter(|made| made.artifact_type == ArtifactType::Model);
@@ -68,7 +67,10 @@ pub async fn uses(project: &Project, reference: &str) -> Result<Vec<Use>, Failur
 }
 
 /// The transform graphs made with the set `reference`, newest first.
-pub async fn graphs(metadata: &dyn MetadataStore, reference: &str) -> Result<Vec<ArtifactRecord>, Failure> {
+pub async fn transform_graphs_using(
+    metadata: &dyn MetadataStore,
+    reference: &str,
+) -> Result<Vec<ArtifactRecord>, Failure> {
     let filter = ArtifactFilter { artifact_type: Some(ArtifactType::TransformGraph), ..ArtifactFilter::default() };
     let mut graphs = metadata.artifacts(&filter, usize::MAX).await?;
     graphs.retain(|record| {

@@ -1,15 +1,13 @@
-//! The project a command works on: its folder, settings and store.
+//! A project: its folder, settings, pipeline file and store.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 use tidemill_metadata::{ArtifactStore, MetadataStore, SqliteStore};
 use tidemill_pipeline::{FILE_NAME, LoadError, Pipeline, Workspace};
 
-use crate::cli::Global;
 use crate::components;
-use crate::error::{Failure, loading};
 use crate::feature_sets::FeatureSetFolder;
 use crate::settings::{self, Settings};
 
@@ -25,16 +23,17 @@ pub struct Project {
 }
 
 impl Project {
-    /// The project at `path` (a folder or a pipeline file), or the one around the current folder.
-    pub fn find(path: Option<&Path>, global: &Global) -> Result<Self, Failure> {
-        let file = match path.or(global.project.as_deref()) {
+    /// The project at `path` (a folder or a pipeline file), or the one around the current folder, with the settings
+    /// of `profile`.
+    pub fn find(path: Option<&Path>, profile: Option<&str>) -> Result<Self, Failure> {
+        let file = match path {
             Some(path) if path.is_file() => path.to_owned(),
             Some(path) => path.join(FILE_NAME),
             None => nearest(),
         };
         // Empty for the current folder, so that paths read as they were written.
         let dir = file.parent().map(Path::to_owned).unwrap_or_default();
-        let settings = Settings::load(&dir, global.profile.as_deref())?;
+        let settings = Settings::load(&dir, profile)?;
         Ok(Self { dir, file, settings })
     }
 
@@ -52,13 +51,11 @@ impl Project {
     pub async fn open(&self) -> Result<Workspace, Failure> {
         let store = self.store_dir();
         if !self.file.is_file() && !store.is_dir() {
-            return Err(loading(LoadError::NotFound(self.file.clone())));
+            return Err(LoadError::NotFound(self.file.clone()).into());
         }
         std::fs::create_dir_all(&store).map_err(|error| {
-            let mut failure =
-                Failure::new(Code::StoreUnavailable, format!("cannot make the store `{}`", store.display()));
-            failure.causes.push(error.to_string());
-            failure
+            let message = format!("cannot create the store `{}`", store.display());
+            Failure::new(Code::StoreUnavailable, message).with_cause(error)
         })?;
         let metadata = SqliteStore::open(&store.join("metadata.db")).await?;
         let artifacts = ArtifactStore::open(&store.join("artifacts"))?;
@@ -67,11 +64,11 @@ impl Project {
 
     /// Reads the pipeline file.
     pub fn pipeline(&self, workspace: Option<&Workspace>, params: &[(String, String)]) -> Result<Pipeline, Failure> {
-        Pipeline::load(&self.file, &components::all(workspace.cloned(), Some(self.feature_sets())), params)
-            .map_err(loading)
+        let components = components::all(workspace.cloned(), Some(self.feature_sets()));
+        Ok(Pipeline::load(&self.file, &components, params)?)
     }
 
-    /// The store's metadata alone, for commands that only look.
+    /// The store's metadata alone, for callers that only read.
     pub async fn metadata(&self) -> Result<Arc<dyn MetadataStore>, Failure> {
         Ok(self.open().await?.metadata)
     }

@@ -4,11 +4,10 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 use tidemill_serving::{Batching, BatchingOptions, MonitoringConfig, ServerOptions, TlsOptions, V1Dialect};
 
-use crate::cli::{BatchingMode, GrpcPort, ServeArgs, Switch};
-use crate::error::Failure;
+use super::{BatchingMode, GrpcPort, ServeArgs, Switch};
 
 pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
     if !(args.poll_wait_secs > 0.0 && args.poll_wait_secs < 1e6) {

@@ -1,18 +1,46 @@
-//! The registry as a source of models.
+//! The registry: versions by name, and as a source of models for the server.
 
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use tidemill_core::ArtifactType;
-use tidemill_metadata::{ModelRecord, StoreError};
+use tidemill_core::{ArtifactType, Failure};
+use tidemill_metadata::{MetadataStore, ModelRecord, ModelVersion, StoreError, VersionSpec};
 use tidemill_pipeline::Workspace;
 use tidemill_serving::{Servable, Source, SourceError};
 
-use crate::commands::models::DEFAULT_ALIAS;
+/// The alias that plain requests go to.
+pub const DEFAULT_ALIAS: &str = "champion";
 
-/// What the registry says should be served: every version with an alias, and the newest few.
+/// Splits `NAME`, `NAME@ALIAS` and `NAME:VERSION`.
+pub fn split_spec(text: &str) -> (&str, Option<VersionSpec>) {
+    let at = text.find(['@', ':']);
+    match at.map(|at| text.split_at(at)) {
+        Some((name, rest)) => (name, rest[1..].parse().ok()),
+        None => (text, None),
+    }
+}
+
+/// The version that a spec such as `taxi-tips@champion` means. Without a version it is the champion if there is one,
+/// else the latest.
+pub async fn find_version(metadata: &dyn MetadataStore, text: &str) -> Result<ModelVersion, Failure> {
+    let (name, spec) = split_spec(text);
+    let spec = match spec {
+        Some(spec) => spec,
+        None => default_version(&metadata.model(name).await?),
+    };
+    Ok(metadata.model_version(name, &spec).await?)
+}
+
+fn default_version(record: &ModelRecord) -> VersionSpec {
+    let champion = record.aliases.iter().find(|alias| alias.alias == DEFAULT_ALIAS);
+    champion.map_or(VersionSpec::Latest, |alias| VersionSpec::Number(alias.version))
+}
+
+/// The registered versions to serve: every version with an alias, and the newest few.
 pub struct RegistrySource {
+    /// The store with the registry.
     pub workspace: Workspace,
+    /// How many of the newest versions of a model are served.
     pub versions_max: usize,
 }
 

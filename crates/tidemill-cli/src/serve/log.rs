@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tidemill_serving::{InferenceLogOptions, LogFormat, TraceOptions};
 
-use super::duration::duration;
+use crate::duration;
 
 /// How `serve` logs requests and answers, if it does.
 #[derive(Debug, Args)]

@@ -5,11 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use tidemill_core::{Code, Digest, ParamIssue, suggest};
-use tidemill_pipeline::{Document, InvalidPipeline};
+use tidemill_core::{Code, Digest, Failure, InvalidFile, ParamIssue, suggest};
+use tidemill_pipeline::Document;
 use tidemill_transform::FeatureSet;
-
-use crate::error::Failure;
 
 /// A larger file of features is refused.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -166,9 +164,7 @@ impl FeatureFile {
 }
 
 /// Every wrong place of a file of features.
-fn invalid(invalid: InvalidPipeline) -> Failure {
-    let mut failure = Failure::new(Code::FeatureSet, invalid.to_string().replace('\n', "; "));
-    failure.hint = invalid.diagnostics.iter().find_map(|diagnostic| diagnostic.hint.clone());
-    failure.invalid = Some(Box::new(invalid));
-    failure
+fn invalid(invalid: InvalidFile) -> Failure {
+    let message = invalid.to_string().replace('\n', "; ");
+    Failure { message, ..Failure::in_file(Code::FeatureSet, invalid) }
 }

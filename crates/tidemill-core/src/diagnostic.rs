@@ -1,10 +1,10 @@
-//! What is wrong with a pipeline file, and where.
+//! What is wrong with a file that the user wrote, and where.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use tidemill_core::{Code, Coded};
+use crate::{Code, Coded};
 
 /// One thing wrong at one place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +30,9 @@ impl Diagnostic {
     }
 }
 
-/// Everything wrong with a pipeline file.
+/// Everything wrong with a file that the user wrote.
 #[derive(Debug, Clone)]
-pub struct InvalidPipeline {
+pub struct InvalidFile {
     /// The file as the user named it.
     pub path: PathBuf,
     /// Its text, for drawing the place.
@@ -41,22 +41,22 @@ pub struct InvalidPipeline {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-impl InvalidPipeline {
+impl InvalidFile {
     /// Line and column of a byte offset, both from 1, columns in characters.
     pub fn place(&self, offset: usize) -> (usize, usize) {
-        place(&self.text, offset)
+        line_and_column(&self.text, offset)
     }
 }
 
 /// Line and column of a byte offset in `text`, both from 1, columns in characters.
-pub(crate) fn place(text: &str, offset: usize) -> (usize, usize) {
+pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset.min(text.len())).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line, column)
 }
 
-impl fmt::Display for InvalidPipeline {
+impl fmt::Display for InvalidFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, diagnostic) in self.diagnostics.iter().enumerate() {
             let (line, column) = self.place(diagnostic.span.start);
@@ -69,10 +69,14 @@ impl fmt::Display for InvalidPipeline {
     }
 }
 
-impl std::error::Error for InvalidPipeline {}
+impl std::error::Error for InvalidFile {}
 
-impl Coded for InvalidPipeline {
+impl Coded for InvalidFile {
     fn code(&self) -> Code {
         Code::PipelineFile
+    }
+
+    fn invalid_file(&self) -> Option<&InvalidFile> {
+        Some(self)
     }
 }

@@ -2,13 +2,12 @@
 
 use console::style;
 use serde_json::json;
-use tidemill_core::{Code, suggest};
+use tidemill_core::{Code, Failure, suggest};
 
-use crate::cli::{ExplainArgs, Global};
-use crate::commands::print;
-use crate::error::Failure;
-use crate::ui::{Align, Table};
+use crate::terminal::{Align, Table};
+use crate::{ExplainArgs, Global, print};
 
+/// Prints the page of an error code, or lists all codes.
 pub fn explain(args: &ExplainArgs, global: &Global) -> Result<u8, Failure> {
     match &args.code {
         Some(text) => one(text, global),

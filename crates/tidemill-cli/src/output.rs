@@ -3,10 +3,9 @@
 use std::io::{ErrorKind, Write};
 
 use serde::Serialize;
-use tidemill_core::Code;
+use tidemill_core::{Code, Failure};
 
-use crate::cli::{Global, OutputFormat};
-use crate::error::Failure;
+use crate::{Global, OutputFormat};
 
 /// Prints the result on standard output: as JSON, or as `text` has it.
 pub fn print<T: Serialize>(global: &Global, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {

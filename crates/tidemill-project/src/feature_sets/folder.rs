@@ -5,11 +5,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use tidemill_core::{Code, ParamIssue, suggest};
+use tidemill_core::{Code, Failure, ParamIssue, suggest};
 use tidemill_transform::{FeatureSet, FeatureSets};
 
 use super::file::FeatureFile;
-use crate::error::Failure;
 
 /// Feature sets in a folder, each version in a file of its own that never changes:
 ///

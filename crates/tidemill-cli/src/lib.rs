@@ -1,0 +1,17 @@
+//! What the binaries share: how a command line is read and run, the global flags, the terminal, and `serve`.
+
+mod completions;
+mod duration;
+mod explain;
+mod global;
+mod output;
+mod program;
+pub mod serve;
+pub mod terminal;
+
+pub use completions::completions;
+pub use duration::duration;
+pub use explain::explain;
+pub use global::{CompletionsArgs, ExplainArgs, Global, OutputFormat};
+pub use output::{print, say, talk, write_out};
+pub use program::{Program, main};

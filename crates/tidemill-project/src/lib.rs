@@ -1,0 +1,21 @@
+//! A project, opened: its settings, its store, every component, its registry and its runs.
+//!
+//! This is the only library that knows all components. The command line is built on it, and so is anything else that
+//! works on a project: it never prints, and never ends the process.
+
+mod components;
+mod feature_sets;
+mod mirror;
+mod project;
+mod registry;
+mod settings;
+
+pub use components::{all as components, connectors};
+pub use feature_sets::{
+    Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
+};
+pub use mirror::Mirror;
+pub use project::Project;
+pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
+pub use settings::doubtful_variables;
+pub use settings::{FILE_NAME as SETTINGS_FILE_NAME, PREFIX as VARIABLE_PREFIX, Settings, cache_dir, cores};

@@ -1,0 +1,34 @@
+//! `tidemill serve`: the model server over the project's registry, a folder of versions, or an object store.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tidemill_cli::serve::Sources;
+use tidemill_core::Failure;
+use tidemill_project::{Mirror, RegistrySource, cache_dir, connectors};
+use tidemill_serving::{ConfiguredSource, ModelConfig, Source};
+
+use crate::cli::{Global, ServeArgs};
+use crate::commands::find_project;
+
+pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
+    tidemill_cli::serve::serve(args, global, &ProjectSources { global }).await
+}
+
+struct ProjectSources<'a> {
+    global: &'a Global,
+}
+
+#[async_trait]
+impl Sources for ProjectSources<'_> {
+    async fn registry(&self, versions_max: usize) -> Result<Arc<dyn Source>, Failure> {
+        let workspace = find_project(None, self.global)?.open().await?;
+        Ok(Arc::new(RegistrySource { workspace, versions_max }))
+    }
+
+    fn remote(&self, name: String, url: &str) -> Result<Arc<dyn Source>, Failure> {
+        let versions = |folder: &Path| ConfiguredSource::new(vec![ModelConfig::new(name, folder.to_owned())]);
+        Ok(Arc::new(Mirror::new(connectors(), url, &cache_dir(), versions)))
+    }
+}
