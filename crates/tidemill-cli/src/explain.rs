@@ -16,14 +16,15 @@ pub fn explain(args: &ExplainArgs, global: &Global) -> Result<u8, Failure> {
 }
 
 fn page(code: Code) -> serde_json::Value {
-    let kind = code.kind();
     json!({
         "code": code.id(),
         "title": code.title(),
         "help": code.help(),
-        "exit_code": kind.exit_code(),
-        "http_status": kind.http_status(),
-        "retry": kind.retryable(),
+        "kind": code.kind(),
+        "exit_code": code.exit_code(),
+        "http_status": code.http_status(),
+        "grpc_status": code.grpc_status(),
+        "retry": code.retryable(),
     })
 }
 
@@ -34,9 +35,9 @@ fn one(text: &str, global: &Global) -> Result<u8, Failure> {
             .with_hint(near.map_or("`tidemill explain` lists all".to_owned(), |near| format!("did you mean `{near}`?")))
     })?;
     print(global, &page(code), || {
-        let kind = code.kind();
-        let retry = if kind.retryable() { "worth a retry" } else { "a retry changes nothing" };
-        let facts = format!("exit code {} · HTTP {} · {retry}", kind.exit_code(), kind.http_status());
+        let retry = if code.retryable() { "worth a retry" } else { "a retry changes nothing" };
+        let (exit, http, grpc) = (code.exit_code(), code.http_status(), code.grpc_status().name());
+        let facts = format!("exit code {exit} · HTTP {http} · gRPC {grpc} · {retry}");
         format!("{} {}\n\n{}\n\n{}\n", style(code.id()).bold(), code.title(), code.help(), style(facts).dim())
     })?;
     Ok(0)
@@ -47,7 +48,7 @@ fn all(global: &Global) -> Result<u8, Failure> {
     print(global, &pages, || {
         let mut table = Table::new(&[("code", Align::Left), ("exit", Align::Right), ("what", Align::Left)]);
         for code in Code::ALL {
-            table.row([code.id().to_owned(), code.kind().exit_code().to_string(), code.title().to_owned()]);
+            table.row([code.id().to_owned(), code.exit_code().to_string(), code.title().to_owned()]);
         }
         table.to_string()
     })?;

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::InvalidFile;
 
-/// What kind of trouble an error is, which decides how the world outside hears of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The kind of an error. It decides the exit code, and everything else that its [`Code`] does not state itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The work was done and the answer is no. Exit code 1.
+    /// The work was done and the answer is no. Exit code 1; HTTP 422.
     Verdict,
     /// A file, a parameter or a request is wrong. Exit code 2; HTTP 400.
     Usage,
@@ -21,13 +22,17 @@ pub enum Kind {
     NotFound,
     /// The surroundings failed: disk, network, a port, capacity. Exit code 3; HTTP 503; worth a retry.
     Environment,
-    /// A fault of Tidemill. Exit code 4; HTTP 500.
+    /// A bug in Tidemill. Exit code 4; HTTP 500.
     Bug,
-    /// Interrupted by the user. Exit code 130.
+    /// Interrupted by the user. Exit code 130; HTTP 503.
     Interrupted,
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Verdict, Self::Usage, Self::NotFound, Self::Environment, Self::Bug, Self::Interrupted];
+
     /// Exit code of the process.
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -39,8 +44,7 @@ impl Kind {
         }
     }
 
-    /// HTTP status.
-    pub const fn http_status(self) -> u16 {
+    const fn http_status(self) -> u16 {
         match self {
             Self::Verdict => 422,
             Self::Usage => 400,
@@ -48,11 +52,6 @@ impl Kind {
             Self::Environment | Self::Interrupted => 503,
             Self::Bug => 500,
         }
-    }
-
-    /// Whether the same call may succeed later with nothing changed by the caller.
-    pub const fn retryable(self) -> bool {
-        matches!(self, Self::Environment)
     }
 }
 
@@ -75,8 +74,17 @@ pub trait Coded: std::error::Error {
     }
 }
 
+macro_rules! own {
+    () => {
+        None
+    };
+    ($http:literal) => {
+        Some($http)
+    };
+}
+
 macro_rules! catalogue {
-    ($($variant:ident = $id:literal, $kind:ident, $title:literal, $help:literal;)+) => {
+    ($($variant:ident = $id:literal, $kind:ident $([$http:literal])?, $title:literal, $help:literal;)+) => {
         /// One error of the catalogue.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -93,9 +101,14 @@ macro_rules! catalogue {
                 match self { $(Self::$variant => $id,)+ }
             }
 
-            /// What kind of trouble it is.
+            /// What kind of error it is.
             pub const fn kind(self) -> Kind {
                 match self { $(Self::$variant => Kind::$kind,)+ }
+            }
+
+            /// The HTTP status that the catalogue states, if it is not that of the kind.
+            const fn own_http_status(self) -> Option<u16> {
+                match self { $(Self::$variant => own!($($http)?),)+ }
             }
 
             /// The error in a few words.
@@ -130,6 +143,12 @@ catalogue! {
         "`tidemill init` does not write over what is there. Name another folder, or empty this one.";
     Abandoned = "TM1008", Environment, "the process ended before its run did",
         "The process that worked on the run was killed or the machine stopped. Nothing half-written is visible; `tidemill run` goes on where it stopped.";
+
+    StepProcess = "TM1009", Environment, "the process of a step ended without a result",
+        "With `--launcher process` each step runs in a process of its own. This one could not be started, was killed, or ran out of memory. `retries:` of a step tries it again.";
+
+    Rejected = "TM1010", Verdict, "a step rejected what it judged",
+        "The step did its work, and its verdict is no. The reasons are in the message; what depends on the step did not run.";
 
     SourceNotFound = "TM2001", NotFound, "a source file was not found",
         "The path of a source leads to no file. Relative paths start at the folder of the pipeline file.";
@@ -217,7 +236,7 @@ catalogue! {
         "Another run of the same pipeline holds the store. Wait for it or stop it.";
 
     PortInUse = "TM7001", Environment, "the port is in use",
-        "Another process listens there. Stop it, or choose another port with `--rest_api_port`.";
+        "Another process listens there. Stop it, or choose another port with `--rest-api-port`.";
     ModelNotFound = "TM7002", NotFound, "no such model",
         "The server has no model, version or alias of that name. `tidemill models` lists what is registered.";
     InfraNotBlessed = "TM7003", Verdict, "the model does not work in the serving runtime",
@@ -226,6 +245,22 @@ catalogue! {
         "The body is not what the protocol asks for. The message says what is missing.";
     ServerFailed = "TM7005", Environment, "the server failed",
         "The server could not go on. The message says why.";
+    RequestTooLarge = "TM7020", Usage [413], "the request is too large",
+        "The body is larger than the server accepts. Send fewer rows at a time, or raise the server's limit.";
+    Unauthenticated = "TM7021", Usage [401], "the API key is missing or unknown",
+        "The server was started with API keys. Send one as `Authorization: Bearer KEY`.";
+    NotAllowed = "TM7022", Usage [403], "the request is not allowed",
+        "The server does not allow this operation, or not with this API key or from this origin. The message says what would allow it.";
+    NotReady = "TM7023", Environment, "the server cannot take the request now",
+        "A model is still loading, a queue is full, or the server is shutting down. Try again after a while.";
+    DeadlineExceeded = "TM7024", Environment [504], "there was no answer within the deadline",
+        "The request took longer than its deadline or than the server allows. The server may be overloaded.";
+    NotSupported = "TM7025", Usage [501], "the server does not support the operation",
+        "The protocol defines the operation, and this server or this model does not have it.";
+    BodyTooSlow = "TM7026", Environment [408], "the body of the request did not arrive in time",
+        "The client stopped sending, or the network is slow.";
+    StateConflict = "TM7027", Usage [409], "the operation conflicts with the state of the server",
+        "Another operation on the same model came first. Ask for the state of the model, then decide again.";
     LoadTarget = "TM7010", Environment, "the server under load does not answer",
         "No connection to the address can be opened, or the server closes it. Is it running, and is this its port?";
     LoadRequest = "TM7011", Usage, "the load test has no request the server takes",
@@ -235,10 +270,118 @@ catalogue! {
 
     Io = "TM9001", Environment, "a file operation failed",
         "The operating system refused. The message names the path.";
-    Internal = "TM9002", Bug, "a fault of Tidemill",
+    Internal = "TM9002", Bug, "a bug in Tidemill",
         "This should not happen. Please report it with the message and, if you can, the input.";
     CommandLine = "TM9003", Usage, "the command line is not valid",
         "`tidemill help COMMAND` shows what the command takes.";
+}
+
+impl Code {
+    /// Exit code of a process that ends with this error.
+    pub const fn exit_code(self) -> u8 {
+        self.kind().exit_code()
+    }
+
+    /// HTTP status of an answer with this error.
+    pub const fn http_status(self) -> u16 {
+        match self.own_http_status() {
+            Some(status) => status,
+            None => self.kind().http_status(),
+        }
+    }
+
+    /// gRPC status of an answer with this error.
+    pub const fn grpc_status(self) -> GrpcStatus {
+        match self.http_status() {
+            401 => GrpcStatus::Unauthenticated,
+            403 => GrpcStatus::PermissionDenied,
+            404 => GrpcStatus::NotFound,
+            409 => GrpcStatus::Aborted,
+            408 | 504 => GrpcStatus::DeadlineExceeded,
+            413 => GrpcStatus::ResourceExhausted,
+            422 => GrpcStatus::FailedPrecondition,
+            501 => GrpcStatus::Unimplemented,
+            503 => GrpcStatus::Unavailable,
+            500 => GrpcStatus::Internal,
+            _ => GrpcStatus::InvalidArgument,
+        }
+    }
+
+    /// Whether the same work may succeed later although the caller changes nothing.
+    pub const fn retryable(self) -> bool {
+        // What is denied or damaged stays so, and a run whose process died has to be started again.
+        let stays = matches!(self, Self::SourceDenied | Self::ArtifactDamaged | Self::Abandoned);
+        matches!(self.kind(), Kind::Environment) && !stays
+    }
+
+    /// The code of a request that was refused with an HTTP status, for refusals that have no code of their own.
+    pub const fn of_http_status(status: u16) -> Self {
+        match status {
+            401 => Self::Unauthenticated,
+            403 => Self::NotAllowed,
+            404 => Self::ModelNotFound,
+            408 => Self::BodyTooSlow,
+            409 => Self::StateConflict,
+            413 => Self::RequestTooLarge,
+            429 | 503 => Self::NotReady,
+            501 => Self::NotSupported,
+            504 => Self::DeadlineExceeded,
+            400..=499 => Self::RequestMalformed,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// The gRPC statuses that errors of the catalogue have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum GrpcStatus {
+    /// The request is wrong.
+    InvalidArgument = 3,
+    /// No answer in time.
+    DeadlineExceeded = 4,
+    /// Something named does not exist.
+    NotFound = 5,
+    /// Not with this key.
+    PermissionDenied = 7,
+    /// Too large.
+    ResourceExhausted = 8,
+    /// The answer is no.
+    FailedPrecondition = 9,
+    /// Another operation came first.
+    Aborted = 10,
+    /// No such operation here.
+    Unimplemented = 12,
+    /// A bug.
+    Internal = 13,
+    /// Not now.
+    Unavailable = 14,
+    /// No valid key.
+    Unauthenticated = 16,
+}
+
+impl GrpcStatus {
+    /// The name in gRPC's specification: `INVALID_ARGUMENT`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::NotFound => "NOT_FOUND",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Self::FailedPrecondition => "FAILED_PRECONDITION",
+            Self::Aborted => "ABORTED",
+            Self::Unimplemented => "UNIMPLEMENTED",
+            Self::Internal => "INTERNAL",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+        }
+    }
+
+    /// The number in gRPC's specification.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
 }
 
 impl fmt::Display for Code {
@@ -288,6 +431,41 @@ mod tests {
         for code in Code::ALL {
             assert!(seen.insert(code.id()), "{} is used twice", code.id());
             assert_eq!(code.id().parse::<Code>().as_ref(), Ok(code));
+        }
+    }
+
+    #[test]
+    fn the_kind_decides_unless_the_catalogue_states_otherwise() {
+        for code in Code::ALL {
+            let http = code.http_status();
+            let of_kind = match code.kind() {
+                Kind::Verdict => http == 422,
+                Kind::Usage => (400..500).contains(&http) || http == 501,
+                Kind::NotFound => http == 404,
+                Kind::Environment => matches!(http, 408 | 503 | 504),
+                Kind::Bug => http == 500,
+                Kind::Interrupted => http == 503,
+            };
+            assert!(of_kind, "{code}: HTTP {http}");
+            assert!(!code.retryable() || code.kind() == Kind::Environment, "{code}");
+            if let Some(own) = code.own_http_status() {
+                assert_eq!(Code::of_http_status(own), *code, "a refusal with {own} is this code");
+            }
+        }
+        // The table of TF Serving's gateway between gRPC and HTTP, for the statuses that errors have.
+        for (code, grpc, number) in [
+            (Code::RequestMalformed, "INVALID_ARGUMENT", 3),
+            (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", 4),
+            (Code::ModelNotFound, "NOT_FOUND", 5),
+            (Code::NotAllowed, "PERMISSION_DENIED", 7),
+            (Code::RequestTooLarge, "RESOURCE_EXHAUSTED", 8),
+            (Code::NotBlessed, "FAILED_PRECONDITION", 9),
+            (Code::NotSupported, "UNIMPLEMENTED", 12),
+            (Code::Internal, "INTERNAL", 13),
+            (Code::NotReady, "UNAVAILABLE", 14),
+            (Code::Unauthenticated, "UNAUTHENTICATED", 16),
+        ] {
+            assert_eq!((code.grpc_status().name(), code.grpc_status().number()), (grpc, number), "{code}");
         }
     }
 }

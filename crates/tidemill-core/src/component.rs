@@ -3,6 +3,7 @@
 //! The scheduler sees only this: specifications, parameters, artifacts as folders, and an outcome. It never learns
 //! what a component does, and what a component writes depends on nothing but what is part of the fingerprint.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +40,11 @@ pub trait Component: Send + Sync {
         Preview::default()
     }
 
+    /// The error code of a verdict of no.
+    fn rejection_code(&self) -> Code {
+        Code::Rejected
+    }
+
     /// Does the work: reads `context.inputs`, writes into the folders of `context.outputs`.
     ///
     /// Output folders exist and are empty. They are kept, and recorded all together, only after this returns `Ok`;
@@ -59,11 +65,11 @@ pub struct Preview {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentSpec {
     /// The name used in pipeline files: `ExampleGen`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Changes whenever the same inputs would give another output; part of the fingerprint.
     pub version: u32,
     /// One sentence for help and for the JSON Schema.
-    pub about: &'static str,
+    pub about: Cow<'static, str>,
     /// Artifacts read.
     pub inputs: Vec<InputSpec>,
     /// Artifacts written, each exactly once.
@@ -79,10 +85,10 @@ pub struct ComponentSpec {
 }
 
 /// One artifact that a component reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputSpec {
     /// The name of the input: `examples`.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What it must be.
     pub artifact_type: ArtifactType,
     /// Without it the component cannot run. An optional input is left out where no step provides it.
@@ -93,39 +99,39 @@ pub struct InputSpec {
 
 impl InputSpec {
     /// An input that some step above must provide.
-    pub const fn required(key: &'static str, artifact_type: ArtifactType) -> Self {
-        Self { key, artifact_type, required: true, source: InputSource::Wired }
+    pub fn required(key: impl Into<Cow<'static, str>>, artifact_type: ArtifactType) -> Self {
+        Self { key: key.into(), artifact_type, required: true, source: InputSource::Wired }
     }
 
     /// An input taken if some step above provides it.
-    pub const fn optional(key: &'static str, artifact_type: ArtifactType) -> Self {
-        Self { key, artifact_type, required: false, source: InputSource::Wired }
+    pub fn optional(key: impl Into<Cow<'static, str>>, artifact_type: ArtifactType) -> Self {
+        Self { key: key.into(), artifact_type, required: false, source: InputSource::Wired }
     }
 
     /// The same input from another source.
-    pub const fn from(self, source: InputSource) -> Self {
+    pub fn from(self, source: InputSource) -> Self {
         Self { source, ..self }
     }
 }
 
 /// Where an input comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputSource {
     /// The nearest step above that writes the type.
     Wired,
     /// The newest model of this pipeline that every gate blessed, other than the candidate itself.
     LatestBlessedModel,
     /// What another input of the same step, named here, was when the step last said yes to something else than it holds now.
-    LastAccepted(&'static str),
+    LastAccepted(Cow<'static, str>),
     /// A step named under `inputs:`, and nothing otherwise.
     Named,
 }
 
 /// One artifact that a component writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputSpec {
     /// The name of the output: `model`.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What it is.
     pub artifact_type: ArtifactType,
     /// Only a step that names it under `inputs:` reads it; it is never the nearest of its type.
@@ -134,12 +140,12 @@ pub struct OutputSpec {
 
 impl OutputSpec {
     /// An output `key` of a type.
-    pub const fn new(key: &'static str, artifact_type: ArtifactType) -> Self {
-        Self { key, artifact_type, only_named: false }
+    pub fn new(key: impl Into<Cow<'static, str>>, artifact_type: ArtifactType) -> Self {
+        Self { key: key.into(), artifact_type, only_named: false }
     }
 
     /// The same output, read only by steps that name it.
-    pub const fn only_named(self) -> Self {
+    pub fn only_named(self) -> Self {
         Self { only_named: true, ..self }
     }
 }

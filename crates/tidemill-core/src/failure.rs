@@ -68,14 +68,17 @@ impl Failure {
 
     /// Exit code of the process.
     pub fn exit_code(&self) -> u8 {
-        self.code.kind().exit_code()
+        self.code.exit_code()
     }
 
-    /// The error as JSON, for `-o json`.
+    /// The error as JSON, for `-o json`: `{ "error": { "code", "title", "message", "help", "causes", "where", "retry" } }`.
+    ///
+    /// `help`, `causes` and `where` are there only if there is something to say. `where` is a list of places in files,
+    /// each with `file`, `line`, `column`, `message` and perhaps `help`.
     pub fn to_json(&self) -> Value {
         let mut error = json!({ "code": self.code.id(), "title": self.code.title(), "message": self.message });
         if let Some(hint) = &self.hint {
-            error["hint"] = json!(hint);
+            error["help"] = json!(hint);
         }
         if !self.causes.is_empty() {
             error["causes"] = json!(self.causes);
@@ -83,10 +86,16 @@ impl Failure {
         if let Some(invalid) = &self.invalid {
             let places = invalid.diagnostics.iter().map(|diagnostic| {
                 let (line, column) = invalid.place(diagnostic.span.start);
-                json!({ "line": line, "column": column, "message": diagnostic.message, "hint": diagnostic.hint })
+                let mut place =
+                    json!({ "file": invalid.path, "line": line, "column": column, "message": diagnostic.message });
+                if let Some(hint) = &diagnostic.hint {
+                    place["help"] = json!(hint);
+                }
+                place
             });
-            error["places"] = places.collect();
+            error["where"] = places.collect();
         }
+        error["retry"] = json!(self.code.retryable());
         json!({ "error": error })
     }
 

@@ -29,7 +29,7 @@ pub mod wire;
 
 pub use anomaly::{Anomalies, Anomaly, AnomalyType, Evidence, Severity};
 pub use artifact::{ArtifactType, Properties};
-pub use code::{Code, Coded, Kind};
+pub use code::{Code, Coded, GrpcStatus, Kind};
 pub use comparator::{Bins, Comparators, DatasetConstraints, Distance, FractionBounds};
 pub use component::{
     CancelFlag, Component, ComponentError, ComponentSpec, ExternalInput, Gate, InputArtifact, InputSource, InputSpec,

@@ -2,10 +2,15 @@
 
 /// Receives the progress of one step. Calls are cheap and may come from any thread.
 pub trait Progress: Send + Sync {
-    /// The step knows how many rows are ahead of it; called again when a new phase begins.
+    /// The step has this many rows ahead of it; called again when a new phase begins.
     fn total_rows(&self, rows: u64);
-    /// `rows` more rows are done.
-    fn advance(&self, rows: u64);
+    /// The same for work that is counted in something else than rows, such as `rounds`.
+    fn total(&self, amount: u64, unit: &'static str) {
+        let _ = unit;
+        self.total_rows(amount);
+    }
+    /// So many more rows, or whatever is counted, are done.
+    fn advance(&self, amount: u64);
     /// What the step is doing now, in a few words ("round 120 of 300").
     fn phase(&self, text: &str);
 }

@@ -51,9 +51,9 @@ struct Params {
 impl Component for SchemaGen {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "SchemaGen",
+            name: "SchemaGen".into(),
             version: 1,
-            about: "Reads the curated schema, or infers one from the statistics and writes it for curation",
+            about: "Reads the curated schema, or infers one from the statistics and writes it for curation".into(),
             inputs: vec![InputSpec::required("statistics", ArtifactType::Statistics)],
             outputs: vec![OutputSpec::new("schema", ArtifactType::Schema)],
             gate: Gate::Open,

@@ -94,9 +94,9 @@ impl Params {
 impl Component for StatisticsGen {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "StatisticsGen",
+            name: "StatisticsGen".into(),
             version: 3,
-            about: "Computes statistics of every feature of every split in one pass",
+            about: "Computes statistics of every feature of every split in one pass".into(),
             inputs: vec![InputSpec::required("examples", ArtifactType::Examples)],
             outputs: vec![OutputSpec::new("statistics", ArtifactType::Statistics)],
             gate: Gate::Open,

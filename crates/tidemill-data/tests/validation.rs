@@ -155,11 +155,11 @@ impl Project {
         let spec = component.spec();
         assert_eq!(component.check(params), []);
         let output = &spec.outputs[0];
-        let folder = self.dir.path().join("out").join(output.key);
+        let folder = self.dir.path().join("out").join(&*output.key);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let outputs: BTreeMap<String, PathBuf> = [(output.key.to_owned(), folder.clone())].into();
-        let run = RunInfo { pipeline: "p".to_owned(), run_id: "r".to_owned(), step: spec.name.to_owned() };
+        let outputs: BTreeMap<String, PathBuf> = [(output.key.to_string(), folder.clone())].into();
+        let run = RunInfo { pipeline: "p".to_owned(), run_id: "r".to_owned(), step: spec.name.to_string() };
         let outcome = component.run(&StepContext {
             params,
             project_dir: self.dir.path(),
@@ -173,7 +173,7 @@ impl Project {
         let artifact_type = output.artifact_type;
         let digest = Digest::from_bytes(&[0; 32]);
         let artifact = InputArtifact { artifact_type, digest, path: folder, properties: BTreeMap::default() };
-        self.inputs.insert(output.key.to_owned(), artifact);
+        self.inputs.insert(output.key.to_string(), artifact);
         Ok(outcome)
     }
 
@@ -271,14 +271,13 @@ fn text_with_too_many_values_for_statistics_is_looked_up_in_the_rows() {
 
 #[test]
 fn the_components_declare_what_they_read_and_write() {
-    use ArtifactType::{Examples, Schema, Statistics};
-
+    let [examples, schema, statistics] = [ArtifactType::Examples, ArtifactType::Schema, ArtifactType::Statistics];
     let inputs =
         |component: &dyn Component| component.spec().inputs.iter().map(|i| i.artifact_type).collect::<Vec<_>>();
-    assert_eq!(inputs(&StatisticsGen), [Examples]);
-    assert_eq!(inputs(&SchemaGen), [Statistics]);
+    assert_eq!(inputs(&StatisticsGen), [examples]);
+    assert_eq!(inputs(&SchemaGen), [statistics]);
     assert!(SchemaGen.spec().writes_back);
     let validator = ExampleValidator::default();
-    assert_eq!(inputs(&validator), [Statistics, Schema, Examples, Statistics, Statistics]);
+    assert_eq!(inputs(&validator), [statistics, schema, examples, statistics, statistics]);
     assert_eq!(validator.check(&json!({ "on_anomly": "stop" }))[0].path, ["on_anomly"]);
 }

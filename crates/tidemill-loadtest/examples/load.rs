@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_loadtest::{
-    Load, LoadError, Protocol, Rate, Requests, Row, Target, Watch, first_answer, inputs, made_up, run,
+    Load, LoadError, LoadProgress, Protocol, Rate, Requests, Row, Target, inputs, run, synthetic_rows, try_request,
 };
 
 #[tokio::main]
@@ -54,7 +54,7 @@ async fn measure(
         Some(rows) => (rows.iter().cycle().take(500 * rows_each).cloned().collect(), None),
         None => {
             let takes = inputs(&target).await?;
-            (made_up(takes.as_deref().unwrap_or_default(), 500 * rows_each, 7), takes)
+            (synthetic_rows(takes.as_deref().unwrap_or_default(), 500 * rows_each, 7), takes)
         }
     };
     let requests = if target.protocol == Protocol::Raw {
@@ -64,7 +64,7 @@ async fn measure(
         Requests::new(target.protocol, model, &rows, rows_each, takes.as_deref())?
     };
     let requests = Arc::new(requests);
-    first_answer(&target, &requests, load.timeout).await?;
-    let measured = run(&target, &requests, load, &Arc::new(Watch::default())).await?;
+    try_request(&target, &requests, load.timeout).await?;
+    let measured = run(&target, &requests, load, &Arc::new(LoadProgress::default())).await?;
     Ok(serde_json::json!(measured))
 }

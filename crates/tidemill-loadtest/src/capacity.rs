@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Load, LoadError, Measured, Rate, Requests, Target, Watch, run};
+use crate::{Load, LoadError, LoadProgress, Measured, Rate, Requests, Target, run};
 
 /// The search ends when the answer is known to this fraction.
 const TOLERANCE: f64 = 0.05;
@@ -67,7 +67,7 @@ pub async fn find_capacity(
     requests: &Arc<Requests>,
     load: &Load,
     goal: Goal,
-    watch: &Arc<Watch>,
+    watch: &Arc<LoadProgress>,
     mut tried: impl FnMut(&Probe),
 ) -> Result<Capacity, LoadError> {
     if !(goal.p99_ms > 0.0 && goal.p99_ms.is_finite() && (0.0..1.0).contains(&goal.failed_max)) {

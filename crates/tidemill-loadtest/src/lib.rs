@@ -20,10 +20,10 @@ mod tls;
 
 pub use capacity::{Capacity, Goal, Probe, find_capacity};
 pub use error::LoadError;
-pub use measure::{Bar, Latency, Measured};
+pub use measure::{HistogramBucket, Latency, Measured};
 pub use metadata::{ModelInput, inputs, model_names};
 pub use requests::Requests;
-pub use rows::{Row, made_up, varied};
-pub use run::{Load, Rate, Watch, first_answer, run};
+pub use rows::{Row, perturbed_rows, synthetic_rows};
+pub use run::{Load, LoadProgress, Rate, run, try_request};
 pub use target::{Protocol, Target};
 pub use tls::Certificates;

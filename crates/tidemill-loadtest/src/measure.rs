@@ -38,7 +38,7 @@ pub struct Measured {
     /// Requests without an answer, by reason.
     pub failures: BTreeMap<String, u64>,
     /// Latencies in bars, ascending.
-    pub histogram: Vec<Bar>,
+    pub histogram: Vec<HistogramBucket>,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
     /// Bytes of answers.
@@ -68,7 +68,7 @@ pub struct Latency {
 
 /// One bar of a histogram.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Bar {
+pub struct HistogramBucket {
     /// Its lower bound in milliseconds.
     pub from_ms: f64,
     /// Its upper bound in milliseconds.
@@ -219,14 +219,14 @@ fn latency(histogram: &Histogram<u32>) -> Latency {
 }
 
 /// Bars with bounds at 1, 1.5, 2, 3, 5 and 7 of every power of ten, from the shortest time to the longest.
-fn bars(histogram: &Histogram<u32>) -> Vec<Bar> {
+fn bars(histogram: &Histogram<u32>) -> Vec<HistogramBucket> {
     if histogram.is_empty() {
         return Vec::new();
     }
     let bounds = (0..12u32).flat_map(|power| [10u64, 15, 20, 30, 50, 70].map(|step| step * 10u64.pow(power)));
     let bounds: Vec<u64> = std::iter::once(1).chain(bounds).collect();
-    let bar = |pair: &[u64]| Bar { from_ms: pair[0] as f64 / 1e3, to_ms: pair[1] as f64 / 1e3, count: 0 };
-    let mut bars: Vec<Bar> = bounds.windows(2).map(bar).collect();
+    let bar = |pair: &[u64]| HistogramBucket { from_ms: pair[0] as f64 / 1e3, to_ms: pair[1] as f64 / 1e3, count: 0 };
+    let mut bars: Vec<HistogramBucket> = bounds.windows(2).map(bar).collect();
     let last = bars.len() - 1;
     for step in histogram.iter_recorded() {
         let above = bounds.partition_point(|bound| *bound <= step.value_iterated_to());

@@ -1,4 +1,4 @@
-//! Rows to ask about: given ones varied, or made up from what the model takes.
+//! Rows to ask about: given ones perturbed_rows, or made up from what the model takes.
 
 use serde_json::{Map, Number, Value};
 use tidemill_core::SplitMix64;
@@ -8,14 +8,14 @@ use crate::ModelInput;
 /// Values by input name; null or absent where one is missing.
 pub type Row = Map<String, Value>;
 
-/// How far a varied real number lies from the one it was made of, at most: a tenth.
+/// How far a perturbed_rows real number lies from the one it was made of, at most: a tenth.
 const SPREAD: f64 = 0.1;
 
 /// `count` rows that look like `rows`, the same for the same seed.
 ///
 /// Each value is taken from a row of its own, so that columns mix, and real numbers are moved by up to a tenth. Whole
 /// numbers and text stay as they are: they may be codes. The first rows are the given ones.
-pub fn varied(rows: &[Row], count: usize, seed: u64) -> Vec<Row> {
+pub fn perturbed_rows(rows: &[Row], count: usize, seed: u64) -> Vec<Row> {
     let mut dice = SplitMix64::new(seed);
     let vary = |index: usize| {
         if index < rows.len() || rows.is_empty() {
@@ -45,7 +45,7 @@ fn moved(value: &Value, dice: &mut SplitMix64) -> Value {
 
 /// `count` rows of the right types and shapes, the same for the same seed: reals below 1, whole numbers below 10, words
 /// of one letter.
-pub fn made_up(inputs: &[ModelInput], count: usize, seed: u64) -> Vec<Row> {
+pub fn synthetic_rows(inputs: &[ModelInput], count: usize, seed: u64) -> Vec<Row> {
     let mut dice = SplitMix64::new(seed);
     let mut row = || inputs.iter().map(|input| (input.name.clone(), tensor(input, &input.shape, &mut dice))).collect();
     (0..count).map(|_| row()).collect()
@@ -80,10 +80,10 @@ mod tests {
     #[test]
     fn varied_rows_mix_columns_and_move_only_real_numbers() {
         let rows = [row(json!({"a": 1.0, "b": 1, "c": "x"})), row(json!({"a": 100.0, "b": 2, "c": null}))];
-        let made = varied(&rows, 200, 7);
+        let made = perturbed_rows(&rows, 200, 7);
         assert_eq!(made[..2], rows);
-        assert_eq!(made, varied(&rows, 200, 7));
-        assert_ne!(made, varied(&rows, 200, 8));
+        assert_eq!(made, perturbed_rows(&rows, 200, 7));
+        assert_ne!(made, perturbed_rows(&rows, 200, 8));
         let mut mixed = false;
         for row in &made {
             let a = row["a"].as_f64().unwrap();
@@ -93,7 +93,7 @@ mod tests {
             mixed |= a < 2.0 && row["b"] == 2;
         }
         assert!(mixed);
-        assert_eq!(varied(&[], 2, 7), [Row::new(), Row::new()]);
+        assert_eq!(perturbed_rows(&[], 2, 7), [Row::new(), Row::new()]);
     }
 
     #[test]
@@ -105,7 +105,7 @@ mod tests {
         };
         let inputs =
             [input("x", "FP32", &[2, 3]), input("n", "INT64", &[]), input("s", "BYTES", &[]), input("b", "BOOL", &[])];
-        let rows = made_up(&inputs, 5, 1);
+        let rows = synthetic_rows(&inputs, 5, 1);
         assert_eq!(rows.len(), 5);
         for row in rows {
             assert_eq!(row["x"].as_array().unwrap().len(), 2);

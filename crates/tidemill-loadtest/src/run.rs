@@ -45,13 +45,13 @@ pub struct Load {
 
 /// What may be seen and done while a load runs.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct LoadProgress {
     ok: AtomicU64,
     failed: AtomicU64,
     stopped: AtomicBool,
 }
 
-impl Watch {
+impl LoadProgress {
     /// Good answers, and failures, so far; of all loads it was given to.
     pub fn counts(&self) -> (u64, u64) {
         (self.ok.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
@@ -69,7 +69,7 @@ impl Watch {
 }
 
 /// Sends one request and gives the beginning of the answer; an error if it is not a good one.
-pub async fn first_answer(target: &Target, requests: &Requests, timeout: Duration) -> Result<String, LoadError> {
+pub async fn try_request(target: &Target, requests: &Requests, timeout: Duration) -> Result<String, LoadError> {
     let ask = async {
         let mut connection = Connection::open(target, &requests.content_type).await?;
         connection.post(requests.body(0)).await.map_err(|error| crate::error::unreachable(&target.authority, error))
@@ -104,7 +104,7 @@ pub async fn run(
     target: &Target,
     requests: &Arc<Requests>,
     load: &Load,
-    watch: &Arc<Watch>,
+    watch: &Arc<LoadProgress>,
 ) -> Result<Measured, LoadError> {
     let rate = check(load)?;
     let pace = Arc::new(Pace::new(rate, load.warmup + load.duration));
@@ -182,7 +182,7 @@ struct Worker {
     target: Target,
     requests: Arc<Requests>,
     pace: Arc<Pace>,
-    watch: Arc<Watch>,
+    watch: Arc<LoadProgress>,
     timeout: Duration,
     measured_from: Instant,
     recorder: Recorder,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidemill_loadtest::{
-    Goal, Load, LoadError, Measured, Rate, Requests, Target, Watch, find_capacity, first_answer, run,
+    Goal, Load, LoadError, LoadProgress, Measured, Rate, Requests, Target, find_capacity, run, try_request,
 };
 
 /// A server for one connection after the other, on threads of their own; `answer` gets the number of the request and
@@ -68,7 +68,7 @@ fn load(rate: Rate, millis: u64, connections: usize) -> Load {
 
 async fn measure(url: &str, load: &Load) -> Result<Measured, LoadError> {
     let target = Target::parse(url, None, None)?;
-    run(&target, &requests(), load, &Arc::new(Watch::default())).await
+    run(&target, &requests(), load, &Arc::new(LoadProgress::default())).await
 }
 
 fn requests() -> Arc<Requests> {
@@ -150,7 +150,7 @@ async fn nobody_there_is_an_error_and_so_is_a_refusal() {
     let gone = measure(&url, &load(Rate::Max, 100, 1)).await;
     assert!(matches!(gone, Err(LoadError::Unreachable { .. })), "{gone:?}");
     let target = Target::parse(&server(|_| Some(418)), None, None).unwrap();
-    let refused = first_answer(&target, &requests(), Duration::from_secs(5)).await.unwrap_err();
+    let refused = try_request(&target, &requests(), Duration::from_secs(5)).await.unwrap_err();
     assert!(refused.to_string().ends_with("answers the first request with 418: {}"), "{refused}");
     for wrong in [load(Rate::Max, 100, 0), load(Rate::Max, 0, 1), load(Rate::PerSecond(-1.0), 100, 1)] {
         assert!(matches!(measure(&url, &wrong).await, Err(LoadError::Setting { .. })));
@@ -166,7 +166,7 @@ async fn the_search_finds_a_rate_that_holds() {
     let target = Target::parse(&url, None, None).unwrap();
     let goal = Goal { p99_ms: 500.0, failed_max: 0.0 };
     let mut rates = Vec::new();
-    let watch = Arc::new(Watch::default());
+    let watch = Arc::new(LoadProgress::default());
     let tried = |probe: &tidemill_loadtest::Probe| rates.push(probe.measured.rate_asked);
     let found = find_capacity(&target, &requests(), &load(Rate::Max, 150, 2), goal, &watch, tried).await.unwrap();
     assert_eq!(rates.len(), found.probes.len());

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
-use tidemill_core::ArtifactType::{Examples, Model};
+use tidemill_core::ArtifactType;
 use tidemill_core::{Code, Coded as _};
 use tidemill_metadata::{ArtifactStore, Staged, StoreError, StoredArtifact};
+
+const EXAMPLES: ArtifactType = ArtifactType::Examples;
+const MODEL: ArtifactType = ArtifactType::Model;
 
 fn store() -> (TempDir, ArtifactStore) {
     let dir = tempfile::tempdir().unwrap();
@@ -29,7 +32,7 @@ fn put<'a>(store: &ArtifactStore, files: impl IntoIterator<Item = (&'a str, &'a 
     for (path, bytes) in files {
         write(&staged, path, bytes);
     }
-    store.commit(staged, Examples).unwrap()
+    store.commit(staged, EXAMPLES).unwrap()
 }
 
 /// Everything below the store, without what is inside artifacts.
@@ -52,15 +55,15 @@ fn an_artifact_lies_under_its_digest() {
     assert_eq!(stored.digest.as_str(), "5cbeb64176a19a8dc31585c82b359e7d1bc2ab911a944a2d3dd7605af67e1bd8");
     let shelf = dir.path().join("artifacts/Examples").join(&stored.digest.as_str()[..2]);
     assert_eq!(stored.path, shelf.join(stored.digest.as_str()));
-    assert_eq!(stored.path, store.path(Examples, &stored.digest));
+    assert_eq!(stored.path, store.path(EXAMPLES, &stored.digest));
     assert_eq!(fs::read(stored.path.join("Split-train/part-0.parquet")).unwrap(), b"rows");
     assert!(fs::metadata(stored.path.join("examples.json")).unwrap().permissions().readonly());
     let list = fs::read_to_string(shelf.join(format!("{}.files", stored.digest))).unwrap();
     let lines: Vec<&str> = list.lines().collect();
     assert_eq!(lines[0], "tidemill artifact 1");
     assert!(lines[1].ends_with(" 4 Split-train/part-0.parquet") && lines[2].ends_with(" 2 examples.json"), "{list}");
-    assert!(store.contains(Examples, &stored.digest) && !store.contains(Model, &stored.digest));
-    store.verify(Examples, &stored.digest).unwrap();
+    assert!(store.contains(EXAMPLES, &stored.digest) && !store.contains(MODEL, &stored.digest));
+    store.verify(EXAMPLES, &stored.digest).unwrap();
     assert!(staging(&dir).is_empty());
 }
 
@@ -84,7 +87,7 @@ fn a_staged_artifact_that_is_dropped_leaves_nothing() {
 #[test]
 fn what_cannot_be_stored_is_named() {
     let (dir, store) = store();
-    let refused = |staged: Staged| match store.commit(staged, Model) {
+    let refused = |staged: Staged| match store.commit(staged, MODEL) {
         Err(StoreError::Staged { file, reason, .. }) => format!("{file} {reason}"),
         other => panic!("{other:?}"),
     };
@@ -110,7 +113,7 @@ fn damage_is_found_and_named() {
     let (_dir, store) = store();
     let files = [("a", &b"one"[..]), ("b/c", b"two"), ("d", b"three")];
     let stored = put(&store, files);
-    let found = || match store.verify(Examples, &stored.digest) {
+    let found = || match store.verify(EXAMPLES, &stored.digest) {
         Err(error @ StoreError::Damaged { .. }) => {
             assert_eq!(error.code(), Code::ArtifactDamaged);
             error.to_string().split_once("damaged: ").unwrap().1.to_owned()
@@ -129,7 +132,7 @@ fn damage_is_found_and_named() {
 
     // The same content again takes the place of what is damaged.
     assert_eq!(put(&store, files), stored);
-    store.verify(Examples, &stored.digest).unwrap();
+    store.verify(EXAMPLES, &stored.digest).unwrap();
 
     fs::write(stored.path.join("e"), b"").unwrap();
     assert_eq!(found(), "`e` does not belong there");
@@ -141,7 +144,7 @@ fn damage_is_found_and_named() {
     fs::remove_file(&list).unwrap();
     assert_eq!(found(), format!("`{}.files` is missing", stored.digest));
     assert_eq!(put(&store, files), stored);
-    store.verify(Examples, &stored.digest).unwrap();
+    store.verify(EXAMPLES, &stored.digest).unwrap();
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn a_sweep_takes_leftovers_only() {
     assert_eq!(staging(&dir).len(), 2, "{:?}", staging(&dir));
     assert!(staged.path().join("alive").exists());
     assert_eq!(store.sweep_staging().unwrap(), 0);
-    store.commit(staged, Model).unwrap();
+    store.commit(staged, MODEL).unwrap();
     assert!(staging(&dir).is_empty());
 }
 
@@ -186,7 +189,7 @@ fn many_threads_commit_and_sweep_at_once() {
     let distinct: std::collections::BTreeSet<&String> = digests.iter().flatten().collect();
     assert_eq!(distinct.len(), 5 + 5 * 8);
     for digest in distinct {
-        store.verify(Examples, &digest.parse().unwrap()).unwrap();
+        store.verify(EXAMPLES, &digest.parse().unwrap()).unwrap();
     }
     assert!(staging(&dir).is_empty());
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tidemill_core::Component;
 
-/// Components by name. The binary fills it; a third party adds its own.
+/// Components by name. The project fills it; a third party adds its own.
 #[derive(Clone, Default)]
-pub struct Components(BTreeMap<&'static str, Arc<dyn Component>>);
+pub struct Components(BTreeMap<String, Arc<dyn Component>>);
 
 impl Components {
     /// No components.
@@ -18,7 +18,7 @@ impl Components {
     /// Adds a component under the name of its specification, replacing one of that name.
     #[must_use]
     pub fn with(mut self, component: impl Component + 'static) -> Self {
-        self.0.insert(component.spec().name, Arc::new(component));
+        self.0.insert(component.spec().name.into_owned(), Arc::new(component));
         self
     }
 
@@ -28,8 +28,8 @@ impl Components {
     }
 
     /// Every name, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().copied()
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// Every component, sorted by name.

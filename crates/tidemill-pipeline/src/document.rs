@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tidemill_core::{Diagnostic, InvalidFile, ParamIssue, line_and_column};
 
-use crate::places::located;
+use crate::source_map::located;
 use crate::yaml::{Node, NodeKind};
 
 /// A YAML file whose values know where they stand.

@@ -8,13 +8,18 @@ use tidemill_core::{Code, Coded, Diagnostic, InvalidFile, suggest};
 
 use crate::components::Components;
 use crate::pipeline::Pipeline;
-use crate::places::{Places, located};
 use crate::references::{self, Params, Scope};
-use crate::wiring::{self, Draft};
+use crate::source_map::{SourceMap, located};
+use crate::wiring::{self, UnwiredStep};
 use crate::yaml::{Key, Node, NodeKind};
 
 /// The name of a pipeline file when a folder is given.
 pub const FILE_NAME: &str = "pipeline.yaml";
+
+/// The keys of every step; all others are parameters of its component.
+const STEP_KEYS: [&str; 3] = ["component", "inputs", "retries"];
+/// A step is tried again at most so often.
+const RETRIES_MAX: u32 = 100;
 
 const KEYS: [&str; 5] = ["version", "pipeline", "description", "params", "steps"];
 
@@ -130,7 +135,7 @@ fn read_root(
     let broken = root.get("steps").map_or(0, |steps| steps.entries().len()) > drafts.len();
     let mut steps = if broken { Vec::new() } else { wiring::wire(drafts, diagnostics) };
     for step in &mut steps {
-        step.places = Places::new(file, text, root, &step.name);
+        step.source_map = SourceMap::new(file, text, root, &step.name);
     }
     Some(Pipeline { name: name?, description, params: params.recorded, file: file.to_owned(), steps })
 }
@@ -226,7 +231,7 @@ fn read_steps<'a>(
     scope: &Scope<'_>,
     overrides: &[(String, String)],
     diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<Draft<'a>> {
+) -> Vec<UnwiredStep<'a>> {
     let Some(steps) = root.get("steps") else {
         diagnostics
             .push(Diagnostic::new(0..0, "`steps` is missing").with_hint(Some("a pipeline is a mapping of steps")));
@@ -259,7 +264,7 @@ fn read_step<'a>(
     scope: &Scope<'_>,
     params_node: Option<&Node>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Draft<'a>> {
+) -> Option<UnwiredStep<'a>> {
     // A dot stands between a step and its output in `inputs:`.
     if !is_name(&key.name) || key.name.contains('.') {
         let message = format!("`{}` cannot name a step: use 1 to 63 letters, digits, `-` and `_`", key.name);
@@ -284,10 +289,11 @@ fn read_step<'a>(
         diagnostics.push(Diagnostic::new(span, format!("unknown component `{component_name}`")).with_hint(Some(hint)));
         return None;
     };
+    let retries = read_retries(node, diagnostics);
     let before = diagnostics.len();
     let mut params = Params::default();
     for (name, value) in node.entries() {
-        if name.name != "component" && name.name != "inputs" {
+        if !STEP_KEYS.contains(&name.name.as_str()) {
             params.insert(&name.name, scope.resolve(value, diagnostics));
         }
     }
@@ -300,5 +306,16 @@ fn read_step<'a>(
         diagnostics.extend(issues.into_iter().map(|issue| located(issue, node, params_node, &key.span)));
     }
     let (inputs, component, spec) = (node.get("inputs"), component.clone(), component.spec());
-    Some(Draft { key, inputs, component, spec, params, recorded, environment })
+    Some(UnwiredStep { key, inputs, component, spec, params, recorded, environment, retries })
+}
+
+fn read_retries(step: &Node, diagnostics: &mut Vec<Diagnostic>) -> u32 {
+    let Some(node) = step.get("retries") else { return 0 };
+    let retries = node.to_value().as_u64().and_then(|retries| u32::try_from(retries).ok());
+    retries.filter(|retries| *retries <= RETRIES_MAX).unwrap_or_else(|| {
+        let message = format!("`retries` is a whole number from 0 to {RETRIES_MAX}");
+        let hint = "a step is tried again only after an error of its surroundings: a network, a disk, a busy store";
+        diagnostics.push(Diagnostic::new(node.span.clone(), message).with_hint(Some(hint)));
+        0
+    })
 }

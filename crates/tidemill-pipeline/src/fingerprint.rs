@@ -10,7 +10,7 @@ use crate::pipeline::Step;
 
 /// Everything that decides a step's outputs. Two equal fingerprints mean equal outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ingredients {
+pub struct FingerprintInputs {
     /// The pipeline's name: components may write it into what they make.
     pub pipeline: String,
     /// The component's name.
@@ -25,8 +25,8 @@ pub struct Ingredients {
     pub external: BTreeMap<String, Digest>,
 }
 
-impl Ingredients {
-    /// The ingredients of a step.
+impl FingerprintInputs {
+    /// The fingerprint_inputs of a step.
     pub fn new(
         pipeline: &str,
         step: &Step,
@@ -35,7 +35,7 @@ impl Ingredients {
     ) -> Self {
         Self {
             pipeline: pipeline.to_owned(),
-            component: step.spec.name.to_owned(),
+            component: step.spec.name.to_string(),
             component_version: step.spec.version,
             params: step.recorded.clone(),
             inputs,
@@ -53,7 +53,7 @@ impl Ingredients {
     pub fn fingerprint(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"tidemill fingerprint v1\n");
-        let text = serde_json::to_vec(self).expect("ingredients are plain data with string keys");
+        let text = serde_json::to_vec(self).expect("fingerprint_inputs are plain data with string keys");
         hasher.update(&text);
         Digest::from_bytes(hasher.finalize().as_bytes())
     }
@@ -120,8 +120,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn ingredients(params: Value) -> Ingredients {
-        Ingredients {
+    fn fingerprint_inputs(params: Value) -> FingerprintInputs {
+        FingerprintInputs {
             pipeline: "toy".into(),
             component: "Trainer".into(),
             component_version: 1,
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_changed_parameter_is_named_with_both_values() {
-        let before = ingredients(json!({ "learner": { "gradient_boosting": { "learning_rate": 0.1 } } }));
-        let after = ingredients(json!({ "learner": { "gradient_boosting": { "learning_rate": 0.05 } } }));
+        let before = fingerprint_inputs(json!({ "learner": { "gradient_boosting": { "learning_rate": 0.1 } } }));
+        let after = fingerprint_inputs(json!({ "learner": { "gradient_boosting": { "learning_rate": 0.05 } } }));
         assert_ne!(before.fingerprint(), after.fingerprint());
         assert_eq!(
             after.changes_since(&before),
@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn inputs_files_and_order_are_named() {
-        let before = ingredients(json!({ "features": { "a": 1, "b": 2 }, "gone": true }));
-        let mut after = ingredients(json!({ "features": { "b": 2, "a": 1 }, "new": 1 }));
+        let before = fingerprint_inputs(json!({ "features": { "a": 1, "b": 2 }, "gone": true }));
+        let mut after = fingerprint_inputs(json!({ "features": { "b": 2, "a": 1 }, "new": 1 }));
         after.inputs.insert("model".into(), None);
         after.external.insert("data.csv".into(), Digest::from_bytes(&[2; 32]));
         assert_eq!(

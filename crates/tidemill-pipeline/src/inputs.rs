@@ -1,11 +1,11 @@
-//! From wires to artifacts and a fingerprint: what planning and running share.
+//! From bindings to artifacts and a fingerprint: what planning and running share.
 
 use std::collections::BTreeMap;
 
 use tidemill_core::{ArtifactType, Code, ComponentError, Digest, ExternalInput};
 use tidemill_metadata::{Artifact, ExecutionError, StoreError};
 
-use crate::fingerprint::Ingredients;
+use crate::fingerprint::FingerprintInputs;
 use crate::pipeline::{Origin, Pipeline, Step};
 use crate::workspace::Workspace;
 
@@ -17,10 +17,10 @@ pub(crate) type Outputs = BTreeMap<usize, BTreeMap<String, Artifact>>;
 pub(crate) struct Resolved {
     /// Artifacts by input key; an optional input with nothing behind it is absent.
     pub inputs: Vec<(String, Artifact)>,
-    pub ingredients: Ingredients,
+    pub fingerprint_inputs: FingerprintInputs,
 }
 
-/// Finds the artifacts behind the wires of a step and digests what it reads besides them.
+/// Finds the artifacts behind the bindings of a step and digests what it reads besides them.
 pub(crate) async fn resolve(
     pipeline: &Pipeline,
     step: &Step,
@@ -29,35 +29,35 @@ pub(crate) async fn resolve(
 ) -> Result<Resolved, ExecutionError> {
     let mut inputs: Vec<(String, Artifact)> = Vec::new();
     let mut digests: BTreeMap<String, Option<Digest>> = BTreeMap::new();
-    for wire in &step.wires {
-        if let Origin::Step { step: from, output } = &wire.from {
+    for binding in &step.bindings {
+        if let Origin::Step { step: from, output } = &binding.from {
             let artifact = done
                 .get(from)
                 .and_then(|outputs| outputs.get(output))
                 .ok_or_else(|| missing(pipeline, *from, output))?;
-            digests.insert(wire.key.clone(), Some(artifact.digest.clone()));
-            inputs.push((wire.key.clone(), artifact.clone()));
+            digests.insert(binding.key.clone(), Some(artifact.digest.clone()));
+            inputs.push((binding.key.clone(), artifact.clone()));
         }
     }
     // The baseline depends on the candidate, so it comes second.
     let candidate = inputs.iter().find(|(_, artifact)| artifact.artifact_type == ArtifactType::Model);
     let candidate = candidate.map(|(_, artifact)| artifact.digest.clone());
-    for wire in step.wires.iter().filter(|wire| wire.from == Origin::LatestBlessedModel) {
+    for binding in step.bindings.iter().filter(|binding| binding.from == Origin::LatestBlessedModel) {
         let found =
             workspace.metadata.latest_blessed_model(&pipeline.name, candidate.as_ref()).await.map_err(recorded)?;
-        digests.insert(wire.key.clone(), found.as_ref().map(|artifact| artifact.digest.clone()));
-        inputs.extend(found.map(|artifact| (wire.key.clone(), artifact)));
+        digests.insert(binding.key.clone(), found.as_ref().map(|artifact| artifact.digest.clone()));
+        inputs.extend(found.map(|artifact| (binding.key.clone(), artifact)));
     }
-    for wire in &step.wires {
-        let Origin::LastAccepted { of } = &wire.from else { continue };
+    for binding in &step.bindings {
+        let Origin::LastAccepted { of } = &binding.from else { continue };
         let now = inputs.iter().find(|(key, _)| key == of).map(|(_, artifact)| artifact.digest.clone());
         let found = workspace.metadata.last_accepted_input(&pipeline.name, &step.name, of, now.as_ref()).await;
         let found = found.map_err(recorded)?;
-        digests.insert(wire.key.clone(), found.as_ref().map(|artifact| artifact.digest.clone()));
-        inputs.extend(found.map(|artifact| (wire.key.clone(), artifact)));
+        digests.insert(binding.key.clone(), found.as_ref().map(|artifact| artifact.digest.clone()));
+        inputs.extend(found.map(|artifact| (binding.key.clone(), artifact)));
     }
     let external = external_inputs(pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
-    Ok(Resolved { inputs, ingredients: Ingredients::new(&pipeline.name, step, digests, external) })
+    Ok(Resolved { inputs, fingerprint_inputs: FingerprintInputs::new(&pipeline.name, step, digests, external) })
 }
 
 /// Digests what a step reads besides artifacts, off the async threads: it may be a large file.

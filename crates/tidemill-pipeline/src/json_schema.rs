@@ -32,21 +32,21 @@ fn step_schema(component: &dyn Component, definitions: &mut Map<String, Value>) 
     let spec = component.spec();
     let mut schema = component.params_schema().to_value();
     // Two components may each have a type of the same name.
-    prefix_references(&mut schema, spec.name);
+    prefix_references(&mut schema, &spec.name);
     let Value::Object(mut schema) = schema else { return Value::Bool(true) };
     if let Some(Value::Object(defs)) = schema.remove("$defs") {
         definitions.extend(defs.into_iter().map(|(name, definition)| (format!("{}.{name}", spec.name), definition)));
     }
     schema.remove("$schema");
-    schema.insert("title".into(), spec.name.into());
-    schema.insert("description".into(), spec.about.into());
+    schema.insert("title".into(), spec.name.to_string().into());
+    schema.insert("description".into(), spec.about.to_string().into());
     schema.insert("type".into(), "object".into());
     let inputs: Map<String, Value> = spec
         .inputs
         .iter()
         .map(|input| {
             (
-                input.key.to_owned(),
+                input.key.to_string(),
                 json!({ "type": "string", "description": format!("{} from STEP or STEP.OUTPUT", input.artifact_type) }),
             )
         })
@@ -54,6 +54,8 @@ fn step_schema(component: &dyn Component, definitions: &mut Map<String, Value>) 
     let properties = schema.entry("properties").or_insert_with(|| json!({}));
     if let Value::Object(properties) = properties {
         properties.insert("component".into(), json!({ "const": spec.name }));
+        properties
+            .insert("retries".into(), json!({ "type": "integer", "minimum": 0, "maximum": 100, "description": "How often the step is tried again after an error of its surroundings (network, disk, a busy store)." }));
         properties
             .insert("inputs".into(), json!({ "type": "object", "additionalProperties": false, "properties": inputs }));
     }

@@ -1,4 +1,4 @@
-//! A pipeline, read and checked: steps with their components, parameters and wires.
+//! A pipeline, read and checked: steps with their components, parameters and bindings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tidemill_core::{Component, ComponentSpec, Digest};
 
-use crate::places::Places;
+use crate::source_map::SourceMap;
 
 /// A pipeline that passed every check that needs no data.
 #[derive(Debug, Clone)]
@@ -53,12 +53,14 @@ pub struct Step {
     pub recorded: Value,
     /// Digests of the environment variables referred to, by reference (`${env.X}`).
     pub environment: BTreeMap<String, Digest>,
-    /// Where each input comes from. An optional input that nothing provides has no wire.
-    pub wires: Vec<Wire>,
+    /// Where each input comes from. An optional input that nothing provides has no binding.
+    pub bindings: Vec<InputBinding>,
     /// Gates that must say yes first although nothing of theirs is read.
     pub waits_for: Vec<usize>,
+    /// How often it is tried again after an error of its surroundings.
+    pub retries: u32,
     /// Where its parameters stand in the file.
-    pub(crate) places: Places,
+    pub(crate) source_map: SourceMap,
 }
 
 impl fmt::Debug for Step {
@@ -67,7 +69,7 @@ impl fmt::Debug for Step {
             .field("name", &self.name)
             .field("component", &self.spec.name)
             .field("params", &self.recorded)
-            .field("wires", &self.wires)
+            .field("bindings", &self.bindings)
             .field("waits_for", &self.waits_for)
             .finish_non_exhaustive()
     }
@@ -75,7 +77,7 @@ impl fmt::Debug for Step {
 
 /// Where an input comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wire {
+pub struct InputBinding {
     /// The input.
     pub key: String,
     /// Its origin.

@@ -7,9 +7,9 @@ use serde::Serialize;
 use tidemill_core::{Gate, InputArtifact, ParamIssue, Preview};
 use tidemill_metadata::ExecutionError;
 
-use crate::fingerprint::Ingredients;
+use crate::fingerprint::FingerprintInputs;
 use crate::inputs::{Outputs, resolve};
-use crate::pipeline::{Origin, Pipeline, Step, Wire};
+use crate::pipeline::{InputBinding, Origin, Pipeline, Step};
 use crate::runner::CachePolicy;
 use crate::workspace::Workspace;
 
@@ -80,13 +80,13 @@ impl Plan {
             };
             // A step that has run well has no problem with the same inputs.
             let Preview { notes, problems } = preview(step, &done, workspace);
-            let told = |problem: &ParamIssue| step.places.tell(&problem.path, &problem.message);
+            let told = |problem: &ParamIssue| step.source_map.locate(&problem.path, &problem.message);
             let problems = if action == Action::Cached { Vec::new() } else { problems.iter().map(told).collect() };
             steps.push(PlannedStep {
                 notes,
                 problems,
                 step: step.name.clone(),
-                component: step.spec.name.to_owned(),
+                component: step.spec.name.to_string(),
                 action,
                 reasons,
                 after: after(pipeline, step),
@@ -108,8 +108,8 @@ impl Plan {
 
 /// What the component of a step says of it, with the artifacts that are there already.
 fn preview(step: &Step, done: &Outputs, workspace: &Workspace) -> Preview {
-    let input = |wire: &Wire| {
-        let Origin::Step { step, output } = &wire.from else { return None };
+    let input = |binding: &InputBinding| {
+        let Origin::Step { step, output } = &binding.from else { return None };
         let artifact = done.get(step)?.get(output)?;
         let handed = InputArtifact {
             artifact_type: artifact.artifact_type,
@@ -117,9 +117,9 @@ fn preview(step: &Step, done: &Outputs, workspace: &Workspace) -> Preview {
             path: workspace.artifacts.path(artifact.artifact_type, &artifact.digest),
             properties: artifact.properties.clone(),
         };
-        Some((wire.key.clone(), handed))
+        Some((binding.key.clone(), handed))
     };
-    step.component.preview(&step.params, &step.wires.iter().filter_map(input).collect())
+    step.component.preview(&step.params, &step.bindings.iter().filter_map(input).collect())
 }
 
 /// The names of the steps that `step` reads from or waits for, in their order.
@@ -129,7 +129,7 @@ pub(crate) fn after(pipeline: &Pipeline, step: &Step) -> Vec<String> {
 
 /// The steps that `step` reads from or waits for.
 fn before(step: &Step) -> BTreeSet<usize> {
-    let read = step.wires.iter().filter_map(|wire| match wire.from {
+    let read = step.bindings.iter().filter_map(|binding| match binding.from {
         Origin::Step { step, .. } => Some(step),
         Origin::LatestBlessedModel | Origin::LastAccepted { .. } => None,
     });
@@ -174,8 +174,10 @@ async fn reasons(
     if cache.skips(&step.name) {
         return Ok(vec!["the cache is switched off for it".to_owned()]);
     }
-    let cached =
-        workspace.cached(&step.spec, &resolved.ingredients.fingerprint()).await.map_err(crate::inputs::recorded)?;
+    let cached = workspace
+        .cached(&step.spec, &resolved.fingerprint_inputs.fingerprint())
+        .await
+        .map_err(crate::inputs::recorded)?;
     if let Some(record) = cached {
         let outcome = record.execution.outcome.as_ref();
         if step.spec.gate != Gate::Open && outcome.is_some_and(|outcome| !outcome.verdict.passed()) {
@@ -187,7 +189,7 @@ async fn reasons(
     Ok(match last_ingredients(pipeline, step, workspace).await? {
         None => vec!["has not run before".to_owned()],
         Some(earlier) => {
-            let changes = resolved.ingredients.changes_since(&earlier);
+            let changes = resolved.fingerprint_inputs.changes_since(&earlier);
             match changes.is_empty() {
                 false => changes,
                 true if step.spec.measures => vec!["a no that was measured is measured again".to_owned()],
@@ -199,7 +201,7 @@ async fn reasons(
 
 /// The steps it reads from that would run, in their order.
 fn running_upstream(step: &Step, planned: &[PlannedStep]) -> Vec<String> {
-    let read = step.wires.iter().filter_map(|wire| match wire.from {
+    let read = step.bindings.iter().filter_map(|binding| match binding.from {
         Origin::Step { step, .. } if planned[step].action == Action::Run => Some(step),
         _ => None,
     });
@@ -210,7 +212,7 @@ fn running_upstream(step: &Step, planned: &[PlannedStep]) -> Vec<String> {
 /// Changes of the step's own parameters, for a step whose inputs are not known yet.
 async fn own_changes(pipeline: &Pipeline, step: &Step, workspace: &Workspace) -> Result<Vec<String>, ExecutionError> {
     let Some(mut earlier) = last_ingredients(pipeline, step, workspace).await? else { return Ok(Vec::new()) };
-    let now = Ingredients::new(&pipeline.name, step, std::mem::take(&mut earlier.inputs), Vec::new());
+    let now = FingerprintInputs::new(&pipeline.name, step, std::mem::take(&mut earlier.inputs), Vec::new());
     earlier.inputs.clone_from(&now.inputs);
     earlier.external.clear();
     Ok(now.changes_since(&earlier))
@@ -220,7 +222,7 @@ async fn last_ingredients(
     pipeline: &Pipeline,
     step: &Step,
     workspace: &Workspace,
-) -> Result<Option<Ingredients>, ExecutionError> {
+) -> Result<Option<FingerprintInputs>, ExecutionError> {
     let last = workspace.metadata.last_execution(&pipeline.name, &step.name).await.map_err(crate::inputs::recorded)?;
     // Parts written by another version may have another shape: then there is nothing to compare with.
     Ok(last.and_then(|record| serde_json::from_value(record.execution.fingerprint_parts).ok()))

@@ -1,9 +1,10 @@
 //! What came of a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidemill_core::{ArtifactType, Digest, Kind, Outcome, Progress};
+use tidemill_core::{ArtifactType, Code, Digest, Kind, Outcome, Progress};
 use tidemill_metadata::{ExecutionError, Run, RunId, RunState};
 
 use crate::pipeline::Pipeline;
@@ -14,6 +15,10 @@ pub trait Observer: Send + Sync {
     fn run_started(&self, run: &Run, pipeline: &Pipeline);
     /// A step begins to work (a cached one does not); its progress goes to what is returned.
     fn step_started(&self, step: usize) -> Arc<dyn Progress>;
+    /// An attempt at a step failed, and the next one begins after `delay`. Attempts count from 1.
+    fn step_retried(&self, step: usize, attempt: u32, error: &ExecutionError, delay: Duration) {
+        let _ = (step, attempt, error, delay);
+    }
     /// A step has ended, in whatever way.
     fn step_ended(&self, step: usize, report: &StepReport);
 }
@@ -34,21 +39,15 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// The exit code of a process that did just this run.
+    /// The exit code of a process that ran the pipeline once.
     pub fn exit_code(&self) -> u8 {
         match self.state {
             RunState::Complete => 0,
             RunState::Canceled => Kind::Interrupted.exit_code(),
             RunState::Failed | RunState::Running => {
-                let kinds = self.steps.iter().filter_map(|step| step.error.as_ref()).map(|error| error.code.kind());
-                // A step that failed over its data is a no; only trouble around it is worth a retry.
-                kinds
-                    .map(|kind| match kind {
-                        Kind::Environment | Kind::Bug => kind.exit_code(),
-                        _ => Kind::Verdict.exit_code(),
-                    })
-                    .max()
-                    .unwrap_or(Kind::Verdict.exit_code())
+                // With several errors the gravest decides: a bug, the environment, broken input.
+                let errors = self.steps.iter().filter_map(|step| step.error.as_ref());
+                errors.map(|error| error.code.exit_code()).max().unwrap_or(Kind::Bug.exit_code())
             }
             RunState::Rejected => Kind::Verdict.exit_code(),
         }
@@ -80,11 +79,17 @@ pub struct StepReport {
     pub component: String,
     /// How it ended.
     pub state: StepState,
-    /// Wall-clock time.
+    /// Wall-clock time of the last attempt.
     pub seconds: f64,
+    /// How often it was tried.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub attempts: u32,
     /// What the component says, for a step that ran or was cached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// The error code of a verdict of no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected_with: Option<Code>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ExecutionError>,
@@ -102,20 +107,45 @@ impl StepReport {
         let step = &pipeline.steps[step];
         Self {
             step: step.name.clone(),
-            component: step.spec.name.to_owned(),
+            component: step.spec.name.to_string(),
             state,
             seconds: 0.0,
+            attempts: 1,
             outcome: None,
+            rejected_with: None,
             error: None,
             skipped_because: None,
             outputs: Vec::new(),
         }
     }
 
+    /// The exit code of a process that ran just this step.
+    pub fn exit_code(&self) -> u8 {
+        match (self.state, &self.error) {
+            (StepState::Canceled, _) => Kind::Interrupted.exit_code(),
+            (StepState::Failed, Some(error)) => error.code.exit_code(),
+            (StepState::Failed, None) => Kind::Bug.exit_code(),
+            (StepState::Skipped, _) => Kind::Verdict.exit_code(),
+            (StepState::Complete | StepState::Cached, _) if self.is_rejected() => {
+                self.rejected_with.unwrap_or(Code::Rejected).exit_code()
+            }
+            (StepState::Complete | StepState::Cached, _) => 0,
+        }
+    }
+
     /// Whether the step did its work, now or earlier, and its verdict is no.
-    pub fn refused(&self) -> bool {
+    pub fn is_rejected(&self) -> bool {
         self.outcome.as_ref().is_some_and(|outcome| !outcome.verdict.passed())
     }
+}
+
+const fn once() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_once(attempts: &u32) -> bool {
+    *attempts == 1
 }
 
 /// An artifact a step wrote.

@@ -1,19 +1,21 @@
-//! Running a pipeline in this process.
+//! Running a pipeline, or one step of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tidemill_core::{CancelFlag, Code};
-use tidemill_metadata::{ExecutionError, NewRun, RunId, RunState, StoreError};
+use tidemill_core::{CancelFlag, Code, Failure};
+use tidemill_metadata::{ExecutionError, NewRun, Run, RunId, RunState, StoreError};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::inputs::Outputs;
+use crate::launcher::{InProcess, Launcher, RetryDelay, StepResult, launch_with_retries};
 use crate::pipeline::{Origin, Pipeline};
 use crate::plan::after;
 use crate::report::{Observer, RunReport, StepReport, StepState};
-use crate::scheduler::{Command, Ending, Event, Scheduler, Skip, Task};
-use crate::step::{StepJob, StepResult};
+use crate::scheduler::{Command, Event, Scheduler, Skip, StepEnd, Task};
+use crate::step::{Attempt, RunContext};
 use crate::workspace::Workspace;
 
 /// How to run.
@@ -25,6 +27,22 @@ pub struct RunOptions {
     pub steps_max: usize,
     /// When to look for earlier outputs.
     pub cache: CachePolicy,
+    /// Where steps run.
+    pub launcher: Arc<dyn Launcher>,
+    /// How long to wait before a step with `retries` is tried again.
+    pub retry_delay: RetryDelay,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            steps_max: 1,
+            cache: CachePolicy::default(),
+            launcher: Arc::new(InProcess),
+            retry_delay: RetryDelay::default(),
+        }
+    }
 }
 
 /// When to look for the outputs of earlier executions.
@@ -65,23 +83,21 @@ pub async fn run(
     workspace.metadata.recover(&pipeline.name).await?;
     workspace.artifacts.sweep_staging()?;
     let began = Instant::now();
-    let new = NewRun {
-        pipeline: pipeline.name.clone(),
-        params: serde_json::Value::Object(pipeline.params.clone()),
-        plan: shape(&pipeline),
-    };
-    let run = workspace.metadata.create_run(new).await?;
+    let run = begin_run(&pipeline, &workspace).await?;
     observer.run_started(&run, &pipeline);
+    let (stopping, stopped) = watch::channel(false);
     let driver = Driver {
-        job: StepJob {
+        context: RunContext {
             pipeline: pipeline.clone(),
             workspace: workspace.clone(),
             options: options.clone(),
             run_id: run.id.clone(),
             observer,
+            cancel: CancelFlag::default(),
+            stopped,
         },
         scheduler: Scheduler::new(tasks(&pipeline), options.steps_max),
-        cancel: CancelFlag::default(),
+        stopping,
         done: Outputs::new(),
         reports: BTreeMap::new(),
     };
@@ -98,6 +114,82 @@ pub async fn run(
     Ok(report)
 }
 
+/// Records that a run of `pipeline` begins in this process, without running anything.
+pub async fn begin_run(pipeline: &Pipeline, workspace: &Workspace) -> Result<Run, StoreError> {
+    let new = NewRun {
+        pipeline: pipeline.name.clone(),
+        params: serde_json::Value::Object(pipeline.params.clone()),
+        plan: shape(pipeline),
+    };
+    workspace.metadata.create_run(new).await
+}
+
+/// Makes one attempt at the step called `step` of a run that another process drives, and records it.
+///
+/// The inputs are the outputs that the run's earlier steps have recorded. A step whose gate rejected is skipped.
+pub async fn run_step(
+    pipeline: Arc<Pipeline>,
+    workspace: Workspace,
+    options: RunOptions,
+    run_id: &RunId,
+    step: usize,
+    observer: Arc<dyn Observer>,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<StepReport, Failure> {
+    let run = workspace.metadata.run(run_id.as_str()).await?;
+    if run.pipeline != pipeline.name {
+        let message = format!("run {} is of pipeline `{}`, not of `{}`", run.id.short(), run.pipeline, pipeline.name);
+        return Err(Failure::new(Code::CommandLine, message));
+    }
+    if run.state != RunState::Running {
+        return Err(Failure::new(Code::CommandLine, format!("run {} has ended: {}", run.id.short(), run.state))
+            .with_hint("only a step of a run that is going on can be run"));
+    }
+    let params = serde_json::Value::Object(pipeline.params.clone());
+    if run.plan != shape(&pipeline) || run.params != params {
+        let message = format!("the pipeline or its parameters are not those that run {} began with", run.id.short());
+        return Err(Failure::new(Code::CommandLine, message)
+            .with_hint("use the same file, with the same `--param` and environment"));
+    }
+    let (mut done, mut rejected) = (Outputs::new(), BTreeSet::new());
+    for record in workspace.metadata.executions(&run.id).await? {
+        let Some(index) = pipeline.step_index(&record.execution.step) else { continue };
+        if !record.execution.state.has_outputs() {
+            continue;
+        }
+        if record.execution.outcome.is_some_and(|outcome| !outcome.verdict.passed()) {
+            rejected.insert(index);
+        }
+        done.insert(index, record.outputs.into_iter().collect());
+    }
+    let task = tasks(&pipeline).swap_remove(step);
+    let obstacle =
+        task.reads.iter().chain(&task.waits_for).find(|before| {
+            rejected.contains(*before) && pipeline.steps[**before].spec.gate != tidemill_core::Gate::Open
+        });
+    if let Some(before) = obstacle {
+        let mut report = StepReport::bare(&pipeline, step, StepState::Skipped);
+        report.skipped_because = Some(format!("`{}` said no", pipeline.steps[*before].name));
+        return Ok(report);
+    }
+    let (stopping, stopped) = watch::channel(false);
+    let cancel = CancelFlag::default();
+    let context =
+        RunContext { pipeline, workspace, options, run_id: run.id, observer, cancel: cancel.clone(), stopped };
+    let attempt = Attempt { context, step, done };
+    let mut work = std::pin::pin!(attempt.execute());
+    let mut stop = std::pin::pin!(stop);
+    let result = tokio::select! {
+        result = &mut work => result,
+        () = &mut stop => {
+            cancel.cancel();
+            stopping.send_replace(true);
+            work.await
+        }
+    };
+    Ok(result.report)
+}
+
 /// The pipeline as it is recorded with the run: names, components and what waits for what.
 fn shape(pipeline: &Pipeline) -> serde_json::Value {
     let steps = pipeline.steps.iter().map(
@@ -107,10 +199,10 @@ fn shape(pipeline: &Pipeline) -> serde_json::Value {
 }
 
 fn tasks(pipeline: &Pipeline) -> Vec<Task> {
-    let reads = |wires: &[crate::Wire]| {
-        wires
+    let reads = |bindings: &[crate::InputBinding]| {
+        bindings
             .iter()
-            .filter_map(|wire| match wire.from {
+            .filter_map(|binding| match binding.from {
                 Origin::Step { step, .. } => Some(step),
                 Origin::LatestBlessedModel | Origin::LastAccepted { .. } => None,
             })
@@ -119,7 +211,7 @@ fn tasks(pipeline: &Pipeline) -> Vec<Task> {
     pipeline
         .steps
         .iter()
-        .map(|step| Task { reads: reads(&step.wires), waits_for: step.waits_for.iter().copied().collect() })
+        .map(|step| Task { reads: reads(&step.bindings), waits_for: step.waits_for.iter().copied().collect() })
         .collect()
 }
 
@@ -129,7 +221,7 @@ fn verdict(steps: &[StepReport]) -> RunState {
         RunState::Failed
     } else if any(StepState::Canceled) {
         RunState::Canceled
-    } else if steps.iter().any(StepReport::refused) {
+    } else if steps.iter().any(StepReport::is_rejected) {
         RunState::Rejected
     } else if any(StepState::Skipped) {
         // Nothing failed and nothing said no: the run was stopped between steps.
@@ -140,9 +232,9 @@ fn verdict(steps: &[StepReport]) -> RunState {
 }
 
 struct Driver {
-    job: StepJob,
+    context: RunContext,
     scheduler: Scheduler,
-    cancel: CancelFlag,
+    stopping: watch::Sender<bool>,
     done: Outputs,
     reports: BTreeMap<usize, StepReport>,
 }
@@ -159,7 +251,9 @@ impl Driver {
             for command in std::mem::take(&mut commands) {
                 match command {
                     Command::Run(step) => {
-                        let handle = running.spawn(self.job.clone().run(step, self.done.clone(), self.cancel.clone()));
+                        let attempt = Attempt { context: self.context.clone(), step, done: self.done.clone() };
+                        let launcher = Arc::clone(&self.context.options.launcher);
+                        let handle = running.spawn(launch_with_retries(launcher, attempt));
                         at_work.insert(handle.id(), step);
                     }
                     Command::Skip { step, why } => self.skip(step, why),
@@ -172,7 +266,8 @@ impl Driver {
             let event = tokio::select! {
                 () = &mut stop, if !stopping => {
                     stopping = true;
-                    self.cancel.cancel();
+                    self.context.cancel.cancel();
+                    self.stopping.send_replace(true);
                     Some(Event::Cancel)
                 }
                 ended = running.join_next_with_id() => ended.and_then(|ended| self.take_in(ended, &mut at_work)),
@@ -191,7 +286,7 @@ impl Driver {
             Ok((id, result)) => (id, result),
             Err(error) => {
                 let step = *at_work.get(&error.id())?;
-                let mut report = StepReport::bare(&self.job.pipeline, step, StepState::Failed);
+                let mut report = StepReport::bare(&self.context.pipeline, step, StepState::Failed);
                 report.error = Some(ExecutionError {
                     code: Code::Internal,
                     message: format!("the step stopped unexpectedly: {error}"),
@@ -203,24 +298,24 @@ impl Driver {
         };
         let step = at_work.remove(&id)?;
         let ending = match result.report.state {
-            StepState::Complete | StepState::Cached => Ending::Done { passed: !self.stops(step, &result.report) },
-            StepState::Canceled => Ending::Canceled,
-            StepState::Failed | StepState::Skipped => Ending::Failed,
+            StepState::Complete | StepState::Cached => StepEnd::Done { passed: !self.stops(step, &result.report) },
+            StepState::Canceled => StepEnd::Canceled,
+            StepState::Failed | StepState::Skipped => StepEnd::Failed,
         };
         self.done.insert(step, result.outputs);
-        self.job.observer.step_ended(step, &result.report);
+        self.context.observer.step_ended(step, &result.report);
         self.reports.insert(step, result.report);
         Some(Event::Ended { step, ending })
     }
 
     /// Whether a verdict of no stops anything.
     fn stops(&self, step: usize, report: &StepReport) -> bool {
-        report.refused() && self.job.pipeline.steps[step].spec.gate != tidemill_core::Gate::Open
+        report.is_rejected() && self.context.pipeline.steps[step].spec.gate != tidemill_core::Gate::Open
     }
 
     fn skip(&mut self, step: usize, why: Skip) {
-        let name = |index: usize| &self.job.pipeline.steps[index].name;
-        let mut report = StepReport::bare(&self.job.pipeline, step, StepState::Skipped);
+        let name = |index: usize| &self.context.pipeline.steps[index].name;
+        let mut report = StepReport::bare(&self.context.pipeline, step, StepState::Skipped);
         report.skipped_because = Some(match why {
             Skip::NotReached(other) => match self.reports.get(&other).map(|r| r.state) {
                 Some(StepState::Skipped) | None => format!("`{}` did not run", name(other)),
@@ -230,7 +325,7 @@ impl Driver {
             Skip::Refused(other) => format!("`{}` said no", name(other)),
             Skip::Canceled => "the run was stopped".to_owned(),
         });
-        self.job.observer.step_ended(step, &report);
+        self.context.observer.step_ended(step, &report);
         self.reports.insert(step, report);
     }
 }

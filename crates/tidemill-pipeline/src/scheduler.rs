@@ -16,7 +16,7 @@ pub struct Task {
 
 /// What came of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum StepEnd {
     /// Done; whether its verdict was yes.
     Done {
         /// The verdict.
@@ -38,7 +38,7 @@ pub enum Event {
         /// Its index.
         step: usize,
         /// How.
-        ending: Ending,
+        ending: StepEnd,
     },
     /// The user wants the run to stop: nothing new starts.
     Cancel,
@@ -104,9 +104,9 @@ impl Scheduler {
             Event::Cancel => self.canceled = true,
             Event::Ended { step, ending } => {
                 self.states[step] = match ending {
-                    Ending::Done { passed: true } => State::Passed,
-                    Ending::Done { passed: false } => State::Refused,
-                    Ending::Failed | Ending::Canceled => State::Dead,
+                    StepEnd::Done { passed: true } => State::Passed,
+                    StepEnd::Done { passed: false } => State::Refused,
+                    StepEnd::Failed | StepEnd::Canceled => State::Dead,
                 };
             }
         }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn done(step: usize, passed: bool) -> Event {
-        Event::Ended { step, ending: Ending::Done { passed } }
+        Event::Ended { step, ending: StepEnd::Done { passed } }
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         let mut scheduler = Scheduler::new(vec![task(&[], &[]), task(&[0], &[])], 8);
         scheduler.handle(Event::Start);
         assert_eq!(scheduler.handle(Event::Cancel), [Command::Skip { step: 1, why: Skip::Canceled }]);
-        assert_eq!(scheduler.handle(Event::Ended { step: 0, ending: Ending::Canceled }), [Command::Finish]);
+        assert_eq!(scheduler.handle(Event::Ended { step: 0, ending: StepEnd::Canceled }), [Command::Finish]);
     }
 
     /// A seeded simulation: whatever the graph, the endings and their order, every step starts or is skipped
@@ -235,11 +235,11 @@ mod tests {
             }
             let step = running.remove(order[turn % order.len()] % running.len());
             let ending = match endings[step] {
-                0 => Ending::Failed,
-                1 => Ending::Done { passed: false },
-                _ => Ending::Done { passed: true },
+                0 => StepEnd::Failed,
+                1 => StepEnd::Done { passed: false },
+                _ => StepEnd::Done { passed: true },
             };
-            if ending == (Ending::Done { passed: true }) {
+            if ending == (StepEnd::Done { passed: true }) {
                 passed.insert(step);
             }
             commands = scheduler.handle(Event::Ended { step, ending });

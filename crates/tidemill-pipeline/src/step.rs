@@ -4,34 +4,42 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tidemill_core::{CancelFlag, Code, ComponentError, Digest, InputArtifact, Outcome, Progress, RunInfo, StepContext};
 use tidemill_metadata::{
     Artifact, ArtifactStore, Completed, ExecutionError, ExecutionId, ExecutionState, NewArtifact, NewExecution, RunId,
 };
 
-use crate::fingerprint::Ingredients;
+use crate::fingerprint::FingerprintInputs;
 use crate::inputs::{Outputs, Resolved, external_inputs, recorded, resolve};
+use crate::launcher::{RetryDelay, StepResult};
 use crate::pipeline::{Pipeline, Step};
 use crate::report::{Observer, StepOutput, StepReport, StepState};
 use crate::runner::{RunOptions, run_info};
 use crate::workspace::Workspace;
+use tokio::sync::watch;
 
 /// What the steps of a run share.
 #[derive(Clone)]
-pub(crate) struct StepJob {
+pub(crate) struct RunContext {
     pub pipeline: Arc<Pipeline>,
     pub workspace: Workspace,
     pub options: RunOptions,
     pub run_id: RunId,
     pub observer: Arc<dyn Observer>,
+    pub cancel: CancelFlag,
+    /// Becomes `true` together with `cancel`, for those who wait.
+    pub stopped: watch::Receiver<bool>,
 }
 
-/// What a step left.
-pub(crate) struct StepResult {
-    pub report: StepReport,
-    pub outputs: BTreeMap<String, Artifact>,
+/// One attempt at a step of a run, ready to be made.
+#[derive(Clone)]
+pub struct Attempt {
+    pub(crate) context: RunContext,
+    pub(crate) step: usize,
+    /// The artifacts of the steps before.
+    pub(crate) done: Outputs,
 }
 
 /// A step's work once it is done.
@@ -41,17 +49,67 @@ struct Work {
     outputs: Vec<(String, Artifact)>,
 }
 
-impl StepJob {
-    /// Does the step. Never fails: what goes wrong is in the report.
-    pub async fn run(self, step: usize, done: Outputs, cancel: CancelFlag) -> StepResult {
+impl Attempt {
+    /// The run that the step belongs to.
+    pub fn run_id(&self) -> &RunId {
+        &self.context.run_id
+    }
+
+    /// The name of the step.
+    pub fn step_name(&self) -> &str {
+        &self.step().name
+    }
+
+    /// Resolves when the run is being stopped.
+    pub async fn stop_requested(&self) {
+        let mut stopped = self.context.stopped.clone();
+        if stopped.wait_for(|stopped| *stopped).await.is_err() {
+            // The run is over without having been stopped.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    pub(crate) fn workspace(&self) -> &Workspace {
+        &self.context.workspace
+    }
+
+    pub(crate) fn retries(&self) -> u32 {
+        self.step().retries
+    }
+
+    pub(crate) fn retry_delay(&self) -> RetryDelay {
+        self.context.options.retry_delay
+    }
+
+    pub(crate) fn started(&self) -> Arc<dyn Progress> {
+        self.context.observer.step_started(self.step)
+    }
+
+    pub(crate) fn retried(&self, attempt: u32, error: &ExecutionError, delay: Duration) {
+        self.context.observer.step_retried(self.step, attempt, error, delay);
+    }
+
+    pub(crate) fn failed(&self, error: ExecutionError) -> StepReport {
+        StepReport { error: Some(error), ..StepReport::bare(&self.context.pipeline, self.step, StepState::Failed) }
+    }
+
+    fn step(&self) -> &Step {
+        &self.context.pipeline.steps[self.step]
+    }
+
+    /// Makes the attempt in this process and records it. Errors are in the report.
+    pub async fn execute(self) -> StepResult {
         let began = Instant::now();
-        let work = self.attempt(step, &done, &cancel).await;
-        let mut report = StepReport::bare(&self.pipeline, step, StepState::Failed);
+        let work = self.attempt().await;
+        let mut report = StepReport::bare(&self.context.pipeline, self.step, StepState::Failed);
         report.seconds = began.elapsed().as_secs_f64();
         let mut outputs = BTreeMap::new();
         match work {
             Ok(work) => {
                 report.state = work.state;
+                if !work.outcome.verdict.passed() {
+                    report.rejected_with = Some(self.step().component.rejection_code());
+                }
                 report.outcome = Some(work.outcome);
                 report.outputs = work
                     .outputs
@@ -72,70 +130,64 @@ impl StepJob {
         StepResult { report, outputs }
     }
 
-    async fn attempt(&self, index: usize, done: &Outputs, cancel: &CancelFlag) -> Result<Work, ExecutionError> {
-        let step = &self.pipeline.steps[index];
-        let resolved = match resolve(&self.pipeline, step, done, &self.workspace).await {
+    async fn attempt(&self) -> Result<Work, ExecutionError> {
+        let (context, step) = (&self.context, self.step());
+        let resolved = match resolve(&context.pipeline, step, &self.done, &context.workspace).await {
             Ok(resolved) => resolved,
             Err(error) => {
                 // The attempt is on record even where it failed before it had a fingerprint of its own.
-                let nothing = Ingredients::new(&self.pipeline.name, step, BTreeMap::new(), Vec::new());
+                let nothing = FingerprintInputs::new(&context.pipeline.name, step, BTreeMap::new(), Vec::new());
                 let id = self.start(step, &[], &nothing).await?;
                 return Err(self.fail(&id, error).await);
             }
         };
-        let fingerprint = resolved.ingredients.fingerprint();
-        if !self.options.cache.skips(&step.name) {
-            let cached = self.workspace.cached(&step.spec, &fingerprint).await.map_err(recorded)?;
+        let fingerprint = resolved.fingerprint_inputs.fingerprint();
+        if !context.options.cache.skips(&step.name) {
+            let cached = context.workspace.cached(&step.spec, &fingerprint).await.map_err(recorded)?;
             if let Some(record) = cached {
-                let new = self.new_execution(step, &resolved.inputs, &resolved.ingredients);
-                let metadata = &self.workspace.metadata;
+                let new = self.new_execution(step, &resolved.inputs, &resolved.fingerprint_inputs);
+                let metadata = &context.workspace.metadata;
                 metadata.record_cached(new, &record.execution.id).await.map_err(recorded)?;
                 let outcome = record.execution.outcome.unwrap_or_default();
                 return Ok(Work { state: StepState::Cached, outcome, outputs: record.outputs });
             }
         }
-        let id = self.start(step, &resolved.inputs, &resolved.ingredients).await?;
-        match self.perform(index, resolved, &id, cancel).await {
+        let id = self.start(step, &resolved.inputs, &resolved.fingerprint_inputs).await?;
+        match self.perform(resolved, &id).await {
             Ok(work) => Ok(work),
             Err(error) => Err(self.fail(&id, error).await),
         }
     }
 
     /// Runs the component and commits what it wrote: bytes first, then the record.
-    async fn perform(
-        &self,
-        index: usize,
-        resolved: Resolved,
-        id: &ExecutionId,
-        cancel: &CancelFlag,
-    ) -> Result<Work, ExecutionError> {
-        let step = &self.pipeline.steps[index];
+    async fn perform(&self, resolved: Resolved, id: &ExecutionId) -> Result<Work, ExecutionError> {
+        let (context, step) = (&self.context, self.step());
         let call = Call {
             step: step.clone(),
-            project_dir: self.pipeline.project_dir().to_owned(),
+            project_dir: context.pipeline.project_dir().to_owned(),
             inputs: resolved.inputs.iter().map(|(key, artifact)| (key.clone(), self.handed(artifact))).collect(),
-            artifacts: self.workspace.artifacts.clone(),
-            progress: self.observer.step_started(index),
-            cancel: cancel.clone(),
-            threads: self.options.threads,
-            run: run_info(&self.pipeline, &self.run_id, &step.name),
+            artifacts: context.workspace.artifacts.clone(),
+            progress: self.started(),
+            cancel: context.cancel.clone(),
+            threads: context.options.threads,
+            run: run_info(&context.pipeline, &context.run_id, &step.name),
         };
         let (outcome, outputs) =
             tokio::task::spawn_blocking(move || call.make()).await.map_err(|error| stopped(&step.name, error))??;
-        let before = resolved.ingredients;
-        let external = external_inputs(&self.pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
-        let ingredients = Ingredients::new(&self.pipeline.name, step, before.inputs.clone(), external);
-        if !step.spec.writes_back && ingredients.external != before.external {
-            return Err(changed_meanwhile(&ingredients, &before));
+        let before = resolved.fingerprint_inputs;
+        let external = external_inputs(&context.pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
+        let fingerprint_inputs = FingerprintInputs::new(&context.pipeline.name, step, before.inputs.clone(), external);
+        if !step.spec.writes_back && fingerprint_inputs.external != before.external {
+            return Err(changed_meanwhile(&fingerprint_inputs, &before));
         }
         let keys: Vec<String> = outputs.iter().map(|(key, _)| key.clone()).collect();
         let completed = Completed {
-            fingerprint: ingredients.fingerprint(),
-            fingerprint_parts: parts(&ingredients),
+            fingerprint: fingerprint_inputs.fingerprint(),
+            fingerprint_parts: parts(&fingerprint_inputs),
             outcome: outcome.clone(),
             outputs,
         };
-        let artifacts = self.workspace.metadata.complete_execution(id, completed).await.map_err(recorded)?;
+        let artifacts = context.workspace.metadata.complete_execution(id, completed).await.map_err(recorded)?;
         Ok(Work { state: StepState::Complete, outcome, outputs: keys.into_iter().zip(artifacts).collect() })
     }
 
@@ -143,19 +195,24 @@ impl StepJob {
         InputArtifact {
             artifact_type: artifact.artifact_type,
             digest: artifact.digest.clone(),
-            path: self.workspace.artifacts.path(artifact.artifact_type, &artifact.digest),
+            path: self.workspace().artifacts.path(artifact.artifact_type, &artifact.digest),
             properties: artifact.properties.clone(),
         }
     }
 
-    fn new_execution(&self, step: &Step, inputs: &[(String, Artifact)], ingredients: &Ingredients) -> NewExecution {
+    fn new_execution(
+        &self,
+        step: &Step,
+        inputs: &[(String, Artifact)],
+        fingerprint_inputs: &FingerprintInputs,
+    ) -> NewExecution {
         NewExecution {
-            run_id: self.run_id.clone(),
+            run_id: self.run_id().clone(),
             step: step.name.clone(),
-            component: step.spec.name.to_owned(),
+            component: step.spec.name.to_string(),
             component_version: step.spec.version,
-            fingerprint: ingredients.fingerprint(),
-            fingerprint_parts: parts(ingredients),
+            fingerprint: fingerprint_inputs.fingerprint(),
+            fingerprint_parts: parts(fingerprint_inputs),
             params: step.recorded.clone(),
             inputs: inputs.iter().map(|(key, artifact)| (key.clone(), artifact.id.clone())).collect(),
         }
@@ -165,15 +222,19 @@ impl StepJob {
         &self,
         step: &Step,
         inputs: &[(String, Artifact)],
-        ingredients: &Ingredients,
+        fingerprint_inputs: &FingerprintInputs,
     ) -> Result<ExecutionId, ExecutionError> {
-        self.workspace.metadata.start_execution(self.new_execution(step, inputs, ingredients)).await.map_err(recorded)
+        self.workspace()
+            .metadata
+            .start_execution(self.new_execution(step, inputs, fingerprint_inputs))
+            .await
+            .map_err(recorded)
     }
 
     /// Records the failure and gives the error back; trouble with the record itself is added as a cause.
     async fn fail(&self, id: &ExecutionId, mut error: ExecutionError) -> ExecutionError {
         let state = if error.code == Code::Canceled { ExecutionState::Canceled } else { ExecutionState::Failed };
-        if let Err(trouble) = self.workspace.metadata.fail_execution(id, state, error.clone()).await {
+        if let Err(trouble) = self.workspace().metadata.fail_execution(id, state, error.clone()).await {
             error.causes.push(format!("and it could not be recorded: {trouble}"));
         }
         error
@@ -182,7 +243,7 @@ impl StepJob {
 
 /// What a step read is no longer what its fingerprint says: under it, the outputs would be taken for those of other
 /// data once the file is as it was.
-fn changed_meanwhile(after: &Ingredients, before: &Ingredients) -> ExecutionError {
+fn changed_meanwhile(after: &FingerprintInputs, before: &FingerprintInputs) -> ExecutionError {
     ExecutionError {
         code: Code::SourceUnreadable,
         message: format!("{} while it was read", after.changes_since(before).join(", ")),
@@ -191,8 +252,8 @@ fn changed_meanwhile(after: &Ingredients, before: &Ingredients) -> ExecutionErro
     }
 }
 
-fn parts(ingredients: &Ingredients) -> serde_json::Value {
-    serde_json::to_value(ingredients).expect("ingredients are plain data with string keys")
+fn parts(fingerprint_inputs: &FingerprintInputs) -> serde_json::Value {
+    serde_json::to_value(fingerprint_inputs).expect("fingerprint_inputs are plain data with string keys")
 }
 
 /// The component panicked: a fault, told with what it said.
@@ -230,8 +291,8 @@ impl Call {
         let mut folders: BTreeMap<String, PathBuf> = BTreeMap::new();
         for output in &self.step.spec.outputs {
             let stage = self.artifacts.stage().map_err(store)?;
-            folders.insert(output.key.to_owned(), stage.path().to_owned());
-            staged.insert(output.key, stage);
+            folders.insert(output.key.to_string(), stage.path().to_owned());
+            staged.insert(output.key.clone(), stage);
         }
         let context = StepContext {
             params: &self.step.params,
@@ -244,18 +305,18 @@ impl Call {
             run: &self.run,
         };
         let outcome = self.step.component.run(&context).map_err(|error: ComponentError| ExecutionError {
-            message: self.step.places.tell(&error.place, &error.message),
+            message: self.step.source_map.locate(&error.place, &error.message),
             ..ExecutionError::from(&error)
         })?;
         // Work that is done is kept, even if the run is being stopped: a model may have been pushed by now.
         let mut outputs = Vec::new();
         for output in &self.step.spec.outputs {
-            let Some(stage) = staged.remove(output.key) else { continue };
+            let Some(stage) = staged.remove(&output.key) else { continue };
             let stored = self.artifacts.commit(stage, output.artifact_type).map_err(store)?;
             let digest: Digest = stored.digest;
-            let properties = outcome.properties.get(output.key).cloned().unwrap_or_default();
+            let properties = outcome.properties.get(&*output.key).cloned().unwrap_or_default();
             outputs.push((
-                output.key.to_owned(),
+                output.key.to_string(),
                 NewArtifact {
                     artifact_type: output.artifact_type,
                     digest,

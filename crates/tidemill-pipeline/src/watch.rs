@@ -9,16 +9,16 @@ use crate::pipeline::Pipeline;
 ///
 /// A source that cannot be read is part of the picture: its error stands for it, and its return is a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sources {
+pub struct WatchedInputs {
     /// By step: what it reads and its digest, or why it could not be read.
     steps: BTreeMap<String, BTreeMap<String, String>>,
     /// Steps that write where they read: a run itself changes their sources.
     written_back: BTreeSet<String>,
 }
 
-impl Sources {
+impl WatchedInputs {
     /// Looks at everything the steps of `pipeline` read. Files are read to their end.
-    pub async fn look(pipeline: &Pipeline) -> Self {
+    pub async fn scan(pipeline: &Pipeline) -> Self {
         let mut steps = BTreeMap::new();
         for step in &pipeline.steps {
             let seen = match external_inputs(pipeline, step).await {
@@ -36,7 +36,7 @@ impl Sources {
     /// What a run that began with `self` has dealt with, given how things are after it: what arrived while it ran is
     /// news, what the run itself wrote is not.
     #[must_use]
-    pub fn dealt_with(mut self, after: &Self) -> Self {
+    pub fn acknowledge(mut self, after: &Self) -> Self {
         for step in &self.written_back {
             if let Some(seen) = after.steps.get(step) {
                 self.steps.insert(step.clone(), seen.clone());
@@ -46,7 +46,7 @@ impl Sources {
     }
 
     /// The names of what is new, changed or gone in `now`.
-    pub fn news(&self, now: &Self) -> Vec<String> {
+    pub fn changes_since(&self, now: &Self) -> Vec<String> {
         let nothing = BTreeMap::new();
         let names: BTreeSet<&String> = self.steps.keys().chain(now.steps.keys()).collect();
         let mut news = BTreeSet::new();
@@ -63,12 +63,12 @@ impl Sources {
 mod tests {
     use super::*;
 
-    fn sources(read: &[(&str, &str, &str)]) -> Sources {
+    fn sources(read: &[(&str, &str, &str)]) -> WatchedInputs {
         let mut steps: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for (step, name, digest) in read {
             steps.entry((*step).to_owned()).or_default().insert((*name).to_owned(), (*digest).to_owned());
         }
-        Sources { steps, written_back: BTreeSet::from(["schema".to_owned()]) }
+        WatchedInputs { steps, written_back: BTreeSet::from(["schema".to_owned()]) }
     }
 
     #[test]
@@ -77,14 +77,14 @@ mod tests {
             sources(&[("examples", "`a.csv`", "1"), ("extra", "`a.csv`", "1"), ("schema", "`schema.yaml`", "")]);
         let after =
             sources(&[("examples", "`b.csv`", "1"), ("extra", "`a.csv`", "2"), ("schema", "`schema.yaml`", "")]);
-        assert_eq!(before.news(&after), ["`a.csv`", "`b.csv`"]);
-        assert!(before.news(&before).is_empty());
+        assert_eq!(before.changes_since(&after), ["`a.csv`", "`b.csv`"]);
+        assert!(before.changes_since(&before).is_empty());
     }
 
     #[test]
     fn what_a_run_wrote_is_no_news_and_what_came_meanwhile_is() {
         let before = sources(&[("examples", "`a.csv`", "1"), ("schema", "`schema.yaml`", "")]);
         let after = sources(&[("examples", "`a.csv`", "2"), ("schema", "`schema.yaml`", "3")]);
-        assert_eq!(before.dealt_with(&after).news(&after), ["`a.csv`"]);
+        assert_eq!(before.acknowledge(&after).changes_since(&after), ["`a.csv`"]);
     }
 }

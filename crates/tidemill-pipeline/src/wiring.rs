@@ -13,12 +13,12 @@ use tidemill_core::{
     ArtifactType, Component, ComponentSpec, Diagnostic, Digest, Gate, InputSource, InputSpec, suggest,
 };
 
-use crate::pipeline::{Origin, Step, Wire};
-use crate::places::Places;
+use crate::pipeline::{InputBinding, Origin, Step};
+use crate::source_map::SourceMap;
 use crate::yaml::{Key, Node, NodeKind};
 
 /// A step before its inputs are known.
-pub(crate) struct Draft<'a> {
+pub(crate) struct UnwiredStep<'a> {
     pub key: &'a Key,
     pub inputs: Option<&'a Node>,
     pub component: Arc<dyn Component>,
@@ -26,21 +26,23 @@ pub(crate) struct Draft<'a> {
     pub params: Value,
     pub recorded: Value,
     pub environment: BTreeMap<String, Digest>,
+    pub retries: u32,
 }
 
 /// Wires the steps and puts them in an order in which they can run.
-pub(crate) fn wire(drafts: Vec<Draft<'_>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Step> {
+pub(crate) fn wire(drafts: Vec<UnwiredStep<'_>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Step> {
     let before = diagnostics.len();
-    let explicit: Vec<Vec<Wire>> = drafts.iter().map(|draft| explicit_wires(draft, &drafts, diagnostics)).collect();
-    let mut wires: Vec<Vec<Wire>> = explicit;
+    let explicit: Vec<Vec<InputBinding>> =
+        drafts.iter().map(|draft| explicit_bindings(draft, &drafts, diagnostics)).collect();
+    let mut bindings: Vec<Vec<InputBinding>> = explicit;
     for index in 0..drafts.len() {
         let spec = drafts[index].spec.clone();
         for input in &spec.inputs {
-            if wires[index].iter().any(|wire| wire.key == input.key) {
+            if bindings[index].iter().any(|binding| binding.key == input.key) {
                 continue;
             }
-            match implicit_wire(index, input, &drafts, &wires) {
-                Ok(Some(wire)) => wires[index].push(wire),
+            match implicit_binding(index, input, &drafts, &bindings) {
+                Ok(Some(binding)) => bindings[index].push(binding),
                 Ok(None) => {}
                 Err(diagnostic) => diagnostics.push(diagnostic),
             }
@@ -49,73 +51,75 @@ pub(crate) fn wire(drafts: Vec<Draft<'_>>, diagnostics: &mut Vec<Diagnostic>) ->
     if diagnostics.len() > before {
         return Vec::new();
     }
-    let gates = gates_before(&drafts, &wires);
-    let Some(order) = topological(&drafts, &wires, &gates, diagnostics) else { return Vec::new() };
-    assemble(drafts, &wires, &gates, &order)
+    let gates = gates_before(&drafts, &bindings);
+    let Some(order) = topological(&drafts, &bindings, &gates, diagnostics) else { return Vec::new() };
+    assemble(drafts, &bindings, &gates, &order)
 }
 
 /// The gates that each step waits for: those above it in the file, except a gate that is itself made from the step.
-fn gates_before(drafts: &[Draft<'_>], wires: &[Vec<Wire>]) -> Vec<Vec<usize>> {
+fn gates_before(drafts: &[UnwiredStep<'_>], bindings: &[Vec<InputBinding>]) -> Vec<Vec<usize>> {
     let gates = (0..drafts.len()).filter(|index| drafts[*index].spec.gate == Gate::Below);
-    let gates: Vec<(usize, BTreeSet<usize>)> = gates.map(|gate| (gate, ancestors(gate, wires))).collect();
+    let gates: Vec<(usize, BTreeSet<usize>)> = gates.map(|gate| (gate, ancestors(gate, bindings))).collect();
     let before = |step| gates.iter().filter(move |(gate, made_from)| *gate < step && !made_from.contains(&step));
     (0..drafts.len()).map(|step| before(step).map(|(gate, _)| *gate).collect()).collect()
 }
 
-fn reads(wires: &[Wire]) -> impl Iterator<Item = usize> {
-    wires.iter().filter_map(|wire| match wire.from {
+fn reads(bindings: &[InputBinding]) -> impl Iterator<Item = usize> {
+    bindings.iter().filter_map(|binding| match binding.from {
         Origin::Step { step, .. } => Some(step),
         Origin::LatestBlessedModel | Origin::LastAccepted { .. } => None,
     })
 }
 
 /// All steps that `step` is made from.
-fn ancestors(step: usize, wires: &[Vec<Wire>]) -> BTreeSet<usize> {
+fn ancestors(step: usize, bindings: &[Vec<InputBinding>]) -> BTreeSet<usize> {
     let mut seen = BTreeSet::new();
-    let mut open: Vec<usize> = reads(&wires[step]).collect();
+    let mut open: Vec<usize> = reads(&bindings[step]).collect();
     while let Some(next) = open.pop() {
         if seen.insert(next) {
-            open.extend(reads(&wires[next]));
+            open.extend(reads(&bindings[next]));
         }
     }
     seen
 }
 
 /// Outputs that a step below may be given without naming them.
-fn offered(draft: &Draft<'_>, artifact_type: ArtifactType) -> Vec<String> {
+fn offered(draft: &UnwiredStep<'_>, artifact_type: ArtifactType) -> Vec<String> {
     let outputs =
         draft.spec.outputs.iter().filter(|output| output.artifact_type == artifact_type && !output.only_named);
-    outputs.map(|output| output.key.to_owned()).collect()
+    outputs.map(|output| output.key.to_string()).collect()
 }
 
-fn outputs_of(draft: &Draft<'_>, artifact_type: ArtifactType) -> Vec<String> {
+fn outputs_of(draft: &UnwiredStep<'_>, artifact_type: ArtifactType) -> Vec<String> {
     let outputs = draft.spec.outputs.iter().filter(|output| output.artifact_type == artifact_type);
-    outputs.map(|output| output.key.to_owned()).collect()
+    outputs.map(|output| output.key.to_string()).collect()
 }
 
-fn implicit_wire(
+fn implicit_binding(
     index: usize,
     input: &InputSpec,
-    drafts: &[Draft<'_>],
-    wires: &[Vec<Wire>],
-) -> Result<Option<Wire>, Diagnostic> {
-    let key = input.key.to_owned();
-    match input.source {
+    drafts: &[UnwiredStep<'_>],
+    bindings: &[Vec<InputBinding>],
+) -> Result<Option<InputBinding>, Diagnostic> {
+    let key = input.key.to_string();
+    match &input.source {
         InputSource::Wired => {}
         InputSource::Named => return Ok(None),
-        InputSource::LatestBlessedModel => return Ok(Some(Wire { key, from: Origin::LatestBlessedModel })),
+        InputSource::LatestBlessedModel => return Ok(Some(InputBinding { key, from: Origin::LatestBlessedModel })),
         InputSource::LastAccepted(of) => {
-            return Ok(Some(Wire { key, from: Origin::LastAccepted { of: of.to_owned() } }));
+            return Ok(Some(InputBinding { key, from: Origin::LastAccepted { of: of.to_string() } }));
         }
     }
     let step = &drafts[index].key.name;
     let candidates: Vec<(usize, String)> = (0..index)
         .flat_map(|above| offered(&drafts[above], input.artifact_type).into_iter().map(move |key| (above, key)))
         .collect();
-    let farther: BTreeSet<usize> = candidates.iter().flat_map(|(above, _)| ancestors(*above, wires)).collect();
+    let farther: BTreeSet<usize> = candidates.iter().flat_map(|(above, _)| ancestors(*above, bindings)).collect();
     let nearest: Vec<&(usize, String)> = candidates.iter().filter(|(above, _)| !farther.contains(above)).collect();
     match nearest.as_slice() {
-        [(above, output)] => Ok(Some(Wire { key, from: Origin::Step { step: *above, output: output.clone() } })),
+        [(above, output)] => {
+            Ok(Some(InputBinding { key, from: Origin::Step { step: *above, output: output.clone() } }))
+        }
         [] if !input.required => Ok(None),
         [] => {
             let message =
@@ -136,7 +140,7 @@ fn implicit_wire(
     }
 }
 
-fn below_hint(index: usize, input: &InputSpec, drafts: &[Draft<'_>]) -> Option<String> {
+fn below_hint(index: usize, input: &InputSpec, drafts: &[UnwiredStep<'_>]) -> Option<String> {
     let below = drafts[index + 1..].iter().find(|draft| !offered(draft, input.artifact_type).is_empty());
     below.map(|draft| format!("`{}` writes it but stands below: move it up", draft.key.name))
 }
@@ -152,7 +156,11 @@ fn join_or(names: &[String]) -> String {
     quoted.join(" or ")
 }
 
-fn explicit_wires(draft: &Draft<'_>, drafts: &[Draft<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Wire> {
+fn explicit_bindings(
+    draft: &UnwiredStep<'_>,
+    drafts: &[UnwiredStep<'_>],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<InputBinding> {
     let Some(node) = draft.inputs else { return Vec::new() };
     if !matches!(node.kind, NodeKind::Map(_)) {
         let message =
@@ -160,9 +168,9 @@ fn explicit_wires(draft: &Draft<'_>, drafts: &[Draft<'_>], diagnostics: &mut Vec
         diagnostics.push(Diagnostic::new(node.span.clone(), message));
         return Vec::new();
     }
-    let mut wires = Vec::new();
+    let mut bindings = Vec::new();
     for (key, value) in node.entries() {
-        let keys = || draft.spec.inputs.iter().map(|input| input.key);
+        let keys = || draft.spec.inputs.iter().map(|input| &*input.key);
         let Some(input) = draft.spec.inputs.iter().find(|input| input.key == key.name) else {
             let known = keys().collect::<Vec<_>>().join(", ");
             let hint = suggest(&key.name, keys())
@@ -172,14 +180,14 @@ fn explicit_wires(draft: &Draft<'_>, drafts: &[Draft<'_>], diagnostics: &mut Vec
             continue;
         };
         match resolve(value, input, drafts) {
-            Ok(from) => wires.push(Wire { key: key.name.clone(), from }),
+            Ok(from) => bindings.push(InputBinding { key: key.name.clone(), from }),
             Err(diagnostic) => diagnostics.push(diagnostic),
         }
     }
-    wires
+    bindings
 }
 
-fn resolve(value: &Node, input: &InputSpec, drafts: &[Draft<'_>]) -> Result<Origin, Diagnostic> {
+fn resolve(value: &Node, input: &InputSpec, drafts: &[UnwiredStep<'_>]) -> Result<Origin, Diagnostic> {
     let span: Range<usize> = value.span.clone();
     let Some(text) = value.as_str() else {
         let message = format!("an input is written `STEP` or `STEP.OUTPUT`, this is {}", value.describe());
@@ -199,7 +207,7 @@ fn resolve(value: &Node, input: &InputSpec, drafts: &[Draft<'_>]) -> Result<Orig
     chosen.map(|output| Origin::Step { step, output: output.clone() }).ok_or_else(|| {
         let message = format!("`{text}` is not {}", with_article(input.artifact_type));
         let hint = if fitting.is_empty() {
-            let all: Vec<&str> = drafts[step].spec.outputs.iter().map(|o| o.key).collect();
+            let all: Vec<&str> = drafts[step].spec.outputs.iter().map(|o| &*o.key).collect();
             format!("`{step_name}` writes: {}", all.join(", "))
         } else {
             format!("it can be {}", join_or(&fitting.iter().map(|o| format!("{step_name}.{o}")).collect::<Vec<_>>()))
@@ -210,13 +218,13 @@ fn resolve(value: &Node, input: &InputSpec, drafts: &[Draft<'_>]) -> Result<Orig
 
 /// An order in which every step follows those it reads and the gates it waits for; file order where that is free.
 fn topological(
-    drafts: &[Draft<'_>],
-    wires: &[Vec<Wire>],
+    drafts: &[UnwiredStep<'_>],
+    bindings: &[Vec<InputBinding>],
     gates: &[Vec<usize>],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<usize>> {
     let before: Vec<Vec<usize>> =
-        wires.iter().zip(gates).map(|(w, g)| reads(w).chain(g.iter().copied()).collect()).collect();
+        bindings.iter().zip(gates).map(|(w, g)| reads(w).chain(g.iter().copied()).collect()).collect();
     let mut order: Vec<usize> = Vec::with_capacity(drafts.len());
     while order.len() < drafts.len() {
         let next = (0..drafts.len())
@@ -233,7 +241,7 @@ fn topological(
 }
 
 /// Walks backwards along edges that cannot be satisfied until a step comes up twice.
-fn cycle(drafts: &[Draft<'_>], before: &[Vec<usize>], done: &[usize]) -> Diagnostic {
+fn cycle(drafts: &[UnwiredStep<'_>], before: &[Vec<usize>], done: &[usize]) -> Diagnostic {
     let mut path = vec![(0..drafts.len()).find(|step| !done.contains(step)).unwrap_or(0)];
     loop {
         let last = path[path.len() - 1];
@@ -248,18 +256,24 @@ fn cycle(drafts: &[Draft<'_>], before: &[Vec<usize>], done: &[usize]) -> Diagnos
     }
 }
 
-fn assemble(drafts: Vec<Draft<'_>>, wires: &[Vec<Wire>], gates: &[Vec<usize>], order: &[usize]) -> Vec<Step> {
+fn assemble(
+    drafts: Vec<UnwiredStep<'_>>,
+    bindings: &[Vec<InputBinding>],
+    gates: &[Vec<usize>],
+    order: &[usize],
+) -> Vec<Step> {
     let place = |draft: usize| order.iter().position(|step| *step == draft).unwrap_or(draft);
     let mut steps: Vec<(usize, Step)> = drafts
         .into_iter()
         .enumerate()
         .map(|(index, draft)| {
             let waits_for = gates[index].iter().map(|gate| place(*gate)).collect();
-            let wires = wires[index].iter().map(|wire| match &wire.from {
-                Origin::Step { step, output } => {
-                    Wire { key: wire.key.clone(), from: Origin::Step { step: place(*step), output: output.clone() } }
-                }
-                Origin::LatestBlessedModel | Origin::LastAccepted { .. } => wire.clone(),
+            let bindings = bindings[index].iter().map(|binding| match &binding.from {
+                Origin::Step { step, output } => InputBinding {
+                    key: binding.key.clone(),
+                    from: Origin::Step { step: place(*step), output: output.clone() },
+                },
+                Origin::LatestBlessedModel | Origin::LastAccepted { .. } => binding.clone(),
             });
             let step = Step {
                 name: draft.key.name.clone(),
@@ -268,9 +282,10 @@ fn assemble(drafts: Vec<Draft<'_>>, wires: &[Vec<Wire>], gates: &[Vec<usize>], o
                 params: draft.params,
                 recorded: draft.recorded,
                 environment: draft.environment,
-                wires: wires.collect(),
+                retries: draft.retries,
+                bindings: bindings.collect(),
                 waits_for,
-                places: Places::default(),
+                source_map: SourceMap::default(),
             };
             (place(index), step)
         })

@@ -88,7 +88,7 @@ fn not_yaml_not_a_mapping_and_nothing_at_all() {
 fn steps_are_wired_to_the_nearest_artifact() {
     let project = Project::new();
     let pipeline = project.pipeline(PIPELINE);
-    let wire = |step: usize| match &pipeline.steps[step].wires[0].from {
+    let wire = |step: usize| match &pipeline.steps[step].bindings[0].from {
         Origin::Step { step, output } => format!("{}.{output}", pipeline.steps[*step].name),
         Origin::LatestBlessedModel | Origin::LastAccepted { .. } => "baseline".to_owned(),
     };

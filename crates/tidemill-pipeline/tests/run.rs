@@ -4,12 +4,13 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use common::{PIPELINE, Project};
+use common::{Described, PIPELINE, Project, Recorder};
 use tidemill_core::Code;
 use tidemill_metadata::{ExecutionState, RunState};
-use tidemill_pipeline::{Action, CachePolicy, Plan, RunReport, StepState};
+use tidemill_pipeline::{Action, CachePolicy, Pipeline, Plan, RunOptions, RunReport, StepState, begin_run, run_step};
 
 fn states(report: &RunReport) -> Vec<(&str, StepState)> {
     report.steps.iter().map(|step| (step.step.as_str(), step.state)).collect()
@@ -71,7 +72,7 @@ async fn bad_data_reaches_nothing_below_the_gate() {
     let report = project.run(&PIPELINE.replace("at_most: 100 ", "at_most: 0 ")).await;
     assert_eq!((report.state, report.exit_code()), (RunState::Rejected, 1));
     assert_eq!(report.steps[1].state, StepState::Complete);
-    assert!(report.steps[1].refused());
+    assert!(report.steps[1].is_rejected());
     assert_eq!(report.steps[2].skipped_because.as_deref(), Some("`validate` said no"));
     assert_eq!(project.transformed.load(Ordering::SeqCst), 0);
     // A cached no is still a no.
@@ -102,7 +103,7 @@ async fn a_failed_step_is_recorded_and_the_next_run_goes_on_behind_what_worked()
     let project = Project::new();
     let failing = PIPELINE.replace("amount: '${params.amount}'", "amount: 1, trouble: fail");
     let report = project.run(&failing).await;
-    assert_eq!((report.state, report.exit_code()), (RunState::Failed, 1));
+    assert_eq!((report.state, report.exit_code()), (RunState::Failed, 2));
     let error = report.steps[3].error.as_ref().unwrap();
     assert_eq!((error.code, error.hint.as_deref()), (Code::TransformGraph, Some("remove it")));
     assert_eq!(report.steps[4].skipped_because.as_deref(), Some("`train` failed"));
@@ -187,4 +188,94 @@ async fn a_file_that_changes_while_it_is_read_is_not_stored_under_what_it_was() 
     // As it was again, it is read again.
     std::fs::write(project.dir.path().join("number.txt"), "1\n").unwrap();
     assert_eq!(project.run(PIPELINE).await.steps[0].state, StepState::Complete);
+}
+
+#[tokio::test]
+async fn an_error_of_the_surroundings_is_tried_again_and_every_attempt_is_on_record() {
+    let project = Project::new();
+    let flaky = |retries: u32| {
+        PIPELINE.replace("amount: '${params.amount}'", &format!("amount: 1, trouble: flaky, retries: {retries}"))
+    };
+    let report = project.run(&flaky(1)).await;
+    assert_eq!((report.state, report.exit_code()), (RunState::Failed, 3));
+    assert_eq!((report.steps[3].state, report.steps[3].attempts), (StepState::Failed, 2));
+    // The third attempt of all works. How often a step is tried again does not change its fingerprint.
+    let report = project.run(&flaky(2)).await;
+    assert_eq!((report.state, report.steps[3].attempts), (RunState::Complete, 1));
+    assert_eq!(project.run(&flaky(5)).await.steps[3].state, StepState::Cached);
+
+    let project = Project::new();
+    let report = project.run(&flaky(2)).await;
+    assert_eq!((report.state, report.steps[3].attempts), (RunState::Complete, 3));
+    let executions = project.workspace.metadata.executions(&report.run_id).await.unwrap();
+    let of_train = executions.iter().filter(|record| record.execution.step == "train");
+    let states: Vec<ExecutionState> = of_train.map(|record| record.execution.state).collect();
+    assert_eq!(states, [ExecutionState::Failed, ExecutionState::Failed, ExecutionState::Complete]);
+}
+
+#[tokio::test]
+async fn broken_input_bugs_and_verdicts_are_never_tried_again() {
+    for (from, to, state) in [
+        ("amount: 2", "amount: 2, trouble: fail, retries: 3", RunState::Failed),
+        ("amount: 2", "amount: 2, trouble: panic, retries: 3", RunState::Failed),
+        ("at_most: 100 ", "at_most: 0, retries: 3 ", RunState::Rejected),
+    ] {
+        let project = Project::new();
+        let report = project.run(&PIPELINE.replace(from, to)).await;
+        assert_eq!(report.state, state, "{to}");
+        assert!(report.steps.iter().all(|step| step.attempts == 1), "{to}");
+    }
+}
+
+#[tokio::test]
+async fn one_step_of_a_run_can_be_run_by_itself() {
+    let project = Project::new();
+    let pipeline = Arc::new(project.pipeline(PIPELINE));
+    let metadata = &project.workspace.metadata;
+    let run = begin_run(&pipeline, &project.workspace).await.unwrap();
+    let step = async |name: &str| {
+        let options = RunOptions::default();
+        let observer = Arc::new(Recorder::default());
+        let index = pipeline.step_index(name).unwrap();
+        let workspace = project.workspace.clone();
+        run_step(pipeline.clone(), workspace, options, &run.id, index, observer, std::future::pending()).await
+    };
+    // Before its inputs are there, a step says which one is missing.
+    let early = step("transform").await.unwrap();
+    assert_eq!((early.state, early.exit_code()), (StepState::Failed, 2));
+    assert_eq!(early.error.unwrap().message, "step `read` has written no `examples`");
+    for name in ["read", "validate", "transform", "train", "evaluate"] {
+        let report = step(name).await.unwrap();
+        assert_eq!((report.state, report.exit_code()), (StepState::Complete, 0), "{name}");
+    }
+    metadata.finish_run(&run.id, RunState::Complete, serde_json::Value::Null).await.unwrap();
+    let late = step("push").await.unwrap_err();
+    assert!(late.message.contains("has ended"), "{late}");
+}
+
+#[tokio::test]
+async fn a_component_with_names_that_no_code_knows_takes_part_in_a_pipeline() {
+    let project = Project::new();
+    let description = serde_json::json!({
+        "name": "Embed", "about": "Doubles a number.", "input": "rows", "reads": "Examples", "output": "vectors",
+        "writes": "Embedding",
+    });
+    let reader = serde_json::json!({
+        "name": "Search", "about": "Doubles it again.", "input": "vectors", "reads": "Embedding", "output": "index",
+        "writes": "SearchIndex",
+    });
+    let components = project.components().with(Described(description)).with(Described(reader));
+    let text = "version: 1\npipeline: toy\nsteps:\n  read: { component: Read, file: number.txt }\n  \
+                embed: { component: Embed }\n  search: { component: Search }\n";
+    let file = project.dir.path().join("pipeline.yaml");
+    let pipeline = Pipeline::parse(&file, text, &components, &[], &|_| None).unwrap();
+    let observer = Arc::new(Recorder::default());
+    let (workspace, options) = (project.workspace.clone(), RunOptions::default());
+    let report = tidemill_pipeline::run(pipeline.into(), workspace, options, observer, std::future::pending());
+    let report = report.await.unwrap();
+    assert_eq!(report.state, RunState::Complete, "{report:?}");
+    let output = &report.steps[2].outputs[0];
+    assert_eq!((output.key.as_str(), output.artifact_type.name()), ("index", "SearchIndex"));
+    let path = project.workspace.artifacts.path(output.artifact_type, &output.digest);
+    assert_eq!(std::fs::read_to_string(path.join("number")).unwrap(), "4");
 }

@@ -8,6 +8,7 @@ mod feature_sets;
 mod mirror;
 mod project;
 mod registry;
+mod runs;
 mod settings;
 
 pub use components::{all as components, connectors};
@@ -17,5 +18,6 @@ pub use feature_sets::{
 pub use mirror::Mirror;
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
+pub use runs::{RunHandle, RunSupervisor};
 pub use settings::doubtful_variables;
 pub use settings::{FILE_NAME as SETTINGS_FILE_NAME, PREFIX as VARIABLE_PREFIX, Settings, cache_dir, cores};

@@ -39,7 +39,7 @@ impl Program for Cli {
         match &self.command {
             Command::Serve(args) => tidemill_cli::serve::serve(args, &self.global, &FoldersOnly).await,
             Command::Explain(args) => tidemill_cli::explain(args, &self.global),
-            Command::Completions(args) => Ok(tidemill_cli::completions::<Self>(args)),
+            Command::Completions(args) => tidemill_cli::completions::<Self>(args, &self.global),
         }
     }
 }
@@ -51,7 +51,7 @@ struct FoldersOnly;
 impl Sources for FoldersOnly {
     async fn registry(&self, _: usize) -> Result<Arc<dyn Source>, Failure> {
         Err(Failure::new(Code::CommandLine, "this binary serves folders, not the registry of a project")
-            .with_hint("name a folder of versions with `--model_base_path`, or several with `--model_config_file`"))
+            .with_hint("name a folder of versions with `--model-base-path`, or several with `--model-config-file`"))
     }
 
     fn remote(&self, _: String, url: &str) -> Result<Arc<dyn Source>, Failure> {

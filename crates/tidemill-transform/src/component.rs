@@ -61,9 +61,9 @@ impl Transform {
 impl Component for Transform {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "Transform",
+            name: "Transform".into(),
             version: 2,
-            about: "Fits the features on the train split, once, for training and serving alike",
+            about: "Fits the features on the train split, once, for training and serving alike".into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
                 InputSpec::optional("schema", ArtifactType::Schema),

@@ -45,9 +45,9 @@ fn yes() -> bool {
 impl Component for FeatureGen {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "FeatureGen",
+            name: "FeatureGen".into(),
             version: 1,
-            about: "Writes the features of every row, as a learner sees them",
+            about: "Writes the features of every row, as a learner sees them".into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
                 InputSpec::required("transform", ArtifactType::TransformGraph),

@@ -2,6 +2,7 @@
 
 mod features;
 mod files;
+mod help;
 mod loadtest;
 mod models;
 mod schema;
@@ -9,12 +10,13 @@ mod schema;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use features::{FeaturesAddArgs, FeaturesCommand};
 pub use files::{
     DriftArgs, FormatName, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
+pub use help::{advice, arranged};
 pub use loadtest::LoadtestArgs;
 pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
@@ -48,7 +50,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start a project from a template
+    /// Create a project from a template
     Init(InitArgs),
     /// Check the pipeline file without running anything
     Check(PipelineArgs),
@@ -56,54 +58,59 @@ pub enum Command {
     Plan(PlanArgs),
     /// Run the pipeline
     Run(RunArgs),
-    /// Show how the last run went
+    /// Run one step of a run in a process of its own
+    #[command(subcommand)]
+    Step(StepCommand),
+    /// Show how the last run went, and why
     Status(StatusArgs),
     /// List runs
     Runs(ListArgs),
     /// List artifacts, or show one
     Artifacts(ArtifactsArgs),
-    /// Write what a run found as an HTML page: its evaluation, or its statistics
+    /// Write the evaluation or the statistics of a run as a page
     Report(ReportArgs),
     /// List registered models, or show one
     Models(ModelsArgs),
-    /// Make an alias of a model stand for a version: roll back, promote
+    /// Move an alias of a model to a version: promote, roll back
     Alias(AliasArgs),
-    /// Show what a model or artifact was made of
+    /// Register a model that a step rejected, by your decision
+    Bless(BlessArgs),
+    /// Show what a model or artifact was made from
     Lineage(LineageArgs),
-    /// Answer prediction requests for the registered models
+    /// Serve models over REST and gRPC
     Serve(Box<ServeArgs>),
-    /// Put load on a model server and measure what its clients see
+    /// Put load on a model server and measure its latency
     Loadtest(Box<LoadtestArgs>),
     /// Predict for every row of a file
     Predict(PredictArgs),
     /// Write the features of every row of a file
     Transform(TransformArgs),
-    /// Give every row of a file what came before it, for features with lags and windows
+    /// Add the earlier values of each row, for lags and windows
     History(HistoryArgs),
-    /// Sets of features under a name and a version, for any number of pipelines
+    /// Keep features under a name and a version
     #[command(subcommand)]
     Features(FeaturesCommand),
-    /// Judge the predictions in a file, whatever made them
+    /// Evaluate stored predictions of any model
     Evaluate(EvaluateArgs),
-    /// Look into a model package
+    /// Inspect and export model packages
     #[command(subcommand)]
     Model(ModelCommand),
-    /// Statistics of a file, on the terminal or as an HTML report
+    /// Compute the statistics of files
     Stats(StatsArgs),
     /// Infer a schema from a file
     InferSchema(InferSchemaArgs),
     /// Check a file against a schema
     Validate(ValidateArgs),
-    /// Show how far one file lies from another, and whether that is too far
+    /// Measure how far one file has drifted from another
     Drift(DriftArgs),
-    /// Ask files in SQL
+    /// Query files with SQL
     Sql(SqlArgs),
     /// Compare two files row by row, by a key
     Diff(DiffArgs),
     /// Write sample data
     #[command(subcommand)]
     Sample(SampleCommand),
-    /// Schemas: their differences, edits, other formats, JSON Schemas for editors
+    /// Compare, update and convert schemas
     #[command(subcommand)]
     Schema(SchemaCommand),
     /// Explain an error code
@@ -142,7 +149,7 @@ pub struct PipelineArgs {
 /// When not to look for earlier outputs.
 #[derive(Debug, Clone, Args)]
 pub struct CacheArgs {
-    /// Run every step, or only STEP, whatever was done before
+    /// Do not reuse earlier results, of any step or of STEP
     #[arg(long, value_name = "STEP", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub no_cache: Vec<String>,
 }
@@ -166,12 +173,53 @@ pub struct RunArgs {
     /// Threads a step may keep busy [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Go on: run again whenever something the steps read has changed, and then stayed the same for a while
+    /// Where steps run
+    #[arg(long, value_name = "LAUNCHER", default_value = "in-process")]
+    pub launcher: LauncherName,
+    /// Keep running: run again whenever an input changes and then stays unchanged for `--every`
     #[arg(long)]
     pub watch: bool,
-    /// How often to look, and how long things must stay the same: `10s`, `5m`
+    /// How often to look for changes, and how long an input must stay unchanged: `10s`, `5m`
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s", requires = "watch")]
     pub every: Duration,
+}
+
+/// Where steps run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LauncherName {
+    /// All in this process
+    InProcess,
+    /// Each in a process of its own
+    Process,
+}
+
+/// `step …`
+#[derive(Debug, Subcommand)]
+pub enum StepCommand {
+    /// Run one step of a run that is going on, and record it
+    Run(StepRunArgs),
+}
+
+/// `step run`
+#[derive(Debug, Args)]
+pub struct StepRunArgs {
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    /// The run: its id or the start of it
+    #[arg(long, value_name = "RUN")]
+    pub run: String,
+    /// The step
+    #[arg(long, value_name = "STEP")]
+    pub step: String,
+    /// Do not look for earlier outputs
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Threads the step may keep busy [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Stop when standard input is closed: what a scheduler holds open ends with it
+    #[arg(long)]
+    pub stop_with_stdin: bool,
 }
 
 /// `status`
@@ -185,7 +233,7 @@ pub struct StatusArgs {
 /// Listings.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// At most so many rows
+    /// Maximum number of rows
     #[arg(short = 'n', long, default_value_t = 20)]
     pub limit: usize,
 }
@@ -211,7 +259,7 @@ pub struct ReportArgs {
     /// A run (`last`, an id or the start of one), or the start of an artifact's digest
     #[arg(value_name = "RUN or DIGEST", default_value = "last")]
     pub of: String,
-    /// Of a run: `evaluation` or `statistics` [default: the evaluation, if there is one]
+    /// What to show of a run: `evaluation` or `statistics` [default: the evaluation, if there is one]
     #[arg(long = "type", value_name = "TYPE")]
     pub artifact_type: Option<String>,
     /// File to write [default: evaluation.html or statistics.html]
@@ -231,10 +279,24 @@ pub struct ModelsArgs {
 pub struct AliasArgs {
     /// The registered model
     pub model: String,
-    /// The alias, with or without `@`: requests that name no version go to `champion`
+    /// The alias, with or without `@`; requests that name no version go to `champion`
     pub alias: String,
     /// The version: a number, `latest` or another alias
     pub version: String,
+}
+
+/// `bless`
+#[derive(Debug, Args)]
+pub struct BlessArgs {
+    /// The run that made the model: `last`, an id or the start of one
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// The registered model [default: as the `Pusher` of the pipeline names it]
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Alias to move to the version [default: as the `Pusher` has it]
+    #[arg(long, value_name = "ALIAS")]
+    pub alias: Option<String>,
 }
 
 /// `lineage`
@@ -243,10 +305,10 @@ pub struct LineageArgs {
     /// A model (`taxi-tips`, `taxi-tips@champion`, `taxi-tips:7`), the start of an artifact's digest, or a feature set
     /// (`taxi_features@2`)
     pub of: String,
-    /// What was made of it, instead of what it was made of; for a feature set always
+    /// Show what was made from it instead; always so for a feature set
     #[arg(long)]
     pub down: bool,
-    /// At most so many steps away
+    /// Maximum number of steps between them
     #[arg(long, default_value_t = 20)]
     pub hops: u32,
 }
@@ -267,13 +329,13 @@ pub struct SampleTaxiArgs {
     /// Seed: the same seed gives the same trips on every machine
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// Number of the span: trips of another time
+    /// Number of the span: each span has trips of another time
     #[arg(long, default_value_t = 0)]
     pub span: u32,
     /// File to write, CSV or Parquet by extension
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Trouble to plant, to see it found
+    /// Faults to plant in the data, to see them found
     #[arg(long, value_name = "TROUBLE", value_delimiter = ',')]
     pub plant: Vec<String>,
 }

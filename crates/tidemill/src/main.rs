@@ -23,6 +23,14 @@ impl Program for Cli {
         commands::dispatch(self).await
     }
 
+    fn arranged(command: clap::Command) -> clap::Command {
+        cli::arranged(command)
+    }
+
+    fn advice(error: &clap::Error) -> Option<String> {
+        cli::advice(error)
+    }
+
     fn warnings() -> Vec<String> {
         tidemill_project::doubtful_variables(cli::variables)
     }

@@ -18,8 +18,8 @@ pub struct LogArgs {
     pub log_dir: Option<PathBuf>,
     /// What the files hold
     #[arg(
-        long = "log_format",
-        alias = "log-format",
+        long = "log-format",
+        alias = "log_format",
         value_name = "FORMAT",
         default_value = "jsonl",
         requires = "log_dir"
@@ -27,8 +27,8 @@ pub struct LogArgs {
     pub log_format: LogFormatName,
     /// Fraction of requests that is logged
     #[arg(
-        long = "log_sample",
-        alias = "log-sample",
+        long = "log-sample",
+        alias = "log_sample",
         value_name = "FRACTION",
         default_value_t = 1.0,
         requires = "log_dir"
@@ -36,8 +36,8 @@ pub struct LogArgs {
     pub log_sample: f64,
     /// Columns to leave out: inputs, outputs (`_probability`), what the log adds (`_request_id`)
     #[arg(
-        long = "log_exclude",
-        alias = "log-exclude",
+        long = "log-exclude",
+        alias = "log_exclude",
         value_name = "COLUMN",
         value_delimiter = ',',
         requires = "log_dir"
@@ -45,8 +45,8 @@ pub struct LogArgs {
     pub log_exclude: Vec<String>,
     /// A larger file is closed, and the next one begun
     #[arg(
-        long = "log_file_bytes_max",
-        alias = "log-file-bytes-max",
+        long = "log-file-bytes-max",
+        alias = "log_file_bytes_max",
         value_name = "BYTES",
         default_value_t = 64 << 20,
         requires = "log_dir"
@@ -54,8 +54,8 @@ pub struct LogArgs {
     pub log_file_bytes_max: u64,
     /// So is an older one
     #[arg(
-        long = "log_file_age_max",
-        alias = "log-file-age-max",
+        long = "log-file-age-max",
+        alias = "log_file_age_max",
         value_name = "DURATION",
         default_value = "5m",
         value_parser = duration,
@@ -64,8 +64,8 @@ pub struct LogArgs {
     pub log_file_age_max: Duration,
     /// Requests that wait to be written; more are answered all the same, and not logged
     #[arg(
-        long = "log_queue_max",
-        alias = "log-queue-max",
+        long = "log-queue-max",
+        alias = "log_queue_max",
         value_name = "N",
         default_value_t = 8192,
         requires = "log_dir"
@@ -78,21 +78,21 @@ pub struct LogArgs {
 #[command(next_help_heading = "Traces")]
 pub struct TraceArgs {
     /// Send traces of requests to this collector (OTLP over gRPC): `http://localhost:4317`, with TLS `https://…`
-    #[arg(long = "otlp_endpoint", alias = "otlp-endpoint", value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(long = "otlp-endpoint", alias = "otlp_endpoint", value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
     /// Authorities (PEM), one of which must have signed the collector's certificate [default: those of this machine]
-    #[arg(long = "otlp_ca", alias = "otlp-ca", value_name = "FILE", env = "OTEL_EXPORTER_OTLP_CERTIFICATE")]
+    #[arg(long = "otlp-ca", alias = "otlp_ca", value_name = "FILE", env = "OTEL_EXPORTER_OTLP_CERTIFICATE")]
     pub otlp_ca: Option<PathBuf>,
     /// Certificate to show to the collector (PEM)
-    #[arg(long = "otlp_cert", alias = "otlp-cert", value_name = "FILE", env = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")]
+    #[arg(long = "otlp-cert", alias = "otlp_cert", value_name = "FILE", env = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")]
     pub otlp_cert: Option<PathBuf>,
     /// Private key of that certificate (PEM)
-    #[arg(long = "otlp_key", alias = "otlp-key", value_name = "FILE", env = "OTEL_EXPORTER_OTLP_CLIENT_KEY")]
+    #[arg(long = "otlp-key", alias = "otlp_key", value_name = "FILE", env = "OTEL_EXPORTER_OTLP_CLIENT_KEY")]
     pub otlp_key: Option<PathBuf>,
     /// Fraction of requests traced that belong to no trace yet; callers decide for theirs
     #[arg(
-        long = "trace_sample",
-        alias = "trace-sample",
+        long = "trace-sample",
+        alias = "trace_sample",
         value_name = "FRACTION",
         default_value_t = 1.0,
         env = "OTEL_TRACES_SAMPLER_ARG"
@@ -107,7 +107,7 @@ impl TraceArgs {
             return Ok(None);
         };
         if !(0.0..=1.0).contains(&self.trace_sample) {
-            return Err(format!("`--trace_sample` is a fraction from 0 to 1, and {} is none", self.trace_sample));
+            return Err(format!("`--trace-sample` is a fraction from 0 to 1, and {} is none", self.trace_sample));
         }
         let read =
             |file: &PathBuf| std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()));
@@ -115,7 +115,7 @@ impl TraceArgs {
         let client = match (&self.otlp_cert, &self.otlp_key) {
             (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
             (None, None) => None,
-            _ => return Err("`--otlp_cert` and `--otlp_key` belong together".to_owned()),
+            _ => return Err("`--otlp-cert` and `--otlp-key` belong together".to_owned()),
         };
         Ok(Some(TraceOptions { endpoint, authorities, client, sample: self.trace_sample }))
     }
@@ -137,7 +137,7 @@ impl LogArgs {
     pub fn options(&self) -> Result<Option<InferenceLogOptions>, String> {
         let Some(dir) = &self.log_dir else { return Ok(None) };
         if !(0.0..=1.0).contains(&self.log_sample) {
-            return Err(format!("`--log_sample` is a fraction from 0 to 1, and {} is none", self.log_sample));
+            return Err(format!("`--log-sample` is a fraction from 0 to 1, and {} is none", self.log_sample));
         }
         Ok(Some(InferenceLogOptions {
             format: match self.log_format {

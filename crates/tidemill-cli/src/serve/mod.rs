@@ -50,7 +50,7 @@ pub async fn serve(args: &ServeArgs, global: &Global, sources: &dyn Sources) -> 
         say(
             global,
             &format!(
-                "{warning} everybody who reaches this machine can ask for predictions: see `--api_keys`, `--tls_client_ca`"
+                "{warning} everybody who reaches this machine can ask for predictions: see `--api-keys`, `--tls-client-ca`"
             ),
         );
     }

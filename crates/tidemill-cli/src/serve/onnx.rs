@@ -13,7 +13,7 @@ pub struct OnnxArgs {
     /// What runs them
     #[arg(
         long = "onnx-engine",
-        visible_alias = "onnx_engine",
+        alias = "onnx_engine",
         value_name = "ENGINE",
         default_value = "auto",
         env = "TIDEMILL_ONNX_ENGINE"
@@ -25,7 +25,7 @@ pub struct OnnxArgs {
     /// Threads that ONNX Runtime works with on one batch
     #[arg(
         long = "onnxruntime-threads",
-        visible_alias = "onnxruntime_threads",
+        alias = "onnxruntime_threads",
         value_name = "N",
         default_value_t = 1,
         value_parser = clap::value_parser!(u16).range(1..=1024),

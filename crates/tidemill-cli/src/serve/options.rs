@@ -11,7 +11,7 @@ use super::{BatchingMode, GrpcPort, ServeArgs, Switch};
 
 pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
     if !(args.poll_wait_secs > 0.0 && args.poll_wait_secs < 1e6) {
-        return Err(Failure::new(Code::CommandLine, "`--file_system_poll_wait_seconds` must be above 0"));
+        return Err(Failure::new(Code::CommandLine, "`--file-system-poll-wait-seconds` must be above 0"));
     }
     let mut cors_origins = args.cors_origins.clone();
     cors_origins.extend(args.cors_any.then(|| "*".to_owned()));
@@ -73,7 +73,7 @@ fn batching(args: &ServeArgs) -> Result<BatchingOptions, Failure> {
         BatchingMode::Adaptive | BatchingMode::Fixed => Batching::Adaptive,
     };
     if args.batching_parameters_file.is_some() && !fixed {
-        tracing::warn!("`--batching_parameters_file` is not used without `--enable_batching`");
+        tracing::warn!("`--batching-parameters-file` is not used without `--enable-batching`");
     }
     options.batch_rows_max = args.batch_rows_max.or(options.batch_rows_max);
     options.queue_delay_max = args.queue_delay_max_micros.map(Duration::from_micros).or(options.queue_delay_max);

@@ -3,7 +3,7 @@
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report, Severity};
 use tidemill_core::{Failure, InvalidFile};
 
-use crate::terminal::printable;
+use crate::terminal::{fill, printable, stderr_width};
 
 /// The error as text for standard error: each wrong place of a file with a caret, or message, causes and help.
 pub fn error_text(failure: &Failure) -> String {
@@ -35,14 +35,15 @@ pub fn error_text(failure: &Failure) -> String {
         let help = console::style("help:").cyan().bold().for_stderr();
         text.push_str(&format!("\n  {help} {hint}"));
     }
-    text
+    fill(&text, stderr_width(), 4)
 }
 
 /// Every wrong place with its line and a caret.
 fn places(invalid: &InvalidFile) -> String {
     let colours = console::colors_enabled_stderr();
     let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+    let handler =
+        GraphicalReportHandler::new_themed(theme).with_width(stderr_width().unwrap_or(100).min(120)).with_links(false);
     let mut text = String::new();
     for diagnostic in &invalid.diagnostics {
         let mut shown = MietteDiagnostic::new(&diagnostic.message)

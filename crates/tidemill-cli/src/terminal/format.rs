@@ -37,7 +37,9 @@ pub fn number(x: f64) -> String {
     }
     let magnitude = x.abs().log10().floor() as i32;
     if !(-4..12).contains(&magnitude) {
-        return format!("{x:.3e}");
+        let text = format!("{x:.3e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        return format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'));
     }
     let decimals = (3 - magnitude).max(0) as usize;
     let text = format!("{x:.decimals$}");
@@ -98,7 +100,9 @@ mod tests {
     #[test]
     fn numbers_are_short_and_honest() {
         let shown = [0.954_321, 15_002.0, 0.000_123_44, -1234.5678, 1.0, 1e-9, 17_031_081_300.0, f64::NAN].map(number);
-        assert_eq!(shown, ["0.9543", "15,002", "0.0001234", "-1,235", "1", "1.000e-9", "17,031,081,300", "NaN"]);
+        assert_eq!(shown, ["0.9543", "15,002", "0.0001234", "-1,235", "1", "1e-9", "17,031,081,300", "NaN"]);
+        let extreme = [5e-324, 1.797e308, -2.5e-7, 1e15, f64::NEG_INFINITY].map(number);
+        assert_eq!(extreme, ["4.941e-324", "1.797e308", "-2.5e-7", "1e15", "-inf"]);
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!([0.042, 12.34, 125.0, 3900.0].map(seconds), ["0.04s", "12.3s", "2m 05s", "1h 05m"]);
     }

@@ -81,9 +81,9 @@ impl ExampleGen {
 impl Component for ExampleGen {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "ExampleGen",
+            name: "ExampleGen".into(),
             version: 1,
-            about: "Reads source files as typed rows and splits them by a stable hash",
+            about: "Reads source files as typed rows and splits them by a stable hash".into(),
             inputs: Vec::new(),
             outputs: vec![OutputSpec::new("examples", ArtifactType::Examples)],
             gate: Gate::Open,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tidemill_core::{
-    Anomalies, Anomaly, AnomalyType, ArtifactType, Component, ComponentError, ComponentSpec, DatasetStatistics, Gate,
-    InputSource, InputSpec, Outcome, OutputSpec, ParamIssue, Schema, StepContext, parse_params,
+    Anomalies, Anomaly, AnomalyType, ArtifactType, Code, Component, ComponentError, ComponentSpec, DatasetStatistics,
+    Gate, InputSource, InputSpec, Outcome, OutputSpec, ParamIssue, Schema, StepContext, parse_params,
 };
 
 use crate::artifact_file::{read_json, write_json};
@@ -94,14 +94,15 @@ impl ExampleValidator {
 impl Component for ExampleValidator {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "ExampleValidator",
+            name: "ExampleValidator".into(),
             version: 2,
-            about: "Holds every split against the schema and stops the run on errors",
+            about: "Holds every split against the schema and stops the run on errors".into(),
             inputs: vec![
                 InputSpec::required("statistics", ArtifactType::Statistics),
                 InputSpec::required("schema", ArtifactType::Schema),
                 InputSpec::optional("examples", ArtifactType::Examples),
-                InputSpec::optional("baseline", ArtifactType::Statistics).from(InputSource::LastAccepted("statistics")),
+                InputSpec::optional("baseline", ArtifactType::Statistics)
+                    .from(InputSource::LastAccepted("statistics".into())),
                 InputSpec::optional("serving", ArtifactType::Statistics).from(InputSource::Named),
             ],
             outputs: vec![OutputSpec::new("anomalies", ArtifactType::Anomalies)],
@@ -109,6 +110,10 @@ impl Component for ExampleValidator {
             writes_back: false,
             measures: false,
         }
+    }
+
+    fn rejection_code(&self) -> Code {
+        Code::Anomalous
     }
 
     fn params_schema(&self) -> schemars::Schema {

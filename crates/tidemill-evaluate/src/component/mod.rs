@@ -30,18 +30,14 @@ pub struct Evaluator;
 impl Component for Evaluator {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "Evaluator",
+            name: "Evaluator".into(),
             version: 1,
-            about: "Judges a model on held-out rows, slice by slice, against thresholds and the last blessed model",
+            about: "Judges a model on held-out rows, slice by slice, against thresholds and the last blessed model"
+                .into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
                 InputSpec::required("model", ArtifactType::Model),
-                InputSpec {
-                    key: "baseline",
-                    artifact_type: ArtifactType::Model,
-                    required: false,
-                    source: InputSource::LatestBlessedModel,
-                },
+                InputSpec::optional("baseline", ArtifactType::Model).from(InputSource::LatestBlessedModel),
             ],
             outputs: vec![
                 OutputSpec::new("evaluation", ArtifactType::Evaluation),
@@ -51,6 +47,10 @@ impl Component for Evaluator {
             writes_back: false,
             measures: false,
         }
+    }
+
+    fn rejection_code(&self) -> Code {
+        Code::NotBlessed
     }
 
     fn params_schema(&self) -> schemars::Schema {

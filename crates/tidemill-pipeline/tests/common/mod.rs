@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use tidemill_core::{
     NoProgress, Outcome, OutputSpec, ParamIssue, Progress, StepContext, Verdict, parse_params,
 };
 use tidemill_metadata::{ArtifactStore, MemoryStore, Run};
-use tidemill_pipeline::{CachePolicy, Components, Observer, Pipeline, RunOptions, RunReport, StepReport, Workspace};
+use tidemill_pipeline::{Components, Observer, Pipeline, RetryDelay, RunOptions, RunReport, StepReport, Workspace};
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -91,10 +92,13 @@ impl Component for Add {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        self.ran.fetch_add(1, Ordering::SeqCst);
+        let before = self.ran.fetch_add(1, Ordering::SeqCst);
         match context.params["trouble"].as_str() {
             Some("panic") => panic!("a planted panic"),
             Some("fail") => Err(ComponentError::new(Code::TransformGraph, "planted").with_hint("remove it")),
+            Some("flaky") if before < 2 => {
+                Err(ComponentError::new(Code::SourceUnreachable, "the network is away for two attempts"))
+            }
             Some("wait") => loop {
                 context.cancel.check()?;
                 std::thread::yield_now();
@@ -148,8 +152,47 @@ impl Component for Judge {
     }
 }
 
+/// A component that a description defines: names and types that no code knows.
+pub struct Described(pub Value);
+
+impl Component for Described {
+    fn spec(&self) -> ComponentSpec {
+        let text = |key: &str| self.0[key].as_str().unwrap().to_owned();
+        let artifact_type = |key: &str| -> ArtifactType { text(key).parse().unwrap() };
+        ComponentSpec {
+            name: text("name").into(),
+            about: text("about").into(),
+            inputs: vec![InputSpec::required(text("input"), artifact_type("reads"))],
+            outputs: vec![OutputSpec::new(text("output"), artifact_type("writes"))],
+            ..spec("", vec![], vec![], Gate::Open)
+        }
+    }
+
+    fn params_schema(&self) -> schemars::Schema {
+        schemars::json_schema!({ "type": "object" })
+    }
+
+    fn check(&self, _: &Value) -> Vec<ParamIssue> {
+        Vec::new()
+    }
+
+    fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+        let (input, output) = (self.0["input"].as_str().unwrap(), self.0["output"].as_str().unwrap());
+        Ok(write(context, output, read(context, input) * 2))
+    }
+}
+
 fn spec(name: &'static str, inputs: Vec<InputSpec>, outputs: Vec<OutputSpec>, gate: Gate) -> ComponentSpec {
-    ComponentSpec { name, version: 1, about: "A toy.", inputs, outputs, gate, writes_back: false, measures: false }
+    ComponentSpec {
+        name: name.into(),
+        version: 1,
+        about: "A toy.".into(),
+        inputs,
+        outputs,
+        gate,
+        writes_back: false,
+        measures: false,
+    }
 }
 
 fn read(context: &StepContext<'_>, key: &str) -> i64 {
@@ -214,7 +257,12 @@ impl Project {
     }
 
     pub async fn run_until(&self, text: &str, stop: impl Future<Output = ()> + Send) -> RunReport {
-        let options = RunOptions { threads: 2, steps_max: 4, cache: CachePolicy::Use };
+        let options = RunOptions {
+            threads: 2,
+            steps_max: 4,
+            retry_delay: RetryDelay { first: Duration::ZERO, max: Duration::ZERO },
+            ..RunOptions::default()
+        };
         let pipeline = Arc::new(self.pipeline(text));
         let observer = Arc::new(Recorder::default());
         tidemill_pipeline::run(pipeline, self.workspace.clone(), options, observer, stop).await.unwrap()

@@ -70,9 +70,9 @@ fn parse(params: &Value) -> Result<PusherParams, ComponentError> {
 impl Component for Pusher {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "Pusher",
+            name: "Pusher".into(),
             version: 1,
-            about: "Registers a blessed model and moves an alias to it.",
+            about: "Registers a blessed model and moves an alias to it.".into(),
             inputs: vec![
                 InputSpec::required("model", ArtifactType::Model),
                 InputSpec::optional("evaluation", ArtifactType::Evaluation),

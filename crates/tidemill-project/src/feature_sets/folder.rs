@@ -25,14 +25,17 @@ pub struct FeatureSetFolder {
 
 /// A version that is kept.
 pub struct KeptSet {
+    /// The set.
     pub set: FeatureSet,
     /// What it is for, in its author's words.
     pub description: Option<String>,
+    /// Its file.
     pub file: PathBuf,
 }
 
 /// What came of adding a draft.
 pub struct Added {
+    /// The version that holds the features.
     pub kept: KeptSet,
     /// The newest version before it.
     pub before: Option<KeptSet>,

@@ -14,7 +14,9 @@ use crate::project::Project;
 /// A transform graph made with a feature set, and the models made with the graph.
 #[derive(Debug, Serialize)]
 pub struct Use {
+    /// The pipeline.
     pub pipeline: String,
+    /// The step that made the graph.
     pub step: String,
     /// The newest run that made the graph, or took it from the cache.
     pub run: RunId,
@@ -22,14 +24,18 @@ pub struct Use {
     pub transform: Digest,
     /// When the graph was made.
     pub at: Timestamp,
+    /// The models made with it.
     pub models: Vec<UsingModel>,
 }
 
 /// A version of a registered model.
 #[derive(Debug, Serialize)]
 pub struct UsingModel {
+    /// Name of the registered model.
     pub name: String,
+    /// Its version.
     pub version: u64,
+    /// The aliases that stand for the version.
     pub aliases: Vec<String>,
 }
 

@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemill_core::{
-    ArtifactType, Component, ComponentError, ComponentSpec, Digest, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
-    Properties, StepContext, SummaryTable, Tone, Verdict, parse_params,
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, Gate, InputSpec, Outcome, OutputSpec,
+    ParamIssue, Properties, StepContext, SummaryTable, Tone, Verdict, parse_params,
 };
 
 use blessing::InfraBlessing;
@@ -49,15 +49,21 @@ fn default_load_secs() -> f64 {
 impl Component for InfraValidator {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "InfraValidator",
+            name: "InfraValidator".into(),
             version: 2,
-            about: "Loads the model in the serving runtime and replays recorded rows over REST before it may be pushed.",
+            about:
+                "Loads the model in the serving runtime and replays recorded rows over REST before it may be pushed."
+                    .into(),
             inputs: vec![InputSpec::required("model", ArtifactType::Model)],
             outputs: vec![OutputSpec::new("infra_blessing", ArtifactType::InfraBlessing)],
             gate: Gate::Dependents,
             writes_back: false,
             measures: true,
         }
+    }
+
+    fn rejection_code(&self) -> Code {
+        Code::InfraNotBlessed
     }
 
     fn params_schema(&self) -> schemars::Schema {

@@ -35,9 +35,9 @@ pub struct Trainer;
 impl Component for Trainer {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "Trainer",
+            name: "Trainer".into(),
             version: 2,
-            about: "Fits a learner to the transformed examples and writes a model package.",
+            about: "Fits a learner to the transformed examples and writes a model package.".into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
                 InputSpec::required("transform", ArtifactType::TransformGraph),
@@ -148,11 +148,10 @@ fn boost(
     eval: &LabelledRows,
     seed: u64,
 ) -> Result<Fitted, ComponentError> {
-    let rows = train.data.rows() as u64;
-    context.progress.total_rows(rows * u64::from(params.rounds));
+    context.progress.total(u64::from(params.rounds), "rounds");
     let name = objective.metric_name();
     fit(params, objective, train, Some(eval), seed, |round| {
-        context.progress.advance(rows);
+        context.progress.advance(1);
         let metric = round.eval_metric.map_or_else(String::new, |metric| format!(" · eval {name} {metric:.4}"));
         context.progress.phase(&format!("round {} of {}{metric}", round.round, params.rounds));
         context.cancel.check()

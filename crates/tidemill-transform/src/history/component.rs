@@ -27,9 +27,9 @@ pub struct HistoryGen;
 impl Component for HistoryGen {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
-            name: "HistoryGen",
+            name: "HistoryGen".into(),
             version: 1,
-            about: "Gives each row what came before it in the rows of the same entity",
+            about: "Gives each row what came before it in the rows of the same entity".into(),
             inputs: vec![InputSpec::required("examples", ArtifactType::Examples)],
             outputs: vec![OutputSpec::new("examples", ArtifactType::Examples)],
             gate: Gate::Open,

@@ -163,7 +163,7 @@ fn stats_text(dataset: &DatasetStatistics) -> String {
         dataset.features.iter().filter(|feature| feature.numeric.is_some()).collect();
     if !numeric.is_empty() {
         let heads = ["numeric", "missing", "mean", "std", "zeros", "min", "median", "max"];
-        let mut table = columns(&heads);
+        let mut table = columns(&heads).with_optional(&["zeros", "std", "median"]);
         for feature in numeric {
             let Some(values) = &feature.numeric else { continue };
             // Means and bounds are those of the finite values; where there are none there is nothing to show.

@@ -2,16 +2,16 @@
 
 use console::{StyledObject, style};
 use serde_json::json;
-use tidemill_core::{ArtifactType, Code, Failure, suggest};
+use tidemill_core::{ArtifactType, Code, Failure, Verdict, suggest};
 use tidemill_metadata::{
     ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter, RunLock, RunState,
     StoreError,
 };
-use tidemill_project::Project;
+use tidemill_project::{Project, components};
 
 use crate::cli::{ArtifactsArgs, Global, ListArgs, StatusArgs};
 use crate::commands::{find_project, print};
-use crate::ui::{Align, Table, age, bytes, count, seconds};
+use crate::ui::{Align, RunInputs, Table, age, bytes, count, seconds, tables_text, trouble_text};
 
 pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
     let project = find_project(None, global)?;
@@ -35,13 +35,36 @@ pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
             ]);
         }
         let state = run_state(run.state);
-        format!(
+        let mut text = format!(
             "{}  {state}  {}\n{table}",
             style(&run.pipeline).bold(),
             style(format!("run {} · {}", run.id, age(run.started_at))).dim()
-        )
+        );
+        for record in &executions {
+            text.push_str(&tables_text(&record.execution.step, record.execution.outcome.as_ref()));
+        }
+        text.push_str(&troubles(&executions));
+        text
     })?;
     Ok(0)
+}
+
+/// Why steps of the run rejected something or failed, with the commands that help.
+fn troubles(executions: &[ExecutionRecord]) -> String {
+    let inputs = RunInputs::of(executions);
+    let components = components(None, None);
+    let mut text = String::new();
+    for record in executions {
+        let execution = &record.execution;
+        let reasons = match execution.outcome.as_ref().map(|outcome| &outcome.verdict) {
+            Some(Verdict::Fail(reasons)) => Some(reasons),
+            _ => None,
+        };
+        let code = |_| components.get(&execution.component).map_or(Code::Rejected, |known| known.rejection_code());
+        let (rejected, reasons) = (reasons.map(code), reasons.map_or(&[][..], Vec::as_slice));
+        text.push_str(&trouble_text(&execution.step, rejected, reasons, execution.error.as_ref(), &inputs));
+    }
+    text
 }
 
 /// Closes a run that counts as RUNNING and that nobody works on: its process was killed. Who holds the pipeline's
@@ -76,7 +99,8 @@ fn time(record: &ExecutionRecord) -> String {
 /// What came of an execution, in a line.
 fn story(record: &ExecutionRecord) -> String {
     let execution = &record.execution;
-    let error = execution.error.as_ref().map(|error| error.message.clone());
+    // Its message follows the table.
+    let error = execution.error.as_ref().map(|error| format!("[{}]", error.code));
     error.or_else(|| execution.outcome.as_ref().map(|outcome| outcome.headline.clone())).unwrap_or_default()
 }
 
@@ -173,14 +197,19 @@ pub async fn artifacts(args: &ArtifactsArgs, global: &Global) -> Result<u8, Fail
 }
 
 fn parse_type(text: &str) -> Result<ArtifactType, Failure> {
-    text.parse().map_err(|_| {
-        let names = || ArtifactType::ALL.iter().map(|t| t.name());
-        let hint = suggest(text, names()).map_or_else(
-            || format!("types: {}", names().collect::<Vec<_>>().join(", ")),
-            |near| format!("did you mean `{near}`?"),
-        );
-        Failure::new(Code::CommandLine, format!("`{text}` is not an artifact type")).with_hint(hint)
-    })
+    let names = || ArtifactType::ALL.iter().map(|t| t.name());
+    let near = suggest(text, names());
+    match text.parse::<ArtifactType>() {
+        // Any name may be a type, but one that is nearly a built-in type is a typing mistake.
+        Ok(artifact_type) if artifact_type.is_built_in() || near.is_none() => Ok(artifact_type),
+        _ => {
+            let hint = near.map_or_else(
+                || format!("types: {}", names().collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            Err(Failure::new(Code::CommandLine, format!("`{text}` is not an artifact type")).with_hint(hint))
+        }
+    }
 }
 
 fn artifacts_text(artifacts: &[ArtifactRecord]) -> String {

@@ -1,5 +1,6 @@
 //! What each command does. A command returns the exit code, or a failure that becomes one.
 
+mod bless;
 mod cells;
 mod data;
 mod diff;
@@ -23,6 +24,7 @@ mod schema;
 mod serve;
 mod sql;
 mod statistics;
+mod step;
 mod transform;
 mod warmup;
 mod watch;
@@ -43,11 +45,13 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Check(args) => pipeline::check(&args, global),
         Command::Plan(args) => pipeline::plan(&args, global).await,
         Command::Run(args) => pipeline::run(&args, global).await,
+        Command::Step(command) => step::step(&command, global).await,
         Command::Status(args) => inspect::status(&args, global).await,
         Command::Runs(args) => inspect::runs(&args, global).await,
         Command::Artifacts(args) => inspect::artifacts(&args, global).await,
         Command::Report(args) => report::report(&args, global).await,
         Command::Models(args) => models::models(&args, global).await,
+        Command::Bless(args) => bless::bless(&args, global).await,
         Command::Alias(args) => models::alias(&args, global).await,
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
@@ -67,7 +71,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Sample(command) => sample::sample(&command, global),
         Command::Schema(command) => schema::schema(&command, global),
         Command::Explain(args) => tidemill_cli::explain(&args, global),
-        Command::Completions(args) => Ok(tidemill_cli::completions::<Cli>(&args)),
+        Command::Completions(args) => tidemill_cli::completions::<Cli>(&args, global),
     }
 }
 
@@ -75,6 +79,11 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
 /// current folder.
 pub fn find_project(path: Option<&Path>, global: &Global) -> Result<Project, Failure> {
     Project::find(path.or(global.project.as_deref()), global.profile.as_deref())
+}
+
+/// Who a change by hand is recorded for.
+fn actor() -> String {
+    std::env::var("USER").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "a person".to_owned())
 }
 
 /// Makes the folder a file is going to stand in.

@@ -3,10 +3,11 @@
 use console::style;
 use serde_json::{Value, json};
 use tidemill_core::{Failure, Properties};
-use tidemill_metadata::{MetadataStore, ModelRecord, Mover, VersionSpec};
+use tidemill_metadata::{MetadataStore, Mover, VersionSpec};
+use tidemill_project::split_spec;
 
 use crate::cli::{AliasArgs, Global, ModelsArgs};
-use crate::commands::{find_project, print};
+use crate::commands::{actor, find_project, print};
 use crate::ui::{Align, Table, age, number};
 
 pub async fn models(args: &ModelsArgs, global: &Global) -> Result<u8, Failure> {
@@ -104,8 +105,7 @@ pub async fn alias(args: &AliasArgs, global: &Global) -> Result<u8, Failure> {
     let spec: VersionSpec = args.version.parse().unwrap_or(VersionSpec::Latest);
     let version = metadata.model_version(&args.model, &spec).await?.version;
     let before = metadata.model(&args.model).await?.aliases.into_iter().find(|known| known.alias == alias);
-    let actor = std::env::var("USER").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "a person".to_owned());
-    let moved = metadata.set_alias(&args.model, alias, version, Mover { actor, run_id: None }).await?;
+    let moved = metadata.set_alias(&args.model, alias, version, Mover { actor: actor(), run_id: None }).await?;
     print(global, &moved, || match before {
         Some(before) if before.version == version => {
             format!("{}@{alias} stands for version {version} already\n", args.model)

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use console::style;
 use serde_json::json;
-use tidemill_core::{Code, Failure, suggest};
-use tidemill_metadata::RunLock;
-use tidemill_pipeline::{Action, CachePolicy, Observer, Origin, Pipeline, Plan, RunOptions, Workspace};
-use tidemill_project::Project;
+use tidemill_core::{Code, Failure};
+use tidemill_pipeline::{Action, CachePolicy, InProcess, Observer, Origin, Pipeline, Plan, RunOptions, Workspace};
+use tidemill_project::{Project, RunSupervisor};
 
-use crate::cli::{CacheArgs, Global, OutputFormat, PipelineArgs, PlanArgs, RunArgs};
+use crate::cli::{CacheArgs, Global, LauncherName, OutputFormat, PipelineArgs, PlanArgs, RunArgs};
+use crate::commands::step;
 use crate::commands::watch::watch;
 use crate::commands::{find_project, print, write_out};
-use crate::ui::{Align, Quiet, Table, TerminalObserver, run_text};
+use crate::ui::{Align, Quiet, RunInputs, Table, TerminalObserver, run_text};
 
 pub fn check(args: &PipelineArgs, global: &Global) -> Result<u8, Failure> {
     let project = find_project(args.path.as_deref(), global)?;
     let pipeline = project.pipeline(None, &args.params)?;
     let steps = pipeline.steps.iter().map(|step| {
-        let inputs = step.wires.iter().map(|wire| (wire.key.clone(), origin(&pipeline, &wire.from).into()));
+        let inputs = step.bindings.iter().map(|wire| (wire.key.clone(), origin(&pipeline, &wire.from).into()));
         json!({
             "step": step.name,
             "component": step.spec.name,
@@ -29,8 +29,8 @@ pub fn check(args: &PipelineArgs, global: &Global) -> Result<u8, Failure> {
     print(global, &value, || {
         let mut table = Table::new(&[("step", Align::Left), ("component", Align::Left), ("reads", Align::Left)]);
         for step in &pipeline.steps {
-            let reads: Vec<String> = step.wires.iter().map(|wire| origin(&pipeline, &wire.from)).collect();
-            table.row([step.name.clone(), style(step.spec.name).dim().to_string(), reads.join(", ")]);
+            let reads: Vec<String> = step.bindings.iter().map(|wire| origin(&pipeline, &wire.from)).collect();
+            table.row([step.name.clone(), style(&step.spec.name).dim().to_string(), reads.join(", ")]);
         }
         let file = pipeline.file.display();
         format!("{table}\n{} `{file}` is valid: {} steps\n", style("✓").green(), pipeline.steps.len())
@@ -55,7 +55,7 @@ pub async fn plan(args: &PlanArgs, global: &Global) -> Result<u8, Failure> {
     let cache = cache_policy(&args.cache, &pipeline)?;
     let plan = Plan::make(&pipeline, &workspace, &cache).await?;
     print(global, &plan, || plan_text(&plan))?;
-    Ok(u8::from(plan.has_problems()))
+    Ok(if plan.has_problems() { Code::Params.exit_code() } else { 0 })
 }
 
 fn plan_text(plan: &Plan) -> String {
@@ -89,6 +89,10 @@ fn plan_text(plan: &Plan) -> String {
 }
 
 pub async fn run(args: &RunArgs, global: &Global) -> Result<u8, Failure> {
+    if args.watch && global.output == OutputFormat::Json {
+        return Err(Failure::new(Code::CommandLine, "`--watch` never ends, and `-o json` prints one document")
+            .with_hint("leave out one of them; `tidemill runs -o json` lists the runs"));
+    }
     let project = find_project(args.pipeline.path.as_deref(), global)?;
     project.pipeline(None, &args.pipeline.params)?;
     let workspace = project.open().await?;
@@ -108,20 +112,42 @@ pub async fn run_once(
     global: &Global,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<u8, Failure> {
+    let cache = cache_policy(&args.cache, &pipeline)?;
     let options = RunOptions {
-        threads: args.threads.filter(|threads| *threads > 0).unwrap_or_else(|| project.settings.threads()),
+        threads: threads(args.threads, project),
         steps_max: project.settings.steps_at_once.max(1),
-        cache: cache_policy(&args.cache, &pipeline)?,
+        launcher: match args.launcher {
+            LauncherName::InProcess => Arc::new(InProcess),
+            LauncherName::Process => Arc::new(step::launcher(project, args, &cache, global)?),
+        },
+        cache,
+        ..RunOptions::default()
     };
-    let _lock = RunLock::acquire(&project.store_dir(), &pipeline.name)?;
+    let metadata = Arc::clone(&workspace.metadata);
     let observer: Arc<dyn Observer> =
         if global.quiet { Arc::new(Quiet) } else { Arc::new(TerminalObserver::new(&pipeline)) };
-    let report = tidemill_pipeline::run(pipeline, workspace, options, observer, stop).await?;
+    let run = RunSupervisor::default().start(project, workspace, pipeline, options, observer).await?;
+    let mut stop = std::pin::pin!(stop);
+    let report = tokio::select! {
+        report = run.wait() => report?,
+        () = &mut stop => {
+            run.cancel();
+            run.wait().await?
+        }
+    };
     match global.output {
         OutputFormat::Json => print(global, &report, String::new)?,
-        OutputFormat::Text => write_out(&run_text(&report))?,
+        OutputFormat::Text => {
+            let inputs = RunInputs::of(&metadata.executions(&report.run_id).await?);
+            write_out(&run_text(&report, &inputs, global.verbose > 0))?;
+        }
     }
     Ok(report.exit_code())
+}
+
+/// Threads a step may keep busy: the flag, or what the settings say.
+pub fn threads(flag: Option<usize>, project: &Project) -> usize {
+    flag.filter(|threads| *threads > 0).unwrap_or_else(|| project.settings.threads())
 }
 
 /// Resolves when the user or the system asks the process to stop. Asked a second time, it stops at once.
@@ -141,14 +167,7 @@ fn cache_policy(args: &CacheArgs, pipeline: &Pipeline) -> Result<CachePolicy, Fa
         return Ok(CachePolicy::Off);
     }
     for name in &args.no_cache {
-        if pipeline.step_index(name).is_none() {
-            let known = || pipeline.steps.iter().map(|step| step.name.as_str());
-            let hint = suggest(name, known()).map_or_else(
-                || format!("steps: {}", known().collect::<Vec<_>>().join(", ")),
-                |near| format!("did you mean `{near}`?"),
-            );
-            return Err(Failure::new(Code::CommandLine, format!("there is no step `{name}`")).with_hint(hint));
-        }
+        step::step_index(pipeline, name)?;
     }
     Ok(CachePolicy::OffFor(args.no_cache.iter().cloned().collect()))
 }

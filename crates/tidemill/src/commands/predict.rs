@@ -8,13 +8,14 @@ use arrow::csv::WriterBuilder;
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde_json::{Map, Value, json};
+use tidemill_cli::JsonList;
 use tidemill_core::{Code, Failure, suggest};
 use tidemill_data::{BatchReader, DataError, Format, ReadOptions, Table, check_text_columns};
 use tidemill_model::{AnyModel, arrow_type};
 use tidemill_project::connectors;
 
 use crate::cli::{Global, OutputFormat, PredictArgs};
-use crate::commands::cells::cell;
+use crate::commands::cells::result_cell;
 use crate::commands::input::open_input;
 use crate::commands::model::find_package;
 use crate::commands::{print, say, write_out};
@@ -197,20 +198,19 @@ impl<'a> Job<'a> {
     }
 
     fn to_json(&self, reader: BatchReader) -> Result<(), Failure> {
-        let mut predictions = Vec::new();
+        let mut predictions = JsonList::between("{\n\"predictions\": ", "\n}");
         for batch in reader {
             let batch = self.model.predict(&self.complete(&batch?)?)?;
-            predictions.extend((0..batch.num_rows()).map(|row| json_row(&batch, row)));
+            (0..batch.num_rows()).try_for_each(|row| predictions.push(&json_row(&batch, row)))?;
         }
-        let document = json!({ "predictions": predictions });
-        write_out(&format!("{document:#}\n"))
+        predictions.print()
     }
 }
 
 /// The predictions of a row: bare where there is one, by name where there are several.
 fn json_row(batch: &RecordBatch, row: usize) -> Value {
     if let [column] = batch.columns() {
-        return cell(column, row);
+        return result_cell(column, row);
     }
     named(batch, row)
 }
@@ -219,7 +219,9 @@ fn json_row(batch: &RecordBatch, row: usize) -> Value {
 fn named(batch: &RecordBatch, row: usize) -> Value {
     let schema = batch.schema();
     let members = schema.fields().iter().zip(batch.columns());
-    Value::Object(members.map(|(field, column)| (field.name().clone(), cell(column, row))).collect::<Map<_, _>>())
+    Value::Object(
+        members.map(|(field, column)| (field.name().clone(), result_cell(column, row))).collect::<Map<_, _>>(),
+    )
 }
 
 /// The columns that stand for a matrix of the model whose columns have no names of their own: those that are left, in

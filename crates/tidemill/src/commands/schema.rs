@@ -19,7 +19,7 @@ use crate::ui::printable;
 
 pub fn schema(command: &SchemaCommand, global: &Global) -> Result<u8, Failure> {
     match command {
-        SchemaCommand::Pipeline => json_schema(&pipeline_schema(&components::all(None, None))),
+        SchemaCommand::Pipeline => json_schema(&pipeline_schema(&components(None, None))),
         SchemaCommand::Schema => json_schema(&schemars::schema_for!(Schema).to_value()),
         SchemaCommand::Diff(args) => diff(args, global),
         SchemaCommand::Update(args) => update(args, global),
@@ -28,9 +28,7 @@ pub fn schema(command: &SchemaCommand, global: &Global) -> Result<u8, Failure> {
 }
 
 fn json_schema(schema: &Value) -> Result<u8, Failure> {
-    let text = serde_json::to_string_pretty(schema)
-        .map_err(|error| Failure::new(Code::Internal, format!("the schema cannot be written: {error}")))?;
-    write_out(&(text + "\n"))?;
+    write_out(&format!("{schema:#}\n"))?;
     Ok(0)
 }
 

@@ -8,6 +8,8 @@ use arrow::csv::WriterBuilder;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Value, json};
+use tidemill_cli::JsonList;
+use tidemill_cli::json::number;
 use tidemill_core::{Code, Failure};
 use tidemill_data::{DataError, ReadOptions, dataset_name};
 use tidemill_engine::{Answer, Engine, EngineError};
@@ -24,6 +26,9 @@ const ROWS_SHOWN: u64 = 1000;
 const JSON_SHOWN: usize = 60;
 
 pub async fn sql(args: &SqlArgs, global: &Global) -> Result<u8, Failure> {
+    if args.csv && global.output == OutputFormat::Json {
+        return Err(Failure::new(Code::CommandLine, "`--csv` and `-o json` name two formats for one output"));
+    }
     let engine = Engine::new(args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores))?;
     let mut names: Vec<String> = Vec::new();
     for table in &args.tables {
@@ -121,17 +126,11 @@ fn cells(answer: &Answer, batch: &RecordBatch, row: usize) -> Result<Vec<String>
 async fn to_json(mut answer: Answer) -> Result<(), Failure> {
     let schema = answer.schema();
     let json: Vec<bool> = (0..schema.fields().len()).map(|column| answer.is_json(column)).collect();
-    let mut first = true;
-    write_out("[")?;
+    let mut list = JsonList::new();
     while let Some(batch) = answer.next().await? {
-        let mut text = String::new();
-        for row in 0..batch.num_rows() {
-            text.push_str(if std::mem::take(&mut first) { "\n  " } else { ",\n  " });
-            text.push_str(&object(&schema, &json, &batch, row).to_string());
-        }
-        write_out(&text)?;
+        (0..batch.num_rows()).try_for_each(|row| list.push(&object(&schema, &json, &batch, row)))?;
     }
-    write_out(if first { "]\n" } else { "\n]\n" })
+    list.print()
 }
 
 fn object(schema: &SchemaRef, json: &[bool], batch: &RecordBatch, row: usize) -> Value {
@@ -141,7 +140,7 @@ fn object(schema: &SchemaRef, json: &[bool], batch: &RecordBatch, row: usize) ->
         }
         match array.data_type() {
             DataType::Int64 => json!(array.as_primitive::<Int64Type>().value(row)),
-            DataType::Float64 => json!(array.as_primitive::<Float64Type>().value(row)),
+            DataType::Float64 => number(array.as_primitive::<Float64Type>().value(row)),
             DataType::Boolean => json!(array.as_boolean().value(row)),
             DataType::Utf8 => {
                 let text = array.as_string::<i32>().value(row);

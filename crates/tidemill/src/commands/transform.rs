@@ -6,10 +6,10 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use serde_json::json;
-use tidemill_core::{CancelFlag, Code, Failure, NoProgress};
+use tidemill_core::{CancelFlag, Code, Failure, InvalidFile, NoProgress};
 use tidemill_data::{DataError, ReadOptions, Table};
 use tidemill_model::{Model, TransformGraph, input_type};
-use tidemill_pipeline::{Document, InvalidFile};
+use tidemill_pipeline::Document;
 use tidemill_project::{connectors, cores};
 use tidemill_transform::{FeatureTable, FitOptions, RankedFeature, Ranking, TableRows, TransformConfig, fit, rank};
 

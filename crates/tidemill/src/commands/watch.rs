@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tidemill_cli::serve::stop_signal;
 use tidemill_core::{Failure, Kind};
-use tidemill_pipeline::{Pipeline, Sources, Workspace};
+use tidemill_pipeline::{Pipeline, WatchedInputs, Workspace};
+use tidemill_project::Project;
 
 use crate::cli::{Global, RunArgs};
 use crate::commands::pipeline::{interrupted, run_once};
 use crate::commands::{say, talk};
-use tidemill_cli::serve::stop_signal;
-use tidemill_project::Project;
+use crate::ui::error_text;
 
 /// Looking takes at most one part in so many of the time.
 const LOOKS_SHARE: u32 = 20;
@@ -20,7 +21,7 @@ const LOOKS_SHARE: u32 = 20;
 struct Seen {
     /// The text of the pipeline file; nothing if it cannot be read.
     file: Option<String>,
-    sources: Sources,
+    sources: WatchedInputs,
 }
 
 /// Runs the pipeline now, and again after every change, until it is asked to stop. The exit code is that of the last
@@ -40,11 +41,11 @@ pub async fn watch(
         match run_once(project, workspace.clone(), Arc::clone(&pipeline), args, global, interrupted()).await {
             Ok(code) if code == Kind::Interrupted.exit_code() => return Ok(code),
             Ok(_) => {}
-            Err(failure) => talk(&failure.to_text()),
+            Err(failure) => talk(&error_text(&failure)),
         }
         let next = async {
             let after = see(project, &pipeline).await;
-            let dealt_with = Seen { file: before.file, sources: before.sources.dealt_with(&after.sources) };
+            let dealt_with = Seen { file: before.file, sources: before.sources.acknowledge(&after.sources) };
             say(global, &format!("watching what the steps read, every {}; Ctrl-C ends it", in_words(args.every)));
             change(project, workspace, dealt_with, &mut pipeline, args).await
         };
@@ -72,16 +73,16 @@ async fn change(
         tokio::time::sleep(wait).await;
         let began = Instant::now();
         let mut now = see(project, pipeline).await;
-        let mut news = known.sources.news(&now.sources);
+        let mut news = known.sources.changes_since(&now.sources);
         if now.file != known.file {
             match project.pipeline(Some(workspace), &args.pipeline.params) {
                 Ok(read) => {
                     *pipeline = Arc::new(read);
-                    now.sources = Sources::look(pipeline).await;
+                    now.sources = WatchedInputs::scan(pipeline).await;
                     news = vec![format!("`{}`", project.file.display())];
                 }
                 Err(failure) => {
-                    talk(&failure.to_text());
+                    talk(&error_text(&failure));
                     known.file.clone_from(&now.file);
                 }
             }
@@ -95,7 +96,7 @@ async fn change(
 }
 
 async fn see(project: &Project, pipeline: &Pipeline) -> Seen {
-    Seen { file: std::fs::read_to_string(&project.file).ok(), sources: Sources::look(pipeline).await }
+    Seen { file: std::fs::read_to_string(&project.file).ok(), sources: WatchedInputs::scan(pipeline).await }
 }
 
 fn in_words(every: Duration) -> String {

@@ -1,8 +1,12 @@
 //! How things look on a terminal.
 
+mod advice;
 mod progress;
 mod summary;
 
+pub use advice::RunInputs;
 pub use progress::{Bar, Quiet, TerminalObserver};
-pub use summary::run_text;
-pub use tidemill_cli::terminal::{Align, Table, age, bytes, count, number, printable, seconds};
+pub use summary::{run_text, step_line, tables_text, trouble_text};
+pub use tidemill_cli::terminal::{
+    Align, Table, age, bytes, count, error_text, fill, number, printable, seconds, stdout_width,
+};

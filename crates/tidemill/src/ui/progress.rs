@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use console::style;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
-use tidemill_cli::terminal::short;
+use tidemill_cli::terminal::{printable, seconds, short};
 use tidemill_core::{NoProgress, Progress};
-use tidemill_metadata::Run;
+use tidemill_metadata::{ExecutionError, Run};
 use tidemill_pipeline::{Observer, Pipeline, StepReport};
 
 use crate::commands::talk;
@@ -80,6 +80,19 @@ impl Observer for TerminalObserver {
         Arc::new(Bar(bar))
     }
 
+    fn step_retried(&self, step: usize, attempt: u32, error: &ExecutionError, delay: Duration) {
+        if let Some(bar) = self.bars().remove(&step) {
+            bar.finish_and_clear();
+            self.lines.remove(&bar);
+        }
+        let (name, delay) = (&self.names[step], seconds(delay.as_secs_f64()));
+        let message = printable(&error.message);
+        self.say(&format!(
+            "  {} {name}: attempt {attempt} failed: {message}; the next in {delay}",
+            style("!").yellow().for_stderr()
+        ));
+    }
+
     fn step_ended(&self, step: usize, report: &StepReport) {
         if let Some(bar) = self.bars().remove(&step) {
             bar.finish_and_clear();
@@ -96,9 +109,11 @@ fn spinner() -> ProgressStyle {
         .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
 }
 
-fn counted() -> ProgressStyle {
-    let template = "  {spinner:.cyan} {prefix}  {bar:24.cyan/black.bright} {human_pos}/{human_len} rows {rate:.dim} {eta:.dim} {msg}";
-    ProgressStyle::with_template(template)
+fn counted(unit: &'static str) -> ProgressStyle {
+    let template = format!(
+        "  {{spinner:.cyan}} {{prefix}}  {{bar:24.cyan/black.bright}} {{human_pos}}/{{human_len}} {unit} {{rate:.dim}} {{eta:.dim}} {{msg}}"
+    );
+    ProgressStyle::with_template(&template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .with_key("rate", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
             // Nothing can be done about a terminal that takes no text.
@@ -120,18 +135,22 @@ impl Bar {
 
 impl Progress for Bar {
     fn total_rows(&self, rows: u64) {
+        self.total(rows, "rows");
+    }
+
+    fn total(&self, amount: u64, unit: &'static str) {
         self.0.set_position(0);
-        if rows == 0 {
+        if amount == 0 {
             self.0.unset_length();
             self.0.set_style(spinner());
         } else {
-            self.0.set_length(rows);
-            self.0.set_style(counted());
+            self.0.set_length(amount);
+            self.0.set_style(counted(unit));
         }
     }
 
-    fn advance(&self, rows: u64) {
-        self.0.inc(rows);
+    fn advance(&self, amount: u64) {
+        self.0.inc(amount);
     }
 
     fn phase(&self, text: &str) {

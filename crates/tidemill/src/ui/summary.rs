@@ -1,19 +1,20 @@
-//! What a person sees when a run is over.
+//! What a run prints: a line for each step, and the end.
 
 use console::style;
-use tidemill_core::{ArtifactType, Verdict, fresh_causes};
-use tidemill_metadata::RunState;
+use tidemill_core::{Code, Outcome, SummaryTable, Verdict, fresh_causes};
+use tidemill_metadata::{ExecutionError, RunState};
 use tidemill_pipeline::{RunReport, StepReport, StepState};
 
-use crate::ui::{Table, seconds};
+use crate::ui::advice::{Advice, RunInputs, advice, report as report_page};
+use crate::ui::{Table, fill, printable, seconds, stdout_width};
 
 /// The line of a step that has ended, for standard error.
 pub fn step_line(report: &StepReport, width: usize) -> String {
     let (mark, text) = match report.state {
-        StepState::Complete | StepState::Cached if report.refused() => (style("✗").red(), verdict_text(report)),
+        StepState::Complete | StepState::Cached if report.is_rejected() => (style("✗").red(), verdict_text(report)),
         StepState::Complete => (style("✓").green(), headline(report)),
         StepState::Cached => (style("=").cyan(), headline(report)),
-        StepState::Failed => (style("✗").red(), error_text(report)),
+        StepState::Failed => (style("✗").red(), failed_text(report)),
         StepState::Canceled => (style("·").yellow(), "stopped".to_owned()),
         StepState::Skipped => {
             (style("·").dim(), format!("skipped: {}", report.skipped_because.as_deref().unwrap_or("")))
@@ -44,47 +45,95 @@ fn verdict_text(report: &StepReport) -> String {
     if text.is_empty() { "no".to_owned() } else { text }
 }
 
-fn error_text(report: &StepReport) -> String {
-    report.error.as_ref().map_or_else(|| "failed".to_owned(), |error| error.message.clone())
+/// The code alone: the message follows at the end of the run.
+fn failed_text(report: &StepReport) -> String {
+    report.error.as_ref().map_or_else(|| "failed".to_owned(), |error| format!("failed [{}]", error.code))
 }
 
-/// Tables, reasons and where to look next, for standard output.
-pub fn run_text(report: &RunReport) -> String {
+/// What a run came to, for standard output: the verdict in one line, reasons, and where to look next. With `tables`,
+/// what the steps found comes first.
+pub fn run_text(report: &RunReport, inputs: &RunInputs, tables: bool) -> String {
     let mut text = String::new();
-    // What a cached step found was said when it ran.
-    for step in report.steps.iter().filter(|step| step.state != StepState::Cached || step.refused()) {
-        for table in step.outcome.iter().flat_map(|outcome| &outcome.tables).filter(|table| !table.rows.is_empty()) {
-            let title = style(&table.title).bold();
-            text.push_str(&format!("\n{title} {}\n{}", style(format!("· {}", step.step)).dim(), Table::from(table)));
+    if tables {
+        // What a cached step found was printed when it ran.
+        for step in report.steps.iter().filter(|step| step.state != StepState::Cached || step.is_rejected()) {
+            text.push_str(&tables_text(&step.step, step.outcome.as_ref()));
         }
     }
-    report.steps.iter().for_each(|step| push_reasons(&mut text, step));
-    text.push_str(&format!("\n{}\n", closing(report)));
-    for (command, what) in next(report) {
-        text.push_str(&format!("  {command:<44} {}\n", style(what).dim()));
+    for step in &report.steps {
+        let reasons = match step.outcome.as_ref().map(|outcome| &outcome.verdict) {
+            Some(Verdict::Fail(reasons)) => reasons.as_slice(),
+            _ => &[],
+        };
+        text.push_str(&trouble_text(&step.step, step.rejected_with, reasons, step.error.as_ref(), inputs));
     }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&format!("{}\n", closing(report)));
+    text.push_str(&commands_text(&next(report, inputs)));
     text
 }
 
-/// Why the answer is no, or what failed.
-fn push_reasons(text: &mut String, step: &StepReport) {
-    if let Some(error) = &step.error {
-        let failed = style(format!("{} failed:", step.step)).red().bold();
-        text.push_str(&format!("\n{failed} {} {}\n", error.message, style(format!("[{}]", error.code)).dim()));
+/// The tables that a step made.
+pub fn tables_text(step: &str, outcome: Option<&Outcome>) -> String {
+    let tables = outcome.into_iter().flat_map(|outcome| &outcome.tables).filter(|table| !table.rows.is_empty());
+    let of = |table: &SummaryTable| {
+        let title = style(&table.title).bold();
+        format!("\n{title} {}\n{}", style(format!("· {step}")).dim(), Table::from(table))
+    };
+    tables.map(of).collect()
+}
+
+/// Why a step rejected something or failed: the code, each reason once, and the commands that help. Empty if it did
+/// neither.
+pub fn trouble_text(
+    step: &str,
+    rejected: Option<Code>,
+    reasons: &[String],
+    error: Option<&ExecutionError>,
+    inputs: &RunInputs,
+) -> String {
+    let width = stdout_width();
+    let dim = |text: String| style(text).dim().to_string();
+    if let Some(error) = error {
+        let failed = style(format!("{step} failed:")).red().bold();
+        let head = format!("{failed} {} {}", printable(&error.message), dim(format!("[{}]", error.code)));
+        let mut text = format!("\n{}\n", fill(&head, width, 2));
         for cause in fresh_causes(&error.message, &error.causes) {
-            text.push_str(&format!("  {} {cause}\n", style("because").dim()));
+            let line = format!("  {} {}", dim("because".to_owned()), printable(cause));
+            text.push_str(&format!("{}\n", fill(&line, width, 4)));
         }
         if let Some(hint) = &error.hint {
-            text.push_str(&format!("  {} {hint}\n", style("help:").cyan().bold()));
+            let line = format!("  {} {hint}", style("help:").cyan().bold());
+            text.push_str(&format!("{}\n", fill(&line, width, 4)));
         }
+        text.push_str(&commands_text(&[(format!("tidemill explain {}", error.code), "what the code means")]));
+        return text;
     }
-    let verdict = step.outcome.as_ref().map(|outcome| &outcome.verdict);
-    if let Some(Verdict::Fail(reasons)) = verdict {
-        text.push_str(&format!("\n{}\n", style(format!("{} said no", step.step)).red().bold()));
-        for reason in reasons {
-            text.push_str(&format!("  • {reason}\n"));
-        }
+    let Some(code) = rejected else { return String::new() };
+    let rejected = style(format!("{step} said no:")).red().bold();
+    let mut text = format!("\n{rejected} {} {}\n", code.title(), dim(format!("[{code}]")));
+    for reason in reasons {
+        text.push_str(&format!("{}\n", fill(&format!("  • {}", printable(reason)), width, 4)));
     }
+    text.push_str(&commands_text(&advice(code, reasons, inputs)));
+    text
+}
+
+/// Commands and what they do, the second column aligned while the lines fit.
+fn commands_text(commands: &[Advice]) -> String {
+    const COLUMN_MAX: usize = 44;
+    let column = commands.iter().map(|(command, _)| command.chars().count()).filter(|length| *length <= COLUMN_MAX);
+    let column = column.max().unwrap_or(0);
+    let width = stdout_width();
+    let line = |(command, what): &Advice| {
+        let whole = format!("  {command:<column$}  {}\n", style(what).dim());
+        // A command is copied whole: rather no word about it than a broken one.
+        let fits = width.is_none_or(|width| console::measure_text_width(whole.trim_end()) <= width);
+        if fits { whole } else { format!("  {command}\n") }
+    };
+    commands.iter().map(line).collect()
 }
 
 fn closing(report: &RunReport) -> String {
@@ -92,16 +141,26 @@ fn closing(report: &RunReport) -> String {
     let steps = report.steps.len();
     let cached = report.steps.iter().filter(|step| step.state == StepState::Cached).count();
     let id = style(format!("run {}", report.run_id.short())).dim();
+    let of_state = |state: StepState| report.steps.iter().find(|step| step.state == state);
     match report.state {
         RunState::Complete if cached == steps => {
             format!("{} nothing to do: all {steps} steps are cached ({time})  {id}", style("✓").green())
         }
         RunState::Complete => {
-            let done = steps - cached;
-            format!("{} done in {time}: {done} of {steps} steps ran, {cached} cached  {id}", style("✓").green())
+            let done = match verdict(report) {
+                Some(verdict) => format!("{verdict} · {} of {steps} steps ran in {time}", steps - cached),
+                None => format!("done in {time}: {} of {steps} steps ran, {cached} cached", steps - cached),
+            };
+            format!("{} {done}  {id}", style("✓").green())
         }
-        RunState::Rejected => format!("{} the answer is no ({time})  {id}", style("✗").red()),
-        RunState::Failed => format!("{} failed after {time}  {id}", style("✗").red()),
+        RunState::Rejected => {
+            let by = report.steps.iter().find(|step| step.is_rejected()).map_or("a step", |step| step.step.as_str());
+            format!("{} rejected by {by} after {time}  {id}", style("✗").red())
+        }
+        RunState::Failed => {
+            let by = of_state(StepState::Failed).map_or("a step", |step| step.step.as_str());
+            format!("{} {by} failed after {time}  {id}", style("✗").red())
+        }
         RunState::Canceled => {
             format!("{} stopped after {time}; `tidemill run` goes on from here  {id}", style("·").yellow())
         }
@@ -109,42 +168,38 @@ fn closing(report: &RunReport) -> String {
     }
 }
 
+/// What came out of a run in a few words: the model that was pushed, and how it was judged.
+fn verdict(report: &RunReport) -> Option<String> {
+    let headline = |component: &str| {
+        let step = report.steps.iter().rev().find(|step| step.component == component)?;
+        step.outcome.as_ref().map(|outcome| outcome.headline.clone()).filter(|headline| !headline.is_empty())
+    };
+    let pushed = headline("Pusher")?;
+    Some(match headline("Evaluator") {
+        Some(evaluation) => format!("{pushed} · {evaluation}"),
+        None => pushed,
+    })
+}
+
 /// Commands worth typing after this run.
-fn next(report: &RunReport) -> Vec<(String, &'static str)> {
-    let mut commands = Vec::new();
+fn next(report: &RunReport, inputs: &RunInputs) -> Vec<Advice> {
     let pushed = report
         .steps
         .iter()
         .find(|step| step.component == "Pusher" && matches!(step.state, StepState::Complete | StepState::Cached));
     let model = pushed
         .and_then(|step| step.outcome.as_ref()?.properties.get("pushed")?.get("model")?.as_str().map(str::to_owned));
-    let wrote =
-        |wanted| report.steps.iter().flat_map(|step| &step.outputs).any(|output| output.artifact_type == wanted);
-    let page = if wrote(ArtifactType::Evaluation) {
-        Some(("tidemill report".to_owned(), "the evaluation as a page: curves, slices, thresholds"))
-    } else if wrote(ArtifactType::Statistics) {
-        Some(("tidemill report".to_owned(), "the statistics as a page, with the anomalies"))
-    } else {
-        None
-    };
+    let mut commands = Vec::new();
     match (report.state, model) {
         (RunState::Complete, Some(model)) => {
-            commands.push(("tidemill serve".to_owned(), "answer requests over REST"));
-            commands.extend(page);
+            commands.push(("tidemill serve".to_owned(), "answer requests over REST and gRPC"));
+            commands.extend(report_page(inputs));
             commands.push((format!("tidemill models {model}"), "versions, aliases, metrics"));
-            commands.push((format!("tidemill lineage {model}"), "what the model was made of"));
+            commands.push(("tidemill status".to_owned(), "what every step found"));
         }
         (RunState::Complete, None) => {
-            commands.extend(page);
-            commands.push(("tidemill artifacts --run last".to_owned(), "what was written"));
-        }
-        (RunState::Rejected | RunState::Failed, _) => {
-            commands.extend(page);
-            commands.push(("tidemill artifacts --run last".to_owned(), "what was written before it stopped"));
-            let code = report.steps.iter().find_map(|step| step.error.as_ref()).map(|error| error.code);
-            if let Some(code) = code {
-                commands.push((format!("tidemill explain {code}"), "more about the error"));
-            }
+            commands.extend(report_page(inputs));
+            commands.push(("tidemill status".to_owned(), "what every step found"));
         }
         _ => {}
     }

@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod bucket;
+mod codes;
+mod contract;
 mod daily;
 mod drift;
 mod evaluate;
@@ -13,6 +15,7 @@ mod inference_log;
 mod inspect;
 mod kill;
 mod kinds;
+mod launcher;
 mod loadtest;
 mod remote;
 mod schema;
@@ -20,6 +23,7 @@ mod serve;
 mod sources;
 mod sql;
 mod support;
+mod terminal;
 mod tools;
 mod transform;
 mod watch;

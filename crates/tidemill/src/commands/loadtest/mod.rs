@@ -13,15 +13,15 @@ use serde::Serialize;
 use serde_json::json;
 use tidemill_core::{Code, Failure};
 use tidemill_loadtest::{
-    Capacity, Certificates, Goal, Load, Measured, ModelInput, Protocol, Rate, Requests, Target, Watch, find_capacity,
-    first_answer, inputs, made_up, model_names, run, varied,
+    Capacity, Certificates, Goal, Load, LoadProgress, Measured, ModelInput, Protocol, Rate, Requests, Target,
+    find_capacity, inputs, model_names, perturbed_rows, run, synthetic_rows, try_request,
 };
 use tidemill_metadata::{ModelVersion, VersionSpec};
 use tidemill_project::split_spec;
 
 use crate::cli::{Global, LoadtestArgs, OutputFormat};
 use crate::commands::{find_project, print, rows, say, talk};
-use crate::ui::count;
+use crate::ui::{count, error_text};
 
 /// The tag under which a result stands with a model version.
 const TAG: &str = "loadtest";
@@ -53,7 +53,7 @@ pub async fn loadtest(args: &LoadtestArgs, global: &Global) -> Result<u8, Failur
     };
     let target = target(args).await?;
     let requests = Arc::new(requests(args, &target, global).await?);
-    first_answer(&target, &requests, args.timeout).await?;
+    try_request(&target, &requests, args.timeout).await?;
     let load = Load {
         rate: args.rate,
         duration: args.duration,
@@ -74,7 +74,7 @@ pub async fn loadtest(args: &LoadtestArgs, global: &Global) -> Result<u8, Failur
         held: None,
         recorded: None,
     };
-    let watch = Arc::new(Watch::default());
+    let watch = Arc::new(LoadProgress::default());
     let stopper = stop_on_signal(&watch);
     let live = Live::start(&watch, &load, args.find_capacity, global);
     if let (true, Some(goal)) = (args.find_capacity, goal) {
@@ -102,10 +102,10 @@ pub async fn loadtest(args: &LoadtestArgs, global: &Global) -> Result<u8, Failur
     Ok(match report.held {
         Some(false) if global.output == OutputFormat::Text => {
             let failure = Failure::new(Code::LoadTooSlow, text::missed(&report, goal));
-            talk(&failure.to_text());
-            Code::LoadTooSlow.kind().exit_code()
+            talk(&error_text(&failure));
+            Code::LoadTooSlow.exit_code()
         }
-        Some(false) => Code::LoadTooSlow.kind().exit_code(),
+        Some(false) => Code::LoadTooSlow.exit_code(),
         _ => 0,
     })
 }
@@ -156,8 +156,8 @@ async fn requests(args: &LoadtestArgs, target: &Target, global: &Global) -> Resu
         Some(rows) if args.no_vary => {
             rows.iter().cycle().take(wanted.min(rows.len().next_multiple_of(each))).cloned().collect()
         }
-        Some(rows) => varied(&rows, wanted, args.seed),
-        None => made_up(takes.as_deref().unwrap_or_default(), wanted, args.seed),
+        Some(rows) => perturbed_rows(&rows, wanted, args.seed),
+        None => synthetic_rows(takes.as_deref().unwrap_or_default(), wanted, args.seed),
     };
     let model = target.model.as_deref().unwrap_or_default();
     let takes: Option<&[ModelInput]> = takes.as_deref();
@@ -196,10 +196,10 @@ async fn record(version: &ModelVersion, report: &Report, global: &Global) -> Res
 }
 
 /// The first Ctrl-C ends the measurement and shows it.
-fn stop_on_signal(watch: &Arc<Watch>) -> tokio::task::JoinHandle<()> {
+fn stop_on_signal(watch: &Arc<LoadProgress>) -> tokio::task::JoinHandle<()> {
     let watch = Arc::clone(watch);
     tokio::spawn(async move {
-        super::serve::stop_signal().await;
+        tidemill_cli::serve::stop_signal().await;
         watch.stop();
     })
 }
@@ -208,7 +208,7 @@ fn stop_on_signal(watch: &Arc<Watch>) -> tokio::task::JoinHandle<()> {
 struct Live(Option<(ProgressBar, tokio::task::JoinHandle<()>)>);
 
 impl Live {
-    fn start(watch: &Arc<Watch>, load: &Load, searching: bool, global: &Global) -> Self {
+    fn start(watch: &Arc<LoadProgress>, load: &Load, searching: bool, global: &Global) -> Self {
         if global.quiet || !std::io::stderr().is_terminal() {
             return Self(None);
         }

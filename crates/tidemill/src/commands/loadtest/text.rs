@@ -1,7 +1,7 @@
 //! The report on a terminal.
 
 use console::style;
-use tidemill_loadtest::{Bar, Capacity, Goal, Latency, Measured, Probe};
+use tidemill_loadtest::{Capacity, Goal, HistogramBucket, Latency, Measured, Probe};
 
 use super::Report;
 use crate::ui::{Align, Table, bytes, count, number, printable, seconds};
@@ -84,7 +84,7 @@ fn times(measured: &Measured) -> String {
     format!("{table}{note}\n")
 }
 
-fn histogram(bars: &[Bar]) -> String {
+fn histogram(bars: &[HistogramBucket]) -> String {
     let (total, most) = bars.iter().fold((0, 0), |(total, most), bar| (total + bar.count, most.max(bar.count)));
     let mut text = String::new();
     for bar in bars {

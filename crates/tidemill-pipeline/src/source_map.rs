@@ -14,7 +14,7 @@ const HOPS_MAX: usize = 16;
 
 /// Where in the pipeline file the parameters of a step stand.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Places(Option<Arc<File>>);
+pub(crate) struct SourceMap(Option<Arc<File>>);
 
 #[derive(Debug)]
 struct File {
@@ -24,7 +24,7 @@ struct File {
     params: Option<Node>,
 }
 
-impl Places {
+impl SourceMap {
     /// Of the step called `name` in a file that was read as `root`.
     pub(crate) fn new(path: &Path, text: &str, root: &Node, name: &str) -> Self {
         let Some(step) = root.get("steps").and_then(|steps| steps.get(name)) else { return Self::default() };
@@ -33,7 +33,7 @@ impl Places {
     }
 
     /// `message` behind the place of a parameter: `pipeline.yaml:16:35: …`; as it is where there is none.
-    pub(crate) fn tell(&self, path: &[String], message: &str) -> String {
+    pub(crate) fn locate(&self, path: &[String], message: &str) -> String {
         let Some(file) = self.0.as_ref().filter(|file| path.first().is_some_and(|key| file.step.get(key).is_some()))
         else {
             return message.to_owned();
