@@ -16,6 +16,7 @@ mod inspect;
 mod kill;
 mod kinds;
 mod launcher;
+mod lightgbm;
 mod loadtest;
 mod remote;
 mod schema;
