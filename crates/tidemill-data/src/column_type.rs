@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
+use tidemill_core::FeatureType;
 
 /// The type of a column that holds a list of `element` in every row; an element may be missing.
 ///
@@ -35,5 +36,29 @@ pub fn is_column_type(data_type: &DataType) -> bool {
         DataType::Binary => true,
         DataType::List(element) => is_value(element.data_type()) && *data_type == list_of(element.data_type().clone()),
         other => is_value(other),
+    }
+}
+
+/// The type of a column whose values have this type.
+pub const fn data_type_of(feature_type: FeatureType) -> DataType {
+    match feature_type {
+        FeatureType::Int => DataType::Int64,
+        FeatureType::Float => DataType::Float64,
+        FeatureType::String => DataType::Utf8,
+        FeatureType::Bool => DataType::Boolean,
+        FeatureType::Bytes => DataType::Binary,
+    }
+}
+
+/// A column and the type that it is read as, written as `zip=string`.
+pub fn parse_column_type(text: &str) -> Result<(String, FeatureType), String> {
+    const TYPES: [FeatureType; 4] = [FeatureType::Int, FeatureType::Float, FeatureType::String, FeatureType::Bool];
+    let (column, name) = text
+        .rsplit_once('=')
+        .filter(|(column, _)| !column.is_empty())
+        .ok_or_else(|| format!("`{text}` is not a column and its type (example: `zip=string`)"))?;
+    match TYPES.into_iter().find(|known| known.name() == name) {
+        Some(found) => Ok((column.to_owned(), found)),
+        None => Err(format!("`{name}` is not a type: `int`, `float`, `string` and `bool` are")),
     }
 }

@@ -75,6 +75,8 @@ pub enum DataError {
         expected: usize,
         /// Cells of the row.
         found: usize,
+        /// The delimiter with which header and rows would have the same number of cells, and that number.
+        other: Option<(u8, usize)>,
     },
     /// Two columns have the same name.
     #[error("`{}` has two columns named `{column}`", .path.display())]
@@ -254,8 +256,18 @@ impl Coded for DataError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Outside { hint, .. } => return hint.clone(),
+            Self::RaggedRow { other: Some((delimiter, columns)), .. } => {
+                let (shown, said) = match delimiter {
+                    b'\t' => ("a tab".to_owned(), "tab".to_owned()),
+                    mark => (format!("`{}`", char::from(*mark)), format!("'{}'", char::from(*mark))),
+                };
+                format!("with {shown} between cells, every row has {columns}: `--delimiter {said}`")
+            }
             Self::RaggedRow { .. } => {
                 "look for an unquoted delimiter or newline inside a cell, or a file cut short".to_owned()
+            }
+            Self::NotUtf8 { offset: 0, byte: 0xff | 0xfe, .. } => {
+                "the file begins with the mark of UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`".to_owned()
             }
             Self::NotUtf8 { .. } => "convert the file, for example with `iconv -f LATIN1 -t UTF-8`".to_owned(),
             Self::EmptySplit { .. } => {

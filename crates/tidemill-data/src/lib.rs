@@ -10,22 +10,26 @@ mod error;
 mod example_gen;
 mod examples;
 mod reader;
+mod repeats;
 mod sample;
 mod source;
 mod split;
 mod write;
 
-pub use column_type::{element_type, is_column_type, list_of};
+pub use column_type::{data_type_of, element_type, is_column_type, list_of, parse_column_type};
 pub use connect::{Connectors, Database, FileStore, Query, QueryValue, RemoteFile, dataset_name};
 pub use error::DataError;
-pub use example_gen::ExampleGen;
+pub use example_gen::{ExampleGen, inferred_types_mark};
 pub use examples::{
     ColumnInfo, Examples, ExamplesManifest, ExamplesPiece, ExamplesWriter, HistoryInfo, ShardInfo, SourceFile,
     SpanInfo, SplitInfo,
 };
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use sample::{Plant, TaxiOptions, UnknownPlant, generate_taxi, write_taxi};
-pub use source::{CsvOptions, Format, Header, ReadOptions, Table, TableFile, open_table, parse_delimiter, parse_quote};
+pub use source::{
+    CsvOptions, Decimal, Format, Header, ReadOptions, Table, TableFile, open_table, parse_decimal, parse_delimiter,
+    parse_quote,
+};
 pub use write::{check_text_columns, write_table};
 
 // Knowing: statistics, schemas, validation, distances, reports.

@@ -12,6 +12,7 @@ use tidemill_core::{
     InputSpec, Outcome, OutputSpec, ParamIssue, Schema, SplitStatistics, StepContext, parse_params, suggest,
 };
 
+use crate::example_gen::inferred_types_mark;
 use crate::schema::{
     Offer, SchemaError, infer_schema, inferred_yaml, is_pbtxt, parse_by_name, read_schema, schema_to_pbtxt,
     schema_yaml, semantic_offers,
@@ -115,7 +116,8 @@ impl Component for SchemaGen {
                         warnings = notes;
                         text
                     } else {
-                        inferred_yaml(&schema, &offers)
+                        let types = schema.features.iter().map(|(name, feature)| (name.as_str(), feature.feature_type));
+                        format!("{}\n{}\n", inferred_yaml(&schema, &offers), inferred_types_mark(types))
                     };
                     write_atomically(&path, &text, file)?;
                     headline = format!("{headline}, for you to curate in `{}`", file.display());

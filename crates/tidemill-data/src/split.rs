@@ -1,10 +1,15 @@
 //! Which split a row belongs to.
 //!
 //! A row's split is decided by a hash of its values and nothing else, so it is the same on every machine, in every
-//! order of the rows, however the source is cut into files, and however a number was written. Rows that are equal
-//! always share a split.
+//! order of the rows, however the source is cut into files, and however a number was written.
 //!
-//! The hash is XXH3 (64 bits, seed 0) over the values one after another, columns in the byte order of their names:
+//! Rows that are equal in all columns are told apart by how many of them came before: the first, the second and so on.
+//! So they are spread over the splits like any other rows, and shuffling the source still gives every split the same
+//! rows. Without that, a table of few distinct rows would be cut between its rows instead of through them: some kinds
+//! of rows would be in one split only.
+//!
+//! The hash is XXH3 (64 bits) over the values one after another, columns in the byte order of their names; its seed is
+//! the number of equal rows before this one in the source, or in the span where the source has spans.
 //!
 //! | value | bytes |
 //! |---|---|
@@ -18,6 +23,9 @@
 //!
 //! The hash modulo the sum of all shares is the row's bucket. The first split has the first buckets, as many as its
 //! share, and so on: in `train: 2, eval: 1`, buckets 0 and 1 are `train`, bucket 2 is `eval`.
+//!
+//! Columns may be left out of the key (the label, which a split must not depend on): they still count when rows are
+//! compared. Or the key may be some columns alone: then all rows of a key share a split, and the seed is always 0.
 
 use std::path::Path;
 
@@ -27,12 +35,22 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use rayon::prelude::*;
 use tidemill_core::suggest;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::DataError;
+use crate::repeats::Repeats;
 
 /// Rows hashed as one piece of parallel work.
 const PIECE_ROWS: usize = 8_192;
+
+/// What decides the split of a row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Key<'a> {
+    /// The whole row, but for these columns.
+    RowExcept(&'a [String]),
+    /// These columns: rows with the same values share a split.
+    Columns(&'a [String]),
+}
 
 /// Decides the split of rows.
 #[derive(Debug, Clone)]
@@ -41,6 +59,8 @@ pub(crate) struct Splitter {
     splits: Buckets,
     /// Columns that are hashed, in the order they are hashed.
     columns: Vec<(usize, String)>,
+    /// All columns in the same order, where rows that are equal in them are told apart by their number.
+    all: Option<Vec<usize>>,
     /// A missing value is an error: rows would share a split for want of a key.
     key_required: bool,
 }
@@ -53,10 +73,10 @@ struct Buckets {
 }
 
 impl Splitter {
-    /// Splits by `shares` of buckets, whose sum must not be 0, over the values of all columns or of those in `by`.
+    /// Splits by `shares` of buckets, whose sum must not be 0.
     ///
-    /// A column of `by` must be of type int, text or boolean: equal floats are seldom the same key.
-    pub(crate) fn new(path: &Path, schema: &Schema, shares: &[u32], by: &[String]) -> Result<Self, DataError> {
+    /// A column that rows are split by must be of type int, text or boolean: equal floats are seldom the same key.
+    pub(crate) fn new(path: &Path, schema: &Schema, shares: &[u32], key: Key<'_>) -> Result<Self, DataError> {
         let ends: Vec<u64> = shares
             .iter()
             .scan(0_u64, |sum, &share| {
@@ -68,13 +88,21 @@ impl Splitter {
         if total == 0 {
             return Err(DataError::Params { message: "the shares of the splits sum to 0".to_owned() });
         }
-        let mut columns = Vec::new();
-        for name in by {
-            let Ok(index) = schema.index_of(name) else {
+        let splits = Buckets { ends, total };
+        let place = |name: &String| {
+            schema.index_of(name).map_err(|_| {
                 let known = schema.fields().iter().map(|field| field.name().as_str());
                 let nearest = suggest(name, known).map(str::to_owned);
-                return Err(DataError::ColumnNotFound { path: path.to_owned(), column: name.clone(), nearest });
-            };
+                DataError::ColumnNotFound { path: path.to_owned(), column: name.clone(), nearest }
+            })
+        };
+        let (by, except) = match key {
+            Key::Columns(by) => (by, &[][..]),
+            Key::RowExcept(except) => (&[][..], except),
+        };
+        let mut columns = Vec::new();
+        for name in by {
+            let index = place(name)?;
             let kind = match schema.field(index).data_type() {
                 DataType::Float64 => Some("of type float"),
                 DataType::Binary => Some("of type bytes"),
@@ -91,16 +119,43 @@ impl Splitter {
             }
             columns.push((index, name.clone()));
         }
-        if by.is_empty() {
-            columns = schema.fields().iter().enumerate().map(|(i, field)| (i, field.name().clone())).collect();
+        let by_name = |columns: &mut Vec<(usize, String)>| columns.sort_by(|a, b| a.1.cmp(&b.1));
+        if !by.is_empty() {
+            by_name(&mut columns);
+            return Ok(Self { splits, columns, all: None, key_required: true });
         }
-        columns.sort_by(|a, b| a.1.cmp(&b.1));
-        Ok(Self { splits: Buckets { ends, total }, columns, key_required: !by.is_empty() })
+        except.iter().try_for_each(|name| place(name).map(|_| ()))?;
+        columns = schema.fields().iter().enumerate().map(|(i, field)| (i, field.name().clone())).collect();
+        by_name(&mut columns);
+        let all = Some(columns.iter().map(|(i, _)| *i).collect());
+        columns.retain(|(_, name)| !except.contains(name));
+        if columns.is_empty() {
+            let message = "every column is left out of what decides the split".to_owned();
+            return Err(DataError::Params { message });
+        }
+        Ok(Self { splits, columns, all, key_required: false })
+    }
+
+    /// Whether rows that are equal in all columns are told apart.
+    pub(crate) fn spreads_repeats(&self) -> bool {
+        self.all.is_some()
+    }
+
+    /// A hash of the whole row for each row.
+    pub(crate) fn row_hashes(&self, batch: &RecordBatch) -> Vec<u64> {
+        let columns = self.all.as_deref().unwrap_or_default();
+        hashes(&columns.iter().map(|i| Values::of(batch.column(*i))).collect::<Vec<_>>(), batch.num_rows(), |_| 0)
     }
 
     /// The split of every row: its place in the shares. `first_row` is the number of the batch's first row in the
-    /// source, counted from 1, for errors.
-    pub(crate) fn assign(&self, path: &Path, batch: &RecordBatch, first_row: u64) -> Result<Vec<u16>, DataError> {
+    /// source, counted from 1, for errors; `repeats` knows the equal rows that came before.
+    pub(crate) fn assign(
+        &self,
+        path: &Path,
+        batch: &RecordBatch,
+        first_row: u64,
+        repeats: &mut Repeats,
+    ) -> Result<Vec<u16>, DataError> {
         let values: Vec<Values<'_>> = self.columns.iter().map(|(i, _)| Values::of(batch.column(*i))).collect();
         if self.key_required {
             for ((index, name), _) in self.columns.iter().zip(&values) {
@@ -115,19 +170,44 @@ impl Splitter {
                 }
             }
         }
-        let mut out = vec![0_u16; batch.num_rows()];
-        out.par_chunks_mut(PIECE_ROWS).enumerate().for_each(|(piece, out)| {
-            let mut bytes = Vec::with_capacity(256);
-            for (i, split) in out.iter_mut().enumerate() {
-                bytes.clear();
-                for column in &values {
-                    column.encode(piece * PIECE_ROWS + i, &mut bytes);
-                }
-                *split = self.splits.of(xxh3_64(&bytes));
+        let rows = batch.num_rows();
+        let firsts = hashes(&values, rows, |_| 0);
+        let Some(all) = &self.all else { return Ok(firsts.into_iter().map(|hash| self.splits.of(hash)).collect()) };
+        let whole = if all.len() == self.columns.len() { firsts.clone() } else { self.row_hashes(batch) };
+        let before: Vec<u32> = whole.iter().map(|hash| repeats.count(*hash)).collect();
+        if before.iter().all(|count| *count == 0) {
+            return Ok(firsts.into_iter().map(|hash| self.splits.of(hash)).collect());
+        }
+        let spread = hashes(&values, rows, |row| before[row]);
+        let assign = |row: usize| {
+            let split = self.splits.of(spread[row]);
+            if before[row] > 0 && split != self.splits.of(firsts[row]) {
+                repeats.cross(whole[row]);
             }
-        });
-        Ok(out)
+            split
+        };
+        Ok((0..rows).map(assign).collect())
     }
+}
+
+/// The hash of each row, with its seed.
+fn hashes(values: &[Values<'_>], rows: usize, seed: impl Fn(usize) -> u32 + Sync) -> Vec<u64> {
+    let mut out = vec![0_u64; rows];
+    out.par_chunks_mut(PIECE_ROWS).enumerate().for_each(|(piece, out)| {
+        let mut bytes = Vec::with_capacity(256);
+        for (i, hash) in out.iter_mut().enumerate() {
+            let row = piece * PIECE_ROWS + i;
+            bytes.clear();
+            for column in values {
+                column.encode(row, &mut bytes);
+            }
+            *hash = match seed(row) {
+                0 => xxh3_64(&bytes),
+                seed => xxh3_64_with_seed(&bytes, u64::from(seed)),
+            };
+        }
+    });
+    out
 }
 
 impl Buckets {
@@ -236,8 +316,19 @@ mod tests {
 
     fn assign(batch: &RecordBatch, shares: &[u32], by: &[&str]) -> Result<Vec<u16>, DataError> {
         let by: Vec<String> = by.iter().map(|&name| name.to_owned()).collect();
+        let key = if by.is_empty() { Key::RowExcept(&[]) } else { Key::Columns(&by) };
+        assign_all(&[batch], shares, key)
+    }
+
+    fn assign_all(batches: &[&RecordBatch], shares: &[u32], key: Key<'_>) -> Result<Vec<u16>, DataError> {
         let path = Path::new("t.csv");
-        Splitter::new(path, &batch.schema(), shares, &by)?.assign(path, batch, 1)
+        let splitter = Splitter::new(path, &batches[0].schema(), shares, key)?;
+        let mut repeats = Repeats::default();
+        let mut splits = Vec::new();
+        for batch in batches {
+            splits.extend(splitter.assign(path, batch, 1, &mut repeats)?);
+        }
+        Ok(splits)
     }
 
     fn table(ids: &[Option<i64>], texts: &[Option<String>], floats: &[Option<f64>]) -> RecordBatch {
@@ -309,10 +400,54 @@ mod tests {
         assert_eq!(message(&[], &[0, 0]), "the shares of the splits sum to 0");
     }
 
+    /// Rows of which some repeat.
+    fn row() -> impl Strategy<Value = (Option<i64>, Option<String>, Option<f64>)> {
+        prop_oneof![
+            (any::<Option<i64>>(), any::<Option<String>>(), any::<Option<f64>>()),
+            (0i64..2).prop_map(|id| (Some(id), Some("a".to_owned()), None)),
+        ]
+    }
+
+    #[test]
+    fn equal_rows_are_spread_by_the_shares() {
+        // 20 kinds of rows, 300 of each.
+        let ids = Int64Array::from_iter_values((0..6_000).map(|row| row % 20));
+        let batch = RecordBatch::try_from_iter([("x", Arc::new(ids) as ArrayRef)]).unwrap();
+        let splits = assign(&batch, &[2, 1], &[]).unwrap();
+        for kind in 0..20 {
+            let eval = (0..300).filter(|i| splits[kind + i * 20] == 1).count();
+            // A third of 300 with a standard deviation of 8.2.
+            assert!((67..=133).contains(&eval), "{eval} of 300 rows of kind {kind}");
+        }
+    }
+
+    #[test]
+    fn a_column_left_out_of_the_key_decides_nothing() {
+        let table = |labels: [i64; 6]| {
+            RecordBatch::try_from_iter([
+                ("x", Arc::new(Int64Array::from(vec![1, 1, 1, 2, 3, 4])) as ArrayRef),
+                ("y", Arc::new(Int64Array::from(labels.to_vec())) as ArrayRef),
+            ])
+            .unwrap()
+        };
+        let except = ["y".to_owned()];
+        let of = |labels| assign_all(&[&table(labels)], &[1; 9], Key::RowExcept(&except)).unwrap();
+        let (a, b) = (of([0, 1, 0, 0, 0, 0]), of([0, 1, 0, 1, 1, 1]));
+        assert_eq!(a, b);
+        // The second row equals no other, so its key is that of the first; the third repeats the first.
+        assert_eq!(a[0], a[1]);
+        let unknown = ["z".to_owned()];
+        let error = assign_all(&[&table([0; 6])], &[1], Key::RowExcept(&unknown)).unwrap_err();
+        assert!(matches!(error, DataError::ColumnNotFound { .. }));
+        let every = ["x".to_owned(), "y".to_owned()];
+        let error = assign_all(&[&table([0; 6])], &[1], Key::RowExcept(&every)).unwrap_err();
+        assert_eq!(error.to_string(), "every column is left out of what decides the split");
+    }
+
     proptest! {
         #[test]
         fn membership_follows_the_row(
-            rows in prop::collection::vec((any::<Option<i64>>(), any::<Option<String>>(), any::<Option<f64>>()), 1..60),
+            rows in prop::collection::vec(row(), 1..60),
             shares in prop::collection::vec(0u32..5, 1..4),
             seed: u64,
             cut in 0usize..60,
@@ -331,8 +466,7 @@ mod tests {
             // Cut in two and joined: the same rows, the same splits.
             let cut = cut.min(rows.len());
             let (head, tail) = (batch.slice(0, cut), batch.slice(cut, rows.len() - cut));
-            let mut pieces = assign(&head, &shares, &[]).unwrap();
-            pieces.extend(assign(&tail, &shares, &[]).unwrap());
+            let pieces = assign_all(&[&head, &tail], &shares, Key::RowExcept(&[])).unwrap();
             prop_assert_eq!(&pieces, &splits);
             let joined = concat_batches(&batch.schema(), [&head, &tail]).unwrap();
             prop_assert_eq!(&assign(&joined, &shares, &[]).unwrap(), &splits);
@@ -342,8 +476,16 @@ mod tests {
             order.sort_by_key(|&i| xxh3_64(&(seed ^ u64::from(i)).to_le_bytes()));
             let shuffled = take_record_batch(&batch, &UInt32Array::from(order.clone())).unwrap();
             let shuffled = shuffled.project(&[2, 0, 1]).unwrap();
-            let expected: Vec<u16> = order.iter().map(|&i| splits[i as usize]).collect();
-            prop_assert_eq!(assign(&shuffled, &shares, &[]).unwrap(), expected);
+            // Equal rows may change places with each other.
+            let by_row = |order: &[u32], splits: &[u16]| {
+                let row = |i: u32| format!("{:?}", rows[i as usize]);
+                let mut all: Vec<(String, u16)> = order.iter().map(|&i| row(i)).zip(splits.iter().copied()).collect();
+                all.sort();
+                all
+            };
+            let natural: Vec<u32> = (0..rows.len() as u32).collect();
+            let found = assign(&shuffled, &shares, &[]).unwrap();
+            prop_assert_eq!(by_row(&order, &found), by_row(&natural, &splits));
         }
     }
 }

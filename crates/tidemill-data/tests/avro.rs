@@ -144,11 +144,11 @@ fn what_cannot_be_a_column_is_named() {
         message(&file(&schema, 1, &[0, 0, 0, 0]))
     };
     assert!(
-        of(r#"["null","int","string"]"#).starts_with("column `x` has type Union"),
+        of(r#"["null","int","string"]"#).starts_with("column `x` is a union of several types"),
         "{}",
         of(r#"["null","int","string"]"#)
     );
-    assert!(of(r#"{"type":"map","values":"int"}"#).starts_with("column `x` has type Map"));
+    assert!(of(r#"{"type":"map","values":"int"}"#).starts_with("column `x` is a map"));
     let lists = of(r#"{"type":"array","items":{"type":"array","items":"int"}}"#);
     assert!(lists.starts_with("column `x` is a list of lists"), "{lists}");
     assert_eq!(of(r#"{"type":"array","items":"null"}"#), "column `x` is a list of nulls, which is not read");

@@ -7,7 +7,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use tidemill_core::{Code, Coded as _};
 use tidemill_data::{
-    CsvOptions, DataError, Format, Header, ReadOptions, Table, TaxiOptions, generate_taxi, open_table, write_table,
+    CsvOptions, DataError, Decimal, Format, Header, ReadOptions, Table, TaxiOptions, generate_taxi, open_table,
+    write_table,
 };
 
 fn rows(path: &Path, options: &ReadOptions) -> Result<usize, DataError> {
@@ -96,8 +97,21 @@ fn csv_options() -> impl Strategy<Value = CsvOptions> {
         Just(Header::Numbered),
         prop::collection::vec("[ab]{0,2}", 0..4).prop_map(Header::Names)
     ];
-    (prop::option::of(mark()), prop::option::of(mark()), prop::collection::vec("[NA\"',;-]{0,3}", 0..3), header)
-        .prop_map(|(delimiter, quote, null_tokens, header)| CsvOptions { delimiter, quote, null_tokens, header })
+    let decimal = prop::sample::select(vec![Decimal::Point, Decimal::Comma]);
+    (
+        prop::option::of(mark()),
+        prop::option::of(mark()),
+        prop::collection::vec("[NA\"',;-]{0,3}", 0..3),
+        decimal,
+        header,
+    )
+        .prop_map(|(delimiter, quote, null_tokens, decimal, header)| CsvOptions {
+            delimiter,
+            quote,
+            null_tokens,
+            decimal,
+            header,
+        })
 }
 
 proptest! {

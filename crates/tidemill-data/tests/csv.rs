@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::util::display::array_value_to_string;
 use proptest::prelude::*;
 use tempfile::TempDir;
-use tidemill_core::{Code, Coded as _};
-use tidemill_data::{CsvOptions, DataError, Header, ReadOptions, Table, open_table, write_table};
+use tidemill_core::{Code, Coded as _, FeatureType};
+use tidemill_data::{CsvOptions, DataError, Decimal, Header, ReadOptions, Table, open_table, write_table};
 
 fn file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -76,12 +76,169 @@ fn a_column_changes_type_in_the_last_row() {
     assert_eq!(batch.column(0).as_primitive::<Int64Type>().value(900_000), 900_000);
 }
 
+/// Cells of a table as rows of text, missing ones as `-`, with what is remarked about the file.
+fn read_remarked(text: &str, options: &ReadOptions) -> (Vec<String>, Vec<String>) {
+    let (_dir, path) = file("t.csv", text.as_bytes());
+    let table = Table::open(&path, options).unwrap();
+    let remarks = table.warnings().iter().map(|remark| remark.replace(&path.display().to_string(), "t.csv")).collect();
+    (shown(&read(&path, options).unwrap()), remarks)
+}
+
 #[test]
-fn whole_numbers_beyond_64_bits_are_floats_and_leading_zeros_are_no_text() {
-    let batch = read_text("big,zip\n9223372036854775807,007\n9223372036854775808,012\n").unwrap();
-    assert_eq!(shown(&batch)[0], "big:Float64|zip:Int64");
-    assert_eq!(batch.column(0).as_primitive::<Float64Type>().value(1), 9_223_372_036_854_775_808.0);
-    assert_eq!(batch.column(1).as_primitive::<Int64Type>().value(0), 7);
+fn digits_that_would_lose_something_as_numbers_are_text() {
+    let (cells, remarks) =
+        read_remarked("customer,zip\n000017,02134\n000018,00501\n000019,10115\n", &ReadOptions::default());
+    assert_eq!(cells, ["customer:Utf8|zip:Utf8", "000017|02134", "000018|00501", "000019|10115"]);
+    assert!(remarks.is_empty(), "{remarks:?}");
+    let (cells, remarks) =
+        read_remarked("id,x\n18446744073709551615,1\n18446744073709551614,2\n7,\n", &ReadOptions::default());
+    assert_eq!(cells, ["id:Utf8|x:Int64", "18446744073709551615|1", "18446744073709551614|2", "7|-"]);
+    assert!(remarks[0].starts_with("column `id` has whole numbers beyond 64 bits; it is read as text"), "{remarks:?}");
+    // Among fractions there are no identifiers.
+    assert_eq!(shown(&read_text("x\n0.5\n18446744073709551616\n").unwrap())[0], "x:Float64");
+    assert_eq!(shown(&read_text("x\n9223372036854775807\n").unwrap())[0], "x:Int64");
+    let given = ReadOptions::default().with_types([("zip".to_owned(), FeatureType::Int)]);
+    assert_eq!(read_remarked("zip\n02134\n", &given).0, ["zip:Int64", "2134"]);
+}
+
+#[test]
+fn words_for_missing_values_leave_numbers_numbers() {
+    let text = "mass,sex,flag,n\n3590,male,TRUE,1\nNA,female,FALSE,NaN\n3580.5,NA,NA,3\nnull,male,,4\n";
+    let (cells, remarks) = read_remarked(text, &ReadOptions::default());
+    let expected = [
+        "mass:Float64|sex:Utf8|flag:Boolean|n:Int64",
+        "3590.0|male|true|1",
+        "-|female|false|-",
+        "3580.5|NA|-|3",
+        "-|male|-|4",
+    ];
+    assert_eq!(cells, expected);
+    assert_eq!(
+        remarks,
+        [
+            "`NA` is read as missing in column `flag` (1) of 4 rows; `null_tokens: [\"NA\"]` (`--null-tokens 'NA'`) reads it so in columns of text too",
+            "`NA`, `null` are read as missing in column `mass` (2) of 4 rows; `null_tokens: [\"NA\", \"null\"]` (`--null-tokens 'NA,null'`) reads it so in columns of text too",
+            "`NaN` is read as missing in column `n` (1) of 4 rows; `null_tokens: [\"NaN\"]` (`--null-tokens 'NaN'`) reads it so in columns of text too",
+        ]
+    );
+    // The same where types are given and nobody looks at the cells first.
+    let all = [
+        ("mass", FeatureType::Float),
+        ("sex", FeatureType::String),
+        ("flag", FeatureType::Bool),
+        ("n", FeatureType::Int),
+    ];
+    let given = ReadOptions::default().with_types(all.map(|(name, of)| (name.to_owned(), of)));
+    assert_eq!(read_remarked(text, &given).0, expected);
+}
+
+#[test]
+fn signs_that_may_be_missing_values_are_offered() {
+    let text = "power,x\n130,1\n?,2\n95,3\n";
+    let (cells, remarks) = read_remarked(text, &ReadOptions::default());
+    assert_eq!(cells[0], "power:Utf8|x:Int64");
+    assert_eq!(
+        remarks,
+        [
+            "column `power` is text only because of `?` (1 of 3 rows); `null_tokens: [\"?\"]` (`--null-tokens '?'`) reads it as missing"
+        ]
+    );
+    let csv = CsvOptions { null_tokens: vec!["?".to_owned()], ..CsvOptions::default() };
+    let (cells, remarks) = read_remarked(text, &ReadOptions { csv, ..ReadOptions::default() });
+    assert_eq!(cells, ["power:Int64|x:Int64", "130|1", "-|2", "95|3"]);
+    assert!(remarks.is_empty());
+    // A column of text has such signs too, and nothing is offered.
+    assert!(read_remarked("a\nx\n?\n1\n", &ReadOptions::default()).1.is_empty());
+}
+
+#[test]
+fn a_schema_decides_where_the_values_allow_it() {
+    let hints = |types: &[(&str, DataType)]| {
+        let fields = types.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true));
+        ReadOptions { hints: Some(Arc::new(Schema::new(fields.collect::<Vec<_>>()))), ..ReadOptions::default() }
+    };
+    let text = "ticket,whole,number,empty,text,gone\n1001,1.0,3,,x,1\n1002,2.0,4,,7,2\n";
+    let types = [
+        ("ticket", DataType::Utf8),
+        ("whole", DataType::Int64),
+        ("number", DataType::Float64),
+        ("empty", DataType::Boolean),
+        ("text", DataType::Int64),
+        ("unknown", DataType::Int64),
+    ];
+    let (cells, remarks) = read_remarked(text, &hints(&types));
+    assert_eq!(cells[0], "ticket:Utf8|whole:Int64|number:Float64|empty:Boolean|text:Utf8|gone:Int64");
+    assert_eq!(cells[1], "1001|1|3.0|-|x|1");
+    assert!(remarks.is_empty(), "{remarks:?}");
+    // What is asked for by name goes first.
+    let asked = hints(&types).with_types([("ticket".to_owned(), FeatureType::Int)]);
+    assert_eq!(read_remarked(text, &asked).0[1], "1001|1|3.0|-|x|1");
+    assert!(read_remarked(text, &asked).0[0].starts_with("ticket:Int64"));
+}
+
+#[test]
+fn two_tables_agree_on_the_types_of_their_columns() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |name: &str, text: &str| {
+        std::fs::write(dir.path().join(name), text).unwrap();
+        Table::open(&dir.path().join(name), &ReadOptions::default()).unwrap()
+    };
+    let (a, b) = (open("a.csv", "code,n,same\nA1,1,1\n12,2,2\n"), open("b.csv", "same,code,n,new\n3,12,1.5,x\n"));
+    let common = a.common_types(&b);
+    let types: Vec<_> =
+        common.fields().iter().map(|field| (field.name().as_str(), field.data_type().clone())).collect();
+    assert_eq!(types, [("code", DataType::Utf8), ("n", DataType::Float64)]);
+    assert_eq!(b.common_types(&a).fields().len(), 2);
+}
+
+#[test]
+fn columns_without_a_name_are_called_by_their_place() {
+    let (cells, remarks) = read_remarked(",a,b\n0,1,x\n1,2,y\n", &ReadOptions::default());
+    assert_eq!(cells, ["column_1:Int64|a:Int64|b:Utf8", "0|1|x", "1|2|y"]);
+    assert_eq!(remarks, ["`t.csv`: column 1 has no name; it is called `column_1`"]);
+    // As R's `write.csv` and `write.table` write row names.
+    assert_eq!(read_remarked("\"\",\"a\"\n\"r1\",1\n", &ReadOptions::default()).0, ["column_1:Utf8|a:Int64", "r1|1"]);
+    assert_eq!(
+        read_remarked("\"a\",\"b\"\n\"r1\",1,2\n\"r2\",3,4\n", &ReadOptions::default()).0,
+        ["column_1:Utf8|a:Int64|b:Int64", "r1|1|2", "r2|3|4"]
+    );
+    let (cells, remarks) = read_remarked("a,,column_2,\n1,2,3,4\n", &ReadOptions::default());
+    assert_eq!(cells, ["a:Int64|column_2_:Int64|column_2:Int64|column_4:Int64", "1|2|3|4"]);
+    assert_eq!(remarks, ["`t.csv`: column 2 has no name; it is called `column_2_`, and so on for 1 more"]);
+}
+
+#[test]
+fn a_delimiter_at_the_end_of_lines_is_no_column() {
+    for text in
+        ["a,b,c,\n1,2,x,\n3,4,y,\n", "a,b,c\n1,2,x,\n3,4,y,\n", "a,b,c,\n1,2,x\n3,4,y\n", "a,b,c\n1,2,x,\n3,4,y\n"]
+    {
+        let (cells, remarks) = read_remarked(text, &ReadOptions::default());
+        assert_eq!(cells, ["a:Int64|b:Int64|c:Utf8", "1|2|x", "3|4|y"], "{text}");
+        assert!(remarks.is_empty(), "{text}: {remarks:?}");
+    }
+    assert_eq!(shown(&read_text("a,\"b\",\n1,\"2\",\n").unwrap()), ["a:Int64|b:Int64", "1|2"]);
+}
+
+#[test]
+fn decimal_commas_are_offered_and_read() {
+    let text = "id;price\n1;3,50\n2;-4,25\n3;5\n";
+    let semicolons = separated_by(b';');
+    let (cells, remarks) = read_remarked(text, &semicolons);
+    assert_eq!(cells[0], "id:Int64|price:Utf8");
+    assert!(
+        remarks[0].starts_with("column `price` is text; its values are numbers with a decimal comma"),
+        "{remarks:?}"
+    );
+    let csv = CsvOptions { decimal: Decimal::Comma, ..semicolons.csv.clone() };
+    let comma = ReadOptions { csv, ..ReadOptions::default() };
+    assert_eq!(read_remarked(text, &comma).0, ["id:Int64|price:Float64", "1|3.5", "2|-4.25", "3|5.0"]);
+    assert_eq!(read_remarked("x\n1.234,5\n", &comma).0[0], "x:Utf8");
+    // Thousands look the same.
+    assert!(read_remarked("x\n1,234\n5,678\n", &semicolons).1.is_empty());
+    let (_dir, path) = file("t.csv", text.as_bytes());
+    let error = read(&path, &ReadOptions::default()).unwrap_err();
+    assert!(error.to_string().ends_with("line 2: the row has 2 cells, the header has 1"), "{error}");
+    assert_eq!(error.hint().unwrap(), "with `;` between cells, every row has 2: `--delimiter ';'`");
 }
 
 #[test]
@@ -123,8 +280,19 @@ fn tabs_delimiters_and_gzip() {
 }
 
 #[test]
+fn the_hint_for_other_encodings_fits_them() {
+    let hint = |bytes: &[u8]| {
+        let (_dir, path) = file("t.csv", bytes);
+        read(&path, &ReadOptions::default()).unwrap_err().hint().unwrap()
+    };
+    assert!(hint(b"\xff\xfea\0,\0b\0\n\0").contains("`iconv -f UTF-16 -t UTF-8`"));
+    assert!(hint(b"\xfe\xff\0a\0\n").contains("`iconv -f UTF-16 -t UTF-8`"));
+    assert!(hint(b"a\ncaf\xe9\n").contains("`iconv -f LATIN1 -t UTF-8`"));
+}
+
+#[test]
 fn bad_files_are_refused_with_their_place() {
-    let cases: [(&[u8], Code, &str); 13] = [
+    let cases: [(&[u8], Code, &str); 12] = [
         (b"", Code::SourceEmpty, "t.csv` is empty"),
         (b"\n \n"[..1].as_ref(), Code::SourceEmpty, "t.csv` is empty"),
         (b"a,b\n", Code::SourceEmpty, "t.csv` has a header but no rows"),
@@ -132,7 +300,6 @@ fn bad_files_are_refused_with_their_place() {
         (b"a,b\n1,2\n\n1,2,3\n", Code::RaggedRow, "t.csv` line 4: the row has 3 cells, the header has 2"),
         (b"a,b\n\"x\ny\",2\n1\n", Code::RaggedRow, "t.csv` line 4: the row has 1 cells, the header has 2"),
         (b"a,b,a\n1,2,3\n", Code::DuplicateColumn, "t.csv` has two columns named `a`"),
-        (b"\na,,c\n1,2,3\n", Code::SourceMalformed, "t.csv` line 2: column 2 has no name"),
         (b"a,b\n1,caf\xe9\n", Code::NotUtf8, "t.csv` line 2: byte 0xe9 at offset 9 of the file is not UTF-8"),
         (b"\xff\xfea\0,\0b\0\n\0", Code::NotUtf8, "t.csv` line 1: byte 0xff at offset 0 of the file is not UTF-8"),
         (b"a,b\n1,2\n3,\"x\n4,5\n", Code::SourceMalformed, "t.csv` line 3: a quoted cell is not closed"),
@@ -203,7 +370,10 @@ fn types_can_be_given() {
     let all = types(&[("a", DataType::Float64), ("b", DataType::Int64)]);
     let error = read(&path, &all).unwrap_err();
     assert_eq!(error.code(), Code::ColumnType);
-    assert!(error.to_string().ends_with("t.csv` line 3: column `b` is `x`, which is not a whole number"), "{error}");
+    assert!(
+        error.to_string().ends_with("t.csv` line 3: column `b` is `x`, which is not a whole number of 64 bits"),
+        "{error}"
+    );
     let only_a = ReadOptions { columns: Some(vec!["a".to_owned()]), ..types(&[("a", DataType::Float64)]) };
     assert_eq!(shown(&read(&path, &only_a).unwrap()), ["a:Float64", "1.0", "3.0"]);
     let missing = read(&path, &types(&[("fair", DataType::Int64)])).unwrap_err();
@@ -292,7 +462,7 @@ fn options_say_how_a_file_is_written() {
     assert_eq!(of("a|b\n\"1|2\"\n", plain).unwrap(), ["a:Utf8|b:Utf8", "\"1|2\""]);
     let nulls = CsvOptions { null_tokens: vec!["NA".to_owned(), "-".to_owned()], ..CsvOptions::default() };
     let text = "a,b,c\n1,NA,-5\nNA,-,-\n,\"NA\",NAN\n";
-    assert_eq!(of(text, nulls).unwrap(), ["a:Int64|b:Int64|c:Float64", "1|-|-5.0", "-|-|-", "-|-|NaN"]);
+    assert_eq!(of(text, nulls).unwrap(), ["a:Int64|b:Int64|c:Int64", "1|-|-5", "-|-|-", "-|-|-"]);
     let named = CsvOptions { header: Header::Names(vec!["x".to_owned(), "y".to_owned()]), ..CsvOptions::default() };
     assert_eq!(of("1,a\n2,b\n", named.clone()).unwrap(), ["x:Int64|y:Utf8", "1|a", "2|b"]);
     let error = of("1,a,3\n", named).unwrap_err().to_string();

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidemill_core::{CancelFlag, Code, Component as _, ComponentError, NoProgress, Outcome, RunInfo, StepContext};
-use tidemill_data::{ExampleGen, Examples, TaxiOptions, write_taxi};
+use tidemill_core::{
+    CancelFlag, Code, Component as _, ComponentError, FeatureType, NoProgress, Outcome, RunInfo, StepContext,
+};
+use tidemill_data::{ExampleGen, Examples, TaxiOptions, inferred_types_mark, write_taxi};
 
 fn project(rows: u64) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -136,6 +139,92 @@ fn a_key_never_straddles_splits() {
         }
     }
     assert_eq!(examples.manifest().split_by, ["trip_start_month", "trip_start_day"]);
+}
+
+#[test]
+fn a_table_of_few_distinct_rows_is_cut_through_them() {
+    // 600 rows of 6 kinds.
+    let text = |order: &dyn Fn(usize) -> usize| {
+        let row = |i: usize| format!("{},{}\n", ["a", "b", "c"][order(i) % 3], order(i) % 2);
+        format!("group,bought\n{}", (0..600).map(row).collect::<String>())
+    };
+    let project = tempfile::tempdir().unwrap();
+    let counts = |text: &str, params: &Value| {
+        std::fs::write(project.path().join("t.csv"), text).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let outcome = run(project.path(), out.path(), params, 2).unwrap();
+        let mut counts: BTreeMap<(String, String, i64), usize> = BTreeMap::new();
+        let examples = Examples::open(out.path()).unwrap();
+        for split in examples.splits() {
+            for batch in examples.batches(&split.name, None).unwrap() {
+                let batch = batch.unwrap();
+                let (groups, bought) =
+                    (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+                for row in 0..batch.num_rows() {
+                    let kind = (split.name.clone(), groups.value(row).to_owned(), bought.value(row));
+                    *counts.entry(kind).or_default() += 1;
+                }
+            }
+        }
+        (counts, outcome.warnings)
+    };
+    let params = json!({ "source": { "csv": "t.csv" }, "split_except": ["bought"] });
+    let (whole, warnings) = counts(&text(&|i| i), &params);
+    assert_eq!(whole.len(), 12, "every kind is in both splits: {whole:?}");
+    // A third of 100 with a standard deviation of 4.7.
+    assert!(whole.iter().all(|(kind, rows)| kind.0 == "train" || (15..=52).contains(rows)), "{whole:?}");
+    assert_eq!(
+        warnings,
+        [
+            "600 rows of 600 rows are equal to a row of another split; `split_by` keeps rows together that belong together"
+        ]
+    );
+    // Shuffled (7 has no divisor in common with 600): the same rows in the same splits.
+    assert_eq!(counts(&text(&|i| i * 7 % 600), &params).0, whole);
+    // The label decides nothing: other labels, the same split of the groups.
+    let by_group = |counts: &BTreeMap<(String, String, i64), usize>| {
+        let mut groups: BTreeMap<(String, String), usize> = BTreeMap::new();
+        counts
+            .iter()
+            .for_each(|((split, group, _), rows)| *groups.entry((split.clone(), group.clone())).or_default() += rows);
+        groups
+    };
+    let swapped = text(&|i| i).replace(",0\n", ",2\n");
+    assert_eq!(by_group(&counts(&swapped, &params).0), by_group(&whole));
+
+    // A key of few values cannot keep to the shares, and this is said.
+    let keyed = json!({ "source": { "csv": "t.csv" }, "split_by": ["bought"], "splits": { "train": 9, "eval": 1 } });
+    let out = tempfile::tempdir().unwrap();
+    let found = run(project.path(), out.path(), &keyed, 1);
+    let said = found.map_or_else(|error| error.message, |outcome| outcome.warnings.join("\n"));
+    assert!(said.contains("`split_by` has too few values") || said.contains("has no rows"), "{said}");
+}
+
+#[test]
+fn the_schema_beside_the_pipeline_decides_types() {
+    let project = tempfile::tempdir().unwrap();
+    let rows: String = (0..60).map(|i| format!("{},{}\n", 1_000 + i, i)).collect();
+    std::fs::write(project.path().join("t.csv"), format!("ticket,n\n{rows}")).unwrap();
+    let params = json!({ "source": { "csv": "t.csv" } });
+    let types = |params: &Value| {
+        let out = tempfile::tempdir().unwrap();
+        run(project.path(), out.path(), params, 1).unwrap();
+        let schema = Examples::open(out.path()).unwrap().schema();
+        schema.fields().iter().map(|field| field.data_type().to_string()).collect::<Vec<_>>()
+    };
+    let inputs = || ExampleGen::default().external_inputs(&params, project.path()).unwrap().len();
+    assert_eq!((types(&params), inputs()), (vec!["Int64".to_owned(); 2], 1));
+    // Inferred and not edited: nothing new. Edited: the step runs again, and reads the column as text.
+    let schema = |of: &str| format!("version: 1\nfeatures:\n  ticket: {{ type: {of} }}\n");
+    let mark = inferred_types_mark([("ticket", FeatureType::Int)].into_iter());
+    std::fs::write(project.path().join("schema.yaml"), format!("{}{mark}\n", schema("int"))).unwrap();
+    assert_eq!((types(&params)[0].as_str(), inputs()), ("Int64", 1));
+    std::fs::write(project.path().join("schema.yaml"), format!("{}{mark}\n", schema("string"))).unwrap();
+    assert_eq!((types(&params)[0].as_str(), inputs()), ("Utf8", 2));
+    let given = json!({ "source": { "csv": { "path": "t.csv", "types": { "ticket": "float", "n": "string" } } } });
+    assert_eq!(types(&given), ["Float64", "Utf8"]);
+    let unknown = json!({ "source": { "csv": { "path": "t.csv", "types": { "tickets": "float" } } } });
+    assert_eq!(fails(project.path(), &unknown).code, Code::ColumnNotFound);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn types_hold_for_all_rows_and_missing_keys_are_null() {
         ("text", Arc::new(StringArray::from(vec![Some("7"), None, Some("é\n"), None]))),
         ("late", Arc::new(StringArray::from(vec![None, Some(""), None, None]))),
         ("mixed", Arc::new(StringArray::from(vec![None, Some("1.5"), Some("false"), Some("x")]))),
-        ("big", Arc::new(Float64Array::from(vec![None, None, None, Some(9_223_372_036_854_775_808.0)]))),
+        ("big", Arc::new(StringArray::from(vec![None, None, None, Some("9223372036854775808")]))),
     ];
     for (i, (name, array)) in expected.iter().enumerate() {
         assert_eq!(batch.schema().field(i).name(), name);
@@ -87,9 +87,12 @@ fn what_breaks_a_rule_is_located() {
         ("{\"b\": 1, \"b\": {\"d\": 1}}", Code::SourceMalformed, "key `b` is there twice"),
         ("{\"b\": {\"d\": 1}, \"b\": 1}", Code::SourceMalformed, "key `b` is there twice"),
         ("{\"b\": {\"c\": 1}, \"b.c\": 1}", Code::SourceMalformed, "key `b.c` is there twice"),
-        ("{\"a\": 1}\n{\"tags\": [[1], 2]}\n", Code::SourceMalformed, "line 2 column 11: `tags` holds a list of lists"),
-        ("{\"a\": {\"b\": [{}]}}\n", Code::SourceMalformed, "`a.b` holds a list of objects"),
-        ("[{\"a\": 1}]\n", Code::SourceMalformed, "line 1 column 1: sequence, expected an object"),
+        ("{\"a\": {\"b\": [{}]}}\n", Code::ColumnType, "column `a.b` holds a list of objects"),
+        ("{\"a\": 1}\n[{\"a\": 1}]\n", Code::SourceMalformed, "line 2 column 1: sequence, expected an object"),
+        ("[{\"a\": 1}, 7]\n", Code::SourceMalformed, "element 2 of the array: integer `7`, expected an object"),
+        ("[{\"a\": 1}\n", Code::SourceMalformed, "the file ends before the array does"),
+        ("[{\"a\": 1}]\n{}", Code::SourceMalformed, "there is something behind the end of the array"),
+        ("[{\"a\": 1},\n {\"a\": x}]", Code::SourceMalformed, "element 2 of the array: expected value"),
         ("{\n  \"a\": 1\n}\n", Code::SourceMalformed, "line 1 column 1: the line ends inside the object"),
         ("{\"a\": NaN}\n", Code::SourceMalformed, "line 1 column 7: expected value"),
         ("", Code::SourceEmpty, "is empty"),
@@ -105,6 +108,45 @@ fn what_breaks_a_rule_is_located() {
     assert!(error.to_string().contains("line 1: byte 0xff at offset 7"), "{error}");
     let error = rows(format!("{{\"a\": \"{}\"}}", "x".repeat(70 << 20))).unwrap_err();
     assert!(error.to_string().contains("line 1: a line is longer than 64 MiB"), "{error}");
+}
+
+#[test]
+fn an_array_of_objects_is_read_as_its_objects() {
+    let lines = "{\"a\": 1, \"b\": {\"c\": \"x, [y]\"}}\n{\"a\": 2.5, \"l\": [1, 2]}\n{}\n";
+    let expected = rows(lines).unwrap();
+    let array = format!("[{}]", lines.trim_end().replace('\n', ","));
+    assert_eq!(rows(&array).unwrap(), expected);
+    let values: serde_json::Value = serde_json::from_str(&array).unwrap();
+    let pretty = serde_json::to_string_pretty(&values).unwrap();
+    assert_eq!(rows(format!("\u{feff}\n {pretty}\n\n")).unwrap(), expected);
+}
+
+#[test]
+fn what_is_nested_in_lists_is_left_out() {
+    let text = "{\"x\": 1, \"deep\": [[1]], \"items\": [{\"n\": 1}]}\n{\"x\": 2, \"deep\": [], \"items\": 3}\n";
+    let (_dir, path) = file("t.jsonl", text);
+    let table = Table::open(&path, &ReadOptions::default()).unwrap();
+    assert_eq!(columns(&rows(text).unwrap()), named(&[("x", DataType::Int64)]));
+    assert_eq!(
+        table.warnings(),
+        [
+            "column `deep` is left out: it holds a list of lists; lists of single values are read",
+            "column `items` is left out: it holds a list of objects; lists of single values are read",
+        ]
+    );
+    let asked = ReadOptions { columns: Some(vec!["deep".to_owned()]), ..ReadOptions::default() };
+    let error = read(&path, &asked).unwrap_err();
+    assert_eq!(error.code(), Code::ColumnType);
+    assert!(error.to_string().contains("column `deep` holds a list of lists"), "{error}");
+}
+
+#[test]
+fn long_numbers_keep_every_digit() {
+    let text = "{\"id\": 18446744073709551616, \"x\": 1}\n{\"id\": 18446744073709551617, \"x\": 18446744073709551615}\n{\"id\": 7, \"x\": 0.5}\n";
+    let batch = rows(text).unwrap();
+    assert_eq!(columns(&batch), named(&[("id", DataType::Utf8), ("x", DataType::Float64)]));
+    let expected = StringArray::from(vec!["18446744073709551616", "18446744073709551617", "7"]);
+    assert_eq!(batch.column(0).as_ref(), &expected);
 }
 
 #[test]

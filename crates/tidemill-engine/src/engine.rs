@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array as _, ArrayRef, RecordBatch, StringBuilder};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::json::writer::{EncoderOptions, make_encoder};
 use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -13,9 +15,11 @@ use datafusion::physical_plan::stream::{RecordBatchReceiverStreamBuilder, Record
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use futures_util::StreamExt as _;
 use tidemill_core::DatasetStatistics;
-use tidemill_data::RowSource;
+use tidemill_data::{RowSource, list_of};
 
 use crate::EngineError;
+use crate::exact_arithmetic::exact_arithmetic;
+use crate::exact_sum::exact_sum;
 use crate::provider::Rows;
 use crate::star;
 use crate::statistics_function::{CONTENT, JSON, statistics_functions};
@@ -53,6 +57,9 @@ impl Engine {
         for function in statistics_functions() {
             context.register_udaf(function);
         }
+        // Whole numbers of the engine wrap around: a sum beyond 64 bits would be a wrong one.
+        context.register_udaf(exact_sum());
+        context.add_analyzer_rule(exact_arithmetic());
         Ok(Self { context, memory_mib: MEMORY_MIB })
     }
 
@@ -117,8 +124,12 @@ impl Engine {
         let stream = in_order(streams);
         let given = stream.schema();
         let fields = given.fields().iter().map(|field| {
-            let plain = plain(field.data_type());
-            Field::new(field.name(), plain, true).with_metadata(field.metadata().clone())
+            let mut metadata = field.metadata().clone();
+            let plain = plain(field.data_type()).unwrap_or_else(|| {
+                metadata.insert(CONTENT.to_owned(), JSON.to_owned());
+                DataType::Utf8
+            });
+            Field::new(field.name(), plain, true).with_metadata(metadata)
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(Answer { stream, schema, memory_mib: self.memory_mib })
@@ -175,7 +186,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Its columns: whole numbers, numbers, booleans, bytes and text.
+    /// Its columns: whole numbers, numbers, booleans, bytes, text, and lists of these. What is nested deeper is JSON.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
@@ -202,6 +213,9 @@ impl Answer {
             if array.data_type() == field.data_type() {
                 return Ok(array.clone());
             }
+            if plain(array.data_type()).is_none() {
+                return json(array).map_err(|error| EngineError::of(error.into(), self.memory_mib));
+            }
             cast_with_options(array, field.data_type(), &options).map_err(|error| EngineError::Query {
                 message: format!("column `{}` is {} and cannot be given: {error}", field.name(), array.data_type()),
             })
@@ -212,17 +226,47 @@ impl Answer {
     }
 }
 
-/// The plain type that holds the values of any type.
-fn plain(from: &DataType) -> DataType {
+/// The plain type that holds the values of another, alone or in lists; `None` for what is nested.
+fn plain(from: &DataType) -> Option<DataType> {
     use DataType::{
-        Binary, BinaryView, Boolean, Decimal32, Decimal64, Decimal128, Decimal256, FixedSizeBinary, Float16, Float32,
-        Float64, Int8, Int16, Int32, Int64, LargeBinary, UInt8, UInt16, UInt32, UInt64, Utf8,
+        Binary, BinaryView, Boolean, Decimal32, Decimal64, Decimal128, Decimal256, Dictionary, FixedSizeBinary,
+        FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeList, LargeListView,
+        List, ListView, Map, Struct, UInt8, UInt16, UInt32, UInt64, Union, Utf8,
     };
-    match from {
+    Some(match from {
         Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Int64,
+        // A value that does not fit is an error.
+        Decimal32(_, scale) | Decimal64(_, scale) | Decimal128(_, scale) | Decimal256(_, scale) if *scale <= 0 => Int64,
         Float16 | Float32 | Float64 | Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..) => Float64,
         Boolean => Boolean,
         Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Binary,
+        Dictionary(_, values) => plain(values)?,
+        List(item) | LargeList(item) | FixedSizeList(item, _) | ListView(item) | LargeListView(item) => {
+            match plain(item.data_type())? {
+                List(_) | Binary => return None,
+                item => list_of(item),
+            }
+        }
+        Struct(_) | Map(..) | Union(..) => return None,
         _ => Utf8,
+    })
+}
+
+/// Values of any depth as JSON, one text a row.
+fn json(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let field = Arc::new(Field::new("value", array.data_type().clone(), true));
+    let options = EncoderOptions::default().with_explicit_nulls(true);
+    let mut encoder = make_encoder(&field, array, &options)?;
+    let mut texts = StringBuilder::new();
+    let mut bytes = Vec::new();
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            texts.append_null();
+            continue;
+        }
+        bytes.clear();
+        encoder.encode(row, &mut bytes);
+        texts.append_value(String::from_utf8_lossy(&bytes));
     }
+    Ok(Arc::new(texts.finish()))
 }

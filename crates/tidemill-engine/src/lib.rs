@@ -5,6 +5,8 @@
 
 mod engine;
 mod error;
+mod exact_arithmetic;
+mod exact_sum;
 mod provider;
 mod rules;
 mod star;

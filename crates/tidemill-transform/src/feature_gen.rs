@@ -98,7 +98,12 @@ impl Component for FeatureGen {
             }
         }
         let manifest = examples.manifest();
-        let written = writer.finish(&manifest.split_by, manifest.spans.clone(), manifest.sources.clone())?;
+        let written = writer.finish(
+            &manifest.split_by,
+            &manifest.split_except,
+            manifest.spans.clone(),
+            manifest.sources.clone(),
+        )?;
         let (rows, columns) = (written.rows, written.columns.len());
         let properties = Properties::from([
             ("rows".to_owned(), json!(rows)),

@@ -23,6 +23,10 @@ impl<'a> Cell<'a> {
     pub(super) fn same(self, other: Self, tolerance: f64) -> bool {
         match (self, other) {
             (Self::Int(a), Self::Int(b)) if tolerance == 0.0 => a == b,
+            // As floats, whole numbers beyond 2^53 would be equal to their neighbours.
+            (Self::Int(int), Self::Float(float)) | (Self::Float(float), Self::Int(int)) if tolerance == 0.0 => {
+                float as i128 == i128::from(int) && float.fract() == 0.0
+            }
             (Self::Int(_) | Self::Float(_), Self::Int(_) | Self::Float(_)) => {
                 let (a, b) = (self.number(), other.number());
                 a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * 1f64.max(a.abs()).max(b.abs())
@@ -47,6 +51,9 @@ impl<'a> Cell<'a> {
 
     /// By how much two numbers differ.
     pub(super) fn difference(self, other: Self) -> Option<f64> {
+        if let (Self::Int(a), Self::Int(b)) = (self, other) {
+            return Some(a.abs_diff(b) as f64);
+        }
         Some((self.number() - other.number()).abs()).filter(|difference| difference.is_finite())
     }
 
@@ -209,6 +216,9 @@ mod tests {
         let (int, float) = (Cell::Int(3), Cell::Float(3.0));
         assert!(int.same(float, 0.0) && float.same(Cell::Float(3.0 + 1e-10), 1e-9));
         assert!(!float.same(Cell::Float(3.1), 1e-9) && !Cell::Int(i64::MAX).same(Cell::Int(i64::MAX - 1), 0.0));
+        let (exact, rounded) = (Cell::Int(9_007_199_254_740_993), Cell::Float(9_007_199_254_740_992.0));
+        assert!(!exact.same(rounded, 0.0) && exact.same(rounded, 1e-9));
+        assert_eq!(exact.difference(Cell::Int(9_007_199_254_740_992)), Some(1.0));
         assert!(Cell::Float(f64::NAN).same(Cell::Float(f64::NAN), 0.0));
         assert!(Cell::Float(f64::INFINITY).same(Cell::Float(f64::INFINITY), 1e-9));
         assert!(Cell::Text("7").same(Cell::Int(7), 0.0) && !Cell::Text("").same(Cell::Missing, 0.0));

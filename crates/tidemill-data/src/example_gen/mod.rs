@@ -3,6 +3,7 @@
 mod choose;
 mod params;
 mod pattern;
+mod schema_types;
 mod source;
 mod sql;
 mod template;
@@ -22,8 +23,12 @@ use self::params::Params;
 use crate::DataError;
 use crate::connect::{Connectors, is_url};
 use crate::examples::{ExamplesManifest, ExamplesWriter, SourceFile};
+use crate::repeats::{ROWS_MAX, RepeatFinder, Repeats};
 use crate::source::{InputFile, Table};
-use crate::split::Splitter;
+use crate::split::{Key, Splitter};
+
+pub use self::schema_types::inferred_types_mark;
+use self::schema_types::{DEFAULT_FILE, SchemaTypes};
 
 /// Bytes of a file hashed at once.
 const PIECE_BYTES: usize = 4 << 20;
@@ -36,6 +41,14 @@ const PIECE_BYTES: usize = 4 << 20;
 /// source: { csv: data/trips.csv }      # or json, parquet, tfrecord, avro, images, texts; a file, a folder or a glob
 /// splits: { train: 2, eval: 1 }        # the default
 /// split_by: [rider_id]                 # absent: the whole row decides
+/// split_except: [tips]                 # or the row without these columns, such as the label
+/// ```
+///
+/// Columns are read as the types that a schema gives them (`schema: schema.yaml`, the default if the file is there) where
+/// all values allow it, or as the types that the source insists on:
+///
+/// ```yaml
+/// source: { csv: { path: data/trips.csv, types: { zip: string } } }
 /// ```
 ///
 /// CSV that is written in other ways:
@@ -82,7 +95,7 @@ impl Component for ExampleGen {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "ExampleGen".into(),
-            version: 1,
+            version: 2,
             about: "Reads source files as typed rows and splits them by a stable hash".into(),
             inputs: Vec::new(),
             outputs: vec![OutputSpec::new("examples", ArtifactType::Examples)],
@@ -103,6 +116,10 @@ impl Component for ExampleGen {
     fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
         let params = parse(params)?;
         let mut inputs = Vec::new();
+        let (file, named) = schema_file(&params);
+        if let Some(types) = SchemaTypes::read(&project_dir.join(file), named)?.filter(|types| !types.is_inferred) {
+            inputs.push(ExternalInput { name: format!("types of {}", file.display()), digest: types.digest() });
+        }
         for (split, file) in Chosen::new(&params, project_dir, &self.connectors)?.files() {
             if let Some(asked) = &split.asked {
                 let name = format!("rows of {}", asked.label);
@@ -132,11 +149,18 @@ fn parse(params: &Value) -> Result<Params, ComponentError> {
     Ok(Params::parse(params)?)
 }
 
+/// The schema that types are taken from, and whether the parameters name it.
+fn schema_file(params: &Params) -> (&Path, bool) {
+    params.schema.as_deref().map_or((Path::new(DEFAULT_FILE), false), |file| (file, true))
+}
+
 fn generate(params: &Params, connectors: &Connectors, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
     let chosen = Chosen::new(params, context.project_dir, connectors)?;
     let source = chosen.splits.first().map_or(context.project_dir, |split| &split.path);
     let inputs: Vec<InputFile> = chosen.files().map(|(_, file)| file.clone()).collect();
-    let options = params.source.read_options().map_err(|issue| ComponentError::new(Code::Params, issue.message))?;
+    let mut options = params.source.read_options().map_err(|issue| ComponentError::new(Code::Params, issue.message))?;
+    let (file, named) = schema_file(params);
+    options.hints = SchemaTypes::read(&context.project_dir.join(file), named)?.map(|types| types.schema());
     let remote = chosen.remote();
     if !remote.is_empty() {
         context.progress.phase("copying files from the store");
@@ -159,9 +183,19 @@ fn generate(params: &Params, connectors: &Connectors, context: &StepContext<'_>)
         Some(splits) => ExamplesWriter::new(context.output("examples"), table.schema(), splits),
         None => ExamplesWriter::new(context.output("examples"), table.schema(), &params.shares()),
     };
+    let mut warnings = chosen.warnings.clone();
     let rows = match made {
         Some(_) => keep_splits(&chosen, &table, &mut writer, context)?,
-        None => split_rows(params, &chosen, source, &table, &mut writer, context)?,
+        None => {
+            let (rows, crossing) = split_rows(params, &chosen, source, &table, &mut writer, context)?;
+            if crossing > 0 {
+                let (some, all) = (counted(crossing, "row"), counted(rows, "row"));
+                warnings.push(format!(
+                    "{some} of {all} are equal to a row of another split; `split_by` keeps rows together that belong together"
+                ));
+            }
+            rows
+        }
     };
     let mut sources = Vec::new();
     for ((split, input), file) in chosen.files().zip(table.files()) {
@@ -171,12 +205,14 @@ fn generate(params: &Params, connectors: &Connectors, context: &StepContext<'_>)
             digest: digest_of(&file.path)?,
         });
     }
-    let manifest = writer.finish(&params.split_by, chosen.spans.clone(), sources)?;
+    let manifest = writer.finish(&params.split_by, &params.split_except, chosen.spans.clone(), sources)?;
     check_row_count(source, table.row_count(), manifest.rows)?;
-    Ok(outcome(&manifest, &table, chosen.warnings))
+    warnings.extend(uneven_shares(&manifest));
+    Ok(outcome(&manifest, &table, warnings))
 }
 
-/// Gives every row to the split that its values decide.
+/// Gives every row to the split that its values decide. Returns the number of rows, and of those that are equal to a row
+/// of another split.
 fn split_rows(
     params: &Params,
     chosen: &Chosen,
@@ -184,25 +220,83 @@ fn split_rows(
     table: &Table,
     writer: &mut ExamplesWriter,
     context: &StepContext<'_>,
-) -> Result<u64, ComponentError> {
+) -> Result<(u64, u64), ComponentError> {
     let shares: Vec<u32> = params.shares().iter().map(|(_, share)| *share).collect();
-    let splitter = Splitter::new(source, &table.schema(), &shares, &params.split_by)?;
+    let key = match params.split_by.as_slice() {
+        [] => Key::RowExcept(&params.split_except),
+        by => Key::Columns(by),
+    };
+    let splitter = Splitter::new(source, &table.schema(), &shares, key)?;
+    let mut repeats = Repeats::default();
     let mut rows = 0_u64;
     let files = chosen.splits.iter().map(|split| split.files.len()).sum();
     for (span, files) in chosen.spans_of(0, 0..files) {
         if let Some(span) = span {
             writer.begin_span(span)?;
         }
+        // Equal rows are counted within a span, so that a window over spans does not change the splits of its rows.
+        let known = repeating(&splitter, table, files.clone(), context)?;
+        repeats.begin(known);
         for batch in table.read_files(files)? {
             context.cancel.check()?;
             let batch = batch?;
-            let assigned = splitter.assign(source, &batch, rows + 1)?;
+            let assigned = splitter.assign(source, &batch, rows + 1, &mut repeats)?;
             writer.write(&batch, &assigned)?;
             rows += batch.num_rows() as u64;
             context.progress.advance(batch.num_rows() as u64);
         }
     }
-    Ok(rows)
+    Ok((rows, repeats.crossing_rows()))
+}
+
+/// The hashes of rows that repeat, where there may be more rows than can be kept in mind while they are split.
+fn repeating(
+    splitter: &Splitter,
+    table: &Table,
+    files: std::ops::Range<usize>,
+    context: &StepContext<'_>,
+) -> Result<Option<Vec<u64>>, ComponentError> {
+    let rows: Option<u64> = table.files()[files.clone()].iter().map(|file| file.rows).sum();
+    if !splitter.spreads_repeats() || rows.is_some_and(|rows| rows <= ROWS_MAX) {
+        return Ok(None);
+    }
+    context.progress.phase("looking for equal rows");
+    let mut finder = RepeatFinder::new()?;
+    for batch in table.read_files(files)? {
+        context.cancel.check()?;
+        finder.add(&splitter.row_hashes(&batch?))?;
+    }
+    context.progress.phase("writing examples");
+    Ok(Some(finder.finish()?))
+}
+
+/// How far the share of a split may be from the one asked for, beside what chance makes of it.
+const SHARE_TOLERANCE: f64 = 0.1;
+
+/// Splits that have far more or fewer rows than their share: rows were split by too few keys.
+fn uneven_shares(manifest: &ExamplesManifest) -> Vec<String> {
+    let total: u64 = manifest.splits.iter().map(|split| u64::from(split.share)).sum();
+    let mut warnings = Vec::new();
+    for split in manifest.splits.iter().filter(|split| split.share > 0 && total > 0) {
+        let (asked, rows) = (f64::from(split.share) / total as f64, manifest.rows.max(1) as f64);
+        let found = split.rows as f64 / rows;
+        // Four standard deviations of a binomial share.
+        let chance = 4.0 * (asked * (1.0 - asked) / rows).sqrt();
+        if (found - asked).abs() > SHARE_TOLERANCE.max(chance) {
+            let why = if manifest.split_by.is_empty() {
+                ""
+            } else {
+                ": `split_by` has too few values, or some have very many rows"
+            };
+            warnings.push(format!(
+                "split `{}` has {:.0} % of the rows, its share is {:.0} %{why}",
+                split.name,
+                100.0 * found,
+                100.0 * asked
+            ));
+        }
+    }
+    warnings
 }
 
 /// Gives every row to the split that its file belongs to.

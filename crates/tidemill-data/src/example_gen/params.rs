@@ -1,6 +1,7 @@
 //! The parameters of `ExampleGen`.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -29,6 +30,13 @@ pub(super) struct Params {
     /// whole row when absent.
     #[serde(default)]
     pub(super) split_by: Vec<String>,
+    /// Columns that do not decide the split of a row: the label, and what is corrected later. Not beside `split_by`.
+    #[serde(default)]
+    pub(super) split_except: Vec<String>,
+    /// The schema whose types decide how columns are read, relative to the pipeline file; `schema.yaml` when absent, if it
+    /// is there.
+    #[serde(default)]
+    pub(super) schema: Option<PathBuf>,
     /// The span to read where the path has `{SPAN}` or a date: a number, or a date as in `2024-02-29`; the newest when
     /// absent.
     #[serde(default)]
@@ -140,8 +148,14 @@ impl Params {
         let mut issues = self.source_issues();
         issues.extend(self.source.read_options().err());
         issues.extend(self.selected().err());
-        if self.source.is_made() && (self.splits.is_some() || !self.split_by.is_empty()) {
-            let key = if self.splits.is_some() { "splits" } else { "split_by" };
+        let made_again = [
+            ("splits", self.splits.is_some()),
+            ("split_by", !self.split_by.is_empty()),
+            ("split_except", !self.split_except.is_empty()),
+        ];
+        if self.source.is_made()
+            && let Some((key, _)) = made_again.into_iter().find(|(_, said)| *said)
+        {
             let issue = ParamIssue::new([key], "the source has its splits already");
             issues.push(issue.with_hint(format!("leave out `{key}`, or give the source one path")));
         }
@@ -161,11 +175,17 @@ impl Params {
                 issues.push(issue.with_hint("give it a share of at least 1, or leave it out"));
             }
         }
-        for (i, column) in self.split_by.iter().enumerate() {
-            if self.split_by[..i].contains(column) {
-                let message = format!("column `{column}` is there twice");
-                issues.push(ParamIssue::new(["split_by".to_owned(), i.to_string()], message));
+        for (key, columns) in [("split_by", &self.split_by), ("split_except", &self.split_except)] {
+            for (i, column) in columns.iter().enumerate() {
+                if columns[..i].contains(column) {
+                    let message = format!("column `{column}` is there twice");
+                    issues.push(ParamIssue::new([key.to_owned(), i.to_string()], message));
+                }
             }
+        }
+        if !self.split_by.is_empty() && !self.split_except.is_empty() {
+            let issue = ParamIssue::new(["split_except"], "`split_by` and `split_except` exclude each other");
+            issues.push(issue.with_hint("with `split_by`, no other column decides the split"));
         }
         issues
     }

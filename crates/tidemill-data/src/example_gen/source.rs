@@ -1,5 +1,6 @@
 //! The parameter `source` of `ExampleGen`: which files, and how they are written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -7,10 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
-use tidemill_core::ParamIssue;
+use tidemill_core::{FeatureType, ParamIssue};
 
 use super::sql::SqlSource;
-use crate::source::{CsvOptions, Format, Header, ReadOptions, parse_delimiter, parse_quote};
+use crate::source::{CsvOptions, Format, Header, ReadOptions, parse_decimal, parse_delimiter, parse_quote};
 
 /// A source: its format and the path of a file, a folder or a glob, from the folder of the pipeline file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -101,11 +102,18 @@ impl SourceParams {
 
     /// How the files are read, or what is wrong with how they are written.
     pub(super) fn read_options(&self) -> Result<ReadOptions, ParamIssue> {
-        let csv = match self {
-            Self::Csv(PathOr::Mapping(files)) => files.options()?,
-            _ => CsvOptions::default(),
+        let (csv, types) = match self {
+            Self::Csv(PathOr::Mapping(files)) => (files.options()?, Some(&files.types)),
+            Self::Json(PathOr::Mapping(files))
+            | Self::Parquet(PathOr::Mapping(files))
+            | Self::Tfrecord(PathOr::Mapping(files))
+            | Self::Avro(PathOr::Mapping(files))
+            | Self::Images(PathOr::Mapping(files))
+            | Self::Texts(PathOr::Mapping(files)) => (CsvOptions::default(), Some(&files.types)),
+            _ => (CsvOptions::default(), None),
         };
-        Ok(ReadOptions { format: Some(self.format()), csv, ..ReadOptions::default() })
+        let options = ReadOptions { format: Some(self.format()), csv, ..ReadOptions::default() };
+        Ok(options.with_types(types.into_iter().flatten().map(|(name, of)| (name.clone(), *of))))
     }
 }
 
@@ -127,6 +135,9 @@ pub(super) struct Files {
     path: Option<String>,
     /// The path of each split that was made before: `{ train: "train/*", eval: "eval/*" }`.
     splits: Option<InOrder<String>>,
+    /// Types that columns are read as: `{ zip: string }`; from the schema or the values when absent.
+    #[serde(default)]
+    types: BTreeMap<String, FeatureType>,
 }
 
 /// Where files are, either `path` or `splits`, and how they are written.
@@ -144,6 +155,11 @@ pub(super) struct CsvFiles {
     /// Cells that are missing values, beside empty ones: `[NA, null]`.
     #[serde(default)]
     null_tokens: Vec<String>,
+    /// The sign before decimals, `.` or `,`; a point when absent.
+    decimal: Option<String>,
+    /// Types that columns are read as: `{ zip: string }`; from the schema or the values when absent.
+    #[serde(default)]
+    types: BTreeMap<String, FeatureType>,
     /// Whether the first line names the columns.
     #[serde(default = "yes")]
     header: bool,
@@ -168,11 +184,13 @@ impl CsvFiles {
             }
         };
         let delimiter = self.delimiter.as_deref().map(parse_delimiter).transpose();
+        let decimal = self.decimal.as_deref().map(parse_decimal).transpose();
         let quote = self.quote.as_deref().map_or(Ok(CsvOptions::default().quote), parse_quote);
         let options = CsvOptions {
             delimiter: delimiter.map_err(|message| issue("delimiter", message))?,
             quote: quote.map_err(|message| issue("quote", message))?,
             null_tokens: self.null_tokens.clone(),
+            decimal: decimal.map_err(|message| issue("decimal", message))?.unwrap_or_default(),
             header,
         };
         let place = if self.columns.is_some() { "columns" } else { "delimiter" };

@@ -14,6 +14,9 @@ pub struct ExamplesManifest {
     pub columns: Vec<ColumnInfo>,
     /// Columns whose values decide the split of a row; empty: all columns.
     pub split_by: Vec<String>,
+    /// Columns that do not decide it, where all others do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub split_except: Vec<String>,
     /// Splits in the order of the pipeline file.
     pub splits: Vec<SplitInfo>,
     /// The spans that the files belong to, ascending; none where the paths have no span.

@@ -98,6 +98,7 @@ impl ExamplesWriter {
     pub fn finish(
         mut self,
         split_by: &[String],
+        split_except: &[String],
         spans: Vec<SpanInfo>,
         sources: Vec<SourceFile>,
     ) -> Result<ExamplesManifest, DataError> {
@@ -119,10 +120,10 @@ impl ExamplesWriter {
                 ColumnInfo { name: field.name().clone(), feature_type, is_list: element.is_some() }
             })
             .collect();
-        let split_by = split_by.to_vec();
-        let histories = self.histories;
+        let (split_by, split_except, histories) = (split_by.to_vec(), split_except.to_vec(), self.histories);
+        let version = FORMAT_VERSION;
         let manifest =
-            ExamplesManifest { version: FORMAT_VERSION, rows, columns, split_by, splits, spans, histories, sources };
+            ExamplesManifest { version, rows, columns, split_by, split_except, splits, spans, histories, sources };
         let path = self.dir.join(MANIFEST_FILE);
         let mut text = serde_json::to_string_pretty(&manifest).map_err(|error| DataError::write(&path, error))?;
         text.push('\n');
@@ -229,7 +230,7 @@ mod tests {
             writer.write(&batch, &assigned).unwrap();
             at += batch.num_rows();
         }
-        writer.finish(&[], Vec::new(), Vec::new()).unwrap();
+        writer.finish(&[], &[], Vec::new(), Vec::new()).unwrap();
         dir
     }
 
@@ -289,7 +290,7 @@ mod tests {
         let splits = [("a".to_owned(), 1), ("b".to_owned(), 1)];
         let mut writer = ExamplesWriter::new(dir.path(), table.schema(), &splits);
         writer.write(&table, &[0; 4]).unwrap();
-        let error = writer.finish(&[], Vec::new(), Vec::new()).unwrap_err();
+        let error = writer.finish(&[], &[], Vec::new(), Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "split `b` has no rows: none of 4 rows fell into its share");
     }
 

@@ -1,12 +1,13 @@
 //! Cuts a text file into blocks of whole records, so that blocks can be worked on side by side.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 use super::dialect::Marks;
+use super::json::{ArrayFault, ArrayLines};
 use crate::DataError;
 
 /// Bytes of a block, unless a single record is longer.
@@ -15,6 +16,9 @@ const BLOCK_BYTES: usize = 4 << 20;
 /// Bytes of the longest record. Beyond it, it is almost certainly a quote that was never closed, and reading on
 /// would take the whole file into memory.
 pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes looked at to see what a file of JSON begins with.
+const HEAD_BYTES: u64 = 4096;
 
 /// Blocks worked on side by side, at most: they bound the memory.
 const BLOCKS_MAX: usize = 8;
@@ -81,6 +85,29 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
+    /// Cuts a file of JSON after lines; if it is an array, each of its elements is a line. Says whether it is.
+    pub(super) fn open_json(path: &Path) -> Result<(Self, bool), DataError> {
+        let mut input = open_text(path)?;
+        let mut head = Vec::new();
+        let first = loop {
+            let rest = head.get(mark_bytes(&head)..).unwrap_or_default();
+            if let Some(byte) = rest.iter().find(|byte| !byte.is_ascii_whitespace()) {
+                break Some(*byte);
+            }
+            let got =
+                input.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(|error| unreadable(path, error))?;
+            if got == 0 || head.len() > RECORD_BYTES_MAX {
+                break None;
+            }
+        };
+        let whole = Cursor::new(head).chain(input);
+        Ok(if first == Some(b'[') {
+            (Self::new(path, Box::new(ArrayLines::new(whole)), None, BLOCK_BYTES), true)
+        } else {
+            (Self::new(path, Box::new(whole), None, BLOCK_BYTES), false)
+        })
+    }
+
     /// Cuts the file after records. With marks between and around cells, line feeds in quoted cells are part of a
     /// record; without, every line is one.
     pub(super) fn open(path: &Path, marks: Option<Marks>) -> Result<Self, DataError> {
@@ -179,6 +206,9 @@ impl Blocks {
 /// Why the bytes of a file could not be read, which may be compressed.
 pub(super) fn unreadable(path: &Path, error: std::io::Error) -> DataError {
     use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    if let Some(fault) = error.get_ref().and_then(|inner| inner.downcast_ref::<ArrayFault>()) {
+        return DataError::malformed(path, None, fault.to_string());
+    }
     match error.kind() {
         UnexpectedEof | InvalidInput | InvalidData => {
             DataError::malformed(path, None, format!("the compressed data is damaged: {error}"))

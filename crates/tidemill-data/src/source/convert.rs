@@ -12,12 +12,13 @@ use arrow::datatypes::{
     TimestampNanosecondType, TimestampSecondType,
 };
 
-use super::value::{parse_bool, parse_float, parse_int, whole_number};
-use crate::column_type::list_of;
+use super::value::{Decimal, is_null_word, parse_bool, parse_float, whole_number};
+use crate::column_type::{element_type, list_of};
 
 /// The type that a column of type `from` is read as; `None` where there is none.
 ///
-/// * whole numbers → `Int64`; other numbers and decimals → `Float64`; `Boolean` as it is
+/// * whole numbers, decimals without decimal places and durations (in their own unit) → `Int64`; other numbers and
+///   decimals → `Float64`; `Boolean` as it is
 /// * text in any encoding → `Utf8`; bytes → `Binary`, to be made `Utf8` where all of them are text
 /// * dates, times and timestamps → `Utf8` in ISO 8601 (`2024-02-29`, `2024-02-29T12:00:00`, with `Z` where the
 ///   column has a time zone: the moment in UTC)
@@ -26,13 +27,16 @@ use crate::column_type::list_of;
 pub(super) fn target(from: &DataType) -> Option<DataType> {
     use DataType::{
         Binary, BinaryView, Boolean, Date32, Date64, Decimal32, Decimal64, Decimal128, Decimal256, Dictionary,
-        FixedSizeBinary, FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeList,
-        LargeUtf8, List, Null, Time32, Time64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
+        Duration, FixedSizeBinary, FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary,
+        LargeList, LargeUtf8, List, Null, Time32, Time64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
     };
     match from {
         Null => Some(Null),
         Boolean => Some(Boolean),
-        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Some(Int64),
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 | Duration(_) => Some(Int64),
+        Decimal32(_, scale) | Decimal64(_, scale) | Decimal128(_, scale) | Decimal256(_, scale) if *scale <= 0 => {
+            Some(Int64)
+        }
         Float16 | Float32 | Float64 | Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..) => Some(Float64),
         Utf8 | LargeUtf8 | Utf8View | Date32 | Date64 | Time32(_) | Time64(_) | Timestamp(..) => Some(Utf8),
         Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Some(Binary),
@@ -45,21 +49,104 @@ pub(super) fn target(from: &DataType) -> Option<DataType> {
     }
 }
 
+/// What must be looked up in the values of a column before its type is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Bytes: are they text?
+    Bytes,
+    /// Whole numbers of a type with more room than 64 bits with a sign: do they fit?
+    Whole,
+    /// Decimals of more digits than a float holds: do they lose any?
+    Decimal,
+}
+
+impl Doubt {
+    /// The doubt about a column of this type, alone or in lists.
+    pub(super) fn of(from: &DataType) -> Option<Self> {
+        use DataType::{
+            Binary, BinaryView, Decimal32, Decimal64, Decimal128, Decimal256, Dictionary, FixedSizeBinary,
+            FixedSizeList, LargeBinary, LargeList, List, UInt64,
+        };
+        match from {
+            Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Some(Self::Bytes),
+            UInt64 => Some(Self::Whole),
+            Decimal32(_, scale) | Decimal64(_, scale) | Decimal128(_, scale) | Decimal256(_, scale) if *scale <= 0 => {
+                Some(Self::Whole)
+            }
+            Decimal64(digits, _) | Decimal128(digits, _) | Decimal256(digits, _) if *digits > FLOAT_DIGITS => {
+                Some(Self::Decimal)
+            }
+            Dictionary(_, value) => Self::of(value),
+            List(field) | LargeList(field) | FixedSizeList(field, _) => Self::of(field.data_type()),
+            _ => None,
+        }
+    }
+
+    /// Whether the values of the column, as they are in the file, are as one hopes: text, or as exact as in the file.
+    pub(super) fn is_unfounded(self, array: &ArrayRef) -> bool {
+        let hoped = match (self, target(array.data_type())) {
+            (Self::Bytes, Some(DataType::List(_))) => list_of(DataType::Utf8),
+            (Self::Bytes, _) => DataType::Utf8,
+            (Self::Whole | Self::Decimal, Some(target)) => target,
+            (_, None) => return false,
+        };
+        match (self, convert(array, &hoped)) {
+            (_, Err(_)) => false,
+            (Self::Bytes | Self::Whole, Ok(_)) => true,
+            (Self::Decimal, Ok(floats)) => {
+                let is_list = matches!(hoped, DataType::List(_));
+                let text = if is_list { list_of(DataType::Utf8) } else { DataType::Utf8 };
+                convert(array, &text).is_ok_and(|texts| {
+                    let values = |array: &ArrayRef| {
+                        if is_list { array.as_list::<i32>().values().clone() } else { array.clone() }
+                    };
+                    is_same(&values(&floats), &values(&texts))
+                })
+            }
+        }
+    }
+}
+
+/// Digits that a float gives back as they were.
+const FLOAT_DIGITS: u8 = 15;
+
+/// Whether floats print as the decimals that they were read from.
+fn is_same(floats: &ArrayRef, texts: &ArrayRef) -> bool {
+    let mut pairs = floats.as_primitive::<Float64Type>().iter().zip(texts.as_string::<i32>());
+    pairs.all(|pair| match pair {
+        (Some(float), Some(text)) => float.to_string() == text.trim_end_matches('0').trim_end_matches('.'),
+        _ => true,
+    })
+}
+
 /// The column as its [`target`] type and then as `to`. The error says what does not fit, to follow "column `x`".
+///
+/// Numbers of more room than 64 bits become text digit by digit, if text is asked for.
 pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
-    let array = natural(array)?;
+    let as_text = *element_type(to).unwrap_or(to) == DataType::Utf8;
+    let array = natural(array, as_text)?;
     as_type(&array, to)
 }
 
-fn natural(array: &ArrayRef) -> Result<ArrayRef, String> {
+fn natural(array: &ArrayRef, as_text: bool) -> Result<ArrayRef, String> {
+    use DataType::{Decimal32, Decimal64, Decimal128, Decimal256};
     let from = array.data_type();
     let target = target(from).ok_or_else(|| format!("has type {from}, which is not read"))?;
     match from {
         from if *from == target => Ok(array.clone()),
-        DataType::Dictionary(_, value) => natural(&cast(array, value).map_err(|error| error.to_string())?),
-        DataType::List(_) => list_values(array.as_list(), natural),
+        DataType::Dictionary(_, value) => natural(&cast(array, value).map_err(|error| error.to_string())?, as_text),
+        DataType::List(_) => list_values(array.as_list(), |values| natural(values, as_text)),
         DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
-            natural(&strict_cast(array, &DataType::List(field.clone()))?)
+            natural(&strict_cast(array, &DataType::List(field.clone()))?, as_text)
+        }
+        DataType::UInt64 | Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..) if as_text => {
+            strict_cast(array, &DataType::Utf8)
+        }
+        // Through text the float is the nearest one; dividing by a power of ten would round twice.
+        Decimal64(digits, _) | Decimal128(digits, _) | Decimal256(digits, _)
+            if *digits > FLOAT_DIGITS && target == DataType::Float64 =>
+        {
+            as_type(&strict_cast(array, &DataType::Utf8)?, &target)
         }
         DataType::Timestamp(unit, Some(_)) => {
             let utc = |array: &ArrayRef| -> ArrayRef {
@@ -147,7 +234,8 @@ fn as_type(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
             whole.map(|a| Arc::new(a) as ArrayRef).map_err(|v| format!("holds {v}, which is not a whole number"))
         }
         (DataType::Utf8, DataType::Int64) => {
-            parsed::<_, Int64Array>(array, parse_int, "a whole number").map(|a| Arc::new(a) as ArrayRef)
+            parsed::<_, Int64Array>(array, |text| Decimal::Point.parse_whole(text), "a whole number of 64 bits")
+                .map(|a| Arc::new(a) as ArrayRef)
         }
         (DataType::Utf8, DataType::Float64) => {
             parsed::<_, Float64Array>(array, parse_float, "a number").map(|a| Arc::new(a) as ArrayRef)
@@ -169,10 +257,14 @@ fn parsed<T, A: FromIterator<Option<T>>>(
         .iter()
         .map(|text| match text {
             None | Some("") => Ok(None),
-            Some(text) => parse(text).map(Some).ok_or_else(|| {
-                let shown: String = text.chars().take(40).collect();
-                format!("holds `{shown}`, which is not {kind}")
-            }),
+            Some(text) => match parse(text) {
+                Some(value) => Ok(Some(value)),
+                None if is_null_word(text) => Ok(None),
+                None => {
+                    let shown: String = text.chars().take(40).collect();
+                    Err(format!("holds `{shown}`, which is not {kind}"))
+                }
+            },
         })
         .collect()
 }
@@ -189,7 +281,7 @@ mod tests {
     use super::*;
 
     fn to_natural(array: impl Array + 'static) -> ArrayRef {
-        natural(&(Arc::new(array) as ArrayRef)).unwrap()
+        natural(&(Arc::new(array) as ArrayRef), false).unwrap()
     }
 
     fn texts(array: &ArrayRef) -> Vec<Option<&str>> {
@@ -212,6 +304,29 @@ mod tests {
     }
 
     #[test]
+    fn decimals_keep_their_digits_or_say_that_they_do_not() {
+        let decimals = |values: Vec<i128>, digits, scale| -> ArrayRef {
+            Arc::new(Decimal128Array::from(values).with_precision_and_scale(digits, scale).unwrap())
+        };
+        let ids = decimals(vec![9_007_199_254_740_993, 9_007_199_254_740_992], 20, 0);
+        assert_eq!(target(ids.data_type()), Some(DataType::Int64));
+        let expected = Int64Array::from(vec![9_007_199_254_740_993, 9_007_199_254_740_992]);
+        assert_eq!(convert(&ids, &DataType::Int64).unwrap().as_ref(), &expected);
+        assert!(Doubt::of(ids.data_type()) == Some(Doubt::Whole) && Doubt::Whole.is_unfounded(&ids));
+        let long = decimals(vec![99_999_999_999_999_999_999], 20, 0);
+        assert!(!Doubt::Whole.is_unfounded(&long));
+        assert_eq!(texts(&convert(&long, &DataType::Utf8).unwrap()), [Some("99999999999999999999")]);
+
+        let prices = decimals(vec![12_340_000_000, -5_000_000_000, 0], 38, 9);
+        assert!(Doubt::of(prices.data_type()) == Some(Doubt::Decimal) && Doubt::Decimal.is_unfounded(&prices));
+        let thirds = decimals(vec![333_333_333_333_333_333], 38, 18);
+        assert!(!Doubt::Decimal.is_unfounded(&thirds));
+        assert_eq!(texts(&convert(&thirds, &DataType::Utf8).unwrap()), [Some("0.333333333333333333")]);
+        assert_eq!(convert(&thirds, &DataType::Float64).unwrap().as_ref(), &Float64Array::from(vec![1.0 / 3.0]));
+        assert_eq!(Doubt::of(&DataType::Decimal128(10, 2)), None);
+    }
+
+    #[test]
     fn moments_become_iso_8601() {
         assert_eq!(texts(&to_natural(Date32Array::from(vec![19_782]))), [Some("2024-02-29")]);
         assert_eq!(texts(&to_natural(Time32SecondArray::from(vec![3_661]))), [Some("01:01:01")]);
@@ -223,7 +338,9 @@ mod tests {
     #[test]
     fn values_that_do_not_fit_are_refused() {
         let too_big: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
-        assert!(natural(&too_big).unwrap_err().contains("18446744073709551615"));
+        assert!(natural(&too_big, false).unwrap_err().contains("18446744073709551615"));
+        assert_eq!(texts(&convert(&too_big, &DataType::Utf8).unwrap()), [Some("18446744073709551615")]);
+        assert!(!Doubt::Whole.is_unfounded(&too_big));
         let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![b"\xff".as_slice()]));
         assert_eq!(as_type(&bytes, &DataType::Utf8).unwrap_err(), "holds bytes that are not UTF-8 text");
         let half: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.5]));

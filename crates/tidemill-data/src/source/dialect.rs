@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::value::Decimal;
 use crate::DataError;
 
 /// How CSV files are written. The default is what RFC 4180 says: a header, `"` around cells, commas between them (tabs
@@ -15,6 +16,8 @@ pub struct CsvOptions {
     pub quote: Option<u8>,
     /// Cells that stand for a missing value, beside empty ones, letter for letter: `NA`, `null`, `-`.
     pub null_tokens: Vec<String>,
+    /// The sign before the decimals of a number.
+    pub decimal: Decimal,
     /// Where the names of the columns are.
     pub header: Header,
 }
@@ -33,7 +36,13 @@ pub enum Header {
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        Self { delimiter: None, quote: Some(b'"'), null_tokens: Vec::new(), header: Header::FirstLine }
+        Self {
+            delimiter: None,
+            quote: Some(b'"'),
+            null_tokens: Vec::new(),
+            decimal: Decimal::Point,
+            header: Header::FirstLine,
+        }
     }
 }
 
@@ -74,6 +83,15 @@ pub fn parse_delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
+/// The decimal sign that a person means: `.` or `,`.
+pub fn parse_decimal(text: &str) -> Result<Decimal, String> {
+    match text {
+        "." => Ok(Decimal::Point),
+        "," => Ok(Decimal::Comma),
+        _ => Err(format!("`{}` is not a decimal sign: `.` or `,`", text.escape_debug())),
+    }
+}
+
 /// The quote that a person means: one ASCII character, or `none`.
 pub fn parse_quote(text: &str) -> Result<Option<u8>, String> {
     match text.as_bytes() {
@@ -95,6 +113,7 @@ pub(super) struct Marks {
 pub(super) struct Dialect {
     pub(super) marks: Marks,
     pub(super) missing: Missing,
+    pub(super) decimal: Decimal,
     pub(super) header: Header,
 }
 
@@ -102,7 +121,12 @@ impl Dialect {
     /// The dialect of a file whose name suggests `delimiter`.
     pub(super) fn new(options: &CsvOptions, delimiter: u8) -> Self {
         let marks = Marks { delimiter: options.delimiter.unwrap_or(delimiter), quote: options.quote };
-        Self { marks, missing: Missing::new(&options.null_tokens), header: options.header.clone() }
+        Self {
+            marks,
+            missing: Missing::new(&options.null_tokens),
+            decimal: options.decimal,
+            header: options.header.clone(),
+        }
     }
 }
 

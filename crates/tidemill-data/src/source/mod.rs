@@ -4,7 +4,6 @@
 mod avro;
 mod blobs;
 mod block;
-mod bytes;
 mod convert;
 mod csv;
 mod dialect;
@@ -14,6 +13,7 @@ mod json;
 mod nested;
 mod options;
 mod parquet;
+mod remarks;
 mod rows;
 mod table;
 mod tfrecord;
@@ -21,11 +21,12 @@ mod value;
 
 use std::path::Path;
 
-pub use dialect::{CsvOptions, Header, parse_delimiter, parse_quote};
+pub use dialect::{CsvOptions, Header, parse_decimal, parse_delimiter, parse_quote};
 pub(crate) use files::{InputFile, format_of, resolve};
 pub use options::{Format, ReadOptions};
 pub(crate) use parquet::read as read_parquet;
 pub use table::{Table, TableFile};
+pub use value::Decimal;
 
 use crate::{BatchReader, DataError};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -15,9 +15,9 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use rayon::prelude::*;
 
-use super::bytes::{as_text, holds_bytes, is_all_text};
-use super::convert::convert;
-use super::nested::{Leaf, leaves, values_at};
+use super::convert::{Doubt, convert};
+use super::nested::{Leaf, Leaves, values_at};
+use super::table::FixedColumns;
 use crate::reader::batch_rows;
 use crate::{BATCH_ROWS_MAX, DataError};
 
@@ -31,60 +31,53 @@ const BATCH_BYTES: i64 = 32 << 20;
 /// Row groups decoded side by side, at most.
 const ROW_GROUPS_MAX: usize = 4;
 
-/// The columns of a file, with the types they are read as, and its rows. Bytes are text where all of them are, in
-/// every row: this is looked up.
-pub(super) fn columns(path: &Path) -> Result<(Vec<(String, DataType)>, u64), DataError> {
+/// The columns of a file, with the types they are read as, and its rows. What only the values of a column can tell,
+/// such as whether its bytes are text, is looked up in every row.
+pub(super) fn columns(path: &Path) -> Result<FixedColumns, DataError> {
     let metadata = open(path)?;
-    let mut leaves = leaves_of(path, &metadata)?;
+    let mut leaves = Leaves::of(metadata.schema().fields());
     let mut seen = HashSet::new();
-    if let Some(leaf) = leaves.iter().find(|leaf| !seen.insert(&leaf.name)) {
+    if let Some(leaf) = leaves.read.iter().find(|leaf| !seen.insert(&leaf.name)) {
         return Err(DataError::DuplicateColumn { path: path.to_owned(), column: leaf.name.clone() });
     }
-    settle_bytes(path, &metadata, &mut leaves)?;
+    let founded = founded_doubts(path, &metadata, &leaves.read)?;
+    let long = leaves.settle(|i| founded.contains(&i));
     let rows = metadata.metadata().file_metadata().num_rows().max(0) as u64;
-    Ok((leaves.into_iter().map(|leaf| (leaf.name, leaf.data_type)).collect(), rows))
+    let Leaves { read, left_out, warnings } = leaves;
+    let columns = read.into_iter().map(|leaf| (leaf.name, leaf.data_type)).collect();
+    Ok(FixedColumns { columns, rows, left_out, long, warnings })
 }
 
-fn leaves_of(path: &Path, metadata: &ArrowReaderMetadata) -> Result<Vec<Leaf>, DataError> {
-    leaves(metadata.schema().fields()).map_err(|(column, message)| DataError::ColumnType {
-        path: path.to_owned(),
-        line: None,
-        column,
-        message,
-    })
-}
-
-/// Makes columns of bytes columns of text where every value is UTF-8.
-fn settle_bytes(path: &Path, metadata: &ArrowReaderMetadata, leaves: &mut [Leaf]) -> Result<(), DataError> {
-    let mut open: Vec<usize> = (0..leaves.len()).filter(|i| holds_bytes(&leaves[*i].data_type)).collect();
+/// The columns about which there is a doubt that some value bears out.
+fn founded_doubts(path: &Path, metadata: &ArrowReaderMetadata, leaves: &[Leaf]) -> Result<HashSet<usize>, DataError> {
+    let mut open: Vec<(usize, Doubt)> =
+        leaves.iter().enumerate().filter_map(|(i, leaf)| Some((i, leaf.doubt?))).collect();
+    let mut founded = HashSet::new();
     for group in 0..metadata.metadata().num_row_groups() {
         if open.is_empty() {
-            return Ok(());
+            break;
         }
-        let wanted = open.iter().map(|i| leaves[*i].clone()).collect();
+        let wanted = open.iter().map(|(i, _)| leaves[*i].clone()).collect();
         let file = ColumnsOfFile::new(path, metadata.clone(), wanted, Arc::new(Schema::empty()));
         let mut stream = file.open_group(group)?;
-        let mut texts = vec![true; open.len()];
-        while texts.contains(&true)
+        while open.iter().any(|(i, _)| !founded.contains(i))
             && let Some(batch) = file.next_of(&mut stream)?
         {
-            for (is_text, array) in texts.iter_mut().zip(file.arrays(&batch)?) {
-                *is_text = *is_text && is_all_text(&array);
+            for ((i, doubt), array) in open.iter().zip(file.arrays(&batch)?) {
+                if !founded.contains(i) && !doubt.is_unfounded(&array) {
+                    founded.insert(*i);
+                }
             }
         }
-        let mut texts = texts.into_iter();
-        open.retain(|_| texts.next().unwrap_or_default());
+        open.retain(|(i, _)| !founded.contains(i));
     }
-    for i in open {
-        leaves[i].data_type = as_text(&leaves[i].data_type);
-    }
-    Ok(())
+    Ok(founded)
 }
 
 /// Reads the columns of `schema`, by name, as the types of `schema`.
 pub(crate) fn read(path: &Path, schema: &SchemaRef) -> Result<ParquetReader, DataError> {
     let metadata = open(path)?;
-    let leaves = leaves_of(path, &metadata)?;
+    let leaves = Leaves::of(metadata.schema().fields()).read;
     let by_name: HashMap<&str, &Leaf> = leaves.iter().map(|leaf| (leaf.name.as_str(), leaf)).collect();
     let leaf = |field: &FieldRef| {
         by_name.get(field.name().as_str()).map(|leaf| (*leaf).clone()).ok_or_else(|| DataError::ColumnNotFound {

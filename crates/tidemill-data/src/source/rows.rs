@@ -11,7 +11,7 @@ use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::COLUMNS_MAX;
-use super::value::{Guess, Shape, parse_bool, parse_float, parse_int, whole_number};
+use super::value::{CellKinds, Decimal, EXACT_MAX, Shape, is_null_word, parse_bool, parse_float, whole_number};
 use crate::DataError;
 
 /// One value of a row; a missing one is not given at all.
@@ -20,6 +20,8 @@ pub(super) enum Value<'a> {
     Int(i64),
     /// A whole number beyond `i64`.
     Big(u64),
+    /// A whole number beyond 64 bits, as it is written.
+    Digits(&'a str),
     Float(f64),
     Bool(bool),
     Text(&'a str),
@@ -29,15 +31,18 @@ pub(super) enum Value<'a> {
 
 impl Value<'_> {
     /// The narrowest type that holds the value. Text is text, even where it reads like a number.
-    pub(super) fn guess(&self) -> Guess {
+    pub(super) fn kinds(&self) -> CellKinds {
         match self {
-            Self::Int(_) => Guess::Int,
-            Self::Big(_) | Self::Float(_) => Guess::Float,
-            Self::Bool(_) => Guess::Bool,
-            Self::Text(_) => Guess::Text,
+            Self::Int(_) => CellKinds::INT,
+            Self::Big(_) | Self::Digits(_) => CellKinds::BIG,
+            // What is whole may be read as a whole number, if that is asked for.
+            Self::Float(value) if value.fract() == 0.0 && value.abs() < EXACT_MAX => CellKinds::WHOLE,
+            Self::Float(_) => CellKinds::FRACTION,
+            Self::Bool(_) => CellKinds::BOOL,
+            Self::Text(_) => CellKinds::TEXT,
             Self::Bytes(bytes) => match std::str::from_utf8(bytes) {
-                Ok(_) => Guess::Text,
-                Err(_) => Guess::Bytes,
+                Ok(_) => CellKinds::TEXT,
+                Err(_) => CellKinds::BYTES,
             },
         }
     }
@@ -48,7 +53,7 @@ impl Value<'_> {
             Self::Big(value) => value.to_string(),
             Self::Float(value) => value.to_string(),
             Self::Bool(value) => value.to_string(),
-            Self::Text(value) => (*value).to_owned(),
+            Self::Text(value) | Self::Digits(value) => (*value).to_owned(),
             Self::Bytes(value) => String::from_utf8_lossy(value).into_owned(),
         }
     }
@@ -93,9 +98,9 @@ impl Seen {
     }
 
     /// Takes note of a further value of the column noted last.
-    pub(super) fn note_more(&mut self, guess: Guess) {
+    pub(super) fn note_more(&mut self, kinds: CellKinds) {
         if let Some((_, known)) = self.next.checked_sub(1).and_then(|place| self.columns.get_mut(place)) {
-            known.guess = known.guess.join(guess);
+            known.kinds = known.kinds.join(kinds);
         }
     }
 
@@ -288,8 +293,8 @@ impl Builder {
         }
     }
 
-    /// Appends a value. Text is read as a number or a boolean where such a type is asked for from outside, and empty
-    /// text is then missing.
+    /// Appends a value. Text is read as a number or a boolean if such a type is asked for from outside; empty text and
+    /// words such as `NA` are then missing.
     fn push(&mut self, value: &Value<'_>) -> Result<(), String> {
         // Bytes that are asked for as something else must be text.
         let text;
@@ -301,6 +306,7 @@ impl Builder {
             }
             (_, value) => value,
         };
+        let is_missing = |text: &str| text.is_empty() || is_null_word(text);
         let misfit = |kind: &str| {
             let shown: String = value.text().chars().take(40).collect();
             Err(format!("is `{shown}`, which is not {kind}"))
@@ -310,12 +316,12 @@ impl Builder {
                 let int = match *value {
                     Value::Int(int) => Some(int),
                     Value::Float(float) => whole_number(float),
-                    Value::Text("") => {
+                    Value::Text(text) if is_missing(text) => {
                         builder.append_null();
                         return Ok(());
                     }
-                    Value::Text(text) => parse_int(text),
-                    Value::Big(_) | Value::Bool(_) | Value::Bytes(_) => None,
+                    Value::Text(text) => Decimal::Point.parse_whole(text),
+                    Value::Big(_) | Value::Digits(_) | Value::Bool(_) | Value::Bytes(_) => None,
                 };
                 let Some(int) = int else { return misfit("a whole number of 64 bits") };
                 builder.append_value(int);
@@ -324,8 +330,9 @@ impl Builder {
                 let float = match *value {
                     Value::Int(int) => Some(int as f64),
                     Value::Big(int) => Some(int as f64),
+                    Value::Digits(digits) => digits.parse().ok(),
                     Value::Float(float) => Some(float),
-                    Value::Text("") => {
+                    Value::Text(text) if is_missing(text) => {
                         builder.append_null();
                         return Ok(());
                     }
@@ -338,7 +345,7 @@ impl Builder {
             Self::Bool(builder) => {
                 let flag = match *value {
                     Value::Bool(flag) => Some(flag),
-                    Value::Text("") => {
+                    Value::Text(text) if is_missing(text) => {
                         builder.append_null();
                         return Ok(());
                     }

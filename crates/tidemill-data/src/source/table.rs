@@ -8,9 +8,11 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tidemill_core::suggest;
 
+use super::csv::Notes;
 use super::dialect::Dialect;
 use super::files::{InputFile, resolve};
-use super::value::{Guess, Shape};
+use super::remarks::{Decided, remarks};
+use super::value::{CellKinds, Shape};
 use super::{CsvOptions, Format, ReadOptions, avro, blobs, csv, json, parquet, tfrecord};
 use crate::column_type::{element_type, is_column_type, list_of};
 use crate::connect::{Spool, Tree};
@@ -29,6 +31,10 @@ pub struct Table {
     schema: SchemaRef,
     csv: CsvOptions,
     valueless: Vec<String>,
+    /// What the cells of columns look like, of formats that do not say their types.
+    shapes: HashMap<String, Shape>,
+    /// Columns that cannot be read, and why, to follow "column `x`".
+    left_out: Vec<(String, String)>,
     warnings: Vec<String>,
     /// Where the files are copies of others.
     spool: Option<Arc<Spool>>,
@@ -44,10 +50,16 @@ pub struct TableFile {
 }
 
 /// What one file has: its columns with the types of its own rows.
+#[derive(Default)]
 struct FileColumns {
     columns: Vec<(String, ColumnKind)>,
     rows: Option<u64>,
-    warning: Option<String>,
+    /// Columns that cannot be read, and why.
+    left_out: Vec<(String, String)>,
+    /// Columns of whole numbers that are read as text.
+    long: Vec<String>,
+    notes: Vec<(String, Notes)>,
+    warnings: Vec<String>,
 }
 
 /// What is known of a column's type from one file.
@@ -59,6 +71,31 @@ enum ColumnKind {
     Guessed(Shape),
     /// Nobody looked: the type is given from outside.
     Given,
+}
+
+impl ColumnKind {
+    /// Whether the column can be read as a type that is suggested from outside.
+    fn fits(&self, data_type: &DataType) -> bool {
+        match self {
+            Self::Guessed(Shape { kinds, is_list }) => match element_type(data_type) {
+                Some(element) => *is_list && kinds.fits(element),
+                None => !is_list && kinds.fits(data_type),
+            },
+            Self::Fixed(DataType::Null) => is_column_type(data_type),
+            Self::Fixed(_) | Self::Given => false,
+        }
+    }
+}
+
+/// The columns of a file that says their types.
+pub(super) struct FixedColumns {
+    pub(super) columns: Vec<(String, DataType)>,
+    pub(super) rows: u64,
+    /// Columns that cannot be read, and why, to follow "column `x`".
+    pub(super) left_out: Vec<(String, String)>,
+    /// Columns of whole numbers that are read as text, since some do not fit 64 bits.
+    pub(super) long: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Table {
@@ -85,13 +122,25 @@ impl Table {
         Self::of_spooled(path, self.inputs.clone(), options, self.spool.clone())
     }
 
+    /// The columns that this table and another read as different types, with a type that holds the values of both: a
+    /// column of text in one is text in the other, even if it holds digits only. Columns of files that say their types are
+    /// left as they are.
+    pub fn common_types(&self, other: &Self) -> Schema {
+        let field = |field: &Arc<Field>| {
+            let known = other.schema.field_with_name(field.name()).ok()?;
+            let both = self.shapes.get(field.name())?.join(*other.shapes.get(field.name())?);
+            (known.data_type() != field.data_type()).then(|| Field::new(field.name(), both.data_type(), true))
+        };
+        Schema::new(self.schema.fields().iter().filter_map(field).collect::<Vec<_>>())
+    }
+
     /// The same rows with only these columns, in this order.
     pub fn select(&self, columns: &[&str]) -> Result<Self, DataError> {
         let field = |name: &&str| {
-            self.schema.field_with_name(name).cloned().map_err(|_| DataError::ColumnNotFound {
-                path: self.files.first().map(|file| self.original(&file.path)).unwrap_or_default(),
-                column: (*name).to_owned(),
-                nearest: suggest(name, self.schema.fields().iter().map(|f| f.name().as_str())).map(str::to_owned),
+            self.schema.field_with_name(name).cloned().map_err(|_| {
+                let path = self.files.first().map(|file| self.original(&file.path)).unwrap_or_default();
+                let known = self.schema.fields().iter().map(|f| f.name().as_str());
+                not_read(&path, name, &self.left_out, known)
             })
         };
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Result<Vec<_>, _>>()?));
@@ -109,35 +158,67 @@ impl Table {
         let mut warnings = Vec::new();
         let mut files = Vec::with_capacity(inputs.len());
         let mut columns: Vec<(String, ColumnKind)> = Vec::new();
+        let mut left_out: Vec<(String, String)> = Vec::new();
+        let mut long: HashSet<String> = HashSet::new();
+        let mut notes: HashMap<String, Notes> = HashMap::new();
         if inputs[0].format.is_blobs() {
             blobs::check(&inputs)?;
         }
         for input in &inputs {
             let found = look_at(input, options)?;
             files.push(TableFile { path: input.path.clone(), rows: found.rows });
-            warnings.extend(found.warning);
+            warnings.extend(found.warnings);
+            for (name, why) in found.left_out {
+                if !left_out.iter().any(|(known, _)| *known == name) {
+                    left_out.push((name, why));
+                }
+            }
+            long.extend(found.long);
+            for (name, found) in found.notes {
+                notes.entry(name).or_default().join(&found);
+            }
             if files.len() == 1 {
                 columns = found.columns;
             } else if input.format.has_optional_columns() {
                 unite(&mut columns, found.columns);
             } else {
-                unify(&mut columns, &found.columns, &input.path, &files[0].path)?;
+                unify(&mut columns, &found.columns, &long, &input.path, &files[0].path)?;
             }
         }
         if inputs[0].format == Format::Json {
             drop_null_objects(&mut columns);
         }
+        columns.retain(|(name, _)| !left_out.iter().any(|(other, _)| other == name));
+        if columns.is_empty()
+            && let Some((column, message)) = left_out.first()
+        {
+            let (path, column, message) = (path.to_owned(), column.clone(), message.clone());
+            return Err(DataError::ColumnType { path, line: None, column, message });
+        }
         if files.iter().all(|file| file.rows == Some(0)) {
             return Err(DataError::SourceEmpty { path: path.to_owned(), header_only: true });
         }
         let is_valueless = |kind: &ColumnKind| match kind {
-            ColumnKind::Guessed(shape) => shape.guess == Guess::Nothing,
+            ColumnKind::Guessed(shape) => shape.kinds == CellKinds::NOTHING,
             ColumnKind::Fixed(data_type) => *element_type(data_type).unwrap_or(data_type) == DataType::Null,
             ColumnKind::Given => false,
         };
         let valueless = columns.iter().filter(|(_, kind)| is_valueless(kind)).map(|(name, _)| name.clone()).collect();
-        let schema = Arc::new(schema_of(path, &columns, options)?);
-        Ok(Self { files, inputs, schema, csv: options.csv.clone(), valueless, warnings, spool: None })
+        let schema = Arc::new(schema_of(path, &columns, &left_out, options)?);
+        let rows = files.iter().filter_map(|file| file.rows).sum();
+        warnings.extend(remarks(&decided(&columns, &notes, &schema, options), rows));
+        // Nobody asked for the columns by name: that some are not there is worth a word.
+        if options.columns.is_none() {
+            let of = |(name, why): &(String, String)| format!("column `{name}` is left out: it {why}");
+            warnings.extend(left_out.iter().map(of));
+        }
+        let shape = |(name, kind): (String, ColumnKind)| match kind {
+            ColumnKind::Guessed(shape) => Some((name, shape)),
+            ColumnKind::Fixed(_) | ColumnKind::Given => None,
+        };
+        let shapes = columns.into_iter().filter_map(shape).collect();
+        let csv = options.csv.clone();
+        Ok(Self { files, inputs, schema, csv, valueless, shapes, left_out, warnings, spool: None })
     }
 
     /// The columns that are read, with their types.
@@ -216,7 +297,8 @@ impl Table {
         Ok(BatchReader::new(self.schema.clone(), batches.map(move |item| item.map_err(&tell))))
     }
 
-    /// Things worth knowing that stop nothing: a file that looks as if it were cut at another delimiter.
+    /// Remarks that stop nothing: a file that looks as if it had another delimiter, cells that are read as missing, columns
+    /// that are left out.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -255,36 +337,74 @@ fn look_at(input: &InputFile, options: &ReadOptions) -> Result<FileColumns, Data
         Format::Images | Format::Texts => {
             let columns = blobs::columns(input.format).into_iter();
             let columns = columns.map(|(name, kind)| (name.to_owned(), ColumnKind::Fixed(kind))).collect();
-            Ok(FileColumns { columns, rows: Some(1), warning: None })
+            Ok(FileColumns { columns, rows: Some(1), ..FileColumns::default() })
         }
         Format::Parquet | Format::Avro => {
             let look = if input.format == Format::Avro { avro::columns } else { parquet::columns };
-            let (columns, rows) = look(&input.path)?;
+            let FixedColumns { columns, rows, left_out, long, warnings } = look(&input.path)?;
             let columns = columns.into_iter().map(|(name, kind)| (name, ColumnKind::Fixed(kind))).collect();
-            Ok(FileColumns { columns, rows: Some(rows), warning: None })
+            Ok(FileColumns { columns, rows: Some(rows), left_out, long, warnings, ..FileColumns::default() })
         }
-        Format::Json | Format::TfRecord => {
-            let look = if input.format == Format::TfRecord { tfrecord::scan } else { json::scan };
-            let (columns, rows) = look(&input.path)?;
-            let columns = columns.into_iter().map(|(name, shape)| (name, ColumnKind::Guessed(shape))).collect();
-            Ok(FileColumns { columns, rows: Some(rows), warning: None })
+        Format::Json => {
+            let (columns, left_out, rows) = json::scan(&input.path)?;
+            Ok(FileColumns { columns: guessed(columns), rows: Some(rows), left_out, ..FileColumns::default() })
+        }
+        Format::TfRecord => {
+            let (columns, rows) = tfrecord::scan(&input.path)?;
+            Ok(FileColumns { columns: guessed(columns), rows: Some(rows), ..FileColumns::default() })
         }
         Format::Csv => {
             let dialect = Dialect::new(&options.csv, input.delimiter);
             let is_read = |name: &String| options.columns.as_ref().is_none_or(|columns| columns.contains(name));
             let is_given = |name: &String| options.types.as_ref().is_some_and(|t| t.field_with_name(name).is_ok());
             if options.types.is_some() {
-                let (names, warning) = csv::header(&input.path, &dialect)?;
+                let (names, warnings) = csv::header(&input.path, &dialect)?;
                 if names.iter().all(|name| is_given(name) || !is_read(name)) {
                     let columns = names.into_iter().map(|name| (name, ColumnKind::Given)).collect();
-                    return Ok(FileColumns { columns, rows: None, warning });
+                    return Ok(FileColumns { columns, warnings, ..FileColumns::default() });
                 }
             }
-            let scan = csv::scan(&input.path, &dialect)?;
-            let guessed = |(name, guess): (String, Guess)| (name, ColumnKind::Guessed(guess.into()));
-            let columns = scan.columns.into_iter().map(guessed).collect();
-            Ok(FileColumns { columns, rows: Some(scan.rows), warning: scan.warning })
+            let csv::Scan { columns, rows, warnings } = csv::scan(&input.path, &dialect)?;
+            let notes = columns.iter().map(|(name, _, notes)| (name.clone(), notes.clone())).collect();
+            let columns = guessed(columns.into_iter().map(|(name, kinds, _)| (name, kinds.into())));
+            Ok(FileColumns { columns, rows: Some(rows), notes, warnings, ..FileColumns::default() })
         }
+    }
+}
+
+fn guessed(columns: impl IntoIterator<Item = (String, Shape)>) -> Vec<(String, ColumnKind)> {
+    columns.into_iter().map(|(name, shape)| (name, ColumnKind::Guessed(shape))).collect()
+}
+
+/// The columns that are read with the type that their cells decided.
+fn decided<'a>(
+    columns: &'a [(String, ColumnKind)],
+    notes: &'a HashMap<String, Notes>,
+    schema: &'a Schema,
+    options: &ReadOptions,
+) -> Vec<Decided<'a>> {
+    let of = |(name, kind): &'a (String, ColumnKind)| {
+        let ColumnKind::Guessed(Shape { kinds, is_list: false }) = kind else { return None };
+        let data_type = schema.field_with_name(name).ok()?.data_type();
+        let is_given = options.types.as_ref().is_some_and(|types| types.field_with_name(name).is_ok());
+        // A schema that says text knows what it says.
+        let is_meant = is_given || (*data_type == DataType::Utf8 && kinds.data_type() != DataType::Utf8);
+        (!is_meant).then_some(Decided { name, kinds: *kinds, data_type, notes: notes.get(name)? })
+    };
+    columns.iter().filter_map(of).collect()
+}
+
+/// Why a column that was asked for is not read.
+fn not_read<'a>(
+    path: &Path,
+    name: &str,
+    left_out: &[(String, String)],
+    known: impl Iterator<Item = &'a str>,
+) -> DataError {
+    let (path, column) = (path.to_owned(), name.to_owned());
+    match left_out.iter().find(|(left, _)| left == name) {
+        Some((_, why)) => DataError::ColumnType { path, line: None, column, message: why.clone() },
+        None => DataError::ColumnNotFound { path, column, nearest: suggest(name, known).map(str::to_owned) },
     }
 }
 
@@ -317,6 +437,7 @@ fn drop_null_objects(columns: &mut Vec<(String, ColumnKind)>) {
 fn unify(
     columns: &mut [(String, ColumnKind)],
     other: &[(String, ColumnKind)],
+    long: &HashSet<String>,
     path: &Path,
     first: &Path,
 ) -> Result<(), DataError> {
@@ -330,6 +451,10 @@ fn unify(
         };
         *kind = match (&*kind, found) {
             (ColumnKind::Guessed(a), ColumnKind::Guessed(b)) => ColumnKind::Guessed(a.join(*b)),
+            // In one file all whole numbers fit 64 bits, in another some do not.
+            (ColumnKind::Fixed(a), ColumnKind::Fixed(b)) if a != b && long.contains(name) => {
+                ColumnKind::Fixed(if element_type(a).is_some() { list_of(DataType::Utf8) } else { DataType::Utf8 })
+            }
             (ColumnKind::Fixed(a), ColumnKind::Fixed(b)) => match wider(a, b) {
                 Some(both) => ColumnKind::Fixed(both),
                 None => return Err(differ(format!("column `{name}` is {b} in the former and {a} in the latter"))),
@@ -354,12 +479,13 @@ fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
 }
 
 /// The columns to read: those asked for, as the types asked for.
-fn schema_of(path: &Path, columns: &[(String, ColumnKind)], options: &ReadOptions) -> Result<Schema, DataError> {
-    let not_found = |name: &String| DataError::ColumnNotFound {
-        path: path.to_owned(),
-        column: name.clone(),
-        nearest: suggest(name, columns.iter().map(|(name, _)| name.as_str())).map(str::to_owned),
-    };
+fn schema_of(
+    path: &Path,
+    columns: &[(String, ColumnKind)],
+    left_out: &[(String, String)],
+    options: &ReadOptions,
+) -> Result<Schema, DataError> {
+    let not_found = |name: &String| not_read(path, name, left_out, columns.iter().map(|(name, _)| name.as_str()));
     if let Some(types) = &options.types {
         for field in types.fields() {
             if !columns.iter().any(|(name, _)| name == field.name()) {
@@ -373,7 +499,8 @@ fn schema_of(path: &Path, columns: &[(String, ColumnKind)], options: &ReadOption
     }
     let field = |(name, kind): &(String, ColumnKind)| -> Result<Field, DataError> {
         let given = options.types.as_ref().and_then(|types| types.field_with_name(name).ok());
-        let data_type = match (given, kind) {
+        let hint = options.hints.as_ref().and_then(|hints| hints.field_with_name(name).ok());
+        let data_type = match (given.or_else(|| hint.filter(|hint| kind.fits(hint.data_type()))), kind) {
             (Some(field), _) => field.data_type().clone(),
             (None, ColumnKind::Fixed(DataType::Null) | ColumnKind::Given) => DataType::Int64,
             (None, ColumnKind::Fixed(data_type)) if element_type(data_type) == Some(&DataType::Null) => {

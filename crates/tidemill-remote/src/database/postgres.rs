@@ -236,7 +236,16 @@ fn push(column: &mut Column, info: &PgTypeInfo, value: PgValueRef<'_>) -> Result
         Column::Int(builder) => builder.append_value(int()?),
         Column::Bool(builder) => builder.append_value(bytes.first().ok_or_else(damaged)? != &0),
         Column::Float(builder) => builder.append_value(match (info.name(), bytes) {
-            ("NUMERIC", bytes) => numeric::to_float(bytes).ok_or_else(damaged)?,
+            ("NUMERIC", bytes) => match numeric::to_float(bytes) {
+                Ok(number) => number,
+                Err(numeric::Fault::Damaged) => return Err(damaged()),
+                Err(numeric::Fault::Rounded) => {
+                    return Err(
+                        "holds a whole number that a float would round; cast it to bigint or text in the query"
+                            .to_owned(),
+                    );
+                }
+            },
             (_, [a, b, c, d]) => f64::from(f32::from_be_bytes([*a, *b, *c, *d])),
             (_, [a, b, c, d, e, f, g, h]) => f64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
             _ => return Err(damaged()),

@@ -237,6 +237,18 @@ fn column(data_type: &arrow::datatypes::DataType) -> Column {
     }
 }
 
+/// A whole number among floats.
+fn exact_float(number: i64) -> Result<f64, String> {
+    let float = number as f64;
+    if float as i128 == i128::from(number) {
+        Ok(float)
+    } else {
+        Err(format!(
+            "holds {number}, which a float would round, beside fractions; cast the column to TEXT in the query"
+        ))
+    }
+}
+
 /// The error says what does not fit, to follow "column `x`".
 fn push(column: &mut Column, value: SqliteValueRef<'_>) -> Result<(), String> {
     if value.is_null() {
@@ -248,7 +260,7 @@ fn push(column: &mut Column, value: SqliteValueRef<'_>) -> Result<(), String> {
         Column::Bool(builder) => builder.append_value(get::<i64>(value)? == 1),
         Column::Float(builder) => {
             let is_int = value.type_info().name() == "INTEGER";
-            builder.append_value(if is_int { get::<i64>(value)? as f64 } else { get::<f64>(value)? });
+            builder.append_value(if is_int { exact_float(get::<i64>(value)?)? } else { get::<f64>(value)? });
         }
         Column::Text(builder) => builder.append_value(text(value)?),
         Column::Date(_) | Column::Time(_) | Column::Moment(_) | Column::MomentUtc(_) => {

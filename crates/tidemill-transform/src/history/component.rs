@@ -71,7 +71,12 @@ impl Component for HistoryGen {
             }
         }
         let manifest = examples.manifest();
-        let written = writer.finish(&manifest.split_by, manifest.spans.clone(), manifest.sources.clone())?;
+        let written = writer.finish(
+            &manifest.split_by,
+            &manifest.split_except,
+            manifest.spans.clone(),
+            manifest.sources.clone(),
+        )?;
         Ok(outcome(&options, &join, written.rows))
     }
 }

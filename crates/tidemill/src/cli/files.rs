@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tidemill_data::{is_sample_rate, parse_delimiter, parse_quote};
+use tidemill_core::FeatureType;
+use tidemill_data::{Decimal, is_sample_rate, parse_column_type, parse_decimal, parse_delimiter, parse_quote};
 
 /// How input files are written, where their names do not say it.
 #[derive(Debug, Clone, Default, Args)]
@@ -21,6 +22,12 @@ pub struct InputArgs {
     /// CSV: cells that are missing values, beside empty ones
     #[arg(long, value_name = "TEXT", value_delimiter = ',')]
     pub null_tokens: Vec<String>,
+    /// CSV: the sign before decimals, `.` or `,` [default: `.`]
+    #[arg(long, value_name = "SIGN", value_parser = parse_decimal)]
+    pub decimal: Option<Decimal>,
+    /// Read a column as `int`, `float`, `string` or `bool`; can be repeated
+    #[arg(long = "type", value_name = "COLUMN=TYPE", value_parser = parse_column_type)]
+    pub types: Vec<(String, FeatureType)>,
     /// CSV: the first line is a row; columns are called `column_1` and so on
     #[arg(long)]
     pub no_header: bool,
@@ -67,6 +74,9 @@ pub struct StatsArgs {
     /// CSV, JSON lines or Parquet files, or folders of them; several are shown side by side
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+    /// Read columns as the types of this schema
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
     /// Write an HTML report that works offline
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -185,6 +195,9 @@ pub struct SqlArgs {
     /// Tables: files, folders or URLs, named as in `trips=data/trips.csv` or by their file
     #[arg(value_name = "NAME=FILE")]
     pub tables: Vec<String>,
+    /// Read columns as the types of this schema
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
     /// Write the rows to this file or URL, in the format of its extension
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -194,6 +207,8 @@ pub struct SqlArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `history`

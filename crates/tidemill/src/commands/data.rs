@@ -8,7 +8,7 @@ use console::style;
 use indicatif::ProgressBar;
 use serde_json::json;
 use tidemill_core::{
-    Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, Failure, FeatureStatistics, Progress, Severity,
+    Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, Failure, FeatureStatistics, Progress, Schema, Severity,
 };
 use tidemill_data::{
     Computation, Format, Offer, ReadOptions, RowSource, RuleEngine as _, StatisticsOptions, Table as Source,
@@ -19,7 +19,7 @@ use tidemill_engine::SqlRules;
 use tidemill_project::cores;
 
 use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
-use crate::commands::input::open_input;
+use crate::commands::input::{open_input, open_pair};
 use crate::commands::schema::{read, refuse_to_replace, text_for};
 use crate::commands::statistics::{beyond_features, percent};
 use crate::commands::{print, say};
@@ -39,7 +39,8 @@ pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
         label_boundaries: args.label_boundaries.clone(),
         sample_rate: args.sample_rate,
     };
-    let of = |file: &PathBuf| statistics_with(file, &args.input, &options, threads, global);
+    let read = args.input.options_by(args.schema.as_deref(), global)?;
+    let of = |file: &PathBuf| statistics_with(file, &read, &options, threads, global);
     let datasets = args.files.iter().map(of).collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &args.html {
         write_report(path, &datasets, None, global)?;
@@ -58,16 +59,68 @@ pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
 /// The statistics of data, or those that a file holds; by the weights in a column, where one is named.
 pub(super) fn statistics(
     file: &Path,
-    input: &InputArgs,
+    read: &ReadOptions,
     weight: Option<&String>,
     threads: usize,
     global: &Global,
 ) -> Result<DatasetStatistics, Failure> {
-    if let Some(read) = statistics_in(file) {
-        return weighed(file, one_of(file, read?)?, weight);
+    if let Some(found) = statistics_in(file) {
+        return weighed(file, one_of(file, found?)?, weight);
     }
     let options = StatisticsOptions { weight: weight.cloned(), ..StatisticsOptions::default() };
-    statistics_with(file, input, &options, threads, global)
+    statistics_with(file, read, &options, threads, global)
+}
+
+/// The statistics of two datasets that are compared, each of data or from a file. A column of data is read as what it is
+/// in `schema`, and as the same type in both.
+pub(super) fn statistics_of_pair(
+    files: [&Path; 2],
+    input: &InputArgs,
+    schema: Option<&Schema>,
+    weight: Option<&String>,
+    threads: usize,
+    global: &Global,
+) -> Result<[DatasetStatistics; 2], Failure> {
+    let options = StatisticsOptions { weight: weight.cloned(), ..StatisticsOptions::default() };
+    let read = match schema {
+        Some(schema) => input.options().with_hints(schema),
+        None => input.options(),
+    };
+    let known = files.map(statistics_in);
+    if known.iter().all(Option::is_none) {
+        let [a, b] = open_pair(files, &read, global)?;
+        let read = read.with_schema(&a.common_types(&b));
+        let of = |source: &Source, file: &Path| statistics_of(source, file, &read, &options, threads, global);
+        return Ok([of(&a, files[0])?, of(&b, files[1])?]);
+    }
+    let [a, b] = known;
+    let [a, b] = [(a, files[0]), (b, files[1])].map(|(known, file)| {
+        let Some(found) = known else { return Ok((None, file)) };
+        Ok::<_, Failure>((Some(weighed(file, one_of(file, found?)?, weight)?), file))
+    });
+    let (a, b) = (a?, b?);
+    // Data beside statistics is read as what they say.
+    let of = |file: &Path, other: Option<&DatasetStatistics>| {
+        let types = other.into_iter().flat_map(|other| &other.features).map(|of| (of.name.clone(), of.feature_type));
+        let hints = ReadOptions::default().with_types(types).types;
+        let read = ReadOptions { hints: read.hints.clone().or(hints), ..read.clone() };
+        statistics_with(file, &read, &options, threads, global)
+    };
+    Ok(match (a, b) {
+        ((Some(a), _), (Some(b), _)) => [a, b],
+        ((Some(a), _), (None, file)) => {
+            let b = of(file, Some(&a))?;
+            [a, b]
+        }
+        ((None, file), (b, other)) => {
+            let a = of(file, b.as_ref())?;
+            let b = match b {
+                Some(b) => b,
+                None => of(other, Some(&a))?,
+            };
+            [a, b]
+        }
+    })
 }
 
 /// Statistics read from a file, which must have weights where they are asked for.
@@ -86,18 +139,17 @@ fn weighed(file: &Path, read: DatasetStatistics, weight: Option<&String>) -> Res
 
 fn statistics_with(
     file: &Path,
-    input: &InputArgs,
+    read: &ReadOptions,
     options: &StatisticsOptions,
     threads: usize,
     global: &Global,
 ) -> Result<DatasetStatistics, Failure> {
     if *options == StatisticsOptions::default()
-        && let Some(read) = statistics_in(file)
+        && let Some(found) = statistics_in(file)
     {
-        return one_of(file, read?);
+        return one_of(file, found?);
     }
-    let read = input.options();
-    statistics_of(&open_input(file, &read, global)?, file, &read, options, threads, global)
+    statistics_of(&open_input(file, read, global)?, file, read, options, threads, global)
 }
 
 fn statistics_of(
@@ -240,7 +292,7 @@ fn top(feature: &FeatureStatistics) -> String {
 }
 
 pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failure> {
-    let dataset = statistics(&args.file, &args.input, args.weight.as_ref(), cores(), global)?;
+    let dataset = statistics(&args.file, &args.input.options(), args.weight.as_ref(), cores(), global)?;
     let schema = infer(&[&dataset]);
     let offers = semantic_offers(&[&dataset]);
     let yaml = inferred_yaml(&schema, &offers);
@@ -267,7 +319,7 @@ pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failu
 pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
     let schema = read(&args.schema, global)?;
     let rules = args.rules.as_deref().map(read_rules).transpose()?.unwrap_or_default();
-    let options = args.input.options();
+    let options = args.input.options().with_hints(&schema);
     // Statistics stand for rows that are not at hand.
     let (dataset, rows): (_, Option<Arc<dyn RowSource>>) = match statistics_in(&args.file) {
         Some(found) => (weighed(&args.file, one_of(&args.file, found?)?, args.weight.as_ref())?, None),

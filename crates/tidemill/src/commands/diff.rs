@@ -4,10 +4,10 @@ use std::path::Path;
 
 use console::style;
 use tidemill_core::{Code, Failure};
-use tidemill_data::{BatchReader, ChangedRow, ColumnDiff, DiffOptions, SampleRow, Sides, TableDiff, diff_tables};
+use tidemill_data::{ChangedRow, ColumnDiff, DiffOptions, SampleRow, Sides, TableDiff, diff_tables};
 
 use crate::cli::{DiffArgs, Global};
-use crate::commands::input::open_input;
+use crate::commands::input::open_pair;
 use crate::commands::print;
 use crate::ui::{Align, Table, count, printable};
 
@@ -24,10 +24,9 @@ pub fn diff(args: &DiffArgs, global: &Global) -> Result<u8, Failure> {
         tolerance: args.tolerance,
         samples: args.rows,
     };
-    let read =
-        |path: &Path| -> Result<BatchReader, Failure> { Ok(open_input(path, &args.input.options(), global)?.read()?) };
     let names = Sides { a: args.before.as_path(), b: args.after.as_path() };
-    let found = diff_tables(read(names.a)?, read(names.b)?, &options, names)?;
+    let [a, b] = open_pair([names.a, names.b], &args.input.options(), global)?;
+    let found = diff_tables(a.read()?, b.read()?, &options, names)?;
     print(global, &found, || text(&found, names))?;
     Ok(u8::from(!found.is_same()))
 }

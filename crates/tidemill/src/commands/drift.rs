@@ -1,14 +1,12 @@
 //! `tidemill drift`: how far one dataset lies from another.
 
-use std::path::Path;
-
 use console::style;
 use tidemill_core::{AnomalyType, Code, DatasetStatistics, Failure, Severity};
 use tidemill_data::{Comparison, DriftReport, FeatureDrift, compare, infer_schema, render_drift_report};
 use tidemill_project::cores;
 
 use crate::cli::{DriftArgs, Global};
-use crate::commands::data::statistics;
+use crate::commands::data::statistics_of_pair;
 use crate::commands::schema::read;
 use crate::commands::{print, say};
 use crate::ui::{Align, Table, count};
@@ -16,8 +14,9 @@ use crate::ui::{Align, Table, count};
 pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
     let schema = args.schema.as_ref().map(|path| read(path, global)).transpose()?;
     let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
-    let load = |path: &Path| statistics(path, &args.input, args.weight.as_ref(), threads, global);
-    let (mut baseline, mut current) = (load(&args.baseline)?, load(&args.current)?);
+    let files = [args.baseline.as_path(), args.current.as_path()];
+    let [mut baseline, mut current] =
+        statistics_of_pair(files, &args.input, schema.as_ref(), args.weight.as_ref(), threads, global)?;
     if baseline.name == current.name {
         // Two days of a file with the same name: the folders tell them apart.
         (baseline.name, current.name) = (args.baseline.display().to_string(), args.current.display().to_string());

@@ -32,7 +32,8 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
     let package = find_package(model, global).await?;
     let model = AnyModel::load_with(&package.path, &args.onnx.options())?;
     let table = open_input(file, &args.input.options(), global)?;
-    let options = ReadOptions { types: Some(input_types(&model, &table)?), ..args.input.options() };
+    let options = ReadOptions { types: Some(input_types(&model, &table)?), ..args.input.options() }
+        .with_types(args.input.types.iter().cloned());
     let reader = table.reopen(file, &options)?.read()?;
     let job = Job::new(&model, &reader, args.keep.as_deref())?;
     if let Some(out) = &args.out {

@@ -116,7 +116,8 @@ fn update(args: &SchemaUpdateArgs, global: &Global) -> Result<u8, Failure> {
     let text = std::fs::read_to_string(&args.schema).map_err(|error| Failure::io(&args.schema, &error))?;
     let schema = read(&args.schema, global)?;
     let wanted = args.accept.iter().map(|text| Wanted::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let load = |path: &Path| statistics(path, &args.input, args.weight.as_ref(), cores(), global);
+    let options = args.input.options().with_hints(&schema);
+    let load = |path: &Path| statistics(path, &options, args.weight.as_ref(), cores(), global);
     let data = load(&args.data)?;
     let mut anomalies = validate(&data, &schema, &args.environment);
     let drift = match &args.baseline {

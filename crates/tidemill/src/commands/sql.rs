@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use tidemill_cli::JsonList;
 use tidemill_cli::json::number;
 use tidemill_core::{Code, Failure};
-use tidemill_data::{DataError, ReadOptions, dataset_name};
+use tidemill_data::{DataError, Format, check_text_columns, dataset_name};
 use tidemill_engine::{Answer, Engine, EngineError};
 use tidemill_project::{connectors, cores};
 
 use crate::cli::{Global, OutputFormat, SqlArgs};
+use crate::commands::cells::cell;
 use crate::commands::input::open_input;
 use crate::commands::{print, write_out};
 use crate::ui::{Align, Table, count, printable};
@@ -30,6 +31,7 @@ pub async fn sql(args: &SqlArgs, global: &Global) -> Result<u8, Failure> {
         return Err(Failure::new(Code::CommandLine, "`--csv` and `-o json` name two formats for one output"));
     }
     let engine = Engine::new(args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores))?;
+    let options = args.input.options_by(args.schema.as_deref(), global)?;
     let mut names: Vec<String> = Vec::new();
     for table in &args.tables {
         let (name, path) = named(table);
@@ -37,7 +39,7 @@ pub async fn sql(args: &SqlArgs, global: &Global) -> Result<u8, Failure> {
             return Err(Failure::new(Code::CommandLine, format!("there are two tables `{name}`"))
                 .with_hint("name them, as in `before=a.csv after=b.csv`"));
         }
-        let rows = open_input(&path, &ReadOptions::default(), global)?;
+        let rows = open_input(&path, &options, global)?;
         engine.add(&name, Arc::new(rows), false)?;
         names.push(name);
     }
@@ -147,6 +149,7 @@ fn object(schema: &SchemaRef, json: &[bool], batch: &RecordBatch, row: usize) ->
                 let parsed = is_json.then(|| serde_json::from_str(text).ok()).flatten();
                 parsed.unwrap_or_else(|| json!(text))
             }
+            DataType::List(_) => cell(array, row),
             _ => {
                 json!(ArrayFormatter::try_new(array, &FormatOptions::default()).map(|f| f.value(row).to_string()).ok())
             }
@@ -158,6 +161,9 @@ fn object(schema: &SchemaRef, json: &[bool], batch: &RecordBatch, row: usize) ->
 
 async fn to_csv(mut answer: Answer) -> Result<(), Failure> {
     let mut head = true;
+    check_text_columns(Path::new("-"), Format::Csv, &answer.schema()).map_err(|error| {
+        Failure::from(error).with_hint("write it with `--out FILE.parquet`, or print JSON with `-o json`")
+    })?;
     let empty = RecordBatch::new_empty(answer.schema());
     let mut written = |batch: &RecordBatch| -> Result<(), Failure> {
         let mut text = Vec::new();

@@ -172,5 +172,6 @@ fn read_options(graph: &TransformGraph, table: &Table, args: &TransformArgs) -> 
     let wanted = graph.inputs().iter().filter(|input| columns.contains(&input.name));
     let fields: Vec<Field> = wanted.map(|input| Field::new(&input.name, input_type(input), true)).collect();
     let types = Some(Arc::new(Schema::new(fields)));
-    Ok(ReadOptions { columns: Some(columns), types, ..args.input.options() })
+    let options = ReadOptions { columns: Some(columns), types, ..args.input.options() };
+    Ok(options.with_types(args.input.types.iter().cloned()))
 }

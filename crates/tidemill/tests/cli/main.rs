@@ -8,6 +8,7 @@ mod daily;
 mod drift;
 mod evaluate;
 mod features;
+mod files;
 mod foreign;
 mod help;
 mod history;

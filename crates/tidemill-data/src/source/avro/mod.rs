@@ -1,7 +1,7 @@
 //! Avro object container files.
 //!
 //! * The schema is a record; its fields are columns, those of records in it columns with a dotted path. A union with
-//!   null is a column with missing values; other unions, maps and arrays of arrays or records are refused by name.
+//!   null is a column with missing values; other unions, maps and arrays of arrays or records are left out, with a remark.
 //! * `enum` and `uuid` are text, decimals numbers; dates, times and timestamps are text in ISO 8601, as in Parquet;
 //!   `bytes` and `fixed` are text where all values of all rows are UTF-8, else bytes.
 //! * Blocks may be compressed with deflate, snappy or Zstandard. Sync markers are checked, sizes bounded; an error names

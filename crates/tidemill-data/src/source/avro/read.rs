@@ -15,24 +15,25 @@ use super::{no_avro, of_block};
 use crate::column_type::element_type;
 use crate::reader::batch_rows;
 use crate::source::block::blocks_at_once;
-use crate::source::bytes::{as_text, holds_bytes, is_all_text};
-use crate::source::convert::convert;
+use crate::source::convert::{Doubt, convert};
 use crate::source::groups::Groups;
-use crate::source::nested::{Leaf, leaves, values_at};
+use crate::source::nested::{Leaf, Leaves, values_at};
+use crate::source::table::FixedColumns;
 use crate::{BATCH_ROWS_MAX, DataError};
 
 /// The columns of a file, with the types they are read as, and its rows. Every block is looked at and every record
 /// decoded, so that nothing is wrong with the file when its rows are read.
-pub(in crate::source) fn columns(path: &Path) -> Result<(Vec<(String, DataType)>, u64), DataError> {
+pub(in crate::source) fn columns(path: &Path) -> Result<FixedColumns, DataError> {
     let mut container = Container::open(path)?;
     let decoder = Decoder::new(path, &container.schema)?;
     let mut leaves = decoder.leaves()?;
     let mut seen = HashSet::new();
-    if let Some(leaf) = leaves.iter().find(|leaf| !seen.insert(&leaf.name)) {
+    if let Some(leaf) = leaves.read.iter().find(|leaf| !seen.insert(&leaf.name)) {
         return Err(DataError::DuplicateColumn { path: path.to_owned(), column: leaf.name.clone() });
     }
-    let open: Vec<usize> = (0..leaves.len()).filter(|i| holds_bytes(&leaves[*i].data_type)).collect();
-    let mut texts = vec![true; open.len()];
+    let open: Vec<(usize, Doubt)> =
+        leaves.read.iter().enumerate().filter_map(|(i, leaf)| Some((i, leaf.doubt?))).collect();
+    let mut founded = HashSet::new();
     let mut rows = 0;
     loop {
         let groups = container.next_groups(blocks_at_once(), BATCH_ROWS_MAX)?;
@@ -41,29 +42,29 @@ pub(in crate::source) fn columns(path: &Path) -> Result<(Vec<(String, DataType)>
         }
         let look = |records: &Records| {
             let batch = decoder.decode(records)?;
-            let is_text =
-                |i: &usize| values_at(batch.columns(), &leaves[*i].path).is_some_and(|array| is_all_text(&array));
-            Ok::<_, DataError>(open.iter().map(is_text).collect::<Vec<bool>>())
+            let is_founded = |(i, doubt): &&(usize, Doubt)| {
+                values_at(batch.columns(), &leaves.read[*i].path).is_none_or(|array| !doubt.is_unfounded(&array))
+            };
+            Ok::<_, DataError>(open.iter().filter(is_founded).map(|(i, _)| *i).collect::<Vec<usize>>())
         };
         let looked: Vec<_> = groups.par_iter().map(look).collect();
         for (found, group) in looked.into_iter().zip(&groups) {
-            texts.iter_mut().zip(found?).for_each(|(all, here)| *all = *all && here);
+            founded.extend(found?);
             rows += group.count as u64;
         }
     }
-    for (i, is_text) in open.into_iter().zip(texts) {
-        if is_text {
-            leaves[i].data_type = as_text(&leaves[i].data_type);
-        }
-    }
-    Ok((leaves.into_iter().map(|leaf| (leaf.name, leaf.data_type)).collect(), rows))
+    let long = leaves.settle(|i| founded.contains(&i));
+    let Leaves { read, left_out, warnings } = leaves;
+    let columns = read.into_iter().map(|leaf| (leaf.name, leaf.data_type)).collect();
+    Ok(FixedColumns { columns, rows, left_out, long, warnings })
 }
 
 /// Reads the columns of `schema`, by name, as the types of `schema`.
 pub(in crate::source) fn read(path: &Path, schema: &SchemaRef) -> Result<AvroReader, DataError> {
     let container = Container::open(path)?;
     let decoder = Decoder::new(path, &container.schema)?;
-    let by_name: HashMap<String, Leaf> = decoder.leaves()?.into_iter().map(|leaf| (leaf.name.clone(), leaf)).collect();
+    let by_name: HashMap<String, Leaf> =
+        decoder.leaves()?.read.into_iter().map(|leaf| (leaf.name.clone(), leaf)).collect();
     let leaf = |field: &FieldRef| {
         by_name.get(field.name()).cloned().ok_or_else(|| DataError::ColumnNotFound {
             path: path.to_owned(),
@@ -158,20 +159,20 @@ impl Decoder {
         builder.build(Cursor::new(file)).map_err(|error| error.to_string())
     }
 
-    fn leaves(&self) -> Result<Vec<Leaf>, DataError> {
-        let refuse = |(column, message): (String, String)| DataError::ColumnType {
-            path: self.path.clone(),
-            line: None,
-            column,
-            message,
-        };
-        let leaves = leaves(self.schema.fields()).map_err(refuse)?;
-        if leaves.is_empty() {
+    fn leaves(&self) -> Result<Leaves, DataError> {
+        let leaves = Leaves::of(self.schema.fields());
+        if leaves.read.is_empty() && leaves.left_out.is_empty() {
             return Err(no_avro(&self.path, "its schema has no fields"));
         }
         // Nulls take no bytes: a list of them could be as long as it says.
-        match leaves.iter().find(|leaf| element_type(&leaf.data_type) == Some(&DataType::Null)) {
-            Some(leaf) => Err(refuse((leaf.name.clone(), "is a list of nulls, which is not read".to_owned()))),
+        let refuse = |column: &str, message: &str| DataError::ColumnType {
+            path: self.path.clone(),
+            line: None,
+            column: column.to_owned(),
+            message: message.to_owned(),
+        };
+        match leaves.read.iter().find(|leaf| element_type(&leaf.data_type) == Some(&DataType::Null)) {
+            Some(leaf) => Err(refuse(&leaf.name, "is a list of nulls, which is not read")),
             None => Ok(leaves),
         }
     }

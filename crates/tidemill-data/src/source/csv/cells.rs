@@ -140,7 +140,8 @@ impl<'a> CellReader<'a> {
             let found = cells.len() - before;
             if found == 1 && cells[before].is_nothing() {
                 cells.truncate(before);
-            } else if found == columns {
+            } else if found == columns || ends_in_delimiter(cells, found, columns) {
+                cells.truncate(before + columns);
                 rows += 1;
             } else {
                 return Err(Fault { at: record, kind: FaultKind::Ragged { found } });
@@ -180,7 +181,8 @@ impl<'a> CellReader<'a> {
                 let found = cells.len() - before;
                 if found == 1 && cells[before].is_nothing() {
                     cells.truncate(before);
-                } else if found == columns {
+                } else if found == columns || ends_in_delimiter(cells, found, columns) {
+                    cells.truncate(before + columns);
                     rows += 1;
                 } else {
                     return Err(Fault { at: record, kind: FaultKind::Ragged { found } });
@@ -195,6 +197,11 @@ impl<'a> CellReader<'a> {
         self.at = bytes.len();
         Ok(rows)
     }
+}
+
+/// Whether a record has one cell more than there are columns, and nothing in it.
+fn ends_in_delimiter(cells: &[Cell], found: usize, columns: usize) -> bool {
+    found == columns + 1 && cells.last().is_some_and(|cell| cell.is_nothing())
 }
 
 /// `end`, or one less where the line ends with a carriage return before its line feed.

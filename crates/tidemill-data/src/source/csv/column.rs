@@ -8,14 +8,15 @@ use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::DataType;
 
 use super::cells::Cell;
-use crate::source::dialect::{Marks, Missing};
-use crate::source::value::{Guess, parse_bool, parse_float, parse_int};
+use super::notes::Notes;
+use crate::source::dialect::Dialect;
+use crate::source::value::{CellKinds, Decimal, is_null_word, parse_bool};
 
 /// The text of a cell, with doubled quotes made single.
-pub(super) fn text_of(text: &str, cell: Cell, marks: Marks) -> Cow<'_, str> {
+pub(super) fn text_of<'a>(text: &'a str, cell: Cell, dialect: &Dialect) -> Cow<'a, str> {
     // Cells begin and end beside ASCII characters, so the range is on character borders.
     let raw = text.get(cell.range()).unwrap_or_default();
-    match marks.quote.filter(|_| cell.is_escaped()) {
+    match dialect.marks.quote.filter(|_| cell.is_escaped()) {
         Some(quote) => {
             let quote = char::from(quote);
             Cow::Owned(raw.replace([quote, quote].iter().collect::<String>().as_str(), quote.encode_utf8(&mut [0; 4])))
@@ -31,8 +32,7 @@ pub(super) struct ColumnCells<'a> {
     pub(super) cells: &'a [Cell],
     pub(super) column: usize,
     pub(super) stride: usize,
-    pub(super) marks: Marks,
-    pub(super) missing: &'a Missing,
+    pub(super) dialect: &'a Dialect,
 }
 
 impl<'a> ColumnCells<'a> {
@@ -44,18 +44,26 @@ impl<'a> ColumnCells<'a> {
         self.iter().map(move |cell| self.text.get(cell.range()).unwrap_or_default())
     }
 
-    /// The narrowest type that holds `guess` and every cell.
-    pub(super) fn join_types(self, guess: Guess) -> Guess {
-        let mut guess = guess;
+    fn is_missing(self, text: &str) -> bool {
+        self.dialect.missing.is(text)
+    }
+
+    /// Adds the kinds of the cells to those seen so far, and takes note of what may stand for missing values.
+    pub(super) fn look(self, kinds: &mut CellKinds, notes: &mut Notes) {
+        let decimal = self.dialect.decimal;
         for raw in self.raw() {
-            if guess == Guess::Text {
-                break;
+            if kinds.is_settled() {
+                return;
             }
-            if !self.missing.is(raw) {
-                guess = guess.with(raw);
+            if self.is_missing(raw) || kinds.covers(raw, decimal) {
+                continue;
             }
+            let kind = CellKinds::of(raw, decimal);
+            if kind.is_null_token() {
+                notes.count(raw);
+            }
+            *kinds = kinds.join(kind);
         }
-        guess
     }
 }
 
@@ -81,22 +89,29 @@ impl ColumnBuilder {
     /// Appends a run of cells. On a cell that does not fit the type: its place in the run.
     pub(super) fn append(&mut self, cells: ColumnCells<'_>) -> Result<(), usize> {
         match self {
-            Self::Int(values, nulls) => append_numbers(values, nulls, cells, parse_int),
-            Self::Float(values, nulls) => append_numbers(values, nulls, cells, parse_float),
+            Self::Int(values, nulls) => {
+                // A whole number cannot be NaN: among whole numbers it is a missing value.
+                let is_nan = |text: &str| Decimal::Point.parse(text).is_some_and(f64::is_nan);
+                let parse = |text: &str, decimal: Decimal| decimal.parse_whole(text);
+                append_numbers(values, nulls, cells, parse, |text| is_null_word(text) || is_nan(text))
+            }
+            Self::Float(values, nulls) => {
+                append_numbers(values, nulls, cells, |text, decimal| decimal.parse(text), is_null_word)
+            }
             Self::Bool(builder) => {
                 for (row, raw) in cells.raw().enumerate() {
-                    if cells.missing.is(raw) {
-                        builder.append_null();
-                    } else {
-                        builder.append_value(parse_bool(raw).ok_or(row)?);
+                    match parse_bool(raw) {
+                        Some(value) if !cells.is_missing(raw) => builder.append_value(value),
+                        None if !cells.is_missing(raw) && !is_null_word(raw) => return Err(row),
+                        _ => builder.append_null(),
                     }
                 }
                 Ok(())
             }
             Self::Text(builder) => {
                 for cell in cells.iter() {
-                    let text = text_of(cells.text, cell, cells.marks);
-                    if cells.missing.is(&text) {
+                    let text = text_of(cells.text, cell, cells.dialect);
+                    if cells.is_missing(&text) {
                         builder.append_null();
                     } else {
                         builder.append_value(text);
@@ -121,15 +136,21 @@ fn append_numbers<T: Default>(
     values: &mut Vec<T>,
     nulls: &mut NullBufferBuilder,
     cells: ColumnCells<'_>,
-    parse: impl Fn(&str) -> Option<T>,
+    parse: impl Fn(&str, Decimal) -> Option<T>,
+    is_null: impl Fn(&str) -> bool,
 ) -> Result<(), usize> {
+    let decimal = cells.dialect.decimal;
     for (row, raw) in cells.raw().enumerate() {
-        if cells.missing.is(raw) {
-            values.push(T::default());
-            nulls.append_null();
-        } else {
-            values.push(parse(raw).ok_or(row)?);
-            nulls.append_non_null();
+        match parse(raw, decimal) {
+            Some(value) if !cells.is_missing(raw) => {
+                values.push(value);
+                nulls.append_non_null();
+            }
+            None if !cells.is_missing(raw) && !is_null(raw) => return Err(row),
+            _ => {
+                values.push(T::default());
+                nulls.append_null();
+            }
         }
     }
     Ok(())

@@ -2,13 +2,18 @@
 //!
 //! The rules are those of RFC 4180, and where files in the wild go beyond it (see also [`super::CsvOptions`]):
 //! * The first line that is not blank is the header, unless there is none. Names are taken without spaces around them.
+//!   A column without a name is called by its place (`column_1`), as the first one of files that pandas and R write.
+//!   Where every row has one cell more than the header, the first column is the one without a name.
 //! * Lines end with LF or CR LF; a quoted cell may hold line ends, delimiters and doubled quotes. A quote inside an
-//!   unquoted cell is text. A byte order mark is passed over. Blank lines are passed over.
+//!   unquoted cell is text. A byte order mark and blank lines are ignored, and so is a delimiter at the end of lines.
 //! * An empty cell, quoted or not, is missing; so is one that holds a null token.
 //! * A column is `Int64` if every cell that is not missing is a whole number of 64 bits, else `Float64` if every one is
-//!   a number (`nan` and `inf` are), else `Boolean` if every one is `true` or `false`, else `Utf8`. All rows are
-//!   looked at. Numbers may have a sign, leading zeros (`007` is 7, as TFX, `DuckDB` and pandas read it) and spaces
-//!   around them. A column without any value is `Int64`: there is no cell that is not a whole number.
+//!   a number (`inf` and `nan` are), else `Boolean` if every one is `true` or `false`, else `Utf8`. All rows are
+//!   looked at. Numbers may have a sign and spaces around them. Digits that begin with a zero (`007`) are text, and so
+//!   are whole numbers of which some do not fit 64 bits: as numbers they would lose something.
+//! * Words such as `NA` and `null` are missing values in columns of numbers and booleans, and text in columns of text.
+//!   `NaN` among whole numbers is missing.
+//! * A column without any value is `Int64`: there is no cell that is not a whole number.
 //!
 //! A file is read twice: [`scan()`] checks every rule and decides the types, [`read()`] makes columns. Nothing of a file
 //! with an error is given out, types are known before the first row, and memory stays bounded. Each reading takes a
@@ -17,6 +22,7 @@
 
 mod cells;
 mod column;
+mod notes;
 mod read;
 mod scan;
 mod suspicion;
@@ -26,9 +32,10 @@ use std::path::Path;
 
 use self::cells::{Cell, CellReader, Fault, FaultKind};
 use self::column::text_of;
+pub(super) use self::notes::Notes;
 pub(super) use self::read::{CsvReader, read};
-pub(super) use self::scan::scan;
-use self::suspicion::other_delimiter;
+pub(super) use self::scan::{Scan, scan};
+use self::suspicion::{other_delimiter, rows_have};
 use super::COLUMNS_MAX;
 use super::block::{Block, Blocks, blocks_at_once, mark_bytes};
 use super::dialect::{Dialect, Header};
@@ -37,17 +44,28 @@ use crate::DataError;
 /// Cells located at once: few enough that they stay in the cache while each column takes its own.
 const RUN_CELLS: usize = 8_192;
 
-/// The names of the columns, without a look at the rows.
-pub(super) fn header(path: &Path, dialect: &Dialect) -> Result<(Vec<String>, Option<String>), DataError> {
-    let opened = open(path, dialect)?;
-    Ok((opened.names, opened.warning))
+/// The names of the columns, without a look at the rows; remarks about them.
+pub(super) fn header(path: &Path, dialect: &Dialect) -> Result<(Vec<String>, Vec<String>), DataError> {
+    let mut opened = open(path, dialect)?;
+    // Only a look at the rows tells whether there is anything in it.
+    if opened.is_last_unnamed && opened.names.len() > 1 {
+        opened.names.pop();
+    }
+    Ok((opened.names, opened.warnings))
 }
 
 /// A file whose header has been read.
 struct Opened {
+    /// One name for each cell of a row.
     names: Vec<String>,
+    /// The columns without a name of their own: their places, counted from 1, and what they are called.
+    unnamed: Vec<(usize, String)>,
+    /// Whether the header ends in a delimiter: the last column may be none.
+    is_last_unnamed: bool,
+    /// The delimiter that would fit, and how many columns there would be, where there is one column.
+    other: Option<(u8, usize)>,
     /// Something odd about the header that stops nothing.
-    warning: Option<String>,
+    warnings: Vec<String>,
     /// The first block, which may hold nothing but the header.
     first: Option<Block>,
     blocks: Blocks,
@@ -74,7 +92,10 @@ fn open(path: &Path, dialect: &Dialect) -> Result<Opened, DataError> {
         loop {
             let at = reader.position();
             cells.clear();
-            if !reader.next_record(&mut cells).map_err(|fault| located(path, &block, &fault, 0, &dialect.header))? {
+            if !reader
+                .next_record(&mut cells)
+                .map_err(|fault| located(path, &block, &fault, 0, &dialect.header, None))?
+            {
                 break;
             }
             if let [only] = cells[..]
@@ -83,25 +104,63 @@ fn open(path: &Path, dialect: &Dialect) -> Result<Opened, DataError> {
                 continue;
             }
             let line = block.line_at(at);
-            let (names, start) = match &dialect.header {
+            let (mut names, start) = match &dialect.header {
                 Header::FirstLine => {
-                    let name = |cell: &Cell| text_of(text, *cell, dialect.marks).trim().to_owned();
+                    let name = |cell: &Cell| text_of(text, *cell, dialect).trim().to_owned();
                     (cells.iter().map(name).collect(), reader.position())
                 }
                 Header::Names(names) => (names.clone(), at),
                 Header::Numbered => ((1..=cells.len()).map(|i| format!("column_{i}")).collect(), at),
             };
-            check_names(path, line, &names)?;
             let other = (names.len() == 1).then(|| other_delimiter(&block, at, dialect.marks)).flatten();
-            let warning = other.map(|(delimiter, columns)| {
+            if dialect.header == Header::FirstLine && other.is_none() {
+                fit_to_rows(&mut names, &block, start, dialect);
+            }
+            let unnamed = name_unnamed(&mut names);
+            let is_last_unnamed = unnamed.last().is_some_and(|(place, _)| *place == names.len());
+            check_names(path, line, &names)?;
+            let warnings = other.map(|(delimiter, columns)| {
                 let delimiter = char::from(delimiter).escape_default();
                 format!("`{}` has one column; with the delimiter `{delimiter}` it would have {columns}", path.display())
             });
+            let warnings = warnings.into_iter().collect();
             block.start = start;
-            return Ok(Opened { names, warning, first: Some(block), blocks });
+            return Ok(Opened { names, unnamed, is_last_unnamed, other, warnings, first: Some(block), blocks });
         }
     }
     Err(DataError::SourceEmpty { path: path.to_owned(), header_only: false })
+}
+
+/// Makes a header of one cell more or fewer than the rows fit them: rows may begin with a name that the header has no
+/// cell for, and a header may end in a delimiter that rows do not end in.
+fn fit_to_rows(names: &mut Vec<String>, block: &Block, start: usize, dialect: &Dialect) {
+    let rows_have = |columns: usize| rows_have(block, start, dialect.marks, columns);
+    let columns = names.len();
+    if rows_have(columns) {
+        return;
+    }
+    if columns > 1 && names.last().is_some_and(String::is_empty) && rows_have(columns - 1) {
+        names.pop();
+    } else if columns > 1 && rows_have(columns + 1) {
+        names.insert(0, String::new());
+    }
+}
+
+/// Names the columns without a name by their place, and returns them.
+fn name_unnamed(names: &mut [String]) -> Vec<(usize, String)> {
+    let mut unnamed = Vec::new();
+    if names.iter().all(|name| !name.is_empty()) {
+        return unnamed;
+    }
+    let taken: HashSet<String> = names.iter().cloned().collect();
+    for (i, name) in names.iter_mut().enumerate().filter(|(_, name)| name.is_empty()) {
+        *name = format!("column_{}", i + 1);
+        while taken.contains(name.as_str()) {
+            name.push('_');
+        }
+        unnamed.push((i + 1, name.clone()));
+    }
+    unnamed
 }
 
 fn check_names(path: &Path, line: u64, names: &[String]) -> Result<(), DataError> {
@@ -110,10 +169,7 @@ fn check_names(path: &Path, line: u64, names: &[String]) -> Result<(), DataError
         return Err(DataError::malformed(path, Some(line), message));
     }
     let mut seen = HashSet::new();
-    for (i, name) in names.iter().enumerate() {
-        if name.is_empty() {
-            return Err(DataError::malformed(path, Some(line), format!("column {} has no name", i + 1)));
-        }
+    for name in names {
         // Old files end lines with a carriage return alone: everything would be one header.
         if name.contains('\r') {
             let message = "the header holds a carriage return; lines must end with LF or CR LF";
@@ -127,11 +183,18 @@ fn check_names(path: &Path, line: u64, names: &[String]) -> Result<(), DataError
 }
 
 /// A fault in a block as an error with the line of the file.
-fn located(path: &Path, block: &Block, fault: &Fault, columns: usize, header: &Header) -> DataError {
+fn located(
+    path: &Path,
+    block: &Block,
+    fault: &Fault,
+    columns: usize,
+    header: &Header,
+    other: Option<(u8, usize)>,
+) -> DataError {
     let line = block.line_at(fault.at);
     match (&fault.kind, header) {
         (FaultKind::Ragged { found }, Header::FirstLine) => {
-            DataError::RaggedRow { path: path.to_owned(), line, expected: columns, found: *found }
+            DataError::RaggedRow { path: path.to_owned(), line, expected: columns, found: *found, other }
         }
         (FaultKind::Ragged { found }, Header::Names(_)) => {
             let message = format!("the row has {found} cells, but {columns} columns are named");

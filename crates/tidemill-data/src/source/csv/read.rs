@@ -29,6 +29,8 @@ struct Layout {
     positions: Vec<usize>,
     /// Columns of the file.
     stride: usize,
+    /// The delimiter that would fit, where the file has one column.
+    other: Option<(u8, usize)>,
 }
 
 /// Reads the columns of `schema`, by name, as the types of `schema`.
@@ -46,7 +48,8 @@ pub(in crate::source) fn read(path: &Path, dialect: &Dialect, schema: SchemaRef)
         })
         .collect::<Result<_, _>>()?;
     let stride = file.names.len();
-    let layout = Layout { path: path.to_owned(), dialect: dialect.clone(), schema, positions, stride };
+    let other = file.other;
+    let layout = Layout { path: path.to_owned(), dialect: dialect.clone(), schema, positions, stride, other };
     Ok(CsvReader { file, layout, groups: Groups::default() })
 }
 
@@ -70,16 +73,16 @@ impl Layout {
             let mut builders = self.builders(rows_expected);
             let mut rows = 0;
             while rows < BATCH_ROWS_MAX {
-                let run = reader
-                    .next_rows(&mut cells, self.stride, run_rows.min(BATCH_ROWS_MAX - rows))
-                    .map_err(|fault| located(&self.path, block, &fault, self.stride, &self.dialect.header))?;
+                let run = reader.next_rows(&mut cells, self.stride, run_rows.min(BATCH_ROWS_MAX - rows)).map_err(
+                    |fault| located(&self.path, block, &fault, self.stride, &self.dialect.header, self.other),
+                )?;
                 if run == 0 {
                     break;
                 }
                 for (i, builder) in builders.iter_mut().enumerate() {
                     let column = self.positions[i];
-                    let Dialect { marks, missing, .. } = &self.dialect;
-                    let run = ColumnCells { text, cells: &cells, column, stride: self.stride, marks: *marks, missing };
+                    let dialect = &self.dialect;
+                    let run = ColumnCells { text, cells: &cells, column, stride: self.stride, dialect };
                     builder
                         .append(run)
                         .map_err(|row| self.misfit(block, text, i, cells[row * self.stride + column]))?;
@@ -104,11 +107,11 @@ impl Layout {
     fn misfit(&self, block: &Block, text: &str, i: usize, cell: Cell) -> DataError {
         let field = self.schema.field(i);
         let kind = match field.data_type() {
-            DataType::Int64 => "a whole number",
+            DataType::Int64 => "a whole number of 64 bits",
             DataType::Float64 => "a number",
             _ => "`true` or `false`",
         };
-        let shown: String = text_of(text, cell, self.dialect.marks).chars().take(40).collect();
+        let shown: String = text_of(text, cell, &self.dialect).chars().take(40).collect();
         DataError::ColumnType {
             path: self.path.clone(),
             line: Some(block.line_at(cell.range().start)),

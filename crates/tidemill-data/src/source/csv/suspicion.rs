@@ -33,3 +33,9 @@ fn columns_with(block: &Block, start: usize, marks: Marks) -> Option<usize> {
     let columns = cells.len();
     reader.next_rows(&mut cells, columns, ROWS_MAX).ok().filter(|rows| *rows > 0).map(|_| columns)
 }
+
+/// Whether there are rows from byte `start` on, and the first of them have so many cells.
+pub(super) fn rows_have(block: &Block, start: usize, marks: Marks, columns: usize) -> bool {
+    let mut reader = CellReader::at(block, marks, start);
+    columns > 0 && reader.next_rows(&mut Vec::new(), columns, ROWS_MAX).is_ok_and(|rows| rows > 0)
+}

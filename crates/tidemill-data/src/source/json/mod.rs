@@ -1,27 +1,31 @@
-//! JSON lines: one object a line.
+//! JSON: one object a line, or one array of objects.
 //!
-//! * Lines end with LF or CR LF; blank lines and a byte order mark are passed over; gzip and Zstandard are recognised.
+//! * Lines end with LF or CR LF; blank lines and a byte order mark are ignored; gzip and Zstandard are recognised. A file
+//!   that begins with `[` is an array, whose objects may stand on as many lines as they like.
 //! * Every key is a column. The members of a nested object are columns with a dotted path (`rider.age`). A column with
-//!   a list in some row is a column of lists, in which a single value is a list of one; lists of lists or objects are
-//!   refused. `null` and a key that is not there are missing; `""` is text. A column that is `null` in some rows and
-//!   an object in others is the object's members.
+//!   a list in some row is a column of lists, in which a single value is a list of one. A column with a list of lists or
+//!   objects in some row is left out. `null` and a key that is not there are missing; `""` is text. A column that is
+//!   `null` in some rows and an object in others is the object's members.
 //! * A column is `Int64` if every value is a whole number of 64 bits, else `Float64` if every one is a number, else
 //!   `Boolean` if every one is `true` or `false`, else `Utf8`: numbers and booleans among text become their text. All
-//!   rows are looked at. Text that reads like a number stays text.
+//!   rows are looked at. Text that reads like a number stays text; whole numbers of which some do not fit 64 bits are
+//!   text too, which keeps every digit.
 //! * Columns come in the order in which keys first appear.
 //!
 //! A file is read twice, as CSV is: [`scan()`] checks every rule and decides the types, [`read()`] makes columns.
 
+mod array;
 mod line;
 mod read;
 mod scan;
 
 use std::path::Path;
 
+pub(super) use self::array::{ArrayFault, ArrayLines};
 use self::line::LineError;
 pub(super) use self::read::{JsonReader, read};
 pub(super) use self::scan::scan;
-use super::block::{Block, mark_bytes};
+use super::block::{Block, Blocks, mark_bytes};
 use crate::DataError;
 
 /// The lines of a block that are not blank, each with its number in the file.
@@ -36,6 +40,25 @@ fn lines<'a>(block: &Block, text: &'a str) -> impl Iterator<Item = (u64, &'a str
         .filter(|(_, line)| !line.trim_matches([' ', '\t', '\r']).is_empty())
 }
 
-fn located(path: &Path, line: u64, error: LineError) -> DataError {
-    DataError::SourceSyntax { path: path.to_owned(), line, column: error.column, message: error.message }
+/// Where a line stands, for errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    /// It is a line of the file.
+    Line,
+    /// It is an element of the array that the file is.
+    Element,
+}
+
+fn located(path: &Path, unit: Unit, line: u64, error: LineError) -> DataError {
+    let LineError { column, message } = error;
+    match unit {
+        Unit::Line => DataError::SourceSyntax { path: path.to_owned(), line, column, message },
+        Unit::Element => DataError::malformed(path, None, format!("element {line} of the array: {message}")),
+    }
+}
+
+/// The blocks of a file, and what their lines are.
+fn open(path: &Path) -> Result<(Blocks, Unit), DataError> {
+    let (blocks, is_array) = Blocks::open_json(path)?;
+    Ok((blocks, if is_array { Unit::Element } else { Unit::Line }))
 }

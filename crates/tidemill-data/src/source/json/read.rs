@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::line::{Sink, read_line};
-use super::{lines, located};
+use super::{Unit, lines, located, open};
 use crate::DataError;
 use crate::reader::batch_rows;
 use crate::source::block::{Block, Blocks, blocks_at_once};
@@ -28,6 +28,7 @@ pub(in crate::source) struct JsonReader {
 /// What is read from where.
 struct Layout {
     path: PathBuf,
+    unit: Unit,
     schema: SchemaRef,
     places: Arc<HashMap<String, usize>>,
 }
@@ -42,9 +43,10 @@ struct Piece {
 /// Reads the columns of `schema`, by name, as the types of `schema`; a column that the file does not have is missing
 /// in every row.
 pub(in crate::source) fn read(path: &Path, schema: &SchemaRef) -> Result<JsonReader, DataError> {
+    let (blocks, unit) = open(path)?;
     Ok(JsonReader {
-        layout: Layout { path: path.to_owned(), schema: schema.clone(), places: places(schema) },
-        blocks: Blocks::open(path, None)?,
+        layout: Layout { path: path.to_owned(), unit, schema: schema.clone(), places: places(schema) },
+        blocks,
         waiting: Vec::new(),
         groups: Groups::default(),
     })
@@ -103,7 +105,7 @@ impl Layout {
         let text = block.text(&self.path)?;
         let mut fill = Fill { rows: Rows::new(&self.schema, self.places.clone()), list: None };
         for (number, line) in lines(&block, text) {
-            read_line(line, &mut fill).map_err(|error| located(&self.path, number, error))?;
+            read_line(line, &mut fill).map_err(|error| located(&self.path, self.unit, number, error))?;
             fill.rows.end_row();
         }
         fill.rows.finish()
@@ -143,6 +145,14 @@ impl Sink for Fill {
     fn end_list(&mut self, path: &str) -> Result<(), String> {
         match self.list.take() {
             Some(place) => self.rows.end_list(place).map_err(|message| of_column(path, &message)),
+            None => Ok(()),
+        }
+    }
+
+    fn nested(&mut self, path: &str, what: &'static str) -> Result<(), String> {
+        match self.list {
+            // The column was read as lists of single values before, or is asked for so.
+            Some(_) => Err(format!("`{path}` holds a list of {what}; lists of single values can be read")),
             None => Ok(()),
         }
     }

@@ -1,53 +1,61 @@
 //! The first reading of a file: rules, rows, columns and types.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::line::{LineError, Sink, read_line};
-use super::{lines, located};
+use super::{Unit, lines, located, open};
 use crate::DataError;
-use crate::source::block::{Block, Blocks, blocks_at_once};
+use crate::source::block::{Block, blocks_at_once};
 use crate::source::rows::{Seen, Value};
-use crate::source::value::{Guess, Shape};
+use crate::source::value::{CellKinds, Shape};
 
 /// Reads a file once: checks every rule, counts the rows, finds the columns and decides the type of each.
-pub(in crate::source) fn scan(path: &Path) -> Result<(Vec<(String, Shape)>, u64), DataError> {
-    let mut blocks = Blocks::open(path, None)?;
+///
+/// Gives the columns, those that are left out with the reason, and the number of rows.
+pub(in crate::source) fn scan(path: &Path) -> Result<Scan, DataError> {
+    let (mut blocks, unit) = open(path)?;
     let (mut seen, mut rows, mut line) = (Seen::default(), 0, 1);
+    let mut nested: BTreeMap<String, &'static str> = BTreeMap::new();
     loop {
         let group = blocks.next_blocks(blocks_at_once())?;
         if group.is_empty() {
             break;
         }
-        let scanned: Vec<_> = group.par_iter().map(|block| scan_block(path, block)).collect();
+        let scanned: Vec<_> = group.par_iter().map(|block| scan_block(path, unit, block)).collect();
         for (result, block) in scanned.into_iter().zip(&group) {
-            let (found, count) = result?;
+            let found = result?;
             line = block.line;
-            seen.join(&found).map_err(|message| located(path, line, LineError { column: 1, message }))?;
-            rows += count;
+            seen.join(&found.seen).map_err(|message| located(path, unit, line, LineError { column: 1, message }))?;
+            nested.extend(found.nested);
+            rows += found.row;
         }
     }
-    let columns = seen.into_columns();
+    let mut columns = seen.into_columns();
     if rows == 0 {
         return Err(DataError::SourceEmpty { path: path.to_owned(), header_only: false });
     }
     if columns.is_empty() {
         return Err(DataError::malformed(path, Some(line), "no row has a key"));
     }
-    Ok((columns, rows))
+    columns.retain(|(name, _)| !nested.contains_key(name));
+    let why = |what: &str| format!("holds a list of {what}; lists of single values are read");
+    Ok((columns, nested.into_iter().map(|(name, what)| (name, why(what))).collect(), rows))
 }
 
-fn scan_block(path: &Path, block: &Block) -> Result<(Seen, u64), DataError> {
+type Scan = (Vec<(String, Shape)>, Vec<(String, String)>, u64);
+
+fn scan_block(path: &Path, unit: Unit, block: &Block) -> Result<Look, DataError> {
     let text = block.text(path)?;
     let mut look = Look::default();
     for (number, line) in lines(block, text) {
         look.row += 1;
         look.seen.new_row();
-        read_line(line, &mut look).map_err(|error| located(path, number, error))?;
+        read_line(line, &mut look).map_err(|error| located(path, unit, number, error))?;
     }
-    Ok((look.seen, look.row))
+    Ok(look)
 }
 
 /// Looks at columns and types, and that no key is there twice.
@@ -56,25 +64,34 @@ struct Look {
     seen: Seen,
     /// For each path of an object, the row that had it last.
     objects: HashMap<String, u64>,
+    /// Paths with lists of what is not a single value.
+    nested: BTreeMap<String, &'static str>,
     row: u64,
 }
 
 impl Sink for Look {
     fn value(&mut self, path: &str, value: Option<Value<'_>>) -> Result<(), String> {
-        let guess = value.as_ref().map_or(Guess::Nothing, Value::guess);
-        self.note(path, guess.into())
+        let kinds = value.as_ref().map_or(CellKinds::NOTHING, Value::kinds);
+        self.note(path, kinds.into())
     }
 
     fn list(&mut self, path: &str) -> Result<(), String> {
-        self.note(path, Shape { guess: Guess::Nothing, is_list: true })
+        self.note(path, Shape { kinds: CellKinds::NOTHING, is_list: true })
     }
 
     fn element(&mut self, _: &str, value: Option<Value<'_>>) -> Result<(), String> {
-        self.seen.note_more(value.as_ref().map_or(Guess::Nothing, Value::guess));
+        self.seen.note_more(value.as_ref().map_or(CellKinds::NOTHING, Value::kinds));
         Ok(())
     }
 
     fn end_list(&mut self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn nested(&mut self, path: &str, what: &'static str) -> Result<(), String> {
+        if !self.nested.contains_key(path) {
+            self.nested.insert(path.to_owned(), what);
+        }
         Ok(())
     }
 

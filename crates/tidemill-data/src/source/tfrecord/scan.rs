@@ -10,7 +10,7 @@ use super::frame::{Block, Frames};
 use super::{lengths, of_record};
 use crate::source::block::blocks_at_once;
 use crate::source::rows::{Seen, Value};
-use crate::source::value::{Guess, Shape};
+use crate::source::value::{CellKinds, Shape};
 use crate::{BATCH_ROWS_MAX, DataError};
 
 /// Reads a file once: checks every rule, counts the records, finds the columns and decides the type of each.
@@ -104,7 +104,7 @@ impl Features for Look {
         self.look(name, values, true)?;
         if steps.iter().any(|step| *step != 1) {
             let name = lengths(name);
-            if !self.seen.note(&name, Shape { guess: Guess::Int, is_list: true })? {
+            if !self.seen.note(&name, Shape { kinds: CellKinds::INT, is_list: true })? {
                 return Err(format!("feature `{name}` is there, and the name is that of the lengths of a list"));
             }
         }
@@ -114,16 +114,18 @@ impl Features for Look {
 
 impl Look {
     fn look(&mut self, name: &str, values: Values<'_>, is_list: bool) -> Result<(), String> {
-        let (guess, count) = match values {
-            Values::Unset => (Guess::Nothing, 0),
+        let (kinds, count) = match values {
+            Values::Unset => (CellKinds::NOTHING, 0),
             Values::Bytes(values) => {
-                let guesses = values.iter().map(|bytes| Value::Bytes(bytes).guess());
-                (guesses.fold(Guess::Nothing, Guess::join), values.len())
+                let kinds = values.iter().map(|bytes| Value::Bytes(bytes).kinds());
+                (kinds.fold(CellKinds::NOTHING, CellKinds::join), values.len())
             }
-            Values::Floats(values) => (if values.is_empty() { Guess::Nothing } else { Guess::Float }, values.len()),
-            Values::Ints(values) => (if values.is_empty() { Guess::Nothing } else { Guess::Int }, values.len()),
+            Values::Floats(values) => {
+                (if values.is_empty() { CellKinds::NOTHING } else { CellKinds::FRACTION }, values.len())
+            }
+            Values::Ints(values) => (if values.is_empty() { CellKinds::NOTHING } else { CellKinds::INT }, values.len()),
         };
-        if !self.seen.note(name, Shape { guess, is_list: is_list || count > 1 })? {
+        if !self.seen.note(name, Shape { kinds, is_list: is_list || count > 1 })? {
             return Err(format!("feature `{name}` is there twice"));
         }
         if count == 0 {
