@@ -16,7 +16,7 @@ use tidemill_engine::{Answer, Engine, EngineError};
 use tidemill_project::{connectors, cores};
 
 use crate::cli::{Global, OutputFormat, SqlArgs};
-use crate::commands::cells::cell;
+use crate::commands::cells::result_cell;
 use crate::commands::input::open_input;
 use crate::commands::{print, write_out};
 use crate::ui::{Align, Table, count, printable};
@@ -149,7 +149,7 @@ fn object(schema: &SchemaRef, json: &[bool], batch: &RecordBatch, row: usize) ->
                 let parsed = is_json.then(|| serde_json::from_str(text).ok()).flatten();
                 parsed.unwrap_or_else(|| json!(text))
             }
-            DataType::List(_) => cell(array, row),
+            DataType::List(_) => result_cell(array, row),
             _ => {
                 json!(ArrayFormatter::try_new(array, &FormatOptions::default()).map(|f| f.value(row).to_string()).ok())
             }
