@@ -241,14 +241,14 @@ impl GroupsAccumulator for GroupTotals {
         self.add(&values[0], groups, filter, total)
     }
 
-    fn merge_batch(
-        &mut self,
-        states: &[ArrayRef],
-        groups: &[usize],
-        filter: Option<&BooleanArray>,
-        total: usize,
-    ) -> Result<()> {
-        self.add(&states[0], groups, filter, total)
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
+        self.add(&states[0], groups, None, total)
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let is_counted = |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
+        let values = wide(&values[0])?.into_iter().enumerate();
+        Ok(vec![Arc::new(decimals(values.map(|(row, value)| value.filter(|_| is_counted(row))))?)])
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
