@@ -7,10 +7,10 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::config::parse_any;
-use crate::grpc;
-use crate::infer::{self, Call};
-use crate::route::{Endpoint, Route};
-use crate::versions::LoadedModel;
+use crate::protocol::grpc;
+use crate::protocol::rest::inference::{self, Call};
+use crate::protocol::rest::path::{Endpoint, Route};
+use crate::models::versions::LoadedModel;
 
 /// A model that answers what the fuzzer makes up.
 #[derive(Debug)]

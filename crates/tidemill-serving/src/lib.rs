@@ -18,50 +18,27 @@
 //! # }
 //! ```
 
-mod access;
-mod admission;
-mod batching;
-mod body;
 mod config;
-mod control;
-mod dispatch;
-mod engine;
 mod error;
-mod explain;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod grpc;
-mod infer;
-mod inference_log;
-mod inflate;
-mod input_check;
-mod json;
-mod metrics;
-mod oip;
-mod pool;
-mod request_error;
-mod route;
+mod inference;
+mod infra_validator;
+mod models;
+mod observability;
+mod protocol;
 mod server;
-mod source;
-mod status;
-mod tensor;
-mod tfs;
-mod traces;
-mod trail;
-mod validator;
-mod versions;
-mod warmup;
 
-pub use batching::{Batching, BatchingOptions};
 pub use config::{ConfigError, ModelConfig, MonitoringConfig};
 pub use error::ServeError;
-pub use grpc::proto;
-pub use inference_log::{InferenceLogOptions, LogFormat, ModelLog};
-pub use input_check::InputPolicy;
+pub use inference::batching::{Batching, BatchingOptions};
+pub use inference::input_check::InputPolicy;
+pub use infra_validator::InfraValidator;
+pub use models::source::{ConfiguredSource, FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
+pub use models::versions::{ModelStatus, VersionState, VersionStatus};
+pub use models::warmup::{warmup_file, warmup_requests};
+pub use observability::inference_log::{InferenceLogOptions, LogFormat, ModelLog};
+pub use observability::traces::TraceOptions;
+pub use protocol::grpc::proto;
 pub use server::{Handle, Server, ServerOptions, TlsOptions, V1Dialect};
-pub use source::{ConfiguredSource, FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
 pub use tidemill_model::{OnnxEngine, OnnxOptions, OnnxRuntimeError};
-pub use traces::TraceOptions;
-pub use validator::InfraValidator;
-pub use versions::{ModelStatus, VersionState, VersionStatus};
-pub use warmup::{warmup_file, warmup_requests};

@@ -74,7 +74,7 @@ fn check(committed: &Path, files: BTreeMap<String, Vec<u8>>) {
 #[test]
 fn the_committed_code_of_the_server_is_what_the_protocols_say() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    check(&root.join("src/grpc/generated"), generated(&root.join("proto"), &SERVER, true));
+    check(&root.join("src/protocol/grpc/generated"), generated(&root.join("proto"), &SERVER, true));
 }
 
 #[test]

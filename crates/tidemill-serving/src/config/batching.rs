@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{ConfigError, text};
-use crate::grpc::proto::tensorflow::serving::BatchingParameters;
+use crate::protocol::grpc::proto::tensorflow::serving::BatchingParameters;
 use crate::{Batching, BatchingOptions};
 
 impl BatchingOptions {

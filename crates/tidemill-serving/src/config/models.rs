@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, text};
-use crate::grpc::proto::tensorflow::serving as proto;
-use crate::grpc::proto::tensorflow::serving::file_system_storage_path_source_config::servable_version_policy::PolicyChoice;
-use crate::grpc::proto::tensorflow::serving::model_server_config::Config;
+use crate::protocol::grpc::proto::tensorflow::serving as proto;
+use crate::protocol::grpc::proto::tensorflow::serving::file_system_storage_path_source_config::servable_version_policy::PolicyChoice;
+use crate::protocol::grpc::proto::tensorflow::serving::model_server_config::Config;
 use crate::{LogFormat, ModelLog, VersionPolicy};
 
 /// What TF Serving calls its own models.

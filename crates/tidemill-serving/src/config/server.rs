@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{ConfigError, text};
 use crate::TlsOptions;
-use crate::grpc::proto::tensorflow::serving as proto;
+use crate::protocol::grpc::proto::tensorflow::serving as proto;
 
 /// Where metrics are found, as TF Serving's `--monitoring_config_file` says it.
 #[derive(Debug, Clone, PartialEq, Eq)]

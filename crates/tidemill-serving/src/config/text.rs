@@ -8,7 +8,7 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 
 use super::ConfigError;
-use crate::grpc::proto::FILE_DESCRIPTOR_SET;
+use crate::protocol::grpc::proto::FILE_DESCRIPTOR_SET;
 
 /// Messages within each other at most: the parser calls itself for each.
 const DEPTH_MAX: usize = 50;
@@ -55,7 +55,7 @@ fn parse<T: Message + Default>(text: &str, name: &str) -> Result<T, (usize, Stri
 /// Reads the text as each message there is.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn parse_any(text: &str) {
-    use crate::grpc::proto::tensorflow::serving as proto;
+    use crate::protocol::grpc::proto::tensorflow::serving as proto;
     let _ = parse::<proto::ModelServerConfig>(text, "ModelServerConfig").map(super::model_configs);
     let _ = parse::<proto::BatchingParameters>(text, "BatchingParameters");
 }
@@ -92,7 +92,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::grpc::proto::tensorflow::serving::ModelServerConfig;
+    use crate::protocol::grpc::proto::tensorflow::serving::ModelServerConfig;
 
     /// As in TF Serving's documentation, with every way to write a thing.
     const GOOD: &str = r#"
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn text_is_read_as_tf_serving_reads_it() {
-        use crate::grpc::proto::tensorflow::serving::model_server_config::Config;
+        use crate::protocol::grpc::proto::tensorflow::serving::model_server_config::Config;
         let message: ModelServerConfig = parse(GOOD, "ModelServerConfig").unwrap();
         let Some(Config::ModelConfigList(list)) = message.config else { panic!("no list") };
         assert_eq!(list.config.len(), 2);

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::tls::Acceptors;
-use crate::dispatch::Dispatcher;
-use crate::grpc::Router;
+use crate::protocol::rest::server::Dispatcher;
+use crate::protocol::grpc::Router;
 
 /// A connection is looked at so many times in the time it may be idle.
 const LOOKS: u32 = 4;

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::TlsOptions;
 use super::tls::Acceptors;
 use crate::ServeError;
-use crate::versions::{LoadedModel, ModelStatus, Models, Selector};
+use crate::models::versions::{LoadedModel, ModelStatus, Models, Selector};
 
 /// What the rest of the program knows of a running server. Clones are cheap.
 #[derive(Clone)]

@@ -1,5 +1,7 @@
 //! The server: bind, serve, drain.
 
+pub(crate) mod access;
+pub(crate) mod admission;
 mod connection;
 mod handle;
 mod options;
@@ -25,17 +27,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::connection::{Connections, Phase};
 #[cfg(unix)]
 use self::socket::Socket;
-use crate::access::Access;
-use crate::admission::Admission;
-use crate::control::{Control, Unloaded};
-use crate::dispatch::Dispatcher;
-use crate::engine::{Engine, Limits};
-use crate::grpc::Router;
-use crate::inference_log::Logs;
-use crate::metrics::Metrics;
-use crate::pool::Pool;
-use crate::traces::Traces;
-use crate::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
+use crate::server::access::Access;
+use crate::server::admission::Admission;
+use crate::models::control::{Control, Unloaded};
+use crate::protocol::rest::server::Dispatcher;
+use crate::inference::service::{Engine, Limits};
+use crate::protocol::grpc::Router;
+use crate::observability::inference_log::Logs;
+use crate::observability::metrics::Metrics;
+use crate::inference::compute_pool::Pool;
+use crate::observability::traces::Traces;
+use crate::models::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
 use crate::{ServeError, Source};
 
 /// Polls asked for by hand wait in a queue of this length.

@@ -1,0 +1,164 @@
+//! Inputs of requests against the schema the model was trained with, by the rules that validate datasets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use tidemill_core::{AnomalyType, FeatureCheck, FeatureValue, Finding, RecordCheck, Severity};
+use tidemill_model::{AnyModel, package_schema};
+
+use crate::observability::metrics::Metrics;
+use crate::inference::request_error::RequestError;
+
+/// The environment of the schema that requests belong to.
+const ENVIRONMENT: &str = "SERVING";
+/// So many findings are told to the client; all are counted.
+const TOLD_MAX: usize = 8;
+
+/// What becomes of a request with values that the schema of the training data does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InputPolicy {
+    /// Nobody looks.
+    Off,
+    /// It is answered; the findings are counted, and named in a header of the answer.
+    #[default]
+    Flag,
+    /// It is refused (400) where a finding is an error; warnings are flagged.
+    Reject,
+}
+
+impl FromStr for InputPolicy {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "flag" => Ok(Self::Flag),
+            "reject" => Ok(Self::Reject),
+            _ => Err("`off`, `flag` or `reject`"),
+        }
+    }
+}
+
+/// The checks of a model's inputs.
+#[derive(Debug)]
+pub(crate) struct InputChecks {
+    /// Name and check of the input at each place of the signature, where the schema knows it.
+    columns: Vec<Option<(String, FeatureCheck)>>,
+}
+
+/// What requests found in a column, by rule.
+type Found = BTreeMap<(AnomalyType, Severity), (u64, usize, Finding)>;
+
+impl InputChecks {
+    /// The checks of the package in `folder`; none if it carries no schema, as the files of other programs do not.
+    pub(crate) fn load(folder: &Path, model: &AnyModel) -> Result<Option<Self>, String> {
+        let AnyModel::Package(model) = model else { return Ok(None) };
+        let schema = package_schema(folder, model.manifest()).map_err(|error| error.to_string())?;
+        let Some(schema) = schema else { return Ok(None) };
+        let check = RecordCheck::new(&schema, ENVIRONMENT);
+        let of = |name: &String| check.feature(name).map(|feature| (name.clone(), feature.clone()));
+        Ok(Some(Self { columns: model.signature().inputs.iter().map(|input| of(&input.name)).collect() }))
+    }
+
+    /// Everything that is wrong: for each input and rule how often, and the first row with it.
+    fn judge(&self, batch: &RecordBatch) -> Vec<(u64, usize, Finding)> {
+        let mut all = Vec::new();
+        for (place, checked) in self.columns.iter().enumerate() {
+            let Some((name, check)) = checked else { continue };
+            // Batches have the order of the signature; where one has not, the name decides.
+            let here = batch.schema_ref().fields().get(place).is_some_and(|field| field.name() == name);
+            let column = if here { batch.columns().get(place) } else { batch.column_by_name(name) };
+            if let Some(column) = column {
+                let mut found = Found::new();
+                judge_column(check, column, &mut found);
+                all.extend(found.into_values());
+            }
+        }
+        all
+    }
+}
+
+fn judge_column(check: &FeatureCheck, column: &dyn Array, found: &mut Found) {
+    let mut put = |row: usize, value: FeatureValue<'_>| {
+        if let Some(finding) = check.check(value) {
+            let key = (finding.anomaly_type, finding.severity);
+            found.entry(key).or_insert((0, row, finding)).0 += 1;
+        }
+    };
+    macro_rules! each {
+        ($values:expr, $value:path) => {{
+            let values = $values;
+            for row in 0..values.len() {
+                put(row, if values.is_null(row) { FeatureValue::Missing } else { $value(values.value(row)) });
+            }
+        }};
+    }
+    match column.data_type() {
+        DataType::Float64 => each!(column.as_primitive::<Float64Type>(), FeatureValue::Float),
+        DataType::Int64 => each!(column.as_primitive::<Int64Type>(), FeatureValue::Int),
+        DataType::Boolean => each!(column.as_boolean(), FeatureValue::Bool),
+        DataType::Utf8 => each!(column.as_string::<i32>(), FeatureValue::Text),
+        DataType::Binary => each!(column.as_binary::<i32>(), FeatureValue::Bytes),
+        // Lists have rules of their own, which datasets are held against.
+        _ => {}
+    }
+}
+
+/// What was found in a request, to be told in its answer.
+pub(crate) type Flags = Arc<OnceLock<String>>;
+
+/// Judges one request.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    pub(crate) policy: InputPolicy,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) flags: Flags,
+}
+
+impl Judge {
+    /// Counts and flags what is wrong with the inputs, or refuses them.
+    pub(crate) fn judge(&self, model: &str, checks: &InputChecks, batch: &RecordBatch) -> Result<(), RequestError> {
+        let found = checks.judge(batch);
+        if found.is_empty() {
+            return Ok(());
+        }
+        for (count, _, finding) in &found {
+            let rule = finding.anomaly_type.to_string();
+            self.metrics.input_findings(model, &finding.feature, &rule, *count);
+        }
+        let errors: Vec<String> = found
+            .iter()
+            .filter(|(_, _, finding)| finding.severity == Severity::Error)
+            .map(|(_, row, finding)| format!("row {row}: {finding}"))
+            .collect();
+        if self.policy == InputPolicy::Reject && !errors.is_empty() {
+            let more = errors.len().saturating_sub(TOLD_MAX);
+            let told = errors[..errors.len().min(TOLD_MAX)].join("; ");
+            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+            return Err(RequestError::invalid(format!("not as the training data: {told}{more}")));
+        }
+        let told: Vec<Flag<'_>> = found.iter().take(TOLD_MAX).map(|(_, _, finding)| Flag(finding)).collect();
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+        // A request is judged once.
+        let _ = self.flags.set(told.join(", "));
+        Ok(())
+    }
+}
+
+/// A finding in a header: the feature and the rule, in ASCII.
+struct Flag<'a>(&'a Finding);
+
+impl fmt::Display for Flag<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.feature.chars() {
+            let plain = c.is_ascii_graphic() && c != ',' && c != '=';
+            write!(f, "{}", if plain { c } else { '_' })?;
+        }
+        write!(f, "={}", self.0.anomaly_type)
+    }
+}

@@ -1,0 +1,151 @@
+//! What may be asked of the models as a whole: another configuration, loading and unloading by name.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::inference::request_error::RequestError;
+use crate::models::versions::{Models, VersionState};
+use crate::{ModelConfig, Source};
+
+/// Loading may take this long before who asked for it is told that it goes on without them.
+const LOADING_MAX: Duration = Duration::from_mins(5);
+
+/// Names of models that clients have unloaded. What the source lists of them is passed over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Unloaded(Arc<Mutex<BTreeSet<String>>>);
+
+impl Unloaded {
+    fn names(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.names().contains(name)
+    }
+}
+
+/// Changes what is served, by request.
+pub(crate) struct Control {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) polls: mpsc::Sender<oneshot::Sender<()>>,
+    pub(crate) models: Arc<Models>,
+    pub(crate) unloaded: Unloaded,
+    pub(crate) allowed: bool,
+}
+
+/// A model, or one version of it, in the index of the repository.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) version: Option<u64>,
+    pub(crate) state: &'static str,
+    pub(crate) reason: String,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("allowed", &self.allowed).finish_non_exhaustive()
+    }
+}
+
+impl Control {
+    /// Serves `models` instead of what was configured, and waits until they are loaded: the versions that are broken.
+    pub(crate) async fn configure(&self, models: Vec<ModelConfig>) -> Result<Vec<String>, RequestError> {
+        self.check_allowed()?;
+        let names: BTreeSet<String> = models.iter().map(|model| model.name.clone()).collect();
+        self.source.configure(models).map_err(|error| {
+            let status = if error.is_of_request() { StatusCode::BAD_REQUEST } else { StatusCode::NOT_IMPLEMENTED };
+            RequestError::new(status, error.to_string())
+        })?;
+        self.settle().await?;
+        let mut broken = self.broken(|name| names.contains(name));
+        let served = self.models.snapshot();
+        broken.extend(names.iter().filter(|name| !served.knows(name)).map(|name| format!("{name}: no versions")));
+        Ok(broken)
+    }
+
+    /// Loads a model that was unloaded, or looks for new versions of it.
+    pub(crate) async fn load(&self, name: &str) -> Result<(), RequestError> {
+        self.check_allowed()?;
+        self.unloaded.names().remove(name);
+        self.settle().await?;
+        let served = self.models.snapshot();
+        if served.available(name).is_some_and(|mut versions| versions.next().is_some()) {
+            return Ok(());
+        }
+        match self.broken(|model| model == name).into_iter().next() {
+            Some(broken) => Err(RequestError::new(StatusCode::SERVICE_UNAVAILABLE, format!("failed to load {broken}"))),
+            None => Err(RequestError::new(StatusCode::NOT_FOUND, format!("failed to load `{name}`: there is none"))),
+        }
+    }
+
+    /// Unloads a model until [`load`](Self::load) asks for it.
+    pub(crate) async fn unload(&self, name: &str) -> Result<(), RequestError> {
+        self.check_allowed()?;
+        if !self.models.knows(name) && !self.unloaded.contains(name) {
+            return Err(RequestError::new(StatusCode::NOT_FOUND, format!("failed to unload `{name}`: there is none")));
+        }
+        self.unloaded.names().insert(name.to_owned());
+        self.settle().await
+    }
+
+    /// Every version that is known, and every model that was unloaded; with `ready` those that answer requests.
+    pub(crate) fn index(&self, ready: bool) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for model in self.models.snapshot().statuses() {
+            for version in model.versions {
+                let state = match version.state {
+                    VersionState::Available => "READY",
+                    VersionState::Start | VersionState::Loading => "LOADING",
+                    VersionState::Unloading => "UNLOADING",
+                    VersionState::End => "UNAVAILABLE",
+                };
+                let (version, reason) = (Some(version.version), version.error.unwrap_or_default());
+                entries.push(Entry { name: model.name.clone(), version, state, reason });
+            }
+        }
+        for name in self.unloaded.names().iter() {
+            let reason = "unloaded".to_owned();
+            entries.push(Entry { name: name.clone(), version: None, state: "UNAVAILABLE", reason });
+        }
+        entries.retain(|entry| !ready || entry.state == "READY");
+        entries
+    }
+
+    fn check_allowed(&self) -> Result<(), RequestError> {
+        if self.allowed {
+            return Ok(());
+        }
+        let message = "models are not changed by request here: the server is open to all, or was told so";
+        Err(RequestError::new(StatusCode::FORBIDDEN, message))
+    }
+
+    fn broken(&self, of: impl Fn(&str) -> bool) -> Vec<String> {
+        let statuses = self.models.snapshot().statuses().into_iter().filter(|model| of(&model.name));
+        let broken = statuses.flat_map(|model| {
+            let name = model.name;
+            let errors = model.versions.into_iter().filter_map(|version| Some((version.version, version.error?)));
+            errors.map(move |(version, error)| format!("{name} version {version}: {error}"))
+        });
+        broken.collect()
+    }
+
+    /// Has the source asked and waits until nothing is being loaded.
+    async fn settle(&self) -> Result<(), RequestError> {
+        let gone = || RequestError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down");
+        let (applied, done) = oneshot::channel();
+        self.polls.send(applied).await.map_err(|_| gone())?;
+        done.await.map_err(|_| gone())?;
+        let mut progress = self.models.progress();
+        let settled = progress.wait_for(|progress| progress.listed && progress.settled);
+        let late =
+            |_| RequestError::new(StatusCode::GATEWAY_TIMEOUT, "loading goes on: ask for the state of the model");
+        tokio::time::timeout(LOADING_MAX, settled).await.map_err(late)?.map_err(|_| gone())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,6 @@
+//! Models and their versions: where they come from, how they are loaded, which of them answers.
+
+pub(crate) mod control;
+pub(crate) mod source;
+pub(crate) mod versions;
+pub(crate) mod warmup;

@@ -1,0 +1,284 @@
+//! The inference log: what was asked, what was answered, by which version, how fast.
+//!
+//! Requests put a reference to their batch into a bounded queue and go on; a thread of its own writes. Where the queue
+//! is full or the disk refuses, entries are dropped and counted: a request never waits and never fails over its log.
+
+mod columns;
+mod file;
+mod json_lines;
+mod options;
+mod parquet_file;
+mod prediction_logs;
+mod sink;
+mod writer;
+
+pub use options::{InferenceLogOptions, LogFormat, ModelLog};
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use arrow::array::RecordBatch;
+use metrics::Counter;
+use tidemill_core::TensorGroup;
+
+use self::file::recover;
+use self::sink::Sink;
+use crate::ServeError;
+use crate::observability::metrics::Metrics;
+use crate::inference::context::Trail;
+use crate::models::versions::LoadedModel;
+
+/// Requests in the queue hold at most so many bytes.
+const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Requests in the queue where nobody says how many.
+const QUEUE_MAX: usize = 8192;
+/// At the end, what is in the queue is written within this, or lost.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One request with its answer, for one log.
+#[derive(Debug)]
+struct Entry {
+    sink: Arc<Sink>,
+    model: String,
+    version: u64,
+    request_id: String,
+    at: SystemTime,
+    latency: Duration,
+    inputs: RecordBatch,
+    /// Which inputs are one tensor to a client.
+    groups: Vec<TensorGroup>,
+    outputs: RecordBatch,
+    /// What it counts for in the queue.
+    bytes: usize,
+}
+
+enum Message {
+    Entry(Box<Entry>),
+    /// Writes and closes everything, then says so.
+    Finish(SyncSender<()>),
+}
+
+/// What became of entries.
+#[derive(Debug, Clone)]
+pub(crate) struct LogCounters {
+    pub(crate) written: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) failed: Counter,
+}
+
+/// The logs of a server. Clones are the same logs.
+#[derive(Debug, Clone)]
+pub(crate) struct Logs(Arc<Shared>);
+
+/// The logs that single models have.
+type LogsOfModels = HashMap<String, Vec<(ModelLog, Arc<Sink>)>>;
+
+#[derive(Debug)]
+struct Shared {
+    metrics: Arc<Metrics>,
+    counters: LogCounters,
+    queue_max: usize,
+    /// Begun with the first log there is.
+    queue: OnceLock<Queue>,
+    of_all: Option<Arc<Sink>>,
+    of_models: ArcSwap<LogsOfModels>,
+    /// Whether there is any log.
+    is_on: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Queue {
+    entries: SyncSender<Message>,
+    bytes: Arc<AtomicUsize>,
+}
+
+/// The right to log one request.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    logs: Logs,
+    sinks: Vec<Arc<Sink>>,
+    trail: Trail,
+    at: SystemTime,
+    /// Size of the request.
+    bytes: usize,
+}
+
+impl Logs {
+    /// The log of every model, if there is one; an error if its folder cannot be written to. The logs of single models
+    /// come with [`follow`](Self::follow).
+    pub(crate) fn start(options: Option<&InferenceLogOptions>, metrics: &Arc<Metrics>) -> Result<Self, ServeError> {
+        let refuse = |path: &std::path::Path| {
+            let path = path.to_owned();
+            move |source| ServeError::InferenceLog { path, source }
+        };
+        if let Some(options) = options {
+            let dir = &options.dir;
+            std::fs::create_dir_all(dir).map_err(refuse(dir))?;
+            let probe = dir.join(format!(".probe-{}", std::process::id()));
+            std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe)).map_err(refuse(dir))?;
+        }
+        let of_all = options.map(|options| Arc::new(Sink::of_all(options)));
+        let shared = Shared {
+            metrics: Arc::clone(metrics),
+            counters: metrics.inference_log(),
+            queue_max: options.map_or(QUEUE_MAX, |options| options.queue_max.max(1)),
+            queue: OnceLock::new(),
+            is_on: AtomicBool::new(of_all.is_some()),
+            of_all,
+            of_models: ArcSwap::default(),
+        };
+        let logs = Self(Arc::new(shared));
+        if let Some(options) = options {
+            logs.begin().map_err(refuse(&options.dir))?;
+        }
+        Ok(logs)
+    }
+
+    /// Starts the thread that writes, if there is none yet.
+    fn begin(&self) -> std::io::Result<()> {
+        let shared = &self.0;
+        if shared.queue.get().is_some() {
+            return Ok(());
+        }
+        let (entries, inbox) = sync_channel(shared.queue_max);
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let writer = writer::Writer::new(Arc::clone(&bytes), shared.counters.clone(), Arc::clone(&shared.metrics));
+        let place = shared.of_all.as_ref().map(|sink| sink.place.clone());
+        let work = move || {
+            let write = move || {
+                if let Some(place) = place {
+                    recover(&place).unwrap_or_else(|error| tracing::error!(%error, "an older log cannot be read"));
+                }
+                writer.run(&inbox);
+            };
+            // Requests that find nobody to write are counted as dropped.
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(write)).is_err() {
+                tracing::error!("the inference log ends: writing it panicked");
+            }
+        };
+        std::thread::Builder::new().name("inference-log".to_owned()).spawn(work)?;
+        // Only the task that follows the configuration begins a second time, and it is one.
+        let _ = shared.queue.set(Queue { entries, bytes });
+        Ok(())
+    }
+
+    /// From now on these models have logs of their own.
+    pub(crate) fn follow(&self, wanted: &BTreeMap<String, Vec<ModelLog>>) {
+        let shared = &self.0;
+        let known = shared.of_models.load();
+        let same = known.len() == wanted.len()
+            && wanted.iter().all(|(model, logs)| {
+                known.get(model).is_some_and(|known| known.iter().map(|(log, _)| log).eq(logs.iter()))
+            });
+        if same {
+            return;
+        }
+        let next = wanted.iter().map(|(model, logs)| {
+            let of = |log: &ModelLog| {
+                let kept = known.get(model).and_then(|known| known.iter().find(|(other, _)| other == log));
+                let sink = kept.map_or_else(|| Arc::new(Sink::of_model(log)), |(_, sink)| Arc::clone(sink));
+                (log.clone(), sink)
+            };
+            (model.clone(), logs.iter().map(of).collect())
+        });
+        shared.of_models.store(Arc::new(next.collect()));
+        if !wanted.is_empty()
+            && let Err(error) = self.begin()
+        {
+            tracing::error!(%error, "requests are not logged: no thread can be started");
+        }
+        shared.is_on.store(shared.of_all.is_some() || !wanted.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Whether any request may be logged.
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Whether this request of `bytes` bytes for `model` is logged.
+    pub(crate) fn ticket(&self, trail: &Trail, model: &str, bytes: usize) -> Option<Ticket> {
+        if !self.is_on() {
+            return None;
+        }
+        let of_models = self.0.of_models.load();
+        let own = of_models.get(model).into_iter().flatten().map(|(_, sink)| sink);
+        let chosen = self.0.of_all.iter().chain(own).filter(|sink| sink.chooses());
+        let sinks: Vec<Arc<Sink>> = chosen.map(Arc::clone).collect();
+        if sinks.is_empty() {
+            return None;
+        }
+        Some(Ticket { logs: self.clone(), sinks, trail: trail.clone(), at: SystemTime::now(), bytes })
+    }
+
+    /// Writes what is in the queue and closes the files. Entries that come later are dropped.
+    pub(crate) async fn finish(&self) {
+        let Some(queue) = self.0.queue.get() else { return };
+        let (sender, done) = sync_channel(1);
+        let entries = queue.entries.clone();
+        let waited = tokio::task::spawn_blocking(move || {
+            // Nobody receives where the writer is gone already.
+            let sent = entries.send(Message::Finish(sender)).is_ok();
+            sent && done.recv_timeout(FINISH_TIMEOUT).is_err()
+        });
+        let waited = tokio::time::timeout(FINISH_TIMEOUT * 2, waited).await;
+        if !matches!(waited, Ok(Ok(false))) {
+            tracing::warn!("the inference log could not be written to its end in time");
+        }
+    }
+}
+
+/// A time as `2026-11-20T11:57:20.123456Z`.
+fn rfc3339(time: SystemTime) -> String {
+    // Times before year 1 or behind year 9999 are no times of requests.
+    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
+}
+
+impl Ticket {
+    /// Logs the request with its answer, unless the queue is full.
+    pub(crate) fn write(self, model: &LoadedModel, inputs: &RecordBatch, outputs: &RecordBatch) {
+        for sink in &self.sinks {
+            self.put(sink, model, inputs, outputs);
+        }
+    }
+
+    fn put(&self, sink: &Arc<Sink>, model: &LoadedModel, inputs: &RecordBatch, outputs: &RecordBatch) {
+        let shared = &self.logs.0;
+        let drop_it = || {
+            shared.counters.dropped.increment(1);
+            shared.metrics.logged(&model.name, "RESOURCE_EXHAUSTED", 1);
+        };
+        let Some(queue) = shared.queue.get() else { return drop_it() };
+        // Rows of numbers take more room in memory than in the body of a request.
+        let bytes = self.bytes + inputs.num_rows() * (inputs.num_columns() + 1) * size_of::<f64>() + size_of::<Entry>();
+        let queued = queue.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if queued + bytes > QUEUE_BYTES_MAX && queued > 0 {
+            queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return drop_it();
+        }
+        let entry = Box::new(Entry {
+            sink: Arc::clone(sink),
+            model: model.name.clone(),
+            version: model.version,
+            request_id: self.trail.name().to_owned(),
+            at: self.at,
+            latency: self.trail.started.elapsed(),
+            inputs: inputs.clone(),
+            groups: model.signature().input_groups.clone(),
+            outputs: outputs.clone(),
+            bytes,
+        });
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            queue.entries.try_send(Message::Entry(entry))
+        {
+            queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            drop_it();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! Entries as TF Serving logs them: `TFRecord`s of `PredictionLog`.
+
+use std::io;
+use std::time::UNIX_EPOCH;
+
+use tidemill_core::tfrecord;
+
+use super::Entry;
+use super::columns::Columns;
+use crate::protocol::grpc::{Recorded, prediction_logs};
+
+/// Appends one record of an entry; one for each row where some rows lack what others have, which one tensor cannot say.
+pub(super) fn push(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) -> io::Result<()> {
+    let recorded = Recorded {
+        model: &entry.model,
+        version: entry.version,
+        at_secs: entry.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        sample: entry.sink.sample,
+        inputs: &entry.inputs,
+        groups: &entry.groups,
+        outputs: &entry.outputs,
+        wanted_inputs: &columns.inputs.iter().map(|(index, _)| *index).collect::<Vec<_>>(),
+        wanted_outputs: &columns.outputs.iter().map(|(index, _)| *index).collect::<Vec<_>>(),
+    };
+    let records = prediction_logs(&recorded).map_err(|error| io::Error::other(error.message))?;
+    for record in records {
+        tfrecord::append(out, &record);
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! What the server reports of itself: metrics, traces, the inference log.
+
+pub(crate) mod inference_log;
+pub(crate) mod metrics;
+pub(crate) mod traces;

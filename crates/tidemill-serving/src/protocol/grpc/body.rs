@@ -1,0 +1,121 @@
+//! Bodies of requests that do not come for ever.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::Sleep;
+use tonic::Status;
+
+use super::call::Call;
+use super::inflating::Inflating;
+
+/// A body that ends, one way or another.
+pub(crate) struct RequestBody {
+    inner: Incoming,
+    call: Arc<Call>,
+    patience: Patience,
+    /// Where the message comes compressed.
+    inflating: Option<Inflating>,
+    all_came: bool,
+}
+
+enum Patience {
+    /// The whole body must come within this; the clock starts when it is first waited for.
+    Limited { limit: Duration, clock: Option<Pin<Box<Sleep>>> },
+    /// The client may ask more as long as the server runs.
+    UntilDrained(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+impl RequestBody {
+    /// A body that must come within `limit`.
+    pub(crate) fn limited(inner: Incoming, call: Arc<Call>, limit: Duration) -> Self {
+        let inflating = call.coding.map(|coding| Inflating::new(coding, Arc::clone(&call)));
+        Self { inner, call, patience: Patience::Limited { limit, clock: None }, inflating, all_came: false }
+    }
+
+    /// A body that ends when the server shuts down.
+    pub(crate) fn until_drained(inner: Incoming, call: Arc<Call>) -> Self {
+        let mut draining = call.engine.draining();
+        let drained = async move {
+            // An error says that the server is gone.
+            let _ = draining.wait_for(|draining| *draining).await;
+        };
+        Self { inner, call, patience: Patience::UntilDrained(Box::pin(drained)), inflating: None, all_came: false }
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.inflating.is_none() {
+            return self.poll_inner(context);
+        }
+        loop {
+            if self.all_came
+                && let Some(inflating) = self.inflating.as_mut()
+            {
+                return inflating.poll(context).map(|message| message.map(|message| message.map(Frame::data)));
+            }
+            match ready!(self.poll_inner(context)) {
+                None => self.all_came = true,
+                Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+                Some(Ok(frame)) => {
+                    let pushed = match (self.inflating.as_mut(), frame.data_ref()) {
+                        (Some(inflating), Some(data)) => inflating.push(data),
+                        _ => Ok(()),
+                    };
+                    if let Err(status) = pushed {
+                        return Poll::Ready(Some(Err(status)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inflating.as_ref().map_or_else(|| self.inner.is_end_stream(), Inflating::is_over)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.inflating.is_some() { SizeHint::default() } else { self.inner.size_hint() }
+    }
+}
+
+impl RequestBody {
+    /// What comes, as it comes.
+    fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+            let broken = |error| Status::cancelled(format!("the request could not be read: {error}"));
+            let held = |frame: Frame<Bytes>| {
+                // Of a stream only the last message is in memory.
+                if matches!(self.patience, Patience::Limited { .. }) {
+                    self.call.hold(frame.data_ref().map_or(0, Bytes::len))?;
+                }
+                Ok(frame)
+            };
+            return Poll::Ready(frame.map(|frame| frame.map_err(broken).and_then(held)));
+        }
+        match &mut self.patience {
+            Patience::Limited { limit, clock } => {
+                let clock = clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(*limit)));
+                let late = || Some(Err(Status::deadline_exceeded("the request did not arrive in time")));
+                clock.as_mut().poll(context).map(|()| late())
+            }
+            Patience::UntilDrained(drained) => drained.as_mut().poll(context).map(|()| None),
+        }
+    }
+}

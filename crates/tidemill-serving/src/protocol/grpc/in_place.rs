@@ -1,0 +1,214 @@
+//! Messages of tensors, read where they lie: the fields of a message, and the lists of a tensor in memory that the next
+//! one uses again.
+
+use tidemill_core::wire::{Content, Wire};
+
+use crate::inference::request_error::RequestError;
+
+/// The elements of a tensor, by how they are written.
+#[derive(Debug, Default)]
+pub(crate) struct Lists<'a> {
+    pub(crate) bools: Vec<bool>,
+    pub(crate) ints: Vec<i32>,
+    pub(crate) int64s: Vec<i64>,
+    pub(crate) uints: Vec<u32>,
+    pub(crate) uint64s: Vec<u64>,
+    pub(crate) singles: Vec<f32>,
+    pub(crate) doubles: Vec<f64>,
+    /// The 16 bits of each.
+    pub(crate) halves: Vec<i32>,
+    pub(crate) texts: Vec<&'a [u8]>,
+}
+
+/// One of the lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum List {
+    Bools,
+    Ints,
+    Int64s,
+    Uints,
+    Uint64s,
+    Singles,
+    Doubles,
+    Halves,
+    Texts,
+}
+
+impl<'a> Lists<'a> {
+    /// Appends what a field holds: one element, or numbers one after another.
+    pub(crate) fn append(&mut self, list: List, content: Content<'a>) -> Result<(), &'static str> {
+        match (list, content) {
+            (List::Bools, content) => return varints(content, |value| self.bools.push(value != 0)),
+            (List::Ints, content) => return varints(content, |value| self.ints.push(value as i32)),
+            (List::Int64s, content) => return varints(content, |value| self.int64s.push(value as i64)),
+            (List::Uints, content) => return varints(content, |value| self.uints.push(value as u32)),
+            (List::Uint64s, content) => return varints(content, |value| self.uint64s.push(value)),
+            (List::Halves, content) => return varints(content, |value| self.halves.push(value as i32)),
+            (List::Singles, Content::Fixed32(bits)) => self.singles.push(f32::from_bits(bits)),
+            (List::Singles, packed) => self.singles.extend(chunks(packed)?.iter().copied().map(f32::from_le_bytes)),
+            (List::Doubles, Content::Fixed64(bits)) => self.doubles.push(f64::from_bits(bits)),
+            (List::Doubles, packed) => self.doubles.extend(chunks(packed)?.iter().copied().map(f64::from_le_bytes)),
+            (List::Texts, content) => self.texts.push(part(content)?),
+        }
+        Ok(())
+    }
+
+    /// Makes all of them empty.
+    pub(crate) fn clear(&mut self) {
+        let Self { bools, ints, int64s, uints, uint64s, singles, doubles, halves, texts } = self;
+        bools.clear();
+        ints.clear();
+        int64s.clear();
+        uints.clear();
+        uint64s.clear();
+        singles.clear();
+        doubles.clear();
+        halves.clear();
+        texts.clear();
+    }
+
+    /// Whether none has elements.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { bools, ints, int64s, uints, uint64s, singles, doubles, halves, texts } = self;
+        let numbers =
+            [ints.len(), int64s.len(), uints.len(), uint64s.len(), singles.len(), doubles.len(), halves.len()];
+        bools.is_empty() && texts.is_empty() && numbers.iter().all(|count| *count == 0)
+    }
+}
+
+/// Puts the sizes of a shape into `shape`, in place of what is there. None may be below 0.
+pub(crate) fn read_shape(sizes: &[i64], shape: &mut Vec<u64>) -> Result<(), RequestError> {
+    shape.clear();
+    for &size in sizes {
+        let below = |_| RequestError::invalid(format!("the size {size} in the shape is below 0"));
+        shape.push(u64::try_from(size).map_err(below)?);
+    }
+    Ok(())
+}
+
+/// Hands on the fields of a message `name`; what is wrong with it is the client's to hear.
+pub(crate) fn fields<'a>(
+    name: &str,
+    bytes: &'a [u8],
+    field: impl FnMut(u64, Content<'a>) -> Result<(), &'static str>,
+) -> Result<(), RequestError> {
+    each(bytes, field).map_err(|reason| RequestError::invalid(format!("the message is no {name}: {reason}")))
+}
+
+/// Hands on the fields of a message within another.
+pub(crate) fn each<'a>(
+    bytes: &'a [u8],
+    mut field: impl FnMut(u64, Content<'a>) -> Result<(), &'static str>,
+) -> Result<(), &'static str> {
+    let mut message = Wire::new(bytes);
+    while let Some((number, content)) = message.next_field()? {
+        field(number, content)?;
+    }
+    Ok(())
+}
+
+/// A message, or bytes.
+pub(crate) fn part(content: Content<'_>) -> Result<&[u8], &'static str> {
+    match content {
+        Content::Bytes(bytes) => Ok(bytes),
+        _ => Err(OTHER_TYPE),
+    }
+}
+
+/// Text.
+pub(crate) fn text(content: Content<'_>) -> Result<&str, &'static str> {
+    std::str::from_utf8(part(content)?).map_err(|_| "a text is not UTF-8")
+}
+
+/// A number.
+pub(crate) fn number(content: Content<'_>) -> Result<u64, &'static str> {
+    match content {
+        Content::Varint(number) => Ok(number),
+        _ => Err(OTHER_TYPE),
+    }
+}
+
+/// The key and the value of an entry of a map.
+pub(crate) fn entry(content: Content<'_>) -> Result<(&str, &[u8]), &'static str> {
+    let (mut key, mut value) = ("", &[][..]);
+    each(part(content)?, |number, content| {
+        match number {
+            1 => key = text(content)?,
+            2 => value = part(content)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((key, value))
+}
+
+/// A number, or those that lie one after another.
+pub(crate) fn varints(content: Content<'_>, mut value: impl FnMut(u64)) -> Result<(), &'static str> {
+    if let Content::Varint(one) = content {
+        value(one);
+        return Ok(());
+    }
+    let mut packed = Wire::new(part(content)?);
+    while !packed.is_at_end() {
+        value(packed.varint()?);
+    }
+    Ok(())
+}
+
+/// Numbers of a fixed size that lie one after another.
+fn chunks<const N: usize>(content: Content<'_>) -> Result<&[[u8; N]], &'static str> {
+    match part(content)?.as_chunks() {
+        (chunks, []) => Ok(chunks),
+        _ => Err("a list of numbers is cut short"),
+    }
+}
+
+const OTHER_TYPE: &str = "a field has another type than it should";
+
+/// Damaged messages, read here and by the library.
+#[cfg(test)]
+pub(crate) mod damage {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use proptest::test_runner::TestCaseError;
+
+    use crate::inference::request_error::RequestError;
+
+    /// What is done to the bytes of a message.
+    #[derive(Debug, Clone)]
+    pub(crate) struct Damage {
+        changes: Vec<(Index, u8)>,
+        end: Index,
+    }
+
+    pub(crate) fn any_damage() -> impl Strategy<Value = Damage> {
+        let changes = prop::collection::vec((any::<Index>(), any::<u8>()), 1..4);
+        (changes, any::<Index>()).prop_map(|(changes, end)| Damage { changes, end })
+    }
+
+    impl Damage {
+        pub(crate) fn done_to(self, mut bytes: Vec<u8>) -> Vec<u8> {
+            if !bytes.is_empty() {
+                for (at, byte) in self.changes {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+                bytes.truncate(self.end.index(bytes.len()) + 1);
+            }
+            bytes
+        }
+    }
+
+    /// What the library reads is read the same. It may refuse more: not all that it builds is looked at.
+    pub(crate) fn agree(
+        ours: Result<String, RequestError>,
+        theirs: Result<String, prost::DecodeError>,
+    ) -> Result<(), TestCaseError> {
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs),
+            (Err(ours), Ok(_)) => prop_assert!(ours.message.contains("type that is not used"), "{}", ours.message),
+            (_, Err(_)) => {}
+        }
+        Ok(())
+    }
+}

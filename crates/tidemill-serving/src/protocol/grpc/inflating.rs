@@ -1,0 +1,110 @@
+//! A message that comes compressed, made one that does not.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use hyper::StatusCode;
+use tonic::Status;
+
+use super::call::Call;
+use super::unary::HEAD_BYTES;
+use crate::protocol::content_encoding::Coding;
+use crate::inference::request_error::RequestError;
+
+/// Collects a message and inflates it, on the threads for work that takes a while.
+pub(crate) struct Inflating {
+    coding: Coding,
+    call: Arc<Call>,
+    stage: Stage,
+}
+
+enum Stage {
+    Collecting(BytesMut),
+    Working(Pin<Box<dyn Future<Output = Result<Vec<u8>, RequestError>> + Send>>),
+    Over,
+}
+
+impl Inflating {
+    pub(crate) fn new(coding: Coding, call: Arc<Call>) -> Self {
+        Self { coding, call, stage: Stage::Collecting(BytesMut::new()) }
+    }
+
+    /// Whether nothing more will come.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// Takes more of the message.
+    pub(crate) fn push(&mut self, data: &[u8]) -> Result<(), Status> {
+        let bytes_max = self.call.engine.limits.body_bytes_max;
+        let Stage::Collecting(whole) = &mut self.stage else { return Ok(()) };
+        if whole.len() + data.len() > bytes_max + HEAD_BYTES {
+            return Err(Status::out_of_range(format!("the message is larger than the limit of {bytes_max} bytes")));
+        }
+        whole.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// The message as it was, with its head, when all of it has been pushed; `None` afterwards.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        loop {
+            match &mut self.stage {
+                Stage::Over => return Poll::Ready(None),
+                Stage::Working(work) => {
+                    let inflated = ready!(work.as_mut().poll(context));
+                    self.stage = Stage::Over;
+                    return Poll::Ready(Some(inflated.map(Bytes::from).map_err(status)));
+                }
+                Stage::Collecting(whole) => {
+                    let whole = std::mem::take(whole).freeze();
+                    if whole.first() != Some(&1) {
+                        // A message may come as it is all the same.
+                        self.stage = Stage::Over;
+                        return Poll::Ready((!whole.is_empty()).then_some(Ok(whole)));
+                    }
+                    let (coding, call) = (self.coding, Arc::clone(&self.call));
+                    self.stage = Stage::Working(Box::pin(async move {
+                        let work = Arc::clone(&call);
+                        call.engine.off_thread(move || inflate(coding, &work, &whole)).await
+                    }));
+                }
+            }
+        }
+    }
+}
+
+/// A head that says the length, and the message.
+fn inflate(coding: Coding, call: &Call, whole: &[u8]) -> Result<Vec<u8>, RequestError> {
+    let Some(([_, length @ ..], message)) = whole.split_first_chunk::<HEAD_BYTES>() else {
+        return Err(RequestError::invalid("the message is cut short"));
+    };
+    let length = u32::from_be_bytes(*length) as usize;
+    if length != message.len() {
+        let given = message.len();
+        return Err(RequestError::invalid(format!("the message is said to have {length} bytes, and {given} came")));
+    }
+    let mut inflated = vec![0; HEAD_BYTES];
+    coding.inflate(message, call.engine.limits.body_bytes_max, &mut inflated, |bytes| call.hold(bytes))?;
+    let length = u32::try_from(inflated.len() - HEAD_BYTES)
+        .map_err(|_| RequestError::invalid("the message is larger than a message can be"))?;
+    inflated[1..HEAD_BYTES].copy_from_slice(&length.to_be_bytes());
+    Ok(inflated)
+}
+
+/// A message too large has the code that it has where it is not compressed.
+fn status(error: RequestError) -> Status {
+    if error.status == StatusCode::PAYLOAD_TOO_LARGE {
+        return Status::out_of_range(error.message);
+    }
+    Status::from(error)
+}
+
+impl fmt::Debug for Inflating {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflating").field("coding", &self.coding).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,27 @@
+//! gRPC: TF Serving's services, the Open Inference Protocol's, health and reflection.
+//!
+//! Messages into tensors and predictions into messages is all that is done here; what is asked of the models, and how,
+//! is REST's too ([`crate::inference::service`], [`crate::protocol::tensor`]).
+
+pub(crate) mod body;
+pub(crate) mod call;
+mod error;
+mod health;
+pub(crate) mod in_place;
+mod inflating;
+pub mod proto;
+mod router;
+pub(crate) mod unary;
+
+pub(crate) use router::Router;
+pub(crate) use crate::protocol::tfs::grpc::{Recorded, predict_request, prediction_logs, replay, warmup_record};
+
+/// Decodes a message of one of the methods and answers it.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn decode_any(model: &crate::models::versions::LoadedModel, which: u8, message: &[u8]) {
+    match which % 3 {
+        0 => crate::protocol::tfs::grpc::predict_bytes(model, message),
+        1 => crate::protocol::tfs::grpc::classify_bytes(model, message),
+        _ => crate::protocol::oip::grpc::infer_bytes(model, message),
+    }
+}

@@ -1,0 +1,13 @@
+//! The protocols: TF Serving's ([`tfs`]) and the Open Inference Protocol's ([`oip`]), each over REST and gRPC.
+//!
+//! [`rest`] and [`grpc`] hold what both protocols need of a transport: limits, paths, bodies, errors. [`tensor`] turns
+//! tensors of any of the four into columns and back.
+
+pub(crate) mod content_encoding;
+pub(crate) mod grpc;
+pub(crate) mod json;
+pub(crate) mod oip;
+pub(crate) mod rest;
+pub(crate) mod status;
+pub(crate) mod tensor;
+pub(crate) mod tfs;

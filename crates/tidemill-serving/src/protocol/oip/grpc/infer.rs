@@ -1,0 +1,116 @@
+//! `ModelInfer`: messages into the batch to predict, predictions into messages.
+
+use arrow::array::RecordBatch;
+
+use super::contents::{contents, list};
+use super::message::{Input, Message};
+use crate::protocol::grpc::in_place::read_shape;
+use crate::protocol::grpc::proto::inference::ModelInferResponse;
+use crate::protocol::grpc::proto::inference::model_infer_response::InferOutputTensor;
+use crate::protocol::oip::rest::{assembly_error, check_output_parameter, check_parameter, output_index};
+use crate::inference::request_error::RequestError;
+use crate::protocol::tensor::{Assembly, Datatype, Elements, Expected, Output, Place, row_width};
+use crate::models::versions::LoadedModel;
+
+/// How to answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    id: String,
+    outputs: Vec<usize>,
+    /// As the request: tensors in binary or in lists.
+    raw: bool,
+}
+
+/// Reads the tensors of a request, a `ModelInferRequest`.
+pub(super) fn decode(model: &LoadedModel, request: &[u8]) -> Result<(RecordBatch, Reply), RequestError> {
+    let Message { id, parameters, inputs, outputs, raw, .. } = Message::read(request)?;
+    parameters.iter().try_for_each(|name| check_parameter(name))?;
+    let outputs: Vec<usize> = if outputs.is_empty() {
+        (0..model.signature().output_tensors().len()).collect()
+    } else {
+        let index = |output: &super::message::Requested<'_>| {
+            output.parameters.iter().try_for_each(|name| check_output_parameter(name))?;
+            output_index(model, output.name)
+        };
+        outputs.iter().map(index).collect::<Result<_, _>>()?
+    };
+    if !raw.is_empty() && raw.len() != inputs.len() {
+        return Err(RequestError::invalid(format!(
+            "`raw_input_contents` holds {} tensors, and there are {} inputs",
+            raw.len(),
+            inputs.len()
+        )));
+    }
+    let mut assembly = None;
+    let (mut input, mut shape) = (Input::default(), Vec::new());
+    for (index, bytes) in inputs.iter().enumerate() {
+        input.read(bytes)?;
+        read_shape(&input.shape, &mut shape).map_err(|error| error.within(&format!("input `{}`: ", input.name)))?;
+        let rows = shape.first().copied().unwrap_or(0);
+        let assembly = assembly.get_or_insert_with(|| Assembly::new(model, rows));
+        let raw = raw.get(index).copied();
+        let only = inputs.len() == 1;
+        let added = assembly.add(input.name, &shape, only, |place, expected| fill(&input, raw, expected, place));
+        added.map_err(|error| assembly_error(error, model))?;
+    }
+    let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
+    let batch = assembly.finish().map_err(|error| assembly_error(error, model))?;
+    Ok((batch, Reply { id: id.to_owned(), outputs, raw: !raw.is_empty() }))
+}
+
+fn fill(input: &Input<'_>, raw: Option<&[u8]>, expected: Expected, place: &mut Place<'_>) -> Result<(), RequestError> {
+    input.parameters.iter().try_for_each(|name| check_parameter(name))?;
+    let datatype: Datatype = input
+        .datatype
+        .parse()
+        .map_err(|()| RequestError::invalid(format!("`{}` is not a datatype of the protocol", input.datatype)))?;
+    let elements = expected.elements;
+    if let Some(raw) = raw {
+        if !input.contents.is_empty() {
+            return Err(RequestError::invalid("`contents` and `raw_input_contents` exclude each other"));
+        }
+        return Elements::Binary(raw).put(datatype, elements, place);
+    }
+    let (field, list) = list(&input.contents, datatype)?;
+    let given = list.len();
+    if given != elements {
+        let shape = &input.shape;
+        let message = format!("the shape {shape:?} asks for {elements} elements, and `{field}` has {given}");
+        return Err(RequestError::invalid(message));
+    }
+    Elements::List(list).put(datatype, elements, place)
+}
+
+/// Writes the answer.
+pub(super) fn encode(
+    model: &LoadedModel,
+    predictions: &RecordBatch,
+    reply: Reply,
+) -> Result<ModelInferResponse, RequestError> {
+    let mut response = ModelInferResponse {
+        model_name: model.name.clone(),
+        model_version: model.version.to_string(),
+        id: reply.id,
+        ..ModelInferResponse::default()
+    };
+    let tensors = model.signature().output_tensors();
+    for index in reply.outputs {
+        let (Some(spec), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { continue };
+        let output = Output::of(column)?;
+        let mut tensor = InferOutputTensor {
+            name: spec.name.to_owned(),
+            datatype: spec.datatype.oip_name().to_owned(),
+            shape: [predictions.num_rows()].into_iter().chain(row_width(column)).map(|size| size as i64).collect(),
+            ..InferOutputTensor::default()
+        };
+        if reply.raw {
+            let mut bytes = Vec::new();
+            output.write_binary(&mut bytes)?;
+            response.raw_output_contents.push(bytes.into());
+        } else {
+            tensor.contents = Some(contents(output));
+        }
+        response.outputs.push(tensor);
+    }
+    Ok(response)
+}

@@ -1,0 +1,144 @@
+//! `GRPCInferenceService`.
+
+use hyper::Response as HttpResponse;
+use tidemill_core::TensorView;
+use tonic::body::Body;
+use tonic::{Request, Response, Status};
+
+use super::infer;
+use super::message::Message;
+use crate::protocol::grpc::body::RequestBody;
+use crate::protocol::grpc::call::Call;
+use crate::protocol::grpc::proto::inference::grpc_inference_service_server::GrpcInferenceService;
+use crate::protocol::grpc::proto::inference::model_metadata_response::TensorMetadata;
+use crate::protocol::grpc::proto::inference::repository_index_response::ModelIndex;
+use crate::protocol::grpc::proto::inference::{
+    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest,
+    ModelReadyResponse, RepositoryIndexRequest, RepositoryIndexResponse, RepositoryModelLoadRequest,
+    RepositoryModelLoadResponse, RepositoryModelUnloadRequest, RepositoryModelUnloadResponse, ServerLiveRequest,
+    ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
+};
+use crate::protocol::grpc::unary;
+use crate::protocol::oip::rest::{EXTENSIONS, SERVER_NAME, check_load_parameter, platform};
+use crate::protocol::rest::path::{Endpoint, selector_of};
+use crate::models::versions::{LoadedModel, Selector};
+
+#[tonic::async_trait]
+impl GrpcInferenceService for Call {
+    async fn server_live(&self, _: Request<ServerLiveRequest>) -> Result<Response<ServerLiveResponse>, Status> {
+        Ok(Response::new(ServerLiveResponse { live: true }))
+    }
+
+    async fn server_ready(&self, _: Request<ServerReadyRequest>) -> Result<Response<ServerReadyResponse>, Status> {
+        Ok(Response::new(ServerReadyResponse { ready: self.engine.is_ready() }))
+    }
+
+    async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Result<Response<ModelReadyResponse>, Status> {
+        let ModelReadyRequest { name, version } = request.into_inner();
+        self.concerns(&name);
+        // What is not known is not ready, and no error: Triton's clients ask until a model is there.
+        let ready = self.engine.model_is_ready(&name, &selector(&version)).unwrap_or(false);
+        Ok(Response::new(ModelReadyResponse { ready }))
+    }
+
+    async fn server_metadata(
+        &self,
+        _: Request<ServerMetadataRequest>,
+    ) -> Result<Response<ServerMetadataResponse>, Status> {
+        Ok(Response::new(ServerMetadataResponse {
+            name: SERVER_NAME.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            extensions: EXTENSIONS.map(str::to_owned).to_vec(),
+        }))
+    }
+
+    async fn model_metadata(
+        &self,
+        request: Request<ModelMetadataRequest>,
+    ) -> Result<Response<ModelMetadataResponse>, Status> {
+        let ModelMetadataRequest { name, version } = request.into_inner();
+        self.concerns(&name);
+        let model = self.engine.resolve_v2(&name, &selector(&version))?;
+        let snapshot = self.engine.models.snapshot();
+        let versions = snapshot.available(&name).into_iter().flatten();
+        let signature = model.signature();
+        Ok(Response::new(ModelMetadataResponse {
+            name: model.name.clone(),
+            versions: versions.map(|version| version.to_string()).collect(),
+            platform: platform(&model).to_owned(),
+            inputs: signature.input_tensors().iter().map(tensor).collect(),
+            outputs: signature.output_tensors().iter().map(tensor).collect(),
+        }))
+    }
+
+    /// Never called: see [`call_infer`].
+    async fn model_infer(&self, _: Request<ModelInferRequest>) -> Result<Response<ModelInferResponse>, Status> {
+        Err(Status::unimplemented("requests to infer are answered where they lie"))
+    }
+
+    async fn repository_index(
+        &self,
+        request: Request<RepositoryIndexRequest>,
+    ) -> Result<Response<RepositoryIndexResponse>, Status> {
+        let entries = self.engine.control.index(request.into_inner().ready).into_iter();
+        let models = entries.map(|entry| ModelIndex {
+            name: entry.name,
+            version: entry.version.map(|version| version.to_string()).unwrap_or_default(),
+            state: entry.state.to_owned(),
+            reason: entry.reason,
+        });
+        Ok(Response::new(RepositoryIndexResponse { models: models.collect() }))
+    }
+
+    async fn repository_model_load(
+        &self,
+        request: Request<RepositoryModelLoadRequest>,
+    ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
+        let RepositoryModelLoadRequest { model_name, triton_model_name, parameters } = request.into_inner();
+        parameters.keys().try_for_each(|name| check_load_parameter(name))?;
+        let model_name = named(triton_model_name, model_name);
+        self.engine.control.load(&model_name).await?;
+        Ok(Response::new(RepositoryModelLoadResponse { model_name, is_loaded: true }))
+    }
+
+    async fn repository_model_unload(
+        &self,
+        request: Request<RepositoryModelUnloadRequest>,
+    ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
+        let RepositoryModelUnloadRequest { model_name, triton_model_name } = request.into_inner();
+        let model_name = named(triton_model_name, model_name);
+        self.engine.control.unload(&model_name).await?;
+        Ok(Response::new(RepositoryModelUnloadResponse { model_name, is_unloaded: true }))
+    }
+}
+
+/// Answers `ModelInfer`. Its messages do not pass through the service, which would build them first.
+pub(in crate::protocol) async fn call_infer(
+    call: &Call,
+    body: RequestBody,
+    bytes_max: usize,
+) -> Result<HttpResponse<Body>, Status> {
+    let request = unary::message(body, bytes_max).await?;
+    let (name, version) = Message::model(&request)?;
+    call.concerns(name);
+    let model = call.engine.resolve_v2(name, &selector(version))?;
+    let bytes = call.bytes();
+    let decode = move |model: &LoadedModel| infer::decode(model, &request);
+    let answer = call.engine.infer(&call.trail, Endpoint::Infer, model, bytes, decode, infer::encode).await?;
+    Ok(unary::answer(&answer))
+}
+
+/// Triton's clients have another place for the name than `KServe`'s.
+fn named(triton: String, kserve: String) -> String {
+    if triton.is_empty() { kserve } else { triton }
+}
+
+/// No version is any version.
+fn selector(version: &str) -> Selector {
+    if version.is_empty() { Selector::Latest } else { selector_of(version) }
+}
+
+fn tensor(spec: &TensorView<'_>) -> TensorMetadata {
+    let datatype = spec.datatype.oip_name().to_owned();
+    TensorMetadata { name: spec.name.to_owned(), datatype, shape: spec.shape() }
+}

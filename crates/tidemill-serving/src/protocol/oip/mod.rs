@@ -1,0 +1,4 @@
+//! The Open Inference Protocol (`KServe` v2).
+
+pub(crate) mod grpc;
+pub(crate) mod rest;

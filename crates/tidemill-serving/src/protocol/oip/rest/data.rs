@@ -1,0 +1,95 @@
+//! Elements of a tensor written in JSON, flat or nested.
+
+use std::borrow::Cow;
+
+use crate::protocol::json::{Kind, Number, Reader};
+use crate::inference::request_error::RequestError;
+use crate::protocol::tensor::{Cell, Datatype};
+use crate::protocol::tfs::rest::{base64_object, excerpt};
+
+/// Takes the list `data` of a tensor of shape `[rows]` or, where `nested` is its width, `[rows, width]`, flat or in lists
+/// of so many, and hands its elements on.
+/// Returns how many there were.
+pub(super) fn elements(
+    data: &str,
+    datatype: Datatype,
+    nested: Option<usize>,
+    mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
+) -> Result<usize, RequestError> {
+    let mut reader = Reader::of_value(data);
+    if reader.kind()? != Kind::Array {
+        return Err(RequestError::invalid("`data` must be a list"));
+    }
+    let mut count = 0;
+    reader.array(|reader| {
+        if reader.kind()? != Kind::Array {
+            element(count, cell(reader, datatype)?)?;
+            count += 1;
+            return Ok(());
+        }
+        let mut inner = 0;
+        reader.array(|reader| {
+            inner += 1;
+            if nested.is_none_or(|width| inner > width) || reader.kind()? == Kind::Array {
+                return Err(RequestError::invalid("`data` is nested in another way than `shape` says"));
+            }
+            element(count, cell(reader, datatype)?)?;
+            count += 1;
+            Ok(())
+        })?;
+        match nested {
+            _ if inner == 0 => Err(RequestError::invalid("`data` holds an empty list")),
+            Some(width) if inner != width => {
+                Err(RequestError::invalid("`data` is nested in another way than `shape` says"))
+            }
+            _ => Ok(()),
+        }
+    })?;
+    Ok(count)
+}
+
+fn cell<'a>(reader: &mut Reader<'a>, datatype: Datatype) -> Result<Cell<'a>, RequestError> {
+    let kind = reader.kind()?;
+    match (kind, datatype) {
+        (Kind::Null, _) => {
+            reader.null()?;
+            Ok(Cell::Missing)
+        }
+        (Kind::True | Kind::False, Datatype::Bool) => Ok(Cell::Bool(reader.boolean()?)),
+        (Kind::String, Datatype::Bytes) => Ok(Cell::Text(reader.string()?)),
+        // The protocol has bytes in binary only; in JSON they are written as TF Serving has them.
+        (Kind::Object, Datatype::Bytes) => match base64_object(reader) {
+            Ok(bytes) => Ok(Cell::Bytes(Cow::Owned(bytes))),
+            Err(error) => Err(error.at(String::new)),
+        },
+        (Kind::Number, Datatype::Bool | Datatype::Bytes) => Err(wrong(reader.number()?.text(), datatype)),
+        (Kind::Number, _) => number(reader.number()?, datatype),
+        _ => Err(wrong(&excerpt(reader.skip()?), datatype)),
+    }
+}
+
+fn number<'a>(number: Number<'_>, datatype: Datatype) -> Result<Cell<'a>, RequestError> {
+    if let Some((least, most)) = datatype.integer_range() {
+        let value = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+        return match value.filter(|value| (least..=most).contains(value)) {
+            Some(value) => Ok(Cell::Integer(value)),
+            None => Err(wrong(number.text(), datatype)),
+        };
+    }
+    let value = number.as_f64()?;
+    let narrowed = match datatype {
+        Datatype::Fp16 => half::f16::from_f64(value).to_f64(),
+        Datatype::Bf16 => half::bf16::from_f64(value).to_f64(),
+        // From the text, not from the wider number, so that it is rounded once.
+        Datatype::Fp32 if value.is_finite() => number.text().parse::<f32>().map_or(value, f64::from),
+        _ => value,
+    };
+    if narrowed.is_infinite() && value.is_finite() {
+        return Err(wrong(number.text(), datatype));
+    }
+    Ok(Cell::Float(narrowed))
+}
+
+fn wrong(found: &str, datatype: Datatype) -> RequestError {
+    RequestError::invalid(format!("`{found}` is not {}", datatype.name()))
+}

@@ -1,0 +1,48 @@
+//! The index of models.
+
+use serde_json::{Value, json};
+
+use crate::models::control::Control;
+use crate::inference::request_error::RequestError;
+
+/// Refuses the body of a load that asks for more than the model as its source has it.
+pub(crate) fn check_load(body: &[u8]) -> Result<(), RequestError> {
+    let asked = asked(body)?;
+    let parameters = asked.get("parameters").and_then(Value::as_object);
+    parameters.into_iter().flat_map(|parameters| parameters.keys()).try_for_each(|name| check_load_parameter(name))
+}
+
+/// As [`check_load`], for one parameter. Triton takes a configuration and files of a model this way.
+pub(crate) fn check_load_parameter(name: &str) -> Result<(), RequestError> {
+    if name == "config" || name.starts_with("file:") {
+        return Err(RequestError::invalid(format!(
+            "the parameter `{name}` is not supported: a model is loaded as its source has it"
+        )));
+    }
+    Ok(())
+}
+
+/// The body of a question about the repository, which may be empty.
+fn asked(body: &[u8]) -> Result<Value, RequestError> {
+    if body.trim_ascii().is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(body).map_err(|error| RequestError::invalid(format!("the body is not JSON: {error}")))
+}
+
+/// The body of an index answer. The request may ask for the ready ones only: `{"ready": true}`.
+pub(crate) fn repository_index(control: &Control, body: &[u8]) -> Result<Value, RequestError> {
+    let ready = match asked(body)?.get("ready") {
+        None => false,
+        Some(Value::Bool(ready)) => *ready,
+        Some(_) => return Err(RequestError::invalid("`ready` must be true or false")),
+    };
+    let entries = control.index(ready).into_iter().map(|entry| {
+        let mut shown = json!({ "name": entry.name, "state": entry.state, "reason": entry.reason });
+        if let Some(version) = entry.version {
+            shown["version"] = json!(version.to_string());
+        }
+        shown
+    });
+    Ok(entries.collect())
+}

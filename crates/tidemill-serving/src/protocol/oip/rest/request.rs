@@ -1,0 +1,305 @@
+//! The body of an infer call.
+
+use arrow::array::RecordBatch;
+
+use super::data;
+use crate::protocol::json::{Kind, Reader};
+use crate::inference::request_error::RequestError;
+use crate::protocol::tensor::{Assembly, AssemblyError, Cell, Datatype, Elements, Expected, Place};
+use crate::models::versions::LoadedModel;
+
+/// A request, understood.
+#[derive(Debug)]
+pub(crate) struct InferRequest {
+    /// The rows to predict.
+    pub(crate) batch: RecordBatch,
+    /// How to answer.
+    pub(crate) reply: Reply,
+}
+
+/// How to answer a request.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    /// Echoed.
+    pub(super) id: Option<String>,
+    /// The outputs asked for as index and whether in binary; `None`: all of them.
+    pub(super) outputs: Option<Vec<(usize, bool)>>,
+    /// Outputs are binary unless they say otherwise.
+    pub(super) binary: bool,
+}
+
+/// One tensor of a request, its data still text or bytes.
+struct Tensor<'a> {
+    name: String,
+    shape: Vec<u64>,
+    datatype: Datatype,
+    binary_bytes: Option<usize>,
+    data: Option<&'a str>,
+}
+
+/// Reads a body whose first `json_bytes` bytes are JSON (all of them where `None`) and whose rest is binary tensors.
+pub(crate) fn decode(
+    model: &LoadedModel,
+    body: &[u8],
+    json_bytes: Option<usize>,
+) -> Result<InferRequest, RequestError> {
+    let (json, binary) = body.split_at_checked(json_bytes.unwrap_or(body.len())).ok_or_else(|| {
+        RequestError::invalid(format!(
+            "the header `Inference-Header-Content-Length` is greater than the body of {} bytes",
+            body.len()
+        ))
+    })?;
+    let mut reader = Reader::new(json)?;
+    if reader.kind()? != Kind::Object {
+        return Err(RequestError::invalid("the body must be a JSON object"));
+    }
+    let mut reply = Reply::default();
+    let mut inputs = None;
+    let mut outputs = Vec::new();
+    reader.object(|reader, name| {
+        match &*name {
+            "id" if reader.kind()? == Kind::String => reply.id = Some(reader.string()?.into_owned()),
+            "id" => return Err(RequestError::invalid("`id` must be a string")),
+            "parameters" => {
+                parameters(reader, |name, reader| {
+                    if name == "binary_data_output" {
+                        reply.binary = flag(name, reader)?;
+                    }
+                    Ok(())
+                })?;
+            }
+            "inputs" => inputs = Some(list(reader, "inputs", tensor)?),
+            "outputs" => {
+                outputs = list(reader, "outputs", |reader| output(model, reader))?;
+            }
+            _ => {
+                reader.skip()?;
+            }
+        }
+        Ok::<_, RequestError>(())
+    })?;
+    reader.end()?;
+    if !outputs.is_empty() {
+        let outputs = outputs.into_iter().map(|(index, binary)| (index, binary.unwrap_or(reply.binary)));
+        reply.outputs = Some(outputs.collect());
+    }
+    let inputs = inputs.ok_or_else(|| RequestError::invalid("the key `inputs` is missing"))?;
+    Ok(InferRequest { batch: batch(model, &inputs, binary)?, reply })
+}
+
+fn list<'a, T>(
+    reader: &mut Reader<'a>,
+    key: &str,
+    mut item: impl FnMut(&mut Reader<'a>) -> Result<T, RequestError>,
+) -> Result<Vec<T>, RequestError> {
+    if reader.kind()? != Kind::Array {
+        return Err(RequestError::invalid(format!("`{key}` must be a list")));
+    }
+    let mut items = Vec::new();
+    reader.array(|reader| {
+        if reader.kind()? != Kind::Object {
+            return Err(RequestError::invalid(format!("each of `{key}` must be an object")));
+        }
+        items.push(item(reader)?);
+        Ok(())
+    })?;
+    Ok(items)
+}
+
+/// Takes an object of parameters; what `known` does not take is passed over, as the protocol asks.
+fn parameters<'a>(
+    reader: &mut Reader<'a>,
+    mut known: impl FnMut(&str, &mut Reader<'a>) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    if reader.kind()? != Kind::Object {
+        return Err(RequestError::invalid("`parameters` must be an object"));
+    }
+    reader.object(|reader, name| {
+        check_parameter(&name)?;
+        known(&name, &mut reader.clone())?;
+        reader.skip()?;
+        Ok(())
+    })
+}
+
+/// What would change the meaning of a request must not be passed over.
+pub(crate) fn check_parameter(name: &str) -> Result<(), RequestError> {
+    if name.starts_with("shared_memory") {
+        return Err(RequestError::invalid(format!("the parameter `{name}` is not supported")));
+    }
+    Ok(())
+}
+
+/// As [`check_parameter`], for a requested output.
+pub(crate) fn check_output_parameter(name: &str) -> Result<(), RequestError> {
+    if name == "classification" {
+        return Err(RequestError::invalid("the parameter `classification` is not supported"));
+    }
+    check_parameter(name)
+}
+
+fn flag(name: &str, reader: &mut Reader<'_>) -> Result<bool, RequestError> {
+    match reader.kind()? {
+        Kind::True | Kind::False => Ok(reader.boolean()?),
+        _ => Err(RequestError::invalid(format!("the parameter `{name}` must be true or false"))),
+    }
+}
+
+fn whole(what: &str, reader: &mut Reader<'_>) -> Result<u64, RequestError> {
+    let number = if reader.kind()? == Kind::Number { reader.number()?.as_u64() } else { None };
+    number.ok_or_else(|| RequestError::invalid(format!("{what} must be a whole number")))
+}
+
+fn text(key: &str, reader: &mut Reader<'_>) -> Result<String, RequestError> {
+    match reader.kind()? {
+        Kind::String => Ok(reader.string()?.into_owned()),
+        _ => Err(RequestError::invalid(format!("`{key}` must be a string"))),
+    }
+}
+
+fn tensor<'a>(reader: &mut Reader<'a>) -> Result<Tensor<'a>, RequestError> {
+    let (mut name, mut shape, mut datatype, mut binary_bytes, mut data) = (None, None, None, None, None);
+    reader.object(|reader, key| {
+        match &*key {
+            "name" => name = Some(text("name", reader)?),
+            "datatype" => datatype = Some(text("datatype", reader)?),
+            "shape" => shape = Some(reader.skip()?),
+            "parameters" => parameters(reader, |name, reader| {
+                if name == "binary_data_size" {
+                    binary_bytes = Some(whole("the parameter `binary_data_size`", reader)?);
+                }
+                Ok(())
+            })?,
+            "data" => data = Some(reader.skip()?),
+            _ => {
+                reader.skip()?;
+            }
+        }
+        Ok::<_, RequestError>(())
+    })?;
+    let lacks = |key: &str| RequestError::invalid(format!("an input lacks the key `{key}`"));
+    let name = name.ok_or_else(|| lacks("name"))?;
+    let within = |error: RequestError| error.within(&format!("input `{name}`: "));
+    let shape = shape.ok_or_else(|| within(lacks("shape")))?;
+    let shape = sizes(shape).map_err(within)?;
+    let datatype = datatype.ok_or_else(|| within(lacks("datatype")))?;
+    let datatype = datatype
+        .parse()
+        .map_err(|()| within(RequestError::invalid(format!("`{datatype}` is not a datatype of the protocol"))))?;
+    let binary_bytes = binary_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    Ok(Tensor { name, shape, datatype, binary_bytes, data })
+}
+
+fn sizes(shape: &str) -> Result<Vec<u64>, RequestError> {
+    let mut reader = Reader::of_value(shape);
+    if reader.kind()? != Kind::Array {
+        return Err(RequestError::invalid("`shape` must be a list"));
+    }
+    let mut sizes = Vec::new();
+    reader.array(|reader| {
+        sizes.push(whole("each size of `shape`", reader)?);
+        Ok::<_, RequestError>(())
+    })?;
+    Ok(sizes)
+}
+
+/// Reads one requested output as its index and whether it should be binary, if it says.
+fn output(model: &LoadedModel, reader: &mut Reader<'_>) -> Result<(usize, Option<bool>), RequestError> {
+    let (mut name, mut binary) = (None, None);
+    reader.object(|reader, key| {
+        match &*key {
+            "name" => name = Some(text("name", reader)?),
+            "parameters" => parameters(reader, |name, reader| {
+                if name == "binary_data" {
+                    binary = Some(flag(name, reader)?);
+                }
+                check_output_parameter(name)
+            })?,
+            _ => {
+                reader.skip()?;
+            }
+        }
+        Ok::<_, RequestError>(())
+    })?;
+    let name = name.ok_or_else(|| RequestError::invalid("an output lacks the key `name`"))?;
+    let index = output_index(model, &name)?;
+    Ok((index, binary))
+}
+
+/// The index of the output `name`.
+pub(crate) fn output_index(model: &LoadedModel, name: &str) -> Result<usize, RequestError> {
+    let outputs = model.signature().output_tensors();
+    outputs.iter().position(|output| output.name == name).ok_or_else(|| {
+        let known: Vec<String> = outputs.iter().map(|output| format!("`{}`", output.name)).collect();
+        RequestError::invalid(format!(
+            "unexpected inference output `{name}` for model `{}`; it has {}",
+            model.name,
+            known.join(", ")
+        ))
+    })
+}
+
+fn batch(model: &LoadedModel, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Result<RecordBatch, RequestError> {
+    let rows = inputs.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
+    let mut assembly = Assembly::new(model, rows);
+    for tensor in inputs {
+        let filled = assembly.add(&tensor.name, &tensor.shape, inputs.len() == 1, |place, expected| {
+            let part = take_part(tensor, &mut binary)?;
+            fill(tensor, expected, part, place)
+        });
+        filled.map_err(|error| assembly_error(error, model))?;
+    }
+    if !binary.is_empty() {
+        return Err(RequestError::invalid(format!("{} bytes of binary data belong to no input", binary.len())));
+    }
+    assembly.finish().map_err(|error| assembly_error(error, model))
+}
+
+/// The words of this protocol for tensors that are no batch.
+pub(crate) fn assembly_error(error: AssemblyError, model: &LoadedModel) -> RequestError {
+    let of = &model.name;
+    match error {
+        AssemblyError::Unknown { name, reason } => {
+            RequestError::invalid(format!("unexpected inference input `{name}` for model `{of}` ({reason})"))
+        }
+        AssemblyError::Missing { name, datatype, sent, wanted } => RequestError::invalid(format!(
+            "missing inference input `{name}` ({datatype}) for model `{of}`; sent: {{{sent}}}; it takes {wanted}"
+        )),
+        AssemblyError::Other(error) => error,
+    }
+}
+
+/// The binary data of a tensor, where it says that it has some: the next bytes after those of the tensor before.
+fn take_part<'a>(tensor: &Tensor<'_>, binary: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RequestError> {
+    let Some(bytes) = tensor.binary_bytes else { return Ok(None) };
+    let (part, rest) = binary.split_at_checked(bytes).ok_or_else(|| {
+        let left = binary.len();
+        RequestError::invalid(format!("`binary_data_size` is {bytes}, and {left} bytes of binary data are left"))
+    })?;
+    *binary = rest;
+    Ok(Some(part))
+}
+
+fn fill(
+    tensor: &Tensor<'_>,
+    expected: Expected,
+    binary: Option<&[u8]>,
+    place: &mut Place<'_>,
+) -> Result<(), RequestError> {
+    let Expected { elements, nested } = expected;
+    match (binary, tensor.data) {
+        (Some(bytes), None) => Elements::Binary(bytes).put(tensor.datatype, elements, place),
+        (None, Some(data)) => {
+            let element = |at: usize, cell: Cell<'_>| place.push(at, &cell);
+            let count = data::elements(data, tensor.datatype, nested, element)?;
+            if count == elements {
+                return Ok(());
+            }
+            let shape = &tensor.shape;
+            let message = format!("the shape {shape:?} asks for {elements} elements, and `data` has {count}");
+            Err(RequestError::invalid(message))
+        }
+        (Some(_), Some(_)) => Err(RequestError::invalid("`data` and `binary_data_size` exclude each other")),
+        (None, None) => Err(RequestError::invalid("the key `data` is missing")),
+    }
+}

@@ -1,0 +1,69 @@
+//! The answer to an infer call.
+
+use arrow::array::RecordBatch;
+
+use super::request::Reply;
+use crate::protocol::json::write;
+use crate::inference::request_error::RequestError;
+use crate::protocol::tensor::{Output, row_width};
+use crate::protocol::tfs::rest::flat_values;
+use crate::models::versions::LoadedModel;
+
+/// Writes an answer. Returns the body and, where it ends with binary tensors, how many bytes of it are JSON.
+pub(crate) fn encode(
+    model: &LoadedModel,
+    predictions: &RecordBatch,
+    reply: &Reply,
+) -> Result<(Vec<u8>, Option<usize>), RequestError> {
+    let rows = predictions.num_rows();
+    let tensors = model.signature().output_tensors();
+    let mut out = Vec::with_capacity(128 + 20 * rows);
+    let mut binary = Vec::new();
+    out.extend_from_slice(b"{\"model_name\":");
+    write::string(&mut out, &model.name);
+    out.extend_from_slice(b",\"model_version\":\"");
+    write::integer(&mut out, model.version);
+    out.push(b'"');
+    if let Some(id) = &reply.id {
+        out.extend_from_slice(b",\"id\":");
+        write::string(&mut out, id);
+    }
+    out.extend_from_slice(b",\"outputs\":");
+    let all = || (0..predictions.num_columns()).map(|index| (index, reply.binary)).collect();
+    let wanted: Vec<(usize, bool)> = reply.outputs.clone().unwrap_or_else(all);
+    let mut failed = None;
+    write::list(&mut out, wanted, |out, (index, as_binary)| {
+        let (Some(tensor), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { return };
+        out.extend_from_slice(b"{\"name\":");
+        write::string(out, tensor.name);
+        out.extend_from_slice(b",\"datatype\":\"");
+        out.extend_from_slice(tensor.datatype.oip_name().as_bytes());
+        out.extend_from_slice(b"\",\"shape\":[");
+        write::integer(out, rows as u64);
+        if let Some(width) = row_width(column) {
+            out.push(b',');
+            write::integer(out, width as u64);
+        }
+        out.push(b']');
+        let written = if as_binary {
+            let before = binary.len();
+            let written = Output::of(column).and_then(|output| output.write_binary(&mut binary));
+            out.extend_from_slice(b",\"parameters\":{\"binary_data_size\":");
+            write::integer(out, (binary.len() - before) as u64);
+            out.push(b'}');
+            written
+        } else {
+            out.extend_from_slice(b",\"data\":");
+            flat_values(out, column)
+        };
+        out.push(b'}');
+        failed = failed.take().or(written.err());
+    });
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    out.push(b'}');
+    let json_bytes = (!binary.is_empty()).then_some(out.len());
+    out.append(&mut binary);
+    Ok((out, json_bytes))
+}

@@ -1,0 +1,73 @@
+//! Reading the body of a request within limits.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::StatusCode;
+use hyper::body::Incoming;
+
+use crate::server::admission::Admission;
+use crate::inference::request_error::RequestError;
+
+/// Of a body that is too large, so much more is read and dropped before it is refused: a client that is still sending
+/// when the connection closes may never see the answer.
+const DISCARD_BYTES_MAX: usize = 16 << 20;
+
+/// A body in memory; counted as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    admission: &'a Admission,
+    bytes: usize,
+}
+
+impl Held<'_> {
+    fn add(&mut self, bytes: usize) -> Result<(), RequestError> {
+        self.bytes += bytes;
+        self.admission.take(bytes)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.admission.release(self.bytes);
+    }
+}
+
+/// Reads a whole body of at most `bytes_max` bytes: 413 for a larger one, 408 for one that takes longer than
+/// `timeout`, 400 for one that breaks off, 429 where there is no room for it.
+pub(crate) async fn read_body(
+    body: Incoming,
+    bytes_max: usize,
+    timeout: Duration,
+    admission: &Admission,
+) -> Result<(Bytes, Held<'_>), RequestError> {
+    let mut held = Held { admission, bytes: 0 };
+    let late = || RequestError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+    let body = tokio::time::timeout(timeout, read(body, bytes_max, &mut held)).await.map_err(|_| late())??;
+    Ok((body, held))
+}
+
+async fn read(mut body: Incoming, bytes_max: usize, held: &mut Held<'_>) -> Result<Bytes, RequestError> {
+    let mut chunks: Vec<Bytes> = Vec::new();
+    let mut total = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| RequestError::invalid(format!("the body could not be read: {error}")))?;
+        let Ok(chunk) = frame.into_data() else { continue };
+        total += chunk.len();
+        if total <= bytes_max {
+            held.add(chunk.len())?;
+            chunks.push(chunk);
+        } else {
+            chunks.clear();
+            if total - bytes_max > DISCARD_BYTES_MAX {
+                break;
+            }
+        }
+    }
+    if total > bytes_max {
+        let message = format!("the body is larger than the limit of {bytes_max} bytes");
+        return Err(RequestError::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
+    Ok(if chunks.len() == 1 { chunks.remove(0) } else { chunks.concat().into() })
+}

@@ -1,0 +1,78 @@
+//! The REST form of an inference call: what to decode and encode. No async, no I/O, so it can run on any thread.
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
+
+use crate::protocol::rest::server::{Reply, body_reply};
+use crate::protocol::json::Reader;
+use crate::protocol::oip::rest as oip;
+use crate::inference::request_error::RequestError;
+use crate::protocol::rest::path::Endpoint;
+use crate::protocol::tfs::rest::{self as tfs, Answer};
+use crate::models::versions::LoadedModel;
+
+/// An inference request whose body is read.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) body: Bytes,
+    /// How many bytes of the body are JSON, where a header says so.
+    pub(crate) json_bytes: Option<usize>,
+}
+
+/// The form of the answer.
+#[derive(Debug)]
+pub(crate) enum Form {
+    Tfs(Answer),
+    Oip(oip::Reply),
+}
+
+impl Call {
+    pub(crate) fn decode(&self, model: &LoadedModel) -> Result<(RecordBatch, Form), RequestError> {
+        self.decode_body(model).map_err(|error| self.syntax_error().unwrap_or(error))
+    }
+
+    fn decode_body(&self, model: &LoadedModel) -> Result<(RecordBatch, Form), RequestError> {
+        match self.endpoint {
+            Endpoint::Infer => {
+                let request = oip::decode(model, &self.body, self.json_bytes)?;
+                Ok((request.batch, Form::Oip(request.reply)))
+            }
+            endpoint => {
+                let (batch, answer) = tfs::decode(endpoint, model, &self.body)?;
+                Ok((batch, Form::Tfs(answer)))
+            }
+        }
+    }
+
+    /// Bodies are read in one pass, so a wrong value may be met before the place where the JSON ends. That one is
+    /// told first, as a parser that reads everything first would.
+    fn syntax_error(&self) -> Option<RequestError> {
+        let json = self.body.get(..self.json_bytes.unwrap_or(self.body.len()))?;
+        let mut reader = match Reader::new(json) {
+            Ok(reader) => reader,
+            Err(error) => return Some(error.into()),
+        };
+        let read = reader.skip().and_then(|_| reader.end());
+        read.err().map(RequestError::from)
+    }
+}
+
+/// Writes the answer.
+pub(crate) fn encode(model: &LoadedModel, predictions: &RecordBatch, form: Form) -> Result<Reply, RequestError> {
+    match form {
+        Form::Tfs(answer) => Ok(body_reply(StatusCode::OK, "application/json", tfs::encode(predictions, answer)?)),
+        Form::Oip(reply) => {
+            let (body, json_bytes) = oip::encode(model, predictions, &reply)?;
+            let Some(json_bytes) = json_bytes else {
+                return Ok(body_reply(StatusCode::OK, "application/json", body));
+            };
+            let mut reply = body_reply(StatusCode::OK, "application/octet-stream", body);
+            let name = HeaderName::from_static(oip::HEADER_LENGTH);
+            reply.headers_mut().insert(name, HeaderValue::from(json_bytes));
+            Ok(reply)
+        }
+    }
+}

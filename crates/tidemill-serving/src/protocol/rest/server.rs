@@ -1,0 +1,242 @@
+//! From a REST request to its answer: the one place where its endpoints, limits and metrics meet.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use serde_json::{Value, json};
+
+use crate::server::access::Cors;
+use crate::protocol::rest::body::{Held, read_body};
+use crate::inference::service::Engine;
+use crate::protocol::tfs::rest::explain;
+use crate::protocol::rest::inference::{self, Call};
+use crate::protocol::content_encoding::{Coding, Room};
+use crate::protocol::oip::rest as oip;
+use crate::inference::request_error::RequestError;
+use crate::protocol::rest::path::{Endpoint, Route};
+use crate::server::V1Dialect;
+use crate::protocol::status::Status;
+use crate::protocol::tfs::rest as tfs;
+use crate::inference::context::Trail;
+use crate::models::versions::Selector;
+
+/// Answers REST requests.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    pub(crate) engine: Arc<Engine>,
+    /// Where metrics are found besides their usual places.
+    pub(crate) metrics_path: Option<String>,
+    /// Whose protocol v1 is spoken.
+    pub(crate) v1: V1Dialect,
+}
+
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// A body as it came, and as it was inflated.
+type InMemory<'a> = (Held<'a>, Option<Room>);
+
+impl Dispatcher {
+    /// Answers a request. Never fails: what goes wrong becomes an answer.
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Reply {
+        let trail = self.engine.trail(request.headers(), Instant::now());
+        let cors = self.engine.access.cors().map(|cors| (cors, request.headers().get(ORIGIN).cloned()));
+        let last = self.engine.is_draining() && request.version() < Version::HTTP_2;
+        let (endpoint, known_model, reply) = match &cors {
+            Some((_, origin)) if request.method() == Method::OPTIONS => {
+                (Endpoint::Unknown, None, preflight(origin.as_ref()))
+            }
+            _ => match self.route(&request) {
+                Ok(route) => {
+                    let endpoint = route.endpoint;
+                    let known = self.engine.models.knows(&route.model).then(|| route.model.clone());
+                    (endpoint, known, self.answer_route(route, request, &trail).await)
+                }
+                Err(error) => (Endpoint::Unknown, None, Err(error)),
+            },
+        };
+        let mut reply = reply.unwrap_or_else(|error| error_reply(&error));
+        trail.mark(reply.headers_mut());
+        if let Some((cors, origin)) = &cors {
+            cors.allow(origin.as_ref(), reply.headers_mut());
+        }
+        if last {
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let model = known_model.as_deref().unwrap_or_default();
+        self.engine.answered(&trail, model, endpoint, Status::Rest(reply.status()));
+        reply
+    }
+
+    fn route(&self, request: &Request<Incoming>) -> Result<Route, RequestError> {
+        let path = request.uri().path();
+        if request.method() == Method::GET {
+            if self.metrics_path.as_deref() == Some(path) {
+                return Ok(Route::server(Endpoint::Metrics));
+            }
+            if self.v1 == V1Dialect::Kserve && path == "/v1/models" {
+                return Ok(Route::server(Endpoint::Models));
+            }
+        }
+        Route::parse(request.method(), path)
+    }
+
+    /// The states of a model's versions; 503 while it is not ready, where that is told at all.
+    fn status(&self, name: &str, selector: &Selector) -> Result<Reply, RequestError> {
+        let engine = &self.engine;
+        let mut body = tfs::status(&engine.models.snapshot().status(name, selector)?);
+        if self.v1 == V1Dialect::TfServing {
+            return Ok(json_reply(StatusCode::OK, &body));
+        }
+        body["name"] = json!(name);
+        body["ready"] = json!(engine.model_is_ready(name, selector)?);
+        Ok(readiness(body))
+    }
+
+    async fn answer_route(
+        &self,
+        route: Route,
+        request: Request<Incoming>,
+        trail: &Trail,
+    ) -> Result<Reply, RequestError> {
+        let Route { endpoint, model: name, selector } = route;
+        let engine = &self.engine;
+        if !endpoint.is_open() {
+            engine.access.check(request.headers())?;
+        }
+        match endpoint {
+            Endpoint::Live | Endpoint::ServerLive => Ok(json_reply(StatusCode::OK, &json!({ "live": true }))),
+            Endpoint::Alive => Ok(json_reply(StatusCode::OK, &json!({ "status": "alive" }))),
+            Endpoint::Ready | Endpoint::ServerReady => Ok(readiness(json!({ "ready": engine.is_ready() }))),
+            Endpoint::Metrics => Ok(text_reply(engine.render_metrics())),
+            Endpoint::ServerMetadata => Ok(json_reply(StatusCode::OK, &oip::server_metadata())),
+            Endpoint::Status => self.status(&name, &selector),
+            Endpoint::Models => {
+                let models = engine.models.snapshot().statuses();
+                let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+                Ok(json_reply(StatusCode::OK, &json!({ "models": names })))
+            }
+            Endpoint::Metadata => Ok(json_reply(StatusCode::OK, &tfs::metadata(&*engine.resolve(&name, &selector)?))),
+            Endpoint::ModelReady => {
+                let ready = engine.model_is_ready(&name, &selector)?;
+                Ok(readiness(json!({ "name": name, "ready": ready })))
+            }
+            Endpoint::ModelMetadata => {
+                let model = engine.resolve_v2(&name, &selector)?;
+                let snapshot = engine.models.snapshot();
+                let versions = snapshot.available(&name).into_iter().flatten();
+                Ok(json_reply(StatusCode::OK, &oip::model_metadata(&model, versions)))
+            }
+            Endpoint::Predict | Endpoint::Classify | Endpoint::Regress | Endpoint::Infer => {
+                let model = match endpoint {
+                    Endpoint::Infer => engine.resolve_v2(&name, &selector),
+                    _ => engine.resolve(&name, &selector),
+                };
+                let _entry = engine.admission.enter()?;
+                let (headers, body, _held) = self.read(request).await?;
+                let json_bytes = header_length(&headers)?;
+                // An unknown model is said only after the body is read, so that the connection can be used again.
+                let model = model?;
+                let bytes = body.len();
+                let call = Call { endpoint, body, json_bytes };
+                engine.infer(trail, endpoint, model, bytes, move |model| call.decode(model), infer::encode).await
+            }
+            Endpoint::Explain => {
+                let model = engine.resolve(&name, &selector);
+                let _entry = engine.admission.enter()?;
+                let (_, body, _held) = self.read(request).await?;
+                let (model, call) = (model?, Call { endpoint, body, json_bytes: None });
+                engine.off_thread(move || explain::explain(&model, &call)).await
+            }
+            Endpoint::RepositoryIndex => {
+                let (_, body, _held) = self.read(request).await?;
+                Ok(json_reply(StatusCode::OK, &oip::repository_index(&engine.control, &body)?))
+            }
+            Endpoint::RepositoryLoad => {
+                let (_, body, _held) = self.read(request).await?;
+                oip::check_load(&body)?;
+                engine.control.load(&name).await?;
+                Ok(json_reply(StatusCode::OK, &json!({ "name": name, "load": true })))
+            }
+            Endpoint::RepositoryUnload => {
+                self.read(request).await?;
+                engine.control.unload(&name).await?;
+                Ok(json_reply(StatusCode::OK, &json!({ "name": name, "unload": true })))
+            }
+            Endpoint::MultiInference
+            | Endpoint::SessionRun
+            | Endpoint::Reload
+            | Endpoint::Health
+            | Endpoint::Reflection
+            | Endpoint::Unknown => Err(RequestError::internal("no handler")),
+        }
+    }
+
+    /// The headers and the body, inflated; it is counted as long as what comes last lives.
+    async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes, InMemory<'_>), RequestError> {
+        let (parts, body) = request.into_parts();
+        let limits = &self.engine.limits;
+        let admission = &self.engine.admission;
+        let (body, held) = read_body(body, limits.body_bytes_max, limits.body_timeout, admission).await?;
+        let Some(coding) = Coding::of(&parts.headers)? else { return Ok((parts.headers, body, (held, None))) };
+        let mut room = Room::new(Arc::clone(&self.engine));
+        let bytes_max = limits.body_bytes_max;
+        let inflate = move || {
+            let mut inflated = Vec::new();
+            coding.inflate(&body, bytes_max, &mut inflated, |bytes| room.grow(bytes))?;
+            Ok((inflated, room))
+        };
+        // A few bytes may become very many, so never where other requests wait.
+        let (inflated, room) = self.engine.off_thread(inflate).await?;
+        Ok((parts.headers, inflated.into(), (held, Some(room))))
+    }
+}
+
+fn preflight(origin: Option<&HeaderValue>) -> Result<Reply, RequestError> {
+    let mut reply = Reply::default();
+    Cors::preflight(origin, reply.headers_mut()).map(|()| reply)
+}
+
+fn header_length(headers: &HeaderMap) -> Result<Option<usize>, RequestError> {
+    let Some(value) = headers.get(oip::HEADER_LENGTH) else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+    let error = || RequestError::invalid("the header `Inference-Header-Content-Length` must be a whole number");
+    parsed.ok_or_else(error).map(Some)
+}
+
+fn readiness(body: Value) -> Reply {
+    let status = if body["ready"] == true { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json_reply(status, &body)
+}
+
+fn error_reply(error: &RequestError) -> Reply {
+    error.log();
+    let mut reply = json_reply(error.status, &json!({ "error": error.message }));
+    if error.is_overload() {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if error.status == StatusCode::UNAUTHORIZED {
+        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    reply
+}
+
+fn text_reply(text: String) -> Reply {
+    body_reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes())
+}
+
+fn json_reply(status: StatusCode, body: &Value) -> Reply {
+    body_reply(status, "application/json", body.to_string().into_bytes())
+}
+
+/// An answer with a body.
+pub(crate) fn body_reply(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}

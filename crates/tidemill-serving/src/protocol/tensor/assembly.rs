@@ -1,0 +1,152 @@
+//! Named tensors into the batch a model takes.
+
+use arrow::array::RecordBatch;
+use tidemill_core::{DataType, Form};
+use tidemill_model::BatchBuilder;
+
+use super::{Place, wanted};
+use crate::inference::request_error::RequestError;
+use crate::models::versions::LoadedModel;
+
+/// A shape is only a claim: memory for more rows than these is taken when they come.
+const ROWS_RESERVED_MAX: usize = 1024;
+
+/// Lists without a value take memory that no byte of the request stands for.
+const EMPTY_LISTS_MAX: u64 = 65_536;
+
+/// Builds a batch, tensor by tensor.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    builder: BatchBuilder,
+    seen: Vec<bool>,
+    /// The input that comes next if they come in order, which they mostly do: then no name is looked up.
+    next: usize,
+    rows: u64,
+}
+
+/// Why the tensors are no batch. The protocols have words of their own for the first two.
+#[derive(Debug)]
+pub(crate) enum AssemblyError {
+    /// The model takes no such input; `reason` says so and names the nearest one it does.
+    Unknown { name: String, reason: String },
+    /// A required input is not given; `sent` are those that are, `wanted` is what the model takes.
+    Missing { name: String, datatype: DataType, sent: String, wanted: String },
+    /// Anything else.
+    Other(RequestError),
+}
+
+/// How many elements a tensor must have, and how lists of them may be nested.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected {
+    pub(crate) elements: usize,
+    /// How many values a row of a nested list has; `None` where the shape is `[n]`.
+    pub(crate) nested: Option<usize>,
+}
+
+impl Assembly {
+    /// `rows` are those the first tensor claims; the others must agree.
+    pub(crate) fn new(model: &LoadedModel, rows: u64) -> Self {
+        let reserved = usize::try_from(rows).unwrap_or(usize::MAX).min(ROWS_RESERVED_MAX);
+        let builder = model.model.batch_builder(reserved);
+        let seen = vec![false; builder.specs().len()];
+        Self { builder, seen, next: 0, rows }
+    }
+
+    /// Adds the tensor `name`: `fill` hands its elements on. Where it is the `only` one it may stand for all inputs, its
+    /// columns in the order of the signature.
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        shape: &[u64],
+        only: bool,
+        fill: impl FnOnce(&mut Place<'_>, Expected) -> Result<(), RequestError>,
+    ) -> Result<(), AssemblyError> {
+        let within = |error: RequestError| AssemblyError::Other(error.within(&format!("input `{name}`: ")));
+        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
+        if only && let Some(width) = self.matrix_width(name, shape) {
+            let expected = Expected { elements: rows.saturating_mul(width), nested: Some(width) };
+            self.seen.fill(true);
+            return fill(&mut Place::Matrix(&mut self.builder), expected).map_err(within);
+        }
+        let in_order = self.builder.specs().get(self.next).is_some_and(|spec| spec.name == name);
+        let found = if in_order { Some(self.next) } else { self.builder.index(name) };
+        let index = found.ok_or_else(|| {
+            let reason = RequestError::from(self.builder.unknown(0, name)).message;
+            AssemblyError::Unknown { name: name.to_owned(), reason }
+        })?;
+        self.next = index + 1;
+        if std::mem::replace(&mut self.seen[index], true) {
+            return Err(within(RequestError::invalid("the input is given twice")));
+        }
+        let lists = self.builder.specs()[index].form == Form::List;
+        let expected = match (lists, shape) {
+            (true, &[size, values]) if size == self.rows => self.lists(values).map_err(within)?,
+            (true, _) => {
+                let rows = self.rows;
+                let message = format!("the shape is {shape:?}, and [{rows}, n] is expected: a list for each row");
+                return Err(within(RequestError::invalid(message)));
+            }
+            (false, _) => self.expected(shape, self.builder.width(index)).map_err(within)?,
+        };
+        let Some(mut column) = self.builder.column(index) else { return Ok(()) };
+        if lists {
+            column.lists_of(expected.nested.unwrap_or(0), rows);
+        }
+        fill(&mut Place::Column(column), expected).map_err(within)
+    }
+
+    /// How many columns a tensor `name` of this shape has if it stands for all inputs; `None`: it does not.
+    fn matrix_width(&self, name: &str, shape: &[u64]) -> Option<usize> {
+        let width = self.builder.specs().len();
+        let is_plain = |index| self.builder.width(index) == 1 && self.builder.specs()[index].form == Form::Value;
+        match *shape {
+            // A model with one input takes it by any name, as TF Serving's bare values.
+            [rows, columns] if rows == self.rows && columns == width as u64 && self.builder.index(name).is_none() => {
+                (0..width).all(is_plain).then_some(width)
+            }
+            _ => None,
+        }
+    }
+
+    /// Lists of so many values for each row.
+    fn lists(&self, values: u64) -> Result<Expected, RequestError> {
+        if values == 0 && self.rows > EMPTY_LISTS_MAX {
+            let message = format!("{} rows of no value are more than are taken: {EMPTY_LISTS_MAX}", self.rows);
+            return Err(RequestError::invalid(message));
+        }
+        let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        Ok(Expected { elements: size(self.rows).saturating_mul(size(values)), nested: Some(size(values)) })
+    }
+
+    fn expected(&self, shape: &[u64], width: usize) -> Result<Expected, RequestError> {
+        let rows = self.rows;
+        let nested = match *shape {
+            [size] if size == rows && width == 1 => None,
+            [size, columns] if size == rows && columns == width as u64 => Some(width),
+            [size] | [size, 1] if size != rows => {
+                return Err(RequestError::invalid(format!("{size} rows are given, and the first input has {rows}")));
+            }
+            _ if width == 1 => {
+                return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1] or [-1, 1] is expected")));
+            }
+            _ => return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1, {width}] is expected"))),
+        };
+        Ok(Expected { elements: usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(width), nested })
+    }
+
+    /// The batch, if no required input is missing.
+    pub(crate) fn finish(self) -> Result<RecordBatch, AssemblyError> {
+        let missing = self.builder.specs().iter().zip(&self.seen).find(|(spec, seen)| !spec.optional && !**seen);
+        if let Some((spec, _)) = missing {
+            let given = self.builder.specs().iter().zip(&self.seen).filter(|(_, seen)| **seen);
+            return Err(AssemblyError::Missing {
+                name: spec.name.clone(),
+                datatype: spec.datatype,
+                sent: given.map(|(spec, _)| spec.name.as_str()).collect::<Vec<_>>().join(","),
+                wanted: wanted(&self.builder),
+            });
+        }
+        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
+        self.builder.finish(rows).map_err(|error| AssemblyError::Other(error.into()))
+    }
+}

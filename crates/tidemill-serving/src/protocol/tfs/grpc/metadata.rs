@@ -1,0 +1,63 @@
+//! The signatures of a model, as messages.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use prost_types::Any;
+use tidemill_core::TensorView;
+
+use super::spec::answered_by;
+use super::tensor::tf_type;
+use crate::protocol::grpc::proto::tensorflow::serving::{GetModelMetadataResponse, SignatureDefMap};
+use crate::protocol::grpc::proto::tensorflow::tensor_info::Encoding;
+use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
+use crate::protocol::grpc::proto::tensorflow::{SignatureDef, TensorInfo, TensorShapeProto};
+use crate::inference::request_error::RequestError;
+use crate::protocol::tfs::signature::offered;
+use crate::models::versions::LoadedModel;
+
+/// The only kind of metadata there is.
+const FIELD: &str = "signature_def";
+
+/// What a metadata call asks for must be what there is.
+pub(super) fn check(fields: &[String]) -> Result<(), RequestError> {
+    if fields.is_empty() {
+        return Err(RequestError::invalid("GetModelMetadataRequest must specify at least one metadata_field"));
+    }
+    match fields.iter().find(|field| *field != FIELD) {
+        Some(other) => Err(RequestError::invalid(format!("Metadata field {other} is not supported"))),
+        None => Ok(()),
+    }
+}
+
+/// The answer to a metadata call.
+pub(super) fn metadata(model: &LoadedModel) -> GetModelMetadataResponse {
+    let signature = model.signature();
+    let definition = |(name, method): (&str, crate::protocol::tfs::rest::Method)| {
+        let definition = SignatureDef {
+            inputs: tensors(&signature.input_tensors()),
+            outputs: tensors(&signature.output_tensors()),
+            method_name: method.name().to_owned(),
+            defaults: BTreeMap::new(),
+        };
+        (name.to_owned(), definition)
+    };
+    let signatures = SignatureDefMap { signature_def: offered(model).into_iter().map(definition).collect() };
+    let any = Any {
+        type_url: "type.googleapis.com/tensorflow.serving.SignatureDefMap".to_owned(),
+        value: signatures.encode_to_vec(),
+    };
+    let mut spec = answered_by(model, "");
+    spec.signature_name.clear();
+    GetModelMetadataResponse { model_spec: Some(spec), metadata: BTreeMap::from([(FIELD.to_owned(), any)]) }
+}
+
+fn tensors(specs: &[TensorView<'_>]) -> BTreeMap<String, TensorInfo> {
+    let dims = |spec: &TensorView<'_>| spec.shape().into_iter().map(|size| Dim { size, name: String::new() }).collect();
+    let tensor = |spec: &TensorView<'_>| TensorInfo {
+        encoding: Some(Encoding::Name(format!("{}:0", spec.name))),
+        dtype: tf_type(spec.datatype).into(),
+        tensor_shape: Some(TensorShapeProto { dim: dims(spec), unknown_rank: false }),
+    };
+    specs.iter().map(|spec| (spec.name.to_owned(), tensor(spec))).collect()
+}

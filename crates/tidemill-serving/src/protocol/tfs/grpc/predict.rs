@@ -1,0 +1,93 @@
+//! Predict: a tensor for each input.
+
+use arrow::array::RecordBatch;
+
+use super::message::{Message, Tensor};
+use super::spec::answered_by;
+use super::tensor::{fill, shape as read_shape, tensor as output_tensor};
+use crate::protocol::grpc::proto::tensorflow::serving::PredictResponse;
+use crate::inference::request_error::RequestError;
+use crate::protocol::tensor::{Assembly, AssemblyError, Output, row_width};
+use crate::protocol::tfs::signature::{Method, check as check_signature};
+use crate::models::versions::LoadedModel;
+
+/// Reads the inputs of a `PredictRequest` into the batch to predict, and which outputs are asked for.
+pub(super) fn decode(
+    model: &LoadedModel,
+    request: &[u8],
+    signature: &str,
+) -> Result<(RecordBatch, Vec<usize>), RequestError> {
+    check_signature(model, Method::Predict, Some(signature))?;
+    let request = Message::read(request)?;
+    let outputs = outputs(model, &request.output_filter)?;
+    let mut assembly = None;
+    let (mut tensor, mut shape) = (Tensor::default(), Vec::new());
+    for (name, bytes) in &request.inputs {
+        tensor.read(bytes)?;
+        read_shape(&tensor, &mut shape).map_err(|error| error.within(&format!("input `{name}`: ")))?;
+        let rows = shape.first().copied().unwrap_or(0);
+        let added =
+            assembly
+                .get_or_insert_with(|| Assembly::new(model, rows))
+                .add(name, &shape, false, |place, expected| fill(place, &tensor, expected));
+        added.map_err(|error| in_words(error, model))?;
+    }
+    let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
+    Ok((assembly.finish().map_err(|error| in_words(error, model))?, outputs))
+}
+
+/// TF Serving's words for inputs that are not the signature's.
+fn in_words(error: AssemblyError, model: &LoadedModel) -> RequestError {
+    let inputs = model.signature().input_tensors();
+    let names = |optional: bool| {
+        let names = inputs.iter().filter(|input| optional || !input.optional).map(|input| input.name);
+        names.collect::<Vec<_>>().join(",")
+    };
+    match error {
+        AssemblyError::Unknown { name, reason } => RequestError::invalid(format!(
+            "input tensor alias not found in signature: {name}. Inputs expected to be in the set {{{}}}. ({reason})",
+            names(true)
+        )),
+        AssemblyError::Missing { name, datatype, sent, wanted } => RequestError::invalid(format!(
+            "input size does not match signature: Missing but required: {name} ({datatype}). Sent: {{{sent}}}. \
+             Required: {{{}}}. The model takes: {wanted}",
+            names(false)
+        )),
+        AssemblyError::Other(error) => error,
+    }
+}
+
+fn outputs(model: &LoadedModel, filter: &[&str]) -> Result<Vec<usize>, RequestError> {
+    let known = model.signature().output_tensors();
+    if filter.is_empty() {
+        return Ok((0..known.len()).collect());
+    }
+    let index = |name: &&str| {
+        known.iter().position(|output| output.name == *name).ok_or_else(|| {
+            let names: Vec<&str> = known.iter().map(|output| output.name).collect();
+            RequestError::invalid(format!(
+                "output tensor alias not found in signature: {name} Outputs expected to be in the set {{{}}}.",
+                names.join(",")
+            ))
+        })
+    };
+    filter.iter().map(index).collect()
+}
+
+/// Writes the answer.
+pub(super) fn encode(
+    model: &LoadedModel,
+    predictions: &RecordBatch,
+    outputs: &[usize],
+    signature: &str,
+) -> Result<PredictResponse, RequestError> {
+    let mut response =
+        PredictResponse { model_spec: Some(answered_by(model, signature)), ..PredictResponse::default() };
+    let tensors = model.signature().output_tensors();
+    for &index in outputs {
+        let (Some(spec), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { continue };
+        let shape = [predictions.num_rows()].into_iter().chain(row_width(column));
+        response.outputs.insert(spec.name.to_owned(), output_tensor(Output::of(column)?, shape));
+    }
+    Ok(response)
+}

@@ -1,0 +1,80 @@
+//! `SessionService`: tensors fed and fetched by name, as in a session of TensorFlow.
+
+use arrow::array::RecordBatch;
+use prost::Message as _;
+use tonic::{Request, Response, Status};
+
+use super::spec::{Asked, answered_by};
+use super::{predict, tensor};
+use crate::protocol::grpc::call::Call;
+use crate::protocol::grpc::proto::tensorflow::NamedTensorProto;
+use crate::protocol::grpc::proto::tensorflow::serving::session_service_server::SessionService;
+use crate::protocol::grpc::proto::tensorflow::serving::{PredictRequest, SessionRunRequest, SessionRunResponse};
+use crate::inference::request_error::RequestError;
+use crate::protocol::rest::path::Endpoint;
+use crate::protocol::tensor::{Output, row_width};
+use crate::models::versions::LoadedModel;
+
+/// The outputs to give, by index, and under which names they were asked for.
+pub(super) type Fetched = Vec<(usize, String)>;
+
+#[tonic::async_trait]
+impl SessionService for Call {
+    async fn session_run(&self, request: Request<SessionRunRequest>) -> Result<Response<SessionRunResponse>, Status> {
+        let mut request = request.into_inner();
+        let bytes = self.bytes();
+        let asked = Asked::of(request.model_spec.take())?;
+        let model = self.model_of(&asked)?;
+        let decode = move |model: &LoadedModel| decode(model, &request);
+        let encode =
+            |model: &LoadedModel, predictions: &RecordBatch, fetched: Fetched| encode(model, predictions, &fetched);
+        let answer = self.engine.infer(&self.trail, Endpoint::SessionRun, model, bytes, decode, encode).await?;
+        Ok(Response::new(answer))
+    }
+}
+
+/// Reads what is fed into the batch to predict. Inputs and outputs are called as in the signature, or as the metadata
+/// calls their tensors: `fare:0`.
+pub(super) fn decode(model: &LoadedModel, request: &SessionRunRequest) -> Result<(RecordBatch, Fetched), RequestError> {
+    if request.fetch.is_empty() {
+        let message = "Must specify at least one target to fetch or execute.";
+        return Err(RequestError::invalid(message));
+    }
+    let outputs = model.signature().output_tensors();
+    let index = |name: &String| {
+        let found = outputs.iter().position(|output| output.name == plain(name));
+        let unknown = || RequestError::invalid(format!("FetchOutputs {name}: not found in the model"));
+        found.map(|index| (index, name.clone())).ok_or_else(unknown)
+    };
+    let fetched = request.fetch.iter().map(index).collect::<Result<_, _>>()?;
+    let mut fed = PredictRequest::default();
+    for named in &request.feed {
+        let tensor = named.tensor.clone().unwrap_or_default();
+        if fed.inputs.insert(plain(&named.name).to_owned(), tensor).is_some() {
+            return Err(RequestError::invalid(format!("{} is fed twice", named.name)));
+        }
+    }
+    let (batch, _) = predict::decode(model, &fed.encode_to_vec(), "")?;
+    Ok((batch, fetched))
+}
+
+/// The name without the number of the output of TensorFlow's operation.
+fn plain(name: &str) -> &str {
+    name.strip_suffix(":0").unwrap_or(name)
+}
+
+/// Writes the answer, in the order asked for.
+pub(super) fn encode(
+    model: &LoadedModel,
+    predictions: &RecordBatch,
+    fetched: &[(usize, String)],
+) -> Result<SessionRunResponse, RequestError> {
+    let mut response = SessionRunResponse { model_spec: Some(answered_by(model, "")), ..SessionRunResponse::default() };
+    for (index, name) in fetched {
+        let Some(column) = predictions.columns().get(*index) else { continue };
+        let shape = [predictions.num_rows()].into_iter().chain(row_width(column));
+        let tensor = tensor::tensor(Output::of(column)?, shape);
+        response.tensor.push(NamedTensorProto { name: name.clone(), tensor: Some(tensor) });
+    }
+    Ok(response)
+}

@@ -1,0 +1,44 @@
+//! Which model, version and signature a call is about.
+
+use crate::protocol::grpc::proto::tensorflow::serving::ModelSpec;
+use crate::protocol::grpc::proto::tensorflow::serving::model_spec::VersionChoice;
+use crate::inference::request_error::RequestError;
+use crate::protocol::tfs::signature::DEFAULT as DEFAULT_SIGNATURE;
+use crate::models::versions::{LoadedModel, Selector};
+
+/// A model specification, understood.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) model: String,
+    pub(super) selector: Selector,
+    /// The signature; empty for the default one.
+    pub(super) signature: String,
+}
+
+impl Asked {
+    pub(super) fn of(spec: Option<ModelSpec>) -> Result<Self, RequestError> {
+        let spec = spec.ok_or_else(|| RequestError::invalid("Missing ModelSpec"))?;
+        if spec.name.is_empty() {
+            return Err(RequestError::invalid("ModelSpec has no name specified."));
+        }
+        let selector = match spec.version_choice {
+            None => Selector::Latest,
+            Some(VersionChoice::VersionLabel(label)) => Selector::Label(label),
+            Some(VersionChoice::Version(version)) => {
+                let number = u64::try_from(version);
+                let error = |_| RequestError::invalid(format!("the version {version} is below 0"));
+                Selector::Version(number.map_err(error)?)
+            }
+        };
+        Ok(Self { model: spec.name, selector, signature: spec.signature_name })
+    }
+}
+
+/// The specification of the version that answered.
+pub(super) fn answered_by(model: &LoadedModel, signature: &str) -> ModelSpec {
+    ModelSpec {
+        name: model.name.clone(),
+        version_choice: Some(VersionChoice::Version(model.version as i64)),
+        signature_name: if signature.is_empty() { DEFAULT_SIGNATURE.to_owned() } else { signature.to_owned() },
+    }
+}

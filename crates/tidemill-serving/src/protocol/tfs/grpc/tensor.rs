@@ -1,0 +1,122 @@
+//! TensorFlow's tensors: into columns, and from columns of predictions.
+
+use bytes::Bytes;
+use tidemill_core::DataType;
+
+use super::message::Tensor;
+use crate::protocol::grpc::in_place::{Lists, read_shape};
+use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
+use crate::protocol::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
+use crate::inference::request_error::RequestError;
+use crate::protocol::tensor::{Datatype, Elements, Expected, Output, Place, Typed};
+
+/// A single value stands for at most so many rows.
+const REPEATED_MAX: usize = 65_536;
+
+/// The sizes of a tensor's dimensions.
+pub(super) fn shape(tensor: &Tensor<'_>, shape: &mut Vec<u64>) -> Result<(), RequestError> {
+    let unknown = || RequestError::invalid("the shape of a tensor must be known");
+    read_shape(tensor.shape.as_ref().ok_or_else(unknown)?, shape)
+}
+
+/// Pushes the elements of a tensor.
+pub(super) fn fill(place: &mut Place<'_>, tensor: &Tensor<'_>, expected: Expected) -> Result<(), RequestError> {
+    let datatype = datatype(tensor.dtype)?;
+    let elements = expected.elements;
+    if !tensor.content.is_empty() {
+        if datatype == Datatype::Bytes {
+            return Err(RequestError::invalid("texts must be in `string_val`, not in `tensor_content`"));
+        }
+        return Elements::Binary(tensor.content).put(datatype, elements, place);
+    }
+    let (field, list) = list(&tensor.lists, datatype);
+    let given = list.len();
+    // As TensorFlow writes constants.
+    let repeated = given == 1 && elements <= REPEATED_MAX;
+    if given != elements && !repeated {
+        let message = format!("the shape asks for {elements} elements, and `{field}` has {given}");
+        return Err(RequestError::invalid(message));
+    }
+    if repeated {
+        let cell = list.cell(0, datatype)?;
+        return (0..elements).try_for_each(|at| place.push(at, &cell));
+    }
+    Elements::List(list).put(datatype, elements, place)
+}
+
+fn datatype(dtype: i32) -> Result<Datatype, RequestError> {
+    Ok(match TfType::try_from(dtype) {
+        Ok(TfType::DtFloat) => Datatype::Fp32,
+        Ok(TfType::DtDouble) => Datatype::Fp64,
+        Ok(TfType::DtHalf) => Datatype::Fp16,
+        Ok(TfType::DtBfloat16) => Datatype::Bf16,
+        Ok(TfType::DtInt8) => Datatype::Int8,
+        Ok(TfType::DtInt16) => Datatype::Int16,
+        Ok(TfType::DtInt32) => Datatype::Int32,
+        Ok(TfType::DtInt64) => Datatype::Int64,
+        Ok(TfType::DtUint8) => Datatype::Uint8,
+        Ok(TfType::DtUint16) => Datatype::Uint16,
+        Ok(TfType::DtUint32) => Datatype::Uint32,
+        Ok(TfType::DtUint64) => Datatype::Uint64,
+        Ok(TfType::DtBool) => Datatype::Bool,
+        Ok(TfType::DtString) => Datatype::Bytes,
+        Ok(other) => {
+            return Err(RequestError::invalid(format!("tensors of type {} are not taken", other.as_str_name())));
+        }
+        Err(_) => return Err(RequestError::invalid(format!("tensors of type {dtype} are not taken"))),
+    })
+}
+
+/// The list that holds the elements of a type, and its name.
+fn list<'a>(lists: &'a Lists<'_>, datatype: Datatype) -> (&'static str, Typed<'a>) {
+    match datatype {
+        Datatype::Fp32 => ("float_val", Typed::Floats(&lists.singles)),
+        Datatype::Fp64 => ("double_val", Typed::Doubles(&lists.doubles)),
+        Datatype::Fp16 | Datatype::Bf16 => ("half_val", Typed::Halves(&lists.halves)),
+        Datatype::Int8 | Datatype::Int16 | Datatype::Int32 | Datatype::Uint8 | Datatype::Uint16 => {
+            ("int_val", Typed::Int32s(&lists.ints))
+        }
+        Datatype::Int64 => ("int64_val", Typed::Int64s(&lists.int64s)),
+        Datatype::Uint32 => ("uint32_val", Typed::Uint32s(&lists.uints)),
+        Datatype::Uint64 => ("uint64_val", Typed::Uint64s(&lists.uint64s)),
+        Datatype::Bool => ("bool_val", Typed::Bools(&lists.bools)),
+        Datatype::Bytes => ("string_val", Typed::Slices(&lists.texts)),
+    }
+}
+
+/// A column of predictions as a tensor with typed values, as TF Serving answers.
+pub(super) fn tensor(output: Output<'_>, shape: impl Iterator<Item = usize>) -> TensorProto {
+    let dim = shape.map(|size| Dim { size: size as i64, name: String::new() }).collect();
+    let mut tensor =
+        TensorProto { tensor_shape: Some(TensorShapeProto { dim, unknown_rank: false }), ..TensorProto::default() };
+    tensor.dtype = i32::from(match output {
+        Output::Floats(values) => {
+            tensor.double_val = values.to_vec();
+            TfType::DtDouble
+        }
+        Output::Integers(values) => {
+            tensor.int64_val = values.to_vec();
+            TfType::DtInt64
+        }
+        Output::Booleans(values) => {
+            tensor.bool_val = values.values().iter().collect();
+            TfType::DtBool
+        }
+        Output::Texts(values) => {
+            let bytes = |text: Option<&str>| Bytes::copy_from_slice(text.unwrap_or_default().as_bytes());
+            tensor.string_val = values.iter().map(bytes).collect();
+            TfType::DtString
+        }
+    });
+    tensor
+}
+
+/// TensorFlow's type for one of ours.
+pub(super) fn tf_type(datatype: DataType) -> TfType {
+    match datatype {
+        DataType::Bool => TfType::DtBool,
+        DataType::Int64 => TfType::DtInt64,
+        DataType::Fp64 => TfType::DtDouble,
+        DataType::Bytes => TfType::DtString,
+    }
+}

@@ -1,0 +1,69 @@
+//! Requests that were recorded, as TF Serving records them: answered again to warm a version up.
+
+use prost::Message as _;
+
+use super::spec::Asked;
+use super::{examples, predict, session};
+use crate::protocol::grpc::proto::tensorflow::serving::prediction_log::LogType;
+use crate::protocol::grpc::proto::tensorflow::serving::{
+    ClassifyLog, Input, MultiInferenceLog, PredictLog, PredictRequest, PredictionLog, RegressLog, SessionRunLog,
+};
+use crate::inference::request_error::RequestError;
+use crate::protocol::tfs::signature::{Method, check as check_signature};
+use crate::models::versions::LoadedModel;
+
+/// The record of a Predict request.
+pub(crate) fn warmup_record(request: PredictRequest) -> Vec<u8> {
+    let log = PredictLog { request: Some(request), response: None };
+    PredictionLog { log_metadata: None, log_type: Some(LogType::PredictLog(log)) }.encode_to_vec()
+}
+
+/// Answers a recorded request with `model`, whatever model it was recorded for, and forgets the answer.
+pub(crate) fn replay(model: &LoadedModel, record: &[u8]) -> Result<(), RequestError> {
+    let log = PredictionLog::decode(record)
+        .map_err(|error| RequestError::invalid(format!("this is no PredictionLog: {error}")))?;
+    match log.log_type {
+        Some(LogType::PredictLog(PredictLog { request: Some(request), .. })) => answer_predict(model, request),
+        Some(LogType::PredictStreamedLog(log)) if !log.request.is_empty() => {
+            log.request.into_iter().try_for_each(|request| answer_predict(model, request))
+        }
+        Some(LogType::ClassifyLog(ClassifyLog { request: Some(request), .. })) => {
+            let asked = Asked::of(request.model_spec)?;
+            task(model, Method::Classify, &asked.signature, request.input)
+        }
+        Some(LogType::RegressLog(RegressLog { request: Some(request), .. })) => {
+            let asked = Asked::of(request.model_spec)?;
+            task(model, Method::Regress, &asked.signature, request.input)
+        }
+        Some(LogType::MultiInferenceLog(MultiInferenceLog { request: Some(request), .. })) => {
+            for wanted in request.tasks {
+                let method =
+                    if wanted.method_name == Method::Regress.name() { Method::Regress } else { Method::Classify };
+                let asked = Asked::of(wanted.model_spec)?;
+                task(model, method, &asked.signature, request.input.clone())?;
+            }
+            Ok(())
+        }
+        Some(LogType::SessionRunLog(SessionRunLog { request: Some(request), .. })) => {
+            let (batch, fetched) = session::decode(model, &request)?;
+            session::encode(model, &model.model.predict_tensors(&batch)?, &fetched).map(drop)
+        }
+        _ => Err(RequestError::invalid("it holds no request to predict, classify, regress or infer")),
+    }
+}
+
+fn answer_predict(model: &LoadedModel, mut request: PredictRequest) -> Result<(), RequestError> {
+    let asked = Asked::of(request.model_spec.take())?;
+    let (batch, outputs) = predict::decode(model, &request.encode_to_vec(), &asked.signature)?;
+    predict::encode(model, &model.model.predict_tensors(&batch)?, &outputs, &asked.signature).map(drop)
+}
+
+fn task(model: &LoadedModel, method: Method, signature: &str, input: Option<Input>) -> Result<(), RequestError> {
+    check_signature(model, method, Some(signature))?;
+    let batch = examples::decode(model, &input.unwrap_or_default())?;
+    let predictions = model.model.predict_tensors(&batch)?;
+    match method {
+        Method::Regress => examples::values(&predictions).map(drop),
+        _ => examples::classes(&predictions).map(drop),
+    }
+}

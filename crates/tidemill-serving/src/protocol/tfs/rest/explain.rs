@@ -1,0 +1,35 @@
+//! `KServe`'s `:explain`: what each feature adds to the score of a row.
+
+use hyper::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::protocol::rest::server::{Reply, body_reply};
+use crate::protocol::rest::inference::Call;
+use crate::inference::request_error::RequestError;
+use crate::models::versions::LoadedModel;
+
+/// An explanation costs as much as hundreds of predictions.
+const ROWS_MAX: usize = 1024;
+
+/// Answers a body of `:predict` with an explanation for each row.
+pub(crate) fn explain(model: &LoadedModel, call: &Call) -> Result<Reply, RequestError> {
+    let (batch, _) = call.decode(model)?;
+    if batch.num_rows() > ROWS_MAX {
+        let rows = batch.num_rows();
+        return Err(RequestError::invalid(format!(
+            "{rows} rows are more than the {ROWS_MAX} that are explained at once"
+        )));
+    }
+    let explained = model.model.explain(&batch)?.ok_or_else(|| {
+        let message = format!("model `{}` has a learner that cannot say what a feature adds", model.name);
+        RequestError::new(StatusCode::NOT_IMPLEMENTED, message)
+    })?;
+    let explanations = explained.rows.iter().map(|row| {
+        let named = explained.features.iter().zip(&row.features);
+        let contributions: Map<String, Value> = named.map(|(name, value)| (name.clone(), json!(value))).collect();
+        let score = row.base + row.features.iter().sum::<f64>();
+        json!({ "base": row.base, "contributions": contributions, "score": score })
+    });
+    let body = json!({ "explanations": explanations.collect::<Vec<_>>() });
+    Ok(body_reply(StatusCode::OK, "application/json", body.to_string().into_bytes()))
+}

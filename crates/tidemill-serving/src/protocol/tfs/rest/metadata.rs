@@ -1,0 +1,57 @@
+//! The status and metadata calls.
+
+use serde_json::{Map, Value, json};
+use tidemill_core::TensorView;
+
+use crate::protocol::tfs::signature;
+use crate::models::versions::{LoadedModel, VersionState, VersionStatus};
+
+/// The body of a status answer.
+pub(crate) fn status(versions: &[VersionStatus]) -> Value {
+    let version = |status: &VersionStatus| {
+        let failed = status.state == VersionState::End && status.error.is_some();
+        json!({
+            "version": status.version.to_string(),
+            "state": status.state.name(),
+            "status": {
+                "error_code": if failed { "UNKNOWN" } else { "OK" },
+                "error_message": status.error.as_deref().unwrap_or_default(),
+            },
+        })
+    };
+    json!({ "model_version_status": versions.iter().map(version).collect::<Vec<_>>() })
+}
+
+/// The body of a metadata answer.
+pub(crate) fn metadata(model: &LoadedModel) -> Value {
+    let signature = model.signature();
+    let definitions: Map<String, Value> = signature::offered(model)
+        .into_iter()
+        .map(|(name, method)| {
+            let definition = json!({
+                "inputs": tensors(&signature.input_tensors()),
+                "outputs": tensors(&signature.output_tensors()),
+                "method_name": method.name(),
+                "defaults": {},
+            });
+            (name.to_owned(), definition)
+        })
+        .collect();
+    json!({
+        "model_spec": { "name": model.name, "signature_name": "", "version": model.version.to_string() },
+        "metadata": { "signature_def": { "signature_def": definitions } },
+    })
+}
+
+fn tensors(specs: &[TensorView<'_>]) -> Map<String, Value> {
+    let tensor = |spec: &TensorView<'_>| {
+        let sizes = spec.shape().into_iter();
+        let dims: Vec<Value> = sizes.map(|size| json!({ "size": size.to_string(), "name": "" })).collect();
+        json!({
+            "dtype": spec.datatype.tf_name(),
+            "tensor_shape": { "dim": dims, "unknown_rank": false },
+            "name": format!("{}:0", spec.name),
+        })
+    };
+    specs.iter().map(|spec| (spec.name.to_owned(), tensor(spec))).collect()
+}

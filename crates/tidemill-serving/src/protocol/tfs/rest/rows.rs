@@ -1,0 +1,170 @@
+//! Rows given as objects keyed by input.
+
+use std::borrow::Cow;
+
+use tidemill_model::{BatchBuilder, InputColumn};
+
+use super::value::{Dialect, ValueError, excerpt, push_value};
+use crate::protocol::json::{Kind, Reader};
+use crate::inference::request_error::RequestError;
+use crate::protocol::tensor::wanted;
+
+/// Fills a batch row by row.
+///
+/// Clients write the keys of every row in the same order, so the order of the row before is tried first and a look-up
+/// is seldom needed.
+pub(super) struct Rows {
+    builder: BatchBuilder,
+    /// The column at each place of the row before.
+    order: Vec<usize>,
+    /// Rows that have a value, by column.
+    filled: Vec<usize>,
+    count: usize,
+    dialect: Dialect,
+}
+
+impl Rows {
+    pub(super) fn new(builder: BatchBuilder, dialect: Dialect) -> Self {
+        let filled = vec![0; builder.specs().len()];
+        Self { builder, order: Vec::new(), filled, count: 0, dialect }
+    }
+
+    /// What the model takes.
+    pub(super) fn wanted(&self) -> String {
+        wanted(&self.builder)
+    }
+
+    /// How many rows there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn into_builder(self) -> BatchBuilder {
+        self.builder
+    }
+
+    /// Takes one object and makes it a row. `shared` are values that every row has, as name and JSON text; a row
+    /// must not give them again. `list` names the list in messages.
+    pub(super) fn push_object(
+        &mut self,
+        reader: &mut Reader<'_>,
+        shared: &[(Cow<'_, str>, &str)],
+        list: &str,
+    ) -> Result<(), RequestError> {
+        let row = self.count;
+        let start = reader.clone();
+        let mut given = 0;
+        reader.object(|reader, name| {
+            self.push_member(&name, given, reader, list)?;
+            given += 1;
+            Ok::<_, RequestError>(())
+        })?;
+        for (name, text) in shared {
+            self.push_member(name, given, &mut Reader::of_value(text), list)?;
+            given += 1;
+        }
+        if given < self.filled.len() {
+            self.fill_missing(row, start, list)?;
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Takes one bare value and makes it a row of the only column.
+    pub(super) fn push_bare(&mut self, reader: &mut Reader<'_>) -> Result<(), RequestError> {
+        let row = self.count;
+        let mut column = self.column(0)?;
+        push_value(reader, &mut column, Dialect::Tensor)
+            .map_err(|error| error.at(|| format!("Failed to process element: {row} of 'instances' list. Error: ")))?;
+        self.count += 1;
+        Ok(())
+    }
+
+    fn push_member(
+        &mut self,
+        name: &str,
+        place: usize,
+        reader: &mut Reader<'_>,
+        list: &str,
+    ) -> Result<(), RequestError> {
+        let row = self.count;
+        let at = || format!("Failed to process element: {row} key: {name} of '{list}' list. Error: ");
+        let index = self.index(name, place).ok_or_else(|| {
+            let unknown = RequestError::from(self.builder.unknown(row, name));
+            RequestError::invalid(format!(
+                "{}JSON object: does not have named input: {name} ({})",
+                at(),
+                unknown.message
+            ))
+        })?;
+        if self.filled[index] > row {
+            return Err(RequestError::invalid(at() + "the input is given twice"));
+        }
+        self.filled[index] = row + 1;
+        let dialect = self.dialect;
+        push_value(reader, &mut self.column(index)?, dialect).map_err(|error| error.at(at))
+    }
+
+    fn index(&mut self, name: &str, place: usize) -> Option<usize> {
+        if let Some(&index) = self.order.get(place)
+            && self.builder.specs()[index].name == name
+        {
+            return Some(index);
+        }
+        let index = self.builder.index(name)?;
+        self.order.truncate(place);
+        self.order.push(index);
+        Some(index)
+    }
+
+    /// Columns without a value in this row: missing where the input is optional.
+    fn fill_missing(&mut self, row: usize, mut start: Reader<'_>, list: &str) -> Result<(), RequestError> {
+        for index in 0..self.filled.len() {
+            if self.filled[index] > row {
+                continue;
+            }
+            self.filled[index] = row + 1;
+            let spec = &self.builder.specs()[index];
+            if !spec.optional {
+                let required: Vec<&str> =
+                    self.builder.specs().iter().filter(|spec| !spec.optional).map(|spec| spec.name.as_str()).collect();
+                return Err(RequestError::invalid(format!(
+                    "Failed to process element: {row} of '{list}' list. Missing named input: {} ({}). JSON object: {} \
+                     keys must be equal to: {}. The model takes: {}",
+                    spec.name,
+                    spec.datatype,
+                    excerpt(start.skip()?),
+                    required.join(","),
+                    self.wanted(),
+                )));
+            }
+            let mut column = self.column(index)?;
+            column.push_missing()?;
+        }
+        Ok(())
+    }
+
+    fn column(&mut self, index: usize) -> Result<InputColumn<'_>, RequestError> {
+        self.builder.column(index).ok_or_else(|| RequestError::invalid("the model takes no inputs"))
+    }
+}
+
+/// Takes a whole list of objects.
+pub(super) fn push_objects(
+    rows: &mut Rows,
+    reader: &mut Reader<'_>,
+    shared: &[(Cow<'_, str>, &str)],
+    list: &str,
+) -> Result<(), RequestError> {
+    reader.array(|reader| {
+        let kind = reader.kind()?;
+        if kind != Kind::Object {
+            let row = rows.count();
+            let text = excerpt(reader.skip()?);
+            let error =
+                ValueError::Value(format!("JSON Value: {text} Type: {} is not of expected type: object", kind.name()));
+            return Err(error.at(|| format!("Failed to process element: {row} of '{list}' list. Error: ")));
+        }
+        rows.push_object(reader, shared, list)
+    })
+}
