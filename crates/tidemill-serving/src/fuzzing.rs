@@ -7,36 +7,37 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::config::parse_any;
+use crate::models::versions::ServedVersion;
 use crate::protocol::grpc;
-use crate::protocol::rest::inference::{self, Call};
-use crate::protocol::rest::path::{Endpoint, Route};
-use crate::models::versions::LoadedModel;
+use crate::protocol::operation::Operation;
+use crate::protocol::rest::inference::{self, RestInference};
+use crate::protocol::rest::path::RestPath;
 
 /// A model that answers what the fuzzer makes up.
 #[derive(Debug)]
 pub struct Target {
-    model: LoadedModel,
+    model: ServedVersion,
 }
 
 impl Target {
     /// The model of a package; the error says why there is none.
     pub fn load(package: &Path) -> Result<Self, String> {
-        LoadedModel::alone("fuzz", package).map(|model| Self { model })
+        ServedVersion::alone("fuzz", package).map(|model| Self { model })
     }
 
     /// A body sent to TF Serving's predict, classify or regress.
     pub fn tf_serving(&self, verb: u8, body: &[u8]) {
-        let endpoint = [Endpoint::Predict, Endpoint::Classify, Endpoint::Regress][usize::from(verb % 3)];
-        self.answer(endpoint, body, None);
+        let operation = [Operation::Predict, Operation::Classify, Operation::Regress][usize::from(verb % 3)];
+        self.answer(operation, body, None);
     }
 
     /// A body sent to the Open Inference Protocol, `json_bytes` of it JSON.
     pub fn open_inference(&self, body: &[u8], json_bytes: Option<usize>) {
-        self.answer(Endpoint::Infer, body, json_bytes);
+        self.answer(Operation::Infer, body, json_bytes);
     }
 
-    fn answer(&self, endpoint: Endpoint, body: &[u8], json_bytes: Option<usize>) {
-        let call = Call { endpoint, body: Bytes::copy_from_slice(body), json_bytes };
+    fn answer(&self, operation: Operation, body: &[u8], json_bytes: Option<usize>) {
+        let call = RestInference { operation, body: Bytes::copy_from_slice(body), json_bytes };
         if let Ok((batch, form)) = call.decode(&self.model)
             && let Ok(predictions) = self.model.model.predict_tensors(&batch)
         {
@@ -53,7 +54,7 @@ impl Target {
 /// A path as it stands in a request line.
 pub fn route(method: &str, path: &str) {
     if let Ok(method) = method.parse() {
-        drop(Route::parse(&method, path));
+        drop(RestPath::parse(&method, path));
     }
 }
 

@@ -199,8 +199,8 @@ fn limits_hold_and_what_is_no_call_is_refused() {
     for line in [
         r#":tensorflow:serving:request_latency_count{model_name="taxi",API="predict",entrypoint="GRPC"} 1"#,
         r#":tensorflow:serving:request_count{model_name="",status="OUT_OF_RANGE"} 1"#,
-        r#"tidemill_requests_total{model="taxi",endpoint="grpc_predict",status="2xx"} 1"#,
-        r#"tidemill_requests_total{model="",endpoint="grpc_unknown",status="5xx"} 4"#,
+        r#"tidemill_requests_total{model="taxi",operation="grpc_predict",status="2xx"} 1"#,
+        r#"tidemill_requests_total{model="",operation="grpc_unknown",status="5xx"} 4"#,
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }

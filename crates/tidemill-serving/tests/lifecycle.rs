@@ -290,7 +290,7 @@ fn requests_are_counted_by_model_and_unknown_names_make_no_series() {
         r#":tensorflow:serving:request_count{model_name="taxi",status="OK"} 1"#,
         r#":tensorflow:serving:request_count{model_name="taxi",status="INVALID_ARGUMENT"} 1"#,
         r#":tensorflow:serving:request_count{model_name="",status="NOT_FOUND"} 1"#,
-        r#"tidemill_requests_total{model="taxi",endpoint="predict",status="4xx"} 1"#,
+        r#"tidemill_requests_total{model="taxi",operation="predict",status="4xx"} 1"#,
         r#"tidemill_model_loads_total{model="taxi",outcome="ok"} 1"#,
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::inference::input_check::Flags;
+use crate::inference::input_check::InputFindings;
 
 /// Under which a client may name its request; the answer carries the name again.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -19,14 +19,14 @@ const ID_BYTES_MAX: usize = 128;
 
 /// What is known of a request from outside its body.
 #[derive(Debug, Clone)]
-pub(crate) struct Trail {
+pub(crate) struct RequestContext {
     pub(crate) started: Instant,
     /// What the client calls the request, or what we do.
     pub(crate) id: Option<HeaderValue>,
     /// The trace it belongs to, where the client says so.
     pub(crate) trace: Option<TraceParent>,
     /// What its inputs were found to be, where somebody looks.
-    pub(crate) flags: Option<Flags>,
+    pub(crate) flags: Option<InputFindings>,
 }
 
 /// The header `traceparent` of version 00: `00-TRACE-SPAN-FLAGS`.
@@ -39,12 +39,12 @@ pub(crate) struct TraceParent {
 
 /// Names requests that came without a name: different for every request of every process.
 #[derive(Debug)]
-pub(crate) struct Names {
+pub(crate) struct RequestIds {
     prefix: u64,
     next: AtomicU64,
 }
 
-impl Names {
+impl RequestIds {
     pub(crate) fn new() -> Self {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
         // Two processes that start in the same nanosecond still differ in their ids.
@@ -52,23 +52,23 @@ impl Names {
         Self { prefix, next: AtomicU64::new(0) }
     }
 
-    fn name(&self) -> Option<HeaderValue> {
+    fn next_id(&self) -> Option<HeaderValue> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         HeaderValue::from_str(&format!("{:016x}-{number:x}", self.prefix)).ok()
     }
 }
 
-impl Trail {
+impl RequestContext {
     /// Reads the headers of a request; one without a name gets one of `names`, if given.
-    pub(crate) fn of(headers: &HeaderMap, started: Instant, names: Option<&Names>) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, started: Instant, names: Option<&RequestIds>) -> Self {
         let given = headers.get(REQUEST_ID).filter(|id| is_name(id.as_bytes())).cloned();
-        let id = given.or_else(|| names.and_then(Names::name));
+        let id = given.or_else(|| names.and_then(RequestIds::next_id));
         let trace = headers.get(TRACEPARENT).and_then(|value| TraceParent::parse(value.as_bytes()));
         Self { started, id, trace, flags: None }
     }
 
     /// Puts the request's name, its trace and what was found in its inputs on the answer.
-    pub(crate) fn mark(&self, headers: &mut HeaderMap) {
+    pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
         if let Some(id) = &self.id {
             headers.insert(REQUEST_ID, id.clone());
         }
@@ -86,7 +86,7 @@ impl Trail {
     }
 
     /// The request's name; empty if it has none.
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default()
     }
 }
@@ -156,14 +156,14 @@ mod tests {
     fn a_request_keeps_its_name_and_one_without_gets_one_where_names_are_given() {
         let headers =
             |name: &str| HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_bytes(name.as_bytes()).unwrap())]);
-        let names = Names::new();
-        let of = |headers: &HeaderMap, names| Trail::of(headers, Instant::now(), names).name().to_owned();
+        let names = RequestIds::new();
+        let of = |headers: &HeaderMap, names| RequestContext::of(headers, Instant::now(), names).id().to_owned();
         assert_eq!(of(&headers("a-1"), Some(&names)), "a-1");
         assert_eq!(of(&HeaderMap::new(), None), "");
         let (first, second) = (of(&HeaderMap::new(), Some(&names)), of(&headers(&"x".repeat(129)), Some(&names)));
         assert!(first != second && first.len() > 16 && second.len() < 129, "{first} {second}");
         let mut answer = HeaderMap::new();
-        Trail::of(&headers("a-1"), Instant::now(), None).mark(&mut answer);
+        RequestContext::of(&headers("a-1"), Instant::now(), None).write_headers(&mut answer);
         assert_eq!(answer[&REQUEST_ID], "a-1");
     }
 

@@ -11,13 +11,13 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use tidemill_core::{AnomalyType, FeatureCheck, FeatureValue, Finding, RecordCheck, Severity};
 use tidemill_model::{AnyModel, package_schema};
 
-use crate::observability::metrics::Metrics;
 use crate::inference::request_error::RequestError;
+use crate::observability::metrics::Metrics;
 
 /// The environment of the schema that requests belong to.
 const ENVIRONMENT: &str = "SERVING";
 /// So many findings are told to the client; all are counted.
-const TOLD_MAX: usize = 8;
+const FINDINGS_IN_HEADER_MAX: usize = 8;
 
 /// What becomes of a request with values that the schema of the training data does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -110,17 +110,17 @@ fn judge_column(check: &FeatureCheck, column: &dyn Array, found: &mut Found) {
 }
 
 /// What was found in a request, to be told in its answer.
-pub(crate) type Flags = Arc<OnceLock<String>>;
+pub(crate) type InputFindings = Arc<OnceLock<String>>;
 
 /// Judges one request.
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(crate) struct InputChecker {
     pub(crate) policy: InputPolicy,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) flags: Flags,
+    pub(crate) flags: InputFindings,
 }
 
-impl Judge {
+impl InputChecker {
     /// Counts and flags what is wrong with the inputs, or refuses them.
     pub(crate) fn judge(&self, model: &str, checks: &InputChecks, batch: &RecordBatch) -> Result<(), RequestError> {
         let found = checks.judge(batch);
@@ -137,12 +137,13 @@ impl Judge {
             .map(|(_, row, finding)| format!("row {row}: {finding}"))
             .collect();
         if self.policy == InputPolicy::Reject && !errors.is_empty() {
-            let more = errors.len().saturating_sub(TOLD_MAX);
-            let told = errors[..errors.len().min(TOLD_MAX)].join("; ");
+            let more = errors.len().saturating_sub(FINDINGS_IN_HEADER_MAX);
+            let told = errors[..errors.len().min(FINDINGS_IN_HEADER_MAX)].join("; ");
             let more = if more > 0 { format!("; and {more} more") } else { String::new() };
             return Err(RequestError::invalid(format!("not as the training data: {told}{more}")));
         }
-        let told: Vec<Flag<'_>> = found.iter().take(TOLD_MAX).map(|(_, _, finding)| Flag(finding)).collect();
+        let told: Vec<Flag<'_>> =
+            found.iter().take(FINDINGS_IN_HEADER_MAX).map(|(_, _, finding)| Flag(finding)).collect();
         let told: Vec<String> = told.iter().map(ToString::to_string).collect();
         // A request is judged once.
         let _ = self.flags.set(told.join(", "));

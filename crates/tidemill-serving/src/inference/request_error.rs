@@ -4,8 +4,8 @@ use hyper::StatusCode;
 use tidemill_core::{Coded, Kind};
 use tidemill_model::ModelError;
 
-use crate::protocol::json::JsonError;
 use crate::models::versions::ResolveError;
+use crate::protocol::json::JsonError;
 
 /// A request that is answered with an error: a status and a text for the body.
 #[derive(Debug, Clone, PartialEq, Eq)]

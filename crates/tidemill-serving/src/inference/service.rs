@@ -9,19 +9,19 @@ use arrow::array::RecordBatch;
 use hyper::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
+use crate::inference::compute_pool::Pool;
+use crate::inference::context::{RequestContext, RequestIds};
+use crate::inference::input_check::{InputChecker, InputFindings, InputPolicy};
+use crate::inference::request_error::RequestError;
+use crate::models::control::ModelControl;
+use crate::models::versions::{Models, ResolveError, Selector, ServedVersion, versions_text};
+use crate::observability::inference_log::{LogPermit, Logs};
+use crate::observability::metrics::Metrics;
+use crate::observability::traces::Traces;
+use crate::protocol::operation::Operation;
+use crate::protocol::status::Status;
 use crate::server::access::Access;
 use crate::server::admission::Admission;
-use crate::models::control::Control;
-use crate::observability::inference_log::{Logs, Ticket};
-use crate::inference::input_check::{Flags, InputPolicy, Judge};
-use crate::observability::metrics::Metrics;
-use crate::inference::compute_pool::Pool;
-use crate::inference::request_error::RequestError;
-use crate::protocol::rest::path::Endpoint;
-use crate::protocol::status::Status;
-use crate::observability::traces::Traces;
-use crate::inference::context::{Names, Trail};
-use crate::models::versions::{LoadedModel, Models, ResolveError, Selector, versions_text};
 
 /// How often the file of API keys is looked at.
 const KEYS_INTERVAL: Duration = Duration::from_secs(1);
@@ -37,24 +37,24 @@ pub(crate) struct Limits {
 
 /// The models and how they are asked; shared by all protocols of a server.
 #[derive(Debug)]
-pub(crate) struct Engine {
+pub(crate) struct InferenceService {
     pub(crate) models: Arc<Models>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) admission: Admission,
     pub(crate) access: Access,
-    pub(crate) control: Control,
+    pub(crate) control: ModelControl,
     pool: Pool,
     pub(crate) logs: Logs,
     pub(crate) traces: Option<Traces>,
-    names: Names,
+    names: RequestIds,
     input_policy: InputPolicy,
     draining: watch::Sender<bool>,
     /// As `draining`, at the price of a load.
     is_draining: AtomicBool,
 }
 
-impl Engine {
+impl InferenceService {
     #[expect(clippy::too_many_arguments, reason = "the parts of a server, put together in one place")]
     pub(crate) fn new(
         models: Arc<Models>,
@@ -63,7 +63,7 @@ impl Engine {
         admission: Admission,
         pool: Pool,
         access: Access,
-        control: Control,
+        control: ModelControl,
         logs: Logs,
     ) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Engine {
             pool,
             logs,
             traces: None,
-            names: Names::new(),
+            names: RequestIds::new(),
             input_policy: InputPolicy::default(),
             draining: watch::Sender::default(),
             is_draining: AtomicBool::new(false),
@@ -105,20 +105,20 @@ impl Engine {
     }
 
     /// What is known of a request that came at `started`. It is given a name only where that leads to something.
-    pub(crate) fn trail(&self, headers: &HeaderMap, started: Instant) -> Trail {
+    pub(crate) fn context(&self, headers: &HeaderMap, started: Instant) -> RequestContext {
         let names = self.logs.is_on().then_some(&self.names);
-        let mut trail = Trail::of(headers, started, names);
+        let mut context = RequestContext::of(headers, started, names);
         if self.input_policy != InputPolicy::Off {
-            trail.flags = Some(Flags::default());
+            context.flags = Some(InputFindings::default());
         }
-        trail
+        context
     }
 
     /// A request about `model` was answered: the one place where it is counted, and becomes part of its trace.
-    pub(crate) fn answered(&self, trail: &Trail, model: &str, endpoint: Endpoint, status: Status) {
-        self.metrics.answered(model, endpoint, status, trail.started.elapsed());
+    pub(crate) fn answered(&self, context: &RequestContext, model: &str, operation: Operation, status: Status) {
+        self.metrics.answered(model, operation, status, context.started.elapsed());
         if let Some(traces) = &self.traces {
-            traces.answered(trail, model, endpoint, status);
+            traces.answered(context, model, operation, status);
         }
     }
 
@@ -151,12 +151,12 @@ impl Engine {
     }
 
     /// The version that answers, or why none does, as TF Serving says it.
-    pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<LoadedModel>, RequestError> {
+    pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<ServedVersion>, RequestError> {
         Ok(self.models.resolve(name, selector)?)
     }
 
     /// As [`resolve`](Self::resolve), with the statuses the Open Inference Protocol's servers give.
-    pub(crate) fn resolve_v2(&self, name: &str, selector: &Selector) -> Result<Arc<LoadedModel>, RequestError> {
+    pub(crate) fn resolve_v2(&self, name: &str, selector: &Selector) -> Result<Arc<ServedVersion>, RequestError> {
         self.models.resolve(name, selector).map_err(|error| match (&error, selector) {
             (ResolveError::NotAvailable(_), _) => {
                 RequestError::new(StatusCode::SERVICE_UNAVAILABLE, format!("model `{name}` is not ready"))
@@ -194,25 +194,25 @@ impl Engine {
     /// Small requests are answered where they are: handing them to another thread would cost more than they do.
     pub(crate) async fn infer<F, R, E>(
         &self,
-        trail: &Trail,
-        endpoint: Endpoint,
-        model: Arc<LoadedModel>,
+        context: &RequestContext,
+        operation: Operation,
+        model: Arc<ServedVersion>,
         bytes: usize,
-        decode: impl FnOnce(&LoadedModel) -> Result<(RecordBatch, F), RequestError> + Send + 'static,
+        decode: impl FnOnce(&ServedVersion) -> Result<(RecordBatch, F), RequestError> + Send + 'static,
         encode: E,
     ) -> Result<R, RequestError>
     where
         F: Send + 'static,
         R: Send + 'static,
-        E: FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError> + Send + 'static,
+        E: FnOnce(&ServedVersion, &RecordBatch, F) -> Result<R, RequestError> + Send + 'static,
     {
-        let ticket = self.logs.ticket(trail, &model.name, bytes);
-        let judge = model.checks.as_ref().and(trail.flags.as_ref()).map(|flags| Judge {
+        let permit = self.logs.permit(context, &model.name, bytes);
+        let judge = model.checks.as_ref().and(context.flags.as_ref()).map(|flags| InputChecker {
             policy: self.input_policy,
             metrics: Arc::clone(&self.metrics),
-            flags: Flags::clone(flags),
+            flags: InputFindings::clone(flags),
         });
-        let decode = move |model: &LoadedModel| {
+        let decode = move |model: &ServedVersion| {
             let (batch, form) = decode(model)?;
             if let (Some(judge), Some(checks)) = (&judge, &model.checks) {
                 judge.judge(&model.name, checks, &batch)?;
@@ -222,45 +222,45 @@ impl Engine {
         if bytes > self.limits.inline_bytes_max {
             let work = move || {
                 let (batch, form) = decode(&model)?;
-                answer(&model, endpoint, &batch, form, encode, ticket)
+                answer(&model, operation, &batch, form, encode, permit)
             };
             return self.pool.run(work).await;
         }
         let (batch, form) = caught(|| decode(&model))?;
         if let Some(batcher) = model.batcher.as_ref().filter(|batcher| batch.num_rows() <= batcher.rows_max()) {
-            let logged = ticket.map(|ticket| (ticket, batch.clone()));
+            let logged = permit.map(|permit| (permit, batch.clone()));
             let (rows, started) = (batch.num_rows(), Instant::now());
             let predictions = batcher.predict(Arc::clone(&model), batch).await?;
-            model.ran(endpoint, rows, started.elapsed());
+            model.ran(operation, rows, started.elapsed());
             return caught(|| {
                 let answer = encode(&model, &predictions, form)?;
-                if let Some((ticket, batch)) = logged {
-                    ticket.write(&model, &batch, &predictions);
+                if let Some((permit, batch)) = logged {
+                    permit.write(&model, &batch, &predictions);
                 }
                 Ok(answer)
             });
         }
         if batch.num_rows() > self.limits.inline_rows_max {
-            return self.pool.run(move || answer(&model, endpoint, &batch, form, encode, ticket)).await;
+            return self.pool.run(move || answer(&model, operation, &batch, form, encode, permit)).await;
         }
-        caught(|| answer(&model, endpoint, &batch, form, encode, ticket))
+        caught(|| answer(&model, operation, &batch, form, encode, permit))
     }
 }
 
 fn answer<F, R>(
-    model: &LoadedModel,
-    endpoint: Endpoint,
+    model: &ServedVersion,
+    operation: Operation,
     batch: &RecordBatch,
     form: F,
-    encode: impl FnOnce(&LoadedModel, &RecordBatch, F) -> Result<R, RequestError>,
-    ticket: Option<Ticket>,
+    encode: impl FnOnce(&ServedVersion, &RecordBatch, F) -> Result<R, RequestError>,
+    permit: Option<LogPermit>,
 ) -> Result<R, RequestError> {
     let started = Instant::now();
     let predictions = model.model.predict_tensors(batch)?;
-    model.ran(endpoint, batch.num_rows(), started.elapsed());
+    model.ran(operation, batch.num_rows(), started.elapsed());
     let answer = encode(model, &predictions, form)?;
-    if let Some(ticket) = ticket {
-        ticket.write(model, batch, &predictions);
+    if let Some(permit) = permit {
+        permit.write(model, batch, &predictions);
     }
     Ok(answer)
 }

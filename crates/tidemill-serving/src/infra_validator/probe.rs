@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 use super::client::{Client, ClientError};
 use super::latency::Latency;
+use crate::models::versions::ServedVersion;
 use crate::protocol::json::{JsonError, Reader, write};
-use crate::models::versions::LoadedModel;
 use crate::{Handle, Servable, ServeError, Server, ServerOptions, StaticSource};
 
 /// What the candidate is called in the sandbox.
@@ -136,7 +136,7 @@ fn load_error(handle: &Handle, package: &Path) -> String {
     format!("the model could not be loaded: {error}")
 }
 
-async fn query(handle: &Handle, model: &LoadedModel, context: &StepContext<'_>) -> Result<Finding, ProbeError> {
+async fn query(handle: &Handle, model: &ServedVersion, context: &StepContext<'_>) -> Result<Finding, ProbeError> {
     let sample = model.model.sample_rows();
     let mut finding = Finding { sample_rows: sample.len(), ..Finding::default() };
     if sample.is_empty() {

@@ -30,7 +30,7 @@ impl Unloaded {
 }
 
 /// Changes what is served, by request.
-pub(crate) struct Control {
+pub(crate) struct ModelControl {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) polls: mpsc::Sender<oneshot::Sender<()>>,
     pub(crate) models: Arc<Models>,
@@ -40,20 +40,20 @@ pub(crate) struct Control {
 
 /// A model, or one version of it, in the index of the repository.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct RepositoryEntry {
     pub(crate) name: String,
     pub(crate) version: Option<u64>,
     pub(crate) state: &'static str,
     pub(crate) reason: String,
 }
 
-impl fmt::Debug for Control {
+impl fmt::Debug for ModelControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Control").field("allowed", &self.allowed).finish_non_exhaustive()
+        f.debug_struct("ModelControl").field("allowed", &self.allowed).finish_non_exhaustive()
     }
 }
 
-impl Control {
+impl ModelControl {
     /// Serves `models` instead of what was configured, and waits until they are loaded: the versions that are broken.
     pub(crate) async fn configure(&self, models: Vec<ModelConfig>) -> Result<Vec<String>, RequestError> {
         self.check_allowed()?;
@@ -62,7 +62,7 @@ impl Control {
             let status = if error.is_of_request() { StatusCode::BAD_REQUEST } else { StatusCode::NOT_IMPLEMENTED };
             RequestError::new(status, error.to_string())
         })?;
-        self.settle().await?;
+        self.wait_until_loaded().await?;
         let mut broken = self.broken(|name| names.contains(name));
         let served = self.models.snapshot();
         broken.extend(names.iter().filter(|name| !served.knows(name)).map(|name| format!("{name}: no versions")));
@@ -73,7 +73,7 @@ impl Control {
     pub(crate) async fn load(&self, name: &str) -> Result<(), RequestError> {
         self.check_allowed()?;
         self.unloaded.names().remove(name);
-        self.settle().await?;
+        self.wait_until_loaded().await?;
         let served = self.models.snapshot();
         if served.available(name).is_some_and(|mut versions| versions.next().is_some()) {
             return Ok(());
@@ -91,11 +91,11 @@ impl Control {
             return Err(RequestError::new(StatusCode::NOT_FOUND, format!("failed to unload `{name}`: there is none")));
         }
         self.unloaded.names().insert(name.to_owned());
-        self.settle().await
+        self.wait_until_loaded().await
     }
 
     /// Every version that is known, and every model that was unloaded; with `ready` those that answer requests.
-    pub(crate) fn index(&self, ready: bool) -> Vec<Entry> {
+    pub(crate) fn index(&self, ready: bool) -> Vec<RepositoryEntry> {
         let mut entries = Vec::new();
         for model in self.models.snapshot().statuses() {
             for version in model.versions {
@@ -106,12 +106,12 @@ impl Control {
                     VersionState::End => "UNAVAILABLE",
                 };
                 let (version, reason) = (Some(version.version), version.error.unwrap_or_default());
-                entries.push(Entry { name: model.name.clone(), version, state, reason });
+                entries.push(RepositoryEntry { name: model.name.clone(), version, state, reason });
             }
         }
         for name in self.unloaded.names().iter() {
             let reason = "unloaded".to_owned();
-            entries.push(Entry { name: name.clone(), version: None, state: "UNAVAILABLE", reason });
+            entries.push(RepositoryEntry { name: name.clone(), version: None, state: "UNAVAILABLE", reason });
         }
         entries.retain(|entry| !ready || entry.state == "READY");
         entries
@@ -136,7 +136,7 @@ impl Control {
     }
 
     /// Has the source asked and waits until nothing is being loaded.
-    async fn settle(&self) -> Result<(), RequestError> {
+    async fn wait_until_loaded(&self) -> Result<(), RequestError> {
         let gone = || RequestError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down");
         let (applied, done) = oneshot::channel();
         self.polls.send(applied).await.map_err(|_| gone())?;

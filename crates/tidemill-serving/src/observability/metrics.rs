@@ -7,8 +7,8 @@
 //! |---|---|
 //! | `:tensorflow:serving:request_count` | `model_name`, `status` (gRPC word) |
 //! | `:tensorflow:serving:request_latency` (µs) | `model_name`, `API`, `entrypoint` (`REST`, `GRPC`) |
-//! | `tidemill_requests_total` | `model`, `endpoint` (`predict`, over gRPC `grpc_predict`), `status` (`2xx`) |
-//! | `tidemill_request_duration_seconds` | `model`, `endpoint`, `status` |
+//! | `tidemill_requests_total` | `model`, `operation` (`predict`, over gRPC `grpc_predict`), `status` (`2xx`) |
+//! | `tidemill_request_duration_seconds` | `model`, `operation`, `status` |
 //! | `tidemill_model_loads_total` | `model`, `outcome` |
 //! | `tidemill_model_load_duration_seconds` | `model` |
 //! | `tidemill_source_errors_total` | |
@@ -49,7 +49,7 @@ use self::names::{
 };
 use crate::ServeError;
 use crate::observability::inference_log::LogCounters;
-use crate::protocol::rest::path::Endpoint;
+use crate::protocol::operation::Operation;
 use crate::protocol::status::{Status, grpc_word};
 
 /// The metrics of one server.
@@ -60,7 +60,7 @@ pub(crate) struct Metrics {
     series: RwLock<HashMap<String, SeriesOfModel>>,
 }
 
-type SeriesOfModel = HashMap<(Endpoint, Status), Series>;
+type SeriesOfModel = HashMap<(Operation, Status), Series>;
 
 #[derive(Clone)]
 struct Series {
@@ -86,14 +86,14 @@ impl Metrics {
 
     /// A request was answered. `model` is a name the server knows, or empty: names sent by clients must not make
     /// series.
-    pub(crate) fn answered(&self, model: &str, endpoint: Endpoint, status: Status, took: Duration) {
-        let key = (endpoint, status);
+    pub(crate) fn answered(&self, model: &str, operation: Operation, status: Status, took: Duration) {
+        let key = (operation, status);
         let known = {
             let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
             series.get(model).and_then(|of_model| of_model.get(&key)).cloned()
         };
         let series = known.unwrap_or_else(|| {
-            let made = self.make_series(model, endpoint, status);
+            let made = self.make_series(model, operation, status);
             let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
             series.entry(model.to_owned()).or_default().entry(key).or_insert(made).clone()
         });
@@ -190,14 +190,14 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
-    fn make_series(&self, model: &str, endpoint: Endpoint, status: Status) -> Series {
+    fn make_series(&self, model: &str, operation: Operation, status: Status) -> Series {
         let class = format!("{}xx", status.http().as_u16() / 100);
-        let (entrypoint, endpoint_name) = match status {
-            Status::Rest(_) => ("REST", endpoint.name().to_owned()),
-            Status::Grpc(_) => ("GRPC", format!("grpc_{}", endpoint.name())),
+        let (entrypoint, operation_name) = match status {
+            Status::Rest(_) => ("REST", operation.name().to_owned()),
+            Status::Grpc(_) => ("GRPC", format!("grpc_{}", operation.name())),
         };
-        let labels = || vec![label("model", model), label("endpoint", &endpoint_name), label("status", &class)];
-        let tfs = endpoint.tfs_api().map(|api| {
+        let labels = || vec![label("model", model), label("operation", &operation_name), label("status", &class)];
+        let tfs = operation.tfs_api().map(|api| {
             let count = vec![label("model_name", model), label("status", grpc_word(status.grpc()))];
             let latency = vec![label("model_name", model), label("API", api), label("entrypoint", entrypoint)];
             (self.counter(TFS_COUNT, count), self.histogram(TFS_LATENCY, latency))
@@ -235,10 +235,10 @@ mod tests {
     #[test]
     fn names_of_tf_serving_keep_their_colons() {
         let metrics = Metrics::new().unwrap();
-        metrics.answered("taxi", Endpoint::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(17));
-        metrics.answered("taxi", Endpoint::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(19));
-        metrics.answered("", Endpoint::Live, Status::Rest(StatusCode::OK), Duration::ZERO);
-        metrics.answered("taxi", Endpoint::Predict, Status::Grpc(Code::OutOfRange), Duration::ZERO);
+        metrics.answered("taxi", Operation::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(17));
+        metrics.answered("taxi", Operation::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(19));
+        metrics.answered("", Operation::Live, Status::Rest(StatusCode::OK), Duration::ZERO);
+        metrics.answered("taxi", Operation::Predict, Status::Grpc(Code::OutOfRange), Duration::ZERO);
         metrics.upkeep();
         let text = metrics.render();
         for line in [
@@ -247,10 +247,10 @@ mod tests {
             r#":tensorflow:serving:request_latency_count{model_name="taxi",API="predict",entrypoint="REST"} 2"#,
             r#":tensorflow:serving:request_count{model_name="taxi",status="OUT_OF_RANGE"} 1"#,
             r#":tensorflow:serving:request_latency_count{model_name="taxi",API="predict",entrypoint="GRPC"} 1"#,
-            r#"tidemill_requests_total{model="taxi",endpoint="predict",status="2xx"} 2"#,
-            r#"tidemill_requests_total{model="taxi",endpoint="grpc_predict",status="4xx"} 1"#,
-            r#"tidemill_request_duration_seconds_bucket{model="taxi",endpoint="predict",status="2xx",le="0.00005"} 2"#,
-            r#"tidemill_requests_total{model="",endpoint="live",status="2xx"} 1"#,
+            r#"tidemill_requests_total{model="taxi",operation="predict",status="2xx"} 2"#,
+            r#"tidemill_requests_total{model="taxi",operation="grpc_predict",status="4xx"} 1"#,
+            r#"tidemill_request_duration_seconds_bucket{model="taxi",operation="predict",status="2xx",le="0.00005"} 2"#,
+            r#"tidemill_requests_total{model="",operation="live",status="2xx"} 1"#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

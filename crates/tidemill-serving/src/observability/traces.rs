@@ -17,9 +17,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 
 use crate::ServeError;
-use crate::protocol::rest::path::Endpoint;
+use crate::inference::context::RequestContext;
+use crate::protocol::operation::Operation;
 use crate::protocol::status::{Status, grpc_word};
-use crate::inference::context::Trail;
 
 /// A collector that does not take spans within this loses them.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -92,14 +92,14 @@ impl Traces {
     }
 
     /// An inference request was answered now.
-    pub(crate) fn answered(&self, trail: &Trail, model: &str, endpoint: Endpoint, status: Status) {
-        if endpoint.tfs_api().is_none() {
+    pub(crate) fn answered(&self, context: &RequestContext, model: &str, operation: Operation, status: Status) {
+        if operation.tfs_api().is_none() {
             return;
         }
         let ended = SystemTime::now();
-        let began = ended.checked_sub(trail.started.elapsed()).unwrap_or(ended);
+        let began = ended.checked_sub(context.started.elapsed()).unwrap_or(ended);
         let mut attributes = vec![KeyValue::new("tidemill.model", model.to_owned())];
-        if let Some(id) = trail.id.as_ref().and_then(|id| id.to_str().ok()) {
+        if let Some(id) = context.id.as_ref().and_then(|id| id.to_str().ok()) {
             attributes.push(KeyValue::new("tidemill.request_id", id.to_owned()));
         }
         attributes.push(match status {
@@ -108,11 +108,11 @@ impl Traces {
         });
         let builder = self
             .tracer
-            .span_builder(endpoint.name())
+            .span_builder(operation.name())
             .with_kind(SpanKind::Server)
             .with_start_time(began)
             .with_attributes(attributes);
-        let mut span = builder.start_with_context(&self.tracer, &parent(trail));
+        let mut span = builder.start_with_context(&self.tracer, &parent(context));
         if status.http().is_server_error() {
             span.set_status(SpanStatus::error(grpc_word(status.grpc())));
         }
@@ -129,8 +129,8 @@ impl Traces {
     }
 }
 
-fn parent(trail: &Trail) -> Context {
-    let Some(trace) = trail.trace else { return Context::new() };
+fn parent(context: &RequestContext) -> Context {
+    let Some(trace) = context.trace else { return Context::new() };
     Context::new().with_remote_span_context(SpanContext::new(
         TraceId::from(trace.trace),
         SpanId::from(trace.span),

@@ -7,8 +7,8 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use hyper::header::CONTENT_ENCODING;
 use hyper::{HeaderMap, StatusCode};
 
-use crate::inference::service::Engine;
 use crate::inference::request_error::RequestError;
+use crate::inference::service::InferenceService;
 
 /// Where gRPC says how messages are compressed.
 const MESSAGE_ENCODING: &str = "grpc-encoding";
@@ -17,7 +17,7 @@ const STEP_BYTES: usize = 64 << 10;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Coding {
+pub(crate) enum ContentEncoding {
     Gzip,
     /// With zlib's head, as HTTP has it.
     Deflate,
@@ -26,11 +26,11 @@ pub(crate) enum Coding {
 /// Room for an inflated body in what is held of all bodies; given back as this is dropped.
 #[derive(Debug)]
 pub(crate) struct Room {
-    engine: Arc<Engine>,
+    service: Arc<InferenceService>,
     bytes: usize,
 }
 
-impl Coding {
+impl ContentEncoding {
     /// What the headers say: `None` where the body is not compressed, 415 for a way that is not known.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, RequestError> {
         let Some(coding) = headers.get(CONTENT_ENCODING) else { return Ok(None) };
@@ -98,19 +98,19 @@ fn inflate(
 
 impl Room {
     /// No room yet.
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, bytes: 0 }
+    pub(crate) fn new(service: Arc<InferenceService>) -> Self {
+        Self { service, bytes: 0 }
     }
 
     /// More of a body comes into memory, or is refused.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), RequestError> {
         self.bytes += bytes;
-        self.engine.admission.take(bytes)
+        self.service.admission.take(bytes)
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.engine.admission.release(self.bytes);
+        self.service.admission.release(self.bytes);
     }
 }

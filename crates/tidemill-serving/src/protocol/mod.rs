@@ -7,6 +7,7 @@ pub(crate) mod content_encoding;
 pub(crate) mod grpc;
 pub(crate) mod json;
 pub(crate) mod oip;
+pub(crate) mod operation;
 pub(crate) mod rest;
 pub(crate) mod status;
 pub(crate) mod tensor;

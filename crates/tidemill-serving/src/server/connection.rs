@@ -18,20 +18,20 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::tls::Acceptors;
-use crate::protocol::rest::server::Dispatcher;
-use crate::protocol::grpc::Router;
+use crate::protocol::grpc::GrpcServer;
+use crate::protocol::rest::server::RestServer;
 
 /// A connection is looked at so many times in the time it may be idle.
-const LOOKS: u32 = 4;
+const IDLE_CHECKS_PER_TIMEOUT: u32 = 4;
 /// An idle connection that was told to end gets this long for it.
-const FAREWELL: Duration = Duration::from_secs(5);
+const GRACEFUL_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// gRPC clients keep connections open for ever; those of clients that are gone must not stay.
 const PING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What all connections share.
 pub(super) struct Connections {
-    pub(super) dispatcher: Arc<Dispatcher>,
-    pub(super) router: Arc<Router>,
+    pub(super) dispatcher: Arc<RestServer>,
+    pub(super) router: Arc<GrpcServer>,
     /// As certificates are renewed, so is what takes the next connection.
     pub(super) tls: Option<Arc<ArcSwap<Acceptors>>>,
     pub(super) idle_timeout: Duration,
@@ -77,20 +77,20 @@ pub(super) enum Phase {
 
 /// Decides from the counters, look after look, when a connection has been idle for long enough.
 #[derive(Debug)]
-struct Watch {
+struct IdleTimer {
     last: u64,
     quiet: u32,
     /// Only before the first request: later the client may be quiet for as long as it likes.
     first_only: bool,
 }
 
-impl Watch {
-    fn look(&mut self, activity: &Activity) -> bool {
+impl IdleTimer {
+    fn tick(&mut self, activity: &Activity) -> bool {
         let (changes, begun) = (activity.changes.load(Ordering::Relaxed), activity.begun.load(Ordering::Relaxed));
         let in_work = begun * 2 != changes;
         self.quiet = if in_work || changes != self.last { 0 } else { self.quiet + 1 };
         self.last = changes;
-        self.quiet >= LOOKS && !(self.first_only && begun > 0)
+        self.quiet >= IDLE_CHECKS_PER_TIMEOUT && !(self.first_only && begun > 0)
     }
 }
 
@@ -192,28 +192,29 @@ impl Connections {
         C::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let mut connection = pin!(connection);
-        let mut looks = tokio::time::interval((self.idle_timeout / LOOKS).max(Duration::from_millis(1)));
+        let mut looks =
+            tokio::time::interval((self.idle_timeout / IDLE_CHECKS_PER_TIMEOUT).max(Duration::from_millis(1)));
         looks.reset();
-        let mut watch = Watch { last: 0, quiet: 0, first_only };
+        let mut idle_timer = IdleTimer { last: 0, quiet: 0, first_only };
         let idle = {
             let mut drained = pin!(phase.wait_for(|phase| *phase >= Phase::Draining));
             loop {
                 tokio::select! {
                     biased;
-                    ended = connection.as_mut() => return said(ended),
+                    ended = connection.as_mut() => return log_connection_error(ended),
                     _ = &mut drained => break false,
-                    _ = looks.tick() => if watch.look(activity) { break true },
+                    _ = looks.tick() => if idle_timer.tick(activity) { break true },
                 }
             }
         };
         connection.as_mut().graceful_shutdown();
         if idle {
-            if let Ok(ended) = tokio::time::timeout(FAREWELL, connection).await {
-                said(ended);
+            if let Ok(ended) = tokio::time::timeout(GRACEFUL_CLOSE_TIMEOUT, connection).await {
+                log_connection_error(ended);
             }
         } else {
             tokio::select! {
-                ended = connection => said(ended),
+                ended = connection => log_connection_error(ended),
                 _ = phase.wait_for(|phase| *phase == Phase::Over) => {}
             }
         }
@@ -221,7 +222,7 @@ impl Connections {
 }
 
 /// Clients come and go as they like.
-fn said<E: Into<Box<dyn std::error::Error + Send + Sync>>>(ended: Result<(), E>) {
+fn log_connection_error<E: Into<Box<dyn std::error::Error + Send + Sync>>>(ended: Result<(), E>) {
     if let Err(error) = ended {
         tracing::debug!(error = error.into(), "a connection ended early");
     }
@@ -234,15 +235,17 @@ mod tests {
     #[test]
     fn a_connection_is_idle_when_nothing_begins_and_nothing_is_in_work() {
         let activity = Activity::default();
-        let mut watch = Watch { last: 0, quiet: 0, first_only: false };
-        let looks = |watch: &mut Watch| (0..LOOKS).map(|_| watch.look(&activity)).collect::<Vec<_>>();
+        let mut idle_timer = IdleTimer { last: 0, quiet: 0, first_only: false };
+        let looks = |watch: &mut IdleTimer| {
+            (0..IDLE_CHECKS_PER_TIMEOUT).map(|_| idle_timer.tick(&activity)).collect::<Vec<_>>()
+        };
         assert_eq!(looks(&mut watch), [false, false, false, true]);
         let in_work = activity.begin();
         assert_eq!(looks(&mut watch), [false; 4], "an answer may take as long as it takes");
         drop(in_work);
-        assert!(!watch.look(&activity));
+        assert!(!idle_timer.tick(&activity));
         assert_eq!(looks(&mut watch), [false, false, false, true]);
-        let mut grpc = Watch { last: 0, quiet: 0, first_only: true };
+        let mut grpc = IdleTimer { last: 0, quiet: 0, first_only: true };
         assert!(looks(&mut grpc).iter().all(|idle| !idle), "it has asked before");
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::TlsOptions;
 use super::tls::Acceptors;
 use crate::ServeError;
-use crate::models::versions::{LoadedModel, ModelStatus, Models, Selector};
+use crate::models::versions::{ModelStatus, Models, Selector, ServedVersion};
 
 /// What the rest of the program knows of a running server. Clones are cheap.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ impl Handle {
     }
 
     /// The model that answers requests for `name` which name no version.
-    pub(crate) fn latest(&self, name: &str) -> Option<Arc<LoadedModel>> {
+    pub(crate) fn latest(&self, name: &str) -> Option<Arc<ServedVersion>> {
         self.models.resolve(name, &Selector::Latest).ok()
     }
 }

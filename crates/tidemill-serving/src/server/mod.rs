@@ -27,21 +27,21 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::connection::{Connections, Phase};
 #[cfg(unix)]
 use self::socket::Socket;
-use crate::server::access::Access;
-use crate::server::admission::Admission;
-use crate::models::control::{Control, Unloaded};
-use crate::protocol::rest::server::Dispatcher;
-use crate::inference::service::{Engine, Limits};
-use crate::protocol::grpc::Router;
+use crate::inference::compute_pool::Pool;
+use crate::inference::service::{InferenceService, Limits};
+use crate::models::control::{ModelControl, Unloaded};
+use crate::models::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
 use crate::observability::inference_log::Logs;
 use crate::observability::metrics::Metrics;
-use crate::inference::compute_pool::Pool;
 use crate::observability::traces::Traces;
-use crate::models::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
+use crate::protocol::grpc::GrpcServer;
+use crate::protocol::rest::server::RestServer;
+use crate::server::access::Access;
+use crate::server::admission::Admission;
 use crate::{ServeError, Source};
 
 /// Polls asked for by hand wait in a queue of this length.
-const POLLS_MAX: usize = 16;
+const RESCANS_QUEUED_MAX: usize = 16;
 /// After the system refused a connection (too many open files), the next try comes after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -49,7 +49,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     listeners: Listeners,
     connections: Arc<Connections>,
-    engine: Arc<Engine>,
+    service: Arc<InferenceService>,
     manager: Manager,
     source: Arc<dyn Source>,
     polls: mpsc::Receiver<oneshot::Sender<()>>,
@@ -68,7 +68,7 @@ struct Listeners {
 impl Server {
     /// Takes the ports. Connections wait until [`run`](Self::run).
     pub async fn bind(options: ServerOptions, source: Arc<dyn Source>) -> Result<Self, ServeError> {
-        // Files that are wrong are told before a port is taken.
+        // Files that are wrong are stopped before a port is taken.
         let acceptors = options.tls.as_ref().map(TlsOptions::acceptors).transpose()?;
         let tls = acceptors.map(|acceptors| Arc::new(ArcSwap::from_pointee(acceptors)));
         let access = Access::new(options.api_keys_file.as_deref(), &options.cors_origins)?;
@@ -103,8 +103,8 @@ impl Server {
         let unloaded = Unloaded::default();
         let manager =
             Manager::new(manager_options, Arc::clone(&models), Arc::clone(&metrics), logs.clone(), unloaded.clone());
-        let (poll_sender, polls) = mpsc::channel(POLLS_MAX);
-        let control = Control {
+        let (poll_sender, polls) = mpsc::channel(RESCANS_QUEUED_MAX);
+        let control = ModelControl {
             source: Arc::clone(&source),
             polls: poll_sender.clone(),
             models: Arc::clone(&models),
@@ -119,12 +119,14 @@ impl Server {
         };
         let admission = Admission::new(options.requests_max, options.requests_bytes_max);
         let pool = Pool::new(options.compute_threads, options.compute_queue_max, options.request_timeout);
-        let engine = Engine::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
-        let engine = Arc::new(engine.watched(traces).checking(options.input_policy));
-        let dispatcher = Dispatcher { engine: Arc::clone(&engine), metrics_path: options.metrics_path, v1: options.v1 };
+        let service =
+            InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
+        let service = Arc::new(service.watched(traces).checking(options.input_policy));
+        let dispatcher =
+            RestServer { service: Arc::clone(&service), metrics_path: options.metrics_path, v1: options.v1 };
         let connections = Arc::new(Connections {
             dispatcher: Arc::new(dispatcher),
-            router: Arc::new(Router::new(Arc::clone(&engine))?),
+            router: Arc::new(GrpcServer::new(Arc::clone(&service))?),
             tls: tls.clone(),
             idle_timeout: options.idle_timeout,
         });
@@ -136,7 +138,7 @@ impl Server {
             socket,
         };
         let (drain_delay, drain_timeout) = (options.drain_delay, options.drain_timeout);
-        Ok(Self { listeners, connections, engine, manager, source, polls, handle, drain_delay, drain_timeout })
+        Ok(Self { listeners, connections, service, manager, source, polls, handle, drain_delay, drain_timeout })
     }
 
     /// A handle, to be kept before [`run`](Self::run) takes the server.
@@ -147,19 +149,19 @@ impl Server {
     /// Serves until `shutdown` completes; then says that it is not ready, takes no more connections, lets requests
     /// finish and returns.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listeners, connections, engine, manager, source, polls, handle, drain_delay, drain_timeout } = self;
+        let Self { listeners, connections, service, manager, source, polls, handle, drain_delay, drain_timeout } = self;
         tracing::info!(rest = %handle.address, grpc = ?handle.grpc_address, "serving");
         let mut manager = tokio::spawn(manager.run(source, polls));
-        let keys = tokio::spawn(Arc::clone(&engine).follow_keys());
+        let keys = tokio::spawn(Arc::clone(&service).follow_keys());
         let phase = watch::Sender::new(Phase::Serving);
-        let told = async {
+        let stopped = async {
             tokio::select! {
                 () = shutdown => Ok(()),
                 _ = &mut manager => Err(ServeError::ManagerEnded),
             }
         };
-        let ended = listeners.serve_until(&connections, &phase, told).await;
-        engine.drain();
+        let ended = listeners.serve_until(&connections, &phase, stopped).await;
+        service.drain();
         if !drain_delay.is_zero() {
             listeners.serve_until(&connections, &phase, tokio::time::sleep(drain_delay)).await;
         }
@@ -171,10 +173,10 @@ impl Server {
         }
         manager.abort();
         keys.abort();
-        if let Some(traces) = &engine.traces {
+        if let Some(traces) = &service.traces {
             traces.finish().await;
         }
-        engine.logs.finish().await;
+        service.logs.finish().await;
         ended
     }
 }

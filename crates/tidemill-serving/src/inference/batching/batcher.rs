@@ -9,10 +9,10 @@ use arrow::compute::concat_batches;
 use hyper::StatusCode;
 use tokio::sync::oneshot;
 
-use super::queue::{Dropped, Item, Policy, Queue, Turn};
-use crate::observability::metrics::BatchMetrics;
+use super::queue::{Decision, Dropped, Item, Policy, Queue};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::LoadedModel;
+use crate::models::versions::ServedVersion;
+use crate::observability::metrics::BatchMetrics;
 
 /// Puts the requests for one model version together and hands each its part of the answer.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ struct State {
 
 #[derive(Debug)]
 struct Request {
-    model: Arc<LoadedModel>,
+    model: Arc<ServedVersion>,
     batch: RecordBatch,
     answer: oneshot::Sender<Result<RecordBatch, RequestError>>,
 }
@@ -53,7 +53,7 @@ impl Batcher {
     /// nothing.
     pub(crate) async fn predict(
         self: &Arc<Self>,
-        model: Arc<LoadedModel>,
+        model: Arc<ServedVersion>,
         batch: RecordBatch,
     ) -> Result<RecordBatch, RequestError> {
         self.metrics.joined(batch.num_rows());
@@ -113,7 +113,7 @@ impl Batcher {
             let mut state = self.state();
             let turn = state.queue.turn(now, &mut dropped);
             let alarm = match &turn {
-                Turn::Wait(at) if state.alarm.is_none_or(|alarm| alarm > *at) => {
+                Decision::Wait(at) if state.alarm.is_none_or(|alarm| alarm > *at) => {
                     state.alarm = Some(*at);
                     Some(*at)
                 }
@@ -143,8 +143,8 @@ impl Batcher {
             let _ = item.payload.answer.send(Err(self.late()));
         }
         match turn {
-            Turn::Run(batch) => Some(batch),
-            Turn::Wait(_) | Turn::Rest => None,
+            Decision::Run(batch) => Some(batch),
+            Decision::Wait(_) | Decision::Idle => None,
         }
     }
 
@@ -180,7 +180,7 @@ fn predict_together(requests: &[Request]) -> Option<RecordBatch> {
     predict(&first.model, &all).ok().filter(|predictions| predictions.num_rows() == all.num_rows())
 }
 
-fn predict(model: &LoadedModel, batch: &RecordBatch) -> Result<RecordBatch, RequestError> {
+fn predict(model: &ServedVersion, batch: &RecordBatch) -> Result<RecordBatch, RequestError> {
     let panicked = |_| RequestError::internal("a fault of the server: answering the request panicked");
     let predicted =
         std::panic::catch_unwind(AssertUnwindSafe(|| model.model.predict_tensors(batch))).map_err(panicked)?;

@@ -15,9 +15,9 @@ const ROWS_MAX_FIXED: usize = 1000;
 /// TF Serving's.
 const BATCHES_WAITING_MAX: usize = 10;
 /// Waiting together costs a few microseconds: a model that answers a row quicker cannot gain.
-const WORTH_FROM: Duration = Duration::from_micros(50);
+const ROW_TIME_MIN: Duration = Duration::from_micros(50);
 /// Rows together must cost less than this share of the same rows alone.
-const WORTH_SHARE: f64 = 0.5;
+const BATCHING_GAIN_MIN: f64 = 0.5;
 /// So many rows are compared, so many times; the best time counts.
 const TRIAL_ROWS: usize = 16;
 const TRIALS: usize = 5;
@@ -57,7 +57,7 @@ impl BatchingOptions {
             Batching::Adaptive => false,
             Batching::Fixed => true,
         };
-        if !fixed && !gains(model) {
+        if !fixed && !benefits_from_batching(model) {
             return None;
         }
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -74,14 +74,14 @@ impl BatchingOptions {
 
 /// Whether rows together cost much less than the same rows alone. Trees do not gain: a row costs them the same in any
 /// company; a model that multiplies matrices does. A model that cannot be tried does not gain.
-fn gains(model: &AnyModel) -> bool {
+fn benefits_from_batching(model: &AnyModel) -> bool {
     try_out(model).is_some_and(|(alone, together)| {
-        alone >= WORTH_FROM && together.as_secs_f64() < alone.as_secs_f64() * TRIAL_ROWS as f64 * WORTH_SHARE
+        alone >= ROW_TIME_MIN && together.as_secs_f64() < alone.as_secs_f64() * TRIAL_ROWS as f64 * BATCHING_GAIN_MIN
     })
 }
 
 /// A recorded row; of a model that records none, the plainest row it takes.
-fn a_row(model: &AnyModel) -> Option<RecordBatch> {
+fn sample_row(model: &AnyModel) -> Option<RecordBatch> {
     if let Some(sample) = model.sample_rows().first() {
         return model.batch_from_rows(std::slice::from_ref(&sample.row)).ok();
     }
@@ -103,7 +103,7 @@ fn a_row(model: &AnyModel) -> Option<RecordBatch> {
 
 /// The time one row takes alone, and the time [`TRIAL_ROWS`] rows take together.
 fn try_out(model: &AnyModel) -> Option<(Duration, Duration)> {
-    let one = a_row(model)?;
+    let one = sample_row(model)?;
     let many = concat_batches(one.schema_ref(), std::iter::repeat_n(&one, TRIAL_ROWS)).ok()?;
     let time = |batch: &RecordBatch| -> Option<Duration> {
         let mut best = None;

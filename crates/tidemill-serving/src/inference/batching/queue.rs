@@ -33,13 +33,13 @@ pub(super) struct Item<T> {
 
 /// What to do now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn<T> {
+pub(super) enum Decision<T> {
     /// Run these together, then say [`Queue::finished`].
     Run(Vec<Item<T>>),
     /// Ask again at this time.
     Wait(Instant),
     /// Nothing until something arrives or finishes.
-    Rest,
+    Idle,
 }
 
 #[derive(Debug)]
@@ -89,15 +89,15 @@ impl<T> Queue<T> {
     }
 
     /// What is to be done at `now`. Requests nobody waits for, and those that are late, are taken out as they are met.
-    pub(super) fn turn(&mut self, now: Instant, dropped: &mut Dropped<T>) -> Turn<T> {
+    pub(super) fn turn(&mut self, now: Instant, dropped: &mut Dropped<T>) -> Decision<T> {
         self.sweep(now, dropped);
-        let Some(oldest) = self.waiting.front() else { return Turn::Rest };
+        let Some(oldest) = self.waiting.front() else { return Decision::Idle };
         if self.running >= self.policy.threads.max(1) {
-            return Turn::Rest;
+            return Decision::Idle;
         }
         let due = oldest.arrived + self.policy.delay_max;
         if self.rows < self.policy.rows_max && now < due {
-            return Turn::Wait(due);
+            return Decision::Wait(due);
         }
         let (mut batch, mut rows) = (Vec::new(), 0);
         while let Some(item) = self.waiting.pop_front_if(|item| rows == 0 || rows + item.rows <= self.policy.rows_max) {
@@ -107,7 +107,7 @@ impl<T> Queue<T> {
             self.sweep(now, dropped);
         }
         self.running += 1;
-        Turn::Run(batch)
+        Decision::Run(batch)
     }
 
     /// Takes out what stands at the front and is not to run.
@@ -149,9 +149,9 @@ mod tests {
         Item { rows, arrived, deadline: arrived + millis(1000), payload }
     }
 
-    fn run(turn: Turn<u32>) -> Vec<u32> {
+    fn run(turn: Decision<u32>) -> Vec<u32> {
         match turn {
-            Turn::Run(batch) => batch.into_iter().map(|item| item.payload).collect(),
+            Decision::Run(batch) => batch.into_iter().map(|item| item.payload).collect(),
             other => panic!("nothing to run: {other:?}"),
         }
     }
@@ -160,17 +160,17 @@ mod tests {
     fn a_batch_waits_for_company_and_goes_when_it_is_full_or_due() {
         let (start, mut queue, dropped) = (Instant::now(), queue(POLICY), &mut Dropped::default());
         queue.arrive(item(1, 3, start)).unwrap();
-        assert_eq!(queue.turn(start, dropped), Turn::Wait(start + millis(5)));
+        assert_eq!(queue.turn(start, dropped), Decision::Wait(start + millis(5)));
         queue.arrive(item(2, 3, start + millis(4))).unwrap();
         assert_eq!(run(queue.turn(start + millis(5), dropped)), [1, 2]);
         queue.arrive(item(3, 4, start + millis(6))).unwrap();
         queue.arrive(item(4, 3, start + millis(6))).unwrap();
         queue.arrive(item(5, 3, start + millis(6))).unwrap();
-        assert_eq!(queue.turn(start + millis(6), dropped), Turn::Rest, "the one thread is busy");
+        assert_eq!(queue.turn(start + millis(6), dropped), Decision::Idle, "the one thread is busy");
         queue.finished();
         assert_eq!(run(queue.turn(start + millis(6), dropped)), [3, 4], "full at once, and never above the rows");
         queue.finished();
-        assert_eq!(queue.turn(start + millis(6), dropped), Turn::Wait(start + millis(11)));
+        assert_eq!(queue.turn(start + millis(6), dropped), Decision::Wait(start + millis(11)));
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(run(queue.turn(now, dropped)), [1]);
         for number in 2..6 {
             queue.arrive(item(number, 1, now)).unwrap();
-            assert_eq!(queue.turn(now, dropped), Turn::Rest);
+            assert_eq!(queue.turn(now, dropped), Decision::Idle);
         }
         queue.finished();
         assert_eq!(run(queue.turn(now, dropped)), [2, 3, 4, 5]);
@@ -263,7 +263,7 @@ mod tests {
                         prop_assert_eq!(ended.insert(item.payload.number, "late"), None);
                     }
                     match turn {
-                        Turn::Run(batch) => {
+                        Decision::Run(batch) => {
                             running += 1;
                             prop_assert!(running <= threads);
                             let rows: usize = batch.iter().map(|item| item.rows).sum();
@@ -275,8 +275,8 @@ mod tests {
                                 prop_assert_eq!(ended.insert(item.payload.number, "run"), None);
                             }
                         }
-                        Turn::Wait(at) => { prop_assert!(at > now); break Some(at) }
-                        Turn::Rest => break None,
+                        Decision::Wait(at) => { prop_assert!(at > now); break Some(at) }
+                        Decision::Idle => break None,
                     }
                 };
                 let waiting: usize = queue.waiting.iter().map(|item| item.rows).sum();

@@ -8,9 +8,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::loaded::LoadOptions;
+use super::served::LoadOptions;
 use super::table::{Backoff, Load, Table};
-use super::{LoadedModel, ResolveError, Selector, Snapshot};
+use super::{ResolveError, Selector, ServedVersion, Snapshot};
 use crate::models::control::Unloaded;
 use crate::observability::inference_log::Logs;
 use crate::observability::metrics::Metrics;
@@ -32,7 +32,7 @@ pub(crate) struct ManagerOptions {
 /// What requests see of the manager.
 #[derive(Debug)]
 pub(crate) struct Models {
-    snapshot: ArcSwap<Snapshot<LoadedModel>>,
+    snapshot: ArcSwap<Snapshot<ServedVersion>>,
     progress: watch::Sender<Progress>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Progress {
 
 enum Event {
     Listed { result: Result<Listing, SourceError>, applied: Option<oneshot::Sender<()>> },
-    Loaded { load: Load, result: Result<Arc<LoadedModel>, String>, took: Duration },
+    Loaded { load: Load, result: Result<Arc<ServedVersion>, String>, took: Duration },
     Freed,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Manager {
     options: ManagerOptions,
     models: Arc<Models>,
     metrics: Arc<Metrics>,
-    table: Table<LoadedModel>,
+    table: Table<ServedVersion>,
     waiting: VecDeque<Load>,
     running: usize,
     events: mpsc::Sender<Event>,
@@ -84,12 +84,12 @@ impl Models {
     }
 
     /// The loaded version that answers a request.
-    pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<LoadedModel>, ResolveError> {
+    pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<ServedVersion>, ResolveError> {
         self.snapshot.load().resolve(name, selector)
     }
 
     /// Everything that is served now.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot<LoadedModel>> {
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot<ServedVersion>> {
         self.snapshot.load_full()
     }
 
@@ -108,7 +108,7 @@ impl Models {
     }
 
     /// `complete`: everything the source expects is in it.
-    fn publish(&self, snapshot: Snapshot<LoadedModel>, listed: bool, complete: bool) {
+    fn publish(&self, snapshot: Snapshot<ServedVersion>, listed: bool, complete: bool) {
         let settled = listed && snapshot.is_settled();
         let ready = complete && snapshot.is_ready();
         self.snapshot.store(Arc::new(snapshot));
@@ -219,7 +219,7 @@ impl Manager {
     }
 
     /// Frees versions off the threads that answer requests; then what waited for their memory is loaded.
-    fn free(&self, versions: Vec<Arc<LoadedModel>>) {
+    fn free(&self, versions: Vec<Arc<ServedVersion>>) {
         let events = self.events.clone();
         tokio::task::spawn_blocking(move || {
             drop(versions);
@@ -238,7 +238,7 @@ impl Manager {
             let metrics = Arc::clone(&self.metrics);
             tokio::task::spawn_blocking(move || {
                 let started = Instant::now();
-                let result = LoadedModel::load(&load, &options, &metrics).map(Arc::new);
+                let result = ServedVersion::load(&load, &options, &metrics).map(Arc::new);
                 // The manager may have gone: the server is shutting down.
                 let _ = events.blocking_send(Event::Loaded { load, result, took: started.elapsed() });
             });

@@ -6,14 +6,14 @@
 
 #[cfg(test)]
 mod interleavings;
-mod loaded;
 mod manager;
+mod served;
 mod snapshot;
 mod status;
 mod table;
 
-pub(crate) use loaded::{LoadOptions, LoadedModel, versions_text};
 pub(crate) use manager::{Manager, ManagerOptions, Models};
+pub(crate) use served::{LoadOptions, ServedVersion, versions_text};
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};
 pub use status::{ModelStatus, VersionState, VersionStatus};
 pub(crate) use table::Backoff;

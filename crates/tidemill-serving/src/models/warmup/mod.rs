@@ -16,8 +16,8 @@ use serde_json::Value;
 use tidemill_core::tfrecord;
 use tidemill_model::{Model, ModelError};
 
+use crate::models::versions::ServedVersion;
 use crate::protocol::grpc;
-use crate::models::versions::LoadedModel;
 
 /// Where the file stands in the folder of a version.
 const FILE: &str = "assets.extra/tf_serving_warmup_requests";
@@ -44,7 +44,7 @@ pub fn warmup_requests(model: &Model, name: &str, rows: &[Value]) -> Result<Vec<
 }
 
 /// Answers the warm-up requests in the folder of a version, if there are any, each so many times; gives their number.
-pub(crate) fn replay(folder: &Path, model: &LoadedModel, iterations: u32) -> Result<usize, String> {
+pub(crate) fn replay(folder: &Path, model: &ServedVersion, iterations: u32) -> Result<usize, String> {
     let path = folder.join(FILE);
     let within = |reason: &dyn std::fmt::Display| format!("warm-up requests `{}`: {reason}", path.display());
     let metadata = match fs::metadata(&path) {

@@ -6,7 +6,7 @@ use super::Entry;
 
 /// What the log adds to inputs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Own {
+pub(super) enum LogColumn {
     Time,
     Model,
     Version,
@@ -15,7 +15,7 @@ pub(super) enum Own {
     LatencyMicros,
 }
 
-impl Own {
+impl LogColumn {
     const ALL: [(Self, &'static str); 6] = [
         (Self::Time, "_time"),
         (Self::Model, "_model"),
@@ -40,7 +40,7 @@ pub(super) struct Columns {
     /// Index and name.
     pub(super) inputs: Vec<(usize, String)>,
     pub(super) outputs: Vec<(usize, String)>,
-    pub(super) own: Vec<(Own, String)>,
+    pub(super) own: Vec<(LogColumn, String)>,
 }
 
 impl Columns {
@@ -56,7 +56,7 @@ impl Columns {
         };
         let wanted = |name: &String| !exclude.contains(name);
         let named = inputs.fields().iter().map(|field| field.name().clone()).enumerate();
-        let own = Own::ALL.iter().map(|(own, name)| (*own, free((*name).to_owned())));
+        let own = LogColumn::ALL.iter().map(|(own, name)| (*own, free((*name).to_owned())));
         let answers = outputs.fields().iter().map(|field| free(format!("_{}", field.name()))).enumerate();
         Self {
             inputs: named.filter(|(_, name)| wanted(name)).collect(),

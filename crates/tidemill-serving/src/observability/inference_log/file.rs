@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tidemill_core::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
 
 use super::LogFormat;
-use super::sink::Place;
+use super::sink::LogLocation;
 
 /// What a file's name ends in while it is written.
 const PARTIAL: &str = ".partial";
@@ -16,20 +16,20 @@ const PARTIAL: &str = ".partial";
 const PIECE_BYTES: u64 = 64 << 10;
 
 /// A file that is being written.
-pub(super) struct Partial {
+pub(super) struct OpenFile {
     pub(super) file: File,
     path: PathBuf,
     whole: PathBuf,
 }
 
-impl Partial {
+impl OpenFile {
     /// Begins a file of the model; `number` tells files of this process apart.
-    pub(super) fn create(place: &Place, model: &str, format: LogFormat, number: u64) -> io::Result<Self> {
+    pub(super) fn create(place: &LogLocation, model: &str, format: LogFormat, number: u64) -> io::Result<Self> {
         let began = stamp(SystemTime::now());
         let name = format!("{began}-{}-{number}.{}", std::process::id(), format.extension());
         let (folder, name) = match place {
-            Place::Folder(dir) => (dir.join(folder_name(model)), name),
-            Place::Prefix(prefix) => (folder_of(prefix), format!("{}-{name}", beginning(prefix))),
+            LogLocation::Folder(dir) => (dir.join(folder_name(model)), name),
+            LogLocation::Prefix(prefix) => (folder_of(prefix), format!("{}-{name}", beginning(prefix))),
         };
         fs::create_dir_all(&folder)?;
         let path = folder.join(format!(".{name}{PARTIAL}"));
@@ -58,14 +58,14 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 /// A file that is being written through a buffer.
 pub(super) struct Buffered {
-    partial: Partial,
+    partial: OpenFile,
     /// What goes to the system next.
     pub(super) buffer: Vec<u8>,
     written: u64,
 }
 
 impl Buffered {
-    pub(super) fn new(partial: Partial) -> Self {
+    pub(super) fn new(partial: OpenFile) -> Self {
         Self { partial, buffer: Vec::with_capacity(BUFFER_BYTES), written: 0 }
     }
 
@@ -96,18 +96,18 @@ impl Buffered {
 
 /// Publishes what processes left behind that were killed: JSON lines up to the last whole line, records up to the last
 /// whole one. Parquet without its end cannot be read and is removed.
-pub(super) fn recover(place: &Place) -> io::Result<()> {
+pub(super) fn recover(place: &LogLocation) -> io::Result<()> {
     match place {
-        Place::Folder(dir) => {
+        LogLocation::Folder(dir) => {
             for folder in fs::read_dir(dir)?.flatten().filter(|entry| entry.path().is_dir()) {
                 recover_in(&folder.path(), "")?;
             }
             Ok(())
         }
-        Place::Prefix(prefix) if fs::exists(folder_of(prefix))? => {
+        LogLocation::Prefix(prefix) if fs::exists(folder_of(prefix))? => {
             recover_in(&folder_of(prefix), &format!("{}-", beginning(prefix)))
         }
-        Place::Prefix(_) => Ok(()),
+        LogLocation::Prefix(_) => Ok(()),
     }
 }
 
@@ -235,8 +235,8 @@ mod tests {
         let mut long = vec![b'y'; 200_000];
         long[10] = b'\n';
         left("d.jsonl", &long);
-        let place = Place::Folder(dir.path().to_owned());
-        let alive = Partial::create(&place, "m", LogFormat::JsonLines, 1).unwrap();
+        let place = LogLocation::Folder(dir.path().to_owned());
+        let alive = OpenFile::create(&place, "m", LogFormat::JsonLines, 1).unwrap();
         recover(&place).unwrap();
         let mut names: Vec<String> =
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -262,11 +262,11 @@ mod tests {
             left("taxi-1.tfrecord", &records[..cut]);
             left("taxi-2.tfrecord", &records[..whole - 1]);
             left("fares-1.tfrecord", &records);
-            recover(&Place::Prefix(dir.path().join("taxi"))).unwrap();
+            recover(&LogLocation::Prefix(dir.path().join("taxi"))).unwrap();
             assert_eq!(fs::read(dir.path().join("taxi-1.tfrecord")).unwrap(), records[..whole], "cut at {cut}");
             assert!(!dir.path().join("taxi-2.tfrecord").exists());
             assert!(dir.path().join(".fares-1.tfrecord.partial").exists());
         }
-        recover(&Place::Prefix(dir.path().join("no/such/folder/x"))).unwrap();
+        recover(&LogLocation::Prefix(dir.path().join("no/such/folder/x"))).unwrap();
     }
 }

@@ -4,7 +4,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::columns::{Columns, Own};
+use super::columns::{Columns, LogColumn};
 use super::{Entry, rfc3339};
 use crate::protocol::json::write;
 
@@ -20,19 +20,19 @@ pub(super) fn push(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) {
 /// What is the same in all rows of an entry, each with a comma before it.
 fn own_fields(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) {
     for (own, name) in &columns.own {
-        if *own == Own::Row {
+        if *own == LogColumn::Row {
             continue;
         }
         out.push(b',');
         write::string(out, name);
         out.push(b':');
         match own {
-            Own::Time => write::string(out, &rfc3339(entry.at)),
-            Own::Model => write::string(out, &entry.model),
-            Own::Version => write::integer(out, entry.version),
-            Own::RequestId => write::string(out, &entry.request_id),
-            Own::LatencyMicros => write::integer(out, entry.latency.as_micros() as i64),
-            Own::Row => {}
+            LogColumn::Time => write::string(out, &rfc3339(entry.at)),
+            LogColumn::Model => write::string(out, &entry.model),
+            LogColumn::Version => write::integer(out, entry.version),
+            LogColumn::RequestId => write::string(out, &entry.request_id),
+            LogColumn::LatencyMicros => write::integer(out, entry.latency.as_micros() as i64),
+            LogColumn::Row => {}
         }
     }
 }
@@ -49,7 +49,7 @@ fn line(out: &mut Vec<u8>, columns: &Columns, entry: &Entry, row: usize, own: &[
     };
     cells(&entry.inputs, &columns.inputs);
     cells(&entry.outputs, &columns.outputs);
-    if let Some((_, name)) = columns.own.iter().find(|(own, _)| *own == Own::Row) {
+    if let Some((_, name)) = columns.own.iter().find(|(own, _)| *own == LogColumn::Row) {
         out.push(b',');
         write::string(out, name);
         out.push(b':');

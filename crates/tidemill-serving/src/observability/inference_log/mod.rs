@@ -28,9 +28,9 @@ use tidemill_core::TensorGroup;
 use self::file::recover;
 use self::sink::Sink;
 use crate::ServeError;
+use crate::inference::context::RequestContext;
+use crate::models::versions::ServedVersion;
 use crate::observability::metrics::Metrics;
-use crate::inference::context::Trail;
-use crate::models::versions::LoadedModel;
 
 /// Requests in the queue hold at most so many bytes.
 const QUEUE_BYTES_MAX: usize = 64 << 20;
@@ -98,10 +98,10 @@ struct Queue {
 
 /// The right to log one request.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct LogPermit {
     logs: Logs,
     sinks: Vec<Arc<Sink>>,
-    trail: Trail,
+    context: RequestContext,
     at: SystemTime,
     /// Size of the request.
     bytes: usize,
@@ -200,7 +200,7 @@ impl Logs {
     }
 
     /// Whether this request of `bytes` bytes for `model` is logged.
-    pub(crate) fn ticket(&self, trail: &Trail, model: &str, bytes: usize) -> Option<Ticket> {
+    pub(crate) fn permit(&self, context: &RequestContext, model: &str, bytes: usize) -> Option<LogPermit> {
         if !self.is_on() {
             return None;
         }
@@ -211,7 +211,7 @@ impl Logs {
         if sinks.is_empty() {
             return None;
         }
-        Some(Ticket { logs: self.clone(), sinks, trail: trail.clone(), at: SystemTime::now(), bytes })
+        Some(LogPermit { logs: self.clone(), sinks, context: context.clone(), at: SystemTime::now(), bytes })
     }
 
     /// Writes what is in the queue and closes the files. Entries that come later are dropped.
@@ -237,15 +237,15 @@ fn rfc3339(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
 }
 
-impl Ticket {
+impl LogPermit {
     /// Logs the request with its answer, unless the queue is full.
-    pub(crate) fn write(self, model: &LoadedModel, inputs: &RecordBatch, outputs: &RecordBatch) {
+    pub(crate) fn write(self, model: &ServedVersion, inputs: &RecordBatch, outputs: &RecordBatch) {
         for sink in &self.sinks {
             self.put(sink, model, inputs, outputs);
         }
     }
 
-    fn put(&self, sink: &Arc<Sink>, model: &LoadedModel, inputs: &RecordBatch, outputs: &RecordBatch) {
+    fn put(&self, sink: &Arc<Sink>, model: &ServedVersion, inputs: &RecordBatch, outputs: &RecordBatch) {
         let shared = &self.logs.0;
         let drop_it = || {
             shared.counters.dropped.increment(1);
@@ -263,9 +263,9 @@ impl Ticket {
             sink: Arc::clone(sink),
             model: model.name.clone(),
             version: model.version,
-            request_id: self.trail.name().to_owned(),
+            request_id: self.context.id().to_owned(),
             at: self.at,
-            latency: self.trail.started.elapsed(),
+            latency: self.context.started.elapsed(),
             inputs: inputs.clone(),
             groups: model.signature().input_groups.clone(),
             outputs: outputs.clone(),

@@ -10,8 +10,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::columns::{Columns, Own};
-use super::file::Partial;
+use super::columns::{Columns, LogColumn};
+use super::file::OpenFile;
 use super::{Entry, rfc3339};
 
 /// Entries are put together until they have so many rows: a column is written in one piece.
@@ -21,7 +21,7 @@ const ROWS_OF_GROUP: usize = 64 << 10;
 
 /// A Parquet file.
 pub(super) struct ParquetFile {
-    partial: Partial,
+    partial: OpenFile,
     writer: ArrowWriter<std::fs::File>,
     schema: SchemaRef,
     waiting: Vec<Entry>,
@@ -29,7 +29,7 @@ pub(super) struct ParquetFile {
 }
 
 impl ParquetFile {
-    pub(super) fn new(partial: Partial, columns: &Columns) -> io::Result<Self> {
+    pub(super) fn new(partial: OpenFile, columns: &Columns) -> io::Result<Self> {
         let schema = columns.schema();
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -87,7 +87,7 @@ fn together(columns: &Columns, schema: &SchemaRef, entries: &[Entry]) -> io::Res
     RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(io::Error::other)
 }
 
-fn own_column(own: Own, entries: &[Entry]) -> ArrayRef {
+fn own_column(own: LogColumn, entries: &[Entry]) -> ArrayRef {
     let text = |value: &dyn Fn(&Entry) -> String| -> ArrayRef {
         let cells = entries.iter().flat_map(|entry| std::iter::repeat_n(value(entry), entry.inputs.num_rows()));
         Arc::new(StringArray::from(cells.collect::<Vec<_>>()))
@@ -97,12 +97,12 @@ fn own_column(own: Own, entries: &[Entry]) -> ArrayRef {
         Arc::new(Int64Array::from(cells.collect::<Vec<_>>()))
     };
     match own {
-        Own::Time => text(&|entry| rfc3339(entry.at)),
-        Own::Model => text(&|entry| entry.model.clone()),
-        Own::RequestId => text(&|entry| entry.request_id.clone()),
-        Own::Version => number(&|entry| entry.version as i64),
-        Own::LatencyMicros => number(&|entry| entry.latency.as_micros() as i64),
-        Own::Row => {
+        LogColumn::Time => text(&|entry| rfc3339(entry.at)),
+        LogColumn::Model => text(&|entry| entry.model.clone()),
+        LogColumn::RequestId => text(&|entry| entry.request_id.clone()),
+        LogColumn::Version => number(&|entry| entry.version as i64),
+        LogColumn::LatencyMicros => number(&|entry| entry.latency.as_micros() as i64),
+        LogColumn::Row => {
             let rows = entries.iter().flat_map(|entry| 0..entry.inputs.num_rows() as i64);
             Arc::new(Int64Array::from(rows.collect::<Vec<_>>()))
         }

@@ -10,7 +10,7 @@ use super::{InferenceLogOptions, LogFormat, ModelLog};
 
 /// Where the files of a log stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum LogLocation {
     /// In a folder for each model in this one.
     Folder(PathBuf),
     /// Wherever their names begin with this.
@@ -20,7 +20,7 @@ pub(super) enum Place {
 /// One log.
 #[derive(Debug)]
 pub(super) struct Sink {
-    pub(super) place: Place,
+    pub(super) place: LogLocation,
     pub(super) format: LogFormat,
     pub(super) sample: f64,
     pub(super) exclude: Vec<String>,
@@ -33,7 +33,7 @@ impl Sink {
     /// The log of every model.
     pub(super) fn of_all(options: &InferenceLogOptions) -> Self {
         Self {
-            place: Place::Folder(options.dir.clone()),
+            place: LogLocation::Folder(options.dir.clone()),
             format: options.format,
             sample: options.sample,
             exclude: options.exclude.clone(),
@@ -47,7 +47,7 @@ impl Sink {
     pub(super) fn of_model(log: &ModelLog) -> Self {
         let defaults = InferenceLogOptions::new("");
         Self {
-            place: Place::Prefix(log.prefix.clone()),
+            place: LogLocation::Prefix(log.prefix.clone()),
             format: log.format,
             sample: log.sample,
             ..Self::of_all(&defaults)

@@ -128,8 +128,8 @@ fn everything_may_be_excluded() {
     assert_eq!(std::fs::read_to_string(&files(dir.path(), "m")[0]).unwrap(), "{}\n");
 }
 
-fn trail() -> Trail {
-    Trail { started: std::time::Instant::now(), id: None, trace: None, flags: None }
+fn context() -> RequestContext {
+    RequestContext { started: std::time::Instant::now(), id: None, trace: None, flags: None }
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn a_share_of_requests_is_chosen_and_none_where_the_share_is_0() {
     for (sample, expected) in [(0.1, 900..1100), (0.0, 0..1), (1.0, 10_000..10_001)] {
         let options = InferenceLogOptions { sample, ..InferenceLogOptions::new(dir.path()) };
         let log = Logs::start(Some(&options), &metrics).unwrap();
-        let chosen = (0..10_000).filter(|_| log.ticket(&trail(), "m", 100).is_some()).count();
+        let chosen = (0..10_000).filter(|_| log.permit(&context(), "m", 100).is_some()).count();
         assert!(expected.contains(&chosen), "{sample}: {chosen}");
         log.finish().await;
     }
@@ -157,20 +157,20 @@ fn a_folder_that_cannot_be_written_to_is_told_at_the_start() {
 async fn models_get_and_lose_logs_of_their_own_while_the_server_runs() {
     let dir = tempfile::tempdir().unwrap();
     let logs = Logs::start(None, &Arc::new(Metrics::new().unwrap())).unwrap();
-    assert!(!logs.is_on() && logs.ticket(&trail(), "m", 1).is_none());
+    assert!(!logs.is_on() && logs.permit(&context(), "m", 1).is_none());
     let log =
         |name: &str, sample: f64| ModelLog { prefix: dir.path().join(name), format: LogFormat::PredictionLogs, sample };
     let wanted = |of: Vec<ModelLog>| BTreeMap::from([("m".to_owned(), of)]);
     logs.follow(&wanted(vec![log("a", 1.0), log("b", 0.1)]));
-    assert!(logs.ticket(&trail(), "other", 1).is_none());
-    let sinks: usize = (0..10_000).map(|_| logs.ticket(&trail(), "m", 1).unwrap().sinks.len()).sum();
+    assert!(logs.permit(&context(), "other", 1).is_none());
+    let sinks: usize = (0..10_000).map(|_| logs.permit(&context(), "m", 1).unwrap().sinks.len()).sum();
     assert!((10_900..11_100).contains(&sinks), "{sinks}");
     // What stays the same stays the same log: its share goes on where it was.
-    let before = logs.ticket(&trail(), "m", 1).unwrap().sinks.remove(0);
+    let before = logs.permit(&context(), "m", 1).unwrap().sinks.remove(0);
     logs.follow(&wanted(vec![log("a", 1.0)]));
-    assert!(Arc::ptr_eq(&before, &logs.ticket(&trail(), "m", 1).unwrap().sinks[0]));
+    assert!(Arc::ptr_eq(&before, &logs.permit(&context(), "m", 1).unwrap().sinks[0]));
     logs.follow(&BTreeMap::new());
-    assert!(!logs.is_on() && logs.ticket(&trail(), "m", 1).is_none());
+    assert!(!logs.is_on() && logs.permit(&context(), "m", 1).is_none());
     logs.finish().await;
 }
 

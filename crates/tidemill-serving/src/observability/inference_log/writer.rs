@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::columns::Columns;
-use super::file::{Buffered, Partial, recover};
+use super::file::{Buffered, OpenFile, recover};
 use super::parquet_file::ParquetFile;
-use super::sink::{Place, Sink};
+use super::sink::{LogLocation, Sink};
 use super::{Entry, LogCounters, LogFormat, Message, json_lines, prediction_logs};
 use crate::observability::metrics::Metrics;
 
@@ -99,7 +99,7 @@ impl Writer {
             self.recover(sink);
             self.number += 1;
             let columns = Columns::of(&entry, &sink.exclude);
-            let partial = Partial::create(&sink.place, &key.1, sink.format, self.number)?;
+            let partial = OpenFile::create(&sink.place, &key.1, sink.format, self.number)?;
             let file = match sink.format {
                 LogFormat::JsonLines => Format::Json(Buffered::new(partial)),
                 LogFormat::Parquet => Format::Parquet(Box::new(ParquetFile::new(partial, &columns)?)),
@@ -133,7 +133,7 @@ impl Writer {
 
     /// Publishes what an earlier process left of a log with a prefix, once.
     fn recover(&mut self, sink: &Sink) {
-        let Place::Prefix(prefix) = &sink.place else { return };
+        let LogLocation::Prefix(prefix) = &sink.place else { return };
         if self.recovered.insert(prefix.to_string_lossy().into_owned())
             && let Err(error) = recover(&sink.place)
         {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Histogram};
 
-use crate::protocol::rest::path::Endpoint;
+use crate::protocol::operation::Operation;
 
 /// The series of a model that batches.
 pub(crate) struct BatchMetrics {
@@ -66,10 +66,10 @@ impl fmt::Debug for ModelMetrics {
 
 impl ModelMetrics {
     /// The model has predicted `rows` rows for a request.
-    pub(crate) fn ran(&self, endpoint: Endpoint, rows: usize, took: Duration) {
-        let place = match endpoint {
-            Endpoint::Classify => 1,
-            Endpoint::Regress => 2,
+    pub(crate) fn ran(&self, operation: Operation, rows: usize, took: Duration) {
+        let place = match operation {
+            Operation::Classify => 1,
+            Operation::Regress => 2,
             _ => 0,
         };
         self.runtime[place].record(took.as_secs_f64() * 1e6);

@@ -68,7 +68,7 @@ pub(super) fn recorder() -> Result<PrometheusRecorder, ServeError> {
     let recorder = builder.build_recorder();
     for (name, help) in [
         (TFS_COUNT, "Requests by model and status."),
-        (REQUESTS, "Requests by model, endpoint and status class."),
+        (REQUESTS, "Requests by model, operation and status class."),
         (LOADS, "Model versions loaded, by outcome."),
         (SOURCE_ERRORS, "Times the source of models did not answer."),
         (BATCH_DROPPED, "Requests that left a batching queue without an answer of the model, by reason."),

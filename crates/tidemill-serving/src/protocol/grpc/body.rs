@@ -12,20 +12,20 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 use tonic::Status;
 
-use super::call::Call;
-use super::inflating::Inflating;
+use super::call::GrpcCall;
+use super::decompressing::DecompressingBody;
 
 /// A body that ends, one way or another.
 pub(crate) struct RequestBody {
     inner: Incoming,
-    call: Arc<Call>,
-    patience: Patience,
+    call: Arc<GrpcCall>,
+    deadline: BodyDeadline,
     /// Where the message comes compressed.
-    inflating: Option<Inflating>,
+    decompressing: Option<DecompressingBody>,
     all_came: bool,
 }
 
-enum Patience {
+enum BodyDeadline {
     /// The whole body must come within this; the clock starts when it is first waited for.
     Limited { limit: Duration, clock: Option<Pin<Box<Sleep>>> },
     /// The client may ask more as long as the server runs.
@@ -34,19 +34,25 @@ enum Patience {
 
 impl RequestBody {
     /// A body that must come within `limit`.
-    pub(crate) fn limited(inner: Incoming, call: Arc<Call>, limit: Duration) -> Self {
-        let inflating = call.coding.map(|coding| Inflating::new(coding, Arc::clone(&call)));
-        Self { inner, call, patience: Patience::Limited { limit, clock: None }, inflating, all_came: false }
+    pub(crate) fn limited(inner: Incoming, call: Arc<GrpcCall>, limit: Duration) -> Self {
+        let decompressing = call.coding.map(|coding| DecompressingBody::new(coding, Arc::clone(&call)));
+        Self { inner, call, deadline: BodyDeadline::Limited { limit, clock: None }, decompressing, all_came: false }
     }
 
     /// A body that ends when the server shuts down.
-    pub(crate) fn until_drained(inner: Incoming, call: Arc<Call>) -> Self {
-        let mut draining = call.engine.draining();
+    pub(crate) fn until_drained(inner: Incoming, call: Arc<GrpcCall>) -> Self {
+        let mut draining = call.service.draining();
         let drained = async move {
             // An error says that the server is gone.
             let _ = draining.wait_for(|draining| *draining).await;
         };
-        Self { inner, call, patience: Patience::UntilDrained(Box::pin(drained)), inflating: None, all_came: false }
+        Self {
+            inner,
+            call,
+            deadline: BodyDeadline::UntilDrained(Box::pin(drained)),
+            decompressing: None,
+            all_came: false,
+        }
     }
 }
 
@@ -61,21 +67,21 @@ impl Body for RequestBody {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.inflating.is_none() {
+        if self.decompressing.is_none() {
             return self.poll_inner(context);
         }
         loop {
             if self.all_came
-                && let Some(inflating) = self.inflating.as_mut()
+                && let Some(decompressing) = self.decompressing.as_mut()
             {
-                return inflating.poll(context).map(|message| message.map(|message| message.map(Frame::data)));
+                return decompressing.poll(context).map(|message| message.map(|message| message.map(Frame::data)));
             }
             match ready!(self.poll_inner(context)) {
                 None => self.all_came = true,
                 Some(Err(status)) => return Poll::Ready(Some(Err(status))),
                 Some(Ok(frame)) => {
-                    let pushed = match (self.inflating.as_mut(), frame.data_ref()) {
-                        (Some(inflating), Some(data)) => inflating.push(data),
+                    let pushed = match (self.decompressing.as_mut(), frame.data_ref()) {
+                        (Some(decompressing), Some(data)) => decompressing.push(data),
                         _ => Ok(()),
                     };
                     if let Err(status) = pushed {
@@ -87,11 +93,11 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inflating.as_ref().map_or_else(|| self.inner.is_end_stream(), Inflating::is_over)
+        self.decompressing.as_ref().map_or_else(|| self.inner.is_end_stream(), DecompressingBody::is_over)
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.inflating.is_some() { SizeHint::default() } else { self.inner.size_hint() }
+        if self.decompressing.is_some() { SizeHint::default() } else { self.inner.size_hint() }
     }
 }
 
@@ -102,20 +108,20 @@ impl RequestBody {
             let broken = |error| Status::cancelled(format!("the request could not be read: {error}"));
             let held = |frame: Frame<Bytes>| {
                 // Of a stream only the last message is in memory.
-                if matches!(self.patience, Patience::Limited { .. }) {
+                if matches!(self.deadline, BodyDeadline::Limited { .. }) {
                     self.call.hold(frame.data_ref().map_or(0, Bytes::len))?;
                 }
                 Ok(frame)
             };
             return Poll::Ready(frame.map(|frame| frame.map_err(broken).and_then(held)));
         }
-        match &mut self.patience {
-            Patience::Limited { limit, clock } => {
+        match &mut self.deadline {
+            BodyDeadline::Limited { limit, clock } => {
                 let clock = clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(*limit)));
                 let late = || Some(Err(Status::deadline_exceeded("the request did not arrive in time")));
                 clock.as_mut().poll(context).map(|()| late())
             }
-            Patience::UntilDrained(drained) => drained.as_mut().poll(context).map(|()| None),
+            BodyDeadline::UntilDrained(drained) => drained.as_mut().poll(context).map(|()| None),
         }
     }
 }

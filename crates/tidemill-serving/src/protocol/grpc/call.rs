@@ -3,32 +3,36 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::inference::service::Engine;
-use crate::protocol::content_encoding::Coding;
+use crate::inference::context::RequestContext;
 use crate::inference::request_error::RequestError;
-use crate::inference::context::Trail;
+use crate::inference::service::InferenceService;
+use crate::protocol::content_encoding::ContentEncoding;
 
 /// One call of a method. The services are implemented on it, so each request has one of its own.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) trail: Trail,
+pub(crate) struct GrpcCall {
+    pub(crate) service: Arc<InferenceService>,
+    pub(crate) context: RequestContext,
     model: OnceLock<String>,
     /// Bytes of the request in memory.
     bytes: AtomicUsize,
     /// How the request's message is compressed.
-    pub(crate) coding: Option<Coding>,
+    pub(crate) coding: Option<ContentEncoding>,
 }
 
-impl Call {
-    pub(crate) fn new(engine: Arc<Engine>, trail: Trail, coding: Option<Coding>) -> Self {
-        Self { engine, trail, model: OnceLock::new(), bytes: AtomicUsize::new(0), coding }
+impl GrpcCall {
+    pub(crate) fn new(
+        service: Arc<InferenceService>,
+        context: RequestContext,
+        coding: Option<ContentEncoding>,
+    ) -> Self {
+        Self { service, context, model: OnceLock::new(), bytes: AtomicUsize::new(0), coding }
     }
 
     /// More of the request comes into memory, or is refused.
     pub(crate) fn hold(&self, bytes: usize) -> Result<(), RequestError> {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.engine.admission.take(bytes)
+        self.service.admission.take(bytes)
     }
 
     /// Bytes of the request, all of which has come when its message is there.
@@ -38,8 +42,8 @@ impl Call {
 
     /// The call is about this model. Only names the server knows are kept: those clients make up must not make series
     /// of metrics.
-    pub(crate) fn concerns(&self, model: &str) {
-        if self.engine.models.knows(model) {
+    pub(crate) fn set_model(&self, model: &str) {
+        if self.service.models.knows(model) {
             // A call is about one model; the first name stays.
             let _ = self.model.set(model.to_owned());
         }
@@ -51,8 +55,8 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for GrpcCall {
     fn drop(&mut self) {
-        self.engine.admission.release(*self.bytes.get_mut());
+        self.service.admission.release(*self.bytes.get_mut());
     }
 }

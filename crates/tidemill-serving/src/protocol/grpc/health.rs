@@ -9,8 +9,8 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::call::Call;
-use crate::inference::service::Engine;
+use super::call::GrpcCall;
+use crate::inference::service::InferenceService;
 
 /// What may be asked for; the empty name stands for the server.
 const SERVICES: [&str; 5] = [
@@ -22,12 +22,12 @@ const SERVICES: [&str; 5] = [
 ];
 
 #[tonic::async_trait]
-impl Health for Call {
+impl Health for GrpcCall {
     type WatchStream = ReceiverStream<Result<HealthCheckResponse, Status>>;
 
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         let service = request.into_inner().service;
-        match health(&self.engine, &service) {
+        match health(&self.service, &service) {
             ServingStatus::ServiceUnknown => Err(Status::not_found(format!("unknown service `{service}`"))),
             status => Ok(Response::new(HealthCheckResponse { status: status.into() })),
         }
@@ -35,15 +35,15 @@ impl Health for Call {
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(tell(Arc::clone(&self.engine), request.into_inner().service, sender));
+        tokio::spawn(tell(Arc::clone(&self.service), request.into_inner().service, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
 
-fn health(engine: &Engine, service: &str) -> ServingStatus {
+fn health(service: &InferenceService, service: &str) -> ServingStatus {
     if !SERVICES.contains(&service) {
         ServingStatus::ServiceUnknown
-    } else if engine.is_ready() {
+    } else if service.is_ready() {
         ServingStatus::Serving
     } else {
         ServingStatus::NotServing
@@ -51,14 +51,18 @@ fn health(engine: &Engine, service: &str) -> ServingStatus {
 }
 
 /// Tells the health now and whenever it changes, until the client leaves or the server shuts down.
-async fn tell(engine: Arc<Engine>, service: String, told: mpsc::Sender<Result<HealthCheckResponse, Status>>) {
-    let mut progress = engine.models.progress();
-    let mut draining = engine.draining();
+async fn tell(
+    service: Arc<InferenceService>,
+    service: String,
+    told: mpsc::Sender<Result<HealthCheckResponse, Status>>,
+) {
+    let mut progress = service.models.progress();
+    let mut draining = service.draining();
     let mut last = None;
     loop {
         progress.mark_unchanged();
         let drained = *draining.borrow_and_update();
-        let status = health(&engine, &service);
+        let status = health(&service, &service);
         if last != Some(status) {
             last = Some(status);
             if told.send(Ok(HealthCheckResponse { status: status.into() })).await.is_err() {

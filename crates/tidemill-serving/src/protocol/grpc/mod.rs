@@ -5,20 +5,20 @@
 
 pub(crate) mod body;
 pub(crate) mod call;
+mod decompressing;
 mod error;
 mod health;
-pub(crate) mod in_place;
-mod inflating;
 pub mod proto;
-mod router;
+mod server;
+pub(crate) mod tensor_wire;
 pub(crate) mod unary;
 
-pub(crate) use router::Router;
 pub(crate) use crate::protocol::tfs::grpc::{Recorded, predict_request, prediction_logs, replay, warmup_record};
+pub(crate) use server::GrpcServer;
 
 /// Decodes a message of one of the methods and answers it.
 #[cfg(feature = "fuzzing")]
-pub(crate) fn decode_any(model: &crate::models::versions::LoadedModel, which: u8, message: &[u8]) {
+pub(crate) fn decode_any(model: &crate::models::versions::ServedVersion, which: u8, message: &[u8]) {
     match which % 3 {
         0 => crate::protocol::tfs::grpc::predict_bytes(model, message),
         1 => crate::protocol::tfs::grpc::classify_bytes(model, message),

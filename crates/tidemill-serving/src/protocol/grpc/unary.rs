@@ -76,18 +76,18 @@ pub(crate) fn answer(message: &impl Message) -> Response<Body> {
     bytes.put_u8(0);
     bytes.put_u32(head);
     message.encode_raw(&mut bytes);
-    let mut response = Response::new(Body::new(Answer { message: Some(bytes.freeze()), is_over: false }));
+    let mut response = Response::new(Body::new(UnaryBody { message: Some(bytes.freeze()), is_over: false }));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
 }
 
 /// A message, then that all went well.
-struct Answer {
+struct UnaryBody {
     message: Option<Bytes>,
     is_over: bool,
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for UnaryBody {
     type Data = Bytes;
     type Error = Status;
 

@@ -7,8 +7,8 @@ use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::Incoming;
 
-use crate::server::admission::Admission;
 use crate::inference::request_error::RequestError;
+use crate::server::admission::Admission;
 
 /// Of a body that is too large, so much more is read and dropped before it is refused: a client that is still sending
 /// when the connection closes may never see the answer.

@@ -5,18 +5,18 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::protocol::rest::server::{Reply, body_reply};
+use crate::inference::request_error::RequestError;
+use crate::models::versions::ServedVersion;
 use crate::protocol::json::Reader;
 use crate::protocol::oip::rest as oip;
-use crate::inference::request_error::RequestError;
-use crate::protocol::rest::path::Endpoint;
+use crate::protocol::operation::Operation;
+use crate::protocol::rest::server::{Reply, body_reply};
 use crate::protocol::tfs::rest::{self as tfs, Answer};
-use crate::models::versions::LoadedModel;
 
 /// An inference request whose body is read.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) endpoint: Endpoint,
+pub(crate) struct RestInference {
+    pub(crate) operation: Operation,
     pub(crate) body: Bytes,
     /// How many bytes of the body are JSON, where a header says so.
     pub(crate) json_bytes: Option<usize>,
@@ -24,25 +24,25 @@ pub(crate) struct Call {
 
 /// The form of the answer.
 #[derive(Debug)]
-pub(crate) enum Form {
+pub(crate) enum ResponseFormat {
     Tfs(Answer),
     Oip(oip::Reply),
 }
 
-impl Call {
-    pub(crate) fn decode(&self, model: &LoadedModel) -> Result<(RecordBatch, Form), RequestError> {
+impl RestInference {
+    pub(crate) fn decode(&self, model: &ServedVersion) -> Result<(RecordBatch, ResponseFormat), RequestError> {
         self.decode_body(model).map_err(|error| self.syntax_error().unwrap_or(error))
     }
 
-    fn decode_body(&self, model: &LoadedModel) -> Result<(RecordBatch, Form), RequestError> {
-        match self.endpoint {
-            Endpoint::Infer => {
+    fn decode_body(&self, model: &ServedVersion) -> Result<(RecordBatch, ResponseFormat), RequestError> {
+        match self.operation {
+            Operation::Infer => {
                 let request = oip::decode(model, &self.body, self.json_bytes)?;
-                Ok((request.batch, Form::Oip(request.reply)))
+                Ok((request.batch, ResponseFormat::Oip(request.reply)))
             }
-            endpoint => {
-                let (batch, answer) = tfs::decode(endpoint, model, &self.body)?;
-                Ok((batch, Form::Tfs(answer)))
+            operation => {
+                let (batch, answer) = tfs::decode(operation, model, &self.body)?;
+                Ok((batch, ResponseFormat::Tfs(answer)))
             }
         }
     }
@@ -61,10 +61,16 @@ impl Call {
 }
 
 /// Writes the answer.
-pub(crate) fn encode(model: &LoadedModel, predictions: &RecordBatch, form: Form) -> Result<Reply, RequestError> {
+pub(crate) fn encode(
+    model: &ServedVersion,
+    predictions: &RecordBatch,
+    form: ResponseFormat,
+) -> Result<Reply, RequestError> {
     match form {
-        Form::Tfs(answer) => Ok(body_reply(StatusCode::OK, "application/json", tfs::encode(predictions, answer)?)),
-        Form::Oip(reply) => {
+        ResponseFormat::Tfs(answer) => {
+            Ok(body_reply(StatusCode::OK, "application/json", tfs::encode(predictions, answer)?))
+        }
+        ResponseFormat::Oip(reply) => {
             let (body, json_bytes) = oip::encode(model, predictions, &reply)?;
             let Some(json_bytes) = json_bytes else {
                 return Ok(body_reply(StatusCode::OK, "application/json", body));

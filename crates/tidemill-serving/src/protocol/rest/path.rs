@@ -10,151 +10,30 @@ use percent_encoding::percent_decode_str;
 
 use crate::inference::request_error::RequestError;
 use crate::models::versions::Selector;
-
-/// What is asked for, without of whom; also the word in metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Endpoint {
-    /// Whether the process lives.
-    Live,
-    /// `KServe` v1: whether the process lives, at the root.
-    Alive,
-    /// Whether every model is served.
-    Ready,
-    /// Prometheus text.
-    Metrics,
-    /// TF Serving: the states of a model's versions.
-    Status,
-    /// TF Serving: the signature.
-    Metadata,
-    /// `KServe` v1: the names of all models, where the server answers as it.
-    Models,
-    /// TF Serving: predict.
-    Predict,
-    /// TF Serving: classify.
-    Classify,
-    /// TF Serving: regress.
-    Regress,
-    /// `KServe`: what each feature adds to the score.
-    Explain,
-    /// TF Serving: several of classify and regress at once (gRPC only).
-    MultiInference,
-    /// TF Serving: tensors fed and fetched by name (gRPC only).
-    SessionRun,
-    /// TF Serving: a new configuration (gRPC only).
-    Reload,
-    /// Open Inference Protocol: whether the process lives.
-    ServerLive,
-    /// Open Inference Protocol: whether every model is served.
-    ServerReady,
-    /// Open Inference Protocol: what the server is.
-    ServerMetadata,
-    /// Open Inference Protocol: the signature.
-    ModelMetadata,
-    /// Open Inference Protocol: whether a model is served.
-    ModelReady,
-    /// Open Inference Protocol: inference.
-    Infer,
-    /// Open Inference Protocol: every model that is known.
-    RepositoryIndex,
-    /// Open Inference Protocol: load a model.
-    RepositoryLoad,
-    /// Open Inference Protocol: unload a model.
-    RepositoryUnload,
-    /// gRPC's own question whether requests may come.
-    Health,
-    /// What the server's messages look like (gRPC only).
-    Reflection,
-    /// No such path.
-    Unknown,
-}
-
-impl Endpoint {
-    /// The word in metrics.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Alive => "alive",
-            Self::Ready => "ready",
-            Self::Metrics => "metrics",
-            Self::Status => "status",
-            Self::Metadata => "metadata",
-            Self::Models => "models",
-            Self::Predict => "predict",
-            Self::Classify => "classify",
-            Self::Regress => "regress",
-            Self::Explain => "explain",
-            Self::MultiInference => "multi_inference",
-            Self::SessionRun => "session_run",
-            Self::Reload => "reload",
-            Self::ServerLive => "v2_live",
-            Self::ServerReady => "v2_ready",
-            Self::ServerMetadata => "v2_server_metadata",
-            Self::ModelMetadata => "v2_model_metadata",
-            Self::ModelReady => "v2_model_ready",
-            Self::Infer => "v2_infer",
-            Self::RepositoryIndex => "v2_repository_index",
-            Self::RepositoryLoad => "v2_repository_load",
-            Self::RepositoryUnload => "v2_repository_unload",
-            Self::Health => "health",
-            Self::Reflection => "reflection",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Whether it is answered to everybody: those who watch over the process have no key.
-    pub(crate) const fn is_open(self) -> bool {
-        matches!(self, Self::Live | Self::Alive | Self::Ready | Self::ServerLive | Self::ServerReady | Self::Health)
-    }
-
-    /// Whether it is work, of which there may be too much.
-    pub(crate) const fn is_inference(self) -> bool {
-        matches!(
-            self,
-            Self::Predict
-                | Self::Classify
-                | Self::Regress
-                | Self::Explain
-                | Self::MultiInference
-                | Self::SessionRun
-                | Self::Infer
-        )
-    }
-
-    /// The API label of TF Serving's own metrics; they count inference only.
-    pub(crate) const fn tfs_api(self) -> Option<&'static str> {
-        match self {
-            Self::Predict | Self::Infer => Some("predict"),
-            Self::Classify => Some("classify"),
-            Self::Regress => Some("regress"),
-            Self::MultiInference => Some("multi_inference"),
-            Self::SessionRun => Some("session_run"),
-            _ => None,
-        }
-    }
-}
+use crate::protocol::operation::Operation;
 
 /// A request's method and path, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) endpoint: Endpoint,
-    /// The model's name; empty where the endpoint is not about one.
+pub(crate) struct RestPath {
+    pub(crate) operation: Operation,
+    /// The model's name; empty where the operation is not about one.
     pub(crate) model: String,
     pub(crate) selector: Selector,
 }
 
-impl Route {
+impl RestPath {
     /// Understands a path, or says why not: 400 under `/v1` as TF Serving does, 404 elsewhere.
     pub(crate) fn parse(method: &Method, path: &str) -> Result<Self, RequestError> {
         let known = match path {
-            "/" => Some(Endpoint::Alive),
-            "/livez" => Some(Endpoint::Live),
-            "/readyz" => Some(Endpoint::Ready),
-            "/metrics" | "/monitoring/prometheus/metrics" => Some(Endpoint::Metrics),
+            "/" => Some(Operation::Alive),
+            "/livez" => Some(Operation::Live),
+            "/readyz" => Some(Operation::Ready),
+            "/metrics" | "/monitoring/prometheus/metrics" => Some(Operation::Metrics),
             _ => None,
         };
         let get = method == Method::GET || method == Method::HEAD;
-        if let Some(endpoint) = known.filter(|_| get) {
-            return Ok(Self::server(endpoint));
+        if let Some(operation) = known.filter(|_| get) {
+            return Ok(Self::server(operation));
         }
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         if segments[0].eq_ignore_ascii_case("v1") {
@@ -166,12 +45,12 @@ impl Route {
     }
 
     /// A request that is about no model.
-    pub(crate) fn server(endpoint: Endpoint) -> Self {
-        Self { endpoint, model: String::new(), selector: Selector::Latest }
+    pub(crate) fn server(operation: Operation) -> Self {
+        Self { operation, model: String::new(), selector: Selector::Latest }
     }
 }
 
-fn parse_v1(method: &Method, get: bool, segments: &[&str]) -> Option<Result<Route, RequestError>> {
+fn parse_v1(method: &Method, get: bool, segments: &[&str]) -> Option<Result<RestPath, RequestError>> {
     let rest = match segments {
         [_, models] if models.eq_ignore_ascii_case("models") && get => {
             return Some(Err(RequestError::invalid("Missing model name in request.")));
@@ -180,13 +59,13 @@ fn parse_v1(method: &Method, get: bool, segments: &[&str]) -> Option<Result<Rout
         _ => return None,
     };
     let (last, front) = rest.split_last()?;
-    let (path, endpoint): (Vec<&str>, Endpoint) = if method == Method::POST {
+    let (path, operation): (Vec<&str>, Operation) = if method == Method::POST {
         let (last, verb) = last.rsplit_once(':')?;
         (front.iter().copied().chain([last]).collect(), inference_of(verb)?)
     } else if get && last.eq_ignore_ascii_case("metadata") && !front.is_empty() {
-        (front.to_vec(), Endpoint::Metadata)
+        (front.to_vec(), Operation::Metadata)
     } else if get {
-        (rest.to_vec(), Endpoint::Status)
+        (rest.to_vec(), Operation::Status)
     } else {
         return None;
     };
@@ -206,45 +85,45 @@ fn parse_v1(method: &Method, get: bool, segments: &[&str]) -> Option<Result<Rout
         return None;
     }
     let model = decoded(name)?;
-    Some(selector.map(|selector| Route { endpoint, model, selector }))
+    Some(selector.map(|selector| RestPath { operation, model, selector }))
 }
 
-fn inference_of(verb: &str) -> Option<Endpoint> {
+fn inference_of(verb: &str) -> Option<Operation> {
     let verbs = [
-        ("predict", Endpoint::Predict),
-        ("classify", Endpoint::Classify),
-        ("regress", Endpoint::Regress),
-        ("explain", Endpoint::Explain),
+        ("predict", Operation::Predict),
+        ("classify", Operation::Classify),
+        ("regress", Operation::Regress),
+        ("explain", Operation::Explain),
     ];
-    verbs.into_iter().find_map(|(word, endpoint)| word.eq_ignore_ascii_case(verb).then_some(endpoint))
+    verbs.into_iter().find_map(|(word, operation)| word.eq_ignore_ascii_case(verb).then_some(operation))
 }
 
-fn parse_v2(method: &Method, get: bool, segments: &[&str]) -> Option<Route> {
+fn parse_v2(method: &Method, get: bool, segments: &[&str]) -> Option<RestPath> {
     match segments[1..] {
-        [] | [""] if get => Some(Route::server(Endpoint::ServerMetadata)),
-        ["health", "live"] if get => Some(Route::server(Endpoint::ServerLive)),
-        ["health", "ready"] if get => Some(Route::server(Endpoint::ServerReady)),
-        ["repository", "index"] if method == Method::POST => Some(Route::server(Endpoint::RepositoryIndex)),
+        [] | [""] if get => Some(RestPath::server(Operation::ServerMetadata)),
+        ["health", "live"] if get => Some(RestPath::server(Operation::ServerLive)),
+        ["health", "ready"] if get => Some(RestPath::server(Operation::ServerReady)),
+        ["repository", "index"] if method == Method::POST => Some(RestPath::server(Operation::RepositoryIndex)),
         ["repository", "models", name, verb] if method == Method::POST && !name.is_empty() => {
-            let endpoint = match verb {
-                "load" => Endpoint::RepositoryLoad,
-                "unload" => Endpoint::RepositoryUnload,
+            let operation = match verb {
+                "load" => Operation::RepositoryLoad,
+                "unload" => Operation::RepositoryUnload,
                 _ => return None,
             };
-            Some(Route { endpoint, model: decoded(name)?, selector: Selector::Latest })
+            Some(RestPath { operation, model: decoded(name)?, selector: Selector::Latest })
         }
         ["models", name, ref rest @ ..] if !name.is_empty() => {
             let (selector, rest) = match rest {
                 ["versions", version, rest @ ..] if !version.is_empty() => (selector_of(&decoded(version)?), rest),
                 rest => (Selector::Latest, rest),
             };
-            let endpoint = match rest {
-                [] if get => Endpoint::ModelMetadata,
-                ["ready"] if get => Endpoint::ModelReady,
-                ["infer"] if method == Method::POST => Endpoint::Infer,
+            let operation = match rest {
+                [] if get => Operation::ModelMetadata,
+                ["ready"] if get => Operation::ModelReady,
+                ["infer"] if method == Method::POST => Operation::Infer,
                 _ => return None,
             };
-            Some(Route { endpoint, model: decoded(name)?, selector })
+            Some(RestPath { operation, model: decoded(name)?, selector })
         }
         _ => None,
     }
@@ -267,33 +146,33 @@ fn decoded(segment: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn get(path: &str) -> Result<Route, RequestError> {
-        Route::parse(&Method::GET, path)
+    fn get(path: &str) -> Result<RestPath, RequestError> {
+        RestPath::parse(&Method::GET, path)
     }
 
-    fn post(path: &str) -> Result<Route, RequestError> {
-        Route::parse(&Method::POST, path)
+    fn post(path: &str) -> Result<RestPath, RequestError> {
+        RestPath::parse(&Method::POST, path)
     }
 
-    fn route(endpoint: Endpoint, model: &str, selector: Selector) -> Route {
-        Route { endpoint, model: model.to_owned(), selector }
+    fn route(operation: Operation, model: &str, selector: Selector) -> RestPath {
+        RestPath { operation, model: model.to_owned(), selector }
     }
 
     #[test]
     fn the_grammar_of_tf_serving_is_read_in_any_case() {
         let label = || Selector::Label("Stable".to_owned());
-        assert_eq!(post("/v1/models/half:predict").unwrap(), route(Endpoint::Predict, "half", Selector::Latest));
-        assert_eq!(post("/V1/Models/half:Predict").unwrap(), route(Endpoint::Predict, "half", Selector::Latest));
+        assert_eq!(post("/v1/models/half:predict").unwrap(), route(Operation::Predict, "half", Selector::Latest));
+        assert_eq!(post("/V1/Models/half:Predict").unwrap(), route(Operation::Predict, "half", Selector::Latest));
         assert_eq!(
             post("/v1/models/m/versions/00012:regress").unwrap(),
-            route(Endpoint::Regress, "m", Selector::Version(12))
+            route(Operation::Regress, "m", Selector::Version(12))
         );
-        assert_eq!(post("/v1/models/m/labels/Stable:classify").unwrap(), route(Endpoint::Classify, "m", label()));
-        assert_eq!(get("/v1/models/m").unwrap(), route(Endpoint::Status, "m", Selector::Latest));
-        assert_eq!(get("/v1/models/m/versions/3").unwrap(), route(Endpoint::Status, "m", Selector::Version(3)));
-        assert_eq!(get("/v1/models/m/metadata").unwrap(), route(Endpoint::Metadata, "m", Selector::Latest));
-        assert_eq!(get("/v1/models/m/LABELS/Stable/METADATA").unwrap(), route(Endpoint::Metadata, "m", label()));
-        assert_eq!(get("/v1/models/a%20b").unwrap(), route(Endpoint::Status, "a b", Selector::Latest));
+        assert_eq!(post("/v1/models/m/labels/Stable:classify").unwrap(), route(Operation::Classify, "m", label()));
+        assert_eq!(get("/v1/models/m").unwrap(), route(Operation::Status, "m", Selector::Latest));
+        assert_eq!(get("/v1/models/m/versions/3").unwrap(), route(Operation::Status, "m", Selector::Version(3)));
+        assert_eq!(get("/v1/models/m/metadata").unwrap(), route(Operation::Metadata, "m", Selector::Latest));
+        assert_eq!(get("/v1/models/m/LABELS/Stable/METADATA").unwrap(), route(Operation::Metadata, "m", label()));
+        assert_eq!(get("/v1/models/a%20b").unwrap(), route(Operation::Status, "a b", Selector::Latest));
     }
 
     #[test]
@@ -311,7 +190,7 @@ mod tests {
             (Method::GET, "/v1/other/m"),
             (Method::PUT, "/v1/models/half"),
         ] {
-            let error = Route::parse(&method, path).unwrap_err();
+            let error = RestPath::parse(&method, path).unwrap_err();
             assert_eq!(error, RequestError::invalid(format!("Malformed request: {method} {path}")));
         }
         assert_eq!(get("/v1/models").unwrap_err().message, "Missing model name in request.");
@@ -322,17 +201,17 @@ mod tests {
 
     #[test]
     fn the_paths_of_the_open_inference_protocol() {
-        assert_eq!(get("/v2").unwrap(), route(Endpoint::ServerMetadata, "", Selector::Latest));
-        assert_eq!(get("/v2/health/ready").unwrap(), route(Endpoint::ServerReady, "", Selector::Latest));
-        assert_eq!(get("/v2/models/m/ready").unwrap(), route(Endpoint::ModelReady, "m", Selector::Latest));
-        assert_eq!(post("/v2/models/m/versions/2/infer").unwrap(), route(Endpoint::Infer, "m", Selector::Version(2)));
-        assert_eq!(post("/v2/repository/index").unwrap(), route(Endpoint::RepositoryIndex, "", Selector::Latest));
+        assert_eq!(get("/v2").unwrap(), route(Operation::ServerMetadata, "", Selector::Latest));
+        assert_eq!(get("/v2/health/ready").unwrap(), route(Operation::ServerReady, "", Selector::Latest));
+        assert_eq!(get("/v2/models/m/ready").unwrap(), route(Operation::ModelReady, "m", Selector::Latest));
+        assert_eq!(post("/v2/models/m/versions/2/infer").unwrap(), route(Operation::Infer, "m", Selector::Version(2)));
+        assert_eq!(post("/v2/repository/index").unwrap(), route(Operation::RepositoryIndex, "", Selector::Latest));
         assert_eq!(
             post("/v2/repository/models/m/unload").unwrap(),
-            route(Endpoint::RepositoryUnload, "m", Selector::Latest)
+            route(Operation::RepositoryUnload, "m", Selector::Latest)
         );
         let champion = Selector::Label("champion".to_owned());
-        assert_eq!(post("/v2/models/m/versions/champion/infer").unwrap(), route(Endpoint::Infer, "m", champion));
+        assert_eq!(post("/v2/models/m/versions/champion/infer").unwrap(), route(Operation::Infer, "m", champion));
         for path in ["/v2/models/m/infer", "/v2/models", "/v2/health", "/v2/models/m/versions", "//", "/v3", "/livez/"]
         {
             assert_eq!(get(path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");

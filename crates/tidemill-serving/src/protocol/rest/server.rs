@@ -10,25 +10,26 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER, 
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use serde_json::{Value, json};
 
-use crate::server::access::Cors;
-use crate::protocol::rest::body::{Held, read_body};
-use crate::inference::service::Engine;
-use crate::protocol::tfs::rest::explain;
-use crate::protocol::rest::inference::{self, Call};
-use crate::protocol::content_encoding::{Coding, Room};
-use crate::protocol::oip::rest as oip;
+use crate::inference::context::RequestContext;
 use crate::inference::request_error::RequestError;
-use crate::protocol::rest::path::{Endpoint, Route};
-use crate::server::V1Dialect;
+use crate::inference::service::InferenceService;
+use crate::models::versions::Selector;
+use crate::protocol::content_encoding::{ContentEncoding, Room};
+use crate::protocol::oip::rest as oip;
+use crate::protocol::operation::Operation;
+use crate::protocol::rest::body::{Held, read_body};
+use crate::protocol::rest::inference::{self, RestInference};
+use crate::protocol::rest::path::RestPath;
 use crate::protocol::status::Status;
 use crate::protocol::tfs::rest as tfs;
-use crate::inference::context::Trail;
-use crate::models::versions::Selector;
+use crate::protocol::tfs::rest::explain;
+use crate::server::V1Dialect;
+use crate::server::access::Cors;
 
 /// Answers REST requests.
 #[derive(Debug)]
-pub(crate) struct Dispatcher {
-    pub(crate) engine: Arc<Engine>,
+pub(crate) struct RestServer {
+    pub(crate) service: Arc<InferenceService>,
     /// Where metrics are found besides their usual places.
     pub(crate) metrics_path: Option<String>,
     /// Whose protocol v1 is spoken.
@@ -40,27 +41,27 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 /// A body as it came, and as it was inflated.
 type InMemory<'a> = (Held<'a>, Option<Room>);
 
-impl Dispatcher {
+impl RestServer {
     /// Answers a request. Never fails: what goes wrong becomes an answer.
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Reply {
-        let trail = self.engine.trail(request.headers(), Instant::now());
-        let cors = self.engine.access.cors().map(|cors| (cors, request.headers().get(ORIGIN).cloned()));
-        let last = self.engine.is_draining() && request.version() < Version::HTTP_2;
-        let (endpoint, known_model, reply) = match &cors {
+        let context = self.service.context(request.headers(), Instant::now());
+        let cors = self.service.access.cors().map(|cors| (cors, request.headers().get(ORIGIN).cloned()));
+        let last = self.service.is_draining() && request.version() < Version::HTTP_2;
+        let (operation, known_model, reply) = match &cors {
             Some((_, origin)) if request.method() == Method::OPTIONS => {
-                (Endpoint::Unknown, None, preflight(origin.as_ref()))
+                (Operation::Unknown, None, preflight(origin.as_ref()))
             }
             _ => match self.route(&request) {
                 Ok(route) => {
-                    let endpoint = route.endpoint;
-                    let known = self.engine.models.knows(&route.model).then(|| route.model.clone());
-                    (endpoint, known, self.answer_route(route, request, &trail).await)
+                    let operation = route.operation;
+                    let known = self.service.models.knows(&route.model).then(|| route.model.clone());
+                    (operation, known, self.answer_route(route, request, &context).await)
                 }
-                Err(error) => (Endpoint::Unknown, None, Err(error)),
+                Err(error) => (Operation::Unknown, None, Err(error)),
             },
         };
         let mut reply = reply.unwrap_or_else(|error| error_reply(&error));
-        trail.mark(reply.headers_mut());
+        context.write_headers(reply.headers_mut());
         if let Some((cors, origin)) = &cors {
             cors.allow(origin.as_ref(), reply.headers_mut());
         }
@@ -68,122 +69,122 @@ impl Dispatcher {
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let model = known_model.as_deref().unwrap_or_default();
-        self.engine.answered(&trail, model, endpoint, Status::Rest(reply.status()));
+        self.service.answered(&context, model, operation, Status::Rest(reply.status()));
         reply
     }
 
-    fn route(&self, request: &Request<Incoming>) -> Result<Route, RequestError> {
+    fn route(&self, request: &Request<Incoming>) -> Result<RestPath, RequestError> {
         let path = request.uri().path();
         if request.method() == Method::GET {
             if self.metrics_path.as_deref() == Some(path) {
-                return Ok(Route::server(Endpoint::Metrics));
+                return Ok(RestPath::server(Operation::Metrics));
             }
             if self.v1 == V1Dialect::Kserve && path == "/v1/models" {
-                return Ok(Route::server(Endpoint::Models));
+                return Ok(RestPath::server(Operation::Models));
             }
         }
-        Route::parse(request.method(), path)
+        RestPath::parse(request.method(), path)
     }
 
     /// The states of a model's versions; 503 while it is not ready, where that is told at all.
     fn status(&self, name: &str, selector: &Selector) -> Result<Reply, RequestError> {
-        let engine = &self.engine;
-        let mut body = tfs::status(&engine.models.snapshot().status(name, selector)?);
+        let service = &self.service;
+        let mut body = tfs::status(&service.models.snapshot().status(name, selector)?);
         if self.v1 == V1Dialect::TfServing {
             return Ok(json_reply(StatusCode::OK, &body));
         }
         body["name"] = json!(name);
-        body["ready"] = json!(engine.model_is_ready(name, selector)?);
+        body["ready"] = json!(service.model_is_ready(name, selector)?);
         Ok(readiness(body))
     }
 
     async fn answer_route(
         &self,
-        route: Route,
+        route: RestPath,
         request: Request<Incoming>,
-        trail: &Trail,
+        context: &RequestContext,
     ) -> Result<Reply, RequestError> {
-        let Route { endpoint, model: name, selector } = route;
-        let engine = &self.engine;
-        if !endpoint.is_open() {
-            engine.access.check(request.headers())?;
+        let RestPath { operation, model: name, selector } = route;
+        let service = &self.service;
+        if !operation.is_open() {
+            service.access.check(request.headers())?;
         }
-        match endpoint {
-            Endpoint::Live | Endpoint::ServerLive => Ok(json_reply(StatusCode::OK, &json!({ "live": true }))),
-            Endpoint::Alive => Ok(json_reply(StatusCode::OK, &json!({ "status": "alive" }))),
-            Endpoint::Ready | Endpoint::ServerReady => Ok(readiness(json!({ "ready": engine.is_ready() }))),
-            Endpoint::Metrics => Ok(text_reply(engine.render_metrics())),
-            Endpoint::ServerMetadata => Ok(json_reply(StatusCode::OK, &oip::server_metadata())),
-            Endpoint::Status => self.status(&name, &selector),
-            Endpoint::Models => {
-                let models = engine.models.snapshot().statuses();
+        match operation {
+            Operation::Live | Operation::ServerLive => Ok(json_reply(StatusCode::OK, &json!({ "live": true }))),
+            Operation::Alive => Ok(json_reply(StatusCode::OK, &json!({ "status": "alive" }))),
+            Operation::Ready | Operation::ServerReady => Ok(readiness(json!({ "ready": service.is_ready() }))),
+            Operation::Metrics => Ok(text_reply(service.render_metrics())),
+            Operation::ServerMetadata => Ok(json_reply(StatusCode::OK, &oip::server_metadata())),
+            Operation::Status => self.status(&name, &selector),
+            Operation::Models => {
+                let models = service.models.snapshot().statuses();
                 let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
                 Ok(json_reply(StatusCode::OK, &json!({ "models": names })))
             }
-            Endpoint::Metadata => Ok(json_reply(StatusCode::OK, &tfs::metadata(&*engine.resolve(&name, &selector)?))),
-            Endpoint::ModelReady => {
-                let ready = engine.model_is_ready(&name, &selector)?;
+            Operation::Metadata => Ok(json_reply(StatusCode::OK, &tfs::metadata(&*service.resolve(&name, &selector)?))),
+            Operation::ModelReady => {
+                let ready = service.model_is_ready(&name, &selector)?;
                 Ok(readiness(json!({ "name": name, "ready": ready })))
             }
-            Endpoint::ModelMetadata => {
-                let model = engine.resolve_v2(&name, &selector)?;
-                let snapshot = engine.models.snapshot();
+            Operation::ModelMetadata => {
+                let model = service.resolve_v2(&name, &selector)?;
+                let snapshot = service.models.snapshot();
                 let versions = snapshot.available(&name).into_iter().flatten();
                 Ok(json_reply(StatusCode::OK, &oip::model_metadata(&model, versions)))
             }
-            Endpoint::Predict | Endpoint::Classify | Endpoint::Regress | Endpoint::Infer => {
-                let model = match endpoint {
-                    Endpoint::Infer => engine.resolve_v2(&name, &selector),
-                    _ => engine.resolve(&name, &selector),
+            Operation::Predict | Operation::Classify | Operation::Regress | Operation::Infer => {
+                let model = match operation {
+                    Operation::Infer => service.resolve_v2(&name, &selector),
+                    _ => service.resolve(&name, &selector),
                 };
-                let _entry = engine.admission.enter()?;
+                let _entry = service.admission.enter()?;
                 let (headers, body, _held) = self.read(request).await?;
                 let json_bytes = header_length(&headers)?;
                 // An unknown model is said only after the body is read, so that the connection can be used again.
                 let model = model?;
                 let bytes = body.len();
-                let call = Call { endpoint, body, json_bytes };
-                engine.infer(trail, endpoint, model, bytes, move |model| call.decode(model), infer::encode).await
+                let call = RestInference { operation, body, json_bytes };
+                service.infer(context, operation, model, bytes, move |model| call.decode(model), infer::encode).await
             }
-            Endpoint::Explain => {
-                let model = engine.resolve(&name, &selector);
-                let _entry = engine.admission.enter()?;
+            Operation::Explain => {
+                let model = service.resolve(&name, &selector);
+                let _entry = service.admission.enter()?;
                 let (_, body, _held) = self.read(request).await?;
-                let (model, call) = (model?, Call { endpoint, body, json_bytes: None });
-                engine.off_thread(move || explain::explain(&model, &call)).await
+                let (model, call) = (model?, RestInference { operation, body, json_bytes: None });
+                service.off_thread(move || explain::explain(&model, &call)).await
             }
-            Endpoint::RepositoryIndex => {
+            Operation::RepositoryIndex => {
                 let (_, body, _held) = self.read(request).await?;
-                Ok(json_reply(StatusCode::OK, &oip::repository_index(&engine.control, &body)?))
+                Ok(json_reply(StatusCode::OK, &oip::repository_index(&service.control, &body)?))
             }
-            Endpoint::RepositoryLoad => {
+            Operation::RepositoryLoad => {
                 let (_, body, _held) = self.read(request).await?;
                 oip::check_load(&body)?;
-                engine.control.load(&name).await?;
+                service.control.load(&name).await?;
                 Ok(json_reply(StatusCode::OK, &json!({ "name": name, "load": true })))
             }
-            Endpoint::RepositoryUnload => {
+            Operation::RepositoryUnload => {
                 self.read(request).await?;
-                engine.control.unload(&name).await?;
+                service.control.unload(&name).await?;
                 Ok(json_reply(StatusCode::OK, &json!({ "name": name, "unload": true })))
             }
-            Endpoint::MultiInference
-            | Endpoint::SessionRun
-            | Endpoint::Reload
-            | Endpoint::Health
-            | Endpoint::Reflection
-            | Endpoint::Unknown => Err(RequestError::internal("no handler")),
+            Operation::MultiInference
+            | Operation::SessionRun
+            | Operation::Reload
+            | Operation::Health
+            | Operation::Reflection
+            | Operation::Unknown => Err(RequestError::internal("no handler")),
         }
     }
 
     /// The headers and the body, inflated; it is counted as long as what comes last lives.
     async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes, InMemory<'_>), RequestError> {
         let (parts, body) = request.into_parts();
-        let limits = &self.engine.limits;
-        let admission = &self.engine.admission;
+        let limits = &self.service.limits;
+        let admission = &self.service.admission;
         let (body, held) = read_body(body, limits.body_bytes_max, limits.body_timeout, admission).await?;
-        let Some(coding) = Coding::of(&parts.headers)? else { return Ok((parts.headers, body, (held, None))) };
-        let mut room = Room::new(Arc::clone(&self.engine));
+        let Some(coding) = ContentEncoding::of(&parts.headers)? else { return Ok((parts.headers, body, (held, None))) };
+        let mut room = Room::new(Arc::clone(&self.service));
         let bytes_max = limits.body_bytes_max;
         let inflate = move || {
             let mut inflated = Vec::new();
@@ -191,7 +192,7 @@ impl Dispatcher {
             Ok((inflated, room))
         };
         // A few bytes may become very many, so never where other requests wait.
-        let (inflated, room) = self.engine.off_thread(inflate).await?;
+        let (inflated, room) = self.service.off_thread(inflate).await?;
         Ok((parts.headers, inflated.into(), (held, Some(room))))
     }
 }

@@ -4,9 +4,9 @@ use arrow::array::RecordBatch;
 use tidemill_core::{DataType, Form};
 use tidemill_model::BatchBuilder;
 
-use super::{Place, wanted};
+use super::{ColumnWriter, wanted};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::LoadedModel;
+use crate::models::versions::ServedVersion;
 
 /// A shape is only a claim: memory for more rows than these is taken when they come.
 const ROWS_RESERVED_MAX: usize = 1024;
@@ -45,7 +45,7 @@ pub(crate) struct Expected {
 
 impl Assembly {
     /// `rows` are those the first tensor claims; the others must agree.
-    pub(crate) fn new(model: &LoadedModel, rows: u64) -> Self {
+    pub(crate) fn new(model: &ServedVersion, rows: u64) -> Self {
         let reserved = usize::try_from(rows).unwrap_or(usize::MAX).min(ROWS_RESERVED_MAX);
         let builder = model.model.batch_builder(reserved);
         let seen = vec![false; builder.specs().len()];
@@ -59,14 +59,14 @@ impl Assembly {
         name: &str,
         shape: &[u64],
         only: bool,
-        fill: impl FnOnce(&mut Place<'_>, Expected) -> Result<(), RequestError>,
+        fill: impl FnOnce(&mut ColumnWriter<'_>, Expected) -> Result<(), RequestError>,
     ) -> Result<(), AssemblyError> {
         let within = |error: RequestError| AssemblyError::Other(error.within(&format!("input `{name}`: ")));
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         if only && let Some(width) = self.matrix_width(name, shape) {
             let expected = Expected { elements: rows.saturating_mul(width), nested: Some(width) };
             self.seen.fill(true);
-            return fill(&mut Place::Matrix(&mut self.builder), expected).map_err(within);
+            return fill(&mut ColumnWriter::Matrix(&mut self.builder), expected).map_err(within);
         }
         let in_order = self.builder.specs().get(self.next).is_some_and(|spec| spec.name == name);
         let found = if in_order { Some(self.next) } else { self.builder.index(name) };
@@ -92,7 +92,7 @@ impl Assembly {
         if lists {
             column.lists_of(expected.nested.unwrap_or(0), rows);
         }
-        fill(&mut Place::Column(column), expected).map_err(within)
+        fill(&mut ColumnWriter::Column(column), expected).map_err(within)
     }
 
     /// How many columns a tensor `name` of this shape has if it stands for all inputs; `None`: it does not.
@@ -143,7 +143,7 @@ impl Assembly {
                 name: spec.name.clone(),
                 datatype: spec.datatype,
                 sent: given.map(|(spec, _)| spec.name.as_str()).collect::<Vec<_>>().join(","),
-                wanted: wanted(&self.builder),
+                wanted: describe_inputs(&self.builder),
             });
         }
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);

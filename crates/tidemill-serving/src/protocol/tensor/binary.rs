@@ -1,6 +1,6 @@
 //! Elements of a tensor in binary: little-endian numbers, texts with their length before them.
 
-use super::{Cell, Datatype};
+use super::{Datatype, Scalar};
 use crate::inference::request_error::RequestError;
 
 /// Checks that numbers take as many bytes as `expected` of them do. How many texts there are shows as they are read.
@@ -19,7 +19,7 @@ pub(super) fn elements(
     bytes: &[u8],
     datatype: Datatype,
     expected: usize,
-    mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
+    mut element: impl FnMut(usize, Scalar<'_>) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
     let Some(size) = datatype.bytes() else { return texts(bytes, expected, element) };
     for (index, chunk) in bytes.chunks_exact(size).enumerate() {
@@ -28,30 +28,30 @@ pub(super) fn elements(
     Ok(())
 }
 
-fn cell(chunk: &[u8], datatype: Datatype) -> Cell<'static> {
+fn cell(chunk: &[u8], datatype: Datatype) -> Scalar<'static> {
     // Each type's chunk has that type's size.
     let mut word = [0; 8];
     word[..chunk.len()].copy_from_slice(chunk);
     let low = u64::from_le_bytes(word);
     match datatype {
-        Datatype::Bool => Cell::Bool(low != 0),
-        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 | Datatype::Uint64 => Cell::Integer(i128::from(low)),
-        Datatype::Int8 => Cell::Integer(i128::from(low as u8 as i8)),
-        Datatype::Int16 => Cell::Integer(i128::from(low as u16 as i16)),
-        Datatype::Int32 => Cell::Integer(i128::from(low as u32 as i32)),
-        Datatype::Int64 => Cell::Integer(i128::from(low as i64)),
-        Datatype::Fp16 => Cell::Float(half::f16::from_bits(low as u16).to_f64()),
-        Datatype::Bf16 => Cell::Float(half::bf16::from_bits(low as u16).to_f64()),
-        Datatype::Fp32 => Cell::Float(f64::from(f32::from_bits(low as u32))),
-        Datatype::Fp64 => Cell::Float(f64::from_bits(low)),
-        Datatype::Bytes => Cell::Missing,
+        Datatype::Bool => Scalar::Bool(low != 0),
+        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 | Datatype::Uint64 => Scalar::Integer(i128::from(low)),
+        Datatype::Int8 => Scalar::Integer(i128::from(low as u8 as i8)),
+        Datatype::Int16 => Scalar::Integer(i128::from(low as u16 as i16)),
+        Datatype::Int32 => Scalar::Integer(i128::from(low as u32 as i32)),
+        Datatype::Int64 => Scalar::Integer(i128::from(low as i64)),
+        Datatype::Fp16 => Scalar::Float(half::f16::from_bits(low as u16).to_f64()),
+        Datatype::Bf16 => Scalar::Float(half::bf16::from_bits(low as u16).to_f64()),
+        Datatype::Fp32 => Scalar::Float(f64::from(f32::from_bits(low as u32))),
+        Datatype::Fp64 => Scalar::Float(f64::from_bits(low)),
+        Datatype::Bytes => Scalar::Missing,
     }
 }
 
 fn texts(
     mut bytes: &[u8],
     expected: usize,
-    mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
+    mut element: impl FnMut(usize, Scalar<'_>) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
     let mut count = 0;
     while !bytes.is_empty() {

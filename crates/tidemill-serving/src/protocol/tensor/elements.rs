@@ -1,12 +1,12 @@
 //! The elements of a tensor as they were sent, in lists or in binary.
 
-use super::{Datatype, Place, Typed, binary};
+use super::{ColumnWriter, Datatype, TypedSlice, binary};
 use crate::inference::request_error::RequestError;
 
 /// The elements of a tensor as they were sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Elements<'a> {
-    List(Typed<'a>),
+    List(TypedSlice<'a>),
     /// Little-endian numbers, or texts with their length before them.
     Binary(&'a [u8]),
 }
@@ -23,7 +23,12 @@ pub(super) enum Floats<'a> {
 impl Elements<'_> {
     /// Hands the elements on as those of a `datatype`. Those in binary must be `expected` many and nothing else; how many
     /// there are in a list its length says.
-    pub(crate) fn put(self, datatype: Datatype, expected: usize, place: &mut Place<'_>) -> Result<(), RequestError> {
+    pub(crate) fn put(
+        self,
+        datatype: Datatype,
+        expected: usize,
+        place: &mut ColumnWriter<'_>,
+    ) -> Result<(), RequestError> {
         match self {
             Self::List(_) => {}
             Self::Binary(bytes) => binary::check_size(bytes, datatype, expected)?,
@@ -41,8 +46,8 @@ impl Elements<'_> {
 impl<'a> Elements<'a> {
     fn floats(self, datatype: Datatype) -> Option<Floats<'a>> {
         Some(match (self, datatype) {
-            (Self::List(Typed::Doubles(list)), Datatype::Fp64) => Floats::Doubles(list),
-            (Self::List(Typed::Floats(list)), Datatype::Fp32) => Floats::Singles(list),
+            (Self::List(TypedSlice::Doubles(list)), Datatype::Fp64) => Floats::Doubles(list),
+            (Self::List(TypedSlice::Floats(list)), Datatype::Fp32) => Floats::Singles(list),
             (Self::Binary(bytes), Datatype::Fp64) => Floats::DoubleBytes(bytes.as_chunks().0),
             (Self::Binary(bytes), Datatype::Fp32) => Floats::SingleBytes(bytes.as_chunks().0),
             _ => return None,

@@ -5,19 +5,19 @@
 
 mod assembly;
 mod binary;
-mod cell;
+mod column_writer;
 mod datatype;
+mod describe;
 mod elements;
 mod output;
-mod place;
-mod typed;
-mod wanted;
+mod scalar;
+mod typed_slice;
 
 pub(crate) use assembly::{Assembly, AssemblyError, Expected};
-pub(crate) use cell::Cell;
+pub(crate) use column_writer::{ColumnWriter, push};
 pub(crate) use datatype::Datatype;
+pub(crate) use describe::describe_inputs;
 pub(crate) use elements::Elements;
 pub(crate) use output::{Output, row_width};
-pub(crate) use place::{Place, push};
-pub(crate) use typed::Typed;
-pub(crate) use wanted::wanted;
+pub(crate) use scalar::Scalar;
+pub(crate) use typed_slice::TypedSlice;

@@ -2,22 +2,27 @@
 
 use bytes::Bytes;
 
-use crate::protocol::grpc::in_place::Lists;
-use crate::protocol::grpc::proto::inference::InferTensorContents;
 use crate::inference::request_error::RequestError;
-use crate::protocol::tensor::{Datatype, Output, Typed};
+use crate::protocol::grpc::proto::inference::InferTensorContents;
+use crate::protocol::grpc::tensor_wire::TensorContents;
+use crate::protocol::tensor::{Datatype, Output, TypedSlice};
 
 /// The list that holds the elements of a type, and its name. 16-bit floating-point numbers have none.
-pub(super) fn list<'a>(contents: &'a Lists<'_>, datatype: Datatype) -> Result<(&'static str, Typed<'a>), RequestError> {
+pub(super) fn list<'a>(
+    contents: &'a TensorContents<'_>,
+    datatype: Datatype,
+) -> Result<(&'static str, TypedSlice<'a>), RequestError> {
     Ok(match datatype {
-        Datatype::Bool => ("bool_contents", Typed::Bools(&contents.bools)),
-        Datatype::Int8 | Datatype::Int16 | Datatype::Int32 => ("int_contents", Typed::Int32s(&contents.ints)),
-        Datatype::Int64 => ("int64_contents", Typed::Int64s(&contents.int64s)),
-        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 => ("uint_contents", Typed::Uint32s(&contents.uints)),
-        Datatype::Uint64 => ("uint64_contents", Typed::Uint64s(&contents.uint64s)),
-        Datatype::Fp32 => ("fp32_contents", Typed::Floats(&contents.singles)),
-        Datatype::Fp64 => ("fp64_contents", Typed::Doubles(&contents.doubles)),
-        Datatype::Bytes => ("bytes_contents", Typed::Slices(&contents.texts)),
+        Datatype::Bool => ("bool_contents", TypedSlice::Bools(&contents.bools)),
+        Datatype::Int8 | Datatype::Int16 | Datatype::Int32 => ("int_contents", TypedSlice::Int32s(&contents.ints)),
+        Datatype::Int64 => ("int64_contents", TypedSlice::Int64s(&contents.int64s)),
+        Datatype::Uint8 | Datatype::Uint16 | Datatype::Uint32 => {
+            ("uint_contents", TypedSlice::Uint32s(&contents.uints))
+        }
+        Datatype::Uint64 => ("uint64_contents", TypedSlice::Uint64s(&contents.uint64s)),
+        Datatype::Fp32 => ("fp32_contents", TypedSlice::Floats(&contents.singles)),
+        Datatype::Fp64 => ("fp64_contents", TypedSlice::Doubles(&contents.doubles)),
+        Datatype::Bytes => ("bytes_contents", TypedSlice::Slices(&contents.texts)),
         Datatype::Fp16 | Datatype::Bf16 => {
             let name = datatype.name();
             return Err(RequestError::invalid(format!("{name} has no list: it must be in `raw_input_contents`")));

@@ -4,13 +4,13 @@ use arrow::array::RecordBatch;
 
 use super::contents::{contents, list};
 use super::message::{Input, Message};
-use crate::protocol::grpc::in_place::read_shape;
+use crate::inference::request_error::RequestError;
+use crate::models::versions::ServedVersion;
 use crate::protocol::grpc::proto::inference::ModelInferResponse;
 use crate::protocol::grpc::proto::inference::model_infer_response::InferOutputTensor;
+use crate::protocol::grpc::tensor_wire::read_shape;
 use crate::protocol::oip::rest::{assembly_error, check_output_parameter, check_parameter, output_index};
-use crate::inference::request_error::RequestError;
-use crate::protocol::tensor::{Assembly, Datatype, Elements, Expected, Output, Place, row_width};
-use crate::models::versions::LoadedModel;
+use crate::protocol::tensor::{Assembly, ColumnWriter, Datatype, Elements, Expected, Output, row_width};
 
 /// How to answer.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Reply {
 }
 
 /// Reads the tensors of a request, a `ModelInferRequest`.
-pub(super) fn decode(model: &LoadedModel, request: &[u8]) -> Result<(RecordBatch, Reply), RequestError> {
+pub(super) fn decode(model: &ServedVersion, request: &[u8]) -> Result<(RecordBatch, Reply), RequestError> {
     let Message { id, parameters, inputs, outputs, raw, .. } = Message::read(request)?;
     parameters.iter().try_for_each(|name| check_parameter(name))?;
     let outputs: Vec<usize> = if outputs.is_empty() {
@@ -58,7 +58,12 @@ pub(super) fn decode(model: &LoadedModel, request: &[u8]) -> Result<(RecordBatch
     Ok((batch, Reply { id: id.to_owned(), outputs, raw: !raw.is_empty() }))
 }
 
-fn fill(input: &Input<'_>, raw: Option<&[u8]>, expected: Expected, place: &mut Place<'_>) -> Result<(), RequestError> {
+fn fill(
+    input: &Input<'_>,
+    raw: Option<&[u8]>,
+    expected: Expected,
+    place: &mut ColumnWriter<'_>,
+) -> Result<(), RequestError> {
     input.parameters.iter().try_for_each(|name| check_parameter(name))?;
     let datatype: Datatype = input
         .datatype
@@ -83,7 +88,7 @@ fn fill(input: &Input<'_>, raw: Option<&[u8]>, expected: Expected, place: &mut P
 
 /// Writes the answer.
 pub(super) fn encode(
-    model: &LoadedModel,
+    model: &ServedVersion,
     predictions: &RecordBatch,
     reply: Reply,
 ) -> Result<ModelInferResponse, RequestError> {

@@ -1,8 +1,8 @@
 //! `ModelInferRequest`, read where it lies. Of thirty inputs each would be a message with a map and eight lists; building
 //! them takes longer than a prediction.
 
-use crate::protocol::grpc::in_place::{List, Lists, each, entry, fields, part, text, varints};
 use crate::inference::request_error::RequestError;
+use crate::protocol::grpc::tensor_wire::{ContentsField, TensorContents, each, entry, fields, part, text, varints};
 
 const NAME: &str = "ModelInferRequest";
 
@@ -34,7 +34,7 @@ pub(super) struct Input<'a> {
     pub(super) datatype: &'a str,
     pub(super) shape: Vec<i64>,
     pub(super) parameters: Vec<&'a str>,
-    pub(super) contents: Lists<'a>,
+    pub(super) contents: TensorContents<'a>,
 }
 
 impl<'a> Message<'a> {
@@ -112,16 +112,16 @@ impl<'a> Input<'a> {
 }
 
 /// The list that stands in a field of `InferTensorContents`.
-const fn list(number: u64) -> Option<List> {
+const fn list(number: u64) -> Option<ContentsField> {
     Some(match number {
-        1 => List::Bools,
-        2 => List::Ints,
-        3 => List::Int64s,
-        4 => List::Uints,
-        5 => List::Uint64s,
-        6 => List::Singles,
-        7 => List::Doubles,
-        8 => List::Texts,
+        1 => ContentsField::Bools,
+        2 => ContentsField::Ints,
+        3 => ContentsField::Int64s,
+        4 => ContentsField::Uints,
+        5 => ContentsField::Uint64s,
+        6 => ContentsField::Singles,
+        7 => ContentsField::Doubles,
+        8 => ContentsField::Texts,
         _ => return None,
     })
 }
@@ -134,10 +134,10 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
-    use crate::protocol::grpc::in_place::damage::{agree, any_damage};
     use crate::protocol::grpc::proto::inference::infer_parameter::ParameterChoice;
     use crate::protocol::grpc::proto::inference::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
     use crate::protocol::grpc::proto::inference::{InferParameter, InferTensorContents, ModelInferRequest};
+    use crate::protocol::grpc::tensor_wire::damage::{agree, any_damage};
 
     /// A request as the library builds it of what was read.
     fn rebuilt(bytes: &[u8]) -> Result<ModelInferRequest, RequestError> {
@@ -148,7 +148,7 @@ mod tests {
         let mut inputs = Vec::new();
         for bytes in message.inputs {
             input.read(bytes)?;
-            let Lists { bools, ints, int64s, uints, uint64s, singles, doubles, texts, .. } = &input.contents;
+            let TensorContents { bools, ints, int64s, uints, uint64s, singles, doubles, texts, .. } = &input.contents;
             let contents = InferTensorContents {
                 bool_contents: bools.clone(),
                 int_contents: ints.clone(),

@@ -7,8 +7,9 @@ use tonic::{Request, Response, Status};
 
 use super::infer;
 use super::message::Message;
+use crate::models::versions::{Selector, ServedVersion};
 use crate::protocol::grpc::body::RequestBody;
-use crate::protocol::grpc::call::Call;
+use crate::protocol::grpc::call::GrpcCall;
 use crate::protocol::grpc::proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use crate::protocol::grpc::proto::inference::model_metadata_response::TensorMetadata;
 use crate::protocol::grpc::proto::inference::repository_index_response::ModelIndex;
@@ -20,24 +21,24 @@ use crate::protocol::grpc::proto::inference::{
 };
 use crate::protocol::grpc::unary;
 use crate::protocol::oip::rest::{EXTENSIONS, SERVER_NAME, check_load_parameter, platform};
-use crate::protocol::rest::path::{Endpoint, selector_of};
-use crate::models::versions::{LoadedModel, Selector};
+use crate::protocol::operation::Operation;
+use crate::protocol::rest::path::selector_of;
 
 #[tonic::async_trait]
-impl GrpcInferenceService for Call {
+impl GrpcInferenceService for GrpcCall {
     async fn server_live(&self, _: Request<ServerLiveRequest>) -> Result<Response<ServerLiveResponse>, Status> {
         Ok(Response::new(ServerLiveResponse { live: true }))
     }
 
     async fn server_ready(&self, _: Request<ServerReadyRequest>) -> Result<Response<ServerReadyResponse>, Status> {
-        Ok(Response::new(ServerReadyResponse { ready: self.engine.is_ready() }))
+        Ok(Response::new(ServerReadyResponse { ready: self.service.is_ready() }))
     }
 
     async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Result<Response<ModelReadyResponse>, Status> {
         let ModelReadyRequest { name, version } = request.into_inner();
-        self.concerns(&name);
+        self.set_model(&name);
         // What is not known is not ready, and no error: Triton's clients ask until a model is there.
-        let ready = self.engine.model_is_ready(&name, &selector(&version)).unwrap_or(false);
+        let ready = self.service.model_is_ready(&name, &selector(&version)).unwrap_or(false);
         Ok(Response::new(ModelReadyResponse { ready }))
     }
 
@@ -57,9 +58,9 @@ impl GrpcInferenceService for Call {
         request: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
         let ModelMetadataRequest { name, version } = request.into_inner();
-        self.concerns(&name);
-        let model = self.engine.resolve_v2(&name, &selector(&version))?;
-        let snapshot = self.engine.models.snapshot();
+        self.set_model(&name);
+        let model = self.service.resolve_v2(&name, &selector(&version))?;
+        let snapshot = self.service.models.snapshot();
         let versions = snapshot.available(&name).into_iter().flatten();
         let signature = model.signature();
         Ok(Response::new(ModelMetadataResponse {
@@ -80,7 +81,7 @@ impl GrpcInferenceService for Call {
         &self,
         request: Request<RepositoryIndexRequest>,
     ) -> Result<Response<RepositoryIndexResponse>, Status> {
-        let entries = self.engine.control.index(request.into_inner().ready).into_iter();
+        let entries = self.service.control.index(request.into_inner().ready).into_iter();
         let models = entries.map(|entry| ModelIndex {
             name: entry.name,
             version: entry.version.map(|version| version.to_string()).unwrap_or_default(),
@@ -97,7 +98,7 @@ impl GrpcInferenceService for Call {
         let RepositoryModelLoadRequest { model_name, triton_model_name, parameters } = request.into_inner();
         parameters.keys().try_for_each(|name| check_load_parameter(name))?;
         let model_name = named(triton_model_name, model_name);
-        self.engine.control.load(&model_name).await?;
+        self.service.control.load(&model_name).await?;
         Ok(Response::new(RepositoryModelLoadResponse { model_name, is_loaded: true }))
     }
 
@@ -107,24 +108,24 @@ impl GrpcInferenceService for Call {
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
         let RepositoryModelUnloadRequest { model_name, triton_model_name } = request.into_inner();
         let model_name = named(triton_model_name, model_name);
-        self.engine.control.unload(&model_name).await?;
+        self.service.control.unload(&model_name).await?;
         Ok(Response::new(RepositoryModelUnloadResponse { model_name, is_unloaded: true }))
     }
 }
 
 /// Answers `ModelInfer`. Its messages do not pass through the service, which would build them first.
 pub(in crate::protocol) async fn call_infer(
-    call: &Call,
+    call: &GrpcCall,
     body: RequestBody,
     bytes_max: usize,
 ) -> Result<HttpResponse<Body>, Status> {
     let request = unary::message(body, bytes_max).await?;
     let (name, version) = Message::model(&request)?;
-    call.concerns(name);
-    let model = call.engine.resolve_v2(name, &selector(version))?;
+    call.set_model(name);
+    let model = call.service.resolve_v2(name, &selector(version))?;
     let bytes = call.bytes();
-    let decode = move |model: &LoadedModel| infer::decode(model, &request);
-    let answer = call.engine.infer(&call.trail, Endpoint::Infer, model, bytes, decode, infer::encode).await?;
+    let decode = move |model: &ServedVersion| infer::decode(model, &request);
+    let answer = call.service.infer(&call.context, Operation::Infer, model, bytes, decode, infer::encode).await?;
     Ok(unary::answer(&answer))
 }
 

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::protocol::json::{Kind, Number, Reader};
 use crate::inference::request_error::RequestError;
-use crate::protocol::tensor::{Cell, Datatype};
+use crate::protocol::json::{Kind, Number, Reader};
+use crate::protocol::tensor::{Datatype, Scalar};
 use crate::protocol::tfs::rest::{base64_object, excerpt};
 
 /// Takes the list `data` of a tensor of shape `[rows]` or, where `nested` is its width, `[rows, width]`, flat or in lists
@@ -14,7 +14,7 @@ pub(super) fn elements(
     data: &str,
     datatype: Datatype,
     nested: Option<usize>,
-    mut element: impl FnMut(usize, Cell<'_>) -> Result<(), RequestError>,
+    mut element: impl FnMut(usize, Scalar<'_>) -> Result<(), RequestError>,
 ) -> Result<usize, RequestError> {
     let mut reader = Reader::of_value(data);
     if reader.kind()? != Kind::Array {
@@ -48,18 +48,18 @@ pub(super) fn elements(
     Ok(count)
 }
 
-fn cell<'a>(reader: &mut Reader<'a>, datatype: Datatype) -> Result<Cell<'a>, RequestError> {
+fn cell<'a>(reader: &mut Reader<'a>, datatype: Datatype) -> Result<Scalar<'a>, RequestError> {
     let kind = reader.kind()?;
     match (kind, datatype) {
         (Kind::Null, _) => {
             reader.null()?;
-            Ok(Cell::Missing)
+            Ok(Scalar::Missing)
         }
-        (Kind::True | Kind::False, Datatype::Bool) => Ok(Cell::Bool(reader.boolean()?)),
-        (Kind::String, Datatype::Bytes) => Ok(Cell::Text(reader.string()?)),
+        (Kind::True | Kind::False, Datatype::Bool) => Ok(Scalar::Bool(reader.boolean()?)),
+        (Kind::String, Datatype::Bytes) => Ok(Scalar::Text(reader.string()?)),
         // The protocol has bytes in binary only; in JSON they are written as TF Serving has them.
         (Kind::Object, Datatype::Bytes) => match base64_object(reader) {
-            Ok(bytes) => Ok(Cell::Bytes(Cow::Owned(bytes))),
+            Ok(bytes) => Ok(Scalar::Bytes(Cow::Owned(bytes))),
             Err(error) => Err(error.at(String::new)),
         },
         (Kind::Number, Datatype::Bool | Datatype::Bytes) => Err(wrong(reader.number()?.text(), datatype)),
@@ -68,11 +68,11 @@ fn cell<'a>(reader: &mut Reader<'a>, datatype: Datatype) -> Result<Cell<'a>, Req
     }
 }
 
-fn number<'a>(number: Number<'_>, datatype: Datatype) -> Result<Cell<'a>, RequestError> {
+fn number<'a>(number: Number<'_>, datatype: Datatype) -> Result<Scalar<'a>, RequestError> {
     if let Some((least, most)) = datatype.integer_range() {
         let value = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
         return match value.filter(|value| (least..=most).contains(value)) {
-            Some(value) => Ok(Cell::Integer(value)),
+            Some(value) => Ok(Scalar::Integer(value)),
             None => Err(wrong(number.text(), datatype)),
         };
     }
@@ -87,7 +87,7 @@ fn number<'a>(number: Number<'_>, datatype: Datatype) -> Result<Cell<'a>, Reques
     if narrowed.is_infinite() && value.is_finite() {
         return Err(wrong(number.text(), datatype));
     }
-    Ok(Cell::Float(narrowed))
+    Ok(Scalar::Float(narrowed))
 }
 
 fn wrong(found: &str, datatype: Datatype) -> RequestError {

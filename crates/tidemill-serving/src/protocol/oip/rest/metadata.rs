@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tidemill_core::{DataType, Form, Signature, TensorView};
 use tidemill_model::AnyModel;
 
-use crate::models::versions::LoadedModel;
+use crate::models::versions::ServedVersion;
 
 /// What the server calls itself.
 pub(crate) const SERVER_NAME: &str = "tidemill";
@@ -12,7 +12,7 @@ pub(crate) const SERVER_NAME: &str = "tidemill";
 pub(crate) const EXTENSIONS: [&str; 3] = ["binary_tensor_data", "model_repository", "parameters"];
 
 /// What a model is, as project and format; the protocol has names for some.
-pub(crate) fn platform(model: &LoadedModel) -> &'static str {
+pub(crate) fn platform(model: &ServedVersion) -> &'static str {
     match &model.model {
         AnyModel::Package(_) => "tidemill",
         AnyModel::Foreign(model) => match model.format() {
@@ -34,7 +34,7 @@ pub(crate) fn server_metadata() -> Value {
 }
 
 /// The body of a model metadata answer; `versions` are those that answer requests.
-pub(crate) fn model_metadata(model: &LoadedModel, versions: impl Iterator<Item = u64>) -> Value {
+pub(crate) fn model_metadata(model: &ServedVersion, versions: impl Iterator<Item = u64>) -> Value {
     let signature = model.signature();
     json!({
         "name": model.name,

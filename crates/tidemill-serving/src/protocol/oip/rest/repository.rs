@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::models::control::Control;
 use crate::inference::request_error::RequestError;
+use crate::models::control::ModelControl;
 
 /// Refuses the body of a load that asks for more than the model as its source has it.
 pub(crate) fn check_load(body: &[u8]) -> Result<(), RequestError> {
@@ -31,7 +31,7 @@ fn asked(body: &[u8]) -> Result<Value, RequestError> {
 }
 
 /// The body of an index answer. The request may ask for the ready ones only: `{"ready": true}`.
-pub(crate) fn repository_index(control: &Control, body: &[u8]) -> Result<Value, RequestError> {
+pub(crate) fn repository_index(control: &ModelControl, body: &[u8]) -> Result<Value, RequestError> {
     let ready = match asked(body)?.get("ready") {
         None => false,
         Some(Value::Bool(ready)) => *ready,

@@ -3,10 +3,10 @@
 use arrow::array::RecordBatch;
 
 use super::data;
-use crate::protocol::json::{Kind, Reader};
 use crate::inference::request_error::RequestError;
-use crate::protocol::tensor::{Assembly, AssemblyError, Cell, Datatype, Elements, Expected, Place};
-use crate::models::versions::LoadedModel;
+use crate::models::versions::ServedVersion;
+use crate::protocol::json::{Kind, Reader};
+use crate::protocol::tensor::{Assembly, AssemblyError, ColumnWriter, Datatype, Elements, Expected, Scalar};
 
 /// A request, understood.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct Tensor<'a> {
 
 /// Reads a body whose first `json_bytes` bytes are JSON (all of them where `None`) and whose rest is binary tensors.
 pub(crate) fn decode(
-    model: &LoadedModel,
+    model: &ServedVersion,
     body: &[u8],
     json_bytes: Option<usize>,
 ) -> Result<InferRequest, RequestError> {
@@ -204,7 +204,7 @@ fn sizes(shape: &str) -> Result<Vec<u64>, RequestError> {
 }
 
 /// Reads one requested output as its index and whether it should be binary, if it says.
-fn output(model: &LoadedModel, reader: &mut Reader<'_>) -> Result<(usize, Option<bool>), RequestError> {
+fn output(model: &ServedVersion, reader: &mut Reader<'_>) -> Result<(usize, Option<bool>), RequestError> {
     let (mut name, mut binary) = (None, None);
     reader.object(|reader, key| {
         match &*key {
@@ -227,7 +227,7 @@ fn output(model: &LoadedModel, reader: &mut Reader<'_>) -> Result<(usize, Option
 }
 
 /// The index of the output `name`.
-pub(crate) fn output_index(model: &LoadedModel, name: &str) -> Result<usize, RequestError> {
+pub(crate) fn output_index(model: &ServedVersion, name: &str) -> Result<usize, RequestError> {
     let outputs = model.signature().output_tensors();
     outputs.iter().position(|output| output.name == name).ok_or_else(|| {
         let known: Vec<String> = outputs.iter().map(|output| format!("`{}`", output.name)).collect();
@@ -239,7 +239,7 @@ pub(crate) fn output_index(model: &LoadedModel, name: &str) -> Result<usize, Req
     })
 }
 
-fn batch(model: &LoadedModel, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Result<RecordBatch, RequestError> {
+fn batch(model: &ServedVersion, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Result<RecordBatch, RequestError> {
     let rows = inputs.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
     let mut assembly = Assembly::new(model, rows);
     for tensor in inputs {
@@ -256,7 +256,7 @@ fn batch(model: &LoadedModel, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Resul
 }
 
 /// The words of this protocol for tensors that are no batch.
-pub(crate) fn assembly_error(error: AssemblyError, model: &LoadedModel) -> RequestError {
+pub(crate) fn assembly_error(error: AssemblyError, model: &ServedVersion) -> RequestError {
     let of = &model.name;
     match error {
         AssemblyError::Unknown { name, reason } => {
@@ -284,13 +284,13 @@ fn fill(
     tensor: &Tensor<'_>,
     expected: Expected,
     binary: Option<&[u8]>,
-    place: &mut Place<'_>,
+    place: &mut ColumnWriter<'_>,
 ) -> Result<(), RequestError> {
     let Expected { elements, nested } = expected;
     match (binary, tensor.data) {
         (Some(bytes), None) => Elements::Binary(bytes).put(tensor.datatype, elements, place),
         (None, Some(data)) => {
-            let element = |at: usize, cell: Cell<'_>| place.push(at, &cell);
+            let element = |at: usize, cell: Scalar<'_>| place.push(at, &cell);
             let count = data::elements(data, tensor.datatype, nested, element)?;
             if count == elements {
                 return Ok(());

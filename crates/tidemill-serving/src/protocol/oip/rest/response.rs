@@ -3,15 +3,15 @@
 use arrow::array::RecordBatch;
 
 use super::request::Reply;
-use crate::protocol::json::write;
 use crate::inference::request_error::RequestError;
+use crate::models::versions::ServedVersion;
+use crate::protocol::json::write;
 use crate::protocol::tensor::{Output, row_width};
 use crate::protocol::tfs::rest::flat_values;
-use crate::models::versions::LoadedModel;
 
 /// Writes an answer. Returns the body and, where it ends with binary tensors, how many bytes of it are JSON.
 pub(crate) fn encode(
-    model: &LoadedModel,
+    model: &ServedVersion,
     predictions: &RecordBatch,
     reply: &Reply,
 ) -> Result<(Vec<u8>, Option<usize>), RequestError> {

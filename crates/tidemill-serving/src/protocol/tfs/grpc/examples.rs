@@ -6,19 +6,19 @@ use arrow::array::RecordBatch;
 use tidemill_core::{DataType, Form, TensorSpec};
 use tidemill_model::{BatchBuilder, InputColumn};
 
+use crate::inference::request_error::RequestError;
+use crate::models::versions::ServedVersion;
 use crate::protocol::grpc::proto::tensorflow::feature::Kind;
 use crate::protocol::grpc::proto::tensorflow::serving::input::Kind as InputKind;
 use crate::protocol::grpc::proto::tensorflow::serving::{
     Class, ClassificationResult, Classifications, Input, Regression, RegressionResult,
 };
 use crate::protocol::grpc::proto::tensorflow::{Example, Feature};
-use crate::inference::request_error::RequestError;
-use crate::protocol::tensor::{Cell, Datatype, Typed, push as push_cell, wanted};
+use crate::protocol::tensor::{Datatype, Scalar, TypedSlice, push as push_cell, wanted};
 use crate::protocol::tfs::rest::scores;
-use crate::models::versions::LoadedModel;
 
 /// Reads a list of examples, with or without features that belong to all of them.
-pub(super) fn decode(model: &LoadedModel, input: &Input) -> Result<RecordBatch, RequestError> {
+pub(super) fn decode(model: &ServedVersion, input: &Input) -> Result<RecordBatch, RequestError> {
     let (examples, context) = match &input.kind {
         Some(InputKind::ExampleList(list)) => (&list.examples, None),
         Some(InputKind::ExampleListWithContext(list)) => (&list.examples, list.context.as_ref()),
@@ -64,13 +64,14 @@ fn known(builder: &BatchBuilder, row: usize, features: &BTreeMap<String, Feature
 fn push(builder: &mut BatchBuilder, index: usize, feature: Option<&Feature>) -> Result<(), RequestError> {
     let kind = feature.and_then(|feature| feature.kind.as_ref());
     let Some(spec) = builder.specs().get(index) else { return Ok(()) };
-    if spec.form == Form::List {
+    if spec.form == Form::ContentsField {
         return builder.column(index).map_or(Ok(()), |mut column| push_list(&mut column, kind));
     }
     let cell = cell(spec, kind)?;
     let TensorSpec { name, datatype, optional, .. } = spec;
-    if cell == Cell::Missing && !optional {
-        let message = format!("Missing named input: {name} ({datatype}). The model takes: {}", wanted(builder));
+    if cell == Scalar::Missing && !optional {
+        let message =
+            format!("Missing named input: {name} ({datatype}). The model takes: {}", describe_inputs(builder));
         return Err(RequestError::invalid(message));
     }
     let name = name.clone();
@@ -90,22 +91,22 @@ fn push_list(column: &mut InputColumn<'_>, kind: Option<&Kind>) -> Result<(), Re
     Ok(())
 }
 
-fn typed(kind: &Kind) -> (Typed<'_>, Datatype) {
+fn typed(kind: &Kind) -> (TypedSlice<'_>, Datatype) {
     match kind {
-        Kind::BytesList(list) => (Typed::Texts(&list.value), Datatype::Bytes),
-        Kind::FloatList(list) => (Typed::Floats(&list.value), Datatype::Fp32),
-        Kind::Int64List(list) => (Typed::Int64s(&list.value), Datatype::Int64),
+        Kind::BytesList(list) => (TypedSlice::Texts(&list.value), Datatype::Bytes),
+        Kind::FloatList(list) => (TypedSlice::Floats(&list.value), Datatype::Fp32),
+        Kind::Int64List(list) => (TypedSlice::Int64s(&list.value), Datatype::Int64),
     }
 }
 
 /// The one value of a feature. Examples have no booleans: 0 and 1 stand for them.
-fn cell<'a>(spec: &TensorSpec, kind: Option<&'a Kind>) -> Result<Cell<'a>, RequestError> {
-    let Some((list, datatype)) = kind.map(typed) else { return Ok(Cell::Missing) };
+fn cell<'a>(spec: &TensorSpec, kind: Option<&'a Kind>) -> Result<Scalar<'a>, RequestError> {
+    let Some((list, datatype)) = kind.map(typed) else { return Ok(Scalar::Missing) };
     let name = &spec.name;
     match list.len() {
-        0 => Ok(Cell::Missing),
+        0 => Ok(Scalar::Missing),
         1 => match list.cell(0, datatype).map_err(|error| error.within(&format!("feature `{name}`: ")))? {
-            Cell::Integer(value @ 0..=1) if spec.datatype == DataType::Bool => Ok(Cell::Bool(value == 1)),
+            Scalar::Integer(value @ 0..=1) if spec.datatype == DataType::Bool => Ok(Scalar::Bool(value == 1)),
             cell => Ok(cell),
         },
         count => Err(RequestError::invalid(format!("feature `{name}`: {count} values are given, and one is expected"))),

@@ -2,9 +2,9 @@
 
 use prost::Message as _;
 
-use crate::protocol::grpc::in_place::{List, Lists, each, entry, fields, number, part, text};
-use crate::protocol::grpc::proto::tensorflow::serving::ModelSpec;
 use crate::inference::request_error::RequestError;
+use crate::protocol::grpc::proto::tensorflow::serving::ModelSpec;
+use crate::protocol::grpc::tensor_wire::{ContentsField, TensorContents, each, entry, fields, number, part, text};
 
 const NAME: &str = "PredictRequest";
 
@@ -24,7 +24,7 @@ pub(super) struct Tensor<'a> {
     pub(super) shape: Option<Vec<i64>>,
     /// Numbers in binary.
     pub(super) content: &'a [u8],
-    pub(super) lists: Lists<'a>,
+    pub(super) lists: TensorContents<'a>,
 }
 
 impl<'a> Message<'a> {
@@ -105,17 +105,17 @@ fn size(dim: &[u8]) -> Result<i64, &'static str> {
 }
 
 /// The list that stands in a field of `TensorProto`.
-const fn list(number: u64) -> Option<List> {
+const fn list(number: u64) -> Option<ContentsField> {
     Some(match number {
-        5 => List::Singles,
-        6 => List::Doubles,
-        7 => List::Ints,
-        8 => List::Texts,
-        10 => List::Int64s,
-        11 => List::Bools,
-        13 => List::Halves,
-        16 => List::Uints,
-        17 => List::Uint64s,
+        5 => ContentsField::Singles,
+        6 => ContentsField::Doubles,
+        7 => ContentsField::Ints,
+        8 => ContentsField::Texts,
+        10 => ContentsField::Int64s,
+        11 => ContentsField::Bools,
+        13 => ContentsField::Halves,
+        16 => ContentsField::Uints,
+        17 => ContentsField::Uint64s,
         _ => return None,
     })
 }
@@ -127,10 +127,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::grpc::in_place::damage::{agree, any_damage};
     use crate::protocol::grpc::proto::tensorflow::serving::PredictRequest;
     use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
     use crate::protocol::grpc::proto::tensorflow::{TensorProto, TensorShapeProto};
+    use crate::protocol::grpc::tensor_wire::damage::{agree, any_damage};
 
     /// A request as the library builds it of what was read.
     fn rebuilt(bytes: &[u8]) -> Result<PredictRequest, RequestError> {

@@ -8,13 +8,13 @@ use tidemill_core::TensorView;
 
 use super::spec::answered_by;
 use super::tensor::tf_type;
+use crate::inference::request_error::RequestError;
+use crate::models::versions::ServedVersion;
 use crate::protocol::grpc::proto::tensorflow::serving::{GetModelMetadataResponse, SignatureDefMap};
 use crate::protocol::grpc::proto::tensorflow::tensor_info::Encoding;
 use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::protocol::grpc::proto::tensorflow::{SignatureDef, TensorInfo, TensorShapeProto};
-use crate::inference::request_error::RequestError;
 use crate::protocol::tfs::signature::offered;
-use crate::models::versions::LoadedModel;
 
 /// The only kind of metadata there is.
 const FIELD: &str = "signature_def";
@@ -31,7 +31,7 @@ pub(super) fn check(fields: &[String]) -> Result<(), RequestError> {
 }
 
 /// The answer to a metadata call.
-pub(super) fn metadata(model: &LoadedModel) -> GetModelMetadataResponse {
+pub(super) fn metadata(model: &ServedVersion) -> GetModelMetadataResponse {
     let signature = model.signature();
     let definition = |(name, method): (&str, crate::protocol::tfs::rest::Method)| {
         let definition = SignatureDef {

@@ -17,7 +17,7 @@ pub(crate) use recorded::{Recorded, predict_request, prediction_logs};
 pub(crate) use warmup::{replay, warmup_record};
 
 #[cfg(feature = "fuzzing")]
-pub(in crate::protocol) fn predict_bytes(model: &crate::models::versions::LoadedModel, message: &[u8]) {
+pub(in crate::protocol) fn predict_bytes(model: &crate::models::versions::ServedVersion, message: &[u8]) {
     if let Ok((batch, outputs)) = predict::decode(model, message, "")
         && let Ok(predictions) = model.model.predict_tensors(&batch)
     {
@@ -26,7 +26,7 @@ pub(in crate::protocol) fn predict_bytes(model: &crate::models::versions::Loaded
 }
 
 #[cfg(feature = "fuzzing")]
-pub(in crate::protocol) fn classify_bytes(model: &crate::models::versions::LoadedModel, message: &[u8]) {
+pub(in crate::protocol) fn classify_bytes(model: &crate::models::versions::ServedVersion, message: &[u8]) {
     let Ok(input) = prost::Message::decode(message) else { return };
     if let Ok(batch) = examples::decode(model, &input)
         && let Ok(predictions) = model.model.predict_tensors(&batch)

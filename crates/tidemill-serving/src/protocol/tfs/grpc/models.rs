@@ -4,7 +4,9 @@ use tonic::{Request, Response, Status};
 
 use super::spec::Asked;
 use crate::config::model_configs;
-use crate::protocol::grpc::call::Call;
+use crate::inference::request_error::RequestError;
+use crate::models::versions::{VersionState, VersionStatus};
+use crate::protocol::grpc::call::GrpcCall;
 use crate::protocol::grpc::proto::tensorflow::error::Code;
 use crate::protocol::grpc::proto::tensorflow::serving::model_service_server::ModelService;
 use crate::protocol::grpc::proto::tensorflow::serving::model_version_status::State;
@@ -12,18 +14,16 @@ use crate::protocol::grpc::proto::tensorflow::serving::{
     GetModelStatusRequest, GetModelStatusResponse, ModelVersionStatus, ReloadConfigRequest, ReloadConfigResponse,
     StatusProto,
 };
-use crate::inference::request_error::RequestError;
-use crate::models::versions::{VersionState, VersionStatus};
 
 #[tonic::async_trait]
-impl ModelService for Call {
+impl ModelService for GrpcCall {
     async fn get_model_status(
         &self,
         request: Request<GetModelStatusRequest>,
     ) -> Result<Response<GetModelStatusResponse>, Status> {
         let asked = Asked::of(request.into_inner().model_spec)?;
-        self.concerns(&asked.model);
-        let versions = self.engine.models.snapshot().status(&asked.model, &asked.selector);
+        self.set_model(&asked.model);
+        let versions = self.service.models.snapshot().status(&asked.model, &asked.selector);
         let versions = versions.map_err(RequestError::from)?;
         let model_version_status = versions.into_iter().map(version_status).collect();
         Ok(Response::new(GetModelStatusResponse { model_version_status }))
@@ -36,7 +36,7 @@ impl ModelService for Call {
         let config = request.into_inner().config;
         let config = config.ok_or_else(|| Status::invalid_argument("the request has no `config`"))?;
         let models = model_configs(config).map_err(Status::invalid_argument)?;
-        let broken = self.engine.control.configure(models).await?;
+        let broken = self.service.control.configure(models).await?;
         let status = if broken.is_empty() {
             StatusProto { error_code: Code::Ok.into(), error_message: String::new() }
         } else {

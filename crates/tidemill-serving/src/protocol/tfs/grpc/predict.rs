@@ -5,15 +5,15 @@ use arrow::array::RecordBatch;
 use super::message::{Message, Tensor};
 use super::spec::answered_by;
 use super::tensor::{fill, shape as read_shape, tensor as output_tensor};
-use crate::protocol::grpc::proto::tensorflow::serving::PredictResponse;
 use crate::inference::request_error::RequestError;
+use crate::models::versions::ServedVersion;
+use crate::protocol::grpc::proto::tensorflow::serving::PredictResponse;
 use crate::protocol::tensor::{Assembly, AssemblyError, Output, row_width};
 use crate::protocol::tfs::signature::{Method, check as check_signature};
-use crate::models::versions::LoadedModel;
 
 /// Reads the inputs of a `PredictRequest` into the batch to predict, and which outputs are asked for.
 pub(super) fn decode(
-    model: &LoadedModel,
+    model: &ServedVersion,
     request: &[u8],
     signature: &str,
 ) -> Result<(RecordBatch, Vec<usize>), RequestError> {
@@ -37,7 +37,7 @@ pub(super) fn decode(
 }
 
 /// TF Serving's words for inputs that are not the signature's.
-fn in_words(error: AssemblyError, model: &LoadedModel) -> RequestError {
+fn in_words(error: AssemblyError, model: &ServedVersion) -> RequestError {
     let inputs = model.signature().input_tensors();
     let names = |optional: bool| {
         let names = inputs.iter().filter(|input| optional || !input.optional).map(|input| input.name);
@@ -57,7 +57,7 @@ fn in_words(error: AssemblyError, model: &LoadedModel) -> RequestError {
     }
 }
 
-fn outputs(model: &LoadedModel, filter: &[&str]) -> Result<Vec<usize>, RequestError> {
+fn outputs(model: &ServedVersion, filter: &[&str]) -> Result<Vec<usize>, RequestError> {
     let known = model.signature().output_tensors();
     if filter.is_empty() {
         return Ok((0..known.len()).collect());
@@ -76,7 +76,7 @@ fn outputs(model: &LoadedModel, filter: &[&str]) -> Result<Vec<usize>, RequestEr
 
 /// Writes the answer.
 pub(super) fn encode(
-    model: &LoadedModel,
+    model: &ServedVersion,
     predictions: &RecordBatch,
     outputs: &[usize],
     signature: &str,

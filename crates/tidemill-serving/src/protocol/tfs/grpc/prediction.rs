@@ -9,8 +9,10 @@ use tonic::{Request, Response, Status};
 use super::message::Message;
 use super::spec::{Asked, answered_by};
 use super::{examples, metadata, predict};
+use crate::inference::request_error::RequestError;
+use crate::models::versions::ServedVersion;
 use crate::protocol::grpc::body::RequestBody;
-use crate::protocol::grpc::call::Call;
+use crate::protocol::grpc::call::GrpcCall;
 use crate::protocol::grpc::proto::tensorflow::serving::inference_result::Result as TaskResult;
 use crate::protocol::grpc::proto::tensorflow::serving::prediction_service_server::PredictionService;
 use crate::protocol::grpc::proto::tensorflow::serving::{
@@ -19,13 +21,11 @@ use crate::protocol::grpc::proto::tensorflow::serving::{
     RegressionResponse,
 };
 use crate::protocol::grpc::unary;
-use crate::inference::request_error::RequestError;
-use crate::protocol::rest::path::Endpoint;
+use crate::protocol::operation::Operation;
 use crate::protocol::tfs::signature::{Method, check as check_signature};
-use crate::models::versions::LoadedModel;
 
 #[tonic::async_trait]
-impl PredictionService for Call {
+impl PredictionService for GrpcCall {
     /// Never called: see [`call_predict`].
     async fn predict(&self, _: Request<PredictRequest>) -> Result<Response<PredictResponse>, Status> {
         Err(Status::unimplemented("requests to predict are answered where they lie"))
@@ -105,7 +105,7 @@ impl PredictionService for Call {
 
 /// Answers `Predict`. Its messages do not pass through the service, which would build them first.
 pub(in crate::protocol) async fn call_predict(
-    call: &Call,
+    call: &GrpcCall,
     body: RequestBody,
     bytes_max: usize,
 ) -> Result<HttpResponse<Body>, Status> {
@@ -113,21 +113,21 @@ pub(in crate::protocol) async fn call_predict(
     let asked = Asked::of(Message::model_spec(&request)?)?;
     let model = call.model_of(&asked)?;
     let bytes = call.bytes();
-    let decode = move |model: &LoadedModel| {
+    let decode = move |model: &ServedVersion| {
         let (batch, outputs) = predict::decode(model, &request, &asked.signature)?;
         Ok((batch, (outputs, asked.signature)))
     };
-    let encode = |model: &LoadedModel, predictions: &_, (outputs, signature): (Vec<usize>, String)| {
+    let encode = |model: &ServedVersion, predictions: &_, (outputs, signature): (Vec<usize>, String)| {
         predict::encode(model, predictions, &outputs, &signature)
     };
-    let answer = call.engine.infer(&call.trail, Endpoint::Predict, model, bytes, decode, encode).await?;
+    let answer = call.service.infer(&call.context, Operation::Predict, model, bytes, decode, encode).await?;
     Ok(unary::answer(&answer))
 }
 
-impl Call {
-    pub(super) fn model_of(&self, asked: &Asked) -> Result<Arc<LoadedModel>, RequestError> {
-        self.concerns(&asked.model);
-        self.engine.resolve(&asked.model, &asked.selector)
+impl GrpcCall {
+    pub(super) fn model_of(&self, asked: &Asked) -> Result<Arc<ServedVersion>, RequestError> {
+        self.set_model(&asked.model);
+        self.service.resolve(&asked.model, &asked.selector)
     }
 
     /// Classifies or regresses the examples of `input`.
@@ -140,18 +140,18 @@ impl Call {
         let model = self.model_of(asked)?;
         let bytes = self.bytes();
         let signature = asked.signature.clone();
-        let decode = move |model: &LoadedModel| {
+        let decode = move |model: &ServedVersion| {
             check_signature(model, method, Some(&signature))?;
             Ok((examples::decode(model, &input)?, signature))
         };
-        let encode = move |model: &LoadedModel, predictions: &_, signature: String| {
+        let encode = move |model: &ServedVersion, predictions: &_, signature: String| {
             let result = match method {
                 Method::Regress => TaskResult::RegressionResult(examples::values(predictions)?),
                 _ => TaskResult::ClassificationResult(examples::classes(predictions)?),
             };
             Ok(InferenceResult { model_spec: Some(answered_by(model, &signature)), result: Some(result) })
         };
-        let endpoint = if method == Method::Regress { Endpoint::Regress } else { Endpoint::Classify };
-        self.engine.infer(&self.trail, endpoint, model, bytes, decode, encode).await
+        let operation = if method == Method::Regress { Operation::Regress } else { Operation::Classify };
+        self.service.infer(&self.context, operation, model, bytes, decode, encode).await
     }
 }

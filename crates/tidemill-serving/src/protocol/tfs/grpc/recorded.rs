@@ -10,6 +10,7 @@ use prost::Message as _;
 use tidemill_core::TensorGroup;
 
 use super::tensor::tensor as output_tensor;
+use crate::inference::request_error::RequestError;
 use crate::protocol::grpc::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::protocol::grpc::proto::tensorflow::serving::prediction_log::LogType;
 use crate::protocol::grpc::proto::tensorflow::serving::{
@@ -17,7 +18,6 @@ use crate::protocol::grpc::proto::tensorflow::serving::{
 };
 use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::protocol::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
-use crate::inference::request_error::RequestError;
 use crate::protocol::tensor::{Output, row_width};
 use crate::protocol::tfs::signature::DEFAULT as DEFAULT_SIGNATURE;
 
@@ -169,7 +169,7 @@ fn values(column: &dyn Array, shape: &[usize]) -> Column {
             let values = column.as_binary::<i32>().iter().flatten();
             tensor.string_val = values.map(Bytes::copy_from_slice).collect();
         }
-        DataType::List(_) => {
+        DataType::ContentsField(_) => {
             return lists(column.as_list()).map_or(Column::Absent, |tensor| Column::Tensor(Box::new(tensor)));
         }
         // Inputs have no other type.
@@ -178,7 +178,7 @@ fn values(column: &dyn Array, shape: &[usize]) -> Column {
     Column::Tensor(Box::new(tensor))
 }
 
-/// Lists as rows of one length: what fills up the shorter ones is NaN, or empty text.
+/// TensorContents as rows of one length: what fills up the shorter ones is NaN, or empty text.
 fn lists(lists: &ListArray) -> Option<TensorProto> {
     let longest = (0..lists.len()).map(|row| lists.value_length(row)).max().unwrap_or(0);
     let dim = [lists.len() as i64, i64::from(longest)].map(|size| Dim { size, ..Dim::default() }).to_vec();

@@ -6,36 +6,39 @@ use tonic::{Request, Response, Status};
 
 use super::spec::{Asked, answered_by};
 use super::{predict, tensor};
-use crate::protocol::grpc::call::Call;
+use crate::inference::request_error::RequestError;
+use crate::models::versions::ServedVersion;
+use crate::protocol::grpc::call::GrpcCall;
 use crate::protocol::grpc::proto::tensorflow::NamedTensorProto;
 use crate::protocol::grpc::proto::tensorflow::serving::session_service_server::SessionService;
 use crate::protocol::grpc::proto::tensorflow::serving::{PredictRequest, SessionRunRequest, SessionRunResponse};
-use crate::inference::request_error::RequestError;
-use crate::protocol::rest::path::Endpoint;
+use crate::protocol::operation::Operation;
 use crate::protocol::tensor::{Output, row_width};
-use crate::models::versions::LoadedModel;
 
 /// The outputs to give, by index, and under which names they were asked for.
 pub(super) type Fetched = Vec<(usize, String)>;
 
 #[tonic::async_trait]
-impl SessionService for Call {
+impl SessionService for GrpcCall {
     async fn session_run(&self, request: Request<SessionRunRequest>) -> Result<Response<SessionRunResponse>, Status> {
         let mut request = request.into_inner();
         let bytes = self.bytes();
         let asked = Asked::of(request.model_spec.take())?;
         let model = self.model_of(&asked)?;
-        let decode = move |model: &LoadedModel| decode(model, &request);
+        let decode = move |model: &ServedVersion| decode(model, &request);
         let encode =
-            |model: &LoadedModel, predictions: &RecordBatch, fetched: Fetched| encode(model, predictions, &fetched);
-        let answer = self.engine.infer(&self.trail, Endpoint::SessionRun, model, bytes, decode, encode).await?;
+            |model: &ServedVersion, predictions: &RecordBatch, fetched: Fetched| encode(model, predictions, &fetched);
+        let answer = self.service.infer(&self.context, Operation::SessionRun, model, bytes, decode, encode).await?;
         Ok(Response::new(answer))
     }
 }
 
 /// Reads what is fed into the batch to predict. Inputs and outputs are called as in the signature, or as the metadata
 /// calls their tensors: `fare:0`.
-pub(super) fn decode(model: &LoadedModel, request: &SessionRunRequest) -> Result<(RecordBatch, Fetched), RequestError> {
+pub(super) fn decode(
+    model: &ServedVersion,
+    request: &SessionRunRequest,
+) -> Result<(RecordBatch, Fetched), RequestError> {
     if request.fetch.is_empty() {
         let message = "Must specify at least one target to fetch or execute.";
         return Err(RequestError::invalid(message));
@@ -65,7 +68,7 @@ fn plain(name: &str) -> &str {
 
 /// Writes the answer, in the order asked for.
 pub(super) fn encode(
-    model: &LoadedModel,
+    model: &ServedVersion,
     predictions: &RecordBatch,
     fetched: &[(usize, String)],
 ) -> Result<SessionRunResponse, RequestError> {

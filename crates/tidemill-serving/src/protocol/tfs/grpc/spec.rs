@@ -1,10 +1,10 @@
 //! Which model, version and signature a call is about.
 
+use crate::inference::request_error::RequestError;
+use crate::models::versions::{Selector, ServedVersion};
 use crate::protocol::grpc::proto::tensorflow::serving::ModelSpec;
 use crate::protocol::grpc::proto::tensorflow::serving::model_spec::VersionChoice;
-use crate::inference::request_error::RequestError;
 use crate::protocol::tfs::signature::DEFAULT as DEFAULT_SIGNATURE;
-use crate::models::versions::{LoadedModel, Selector};
 
 /// A model specification, understood.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Asked {
 }
 
 /// The specification of the version that answered.
-pub(super) fn answered_by(model: &LoadedModel, signature: &str) -> ModelSpec {
+pub(super) fn answered_by(model: &ServedVersion, signature: &str) -> ModelSpec {
     ModelSpec {
         name: model.name.clone(),
         version_choice: Some(VersionChoice::Version(model.version as i64)),

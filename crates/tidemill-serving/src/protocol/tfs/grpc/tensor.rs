@@ -4,11 +4,11 @@ use bytes::Bytes;
 use tidemill_core::DataType;
 
 use super::message::Tensor;
-use crate::protocol::grpc::in_place::{Lists, read_shape};
+use crate::inference::request_error::RequestError;
 use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::protocol::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
-use crate::inference::request_error::RequestError;
-use crate::protocol::tensor::{Datatype, Elements, Expected, Output, Place, Typed};
+use crate::protocol::grpc::tensor_wire::{TensorContents, read_shape};
+use crate::protocol::tensor::{ColumnWriter, Datatype, Elements, Expected, Output, TypedSlice};
 
 /// A single value stands for at most so many rows.
 const REPEATED_MAX: usize = 65_536;
@@ -20,7 +20,7 @@ pub(super) fn shape(tensor: &Tensor<'_>, shape: &mut Vec<u64>) -> Result<(), Req
 }
 
 /// Pushes the elements of a tensor.
-pub(super) fn fill(place: &mut Place<'_>, tensor: &Tensor<'_>, expected: Expected) -> Result<(), RequestError> {
+pub(super) fn fill(place: &mut ColumnWriter<'_>, tensor: &Tensor<'_>, expected: Expected) -> Result<(), RequestError> {
     let datatype = datatype(tensor.dtype)?;
     let elements = expected.elements;
     if !tensor.content.is_empty() {
@@ -68,19 +68,19 @@ fn datatype(dtype: i32) -> Result<Datatype, RequestError> {
 }
 
 /// The list that holds the elements of a type, and its name.
-fn list<'a>(lists: &'a Lists<'_>, datatype: Datatype) -> (&'static str, Typed<'a>) {
+fn list<'a>(lists: &'a TensorContents<'_>, datatype: Datatype) -> (&'static str, TypedSlice<'a>) {
     match datatype {
-        Datatype::Fp32 => ("float_val", Typed::Floats(&lists.singles)),
-        Datatype::Fp64 => ("double_val", Typed::Doubles(&lists.doubles)),
-        Datatype::Fp16 | Datatype::Bf16 => ("half_val", Typed::Halves(&lists.halves)),
+        Datatype::Fp32 => ("float_val", TypedSlice::Floats(&lists.singles)),
+        Datatype::Fp64 => ("double_val", TypedSlice::Doubles(&lists.doubles)),
+        Datatype::Fp16 | Datatype::Bf16 => ("half_val", TypedSlice::Halves(&lists.halves)),
         Datatype::Int8 | Datatype::Int16 | Datatype::Int32 | Datatype::Uint8 | Datatype::Uint16 => {
-            ("int_val", Typed::Int32s(&lists.ints))
+            ("int_val", TypedSlice::Int32s(&lists.ints))
         }
-        Datatype::Int64 => ("int64_val", Typed::Int64s(&lists.int64s)),
-        Datatype::Uint32 => ("uint32_val", Typed::Uint32s(&lists.uints)),
-        Datatype::Uint64 => ("uint64_val", Typed::Uint64s(&lists.uint64s)),
-        Datatype::Bool => ("bool_val", Typed::Bools(&lists.bools)),
-        Datatype::Bytes => ("string_val", Typed::Slices(&lists.texts)),
+        Datatype::Int64 => ("int64_val", TypedSlice::Int64s(&lists.int64s)),
+        Datatype::Uint32 => ("uint32_val", TypedSlice::Uint32s(&lists.uints)),
+        Datatype::Uint64 => ("uint64_val", TypedSlice::Uint64s(&lists.uint64s)),
+        Datatype::Bool => ("bool_val", TypedSlice::Bools(&lists.bools)),
+        Datatype::Bytes => ("string_val", TypedSlice::Slices(&lists.texts)),
     }
 }
 

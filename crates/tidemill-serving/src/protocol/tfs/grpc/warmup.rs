@@ -4,13 +4,13 @@ use prost::Message as _;
 
 use super::spec::Asked;
 use super::{examples, predict, session};
+use crate::inference::request_error::RequestError;
+use crate::models::versions::ServedVersion;
 use crate::protocol::grpc::proto::tensorflow::serving::prediction_log::LogType;
 use crate::protocol::grpc::proto::tensorflow::serving::{
     ClassifyLog, Input, MultiInferenceLog, PredictLog, PredictRequest, PredictionLog, RegressLog, SessionRunLog,
 };
-use crate::inference::request_error::RequestError;
 use crate::protocol::tfs::signature::{Method, check as check_signature};
-use crate::models::versions::LoadedModel;
 
 /// The record of a Predict request.
 pub(crate) fn warmup_record(request: PredictRequest) -> Vec<u8> {
@@ -19,7 +19,7 @@ pub(crate) fn warmup_record(request: PredictRequest) -> Vec<u8> {
 }
 
 /// Answers a recorded request with `model`, whatever model it was recorded for, and forgets the answer.
-pub(crate) fn replay(model: &LoadedModel, record: &[u8]) -> Result<(), RequestError> {
+pub(crate) fn replay(model: &ServedVersion, record: &[u8]) -> Result<(), RequestError> {
     let log = PredictionLog::decode(record)
         .map_err(|error| RequestError::invalid(format!("this is no PredictionLog: {error}")))?;
     match log.log_type {
@@ -52,13 +52,13 @@ pub(crate) fn replay(model: &LoadedModel, record: &[u8]) -> Result<(), RequestEr
     }
 }
 
-fn answer_predict(model: &LoadedModel, mut request: PredictRequest) -> Result<(), RequestError> {
+fn answer_predict(model: &ServedVersion, mut request: PredictRequest) -> Result<(), RequestError> {
     let asked = Asked::of(request.model_spec.take())?;
     let (batch, outputs) = predict::decode(model, &request.encode_to_vec(), &asked.signature)?;
     predict::encode(model, &model.model.predict_tensors(&batch)?, &outputs, &asked.signature).map(drop)
 }
 
-fn task(model: &LoadedModel, method: Method, signature: &str, input: Option<Input>) -> Result<(), RequestError> {
+fn task(model: &ServedVersion, method: Method, signature: &str, input: Option<Input>) -> Result<(), RequestError> {
     check_signature(model, method, Some(signature))?;
     let batch = examples::decode(model, &input.unwrap_or_default())?;
     let predictions = model.model.predict_tensors(&batch)?;

@@ -3,8 +3,8 @@
 use tidemill_model::BatchBuilder;
 
 use super::value::{Dialect, excerpt, is_base64_object, push_value};
-use crate::protocol::json::{Kind, Reader};
 use crate::inference::request_error::RequestError;
+use crate::protocol::json::{Kind, Reader};
 use crate::protocol::tensor::wanted;
 
 /// Takes the value of `inputs` and returns the number of rows: an object of lists keyed by input, or one bare list
@@ -18,7 +18,7 @@ pub(super) fn push_columns(builder: &mut BatchBuilder, reader: &mut Reader<'_>) 
                 "inputs is a plain value/list, but expecting an object as multiple input tensors required as per \
                  tensorinfo_map: "
                     .to_owned()
-                    + &wanted(builder),
+                    + &describe_inputs(builder),
             ));
         }
         return push_column(builder, 0, reader);
@@ -49,7 +49,7 @@ fn same_count(builder: &BatchBuilder, counts: &[Option<usize>]) -> Result<usize,
                 return Err(RequestError::invalid(format!(
                     "Missing named input: {name} ({datatype}) in 'inputs' object. Sent: {{{}}}. The model takes: {}",
                     sent.join(","),
-                    wanted(builder)
+                    describe_inputs(builder)
                 )));
             }
             Some(count) if *count != expected => {

@@ -6,15 +6,15 @@ use arrow::array::RecordBatch;
 
 use super::predict::{object_or_error, take_signature_name};
 use super::rows::{Rows, push_objects};
-use crate::protocol::tfs::signature::{self, Method};
 use super::value::{Dialect, excerpt};
-use crate::protocol::json::{Kind, Reader};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::LoadedModel;
+use crate::models::versions::ServedVersion;
+use crate::protocol::json::{Kind, Reader};
+use crate::protocol::tfs::signature::{self, Method};
 
 /// Reads `{"signature_name"?: s, "context"?: {feature: value}, "examples": [{feature: value or [value]}, …]}`.
 /// The features of the context belong to every example.
-pub(super) fn decode(method: Method, model: &LoadedModel, body: &[u8]) -> Result<RecordBatch, RequestError> {
+pub(super) fn decode(method: Method, model: &ServedVersion, body: &[u8]) -> Result<RecordBatch, RequestError> {
     let mut reader = Reader::new(body)?;
     object_or_error(&mut reader)?;
     let (mut signature_name, mut context, mut examples) = (None, None, None);

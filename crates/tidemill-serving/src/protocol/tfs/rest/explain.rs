@@ -3,16 +3,16 @@
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::protocol::rest::server::{Reply, body_reply};
-use crate::protocol::rest::inference::Call;
 use crate::inference::request_error::RequestError;
-use crate::models::versions::LoadedModel;
+use crate::models::versions::ServedVersion;
+use crate::protocol::rest::inference::RestInference;
+use crate::protocol::rest::server::{Reply, body_reply};
 
 /// An explanation costs as much as hundreds of predictions.
 const ROWS_MAX: usize = 1024;
 
 /// Answers a body of `:predict` with an explanation for each row.
-pub(crate) fn explain(model: &LoadedModel, call: &Call) -> Result<Reply, RequestError> {
+pub(crate) fn explain(model: &ServedVersion, call: &RestInference) -> Result<Reply, RequestError> {
     let (batch, _) = call.decode(model)?;
     if batch.num_rows() > ROWS_MAX {
         let rows = batch.num_rows();

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use tidemill_core::TensorView;
 
+use crate::models::versions::{ServedVersion, VersionState, VersionStatus};
 use crate::protocol::tfs::signature;
-use crate::models::versions::{LoadedModel, VersionState, VersionStatus};
 
 /// The body of a status answer.
 pub(crate) fn status(versions: &[VersionStatus]) -> Value {
@@ -23,7 +23,7 @@ pub(crate) fn status(versions: &[VersionStatus]) -> Value {
 }
 
 /// The body of a metadata answer.
-pub(crate) fn metadata(model: &LoadedModel) -> Value {
+pub(crate) fn metadata(model: &ServedVersion) -> Value {
     let signature = model.signature();
     let definitions: Map<String, Value> = signature::offered(model)
         .into_iter()

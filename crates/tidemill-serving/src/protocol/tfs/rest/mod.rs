@@ -15,20 +15,20 @@ pub(crate) use value::{base64_object, excerpt};
 
 use arrow::array::RecordBatch;
 
-use crate::protocol::tfs::signature::Method;
 use crate::inference::request_error::RequestError;
-use crate::protocol::rest::path::Endpoint;
-use crate::models::versions::LoadedModel;
+use crate::models::versions::ServedVersion;
+use crate::protocol::operation::Operation;
+use crate::protocol::tfs::signature::Method;
 
 /// Reads the body of a predict, classify or regress call into the batch to predict and the form of the answer.
 pub(crate) fn decode(
-    endpoint: Endpoint,
-    model: &LoadedModel,
+    operation: Operation,
+    model: &ServedVersion,
     body: &[u8],
 ) -> Result<(RecordBatch, Answer), RequestError> {
-    match endpoint {
-        Endpoint::Classify => Ok((examples::decode(Method::Classify, model, body)?, Answer::Classes)),
-        Endpoint::Regress => Ok((examples::decode(Method::Regress, model, body)?, Answer::Values)),
+    match operation {
+        Operation::Classify => Ok((examples::decode(Method::Classify, model, body)?, Answer::Classes)),
+        Operation::Regress => Ok((examples::decode(Method::Regress, model, body)?, Answer::Values)),
         _ => predict::decode(model, body),
     }
 }

@@ -7,17 +7,17 @@ use tidemill_model::BatchBuilder;
 use super::columns::push_columns;
 use super::encode::Answer;
 use super::rows::Rows;
-use crate::protocol::tfs::signature::{self, Method};
 use super::value::{Dialect, excerpt, is_base64_object};
-use crate::protocol::json::{Kind, Reader};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::LoadedModel;
+use crate::models::versions::ServedVersion;
+use crate::protocol::json::{Kind, Reader};
+use crate::protocol::tfs::signature::{self, Method};
 
 /// Bytes of a request for one value, roughly; only a first guess at the number of rows.
 const VALUE_BYTES: usize = 20;
 
 /// Reads `{"signature_name"?: s, "instances": [row, …]}` or `{"signature_name"?: s, "inputs": columns}`.
-pub(super) fn decode(model: &LoadedModel, body: &[u8]) -> Result<(RecordBatch, Answer), RequestError> {
+pub(super) fn decode(model: &ServedVersion, body: &[u8]) -> Result<(RecordBatch, Answer), RequestError> {
     let mut reader = Reader::new(body)?;
     object_or_error(&mut reader)?;
     let rows_expected = body.len() / (VALUE_BYTES * model.signature().inputs.len().max(1)) + 1;
@@ -100,7 +100,7 @@ fn rows(builder: BatchBuilder, reader: &mut Reader<'_>) -> Result<(RecordBatch, 
                 "instances is a plain list, but expecting list of objects as multiple input tensors required as per \
                  tensorinfo_map: "
                     .to_owned()
-                    + &rows.wanted(),
+                    + &rows.describe_inputs(),
             )),
         }
     })?;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use tidemill_model::{BatchBuilder, InputColumn};
 
 use super::value::{Dialect, ValueError, excerpt, push_value};
-use crate::protocol::json::{Kind, Reader};
 use crate::inference::request_error::RequestError;
+use crate::protocol::json::{Kind, Reader};
 use crate::protocol::tensor::wanted;
 
 /// Fills a batch row by row.
@@ -30,8 +30,8 @@ impl Rows {
     }
 
     /// What the model takes.
-    pub(super) fn wanted(&self) -> String {
-        wanted(&self.builder)
+    pub(super) fn describe_inputs(&self) -> String {
+        describe_inputs(&self.builder)
     }
 
     /// How many rows there are so far.
@@ -135,7 +135,7 @@ impl Rows {
                     spec.datatype,
                     excerpt(start.skip()?),
                     required.join(","),
-                    self.wanted(),
+                    self.describe_inputs(),
                 )));
             }
             let mut column = self.column(index)?;

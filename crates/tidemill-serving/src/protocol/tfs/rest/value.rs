@@ -1,12 +1,12 @@
 //! One JSON value into one cell of a column.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::service::general_purpose::STANDARD;
 use tidemill_core::{DataType, Form};
 use tidemill_model::{InputColumn, ModelError};
 
-use crate::protocol::json::{JsonError, Kind, Reader};
 use crate::inference::request_error::RequestError;
+use crate::protocol::json::{JsonError, Kind, Reader};
 
 /// Messages quote at most so many characters of a value.
 const EXCERPT_CHARS: usize = 60;

@@ -3,22 +3,22 @@
 use tidemill_core::DataType;
 use tidemill_model::{BatchBuilder, InputColumn};
 
-use super::Cell;
+use super::Scalar;
 use super::elements::Floats;
 use crate::inference::request_error::RequestError;
 
 /// Where the elements of a tensor go, one after another.
 #[derive(Debug)]
-pub(crate) enum Place<'a> {
+pub(crate) enum ColumnWriter<'a> {
     /// The values of one input.
     Column(InputColumn<'a>),
     /// All inputs, by row.
     Matrix(&'a mut BatchBuilder),
 }
 
-impl Place<'_> {
+impl ColumnWriter<'_> {
     /// Takes the element at a place of the tensor; the error says which.
-    pub(crate) fn push(&mut self, element: usize, cell: &Cell<'_>) -> Result<(), RequestError> {
+    pub(crate) fn push(&mut self, element: usize, cell: &Scalar<'_>) -> Result<(), RequestError> {
         match self {
             Self::Column(column) => push(column, element, cell),
             Self::Matrix(builder) => {
@@ -53,6 +53,6 @@ impl Place<'_> {
 }
 
 /// Pushes one element; the error says which.
-pub(crate) fn push(column: &mut InputColumn<'_>, element: usize, cell: &Cell<'_>) -> Result<(), RequestError> {
+pub(crate) fn push(column: &mut InputColumn<'_>, element: usize, cell: &Scalar<'_>) -> Result<(), RequestError> {
     cell.push(column).map_err(|why| RequestError::invalid(format!("element {element}: {why}")))
 }

@@ -15,9 +15,9 @@ use super::table::Load;
 use crate::BatchingOptions;
 use crate::inference::batching::Batcher;
 use crate::inference::input_check::InputChecks;
-use crate::observability::metrics::{Metrics, ModelMetrics};
-use crate::protocol::rest::path::Endpoint;
 use crate::models::warmup;
+use crate::observability::metrics::{Metrics, ModelMetrics};
+use crate::protocol::operation::Operation;
 
 /// Where the name that ML Metadata has for a version stands in its folder, as in TF Serving.
 const MLMD_FILE: &str = "assets.extra/mlmd_uuid";
@@ -39,7 +39,7 @@ pub(crate) struct LoadOptions {
 
 /// A loaded and checked model version.
 #[derive(Debug)]
-pub(crate) struct LoadedModel {
+pub(crate) struct ServedVersion {
     pub(crate) name: String,
     pub(crate) version: u64,
     pub(crate) model: AnyModel,
@@ -55,7 +55,7 @@ pub(crate) struct LoadedModel {
     mlmd: Option<String>,
 }
 
-impl LoadedModel {
+impl ServedVersion {
     /// Loads the package, or the model file of another program, replays recorded rows and answers the warm-up requests
     /// beside it: a version that does not reproduce the former or cannot answer the latter never answers a request. The
     /// error says all there is to say, and a panic on the way is an error too.
@@ -112,17 +112,17 @@ impl LoadedModel {
     }
 
     /// It has predicted `rows` rows for a request, waiting for its batch included.
-    pub(crate) fn ran(&self, endpoint: Endpoint, rows: usize, took: Duration) {
+    pub(crate) fn ran(&self, operation: Operation, rows: usize, took: Duration) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
-        self.metrics.ran(endpoint, rows, took);
+        self.metrics.ran(operation, rows, took);
     }
 }
 
 /// What is counted of each version that is loaded, as Prometheus text. The series of a version end with it, so that
 /// they do not add up over the years.
-pub(crate) fn versions_text(snapshot: &Snapshot<LoadedModel>) -> String {
-    let series = |value: fn(&LoadedModel) -> Option<(String, u64)>, name: &str, kind: &str, help: &str| {
+pub(crate) fn versions_text(snapshot: &Snapshot<ServedVersion>) -> String {
+    let series = |value: fn(&ServedVersion) -> Option<(String, u64)>, name: &str, kind: &str, help: &str| {
         let mut text = String::new();
         for model in snapshot.loaded() {
             if let Some((more, number)) = value(model) {

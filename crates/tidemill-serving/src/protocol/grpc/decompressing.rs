@@ -10,15 +10,15 @@ use bytes::{Bytes, BytesMut};
 use hyper::StatusCode;
 use tonic::Status;
 
-use super::call::Call;
+use super::call::GrpcCall;
 use super::unary::HEAD_BYTES;
-use crate::protocol::content_encoding::Coding;
 use crate::inference::request_error::RequestError;
+use crate::protocol::content_encoding::ContentEncoding;
 
 /// Collects a message and inflates it, on the threads for work that takes a while.
-pub(crate) struct Inflating {
-    coding: Coding,
-    call: Arc<Call>,
+pub(crate) struct DecompressingBody {
+    coding: ContentEncoding,
+    call: Arc<GrpcCall>,
     stage: Stage,
 }
 
@@ -28,8 +28,8 @@ enum Stage {
     Over,
 }
 
-impl Inflating {
-    pub(crate) fn new(coding: Coding, call: Arc<Call>) -> Self {
+impl DecompressingBody {
+    pub(crate) fn new(coding: ContentEncoding, call: Arc<GrpcCall>) -> Self {
         Self { coding, call, stage: Stage::Collecting(BytesMut::new()) }
     }
 
@@ -40,7 +40,7 @@ impl Inflating {
 
     /// Takes more of the message.
     pub(crate) fn push(&mut self, data: &[u8]) -> Result<(), Status> {
-        let bytes_max = self.call.engine.limits.body_bytes_max;
+        let bytes_max = self.call.service.limits.body_bytes_max;
         let Stage::Collecting(whole) = &mut self.stage else { return Ok(()) };
         if whole.len() + data.len() > bytes_max + HEAD_BYTES {
             return Err(Status::out_of_range(format!("the message is larger than the limit of {bytes_max} bytes")));
@@ -69,7 +69,7 @@ impl Inflating {
                     let (coding, call) = (self.coding, Arc::clone(&self.call));
                     self.stage = Stage::Working(Box::pin(async move {
                         let work = Arc::clone(&call);
-                        call.engine.off_thread(move || inflate(coding, &work, &whole)).await
+                        call.service.off_thread(move || inflate(coding, &work, &whole)).await
                     }));
                 }
             }
@@ -78,7 +78,7 @@ impl Inflating {
 }
 
 /// A head that says the length, and the message.
-fn inflate(coding: Coding, call: &Call, whole: &[u8]) -> Result<Vec<u8>, RequestError> {
+fn inflate(coding: ContentEncoding, call: &GrpcCall, whole: &[u8]) -> Result<Vec<u8>, RequestError> {
     let Some(([_, length @ ..], message)) = whole.split_first_chunk::<HEAD_BYTES>() else {
         return Err(RequestError::invalid("the message is cut short"));
     };
@@ -88,7 +88,7 @@ fn inflate(coding: Coding, call: &Call, whole: &[u8]) -> Result<Vec<u8>, Request
         return Err(RequestError::invalid(format!("the message is said to have {length} bytes, and {given} came")));
     }
     let mut inflated = vec![0; HEAD_BYTES];
-    coding.inflate(message, call.engine.limits.body_bytes_max, &mut inflated, |bytes| call.hold(bytes))?;
+    coding.inflate(message, call.service.limits.body_bytes_max, &mut inflated, |bytes| call.hold(bytes))?;
     let length = u32::try_from(inflated.len() - HEAD_BYTES)
         .map_err(|_| RequestError::invalid("the message is larger than a message can be"))?;
     inflated[1..HEAD_BYTES].copy_from_slice(&length.to_be_bytes());
@@ -103,8 +103,8 @@ fn status(error: RequestError) -> Status {
     Status::from(error)
 }
 
-impl fmt::Debug for Inflating {
+impl fmt::Debug for DecompressingBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inflating").field("coding", &self.coding).finish_non_exhaustive()
+        f.debug_struct("DecompressingBody").field("coding", &self.coding).finish_non_exhaustive()
     }
 }

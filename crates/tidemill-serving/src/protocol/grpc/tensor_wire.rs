@@ -7,7 +7,7 @@ use crate::inference::request_error::RequestError;
 
 /// The elements of a tensor, by how they are written.
 #[derive(Debug, Default)]
-pub(crate) struct Lists<'a> {
+pub(crate) struct TensorContents<'a> {
     pub(crate) bools: Vec<bool>,
     pub(crate) ints: Vec<i32>,
     pub(crate) int64s: Vec<i64>,
@@ -22,7 +22,7 @@ pub(crate) struct Lists<'a> {
 
 /// One of the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum List {
+pub(crate) enum ContentsField {
     Bools,
     Ints,
     Int64s,
@@ -34,21 +34,25 @@ pub(crate) enum List {
     Texts,
 }
 
-impl<'a> Lists<'a> {
+impl<'a> TensorContents<'a> {
     /// Appends what a field holds: one element, or numbers one after another.
-    pub(crate) fn append(&mut self, list: List, content: Content<'a>) -> Result<(), &'static str> {
+    pub(crate) fn append(&mut self, list: ContentsField, content: Content<'a>) -> Result<(), &'static str> {
         match (list, content) {
-            (List::Bools, content) => return varints(content, |value| self.bools.push(value != 0)),
-            (List::Ints, content) => return varints(content, |value| self.ints.push(value as i32)),
-            (List::Int64s, content) => return varints(content, |value| self.int64s.push(value as i64)),
-            (List::Uints, content) => return varints(content, |value| self.uints.push(value as u32)),
-            (List::Uint64s, content) => return varints(content, |value| self.uint64s.push(value)),
-            (List::Halves, content) => return varints(content, |value| self.halves.push(value as i32)),
-            (List::Singles, Content::Fixed32(bits)) => self.singles.push(f32::from_bits(bits)),
-            (List::Singles, packed) => self.singles.extend(chunks(packed)?.iter().copied().map(f32::from_le_bytes)),
-            (List::Doubles, Content::Fixed64(bits)) => self.doubles.push(f64::from_bits(bits)),
-            (List::Doubles, packed) => self.doubles.extend(chunks(packed)?.iter().copied().map(f64::from_le_bytes)),
-            (List::Texts, content) => self.texts.push(part(content)?),
+            (ContentsField::Bools, content) => return varints(content, |value| self.bools.push(value != 0)),
+            (ContentsField::Ints, content) => return varints(content, |value| self.ints.push(value as i32)),
+            (ContentsField::Int64s, content) => return varints(content, |value| self.int64s.push(value as i64)),
+            (ContentsField::Uints, content) => return varints(content, |value| self.uints.push(value as u32)),
+            (ContentsField::Uint64s, content) => return varints(content, |value| self.uint64s.push(value)),
+            (ContentsField::Halves, content) => return varints(content, |value| self.halves.push(value as i32)),
+            (ContentsField::Singles, Content::Fixed32(bits)) => self.singles.push(f32::from_bits(bits)),
+            (ContentsField::Singles, packed) => {
+                self.singles.extend(chunks(packed)?.iter().copied().map(f32::from_le_bytes))
+            }
+            (ContentsField::Doubles, Content::Fixed64(bits)) => self.doubles.push(f64::from_bits(bits)),
+            (ContentsField::Doubles, packed) => {
+                self.doubles.extend(chunks(packed)?.iter().copied().map(f64::from_le_bytes))
+            }
+            (ContentsField::Texts, content) => self.texts.push(part(content)?),
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use tidemill_model::BatchBuilder;
 const NAMED_MAX: usize = 64;
 
 /// Name, datatype and shape of each input, as `fare FP64 [-1], seconds INT64 [-1], optional: miles FP64 [-1]`.
-pub(crate) fn wanted(builder: &BatchBuilder) -> String {
+pub(crate) fn describe_inputs(builder: &BatchBuilder) -> String {
     let inputs = || builder.specs().iter().enumerate();
     let named = |optional: bool| {
         inputs().filter(move |(_, spec)| spec.optional == optional).map(|(index, spec)| {

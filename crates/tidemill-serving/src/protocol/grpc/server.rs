@@ -16,34 +16,34 @@ use tonic::{Code, Status};
 use tonic_health::pb::health_server::HealthServer;
 
 use super::body::RequestBody;
-use super::call::Call;
+use super::call::GrpcCall;
 use super::proto::FILE_DESCRIPTOR_SET;
 use super::proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use super::proto::tensorflow::serving::model_service_server::ModelServiceServer;
 use super::proto::tensorflow::serving::prediction_service_server::PredictionServiceServer;
 use super::proto::tensorflow::serving::session_service_server::SessionServiceServer;
-use crate::protocol::oip::grpc as oip;
-use crate::protocol::tfs::grpc as tfs;
 use crate::ServeError;
-use crate::inference::service::Engine;
-use crate::protocol::content_encoding::Coding;
 use crate::inference::request_error::RequestError;
-use crate::protocol::rest::path::Endpoint;
+use crate::inference::service::InferenceService;
+use crate::protocol::content_encoding::ContentEncoding;
+use crate::protocol::oip::grpc as oip;
+use crate::protocol::operation::Operation;
 use crate::protocol::status::Status as Ended;
+use crate::protocol::tfs::grpc as tfs;
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 type AnyService = Box<dyn Fn(Request<RequestBody>) -> Answer + Send + Sync>;
 
 /// Answers gRPC requests.
-pub(crate) struct Router {
-    engine: Arc<Engine>,
+pub(crate) struct GrpcServer {
+    service: Arc<InferenceService>,
     reflection: AnyService,
     reflection_alpha: AnyService,
 }
 
 /// Which server of a service takes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum To {
+enum GrpcServiceKind {
     Prediction,
     Model,
     Session,
@@ -53,15 +53,15 @@ enum To {
     ReflectionAlpha,
 }
 
-impl To {
+impl GrpcServiceKind {
     /// Whether the client sends messages as long as it likes.
     const fn is_streamed(self) -> bool {
         matches!(self, Self::Reflection | Self::ReflectionAlpha)
     }
 }
 
-impl Router {
-    pub(crate) fn new(engine: Arc<Engine>) -> Result<Self, ServeError> {
+impl GrpcServer {
+    pub(crate) fn new(service: Arc<InferenceService>) -> Result<Self, ServeError> {
         let builder = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -71,7 +71,7 @@ impl Router {
         let reflection = builder().build_v1().map_err(failed)?;
         let reflection_alpha = builder().build_v1alpha().map_err(failed)?;
         Ok(Self {
-            engine,
+            service,
             reflection: Box::new(move |request| reflection.clone().call(request)),
             reflection_alpha: Box::new(move |request| reflection_alpha.clone().call(request)),
         })
@@ -79,57 +79,63 @@ impl Router {
 
     /// Answers a request. Never fails: what goes wrong becomes an answer.
     pub(crate) async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
-        let trail = self.engine.trail(request.headers(), Instant::now());
+        let context = self.service.context(request.headers(), Instant::now());
         // Of a stream of messages each would have to be inflated: whoever reads it says that it is not taken.
         let routed = route(request.uri().path());
         let streamed = routed.is_some_and(|(to, _)| to.is_streamed());
-        let coding = if streamed { None } else { Coding::of_messages(request.headers_mut()) };
-        let call = Arc::new(Call::new(Arc::clone(&self.engine), trail, coding));
-        let (endpoint, mut response) = match refused(&request) {
-            Some(response) => (Endpoint::Unknown, response),
+        let coding = if streamed { None } else { ContentEncoding::of_messages(request.headers_mut()) };
+        let call = Arc::new(GrpcCall::new(Arc::clone(&self.service), context, coding));
+        let (operation, mut response) = match not_grpc(&request) {
+            Some(response) => (Operation::Unknown, response),
             None => match routed {
-                Some((to, endpoint)) => {
-                    let answered = self.admitted(to, endpoint, Arc::clone(&call), request).await;
-                    (endpoint, answered.unwrap_or_else(|error| Status::from(error).into_http()))
+                Some((to, operation)) => {
+                    let answered = self.admitted(to, operation, Arc::clone(&call), request).await;
+                    (operation, answered.unwrap_or_else(|error| Status::from(error).into_http()))
                 }
                 None => {
                     let path = request.uri().path();
-                    (Endpoint::Unknown, Status::unimplemented(format!("no such method: {path}")).into_http())
+                    (Operation::Unknown, Status::unimplemented(format!("no such method: {path}")).into_http())
                 }
             },
         };
-        call.trail.mark(response.headers_mut());
-        self.engine.answered(&call.trail, call.model(), endpoint, Ended::Grpc(code(&response)));
+        call.context.write_headers(response.headers_mut());
+        self.service.answered(&call.context, call.model(), operation, Ended::Grpc(code(&response)));
         response
     }
 
     /// Answers those who may ask, as long as there is room.
     async fn admitted(
         &self,
-        to: To,
-        endpoint: Endpoint,
-        call: Arc<Call>,
+        kind: GrpcServiceKind,
+        operation: Operation,
+        call: Arc<GrpcCall>,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, RequestError> {
-        if !endpoint.is_open() {
-            self.engine.access.check(request.headers())?;
+        if !operation.is_open() {
+            self.service.access.check(request.headers())?;
         }
-        let _entry = if endpoint.is_inference() { Some(self.engine.admission.enter()?) } else { None };
-        Ok(self.call(to, endpoint, call, request).await)
+        let _entry = if operation.is_inference() { Some(self.service.admission.enter()?) } else { None };
+        Ok(self.call(to, operation, call, request).await)
     }
 
-    async fn call(&self, to: To, endpoint: Endpoint, call: Arc<Call>, request: Request<Incoming>) -> Response<Body> {
+    async fn call(
+        &self,
+        kind: GrpcServiceKind,
+        operation: Operation,
+        call: Arc<GrpcCall>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let timeout = match timeout(request.headers()) {
             Ok(timeout) => timeout,
             Err(status) => return status.into_http(),
         };
         let answer = async {
-            let limits = &self.engine.limits;
+            let limits = &self.service.limits;
             let bytes_max = limits.body_bytes_max;
             let limited = |body| RequestBody::limited(body, Arc::clone(&call), limits.body_timeout);
-            let answered = match endpoint {
-                Endpoint::Infer => oip::call_infer(&call, limited(request.into_body()), bytes_max).await,
-                Endpoint::Predict => tfs::call_predict(&call, limited(request.into_body()), bytes_max).await,
+            let answered = match operation {
+                Operation::Infer => oip::call_infer(&call, limited(request.into_body()), bytes_max).await,
+                Operation::Predict => tfs::call_predict(&call, limited(request.into_body()), bytes_max).await,
                 _ => return self.start(to, call, request).await.unwrap_or_else(|never| match never {}),
             };
             answered.unwrap_or_else(Status::into_http)
@@ -142,8 +148,8 @@ impl Router {
         }
     }
 
-    fn start(&self, to: To, call: Arc<Call>, request: Request<Incoming>) -> Answer {
-        let limits = &self.engine.limits;
+    fn start(&self, kind: GrpcServiceKind, call: Arc<GrpcCall>, request: Request<Incoming>) -> Answer {
+        let limits = &self.service.limits;
         let request = request.map(|body| {
             if to.is_streamed() {
                 RequestBody::until_drained(body, Arc::clone(&call))
@@ -153,56 +159,70 @@ impl Router {
         });
         let bytes_max = limits.body_bytes_max;
         match to {
-            To::Prediction => {
+            GrpcServiceKind::Prediction => {
                 PredictionServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request)
             }
-            To::Model => ModelServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request),
-            To::Session => SessionServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request),
-            To::Inference => {
+            GrpcServiceKind::Model => {
+                ModelServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request)
+            }
+            GrpcServiceKind::Session => {
+                SessionServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request)
+            }
+            GrpcServiceKind::Inference => {
                 GrpcInferenceServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request)
             }
-            To::Health => HealthServer::from_arc(call).call(request),
-            To::Reflection => (self.reflection)(request),
-            To::ReflectionAlpha => (self.reflection_alpha)(request),
+            GrpcServiceKind::Health => HealthServer::from_arc(call).call(request),
+            GrpcServiceKind::Reflection => (self.reflection)(request),
+            GrpcServiceKind::ReflectionAlpha => (self.reflection_alpha)(request),
         }
     }
 }
 
-impl fmt::Debug for Router {
+impl fmt::Debug for GrpcServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Router").field("engine", &self.engine).finish_non_exhaustive()
+        f.debug_struct("GrpcServer").field("service", &self.service).finish_non_exhaustive()
     }
 }
 
-fn route(path: &str) -> Option<(To, Endpoint)> {
+fn route(path: &str) -> Option<(GrpcServiceKind, Operation)> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     Some(match (service, method) {
-        ("tensorflow.serving.PredictionService", "Predict") => (To::Prediction, Endpoint::Predict),
-        ("tensorflow.serving.PredictionService", "Classify") => (To::Prediction, Endpoint::Classify),
-        ("tensorflow.serving.PredictionService", "Regress") => (To::Prediction, Endpoint::Regress),
-        ("tensorflow.serving.PredictionService", "MultiInference") => (To::Prediction, Endpoint::MultiInference),
-        ("tensorflow.serving.PredictionService", "GetModelMetadata") => (To::Prediction, Endpoint::Metadata),
-        ("tensorflow.serving.ModelService", "GetModelStatus") => (To::Model, Endpoint::Status),
-        ("tensorflow.serving.ModelService", "HandleReloadConfigRequest") => (To::Model, Endpoint::Reload),
-        ("tensorflow.serving.SessionService", "SessionRun") => (To::Session, Endpoint::SessionRun),
-        ("inference.GRPCInferenceService", "ModelInfer") => (To::Inference, Endpoint::Infer),
-        ("inference.GRPCInferenceService", "ServerLive") => (To::Inference, Endpoint::ServerLive),
-        ("inference.GRPCInferenceService", "ServerReady") => (To::Inference, Endpoint::ServerReady),
-        ("inference.GRPCInferenceService", "ModelReady") => (To::Inference, Endpoint::ModelReady),
-        ("inference.GRPCInferenceService", "ServerMetadata") => (To::Inference, Endpoint::ServerMetadata),
-        ("inference.GRPCInferenceService", "ModelMetadata") => (To::Inference, Endpoint::ModelMetadata),
-        ("inference.GRPCInferenceService", "RepositoryIndex") => (To::Inference, Endpoint::RepositoryIndex),
-        ("inference.GRPCInferenceService", "RepositoryModelLoad") => (To::Inference, Endpoint::RepositoryLoad),
-        ("inference.GRPCInferenceService", "RepositoryModelUnload") => (To::Inference, Endpoint::RepositoryUnload),
-        ("grpc.health.v1.Health", "Check" | "Watch") => (To::Health, Endpoint::Health),
-        ("grpc.reflection.v1.ServerReflection", _) => (To::Reflection, Endpoint::Reflection),
-        ("grpc.reflection.v1alpha.ServerReflection", _) => (To::ReflectionAlpha, Endpoint::Reflection),
+        ("tensorflow.serving.PredictionService", "Predict") => (GrpcServiceKind::Prediction, Operation::Predict),
+        ("tensorflow.serving.PredictionService", "Classify") => (GrpcServiceKind::Prediction, Operation::Classify),
+        ("tensorflow.serving.PredictionService", "Regress") => (GrpcServiceKind::Prediction, Operation::Regress),
+        ("tensorflow.serving.PredictionService", "MultiInference") => {
+            (GrpcServiceKind::Prediction, Operation::MultiInference)
+        }
+        ("tensorflow.serving.PredictionService", "GetModelMetadata") => {
+            (GrpcServiceKind::Prediction, Operation::Metadata)
+        }
+        ("tensorflow.serving.ModelService", "GetModelStatus") => (GrpcServiceKind::Model, Operation::Status),
+        ("tensorflow.serving.ModelService", "HandleReloadConfigRequest") => (GrpcServiceKind::Model, Operation::Reload),
+        ("tensorflow.serving.SessionService", "SessionRun") => (GrpcServiceKind::Session, Operation::SessionRun),
+        ("inference.GRPCInferenceService", "ModelInfer") => (GrpcServiceKind::Inference, Operation::Infer),
+        ("inference.GRPCInferenceService", "ServerLive") => (GrpcServiceKind::Inference, Operation::ServerLive),
+        ("inference.GRPCInferenceService", "ServerReady") => (GrpcServiceKind::Inference, Operation::ServerReady),
+        ("inference.GRPCInferenceService", "ModelReady") => (GrpcServiceKind::Inference, Operation::ModelReady),
+        ("inference.GRPCInferenceService", "ServerMetadata") => (GrpcServiceKind::Inference, Operation::ServerMetadata),
+        ("inference.GRPCInferenceService", "ModelMetadata") => (GrpcServiceKind::Inference, Operation::ModelMetadata),
+        ("inference.GRPCInferenceService", "RepositoryIndex") => {
+            (GrpcServiceKind::Inference, Operation::RepositoryIndex)
+        }
+        ("inference.GRPCInferenceService", "RepositoryModelLoad") => {
+            (GrpcServiceKind::Inference, Operation::RepositoryLoad)
+        }
+        ("inference.GRPCInferenceService", "RepositoryModelUnload") => {
+            (GrpcServiceKind::Inference, Operation::RepositoryUnload)
+        }
+        ("grpc.health.v1.Health", "Check" | "Watch") => (GrpcServiceKind::Health, Operation::Health),
+        ("grpc.reflection.v1.ServerReflection", _) => (GrpcServiceKind::Reflection, Operation::Reflection),
+        ("grpc.reflection.v1alpha.ServerReflection", _) => (GrpcServiceKind::ReflectionAlpha, Operation::Reflection),
         _ => return None,
     })
 }
 
 /// gRPC asks that what is not gRPC be told so in HTTP's words.
-fn refused(request: &Request<Incoming>) -> Option<Response<Body>> {
+fn not_grpc(request: &Request<Incoming>) -> Option<Response<Body>> {
     let is_grpc = request.headers().get(CONTENT_TYPE).is_some_and(|value| {
         value
             .as_bytes()

@@ -10,7 +10,7 @@ const INTEGER_EXACT_MAX: i128 = 1 << 53;
 
 /// An element as it was sent.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Cell<'a> {
+pub(crate) enum Scalar<'a> {
     Missing,
     Bool(bool),
     Integer(i128),
@@ -20,7 +20,7 @@ pub(crate) enum Cell<'a> {
     Bytes(Cow<'a, [u8]>),
 }
 
-impl Cell<'_> {
+impl Scalar<'_> {
     /// Pushes the element on `column` if its value is kept; the error says why not.
     pub(crate) fn push(&self, column: &mut InputColumn<'_>) -> Result<(), String> {
         let datatype = column.spec().datatype;

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::{Cell, Datatype};
+use super::{Datatype, Scalar};
 use crate::inference::request_error::RequestError;
 
 /// A list of elements.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Typed<'a> {
+pub(crate) enum TypedSlice<'a> {
     Bools(&'a [bool]),
     Int32s(&'a [i32]),
     Int64s(&'a [i64]),
@@ -24,7 +24,7 @@ pub(crate) enum Typed<'a> {
     Slices(&'a [&'a [u8]]),
 }
 
-impl<'a> Typed<'a> {
+impl<'a> TypedSlice<'a> {
     pub(crate) fn len(self) -> usize {
         match self {
             Self::Bools(list) => list.len(),
@@ -43,7 +43,7 @@ impl<'a> Typed<'a> {
     pub(crate) fn elements(
         self,
         datatype: Datatype,
-        mut element: impl FnMut(usize, Cell<'a>) -> Result<(), RequestError>,
+        mut element: impl FnMut(usize, Scalar<'a>) -> Result<(), RequestError>,
     ) -> Result<(), RequestError> {
         for index in 0..self.len() {
             element(index, self.cell(index, datatype)?)?;
@@ -52,15 +52,15 @@ impl<'a> Typed<'a> {
     }
 
     /// The element at `index`, which must be below [`len`](Self::len).
-    pub(crate) fn cell(self, index: usize, datatype: Datatype) -> Result<Cell<'a>, RequestError> {
+    pub(crate) fn cell(self, index: usize, datatype: Datatype) -> Result<Scalar<'a>, RequestError> {
         match self {
-            Self::Bools(list) => Ok(Cell::Bool(list[index])),
+            Self::Bools(list) => Ok(Scalar::Bool(list[index])),
             Self::Int32s(list) => integer(index, list[index].into(), datatype),
             Self::Int64s(list) => integer(index, list[index].into(), datatype),
             Self::Uint32s(list) => integer(index, list[index].into(), datatype),
             Self::Uint64s(list) => integer(index, list[index].into(), datatype),
-            Self::Floats(list) => Ok(Cell::Float(list[index].into())),
-            Self::Doubles(list) => Ok(Cell::Float(list[index])),
+            Self::Floats(list) => Ok(Scalar::Float(list[index].into())),
+            Self::Doubles(list) => Ok(Scalar::Float(list[index])),
             Self::Halves(list) => half(index, list[index], datatype),
             Self::Texts(list) => Ok(text(&list[index])),
             Self::Slices(list) => Ok(text(list[index])),
@@ -68,28 +68,28 @@ impl<'a> Typed<'a> {
     }
 }
 
-fn integer<'a>(index: usize, value: i128, datatype: Datatype) -> Result<Cell<'a>, RequestError> {
+fn integer<'a>(index: usize, value: i128, datatype: Datatype) -> Result<Scalar<'a>, RequestError> {
     match datatype.integer_range() {
         Some((least, most)) if !(least..=most).contains(&value) => Err(wrong(index, value, datatype)),
-        _ => Ok(Cell::Integer(value)),
+        _ => Ok(Scalar::Integer(value)),
     }
 }
 
-fn half<'a>(index: usize, bits: i32, datatype: Datatype) -> Result<Cell<'a>, RequestError> {
+fn half<'a>(index: usize, bits: i32, datatype: Datatype) -> Result<Scalar<'a>, RequestError> {
     // Some writers extend the sign of the 16 bits.
     let bits = match u16::try_from(bits) {
         Ok(bits) => bits,
         Err(_) => i16::try_from(bits).map_err(|_| wrong(index, bits.into(), datatype))? as u16,
     };
-    Ok(Cell::Float(match datatype {
+    Ok(Scalar::Float(match datatype {
         Datatype::Bf16 => half::bf16::from_bits(bits).to_f64(),
         _ => half::f16::from_bits(bits).to_f64(),
     }))
 }
 
 /// Text where the bytes are text.
-pub(super) fn text(bytes: &[u8]) -> Cell<'_> {
-    std::str::from_utf8(bytes).map_or(Cell::Bytes(Cow::Borrowed(bytes)), |text| Cell::Text(Cow::Borrowed(text)))
+pub(super) fn text(bytes: &[u8]) -> Scalar<'_> {
+    std::str::from_utf8(bytes).map_or(Scalar::Bytes(Cow::Borrowed(bytes)), |text| Scalar::Text(Cow::Borrowed(text)))
 }
 
 fn wrong(index: usize, value: i128, datatype: Datatype) -> RequestError {

@@ -1,0 +1,123 @@
+//! The operations of all protocols.
+
+/// What a request asks the server to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Operation {
+    /// Whether the process lives.
+    Live,
+    /// `KServe` v1: whether the process lives, at the root.
+    Alive,
+    /// Whether every model is served.
+    Ready,
+    /// Prometheus text.
+    Metrics,
+    /// TF Serving: the states of a model's versions.
+    Status,
+    /// TF Serving: the signature.
+    Metadata,
+    /// `KServe` v1: the names of all models, where the server answers as it.
+    Models,
+    /// TF Serving: predict.
+    Predict,
+    /// TF Serving: classify.
+    Classify,
+    /// TF Serving: regress.
+    Regress,
+    /// `KServe`: what each feature adds to the score.
+    Explain,
+    /// TF Serving: several of classify and regress at once (gRPC only).
+    MultiInference,
+    /// TF Serving: tensors fed and fetched by name (gRPC only).
+    SessionRun,
+    /// TF Serving: a new configuration (gRPC only).
+    Reload,
+    /// Open Inference Protocol: whether the process lives.
+    ServerLive,
+    /// Open Inference Protocol: whether every model is served.
+    ServerReady,
+    /// Open Inference Protocol: what the server is.
+    ServerMetadata,
+    /// Open Inference Protocol: the signature.
+    ModelMetadata,
+    /// Open Inference Protocol: whether a model is served.
+    ModelReady,
+    /// Open Inference Protocol: inference.
+    Infer,
+    /// Open Inference Protocol: every model that is known.
+    RepositoryIndex,
+    /// Open Inference Protocol: load a model.
+    RepositoryLoad,
+    /// Open Inference Protocol: unload a model.
+    RepositoryUnload,
+    /// gRPC's own question whether requests may come.
+    Health,
+    /// What the server's messages look like (gRPC only).
+    Reflection,
+    /// No such path.
+    Unknown,
+}
+
+impl Operation {
+    /// The word in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Alive => "alive",
+            Self::Ready => "ready",
+            Self::Metrics => "metrics",
+            Self::Status => "status",
+            Self::Metadata => "metadata",
+            Self::Models => "models",
+            Self::Predict => "predict",
+            Self::Classify => "classify",
+            Self::Regress => "regress",
+            Self::Explain => "explain",
+            Self::MultiInference => "multi_inference",
+            Self::SessionRun => "session_run",
+            Self::Reload => "reload",
+            Self::ServerLive => "v2_live",
+            Self::ServerReady => "v2_ready",
+            Self::ServerMetadata => "v2_server_metadata",
+            Self::ModelMetadata => "v2_model_metadata",
+            Self::ModelReady => "v2_model_ready",
+            Self::Infer => "v2_infer",
+            Self::RepositoryIndex => "v2_repository_index",
+            Self::RepositoryLoad => "v2_repository_load",
+            Self::RepositoryUnload => "v2_repository_unload",
+            Self::Health => "health",
+            Self::Reflection => "reflection",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it is answered to everybody: those who watch over the process have no key.
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Live | Self::Alive | Self::Ready | Self::ServerLive | Self::ServerReady | Self::Health)
+    }
+
+    /// Whether it is work, of which there may be too much.
+    pub(crate) const fn is_inference(self) -> bool {
+        matches!(
+            self,
+            Self::Predict
+                | Self::Classify
+                | Self::Regress
+                | Self::Explain
+                | Self::MultiInference
+                | Self::SessionRun
+                | Self::Infer
+        )
+    }
+
+    /// The API label of TF Serving's own metrics; they count inference only.
+    pub(crate) const fn tfs_api(self) -> Option<&'static str> {
+        match self {
+            Self::Predict | Self::Infer => Some("predict"),
+            Self::Classify => Some("classify"),
+            Self::Regress => Some("regress"),
+            Self::MultiInference => Some("multi_inference"),
+            Self::SessionRun => Some("session_run"),
+            _ => None,
+        }
+    }
+}
