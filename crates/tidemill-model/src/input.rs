@@ -101,7 +101,26 @@ pub fn input_type(input: &TensorSpec) -> ArrowType {
     }
 }
 
+/// The inputs of a model without the model: makes [`BatchBuilder`]s. Clones are cheap.
+#[derive(Debug, Clone)]
+pub struct InputLayout {
+    shape: Arc<InputShape>,
+    presence: Presence,
+}
+
+impl InputLayout {
+    /// A builder with room for `rows` rows.
+    pub fn batch_builder(&self, rows: usize) -> BatchBuilder {
+        BatchBuilder::new(&self.shape, rows, self.presence)
+    }
+}
+
 impl BatchBuilder {
+    /// What builders like this one are made from.
+    pub fn layout(&self) -> InputLayout {
+        InputLayout { shape: Arc::clone(&self.shape), presence: self.presence }
+    }
+
     pub(crate) fn new(shape: &Arc<InputShape>, rows: usize, presence: Presence) -> Self {
         let tensors = shape.specs.iter().zip(&shape.places);
         let columns = tensors.flat_map(|(spec, (_, count))| (0..*count).map(|_| Cells::new(spec, rows))).collect();

@@ -33,7 +33,7 @@ pub use graph::{
     BoundGraph, BoundSource, Channels, DatePart, Encoding, Feature, History, Keys, Node, Picture, Scalar, Source,
     Stage, Take, Tokenizer, TransformGraph, UsedSet, fold_of_row, input_kind, seconds,
 };
-pub use input::{BatchBuilder, InputColumn, arrow_type, input_type};
+pub use input::{BatchBuilder, InputColumn, InputLayout, arrow_type, input_type};
 pub use inspect::{OtherGraph, OtherModel, OtherSignature, OtherTensor, inspect};
 pub use label::{BoundLabel, LabelSpec};
 pub use learner::Learner;

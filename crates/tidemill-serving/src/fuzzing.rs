@@ -4,10 +4,14 @@
 
 use std::path::Path;
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 
 use crate::config::parse_any;
-use crate::models::versions::ServedVersion;
+use crate::inference::request_error::RequestError;
+use crate::inference::response::InferenceResponse;
+use crate::inference::target::Target as _;
+use crate::models::versions::{ServedVersion, load_alone};
 use crate::protocol::grpc;
 use crate::protocol::operation::Operation;
 use crate::protocol::rest::inference::{self, RestInference};
@@ -22,7 +26,7 @@ pub struct Target {
 impl Target {
     /// The model of a package; the error says why there is none.
     pub fn load(package: &Path) -> Result<Self, String> {
-        ServedVersion::alone("fuzz", package).map(|model| Self { model })
+        load_alone("fuzz", package).map(|model| Self { model })
     }
 
     /// A body sent to TF Serving's predict, classify or regress.
@@ -38,16 +42,21 @@ impl Target {
 
     fn answer(&self, operation: Operation, body: &[u8], json_bytes: Option<usize>) {
         let call = RestInference { operation, body: Bytes::copy_from_slice(body), json_bytes };
-        if let Ok((batch, form)) = call.decode(&self.model)
-            && let Ok(predictions) = self.model.model.predict_tensors(&batch)
+        let target = self.model.signature();
+        if let Ok((batch, form)) = call.decode(target)
+            && let Ok(response) = self.predict(&batch)
         {
-            drop(infer::encode(&self.model, &predictions, form));
+            drop(inference::encode(target, &response, form));
         }
     }
 
     /// A message of gRPC: TF Serving's predict, classify, or `ModelInfer`.
     pub fn grpc(&self, which: u8, message: &[u8]) {
-        grpc::decode_any(&self.model, which, message);
+        grpc::decode_any(self.model.signature(), &|batch| self.predict(batch), which, message);
+    }
+
+    fn predict(&self, batch: &RecordBatch) -> Result<InferenceResponse, RequestError> {
+        self.model.predict(batch).map(|predictions| self.model.response(predictions))
     }
 }
 

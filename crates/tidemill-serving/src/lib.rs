@@ -18,6 +18,9 @@
 //! # }
 //! ```
 
+#[cfg(test)]
+extern crate self as tidemill_serving;
+
 mod config;
 mod error;
 #[cfg(feature = "fuzzing")]

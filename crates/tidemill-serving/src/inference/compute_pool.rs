@@ -1,45 +1,87 @@
-//! Threads for the work that would hold up others: a few, with a short queue before them.
+//! Threads for work that would hold up other requests: a few, with a short queue before them.
+//!
+//! Each model version has a pool of its own, so a slow model's queue never delays another model; the operating system
+//! shares the cores among them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::sync::Semaphore;
 
-use crate::inference::request_error::RequestError;
+use super::request_error::RequestError;
 
-/// Runs so many pieces of work at one time; so many more may wait, and none waits for ever.
+/// Limits of a pool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PoolOptions {
+    /// Pieces of work that run at one time.
+    pub(crate) threads: usize,
+    /// Pieces of work that wait for a thread; more are refused.
+    pub(crate) waiting_max: usize,
+    /// Work is given up after this, waiting included.
+    pub(crate) timeout: Duration,
+}
+
+/// Runs a limited number of pieces of work at one time.
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub(crate) struct ComputePool {
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
-    waiting_max: usize,
-    timeout: Duration,
+    options: PoolOptions,
+}
+
+/// Whether anybody still waits for the result of a piece of work.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cancelled(Arc<AtomicBool>);
+
+impl Cancelled {
+    /// An error if nobody waits any more: the work should end with it.
+    pub(crate) fn check(&self) -> Result<(), RequestError> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(RequestError::new(StatusCode::GATEWAY_TIMEOUT, "the request was cancelled"));
+        }
+        Ok(())
+    }
+}
+
+/// Cancels its work when the caller stops waiting, however that happens.
+struct CancelOnDrop(Cancelled);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
 }
 
 struct Waiting<'a>(&'a AtomicUsize);
 
-impl Pool {
-    pub(crate) fn new(threads: usize, waiting_max: usize, timeout: Duration) -> Self {
-        Self { slots: Arc::new(Semaphore::new(threads.max(1))), waiting: AtomicUsize::new(0), waiting_max, timeout }
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl ComputePool {
+    pub(crate) fn new(options: PoolOptions) -> Self {
+        let slots = Arc::new(Semaphore::new(options.threads.max(1)));
+        Self { slots, waiting: AtomicUsize::new(0), options }
     }
 
-    /// Runs `work` when it is its turn. Work that nobody waits for any more when its turn comes is not done.
+    /// Runs `work` when a thread is free. Work is cancelled when its time is over or the caller goes away: before it
+    /// starts it never runs, afterwards it is told through its argument.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, RequestError> + Send + 'static,
+        work: impl FnOnce(&Cancelled) -> Result<T, RequestError> + Send + 'static,
     ) -> Result<T, RequestError> {
-        let answered = tokio::time::timeout(self.timeout, self.run_in_turn(work)).await;
-        answered.unwrap_or_else(|_| {
-            let timeout = self.timeout;
-            Err(RequestError::new(StatusCode::GATEWAY_TIMEOUT, format!("there is no answer after {timeout:?}")))
-        })
+        let timeout = self.options.timeout;
+        let answered = tokio::time::timeout(timeout, self.run_in_turn(work)).await;
+        answered.unwrap_or_else(|_| Err(late(timeout)))
     }
 
     async fn run_in_turn<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, RequestError> + Send + 'static,
+        work: impl FnOnce(&Cancelled) -> Result<T, RequestError> + Send + 'static,
     ) -> Result<T, RequestError> {
         let closed = |_| RequestError::internal("the threads of the server are gone");
         let slot = match Arc::clone(&self.slots).try_acquire_owned() {
@@ -47,32 +89,34 @@ impl Pool {
             Err(_) => {
                 let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
                 let _waiting = Waiting(&self.waiting);
-                if waiting >= self.waiting_max {
+                if waiting >= self.options.waiting_max {
                     let message = format!("{waiting} large requests wait for their turn: try again shortly");
                     return Err(RequestError::new(StatusCode::SERVICE_UNAVAILABLE, message));
                 }
                 Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?
             }
         };
+        let cancelled = Cancelled::default();
+        let _cancel = CancelOnDrop(cancelled.clone());
         let work = move || {
-            // Held until the work is done, also where nobody waits for it any more.
+            // The slot is taken until the work has ended, even if nobody waits for it any more.
             let _slot = slot;
-            work()
+            cancelled.check()?;
+            work(&cancelled)
         };
-        let panicked = |_| RequestError::internal("a fault of the server: answering the request panicked");
+        let panicked = |_| RequestError::internal("answering the request panicked");
         tokio::task::spawn_blocking(work).await.map_err(panicked)?
     }
 
     /// Whether the next piece of work would be refused.
     pub(crate) fn is_full(&self) -> bool {
-        self.slots.available_permits() == 0 && self.waiting.load(Ordering::Relaxed) >= self.waiting_max
+        self.slots.available_permits() == 0 && self.waiting.load(Ordering::Relaxed) >= self.options.waiting_max
     }
 }
 
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// The error of a request that was not answered in time.
+pub(crate) fn late(timeout: Duration) -> RequestError {
+    RequestError::new(StatusCode::GATEWAY_TIMEOUT, format!("there is no answer after {timeout:?}"))
 }
 
 #[cfg(test)]
@@ -81,13 +125,17 @@ mod tests {
 
     use super::*;
 
+    fn options(timeout: Duration) -> PoolOptions {
+        PoolOptions { threads: 1, waiting_max: 1, timeout }
+    }
+
     #[tokio::test]
     async fn the_queue_is_bounded_and_what_is_cancelled_in_it_is_not_done() {
-        let pool = Arc::new(Pool::new(1, 1, Duration::from_mins(1)));
+        let pool = Arc::new(ComputePool::new(options(Duration::from_mins(1))));
         let (release, held) = std::sync::mpsc::channel::<()>();
         let holder = tokio::spawn({
             let pool = Arc::clone(&pool);
-            async move { pool.run(move || Ok(held.recv().is_ok())).await }
+            async move { pool.run(move |_| Ok(held.recv().is_ok())).await }
         });
         while pool.slots.available_permits() > 0 {
             tokio::task::yield_now().await;
@@ -96,7 +144,7 @@ mod tests {
         let waiting = tokio::spawn({
             let (pool, done) = (Arc::clone(&pool), Arc::clone(&done));
             async move {
-                let work = move || {
+                let work = move |_: &Cancelled| {
                     done.store(true, Ordering::Relaxed);
                     Ok(())
                 };
@@ -106,20 +154,44 @@ mod tests {
         while !pool.is_full() {
             tokio::task::yield_now().await;
         }
-        let refused = pool.run(|| Ok(())).await.unwrap_err();
+        let refused = pool.run(|_| Ok(())).await.unwrap_err();
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
         release.send(()).unwrap();
         assert_eq!(holder.await.unwrap(), Ok(true));
-        assert_eq!(pool.run(|| Ok(7)).await, Ok(7));
+        assert_eq!(pool.run(|_| Ok(7)).await, Ok(7));
         assert!(!done.load(Ordering::Relaxed));
     }
 
     #[tokio::test]
     async fn nobody_waits_for_ever() {
-        let pool = Pool::new(1, 1, Duration::from_millis(1));
+        let pool = ComputePool::new(options(Duration::from_millis(1)));
         let _slot = Arc::clone(&pool.slots).try_acquire_owned().unwrap();
-        assert_eq!(pool.run(|| Ok(())).await.unwrap_err().status, StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(pool.run(|_| Ok(())).await.unwrap_err().status, StatusCode::GATEWAY_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn work_that_has_begun_learns_that_nobody_waits_any_more() {
+        let pool = Arc::new(ComputePool::new(options(Duration::from_mins(1))));
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let waiting = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move {
+                let work = move |cancelled: &Cancelled| {
+                    begun.send(()).unwrap();
+                    while cancelled.check().is_ok() {
+                        std::thread::yield_now();
+                    }
+                    tell.send(()).unwrap();
+                    Ok(())
+                };
+                pool.run(work).await
+            }
+        });
+        has_begun.await.unwrap();
+        waiting.abort();
+        told.await.unwrap();
     }
 }

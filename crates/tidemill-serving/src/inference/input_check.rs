@@ -45,7 +45,7 @@ impl FromStr for InputPolicy {
 }
 
 /// The checks of a model's inputs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct InputChecks {
     /// Name and check of the input at each place of the signature, where the schema knows it.
     columns: Vec<Option<(String, FeatureCheck)>>,

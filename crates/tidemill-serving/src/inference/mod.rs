@@ -1,8 +1,16 @@
 //! From a batch to its predictions, whatever protocol it came by.
+//!
+//! [`target`] is the seam: a protocol decodes a request against a [`signature::TargetSignature`], a
+//! [`target::Target`] answers it, and the protocol encodes the answer. [`service`] takes a request from one to the
+//! other on the right thread.
 
 pub(crate) mod batching;
 pub(crate) mod compute_pool;
 pub(crate) mod context;
 pub(crate) mod input_check;
+pub(crate) mod request;
 pub(crate) mod request_error;
+pub(crate) mod response;
 pub(crate) mod service;
+pub(crate) mod signature;
+pub(crate) mod target;

@@ -1,4 +1,4 @@
-//! What every protocol asks: which version answers, whether requests may come, and one prediction.
+//! What every protocol asks: which target answers, whether requests may come, and one answer.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use hyper::{HeaderMap, StatusCode};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
-use crate::inference::compute_pool::Pool;
+use crate::inference::compute_pool::{Cancelled, ComputePool, late};
 use crate::inference::context::{RequestContext, RequestIds};
 use crate::inference::input_check::{InputChecker, InputFindings, InputPolicy};
+use crate::inference::request::InferenceRequest;
 use crate::inference::request_error::RequestError;
+use crate::inference::response::InferenceResponse;
+use crate::inference::signature::TargetSignature;
+use crate::inference::target::{Inference, Target, Thread};
 use crate::models::control::ModelControl;
-use crate::models::versions::{Models, ResolveError, Selector, ServedVersion, versions_text};
+use crate::models::versions::{Models, ResolveError, Selector, versions_text};
 use crate::observability::inference_log::{LogPermit, Logs};
 use crate::observability::metrics::Metrics;
 use crate::observability::traces::Traces;
@@ -32,7 +36,7 @@ pub(crate) struct Limits {
     pub(crate) body_bytes_max: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) inline_bytes_max: usize,
-    pub(crate) inline_rows_max: usize,
+    pub(crate) request_timeout: Duration,
 }
 
 /// The models and how they are asked; shared by all protocols of a server.
@@ -44,7 +48,7 @@ pub(crate) struct InferenceService {
     pub(crate) admission: Admission,
     pub(crate) access: Access,
     pub(crate) control: ModelControl,
-    pool: Pool,
+    pool: ComputePool,
     pub(crate) logs: Logs,
     pub(crate) traces: Option<Traces>,
     names: RequestIds,
@@ -61,7 +65,7 @@ impl InferenceService {
         metrics: Arc<Metrics>,
         limits: Limits,
         admission: Admission,
-        pool: Pool,
+        pool: ComputePool,
         access: Access,
         control: ModelControl,
         logs: Logs,
@@ -147,16 +151,17 @@ impl InferenceService {
 
     /// Whether requests may come: there are models to answer, and the next one would not be refused.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.is_draining() && self.models.is_ready() && !self.admission.is_full() && !self.pool.is_full()
+        let admits = !self.admission.is_full() && !self.pool.is_full();
+        !self.is_draining() && self.models.is_ready() && admits && !self.models.are_full()
     }
 
     /// The version that answers, or why none does, as TF Serving says it.
-    pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<ServedVersion>, RequestError> {
+    pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<dyn Target>, RequestError> {
         Ok(self.models.resolve(name, selector)?)
     }
 
     /// As [`resolve`](Self::resolve), with the statuses the Open Inference Protocol's servers give.
-    pub(crate) fn resolve_v2(&self, name: &str, selector: &Selector) -> Result<Arc<ServedVersion>, RequestError> {
+    pub(crate) fn resolve_v2(&self, name: &str, selector: &Selector) -> Result<Arc<dyn Target>, RequestError> {
         self.models.resolve(name, selector).map_err(|error| match (&error, selector) {
             (ResolveError::NotAvailable(_), _) => {
                 RequestError::new(StatusCode::SERVICE_UNAVAILABLE, format!("model `{name}` is not ready"))
@@ -180,92 +185,138 @@ impl InferenceService {
         }
     }
 
-    /// Runs work that takes a while when it is its turn.
+    /// Runs work that belongs to no target, such as decompressing a body, on a thread of its own.
     pub(crate) async fn off_thread<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<R, RequestError> + Send + 'static,
     ) -> Result<R, RequestError> {
-        self.pool.run(work).await
+        self.pool.run(move |_| work()).await
     }
 
-    /// Decodes a request of `bytes` bytes, predicts and encodes the answer; `decode` hands what it learns of the form
-    /// of the answer to `encode`.
+    /// Takes a request of `bytes` bytes to its target and back: decodes it, has it answered, encodes the answer. What
+    /// `decode` learns of the form of the answer it hands to `encode`.
     ///
-    /// Small requests are answered where they are: handing them to another thread would cost more than they do.
-    pub(crate) async fn infer<F, R, E>(
+    /// A small request to a quick target is answered where it is: handing it to another thread would cost more than the
+    /// answer does.
+    pub(crate) async fn infer<F, R>(
         &self,
         context: &RequestContext,
         operation: Operation,
-        model: Arc<ServedVersion>,
+        target: Arc<dyn Target>,
         bytes: usize,
-        decode: impl FnOnce(&ServedVersion) -> Result<(RecordBatch, F), RequestError> + Send + 'static,
-        encode: E,
+        decode: impl FnOnce(&TargetSignature) -> Result<(RecordBatch, F), RequestError> + Send + 'static,
+        encode: impl FnOnce(&TargetSignature, &InferenceResponse, F) -> Result<R, RequestError> + Send + 'static,
     ) -> Result<R, RequestError>
     where
         F: Send + 'static,
         R: Send + 'static,
-        E: FnOnce(&ServedVersion, &RecordBatch, F) -> Result<R, RequestError> + Send + 'static,
     {
-        let permit = self.logs.permit(context, &model.name, bytes);
-        let judge = model.checks.as_ref().and(context.flags.as_ref()).map(|flags| InputChecker {
+        let deadline = Instant::now() + self.limits.request_timeout;
+        let permit = self.logs.permit(context, &target.signature().name, bytes);
+        let checker = target.signature().checks.as_ref().and(context.flags.as_ref()).map(|flags| InputChecker {
             policy: self.input_policy,
             metrics: Arc::clone(&self.metrics),
             flags: InputFindings::clone(flags),
         });
-        let decode = move |model: &ServedVersion| {
-            let (batch, form) = decode(model)?;
-            if let (Some(judge), Some(checks)) = (&judge, &model.checks) {
-                judge.judge(&model.name, checks, &batch)?;
+        let prepare = move |target: &TargetSignature| {
+            let (batch, form) = decode(target)?;
+            if let (Some(checker), Some(checks)) = (&checker, &target.checks) {
+                checker.judge(&target.name, checks, &batch)?;
             }
-            Ok((batch, form))
-        };
-        if bytes > self.limits.inline_bytes_max {
-            let work = move || {
-                let (batch, form) = decode(&model)?;
-                answer(&model, operation, &batch, form, encode, permit)
-            };
-            return self.pool.run(work).await;
-        }
-        let (batch, form) = caught(|| decode(&model))?;
-        if let Some(batcher) = model.batcher.as_ref().filter(|batcher| batch.num_rows() <= batcher.rows_max()) {
             let logged = permit.map(|permit| (permit, batch.clone()));
-            let (rows, started) = (batch.num_rows(), Instant::now());
-            let predictions = batcher.predict(Arc::clone(&model), batch).await?;
-            model.ran(operation, rows, started.elapsed());
-            return caught(|| {
-                let answer = encode(&model, &predictions, form)?;
-                if let Some((permit, batch)) = logged {
-                    permit.write(&model, &batch, &predictions);
+            Ok((InferenceRequest { batch, operation, deadline }, Answering { form, encode, logged }))
+        };
+        let (answered, answering) = if bytes > self.limits.inline_bytes_max {
+            let work = {
+                let target = Arc::clone(&target);
+                move |cancelled: &Cancelled| {
+                    let (request, answering) = prepare(target.signature())?;
+                    cancelled.check()?;
+                    finish(&*target, target.infer(request, Thread::Compute(cancelled)), answering)
                 }
-                Ok(answer)
-            });
-        }
-        if batch.num_rows() > self.limits.inline_rows_max {
-            return self.pool.run(move || answer(&model, operation, &batch, form, encode, permit)).await;
-        }
-        caught(|| answer(&model, operation, &batch, form, encode, permit))
+            };
+            match target.compute_pool().run(work).await? {
+                Step::Answered(answer) => return Ok(answer),
+                Step::Arrives(answered, answering) => (answered, answering),
+            }
+        } else {
+            let (request, answering) = caught(|| prepare(target.signature()))?;
+            match caught(|| Ok(target.infer(request, Thread::Io)))? {
+                Inference::Done(response) => return caught(|| answering.encode(target.signature(), response)),
+                Inference::Arrives(answered) => (answered, answering),
+                Inference::NeedsComputeThread(request) => {
+                    let work = {
+                        let target = Arc::clone(&target);
+                        move |cancelled: &Cancelled| {
+                            finish(&*target, target.infer(request, Thread::Compute(cancelled)), answering)
+                        }
+                    };
+                    match target.compute_pool().run(work).await? {
+                        Step::Answered(answer) => return Ok(answer),
+                        Step::Arrives(answered, answering) => (answered, answering),
+                    }
+                }
+            }
+        };
+        let response = match tokio::time::timeout_at(deadline.into(), answered).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) => Err(RequestError::internal("a target dropped a request without an answer")),
+            Err(_) => Err(late(self.limits.request_timeout)),
+        };
+        caught(|| answering.encode(target.signature(), response))
     }
 }
 
-fn answer<F, R>(
-    model: &ServedVersion,
-    operation: Operation,
-    batch: &RecordBatch,
+/// What is left to do when the response is there.
+struct Answering<F, E> {
     form: F,
-    encode: impl FnOnce(&ServedVersion, &RecordBatch, F) -> Result<R, RequestError>,
-    permit: Option<LogPermit>,
-) -> Result<R, RequestError> {
-    let started = Instant::now();
-    let predictions = model.model.predict_tensors(batch)?;
-    model.ran(operation, batch.num_rows(), started.elapsed());
-    let answer = encode(model, &predictions, form)?;
-    if let Some(permit) = permit {
-        permit.write(model, batch, &predictions);
+    encode: E,
+    /// The request, if it is logged with its answer.
+    logged: Option<(LogPermit, RecordBatch)>,
+}
+
+/// How far a request has come on a compute thread.
+enum Step<R, F, E> {
+    Answered(R),
+    Arrives(oneshot::Receiver<Result<InferenceResponse, RequestError>>, Answering<F, E>),
+}
+
+impl<F, E> Answering<F, E> {
+    fn encode<R>(
+        self,
+        target: &TargetSignature,
+        response: Result<InferenceResponse, RequestError>,
+    ) -> Result<R, RequestError>
+    where
+        E: FnOnce(&TargetSignature, &InferenceResponse, F) -> Result<R, RequestError>,
+    {
+        let response = response?;
+        let answer = (self.encode)(target, &response, self.form)?;
+        if let Some((permit, batch)) = self.logged {
+            permit.write(target, batch, &response);
+        }
+        Ok(answer)
     }
-    Ok(answer)
+}
+
+fn finish<R, F, E>(
+    target: &dyn Target,
+    inference: Inference,
+    answering: Answering<F, E>,
+) -> Result<Step<R, F, E>, RequestError>
+where
+    E: FnOnce(&TargetSignature, &InferenceResponse, F) -> Result<R, RequestError>,
+{
+    match inference {
+        Inference::Done(response) => answering.encode(target.signature(), response).map(Step::Answered),
+        Inference::Arrives(answered) => Ok(Step::Arrives(answered, answering)),
+        Inference::NeedsComputeThread(_) => {
+            Err(RequestError::internal("a target asked for a compute thread on a compute thread"))
+        }
+    }
 }
 
 fn caught<T>(work: impl FnOnce() -> Result<T, RequestError>) -> Result<T, RequestError> {
     std::panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(RequestError::internal("a fault of the server: answering the request panicked")))
+        .unwrap_or_else(|_| Err(RequestError::internal("answering the request panicked")))
 }

@@ -117,8 +117,8 @@ async fn probe_in_server(package: &Path, load_max: Duration, context: &StepConte
     // On a busy machine the load may be over before the clock is looked at.
     let finding = if !in_time || started.elapsed() > load_max {
         Finding::failed(format!("the model was not loaded within {} s", load_max.as_secs_f64()))
-    } else if let Some(model) = handle.latest(NAME) {
-        query(&handle, &model, context).await?
+    } else if let Some(target) = handle.latest(NAME) {
+        query(&handle, target.version(), context).await?
     } else {
         Finding::failed(load_error(&handle, package))
     };
@@ -137,7 +137,7 @@ fn load_error(handle: &Handle, package: &Path) -> String {
 }
 
 async fn query(handle: &Handle, model: &ServedVersion, context: &StepContext<'_>) -> Result<Finding, ProbeError> {
-    let sample = model.model.sample_rows();
+    let sample = model.model().sample_rows();
     let mut finding = Finding { sample_rows: sample.len(), ..Finding::default() };
     if sample.is_empty() {
         return Ok(finding);
@@ -157,7 +157,7 @@ async fn query(handle: &Handle, model: &ServedVersion, context: &StepContext<'_>
     }
     let reply = client.post(PREDICT, rows_body(sample)).await?;
     finding.failures.extend(difference("TF Serving REST, all rows", reply, &expected, tfs_predictions));
-    let reply = client.post(INFER, columns_body(&model.model, sample)).await?;
+    let reply = client.post(INFER, columns_body(model.model(), sample)).await?;
     finding.failures.extend(difference("Open Inference Protocol REST, all rows", reply, &expected, oip_predictions));
     finding.failures.truncate(FAILURES_MAX);
 

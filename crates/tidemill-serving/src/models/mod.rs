@@ -2,5 +2,6 @@
 
 pub(crate) mod control;
 pub(crate) mod source;
+pub(crate) mod targets;
 pub(crate) mod versions;
 pub(crate) mod warmup;

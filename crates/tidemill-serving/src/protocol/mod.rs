@@ -12,3 +12,11 @@ pub(crate) mod rest;
 pub(crate) mod status;
 pub(crate) mod tensor;
 pub(crate) mod tfs;
+
+use arrow::array::RecordBatch;
+
+use crate::inference::request_error::RequestError;
+use crate::inference::response::InferenceResponse;
+
+/// Predicts a batch where no server runs: for recorded requests and for fuzzing.
+pub(crate) type Predict<'a> = &'a dyn Fn(&RecordBatch) -> Result<InferenceResponse, RequestError>;

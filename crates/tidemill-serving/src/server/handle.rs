@@ -10,14 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::TlsOptions;
 use super::tls::Acceptors;
 use crate::ServeError;
-use crate::models::versions::{ModelStatus, Models, Selector, ServedVersion};
+use crate::models::versions::{ModelStatus, Models, Selector, VersionTarget};
 
 /// What the rest of the program knows of a running server. Clones are cheap.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) address: SocketAddr,
     pub(super) grpc_address: Option<SocketAddr>,
-    pub(super) models: Arc<Models>,
+    pub(crate) models: Arc<Models>,
     pub(super) polls: mpsc::Sender<oneshot::Sender<()>>,
     pub(super) tls: Option<Arc<ArcSwap<Acceptors>>>,
 }
@@ -77,8 +77,8 @@ impl Handle {
         self.models.snapshot().statuses()
     }
 
-    /// The model that answers requests for `name` which name no version.
-    pub(crate) fn latest(&self, name: &str) -> Option<Arc<ServedVersion>> {
-        self.models.resolve(name, &Selector::Latest).ok()
+    /// The version that answers requests for `name` which name no version.
+    pub(crate) fn latest(&self, name: &str) -> Option<Arc<dyn VersionTarget>> {
+        self.models.version(name, &Selector::Latest).ok()
     }
 }

@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::connection::{Connections, Phase};
 #[cfg(unix)]
 use self::socket::Socket;
-use crate::inference::compute_pool::Pool;
+use crate::inference::compute_pool::{ComputePool, PoolOptions};
 use crate::inference::service::{InferenceService, Limits};
 use crate::models::control::{ModelControl, Unloaded};
 use crate::models::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
@@ -83,6 +83,11 @@ impl Server {
         #[cfg(unix)]
         let socket = options.grpc_socket.as_deref().map(Socket::listen).transpose()?;
         let models = Arc::new(Models::new());
+        let pool_options = PoolOptions {
+            threads: options.compute_threads,
+            waiting_max: options.compute_queue_max,
+            timeout: options.request_timeout,
+        };
         let manager_options = ManagerOptions {
             poll_interval: options.poll_interval,
             load_threads: options.load_threads,
@@ -94,7 +99,8 @@ impl Server {
             loading: LoadOptions {
                 batching: options.batching.clone(),
                 batching_of_models: options.batching_of_models,
-                request_timeout: options.request_timeout,
+                inline_rows_max: options.inline_rows_max,
+                pool: pool_options,
                 warmup: options.warmup.then_some(options.warmup_iterations),
                 onnx: options.onnx.clone(),
             },
@@ -115,10 +121,10 @@ impl Server {
             body_bytes_max: options.request_body_bytes_max,
             body_timeout: options.request_body_timeout,
             inline_bytes_max: options.inline_bytes_max,
-            inline_rows_max: options.inline_rows_max,
+            request_timeout: options.request_timeout,
         };
         let admission = Admission::new(options.requests_max, options.requests_bytes_max);
-        let pool = Pool::new(options.compute_threads, options.compute_queue_max, options.request_timeout);
+        let pool = ComputePool::new(pool_options);
         let service =
             InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
         let service = Arc::new(service.watched(traces).checking(options.input_policy));

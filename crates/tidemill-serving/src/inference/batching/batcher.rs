@@ -1,22 +1,31 @@
 //! Drives the queue of one model version.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use hyper::StatusCode;
+use tidemill_model::Explanation;
 use tokio::sync::oneshot;
 
 use super::queue::{Decision, Dropped, Item, Policy, Queue};
+use crate::inference::compute_pool::{ComputePool, late};
+use crate::inference::request::InferenceRequest;
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::response::InferenceResponse;
+use crate::inference::signature::TargetSignature;
+use crate::inference::target::{Inference, Target, Thread};
+use crate::models::versions::{ServedVersion, VersionTarget};
 use crate::observability::metrics::BatchMetrics;
 
-/// Puts the requests for one model version together and hands each its part of the answer.
+/// A model version whose requests run together: each gets its part of the answer.
 #[derive(Debug)]
 pub(crate) struct Batcher {
+    version: ServedVersion,
+    /// Itself, for the requests in its queue: a version with requests stays in memory.
+    me: Weak<Self>,
     timeout: Duration,
     metrics: BatchMetrics,
     state: Mutex<State>,
@@ -25,62 +34,71 @@ pub(crate) struct Batcher {
 
 #[derive(Debug)]
 struct State {
-    queue: Queue<Request>,
+    queue: Queue<Waiting>,
     /// When somebody will take a turn next.
     alarm: Option<Instant>,
 }
 
+/// A request in the queue.
 #[derive(Debug)]
-struct Request {
-    model: Arc<ServedVersion>,
-    batch: RecordBatch,
-    answer: oneshot::Sender<Result<RecordBatch, RequestError>>,
+struct Waiting {
+    /// Keeps the version in memory.
+    batcher: Arc<Batcher>,
+    request: InferenceRequest,
+    answer: oneshot::Sender<Result<InferenceResponse, RequestError>>,
 }
 
-impl Batcher {
-    pub(crate) fn new(policy: Policy, timeout: Duration, metrics: BatchMetrics) -> Arc<Self> {
-        let queue = Queue::new(policy, |request: &Request| request.answer.is_closed());
-        let state = Mutex::new(State { queue, alarm: None });
-        Arc::new(Self { timeout, metrics, state, rows_max: policy.rows_max })
+impl Target for Batcher {
+    fn signature(&self) -> &TargetSignature {
+        self.version.signature()
     }
 
-    /// Larger requests gain nothing from company.
-    pub(crate) fn rows_max(&self) -> usize {
-        self.rows_max
+    fn compute_pool(&self) -> &ComputePool {
+        self.version.compute_pool()
     }
 
-    /// Predicts the rows of `batch` together with those of others. A caller that goes away before its turn costs
-    /// nothing.
-    pub(crate) async fn predict(
-        self: &Arc<Self>,
-        model: Arc<ServedVersion>,
-        batch: RecordBatch,
-    ) -> Result<RecordBatch, RequestError> {
-        self.metrics.joined(batch.num_rows());
+    /// A request whose receiver is dropped before its turn costs nothing.
+    fn infer(&self, request: InferenceRequest, thread: Thread<'_>) -> Inference {
+        let rows = request.batch.num_rows();
+        // Larger requests gain nothing from company.
+        let Some(me) = self.me.upgrade().filter(|_| rows <= self.rows_max) else {
+            return self.version.infer(request, thread);
+        };
+        self.metrics.joined(rows);
         let (answer, answered) = oneshot::channel();
         let arrived = Instant::now();
-        let item = Item {
-            rows: batch.num_rows(),
-            arrived,
-            deadline: arrived + self.timeout,
-            payload: Request { model, batch, answer },
-        };
+        let deadline = request.deadline.min(arrived + self.timeout);
+        let item = Item { rows, arrived, deadline, payload: Waiting { batcher: Arc::clone(&me), request, answer } };
         if self.state().queue.arrive(item).is_err() {
             self.metrics.refused.increment(1);
             let message = "the batching queue of the model is full: try again shortly";
-            return Err(RequestError::new(StatusCode::SERVICE_UNAVAILABLE, message));
+            return Inference::Done(Err(RequestError::new(StatusCode::SERVICE_UNAVAILABLE, message)));
         }
-        self.advance();
-        match tokio::time::timeout(self.timeout, answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(RequestError::internal("a batch ended without an answer")),
-            Err(_) => Err(self.late()),
-        }
+        me.advance();
+        Inference::Arrives(answered)
     }
 
-    fn late(&self) -> RequestError {
-        let timeout = self.timeout;
-        RequestError::new(StatusCode::GATEWAY_TIMEOUT, format!("there is no answer after {timeout:?}"))
+    fn explain(&self, batch: &RecordBatch) -> Result<Explanation, RequestError> {
+        self.version.explain(batch)
+    }
+}
+
+impl VersionTarget for Batcher {
+    fn version(&self) -> &ServedVersion {
+        &self.version
+    }
+}
+
+impl Batcher {
+    pub(crate) fn around(
+        version: ServedVersion,
+        policy: Policy,
+        timeout: Duration,
+        metrics: BatchMetrics,
+    ) -> Arc<Self> {
+        let queue = Queue::new(policy, |waiting: &Waiting| waiting.answer.is_closed());
+        let state = Mutex::new(State { queue, alarm: None });
+        Arc::new_cyclic(|me| Self { version, me: me.clone(), timeout, metrics, state, rows_max: policy.rows_max })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -96,7 +114,7 @@ impl Batcher {
     }
 
     /// Runs a batch, and whatever can run when it has, so that a busy model needs no new thread for each.
-    fn work(self: &Arc<Self>, first: Vec<Item<Request>>) {
+    fn work(self: &Arc<Self>, first: Vec<Item<Waiting>>) {
         let mut next = Some(first);
         while let Some(batch) = next {
             self.run(batch);
@@ -106,7 +124,7 @@ impl Batcher {
     }
 
     /// The next batch, if there is one for now; where there will be one later somebody is set to come back.
-    fn turn(self: &Arc<Self>) -> Option<Vec<Item<Request>>> {
+    fn turn(self: &Arc<Self>) -> Option<Vec<Item<Waiting>>> {
         let now = Instant::now();
         let mut dropped = Dropped::default();
         let (turn, alarm) = {
@@ -139,8 +157,8 @@ impl Batcher {
         }
         for item in dropped.late {
             self.metrics.late.increment(1);
-            // Who left meanwhile misses nothing.
-            let _ = item.payload.answer.send(Err(self.late()));
+            // A client that has left meanwhile misses nothing.
+            let _ = item.payload.answer.send(Err(late(self.timeout)));
         }
         match turn {
             Decision::Run(batch) => Some(batch),
@@ -148,41 +166,40 @@ impl Batcher {
         }
     }
 
-    fn run(&self, items: Vec<Item<Request>>) {
+    fn run(&self, items: Vec<Item<Waiting>>) {
         let now = Instant::now();
         let rows = items.iter().map(|item| item.rows).sum();
         self.metrics.ran(rows, items.iter().map(|item| now - item.arrived));
-        let (rows, requests): (Vec<usize>, Vec<Request>) =
-            items.into_iter().map(|item| (item.rows, item.payload)).unzip();
-        let together = match &requests[..] {
-            [request] => predict(&request.model, &request.batch).map(Some),
-            requests => Ok(predict_together(requests)),
+        let together = match &items[..] {
+            [item] => self.predict(&item.payload.request.batch).map(Some),
+            items => Ok(self.predict_together(items)),
         };
         let mut from = 0;
-        for (rows, request) in rows.into_iter().zip(requests) {
-            let answer = match &together {
+        for Item { rows, arrived, payload: Waiting { request, answer, .. }, .. } in items {
+            let predictions = match &together {
                 Ok(Some(all)) => Ok(all.slice(from, rows)),
                 // One request that cannot be answered must not take the others with it.
-                Ok(None) => predict(&request.model, &request.batch),
+                Ok(None) => self.predict(&request.batch),
                 Err(error) => Err(error.clone()),
             };
             from += rows;
-            // Who left meanwhile misses nothing.
-            let _ = request.answer.send(answer);
+            if predictions.is_ok() {
+                self.version.ran(request.operation, rows, arrived.elapsed());
+            }
+            // A client that has left meanwhile misses nothing.
+            let _ = answer.send(predictions.map(|predictions| self.version.response(predictions)));
         }
     }
-}
 
-/// `None` where the batch does not work as a whole.
-fn predict_together(requests: &[Request]) -> Option<RecordBatch> {
-    let first = requests.first()?;
-    let all = concat_batches(first.batch.schema_ref(), requests.iter().map(|request| &request.batch)).ok()?;
-    predict(&first.model, &all).ok().filter(|predictions| predictions.num_rows() == all.num_rows())
-}
+    /// `None` if the batch does not work as a whole.
+    fn predict_together(&self, items: &[Item<Waiting>]) -> Option<RecordBatch> {
+        let batches = || items.iter().map(|item| &item.payload.request.batch);
+        let all = concat_batches(batches().next()?.schema_ref(), batches()).ok()?;
+        self.predict(&all).ok().filter(|predictions| predictions.num_rows() == all.num_rows())
+    }
 
-fn predict(model: &ServedVersion, batch: &RecordBatch) -> Result<RecordBatch, RequestError> {
-    let panicked = |_| RequestError::internal("a fault of the server: answering the request panicked");
-    let predicted =
-        std::panic::catch_unwind(AssertUnwindSafe(|| model.model.predict_tensors(batch))).map_err(panicked)?;
-    Ok(predicted?)
+    fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, RequestError> {
+        let panicked = |_| RequestError::internal("answering the request panicked");
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.version.predict(batch))).map_err(panicked)?
+    }
 }

@@ -1,13 +1,11 @@
 //! Which models batch, and how.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
-use tidemill_core::DataType;
 use tidemill_model::AnyModel;
 
 use super::queue::Policy;
+use crate::models::versions::trial::{best_time, sample_rows};
 
 /// Rows of a batch where nothing is said, adaptive and fixed (the latter TF Serving's).
 const ROWS_MAX_ADAPTIVE: usize = 64;
@@ -18,9 +16,8 @@ const BATCHES_WAITING_MAX: usize = 10;
 const ROW_TIME_MIN: Duration = Duration::from_micros(50);
 /// Rows together must cost less than this share of the same rows alone.
 const BATCHING_GAIN_MIN: f64 = 0.5;
-/// So many rows are compared, so many times; the best time counts.
+/// Rows that are compared.
 const TRIAL_ROWS: usize = 16;
-const TRIALS: usize = 5;
 
 /// When requests of different clients run together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,45 +72,8 @@ impl BatchingOptions {
 /// Whether rows together cost much less than the same rows alone. Trees do not gain: a row costs them the same in any
 /// company; a model that multiplies matrices does. A model that cannot be tried does not gain.
 fn benefits_from_batching(model: &AnyModel) -> bool {
-    try_out(model).is_some_and(|(alone, together)| {
-        alone >= ROW_TIME_MIN && together.as_secs_f64() < alone.as_secs_f64() * TRIAL_ROWS as f64 * BATCHING_GAIN_MIN
-    })
-}
-
-/// A recorded row; of a model that records none, the plainest row it takes.
-fn sample_row(model: &AnyModel) -> Option<RecordBatch> {
-    if let Some(sample) = model.sample_rows().first() {
-        return model.batch_from_rows(std::slice::from_ref(&sample.row)).ok();
-    }
-    let mut builder = model.batch_builder(1);
-    for index in 0..builder.specs().len() {
-        let mut column = builder.column(index)?;
-        for _ in 0..column.width() {
-            let pushed = match column.spec().datatype {
-                DataType::Fp64 => column.push_float(0.0),
-                DataType::Int64 => column.push_int(0),
-                DataType::Bool => column.push_bool(false),
-                DataType::Bytes => column.push_str(""),
-            };
-            pushed.ok()?;
-        }
-    }
-    builder.finish(1).ok()
-}
-
-/// The time one row takes alone, and the time [`TRIAL_ROWS`] rows take together.
-fn try_out(model: &AnyModel) -> Option<(Duration, Duration)> {
-    let one = sample_row(model)?;
-    let many = concat_batches(one.schema_ref(), std::iter::repeat_n(&one, TRIAL_ROWS)).ok()?;
-    let time = |batch: &RecordBatch| -> Option<Duration> {
-        let mut best = None;
-        for _ in 0..TRIALS {
-            let started = Instant::now();
-            model.predict(batch).ok()?;
-            let took = started.elapsed();
-            best = Some(best.map_or(took, |best: Duration| best.min(took)));
-        }
-        best
-    };
-    Some((time(&one)?, time(&many)?))
+    let time = |rows| sample_rows(model, rows).and_then(|batch| best_time(model, &batch));
+    let Some(alone) = time(1) else { return false };
+    let Some(together) = time(TRIAL_ROWS) else { return false };
+    alone >= ROW_TIME_MIN && together.as_secs_f64() < alone.as_secs_f64() * TRIAL_ROWS as f64 * BATCHING_GAIN_MIN
 }

@@ -8,10 +8,12 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::served::LoadOptions;
+use super::loading::{self, LoadOptions};
 use super::table::{Backoff, Load, Table};
-use super::{ResolveError, Selector, ServedVersion, Snapshot};
+use super::{ResolveError, Selector, Snapshot, VersionTarget};
+use crate::inference::target::Target;
 use crate::models::control::Unloaded;
+use crate::models::targets::NamedTargets;
 use crate::observability::inference_log::Logs;
 use crate::observability::metrics::Metrics;
 use crate::{ModelLog, Servable, Source, SourceError};
@@ -32,7 +34,9 @@ pub(crate) struct ManagerOptions {
 /// What requests see of the manager.
 #[derive(Debug)]
 pub(crate) struct Models {
-    snapshot: ArcSwap<Snapshot<ServedVersion>>,
+    /// Targets that are not versions, by name.
+    pub(crate) targets: NamedTargets,
+    snapshot: ArcSwap<Snapshot<dyn VersionTarget>>,
     progress: watch::Sender<Progress>,
 }
 
@@ -50,7 +54,7 @@ pub(crate) struct Progress {
 
 enum Event {
     Listed { result: Result<Listing, SourceError>, applied: Option<oneshot::Sender<()>> },
-    Loaded { load: Load, result: Result<Arc<ServedVersion>, String>, took: Duration },
+    Loaded { load: Load, result: Result<Arc<dyn VersionTarget>, String>, took: Duration },
     Freed,
 }
 
@@ -66,7 +70,7 @@ pub(crate) struct Manager {
     options: ManagerOptions,
     models: Arc<Models>,
     metrics: Arc<Metrics>,
-    table: Table<ServedVersion>,
+    table: Table<dyn VersionTarget>,
     waiting: VecDeque<Load>,
     running: usize,
     events: mpsc::Sender<Event>,
@@ -80,22 +84,39 @@ pub(crate) struct Manager {
 
 impl Models {
     pub(crate) fn new() -> Self {
-        Self { snapshot: ArcSwap::default(), progress: watch::Sender::default() }
+        Self { targets: NamedTargets::default(), snapshot: ArcSwap::default(), progress: watch::Sender::default() }
     }
 
-    /// The loaded version that answers a request.
-    pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<ServedVersion>, ResolveError> {
+    /// The target that answers requests for `name`: the one that has this name, or else a version of this model.
+    pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<dyn Target>, ResolveError> {
+        if *selector == Selector::Latest
+            && let Some(target) = self.targets.get(name)
+        {
+            return Ok(target);
+        }
+        Ok(self.version(name, selector)?)
+    }
+
+    /// The loaded version that a name and a selector lead to.
+    pub(crate) fn version(&self, name: &str, selector: &Selector) -> Result<Arc<dyn VersionTarget>, ResolveError> {
         self.snapshot.load().resolve(name, selector)
     }
 
     /// Everything that is served now.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot<ServedVersion>> {
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot<dyn VersionTarget>> {
         self.snapshot.load_full()
     }
 
-    /// Whether the source lists the model.
+    /// Whether there is a target of this name, or the source lists the model.
     pub(crate) fn knows(&self, name: &str) -> bool {
-        self.snapshot.load().knows(name)
+        self.snapshot.load().knows(name) || self.targets.get(name).is_some()
+    }
+
+    /// Whether every version would refuse work for a compute thread.
+    pub(crate) fn are_full(&self) -> bool {
+        let snapshot = self.snapshot.load();
+        let mut full = snapshot.loaded().map(|target| target.compute_pool().is_full()).peekable();
+        full.peek().is_some() && full.all(|full| full)
     }
 
     /// Whether requests may come.
@@ -108,7 +129,7 @@ impl Models {
     }
 
     /// `complete`: everything the source expects is in it.
-    fn publish(&self, snapshot: Snapshot<ServedVersion>, listed: bool, complete: bool) {
+    fn publish(&self, snapshot: Snapshot<dyn VersionTarget>, listed: bool, complete: bool) {
         let settled = listed && snapshot.is_settled();
         let ready = complete && snapshot.is_ready();
         self.snapshot.store(Arc::new(snapshot));
@@ -219,7 +240,7 @@ impl Manager {
     }
 
     /// Frees versions off the threads that answer requests; then what waited for their memory is loaded.
-    fn free(&self, versions: Vec<Arc<ServedVersion>>) {
+    fn free(&self, versions: Vec<Arc<dyn VersionTarget>>) {
         let events = self.events.clone();
         tokio::task::spawn_blocking(move || {
             drop(versions);
@@ -238,7 +259,7 @@ impl Manager {
             let metrics = Arc::clone(&self.metrics);
             tokio::task::spawn_blocking(move || {
                 let started = Instant::now();
-                let result = ServedVersion::load(&load, &options, &metrics).map(Arc::new);
+                let result = loading::load(&load, &options, &metrics);
                 // The manager may have gone: the server is shutting down.
                 let _ = events.blocking_send(Event::Loaded { load, result, took: started.elapsed() });
             });

@@ -4,16 +4,24 @@
 //! [`Manager`] drives it: it asks the source, loads off the async threads and publishes snapshots. Requests only
 //! ever see a snapshot, so every change they see is a single step.
 
+mod counters;
 #[cfg(test)]
 mod interleavings;
+mod loading;
 mod manager;
 mod served;
 mod snapshot;
+mod speed;
 mod status;
 mod table;
+pub(crate) mod trial;
 
+pub(crate) use counters::versions_text;
+pub(crate) use loading::LoadOptions;
+#[cfg(feature = "fuzzing")]
+pub(crate) use loading::load_alone;
 pub(crate) use manager::{Manager, ManagerOptions, Models};
-pub(crate) use served::{LoadOptions, ServedVersion, versions_text};
+pub(crate) use served::{ServedVersion, VersionTarget};
 pub(crate) use snapshot::{ResolveError, Selector, Snapshot};
 pub use status::{ModelStatus, VersionState, VersionStatus};
 pub(crate) use table::Backoff;

@@ -32,13 +32,13 @@ pub(crate) enum ResolveError {
 
 /// Everything that is served at one moment.
 #[derive(Debug)]
-pub(crate) struct Snapshot<T> {
+pub(crate) struct Snapshot<T: ?Sized> {
     pub(super) models: BTreeMap<String, ServedModel<T>>,
 }
 
 /// One model in a snapshot.
 #[derive(Debug)]
-pub(crate) struct ServedModel<T> {
+pub(crate) struct ServedModel<T: ?Sized> {
     pub(super) available: BTreeMap<u64, Arc<T>>,
     pub(super) latest: Option<Arc<T>>,
     pub(super) latest_version: Option<u64>,
@@ -46,13 +46,13 @@ pub(crate) struct ServedModel<T> {
     pub(super) statuses: Vec<VersionStatus>,
 }
 
-impl<T> Default for Snapshot<T> {
+impl<T: ?Sized> Default for Snapshot<T> {
     fn default() -> Self {
         Self { models: BTreeMap::new() }
     }
 }
 
-impl<T> Snapshot<T> {
+impl<T: ?Sized> Snapshot<T> {
     /// The loaded version that answers for `name`.
     pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<T>, ResolveError> {
         let request = || match selector {

@@ -41,7 +41,7 @@ impl Backoff {
 }
 
 #[derive(Debug)]
-pub(super) struct Table<T> {
+pub(super) struct Table<T: ?Sized> {
     backoff: Backoff,
     /// A new version is loaded only when what it replaces is out of memory.
     unload_first: bool,
@@ -49,7 +49,7 @@ pub(super) struct Table<T> {
 }
 
 #[derive(Debug)]
-struct Model<T> {
+struct Model<T: ?Sized> {
     versions: BTreeMap<u64, Version<T>>,
     aspired_labels: BTreeMap<String, u64>,
     labels: BTreeMap<String, u64>,
@@ -59,7 +59,7 @@ struct Model<T> {
 }
 
 #[derive(Debug)]
-struct Version<T> {
+struct Version<T: ?Sized> {
     path: PathBuf,
     aspired: bool,
     failures: u32,
@@ -68,7 +68,7 @@ struct Version<T> {
 }
 
 #[derive(Debug)]
-enum State<T> {
+enum State<T: ?Sized> {
     /// To be loaded when there is memory.
     Deferred,
     Loading,
@@ -80,7 +80,7 @@ enum State<T> {
     Ended,
 }
 
-impl<T> Version<T> {
+impl<T: ?Sized> Version<T> {
     fn loading(path: PathBuf) -> Self {
         Self { path, aspired: true, failures: 0, error: None, state: State::Loading }
     }
@@ -102,7 +102,7 @@ impl<T> Version<T> {
     }
 }
 
-impl<T> Table<T> {
+impl<T: ?Sized> Table<T> {
     pub(super) fn new(backoff: Backoff, unload_first: bool) -> Self {
         Self { backoff, unload_first, models: BTreeMap::new() }
     }
@@ -213,7 +213,7 @@ impl<T> Table<T> {
     }
 }
 
-impl<T> Default for Model<T> {
+impl<T: ?Sized> Default for Model<T> {
     fn default() -> Self {
         Self {
             versions: BTreeMap::new(),
@@ -225,7 +225,7 @@ impl<T> Default for Model<T> {
     }
 }
 
-impl<T> Model<T> {
+impl<T: ?Sized> Model<T> {
     fn aspire(
         &mut self,
         name: &str,

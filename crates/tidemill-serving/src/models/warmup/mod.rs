@@ -12,10 +12,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use arrow::array::RecordBatch;
 use serde_json::Value;
 use tidemill_core::tfrecord;
 use tidemill_model::{Model, ModelError};
 
+use crate::inference::target::Target as _;
 use crate::models::versions::ServedVersion;
 use crate::protocol::grpc;
 
@@ -44,7 +46,7 @@ pub fn warmup_requests(model: &Model, name: &str, rows: &[Value]) -> Result<Vec<
 }
 
 /// Answers the warm-up requests in the folder of a version, if there are any, each so many times; gives their number.
-pub(crate) fn replay(folder: &Path, model: &ServedVersion, iterations: u32) -> Result<usize, String> {
+pub(crate) fn replay(folder: &Path, version: &ServedVersion, iterations: u32) -> Result<usize, String> {
     let path = folder.join(FILE);
     let within = |reason: &dyn std::fmt::Display| format!("warm-up requests `{}`: {reason}", path.display());
     let metadata = match fs::metadata(&path) {
@@ -55,6 +57,7 @@ pub(crate) fn replay(folder: &Path, model: &ServedVersion, iterations: u32) -> R
         return Err(within(&format!("the file has {} bytes, more than {BYTES_MAX}", metadata.len())));
     }
     let bytes = fs::read(&path).map_err(|error| within(&error))?;
+    let predict = |batch: &RecordBatch| version.predict(batch).map(|predictions| version.response(predictions));
     let mut count = 0;
     for record in records::read(&bytes) {
         count += 1;
@@ -62,7 +65,9 @@ pub(crate) fn replay(folder: &Path, model: &ServedVersion, iterations: u32) -> R
             return Err(within(&format!("there are more than {RECORDS_MAX} records")));
         }
         let answer = |record: &[u8]| {
-            (0..iterations.max(1)).try_for_each(|_| grpc::replay(model, record)).map_err(|error| error.message)
+            (0..iterations.max(1))
+                .try_for_each(|_| grpc::replay(version.signature(), &predict, record))
+                .map_err(|error| error.message)
         };
         let answered = record.and_then(answer);
         answered.map_err(|reason| within(&format!("record {count}: {reason}")))?;

@@ -29,7 +29,8 @@ use self::file::recover;
 use self::sink::Sink;
 use crate::ServeError;
 use crate::inference::context::RequestContext;
-use crate::models::versions::ServedVersion;
+use crate::inference::response::InferenceResponse;
+use crate::inference::signature::TargetSignature;
 use crate::observability::metrics::Metrics;
 
 /// Requests in the queue hold at most so many bytes.
@@ -239,17 +240,19 @@ fn rfc3339(time: SystemTime) -> String {
 
 impl LogPermit {
     /// Logs the request with its answer, unless the queue is full.
-    pub(crate) fn write(self, model: &ServedVersion, inputs: &RecordBatch, outputs: &RecordBatch) {
-        for sink in &self.sinks {
-            self.put(sink, model, inputs, outputs);
+    pub(crate) fn write(self, target: &TargetSignature, inputs: RecordBatch, response: &InferenceResponse) {
+        let Some((last, others)) = self.sinks.split_last() else { return };
+        for sink in others {
+            self.put(sink, target, inputs.clone(), response);
         }
+        self.put(last, target, inputs, response);
     }
 
-    fn put(&self, sink: &Arc<Sink>, model: &ServedVersion, inputs: &RecordBatch, outputs: &RecordBatch) {
+    fn put(&self, sink: &Arc<Sink>, target: &TargetSignature, inputs: RecordBatch, response: &InferenceResponse) {
         let shared = &self.logs.0;
         let drop_it = || {
             shared.counters.dropped.increment(1);
-            shared.metrics.logged(&model.name, "RESOURCE_EXHAUSTED", 1);
+            shared.metrics.logged(&target.name, "RESOURCE_EXHAUSTED", 1);
         };
         let Some(queue) = shared.queue.get() else { return drop_it() };
         // Rows of numbers take more room in memory than in the body of a request.
@@ -261,14 +264,14 @@ impl LogPermit {
         }
         let entry = Box::new(Entry {
             sink: Arc::clone(sink),
-            model: model.name.clone(),
-            version: model.version,
+            model: target.name.clone(),
+            version: response.version.unwrap_or_default(),
             request_id: self.context.id().to_owned(),
             at: self.at,
             latency: self.context.started.elapsed(),
-            inputs: inputs.clone(),
-            groups: model.signature().input_groups.clone(),
-            outputs: outputs.clone(),
+            inputs,
+            groups: target.tensors.input_groups.clone(),
+            outputs: response.predictions.clone(),
             bytes,
         });
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =

@@ -18,10 +18,15 @@ pub(crate) use server::GrpcServer;
 
 /// Decodes a message of one of the methods and answers it.
 #[cfg(feature = "fuzzing")]
-pub(crate) fn decode_any(model: &crate::models::versions::ServedVersion, which: u8, message: &[u8]) {
+pub(crate) fn decode_any(
+    target: &crate::inference::signature::TargetSignature,
+    predict: crate::protocol::Predict<'_>,
+    which: u8,
+    message: &[u8],
+) {
     match which % 3 {
-        0 => crate::protocol::tfs::grpc::predict_bytes(model, message),
-        1 => crate::protocol::tfs::grpc::classify_bytes(model, message),
-        _ => crate::protocol::oip::grpc::infer_bytes(model, message),
+        0 => crate::protocol::tfs::grpc::predict_bytes(target, predict, message),
+        1 => crate::protocol::tfs::grpc::classify_bytes(target, predict, message),
+        _ => crate::protocol::oip::grpc::infer_bytes(target, predict, message),
     }
 }

@@ -6,7 +6,8 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::response::InferenceResponse;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::json::Reader;
 use crate::protocol::oip::rest as oip;
 use crate::protocol::operation::Operation;
@@ -30,18 +31,18 @@ pub(crate) enum ResponseFormat {
 }
 
 impl RestInference {
-    pub(crate) fn decode(&self, model: &ServedVersion) -> Result<(RecordBatch, ResponseFormat), RequestError> {
-        self.decode_body(model).map_err(|error| self.syntax_error().unwrap_or(error))
+    pub(crate) fn decode(&self, target: &TargetSignature) -> Result<(RecordBatch, ResponseFormat), RequestError> {
+        self.decode_body(target).map_err(|error| self.syntax_error().unwrap_or(error))
     }
 
-    fn decode_body(&self, model: &ServedVersion) -> Result<(RecordBatch, ResponseFormat), RequestError> {
+    fn decode_body(&self, target: &TargetSignature) -> Result<(RecordBatch, ResponseFormat), RequestError> {
         match self.operation {
             Operation::Infer => {
-                let request = oip::decode(model, &self.body, self.json_bytes)?;
+                let request = oip::decode(target, &self.body, self.json_bytes)?;
                 Ok((request.batch, ResponseFormat::Oip(request.reply)))
             }
             operation => {
-                let (batch, answer) = tfs::decode(operation, model, &self.body)?;
+                let (batch, answer) = tfs::decode(operation, target, &self.body)?;
                 Ok((batch, ResponseFormat::Tfs(answer)))
             }
         }
@@ -62,16 +63,16 @@ impl RestInference {
 
 /// Writes the answer.
 pub(crate) fn encode(
-    model: &ServedVersion,
-    predictions: &RecordBatch,
+    target: &TargetSignature,
+    response: &InferenceResponse,
     form: ResponseFormat,
 ) -> Result<Reply, RequestError> {
     match form {
         ResponseFormat::Tfs(answer) => {
-            Ok(body_reply(StatusCode::OK, "application/json", tfs::encode(predictions, answer)?))
+            Ok(body_reply(StatusCode::OK, "application/json", tfs::encode(&response.predictions, answer)?))
         }
         ResponseFormat::Oip(reply) => {
-            let (body, json_bytes) = oip::encode(model, predictions, &reply)?;
+            let (body, json_bytes) = oip::encode(target, response, &reply)?;
             let Some(json_bytes) = json_bytes else {
                 return Ok(body_reply(StatusCode::OK, "application/json", body));
             };

@@ -121,19 +121,22 @@ impl RestServer {
                 let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
                 Ok(json_reply(StatusCode::OK, &json!({ "models": names })))
             }
-            Operation::Metadata => Ok(json_reply(StatusCode::OK, &tfs::metadata(&*service.resolve(&name, &selector)?))),
+            Operation::Metadata => {
+                let target = service.resolve(&name, &selector)?;
+                Ok(json_reply(StatusCode::OK, &tfs::metadata(target.signature())))
+            }
             Operation::ModelReady => {
                 let ready = service.model_is_ready(&name, &selector)?;
                 Ok(readiness(json!({ "name": name, "ready": ready })))
             }
             Operation::ModelMetadata => {
-                let model = service.resolve_v2(&name, &selector)?;
+                let target = service.resolve_v2(&name, &selector)?;
                 let snapshot = service.models.snapshot();
                 let versions = snapshot.available(&name).into_iter().flatten();
-                Ok(json_reply(StatusCode::OK, &oip::model_metadata(&model, versions)))
+                Ok(json_reply(StatusCode::OK, &oip::model_metadata(target.signature(), versions)))
             }
             Operation::Predict | Operation::Classify | Operation::Regress | Operation::Infer => {
-                let model = match operation {
+                let target = match operation {
                     Operation::Infer => service.resolve_v2(&name, &selector),
                     _ => service.resolve(&name, &selector),
                 };
@@ -141,17 +144,20 @@ impl RestServer {
                 let (headers, body, _held) = self.read(request).await?;
                 let json_bytes = header_length(&headers)?;
                 // An unknown model is said only after the body is read, so that the connection can be used again.
-                let model = model?;
+                let target = target?;
                 let bytes = body.len();
                 let call = RestInference { operation, body, json_bytes };
-                service.infer(context, operation, model, bytes, move |model| call.decode(model), infer::encode).await
+                service
+                    .infer(context, operation, target, bytes, move |target| call.decode(target), inference::encode)
+                    .await
             }
             Operation::Explain => {
-                let model = service.resolve(&name, &selector);
+                let target = service.resolve(&name, &selector);
                 let _entry = service.admission.enter()?;
                 let (_, body, _held) = self.read(request).await?;
-                let (model, call) = (model?, RestInference { operation, body, json_bytes: None });
-                service.off_thread(move || explain::explain(&model, &call)).await
+                let (target, call) = (target?, RestInference { operation, body, json_bytes: None });
+                let work = Arc::clone(&target);
+                target.compute_pool().run(move |_| explain::explain(&*work, &call)).await
             }
             Operation::RepositoryIndex => {
                 let (_, body, _held) = self.read(request).await?;

@@ -6,7 +6,7 @@ use tidemill_model::BatchBuilder;
 
 use super::{ColumnWriter, wanted};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::signature::TargetSignature;
 
 /// A shape is only a claim: memory for more rows than these is taken when they come.
 const ROWS_RESERVED_MAX: usize = 1024;
@@ -45,9 +45,9 @@ pub(crate) struct Expected {
 
 impl Assembly {
     /// `rows` are those the first tensor claims; the others must agree.
-    pub(crate) fn new(model: &ServedVersion, rows: u64) -> Self {
+    pub(crate) fn new(target: &TargetSignature, rows: u64) -> Self {
         let reserved = usize::try_from(rows).unwrap_or(usize::MAX).min(ROWS_RESERVED_MAX);
-        let builder = model.model.batch_builder(reserved);
+        let builder = target.batch_builder(reserved);
         let seen = vec![false; builder.specs().len()];
         Self { builder, seen, next: 0, rows }
     }

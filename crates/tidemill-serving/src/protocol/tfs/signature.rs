@@ -3,7 +3,7 @@
 use tidemill_model::Task;
 
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::signature::TargetSignature;
 
 /// The signature a call gets that names none.
 pub(crate) const DEFAULT: &str = "serving_default";
@@ -28,8 +28,8 @@ impl Method {
 }
 
 /// The signatures of a model: the default one for predict, and the one that fits its task, where it has one.
-pub(crate) fn offered(model: &ServedVersion) -> Vec<(&'static str, Method)> {
-    let of_task = model.model.task().map(|task| match task {
+pub(crate) fn offered(target: &TargetSignature) -> Vec<(&'static str, Method)> {
+    let of_task = target.task.map(|task| match task {
         Task::Binary => ("classification", Method::Classify),
         Task::Regression => ("regression", Method::Regress),
     });
@@ -37,9 +37,9 @@ pub(crate) fn offered(model: &ServedVersion) -> Vec<(&'static str, Method)> {
 }
 
 /// Checks that a call may be made by the signature it names. The default one serves for the model's own task too.
-pub(crate) fn check(model: &ServedVersion, method: Method, name: Option<&str>) -> Result<(), RequestError> {
+pub(crate) fn check(target: &TargetSignature, method: Method, name: Option<&str>) -> Result<(), RequestError> {
     let name = name.filter(|name| !name.is_empty()).unwrap_or(DEFAULT);
-    let offered = offered(model);
+    let offered = offered(target);
     let Some((_, named)) = offered.iter().find(|(offered, _)| *offered == name) else {
         return Err(RequestError::invalid(format!("Serving signature name: \"{name}\" not found in signature def")));
     };

@@ -5,7 +5,8 @@ use arrow::array::RecordBatch;
 use super::contents::{contents, list};
 use super::message::{Input, Message};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::response::InferenceResponse;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::grpc::proto::inference::ModelInferResponse;
 use crate::protocol::grpc::proto::inference::model_infer_response::InferOutputTensor;
 use crate::protocol::grpc::tensor_wire::read_shape;
@@ -22,15 +23,15 @@ pub(super) struct Reply {
 }
 
 /// Reads the tensors of a request, a `ModelInferRequest`.
-pub(super) fn decode(model: &ServedVersion, request: &[u8]) -> Result<(RecordBatch, Reply), RequestError> {
+pub(super) fn decode(target: &TargetSignature, request: &[u8]) -> Result<(RecordBatch, Reply), RequestError> {
     let Message { id, parameters, inputs, outputs, raw, .. } = Message::read(request)?;
     parameters.iter().try_for_each(|name| check_parameter(name))?;
     let outputs: Vec<usize> = if outputs.is_empty() {
-        (0..model.signature().output_tensors().len()).collect()
+        (0..target.tensors.output_tensors().len()).collect()
     } else {
         let index = |output: &super::message::Requested<'_>| {
             output.parameters.iter().try_for_each(|name| check_output_parameter(name))?;
-            output_index(model, output.name)
+            output_index(target, output.name)
         };
         outputs.iter().map(index).collect::<Result<_, _>>()?
     };
@@ -47,14 +48,14 @@ pub(super) fn decode(model: &ServedVersion, request: &[u8]) -> Result<(RecordBat
         input.read(bytes)?;
         read_shape(&input.shape, &mut shape).map_err(|error| error.within(&format!("input `{}`: ", input.name)))?;
         let rows = shape.first().copied().unwrap_or(0);
-        let assembly = assembly.get_or_insert_with(|| Assembly::new(model, rows));
+        let assembly = assembly.get_or_insert_with(|| Assembly::new(target, rows));
         let raw = raw.get(index).copied();
         let only = inputs.len() == 1;
         let added = assembly.add(input.name, &shape, only, |place, expected| fill(&input, raw, expected, place));
-        added.map_err(|error| assembly_error(error, model))?;
+        added.map_err(|error| assembly_error(error, target))?;
     }
-    let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
-    let batch = assembly.finish().map_err(|error| assembly_error(error, model))?;
+    let assembly = assembly.unwrap_or_else(|| Assembly::new(target, 0));
+    let batch = assembly.finish().map_err(|error| assembly_error(error, target))?;
     Ok((batch, Reply { id: id.to_owned(), outputs, raw: !raw.is_empty() }))
 }
 
@@ -88,17 +89,18 @@ fn fill(
 
 /// Writes the answer.
 pub(super) fn encode(
-    model: &ServedVersion,
-    predictions: &RecordBatch,
+    target: &TargetSignature,
+    response: &InferenceResponse,
     reply: Reply,
 ) -> Result<ModelInferResponse, RequestError> {
-    let mut response = ModelInferResponse {
-        model_name: model.name.clone(),
-        model_version: model.version.to_string(),
+    let predictions = &response.predictions;
+    let mut message = ModelInferResponse {
+        model_name: target.name.clone(),
+        model_version: response.version.map(|version| version.to_string()).unwrap_or_default(),
         id: reply.id,
         ..ModelInferResponse::default()
     };
-    let tensors = model.signature().output_tensors();
+    let tensors = target.tensors.output_tensors();
     for index in reply.outputs {
         let (Some(spec), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { continue };
         let output = Output::of(column)?;
@@ -111,11 +113,11 @@ pub(super) fn encode(
         if reply.raw {
             let mut bytes = Vec::new();
             output.write_binary(&mut bytes)?;
-            response.raw_output_contents.push(bytes.into());
+            message.raw_output_contents.push(bytes.into());
         } else {
             tensor.contents = Some(contents(output));
         }
-        response.outputs.push(tensor);
+        message.outputs.push(tensor);
     }
-    Ok(response)
+    Ok(message)
 }

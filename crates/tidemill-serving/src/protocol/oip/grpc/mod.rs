@@ -8,10 +8,14 @@ mod service;
 pub(in crate::protocol) use service::call_infer;
 
 #[cfg(feature = "fuzzing")]
-pub(in crate::protocol) fn infer_bytes(model: &crate::models::versions::ServedVersion, message: &[u8]) {
-    if let Ok((batch, reply)) = infer::decode(model, message)
-        && let Ok(predictions) = model.model.predict_tensors(&batch)
+pub(in crate::protocol) fn infer_bytes(
+    target: &crate::inference::signature::TargetSignature,
+    predict: crate::protocol::Predict<'_>,
+    message: &[u8],
+) {
+    if let Ok((batch, reply)) = infer::decode(target, message)
+        && let Ok(response) = predict(&batch)
     {
-        drop(infer::encode(model, &predictions, reply));
+        drop(infer::encode(target, &response, reply));
     }
 }

@@ -7,7 +7,8 @@ use tonic::{Request, Response, Status};
 
 use super::infer;
 use super::message::Message;
-use crate::models::versions::{Selector, ServedVersion};
+use crate::inference::signature::TargetSignature;
+use crate::models::versions::Selector;
 use crate::protocol::grpc::body::RequestBody;
 use crate::protocol::grpc::call::GrpcCall;
 use crate::protocol::grpc::proto::inference::grpc_inference_service_server::GrpcInferenceService;
@@ -20,7 +21,7 @@ use crate::protocol::grpc::proto::inference::{
     ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest, ServerReadyResponse,
 };
 use crate::protocol::grpc::unary;
-use crate::protocol::oip::rest::{EXTENSIONS, SERVER_NAME, check_load_parameter, platform};
+use crate::protocol::oip::rest::{EXTENSIONS, SERVER_NAME, check_load_parameter};
 use crate::protocol::operation::Operation;
 use crate::protocol::rest::path::selector_of;
 
@@ -59,14 +60,15 @@ impl GrpcInferenceService for GrpcCall {
     ) -> Result<Response<ModelMetadataResponse>, Status> {
         let ModelMetadataRequest { name, version } = request.into_inner();
         self.set_model(&name);
-        let model = self.service.resolve_v2(&name, &selector(&version))?;
+        let target = self.service.resolve_v2(&name, &selector(&version))?;
+        let model = target.signature();
         let snapshot = self.service.models.snapshot();
         let versions = snapshot.available(&name).into_iter().flatten();
-        let signature = model.signature();
+        let signature = &model.tensors;
         Ok(Response::new(ModelMetadataResponse {
             name: model.name.clone(),
             versions: versions.map(|version| version.to_string()).collect(),
-            platform: platform(&model).to_owned(),
+            platform: model.platform.to_owned(),
             inputs: signature.input_tensors().iter().map(tensor).collect(),
             outputs: signature.output_tensors().iter().map(tensor).collect(),
         }))
@@ -122,10 +124,10 @@ pub(in crate::protocol) async fn call_infer(
     let request = unary::message(body, bytes_max).await?;
     let (name, version) = Message::model(&request)?;
     call.set_model(name);
-    let model = call.service.resolve_v2(name, &selector(version))?;
+    let target = call.service.resolve_v2(name, &selector(version))?;
     let bytes = call.bytes();
-    let decode = move |model: &ServedVersion| infer::decode(model, &request);
-    let answer = call.service.infer(&call.context, Operation::Infer, model, bytes, decode, infer::encode).await?;
+    let decode = move |target: &TargetSignature| infer::decode(target, &request);
+    let answer = call.service.infer(&call.context, Operation::Infer, target, bytes, decode, infer::encode).await?;
     Ok(unary::answer(&answer))
 }
 

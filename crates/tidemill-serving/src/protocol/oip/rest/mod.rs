@@ -6,7 +6,7 @@ mod repository;
 mod request;
 mod response;
 
-pub(crate) use metadata::{EXTENSIONS, SERVER_NAME, model_metadata, platform, server_metadata};
+pub(crate) use metadata::{EXTENSIONS, SERVER_NAME, model_metadata, server_metadata};
 pub(crate) use repository::{check_load, check_load_parameter, repository_index};
 pub(crate) use request::{Reply, assembly_error, check_output_parameter, check_parameter, decode, output_index};
 pub(crate) use response::encode;

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 
 use super::data;
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::json::{Kind, Reader};
 use crate::protocol::tensor::{Assembly, AssemblyError, ColumnWriter, Datatype, Elements, Expected, Scalar};
 
@@ -39,7 +39,7 @@ struct Tensor<'a> {
 
 /// Reads a body whose first `json_bytes` bytes are JSON (all of them where `None`) and whose rest is binary tensors.
 pub(crate) fn decode(
-    model: &ServedVersion,
+    target: &TargetSignature,
     body: &[u8],
     json_bytes: Option<usize>,
 ) -> Result<InferRequest, RequestError> {
@@ -70,7 +70,7 @@ pub(crate) fn decode(
             }
             "inputs" => inputs = Some(list(reader, "inputs", tensor)?),
             "outputs" => {
-                outputs = list(reader, "outputs", |reader| output(model, reader))?;
+                outputs = list(reader, "outputs", |reader| output(target, reader))?;
             }
             _ => {
                 reader.skip()?;
@@ -84,7 +84,7 @@ pub(crate) fn decode(
         reply.outputs = Some(outputs.collect());
     }
     let inputs = inputs.ok_or_else(|| RequestError::invalid("the key `inputs` is missing"))?;
-    Ok(InferRequest { batch: batch(model, &inputs, binary)?, reply })
+    Ok(InferRequest { batch: batch(target, &inputs, binary)?, reply })
 }
 
 fn list<'a, T>(
@@ -204,7 +204,7 @@ fn sizes(shape: &str) -> Result<Vec<u64>, RequestError> {
 }
 
 /// Reads one requested output as its index and whether it should be binary, if it says.
-fn output(model: &ServedVersion, reader: &mut Reader<'_>) -> Result<(usize, Option<bool>), RequestError> {
+fn output(target: &TargetSignature, reader: &mut Reader<'_>) -> Result<(usize, Option<bool>), RequestError> {
     let (mut name, mut binary) = (None, None);
     reader.object(|reader, key| {
         match &*key {
@@ -222,42 +222,42 @@ fn output(model: &ServedVersion, reader: &mut Reader<'_>) -> Result<(usize, Opti
         Ok::<_, RequestError>(())
     })?;
     let name = name.ok_or_else(|| RequestError::invalid("an output lacks the key `name`"))?;
-    let index = output_index(model, &name)?;
+    let index = output_index(target, &name)?;
     Ok((index, binary))
 }
 
 /// The index of the output `name`.
-pub(crate) fn output_index(model: &ServedVersion, name: &str) -> Result<usize, RequestError> {
-    let outputs = model.signature().output_tensors();
+pub(crate) fn output_index(target: &TargetSignature, name: &str) -> Result<usize, RequestError> {
+    let outputs = target.tensors.output_tensors();
     outputs.iter().position(|output| output.name == name).ok_or_else(|| {
         let known: Vec<String> = outputs.iter().map(|output| format!("`{}`", output.name)).collect();
         RequestError::invalid(format!(
             "unexpected inference output `{name}` for model `{}`; it has {}",
-            model.name,
+            target.name,
             known.join(", ")
         ))
     })
 }
 
-fn batch(model: &ServedVersion, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Result<RecordBatch, RequestError> {
+fn batch(target: &TargetSignature, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Result<RecordBatch, RequestError> {
     let rows = inputs.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
-    let mut assembly = Assembly::new(model, rows);
+    let mut assembly = Assembly::new(target, rows);
     for tensor in inputs {
         let filled = assembly.add(&tensor.name, &tensor.shape, inputs.len() == 1, |place, expected| {
             let part = take_part(tensor, &mut binary)?;
             fill(tensor, expected, part, place)
         });
-        filled.map_err(|error| assembly_error(error, model))?;
+        filled.map_err(|error| assembly_error(error, target))?;
     }
     if !binary.is_empty() {
         return Err(RequestError::invalid(format!("{} bytes of binary data belong to no input", binary.len())));
     }
-    assembly.finish().map_err(|error| assembly_error(error, model))
+    assembly.finish().map_err(|error| assembly_error(error, target))
 }
 
 /// The words of this protocol for tensors that are no batch.
-pub(crate) fn assembly_error(error: AssemblyError, model: &ServedVersion) -> RequestError {
-    let of = &model.name;
+pub(crate) fn assembly_error(error: AssemblyError, target: &TargetSignature) -> RequestError {
+    let of = &target.name;
     match error {
         AssemblyError::Unknown { name, reason } => {
             RequestError::invalid(format!("unexpected inference input `{name}` for model `{of}` ({reason})"))

@@ -1,29 +1,31 @@
 //! The answer to an infer call.
 
-use arrow::array::RecordBatch;
-
 use super::request::Reply;
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::response::InferenceResponse;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::json::write;
 use crate::protocol::tensor::{Output, row_width};
 use crate::protocol::tfs::rest::flat_values;
 
 /// Writes an answer. Returns the body and, where it ends with binary tensors, how many bytes of it are JSON.
 pub(crate) fn encode(
-    model: &ServedVersion,
-    predictions: &RecordBatch,
+    target: &TargetSignature,
+    response: &InferenceResponse,
     reply: &Reply,
 ) -> Result<(Vec<u8>, Option<usize>), RequestError> {
+    let predictions = &response.predictions;
     let rows = predictions.num_rows();
-    let tensors = model.signature().output_tensors();
+    let tensors = target.tensors.output_tensors();
     let mut out = Vec::with_capacity(128 + 20 * rows);
     let mut binary = Vec::new();
     out.extend_from_slice(b"{\"model_name\":");
-    write::string(&mut out, &model.name);
-    out.extend_from_slice(b",\"model_version\":\"");
-    write::integer(&mut out, model.version);
-    out.push(b'"');
+    write::string(&mut out, &target.name);
+    if let Some(version) = response.version {
+        out.extend_from_slice(b",\"model_version\":\"");
+        write::integer(&mut out, version);
+        out.push(b'"');
+    }
     if let Some(id) = &reply.id {
         out.extend_from_slice(b",\"id\":");
         write::string(&mut out, id);

@@ -7,7 +7,7 @@ use tidemill_core::{DataType, Form, TensorSpec};
 use tidemill_model::{BatchBuilder, InputColumn};
 
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::grpc::proto::tensorflow::feature::Kind;
 use crate::protocol::grpc::proto::tensorflow::serving::input::Kind as InputKind;
 use crate::protocol::grpc::proto::tensorflow::serving::{
@@ -18,7 +18,7 @@ use crate::protocol::tensor::{Datatype, Scalar, TypedSlice, push as push_cell, w
 use crate::protocol::tfs::rest::scores;
 
 /// Reads a list of examples, with or without features that belong to all of them.
-pub(super) fn decode(model: &ServedVersion, input: &Input) -> Result<RecordBatch, RequestError> {
+pub(super) fn decode(target: &TargetSignature, input: &Input) -> Result<RecordBatch, RequestError> {
     let (examples, context) = match &input.kind {
         Some(InputKind::ExampleList(list)) => (&list.examples, None),
         Some(InputKind::ExampleListWithContext(list)) => (&list.examples, list.context.as_ref()),
@@ -29,7 +29,7 @@ pub(super) fn decode(model: &ServedVersion, input: &Input) -> Result<RecordBatch
     }
     let none = BTreeMap::new();
     let context = context.map_or(&none, |example| features(example, &none));
-    let mut builder = model.model.batch_builder(examples.len());
+    let mut builder = target.batch_builder(examples.len());
     known(&builder, 0, context)?;
     for (row, example) in examples.iter().enumerate() {
         let given = features(example, &none);

@@ -9,12 +9,12 @@ use tidemill_core::TensorView;
 use super::spec::answered_by;
 use super::tensor::tf_type;
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::grpc::proto::tensorflow::serving::{GetModelMetadataResponse, SignatureDefMap};
 use crate::protocol::grpc::proto::tensorflow::tensor_info::Encoding;
 use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::protocol::grpc::proto::tensorflow::{SignatureDef, TensorInfo, TensorShapeProto};
-use crate::protocol::tfs::signature::offered;
+use crate::protocol::tfs::signature::{Method, offered};
 
 /// The only kind of metadata there is.
 const FIELD: &str = "signature_def";
@@ -31,9 +31,9 @@ pub(super) fn check(fields: &[String]) -> Result<(), RequestError> {
 }
 
 /// The answer to a metadata call.
-pub(super) fn metadata(model: &ServedVersion) -> GetModelMetadataResponse {
-    let signature = model.signature();
-    let definition = |(name, method): (&str, crate::protocol::tfs::rest::Method)| {
+pub(super) fn metadata(target: &TargetSignature) -> GetModelMetadataResponse {
+    let signature = &target.tensors;
+    let definition = |(name, method): (&str, Method)| {
         let definition = SignatureDef {
             inputs: tensors(&signature.input_tensors()),
             outputs: tensors(&signature.output_tensors()),
@@ -42,12 +42,12 @@ pub(super) fn metadata(model: &ServedVersion) -> GetModelMetadataResponse {
         };
         (name.to_owned(), definition)
     };
-    let signatures = SignatureDefMap { signature_def: offered(model).into_iter().map(definition).collect() };
+    let signatures = SignatureDefMap { signature_def: offered(target).into_iter().map(definition).collect() };
     let any = Any {
         type_url: "type.googleapis.com/tensorflow.serving.SignatureDefMap".to_owned(),
         value: signatures.encode_to_vec(),
     };
-    let mut spec = answered_by(model, "");
+    let mut spec = answered_by(target, target.version, "");
     spec.signature_name.clear();
     GetModelMetadataResponse { model_spec: Some(spec), metadata: BTreeMap::from([(FIELD.to_owned(), any)]) }
 }

@@ -17,20 +17,28 @@ pub(crate) use recorded::{Recorded, predict_request, prediction_logs};
 pub(crate) use warmup::{replay, warmup_record};
 
 #[cfg(feature = "fuzzing")]
-pub(in crate::protocol) fn predict_bytes(model: &crate::models::versions::ServedVersion, message: &[u8]) {
-    if let Ok((batch, outputs)) = predict::decode(model, message, "")
-        && let Ok(predictions) = model.model.predict_tensors(&batch)
+pub(in crate::protocol) fn predict_bytes(
+    target: &crate::inference::signature::TargetSignature,
+    predict: crate::protocol::Predict<'_>,
+    message: &[u8],
+) {
+    if let Ok((batch, outputs)) = predict::decode(target, message, "")
+        && let Ok(response) = predict(&batch)
     {
-        drop(predict::encode(model, &predictions, &outputs, ""));
+        drop(predict::encode(target, &response, &outputs, ""));
     }
 }
 
 #[cfg(feature = "fuzzing")]
-pub(in crate::protocol) fn classify_bytes(model: &crate::models::versions::ServedVersion, message: &[u8]) {
+pub(in crate::protocol) fn classify_bytes(
+    target: &crate::inference::signature::TargetSignature,
+    predict: crate::protocol::Predict<'_>,
+    message: &[u8],
+) {
     let Ok(input) = prost::Message::decode(message) else { return };
-    if let Ok(batch) = examples::decode(model, &input)
-        && let Ok(predictions) = model.model.predict_tensors(&batch)
+    if let Ok(batch) = examples::decode(target, &input)
+        && let Ok(response) = predict(&batch)
     {
-        drop(examples::classes(&predictions));
+        drop(examples::classes(&response.predictions));
     }
 }

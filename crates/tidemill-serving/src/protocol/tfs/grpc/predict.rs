@@ -6,20 +6,21 @@ use super::message::{Message, Tensor};
 use super::spec::answered_by;
 use super::tensor::{fill, shape as read_shape, tensor as output_tensor};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::response::InferenceResponse;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::grpc::proto::tensorflow::serving::PredictResponse;
 use crate::protocol::tensor::{Assembly, AssemblyError, Output, row_width};
 use crate::protocol::tfs::signature::{Method, check as check_signature};
 
 /// Reads the inputs of a `PredictRequest` into the batch to predict, and which outputs are asked for.
 pub(super) fn decode(
-    model: &ServedVersion,
+    target: &TargetSignature,
     request: &[u8],
     signature: &str,
 ) -> Result<(RecordBatch, Vec<usize>), RequestError> {
-    check_signature(model, Method::Predict, Some(signature))?;
+    check_signature(target, Method::Predict, Some(signature))?;
     let request = Message::read(request)?;
-    let outputs = outputs(model, &request.output_filter)?;
+    let outputs = outputs(target, &request.output_filter)?;
     let mut assembly = None;
     let (mut tensor, mut shape) = (Tensor::default(), Vec::new());
     for (name, bytes) in &request.inputs {
@@ -28,17 +29,17 @@ pub(super) fn decode(
         let rows = shape.first().copied().unwrap_or(0);
         let added =
             assembly
-                .get_or_insert_with(|| Assembly::new(model, rows))
+                .get_or_insert_with(|| Assembly::new(target, rows))
                 .add(name, &shape, false, |place, expected| fill(place, &tensor, expected));
-        added.map_err(|error| in_words(error, model))?;
+        added.map_err(|error| in_words(error, target))?;
     }
-    let assembly = assembly.unwrap_or_else(|| Assembly::new(model, 0));
-    Ok((assembly.finish().map_err(|error| in_words(error, model))?, outputs))
+    let assembly = assembly.unwrap_or_else(|| Assembly::new(target, 0));
+    Ok((assembly.finish().map_err(|error| in_words(error, target))?, outputs))
 }
 
 /// TF Serving's words for inputs that are not the signature's.
-fn in_words(error: AssemblyError, model: &ServedVersion) -> RequestError {
-    let inputs = model.signature().input_tensors();
+fn in_words(error: AssemblyError, target: &TargetSignature) -> RequestError {
+    let inputs = target.tensors.input_tensors();
     let names = |optional: bool| {
         let names = inputs.iter().filter(|input| optional || !input.optional).map(|input| input.name);
         names.collect::<Vec<_>>().join(",")
@@ -57,8 +58,8 @@ fn in_words(error: AssemblyError, model: &ServedVersion) -> RequestError {
     }
 }
 
-fn outputs(model: &ServedVersion, filter: &[&str]) -> Result<Vec<usize>, RequestError> {
-    let known = model.signature().output_tensors();
+fn outputs(target: &TargetSignature, filter: &[&str]) -> Result<Vec<usize>, RequestError> {
+    let known = target.tensors.output_tensors();
     if filter.is_empty() {
         return Ok((0..known.len()).collect());
     }
@@ -76,18 +77,19 @@ fn outputs(model: &ServedVersion, filter: &[&str]) -> Result<Vec<usize>, Request
 
 /// Writes the answer.
 pub(super) fn encode(
-    model: &ServedVersion,
-    predictions: &RecordBatch,
+    target: &TargetSignature,
+    response: &InferenceResponse,
     outputs: &[usize],
     signature: &str,
 ) -> Result<PredictResponse, RequestError> {
-    let mut response =
-        PredictResponse { model_spec: Some(answered_by(model, signature)), ..PredictResponse::default() };
-    let tensors = model.signature().output_tensors();
+    let predictions = &response.predictions;
+    let model_spec = Some(answered_by(target, response.version, signature));
+    let mut message = PredictResponse { model_spec, ..PredictResponse::default() };
+    let tensors = target.tensors.output_tensors();
     for &index in outputs {
         let (Some(spec), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { continue };
         let shape = [predictions.num_rows()].into_iter().chain(row_width(column));
-        response.outputs.insert(spec.name.to_owned(), output_tensor(Output::of(column)?, shape));
+        message.outputs.insert(spec.name.to_owned(), output_tensor(Output::of(column)?, shape));
     }
-    Ok(response)
+    Ok(message)
 }

@@ -10,7 +10,9 @@ use super::message::Message;
 use super::spec::{Asked, answered_by};
 use super::{examples, metadata, predict};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::response::InferenceResponse;
+use crate::inference::signature::TargetSignature;
+use crate::inference::target::Target;
 use crate::protocol::grpc::body::RequestBody;
 use crate::protocol::grpc::call::GrpcCall;
 use crate::protocol::grpc::proto::tensorflow::serving::inference_result::Result as TaskResult;
@@ -99,7 +101,7 @@ impl PredictionService for GrpcCall {
         let request = request.into_inner();
         let asked = Asked::of(request.model_spec)?;
         metadata::check(&request.metadata_field)?;
-        Ok(Response::new(metadata::metadata(&*self.model_of(&asked)?)))
+        Ok(Response::new(metadata::metadata(self.target_of(&asked)?.signature())))
     }
 }
 
@@ -111,21 +113,22 @@ pub(in crate::protocol) async fn call_predict(
 ) -> Result<HttpResponse<Body>, Status> {
     let request = unary::message(body, bytes_max).await?;
     let asked = Asked::of(Message::model_spec(&request)?)?;
-    let model = call.model_of(&asked)?;
+    let target = call.target_of(&asked)?;
     let bytes = call.bytes();
-    let decode = move |model: &ServedVersion| {
-        let (batch, outputs) = predict::decode(model, &request, &asked.signature)?;
+    let decode = move |target: &TargetSignature| {
+        let (batch, outputs) = predict::decode(target, &request, &asked.signature)?;
         Ok((batch, (outputs, asked.signature)))
     };
-    let encode = |model: &ServedVersion, predictions: &_, (outputs, signature): (Vec<usize>, String)| {
-        predict::encode(model, predictions, &outputs, &signature)
-    };
-    let answer = call.service.infer(&call.context, Operation::Predict, model, bytes, decode, encode).await?;
+    let encode =
+        |target: &TargetSignature, response: &InferenceResponse, (outputs, signature): (Vec<usize>, String)| {
+            predict::encode(target, response, &outputs, &signature)
+        };
+    let answer = call.service.infer(&call.context, Operation::Predict, target, bytes, decode, encode).await?;
     Ok(unary::answer(&answer))
 }
 
 impl GrpcCall {
-    pub(super) fn model_of(&self, asked: &Asked) -> Result<Arc<ServedVersion>, RequestError> {
+    pub(super) fn target_of(&self, asked: &Asked) -> Result<Arc<dyn Target>, RequestError> {
         self.set_model(&asked.model);
         self.service.resolve(&asked.model, &asked.selector)
     }
@@ -137,21 +140,25 @@ impl GrpcCall {
         asked: &Asked,
         input: Arc<Input>,
     ) -> Result<InferenceResult, RequestError> {
-        let model = self.model_of(asked)?;
+        let target = self.target_of(asked)?;
         let bytes = self.bytes();
         let signature = asked.signature.clone();
-        let decode = move |model: &ServedVersion| {
-            check_signature(model, method, Some(&signature))?;
-            Ok((examples::decode(model, &input)?, signature))
+        let decode = move |target: &TargetSignature| {
+            check_signature(target, method, Some(&signature))?;
+            Ok((examples::decode(target, &input)?, signature))
         };
-        let encode = move |model: &ServedVersion, predictions: &_, signature: String| {
+        let encode = move |target: &TargetSignature, response: &InferenceResponse, signature: String| {
+            let predictions = &response.predictions;
             let result = match method {
                 Method::Regress => TaskResult::RegressionResult(examples::values(predictions)?),
                 _ => TaskResult::ClassificationResult(examples::classes(predictions)?),
             };
-            Ok(InferenceResult { model_spec: Some(answered_by(model, &signature)), result: Some(result) })
+            Ok(InferenceResult {
+                model_spec: Some(answered_by(target, response.version, &signature)),
+                result: Some(result),
+            })
         };
         let operation = if method == Method::Regress { Operation::Regress } else { Operation::Classify };
-        self.service.infer(&self.context, operation, model, bytes, decode, encode).await
+        self.service.infer(&self.context, operation, target, bytes, decode, encode).await
     }
 }

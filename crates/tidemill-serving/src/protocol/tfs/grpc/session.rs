@@ -7,7 +7,8 @@ use tonic::{Request, Response, Status};
 use super::spec::{Asked, answered_by};
 use super::{predict, tensor};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::response::InferenceResponse;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::grpc::call::GrpcCall;
 use crate::protocol::grpc::proto::tensorflow::NamedTensorProto;
 use crate::protocol::grpc::proto::tensorflow::serving::session_service_server::SessionService;
@@ -24,11 +25,12 @@ impl SessionService for GrpcCall {
         let mut request = request.into_inner();
         let bytes = self.bytes();
         let asked = Asked::of(request.model_spec.take())?;
-        let model = self.model_of(&asked)?;
-        let decode = move |model: &ServedVersion| decode(model, &request);
-        let encode =
-            |model: &ServedVersion, predictions: &RecordBatch, fetched: Fetched| encode(model, predictions, &fetched);
-        let answer = self.service.infer(&self.context, Operation::SessionRun, model, bytes, decode, encode).await?;
+        let target = self.target_of(&asked)?;
+        let decode = move |target: &TargetSignature| decode(target, &request);
+        let encode = |target: &TargetSignature, response: &InferenceResponse, fetched: Fetched| {
+            encode(target, response, &fetched)
+        };
+        let answer = self.service.infer(&self.context, Operation::SessionRun, target, bytes, decode, encode).await?;
         Ok(Response::new(answer))
     }
 }
@@ -36,14 +38,14 @@ impl SessionService for GrpcCall {
 /// Reads what is fed into the batch to predict. Inputs and outputs are called as in the signature, or as the metadata
 /// calls their tensors: `fare:0`.
 pub(super) fn decode(
-    model: &ServedVersion,
+    target: &TargetSignature,
     request: &SessionRunRequest,
 ) -> Result<(RecordBatch, Fetched), RequestError> {
     if request.fetch.is_empty() {
         let message = "Must specify at least one target to fetch or execute.";
         return Err(RequestError::invalid(message));
     }
-    let outputs = model.signature().output_tensors();
+    let outputs = target.tensors.output_tensors();
     let index = |name: &String| {
         let found = outputs.iter().position(|output| output.name == plain(name));
         let unknown = || RequestError::invalid(format!("FetchOutputs {name}: not found in the model"));
@@ -57,7 +59,7 @@ pub(super) fn decode(
             return Err(RequestError::invalid(format!("{} is fed twice", named.name)));
         }
     }
-    let (batch, _) = predict::decode(model, &fed.encode_to_vec(), "")?;
+    let (batch, _) = predict::decode(target, &fed.encode_to_vec(), "")?;
     Ok((batch, fetched))
 }
 
@@ -68,16 +70,18 @@ fn plain(name: &str) -> &str {
 
 /// Writes the answer, in the order asked for.
 pub(super) fn encode(
-    model: &ServedVersion,
-    predictions: &RecordBatch,
+    target: &TargetSignature,
+    response: &InferenceResponse,
     fetched: &[(usize, String)],
 ) -> Result<SessionRunResponse, RequestError> {
-    let mut response = SessionRunResponse { model_spec: Some(answered_by(model, "")), ..SessionRunResponse::default() };
+    let predictions = &response.predictions;
+    let model_spec = Some(answered_by(target, response.version, ""));
+    let mut message = SessionRunResponse { model_spec, ..SessionRunResponse::default() };
     for (index, name) in fetched {
         let Some(column) = predictions.columns().get(*index) else { continue };
         let shape = [predictions.num_rows()].into_iter().chain(row_width(column));
         let tensor = tensor::tensor(Output::of(column)?, shape);
-        response.tensor.push(NamedTensorProto { name: name.clone(), tensor: Some(tensor) });
+        message.tensor.push(NamedTensorProto { name: name.clone(), tensor: Some(tensor) });
     }
-    Ok(response)
+    Ok(message)
 }

@@ -1,7 +1,8 @@
 //! Which model, version and signature a call is about.
 
 use crate::inference::request_error::RequestError;
-use crate::models::versions::{Selector, ServedVersion};
+use crate::inference::signature::TargetSignature;
+use crate::models::versions::Selector;
 use crate::protocol::grpc::proto::tensorflow::serving::ModelSpec;
 use crate::protocol::grpc::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::protocol::tfs::signature::DEFAULT as DEFAULT_SIGNATURE;
@@ -34,11 +35,11 @@ impl Asked {
     }
 }
 
-/// The specification of the version that answered.
-pub(super) fn answered_by(model: &ServedVersion, signature: &str) -> ModelSpec {
+/// The specification of the version that answered, if a version did.
+pub(super) fn answered_by(target: &TargetSignature, version: Option<u64>, signature: &str) -> ModelSpec {
     ModelSpec {
-        name: model.name.clone(),
-        version_choice: Some(VersionChoice::Version(model.version as i64)),
+        name: target.name.clone(),
+        version_choice: version.map(|version| VersionChoice::Version(version as i64)),
         signature_name: if signature.is_empty() { DEFAULT_SIGNATURE.to_owned() } else { signature.to_owned() },
     }
 }

@@ -8,13 +8,13 @@ use super::predict::{object_or_error, take_signature_name};
 use super::rows::{Rows, push_objects};
 use super::value::{Dialect, excerpt};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::json::{Kind, Reader};
 use crate::protocol::tfs::signature::{self, Method};
 
 /// Reads `{"signature_name"?: s, "context"?: {feature: value}, "examples": [{feature: value or [value]}, …]}`.
 /// The features of the context belong to every example.
-pub(super) fn decode(method: Method, model: &ServedVersion, body: &[u8]) -> Result<RecordBatch, RequestError> {
+pub(super) fn decode(method: Method, target: &TargetSignature, body: &[u8]) -> Result<RecordBatch, RequestError> {
     let mut reader = Reader::new(body)?;
     object_or_error(&mut reader)?;
     let (mut signature_name, mut context, mut examples) = (None, None, None);
@@ -30,7 +30,7 @@ pub(super) fn decode(method: Method, model: &ServedVersion, body: &[u8]) -> Resu
         Ok::<_, RequestError>(())
     })?;
     reader.end()?;
-    signature::check(model, method, signature_name.as_deref())?;
+    signature::check(target, method, signature_name.as_deref())?;
 
     let examples = examples.ok_or_else(|| {
         RequestError::invalid("When method is classify, key 'examples' is expected and was not found")
@@ -43,7 +43,7 @@ pub(super) fn decode(method: Method, model: &ServedVersion, body: &[u8]) -> Resu
             "JSON Value: {text} Expecting 'examples' value to be an list/array"
         )));
     }
-    let mut rows = Rows::new(model.model.batch_builder(1), Dialect::Example);
+    let mut rows = Rows::new(target.batch_builder(1), Dialect::Example);
     push_objects(&mut rows, &mut reader, &shared, "examples")?;
     let count = rows.count();
     if count == 0 {

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::target::Target;
 use crate::protocol::rest::inference::RestInference;
 use crate::protocol::rest::server::{Reply, body_reply};
 
@@ -12,18 +12,15 @@ use crate::protocol::rest::server::{Reply, body_reply};
 const ROWS_MAX: usize = 1024;
 
 /// Answers a body of `:predict` with an explanation for each row.
-pub(crate) fn explain(model: &ServedVersion, call: &RestInference) -> Result<Reply, RequestError> {
-    let (batch, _) = call.decode(model)?;
+pub(crate) fn explain(target: &dyn Target, call: &RestInference) -> Result<Reply, RequestError> {
+    let (batch, _) = call.decode(target.signature())?;
     if batch.num_rows() > ROWS_MAX {
         let rows = batch.num_rows();
         return Err(RequestError::invalid(format!(
             "{rows} rows are more than the {ROWS_MAX} that are explained at once"
         )));
     }
-    let explained = model.model.explain(&batch)?.ok_or_else(|| {
-        let message = format!("model `{}` has a learner that cannot say what a feature adds", model.name);
-        RequestError::new(StatusCode::NOT_IMPLEMENTED, message)
-    })?;
+    let explained = target.explain(&batch)?;
     let explanations = explained.rows.iter().map(|row| {
         let named = explained.features.iter().zip(&row.features);
         let contributions: Map<String, Value> = named.map(|(name, value)| (name.clone(), json!(value))).collect();

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use tidemill_core::TensorView;
 
-use crate::models::versions::{ServedVersion, VersionState, VersionStatus};
+use crate::inference::signature::TargetSignature;
+use crate::models::versions::{VersionState, VersionStatus};
 use crate::protocol::tfs::signature;
 
 /// The body of a status answer.
@@ -23,9 +24,9 @@ pub(crate) fn status(versions: &[VersionStatus]) -> Value {
 }
 
 /// The body of a metadata answer.
-pub(crate) fn metadata(model: &ServedVersion) -> Value {
-    let signature = model.signature();
-    let definitions: Map<String, Value> = signature::offered(model)
+pub(crate) fn metadata(target: &TargetSignature) -> Value {
+    let signature = &target.tensors;
+    let definitions: Map<String, Value> = signature::offered(target)
         .into_iter()
         .map(|(name, method)| {
             let definition = json!({

@@ -16,19 +16,19 @@ pub(crate) use value::{base64_object, excerpt};
 use arrow::array::RecordBatch;
 
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::operation::Operation;
 use crate::protocol::tfs::signature::Method;
 
 /// Reads the body of a predict, classify or regress call into the batch to predict and the form of the answer.
 pub(crate) fn decode(
     operation: Operation,
-    model: &ServedVersion,
+    target: &TargetSignature,
     body: &[u8],
 ) -> Result<(RecordBatch, Answer), RequestError> {
     match operation {
-        Operation::Classify => Ok((examples::decode(Method::Classify, model, body)?, Answer::Classes)),
-        Operation::Regress => Ok((examples::decode(Method::Regress, model, body)?, Answer::Values)),
-        _ => predict::decode(model, body),
+        Operation::Classify => Ok((examples::decode(Method::Classify, target, body)?, Answer::Classes)),
+        Operation::Regress => Ok((examples::decode(Method::Regress, target, body)?, Answer::Values)),
+        _ => predict::decode(target, body),
     }
 }

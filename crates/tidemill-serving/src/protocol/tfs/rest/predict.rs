@@ -9,7 +9,7 @@ use super::encode::Answer;
 use super::rows::Rows;
 use super::value::{Dialect, excerpt, is_base64_object};
 use crate::inference::request_error::RequestError;
-use crate::models::versions::ServedVersion;
+use crate::inference::signature::TargetSignature;
 use crate::protocol::json::{Kind, Reader};
 use crate::protocol::tfs::signature::{self, Method};
 
@@ -17,11 +17,11 @@ use crate::protocol::tfs::signature::{self, Method};
 const VALUE_BYTES: usize = 20;
 
 /// Reads `{"signature_name"?: s, "instances": [row, …]}` or `{"signature_name"?: s, "inputs": columns}`.
-pub(super) fn decode(model: &ServedVersion, body: &[u8]) -> Result<(RecordBatch, Answer), RequestError> {
+pub(super) fn decode(target: &TargetSignature, body: &[u8]) -> Result<(RecordBatch, Answer), RequestError> {
     let mut reader = Reader::new(body)?;
     object_or_error(&mut reader)?;
-    let rows_expected = body.len() / (VALUE_BYTES * model.signature().inputs.len().max(1)) + 1;
-    let mut builder = Some(model.model.batch_builder(rows_expected));
+    let rows_expected = body.len() / (VALUE_BYTES * target.tensors.inputs.len().max(1)) + 1;
+    let mut builder = Some(target.batch_builder(rows_expected));
     let mut decoded = None;
     let mut signature_name = None;
     reader.object(|reader, name| {
@@ -38,7 +38,7 @@ pub(super) fn decode(model: &ServedVersion, body: &[u8]) -> Result<(RecordBatch,
         Ok::<_, RequestError>(())
     })?;
     reader.end()?;
-    signature::check(model, Method::Predict, signature_name.as_deref())?;
+    signature::check(target, Method::Predict, signature_name.as_deref())?;
     decoded.ok_or_else(|| RequestError::invalid("Missing 'inputs' or 'instances' key"))
 }
 

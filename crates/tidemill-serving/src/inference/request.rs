@@ -1,0 +1,16 @@
+//! A request without its protocol.
+
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+
+use crate::protocol::operation::Operation;
+
+/// A request to a target: rows in the order and the types of its signature, and what is to be done with them.
+#[derive(Debug)]
+pub(crate) struct InferenceRequest {
+    pub(crate) batch: RecordBatch,
+    pub(crate) operation: Operation,
+    /// After this, nobody waits for the answer.
+    pub(crate) deadline: Instant,
+}

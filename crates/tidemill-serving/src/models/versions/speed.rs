@@ -1,0 +1,94 @@
+//! Which requests a model answers on the I/O threads.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidemill_core::Form;
+use tidemill_model::AnyModel;
+
+use super::trial::{best_time, sample_rows};
+
+/// A request may take an I/O thread for this long. Handing it to another thread costs a few microseconds, and what is
+/// shorter than this delays nobody.
+const INLINE_TIME_MAX: Duration = Duration::from_micros(500);
+/// A prediction on an I/O thread that takes longer than this is slow, whatever was measured at load.
+const SLOW: Duration = Duration::from_millis(10);
+/// One slow prediction may be the machine's fault. This many in a row are the model's.
+const SLOW_IN_A_ROW_MAX: usize = 3;
+
+/// The most rows that a version predicts on an I/O thread, as it was measured.
+#[derive(Debug)]
+pub(super) struct InlineLimit {
+    rows: AtomicUsize,
+    slow_in_a_row: AtomicUsize,
+}
+
+impl InlineLimit {
+    /// Nothing runs on an I/O thread.
+    pub(super) fn never() -> Self {
+        Self { rows: AtomicUsize::new(0), slow_in_a_row: AtomicUsize::new(0) }
+    }
+
+    /// Measures the largest batch of at most `rows_max` rows that takes an I/O thread for no longer than
+    /// [`INLINE_TIME_MAX`]: half as many rows again and again, down to one. A model that cannot be tried, or that takes
+    /// pictures, whose cost their size does not tell, gets none.
+    pub(super) fn measure(model: &AnyModel, rows_max: usize) -> Self {
+        let limit = Self::never();
+        if model.signature().inputs.iter().any(|input| input.form == Form::Binary) {
+            return limit;
+        }
+        let mut rows = rows_max;
+        while rows > 0 {
+            let took = sample_rows(model, rows).and_then(|batch| best_time(model, &batch));
+            match took {
+                Some(took) if took <= INLINE_TIME_MAX => {
+                    limit.rows.store(rows, Ordering::Relaxed);
+                    return limit;
+                }
+                // Far too slow for half of it.
+                Some(took) if took > SLOW => rows = rows.min(2) / 2,
+                Some(_) => rows /= 2,
+                None => return limit,
+            }
+        }
+        limit
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// A prediction on an I/O thread took this long. `true`: it was one slow prediction too many, and from now on
+    /// nothing runs there.
+    pub(super) fn took(&self, took: Duration) -> bool {
+        if took <= SLOW {
+            if self.slow_in_a_row.load(Ordering::Relaxed) > 0 {
+                self.slow_in_a_row.store(0, Ordering::Relaxed);
+            }
+            return false;
+        }
+        if self.slow_in_a_row.fetch_add(1, Ordering::Relaxed) + 1 < SLOW_IN_A_ROW_MAX {
+            return false;
+        }
+        self.rows.swap(0, Ordering::Relaxed) > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_leaves_the_io_threads_after_slow_predictions_in_a_row() {
+        let limit = InlineLimit::never();
+        limit.rows.store(256, Ordering::Relaxed);
+        let (slow, quick) = (SLOW + Duration::from_millis(1), Duration::from_micros(20));
+        for took in [slow, slow, quick, slow, slow] {
+            assert!(!limit.took(took));
+        }
+        assert_eq!(limit.rows(), 256);
+        assert!(limit.took(slow), "the third in a row");
+        assert_eq!(limit.rows(), 0);
+        assert!(!limit.took(slow), "it is reported once");
+    }
+}
