@@ -1,0 +1,35 @@
+//! Names that lead to targets which are not versions of one model.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::inference::target::Target;
+
+/// Targets by name. A name here comes before the model of the same name; a request that asks for one version or label of
+/// it still gets that version.
+#[derive(Debug, Default)]
+pub(crate) struct NamedTargets {
+    by_name: ArcSwap<HashMap<String, Arc<dyn Target>>>,
+}
+
+impl NamedTargets {
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<dyn Target>> {
+        let by_name = self.by_name.load();
+        if by_name.is_empty() { None } else { by_name.get(name).cloned() }
+    }
+
+    /// From now on `name` leads to `target`.
+    #[cfg(test)]
+    pub(crate) fn set(&self, name: &str, target: &Arc<dyn Target>) {
+        self.by_name.rcu(|by_name| {
+            let mut next = HashMap::clone(by_name);
+            next.insert(name.to_owned(), Arc::clone(target));
+            next
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
