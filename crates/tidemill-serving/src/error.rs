@@ -59,6 +59,9 @@ pub enum ServeError {
         /// Why, with the line.
         reason: String,
     },
+    /// Everybody could change what is served.
+    #[error("model control is on, and everybody who reaches this machine could use it")]
+    OpenModelControl,
     /// The inference log cannot be written.
     #[error("the inference log cannot be written to `{}`", path.display())]
     InferenceLog {
@@ -85,7 +88,7 @@ impl Coded for ServeError {
         match self {
             Self::PortInUse { .. } => Code::PortInUse,
             Self::Bind { .. } | Self::Socket { .. } | Self::InferenceLog { .. } => Code::ServerFailed,
-            Self::Tls { .. } | Self::ApiKeys { .. } | Self::Traces { .. } => Code::CommandLine,
+            Self::OpenModelControl | Self::Tls { .. } | Self::ApiKeys { .. } | Self::Traces { .. } => Code::CommandLine,
             Self::Metrics { .. } | Self::Reflection { .. } | Self::ManagerEnded => Code::Internal,
         }
     }
@@ -93,8 +96,12 @@ impl Coded for ServeError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::PortInUse { .. } => Some("stop the other process, or choose another port".to_owned()),
-            Self::ApiKeys { .. } => {
-                Some("a line is a name and the SHA-256 of a key in 64 hexadecimal digits: `ci 9f86d0…`".to_owned())
+            Self::ApiKeys { .. } => Some(
+                "a line is a name, the SHA-256 of a key in 64 hexadecimal digits, and roles: `ci 9f86d0… infer`"
+                    .to_owned(),
+            ),
+            Self::OpenModelControl => {
+                Some("give the server API keys (`--api_keys`), one of them with the role `admin`".to_owned())
             }
             _ => None,
         }

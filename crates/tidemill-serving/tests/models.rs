@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::grpc::{infer, oip};
-use support::{MODEL, Packages, Running, options, servable};
+use support::{MODEL, Packages, Running, controlled, options, servable};
 use tidemill_model::Task;
 use tidemill_serving::proto::inference::{
     InferTensorContents, ModelRepositoryParameter, RepositoryIndexRequest, RepositoryModelLoadRequest,
@@ -18,7 +18,8 @@ use tidemill_serving::proto::inference::{
 };
 use tidemill_serving::proto::tensorflow::error::Code as TfCode;
 use tidemill_serving::proto::tensorflow::serving::{
-    ModelConfig as ModelConfigProto, ModelConfigList, ModelServerConfig, ReloadConfigRequest, model_server_config,
+    LogCollectorConfig, LoggingConfig, ModelConfig as ModelConfigProto, ModelConfigList, ModelServerConfig,
+    ReloadConfigRequest, SamplingConfig, model_server_config,
 };
 use tidemill_serving::{ConfiguredSource, ModelConfig, ServerOptions, VersionPolicy, VersionState};
 use tonic::Code;
@@ -92,7 +93,7 @@ fn models_are_configured_over_grpc() {
     let (one, two, nothing) = (folder.path().join("one"), folder.path().join("two"), folder.path().join("nothing"));
     write(&one, 1, 0.0);
     write(&two, 1, 1.0);
-    let server = Running::start(options(), Arc::new(ConfiguredSource::new(vec![ModelConfig::new("one", &one)])));
+    let server = Running::start(controlled(), Arc::new(ConfiguredSource::new(vec![ModelConfig::new("one", &one)])));
     let mut client = server.models();
     let mut reload = |config: Option<ModelServerConfig>| {
         let request = ReloadConfigRequest { config, metric_names: Vec::new() };
@@ -111,7 +112,8 @@ fn models_are_configured_over_grpc() {
     assert_eq!(reload(None).unwrap_err().code(), Code::InvalidArgument);
 
     let packages = Packages::new();
-    let (fixed, _) = Running::of(vec![servable(MODEL, 1, &packages.taxi(0.0), &[])]);
+    let source = tidemill_serving::StaticSource::new(vec![servable(MODEL, 1, &packages.taxi(0.0), &[])]);
+    let fixed = Running::start(controlled(), Arc::new(source));
     let request = ReloadConfigRequest { config: Some(config(&[("one", &one)])), metric_names: Vec::new() };
     let status = fixed.runtime.block_on(fixed.models().handle_reload_config_request(request)).unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
@@ -120,8 +122,8 @@ fn models_are_configured_over_grpc() {
 #[test]
 fn models_are_loaded_and_unloaded_by_name_over_both_protocols() {
     let packages = Packages::new();
-    let (server, _) =
-        Running::of(vec![servable(MODEL, 1, &packages.taxi(0.0), &[]), servable("broken", 1, &packages.broken(), &[])]);
+    let models = vec![servable(MODEL, 1, &packages.taxi(0.0), &[]), servable("broken", 1, &packages.broken(), &[])];
+    let server = Running::start(controlled(), Arc::new(tidemill_serving::StaticSource::new(models)));
     let (status, index) = server.post("/v2/repository/index", "");
     assert_eq!(status, 200);
     assert_eq!((&index[0]["name"], &index[0]["state"]), (&json!("broken"), &json!("UNAVAILABLE")));
@@ -175,7 +177,7 @@ fn models_are_loaded_and_unloaded_by_name_over_both_protocols() {
     assert_eq!(server.post("/v2/repository/models/taxi/load", r#"{"parameters": {"unload_dependents": true}}"#).0, 200);
 
     let closed = Running::start(
-        ServerOptions { model_control: Some(false), ..options() },
+        options(),
         Arc::new(tidemill_serving::StaticSource::new(vec![servable(MODEL, 1, &packages.taxi(0.0), &[])])),
     );
     assert_eq!(closed.post("/v2/repository/models/taxi/unload", "").0, 403);
@@ -251,4 +253,57 @@ fn policies_choose_among_the_versions_of_a_folder() {
     assert_eq!(served(VersionPolicy::Latest(2)), [3, 2]);
     assert_eq!(served(VersionPolicy::All), [3, 2, 1]);
     assert_eq!(served(VersionPolicy::Specific([1, 9].into())), [1]);
+}
+
+#[test]
+fn clients_name_only_paths_under_allowed_roots() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inside, outside) = (folder.path().join("models/one"), folder.path().join("secret"));
+    write(&inside, 1, 0.0);
+    write(&outside, 1, 1.0);
+    let source = ConfiguredSource::new(vec![ModelConfig::new("kept", &outside)]);
+    let options =
+        ServerOptions { model_roots: vec![folder.path().join("models")], log_roots: Vec::new(), ..controlled() };
+    let server = Running::start(options, Arc::new(source));
+    let mut client = server.models();
+    let mut reload = |config: ModelServerConfig| {
+        let request = ReloadConfigRequest { config: Some(config), metric_names: Vec::new() };
+        server.runtime.block_on(client.handle_reload_config_request(request)).map(|_| ())
+    };
+    reload(config(&[("kept", &outside), ("one", &inside)])).unwrap();
+    assert_eq!(server.post("/v1/models/one:predict", BODY).0, 200);
+    for (name, base) in [("one", &outside), ("kept", &folder.path().join("models/../secret"))] {
+        let refused = reload(config(&[(name, base)])).unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied);
+        assert!(refused.message().contains("is under no allowed root"), "{}", refused.message());
+    }
+    let mut logging = config(&[("one", &inside)]);
+    if let Some(model_server_config::Config::ModelConfigList(list)) = &mut logging.config {
+        list.config[0].logging_config = Some(LoggingConfig {
+            log_collector_config: Some(LogCollectorConfig {
+                filename_prefix: folder.path().join("models/log").to_str().unwrap().to_owned(),
+                ..LogCollectorConfig::default()
+            }),
+            sampling_config: Some(SamplingConfig { sampling_rate: 1.0 }),
+        });
+    }
+    let refused = reload(logging).unwrap_err();
+    assert!(refused.code() == Code::PermissionDenied && refused.message().contains("log prefix"), "{refused}");
+    assert_eq!(server.post("/v1/models/one:predict", BODY).0, 200, "nothing has changed");
+}
+
+#[test]
+fn a_source_without_models_keeps_the_server_from_being_ready() {
+    let packages = Packages::new();
+    let (server, source) = Running::of(Vec::new());
+    assert_eq!(server.get("/readyz").0, 503, "there is nothing that could answer");
+    assert_eq!(server.get("/livez").0, 200);
+    source.set(vec![servable(MODEL, 1, &packages.taxi(0.0), &[])]);
+    server.poll();
+    assert_eq!(server.get("/readyz").0, 200);
+    source.set(Vec::new());
+    server.poll();
+    assert_eq!(server.get("/readyz").0, 503, "and nothing again");
+    let none = Running::start(options(), Arc::new(ConfiguredSource::new(Vec::new())));
+    assert_eq!(none.get("/readyz").0, 200, "a configuration without models is all there");
 }

@@ -388,3 +388,79 @@ fn an_explanation_sums_to_the_score_and_names_the_features() {
     assert_eq!(server.error("/v1/models/taxi:explain", r#"{"instances":[{"fare":1}]}"#).0, 400);
     assert_eq!(server.post("/v1/models/nobody:explain", rows).0, 404);
 }
+
+#[test]
+fn mlflow_bodies_are_answered() {
+    let packages = Packages::new();
+    let (server, source) = Running::of(vec![servable(MODEL, 1, &packages.taxi(0.0), &[])]);
+    let row = json!({ "fare": 12.5, "seconds": 600, "company": "Flash", "shared": true });
+    let (_, expected) = server.post("/v1/models/taxi:predict", json!({ "instances": [row] }).to_string());
+    // As `DataFrame.to_dict` writes it, with the label among the columns; a missing value makes integers real.
+    let split = json!({ "dataframe_split": {
+        "index": [0], "columns": ["seconds", "tips", "shared", "fare", "company", "miles"],
+        "data": [[600.0, 2.5, true, 12.5, "Flash", null]],
+    } });
+    let mut frame = row.clone();
+    frame["tips"] = json!(2.5);
+    let columns = json!({ "fare": [12.5], "seconds": [600], "company": ["Flash"], "shared": [true] });
+    for body in [
+        split.clone(),
+        json!({ "dataframe_records": [frame] }),
+        json!({ "instances": [row] }),
+        json!({ "inputs": columns, "params": {} }),
+        json!({ "inputs": [row] }),
+    ] {
+        assert_eq!(server.post("/invocations", body.to_string()), (200, expected.clone()), "{body}");
+        assert_eq!(server.post("/endpoints/taxi/invocations", body.to_string()), (200, expected.clone()), "{body}");
+    }
+    for (body, part) in [
+        ("{}", "one of `dataframe_split`"),
+        (r#"{"dataframe_records": []}"#, "has no rows"),
+        (r#"{"dataframe_records": [{"fare": 1.0}]}"#, "Missing named input: seconds"),
+        (r#"{"dataframe_split": {"columns": ["fare"], "data": [[1.0]]}}"#, "the column `seconds` is missing"),
+        (r#"{"dataframe_split": {"columns": ["fare", "seconds"], "data": [[1.0]]}}"#, "row 0 of `data` has 1 values"),
+        (r#"{"dataframe_split": {"columns": ["fare", "seconds"], "data": [[1.0, 1.5]]}}"#, "row 0, column `seconds`"),
+        (r#"{"instances": [], "inputs": {}}"#, "has no rows"),
+        (r#"{"rows": []}"#, "`rows` is not a key of the body"),
+        (r#"{"inputs": {}, "params": {"temperature": 1}}"#, "seconds"),
+        ("[1]", "must be a JSON object"),
+    ] {
+        let (status, error) = server.error("/invocations", body);
+        assert!(status == 400 && error.contains(part), "{body}: {error}");
+    }
+    source.set(vec![servable(MODEL, 1, &packages.taxi(0.0), &[]), servable("half", 1, &packages.half_plus_two(), &[])]);
+    server.poll();
+    let (status, error) = server.error("/invocations", &split.to_string());
+    assert!(status == 400 && error.contains("/endpoints/NAME/invocations"), "{error}");
+    let bare = r#"{"instances": [1.0, 2.0, 5.0]}"#;
+    assert_eq!(server.post("/endpoints/half/invocations", bare), (200, json!({ "predictions": [2.5, 3.0, 4.5] })));
+    assert_eq!(server.post("/endpoints/nobody/invocations", bare).0, 404);
+}
+
+#[test]
+fn the_openapi_document_describes_the_models_that_are_served() {
+    let packages = Packages::new();
+    let (server, _) = Running::of(vec![servable("a b/c", 3, &packages.taxi(0.0), &[])]);
+    let (status, document) = server.get("/openapi.json");
+    assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")));
+    let predict = &document["paths"]["/v1/models/a%20b%2Fc:predict"]["post"];
+    let row = &predict["requestBody"]["content"]["application/json"]["schema"]["oneOf"][0]["properties"]["instances"];
+    let reference = row["items"]["$ref"].as_str().unwrap().trim_start_matches('#');
+    let schema = document.pointer(reference).unwrap_or_else(|| panic!("{reference} is not in the document"));
+    assert_eq!(schema["required"], json!(["fare", "seconds"]));
+    assert_eq!(schema["properties"]["fare"], json!({ "type": "number" }));
+    assert_eq!(schema["properties"]["shared"]["oneOf"][0], json!({ "type": "boolean" }));
+    assert!(document["paths"].get("/v2/repository/models/{model}/load").is_none(), "model control is off");
+    let model = &document["x-tidemill-models"][0];
+    assert_eq!((&model["name"], &model["version"]), (&json!("a b/c"), &json!(3)));
+    assert_eq!(
+        model["inputs"][0],
+        json!({ "name": "fare", "datatype": "FP64", "shape": [-1], "optional": false, "form": "value" })
+    );
+    let body = json!({ "instances": [{ "fare": 12.5, "seconds": 600 }] }).to_string();
+    assert_eq!(server.post("/v1/models/a%20b%2Fc:predict", body).0, 200, "the path works as it is written");
+    let paths = document["paths"].as_object().unwrap();
+    for path in paths.keys().filter(|path| paths[*path].get("get").is_some() && *path != "/metrics") {
+        assert!([200, 503].contains(&server.get(path).0), "{path}");
+    }
+}

@@ -317,3 +317,135 @@ fn pages_of_allowed_origins_may_read_answers() {
     let answer = agent().post(closed.url(PREDICT)).header("origin", "https://anyone.example").send(BODY).unwrap();
     assert!(!answer.headers().contains_key("access-control-allow-origin"));
 }
+
+/// Sends a request as it is; gives the status and the whole answer.
+fn raw(address: std::net::SocketAddr, request: &str) -> (u16, String) {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+    (status, answer)
+}
+
+#[test]
+fn keys_do_what_their_roles_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    let hash = |key: &str| {
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(key);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let lines = [("app", "a", ""), ("prometheus", "m", "metrics"), ("ops", "o", "admin")];
+    let text: String = lines.iter().map(|(name, key, roles)| format!("{name} {} {roles}\n", hash(key))).collect();
+    std::fs::write(&file, text).unwrap();
+    let server = started(ServerOptions { api_keys_file: Some(file), ..support::controlled() });
+    let status = |method: &str, path: &str, key: &str| {
+        let request = ureq::http::Request::builder().method(method).uri(server.url(path)).header("x-api-key", key);
+        let response = agent().run(request.body(if method == "POST" { BODY } else { "" }).unwrap()).unwrap();
+        (response.status().as_u16(), response.headers().get("tidemill-error-code").cloned())
+    };
+    let (predict, load) = (PREDICT, "/v2/repository/models/taxi/load");
+    for (key, expected) in [("a", [200, 403, 403]), ("m", [403, 200, 403]), ("o", [200, 200, 200])] {
+        let found = [status("POST", predict, key).0, status("GET", "/metrics", key).0, status("POST", load, key).0];
+        assert_eq!(found, expected, "{key}");
+    }
+    let (_, code) = status("POST", load, "a");
+    assert!(code.unwrap().to_str().unwrap().starts_with("TM"));
+    let mut client = server.inference();
+    let mut load = |key: &'static str| {
+        let message = tidemill_serving::proto::inference::RepositoryModelLoadRequest {
+            model_name: support::MODEL.to_owned(),
+            ..Default::default()
+        };
+        let mut request = tonic::Request::new(message);
+        request.metadata_mut().insert("x-api-key", key.parse().unwrap());
+        server.runtime.block_on(client.repository_model_load(request)).map(|_| ())
+    };
+    let refused = load("a").unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().contains("`app` has the role `infer`, and this needs `admin`"), "{}", refused.message());
+    assert!(refused.metadata().get("tidemill-error-code").unwrap().to_str().unwrap().starts_with("TM"));
+    load("o").unwrap();
+}
+
+#[test]
+fn model_control_is_never_open_to_everybody() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let open = ServerOptions { rest_addr: ([0, 0, 0, 0], 0).into(), ..support::controlled() };
+    let error = runtime.block_on(Server::bind(open, Arc::new(StaticSource::default()))).err().unwrap();
+    assert!(error.to_string().contains("model control"), "{error}");
+    assert_eq!(error.code().kind().exit_code(), 2);
+}
+
+#[test]
+fn pages_that_do_not_belong_here_reach_nothing_on_a_server_without_keys() {
+    let server = started(support::controlled());
+    let address = server.handle.local_addr();
+    let post = |path: &str, host: &str, origin: &str| {
+        let length = BODY.len();
+        raw(
+            address,
+            &format!(
+                "POST {path} HTTP/1.1\r\nhost: {host}\r\n{origin}content-length: {length}\r\nconnection: close\r\n\r\n{BODY}"
+            ),
+        )
+    };
+    let own = address.to_string();
+    assert_eq!(post(PREDICT, &own, "").0, 200);
+    assert_eq!(post(PREDICT, &own, &format!("origin: http://{own}\r\n")).0, 200);
+    let (status, answer) = post(PREDICT, &own, "origin: https://evil.example\r\n");
+    assert!(status == 403 && answer.contains("https://evil.example"), "{answer}");
+    assert_eq!(post("/v2/repository/models/taxi/unload", &own, "origin: null\r\n").0, 403);
+    let (status, answer) = post(PREDICT, "rebound.example:8501", "");
+    assert!(status == 403 && answer.contains("--allowed_host"), "{answer}");
+    let get = |path: &str, host: &str| {
+        raw(address, &format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).0
+    };
+    assert_eq!((get("/metrics", "rebound.example"), get("/livez", "rebound.example")), (403, 200));
+    let named = started(ServerOptions { allowed_hosts: vec!["models.example".to_owned()], ..options() });
+    let request = "GET /v2 HTTP/1.1\r\nhost: models.example\r\nconnection: close\r\n\r\n";
+    assert_eq!(raw(named.handle.local_addr(), request).0, 200);
+}
+
+#[test]
+fn connections_above_the_limit_are_closed_and_others_go_on() {
+    let server = started(ServerOptions { connections_max: 2, ..options() });
+    let address = server.handle.local_addr();
+    let request = b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let open = || {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        // Both may fail on a connection that is closed already.
+        let _ = stream.write_all(request);
+        let mut answer = [0; 12];
+        let read = stream.read_exact(&mut answer).is_ok();
+        (stream, read && &answer == b"HTTP/1.1 200")
+    };
+    let (first, second) = (open(), open());
+    assert!(first.1 && second.1);
+    assert!(!open().1, "there is no place for a third");
+    drop(first);
+    while !open().1 {
+        std::thread::yield_now();
+    }
+    drop(second);
+}
+
+#[test]
+fn a_browser_gets_a_page_and_others_get_json() {
+    let server = started(options());
+    let mut page = agent().get(server.url("/")).header("accept", "text/html,*/*;q=0.8").call().unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let text = page.body_mut().read_to_string().unwrap();
+    assert!(text.contains("/openapi.json") && !text.contains("https://") && !text.contains("/*script*/"), "{text}");
+    // The policy names the very script and style of the page.
+    for (tag, kind) in [("script", "script-src"), ("style", "style-src")] {
+        let inner = text.split_once(&format!("<{tag}>")).unwrap().1.split_once(&format!("</{tag}>")).unwrap().0;
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(inner);
+        let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
+        assert!(policy.contains(&format!("{kind} 'sha256-{hash}'")), "{tag}: {policy}");
+    }
+    assert_eq!(server.get("/").1, serde_json::json!({ "status": "alive" }));
+}

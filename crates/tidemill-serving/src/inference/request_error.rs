@@ -1,22 +1,32 @@
 //! Why a request gets no answer.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use hyper::StatusCode;
-use tidemill_core::{Coded, Kind};
+use hyper::header::HeaderName;
+use tidemill_core::{Code, Coded, Kind};
 use tidemill_model::ModelError;
 
 use crate::models::versions::ResolveError;
 use crate::protocol::json::JsonError;
 
-/// A request that is answered with an error: a status and a text for the body.
+/// Where the code of an error is found in REST headers and in gRPC metadata.
+pub(crate) const ERROR_CODE: HeaderName = HeaderName::from_static("tidemill-error-code");
+
+/// A request that is answered with an error: a status, a code of the catalogue and a text for the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestError {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
+    /// The code, if it is not the one that follows from the status.
+    code: Option<Code>,
 }
 
 impl RequestError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), code: None }
     }
 
     /// The request is wrong: 400.
@@ -34,11 +44,19 @@ impl RequestError {
         matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
     }
 
-    /// Logs a fault of the server. Being at a limit is none, and is no moment to write a log.
-    pub(crate) fn log(&self) {
+    /// The code of the catalogue.
+    pub(crate) fn code(&self) -> Code {
+        self.code.unwrap_or_else(|| code_of(self.status))
+    }
+
+    /// The error as a client may see it. What the server did wrong goes to its log, under a number that the client sees.
+    pub(crate) fn disclosed(mut self) -> Self {
         if self.status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(status = self.status.as_u16(), error = self.message, "a request failed");
+            let incident = incident();
+            tracing::error!(incident, error = self.message, code = %self.code(), "a request failed");
+            self.message = format!("internal error {incident}: see the log of the server");
         }
+        self
     }
 
     /// The same error with words before its message that say where it is.
@@ -74,6 +92,26 @@ impl From<ModelError> for RequestError {
             Some(hint) if status == StatusCode::BAD_REQUEST => format!("{error}; {hint}"),
             _ => error.to_string(),
         };
-        Self::new(status, message)
+        Self { code: Some(error.code()), ..Self::new(status, message) }
     }
+}
+
+/// The code for what is answered with `status`.
+pub(crate) fn code_of(status: StatusCode) -> Code {
+    match status.as_u16() {
+        404 => Code::ModelNotFound,
+        500 => Code::Internal,
+        503 => Code::ServerFailed,
+        _ => Code::RequestMalformed,
+    }
+}
+
+/// A number that tells this failure from all others of this process, and mostly from those of others.
+fn incident() -> String {
+    static PREFIX: LazyLock<u64> = LazyLock::new(|| {
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+        nanos.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+    });
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("{:08x}-{}", *PREFIX, NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,7 +1,8 @@
-//! What may be asked of the models as a whole: another configuration, loading and unloading by name.
+//! Administrative operations: reconfigure, load, unload.
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,12 +11,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::inference::request_error::RequestError;
 use crate::models::versions::{Models, VersionState};
+use crate::server::access::{AllowedRoots, Caller};
 use crate::{ModelConfig, Source};
 
 /// Loading may take this long before who asked for it is told that it goes on without them.
 const LOADING_MAX: Duration = Duration::from_mins(5);
 
-/// Names of models that clients have unloaded. What the source lists of them is passed over.
+/// Names of models that clients have unloaded. What the source lists of them is ignored.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Unloaded(Arc<Mutex<BTreeSet<String>>>);
 
@@ -29,13 +31,24 @@ impl Unloaded {
     }
 }
 
-/// Changes what is served, by request.
+/// Changes what is served, at the request of clients. Every attempt is logged with the name of the client's key.
 pub(crate) struct ModelControl {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) polls: mpsc::Sender<oneshot::Sender<()>>,
     pub(crate) models: Arc<Models>,
     pub(crate) unloaded: Unloaded,
+    pub(crate) options: ControlOptions,
+}
+
+/// What clients may do.
+#[derive(Debug, Default)]
+pub(crate) struct ControlOptions {
+    /// Whether they may do anything.
     pub(crate) allowed: bool,
+    /// Where base paths in their configurations may be.
+    pub(crate) model_roots: AllowedRoots,
+    /// Where logs in their configurations may be.
+    pub(crate) log_roots: AllowedRoots,
 }
 
 /// A model, or one version of it, in the index of the repository.
@@ -49,49 +62,67 @@ pub(crate) struct RepositoryEntry {
 
 impl fmt::Debug for ModelControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ModelControl").field("allowed", &self.allowed).finish_non_exhaustive()
+        f.debug_struct("ModelControl").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
 impl ModelControl {
-    /// Serves `models` instead of what was configured, and waits until they are loaded: the versions that are broken.
-    pub(crate) async fn configure(&self, models: Vec<ModelConfig>) -> Result<Vec<String>, RequestError> {
-        self.check_allowed()?;
+    /// Serves `models` instead of what was configured, and waits until they are loaded. Returns the versions that are
+    /// broken.
+    pub(crate) async fn configure(
+        &self,
+        caller: &Caller,
+        models: Vec<ModelConfig>,
+    ) -> Result<Vec<String>, RequestError> {
         let names: BTreeSet<String> = models.iter().map(|model| model.name.clone()).collect();
-        self.source.configure(models).map_err(|error| {
-            let status = if error.is_of_request() { StatusCode::BAD_REQUEST } else { StatusCode::NOT_IMPLEMENTED };
-            RequestError::new(status, error.to_string())
-        })?;
-        self.wait_until_loaded().await?;
-        let mut broken = self.broken(|name| names.contains(name));
-        let served = self.models.snapshot();
-        broken.extend(names.iter().filter(|name| !served.knows(name)).map(|name| format!("{name}: no versions")));
-        Ok(broken)
+        let subject = names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let work = async {
+            self.check_allowed()?;
+            self.check_paths(&models)?;
+            self.source.configure(models).map_err(|error| {
+                let status = if error.is_of_request() { StatusCode::BAD_REQUEST } else { StatusCode::NOT_IMPLEMENTED };
+                RequestError::new(status, error.to_string())
+            })?;
+            self.wait_until_loaded().await?;
+            let mut broken = self.broken(|name| names.contains(name));
+            let served = self.models.snapshot();
+            broken.extend(names.iter().filter(|name| !served.knows(name)).map(|name| format!("{name}: no versions")));
+            Ok(broken)
+        };
+        logged(caller, "reconfigure", &subject, work.await)
     }
 
     /// Loads a model that was unloaded, or looks for new versions of it.
-    pub(crate) async fn load(&self, name: &str) -> Result<(), RequestError> {
-        self.check_allowed()?;
-        self.unloaded.names().remove(name);
-        self.wait_until_loaded().await?;
-        let served = self.models.snapshot();
-        if served.available(name).is_some_and(|mut versions| versions.next().is_some()) {
-            return Ok(());
-        }
-        match self.broken(|model| model == name).into_iter().next() {
-            Some(broken) => Err(RequestError::new(StatusCode::SERVICE_UNAVAILABLE, format!("failed to load {broken}"))),
-            None => Err(RequestError::new(StatusCode::NOT_FOUND, format!("failed to load `{name}`: there is none"))),
-        }
+    pub(crate) async fn load(&self, caller: &Caller, name: &str) -> Result<(), RequestError> {
+        let work = async {
+            self.check_allowed()?;
+            self.unloaded.names().remove(name);
+            self.wait_until_loaded().await?;
+            let served = self.models.snapshot();
+            if served.available(name).is_some_and(|mut versions| versions.next().is_some()) {
+                return Ok(());
+            }
+            let failed = |status, why: &str| Err(RequestError::new(status, format!("failed to load {why}")));
+            match self.broken(|model| model == name).into_iter().next() {
+                Some(broken) => failed(StatusCode::SERVICE_UNAVAILABLE, &broken),
+                None => failed(StatusCode::NOT_FOUND, &format!("`{name}`: there is no such model")),
+            }
+        };
+        logged(caller, "load", name, work.await)
     }
 
     /// Unloads a model until [`load`](Self::load) asks for it.
-    pub(crate) async fn unload(&self, name: &str) -> Result<(), RequestError> {
-        self.check_allowed()?;
-        if !self.models.knows(name) && !self.unloaded.contains(name) {
-            return Err(RequestError::new(StatusCode::NOT_FOUND, format!("failed to unload `{name}`: there is none")));
-        }
-        self.unloaded.names().insert(name.to_owned());
-        self.wait_until_loaded().await
+    pub(crate) async fn unload(&self, caller: &Caller, name: &str) -> Result<(), RequestError> {
+        let work = async {
+            self.check_allowed()?;
+            if !self.models.snapshot().knows(name) && !self.unloaded.contains(name) {
+                let message = format!("failed to unload `{name}`: there is no such model");
+                return Err(RequestError::new(StatusCode::NOT_FOUND, message));
+            }
+            self.unloaded.names().insert(name.to_owned());
+            self.wait_until_loaded().await
+        };
+        logged(caller, "unload", name, work.await)
     }
 
     /// Every version that is known, and every model that was unloaded; with `ready` those that answer requests.
@@ -118,11 +149,35 @@ impl ModelControl {
     }
 
     fn check_allowed(&self) -> Result<(), RequestError> {
-        if self.allowed {
+        if self.options.allowed {
             return Ok(());
         }
-        let message = "models are not changed by request here: the server is open to all, or was told so";
+        let message = "model control is disabled (start the server with `--model_control on`)";
         Err(RequestError::new(StatusCode::FORBIDDEN, message))
+    }
+
+    /// A client may name the paths that its models have already, and others under the allowed roots.
+    fn check_paths(&self, models: &[ModelConfig]) -> Result<(), RequestError> {
+        let configured = self.source.configured();
+        for model in models {
+            let before = configured.iter().find(|other| other.name == model.name);
+            let refused = |what: &str, path: &Path, flag: &str| {
+                let (name, path) = (&model.name, path.display());
+                let message = format!("model `{name}`: the {what} `{path}` is under no allowed root (see `{flag}`)");
+                Err(RequestError::new(StatusCode::FORBIDDEN, message))
+            };
+            let same = before.is_some_and(|before| before.base_path == model.base_path);
+            if !same && !self.options.model_roots.allow(&model.base_path) {
+                return refused("base path", &model.base_path, "--model_root");
+            }
+            for log in &model.logs {
+                let same = before.is_some_and(|before| before.logs.iter().any(|other| other.prefix == log.prefix));
+                if !same && !self.options.log_roots.allow(&log.prefix) {
+                    return refused("log prefix", &log.prefix, "--log_root");
+                }
+            }
+        }
+        Ok(())
     }
 
     fn broken(&self, of: impl Fn(&str) -> bool) -> Vec<String> {
@@ -148,4 +203,14 @@ impl ModelControl {
         tokio::time::timeout(LOADING_MAX, settled).await.map_err(late)?.map_err(|_| gone())?;
         Ok(())
     }
+}
+
+/// Logs what a client did to the models, or tried to do.
+fn logged<T>(caller: &Caller, act: &str, models: &str, result: Result<T, RequestError>) -> Result<T, RequestError> {
+    let key = caller.name();
+    match &result {
+        Ok(_) => tracing::info!(key, act, models, "model control"),
+        Err(error) => tracing::warn!(key, act, models, error = error.message, "model control"),
+    }
+    result
 }

@@ -12,6 +12,7 @@
 //! | `tidemill_model_loads_total` | `model`, `outcome` |
 //! | `tidemill_model_load_duration_seconds` | `model` |
 //! | `tidemill_source_errors_total` | |
+//! | `tidemill_connections_refused_total` | |
 //! | `:tensorflow:serving:runtime_latency` (µs) | `model_name`, `API`, `runtime` |
 //! | `:tensorflow:serving:request_example_counts`, `…:request_example_count_total` (classify and regress) | `model` |
 //! | `:tensorflow:serving:request_log_count` | `model_name`, `status_code` |
@@ -42,10 +43,10 @@ use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
 use self::names::{
-    BATCH_DROPPED, BATCH_QUEUE, BATCH_ROWS, DURATION, INFERENCE_LOG, INPUT_FINDINGS, LOAD_DURATION, LOADS, REQUESTS,
-    SOURCE_ERRORS, TFS_BATCH_INPUT, TFS_BATCH_PADDING, TFS_BATCH_QUEUE, TFS_BATCH_ROWS, TFS_BATCH_RUNS, TFS_COUNT,
-    TFS_EXAMPLES, TFS_EXAMPLES_TOTAL, TFS_LATENCY, TFS_LOAD_LATENCY, TFS_LOADS, TFS_LOGGED, TFS_RUNTIME, TFS_WARMUP,
-    TFS_WARMUP_RECORDS,
+    BATCH_DROPPED, BATCH_QUEUE, BATCH_ROWS, CONNECTIONS_REFUSED, DURATION, INFERENCE_LOG, INPUT_FINDINGS,
+    LOAD_DURATION, LOADS, REQUESTS, SOURCE_ERRORS, TFS_BATCH_INPUT, TFS_BATCH_PADDING, TFS_BATCH_QUEUE, TFS_BATCH_ROWS,
+    TFS_BATCH_RUNS, TFS_COUNT, TFS_EXAMPLES, TFS_EXAMPLES_TOTAL, TFS_LATENCY, TFS_LOAD_LATENCY, TFS_LOADS, TFS_LOGGED,
+    TFS_RUNTIME, TFS_WARMUP, TFS_WARMUP_RECORDS,
 };
 use crate::ServeError;
 use crate::observability::inference_log::LogCounters;
@@ -153,6 +154,11 @@ impl Metrics {
             examples: self.histogram(TFS_EXAMPLES, vec![label("model", model)]),
             examples_total: self.counter(TFS_EXAMPLES_TOTAL, vec![label("model", model)]),
         }
+    }
+
+    /// A connection was closed because there were too many.
+    pub(crate) fn connection_refused(&self) {
+        self.counter(CONNECTIONS_REFUSED, Vec::new()).increment(1);
     }
 
     /// The source of models did not answer.

@@ -1,14 +1,12 @@
 //! Bodies that come compressed.
 
 use std::io::Read;
-use std::sync::Arc;
 
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use hyper::header::CONTENT_ENCODING;
 use hyper::{HeaderMap, StatusCode};
 
 use crate::inference::request_error::RequestError;
-use crate::inference::service::InferenceService;
 
 /// Where gRPC says how messages are compressed.
 const MESSAGE_ENCODING: &str = "grpc-encoding";
@@ -21,13 +19,6 @@ pub(crate) enum ContentEncoding {
     Gzip,
     /// With zlib's head, as HTTP has it.
     Deflate,
-}
-
-/// Room for an inflated body in what is held of all bodies; given back as this is dropped.
-#[derive(Debug)]
-pub(crate) struct Room {
-    service: Arc<InferenceService>,
-    bytes: usize,
 }
 
 impl ContentEncoding {
@@ -57,17 +48,17 @@ impl ContentEncoding {
     }
 
     /// Appends the body as it was to `to`: 413 where it is larger than `bytes_max`, 400 where it is damaged. Before it
-    /// grows, `room` is asked.
+    /// grows, `permit` is asked.
     pub(crate) fn inflate(
         self,
         body: &[u8],
         bytes_max: usize,
         to: &mut Vec<u8>,
-        room: impl FnMut(usize) -> Result<(), RequestError>,
+        permit: impl FnMut(usize) -> Result<(), RequestError>,
     ) -> Result<(), RequestError> {
         match self {
-            Self::Gzip => inflate(MultiGzDecoder::new(body), "gzip", bytes_max, to, room),
-            Self::Deflate => inflate(ZlibDecoder::new(body), "deflate", bytes_max, to, room),
+            Self::Gzip => inflate(MultiGzDecoder::new(body), "gzip", bytes_max, to, permit),
+            Self::Deflate => inflate(ZlibDecoder::new(body), "deflate", bytes_max, to, permit),
         }
     }
 }
@@ -77,7 +68,7 @@ fn inflate(
     name: &str,
     bytes_max: usize,
     to: &mut Vec<u8>,
-    mut room: impl FnMut(usize) -> Result<(), RequestError>,
+    mut permit: impl FnMut(usize) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
     let mut left = bytes_max;
     let mut step = vec![0; STEP_BYTES];
@@ -91,26 +82,7 @@ fn inflate(
             let message = format!("the body is larger than the limit of {bytes_max} bytes once it is inflated");
             RequestError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
         })?;
-        room(read)?;
+        permit(read)?;
         to.extend_from_slice(&step[..read]);
-    }
-}
-
-impl Room {
-    /// No room yet.
-    pub(crate) fn new(service: Arc<InferenceService>) -> Self {
-        Self { service, bytes: 0 }
-    }
-
-    /// More of a body comes into memory, or is refused.
-    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), RequestError> {
-        self.bytes += bytes;
-        self.service.admission.take(bytes)
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.service.admission.release(self.bytes);
     }
 }

@@ -1,4 +1,5 @@
-//! The protocols: TF Serving's ([`tfs`]) and the Open Inference Protocol's ([`oip`]), each over REST and gRPC.
+//! The protocols: TF Serving's ([`tfs`]) and the Open Inference Protocol's ([`oip`]), each over REST and gRPC, and the
+//! requests that MLflow's scoring server answers ([`mlflow`]).
 //!
 //! [`rest`] and [`grpc`] hold what both protocols need of a transport: limits, paths, bodies, errors. [`tensor`] turns
 //! tensors of any of the four into columns and back.
@@ -6,6 +7,7 @@
 pub(crate) mod content_encoding;
 pub(crate) mod grpc;
 pub(crate) mod json;
+pub(crate) mod mlflow;
 pub(crate) mod oip;
 pub(crate) mod operation;
 pub(crate) mod rest;

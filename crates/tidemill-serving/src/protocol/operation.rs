@@ -23,6 +23,12 @@ pub(crate) enum Operation {
     Classify,
     /// TF Serving: regress.
     Regress,
+    /// MLflow: predict.
+    Invocations,
+    /// The page for browsers.
+    FrontPage,
+    /// What can be asked for, as a document of `OpenAPI`.
+    OpenApi,
     /// `KServe`: what each feature adds to the score.
     Explain,
     /// TF Serving: several of classify and regress at once (gRPC only).
@@ -71,6 +77,9 @@ impl Operation {
             Self::Predict => "predict",
             Self::Classify => "classify",
             Self::Regress => "regress",
+            Self::Invocations => "invocations",
+            Self::FrontPage => "front_page",
+            Self::OpenApi => "openapi",
             Self::Explain => "explain",
             Self::MultiInference => "multi_inference",
             Self::SessionRun => "session_run",
@@ -90,9 +99,20 @@ impl Operation {
         }
     }
 
-    /// Whether it is answered to everybody: those who watch over the process have no key.
-    pub(crate) const fn is_open(self) -> bool {
-        matches!(self, Self::Live | Self::Alive | Self::Ready | Self::ServerLive | Self::ServerReady | Self::Health)
+    /// What a client needs to be allowed to ask for it. Whoever watches over the process has no key.
+    pub(crate) const fn permission(self) -> Permission {
+        match self {
+            Self::Live
+            | Self::Alive
+            | Self::FrontPage
+            | Self::Ready
+            | Self::ServerLive
+            | Self::ServerReady
+            | Self::Health => Permission::Open,
+            Self::Metrics => Permission::Metrics,
+            Self::Reload | Self::RepositoryLoad | Self::RepositoryUnload => Permission::Admin,
+            _ => Permission::Infer,
+        }
     }
 
     /// Whether it is work, of which there may be too much.
@@ -102,6 +122,7 @@ impl Operation {
             Self::Predict
                 | Self::Classify
                 | Self::Regress
+                | Self::Invocations
                 | Self::Explain
                 | Self::MultiInference
                 | Self::SessionRun
@@ -112,12 +133,37 @@ impl Operation {
     /// The API label of TF Serving's own metrics; they count inference only.
     pub(crate) const fn tfs_api(self) -> Option<&'static str> {
         match self {
-            Self::Predict | Self::Infer => Some("predict"),
+            Self::Predict | Self::Invocations | Self::Infer => Some("predict"),
             Self::Classify => Some("classify"),
             Self::Regress => Some("regress"),
             Self::MultiInference => Some("multi_inference"),
             Self::SessionRun => Some("session_run"),
             _ => None,
+        }
+    }
+}
+
+/// What a client needs to be allowed to ask for an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// Nothing.
+    Open,
+    /// To use models and to read what they are.
+    Infer,
+    /// To read metrics.
+    Metrics,
+    /// To change what is served.
+    Admin,
+}
+
+impl Permission {
+    /// The role that grants it.
+    pub(crate) const fn role(self) -> &'static str {
+        match self {
+            Self::Open => "no role",
+            Self::Infer => "`infer`",
+            Self::Metrics => "`metrics`",
+            Self::Admin => "`admin`",
         }
     }
 }

@@ -1,5 +1,6 @@
-//! How much may be in work at one time. What is above it is refused at once, before it costs anything.
+//! Limits on what may be in work at one time. What exceeds them is refused at once, before it costs anything.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::StatusCode;
@@ -18,6 +19,32 @@ pub(crate) struct Admission {
 /// A request in work; dropped when it ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Entry<'a>(&'a Admission);
+
+/// The right to keep bytes of a body in memory; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct BodyBytesPermit<A: Deref<Target = Admission>> {
+    admission: A,
+    bytes: usize,
+}
+
+impl<A: Deref<Target = Admission>> BodyBytesPermit<A> {
+    /// A permit for no bytes yet.
+    pub(crate) fn new(admission: A) -> Self {
+        Self { admission, bytes: 0 }
+    }
+
+    /// Asks for more bytes.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), RequestError> {
+        self.bytes += bytes;
+        self.admission.take(bytes)
+    }
+}
+
+impl<A: Deref<Target = Admission>> Drop for BodyBytesPermit<A> {
+    fn drop(&mut self) {
+        self.admission.release(self.bytes);
+    }
+}
 
 impl Admission {
     pub(crate) fn new(requests_max: usize, bytes_max: usize) -> Self {

@@ -14,7 +14,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::tls::Acceptors;
@@ -35,6 +35,8 @@ pub(super) struct Connections {
     /// As certificates are renewed, so is what takes the next connection.
     pub(super) tls: Option<Arc<ArcSwap<Acceptors>>>,
     pub(super) idle_timeout: Duration,
+    /// One permit for each connection there may be.
+    pub(super) places: Arc<Semaphore>,
 }
 
 /// Whether a connection is of use.
@@ -95,8 +97,23 @@ impl IdleTimer {
 }
 
 impl Connections {
+    /// A place for a connection, given back when it is dropped. `None`: there are as many connections as there may be, and
+    /// this one is to be closed.
+    pub(super) fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_none() {
+            self.dispatcher.service.metrics.connection_refused();
+        }
+        place
+    }
+
     /// Answers REST on a connection until it ends.
-    pub(super) async fn rest(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
+    pub(super) async fn rest(
+        self: Arc<Self>,
+        stream: TcpStream,
+        phase: watch::Receiver<Phase>,
+        _place: OwnedSemaphorePermit,
+    ) {
         match &self.tls {
             None => self.rest_on(stream, phase).await,
             Some(acceptors) => {
@@ -109,7 +126,12 @@ impl Connections {
     }
 
     /// Answers gRPC on a connection until it ends.
-    pub(super) async fn grpc(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
+    pub(super) async fn grpc(
+        self: Arc<Self>,
+        stream: TcpStream,
+        phase: watch::Receiver<Phase>,
+        _place: OwnedSemaphorePermit,
+    ) {
         match &self.tls {
             None => self.grpc_on(stream, phase).await,
             Some(acceptors) => {
@@ -122,8 +144,12 @@ impl Connections {
     }
 
     /// Answers gRPC on a connection of this machine, which nobody else can listen to: without TLS.
-    pub(super) async fn grpc_socket<S>(self: Arc<Self>, stream: S, phase: watch::Receiver<Phase>)
-    where
+    pub(super) async fn grpc_socket<S>(
+        self: Arc<Self>,
+        stream: S,
+        phase: watch::Receiver<Phase>,
+        _place: OwnedSemaphorePermit,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         self.grpc_on(stream, phase).await;

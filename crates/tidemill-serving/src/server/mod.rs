@@ -22,21 +22,22 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::connection::{Connections, Phase};
 #[cfg(unix)]
 use self::socket::Socket;
 use crate::inference::compute_pool::{ComputePool, PoolOptions};
 use crate::inference::service::{InferenceService, Limits};
-use crate::models::control::{ModelControl, Unloaded};
+use crate::models::control::{ControlOptions, ModelControl, Unloaded};
 use crate::models::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
 use crate::observability::inference_log::Logs;
 use crate::observability::metrics::Metrics;
 use crate::observability::traces::Traces;
 use crate::protocol::grpc::GrpcServer;
+use crate::protocol::rest::openapi::ServerFacts;
 use crate::protocol::rest::server::RestServer;
-use crate::server::access::Access;
+use crate::server::access::{Access, AllowedRoots};
 use crate::server::admission::Admission;
 use crate::{ServeError, Source};
 
@@ -71,7 +72,10 @@ impl Server {
         // Files that are wrong are stopped before a port is taken.
         let acceptors = options.tls.as_ref().map(TlsOptions::acceptors).transpose()?;
         let tls = acceptors.map(|acceptors| Arc::new(ArcSwap::from_pointee(acceptors)));
-        let access = Access::new(options.api_keys_file.as_deref(), &options.cors_origins)?;
+        if options.model_control && options.is_open_to_all() {
+            return Err(ServeError::OpenModelControl);
+        }
+        let access = Access::new(&options)?;
         let metrics = Arc::new(Metrics::new()?);
         let logs = Logs::start(options.inference_log.as_ref(), &metrics)?;
         let traces = options.traces.as_ref().map(Traces::start).transpose()?;
@@ -115,7 +119,11 @@ impl Server {
             polls: poll_sender.clone(),
             models: Arc::clone(&models),
             unloaded,
-            allowed: options.model_control.unwrap_or_else(|| !options.is_open_to_all()),
+            options: ControlOptions {
+                allowed: options.model_control,
+                model_roots: AllowedRoots::new(&options.model_roots),
+                log_roots: AllowedRoots::new(&options.log_roots),
+            },
         };
         let limits = Limits {
             body_bytes_max: options.request_body_bytes_max,
@@ -123,18 +131,25 @@ impl Server {
             inline_bytes_max: options.inline_bytes_max,
             request_timeout: options.request_timeout,
         };
-        let admission = Admission::new(options.requests_max, options.requests_bytes_max);
+        let admission = Arc::new(Admission::new(options.requests_max, options.requests_bytes_max));
         let pool = ComputePool::new(pool_options);
         let service =
             InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
         let service = Arc::new(service.watched(traces).checking(options.input_policy));
+        let facts = ServerFacts {
+            grpc_port: grpc_address.map(|address| address.port()),
+            tls: options.tls.is_some(),
+            has_keys: options.api_keys_file.is_some(),
+            model_control: options.model_control,
+        };
         let dispatcher =
-            RestServer { service: Arc::clone(&service), metrics_path: options.metrics_path, v1: options.v1 };
+            RestServer { service: Arc::clone(&service), metrics_path: options.metrics_path, v1: options.v1, facts };
         let connections = Arc::new(Connections {
             dispatcher: Arc::new(dispatcher),
             router: Arc::new(GrpcServer::new(Arc::clone(&service))?),
             tls: tls.clone(),
             idle_timeout: options.idle_timeout,
+            places: Arc::new(Semaphore::new(options.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
         });
         let handle = Handle { address, grpc_address, models, polls: poll_sender, tls };
         let listeners = Listeners {
@@ -199,13 +214,19 @@ impl Listeners {
         loop {
             tokio::select! {
                 stream = accept(Some(&self.rest)) => {
-                    tokio::spawn(Arc::clone(connections).rest(stream, phase.subscribe()));
+                    if let Some(place) = connections.enter() {
+                        tokio::spawn(Arc::clone(connections).rest(stream, phase.subscribe(), place));
+                    }
                 }
                 stream = accept(self.grpc.as_ref()) => {
-                    tokio::spawn(Arc::clone(connections).grpc(stream, phase.subscribe()));
+                    if let Some(place) = connections.enter() {
+                        tokio::spawn(Arc::clone(connections).grpc(stream, phase.subscribe(), place));
+                    }
                 }
                 stream = self.accept_socket() => {
-                    tokio::spawn(Arc::clone(connections).grpc_socket(stream, phase.subscribe()));
+                    if let Some(place) = connections.enter() {
+                        tokio::spawn(Arc::clone(connections).grpc_socket(stream, phase.subscribe(), place));
+                    }
                 }
                 ended = &mut until => return ended,
             }

@@ -28,10 +28,14 @@ pub struct ServerOptions {
     pub grpc_addr: Option<SocketAddr>,
     /// Both ports speak TLS. Default: neither.
     pub tls: Option<TlsOptions>,
-    /// A file of hashed API keys, one of which every request must bring; read again when it changes. Default: none.
+    /// A file of hashed API keys with roles, one of which every request must bring; read again when it changes. Default:
+    /// none.
     pub api_keys_file: Option<PathBuf>,
     /// Origins whose pages may read answers over REST; `*` stands for all. Default: none.
     pub cors_origins: Vec<String>,
+    /// Names of this server besides `localhost` and addresses. Requests to others are refused where the server listens on
+    /// loopback without keys. Default: none.
+    pub allowed_hosts: Vec<String>,
     /// What becomes of inputs that the schema of the training data does not allow. Default: they are flagged.
     pub input_policy: InputPolicy,
     /// Requests and answers are written here. Default: nowhere.
@@ -52,6 +56,8 @@ pub struct ServerOptions {
     pub requests_bytes_max: usize,
     /// Inference that waits longer than this for its turn and its answer is given up (504). Default 30 s.
     pub request_timeout: Duration,
+    /// Connections at one time, on all ports together; more are closed at once. Default 10,000.
+    pub connections_max: usize,
     /// A connection on which nothing is asked for so long is closed. Default 75 s.
     pub idle_timeout: Duration,
     /// Once asked to stop the server says for so long that it is not ready, and still answers. Default 0.
@@ -77,21 +83,26 @@ pub struct ServerOptions {
     pub batching: BatchingOptions,
     /// Whether a version's own file `batching_params.pbtxt` says how it batches. Default: no.
     pub batching_of_models: bool,
-    /// Whether clients may load, unload and configure models. Default: where not everybody can ask.
-    pub model_control: Option<bool>,
+    /// Whether clients may load, unload and configure models; with API keys, those with the role `admin`. Default: no.
+    pub model_control: bool,
+    /// Folders under which base paths in the configurations of clients must be. Default: none.
+    pub model_roots: Vec<PathBuf>,
+    /// Folders under which log prefixes in the configurations of clients must be. Default: none.
+    pub log_roots: Vec<PathBuf>,
     /// How ONNX models are run. Default: by the interpreter and by tract.
     pub onnx: OnnxOptions,
     /// Where metrics are found besides `/metrics` and TF Serving's `/monitoring/prometheus/metrics`.
     pub metrics_path: Option<String>,
     /// Whose protocol v1 says which models there are and whether they are ready. Default: TF Serving's.
     pub v1: V1Dialect,
-    /// Requests with more rows are answered on a thread of their own. Default 256.
+    /// Requests with more rows are answered on a compute thread. Those with fewer are too, unless the model was measured to
+    /// be quick when it was loaded. Default 256.
     pub inline_rows_max: usize,
-    /// Requests with larger bodies are decoded on a thread of their own. Default 64 KiB.
+    /// Requests with larger bodies are decoded on a compute thread. Default 64 KiB.
     pub inline_bytes_max: usize,
-    /// Threads for those. Default: one for each core.
+    /// Compute threads of each model version. Default: one for each core.
     pub compute_threads: usize,
-    /// Requests that wait for such a thread; more are refused (503, `UNAVAILABLE`). Default 1024.
+    /// Requests of a version that wait for such a thread; more are refused (503, `UNAVAILABLE`). Default 1024.
     pub compute_queue_max: usize,
 }
 
@@ -103,6 +114,7 @@ impl Default for ServerOptions {
             tls: None,
             api_keys_file: None,
             cors_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
             input_policy: InputPolicy::default(),
             inference_log: None,
             traces: None,
@@ -113,6 +125,7 @@ impl Default for ServerOptions {
             requests_max: 4096,
             requests_bytes_max: 512 << 20,
             request_timeout: Duration::from_secs(30),
+            connections_max: 10_000,
             idle_timeout: Duration::from_secs(75),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
@@ -125,7 +138,9 @@ impl Default for ServerOptions {
             unload_first: false,
             batching: BatchingOptions::default(),
             batching_of_models: false,
-            model_control: None,
+            model_control: false,
+            model_roots: Vec::new(),
+            log_roots: Vec::new(),
             onnx: OnnxOptions::default(),
             metrics_path: None,
             v1: V1Dialect::default(),

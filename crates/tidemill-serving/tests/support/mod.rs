@@ -140,6 +140,30 @@ pub fn write_half_plus_two(dir: &Path) {
     write_package(dir, &parts).unwrap();
 }
 
+/// As `half_plus_two`, and with so many trees that add nothing: it takes its time.
+pub fn write_forest(dir: &Path, trees: usize) {
+    std::fs::create_dir_all(dir).unwrap();
+    let graph =
+        TransformGraph::new(vec![spec("x", DataType::Fp64, false)], None, vec![feature("x", Vec::new())]).unwrap();
+    let tree =
+        |at: usize| Tree::new(vec![split(0, Rule::AtMost((at % 7) as f64), 1, 2), leaf(0.0), leaf(0.0)]).unwrap();
+    let ensemble = TreeEnsemble::new(Task::Regression, 1, 2.5, (0..trees).map(tree).collect()).unwrap();
+    let parts = PackageParts {
+        name: "forest".to_owned(),
+        pipeline: "forest".to_owned(),
+        label: LabelSpec::new("y", "y"),
+        task: Task::Regression,
+        graph,
+        learner: Learner::Trees(ensemble),
+        learner_params: json!({}),
+        training: json!({}),
+        schema_digest: None,
+        sample: RecordBatch::try_from_iter([("x", Arc::new(Float64Array::from(vec![1.0, 5.0])) as ArrayRef)]).unwrap(),
+        card: String::new(),
+    };
+    write_package(dir, &parts).unwrap();
+}
+
 pub fn servable(name: &str, version: u64, path: &Path, labels: &[&str]) -> Servable {
     Servable {
         name: name.to_owned(),
@@ -159,6 +183,12 @@ pub fn options() -> ServerOptions {
         request_body_bytes_max: 1 << 20,
         ..ServerOptions::default()
     }
+}
+
+/// As [`options`], with model control: clients may name folders of tests.
+pub fn controlled() -> ServerOptions {
+    let roots = vec![std::env::temp_dir()];
+    ServerOptions { model_control: true, model_roots: roots.clone(), log_roots: roots, ..options() }
 }
 
 /// A server on a thread of its own; it drains and ends when this is dropped.
@@ -218,7 +248,9 @@ impl Running {
     pub fn error(&self, path: &str, body: &str) -> (u16, String) {
         let (status, reply) = self.post(path, body);
         assert!(status >= 400, "{body} was answered {status}: {reply}");
-        assert_eq!(reply.as_object().map(serde_json::Map::len), Some(1), "{reply}");
+        assert_eq!(reply.as_object().map(serde_json::Map::len), Some(2), "{reply}");
+        let code = reply["code"].as_str().unwrap();
+        assert!(code.len() == 6 && code.starts_with("TM"), "{reply}");
         (status, reply["error"].as_str().unwrap().to_owned())
     }
 }

@@ -160,6 +160,15 @@ impl Source for ConfiguredSource {
         self.state().models.iter().map(|model| model.name.clone()).collect()
     }
 
+    /// A configuration may hold no model.
+    fn may_be_empty(&self) -> bool {
+        self.state().models.is_empty()
+    }
+
+    fn configured(&self) -> Vec<ModelConfig> {
+        self.state().models.clone()
+    }
+
     fn logs(&self) -> BTreeMap<String, Vec<ModelLog>> {
         let state = self.state();
         let logging = state.models.iter().filter(|model| !model.logs.is_empty());

@@ -46,6 +46,17 @@ pub trait Source: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether the server may be ready while nothing is listed. A source that names a registry, a bucket or folders is not
+    /// ready as long as it is empty.
+    fn may_be_empty(&self) -> bool {
+        false
+    }
+
+    /// The models of the configuration, if there is one.
+    fn configured(&self) -> Vec<ModelConfig> {
+        Vec::new()
+    }
+
     /// The logs that single models have, besides that of all.
     fn logs(&self) -> BTreeMap<String, Vec<ModelLog>> {
         BTreeMap::new()

@@ -1,15 +1,21 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 
 use serde_json::{Value, json};
 
 use self::support::grpc::{bools, doubles, infer, longs, oip, spec, texts};
 use self::support::{Packages, Running, options, servable};
 use super::*;
-use crate::inference::compute_pool::ComputePool;
+use crate::inference::compute_pool::{ComputePool, PoolOptions};
 use crate::inference::request::InferenceRequest;
+use crate::inference::request_error::RequestError;
+use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
 use crate::inference::target::{Inference, Thread};
-use crate::models::versions::Selector;
+use crate::models::versions::{Selector, VersionTarget as _};
 use crate::proto::inference::InferTensorContents;
 use crate::proto::tensorflow::serving::PredictRequest;
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
@@ -133,6 +139,150 @@ fn a_split_answers_over_every_protocol_as_the_version_it_chooses() {
         assert_eq!((status, &metadata["name"], &metadata["inputs"][0]["name"]), (200, &json!("both"), &json!("fare")));
         assert_eq!(server.get("/v2/models/both/ready").0, 200);
     }
+}
+
+/// Does as the test says, on compute threads only.
+#[derive(Debug)]
+struct Scripted {
+    signature: TargetSignature,
+    pool: ComputePool,
+    script: Script,
+    /// Says that work has begun, or ended.
+    told: Mutex<mpsc::Sender<&'static str>>,
+}
+
+#[derive(Debug)]
+enum Script {
+    /// Answers when it is let go.
+    Wait(Mutex<mpsc::Receiver<()>>),
+    /// Works until nobody waits any more.
+    UntilCancelled,
+    /// Fails with a secret in its error.
+    Fail,
+    Panic,
+}
+
+impl Target for Scripted {
+    fn signature(&self) -> &TargetSignature {
+        &self.signature
+    }
+
+    fn compute_pool(&self) -> &ComputePool {
+        &self.pool
+    }
+
+    fn infer(&self, request: InferenceRequest, thread: Thread<'_>) -> Inference {
+        let Thread::Compute(cancelled) = thread else { return Inference::NeedsComputeThread(request) };
+        let tell = |what| self.told.lock().unwrap().send(what).unwrap();
+        match &self.script {
+            Script::Wait(released) => {
+                tell("begun");
+                released.lock().unwrap().recv().unwrap();
+            }
+            Script::UntilCancelled => {
+                while cancelled.check().is_ok() {
+                    std::thread::yield_now();
+                }
+                tell("cancelled");
+            }
+            Script::Fail => return Inference::Done(Err(RequestError::internal("the secret of /etc/shadow"))),
+            Script::Panic => panic!("the secret of /etc/shadow"),
+        }
+        let scores: ArrayRef = Arc::new(Float64Array::from(vec![0.5; request.batch.num_rows()]));
+        let predictions = RecordBatch::try_from_iter([("probability", scores)]).unwrap();
+        Inference::Done(Ok(InferenceResponse { predictions, version: None }))
+    }
+}
+
+const ROWS: &str = r#"{"instances":[{"fare":12.5,"seconds":600}]}"#;
+
+/// A server with the taxi model, and with `scripted` under a name of its own.
+fn scripted_server(script: Script, timeout: Duration) -> (Running, mpsc::Receiver<&'static str>, Packages) {
+    let packages = Packages::new();
+    let (server, _) = Running::of(vec![servable("taxi", 1, &packages.taxi(0.0), &[])]);
+    let taxi = server.handle.models.version("taxi", &Selector::Latest).unwrap();
+    let signature = TargetSignature { name: "scripted".to_owned(), version: None, ..taxi.signature().clone() };
+    let pool = ComputePool::new(PoolOptions { threads: 2, waiting_max: 64, timeout });
+    let (told, hears) = mpsc::channel();
+    let target: Arc<dyn Target> = Arc::new(Scripted { signature, pool, script, told: Mutex::new(told) });
+    server.handle.models.targets.set("scripted", &target);
+    (server, hears, packages)
+}
+
+#[test]
+fn a_slow_target_delays_neither_health_nor_other_models() {
+    let (release, released) = mpsc::channel();
+    let (server, hears, _packages) = scripted_server(Script::Wait(Mutex::new(released)), Duration::from_mins(1));
+    let clients = 32;
+    std::thread::scope(|scope| {
+        let slow: Vec<_> =
+            (0..clients).map(|_| scope.spawn(|| server.post("/v1/models/scripted:predict", ROWS))).collect();
+        // Both its threads are at work; nobody lets them go until the others are answered.
+        assert_eq!((hears.recv().unwrap(), hears.recv().unwrap()), ("begun", "begun"));
+        for _ in 0..50 {
+            assert_eq!(server.get("/livez").0, 200);
+            assert_eq!(server.get("/readyz").0, 200);
+            assert_eq!(server.post("/v1/models/taxi:predict", ROWS).0, 200);
+        }
+        for _ in 0..clients {
+            release.send(()).unwrap();
+        }
+        for client in slow {
+            assert_eq!(client.join().unwrap(), (200, json!({ "predictions": [0.5] })));
+        }
+    });
+}
+
+#[test]
+fn work_is_cancelled_when_its_time_is_over_or_its_client_is_gone() {
+    let (server, hears, _packages) = scripted_server(Script::UntilCancelled, Duration::from_millis(20));
+    let (status, reply) = server.post("/v1/models/scripted:predict", ROWS);
+    assert_eq!(status, 504, "{reply}");
+    assert_eq!(hears.recv().unwrap(), "cancelled");
+    let (patient, hears, _packages) = scripted_server(Script::UntilCancelled, Duration::from_mins(1));
+    let mut prediction = patient.prediction();
+    let inputs = [("fare", doubles(&[12.5])), ("seconds", longs(&[600]))];
+    let inputs = inputs.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
+    let mut request =
+        tonic::Request::new(PredictRequest { model_spec: Some(spec("scripted")), inputs, ..PredictRequest::default() });
+    request.set_timeout(Duration::from_millis(20));
+    let status = patient.runtime.block_on(prediction.predict(request)).unwrap_err();
+    assert!(matches!(status.code(), tonic::Code::DeadlineExceeded | tonic::Code::Cancelled), "{status}");
+    assert_eq!(hears.recv().unwrap(), "cancelled");
+}
+
+#[test]
+fn what_goes_wrong_inside_stays_inside() {
+    for script in [Script::Fail, Script::Panic] {
+        let (server, _hears, _packages) = scripted_server(script, Duration::from_mins(1));
+        let (status, message) = server.error("/v1/models/scripted:predict", ROWS);
+        assert!(status == 500 && message.starts_with("internal error") && !message.contains("secret"), "{message}");
+        let (_, reply) = server.post("/v1/models/scripted:predict", ROWS);
+        assert_eq!(reply["code"], "TM9002");
+        let mut prediction = server.prediction();
+        let inputs = [("fare", doubles(&[12.5])), ("seconds", longs(&[600]))];
+        let inputs = inputs.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
+        let request = PredictRequest { model_spec: Some(spec("scripted")), inputs, ..PredictRequest::default() };
+        let status = server.runtime.block_on(prediction.predict(request)).unwrap_err();
+        assert_eq!(status.code(), tonic::Code::Internal);
+        assert!(!status.message().contains("secret"), "{status}");
+        assert_eq!(status.metadata().get("tidemill-error-code").unwrap(), "TM9002");
+    }
+}
+
+#[test]
+fn only_a_model_that_was_measured_to_be_quick_runs_on_the_io_threads() {
+    let packages = Packages::new();
+    let forest = packages.path().join("forest");
+    support::write_forest(&forest, 400_000);
+    let (server, _) =
+        Running::of(vec![servable("half", 1, &packages.half_plus_two(), &[]), servable("forest", 1, &forest, &[])]);
+    let rows = |name| server.handle.models.version(name, &Selector::Latest).unwrap().version().inline_rows();
+    assert!(rows("half") > 0);
+    assert_eq!(rows("forest"), 0);
+    let body = r#"{"instances":[1.0,2.0,5.0]}"#;
+    assert_eq!(server.post("/v1/models/forest:predict", body), (200, json!({ "predictions": [2.5, 2.5, 2.5] })));
+    assert_eq!(server.post("/v1/models/half:predict", body), (200, json!({ "predictions": [2.5, 3.0, 4.5] })));
 }
 
 /// What the protocols may know ends at the signature of a target.

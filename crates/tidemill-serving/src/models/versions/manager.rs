@@ -47,8 +47,8 @@ pub(crate) struct Progress {
     pub(crate) listed: bool,
     /// Every listed version is available or has failed.
     pub(crate) settled: bool,
-    /// There was a moment when every listed model was available. A model that is added later does not take the
-    /// readiness of the others away.
+    /// There was a moment when every listed model was available, and the source is not empty. A model that is added
+    /// later does not take the readiness of the others away.
     pub(crate) ready: bool,
 }
 
@@ -62,6 +62,7 @@ enum Event {
 struct Listing {
     servables: Vec<Servable>,
     expected: Vec<String>,
+    may_be_empty: bool,
     logs: BTreeMap<String, Vec<ModelLog>>,
 }
 
@@ -76,6 +77,8 @@ pub(crate) struct Manager {
     events: mpsc::Sender<Event>,
     inbox: mpsc::Receiver<Event>,
     listed: bool,
+    /// The source lists nothing, and should.
+    empty: bool,
     logs: Logs,
     unloaded: Unloaded,
     /// Models that must be there before the server is ready.
@@ -112,6 +115,11 @@ impl Models {
         self.snapshot.load().knows(name) || self.targets.get(name).is_some()
     }
 
+    /// The name of the only model, if there is one model.
+    pub(crate) fn only_name(&self) -> Option<String> {
+        self.snapshot.load().only_name().map(str::to_owned)
+    }
+
     /// Whether every version would refuse work for a compute thread.
     pub(crate) fn are_full(&self) -> bool {
         let snapshot = self.snapshot.load();
@@ -128,13 +136,13 @@ impl Models {
         self.progress.subscribe()
     }
 
-    /// `complete`: everything the source expects is in it.
-    fn publish(&self, snapshot: Snapshot<dyn VersionTarget>, listed: bool, complete: bool) {
+    /// `complete`: everything the source expects is in it. `empty`: it lists nothing, and should.
+    fn publish(&self, snapshot: Snapshot<dyn VersionTarget>, listed: bool, complete: bool, empty: bool) {
         let settled = listed && snapshot.is_settled();
         let ready = complete && snapshot.is_ready();
         self.snapshot.store(Arc::new(snapshot));
         self.progress.send_modify(|progress| {
-            *progress = Progress { listed, settled, ready: progress.ready || ready };
+            *progress = Progress { listed, settled, ready: !empty && (progress.ready || ready) };
         });
     }
 }
@@ -161,6 +169,7 @@ impl Manager {
             events,
             inbox,
             listed: false,
+            empty: false,
             logs,
             unloaded,
             expected: Vec::new(),
@@ -187,7 +196,8 @@ impl Manager {
             Event::Listed { result, applied } => {
                 acknowledge = applied;
                 match result {
-                    Ok(Listing { mut servables, mut expected, logs }) => {
+                    Ok(Listing { mut servables, mut expected, may_be_empty, logs }) => {
+                        self.empty = servables.is_empty() && !may_be_empty;
                         self.listed = true;
                         self.logs.follow(&logs);
                         servables.retain(|servable| !self.unloaded.contains(&servable.name));
@@ -236,7 +246,7 @@ impl Manager {
     fn publish(&self) {
         let snapshot = self.table.snapshot();
         let complete = self.listed && self.expected.iter().all(|name| snapshot.knows(name));
-        self.models.publish(snapshot, self.listed, complete);
+        self.models.publish(snapshot, self.listed, complete && !self.empty, self.empty);
     }
 
     /// Frees versions off the threads that answer requests; then what waited for their memory is loaded.
@@ -284,7 +294,7 @@ async fn poll(
         let listed = source.list().await;
         let result = listed.map(|servables| {
             let (expected, logs) = (source.expected(), source.logs());
-            Listing { servables, expected, logs }
+            Listing { servables, expected, may_be_empty: source.may_be_empty(), logs }
         });
         if events.send(Event::Listed { result, applied }).await.is_err() {
             return;

@@ -59,6 +59,12 @@ impl ServedVersion {
         &self.model
     }
 
+    /// The most rows that it predicts on an I/O thread.
+    #[cfg(test)]
+    pub(crate) fn inline_rows(&self) -> usize {
+        self.inline.rows()
+    }
+
     /// Predicts and counts nothing.
     pub(crate) fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, RequestError> {
         Ok(self.model.predict_tensors(batch)?)

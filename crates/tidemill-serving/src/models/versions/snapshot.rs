@@ -100,6 +100,12 @@ impl<T: ?Sized> Snapshot<T> {
         self.models.contains_key(name)
     }
 
+    /// The name of the only model, if there is one model.
+    pub(crate) fn only_name(&self) -> Option<&str> {
+        let mut names = self.models.keys();
+        names.next().filter(|_| names.next().is_none()).map(String::as_str)
+    }
+
     /// The versions of a model that answer requests, lowest first. `None`: no such model.
     pub(crate) fn available(&self, name: &str) -> Option<impl Iterator<Item = u64>> {
         self.models.get(name).map(|model| model.available.keys().copied())

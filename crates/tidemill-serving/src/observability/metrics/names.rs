@@ -11,6 +11,7 @@ pub(super) const REQUESTS: &str = "tidemill_requests_total";
 pub(super) const DURATION: &str = "tidemill_request_duration_seconds";
 pub(super) const LOADS: &str = "tidemill_model_loads_total";
 pub(super) const LOAD_DURATION: &str = "tidemill_model_load_duration_seconds";
+pub(super) const CONNECTIONS_REFUSED: &str = "tidemill_connections_refused_total";
 pub(super) const SOURCE_ERRORS: &str = "tidemill_source_errors_total";
 pub(super) const BATCH_ROWS: &str = "tidemill_batch_rows";
 pub(super) const BATCH_QUEUE: &str = "tidemill_batch_queue_duration_seconds";
@@ -70,6 +71,7 @@ pub(super) fn recorder() -> Result<PrometheusRecorder, ServeError> {
         (TFS_COUNT, "Requests by model and status."),
         (REQUESTS, "Requests by model, operation and status class."),
         (LOADS, "Model versions loaded, by outcome."),
+        (CONNECTIONS_REFUSED, "Connections closed because there were too many."),
         (SOURCE_ERRORS, "Times the source of models did not answer."),
         (BATCH_DROPPED, "Requests that left a batching queue without an answer of the model, by reason."),
         (INPUT_FINDINGS, "Values of inputs that the schema of the training data does not allow."),

@@ -7,6 +7,7 @@ use crate::inference::context::RequestContext;
 use crate::inference::request_error::RequestError;
 use crate::inference::service::InferenceService;
 use crate::protocol::content_encoding::ContentEncoding;
+use crate::server::access::Caller;
 
 /// One call of a method. The services are implemented on it, so each request has one of its own.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct GrpcCall {
     pub(crate) service: Arc<InferenceService>,
     pub(crate) context: RequestContext,
     model: OnceLock<String>,
+    /// Set once the caller is known.
+    pub(crate) caller: OnceLock<Caller>,
     /// Bytes of the request in memory.
     bytes: AtomicUsize,
     /// How the request's message is compressed.
@@ -26,7 +29,7 @@ impl GrpcCall {
         context: RequestContext,
         coding: Option<ContentEncoding>,
     ) -> Self {
-        Self { service, context, model: OnceLock::new(), bytes: AtomicUsize::new(0), coding }
+        Self { service, context, model: OnceLock::new(), caller: OnceLock::new(), bytes: AtomicUsize::new(0), coding }
     }
 
     /// More of the request comes into memory, or is refused.
@@ -47,6 +50,11 @@ impl GrpcCall {
             // A call is about one model; the first name stays.
             let _ = self.model.set(model.to_owned());
         }
+    }
+
+    /// Who calls.
+    pub(crate) fn caller(&self) -> Caller {
+        self.caller.get().cloned().unwrap_or_default()
     }
 
     /// The model the call was about; empty if none.

@@ -3,7 +3,7 @@
 use tonic::Status;
 use tonic::metadata::MetadataValue;
 
-use crate::inference::request_error::RequestError;
+use crate::inference::request_error::{ERROR_CODE, RequestError};
 use crate::protocol::status::grpc_code;
 
 /// A status travels in a header, and clients refuse headers that are long.
@@ -11,7 +11,8 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 
 impl From<RequestError> for Status {
     fn from(error: RequestError) -> Self {
-        error.log();
+        let error = error.disclosed();
+        let code = error.code().id();
         let overload = error.is_overload();
         let mut message = error.message;
         if message.len() > MESSAGE_BYTES_MAX {
@@ -19,6 +20,7 @@ impl From<RequestError> for Status {
             message.push('…');
         }
         let mut status = Self::new(grpc_code(error.status), message);
+        status.metadata_mut().insert(ERROR_CODE.as_str(), MetadataValue::from_static(code));
         if overload {
             // The same as REST's `Retry-After`, in gRPC's words.
             status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from_static("1000"));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use tonic::body::Body;
 use tonic::codegen::Service;
@@ -23,7 +23,7 @@ use super::proto::tensorflow::serving::model_service_server::ModelServiceServer;
 use super::proto::tensorflow::serving::prediction_service_server::PredictionServiceServer;
 use super::proto::tensorflow::serving::session_service_server::SessionServiceServer;
 use crate::ServeError;
-use crate::inference::request_error::RequestError;
+use crate::inference::request_error::{ERROR_CODE, RequestError, code_of};
 use crate::inference::service::InferenceService;
 use crate::protocol::content_encoding::ContentEncoding;
 use crate::protocol::oip::grpc as oip;
@@ -98,8 +98,14 @@ impl GrpcServer {
                 }
             },
         };
+        let ended = code(&response);
+        if ended != Code::Ok {
+            // Errors of the transport and of the generated services have no code of their own.
+            let code = code_of(Ended::Grpc(ended).http()).id();
+            response.headers_mut().entry(ERROR_CODE).or_insert(HeaderValue::from_static(code));
+        }
         call.context.write_headers(response.headers_mut());
-        self.service.answered(&call.context, call.model(), operation, Ended::Grpc(code(&response)));
+        self.service.answered(&call.context, call.model(), operation, Ended::Grpc(ended));
         response
     }
 
@@ -111,9 +117,8 @@ impl GrpcServer {
         call: Arc<GrpcCall>,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, RequestError> {
-        if !operation.is_open() {
-            self.service.access.check(request.headers())?;
-        }
+        // A call has one caller.
+        let _ = call.caller.set(self.service.access.check(request.headers(), operation)?);
         let _entry = if operation.is_inference() { Some(self.service.admission.enter()?) } else { None };
         Ok(self.call(to, operation, call, request).await)
     }

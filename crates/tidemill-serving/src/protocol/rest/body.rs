@@ -8,31 +8,11 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 
 use crate::inference::request_error::RequestError;
-use crate::server::admission::Admission;
+use crate::server::admission::{Admission, BodyBytesPermit};
 
 /// Of a body that is too large, so much more is read and dropped before it is refused: a client that is still sending
 /// when the connection closes may never see the answer.
 const DISCARD_BYTES_MAX: usize = 16 << 20;
-
-/// A body in memory; counted as long as this lives.
-#[derive(Debug)]
-pub(crate) struct Held<'a> {
-    admission: &'a Admission,
-    bytes: usize,
-}
-
-impl Held<'_> {
-    fn add(&mut self, bytes: usize) -> Result<(), RequestError> {
-        self.bytes += bytes;
-        self.admission.take(bytes)
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.admission.release(self.bytes);
-    }
-}
 
 /// Reads a whole body of at most `bytes_max` bytes: 413 for a larger one, 408 for one that takes longer than
 /// `timeout`, 400 for one that breaks off, 429 where there is no room for it.
@@ -41,14 +21,18 @@ pub(crate) async fn read_body(
     bytes_max: usize,
     timeout: Duration,
     admission: &Admission,
-) -> Result<(Bytes, Held<'_>), RequestError> {
-    let mut held = Held { admission, bytes: 0 };
+) -> Result<(Bytes, BodyBytesPermit<&Admission>), RequestError> {
+    let mut permit = BodyBytesPermit::new(admission);
     let late = || RequestError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-    let body = tokio::time::timeout(timeout, read(body, bytes_max, &mut held)).await.map_err(|_| late())??;
-    Ok((body, held))
+    let body = tokio::time::timeout(timeout, read(body, bytes_max, &mut permit)).await.map_err(|_| late())??;
+    Ok((body, permit))
 }
 
-async fn read(mut body: Incoming, bytes_max: usize, held: &mut Held<'_>) -> Result<Bytes, RequestError> {
+async fn read(
+    mut body: Incoming,
+    bytes_max: usize,
+    permit: &mut BodyBytesPermit<&Admission>,
+) -> Result<Bytes, RequestError> {
     let mut chunks: Vec<Bytes> = Vec::new();
     let mut total = 0;
     while let Some(frame) = body.frame().await {
@@ -56,7 +40,7 @@ async fn read(mut body: Incoming, bytes_max: usize, held: &mut Held<'_>) -> Resu
         let Ok(chunk) = frame.into_data() else { continue };
         total += chunk.len();
         if total <= bytes_max {
-            held.add(chunk.len())?;
+            permit.grow(chunk.len())?;
             chunks.push(chunk);
         } else {
             chunks.clear();

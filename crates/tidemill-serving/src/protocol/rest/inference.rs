@@ -9,6 +9,7 @@ use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
 use crate::protocol::json::Reader;
+use crate::protocol::mlflow;
 use crate::protocol::oip::rest as oip;
 use crate::protocol::operation::Operation;
 use crate::protocol::rest::server::{Reply, body_reply};
@@ -41,6 +42,7 @@ impl RestInference {
                 let request = oip::decode(target, &self.body, self.json_bytes)?;
                 Ok((request.batch, ResponseFormat::Oip(request.reply)))
             }
+            Operation::Invocations => Ok((mlflow::decode(target, &self.body)?, ResponseFormat::Tfs(Answer::Rows))),
             operation => {
                 let (batch, answer) = tfs::decode(operation, target, &self.body)?;
                 Ok((batch, ResponseFormat::Tfs(answer)))

@@ -1,6 +1,8 @@
 //! REST: paths, bodies and answers of both protocols.
 
 pub(crate) mod body;
+pub(crate) mod front_page;
 pub(crate) mod inference;
+pub(crate) mod openapi;
 pub(crate) mod path;
 pub(crate) mod server;

@@ -26,6 +26,7 @@ impl RestPath {
     pub(crate) fn parse(method: &Method, path: &str) -> Result<Self, RequestError> {
         let known = match path {
             "/" => Some(Operation::Alive),
+            "/openapi.json" => Some(Operation::OpenApi),
             "/livez" => Some(Operation::Live),
             "/readyz" => Some(Operation::Ready),
             "/metrics" | "/monitoring/prometheus/metrics" => Some(Operation::Metrics),
@@ -34,6 +35,10 @@ impl RestPath {
         let get = method == Method::GET || method == Method::HEAD;
         if let Some(operation) = known.filter(|_| get) {
             return Ok(Self::server(operation));
+        }
+        if let Some(name) = invoked(path).filter(|_| method == Method::POST) {
+            let model = decoded(name).ok_or_else(|| RequestError::invalid("the name of the model is not UTF-8"))?;
+            return Ok(Self { operation: Operation::Invocations, model, selector: Selector::Latest });
         }
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         if segments[0].eq_ignore_ascii_case("v1") {
@@ -47,6 +52,14 @@ impl RestPath {
     /// A request that is about no model.
     pub(crate) fn server(operation: Operation) -> Self {
         Self { operation, model: String::new(), selector: Selector::Latest }
+    }
+}
+
+/// The model that MLflow's path is about; empty if it names none.
+fn invoked(path: &str) -> Option<&str> {
+    match path {
+        "/invocations" => Some(""),
+        path => path.strip_prefix("/endpoints/")?.strip_suffix("/invocations").filter(|name| !name.contains('/')),
     }
 }
 

@@ -11,20 +11,23 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use serde_json::{Value, json};
 
 use crate::inference::context::RequestContext;
-use crate::inference::request_error::RequestError;
+use crate::inference::request_error::{ERROR_CODE, RequestError};
 use crate::inference::service::InferenceService;
 use crate::models::versions::Selector;
-use crate::protocol::content_encoding::{ContentEncoding, Room};
+use crate::protocol::content_encoding::ContentEncoding;
 use crate::protocol::oip::rest as oip;
 use crate::protocol::operation::Operation;
-use crate::protocol::rest::body::{Held, read_body};
+use crate::protocol::rest::body::read_body;
+use crate::protocol::rest::front_page;
 use crate::protocol::rest::inference::{self, RestInference};
+use crate::protocol::rest::openapi::{self, ServerFacts};
 use crate::protocol::rest::path::RestPath;
 use crate::protocol::status::Status;
 use crate::protocol::tfs::rest as tfs;
 use crate::protocol::tfs::rest::explain;
 use crate::server::V1Dialect;
 use crate::server::access::Cors;
+use crate::server::admission::{Admission, BodyBytesPermit};
 
 /// Answers REST requests.
 #[derive(Debug)]
@@ -34,12 +37,13 @@ pub(crate) struct RestServer {
     pub(crate) metrics_path: Option<String>,
     /// Whose protocol v1 is spoken.
     pub(crate) v1: V1Dialect,
+    pub(crate) facts: ServerFacts,
 }
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// A body as it came, and as it was inflated.
-type InMemory<'a> = (Held<'a>, Option<Room>);
+type InMemory<'a> = (BodyBytesPermit<&'a Admission>, Option<BodyBytesPermit<Arc<Admission>>>);
 
 impl RestServer {
     /// Answers a request. Never fails: what goes wrong becomes an answer.
@@ -60,7 +64,7 @@ impl RestServer {
                 Err(error) => (Operation::Unknown, None, Err(error)),
             },
         };
-        let mut reply = reply.unwrap_or_else(|error| error_reply(&error));
+        let mut reply = reply.unwrap_or_else(error_reply);
         context.write_headers(reply.headers_mut());
         if let Some((cors, origin)) = &cors {
             cors.allow(origin.as_ref(), reply.headers_mut());
@@ -76,6 +80,9 @@ impl RestServer {
     fn route(&self, request: &Request<Incoming>) -> Result<RestPath, RequestError> {
         let path = request.uri().path();
         if request.method() == Method::GET {
+            if path == "/" && front_page::is_wanted(request.headers()) {
+                return Ok(RestPath::server(Operation::FrontPage));
+            }
             if self.metrics_path.as_deref() == Some(path) {
                 return Ok(RestPath::server(Operation::Metrics));
             }
@@ -83,7 +90,18 @@ impl RestServer {
                 return Ok(RestPath::server(Operation::Models));
             }
         }
-        RestPath::parse(request.method(), path)
+        let mut route = RestPath::parse(request.method(), path)?;
+        if route.operation == Operation::Invocations && route.model.is_empty() {
+            route.model = self.service.models.only_name().unwrap_or_default();
+        }
+        Ok(route)
+    }
+
+    fn openapi(&self) -> Value {
+        let models = &self.service.models;
+        let names = models.snapshot().statuses().into_iter().map(|model| model.name);
+        let targets: Vec<_> = names.filter_map(|name| models.resolve(&name, &Selector::Latest).ok()).collect();
+        openapi::document(self.facts, targets.iter().map(|target| target.signature()))
     }
 
     /// The states of a model's versions; 503 while it is not ready, where that is told at all.
@@ -106,9 +124,10 @@ impl RestServer {
     ) -> Result<Reply, RequestError> {
         let RestPath { operation, model: name, selector } = route;
         let service = &self.service;
-        if !operation.is_open() {
-            service.access.check(request.headers())?;
+        if let Some(guard) = service.access.loopback() {
+            guard.check(request.method(), request.uri(), request.headers(), operation)?;
         }
+        let caller = service.access.check(request.headers(), operation)?;
         match operation {
             Operation::Live | Operation::ServerLive => Ok(json_reply(StatusCode::OK, &json!({ "live": true }))),
             Operation::Alive => Ok(json_reply(StatusCode::OK, &json!({ "status": "alive" }))),
@@ -135,7 +154,19 @@ impl RestServer {
                 let versions = snapshot.available(&name).into_iter().flatten();
                 Ok(json_reply(StatusCode::OK, &oip::model_metadata(target.signature(), versions)))
             }
-            Operation::Predict | Operation::Classify | Operation::Regress | Operation::Infer => {
+            Operation::FrontPage => Ok(front_page::reply()),
+            Operation::OpenApi => Ok(json_reply(StatusCode::OK, &self.openapi())),
+            Operation::Invocations if name.is_empty() => {
+                self.read(request).await?;
+                let message =
+                    "which model? Send the request to `/endpoints/NAME/invocations`: not exactly one is served";
+                Err(RequestError::invalid(message))
+            }
+            Operation::Predict
+            | Operation::Classify
+            | Operation::Regress
+            | Operation::Invocations
+            | Operation::Infer => {
                 let target = match operation {
                     Operation::Infer => service.resolve_v2(&name, &selector),
                     _ => service.resolve(&name, &selector),
@@ -166,12 +197,12 @@ impl RestServer {
             Operation::RepositoryLoad => {
                 let (_, body, _held) = self.read(request).await?;
                 oip::check_load(&body)?;
-                service.control.load(&name).await?;
+                service.control.load(&caller, &name).await?;
                 Ok(json_reply(StatusCode::OK, &json!({ "name": name, "load": true })))
             }
             Operation::RepositoryUnload => {
                 self.read(request).await?;
-                service.control.unload(&name).await?;
+                service.control.unload(&caller, &name).await?;
                 Ok(json_reply(StatusCode::OK, &json!({ "name": name, "unload": true })))
             }
             Operation::MultiInference
@@ -190,16 +221,16 @@ impl RestServer {
         let admission = &self.service.admission;
         let (body, held) = read_body(body, limits.body_bytes_max, limits.body_timeout, admission).await?;
         let Some(coding) = ContentEncoding::of(&parts.headers)? else { return Ok((parts.headers, body, (held, None))) };
-        let mut room = Room::new(Arc::clone(&self.service));
+        let mut permit = BodyBytesPermit::new(Arc::clone(&self.service.admission));
         let bytes_max = limits.body_bytes_max;
         let inflate = move || {
             let mut inflated = Vec::new();
-            coding.inflate(&body, bytes_max, &mut inflated, |bytes| room.grow(bytes))?;
-            Ok((inflated, room))
+            coding.inflate(&body, bytes_max, &mut inflated, |bytes| permit.grow(bytes))?;
+            Ok((inflated, permit))
         };
         // A few bytes may become very many, so never where other requests wait.
-        let (inflated, room) = self.service.off_thread(inflate).await?;
-        Ok((parts.headers, inflated.into(), (held, Some(room))))
+        let (inflated, permit) = self.service.off_thread(inflate).await?;
+        Ok((parts.headers, inflated.into(), (held, Some(permit))))
     }
 }
 
@@ -220,9 +251,11 @@ fn readiness(body: Value) -> Reply {
     json_reply(status, &body)
 }
 
-fn error_reply(error: &RequestError) -> Reply {
-    error.log();
-    let mut reply = json_reply(error.status, &json!({ "error": error.message }));
+fn error_reply(error: RequestError) -> Reply {
+    let error = error.disclosed();
+    let code = error.code().id();
+    let mut reply = json_reply(error.status, &json!({ "error": error.message, "code": code }));
+    reply.headers_mut().insert(ERROR_CODE, HeaderValue::from_static(code));
     if error.is_overload() {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }

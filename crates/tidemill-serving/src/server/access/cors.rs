@@ -12,8 +12,9 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS"
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, inference-header-content-length, traceparent, tracestate, x-api-key, x-request-id",
 );
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("inference-header-content-length, retry-after, traceparent, x-request-id");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "inference-header-content-length, retry-after, tidemill-error-code, traceparent, x-request-id",
+);
 /// Browsers need not ask again for a day.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 

@@ -100,7 +100,7 @@ impl GrpcInferenceService for GrpcCall {
         let RepositoryModelLoadRequest { model_name, triton_model_name, parameters } = request.into_inner();
         parameters.keys().try_for_each(|name| check_load_parameter(name))?;
         let model_name = named(triton_model_name, model_name);
-        self.service.control.load(&model_name).await?;
+        self.service.control.load(&self.caller(), &model_name).await?;
         Ok(Response::new(RepositoryModelLoadResponse { model_name, is_loaded: true }))
     }
 
@@ -110,7 +110,7 @@ impl GrpcInferenceService for GrpcCall {
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
         let RepositoryModelUnloadRequest { model_name, triton_model_name } = request.into_inner();
         let model_name = named(triton_model_name, model_name);
-        self.service.control.unload(&model_name).await?;
+        self.service.control.unload(&self.caller(), &model_name).await?;
         Ok(Response::new(RepositoryModelUnloadResponse { model_name, is_unloaded: true }))
     }
 }

@@ -36,7 +36,7 @@ impl ModelService for GrpcCall {
         let config = request.into_inner().config;
         let config = config.ok_or_else(|| Status::invalid_argument("the request has no `config`"))?;
         let models = model_configs(config).map_err(Status::invalid_argument)?;
-        let broken = self.service.control.configure(models).await?;
+        let broken = self.service.control.configure(&self.caller(), models).await?;
         let status = if broken.is_empty() {
             StatusProto { error_code: Code::Ok.into(), error_message: String::new() }
         } else {

@@ -9,7 +9,10 @@ use crate::protocol::tensor::wanted;
 
 /// Takes the value of `inputs` and returns the number of rows: an object of lists keyed by input, or one bare list
 /// for a model with one input.
-pub(super) fn push_columns(builder: &mut BatchBuilder, reader: &mut Reader<'_>) -> Result<usize, RequestError> {
+pub(in crate::protocol) fn push_columns(
+    builder: &mut BatchBuilder,
+    reader: &mut Reader<'_>,
+) -> Result<usize, RequestError> {
     let kind = reader.kind()?;
     let mut counts: Vec<Option<usize>> = vec![None; builder.specs().len()];
     if kind != Kind::Object || is_base64_object(reader) {

@@ -1,13 +1,13 @@
 //! TF Serving's REST dialect: predict in rows or columns, classify, regress, status and metadata.
 
-mod columns;
+pub(in crate::protocol) mod columns;
 mod encode;
 mod examples;
 pub(crate) mod explain;
 mod metadata;
 mod predict;
-mod rows;
-mod value;
+pub(in crate::protocol) mod rows;
+pub(in crate::protocol) mod value;
 
 pub(crate) use encode::{Answer, encode, flat_values, scores};
 pub(crate) use metadata::{metadata, status};

@@ -13,7 +13,7 @@ use crate::protocol::tensor::wanted;
 ///
 /// Clients write the keys of every row in the same order, so the order of the row before is tried first and a look-up
 /// is seldom needed.
-pub(super) struct Rows {
+pub(in crate::protocol) struct Rows {
     builder: BatchBuilder,
     /// The column at each place of the row before.
     order: Vec<usize>,
@@ -24,28 +24,33 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(builder: BatchBuilder, dialect: Dialect) -> Self {
+    pub(in crate::protocol) fn new(builder: BatchBuilder, dialect: Dialect) -> Self {
         let filled = vec![0; builder.specs().len()];
         Self { builder, order: Vec::new(), filled, count: 0, dialect }
     }
 
     /// What the model takes.
-    pub(super) fn describe_inputs(&self) -> String {
+    pub(in crate::protocol) fn describe_inputs(&self) -> String {
         describe_inputs(&self.builder)
     }
 
+    /// Whether a row may be one bare value.
+    pub(in crate::protocol) fn takes_bare(&self) -> bool {
+        self.builder.specs().len() == 1
+    }
+
     /// How many rows there are so far.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::protocol) fn count(&self) -> usize {
         self.count
     }
 
-    pub(super) fn into_builder(self) -> BatchBuilder {
+    pub(in crate::protocol) fn into_builder(self) -> BatchBuilder {
         self.builder
     }
 
     /// Takes one object and makes it a row. `shared` are values that every row has, as name and JSON text; a row
     /// must not give them again. `list` names the list in messages.
-    pub(super) fn push_object(
+    pub(in crate::protocol) fn push_object(
         &mut self,
         reader: &mut Reader<'_>,
         shared: &[(Cow<'_, str>, &str)],
@@ -63,7 +68,8 @@ impl Rows {
             self.push_member(name, given, &mut Reader::of_value(text), list)?;
             given += 1;
         }
-        if given < self.filled.len() {
+        // What is ignored counts as given.
+        if given < self.filled.len() || self.dialect == Dialect::DataFrame {
             self.fill_missing(row, start, list)?;
         }
         self.count += 1;
@@ -71,7 +77,7 @@ impl Rows {
     }
 
     /// Takes one bare value and makes it a row of the only column.
-    pub(super) fn push_bare(&mut self, reader: &mut Reader<'_>) -> Result<(), RequestError> {
+    pub(in crate::protocol) fn push_bare(&mut self, reader: &mut Reader<'_>) -> Result<(), RequestError> {
         let row = self.count;
         let mut column = self.column(0)?;
         push_value(reader, &mut column, Dialect::Tensor)
@@ -89,7 +95,12 @@ impl Rows {
     ) -> Result<(), RequestError> {
         let row = self.count;
         let at = || format!("Failed to process element: {row} key: {name} of '{list}' list. Error: ");
-        let index = self.index(name, place).ok_or_else(|| {
+        let found = self.index(name, place);
+        if found.is_none() && self.dialect == Dialect::DataFrame {
+            reader.skip()?;
+            return Ok(());
+        }
+        let index = found.ok_or_else(|| {
             let unknown = RequestError::from(self.builder.unknown(row, name));
             RequestError::invalid(format!(
                 "{}JSON object: does not have named input: {name} ({})",
@@ -150,7 +161,7 @@ impl Rows {
 }
 
 /// Takes a whole list of objects.
-pub(super) fn push_objects(
+pub(in crate::protocol) fn push_objects(
     rows: &mut Rows,
     reader: &mut Reader<'_>,
     shared: &[(Cow<'_, str>, &str)],

@@ -6,18 +6,21 @@ use tidemill_core::{DataType, Form};
 use tidemill_model::{InputColumn, ModelError};
 
 use crate::inference::request_error::RequestError;
-use crate::protocol::json::{JsonError, Kind, Reader};
+use crate::protocol::json::{JsonError, Kind, Number, Reader};
 
 /// Messages quote at most so many characters of a value.
 const EXCERPT_CHARS: usize = 60;
 
 /// How values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(in crate::protocol) enum Dialect {
     /// As elements of tensors: each type for itself.
     Tensor,
     /// As features of examples, which have no booleans: true and false are 1 and 0, and the other way round.
     Example,
+    /// As cells of a pandas data frame, which turns integers to real numbers where one is missing. Columns that the model
+    /// does not take are ignored.
+    DataFrame,
 }
 
 /// Why a value cannot be a cell.
@@ -52,7 +55,7 @@ impl From<ModelError> for ValueError {
 }
 
 /// Takes the values of a row, bare or in a list of as many as there are, and pushes them on `column`.
-pub(super) fn push_value(
+pub(in crate::protocol) fn push_value(
     reader: &mut Reader<'_>,
     column: &mut InputColumn<'_>,
     dialect: Dialect,
@@ -145,7 +148,7 @@ fn push_scalar(reader: &mut Reader<'_>, column: &mut InputColumn<'_>, dialect: D
             column.push_float(number.as_f64()?)?;
             *reader = after;
         }
-        (Kind::Number, DataType::Int64) => match reader.clone().number()?.as_i64() {
+        (Kind::Number, DataType::Int64) => match integer(&reader.clone().number()?, dialect) {
             Some(value) => {
                 reader.number()?;
                 column.push_int(value)?;
@@ -176,6 +179,12 @@ fn push_scalar(reader: &mut Reader<'_>, column: &mut InputColumn<'_>, dialect: D
     Ok(())
 }
 
+fn integer(number: &Number<'_>, dialect: Dialect) -> Option<i64> {
+    let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64);
+    let of_frame = || number.as_f64().ok().and_then(whole).filter(|_| dialect == Dialect::DataFrame);
+    number.as_i64().or_else(of_frame)
+}
+
 /// Special numbers may also come as text, from clients whose JSON cannot write the bare tokens.
 fn named_float(text: &str) -> Option<f64> {
     match text {
@@ -187,7 +196,7 @@ fn named_float(text: &str) -> Option<f64> {
 }
 
 /// Whether the next value is an object of the form `{"b64": "…"}`, which is text and no object.
-pub(super) fn is_base64_object(reader: &Reader<'_>) -> bool {
+pub(in crate::protocol) fn is_base64_object(reader: &Reader<'_>) -> bool {
     let mut members = 0;
     let mut is_base64 = true;
     let ended: Result<(), JsonError> = reader.clone().object(|reader, name| {
