@@ -110,7 +110,7 @@ pub struct ServeArgs {
     /// Load a new version only when the old one is out of memory: nothing answers meanwhile
     #[arg(long = "unload-before-load", alias = "unload_before_load")]
     pub unload_before_load: bool,
-    /// Whether clients may load, unload and configure models [default: on, unless everybody can ask]
+    /// Let clients load, unload and configure models; with `--api_keys`, those with the role `admin` [default: off]
     #[arg(long = "model-control", alias = "model_control", value_name = "SWITCH")]
     pub model_control: Option<Switch>,
     /// Answer `GET /v1/models` and `/v1/models/NAME` for clients of `KServe` v1: TF Serving's status with `name` and `ready`
@@ -188,7 +188,7 @@ pub struct ServeArgs {
         conflicts_with_all = ["tls_cert", "tls_key", "tls_client_ca"]
     )]
     pub ssl_config_file: Option<PathBuf>,
-    /// Every request must bring a key; FILE holds lines of a name and a key's SHA-256, and is followed as it changes
+    /// Require an API key; FILE has a name, the SHA-256 of a key and roles per line, and is read again when it changes
     #[arg(
         long = "api-keys",
         alias = "api_keys",
@@ -197,6 +197,15 @@ pub struct ServeArgs {
         env = "TIDEMILL_API_KEYS"
     )]
     pub api_keys: Option<PathBuf>,
+    /// Base paths that clients configure must be under this folder (repeatable)
+    #[arg(long = "model-root", value_name = "DIR", help_heading = "Access")]
+    pub model_roots: Vec<PathBuf>,
+    /// Logs that clients configure must be under this folder (repeatable)
+    #[arg(long = "log-root", value_name = "DIR", help_heading = "Access")]
+    pub log_roots: Vec<PathBuf>,
+    /// Accept requests for this host name on loopback without keys, besides `localhost` (repeatable)
+    #[arg(long = "allowed-host", value_name = "NAME", help_heading = "Access")]
+    pub allowed_hosts: Vec<String>,
     /// Pages of this origin may read answers; `*` for all (repeatable)
     #[arg(long = "cors-origin", alias = "cors_origin", value_name = "ORIGIN", help_heading = "Access")]
     pub cors_origins: Vec<String>,
@@ -248,6 +257,14 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub request_timeout_ms: u64,
+    /// Connections at one time, on all ports; more are closed at once
+    #[arg(
+        long = "connections-max",
+        value_name = "N",
+        default_value_t = 10_000,
+        help_heading = "Limits"
+    )]
+    pub connections_max: usize,
     /// A connection on which nothing is asked for so long is closed
     #[arg(
         long = "idle-timeout-secs",

@@ -29,6 +29,7 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
         tls: tls(args)?,
         api_keys_file: args.api_keys.clone(),
         cors_origins,
+        allowed_hosts: args.allowed_hosts.iter().cloned().chain(host_name(args)).collect(),
         input_policy: args.input_policy,
         traces: args.traces.options().map_err(|message| Failure::new(Code::CommandLine, message))?,
         inference_log: args.log.options().map_err(|message| Failure::new(Code::CommandLine, message))?,
@@ -37,6 +38,7 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
         requests_max: args.requests_max,
         requests_bytes_max: args.requests_bytes_max,
         request_timeout: Duration::from_millis(args.request_timeout_ms),
+        connections_max: args.connections_max,
         idle_timeout: Duration::from_secs(args.idle_timeout_secs.max(1)),
         drain_delay: Duration::from_secs(args.drain_delay_secs),
         drain_timeout: Duration::from_secs(args.drain_timeout_secs),
@@ -50,7 +52,9 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
         v1: if args.kserve_v1 { V1Dialect::Kserve } else { V1Dialect::TfServing },
         batching: batching(args)?,
         batching_of_models: args.batching_of_models,
-        model_control: args.model_control.map(|control| control == Switch::On),
+        model_control: args.model_control == Some(Switch::On),
+        model_roots: args.model_roots.clone(),
+        log_roots: args.log_roots.clone(),
         onnx,
         metrics_path: match &args.monitoring_config_file {
             Some(file) => MonitoringConfig::read_file(file)?.map(|monitoring| monitoring.path),
@@ -78,6 +82,11 @@ fn batching(args: &ServeArgs) -> Result<BatchingOptions, Failure> {
     options.batch_rows_max = args.batch_rows_max.or(options.batch_rows_max);
     options.queue_delay_max = args.queue_delay_max_micros.map(Duration::from_micros).or(options.queue_delay_max);
     Ok(options)
+}
+
+/// The name that the server was told to listen on, if it is a name.
+fn host_name(args: &ServeArgs) -> Option<String> {
+    args.host.parse::<std::net::IpAddr>().is_err().then(|| args.host.clone())
 }
 
 fn address(args: &ServeArgs, port: u16) -> Result<SocketAddr, Failure> {
