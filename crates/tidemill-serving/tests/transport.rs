@@ -398,7 +398,7 @@ fn pages_that_do_not_belong_here_reach_nothing_on_a_server_without_keys() {
     assert!(status == 403 && answer.contains("https://evil.example"), "{answer}");
     assert_eq!(post("/v2/repository/models/taxi/unload", &own, "origin: null\r\n").0, 403);
     let (status, answer) = post(PREDICT, "rebound.example:8501", "");
-    assert!(status == 403 && answer.contains("--allowed_host"), "{answer}");
+    assert!(status == 403 && answer.contains("--allowed-host"), "{answer}");
     let get = |path: &str, host: &str| {
         raw(address, &format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).0
     };

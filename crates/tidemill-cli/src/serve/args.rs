@@ -209,7 +209,7 @@ pub struct ServeArgs {
     /// Pages of this origin may read answers; `*` for all (repeatable)
     #[arg(long = "cors-origin", alias = "cors_origin", value_name = "ORIGIN", help_heading = "Access")]
     pub cors_origins: Vec<String>,
-    /// As `--cors_origin '*'`
+    /// As `--cors-origin '*'`
     #[arg(
         long = "rest-api-enable-cors-support", alias = "rest_api_enable_cors_support",
         value_name = "BOOL",
@@ -258,12 +258,7 @@ pub struct ServeArgs {
     )]
     pub request_timeout_ms: u64,
     /// Connections at one time, on all ports; more are closed at once
-    #[arg(
-        long = "connections-max",
-        value_name = "N",
-        default_value_t = 10_000,
-        help_heading = "Limits"
-    )]
+    #[arg(long = "connections-max", value_name = "N", default_value_t = 10_000, help_heading = "Limits")]
     pub connections_max: usize,
     /// A connection on which nothing is asked for so long is closed
     #[arg(

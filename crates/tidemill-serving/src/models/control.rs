@@ -152,7 +152,7 @@ impl ModelControl {
         if self.options.allowed {
             return Ok(());
         }
-        let message = "model control is disabled (start the server with `--model_control on`)";
+        let message = "model control is disabled (start the server with `--model-control on`)";
         Err(RequestError::new(StatusCode::FORBIDDEN, message))
     }
 
@@ -168,12 +168,12 @@ impl ModelControl {
             };
             let same = before.is_some_and(|before| before.base_path == model.base_path);
             if !same && !self.options.model_roots.allow(&model.base_path) {
-                return refused("base path", &model.base_path, "--model_root");
+                return refused("base path", &model.base_path, "--model-root");
             }
             for log in &model.logs {
                 let same = before.is_some_and(|before| before.logs.iter().any(|other| other.prefix == log.prefix));
                 if !same && !self.options.log_roots.allow(&log.prefix) {
-                    return refused("log prefix", &log.prefix, "--log_root");
+                    return refused("log prefix", &log.prefix, "--log-root");
                 }
             }
         }

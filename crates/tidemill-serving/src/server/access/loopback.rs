@@ -44,7 +44,7 @@ impl LoopbackGuard {
             && let Some(host) = host
             && !self.knows(name_of(host))
         {
-            return refused(format!("`{}` is not a name of this server: see `--allowed_host`", name_of(host)));
+            return refused(format!("`{}` is not a name of this server: see `--allowed-host`", name_of(host)));
         }
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(());
@@ -58,7 +58,7 @@ impl LoopbackGuard {
         if own || any || self.origins.contains(&origin) {
             return Ok(());
         }
-        refused(format!("pages of `{origin}` may not ask this server for anything: see `--cors_origin`"))
+        refused(format!("pages of `{origin}` may not ask this server for anything: see `--cors-origin`"))
     }
 
     /// An address cannot be made to lead elsewhere, and `localhost` never does.
