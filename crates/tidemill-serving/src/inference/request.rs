@@ -1,6 +1,6 @@
 //! A request without its protocol.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 
@@ -11,6 +11,6 @@ use crate::protocol::operation::Operation;
 pub(crate) struct InferenceRequest {
     pub(crate) batch: RecordBatch,
     pub(crate) operation: Operation,
-    /// After this, nobody waits for the answer.
-    pub(crate) deadline: Instant,
+    /// Nobody waits for the answer longer than this.
+    pub(crate) timeout: Duration,
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::StatusCode;
-use hyper::header::HeaderName;
 use tidemill_core::{Code, Coded, Kind};
 use tidemill_model::ModelError;
 
@@ -13,7 +12,7 @@ use crate::models::versions::ResolveError;
 use crate::protocol::json::JsonError;
 
 /// Where the code of an error is found in REST headers and in gRPC metadata.
-pub(crate) const ERROR_CODE: HeaderName = HeaderName::from_static("tidemill-error-code");
+pub(crate) const ERROR_CODE: &str = "tidemill-error-code";
 
 /// A request that is answered with an error: a status, a code of the catalogue and a text for the body.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -211,7 +211,7 @@ impl InferenceService {
         F: Send + 'static,
         R: Send + 'static,
     {
-        let deadline = Instant::now() + self.limits.request_timeout;
+        let timeout = self.limits.request_timeout;
         let permit = self.logs.permit(context, &target.signature().name, bytes);
         let checker = target.signature().checks.as_ref().and(context.flags.as_ref()).map(|flags| InputChecker {
             policy: self.input_policy,
@@ -224,7 +224,7 @@ impl InferenceService {
                 checker.judge(&target.name, checks, &batch)?;
             }
             let logged = permit.map(|permit| (permit, batch.clone()));
-            Ok((InferenceRequest { batch, operation, deadline }, Answering { form, encode, logged }))
+            Ok::<_, RequestError>((InferenceRequest { batch, operation, timeout }, Answering { form, encode, logged }))
         };
         let (answered, answering) = if bytes > self.limits.inline_bytes_max {
             let work = {
@@ -258,10 +258,10 @@ impl InferenceService {
                 }
             }
         };
-        let response = match tokio::time::timeout_at(deadline.into(), answered).await {
+        let response = match tokio::time::timeout(timeout, answered).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => Err(RequestError::internal("a target dropped a request without an answer")),
-            Err(_) => Err(late(self.limits.request_timeout)),
+            Err(_) => Err(late(timeout)),
         };
         caught(|| answering.encode(target.signature(), response))
     }

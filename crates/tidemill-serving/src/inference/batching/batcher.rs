@@ -67,7 +67,7 @@ impl Target for Batcher {
         self.metrics.joined(rows);
         let (answer, answered) = oneshot::channel();
         let arrived = Instant::now();
-        let deadline = request.deadline.min(arrived + self.timeout);
+        let deadline = arrived + request.timeout.min(self.timeout);
         let item = Item { rows, arrived, deadline, payload: Waiting { batcher: Arc::clone(&me), request, answer } };
         if self.state().queue.arrive(item).is_err() {
             self.metrics.refused.increment(1);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -12,12 +13,13 @@ use crate::inference::target::Target;
 #[derive(Debug, Default)]
 pub(crate) struct NamedTargets {
     by_name: ArcSwap<HashMap<String, Arc<dyn Target>>>,
+    /// So that a request costs nothing if there are none.
+    is_any: AtomicBool,
 }
 
 impl NamedTargets {
     pub(crate) fn get(&self, name: &str) -> Option<Arc<dyn Target>> {
-        let by_name = self.by_name.load();
-        if by_name.is_empty() { None } else { by_name.get(name).cloned() }
+        if self.is_any.load(Ordering::Acquire) { self.by_name.load().get(name).cloned() } else { None }
     }
 
     /// From now on `name` leads to `target`.
@@ -28,6 +30,7 @@ impl NamedTargets {
             next.insert(name.to_owned(), Arc::clone(target));
             next
         });
+        self.is_any.store(true, Ordering::Release);
     }
 }
 

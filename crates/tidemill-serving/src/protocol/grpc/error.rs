@@ -20,7 +20,7 @@ impl From<RequestError> for Status {
             message.push('…');
         }
         let mut status = Self::new(grpc_code(error.status), message);
-        status.metadata_mut().insert(ERROR_CODE.as_str(), MetadataValue::from_static(code));
+        status.metadata_mut().insert(ERROR_CODE, MetadataValue::from_static(code));
         if overload {
             // The same as REST's `Retry-After`, in gRPC's words.
             status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from_static("1000"));
