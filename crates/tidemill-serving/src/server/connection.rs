@@ -262,16 +262,15 @@ mod tests {
     fn a_connection_is_idle_when_nothing_begins_and_nothing_is_in_work() {
         let activity = Activity::default();
         let mut idle_timer = IdleTimer { last: 0, quiet: 0, first_only: false };
-        let looks = |watch: &mut IdleTimer| {
-            (0..IDLE_CHECKS_PER_TIMEOUT).map(|_| idle_timer.tick(&activity)).collect::<Vec<_>>()
-        };
-        assert_eq!(looks(&mut watch), [false, false, false, true]);
+        let ticks =
+            |timer: &mut IdleTimer| (0..IDLE_CHECKS_PER_TIMEOUT).map(|_| timer.tick(&activity)).collect::<Vec<_>>();
+        assert_eq!(ticks(&mut idle_timer), [false, false, false, true]);
         let in_work = activity.begin();
-        assert_eq!(looks(&mut watch), [false; 4], "an answer may take as long as it takes");
+        assert_eq!(ticks(&mut idle_timer), [false; 4], "an answer may take as long as it takes");
         drop(in_work);
         assert!(!idle_timer.tick(&activity));
-        assert_eq!(looks(&mut watch), [false, false, false, true]);
+        assert_eq!(ticks(&mut idle_timer), [false, false, false, true]);
         let mut grpc = IdleTimer { last: 0, quiet: 0, first_only: true };
-        assert!(looks(&mut grpc).iter().all(|idle| !idle), "it has asked before");
+        assert!(ticks(&mut grpc).iter().all(|idle| !idle), "it has asked before");
     }
 }

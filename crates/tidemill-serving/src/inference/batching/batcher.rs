@@ -43,7 +43,7 @@ struct State {
 #[derive(Debug)]
 struct Waiting {
     /// Keeps the version in memory.
-    batcher: Arc<Batcher>,
+    _batcher: Arc<Batcher>,
     request: InferenceRequest,
     answer: oneshot::Sender<Result<InferenceResponse, RequestError>>,
 }
@@ -68,7 +68,7 @@ impl Target for Batcher {
         let (answer, answered) = oneshot::channel();
         let arrived = Instant::now();
         let deadline = arrived + request.timeout.min(self.timeout);
-        let item = Item { rows, arrived, deadline, payload: Waiting { batcher: Arc::clone(&me), request, answer } };
+        let item = Item { rows, arrived, deadline, payload: Waiting { _batcher: Arc::clone(&me), request, answer } };
         if self.state().queue.arrive(item).is_err() {
             self.metrics.refused.increment(1);
             let message = "the batching queue of the model is full: try again shortly";

@@ -12,7 +12,7 @@ use super::speed::InlineLimit;
 use super::table::Load;
 use crate::BatchingOptions;
 use crate::inference::batching::Batcher;
-use crate::inference::compute_pool::{ComputePool, PoolOptions};
+use crate::inference::compute_pool::PoolOptions;
 use crate::inference::input_check::InputChecks;
 use crate::inference::signature::TargetSignature;
 use crate::models::warmup;

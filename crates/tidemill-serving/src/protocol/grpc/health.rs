@@ -40,10 +40,10 @@ impl Health for GrpcCall {
     }
 }
 
-fn health(service: &InferenceService, service: &str) -> ServingStatus {
+fn health(server: &InferenceService, service: &str) -> ServingStatus {
     if !SERVICES.contains(&service) {
         ServingStatus::ServiceUnknown
-    } else if service.is_ready() {
+    } else if server.is_ready() {
         ServingStatus::Serving
     } else {
         ServingStatus::NotServing
@@ -51,18 +51,14 @@ fn health(service: &InferenceService, service: &str) -> ServingStatus {
 }
 
 /// Tells the health now and whenever it changes, until the client leaves or the server shuts down.
-async fn tell(
-    service: Arc<InferenceService>,
-    service: String,
-    told: mpsc::Sender<Result<HealthCheckResponse, Status>>,
-) {
-    let mut progress = service.models.progress();
-    let mut draining = service.draining();
+async fn tell(server: Arc<InferenceService>, service: String, told: mpsc::Sender<Result<HealthCheckResponse, Status>>) {
+    let mut progress = server.models.progress();
+    let mut draining = server.draining();
     let mut last = None;
     loop {
         progress.mark_unchanged();
         let drained = *draining.borrow_and_update();
-        let status = health(&service, &service);
+        let status = health(&server, &service);
         if last != Some(status) {
             last = Some(status);
             if told.send(Ok(HealthCheckResponse { status: status.into() })).await.is_err() {

@@ -82,14 +82,14 @@ impl GrpcServer {
         let context = self.service.context(request.headers(), Instant::now());
         // Of a stream of messages each would have to be inflated: whoever reads it says that it is not taken.
         let routed = route(request.uri().path());
-        let streamed = routed.is_some_and(|(to, _)| to.is_streamed());
+        let streamed = routed.is_some_and(|(kind, _)| kind.is_streamed());
         let coding = if streamed { None } else { ContentEncoding::of_messages(request.headers_mut()) };
         let call = Arc::new(GrpcCall::new(Arc::clone(&self.service), context, coding));
         let (operation, mut response) = match not_grpc(&request) {
             Some(response) => (Operation::Unknown, response),
             None => match routed {
-                Some((to, operation)) => {
-                    let answered = self.admitted(to, operation, Arc::clone(&call), request).await;
+                Some((kind, operation)) => {
+                    let answered = self.admitted(kind, operation, Arc::clone(&call), request).await;
                     (operation, answered.unwrap_or_else(|error| Status::from(error).into_http()))
                 }
                 None => {
@@ -120,7 +120,7 @@ impl GrpcServer {
         // A call has one caller.
         let _ = call.caller.set(self.service.access.check(request.headers(), operation)?);
         let _entry = if operation.is_inference() { Some(self.service.admission.enter()?) } else { None };
-        Ok(self.call(to, operation, call, request).await)
+        Ok(self.call(kind, operation, call, request).await)
     }
 
     async fn call(
@@ -141,7 +141,7 @@ impl GrpcServer {
             let answered = match operation {
                 Operation::Infer => oip::call_infer(&call, limited(request.into_body()), bytes_max).await,
                 Operation::Predict => tfs::call_predict(&call, limited(request.into_body()), bytes_max).await,
-                _ => return self.start(to, call, request).await.unwrap_or_else(|never| match never {}),
+                _ => return self.start(kind, call, request).await.unwrap_or_else(|never| match never {}),
             };
             answered.unwrap_or_else(Status::into_http)
         };
@@ -156,14 +156,14 @@ impl GrpcServer {
     fn start(&self, kind: GrpcServiceKind, call: Arc<GrpcCall>, request: Request<Incoming>) -> Answer {
         let limits = &self.service.limits;
         let request = request.map(|body| {
-            if to.is_streamed() {
+            if kind.is_streamed() {
                 RequestBody::until_drained(body, Arc::clone(&call))
             } else {
                 RequestBody::limited(body, Arc::clone(&call), limits.body_timeout)
             }
         });
         let bytes_max = limits.body_bytes_max;
-        match to {
+        match kind {
             GrpcServiceKind::Prediction => {
                 PredictionServiceServer::from_arc(call).max_decoding_message_size(bytes_max).call(request)
             }

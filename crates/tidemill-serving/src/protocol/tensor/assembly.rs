@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use tidemill_core::{DataType, Form};
 use tidemill_model::BatchBuilder;
 
-use super::{ColumnWriter, wanted};
+use super::{ColumnWriter, describe_inputs};
 use crate::inference::request_error::RequestError;
 use crate::inference::signature::TargetSignature;
 

@@ -59,7 +59,7 @@ fn texts(
         let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut_short)?;
         let length = u32::from_le_bytes(*length) as usize;
         let (text, rest) = rest.split_at_checked(length).ok_or_else(cut_short)?;
-        element(count, super::typed::text(text))?;
+        element(count, super::typed_slice::text(text))?;
         count += 1;
         bytes = rest;
     }

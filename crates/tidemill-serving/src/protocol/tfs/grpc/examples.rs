@@ -14,7 +14,7 @@ use crate::protocol::grpc::proto::tensorflow::serving::{
     Class, ClassificationResult, Classifications, Input, Regression, RegressionResult,
 };
 use crate::protocol::grpc::proto::tensorflow::{Example, Feature};
-use crate::protocol::tensor::{Datatype, Scalar, TypedSlice, push as push_cell, wanted};
+use crate::protocol::tensor::{Datatype, Scalar, TypedSlice, describe_inputs, push as push_cell};
 use crate::protocol::tfs::rest::scores;
 
 /// Reads a list of examples, with or without features that belong to all of them.
@@ -64,7 +64,7 @@ fn known(builder: &BatchBuilder, row: usize, features: &BTreeMap<String, Feature
 fn push(builder: &mut BatchBuilder, index: usize, feature: Option<&Feature>) -> Result<(), RequestError> {
     let kind = feature.and_then(|feature| feature.kind.as_ref());
     let Some(spec) = builder.specs().get(index) else { return Ok(()) };
-    if spec.form == Form::ContentsField {
+    if spec.form == Form::List {
         return builder.column(index).map_or(Ok(()), |mut column| push_list(&mut column, kind));
     }
     let cell = cell(spec, kind)?;

@@ -169,7 +169,7 @@ fn values(column: &dyn Array, shape: &[usize]) -> Column {
             let values = column.as_binary::<i32>().iter().flatten();
             tensor.string_val = values.map(Bytes::copy_from_slice).collect();
         }
-        DataType::ContentsField(_) => {
+        DataType::List(_) => {
             return lists(column.as_list()).map_or(Column::Absent, |tensor| Column::Tensor(Box::new(tensor)));
         }
         // Inputs have no other type.

@@ -5,7 +5,7 @@ use tidemill_model::BatchBuilder;
 use super::value::{Dialect, excerpt, is_base64_object, push_value};
 use crate::inference::request_error::RequestError;
 use crate::protocol::json::{Kind, Reader};
-use crate::protocol::tensor::wanted;
+use crate::protocol::tensor::describe_inputs;
 
 /// Takes the value of `inputs` and returns the number of rows: an object of lists keyed by input, or one bare list
 /// for a model with one input.

@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, AsArray as _, RecordBatch};
 use base64::Engine as _;
-use base64::service::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::inference::request_error::RequestError;
 use crate::protocol::json::write;

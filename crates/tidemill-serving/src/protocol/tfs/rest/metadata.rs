@@ -26,6 +26,7 @@ pub(crate) fn status(versions: &[VersionStatus]) -> Value {
 /// The body of a metadata answer.
 pub(crate) fn metadata(target: &TargetSignature) -> Value {
     let signature = &target.tensors;
+    let version = target.version.map(|version| version.to_string()).unwrap_or_default();
     let definitions: Map<String, Value> = signature::offered(target)
         .into_iter()
         .map(|(name, method)| {
@@ -39,7 +40,7 @@ pub(crate) fn metadata(target: &TargetSignature) -> Value {
         })
         .collect();
     json!({
-        "model_spec": { "name": model.name, "signature_name": "", "version": model.version.to_string() },
+        "model_spec": { "name": target.name, "signature_name": "", "version": version },
         "metadata": { "signature_def": { "signature_def": definitions } },
     })
 }

@@ -7,7 +7,7 @@ use tidemill_model::{BatchBuilder, InputColumn};
 use super::value::{Dialect, ValueError, excerpt, push_value};
 use crate::inference::request_error::RequestError;
 use crate::protocol::json::{Kind, Reader};
-use crate::protocol::tensor::wanted;
+use crate::protocol::tensor::describe_inputs;
 
 /// Fills a batch row by row.
 ///

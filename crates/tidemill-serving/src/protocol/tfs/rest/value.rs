@@ -1,7 +1,7 @@
 //! One JSON value into one cell of a column.
 
 use base64::Engine as _;
-use base64::service::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD;
 use tidemill_core::{DataType, Form};
 use tidemill_model::{InputColumn, ModelError};
 
