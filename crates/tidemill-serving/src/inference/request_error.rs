@@ -98,9 +98,16 @@ impl From<ModelError> for RequestError {
 /// The code for what is answered with `status`.
 pub(crate) fn code_of(status: StatusCode) -> Code {
     match status.as_u16() {
+        401 => Code::Unauthenticated,
+        403 => Code::NotAllowed,
         404 => Code::ModelNotFound,
+        408 => Code::BodyTooSlow,
+        409 => Code::StateConflict,
+        413 => Code::RequestTooLarge,
+        429 | 503 => Code::NotReady,
+        499 | 504 => Code::DeadlineExceeded,
         500 => Code::Internal,
-        503 => Code::ServerFailed,
+        501 => Code::NotSupported,
         _ => Code::RequestMalformed,
     }
 }
