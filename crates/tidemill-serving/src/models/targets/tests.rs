@@ -15,7 +15,7 @@ use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
 use crate::inference::target::{Inference, Thread};
-use crate::models::versions::{Selector, VersionTarget as _};
+use crate::models::versions::Selector;
 use crate::proto::inference::InferTensorContents;
 use crate::proto::tensorflow::serving::PredictRequest;
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
