@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::Float64Type;
-use tidemill_model::{ForeignModel, OnnxEngine, OnnxOptions};
+use tidemill_model::ImportedModel;
+use tidemill_onnx::{OnnxEngine, OnnxOptions, import_with};
 
 const ROWS: [usize; 2] = [1, 64];
 /// Each shape is timed for so long.
@@ -23,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut first: Vec<RecordBatch> = Vec::new();
     for engine in [OnnxEngine::Native, OnnxEngine::Tract, OnnxEngine::OnnxRuntime] {
         let options = OnnxOptions { engine, library: library.clone(), ..OnnxOptions::default() };
-        let model = match ForeignModel::load_with(&path, &options) {
+        let model = match import_with(&path, &options) {
             Ok(model) => model,
             Err(error) => {
                 println!("{engine:?}: {error}");
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Rows of numbers between -1 and 1, the same every time.
-fn batch(model: &ForeignModel, rows: usize) -> Result<RecordBatch, Box<dyn Error>> {
+fn batch(model: &ImportedModel, rows: usize) -> Result<RecordBatch, Box<dyn Error>> {
     let mut state = 1_u64;
     let mut next = || {
         // Knuth's MMIX generator.

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tidemill_model::inspect;
+use tidemill_onnx::inspect;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(folder) = tempfile::tempdir() else { return };

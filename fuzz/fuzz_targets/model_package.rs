@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use tidemill_model::{AnyModel, Manifest};
+use tidemill_model::Manifest;
+use tidemill_onnx::load_model;
 
 const FILES: [&str; 5] = ["model.json", "transform.json", "learner.bin", "sample.json", "schema.json"];
 
@@ -31,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     if name != "model.json" {
         sign(folder.path(), name, content);
     }
-    if let Ok(model) = AnyModel::load(folder.path()) {
+    if let Ok(model) = load_model(folder.path()) {
         let _ = model.replay_sample();
     }
 });

@@ -5,7 +5,8 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use tidemill_model::{FeatureBlock, ForeignModel, Learner, Task, TransformGraph, TreeEnsemble, Unseen, export_onnx};
+use tidemill_model::{FeatureBlock, Learner, Task, TransformGraph, TreeEnsemble};
+use tidemill_onnx::{Unseen, export_onnx, parse};
 
 mod rows;
 
@@ -25,6 +26,6 @@ fuzz_target!(|data: &[u8]| {
     }
     let trees = TreeEnsemble::new(Task::Regression, graph.features().len(), 0.0, Vec::new()).expect("no trees");
     if let Ok(bytes) = export_onnx("fuzz", &graph, &Learner::Trees(trees), Unseen::Missing) {
-        ForeignModel::parse(&bytes, Path::new("model.onnx")).expect("what is written can be read");
+        parse(&bytes, Path::new("model.onnx")).expect("what is written can be read");
     }
 });

@@ -1,6 +1,5 @@
 //! A model of any origin.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, FixedSizeListArray, RecordBatch, RecordBatchOptions};
@@ -9,8 +8,7 @@ use arrow::datatypes::{Field, Schema};
 use serde_json::Value;
 use tidemill_core::{Signature, TensorView};
 
-use crate::foreign::find_model_file;
-use crate::{BatchBuilder, Explanation, ForeignModel, Model, ModelError, OnnxOptions, SampleReport, SampleRow, Task};
+use crate::{BatchBuilder, Explanation, ImportedModel, Model, ModelError, SampleReport, SampleRow, Task};
 
 /// A model that can be served: a package of Tidemill, or a file that another program wrote.
 #[derive(Debug)]
@@ -18,29 +16,15 @@ pub enum AnyModel {
     /// A package.
     Package(Box<Model>),
     /// A file of another program.
-    Foreign(ForeignModel),
+    Imported(ImportedModel),
 }
 
 impl AnyModel {
-    /// Loads what `path` holds: the folder of a package, a model file, or a folder with one model file.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        Self::load_with(path, &OnnxOptions::default())
-    }
-
-    /// As [`load`](Self::load), with ONNX models run as `onnx` says.
-    pub fn load_with(path: impl AsRef<Path>, onnx: &OnnxOptions) -> Result<Self, ModelError> {
-        let path = path.as_ref();
-        match find_model_file(path)? {
-            Some(file) => ForeignModel::load_with(file, onnx).map(Self::Foreign),
-            None => Model::load(path).map(|model| Self::Package(Box::new(model))),
-        }
-    }
-
     /// What the model takes and gives.
     pub fn signature(&self) -> &Signature {
         match self {
             Self::Package(model) => model.signature(),
-            Self::Foreign(model) => model.signature(),
+            Self::Imported(model) => model.signature(),
         }
     }
 
@@ -48,7 +32,7 @@ impl AnyModel {
     pub fn task(&self) -> Option<Task> {
         match self {
             Self::Package(model) => Some(model.manifest().task),
-            Self::Foreign(model) => model.task(),
+            Self::Imported(model) => model.task(),
         }
     }
 
@@ -56,7 +40,7 @@ impl AnyModel {
     pub fn sample_rows(&self) -> &[SampleRow] {
         match self {
             Self::Package(model) => model.sample_rows(),
-            Self::Foreign(_) => &[],
+            Self::Imported(_) => &[],
         }
     }
 
@@ -64,7 +48,7 @@ impl AnyModel {
     pub fn batch_builder(&self, rows: usize) -> BatchBuilder {
         match self {
             Self::Package(model) => model.batch_builder(rows),
-            Self::Foreign(model) => model.batch_builder(rows),
+            Self::Imported(model) => model.batch_builder(rows),
         }
     }
 
@@ -72,7 +56,7 @@ impl AnyModel {
     pub fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
         match self {
             Self::Package(model) => model.batch_from_rows(rows),
-            Self::Foreign(model) => model.batch_from_rows(rows),
+            Self::Imported(model) => model.batch_from_rows(rows),
         }
     }
 
@@ -80,7 +64,7 @@ impl AnyModel {
     pub fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, ModelError> {
         match self {
             Self::Package(model) => model.predict(batch),
-            Self::Foreign(model) => model.predict(batch),
+            Self::Imported(model) => model.predict(batch),
         }
     }
 
@@ -115,7 +99,7 @@ impl AnyModel {
     pub fn explain(&self, batch: &RecordBatch) -> Result<Option<Explanation>, ModelError> {
         match self {
             Self::Package(model) => model.explain(batch),
-            Self::Foreign(_) => Ok(None),
+            Self::Imported(_) => Ok(None),
         }
     }
 
@@ -123,7 +107,7 @@ impl AnyModel {
     pub fn replay_sample(&self) -> Result<SampleReport, ModelError> {
         match self {
             Self::Package(model) => model.replay_sample(),
-            Self::Foreign(_) => Ok(SampleReport { rows: 0 }),
+            Self::Imported(_) => Ok(SampleReport { rows: 0 }),
         }
     }
 }

@@ -6,7 +6,6 @@ use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use tidemill_core::{Code, Coded, DataType, suggest};
 
-use crate::OnnxRuntimeError;
 use crate::expr::ExpressionError;
 
 /// What can go wrong with a transform graph, a model package or the rows given to a model.
@@ -212,13 +211,13 @@ pub enum ModelError {
         /// What it cannot say, by feature.
         reason: String,
     },
-    /// ONNX Runtime should run a model, and cannot be used.
+    /// The engine that should run an imported model cannot be used.
     #[error("`{}`: {reason}", file.display())]
-    OnnxRuntime {
+    Engine {
         /// The model.
         file: PathBuf,
         /// Why not.
-        reason: OnnxRuntimeError,
+        reason: Box<dyn Coded + Send + Sync>,
     },
     /// A model of another program cannot predict these rows.
     #[error("the model cannot run: {reason}")]
@@ -260,7 +259,7 @@ impl Coded for ModelError {
             | Self::Uneven { .. }
             | Self::Picture { .. }
             | Self::Run { .. } => Code::RequestMalformed,
-            Self::OnnxRuntime { reason, .. } => reason.code(),
+            Self::Engine { reason, .. } => reason.code(),
             Self::SampleMismatch { .. } => Code::SampleMismatch,
             Self::Io { .. } => Code::Io,
             Self::Arrow(_) => Code::Internal,
@@ -283,7 +282,7 @@ impl Coded for ModelError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::LabelExpression { source, .. } | Self::FeatureExpression { source, .. } => source.hint(),
-            Self::OnnxRuntime { reason, .. } => reason.hint(),
+            Self::Engine { reason, .. } => reason.hint(),
             Self::ColumnsNotFound(missing) => {
                 let near: Vec<&str> = missing.iter().filter_map(|missing| missing.near.as_deref()).collect();
                 (!near.is_empty()).then(|| format!("the data has `{}`", near.join("`, `")))

@@ -15,7 +15,7 @@ const BLOCK_ROWS_MAX: usize = 65_536;
 
 /// Raw columns into features, for whatever predicts from them.
 #[derive(Debug)]
-pub(crate) struct Features {
+pub struct Features {
     graph: TransformGraph,
     shape: Arc<InputShape>,
     /// The graph bound to the columns that [`BatchBuilder`] makes.
@@ -24,26 +24,30 @@ pub(crate) struct Features {
 }
 
 impl Features {
-    pub(crate) fn new(graph: TransformGraph) -> Result<Self, ModelError> {
+    /// A graph bound to the columns that its own builders make.
+    pub fn new(graph: TransformGraph) -> Result<Self, ModelError> {
         let shape = Arc::new(InputShape::of_graph(&graph));
         let bound = graph.bind(&shape.schema)?;
         Ok(Self { graph, shape, bound, blocks: Mutex::new(Vec::new()) })
     }
 
-    pub(crate) fn graph(&self) -> &TransformGraph {
+    /// The graph.
+    pub fn graph(&self) -> &TransformGraph {
         &self.graph
     }
 
-    pub(crate) fn builder(&self, rows: usize, presence: Presence) -> BatchBuilder {
+    /// A builder for a batch of about `rows` rows.
+    pub fn builder(&self, rows: usize, presence: Presence) -> BatchBuilder {
         BatchBuilder::new(&self.shape, rows, presence)
     }
 
-    pub(crate) fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
+    /// JSON objects keyed by feature into a batch, strictly.
+    pub fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
         self.builder(rows.len(), Presence::Checked).with_rows(rows)
     }
 
     /// What `use_block` makes of the features of `batch`.
-    pub(crate) fn with_block<T>(
+    pub fn with_block<T>(
         &self,
         batch: &RecordBatch,
         use_block: impl FnOnce(&FeatureBlock) -> T,

@@ -30,12 +30,13 @@ pub struct BatchBuilder {
 
 /// What a model takes, prepared once.
 #[derive(Debug)]
-pub(crate) struct InputShape {
+pub struct InputShape {
     /// The tensors, as a client sees them.
     specs: Vec<TensorSpec>,
     /// By tensor: its first column and how many it has.
     places: Vec<(usize, usize)>,
-    pub(crate) schema: SchemaRef,
+    /// The columns of a batch.
+    pub schema: SchemaRef,
     by_name: HashMap<String, usize>,
     /// Columns of lists of which each row has as many values in the one as in the other.
     pairs: Vec<(usize, usize)>,
@@ -43,17 +44,21 @@ pub(crate) struct InputShape {
 
 /// Whether a required feature must have a value in every row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Presence {
+pub enum Presence {
+    /// It must: a request.
     Checked,
+    /// It need not: data at hand.
     Free,
 }
 
 impl InputShape {
-    pub(crate) fn new(columns: &[TensorSpec]) -> Self {
+    /// The shape of these columns.
+    pub fn new(columns: &[TensorSpec]) -> Self {
         Self::of(&Signature { inputs: columns.to_vec(), ..Signature::default() })
     }
 
-    pub(crate) fn of(signature: &Signature) -> Self {
+    /// The shape of a signature's inputs.
+    pub fn of(signature: &Signature) -> Self {
         let field = |spec: &TensorSpec| Field::new(&spec.name, input_type(spec), true);
         let fields: Vec<Field> = signature.inputs.iter().map(field).collect();
         let (mut specs, mut places) = (Vec::new(), Vec::new());
@@ -66,7 +71,7 @@ impl InputShape {
     }
 
     /// The inputs of a graph, with what its histories ask of them.
-    pub(crate) fn of_graph(graph: &TransformGraph) -> Self {
+    pub fn of_graph(graph: &TransformGraph) -> Self {
         let inputs = graph.inputs();
         let at = |name: &str| inputs.iter().position(|input| input.name == name);
         let mut pairs = Vec::new();
@@ -121,7 +126,8 @@ impl BatchBuilder {
         InputLayout { shape: Arc::clone(&self.shape), presence: self.presence }
     }
 
-    pub(crate) fn new(shape: &Arc<InputShape>, rows: usize, presence: Presence) -> Self {
+    /// A builder for a batch of about `rows` rows.
+    pub fn new(shape: &Arc<InputShape>, rows: usize, presence: Presence) -> Self {
         let tensors = shape.specs.iter().zip(&shape.places);
         let columns = tensors.flat_map(|(spec, (_, count))| (0..*count).map(|_| Cells::new(spec, rows))).collect();
         Self { shape: Arc::clone(shape), columns, presence }
@@ -177,7 +183,7 @@ impl BatchBuilder {
     }
 
     /// The batch of `rows`, each a JSON object keyed by feature.
-    pub(crate) fn with_rows(mut self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
+    pub fn with_rows(mut self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
         for row in rows {
             self.push_row(row)?;
         }

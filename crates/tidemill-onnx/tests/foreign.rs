@@ -11,7 +11,8 @@ use arrow::datatypes::Float64Type;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
-use tidemill_model::{AnyModel, ForeignModel, Task};
+use tidemill_model::{AnyModel, Task};
+use tidemill_onnx::{load_model, parse};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -50,7 +51,7 @@ fn predictions_are_those_of_the_library_that_wrote_the_model() {
     let expected: BTreeMap<String, Expected> = serde_json::from_slice(&expected).unwrap();
     let mut wrong = Vec::new();
     for (name, Expected { rows, predictions }) in &expected {
-        let model = AnyModel::load(folder().join(name)).unwrap();
+        let model = load_model(folder().join(name)).unwrap();
         let predicted = rows_of(&model.predict(&batch(&model, rows)).unwrap());
         assert_eq!(predicted.len(), rows.len());
         // LightGBM adds in 64 bits as we do, XGBoost in 32.
@@ -76,7 +77,7 @@ fn predictions_are_those_of_the_library_that_wrote_the_model() {
 
 #[test]
 fn what_a_client_sees_is_what_the_file_says() {
-    let load = |name: &str| AnyModel::load(folder().join(name)).unwrap();
+    let load = |name: &str| load_model(folder().join(name)).unwrap();
     let model = load("binary.txt");
     let names: Vec<&str> = model.signature().inputs.iter().map(|input| input.name.as_str()).collect();
     assert_eq!(names, ["a", "b", "c", "d", "kind"]);
@@ -85,7 +86,7 @@ fn what_a_client_sees_is_what_the_file_says() {
     let model = load("multiclass.txt");
     let tensors = model.signature().output_tensors();
     assert_eq!((tensors.len(), tensors[0].name, tensors[0].width), (1, "probabilities", Some(3)));
-    let AnyModel::Foreign(model) = load("dart.json") else { panic!("no package") };
+    let AnyModel::Imported(model) = load("dart.json") else { panic!("no package") };
     assert_eq!(model.format(), "XGBoost JSON");
     assert!(model.facts().contains(&("objective", "binary:logistic".to_owned())), "{:?}", model.facts());
 }
@@ -93,14 +94,14 @@ fn what_a_client_sees_is_what_the_file_says() {
 #[test]
 fn a_folder_with_one_model_file_is_that_model() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(AnyModel::load(dir.path()).unwrap_err().to_string().contains("model.json"));
+    assert!(load_model(dir.path()).unwrap_err().to_string().contains("model.json"));
     // As XGBoost's users call it.
     std::fs::copy(folder().join("squared.json"), dir.path().join("model.json")).unwrap();
-    assert!(matches!(AnyModel::load(dir.path()).unwrap(), AnyModel::Foreign(_)));
+    assert!(matches!(load_model(dir.path()).unwrap(), AnyModel::Imported(_)));
     std::fs::rename(dir.path().join("model.json"), dir.path().join("a.json")).unwrap();
-    assert!(matches!(AnyModel::load(dir.path()).unwrap(), AnyModel::Foreign(_)));
+    assert!(matches!(load_model(dir.path()).unwrap(), AnyModel::Imported(_)));
     std::fs::copy(folder().join("binary.txt"), dir.path().join("b.txt")).unwrap();
-    let error = AnyModel::load(dir.path()).unwrap_err().to_string();
+    let error = load_model(dir.path()).unwrap_err().to_string();
     assert!(error.contains("`a.json`, `b.txt`"), "{error}");
 }
 
@@ -108,7 +109,7 @@ fn refusal(name: &str, change: impl Fn(String) -> String) -> String {
     let text = std::fs::read_to_string(folder().join(name)).unwrap();
     let changed = change(text.clone());
     assert_ne!(changed, text);
-    ForeignModel::parse(changed.as_bytes(), Path::new(name)).unwrap_err().to_string()
+    parse(changed.as_bytes(), Path::new(name)).unwrap_err().to_string()
 }
 
 #[test]
@@ -141,7 +142,7 @@ fn what_cannot_be_run_is_refused_by_name() {
         (b"\x1c\0\0\0TFL3", "TFLite"),
         (b"{\"learner\": 1}", "line 1"),
     ] {
-        let error = ForeignModel::parse(bytes, Path::new("m")).unwrap_err().to_string();
+        let error = parse(bytes, Path::new("m")).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -155,13 +156,13 @@ proptest! {
     ) {
         let names = ["categories.json", "dart.json", "multiclass.txt", "zero_missing.txt"];
         let mut bytes = std::fs::read(folder().join(pick.get(&names))).unwrap();
-        prop_assert!(ForeignModel::parse(&bytes[..cut.index(bytes.len() / 2)], Path::new("m")).is_err());
+        prop_assert!(parse(&bytes[..cut.index(bytes.len() / 2)], Path::new("m")).is_err());
         for (at, value) in damage {
             let at = at.index(bytes.len());
             // Digits for digits reach further than letters.
             bytes[at] = if bytes[at].is_ascii_digit() { b'0' + value % 10 } else { value };
         }
-        if let Ok(model) = ForeignModel::parse(&bytes, Path::new("m")) {
+        if let Ok(model) = parse(&bytes, Path::new("m")) {
             let nulls = model.batch_from_rows(&[serde_json::json!({})]).unwrap();
             let _ = model.predict(&nulls);
         }

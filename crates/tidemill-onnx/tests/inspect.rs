@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use tidemill_model::{AnyModel, ForeignModel, OtherModel, OtherSignature, inspect};
+use tidemill_onnx::{OtherModel, OtherSignature, inspect, load_model, parse};
 
 fn seed(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inspect").join(name)).unwrap()
@@ -28,7 +28,7 @@ fn saved_model(name: &str) -> OtherModel {
 fn lines(signature: &OtherSignature) -> Vec<String> {
     let sides = [("in", &signature.inputs), ("out", &signature.outputs)];
     let line = |side: &'static str| {
-        move |(name, tensor): (&String, &tidemill_model::OtherTensor)| {
+        move |(name, tensor): (&String, &tidemill_onnx::OtherTensor)| {
             format!("{side} {name} {} {:?} {}", tensor.datatype, tensor.shape.clone().unwrap(), tensor.name)
         }
     };
@@ -98,18 +98,18 @@ fn a_load_says_what_it_is_which_operators_it_has_and_what_to_do() {
         ("m.tflite", "softmax.tflite", ["TFLite model (version 3)", "FULLY_CONNECTED, SOFTMAX", "--tflite /"]),
     ] {
         let (_folder, path) = folder(name, &seed(file));
-        let error = AnyModel::load(path).unwrap_err().to_string();
+        let error = load_model(path).unwrap_err().to_string();
         for part in parts.into_iter().chain(["which this version does not run", "convert it to ONNX"]) {
             assert!(error.contains(part), "{part} is not in {error}");
         }
     }
     let (_folder, path) = folder("saved_model.pb", b"\x08\x01");
-    let error = AnyModel::load(path).unwrap_err().to_string();
+    let error = load_model(path).unwrap_err().to_string();
     assert!(error.contains("SavedModel") && error.contains("it holds no graph"), "{error}");
 
     let versions = tempfile::tempdir().unwrap();
     std::fs::create_dir(versions.path().join("7")).unwrap();
-    let error = AnyModel::load(versions.path()).unwrap_err().to_string();
+    let error = load_model(versions.path()).unwrap_err().to_string();
     assert!(error.contains("holds versions of a model") && error.contains("7`"), "{error}");
     assert_eq!(inspect(versions.path()).unwrap(), None);
 }
@@ -136,9 +136,9 @@ proptest! {
         }
         let (_folder, path) = folder(name, &bytes);
         drop(inspect(&path));
-        prop_assert!(AnyModel::load(&path).is_err());
+        prop_assert!(load_model(&path).is_err());
         if pick == 2 {
-            prop_assert!(ForeignModel::parse(&bytes, Path::new("m")).is_err());
+            prop_assert!(parse(&bytes, Path::new("m")).is_err());
         }
     }
 }

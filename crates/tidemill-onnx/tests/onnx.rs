@@ -11,7 +11,7 @@ use arrow::datatypes::Float64Type;
 use onnx_support::{bytes, differences, folder, hostile, model, number, recorded, with_nodes};
 use proptest::prelude::*;
 use tidemill_core::{DataType, TensorView};
-use tidemill_model::{AnyModel, ForeignModel, OnnxEngine, OnnxOptions};
+use tidemill_onnx::{OnnxEngine, OnnxOptions, import, import_with, load_model, parse, parse_with};
 
 #[test]
 fn predictions_are_those_of_onnx_runtime() {
@@ -34,7 +34,7 @@ fn an_engine_that_is_asked_for_runs_a_model_or_says_why_not() {
     }
     let refusal = |name: &str, engine| {
         let path = folder().join(format!("{name}.onnx"));
-        ForeignModel::load_with(path, &with(engine)).unwrap_err().to_string()
+        import_with(path, &with(engine)).unwrap_err().to_string()
     };
     let refused = refusal("convolution", OnnxEngine::Native);
     assert!(refused.contains("operators that are not run: `Conv` of `ai.onnx`"), "{refused}");
@@ -57,7 +57,7 @@ fn a_network_of_large_matrices_runs_where_these_are_quick() {
         let nodes = [product("x", "u", "a"), product("a", "v", "b"), product("b", "w", "c")];
         let tensors = [weights("u", 1, width), weights("v", width, width), weights("w", width, 1)];
         let file = with_nodes(&nodes, &[("Relu", "", "c", "y")], &tensors, 17, "");
-        let model = ForeignModel::parse(&file, Path::new("m.onnx")).unwrap();
+        let model = parse(&file, Path::new("m.onnx")).unwrap();
         let rows = model.batch_from_rows(&[serde_json::json!({"x": 3.0}), serde_json::json!({"x": -1.0})]).unwrap();
         let made = model.predict(&rows).unwrap();
         let made = made.column(0).as_primitive::<Float64Type>();
@@ -73,7 +73,7 @@ fn a_network_of_large_matrices_runs_where_these_are_quick() {
 fn hostile_graphs_of_other_engines_are_refused_before_these_read_them() {
     let options = OnnxOptions { engine: OnnxEngine::Tract, ..OnnxOptions::default() };
     for (file, expected) in hostile() {
-        let error = ForeignModel::parse_with(&file, Path::new("m.onnx"), &options).unwrap_err().to_string();
+        let error = parse_with(&file, Path::new("m.onnx"), &options).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -85,18 +85,18 @@ fn a_build_without_onnx_runtime_says_so() {
 
     let library = Some(std::path::PathBuf::from("libonnxruntime.so"));
     let options = OnnxOptions { engine: OnnxEngine::OnnxRuntime, library, ..OnnxOptions::default() };
-    let error = ForeignModel::load_with(folder().join("mlp.onnx"), &options).unwrap_err();
+    let error = import_with(folder().join("mlp.onnx"), &options).unwrap_err();
     assert!(error.to_string().ends_with("this binary was built without it"), "{error}");
     assert!(error.hint().unwrap().contains("--features onnxruntime"), "{error:?}");
     assert!(options.check().is_err());
     // A model that other engines run needs no library.
     let options = OnnxOptions { engine: OnnxEngine::Auto, ..options };
-    assert!(ForeignModel::load_with(folder().join("mlp.onnx"), &options).is_ok());
+    assert!(import_with(folder().join("mlp.onnx"), &options).is_ok());
 }
 
 #[test]
 fn a_signature_has_the_names_types_and_shapes_of_the_model() {
-    let load = |name: &str| AnyModel::load(folder().join(name)).unwrap();
+    let load = |name: &str| load_model(folder().join(name)).unwrap();
     let shape = |tensors: Vec<TensorView<'_>>| -> Vec<(String, DataType, Option<usize>)> {
         tensors.iter().map(|view| (view.name.to_owned(), view.datatype, view.width)).collect()
     };
@@ -121,13 +121,13 @@ fn a_signature_has_the_names_types_and_shapes_of_the_model() {
 }
 
 fn refusal(bytes: &[u8]) -> String {
-    ForeignModel::parse(bytes, Path::new("m.onnx")).unwrap_err().to_string()
+    parse(bytes, Path::new("m.onnx")).unwrap_err().to_string()
 }
 
 #[test]
 fn hostile_files_are_refused_with_the_reason() {
     let relu = [("Relu", "", "x", "y")];
-    assert!(ForeignModel::parse(&model(&relu, &[], 17, ""), Path::new("m.onnx")).is_ok());
+    assert!(parse(&model(&relu, &[], 17, ""), Path::new("m.onnx")).is_ok());
     for (file, expected) in hostile() {
         let error = refusal(&file);
         assert!(error.contains(expected), "{error}");
@@ -163,14 +163,14 @@ fn tensors_beside_the_model_are_read_and_nothing_above_it() {
     };
     let path = dir.path().join("m/model.onnx");
     std::fs::write(&path, with("w.bin")).unwrap();
-    let model = ForeignModel::load(&path).unwrap();
+    let model = import(&path).unwrap();
     let batch = model.batch_from_rows(&[serde_json::json!({"x": 1.0})]).unwrap();
     assert_eq!(model.predict(&batch).unwrap().column(0).as_primitive::<Float64Type>().value(0), 2.5);
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink(dir.path().join("secret.bin"), dir.path().join("m/link.bin")).unwrap();
         std::fs::write(&path, with("link.bin")).unwrap();
-        let error = ForeignModel::load(&path).unwrap_err().to_string();
+        let error = import(&path).unwrap_err().to_string();
         assert!(error.contains("leads out of the folder"), "{error}");
     }
 }
@@ -184,12 +184,12 @@ proptest! {
     ) {
         let names = ["columns", "svc", "xgboost_three", "binned", "convolution", "forest"];
         let mut bytes = std::fs::read(folder().join(format!("{}.onnx", pick.get(&names)))).unwrap();
-        let _ = ForeignModel::parse(&bytes[..cut.index(bytes.len())], Path::new("m.onnx"));
+        let _ = parse(&bytes[..cut.index(bytes.len())], Path::new("m.onnx"));
         for (at, value) in damage {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        if let Ok(model) = ForeignModel::parse(&bytes, Path::new("m.onnx")) {
+        if let Ok(model) = parse(&bytes, Path::new("m.onnx")) {
             let rows = model.batch_builder(0).finish(0);
             let _ = rows.map(|rows| model.predict(&rows));
         }

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use onnx_support::{batch, differences, folder, hostile, model, recorded};
 use tidemill_core::Coded;
-use tidemill_model::{AnyModel, ForeignModel, OnnxEngine, OnnxOptions, OnnxRuntimeError};
+use tidemill_onnx::{OnnxEngine, OnnxOptions, OnnxRuntimeError, import_with, load_model_with, parse, parse_with};
 
 /// The library, if there is one to test with. A process keeps the first that loads: what is none comes before.
 fn library() -> Option<PathBuf> {
@@ -90,7 +90,7 @@ fn recorded_answers_come_out_again() {
 fn a_model_says_what_runs_it() {
     let Some(library) = library() else { return };
     let runs_on = |name: &str, options: &OnnxOptions| {
-        let model = ForeignModel::load_with(folder().join(name), options).unwrap();
+        let model = import_with(folder().join(name), options).unwrap();
         model.facts().iter().find(|(fact, _)| *fact == "runs on").unwrap().1.clone()
     };
     // What the others run they run, whatever lies on the machine.
@@ -106,10 +106,10 @@ fn what_nothing_else_runs_needs_the_name_of_the_library() {
     let Some(library) = library() else { return };
     let file = model(&[("QuickGelu", "com.microsoft", "x", "y")], &[], 1, "com.microsoft");
     let path = Path::new("m.onnx");
-    let error = ForeignModel::parse(&file, path).unwrap_err().to_string();
+    let error = parse(&file, path).unwrap_err().to_string();
     assert!(error.contains("`QuickGelu` of `com.microsoft`; ONNX Runtime may run it"), "{error}");
     let options = OnnxOptions { library: Some(library), ..OnnxOptions::default() };
-    let model = ForeignModel::parse_with(&file, path, &options).unwrap();
+    let model = parse_with(&file, path, &options).unwrap();
     let rows = model.batch_from_rows(&[serde_json::json!({"x": 0.0}), serde_json::json!({"x": 1.0})]).unwrap();
     let made = model.predict(&rows).unwrap();
     let column = arrow::array::AsArray::as_primitive::<arrow::datatypes::Float64Type>(made.column(0));
@@ -117,7 +117,7 @@ fn what_nothing_else_runs_needs_the_name_of_the_library() {
     assert!(column.value(0) == 0.0 && (column.value(1) - 0.845_795_8).abs() < 1e-6, "{column:?}");
     // What it does not know either is refused by both.
     let file = onnx_support::model(&[("Frobnicate", "acme", "x", "y")], &[], 1, "acme");
-    let error = ForeignModel::parse_with(&file, path, &options).unwrap_err().to_string();
+    let error = parse_with(&file, path, &options).unwrap_err().to_string();
     assert!(error.contains("`Frobnicate` of `acme`; ONNX Runtime does not run it: "), "{error}");
 }
 
@@ -126,7 +126,7 @@ fn hostile_files_are_refused_before_the_library_reads_them() {
     let Some(library) = library() else { return };
     let options = asked_for(library);
     for (file, expected) in hostile() {
-        let error = ForeignModel::parse_with(&file, Path::new("m.onnx"), &options).unwrap_err().to_string();
+        let error = parse_with(&file, Path::new("m.onnx"), &options).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -149,7 +149,7 @@ fn damaged_files_are_refused_or_run() {
                 let at = next() % bytes.len();
                 bytes[at] = next() as u8;
             }
-            if let Ok(model) = ForeignModel::parse_with(&bytes, Path::new("m.onnx"), &options) {
+            if let Ok(model) = parse_with(&bytes, Path::new("m.onnx"), &options) {
                 let rows = model.batch_from_rows(&[]).unwrap();
                 assert_eq!(model.predict(&rows).unwrap().num_rows(), 0);
             }
@@ -161,7 +161,7 @@ fn damaged_files_are_refused_or_run() {
 fn threads_that_ask_at_once_get_the_same_answers() {
     let Some(library) = library() else { return };
     let recorded = recorded();
-    let model = AnyModel::load_with(folder().join("torch_cnn.onnx"), &asked_for(library)).unwrap();
+    let model = load_model_with(folder().join("torch_cnn.onnx"), &asked_for(library)).unwrap();
     let rows = batch(&model, &recorded["torch_cnn"]);
     let alone = model.predict(&rows).unwrap();
     std::thread::scope(|scope| {

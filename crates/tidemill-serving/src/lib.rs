@@ -44,4 +44,4 @@ pub use observability::inference_log::{InferenceLogOptions, LogFormat, ModelLog}
 pub use observability::traces::TraceOptions;
 pub use protocol::grpc::proto;
 pub use server::{Handle, Server, ServerOptions, TlsOptions, V1Dialect};
-pub use tidemill_model::{OnnxEngine, OnnxOptions, OnnxRuntimeError};
+pub use tidemill_onnx::{OnnxEngine, OnnxOptions, OnnxRuntimeError};

@@ -12,7 +12,8 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("tidemill-core", &[], &["tokio", "arrow", "parquet", "sqlx-core", "hyper", "axum"]),
     ("tidemill-metadata", &["tidemill-core"], &["datafusion", "arrow", "hyper", "axum"]),
     ("tidemill-data", &["tidemill-core"], &["datafusion", "tidemill-metadata", "sqlx-core", "hyper", "axum"]),
-    ("tidemill-model", &["tidemill-core"], &["datafusion", "sqlx-core", "hyper", "axum", "tokio"]),
+    ("tidemill-model", &["tidemill-core"], &["datafusion", "sqlx-core", "hyper", "axum", "tokio", "tract-onnx", "ort"]),
+    ("tidemill-onnx", &["tidemill-core", "tidemill-model"], &["datafusion", "sqlx-core", "hyper", "axum", "tokio"]),
     (
         "tidemill-transform",
         &["tidemill-core", "tidemill-data", "tidemill-model"],
@@ -20,7 +21,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "tidemill-train",
-        &["tidemill-core", "tidemill-data", "tidemill-model"],
+        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx"],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
     (
@@ -41,6 +42,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         &[
             "tidemill-data",
             "tidemill-model",
+            "tidemill-onnx",
             "tidemill-transform",
             "tidemill-train",
             "tidemill-evaluate",
@@ -51,7 +53,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "tidemill-serving",
-        &["tidemill-core", "tidemill-model"],
+        &["tidemill-core", "tidemill-model", "tidemill-onnx"],
         &["datafusion", "sqlx-core", "tidemill-data", "tidemill-metadata", "tidemill-pipeline"],
     ),
     (
@@ -168,7 +170,7 @@ fn the_build_that_only_serves_brings_nothing_to_train_or_query_with() {
     let tree = String::from_utf8(output.stdout).unwrap();
     let there: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     let ours: Vec<&&str> = there.iter().filter(|name| name.starts_with("tidemill")).collect();
-    assert_eq!(ours, [&"tidemill-cli", &"tidemill-core", &"tidemill-model", &"tidemill-server", &"tidemill-serving"]);
+    assert_eq!(ours, [&"tidemill-cli", &"tidemill-core", &"tidemill-model", &"tidemill-onnx", &"tidemill-server", &"tidemill-serving"]);
     for never in ["datafusion", "sqlx-core", "object_store", "reqwest"] {
         assert!(!there.contains(never), "`{never}` is in the build that only serves");
     }

@@ -5,11 +5,11 @@ mod rows;
 
 use std::path::Path;
 
-use tidemill_model::ForeignModel;
+use tidemill_onnx::parse;
 
 /// Parses the bytes as a file called `name` and, where that works, predicts.
 pub fn run(bytes: &[u8], name: &str) {
-    let Ok(model) = ForeignModel::parse(bytes, Path::new(name)) else { return };
+    let Ok(model) = parse(bytes, Path::new(name)) else { return };
     if model.signature().inputs.len() > 10_000 {
         return;
     }

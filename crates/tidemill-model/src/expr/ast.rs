@@ -32,7 +32,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Binary {
+pub enum Binary {
     Or,
     And,
     Equal,
@@ -49,7 +49,7 @@ pub(crate) enum Binary {
 }
 
 impl Binary {
-    pub(crate) const fn symbol(self) -> &'static str {
+    pub const fn symbol(self) -> &'static str {
         match self {
             Self::Or => "or",
             Self::And => "and",

@@ -42,17 +42,17 @@ impl BoundExpression {
     }
 
     /// As [`evaluate`](Self::evaluate), with the batch's column for each of the schema bound: `None` for another type.
-    pub(crate) fn evaluate_over(&self, batch: &RecordBatch, columns: &[usize]) -> Option<ArrayRef> {
+    pub fn evaluate_over(&self, batch: &RecordBatch, columns: &[usize]) -> Option<ArrayRef> {
         eval::evaluate(&self.root, Rows { batch, columns: Some(columns) }).map(eval::Values::into_array)
     }
 
     /// The expression as it was checked.
-    pub(crate) fn root(&self) -> &Typed {
+    pub fn root(&self) -> &Typed {
         &self.root
     }
 
     /// An error about the expression as a whole.
-    pub(crate) fn unsuitable(&self, message: &str) -> ExpressionError {
+    pub fn unsuitable(&self, message: &str) -> ExpressionError {
         ExpressionError::new(message, &self.text, 0..self.text.len())
     }
 }

@@ -12,7 +12,7 @@ use super::function::Function;
 
 /// The type of a value. `Null` is the type of `null` alone and fits everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Type {
+pub enum Type {
     Null,
     Bool,
     Int,
@@ -55,13 +55,13 @@ impl Type {
 
 /// An expression whose types are known to fit.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Typed {
-    pub(crate) op: Op,
-    pub(crate) datatype: Type,
+pub struct Typed {
+    pub op: Op,
+    pub datatype: Type,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Op {
+pub enum Op {
     Null,
     Bool(bool),
     Int(i64),

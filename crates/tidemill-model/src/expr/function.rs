@@ -2,7 +2,7 @@
 
 /// A function by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Function {
+pub enum Function {
     Abs,
     Coalesce,
     Least,
@@ -52,7 +52,7 @@ impl Function {
     }
 
     /// Takes any number of arguments, at least one; the others take exactly one.
-    pub(crate) const fn is_variadic(self) -> bool {
+    pub const fn is_variadic(self) -> bool {
         matches!(self, Self::Coalesce | Self::Least | Self::Greatest)
     }
 }

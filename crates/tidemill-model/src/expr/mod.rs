@@ -36,9 +36,9 @@ use arrow::datatypes::Schema;
 pub use bound::BoundExpression;
 pub use error::ExpressionError;
 
-pub(crate) use ast::Binary;
-pub(crate) use check::{Op, Type, Typed};
-pub(crate) use function::Function;
+pub use ast::Binary;
+pub use check::{Op, Type, Typed};
+pub use function::Function;
 
 use ast::Expr;
 

@@ -280,7 +280,7 @@ fn maker(nodes: &[Node]) -> Option<&Node> {
 }
 
 /// The code that the first column of `one_hot` stands for.
-pub(crate) fn first_code(nodes: &[Node]) -> u32 {
+pub fn first_code(nodes: &[Node]) -> u32 {
     match maker(nodes) {
         Some(Node::DatePart { part }) => part.first(),
         _ => 0,

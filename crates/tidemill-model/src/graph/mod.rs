@@ -36,8 +36,8 @@ use crate::package::{read_bounded, write_file};
 use crate::{BoundLabel, FeatureSpec, LabelSpec, ModelError};
 
 pub use bind::BoundGraph;
-pub(crate) use bind::type_name;
-pub(crate) use feature::first_code;
+pub use bind::type_name;
+pub use feature::first_code;
 pub use feature::{Feature, History, Source};
 pub(crate) use image::check_picture;
 pub use image::{Channels, Picture};

@@ -11,7 +11,7 @@ use tidemill_core::Digest;
 use crate::ModelError;
 
 /// Reads a file of at most `bytes_max` bytes.
-pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ModelError> {
+pub fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ModelError> {
     let io = |source: std::io::Error| {
         if source.kind() == std::io::ErrorKind::NotFound {
             ModelError::Package { file: path.to_owned(), reason: "the file is missing".to_owned() }

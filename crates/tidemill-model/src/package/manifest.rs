@@ -15,7 +15,6 @@ pub(super) const MANIFEST_FILE: &str = "model.json";
 pub(super) const TRANSFORM_FILE: &str = "transform.json";
 pub(super) const LEARNER_FILE: &str = "learner.bin";
 pub(super) const SAMPLE_FILE: &str = "sample.json";
-pub(super) const ONNX_FILE: &str = "model.onnx";
 pub(super) const CARD_FILE: &str = "CARD.md";
 
 /// The manifest of a model package, stored as `model.json`.

@@ -9,11 +9,20 @@ use tidemill_core::{DataType, Digest, Signature, TensorSpec};
 
 use super::card::model_card;
 use super::files::{digest, to_pretty_json, write_file};
-use super::manifest::{CARD_FILE, FORMAT, LEARNER_FILE, MANIFEST_FILE, ONNX_FILE, SAMPLE_FILE, TRANSFORM_FILE};
+use super::manifest::{CARD_FILE, FORMAT, LEARNER_FILE, MANIFEST_FILE, SAMPLE_FILE, TRANSFORM_FILE};
 use super::sample::{Sample, input_rows};
 use crate::model::Predictor;
-use crate::onnx::{Unseen, export_onnx};
 use crate::{FileEntry, LabelSpec, Learner, LearnerInfo, Manifest, ModelError, Task, TransformGraph};
+
+/// Writes a model in the format of another program, as a file of its package.
+pub trait Exporter {
+    /// The file's name: `model.onnx`.
+    fn file_name(&self) -> &'static str;
+
+    /// The file's bytes. The same parts give the same bytes. [`ModelError::NotExpressible`] where the format cannot express
+    /// the model.
+    fn export(&self, name: &str, graph: &TransformGraph, learner: &Learner) -> Result<Vec<u8>, ModelError>;
+}
 
 /// Everything a package is made of.
 #[derive(Debug, Clone)]
@@ -58,12 +67,21 @@ impl PackageParts {
 /// transform.json  the fitted transform graph
 /// learner.bin     the fitted learner
 /// sample.json     up to 32 rows of real input with their predictions
-/// model.onnx      graph and learner in one for other runtimes, where ONNX can say them
 /// CARD.md         the model card
 /// ```
 ///
 /// The same parts give the same bytes. Parts that do not fit each other are an error.
 pub fn write_package(dir: &Path, parts: &PackageParts) -> Result<Manifest, ModelError> {
+    write_package_with(dir, parts, &[])
+}
+
+/// As [`write_package`], with a file for each of `exporters` whose format can express the model. The card says why a file
+/// is absent.
+pub fn write_package_with(
+    dir: &Path,
+    parts: &PackageParts,
+    exporters: &[&dyn Exporter],
+) -> Result<Manifest, ModelError> {
     let refuse = |file: &str, reason: String| ModelError::Package { file: dir.join(file), reason };
     if parts.learner.task() != parts.task {
         return Err(refuse(LEARNER_FILE, format!("the learner is for {}", parts.learner.task())));
@@ -76,14 +94,17 @@ pub fn write_package(dir: &Path, parts: &PackageParts) -> Result<Manifest, Model
         return Err(refuse(SAMPLE_FILE, format!("a row of real input gives the prediction {bad}")));
     }
     let mut card = if parts.card.is_empty() { model_card(parts) } else { parts.card.clone() };
-    let onnx = match export_onnx(&parts.name, &parts.graph, &parts.learner, Unseen::Refused) {
-        Ok(bytes) => Some(bytes),
-        Err(ModelError::NotExpressible { reason, .. }) => {
-            card.push_str(&format!("\n## ONNX\n\nThere is no `model.onnx`: {reason}.\n"));
-            None
+    let mut exports = Vec::new();
+    for exporter in exporters {
+        match exporter.export(&parts.name, &parts.graph, &parts.learner) {
+            Ok(bytes) => exports.push((exporter.file_name(), bytes)),
+            Err(ModelError::NotExpressible { format, reason }) => {
+                let file = exporter.file_name();
+                card.push_str(&format!("\n## {format}\n\nThere is no `{file}`: {reason}.\n"));
+            }
+            Err(other) => return Err(other),
         }
-        Err(other) => return Err(other),
-    };
+    }
 
     let mut contents = vec![
         (TRANSFORM_FILE, parts.graph.to_json()),
@@ -91,7 +112,7 @@ pub fn write_package(dir: &Path, parts: &PackageParts) -> Result<Manifest, Model
         (SAMPLE_FILE, to_pretty_json(&Sample::new(rows, predictions))),
         (CARD_FILE, card.into_bytes()),
     ];
-    contents.extend(onnx.map(|bytes| (ONNX_FILE, bytes)));
+    contents.extend(exports);
     let mut files = BTreeMap::new();
     for (name, bytes) in &contents {
         write_file(&dir.join(name), bytes)?;

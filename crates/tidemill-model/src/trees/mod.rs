@@ -15,5 +15,4 @@ mod tree;
 
 pub use ensemble::TreeEnsemble;
 pub use shapley::Contributions;
-pub(crate) use tree::SetRoom;
-pub use tree::{CategorySet, Node, Rule, Split, Tree};
+pub use tree::{CategorySet, Node, Rule, SetRoom, Split, Tree};

@@ -97,16 +97,16 @@ impl FromIterator<u32> for CategorySet {
 }
 
 /// Words that the category sets of one file may yet take: a set is as long as its largest code, whatever else it holds.
-pub(crate) struct SetRoom(usize);
+pub struct SetRoom(usize);
 
 impl SetRoom {
     /// Room for 128 MiB of sets.
-    pub(crate) const fn new() -> Self {
+    pub const fn new() -> Self {
         Self(1 << 24)
     }
 
     /// `set`, if there is room for it.
-    pub(crate) fn take(&mut self, set: CategorySet) -> Result<CategorySet, String> {
+    pub fn take(&mut self, set: CategorySet) -> Result<CategorySet, String> {
         let rest = self.0.checked_sub(set.words().len());
         self.0 = rest.ok_or("its sets of categories are too large")?;
         Ok(set)

@@ -9,8 +9,9 @@ use tidemill_core::{DataType, TensorSpec};
 use tidemill_model::trees::{CategorySet, Node as TreeNode, Rule, Split, Tree};
 use tidemill_model::{
     Feature, Keys, LabelSpec, Learner, Manifest, Node, PackageParts, Scalar, Task, TransformGraph, TreeEnsemble,
-    write_package,
+    write_package_with,
 };
+use tidemill_onnx::OnnxExporter;
 
 pub fn label() -> LabelSpec {
     LabelSpec::new("big_tip", "tips > fare * 0.2")
@@ -81,5 +82,5 @@ pub fn parts() -> PackageParts {
 }
 
 pub fn write(dir: &Path) -> Manifest {
-    write_package(dir, &parts()).unwrap()
+    write_package_with(dir, &parts(), &[&OnnxExporter]).unwrap()
 }

@@ -4,8 +4,8 @@ use super::Unseen;
 use super::builder::{Builder, Name, int, ints, strings};
 use super::pattern::Form;
 use super::source::Raw;
-use crate::Keys;
 use crate::onnx::value::datatype;
+use tidemill_model::Keys;
 
 /// Whole numbers beyond this are not exact in 64 bits of floating point.
 pub(super) const EXACT_MAX: i64 = 1 << 53;

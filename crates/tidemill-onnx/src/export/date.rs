@@ -7,8 +7,8 @@
 
 use super::builder::{Builder, Name};
 use super::pattern::space;
-use crate::DatePart;
 use crate::onnx::value::datatype;
+use tidemill_model::DatePart;
 
 const FIRST: f64 = -62_135_596_800.0;
 const END: f64 = 253_402_300_800.0;

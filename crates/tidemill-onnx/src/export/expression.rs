@@ -12,9 +12,9 @@ use tidemill_core::{DataType, TensorSpec};
 use super::builder::{Builder, Name};
 use super::pattern::Form;
 use super::source::{Raw, as_number};
-use crate::expr::{Binary, Expression, Op, Type, Typed};
-use crate::input::arrow_type;
 use crate::onnx::value::datatype;
+use tidemill_model::arrow_type;
+use tidemill_model::expr::{Binary, Expression, Op, Type, Typed};
 
 /// Values of rows; what stands where one is null does not matter.
 #[derive(Debug, Clone)]

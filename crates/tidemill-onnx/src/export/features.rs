@@ -8,9 +8,9 @@ use super::pattern::{Case, Form};
 use super::source::{Raw, raw};
 use super::steps::{Step, step};
 use super::{Unseen, date, tokens};
-use crate::graph::first_code;
 use crate::onnx::value::datatype;
-use crate::{Feature, Node, Scalar, TransformGraph};
+use tidemill_model::first_code;
+use tidemill_model::{Feature, Node, Scalar, TransformGraph};
 
 /// The features of a graph as one matrix, a column each.
 pub(super) fn matrix(graph: &mut Builder, transform: &TransformGraph, unseen: Unseen) -> Result<Name, String> {

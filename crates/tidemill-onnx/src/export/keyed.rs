@@ -3,7 +3,7 @@
 use super::builder::{Builder, Name};
 use super::codes::pick;
 use super::steps::{count, present};
-use crate::Node;
+use tidemill_model::Node;
 
 /// The step by a row's position among `nodes`, which are all of one kind.
 pub(super) fn step(graph: &mut Builder, x: &str, position: &str, nodes: &[&Node]) -> Result<Name, String> {

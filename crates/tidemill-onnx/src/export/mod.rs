@@ -15,17 +15,17 @@ mod trees;
 
 use prost::Message as _;
 
-use super::generated::tensor_shape_proto::Dimension;
-use super::generated::tensor_shape_proto::dimension::Value as Size;
-use super::generated::type_proto::{Tensor as TensorType, Value as Type};
-use super::generated::{
+use crate::onnx::generated::tensor_shape_proto::Dimension;
+use crate::onnx::generated::tensor_shape_proto::dimension::Value as Size;
+use crate::onnx::generated::type_proto::{Tensor as TensorType, Value as Type};
+use crate::onnx::generated::{
     GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto, TypeProto, ValueInfoProto,
 };
-use super::ops::ML;
-use super::signature::OPTIONAL_KEY;
-use super::value::datatype;
-use crate::{Learner, ModelError, Task, TransformGraph};
+use crate::onnx::ops::ML;
+use crate::onnx::signature::OPTIONAL_KEY;
+use crate::onnx::value::datatype;
 use builder::{Builder, COUNT};
+use tidemill_model::{Exporter, Learner, ModelError, Task, TransformGraph};
 
 /// Versions of the file's format and of the operators that are written.
 const IR: i64 = 10;
@@ -42,6 +42,20 @@ pub enum Unseen {
     Refused,
     /// Such values are missing: the ONNX model answers otherwise for them.
     Missing,
+}
+
+/// Writes `model.onnx` into a package, where ONNX can express the model exactly.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OnnxExporter;
+
+impl Exporter for OnnxExporter {
+    fn file_name(&self) -> &'static str {
+        "model.onnx"
+    }
+
+    fn export(&self, name: &str, graph: &TransformGraph, learner: &Learner) -> Result<Vec<u8>, ModelError> {
+        export_onnx(name, graph, learner, Unseen::Refused)
+    }
 }
 
 /// The bytes of an ONNX model that takes raw features and gives the prediction: transform graph and learner in one,

@@ -6,7 +6,7 @@ use super::builder::{Builder, Name};
 use super::expression;
 use super::pattern::Form;
 use crate::onnx::value::datatype;
-use crate::{Feature, Source};
+use tidemill_model::{Feature, Source};
 
 /// Raw values of a feature.
 pub(super) enum Raw {

@@ -7,7 +7,7 @@ use super::codes::positions;
 use super::source::{column_values, input};
 use super::{curves, date, keyed};
 use crate::onnx::value::datatype;
-use crate::{Node, Scalar};
+use tidemill_model::{Node, Scalar};
 
 /// What a step makes of a value.
 pub(super) enum Step {

@@ -8,7 +8,7 @@ use super::builder::{Builder, Name, int, string};
 use super::pattern::{Form, no_space};
 use super::source::Raw;
 use crate::onnx::value::datatype;
-use crate::{Keys, Node};
+use tidemill_model::{Keys, Node};
 
 /// The counts that `nodes`, from the step that cuts on, make of a text, a value a row each; and how many nodes that was.
 pub(super) fn counts(graph: &mut Builder, raw: &Raw, nodes: &[Node]) -> Result<(Vec<Name>, usize), String> {

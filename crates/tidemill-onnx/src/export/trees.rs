@@ -1,8 +1,8 @@
 //! A sum of trees as one `TreeEnsemble`.
 
 use super::builder::{Builder, Name, bytes_tensor, int, ints, tensor};
-use crate::TreeEnsemble;
-use crate::trees::{Node, Rule};
+use tidemill_model::TreeEnsemble;
+use tidemill_model::trees::{Node, Rule};
 
 const LEQ: u8 = 0;
 const MEMBER: u8 = 6;

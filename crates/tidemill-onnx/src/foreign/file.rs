@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
-use crate::{ModelError, inspect};
+use tidemill_model::ModelError;
+
+use crate::inspect;
 
 /// A larger file is refused unread.
-pub(super) const FILE_BYTES_MAX: u64 = 4 << 30;
+pub(crate) const FILE_BYTES_MAX: u64 = 4 << 30;
 
 /// What is served, by extension.
 const EXTENSIONS: [&str; 3] = ["onnx", "txt", "json"];
 
 /// A format that is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     LightGbm,
     XgBoost,
     Onnx,
@@ -22,7 +24,7 @@ pub(super) enum Format {
 
 impl Format {
     /// The format of a file, by its first bytes; what it is instead.
-    pub(super) fn of(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn of(path: &Path, bytes: &[u8]) -> Result<Self, String> {
         if bytes.starts_with(b"tree\n") || bytes.starts_with(b"tree\r\n") {
             return Ok(Self::LightGbm);
         }
@@ -48,14 +50,6 @@ impl Format {
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Err(format!("`{name}` is neither ONNX, LightGBM's text nor XGBoost's JSON"))
-    }
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::LightGbm => "LightGBM text",
-            Self::XgBoost => "XGBoost JSON",
-            Self::Onnx => "ONNX",
-        }
     }
 }
 

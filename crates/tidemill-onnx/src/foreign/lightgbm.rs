@@ -10,10 +10,10 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use super::Parsed;
 use super::link::Link;
 use super::trees::{Description, FEATURES_MAX, Reading};
-use crate::trees::{CategorySet, Node, Rule, Split, Tree};
+use tidemill_model::ImportedParts;
+use tidemill_model::trees::{CategorySet, Node, Rule, Split, Tree};
 
 const CATEGORICAL: u8 = 1;
 const DEFAULT_LEFT: u8 = 2;
@@ -30,7 +30,7 @@ struct Section<'a> {
 }
 
 /// Reads a model; an error names the line.
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
     let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim_end()));
     let (head, mut next) = section(&mut lines, 1)?;
@@ -75,7 +75,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
     let reading = |zero: &Option<bool>| if *zero == Some(true) { Reading::ZeroIsMissing } else { Reading::Plain };
     let features = names.iter().zip(&zero_is_missing).map(|(name, zero)| ((*name).to_owned(), reading(zero))).collect();
     let facts = vec![("format version", version.to_owned()), ("objective", objective)];
-    Description { features, sums: grown, scale, link, facts }.build()
+    Description { format: "LightGBM text", features, sums: grown, scale, link, facts }.build()
 }
 
 /// A line of the file with its number.

@@ -6,11 +6,11 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use tidemill_core::{DataType, Signature, TensorGroup, TensorSpec};
 
 use super::link::Link;
-use super::{Parsed, Runner};
-use crate::features::Features;
-use crate::input::Presence;
-use crate::trees::Tree;
-use crate::{BatchBuilder, Feature, ModelError, Source, Task, TransformGraph, TreeEnsemble};
+use tidemill_model::trees::Tree;
+use tidemill_model::{
+    BatchBuilder, Feature, Features, ImportedParts, ModelError, Presence, Runtime, Source, Task, TransformGraph,
+    TreeEnsemble,
+};
 
 /// More features than any of these programs is trained on.
 pub(super) const FEATURES_MAX: usize = 1 << 20;
@@ -26,6 +26,8 @@ pub(super) enum Reading {
 
 /// A model of trees as a file describes it.
 pub(super) struct Description {
+    /// The name of the format.
+    pub(super) format: &'static str,
     pub(super) features: Vec<(String, Reading)>,
     /// The trees of each sum, and what it starts from.
     pub(super) sums: Vec<(f64, Vec<Tree>)>,
@@ -36,7 +38,7 @@ pub(super) struct Description {
 }
 
 #[derive(Debug)]
-struct TreeRunner {
+struct TreeRuntime {
     features: Features,
     sums: Vec<TreeEnsemble>,
     scale: f64,
@@ -45,8 +47,8 @@ struct TreeRunner {
 
 impl Description {
     /// The model, or why it cannot be run.
-    pub(super) fn build(self) -> Result<Parsed, String> {
-        let Self { features, sums, scale, link, mut facts } = self;
+    pub(super) fn build(self) -> Result<ImportedParts, String> {
+        let Self { format, features, sums, scale, link, mut facts } = self;
         let count = features.len();
         if count > FEATURES_MAX {
             return Err(format!("{count} features are more than {FEATURES_MAX}"));
@@ -71,8 +73,8 @@ impl Description {
         let (outputs, output_groups) = outputs(task, ensembles.len(), link);
         let signature = Signature { inputs, outputs, output_groups, ..Signature::default() };
         let features = Features::new(graph).map_err(|error| error.to_string())?;
-        let runner = Box::new(TreeRunner { features, sums: ensembles, scale, link });
-        Ok(Parsed { signature, task, runner, facts })
+        let runtime = Box::new(TreeRuntime { features, sums: ensembles, scale, link });
+        Ok(ImportedParts { format, signature, task, runtime, facts })
     }
 }
 
@@ -100,7 +102,7 @@ fn feature(name: String, reading: Reading) -> Feature {
     }
 }
 
-impl Runner for TreeRunner {
+impl Runtime for TreeRuntime {
     fn run(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ModelError> {
         let mut columns = self.features.with_block(batch, |block| {
             let scores = |ensemble: &TreeEnsemble| {

@@ -11,11 +11,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
-use super::Parsed;
 use super::link::Link;
 use super::threshold::less_than;
 use super::trees::{Description, FEATURES_MAX, Reading};
-use crate::trees::{Node, Rule, SetRoom, Split, Tree};
+use tidemill_model::ImportedParts;
+use tidemill_model::trees::{Node, Rule, SetRoom, Split, Tree};
 
 /// Categories are whole numbers that fit a 32-bit float.
 const CATEGORY_MAX: u32 = 1 << 24;
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for Flag {
 }
 
 /// Reads a model; an error names the place.
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
     let File { version, learner } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let Learner { feature_names, gradient_booster, learner_model_param: param, objective } = learner;
     let features: usize = number("num_feature", &param.num_feature)?;
@@ -165,7 +165,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
     let written: Vec<String> = version.iter().map(u32::to_string).collect();
     let facts = vec![("written by", format!("XGBoost {}", written.join("."))), ("objective", objective.name)];
     let features = names.into_iter().map(|name| (name, Reading::Plain)).collect();
-    Description { features, sums: grown, scale: 1.0, link, facts }.build()
+    Description { format: "XGBoost JSON", features, sums: grown, scale: 1.0, link, facts }.build()
 }
 
 /// A number written as text; none is 0.

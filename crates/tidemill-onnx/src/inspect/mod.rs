@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::ModelError;
-use crate::package::read_bounded;
+use tidemill_model::ModelError;
+use tidemill_model::read_bounded;
 
 pub(crate) use tflite::is_tflite;
 

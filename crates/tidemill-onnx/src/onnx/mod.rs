@@ -1,4 +1,4 @@
-//! ONNX, both ways: models of other programs are run, and models of Tidemill are written.
+//! ONNX models of other programs are run; `export` writes our own.
 //!
 //! A graph runs on a small interpreter over whole tensors, which has the operators of classic machine learning
 //! (`ai.onnx.ml`) with trees on the native executor, strings, and what stands around them. A graph of numbers that
@@ -8,12 +8,11 @@ mod attributes;
 mod checks;
 mod dense;
 mod engine;
-mod export;
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "written by prost from `proto/onnx.proto`")]
 #[rustfmt::skip]
-mod generated;
+pub(crate) mod generated;
 mod library_error;
-mod ops;
+pub(crate) mod ops;
 mod options;
 mod program;
 mod read;
@@ -23,10 +22,9 @@ mod runtime;
 #[cfg(not(feature = "onnxruntime"))]
 #[path = "absent.rs"]
 mod runtime;
-mod signature;
-mod value;
+pub(crate) mod signature;
+pub(crate) mod value;
 
-pub use export::{Unseen, export_onnx};
 pub use library_error::OnnxRuntimeError;
 pub use options::{OnnxEngine, OnnxOptions};
 

@@ -119,7 +119,7 @@ fn external(tensor: &TensorProto, folder: Option<&Path>) -> Result<Vec<u8>, Stri
     if !path.starts_with(folder) {
         return Err(format!("lies in `{shown}`, which leads out of the folder of the model"));
     }
-    let bytes = crate::package::read_bounded(&path, DATA_BYTES_MAX).map_err(|error| error.to_string())?;
+    let bytes = tidemill_model::read_bounded(&path, DATA_BYTES_MAX).map_err(|error| error.to_string())?;
     let number =
         |key: &str| entry(key).map(|text| text.parse::<usize>().map_err(|_| format!("has the {key} `{text}`")));
     let offset = number("offset").transpose()?.unwrap_or(0);

@@ -13,9 +13,7 @@ use super::options::OnnxOptions;
 use super::program::{check_versions, opset};
 use super::signature::{Input, Output, inputs, outputs, signature};
 use super::value::{Data, Tensor, datatype};
-use crate::foreign::{Parsed, Runner, plain_builder};
-use crate::input::InputShape;
-use crate::{BatchBuilder, MissingColumn, ModelError, Task};
+use tidemill_model::{BatchBuilder, ImportedParts, InputShape, MissingColumn, ModelError, Presence, Runtime, Task};
 
 #[derive(Debug)]
 struct OnnxRunner {
@@ -28,7 +26,7 @@ struct OnnxRunner {
 }
 
 /// Reads a model; `path` is where tensors may lie beside it.
-pub(crate) fn parse(bytes: &[u8], path: &Path, options: &OnnxOptions) -> Result<Parsed, NoEngine> {
+pub(crate) fn parse(bytes: &[u8], path: &Path, options: &OnnxOptions) -> Result<ImportedParts, NoEngine> {
     let model = super::read::read(bytes, path.parent())?;
     check_versions(&model)?;
     let Some(graph) = &model.graph else { return Err("it has no graph".to_owned().into()) };
@@ -45,8 +43,8 @@ pub(crate) fn parse(bytes: &[u8], path: &Path, options: &OnnxOptions) -> Result<
     let facts = facts(&model, engine.name());
     let task = task(&signature);
     let shape = Arc::new(InputShape::of(&signature));
-    let runner = Box::new(OnnxRunner { engine, inputs, shape, signature: signature.clone(), single });
-    Ok(Parsed { signature, task, runner, facts })
+    let runtime = Box::new(OnnxRunner { engine, inputs, shape, signature: signature.clone(), single });
+    Ok(ImportedParts { format: "ONNX", signature, task, runtime, facts })
 }
 
 fn task(signature: &Signature) -> Option<Task> {
@@ -92,7 +90,7 @@ fn probe(engine: &Engine, inputs: &[Input], outputs: &[Output]) -> Result<Vec<Te
     Ok(results)
 }
 
-impl Runner for OnnxRunner {
+impl Runtime for OnnxRunner {
     fn run(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ModelError> {
         let columns = self.columns(batch)?;
         let rows = batch.num_rows();
@@ -121,7 +119,7 @@ impl Runner for OnnxRunner {
     }
 
     fn builder(&self, rows: usize) -> BatchBuilder {
-        plain_builder(&self.shape, rows)
+        BatchBuilder::new(&self.shape, rows, Presence::Checked)
     }
 }
 
@@ -150,7 +148,7 @@ fn tensor(input: &Input, columns: &[&ArrayRef], first: usize, rows: usize) -> Re
         feature: input.name.clone(),
         column: input.name.clone(),
         expected: expected.to_string(),
-        actual: crate::graph_type_name(column.data_type()),
+        actual: tidemill_model::type_name(column.data_type()),
     };
     let width = columns.len();
     let mut shape = shape_of(input, rows);

@@ -15,29 +15,29 @@ pub(crate) const OPTIONAL_KEY: &str = "tidemill.optional";
 
 /// One input of a graph.
 #[derive(Debug)]
-pub(super) struct Input {
-    pub(super) name: String,
+pub(crate) struct Input {
+    pub(crate) name: String,
     /// The type of element that the graph wants.
-    pub(super) element: i32,
+    pub(crate) element: i32,
     /// The sizes after that of the rows.
-    pub(super) sizes: Vec<usize>,
+    pub(crate) sizes: Vec<usize>,
     /// How many columns it is.
-    pub(super) width: usize,
-    pub(super) optional: bool,
+    pub(crate) width: usize,
+    pub(crate) optional: bool,
     /// The graph takes one row at a time.
-    pub(super) single: bool,
+    pub(crate) single: bool,
 }
 
 /// One output of a graph.
 #[derive(Debug)]
-pub(super) struct Output {
-    pub(super) name: String,
+pub(crate) struct Output {
+    pub(crate) name: String,
     /// The names of classes, for probabilities by class.
-    pub(super) classes: Vec<String>,
+    pub(crate) classes: Vec<String>,
 }
 
 /// The inputs of a graph that no initializer gives.
-pub(super) fn inputs(model: &ModelProto) -> Result<Vec<Input>, String> {
+pub(crate) fn inputs(model: &ModelProto) -> Result<Vec<Input>, String> {
     let Some(graph) = &model.graph else { return Err("it has no graph".to_owned()) };
     let optional = model.metadata_props.iter().find(|entry| entry.key == OPTIONAL_KEY);
     let optional: Option<Vec<String>> = optional.and_then(|entry| serde_json::from_str(&entry.value).ok());
@@ -102,7 +102,7 @@ fn column_type(element: i32) -> Result<DataType, String> {
 }
 
 /// The outputs of a graph, with the classes that a `ZipMap` names.
-pub(super) fn outputs(model: &ModelProto) -> Vec<Output> {
+pub(crate) fn outputs(model: &ModelProto) -> Vec<Output> {
     let Some(graph) = &model.graph else { return Vec::new() };
     let maps: HashMap<&str, &NodeProto> = graph
         .node
@@ -122,7 +122,7 @@ pub(super) fn outputs(model: &ModelProto) -> Vec<Output> {
 }
 
 /// The signature of a graph that gives `results` for one row.
-pub(super) fn signature(inputs: &[Input], outputs: &[Output], results: &[Tensor]) -> Result<Signature, String> {
+pub(crate) fn signature(inputs: &[Input], outputs: &[Output], results: &[Tensor]) -> Result<Signature, String> {
     let mut signature = Signature::default();
     for input in inputs {
         let datatype = column_type(input.element)?;

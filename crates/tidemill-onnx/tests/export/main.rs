@@ -17,9 +17,8 @@ use arrow::datatypes::Float64Type;
 use serde_json::json;
 use tidemill_core::DataType;
 use tidemill_model::trees::{Node as TreeNode, Rule, Split, Tree};
-use tidemill_model::{
-    Feature, ForeignModel, Learner, Node, Source, Task, TransformGraph, TreeEnsemble, Unseen, export_onnx,
-};
+use tidemill_model::{Feature, Learner, Node, Source, Task, TransformGraph, TreeEnsemble};
+use tidemill_onnx::{Unseen, export_onnx, parse};
 
 use support::{input, texts};
 
@@ -92,7 +91,7 @@ fn what_onnx_cannot_say_is_named() {
     let tree = Tree::new(vec![split, leaf(1.0), leaf(2.0)]).unwrap();
     let learner = Learner::Trees(TreeEnsemble::new(Task::Regression, 1, 0.0, vec![tree]).unwrap());
     let bytes = export_onnx("m", &graph, &learner, Unseen::Missing).unwrap();
-    let model = ForeignModel::parse(&bytes, Path::new("m.onnx")).unwrap();
+    let model = parse(&bytes, Path::new("m.onnx")).unwrap();
     let batch = model.batch_from_rows(&[json!({"company": "a"}), json!({"company": "other"}), json!({})]).unwrap();
     assert_eq!(model.predict(&batch).unwrap().column(0).as_primitive::<Float64Type>().values(), &[1.0, 1.0, 1.0]);
 }

@@ -9,9 +9,8 @@ use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
 use serde_json::{Value, json};
 use tidemill_core::{DataType, TensorSpec};
 use tidemill_model::trees::{Node as TreeNode, Rule, Split, Tree};
-use tidemill_model::{
-    FeatureBlock, ForeignModel, Keys, Learner, Task, TransformGraph, TreeEnsemble, Unseen, export_onnx,
-};
+use tidemill_model::{FeatureBlock, Keys, Learner, Task, TransformGraph, TreeEnsemble};
+use tidemill_onnx::{Unseen, export_onnx, parse};
 
 /// Sums and logarithms are made in another order or by another library.
 pub const TOLERANCE: f64 = 1e-11;
@@ -158,7 +157,7 @@ impl Case {
     pub fn check_own_interpreter(&self) {
         for task in [Task::Binary, Task::Regression] {
             let (bytes, native, batch) = self.exported(task);
-            let model = ForeignModel::parse(&bytes, Path::new("model.onnx")).unwrap();
+            let model = parse(&bytes, Path::new("model.onnx")).unwrap();
             assert_eq!(model.task(), Some(task));
             let optional = |inputs: &[TensorSpec]| inputs.iter().map(|input| input.optional).collect::<Vec<_>>();
             assert_eq!(optional(&model.signature().inputs), optional(self.graph.inputs()));
@@ -174,7 +173,7 @@ impl Case {
             let graph = TransformGraph::new(self.graph.inputs().to_vec(), None, vec![feature.clone()]).unwrap();
             let case = Self { graph, batch: self.batch.clone(), ..*self };
             let (bytes, native, batch) = case.exported(Task::Regression);
-            let model = ForeignModel::parse(&bytes, Path::new("model.onnx")).unwrap();
+            let model = parse(&bytes, Path::new("model.onnx")).unwrap();
             let predicted = model.predict(&batch).unwrap();
             let predicted = predicted.column(0).as_primitive::<Float64Type>().values();
             if let Some(row) = (0..native.len()).find(|row| !is_near(predicted[*row], native[*row])) {

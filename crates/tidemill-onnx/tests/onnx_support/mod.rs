@@ -11,7 +11,8 @@ use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
 use serde::Deserialize;
 use serde_json::Value;
 use tidemill_core::{DataType, TensorView};
-use tidemill_model::{AnyModel, OnnxEngine, OnnxOptions};
+use tidemill_model::AnyModel;
+use tidemill_onnx::{OnnxEngine, OnnxOptions, load_model_with};
 
 #[derive(Deserialize)]
 pub struct Expected {
@@ -66,7 +67,7 @@ pub fn recorded() -> BTreeMap<String, Expected> {
 /// Where a model, run as `options` say, does not answer what was recorded.
 pub fn differences(name: &str, expected: &Expected, options: &OnnxOptions) -> Vec<String> {
     let mut wrong = Vec::new();
-    let model = match AnyModel::load_with(folder().join(format!("{name}.onnx")), options) {
+    let model = match load_model_with(folder().join(format!("{name}.onnx")), options) {
         Ok(model) => model,
         Err(error) => return vec![format!("{name}: {error}")],
     };

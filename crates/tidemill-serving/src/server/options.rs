@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tidemill_model::OnnxOptions;
+use tidemill_onnx::OnnxOptions;
 
 use super::TlsOptions;
 use crate::{BatchingOptions, InferenceLogOptions, InputPolicy, TraceOptions};

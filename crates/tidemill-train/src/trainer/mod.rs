@@ -16,7 +16,10 @@ use tidemill_core::{
     StepContext,
 };
 use tidemill_data::{Examples, read_schema_artifact};
-use tidemill_model::{FeatureSpec, Learner, ModelError, PackageParts, Task, TransformGraph, add_schema, write_package};
+use tidemill_model::{
+    FeatureSpec, Learner, ModelError, PackageParts, Task, TransformGraph, add_schema, write_package_with,
+};
+use tidemill_onnx::OnnxExporter;
 
 pub use error::TrainError;
 use params::{LearnerParams, TrainerParams};
@@ -125,7 +128,7 @@ fn train(context: &StepContext<'_>, params: &TrainerParams) -> Result<Outcome, C
     };
     parts.card = report.card(&parts, params.owner.as_deref());
     context.cancel.check()?;
-    write_package(context.output("model"), &parts)?;
+    write_package_with(context.output("model"), &parts, &[&OnnxExporter])?;
     if let Some(schema) = context.inputs.get("schema") {
         // So that whoever serves the model can tell what it was not trained on.
         add_schema(context.output("model"), &read_schema_artifact(&schema.path)?)?;

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use console::style;
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, Form, Signature, TensorView};
-use tidemill_model::{
-    AnyModel, ForeignModel, Model, OnnxOptions, OtherModel, OtherTensor, Unseen, export_onnx, inspect,
-};
+use tidemill_model::{AnyModel, ImportedModel, Model};
+use tidemill_onnx::{OnnxOptions, OtherModel, OtherTensor, Unseen, export_onnx, inspect, load_model, load_model_with};
 use tidemill_pipeline::Workspace;
 use tidemill_project::find_version;
 
@@ -72,15 +71,15 @@ async fn show(spec: &str, onnx: &OnnxOptions, global: &Global) -> Result<u8, Fai
     if let Some(model) = inspect(&package.path)? {
         return show_other(&package, &model, global);
     }
-    match AnyModel::load_with(&package.path, onnx)? {
+    match load_model_with(&package.path, onnx)? {
         AnyModel::Package(model) => show_package(&package, &model, global),
-        AnyModel::Foreign(model) => show_foreign(&package, &model, global),
+        AnyModel::Imported(model) => show_imported(&package, &model, global),
     }
 }
 
 async fn export(args: &ExportArgs, global: &Global) -> Result<u8, Failure> {
     let package = find_package(Some(&args.model), global).await?;
-    let AnyModel::Package(model) = AnyModel::load(&package.path)? else {
+    let AnyModel::Package(model) = load_model(&package.path)? else {
         let message = format!("`{}` is a model of another program, and only a package is written", package.title);
         return Err(Failure::new(Code::CommandLine, message));
     };
@@ -147,7 +146,7 @@ fn show_package(package: &Package, model: &Model, global: &Global) -> Result<u8,
     Ok(0)
 }
 
-fn show_foreign(package: &Package, model: &ForeignModel, global: &Global) -> Result<u8, Failure> {
+fn show_imported(package: &Package, model: &ImportedModel, global: &Global) -> Result<u8, Failure> {
     let facts: serde_json::Map<String, serde_json::Value> =
         model.facts().iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     let document = json!({

@@ -12,6 +12,7 @@ use tidemill_cli::JsonList;
 use tidemill_core::{Code, Failure, suggest};
 use tidemill_data::{BatchReader, DataError, Format, ReadOptions, Table, check_text_columns};
 use tidemill_model::{AnyModel, arrow_type};
+use tidemill_onnx::load_model_with;
 use tidemill_project::connectors;
 
 use crate::cli::{Global, OutputFormat, PredictArgs};
@@ -30,7 +31,7 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
         refuse_input(file, out)?;
     }
     let package = find_package(model, global).await?;
-    let model = AnyModel::load_with(&package.path, &args.onnx.options())?;
+    let model = load_model_with(&package.path, &args.onnx.options())?;
     let table = open_input(file, &args.input.options(), global)?;
     let options = ReadOptions { types: Some(input_types(&model, &table)?), ..args.input.options() }
         .with_types(args.input.types.iter().cloned());
@@ -74,7 +75,7 @@ async fn predict_rows(args: &PredictArgs, global: &Global) -> Result<u8, Failure
     });
     let rows: Vec<Value> = rows.collect::<Result<_, _>>()?;
     let package = find_package(model, global).await?;
-    let model = AnyModel::load_with(&package.path, &args.onnx.options())?;
+    let model = load_model_with(&package.path, &args.onnx.options())?;
     let predictions = model.predict(&model.batch_from_rows(&rows)?)?;
     let answers: Vec<Value> = (0..predictions.num_rows()).map(|row| named(&predictions, row)).collect();
     print(global, &answers, || answers.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n")?;

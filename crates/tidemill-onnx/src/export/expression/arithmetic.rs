@@ -1,8 +1,8 @@
 //! Arithmetic.
 
 use super::{Value, Writer};
-use crate::expr::{Binary, Type};
-use crate::onnx::export::builder::{Name, int};
+use crate::export::builder::{Name, int};
+use tidemill_model::expr::{Binary, Type};
 
 impl Writer<'_> {
     /// Arithmetic of two numbers: of whole ones in whole numbers.

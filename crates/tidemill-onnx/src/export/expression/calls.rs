@@ -1,9 +1,9 @@
 //! Functions.
 
 use super::{Text, Value, Writer, parts};
-use crate::expr::{Binary, Function, Type};
-use crate::onnx::export::builder::Name;
-use crate::onnx::export::pattern::Case;
+use crate::export::builder::Name;
+use crate::export::pattern::Case;
+use tidemill_model::expr::{Binary, Function, Type};
 
 impl Writer<'_> {
     /// A function of values.

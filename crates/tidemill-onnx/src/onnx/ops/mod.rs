@@ -27,7 +27,7 @@ pub(super) type Kernel = Box<dyn Fn(&[Option<&Tensor>]) -> Result<Vec<Tensor>, S
 const MICROSOFT: &str = "com.microsoft";
 
 /// The domain of the operators of classic machine learning.
-pub(super) const ML: &str = "ai.onnx.ml";
+pub(crate) const ML: &str = "ai.onnx.ml";
 
 /// The kernel of a node; `None` for an operator that is not known here. `opset` is the version of the node's domain.
 pub(super) fn compile(node: &NodeProto, opset: i64) -> Result<Option<Kernel>, String> {

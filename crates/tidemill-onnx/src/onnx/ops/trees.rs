@@ -6,8 +6,8 @@ use super::linear::{Post, class_labels, largest, outputs};
 use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor};
-use crate::trees::{CategorySet, Node, Rule, SetRoom, Split, Tree};
-use crate::{FeatureBlock, Task, TreeEnsemble};
+use tidemill_model::trees::{CategorySet, Node, Rule, SetRoom, Split, Tree};
+use tidemill_model::{FeatureBlock, Task, TreeEnsemble};
 
 /// Features and targets beyond these are a mistake.
 const COLUMNS_MAX: usize = 1 << 20;

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tidemill_model::{AnyModel, OnnxOptions};
+use tidemill_model::AnyModel;
+use tidemill_onnx::{OnnxOptions, load_model_with};
 
 use super::served::{ServedVersion, VersionTarget};
 use super::speed::InlineLimit;
@@ -92,7 +93,7 @@ fn signature_of(name: &str, version: u64, model: &AnyModel, checks: Option<Input
 fn platform(model: &AnyModel) -> &'static str {
     match model {
         AnyModel::Package(_) => "tidemill",
-        AnyModel::Foreign(model) => match model.format() {
+        AnyModel::Imported(model) => match model.format() {
             "ONNX" => "onnx_onnxv1",
             "XGBoost JSON" => "xgboost_json",
             "LightGBM text" => "lightgbm_text",
@@ -120,7 +121,7 @@ fn mlmd(folder: &Path) -> Option<String> {
 }
 
 fn load_and_replay(path: &Path, onnx: &OnnxOptions) -> Result<AnyModel, String> {
-    let model = AnyModel::load_with(path, onnx).map_err(|error| with_causes(&error))?;
+    let model = load_model_with(path, onnx).map_err(|error| with_causes(&error))?;
     model.replay_sample().map_err(|error| with_causes(&error))?;
     Ok(model)
 }
