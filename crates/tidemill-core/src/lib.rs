@@ -6,6 +6,7 @@
 
 mod anomaly;
 mod artifact;
+mod auc;
 mod code;
 mod comparator;
 mod component;
@@ -21,6 +22,7 @@ mod signature;
 mod splitmix;
 mod statistics;
 mod table;
+mod task;
 mod text;
 pub mod tfrecord;
 mod time_pattern;
@@ -29,6 +31,7 @@ pub mod wire;
 
 pub use anomaly::{Anomalies, Anomaly, AnomalyType, Evidence, Severity};
 pub use artifact::{ArtifactType, Properties};
+pub use auc::RocArea;
 pub use code::{Code, Coded, GrpcStatus, Kind};
 pub use comparator::{Bins, Comparators, DatasetConstraints, Distance, FractionBounds};
 pub use component::{
@@ -57,6 +60,7 @@ pub use statistics::{
     WeightedStringStatistics,
 };
 pub use table::{SummaryTable, Tone};
+pub use task::{Task, TaskKind};
 pub use text::shortened;
 pub use time_pattern::TimePattern;
 pub use value_rule::{FeatureValue, ValueRule, Violation};

@@ -29,9 +29,9 @@ impl AnyModel {
     }
 
     /// What it predicts, where it is one number with a meaning: a probability or a value.
-    pub fn task(&self) -> Option<Task> {
+    pub fn task(&self) -> Option<&Task> {
         match self {
-            Self::Package(model) => Some(model.manifest().task),
+            Self::Package(model) => Some(&model.manifest().task),
             Self::Imported(model) => model.task(),
         }
     }

@@ -1,6 +1,5 @@
 //! What a transform graph gives and a learner takes.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions};
@@ -93,38 +92,4 @@ pub struct FeatureSpec {
     pub name: String,
     /// How its numbers may be read.
     pub kind: FeatureKind,
-}
-
-/// What a model predicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// The probability that the label is true.
-    Binary,
-    /// The label's value.
-    Regression,
-}
-
-impl Task {
-    /// The name used in files and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Binary => "binary",
-            Self::Regression => "regression",
-        }
-    }
-
-    /// The name of the model's output: `probability` or `prediction`.
-    pub const fn output_name(self) -> &'static str {
-        match self {
-            Self::Binary => "probability",
-            Self::Regression => "prediction",
-        }
-    }
-}
-
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }

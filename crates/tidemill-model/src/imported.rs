@@ -25,8 +25,8 @@ pub trait Runtime: fmt::Debug + Send + Sync {
 
 /// Reads files that other programs wrote into models that can be executed.
 pub trait Importer: fmt::Debug + Send + Sync {
-    /// Reads the model in `file`.
-    fn import(&self, file: &Path) -> Result<ImportedModel, ModelError>;
+    /// Reads the model in `bytes`, the content of `file`.
+    fn parse(&self, bytes: &[u8], file: &Path) -> Result<ImportedModel, ModelError>;
 }
 
 /// What a reader of a format makes of a file.
@@ -87,8 +87,8 @@ impl ImportedModel {
     }
 
     /// What it predicts, where it is one number.
-    pub fn task(&self) -> Option<Task> {
-        self.parts.task
+    pub fn task(&self) -> Option<&Task> {
+        self.parts.task.as_ref()
     }
 
     /// See [`Model::batch_builder`](crate::Model::batch_builder).

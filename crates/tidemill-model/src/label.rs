@@ -1,11 +1,12 @@
 //! What a model learns to predict.
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type, Schema};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ModelError;
-use crate::expr::{BoundExpression, Expression};
+use crate::expr::{BoundExpression, Expression, ExpressionError};
 
 /// The label: a name and the expression over raw columns that gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,35 +69,101 @@ impl LabelSpec {
     pub fn bind(&self, schema: &Schema) -> Result<BoundLabel, ModelError> {
         let wrap = |source| ModelError::LabelExpression { label: self.name.clone(), source };
         let expression = self.parse()?.bind(schema).map_err(wrap)?;
-        if !matches!(expression.datatype(), ArrowType::Boolean | ArrowType::Int64 | ArrowType::Float64) {
-            return Err(ModelError::LabelExpression {
-                label: self.name.clone(),
-                source: expression.unsuitable("a label is true or false, or a number"),
-            });
-        }
-        Ok(BoundLabel { name: self.name.clone(), expression })
+        let kind = match expression.datatype() {
+            ArrowType::Boolean => LabelKind::Boolean,
+            ArrowType::Int64 => LabelKind::Integer,
+            ArrowType::Float64 => LabelKind::Number,
+            ArrowType::Utf8 => LabelKind::Text,
+            _ => return Err(wrap(expression.unsuitable("a label is true or false, a number, or text"))),
+        };
+        Ok(BoundLabel { name: self.name.clone(), kind, expression })
     }
+
+    /// The label that is true where this one is `value`, which is written as in SQL: `'Adelie'`, `2`.
+    #[must_use]
+    pub fn equal_to(&self, value: &str) -> Self {
+        let simple = self.expression.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let expression = &self.expression;
+        let expression = if simple { format!("{expression} = {value}") } else { format!("({expression}) = {value}") };
+        Self { expression, ..self.clone() }
+    }
+}
+
+/// The name of the class that a number stands for: `2` of 2.0.
+pub fn class_name(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 9e15 { format!("{}", value as i64) } else { format!("{value:?}") }
+}
+
+/// What the values of a label are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelKind {
+    /// True or false: the label is 0 or 1 by construction.
+    Boolean,
+    /// Whole numbers.
+    Integer,
+    /// Numbers.
+    Number,
+    /// Text: names of classes.
+    Text,
 }
 
 /// A label whose expression is resolved against a schema.
 #[derive(Debug, Clone)]
 pub struct BoundLabel {
     name: String,
+    kind: LabelKind,
     expression: BoundExpression,
 }
 
 impl BoundLabel {
-    /// The expression is a condition: the label is 0 or 1 by construction.
-    pub fn is_boolean(&self) -> bool {
-        self.expression.datatype() == ArrowType::Boolean
+    /// What its values are.
+    pub fn kind(&self) -> LabelKind {
+        self.kind
     }
 
-    /// The label of every row, `None` where it is null; a NaN counts as null. Booleans are 0 and 1.
+    /// The label of every row as it is.
+    pub fn array(&self, batch: &RecordBatch) -> Result<ArrayRef, ModelError> {
+        self.expression.evaluate(batch).map_err(|source| self.wrap(source))
+    }
+
+    fn wrap(&self, source: ExpressionError) -> ModelError {
+        ModelError::LabelExpression { label: self.name.clone(), source }
+    }
+
+    /// The label of every row as the name of a class, `None` where it is null or NaN: a whole number without a fraction,
+    /// `true` or `false`.
+    pub fn class_names(&self, batch: &RecordBatch) -> Result<Vec<Option<String>>, ModelError> {
+        let array = self.array(batch)?;
+        Ok(match array.data_type() {
+            ArrowType::Utf8 => array.as_string::<i32>().iter().map(|v| v.map(str::to_owned)).collect(),
+            ArrowType::Boolean => array.as_boolean().iter().map(|v| v.map(|v| v.to_string())).collect(),
+            ArrowType::Int64 => array.as_primitive::<Int64Type>().iter().map(|v| v.map(|v| v.to_string())).collect(),
+            _ => {
+                let values = array.as_primitive::<Float64Type>().iter();
+                values.map(|v| v.filter(|v| !v.is_nan()).map(class_name)).collect()
+            }
+        })
+    }
+
+    /// As [`optional_values`](Self::optional_values); equal text has an equal number, which means nothing else.
+    pub fn codes(&self, batch: &RecordBatch) -> Result<Vec<Option<f64>>, ModelError> {
+        if self.kind != LabelKind::Text {
+            return self.optional_values(batch);
+        }
+        let array = self.array(batch)?;
+        // 53 bits are a whole number in floating point.
+        let code = |text: &str| (xxh3_64(text.as_bytes()) >> 11) as f64;
+        Ok(array.as_string::<i32>().iter().map(|text| text.map(code)).collect())
+    }
+
+    /// The label of every row, `None` where it is null; a NaN counts as null. Booleans are 0 and 1. A label of text, which
+    /// has no value, is an error.
     pub fn optional_values(&self, batch: &RecordBatch) -> Result<Vec<Option<f64>>, ModelError> {
-        let array = self
-            .expression
-            .evaluate(batch)
-            .map_err(|source| ModelError::LabelExpression { label: self.name.clone(), source })?;
+        if self.kind == LabelKind::Text {
+            let message = "the label is text, and this needs one that is true or false, or a number";
+            return Err(self.wrap(self.expression.unsuitable(message)));
+        }
+        let array = self.array(batch)?;
         Ok(match array.data_type() {
             ArrowType::Boolean => array.as_boolean().iter().map(|v| v.map(|v| f64::from(u8::from(v)))).collect(),
             ArrowType::Int64 => array.as_primitive::<Int64Type>().iter().map(|v| v.map(|v| v as f64)).collect(),

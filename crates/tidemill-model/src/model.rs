@@ -3,15 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Float64Array, RecordBatch};
-use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use serde_json::Value;
-use tidemill_core::Signature;
+use tidemill_core::{Signature, TensorSpec};
 
 use crate::features::Features;
 use crate::input::Presence;
 use crate::package::{Contents, read_package};
-use crate::{BatchBuilder, Learner, Manifest, ModelError, SampleReport, SampleRow, TransformGraph};
+use crate::{
+    BatchBuilder, Columns, Importer, Learner, Manifest, ModelError, SampleReport, SampleRow, Task, TransformGraph,
+    arrow_type, largest_column,
+};
 
 /// A model package loaded from a folder, ready to predict. Shared freely between threads.
 #[derive(Debug)]
@@ -32,13 +35,23 @@ pub(crate) struct Predictor {
 impl Model {
     /// Loads a package. Refused, with the file named: one that is missing, altered, of a newer format, or that does
     /// not fit the others. The recorded rows are not replayed; see [`replay_sample`](Self::replay_sample).
+    ///
+    /// A package whose learner is a model of another program needs [`load_with`](Self::load_with).
     pub fn load(dir: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let dir = dir.as_ref();
-        let Contents { manifest, graph, learner, sample } = read_package(dir)?;
+        Self::open(dir.as_ref(), None)
+    }
+
+    /// As [`load`](Self::load); a learner that is a model of another program is read by `importer`.
+    pub fn load_with(dir: impl AsRef<Path>, importer: &dyn Importer) -> Result<Self, ModelError> {
+        Self::open(dir.as_ref(), Some(importer))
+    }
+
+    fn open(dir: &Path, importer: Option<&dyn Importer>) -> Result<Self, ModelError> {
+        let Contents { manifest, graph, learner, sample } = read_package(dir, importer)?;
         let predictor =
             Predictor::new(graph, learner).map_err(|reason| ModelError::Package { file: dir.to_owned(), reason })?;
-        let name = manifest.signature.outputs.first().map_or("prediction", |output| output.name.as_str());
-        let output = Arc::new(Schema::new(vec![Field::new(name, ArrowType::Float64, false)]));
+        let field = |spec: &TensorSpec| Field::new(&spec.name, arrow_type(spec.datatype), false);
+        let output = Arc::new(Schema::new(manifest.signature.outputs.iter().map(field).collect::<Vec<_>>()));
         Ok(Self { manifest, sample, output, predictor })
     }
 
@@ -50,6 +63,11 @@ impl Model {
     /// What the model takes and gives.
     pub fn signature(&self) -> &Signature {
         &self.manifest.signature
+    }
+
+    /// What the model predicts.
+    pub fn task(&self) -> &Task {
+        &self.manifest.task
     }
 
     /// The transform graph.
@@ -79,30 +97,46 @@ impl Model {
         self.predictor.batch_from_rows(rows)
     }
 
-    /// Predicts every row: one `Float64` column named by the signature's output.
+    /// Predicts every row: a column for each output of the signature.
     ///
     /// Columns of `batch` are found by name, in any order; others are ignored. A missing value is one the model
     /// copes with, whether or not the input is optional.
     pub fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, ModelError> {
-        let values = Float64Array::from(self.predict_values(batch)?);
-        Ok(RecordBatch::try_new(Arc::clone(&self.output), vec![Arc::new(values)])?)
+        let columns = self.predict_columns(batch)?;
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.output.fields().len());
+        if let Task::MultiClass { classes } = &self.manifest.task {
+            let names = (0..batch.num_rows()).map(|row| classes[largest_column(&columns, row)].as_str());
+            arrays.push(Arc::new(StringArray::from_iter_values(names)));
+        }
+        arrays.extend(columns.into_iter().map(|column| Arc::new(Float64Array::from(column)) as ArrayRef));
+        Ok(RecordBatch::try_new(Arc::clone(&self.output), arrays)?)
     }
 
-    /// As [`predict`](Self::predict), as numbers.
+    /// The learner's numbers for every row, [`Task::columns`] columns: a probability, a value, or the probabilities of all
+    /// classes.
+    pub fn predict_columns(&self, batch: &RecordBatch) -> Result<Columns, ModelError> {
+        self.predictor.predict(batch)
+    }
+
+    /// As [`predict_columns`](Self::predict_columns), of a model with one number a row; the first of several.
     pub fn predict_values(&self, batch: &RecordBatch) -> Result<Vec<f64>, ModelError> {
-        self.predictor.predict_values(batch)
+        Ok(self.predict_columns(batch)?.swap_remove(0))
     }
 
-    /// Replays the recorded rows, which must give the recorded predictions to the bit.
+    /// Replays the recorded rows, which must give the recorded predictions: to the bit, or within the tolerance that the
+    /// manifest states.
     pub fn replay_sample(&self) -> Result<SampleReport, ModelError> {
         let mut builder = self.predictor.features.builder(self.sample.len(), Presence::Free);
         for sample in &self.sample {
             builder.push_row(&sample.row)?;
         }
-        let predictions = self.predict_values(&builder.finish(self.sample.len())?)?;
-        for (row, (sample, got)) in self.sample.iter().zip(predictions).enumerate() {
-            if sample.prediction.to_bits() != got.to_bits() {
-                return Err(ModelError::SampleMismatch { row, expected: sample.prediction, got });
+        let columns = self.predict_columns(&builder.finish(self.sample.len())?)?;
+        for (row, sample) in self.sample.iter().enumerate() {
+            for (expected, column) in sample.prediction.iter().zip(&columns) {
+                let (expected, got) = (*expected, column[row]);
+                if !self.manifest.learner.agrees(expected, got) {
+                    return Err(ModelError::SampleMismatch { row, expected, got });
+                }
             }
         }
         Ok(SampleReport { rows: self.sample.len() })
@@ -123,11 +157,7 @@ impl Predictor {
         self.features.batch_from_rows(rows)
     }
 
-    pub(crate) fn predict_values(&self, batch: &RecordBatch) -> Result<Vec<f64>, ModelError> {
-        self.features.with_block(batch, |block| {
-            let mut out = Vec::new();
-            self.learner.predict(block, &mut out);
-            out
-        })
+    pub(crate) fn predict(&self, batch: &RecordBatch) -> Result<Columns, ModelError> {
+        self.features.with_block(batch, |block| self.learner.predict(block))?
     }
 }

@@ -12,7 +12,7 @@ fn learners_of_absurd_size_are_refused() {
     // A head that claims 2^29 features, and one leaf.
     let mut bytes = common::learner().encode();
     bytes[16..20].copy_from_slice(&(1_u32 << 29).to_le_bytes());
-    let error = Learner::decode(&bytes).unwrap_err().to_string();
+    let error = Learner::decode("trees", &bytes).unwrap_err().to_string();
     assert!(error.contains("536870912 features are more than"), "{error}");
 }
 

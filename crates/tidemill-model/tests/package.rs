@@ -65,10 +65,10 @@ fn the_same_parts_give_the_same_bytes() {
 fn a_loaded_model_predicts_what_its_parts_do() {
     let dir = written();
     let model = Model::load(dir.path()).unwrap();
-    let (mut block, mut expected) = (FeatureBlock::new(), Vec::new());
+    let mut block = FeatureBlock::new();
     let batch = common::batch();
     common::graph().bind(batch.schema_ref()).unwrap().apply(&batch, &mut block).unwrap();
-    common::learner().predict(&block, &mut expected);
+    let expected = common::learner().predict(&block).unwrap().swap_remove(0);
 
     let predictions = model.predict(&batch).unwrap();
     assert_eq!(predictions.schema().field(0).name(), "probability");

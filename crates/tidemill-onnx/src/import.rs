@@ -16,8 +16,8 @@ pub struct ModelReader {
 }
 
 impl Importer for ModelReader {
-    fn import(&self, file: &Path) -> Result<ImportedModel, ModelError> {
-        import_with(file, &self.onnx)
+    fn parse(&self, bytes: &[u8], file: &Path) -> Result<ImportedModel, ModelError> {
+        parse_with(bytes, file, &self.onnx)
     }
 }
 
@@ -52,6 +52,16 @@ pub fn parse_with(bytes: &[u8], path: &Path, onnx: &OnnxOptions) -> Result<Impor
     Ok(ImportedModel::new(path, bytes.len() as u64, parts))
 }
 
+/// Loads the package in a folder, whatever its learner is.
+pub fn load_package(dir: impl AsRef<Path>) -> Result<Model, ModelError> {
+    load_package_with(dir, &OnnxOptions::default())
+}
+
+/// As [`load_package`], with an ONNX model as its learner run as `onnx` says.
+pub fn load_package_with(dir: impl AsRef<Path>, onnx: &OnnxOptions) -> Result<Model, ModelError> {
+    Model::load_with(dir, &ModelReader { onnx: onnx.clone() })
+}
+
 /// Loads what `path` holds: the folder of a package, a model file, or a folder with one model file.
 pub fn load_model(path: impl AsRef<Path>) -> Result<AnyModel, ModelError> {
     load_model_with(path, &OnnxOptions::default())
@@ -62,6 +72,6 @@ pub fn load_model_with(path: impl AsRef<Path>, onnx: &OnnxOptions) -> Result<Any
     let path = path.as_ref();
     match find_model_file(path)? {
         Some(file) => import_with(file, onnx).map(AnyModel::Imported),
-        None => Model::load(path).map(|model| AnyModel::Package(Box::new(model))),
+        None => load_package_with(path, onnx).map(|model| AnyModel::Package(Box::new(model))),
     }
 }

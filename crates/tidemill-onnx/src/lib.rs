@@ -11,6 +11,8 @@ mod inspect;
 mod onnx;
 
 pub use export::{OnnxExporter, Unseen, export_onnx};
-pub use import::{ModelReader, import, import_with, load_model, load_model_with, parse, parse_with};
+pub use import::{
+    ModelReader, import, import_with, load_model, load_model_with, load_package, load_package_with, parse, parse_with,
+};
 pub use inspect::{OtherGraph, OtherModel, OtherSignature, OtherTensor, inspect};
 pub use onnx::{OnnxEngine, OnnxOptions, OnnxRuntimeError};

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
-use arrow::datatypes::Float64Type;
+use arrow::datatypes::{DataType as ArrowType, Field, Float64Type, Schema};
 use proptest::prelude::*;
 use serde::Deserialize;
-use serde_json::Value;
-use tidemill_model::{AnyModel, Task};
-use tidemill_onnx::{load_model, parse};
+use serde_json::{Value, json};
+use tidemill_core::{DataType, TensorSpec};
+use tidemill_model::{
+    AnyModel, Feature, FeatureKind, FeatureSpec, ImportedLearner, ImportedModel, LabelSpec, Learner, Model,
+    PackageParts, Source, Task, TransformGraph, write_package_with,
+};
+use tidemill_onnx::{OnnxExporter, load_model, load_package, parse};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -81,8 +85,8 @@ fn what_a_client_sees_is_what_the_file_says() {
     let model = load("binary.txt");
     let names: Vec<&str> = model.signature().inputs.iter().map(|input| input.name.as_str()).collect();
     assert_eq!(names, ["a", "b", "c", "d", "kind"]);
-    assert_eq!((model.task(), model.signature().outputs[0].name.as_str()), (Some(Task::Binary), "probability"));
-    assert_eq!(load("squared.json").task(), Some(Task::Regression));
+    assert_eq!((model.task(), model.signature().outputs[0].name.as_str()), (Some(&Task::Binary), "probability"));
+    assert_eq!(load("squared.json").task(), Some(&Task::Regression));
     let model = load("multiclass.txt");
     let tensors = model.signature().output_tensors();
     assert_eq!((tensors.len(), tensors[0].name, tensors[0].width), (1, "probabilities", Some(3)));
@@ -167,4 +171,112 @@ proptest! {
             let _ = model.predict(&nulls);
         }
     }
+}
+
+/// A package whose learner is the model of LightGBM or XGBoost in `name`, behind a transform graph.
+fn imported(name: &str, kind: &str, task: Task) -> (tempfile::TempDir, ImportedModel) {
+    let path = folder().join(name);
+    let bytes = std::fs::read(&path).unwrap();
+    let inputs = parse(&bytes, &path).unwrap().signature().inputs.clone();
+    // Columns of other names, doubled and halved again: the graph is really in between.
+    let raw = |at: usize| format!("raw_{at}");
+    let specs = (0..inputs.len()).map(|at| TensorSpec::new(raw(at), DataType::Fp64, true)).collect();
+    let features = inputs
+        .iter()
+        .enumerate()
+        .map(|(at, input)| Feature {
+            name: input.name.clone(),
+            source: Source::Expression(format!("raw_{at} * 2.0 / 2.0")),
+            nodes: Vec::new(),
+        })
+        .collect();
+    let label = LabelSpec::new("y", "y");
+    let graph = TransformGraph::new(specs, Some(label.clone()), features).unwrap();
+    let model = parse(&bytes, &path).unwrap();
+    let learner = ImportedLearner::new(kind, &bytes, model, task.clone(), graph.features()).unwrap();
+    let columns: Vec<ArrayRef> = (0..inputs.len())
+        .map(|at| {
+            Arc::new(Float64Array::from_iter_values((0..8).map(|row| f64::from(row * 3 + at as i32 % 5) / 7.0)))
+                as ArrayRef
+        })
+        .collect();
+    let fields: Vec<Field> = (0..inputs.len()).map(|at| Field::new(raw(at), ArrowType::Float64, true)).collect();
+    let parts = PackageParts {
+        name: "imported".into(),
+        pipeline: "p".into(),
+        label,
+        task,
+        graph,
+        learner: Learner::Imported(learner),
+        learner_params: json!({}),
+        training: json!({}),
+        schema_digest: None,
+        sample: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap(),
+        card: String::new(),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    write_package_with(dir.path(), &parts, &[&OnnxExporter]).unwrap();
+    (dir, parse(&bytes, &path).unwrap())
+}
+
+#[test]
+fn a_package_may_hold_the_model_of_another_program() {
+    let classes = Task::MultiClass { classes: ["a", "b", "c"].map(str::to_owned).to_vec() };
+    for (name, kind, task) in [
+        ("binary.txt", "lightgbm", Task::Binary),
+        ("multiclass.txt", "lightgbm", classes.clone()),
+        ("squared.json", "xgboost", Task::Regression),
+        ("softprob.json", "xgboost", classes),
+    ] {
+        let (dir, alone) = imported(name, kind, task.clone());
+        let model = load_package(dir.path()).unwrap();
+        assert_eq!((model.task(), model.manifest().learner.kind.as_str()), (&task, kind));
+        assert_eq!(model.manifest().learner.tolerance, Some(ImportedLearner::TOLERANCE));
+        assert_eq!(model.replay_sample().unwrap().rows, 8, "{name}");
+        // What the model says alone of the same numbers.
+        let sample = &model.sample_rows()[3];
+        let values: serde_json::Map<String, Value> = alone
+            .signature()
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(at, input)| (input.name.clone(), sample.row[format!("raw_{at}")].clone()))
+            .collect();
+        let said = alone.predict(&alone.batch_from_rows(&[Value::Object(values)]).unwrap()).unwrap();
+        for (column, recorded) in sample.prediction.iter().enumerate() {
+            let said = said.column(column).as_primitive::<Float64Type>().value(0);
+            assert!((said - recorded).abs() < 1e-9, "{name}: {said} {recorded}");
+        }
+        // Without a reader of such models, and with a kind that nobody knows.
+        let error = Model::load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{kind}`")), "{error}");
+        let path = dir.path().join("model.json");
+        let manifest =
+            std::fs::read_to_string(&path).unwrap().replace(&format!("\"kind\": \"{kind}\""), "\"kind\": \"oracle\"");
+        std::fs::write(&path, manifest).unwrap();
+        let error = load_package(dir.path()).unwrap_err().to_string();
+        assert!(
+            error.contains(
+                "a learner of the kind `oracle`, and this version of Tidemill has trees, class_trees, linear, onnx"
+            ),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_model_whose_numbers_do_not_fit_the_task_is_refused() {
+    let path = folder().join("multiclass.txt");
+    let bytes = std::fs::read(&path).unwrap();
+    let model = || parse(&bytes, &path).unwrap();
+    let features: Vec<FeatureSpec> = model()
+        .signature()
+        .inputs
+        .iter()
+        .map(|input| FeatureSpec { name: input.name.clone(), kind: FeatureKind::Numeric })
+        .collect();
+    let error = ImportedLearner::new("lightgbm", &bytes, model(), Task::Binary, &features).unwrap_err();
+    assert!(error.contains("needs one output of 1 numbers a row, and none"), "{error}");
+    let error = ImportedLearner::new("lightgbm", &bytes, model(), Task::Binary, &features[1..]).unwrap_err();
+    assert!(error.contains(&format!("none of them is called `{}`", features[0].name)), "{error}");
 }

@@ -17,12 +17,15 @@
 //! **Evaluation never fails**: where a result does not exist it is null. That is division by zero, a logarithm of a
 //! number that is not positive, the root of a negative number, a whole number beyond 64 bits.
 
+#[allow(missing_docs, reason = "the parts of a syntax tree say themselves what they are")]
 mod ast;
 mod bound;
+#[allow(missing_docs, reason = "the parts of a syntax tree say themselves what they are")]
 mod check;
 mod constants;
 mod error;
 mod eval;
+#[allow(missing_docs, reason = "the functions of SQL are named as in SQL")]
 mod function;
 mod lexer;
 mod parser;

@@ -153,7 +153,7 @@ fn holds(expected: DataType, actual: &ArrowType) -> bool {
 }
 
 /// A type as users know it, the Arrow name where it has none.
-pub(crate) fn type_name(datatype: &ArrowType) -> String {
+pub fn type_name(datatype: &ArrowType) -> String {
     match datatype {
         ArrowType::Boolean => DataType::Bool.oip_name().to_owned(),
         ArrowType::Int64 => DataType::Int64.oip_name().to_owned(),

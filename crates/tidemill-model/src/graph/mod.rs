@@ -183,6 +183,12 @@ impl TransformGraph {
         &self.sets
     }
 
+    /// The same graph for another label.
+    pub fn with_label(&self, label: LabelSpec) -> Result<Self, ModelError> {
+        let graph = Self::new(self.inner.inputs.clone(), Some(label), self.inner.features.clone())?;
+        Ok(Self { sets: Arc::clone(&self.sets), ..graph })
+    }
+
     /// The features it gives, in order.
     pub fn features(&self) -> &[FeatureSpec] {
         &self.inner.specs

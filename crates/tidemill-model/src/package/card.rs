@@ -9,19 +9,23 @@ use crate::{FeatureKind, PackageParts, Task};
 /// A model card in Markdown: what the model predicts and from what, how it was trained, how well it did, its limits.
 pub fn model_card(parts: &PackageParts) -> String {
     let mut card = format!("# {}\n\n", parts.name);
-    let predicts = match parts.task {
-        Task::Binary => "the probability that",
-        Task::Regression => "the value of",
+    let (predicts, is_true) = match &parts.task {
+        Task::Binary => ("the probability that".to_owned(), "is true "),
+        Task::MultiClass { .. } => ("the class of".to_owned(), ""),
+        Task::MultiLabel { .. } => ("the labels of".to_owned(), ""),
+        Task::Regression => ("the value of".to_owned(), ""),
+        Task::Ranking { group } => (format!("the order, within each `{group}`, of"), ""),
     };
     let label = &parts.label;
     let _ = writeln!(
         card,
         "Predicts {predicts} `{}` {}(`{}`). Made by the pipeline `{}`.\n\nowner: not stated",
-        label.name,
-        if parts.task == Task::Binary { "is true " } else { "" },
-        label.expression,
-        parts.pipeline,
+        label.name, is_true, label.expression, parts.pipeline,
     );
+    if !parts.task.names().is_empty() {
+        let names: Vec<String> = parts.task.names().iter().map(|name| format!("`{}`", escape(name))).collect();
+        let _ = writeln!(card, "\n{} classes: {}.", names.len(), names.join(", "));
+    }
     data(&mut card, &parts.training);
     features(&mut card, parts);
     let learner = &parts.learner;

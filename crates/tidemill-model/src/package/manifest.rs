@@ -13,7 +13,6 @@ pub(super) const FORMAT: u32 = 1;
 
 pub(super) const MANIFEST_FILE: &str = "model.json";
 pub(super) const TRANSFORM_FILE: &str = "transform.json";
-pub(super) const LEARNER_FILE: &str = "learner.bin";
 pub(super) const SAMPLE_FILE: &str = "sample.json";
 pub(super) const CARD_FILE: &str = "CARD.md";
 
@@ -62,6 +61,20 @@ pub struct LearnerInfo {
     pub features: usize,
     /// The parameters it was trained with.
     pub params: Value,
+    /// How far a prediction may lie from the recorded one, relative to it (or to 1, where it is smaller). Absent: recorded
+    /// predictions come out again to the bit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
+}
+
+impl LearnerInfo {
+    /// Whether a prediction is the recorded one.
+    pub fn agrees(&self, recorded: f64, got: f64) -> bool {
+        match self.tolerance {
+            None => recorded.to_bits() == got.to_bits(),
+            Some(tolerance) => (recorded - got).abs() <= tolerance * recorded.abs().max(1.0),
+        }
+    }
 }
 
 /// A file of a package.

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use tidemill_core::TensorSpec;
+
 use super::files::{digest, read_bounded, read_versioned};
-use super::manifest::{FORMAT, LEARNER_FILE, MANIFEST_FILE, SAMPLE_FILE, TRANSFORM_FILE};
+use super::manifest::{FORMAT, MANIFEST_FILE, SAMPLE_FILE, TRANSFORM_FILE};
 use super::sample::Sample;
-use crate::{Learner, Manifest, ModelError, SampleRow, TransformGraph};
+use crate::learner::{Facts, unknown_kind};
+use crate::{Importer, Learner, Manifest, ModelError, SampleRow, TransformGraph};
 
 /// A larger manifest is refused unread.
 const MANIFEST_BYTES_MAX: u64 = 16 << 20;
@@ -21,11 +24,13 @@ pub(crate) struct Contents {
 }
 
 /// Reads the package in `dir`; an error names the file.
-pub(crate) fn read_package(dir: &Path) -> Result<Contents, ModelError> {
+pub(crate) fn read_package(dir: &Path, importer: Option<&dyn Importer>) -> Result<Contents, ModelError> {
     let path = dir.join(MANIFEST_FILE);
     let manifest: Manifest = read_versioned(&read_bounded(&path, MANIFEST_BYTES_MAX)?, &path, FORMAT)?;
     let refuse = |file: &str, reason: &str| ModelError::Package { file: dir.join(file), reason: reason.to_owned() };
-    for name in [TRANSFORM_FILE, LEARNER_FILE, SAMPLE_FILE] {
+    let kind = manifest.learner.kind.as_str();
+    let learner_file = Learner::file_name(kind).ok_or_else(|| refuse(MANIFEST_FILE, &unknown_kind(kind)))?;
+    for name in [TRANSFORM_FILE, learner_file, SAMPLE_FILE] {
         if !manifest.files.contains_key(name) {
             return Err(refuse(MANIFEST_FILE, &format!("`{name}` is not among its files")));
         }
@@ -35,24 +40,44 @@ pub(crate) fn read_package(dir: &Path) -> Result<Contents, ModelError> {
         let bytes = read_listed(dir, &manifest, name)?;
         match name.as_str() {
             TRANSFORM_FILE => transform = bytes,
-            LEARNER_FILE => learner = bytes,
             SAMPLE_FILE => sample = bytes,
+            name if name == learner_file => learner = bytes,
             _ => {}
         }
     }
     let graph = TransformGraph::from_json(&transform, &dir.join(TRANSFORM_FILE))?;
-    let learner = Learner::decode(&learner).map_err(|error| refuse(LEARNER_FILE, &error.to_string()))?;
+    let facts = Facts { task: &manifest.task, features: graph.features() };
+    let learner =
+        Learner::read(kind, &learner, &dir.join(learner_file), &facts, importer).map_err(|error| match error {
+            ModelError::Learner { .. } => refuse(learner_file, &error.to_string()),
+            other => other,
+        })?;
     let sample: Sample = read_versioned(&sample, &dir.join(SAMPLE_FILE), Sample::FORMAT)?;
-    if manifest.signature.inputs != graph.inputs() || manifest.signature.outputs.len() != 1 {
-        return Err(refuse(MANIFEST_FILE, "its signature is not that of the transform graph"));
+    let (outputs, groups) = manifest.task.outputs();
+    if manifest.signature.inputs != graph.inputs()
+        || !same_types(&manifest.signature.outputs, &outputs)
+        || manifest.signature.output_groups != groups
+    {
+        return Err(refuse(MANIFEST_FILE, "its signature is not that of the transform graph and the task"));
     }
-    if manifest.task != learner.task() {
+    if sample.rows.iter().any(|row| row.prediction.len() != manifest.task.columns()) {
+        return Err(refuse(SAMPLE_FILE, "it records another number of predictions a row than the task has"));
+    }
+    if manifest.learner.tolerance.is_some() && learner.tolerance().is_none() {
+        return Err(refuse(MANIFEST_FILE, "a learner of this kind gives recorded predictions to the bit"));
+    }
+    if manifest.task != *learner.task() {
         return Err(refuse(
             MANIFEST_FILE,
             &format!("its task is {}, and the learner's is {}", manifest.task, learner.task()),
         ));
     }
     Ok(Contents { manifest, graph, learner, sample: sample.rows })
+}
+
+/// Whether outputs are as many and of the same types as expected. Their names may differ.
+fn same_types(outputs: &[TensorSpec], expected: &[TensorSpec]) -> bool {
+    outputs.len() == expected.len() && outputs.iter().zip(expected).all(|(a, b)| a.datatype == b.datatype)
 }
 
 /// A file of the manifest, with the size and the digest it says.

@@ -19,8 +19,9 @@ const ROWS_MAX: usize = 32;
 pub struct SampleRow {
     /// The raw features by name, as a request would send them; null where a value is missing.
     pub row: Value,
-    /// What the model said at training time, to the bit.
-    pub prediction: f64,
+    /// What the learner said at training time: one number, or one for each class. A single number is written without a list.
+    #[serde(with = "one_or_several")]
+    pub prediction: Vec<f64>,
 }
 
 /// What came of a replay.
@@ -41,9 +42,36 @@ pub(super) struct Sample {
 impl Sample {
     pub(super) const FORMAT: u32 = 1;
 
-    pub(super) fn new(rows: Vec<Value>, predictions: Vec<f64>) -> Self {
-        let pair = |(row, prediction)| SampleRow { row, prediction };
-        Self { format: Self::FORMAT, rows: rows.into_iter().zip(predictions).map(pair).collect() }
+    /// The rows with the learner's columns over them.
+    pub(super) fn new(rows: Vec<Value>, predictions: &[Vec<f64>]) -> Self {
+        let recorded = |(at, row)| SampleRow { row, prediction: predictions.iter().map(|column| column[at]).collect() };
+        Self { format: Self::FORMAT, rows: rows.into_iter().enumerate().map(recorded).collect() }
+    }
+}
+
+/// A number, or a list of them.
+mod one_or_several {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Numbers {
+        One(f64),
+        Several(Vec<f64>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(numbers: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+        match numbers {
+            [one] => one.serialize(serializer),
+            several => several.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+        Ok(match Numbers::deserialize(deserializer)? {
+            Numbers::One(number) => vec![number],
+            Numbers::Several(numbers) => numbers,
+        })
     }
 }
 

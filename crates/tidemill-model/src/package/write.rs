@@ -5,11 +5,11 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 use serde_json::Value;
-use tidemill_core::{DataType, Digest, Signature, TensorSpec};
+use tidemill_core::{Digest, Signature};
 
 use super::card::model_card;
 use super::files::{digest, to_pretty_json, write_file};
-use super::manifest::{CARD_FILE, FORMAT, LEARNER_FILE, MANIFEST_FILE, SAMPLE_FILE, TRANSFORM_FILE};
+use super::manifest::{CARD_FILE, FORMAT, MANIFEST_FILE, SAMPLE_FILE, TRANSFORM_FILE};
 use super::sample::{Sample, input_rows};
 use crate::model::Predictor;
 use crate::{FileEntry, LabelSpec, Learner, LearnerInfo, Manifest, ModelError, Task, TransformGraph};
@@ -55,8 +55,8 @@ pub struct PackageParts {
 impl PackageParts {
     /// What the model takes and gives.
     pub fn signature(&self) -> Signature {
-        let output = TensorSpec::new(self.task.output_name(), DataType::Fp64, false);
-        Signature { inputs: self.graph.inputs().to_vec(), outputs: vec![output], ..Signature::default() }
+        let (outputs, output_groups) = self.task.outputs();
+        Signature { inputs: self.graph.inputs().to_vec(), outputs, output_groups, ..Signature::default() }
     }
 }
 
@@ -65,7 +65,7 @@ impl PackageParts {
 /// ```text
 /// model.json      manifest: signature, label, learner, training facts, digest of every other file; written last
 /// transform.json  the fitted transform graph
-/// learner.bin     the fitted learner
+/// learner.bin     the fitted learner; `learner.onnx`, `.txt` or `.json` where another program fitted it
 /// sample.json     up to 32 rows of real input with their predictions
 /// CARD.md         the model card
 /// ```
@@ -83,14 +83,15 @@ pub fn write_package_with(
     exporters: &[&dyn Exporter],
 ) -> Result<Manifest, ModelError> {
     let refuse = |file: &str, reason: String| ModelError::Package { file: dir.join(file), reason };
-    if parts.learner.task() != parts.task {
-        return Err(refuse(LEARNER_FILE, format!("the learner is for {}", parts.learner.task())));
+    let learner_file = Learner::file_name(parts.learner.kind()).unwrap_or("learner.bin");
+    if *parts.learner.task() != parts.task {
+        return Err(refuse(learner_file, format!("the learner is for {}", parts.learner.task())));
     }
     let predictor =
-        Predictor::new(parts.graph.clone(), parts.learner.clone()).map_err(|reason| refuse(LEARNER_FILE, reason))?;
+        Predictor::new(parts.graph.clone(), parts.learner.clone()).map_err(|reason| refuse(learner_file, reason))?;
     let rows = input_rows(&parts.sample, parts.graph.inputs())?;
-    let predictions = predictor.predict_values(&predictor.batch_from_rows(&rows)?)?;
-    if let Some(bad) = predictions.iter().find(|prediction| !prediction.is_finite()) {
+    let predictions = predictor.predict(&predictor.batch_from_rows(&rows)?)?;
+    if let Some(bad) = predictions.iter().flatten().find(|prediction| !prediction.is_finite()) {
         return Err(refuse(SAMPLE_FILE, format!("a row of real input gives the prediction {bad}")));
     }
     let mut card = if parts.card.is_empty() { model_card(parts) } else { parts.card.clone() };
@@ -108,8 +109,8 @@ pub fn write_package_with(
 
     let mut contents = vec![
         (TRANSFORM_FILE, parts.graph.to_json()),
-        (LEARNER_FILE, parts.learner.encode()),
-        (SAMPLE_FILE, to_pretty_json(&Sample::new(rows, predictions))),
+        (learner_file, parts.learner.encode()),
+        (SAMPLE_FILE, to_pretty_json(&Sample::new(rows, &predictions))),
         (CARD_FILE, card.into_bytes()),
     ];
     contents.extend(exports);
@@ -123,7 +124,7 @@ pub fn write_package_with(
         tidemill: env!("CARGO_PKG_VERSION").to_owned(),
         name: parts.name.clone(),
         pipeline: parts.pipeline.clone(),
-        task: parts.task,
+        task: parts.task.clone(),
         label: parts.label.clone(),
         signature: parts.signature(),
         learner: LearnerInfo {
@@ -132,6 +133,7 @@ pub fn write_package_with(
             library_version: env!("CARGO_PKG_VERSION").to_owned(),
             features: parts.learner.feature_count(),
             params: parts.learner_params.clone(),
+            tolerance: parts.learner.tolerance(),
         },
         training: parts.training.clone(),
         schema_digest: parts.schema_digest.clone(),

@@ -47,10 +47,7 @@ impl TreeEnsemble {
         let mut bytes =
             Vec::with_capacity(HEADER_BYTES + 4 * self.trees().len() + NODE_BYTES * node_count + 8 * words.len());
         bytes.extend_from_slice(&MAGIC);
-        let task: u32 = match self.task() {
-            Task::Binary => 0,
-            Task::Regression => 1,
-        };
+        let task = u32::from(*self.task() != Task::Binary);
         let counts = [self.features(), self.trees().len(), node_count, words.len()].map(|count| count as u32);
         for number in [VERSION, task].into_iter().chain(counts) {
             bytes.extend_from_slice(&number.to_le_bytes());

@@ -3,6 +3,7 @@
 use super::compiled::Compiled;
 use super::quantised::Quantised;
 use super::tree::{FEATURES_MAX, Tree, invalid};
+use crate::learner::logistic;
 use crate::{FeatureBlock, ModelError, Task};
 
 /// A sum of decision trees over `f64` features.
@@ -37,11 +38,17 @@ impl PartialEq for TreeEnsemble {
 }
 
 impl TreeEnsemble {
+    /// The kind's name in a manifest.
+    pub const KIND: &'static str = "trees";
+
     /// The sum of `base_score` and `trees` over rows of `features` features.
     ///
     /// # Errors
     /// `base_score` is not finite, or a tree asks a feature beyond `features`.
     pub fn new(task: Task, features: usize, base_score: f64, trees: Vec<Tree>) -> Result<Self, ModelError> {
+        if !matches!(task, Task::Binary | Task::Regression) {
+            return Err(invalid(format!("a sum of trees gives one number, and the task is {task}")));
+        }
         if !base_score.is_finite() {
             return Err(invalid(format!("the base score is {base_score}")));
         }
@@ -59,8 +66,8 @@ impl TreeEnsemble {
     }
 
     /// What the sum stands for.
-    pub fn task(&self) -> Task {
-        self.task
+    pub fn task(&self) -> &Task {
+        &self.task
     }
 
     /// How many features a row has.
@@ -99,9 +106,4 @@ impl TreeEnsemble {
             Executor::Any(trees) => trees.add_to(block, out),
         }
     }
-}
-
-/// The logistic function `1 / (1 + e^-x)`.
-fn logistic(score: f64) -> f64 {
-    1.0 / (1.0 + (-score).exp())
 }

@@ -15,4 +15,5 @@ mod tree;
 
 pub use ensemble::TreeEnsemble;
 pub use shapley::Contributions;
+pub(crate) use tree::invalid;
 pub use tree::{CategorySet, Node, Rule, SetRoom, Split, Tree};

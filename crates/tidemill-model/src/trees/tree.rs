@@ -208,6 +208,6 @@ impl Split {
     }
 }
 
-pub(super) fn invalid(reason: impl Into<String>) -> ModelError {
+pub(crate) fn invalid(reason: impl Into<String>) -> ModelError {
     ModelError::Learner { reason: reason.into() }
 }

@@ -7,6 +7,7 @@ mod date;
 mod expression;
 mod features;
 mod keyed;
+mod learner;
 mod pattern;
 mod source;
 mod steps;
@@ -23,9 +24,9 @@ use crate::onnx::generated::{
 };
 use crate::onnx::ops::ML;
 use crate::onnx::signature::OPTIONAL_KEY;
-use crate::onnx::value::datatype;
 use builder::{Builder, COUNT};
-use tidemill_model::{Exporter, Learner, ModelError, Task, TransformGraph};
+use learner::Output;
+use tidemill_model::{Exporter, Learner, ModelError, TransformGraph};
 
 /// Versions of the file's format and of the operators that are written.
 const IR: i64 = 10;
@@ -76,27 +77,9 @@ pub fn export_onnx(
     let refuse = |reason: String| ModelError::NotExpressible { format: "ONNX", reason };
     let mut graph = Builder::default();
     let matrix = features::matrix(&mut graph, transform, unseen).map_err(refuse)?;
-    let (score, task) = match learner {
-        Learner::Trees(ensemble) => {
-            let sums = trees::scores(&mut graph, &matrix, ensemble);
-            let all = graph.list(&[-1]);
-            let sums = graph.op("Reshape", &[&sums, &all], Vec::new());
-            (graph.with("Add", &sums, ensemble.base_score()), ensemble.task())
-        }
-    };
-    let output = match task {
-        Task::Regression => score,
-        Task::Binary => {
-            let negative = graph.of("Neg", &score);
-            let power = graph.of("Exp", &negative);
-            let sum = graph.with("Add", &power, 1.0);
-            let one = graph.number(1.0);
-            graph.both("Div", &one, &sum)
-        }
-    };
-    graph.name(&output, task.output_name());
+    let outputs = learner::outputs(&mut graph, &matrix, learner).map_err(refuse)?;
     let inputs = transform.inputs();
-    if let Some(clash) = inputs.iter().find(|input| is_taken(&input.name, task)) {
+    if let Some(clash) = inputs.iter().find(|input| is_taken(&input.name, &outputs)) {
         return Err(refuse(format!("the column `{}` has the name of a tensor of the graph", clash.name)));
     }
     let optional: Vec<&str> = inputs.iter().filter(|i| i.optional).map(|i| i.name.as_str()).collect();
@@ -117,7 +100,7 @@ pub fn export_onnx(
             name: name.to_owned(),
             initializer: graph.constants,
             input: inputs.iter().map(|input| info(&input.name, source::element_type(input))).collect(),
-            output: vec![info(task.output_name(), datatype::DOUBLE)],
+            output: outputs.iter().map(output_info).collect(),
             ..GraphProto::default()
         }),
         opset_import: vec![
@@ -131,14 +114,25 @@ pub fn export_onnx(
 }
 
 /// Whether the graph uses `name` for something else.
-fn is_taken(name: &str, task: Task) -> bool {
+fn is_taken(name: &str, outputs: &[Output]) -> bool {
     let name = name.strip_suffix(COUNT).unwrap_or(name);
     let number = |prefix| name.strip_prefix(prefix).is_some_and(|rest: &str| rest.parse::<u32>().is_ok());
-    name == task.output_name() || number('t') || number('c')
+    outputs.iter().any(|output| output.name == name) || number('t') || number('c')
+}
+
+fn output_info(output: &Output) -> ValueInfoProto {
+    shaped(output.name, output.element, output.width)
 }
 
 fn info(name: &str, elem_type: i32) -> ValueInfoProto {
+    shaped(name, elem_type, None)
+}
+
+/// A tensor with a row for each row, of `width` values each if that is a second dimension.
+fn shaped(name: &str, elem_type: i32, width: Option<usize>) -> ValueInfoProto {
     let rows = Dimension { value: Some(Size::DimParam(ROWS.to_owned())) };
-    let tensor = TensorType { elem_type, shape: Some(TensorShapeProto { dim: vec![rows] }) };
+    let width = width.map(|width| Dimension { value: Some(Size::DimValue(width as i64)) });
+    let dim = [rows].into_iter().chain(width).collect();
+    let tensor = TensorType { elem_type, shape: Some(TensorShapeProto { dim }) };
     ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { value: Some(Type::TensorType(tensor)) }) }
 }

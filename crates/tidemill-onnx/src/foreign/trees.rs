@@ -70,7 +70,7 @@ impl Description {
             (_, 1) | (Link::Largest, _) => Some(Task::Regression),
             _ => None,
         };
-        let (outputs, output_groups) = outputs(task, ensembles.len(), link);
+        let (outputs, output_groups) = outputs(task.as_ref(), ensembles.len(), link);
         let signature = Signature { inputs, outputs, output_groups, ..Signature::default() };
         let features = Features::new(graph).map_err(|error| error.to_string())?;
         let runtime = Box::new(TreeRuntime { features, sums: ensembles, scale, link });
@@ -79,7 +79,7 @@ impl Description {
 }
 
 /// One number has the name of the task's output; several are one tensor, a column for each class or target.
-fn outputs(task: Option<Task>, count: usize, link: Link) -> (Vec<TensorSpec>, Vec<TensorGroup>) {
+fn outputs(task: Option<&Task>, count: usize, link: Link) -> (Vec<TensorSpec>, Vec<TensorGroup>) {
     let output = |name: String| TensorSpec::new(name, DataType::Fp64, false);
     if let Some(task) = task {
         return (vec![output(task.output_name().to_owned())], Vec::new());

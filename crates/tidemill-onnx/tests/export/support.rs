@@ -82,9 +82,7 @@ fn learner(graph: &TransformGraph, batch: &RecordBatch, task: Task, rounded: &[&
 fn native(graph: &TransformGraph, learner: &Learner, batch: &RecordBatch) -> Vec<f64> {
     let mut block = FeatureBlock::new();
     graph.bind(batch.schema_ref()).unwrap().apply(batch, &mut block).unwrap();
-    let mut out = Vec::new();
-    learner.predict(&block, &mut out);
-    out
+    learner.predict(&block).unwrap().swap_remove(0)
 }
 
 fn is_near(got: f64, expected: f64) -> bool {
@@ -156,9 +154,9 @@ impl Case {
 
     pub fn check_own_interpreter(&self) {
         for task in [Task::Binary, Task::Regression] {
-            let (bytes, native, batch) = self.exported(task);
+            let (bytes, native, batch) = self.exported(task.clone());
             let model = parse(&bytes, Path::new("model.onnx")).unwrap();
-            assert_eq!(model.task(), Some(task));
+            assert_eq!(model.task(), Some(&task));
             let optional = |inputs: &[TensorSpec]| inputs.iter().map(|input| input.optional).collect::<Vec<_>>();
             assert_eq!(optional(&model.signature().inputs), optional(self.graph.inputs()));
             let predicted = model.predict(&batch).unwrap();

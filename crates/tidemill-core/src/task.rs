@@ -1,0 +1,216 @@
+//! What a model predicts.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DataType, TensorGroup, TensorSpec};
+
+/// What a model predicts, with everything that belongs to it: the names of classes, the group of a ranking.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// The probability that the label is true.
+    Binary,
+    /// The probability of each class.
+    MultiClass {
+        /// Names of the classes, in the order of the probabilities. At least two, all different.
+        classes: Vec<String>,
+    },
+    /// For each of several labels, the probability that it is true.
+    MultiLabel {
+        /// Names of the labels, in the order of the probabilities.
+        labels: Vec<String>,
+    },
+    /// The label's value.
+    Regression,
+    /// A score that orders the rows of a group, the best highest.
+    Ranking {
+        /// The column whose equal values make a group.
+        group: String,
+    },
+}
+
+/// The kind of a [`Task`], without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// See [`Task::Binary`].
+    Binary,
+    /// See [`Task::MultiClass`].
+    MultiClass,
+    /// See [`Task::MultiLabel`].
+    MultiLabel,
+    /// See [`Task::Regression`].
+    Regression,
+    /// See [`Task::Ranking`].
+    Ranking,
+}
+
+impl TaskKind {
+    /// The name used in files and tables: `multi_class`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::MultiClass => "multi_class",
+            Self::MultiLabel => "multi_label",
+            Self::Regression => "regression",
+            Self::Ranking => "ranking",
+        }
+    }
+}
+
+impl From<Task> for TaskKind {
+    fn from(task: Task) -> Self {
+        task.kind()
+    }
+}
+
+impl From<&Task> for TaskKind {
+    fn from(task: &Task) -> Self {
+        task.kind()
+    }
+}
+
+impl fmt::Display for TaskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Task {
+    /// The output with the most probable class of a multi-class model.
+    pub const CLASS: &'static str = "class";
+    /// The output with the probabilities of all classes or labels.
+    pub const PROBABILITIES: &'static str = "probabilities";
+
+    /// The kind, without the data.
+    pub const fn kind(&self) -> TaskKind {
+        match self {
+            Self::Binary => TaskKind::Binary,
+            Self::MultiClass { .. } => TaskKind::MultiClass,
+            Self::MultiLabel { .. } => TaskKind::MultiLabel,
+            Self::Regression => TaskKind::Regression,
+            Self::Ranking { .. } => TaskKind::Ranking,
+        }
+    }
+
+    /// The kind's name in files and tables.
+    pub const fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// The name of the output that a learner's numbers become: `probability`, `prediction`, `probabilities` or `score`.
+    pub const fn output_name(&self) -> &'static str {
+        match self {
+            Self::Binary => "probability",
+            Self::Regression => "prediction",
+            Self::MultiClass { .. } | Self::MultiLabel { .. } => Self::PROBABILITIES,
+            Self::Ranking { .. } => "score",
+        }
+    }
+
+    /// Names of the classes of a multi-class model; empty for any other.
+    pub fn classes(&self) -> &[String] {
+        match self {
+            Self::MultiClass { classes } => classes,
+            _ => &[],
+        }
+    }
+
+    /// What each number of a row stands for, where there are several: classes or labels.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::MultiClass { classes: names } | Self::MultiLabel { labels: names } => names,
+            _ => &[],
+        }
+    }
+
+    /// How many numbers a learner gives for a row.
+    pub fn columns(&self) -> usize {
+        match self {
+            Self::MultiClass { .. } | Self::MultiLabel { .. } => self.names().len(),
+            _ => 1,
+        }
+    }
+
+    /// The outputs of a model with this task, and which of them are one tensor to a client.
+    ///
+    /// One number is one column. A multi-class model gives the most probable class, then a tensor of the probabilities of
+    /// all classes, whose columns are called `probabilities[NAME]`.
+    pub fn outputs(&self) -> (Vec<TensorSpec>, Vec<TensorGroup>) {
+        let number = |name: String| TensorSpec::new(name, DataType::Fp64, false);
+        let names = self.names();
+        if names.is_empty() {
+            return (vec![number(self.output_name().to_owned())], Vec::new());
+        }
+        let mut outputs = Vec::with_capacity(names.len() + 1);
+        if matches!(self, Self::MultiClass { .. }) {
+            outputs.push(TensorSpec::new(Self::CLASS, DataType::Bytes, false));
+        }
+        let group = TensorGroup { name: Self::PROBABILITIES.to_owned(), first: outputs.len(), count: names.len() };
+        outputs.extend(names.iter().map(|name| number(format!("{}[{name}]", Self::PROBABILITIES))));
+        (outputs, vec![group])
+    }
+
+    /// Why the data of this task cannot be, if it cannot.
+    pub fn check(&self) -> Result<(), String> {
+        let (what, least) = match self {
+            Self::MultiClass { .. } => ("classes", 2),
+            Self::MultiLabel { .. } => ("labels", 1),
+            _ => return Ok(()),
+        };
+        let names = self.names();
+        if names.len() < least {
+            return Err(format!("a {} model has {least} {what} or more, and {} are named", self.name(), names.len()));
+        }
+        let mut seen = std::collections::HashSet::new();
+        match names.iter().find(|name| !seen.insert(name.as_str())) {
+            Some(twice) => Err(format!("`{twice}` is twice among the {what}")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn penguins() -> Task {
+        Task::MultiClass { classes: vec!["Adelie".into(), "Gentoo".into()] }
+    }
+
+    #[test]
+    fn one_number_is_a_word_and_several_name_their_classes() {
+        assert_eq!(serde_json::to_value(Task::Binary).unwrap(), json!("binary"));
+        let written = serde_json::to_value(penguins()).unwrap();
+        assert_eq!(written, json!({ "multi_class": { "classes": ["Adelie", "Gentoo"] } }));
+        assert_eq!(serde_json::from_value::<Task>(written).unwrap(), penguins());
+    }
+
+    #[test]
+    fn outputs_follow_from_the_task() {
+        let (outputs, groups) = Task::Binary.outputs();
+        assert_eq!((outputs[0].name.as_str(), outputs.len(), groups.len()), ("probability", 1, 0));
+        let (outputs, groups) = penguins().outputs();
+        let names: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+        assert_eq!(names, ["class", "probabilities[Adelie]", "probabilities[Gentoo]"]);
+        assert_eq!(groups, [TensorGroup { name: "probabilities".into(), first: 1, count: 2 }]);
+    }
+
+    #[test]
+    fn classes_are_two_or_more_and_all_different() {
+        assert_eq!(penguins().check(), Ok(()));
+        let twice = Task::MultiClass { classes: vec!["a".into(), "a".into()] };
+        assert_eq!(twice.check().unwrap_err(), "`a` is twice among the classes");
+        assert!(Task::MultiClass { classes: vec!["a".into()] }.check().is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! Reading and writing the bytes of learners.
+
+use crate::ModelError;
+use crate::trees::invalid;
+
+/// Bytes of a learner that are being read. Every read is checked against the bytes that are left.
+pub(super) struct ByteReader<'a>(&'a [u8]);
+
+impl<'a> ByteReader<'a> {
+    /// A reader behind the head `magic`, then `version`; `what` is for messages: `a linear model`.
+    pub(super) fn new(bytes: &'a [u8], magic: [u8; 8], version: u32, what: &str) -> Result<Self, ModelError> {
+        let mut reader = Self(bytes);
+        if reader.take(8)? != magic {
+            return Err(invalid(format!("the bytes are not {what}")));
+        }
+        match reader.u32()? {
+            found if found == version => Ok(reader),
+            found => Err(invalid(format!("{what} of format {found}, and this version of Tidemill reads {version}"))),
+        }
+    }
+
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], ModelError> {
+        let (front, rest) = self.0.split_at_checked(count).ok_or_else(|| invalid("the bytes end too early"))?;
+        self.0 = rest;
+        Ok(front)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, ModelError> {
+        Ok(self.take(4)?.first_chunk().map_or(0, |number| u32::from_le_bytes(*number)))
+    }
+
+    /// How many of something follow, each of at least `bytes_each` bytes: no more than there can be.
+    pub(super) fn count(&mut self, bytes_each: usize) -> Result<usize, ModelError> {
+        let count = self.u32()? as usize;
+        if count > self.0.len() / bytes_each.max(1) {
+            return Err(invalid(format!("{count} parts are more than the bytes hold")));
+        }
+        Ok(count)
+    }
+
+    /// A finite number.
+    pub(super) fn f64(&mut self) -> Result<f64, ModelError> {
+        let bits = self.take(8)?.first_chunk().map_or(0, |number| u64::from_le_bytes(*number));
+        let number = f64::from_bits(bits);
+        if number.is_finite() { Ok(number) } else { Err(invalid(format!("a number is {number}"))) }
+    }
+
+    pub(super) fn text(&mut self) -> Result<String, ModelError> {
+        let length = self.count(1)?;
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| invalid("a name is no UTF-8"))?;
+        Ok(text.to_owned())
+    }
+
+    /// An error if bytes are left.
+    pub(super) fn finish(self) -> Result<(), ModelError> {
+        if self.0.is_empty() { Ok(()) } else { Err(invalid(format!("{} bytes are left over", self.0.len()))) }
+    }
+}
+
+/// The head of a learner's bytes.
+pub(super) fn head(magic: [u8; 8], version: u32) -> Vec<u8> {
+    let mut bytes = magic.to_vec();
+    push_u32(&mut bytes, version);
+    bytes
+}
+
+pub(super) fn push_u32(bytes: &mut Vec<u8>, number: u32) {
+    bytes.extend_from_slice(&number.to_le_bytes());
+}
+
+pub(super) fn push_f64(bytes: &mut Vec<u8>, number: f64) {
+    bytes.extend_from_slice(&number.to_le_bytes());
+}
+
+pub(super) fn push_text(bytes: &mut Vec<u8>, text: &str) {
+    push_u32(bytes, text.len() as u32);
+    bytes.extend_from_slice(text.as_bytes());
+}

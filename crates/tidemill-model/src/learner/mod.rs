@@ -1,0 +1,204 @@
+//! A fitted learner of any kind.
+//!
+//! A kind is a file of this folder and a line in [`Learner`] and its registry: it has a name in manifests, the bytes it is
+//! stored as, and gives [`Task::columns`] numbers for each row.
+
+mod bytes;
+mod class_trees;
+mod imported;
+mod linear;
+
+use std::path::Path;
+
+use smallvec::SmallVec;
+
+pub use class_trees::ClassTrees;
+pub(crate) use imported::Facts;
+pub use imported::ImportedLearner;
+pub use linear::{LinearFeature, LinearModel};
+
+use crate::trees::Contributions;
+use crate::{FeatureBlock, Importer, ModelError, Task, TreeEnsemble};
+
+/// What a learner gives: a column for each number of a row.
+pub type Columns = SmallVec<[Vec<f64>; 1]>;
+
+/// A fitted learner: features in, predictions out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Learner {
+    /// A sum of decision trees.
+    Trees(TreeEnsemble),
+    /// A sum of decision trees for each class.
+    ClassTrees(ClassTrees),
+    /// A weighted sum of the features.
+    Linear(LinearModel),
+    /// A model that another program fitted, in its own format.
+    Imported(ImportedLearner),
+}
+
+/// Reads the bytes of a learner that this crate executes.
+type Decode = fn(&[u8]) -> Result<Learner, ModelError>;
+
+/// The kinds that this crate executes itself, by their names in manifests.
+const OWN_KINDS: [(&str, Decode); 3] = [
+    (TreeEnsemble::KIND, |bytes| TreeEnsemble::decode(bytes).map(Learner::Trees)),
+    (ClassTrees::KIND, |bytes| ClassTrees::decode(bytes).map(Learner::ClassTrees)),
+    (LinearModel::KIND, |bytes| LinearModel::decode(bytes).map(Learner::Linear)),
+];
+
+impl Learner {
+    /// The kind's name in a manifest: `trees`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Trees(_) => TreeEnsemble::KIND,
+            Self::ClassTrees(_) => ClassTrees::KIND,
+            Self::Linear(_) => LinearModel::KIND,
+            Self::Imported(imported) => imported.kind(),
+        }
+    }
+
+    /// The names of all kinds.
+    pub fn kinds() -> impl Iterator<Item = &'static str> {
+        OWN_KINDS.iter().map(|(name, _)| *name).chain(ImportedLearner::KINDS.iter().map(|(name, _)| *name))
+    }
+
+    /// The file of a package that holds a learner of the kind `kind`; `None` for a kind that this version does not know.
+    pub(crate) fn file_name(kind: &str) -> Option<&'static str> {
+        if OWN_KINDS.iter().any(|(name, _)| *name == kind) {
+            return Some("learner.bin");
+        }
+        ImportedLearner::KINDS.iter().find(|(name, _)| *name == kind).map(|(_, file)| *file)
+    }
+
+    /// What it predicts.
+    pub fn task(&self) -> &Task {
+        match self {
+            Self::Trees(trees) => trees.task(),
+            Self::ClassTrees(trees) => trees.task(),
+            Self::Linear(linear) => linear.task(),
+            Self::Imported(imported) => imported.task(),
+        }
+    }
+
+    /// How many features it takes.
+    pub fn feature_count(&self) -> usize {
+        match self {
+            Self::Trees(trees) => trees.features(),
+            Self::ClassTrees(trees) => trees.features(),
+            Self::Linear(linear) => linear.features().len(),
+            Self::Imported(imported) => imported.feature_count(),
+        }
+    }
+
+    /// The bytes of the learner's file. The same learner gives the same bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Trees(trees) => trees.encode(),
+            Self::ClassTrees(trees) => trees.encode(),
+            Self::Linear(linear) => linear.encode(),
+            Self::Imported(imported) => imported.bytes().to_vec(),
+        }
+    }
+
+    /// Reads [`encode`](Self::encode)'s bytes back, of a learner of the kind `kind` that this crate executes. Damaged or
+    /// hostile bytes are an error, never a panic, and never make it reserve more memory than a small multiple of their
+    /// length.
+    pub fn decode(kind: &str, bytes: &[u8]) -> Result<Self, ModelError> {
+        match OWN_KINDS.iter().find(|(name, _)| *name == kind) {
+            Some((_, decode)) => decode(bytes),
+            None => Err(ModelError::Learner { reason: unknown_kind(kind) }),
+        }
+    }
+
+    /// As [`decode`](Self::decode), of any kind. A model of another program is read by `importer`.
+    pub(crate) fn read(
+        kind: &str,
+        bytes: &[u8],
+        path: &Path,
+        facts: &Facts<'_>,
+        importer: Option<&dyn Importer>,
+    ) -> Result<Self, ModelError> {
+        if !ImportedLearner::KINDS.iter().any(|(name, _)| *name == kind) {
+            return Self::decode(kind, bytes);
+        }
+        let Some(importer) = importer else {
+            let reason = format!("the learner is a model of the format `{kind}`, which nothing here can execute");
+            return Err(ModelError::Learner { reason });
+        };
+        let model = importer.parse(bytes, path)?;
+        let learner = ImportedLearner::new(kind, bytes, model, facts.task.clone(), facts.features);
+        learner.map(Self::Imported).map_err(|reason| ModelError::Learner { reason })
+    }
+
+    /// How far a prediction may lie from the recorded one, relative to it. `None`: recorded predictions come out again to
+    /// the bit, as the arithmetic is this crate's.
+    pub fn tolerance(&self) -> Option<f64> {
+        matches!(self, Self::Imported(_)).then_some(ImportedLearner::TOLERANCE)
+    }
+
+    /// What each feature adds to the score of `row`, against the rows of `background`; `None` for a learner that cannot
+    /// say. See [`TreeEnsemble::contributions`].
+    pub fn contributions(&self, row: &[f64], background: &[Vec<f64>]) -> Option<Contributions> {
+        match self {
+            Self::Trees(trees) => Some(trees.contributions(row, background)),
+            Self::Linear(linear) => linear.contributions(row, background),
+            Self::ClassTrees(_) | Self::Imported(_) => None,
+        }
+    }
+
+    /// Predicts every row of `block`: [`Task::columns`] columns, each a probability, a value or a score. A row gives the
+    /// same bits alone and in any batch.
+    ///
+    /// `block` must have [`feature_count`](Self::feature_count) columns; a [`Model`](crate::Model) checks this when
+    /// it is loaded.
+    pub fn predict(&self, block: &FeatureBlock) -> Result<Columns, ModelError> {
+        match self {
+            Self::Trees(trees) => {
+                let mut out = Vec::new();
+                trees.predict(block, &mut out);
+                Ok(SmallVec::from_buf([out]))
+            }
+            Self::ClassTrees(trees) => Ok(trees.predict(block)),
+            Self::Linear(linear) => Ok(linear.predict(block)),
+            Self::Imported(imported) => imported.predict(block),
+        }
+    }
+}
+
+/// The message about a learner that this version does not know.
+pub(crate) fn unknown_kind(kind: &str) -> String {
+    let known: Vec<&str> = Learner::kinds().collect();
+    format!("a learner of the kind `{kind}`, and this version of Tidemill has {}", known.join(", "))
+}
+
+/// `1 / (1 + e^-x)`.
+pub(crate) fn logistic(score: f64) -> f64 {
+    1.0 / (1.0 + (-score).exp())
+}
+
+/// Scores of each class into probabilities, row by row; shifted by the largest score, so that nothing overflows.
+pub fn softmax_columns(columns: &mut [Vec<f64>]) {
+    let rows = columns.first().map_or(0, Vec::len);
+    for row in 0..rows {
+        let largest = columns.iter().map(|column| column[row]).fold(f64::NEG_INFINITY, f64::max);
+        let mut sum = 0.0;
+        for column in &mut *columns {
+            column[row] = (column[row] - largest).exp();
+            sum += column[row];
+        }
+        for column in &mut *columns {
+            column[row] /= sum;
+        }
+    }
+}
+
+/// The column with the largest value of each row; the first of equals.
+pub fn largest_column(columns: &[Vec<f64>], row: usize) -> usize {
+    let mut best = 0;
+    for (at, column) in columns.iter().enumerate() {
+        if column[row] > columns[best][row] {
+            best = at;
+        }
+    }
+    best
+}
