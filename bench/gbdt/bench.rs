@@ -107,12 +107,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut predict_secs = 0.0;
     eval.blocks(|block| {
         let started = Instant::now();
-        fitted.ensemble.predict(block, &mut predictions);
+        fitted.ensemble().predict(block, &mut predictions);
         predict_secs += started.elapsed().as_secs_f64();
         all.extend_from_slice(&predictions);
     })?;
     std::fs::write(folder.join("ours.f64"), all.iter().flat_map(|p| p.to_le_bytes()).collect::<Vec<u8>>())?;
-    let row_nanos = single_row(&fitted.ensemble, &eval)?;
+    let row_nanos = single_row(fitted.ensemble(), &eval)?;
 
     println!(
         "{}",
@@ -126,7 +126,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "rounds": fitted.rounds,
             "best_round": fitted.best_round,
             "peak_mib": peak_mib(),
-            "digest": format!("{:016x}", fitted.ensemble.encode().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            "digest": format!("{:016x}", fitted.ensemble().encode().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
                 (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
             })),
         })

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Float64Type;
 use serde_json::{Value, json};
 use tidemill_core::{
     ArtifactType, CancelFlag, Code, Component, ComponentError, DataType, Digest, InputArtifact, NoProgress, Outcome,
@@ -150,7 +152,7 @@ fn a_package_is_written_that_loads_and_predicts() {
 
     let model = Model::load(project.path("model")).unwrap();
     let manifest = model.manifest();
-    assert_eq!((manifest.name.as_str(), manifest.task), ("taxi-tips", Task::Binary));
+    assert_eq!((manifest.name.as_str(), &manifest.task), ("taxi-tips", &Task::Binary));
     assert_eq!(model.replay_sample().unwrap().rows, 32);
     let training = &manifest.training;
     let auc = training["metrics"]["eval"]["auc"].as_f64().unwrap();
@@ -282,4 +284,115 @@ fn rounds_are_told_and_a_cancelled_training_writes_nothing() {
     let phases = watch.phases.into_inner().unwrap();
     assert_eq!(phases.len(), 5);
     assert!(phases[4].starts_with("round 3 of 300 · eval log-loss 0."), "{phases:?}");
+}
+
+/// A label of as many values as `names`, told by the miles and the payment.
+fn classes(names: &'static [&'static str]) -> String {
+    trips(3000, move |hash, miles| {
+        let green = (hash >> 8) % 4 == 2;
+        let place = if green { 2 } else { usize::from(miles > 5.0) };
+        names[place % names.len()].to_owned()
+    })
+}
+
+#[test]
+fn text_of_three_values_is_learned_as_classes() {
+    let project = Project::new(&classes(&["cash", "card", "app"]), "tips");
+    for (out, learner) in [("boosted", "gradient_boosting"), ("linear", "linear")] {
+        let outcome = project.train(out, &step(json!({ "learner": learner }))).unwrap();
+        let model = Model::load(project.path(out)).unwrap();
+        assert_eq!(model.task().classes(), ["app", "card", "cash"]);
+        let names: Vec<&str> = model.signature().outputs.iter().map(|output| output.name.as_str()).collect();
+        assert_eq!(names, ["class", "probabilities[app]", "probabilities[card]", "probabilities[cash]"]);
+        assert_eq!(model.replay_sample().unwrap().rows, 32);
+        assert!(outcome.headline.contains("eval log-loss 0."), "{}", outcome.headline);
+        let metrics = &model.manifest().training["metrics"]["eval"];
+        assert!(metrics["accuracy"].as_f64().unwrap() > 0.8, "{out}: {metrics}");
+        let counts = model.manifest().training["classes"]["train"].as_object().unwrap();
+        assert_eq!(counts.keys().collect::<Vec<_>>(), ["app", "card", "cash"]);
+        let rows = [json!({ "miles": 8.0, "payment": "green", "year": 2016 })];
+        let predictions = model.predict(&model.batch_from_rows(&rows).unwrap()).unwrap();
+        assert_eq!(predictions.column(0).as_string::<i32>().value(0), "app");
+        // The ONNX model beside it says the same.
+        let files = project.files(out);
+        let onnx = tidemill_onnx::parse(&files["model.onnx"], Path::new("model.onnx")).unwrap();
+        let batch = onnx.batch_from_rows(&rows).unwrap();
+        let other = onnx.predict(&batch).unwrap();
+        assert_eq!(other.column(0).as_string::<i32>().value(0), "app");
+        for column in 1..4 {
+            let value = |batch: &RecordBatch| batch.column(column).as_primitive::<Float64Type>().value(0);
+            assert!((value(&predictions) - value(&other)).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn whole_numbers_of_few_values_are_classes_and_the_guess_is_said() {
+    let project = Project::new(&classes(&["3", "4", "5"]), "tips");
+    let outcome = project.train("model", &step(boosting(&json!({ "rounds": 20 })))).unwrap();
+    let model = Model::load(project.path("model")).unwrap();
+    assert_eq!(model.task().classes(), ["3", "4", "5"]);
+    let guess = &outcome.warnings[0];
+    assert!(
+        guess.starts_with("label `big_tip` has 3 whole numbers, 3 (") && guess.contains("`task: regression`"),
+        "{guess}"
+    );
+    let asked = json!({ "learner": "gradient_boosting", "task": "regression" });
+    let outcome = project.train("regression", &step(asked)).unwrap();
+    assert_eq!(*Model::load(project.path("regression")).unwrap().task(), Task::Regression);
+    assert!(outcome.warnings.iter().all(|warning| !warning.contains("big_tip")), "{:?}", outcome.warnings);
+}
+
+#[test]
+fn two_values_of_any_spelling_become_a_condition() {
+    for (names, expression) in [(&["no", "yes"], "tips = 'yes'"), (&["1", "2"], "tips = 2")] {
+        let project = Project::new(&classes(names), "tips");
+        let outcome = project.train("model", &step(boosting(&json!({ "rounds": 20 })))).unwrap();
+        let model = Model::load(project.path("model")).unwrap();
+        assert_eq!((model.task(), model.manifest().label.expression.as_str()), (&Task::Binary, expression));
+        assert_eq!(model.graph().label().unwrap().expression, expression);
+        assert!(outcome.warnings[0].contains("has two values"), "{:?}", outcome.warnings);
+        assert!(model.manifest().training["metrics"]["eval"]["auc"].as_f64().unwrap() > 0.9);
+    }
+}
+
+#[test]
+fn a_label_that_contradicts_the_task_is_shown_with_its_values_and_the_line_to_write() {
+    let refused = |csv: String, task: &str| {
+        let project = Project::new(&csv, "tips");
+        let error = project.train("model", &step(json!({ "learner": "linear", "task": task }))).unwrap_err();
+        assert_eq!((error.code, project.files("model")), (Code::LabelValues, BTreeMap::new()));
+        (error.message, error.hint.unwrap())
+    };
+    let three: &[&str] = &["a", "b", "c"];
+    let (message, hint) = refused(classes(three), "regression");
+    assert!(
+        message.starts_with(
+            "label `big_tip` is text, and a regression learns numbers; its values in split `train` are a ("
+        ),
+        "{message}"
+    );
+    assert_eq!(hint, "write `task: multi_class`");
+    let (message, hint) = refused(classes(three), "binary");
+    assert!(message.contains("more than two values") && message.contains("c ("), "{message}");
+    assert_eq!(hint, "write `task: multi_class`");
+    let (message, hint) = refused(classes(&["0", "1", "2"]), "binary");
+    assert!(message.contains("it has 0 (") && hint.contains("`task: multi_class`"), "{message}; {hint}");
+    let (message, hint) = refused(classes(&["0.5", "1", "2"]), "multi_class");
+    assert!(message.contains("is 0.5 in some rows") && hint == "write `task: regression`", "{message}; {hint}");
+}
+
+#[test]
+fn a_linear_model_is_trained_packaged_and_exported() {
+    let project = Project::new(&good_trips(), LABEL);
+    let outcome = project.train("model", &step(json!({ "learner": { "linear": { "l2": 0.1 } } }))).unwrap();
+    let model = Model::load(project.path("model")).unwrap();
+    assert_eq!((model.manifest().learner.kind.as_str(), model.task()), ("linear", &Task::Binary));
+    assert_eq!(model.replay_sample().unwrap().rows, 32);
+    let training = &model.manifest().training;
+    assert!(training["converged"].as_bool().unwrap() && training["metrics"]["eval"]["auc"].as_f64().unwrap() > 0.8);
+    assert!(outcome.headline.contains("weights, eval log-loss 0."), "{}", outcome.headline);
+    assert!(project.files("model").contains_key("model.onnx"));
+    project.train("again", &Step { threads: 1, ..step(json!({ "learner": { "linear": { "l2": 0.1 } } })) }).unwrap();
+    assert_eq!(project.files("model"), project.files("again"));
 }

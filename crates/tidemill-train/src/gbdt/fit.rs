@@ -38,11 +38,14 @@ pub struct Round {
     pub eval_metric: Option<f64>,
 }
 
+/// One tree for each score, grown in the same round.
+type Trees = Vec<GrownTree>;
+
 /// What came of training.
 #[derive(Debug, Clone)]
 pub struct Fitted {
-    /// The trees kept: all, or with early stopping those up to the best round.
-    pub ensemble: TreeEnsemble,
+    /// The trees kept, a sum for each score: all, or with early stopping those up to the best round.
+    pub sums: Vec<TreeEnsemble>,
     /// How many rounds were run.
     pub rounds: u32,
     /// The round whose eval metric is the best; the last one without eval rows.
@@ -51,10 +54,19 @@ pub struct Fitted {
     pub train_metric: f64,
     /// The metric of the trees kept on the eval rows.
     pub eval_metric: Option<f64>,
-    /// Scores of the trees kept on the eval rows.
-    pub eval_scores: Vec<f64>,
+    /// Scores of the trees kept on the eval rows, a column each.
+    pub eval_scores: Vec<Vec<f64>>,
+    /// The metric on the eval rows after each round.
+    pub curve: Vec<f64>,
     /// How much each feature helped.
     pub importance: Vec<Importance>,
+}
+
+impl Fitted {
+    /// The first sum, the only one of an objective with one score.
+    pub fn ensemble(&self) -> &TreeEnsemble {
+        &self.sums[0]
+    }
 }
 
 /// How much a feature helped.
@@ -80,16 +92,18 @@ pub fn fit<E: From<ModelError>>(
     seed: u64,
     mut watch: impl FnMut(Round) -> Result<(), E>,
 ) -> Result<Fitted, E> {
-    let base_score = objective.base_score(mean(&train.labels, train.weights.as_deref()));
-    let mut boosting = Boosting::new(params, objective, train, base_score, seed);
-    let mut eval = eval.map(|rows| EvalScores::new(rows, base_score));
-    let mut trees: Vec<GrownTree> = Vec::new();
+    let base_scores = objective.base_scores(&train.labels, train.weights.as_deref());
+    let mut boosting = Boosting::new(params, objective, train, &base_scores, seed);
+    let mut eval = eval.map(|rows| EvalScores::new(rows, &base_scores));
+    let mut grown: Vec<Trees> = Vec::new();
+    let mut curve = Vec::new();
 
     for round in 1..=params.rounds {
-        let tree = boosting.round(round);
-        let eval_metric = eval.as_mut().map(|eval| eval.add(&tree, objective, round));
-        let useless = tree.nodes.len() == 1;
-        trees.push(tree);
+        let trees = boosting.round(round);
+        let eval_metric = eval.as_mut().map(|eval| eval.add(&trees, objective, round));
+        let useless = trees.iter().all(|tree| tree.nodes.len() == 1);
+        grown.push(trees);
+        curve.extend(eval_metric);
         watch(Round { round, eval_metric })?;
         let best_round = eval.as_ref().map_or(round, |eval| eval.best_round);
         let stopped = params.early_stopping.is_some_and(|patience| round - best_round >= patience);
@@ -99,21 +113,24 @@ pub fn fit<E: From<ModelError>>(
         }
     }
 
-    let rounds = trees.len() as u32;
+    let rounds = grown.len() as u32;
     let best_round = eval.as_ref().map_or(rounds, |eval| eval.best_round);
     let kept = if params.early_stopping.is_some() { best_round } else { rounds } as usize;
-    let train_metric = boosting.metric_without(&trees[kept..]);
-    trees.truncate(kept);
+    let train_metric = boosting.metric_without(&grown[kept..]);
+    grown.truncate(kept);
     let binning = &train.data.binning;
-    let values: Result<Vec<_>, ModelError> = trees.iter().map(|tree| tree.to_tree(binning)).collect();
-    let ensemble = TreeEnsemble::new(objective.task(), binning.features, base_score, values?)?;
+    let sum = |(score, base_score): (usize, &f64)| {
+        let trees: Result<Vec<_>, ModelError> = grown.iter().map(|trees| trees[score].to_tree(binning)).collect();
+        TreeEnsemble::new(objective.task(), binning.features, *base_score, trees?)
+    };
+    let sums: Vec<TreeEnsemble> = base_scores.iter().enumerate().map(sum).collect::<Result<_, _>>()?;
     let (eval_metric, eval_scores) = match eval {
         Some(eval) if params.early_stopping.is_some() => (Some(eval.best_metric), eval.best_scores),
         Some(eval) => (Some(eval.metric), eval.scores),
         None => (None, Vec::new()),
     };
-    let importance = importance(&trees, train);
-    Ok(Fitted { ensemble, rounds, best_round, train_metric, eval_metric, eval_scores, importance })
+    let importance = importance(grown.iter().flatten(), train);
+    Ok(Fitted { sums, rounds, best_round, train_metric, eval_metric, eval_scores, curve, importance })
 }
 
 /// The state of training between rounds.
@@ -123,8 +140,9 @@ struct Boosting<'a> {
     train: &'a LabelledRows,
     seed: u64,
     grower: Grower,
-    scores: Vec<f64>,
-    gradients: Vec<Gradient>,
+    /// By score, then by row.
+    scores: Vec<Vec<f64>>,
+    gradients: Vec<Vec<Gradient>>,
     /// The leaf each row is in. Leaves own disjoint rows scattered over all of memory; atomic cells let threads write
     /// them side by side.
     leaf_of: Vec<AtomicU16>,
@@ -137,7 +155,7 @@ impl<'a> Boosting<'a> {
         params: &'a GradientBoosting,
         objective: &'a dyn Objective,
         train: &'a LabelledRows,
-        base_score: f64,
+        base_scores: &[f64],
         seed: u64,
     ) -> Self {
         let rows = train.data.rows();
@@ -147,8 +165,8 @@ impl<'a> Boosting<'a> {
             train,
             seed,
             grower: Grower::default(),
-            scores: vec![base_score; rows],
-            gradients: vec![[0.0; 2]; rows],
+            scores: base_scores.iter().map(|base| vec![*base; rows]).collect(),
+            gradients: vec![vec![[0.0; 2]; rows]; base_scores.len()],
             leaf_of: std::iter::repeat_with(AtomicU16::default).take(rows).collect(),
             sampled: rows,
         }
@@ -162,21 +180,30 @@ impl<'a> Boosting<'a> {
         self.samples_rows() || self.params.feature_fraction < 1.0
     }
 
-    fn round(&mut self, round: u32) -> GrownTree {
+    /// Grows a tree for each score on the gradients before the round.
+    fn round(&mut self, round: u32) -> Trees {
         self.compute_gradients();
+        let scores = self.scores.len();
+        (0..scores)
+            .map(|score| self.grow(score, round, (u64::from(round) - 1) * scores as u64 + score as u64 + 1))
+            .collect()
+    }
+
+    /// Grows the tree number `number` of all, and adds it to its score.
+    fn grow(&mut self, score: usize, round: u32, number: u64) -> GrownTree {
         self.place_rows(round);
-        let wanted = self.choose_features(round);
+        let wanted = self.choose_features(number);
         let ground = Ground {
             data: &self.train.data,
-            gradients: &self.gradients,
+            gradients: &self.gradients[score],
             wanted: &wanted,
             all_rows: !self.samples_rows(),
         };
         let (tree, leaves) = self.grower.grow(ground, self.sampled, self.params);
         if self.samples_rows() {
-            add_tree(&tree, &self.train.data, &mut self.scores, 1.0);
+            add_tree(&tree, &self.train.data, &mut self.scores[score], 1.0);
         } else {
-            self.add_leaves(&leaves);
+            self.add_leaves(&leaves, score);
         }
         tree
     }
@@ -184,12 +211,21 @@ impl<'a> Boosting<'a> {
     fn compute_gradients(&mut self) {
         let objective = self.objective;
         let (labels, weights) = (&self.train.labels, self.train.weights.as_deref());
-        let scores = self.scores.par_chunks(RUN_ROWS).zip(labels.par_chunks(RUN_ROWS));
-        self.gradients.par_chunks_mut(RUN_ROWS).zip(scores).enumerate().for_each(|(run, (out, (scores, labels)))| {
-            objective.gradients(scores, labels, out);
+        let scores = &self.scores;
+        // For each run of rows, its part of every column.
+        let mut runs: Vec<Vec<&mut [Gradient]>> = labels.chunks(RUN_ROWS).map(|_| Vec::new()).collect();
+        for column in &mut self.gradients {
+            runs.iter_mut().zip(column.chunks_mut(RUN_ROWS)).for_each(|(run, part)| run.push(part));
+        }
+        runs.into_par_iter().zip(labels.par_chunks(RUN_ROWS)).enumerate().for_each(|(run, (mut out, labels))| {
+            let from = run * RUN_ROWS;
+            let scores: Vec<&[f64]> = scores.iter().map(|column| &column[from..from + labels.len()]).collect();
+            objective.gradients(&scores, labels, &mut out);
             if let Some(weights) = weights {
-                for (gradient, weight) in out.iter_mut().zip(&weights[run * RUN_ROWS..]) {
-                    *gradient = gradient.map(|derivative| (f64::from(derivative) * weight) as f32);
+                for column in out {
+                    for (gradient, weight) in column.iter_mut().zip(&weights[from..]) {
+                        *gradient = gradient.map(|derivative| (f64::from(derivative) * weight) as f32);
+                    }
                 }
             }
         });
@@ -212,21 +248,22 @@ impl<'a> Boosting<'a> {
         self.grower.partition.reset(drawn.into_iter());
     }
 
-    fn choose_features(&self, round: u32) -> Vec<bool> {
+    /// The features that the tree number `number` may use.
+    fn choose_features(&self, number: u64) -> Vec<bool> {
         let count = self.train.data.binning.used.len();
         if self.params.feature_fraction >= 1.0 {
             return vec![true; count];
         }
         let chosen = ((count as f64 * self.params.feature_fraction).round() as usize).max(1);
         let mut wanted = vec![false; count];
-        for at in Rng::new(self.seed, FEATURE_STREAM ^ u64::from(round) << 8).choose(chosen, count) {
+        for at in Rng::new(self.seed, FEATURE_STREAM ^ number << 8).choose(chosen, count) {
             wanted[at] = true;
         }
         wanted
     }
 
-    /// Adds the tree just grown to the scores: its leaves hold all rows.
-    fn add_leaves(&mut self, leaves: &[Leaf]) {
+    /// Adds the tree just grown to its score: its leaves hold all rows.
+    fn add_leaves(&mut self, leaves: &[Leaf], score: usize) {
         let (partition, leaf_of) = (&self.grower.partition, &self.leaf_of);
         leaves.par_iter().enumerate().for_each(|(at, leaf)| {
             for row in partition.rows(leaf.from, leaf.to) {
@@ -234,7 +271,7 @@ impl<'a> Boosting<'a> {
             }
         });
         let values: Vec<f64> = leaves.iter().map(|leaf| leaf.value).collect();
-        self.scores.par_chunks_mut(RUN_ROWS).zip(leaf_of.par_chunks(RUN_ROWS)).for_each(|(scores, leaf_of)| {
+        self.scores[score].par_chunks_mut(RUN_ROWS).zip(leaf_of.par_chunks(RUN_ROWS)).for_each(|(scores, leaf_of)| {
             for (score, leaf) in scores.iter_mut().zip(leaf_of) {
                 *score += values[usize::from(leaf.load(Ordering::Relaxed))];
             }
@@ -242,9 +279,9 @@ impl<'a> Boosting<'a> {
     }
 
     /// The metric on the training rows with the last trees taken away again.
-    fn metric_without(&mut self, last: &[GrownTree]) -> f64 {
-        for tree in last {
-            add_tree(tree, &self.train.data, &mut self.scores, -1.0);
+    fn metric_without(&mut self, last: &[Trees]) -> f64 {
+        for trees in last {
+            add_trees(trees, &self.train.data, &mut self.scores, -1.0);
         }
         metric(self.objective, &self.scores, self.train)
     }
@@ -253,33 +290,40 @@ impl<'a> Boosting<'a> {
 /// Scores of the eval rows, and the best there were.
 struct EvalScores<'a> {
     rows: &'a LabelledRows,
-    scores: Vec<f64>,
+    scores: Vec<Vec<f64>>,
     metric: f64,
     best_round: u32,
     best_metric: f64,
-    best_scores: Vec<f64>,
+    best_scores: Vec<Vec<f64>>,
 }
 
 impl<'a> EvalScores<'a> {
-    fn new(rows: &'a LabelledRows, base_score: f64) -> Self {
-        let scores = vec![base_score; rows.data.rows()];
+    fn new(rows: &'a LabelledRows, base_scores: &[f64]) -> Self {
+        let scores: Vec<Vec<f64>> = base_scores.iter().map(|base| vec![*base; rows.data.rows()]).collect();
         let best_scores = scores.clone();
         Self { rows, scores, metric: f64::INFINITY, best_round: 0, best_metric: f64::INFINITY, best_scores }
     }
 
-    /// Adds a tree and says the metric.
-    fn add(&mut self, tree: &GrownTree, objective: &dyn Objective, round: u32) -> f64 {
-        add_tree(tree, &self.rows.data, &mut self.scores, 1.0);
+    /// Adds the trees of a round and gives the metric.
+    fn add(&mut self, trees: &[GrownTree], objective: &dyn Objective, round: u32) -> f64 {
+        add_trees(trees, &self.rows.data, &mut self.scores, 1.0);
         self.metric = metric(objective, &self.scores, self.rows);
         if self.metric < self.best_metric || self.best_round == 0 {
             (self.best_metric, self.best_round) = (self.metric, round);
-            self.best_scores.copy_from_slice(&self.scores);
+            self.best_scores.clone_from(&self.scores);
         }
         self.metric
     }
 }
 
-/// Adds `factor` times the tree's values to the scores of all rows.
+/// Adds `factor` times the values of the trees of a round to their scores.
+fn add_trees(trees: &[GrownTree], data: &Binned, scores: &mut [Vec<f64>], factor: f64) {
+    for (tree, scores) in trees.iter().zip(scores) {
+        add_tree(tree, data, scores, factor);
+    }
+}
+
+/// Adds `factor` times the tree's values to one score of all rows.
 fn add_tree(tree: &GrownTree, data: &Binned, scores: &mut [f64], factor: f64) {
     scores
         .par_chunks_mut(RUN_ROWS)
@@ -288,15 +332,18 @@ fn add_tree(tree: &GrownTree, data: &Binned, scores: &mut [f64], factor: f64) {
 }
 
 /// The metric of the mean loss.
-fn metric(objective: &dyn Objective, scores: &[f64], rows: &LabelledRows) -> f64 {
-    let parts: Vec<(f64, f64)> = scores
+fn metric(objective: &dyn Objective, scores: &[Vec<f64>], rows: &LabelledRows) -> f64 {
+    let parts: Vec<(f64, f64)> = rows
+        .labels
         .par_chunks(RUN_ROWS)
         .enumerate()
-        .map(|(run, scores)| {
+        .map(|(run, labels)| {
             let from = run * RUN_ROWS;
-            scores.iter().enumerate().fold((0.0, 0.0), |(loss, total), (at, score)| {
+            let mut of_row = vec![0.0; scores.len()];
+            labels.iter().enumerate().fold((0.0, 0.0), |(loss, total), (at, label)| {
                 let weight = rows.weights.as_ref().map_or(1.0, |weights| weights[from + at]);
-                (loss + weight * objective.loss(*score, rows.labels[from + at]), total + weight)
+                of_row.iter_mut().zip(scores).for_each(|(score, column)| *score = column[from + at]);
+                (loss + weight * objective.loss(&of_row, *label), total + weight)
             })
         })
         .collect();
@@ -304,17 +351,10 @@ fn metric(objective: &dyn Objective, scores: &[f64], rows: &LabelledRows) -> f64
     objective.metric(loss / total)
 }
 
-fn mean(labels: &[f64], weights: Option<&[f64]>) -> f64 {
-    // Values are scaled down first: a sum of large labels must not overflow.
-    let total = weights.map_or(labels.len() as f64, |weights| weights.iter().sum());
-    let weight = |at: usize| weights.map_or(1.0, |weights| weights[at]);
-    labels.iter().enumerate().map(|(at, label)| label * (weight(at) / total)).sum()
-}
-
-fn importance(trees: &[GrownTree], train: &LabelledRows) -> Vec<Importance> {
+fn importance<'a>(trees: impl Iterator<Item = &'a GrownTree>, train: &LabelledRows) -> Vec<Importance> {
     let binning = &train.data.binning;
     let mut importance = vec![Importance::default(); binning.features];
-    for node in trees.iter().flat_map(|tree| &tree.nodes) {
+    for node in trees.flat_map(|tree| &tree.nodes) {
         if let GrownNode::Split { used, gain, .. } = node {
             let of_feature = &mut importance[binning.used[*used as usize].feature as usize];
             of_feature.gain += gain;

@@ -7,7 +7,7 @@ use tidemill_model::{FeatureBlock, FeatureKind, FeatureSpec, ModelError};
 
 use super::rng::Rng;
 use super::{
-    BinPlanner, Binned, Binning, Fitted, GradientBoosting, LabelledRows, LogLoss, Objective, SquaredError, fit,
+    BinPlanner, Binned, Binning, Fitted, GradientBoosting, LabelledRows, LogLoss, Objective, Softmax, SquaredError, fit,
 };
 
 const CATEGORIES: FeatureKind = FeatureKind::Categorical { cardinality: 1000 };
@@ -53,7 +53,7 @@ impl Data {
 fn predict(fitted: &Fitted, rows: &[&[f64]]) -> Vec<f64> {
     let columns = (0..rows[0].len()).map(|feature| rows.iter().map(|row| row[feature]).collect()).collect();
     let mut out = Vec::new();
-    fitted.ensemble.predict(&FeatureBlock { rows: rows.len(), columns }, &mut out);
+    fitted.ensemble().predict(&FeatureBlock { rows: rows.len(), columns }, &mut out);
     out
 }
 
@@ -123,7 +123,7 @@ fn every_row_gets_a_leaf_of_its_own_if_allowed() {
     let params = GradientBoosting { leaves: 1000, min_sum_hessian: 0.0, ..one_tree() };
     let fitted = data.fit(&SquaredError, &params);
     assert!(fitted.train_metric < 1e-6, "{}", fitted.train_metric);
-    assert_eq!(fitted.ensemble.trees()[0].leaves(), 200);
+    assert_eq!(fitted.ensemble().trees()[0].leaves(), 200);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn limits_on_leaves_depth_and_rows_hold() {
     let block = Data::block(&data.train.0);
     for min_data_in_leaf in [1, 20, 200] {
         let fitted = data.fit(&LogLoss, &GradientBoosting { min_data_in_leaf, ..params.clone() });
-        for tree in fitted.ensemble.trees() {
+        for tree in fitted.ensemble().trees() {
             assert!(tree.leaves() <= 9);
             let mut depth = vec![0; tree.nodes().len()];
             let mut rows = vec![0; tree.nodes().len()];
@@ -192,7 +192,7 @@ fn missing_values_go_where_they_belong() {
             .collect();
         column.iter_mut().step_by(5).for_each(|value| *value = f64::NAN);
         let fitted = Data::new(&[NUMBER], vec![column.clone()], labels).fit(&LogLoss, &one_tree());
-        let tree = &fitted.ensemble.trees()[0];
+        let tree = &fitted.ensemble().trees()[0];
         assert!(matches!(&tree.nodes()[0], Node::Split(split) if split.missing_left != like_high));
         let predicted = predict(&fitted, &[&[f64::NAN], &[0.1], &[0.9]]);
         assert_eq!(predicted[0], predicted[if like_high { 2 } else { 1 }]);
@@ -221,7 +221,7 @@ fn categories_are_split_as_sets() {
     let labels = column.iter().map(|code| f64::from(*code % 2.0 == 0.0)).collect();
     let data = Data::new(&[CATEGORIES], vec![column], labels);
     let fitted = data.fit(&SquaredError, &GradientBoosting { leaves: 2, cat_l2: 0.0, ..one_tree() });
-    let Node::Split(split) = &fitted.ensemble.trees()[0].nodes()[0] else { panic!("no split") };
+    let Node::Split(split) = &fitted.ensemble().trees()[0].nodes()[0] else { panic!("no split") };
     let Rule::OneOf(codes) = &split.rule else { panic!("not categorical") };
     let parity: Vec<u32> = codes.codes().map(|code| code % 2).collect();
     assert!(parity.len() == 10 && parity.iter().all(|one| *one == parity[0]), "{parity:?}");
@@ -283,17 +283,17 @@ fn early_stopping_keeps_the_best_round() {
     let best = curve.iter().copied().fold(f64::INFINITY, f64::min);
     assert_eq!(fitted.eval_metric, Some(best));
     assert_eq!(curve[fitted.best_round as usize - 1], best);
-    assert_eq!((fitted.rounds, fitted.ensemble.trees().len() as u32), (fitted.best_round + 10, fitted.best_round));
+    assert_eq!((fitted.rounds, fitted.ensemble().trees().len() as u32), (fitted.best_round + 10, fitted.best_round));
     assert_eq!(curve.len() as u32, fitted.rounds);
 
     // What was judged is what is kept: the ensemble gives the same scores on values as training had on bins.
     let eval = data.eval.as_ref().unwrap();
     let mut scores = Vec::new();
-    fitted.ensemble.scores(&Data::block(&eval.0), &mut scores);
-    assert_eq!(scores, fitted.eval_scores);
+    fitted.ensemble().scores(&Data::block(&eval.0), &mut scores);
+    assert_eq!(scores, fitted.eval_scores[0]);
     let mut train_scores = Vec::new();
-    fitted.ensemble.scores(&Data::block(&data.train.0), &mut train_scores);
-    let losses = train_scores.iter().zip(&data.train.1).map(|(score, label)| LogLoss.loss(*score, *label));
+    fitted.ensemble().scores(&Data::block(&data.train.0), &mut train_scores);
+    let losses = train_scores.iter().zip(&data.train.1).map(|(score, label)| LogLoss.loss(&[*score], *label));
     assert!((losses.sum::<f64>() / 2000.0 - fitted.train_metric).abs() < 1e-9);
 }
 
@@ -316,7 +316,7 @@ fn the_same_bytes_at_any_number_of_threads() {
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let fitted = pool.install(|| data.fit(&LogLoss, &params));
-            (fitted.ensemble.encode(), fitted.eval_metric, fitted.train_metric.to_bits())
+            (fitted.ensemble().encode(), fitted.eval_metric, fitted.train_metric.to_bits())
         };
         let alone = run(1);
         assert_eq!(alone, run(2));
@@ -330,7 +330,7 @@ fn the_seed_decides_what_is_sampled() {
     let params =
         GradientBoosting { rounds: 10, bagging_fraction: 0.5, feature_fraction: 0.5, ..GradientBoosting::default() };
     let (train, _) = data.binned(255);
-    let run = |seed| fit::<ModelError>(&params, &LogLoss, &train, None, seed, |_| Ok(())).unwrap().ensemble.encode();
+    let run = |seed| fit::<ModelError>(&params, &LogLoss, &train, None, seed, |_| Ok(())).unwrap().ensemble().encode();
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
 }
@@ -375,4 +375,47 @@ fn the_watcher_can_stop_the_training() {
         if round.round == 3 { Err(ModelError::NoLabel) } else { Ok(()) }
     });
     assert!(matches!(stopped, Err(ModelError::NoLabel)));
+}
+
+/// `record.py` beside the data says how the numbers were made.
+#[test]
+fn several_classes_are_learned_as_lightgbm_learns_them() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded");
+    let text = std::fs::read_to_string(folder.join("wine.csv")).unwrap();
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let classes: Vec<String> = serde_json::from_value(expected["classes"].clone()).unwrap();
+    let mut parts = [(vec![Vec::new(); 13], Vec::new()), (vec![Vec::new(); 13], Vec::new())];
+    for (row, line) in text.lines().skip(1).enumerate() {
+        let (columns, labels) = &mut parts[usize::from(row % 3 == 0)];
+        let cells: Vec<&str> = line.split(',').collect();
+        columns.iter_mut().zip(&cells[1..14]).for_each(|(column, cell)| column.push(cell.parse().unwrap()));
+        labels.push(classes.iter().position(|class| class == cells[14]).unwrap() as f64);
+    }
+    let [train, eval] = parts;
+    let data = Data { kinds: vec![NUMBER; 13], train, eval: Some(eval) };
+    let params = GradientBoosting { rounds: 60, min_data_in_leaf: 5, ..GradientBoosting::default() };
+    let fitted = data.fit(&Softmax::new(3), &params);
+    assert_eq!((fitted.sums.len(), fitted.rounds), (3, 60));
+    // Log-loss after each round: bins are chosen a little differently, so not to the last digit.
+    let recorded: Vec<f64> = serde_json::from_value(expected["boosting"]["log_loss"].clone()).unwrap();
+    for round in [0, 4, 9, 19, 39, 59] {
+        let (got, recorded) = (fitted.curve[round], recorded[round]);
+        assert!((got - recorded).abs() < 0.05 * recorded + 0.005, "round {}: {got}, LightGBM {recorded}", round + 1);
+    }
+    let labels = &data.eval.as_ref().unwrap().1;
+    let right = (0..labels.len())
+        .filter(|row| tidemill_model::largest_column(&fitted.eval_scores, *row) as f64 == labels[*row])
+        .count();
+    let accuracy = right as f64 / labels.len() as f64;
+    assert!(accuracy >= expected["boosting"]["accuracy"].as_f64().unwrap() - 0.02, "{accuracy}");
+}
+
+#[test]
+fn two_classes_take_the_steps_of_a_binary_label() {
+    let data = mixed(2_000, 5);
+    let params = GradientBoosting { rounds: 10, ..GradientBoosting::default() };
+    let (one, two) = (data.fit(&LogLoss, &params), data.fit(&Softmax::new(2), &params));
+    // The two scores lie apart as far as the one lies from 0.
+    assert!((one.train_metric - two.train_metric).abs() < 0.01, "{} {}", one.train_metric, two.train_metric);
 }

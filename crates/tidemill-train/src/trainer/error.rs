@@ -1,6 +1,7 @@
 //! What can go wrong in training, beside reading the inputs.
 
-use tidemill_core::{Code, Coded};
+use tidemill_core::{Code, Coded, TaskKind};
+use tidemill_model::ModelError;
 
 /// What can go wrong in training.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +36,57 @@ pub enum TrainError {
         /// What it is there.
         value: f64,
         /// What it should be.
-        rule: &'static str,
+        rule: String,
+        /// What to do about it.
+        hint: Option<String>,
     },
+    /// The label and the task contradict each other.
+    #[error("label `{label}` {reason}; its values in split `{split}` are {values}")]
+    LabelTask {
+        /// The label's name.
+        label: String,
+        /// The split.
+        split: String,
+        /// Why it cannot be learned so.
+        reason: String,
+        /// The values with the number of their rows.
+        values: String,
+        /// What to write.
+        line: String,
+    },
+    /// A class that was not learned.
+    #[error(
+        "label `{label}` is `{class}` in {rows} rows of split `{split}` and in no row of the split that is learned from"
+    )]
+    UnknownClass {
+        /// The label's name.
+        label: String,
+        /// The split.
+        split: String,
+        /// The class.
+        class: String,
+        /// How many rows of the split have it.
+        rows: u64,
+    },
+    /// Text that is no class.
+    #[error("label `{label}` has more than {texts} different texts, too many for classes")]
+    TooManyTexts {
+        /// The label's name.
+        label: String,
+        /// The largest number.
+        texts: usize,
+    },
+    /// The learner does not learn the task that the label suggests.
+    #[error("the learner `{learner}` cannot learn the task `{task}`, which the label suggests")]
+    TaskNotLearned {
+        /// The learner's name.
+        learner: &'static str,
+        /// The task.
+        task: TaskKind,
+    },
+    /// The label cannot be computed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// A label that never varies.
     #[error("label `{label}` is {value} in every row of split `{split}`")]
     LabelConstant {
@@ -45,7 +95,7 @@ pub enum TrainError {
         /// The split.
         split: String,
         /// What it is.
-        value: f64,
+        value: String,
     },
     /// A split without rows.
     #[error("split `{split}` has no rows")]
@@ -70,7 +120,12 @@ impl Coded for TrainError {
     fn code(&self) -> Code {
         match self {
             Self::LabelMissing { .. } => Code::LabelMissing,
-            Self::LabelValue { .. } => Code::LabelValues,
+            Self::LabelValue { .. }
+            | Self::LabelTask { .. }
+            | Self::UnknownClass { .. }
+            | Self::TooManyTexts { .. } => Code::LabelValues,
+            Self::TaskNotLearned { .. } => Code::Params,
+            Self::Model(error) => error.code(),
             Self::LabelConstant { .. } => Code::LabelConstant,
             Self::SplitEmpty { .. } => Code::EmptySplit,
             Self::TooManyRows { .. } => Code::Params,
@@ -83,7 +138,19 @@ impl Coded for TrainError {
             Self::LabelMissing { .. } => {
                 Some("drop such rows before ingestion, or make the expression total with `coalesce`".to_owned())
             }
+            Self::LabelValue { hint: Some(hint), .. } => Some(hint.clone()),
             Self::LabelValue { .. } => Some("for a label that is an amount, set `task: regression`".to_owned()),
+            Self::LabelTask { line, .. } => Some(format!("write `{line}`")),
+            Self::UnknownClass { .. } => Some(
+                "give the split that is learned from a larger share, or put rare classes together with a `case` in the \
+                 label's expression"
+                    .to_owned(),
+            ),
+            Self::TooManyTexts { .. } => {
+                Some("is it the right column? Else put classes together with a `case` in the label's expression".to_owned())
+            }
+            Self::TaskNotLearned { .. } => None,
+            Self::Model(error) => error.hint(),
             Self::LabelConstant { .. } => Some("check the label's expression and the shares of the splits".to_owned()),
             Self::SplitEmpty { .. } => Some("give the split a larger share".to_owned()),
             Self::TooManyRows { .. } => Some("give the split a smaller share".to_owned()),

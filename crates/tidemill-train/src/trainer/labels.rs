@@ -1,18 +1,39 @@
-//! Labels of a split: collected batch by batch, then checked as a whole.
+//! Labels of a split: read batch by batch, then checked as a whole.
 
-use arrow::array::RecordBatch;
-use tidemill_model::{BoundLabel, ModelError, Task};
+use std::collections::{BTreeMap, HashMap};
+
+use arrow::array::{AsArray, RecordBatch};
+use tidemill_model::{BoundLabel, LabelKind};
 
 use super::error::TrainError;
 
-/// Derivatives are kept in 32 bits, whose largest number is about 3.4e38.
-const LABEL_MAX: f64 = 1e30;
+/// Different texts at most: more are no classes.
+const TEXTS_MAX: usize = 100_000;
 
-/// The labels of one split.
+/// The texts of a label by their numbers, the same in every split.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    numbers: HashMap<String, usize>,
+    pub(super) names: Vec<String>,
+}
+
+impl Texts {
+    fn number(&mut self, text: &str) -> usize {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        self.names.push(text.to_owned());
+        self.numbers.insert(text.to_owned(), self.names.len() - 1);
+        self.names.len() - 1
+    }
+}
+
+/// The labels of one split: numbers, or numbers of texts.
 #[derive(Debug)]
 pub(super) struct Labels {
-    label: String,
-    split: String,
+    pub(super) label: String,
+    pub(super) split: String,
+    pub(super) kind: LabelKind,
     pub(super) values: Vec<f64>,
     missing: u64,
     first_missing: Option<u64>,
@@ -23,6 +44,7 @@ impl Labels {
         Self {
             label: label.to_owned(),
             split: split.to_owned(),
+            kind: LabelKind::Number,
             values: Vec::with_capacity(rows),
             missing: 0,
             first_missing: None,
@@ -30,8 +52,25 @@ impl Labels {
     }
 
     /// Takes the labels of the next rows.
-    pub(super) fn push(&mut self, bound: &BoundLabel, batch: &RecordBatch) -> Result<(), ModelError> {
-        for value in bound.optional_values(batch)? {
+    pub(super) fn push(
+        &mut self,
+        bound: &BoundLabel,
+        batch: &RecordBatch,
+        texts: &mut Texts,
+    ) -> Result<(), TrainError> {
+        self.kind = bound.kind();
+        let values: Vec<Option<f64>> = if self.kind == LabelKind::Text {
+            let array = bound.array(batch)?;
+            let values = array.as_string::<i32>();
+            let numbers = values.iter().map(|text| text.map(|text| texts.number(text) as f64)).collect();
+            if texts.names.len() > TEXTS_MAX {
+                return Err(TrainError::TooManyTexts { label: self.label.clone(), texts: TEXTS_MAX });
+            }
+            numbers
+        } else {
+            bound.optional_values(batch)?
+        };
+        for value in values {
             if value.is_none() {
                 self.first_missing.get_or_insert(self.values.len() as u64);
                 self.missing += 1;
@@ -42,35 +81,37 @@ impl Labels {
     }
 
     /// Refuses a split without rows, missing and infinite labels, and a label that never varies.
-    pub(super) fn check(&self) -> Result<(), TrainError> {
+    pub(super) fn check(&self, texts: &Texts) -> Result<(), TrainError> {
         let (label, split) = (self.label.clone(), self.split.clone());
         if let Some(first_row) = self.first_missing {
             let rows = self.values.len() as u64;
             return Err(TrainError::LabelMissing { label, split, count: self.missing, rows, first_row });
         }
-        self.require(f64::is_finite, "a label must be a finite number")?;
+        self.require(f64::is_finite, || "a label must be a finite number".to_owned())?;
         match self.values.first() {
             None => Err(TrainError::SplitEmpty { split }),
             Some(&value) if self.values.iter().all(|other| *other == value) => {
+                let value =
+                    if self.kind == LabelKind::Text { texts.names[value as usize].clone() } else { value.to_string() };
                 Err(TrainError::LabelConstant { label, split, value })
             }
             Some(_) => Ok(()),
         }
     }
 
-    /// Refuses labels that do not suit the task.
-    pub(super) fn check_task(&self, task: Task) -> Result<(), TrainError> {
-        match task {
-            Task::Binary => self.require(is_binary, "a binary label must be 0 or 1"),
-            Task::Regression => {
-                self.require(|value| value.abs() <= LABEL_MAX, "a regression label must lie within ±1e30")
+    /// How many rows have each value, where there are no more than `values_max`. Values are in order.
+    pub(super) fn counts(&self, values_max: usize) -> Option<Vec<(f64, u64)>> {
+        let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+        for value in &self.values {
+            // Adding 0 makes one value of −0 and 0.
+            *counts.entry((value + 0.0).to_bits()).or_default() += 1;
+            if counts.len() > values_max {
+                return None;
             }
         }
-    }
-
-    /// Whether every label is 0 or 1.
-    pub(super) fn are_binary(&self) -> bool {
-        self.values.iter().copied().all(is_binary)
+        let mut counts: Vec<(f64, u64)> = counts.into_iter().map(|(bits, rows)| (f64::from_bits(bits), rows)).collect();
+        counts.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Some(counts)
     }
 
     pub(super) fn mean(&self) -> f64 {
@@ -78,7 +119,8 @@ impl Labels {
         self.values.iter().map(|value| value / rows).sum()
     }
 
-    fn require(&self, fine: impl Fn(f64) -> bool, rule: &'static str) -> Result<(), TrainError> {
+    /// An error that names the first row whose value is not `fine`, with the rule it breaks.
+    pub(super) fn require(&self, fine: impl Fn(f64) -> bool, rule: impl FnOnce() -> String) -> Result<(), TrainError> {
         match self.values.iter().position(|value| !fine(*value)) {
             None => Ok(()),
             Some(row) => Err(TrainError::LabelValue {
@@ -86,12 +128,9 @@ impl Labels {
                 split: self.split.clone(),
                 row: row as u64,
                 value: self.values[row],
-                rule,
+                rule: rule(),
+                hint: None,
             }),
         }
     }
-}
-
-fn is_binary(value: f64) -> bool {
-    value == 0.0 || value == 1.0
 }

@@ -4,29 +4,29 @@ mod error;
 mod labels;
 mod params;
 mod report;
-mod rows;
 mod sample;
+mod task;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use arrow::array::RecordBatch;
+use serde_json::{Value, json};
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
+    ArtifactType, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
     StepContext,
 };
 use tidemill_data::{Examples, read_schema_artifact};
-use tidemill_model::{
-    FeatureSpec, Learner, ModelError, PackageParts, Task, TransformGraph, add_schema, write_package_with,
-};
+use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_schema, write_package_with};
 use tidemill_onnx::OnnxExporter;
 
 pub use error::TrainError;
-use params::{LearnerParams, TrainerParams};
+use labels::{Labels, Texts};
+use params::{Configured, TrainerParams};
 use report::Report;
-use rows::Source;
+use sample::SamplePicker;
+use task::Decision;
 
-use crate::gbdt::{Binning, Fitted, GradientBoosting, LabelledRows, LogLoss, Objective, SquaredError, fit};
+use crate::learner::{SplitRows, TrainingData};
 
 /// The file of a transform graph artifact.
 const TRANSFORM_FILE: &str = "transform.json";
@@ -39,7 +39,7 @@ impl Component for Trainer {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Trainer".into(),
-            version: 2,
+            version: 3,
             about: "Fits a learner to the transformed examples and writes a model package.".into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
@@ -62,52 +62,59 @@ impl Component for Trainer {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let params = TrainerParams::parse(context.params)?;
+        let configured = TrainerParams::parse(context.params)?;
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build().map_err(TrainError::Threads)?;
-        pool.install(|| train(context, &params))
+        pool.install(|| train(context, &configured))
     }
 }
 
-fn train(context: &StepContext<'_>, params: &TrainerParams) -> Result<Outcome, ComponentError> {
+fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, ComponentError> {
+    let Configured { params, name: learner_name, estimator } = configured;
     let examples = Examples::open(&context.input("examples")?.path)?;
     let graph = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
-    let label = graph.label().ok_or(ModelError::NoLabel)?.clone();
+    let spec = graph.label().ok_or(ModelError::NoLabel)?.clone();
     let (train_split, eval_split) = (params.splits.train.as_str(), params.splits.eval.as_str());
-    let LearnerParams::GradientBoosting(boosting) = &params.learner;
 
-    let source = Source { examples: &examples, graph: &graph, progress: context.progress, cancel: context.cancel };
-    let (train_rows, eval_rows) = (source.rows(train_split)?, source.rows(eval_split)?);
-    context.progress.total_rows(2 * train_rows + eval_rows);
-    context.progress.phase("choosing bins");
-    let (mut train_labels, binning) = source.plan(train_split, boosting.max_bin, params.seed)?;
-    train_labels.check()?;
-    let task = params.task.unwrap_or(if train_labels.are_binary() { Task::Binary } else { Task::Regression });
-    train_labels.check_task(task)?;
-    let binning = Arc::new(binning);
-    context.progress.phase("binning");
-    let (mut eval_labels, eval_binned, sample) = source.read_eval(eval_split, &binning)?;
-    eval_labels.check()?;
-    eval_labels.check_task(task)?;
-    let train_binned = source.bin(train_split, &binning)?;
+    let reader = LabelReader { context, examples: &examples, graph: &graph, label: &spec };
+    let (train_rows, eval_rows) = (reader.rows(train_split)?, reader.rows(eval_split)?);
+    context.progress.total_rows(train_rows + eval_rows);
+    let mut texts = Texts::default();
+    let (mut train_labels, _) = reader.read(train_split, train_rows, &mut texts, None)?;
+    train_labels.check(&texts)?;
+    let decision = Decision::new(params.task, &spec, &train_labels, &texts)?;
+    if !estimator.tasks().contains(&decision.task.kind()) {
+        return Err(TrainError::TaskNotLearned { learner: *learner_name, task: decision.task.kind() }.into());
+    }
+    let (mut eval_labels, sample) =
+        reader.read(eval_split, eval_rows, &mut texts, Some(SamplePicker::new(eval_rows)))?;
+    eval_labels.check(&texts)?;
+    decision.encode(&mut train_labels, &texts)?;
+    decision.encode(&mut eval_labels, &texts)?;
 
-    let objective: &dyn Objective = match task {
-        Task::Binary => &LogLoss,
-        Task::Regression => &SquaredError,
+    let rows = |name, labels, is_learned_from| SplitRows {
+        name,
+        labels,
+        examples: &examples,
+        graph: &graph,
+        progress: context.progress,
+        cancel: context.cancel,
+        is_learned_from,
     };
-    let labelled = |data, labels: &mut labels::Labels| LabelledRows {
-        data,
-        labels: std::mem::take(&mut labels.values),
-        weights: None,
-    };
-    let train = labelled(train_binned, &mut train_labels);
-    let eval = labelled(eval_binned, &mut eval_labels);
-    let fitted = boost(context, boosting, objective, &train, &eval, params.seed)?;
-    (train_labels.values, eval_labels.values) = (train.labels, eval.labels);
+    let fitted = estimator.fit(&TrainingData {
+        task: &decision.task,
+        features: graph.features(),
+        train: rows(train_split, &train_labels.values, true),
+        eval: rows(eval_split, &eval_labels.values, false),
+        seed: params.seed,
+        progress: context.progress,
+        cancel: context.cancel,
+    })?;
 
     let report = Report {
         fitted: &fitted,
-        objective,
+        learner: learner_name,
+        task: &decision.task,
         features: graph.features(),
         splits: [(train_split, &train_labels), (eval_split, &eval_labels)],
         seed: params.seed,
@@ -115,12 +122,11 @@ fn train(context: &StepContext<'_>, params: &TrainerParams) -> Result<Outcome, C
     let mut parts = PackageParts {
         name: params.name.clone().unwrap_or_else(|| context.run.pipeline.clone()),
         pipeline: context.run.pipeline.clone(),
-        label,
-        task,
-        graph: graph.for_serving(),
-        learner: Learner::Trees(fitted.ensemble.clone()),
-        learner_params: serde_json::to_value(&params.learner)
-            .map_err(|error| ComponentError::new(Code::Internal, error.to_string()))?,
+        label: decision.label.clone(),
+        task: decision.task.clone(),
+        graph: graph.for_serving().with_label(decision.label.clone())?,
+        learner: fitted.learner.clone(),
+        learner_params: json!({ *learner_name: estimator.params() }),
         training: report.facts(),
         schema_digest: context.inputs.get("schema").map(|schema| schema.digest.clone()),
         sample,
@@ -135,42 +141,62 @@ fn train(context: &StepContext<'_>, params: &TrainerParams) -> Result<Outcome, C
     }
     Ok(Outcome {
         properties: BTreeMap::from([("model".to_owned(), report.properties())]),
-        headline: report.headline(),
+        headline: fitted.headline.clone(),
         tables: report.table().into_iter().collect(),
-        warnings: warnings(graph.features(), &binning, boosting, &fitted),
+        warnings: decision.guess.iter().chain(&fitted.warnings).cloned().collect(),
         ..Outcome::default()
     })
 }
 
-/// Runs the rounds, telling each.
-fn boost(
-    context: &StepContext<'_>,
-    params: &GradientBoosting,
-    objective: &dyn Objective,
-    train: &LabelledRows,
-    eval: &LabelledRows,
-    seed: u64,
-) -> Result<Fitted, ComponentError> {
-    context.progress.total(u64::from(params.rounds), "rounds");
-    let name = objective.metric_name();
-    fit(params, objective, train, Some(eval), seed, |round| {
-        context.progress.advance(1);
-        let metric = round.eval_metric.map_or_else(String::new, |metric| format!(" · eval {name} {metric:.4}"));
-        context.progress.phase(&format!("round {} of {}{metric}", round.round, params.rounds));
-        context.cancel.check()
-    })
+/// Reads the labels of a split.
+struct LabelReader<'a> {
+    context: &'a StepContext<'a>,
+    examples: &'a Examples,
+    graph: &'a TransformGraph,
+    label: &'a LabelSpec,
 }
 
-fn warnings(features: &[FeatureSpec], binning: &Binning, params: &GradientBoosting, fitted: &Fitted) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let constant: Vec<String> = binning.constant().map(|at| format!("`{}`", features[at].name)).collect();
-    if constant.len() == features.len() {
-        warnings.push("no feature varies: the model predicts a constant".to_owned());
-    } else if !constant.is_empty() {
-        warnings.push(format!("features that never vary and are not used: {}", constant.join(", ")));
+impl LabelReader<'_> {
+    /// How many rows a split has; at least one, and no more than can be numbered.
+    fn rows(&self, split: &str) -> Result<u64, ComponentError> {
+        // An unknown split is refused by `batches`, with the names there are.
+        self.examples.batches(split, None)?;
+        let rows = self.examples.splits().iter().find(|info| info.name == split).map_or(0, |info| info.rows);
+        if rows == 0 {
+            return Err(TrainError::SplitEmpty { split: split.to_owned() }.into());
+        }
+        if rows > u64::from(u32::MAX) {
+            return Err(TrainError::TooManyRows { split: split.to_owned(), rows }.into());
+        }
+        Ok(rows)
     }
-    if params.early_stopping.is_some() && fitted.best_round == params.rounds {
-        warnings.push("the last round is the best one: more rounds may give a better model".to_owned());
+
+    /// The labels of a split, and rows of raw input where a picker asks for them.
+    fn read(
+        &self,
+        split: &str,
+        rows: u64,
+        texts: &mut Texts,
+        mut picker: Option<SamplePicker>,
+    ) -> Result<(Labels, RecordBatch), ComponentError> {
+        let mut labels = Labels::new(&self.label.name, split, rows as usize);
+        let mut columns: BTreeSet<String> = self.label.parse()?.columns().into_iter().collect();
+        if picker.is_some() {
+            columns.extend(self.graph.inputs().iter().map(|input| input.name.clone()));
+        }
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let batches = self.examples.batches(split, Some(&columns))?;
+        let bound = self.label.bind(&batches.schema())?;
+        for batch in batches {
+            self.context.cancel.check()?;
+            let batch = batch?;
+            labels.push(&bound, &batch, texts)?;
+            if let Some(picker) = &mut picker {
+                picker.push(&batch);
+            }
+            self.context.progress.advance(batch.num_rows() as u64);
+        }
+        let sample = picker.unwrap_or_else(|| SamplePicker::new(0)).finish(self.graph.inputs());
+        Ok((labels, sample.map_err(ModelError::from)?))
     }
-    warnings
 }

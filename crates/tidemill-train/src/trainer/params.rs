@@ -1,21 +1,22 @@
 //! What a `Trainer` step may say in the pipeline file.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
-use tidemill_core::{ParamIssue, parse_params};
-use tidemill_model::Task;
+use tidemill_core::{ParamIssue, TaskKind, parse_params};
 
-use crate::gbdt::GradientBoosting;
+use crate::learner::{Estimator, choice_schema, configure};
 
 /// Parameters of a `Trainer` step.
 #[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrainerParams {
-    /// What is fitted.
-    pub(super) learner: LearnerParams,
-    /// What the model predicts. By default a label that is true or false, or 0 or 1 everywhere, is binary.
+    /// What is fitted: one learner by name, with its parameters.
+    #[schemars(schema_with = "choice_schema")]
+    learner: Value,
+    /// What the model predicts. By default it follows from the label: text, whole numbers of few values and any two values
+    /// are classes, other numbers are an amount.
     #[serde(default)]
-    pub(super) task: Option<Task>,
+    pub(super) task: Option<TaskKind>,
     /// Which splits are used for what.
     #[serde(default)]
     pub(super) splits: SplitParams,
@@ -28,14 +29,6 @@ pub(super) struct TrainerParams {
     /// The same seed and data give the same model.
     #[serde(default = "default_seed")]
     pub(super) seed: u64,
-}
-
-/// What is fitted: one learner by name, with its parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum LearnerParams {
-    /// Trees, each correcting the ones before it.
-    GradientBoosting(GradientBoosting),
 }
 
 /// Which splits are used for what.
@@ -58,20 +51,36 @@ const fn default_seed() -> u64 {
     42
 }
 
+/// The parameters, checked, with the learner that they name.
+pub(super) struct Configured {
+    pub(super) params: TrainerParams,
+    /// The learner's name in the pipeline file.
+    pub(super) name: &'static str,
+    pub(super) estimator: Box<dyn Estimator>,
+}
+
 impl TrainerParams {
     /// Reads and checks the parameters; every issue points at its place.
-    pub(super) fn parse(params: &Value) -> Result<Self, Vec<ParamIssue>> {
+    pub(super) fn parse(params: &Value) -> Result<Configured, Vec<ParamIssue>> {
         let parsed: Self = parse_params(params)?;
-        let issues = parsed.check();
-        if issues.is_empty() { Ok(parsed) } else { Err(issues) }
+        let configured = configure(&parsed.learner);
+        let mut issues = parsed.check();
+        match configured {
+            Ok((name, estimator)) => {
+                if let Some(task) = parsed.task.filter(|task| !estimator.tasks().contains(task)) {
+                    issues.push(cannot_learn(name, &*estimator, task));
+                }
+                if issues.is_empty() { Ok(Configured { params: parsed, name, estimator }) } else { Err(issues) }
+            }
+            Err(mut of_learner) => {
+                of_learner.append(&mut issues);
+                Err(of_learner)
+            }
+        }
     }
 
     fn check(&self) -> Vec<ParamIssue> {
-        let LearnerParams::GradientBoosting(boosting) = &self.learner;
-        let mut issues = boosting.check();
-        for issue in &mut issues {
-            issue.path.splice(0..0, ["learner".to_owned(), "gradient_boosting".to_owned()]);
-        }
+        let mut issues = Vec::new();
         if self.splits.train == self.splits.eval {
             let message = format!("`{}` is both learned from and judged on", self.splits.eval);
             issues.push(ParamIssue::new(["splits", "eval"], message).with_hint("name two different splits"));
@@ -85,6 +94,12 @@ impl TrainerParams {
     }
 }
 
+fn cannot_learn(name: &str, estimator: &dyn Estimator, task: TaskKind) -> ParamIssue {
+    let tasks: Vec<String> = estimator.tasks().iter().map(|task| format!("`{task}`")).collect();
+    let message = format!("the learner `{name}` cannot learn the task `{task}`, only {}", tasks.join(", "));
+    ParamIssue::new(["task"], message)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -92,17 +107,23 @@ mod tests {
     use super::*;
 
     fn issues(params: &Value) -> Vec<(String, String)> {
-        let issues = TrainerParams::parse(params).unwrap_err();
+        let issues = TrainerParams::parse(params).err().unwrap();
         issues.into_iter().map(|issue| (issue.path.join("."), issue.message)).collect()
     }
 
     #[test]
     fn the_example_of_the_documentation_is_fine() {
         let params = json!({ "learner": { "gradient_boosting": { "rounds": 300, "learning_rate": 0.1, "early_stopping": 20 } } });
-        let params = TrainerParams::parse(&params).unwrap();
-        let LearnerParams::GradientBoosting(boosting) = params.learner;
-        assert_eq!((boosting.rounds, boosting.early_stopping, boosting.leaves), (300, Some(20), 31));
-        assert_eq!((params.splits.train.as_str(), params.seed), ("train", 42));
+        let configured = TrainerParams::parse(&params).ok().unwrap();
+        let boosting = configured.estimator.params();
+        assert_eq!(
+            (&boosting["rounds"], &boosting["early_stopping"], &boosting["leaves"]),
+            (&json!(300), &json!(20), &json!(31))
+        );
+        assert_eq!((configured.params.splits.train.as_str(), configured.params.seed), ("train", 42));
+        for short in [json!({ "learner": "linear" }), json!({ "learner": { "linear": null } })] {
+            assert_eq!(TrainerParams::parse(&short).ok().unwrap().name, "linear");
+        }
     }
 
     #[test]
@@ -117,8 +138,17 @@ mod tests {
         assert_eq!([&found[0].0, &found[1].0], ["splits.eval", "name"]);
 
         let misspelt = json!({ "learner": { "gradient_boosting": { "learning_rat": 0.1 } } });
-        let issue = TrainerParams::parse(&misspelt).unwrap_err().remove(0);
+        let issue = TrainerParams::parse(&misspelt).err().unwrap().remove(0);
         assert_eq!(issue.hint.as_deref(), Some("did you mean `learning_rate`?"));
+        assert_eq!(issue.path, ["learner", "gradient_boosting", "learning_rat"]);
         assert_eq!(issues(&json!({}))[0].1, "missing field `learner`");
+
+        let unknown = TrainerParams::parse(&json!({ "learner": { "gradient_bosting": {} } })).err().unwrap().remove(0);
+        assert_eq!(unknown.hint.as_deref(), Some("did you mean `gradient_boosting`?"));
+        let two = json!({ "learner": { "linear": {}, "gradient_boosting": {} } });
+        assert_eq!(issues(&two)[0].0, "learner");
+        let found = issues(&json!({ "learner": "linear", "task": "ranking" }));
+        assert_eq!(found[0].0, "task");
+        assert!(found[0].1.contains("cannot learn the task `ranking`"), "{found:?}");
     }
 }

@@ -1,23 +1,25 @@
-//! What is told of a training: facts for the package, the card, the end of the run.
+//! What is reported of a training: facts for the package, the card, the end of the run.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
-use tidemill_core::{Properties, SummaryTable, Tone};
-use tidemill_model::{FeatureSpec, PackageParts, Task, model_card};
+use tidemill_core::{Properties, SummaryTable, Task, Tone};
+use tidemill_model::{FeatureSpec, PackageParts, model_card};
 
 use super::labels::Labels;
-use crate::gbdt::{Fitted, Objective};
+use crate::learner::{FittedLearner, Importance};
 
 /// Features that the package names with their importance.
-const NAMED: usize = 20;
+const IMPORTANCES_IN_PACKAGE: usize = 20;
 /// Features that the end of a run shows.
-const SHOWN: usize = 5;
+const IMPORTANCES_SHOWN: usize = 5;
 
-/// Everything there is to tell.
+/// Everything there is to report.
 pub(super) struct Report<'a> {
-    pub(super) fitted: &'a Fitted,
-    pub(super) objective: &'a dyn Objective,
+    pub(super) fitted: &'a FittedLearner,
+    /// The learner's name in the pipeline file.
+    pub(super) learner: &'a str,
+    pub(super) task: &'a Task,
     pub(super) features: &'a [FeatureSpec],
     /// Name and labels of the train and of the eval split.
     pub(super) splits: [(&'a str, &'a Labels); 2],
@@ -25,75 +27,76 @@ pub(super) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// The facts that a package keeps: `rows`, `label_mean` and `metrics` by split, rounds, and the features that
-    /// helped most with their gain and splits.
+    /// The facts that a package keeps: `rows`, `label_mean` (or `classes`) and `metrics` by split, those of the learner, and
+    /// the features that matter most.
     pub(super) fn facts(&self) -> Value {
-        let fitted = self.fitted;
         let by_split = |values: [Value; 2]| -> Value {
             self.splits.iter().map(|(name, _)| (*name).to_owned()).zip(values).collect::<Map<_, _>>().into()
         };
-        let [train, eval] = self.splits.map(|(_, labels)| labels);
-        let importance: Vec<Value> = self
-            .ranked()
-            .iter()
-            .map(|(feature, gain, splits)| json!({ "feature": feature, "gain": gain, "splits": splits }))
-            .collect();
-        json!({
-            "rows": by_split([train.values.len().into(), eval.values.len().into()]),
-            "label_mean": by_split([train.mean().into(), eval.mean().into()]),
-            "metrics": by_split([self.train_metrics().into(), self.eval_metrics().into()]),
-            "trees": fitted.ensemble.trees().len(),
-            "rounds": fitted.rounds,
-            "best_round": fitted.best_round,
-            "seed": self.seed,
-            "importance": importance,
-        })
+        let labels = self.splits.map(|(_, labels)| labels);
+        let mut facts = Map::new();
+        facts.insert("rows".to_owned(), by_split(labels.map(|labels| labels.values.len().into())));
+        if self.task.classes().is_empty() {
+            facts.insert("label_mean".to_owned(), by_split(labels.map(|labels| labels.mean().into())));
+        } else {
+            facts.insert("classes".to_owned(), by_split(labels.map(|labels| self.class_counts(labels))));
+        }
+        let metrics = [&self.fitted.train_metrics, &self.fitted.eval_metrics].map(|metrics| metrics.clone().into());
+        facts.insert("metrics".to_owned(), by_split(metrics));
+        facts.extend(self.fitted.facts.clone());
+        facts.insert("seed".to_owned(), self.seed.into());
+        if let Some(importance) = &self.fitted.importance {
+            let one = |(feature, values): (&str, &[f64])| {
+                let measures = importance.measures.iter().zip(values);
+                let measured = measures.map(|(measure, value)| (measure.name.to_owned(), measure.fact(*value)));
+                Value::Object([("feature".to_owned(), json!(feature))].into_iter().chain(measured).collect())
+            };
+            facts.insert("importance".to_owned(), self.ranked(importance).into_iter().map(one).collect());
+        }
+        facts.into()
     }
 
-    /// "112 trees, eval log-loss 0.2093, best round 112 of 132".
-    pub(super) fn headline(&self) -> String {
-        let fitted = self.fitted;
-        let trees = fitted.ensemble.trees().len();
-        let mut text = format!("{trees} {}", if trees == 1 { "tree" } else { "trees" });
-        if let Some(metric) = fitted.eval_metric {
-            let _ = write!(text, ", eval {} {metric:.4}", self.objective.metric_name());
-        }
-        let _ = write!(text, ", best round {} of {}", fitted.best_round, fitted.rounds);
-        text
+    /// Rows by class.
+    fn class_counts(&self, labels: &Labels) -> Value {
+        let classes = self.task.classes();
+        let mut counts = vec![0_u64; classes.len()];
+        labels.values.iter().for_each(|class| counts[*class as usize] += 1);
+        classes.iter().cloned().zip(counts.into_iter().map(Value::from)).collect::<Map<_, _>>().into()
     }
 
     /// Properties of the model artifact.
     pub(super) fn properties(&self) -> Properties {
-        let fitted = self.fitted;
         let mut properties = Properties::from([
-            ("learner".to_owned(), json!("gradient_boosting")),
-            ("task".to_owned(), json!(self.objective.task().name())),
-            ("trees".to_owned(), json!(fitted.ensemble.trees().len())),
-            ("rounds".to_owned(), json!(fitted.rounds)),
-            ("best_iteration".to_owned(), json!(fitted.best_round)),
+            ("learner".to_owned(), json!(self.learner)),
+            ("task".to_owned(), json!(self.task.name())),
         ]);
-        for (split, metrics) in [("train", self.train_metrics()), ("eval", self.eval_metrics())] {
-            properties.extend(metrics.into_iter().map(|(name, value)| (format!("{split}_{name}"), value)));
+        properties.extend(self.fitted.properties.clone());
+        for (split, metrics) in [("train", &self.fitted.train_metrics), ("eval", &self.fitted.eval_metrics)] {
+            properties.extend(metrics.iter().map(|(name, value)| (format!("{split}_{name}"), value.clone())));
         }
         properties
     }
 
-    /// The features that helped most.
+    /// The features that matter most.
     pub(super) fn table(&self) -> Option<SummaryTable> {
-        let ranked = self.ranked();
-        let total: f64 = self.fitted.importance.iter().map(|importance| importance.gain).sum();
-        let row = |(feature, gain, splits): &(&str, f64, u64)| {
-            (Tone::Plain, vec![(*feature).to_owned(), format!("{:.1} %", 100.0 * gain / total), splits.to_string()])
+        let importance = self.fitted.importance.as_ref()?;
+        let (first, others) = importance.measures.split_first()?;
+        let total: f64 = importance.values.iter().filter_map(|values| values.first()).sum();
+        let row = |(feature, values): (&str, &[f64])| {
+            let share = format!("{:.1} %", 100.0 * values[0] / total);
+            let rest = others.iter().zip(&values[1..]).map(|(measure, value)| measure.text(*value));
+            (Tone::Plain, [feature.to_owned(), share].into_iter().chain(rest).collect::<Vec<String>>())
         };
-        let rows: Vec<_> = ranked.iter().take(SHOWN).map(row).collect();
+        let rows: Vec<_> = self.ranked(importance).into_iter().take(IMPORTANCES_SHOWN).map(row).collect();
+        let others = others.iter().map(|measure| measure.name.to_owned());
         (!rows.is_empty()).then(|| SummaryTable {
             title: "Most important features".to_owned(),
-            columns: ["feature", "share of gain", "splits"].map(str::to_owned).to_vec(),
+            columns: ["feature".to_owned(), format!("share of {}", first.name)].into_iter().chain(others).collect(),
             rows,
         })
     }
 
-    /// `CARD.md`: the package's own card with the owner and a table of the features that helped most.
+    /// `CARD.md`: the package's own card with the owner and a table of the features that matter most.
     pub(super) fn card(&self, parts: &PackageParts, owner: Option<&str>) -> String {
         let mut plain = parts.clone();
         if let Value::Object(facts) = &mut plain.training {
@@ -103,9 +106,14 @@ impl Report<'_> {
         if let Some(owner) = owner {
             card = card.replacen("owner: not stated", &format!("owner: {}", owner.replace('\n', " ")), 1);
         }
-        let mut table = "## Importance\n\n| feature | gain | splits |\n|---|---|---|\n".to_owned();
-        for (feature, gain, splits) in self.ranked() {
-            let _ = writeln!(table, "| {} | {gain:.1} | {splits} |", feature.replace('|', "\\|"));
+        let Some(importance) = &self.fitted.importance else { return card };
+        let names: Vec<&str> = importance.measures.iter().map(|measure| measure.name).collect();
+        let mut table =
+            format!("## Importance\n\n| feature | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+        for (feature, values) in self.ranked(importance) {
+            let cells: Vec<String> =
+                importance.measures.iter().zip(values).map(|(measure, value)| measure.text(*value)).collect();
+            let _ = writeln!(table, "| {} | {} |", feature.replace('|', "\\|"), cells.join(" | "));
         }
         match card.find("## Limits") {
             Some(at) => card.insert_str(at, &format!("{table}\n")),
@@ -114,61 +122,18 @@ impl Report<'_> {
         card
     }
 
-    /// Name, gain and splits of the features that helped, most first.
-    fn ranked(&self) -> Vec<(&str, f64, u64)> {
-        let mut ranked: Vec<(&str, f64, u64)> = self
+    /// The features that matter with the values of their measures, most first.
+    fn ranked<'b>(&'b self, importance: &'b Importance) -> Vec<(&'b str, &'b [f64])> {
+        let of = |values: &[f64]| values.first().copied().unwrap_or_default();
+        let mut ranked: Vec<(&str, &[f64])> = self
             .features
             .iter()
-            .zip(&self.fitted.importance)
-            .filter(|(_, importance)| importance.splits > 0)
-            .map(|(spec, importance)| (spec.name.as_str(), importance.gain, importance.splits))
+            .zip(&importance.values)
+            .filter(|(_, values)| of(values) > 0.0)
+            .map(|(spec, values)| (spec.name.as_str(), values.as_slice()))
             .collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        ranked.truncate(NAMED);
+        ranked.sort_by(|a, b| of(b.1).total_cmp(&of(a.1)));
+        ranked.truncate(IMPORTANCES_IN_PACKAGE);
         ranked
-    }
-
-    fn train_metrics(&self) -> Map<String, Value> {
-        Map::from_iter([(self.metric_key(), json!(self.fitted.train_metric))])
-    }
-
-    fn eval_metrics(&self) -> Map<String, Value> {
-        let mut metrics = Map::new();
-        if let Some(metric) = self.fitted.eval_metric {
-            metrics.insert(self.metric_key(), json!(metric));
-        }
-        if self.objective.task() == Task::Binary {
-            metrics.insert("auc".to_owned(), json!(auc(&self.fitted.eval_scores, &self.splits[1].1.values)));
-        }
-        metrics
-    }
-
-    fn metric_key(&self) -> String {
-        self.objective.metric_name().to_lowercase().replace('-', "_")
-    }
-}
-
-/// Area under the ROC curve: the share of (positive, negative) pairs in the right order, ties counting half.
-fn auc(scores: &[f64], labels: &[f64]) -> f64 {
-    let mut order: Vec<usize> = (0..scores.len().min(labels.len())).collect();
-    order.sort_unstable_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    let (mut below, mut pairs) = (0.0, 0.0);
-    for ties in order.chunk_by(|a, b| scores[*a] == scores[*b]) {
-        let positive = ties.iter().filter(|row| labels[**row] == 1.0).count() as f64;
-        let negative = ties.len() as f64 - positive;
-        pairs += positive * (below + negative / 2.0);
-        below += negative;
-    }
-    pairs / (below * (order.len() as f64 - below))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::auc;
-
-    #[test]
-    fn auc_counts_pairs() {
-        assert_eq!(auc(&[0.1, 0.4, 0.35, 0.8], &[0.0, 0.0, 1.0, 1.0]), 0.75);
-        assert_eq!(auc(&[1.0, 1.0, 1.0], &[0.0, 1.0, 0.0]), 0.5);
     }
 }

@@ -1,0 +1,98 @@
+//! What a [`Trainer`](crate::Trainer) can fit.
+//!
+//! A learner is a name in the pipeline file with its parameters. It gets rows of features as the transform graph gives
+//! them; binning, encoding and scaling are its own business. It hands over a fitted model and the facts that the report,
+//! the card and the curves are made of. To add one, implement [`Learner`] and [`Estimator`] in a file or folder of its own
+//! and put it in [`LEARNERS`].
+
+mod data;
+mod fitted;
+
+use schemars::{Schema, SchemaGenerator};
+use serde_json::Value;
+use tidemill_core::{ComponentError, ParamIssue, TaskKind, suggest};
+
+pub use data::{SplitRows, TrainingData};
+pub use fitted::{FittedLearner, Importance, Measure, class_metrics};
+
+/// One kind of learner.
+pub trait Learner: Sync {
+    /// The name in the pipeline file: `gradient_boosting`.
+    fn name(&self) -> &'static str;
+
+    /// The schema of its parameters.
+    fn params_schema(&self, generator: &mut SchemaGenerator) -> Schema;
+
+    /// Reads its parameters. Every issue points at its place below the learner's name.
+    fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>>;
+}
+
+/// A learner with its parameters, ready to be fitted.
+pub trait Estimator: Send + Sync {
+    /// The kinds of tasks that it can learn.
+    fn tasks(&self) -> &'static [TaskKind];
+
+    /// Every parameter with its value, for the package.
+    fn params(&self) -> Value;
+
+    /// Fits a model to the training rows. The result depends on the arguments only, not on the number of threads of the
+    /// rayon pool it runs in.
+    fn fit(&self, data: &TrainingData<'_>) -> Result<FittedLearner, ComponentError>;
+}
+
+/// Every learner.
+pub const LEARNERS: &[&dyn Learner] = &[&crate::gbdt::BoostingLearner, &crate::linear::LinearLearner];
+
+/// The learner that `choice` names, with its parameters: a name alone, or a mapping of the name to its parameters.
+pub(crate) fn configure(choice: &Value) -> Result<(&'static str, Box<dyn Estimator>), Vec<ParamIssue>> {
+    let none = Value::Object(serde_json::Map::new());
+    let one = || ParamIssue::new(["learner"], format!("a learner is one of {}", known()));
+    let (name, params) = match choice {
+        Value::String(name) => (name.as_str(), &none),
+        Value::Object(entries) => match entries.iter().collect::<Vec<_>>().as_slice() {
+            [(name, Value::Null)] => (name.as_str(), &none),
+            [(name, params)] => (name.as_str(), *params),
+            _ => return Err(vec![one().with_hint("name one: `learner: { gradient_boosting: {} }`")]),
+        },
+        _ => return Err(vec![one().with_hint("name one: `learner: { gradient_boosting: {} }`")]),
+    };
+    let Some(learner) = LEARNERS.iter().find(|learner| learner.name() == name) else {
+        let issue = ParamIssue::new(["learner", name], format!("`{name}` is no learner; there are {}", known()));
+        let near = suggest(name, LEARNERS.iter().map(|learner| learner.name()));
+        return Err(vec![match near {
+            Some(near) => issue.with_hint(format!("did you mean `{near}`?")),
+            None => issue,
+        }]);
+    };
+    match learner.configure(params) {
+        Ok(estimator) => Ok((learner.name(), estimator)),
+        Err(mut issues) => {
+            for issue in &mut issues {
+                issue.path.splice(0..0, ["learner".to_owned(), name.to_owned()]);
+            }
+            Err(issues)
+        }
+    }
+}
+
+fn known() -> String {
+    let names: Vec<String> = LEARNERS.iter().map(|learner| format!("`{}`", learner.name())).collect();
+    names.join(", ")
+}
+
+/// The schema of the parameter `learner`.
+pub(crate) fn choice_schema(generator: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = LEARNERS.iter().map(|learner| learner.name()).collect();
+    let mut choices = vec![serde_json::json!({ "enum": names })];
+    for learner in LEARNERS {
+        let mut properties = serde_json::Map::new();
+        properties.insert(learner.name().to_owned(), learner.params_schema(generator).to_value());
+        choices.push(serde_json::json!({
+            "type": "object",
+            "properties": properties,
+            "required": [learner.name()],
+            "additionalProperties": false,
+        }));
+    }
+    schemars::json_schema!({ "description": "What is fitted: one learner by name, with its parameters.", "oneOf": choices })
+}
