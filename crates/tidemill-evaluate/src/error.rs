@@ -31,6 +31,40 @@ pub enum EvaluateError {
         /// The split or file, in words.
         rows_of: String,
     },
+    /// A task that is not evaluated.
+    #[error("the evaluation of a {task} model is not built yet")]
+    TaskNotEvaluated {
+        /// The task.
+        task: &'static str,
+    },
+    /// Labels and predictions contradict each other.
+    #[error("label `{label}` {reason}; its values in {rows_of} are {values}")]
+    LabelTask {
+        /// The label's name.
+        label: String,
+        /// The contradiction.
+        reason: String,
+        /// The split or file.
+        rows_of: String,
+        /// The values with the number of their rows.
+        values: String,
+        /// What to write.
+        hint: String,
+    },
+    /// A class that the model does not know.
+    #[error("label `{label}` is `{class}` in row {row} of {rows_of}, a class that the model does not know")]
+    UnknownClass {
+        /// The label's name.
+        label: String,
+        /// The class.
+        class: String,
+        /// Which row, from 1.
+        row: u64,
+        /// The split or file.
+        rows_of: String,
+        /// The classes it knows.
+        known: Vec<String>,
+    },
     /// A label that a model of this task cannot have.
     #[error("label `{label}` is {value} in row {row} of {rows_of}, which a {task} model cannot predict")]
     LabelValue {
@@ -176,7 +210,8 @@ impl Coded for EvaluateError {
                 Code::Params
             }
             Self::LabelConstant { .. } => Code::LabelConstant,
-            Self::LabelValue { .. } => Code::LabelValues,
+            Self::LabelValue { .. } | Self::UnknownClass { .. } | Self::LabelTask { .. } => Code::LabelValues,
+            Self::TaskNotEvaluated { .. } => Code::Params,
             Self::CellsMissing { role: "label", .. } => Code::LabelMissing,
             Self::CellsMissing { .. } | Self::PredictionValue { .. } => Code::PredictionValues,
             Self::ColumnNotFound { .. } => Code::ColumnNotFound,
@@ -211,6 +246,8 @@ impl Coded for EvaluateError {
                 Some("a probability lies between 0 and 1; `--task regression` compares predictions as values".into())
             }
             Self::CellsMissing { .. } => Some("leave these rows out, or fill them in".into()),
+            Self::UnknownClass { known, .. } => Some(format!("it knows {}", listed(known))),
+            Self::LabelTask { hint, .. } => Some(hint.clone()),
             Self::LabelValue { task: "binary", .. } => Some("a binary label is 0 or 1, or false and true".into()),
             Self::LabelValue { .. } => Some("a regression label is a finite number in every row".into()),
             Self::ColumnNotFound { nearest, .. } => nearest.as_ref().map(|name| format!("did you mean `{name}`?")),

@@ -1,14 +1,16 @@
 //! From predictions to metrics by slice.
 
 use rayon::prelude::*;
-use tidemill_model::Task;
+use tidemill_core::TaskKind;
 
 use crate::evaluation::EVALUATION_FORMAT;
 use crate::finder::{SearchOptions, search};
 use crate::intervals::{change_intervals, intervals, replicas};
-use crate::metrics::{Curves, Ordered, Rows, Subset, metrics_of};
+use crate::metrics::{ConfusionCounts, Curves, Ordered, Rows, Subset, class_areas, metrics_of};
 use crate::slices::{SliceKey, SliceSpec, partition};
-use crate::{DroppedSlices, EvaluateError, Evaluation, EvaluationTable, IntervalOptions, SliceEvaluation};
+use crate::{
+    ClassEvaluation, DroppedSlices, EvaluateError, Evaluation, EvaluationTable, IntervalOptions, SliceEvaluation,
+};
 
 /// What to evaluate.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +41,7 @@ impl Default for EvaluateOptions {
 
 /// The rows of a table in the order of each model's scores.
 struct Sorted<'a> {
-    task: Task,
+    task: TaskKind,
     options: &'a EvaluateOptions,
     candidate: Ordered,
     baseline: Option<Ordered>,
@@ -51,13 +53,8 @@ struct Sorted<'a> {
 /// (intervals, which resample rows by their place, keep the latter only up to their randomness).
 pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Evaluation, EvaluateError> {
     table.check()?;
-    let weights = table.weights.as_ref().map(|(_, weights)| weights.as_slice());
-    let sorted = Sorted {
-        task: table.task,
-        options,
-        candidate: Ordered::new(&table.predictions, &table.labels, weights),
-        baseline: table.baseline.as_ref().map(|scores| Ordered::new(scores, &table.labels, weights)),
-    };
+    let (candidate, baseline) = table.ordered();
+    let sorted = Sorted { task: table.task.kind(), options, candidate, baseline };
     let mut slices = vec![sorted.overall()];
     let mut dropped = DroppedSlices { min_slice_size: options.min_slice_size, slices: 0 };
     for spec in options.slices.iter().filter(|spec| !spec.columns.is_empty()) {
@@ -71,19 +68,20 @@ pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Ev
 
     Ok(Evaluation {
         format: EVALUATION_FORMAT,
-        task: table.task,
+        task: table.task.clone(),
         split: table.split.clone(),
         rows: table.rows() as u64,
         label: table.label.clone(),
         weight: table.weights.as_ref().map(|(column, _)| column.clone()),
         model: None,
         baseline: None,
-        decision_threshold: matches!(table.task, Task::Binary).then_some(options.decision_threshold),
+        decision_threshold: (table.task.kind() == TaskKind::Binary).then_some(options.decision_threshold),
         confidence_intervals: options.confidence_intervals,
         slices,
         dropped,
-        curves: Curves::new(table.task, &sorted.candidate),
-        baseline_curves: sorted.baseline.as_ref().map(|rows| Curves::new(table.task, rows)),
+        curves: Curves::new(&table.task, &sorted.candidate),
+        classes: class_evaluations(table.task.classes(), &sorted.candidate),
+        baseline_curves: sorted.baseline.as_ref().map(|rows| Curves::new(&table.task, rows)),
         found_slices: match (&options.find_slices, &table.finder) {
             (Some(search_options), Some(sample)) => {
                 Some(search(table, sample, search_options, options.decision_threshold))
@@ -91,6 +89,24 @@ pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Ev
             _ => None,
         },
     })
+}
+
+/// How well each class is recognised; `None` without classes.
+fn class_evaluations(classes: &[String], rows: &Ordered) -> Option<Vec<ClassEvaluation>> {
+    if classes.is_empty() {
+        return None;
+    }
+    let (counts, areas) = (ConfusionCounts::new(classes.len(), rows), class_areas(rows));
+    let one = |(at, class): (usize, &String)| ClassEvaluation {
+        class: class.clone(),
+        rows: counts.rows(at),
+        precision: counts.precision(at),
+        recall: counts.recall(at),
+        f1: counts.f1(at),
+        auc: areas.get(at).copied().flatten(),
+        predicted: classes.iter().enumerate().map(|(other, name)| (name.clone(), counts.get(at, other))).collect(),
+    };
+    Some(classes.iter().enumerate().map(one).collect())
 }
 
 impl Sorted<'_> {

@@ -1,5 +1,6 @@
 //! What an evaluation found: the content of `evaluation.json`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -64,9 +65,31 @@ pub struct Evaluation {
     /// Curves of the baseline on all rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_curves: Option<Curves>,
+    /// How well a model of several classes recognises each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<ClassEvaluation>>,
     /// What the automatic search found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_slices: Option<SliceSearch>,
+}
+
+/// How well one class of several is recognised, on all rows. Rows are counted with their weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassEvaluation {
+    /// Its name.
+    pub class: String,
+    /// Rows of the class.
+    pub rows: f64,
+    /// Share of the rows taken for it that belong to it.
+    pub precision: Option<f64>,
+    /// Share of its rows that are recognised.
+    pub recall: Option<f64>,
+    /// Harmonic mean of precision and recall.
+    pub f1: Option<f64>,
+    /// Area under the ROC curve of this class against the rest.
+    pub auc: Option<f64>,
+    /// What its rows were taken for: a row of the confusion matrix.
+    pub predicted: BTreeMap<String, f64>,
 }
 
 /// Metrics on the rows of one slice.

@@ -7,12 +7,12 @@
 //! they do not depend on the order of the work, and a candidate and its baseline are resampled alike: the
 //! interval of their difference is that of a paired comparison.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use tidemill_core::SplitMix64;
-use tidemill_model::Task;
+use tidemill_core::{SplitMix64, TaskKind};
 
 use crate::metrics::{Metric, Metrics, Row, Rows, metrics_of};
 use crate::student::two_sided_quantile;
@@ -47,7 +47,7 @@ pub struct Interval {
 pub type Intervals = BTreeMap<Metric, Interval>;
 
 /// The metrics of every replica of `rows`.
-pub(crate) fn replicas<R: Rows>(task: Task, rows: &R, threshold: f64, count: u32) -> Vec<Metrics> {
+pub(crate) fn replicas<R: Rows>(task: TaskKind, rows: &R, threshold: f64, count: u32) -> Vec<Metrics> {
     (0..count).into_par_iter().map(|replica| metrics_of(task, &Resampled { rows, replica }, threshold)).collect()
 }
 
@@ -115,6 +115,22 @@ impl<R: Rows> Rows for Resampled<'_, R> {
     fn id(&self, position: usize) -> u32 {
         self.rows.id(position)
     }
+
+    fn class_count(&self) -> usize {
+        self.rows.class_count()
+    }
+
+    fn predicted(&self, position: usize) -> u32 {
+        self.rows.predicted(position)
+    }
+
+    fn class_score(&self, position: usize, class: usize) -> f64 {
+        self.rows.class_score(position, class)
+    }
+
+    fn class_order(&self, class: usize) -> Cow<'_, [u32]> {
+        self.rows.class_order(class)
+    }
 }
 
 /// A number in [0, 1) for each pair of replica and row: `SplitMix64` over the pair, mixed twice because the
@@ -162,8 +178,8 @@ mod tests {
     #[test]
     fn an_interval_has_the_width_that_theory_gives() {
         let data = rows(4_000);
-        let point = metrics_of(Task::Binary, &data, 0.5);
-        let found = intervals(&point, &replicas(Task::Binary, &data, 0.5, 400), 0.95);
+        let point = metrics_of(TaskKind::Binary, &data, 0.5);
+        let found = intervals(&point, &replicas(TaskKind::Binary, &data, 0.5, 400), 0.95);
         // Accuracy is a mean of 0s and 1s: its standard error is sqrt(p (1 - p) / n).
         let p = point.get(Metric::Accuracy).unwrap();
         let expected = 2.0 * 1.966 * (p * (1.0 - p) / 4_000.0).sqrt();
@@ -185,8 +201,8 @@ mod tests {
     fn intervals_shrink_with_the_root_of_the_rows() {
         let width = |n| {
             let data = rows(n);
-            let point = metrics_of(Task::Binary, &data, 0.5);
-            let found = intervals(&point, &replicas(Task::Binary, &data, 0.5, 200), 0.95);
+            let point = metrics_of(TaskKind::Binary, &data, 0.5);
+            let found = intervals(&point, &replicas(TaskKind::Binary, &data, 0.5, 200), 0.95);
             found[&Metric::LogLoss].high - found[&Metric::LogLoss].low
         };
         let ratio = width(1_000) / width(16_000);
@@ -196,8 +212,8 @@ mod tests {
     #[test]
     fn a_paired_difference_of_equal_models_has_no_width() {
         let data = rows(500);
-        let point = metrics_of(Task::Binary, &data, 0.5);
-        let drawn = replicas(Task::Binary, &data, 0.5, 20);
+        let point = metrics_of(TaskKind::Binary, &data, 0.5);
+        let drawn = replicas(TaskKind::Binary, &data, 0.5, 20);
         let change = change_intervals([&point, &point], [&drawn, &drawn], 0.95);
         assert_eq!(change[&Metric::Auc], Interval { low: 0.0, high: 0.0 });
     }

@@ -21,7 +21,7 @@ mod table;
 pub use component::{ConfidenceIntervals, Evaluator, EvaluatorParams, FindSlices};
 pub use error::EvaluateError;
 pub use evaluate::{EvaluateOptions, evaluate};
-pub use evaluation::{DroppedSlices, Evaluation, SliceEvaluation};
+pub use evaluation::{ClassEvaluation, DroppedSlices, Evaluation, SliceEvaluation};
 pub use finder::{FoundSlice, SliceSearch};
 pub use gate::{
     Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, SliceThreshold, Threshold, ThresholdSyntax,

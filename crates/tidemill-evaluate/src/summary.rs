@@ -16,7 +16,7 @@ const UNDEFINED: &str = "–";
 
 /// "AUC 0.954 (baseline 0.951) on 5,001 rows: blessed".
 pub fn summary_headline(evaluation: &Evaluation, blessing: &Blessing) -> String {
-    let metric = Metric::headline(evaluation.task);
+    let metric = Metric::headline(evaluation.task.kind());
     let overall = evaluation.overall();
     let value = |found: Option<f64>| found.map_or_else(|| UNDEFINED.to_owned(), three_decimals);
     let candidate = value(overall.and_then(|slice| slice.metrics.get(metric)));
@@ -30,7 +30,7 @@ pub fn summary_headline(evaluation: &Evaluation, blessing: &Blessing) -> String 
 
 /// The tables of the end-of-run summary: metrics with their bounds, the worst slices, the slices found.
 pub fn summary_tables(evaluation: &Evaluation, blessing: &Blessing) -> Vec<SummaryTable> {
-    [metrics_table(evaluation, blessing), worst_slices(evaluation), found_slices(evaluation)]
+    [metrics_table(evaluation, blessing), classes_table(evaluation), worst_slices(evaluation), found_slices(evaluation)]
         .into_iter()
         .flatten()
         .collect()
@@ -40,8 +40,11 @@ fn metrics_table(evaluation: &Evaluation, blessing: &Blessing) -> Option<Summary
     let overall = evaluation.overall()?;
     let shown = [
         Metric::Auc,
+        Metric::AucMicro,
         Metric::PrAuc,
         Metric::Accuracy,
+        Metric::BalancedAccuracy,
+        Metric::MacroF1,
         Metric::LogLoss,
         Metric::Rmse,
         Metric::Mae,
@@ -50,7 +53,7 @@ fn metrics_table(evaluation: &Evaluation, blessing: &Blessing) -> Option<Summary
     ];
     let has_bound =
         |metric: Metric| blessing.checks.iter().any(|check| check.slice.is_overall() && check.metric == metric);
-    let mut rows: Vec<(Tone, Vec<String>)> = Metric::of(evaluation.task)
+    let mut rows: Vec<(Tone, Vec<String>)> = Metric::of(&evaluation.task)
         .filter(|metric| shown.contains(metric) || has_bound(*metric))
         .map(|metric| metric_row(overall, &SliceKey::overall(), metric, &blessing.checks))
         .collect();
@@ -126,8 +129,39 @@ pub(crate) fn bound(check: &Check) -> String {
     }
 }
 
+/// Classes shown in a table; a report has more.
+const CLASSES_SHOWN: usize = 12;
+
+/// How well each class is recognised, and what it is taken for most often.
+fn classes_table(evaluation: &Evaluation) -> Option<SummaryTable> {
+    let classes = evaluation.classes.as_ref()?;
+    let mut shown: Vec<_> = classes.iter().collect();
+    if shown.len() > CLASSES_SHOWN {
+        // Of many, those that are recognised worst.
+        shown.sort_by(|a, b| a.f1.unwrap_or(0.0).total_cmp(&b.f1.unwrap_or(0.0)));
+        shown.truncate(CLASSES_SHOWN);
+    }
+    let row = |class: &&crate::ClassEvaluation| {
+        let mut taken: Vec<(&String, f64)> = class
+            .predicted
+            .iter()
+            .filter(|(name, _)| **name != class.class)
+            .map(|(name, rows)| (name, *rows))
+            .collect();
+        taken.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let taken = match taken.first() {
+            Some((name, rows)) if *rows > 0.0 => format!("{name} ({})", number(*rows)),
+            _ => String::new(),
+        };
+        let cells = [class.precision, class.recall, class.f1, class.auc].map(cell);
+        (Tone::Plain, [class.class.clone(), number(class.rows)].into_iter().chain(cells).chain([taken]).collect())
+    };
+    let columns = ["class", "rows", "precision", "recall", "F1", "AUC", "taken for"].map(str::to_owned).to_vec();
+    Some(SummaryTable { title: "Classes".into(), columns, rows: shown.iter().map(row).collect() })
+}
+
 fn worst_slices(evaluation: &Evaluation) -> Option<SummaryTable> {
-    let (headline, loss) = (Metric::headline(evaluation.task), Metric::loss(evaluation.task));
+    let (headline, loss) = (Metric::headline(evaluation.task.kind()), Metric::loss(evaluation.task.kind()));
     let mut slices: Vec<&SliceEvaluation> = evaluation
         .slices
         .iter()

@@ -144,6 +144,45 @@ fn an_empty_cell_is_a_slice_too() {
     );
 }
 
+/// A table of `width` columns of noise and two whose crossing is bad.
+fn wide(width: usize) -> EvaluationTable {
+    let mut random = Lcg(17);
+    let rows = 4_000;
+    let noise: Vec<Vec<i64>> = (0..width).map(|_| (0..rows).map(|_| (random.draw() * 6.0) as i64).collect()).collect();
+    let (first, second) = (width / 3, width / 2);
+    let (mut labels, mut scores) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        let score = if random.draw() < 0.5 { 0.1 } else { 0.9 };
+        let label = (random.draw() < score) ^ (noise[first][row] == 2 && noise[second][row] >= 4);
+        scores.push(score);
+        labels.push(f64::from(u8::from(label)));
+    }
+    let names: Vec<String> = (0..width).map(|at| format!("c{at}")).collect();
+    let fields: Vec<Field> = names.iter().map(|name| Field::new(name, DataType::Int64, true)).collect();
+    let arrays: Vec<ArrayRef> =
+        noise.into_iter().map(|values| Arc::new(Int64Array::from(values)) as ArrayRef).collect();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
+    let keep = TableColumns { finder: names, rows: rows as u64, ..TableColumns::default() };
+    let mut builder = TableBuilder::new(Task::Binary, "eval", "y", &batch.schema(), &keep).unwrap();
+    builder.push(&batch, &labels, &scores, None).unwrap();
+    builder.finish()
+}
+
+#[test]
+fn many_columns_are_searched_one_by_one_and_the_telling_ones_in_pairs() {
+    // Slices of one column: 6 values and 4 + 4 ranges. Of pairs: 14 × 14.
+    let pairs = |columns: u64| columns * (columns - 1) / 2 * 14 * 14;
+    let few = find(&wide(32));
+    assert_eq!((few.columns_alone.len(), few.tried <= 32 * 14 + pairs(32)), (0, true));
+    assert!(few.tried > pairs(31));
+    let many = find(&wide(1_000));
+    assert_eq!(many.columns_alone.len(), 1_000 - 32);
+    assert!(many.tried <= 1_000 * 14 + pairs(32), "{}", many.tried);
+    for (width, search) in [(32, few), (1_000, many)] {
+        assert_eq!(search.slices[0].to_string(), format!("c{}=2, c{}≥4", width / 3, width / 2));
+    }
+}
+
 fn is_missing(sample: &tidemill_evaluate::finder::FinderSample, row: usize) -> bool {
     sample.columns[0].value(row) == Some(&SliceValue::Missing)
 }

@@ -9,11 +9,17 @@
 //! `mean_absolute_percentage_error`, each with and without `sample_weight=w`; the calibration error is the mean
 //! of `|prob_true - prob_pred|` of `calibration_curve(n_bins=10, strategy="quantile")`, whose bins are equally
 //! large here; means by `numpy.average`.
+//!
+//! Of three classes: `a, b, c, d, w = lcg(1000, 1), …(2), …(3), …(5), …(4)`; probabilities are `a + 0.1`, `b + 0.1` and
+//! `c + 0.1` divided by their sum; the class is 0 where `d` is below the first, 1 where it is below the first two
+//! together, else 2. Recorded from `roc_auc_score(multi_class="ovr", average="macro")` and, of the indicators,
+//! `average="micro"`, `accuracy_score`, `balanced_accuracy_score`, `f1_score(average="macro")`, `log_loss` and
+//! `confusion_matrix`. The tied AUC is the mean of `roc_auc_score(y == k, floor(10 p) / 10)`.
 
 #![allow(clippy::unreadable_literal, reason = "numbers as recorded")]
 
 use tidemill_evaluate::Metric;
-use tidemill_evaluate::metrics::{Ordered, metrics_of};
+use tidemill_evaluate::metrics::{ConfusionCounts, Ordered, metrics_of};
 use tidemill_model::Task;
 
 fn lcg(seed: u64) -> Vec<f64> {
@@ -50,8 +56,42 @@ fn data() -> Data {
     }
 }
 
+/// Probabilities of three classes by class, the class and the weight of each row.
+fn three_classes() -> (Vec<Vec<f64>>, Vec<f64>, Vec<f64>) {
+    let drawn = [lcg(1), lcg(2), lcg(3)];
+    let at = |class: usize, row: usize| {
+        (drawn[class][row] + 0.1) / (drawn[0][row] + 0.1 + (drawn[1][row] + 0.1) + (drawn[2][row] + 0.1))
+    };
+    let columns: Vec<Vec<f64>> = (0..3).map(|class| (0..1_000).map(|row| at(class, row)).collect()).collect();
+    let class = |(row, d): (usize, f64)| {
+        if d < columns[0][row] {
+            0.0
+        } else if d < columns[0][row] + columns[1][row] {
+            1.0
+        } else {
+            2.0
+        }
+    };
+    let labels = lcg(5).into_iter().enumerate().map(class).collect();
+    (columns, labels, lcg(4))
+}
+
+#[test]
+fn several_classes() {
+    let (columns, labels, weights) = three_classes();
+    let task = Task::MultiClass { classes: ["a", "b", "c"].map(str::to_owned).to_vec() };
+    let rows = Ordered::for_classes(&columns, &labels, None);
+    agree(task.clone(), &rows, CLASSES);
+    agree(task.clone(), &Ordered::for_classes(&columns, &labels, Some(&weights)), CLASSES_WEIGHTED);
+    let counts = ConfusionCounts::new(3, &rows);
+    assert_eq!([0, 1, 2].map(|predicted| counts.get(0, predicted)), [172.0, 54.0, 102.0]);
+    let tied: Vec<Vec<f64>> =
+        columns.iter().map(|column| column.iter().map(|p| (p * 10.0).floor() / 10.0).collect()).collect();
+    agree(task, &Ordered::for_classes(&tied, &labels, None), &[(Metric::Auc, 0.6710938689443866)]);
+}
+
 fn agree(task: Task, rows: &Ordered, expected: &[(Metric, f64)]) {
-    let metrics = metrics_of(task, rows, 0.5);
+    let metrics = metrics_of(&task, rows, 0.5);
     for &(metric, expected) in expected {
         let got = metrics.get(metric).expect("defined on these rows");
         assert!((got - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{metric} is {got}, not {expected}");
@@ -84,6 +124,22 @@ fn regression() {
     agree(Task::Regression, &weighted, REGRESSION_WEIGHTED);
 }
 
+const CLASSES: &[(Metric, f64)] = &[
+    (Metric::Auc, 0.6741839055562661),
+    (Metric::AucMicro, 0.6788079999999999),
+    (Metric::LogLoss, 0.9973005782067027),
+    (Metric::Accuracy, 0.479),
+    (Metric::BalancedAccuracy, 0.48021939549539033),
+    (Metric::MacroF1, 0.47766511949420276),
+];
+const CLASSES_WEIGHTED: &[(Metric, f64)] = &[
+    (Metric::Auc, 0.7027503493998255),
+    (Metric::AucMicro, 0.7059758004119667),
+    (Metric::LogLoss, 0.9741889084955888),
+    (Metric::Accuracy, 0.506999813703119),
+    (Metric::BalancedAccuracy, 0.5099184108358749),
+    (Metric::MacroF1, 0.5073770826141711),
+];
 const DISTINCT: &[(Metric, f64)] = &[
     (Metric::Auc, 0.7870085921374741),
     (Metric::PrAuc, 0.7681535661179961),

@@ -12,6 +12,7 @@ use tidemill_core::{
 };
 use tidemill_data::Examples;
 use tidemill_model::{Model, ModelError};
+use tidemill_onnx::load_package;
 
 use crate::{
     Blessing, EvaluateError, Evaluation, TableColumns, Thresholds, evaluate, judge, summary_headline, summary_tables,
@@ -83,15 +84,15 @@ fn run(
     let examples = Examples::open(&context.input("examples")?.path).map_err(EvaluateError::Data)?;
     let rows = split_rows(&examples, &params.split)?;
     let candidate = context.input("model")?;
-    let model = Model::load(&candidate.path).map_err(EvaluateError::Model)?;
-    thresholds.check_task(model.manifest().task)?;
+    let model = load_package(&candidate.path).map_err(EvaluateError::Model)?;
+    thresholds.check_task(model.task().kind())?;
     let mut warnings = Vec::new();
     let mut unusable = None;
     let baseline = match context.inputs.get("baseline") {
         None => None,
         Some(artifact) => {
             // A baseline that cannot be read must not pass for one that never was.
-            let loaded = Model::load(&artifact.path).map_err(|error| damaged_baseline(artifact, &error))?;
+            let loaded = load_package(&artifact.path).map_err(|error| damaged_baseline(artifact, &error))?;
             incomparable(&loaded, &model, &examples).map_or(Some(loaded), |reason| {
                 unusable = Some(reason);
                 None
@@ -145,8 +146,11 @@ fn split_rows(examples: &Examples, split: &str) -> Result<u64, EvaluateError> {
 
 /// Why the last blessed model cannot be compared with on these rows, if it cannot.
 fn incomparable(baseline: &Model, model: &Model, examples: &Examples) -> Option<String> {
-    if baseline.manifest().task != model.manifest().task {
-        return Some(format!("it is a {} model and the candidate is not", baseline.manifest().task));
+    if baseline.task().kind() != model.task().kind() {
+        return Some(format!("it is a {} model and the candidate is not", baseline.task()));
+    }
+    if baseline.task() != model.task() {
+        return Some("it knows other classes than the candidate".to_owned());
     }
     if baseline.graph().label() != model.graph().label() {
         return Some("it predicts another label".to_owned());

@@ -1,12 +1,12 @@
 //! One scan of a split: labels, predictions of both models, slice columns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use tidemill_core::{CancelFlag, Progress};
 use tidemill_data::Examples;
-use tidemill_model::{BoundLabel, LabelSpec, Model, ModelError};
+use tidemill_model::{BoundLabel, Columns, LabelSpec, Model, ModelError};
 
 use crate::table::column_index;
 use crate::{EvaluateError, EvaluationTable, TableBuilder, TableColumns};
@@ -34,8 +34,10 @@ impl Scan<'_> {
         let mut batches = self.examples.batches(self.split, Some(&known))?;
         let schema = batches.schema();
         let bound = self.model.graph().bind_label(&schema)?;
-        let task = self.model.manifest().task;
-        let mut builder = TableBuilder::new(task, self.split, &label.name, &schema, &self.columns)?;
+        let task = self.model.task().clone();
+        let classes: HashMap<&str, usize> =
+            task.classes().iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+        let mut builder = TableBuilder::new(task.clone(), self.split, &label.name, &schema, &self.columns)?;
         let mut unlabelled = Unlabelled::default();
         loop {
             if cancel.is_set() {
@@ -46,11 +48,27 @@ impl Scan<'_> {
             if group.is_empty() {
                 break;
             }
-            let predicted: Vec<Predicted> =
-                group.par_iter().map(|batch| self.predict(batch, &bound)).collect::<Result<_, ModelError>>()?;
+            let predicted: Vec<Predicted> = group
+                .par_iter()
+                .map(|batch| self.predict(batch, &bound, &classes))
+                .collect::<Result<_, ModelError>>()?;
             for (batch, predicted) in group.iter().zip(&predicted) {
+                if let Some((row, class)) = &predicted.unknown {
+                    return Err(EvaluateError::UnknownClass {
+                        label: label.name.clone(),
+                        class: class.clone(),
+                        row: unlabelled.rows + *row as u64 + 1,
+                        rows_of: format!("split `{}`", self.split),
+                        known: task.classes().to_vec(),
+                    });
+                }
                 let labels = unlabelled.take_in(&predicted.labels);
-                builder.push(batch, &labels, &predicted.candidate, predicted.baseline.as_deref())?;
+                let (candidate, baseline) = (&predicted.candidate, predicted.baseline.as_deref());
+                if classes.is_empty() {
+                    builder.push(batch, &labels, &candidate[0], baseline.map(|columns| columns[0].as_slice()))?;
+                } else {
+                    builder.push_classes(batch, &labels, candidate, baseline)?;
+                }
                 progress.advance(batch.num_rows() as u64);
             }
         }
@@ -70,19 +88,42 @@ impl Scan<'_> {
         Ok(needed)
     }
 
-    fn predict(&self, batch: &RecordBatch, label: &BoundLabel) -> Result<Predicted, ModelError> {
+    fn predict(
+        &self,
+        batch: &RecordBatch,
+        label: &BoundLabel,
+        classes: &HashMap<&str, usize>,
+    ) -> Result<Predicted, ModelError> {
+        let mut unknown = None;
+        let labels = if classes.is_empty() {
+            label.optional_values(batch)?
+        } else {
+            let number = |(row, name): (usize, Option<String>)| {
+                let name = name?;
+                let number = classes.get(name.as_str()).map(|number| *number as f64);
+                if number.is_none() && unknown.is_none() {
+                    unknown = Some((row, name));
+                }
+                number
+            };
+            label.class_names(batch)?.into_iter().enumerate().map(number).collect()
+        };
         Ok(Predicted {
-            labels: label.optional_values(batch)?,
-            candidate: self.model.predict_values(batch)?,
-            baseline: self.baseline.map(|baseline| baseline.predict_values(batch)).transpose()?,
+            labels,
+            unknown,
+            candidate: self.model.predict_columns(batch)?,
+            baseline: self.baseline.map(|baseline| baseline.predict_columns(batch)).transpose()?,
         })
     }
 }
 
+/// Labels and predictions of a batch, a column for each number of a row.
 struct Predicted {
     labels: Vec<Option<f64>>,
-    candidate: Vec<f64>,
-    baseline: Option<Vec<f64>>,
+    /// The first row of a class that the model does not know, and the class.
+    unknown: Option<(usize, String)>,
+    candidate: Columns,
+    baseline: Option<Columns>,
 }
 
 /// Rows without a label, counted over the whole split so that one message tells of all.

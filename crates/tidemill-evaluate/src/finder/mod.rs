@@ -1,7 +1,7 @@
 //! Finding the slices on which a model does badly, without being told where to look.
 //!
 //! After Chung et al., "Slice Finder" (ICDE 2019): every value or range of one column, and every pair of them,
-//! is tried; a slice counts when its mean loss exceeds that of the other rows by a given effect size and Welch's
+//! is tried (of many columns, only the pairs of those that tell most of the loss); a slice counts when its mean loss exceeds that of the other rows by a given effect size and Welch's
 //! t-test, corrected by Benjamini and Hochberg's rule for the number of slices tried, calls it significant. Of
 //! slices that say the same, the wider one is kept: one that is not clearly worse than a wider slice around it is
 //! implied by that one, and one that is bad only because of rows already reported is left out.
@@ -32,6 +32,9 @@ pub struct SliceSearch {
     pub columns: Vec<String>,
     /// Columns that could not be: one value only, or nearly as many values as rows.
     pub skipped_columns: Vec<String>,
+    /// Columns that were searched alone and not crossed with others: there are too many for all pairs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns_alone: Vec<String>,
     /// How many slices were tried.
     pub tried: u64,
     /// The fewest rows a slice had to have.

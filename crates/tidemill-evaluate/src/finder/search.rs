@@ -1,7 +1,7 @@
 //! The search itself.
 
 use rayon::prelude::*;
-use tidemill_model::Task;
+use tidemill_core::TaskKind;
 
 use super::column::FinderColumn;
 use super::moments::{Moments, adjusted_p_values, effect_size, welch_p_value};
@@ -9,7 +9,7 @@ use super::space::{Family, Pair};
 use super::{Condition, FoundSlice, SliceSearch};
 use crate::EvaluationTable;
 use crate::intervals::draw;
-use crate::metrics::{Ordered, log_loss, metrics_of};
+use crate::metrics::{log_loss, metrics_of};
 
 /// Rows searched at most; of a larger split an even sample is.
 const SAMPLE_ROWS: u64 = 1_000_000;
@@ -17,6 +17,10 @@ const SAMPLE_ROWS: u64 = 1_000_000;
 const CANDIDATES_MAX: usize = 2_000;
 /// A slice is implied by a wider one unless the rest of the wider one does better with this certainty.
 const IMPLIED_P_VALUE: f64 = 0.001;
+
+/// Columns that are crossed with each other at most. Pairs grow with the square of the columns: of more, those whose own
+/// values tell most of the loss are crossed, and the others are searched alone.
+const COLUMNS_CROSSED_MAX: usize = 32;
 
 /// What to look for.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,9 +91,11 @@ pub fn search(
         .par_iter()
         .map(|row| {
             let (score, label) = (table.predictions[*row as usize], table.labels[*row as usize]);
-            match table.task {
-                Task::Binary => log_loss(score, label),
-                Task::Regression => (score - label).abs(),
+            match table.task.kind() {
+                TaskKind::Binary => log_loss(score, label),
+                // The score is the probability of what happened.
+                TaskKind::MultiClass => log_loss(score, 1.0),
+                _ => (score - label).abs(),
             }
         })
         .collect();
@@ -113,8 +119,7 @@ pub fn search(
                 .filter(|row| family.holds(candidate.pair, space.columns, *row))
                 .map(|row| sample.rows[row] as usize)
                 .collect();
-            let gather = |column: &[f64]| ids.iter().map(|id| column[*id]).collect::<Vec<f64>>();
-            let members = Ordered::new(&gather(&table.predictions), &gather(&table.labels), None);
+            let members = table.ordered_part(&ids);
             FoundSlice {
                 conditions: space.conditions(&candidate),
                 rows: candidate.moments.n as u64,
@@ -124,18 +129,19 @@ pub fn search(
                 effect_size: candidate.effect,
                 p_value: candidate.p_value,
                 adjusted_p_value: candidate.adjusted,
-                metrics: metrics_of(table.task, &members, decision_threshold),
+                metrics: metrics_of(&table.task, &members, decision_threshold),
             }
         })
         .collect();
     SliceSearch {
-        loss: match table.task {
-            Task::Binary => "log_loss".into(),
-            Task::Regression => "absolute_error".into(),
+        loss: match table.task.kind() {
+            TaskKind::Binary | TaskKind::MultiClass => "log_loss".into(),
+            _ => "absolute_error".into(),
         },
         rows: rows as u64,
         columns: sample.columns.iter().map(|column| column.name.clone()).collect(),
         skipped_columns: sample.skipped_columns.clone(),
+        columns_alone: space.alone(),
         tried: tried_count,
         min_rows,
         min_effect_size: options.min_effect_size,
@@ -148,20 +154,43 @@ struct Space<'a> {
     columns: &'a [FinderColumn],
     losses: &'a [f64],
     families: Vec<Family>,
+    /// The columns that were crossed with each other, ascending.
+    crossed: Vec<usize>,
     whole: Moments,
+}
+
+/// The columns to cross with each other, of those with these families: all, or those that tell most of the loss.
+fn crossed(families: &[Family]) -> Vec<usize> {
+    let mut columns: Vec<usize> = (0..families.len()).collect();
+    if columns.len() > COLUMNS_CROSSED_MAX {
+        let told: Vec<f64> = families.iter().map(Family::explained).collect();
+        columns.sort_by(|a, b| told[*b].total_cmp(&told[*a]));
+        columns.truncate(COLUMNS_CROSSED_MAX);
+        columns.sort_unstable();
+    }
+    columns
 }
 
 impl<'a> Space<'a> {
     fn new(columns: &'a [FinderColumn], losses: &'a [f64]) -> Self {
-        let single = (0..columns.len()).map(|first| (first, None));
-        let pairs = (0..columns.len()).flat_map(|a| (a + 1..columns.len()).map(move |b| (a, Some(b))));
-        let names: Vec<(usize, Option<usize>)> = single.chain(pairs).collect();
-        let families = names.par_iter().map(|(first, second)| Family::new(columns, *first, *second, losses)).collect();
+        let mut families: Vec<Family> =
+            (0..columns.len()).into_par_iter().map(|first| Family::new(columns, first, None, losses)).collect();
+        let crossed = crossed(&families);
+        let pairs: Vec<(usize, usize)> =
+            crossed.iter().enumerate().flat_map(|(at, a)| crossed[at + 1..].iter().map(move |b| (*a, *b))).collect();
+        let of_pairs: Vec<Family> = pairs.par_iter().map(|(a, b)| Family::new(columns, *a, Some(*b), losses)).collect();
+        families.extend(of_pairs);
         let mut whole = Moments::default();
         for loss in losses {
             whole.push(*loss);
         }
-        Self { columns, losses, families, whole }
+        Self { columns, losses, families, crossed, whole }
+    }
+
+    /// Names of the columns that were not crossed with others.
+    fn alone(&self) -> Vec<String> {
+        let alone = (0..self.columns.len()).filter(|column| self.crossed.binary_search(column).is_err());
+        alone.map(|column| self.columns[column].name.clone()).collect()
     }
 
     /// Every slice that is large enough (and leaves enough rows outside), tested against the other rows.

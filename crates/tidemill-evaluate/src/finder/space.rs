@@ -55,6 +55,11 @@ impl Family {
         sum
     }
 
+    /// The sum of squares of the losses that the cells explain: by how much their means differ. Losses are centred.
+    pub fn explained(&self) -> f64 {
+        self.cells.iter().filter(|cell| cell.n > 0.0).map(|cell| cell.sum * cell.sum / cell.n).sum()
+    }
+
     /// Every slice to try.
     pub fn pairs(&self, columns: &[FinderColumn]) -> Vec<Pair> {
         let second = self.second.map_or_else(|| vec![NOTHING], |second| columns[second].literals());

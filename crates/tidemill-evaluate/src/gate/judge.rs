@@ -22,7 +22,7 @@ const ROUNDING: f64 = 1e-12;
 ///
 /// An error only where a metric does not belong to the task.
 pub fn judge(evaluation: &Evaluation, thresholds: &Thresholds) -> Result<Blessing, EvaluateError> {
-    thresholds.check_task(evaluation.task)?;
+    thresholds.check_task(evaluation.task.kind())?;
     let has_baseline = evaluation.overall().is_some_and(|overall| overall.baseline.is_some());
     let mut checks = Vec::new();
     check_slice(&SliceKey::overall(), evaluation.overall(), &thresholds.overall, has_baseline, &mut checks);

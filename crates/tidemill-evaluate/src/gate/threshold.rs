@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use tidemill_core::TaskKind;
 use tidemill_core::{ParamIssue, suggest};
-use tidemill_model::Task;
 
 use super::Rule;
 use crate::EvaluateError;
@@ -164,7 +164,7 @@ impl Thresholds {
     }
 
     /// An error if a bound is on a metric that models of `task` do not have.
-    pub fn check_task(&self, task: Task) -> Result<(), EvaluateError> {
+    pub fn check_task(&self, task: TaskKind) -> Result<(), EvaluateError> {
         match self.metrics().find(|(metric, _)| !metric.applies_to(task)) {
             None => Ok(()),
             Some((metric, _)) => {

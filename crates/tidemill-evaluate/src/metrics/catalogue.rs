@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use tidemill_model::Task;
+use tidemill_core::TaskKind;
 
 /// Which values of a metric are the better ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,7 +71,7 @@ macro_rules! metrics {
             }
 
             /// Whether models of `task` have it.
-            pub const fn applies_to(self, task: Task) -> bool {
+            pub const fn applies_to(self, task: TaskKind) -> bool {
                 match self { $(Self::$variant => applies!($tasks, task),)+ }
             }
         }
@@ -79,15 +79,24 @@ macro_rules! metrics {
 }
 
 macro_rules! applies {
-    (both, $task:ident) => {{
+    (all, $task:ident) => {{
         let _ = $task;
         true
     }};
+    (both, $task:ident) => {
+        matches!($task, TaskKind::Binary | TaskKind::Regression)
+    };
     (binary, $task:ident) => {
-        matches!($task, Task::Binary)
+        matches!($task, TaskKind::Binary)
+    };
+    (multi, $task:ident) => {
+        matches!($task, TaskKind::MultiClass)
+    };
+    (classes, $task:ident) => {
+        matches!($task, TaskKind::Binary | TaskKind::MultiClass)
     };
     (regression, $task:ident) => {
-        matches!($task, Task::Regression)
+        matches!($task, TaskKind::Regression)
     };
 }
 
@@ -95,19 +104,25 @@ use Direction::{Higher, Lower, Neutral, Towards};
 const INFINITE: f64 = f64::INFINITY;
 
 metrics! {
-    Auc = "auc", "AUC", Higher, [0.0, 1.0], binary,
-        "Area under the ROC curve, exact: the chance that a positive row scores above a negative one, ties counting half (Mann-Whitney U divided by the number of pairs).";
+    Auc = "auc", "AUC", Higher, [0.0, 1.0], classes,
+        "Area under the ROC curve, exact: the chance that a positive row scores above a negative one, ties counting half (Mann-Whitney U divided by the number of pairs). Of several classes, the mean over the classes of one against the rest (macro).";
+    AucMicro = "auc_micro", "micro AUC", Higher, [0.0, 1.0], multi,
+        "Area under the ROC curve over all pairs of a row and a class, where a pair is positive if the row is of the class.";
     PrAuc = "pr_auc", "PR-AUC", Higher, [0.0, 1.0], binary,
         "Average precision: the sum over distinct scores, highest first, of precision times the gain in recall. Not interpolated, as scikit-learn's `average_precision_score`.";
-    Accuracy = "accuracy", "accuracy", Higher, [0.0, 1.0], binary,
-        "Share of rows on the right side of the decision threshold; a row is called positive when its score is above it.";
+    Accuracy = "accuracy", "accuracy", Higher, [0.0, 1.0], classes,
+        "Share of rows on the right side of the decision threshold; a row is called positive when its score is above it. Of several classes, the share of rows whose most probable class is the true one.";
+    BalancedAccuracy = "balanced_accuracy", "balanced accuracy", Higher, [0.0, 1.0], multi,
+        "Mean over the classes of the share of their rows that are recognised.";
+    MacroF1 = "macro_f1", "macro F1", Higher, [0.0, 1.0], multi,
+        "Mean over the classes of the harmonic mean of precision and recall.";
     Precision = "precision", "precision", Higher, [0.0, 1.0], binary,
         "Share of positives among the rows called positive; undefined where none is called positive.";
     Recall = "recall", "recall", Higher, [0.0, 1.0], binary,
         "Share of the positives that are called positive; undefined where there are none.";
     F1 = "f1", "F1", Higher, [0.0, 1.0], binary,
         "Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN).";
-    LogLoss = "log_loss", "log-loss", Lower, [0.0, INFINITE], binary,
+    LogLoss = "log_loss", "log-loss", Lower, [0.0, INFINITE], classes,
         "Mean of -ln of the probability given to what happened, probabilities kept 2.2e-16 away from 0 and 1 as in scikit-learn.";
     Brier = "brier", "Brier score", Lower, [0.0, 1.0], binary,
         "Mean squared difference between probability and outcome.";
@@ -141,29 +156,31 @@ metrics! {
         "Mean label; for a binary label the share of positives.";
     PredictionMean = "prediction_mean", "prediction mean", Neutral, [-INFINITE, INFINITE], both,
         "Mean prediction.";
-    Count = "count", "rows", Neutral, [0.0, INFINITE], both,
+    Count = "count", "rows", Neutral, [0.0, INFINITE], all,
         "Number of rows, whatever their weight.";
 }
 
 impl Metric {
     /// The metrics of `task`, in the order in which they are shown.
-    pub fn of(task: Task) -> impl Iterator<Item = Self> {
+    pub fn of(task: impl Into<TaskKind>) -> impl Iterator<Item = Self> {
+        let task = task.into();
         Self::ALL.iter().copied().filter(move |metric| metric.applies_to(task))
     }
 
     /// The metric that stands for the model in a headline.
-    pub const fn headline(task: Task) -> Self {
+    pub const fn headline(task: TaskKind) -> Self {
         match task {
-            Task::Binary => Self::Auc,
-            Task::Regression => Self::Rmse,
+            TaskKind::Binary => Self::Auc,
+            TaskKind::MultiClass => Self::Accuracy,
+            _ => Self::Rmse,
         }
     }
 
     /// The loss by which slices are ranked, worst first.
-    pub const fn loss(task: Task) -> Self {
+    pub const fn loss(task: TaskKind) -> Self {
         match task {
-            Task::Binary => Self::LogLoss,
-            Task::Regression => Self::Rmse,
+            TaskKind::Binary | TaskKind::MultiClass => Self::LogLoss,
+            _ => Self::Rmse,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Curves for reports, thinned to a bounded number of points.
 
 use serde::{Deserialize, Serialize};
-use tidemill_model::Task;
+use tidemill_core::TaskKind;
 
 use super::calibration::calibration_bins;
 use super::rank::{TieGroup, tie_groups_descending};
@@ -66,15 +66,19 @@ pub struct Curves {
 
 impl Curves {
     /// The curves of `task` over `rows`.
-    pub fn new<R: Rows>(task: Task, rows: &R) -> Self {
+    pub fn new<R: Rows>(task: impl Into<TaskKind>, rows: &R) -> Self {
+        let task = task.into();
+        if !matches!(task, TaskKind::Binary | TaskKind::Regression) {
+            return Self::default();
+        }
         let total: f64 = (0..rows.len()).map(|position| rows.row(position).weight).sum();
         let calibration = calibration_bins(rows, total);
         match task {
-            Task::Binary => {
+            TaskKind::Binary => {
                 let (roc, precision_recall) = threshold_curves(rows);
                 Self { roc, precision_recall, calibration, histogram: score_histogram(rows) }
             }
-            Task::Regression => Self { calibration, histogram: error_histogram(rows), ..Self::default() },
+            _ => Self { calibration, histogram: error_histogram(rows), ..Self::default() },
         }
     }
 }
@@ -171,7 +175,7 @@ mod tests {
     fn thinned_curves_are_bounded_and_keep_their_ends_and_area() {
         for n in [10, 300, 20_000] {
             let rows = rows(n);
-            let curves = Curves::new(Task::Binary, &rows);
+            let curves = Curves::new(TaskKind::Binary, &rows);
             let (roc, recall) = (&curves.roc, &curves.precision_recall);
             assert!(roc.len() <= CURVE_POINTS_MAX && recall.len() <= CURVE_POINTS_MAX);
             let ends = [roc[0], roc[roc.len() - 1]].map(|p| (p.false_positive_rate, p.true_positive_rate));
@@ -198,11 +202,11 @@ mod tests {
         let scores: Vec<f64> = (0..1_000).map(f64::from).collect();
         let mut labels: Vec<f64> = (0..1_000).map(|row| f64::from(row) + draw(1, row)).collect();
         labels[7] = 1e12;
-        let curves = Curves::new(Task::Regression, &Ordered::new(&scores, &labels, None));
+        let curves = Curves::new(TaskKind::Regression, &Ordered::new(&scores, &labels, None));
         assert_eq!(curves.histogram.len(), HISTOGRAM_BINS);
         assert!(curves.histogram[0].low >= -1.0 && curves.histogram[HISTOGRAM_BINS - 1].high <= 0.0);
         assert_eq!(curves.histogram.iter().map(|bin| bin.negative).sum::<f64>(), 1_000.0);
-        let exact = Curves::new(Task::Regression, &Ordered::new(&scores, &scores, None));
+        let exact = Curves::new(TaskKind::Regression, &Ordered::new(&scores, &scores, None));
         assert_eq!(exact.histogram.len(), 1);
     }
 }

@@ -8,28 +8,30 @@ mod accumulator;
 mod binary;
 mod calibration;
 mod catalogue;
+mod classes;
 mod curves;
 mod rank;
 mod regression;
 mod rows;
 
-use tidemill_model::Task;
+use tidemill_core::TaskKind;
 
 pub use accumulator::{Accumulator, accumulate};
 pub use binary::BinarySums;
 pub(crate) use binary::log_loss;
 pub use calibration::{CALIBRATION_BINS, CalibrationBin, calibration_bins, expected_calibration_error};
 pub use catalogue::{Direction, Metric, Metrics, UnknownMetric};
+pub use classes::{ConfusionCounts, class_areas};
 pub use curves::{CURVE_POINTS_MAX, Curves, HISTOGRAM_BINS, HistogramBin, PrPoint, RocPoint};
 pub use rank::{RankMetrics, rank_metrics};
 pub use regression::RegressionSums;
 pub use rows::{Ordered, Row, Rows, Subset};
 
 /// Every metric of `task` on `rows`. A row is called positive when its score is above `decision_threshold`.
-pub fn metrics_of<R: Rows>(task: Task, rows: &R, decision_threshold: f64) -> Metrics {
+pub fn metrics_of<R: Rows>(task: impl Into<TaskKind>, rows: &R, decision_threshold: f64) -> Metrics {
     let mut metrics = Metrics::default();
-    match task {
-        Task::Binary => {
+    match task.into() {
+        TaskKind::Binary => {
             let sums = accumulate(rows, || BinarySums::new(decision_threshold));
             sums.write(&mut metrics);
             let ranks = rank_metrics(rows);
@@ -38,7 +40,10 @@ pub fn metrics_of<R: Rows>(task: Task, rows: &R, decision_threshold: f64) -> Met
             let bins = calibration_bins(rows, sums.weight());
             metrics.set(Metric::CalibrationError, expected_calibration_error(&bins));
         }
-        Task::Regression => accumulate(rows, RegressionSums::default).write(&mut metrics),
+        TaskKind::Regression => accumulate(rows, RegressionSums::default).write(&mut metrics),
+        TaskKind::MultiClass => classes::write_class_metrics(rows, &mut metrics),
+        // No table of such a task is evaluated.
+        TaskKind::MultiLabel | TaskKind::Ranking => {}
     }
     metrics.set(Metric::Count, Some(rows.len() as f64));
     metrics

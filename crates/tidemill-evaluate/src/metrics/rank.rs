@@ -1,5 +1,7 @@
 //! Metrics of how a binary model ranks: exact, from sorted rows.
 
+use tidemill_core::RocArea;
+
 use super::catalogue::ratio;
 use super::{Row, Rows};
 
@@ -44,26 +46,18 @@ pub struct RankMetrics {
 
 /// AUC and average precision in one pass.
 ///
-/// AUC is U / (P N), where U counts the pairs of a positive and a negative row in which the positive scores
-/// higher, ties as one half (Mann and Whitney 1947; Hanley and `McNeil` 1982). Average precision is
-/// Σ (Rᵢ - Rᵢ₋₁) Pᵢ over distinct scores from the highest down. Counts are weights; with unit weights every
-/// intermediate number is an integer or a half, exact up to 2⁵³ pairs.
+/// AUC is that of [`RocArea`]; average precision is Σ (Rᵢ - Rᵢ₋₁) Pᵢ over distinct scores from the highest down. Counts
+/// are weights.
 pub fn rank_metrics<R: Rows>(rows: &R) -> RankMetrics {
-    let (mut positives, mut negatives) = (0.0, 0.0);
-    let (mut pairs_lost, mut precision_sum) = (0.0, 0.0);
+    let mut area = RocArea::default();
+    let mut precision_sum = 0.0;
     tie_groups_descending(rows, |group| {
         let (positive, negative) = (group.label, group.weight - group.label);
-        // Pairs whose negative stands above the positive.
-        pairs_lost += positive * (negatives + 0.5 * negative);
-        positives += positive;
-        negatives += negative;
+        area.push(positive, negative);
         if positive > 0.0 {
-            precision_sum += positive * (positives / (positives + negatives));
+            precision_sum += positive * (area.positives() / (area.positives() + area.negatives()));
         }
     });
-    let both = positives > 0.0 && negatives > 0.0;
-    RankMetrics {
-        auc: both.then(|| 1.0 - pairs_lost / (positives * negatives)),
-        average_precision: if both { ratio(precision_sum, positives) } else { None },
-    }
+    let auc = area.value();
+    RankMetrics { auc, average_precision: auc.and_then(|_| ratio(precision_sum, area.positives())) }
 }

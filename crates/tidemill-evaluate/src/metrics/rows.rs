@@ -1,6 +1,11 @@
 //! Rows in ascending order of score, whole or in part.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
+use tidemill_model::largest_column;
+
+use super::classes::RANKED_CLASSES_MAX;
 
 /// One prediction and what it should have been.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,6 +26,26 @@ pub trait Rows: Sync {
     fn row(&self, position: usize) -> Row;
     /// Where the row stood in the data, from 0: the same for every order and part.
     fn id(&self, position: usize) -> u32;
+    /// How many classes there are, for a model of several.
+    fn class_count(&self) -> usize {
+        0
+    }
+    /// The most probable class of the row at `position`.
+    fn predicted(&self, _position: usize) -> u32 {
+        0
+    }
+    /// The probability of a class for the row at `position`.
+    fn class_score(&self, _position: usize, _class: usize) -> f64 {
+        0.0
+    }
+    /// The positions by rising probability of a class.
+    fn class_order(&self, class: usize) -> Cow<'_, [u32]> {
+        let mut order: Vec<u32> = (0..self.len() as u32).collect();
+        order.sort_by(|a, b| {
+            self.class_score(*a as usize, class).total_cmp(&self.class_score(*b as usize, class)).then(a.cmp(b))
+        });
+        Cow::Owned(order)
+    }
     /// Whether there is no row.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -37,6 +62,17 @@ pub struct Ordered {
     labels: Vec<f64>,
     weights: Option<Vec<f64>>,
     order: Vec<u32>,
+    classes: Option<Classes>,
+}
+
+/// What a model of several classes says beside the probability of the true one.
+#[derive(Debug, Clone)]
+struct Classes {
+    /// By class, then by position.
+    scores: Vec<Vec<f64>>,
+    predicted: Vec<u32>,
+    /// By class: the positions by rising score.
+    orders: Vec<Vec<u32>>,
 }
 
 impl Ordered {
@@ -60,7 +96,28 @@ impl Ordered {
         // Adding 0 turns -0 into 0: they are one score.
         let mut sorted: Vec<f64> = gather(scores);
         sorted.par_iter_mut().for_each(|score| *score += 0.0);
-        Self { scores: sorted, labels: gather(labels), weights: weights.map(gather), order }
+        Self { scores: sorted, labels: gather(labels), weights: weights.map(gather), order, classes: None }
+    }
+
+    /// Rows of a model of several classes: `columns` are the probabilities of each, a label is the number of a class, and
+    /// the score of a row is the probability of its label.
+    pub fn for_classes(columns: &[Vec<f64>], labels: &[f64], weights: Option<&[f64]>) -> Self {
+        let truth: Vec<f64> = labels.iter().enumerate().map(|(row, label)| columns[*label as usize][row]).collect();
+        let mut ordered = Self::new(&truth, labels, weights);
+        let at = |column: &Vec<f64>| ordered.order.iter().map(|row| column[*row as usize]).collect();
+        let scores: Vec<Vec<f64>> = columns.iter().map(at).collect();
+        let predicted = ordered.order.iter().map(|row| largest_column(columns, *row as usize) as u32).collect();
+        ordered.classes = Some(Classes { scores, predicted, orders: Vec::new() });
+        let orders = (0..columns.len().min(RANKED_CLASSES_MAX))
+            .into_par_iter()
+            .map(|class| {
+                Subset { whole: &ordered, positions: &all_positions(ordered.len()) }.class_order(class).into_owned()
+            })
+            .collect();
+        if let Some(classes) = &mut ordered.classes {
+            classes.orders = orders;
+        }
+        ordered
     }
 }
 
@@ -82,6 +139,27 @@ impl Rows for Ordered {
     fn id(&self, position: usize) -> u32 {
         self.order[position]
     }
+
+    fn class_count(&self) -> usize {
+        self.classes.as_ref().map_or(0, |classes| classes.scores.len())
+    }
+
+    fn predicted(&self, position: usize) -> u32 {
+        self.classes.as_ref().map_or(0, |classes| classes.predicted[position])
+    }
+
+    fn class_score(&self, position: usize, class: usize) -> f64 {
+        self.classes.as_ref().map_or(0.0, |classes| classes.scores[class][position])
+    }
+
+    fn class_order(&self, class: usize) -> Cow<'_, [u32]> {
+        let orders = self.classes.as_ref().map_or(&[][..], |classes| &classes.orders);
+        Cow::Borrowed(orders.get(class).map_or(&[], Vec::as_slice))
+    }
+}
+
+fn all_positions(rows: usize) -> Vec<u32> {
+    (0..rows as u32).collect()
 }
 
 /// Some of the rows: ascending positions in the whole.
@@ -106,6 +184,18 @@ impl Rows for Subset<'_> {
     #[inline]
     fn id(&self, position: usize) -> u32 {
         self.whole.id(self.positions[position] as usize)
+    }
+
+    fn class_count(&self) -> usize {
+        self.whole.class_count()
+    }
+
+    fn predicted(&self, position: usize) -> u32 {
+        self.whole.predicted(self.positions[position] as usize)
+    }
+
+    fn class_score(&self, position: usize, class: usize) -> f64 {
+        self.whole.class_score(self.positions[position] as usize, class)
     }
 }
 

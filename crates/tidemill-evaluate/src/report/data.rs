@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
-use tidemill_model::Task;
+use tidemill_core::TaskKind;
 
 use super::html::shortened;
 use crate::metrics::{Curves, Direction, Metric};
@@ -15,7 +15,7 @@ pub(super) const SLICES_MAX: usize = 1_000;
 
 #[derive(Debug, Serialize)]
 pub(super) struct PageData {
-    pub task: Task,
+    pub task: TaskKind,
     /// A row is called positive when its score is above this.
     pub decision: Option<f64>,
     /// Weight of all rows, and of those labelled 1.
@@ -70,7 +70,7 @@ pub(super) struct CurvesData {
 
 impl PageData {
     pub fn new(evaluation: &Evaluation) -> Self {
-        let shown = slice_metrics(evaluation.task);
+        let shown = slice_metrics(evaluation.task.kind());
         let mut families: Vec<String> = Vec::new();
         let kept = largest(evaluation);
         let slices = kept
@@ -86,12 +86,12 @@ impl PageData {
             .collect();
         let curves = curves_data(&evaluation.curves);
         Self {
-            task: evaluation.task,
+            task: evaluation.task.kind(),
             decision: evaluation.decision_threshold,
             total: curves.cal.iter().map(|bin| bin.0).sum(),
             positives: evaluation.curves.histogram.iter().map(|bin| bin.positive).sum(),
             metrics: shown.iter().map(|metric| metric_data(*metric)).collect(),
-            first: shown.iter().position(|metric| *metric == Metric::loss(evaluation.task)).unwrap_or_default(),
+            first: shown.iter().position(|metric| *metric == Metric::loss(evaluation.task.kind())).unwrap_or_default(),
             overall: evaluation.overall().map_or_else(
                 || SliceData {
                     name: String::new(),
@@ -111,9 +111,12 @@ impl PageData {
 }
 
 /// The metrics in the table of slices.
-fn slice_metrics(task: Task) -> &'static [Metric] {
+fn slice_metrics(task: TaskKind) -> &'static [Metric] {
     match task {
-        Task::Binary => &[
+        TaskKind::MultiClass => {
+            &[Metric::Accuracy, Metric::LogLoss, Metric::Auc, Metric::BalancedAccuracy, Metric::MacroF1]
+        }
+        TaskKind::Binary => &[
             Metric::Auc,
             Metric::PrAuc,
             Metric::LogLoss,
@@ -125,7 +128,7 @@ fn slice_metrics(task: Task) -> &'static [Metric] {
             Metric::LabelMean,
             Metric::Calibration,
         ],
-        Task::Regression => &[
+        _ => &[
             Metric::Rmse,
             Metric::Mae,
             Metric::R2,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use tidemill_data::markup::escape;
 
-use tidemill_model::Task;
+use tidemill_core::TaskKind;
 
 use super::data::family;
 use super::html::{decimals, shortened};
@@ -22,9 +22,10 @@ struct Gap<'a> {
     highest: (&'a SliceEvaluation, f64),
 }
 
-fn metrics(task: Task) -> &'static [Metric] {
+fn metrics(task: TaskKind) -> &'static [Metric] {
     match task {
-        Task::Binary => &[
+        TaskKind::MultiClass => &[Metric::Accuracy, Metric::BalancedAccuracy, Metric::MacroF1],
+        TaskKind::Binary => &[
             Metric::PositiveRate,
             Metric::FalsePositiveRate,
             Metric::FalseNegativeRate,
@@ -32,14 +33,14 @@ fn metrics(task: Task) -> &'static [Metric] {
             Metric::Accuracy,
             Metric::Calibration,
         ],
-        Task::Regression => &[Metric::Mae, Metric::Bias, Metric::R2, Metric::Calibration],
+        _ => &[Metric::Mae, Metric::Bias, Metric::R2, Metric::Calibration],
     }
 }
 
 /// A table with a row for each family of slices and the widest gap of each metric; empty where nothing is to be
 /// compared.
 pub(super) fn gaps_table(evaluation: &Evaluation) -> String {
-    let metrics = metrics(evaluation.task);
+    let metrics = metrics(evaluation.task.kind());
     let mut families: Vec<(String, Vec<&SliceEvaluation>)> = Vec::new();
     for slice in evaluation.slices.iter().filter(|slice| !slice.slice.is_overall() && slice.rows >= ROWS_MIN) {
         let name = family(&slice.slice);

@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 use tidemill_data::markup::{BASE_SCRIPT, BASE_STYLE, escape, fill, script_safe};
 
-use tidemill_core::Digest;
-use tidemill_model::Task;
+use tidemill_core::{Digest, Task};
 
 use super::data::{PageData, SLICES_MAX};
 use super::gaps::gaps_table;
-use super::tables::{banner, cards, found_table, metrics_table, thresholds_table};
+use super::tables::{banner, cards, classes_table, found_table, metrics_table, thresholds_table};
 use crate::metrics::Metric;
 use crate::summary::thousands;
 use crate::{Blessing, Evaluation};
@@ -35,6 +34,7 @@ pub fn render_evaluation_report(evaluation: &Evaluation, blessing: Option<&Bless
         ("{{legend}}", legend(evaluation)),
         ("{{bounds}}", section("bounds", "Thresholds", &blessing.map(thresholds_table).unwrap_or_default())),
         ("{{metrics}}", metrics_table(evaluation)),
+        ("{{classes}}", section("classes", "Classes", &classes_table(evaluation))),
         ("{{found}}", section("found", "Slices found", &found_table(evaluation))),
         ("{{gaps}}", section("gaps", "Gaps between slices", &gaps(evaluation))),
         ("{{notes}}", notes(evaluation)),
@@ -73,7 +73,7 @@ fn about(evaluation: &Evaluation) -> String {
     if let Some(mean) = labels {
         match evaluation.task {
             Task::Binary => fact(&format!("{:.1} %", mean * 100.0), "positive"),
-            Task::Regression => fact(&crate::gate::number(mean), &format!("mean {}", evaluation.label)),
+            _ => fact(&crate::gate::number(mean), &format!("mean {}", evaluation.label)),
         }
     }
     let slices = evaluation.slices.iter().filter(|slice| !slice.slice.is_overall()).count();

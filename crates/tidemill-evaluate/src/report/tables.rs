@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use tidemill_data::markup::escape;
 
-use tidemill_model::Task;
+use tidemill_core::TaskKind;
 
 use super::html::{decimals, marked, shortened, signed};
 use crate::gate::number;
@@ -48,9 +48,12 @@ pub(super) fn banner(blessing: &Blessing) -> String {
 
 /// The metrics to see first, each with its interval, the baseline and the change.
 pub(super) fn cards(evaluation: &Evaluation) -> String {
-    let shown: &[Metric] = match evaluation.task {
-        Task::Binary => &[Metric::Auc, Metric::PrAuc, Metric::LogLoss, Metric::Accuracy, Metric::Calibration],
-        Task::Regression => &[Metric::Rmse, Metric::Mae, Metric::R2, Metric::Bias, Metric::Calibration],
+    let shown: &[Metric] = match evaluation.task.kind() {
+        TaskKind::MultiClass => {
+            &[Metric::Accuracy, Metric::LogLoss, Metric::Auc, Metric::BalancedAccuracy, Metric::MacroF1]
+        }
+        TaskKind::Binary => &[Metric::Auc, Metric::PrAuc, Metric::LogLoss, Metric::Accuracy, Metric::Calibration],
+        _ => &[Metric::Rmse, Metric::Mae, Metric::R2, Metric::Bias, Metric::Calibration],
     };
     let Some(overall) = evaluation.overall() else { return String::new() };
     let mut out = String::from("<div class=\"cards\">");
@@ -88,7 +91,7 @@ pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
     out.push_str("<th class=\"about\">what it is</th></tr></thead><tbody>");
     // The true positive rate is recall under another name.
     let hidden = [Metric::Count, Metric::TruePositiveRate];
-    for metric in Metric::of(evaluation.task).filter(|metric| !hidden.contains(metric)) {
+    for metric in Metric::of(&evaluation.task).filter(|metric| !hidden.contains(metric)) {
         let line = Line::new(overall, metric);
         let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), decimals);
         let _ = write!(
@@ -108,6 +111,37 @@ pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
             let _ = write!(out, "<td class=\"sub\">{text}</td><td class=\"l\">{}</td>", line.whisker());
         }
         let _ = write!(out, "<td class=\"about\">{}</td></tr>", marked(metric.about()));
+    }
+    out.push_str("</tbody></table></div>");
+    out
+}
+
+/// Classes of which the confusion matrix is shown at most.
+const MATRIX_CLASSES_MAX: usize = 30;
+
+/// How well each class is recognised, and what its rows were taken for.
+pub(super) fn classes_table(evaluation: &Evaluation) -> String {
+    let Some(classes) = &evaluation.classes else { return String::new() };
+    let with_matrix = classes.len() <= MATRIX_CLASSES_MAX;
+    let mut out = String::from(
+        "<div class=\"scroll\"><table><thead><tr><th>class</th><th>rows</th><th>precision</th><th>recall</th><th>F1</th><th>AUC</th>",
+    );
+    for class in classes.iter().filter(|_| with_matrix) {
+        let _ = write!(out, "<th>as {}</th>", escape(&shortened(&class.class)));
+    }
+    out.push_str("</tr></thead><tbody>");
+    let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), decimals);
+    for class in classes {
+        let _ = write!(out, "<tr><td>{}</td><td>{}</td>", escape(&shortened(&class.class)), number(class.rows));
+        for value in [class.precision, class.recall, class.f1, class.auc] {
+            let _ = write!(out, "<td>{}</td>", cell(value));
+        }
+        for other in classes.iter().filter(|_| with_matrix) {
+            let rows = class.predicted.get(&other.class).copied().unwrap_or_default();
+            let tag = if other.class == class.class { "b" } else { "span" };
+            let _ = write!(out, "<td><{tag}>{}</{tag}></td>", number(rows));
+        }
+        out.push_str("</tr>");
     }
     out.push_str("</tbody></table></div>");
     out

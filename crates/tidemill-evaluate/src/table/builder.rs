@@ -86,6 +86,36 @@ impl TableBuilder {
         if let Some(baseline) = baseline {
             self.table.baseline.get_or_insert_default().extend_from_slice(baseline);
         }
+        self.keep(batch, first)
+    }
+
+    /// As [`push`](Self::push), of a model of several classes: a column of probabilities for each.
+    pub fn push_classes(
+        &mut self,
+        batch: &RecordBatch,
+        labels: &[f64],
+        columns: &[Vec<f64>],
+        baseline: Option<&[Vec<f64>]>,
+    ) -> Result<(), EvaluateError> {
+        // A row without a label has no true class; it is refused in the end.
+        let truth = |columns: &[Vec<f64>]| -> Vec<f64> {
+            let of = |(row, label): (usize, &f64)| {
+                if label.is_nan() {
+                    f64::NAN
+                } else {
+                    columns.get(*label as usize).map_or(f64::NAN, |column| column[row])
+                }
+            };
+            labels.iter().enumerate().map(of).collect()
+        };
+        let baseline_truth = baseline.map(truth);
+        extend(&mut self.table.class_predictions, columns);
+        extend(&mut self.table.class_baseline, baseline.unwrap_or_default());
+        self.push(batch, labels, &truth(columns), baseline_truth.as_deref())
+    }
+
+    /// Keeps what the evaluation needs of a batch whose first row is `first`.
+    fn keep(&mut self, batch: &RecordBatch, first: usize) -> Result<(), EvaluateError> {
         for (index, key) in &mut self.keys {
             key.push(batch.column(*index))?;
         }
@@ -119,6 +149,12 @@ impl TableBuilder {
         }
         table
     }
+}
+
+/// Adds the parts of columns to the whole.
+fn extend(whole: &mut Vec<Vec<f64>>, parts: &[Vec<f64>]) {
+    whole.resize_with(whole.len().max(parts.len()), Vec::new);
+    whole.iter_mut().zip(parts).for_each(|(column, part)| column.extend_from_slice(part));
 }
 
 /// Where `name` is, or an error with the nearest name.

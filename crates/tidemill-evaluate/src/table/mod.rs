@@ -11,6 +11,7 @@ pub use predictions::PredictionColumns;
 
 use crate::EvaluateError;
 use crate::finder::FinderSample;
+use crate::metrics::Ordered;
 use crate::slices::KeyColumn;
 
 /// Labels, predictions and slice columns of one split, all of the same length.
@@ -29,10 +30,16 @@ pub struct EvaluationTable {
     pub label: String,
     /// The label of each row.
     pub labels: Vec<f64>,
-    /// What the candidate predicts for each row.
+    /// What the candidate predicts for each row: of several classes, the probability of the true one.
     pub predictions: Vec<f64>,
     /// What the baseline predicts for each row.
     pub baseline: Option<Vec<f64>>,
+    /// The probabilities of all classes, a column each, of a candidate of several.
+    pub class_predictions: Vec<Vec<f64>>,
+    /// The same of its baseline.
+    pub class_baseline: Vec<Vec<f64>>,
+    /// What was guessed or mended when the rows were read, for whoever asked for the evaluation.
+    pub notes: Vec<String>,
     /// How much each row counts: finite, not negative, not all 0. The column's name goes first.
     pub weights: Option<(String, Vec<f64>)>,
     /// Columns to slice by.
@@ -52,6 +59,9 @@ impl EvaluationTable {
             labels,
             predictions,
             baseline: None,
+            class_predictions: Vec::new(),
+            class_baseline: Vec::new(),
+            notes: Vec::new(),
             weights: None,
             columns: Vec::new(),
             finder: None,
@@ -68,6 +78,30 @@ impl EvaluationTable {
         self.labels.len()
     }
 
+    /// The rows in the order of the candidate's scores, and of the baseline's.
+    pub(crate) fn ordered(&self) -> (Ordered, Option<Ordered>) {
+        let weights = self.weights.as_ref().map(|(_, weights)| weights.as_slice());
+        let ordered = |scores: &[f64], columns: &[Vec<f64>]| {
+            if columns.is_empty() {
+                Ordered::new(scores, &self.labels, weights)
+            } else {
+                Ordered::for_classes(columns, &self.labels, weights)
+            }
+        };
+        let baseline = self.baseline.as_ref().map(|scores| ordered(scores, &self.class_baseline));
+        (ordered(&self.predictions, &self.class_predictions), baseline)
+    }
+
+    /// Some rows, without their weights, in the order of the candidate's scores.
+    pub(crate) fn ordered_part(&self, rows: &[usize]) -> Ordered {
+        let gather = |column: &Vec<f64>| rows.iter().map(|row| column[*row]).collect::<Vec<f64>>();
+        let labels = gather(&self.labels);
+        if self.class_predictions.is_empty() {
+            return Ordered::new(&gather(&self.predictions), &labels, None);
+        }
+        Ordered::for_classes(&self.class_predictions.iter().map(gather).collect::<Vec<_>>(), &labels, None)
+    }
+
     /// Everything that makes an evaluation impossible or meaningless: no rows, a label that the task does not
     /// allow or that never varies, a prediction that is no number, unusable weights.
     pub fn check(&self) -> Result<(), EvaluateError> {
@@ -77,9 +111,14 @@ impl EvaluationTable {
         if self.rows() as u64 > limit {
             return Err(EvaluateError::TooManyRows { rows_of: rows_of(), rows: self.rows() as u64, limit });
         }
+        let classes = self.task.classes().len();
+        if matches!(self.task, Task::MultiLabel { .. } | Task::Ranking { .. }) {
+            return Err(EvaluateError::TaskNotEvaluated { task: self.task.name() });
+        }
         let allowed = |label: f64| match self.task {
             Task::Binary => label == 0.0 || label == 1.0,
-            Task::Regression => label.is_finite(),
+            Task::MultiClass { .. } => label >= 0.0 && label < classes as f64 && label.fract() == 0.0,
+            _ => label.is_finite(),
         };
         if let Some(row) = self.labels.iter().position(|label| !allowed(*label)) {
             return Err(EvaluateError::LabelValue {
@@ -94,8 +133,10 @@ impl EvaluationTable {
             return Err(EvaluateError::LabelConstant { label: self.label.clone(), value: first, rows_of: rows_of() });
         }
         self.check_predictions("model", &self.predictions)?;
+        self.class_predictions.iter().try_for_each(|column| self.check_predictions("model", column))?;
         if let Some(baseline) = &self.baseline {
             self.check_predictions("baseline", baseline)?;
+            self.class_baseline.iter().try_for_each(|column| self.check_predictions("baseline", column))?;
         }
         if let Some((column, weights)) = &self.weights {
             let wrong = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0));
@@ -113,8 +154,8 @@ impl EvaluationTable {
 
     fn check_predictions(&self, model: &str, predictions: &[f64]) -> Result<(), EvaluateError> {
         let allowed = |value: f64| match self.task {
-            Task::Binary => (0.0..=1.0).contains(&value),
-            Task::Regression => value.is_finite(),
+            Task::Binary | Task::MultiClass { .. } => (0.0..=1.0).contains(&value),
+            _ => value.is_finite(),
         };
         match predictions.iter().position(|value| !allowed(*value)) {
             None => Ok(()),

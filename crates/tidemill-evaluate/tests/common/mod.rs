@@ -15,7 +15,7 @@ pub fn table(task: Task, rows: usize) -> EvaluationTable {
     let labels = (0..rows)
         .map(|row| match task {
             Task::Binary => f64::from(u8::from(hash(row, 2) < scores[row])),
-            Task::Regression => 10.0 + 3.0 * scores[row] + hash(row, 2),
+            _ => 10.0 + 3.0 * scores[row] + hash(row, 2),
         })
         .collect();
     let values = ["a", "b", "c"].map(|value| SliceValue::Text(value.into())).into();
