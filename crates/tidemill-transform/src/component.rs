@@ -127,6 +127,8 @@ fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) 
     let described = train.map_or_else(String::new, |summary| {
         if summary.is_binary {
             format!(" {:.1} % positive", summary.mean * 100.0)
+        } else if summary.mean.is_nan() {
+            " of text".to_owned()
         } else {
             format!(" mean {:.4}", summary.mean)
         }

@@ -150,7 +150,7 @@ pub enum TransformError {
         /// The split.
         split: String,
         /// What it always is.
-        value: f64,
+        value: String,
         /// How many rows the split has.
         rows: u64,
     },

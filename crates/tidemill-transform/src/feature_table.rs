@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use tidemill_data::DataError;
-use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, MissingColumn, TransformGraph, feature_schema, input_type};
+use tidemill_model::{
+    BoundGraph, BoundLabel, FeatureBlock, LabelKind, MissingColumn, TransformGraph, feature_schema, input_type,
+};
 
 use crate::error::TransformError;
 
@@ -53,8 +55,9 @@ impl FeatureTable {
         let label = if with_label { Some(graph.bind_label(&input)?) } else { None };
         let features = feature_schema(graph.features());
         let mut fields: Vec<Field> = features.fields().iter().map(|field| field.as_ref().clone()).collect();
-        if with_label && let Some(spec) = graph.label() {
-            fields.push(Field::new(&spec.name, ArrowType::Float64, true));
+        if let (Some(bound), Some(spec)) = (&label, graph.label()) {
+            let is_text = bound.kind() == LabelKind::Text;
+            fields.push(Field::new(&spec.name, if is_text { ArrowType::Utf8 } else { ArrowType::Float64 }, true));
         }
         fields.extend(kept.iter().map(|at| input.field(*at).clone()));
         let twice = |field: &&Field| fields.iter().filter(|other| other.name() == field.name()).count() > 1;
@@ -91,7 +94,10 @@ impl FeatureTable {
         let features = self.block.take_batch(&self.features).map_err(DataError::from)?;
         let mut columns = features.columns().to_vec();
         if let Some(label) = &self.label {
-            columns.push(Arc::new(Float64Array::from(label.optional_values(&raw)?)) as Arc<dyn Array>);
+            columns.push(match label.kind() {
+                LabelKind::Text => label.array(&raw)?,
+                _ => Arc::new(Float64Array::from(label.optional_values(&raw)?)),
+            });
         }
         columns.extend(self.kept.iter().map(|at| Arc::clone(raw.column(*at))));
         Ok(RecordBatch::try_new(self.schema(), columns).map_err(DataError::from)?)

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use serde::Serialize;
 use tidemill_data::stored;
-use tidemill_model::{BoundLabel, LabelSpec};
+use tidemill_model::{BoundLabel, LabelKind, LabelSpec};
 
 use crate::analyze::Merge;
 use crate::error::TransformError;
@@ -17,7 +17,7 @@ pub struct LabelSummary {
     pub split: String,
     /// Its rows.
     pub rows: u64,
-    /// Mean of the label; for a label of 0 and 1 the share of ones.
+    /// Mean of the label; for a label of 0 and 1 the share of ones. NaN for a label of text.
     pub mean: f64,
     /// The label is 0 or 1 in every row.
     pub is_binary: bool,
@@ -42,6 +42,7 @@ struct Seen {
     infinite: Option<(u64, f64)>,
     sum: f64,
     is_binary: bool,
+    is_text: bool,
     range: Option<(f64, f64)>,
 }
 
@@ -52,7 +53,7 @@ pub(crate) struct LabelState {
     leaks: Vec<LeakState>,
 }
 
-stored!(Seen { rows, missing, first_missing, infinite, sum, is_binary, range });
+stored!(Seen { rows, missing, first_missing, infinite, sum, is_binary, is_text, range });
 stored!(LabelState { seen, leaks });
 
 impl Seen {
@@ -85,6 +86,7 @@ impl Merge for Seen {
         self.missing += other.missing;
         self.sum += other.sum;
         self.is_binary &= other.is_binary;
+        self.is_text |= other.is_text;
         self.range = match (self.range, other.range) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),
@@ -106,6 +108,7 @@ impl LabelCheck {
                 infinite: None,
                 sum: 0.0,
                 is_binary: true,
+                is_text: false,
                 range: None,
             },
             leaks: None,
@@ -126,7 +129,8 @@ impl LabelCheck {
 
     /// Takes in a batch.
     pub(crate) fn update(&mut self, batch: &RecordBatch) -> Result<(), TransformError> {
-        let values = self.bound(batch.schema_ref())?.optional_values(batch)?;
+        let values = self.bound(batch.schema_ref())?.codes(batch)?;
+        self.seen.is_text = self.bound(batch.schema_ref())?.kind() == LabelKind::Text;
         if let Some(leaks) = &mut self.leaks {
             leaks.update(batch, &values);
         }
@@ -153,7 +157,7 @@ impl LabelCheck {
     /// An error if the label is missing or infinite anywhere, or the same everywhere.
     pub(crate) fn check(&self) -> Result<(), TransformError> {
         let (label, split) = (self.name.clone(), self.split.clone());
-        let Seen { rows, missing: count, first_missing: first_row, infinite, range, .. } = self.seen;
+        let Seen { rows, missing: count, first_missing: first_row, infinite, range, is_text, .. } = self.seen;
         if count > 0 {
             return Err(TransformError::LabelMissing { label, split, count, rows, first_row });
         }
@@ -163,6 +167,7 @@ impl LabelCheck {
         if let Some((value, max)) = range
             && value == max
         {
+            let value = if is_text { "the same text".to_owned() } else { value.to_string() };
             return Err(TransformError::LabelConstant { label, split, value, rows });
         }
         Ok(())
@@ -171,9 +176,9 @@ impl LabelCheck {
     /// What the label is like and how well columns predict it; an error as of [`check`](Self::check).
     pub(crate) fn finish(self) -> Result<(LabelSummary, Vec<Leak>), TransformError> {
         self.check()?;
-        let Seen { rows, sum, is_binary, .. } = self.seen;
+        let Seen { rows, sum, is_binary, is_text, .. } = self.seen;
         let leaks = self.leaks.filter(|_| is_binary).map(LeakMeasure::finish).unwrap_or_default();
-        let mean = sum / rows.max(1) as f64;
+        let mean = if is_text { f64::NAN } else { sum / rows.max(1) as f64 };
         Ok((LabelSummary { split: self.split, rows, mean, is_binary }, leaks))
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
+use tidemill_core::RocArea;
 use tidemill_model::LabelSpec;
 
 use crate::config::TransformConfig;
@@ -154,19 +155,15 @@ fn number(column: &ArrayRef, row: usize) -> Option<f64> {
     }
 }
 
-/// The share of pairs of a positive and a negative row that rank in the right order, a tie being half (Mann and Whitney
-/// 1947); `None` without such pairs.
+/// The area under the ROC curve of rows grouped by rank; `None` without rows of both kinds.
 fn auc(mut groups: Vec<(f64, u64, u64)>) -> Option<f64> {
-    groups.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut below, mut halves, mut positives) = (0_u64, 0_u128, 0_u64);
+    groups.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let mut area = RocArea::default();
     for same in groups.chunk_by(|a, b| a.0 == b.0) {
         let (yes, no) = same.iter().fold((0, 0), |(yes, no), group| (yes + group.1, no + group.2));
-        halves += u128::from(yes) * (2 * u128::from(below) + u128::from(no));
-        below += no;
-        positives += yes;
+        area.push(yes as f64, no as f64);
     }
-    let pairs = u128::from(positives) * u128::from(below);
-    (pairs > 0).then(|| halves as f64 / (2 * pairs) as f64)
+    area.value()
 }
 
 /// Warnings about columns that nearly decide the label.

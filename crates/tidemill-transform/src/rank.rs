@@ -166,8 +166,7 @@ impl Scan<'_> {
                 }
             };
             graph.apply_training(&batch, first, &mut block)?;
-            let labels: Vec<f64> =
-                label.optional_values(&batch)?.into_iter().map(|label| label.unwrap_or(f64::NAN)).collect();
+            let labels: Vec<f64> = label.codes(&batch)?.into_iter().map(|label| label.unwrap_or(f64::NAN)).collect();
             each(first, &block, &labels);
             first += batch.num_rows() as u64;
             self.options.progress.advance(batch.num_rows() as u64);

@@ -26,7 +26,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "tidemill-evaluate",
-        &["tidemill-core", "tidemill-data", "tidemill-model"],
+        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx"],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
     ("tidemill-engine", &["tidemill-core", "tidemill-data"], &["tidemill-metadata", "tidemill-pipeline", "axum"]),
@@ -170,7 +170,17 @@ fn the_build_that_only_serves_brings_nothing_to_train_or_query_with() {
     let tree = String::from_utf8(output.stdout).unwrap();
     let there: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     let ours: Vec<&&str> = there.iter().filter(|name| name.starts_with("tidemill")).collect();
-    assert_eq!(ours, [&"tidemill-cli", &"tidemill-core", &"tidemill-model", &"tidemill-onnx", &"tidemill-server", &"tidemill-serving"]);
+    assert_eq!(
+        ours,
+        [
+            &"tidemill-cli",
+            &"tidemill-core",
+            &"tidemill-model",
+            &"tidemill-onnx",
+            &"tidemill-server",
+            &"tidemill-serving"
+        ]
+    );
     for never in ["datafusion", "sqlx-core", "object_store", "reqwest"] {
         assert!(!there.contains(never), "`{never}` is in the build that only serves");
     }

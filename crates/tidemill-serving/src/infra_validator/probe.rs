@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::client::{Client, ClientError};
 use super::latency::Latency;
 use crate::models::versions::ServedVersion;
-use crate::protocol::json::{JsonError, Reader, write};
+use crate::protocol::json::{JsonError, Kind, Reader, write};
 use crate::{Handle, Servable, ServeError, Server, ServerOptions, StaticSource};
 
 /// What the candidate is called in the sandbox.
@@ -146,13 +146,14 @@ async fn query(handle: &Handle, model: &ServedVersion, context: &StepContext<'_>
     context.progress.phase("replaying recorded rows over REST");
     context.progress.total_rows(sample.len() as u64);
 
-    let expected: Vec<f64> = sample.iter().map(|row| row.prediction).collect();
+    let expected: Vec<f64> = sample.iter().flat_map(|row| row.prediction.iter().copied()).collect();
+    let width = expected.len() / sample.len();
     let singles: Vec<Bytes> = sample.iter().map(|row| rows_body(std::slice::from_ref(row))).collect();
     for (row, body) in singles.iter().enumerate() {
         context.cancel.check()?;
         let reply = client.post(PREDICT, body.clone()).await?;
         let what = format!("TF Serving REST, row {row} alone");
-        finding.failures.extend(difference(&what, reply, &expected[row..=row], tfs_predictions));
+        finding.failures.extend(difference(&what, reply, &expected[row * width..(row + 1) * width], tfs_predictions));
         context.progress.advance(1);
     }
     let reply = client.post(PREDICT, rows_body(sample)).await?;
@@ -251,7 +252,7 @@ fn columns_body(model: &AnyModel, rows: &[SampleRow]) -> Bytes {
 
 fn tfs_predictions(body: &[u8]) -> Result<Vec<f64>, JsonError> {
     let mut values = Vec::new();
-    Reader::new(body)?.object(|reader, _| floats(reader, &mut values))?;
+    Reader::new(body)?.object(|reader, _| numbers(reader, &mut values))?;
     Ok(values)
 }
 
@@ -263,7 +264,7 @@ fn oip_predictions(body: &[u8]) -> Result<Vec<f64>, JsonError> {
         }
         reader.array(|reader| {
             reader.object(|reader, name| match &*name {
-                "data" => floats(reader, &mut values),
+                "data" => numbers(reader, &mut values),
                 _ => reader.skip().map(drop),
             })
         })
@@ -271,9 +272,15 @@ fn oip_predictions(body: &[u8]) -> Result<Vec<f64>, JsonError> {
     Ok(values)
 }
 
-fn floats(reader: &mut Reader<'_>, values: &mut Vec<f64>) -> Result<(), JsonError> {
-    reader.array(|reader| {
-        values.push(reader.number()?.as_f64()?);
-        Ok(())
-    })
+/// The numbers of lists and objects, in order; the names of classes are not among them.
+fn numbers(reader: &mut Reader<'_>, values: &mut Vec<f64>) -> Result<(), JsonError> {
+    match reader.kind()? {
+        Kind::Array => reader.array(|reader| numbers(reader, values)),
+        Kind::Object => reader.object(|reader, _| numbers(reader, values)),
+        Kind::String => reader.skip().map(drop),
+        _ => {
+            values.push(reader.number()?.as_f64()?);
+            Ok(())
+        }
+    }
 }

@@ -80,8 +80,10 @@ pub struct EvaluateArgs {
 /// What a label is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TaskName {
-    /// 0 or 1
+    /// Two values: 0 and 1, or no and yes
     Binary,
+    /// Several classes
+    MultiClass,
     /// A number
     Regression,
 }

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Schema;
 use console::style;
-use tidemill_core::{Code, Failure};
+use tidemill_core::{Code, Failure, Task, TaskKind};
 use tidemill_data::dataset_name;
 use tidemill_evaluate::finder::SearchOptions;
 use tidemill_evaluate::slices::SliceSpec;
@@ -10,7 +10,6 @@ use tidemill_evaluate::{
     Blessing, EvaluateOptions, Evaluation, EvaluationTable, PredictionColumns, TableColumns, Thresholds,
     render_evaluation_report, summary_tables,
 };
-use tidemill_model::Task;
 
 use crate::cli::{EvaluateArgs, Global, OutputFormat, TaskName};
 use crate::commands::input::open_input;
@@ -24,6 +23,7 @@ pub fn evaluate(args: &EvaluateArgs, global: &Global) -> Result<u8, Failure> {
         return Err(Failure::new(Code::CommandLine, message));
     }
     let table = table(args, global)?;
+    table.notes.iter().for_each(|note| say(global, note));
     let evaluation = tidemill_evaluate::evaluate(&table, &options(args))?;
     let blessing = tidemill_evaluate::judge(&evaluation, &thresholds)?;
     if let Some(path) = &args.html {
@@ -88,8 +88,9 @@ fn columns(args: &EvaluateArgs, schema: &Schema) -> PredictionColumns {
     };
     PredictionColumns {
         task: args.task.map(|task| match task {
-            TaskName::Binary => Task::Binary,
-            TaskName::Regression => Task::Regression,
+            TaskName::Binary => TaskKind::Binary,
+            TaskName::MultiClass => TaskKind::MultiClass,
+            TaskName::Regression => TaskKind::Regression,
         }),
         label: args.label.clone(),
         prediction: args.prediction.clone(),
@@ -105,7 +106,8 @@ fn columns_of(text: &str) -> Vec<String> {
 fn text(evaluation: &Evaluation, blessing: &Blessing) -> String {
     let kind = match evaluation.task {
         Task::Binary => "binary label",
-        Task::Regression => "label of numbers",
+        Task::MultiClass { .. } => "label of classes",
+        _ => "label of numbers",
     };
     let facts = format!("{} rows, {kind} `{}`", count(evaluation.rows), evaluation.label);
     let mut text = format!("{}  {}\n", style(&evaluation.split).bold(), style(facts).dim());

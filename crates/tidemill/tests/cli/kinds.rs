@@ -6,9 +6,10 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BinaryBuilder, Float64Array, Int64Builder, ListBuilder, RecordBatch, StringArray, StringBuilder,
 };
+use serde_json::json;
 use tidemill_data::write_table;
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, Server};
 
 const PIPELINE: &str = "\
 version: 1
@@ -112,5 +113,73 @@ fn what_cannot_use_a_list_or_bytes_names_the_column() {
         assert!(said.contains(&format!("`{expected}`")), "{to}: {run}");
         assert!(!said.contains("TM9002"), "{to} is no fault of ours: {run}");
         assert_eq!(sandbox.staged(), 0, "{to}: nothing half-written");
+    }
+}
+
+const WINE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tidemill-train/tests/recorded/wine.csv"));
+
+const WINES: &str = "\
+version: 1
+pipeline: wine
+steps:
+  examples: { component: ExampleGen, source: { csv: wine.csv }, splits: { train: 2, eval: 1 } }
+  transform:
+    component: Transform
+    label: { name: cultivar, expression: cultivar }
+    features: { alcohol: numeric, flavanoids: numeric, color_intensity: z_score, hue: numeric, proline: numeric }
+  train: { component: Trainer, learner: LEARNER }
+  evaluate: { component: Evaluator, thresholds: { accuracy: { at_least: 0.8 }, auc: { at_least: 0.9 } } }
+  check: { component: InfraValidator }
+  push: { component: Pusher, model: wine }
+";
+
+#[test]
+fn a_label_of_three_classes_is_trained_judged_pushed_predicted_and_served() {
+    for learner in ["{ gradient_boosting: { rounds: 40, min_data_in_leaf: 5 } }", "linear"] {
+        let sandbox = Sandbox::empty();
+        sandbox.write("pipeline.yaml", WINES.replace("LEARNER", learner));
+        sandbox.write("wine.csv", WINE);
+        let run = sandbox.tidemill(&["run"]);
+        assert_eq!(run.code, 0, "{run}");
+        assert!(run.stdout.contains("accuracy 0.") || run.stderr.contains("accuracy 0."), "{run}");
+
+        let predicted = sandbox.tidemill(&["predict", "wine.csv", "--keep", "cultivar", "--out", "predicted.csv"]);
+        assert_eq!(predicted.code, 0, "{predicted}");
+        let text = sandbox.read("predicted.csv");
+        let head = text.lines().next().expect("a head");
+        assert_eq!(head, "cultivar,class,probabilities[Barbera],probabilities[Barolo],probabilities[Grignolino]");
+        let right = text.lines().skip(1).filter(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            cells[0] == cells[1]
+        });
+        assert!(right.count() > 160, "{text}");
+
+        // What was written is judged by the names of its columns.
+        let args = ["evaluate", "predicted.csv", "--label", "cultivar", "--prediction", "probabilities"];
+        let judged = sandbox.json(&args);
+        assert_eq!(judged["task"]["multi_class"]["classes"][0], "Barbera");
+        assert!(judged["slices"][0]["metrics"]["accuracy"].as_f64() > Some(0.9), "{judged}");
+
+        let server = Server::start(&sandbox);
+        let row =
+            json!({ "alcohol": 14.23, "flavanoids": 3.06, "color_intensity": 5.64, "hue": 1.04, "proline": 1065.0 });
+        let (status, answer) = server.post("/v1/models/wine:predict", &json!({ "instances": [row] }).to_string());
+        assert_eq!((status, &answer["predictions"][0]["class"]), (200, &json!("Barolo")), "{answer}");
+        let first: Vec<f64> = text
+            .lines()
+            .nth(1)
+            .map(|line| line.split(',').skip(2).filter_map(|cell| cell.parse().ok()).collect())
+            .unwrap_or_default();
+        assert_eq!(answer["predictions"][0]["probabilities"], json!(first));
+        let inputs: Vec<_> = row
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| json!({ "name": name, "datatype": "FP64", "shape": [1], "data": [value] }))
+            .collect();
+        let (status, answer) = server.post("/v2/models/wine/infer", &json!({ "inputs": inputs }).to_string());
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["outputs"][0]["data"], json!(["Barolo"]), "{answer}");
+        assert_eq!((&answer["outputs"][1]["shape"], &answer["outputs"][1]["data"]), (&json!([1, 3]), &json!(first)));
     }
 }

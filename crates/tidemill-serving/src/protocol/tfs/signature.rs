@@ -29,9 +29,11 @@ impl Method {
 
 /// The signatures of a model: the default one for predict, and the one that fits its task, where it has one.
 pub(crate) fn offered(target: &TargetSignature) -> Vec<(&'static str, Method)> {
-    let of_task = target.task.map(|task| match task {
-        Task::Binary => ("classification", Method::Classify),
-        Task::Regression => ("regression", Method::Regress),
+    let of_task = target.task.as_ref().and_then(|task| match task {
+        Task::Binary => Some(("classification", Method::Classify)),
+        Task::Regression => Some(("regression", Method::Regress)),
+        // Several numbers a row are no single class or value with a score.
+        _ => None,
     });
     [(DEFAULT, Method::Predict)].into_iter().chain(of_task).collect()
 }
