@@ -100,7 +100,7 @@ pub fn write_taxi(dir: &Path, task: Task, base_score: f64) {
         name: MODEL.to_owned(),
         pipeline: "taxi-tips".to_owned(),
         label: taxi_graph().label().unwrap().clone(),
-        task,
+        task: task.clone(),
         graph: taxi_graph(),
         learner: taxi_trees(task, base_score),
         learner_params: json!({}),
