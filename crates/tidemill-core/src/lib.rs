@@ -7,6 +7,7 @@
 mod anomaly;
 mod artifact;
 mod auc;
+pub mod calendar;
 mod code;
 mod comparator;
 mod component;

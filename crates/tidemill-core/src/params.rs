@@ -58,9 +58,55 @@ impl From<Vec<ParamIssue>> for ComponentError {
 
 /// Reads the parameters of a step as `T`.
 ///
-/// Errors of `serde` come back as issues that point at the offending key; an unknown key or variant gets the
-/// nearest known one as a hint.
+/// Errors of `serde` come back as issues that point at the offending key; an unknown key or variant gets the nearest
+/// known one as a hint. All mistakes come back at once: what is wrong is removed, and the rest is read again.
 pub fn parse_params<T: DeserializeOwned>(params: &Value) -> Result<T, Vec<ParamIssue>> {
+    let mut issues = match parse::<T>(params) {
+        Ok(parsed) => return Ok(parsed),
+        Err(issue) => vec![issue],
+    };
+    let mut rest = params.clone();
+    while issues.len() < ISSUES_MAX && issues.last().is_some_and(|last| remove(&mut rest, &last.path)) {
+        match parse::<T>(&rest) {
+            Err(next) if !is_removed(&next, &issues) && !issues.contains(&next) => issues.push(next),
+            _ => break,
+        }
+    }
+    Err(issues)
+}
+
+/// More mistakes are not listed.
+const ISSUES_MAX: usize = 50;
+
+/// Removes the value at a path. `false`: there is none, or it is an item of a list, whose removal would move the others.
+fn remove(params: &mut Value, path: &[String]) -> bool {
+    let Some((key, parents)) = path.split_last() else { return false };
+    let mut parent = params;
+    for key in parents {
+        let child = match parent {
+            Value::Object(object) => object.get_mut(key),
+            Value::Array(items) => key.parse::<usize>().ok().and_then(|at| items.get_mut(at)),
+            _ => None,
+        };
+        match child {
+            Some(child) => parent = child,
+            None => return false,
+        }
+    }
+    parent.as_object_mut().is_some_and(|object| object.shift_remove(key).is_some())
+}
+
+/// Whether `issue` says that something is missing which was removed.
+fn is_removed(issue: &ParamIssue, before: &[ParamIssue]) -> bool {
+    issue.message.starts_with("missing field")
+        && quoted_words(&issue.message).first().is_some_and(|field| {
+            let of_same = |other: &ParamIssue| other.path.last() == Some(field) && other.path.len() == issue.path.len() + 1;
+            before.iter().any(of_same)
+        })
+}
+
+/// As [`parse_params`], to the first mistake.
+fn parse<T: DeserializeOwned>(params: &Value) -> Result<T, ParamIssue> {
     serde_path_to_error::deserialize(params).map_err(|error| {
         let mut path: Vec<String> = error
             .path()
@@ -85,7 +131,7 @@ pub fn parse_params<T: DeserializeOwned>(params: &Value) -> Result<T, Vec<ParamI
             }
             hint = suggest(wrong, known.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
         }
-        vec![ParamIssue { path, message: plain(message), hint }]
+        ParamIssue { path, message: plain(message), hint }
     })
 }
 
@@ -158,6 +204,28 @@ mod tests {
         let issues = parse_params::<Outer>(&serde_json::json!({ "learner": { "learning_rat": 0.1 } })).unwrap_err();
         assert_eq!(issues[0].path, ["learner", "learning_rat"]);
         assert_eq!(issues[0].hint.as_deref(), Some("did you mean `learning_rate`?"));
+    }
+
+    #[test]
+    fn all_mistakes_are_listed_at_once() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)]
+        struct Learner {
+            rounds: u32,
+            leaves: Option<u32>,
+            inner: Inner,
+        }
+        let wrong = serde_json::json!({
+            "n_rounds": 3, "rounds": "many", "leaves": -1, "inner": { "learning_rate": "fast", "eta": 1 },
+        });
+        let issues = parse_params::<Learner>(&wrong).unwrap_err();
+        let places: Vec<String> = issues.iter().map(|issue| issue.path.join(".")).collect();
+        assert_eq!(places[..3], ["n_rounds", "rounds", "leaves"]);
+        assert!(places[3..].contains(&"inner.learning_rate".to_owned()), "{places:?}");
+        // What is missing is one mistake.
+        let issues = parse_params::<Learner>(&serde_json::json!({ "rounds": 1 })).unwrap_err();
+        assert_eq!(issues.len(), 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tidemill_core::{DataType, TensorSpec};
-use tidemill_model::{Feature, FeatureBlock, Keys, Node, Scalar, TransformGraph};
+use tidemill_model::{Feature, FeatureBlock, Keys, Mapper, Scalar, TransformGraph, steps};
 
 const REAL: [&str; 6] =
     ["fare", "trip_miles", "pickup_latitude", "pickup_longitude", "dropoff_latitude", "dropoff_longitude"];
@@ -32,19 +32,19 @@ fn graph() -> TransformGraph {
         inputs.push(TensorSpec::new(name, datatype, true));
         features.push(Feature::new(name, name, nodes));
     };
-    let z_score = || Node::ZScore { mean: 11.7, std_dev: 12.2 };
+    let z_score = || Mapper::ZScore(steps::ZScore { mean: 11.7, std_dev: 12.2 });
     for (at, name) in REAL.into_iter().enumerate() {
         let boundaries = (0..9).map(|i| 41.5 + f64::from(i) * 0.1).collect();
-        add(name, DataType::Fp64, vec![if at < 2 { z_score() } else { Node::Bucketize { boundaries } }]);
+        add(name, DataType::Fp64, vec![if at < 2 { z_score() } else { Mapper::Bucketize(steps::Bucketize { boundaries }) }]);
     }
     for (at, name) in WHOLE.into_iter().enumerate() {
-        let categorical = Node::Categorical { values: Some(Keys::Integers((0..77).collect())) };
-        let scaled = vec![Node::Impute { value: Scalar::Float(540.0) }, Node::Log1p, z_score()];
+        let categorical = Mapper::Categorical(steps::Categorical { values: Some(Keys::Integers((0..77).collect())) });
+        let scaled = vec![Mapper::Impute(steps::Impute { value: Scalar::Float(540.0) }), Mapper::Log1p, z_score()];
         add(name, DataType::Int64, if at < 7 { vec![categorical] } else { scaled });
     }
     for name in TEXT {
         let values = Keys::Strings((0..200).map(|i| format!("Taxi Affiliation Services {i}")).collect());
-        add(name, DataType::Bytes, vec![Node::Vocabulary { values, oov_buckets: 10 }]);
+        add(name, DataType::Bytes, vec![Mapper::Vocabulary(steps::Vocabulary { values, oov_buckets: 10 })]);
     }
     TransformGraph::new(inputs, None, features).expect("the graph is sound")
 }

@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema};
 use serde_json::Value;
 use tidemill_core::{Signature, TensorView};
 
-use crate::{BatchBuilder, Explanation, ImportedModel, Model, ModelError, SampleReport, SampleRow, Task};
+use crate::{BatchBuilder, Explanation, ImportedModel, Model, ModelError, SampleReport, SampleRow, Task, ValueCheck};
 
 /// A model that can be served: a package of Tidemill, or a file that another program wrote.
 #[derive(Debug)]
@@ -57,6 +57,15 @@ impl AnyModel {
         match self {
             Self::Package(model) => model.batch_from_rows(rows),
             Self::Imported(model) => model.batch_from_rows(rows),
+        }
+    }
+
+    /// A count of values that the steps of the model cannot use, over rows of `schema`; `None` for a file of another
+    /// program.
+    pub fn value_check(&self, schema: &Schema) -> Result<Option<ValueCheck>, ModelError> {
+        match self {
+            Self::Package(model) => ValueCheck::new(model.graph().definitions(), schema).map(Some),
+            Self::Imported(_) => Ok(None),
         }
     }
 

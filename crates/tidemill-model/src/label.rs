@@ -47,6 +47,13 @@ impl LabelSpec {
         Self { horizon_seconds, ..self }
     }
 
+    /// Whether the label is a column as it is.
+    pub fn is_column(&self) -> bool {
+        let columns = self.parse().map(|parsed| parsed.columns()).unwrap_or_default();
+        let quoted = |column: &String| format!("\"{}\"", column.replace('"', "\"\""));
+        matches!(columns.as_slice(), [column] if self.expression == *column || self.expression == quoted(column))
+    }
+
     /// The parsed expression.
     pub fn parse(&self) -> Result<Expression, ModelError> {
         Expression::parse(&self.expression)

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, NullArray, RecordBatch, StringArray};
 use proptest::prelude::*;
 use tidemill_core::{Code, Coded as _, DataType, TensorSpec};
-use tidemill_model::{Feature, FeatureBlock, FeatureKind, Keys, LabelSpec, ModelError, Node, Scalar, TransformGraph};
+use tidemill_model::{
+    Feature, FeatureBlock, FeatureKind, Keys, LabelSpec, Mapper, ModelError, Scalar, TransformGraph, steps,
+};
 
 fn input(name: &str, datatype: DataType) -> TensorSpec {
     TensorSpec::new(name, datatype, true)
 }
 
-fn feature(name: &str, column: &str, nodes: Vec<Node>) -> Feature {
+fn feature(name: &str, column: &str, nodes: Vec<Mapper>) -> Feature {
     Feature::new(name, column, nodes)
 }
 
@@ -22,7 +24,7 @@ fn strings(values: &[&str]) -> Keys {
 }
 
 /// One feature over one column.
-fn run(datatype: DataType, nodes: Vec<Node>, column: ArrayRef) -> Vec<f64> {
+fn run(datatype: DataType, nodes: Vec<Mapper>, column: ArrayRef) -> Vec<f64> {
     let graph = TransformGraph::new(vec![input("x", datatype)], None, vec![feature("f", "x", nodes)]).unwrap();
     let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
     let mut block = FeatureBlock::new();
@@ -30,7 +32,7 @@ fn run(datatype: DataType, nodes: Vec<Node>, column: ArrayRef) -> Vec<f64> {
     block.columns.remove(0)
 }
 
-fn numbers(nodes: Vec<Node>, values: &[f64]) -> Vec<f64> {
+fn numbers(nodes: Vec<Mapper>, values: &[f64]) -> Vec<f64> {
     run(DataType::Fp64, nodes, Arc::new(Float64Array::from(values.to_vec())))
 }
 
@@ -48,18 +50,27 @@ const INF: f64 = f64::INFINITY;
 fn missing_and_odd_values_go_where_the_table_says() {
     let odd = [NAN, -INF, -1.0, 0.0, 3.0, INF];
     assert_same(&numbers(vec![], &odd), &odd);
-    assert_same(&numbers(vec![Node::Impute { value: Scalar::Int(7) }], &odd), &[7.0, -INF, -1.0, 0.0, 3.0, INF]);
-    assert_same(&numbers(vec![Node::ZScore { mean: 1.0, std_dev: 2.0 }], &odd), &[NAN, -INF, -1.0, -0.5, 1.0, INF]);
-    assert_same(&numbers(vec![Node::ZScore { mean: 1.0, std_dev: 0.0 }], &odd), &[NAN, -INF, -2.0, -1.0, 2.0, INF]);
-    let min_max = |min, max| vec![Node::MinMax { min, max, output_min: -1.0, output_max: 1.0 }];
+    assert_same(
+        &numbers(vec![Mapper::Impute(steps::Impute { value: Scalar::Int(7) })], &odd),
+        &[7.0, -INF, -1.0, 0.0, 3.0, INF],
+    );
+    assert_same(
+        &numbers(vec![Mapper::ZScore(steps::ZScore { mean: 1.0, std_dev: 2.0 })], &odd),
+        &[NAN, -INF, -1.0, -0.5, 1.0, INF],
+    );
+    assert_same(
+        &numbers(vec![Mapper::ZScore(steps::ZScore { mean: 1.0, std_dev: 0.0 })], &odd),
+        &[NAN, -INF, -2.0, -1.0, 2.0, INF],
+    );
+    let min_max = |min, max| vec![Mapper::MinMax(steps::MinMax { min, max, output_min: -1.0, output_max: 1.0 })];
     assert_same(&numbers(min_max(0.0, 4.0), &odd), &[NAN, -INF, -1.5, -1.0, 0.5, INF]);
     // sigmoid(0) = 1/2, scaled to the middle of the range.
     assert_same(&numbers(min_max(3.0, 3.0), &[NAN, -INF, 0.0, INF]), &[NAN, -1.0, 0.0, 1.0]);
-    let bucketize = vec![Node::Bucketize { boundaries: vec![0.0, 3.0] }];
+    let bucketize = vec![Mapper::Bucketize(steps::Bucketize { boundaries: vec![0.0, 3.0] })];
     assert_same(&numbers(bucketize, &odd), &[NAN, 0.0, 0.0, 1.0, 2.0, 2.0]);
-    assert_same(&numbers(vec![Node::Log], &odd), &[NAN, NAN, NAN, NAN, 3.0f64.ln(), INF]);
-    assert_same(&numbers(vec![Node::Log1p], &odd), &[NAN, NAN, NAN, 0.0, 3.0f64.ln_1p(), INF]);
-    let clip = |min, max| vec![Node::Clip { min, max }];
+    assert_same(&numbers(vec![Mapper::Log], &odd), &[NAN, NAN, NAN, NAN, 3.0f64.ln(), INF]);
+    assert_same(&numbers(vec![Mapper::Log1p], &odd), &[NAN, NAN, NAN, 0.0, 3.0f64.ln_1p(), INF]);
+    let clip = |min, max| vec![Mapper::Clip(steps::Clip { min, max })];
     assert_same(&numbers(clip(Some(0.0), Some(2.0)), &odd), &[NAN, 0.0, 0.0, 0.0, 2.0, 2.0]);
     assert_same(&numbers(clip(None, Some(2.0)), &odd), &[NAN, -INF, -1.0, 0.0, 2.0, 2.0]);
 }
@@ -67,10 +78,10 @@ fn missing_and_odd_values_go_where_the_table_says() {
 #[test]
 fn steps_follow_each_other() {
     let nodes = vec![
-        Node::Clip { min: Some(0.0), max: None },
-        Node::Impute { value: Scalar::Float(1.5) },
-        Node::Log1p,
-        Node::ZScore { mean: 1.0, std_dev: 0.5 },
+        Mapper::Clip(steps::Clip { min: Some(0.0), max: None }),
+        Mapper::Impute(steps::Impute { value: Scalar::Float(1.5) }),
+        Mapper::Log1p,
+        Mapper::ZScore(steps::ZScore { mean: 1.0, std_dev: 0.5 }),
     ];
     let expected = [(1.5f64.ln_1p() - 1.0) / 0.5, (0.0 - 1.0) / 0.5, (3.0f64.ln_1p() - 1.0) / 0.5];
     assert_same(&numbers(nodes, &[NAN, -8.0, 3.0]), &expected);
@@ -79,15 +90,16 @@ fn steps_follow_each_other() {
 #[test]
 fn text_and_whole_numbers_become_codes() {
     let column = || Arc::new(StringArray::from(vec![Some("Cash"), Some("Prcard"), None, Some("")])) as ArrayRef;
-    let vocabulary = |oov_buckets| Node::Vocabulary { values: strings(&["Card", "Cash"]), oov_buckets };
+    let vocabulary =
+        |oov_buckets| Mapper::Vocabulary(steps::Vocabulary { values: strings(&["Card", "Cash"]), oov_buckets });
     assert_same(&run(DataType::Bytes, vec![vocabulary(0)], column()), &[1.0, NAN, NAN, NAN]);
     // Python, package xxhash 4.1: 2 + xxhash.xxh3_64_intdigest(s) % 10 for "Prcard" and "".
     assert_same(&run(DataType::Bytes, vec![vocabulary(10)], column()), &[1.0, 4.0, NAN, 10.0]);
-    let imputed = vec![Node::Impute { value: Scalar::Text("Card".into()) }, vocabulary(0)];
+    let imputed = vec![Mapper::Impute(steps::Impute { value: Scalar::Text("Card".into()) }), vocabulary(0)];
     assert_same(&run(DataType::Bytes, imputed, column()), &[1.0, NAN, 0.0, NAN]);
 
     let hours = || Arc::new(Int64Array::from(vec![Some(23), Some(5), None, Some(i64::MIN)])) as ArrayRef;
-    let categorical = Node::Categorical { values: Some(Keys::Integers(vec![5, 23])) };
+    let categorical = Mapper::Categorical(steps::Categorical { values: Some(Keys::Integers(vec![5, 23])) });
     assert_same(&run(DataType::Int64, vec![categorical], hours()), &[1.0, 0.0, NAN, NAN]);
 }
 
@@ -95,11 +107,18 @@ fn text_and_whole_numbers_become_codes() {
 fn other_types_are_numbers() {
     let flags = Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]));
     assert_same(&run(DataType::Bool, vec![], flags.clone()), &[1.0, 0.0, NAN]);
-    assert_same(&run(DataType::Bool, vec![Node::Categorical { values: None }], flags), &[1.0, 0.0, NAN]);
+    assert_same(
+        &run(DataType::Bool, vec![Mapper::Categorical(steps::Categorical { values: None })], flags),
+        &[1.0, 0.0, NAN],
+    );
     let whole = Arc::new(Int64Array::from(vec![Some(3), None]));
     assert_same(&run(DataType::Fp64, vec![], whole), &[3.0, NAN]);
     assert_same(
-        &run(DataType::Bytes, vec![Node::Categorical { values: Some(strings(&["a"])) }], Arc::new(NullArray::new(2))),
+        &run(
+            DataType::Bytes,
+            vec![Mapper::Categorical(steps::Categorical { values: Some(strings(&["a"])) })],
+            Arc::new(NullArray::new(2)),
+        ),
         &[NAN, NAN],
     );
 }
@@ -111,37 +130,41 @@ fn kinds_tell_codes_from_amounts() {
             .kind
     };
     assert_eq!(kind(DataType::Fp64, vec![]), FeatureKind::Numeric);
-    let buckets = Node::Bucketize { boundaries: vec![1.0, 2.0] };
+    let buckets = Mapper::Bucketize(steps::Bucketize { boundaries: vec![1.0, 2.0] });
     assert_eq!(kind(DataType::Fp64, vec![buckets.clone()]), FeatureKind::Numeric);
-    let codes = vec![buckets, Node::Categorical { values: None }];
+    let codes = vec![buckets, Mapper::Categorical(steps::Categorical { values: None })];
     assert_eq!(kind(DataType::Fp64, codes), FeatureKind::Categorical { cardinality: 3 });
-    let vocabulary = Node::Vocabulary { values: strings(&["a", "b"]), oov_buckets: 10 };
+    let vocabulary = Mapper::Vocabulary(steps::Vocabulary { values: strings(&["a", "b"]), oov_buckets: 10 });
     assert_eq!(kind(DataType::Bytes, vec![vocabulary]), FeatureKind::Categorical { cardinality: 12 });
-    let empty = Node::Categorical { values: Some(strings(&[])) };
+    let empty = Mapper::Categorical(steps::Categorical { values: Some(strings(&[])) });
     assert_eq!(kind(DataType::Bytes, vec![empty]), FeatureKind::Categorical { cardinality: 1 });
 }
 
 #[test]
 fn graphs_that_cannot_be_are_refused() {
-    let refuse = |datatype, nodes: Vec<Node>| {
+    let refuse = |datatype, nodes: Vec<Mapper>| {
         let error = TransformGraph::new(vec![input("x", datatype)], None, vec![feature("f", "x", nodes)]).unwrap_err();
         assert_eq!(error.code(), Code::TransformGraph);
         error.to_string()
     };
-    assert_eq!(refuse(DataType::Bytes, vec![Node::Log]), "feature `f`: `log` does not apply to text");
+    assert_eq!(refuse(DataType::Bytes, vec![Mapper::Log]), "feature `f`: `log` does not apply to text");
     assert!(refuse(DataType::Bytes, vec![]).contains("end its steps with `vocabulary`"));
-    let codes = Node::Categorical { values: Some(Keys::Integers(vec![1])) };
-    assert_eq!(refuse(DataType::Int64, vec![codes.clone(), Node::Log]), "feature `f`: `log` does not apply to codes");
+    let codes = Mapper::Categorical(steps::Categorical { values: Some(Keys::Integers(vec![1])) });
+    assert_eq!(refuse(DataType::Int64, vec![codes.clone(), Mapper::Log]), "feature `f`: `log` does not apply to codes");
     assert_eq!(refuse(DataType::Fp64, vec![codes]), "feature `f`: `categorical` does not apply to numbers");
     assert!(
-        refuse(DataType::Fp64, vec![Node::ZScore { mean: NAN, std_dev: 1.0 }]).contains("`mean` of `z_score` is NaN")
+        refuse(DataType::Fp64, vec![Mapper::ZScore(steps::ZScore { mean: NAN, std_dev: 1.0 })])
+            .contains("`mean` of `z_score` is NaN")
     );
-    assert!(refuse(DataType::Fp64, vec![Node::Bucketize { boundaries: vec![2.0, 1.0] }]).contains("ascending"));
-    let twice = Node::Vocabulary { values: strings(&["a", "a"]), oov_buckets: 0 };
+    assert!(
+        refuse(DataType::Fp64, vec![Mapper::Bucketize(steps::Bucketize { boundaries: vec![2.0, 1.0] })])
+            .contains("ascending")
+    );
+    let twice = Mapper::Vocabulary(steps::Vocabulary { values: strings(&["a", "a"]), oov_buckets: 0 });
     assert!(refuse(DataType::Bytes, vec![twice]).contains("lists a value twice"));
-    let many = Node::Vocabulary { values: strings(&["a"]), oov_buckets: u32::MAX };
+    let many = Mapper::Vocabulary(steps::Vocabulary { values: strings(&["a"]), oov_buckets: u32::MAX });
     assert!(refuse(DataType::Bytes, vec![many]).contains("too many"));
-    let text = Node::Impute { value: Scalar::Text("x".into()) };
+    let text = Mapper::Impute(steps::Impute { value: Scalar::Text("x".into()) });
     assert!(refuse(DataType::Fp64, vec![text]).contains("another type"));
 }
 
@@ -176,7 +199,7 @@ fn binding_names_the_feature_the_column_and_both_types() {
 }
 
 fn everything() -> TransformGraph {
-    let nodes = |nodes: &[Node]| nodes.to_vec();
+    let nodes = |nodes: &[Mapper]| nodes.to_vec();
     TransformGraph::new(
         vec![
             input("real", DataType::Fp64),
@@ -190,25 +213,39 @@ fn everything() -> TransformGraph {
             feature(
                 "scaled",
                 "real",
-                nodes(&[Node::Impute { value: Scalar::Float(0.25) }, Node::ZScore { mean: 0.1, std_dev: 0.7 }]),
+                nodes(&[
+                    Mapper::Impute(steps::Impute { value: Scalar::Float(0.25) }),
+                    Mapper::ZScore(steps::ZScore { mean: 0.1, std_dev: 0.7 }),
+                ]),
             ),
             feature(
                 "squeezed",
                 "real",
-                nodes(&[Node::MinMax { min: -1.0, max: 2.5, output_min: 0.0, output_max: 1.0 }, Node::Log1p]),
+                nodes(&[
+                    Mapper::MinMax(steps::MinMax { min: -1.0, max: 2.5, output_min: 0.0, output_max: 1.0 }),
+                    Mapper::Log1p,
+                ]),
             ),
-            feature("bucket", "real", nodes(&[Node::Bucketize { boundaries: vec![-0.5, 0.0, 1e-3] }])),
-            feature("bounded", "whole", nodes(&[Node::Clip { min: Some(-10.0), max: Some(10.0) }])),
+            feature(
+                "bucket",
+                "real",
+                nodes(&[Mapper::Bucketize(steps::Bucketize { boundaries: vec![-0.5, 0.0, 1e-3] })]),
+            ),
+            feature("bounded", "whole", nodes(&[Mapper::Clip(steps::Clip { min: Some(-10.0), max: Some(10.0) })])),
             feature(
                 "code",
                 "whole",
                 nodes(&[
-                    Node::Impute { value: Scalar::Int(3) },
-                    Node::Categorical { values: Some(Keys::Integers(vec![-2, 3, 9])) },
+                    Mapper::Impute(steps::Impute { value: Scalar::Int(3) }),
+                    Mapper::Categorical(steps::Categorical { values: Some(Keys::Integers(vec![-2, 3, 9])) }),
                 ]),
             ),
-            feature("word", "text", nodes(&[Node::Vocabulary { values: strings(&["a", "bb", "é"]), oov_buckets: 4 }])),
-            feature("flag", "flag", nodes(&[Node::Categorical { values: None }])),
+            feature(
+                "word",
+                "text",
+                nodes(&[Mapper::Vocabulary(steps::Vocabulary { values: strings(&["a", "bb", "é"]), oov_buckets: 4 })]),
+            ),
+            feature("flag", "flag", nodes(&[Mapper::Categorical(steps::Categorical { values: None })])),
         ],
     )
     .unwrap()

@@ -8,10 +8,21 @@ use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use proptest::prelude::*;
 use tidemill_core::{DataType, Form, TensorSpec};
-use tidemill_model::{Feature, FeatureBlock, History, LabelSpec, Node, Source, Take, TransformGraph};
+use tidemill_model::{
+    Feature, FeatureBlock, History, LabelSpec, Mapper, Source, TransformGraph, steps, steps::WindowAggregate,
+};
 
-const TAKES: [Take; 9] =
-    [Take::Count, Take::Sum, Take::Mean, Take::Min, Take::Max, Take::StdDev, Take::First, Take::Last, Take::Nth(3)];
+const TAKES: [Take; 9] = [
+    steps::WindowAggregate::Count,
+    steps::WindowAggregate::Sum,
+    steps::WindowAggregate::Mean,
+    steps::WindowAggregate::Min,
+    steps::WindowAggregate::Max,
+    steps::WindowAggregate::StdDev,
+    steps::WindowAggregate::First,
+    steps::WindowAggregate::Last,
+    steps::WindowAggregate::Nth(3),
+];
 
 fn history(rows_max: Option<u32>) -> Source {
     let (length_seconds, horizon_seconds) = (None, None);
@@ -31,7 +42,7 @@ fn graph(from_seconds: u64, length_seconds: Option<u64>, rows_max: Option<u32>) 
     let features = TAKES.iter().map(|take| Feature {
         name: format!("{take:?}"),
         source: history(rows_max),
-        nodes: vec![Node::Window { from_seconds, length_seconds, take: *take }],
+        mappers: vec![Mapper::Window(steps::Window { from_seconds, length_seconds, take: *take })],
     });
     TransformGraph::new(inputs(DataType::Int64), None, features.collect()).unwrap()
 }
@@ -95,9 +106,13 @@ proptest! {
 
 #[test]
 fn steps_follow_a_window_and_a_graph_is_stored_and_read_again() {
-    let window = Node::Window { from_seconds: 10, length_seconds: Some(50), take: Take::Mean };
-    let nodes = vec![window, Node::MissingIndicator, Node::ZScore { mean: 2.0, std_dev: 2.0 }];
-    let feature = Feature { name: "recent".into(), source: history(Some(100)), nodes };
+    let window = Mapper::Window(steps::Window {
+        from_seconds: 10,
+        length_seconds: Some(50),
+        take: steps::WindowAggregate::Mean,
+    });
+    let nodes = vec![window, Mapper::MissingIndicator, Mapper::ZScore(steps::ZScore { mean: 2.0, std_dev: 2.0 })];
+    let feature = Feature { name: "recent".into(), source: history(Some(100)), mappers: nodes };
     let graph = TransformGraph::new(inputs(DataType::Int64), None, vec![feature]).unwrap();
     let rows = batch(&[(100, vec![(60, Some(3.0)), (90, Some(5.0)), (95, Some(50.0))]), (100, vec![])]);
     let values: Vec<Vec<f64>> =
@@ -117,8 +132,9 @@ fn times_are_seconds_or_iso_text() {
         builder.append_value(values);
         Arc::new(builder.finish()) as ArrayRef
     };
-    let window = Node::Window { from_seconds: 86_400, length_seconds: None, take: Take::Sum };
-    let feature = Feature { name: "x".into(), source: history(None), nodes: vec![window] };
+    let window =
+        Mapper::Window(steps::Window { from_seconds: 86_400, length_seconds: None, take: steps::WindowAggregate::Sum });
+    let feature = Feature { name: "x".into(), source: history(None), mappers: vec![window] };
     let graph = TransformGraph::new(inputs(DataType::Bytes), None, vec![feature]).unwrap();
     let past =
         vec![Some("2024-02-28"), Some("2024-02-29T00:00:00Z"), Some("no time"), None, Some("2024-02-29T12:00:00")];
@@ -137,8 +153,9 @@ fn times_are_seconds_or_iso_text() {
 
 #[test]
 fn a_window_within_the_horizon_and_lists_of_another_length_are_refused() {
-    let window = Node::Window { from_seconds: 10, length_seconds: None, take: Take::Last };
-    let feature = Feature { name: "x".into(), source: history(None), nodes: vec![window.clone()] };
+    let window =
+        Mapper::Window(steps::Window { from_seconds: 10, length_seconds: None, take: steps::WindowAggregate::Last });
+    let feature = Feature { name: "x".into(), source: history(None), mappers: vec![window.clone()] };
     let label = LabelSpec::new("sales", "sales").with_horizon(20);
     let error = TransformGraph::new(inputs(DataType::Int64), Some(label), vec![feature.clone()]).unwrap_err();
     assert_eq!(
@@ -164,10 +181,10 @@ fn a_window_within_the_horizon_and_lists_of_another_length_are_refused() {
         error.to_string(),
         "row 1 has 2 values in `past_time` and 1 in `past_sales`, and every value of a history needs its time"
     );
-    let plain = Feature::new("x", "past_sales", vec![Node::Log]);
+    let plain = Feature::new("x", "past_sales", vec![Mapper::Log]);
     let error = TransformGraph::new(inputs(DataType::Int64), None, vec![plain]).unwrap_err();
     assert!(error.to_string().contains("holds lists"), "{error}");
-    let bare = Feature { name: "x".into(), source: history(None), nodes: vec![Node::Log] };
+    let bare = Feature { name: "x".into(), source: history(None), mappers: vec![Mapper::Log] };
     let error = TransformGraph::new(inputs(DataType::Int64), None, vec![bare]).unwrap_err();
     assert!(error.to_string().contains("`log` does not apply to a history"), "{error}");
 }

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tidemill_core::{DataType, Form, TensorSpec};
-use tidemill_model::{Channels, Feature, FeatureBlock, Node, Picture, TransformGraph};
+use tidemill_model::{Feature, FeatureBlock, Mapper, TransformGraph, steps, steps::Channels};
 
 /// 7 by 5 pixels; red (37x + 53y) % 256, green (11x² + 29y) % 256, blue (91x + 17y²) % 256.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAcAAAAFCAIAAAAG+GGPAAAAUUlEQVR4nFXCsQ2AMBAEQSM5+8gFXECwFVgvqiD86EKKsGiTiggRo9laa4TZzWFOc5nbPTWIgX57ahITfVPuqSIKFTKqvIyqpxbxoJUyWsjIL+3uE+/VHgY8AAAAAElFTkSuQmCC";
@@ -33,7 +33,7 @@ fn bytes(text: &str) -> Vec<u8> {
 }
 
 fn graph(height: u32, width: u32, channels: Channels, mean: Vec<f64>, std_dev: Vec<f64>) -> TransformGraph {
-    let nodes = vec![Node::Image(Picture { height, width, channels, mean, std_dev })];
+    let nodes = vec![Mapper::Image(steps::Image { height, width, channels, mean, std_dev })];
     let input = TensorSpec::new("photo", DataType::Bytes, true).with_form(Form::Binary);
     TransformGraph::new(vec![input], None, vec![Feature::new("photo", "photo", nodes)]).unwrap()
 }
@@ -140,7 +140,7 @@ fn hostile_pictures_are_missing_and_any_bytes_are_survived() {
 #[test]
 fn constants_that_cannot_be_are_refused() {
     let refused = |picture: serde_json::Value| {
-        let node: Node = serde_json::from_value(json!({ "image": picture })).unwrap();
+        let node: Mapper = serde_json::from_value(json!({ "image": picture })).unwrap();
         node.output(tidemill_model::Stage::Binary).unwrap_err()
     };
     let picture = |height, mean: &[f64], std_dev: f64| json!({ "height": height, "width": 100, "channels": "rgb", "mean": mean, "std_dev": [std_dev] });

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, NullArray, RecordBatch, StringArray};
 use proptest::prelude::*;
+use tidemill_core::calendar::DatePart;
 use tidemill_core::{Code, Coded as _, DataType, TensorSpec};
 use tidemill_model::{
-    DatePart, Feature, FeatureBlock, FeatureKind, Keys, LabelSpec, ModelError, Node, Scalar, Source, TransformGraph,
+    Feature, FeatureBlock, FeatureKind, Keys, LabelSpec, Mapper, ModelError, Scalar, Source, TransformGraph,
+    ValueCheck, steps,
 };
 
 const NAN: f64 = f64::NAN;
@@ -41,19 +43,19 @@ fn row_batch(texts: &[Option<&str>], wholes: &[Option<i64>], reals: &[Option<f64
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
-fn of(source: Source, nodes: Vec<Node>) -> Feature {
-    Feature { name: "f".into(), source, nodes }
+fn of(source: Source, mappers: Vec<Mapper>) -> Feature {
+    Feature { name: "f".into(), source, mappers: nodes }
 }
 
-fn column(name: &str, nodes: Vec<Node>) -> Feature {
+fn column(name: &str, nodes: Vec<Mapper>) -> Feature {
     of(Source::Column(name.into()), nodes)
 }
 
-fn expression(text: &str, nodes: Vec<Node>) -> Feature {
+fn expression(text: &str, nodes: Vec<Mapper>) -> Feature {
     of(Source::Expression(text.into()), nodes)
 }
 
-fn cross(columns: &[&str], nodes: Vec<Node>) -> Feature {
+fn cross(columns: &[&str], nodes: Vec<Mapper>) -> Feature {
     of(Source::Cross(columns.iter().map(ToString::to_string).collect()), nodes)
 }
 
@@ -93,9 +95,9 @@ fn payments() -> RecordBatch {
 #[test]
 fn one_hot_gives_a_column_to_each_code() {
     // pandas 3: get_dummies(Series(["Cash", "Card", None, "Cash", "Other"]), prefix="f", prefix_sep="=")
-    let all = Node::Categorical { values: Some(strings(&["Card", "Cash", "Other"])) };
+    let all = Mapper::Categorical(steps::Categorical { values: Some(strings(&["Card", "Cash", "Other"])) });
     assert_columns(
-        &run(column("text", vec![all, Node::OneHot]), &payments()),
+        &run(column("text", vec![all, Mapper::OneHot]), &payments()),
         &[
             ("f=Card", &[0.0, 1.0, 0.0, 0.0, 0.0]),
             ("f=Cash", &[1.0, 0.0, 0.0, 1.0, 0.0]),
@@ -103,7 +105,9 @@ fn one_hot_gives_a_column_to_each_code() {
         ],
     );
     // Other than listed: no column, one for all, or buckets by hash.
-    let listed = |oov_buckets| vec![Node::Vocabulary { values: strings(&["Cash"]), oov_buckets }, Node::OneHot];
+    let listed = |oov_buckets| {
+        vec![Mapper::Vocabulary(steps::Vocabulary { values: strings(&["Cash"]), oov_buckets }), Mapper::OneHot]
+    };
     assert_columns(&run(column("text", listed(0)), &payments()), &[("f=Cash", &[1.0, 0.0, 0.0, 1.0, 0.0])]);
     assert_columns(
         &run(column("text", listed(1)), &payments()),
@@ -112,12 +116,12 @@ fn one_hot_gives_a_column_to_each_code() {
     let names: Vec<String> = run(column("text", listed(2)), &payments()).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["f=Cash", "f.other_0", "f.other_1"]);
     assert_columns(
-        &run(column("flag", vec![Node::OneHot]), &payments()),
+        &run(column("flag", vec![Mapper::OneHot]), &payments()),
         &[("f=false", &[0.0, 1.0, 0.0, 0.0, 1.0]), ("f=true", &[1.0, 0.0, 0.0, 1.0, 0.0])],
     );
-    let buckets = Node::Bucketize { boundaries: vec![0.0] };
+    let buckets = Mapper::Bucketize(steps::Bucketize { boundaries: vec![0.0] });
     assert_columns(
-        &run(column("real", vec![buckets, Node::OneHot]), &payments()),
+        &run(column("real", vec![buckets, Mapper::OneHot]), &payments()),
         &[("f=0", &[0.0, 0.0, 1.0, 0.0, 0.0]), ("f=1", &[1.0, 0.0, 0.0, 1.0, 1.0])],
     );
 }
@@ -125,16 +129,19 @@ fn one_hot_gives_a_column_to_each_code() {
 #[test]
 fn hash_buckets_are_those_of_xxh3() {
     // Python, package xxhash 4.1: xxhash.xxh3_64_intdigest(s.encode()) % 1000
-    let hash = || vec![Node::HashBuckets { buckets: 1000 }];
+    let hash = || vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 1000 })];
     let texts = row_batch(&[Some("Cash"), Some("Prcard"), Some(""), None], &[Some(-7), None, None, None], &[None; 4]);
     assert_columns(&run(column("text", hash()), &texts), &[("f", &[652.0, 592.0, 138.0, NAN])]);
     assert_columns(&run(column("whole", hash()), &texts), &[("f", &[912.0, NAN, NAN, NAN])]);
-    let imputed = vec![Node::Impute { value: Scalar::Text("Prcard".into()) }, Node::HashBuckets { buckets: 1000 }];
+    let imputed = vec![
+        Mapper::Impute(steps::Impute { value: Scalar::Text("Prcard".into()) }),
+        Mapper::HashBuckets(steps::HashBuckets { buckets: 1000 }),
+    ];
     assert_columns(&run(column("text", imputed), &texts), &[("f", &[652.0, 592.0, 138.0, 592.0])]);
     let pair = row_batch(&[Some("Cash"), None, Some("Cash")], &[Some(23), Some(1), None], &[None; 3]);
     // "Cash × 23"
     assert_columns(&run(cross(&["text", "whole"], hash()), &pair), &[("f", &[474.0, NAN, NAN])]);
-    let listed = vec![Node::Vocabulary { values: strings(&["true × Cash"]), oov_buckets: 0 }];
+    let listed = vec![Mapper::Vocabulary(steps::Vocabulary { values: strings(&["true × Cash"]), oov_buckets: 0 })];
     assert_columns(&run(cross(&["flag", "text"], listed), &pair), &[("f", &[0.0, NAN, NAN])]);
     let graph = TransformGraph::new(inputs(), None, vec![column("text", hash())]).unwrap();
     assert_eq!(graph.features()[0].kind, FeatureKind::Categorical { cardinality: 1000 });
@@ -165,7 +172,7 @@ fn parts_of_a_time_are_those_of_pandas() {
             "2099-12-31T23:59:59.999",
         ];
         let batch = row_batch(&texts.map(Some), &seconds.map(Some), &seconds.map(|second| Some(second as f64 + 0.75)));
-        let node = || vec![Node::DatePart { part }];
+        let node = || vec![Mapper::DatePart(steps::DatePart { part })];
         assert_columns(&run(column("whole", node()), &batch), &[("f", &expected)]);
         assert_columns(&run(column("real", node()), &batch), &[("f", &expected)]);
         assert_columns(&run(column("text", node()), &batch), &[("f", &expected)]);
@@ -174,7 +181,7 @@ fn parts_of_a_time_are_those_of_pandas() {
 
 #[test]
 fn times_that_are_none_are_missing() {
-    let hour = |nodes: &[Node]| [nodes, &[Node::DatePart { part: DatePart::Hour }]].concat();
+    let hour = |nodes: &[Mapper]| [nodes, &[Mapper::DatePart(steps::DatePart { part: DatePart::Hour })]].concat();
     let batch = row_batch(
         &[None, Some("yesterday"), Some("2024-02-30"), Some("2024-02-29T05:00")],
         &[None, Some(1_709_209_805_000), Some(i64::MIN), Some(18_000)],
@@ -183,19 +190,27 @@ fn times_that_are_none_are_missing() {
     for name in ["text", "whole", "real"] {
         assert_columns(&run(column(name, hour(&[])), &batch), &[("f", &[NAN, NAN, NAN, 5.0])]);
     }
-    let imputed = hour(&[Node::MissingIndicator, Node::Impute { value: Scalar::Text("1970-01-01T07:00".into()) }]);
+    let imputed = hour(&[
+        Mapper::MissingIndicator,
+        Mapper::Impute(steps::Impute { value: Scalar::Text("1970-01-01T07:00".into()) }),
+    ]);
     assert_columns(
         &run(column("text", imputed), &batch),
         &[("f", &[7.0, NAN, NAN, 5.0]), ("f.missing", &[1.0, 0.0, 0.0, 0.0])],
     );
     // Months begin at 1, and so do their columns.
-    let names: Vec<String> =
-        run(column("whole", vec![Node::DatePart { part: DatePart::Quarter }, Node::OneHot]), &batch)
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect();
+    let names: Vec<String> = run(
+        column("whole", vec![Mapper::DatePart(steps::DatePart { part: DatePart::Quarter }), Mapper::OneHot]),
+        &batch,
+    )
+    .into_iter()
+    .map(|(name, _)| name)
+    .collect();
     assert_eq!(names, ["f=1", "f=2", "f=3", "f=4"]);
-    let codes = vec![Node::DatePart { part: DatePart::Hour }, Node::Categorical { values: None }];
+    let codes = vec![
+        Mapper::DatePart(steps::DatePart { part: DatePart::Hour }),
+        Mapper::Categorical(steps::Categorical { values: None }),
+    ];
     let graph = TransformGraph::new(inputs(), None, vec![column("whole", codes)]).unwrap();
     assert_eq!(graph.features()[0].kind, FeatureKind::Categorical { cardinality: 24 });
 }
@@ -204,7 +219,7 @@ fn times_that_are_none_are_missing() {
 fn cycles_and_powers_are_those_of_numpy() {
     // numpy 2: np.sin(2 * np.pi * x / 24), np.cos(2 * np.pi * x / 24)
     let hours = row_batch(&[None; 6], &[Some(0), Some(5), Some(6), Some(23), Some(-1), None], &[None; 6]);
-    let columns = run(column("whole", vec![Node::Cyclic { period: 24.0 }]), &hours);
+    let columns = run(column("whole", vec![Mapper::Cyclic(steps::Cyclic { period: 24.0 })]), &hours);
     assert_eq!([&columns[0].0, &columns[1].0], ["f.sin", "f.cos"]);
     let sines = [0.0, 0.965_925_826_289_068_3, 1.0, -0.258_819_045_102_521_57, -0.258_819_045_102_520_74];
     let cosines =
@@ -218,30 +233,33 @@ fn cycles_and_powers_are_those_of_numpy() {
     let batch =
         row_batch(&[None; 6], &[None; 6], &[Some(4.0), Some(2.0), Some(-8.0), Some(0.0), None, Some(f64::INFINITY)]);
     // np.power(x, 1.5), np.sqrt(x); where numpy has NaN with a warning or an infinity out of 0, there is no value.
-    let power = |exponent| run(column("real", vec![Node::Power { exponent }]), &batch);
+    let power = |exponent| run(column("real", vec![Mapper::Power(steps::Power { exponent })]), &batch);
     assert_columns(&power(1.5), &[("f", &[8.0, 2.828_427_124_746_190_3, NAN, 0.0, NAN, f64::INFINITY])]);
     assert_columns(&power(-1.0), &[("f", &[0.25, 0.5, -0.125, NAN, NAN, 0.0])]);
     assert_columns(&power(0.0), &[("f", &[1.0, 1.0, 1.0, 1.0, NAN, 1.0])]);
     let root = 2.0f64.sqrt();
     assert_columns(
-        &run(column("real", vec![Node::Sqrt]), &batch),
+        &run(column("real", vec![Mapper::Sqrt]), &batch),
         &[("f", &[2.0, root, NAN, 0.0, NAN, f64::INFINITY])],
     );
 }
 
 #[test]
 fn an_indicator_tells_what_was_missing_before_it_was_filled() {
-    let filled = |value| vec![Node::MissingIndicator, Node::Impute { value }];
+    let filled = |value| vec![Mapper::MissingIndicator, Mapper::Impute(steps::Impute { value })];
     let missing: (&str, &[f64]) = ("f.missing", &[0.0, 1.0, 0.0, 0.0, 0.0]);
     assert_columns(
         &run(column("real", filled(Scalar::Float(9.0))), &payments()),
         &[("f", &[1.5, 9.0, -4.0, 0.0, 2.0]), missing],
     );
-    let scaled = [filled(Scalar::Float(9.0)), vec![Node::ZScore { mean: 1.0, std_dev: 2.0 }]].concat();
+    let scaled = [filled(Scalar::Float(9.0)), vec![Mapper::ZScore(steps::ZScore { mean: 1.0, std_dev: 2.0 })]].concat();
     assert_columns(&run(column("real", scaled), &payments()), &[("f", &[0.25, 4.0, -2.5, -0.5, 0.5]), missing]);
     let coded = [
         filled(Scalar::Text("none".into())),
-        vec![Node::Vocabulary { values: strings(&["Cash", "none"]), oov_buckets: 0 }, Node::OneHot],
+        vec![
+            Mapper::Vocabulary(steps::Vocabulary { values: strings(&["Cash", "none"]), oov_buckets: 0 }),
+            Mapper::OneHot,
+        ],
     ];
     assert_columns(
         &run(column("text", coded.concat()), &payments()),
@@ -252,7 +270,7 @@ fn an_indicator_tells_what_was_missing_before_it_was_filled() {
         ],
     );
     // What a step before makes missing counts as missing.
-    let logs = [vec![Node::Log], filled(Scalar::Int(0))].concat();
+    let logs = [vec![Mapper::Log], filled(Scalar::Int(0))].concat();
     assert_columns(
         &run(column("real", logs), &payments()),
         &[("f", &[1.5f64.ln(), 0.0, 0.0, 0.0, 2.0f64.ln()]), ("f.missing", &[0.0, 1.0, 1.0, 1.0, 0.0])],
@@ -266,12 +284,12 @@ fn an_expression_is_a_column_of_its_own() {
         &[("f", &[1.5 / 5.0, NAN, -4.0, 0.0, 2.0])],
     );
     assert_columns(
-        &run(expression("real > 0 and text = 'Cash'", vec![Node::OneHot]), &payments()),
+        &run(expression("real > 0 and text = 'Cash'", vec![Mapper::OneHot]), &payments()),
         &[("f=false", &[0.0, 1.0, 1.0, 1.0, 1.0]), ("f=true", &[1.0, 0.0, 0.0, 0.0, 0.0])],
     );
-    let lower = vec![Node::Categorical { values: Some(strings(&["card", "cash"])) }];
+    let lower = vec![Mapper::Categorical(steps::Categorical { values: Some(strings(&["card", "cash"])) })];
     assert_columns(&run(expression("trim(lower(text))", lower), &payments()), &[("f", &[1.0, 0.0, NAN, 1.0, NAN])]);
-    let digits = vec![Node::Categorical { values: Some(Keys::Integers(vec![0, 10])) }];
+    let digits = vec![Mapper::Categorical(steps::Categorical { values: Some(Keys::Integers(vec![0, 10])) })];
     assert_columns(&run(expression("whole * 2", digits), &payments()), &[("f", &[1.0, NAN, 0.0, NAN, NAN])]);
 }
 
@@ -295,28 +313,49 @@ fn whole_numbers_stand_for_numbers_inside_expressions_too() {
 
 #[test]
 fn what_cannot_be_is_refused_with_a_reason() {
-    assert!(refuse(column("real", vec![Node::OneHot])).contains("`one_hot` does not apply to numbers"));
-    assert!(refuse(column("text", vec![Node::OneHot])).contains("`one_hot` does not apply to text"));
-    let cyclic = Node::Cyclic { period: 7.0 };
+    assert!(refuse(column("real", vec![Mapper::OneHot])).contains("`one_hot` does not apply to numbers"));
+    assert!(refuse(column("text", vec![Mapper::OneHot])).contains("`one_hot` does not apply to text"));
+    let cyclic = Mapper::Cyclic(steps::Cyclic { period: 7.0 });
     assert!(
-        refuse(column("real", vec![cyclic.clone(), Node::Log])).contains("`log` does not apply to several columns")
+        refuse(column("real", vec![cyclic.clone(), Mapper::Log])).contains("`log` does not apply to several columns")
     );
-    assert!(refuse(column("real", vec![Node::Cyclic { period: 0.0 }])).contains("not above 0"));
+    assert!(refuse(column("real", vec![Mapper::Cyclic(steps::Cyclic { period: 0.0 })])).contains("not above 0"));
     assert!(refuse(column("text", vec![cyclic])).contains("`cyclic` does not apply to text"));
-    assert!(refuse(column("real", vec![Node::HashBuckets { buckets: 2 }])).contains("does not apply to numbers"));
-    assert!(refuse(column("text", vec![Node::HashBuckets { buckets: 0 }])).contains("at least 1 bucket"));
-    let wide = vec![Node::HashBuckets { buckets: 1025 }, Node::OneHot];
+    assert!(
+        refuse(column("real", vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 2 })]))
+            .contains("does not apply to numbers")
+    );
+    assert!(
+        refuse(column("text", vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 0 })]))
+            .contains("at least 1 bucket")
+    );
+    let wide = vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 1025 }), Mapper::OneHot];
     assert!(refuse(column("text", wide)).contains("would give 1025 columns, and 1024 are the most"));
-    assert!(refuse(column("flag", vec![Node::DatePart { part: DatePart::Day }])).contains("true and false"));
-    assert!(refuse(column("real", vec![Node::Power { exponent: NAN }])).contains("`exponent` of `power` is NaN"));
-    let late = vec![Node::Impute { value: Scalar::Int(0) }, Node::MissingIndicator];
+    assert!(
+        refuse(column("flag", vec![Mapper::DatePart(steps::DatePart { part: DatePart::Day })]))
+            .contains("true and false")
+    );
+    assert!(
+        refuse(column("real", vec![Mapper::Power(steps::Power { exponent: NAN })]))
+            .contains("`exponent` of `power` is NaN")
+    );
+    let late = vec![Mapper::Impute(steps::Impute { value: Scalar::Int(0) }), Mapper::MissingIndicator];
     assert!(refuse(column("real", late)).contains("nothing is missing after `impute`"));
-    assert!(refuse(column("real", vec![Node::MissingIndicator; 2])).contains("can stand once"));
-    let empty = vec![Node::Categorical { values: Some(strings(&[])) }, Node::OneHot];
+    assert!(refuse(column("real", vec![Mapper::MissingIndicator; 2])).contains("can stand once"));
+    let empty = vec![Mapper::Categorical(steps::Categorical { values: Some(strings(&[])) }), Mapper::OneHot];
     assert!(refuse(column("text", empty)).contains("no value to give a column to"));
-    assert!(refuse(cross(&["text"], vec![Node::HashBuckets { buckets: 2 }])).contains("at least two columns"));
-    assert!(refuse(cross(&["text", "text"], vec![Node::HashBuckets { buckets: 2 }])).contains("at least two columns"));
-    assert!(refuse(cross(&["text", "real"], vec![Node::HashBuckets { buckets: 2 }])).contains("real numbers"));
+    assert!(
+        refuse(cross(&["text"], vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 2 })]))
+            .contains("at least two columns")
+    );
+    assert!(
+        refuse(cross(&["text", "text"], vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 2 })]))
+            .contains("at least two columns")
+    );
+    assert!(
+        refuse(cross(&["text", "real"], vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 2 })]))
+            .contains("real numbers")
+    );
     assert!(refuse(cross(&["text", "whole"], vec![])).contains("text is no feature"));
     assert!(refuse(cross(&["text", "hole"], vec![])).contains("its column `hole` is not among the inputs"));
     assert_eq!(
@@ -329,7 +368,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
 
     // Columns that one_hot names may meet a feature of that name.
     let taken = Feature::new("f=true", "real", vec![]);
-    let error = TransformGraph::new(inputs(), None, vec![column("flag", vec![Node::OneHot]), taken]).unwrap_err();
+    let error = TransformGraph::new(inputs(), None, vec![column("flag", vec![Mapper::OneHot]), taken]).unwrap_err();
     assert_eq!(error.to_string(), "feature `f=true`: two features have this name");
 }
 
@@ -342,7 +381,7 @@ fn no_way_leads_around_the_label() {
         other => panic!("{other:?}"),
     };
     assert_eq!(leaked(graph(about_real(), expression("whole - real", vec![]))), "real");
-    let hash = || vec![Node::HashBuckets { buckets: 2 }];
+    let hash = || vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 2 })];
     let about_text = LabelSpec::new("y", "real > 2 and text = 'a'").with_target(vec!["real".into(), "text".into()]);
     assert_eq!(leaked(graph(about_text, cross(&["whole", "text"], hash()))), "text");
     // With an explicit target the order in the expression decides nothing.
@@ -358,9 +397,12 @@ fn no_way_leads_around_the_label() {
 
 #[test]
 fn several_missing_columns_are_one_error() {
-    let graph =
-        TransformGraph::new(inputs(), None, vec![cross(&["text", "whole"], vec![Node::HashBuckets { buckets: 2 }])])
-            .unwrap();
+    let graph = TransformGraph::new(
+        inputs(),
+        None,
+        vec![cross(&["text", "whole"], vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 2 })])],
+    )
+    .unwrap();
     let none = || Arc::new(NullArray::new(1)) as ArrayRef;
     let columns = [("texts", none()), ("flag", none()), ("real", none())];
     let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap();
@@ -371,33 +413,45 @@ fn several_missing_columns_are_one_error() {
 
 fn everything() -> TransformGraph {
     let named = |name: &str, feature: Feature| Feature { name: name.into(), ..feature };
-    let vocabulary = Node::Vocabulary { values: strings(&["a", "bb"]), oov_buckets: 2 };
+    let vocabulary = Mapper::Vocabulary(steps::Vocabulary { values: strings(&["a", "bb"]), oov_buckets: 2 });
     let features = vec![
         named(
             "words",
             column(
                 "text",
                 vec![
-                    Node::MissingIndicator,
-                    Node::Impute { value: Scalar::Text("a".into()) },
+                    Mapper::MissingIndicator,
+                    Mapper::Impute(steps::Impute { value: Scalar::Text("a".into()) }),
                     vocabulary,
-                    Node::OneHot,
+                    Mapper::OneHot,
                 ],
             ),
         ),
-        named("hashed", column("whole", vec![Node::HashBuckets { buckets: 7 }])),
-        named("pair", cross(&["text", "whole", "flag"], vec![Node::HashBuckets { buckets: 50 }])),
-        named("root", column("real", vec![Node::Sqrt, Node::Power { exponent: -0.3 }])),
-        named("hour", column("whole", vec![Node::DatePart { part: DatePart::Hour }, Node::Cyclic { period: 24.0 }])),
-        named("weekday", column("text", vec![Node::DatePart { part: DatePart::DayOfWeek }, Node::OneHot])),
+        named("hashed", column("whole", vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 7 })])),
+        named("pair", cross(&["text", "whole", "flag"], vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 50 })])),
+        named("root", column("real", vec![Mapper::Sqrt, Mapper::Power(steps::Power { exponent: -0.3 })])),
+        named(
+            "hour",
+            column(
+                "whole",
+                vec![
+                    Mapper::DatePart(steps::DatePart { part: DatePart::Hour }),
+                    Mapper::Cyclic(steps::Cyclic { period: 24.0 }),
+                ],
+            ),
+        ),
+        named(
+            "weekday",
+            column("text", vec![Mapper::DatePart(steps::DatePart { part: DatePart::DayOfWeek }), Mapper::OneHot]),
+        ),
         named(
             "ratio",
             expression(
                 "real / whole",
                 vec![
-                    Node::MissingIndicator,
-                    Node::Impute { value: Scalar::Float(0.5) },
-                    Node::ZScore { mean: 0.1, std_dev: 0.7 },
+                    Mapper::MissingIndicator,
+                    Mapper::Impute(steps::Impute { value: Scalar::Float(0.5) }),
+                    Mapper::ZScore(steps::ZScore { mean: 0.1, std_dev: 0.7 }),
                 ],
             ),
         ),
@@ -405,7 +459,7 @@ fn everything() -> TransformGraph {
             "said",
             expression(
                 "case when flag then upper(text) else 'no' end",
-                vec![Node::Categorical { values: Some(strings(&["A", "BB", "no"])) }],
+                vec![Mapper::Categorical(steps::Categorical { values: Some(strings(&["A", "BB", "no"])) })],
             ),
         ),
     ];
@@ -489,4 +543,73 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn days_since_counts_days() {
+    let since = |origin: f64| Mapper::DaysSince(steps::DaysSince { origin_seconds: origin });
+    let graph = |datatype, origin| {
+        TransformGraph::new(
+            vec![TensorSpec::new("t", datatype, true)],
+            None,
+            vec![Feature::new("days", "t", vec![since(origin)])],
+        )
+    };
+    let days = |datatype, origin, column: ArrayRef| {
+        let batch = RecordBatch::try_from_iter_with_nullable([("t", column, true)]).unwrap();
+        let mut out = FeatureBlock::new();
+        graph(datatype, origin).unwrap().bind(&batch.schema()).unwrap().apply(&batch, &mut out).unwrap();
+        out.columns[0].clone()
+    };
+    // Python: (date(2024, 2, 29) - date(2020, 1, 1)).days == 1520
+    let texts =
+        StringArray::from(vec![Some("2020-01-01"), Some("2/29/2024"), Some("2019-12-31T12:00"), Some("x"), None]);
+    let found = days(DataType::Bytes, 1_577_836_800.0, Arc::new(texts));
+    assert_eq!(found[..3], [0.0, 1520.0, -0.5]);
+    assert!(found[3].is_nan() && found[4].is_nan());
+    let seconds = Float64Array::from(vec![86_400.0 * 2.5, 1e15]);
+    let found = days(DataType::Fp64, 0.0, Arc::new(seconds));
+    assert_eq!(found[0], 2.5);
+    assert!(found[1].is_nan());
+    let error = graph(DataType::Fp64, 1e15).unwrap_err().to_string();
+    assert!(error.contains("`origin_seconds` of `days_since` is not in the years 1 to 9999"), "{error}");
+}
+
+#[test]
+fn values_that_a_step_cannot_use_are_counted() {
+    let listed = |values: &[&str]| steps::Vocabulary {
+        values: Keys::Strings(values.iter().map(ToString::to_string).collect()),
+        oov_buckets: 1,
+    };
+    let features = [
+        Feature::new("island", "island", vec![Mapper::Strip, listed(&["Biscoe", "Dream"]).into()]),
+        Feature::new("size", "size", vec![steps::Categorical { values: Some(Keys::Integers(vec![1, 2])) }.into()]),
+        Feature::new("year", "when", vec![steps::DatePart { part: DatePart::Year }.into()]),
+        Feature::new("plain", "size", Vec::new()),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        (
+            "island",
+            Arc::new(StringArray::from(vec![Some(" Dream"), Some("Mars"), None, Some("Mars")])) as ArrayRef,
+            true,
+        ),
+        ("size", Arc::new(Int64Array::from(vec![Some(1), Some(7), Some(2), None])) as ArrayRef, true),
+        (
+            "when",
+            Arc::new(StringArray::from(vec![Some("2024-01-01"), Some("1.1.2024"), None, Some("2/1/2024")])) as ArrayRef,
+            true,
+        ),
+    ])
+    .unwrap();
+    let mut check = ValueCheck::new(&features, &batch.schema()).unwrap();
+    check.update(&batch).unwrap();
+    let found: Vec<String> = check.found().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "feature `island`: 2 of 3 values of column `island` were not seen in training, such as `Mars`",
+            "feature `size`: 1 of 3 values of column `size` was not seen in training, such as `7`",
+            "feature `year`: 1 of 3 values of column `when` is not a date that `date_part` reads, such as `1.1.2024`",
+        ]
+    );
 }

@@ -14,7 +14,7 @@ use tidemill_core::{
     Progress, Properties, RunInfo, StepContext, TensorSpec,
 };
 use tidemill_data::{ExampleGen, Examples};
-use tidemill_model::{Feature, Keys, LabelSpec, Model, Node, Task, TransformGraph};
+use tidemill_model::{Feature, Keys, LabelSpec, Mapper, Model, Task, TransformGraph, steps};
 use tidemill_train::Trainer;
 
 /// A project folder with trips, their examples and a transform graph.
@@ -100,7 +100,7 @@ fn digest() -> Digest {
 
 fn graph(label: &str) -> TransformGraph {
     let input = |name: &str, datatype, optional| TensorSpec::new(name, datatype, optional);
-    let feature = |name: &str, nodes: Vec<Node>| Feature::new(name, name, nodes);
+    let feature = |name: &str, nodes: Vec<Mapper>| Feature::new(name, name, nodes);
     let companies = Keys::Strings(["blue", "red", "green"].map(str::to_owned).to_vec());
     TransformGraph::new(
         vec![
@@ -110,8 +110,8 @@ fn graph(label: &str) -> TransformGraph {
         ],
         Some(LabelSpec::new("big_tip", label)),
         vec![
-            feature("miles", vec![Node::ZScore { mean: 5.0, std_dev: 3.0 }]),
-            feature("payment", vec![Node::Vocabulary { values: companies, oov_buckets: 1 }]),
+            feature("miles", vec![Mapper::ZScore(steps::ZScore { mean: 5.0, std_dev: 3.0 })]),
+            feature("payment", vec![Mapper::Vocabulary(steps::Vocabulary { values: companies, oov_buckets: 1 })]),
             feature("year", vec![]),
         ],
     )

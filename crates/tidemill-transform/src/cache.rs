@@ -8,7 +8,7 @@ use tidemill_core::Digest;
 use tidemill_data::{StateInput, Stored};
 
 /// Changes whenever the bytes of an analyzer, or what they mean, do.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// What is kept of one span for one feature, at most.
 const ENTRY_BYTES_MAX: usize = 64 << 20;
 /// All of it together, about; what was written longest ago goes first.

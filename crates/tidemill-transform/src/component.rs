@@ -11,6 +11,7 @@ use tidemill_core::{
 };
 use tidemill_data::{Examples, read_schema_artifact};
 
+use crate::auto::ColumnChoice;
 use crate::cache::AnalyzerCache;
 use crate::config::{FeatureSets, NoSets, TransformConfig, TransformParams, sets_of};
 use crate::error::TransformError;
@@ -62,7 +63,7 @@ impl Component for Transform {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Transform".into(),
-            version: 2,
+            version: 3,
             about: "Fits the features on the train split, once, for training and serving alike".into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
@@ -149,6 +150,14 @@ fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) 
         ("label_mean".to_owned(), Value::Object(means)),
         ("scans".to_owned(), json!(fitted.scans)),
     ]);
+    if !fitted.choices.is_empty() {
+        let chosen = |used: bool| -> Map<String, Value> {
+            let of = fitted.choices.iter().filter(|choice| choice.used == used);
+            of.map(|choice| (choice.column.clone(), json!(choice.why))).collect()
+        };
+        properties.insert("chosen".to_owned(), Value::Object(chosen(true)));
+        properties.insert("left_out".to_owned(), Value::Object(chosen(false)));
+    }
     if !sets.is_empty() {
         properties.insert("feature_sets".to_owned(), json!(sets));
     }
@@ -164,9 +173,20 @@ fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) 
             count(columns, "column")
         ),
         warnings: fitted.warnings,
-        tables: ranking.map(table).into_iter().collect(),
+        tables: left_out(&fitted.choices).into_iter().chain(ranking.map(table)).collect(),
         ..Outcome::default()
     }
+}
+
+/// The columns that no feature was made of, with the reasons.
+fn left_out(choices: &[ColumnChoice]) -> Option<SummaryTable> {
+    let row = |choice: &ColumnChoice| (Tone::Plain, vec![choice.column.clone(), choice.why.clone()]);
+    let rows: Vec<_> = choices.iter().filter(|choice| !choice.used).map(row).collect();
+    (!rows.is_empty()).then(|| SummaryTable {
+        title: "Columns left out".to_owned(),
+        columns: ["column", "reason"].map(str::to_owned).to_vec(),
+        rows,
+    })
 }
 
 /// The features that say most.

@@ -34,6 +34,22 @@ pub enum TransformError {
         /// Why not.
         reason: String,
     },
+    /// A name with `*`, or one of `auto`, that no column has.
+    #[error("no column is called `{pattern}`")]
+    NoMatch {
+        /// Where it stands in the step.
+        place: Vec<String>,
+        /// The name.
+        pattern: String,
+        /// The column of the nearest name.
+        near: Option<String>,
+    },
+    /// `features: auto` left out all columns.
+    #[error("no feature was chosen: all {columns} columns were left out")]
+    NothingChosen {
+        /// How many.
+        columns: usize,
+    },
     /// A column is of a type that features cannot be made of.
     #[error("feature `{feature}` needs column `{column}`, which is of type {actual}")]
     ColumnType {
@@ -153,6 +169,8 @@ pub enum TransformError {
         value: String,
         /// How many rows the split has.
         rows: u64,
+        /// The values of its columns, in words.
+        values: Vec<String>,
     },
     /// A column of the label's expression that is not its target decides the label alone.
     #[error(
@@ -188,12 +206,14 @@ impl Coded for TransformError {
         match self {
             Self::Data(error) => error.code(),
             Self::Model(error) => error.code(),
-            Self::NoSplit { .. } | Self::TooManyRows { .. } | Self::NoRows { .. } => Code::Params,
+            Self::NothingChosen { .. } | Self::NoSplit { .. } | Self::TooManyRows { .. } | Self::NoRows { .. } => {
+                Code::Params
+            }
             Self::Step { .. } | Self::NoValues { .. } | Self::TooManyValues { .. } | Self::NotAtServing { .. } => {
                 Code::TransformGraph
             }
             Self::ColumnType { .. } | Self::HistoryType { .. } => Code::ColumnType,
-            Self::NoHistory { .. } => Code::ColumnNotFound,
+            Self::NoHistory { .. } | Self::NoMatch { .. } => Code::ColumnNotFound,
             Self::HistoryExists { .. } | Self::ColumnTwice { .. } => Code::DuplicateColumn,
             Self::LabelMissing { .. } => Code::LabelMissing,
             Self::LabelValue { .. } => Code::LabelValues,
@@ -214,6 +234,8 @@ impl Coded for TransformError {
             | Self::TooManyValues { feature, .. }
             | Self::NotAtServing { feature, .. }
             | Self::LabelLeak { feature, .. } => feature,
+            Self::NoMatch { place, .. } => return place.clone(),
+            Self::NothingChosen { .. } => return vec!["features".to_owned()],
             Self::LabelMissing { .. } | Self::LabelValue { .. } | Self::LabelConstant { .. } => {
                 return vec!["label".to_owned()];
             }
@@ -236,9 +258,12 @@ impl Coded for TransformError {
             Self::NoHistory { .. } => {
                 "a step `HistoryGen` above makes it, for files `tidemill history`; the column must be among its `columns`"
             }
+            Self::NoMatch { near, .. } => return near.as_ref().map(|near| format!("did you mean `{near}`?")),
+            Self::NothingChosen { .. } => "name features yourself, as in `features: { fare: numeric }`",
             Self::HistoryExists { .. } => "name another `prefix`",
             Self::ColumnTwice { .. } => "leave out the label or the column",
             Self::NotAtServing { .. } => "remove the feature, or correct its environments in `schema.yaml`",
+            Self::LabelConstant { values, .. } if !values.is_empty() => return Some(values.join("; ")),
             Self::LabelMissing { .. } => {
                 "drop such rows before ingestion, or make the expression total with `coalesce`"
             }

@@ -1,22 +1,24 @@
-//! One feature on its way from steps to fitted nodes.
+//! One feature on its way from steps to mappers.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use tidemill_core::{DataType, Form, TensorSpec};
 use tidemill_model::{
-    BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Node, Source, Stage, Tokenizer, TransformGraph,
+    BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Mapper, Source, Stage, Tokenizer, TransformGraph,
 };
 
-use crate::analyze::{KEYS_MAX, KeyCounts, TooMany};
-use crate::config::{FeatureConfig, ImputeWith, Step, stand_in};
+use crate::analyze::{DISTINCT_MAX, KEYS_MAX, KeyCounts, TooMany};
+use crate::analyzer::{Analyzer, count_words, weights};
+use crate::config::FeatureConfig;
+use crate::dry_run::dry_run;
 use crate::error::TransformError;
 use crate::fit::ColumnKinds;
-use crate::need::{Need, count_words, is_counted, weights};
+use crate::step::{FitStep, Fitting, Values};
 
 /// A feature being fitted.
 ///
-/// Steps turn into nodes first to last. One that needs the data waits for a scan, in which its analyzer sees the values
-/// as the nodes before it make them, by the executor that serving runs; the next step that needs them waits for the
+/// Steps become mappers first to last. One that needs the data waits for a scan, in which its analyzer sees the values
+/// as the mappers before it make them, by the executor that serving runs; the next step that needs them waits for the
 /// next scan. Counts of raw values serve all steps of a feature in one scan.
 pub(crate) struct FeatureFit {
     pub(crate) config: FeatureConfig,
@@ -25,11 +27,11 @@ pub(crate) struct FeatureFit {
     inputs: Vec<TensorSpec>,
     /// The source over the columns of the scan's batches, which are not all of the table's.
     scanned: Option<BoundSource>,
-    pub(crate) stage: Stage,
-    pub(crate) nodes: Vec<Node>,
-    pub(crate) next: usize,
-    pub(crate) counts: Option<KeyCounts>,
-    pub(crate) need: Option<Need>,
+    stage: Stage,
+    pub(crate) mappers: Vec<Mapper>,
+    next: usize,
+    counts: Option<KeyCounts>,
+    pub(crate) analyzer: Option<Analyzer>,
     bound: Option<BoundGraph>,
     block: FeatureBlock,
     pub(crate) warnings: Vec<String>,
@@ -55,7 +57,7 @@ impl FeatureFit {
         schema: &Schema,
         datatypes: &ColumnKinds,
     ) -> Result<Self, TransformError> {
-        let unfitted = Feature { name: config.name.clone(), source: config.source.clone(), nodes: Vec::new() };
+        let unfitted = Feature { name: config.name.clone(), source: config.source.clone(), mappers: Vec::new() };
         let source = unfitted.bind_source(schema)?;
         let mut inputs = source.inputs().to_vec();
         for column in config.columns() {
@@ -71,20 +73,18 @@ impl FeatureFit {
             source,
             inputs,
             scanned: None,
-            nodes: Vec::new(),
+            mappers: Vec::new(),
             next: 0,
             counts: None,
-            need: None,
+            analyzer: None,
             bound: None,
             block: FeatureBlock::new(),
             warnings: Vec::new(),
             saw_nothing: false,
         };
-        stand_in(config, fit.stage).map_err(|reason| fit.does_not_apply(reason))?;
-        for step in &config.steps {
-            if let Step::By { column, .. } = step
-                && !matches!(datatypes.get(column), Some((DataType::Bytes | DataType::Int64, Form::Value)))
-            {
+        dry_run(config, fit.stage).map_err(|reason| fit.does_not_apply(reason))?;
+        for column in config.steps.iter().filter_map(|step| step.as_fit().key_column()) {
+            if !matches!(datatypes.get(column), Some((DataType::Bytes | DataType::Int64, Form::Value))) {
                 let reason = format!("the keys in column `{column}` are neither text nor whole numbers");
                 return Err(fit.does_not_apply(reason));
             }
@@ -99,63 +99,108 @@ impl FeatureFit {
 
     /// Whether its next scan needs the label.
     pub(crate) fn needs_label(&self) -> bool {
-        matches!(self.need, Some(Need::Labels(_)))
+        matches!(self.analyzer, Some(Analyzer::Labels(_)))
     }
 
     /// The fitted feature.
     pub(crate) fn definition(&self) -> Feature {
-        self.with(self.nodes.clone())
+        self.with(self.mappers.clone())
     }
 
-    fn with(&self, nodes: Vec<Node>) -> Feature {
-        Feature { name: self.config.name.clone(), source: self.config.source.clone(), nodes }
+    fn with(&self, mappers: Vec<Mapper>) -> Feature {
+        Feature { name: self.config.name.clone(), source: self.config.source.clone(), mappers }
+    }
+
+    /// The step that is fitted next.
+    fn next_step(&self) -> Option<&dyn FitStep> {
+        self.config.steps.get(self.next).map(|step| step.as_fit())
+    }
+
+    /// The values that the next step sees.
+    fn values(&self) -> Values {
+        let key = self.next_step().and_then(FitStep::key_column);
+        let is_text = |input: &TensorSpec| Some(&input.name) == key && input.datatype == DataType::Bytes;
+        Values { stage: self.stage, key_is_text: self.inputs.iter().any(is_text) }
     }
 
     /// Fits as many steps as the data seen so far allows. `true`: a step waits for a scan.
     pub(crate) fn advance(&mut self) -> Result<bool, TransformError> {
-        while let Some(step) = self.config.steps.get(self.next).cloned() {
-            let Some(nodes) = self.without_scan(&step)? else {
-                self.begin();
-                return Ok(true);
+        while let Some(step) = self.next_step() {
+            let mappers = match (step.constant(self.stage), &self.counts) {
+                (Some(mappers), _) => mappers,
+                (None, Some(counts)) if matches!(step.analyzer(&self.values()), Analyzer::Counts(_)) => {
+                    let mut fitting = self.fitting();
+                    let mappers = step.fit_counts(counts, &mut fitting)?;
+                    let warnings = fitting.warnings;
+                    self.warnings.extend(warnings);
+                    mappers
+                }
+                _ => {
+                    self.begin();
+                    return Ok(true);
+                }
             };
-            for node in nodes {
-                self.push(node)?;
-            }
-            self.next += 1;
+            self.push(mappers)?;
         }
         Ok(false)
     }
 
     /// Begins to look at rows, of a schema that may be another than before: an analyzer that has seen nothing.
     pub(crate) fn begin(&mut self) {
-        let Some(step) = self.config.steps.get(self.next) else { return };
-        let key_is_text = match step {
-            Step::By { column, .. } => {
-                self.inputs.iter().any(|input| input.name == *column && input.datatype == DataType::Bytes)
-            }
-            _ => false,
-        };
-        self.need = Some(Need::of(step, self.stage, key_is_text));
+        let Some(step) = self.next_step() else { return };
+        self.analyzer = Some(step.analyzer(&self.values()));
         self.bound = None;
         self.scanned = None;
+    }
+
+    /// Fits the step that waited for the scan just ended.
+    pub(crate) fn finish_scan(&mut self) -> Result<(), TransformError> {
+        let (Some(found), Some(step)) = (self.analyzer.take(), self.config.steps.get(self.next)) else {
+            return Ok(());
+        };
+        if let Analyzer::Counts(mut counts) = found {
+            // Behind steps over text they are filled already.
+            if !self.has_text_steps() {
+                self.mappers.iter().filter_map(Mapper::fill).for_each(|value| counts.fill(value));
+            }
+            self.counts = Some(counts);
+            return Ok(());
+        }
+        let mut fitting = self.fitting();
+        let mappers = step.as_fit().fit(found, &mut fitting)?;
+        let Fitting { warnings, saw_nothing, .. } = fitting;
+        self.warnings.extend(warnings);
+        self.saw_nothing |= saw_nothing;
+        self.push(mappers)
     }
 
     /// Everything that what it sees of rows depends on, but the rows: `first_row` is their number in the split, which
     /// decides the fold of each.
     pub(crate) fn depends_on(&self, label: &LabelSpec, first_row: u64) -> String {
         let step = self.config.steps.get(self.next);
-        let is_folded = |step: &Step| matches!(step, Step::TargetEncode { .. });
-        let first_row = self.config.steps.iter().any(is_folded).then_some(first_row);
+        let is_folded = self.config.steps.iter().any(|step| step.as_fit().is_folded());
+        let first_row = is_folded.then_some(first_row);
         let label = self.needs_label().then_some(label);
         format!("{:?}", (self.definition(), step, &self.inputs, self.stage, label, first_row))
     }
 
-    /// Takes the place of what it has seen.
-    pub(crate) fn set_need(&mut self, need: Need) -> Result<(), TransformError> {
-        let limit = need.limit();
-        let too_many = need.distinct() as u64 > limit;
-        self.need = Some(need);
+    /// Replaces what it has seen.
+    pub(crate) fn set_analyzer(&mut self, analyzer: Analyzer) -> Result<(), TransformError> {
+        let limit = analyzer.limit();
+        let too_many = analyzer.distinct() as u64 > limit;
+        self.analyzer = Some(analyzer);
         if too_many { Err(self.too_many(limit)) } else { Ok(()) }
+    }
+
+    fn fitting(&self) -> Fitting<'_> {
+        Fitting {
+            feature: &self.config.name,
+            origin: self.config.source.describe(),
+            datatype: self.source.datatype(),
+            stage: self.stage,
+            warnings: Vec::new(),
+            saw_nothing: false,
+        }
     }
 
     fn too_many(&self, limit: u64) -> TransformError {
@@ -166,81 +211,49 @@ impl FeatureFit {
         }
     }
 
-    /// The nodes of a step that needs no scan, or no further one; `None` if it does.
-    fn without_scan(&mut self, step: &Step) -> Result<Option<Vec<Node>>, TransformError> {
-        let is_key = matches!(self.stage, Stage::Text | Stage::Int);
-        let node = match step {
-            Step::Numeric => return Ok(Some(Vec::new())),
-            Step::Fixed(node) => node.clone(),
-            Step::Impute(ImputeWith::Constant(value)) => Node::Impute { value: value.clone() },
-            Step::Boundaries(boundaries) => Node::Bucketize { boundaries: boundaries.clone() },
-            Step::Categorical if matches!(self.stage, Stage::Bucket(_) | Stage::Bool) => {
-                Node::Categorical { values: None }
-            }
-            Step::Log => Node::Log,
-            Step::Log1p => Node::Log1p,
-            Step::Sqrt => Node::Sqrt,
-            Step::Power(exponent) => Node::Power { exponent: *exponent },
-            Step::HashBuckets(buckets) => Node::HashBuckets { buckets: *buckets },
-            Step::DatePart(part) => Node::DatePart { part: *part },
-            Step::Cyclic(period) => Node::Cyclic { period: *period },
-            Step::MissingIndicator => Node::MissingIndicator,
-            Step::OneHot(_) if !is_key => Node::OneHot,
-            Step::Clip { min, max } => Node::Clip { min: *min, max: *max },
-            // Hashed tokens need no counts.
-            Step::MultiHot(choice) if choice.top_k == Some(0) => {
-                Node::MultiHot { values: tidemill_model::Keys::Strings(Vec::new()), oov_buckets: choice.oov_buckets }
-            }
-            Step::BagOfWords(choice) if choice.top_k == Some(0) => {
-                Node::BagOfWords { values: tidemill_model::Keys::Strings(Vec::new()), oov_buckets: choice.oov_buckets }
-            }
-            Step::Impute(ImputeWith::MostFrequent) if is_key => return self.counted(step),
-            Step::Categorical | Step::Frequency => return self.counted(step),
-            Step::Vocabulary(choice) | Step::OneHot(choice) if is_counted(choice) => return self.counted(step),
-            _ => return Ok(None),
-        };
-        Ok(Some(vec![node]))
-    }
-
     /// Takes in a batch of the scan.
     pub(crate) fn update(&mut self, scan: ScanBatch<'_>) -> Result<(), TransformError> {
-        let Some(mut need) = self.need.take() else { return Ok(()) };
-        let limit = need.limit();
-        let seen = if need.sees_keys() { self.see_keys(&mut need, scan) } else { self.see_numbers(&mut need, scan) };
-        self.need = Some(need);
+        let Some(mut analyzer) = self.analyzer.take() else { return Ok(()) };
+        let limit = analyzer.limit();
+        let seen = if analyzer.sees_raw_values() {
+            self.see_raw_values(&mut analyzer, scan)
+        } else {
+            self.see_numbers(&mut analyzer, scan)
+        };
+        self.analyzer = Some(analyzer);
         seen?.map_err(|_too_many| self.too_many(limit))
     }
 
-    fn see_keys(&mut self, need: &mut Need, scan: ScanBatch<'_>) -> Result<Result<(), TooMany>, TransformError> {
+    fn see_raw_values(
+        &mut self,
+        analyzer: &mut Analyzer,
+        scan: ScanBatch<'_>,
+    ) -> Result<Result<(), TooMany>, TransformError> {
         if self.scanned.is_none() {
             // Counts of values as they came can be filled later, and so serve the steps before and after.
-            let nodes =
-                if matches!(need, Need::Keys(_)) && !self.has_text_steps() { Vec::new() } else { self.nodes.clone() };
-            self.scanned = Some(self.with(nodes).bind_source(scan.batch.schema_ref())?);
+            let as_they_came = matches!(analyzer, Analyzer::Counts(_)) && !self.has_text_steps();
+            let mappers = if as_they_came { Vec::new() } else { self.mappers.clone() };
+            self.scanned = Some(self.with(mappers).bind_source(scan.batch.schema_ref())?);
         }
         let Some(source) = &self.scanned else { return Ok(Ok(())) };
         let column = source.values(scan.batch)?;
-        Ok(match need {
-            Need::Keys(counts) => counts.update(&column),
-            Need::Labels(sums) => {
+        Ok(match analyzer {
+            Analyzer::Counts(counts) => counts.update(&column),
+            Analyzer::Labels(sums) => {
                 sums.update(&column, scan.labels, scan.first_row);
-                too_many(sums.distinct(), crate::analyze::DISTINCT_MAX)
+                too_many(sums.distinct(), DISTINCT_MAX)
             }
-            Need::Weights(keys) => {
-                let weights = match self.config.steps.get(self.next) {
-                    Some(Step::Vocabulary(choice) | Step::OneHot(choice)) => {
-                        choice.weight.as_ref().and_then(|weight| scan.batch.column_by_name(weight)).map(weights)
-                    }
-                    _ => None,
-                }
-                .unwrap_or_default();
+            Analyzer::Weights(keys) => {
+                let weight = self.next_step().and_then(FitStep::weight_column);
+                let weight = weight.and_then(|weight| scan.batch.column_by_name(weight));
+                let weights = weight.map(weights).unwrap_or_default();
                 keys.update(&column, |row, (rows, sum)| {
                     *rows += 1;
                     *sum += weights.get(row).copied().unwrap_or(0.0);
                 });
-                too_many(keys.len(), crate::analyze::DISTINCT_MAX)
+                too_many(keys.len(), DISTINCT_MAX)
             }
-            Need::Words(counts) => match Tokenizer::new(&self.nodes) {
+            Analyzer::Words(counts) => match Tokenizer::new(&self.mappers) {
                 Some(tokenizer) => count_words(counts, &column, &tokenizer),
                 None => Ok(()),
             },
@@ -248,7 +261,11 @@ impl FeatureFit {
         })
     }
 
-    fn see_numbers(&mut self, need: &mut Need, scan: ScanBatch<'_>) -> Result<Result<(), TooMany>, TransformError> {
+    fn see_numbers(
+        &mut self,
+        analyzer: &mut Analyzer,
+        scan: ScanBatch<'_>,
+    ) -> Result<Result<(), TooMany>, TransformError> {
         if self.bound.is_none() {
             // Columns side by side are numbers each by themselves before a step joins them.
             let features = match &self.config.source {
@@ -262,19 +279,18 @@ impl FeatureFit {
         bound.apply_training(scan.batch, scan.first_row, &mut self.block)?;
         // Of several columns the first holds the values; others are indicators.
         let values = self.block.columns.first().map_or(&[][..], Vec::as_slice);
-        match need {
-            Need::Summary(summary) => summary.update(values),
-            Need::Numbers(counts) => return Ok(counts.update(values)),
-            Need::By(keys, all) => {
+        match analyzer {
+            Analyzer::Summary(summary) => summary.update(values),
+            Analyzer::Numbers(counts) => return Ok(counts.update(values)),
+            Analyzer::ByKey(keys, all) => {
                 all.update(values);
-                if let Some(Step::By { column, .. }) = self.config.steps.get(self.next)
-                    && let Some(column) = scan.batch.column_by_name(column)
-                {
+                let column = self.next_step().and_then(FitStep::key_column);
+                if let Some(column) = column.and_then(|column| scan.batch.column_by_name(column)) {
                     keys.update(column, |row, summary| summary.update(&values[row..=row]));
                 }
                 return Ok(too_many(keys.len(), KEYS_MAX));
             }
-            Need::Covariance(covariance) => {
+            Analyzer::Covariance(covariance) => {
                 let mut row = vec![0.0; self.block.columns.len()];
                 for at in 0..self.block.rows {
                     for (value, column) in row.iter_mut().zip(&self.block.columns) {
@@ -288,39 +304,34 @@ impl FeatureFit {
         Ok(Ok(()))
     }
 
-    /// Whether steps of text come before the one that waits, so that raw values say nothing of what it sees.
-    pub(crate) fn has_text_steps(&self) -> bool {
-        self.nodes.iter().any(makes_text)
+    /// Whether steps over text come before the one that waits, so that raw values say nothing of what it sees.
+    fn has_text_steps(&self) -> bool {
+        self.mappers.iter().any(Mapper::maps_text)
     }
 
-    pub(crate) fn push(&mut self, node: Node) -> Result<(), TransformError> {
-        self.stage = node.output(self.stage).map_err(|reason| self.does_not_apply(reason))?;
-        if makes_text(&node) {
-            self.counts = None;
+    /// Adds the mappers of the next step.
+    fn push(&mut self, mappers: Vec<Mapper>) -> Result<(), TransformError> {
+        for mapper in mappers {
+            self.stage = mapper.output(self.stage).map_err(|reason| self.does_not_apply(reason))?;
+            if mapper.maps_text() {
+                self.counts = None;
+            }
+            if let (Some(value), Some(counts)) = (mapper.fill(), &mut self.counts) {
+                counts.fill(value);
+            }
+            self.mappers.push(mapper);
         }
-        if let (Node::Impute { value }, Some(counts)) = (&node, &mut self.counts) {
-            counts.fill(value);
-        }
-        self.nodes.push(node);
+        self.next += 1;
         Ok(())
     }
 
-    pub(crate) fn does_not_apply(&self, reason: String) -> TransformError {
-        TransformError::Step {
-            feature: self.config.name.clone(),
-            origin: self.config.source.describe(),
-            datatype: self.source.datatype(),
-            reason,
-        }
+    fn does_not_apply(&self, reason: String) -> TransformError {
+        self.fitting().does_not_apply(reason)
     }
 
     pub(crate) fn no_values(&self, step: &'static str) -> TransformError {
-        TransformError::NoValues { feature: self.config.name.clone(), origin: self.config.source.describe(), step }
+        self.fitting().no_values(step)
     }
-}
-
-fn makes_text(node: &Node) -> bool {
-    matches!(node, Node::Lower | Node::Upper | Node::Strip | Node::RegexReplace { .. } | Node::RegexExtract { .. })
 }
 
 fn too_many(count: usize, limit: u64) -> Result<(), TooMany> {

@@ -2,21 +2,23 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Field, Float64Type, Schema as ArrowSchema};
+use arrow::datatypes::{Field, Schema as ArrowSchema};
 use tidemill_core::{CancelFlag, DataType, Form, Progress, Schema};
 use tidemill_data::HistoryInfo;
 use tidemill_model::{MissingColumn, Source, TransformGraph, input_kind};
 
+use crate::auto::{self, ColumnChoice};
 use crate::cache::{AnalyzerCache, to_bytes};
+use crate::column_counts::{ColumnCounts, date_features};
 use crate::config::{FeatureConfig, TransformConfig};
+use crate::deferred::DeferredFeatures;
 use crate::error::TransformError;
 use crate::feature::FeatureFit;
-use crate::held::Held;
 use crate::label::{LabelCheck, LabelSummary};
+use crate::label_values::with_values;
 use crate::leak::{self, LeakMeasure};
-use crate::rows::RowSource;
-use crate::scan::{First, Scans};
+use crate::rows::SplitSource;
+use crate::scan::{FirstScan, Scans};
 use crate::serving::{check_serving, inputs};
 
 /// By name: what the columns that features read hold.
@@ -44,6 +46,8 @@ pub struct Fitted {
     pub graph: TransformGraph,
     /// The label in each split, in the order of the splits.
     pub labels: Vec<LabelSummary>,
+    /// What was decided about columns that no feature names, where the configuration asks for that.
+    pub choices: Vec<ColumnChoice>,
     /// Things worth knowing that stop nothing.
     pub warnings: Vec<String>,
     /// How often the split was scanned.
@@ -59,7 +63,11 @@ pub struct Fitted {
 /// All analyzers share one scan. A step that needs the values another fitted step makes waits for the next scan, in
 /// which it sees them as serving will; only the columns of such steps are read again. So `[ { impute: median },
 /// z_score ]` takes two scans, and mean and deviation are those of the imputed values, exactly.
-pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<'_>) -> Result<Fitted, TransformError> {
+pub fn fit(
+    config: &TransformConfig,
+    rows: &dyn SplitSource,
+    options: &FitOptions<'_>,
+) -> Result<Fitted, TransformError> {
     fit_cached(config, rows, options, None)
 }
 
@@ -67,7 +75,7 @@ pub fn fit(config: &TransformConfig, rows: &dyn RowSource, options: &FitOptions<
 /// byte as without a cache.
 pub fn fit_cached(
     config: &TransformConfig,
-    rows: &dyn RowSource,
+    rows: &dyn SplitSource,
     options: &FitOptions<'_>,
     cache: Option<&AnalyzerCache>,
 ) -> Result<Fitted, TransformError> {
@@ -77,7 +85,9 @@ pub fn fit_cached(
         let known = splits.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         return Err(TransformError::NoSplit { split: options.split.to_owned(), known });
     };
-    let config = &known_reach(config, &rows.histories());
+    let resolved = auto::resolve(config, rows, options)?;
+    let (choices, mut warnings) = (resolved.choices, resolved.warnings);
+    let config = &known_reach(&resolved.config, &rows.histories());
     let mut datatypes = ColumnKinds::new();
     let mut fits = Vec::with_capacity(config.features.len());
     let label_columns = config.label.parse()?.columns();
@@ -90,7 +100,7 @@ pub fn fit_cached(
         }
         fits.push(FeatureFit::new(feature, &schema, &datatypes)?);
     }
-    let mut held = Held::new(&config.features, &schema, &datatypes)?;
+    let mut deferred = DeferredFeatures::new(&config.features, &schema, &datatypes)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.max(1))
         .build()
@@ -99,7 +109,8 @@ pub fn fit_cached(
     let feature_columns: Vec<String> = config.features.iter().flat_map(FeatureConfig::columns).collect();
     let leaks = LeakMeasure::new(config, &label_columns)?;
     let label = LabelCheck::new(&config.label, options.split).measuring(leaks);
-    let mut first = First { label, missing: HashMap::new() };
+    let date_features = date_features(config, &datatypes);
+    let mut first = FirstScan { label, counts: ColumnCounts::default() };
     let mut scan = Scans {
         config,
         rows,
@@ -107,6 +118,7 @@ pub fn fit_cached(
         cache,
         pool: &pool,
         datatypes: &datatypes,
+        date_features: &date_features,
         label_columns: &label_columns,
         feature_columns: &feature_columns,
         pieces: rows.pieces(options.split).into_iter().map(|piece| (piece, false)).collect(),
@@ -115,11 +127,11 @@ pub fn fit_cached(
     loop {
         let mut waiting = Vec::new();
         for (at, fit) in fits.iter_mut().enumerate() {
-            if !held.holds(at) && fit.advance()? {
+            if !deferred.contains(at) && fit.advance()? {
                 waiting.push(fit);
             }
         }
-        held.wait(&mut waiting)?;
+        deferred.wait(&mut waiting)?;
         if waiting.is_empty() && scans > 0 {
             break;
         }
@@ -127,24 +139,25 @@ pub fn fit_cached(
         options.progress.phase(&format!("fitting, scan {scans}"));
         options.progress.total_rows(*split_rows);
         scan.run(&mut waiting, Some(&mut first).filter(|_| scans == 1))?;
-        first.label.check()?;
+        first.label.check().map_err(|error| with_values(error, config, rows))?;
         for fit in waiting {
             fit.finish_scan()?;
         }
-        for (at, feature) in held.release(&config.features)? {
+        for (at, feature) in deferred.release(&config.features)? {
             fits[at] = FeatureFit::new(&feature, &schema, &datatypes)?;
         }
     }
     let (train_label, leaks) = first.label.finish()?;
-    let mut warnings = leak::judge(&config.label, leaks, options.split)?;
+    warnings.extend(leak::judge(&config.label, leaks, options.split)?);
     let named = scan.pieces.iter().filter(|(piece, _)| piece.id.is_some());
     let spans = named.clone().count();
     let spans_read = named.filter(|(_, was_read)| *was_read).count();
     if let Some(cache) = cache {
         cache.trim();
     }
+    warnings.extend(first.counts.warnings(&date_features));
     let missing: HashMap<String, u64> =
-        first.missing.into_iter().map(|(column, count)| (column.into_string(), count)).collect();
+        first.counts.missing.into_iter().map(|(column, count)| (column.into_string(), count)).collect();
     let mut train_label = Some(train_label);
 
     let mut labels = Vec::with_capacity(splits.len());
@@ -160,7 +173,7 @@ pub fn fit_cached(
     let graph = TransformGraph::new(inputs, Some(config.label.clone()), features)?
         .with_feature_sets(config.sets().cloned().collect());
     warnings.extend(fits.into_iter().flat_map(|fit| fit.warnings));
-    Ok(Fitted { graph, labels, warnings, scans, spans, spans_read })
+    Ok(Fitted { graph, labels, choices, warnings, scans, spans, spans_read })
 }
 
 /// Features of what came before with how far that reaches, where the data says it: so far a request is looked at too.
@@ -180,7 +193,7 @@ fn known_reach(config: &TransformConfig, histories: &[HistoryInfo]) -> Transform
 /// Checks the label of a split that nothing is fitted on.
 fn other_label(
     config: &TransformConfig,
-    rows: &dyn RowSource,
+    rows: &dyn SplitSource,
     split: &str,
     split_rows: u64,
     options: &FitOptions<'_>,
@@ -216,7 +229,7 @@ fn other_label(
         }
         whole.absorb(state);
     }
-    whole.finish().map(|(summary, _)| summary)
+    whole.finish().map(|(summary, _)| summary).map_err(|error| with_values(error, config, rows))
 }
 
 /// Refuses columns that do not exist, all of them at once.
@@ -245,9 +258,15 @@ pub(crate) fn check_label_columns(
     label: &[String],
     schema: &ArrowSchema,
 ) -> Result<(), TransformError> {
+    let missing = missing_of_label(config, label, schema);
+    if config.label.is_column() {
+        MissingColumn::none_of(missing)?;
+        config.label.bind(schema)?;
+        return Ok(());
+    }
     // Shows the place in the expression.
     config.label.bind(schema)?;
-    Ok(MissingColumn::none_of(missing_of_label(config, label, schema))?)
+    Ok(MissingColumn::none_of(missing)?)
 }
 
 fn check_history(feature: &FeatureConfig, schema: &ArrowSchema) -> Result<(), TransformError> {
@@ -281,18 +300,4 @@ pub(crate) fn column_type(
         column: column.to_owned(),
         actual: found.map_or_else(|error| error.to_string(), ToString::to_string),
     })
-}
-
-/// Counts nulls and NaNs of the feature columns.
-pub(crate) fn count_missing(batch: &RecordBatch, datatypes: &ColumnKinds, missing: &mut HashMap<Box<str>, u64>) {
-    for (name, (datatype, _)) in datatypes {
-        let Some(column) = batch.column_by_name(name) else { continue };
-        let mut count = column.null_count() as u64;
-        if *datatype == DataType::Fp64
-            && let Some(values) = column.as_primitive_opt::<Float64Type>()
-        {
-            count += values.iter().flatten().filter(|value| value.is_nan()).count() as u64;
-        }
-        *missing.entry(name.as_str().into()).or_default() += count;
-    }
 }

@@ -168,7 +168,7 @@ impl LabelCheck {
             && value == max
         {
             let value = if is_text { "the same text".to_owned() } else { value.to_string() };
-            return Err(TransformError::LabelConstant { label, split, value, rows });
+            return Err(TransformError::LabelConstant { label, split, value, rows, values: Vec::new() });
         }
         Ok(())
     }

@@ -4,35 +4,63 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::Schema as ArrowSchema;
 use serde_json::Value;
-use tidemill_core::{Coded as _, InputArtifact, ParamIssue, Preview, Schema};
+use tidemill_core::{Coded as _, InputArtifact, NoProgress, ParamIssue, Preview, Schema};
 use tidemill_data::{Examples, read_schema_artifact};
 
+use crate::auto;
+use crate::component::SPLIT;
 use crate::config::{FeatureConfig, FeatureSets, TransformConfig};
 use crate::error::TransformError;
 use crate::feature::FeatureFit;
-use crate::fit::{ColumnKinds, check_feature_columns, check_label_columns, column_type};
+use crate::fit::{ColumnKinds, FitOptions, check_feature_columns, check_label_columns, column_type};
 use crate::serving::check_serving;
 
 /// Names listed in one line, at most.
 const LISTED_MAX: usize = 40;
+/// Rows of the train split that are read to choose features for a preview, at most.
+const ROWS_MAX: u64 = 500_000;
 
 /// The columns that requests need, those that nothing uses, and everything that would stop the step.
 pub(crate) fn preview(params: &Value, sets: &dyn FeatureSets, inputs: &BTreeMap<String, InputArtifact>) -> Preview {
     let Ok(config) = TransformConfig::with_sets(params, sets) else { return Preview::default() };
-    let mut needed: Vec<String> = Vec::new();
-    for column in config.features.iter().flat_map(FeatureConfig::columns) {
-        if !needed.contains(&column) {
-            needed.push(column);
-        }
-    }
+    let mut needed = columns_of(&config);
     let from_sets = config.sets().map(|set| format!("from {set}: {}", listed(&set.features)));
-    let notes = std::iter::once(format!("requests need {}", listed(&needed))).chain(from_sets).collect();
+    let notes = std::iter::once(requests_need(&needed)).chain(from_sets).collect();
     let mut preview = Preview { notes, problems: Vec::new() };
     let examples = inputs.get("examples").and_then(|examples| Examples::open(&examples.path).ok());
     let Some(examples) = examples else { return preview };
     let schema = inputs.get("schema").and_then(|schema| read_schema_artifact(&schema.path).ok());
     let columns = examples.schema();
+    let (config, problems_of_names) = if config.open.is_empty() {
+        (config, Vec::new())
+    } else {
+        match named(&config, &examples, schema.as_ref()) {
+            Ok(Some(named)) => {
+                let columns = |used: bool| named.choices.iter().filter(move |choice| choice.used == used);
+                let used: Vec<String> =
+                    columns(true).map(|choice| format!("`{}` {}", choice.column, choice.why)).collect();
+                if !used.is_empty() {
+                    preview.notes.push(format!("chosen: {}", used.join("; ")));
+                }
+                preview
+                    .notes
+                    .extend(columns(false).map(|choice| format!("left out `{}`: {}", choice.column, choice.why)));
+                preview.notes.extend(named.warnings);
+                (named.config, Vec::new())
+            }
+            Ok(None) => {
+                preview.notes.push("features are chosen when the step runs".to_owned());
+                return preview;
+            }
+            Err(issues) => (config, issues),
+        }
+    };
+    needed = columns_of(&config);
+    if let Some(first) = preview.notes.first_mut() {
+        *first = requests_need(&needed);
+    }
     preview.problems = problems(&config, &columns, schema.as_ref());
+    preview.problems.extend(problems_of_names);
 
     let label = config.label.parse().map(|label| label.columns()).unwrap_or_default();
     let weights: Vec<&String> = config.features.iter().flat_map(FeatureConfig::fitting_columns).collect();
@@ -42,6 +70,48 @@ pub(crate) fn preview(params: &Value, sets: &dyn FeatureSets, inputs: &BTreeMap<
         preview.notes.push(format!("no feature uses {}", listed(&unused)));
     }
     preview
+}
+
+fn requests_need(columns: &[String]) -> String {
+    if columns.is_empty() {
+        return "what requests need is known when features are chosen".to_owned();
+    }
+    format!("requests need {}", listed(columns))
+}
+
+/// The columns of features, each once.
+fn columns_of(config: &TransformConfig) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    for column in config.features.iter().flat_map(FeatureConfig::columns) {
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+/// The configuration with all features named; `None` if the split is too long to read for a preview.
+fn named(
+    config: &TransformConfig,
+    examples: &Examples,
+    schema: Option<&Schema>,
+) -> Result<Option<auto::Resolved>, Vec<ParamIssue>> {
+    let issue = |error: TransformError| {
+        let hint = error.hint();
+        ParamIssue { hint, ..ParamIssue::new(error.place(), error.to_string()) }
+    };
+    let columns = examples.schema();
+    let unmatched = auto::unmatched(config, &columns);
+    if !unmatched.is_empty() {
+        let no_match = |(place, pattern): (Vec<String>, String)| issue(auto::no_match(place, &pattern, &columns));
+        return Err(unmatched.into_iter().map(no_match).collect());
+    }
+    let rows = examples.splits().iter().find(|split| split.name == SPLIT).map_or(0, |split| split.rows);
+    if rows > ROWS_MAX {
+        return Ok(None);
+    }
+    let options = FitOptions { split: SPLIT, threads: 1, progress: &NoProgress, cancel: None, schema };
+    auto::resolve(config, examples, &options).map(Some).map_err(|error| vec![issue(error)])
 }
 
 /// Columns that are not there, are not expected at serving, or are of a type that a step does not apply to.
@@ -81,8 +151,8 @@ fn problems(config: &TransformConfig, columns: &ArrowSchema, schema: Option<&Sch
                 }
             }
         }
-        let carriers = feature.constants.iter().flat_map(|constants| constants.carriers(&feature.name));
-        let all = carriers.chain(std::iter::once(feature.clone()));
+        let constants = feature.constants.iter().flat_map(|constants| constants.constant_fits(&feature.name));
+        let all = constants.chain(std::iter::once(feature.clone()));
         let has_columns =
             |feature: &FeatureConfig| feature.fitting_columns().all(|column| columns.index_of(column).is_ok());
         let refused = |feature: FeatureConfig| FeatureFit::new(&feature, columns, &datatypes).err();

@@ -9,7 +9,7 @@ use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, FeatureKind, Transfor
 use crate::analyze::{Contingency, Information, Quantiles};
 use crate::error::TransformError;
 use crate::fit::FitOptions;
-use crate::rows::RowSource;
+use crate::rows::SplitSource;
 
 /// Numbers are put in so many buckets of equal share; so are labels that are amounts.
 const BUCKETS: u32 = 32;
@@ -77,7 +77,11 @@ impl Buckets {
 ///
 /// Real numbers count as 32 buckets of equal share, missing as one more; what a number says beyond its bucket is not
 /// counted, and neither is what features say together.
-pub fn rank(graph: &TransformGraph, rows: &dyn RowSource, options: &FitOptions<'_>) -> Result<Ranking, TransformError> {
+pub fn rank(
+    graph: &TransformGraph,
+    rows: &dyn SplitSource,
+    options: &FitOptions<'_>,
+) -> Result<Ranking, TransformError> {
     let scan = Scan { graph, rows, options };
     let split_rows = rows.splits().iter().find(|(name, _)| name == options.split).map_or(0, |(_, rows)| *rows);
     let stride = split_rows.div_ceil(SAMPLE_ROWS).max(1);
@@ -136,7 +140,7 @@ pub fn rank(graph: &TransformGraph, rows: &dyn RowSource, options: &FitOptions<'
 /// A split through the graph.
 struct Scan<'a> {
     graph: &'a TransformGraph,
-    rows: &'a dyn RowSource,
+    rows: &'a dyn SplitSource,
     options: &'a FitOptions<'a>,
 }
 

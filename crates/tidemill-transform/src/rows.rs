@@ -18,7 +18,7 @@ pub struct Piece {
 }
 
 /// Splits of rows that can be read again and again.
-pub trait RowSource: Sync {
+pub trait SplitSource: Sync {
     /// The columns of every split.
     fn schema(&self) -> SchemaRef;
     /// Name and rows of each split.
@@ -40,7 +40,7 @@ pub trait RowSource: Sync {
     fn read<'a>(&'a self, split: &str, columns: &[&str]) -> Result<RowReader<'a>, DataError>;
 }
 
-impl RowSource for Examples {
+impl SplitSource for Examples {
     fn schema(&self) -> SchemaRef {
         self.schema()
     }
@@ -90,7 +90,7 @@ impl MemoryRows {
     }
 }
 
-impl RowSource for MemoryRows {
+impl SplitSource for MemoryRows {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }

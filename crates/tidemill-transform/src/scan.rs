@@ -1,32 +1,32 @@
 //! One scan of a split, piece by piece: what was seen of a piece before is not read again.
 
-use std::collections::HashMap;
-
 use arrow::array::RecordBatch;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use tidemill_core::{CancelFlag, Digest};
-use tidemill_model::BoundLabel;
+use tidemill_model::{BoundLabel, Feature};
 
 use crate::analyze::Merge as _;
+use crate::analyzer::Analyzer;
 use crate::cache::{AnalyzerCache, from_bytes, to_bytes};
+use crate::column_counts::{ColumnCounter, ColumnCounts};
 use crate::config::TransformConfig;
 use crate::error::TransformError;
 use crate::feature::{FeatureFit, ScanBatch};
-use crate::fit::{ColumnKinds, FitOptions, count_missing};
+use crate::fit::{ColumnKinds, FitOptions};
 use crate::label::{LabelCheck, LabelState};
 use crate::leak::LeakMeasure;
-use crate::need::Need;
-use crate::rows::{Piece, RowSource};
+use crate::rows::{Piece, SplitSource};
 
 /// What scans of the split that is fitted on share.
 pub(crate) struct Scans<'a> {
     pub(crate) config: &'a TransformConfig,
-    pub(crate) rows: &'a dyn RowSource,
+    pub(crate) rows: &'a dyn SplitSource,
     pub(crate) options: &'a FitOptions<'a>,
     pub(crate) cache: Option<&'a AnalyzerCache>,
     pub(crate) pool: &'a ThreadPool,
     pub(crate) datatypes: &'a ColumnKinds,
+    pub(crate) date_features: &'a [Feature],
     pub(crate) label_columns: &'a [String],
     pub(crate) feature_columns: &'a [String],
     /// The pieces of the split, and whether each had to be read.
@@ -34,21 +34,21 @@ pub(crate) struct Scans<'a> {
 }
 
 /// What a first scan learns beside what features wait for.
-pub(crate) struct First {
+pub(crate) struct FirstScan {
     pub(crate) label: LabelCheck,
-    pub(crate) missing: HashMap<Box<str>, u64>,
+    pub(crate) counts: ColumnCounts,
 }
 
 /// What was seen of one piece.
-struct Seen {
-    needs: Vec<Option<Need>>,
+struct PieceResult {
+    analyzers: Vec<Option<Analyzer>>,
     label: Option<LabelState>,
-    missing: Option<HashMap<Box<str>, u64>>,
+    counts: Option<ColumnCounts>,
 }
 
-impl Seen {
+impl PieceResult {
     fn is_whole(&self, with_first: bool) -> bool {
-        self.needs.iter().all(Option::is_some) && !(with_first && (self.label.is_none() || self.missing.is_none()))
+        self.analyzers.iter().all(Option::is_some) && !(with_first && (self.label.is_none() || self.counts.is_none()))
     }
 }
 
@@ -57,17 +57,17 @@ impl Scans<'_> {
     pub(crate) fn run(
         &mut self,
         waiting: &mut [&mut FeatureFit],
-        mut first: Option<&mut First>,
+        mut first: Option<&mut FirstScan>,
     ) -> Result<(), TransformError> {
-        let mut totals: Vec<Option<Need>> = waiting.iter().map(|_| None).collect();
+        let mut totals: Vec<Option<Analyzer>> = waiting.iter().map(|_| None).collect();
         let mut first_row = 0;
         for at in 0..self.pieces.len() {
             let piece = self.pieces[at].0.clone();
             let seen = self.piece(at, &piece, first_row, waiting, first.is_some())?;
-            for (total, need) in totals.iter_mut().zip(seen.needs) {
-                match (total.as_mut(), need) {
-                    (Some(total), Some(need)) => total.merge(need),
-                    (None, need) => *total = need,
+            for (total, analyzer) in totals.iter_mut().zip(seen.analyzers) {
+                match (total.as_mut(), analyzer) {
+                    (Some(total), Some(analyzer)) => total.merge(analyzer),
+                    (None, analyzer) => *total = analyzer,
                     (Some(_), None) => {}
                 }
             }
@@ -75,15 +75,13 @@ impl Scans<'_> {
                 if let Some(label) = seen.label {
                     first.label.absorb(label);
                 }
-                for (column, count) in seen.missing.unwrap_or_default() {
-                    *first.missing.entry(column).or_default() += count;
-                }
+                first.counts.merge(seen.counts.unwrap_or_default());
             }
             first_row += piece.rows;
         }
         for (fit, total) in waiting.iter_mut().zip(totals) {
             if let Some(total) = total {
-                fit.set_need(total)?;
+                fit.set_analyzer(total)?;
             }
         }
         Ok(())
@@ -97,7 +95,7 @@ impl Scans<'_> {
         first_row: u64,
         waiting: &mut [&mut FeatureFit],
         with_first: bool,
-    ) -> Result<Seen, TransformError> {
+    ) -> Result<PieceResult, TransformError> {
         // The columns of a batch are those that are asked for of this piece.
         for fit in waiting.iter_mut() {
             fit.begin();
@@ -105,8 +103,8 @@ impl Scans<'_> {
         let label = &self.config.label;
         // Without a name of its own a piece is neither kept nor taken from elsewhere.
         let kept = piece.id.as_ref();
-        let need_keys: Option<Vec<Digest>> = kept.map(|id| {
-            waiting.iter().map(|fit| AnalyzerCache::key(id, &["need", &fit.depends_on(label, first_row)])).collect()
+        let analyzer_keys: Option<Vec<Digest>> = kept.map(|id| {
+            waiting.iter().map(|fit| AnalyzerCache::key(id, &["analyzer", &fit.depends_on(label, first_row)])).collect()
         });
         let label_key = kept.map(|id| {
             AnalyzerCache::key(
@@ -114,17 +112,17 @@ impl Scans<'_> {
                 &["label", &format!("{label:?} {:?}", self.label_columns), &format!("{:?}", self.feature_columns)],
             )
         });
-        let missing_key = kept.map(|id| {
+        let counts_key = kept.map(|id| {
             let mut columns: Vec<_> = self.datatypes.iter().collect();
             columns.sort_unstable_by_key(|(name, _)| *name);
-            AnalyzerCache::key(id, &["missing", &format!("{columns:?}")])
+            AnalyzerCache::key(id, &["columns", &format!("{columns:?} {:?}", self.date_features)])
         });
-        let known = |at: usize| self.cache?.get(need_keys.as_ref()?.get(at)?);
+        let known = |at: usize| self.cache?.get(analyzer_keys.as_ref()?.get(at)?);
         let first = self.cache.filter(|_| with_first);
-        let mut seen = Seen {
-            needs: (0..waiting.len()).map(known).collect(),
+        let mut seen = PieceResult {
+            analyzers: (0..waiting.len()).map(known).collect(),
             label: first.zip(label_key.as_ref()).and_then(|(cache, key)| cache.get(key)),
-            missing: first.zip(missing_key.as_ref()).and_then(|(cache, key)| cache.get(key)),
+            counts: first.zip(counts_key.as_ref()).and_then(|(cache, key)| cache.get(key)),
         };
         if seen.is_whole(with_first) {
             self.options.progress.advance(piece.rows);
@@ -137,18 +135,20 @@ impl Scans<'_> {
                 cache.put(key, bytes);
             }
         };
-        for (at, need) in seen.needs.iter_mut().enumerate() {
-            let (Some(found), Some(key)) = (&need, need_keys.as_ref().and_then(|keys| keys.get(at))) else { continue };
+        for (at, analyzer) in seen.analyzers.iter_mut().enumerate() {
+            let (Some(found), Some(key)) = (&analyzer, analyzer_keys.as_ref().and_then(|keys| keys.get(at))) else {
+                continue;
+            };
             let bytes = to_bytes(found);
             put(Some(key), &bytes);
             // What goes on is what would be read back, so that it makes no difference whether it was.
-            *need = from_bytes(&bytes);
+            *analyzer = from_bytes(&bytes);
         }
         if let Some(label) = &seen.label {
             put(label_key.as_ref(), &to_bytes(label));
         }
-        if let Some(missing) = &seen.missing {
-            put(missing_key.as_ref(), &to_bytes(missing));
+        if let Some(counts) = &seen.counts {
+            put(counts_key.as_ref(), &to_bytes(counts));
         }
         Ok(seen)
     }
@@ -165,19 +165,19 @@ impl Scans<'_> {
         first_row: u64,
         waiting: &mut [&mut FeatureFit],
         with_first: bool,
-        seen: &mut Seen,
+        seen: &mut PieceResult,
     ) -> Result<(), TransformError> {
         let mut open: Vec<(usize, &mut FeatureFit)> = Vec::with_capacity(waiting.len());
         for (at, fit) in waiting.iter_mut().enumerate() {
-            if seen.needs[at].is_none() {
+            if seen.analyzers[at].is_none() {
                 open.push((at, fit));
             }
         }
         let with_label = with_first && seen.label.is_none();
-        let with_missing = with_first && seen.missing.is_none();
+        let with_counts = with_first && seen.counts.is_none();
         let needs_label = open.iter().any(|(_, fit)| fit.needs_label());
         let mut columns: Vec<String> = Vec::new();
-        let first = self.feature_columns.iter().filter(|_| with_first && (with_missing || with_label));
+        let first = self.feature_columns.iter().filter(|_| with_first && (with_counts || with_label));
         let labels = self.label_columns.iter().filter(|_| with_label || needs_label);
         let own: Vec<String> = open.iter().flat_map(|(_, fit)| fit.columns().map(str::to_owned)).collect();
         for column in first.chain(labels).chain(&own) {
@@ -186,7 +186,7 @@ impl Scans<'_> {
             }
         }
         let mut label = if with_label { Some(self.label_check()?) } else { None };
-        let mut missing: HashMap<Box<str>, u64> = HashMap::new();
+        let mut counter = ColumnCounter::new(self.datatypes, self.date_features);
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let mut reader = self.rows.read_piece(self.options.split, at, &columns)?;
         let mut labeller: Option<BoundLabel> = None;
@@ -196,8 +196,8 @@ impl Scans<'_> {
             if self.options.cancel.is_some_and(CancelFlag::is_set) {
                 return Err(TransformError::Canceled);
             }
-            if with_missing {
-                count_missing(&batch, self.datatypes, &mut missing);
+            if with_counts {
+                counter.update(&batch)?;
             }
             let labels = match (&mut labeller, needs_label) {
                 (_, false) => Vec::new(),
@@ -225,13 +225,13 @@ impl Scans<'_> {
             next = read?;
         }
         for (at, fit) in open {
-            seen.needs[at] = fit.need.take();
+            seen.analyzers[at] = fit.analyzer.take();
         }
         if let Some(label) = label {
             seen.label = Some(label.state());
         }
-        if with_missing {
-            seen.missing = Some(missing);
+        if with_counts {
+            seen.counts = Some(counter.finish());
         }
         Ok(())
     }

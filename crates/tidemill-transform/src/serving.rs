@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tidemill_core::{Feature as SchemaFeature, Schema, TensorSpec};
-use tidemill_model::{Feature, Node, Source};
+use tidemill_model::{Feature, Mapper, Source};
 
 use crate::error::TransformError;
 use crate::fit::ColumnKinds;
@@ -39,10 +39,10 @@ pub(crate) fn inputs(
         schema.features.get(column).is_none_or(|feature| feature.presence.min_fraction == Some(1.0))
     };
     let imputed = |feature: &Feature| {
-        let first = feature.nodes.iter().find(|node| **node != Node::MissingIndicator);
+        let first = feature.mappers.iter().find(|mapper| **mapper != Mapper::MissingIndicator);
         let is_filled = |column: &String| feature.columns() == [column.as_str()];
-        match (&feature.source, first) {
-            (Source::Column(column), Some(Node::Impute { .. })) => is_filled(column),
+        match (&feature.source, first.and_then(Mapper::fill)) {
+            (Source::Column(column), Some(_)) => is_filled(column),
             _ => false,
         }
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use tidemill_data::{DataError, ReadOptions, Table};
 
-use crate::rows::{RowReader, RowSource};
+use crate::rows::{RowReader, SplitSource};
 
 /// The rows of files, all of them one split called `train`.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ impl TableRows {
     }
 }
 
-impl RowSource for TableRows {
+impl SplitSource for TableRows {
     fn schema(&self) -> SchemaRef {
         self.table.schema()
     }

@@ -4,8 +4,9 @@
 
 use serde_json::{Value, json};
 use tidemill_core::{Component as _, ParamIssue};
-use tidemill_model::{Scalar, Source};
-use tidemill_transform::{Choice, ImputeWith, Step, Transform, TransformConfig};
+use tidemill_model::{Mapper, Scalar, Source, steps as fitted};
+use tidemill_transform::steps::{Bucketize, ClipQuantiles, Impute, MinMax, Vocabulary, ZScore};
+use tidemill_transform::{Step, Transform, TransformConfig};
 
 fn with_features(features: Value) -> Value {
     json!({ "label": { "name": "big_tip", "expression": "tips > fare * 0.2" }, "features": features })
@@ -43,10 +44,10 @@ fn the_example_of_the_guide_is_read_in_the_order_of_the_file() {
     let expected =
         ["trip_miles", "trip_seconds", "pickup_latitude", "company", "trip_start_hour", "miles_bucket", "again"];
     assert_eq!(names, expected);
-    assert_eq!(config.features[1].steps, [Step::Impute(ImputeWith::Median), Step::ZScore]);
+    assert_eq!(config.features[1].steps, [Step::Impute(Impute::Median), Step::ZScore(ZScore::default())]);
     assert_eq!(
         (&config.features[5].source, &config.features[5].steps[..]),
-        (&Source::Column("trip_miles".into()), &[Step::Buckets(5)][..])
+        (&Source::Column("trip_miles".into()), &[Step::Bucketize(Bucketize { buckets: 5, per: None })][..])
     );
     assert_eq!(config.features[6].steps, [Step::Numeric]);
     assert_eq!(config.label.name, "big_tip");
@@ -55,24 +56,34 @@ fn the_example_of_the_guide_is_read_in_the_order_of_the_file() {
 #[test]
 fn every_step_has_its_forms() {
     assert_eq!(steps(json!("identity")), [Step::Numeric]);
-    assert_eq!(steps(json!({ "z_score": null })), [Step::ZScore]);
-    assert_eq!(steps(json!({ "log1p": {} })), [Step::Log1p]);
-    assert_eq!(steps(json!("min_max")), [Step::MinMax { output_min: 0.0, output_max: 1.0 }]);
+    assert_eq!(steps(json!({ "z_score": null })), [Step::ZScore(ZScore::default())]);
+    assert_eq!(steps(json!({ "log1p": {} })), [Step::Fixed(Mapper::Log1p)]);
+    let min_max = |output_min| Step::MinMax(MinMax { output_min, output_max: 1.0, per: None });
+    assert_eq!(steps(json!("min_max")), [min_max(0.0)]);
     let from_minus_one = json!({ "min_max": { "output_min": -1 } });
-    assert_eq!(steps(from_minus_one), [Step::MinMax { output_min: -1.0, output_max: 1.0 }]);
-    assert_eq!(steps(json!({ "bucketize": { "boundaries": [1, 2.5] } })), [Step::Boundaries(vec![1.0, 2.5])]);
+    assert_eq!(steps(from_minus_one), [min_max(-1.0)]);
+    assert_eq!(
+        steps(json!({ "bucketize": { "boundaries": [1, 2.5] } })),
+        [Step::Fixed(fitted::Bucketize { boundaries: vec![1.0, 2.5] }.into())]
+    );
     assert_eq!(
         steps(json!({ "clip": { "quantiles": [0.01, 0.99] } })),
-        [Step::ClipQuantiles { low: 0.01, high: 0.99 }]
+        [Step::ClipQuantiles(ClipQuantiles { low: 0.01, high: 0.99 })]
     );
-    assert_eq!(steps(json!({ "clip": { "max": 3 } })), [Step::Clip { min: None, max: Some(3.0) }]);
-    assert_eq!(steps(json!("vocabulary")), [Step::Vocabulary(Choice::default())]);
-    let impute = |value| Step::Impute(ImputeWith::Constant(value));
+    assert_eq!(
+        steps(json!({ "clip": { "max": 3 } })),
+        [Step::Fixed(fitted::Clip { min: None, max: Some(3.0) }.into())]
+    );
+    assert_eq!(steps(json!("vocabulary")), [Step::Vocabulary(Vocabulary::default())]);
+    let impute = |value| Step::Impute(Impute::Constant(value));
     assert_eq!(steps(json!({ "impute": 0 })), [impute(Scalar::Int(0))]);
     assert_eq!(steps(json!({ "impute": { "value": 0.5 } })), [impute(Scalar::Float(0.5))]);
     let text = json!([{ "impute": { "value": "none" } }, "vocabulary"]);
     assert_eq!(steps(text)[0], impute(Scalar::Text("none".into())));
-    assert_eq!(steps(json!([{ "bucketize": 4 }, "categorical"])), [Step::Buckets(4), Step::Categorical]);
+    assert_eq!(
+        steps(json!([{ "bucketize": 4 }, "categorical"])),
+        [Step::Bucketize(Bucketize { buckets: 4, per: None }), Step::Categorical]
+    );
 }
 
 #[test]
@@ -200,11 +211,11 @@ fn the_json_schema_knows_every_step() {
 
 #[test]
 fn a_vocabulary_may_be_given() {
-    use tidemill_model::{Keys, Node};
+    use tidemill_model::Keys;
     let texts = Keys::Strings(vec!["b".to_owned(), "a".to_owned()]);
-    let given = Node::Vocabulary { values: texts, oov_buckets: 2 };
+    let given = Mapper::Vocabulary(fitted::Vocabulary { values: texts, oov_buckets: 2 });
     assert_eq!(steps(json!({ "vocabulary": { "values": ["b", "a"], "oov_buckets": 2 } })), [Step::Fixed(given)]);
-    let given = Node::Vocabulary { values: Keys::Integers(vec![3, 1]), oov_buckets: 0 };
+    let given = Mapper::Vocabulary(fitted::Vocabulary { values: Keys::Integers(vec![3, 1]), oov_buckets: 0 });
     assert_eq!(steps(json!([{ "vocabulary": { "values": [3, 1] } }, "one_hot"]))[0], Step::Fixed(given));
     for (wrong, place, message) in [
         (json!({ "values": [] }), "features.x.vocabulary.values", "the list of values is empty"),
@@ -223,4 +234,67 @@ fn a_vocabulary_may_be_given() {
     let (place, _, hint) = issue(json!({ "one_hot": { "values": ["a"] } }));
     assert_eq!(place, "features.x.one_hot.values");
     assert!(hint.is_some_and(|hint| hint.contains("vocabulary: { values")));
+}
+
+#[test]
+fn names_of_other_programs_are_answered_with_ours() {
+    for (name, ours) in [
+        ("StandardScaler", "`z_score`"),
+        ("standard_scaler", "`z_score`"),
+        ("MinMaxScaler", "`min_max`"),
+        ("OneHotEncoder", "`one_hot`"),
+        ("get_dummies", "`one_hot`"),
+        ("OrdinalEncoder", "`vocabulary`"),
+        ("SimpleImputer", "`{ impute: median }`"),
+        ("fillna", "`{ impute: median }`"),
+        ("KBinsDiscretizer", "`{ bucketize: 10 }`"),
+        ("normalize", "`z_score`"),
+    ] {
+        let (place, message, hint) = issue(json!(name));
+        assert_eq!((place.as_str(), message), ("features.x", format!("`{name}` is not a step")));
+        assert!(hint.as_ref().is_some_and(|hint| hint.contains(ours)), "{name}: {hint:?}");
+        let (place, ..) = issue(json!({ name: { "strategy": "mean" } }));
+        assert_eq!(place, "features.x");
+    }
+}
+
+#[test]
+fn short_forms_are_understood_or_answered() {
+    let config = TransformConfig::from_params(&json!({ "label": "target", "features": "auto" })).unwrap();
+    assert_eq!((config.label.name.as_str(), config.label.expression.as_str()), ("target", "\"target\""));
+    assert!(config.features.is_empty());
+    for (features, message, hint) in [
+        (json!("all"), "`all` is not a way to choose features", "features: auto"),
+        (json!("*"), "`*` is not a way to choose features", "features: auto"),
+        (json!("fare"), "`fare` is text where a mapping of features is expected", "{ fare: numeric }"),
+        (json!(3), "features are a mapping from names to steps, or `auto`", "features: auto"),
+        (json!([]), "features are a mapping from names to steps, or `auto`", "features: auto"),
+    ] {
+        let found = issues(&with_features(features.clone()));
+        assert_eq!(found.len(), 1, "{features}: {found:?}");
+        let (place, said, advice) = &found[0];
+        assert_eq!((place.as_str(), said.as_str()), ("features", message));
+        assert!(advice.as_ref().is_some_and(|advice| advice.contains(hint)), "{advice:?}");
+    }
+    let wrong = json!({ "auto": { "excpt": ["a"], "numeric": "z_scor" }, "mean *": ["log", "lg"], "x*": "log" });
+    let found = issues(&with_features(wrong));
+    let places: Vec<&str> = found.iter().map(|(place, ..)| place.as_str()).collect();
+    assert_eq!(places, ["features.auto.excpt", "features.mean *.1"]);
+    // A column called `auto` is a feature like any other.
+    let config = TransformConfig::from_params(&with_features(json!({ "auto": "z_score" }))).unwrap();
+    assert_eq!(config.features[0].name, "auto");
+}
+
+#[test]
+fn names_of_several_words_stand_in_double_quotes() {
+    let (place, message, hint) = issue(json!({ "expression": "mean area * 2" }));
+    assert_eq!(
+        (place.as_str(), message.contains("an operator is expected, not `area`")),
+        ("features.x.expression", true)
+    );
+    assert_eq!(hint.as_deref(), Some("a name of several words stands in double quotes: `\"mean area\"`"));
+    let (.., hint) = issue(json!({ "expression": "sqrt(worst texture error) + 1" }));
+    assert!(hint.is_some_and(|hint| hint.contains("`\"worst texture error\"`")));
+    let (.., hint) = issue(json!({ "expression": "a > > 3" }));
+    assert_eq!(hint, None);
 }

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidemill_core::{Code, Coded as _, Feature, FeatureType, NoProgress, Presence, Schema};
-use tidemill_model::{Keys, Node, Scalar};
+use tidemill_model::{Keys, Mapper, Scalar, steps};
 use tidemill_transform::{FitOptions, Fitted, MemoryRows, TransformConfig, TransformError, fit};
 
 const NAN: f64 = f64::NAN;
@@ -93,9 +93,9 @@ fn run(features: Value) -> Result<Fitted, TransformError> {
 }
 
 /// The nodes of the feature `x` over `column`.
-fn nodes(column: &str, steps: Value) -> Vec<Node> {
+fn nodes(column: &str, steps: Value) -> Vec<Mapper> {
     let fitted = run(json!({ "x": { "from": column, "steps": steps } })).unwrap();
-    fitted.graph.definitions()[0].nodes.clone()
+    fitted.graph.definitions()[0].mappers.clone()
 }
 
 fn close(a: f64, b: f64) -> bool {
@@ -105,18 +105,27 @@ fn close(a: f64, b: f64) -> bool {
 /// Expected numbers by `NumPy` 2.4 on the arrays above: `np.mean`, `np.std` (divided by n), `np.median`.
 #[test]
 fn constants_are_those_of_numpy() {
-    let [Node::ZScore { mean, std_dev }] = nodes("fare", json!("z_score"))[..] else { panic!() };
+    let [Mapper::ZScore(steps::ZScore { mean, std_dev })] = nodes("fare", json!("z_score"))[..] else { panic!() };
     assert!(close(mean, 18.768_75) && close(std_dev, 24.935_854_425_655_84), "{mean} {std_dev}");
     // Infinite and missing values do not count.
-    let [Node::ZScore { mean, std_dev }] = nodes("miles", json!("z_score"))[..] else { panic!() };
+    let [Mapper::ZScore(steps::ZScore { mean, std_dev })] = nodes("miles", json!("z_score"))[..] else { panic!() };
     assert!(close(mean, 2.6) && close(std_dev, 3.346_042_438_463_684_7), "{mean} {std_dev}");
-    assert_eq!(nodes("seconds", json!({ "impute": "median" })), [Node::Impute { value: Scalar::Float(570.0) }]);
-    assert_eq!(nodes("seconds", json!({ "impute": "mean" })), [Node::Impute { value: Scalar::Float(1080.0) }]);
-    let [Node::MinMax { min, max, .. }] = nodes("fare", json!("min_max"))[..] else { panic!() };
+    assert_eq!(
+        nodes("seconds", json!({ "impute": "median" })),
+        [Mapper::Impute(steps::Impute { value: Scalar::Float(570.0) })]
+    );
+    assert_eq!(
+        nodes("seconds", json!({ "impute": "mean" })),
+        [Mapper::Impute(steps::Impute { value: Scalar::Float(1080.0) })]
+    );
+    let [Mapper::MinMax(steps::MinMax { min, max, .. })] = nodes("fare", json!("min_max"))[..] else { panic!() };
     assert_eq!((min, max), (0.0, 80.5));
-    assert_eq!(nodes("fare", json!({ "bucketize": 4 })), [Node::Bucketize { boundaries: vec![5.65, 9.0, 31.25] }]);
+    assert_eq!(
+        nodes("fare", json!({ "bucketize": 4 })),
+        [Mapper::Bucketize(steps::Bucketize { boundaries: vec![5.65, 9.0, 31.25] })]
+    );
     let clip = nodes("fare", json!({ "clip": { "quantiles": [0.25, 1] } }));
-    assert_eq!(clip, [Node::Clip { min: Some(5.65), max: Some(80.5) }]);
+    assert_eq!(clip, [Mapper::Clip(steps::Clip { min: Some(5.65), max: Some(80.5) })]);
 }
 
 #[test]
@@ -124,7 +133,9 @@ fn a_step_after_imputation_is_fitted_on_imputed_values() {
     let fitted = run(json!({ "seconds": [{ "impute": "median" }, "z_score"] })).unwrap();
     assert_eq!(fitted.scans, 2);
     // np.mean and np.std of [0, 570, 540, 1500, 570, 600, 240, 3600]
-    let [_, Node::ZScore { mean, std_dev }] = fitted.graph.definitions()[0].nodes[..] else { panic!() };
+    let [_, Mapper::ZScore(steps::ZScore { mean, std_dev })] = fitted.graph.definitions()[0].mappers[..] else {
+        panic!()
+    };
     assert!(close(mean, 952.5) && close(std_dev, 1_078.827_488_526_316_8), "{mean} {std_dev}");
     let three =
         run(json!({ "seconds": [{ "impute": "mean" }, "log1p", { "clip": { "quantiles": [0, 0.9] } }, "z_score"] }));
@@ -139,7 +150,7 @@ fn a_step_after_imputation_is_fitted_on_imputed_values() {
 fn vocabularies_are_ordered_and_cut() {
     let strings = |values: &[&str]| Keys::Strings(values.iter().map(ToString::to_string).collect());
     let vocabulary = |params: Value| match nodes("payment", json!({ "vocabulary": params })).remove(0) {
-        Node::Vocabulary { values, .. } => values,
+        Mapper::Vocabulary(steps::Vocabulary { values, .. }) => values,
         other => panic!("{other:?}"),
     };
     assert_eq!(vocabulary(json!({})), strings(&["Cash", "Card", "Other", "No Charge"]));
@@ -147,20 +158,26 @@ fn vocabularies_are_ordered_and_cut() {
     assert_eq!(vocabulary(json!({ "frequency_threshold": 2 })), strings(&["Cash", "Card"]));
     let imputed = nodes("payment", json!([{ "impute": { "value": "None" } }, "vocabulary"]));
     let values = strings(&["None", "Cash", "Card", "Other", "No Charge"]);
-    assert_eq!(imputed[1], Node::Vocabulary { values, oov_buckets: 0 });
+    assert_eq!(imputed[1], Mapper::Vocabulary(steps::Vocabulary { values, oov_buckets: 0 }));
     let frequent =
         nodes("payment", json!([{ "impute": "most_frequent" }, { "vocabulary": { "frequency_threshold": 3 } }]));
-    assert_eq!(frequent[0], Node::Impute { value: Scalar::Text("Cash".into()) });
-    assert_eq!(frequent[1], Node::Vocabulary { values: strings(&["Cash"]), oov_buckets: 0 });
+    assert_eq!(frequent[0], Mapper::Impute(steps::Impute { value: Scalar::Text("Cash".into()) }));
+    assert_eq!(frequent[1], Mapper::Vocabulary(steps::Vocabulary { values: strings(&["Cash"]), oov_buckets: 0 }));
     assert_eq!(
         nodes("hour", json!("categorical")),
-        [Node::Categorical { values: Some(Keys::Integers(vec![0, 5, 9, 10, 19, 23])) }]
+        [Mapper::Categorical(steps::Categorical { values: Some(Keys::Integers(vec![0, 5, 9, 10, 19, 23])) })]
     );
     assert_eq!(
         nodes("shared", json!([{ "impute": "most_frequent" }, "categorical"])),
-        [Node::Impute { value: Scalar::Bool(true) }, Node::Categorical { values: None }]
+        [
+            Mapper::Impute(steps::Impute { value: Scalar::Bool(true) }),
+            Mapper::Categorical(steps::Categorical { values: None })
+        ]
     );
-    assert_eq!(nodes("miles", json!({ "impute": "most_frequent" })), [Node::Impute { value: Scalar::Float(1.5) }]);
+    assert_eq!(
+        nodes("miles", json!({ "impute": "most_frequent" })),
+        [Mapper::Impute(steps::Impute { value: Scalar::Float(1.5) })]
+    );
 }
 
 #[test]
@@ -169,8 +186,8 @@ fn columns_without_values_warn_or_refuse() {
         json!({ "empty": "z_score", "constant": "z_score", "e2": { "from": "empty", "steps": { "bucketize": 3 } } }),
     )
     .unwrap();
-    assert_eq!(fitted.graph.definitions()[0].nodes, [Node::ZScore { mean: 0.0, std_dev: 0.0 }]);
-    assert_eq!(fitted.graph.definitions()[1].nodes, [Node::ZScore { mean: 0.1, std_dev: 0.0 }]);
+    assert_eq!(fitted.graph.definitions()[0].mappers, [Mapper::ZScore(steps::ZScore { mean: 0.0, std_dev: 0.0 })]);
+    assert_eq!(fitted.graph.definitions()[1].mappers, [Mapper::ZScore(steps::ZScore { mean: 0.1, std_dev: 0.0 })]);
     assert_eq!(
         fitted.warnings,
         [
@@ -305,4 +322,139 @@ proptest! {
         prop_assert_eq!(serde_json::to_string(&one.graph).unwrap(), serde_json::to_string(&other.graph).unwrap());
         prop_assert_eq!(one.warnings, other.warnings);
     }
+}
+
+/// 240 rows of a table as people have it.
+fn customers() -> RecordBatch {
+    let rows = 0..240_i64;
+    let text =
+        |of: &dyn Fn(i64) -> Option<String>| -> ArrayRef { Arc::new(rows.clone().map(of).collect::<StringArray>()) };
+    let whole = |of: &dyn Fn(i64) -> i64| -> ArrayRef { Arc::new(rows.clone().map(of).collect::<Int64Array>()) };
+    let real = |of: &dyn Fn(i64) -> f64| -> ArrayRef { Arc::new(rows.clone().map(of).collect::<Float64Array>()) };
+    let churned = |i: i64| i * 7 % 10 < 3;
+    table(vec![
+        ("customer_id", whole(&|i| 1000 + i)),
+        ("email", text(&|i| Some(format!("user{i}@example.com")))),
+        ("mean spend", real(&|i| (i * 13 % 97) as f64)),
+        ("mean visits", whole(&|i| i * 31 % 17)),
+        ("plan", text(&|i| (i % 11 > 0).then(|| ["basic", "plus", "pro"][(i % 3) as usize].to_owned()))),
+        ("city", text(&|i| Some(format!("city {}", i * 7 % 60)))),
+        ("joined", text(&|i| Some(format!("2023-{:02}-{:02}", i % 12 + 1, i % 28 + 1)))),
+        ("country", text(&|_| Some("CH".to_owned()))),
+        ("about", text(&|i| Some(format!("a note of some words that nobody wrote twice, number {i}")))),
+        ("active", Arc::new(rows.clone().map(|i| Some(i % 5 > 1)).collect::<BooleanArray>())),
+        ("outcome", text(&|i| Some(if churned(i) { "left" } else { "stayed" }.to_owned()))),
+        ("churned", Arc::new(rows.clone().map(|i| Some(churned(i))).collect::<BooleanArray>())),
+    ])
+}
+
+fn run_auto(features: Value) -> Result<Fitted, TransformError> {
+    let rows = MemoryRows::new(customers().schema(), vec![("train".into(), vec![customers()])]);
+    run_on(&rows, &json!({ "label": "churned", "features": features }), 2, None)
+}
+
+fn left_out(fitted: &Fitted) -> Vec<(&str, &str)> {
+    let of = fitted.choices.iter().filter(|choice| !choice.used);
+    of.map(|choice| (choice.column.as_str(), choice.why.as_str())).collect()
+}
+
+fn names(fitted: &Fitted) -> Vec<&str> {
+    fitted.graph.definitions().iter().map(|feature| feature.name.as_str()).collect()
+}
+
+#[test]
+fn auto_takes_what_helps_and_says_why_it_leaves_the_rest() {
+    let fitted = run_auto(json!("auto")).unwrap();
+    let expected =
+        ["mean spend", "mean visits", "plan", "city", "joined_month", "joined_day", "joined_day_of_week", "active"];
+    assert_eq!(names(&fitted), expected);
+    let reasons = left_out(&fitted);
+    let reason = |column: &str| reasons.iter().find(|(name, _)| *name == column).map(|(_, why)| *why).unwrap();
+    assert!(reason("customer_id").contains("identifier"), "{reasons:?}");
+    assert!(
+        reason("email").contains("identifier: every value is different, such as `user0@example.com`"),
+        "{reasons:?}"
+    );
+    assert_eq!(reason("country"), "it never varies");
+    assert!(reason("about").contains("free text"), "{reasons:?}");
+    assert_eq!(reason("outcome"), "it is the label `churned` written in another way");
+    assert_eq!(reason("churned"), "the label `churned` is about it");
+    assert_eq!(reasons.len(), 6);
+    // Text by its number of values.
+    let of = |name: &str| &fitted.graph.definitions()[names(&fitted).iter().position(|other| *other == name).unwrap()];
+    assert_eq!(of("plan").mappers.last(), Some(&Mapper::OneHot));
+    assert!(matches!(of("city").mappers[..], [Mapper::Vocabulary(_)]));
+    // The same again, by other batches.
+    let parts = vec![customers().slice(0, 100), customers().slice(100, 140)];
+    let rows = MemoryRows::new(customers().schema(), vec![("train".into(), parts)]);
+    let again = run_on(&rows, &json!({ "label": "churned", "features": "auto" }), 1, None).unwrap();
+    assert_eq!((again.graph, again.choices), (fitted.graph, fitted.choices));
+}
+
+#[test]
+fn auto_keeps_to_what_the_file_says() {
+    let fitted = run_auto(json!({
+        "spend": { "from": "mean spend", "steps": "log1p" },
+        "auto": { "except": ["mean *", "city"], "text": "frequency", "date": { "days_since": "2023-01-01" } },
+        "mean *": "z_score",
+        "plan": "categorical",
+    }))
+    .unwrap();
+    assert_eq!(names(&fitted), ["spend", "joined", "active", "mean spend", "mean visits", "plan"]);
+    let reasons = left_out(&fitted);
+    assert!(reasons.contains(&("city", "`except` names `city`")), "{reasons:?}");
+    // 2023-01-01 is day 0.
+    let days = &fitted.graph.definitions()[1].mappers;
+    assert_eq!(days[..], [Mapper::DaysSince(steps::DaysSince { origin_seconds: 1_672_531_200.0 })]);
+    assert!(matches!(fitted.graph.definitions()[4].mappers[..], [Mapper::ZScore(_)]));
+
+    // Columns that are named are taken even if they look useless.
+    let fitted = run_auto(json!(["customer_id", "mean *"])).unwrap();
+    assert_eq!(names(&fitted), ["customer_id", "mean spend", "mean visits"]);
+}
+
+#[test]
+fn names_that_no_column_has_are_refused() {
+    let error = run_auto(json!({ "maen *": "numeric" })).unwrap_err();
+    assert_eq!(error.to_string(), "no column is called `maen *`");
+    assert_eq!(error.place(), ["features", "maen *"]);
+    let error = run_auto(json!({ "auto": { "except": ["plam"] } })).unwrap_err();
+    assert_eq!((error.code(), error.hint().as_deref()), (Code::ColumnNotFound, Some("did you mean `plan`?")));
+    assert_eq!(error.place(), ["features", "auto", "except", "0"]);
+    let error = run_auto(json!({ "auto": { "only": ["country", "email"], "except": ["*"] } })).unwrap_err();
+    assert_eq!(error.to_string(), "no feature was chosen: all 2 columns were left out");
+}
+
+#[test]
+fn dates_in_another_format_are_counted() {
+    let dates = ["2024-01-31", "31.01.2024", "2/29/2024", "01-02-2024", "2024/02/01 12:30"];
+    let batch = table(vec![
+        ("started", Arc::new(StringArray::from(dates.to_vec()))),
+        ("y", Arc::new(Float64Array::from(vec![0.0, 1.0, 2.0, 3.0, 4.0]))),
+    ]);
+    let rows = MemoryRows::new(batch.schema(), vec![("train".into(), vec![batch.slice(0, 2), batch.slice(2, 3)])]);
+    let features = json!({
+        "month": { "from": "started", "steps": ["strip", { "date_part": "month" }] },
+        "day": { "from": "started", "steps": { "date_part": "day" } },
+    });
+    let fitted = run_on(&rows, &json!({ "label": "y", "features": features }), 1, None).unwrap();
+    let [warning] = &fitted.warnings[..] else { panic!("{:?}", fitted.warnings) };
+    assert!(
+        warning.starts_with(
+            "feature `month`: 2 of 5 values of column `started` in the train split are not dates, such as `31.01.2024`"
+        ),
+        "{warning}"
+    );
+}
+
+#[test]
+fn a_label_that_never_varies_shows_the_values_of_its_columns() {
+    let rows = MemoryRows::new(customers().schema(), vec![("train".into(), vec![customers()])]);
+    let params = json!({
+        "label": { "name": "gone", "expression": "outcome = 'Left'" },
+        "features": { "mean spend": "numeric" },
+    });
+    let error = run_on(&rows, &params, 1, None).unwrap_err();
+    assert_eq!(error.to_string(), "label `gone` is 0 in all 240 rows of split `train`");
+    assert_eq!(error.hint().as_deref(), Some("column `outcome` has 'stayed' (168), 'left' (72)"));
 }

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray}
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidemill_core::{Component as _, NoProgress};
-use tidemill_model::{FeatureBlock, Keys, Node, Scalar};
+use tidemill_model::{FeatureBlock, Keys, Mapper, Scalar, steps};
 use tidemill_transform::{FitOptions, Fitted, MemoryRows, Transform, TransformConfig, TransformError, fit};
 
 fn trips() -> RecordBatch {
@@ -42,8 +42,8 @@ fn fit_label(rows: &RecordBatch, label: &Value, features: &Value) -> Result<Fitt
     fit(&config, &source, &options)
 }
 
-fn nodes(feature: &Value) -> Vec<Node> {
-    fit_rows(&trips(), &json!({ "x": feature })).unwrap().graph.definitions()[0].nodes.clone()
+fn nodes(feature: &Value) -> Vec<Mapper> {
+    fit_rows(&trips(), &json!({ "x": feature })).unwrap().graph.definitions()[0].mappers.clone()
 }
 
 fn columns(feature: &Value) -> Vec<(String, Vec<f64>)> {
@@ -72,18 +72,27 @@ fn near(got: f64, expected: f64) {
 #[test]
 fn text_is_cleaned_before_its_values_are_counted() {
     let clean = json!({ "from": "payment", "steps": ["strip", "lower", "vocabulary"] });
-    assert_eq!(nodes(&clean)[2], Node::Vocabulary { values: strings(&["cash", "card"]), oov_buckets: 0 });
+    assert_eq!(
+        nodes(&clean)[2],
+        Mapper::Vocabulary(steps::Vocabulary { values: strings(&["cash", "card"]), oov_buckets: 0 })
+    );
     let filled =
         json!({ "from": "payment", "steps": [{ "impute": { "value": "?" } }, "lower", "strip", "categorical"] });
-    assert_eq!(nodes(&filled)[3], Node::Categorical { values: Some(strings(&["?", "card", "cash"])) });
+    assert_eq!(
+        nodes(&filled)[3],
+        Mapper::Categorical(steps::Categorical { values: Some(strings(&["?", "card", "cash"])) })
+    );
     // What the most frequent text is depends on the steps before, and what is counted after on the filling.
     let frequent = json!({ "from": "payment", "steps": ["lower", "strip", { "impute": "most_frequent" }, "one_hot"] });
-    assert_eq!(nodes(&frequent)[2], Node::Impute { value: Scalar::Text("cash".into()) });
+    assert_eq!(nodes(&frequent)[2], Mapper::Impute(steps::Impute { value: Scalar::Text("cash".into()) }));
     assert_eq!(columns(&frequent)[1], ("x=cash".into(), vec![0.0, 1.0, 1.0, 0.0, 1.0, 1.0]));
     let again = json!({ "from": "payment", "steps": [{ "impute": "most_frequent" }, "upper", "categorical"] });
-    assert_eq!(nodes(&again)[2], Node::Categorical { values: Some(strings(&["CARD", "CASH", "CASH "])) });
+    assert_eq!(
+        nodes(&again)[2],
+        Mapper::Categorical(steps::Categorical { values: Some(strings(&["CARD", "CASH", "CASH "])) })
+    );
     let extract = json!({ "from": "payment", "steps": [{ "regex_extract": "^(C[a-z])" }, "frequency"] });
-    assert_eq!(nodes(&extract)[1], Node::Frequency { values: strings(&["Ca"]), shares: vec![1.0] });
+    assert_eq!(nodes(&extract)[1], Mapper::Frequency(steps::Frequency { values: strings(&["Ca"]), shares: vec![1.0] }));
 }
 
 #[test]
@@ -101,13 +110,13 @@ fn words_become_columns() {
     assert_eq!(names, ["x=late late", "x=late airport", "x=airport run"]);
     // Five documents; "late" in two, "airport" in two.
     let tf_idf = nodes(&json!({ "from": "note", "steps": ["lower", "tokenize", { "tf_idf": { "top_k": 3 } }] }));
-    let Node::TfIdf { values, idf } = &tf_idf[2] else { panic!() };
+    let Mapper::TfIdf(steps::TfIdf { values, idf }) = &tf_idf[2] else { panic!() };
     assert_eq!(values, &strings(&["late", "run", "airport"]));
     for idf in idf {
         near(*idf, 1.0 + (6.0_f64 / 3.0).ln());
     }
     let rough = nodes(&json!({ "from": "note", "steps": ["lower", "tokenize", { "tf_idf": { "smooth": false } }] }));
-    let Node::TfIdf { idf, .. } = &rough[2] else { panic!() };
+    let Mapper::TfIdf(steps::TfIdf { idf, .. }) = &rough[2] else { panic!() };
     near(idf[0], 1.0 + (5.0_f64 / 2.0).ln());
     let split = json!({ "from": "note", "steps": [{ "split": " " }, "distinct", "word_count"] });
     assert_eq!(columns(&split)[0].1[3], 3.0);
@@ -117,13 +126,13 @@ fn words_become_columns() {
 fn numbers_are_fitted_as_numpy_and_scikit_learn_have_it() {
     // scikit-learn 1.9.1: RobustScaler().fit(fare).center_, .scale_
     let robust = nodes(&json!({ "from": "fare", "steps": "robust" }));
-    assert_eq!(robust, [Node::Robust { median: 10.5, range: 17.625 }]);
+    assert_eq!(robust, [Mapper::Robust(steps::Robust { median: 10.5, range: 17.625 })]);
     // numpy 2.4.6: q1, q3 = np.percentile(fare, [25, 75]); q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
     let clip = nodes(&json!({ "from": "fare", "steps": { "clip": { "tukey": 1.5 } } }));
-    assert_eq!(clip, [Node::Clip { min: Some(-18.5625), max: Some(51.9375) }]);
+    assert_eq!(clip, [Mapper::Clip(steps::Clip { min: Some(-18.5625), max: Some(51.9375) })]);
     // np.linalg.eigh(np.cov([fare, hour], bias=True))
     let pca = nodes(&json!({ "columns": ["fare", "hour"], "steps": { "pca": 1 } }));
-    let [Node::Project { means, components }] = &pca[..] else { panic!() };
+    let [Mapper::Project(steps::Project { means, components })] = &pca[..] else { panic!() };
     for (got, expected) in means.iter().chain(&components[0]).zip([
         20.583_333_333_333_332,
         11.833_333_333_333_334,
@@ -133,26 +142,26 @@ fn numbers_are_fitted_as_numpy_and_scikit_learn_have_it() {
         near(*got, expected);
     }
     let interpolate = nodes(&json!({ "from": "fare", "steps": { "interpolate": 3 } }));
-    assert_eq!(interpolate, [Node::Interpolate { boundaries: vec![5.0, 9.0, 30.0, 60.0] }]);
+    assert_eq!(interpolate, [Mapper::Interpolate(steps::Interpolate { boundaries: vec![5.0, 9.0, 30.0, 60.0] })]);
     let density = nodes(&json!({ "from": "fare", "steps": { "density": 5 } }));
-    let [Node::Density { boundaries, densities }] = &density[..] else { panic!() };
+    let [Mapper::Density(steps::Density { boundaries, densities })] = &density[..] else { panic!() };
     // np.histogram(fare, bins=5, density=True)
     assert_eq!(boundaries, &[5.0, 16.0, 27.0, 38.0, 49.0, 60.0]);
     let expected = [4.0, 0.0, 1.0, 0.0, 1.0].map(|count| count / 66.0);
     densities.iter().zip(expected).for_each(|(got, expected)| near(*got, expected));
     let gaussian = nodes(&json!({ "from": "fare", "steps": "gaussian" }));
-    assert!(matches!(gaussian[..], [Node::Gaussian { scale, .. }] if scale > 0.0), "{gaussian:?}");
+    assert!(matches!(gaussian[..], [Mapper::Gaussian(steps::Gaussian { scale, .. })] if scale > 0.0), "{gaussian:?}");
 }
 
 #[test]
 fn each_key_has_constants_of_its_own() {
     let per = nodes(&json!({ "from": "fare", "steps": { "z_score": { "per": "payment" } } }));
-    let [Node::ByKey { column, values, nodes: by, other }] = &per[..] else { panic!() };
+    let [Mapper::ByKey(steps::ByKey { column, values, mappers: by, other })] = &per[..] else { panic!() };
     assert_eq!((column.as_str(), values), ("payment", &strings(&["Card", "Cash", "cash "])));
     // np.mean and np.std of [12, 30], of [5, 9], and of all six.
     let expected = [(21.0, 9.0), (7.0, 2.0), (60.0, 0.0), (20.583_333_333_333_332, 19.425_963_439_571_166)];
     for (node, expected) in by.iter().chain([&**other]).zip(expected) {
-        let Node::ZScore { mean, std_dev } = node else { panic!() };
+        let Mapper::ZScore(steps::ZScore { mean, std_dev }) = node else { panic!() };
         near(*mean, expected.0);
         near(*std_dev, expected.1);
     }
@@ -162,7 +171,7 @@ fn each_key_has_constants_of_its_own() {
     assert_eq!(inputs, ["fare", "hour"]);
     let buckets =
         nodes(&json!({ "from": "fare", "steps": [{ "bucketize": { "buckets": 2, "per": "hour" } }, "one_hot"] }));
-    assert!(matches!(buckets[..], [Node::ByKey { .. }, Node::OneHot]));
+    assert!(matches!(buckets[..], [Mapper::ByKey(_), Mapper::OneHot]));
     let (path, message) = issue(&json!({ "from": "fare", "steps": { "z_score": { "per": "tips" } } }));
     assert_eq!(path, "features.x");
     assert!(message.contains("`tips` would leak the label"), "{message}");
@@ -171,8 +180,8 @@ fn each_key_has_constants_of_its_own() {
 #[test]
 fn a_vocabulary_is_ordered_by_weight_information_or_coverage() {
     let vocabulary = |choice: Value| nodes(&json!({ "from": "payment", "steps": { "vocabulary": choice } })).remove(0);
-    let values = |node: Node| match node {
-        Node::Vocabulary { values, .. } => values,
+    let values = |node: Mapper| match node {
+        Mapper::Vocabulary(steps::Vocabulary { values, .. }) => values,
         other => panic!("{other:?}"),
     };
     // Card 42, Cash 14, `cash ` 60.

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tidemill_core::{CancelFlag, Component as _, NoProgress, RunInfo, StepContext};
 use tidemill_data::{ExampleGen, Examples};
-use tidemill_model::Node;
+use tidemill_model::Mapper;
 use tidemill_transform::{AnalyzerCache, FitOptions, Fitted, MemoryRows, TransformConfig, fit_cached};
 
 /// A span of trips; each has another mix.
@@ -151,9 +151,11 @@ fn only_the_new_span_is_read_where_no_step_waits_for_another() {
         .map(|split| (split.to_owned(), four.batches(split, None).unwrap().collect::<Result<Vec<_>, _>>().unwrap()));
     let all = MemoryRows::new(four.schema(), splits.to_vec());
     let all = fit_cached(&config(json!("vocabulary")), &all, &options, None).unwrap();
-    let nodes = |fitted: &Fitted, at: usize| fitted.graph.definitions()[at].nodes.clone();
-    let [Node::ZScore { mean, std_dev }] = nodes(&fitted, 0)[..] else { panic!() };
-    let [Node::ZScore { mean: whole_mean, std_dev: whole_std_dev }] = nodes(&all, 0)[..] else { panic!() };
+    let nodes = |fitted: &Fitted, at: usize| fitted.graph.definitions()[at].mappers.clone();
+    let [Mapper::ZScore(steps::ZScore { mean, std_dev })] = nodes(&fitted, 0)[..] else { panic!() };
+    let [Mapper::ZScore(steps::ZScore { mean: whole_mean, std_dev: whole_std_dev })] = nodes(&all, 0)[..] else {
+        panic!()
+    };
     assert!((mean / whole_mean - 1.0).abs() < 1e-15 && (std_dev / whole_std_dev - 1.0).abs() < 1e-15);
     assert_eq!(nodes(&fitted, 1), nodes(&all, 1));
     assert_eq!(nodes(&fitted, 2), nodes(&all, 2));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use serde_json::{Value, json};
 use tidemill_core::{Code, Coded as _, Component as _, NoProgress};
-use tidemill_model::{FeatureBlock, Keys, Node, Scalar};
+use tidemill_model::{FeatureBlock, Keys, Mapper, Scalar, steps};
 use tidemill_transform::{FitOptions, Fitted, MemoryRows, Transform, TransformConfig, TransformError, fit};
 
 fn trips() -> RecordBatch {
@@ -64,8 +64,8 @@ fn names(feature: Value) -> Vec<String> {
     columns(feature).into_iter().map(|(name, _)| name).collect()
 }
 
-fn nodes(feature: Value) -> Vec<Node> {
-    run(json!({ "x": feature })).graph.definitions()[0].nodes.clone()
+fn nodes(feature: Value) -> Vec<Mapper> {
+    run(json!({ "x": feature })).graph.definitions()[0].mappers.clone()
 }
 
 fn issues(label: Value, features: Value) -> Vec<(String, String)> {
@@ -100,8 +100,11 @@ fn imputing_with_an_indicator_gives_two_columns_and_the_next_step_sees_the_value
     let fitted = run(json!({ "seconds": [{ "impute": { "with": "mean", "indicator": true } }, "z_score"] }));
     assert_eq!(fitted.scans, 2);
     // np.mean([600, 300, 1500, 0, 600]); np.std of the column imputed by it
-    let [Node::MissingIndicator, Node::Impute { value }, Node::ZScore { mean, std_dev }] =
-        &fitted.graph.definitions()[0].nodes[..]
+    let [
+        Mapper::MissingIndicator,
+        Mapper::Impute(steps::Impute { value }),
+        Mapper::ZScore(steps::ZScore { mean, std_dev }),
+    ] = &fitted.graph.definitions()[0].mappers[..]
     else {
         panic!()
     };
@@ -112,7 +115,7 @@ fn imputing_with_an_indicator_gives_two_columns_and_the_next_step_sees_the_value
     assert!(fitted.graph.inputs()[0].optional);
     let constant =
         nodes(json!({ "from": "hour", "steps": [{ "impute": { "value": 3, "indicator": true } }, "categorical"] }));
-    assert_eq!(constant[1], Node::Impute { value: Scalar::Int(3) });
+    assert_eq!(constant[1], Mapper::Impute(steps::Impute { value: Scalar::Int(3) }));
     assert_eq!(
         issue(json!({ "impute": { "value": 1, "with": "mean" } })),
         ("features.x.impute".into(), "`impute` takes either `value` or `with`".into())
@@ -123,16 +126,19 @@ fn imputing_with_an_indicator_gives_two_columns_and_the_next_step_sees_the_value
 fn expressions_and_crosses_are_fitted_as_columns_are() {
     let ratio = nodes(json!({ "expression": "fare / greatest(seconds, 1)", "steps": ["z_score"] }));
     // np.mean and np.std of [12/600, 5/1, 7.5/300, 30/1500, 60/1, 9/600]: `greatest` skips a null.
-    let [Node::ZScore { mean, std_dev }] = ratio[..] else { panic!() };
+    let [Mapper::ZScore(steps::ZScore { mean, std_dev })] = ratio[..] else { panic!() };
     assert!(
         (mean - 10.846_666_666_666_666).abs() < 1e-13 && (std_dev - 22.057_125_014_128_403).abs() < 1e-12,
         "{mean} {std_dev}"
     );
     let lower = nodes(json!({ "expression": "lower(trim(payment))", "steps": "vocabulary" }));
     let strings = |values: &[&str]| Keys::Strings(values.iter().map(ToString::to_string).collect());
-    assert_eq!(lower, [Node::Vocabulary { values: strings(&["cash", "card"]), oov_buckets: 0 }]);
+    assert_eq!(lower, [Mapper::Vocabulary(steps::Vocabulary { values: strings(&["cash", "card"]), oov_buckets: 0 })]);
     let cross = nodes(json!({ "cross": ["payment", "hour"], "steps": { "vocabulary": { "top_k": 2 } } }));
-    assert_eq!(cross, [Node::Vocabulary { values: strings(&["cash  × 23", "Cash × 5"]), oov_buckets: 0 }]);
+    assert_eq!(
+        cross,
+        [Mapper::Vocabulary(steps::Vocabulary { values: strings(&["cash  × 23", "Cash × 5"]), oov_buckets: 0 })]
+    );
     assert_eq!(names(json!({ "cross": ["payment", "shared"], "steps": { "hash_buckets": 4 } })), ["x"]);
     assert_eq!(columns(json!({ "expression": "fare > 8" }))[0].1, [1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
     let fitted = run(

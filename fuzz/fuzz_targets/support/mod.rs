@@ -27,12 +27,13 @@ pub fn write(folder: &Path) {
         spec("company", DataType::Bytes, true),
         spec("shared", DataType::Bool, true),
     ];
-    let vocabulary = tidemill_model::Node::Vocabulary { values: Keys::Strings(vec!["Flash".to_owned()]), oov_buckets: 1 };
+    let vocabulary =
+        tidemill_model::steps::Vocabulary { values: Keys::Strings(vec!["Flash".to_owned()]), oov_buckets: 1 }.into();
     let features = vec![
         Feature::new("fare", "fare", Vec::new()),
-        Feature::new("seconds", "seconds", vec![tidemill_model::Node::Log1p]),
+        Feature::new("seconds", "seconds", vec![tidemill_model::Mapper::Log1p]),
         Feature::new("company", "company", vec![vocabulary]),
-        Feature::new("shared", "shared", vec![tidemill_model::Node::Categorical { values: None }]),
+        Feature::new("shared", "shared", vec![tidemill_model::steps::Categorical { values: None }.into()]),
     ];
     let split = Split { feature: 0, rule: Rule::AtMost(1.0), missing_left: true, left: 1, right: 2 };
     let tree = Tree::new(vec![Node::Split(split), Node::Leaf { value: 0.5 }, Node::Leaf { value: -0.5 }]);

@@ -29,7 +29,7 @@ impl TimeAccumulator {
         self.values += count;
         let Some(moment) = parse(text) else { return };
         self.parsed += count;
-        self.written[moment.written as usize] += count;
+        self.written[moment.format as usize] += count;
         let days = (moment.seconds / 86_400.0).floor();
         // 1970 began on a Thursday.
         self.weekdays[(days as i64 + 3).rem_euclid(7) as usize] += count;

@@ -133,13 +133,22 @@ impl Checker<'_> {
         Ok(Typed { op, datatype })
     }
 
+    /// What to write instead of a column that does not exist.
+    fn instead_of(&self, name: &str) -> String {
+        const SHOWN: usize = 10;
+        let fields = self.schema.fields();
+        let names: Vec<String> = fields.iter().take(SHOWN).map(|field| format!("`{}`", field.name())).collect();
+        let more = if fields.len() > SHOWN { format!(" and {} more", fields.len() - SHOWN) } else { String::new() };
+        format!("text stands in single quotes, `'{name}'`; columns: {}{more}", names.join(", "))
+    }
+
     fn column(&self, name: &str, span: Range<usize>) -> Result<(Op, Type), ExpressionError> {
         let Some((index, field)) = self.schema.column_with_name(name) else {
             let error = ExpressionError::new(format!("there is no column `{name}`"), self.text, span);
             let error = error.with_code(Code::ColumnNotFound);
             return Err(match suggest(name, self.schema.fields().iter().map(|field| field.name().as_str())) {
                 Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-                None => error.with_hint("text stands in single quotes: 'text'"),
+                None => error.with_hint(self.instead_of(name)),
             });
         };
         let datatype = match field.data_type() {

@@ -85,7 +85,26 @@ impl Parser<'_> {
 
     fn unexpected(&self, expected: &str) -> ExpressionError {
         let message = format!("{expected} is expected, not {}", self.peek().describe());
-        ExpressionError::new(message, self.text, self.span())
+        let error = ExpressionError::new(message, self.text, self.span());
+        match self.words() {
+            Some(words) => error.with_hint(format!("a name of several words stands in double quotes: `\"{words}\"`")),
+            None => error,
+        }
+    }
+
+    /// The words around this place, if there are several without an operator between them.
+    fn words(&self) -> Option<&str> {
+        let is_word = |at: &usize| match self.tokens.get(*at).map(|(token, _)| token) {
+            Some(Token::Word(word)) => !KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword)),
+            Some(Token::Int(_)) => true,
+            _ => false,
+        };
+        let first = (0..self.at).rev().take_while(is_word).last()?;
+        let last = (self.at..self.tokens.len()).take_while(is_word).last()?;
+        matches!(self.tokens[first].0, Token::Word(_)).then(|| {
+            let (start, end) = (self.tokens[first].1.start, self.tokens[last].1.end);
+            self.text.get(start..end)
+        })?
     }
 
     /// A node, unless it is too deep.

@@ -5,8 +5,8 @@ use arrow::datatypes::{DataType as ArrowType, Schema};
 use tidemill_core::{DataType, Form, TensorSpec};
 
 use super::TransformGraph;
-use super::op::Place;
-use super::window::{UnevenHistory, uneven_lists};
+use super::run::Place;
+use super::steps::{UnevenHistory, uneven_lists};
 use super::{History, Source};
 use crate::{FeatureBlock, MissingColumn, ModelError};
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Keys, Node, Stage};
+use super::mapper::{Codes, Missing};
+use super::{Mapper, Stage};
 use crate::expr::Expression;
 use crate::{FeatureKind, FeatureSpec};
 
@@ -13,7 +14,7 @@ pub(super) const CROSS: &str = " × ";
 
 /// One feature: where its values come from and the steps they go through.
 ///
-/// Steps that give several columns turn one feature into several of the learner's: see [`Node`].
+/// Steps that give several columns turn one feature into several of the learner's: see [`Mapper`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Feature {
@@ -21,8 +22,8 @@ pub struct Feature {
     pub name: String,
     /// Where its values come from.
     pub source: Source,
-    /// The steps, first to last. None: the values as they are.
-    pub nodes: Vec<Node>,
+    /// The steps, first to last; none for the values as they are.
+    pub mappers: Vec<Mapper>,
 }
 
 /// Where the values of a feature come from.
@@ -76,13 +77,13 @@ struct Stored {
     columns: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     history: Option<History>,
-    nodes: Vec<Node>,
+    nodes: Vec<Mapper>,
 }
 
 impl Feature {
     /// A feature of a raw column.
-    pub fn new(name: impl Into<String>, column: impl Into<String>, nodes: Vec<Node>) -> Self {
-        Self { name: name.into(), source: Source::Column(column.into()), nodes }
+    pub fn new(name: impl Into<String>, column: impl Into<String>, mappers: Vec<Mapper>) -> Self {
+        Self { name: name.into(), source: Source::Column(column.into()), mappers }
     }
 
     /// Whether the steps fit values that start as `stage`; why not.
@@ -93,11 +94,9 @@ impl Feature {
     /// The raw columns it reads, each once: those of its source, then those that its steps look up a key in.
     pub fn columns(&self) -> Vec<String> {
         let mut columns = self.source.columns();
-        for node in &self.nodes {
-            if let Node::ByKey { column, .. } = node
-                && !columns.contains(column)
-            {
-                columns.push(column.clone());
+        for column in self.mappers.iter().filter_map(|mapper| mapper.step().key_column()) {
+            if columns.iter().all(|known| known != column) {
+                columns.push(column.to_owned());
             }
         }
         columns
@@ -164,7 +163,7 @@ impl TryFrom<Stored> for Feature {
                 "feature `{name}` needs one of `column`, `expression`, `cross`, `columns` and `history`"
             ));
         };
-        Ok(Self { name: stored.name, source, nodes: stored.nodes })
+        Ok(Self { name: stored.name, source, mappers: stored.nodes })
     }
 }
 
@@ -178,36 +177,29 @@ impl From<Feature> for Stored {
             Source::Columns(names) => columns = Some(names),
             Source::History(names) => history = Some(names),
         }
-        Self { name: feature.name, column, expression, cross, columns, history, nodes: feature.nodes }
+        Self { name: feature.name, column, expression, cross, columns, history, nodes: feature.mappers }
     }
 }
 
-/// The columns that `feature` gives, whose values start as `stage`; why its steps do not fit.
+/// The columns that `feature` gives, whose values start as `stage`. An error says why its steps do not fit.
 ///
-/// One column has the feature's name. Those of `one_hot` are `name=value`, for out-of-vocabulary buckets `name.other`;
-/// those of `cyclic` are `name.sin` and `name.cos`, those of `project` `name.1` and on, those of `image` `name.0` and on; an indicator is `name.missing`.
+/// One column has the feature's name. A step that gives several names them; an indicator is `name.missing`.
 pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<FeatureSpec>, String> {
     let name = &feature.name;
     let mut indicators = 0;
     let mut is_filled = false;
     let mut before = stage;
-    for node in &feature.nodes {
+    for mapper in &feature.mappers {
         before = stage;
-        stage = node.output(stage)?;
-        match node {
-            Node::MissingIndicator if is_filled => {
+        stage = mapper.output(stage)?;
+        match mapper.step().missing() {
+            Missing::Indicated if is_filled => {
                 return Err("nothing is missing after `impute`, so `missing_indicator` stands before it".to_owned());
             }
-            Node::MissingIndicator => indicators += 1,
-            Node::Impute { .. } | Node::TargetEncode { .. } => is_filled = true,
-            // These make values missing that they have no answer for.
-            Node::Log
-            | Node::Log1p
-            | Node::Sqrt
-            | Node::Power { .. }
-            | Node::DatePart { .. }
-            | Node::RegexExtract { .. } => is_filled = false,
-            _ => {}
+            Missing::Indicated => indicators += 1,
+            Missing::Filled => is_filled = true,
+            Missing::Made => is_filled = false,
+            Missing::Kept => {}
         }
     }
     if indicators > 1 {
@@ -215,29 +207,14 @@ pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<Feature
     }
     let kind = stage.kind()?;
     let numeric = |name: String| FeatureSpec { name, kind: FeatureKind::Numeric };
-    let mut specs: Vec<FeatureSpec> = match feature.nodes.last() {
-        Some(Node::OneHot) => categories(&feature.nodes, before)
-            .map(|category| {
-                numeric(match category {
-                    Category::Value(value) => format!("{name}={value}"),
-                    Category::Other(None) => format!("{name}.other"),
-                    Category::Other(Some(bucket)) => format!("{name}.other_{bucket}"),
-                })
-            })
-            .collect(),
-        Some(Node::MultiHot { values, oov_buckets } | Node::BagOfWords { values, oov_buckets }) => {
-            listed(values, *oov_buckets, name).map(numeric).collect()
-        }
-        Some(Node::TfIdf { values, .. }) => listed(values, 0, name).map(numeric).collect(),
-        Some(Node::Project { components, .. }) => {
-            (1..=components.len()).map(|direction| numeric(format!("{name}.{direction}"))).collect()
-        }
-        Some(Node::Image(picture)) => (0..picture.columns()?).map(|at| numeric(format!("{name}.{at}"))).collect(),
-        Some(Node::Cyclic { .. }) => vec![numeric(format!("{name}.sin")), numeric(format!("{name}.cos"))],
-        _ => vec![FeatureSpec { name: name.clone(), kind }],
+    let last = feature.mappers.split_last();
+    let several = last.and_then(|(last, earlier)| last.step().columns(name, earlier, before));
+    let mut specs: Vec<FeatureSpec> = match several {
+        Some(names) => names.into_iter().map(numeric).collect(),
+        None => vec![FeatureSpec { name: name.clone(), kind }],
     };
     if specs.is_empty() {
-        let step = feature.nodes.last().map_or("one_hot", Node::name);
+        let step = last.map_or("one_hot", |(last, _)| last.name());
         return Err(format!("`{step}` has no value to give a column to"));
     }
     if indicators == 1 {
@@ -246,70 +223,10 @@ pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<Feature
     Ok(specs)
 }
 
-/// The names of columns of tokens.
-fn listed(values: &Keys, oov_buckets: u32, name: &str) -> impl Iterator<Item = String> {
-    let size = values.len() as u32;
-    (0..size + oov_buckets).map(move |code| match value(values, code) {
-        Some(token) => format!("{name}={token}"),
-        None if oov_buckets == 1 => format!("{name}.other"),
-        None => format!("{name}.other_{}", code - size),
-    })
-}
-
-/// What a column of `one_hot` stands for.
-enum Category {
-    Value(String),
-    /// An out-of-vocabulary bucket, with its number where there are several.
-    Other(Option<u32>),
-}
-
-/// The node that decides what codes or buckets mean at the end of `nodes`.
-fn maker(nodes: &[Node]) -> Option<&Node> {
-    nodes.iter().rev().find(|node| {
-        matches!(
-            node,
-            Node::Vocabulary { .. }
-                | Node::Categorical { values: Some(_) }
-                | Node::HashBuckets { .. }
-                | Node::KeyedHash { .. }
-                | Node::ByKey { .. }
-                | Node::DatePart { .. }
-                | Node::Bucketize { .. }
-        )
-    })
-}
-
-/// The code that the first column of `one_hot` stands for.
-pub fn first_code(nodes: &[Node]) -> u32 {
-    match maker(nodes) {
-        Some(Node::DatePart { part }) => part.first(),
+/// The code that the first column of `one_hot` stands for after `mappers`.
+pub fn first_code(mappers: &[Mapper]) -> u32 {
+    match mappers.iter().rev().find_map(|mapper| mapper.step().codes()) {
+        Some(Codes::Numbered(first)) => first,
         _ => 0,
-    }
-}
-
-fn categories(nodes: &[Node], before: Stage) -> impl Iterator<Item = Category> {
-    let size = match before {
-        Stage::Bool => 2,
-        Stage::Code(size) | Stage::Bucket(size) => size,
-        _ => 0,
-    };
-    let maker = maker(nodes);
-    (first_code(nodes)..size).map(move |code| match maker {
-        None => Category::Value((code == 1).to_string()),
-        Some(Node::Vocabulary { values, .. } | Node::Categorical { values: Some(values) }) => {
-            match (value(values, code), maker) {
-                (Some(value), _) => Category::Value(value),
-                (None, Some(Node::Vocabulary { oov_buckets: 1, .. })) => Category::Other(None),
-                (None, _) => Category::Other(Some(code - values.len() as u32)),
-            }
-        }
-        Some(_) => Category::Value(code.to_string()),
-    })
-}
-
-fn value(values: &Keys, code: u32) -> Option<String> {
-    match values {
-        Keys::Integers(values) => values.get(code as usize).map(ToString::to_string),
-        Keys::Strings(values) => values.get(code as usize).cloned(),
     }
 }

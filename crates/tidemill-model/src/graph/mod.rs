@@ -1,28 +1,21 @@
 //! The transform graph: raw columns in, features out, fitted constants inside.
 
 mod bind;
+mod codes;
 mod compile;
-mod describe;
+mod decode;
 mod feature;
-mod gaussian;
-mod image;
-mod load;
-mod node;
-mod op;
-mod output;
-mod output_more;
-mod project;
+mod mapper;
+mod run;
 mod sets;
 mod siphash;
 mod source;
-mod spread;
 mod stage;
+pub mod steps;
 mod table;
 mod text;
-mod time;
-mod tokens;
 mod value;
-mod window;
+mod value_check;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -30,27 +23,22 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
-use tidemill_core::{DataType, TensorSpec};
+use tidemill_core::TensorSpec;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::package::{read_bounded, write_file};
 use crate::{BoundLabel, FeatureSpec, LabelSpec, ModelError};
 
 pub use bind::BoundGraph;
 pub use bind::type_name;
-pub use feature::first_code;
-pub use feature::{Feature, History, Source};
-pub(crate) use image::check_picture;
-pub use image::{Channels, Picture};
-pub use node::{Encoding, Node};
-pub use op::fold_of_row;
+pub use feature::{Feature, History, Source, first_code};
 pub use sets::UsedSet;
 pub use source::{BoundSource, input_kind};
 pub use stage::Stage;
-pub use time::DatePart;
-pub use tokens::Tokenizer;
+pub use steps::{Mapper, Tokenizer};
+pub(crate) use steps::{check_picture, uneven_lists};
 pub use value::{Keys, Scalar};
-pub(crate) use window::uneven_lists;
-pub use window::{Take, seconds};
+pub use value_check::{UnusableValues, ValueCheck};
 
 use compile::CompiledFeature;
 use source::CompiledSource;
@@ -61,6 +49,12 @@ const FORMAT: u32 = 1;
 const FILE_BYTES_MAX: u64 = 1 << 30;
 /// More features are a mistake; a short text can ask for any number of columns.
 const FEATURES_MAX: usize = 1 << 20;
+
+/// The fold of a row of the training split: `xxh3_64` of its number in the split, as 8 bytes with the lowest first,
+/// modulo the folds.
+pub fn fold_of_row(row: u64, folds: usize) -> usize {
+    (xxh3_64(&row.to_le_bytes()) % folds.max(1) as u64) as usize
+}
 
 /// A fitted transform graph, stored as `transform.json`:
 ///
@@ -126,12 +120,15 @@ impl TransformGraph {
         for feature in &features {
             let source = CompiledSource::new(feature, &inputs)?;
             let outputs = feature::outputs(feature, source.stage())
-                .and_then(|outputs| check_keys(feature, &inputs).map(|()| outputs))
+                .and_then(|outputs| {
+                    feature.mappers.iter().try_for_each(|mapper| mapper.step().check_inputs(&inputs))?;
+                    Ok(outputs)
+                })
                 .map_err(|reason| ModelError::Feature { feature: feature.name.clone(), reason })?;
             if specs.len() + outputs.len() > FEATURES_MAX {
                 return refuse(&feature.name, &format!("with it there are more than {FEATURES_MAX} features"));
             }
-            compiled.push(CompiledFeature::new(source, &feature.nodes, outputs.len(), &inputs));
+            compiled.push(CompiledFeature::new(source, &feature.mappers, outputs.len(), &inputs));
             specs.extend(outputs);
         }
         let mut seen = HashSet::with_capacity(specs.len());
@@ -232,15 +229,16 @@ impl TransformGraph {
     /// The graph without what only training needs: the encodings by fold of `target_encode`.
     #[must_use]
     pub fn for_serving(&self) -> Self {
-        let is_lean = |node: &Node| !matches!(node, Node::TargetEncode { folds, .. } if !folds.is_empty());
-        if self.inner.features.iter().all(|feature| feature.nodes.iter().all(is_lean)) {
-            return self.clone();
-        }
         let mut features = self.inner.features.clone();
-        for node in features.iter_mut().flat_map(|feature| &mut feature.nodes) {
-            if let Node::TargetEncode { folds, .. } = node {
-                folds.clear();
+        let mut is_lean = true;
+        for mapper in features.iter_mut().flat_map(|feature| &mut feature.mappers) {
+            if let Some(lean) = mapper.step().for_serving() {
+                *mapper = lean;
+                is_lean = false;
             }
+        }
+        if is_lean {
+            return self.clone();
         }
         // Nothing that was checked has changed.
         Self::new(self.inner.inputs.clone(), self.inner.label.clone(), features)
@@ -275,21 +273,6 @@ impl From<TransformGraph> for Stored {
     }
 }
 
-/// Refuses a step by the keys of a column that is not there or holds others.
-fn check_keys(feature: &Feature, inputs: &[TensorSpec]) -> Result<(), String> {
-    for node in &feature.nodes {
-        let Node::ByKey { column, values, .. } = node else { continue };
-        let Some(input) = inputs.iter().find(|input| input.name == *column) else {
-            return Err(format!("the column `{column}` of its keys is not among the inputs"));
-        };
-        match (values, input.datatype) {
-            (Keys::Strings(_), DataType::Bytes) | (Keys::Integers(_), DataType::Int64) => {}
-            _ => return Err(format!("the column `{column}` holds other values than its keys")),
-        }
-    }
-    Ok(())
-}
-
 /// Refuses a feature made of a column that the label is about, or of the label itself.
 fn check_leak(label: &LabelSpec, features: &[Feature]) -> Result<(), ModelError> {
     let targets = label.targets()?;
@@ -298,16 +281,13 @@ fn check_leak(label: &LabelSpec, features: &[Feature]) -> Result<(), ModelError>
         if let Some(column) = columns.into_iter().find(|column| *column == label.name || targets.contains(column)) {
             return Err(ModelError::LabelLeak { feature: feature.name.clone(), column, label: label.name.clone() });
         }
-        for node in &feature.nodes {
-            if let Node::Window { from_seconds, .. } = node
-                && *from_seconds < label.horizon_seconds
-            {
-                let (name, horizon) = (&label.name, label.horizon_seconds);
-                let reason = format!(
-                    "its window begins {from_seconds} s before a row, within the horizon of the label `{name}`, {horizon} s"
-                );
-                return Err(ModelError::Feature { feature: feature.name.clone(), reason });
-            }
+        let (name, horizon) = (&label.name, label.horizon_seconds);
+        let ages = feature.mappers.iter().filter_map(|mapper| mapper.step().least_age());
+        if let Some(age) = ages.into_iter().find(|age| *age < horizon) {
+            let reason = format!(
+                "its window begins {age} s before a row, within the horizon of the label `{name}`, {horizon} s"
+            );
+            return Err(ModelError::Feature { feature: feature.name.clone(), reason });
         }
     }
     Ok(())

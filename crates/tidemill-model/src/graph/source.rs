@@ -9,9 +9,9 @@ use tidemill_core::{DataType, Form, TensorSpec};
 
 use super::bind::{resolve, type_name};
 use super::feature::CROSS;
+use super::steps::HistoryInputs;
 use super::text::TextChain;
-use super::window::HistoryInputs;
-use super::{Feature, History, Node, Scalar, Source, Stage};
+use super::{Feature, History, Scalar, Source, Stage};
 use crate::ModelError;
 use crate::expr::{BoundExpression, Expression};
 use crate::input::input_type;
@@ -134,6 +134,11 @@ impl CompiledSource {
             Reader::Binary(_) => Stage::Binary,
             _ => Stage::of(self.datatype),
         }
+    }
+
+    /// Whether it has several columns that stay apart, so that it has no values of its own.
+    pub(super) fn stays_apart(&self) -> bool {
+        matches!(self.reader, Reader::Columns(_) | Reader::History(_))
     }
 
     /// The inputs of several columns that stay apart.
@@ -261,9 +266,9 @@ impl Feature {
         }
         let columns = resolve(&inputs, |_| self.name.clone(), schema)?;
         let compiled = CompiledSource::new(self, &inputs)?;
-        let text = (compiled.stage() == Stage::Text && !self.nodes.is_empty()).then(|| TextChain::new(&self.nodes));
-        let fill = self.nodes.iter().find_map(|node| match node {
-            Node::Impute { value: Scalar::Int(value) } if compiled.datatype == DataType::Int64 => Some(*value),
+        let text = (compiled.stage() == Stage::Text && !self.mappers.is_empty()).then(|| TextChain::new(&self.mappers));
+        let fill = self.mappers.iter().find_map(|mapper| match mapper.fill() {
+            Some(Scalar::Int(value)) if compiled.datatype == DataType::Int64 => Some(*value),
             _ => None,
         });
         Ok(BoundSource { feature: self.name.clone(), compiled, inputs, columns, text, fill })

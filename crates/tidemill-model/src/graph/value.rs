@@ -42,6 +42,14 @@ impl Keys {
         self.len() == 0
     }
 
+    /// The value at a position, as text.
+    pub(super) fn text(&self, at: usize) -> Option<String> {
+        match self {
+            Self::Integers(values) => values.get(at).map(ToString::to_string),
+            Self::Strings(values) => values.get(at).cloned(),
+        }
+    }
+
     pub(super) fn has_duplicates(&self) -> bool {
         match self {
             Self::Integers(values) => {

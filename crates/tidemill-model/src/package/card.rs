@@ -67,7 +67,7 @@ fn features(card: &mut String, parts: &PackageParts) {
         let inputs: Vec<_> = graph.inputs().iter().filter(|input| columns.contains(&input.name)).collect();
         let mut types: Vec<&str> = inputs.iter().map(|input| input.datatype.oip_name()).collect();
         types.dedup();
-        let steps: Vec<String> = definition.nodes.iter().map(ToString::to_string).collect();
+        let steps: Vec<String> = definition.mappers.iter().map(ToString::to_string).collect();
         let kind = match given {
             [spec] => match spec.kind {
                 FeatureKind::Numeric => "numeric".to_owned(),

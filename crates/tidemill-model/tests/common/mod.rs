@@ -8,8 +8,8 @@ use serde_json::json;
 use tidemill_core::{DataType, TensorSpec};
 use tidemill_model::trees::{CategorySet, Node as TreeNode, Rule, Split, Tree};
 use tidemill_model::{
-    Feature, Keys, LabelSpec, Learner, Manifest, Node, PackageParts, Scalar, Task, TransformGraph, TreeEnsemble,
-    write_package_with,
+    Feature, Keys, LabelSpec, Learner, Manifest, Mapper, PackageParts, Scalar, Task, TransformGraph, TreeEnsemble,
+    steps, write_package_with,
 };
 use tidemill_onnx::OnnxExporter;
 
@@ -29,9 +29,9 @@ pub fn graph() -> TransformGraph {
         ],
         Some(label()),
         vec![
-            feature("trip_miles", vec![Node::ZScore { mean: 2.75, std_dev: 4.5 }]),
-            feature("trip_seconds", vec![Node::Impute { value: Scalar::Float(540.5) }, Node::Log1p]),
-            feature("payment_type", vec![Node::Vocabulary { values: payments, oov_buckets: 2 }]),
+            feature("trip_miles", vec![Mapper::ZScore(steps::ZScore { mean: 2.75, std_dev: 4.5 })]),
+            feature("trip_seconds", vec![Mapper::Impute(steps::Impute { value: Scalar::Float(540.5) }), Mapper::Log1p]),
+            feature("payment_type", vec![Mapper::Vocabulary(steps::Vocabulary { values: payments, oov_buckets: 2 })]),
         ],
     )
     .unwrap()

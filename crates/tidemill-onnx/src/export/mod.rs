@@ -2,16 +2,12 @@
 
 mod builder;
 mod codes;
-mod curves;
-mod date;
 mod expression;
 mod features;
-mod keyed;
 mod learner;
 mod pattern;
 mod source;
 mod steps;
-mod tokens;
 mod trees;
 
 use prost::Message as _;

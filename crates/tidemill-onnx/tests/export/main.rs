@@ -17,7 +17,7 @@ use arrow::datatypes::Float64Type;
 use serde_json::json;
 use tidemill_core::DataType;
 use tidemill_model::trees::{Node as TreeNode, Rule, Split, Tree};
-use tidemill_model::{Feature, Learner, Node, Source, Task, TransformGraph, TreeEnsemble};
+use tidemill_model::{Feature, Learner, Mapper, Source, Task, TransformGraph, TreeEnsemble, steps};
 use tidemill_onnx::{Unseen, export_onnx, parse};
 
 use support::{input, texts};
@@ -51,32 +51,46 @@ fn expressions_texts_and_curves_say_the_same_on_onnx_runtime() {
 #[test]
 fn what_onnx_cannot_say_is_named() {
     let text = || vec![input("company", DataType::Bytes, true)];
-    let vocabulary = Node::Vocabulary { values: texts(&["a"]), oov_buckets: 10 };
-    let expression = |text: &str| Feature { name: "f".into(), source: Source::Expression(text.into()), nodes: vec![] };
+    let vocabulary = Mapper::Vocabulary(steps::Vocabulary { values: texts(&["a"]), oov_buckets: 10 });
+    let expression =
+        |text: &str| Feature { name: "f".into(), source: Source::Expression(text.into()), mappers: vec![] };
     let keys = || texts(&["a"]);
-    let extract = Node::RegexExtract { pattern: "(a)".into(), group: 1 };
-    let listed = vec![extract, Node::Categorical { values: Some(keys()) }];
-    let split = |separator: &str| Node::Split { separator: separator.into() };
-    let hot = |oov_buckets| Node::MultiHot { values: keys(), oov_buckets };
+    let extract = Mapper::RegexExtract(steps::RegexExtract { pattern: "(a)".into(), group: 1 });
+    let listed = vec![extract, Mapper::Categorical(steps::Categorical { values: Some(keys()) })];
+    let split = |separator: &str| Mapper::Split(steps::Split { separator: separator.into() });
+    let hot = |oov_buckets| Mapper::MultiHot(steps::MultiHot { values: keys(), oov_buckets });
     let feature = |nodes| Feature::new("company", "company", nodes);
     for (feature, expected) in [
         (Feature::new("company", "company", vec![vocabulary.clone()]), "feature `company`: `vocabulary` hashes"),
-        (Feature::new("h", "company", vec![Node::HashBuckets { buckets: 8 }]), "feature `h`: `hash_buckets`"),
-        (Feature::new("k", "company", vec![Node::KeyedHash { buckets: 8, key: [1, 2] }]), "feature `k`: `keyed_hash`"),
+        (
+            Feature::new("h", "company", vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 8 })]),
+            "feature `h`: `hash_buckets`",
+        ),
+        (
+            Feature::new("k", "company", vec![Mapper::KeyedHash(steps::KeyedHash { buckets: 8, key: [1, 2] })]),
+            "feature `k`: `keyed_hash`",
+        ),
         (
             expression("length(company)"),
             "feature `f`: the expression `length(company)`: ONNX has no operator for the length",
         ),
         (expression("company < 'b'"), "ONNX has no order of texts for `<`"),
         (feature(listed), "feature `company`: `regex_extract` takes parts out of a text"),
-        (feature(vec![Node::Tokenize { pattern: "a".into() }, hot(0)]), "`tokenize` takes parts"),
+        (feature(vec![Mapper::Tokenize(steps::Tokenize { pattern: "a".into() }), hot(0)]), "`tokenize` takes parts"),
         (feature(vec![split(","), hot(2)]), "`multi_hot` hashes other tokens with XXH3"),
         (
-            feature(vec![split(","), Node::Ngrams { min: 1, max: 2, separator: " ".into() }, hot(0)]),
+            feature(vec![split(","), Mapper::Ngrams(steps::Ngrams { min: 1, max: 2, separator: " ".into() }), hot(0)]),
             "`ngrams` has no form",
         ),
-        (feature(vec![Node::Lower, split("x"), hot(0)]), "`split` at `x`"),
-        (feature(vec![Node::Lower, Node::Upper, Node::Categorical { values: Some(keys()) }]), "lower and upper case"),
+        (feature(vec![Mapper::Lower, split("x"), hot(0)]), "`split` at `x`"),
+        (
+            feature(vec![
+                Mapper::Lower,
+                Mapper::Upper,
+                Mapper::Categorical(steps::Categorical { values: Some(keys()) }),
+            ]),
+            "lower and upper case",
+        ),
     ] {
         let graph = TransformGraph::new(text(), None, vec![feature]).unwrap();
         let ensemble = TreeEnsemble::new(Task::Regression, graph.features().len(), 0.0, vec![]).unwrap();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use tidemill_core::DataType;
-use tidemill_model::{DatePart, Encoding, Feature, Keys, Node, Scalar, Source, TransformGraph};
+use tidemill_core::calendar::DatePart;
+use tidemill_model::{Feature, Keys, Mapper, Scalar, Source, TransformGraph, steps, steps::Encoding};
 
 use super::support::{Case, Random, input, texts};
 
@@ -67,82 +68,113 @@ fn transform() -> TransformGraph {
         input("b", DataType::Bool, true),
     ];
     let cities = || texts(&["bern", "zürich", "basel", "strasse", "i\u{307}", "k"]);
-    let vocabulary = |oov_buckets| Node::Vocabulary { values: cities(), oov_buckets };
-    let expression = |name: String, text: &str, nodes: Vec<Node>| Feature {
+    let vocabulary = |oov_buckets| Mapper::Vocabulary(steps::Vocabulary { values: cities(), oov_buckets });
+    let expression = |name: String, text: &str, nodes: Vec<Mapper>| Feature {
         name,
         source: Source::Expression(text.to_owned()),
-        nodes,
+        mappers: nodes,
     };
-    let z_score = |mean: f64, std_dev: f64| Node::ZScore { mean, std_dev };
-    let min_max = |min: f64, max: f64| Node::MinMax { min, max, output_min: -1.0, output_max: 2.0 };
-    let bucketize = |boundaries: &[f64]| Node::Bucketize { boundaries: boundaries.to_vec() };
-    let by_key = |column: &str, values: Keys, nodes: Vec<Node>, other: Node| Node::ByKey {
-        column: column.to_owned(),
-        values,
-        nodes,
-        other: Box::new(other),
+    let z_score = |mean: f64, std_dev: f64| Mapper::ZScore(steps::ZScore { mean, std_dev });
+    let min_max = |min: f64, max: f64| Mapper::MinMax(steps::MinMax { min, max, output_min: -1.0, output_max: 2.0 });
+    let bucketize = |boundaries: &[f64]| Mapper::Bucketize(steps::Bucketize { boundaries: boundaries.to_vec() });
+    let by_key = |column: &str, values: Keys, nodes: Vec<Mapper>, other: Mapper| {
+        Mapper::ByKey(steps::ByKey { column: column.to_owned(), values, mappers, other: Box::new(other) })
     };
-    let split = |separator: &str| Node::Split { separator: separator.to_owned() };
+    let split = |separator: &str| Mapper::Split(steps::Split { separator: separator.to_owned() });
     let tokens = || texts(&["a", "b c", "é", "k"]);
 
     let mut features: Vec<Feature> =
         EXPRESSIONS.iter().enumerate().map(|(at, text)| expression(format!("e{at:02}"), text, vec![])).collect();
     features.extend(CURVES.iter().enumerate().map(|(at, text)| expression(format!("curve{at}"), text, vec![])));
     for part in DatePart::ALL {
-        features.push(Feature::new(part.name(), "when", vec![Node::DatePart { part }]));
+        features.push(Feature::new(part.name(), "when", vec![Mapper::DatePart(steps::DatePart { part })]));
     }
     features.extend([
         expression(
             "chosen".into(),
             "case when b then t else 'Bern' end",
-            vec![Node::Categorical { values: Some(texts(&["Bern", "Basel"])) }],
+            vec![Mapper::Categorical(steps::Categorical { values: Some(texts(&["Bern", "Basel"])) })],
         ),
         expression("letters".into(), "lower(t)", vec![vocabulary(1)]),
-        expression("whole".into(), "i + 1", vec![Node::Categorical { values: Some(Keys::Integers(vec![1, 4, -4])) }]),
-        Feature::new("lower", "t", vec![Node::Lower, vocabulary(0)]),
+        expression(
+            "whole".into(),
+            "i + 1",
+            vec![Mapper::Categorical(steps::Categorical { values: Some(Keys::Integers(vec![1, 4, -4])) })],
+        ),
+        Feature::new("lower", "t", vec![Mapper::Lower, vocabulary(0)]),
         Feature::new(
             "strip",
             "t",
             vec![
-                Node::MissingIndicator,
-                Node::Strip,
-                Node::Lower,
-                Node::Impute { value: Scalar::Text("bern".into()) },
+                Mapper::MissingIndicator,
+                Mapper::Strip,
+                Mapper::Lower,
+                Mapper::Impute(steps::Impute { value: Scalar::Text("bern".into()) }),
                 vocabulary(1),
-                Node::OneHot,
+                Mapper::OneHot,
             ],
         ),
         Feature::new(
             "upper",
             "t",
-            vec![Node::Upper, Node::Categorical { values: Some(texts(&["BERN", "STRASSE", "ZÜRICH"])) }],
+            vec![
+                Mapper::Upper,
+                Mapper::Categorical(steps::Categorical { values: Some(texts(&["BERN", "STRASSE", "ZÜRICH"])) }),
+            ],
         ),
-        Feature::new("hot", "note", vec![split(","), Node::MultiHot { values: tokens(), oov_buckets: 0 }]),
+        Feature::new(
+            "hot",
+            "note",
+            vec![split(","), Mapper::MultiHot(steps::MultiHot { values: tokens(), oov_buckets: 0 })],
+        ),
         Feature::new(
             "bag",
             "note",
-            vec![Node::Lower, split(","), Node::BagOfWords { values: tokens(), oov_buckets: 0 }],
+            vec![Mapper::Lower, split(","), Mapper::BagOfWords(steps::BagOfWords { values: tokens(), oov_buckets: 0 })],
         ),
         Feature::new(
             "once",
             "note",
-            vec![split(" "), Node::Distinct, Node::BagOfWords { values: texts(&["a", "c,"]), oov_buckets: 0 }],
+            vec![
+                split(" "),
+                Mapper::Distinct,
+                Mapper::BagOfWords(steps::BagOfWords { values: texts(&["a", "c,"]), oov_buckets: 0 }),
+            ],
         ),
         Feature::new(
             "tfidf",
             "note",
-            vec![split(","), Node::TfIdf { values: tokens(), idf: vec![0.5, 1.25, 2.0, 3.0] }],
+            vec![split(","), Mapper::TfIdf(steps::TfIdf { values: tokens(), idf: vec![0.5, 1.25, 2.0, 3.0] })],
         ),
-        Feature::new("words", "note", vec![split(","), Node::WordCount, Node::Impute { value: Scalar::Int(-1) }]),
-        Feature::new("gauss", "x", vec![Node::Gaussian { location: 0.2, scale: 1.5, h_left: 0.1, h_right: 0.4 }]),
-        Feature::new("gauss_one", "x", vec![Node::Gaussian { location: 0.2, scale: 1.5, h_left: 0.0, h_right: 0.2 }]),
-        Feature::new("straight", "x", vec![Node::Interpolate { boundaries: vec![-1.0, 0.0, 0.5, 3.0] }]),
+        Feature::new(
+            "words",
+            "note",
+            vec![split(","), Mapper::WordCount, Mapper::Impute(steps::Impute { value: Scalar::Int(-1) })],
+        ),
+        Feature::new(
+            "gauss",
+            "x",
+            vec![Mapper::Gaussian(steps::Gaussian { location: 0.2, scale: 1.5, h_left: 0.1, h_right: 0.4 })],
+        ),
+        Feature::new(
+            "gauss_one",
+            "x",
+            vec![Mapper::Gaussian(steps::Gaussian { location: 0.2, scale: 1.5, h_left: 0.0, h_right: 0.2 })],
+        ),
+        Feature::new(
+            "straight",
+            "x",
+            vec![Mapper::Interpolate(steps::Interpolate { boundaries: vec![-1.0, 0.0, 0.5, 3.0] })],
+        ),
         Feature::new(
             "density",
             "x",
-            vec![Node::Density { boundaries: vec![-1.0, 0.0, 0.5, 3.0], densities: vec![0.25, 0.5, 0.125] }],
+            vec![Mapper::Density(steps::Density {
+                boundaries: vec![-1.0, 0.0, 0.5, 3.0],
+                densities: vec![0.25, 0.5, 0.125],
+            })],
         ),
-        Feature::new("robust", "x", vec![Node::Robust { median: 0.25, range: 2.0 }]),
+        Feature::new("robust", "x", vec![Mapper::Robust(steps::Robust { median: 0.25, range: 2.0 })]),
         Feature::new(
             "by_key_z",
             "x",
@@ -171,39 +203,43 @@ fn transform() -> TransformGraph {
         Feature {
             name: "project".into(),
             source: Source::Columns(vec!["x".into(), "i".into(), "b".into()]),
-            nodes: vec![Node::Project {
+            mappers: vec![Mapper::Project(steps::Project {
                 means: vec![0.5, 1.0, 0.25],
                 components: vec![vec![0.6, -0.7, 0.2], vec![0.1, 0.3, 0.9]],
-            }],
+            })],
         },
         Feature::new(
             "share",
             "t",
-            vec![Node::Frequency { values: texts(&["Bern", "Basel"]), shares: vec![0.5, 0.25] }],
+            vec![Mapper::Frequency(steps::Frequency { values: texts(&["Bern", "Basel"]), shares: vec![0.5, 0.25] })],
         ),
-        Feature::new("share_i", "i", vec![Node::Frequency { values: Keys::Integers(vec![3]), shares: vec![0.75] }]),
+        Feature::new(
+            "share_i",
+            "i",
+            vec![Mapper::Frequency(steps::Frequency { values: Keys::Integers(vec![3]), shares: vec![0.75] })],
+        ),
         Feature::new(
             "mean",
             "t",
             vec![
-                Node::Lower,
-                Node::TargetEncode {
+                Mapper::Lower,
+                Mapper::TargetEncode(steps::TargetEncode {
                     values: cities(),
                     full: Encoding { encodings: vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6], missing: 0.7, other: 0.8 },
                     folds: vec![],
-                },
+                }),
             ],
         ),
         Feature::new(
             "mean_i",
             "i",
             vec![
-                Node::Impute { value: Scalar::Int(1) },
-                Node::TargetEncode {
+                Mapper::Impute(steps::Impute { value: Scalar::Int(1) }),
+                Mapper::TargetEncode(steps::TargetEncode {
                     values: Keys::Integers(vec![1, 2]),
                     full: Encoding { encodings: vec![0.1, 0.2], missing: 0.3, other: 0.4 },
                     folds: vec![],
-                },
+                }),
             ],
         ),
     ]);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use tidemill_core::DataType;
-use tidemill_model::{DatePart, Feature, Keys, Node, Scalar, Source, TransformGraph};
+use tidemill_core::calendar::DatePart;
+use tidemill_model::{Feature, Keys, Mapper, Scalar, Source, TransformGraph, steps};
 
 use super::support::{Case, Random, input, texts};
 
@@ -28,54 +29,82 @@ fn transform() -> TransformGraph {
     let cities = || texts(&["Bern", "Zürich", "Basel"]);
     let mut features = vec![
         Feature::new("plain", "x", vec![]),
-        Feature::new("z", "x", vec![Node::ZScore { mean: 0.3, std_dev: 1.7 }]),
-        Feature::new("shift", "x", vec![Node::ZScore { mean: 0.3, std_dev: 0.0 }]),
-        Feature::new("unit", "x", vec![Node::MinMax { min: -2.0, max: 3.0, output_min: 0.0, output_max: 1.0 }]),
-        Feature::new("curve", "x", vec![Node::MinMax { min: 1.0, max: 1.0, output_min: -1.0, output_max: 1.0 }]),
-        Feature::new("bucket", "x", vec![Node::Bucketize { boundaries: vec![-1.0, 0.0, 0.5, 2.0] }]),
-        Feature::new("log", "x", vec![Node::Log]),
-        Feature::new("log1p", "x", vec![Node::Log1p]),
-        Feature::new("clip", "x", vec![Node::Clip { min: Some(-1.0), max: Some(1.5) }]),
-        Feature::new("root", "x", vec![Node::Sqrt]),
-        Feature::new("power", "x", vec![Node::Power { exponent: -0.5 }]),
-        Feature::new("square", "x", vec![Node::Power { exponent: 2.0 }]),
-        Feature::new("circle", "x", vec![Node::Cyclic { period: 7.0 }]),
-        Feature::new("filled", "x", vec![Node::MissingIndicator, Node::Impute { value: Scalar::Float(0.25) }]),
+        Feature::new("z", "x", vec![Mapper::ZScore(steps::ZScore { mean: 0.3, std_dev: 1.7 })]),
+        Feature::new("shift", "x", vec![Mapper::ZScore(steps::ZScore { mean: 0.3, std_dev: 0.0 })]),
+        Feature::new(
+            "unit",
+            "x",
+            vec![Mapper::MinMax(steps::MinMax { min: -2.0, max: 3.0, output_min: 0.0, output_max: 1.0 })],
+        ),
+        Feature::new(
+            "curve",
+            "x",
+            vec![Mapper::MinMax(steps::MinMax { min: 1.0, max: 1.0, output_min: -1.0, output_max: 1.0 })],
+        ),
+        Feature::new(
+            "bucket",
+            "x",
+            vec![Mapper::Bucketize(steps::Bucketize { boundaries: vec![-1.0, 0.0, 0.5, 2.0] })],
+        ),
+        Feature::new("log", "x", vec![Mapper::Log]),
+        Feature::new("log1p", "x", vec![Mapper::Log1p]),
+        Feature::new("clip", "x", vec![Mapper::Clip(steps::Clip { min: Some(-1.0), max: Some(1.5) })]),
+        Feature::new("root", "x", vec![Mapper::Sqrt]),
+        Feature::new("power", "x", vec![Mapper::Power(steps::Power { exponent: -0.5 })]),
+        Feature::new("square", "x", vec![Mapper::Power(steps::Power { exponent: 2.0 })]),
+        Feature::new("circle", "x", vec![Mapper::Cyclic(steps::Cyclic { period: 7.0 })]),
+        Feature::new(
+            "filled",
+            "x",
+            vec![Mapper::MissingIndicator, Mapper::Impute(steps::Impute { value: Scalar::Float(0.25) })],
+        ),
         Feature::new(
             "hot",
             "x",
-            vec![Node::Bucketize { boundaries: vec![0.0, 1.0] }, Node::Categorical { values: None }, Node::OneHot],
+            vec![
+                Mapper::Bucketize(steps::Bucketize { boundaries: vec![0.0, 1.0] }),
+                Mapper::Categorical(steps::Categorical { values: None }),
+                Mapper::OneHot,
+            ],
         ),
         Feature::new(
             "count",
             "count",
-            vec![Node::Categorical { values: Some(Keys::Integers(vec![3, -5, 17_031_839_100])) }],
+            vec![Mapper::Categorical(steps::Categorical { values: Some(Keys::Integers(vec![3, -5, 17_031_839_100])) })],
         ),
-        Feature::new("size", "size", vec![Node::Vocabulary { values: Keys::Integers(vec![1, 2, 3]), oov_buckets: 1 }]),
-        Feature::new("city", "city", vec![Node::Vocabulary { values: cities(), oov_buckets: 0 }]),
+        Feature::new(
+            "size",
+            "size",
+            vec![Mapper::Vocabulary(steps::Vocabulary { values: Keys::Integers(vec![1, 2, 3]), oov_buckets: 1 })],
+        ),
+        Feature::new("city", "city", vec![Mapper::Vocabulary(steps::Vocabulary { values: cities(), oov_buckets: 0 })]),
         Feature::new(
             "city_filled",
             "city",
             vec![
-                Node::MissingIndicator,
-                Node::Impute { value: Scalar::Text("Basel".into()) },
-                Node::Vocabulary { values: cities(), oov_buckets: 1 },
-                Node::OneHot,
+                Mapper::MissingIndicator,
+                Mapper::Impute(steps::Impute { value: Scalar::Text("Basel".into()) }),
+                Mapper::Vocabulary(steps::Vocabulary { values: cities(), oov_buckets: 1 }),
+                Mapper::OneHot,
             ],
         ),
-        Feature::new("kind", "kind", vec![Node::Categorical { values: Some(texts(&["a", "b"])) }]),
-        Feature::new("flag", "flag", vec![Node::Categorical { values: None }]),
+        Feature::new(
+            "kind",
+            "kind",
+            vec![Mapper::Categorical(steps::Categorical { values: Some(texts(&["a", "b"])) })],
+        ),
+        Feature::new("flag", "flag", vec![Mapper::Categorical(steps::Categorical { values: None })]),
         Feature::new("on", "on", vec![]),
     ];
     for part in DatePart::ALL {
-        features.push(Feature::new(part.name(), "at", vec![Node::DatePart { part }]));
+        features.push(Feature::new(part.name(), "at", vec![Mapper::DatePart(steps::DatePart { part })]));
     }
     features.push(Feature {
         name: "cross".into(),
         source: Source::Cross(vec!["kind".into(), "count".into(), "flag".into()]),
-        nodes: vec![Node::Categorical {
-            values: Some(texts(&["a × 3 × true", "b × -5 × false", "a × 3 × false"]))
-        }],
+        nodes: vec![Mapper::Categorical(steps::Categorical {
+            values: Some(texts(&["a × 3 × true", "b × -5 × false", "a × 3 × false"])),
+        })],
     });
     TransformGraph::new(inputs, None, features).unwrap()
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tidemill_core::{DataType, TensorSpec};
 use tidemill_model::trees::{CategorySet, Node as TreeNode, Rule, Split, Tree};
 use tidemill_model::{
-    Feature, Keys, LabelSpec, Learner, Node, PackageParts, Task, TransformGraph, TreeEnsemble, write_package,
+    Feature, Keys, LabelSpec, Learner, Mapper, PackageParts, Task, TransformGraph, TreeEnsemble, steps, write_package,
 };
 use tidemill_serving::{Handle, Servable, Server, ServerOptions, Source, StaticSource};
 use tokio::sync::oneshot;
@@ -25,7 +25,7 @@ fn spec(name: &str, datatype: DataType, optional: bool) -> TensorSpec {
     TensorSpec::new(name, datatype, optional)
 }
 
-fn feature(name: &str, nodes: Vec<Node>) -> Feature {
+fn feature(name: &str, nodes: Vec<Mapper>) -> Feature {
     Feature::new(name, name, nodes)
 }
 
@@ -48,11 +48,14 @@ fn taxi_graph() -> TransformGraph {
     ];
     let companies = ["Blue", "Flash", "Grün"].map(str::to_owned).to_vec();
     let features = vec![
-        feature("fare", vec![Node::ZScore { mean: 11.7, std_dev: 3.3 }]),
-        feature("seconds", vec![Node::Log1p]),
+        feature("fare", vec![Mapper::ZScore(steps::ZScore { mean: 11.7, std_dev: 3.3 })]),
+        feature("seconds", vec![Mapper::Log1p]),
         feature("miles", Vec::new()),
-        feature("company", vec![Node::Vocabulary { values: Keys::Strings(companies), oov_buckets: 2 }]),
-        feature("shared", vec![Node::Categorical { values: None }]),
+        feature(
+            "company",
+            vec![Mapper::Vocabulary(steps::Vocabulary { values: Keys::Strings(companies), oov_buckets: 2 })],
+        ),
+        feature("shared", vec![Mapper::Categorical(steps::Categorical { values: None })]),
     ];
     let label = LabelSpec::new("big_tip", "tips > 2");
     TransformGraph::new(inputs, Some(label), features).unwrap()

@@ -9,7 +9,7 @@ use tidemill_model::{Keys, Scalar};
 
 use super::merge::{Merge, merge_maps};
 use super::{DISTINCT_MAX, select_texts, select_wholes};
-use crate::config::Choice;
+use crate::steps::Choice;
 
 /// How often each value of a raw column of text or whole numbers occurs.
 #[derive(Debug)]

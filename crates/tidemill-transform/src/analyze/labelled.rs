@@ -2,7 +2,8 @@
 
 use arrow::array::ArrayRef;
 use tidemill_data::stored;
-use tidemill_model::{Encoding, Keys, fold_of_row};
+use tidemill_model::steps::Encoding;
+use tidemill_model::{Keys, fold_of_row};
 
 use super::{Keyed, Merge};
 

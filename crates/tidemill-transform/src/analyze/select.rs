@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use tidemill_model::{Keys, Scalar};
 
-use crate::config::Choice;
+use crate::steps::Choice;
 
 /// A value with how many rows have it and its score: its rows, their weight, or what it says about the label.
 pub(crate) type Scored<T> = (T, u64, f64);

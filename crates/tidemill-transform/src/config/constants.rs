@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tidemill_core::{ParamIssue, parse_params};
-use tidemill_model::{Expression, Node, Source};
+use tidemill_model::steps::{Clip, ZScore};
+use tidemill_model::{Expression, Mapper, Source};
 
 use super::FeatureConfig;
-use super::check::{below, expression_issue, take};
-use super::step::Step;
+use crate::issues::{below, expression_issue, take};
+use crate::steps::{self, ClipQuantiles};
 
 /// What stands in for a number that is not fitted yet.
 const STAND_IN: f64 = 0.5;
@@ -97,24 +98,24 @@ impl Constants {
     }
 
     /// Features called `feature` that have the constants inside of a step once they are fitted, one for each.
-    pub(crate) fn carriers(&self, feature: &str) -> impl Iterator<Item = FeatureConfig> {
+    pub(crate) fn constant_fits(&self, feature: &str) -> impl Iterator<Item = FeatureConfig> {
         self.each.iter().map(|constant| FeatureConfig {
             name: feature.to_owned(),
             source: Source::Column(constant.column.clone()),
             constants: None,
             steps: vec![match constant.of {
-                Statistic::Mean | Statistic::StdDev => Step::ZScore,
-                Statistic::Quantile(share) => Step::ClipQuantiles { low: 0.0, high: share },
+                Statistic::Mean | Statistic::StdDev => steps::ZScore::default().into(),
+                Statistic::Quantile(share) => ClipQuantiles { low: 0.0, high: share }.into(),
             }],
         })
     }
 
-    /// The constant at a position, inside of the fitted step of its carrier.
-    pub(crate) fn value(&self, at: usize, fitted: &Node) -> Option<f64> {
+    /// The constant at a position, by the fitted step of its feature among [`constant_fits`](Self::constant_fits).
+    pub(crate) fn value(&self, at: usize, fitted: &Mapper) -> Option<f64> {
         match (self.each.get(at)?.of, fitted) {
-            (Statistic::Mean, Node::ZScore { mean, .. }) => Some(*mean),
-            (Statistic::StdDev, Node::ZScore { std_dev, .. }) => Some(*std_dev),
-            (Statistic::Quantile(_), Node::Clip { max, .. }) => *max,
+            (Statistic::Mean, Mapper::ZScore(ZScore { mean, .. })) => Some(*mean),
+            (Statistic::StdDev, Mapper::ZScore(ZScore { std_dev, .. })) => Some(*std_dev),
+            (Statistic::Quantile(_), Mapper::Clip(Clip { max, .. })) => *max,
             _ => None,
         }
     }

@@ -1,33 +1,27 @@
 //! What the pipeline file says of a `Transform` step.
 
-mod arguments;
-mod arguments_more;
 mod check;
-mod choice;
 mod constants;
-mod duration;
+mod feature;
 mod history;
+mod label;
 mod params;
-mod params_more;
-mod picture;
+mod selection;
 mod sets;
-mod stand_in;
-mod step;
 
-pub use choice::{Choice, Order};
 pub use constants::Constants;
 pub use sets::{FeatureSet, FeatureSets};
-pub use step::{ImputeWith, Step};
 
-pub(crate) use duration::seconds_of_span;
 pub(crate) use history::{ROWS_DEFAULT, prefix};
 pub(crate) use params::TransformParams;
+pub(crate) use selection::{AUTO, AutoConfig, Open, OpenEntry, Pattern};
 pub(crate) use sets::NoSets;
-pub(crate) use stand_in::stand_in;
 
 use serde_json::Value;
 use tidemill_core::ParamIssue;
 use tidemill_model::{LabelSpec, Source, UsedSet};
+
+use crate::steps::Step;
 
 /// A label, and features in the order of the file.
 ///
@@ -54,44 +48,16 @@ use tidemill_model::{LabelSpec, Source, UsedSet};
 /// `use: taxi_features@2` takes the features of a [`FeatureSet`], `use: [ taxi_features@2, { set: geo@1, without: [zone] } ]`
 /// those of several; they come before those of `features`.
 ///
+/// `features: auto` chooses features by what the train split holds, and `"mean *": z_score` makes one of each column of
+/// that name.
+///
 /// With `rank: true` features are ranked by mutual information with the label, in two more scans.
 ///
 /// The label's `target`, unless given the first column of its expression, is what the label is about and unknown when
 /// serving, so it can be part of no feature, and neither can the label. The expression's other columns can: the fare is
 /// known before the tip.
 ///
-/// | step | argument |
-/// |---|---|
-/// | `numeric`, `identity` | none: the value as it is |
-/// | `impute` | `mean`, `median`, `most_frequent`, a number, `{ value: … }`, or `{ with: mean, indicator: true }` |
-/// | `z_score`, `log`, `log1p`, `sqrt`, `categorical` | none |
-/// | `power` | the exponent |
-/// | `min_max` | none, or `{ output_min: 0, output_max: 1 }` |
-/// | `bucketize` | a number of buckets by quantiles, or `{ boundaries: [1, 5, 10] }` |
-/// | `vocabulary` | none, or any of `{ top_k, frequency_threshold, oov_buckets }` |
-/// | `clip` | `{ min, max }`, either or both, or `{ quantiles: [0.01, 0.99] }` |
-/// | `hash_buckets` | how many |
-/// | `date_part` | `year`, `quarter`, `month`, `week`, `day`, `day_of_year`, `day_of_week`, `hour`, `minute`, `second` |
-/// | `one_hot` | as `vocabulary` |
-/// | `cyclic` | the period |
-/// | `robust` | none, or `{ quantiles: [0.25, 0.75] }` |
-/// | `gaussian`, `frequency`, `lower`, `upper`, `strip`, `distinct`, `word_count` | none |
-/// | `interpolate` | as `bucketize` |
-/// | `density` | a number of buckets |
-/// | `target_encode` | none, or any of `{ smoothing, folds }` |
-/// | `regex_replace` | `{ pattern, with }` |
-/// | `regex_extract` | a pattern, or `{ pattern, group }` |
-/// | `tokenize` | none, or a pattern |
-/// | `split` | what stands between two parts |
-/// | `ngrams` | `[min, max]`, or `{ min, max, separator }` |
-/// | `multi_hot`, `bag_of_words` | none, or any of `{ top_k, frequency_threshold, oov_buckets }`, or `{ hash_buckets }` |
-/// | `tf_idf` | none, or any of `{ top_k, frequency_threshold, smooth }` |
-/// | `pca` | how many directions |
-/// | `image` | `{ size: [height, width], channels: rgb, mean: 0, std_dev: 255 }` |
-/// | `lag` | a span such as `2w`, how many values back, or `{ age, within }` |
-/// | `window` | `{ from, length, take }` with `take` one of `count`, `sum`, `mean`, `min`, `max`, `std_dev`, `first`, `last` |
-///
-/// `z_score`, `min_max` and `bucketize` take `per: COLUMN` too.
+/// The steps are listed in `docs/steps.md`; [`Step`] is what is read of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransformConfig {
     /// What to predict.
@@ -102,6 +68,8 @@ pub struct TransformConfig {
     pub rank: bool,
     /// The feature sets that the first features come from.
     sets: Vec<sets::SetInUse>,
+    /// Features that are known once the columns are: those of `auto` and of names with `*`.
+    pub(crate) open: Vec<OpenEntry>,
 }
 
 /// One feature: where its values come from, and its steps.
@@ -123,10 +91,8 @@ impl FeatureConfig {
     /// The columns that serving needs for it: those of its source and those that hold keys.
     pub fn columns(&self) -> Vec<String> {
         let mut columns = self.source.columns();
-        for step in &self.steps {
-            if let Step::By { column, .. } = step
-                && !columns.contains(column)
-            {
+        for column in self.steps.iter().filter_map(|step| step.as_fit().key_column()) {
+            if !columns.contains(column) {
                 columns.push(column.clone());
             }
         }
@@ -140,10 +106,7 @@ impl FeatureConfig {
 
     /// The columns of weights.
     pub fn weights(&self) -> impl Iterator<Item = &String> {
-        self.steps.iter().filter_map(|step| match step {
-            Step::Vocabulary(choice) | Step::OneHot(choice) => choice.weight.as_ref(),
-            _ => None,
-        })
+        self.steps.iter().filter_map(|step| step.as_fit().weight_column())
     }
 }
 
@@ -164,8 +127,25 @@ impl TransformConfig {
         self.sets.iter().map(|set| &set.used)
     }
 
-    /// Where in the step an error about `path` is told, and how: a feature of a set stands elsewhere.
-    pub(crate) fn placed(&self, path: Vec<String>, message: String) -> (Vec<String>, String) {
+    /// The same, with all features named.
+    pub(crate) fn with_resolved(&self, features: Vec<FeatureConfig>) -> Self {
+        Self { features, open: Vec::new(), ..self.clone() }
+    }
+
+    /// The place and the message of an error about `path`: features of a set, of `auto` and of a pattern stand elsewhere
+    /// in the file.
+    pub(crate) fn placed(&self, mut path: Vec<String>, message: String) -> (Vec<String>, String) {
+        if let [features, name, ..] = path.as_slice()
+            && features == "features"
+            && !self.open.is_empty()
+            && self.features.iter().all(|feature| feature.name != *name)
+        {
+            let origin = self.open.iter().find_map(|entry| match &entry.kind {
+                Open::Pattern(pattern, _) if pattern.matches(name) => Some(pattern.0.clone()),
+                _ => None,
+            });
+            path = vec![features.clone(), origin.unwrap_or_else(|| AUTO.to_owned())];
+        }
         sets::relocate(&self.sets, path, message)
     }
 }

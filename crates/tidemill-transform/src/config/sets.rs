@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use tidemill_core::{Digest, ParamIssue, parse_params, suggest};
 use tidemill_model::UsedSet;
 
-use super::check::{below, feature, fits_some_type, take};
+use super::feature::{feature, fits_some_type};
 use super::history::HistoryParams;
+use crate::issues::{below, take};
 
 /// Features under a name and a version. What a version holds never changes.
 #[derive(Debug, Clone, PartialEq)]

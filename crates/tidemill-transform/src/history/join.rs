@@ -9,10 +9,11 @@ use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType as ArrowType, Field, Int64Type, Schema, SchemaRef};
 use tidemill_core::{CancelFlag, Progress};
 use tidemill_data::HistoryInfo;
-use tidemill_model::{MissingColumn, seconds};
+use tidemill_model::MissingColumn;
+use tidemill_model::steps::seconds;
 
 use crate::error::TransformError;
-use crate::rows::RowSource;
+use crate::rows::SplitSource;
 
 /// Values of one batch that is given out: longer lists make for fewer rows.
 const BATCH_VALUES: usize = 4 << 20;
@@ -84,7 +85,7 @@ pub struct HistoryJoin {
 impl HistoryJoin {
     /// Reads the rows of all splits: what came before a row may be in another.
     pub fn read(
-        rows: &dyn RowSource,
+        rows: &dyn SplitSource,
         options: &HistoryOptions,
         progress: &dyn Progress,
         cancel: Option<&CancelFlag>,

@@ -6,7 +6,8 @@ use serde_json::Value;
 use tidemill_core::{ParamIssue, parse_params};
 
 use super::join::HistoryOptions;
-use crate::config::{ROWS_DEFAULT, prefix, seconds_of_span};
+use crate::config::{ROWS_DEFAULT, prefix};
+use crate::duration::seconds_of_span;
 
 /// Longer lists are a mistake.
 const ROWS_MAX: u32 = 100_000;

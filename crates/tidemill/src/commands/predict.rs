@@ -1,5 +1,6 @@
 //! `tidemill predict`: the model over every row of a file.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tidemill_cli::JsonList;
 use tidemill_core::{Code, Failure, suggest};
 use tidemill_data::{BatchReader, DataError, Format, ReadOptions, Table, check_text_columns};
-use tidemill_model::{AnyModel, arrow_type};
+use tidemill_model::{AnyModel, ValueCheck, arrow_type};
 use tidemill_onnx::load_model_with;
 use tidemill_project::connectors;
 
@@ -39,6 +40,7 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
     let job = Job::new(&model, &reader, args.keep.as_deref())?;
     if let Some(out) = &args.out {
         let rows = job.to_file(reader, out)?;
+        warn_unusable(job.check.borrow().as_ref(), global);
         print(global, &json!({ "model": package.title, "rows": rows, "file": out }), || {
             format!("wrote {} predictions of {} to `{}`\n", count(rows), package.title, out.display())
         })?;
@@ -53,6 +55,7 @@ pub async fn predict(args: &PredictArgs, global: &Global) -> Result<u8, Failure>
             job.to_csv(reader)?;
         }
     }
+    warn_unusable(job.check.borrow().as_ref(), global);
     say(global, &format!("predictions of {}", package.title));
     Ok(0)
 }
@@ -76,11 +79,24 @@ async fn predict_rows(args: &PredictArgs, global: &Global) -> Result<u8, Failure
     let rows: Vec<Value> = rows.collect::<Result<_, _>>()?;
     let package = find_package(model, global).await?;
     let model = load_model_with(&package.path, &args.onnx.options())?;
-    let predictions = model.predict(&model.batch_from_rows(&rows)?)?;
+    let batch = model.batch_from_rows(&rows)?;
+    let predictions = model.predict(&batch)?;
+    let mut check = model.value_check(&batch.schema())?;
+    if let Some(check) = &mut check {
+        check.update(&batch)?;
+    }
     let answers: Vec<Value> = (0..predictions.num_rows()).map(|row| named(&predictions, row)).collect();
     print(global, &answers, || answers.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n")?;
+    warn_unusable(check.as_ref(), global);
     say(global, &format!("predictions of {}", package.title));
     Ok(0)
+}
+
+/// Warns of values that the model's steps cannot use: they count as missing or as any other unseen value.
+fn warn_unusable(check: Option<&ValueCheck>, global: &Global) {
+    for found in check.iter().flat_map(|check| check.found()) {
+        say(global, &format!("warning: {found}"));
+    }
 }
 
 /// The model and the data: `[MODEL] FILE`, or the model by its option.
@@ -121,6 +137,8 @@ struct Job<'a> {
     /// Columns of the input that stand for those of a matrix, by position.
     positions: Vec<(usize, String)>,
     schema: SchemaRef,
+    /// Counts the values that the model's steps cannot use.
+    check: RefCell<Option<ValueCheck>>,
 }
 
 impl<'a> Job<'a> {
@@ -141,15 +159,27 @@ impl<'a> Job<'a> {
         let positions = positions(model, &input)?;
         let mut absent = absent(model, &input)?;
         absent.retain(|field| positions.iter().all(|(_, name)| name != field.name()));
-        Ok(Self { model, keep, absent, positions, schema: Arc::new(Schema::new(fields)) })
+        Ok(Self { model, keep, absent, positions, schema: Arc::new(Schema::new(fields)), check: RefCell::new(None) })
     }
 
     fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
-        let predictions = self.model.predict(&self.complete(batch)?)?;
+        let predictions = self.predict(batch)?;
         let mut columns: Vec<ArrayRef> = self.keep.iter().map(|index| batch.column(*index).clone()).collect();
         columns.extend(predictions.columns().iter().cloned());
         RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|error| Failure::new(Code::Internal, format!("predictions do not fit the input: {error}")))
+    }
+
+    fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+        let batch = self.complete(batch)?;
+        let mut check = self.check.borrow_mut();
+        if check.is_none() {
+            *check = self.model.value_check(&batch.schema())?;
+        }
+        if let Some(check) = check.as_mut() {
+            check.update(&batch)?;
+        }
+        Ok(self.model.predict(&batch)?)
     }
 
     /// The batch with a missing value in every row for each absent feature, as in a request that leaves it out.
@@ -202,7 +232,7 @@ impl<'a> Job<'a> {
     fn to_json(&self, reader: BatchReader) -> Result<(), Failure> {
         let mut predictions = JsonList::between("{\n\"predictions\": ", "\n}");
         for batch in reader {
-            let batch = self.model.predict(&self.complete(&batch?)?)?;
+            let batch = self.predict(&batch?)?;
             (0..batch.num_rows()).try_for_each(|row| predictions.push(&json_row(&batch, row)))?;
         }
         predictions.print()

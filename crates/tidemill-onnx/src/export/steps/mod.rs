@@ -1,0 +1,183 @@
+//! The registry of steps as nodes of ONNX: a line for each, a file for each or for each family.
+
+mod bucketize;
+mod by_key;
+mod case;
+mod categorical;
+mod clip;
+mod count_tokens;
+mod cyclic;
+mod date_part;
+mod days_since;
+mod density;
+mod frequency;
+mod gaussian;
+mod hash_buckets;
+mod image;
+mod impute;
+mod interpolate;
+mod log;
+mod min_max;
+mod missing_indicator;
+mod one_hot;
+mod pca;
+mod power;
+mod regex;
+mod robust;
+mod target_encode;
+mod tokens;
+mod vocabulary;
+mod window;
+mod z_score;
+
+use tidemill_core::TensorSpec;
+use tidemill_model::{Feature, Mapper};
+
+use super::Unseen;
+use super::builder::{Builder, Name, int};
+use super::source::Raw;
+use crate::onnx::value::datatype;
+
+/// One kind of step as nodes of ONNX, computed as the executor computes it.
+pub(super) trait ExportStep {
+    /// Why the step has no form in ONNX, if it has none.
+    fn refusal(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether the step needs raw values, as [`decode`](Self::decode) takes them.
+    fn decodes(&self, _is_text: bool) -> bool {
+        false
+    }
+
+    /// The step over raw values, before one that decodes them. It gives the indicator of missing values, if it is that.
+    fn prepare(&self, _: &mut Builder, _: &mut Raw) -> Result<Option<Name>, String> {
+        Err("it has no form in ONNX before a table".to_owned())
+    }
+
+    /// Raw values as numbers or columns by this step, the first one of `at.after`.
+    fn decode(&self, _: &mut Builder, _: &Raw, _: &Position<'_>) -> Result<Decoded, String> {
+        Err("it does not apply to raw values".to_owned())
+    }
+
+    /// The step over numbers; NaN is a missing value.
+    fn over_numbers(&self, _: &mut Builder, _x: &str, _: &Position<'_>) -> Result<Output, String> {
+        Err("it stands after other steps".to_owned())
+    }
+
+    /// The step over numbers with constants of its own for each row, by the row's position among `steps`, which are all
+    /// of this kind.
+    fn by_key(&self, _: &mut Builder, _x: &str, _position: &str, _steps: &[&Mapper]) -> Result<Name, String> {
+        Err("`by_key` holds a step that has no form in ONNX by key".to_owned())
+    }
+}
+
+/// Where a step stands in its feature.
+pub(super) struct Position<'a> {
+    pub(super) feature: &'a Feature,
+    /// The step and those after it.
+    pub(super) after: &'a [Mapper],
+    pub(super) inputs: &'a [TensorSpec],
+    pub(super) unseen: Unseen,
+}
+
+/// Raw values as numbers or columns.
+pub(super) struct Decoded {
+    pub(super) value: Name,
+    /// The columns in the end, matrices of a row each, if there are several.
+    pub(super) columns: Option<Vec<Name>>,
+    /// How many steps are done.
+    pub(super) taken: usize,
+}
+
+impl Decoded {
+    fn one(value: Name, taken: usize) -> Self {
+        Self { value, columns: None, taken }
+    }
+}
+
+/// What a step makes of a number.
+pub(super) enum Output {
+    Value(Name),
+    /// Whether the value is missing, as a column of its own.
+    Indicator(Name),
+    /// The columns in the end.
+    Columns(Vec<Name>),
+}
+
+/// How each step is written.
+pub(super) fn exporter(mapper: &Mapper) -> &dyn ExportStep {
+    match mapper {
+        Mapper::Impute(step) => step,
+        Mapper::ZScore(step) => step,
+        Mapper::MinMax(step) => step,
+        Mapper::Bucketize(step) => step,
+        Mapper::Vocabulary(step) => step,
+        Mapper::Categorical(step) => step,
+        Mapper::Clip(step) => step,
+        Mapper::Power(step) => step,
+        Mapper::HashBuckets(step) => step,
+        Mapper::DatePart(step) => step,
+        Mapper::DaysSince(step) => step,
+        Mapper::Cyclic(step) => step,
+        Mapper::Robust(step) => step,
+        Mapper::Gaussian(step) => step,
+        Mapper::Interpolate(step) => step,
+        Mapper::Density(step) => step,
+        Mapper::ByKey(step) => step,
+        Mapper::Project(step) => step,
+        Mapper::Frequency(step) => step,
+        Mapper::TargetEncode(step) => step,
+        Mapper::KeyedHash(step) => step,
+        Mapper::RegexReplace(step) => step,
+        Mapper::RegexExtract(step) => step,
+        Mapper::Tokenize(step) => step,
+        Mapper::Split(step) => step,
+        Mapper::Ngrams(step) => step,
+        Mapper::MultiHot(step) => step,
+        Mapper::BagOfWords(step) => step,
+        Mapper::TfIdf(step) => step,
+        Mapper::Window(step) => step,
+        Mapper::Image(step) => step,
+        Mapper::Log => &log::Log,
+        Mapper::Log1p => &log::Log1p,
+        Mapper::Sqrt => &power::Sqrt,
+        Mapper::OneHot => &one_hot::OneHot,
+        Mapper::MissingIndicator => &missing_indicator::MissingIndicator,
+        Mapper::Lower => &case::Lower,
+        Mapper::Upper => &case::Upper,
+        Mapper::Strip => &case::Strip,
+        Mapper::Distinct => &tokens::Distinct,
+        Mapper::WordCount => &tokens::WordCount,
+    }
+}
+
+/// How many boundaries are not above x.
+fn reached(graph: &mut Builder, x: &str, boundaries: &[f64]) -> Name {
+    let column = graph.as_column(x);
+    let table = graph.table(&[1, boundaries.len() as i64], boundaries);
+    count(graph, "GreaterOrEqual", &column, &table)
+}
+
+/// In how many columns of a row a comparison holds.
+fn count(graph: &mut Builder, comparison: &str, left: &str, right: &str) -> Name {
+    let found = graph.both(comparison, left, right);
+    let ones = graph.cast(&found, datatype::DOUBLE);
+    let axes = graph.list(&[1]);
+    graph.op("ReduceSum", &[&ones, &axes], vec![int("keepdims", 0)])
+}
+
+/// `value`, missing where x is.
+fn present(graph: &mut Builder, x: &str, value: &str) -> Name {
+    let (missing, none) = (graph.of("IsNaN", x), graph.number(f64::NAN));
+    graph.choose(&missing, &none, value)
+}
+
+/// 1 / (1 + exp(−x)).
+fn logistic(graph: &mut Builder, x: &str) -> Name {
+    let negative = graph.of("Neg", x);
+    let power = graph.of("Exp", &negative);
+    let sum = graph.with("Add", &power, 1.0);
+    let one = graph.number(1.0);
+    graph.both("Div", &one, &sum)
+}
