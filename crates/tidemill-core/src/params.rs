@@ -100,7 +100,8 @@ fn remove(params: &mut Value, path: &[String]) -> bool {
 fn is_removed(issue: &ParamIssue, before: &[ParamIssue]) -> bool {
     issue.message.starts_with("missing field")
         && quoted_words(&issue.message).first().is_some_and(|field| {
-            let of_same = |other: &ParamIssue| other.path.last() == Some(field) && other.path.len() == issue.path.len() + 1;
+            let of_same =
+                |other: &ParamIssue| other.path.last() == Some(field) && other.path.len() == issue.path.len() + 1;
             before.iter().any(of_same)
         })
 }

@@ -35,7 +35,11 @@ fn graph() -> TransformGraph {
     let z_score = || Mapper::ZScore(steps::ZScore { mean: 11.7, std_dev: 12.2 });
     for (at, name) in REAL.into_iter().enumerate() {
         let boundaries = (0..9).map(|i| 41.5 + f64::from(i) * 0.1).collect();
-        add(name, DataType::Fp64, vec![if at < 2 { z_score() } else { Mapper::Bucketize(steps::Bucketize { boundaries }) }]);
+        add(
+            name,
+            DataType::Fp64,
+            vec![if at < 2 { z_score() } else { Mapper::Bucketize(steps::Bucketize { boundaries }) }],
+        );
     }
     for (at, name) in WHOLE.into_iter().enumerate() {
         let categorical = Mapper::Categorical(steps::Categorical { values: Some(Keys::Integers((0..77).collect())) });

@@ -189,7 +189,7 @@ impl<'a> Chooser<'a> {
                 Some(bound) => bound,
                 none => none.insert(self.config.label.bind(batch.schema_ref())?),
             };
-            let values = bound.optional_values(&batch)?;
+            let values = bound.codes(&batch)?;
             let sampled = sampled(&batch, first_row, stride, &values);
             for (column, profile) in columns.iter().zip(&mut profiles) {
                 if let Some(array) = batch.column_by_name(column) {
