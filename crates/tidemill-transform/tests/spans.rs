@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tidemill_core::{CancelFlag, Component as _, NoProgress, RunInfo, StepContext};
 use tidemill_data::{ExampleGen, Examples};
-use tidemill_model::Mapper;
+use tidemill_model::{Mapper, steps};
 use tidemill_transform::{AnalyzerCache, FitOptions, Fitted, MemoryRows, TransformConfig, fit_cached};
 
 /// A span of trips; each has another mix.

@@ -97,7 +97,7 @@ fn feature(name: String, reading: Reading) -> Feature {
             let zero = f64::from(1e-35_f32);
             let column = name.replace('"', "\"\"");
             let text = format!("case when \"{column}\" between -{zero:e} and {zero:e} then null else \"{column}\" end");
-            Feature { name, source: Source::Expression(text), nodes: Vec::new() }
+            Feature { name, source: Source::Expression(text), mappers: Vec::new() }
         }
     }
 }
