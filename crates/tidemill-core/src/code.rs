@@ -231,9 +231,13 @@ catalogue! {
     NotInStore = "TM6003", NotFound, "not in the store",
         "Nothing of that name or id is recorded. `tidemill runs`, `artifacts` and `models` list what is.";
     ArtifactDamaged = "TM6004", Environment, "an artifact is damaged",
-        "The bytes of an artifact do not match its digest. Run again with `--no-cache` to make it anew.";
+        "The bytes of an artifact do not match its digest: a disk failed, or somebody edited a file of the store. The message names the artifact, the file and both digests. `tidemill run` runs the step that wrote it again; `tidemill store check` looks at all artifacts, and `tidemill store check --repair` moves the damaged ones aside.";
     StoreBusy = "TM6005", Environment, "the store is busy",
         "Another run of the same pipeline holds the store. Wait for it or stop it.";
+    StoreLost = "TM6006", Environment, "the store is gone",
+        "The project has had a store, and its folder or its database is not there any more: a mount that is missing, a folder that was renamed or removed. Nothing was started in its place. Put it back, restore a backup with `tidemill store restore DIR`, or start an empty store with `tidemill store new`.";
+    BackupInvalid = "TM6007", Usage, "not a backup that can be restored",
+        "`tidemill store backup DIR` writes to a folder that is new or empty, and `tidemill store restore DIR` reads such a folder. The message says what is wrong with it. Nothing was restored.";
 
     PortInUse = "TM7001", Environment, "the port is in use",
         "Another process listens there. Stop it, or choose another port with `--rest-api-port`.";

@@ -63,7 +63,7 @@ impl Failure {
 
     /// A file operation that failed on `path`.
     pub fn io(path: &Path, error: &io::Error) -> Self {
-        Self::new(Code::Io, format!("cannot use `{}`", path.display())).with_cause(error)
+        Self::new(Code::Io, format!("cannot use `{}`", path.display())).with_cause(io_reason(error))
     }
 
     /// Exit code of the process.
@@ -102,6 +102,33 @@ impl Failure {
     /// The causes that add something to the line before them.
     pub fn fresh_causes(&self) -> Vec<&str> {
         fresh_causes(&self.message, &self.causes)
+    }
+}
+
+/// What the operating system reported, in words and without its number: "no space left on device".
+pub fn io_reason(error: &io::Error) -> String {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::StorageFull => "no space left on device".to_owned(),
+        Kind::QuotaExceeded => "disk quota exceeded".to_owned(),
+        Kind::FileTooLarge => "file size limit exceeded".to_owned(),
+        Kind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        Kind::PermissionDenied => "permission denied".to_owned(),
+        Kind::NotFound => "no such file or folder".to_owned(),
+        Kind::AlreadyExists => "a file of that name exists already".to_owned(),
+        Kind::IsADirectory => "it is a folder".to_owned(),
+        Kind::NotADirectory => "a part of the path is not a folder".to_owned(),
+        _ => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            let mut letters = text.chars();
+            match letters.next() {
+                Some(first) if letters.clone().next().is_some_and(char::is_lowercase) => {
+                    first.to_lowercase().chain(letters).collect()
+                }
+                _ => text.to_owned(),
+            }
+        }
     }
 }
 

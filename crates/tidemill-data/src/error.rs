@@ -221,7 +221,12 @@ impl DataError {
     }
 
     pub(crate) fn write(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Write { path: path.to_owned(), source: source.into() }
+        let source = source.into();
+        let source = match source.downcast_ref::<std::io::Error>() {
+            Some(error) => tidemill_files::reason(error).into(),
+            None => source,
+        };
+        Self::Write { path: path.to_owned(), source }
     }
 }
 

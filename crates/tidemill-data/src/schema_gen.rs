@@ -1,7 +1,6 @@
 //! The component that provides the schema: curated if there is one, else inferred.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -11,6 +10,7 @@ use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, DatasetStatistics, Digest, ExternalInput, Gate,
     InputSpec, Outcome, OutputSpec, ParamIssue, Schema, SplitStatistics, StepContext, parse_params, suggest,
 };
+use tidemill_files::FileError;
 
 use crate::example_gen::inferred_types_mark;
 use crate::schema::{
@@ -119,7 +119,7 @@ impl Component for SchemaGen {
                         let types = schema.features.iter().map(|(name, feature)| (name.as_str(), feature.feature_type));
                         format!("{}\n{}\n", inferred_yaml(&schema, &offers), inferred_types_mark(types))
                     };
-                    write_atomically(&path, &text, file)?;
+                    write_curated(&path, &text, file)?;
                     headline = format!("{headline}, for you to curate in `{}`", file.display());
                 }
                 (schema, headline)
@@ -170,20 +170,10 @@ pub(crate) fn split<'a>(all: &'a SplitStatistics, name: &str) -> Result<&'a Data
     })
 }
 
-/// Writes `text` to `path` so that no reader ever sees half of it.
-fn write_atomically(path: &Path, text: &str, shown: &Path) -> Result<(), SchemaError> {
-    let failed = |source| SchemaError::Io { file: shown.to_owned(), action: "write", source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o644));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+/// Writes the file that the user curates; `shown` is its name in the error.
+fn write_curated(path: &Path, text: &str, shown: &Path) -> Result<(), SchemaError> {
+    let failed =
+        |error: FileError| SchemaError::Io { file: shown.to_owned(), action: "write", source: error.into_io() };
+    tidemill_files::create_parent(path).map_err(failed)?;
+    tidemill_files::write(path, text).map_err(failed)
 }

@@ -3,6 +3,12 @@
 -- `seq` numbers the rows of a table in the order they were recorded: "newest" means the highest.
 -- Times are RFC 3339 in UTC with milliseconds. Parameters, plans, outcomes and properties are JSON.
 
+-- One row: which store this is, whatever folder it is moved to.
+CREATE TABLE store (
+    id         TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE runs (
     seq         INTEGER PRIMARY KEY,
     id          TEXT NOT NULL UNIQUE,

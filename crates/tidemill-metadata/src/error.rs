@@ -3,19 +3,38 @@
 use std::path::{Path, PathBuf};
 
 use tidemill_core::{ArtifactType, Code, Coded, Digest};
+use tidemill_files::FileError;
+
+use crate::Damage;
 
 /// What can go wrong with the store.
+#[allow(missing_docs, reason = "plain data")]
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder or database cannot be read or written.
     #[error("the store `{}` cannot be used", path.display())]
     Unavailable {
-        /// The folder or file.
         path: PathBuf,
-        /// What the operating system or the database says.
+        /// What the operating system or the database reported, in words.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file of the store cannot be written.
+    #[error(transparent)]
+    Write(#[from] FileError),
+    /// There was a store, and it is gone.
+    #[error("the store `{}` is gone: {reason}", dir.display())]
+    Lost {
+        dir: PathBuf,
+        /// What is known of it.
+        reason: String,
+    },
+    /// A store is already there.
+    #[error("there is a store in `{}` already", dir.display())]
+    Exists { dir: PathBuf },
+    /// A folder is not a backup of a store, or not a whole one.
+    #[error("`{}` is not a backup that can be restored: {reason}", dir.display())]
+    Backup { dir: PathBuf, reason: String },
     /// The database was written by a newer version.
     #[error("the store `{}` has schema version {found}, this binary knows up to {known}", path.display())]
     Version {
@@ -47,35 +66,21 @@ pub enum StoreError {
         fits: Vec<String>,
     },
     /// The bytes of an artifact are not what its digest says.
-    #[error("{artifact_type} artifact `{}` is damaged: `{file}` {reason}", digest.short())]
-    Damaged {
-        /// What it is.
-        artifact_type: ArtifactType,
-        /// Its digest.
-        digest: Digest,
-        /// The file, relative to the artifact's folder.
-        file: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// Another process holds the pipeline's lock.
+    #[error("{artifact_type} artifact `{}` is damaged: {damage}", digest.short())]
+    Damaged { artifact_type: ArtifactType, digest: Digest, damage: Damage },
+    /// Another process holds the pipeline's lease.
     #[error("pipeline `{pipeline}` is being run by {}", holder(*pid))]
     Busy {
-        /// The pipeline.
         pipeline: String,
-        /// The process, where it could be told.
+        /// The process, where that is known.
         pid: Option<u32>,
     },
+    /// This process no longer holds the lease of the pipeline it runs.
+    #[error("the lease of pipeline `{pipeline}` was lost: {reason}")]
+    LeaseLost { pipeline: String, reason: String },
     /// A staged artifact holds something that cannot be stored.
-    #[error("a staged {artifact_type} artifact cannot be stored: `{file}` {reason}")]
-    Staged {
-        /// What it was to become.
-        artifact_type: ArtifactType,
-        /// The file or folder, relative to the artifact's folder.
-        file: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    #[error("a staged {artifact_type} artifact cannot be stored: {reason}")]
+    Staged { artifact_type: ArtifactType, reason: String },
     /// A name that cannot be given to a model or an alias.
     #[error("{kind} name `{name}` {reason}")]
     InvalidName {
@@ -106,11 +111,14 @@ fn holder(pid: Option<u32>) -> String {
 impl Coded for StoreError {
     fn code(&self) -> Code {
         match self {
-            Self::Unavailable { .. } | Self::Corrupt { .. } => Code::StoreUnavailable,
+            Self::Unavailable { .. } | Self::Write(_) | Self::Corrupt { .. } => Code::StoreUnavailable,
+            Self::Lost { .. } => Code::StoreLost,
+            Self::Exists { .. } => Code::ProjectExists,
+            Self::Backup { .. } => Code::BackupInvalid,
             Self::Version { .. } => Code::StoreVersion,
             Self::NotFound { .. } | Self::Ambiguous { .. } => Code::NotInStore,
             Self::Damaged { .. } => Code::ArtifactDamaged,
-            Self::Busy { .. } => Code::StoreBusy,
+            Self::Busy { .. } | Self::LeaseLost { .. } => Code::StoreBusy,
             Self::InvalidName { .. } => Code::Params,
             Self::Staged { .. } | Self::Conflict(_) => Code::Internal,
         }
@@ -130,7 +138,16 @@ impl Coded for StoreError {
             Self::Ambiguous { fits, .. } => Some(format!("give more of it: {}", list(fits))),
             Self::Busy { .. } => Some("wait for it to end, or stop it".to_owned()),
             Self::Version { .. } => Some("use the newer binary that wrote it".to_owned()),
-            Self::Damaged { .. } => Some("run again with `--no-cache` to make it anew".to_owned()),
+            Self::Damaged { .. } => {
+                Some("`tidemill run` makes it again; `tidemill store check` looks for other damage".to_owned())
+            }
+            Self::Lost { .. } => Some(
+                "put it back (a lost mount, a renamed folder), restore a backup with `tidemill store restore DIR`, or \
+                 start an empty one with `tidemill store new`"
+                    .to_owned(),
+            ),
+            Self::Exists { .. } => Some("move it away first, or give `--replace`".to_owned()),
+            Self::Write(error) => error.hint(),
             _ => None,
         }
     }
@@ -145,7 +162,30 @@ impl StoreError {
 
     /// `path` could not be used, for the reason in `source`.
     pub(crate) fn unavailable(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Unavailable { path: path.to_owned(), source: source.into() }
+        Self::Unavailable { path: path.to_owned(), source: in_words(source.into()) }
+    }
+}
+
+/// Errors of the operating system and of SQLite in words, where their own text is a number or misleads.
+fn in_words(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error::Error + Send + Sync> {
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        return tidemill_files::reason(error).into();
+    }
+    let code = error
+        .downcast_ref::<sqlx::Error>()
+        .and_then(sqlx::Error::as_database_error)
+        .and_then(|error| error.code()?.parse::<u32>().ok());
+    // The low byte is the error, the rest says where it happened: https://www.sqlite.org/rescode.html.
+    match code.map(|code| (code & 0xff, code)) {
+        Some((13, _)) => "no space left on device".into(),
+        // SQLITE_IOERR_SHMSIZE: the index of the write-ahead log cannot grow.
+        Some((10, 4874)) => "no space left on device, or it is not possible to write there".into(),
+        Some((10, code)) => format!("reading or writing the database failed (SQLite error {code})").into(),
+        Some((8, _)) => "the database is read-only".into(),
+        Some((14, _)) => "the database file cannot be opened".into(),
+        Some((11, _)) => "the database is damaged; `tidemill store check` shows where".into(),
+        Some((26, _)) => "the file is not a SQLite database".into(),
+        _ => error,
     }
 }
 

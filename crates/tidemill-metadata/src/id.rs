@@ -72,3 +72,7 @@ id! {
     /// Names the record of an artifact. The content itself is named by its digest.
     ArtifactId
 }
+id! {
+    /// Names a store, whatever folder it is moved to.
+    StoreId
+}

@@ -86,10 +86,10 @@ pub struct Alias {
 
 /// Who moves an alias.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mover {
-    /// A person or a step.
+pub struct Actor {
+    /// A person's name, or `step push`.
     pub actor: String,
-    /// The run, where a step did it.
+    /// The run, if a step did it.
     pub run_id: Option<RunId>,
 }
 
@@ -108,7 +108,7 @@ pub struct AliasMove {
     #[serde(with = "crate::millis")]
     pub moved_at: Timestamp,
     /// Who.
-    pub by: Mover,
+    pub by: Actor,
 }
 
 /// A registered model with all that is known of it.

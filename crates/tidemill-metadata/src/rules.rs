@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tidemill_core::{ArtifactType, Code};
 
-use crate::{Artifact, ExecutionError, ExecutionState, Mover, RunState, StoreError};
+use crate::{Actor, Artifact, ExecutionError, ExecutionState, RunState, StoreError};
 
 /// Refuses two inputs or outputs of one key.
 pub(crate) fn check_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), StoreError> {
@@ -38,8 +38,8 @@ pub(crate) fn not_complete(id: &str, state: ExecutionState) -> StoreError {
     StoreError::Conflict(format!("execution `{id}` is {state}, not COMPLETE: its outputs cannot be taken"))
 }
 
-/// Whether `by` says something new of an alias that is where it should be: a run confirms what a person set.
-pub(crate) fn confirms(last: Option<&Mover>, by: &Mover) -> bool {
+/// Whether moving an alias to where it is already is worth recording: a run confirms what a person set.
+pub(crate) fn is_confirmation(last: Option<&Actor>, by: &Actor) -> bool {
     by.run_id.is_some() && last.is_some_and(|last| last.run_id.is_none())
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn not_a_model(id: &str, artifact_type: ArtifactType) -> StoreError {
     StoreError::Conflict(format!("artifact `{id}` is of type {artifact_type}, not Model"))
 }
 
-/// What is recorded of an execution whose process died.
+/// The error recorded for an execution whose process died.
 pub(crate) fn abandoned(pid: u32) -> ExecutionError {
     ExecutionError {
         code: Code::Abandoned,
@@ -58,8 +58,8 @@ pub(crate) fn abandoned(pid: u32) -> ExecutionError {
     }
 }
 
-/// What is recorded of an execution that its run did not wait for.
-pub(crate) fn left_behind() -> ExecutionError {
+/// The error recorded for an execution that was still RUNNING when its run ended.
+pub(crate) fn canceled_at_run_end() -> ExecutionError {
     ExecutionError {
         code: Code::Canceled,
         message: "the run ended before the step did".to_owned(),

@@ -7,8 +7,8 @@ use serde_json::Value;
 use tidemill_core::Digest;
 
 use crate::{
-    Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, ExecutionError,
-    ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph, ModelRecord, ModelVersion, Mover,
+    Actor, Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, ExecutionError,
+    ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph, ModelRecord, ModelVersion,
     NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId, RunState, StoreError, VersionSpec,
 };
 
@@ -86,17 +86,13 @@ pub trait MetadataStore: Send + Sync {
         max_hops: u32,
     ) -> Result<LineageGraph, StoreError>;
 
-    /// The model of this pipeline that was blessed last, other than the one `excluding` names.
+    /// The model of this pipeline that was blessed last, other than those in `excluding`.
     ///
     /// A model is blessed by an execution, COMPLETE or CACHED, that reads it as `model`, writes a Blessing and
     /// whose verdict is yes, provided no other execution of the same run read the model and said no or failed.
-    async fn latest_blessed_model(
-        &self,
-        pipeline: &str,
-        excluding: Option<&Digest>,
-    ) -> Result<Option<Artifact>, StoreError>;
+    async fn latest_blessed_model(&self, pipeline: &str, excluding: &[Digest]) -> Result<Option<Artifact>, StoreError>;
 
-    /// What the input `key` of a step was when the step last said yes, other than the artifact `excluding` names.
+    /// What the input `key` of a step was when the step last said yes, other than the artifacts in `excluding`.
     ///
     /// A step said yes with an execution, COMPLETE or CACHED, whose verdict is yes.
     async fn last_accepted_input(
@@ -104,7 +100,7 @@ pub trait MetadataStore: Send + Sync {
         pipeline: &str,
         step: &str,
         key: &str,
-        excluding: Option<&Digest>,
+        excluding: &[Digest],
     ) -> Result<Option<Artifact>, StoreError>;
 
     /// Makes a Model artifact the next version of a registered model, which is created if the name is new.
@@ -114,7 +110,7 @@ pub trait MetadataStore: Send + Sync {
 
     /// Makes an alias stand for a version, and adds the move to the history. Nothing changes if it does already, unless a person
     /// had moved it there and a run confirms it: then the run is in the history too.
-    async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Mover) -> Result<Alias, StoreError>;
+    async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Actor) -> Result<Alias, StoreError>;
 
     /// Every registered model, by name.
     async fn models(&self) -> Result<Vec<ModelRecord>, StoreError>;

@@ -11,8 +11,9 @@ use std::process::{Child, Command, Stdio};
 use serde_json::json;
 use tidemill_core::{ArtifactType, Digest, Outcome, Properties};
 use tidemill_metadata::{
-    ArtifactFilter, ArtifactStore, Completed, ExecutionState, MetadataStore as _, Mover, NewArtifact, NewExecution,
-    NewRun, NewVersion, Run, RunFilter, RunLock, RunState, SqliteStore, StoreError,
+    Actor, ArtifactFilter, ArtifactStore as _, Completed, ExecutionState, FolderArtifactStore, FolderLeases,
+    MetadataStore as _, NewArtifact, NewExecution, NewRun, NewVersion, Run, RunFilter, RunLeases as _, RunState,
+    SqliteStore, StoreError,
 };
 
 const ROLE: &str = "TIDEMILL_TEST_ROLE";
@@ -102,7 +103,7 @@ async fn write_runs(store: &SqliteStore, pipeline: &str, runs: usize) {
                     description: String::new(),
                 };
                 let version = store.register_version("shared", new).await.unwrap().version.version;
-                let by = Mover { actor: pipeline.into(), run_id: Some(run.id.clone()) };
+                let by = Actor { actor: pipeline.into(), run_id: Some(run.id.clone()) };
                 store.set_alias("shared", "champion", version, by).await.unwrap();
             }
         }
@@ -151,11 +152,11 @@ async fn eight_pipelines_in_eight_processes() {
 }
 
 async fn hang_in_a_run(dir: &Path) {
-    let _lock = RunLock::acquire(dir, "taxi").unwrap();
+    let _lock = FolderLeases::new(dir).acquire("taxi").unwrap();
     let store = open(dir).await;
     let run = begin(&store, "taxi").await;
     store.start_execution(execution(&run, "train")).await.unwrap();
-    let artifacts = ArtifactStore::open(&dir.join("artifacts")).unwrap();
+    let artifacts = FolderArtifactStore::open(&dir.join("artifacts")).unwrap();
     // One artifact half-written, one committed and not yet recorded.
     let half = artifacts.stage().unwrap();
     std::fs::write(half.path().join("learner.bin"), b"tre").unwrap();
@@ -190,16 +191,16 @@ async fn a_killed_run_leaves_nothing_in_the_way() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = child("hang run", dir.path());
     await_ready(&mut child);
-    match RunLock::acquire(dir.path(), "taxi") {
+    match FolderLeases::new(dir.path()).acquire("taxi") {
         Err(StoreError::Busy { pid, .. }) => assert_eq!(pid, Some(child.id())),
         other => panic!("{other:?}"),
     }
-    let artifacts = ArtifactStore::open(&dir.path().join("artifacts")).unwrap();
+    let artifacts = FolderArtifactStore::open(&dir.path().join("artifacts")).unwrap();
     assert_eq!(artifacts.sweep_staging().unwrap(), 0, "its process is alive");
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let _lock = RunLock::acquire(dir.path(), "taxi").unwrap();
+    let _lock = FolderLeases::new(dir.path()).acquire("taxi").unwrap();
     let store = open(dir.path()).await;
     let recovered = store.recover("taxi").await.unwrap();
     assert_eq!(recovered.len(), 1);

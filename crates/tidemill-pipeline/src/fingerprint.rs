@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemill_core::{Digest, ExternalInput};
+use tidemill_metadata::SecretKey;
 
 use crate::pipeline::Step;
 
@@ -32,18 +33,17 @@ impl FingerprintInputs {
         step: &Step,
         inputs: BTreeMap<String, Option<Digest>>,
         external: Vec<ExternalInput>,
+        secrets: &SecretKey,
     ) -> Self {
+        // What comes from the environment may be a secret, and a short one could be guessed from its digest.
+        let environment = step.environment.iter().map(|(name, digest)| (name.clone(), secrets.digest(digest)));
         Self {
             pipeline: pipeline.to_owned(),
             component: step.spec.name.to_string(),
             component_version: step.spec.version,
             params: step.recorded.clone(),
             inputs,
-            external: external
-                .into_iter()
-                .map(|input| (input.name, input.digest))
-                .chain(step.environment.clone())
-                .collect(),
+            external: external.into_iter().map(|input| (input.name, input.digest)).chain(environment).collect(),
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Resolved {
     /// Artifacts by input key; an optional input with nothing behind it is absent.
     pub inputs: Vec<(String, Artifact)>,
     pub fingerprint_inputs: FingerprintInputs,
+    /// Artifacts that would have been read, had they not been damaged, a line each.
+    pub passed_over: Vec<String>,
 }
 
 /// Finds the artifacts behind the bindings of a step and digests what it reads besides them.
@@ -29,6 +31,7 @@ pub(crate) async fn resolve(
 ) -> Result<Resolved, ExecutionError> {
     let mut inputs: Vec<(String, Artifact)> = Vec::new();
     let mut digests: BTreeMap<String, Option<Digest>> = BTreeMap::new();
+    let mut damaged = Vec::new();
     for binding in &step.bindings {
         if let Origin::Step { step: from, output } = &binding.from {
             let artifact = done
@@ -43,21 +46,31 @@ pub(crate) async fn resolve(
     let candidate = inputs.iter().find(|(_, artifact)| artifact.artifact_type == ArtifactType::Model);
     let candidate = candidate.map(|(_, artifact)| artifact.digest.clone());
     for binding in step.bindings.iter().filter(|binding| binding.from == Origin::LatestBlessedModel) {
-        let found =
-            workspace.metadata.latest_blessed_model(&pipeline.name, candidate.as_ref()).await.map_err(recorded)?;
+        let found = workspace
+            .newest_intact(candidate.clone(), &mut damaged, |excluding| async move {
+                workspace.metadata.latest_blessed_model(&pipeline.name, &excluding).await
+            })
+            .await
+            .map_err(recorded)?;
         digests.insert(binding.key.clone(), found.as_ref().map(|artifact| artifact.digest.clone()));
         inputs.extend(found.map(|artifact| (binding.key.clone(), artifact)));
     }
     for binding in &step.bindings {
         let Origin::LastAccepted { of } = &binding.from else { continue };
         let now = inputs.iter().find(|(key, _)| key == of).map(|(_, artifact)| artifact.digest.clone());
-        let found = workspace.metadata.last_accepted_input(&pipeline.name, &step.name, of, now.as_ref()).await;
-        let found = found.map_err(recorded)?;
+        let found = workspace
+            .newest_intact(now, &mut damaged, |excluding| async move {
+                workspace.metadata.last_accepted_input(&pipeline.name, &step.name, of, &excluding).await
+            })
+            .await
+            .map_err(recorded)?;
         digests.insert(binding.key.clone(), found.as_ref().map(|artifact| artifact.digest.clone()));
         inputs.extend(found.map(|artifact| (binding.key.clone(), artifact)));
     }
     let external = external_inputs(pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
-    Ok(Resolved { inputs, fingerprint_inputs: FingerprintInputs::new(&pipeline.name, step, digests, external) })
+    let fingerprint_inputs = FingerprintInputs::new(&pipeline.name, step, digests, external, &workspace.secrets);
+    let passed_over = damaged.iter().map(|damaged| format!("{damaged}; it is not compared with")).collect();
+    Ok(Resolved { inputs, fingerprint_inputs, passed_over })
 }
 
 /// Digests what a step reads besides artifacts, off the async threads: it may be a large file.

@@ -37,4 +37,4 @@ pub use runner::{CachePolicy, RunOptions, begin_run, run, run_step};
 pub use scheduler::{Command, Event, Scheduler, Skip, StepEnd, Task};
 pub use step::Attempt;
 pub use watch::WatchedInputs;
-pub use workspace::Workspace;
+pub use workspace::{DamagedVersion, Workspace};

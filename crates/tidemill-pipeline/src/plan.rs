@@ -11,7 +11,7 @@ use crate::fingerprint::FingerprintInputs;
 use crate::inputs::{Outputs, resolve};
 use crate::pipeline::{InputBinding, Origin, Pipeline, Step};
 use crate::runner::CachePolicy;
-use crate::workspace::Workspace;
+use crate::workspace::{DamagedVersion, Workspace};
 
 /// What a run would do now.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,6 +20,9 @@ pub struct Plan {
     pub pipeline: String,
     /// Steps in the order in which they can run.
     pub steps: Vec<PlannedStep>,
+    /// Versions with an alias whose package is damaged now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damaged_versions: Vec<DamagedVersion>,
 }
 
 /// What a run would do with one step.
@@ -92,7 +95,8 @@ impl Plan {
                 after: after(pipeline, step),
             });
         }
-        Ok(Self { pipeline: pipeline.name.clone(), steps })
+        let damaged_versions = workspace.damaged_versions().await.map_err(crate::inputs::recorded)?;
+        Ok(Self { pipeline: pipeline.name.clone(), steps, damaged_versions })
     }
 
     /// Whether a step would fail, as far as that can be known before it runs.
@@ -114,7 +118,7 @@ fn preview(step: &Step, done: &Outputs, workspace: &Workspace) -> Preview {
         let handed = InputArtifact {
             artifact_type: artifact.artifact_type,
             digest: artifact.digest.clone(),
-            path: workspace.artifacts.path(artifact.artifact_type, &artifact.digest),
+            path: workspace.artifacts.get(artifact.artifact_type, &artifact.digest).ok()?,
             properties: artifact.properties.clone(),
         };
         Some((binding.key.clone(), handed))
@@ -178,7 +182,10 @@ async fn reasons(
         .cached(&step.spec, &resolved.fingerprint_inputs.fingerprint())
         .await
         .map_err(crate::inputs::recorded)?;
-    if let Some(record) = cached {
+    if !cached.damaged.is_empty() {
+        return Ok(cached.damaged.iter().map(ToString::to_string).collect());
+    }
+    if let Some(record) = cached.record {
         let outcome = record.execution.outcome.as_ref();
         if step.spec.gate != Gate::Open && outcome.is_some_and(|outcome| !outcome.verdict.passed()) {
             refused.insert(index);
@@ -212,7 +219,8 @@ fn running_upstream(step: &Step, planned: &[PlannedStep]) -> Vec<String> {
 /// Changes of the step's own parameters, for a step whose inputs are not known yet.
 async fn own_changes(pipeline: &Pipeline, step: &Step, workspace: &Workspace) -> Result<Vec<String>, ExecutionError> {
     let Some(mut earlier) = last_ingredients(pipeline, step, workspace).await? else { return Ok(Vec::new()) };
-    let now = FingerprintInputs::new(&pipeline.name, step, std::mem::take(&mut earlier.inputs), Vec::new());
+    let inputs = std::mem::take(&mut earlier.inputs);
+    let now = FingerprintInputs::new(&pipeline.name, step, inputs, Vec::new(), &workspace.secrets);
     earlier.inputs.clone_from(&now.inputs);
     earlier.external.clear();
     Ok(now.changes_since(&earlier))

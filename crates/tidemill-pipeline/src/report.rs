@@ -8,6 +8,7 @@ use tidemill_core::{ArtifactType, Code, Digest, Kind, Outcome, Progress};
 use tidemill_metadata::{ExecutionError, Run, RunId, RunState};
 
 use crate::pipeline::Pipeline;
+use crate::workspace::DamagedVersion;
 
 /// Hears of everything in a run as it happens. Calls come from several threads.
 pub trait Observer: Send + Sync {
@@ -36,12 +37,17 @@ pub struct RunReport {
     pub seconds: f64,
     /// Steps in the order of the plan.
     pub steps: Vec<StepReport>,
+    /// Versions with an alias whose package is damaged after the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged_versions: Vec<DamagedVersion>,
 }
 
 impl RunReport {
     /// The exit code of a process that ran the pipeline once.
     pub fn exit_code(&self) -> u8 {
         match self.state {
+            // The steps are done, but the model that is served from the store cannot be read.
+            RunState::Complete if !self.damaged_versions.is_empty() => Kind::Environment.exit_code(),
             RunState::Complete => 0,
             RunState::Canceled => Kind::Interrupted.exit_code(),
             RunState::Failed | RunState::Running => {

@@ -107,6 +107,7 @@ pub async fn run(
         pipeline: pipeline.name.clone(),
         state: verdict(&steps),
         seconds: began.elapsed().as_secs_f64(),
+        damaged_versions: workspace.damaged_versions().await?,
         steps,
     };
     let summary = serde_json::to_value(&report).map_err(|error| StoreError::Conflict(error.to_string()))?;

@@ -136,15 +136,22 @@ impl Attempt {
             Ok(resolved) => resolved,
             Err(error) => {
                 // The attempt is on record even where it failed before it had a fingerprint of its own.
-                let nothing = FingerprintInputs::new(&context.pipeline.name, step, BTreeMap::new(), Vec::new());
+                let secrets = &context.workspace.secrets;
+                let nothing =
+                    FingerprintInputs::new(&context.pipeline.name, step, BTreeMap::new(), Vec::new(), secrets);
                 let id = self.start(step, &[], &nothing).await?;
                 return Err(self.fail(&id, error).await);
             }
         };
         let fingerprint = resolved.fingerprint_inputs.fingerprint();
+        let mut warnings = resolved.passed_over.clone();
         if !context.options.cache.skips(&step.name) {
             let cached = context.workspace.cached(&step.spec, &fingerprint).await.map_err(recorded)?;
-            if let Some(record) = cached {
+            for damaged in &cached.damaged {
+                context.workspace.quarantine(damaged).await.map_err(recorded)?;
+                warnings.push(format!("{damaged}; the step runs again"));
+            }
+            if let Some(record) = cached.record {
                 let new = self.new_execution(step, &resolved.inputs, &resolved.fingerprint_inputs);
                 let metadata = &context.workspace.metadata;
                 metadata.record_cached(new, &record.execution.id).await.map_err(recorded)?;
@@ -154,7 +161,11 @@ impl Attempt {
         }
         let id = self.start(step, &resolved.inputs, &resolved.fingerprint_inputs).await?;
         match self.perform(resolved, &id).await {
-            Ok(work) => Ok(work),
+            // Said once: what is recorded is repeated when the outputs are taken from the cache.
+            Ok(mut work) => {
+                work.outcome.warnings.splice(0..0, warnings);
+                Ok(work)
+            }
             Err(error) => Err(self.fail(&id, error).await),
         }
     }
@@ -165,7 +176,7 @@ impl Attempt {
         let call = Call {
             step: step.clone(),
             project_dir: context.pipeline.project_dir().to_owned(),
-            inputs: resolved.inputs.iter().map(|(key, artifact)| (key.clone(), self.handed(artifact))).collect(),
+            inputs: resolved.inputs.clone(),
             artifacts: context.workspace.artifacts.clone(),
             progress: self.started(),
             cancel: context.cancel.clone(),
@@ -176,7 +187,9 @@ impl Attempt {
             tokio::task::spawn_blocking(move || call.make()).await.map_err(|error| stopped(&step.name, error))??;
         let before = resolved.fingerprint_inputs;
         let external = external_inputs(&context.pipeline, step).await.map_err(|error| ExecutionError::from(&error))?;
-        let fingerprint_inputs = FingerprintInputs::new(&context.pipeline.name, step, before.inputs.clone(), external);
+        let secrets = &context.workspace.secrets;
+        let inputs = before.inputs.clone();
+        let fingerprint_inputs = FingerprintInputs::new(&context.pipeline.name, step, inputs, external, secrets);
         if !step.spec.writes_back && fingerprint_inputs.external != before.external {
             return Err(changed_meanwhile(&fingerprint_inputs, &before));
         }
@@ -189,15 +202,6 @@ impl Attempt {
         };
         let artifacts = context.workspace.metadata.complete_execution(id, completed).await.map_err(recorded)?;
         Ok(Work { state: StepState::Complete, outcome, outputs: keys.into_iter().zip(artifacts).collect() })
-    }
-
-    fn handed(&self, artifact: &Artifact) -> InputArtifact {
-        InputArtifact {
-            artifact_type: artifact.artifact_type,
-            digest: artifact.digest.clone(),
-            path: self.workspace().artifacts.path(artifact.artifact_type, &artifact.digest),
-            properties: artifact.properties.clone(),
-        }
     }
 
     fn new_execution(
@@ -276,8 +280,8 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 struct Call {
     step: Step,
     project_dir: PathBuf,
-    inputs: BTreeMap<String, InputArtifact>,
-    artifacts: Arc<ArtifactStore>,
+    inputs: Vec<(String, Artifact)>,
+    artifacts: Arc<dyn ArtifactStore>,
     progress: Arc<dyn Progress>,
     cancel: CancelFlag,
     threads: usize,
@@ -287,6 +291,13 @@ struct Call {
 impl Call {
     fn make(self) -> Result<(Outcome, Vec<(String, NewArtifact)>), ExecutionError> {
         let store = |error| recorded(error);
+        let mut inputs = BTreeMap::new();
+        for (key, artifact) in self.inputs {
+            // Compared with its digest here, off the async threads: it may be large.
+            let path = self.artifacts.get(artifact.artifact_type, &artifact.digest).map_err(store)?;
+            let Artifact { artifact_type, digest, properties, .. } = artifact;
+            inputs.insert(key, InputArtifact { artifact_type, digest, path, properties });
+        }
         let mut staged = BTreeMap::new();
         let mut folders: BTreeMap<String, PathBuf> = BTreeMap::new();
         for output in &self.step.spec.outputs {
@@ -297,7 +308,7 @@ impl Call {
         let context = StepContext {
             params: &self.step.params,
             project_dir: &self.project_dir,
-            inputs: &self.inputs,
+            inputs: &inputs,
             outputs: &folders,
             progress: &*self.progress,
             cancel: &self.cancel,

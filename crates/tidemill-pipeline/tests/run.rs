@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use common::{Described, PIPELINE, Project, Recorder};
-use tidemill_core::Code;
-use tidemill_metadata::{ExecutionState, RunState};
-use tidemill_pipeline::{Action, CachePolicy, Pipeline, Plan, RunOptions, RunReport, StepState, begin_run, run_step};
+use tidemill_core::{Code, Properties};
+use tidemill_metadata::{Actor, ExecutionState, NewVersion, RunState};
+use tidemill_pipeline::{
+    Action, CachePolicy, Pipeline, Plan, RunOptions, RunReport, StepOutput, StepState, begin_run, run_step,
+};
 
 fn states(report: &RunReport) -> Vec<(&str, StepState)> {
     report.steps.iter().map(|step| (step.step.as_str(), step.state)).collect()
@@ -159,13 +161,99 @@ async fn outputs_that_were_removed_are_made_again() {
     let project = Project::new();
     let first = project.run(PIPELINE).await;
     let output = &first.steps[2].outputs[0];
-    let path = project.workspace.artifacts.path(output.artifact_type, &output.digest);
+    let path = project.artifacts.path(output.artifact_type, &output.digest);
     std::fs::remove_dir_all(path).unwrap();
     let plan = Plan::make(&project.pipeline(PIPELINE), &project.workspace, &CachePolicy::Use).await.unwrap();
     assert_eq!(plan.steps[2].reasons, ["its outputs are no longer in the store"]);
     let report = project.run(PIPELINE).await;
     assert_eq!(report.steps[2].state, StepState::Complete);
     assert_eq!(report.steps[3].state, StepState::Cached);
+}
+
+/// Changes the number in an artifact behind the store's back.
+fn damage(project: &Project, output: &StepOutput, number: &str) {
+    let path = project.artifacts.path(output.artifact_type, &output.digest).join("number");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(path, number).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_output_is_named_and_made_again() {
+    let project = Project::new();
+    let first = project.run(PIPELINE).await;
+    let (transformed, trained) = (&first.steps[2].outputs[0], &first.steps[3].outputs[0]);
+    damage(&project, transformed, "500");
+    // What depends on it would be trained on other numbers.
+    let changed = PIPELINE.replace("amount: 10", "amount: 20");
+    let plan = Plan::make(&project.pipeline(&changed), &project.workspace, &CachePolicy::Use).await.unwrap();
+    assert_eq!((plan.steps[1].action, plan.steps[2].action), (Action::Cached, Action::Run));
+    let reason = &plan.steps[2].reasons[0];
+    assert!(
+        reason.starts_with("TransformGraph artifact `") && reason.contains("`number` has another size"),
+        "{reason}"
+    );
+    let report = project.run(&changed).await;
+    assert_eq!((report.state, report.steps[2].state), (RunState::Complete, StepState::Complete));
+    let warning = &report.steps[2].outcome.as_ref().unwrap().warnings[0];
+    assert!(warning.contains(transformed.digest.short()) && warning.ends_with("; the step runs again"), "{warning}");
+    assert_eq!(report.steps[2].outputs[0].digest, transformed.digest, "the same work gives the same bytes");
+    assert_eq!(report.steps[3].outcome.as_ref().unwrap().headline, "23", "trained on what was recorded");
+    // Said once: what is taken from the cache later is sound.
+    let again = project.run(&changed).await;
+    assert_eq!(states(&again), all(StepState::Cached));
+    assert!(again.steps[2].outcome.as_ref().unwrap().warnings.is_empty());
+
+    // A damaged model is not what the next one is compared with, and does not keep it from being judged.
+    damage(&project, trained, "1000");
+    damage(&project, &report.steps[3].outputs[0], "1000");
+    let other = PIPELINE.replace("amount: 10", "amount: 30");
+    let report = project.run(&other).await;
+    assert_eq!(report.state, RunState::Complete);
+    let evaluated = report.steps[4].outcome.as_ref().unwrap();
+    assert_eq!(evaluated.headline, "no baseline");
+    assert_eq!(evaluated.warnings.len(), 2);
+    assert!(evaluated.warnings[0].contains("is damaged") && evaluated.warnings[0].ends_with("it is not compared with"));
+}
+
+#[tokio::test]
+async fn a_damaged_model_with_an_alias_is_never_nothing_to_do() {
+    let project = Project::new();
+    let first = project.run(PIPELINE).await;
+    let metadata = &project.workspace.metadata;
+    let trained = &first.steps[3].outputs[0];
+    let artifact = metadata.artifact(trained.digest.as_str()).await.unwrap();
+    let version = NewVersion {
+        artifact_id: artifact.id,
+        run_id: first.run_id.clone(),
+        properties: Properties::new(),
+        tags: std::collections::BTreeMap::default(),
+        description: String::new(),
+    };
+    metadata.register_version("toy", version).await.unwrap();
+    let by = Actor { actor: "ada".into(), run_id: None };
+    metadata.set_alias("toy", "champion", 1, by).await.unwrap();
+    let changed = PIPELINE.replace("amount: 10", "amount: 20");
+    assert_eq!(project.run(&changed).await.exit_code(), 0);
+
+    // A run that makes it mends it.
+    damage(&project, trained, "1000");
+    let mended = project.run(PIPELINE).await;
+    assert_eq!((mended.steps[3].state, mended.exit_code()), (StepState::Complete, 0));
+    // A run that makes another model cannot, and says so.
+    damage(&project, trained, "1000");
+    let plan = Plan::make(&project.pipeline(&changed), &project.workspace, &CachePolicy::Use).await.unwrap();
+    assert_eq!((plan.runs(), plan.damaged_versions.len()), (0, 1));
+    let report = project.run(&changed).await;
+    assert_eq!((states(&report), report.exit_code()), (all(StepState::Cached), 3));
+    let damaged = &report.damaged_versions[0];
+    assert_eq!(
+        (damaged.model.as_str(), damaged.version, &damaged.aliases[..]),
+        ("toy", 1, &["champion".to_owned()][..])
+    );
+    assert!(damaged.to_string().starts_with("the package of toy version 1 (@champion) is damaged: `number`"));
+    std::fs::remove_dir_all(project.artifacts.path(trained.artifact_type, &trained.digest)).unwrap();
+    let report = project.run(&changed).await;
+    assert!(report.damaged_versions[0].damage.is_missing(), "lost is no better than damaged");
 }
 
 #[tokio::test]
@@ -276,6 +364,6 @@ async fn a_component_with_names_that_no_code_knows_takes_part_in_a_pipeline() {
     assert_eq!(report.state, RunState::Complete, "{report:?}");
     let output = &report.steps[2].outputs[0];
     assert_eq!((output.key.as_str(), output.artifact_type.name()), ("index", "SearchIndex"));
-    let path = project.workspace.artifacts.path(output.artifact_type, &output.digest);
+    let path = project.artifacts.path(output.artifact_type, &output.digest);
     assert_eq!(std::fs::read_to_string(path.join("number")).unwrap(), "4");
 }

@@ -81,7 +81,7 @@ fn refresh(connectors: &Connectors, url: &str, folder: &Path) -> Result<(), Data
         }
         std::fs::rename(&draft, &copy).map_err(failed(&copy))?;
         // Last: a copy without it is made again.
-        std::fs::write(&note, of).map_err(failed(&note))
+        tidemill_files::write(&note, of).map_err(|error| failed(&note)(error.into_io()))
     });
     if made.is_err() {
         // What is half-written is of no use; the next round begins anew.

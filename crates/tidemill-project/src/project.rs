@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidemill_core::{Code, Failure};
-use tidemill_metadata::{ArtifactStore, MetadataStore, SqliteStore};
+use tidemill_core::Failure;
+use tidemill_metadata::{MetadataStore, OpenStore, StoreFolder};
 use tidemill_pipeline::{FILE_NAME, LoadError, Pipeline, Workspace};
 
 use crate::components;
@@ -47,19 +47,32 @@ impl Project {
         FeatureSetFolder::new(self.dir.join(&self.settings.features))
     }
 
-    /// Opens the store, making it if it is new. Only for a folder that is a project.
+    /// The store. `.tidemill.id` beside the pipeline file says which stores the project has had.
+    pub fn store(&self) -> StoreFolder {
+        StoreFolder::new(&self.store_dir(), Some(&self.dir.join(".tidemill.id")))
+    }
+
+    /// Opens the store, and makes it if the project never had one. Only for a folder that is a project.
     pub async fn open(&self) -> Result<Workspace, Failure> {
-        let store = self.store_dir();
-        if !self.file.is_file() && !store.is_dir() {
+        self.require_project()?;
+        Ok(Workspace::new(self.store().open().await?, Some(self.store_dir())))
+    }
+
+    /// Opens the store for callers that only read: nothing is written, and a full or read-only disk is no obstacle. A
+    /// project without a store has an empty one.
+    pub async fn open_to_read(&self) -> Result<Workspace, Failure> {
+        self.require_project()?;
+        match self.store().open_to_read().await? {
+            Some(store) => Ok(Workspace::new(store, Some(self.store_dir()))),
+            None => Ok(Workspace::new(OpenStore::in_memory()?, None)),
+        }
+    }
+
+    fn require_project(&self) -> Result<(), Failure> {
+        if !self.file.is_file() && !self.store_dir().is_dir() {
             return Err(LoadError::NotFound(self.file.clone()).into());
         }
-        std::fs::create_dir_all(&store).map_err(|error| {
-            let message = format!("cannot create the store `{}`", store.display());
-            Failure::new(Code::StoreUnavailable, message).with_cause(error)
-        })?;
-        let metadata = SqliteStore::open(&store.join("metadata.db")).await?;
-        let artifacts = ArtifactStore::open(&store.join("artifacts"))?;
-        Ok(Workspace { metadata: Arc::new(metadata), artifacts: Arc::new(artifacts) })
+        Ok(())
     }
 
     /// Reads the pipeline file.
@@ -70,7 +83,7 @@ impl Project {
 
     /// The store's metadata alone, for callers that only read.
     pub async fn metadata(&self) -> Result<Arc<dyn MetadataStore>, Failure> {
-        Ok(self.open().await?.metadata)
+        Ok(self.open_to_read().await?.metadata)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The registry: versions by name, and as a source of models for the server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tidemill_core::{ArtifactType, Failure};
-use tidemill_metadata::{MetadataStore, ModelRecord, ModelVersion, StoreError, VersionSpec};
+use tidemill_metadata::{ArtifactId, MetadataStore, ModelRecord, ModelVersion, StoreError, VersionSpec};
 use tidemill_pipeline::Workspace;
 use tidemill_serving::{Servable, Source, SourceError};
 
@@ -38,10 +40,18 @@ fn default_version(record: &ModelRecord) -> VersionSpec {
 
 /// The registered versions to serve: every version with an alias, and the newest few.
 pub struct RegistrySource {
-    /// The store with the registry.
-    pub workspace: Workspace,
-    /// How many of the newest versions of a model are served.
-    pub versions_max: usize,
+    workspace: Workspace,
+    versions_max: usize,
+    packages: Mutex<HashMap<ArtifactId, Package>>,
+}
+
+/// What the source found when it last read a package.
+#[derive(Clone)]
+enum Package {
+    /// Compared with its digest, and listed since.
+    Intact(PathBuf),
+    /// Reported once.
+    Damaged,
 }
 
 #[async_trait]
@@ -52,10 +62,11 @@ impl Source for RegistrySource {
         for record in &models {
             for version in self.chosen(record) {
                 match self.servable(record, version).await {
-                    Ok(servable) => servables.push(servable),
+                    Ok(Some(servable)) => servables.push(servable),
+                    Ok(None) => {}
                     Err(error) => {
                         let model = &record.model.name;
-                        tracing::warn!(model, version, error = %error, "a version cannot be found in the store");
+                        tracing::warn!(model, version, error = %error, "a version cannot be read from the store");
                     }
                 }
             }
@@ -65,23 +76,61 @@ impl Source for RegistrySource {
 }
 
 impl RegistrySource {
+    /// The registry in the store of `workspace`; of every model, at least the newest `versions_max` are served.
+    pub fn new(workspace: Workspace, versions_max: usize) -> Self {
+        Self { workspace, versions_max, packages: Mutex::default() }
+    }
+
+    /// The folder of a package that was compared with its digest when it was first listed; `None` if it is damaged.
+    ///
+    /// A version that is listed stays listed, so that a running server keeps the copy it has loaded.
+    async fn package(&self, id: &ArtifactId, name: &str) -> Result<Option<PathBuf>, StoreError> {
+        let known = self.packages().get(id).cloned();
+        if let Some(Package::Intact(path)) = known {
+            return Ok(Some(path));
+        }
+        let artifact = self.workspace.metadata.artifact(id.as_str()).await?;
+        let artifacts = Arc::clone(&self.workspace.artifacts);
+        let read = tokio::task::spawn_blocking(move || artifacts.get(ArtifactType::Model, &artifact.digest)).await;
+        let found = match read.unwrap_or_else(|error| Err(StoreError::Conflict(error.to_string()))) {
+            Ok(path) => Package::Intact(path),
+            Err(error @ StoreError::Damaged { .. }) => {
+                if known.is_none() {
+                    tracing::error!(version = name, %error, "a model version is damaged and is not served");
+                }
+                Package::Damaged
+            }
+            Err(error) => return Err(error),
+        };
+        self.packages().insert(id.clone(), found.clone());
+        Ok(match found {
+            Package::Intact(path) => Some(path),
+            Package::Damaged => None,
+        })
+    }
+
+    fn packages(&self) -> MutexGuard<'_, HashMap<ArtifactId, Package>> {
+        // A panic in another thread cannot leave half an entry.
+        self.packages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn chosen(&self, record: &ModelRecord) -> BTreeSet<u64> {
         let newest = record.versions.iter().rev().take(self.versions_max.max(1)).map(|version| version.version);
         newest.chain(record.aliases.iter().map(|alias| alias.version)).collect()
     }
 
-    async fn servable(&self, record: &ModelRecord, number: u64) -> Result<Servable, StoreError> {
-        let version = record.versions.iter().find(|version| version.version == number);
-        let id = version.map(|version| version.artifact_id.to_string()).unwrap_or_default();
-        let artifact = self.workspace.metadata.artifact(&id).await?;
+    async fn servable(&self, record: &ModelRecord, number: u64) -> Result<Option<Servable>, StoreError> {
+        let Some(version) = record.versions.iter().find(|version| version.version == number) else { return Ok(None) };
+        let name = format!("{}:{number}", record.model.name);
+        let Some(path) = self.package(&version.artifact_id, &name).await? else { return Ok(None) };
         let aliases = || record.aliases.iter().filter(|alias| alias.version == number);
-        Ok(Servable {
+        Ok(Some(Servable {
             name: record.model.name.clone(),
             version: number,
-            path: self.workspace.artifacts.path(ArtifactType::Model, &artifact.digest),
+            path,
             labels: aliases().map(|alias| alias.alias.clone()).collect(),
             default: aliases().any(|alias| alias.alias == DEFAULT_ALIAS),
-        })
+        }))
     }
 }
 

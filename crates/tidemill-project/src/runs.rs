@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidemill_core::{Code, Failure, Progress};
-use tidemill_metadata::{ExecutionError, Run, RunId, RunLock};
+use tidemill_metadata::{ExecutionError, Run, RunId};
 use tidemill_pipeline::{Observer, Pipeline, RunOptions, RunReport, StepReport, Workspace};
 use tokio::sync::{oneshot, watch};
 
@@ -30,7 +30,7 @@ impl RunSupervisor {
         options: RunOptions,
         observer: Arc<dyn Observer>,
     ) -> Result<RunHandle, Failure> {
-        let lock = RunLock::acquire(&project.store_dir(), &pipeline.name)?;
+        let lease = workspace.leases.acquire(&pipeline.name)?;
         let (cancel, canceled) = watch::channel(false);
         let (finish, finished) = watch::channel(None);
         let (began, begun) = oneshot::channel();
@@ -42,7 +42,7 @@ impl RunSupervisor {
             let stop = requested(canceled);
             let result = tidemill_pipeline::run(pipeline, workspace, options, observer, stop).await;
             let result = result.map_err(Failure::from);
-            drop(lock);
+            drop(lease);
             if let Ok(report) = &result {
                 guard(&runs).remove(report.run_id.as_str());
             }

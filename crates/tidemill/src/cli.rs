@@ -6,6 +6,7 @@ mod help;
 mod loadtest;
 mod models;
 mod schema;
+mod store;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use help::{advice, arranged};
 pub use loadtest::LoadtestArgs;
 pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
+pub use store::{StoreBackupArgs, StoreCheckArgs, StoreCommand, StoreNewArgs, StoreRestoreArgs};
 use tidemill_cli::duration;
 pub use tidemill_cli::serve::{OnnxArgs, ServeArgs};
 pub use tidemill_cli::{CompletionsArgs, ExplainArgs, Global, OutputFormat};
@@ -113,6 +115,9 @@ pub enum Command {
     /// Compare, update and convert schemas
     #[command(subcommand)]
     Schema(SchemaCommand),
+    /// Check, back up and restore the store of the project
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Explain an error code
     Explain(ExplainArgs),
     /// Print shell completions

@@ -10,6 +10,8 @@ use serde_json::Value;
 /// For each crate: the crates of this project it may depend on, and what it must never reach, by any path.
 const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("tidemill-core", &[], &["tokio", "arrow", "parquet", "sqlx-core", "hyper", "axum"]),
+    ("tidemill-files", &["tidemill-core"], &["tokio", "arrow", "parquet", "sqlx-core", "hyper", "axum"]),
+    ("tidemill-store-suite", &["tidemill-core", "tidemill-metadata"], &["datafusion", "arrow", "hyper", "axum"]),
     ("tidemill-metadata", &["tidemill-core"], &["datafusion", "arrow", "hyper", "axum"]),
     ("tidemill-data", &["tidemill-core"], &["datafusion", "tidemill-metadata", "sqlx-core", "hyper", "axum"]),
     ("tidemill-model", &["tidemill-core"], &["datafusion", "sqlx-core", "hyper", "axum", "tokio", "tract-onnx", "ort"]),
@@ -84,6 +86,9 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ),
 ];
 
+/// Every crate that writes files for others to read writes them through this one.
+const WRITING: &str = "tidemill-files";
+
 /// Normal dependencies (not for tests, not for builds) by package name, as resolved.
 fn graph() -> BTreeMap<String, BTreeSet<String>> {
     // Only what this machine builds: dependencies of other platforms need not have been fetched.
@@ -140,7 +145,7 @@ fn no_crate_reaches_what_its_row_forbids() {
     let mut broken = Vec::new();
     for (name, may_use, never) in WALLS {
         for used in graph[*name].iter().filter(|used| used.starts_with("tidemill")) {
-            if !may_use.contains(&used.as_str()) {
+            if !may_use.contains(&used.as_str()) && used.as_str() != WRITING {
                 broken.push(format!("`{name}` depends on `{used}`"));
             }
         }

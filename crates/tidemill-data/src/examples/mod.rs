@@ -4,7 +4,7 @@ mod manifest;
 mod writer;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -54,6 +54,24 @@ pub struct ExamplesPiece {
     shards: Range<usize>,
 }
 
+/// Why a path in a manifest is not one of a file inside the folder: a manifest from elsewhere must not name other files
+/// of the machine.
+fn leads_out(dir: &Path, file: &str) -> Option<&'static str> {
+    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    if file.is_empty() || file.contains('\\') || !Path::new(file).components().all(is_plain) {
+        return Some("is not a path inside the artifact");
+    }
+    // Each part, and not only the last: a folder may be a link, too.
+    let mut path = dir.to_owned();
+    for part in Path::new(file).components() {
+        path.push(part);
+        if path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+            return Some("is a symbolic link, or is in a folder that is one");
+        }
+    }
+    None
+}
+
 impl Examples {
     /// Opens the artifact in folder `dir`.
     pub fn open(dir: &Path) -> Result<Self, DataError> {
@@ -64,6 +82,15 @@ impl Examples {
         if manifest.version != FORMAT_VERSION {
             let message = format!("its version is {}, this program reads version {FORMAT_VERSION}", manifest.version);
             return Err(DataError::malformed(&path, None, message));
+        }
+        for shard in manifest.splits.iter().flat_map(|split| &split.shards) {
+            if let Some(reason) = leads_out(dir, &shard.file) {
+                return Err(DataError::malformed(
+                    &path,
+                    None,
+                    format!("the file `{}` of a split {reason}", shard.file),
+                ));
+            }
         }
         let fields = manifest.columns.iter().map(|column| {
             let value_type = match column.feature_type {

@@ -301,6 +301,20 @@ mod tests {
         let text = std::fs::read_to_string(&manifest).unwrap();
         std::fs::write(&manifest, text.replace("\"version\": 1", "\"version\": 9")).unwrap();
         assert!(Examples::open(dir.path()).unwrap_err().to_string().contains("its version is 9"));
+        let shard = "Split-s/part-00000-of-00001.parquet";
+        let shard = text.lines().find_map(|line| line.trim().strip_prefix("\"file\": \"")).map_or(shard, |rest| rest);
+        let shard = shard.split('"').next().unwrap();
+        for path in ["../x.parquet", "/etc/passwd", "a/../../x", "", "."] {
+            std::fs::write(&manifest, text.replace(shard, path)).unwrap();
+            let error = Examples::open(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("is not a path inside the artifact"), "{path}: {error}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/etc", dir.path().join("link")).unwrap();
+            std::fs::write(&manifest, text.replace(shard, "link/passwd")).unwrap();
+            assert!(Examples::open(dir.path()).unwrap_err().to_string().contains("symbolic link"));
+        }
         std::fs::write(&manifest, "{").unwrap();
         assert!(matches!(Examples::open(dir.path()), Err(DataError::SourceMalformed { .. })));
         std::fs::remove_file(&manifest).unwrap();

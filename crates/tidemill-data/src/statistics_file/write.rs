@@ -21,10 +21,10 @@ pub fn write_statistics_file(path: &Path, datasets: &[DatasetStatistics]) -> Res
         "tfrecord" => record(&list(datasets).encode_to_vec()),
         _ => return Err(StatisticsFileError::Format { path: path.to_owned() }),
     };
-    std::fs::write(path, bytes).map_err(|source| StatisticsFileError::Io {
+    tidemill_files::write(path, bytes).map_err(|error| StatisticsFileError::Io {
         path: path.to_owned(),
         action: "write",
-        source,
+        source: error.into_io(),
     })
 }
 

@@ -12,7 +12,7 @@ use arrow::array::RecordBatch;
 use arrow::csv::WriterBuilder;
 use arrow::datatypes::{DataType, Schema};
 use flate2::write::GzEncoder;
-use tempfile::NamedTempFile;
+use tidemill_files::{AtomicFile, FileError};
 
 pub(crate) use parquet::ParquetFile;
 
@@ -46,8 +46,9 @@ pub fn write_table(
     if matches!(format, Format::Csv | Format::Json) {
         check_text_columns(path, format, &schema)?;
     }
-    let draft = Draft::beside(path)?;
-    let file = draft.file.as_file();
+    let failed = |error: FileError| DataError::write(path, tidemill_files::reason(error.io()));
+    let draft = AtomicFile::create(path).map_err(failed)?;
+    let file = draft.file();
     let mut rows = 0;
     match format {
         Format::Parquet => {
@@ -77,7 +78,7 @@ pub fn write_table(
             output.finish().map_err(|error| DataError::write(path, error))?;
         }
     }
-    draft.publish(path)?;
+    draft.commit().map_err(failed)?;
     Ok(rows)
 }
 
@@ -170,34 +171,4 @@ fn write_text(
 
 fn nothing_to_write(path: &Path) -> DataError {
     DataError::Params { message: format!("there are no rows to write to `{}`", path.display()) }
-}
-
-/// A file that is being written under a name of its own, in the folder where it will appear.
-pub(crate) struct Draft {
-    pub(crate) file: NamedTempFile,
-}
-
-impl Draft {
-    pub(crate) fn beside(path: &Path) -> Result<Self, DataError> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".tidemill-").suffix(".tmp");
-        #[cfg(unix)]
-        {
-            // As any new file: what the user's mask leaves of read and write for all.
-            use std::os::unix::fs::PermissionsExt as _;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(folder).map_err(|error| DataError::write(path, error))?;
-        Ok(Self { file })
-    }
-
-    /// Gives the file its name, replacing what has it.
-    pub(crate) fn publish(self, path: &Path) -> Result<(), DataError> {
-        self.file.persist(path).map_err(|error| DataError::write(path, error.error))?;
-        Ok(())
-    }
 }

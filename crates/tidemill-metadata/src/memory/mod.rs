@@ -13,10 +13,10 @@ use serde_json::Value;
 use tidemill_core::Digest;
 
 use crate::{
-    Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, Execution,
+    Actor, Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, Execution,
     ExecutionError, ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph, MetadataStore,
-    ModelRecord, ModelVersion, Mover, NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId,
-    RunState, StoreError, VersionSpec,
+    ModelRecord, ModelVersion, NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId, RunState,
+    StoreError, VersionSpec,
 };
 
 /// The store in memory: for tests, and for whoever wants no record. Gone when dropped.
@@ -124,11 +124,7 @@ impl MetadataStore for MemoryStore {
         self.tables().lineage(id, direction, max_hops)
     }
 
-    async fn latest_blessed_model(
-        &self,
-        pipeline: &str,
-        excluding: Option<&Digest>,
-    ) -> Result<Option<Artifact>, StoreError> {
+    async fn latest_blessed_model(&self, pipeline: &str, excluding: &[Digest]) -> Result<Option<Artifact>, StoreError> {
         Ok(self.tables().latest_blessed_model(pipeline, excluding))
     }
 
@@ -137,7 +133,7 @@ impl MetadataStore for MemoryStore {
         pipeline: &str,
         step: &str,
         key: &str,
-        excluding: Option<&Digest>,
+        excluding: &[Digest],
     ) -> Result<Option<Artifact>, StoreError> {
         Ok(self.tables().last_accepted_input(pipeline, step, key, excluding))
     }
@@ -146,7 +142,7 @@ impl MetadataStore for MemoryStore {
         self.tables().register_version(model, new)
     }
 
-    async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Mover) -> Result<Alias, StoreError> {
+    async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Actor) -> Result<Alias, StoreError> {
         self.tables().set_alias(model, alias, version, by)
     }
 

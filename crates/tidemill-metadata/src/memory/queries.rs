@@ -48,7 +48,7 @@ impl Tables {
         })
     }
 
-    pub(super) fn latest_blessed_model(&self, pipeline: &str, excluding: Option<&Digest>) -> Option<Artifact> {
+    pub(super) fn latest_blessed_model(&self, pipeline: &str, excluding: &[Digest]) -> Option<Artifact> {
         let model_of = |execution: &Execution| {
             let event = self.events_of(execution, Direction::Input).find(|event| event.key == "model")?;
             self.artifact_by_id(&event.artifact_id).ok()
@@ -71,7 +71,7 @@ impl Tables {
         };
         self.executions.iter().rev().filter(|execution| blesses(execution)).find_map(|execution| {
             let model = model_of(execution).filter(|a| a.artifact_type == ArtifactType::Model)?;
-            (excluding != Some(&model.digest) && !refused(model, execution)).then(|| model.clone())
+            (!excluding.contains(&model.digest) && !refused(model, execution)).then(|| model.clone())
         })
     }
 
@@ -80,7 +80,7 @@ impl Tables {
         pipeline: &str,
         step: &str,
         key: &str,
-        excluding: Option<&Digest>,
+        excluding: &[Digest],
     ) -> Option<Artifact> {
         let accepts = |execution: &&Execution| {
             execution.step == step
@@ -91,7 +91,7 @@ impl Tables {
         self.executions.iter().rev().filter(accepts).find_map(|execution| {
             let event = self.events_of(execution, Direction::Input).find(|event| event.key == key)?;
             let read = self.artifact_by_id(&event.artifact_id).ok()?;
-            (excluding != Some(&read.digest)).then(|| read.clone())
+            (!excluding.contains(&read.digest)).then(|| read.clone())
         })
     }
 

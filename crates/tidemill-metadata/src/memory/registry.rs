@@ -7,7 +7,7 @@ use tidemill_core::ArtifactType;
 use super::Tables;
 use crate::registry::check_name;
 use crate::{
-    Alias, AliasMove, ModelRecord, ModelVersion, Mover, NewVersion, RegisteredModel, RegisteredVersion, StoreError,
+    Actor, Alias, AliasMove, ModelRecord, ModelVersion, NewVersion, RegisteredModel, RegisteredVersion, StoreError,
     VersionSpec, millis, rules,
 };
 
@@ -47,14 +47,14 @@ impl Tables {
         Ok(RegisteredVersion { version, created: true })
     }
 
-    pub(super) fn set_alias(&mut self, model: &str, alias: &str, version: u64, by: Mover) -> Result<Alias, StoreError> {
+    pub(super) fn set_alias(&mut self, model: &str, alias: &str, version: u64, by: Actor) -> Result<Alias, StoreError> {
         check_name("alias", alias)?;
         let record = self.model(model)?;
         record.version(&VersionSpec::Number(version))?;
         let before = record.aliases.iter().find(|known| known.alias == alias).cloned();
         if let Some(before) = before.as_ref().filter(|before| before.version == version) {
             let last = self.moves.iter().rev().find(|moved| moved.model == model && moved.alias == alias);
-            if !rules::confirms(last.map(|moved| &moved.by), &by) {
+            if !rules::is_confirmation(last.map(|moved| &moved.by), &by) {
                 return Ok(before.clone());
             }
         }

@@ -29,7 +29,7 @@ impl Tables {
         run.finished_at = Some(millis::now());
         run.summary = Some(summary);
         let run = run.clone();
-        self.end_executions(id, ExecutionState::Canceled, &rules::left_behind());
+        self.end_executions(id, ExecutionState::Canceled, &rules::canceled_at_run_end());
         Ok(run)
     }
 

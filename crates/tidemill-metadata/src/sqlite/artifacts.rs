@@ -115,7 +115,7 @@ impl SqliteStore {
     pub(super) async fn newest_blessed(
         &self,
         pipeline: &str,
-        excluding: Option<&Digest>,
+        excluding: &[Digest],
     ) -> Result<Option<Artifact>, StoreError> {
         let found = sqlx::query(concat!(
             "SELECT ",
@@ -124,7 +124,7 @@ impl SqliteStore {
              JOIN events i ON i.execution_id = x.id AND i.direction = 'INPUT' AND i.key = 'model' \
              JOIN artifacts a ON a.id = i.artifact_id AND a.artifact_type = 'Model' \
              WHERE r.pipeline = ?1 AND x.verdict = 'pass' AND x.state IN ('COMPLETE', 'CACHED') \
-             AND (?2 IS NULL OR a.digest <> ?2) \
+             AND a.digest NOT IN (SELECT value FROM json_each(?2)) \
              AND EXISTS (SELECT 1 FROM events o JOIN artifacts b ON b.id = o.artifact_id \
                  WHERE o.execution_id = x.id AND o.direction = 'OUTPUT' AND b.artifact_type = 'Blessing') \
              AND NOT EXISTS (SELECT 1 FROM events n JOIN executions y ON y.id = n.execution_id \
@@ -133,7 +133,7 @@ impl SqliteStore {
              ORDER BY x.seq DESC LIMIT 1"
         ))
         .bind(pipeline)
-        .bind(excluding.map(Digest::as_str))
+        .bind(rows::json("digests", &excluding)?)
         .fetch_optional(&self.pool)
         .await
         .map_err(|error| self.failed(error))?;
@@ -145,7 +145,7 @@ impl SqliteStore {
         pipeline: &str,
         step: &str,
         key: &str,
-        excluding: Option<&Digest>,
+        excluding: &[Digest],
     ) -> Result<Option<Artifact>, StoreError> {
         let found = sqlx::query(concat!(
             "SELECT ",
@@ -154,12 +154,12 @@ impl SqliteStore {
              JOIN events i ON i.execution_id = x.id AND i.direction = 'INPUT' AND i.key = ?3 \
              JOIN artifacts a ON a.id = i.artifact_id \
              WHERE r.pipeline = ?1 AND x.step = ?2 AND x.verdict = 'pass' AND x.state IN ('COMPLETE', 'CACHED') \
-             AND (?4 IS NULL OR a.digest <> ?4) ORDER BY x.seq DESC LIMIT 1"
+             AND a.digest NOT IN (SELECT value FROM json_each(?4)) ORDER BY x.seq DESC LIMIT 1"
         ))
         .bind(pipeline)
         .bind(step)
         .bind(key)
-        .bind(excluding.map(Digest::as_str))
+        .bind(rows::json("digests", &excluding)?)
         .fetch_optional(&self.pool)
         .await
         .map_err(|error| self.failed(error))?;

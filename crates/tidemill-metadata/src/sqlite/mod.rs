@@ -3,46 +3,57 @@
 mod artifacts;
 mod executions;
 mod lineage;
+mod maintenance;
 mod open;
 mod registry;
 mod rows;
 mod runs;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use serde_json::Value;
 use sqlx::{Sqlite, SqlitePool, Transaction};
+use tempfile::TempDir;
 use tidemill_core::Digest;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::lease::is_same_file;
 use crate::{
-    Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, ExecutionError,
+    Actor, Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, ExecutionError,
     ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph, MetadataStore, ModelRecord,
-    ModelVersion, Mover, NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId, RunState,
-    StoreError, VersionSpec,
+    ModelVersion, NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId, RunState, StoreError,
+    StoreId, VersionSpec,
 };
 pub use open::SCHEMA_VERSION;
+pub(crate) use open::prepare_restored;
 
 /// The store in one SQLite file: `.tidemill/metadata.db`.
 ///
 /// ```text
 /// .tidemill/
 /// ├── metadata.db         the tables of `migrations/`; `PRAGMA user_version` is the schema version
-/// ├── metadata.db-wal     the write-ahead log, folded into the file when the last process closes it
+/// ├── metadata.db-wal     the write-ahead log: the last transactions, until they are moved into the file
 /// ├── metadata.db-shm     the index of that log
 /// └── metadata.lock       locked by the process that makes or upgrades the file
 /// ```
 ///
 /// Any number of processes may use the file at once. A writer takes SQLite's write lock before it reads
 /// (`BEGIN IMMEDIATE`) and waits for it up to half a minute, so nobody ever sees "database is locked" in
-/// ordinary use; readers wait for nobody. A transaction outlives the process that committed it; only a loss of
-/// power may take the last ones, whole (WAL with `synchronous = NORMAL`).
+/// ordinary use; readers do not wait. A committed transaction survives the death of the process; a power failure may
+/// take the last ones, whole (WAL with `synchronous = NORMAL`). The end of a run and every change of the registry
+/// move the log into the file, so that a copy of the file alone has them.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
+    id: StoreId,
     pool: SqlitePool,
+    /// The file as it was opened, to notice that it was removed or replaced.
+    opened: Option<fs::Metadata>,
+    /// Removed when the store is closed: the copy that is read where the original cannot be.
+    _copy: Option<TempDir>,
     /// Writers of this process queue here, in order, rather than in SQLite's polling.
     writer: Mutex<()>,
 }
@@ -59,7 +70,29 @@ impl SqliteStore {
     /// [`StoreError::Version`] if a newer version wrote it.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let pool = open::open(path).await?;
-        Ok(Self { path: path.to_owned(), pool, writer: Mutex::new(()) })
+        Self::with_pool(path, pool, None).await
+    }
+
+    /// Opens a store that exists for commands that only read: this also works on a full or read-only disk.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let (pool, copy) = open::open_to_read(path).await?;
+        Self::with_pool(path, pool, copy).await
+    }
+
+    async fn with_pool(path: &Path, pool: SqlitePool, copy: Option<TempDir>) -> Result<Self, StoreError> {
+        let id: Option<String> = sqlx::query_scalar("SELECT id FROM store")
+            .fetch_optional(&pool)
+            .await
+            .map_err(|error| StoreError::unavailable(path, error))?;
+        let nameless = || StoreError::Corrupt { kind: "store", reason: "it has no id".to_owned() };
+        let id = id.map(StoreId::from).ok_or_else(nameless)?;
+        let opened = fs::metadata(path).ok();
+        Ok(Self { path: path.to_owned(), id, pool, opened, _copy: copy, writer: Mutex::new(()) })
+    }
+
+    /// Which store this is, whatever folder it is moved to.
+    pub fn id(&self) -> &StoreId {
+        &self.id
     }
 
     /// Closes the store, after the calls under way.
@@ -71,11 +104,31 @@ impl SqliteStore {
         StoreError::unavailable(&self.path, error)
     }
 
+    /// Checks that the file is still the one that was opened. Otherwise a process that runs for long would go on with a
+    /// file that has no name any more, and never see what others write.
+    fn require_file(&self) -> Result<(), StoreError> {
+        let lost = |reason: &str| {
+            let dir = self.path.parent().unwrap_or(&self.path).to_owned();
+            Err(StoreError::Lost { dir, reason: reason.to_owned() })
+        };
+        match (&self.opened, fs::metadata(&self.path)) {
+            (Some(opened), Ok(found)) if !is_same_file(opened, &found) => {
+                lost("its database was replaced while this process used it; start the process again")
+            }
+            (Some(_), Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                lost("its database was removed while this process used it")
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.require_file()?;
         self.pool.begin().await.map_err(|error| self.failed(error))
     }
 
     async fn write(&self) -> Result<Write<'_>, StoreError> {
+        self.require_file()?;
         let turn = self.writer.lock().await;
         let tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))?;
         Ok(Write { tx, _turn: turn })
@@ -93,7 +146,9 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn finish_run(&self, id: &RunId, state: RunState, summary: Value) -> Result<Run, StoreError> {
-        self.end_run(id, state, summary).await
+        let run = self.end_run(id, state, summary).await?;
+        self.checkpoint().await;
+        Ok(run)
     }
 
     async fn run(&self, spec: &str) -> Result<Run, StoreError> {
@@ -162,11 +217,7 @@ impl MetadataStore for SqliteStore {
         self.walk(id, direction, max_hops).await
     }
 
-    async fn latest_blessed_model(
-        &self,
-        pipeline: &str,
-        excluding: Option<&Digest>,
-    ) -> Result<Option<Artifact>, StoreError> {
+    async fn latest_blessed_model(&self, pipeline: &str, excluding: &[Digest]) -> Result<Option<Artifact>, StoreError> {
         self.newest_blessed(pipeline, excluding).await
     }
 
@@ -175,7 +226,7 @@ impl MetadataStore for SqliteStore {
         pipeline: &str,
         step: &str,
         key: &str,
-        excluding: Option<&Digest>,
+        excluding: &[Digest],
     ) -> Result<Option<Artifact>, StoreError> {
         self.newest_accepted(pipeline, step, key, excluding).await
     }
@@ -184,8 +235,10 @@ impl MetadataStore for SqliteStore {
         self.insert_version(model, new).await
     }
 
-    async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Mover) -> Result<Alias, StoreError> {
-        self.move_alias(model, alias, version, by).await
+    async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Actor) -> Result<Alias, StoreError> {
+        let alias = self.move_alias(model, alias, version, by).await?;
+        self.checkpoint().await;
+        Ok(alias)
     }
 
     async fn models(&self) -> Result<Vec<ModelRecord>, StoreError> {
@@ -206,7 +259,9 @@ impl MetadataStore for SqliteStore {
         spec: &VersionSpec,
         tags: BTreeMap<String, String>,
     ) -> Result<ModelVersion, StoreError> {
-        self.set_tags(model, spec, tags).await
+        let version = self.set_tags(model, spec, tags).await?;
+        self.checkpoint().await;
+        Ok(version)
     }
 
     async fn alias_history(&self, model: &str) -> Result<Vec<AliasMove>, StoreError> {

@@ -1,14 +1,15 @@
 //! Opening the file, making it, and bringing it up to date.
 
 use std::fs::{self, File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
+use tempfile::TempDir;
 
-use crate::StoreError;
+use crate::{StoreError, StoreId, millis};
 
 /// Version of the tables: the number of the last migration, kept in `PRAGMA user_version`.
 pub const SCHEMA_VERSION: i64 = 1;
@@ -16,24 +17,65 @@ pub const SCHEMA_VERSION: i64 = 1;
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long a writer waits for another process to finish its transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens the store; nothing but one `PRAGMA` is read when it is up to date.
 pub(super) async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
     if !path.exists() || needs_migration(path, version(path).await?)? {
         prepare(path).await?;
     }
+    pool(path, options(path)).await
+}
+
+/// Opens a store that exists, also where nothing can be written: on a full or read-only disk.
+///
+/// Returns the folder of the copy that is read, if there has to be one.
+pub(super) async fn open_to_read(path: &Path) -> Result<(SqlitePool, Option<TempDir>), StoreError> {
+    let refused = match version(path).await {
+        // A store of an older version has to be brought up to date first.
+        Ok(found) if needs_migration(path, found)? => return Ok((open(path).await?, None)),
+        Ok(_) => return Ok((pool(path, options(path)).await?, None)),
+        Err(refused) => refused,
+    };
+    // The write-ahead log needs an index beside it, which cannot be made here. Where the log is empty, the file alone
+    // has everything.
+    let log = with_suffix(path, "-wal");
+    if !fs::metadata(&log).is_ok_and(|found| found.len() > 0) {
+        let alone = options(path).read_only(true).immutable(true);
+        return pool(path, alone).await.map(|pool| (pool, None)).map_err(|_| refused);
+    }
+    for folder in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
+        let Ok(copy) = tempfile::tempdir_in(folder) else { continue };
+        let to = copy.path().join("metadata.db");
+        if fs::copy(path, &to).is_ok()
+            && fs::copy(&log, with_suffix(&to, "-wal")).is_ok()
+            && let Ok(pool) = pool(&to, options(&to)).await
+        {
+            return Ok((pool, Some(copy)));
+        }
+    }
+    Err(refused)
+}
+
+async fn pool(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
     SqlitePoolOptions::new()
         .max_connections(8)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_with(options(path))
+        .connect_with(options)
         .await
         .map_err(|error| StoreError::unavailable(path, error))
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+/// `metadata.db` → `metadata.db-wal`.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
@@ -59,9 +101,7 @@ fn needs_migration(path: &Path, found: i64) -> Result<bool, StoreError> {
 
 /// Makes the file or brings it up to date, while other processes that want the same wait.
 async fn prepare(path: &Path) -> Result<(), StoreError> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| StoreError::unavailable(folder, error))?;
-    }
+    tidemill_files::create_parent(path)?;
     let lock_path = path.with_extension("lock");
     let waiting = lock_path.clone();
     let _lock = tokio::task::spawn_blocking(move || -> std::io::Result<File> {
@@ -99,17 +139,36 @@ async fn create(path: &Path) -> Result<(), StoreError> {
     let mut connection = options.connect().await.map_err(failed)?;
     migrate(path, &mut connection).await?;
     connection.close().await.map_err(failed)?;
-    fs::rename(&draft, path).map_err(|error| StoreError::unavailable(path, error))
+    File::open(&draft).and_then(|file| file.sync_all()).map_err(|error| StoreError::unavailable(&draft, error))?;
+    fs::rename(&draft, path).map_err(|error| StoreError::unavailable(path, error))?;
+    Ok(tidemill_files::sync_folder(path.parent().unwrap_or(Path::new(".")))?)
 }
 
-/// Applies the migrations that are missing, and switches to write-ahead logging, which the file remembers.
+/// Applies the migrations that are missing, gives the store an id, and switches to write-ahead logging, which the file
+/// remembers.
 async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let failed = |error| StoreError::unavailable(path, error);
     MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| StoreError::unavailable(path, error))?;
-    sqlx::query("PRAGMA journal_mode = WAL")
-        .execute(connection)
+    sqlx::query("INSERT INTO store (id, created_at) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM store)")
+        .bind(StoreId::generate().as_str())
+        .bind(millis::text(millis::now()))
+        .execute(&mut *connection)
         .await
-        .map_err(|error| StoreError::unavailable(path, error))?;
-    Ok(())
+        .map_err(failed)?;
+    enable_log(connection).await.map_err(failed)
+}
+
+async fn enable_log(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA journal_mode = WAL").execute(connection).await.map(|_| ())
+}
+
+/// Prepares a file that was copied from a backup: everything is in the file, and it logs ahead again.
+pub(crate) async fn prepare_restored(path: &Path) -> Result<(), StoreError> {
+    let failed = |error| StoreError::unavailable(path, error);
+    needs_migration(path, version(path).await?)?;
+    let mut connection = options(path).connect().await.map_err(failed)?;
+    enable_log(&mut connection).await.map_err(failed)?;
+    connection.close().await.map_err(failed)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::SqliteStore;
 use super::rows;
 use crate::registry::{check_name, no_version};
 use crate::{
-    Alias, AliasMove, ModelRecord, ModelVersion, Mover, NewVersion, RegisteredVersion, StoreError, VersionSpec, millis,
+    Actor, Alias, AliasMove, ModelRecord, ModelVersion, NewVersion, RegisteredVersion, StoreError, VersionSpec, millis,
     rules,
 };
 
@@ -80,7 +80,7 @@ impl SqliteStore {
         model: &str,
         alias: &str,
         version: u64,
-        by: Mover,
+        by: Actor,
     ) -> Result<Alias, StoreError> {
         check_name("alias", alias)?;
         let mut write = self.write().await?;
@@ -91,7 +91,7 @@ impl SqliteStore {
         let before = record.aliases.into_iter().find(|known| known.alias == alias);
         if let Some(before) = before.as_ref().filter(|before| before.version == version) {
             let last = self.last_mover(&mut write.tx, model, alias).await?;
-            if !rules::confirms(last.as_ref(), &by) {
+            if !rules::is_confirmation(last.as_ref(), &by) {
                 return Ok(before.clone());
             }
         }
@@ -174,7 +174,7 @@ impl SqliteStore {
         found.iter().map(rows::alias_move).collect()
     }
 
-    async fn last_mover(&self, tx: &mut Tx, model: &str, alias: &str) -> Result<Option<Mover>, StoreError> {
+    async fn last_mover(&self, tx: &mut Tx, model: &str, alias: &str) -> Result<Option<Actor>, StoreError> {
         let found = sqlx::query("SELECT * FROM alias_moves WHERE model = ? AND alias = ? ORDER BY seq DESC LIMIT 1")
             .bind(model)
             .bind(alias)

@@ -8,7 +8,7 @@ use sqlx::{Decode, Row as _, Sqlite, Type};
 use tidemill_core::{ArtifactType, Digest};
 
 use crate::{
-    Alias, AliasMove, Artifact, ArtifactState, Direction, Event, Execution, ExecutionState, ModelVersion, Mover,
+    Actor, Alias, AliasMove, Artifact, ArtifactState, Direction, Event, Execution, ExecutionState, ModelVersion,
     RegisteredModel, Run, RunState, StoreError, millis,
 };
 
@@ -198,6 +198,6 @@ pub(super) fn alias_move(row: &SqliteRow) -> Result<AliasMove, StoreError> {
         from_version: from_version.map(|version| version as u64),
         version: row.number("version")?,
         moved_at: row.time("moved_at")?,
-        by: Mover { actor: row.text("actor")?, run_id: row.get::<Option<String>>("run_id")?.map(Into::into) },
+        by: Actor { actor: row.text("actor")?, run_id: row.get::<Option<String>>("run_id")?.map(Into::into) },
     })
 }

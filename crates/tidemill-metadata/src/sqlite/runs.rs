@@ -42,7 +42,7 @@ impl SqliteStore {
         rules::check_run_end(state)?;
         let mut write = self.write().await?;
         self.running_run(&mut write.tx, id).await?;
-        self.end_executions(&mut write.tx, id, ExecutionState::Canceled, &rules::left_behind()).await?;
+        self.end_executions(&mut write.tx, id, ExecutionState::Canceled, &rules::canceled_at_run_end()).await?;
         sqlx::query("UPDATE runs SET state = ?, finished_at = ?, summary = ? WHERE id = ?")
             .bind(state.name())
             .bind(rows::time(millis::now()))

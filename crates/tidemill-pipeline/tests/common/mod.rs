@@ -14,7 +14,7 @@ use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, ExternalInput, Gate, InputSource, InputSpec,
     NoProgress, Outcome, OutputSpec, ParamIssue, Progress, StepContext, Verdict, parse_params,
 };
-use tidemill_metadata::{ArtifactStore, MemoryStore, Run};
+use tidemill_metadata::{FolderArtifactStore, OpenStore, Run};
 use tidemill_pipeline::{Components, Observer, Pipeline, RetryDelay, RunOptions, RunReport, StepReport, Workspace};
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -209,6 +209,7 @@ fn write(context: &StepContext<'_>, key: &str, number: i64) -> Outcome {
 pub struct Project {
     pub dir: tempfile::TempDir,
     pub workspace: Workspace,
+    pub artifacts: Arc<FolderArtifactStore>,
     pub trained: Arc<AtomicUsize>,
     pub transformed: Arc<AtomicUsize>,
 }
@@ -217,9 +218,10 @@ impl Project {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("number.txt"), "1\n").unwrap();
-        let artifacts = ArtifactStore::open(&dir.path().join("artifacts")).unwrap();
-        let workspace = Workspace { metadata: Arc::new(MemoryStore::new()), artifacts: Arc::new(artifacts) };
-        Self { dir, workspace, trained: Arc::default(), transformed: Arc::default() }
+        let artifacts = Arc::new(FolderArtifactStore::open(&dir.path().join("artifacts")).unwrap());
+        let store = OpenStore { artifacts: artifacts.clone(), ..OpenStore::in_memory().unwrap() };
+        let workspace = Workspace::new(store, None);
+        Self { dir, workspace, artifacts, trained: Arc::default(), transformed: Arc::default() }
     }
 
     pub fn components(&self) -> Components {

@@ -23,12 +23,8 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         None => Transform::default(),
     };
     let transform = match &workspace {
-        // Beside the artifacts: it can be removed at any time.
-        Some(workspace) => {
-            let root = workspace.artifacts.root();
-            transform.with_cache(AnalyzerCache::new(root.parent().unwrap_or(root).join("analyzers")))
-        }
-        None => transform,
+        Some(Workspace { cache_dir: Some(dir), .. }) => transform.with_cache(AnalyzerCache::new(dir.join("analyzers"))),
+        _ => transform,
     };
     Components::new()
         .with(ExampleGen::new(connectors()))

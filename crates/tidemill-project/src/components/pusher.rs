@@ -8,13 +8,15 @@ use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, ExternalInput, Gate, InputArtifact,
     InputSpec, Outcome, OutputSpec, ParamIssue, Properties, StepContext, SummaryTable, Tone, parse_params,
 };
-use tidemill_metadata::{Mover, NewVersion, RunId, VersionSpec};
+use tidemill_metadata::{Actor, NewVersion, RegisteredVersion, RunId, StoreError, VersionSpec};
 use tidemill_pipeline::Workspace;
 use tokio::runtime::Handle;
 
 /// Registers a blessed model as the next version of a registered model, and moves an alias to it.
 ///
-/// The same model pushed again keeps its version. The output is a folder with `pushed.json`.
+/// The same model pushed again keeps its version, and the alias stays where it is: a run that makes nothing new does not
+/// move it back to an older model, nor undo what a person did with `tidemill alias`, unless `move_back` is set. The output
+/// is a folder with `pushed.json`.
 pub struct Pusher {
     workspace: Option<Workspace>,
 }
@@ -28,6 +30,9 @@ struct PusherParams {
     /// Alias to move to the version: clients that ask for it get this model.
     #[serde(default)]
     alias: Option<String>,
+    /// Move the alias also to a model that was registered by an earlier run. Otherwise only a new model moves it.
+    #[serde(default)]
+    move_back: bool,
     /// What the model is for, kept with the registered model.
     #[serde(default)]
     description: Option<String>,
@@ -45,19 +50,15 @@ impl Pusher {
             .ok_or_else(|| ComponentError::new(Code::StoreUnavailable, "the pusher has no registry to push to"))
     }
 
-    /// The model that a run last moved the alias to. A person's move does not count: rolling back by hand must
-    /// not make the next run push the same model again.
-    async fn last_pushed(workspace: &Workspace, params: &PusherParams) -> Result<Option<Digest>, ComponentError> {
+    /// The package that the alias stands for now.
+    async fn current(workspace: &Workspace, params: &PusherParams) -> Result<Option<Digest>, ComponentError> {
         let Some(alias) = &params.alias else { return Ok(None) };
-        let history = match workspace.metadata.alias_history(&params.model).await {
-            Ok(history) => history,
-            Err(tidemill_metadata::StoreError::NotFound { .. }) => return Ok(None),
+        let spec = VersionSpec::Alias(alias.clone());
+        let version = match workspace.metadata.model_version(&params.model, &spec).await {
+            Ok(version) => version,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let Some(last) = history.into_iter().find(|step| step.alias == *alias && step.by.run_id.is_some()) else {
-            return Ok(None);
-        };
-        let version = workspace.metadata.model_version(&params.model, &VersionSpec::Number(last.version)).await?;
         let artifact = workspace.metadata.artifact(version.artifact_id.as_str()).await?;
         Ok(Some(artifact.digest))
     }
@@ -71,7 +72,7 @@ impl Component for Pusher {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Pusher".into(),
-            version: 1,
+            version: 2,
             about: "Registers a blessed model and moves an alias to it.".into(),
             inputs: vec![
                 InputSpec::required("model", ArtifactType::Model),
@@ -105,13 +106,13 @@ impl Component for Pusher {
         issues
     }
 
-    /// What the alias was last pushed to is part of the fingerprint: going back to an earlier model pushes it again.
+    /// What the alias stands for is part of the fingerprint: the step looks at it again when it was moved.
     fn external_inputs(&self, params: &Value, _project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
         let (workspace, params) = (self.workspace()?, parse(params)?);
         let Some(alias) = &params.alias else { return Ok(Vec::new()) };
-        let pushed = Handle::current().block_on(Self::last_pushed(workspace, &params))?;
+        let current = Handle::current().block_on(Self::current(workspace, &params))?;
         let name = format!("registry {}@{alias}", params.model);
-        Ok(pushed.map(|digest| ExternalInput { name, digest }).into_iter().collect())
+        Ok(current.map(|digest| ExternalInput { name, digest }).into_iter().collect())
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
@@ -160,41 +161,100 @@ async fn push(
         )
         .await?;
     let version = registered.version.version;
-    if let Some(alias) = &params.alias {
-        let by = Mover { actor: format!("step {}", context.run.step), run_id: Some(run_id) };
-        metadata.set_alias(&params.model, alias, version, by).await?;
-    }
+    let alias = match &params.alias {
+        None => None,
+        Some(alias) => {
+            let by = Actor { actor: format!("step {}", context.run.step), run_id: Some(run_id) };
+            Some(place_alias(workspace, params, alias, &registered, by).await?)
+        }
+    };
     let record = json!({
         "format": 1,
         "model": params.model,
         "version": version,
         "alias": params.alias,
+        "alias_version": alias.as_ref().map(|alias| alias.after),
         "digest": model.digest,
     });
     let path = context.output("pushed").join("pushed.json");
     std::fs::write(&path, format!("{record:#}\n"))
         .map_err(|error| ComponentError::new(Code::Io, format!("cannot write `{}`: {error}", path.display())))?;
-    Ok(outcome(params, version, registered.created, model))
+    Ok(outcome(params, &registered, alias.as_ref(), model))
 }
 
-fn outcome(params: &PusherParams, version: u64, created: bool, model: &InputArtifact) -> Outcome {
-    let alias = params.alias.as_ref().map(|alias| format!(" @{alias}")).unwrap_or_default();
-    let known = if created { "" } else { ", registered before" };
+/// Where an alias stood before the step and where it stands after it.
+struct PlacedAlias {
+    before: Option<u64>,
+    after: u64,
+}
+
+/// Moves the alias to the version, unless the version is an old one that the alias has left before.
+async fn place_alias(
+    workspace: &Workspace,
+    params: &PusherParams,
+    alias: &str,
+    registered: &RegisteredVersion,
+    by: Actor,
+) -> Result<PlacedAlias, ComponentError> {
+    let (metadata, version) = (&workspace.metadata, registered.version.version);
+    let record = metadata.model(&params.model).await?;
+    let before = record.aliases.iter().find(|known| known.alias == alias).map(|known| known.version);
+    let after = match before {
+        Some(before) if before != version && !registered.created && !params.move_back => {
+            let history = metadata.alias_history(&params.model).await?;
+            let has_left = history.iter().any(|step| step.alias == alias && step.version == version);
+            // A version that the alias never stood for is one whose push was cut off between its two halves.
+            if has_left || version < before { before } else { version }
+        }
+        _ => version,
+    };
+    if after == version {
+        metadata.set_alias(&params.model, alias, version, by).await?;
+    }
+    Ok(PlacedAlias { before, after })
+}
+
+fn outcome(
+    params: &PusherParams,
+    registered: &RegisteredVersion,
+    alias: Option<&PlacedAlias>,
+    model: &InputArtifact,
+) -> Outcome {
+    let (version, name) = (registered.version.version, params.alias.as_deref().unwrap_or_default());
+    let mut headline = format!("{} version {version}", params.model);
+    if !registered.created {
+        headline.push_str(", registered before");
+    }
+    match alias {
+        None => {}
+        Some(PlacedAlias { before: Some(before), after }) if before == after && *after != version => {
+            headline.push_str(&format!(
+                "; @{name} stays at {after}: this run made no new model (`tidemill alias {} {name} {version}` moves it)",
+                params.model
+            ));
+        }
+        Some(PlacedAlias { before: Some(before), after }) if before != after => {
+            headline.push_str(&format!(", @{name} {before} → {after}"));
+        }
+        Some(_) => headline.push_str(&format!(" @{name}")),
+    }
     let mut properties = Properties::new();
     properties.insert("model".into(), json!(params.model));
     properties.insert("version".into(), json!(version));
-    if let Some(alias) = &params.alias {
-        properties.insert("alias".into(), json!(alias));
+    if let Some(alias) = alias {
+        properties.insert("alias".into(), json!(name));
+        properties.insert("alias_version".into(), json!(alias.after));
     }
-    let row = vec![
-        params.model.clone(),
-        version.to_string(),
-        params.alias.as_ref().map_or_else(|| "–".to_owned(), |alias| format!("@{alias}")),
-        model.digest.short().to_owned(),
-    ];
+    let shown = match alias {
+        None => "–".to_owned(),
+        Some(PlacedAlias { before: Some(before), after }) if before != after => format!("@{name} {before} → {after}"),
+        Some(alias) if alias.after == version => format!("@{name}"),
+        Some(alias) => format!("@{name} stays at {}", alias.after),
+    };
+    let row = vec![params.model.clone(), version.to_string(), shown, model.digest.short().to_owned()];
     Outcome {
         properties: [("pushed".to_owned(), properties)].into(),
-        headline: format!("{} version {version}{alias}{known}", params.model),
+        headline,
         tables: vec![SummaryTable {
             title: "Pushed".into(),
             columns: ["model", "version", "alias", "package"].map(str::to_owned).to_vec(),

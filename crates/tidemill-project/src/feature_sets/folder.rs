@@ -144,7 +144,7 @@ impl FeatureSetFolder {
             let next = versions.last().copied().unwrap_or(0).saturating_add(1);
             let path = self.path(name, next);
             let text = file.kept_text(&path, name, next)?;
-            if write_new(&path, &text).map_err(|error| Failure::io(&path, &error))? {
+            if tidemill_files::create_new(&path, &text)? {
                 return Ok(Added { kept: self.read(name, next)?, before, created: true });
             }
             // Somebody else has just added a version: look again.
@@ -193,20 +193,6 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }
 
-/// Writes a file that is not there yet, whole or not at all; `false` where it is there.
-fn write_new(path: &Path, text: &str) -> std::io::Result<bool> {
-    let draft = path.with_extension(format!("{}.draft", std::process::id()));
-    let placed = fs::write(&draft, text).and_then(|()| match fs::hard_link(&draft, path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        // A file system without links.
-        Err(_) if !path.exists() => fs::rename(&draft, path).map(|()| true),
-        Err(error) => Err(error),
-    });
-    let _ = fs::remove_file(&draft);
-    placed
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,15 +205,5 @@ mod tests {
         for wrong in ["", "@1", "a@", "a@0", "a@01", "a@+1", "a@1@2", "../a@1", "a.b@1", "a@99999999999"] {
             assert_eq!(split(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_version_is_written_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a@1.yaml");
-        assert!(write_new(&path, "one").unwrap());
-        assert!(!write_new(&path, "two").unwrap());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, Properties, Verdict};
-use tidemill_metadata::{Artifact, ExecutionRecord, Mover, NewVersion};
+use tidemill_metadata::{Actor, Artifact, ExecutionRecord, NewVersion};
 use tidemill_project::Project;
 
 use crate::cli::{BlessArgs, Global};
@@ -33,7 +33,7 @@ pub async fn bless(args: &BlessArgs, global: &Global) -> Result<u8, Failure> {
     let registered = workspace.metadata.register_version(&name, new).await?;
     let version = registered.version.version;
     if let Some(alias) = &alias {
-        workspace.metadata.set_alias(&name, alias, version, Mover { actor: who.clone(), run_id: None }).await?;
+        workspace.metadata.set_alias(&name, alias, version, Actor { actor: who.clone(), run_id: None }).await?;
     }
     let value = json!({
         "model": name, "version": version, "alias": alias, "run": run.id, "digest": model.digest, "blessed_by": who,

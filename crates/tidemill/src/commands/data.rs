@@ -201,7 +201,7 @@ fn write_report(
 ) -> Result<(), Failure> {
     let datasets: Vec<&DatasetStatistics> = datasets.iter().collect();
     let html = render_report(&datasets, anomalies);
-    std::fs::write(path, html).map_err(|error| Failure::io(path, &error))?;
+    tidemill_files::write(path, html)?;
     say(global, &format!("report: `{}`", path.display()));
     Ok(())
 }
@@ -300,7 +300,7 @@ pub fn infer_schema(args: &InferSchemaArgs, global: &Global) -> Result<u8, Failu
         Some(path) => {
             refuse_to_replace(path, args.force)?;
             let text = text_for(path, &schema, || yaml, global);
-            std::fs::write(path, text).map_err(|error| Failure::io(path, &error))?;
+            tidemill_files::write(path, text)?;
             let done = json!({ "file": path, "features": schema.features.len(), "offered": offers });
             print(global, &done, || {
                 let mut text =

@@ -35,8 +35,7 @@ pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
             .with_hint("name the columns alike; statistics are written with `tidemill stats FILE -o json`"));
     }
     if let Some(path) = &args.html {
-        std::fs::write(path, render_drift_report(&baseline, &current, &report))
-            .map_err(|error| Failure::io(path, &error))?;
+        tidemill_files::write(path, render_drift_report(&baseline, &current, &report))?;
         say(global, &format!("report: `{}`", path.display()));
     }
     print(global, &report, || text(&report, &baseline, &current))?;

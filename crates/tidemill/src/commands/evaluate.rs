@@ -29,8 +29,7 @@ pub fn evaluate(args: &EvaluateArgs, global: &Global) -> Result<u8, Failure> {
     if let Some(path) = &args.html {
         let judged = (!thresholds.is_empty()).then_some(&blessing);
         make_parent(path)?;
-        std::fs::write(path, render_evaluation_report(&evaluation, judged))
-            .map_err(|error| Failure::io(path, &error))?;
+        tidemill_files::write(path, render_evaluation_report(&evaluation, judged))?;
         say(global, &format!("report: `{}`", path.display()));
     }
     print(global, &evaluation, || text(&evaluation, &blessing))?;

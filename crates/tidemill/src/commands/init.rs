@@ -11,7 +11,7 @@ use crate::cli::{Global, InitArgs};
 use crate::commands::{make_parent, print};
 use crate::ui::count;
 
-/// The files of the taxi template, by path in the project. `examples/taxi` of the repository is the same project.
+/// The files of the taxi template, by path in the project; the pipeline file, which is written last, comes first. `examples/taxi` of the repository is the same project.
 const TAXI: [(&str, &str); 4] = [
     ("pipeline.yaml", include_str!("../../../../examples/taxi/pipeline.yaml")),
     ("tidemill.toml", include_str!("../../../../examples/taxi/tidemill.toml")),
@@ -25,13 +25,17 @@ const TAXI_DATA: &str = "data/trips.csv";
 pub fn init(args: &InitArgs, global: &Global) -> Result<u8, Failure> {
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.template));
     refuse_occupied(&dir)?;
-    for (name, text) in TAXI {
+    // What an `init` that was killed left half-written.
+    tidemill_files::sweep(&dir).map_err(|error| Failure::io(&dir, &error))?;
+    let [(pipeline, pipeline_text), others @ ..] = &TAXI;
+    for (name, text) in others {
         write(&dir.join(name), text)?;
     }
     let data = dir.join(TAXI_DATA);
     make_parent(&data)?;
     let options = TaxiOptions { rows: args.rows, seed: args.seed, ..TaxiOptions::default() };
     let rows = write_taxi(&data, &options)?;
+    write(&dir.join(pipeline), pipeline_text)?;
     let files: Vec<&str> = TAXI.iter().map(|(name, _)| *name).chain([TAXI_DATA]).collect();
     print(global, &json!({ "project": dir, "files": files, "rows": rows }), || {
         let mut text = format!("{} `{}`\n", style("made").green().bold(), dir.display());
@@ -51,15 +55,20 @@ pub fn init(args: &InitArgs, global: &Global) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Nothing is written over: the folder must be new or empty, but for what a version control system keeps there.
+/// Nothing is written over: the folder must be new or empty, except for what a version control system has there and
+/// what an `init` that was killed has written. That has all files but the last, which is the pipeline file.
 fn refuse_occupied(dir: &Path) -> Result<(), Failure> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Failure::io(dir, &error)),
     };
-    let occupied = entries.flatten().find(|entry| entry.file_name() != ".git");
-    match occupied {
+    let is_cut_off = !dir.join(TAXI[0].0).exists();
+    let in_the_way = |entry: &std::fs::DirEntry| {
+        let name = entry.file_name();
+        name != ".git" && !tidemill_files::is_draft(&name) && !(is_cut_off && is_of_template(&entry.path()))
+    };
+    match entries.flatten().find(in_the_way) {
         None => Ok(()),
         Some(entry) => Err(Failure::new(
             Code::ProjectExists,
@@ -69,7 +78,19 @@ fn refuse_occupied(dir: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Whether a file is as the template has it, or a folder holds nothing but the template's data.
+fn is_of_template(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    if Path::new(TAXI_DATA).starts_with(name) {
+        let data = Path::new(TAXI_DATA).file_name().unwrap_or_default();
+        return std::fs::read_dir(path).is_ok_and(|entries| {
+            entries.flatten().all(|entry| entry.file_name() == data || tidemill_files::is_draft(&entry.file_name()))
+        });
+    }
+    TAXI.iter().any(|(known, text)| name == *known && std::fs::read(path).is_ok_and(|found| found == text.as_bytes()))
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     make_parent(path)?;
-    std::fs::write(path, text).map_err(|error| Failure::io(path, &error))
+    Ok(tidemill_files::write(path, text)?)
 }

@@ -4,8 +4,7 @@ use console::{StyledObject, style};
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, Verdict, suggest};
 use tidemill_metadata::{
-    ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter, RunLock, RunState,
-    StoreError,
+    ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter, RunState,
 };
 use tidemill_project::{Project, components};
 
@@ -17,7 +16,7 @@ pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
     let project = find_project(None, global)?;
     let metadata = project.metadata().await?;
     let run = metadata.run(&args.run).await?;
-    let run = if abandoned(&project, &*metadata, &run).await? { metadata.run(&args.run).await? } else { run };
+    let run = if abandoned(&project, &*metadata, &run).await { metadata.run(&args.run).await? } else { run };
     let mut executions = metadata.executions(&run.id).await?;
     // In the order of the plan: steps that run at once would change places from run to run.
     executions.sort_by_key(|record| place(&run, &record.execution.step));
@@ -67,17 +66,16 @@ fn troubles(executions: &[ExecutionRecord]) -> String {
     text
 }
 
-/// Closes a run that counts as RUNNING and that nobody works on: its process was killed. Who holds the pipeline's
-/// lock knows that. Whether the record has changed.
-async fn abandoned(project: &Project, metadata: &dyn MetadataStore, run: &Run) -> Result<bool, Failure> {
+/// Closes a run that counts as RUNNING although its process was killed, which holding the pipeline's lease proves.
+/// Returns whether the record has changed; where nothing can be written, it stays as it is.
+async fn abandoned(project: &Project, metadata: &dyn MetadataStore, run: &Run) -> bool {
     if run.state != RunState::Running {
-        return Ok(false);
+        return false;
     }
-    match RunLock::acquire(&project.store_dir(), &run.pipeline) {
-        Ok(_lock) => Ok(!metadata.recover(&run.pipeline).await?.is_empty()),
-        Err(StoreError::Busy { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    let Ok(lease) = project.store().leases().acquire(&run.pipeline) else { return false };
+    let recovered = metadata.recover(&run.pipeline).await;
+    drop(lease);
+    recovered.is_ok_and(|runs| !runs.is_empty())
 }
 
 /// The step's place in the plan that was recorded with the run.
@@ -129,7 +127,7 @@ pub async fn runs(args: &ListArgs, global: &Global) -> Result<u8, Failure> {
     let mut runs = metadata.runs(&RunFilter::default(), args.limit).await?;
     let mut stale = false;
     for run in &runs {
-        stale |= abandoned(&project, &*metadata, run).await?;
+        stale |= abandoned(&project, &*metadata, run).await;
     }
     if stale {
         runs = metadata.runs(&RunFilter::default(), args.limit).await?;
@@ -165,10 +163,10 @@ fn run_time(run: &Run) -> String {
 
 pub async fn artifacts(args: &ArtifactsArgs, global: &Global) -> Result<u8, Failure> {
     let project = find_project(None, global)?;
-    let workspace = project.open().await?;
+    let workspace = project.open_to_read().await?;
     if let Some(spec) = &args.artifact {
         let artifact = workspace.metadata.artifact(spec).await?;
-        let path = workspace.artifacts.path(artifact.artifact_type, &artifact.digest);
+        let path = workspace.artifacts.location(artifact.artifact_type, &artifact.digest);
         print(global, &json!({ "artifact": artifact, "path": path }), || {
             let mut text = format!("{} {}\n", style(artifact.artifact_type).bold(), artifact.digest);
             text.push_str(&format!(
@@ -177,7 +175,7 @@ pub async fn artifacts(args: &ArtifactsArgs, global: &Global) -> Result<u8, Fail
                 artifact.files,
                 age(artifact.created_at)
             ));
-            text.push_str(&format!("  {}\n", path.display()));
+            text.push_str(&format!("  {path}\n"));
             for (name, value) in &artifact.properties {
                 text.push_str(&format!("  {} {value}\n", style(format!("{name}:")).dim()));
             }

@@ -25,6 +25,7 @@ mod serve;
 mod sql;
 mod statistics;
 mod step;
+mod store;
 mod transform;
 mod warmup;
 mod watch;
@@ -70,6 +71,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Diff(args) => diff::diff(&args, global),
         Command::Sample(command) => sample::sample(&command, global),
         Command::Schema(command) => schema::schema(&command, global),
+        Command::Store(command) => store::store(&command, global).await,
         Command::Explain(args) => tidemill_cli::explain(&args, global),
         Command::Completions(args) => tidemill_cli::completions::<Cli>(&args, global),
     }
@@ -88,6 +90,5 @@ fn actor() -> String {
 
 /// Makes the folder a file is going to stand in.
 fn make_parent(path: &Path) -> Result<(), Failure> {
-    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::create_dir_all(parent).map_err(|error| Failure::io(parent, &error))
+    Ok(tidemill_files::create_parent(path)?)
 }

@@ -35,14 +35,14 @@ pub async fn find_package(spec: Option<&str>, global: &Global) -> Result<Package
     if let Some(path) = spec.map(Path::new).filter(|path| is_model(path)) {
         return Ok(Package { title: path.display().to_string(), path: path.to_owned() });
     }
-    let workspace = find_project(None, global)?.open().await?;
+    let workspace = find_project(None, global)?.open_to_read().await?;
     let name = match spec {
         Some(spec) => spec.to_owned(),
         None => only_model(&workspace).await?,
     };
     let version = find_version(&*workspace.metadata, &name).await?;
     let artifact = workspace.metadata.artifact(version.artifact_id.as_str()).await?;
-    let path = workspace.artifacts.path(ArtifactType::Model, &artifact.digest);
+    let path = workspace.artifacts.get(ArtifactType::Model, &artifact.digest)?;
     Ok(Package { title: format!("{} version {}", version.model, version.version), path })
 }
 
@@ -100,17 +100,9 @@ async fn export(args: &ExportArgs, global: &Global) -> Result<u8, Failure> {
         }
     };
     let shown = args.out.display();
-    let refuse = |error: std::io::Error| Failure::new(Code::Io, format!("cannot write `{shown}`: {error}"));
-    if args.out.exists() {
+    if !tidemill_files::create_new(&args.out, &content)? {
         let message = format!("`{shown}` is there already and is not written over");
         return Err(Failure::new(Code::CommandLine, message).with_hint("name another file with `--out`"));
-    }
-    // Complete or not there.
-    let staged = args.out.with_extension("partial");
-    let written = std::fs::write(&staged, &content).and_then(|()| std::fs::rename(&staged, &args.out));
-    if let Err(error) = written {
-        let _ = std::fs::remove_file(&staged);
-        return Err(refuse(error));
     }
     let size = content.len() as u64;
     print(global, &json!({ "model": package.title, "file": args.out, "format": "onnx", "bytes": size }), || {

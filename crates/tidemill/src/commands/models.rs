@@ -3,7 +3,7 @@
 use console::style;
 use serde_json::{Value, json};
 use tidemill_core::{Failure, Properties};
-use tidemill_metadata::{MetadataStore, Mover, VersionSpec};
+use tidemill_metadata::{Actor, MetadataStore, ModelRecord, ModelVersion, VersionSpec};
 use tidemill_project::split_spec;
 
 use crate::cli::{AliasArgs, Global, ModelsArgs};
@@ -28,25 +28,44 @@ async fn all(metadata: &dyn MetadataStore, global: &Global) -> Result<(), Failur
         let columns = [
             ("model", Align::Left),
             ("versions", Align::Right),
-            ("aliases", Align::Left),
+            ("alias", Align::Left),
+            ("version", Align::Right),
             ("metrics", Align::Left),
             ("registered", Align::Left),
         ];
         let mut table = Table::new(&columns);
         for record in &models {
-            let aliases: Vec<String> =
-                record.aliases.iter().map(|alias| format!("@{} → {}", alias.alias, alias.version)).collect();
-            let latest = record.versions.last();
-            table.row([
-                record.model.name.clone(),
-                record.versions.len().to_string(),
-                aliases.join(", "),
-                latest.map(|version| metrics(&version.properties)).unwrap_or_default(),
-                latest.map(|version| age(version.created_at)).unwrap_or_default(),
-            ]);
+            let (mut name, mut versions) = (record.model.name.clone(), record.versions.len().to_string());
+            for (alias, version) in shown_versions(record) {
+                // The model's own cells in its first line only.
+                table.row([
+                    std::mem::take(&mut name),
+                    std::mem::take(&mut versions),
+                    alias,
+                    version.version.to_string(),
+                    metrics(&version.properties),
+                    age(version.created_at),
+                ]);
+            }
         }
         table.to_string()
     })
+}
+
+/// The versions that aliases stand for, and the newest if no alias stands for it.
+fn shown_versions(record: &ModelRecord) -> Vec<(String, &ModelVersion)> {
+    let version_of = |number| record.versions.iter().find(|version| version.version == number);
+    let mut shown: Vec<(String, &ModelVersion)> = record
+        .aliases
+        .iter()
+        .filter_map(|alias| Some((format!("@{}", alias.alias), version_of(alias.version)?)))
+        .collect();
+    if let Some(newest) = record.versions.last()
+        && shown.iter().all(|(_, version)| version.version != newest.version)
+    {
+        shown.push(("newest".to_owned(), newest));
+    }
+    shown
 }
 
 async fn one(metadata: &dyn MetadataStore, name: &str, global: &Global) -> Result<(), Failure> {
@@ -77,11 +96,12 @@ async fn one(metadata: &dyn MetadataStore, name: &str, global: &Global) -> Resul
         text.push_str(&table.to_string());
         for step in &history {
             let what = match step.from_version {
-                Some(from) if from == step.version => format!("confirmed at {from}"),
-                Some(from) => format!("moved from {from} to {}", step.version),
-                None => format!("moved to {}", step.version),
+                Some(from) if from == step.version => format!("{from}, confirmed"),
+                Some(from) => format!("{from} → {}", step.version),
+                None => format!("→ {}", step.version),
             };
-            let line = format!("  @{} {what} by {}, {}", step.alias, step.by.actor, age(step.moved_at));
+            let run = step.by.run_id.as_ref().map(|run| format!(" in run {}", run.short())).unwrap_or_default();
+            let line = format!("  @{} {what} by {}{run}, {}", step.alias, step.by.actor, age(step.moved_at));
             text.push_str(&format!("{}\n", style(line).dim()));
         }
         text
@@ -100,17 +120,17 @@ fn metrics(properties: &Properties) -> String {
 
 /// Moves an alias by hand. The move goes on record, and the next run does not undo it.
 pub async fn alias(args: &AliasArgs, global: &Global) -> Result<u8, Failure> {
-    let metadata = find_project(None, global)?.metadata().await?;
+    let metadata = find_project(None, global)?.open().await?.metadata;
     let alias = args.alias.strip_prefix('@').unwrap_or(&args.alias);
     let spec: VersionSpec = args.version.parse().unwrap_or(VersionSpec::Latest);
     let version = metadata.model_version(&args.model, &spec).await?.version;
     let before = metadata.model(&args.model).await?.aliases.into_iter().find(|known| known.alias == alias);
-    let moved = metadata.set_alias(&args.model, alias, version, Mover { actor: actor(), run_id: None }).await?;
+    let moved = metadata.set_alias(&args.model, alias, version, Actor { actor: actor(), run_id: None }).await?;
     print(global, &moved, || match before {
         Some(before) if before.version == version => {
             format!("{}@{alias} stands for version {version} already\n", args.model)
         }
-        Some(before) => format!("{}@{alias} moved from version {} to {version}\n", args.model, before.version),
+        Some(before) => format!("{}@{alias} {} → {version}\n", args.model, before.version),
         None => format!("{}@{alias} stands for version {version}\n", args.model),
     })?;
     Ok(0)

@@ -50,12 +50,18 @@ pub async fn plan(args: &PlanArgs, global: &Global) -> Result<u8, Failure> {
     let project = find_project(args.pipeline.path.as_deref(), global)?;
     // Without a pipeline file nothing may be made, not even a store.
     project.pipeline(None, &args.pipeline.params)?;
-    let workspace = project.open().await?;
+    let workspace = project.open_to_read().await?;
     let pipeline = project.pipeline(Some(&workspace), &args.pipeline.params)?;
     let cache = cache_policy(&args.cache, &pipeline)?;
     let plan = Plan::make(&pipeline, &workspace, &cache).await?;
     print(global, &plan, || plan_text(&plan))?;
-    Ok(if plan.has_problems() { Code::Params.exit_code() } else { 0 })
+    // Nothing would mend a package that is served and that no step of this pipeline makes with these parameters.
+    let is_lost = plan.runs() == 0 && !plan.damaged_versions.is_empty();
+    Ok(match (plan.has_problems(), is_lost) {
+        (true, _) => Code::Params.exit_code(),
+        (false, true) => Code::ArtifactDamaged.exit_code(),
+        (false, false) => 0,
+    })
 }
 
 fn plan_text(plan: &Plan) -> String {
@@ -71,6 +77,9 @@ fn plan_text(plan: &Plan) -> String {
     let (runs, steps) = (plan.runs(), plan.steps.len());
     let held_up = plan.steps.iter().filter(|step| step.action == Action::Skip).count();
     let closing = match (runs, held_up) {
+        (0, 0) if !plan.damaged_versions.is_empty() => {
+            format!("all {steps} steps are cached, but a run would not make the damaged package again")
+        }
         (0, 0) => format!("nothing to do: all {steps} steps are cached"),
         (_, 0) => format!("{runs} of {steps} steps would run"),
         _ => format!("{runs} of {steps} steps would run, {held_up} would not: a step before them said no"),
@@ -83,6 +92,9 @@ fn plan_text(plan: &Plan) -> String {
         for problem in &step.problems {
             said.push_str(&format!("{} {}: {problem}\n", style("✗").red(), step.step));
         }
+    }
+    for damaged in &plan.damaged_versions {
+        said.push_str(&format!("{} {damaged}\n", style("✗").red()));
     }
     let gap = if said.is_empty() { "" } else { "\n" };
     format!("{}\n{table}\n{said}{gap}{closing}\n", style(&plan.pipeline).bold())

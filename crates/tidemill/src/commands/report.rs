@@ -16,7 +16,7 @@ use crate::commands::{find_project, make_parent, print};
 const SHOWN: [ArtifactType; 2] = [ArtifactType::Evaluation, ArtifactType::Statistics];
 
 pub async fn report(args: &ReportArgs, global: &Global) -> Result<u8, Failure> {
-    let workspace = find_project(None, global)?.open().await?;
+    let workspace = find_project(None, global)?.open_to_read().await?;
     let wanted = args.artifact_type.as_deref().map(shown_type).transpose()?;
     let found = find(&workspace, &args.of, wanted).await?;
     let artifact_type = found.artifact.artifact_type;
@@ -26,7 +26,7 @@ pub async fn report(args: &ReportArgs, global: &Global) -> Result<u8, Failure> {
     };
     let file = args.html.clone().unwrap_or_else(|| PathBuf::from(format!("{}.html", what(artifact_type))));
     make_parent(&file)?;
-    std::fs::write(&file, html).map_err(|error| Failure::io(&file, &error))?;
+    tidemill_files::write(&file, html)?;
     print(global, &json!({ "artifact": found.artifact, "file": file }), || {
         format!("wrote the {} of run {} to `{}`\n", what(artifact_type), found.run, file.display())
     })?;
@@ -101,8 +101,8 @@ fn what(artifact_type: ArtifactType) -> &'static str {
     if artifact_type == ArtifactType::Evaluation { "evaluation" } else { "statistics" }
 }
 
-fn dir(workspace: &Workspace, artifact: &Artifact) -> PathBuf {
-    workspace.artifacts.path(artifact.artifact_type, &artifact.digest)
+fn dir(workspace: &Workspace, artifact: &Artifact) -> Result<PathBuf, Failure> {
+    Ok(workspace.artifacts.get(artifact.artifact_type, &artifact.digest)?)
 }
 
 /// What the step that `step` picks wrote of a type.
@@ -112,19 +112,24 @@ fn output(found: &Found, artifact_type: ArtifactType, step: impl Fn(&ExecutionRe
 }
 
 fn evaluation_page(workspace: &Workspace, found: &Found) -> Result<String, Failure> {
-    let evaluation = Evaluation::read(&dir(workspace, &found.artifact))?;
+    let evaluation = Evaluation::read(&dir(workspace, &found.artifact)?)?;
     let wrote = |step: &ExecutionRecord| step.outputs.iter().any(|(_, output)| output.id == found.artifact.id);
     let blessing = output(found, ArtifactType::Blessing, wrote);
-    let blessing = blessing.map(|artifact| Blessing::read(&dir(workspace, artifact))).transpose()?;
+    let blessing = match blessing {
+        Some(artifact) => Some(Blessing::read(&dir(workspace, artifact)?)?),
+        None => None,
+    };
     Ok(render_evaluation_report(&evaluation, blessing.as_ref()))
 }
 
 fn statistics_page(workspace: &Workspace, found: &Found) -> Result<String, Failure> {
     let component = |path: &Path| read_statistics(path).map_err(|error| Failure::new(error.code, error.message));
-    let statistics = component(&dir(workspace, &found.artifact))?;
+    let statistics = component(&dir(workspace, &found.artifact)?)?;
     let read = |step: &ExecutionRecord| step.inputs.iter().any(|(_, input)| input.id == found.artifact.id);
-    let anomalies = output(found, ArtifactType::Anomalies, read)
-        .map(|artifact| read_anomalies(&dir(workspace, artifact)))
+    let anomalies =
+        output(found, ArtifactType::Anomalies, read).map(|artifact| dir(workspace, artifact)).transpose()?;
+    let anomalies = anomalies
+        .map(|dir| read_anomalies(&dir))
         .transpose()
         .map_err(|error| Failure::new(error.code, error.message))?;
     let datasets: Vec<&DatasetStatistics> = statistics.splits.values().collect();

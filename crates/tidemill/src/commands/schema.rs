@@ -66,7 +66,7 @@ fn convert(args: &SchemaConvertArgs, global: &Global) -> Result<u8, Failure> {
     let schema = read(&args.file, global)?;
     refuse_to_replace(&args.out, args.force)?;
     let text = text_for(&args.out, &schema, || schema_yaml(&schema), global);
-    std::fs::write(&args.out, text).map_err(|error| Failure::io(&args.out, &error))?;
+    tidemill_files::write(&args.out, text)?;
     print(global, &json!({ "file": args.out, "features": schema.features.len() }), || {
         format!("wrote the schema of {} features to `{}`\n", schema.features.len(), args.out.display())
     })?;
@@ -138,7 +138,7 @@ fn update(args: &SchemaUpdateArgs, global: &Global) -> Result<u8, Failure> {
     let update = update_schema(&text, &args.schema, &anomalies, &data, drift.as_ref())?;
     let changed = update.text != text;
     if changed && !args.dry_run {
-        std::fs::write(&args.schema, &update.text).map_err(|error| Failure::io(&args.schema, &error))?;
+        tidemill_files::write(&args.schema, &update.text)?;
     }
     let refused: Vec<Value> = update
         .refused

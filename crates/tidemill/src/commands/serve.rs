@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidemill_cli::serve::Sources;
-use tidemill_core::Failure;
+use tidemill_core::{Code, Failure};
 use tidemill_project::{Mirror, RegistrySource, cache_dir, connectors};
 use tidemill_serving::{ConfiguredSource, ModelConfig, Source};
 
@@ -23,8 +23,17 @@ struct ProjectSources<'a> {
 #[async_trait]
 impl Sources for ProjectSources<'_> {
     async fn registry(&self, versions_max: usize) -> Result<Arc<dyn Source>, Failure> {
-        let workspace = find_project(None, self.global)?.open().await?;
-        Ok(Arc::new(RegistrySource { workspace, versions_max }))
+        let project = find_project(None, self.global)?;
+        let workspace = match project.open().await {
+            Err(refused) if refused.code == Code::StoreUnavailable => {
+                // A full or read-only disk: the registry can still be read.
+                let workspace = project.open_to_read().await.map_err(|_| refused)?;
+                tracing::warn!("the store cannot be written to; versions registered from now on are not seen");
+                workspace
+            }
+            opened => opened?,
+        };
+        Ok(Arc::new(RegistrySource::new(workspace, versions_max)))
     }
 
     fn remote(&self, name: String, url: &str) -> Result<Arc<dyn Source>, Failure> {

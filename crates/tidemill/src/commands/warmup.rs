@@ -30,10 +30,7 @@ pub async fn warmup(args: &WarmupArgs, global: &Global) -> Result<u8, Failure> {
         None => beside(args, &package.path)?,
     };
     make_parent(&out)?;
-    // Whole or not at all: a server may look at the folder meanwhile.
-    let staged = out.with_extension(format!("partial-{}", std::process::id()));
-    let written = std::fs::write(&staged, &bytes).and_then(|()| std::fs::rename(&staged, &out));
-    written.map_err(|error| Failure::io(&out, &error))?;
+    tidemill_files::write(&out, &bytes)?;
     print(global, &json!({ "model": package.title, "records": rows.len(), "file": out }), || {
         format!("wrote {} warm-up requests of {} to `{}`\n", count(rows.len() as u64), package.title, out.display())
     })?;

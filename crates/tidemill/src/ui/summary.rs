@@ -67,6 +67,9 @@ pub fn run_text(report: &RunReport, inputs: &RunInputs, tables: bool) -> String 
         };
         text.push_str(&trouble_text(&step.step, step.rejected_with, reasons, step.error.as_ref(), inputs));
     }
+    for damaged in &report.damaged_versions {
+        text.push_str(&format!("\n{} {damaged}\n", style("damaged:").red().bold()));
+    }
     if !text.is_empty() {
         text.push('\n');
     }
@@ -143,6 +146,9 @@ fn closing(report: &RunReport) -> String {
     let id = style(format!("run {}", report.run_id.short())).dim();
     let of_state = |state: StepState| report.steps.iter().find(|step| step.state == state);
     match report.state {
+        RunState::Complete if !report.damaged_versions.is_empty() => {
+            format!("{} all steps are done, but a package that is served is damaged ({time})  {id}", style("✗").red())
+        }
         RunState::Complete if cached == steps => {
             format!("{} nothing to do: all {steps} steps are cached ({time})  {id}", style("✓").green())
         }

@@ -58,18 +58,43 @@ fn a_changed_parameter_reruns_training_and_what_follows_and_the_plan_names_it() 
 }
 
 #[test]
-fn going_back_to_earlier_parameters_pushes_the_earlier_model_again() {
+fn an_alias_moves_to_a_new_model_and_never_back_unless_asked() {
     let sandbox = Sandbox::trained(3000);
     let champion = || sandbox.json(&["models", "taxi-tips"])["model"]["aliases"][0]["version"].clone();
+    let push = |args: &[&str]| {
+        let report = sandbox.json(args);
+        let steps = report["steps"].as_array().cloned().unwrap_or_default();
+        let push = steps.into_iter().find(|step| step["step"] == "push").unwrap_or_default();
+        push["outcome"]["headline"].as_str().unwrap_or_default().to_owned()
+    };
     assert_eq!(champion(), 1);
-    sandbox.tidemill(&["run", "--param", "learning_rate=0.05"]);
+    let other = ["run", "--param", "learning_rate=0.05"];
+    assert_eq!(push(&other), "taxi-tips version 2, @champion 1 → 2");
+    // The first model again: nothing new, so nothing moves.
+    let stays = push(&["run"]);
+    assert!(stays.starts_with("taxi-tips version 1, registered before; @champion stays at 2: "), "{stays}");
+    assert!(stays.contains("`tidemill alias taxi-tips champion 1`"), "{stays}");
     assert_eq!(champion(), 2);
-    sandbox.tidemill(&["run"]);
+    // What a person rolled back is not rolled forward by a run that makes nothing new.
+    let moved = sandbox.tidemill(&["alias", "taxi-tips", "champion", "1"]);
+    assert_eq!(moved.stdout, "taxi-tips@champion 2 → 1\n", "{moved}");
+    assert!(push(&other).contains("@champion stays at 1"));
     assert_eq!(champion(), 1);
-    sandbox.tidemill(&["run", "--param", "learning_rate=0.05"]);
-    assert_eq!(champion(), 2);
-    let versions = sandbox.json(&["models", "taxi-tips"])["model"]["versions"].as_array().map(Vec::len);
-    assert_eq!(versions, Some(2));
+    // Every move says from where to where, who and in which run; the champion's numbers are beside the champion.
+    let shown = sandbox.tidemill(&["models", "taxi-tips"]).stdout;
+    assert!(shown.contains("@champion 1 → 2 by step push in run "), "{shown}");
+    assert!(shown.contains("@champion 2 → 1 by "), "{shown}");
+    let versions = sandbox.json(&["models", "taxi-tips"])["model"]["versions"].clone();
+    let auc =
+        |version: usize| format!("auc {:.4}", versions[version - 1]["properties"]["auc"].as_f64().unwrap_or_default());
+    let shown = sandbox.tidemill(&["models"]).stdout;
+    let line = |mark: &str| shown.lines().find(|line| line.contains(mark)).unwrap_or_default().to_owned();
+    assert!(line("@champion").contains(&auc(1)) && line("newest").contains(&auc(2)), "{shown}");
+    // Asked to, a run moves it back.
+    sandbox.edit("pipeline.yaml", "alias: champion }", "alias: champion, move_back: true }");
+    assert_eq!(push(&other), "taxi-tips version 2, registered before, @champion 1 → 2");
+    assert_eq!(push(&["run"]), "taxi-tips version 1, registered before, @champion 2 → 1");
+    assert_eq!(versions.as_array().map(Vec::len), Some(2));
 }
 
 #[test]

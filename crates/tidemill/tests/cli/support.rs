@@ -80,7 +80,20 @@ impl Sandbox {
 
     /// Runs the command to its end.
     pub fn tidemill(&self, args: &[&str]) -> Transcript {
-        let output = self.command(args).output().expect("the binary starts");
+        self.run(self.command(args), args)
+    }
+
+    /// Runs a command that starts the binary in its own way, in the folder and environment of [`command`](Self::command).
+    pub fn run(&self, mut command: Command, args: &[&str]) -> Transcript {
+        command.current_dir(self.dir.path()).stdin(Stdio::null());
+        let environment = self.command(&[]);
+        for (name, value) in environment.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let output = command.output().expect("the binary starts");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
         Transcript {
             command: args.join(" "),

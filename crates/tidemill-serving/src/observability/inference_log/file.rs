@@ -42,7 +42,9 @@ impl OpenFile {
     /// The file is whole: it gets its name.
     pub(super) fn publish(self) -> io::Result<()> {
         self.file.sync_all()?;
-        fs::rename(&self.path, &self.whole)
+        fs::rename(&self.path, &self.whole)?;
+        let folder = self.whole.parent().unwrap_or(Path::new("."));
+        tidemill_files::sync_folder(folder).map_err(tidemill_files::FileError::into_io)
     }
 
     /// The file is of no use.
@@ -56,41 +58,81 @@ impl OpenFile {
 /// So much is kept before it goes to the system.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// A file that is being written through a buffer.
+/// A file that is being written through a buffer, entry by entry.
 pub(super) struct Buffered {
     partial: OpenFile,
     /// What goes to the system next.
     pub(super) buffer: Vec<u8>,
-    written: u64,
+    /// Bytes handed to the system.
+    handed: u64,
+    /// Bytes that are on disk, all of them of whole entries.
+    durable: u64,
+    /// Entries that are not on disk yet.
+    waiting: u64,
+}
+
+/// What became of the entries of a file that were not on disk yet when it was closed.
+pub(super) struct Closed {
+    pub(super) written: u64,
+    pub(super) lost: u64,
+    pub(super) error: Option<io::Error>,
 }
 
 impl Buffered {
     pub(super) fn new(partial: OpenFile) -> Self {
-        Self { partial, buffer: Vec::with_capacity(BUFFER_BYTES), written: 0 }
+        Self { partial, buffer: Vec::with_capacity(BUFFER_BYTES), handed: 0, durable: 0, waiting: 0 }
     }
 
     /// Bytes of the file with those in the buffer.
     pub(super) fn bytes(&self) -> u64 {
-        self.written + self.buffer.len() as u64
+        self.handed + self.buffer.len() as u64
     }
 
-    /// Hands everything to the system where there is enough of it.
-    pub(super) fn pushed(&mut self) -> io::Result<()> {
+    /// An entry is in the buffer. Hands everything to the system if there is enough of it.
+    pub(super) fn added(&mut self) -> io::Result<()> {
+        self.waiting += 1;
         if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Hands everything to the system.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.written += self.buffer.len() as u64;
+    fn flush(&mut self) -> io::Result<()> {
         let result = self.partial.file.write_all(&self.buffer);
+        if result.is_ok() {
+            self.handed += self.buffer.len() as u64;
+        }
         self.buffer.clear();
         result
     }
 
-    /// The file is whole.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    /// Forces everything to disk. Returns the number of entries that are on disk now and were not before.
+    pub(super) fn sync(&mut self) -> io::Result<u64> {
+        if self.waiting == 0 {
+            return Ok(0);
+        }
         self.flush()?;
-        self.partial.publish()
+        self.partial.file.sync_data()?;
+        self.durable = self.handed;
+        Ok(std::mem::take(&mut self.waiting))
+    }
+
+    /// Publishes the file. If not everything reaches the disk, it ends behind the last entry that did.
+    pub(super) fn close(mut self) -> Closed {
+        match self.sync() {
+            // Where only its name cannot be given, the next start does it.
+            Ok(written) => Closed { written, lost: 0, error: self.partial.publish().err() },
+            Err(error) => {
+                let lost = self.waiting;
+                let kept = if self.durable == 0 {
+                    self.partial.discard();
+                    Ok(())
+                } else {
+                    self.partial.file.set_len(self.durable).and_then(|()| self.partial.publish())
+                };
+                if let Err(error) = kept {
+                    tracing::warn!(%error, "a file of the inference log could not be cut behind its last whole entry");
+                }
+                Closed { written: 0, lost, error: Some(error) }
+            }
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct ParquetFile {
     schema: SchemaRef,
     waiting: Vec<Entry>,
     rows: usize,
+    /// Rows were lost: the file must not be taken for whole.
+    is_broken: bool,
 }
 
 impl ParquetFile {
@@ -37,7 +39,7 @@ impl ParquetFile {
             .build();
         let file = partial.file.try_clone()?;
         let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(io::Error::other)?;
-        Ok(Self { partial, writer, schema, waiting: Vec::new(), rows: 0 })
+        Ok(Self { partial, writer, schema, waiting: Vec::new(), rows: 0, is_broken: false })
     }
 
     pub(super) fn push(&mut self, columns: &Columns, entry: Entry) -> io::Result<()> {
@@ -57,11 +59,17 @@ impl ParquetFile {
         if entries.is_empty() {
             return Ok(());
         }
-        let batch = together(columns, &self.schema, &entries)?;
-        self.writer.write(&batch).map_err(io::Error::other)
+        let batch = together(columns, &self.schema, &entries);
+        let written = batch.and_then(|batch| self.writer.write(&batch).map_err(io::Error::other));
+        self.is_broken |= written.is_err();
+        written
     }
 
     pub(super) fn finish(mut self, columns: &Columns) -> io::Result<()> {
+        if self.is_broken {
+            self.partial.discard();
+            return Err(io::Error::other("rows of a Parquet file could not be written"));
+        }
         let written = self.flush(columns).and_then(|()| self.writer.close().map_err(io::Error::other));
         match written {
             Ok(_) => self.partial.publish(),

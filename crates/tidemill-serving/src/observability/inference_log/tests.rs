@@ -118,6 +118,91 @@ fn files_are_closed_by_size_and_by_columns_and_each_model_has_its_own() {
     assert!(files(dir.path(), "a").iter().all(|path| path.extension().is_some_and(|kind| kind == "jsonl")));
 }
 
+/// A file system of 256 KiB. `None` where none can be mounted, which is said loudly.
+#[cfg(target_os = "linux")]
+struct SmallDisk(tempfile::TempDir);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(dir.path());
+        if mount.output().is_ok_and(|output| output.status.success()) {
+            return Some(Self(dir));
+        }
+        assert!(std::env::var_os("TIDEMILL_REQUIRE_MOUNTS").is_none(), "a small file system cannot be mounted here");
+        eprintln!("SKIPPED: a small file system cannot be mounted here, so a full disk is not tested");
+        None
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_full_disk_what_is_counted_as_written_is_there_and_no_file_is_torn() {
+    for format in [LogFormat::JsonLines, LogFormat::PredictionLogs, LogFormat::Parquet] {
+        let Some(disk) = SmallDisk::mount() else { return };
+        let options = InferenceLogOptions {
+            format,
+            file_bytes_max: 60_000,
+            sample: 1.0,
+            ..InferenceLogOptions::new(disk.0.path())
+        };
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let counters = metrics.inference_log();
+        let sink = Arc::new(Sink::of_all(&options));
+        let (sender, receiver) = sync_channel(30_000);
+        let sent = 20_000;
+        for number in 0..sent {
+            let entry = Entry { sink: Arc::clone(&sink), ..entry("m", &[Some(f64::from(number) * 0.7)]) };
+            sender.send(Message::Entry(Box::new(entry))).unwrap();
+        }
+        drop(sender);
+        Writer::new(Arc::default(), counters, Arc::clone(&metrics)).run(&receiver);
+        let text = metrics.render();
+        let counted = |outcome: &str| {
+            let name = format!("tidemill_inference_log_requests_total{{outcome=\"{outcome}\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse::<usize>().unwrap()
+        };
+        let (written, failed) = (counted("written"), counted("failed"));
+        assert_eq!(written + failed, sent as usize, "{format:?}");
+        let mut found = 0;
+        for path in files(disk.0.path(), "m") {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            assert!(!name.starts_with('.'), "{name}");
+            let bytes = std::fs::read(&path).unwrap();
+            found += match format {
+                LogFormat::JsonLines => {
+                    assert_eq!(bytes.last(), Some(&b'\n'), "{name} is torn");
+                    let text = String::from_utf8(bytes).unwrap();
+                    text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).count()
+                }
+                LogFormat::PredictionLogs => crate::warmup::read_records(&bytes).map(|record| record.unwrap()).count(),
+                LogFormat::Parquet => {
+                    let file = std::fs::File::open(&path).unwrap();
+                    parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
+                        .unwrap()
+                        .build()
+                        .unwrap()
+                        .map(|batch| batch.unwrap().num_rows())
+                        .sum()
+                }
+            };
+        }
+        assert_eq!(found, written, "{format:?}");
+        if format != LogFormat::Parquet {
+            assert!(written > 100 && failed > 100, "{format:?}: {written} written, {failed} failed");
+        }
+    }
+}
+
 #[test]
 fn everything_may_be_excluded() {
     let dir = tempfile::tempdir().unwrap();

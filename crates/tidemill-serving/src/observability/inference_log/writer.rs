@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::columns::Columns;
-use super::file::{Buffered, OpenFile, recover};
+use super::file::{Buffered, Closed, OpenFile, recover};
 use super::parquet_file::ParquetFile;
 use super::sink::{LogLocation, Sink};
 use super::{Entry, LogCounters, LogFormat, Message, json_lines, prediction_logs};
@@ -87,45 +87,51 @@ impl Writer {
             self.close_of(&key);
         }
         if let Err(error) = self.put(&sink, &key, entry) {
-            self.failed(&key, 1);
             self.complain(&sink, &error);
             // Whether more can be written to this file is not known: the next entry begins another.
             self.close_of(&key);
         }
     }
 
+    /// Adds an entry to its file. An error is one of the file; an entry that cannot be written is counted here.
     fn put(&mut self, sink: &Arc<Sink>, key: &Key, entry: Entry) -> io::Result<()> {
         if !self.open.contains_key(key) {
             self.recover(sink);
             self.number += 1;
             let columns = Columns::of(&entry, &sink.exclude);
-            let partial = OpenFile::create(&sink.place, &key.1, sink.format, self.number)?;
-            let file = match sink.format {
-                LogFormat::JsonLines => Format::Json(Buffered::new(partial)),
-                LogFormat::Parquet => Format::Parquet(Box::new(ParquetFile::new(partial, &columns)?)),
-                LogFormat::PredictionLogs => Format::Logs(Buffered::new(partial)),
-            };
+            let created = OpenFile::create(&sink.place, &key.1, sink.format, self.number).and_then(|partial| {
+                Ok(match sink.format {
+                    LogFormat::JsonLines => Format::Json(Buffered::new(partial)),
+                    LogFormat::Parquet => Format::Parquet(Box::new(ParquetFile::new(partial, &columns)?)),
+                    LogFormat::PredictionLogs => Format::Logs(Buffered::new(partial)),
+                })
+            });
+            let file = created.inspect_err(|_| self.failed(key, 1))?;
             let open = Open { sink: Arc::clone(sink), columns, began: Instant::now(), entries: 0, file };
             self.open.insert(key.clone(), open);
         }
         let Some(open) = self.open.get_mut(key) else { return Ok(()) };
-        let at_once = match &mut open.file {
+        open.entries += 1;
+        match &mut open.file {
             Format::Json(file) => {
                 json_lines::push(&mut file.buffer, &open.columns, &entry);
-                file.pushed().map(|()| true)?
+                file.added()?;
             }
             Format::Logs(file) => {
-                prediction_logs::push(&mut file.buffer, &open.columns, &entry)?;
-                file.pushed().map(|()| true)?
+                let before = file.buffer.len();
+                match prediction_logs::push(&mut file.buffer, &open.columns, &entry) {
+                    Ok(()) => file.added()?,
+                    Err(error) => {
+                        file.buffer.truncate(before);
+                        self.failed(key, 1);
+                        self.complain(sink, &error);
+                        return Ok(());
+                    }
+                }
             }
-            Format::Parquet(file) => file.push(&open.columns, entry).map(|()| false)?,
-        };
-        open.entries += 1;
-        let full = open.bytes() > sink.file_bytes_max;
-        if at_once {
-            self.written(key, 1);
+            Format::Parquet(file) => file.push(&open.columns, entry)?,
         }
-        if full {
+        if self.open.get(key).is_some_and(|open| open.bytes() > sink.file_bytes_max) {
             self.close_of(key);
         }
         Ok(())
@@ -147,15 +153,14 @@ impl Writer {
         for key in old {
             self.close_of(&key);
         }
-        let mut broken = Vec::new();
-        for (key, open) in &mut self.open {
-            if let Err(error) = open.flush() {
-                broken.push((key.clone(), Arc::clone(&open.sink), error));
+        let synced: Vec<(Key, io::Result<u64>)> =
+            self.open.iter_mut().map(|(key, open)| (key.clone(), open.sync())).collect();
+        for (key, synced) in synced {
+            match synced {
+                Ok(written) => self.written(&key, written),
+                // What is lost is counted, and the reason told, when the file is closed.
+                Err(_) => self.close_of(&key),
             }
-        }
-        for (key, sink, error) in broken {
-            self.complain(&sink, &error);
-            self.close_of(&key);
         }
     }
 
@@ -166,37 +171,41 @@ impl Writer {
     }
 
     fn close(&mut self, key: &Key, open: Open) {
-        let entries = open.entries;
-        let (parquet, finished) = match open.file {
-            Format::Json(file) | Format::Logs(file) => (false, file.finish()),
-            Format::Parquet(file) => (true, file.finish(&open.columns)),
+        let closed = match open.file {
+            Format::Json(file) | Format::Logs(file) => file.close(),
+            // Parquet without its end cannot be read: only now is it certain that its entries are written.
+            Format::Parquet(file) => match file.finish(&open.columns) {
+                Ok(()) => Closed { written: open.entries, lost: 0, error: None },
+                Err(error) => Closed { written: 0, lost: open.entries, error: Some(error) },
+            },
         };
-        match finished {
-            // Parquet without its end is nothing: only now is it sure that they are written.
-            Ok(()) if parquet => self.written(key, entries),
-            Ok(()) => {}
-            Err(error) => {
-                if parquet {
-                    self.failed(key, entries);
-                }
-                self.complain(&open.sink, &error);
-            }
+        self.written(key, closed.written);
+        self.failed(key, closed.lost);
+        if let Some(error) = closed.error {
+            self.complain(&open.sink, &error);
         }
     }
 
     fn written(&self, key: &Key, entries: u64) {
+        if entries == 0 {
+            return;
+        }
         self.counters.written.increment(entries);
         self.metrics.logged(&key.1, "OK", entries);
     }
 
     fn failed(&self, key: &Key, entries: u64) {
+        if entries == 0 {
+            return;
+        }
         self.counters.failed.increment(entries);
         self.metrics.logged(&key.1, "DATA_LOSS", entries);
     }
 
     fn complain(&mut self, sink: &Sink, error: &io::Error) {
         if self.complained.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL) {
-            tracing::error!(place = ?sink.place, %error, "the inference log cannot be written");
+            let reason = tidemill_files::reason(error);
+            tracing::error!(place = ?sink.place, %reason, "the inference log cannot be written");
             self.complained = Some(Instant::now());
         }
     }
@@ -210,10 +219,11 @@ impl Open {
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Forces entries to disk and returns how many are there now and were not before.
+    fn sync(&mut self) -> io::Result<u64> {
         match &mut self.file {
-            Format::Json(file) | Format::Logs(file) => file.flush(),
-            Format::Parquet(file) => file.flush(&self.columns),
+            Format::Json(file) | Format::Logs(file) => file.sync(),
+            Format::Parquet(file) => file.flush(&self.columns).map(|()| 0),
         }
     }
 }

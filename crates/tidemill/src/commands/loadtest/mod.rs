@@ -177,7 +177,7 @@ async fn recorded_version(spec: &str, global: &Global) -> Result<ModelVersion, F
 
 /// Stores what matters of the result with the version, and says where.
 async fn record(version: &ModelVersion, report: &Report, global: &Global) -> Result<String, Failure> {
-    let metadata = find_project(None, global)?.metadata().await?;
+    let metadata = find_project(None, global)?.open().await?.metadata;
     let summary = json!({
         "at": jiff::Timestamp::now(),
         "url": report.url,

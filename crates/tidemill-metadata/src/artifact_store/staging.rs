@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::StoreError;
 
-/// A folder that an artifact is written in. Nobody else sees it; dropping it removes it.
+/// A local folder that an artifact is written to. Nobody else reads it; dropping it removes it.
 #[derive(Debug)]
 pub struct Staged {
     path: PathBuf,
@@ -15,7 +15,8 @@ pub struct Staged {
 }
 
 impl Staged {
-    pub(super) fn create(staging: &Path) -> Result<Self, StoreError> {
+    /// Creates a folder in `staging`, which must exist.
+    pub fn create(staging: &Path) -> Result<Self, StoreError> {
         loop {
             let path = staging.join(uuid::Uuid::now_v7().to_string());
             let lock_path = path.with_extension("lock");
@@ -49,11 +50,16 @@ impl Drop for Staged {
     }
 }
 
-/// Removes every folder whose lock nobody holds.
+/// Removes every folder whose lock nobody holds; none if there is no such folder.
 pub(super) fn sweep(staging: &Path) -> Result<usize, StoreError> {
     let failed = |error| StoreError::unavailable(staging, error);
     let mut folders = 0;
-    for entry in fs::read_dir(staging).map_err(failed)? {
+    let entries = match fs::read_dir(staging) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
         let folder = entry.map_err(failed)?.path().with_extension("");
         let lock_path = folder.with_extension("lock");
         let _lock = match File::open(&lock_path) {

@@ -2,7 +2,7 @@ use serde_json::json;
 use tidemill_core::{ArtifactType, Verdict};
 use tidemill_metadata::{ArtifactFilter, ArtifactId, Direction, Execution, ExecutionId, ExecutionState, StoreError};
 
-use crate::world::{
+use super::world::{
     Store, begin, completed, digest, examples, execution, model, new_artifact, no, state_of, step, trouble,
 };
 

@@ -2,7 +2,7 @@ use tidemill_core::{ArtifactType, Verdict};
 use tidemill_metadata::Direction::{Input, Output};
 use tidemill_metadata::{Artifact, ArtifactId, LineageDirection, LineageGraph, StoreError};
 
-use crate::world::{Store, begin, digest, evaluate, examples, execution, model, step};
+use super::world::{Store, begin, digest, evaluate, examples, execution, model, step};
 
 struct Story {
     data: Artifact,

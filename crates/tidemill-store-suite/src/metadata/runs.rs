@@ -2,7 +2,7 @@ use serde_json::json;
 use tidemill_core::Code;
 use tidemill_metadata::{RunFilter, RunId, RunState, StoreError};
 
-use crate::world::{Store, begin, examples, execution, state_of};
+use super::world::{Store, begin, examples, execution, state_of};
 
 pub async fn a_run_is_recorded_from_start_to_end(store: &Store) {
     let run = begin(store, "taxi").await;

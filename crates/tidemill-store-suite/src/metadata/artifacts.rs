@@ -2,7 +2,7 @@ use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Digest, Verdict};
 use tidemill_metadata::{Artifact, ArtifactFilter, ExecutionError, ExecutionState, Run, RunId, StoreError};
 
-use crate::world::{Store, begin, completed, digest, evaluate, examples, execution, model, new_artifact, no, step};
+use super::world::{Store, begin, completed, digest, evaluate, examples, execution, model, new_artifact, no, step};
 
 pub async fn an_artifact_is_recorded_once(store: &Store) {
     let run = begin(store, "taxi").await;
@@ -135,7 +135,7 @@ pub async fn a_blessing_taken_from_the_cache_counts(store: &Store) {
 pub async fn what_a_step_last_said_yes_to_is_found(store: &Store) {
     let last = |excluding: Option<&Digest>| {
         let excluding = excluding.cloned();
-        async move { store.last_accepted_input("taxi", "validate", "statistics", excluding.as_ref()).await.unwrap() }
+        async move { store.last_accepted_input("taxi", "validate", "statistics", excluding.as_slice()).await.unwrap() }
     };
     let validate = |run: Run, read: Artifact, verdict: Verdict| async move {
         let outputs = format!("{} {} {}", run.id, read.digest, verdict.passed());
