@@ -4,7 +4,8 @@ use console::{StyledObject, style};
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, Verdict, suggest};
 use tidemill_metadata::{
-    ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter, RunState,
+    ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter, RunLeases as _,
+    RunState,
 };
 use tidemill_project::{Project, components};
 

@@ -10,7 +10,7 @@ use tidemill_project::{Mirror, RegistrySource, cache_dir, connectors};
 use tidemill_serving::{ConfiguredSource, ModelConfig, Source};
 
 use crate::cli::{Global, ServeArgs};
-use crate::commands::find_project;
+use crate::commands::{find_project, say};
 
 pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
     tidemill_cli::serve::serve(args, global, &ProjectSources { global }).await
@@ -28,7 +28,10 @@ impl Sources for ProjectSources<'_> {
             Err(refused) if refused.code == Code::StoreUnavailable => {
                 // A full or read-only disk: the registry can still be read.
                 let workspace = project.open_to_read().await.map_err(|_| refused)?;
-                tracing::warn!("the store cannot be written to; versions registered from now on are not seen");
+                say(
+                    self.global,
+                    "warning: the store cannot be written to: versions registered from now on are not seen",
+                );
                 workspace
             }
             opened => opened?,
