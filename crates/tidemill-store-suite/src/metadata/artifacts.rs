@@ -74,26 +74,29 @@ pub async fn artifacts_are_filtered_and_newest_first(store: &Store) {
 }
 
 pub async fn the_latest_blessed_model_is_found(store: &Store) {
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), None);
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap(), None);
     let run = begin(store, "taxi").await;
     let data = examples(store, &run, "trips").await;
     let first = model(store, &run, &data, "first").await;
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), None, "not judged yet");
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap(), None, "not judged yet");
     evaluate(store, &run, &first, None, Verdict::Pass).await;
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap().as_ref(), Some(&first));
-    assert_eq!(store.latest_blessed_model("taxi", Some(&first.digest)).await.unwrap(), None);
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap().as_ref(), Some(&first));
+    assert_eq!(store.latest_blessed_model("taxi", std::slice::from_ref(&first.digest)).await.unwrap(), None);
 
     let run = begin(store, "taxi").await;
     let second = model(store, &run, &data, "second").await;
     evaluate(store, &run, &second, Some(&first), no()).await;
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap().as_ref(), Some(&first));
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap().as_ref(), Some(&first));
 
     let run = begin(store, "taxi").await;
     let third = model(store, &run, &data, "third").await;
     evaluate(store, &run, &third, Some(&first), Verdict::Pass).await;
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap().as_ref(), Some(&third));
-    assert_eq!(store.latest_blessed_model("taxi", Some(&third.digest)).await.unwrap().as_ref(), Some(&first));
-    assert_eq!(store.latest_blessed_model("churn", None).await.unwrap(), None);
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap().as_ref(), Some(&third));
+    assert_eq!(
+        store.latest_blessed_model("taxi", std::slice::from_ref(&third.digest)).await.unwrap().as_ref(),
+        Some(&first)
+    );
+    assert_eq!(store.latest_blessed_model("churn", &[]).await.unwrap(), None);
 }
 
 pub async fn a_model_refused_by_any_gate_is_not_blessed(store: &Store) {
@@ -103,18 +106,18 @@ pub async fn a_model_refused_by_any_gate_is_not_blessed(store: &Store) {
     evaluate(store, &run, &slow, None, Verdict::Pass).await;
     let outputs = [("infra_blessing", ArtifactType::InfraBlessing, "too slow")];
     step(store, &run, "infra", &[("model", &slow)], no(), &outputs).await;
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), None);
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap(), None);
     // A gate that failed has not let it through either.
     let run = begin(store, "taxi").await;
     evaluate(store, &run, &slow, None, Verdict::Pass).await;
     let failed = store.start_execution(execution(&run, "infra", "g", &[("model", &slow)])).await.unwrap();
     let error = ExecutionError { code: Code::Io, message: "disk full".into(), hint: None, causes: Vec::new() };
     store.fail_execution(&failed, ExecutionState::Failed, error).await.unwrap();
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), None);
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap(), None);
     // In a later run it is quick enough.
     let run = begin(store, "taxi").await;
     evaluate(store, &run, &slow, None, Verdict::Pass).await;
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), Some(slow));
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap(), Some(slow));
 }
 
 pub async fn a_blessing_taken_from_the_cache_counts(store: &Store) {
@@ -125,11 +128,11 @@ pub async fn a_blessing_taken_from_the_cache_counts(store: &Store) {
     let blessing = store.last_execution("taxi", "evaluate").await.unwrap().unwrap().execution;
     let second = model(store, &run, &data, "second").await;
     evaluate(store, &run, &second, None, Verdict::Pass).await;
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap().as_ref(), Some(&second));
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap().as_ref(), Some(&second));
     // Somebody went back to the first: everything comes from the cache, and it is the champion again.
     let run = begin(store, "taxi").await;
     store.record_cached(execution(&run, "evaluate", "f", &[("model", &first)]), &blessing.id).await.unwrap();
-    assert_eq!(store.latest_blessed_model("taxi", None).await.unwrap(), Some(first));
+    assert_eq!(store.latest_blessed_model("taxi", &[]).await.unwrap(), Some(first));
 }
 
 pub async fn what_a_step_last_said_yes_to_is_found(store: &Store) {
