@@ -26,7 +26,7 @@ run_leases_suite!(leases_in_a_folder, {
 });
 run_leases_suite!(leases_in_memory, (super::MemoryLeases::new(), ()));
 
-type Overwrite = Box<dyn Fn(&dyn ArtifactStore, ArtifactType, &Digest, &str, &[u8])>;
+type Overwrite = Box<dyn Fn(&(dyn ArtifactStore + 'static), ArtifactType, &Digest, &str, &[u8])>;
 
 fn folder() -> (FolderArtifactStore, Overwrite, TempDir) {
     let dir = tempfile::tempdir().unwrap();

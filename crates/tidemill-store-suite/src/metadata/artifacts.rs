@@ -168,5 +168,5 @@ pub async fn what_a_step_last_said_yes_to_is_found(store: &Store) {
     let original = store.last_execution("taxi", "validate").await.unwrap().unwrap().execution;
     store.record_cached(cached, &original.id).await.unwrap();
     assert_eq!(last(None).await.as_ref(), Some(&first));
-    assert_eq!(store.last_accepted_input("churn", "validate", "statistics", None).await.unwrap(), None);
+    assert_eq!(store.last_accepted_input("churn", "validate", "statistics", &[]).await.unwrap(), None);
 }
