@@ -8,11 +8,9 @@ use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use proptest::prelude::*;
 use tidemill_core::{DataType, Form, TensorSpec};
-use tidemill_model::{
-    Feature, FeatureBlock, History, LabelSpec, Mapper, Source, TransformGraph, steps, steps::WindowAggregate,
-};
+use tidemill_model::{Feature, FeatureBlock, History, LabelSpec, Mapper, Source, TransformGraph, steps};
 
-const TAKES: [Take; 9] = [
+const TAKES: [steps::WindowAggregate; 9] = [
     steps::WindowAggregate::Count,
     steps::WindowAggregate::Sum,
     steps::WindowAggregate::Mean,

@@ -44,7 +44,7 @@ fn row_batch(texts: &[Option<&str>], wholes: &[Option<i64>], reals: &[Option<f64
 }
 
 fn of(source: Source, mappers: Vec<Mapper>) -> Feature {
-    Feature { name: "f".into(), source, mappers: nodes }
+    Feature { name: "f".into(), source, mappers }
 }
 
 fn column(name: &str, nodes: Vec<Mapper>) -> Feature {

@@ -145,7 +145,7 @@ fn text_goes_through_its_steps_one_by_one() {
     let fill = |text: &str| Mapper::Impute(steps::Impute { value: Scalar::Text(text.into()) });
     same(coded(vec![area(1), fill("none")], &["AB", "none"], &[Some("AB-1"), Some("?"), None]), &[0.0, 1.0, 1.0]);
     same(coded(vec![fill("AB-9"), area(1)], &["AB"], &[None, Some("?")]), &[0.0, NAN]);
-    let hour = vec![Mapper::Strip, Mapper::DatePart(steps::DatePart { part: tidemill_model::DatePart::Hour })];
+    let hour = vec![Mapper::Strip, Mapper::DatePart(steps::DatePart { part: tidemill_core::calendar::DatePart::Hour })];
     assert_columns(&run("text", hour, &texts(&[Some(" 2024-02-29T05:00 ")])), &[("f", &[5.0])]);
 }
 

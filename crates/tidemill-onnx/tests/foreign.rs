@@ -187,7 +187,7 @@ fn imported(name: &str, kind: &str, task: Task) -> (tempfile::TempDir, ImportedM
         .map(|(at, input)| Feature {
             name: input.name.clone(),
             source: Source::Expression(format!("raw_{at} * 2.0 / 2.0")),
-            nodes: Vec::new(),
+            mappers: Vec::new(),
         })
         .collect();
     let label = LabelSpec::new("y", "y");

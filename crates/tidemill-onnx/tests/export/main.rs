@@ -6,8 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod plain;
 mod richer;
-mod steps;
 mod support;
 
 use std::path::Path;
@@ -24,12 +24,12 @@ use support::{input, texts};
 
 #[test]
 fn steps_say_the_same_on_the_own_interpreter() {
-    steps::case().check_own_interpreter();
+    plain::case().check_own_interpreter();
 }
 
 #[test]
 fn steps_say_the_same_on_onnx_runtime() {
-    steps::case().check_onnx_runtime();
+    plain::case().check_onnx_runtime();
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn expressions_texts_and_curves_say_the_same_on_the_own_interpreter() {
 
 #[test]
 fn each_feature_alone_says_the_same() {
-    steps::case().check_each_feature();
+    plain::case().check_each_feature();
     richer::case().check_each_feature();
 }
 

@@ -78,7 +78,7 @@ fn transform() -> TransformGraph {
     let min_max = |min: f64, max: f64| Mapper::MinMax(steps::MinMax { min, max, output_min: -1.0, output_max: 2.0 });
     let bucketize = |boundaries: &[f64]| Mapper::Bucketize(steps::Bucketize { boundaries: boundaries.to_vec() });
     let by_key = |column: &str, values: Keys, nodes: Vec<Mapper>, other: Mapper| {
-        Mapper::ByKey(steps::ByKey { column: column.to_owned(), values, mappers, other: Box::new(other) })
+        Mapper::ByKey(steps::ByKey { column: column.to_owned(), values, mappers: nodes, other: Box::new(other) })
     };
     let split = |separator: &str| Mapper::Split(steps::Split { separator: separator.to_owned() });
     let tokens = || texts(&["a", "b c", "é", "k"]);

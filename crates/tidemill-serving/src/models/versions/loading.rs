@@ -82,7 +82,7 @@ fn signature_of(name: &str, version: u64, model: &AnyModel, checks: Option<Input
         name: name.to_owned(),
         version: Some(version),
         platform: platform(model),
-        task: model.task(),
+        task: model.task().cloned(),
         tensors: model.signature().clone(),
         checks,
         layout: model.batch_builder(0).layout(),

@@ -159,7 +159,7 @@ fn on_a_full_disk_what_is_counted_as_written_is_there_and_no_file_is_torn() {
         let counters = metrics.inference_log();
         let sink = Arc::new(Sink::of_all(&options));
         let (sender, receiver) = sync_channel(30_000);
-        let sent = 20_000;
+        let sent = 20_000_u32;
         for number in 0..sent {
             let entry = Entry { sink: Arc::clone(&sink), ..entry("m", &[Some(f64::from(number) * 0.7)]) };
             sender.send(Message::Entry(Box::new(entry))).unwrap();
@@ -184,7 +184,9 @@ fn on_a_full_disk_what_is_counted_as_written_is_there_and_no_file_is_torn() {
                     let text = String::from_utf8(bytes).unwrap();
                     text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).count()
                 }
-                LogFormat::PredictionLogs => crate::warmup::read_records(&bytes).map(|record| record.unwrap()).count(),
+                LogFormat::PredictionLogs => {
+                    crate::models::warmup::read_records(&bytes).map(|record| record.unwrap()).count()
+                }
                 LogFormat::Parquet => {
                     let file = std::fs::File::open(&path).unwrap();
                     parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)

@@ -102,7 +102,7 @@ fn transform() -> TransformGraph {
     features.push(Feature {
         name: "cross".into(),
         source: Source::Cross(vec!["kind".into(), "count".into(), "flag".into()]),
-        nodes: vec![Mapper::Categorical(steps::Categorical {
+        mappers: vec![Mapper::Categorical(steps::Categorical {
             values: Some(texts(&["a × 3 × true", "b × -5 × false", "a × 3 × false"])),
         })],
     });
