@@ -50,10 +50,12 @@ impl AggregateUDFImpl for ExactSum {
             return self.plain.state_fields(args);
         }
         let name = format!("{}[sum]", args.name);
-        Ok(vec![Arc::new(match args.is_distinct {
-            true => Field::new_list(name, Field::new_list_field(WIDE, true), true),
-            false => Field::new(name, WIDE, true),
-        })])
+        let field = if args.is_distinct {
+            Field::new_list(name, Field::new_list_field(WIDE, true), true)
+        } else {
+            Field::new(name, WIDE, true)
+        };
+        Ok(vec![Arc::new(field)])
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

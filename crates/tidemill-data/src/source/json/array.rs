@@ -35,6 +35,7 @@ enum Place {
 /// Reads the text of a JSON array and gives its elements, one a line; line ends inside an element become spaces.
 ///
 /// Brackets, commas between elements and strings are understood here; everything else is for the reader of lines.
+#[allow(clippy::struct_excessive_bools, reason = "each says where the reader is, and they change on their own")]
 pub(in crate::source) struct ArrayLines<R> {
     input: R,
     place: Place,
