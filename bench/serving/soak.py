@@ -102,7 +102,7 @@ class Soak:
     def harass(self, seed):
         """Clients that do everything wrong."""
         chance = random.Random(seed)
-        head = f"POST /v1/models/{NAME}:predict HTTP/1.1\r\nhost: x\r\ncontent-length: {len(self.body)}\r\n\r\n".encode()
+        head = f"POST /v1/models/{NAME}:predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(self.body)}\r\n\r\n".encode()
         whole = head + self.body
         while not self.over.is_set():
             try:

@@ -90,7 +90,7 @@ fn a_client_that_left_costs_nothing() {
     // One that leaves: it waits for company, and goes.
     let mut gone = TcpStream::connect(server.handle.local_addr()).unwrap();
     let text = body(1.0);
-    write!(gone, "POST {PREDICT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
+    write!(gone, "POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     drop(gone);
     let started_at = Instant::now();

@@ -22,7 +22,7 @@ use tonic::Code;
 fn server() -> (Running, Model, Model) {
     let packages = Packages::new();
     let (one, two) = (packages.taxi(0.5), packages.taxi(-0.5));
-    let (running, _) = Running::of(vec![
+    let running = Running::controlled(vec![
         servable(MODEL, 1, &one, &[]),
         servable(MODEL, 2, &two, &["champion"]),
         servable("half_plus_two", 123, &packages.half_plus_two(), &[]),

@@ -30,7 +30,7 @@ use tonic::Code;
 fn server() -> (Running, Model) {
     let packages = Packages::new();
     let taxi = packages.taxi(0.25);
-    let (running, _) = Running::of(vec![
+    let running = Running::controlled(vec![
         servable(MODEL, 7, &taxi, &["stable"]),
         servable("half_plus_two", 123, &packages.half_plus_two(), &[]),
         servable("cost", 1, &packages.regression(), &[]),

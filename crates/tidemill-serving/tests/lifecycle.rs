@@ -80,7 +80,7 @@ fn begun(server: &Running) -> TcpStream {
     let length = BODY.len();
     write!(
         stream,
-        "POST {PREDICT} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+        "POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
     )
     .unwrap();
     let mut go_on = [0; 25];
@@ -316,8 +316,11 @@ fn a_request_that_has_begun_is_answered_before_the_server_ends() {
     let address = server.handle.local_addr();
     let mut stream = TcpStream::connect(address).unwrap();
     let length = BODY.len();
-    write!(stream, "POST {PREDICT} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n")
-        .unwrap();
+    write!(
+        stream,
+        "POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+    )
+    .unwrap();
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");

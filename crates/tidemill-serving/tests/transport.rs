@@ -33,7 +33,7 @@ fn begun(server: &Running, body_bytes: usize) -> TcpStream {
     let mut stream = connected(server);
     write!(
         stream,
-        "POST {PREDICT} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {body_bytes}\r\n\r\n"
+        "POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: {body_bytes}\r\n\r\n"
     )
     .unwrap();
     let mut go_on = [0; 25];
@@ -108,9 +108,9 @@ fn connections_on_which_nothing_happens_are_closed() {
     let mut undecided = connected(&server);
     undecided.write_all(b"PRI * HT").unwrap();
     let mut slow = connected(&server);
-    slow.write_all(b"POST /v1/models/taxi:predict HTTP/1.1\r\nhost: x\r\nx-slow: ").unwrap();
+    slow.write_all(b"POST /v1/models/taxi:predict HTTP/1.1\r\nhost: localhost\r\nx-slow: ").unwrap();
     let mut kept = connected(&server);
-    write!(kept, "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    write!(kept, "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let grpc = TcpStream::connect(server.handle.grpc_addr().unwrap()).unwrap();
     assert_eq!(rest_of(silent), "");
     assert!(rest_of(kept).starts_with("HTTP/1.1 200 OK"));
@@ -124,7 +124,7 @@ fn connections_on_which_nothing_happens_are_closed() {
 fn while_the_server_waits_to_be_taken_out_of_rotation_it_answers_and_says_close() {
     let server = started(ServerOptions { drain_delay: Duration::from_secs(4), ..options() });
     let mut kept = connected(&server);
-    write!(kept, "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    write!(kept, "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut head = [0; 15];
     kept.read_exact(&mut head).unwrap();
     let (address, url) = (server.handle.local_addr(), server.url("/readyz"));
@@ -134,7 +134,7 @@ fn while_the_server_waits_to_be_taken_out_of_rotation_it_answers_and_says_close(
         std::thread::yield_now();
     }
     assert_eq!(ready().headers()["connection"], "close");
-    write!(kept, "POST {PREDICT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{BODY}", BODY.len()).unwrap();
+    write!(kept, "POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{BODY}", BODY.len()).unwrap();
     let reply = rest_of(kept);
     assert!(reply.contains("HTTP/1.1 200 OK") && reply.contains("connection: close"), "{reply}");
     ending.join().unwrap();
@@ -209,7 +209,7 @@ fn tls_is_spoken_and_clients_without_a_certificate_are_refused_where_one_is_want
     let server = started(ServerOptions { tls: Some(certificates.options(false)), ..options() });
     assert!(certificates.ask(&server, false).unwrap().starts_with("HTTP/1.1 200 OK"));
     let mut plain = connected(&server);
-    write!(plain, "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    write!(plain, "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut reply = Vec::new();
     // A reset is as good as an end.
     let _ = plain.read_to_end(&mut reply);

@@ -224,6 +224,11 @@ impl Running {
         (Self::start(options(), Arc::new(source.clone())), source)
     }
 
+    /// As [`of`](Self::of), with model control.
+    pub fn controlled(servables: Vec<Servable>) -> Self {
+        Self::start(controlled(), Arc::new(StaticSource::new(servables)))
+    }
+
     /// Has the source asked and waits until everything it lists is available or broken.
     pub fn poll(&self) {
         assert!(self.runtime.block_on(self.handle.poll_now()));
