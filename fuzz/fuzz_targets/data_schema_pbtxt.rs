@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use tidemill_data::{schema_from_pbtxt, schema_to_pbtxt};
+use tidemill_validation::{schema_from_pbtxt, schema_to_pbtxt};
 
 fuzz_target!(|text: &str| {
     let read = |text: &str| schema_from_pbtxt(text, Path::new("schema.pbtxt")).ok().map(|read| read.0);

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use tidemill_data::{parse_schema, schema_from_pbtxt, schema_to_pbtxt, schema_yaml};
+use tidemill_validation::{parse_schema, schema_from_pbtxt, schema_to_pbtxt, schema_yaml};
 
 fuzz_target!(|text: &str| {
     if let Ok(schema) = parse_schema(text, Path::new("schema.yaml")) {

@@ -15,6 +15,7 @@ mod diagnostic;
 mod digest;
 mod domain;
 mod failure;
+pub mod markup;
 mod params;
 mod progress;
 mod record_check;
@@ -25,10 +26,8 @@ mod statistics;
 mod table;
 mod task;
 mod text;
-pub mod tfrecord;
 mod time_pattern;
 mod value_rule;
-pub mod wire;
 
 pub use anomaly::{Anomalies, Anomaly, AnomalyType, Evidence, Severity};
 pub use artifact::{ArtifactType, Properties};
@@ -47,17 +46,17 @@ pub use params::{ParamIssue, parse_params, suggest};
 pub use progress::{NoProgress, Progress};
 pub use record_check::{FeatureCheck, Finding, RecordCheck};
 pub use schema::{
-    Bounds, Feature, FeatureType, Lifecycle, Presence, Schema, Semantic, SparseFeature, UniqueCount, ValueCount,
-    WeightedFeature,
+    Bounds, Feature, FeatureType, InvalidEntry, Lifecycle, Presence, Schema, Semantic, SparseFeature, UniqueCount,
+    ValueCount, WeightedFeature,
 };
 pub use signature::{DataType, Form, Signature, TensorGroup, TensorSpec, TensorView};
 pub use splitmix::SplitMix64;
 pub use statistics::{
     BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, CompactHistogram, CrossStatistics, CustomStatistic,
     CustomValue, DatasetStatistics, DatasetWeight, Extent, FeatureStatistics, Histogram, ImageStatistics, LabelCount,
-    LanguageStatistics, LiftStatistics, LiftValue, NumericCross, NumericStatistics, RankBucket, SliceFamily,
-    SliceStatistics, SplitStatistics, StringStatistics, TimeStatistics, ValencyStatistics, ValueCounts, ValueFrequency,
-    ValueMap, ValueWeight, WeightedBooleanStatistics, WeightedNumericStatistics, WeightedStatistics,
+    LanguageStatistics, LevelStatistics, LiftStatistics, LiftValue, NumericCross, NumericStatistics, RankBucket,
+    SliceFamily, SliceStatistics, SplitStatistics, StringStatistics, TimeStatistics, ValencyStatistics, ValueCounts,
+    ValueFrequency, ValueMap, ValueWeight, WeightedBooleanStatistics, WeightedNumericStatistics, WeightedStatistics,
     WeightedStringStatistics,
 };
 pub use table::{SummaryTable, Tone};

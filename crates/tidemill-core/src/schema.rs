@@ -33,6 +33,21 @@ pub struct Schema {
     /// How bad anomalies of a type are, instead of what validation says.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub severity: BTreeMap<AnomalyType, Severity>,
+    /// Entries of a file of another tool that cannot hold, by feature (empty for the schema as a whole). They were left out, and
+    /// validation reports them as anomalies.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub invalid: BTreeMap<String, Vec<InvalidEntry>>,
+}
+
+/// An entry that cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvalidEntry {
+    /// The anomaly that it is.
+    #[serde(rename = "type")]
+    pub anomaly_type: AnomalyType,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 impl Schema {
@@ -91,6 +106,9 @@ pub struct Feature {
     /// How many values an example may hold, for list features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_count: Option<ValueCount>,
+    /// How many values each level of lists within lists may hold, from the outermost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub value_counts: Vec<ValueCount>,
     /// The fixed shape of every example's values: `[]` for one value, `[3]` for three. Every example must have them all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Vec<u64>>,
@@ -103,7 +121,7 @@ pub struct Feature {
     /// Share of values that must lie in a string domain; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_domain_mass: Option<f64>,
-    /// How many different values there may be, for text.
+    /// How many different values there may be: of text, bytes, and numbers where they are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique: Option<UniqueCount>,
     /// Between what the mean must lie; for true and false, the share of true. Bounds on the balance of a label.
@@ -121,6 +139,9 @@ pub struct Feature {
     /// How far the feature is in its life; absent means production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
+    /// What validation derived the feature with, for a feature that is in no data of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derived_by: Option<String>,
     /// The only environments the feature is expected in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_environment: Vec<String>,
@@ -137,8 +158,9 @@ impl Feature {
     pub const fn new(feature_type: FeatureType) -> Self {
         Self {
             feature_type,
-            presence: Presence { min_fraction: None, min_count: None },
+            presence: Presence { min_fraction: None, min_count: None, tolerance: None },
             value_count: None,
+            value_counts: Vec::new(),
             shape: None,
             domain: None,
             semantic: None,
@@ -149,6 +171,7 @@ impl Feature {
             drift: None,
             skew: None,
             lifecycle: None,
+            derived_by: None,
             in_environment: Vec::new(),
             not_in_environment: Vec::new(),
             severity: BTreeMap::new(),
@@ -184,6 +207,9 @@ pub struct Presence {
     /// Smallest number of examples with a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_count: Option<u64>,
+    /// How far the share may fall short of `min_fraction` before it is an error; within it is a warning. 0.001 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
 }
 
 impl Presence {

@@ -91,6 +91,9 @@ pub struct FeatureStatistics {
     /// For true and false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boolean: Option<BooleanStatistics>,
+    /// Counts by level of nesting, from the outermost, where lists hold lists. Only files of other tools have these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<LevelStatistics>,
     /// For lists, beside the statistics of their values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valency: Option<ValencyStatistics>,
@@ -126,6 +129,7 @@ impl FeatureStatistics {
             numeric: None,
             string: None,
             boolean: None,
+            levels: Vec::new(),
             valency: None,
             bytes: None,
             time: None,
@@ -168,6 +172,21 @@ impl CommonStatistics {
     pub fn present_fraction(&self) -> f64 {
         share(self.num_non_missing, self.num_examples())
     }
+}
+
+/// Counts of one level of lists within lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LevelStatistics {
+    /// Lists of this level that are there.
+    pub num_non_missing: u64,
+    /// Lists of this level that are not.
+    pub num_missing: u64,
+    /// Fewest values in one of them.
+    pub min_num_values: u64,
+    /// Most values in one of them.
+    pub max_num_values: u64,
+    /// Values altogether.
+    pub tot_num_values: u64,
 }
 
 fn share(part: u64, whole: u64) -> f64 {

@@ -105,7 +105,7 @@ fn each_rule_fires_on_the_value_that_breaks_it_and_on_no_other() {
 fn what_one_record_cannot_tell_is_a_warning_or_nothing() {
     let mut company = feature(FeatureType::String, Some(values(&["a"])));
     company.min_domain_mass = Some(0.99);
-    company.presence = Presence { min_fraction: Some(0.6), min_count: Some(1) };
+    company.presence = Presence { min_fraction: Some(0.6), min_count: Some(1), ..Presence::default() };
     assert_eq!(found(company.clone(), V::Text("b")), Some((T::EnumTypeUnexpectedStringValues, Severity::Warning)));
     assert_eq!(found(company.clone(), V::Missing), None);
     company.presence.min_fraction = Some(1.0);

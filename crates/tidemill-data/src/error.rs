@@ -186,7 +186,8 @@ pub enum DataError {
 }
 
 impl DataError {
-    pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> Self {
+    /// The file is there, but reading it failed; or it is not there.
+    pub fn unreadable(path: &Path, source: std::io::Error) -> Self {
         if source.kind() == std::io::ErrorKind::NotFound {
             Self::SourceNotFound { path: path.to_owned() }
         } else {

@@ -15,7 +15,8 @@ use datafusion::physical_plan::stream::{RecordBatchReceiverStreamBuilder, Record
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use futures_util::StreamExt as _;
 use tidemill_core::DatasetStatistics;
-use tidemill_data::{RowSource, list_of};
+use tidemill_data::list_of;
+use tidemill_validation::RowSource;
 
 use crate::EngineError;
 use crate::exact_arithmetic::exact_arithmetic;

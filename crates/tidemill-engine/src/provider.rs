@@ -13,7 +13,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use tidemill_data::{ROW_COLUMN, RowSource};
+use tidemill_validation::{ROW_COLUMN, RowSource};
 
 /// Batches read ahead of the query.
 const AHEAD: usize = 2;

@@ -6,7 +6,8 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use tidemill_core::{Anomaly, AnomalyType, Code, Coded, DatasetStatistics, Evidence};
-use tidemill_data::{DataError, ROW_COLUMN, RowSource, Rule, RuleEngine};
+use tidemill_data::DataError;
+use tidemill_validation::{ROW_COLUMN, RowSource, Rule, RuleEngine};
 
 use crate::{Answer, Engine, EngineError};
 

@@ -10,7 +10,7 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::expressions::{CastExpr, Column};
-use tidemill_data::{DatasetAccumulator, StateError};
+use tidemill_validation::{DatasetAccumulator, StateError};
 
 /// Said of a column whose text is JSON.
 pub(crate) const CONTENT: &str = "content";

@@ -9,8 +9,9 @@ use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use serde_json::Value;
 use tidemill_core::NoProgress;
-use tidemill_data::{BatchReader, compute_statistics};
+use tidemill_data::BatchReader;
 use tidemill_engine::statistics_functions;
+use tidemill_validation::compute_statistics;
 
 fn trips(count: usize, wide: bool) -> RecordBatch {
     let mut x = 42u64;

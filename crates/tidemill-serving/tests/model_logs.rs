@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use prost::Message as _;
 use support::{MODEL, Running, agent, options, write_taxi};
-use tidemill_core::tfrecord;
 use tidemill_model::Task;
+use tidemill_proto::tfrecord;
 use tidemill_serving::proto::tensorflow::serving::PredictionLog;
 use tidemill_serving::proto::tensorflow::serving::prediction_log::LogType;
 use tidemill_serving::{ConfiguredSource, ServerOptions, warmup_file};

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
-use tidemill_data::stored;
 use tidemill_model::Tokenizer;
+use tidemill_validation::stored;
 
 use crate::analyze::{
     Covariance, DISTINCT_MAX, KEYS_MAX, KeyCounts, Keyed, LabelSums, Merge, Moments, NumberCounts, Quantiles, Range,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use tidemill_core::Digest;
-use tidemill_data::{StateInput, Stored};
+use tidemill_validation::{StateInput, Stored};
 
 /// Changes whenever the bytes of an analyzer, or what they mean, do.
 const FORMAT: u32 = 3;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use tidemill_core::DataType;
-use tidemill_data::stored;
 use tidemill_model::{Feature, ValueCheck};
+use tidemill_validation::stored;
 
 use crate::analyze::Merge;
 use crate::config::TransformConfig;

@@ -9,7 +9,8 @@ use tidemill_core::{
     ArtifactType, Coded as _, Component, ComponentError, ComponentSpec, ExternalInput, Gate, InputArtifact, InputSpec,
     Outcome, OutputSpec, ParamIssue, Preview, Properties, StepContext, SummaryTable, Tone,
 };
-use tidemill_data::{Examples, read_schema_artifact};
+use tidemill_data::Examples;
+use tidemill_validation::read_schema_artifact;
 
 use crate::auto::ColumnChoice;
 use crate::cache::AnalyzerCache;

@@ -3,8 +3,8 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use serde::Serialize;
-use tidemill_data::stored;
 use tidemill_model::{BoundLabel, LabelKind, LabelSpec};
+use tidemill_validation::stored;
 
 use crate::analyze::Merge;
 use crate::error::TransformError;

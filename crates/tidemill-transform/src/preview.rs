@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use arrow::datatypes::Schema as ArrowSchema;
 use serde_json::Value;
 use tidemill_core::{Coded as _, InputArtifact, NoProgress, ParamIssue, Preview, Schema};
-use tidemill_data::{Examples, read_schema_artifact};
+use tidemill_data::Examples;
+use tidemill_validation::read_schema_artifact;
 
 use crate::auto;
 use crate::component::SPLIT;

@@ -211,7 +211,7 @@ fn inputs_are_optional_where_values_were_missing_or_are_imputed() {
     assert_eq!(optional(None), expected(false));
     let schema = |min_fraction, not_in_environment: &[&str]| {
         let feature = Feature {
-            presence: Presence { min_fraction, min_count: None },
+            presence: Presence { min_fraction, ..Presence::default() },
             not_in_environment: not_in_environment.iter().map(ToString::to_string).collect(),
             ..Feature::new(FeatureType::Float)
         };

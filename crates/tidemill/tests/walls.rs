@@ -13,17 +13,31 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("tidemill-files", &["tidemill-core"], &["tokio", "arrow", "parquet", "sqlx-core", "hyper", "axum"]),
     ("tidemill-store-suite", &["tidemill-core", "tidemill-metadata"], &["datafusion", "arrow", "hyper", "axum"]),
     ("tidemill-metadata", &["tidemill-core"], &["datafusion", "arrow", "hyper", "axum"]),
-    ("tidemill-data", &["tidemill-core"], &["datafusion", "tidemill-metadata", "sqlx-core", "hyper", "axum"]),
+    ("tidemill-proto", &[], &["tokio", "arrow", "hyper", "axum"]),
+    (
+        "tidemill-data",
+        &["tidemill-core", "tidemill-proto"],
+        &["datafusion", "tidemill-validation", "tidemill-metadata", "sqlx-core", "hyper", "axum"],
+    ),
+    (
+        "tidemill-validation",
+        &["tidemill-core", "tidemill-data", "tidemill-proto"],
+        &["datafusion", "tidemill-metadata", "sqlx-core", "hyper", "axum"],
+    ),
     ("tidemill-model", &["tidemill-core"], &["datafusion", "sqlx-core", "hyper", "axum", "tokio", "tract-onnx", "ort"]),
-    ("tidemill-onnx", &["tidemill-core", "tidemill-model"], &["datafusion", "sqlx-core", "hyper", "axum", "tokio"]),
+    (
+        "tidemill-onnx",
+        &["tidemill-core", "tidemill-model", "tidemill-proto"],
+        &["datafusion", "sqlx-core", "hyper", "axum", "tokio"],
+    ),
     (
         "tidemill-transform",
-        &["tidemill-core", "tidemill-data", "tidemill-model"],
+        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-validation"],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
     (
         "tidemill-train",
-        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx"],
+        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx", "tidemill-validation"],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
     (
@@ -31,7 +45,11 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx"],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
-    ("tidemill-engine", &["tidemill-core", "tidemill-data"], &["tidemill-metadata", "tidemill-pipeline", "axum"]),
+    (
+        "tidemill-engine",
+        &["tidemill-core", "tidemill-data", "tidemill-validation"],
+        &["tidemill-metadata", "tidemill-pipeline", "axum"],
+    ),
     (
         "tidemill-remote",
         &["tidemill-core", "tidemill-data"],
@@ -46,6 +64,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
             "tidemill-model",
             "tidemill-onnx",
             "tidemill-transform",
+            "tidemill-validation",
             "tidemill-train",
             "tidemill-evaluate",
             "tidemill-serving",
@@ -55,8 +74,8 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "tidemill-serving",
-        &["tidemill-core", "tidemill-model", "tidemill-onnx"],
-        &["datafusion", "sqlx-core", "tidemill-data", "tidemill-metadata", "tidemill-pipeline"],
+        &["tidemill-core", "tidemill-model", "tidemill-onnx", "tidemill-proto"],
+        &["datafusion", "sqlx-core", "tidemill-data", "tidemill-validation", "tidemill-metadata", "tidemill-pipeline"],
     ),
     (
         "tidemill-cli",
@@ -81,6 +100,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
             "tidemill-serving",
             "tidemill-train",
             "tidemill-transform",
+            "tidemill-validation",
         ],
         &["clap", "console", "indicatif", "comfy-table", "tidemill-cli"],
     ),
@@ -182,6 +202,7 @@ fn the_build_that_only_serves_brings_nothing_to_train_or_query_with() {
             &"tidemill-core",
             &"tidemill-model",
             &"tidemill-onnx",
+            &"tidemill-proto",
             &"tidemill-server",
             &"tidemill-serving"
         ]

@@ -148,7 +148,7 @@ impl Table {
     }
 
     /// What a file is a copy of, if it is one.
-    pub(crate) fn original(&self, path: &Path) -> PathBuf {
+    pub fn original(&self, path: &Path) -> PathBuf {
         self.spool.as_ref().map_or_else(|| path.to_owned(), |spool| spool.original(path))
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
-use tidemill_core::tfrecord::append;
+use tidemill_proto::tfrecord::append;
 
 /// Writes one `tf.Example` a row, its features in the byte order of their names, so that the same rows give the same
 /// bytes.

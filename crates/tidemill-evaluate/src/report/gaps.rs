@@ -1,7 +1,7 @@
 //! How far apart the slices of one family are: the numbers behind questions of fairness.
 
 use std::fmt::Write as _;
-use tidemill_data::markup::escape;
+use tidemill_core::markup::escape;
 
 use tidemill_core::TaskKind;
 

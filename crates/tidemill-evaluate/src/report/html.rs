@@ -1,6 +1,6 @@
 //! Text and numbers on their way into a page.
 
-use tidemill_data::markup::escape;
+use tidemill_core::markup::escape;
 
 use crate::gate::number;
 

@@ -1,7 +1,7 @@
 //! The page around the data.
 
 use std::fmt::Write as _;
-use tidemill_data::markup::{BASE_SCRIPT, BASE_STYLE, escape, fill, script_safe};
+use tidemill_core::markup::{BASE_SCRIPT, BASE_STYLE, escape, fill, script_safe};
 
 use tidemill_core::{Digest, Task};
 

@@ -1,7 +1,7 @@
 //! The parts of the page that need no script: verdict, metrics, thresholds, slices found.
 
 use std::fmt::Write as _;
-use tidemill_data::markup::escape;
+use tidemill_core::markup::escape;
 
 use tidemill_core::TaskKind;
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidemill_core::wire::Content;
+use tidemill_proto::wire::Content;
 
 use super::wire::{fields, text};
 use super::{Described, OtherGraph, OtherSignature, OtherTensor, TENSORS_MAX};

@@ -1,6 +1,6 @@
 //! The fields of a message, handed on one by one.
 
-use tidemill_core::wire::{Content, Wire};
+use tidemill_proto::wire::{Content, Wire};
 
 /// Hands on the number and content of each field of a message.
 pub(super) fn fields<'a>(

@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use prost::Message as _;
-use tidemill_core::wire::{Content, Wire};
+use tidemill_proto::wire::{Content, Wire};
 
 use super::generated::{GraphProto, ModelProto, TensorProto};
 

@@ -4,13 +4,14 @@ mod pusher;
 
 use std::sync::Arc;
 
-use tidemill_data::{Connectors, ExampleGen, ExampleValidator, SchemaGen, StatisticsGen};
+use tidemill_data::{Connectors, ExampleGen};
 use tidemill_engine::SqlRules;
 use tidemill_evaluate::Evaluator;
 use tidemill_pipeline::{Components, Workspace};
 use tidemill_serving::InfraValidator;
 use tidemill_train::Trainer;
 use tidemill_transform::{AnalyzerCache, FeatureGen, HistoryGen, Transform};
+use tidemill_validation::{ExampleValidator, SchemaGen, StatisticsGen};
 
 use self::pusher::Pusher;
 use crate::feature_sets::FeatureSetFolder;

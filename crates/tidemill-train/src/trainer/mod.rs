@@ -15,9 +15,10 @@ use tidemill_core::{
     ArtifactType, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
     StepContext,
 };
-use tidemill_data::{Examples, read_schema_artifact};
+use tidemill_data::Examples;
 use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_schema, write_package_with};
 use tidemill_onnx::OnnxExporter;
+use tidemill_validation::read_schema_artifact;
 
 pub use error::TrainError;
 use labels::{Labels, Texts};

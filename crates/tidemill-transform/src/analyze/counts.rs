@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
-use tidemill_data::{StateError, StateInput, Stored, stored};
 use tidemill_model::{Keys, Scalar};
+use tidemill_validation::{StateError, StateInput, Stored, stored};
 
 use super::merge::{Merge, merge_maps};
 use super::{DISTINCT_MAX, select_texts, select_wholes};

@@ -1,7 +1,7 @@
 //! Covariance of several columns, and the directions in which they vary most.
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use tidemill_data::stored;
+use tidemill_validation::stored;
 
 use super::Merge;
 

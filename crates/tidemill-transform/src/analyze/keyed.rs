@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
-use tidemill_data::{StateError, StateInput, Stored};
 use tidemill_model::Keys;
+use tidemill_validation::{StateError, StateInput, Stored};
 
 use super::merge::merge_maps;
 

@@ -1,9 +1,9 @@
 //! The label by value of a column.
 
 use arrow::array::ArrayRef;
-use tidemill_data::stored;
 use tidemill_model::steps::Encoding;
 use tidemill_model::{Keys, fold_of_row};
+use tidemill_validation::stored;
 
 use super::{Keyed, Merge};
 

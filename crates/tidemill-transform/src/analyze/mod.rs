@@ -16,7 +16,7 @@ mod select;
 mod tukey;
 mod words;
 
-use tidemill_data::{StateError, StateInput, Stored};
+use tidemill_validation::{StateError, StateInput, Stored};
 
 pub(crate) use counts::{KeyCounts, NumberCounts, TooMany};
 pub(crate) use covariance::Covariance;

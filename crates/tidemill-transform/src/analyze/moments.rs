@@ -1,6 +1,6 @@
 //! Mean and variance.
 
-use tidemill_data::stored;
+use tidemill_validation::stored;
 
 use super::Merge;
 

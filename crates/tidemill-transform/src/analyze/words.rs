@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use tidemill_data::stored;
+use tidemill_validation::stored;
 
 use super::DISTINCT_MAX;
 use super::counts::TooMany;

@@ -84,7 +84,7 @@ impl NumberStep for ClipQuantiles {
 
     fn mapper(&self, summary: Summary) -> Option<(Mapper, bool)> {
         let Summary::Quantiles(quantiles) = summary else { return None };
-        let mut sorted = quantiles.finish();
+        let sorted = quantiles.finish();
         let (min, max) = (sorted.at(self.low)?, sorted.at(self.high));
         Some((steps::Clip { min: Some(min), max }.into(), false))
     }
@@ -101,7 +101,7 @@ impl NumberStep for ClipTukey {
 
     fn mapper(&self, summary: Summary) -> Option<(Mapper, bool)> {
         let Summary::Quantiles(quantiles) = summary else { return None };
-        let mut sorted = quantiles.finish();
+        let sorted = quantiles.finish();
         let (low, high) = (sorted.between(0.25)?, sorted.between(0.75)?);
         let width = (high - low) * self.distance;
         Some((steps::Clip { min: Some(low - width), max: Some(high + width) }.into(), false))

@@ -38,7 +38,7 @@ impl NumberStep for Density {
 
     fn mapper(&self, summary: Summary) -> Option<(Mapper, bool)> {
         let Summary::Quantiles(quantiles) = summary else { return None };
-        let mut sorted = quantiles.finish();
+        let sorted = quantiles.finish();
         let (min, max) = (sorted.at(0.0)?, sorted.at(1.0)?);
         let sample = sorted.sample();
         let buckets = f64::from(self.buckets);

@@ -27,7 +27,7 @@ pub(super) fn check_buckets(buckets: u32) -> Result<(), Vec<ParamIssue>> {
 }
 
 /// The smallest value, the boundaries of buckets of equal share, and the largest; at least two, each once.
-pub(super) fn edges(sorted: &mut Sorted, buckets: u32) -> Option<Vec<f64>> {
+pub(super) fn edges(sorted: &Sorted, buckets: u32) -> Option<Vec<f64>> {
     let (min, max) = (sorted.at(0.0)?, sorted.at(1.0)?);
     let mut edges = vec![min];
     edges.extend(sorted.boundaries(buckets));

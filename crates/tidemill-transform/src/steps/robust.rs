@@ -47,7 +47,7 @@ impl NumberStep for Robust {
 
     fn mapper(&self, summary: Summary) -> Option<(Mapper, bool)> {
         let Summary::Quantiles(quantiles) = summary else { return None };
-        let mut sorted = quantiles.finish();
+        let sorted = quantiles.finish();
         let [low, high] = self.quantiles;
         let range = sorted.between(high)? - sorted.between(low)?;
         Some((steps::Robust { median: sorted.median()?, range }.into(), range == 0.0))

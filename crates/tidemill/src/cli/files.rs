@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use tidemill_core::FeatureType;
-use tidemill_data::{Decimal, is_sample_rate, parse_column_type, parse_decimal, parse_delimiter, parse_quote};
+use tidemill_data::{Decimal, parse_column_type, parse_decimal, parse_delimiter, parse_quote};
+use tidemill_validation::is_sample_rate;
 
 /// How input files are written, where their names do not say it.
 #[derive(Debug, Clone, Default, Args)]

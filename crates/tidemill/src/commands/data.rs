@@ -10,13 +10,13 @@ use serde_json::json;
 use tidemill_core::{
     Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, Failure, FeatureStatistics, Progress, Schema, Severity,
 };
-use tidemill_data::{
-    Computation, Format, Offer, ReadOptions, RowSource, RuleEngine as _, StatisticsOptions, Table as Source,
-    dataset_name, infer_schema as infer, inferred_yaml, look_at_rows, read_rules, render_report, semantic_offers,
-    statistics_in, validate as check, write_statistics_file,
-};
+use tidemill_data::{Format, ReadOptions, Table as Source, dataset_name};
 use tidemill_engine::SqlRules;
 use tidemill_project::cores;
+use tidemill_validation::{
+    Computation, Offer, RowSource, RuleEngine as _, StatisticsOptions, infer_schema as infer, inferred_yaml,
+    look_at_rows, read_rules, render_report, semantic_offers, statistics_in, validate as check, write_statistics_file,
+};
 
 use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
 use crate::commands::input::{open_input, open_pair};

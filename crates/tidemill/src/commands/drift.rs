@@ -2,8 +2,8 @@
 
 use console::style;
 use tidemill_core::{AnomalyType, Code, DatasetStatistics, Failure, Severity};
-use tidemill_data::{Comparison, DriftReport, FeatureDrift, compare, infer_schema, render_drift_report};
 use tidemill_project::cores;
+use tidemill_validation::{Comparison, DriftReport, FeatureDrift, compare, infer_schema, render_drift_report};
 
 use crate::cli::{DriftArgs, Global};
 use crate::commands::data::statistics_of_pair;
@@ -94,6 +94,11 @@ fn text(report: &DriftReport, baseline: &DatasetStatistics, current: &DatasetSta
         .filter(|anomaly| !shown(anomaly.anomaly_type))
         .map(|anomaly| format!("{} {}\n", severity(anomaly.severity), anomaly.description))
         .collect();
+    let left_out = report
+        .not_compared
+        .iter()
+        .map(|column| format!("{} `{}`: {}\n", style("not compared").dim(), column.feature, column.reason));
+    let others: Vec<String> = others.into_iter().chain(left_out).collect();
     let others = if others.is_empty() { String::new() } else { format!("\n{}", others.concat()) };
     let errors = report.anomalies.iter().filter(|anomaly| anomaly.severity == Severity::Error).count();
     let mark = if errors > 0 { style("✗").red() } else { style("✓").green() };
@@ -138,6 +143,9 @@ fn thresholds(feature: &FeatureDrift) -> String {
 }
 
 fn verdict(feature: &FeatureDrift, comparison: Comparison) -> String {
+    if feature.is_undecided() {
+        return style("too few rows to say").yellow().to_string();
+    }
     match (feature.exceeded(), feature.measured.is_empty()) {
         (true, _) => style(comparison.name()).red().to_string(),
         (false, true) => style("–").dim().to_string(),

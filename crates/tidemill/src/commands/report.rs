@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Coded, DatasetStatistics, Failure, suggest};
-use tidemill_data::{read_anomalies, read_statistics, render_report};
 use tidemill_evaluate::{Blessing, Evaluation, render_evaluation_report};
 use tidemill_metadata::{Artifact, ArtifactFilter, ExecutionRecord};
 use tidemill_pipeline::Workspace;
+use tidemill_validation::{read_anomalies, read_statistics, render_report};
 
 use crate::cli::{Global, ReportArgs};
 use crate::commands::{find_project, make_parent, print};

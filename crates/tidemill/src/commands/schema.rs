@@ -5,12 +5,12 @@ use std::path::Path;
 use console::style;
 use serde_json::{Value, json};
 use tidemill_core::{Anomaly, Code, Failure, Schema};
-use tidemill_data::{
+use tidemill_pipeline::pipeline_schema;
+use tidemill_project::{components, cores};
+use tidemill_validation::{
     Comparison, SchemaChange, SchemaUpdate, compare, read_schema_with_notes, schema_diff, schema_to_pbtxt, schema_yaml,
     update_schema, validate,
 };
-use tidemill_pipeline::pipeline_schema;
-use tidemill_project::{components, cores};
 
 use crate::cli::{Global, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 use crate::commands::data::statistics;

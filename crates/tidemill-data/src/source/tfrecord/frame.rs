@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use tidemill_core::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
+use tidemill_proto::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
 
 use super::of_record;
 use crate::DataError;

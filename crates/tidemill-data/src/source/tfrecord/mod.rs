@@ -13,7 +13,6 @@
 //!
 //! A file is read twice, as CSV is: [`scan()`] checks every rule and decides the types, [`read()`] makes columns.
 
-mod example;
 mod frame;
 mod read;
 mod scan;

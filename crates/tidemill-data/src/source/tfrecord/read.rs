@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::example::{Features, Values, read_example};
 use super::frame::{Block, Frames};
 use super::{lengths, of_record};
 use crate::DataError;
@@ -16,6 +15,7 @@ use crate::reader::batch_rows;
 use crate::source::block::blocks_at_once;
 use crate::source::groups::Groups;
 use crate::source::rows::{Rows, Value, places};
+use tidemill_proto::example::{Features, Values, read_example};
 
 /// The rows of one file as batches.
 pub(in crate::source) struct TfRecordReader {

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::example::{Features, Values, read_example};
 use super::frame::{Block, Frames};
 use super::{lengths, of_record};
 use crate::source::block::blocks_at_once;
 use crate::source::rows::{Seen, Value};
 use crate::source::value::{CellKinds, Shape};
 use crate::{BATCH_ROWS_MAX, DataError};
+use tidemill_proto::example::{Features, Values, read_example};
 
 /// Reads a file once: checks every rule, counts the records, finds the columns and decides the type of each.
 pub(in crate::source) fn scan(path: &Path) -> Result<(Vec<(String, Shape)>, u64), DataError> {

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use serde_json::Value;
-use tidemill_core::tfrecord;
 use tidemill_model::{Model, ModelError};
+use tidemill_proto::tfrecord;
 
 use crate::inference::target::Target as _;
 use crate::models::versions::ServedVersion;

@@ -1,6 +1,6 @@
 //! The records of a `TFRecord` file in memory.
 
-use tidemill_core::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
+use tidemill_proto::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
 
 /// The records of a file; after an error there are no more.
 pub(crate) fn read(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], String>> {

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use tidemill_core::tfrecord::append;
+use tidemill_proto::tfrecord::append;
 
 use super::records::read;
 

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use tidemill_core::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
+use tidemill_proto::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
 
 use super::LogFormat;
 use super::sink::LogLocation;
@@ -295,9 +295,9 @@ mod tests {
     fn records_are_kept_to_the_last_whole_one_and_other_prefixes_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let mut records = Vec::new();
-        tidemill_core::tfrecord::append(&mut records, b"one");
+        tidemill_proto::tfrecord::append(&mut records, b"one");
         let whole = records.len();
-        tidemill_core::tfrecord::append(&mut records, b"another");
+        tidemill_proto::tfrecord::append(&mut records, b"another");
         let left =
             |name: &str, content: &[u8]| fs::write(dir.path().join(format!(".{name}.partial")), content).unwrap();
         for cut in whole..records.len() {

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::UNIX_EPOCH;
 
-use tidemill_core::tfrecord;
+use tidemill_proto::tfrecord;
 
 use super::Entry;
 use super::columns::Columns;

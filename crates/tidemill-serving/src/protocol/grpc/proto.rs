@@ -1,28 +1,25 @@
-//! The messages of the protocols spoken over gRPC, with a client and a server for each service.
+//! The protocols spoken over gRPC: their messages, with a client and a server for each service.
 //!
-//! Generated from `proto/` and committed (`tests/proto.rs` writes and checks them), so that building needs no `protoc`.
+//! The clients and servers are generated from `proto/` of `tidemill-proto` and committed (`tests/proto.rs` writes and checks
+//! them), so that building needs no `protoc`.
 
-#![allow(missing_docs, clippy::pedantic, clippy::all, reason = "generated")]
-
-/// Every message and service, for reflection.
-pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/descriptors.bin");
+pub use tidemill_proto::serving::FILE_DESCRIPTOR_SET;
 
 /// The Open Inference Protocol: `inference.GRPCInferenceService`.
 pub mod inference {
+    #![allow(missing_docs, clippy::pedantic, clippy::all, reason = "generated")]
+    pub use tidemill_proto::serving::inference::*;
     include!("generated/inference.rs");
 }
 
 /// Tensors, examples and signatures of TensorFlow.
 pub mod tensorflow {
-    include!("generated/tensorflow.rs");
-
-    /// Error codes.
-    pub mod error {
-        include!("generated/tensorflow.error.rs");
-    }
+    pub use tidemill_proto::serving::tensorflow::*;
 
     /// TF Serving: `PredictionService` and `ModelService`.
     pub mod serving {
+        #![allow(missing_docs, clippy::pedantic, clippy::all, reason = "generated")]
+        pub use tidemill_proto::serving::tensorflow::serving::*;
         include!("generated/tensorflow.serving.rs");
     }
 }

@@ -1,7 +1,7 @@
 //! Messages of tensors, read where they lie: the fields of a message, and the lists of a tensor in memory that the next
 //! one uses again.
 
-use tidemill_core::wire::{Content, Wire};
+use tidemill_proto::wire::{Content, Wire};
 
 use crate::inference::request_error::RequestError;
 
