@@ -20,6 +20,7 @@ mod kinds;
 mod launcher;
 mod lightgbm;
 mod loadtest;
+mod pinned;
 mod remote;
 mod schema;
 mod serve;
