@@ -280,11 +280,11 @@ fn what_cannot_be_is_refused_with_a_reason() {
     assert!(refuse("real", vec![Mapper::Lower]).contains("`lower` does not apply to numbers"));
     assert!(refuse("text", vec![words(), bag(), Mapper::Log]).contains("`log` does not apply to several columns"));
     let pattern = |pattern: &str| vec![Mapper::Tokenize(steps::Tokenize { pattern: pattern.into() }), bag()];
-    assert_eq!(refuse("text", pattern("(")), "feature `f`: `(` is no pattern: unclosed group");
+    assert_eq!(refuse("text", pattern("(")), "feature `f`: `(` is not a valid pattern: unclosed group");
     assert!(refuse("text", pattern(&"a".repeat(1001))).contains("1001 bytes, and 1000 are the most"));
     // A pattern that would take gigabytes compiled.
     let reason = refuse("text", pattern(r"(\pL{1000}){1000}"));
-    assert!(reason.contains("is no pattern") && reason.contains("size limit"), "{reason}");
+    assert!(reason.contains("is not a valid pattern") && reason.contains("size limit"), "{reason}");
     let extract = vec![
         Mapper::RegexExtract(steps::RegexExtract { pattern: "a".into(), group: 1 }),
         Mapper::HashBuckets(steps::HashBuckets { buckets: 2 }),

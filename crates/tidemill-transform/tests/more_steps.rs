@@ -202,7 +202,7 @@ fn a_vocabulary_is_ordered_by_weight_information_or_coverage() {
 fn mistakes_are_shown_at_their_place() {
     let at = |feature: Value| issue(&feature);
     assert_eq!(at(json!({ "regex_extract": "(" })).0, "features.x.regex_extract");
-    assert!(at(json!({ "regex_extract": "(" })).1.contains("`(` is no pattern"));
+    assert!(at(json!({ "regex_extract": "(" })).1.contains("`(` is not a valid pattern"));
     assert!(at(json!(["tokenize"])).1.contains("a list of tokens is no feature"));
     assert!(at(json!(["lower", "z_score"])).1.contains("`z_score` does not apply to text"));
     assert!(at(json!({ "target_encode": { "folds": 1 } })).1.contains("a row's own label is never part"));

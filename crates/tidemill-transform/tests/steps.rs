@@ -170,7 +170,7 @@ fn times_and_cycles_need_no_fitting() {
 #[test]
 fn mistakes_are_shown_at_their_place_before_a_run() {
     let shown = |path: &str, message: &str| (path.to_owned(), message.to_owned());
-    assert_eq!(issue(json!({ "date_part": "huor" })), shown("features.x.date_part", "`huor` is no part of a time"));
+    assert_eq!(issue(json!({ "date_part": "huor" })), shown("features.x.date_part", "`huor` is not a part of a time"));
     assert_eq!(
         issue(json!({ "cyclic": 0 })),
         shown("features.x.cyclic", "`cyclic` needs a period above 0: `cyclic: 24`")
