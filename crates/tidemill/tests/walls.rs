@@ -16,12 +16,12 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("tidemill-proto", &[], &["tokio", "arrow", "hyper", "axum"]),
     (
         "tidemill-data",
-        &["tidemill-core", "tidemill-proto"],
+        &["tidemill-core", "tidemill-files", "tidemill-proto"],
         &["datafusion", "tidemill-validation", "tidemill-metadata", "sqlx-core", "hyper", "axum"],
     ),
     (
         "tidemill-validation",
-        &["tidemill-core", "tidemill-data", "tidemill-proto"],
+        &["tidemill-core", "tidemill-data", "tidemill-files", "tidemill-proto"],
         &["datafusion", "tidemill-metadata", "sqlx-core", "hyper", "axum"],
     ),
     ("tidemill-model", &["tidemill-core"], &["datafusion", "sqlx-core", "hyper", "axum", "tokio", "tract-onnx", "ort"]),
