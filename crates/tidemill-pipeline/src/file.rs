@@ -289,7 +289,7 @@ fn read_step<'a>(
         diagnostics.push(Diagnostic::new(span, format!("unknown component `{component_name}`")).with_hint(Some(hint)));
         return None;
     };
-    let retries = read_retries(node, diagnostics);
+    let retries = read_retries(node, scope, diagnostics);
     let before = diagnostics.len();
     let mut params = Params::default();
     for (name, value) in node.entries() {
@@ -309,9 +309,9 @@ fn read_step<'a>(
     Some(UnwiredStep { key, inputs, component, spec, params, recorded, environment, retries })
 }
 
-fn read_retries(step: &Node, diagnostics: &mut Vec<Diagnostic>) -> u32 {
+fn read_retries(step: &Node, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let Some(node) = step.get("retries") else { return 0 };
-    let retries = node.to_value().as_u64().and_then(|retries| u32::try_from(retries).ok());
+    let retries = scope.resolve(node, diagnostics).0.as_u64().and_then(|retries| u32::try_from(retries).ok());
     retries.filter(|retries| *retries <= RETRIES_MAX).unwrap_or_else(|| {
         let message = format!("`retries` is a whole number from 0 to {RETRIES_MAX}");
         let hint = "a step is tried again only after an error of its surroundings: a network, a disk, a busy store";
