@@ -9,7 +9,6 @@ use tidemill_metadata::{ExecutionError, Run, RunId};
 use tidemill_pipeline::{Observer, Pipeline, RunOptions, RunReport, StepReport, Workspace};
 use tokio::sync::{oneshot, watch};
 
-use crate::Project;
 
 /// The runs that this process has started. Clones share them.
 #[derive(Clone, Default)]
@@ -24,7 +23,6 @@ impl RunSupervisor {
     /// [`Code::StoreBusy`].
     pub async fn start(
         &self,
-        project: &Project,
         workspace: Workspace,
         pipeline: Arc<Pipeline>,
         options: RunOptions,

@@ -138,7 +138,7 @@ pub async fn run_once(
     let metadata = Arc::clone(&workspace.metadata);
     let observer: Arc<dyn Observer> =
         if global.quiet { Arc::new(Quiet) } else { Arc::new(TerminalObserver::new(&pipeline)) };
-    let run = RunSupervisor::default().start(project, workspace, pipeline, options, observer).await?;
+    let run = RunSupervisor::default().start(workspace, pipeline, options, observer).await?;
     let mut stop = std::pin::pin!(stop);
     let report = tokio::select! {
         report = run.wait() => report?,
