@@ -290,10 +290,15 @@ fn counted_numbers(stats: &pb::NumericStatistics) -> f64 {
 /// How many texts are listed, at least.
 fn counted_texts(stats: &pb::StringStatistics) -> f64 {
     let ranked = stats.rank_histogram.as_ref().map(|ranks| ranks.buckets.as_slice()).unwrap_or_default();
-    let listed: f64 = ranked.iter().map(|bucket| finite(bucket.sample_count).max(0.0)).sum();
+    let listed: f64 = ranked.iter().map(|bucket| finite(bucket.sample_count).max(1.0)).sum();
     let top: f64 = stats.top_values.iter().map(|top| finite(top.frequency).max(0.0)).sum();
-    let some = f64::from(u8::from(!ranked.is_empty() || !stats.top_values.is_empty()));
+    let some = f64::from(u8::from(!stats.top_values.is_empty()));
     listed.max(top).max(some)
+}
+
+/// How often a value that is listed occurs: a part of a value is a value all the same, and a count that is not there is one.
+fn occurrences(bucket: &pb::rank_histogram::Bucket) -> u64 {
+    (finite(bucket.sample_count).ceil() as u64).max(1)
 }
 
 fn weighted(common: &pb::CommonStatistics) -> Option<WeightedStatistics> {
@@ -367,11 +372,8 @@ fn texts(stats: &pb::StringStatistics, found: Customs<'_>) -> StringStatistics {
     out.top_values = stats.top_values.iter().map(listed).collect();
     let ranked_values = stats.rank_histogram.iter().flat_map(|ranks| &ranks.buckets);
     if out.top_values.is_empty() {
-        // A part of a value is a value all the same.
-        let value = |of: &pb::rank_histogram::Bucket| ValueFrequency {
-            value: of.label.clone(),
-            frequency: finite(of.sample_count).max(0.0).ceil() as u64,
-        };
+        let value =
+            |of: &pb::rank_histogram::Bucket| ValueFrequency { value: of.label.clone(), frequency: occurrences(of) };
         out.top_values = ranked_values.filter(|bucket| bucket.low_rank == bucket.high_rank).map(value).collect();
         out.top_values.sort_by_key(|top| std::cmp::Reverse(top.frequency));
     }
@@ -380,7 +382,7 @@ fn texts(stats: &pb::StringStatistics, found: Customs<'_>) -> StringStatistics {
     let single = ranked.len() as u64 == stats.unique && ranked.iter().all(|bucket| bucket.low_rank == bucket.high_rank);
     if single && stats.unique > 0 && !out.unique_is_estimate {
         let counts: Vec<(String, u64)> =
-            ranked.iter().map(|bucket| (bucket.label.clone(), bucket.sample_count as u64)).collect();
+            ranked.iter().map(|bucket| (bucket.label.clone(), occurrences(bucket))).collect();
         out.num_singletons = counts.iter().filter(|value| value.1 == 1).count() as u64;
         out.values = Some(ValueCounts::new(counts));
     }

@@ -131,7 +131,9 @@ impl FeatureRules<'_> {
             let text = format!("the values are `bytes`, of which a {} cannot be judged", self.rule);
             self.error(AnomalyType::DomainInvalidForType, "bytes with a domain of text", &text);
         }
-        if spelt_bools || text_as_bytes {
+        // Text is bytes too.
+        let bytes_as_text = expected == FeatureType::Bytes && found == FeatureType::String;
+        if spelt_bools || text_as_bytes || bytes_as_text {
             return true;
         }
         let mut text = format!("the values are `{found}`, the schema says `{expected}`");
@@ -283,6 +285,7 @@ impl FeatureRules<'_> {
             if text.invalid_utf8_count > 0 {
                 let message = format!("{} values are not UTF-8", grouped(text.invalid_utf8_count));
                 self.error(AnomalyType::EnumTypeInvalidUtf8, "not UTF-8", &message);
+                return;
             }
             if self.feature.feature_type == FeatureType::Int && self.rule.is_of_numbers() {
                 self.categories(text);

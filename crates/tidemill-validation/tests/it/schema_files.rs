@@ -56,20 +56,40 @@ fn mistakes_in_the_text_form_have_a_place() {
     for (text, expected) in [
         ("feature {\n  name: \"a\"\n  typ: INT\n}\n", "`s.pbtxt` line 3 column 3: "),
         ("feature {\n  name: \"a\"\n  type: INT\n", "`s.pbtxt` line "),
-        ("feature {\n  name: \"a\"\n}\n", "`s.pbtxt` line 2 column 3: `a`: the feature has no type"),
         ("feature { type: INT }", "a feature has no name"),
-        (
-            "feature {\n  name: \"a\"\n  type: INT\n  drift_comparator { infinity_norm { threshold: 0.1 } }\n}\n",
-            "`s.pbtxt` line 2 column 3: `a`: `l_infinity` does not apply to the type `int`",
-        ),
-        (
-            "feature { name: 'a' type: BYTES domain: 'none' }",
-            "`s.pbtxt` line 1 column 11: `a`: there is no domain `none` under `domains`",
-        ),
         ("feature { name: 'a' type: INT }\nfeature { name: 'a' type: INT }", "two features have this name"),
     ] {
         let message = error(text);
         assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn an_entry_that_cannot_hold_refuses_no_schema_and_is_an_anomaly() {
+    let data = statistics(vec![("a", Arc::new(Int64Array::from(vec![3; 40])) as ArrayRef)]);
+    for (text, expected, anomaly) in [
+        (
+            "feature {\n  name: \"a\"\n}\n",
+            "line 2 column 3: `a`: the feature has no type; the entry is left out",
+            AnomalyType::FeatureMissingType,
+        ),
+        (
+            "feature {\n  name: \"a\"\n  type: INT\n  drift_comparator { infinity_norm { threshold: 0.1 } }\n}\n",
+            "line 2 column 3: `a`: `l_infinity` does not apply to the type `int`; the entry is left out",
+            AnomalyType::InvalidSchemaSpecification,
+        ),
+        (
+            "feature { name: 'a' type: BYTES domain: 'none' }",
+            "line 1 column 11: `a`: there is no domain `none` under `domains`; the entry is left out",
+            AnomalyType::InvalidDomainSpecification,
+        ),
+    ] {
+        let (schema, notes) = read(text);
+        assert_eq!(notes, [expected]);
+        let found: Vec<_> = validate(&data, &schema, DEFAULT_ENVIRONMENT).iter().map(|a| a.anomaly_type).collect();
+        assert_eq!(found, [anomaly]);
+        // It is kept with the schema.
+        assert_eq!(parse_schema(&schema_yaml(&schema), Path::new("s.yaml")).unwrap(), schema);
     }
 }
 
@@ -193,7 +213,7 @@ fn what_values_seem_to_be_is_offered_in_a_comment() {
     let asked = parse_schema(&asked, Path::new("s.yaml")).unwrap();
     let found = validate(&data, &asked, DEFAULT_ENVIRONMENT);
     assert!(found.iter().all(|anomaly| anomaly.anomaly_type == AnomalyType::SemanticDomainUpdate), "{found:?}");
-    assert_eq!(found.len(), 2, "those with a domain say what they are: {found:?}");
+    assert_eq!(found.len(), 3, "those with a domain say what they are: {found:?}");
 }
 
 /// The recorded text with a piece of it cut out, doubled or replaced.
@@ -209,7 +229,9 @@ fn mutated() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_mutation_of_a_schema_makes_the_reader_panic(text in mutated()) {
-        if let Ok((schema, _)) = schema_from_pbtxt(&text, Path::new("s.pbtxt")) {
+        if let Ok((mut schema, _)) = schema_from_pbtxt(&text, Path::new("s.pbtxt")) {
+            // Entries that cannot hold are left out of what is written.
+            schema.invalid.clear();
             let (text, _) = schema_to_pbtxt(&schema);
             prop_assert_eq!(schema_from_pbtxt(&text, Path::new("s.pbtxt")).unwrap().0, schema);
         }
