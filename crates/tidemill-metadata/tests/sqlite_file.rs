@@ -346,10 +346,14 @@ impl SmallDisk {
         assert!(!full.status.success(), "the disk takes everything");
     }
 
-    fn remount(&self, options: &str) {
-        let status =
-            std::process::Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).status();
-        assert!(status.unwrap().success());
+    /// The same files below another folder, where nothing can be written.
+    fn read_only(&self, at: &Path) -> Self {
+        let mount = |args: &[&std::ffi::OsStr]| {
+            assert!(std::process::Command::new("mount").args(args).status().unwrap().success());
+        };
+        mount(&["--bind".as_ref(), self.0.as_os_str(), at.as_os_str()]);
+        mount(&["-o".as_ref(), "remount,bind,ro".as_ref(), at.as_os_str()]);
+        Self(at.to_owned())
     }
 }
 
@@ -366,7 +370,7 @@ async fn a_full_disk_and_a_read_only_one_can_be_read() {
     let dir = tempfile::tempdir().unwrap();
     let Some(disk) = SmallDisk::mount(dir.path(), "size=2m") else { return };
     let (folder, digest) = with_a_champion(dir.path()).await;
-    let look = async || {
+    let look = async |folder: &StoreFolder| {
         let store = folder.open_to_read().await.unwrap().unwrap();
         assert_eq!(store.metadata.models().await.unwrap()[0].aliases[0].version, 1);
         assert_eq!(store.metadata.runs(&RunFilter::default(), 10).await.unwrap().len(), 1);
@@ -378,7 +382,7 @@ async fn a_full_disk_and_a_read_only_one_can_be_read() {
         let _ = std::fs::remove_file(folder.dir().join(name));
     }
     disk.fill();
-    look().await;
+    look(&folder).await;
     let store = folder.open_to_read().await.unwrap().unwrap();
     let new = || NewRun { pipeline: "taxi".into(), params: json!({ "a": "b".repeat(100_000) }), plan: json!([]) };
     let written = store.metadata.create_run(new()).await;
@@ -388,11 +392,12 @@ async fn a_full_disk_and_a_read_only_one_can_be_read() {
         staged.map(|staged| std::fs::write(staged.path().join("a"), vec![1; 100_000]).unwrap_err().to_string());
     let message = message.unwrap_or_else(|error| error.to_string());
     assert!(message.to_lowercase().contains("no space left on device"), "{message}");
-    disk.remount("ro");
-    look().await;
-    disk.remount("rw");
+    let view = tempfile::tempdir().unwrap();
+    let read_only = disk.read_only(view.path());
+    look(&StoreFolder::new(&view.path().join(".tidemill"), None)).await;
+    drop(read_only);
     std::fs::remove_file(dir.path().join("filler")).unwrap();
-    look().await;
+    look(&folder).await;
     let store = folder.open().await.unwrap();
     store.metadata.create_run(new()).await.unwrap();
 }
@@ -413,7 +418,8 @@ async fn the_log_of_a_killed_process_is_read_on_a_read_only_disk() {
     }
     assert!(std::fs::metadata(killed.join("metadata.db-wal")).unwrap().len() > 0);
     drop(open);
-    disk.remount("ro");
-    let read = StoreFolder::new(&killed, None).open_to_read().await.unwrap().unwrap();
+    let view = tempfile::tempdir().unwrap();
+    let _read_only = disk.read_only(view.path());
+    let read = StoreFolder::new(&view.path().join("killed"), None).open_to_read().await.unwrap().unwrap();
     assert_eq!(read.metadata.run("last").await.unwrap().pipeline, "later");
 }
