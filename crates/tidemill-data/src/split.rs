@@ -478,7 +478,11 @@ mod tests {
             let shuffled = shuffled.project(&[2, 0, 1]).unwrap();
             // Equal rows may change places with each other.
             let by_row = |order: &[u32], splits: &[u16]| {
-                let row = |i: u32| format!("{:?}", rows[i as usize]);
+                // Minus zero is the same number as zero.
+                let row = |i: u32| {
+                    let (id, text, float) = &rows[i as usize];
+                    format!("{:?}", (id, text, float.map(|float| float + 0.0)))
+                };
                 let mut all: Vec<(String, u16)> = order.iter().map(|&i| row(i)).zip(splits.iter().copied()).collect();
                 all.sort();
                 all

@@ -23,7 +23,7 @@ use datafusion::optimizer::utils::NamePreserver;
 pub(crate) struct ExactArithmetic;
 
 impl AnalyzerRule for ExactArithmetic {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "exact_arithmetic"
     }
 
@@ -83,7 +83,7 @@ struct Exact {
 }
 
 impl ScalarUDFImpl for Exact {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         match self.operation {
             Operation::Add => "exact_add",
             Operation::Subtract => "exact_subtract",

@@ -1,4 +1,4 @@
-//! Rows to ask about: given ones perturbed_rows, or made up from what the model takes.
+//! Rows to ask about: given ones, perturbed, or made up from what the model takes.
 
 use serde_json::{Map, Number, Value};
 use tidemill_core::SplitMix64;
@@ -8,7 +8,7 @@ use crate::ModelInput;
 /// Values by input name; null or absent where one is missing.
 pub type Row = Map<String, Value>;
 
-/// How far a perturbed_rows real number lies from the one it was made of, at most: a tenth.
+/// How far a perturbed real number lies from the original, at most: a tenth.
 const SPREAD: f64 = 0.1;
 
 /// `count` rows that look like `rows`, the same for the same seed.

@@ -27,7 +27,7 @@ pub struct FingerprintInputs {
 }
 
 impl FingerprintInputs {
-    /// The fingerprint_inputs of a step.
+    /// What the fingerprint of a step is made of.
     pub fn new(
         pipeline: &str,
         step: &Step,

@@ -9,7 +9,6 @@ use tidemill_metadata::{ExecutionError, Run, RunId};
 use tidemill_pipeline::{Observer, Pipeline, RunOptions, RunReport, StepReport, Workspace};
 use tokio::sync::{oneshot, watch};
 
-
 /// The runs that this process has started. Clones share them.
 #[derive(Clone, Default)]
 pub struct RunSupervisor {

@@ -15,13 +15,13 @@ use tidemill_serving::FolderSource;
 fn serve(file: &str, name: &str) -> (Running, tempfile::TempDir) {
     let base = tempfile::tempdir().unwrap();
     std::fs::create_dir(base.path().join("1")).unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidemill-model/tests").join(file);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidemill-onnx/tests").join(file);
     std::fs::copy(source, base.path().join("1").join(name)).unwrap();
     (Running::start(options(), Arc::new(FolderSource::new("m", base.path()))), base)
 }
 
 fn expected(file: &str, model: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidemill-model/tests").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidemill-onnx/tests").join(file);
     let all: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     all[model].clone()
 }

@@ -113,7 +113,7 @@ impl FeatureFit {
 
     /// The step that is fitted next.
     fn next_step(&self) -> Option<&dyn FitStep> {
-        self.config.steps.get(self.next).map(|step| step.as_fit())
+        self.config.steps.get(self.next).map(super::steps::Step::as_fit)
     }
 
     /// The values that the next step sees.

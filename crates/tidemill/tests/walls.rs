@@ -102,7 +102,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
             "tidemill-transform",
             "tidemill-validation",
         ],
-        &["clap", "console", "indicatif", "comfy-table", "tidemill-cli"],
+        &["clap", "console", "indicatif", "tidemill-cli"],
     ),
 ];
 
@@ -200,6 +200,7 @@ fn the_build_that_only_serves_brings_nothing_to_train_or_query_with() {
         [
             &"tidemill-cli",
             &"tidemill-core",
+            &"tidemill-files",
             &"tidemill-model",
             &"tidemill-onnx",
             &"tidemill-proto",

@@ -123,7 +123,7 @@ impl fmt::Display for Table {
             layout.iter().map(|(column, _)| vec![style(&self.columns[*column].0).dim().to_string()]).collect();
         self.write_row(f, &layout, &heads)?;
         let rule: usize = layout.iter().map(|(_, width)| width + GAP).sum();
-        writeln!(f, " {}", "─".repeat(rule))?;
+        writeln!(f, " {}", "─".repeat(self.width.map_or(rule, |width| rule.min(width.saturating_sub(1)))))?;
         for row in &self.rows {
             let cells = layout
                 .iter()
@@ -257,7 +257,7 @@ mod tests {
         }
         assert!(table(200).lines().count() == 4 && !table(200).contains("left out"));
         assert!(table(80).contains("domain, at most"), "{}", table(80));
-        assert!(table(60).contains("left out, the terminal is too narrow: std"), "{}", table(60));
+        assert!(table(60).contains("left out, the terminal is too narrow: mean, std"), "{}", table(60));
     }
 
     #[test]

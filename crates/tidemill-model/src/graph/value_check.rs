@@ -65,7 +65,7 @@ impl ValueCheck {
                 };
                 // Steps over text and `impute` come before; what follows sees codes.
                 let before = Feature { mappers: feature.mappers[..at].to_vec(), ..feature.clone() };
-                if is_checked(&wanted) && before.mappers.iter().all(|mapper| mapper.keeps_values()) {
+                if is_checked(&wanted) && before.mappers.iter().all(super::steps::Mapper::keeps_values) {
                     let source = before.bind_source(schema)?;
                     if matches!(source.stage(), Stage::Text | Stage::Int) {
                         let found = UnusableValues {
@@ -154,7 +154,8 @@ fn shown(values: &ArrayRef, row: usize) -> String {
     }
 }
 
-/// `feature `hour`: 12 of 100 values of column `started` are not dates that `date_part` reads, such as `31.12.2024``.
+/// For example: feature `hour`: 12 of 100 values of column `started` are not dates that `date_part` reads, such as
+/// `31.12.2024`.
 impl fmt::Display for UnusableValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { feature, origin, step, reads_dates, values, unusable, example } = self;

@@ -127,7 +127,7 @@ impl ImportedLearner {
                     if values.iter().any(|value| value.is_nan()) {
                         return Err(missing());
                     }
-                    Arc::new(BooleanArray::from_iter(values.iter().map(|value| Some(*value != 0.0))))
+                    Arc::new(values.iter().map(|value| Some(*value != 0.0)).collect::<BooleanArray>())
                 }
                 _ => Arc::new(Float64Array::from_iter_values(values.iter().copied())),
             })

@@ -99,6 +99,12 @@ impl FromIterator<u32> for CategorySet {
 /// Words that the category sets of one file may yet take: a set is as long as its largest code, whatever else it holds.
 pub struct SetRoom(usize);
 
+impl Default for SetRoom {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl SetRoom {
     /// Room for 128 MiB of sets.
     pub const fn new() -> Self {

@@ -71,7 +71,7 @@ mod tests {
             ("model_config_list {\n  config {\n    nam: \"x\"\n  }\n}", "line 3 column 5"),
             ("model_config_list {\n  config { name: 7 }\n}", "line 2 column 18"),
             ("model_config_list {\n", "line 2 column 1"),
-            (&"model_config_list { config { ".repeat(60), "line 1 column 46"),
+            (&"model_config_list { config { ".repeat(60), "line 1 column 30"),
         ] {
             std::fs::write(&file, text).unwrap();
             let error = read::<ModelServerConfig>(&file, "ModelServerConfig").unwrap_err().to_string();

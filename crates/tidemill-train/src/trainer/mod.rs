@@ -85,7 +85,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     train_labels.check(&texts)?;
     let decision = Decision::new(params.task, &spec, &train_labels, &texts)?;
     if !estimator.tasks().contains(&decision.task.kind()) {
-        return Err(TrainError::TaskNotLearned { learner: *learner_name, task: decision.task.kind() }.into());
+        return Err(TrainError::TaskNotLearned { learner: learner_name, task: decision.task.kind() }.into());
     }
     let (mut eval_labels, sample) =
         reader.read(eval_split, eval_rows, &mut texts, Some(SamplePicker::new(eval_rows)))?;

@@ -346,15 +346,15 @@ fn is_called_identifier(column: &str) -> bool {
     let mut words: Vec<String> = Vec::new();
     let mut before_is_lower = false;
     for character in column.chars() {
-        if !character.is_alphanumeric() {
-            words.push(String::new());
-        } else {
+        if character.is_alphanumeric() {
             if words.is_empty() || (character.is_uppercase() && before_is_lower) {
                 words.push(String::new());
             }
             if let Some(word) = words.last_mut() {
                 word.extend(character.to_lowercase());
             }
+        } else {
+            words.push(String::new());
         }
         before_is_lower = character.is_lowercase();
     }

@@ -88,7 +88,7 @@ impl Profile {
             }
             ArrowType::Float64 => {
                 let numbers = column.as_primitive::<Float64Type>();
-                for number in numbers.iter() {
+                for number in numbers {
                     match number.filter(|number| !number.is_nan()) {
                         Some(number) => self.add(xxh3_64_with_seed(&(number + 0.0).to_le_bytes(), 1)),
                         None => self.missing += 1,

@@ -48,7 +48,7 @@ impl NumberStep for Interpolate {
 
     fn mapper(&self, summary: Summary) -> Option<(Mapper, bool)> {
         let Summary::Quantiles(quantiles) = summary else { return None };
-        let boundaries = edges(&mut quantiles.finish(), self.buckets)?;
+        let boundaries = edges(&quantiles.finish(), self.buckets)?;
         Some((steps::Interpolate { boundaries }.into(), false))
     }
 

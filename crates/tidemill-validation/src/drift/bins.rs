@@ -101,7 +101,7 @@ impl Numbers {
         let mut pairs: Vec<(f64, f64)> = left.into_iter().zip(right).collect();
         if self.joined {
             let is_point = |value: &f64| points.binary_search_by(|point| point.total_cmp(value)).is_ok();
-            let least = BIN_SHARE_MIN.max((BIN_VALUES_MIN / self.size.min(other.size).max(1.0)).min(0.5));
+            let least = BIN_SHARE_MIN.max((BIN_VALUES_MIN / self.size.min(other.size).max(1.0)).min(0.4));
             pairs = join_thin(&pairs, least, |edge| edges.get(edge).is_some_and(is_point));
         }
         pairs.push((self.apart.0, other.apart.0));

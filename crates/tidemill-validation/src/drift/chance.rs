@@ -34,7 +34,7 @@ impl Sizes {
         let part = |p: f64, m: f64| if p > 0.0 { p * (p / m).log2() } else { 0.0 };
         let term = move |p: f64, q: f64| {
             let m = f64::midpoint(p, q);
-            (part(p, m) + part(q, m)) / 2.0
+            f64::midpoint(part(p, m), part(q, m))
         };
         Some(self.additive(pairs, term, 1.0 / (8.0 * LN_2))?.min(1.0))
     }

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use tidemill_core::{
-    Anomaly, AnomalyType, Bins, Comparators, DatasetStatistics, Distance, Feature, FractionBounds, Schema, Severity,
-    shortened,
+    Anomaly, AnomalyType, Bins, CommonStatistics, Comparators, DatasetStatistics, Distance, Feature, FractionBounds,
+    Schema, Severity, shortened,
 };
 
 use super::distance::{FeatureDistance, both_by_weight, feature_distance};
@@ -118,6 +118,21 @@ impl Measured {
     }
 }
 
+/// Whether a side without values may be so by chance: with the share of values of the other side, fewer than seven would be
+/// expected, so that none at all has more than one chance in a thousand (`exp(-7)`).
+fn emptied_by_chance(a: &CommonStatistics, b: &CommonStatistics) -> bool {
+    let examples = |of: &CommonStatistics| (of.num_non_missing + of.num_missing) as f64;
+    let expected = |full: &CommonStatistics, empty: &CommonStatistics| {
+        full.num_non_missing as f64 / examples(full).max(1.0) * examples(empty)
+    };
+    match (a.num_non_missing, b.num_non_missing) {
+        (0, 0) => false,
+        (_, 0) => expected(a, b) < 7.0,
+        (0, _) => expected(b, a) < 7.0,
+        _ => false,
+    }
+}
+
 /// Holds `current` against `baseline` under the comparators of `schema`.
 ///
 /// Distances are reported for every feature that both have, with a threshold or without. Anomalies, all ERROR unless the
@@ -204,7 +219,8 @@ pub fn compare(
         let mut measured = Vec::new();
         for (which, threshold) in comparators.iter().flat_map(Comparators::thresholds) {
             if let Some(value) = distance.get(which) {
-                let chance = chance.of(which);
+                let chance =
+                    chance.of(which).or_else(|| emptied_by_chance(&control.common, &column.common).then_some(value));
                 let exceeded = value > threshold && chance.is_none_or(|chance| value > chance);
                 let one = Measured { distance: which, value, threshold, chance, exceeded };
                 measured.push(one);

@@ -130,7 +130,9 @@ fn presence(seen: &[&FeatureStatistics]) -> Presence {
             // Var(p) of n rows plus that of n/2 rows is 3 p (1 − p) / n.
             let spread = (3.0 * share * (1.0 - share) / examples).sqrt();
             let floor = share - (5.0 * spread).max(PRESENCE_MARGIN_MIN);
-            (floor * 1000.0).floor() / 1000.0
+            // Few missing values are not normal: there, the bound of a Poisson distribution is the wider one.
+            let rare = 1.0 - plausible_share(feature.common.num_missing, feature.common.num_examples());
+            (floor.min(rare) * 1000.0).floor() / 1000.0
         })
         .fold(1.0, f64::min);
     Presence { min_fraction: (floor > 0.0).then_some(floor), min_count: Some(1), tolerance: None }

@@ -56,8 +56,9 @@ pub fn read_statistics_file(path: &Path) -> Result<Vec<DatasetStatistics>, Stati
 }
 
 fn decode(path: &Path, bytes: &[u8]) -> Result<DatasetFeatureStatisticsList, StatisticsFileError> {
+    let name = MESSAGE.rsplit('.').next().unwrap_or(MESSAGE);
     DatasetFeatureStatisticsList::decode(bytes)
-        .map_err(|error| StatisticsFileError::content(path, format!("does not hold a `{MESSAGE}`: {error}")))
+        .map_err(|error| StatisticsFileError::content(path, format!("does not hold a `{name}`: {error}")))
 }
 
 /// The only record of a record file, its checksums compared.

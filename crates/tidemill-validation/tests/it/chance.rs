@@ -82,7 +82,7 @@ fn sample(rows: usize, seed: u64) -> RecordBatch {
     let flags: BooleanArray = (0..rows).map(|_| Some(random.unit() < 2.0 * rarely)).collect();
     let mut lists = ListBuilder::new(StringBuilder::new());
     for _ in 0..rows {
-        for _ in 0..1 + (random.unit() * 3.0) as usize {
+        for _ in 0..=(random.unit() * 3.0) as usize {
             lists.values().append_value(format!("tag {}", random.zipf(20.0)));
         }
         lists.append(true);

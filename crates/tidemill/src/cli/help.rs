@@ -5,7 +5,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// The groups of commands in `tidemill --help`, in reading order.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Pipelines", &["init", "check", "plan", "run", "status", "report", "runs", "artifacts", "step", "features"]),
+    (
+        "Pipelines",
+        &["init", "check", "plan", "run", "status", "report", "runs", "artifacts", "store", "step", "features"],
+    ),
     ("Models", &["models", "predict", "serve", "alias", "bless", "lineage", "model", "loadtest"]),
     (
         "Any file, without a project",
@@ -43,6 +46,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("step", &["tidemill step run --run 01a2b3c4 --step train"]),
     ("step run", &["tidemill step run --run 01a2b3c4 --step train"]),
     ("status", &["tidemill status", "tidemill status 01a2b3c4"]),
+    ("store", &["tidemill store check", "tidemill store backup ../backup"]),
+    ("store check", &["tidemill store check", "tidemill store check --repair"]),
+    ("store backup", &["tidemill store backup ../backup"]),
+    ("store restore", &["tidemill store restore ../backup"]),
+    ("store new", &["tidemill store new"]),
     ("runs", &["tidemill runs", "tidemill runs -n 100 -o json"]),
     ("artifacts", &["tidemill artifacts --run last", "tidemill artifacts --type Model", "tidemill artifacts 5b0c91d2"]),
     ("report", &["tidemill report", "tidemill report --type statistics --html data.html"]),

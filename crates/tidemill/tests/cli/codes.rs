@@ -35,8 +35,8 @@ fn explain_prints_what_the_catalogue_decides_for_every_code() {
 
 /// The code in the document of a command: its own error, or that of a step of a run.
 fn code_of(document: &Value) -> Option<&str> {
-    let steps = document["steps"].as_array().into_iter().flatten();
-    let of_step = steps.filter_map(|step| step["error"]["code"].as_str().or(step["rejected_with"].as_str())).next();
+    let mut steps = document["steps"].as_array().into_iter().flatten();
+    let of_step = steps.find_map(|step| step["error"]["code"].as_str().or(step["rejected_with"].as_str()));
     document["error"]["code"].as_str().or(of_step)
 }
 

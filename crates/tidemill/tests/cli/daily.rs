@@ -146,9 +146,9 @@ fn settings_come_from_file_profile_and_environment() {
     golden("settings-unknown-key", sandbox.tidemill(&["plan"]));
     sandbox.edit("tidemill.toml", "thraeds = 2", "store = \"elsewhere\"");
     sandbox.edit("tidemill.toml", "store = \".tidemill\"\n", "");
-    sandbox.tidemill(&["plan"]);
+    sandbox.tidemill(&["run"]);
     assert!(sandbox.path("elsewhere/metadata.db").is_file());
-    let output = sandbox.command(&["plan"]).env("TIDEMILL_STORE", "third").output().expect("it runs");
+    let output = sandbox.command(&["run"]).env("TIDEMILL_STORE", "third").output().expect("it runs");
     assert!(output.status.success() && sandbox.path("third/metadata.db").is_file());
     golden("settings-unknown-profile", sandbox.tidemill(&["plan", "--profile", "cj"]));
     assert_eq!(sandbox.tidemill(&["plan", "--profile", "ci"]).code, 0);

@@ -156,7 +156,7 @@ fn what_is_wrong_is_told_at_its_place() {
     sandbox.write("tips.yaml", pipeline("tips", TIP, "    use: taxi_features@1"));
     sandbox.edit("data/trips.csv", "trip_miles", "miles");
     let run = sandbox.tidemill(&["run", "tips.yaml"]);
-    assert_eq!(run.code, 1, "{run}");
+    assert_eq!(run.code, 2, "{run}");
     assert!(run.stdout.contains("tips.yaml:"), "{run}");
     assert!(run.stdout.contains("features/taxi_features@1.yaml:6:3"), "{run}");
     golden("features-plan-columns", sandbox.tidemill(&["plan", "tips.yaml"]));

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::support::{Sandbox, golden};
 
 fn copy(sandbox: &Sandbox, file: &str, to: &str) {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidemill-model/tests").join(file);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidemill-onnx/tests").join(file);
     std::fs::copy(source, sandbox.path(to)).expect("the file can be copied");
 }
 

@@ -123,7 +123,7 @@ fn every_format_of_version_1_is_read() {
     let digest = artifacts[0]["artifact"]["digest"].as_str().expect("a digest").to_owned();
     let examples = sandbox.json(&["artifacts", &digest])["path"].as_str().expect("a path").to_owned();
     let split = sandbox.json(&["stats", &format!("{examples}/Split-train")]);
-    assert!(split["rows"].as_u64().is_some_and(|rows| rows > 500), "{split}");
+    assert!(split["num_examples"].as_u64().is_some_and(|rows| rows > 500), "{split}");
     for name in STATISTICS {
         let of = from.join(name).display().to_string();
         let same = sandbox.tidemill(&["drift", &of, "data/trips.csv"]);
@@ -132,6 +132,6 @@ fn every_format_of_version_1_is_read() {
     for format in LOGS {
         let log = from.join("log").join(format).join("taxi-tips").display().to_string();
         let read = sandbox.json(&["stats", &log]);
-        assert_eq!(read["rows"], 20, "{format}: {read}");
+        assert_eq!(read["num_examples"], 20, "{format}: {read}");
     }
 }

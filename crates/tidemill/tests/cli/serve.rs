@@ -169,7 +169,7 @@ fn an_alias_moved_by_hand_is_followed_and_not_undone_by_the_next_run() {
     let first = server.post("/v1/models/taxi-tips/versions/1:predict", &body).1;
     assert_ne!(server.post("/v1/models/taxi-tips:predict", &body).1, first);
     let moved = sandbox.tidemill(&["alias", "taxi-tips", "@champion", "1"]);
-    assert_eq!((moved.code, moved.stdout.as_str()), (0, "taxi-tips@champion moved from version 2 to 1\n"));
+    assert_eq!((moved.code, moved.stdout.as_str()), (0, "taxi-tips@champion 2 → 1\n"));
     let deadline = Instant::now() + Duration::from_mins(1);
     while server.post("/v1/models/taxi-tips:predict", &body).1 != first {
         assert!(Instant::now() < deadline, "the alias was not followed");

@@ -96,7 +96,7 @@ fn the_same_query_gives_the_same_bytes() {
     sandbox.tidemill(&["sample", "taxi", "--rows", "150000", "--out", "a.parquet"]);
     sandbox.tidemill(&["sample", "taxi", "--rows", "70000", "--span", "1", "--out", "b.parquet"]);
     let of = |query: &str, threads: &str| {
-        let said = sandbox.tidemill(&["sql", query, "a.parquet", "b.parquet", "--threads", threads, "--csv"]);
+        let said = sandbox.tidemill(&["sql", query, "a.parquet", "b.parquet", "--threads", threads, "-o", "json"]);
         assert_eq!(said.code, 0, "{said}");
         said.stdout
     };

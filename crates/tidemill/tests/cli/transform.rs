@@ -51,7 +51,7 @@ fn what_is_wrong_is_told_with_its_place_in_the_file() {
     // What a plan can tell, and what a run that did not ask for one is told.
     golden("transform-plan-place", sandbox.tidemill(&["plan"]));
     let run = sandbox.tidemill(&["run"]);
-    assert_eq!(run.code, 1, "{run}");
+    assert_eq!(run.code, 2, "{run}");
     let place = format!("pipeline.yaml:{}:", line_of(&sandbox, "trip_mils:"));
     assert!(run.stdout.contains(&place), "{place} is not in {run}");
 }

@@ -46,11 +46,11 @@ impl<'a> TensorContents<'a> {
             (ContentsField::Halves, content) => return varints(content, |value| self.halves.push(value as i32)),
             (ContentsField::Singles, Content::Fixed32(bits)) => self.singles.push(f32::from_bits(bits)),
             (ContentsField::Singles, packed) => {
-                self.singles.extend(chunks(packed)?.iter().copied().map(f32::from_le_bytes))
+                self.singles.extend(chunks(packed)?.iter().copied().map(f32::from_le_bytes));
             }
             (ContentsField::Doubles, Content::Fixed64(bits)) => self.doubles.push(f64::from_bits(bits)),
             (ContentsField::Doubles, packed) => {
-                self.doubles.extend(chunks(packed)?.iter().copied().map(f64::from_le_bytes))
+                self.doubles.extend(chunks(packed)?.iter().copied().map(f64::from_le_bytes));
             }
             (ContentsField::Texts, content) => self.texts.push(part(content)?),
         }

@@ -81,9 +81,11 @@ pub mod grpc_inference_service_client {
         }
         pub async fn server_live(
             &mut self,
-            request: impl tonic::IntoRequest<super::ServerLiveRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::inference::ServerLiveRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ServerLiveResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ServerLiveResponse>,
             tonic::Status,
         > {
             self.inner
@@ -105,9 +107,11 @@ pub mod grpc_inference_service_client {
         }
         pub async fn server_ready(
             &mut self,
-            request: impl tonic::IntoRequest<super::ServerReadyRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::inference::ServerReadyRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ServerReadyResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ServerReadyResponse>,
             tonic::Status,
         > {
             self.inner
@@ -131,9 +135,11 @@ pub mod grpc_inference_service_client {
         }
         pub async fn model_ready(
             &mut self,
-            request: impl tonic::IntoRequest<super::ModelReadyRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::inference::ModelReadyRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ModelReadyResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ModelReadyResponse>,
             tonic::Status,
         > {
             self.inner
@@ -155,9 +161,13 @@ pub mod grpc_inference_service_client {
         }
         pub async fn server_metadata(
             &mut self,
-            request: impl tonic::IntoRequest<super::ServerMetadataRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::inference::ServerMetadataRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ServerMetadataResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::inference::ServerMetadataResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -181,9 +191,11 @@ pub mod grpc_inference_service_client {
         }
         pub async fn model_metadata(
             &mut self,
-            request: impl tonic::IntoRequest<super::ModelMetadataRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::inference::ModelMetadataRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ModelMetadataResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ModelMetadataResponse>,
             tonic::Status,
         > {
             self.inner
@@ -207,9 +219,11 @@ pub mod grpc_inference_service_client {
         }
         pub async fn model_infer(
             &mut self,
-            request: impl tonic::IntoRequest<super::ModelInferRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::inference::ModelInferRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ModelInferResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ModelInferResponse>,
             tonic::Status,
         > {
             self.inner
@@ -231,9 +245,13 @@ pub mod grpc_inference_service_client {
         }
         pub async fn repository_model_load(
             &mut self,
-            request: impl tonic::IntoRequest<super::RepositoryModelLoadRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::inference::RepositoryModelLoadRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::RepositoryModelLoadResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::inference::RepositoryModelLoadResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -260,9 +278,13 @@ pub mod grpc_inference_service_client {
         }
         pub async fn repository_model_unload(
             &mut self,
-            request: impl tonic::IntoRequest<super::RepositoryModelUnloadRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::inference::RepositoryModelUnloadRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::RepositoryModelUnloadResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::inference::RepositoryModelUnloadResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -289,9 +311,13 @@ pub mod grpc_inference_service_client {
         }
         pub async fn repository_index(
             &mut self,
-            request: impl tonic::IntoRequest<super::RepositoryIndexRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::inference::RepositoryIndexRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::RepositoryIndexResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::inference::RepositoryIndexResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -330,65 +356,91 @@ pub mod grpc_inference_service_server {
     pub trait GrpcInferenceService: std::marker::Send + std::marker::Sync + 'static {
         async fn server_live(
             &self,
-            request: tonic::Request<super::ServerLiveRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::inference::ServerLiveRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ServerLiveResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ServerLiveResponse>,
             tonic::Status,
         >;
         async fn server_ready(
             &self,
-            request: tonic::Request<super::ServerReadyRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::inference::ServerReadyRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ServerReadyResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ServerReadyResponse>,
             tonic::Status,
         >;
         async fn model_ready(
             &self,
-            request: tonic::Request<super::ModelReadyRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::inference::ModelReadyRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ModelReadyResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ModelReadyResponse>,
             tonic::Status,
         >;
         async fn server_metadata(
             &self,
-            request: tonic::Request<super::ServerMetadataRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::inference::ServerMetadataRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ServerMetadataResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::inference::ServerMetadataResponse,
+            >,
             tonic::Status,
         >;
         async fn model_metadata(
             &self,
-            request: tonic::Request<super::ModelMetadataRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::inference::ModelMetadataRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ModelMetadataResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ModelMetadataResponse>,
             tonic::Status,
         >;
         async fn model_infer(
             &self,
-            request: tonic::Request<super::ModelInferRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::inference::ModelInferRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ModelInferResponse>,
+            tonic::Response<::tidemill_proto::serving::inference::ModelInferResponse>,
             tonic::Status,
         >;
         async fn repository_model_load(
             &self,
-            request: tonic::Request<super::RepositoryModelLoadRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::inference::RepositoryModelLoadRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::RepositoryModelLoadResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::inference::RepositoryModelLoadResponse,
+            >,
             tonic::Status,
         >;
         async fn repository_model_unload(
             &self,
-            request: tonic::Request<super::RepositoryModelUnloadRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::inference::RepositoryModelUnloadRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::RepositoryModelUnloadResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::inference::RepositoryModelUnloadResponse,
+            >,
             tonic::Status,
         >;
         async fn repository_index(
             &self,
-            request: tonic::Request<super::RepositoryIndexRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::inference::RepositoryIndexRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::RepositoryIndexResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::inference::RepositoryIndexResponse,
+            >,
             tonic::Status,
         >;
     }
@@ -474,16 +526,19 @@ pub mod grpc_inference_service_server {
                     struct ServerLiveSvc<T: GrpcInferenceService>(pub Arc<T>);
                     impl<
                         T: GrpcInferenceService,
-                    > tonic::server::UnaryService<super::ServerLiveRequest>
-                    for ServerLiveSvc<T> {
-                        type Response = super::ServerLiveResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::inference::ServerLiveRequest,
+                    > for ServerLiveSvc<T> {
+                        type Response = ::tidemill_proto::serving::inference::ServerLiveResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ServerLiveRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::inference::ServerLiveRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -520,16 +575,19 @@ pub mod grpc_inference_service_server {
                     struct ServerReadySvc<T: GrpcInferenceService>(pub Arc<T>);
                     impl<
                         T: GrpcInferenceService,
-                    > tonic::server::UnaryService<super::ServerReadyRequest>
-                    for ServerReadySvc<T> {
-                        type Response = super::ServerReadyResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::inference::ServerReadyRequest,
+                    > for ServerReadySvc<T> {
+                        type Response = ::tidemill_proto::serving::inference::ServerReadyResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ServerReadyRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::inference::ServerReadyRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -566,16 +624,19 @@ pub mod grpc_inference_service_server {
                     struct ModelReadySvc<T: GrpcInferenceService>(pub Arc<T>);
                     impl<
                         T: GrpcInferenceService,
-                    > tonic::server::UnaryService<super::ModelReadyRequest>
-                    for ModelReadySvc<T> {
-                        type Response = super::ModelReadyResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::inference::ModelReadyRequest,
+                    > for ModelReadySvc<T> {
+                        type Response = ::tidemill_proto::serving::inference::ModelReadyResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ModelReadyRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::inference::ModelReadyRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -612,16 +673,19 @@ pub mod grpc_inference_service_server {
                     struct ServerMetadataSvc<T: GrpcInferenceService>(pub Arc<T>);
                     impl<
                         T: GrpcInferenceService,
-                    > tonic::server::UnaryService<super::ServerMetadataRequest>
-                    for ServerMetadataSvc<T> {
-                        type Response = super::ServerMetadataResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::inference::ServerMetadataRequest,
+                    > for ServerMetadataSvc<T> {
+                        type Response = ::tidemill_proto::serving::inference::ServerMetadataResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ServerMetadataRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::inference::ServerMetadataRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -661,16 +725,19 @@ pub mod grpc_inference_service_server {
                     struct ModelMetadataSvc<T: GrpcInferenceService>(pub Arc<T>);
                     impl<
                         T: GrpcInferenceService,
-                    > tonic::server::UnaryService<super::ModelMetadataRequest>
-                    for ModelMetadataSvc<T> {
-                        type Response = super::ModelMetadataResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::inference::ModelMetadataRequest,
+                    > for ModelMetadataSvc<T> {
+                        type Response = ::tidemill_proto::serving::inference::ModelMetadataResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ModelMetadataRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::inference::ModelMetadataRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -707,16 +774,19 @@ pub mod grpc_inference_service_server {
                     struct ModelInferSvc<T: GrpcInferenceService>(pub Arc<T>);
                     impl<
                         T: GrpcInferenceService,
-                    > tonic::server::UnaryService<super::ModelInferRequest>
-                    for ModelInferSvc<T> {
-                        type Response = super::ModelInferResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::inference::ModelInferRequest,
+                    > for ModelInferSvc<T> {
+                        type Response = ::tidemill_proto::serving::inference::ModelInferResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ModelInferRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::inference::ModelInferRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -753,16 +823,19 @@ pub mod grpc_inference_service_server {
                     struct RepositoryModelLoadSvc<T: GrpcInferenceService>(pub Arc<T>);
                     impl<
                         T: GrpcInferenceService,
-                    > tonic::server::UnaryService<super::RepositoryModelLoadRequest>
-                    for RepositoryModelLoadSvc<T> {
-                        type Response = super::RepositoryModelLoadResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::inference::RepositoryModelLoadRequest,
+                    > for RepositoryModelLoadSvc<T> {
+                        type Response = ::tidemill_proto::serving::inference::RepositoryModelLoadResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::RepositoryModelLoadRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::inference::RepositoryModelLoadRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -802,16 +875,19 @@ pub mod grpc_inference_service_server {
                     struct RepositoryModelUnloadSvc<T: GrpcInferenceService>(pub Arc<T>);
                     impl<
                         T: GrpcInferenceService,
-                    > tonic::server::UnaryService<super::RepositoryModelUnloadRequest>
-                    for RepositoryModelUnloadSvc<T> {
-                        type Response = super::RepositoryModelUnloadResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::inference::RepositoryModelUnloadRequest,
+                    > for RepositoryModelUnloadSvc<T> {
+                        type Response = ::tidemill_proto::serving::inference::RepositoryModelUnloadResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::RepositoryModelUnloadRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::inference::RepositoryModelUnloadRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -851,16 +927,19 @@ pub mod grpc_inference_service_server {
                     struct RepositoryIndexSvc<T: GrpcInferenceService>(pub Arc<T>);
                     impl<
                         T: GrpcInferenceService,
-                    > tonic::server::UnaryService<super::RepositoryIndexRequest>
-                    for RepositoryIndexSvc<T> {
-                        type Response = super::RepositoryIndexResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::inference::RepositoryIndexRequest,
+                    > for RepositoryIndexSvc<T> {
+                        type Response = ::tidemill_proto::serving::inference::RepositoryIndexResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::RepositoryIndexRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::inference::RepositoryIndexRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {

@@ -81,9 +81,13 @@ pub mod prediction_service_client {
         }
         pub async fn classify(
             &mut self,
-            request: impl tonic::IntoRequest<super::ClassificationRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::tensorflow::serving::ClassificationRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ClassificationResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::ClassificationResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -107,9 +111,13 @@ pub mod prediction_service_client {
         }
         pub async fn regress(
             &mut self,
-            request: impl tonic::IntoRequest<super::RegressionRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::tensorflow::serving::RegressionRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::RegressionResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::RegressionResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -133,9 +141,13 @@ pub mod prediction_service_client {
         }
         pub async fn predict(
             &mut self,
-            request: impl tonic::IntoRequest<super::PredictRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::tensorflow::serving::PredictRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::PredictResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::PredictResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -159,9 +171,13 @@ pub mod prediction_service_client {
         }
         pub async fn multi_inference(
             &mut self,
-            request: impl tonic::IntoRequest<super::MultiInferenceRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::tensorflow::serving::MultiInferenceRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::MultiInferenceResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::MultiInferenceResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -188,9 +204,13 @@ pub mod prediction_service_client {
         }
         pub async fn get_model_metadata(
             &mut self,
-            request: impl tonic::IntoRequest<super::GetModelMetadataRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::tensorflow::serving::GetModelMetadataRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::GetModelMetadataResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::GetModelMetadataResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -232,34 +252,57 @@ pub mod prediction_service_server {
     pub trait PredictionService: std::marker::Send + std::marker::Sync + 'static {
         async fn classify(
             &self,
-            request: tonic::Request<super::ClassificationRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::tensorflow::serving::ClassificationRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ClassificationResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::ClassificationResponse,
+            >,
             tonic::Status,
         >;
         async fn regress(
             &self,
-            request: tonic::Request<super::RegressionRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::tensorflow::serving::RegressionRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::RegressionResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::RegressionResponse,
+            >,
             tonic::Status,
         >;
         async fn predict(
             &self,
-            request: tonic::Request<super::PredictRequest>,
-        ) -> std::result::Result<tonic::Response<super::PredictResponse>, tonic::Status>;
+            request: tonic::Request<
+                ::tidemill_proto::serving::tensorflow::serving::PredictRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::PredictResponse,
+            >,
+            tonic::Status,
+        >;
         async fn multi_inference(
             &self,
-            request: tonic::Request<super::MultiInferenceRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::tensorflow::serving::MultiInferenceRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::MultiInferenceResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::MultiInferenceResponse,
+            >,
             tonic::Status,
         >;
         async fn get_model_metadata(
             &self,
-            request: tonic::Request<super::GetModelMetadataRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::tensorflow::serving::GetModelMetadataRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::GetModelMetadataResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::GetModelMetadataResponse,
+            >,
             tonic::Status,
         >;
     }
@@ -344,16 +387,19 @@ pub mod prediction_service_server {
                     struct ClassifySvc<T: PredictionService>(pub Arc<T>);
                     impl<
                         T: PredictionService,
-                    > tonic::server::UnaryService<super::ClassificationRequest>
-                    for ClassifySvc<T> {
-                        type Response = super::ClassificationResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::tensorflow::serving::ClassificationRequest,
+                    > for ClassifySvc<T> {
+                        type Response = ::tidemill_proto::serving::tensorflow::serving::ClassificationResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ClassificationRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::tensorflow::serving::ClassificationRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -389,16 +435,19 @@ pub mod prediction_service_server {
                     struct RegressSvc<T: PredictionService>(pub Arc<T>);
                     impl<
                         T: PredictionService,
-                    > tonic::server::UnaryService<super::RegressionRequest>
-                    for RegressSvc<T> {
-                        type Response = super::RegressionResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::tensorflow::serving::RegressionRequest,
+                    > for RegressSvc<T> {
+                        type Response = ::tidemill_proto::serving::tensorflow::serving::RegressionResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::RegressionRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::tensorflow::serving::RegressionRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -434,16 +483,19 @@ pub mod prediction_service_server {
                     struct PredictSvc<T: PredictionService>(pub Arc<T>);
                     impl<
                         T: PredictionService,
-                    > tonic::server::UnaryService<super::PredictRequest>
-                    for PredictSvc<T> {
-                        type Response = super::PredictResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::tensorflow::serving::PredictRequest,
+                    > for PredictSvc<T> {
+                        type Response = ::tidemill_proto::serving::tensorflow::serving::PredictResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::PredictRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::tensorflow::serving::PredictRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -479,16 +531,19 @@ pub mod prediction_service_server {
                     struct MultiInferenceSvc<T: PredictionService>(pub Arc<T>);
                     impl<
                         T: PredictionService,
-                    > tonic::server::UnaryService<super::MultiInferenceRequest>
-                    for MultiInferenceSvc<T> {
-                        type Response = super::MultiInferenceResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::tensorflow::serving::MultiInferenceRequest,
+                    > for MultiInferenceSvc<T> {
+                        type Response = ::tidemill_proto::serving::tensorflow::serving::MultiInferenceResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::MultiInferenceRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::tensorflow::serving::MultiInferenceRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -525,16 +580,19 @@ pub mod prediction_service_server {
                     struct GetModelMetadataSvc<T: PredictionService>(pub Arc<T>);
                     impl<
                         T: PredictionService,
-                    > tonic::server::UnaryService<super::GetModelMetadataRequest>
-                    for GetModelMetadataSvc<T> {
-                        type Response = super::GetModelMetadataResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::tensorflow::serving::GetModelMetadataRequest,
+                    > for GetModelMetadataSvc<T> {
+                        type Response = ::tidemill_proto::serving::tensorflow::serving::GetModelMetadataResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::GetModelMetadataRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::tensorflow::serving::GetModelMetadataRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -691,9 +749,13 @@ pub mod model_service_client {
         }
         pub async fn get_model_status(
             &mut self,
-            request: impl tonic::IntoRequest<super::GetModelStatusRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::tensorflow::serving::GetModelStatusRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::GetModelStatusResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::GetModelStatusResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -717,9 +779,13 @@ pub mod model_service_client {
         }
         pub async fn handle_reload_config_request(
             &mut self,
-            request: impl tonic::IntoRequest<super::ReloadConfigRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::tensorflow::serving::ReloadConfigRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ReloadConfigResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::ReloadConfigResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -761,16 +827,24 @@ pub mod model_service_server {
     pub trait ModelService: std::marker::Send + std::marker::Sync + 'static {
         async fn get_model_status(
             &self,
-            request: tonic::Request<super::GetModelStatusRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::tensorflow::serving::GetModelStatusRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::GetModelStatusResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::GetModelStatusResponse,
+            >,
             tonic::Status,
         >;
         async fn handle_reload_config_request(
             &self,
-            request: tonic::Request<super::ReloadConfigRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::tensorflow::serving::ReloadConfigRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::ReloadConfigResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::ReloadConfigResponse,
+            >,
             tonic::Status,
         >;
     }
@@ -855,16 +929,19 @@ pub mod model_service_server {
                     struct GetModelStatusSvc<T: ModelService>(pub Arc<T>);
                     impl<
                         T: ModelService,
-                    > tonic::server::UnaryService<super::GetModelStatusRequest>
-                    for GetModelStatusSvc<T> {
-                        type Response = super::GetModelStatusResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::tensorflow::serving::GetModelStatusRequest,
+                    > for GetModelStatusSvc<T> {
+                        type Response = ::tidemill_proto::serving::tensorflow::serving::GetModelStatusResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::GetModelStatusRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::tensorflow::serving::GetModelStatusRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -900,16 +977,19 @@ pub mod model_service_server {
                     struct HandleReloadConfigRequestSvc<T: ModelService>(pub Arc<T>);
                     impl<
                         T: ModelService,
-                    > tonic::server::UnaryService<super::ReloadConfigRequest>
-                    for HandleReloadConfigRequestSvc<T> {
-                        type Response = super::ReloadConfigResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::tensorflow::serving::ReloadConfigRequest,
+                    > for HandleReloadConfigRequestSvc<T> {
+                        type Response = ::tidemill_proto::serving::tensorflow::serving::ReloadConfigResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ReloadConfigRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::tensorflow::serving::ReloadConfigRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -1066,9 +1146,13 @@ pub mod session_service_client {
         }
         pub async fn session_run(
             &mut self,
-            request: impl tonic::IntoRequest<super::SessionRunRequest>,
+            request: impl tonic::IntoRequest<
+                ::tidemill_proto::serving::tensorflow::serving::SessionRunRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::SessionRunResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::SessionRunResponse,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -1107,9 +1191,13 @@ pub mod session_service_server {
     pub trait SessionService: std::marker::Send + std::marker::Sync + 'static {
         async fn session_run(
             &self,
-            request: tonic::Request<super::SessionRunRequest>,
+            request: tonic::Request<
+                ::tidemill_proto::serving::tensorflow::serving::SessionRunRequest,
+            >,
         ) -> std::result::Result<
-            tonic::Response<super::SessionRunResponse>,
+            tonic::Response<
+                ::tidemill_proto::serving::tensorflow::serving::SessionRunResponse,
+            >,
             tonic::Status,
         >;
     }
@@ -1194,16 +1282,19 @@ pub mod session_service_server {
                     struct SessionRunSvc<T: SessionService>(pub Arc<T>);
                     impl<
                         T: SessionService,
-                    > tonic::server::UnaryService<super::SessionRunRequest>
-                    for SessionRunSvc<T> {
-                        type Response = super::SessionRunResponse;
+                    > tonic::server::UnaryService<
+                        ::tidemill_proto::serving::tensorflow::serving::SessionRunRequest,
+                    > for SessionRunSvc<T> {
+                        type Response = ::tidemill_proto::serving::tensorflow::serving::SessionRunResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::SessionRunRequest>,
+                            request: tonic::Request<
+                                ::tidemill_proto::serving::tensorflow::serving::SessionRunRequest,
+                            >,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {

@@ -178,7 +178,7 @@ fn values(column: &dyn Array, shape: &[usize]) -> Column {
     Column::Tensor(Box::new(tensor))
 }
 
-/// TensorContents as rows of one length: what fills up the shorter ones is NaN, or empty text.
+/// Lists as rows of one length: shorter ones are filled up with NaN or empty text.
 fn lists(lists: &ListArray) -> Option<TensorProto> {
     let longest = (0..lists.len()).map(|row| lists.value_length(row)).max().unwrap_or(0);
     let dim = [lists.len() as i64, i64::from(longest)].map(|size| Dim { size, ..Dim::default() }).to_vec();
