@@ -1,7 +1,7 @@
 //! Safe file writes: a file is replaced whole or stays as it was.
 //!
 //! Every file that Tidemill writes for others to read goes through this crate, except the inside of a staged artifact,
-//! which [becomes visible as a whole](https://docs.rs/tidemill-metadata). [`write`] replaces a file in one step;
+//! which [becomes visible as a whole](https://docs.rs/tidemill-metadata). [`write()`] replaces a file in one step;
 //! [`AtomicFile`] does the same for content that is written piece by piece; [`create_new`] never replaces.
 //!
 //! A file is written under a draft name beside its target (`.report.html.4711-0.tidemill-draft`), forced to disk,

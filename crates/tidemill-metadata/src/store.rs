@@ -35,7 +35,7 @@ pub trait MetadataStore: Send + Sync {
     /// Marks what dead processes left behind: every RUNNING run of the pipeline, and its RUNNING executions,
     /// become FAILED with [`Code::Abandoned`](tidemill_core::Code::Abandoned). Returns the runs, oldest first.
     ///
-    /// The caller holds the pipeline's [`RunLock`](crate::RunLock) and has not yet created a run of its own:
+    /// The caller holds the pipeline's [lease](crate::RunLeases) and has not yet created a run of its own:
     /// that is what proves the processes dead, whatever became of their ids.
     async fn recover(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError>;
 

@@ -1,6 +1,6 @@
 //! The registry of steps: how each is written in the pipeline file, and what it is before fitting.
 //!
-//! To add a step: a file here, a line in [`STEPS`], a variant of [`Step`] if it has constants to fit, and the fitted step
+//! To add a step: a file here, a line in `STEPS`, a variant of [`Step`] if it has constants to fit, and the fitted step
 //! in `tidemill-model/src/graph/steps`. `docs/develop/add-a-step.md` shows it with an example.
 
 mod bucketize;
