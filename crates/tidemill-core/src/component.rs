@@ -25,6 +25,17 @@ pub trait Component: Send + Sync {
     /// Everything wrong with the parameters that can be known without data. Empty: nothing.
     fn check(&self, params: &Value) -> Vec<ParamIssue>;
 
+    /// What the parameters alone tell of the outputs, for steps below that expect something of them.
+    fn promises(&self, _params: &Value) -> Vec<Promise> {
+        Vec::new()
+    }
+
+    /// What the component expects of the steps it reads from. It is compared with the promises of the nearest step above
+    /// that gives one, before anything runs.
+    fn expectations(&self, _params: &Value) -> Vec<Expectation> {
+        Vec::new()
+    }
+
     /// What the component reads besides artifacts (source files, a curated schema), with a digest of its content.
     ///
     /// It is part of the fingerprint: when it changes, the step runs again.
@@ -50,6 +61,69 @@ pub trait Component: Send + Sync {
     /// Output folders exist and are empty. They are kept, and recorded all together, only after this returns `Ok`;
     /// on an error they are removed. Long loops look at `context.cancel` now and then.
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError>;
+}
+
+/// Something that is known of a step's outputs before it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// What it is about: [`Promise::SPLIT`], [`Promise::TASK`].
+    pub topic: &'static str,
+    /// The same in words, with an article: `the split`.
+    pub about: &'static str,
+    /// The values: the names of all splits, the task.
+    pub values: Vec<String>,
+}
+
+impl Promise {
+    /// The names of the splits of examples.
+    pub const SPLIT: &'static str = "split";
+    /// The kind of task that a model learns.
+    pub const TASK: &'static str = "task";
+
+    /// The splits of examples.
+    pub fn splits(names: impl IntoIterator<Item = String>) -> Self {
+        let values: Vec<String> = names.into_iter().collect();
+        Self { topic: Self::SPLIT, about: if values.len() == 1 { "the split" } else { "each split" }, values }
+    }
+
+    /// The task of a model.
+    pub fn task(kind: crate::TaskKind) -> Self {
+        Self { topic: Self::TASK, about: "the task", values: vec![kind.name().to_owned()] }
+    }
+}
+
+/// Something that a step expects of the steps it reads from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// What it is about, as [`Promise::topic`].
+    pub topic: &'static str,
+    /// One of these must be promised.
+    pub any_of: Vec<String>,
+    /// The parameter that expects it: keys and indexes from the step down.
+    pub path: Vec<String>,
+    /// What is wrong where none is, in a few words: ``there is no split `eval` ``.
+    pub otherwise: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Expectation {
+    /// Examples must have the split `name`, which the parameter at `path` names.
+    pub fn split<P: Into<String>>(name: &str, path: impl IntoIterator<Item = P>) -> Self {
+        Self {
+            topic: Promise::SPLIT,
+            any_of: vec![name.to_owned()],
+            path: path.into_iter().map(Into::into).collect(),
+            otherwise: format!("there is no split `{name}`"),
+            hint: None,
+        }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
 }
 
 /// What can be said of a run before it.

@@ -35,14 +35,14 @@ pub use auc::RocArea;
 pub use code::{Code, Coded, GrpcStatus, Kind};
 pub use comparator::{Bins, Comparators, DatasetConstraints, Distance, FractionBounds};
 pub use component::{
-    CancelFlag, Component, ComponentError, ComponentSpec, ExternalInput, Gate, InputArtifact, InputSource, InputSpec,
-    Outcome, OutputSpec, Preview, RunInfo, StepContext, Verdict,
+    CancelFlag, Component, ComponentError, ComponentSpec, Expectation, ExternalInput, Gate, InputArtifact, InputSource,
+    InputSpec, Outcome, OutputSpec, Preview, Promise, RunInfo, StepContext, Verdict,
 };
 pub use diagnostic::{Diagnostic, InvalidFile, line_and_column};
 pub use digest::{Digest, DigestError};
 pub use domain::{Domain, TimeUnit};
 pub use failure::{Failure, fresh_causes, io_reason};
-pub use params::{ParamIssue, parse_params, suggest};
+pub use params::{ParamIssue, advice_for, advise, parse_params, suggest};
 pub use progress::{NoProgress, Progress};
 pub use record_check::{FeatureCheck, Finding, RecordCheck};
 pub use schema::{

@@ -157,6 +157,24 @@ fn plain(message: String) -> String {
     format!("{found} where {expected} is expected")
 }
 
+/// Gives issues about unknown keys and names advice from a table of what other libraries call things: the name, without
+/// regard to case, `_`, `-` and spaces, and what to write here.
+pub fn advise(issues: &mut [ParamIssue], names: &[(&str, &str)]) {
+    for issue in issues.iter_mut().filter(|issue| issue.message.starts_with("unknown ")) {
+        let advice = quoted_words(&issue.message).first().and_then(|wrong| advice_for(wrong, names));
+        if let Some(advice) = advice {
+            issue.hint = Some(advice.to_owned());
+        }
+    }
+}
+
+/// What a table such as that of [`advise`] says of a name.
+pub fn advice_for<'a>(name: &str, names: &[(&str, &'a str)]) -> Option<&'a str> {
+    let plain = |name: &str| name.to_lowercase().replace(['_', '-', ' '], "");
+    let wrong = plain(name);
+    names.iter().find(|(other, _)| plain(other) == wrong).map(|(_, advice)| *advice)
+}
+
 /// The known word nearest to `wrong`, if one is near enough to be a slip of the finger.
 ///
 /// Near is a third of the letters inserted, left out, replaced or swapped with a neighbour (as rustc has it), a

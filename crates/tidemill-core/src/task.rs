@@ -38,8 +38,10 @@ pub enum TaskKind {
     /// See [`Task::Binary`].
     Binary,
     /// See [`Task::MultiClass`].
+    #[serde(alias = "multiclass")]
     MultiClass,
     /// See [`Task::MultiLabel`].
+    #[serde(alias = "multilabel")]
     MultiLabel,
     /// See [`Task::Regression`].
     Regression,
@@ -48,6 +50,9 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Binary, Self::MultiClass, Self::MultiLabel, Self::Regression, Self::Ranking];
+
     /// The name used in files and tables: `multi_class`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 //! [`Examples`] reads that artifact back.
 
 mod column_type;
+mod condition;
 mod connect;
 mod diff;
 mod error;
@@ -14,9 +15,11 @@ mod repeats;
 mod sample;
 mod source;
 mod split;
+mod time_split;
 mod write;
 
 pub use column_type::{data_type_of, element_type, is_column_type, list_of, parse_column_type};
+pub use condition::{ConditionLanguage, RowCondition};
 pub use connect::{Connectors, Database, FileStore, Query, QueryValue, RemoteFile, dataset_name};
 pub use diff::{
     ChangedCell, ChangedRow, ColumnDiff, DiffOptions, FrequentChange, SampleRow, Samples, Sides, TableDiff, diff_tables,
@@ -24,8 +27,8 @@ pub use diff::{
 pub use error::DataError;
 pub use example_gen::{ExampleGen, inferred_types_mark};
 pub use examples::{
-    ColumnInfo, Examples, ExamplesManifest, ExamplesPiece, ExamplesWriter, HistoryInfo, ShardInfo, SourceFile,
-    SpanInfo, SplitInfo,
+    ColumnInfo, ConditionInfo, Examples, ExamplesManifest, ExamplesPiece, ExamplesWriter, HistoryInfo, Provenance,
+    ShardInfo, SourceFile, SpanInfo, SplitInfo,
 };
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use sample::{Plant, TaxiOptions, UnknownPlant, generate_taxi, write_taxi};

@@ -25,7 +25,7 @@ pub use evaluation::{ClassEvaluation, DroppedSlices, Evaluation, SliceEvaluation
 pub use finder::{FoundSlice, SliceSearch};
 pub use gate::{
     Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, SliceThreshold, Threshold, ThresholdSyntax,
-    Thresholds, judge,
+    Thresholds, WrittenThreshold, judge,
 };
 pub use intervals::{Interval, IntervalOptions, Intervals};
 pub use metrics::{Metric, Metrics};

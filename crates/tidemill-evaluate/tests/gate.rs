@@ -9,7 +9,7 @@ use tidemill_core::{Code, Coded, Component};
 use tidemill_evaluate::slices::{KeyColumn, SliceSpec, SliceValue};
 use tidemill_evaluate::{
     BlessingVerdict, CheckOutcome, EvaluateOptions, Evaluation, EvaluationTable, Evaluator, Metric, Metrics,
-    SliceEvaluation, SliceThreshold, Threshold, Thresholds, evaluate, judge,
+    SliceEvaluation, SliceThreshold, Thresholds, WrittenThreshold, evaluate, judge,
 };
 use tidemill_model::Task;
 
@@ -41,7 +41,7 @@ fn evaluation(value: Found, baseline: Option<Found>) -> Evaluation {
 }
 
 fn thresholds(written: Value) -> Thresholds {
-    let overall: BTreeMap<String, Threshold> = serde_json::from_value(written).unwrap();
+    let overall: BTreeMap<String, WrittenThreshold> = serde_json::from_value(written).unwrap();
     Thresholds::read(&overall, &[]).unwrap()
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tidemill_core::{Code, Coded, Diagnostic, InvalidFile, suggest};
 
 use crate::components::Components;
+use crate::expectations;
 use crate::pipeline::Pipeline;
 use crate::references::{self, Params, Scope};
 use crate::source_map::{SourceMap, located};
@@ -134,6 +135,7 @@ fn read_root(
     // Wires to a step that could not be read would only repeat what was said of it.
     let broken = root.get("steps").map_or(0, |steps| steps.entries().len()) > drafts.len();
     let mut steps = if broken { Vec::new() } else { wiring::wire(drafts, diagnostics) };
+    expectations::check(&steps, root, diagnostics);
     for step in &mut steps {
         step.source_map = SourceMap::new(file, text, root, &step.name);
     }

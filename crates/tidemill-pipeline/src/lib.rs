@@ -6,6 +6,7 @@
 
 mod components;
 mod document;
+mod expectations;
 mod file;
 mod fingerprint;
 mod inputs;

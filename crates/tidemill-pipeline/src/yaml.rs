@@ -35,7 +35,9 @@ pub(crate) struct Key {
 impl Node {
     /// Parses a document. The error stands where the parser stumbled.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
-        let raw: Spanned<Raw> = serde_saphyr::from_str(text).map_err(|error| {
+        // `y`, `no` and `on` are words: only `true` and `false` are truth values, as in YAML 1.2.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let at = error.location().map_or(0, |l| offset_of(text, l.line() as usize, l.column() as usize));
             Diagnostic::new(at..at, plain_message(&error))
         })?;

@@ -4,6 +4,7 @@
 //! works on a project: it never prints, and never ends the process.
 
 mod components;
+mod draft;
 mod feature_sets;
 mod mirror;
 mod project;
@@ -12,6 +13,7 @@ mod runs;
 mod settings;
 
 pub use components::{all as components, connectors};
+pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, Trial, try_out};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };

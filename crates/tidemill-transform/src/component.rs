@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tidemill_core::{
-    ArtifactType, Coded as _, Component, ComponentError, ComponentSpec, ExternalInput, Gate, InputArtifact, InputSpec,
-    Outcome, OutputSpec, ParamIssue, Preview, Properties, StepContext, SummaryTable, Tone,
+    ArtifactType, Coded as _, Component, ComponentError, ComponentSpec, Expectation, ExternalInput, Gate,
+    InputArtifact, InputSpec, Outcome, OutputSpec, ParamIssue, Preview, Promise, Properties, StepContext, SummaryTable,
+    TaskKind, Tone,
 };
 use tidemill_data::Examples;
+use tidemill_model::Expression;
 use tidemill_validation::read_schema_artifact;
 
 use crate::auto::ColumnChoice;
@@ -83,6 +85,18 @@ impl Component for Transform {
 
     fn check(&self, params: &Value) -> Vec<ParamIssue> {
         TransformConfig::with_sets(params, &*self.sets).err().unwrap_or_default()
+    }
+
+    fn promises(&self, params: &Value) -> Vec<Promise> {
+        let label = TransformConfig::with_sets(params, &*self.sets).ok().and_then(|config| config.label.parse().ok());
+        label.filter(Expression::is_condition).map(|_| Promise::task(TaskKind::Binary)).into_iter().collect()
+    }
+
+    fn expectations(&self, _: &Value) -> Vec<Expectation> {
+        vec![
+            Expectation::split::<String>(SPLIT, [])
+                .with_hint("features are fitted on the split `train`: give one split that name"),
+        ]
     }
 
     fn external_inputs(&self, params: &Value, _: &Path) -> Result<Vec<ExternalInput>, ComponentError> {

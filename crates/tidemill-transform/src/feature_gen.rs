@@ -97,13 +97,7 @@ impl Component for FeatureGen {
                 }
             }
         }
-        let manifest = examples.manifest();
-        let written = writer.finish(
-            &manifest.split_by,
-            &manifest.split_except,
-            manifest.spans.clone(),
-            manifest.sources.clone(),
-        )?;
+        let written = writer.finish(examples.manifest().provenance())?;
         let (rows, columns) = (written.rows, written.columns.len());
         let properties = Properties::from([
             ("rows".to_owned(), json!(rows)),

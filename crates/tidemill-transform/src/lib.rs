@@ -32,7 +32,7 @@ mod step;
 pub mod steps;
 mod table;
 
-pub use auto::ColumnChoice;
+pub use auto::{ColumnChoice, choose_features, is_called_identifier};
 pub use cache::AnalyzerCache;
 pub use component::Transform;
 pub use config::{Constants, FeatureConfig, FeatureSet, FeatureSets, TransformConfig};

@@ -121,7 +121,8 @@ pub fn read_rules(path: &Path) -> Result<Vec<Rule>, DataError> {
         rules: Vec<Rule>,
     }
     let text = std::fs::read_to_string(path).map_err(|error| DataError::unreadable(path, error))?;
-    let file: File = serde_saphyr::from_str(&text).map_err(|error| {
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let file: File = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
         let message = format!("`{}`: {error}", path.display());
         let hint = Some("as in `rules: [ { name: fares, sql: \"SELECT * FROM data WHERE fare < 0\" } ]`".to_owned());
         DataError::Outside { code: Code::Params, message, hint, source: None }

@@ -15,7 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use features::{FeaturesAddArgs, FeaturesCommand};
 pub use files::{
-    DriftArgs, FormatName, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
+    DriftArgs, ExploreArgs, FormatName, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
 pub use help::{advice, arranged};
 pub use loadtest::LoadtestArgs;
@@ -52,8 +52,10 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create a project from a template
+    /// Create a project for your own data, or with sample data
     Init(InitArgs),
+    /// Look at data first: its problems, its columns, what could be predicted
+    Explore(ExploreArgs),
     /// Check the pipeline file without running anything
     Check(PipelineArgs),
     /// Show which steps would run, and why
@@ -127,17 +129,31 @@ pub enum Command {
 /// `init`
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The template
-    #[arg(value_name = "TEMPLATE", value_parser = ["taxi"])]
-    pub template: String,
-    /// Folder to write into [default: the template's name]
+    /// The template `taxi` (with `--data`: the folder to write into)
+    #[arg(value_name = "TEMPLATE")]
+    pub template: Option<String>,
+    /// Folder to write into [default: the name of the template or of the data]
     pub dir: Option<PathBuf>,
-    /// Rows of sample data
+    /// Your data: a CSV, JSON lines, Parquet or Avro file, a folder of them, a glob or a URL
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// The column to predict [default: a column called `label`, `target` or the like, or the last one]
+    #[arg(long, value_name = "COLUMN", requires = "data")]
+    pub label: Option<String>,
+    /// Name of the pipeline and the model [default: the name of the data]
+    #[arg(long, value_name = "NAME", requires = "data")]
+    pub name: Option<String>,
+    /// Train no first model: the evaluation has no thresholds then
+    #[arg(long, requires = "data")]
+    pub no_trial: bool,
+    /// Template: rows of sample data
     #[arg(long, default_value_t = 15_000)]
     pub rows: u64,
-    /// Seed of the sample data
+    /// Template: seed of the sample data
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// A pipeline and its parameters.

@@ -4,28 +4,34 @@ mod choose;
 mod params;
 mod pattern;
 mod schema_types;
+mod shares;
 mod source;
 mod sql;
 mod template;
 
 use std::fs::File;
 use std::io::Read as _;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use serde_json::{Value, json};
 use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, ExternalInput, Gate, Outcome, OutputSpec,
-    ParamIssue, Properties, StepContext,
+    ParamIssue, Promise, Properties, StepContext,
 };
 
 use self::choose::{Chosen, ChosenSplit, named};
 use self::params::Params;
 use crate::DataError;
+use crate::condition::{ConditionLanguage, RowFilter};
 use crate::connect::{Connectors, is_url};
-use crate::examples::{ExamplesManifest, ExamplesWriter, SourceFile};
+use crate::examples::{ConditionInfo, ExamplesManifest, ExamplesWriter, Provenance, SourceFile};
 use crate::repeats::{ROWS_MAX, RepeatFinder, Repeats};
 use crate::source::{InputFile, Table};
 use crate::split::{Key, Splitter};
+use crate::time_split::{TimeColumn, TimeSplitter};
 
 pub use self::schema_types::inferred_types_mark;
 use self::schema_types::{DEFAULT_FILE, SchemaTypes};
@@ -42,6 +48,14 @@ const PIECE_BYTES: usize = 4 << 20;
 /// splits: { train: 2, eval: 1 }        # the default
 /// split_by: [rider_id]                 # absent: the whole row decides
 /// split_except: [tips]                 # or the row without these columns, such as the label
+/// where: "fare > 0"                    # absent: all rows are kept
+/// ```
+///
+/// Or the newest rows are for evaluation:
+///
+/// ```yaml
+/// splits: { train: 3, eval: 1 }
+/// split_by_time: trip_start
 /// ```
 ///
 /// Columns are read as the types that a schema gives them (`schema: schema.yaml`, the default if the file is there) where
@@ -82,12 +96,19 @@ const PIECE_BYTES: usize = 4 << 20;
 #[derive(Debug, Clone, Default)]
 pub struct ExampleGen {
     connectors: Connectors,
+    conditions: Option<Arc<dyn ConditionLanguage>>,
 }
 
 impl ExampleGen {
     /// An `ExampleGen` that also reads what is elsewhere.
     pub fn new(connectors: Connectors) -> Self {
-        Self { connectors }
+        Self { connectors, conditions: None }
+    }
+
+    /// The same with a language for `where`.
+    #[must_use]
+    pub fn with_conditions(self, language: Arc<dyn ConditionLanguage>) -> Self {
+        Self { conditions: Some(language), ..self }
     }
 }
 
@@ -110,7 +131,22 @@ impl Component for ExampleGen {
     }
 
     fn check(&self, params: &Value) -> Vec<ParamIssue> {
-        Params::parse(params).err().unwrap_or_default()
+        let params = match Params::parse(params) {
+            Ok(params) => params,
+            Err(issues) => return issues,
+        };
+        let check = |condition: &String| self.conditions.as_deref()?.check(condition).err();
+        params
+            .condition
+            .as_ref()
+            .and_then(check)
+            .map(|message| ParamIssue::new(["where"], message))
+            .into_iter()
+            .collect()
+    }
+
+    fn promises(&self, params: &Value) -> Vec<Promise> {
+        Params::parse(params).map(|params| vec![Promise::splits(params.split_names())]).unwrap_or_default()
     }
 
     fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
@@ -141,7 +177,7 @@ impl Component for ExampleGen {
             .num_threads(context.threads)
             .build()
             .map_err(|error| ComponentError::new(Code::Internal, format!("cannot start threads: {error}")))?;
-        pool.install(|| generate(&params, &self.connectors, context))
+        pool.install(|| self.generate(&params, context))
     }
 }
 
@@ -154,120 +190,227 @@ fn schema_file(params: &Params) -> (&Path, bool) {
     params.schema.as_deref().map_or((Path::new(DEFAULT_FILE), false), |file| (file, true))
 }
 
-fn generate(params: &Params, connectors: &Connectors, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-    let chosen = Chosen::new(params, context.project_dir, connectors)?;
-    let source = chosen.splits.first().map_or(context.project_dir, |split| &split.path);
-    let inputs: Vec<InputFile> = chosen.files().map(|(_, file)| file.clone()).collect();
-    let mut options = params.source.read_options().map_err(|issue| ComponentError::new(Code::Params, issue.message))?;
-    let (file, named) = schema_file(params);
-    options.hints = SchemaTypes::read(&context.project_dir.join(file), named)?.map(|types| types.schema());
-    let remote = chosen.remote();
-    if !remote.is_empty() {
-        context.progress.phase("copying files from the store");
-    }
-    let queries = chosen.queries();
-    let (inputs, spool) = if queries.is_empty() {
-        connectors.bring(inputs, &remote)?
-    } else {
-        context.progress.phase("asking the database");
-        connectors.ask(&queries)?
-    };
-    context.progress.phase("checking rows and deciding types");
-    let table = Table::of_spooled(source, inputs, &options, spool)?;
-    context.progress.phase("writing examples");
-    if let Some(rows) = table.row_count() {
-        context.progress.total_rows(rows);
-    }
-    let made = chosen.splits.iter().map(|split| Some((split.name.clone()?, 0))).collect::<Option<Vec<_>>>();
-    let mut writer = match &made {
-        Some(splits) => ExamplesWriter::new(context.output("examples"), table.schema(), splits),
-        None => ExamplesWriter::new(context.output("examples"), table.schema(), &params.shares()),
-    };
-    let mut warnings = chosen.warnings.clone();
-    let rows = match made {
-        Some(_) => keep_splits(&chosen, &table, &mut writer, context)?,
-        None => {
-            let (rows, crossing) = split_rows(params, &chosen, source, &table, &mut writer, context)?;
-            if crossing > 0 {
-                let (some, all) = (counted(crossing, "row"), counted(rows, "row"));
-                warnings.push(format!(
-                    "{some} of {all} are equal to a row of another split; `split_by` keeps rows together that belong together"
-                ));
-            }
-            rows
-        }
-    };
-    let mut sources = Vec::new();
-    for ((split, input), file) in chosen.files().zip(table.files()) {
-        sources.push(SourceFile {
-            name: name_of(input, split, context.project_dir),
-            rows: file.rows.unwrap_or(rows),
-            digest: digest_of(&file.path)?,
-        });
-    }
-    let manifest = writer.finish(&params.split_by, &params.split_except, chosen.spans.clone(), sources)?;
-    check_row_count(source, table.row_count(), manifest.rows)?;
-    warnings.extend(uneven_shares(&manifest));
-    Ok(outcome(&manifest, &table, warnings))
+/// What a pass over the rows came to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Passed {
+    /// Rows of the source.
+    read: u64,
+    /// Rows that are kept.
+    kept: u64,
+    /// Rows that are equal to a row of another split.
+    crossing: u64,
 }
 
-/// Gives every row to the split that its values decide. Returns the number of rows, and of those that are equal to a row
-/// of another split.
-fn split_rows(
-    params: &Params,
-    chosen: &Chosen,
-    source: &Path,
-    table: &Table,
-    writer: &mut ExamplesWriter,
-    context: &StepContext<'_>,
-) -> Result<(u64, u64), ComponentError> {
-    let shares: Vec<u32> = params.shares().iter().map(|(_, share)| *share).collect();
-    let key = match params.split_by.as_slice() {
-        [] => Key::RowExcept(&params.split_except),
-        by => Key::Columns(by),
-    };
-    let splitter = Splitter::new(source, &table.schema(), &shares, key)?;
-    let mut repeats = Repeats::default();
-    let mut rows = 0_u64;
-    let files = chosen.splits.iter().map(|split| split.files.len()).sum();
-    for (span, files) in chosen.spans_of(0, 0..files) {
-        if let Some(span) = span {
-            writer.begin_span(span)?;
+impl ExampleGen {
+    fn generate(&self, params: &Params, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
+        let connectors = &self.connectors;
+        let chosen = Chosen::new(params, context.project_dir, connectors)?;
+        let source = chosen.splits.first().map_or(context.project_dir, |split| &split.path);
+        let inputs: Vec<InputFile> = chosen.files().map(|(_, file)| file.clone()).collect();
+        let mut options =
+            params.source.read_options().map_err(|issue| ComponentError::new(Code::Params, issue.message))?;
+        let (file, named) = schema_file(params);
+        options.hints = SchemaTypes::read(&context.project_dir.join(file), named)?.map(|types| types.schema());
+        let remote = chosen.remote();
+        if !remote.is_empty() {
+            context.progress.phase("copying files from the store");
         }
-        // Equal rows are counted within a span, so that a window over spans does not change the splits of its rows.
-        let known = repeating(&splitter, table, files.clone(), context)?;
-        repeats.begin(known);
-        for batch in table.read_files(files)? {
-            context.cancel.check()?;
+        let queries = chosen.queries();
+        let (inputs, spool) = if queries.is_empty() {
+            connectors.bring(inputs, &remote)?
+        } else {
+            context.progress.phase("asking the database");
+            connectors.ask(&queries)?
+        };
+        context.progress.phase("checking rows and deciding types");
+        let table = Table::of_spooled(source, inputs, &options, spool)?;
+        context.progress.phase("writing examples");
+        if let Some(rows) = table.row_count() {
+            context.progress.total_rows(rows);
+        }
+        let made = chosen.splits.iter().map(|split| Some((split.name.clone()?, 0))).collect::<Option<Vec<_>>>();
+        let mut writer = match &made {
+            Some(splits) => ExamplesWriter::new(context.output("examples"), table.schema(), splits),
+            None => ExamplesWriter::new(context.output("examples"), table.schema(), &params.shares()),
+        };
+        let mut warnings = chosen.warnings.clone();
+        let filter = RowFilter::new(params.condition.as_deref(), self.conditions.as_deref(), &table.schema())?;
+        let reading = Reading { params, chosen: &chosen, source, table: &table, filter: &filter, context };
+        let passed = match (made, &params.split_by_time) {
+            (Some(_), _) => reading.keep_splits(&mut writer)?,
+            (None, Some(column)) => reading.split_by_time(column, &mut writer)?,
+            (None, None) => reading.split_by_hash(&mut writer)?,
+        };
+        if passed.crossing > 0 {
+            let (some, all) = (counted(passed.crossing, "row"), counted(passed.kept, "row"));
+            warnings.push(format!(
+            "{some} of {all} are equal to a row of another split; `split_by` keeps rows together that belong together"
+        ));
+        }
+        if let Some(condition) = params.condition.as_ref().filter(|_| passed.kept == 0) {
+            let message = format!("none of {} meets the condition `{condition}`", counted(passed.read, "row"));
+            return Err(DataError::Params { message }.into());
+        }
+        let mut sources = Vec::new();
+        for ((split, input), file) in chosen.files().zip(table.files()) {
+            sources.push(SourceFile {
+                name: name_of(input, split, context.project_dir),
+                rows: file.rows.unwrap_or(passed.read),
+                digest: digest_of(&file.path)?,
+            });
+        }
+        check_row_count(source, table.row_count(), passed.read)?;
+        let condition = params.condition.as_ref();
+        let manifest = writer.finish(Provenance {
+            split_by: params.split_by.clone(),
+            split_except: params.split_except.clone(),
+            split_by_time: params.split_by_time.clone(),
+            condition: condition.map(|sql| ConditionInfo { sql: sql.clone(), left_out: passed.read - passed.kept }),
+            spans: chosen.spans.clone(),
+            sources,
+        })?;
+        warnings.extend(uneven_shares(&manifest));
+        Ok(outcome(&manifest, &table, warnings))
+    }
+}
+
+/// The rows of a source on their way into splits.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    params: &'a Params,
+    chosen: &'a Chosen,
+    source: &'a Path,
+    table: &'a Table,
+    filter: &'a RowFilter,
+    context: &'a StepContext<'a>,
+}
+
+impl Reading<'_> {
+    fn shares(&self) -> Vec<u32> {
+        self.params.shares().iter().map(|(_, share)| *share).collect()
+    }
+
+    /// The rows of some files that are kept, batch by batch.
+    fn each_batch(
+        &self,
+        files: Range<usize>,
+        mut give: impl FnMut(RecordBatch, u64) -> Result<(), ComponentError>,
+    ) -> Result<(), ComponentError> {
+        for batch in self.table.read_files(files)? {
+            self.context.cancel.check()?;
             let batch = batch?;
-            let assigned = splitter.assign(source, &batch, rows + 1, &mut repeats)?;
-            writer.write(&batch, &assigned)?;
-            rows += batch.num_rows() as u64;
-            context.progress.advance(batch.num_rows() as u64);
+            let read = batch.num_rows() as u64;
+            give(self.filter.apply(batch)?, read)?;
         }
+        Ok(())
     }
-    Ok((rows, repeats.crossing_rows()))
-}
 
-/// The hashes of rows that repeat, where there may be more rows than can be kept in mind while they are split.
-fn repeating(
-    splitter: &Splitter,
-    table: &Table,
-    files: std::ops::Range<usize>,
-    context: &StepContext<'_>,
-) -> Result<Option<Vec<u64>>, ComponentError> {
-    let rows: Option<u64> = table.files()[files.clone()].iter().map(|file| file.rows).sum();
-    if !splitter.spreads_repeats() || rows.is_some_and(|rows| rows <= ROWS_MAX) {
-        return Ok(None);
+    /// Gives every row to the split that its values decide.
+    fn split_by_hash(&self, writer: &mut ExamplesWriter) -> Result<Passed, ComponentError> {
+        let key = match self.params.split_by.as_slice() {
+            [] => Key::RowExcept(&self.params.split_except),
+            by => Key::Columns(by),
+        };
+        let splitter = Splitter::new(self.source, &self.table.schema(), &self.shares(), key)?;
+        let mut repeats = Repeats::default();
+        // Equal rows are counted within a span, so that a window over spans does not change the splits of its rows.
+        let begin_span = |repeats: &mut Repeats, files| {
+            repeats.begin(self.repeating(&splitter, files)?);
+            Ok(())
+        };
+        let assign =
+            |repeats: &mut Repeats, batch: &RecordBatch, row| splitter.assign(self.source, batch, row, repeats);
+        let passed = self.write_splits(writer, &mut repeats, begin_span, assign)?;
+        Ok(Passed { crossing: repeats.crossing_rows(), ..passed })
     }
-    context.progress.phase("looking for equal rows");
-    let mut finder = RepeatFinder::new()?;
-    for batch in table.read_files(files)? {
-        context.cancel.check()?;
-        finder.add(&splitter.row_hashes(&batch?))?;
+
+    /// Gives the oldest rows to the first split, and so on.
+    fn split_by_time(&self, column: &str, writer: &mut ExamplesWriter) -> Result<Passed, ComponentError> {
+        let time = TimeColumn::new(self.source, &self.table.schema(), column)?;
+        self.context.progress.phase("ordering rows by time");
+        // A condition may need any column.
+        let alone = if self.filter.keeps_all() { Some(self.table.select(&[column])?) } else { None };
+        let table = alone.as_ref().unwrap_or(self.table);
+        let column = TimeColumn::new(self.source, &table.schema(), column)?;
+        let mut times = Vec::new();
+        Reading { table, ..*self }.each_batch(0..table.files().len(), |batch, _| {
+            times.extend(column.times(self.source, &batch, times.len() as u64 + 1)?);
+            Ok(())
+        })?;
+        self.context.progress.phase("writing examples");
+        let splitter = TimeSplitter::new(time, times, &self.shares());
+        let assign = |_: &mut (), batch: &RecordBatch, row| splitter.assign(self.source, batch, row);
+        self.write_splits(writer, &mut (), |_, _| Ok(()), assign)
     }
-    context.progress.phase("writing examples");
-    Ok(Some(finder.finish()?))
+
+    /// Writes every row into the split that `assign` gives for it.
+    fn write_splits<S>(
+        &self,
+        writer: &mut ExamplesWriter,
+        state: &mut S,
+        begin_span: impl Fn(&mut S, Range<usize>) -> Result<(), ComponentError>,
+        assign: impl Fn(&mut S, &RecordBatch, u64) -> Result<Vec<u16>, DataError>,
+    ) -> Result<Passed, ComponentError> {
+        let mut passed = Passed::default();
+        let files = self.chosen.splits.iter().map(|split| split.files.len()).sum();
+        for (span, files) in self.chosen.spans_of(0, 0..files) {
+            if let Some(span) = span {
+                writer.begin_span(span)?;
+            }
+            begin_span(state, files.clone())?;
+            self.each_batch(files, |batch, read| {
+                let assigned = assign(state, &batch, passed.kept + 1)?;
+                writer.write(&batch, &assigned)?;
+                passed.kept += batch.num_rows() as u64;
+                passed.read += read;
+                self.context.progress.advance(read);
+                Ok(())
+            })?;
+        }
+        Ok(passed)
+    }
+
+    /// The hashes of rows that repeat, where there may be more rows than can be kept in mind while they are split.
+    fn repeating(&self, splitter: &Splitter, files: Range<usize>) -> Result<Option<Vec<u64>>, ComponentError> {
+        let rows: Option<u64> = self.table.files()[files.clone()].iter().map(|file| file.rows).sum();
+        if !splitter.spreads_repeats() || rows.is_some_and(|rows| rows <= ROWS_MAX) {
+            return Ok(None);
+        }
+        self.context.progress.phase("looking for equal rows");
+        let mut finder = RepeatFinder::new()?;
+        self.each_batch(files, |batch, _| Ok(finder.add(&splitter.row_hashes(&batch))?))?;
+        self.context.progress.phase("writing examples");
+        Ok(Some(finder.finish()?))
+    }
+
+    /// Gives every row to the split that its file belongs to.
+    fn keep_splits(&self, writer: &mut ExamplesWriter) -> Result<Passed, ComponentError> {
+        let (mut passed, mut first) = (Passed::default(), 0);
+        for (i, split) in self.chosen.splits.iter().enumerate() {
+            let files = first..first + split.files.len();
+            first = files.end;
+            let expected: Option<u64> = self.table.files()[files.clone()].iter().map(|file| file.rows).sum();
+            let mut found = 0;
+            for (span, files) in self.chosen.spans_of(i, files) {
+                if let Some(span) = span {
+                    writer.begin_span(span)?;
+                }
+                self.each_batch(files, |batch, read| {
+                    writer.write(&batch, &vec![i as u16; batch.num_rows()])?;
+                    passed.kept += batch.num_rows() as u64;
+                    found += read;
+                    self.context.progress.advance(read);
+                    Ok(())
+                })?;
+            }
+            if found == 0 {
+                return Err(DataError::SourceEmpty { path: split.path.clone(), header_only: true }.into());
+            }
+            check_row_count(&split.path, expected, found)?;
+            passed.read += found;
+        }
+        Ok(passed)
+    }
 }
 
 /// How far the share of a split may be from the one asked for, beside what chance makes of it.
@@ -299,40 +442,6 @@ fn uneven_shares(manifest: &ExamplesManifest) -> Vec<String> {
     warnings
 }
 
-/// Gives every row to the split that its file belongs to.
-fn keep_splits(
-    chosen: &Chosen,
-    table: &Table,
-    writer: &mut ExamplesWriter,
-    context: &StepContext<'_>,
-) -> Result<u64, ComponentError> {
-    let (mut rows, mut first) = (0_u64, 0);
-    for (i, split) in chosen.splits.iter().enumerate() {
-        let files = first..first + split.files.len();
-        first = files.end;
-        let expected: Option<u64> = table.files()[files.clone()].iter().map(|file| file.rows).sum();
-        let mut found = 0;
-        for (span, files) in chosen.spans_of(i, files) {
-            if let Some(span) = span {
-                writer.begin_span(span)?;
-            }
-            for batch in table.read_files(files)? {
-                context.cancel.check()?;
-                let batch = batch?;
-                writer.write(&batch, &vec![i as u16; batch.num_rows()])?;
-                found += batch.num_rows() as u64;
-                context.progress.advance(batch.num_rows() as u64);
-            }
-        }
-        if found == 0 {
-            return Err(DataError::SourceEmpty { path: split.path.clone(), header_only: true }.into());
-        }
-        check_row_count(&split.path, expected, found)?;
-        rows += found;
-    }
-    Ok(rows)
-}
-
 /// Rows in = rows out; anything else means that a file was written to meanwhile.
 fn check_row_count(source: &Path, expected: Option<u64>, found: u64) -> Result<(), DataError> {
     match expected {
@@ -356,6 +465,10 @@ fn outcome(manifest: &ExamplesManifest, table: &Table, mut warnings: Vec<String>
     .into();
     let mut headline =
         format!("{} in {}", counted(manifest.rows, "row"), counted(manifest.splits.len() as u64, "split"));
+    if let Some(condition) = &manifest.condition {
+        headline = format!("{headline}, {} left out by `where`", counted(condition.left_out, "row"));
+        properties.insert("rows_left_out".to_owned(), json!(condition.left_out));
+    }
     if let Some(newest) = manifest.spans.last() {
         headline = format!("{headline}, {}", named(&manifest.spans));
         properties.insert("span".to_owned(), json!(newest.span));

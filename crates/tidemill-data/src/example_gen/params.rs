@@ -10,7 +10,8 @@ use serde_json::Value;
 use tidemill_core::{ParamIssue, parse_params};
 
 use super::pattern::{Pattern, days_since_1970};
-use super::source::{InOrder, SourceParams};
+use super::shares::Shares;
+use super::source::SourceParams;
 use super::template::Template;
 
 /// Splits, at most: a row's split is kept in 16 bits, and nobody reads a thousand evaluations.
@@ -22,10 +23,11 @@ const SPLITS_MAX: usize = 1_000;
 pub(super) struct Params {
     /// Where the rows come from.
     pub(super) source: SourceParams,
-    /// The splits and their shares: `{ train: 2, eval: 1 }`, the default, puts two thirds of the rows into `train`. Not
-    /// beside a source whose splits were made before.
+    /// The splits and their shares: `{ train: 2, eval: 1 }`, the default, puts two thirds of the rows into `train`, and so
+    /// does `2/1`. Fractions count in the same way: `{ train: 0.8, eval: 0.2 }`. Not beside a source whose splits were
+    /// made before.
     #[serde(default)]
-    splits: Option<InOrder<u32>>,
+    splits: Option<Shares>,
     /// Columns whose values decide the split of a row, so that all rows of a user or a session stay together; the
     /// whole row when absent.
     #[serde(default)]
@@ -33,6 +35,14 @@ pub(super) struct Params {
     /// Columns that do not decide the split of a row: the label, and what is corrected later. Not beside `split_by`.
     #[serde(default)]
     pub(super) split_except: Vec<String>,
+    /// A column of dates, times or numbers by which rows are split: the oldest are in the first split, the newest in the
+    /// last. Not beside `split_by` and `split_except`.
+    #[serde(default)]
+    pub(super) split_by_time: Option<String>,
+    /// Which rows of the source become examples: a condition in SQL, such as `fare > 0 AND company IS NOT NULL`; all
+    /// when absent.
+    #[serde(default, rename = "where")]
+    pub(super) condition: Option<String>,
     /// The schema whose types decide how columns are read, relative to the pipeline file; `schema.yaml` when absent, if it
     /// is there.
     #[serde(default)]
@@ -114,6 +124,14 @@ impl Params {
         }
     }
 
+    /// The names of all splits.
+    pub(super) fn split_names(&self) -> Vec<String> {
+        if self.source.is_made() {
+            return self.source.parts().into_iter().filter_map(|(name, _)| name.map(str::to_owned)).collect();
+        }
+        self.shares().into_iter().map(|(name, _)| name).collect()
+    }
+
     /// Which spans to read.
     pub(super) fn select(&self) -> Select {
         self.selected().unwrap_or(Select::Latest(1))
@@ -152,6 +170,7 @@ impl Params {
             ("splits", self.splits.is_some()),
             ("split_by", !self.split_by.is_empty()),
             ("split_except", !self.split_except.is_empty()),
+            ("split_by_time", self.split_by_time.is_some()),
         ];
         if self.source.is_made()
             && let Some((key, _)) = made_again.into_iter().find(|(_, said)| *said)
@@ -182,6 +201,15 @@ impl Params {
                     issues.push(ParamIssue::new([key.to_owned(), i.to_string()], message));
                 }
             }
+        }
+        if self.split_by_time.is_some()
+            && let Some((key, _)) = made_again.into_iter().skip(1).take(2).find(|(_, said)| *said)
+        {
+            let issue = ParamIssue::new(["split_by_time"], format!("`split_by_time` and `{key}` exclude each other"));
+            issues.push(issue.with_hint("with `split_by_time`, only the time decides the split"));
+        }
+        if self.condition.as_ref().is_some_and(|condition| condition.trim().is_empty()) {
+            issues.push(ParamIssue::new(["where"], "the condition is empty").with_hint("as in `where: \"fare > 0\"`"));
         }
         if !self.split_by.is_empty() && !self.split_except.is_empty() {
             let issue = ParamIssue::new(["split_except"], "`split_by` and `split_except` exclude each other");

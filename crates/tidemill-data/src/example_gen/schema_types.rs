@@ -47,14 +47,15 @@ impl SchemaTypes {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound || !named => return Ok(None),
             Err(error) => return Err(DataError::unreadable(path, error)),
         };
-        let file: File = match serde_saphyr::from_str(&text) {
-            Ok(file) => file,
-            Err(_) if !named => return Ok(None),
-            Err(error) => {
-                let message = format!("not a schema in YAML: {error}");
-                return Err(DataError::malformed(path, None, message));
-            }
-        };
+        let file: File =
+            match serde_saphyr::from_str_with_options(&text, serde_saphyr::options! { strict_booleans: true }) {
+                Ok(file) => file,
+                Err(_) if !named => return Ok(None),
+                Err(error) => {
+                    let message = format!("not a schema in YAML: {error}");
+                    return Err(DataError::malformed(path, None, message));
+                }
+            };
         let types: BTreeMap<String, FeatureType> =
             file.features.into_iter().filter_map(|(name, entry)| Some((name, entry.feature_type?))).collect();
         let mark = inferred_types_mark(types.iter().map(|(name, of)| (name.as_str(), *of)));

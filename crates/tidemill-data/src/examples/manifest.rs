@@ -17,6 +17,12 @@ pub struct ExamplesManifest {
     /// Columns that do not decide it, where all others do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub split_except: Vec<String>,
+    /// The column whose time decides it, where later rows are in later splits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_by_time: Option<String>,
+    /// Which rows of the files are kept, where not all are.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<ConditionInfo>,
     /// Splits in the order of the pipeline file.
     pub splits: Vec<SplitInfo>,
     /// The spans that the files belong to, ascending; none where the paths have no span.
@@ -27,6 +33,46 @@ pub struct ExamplesManifest {
     pub histories: Vec<HistoryInfo>,
     /// The files that the rows come from, in the order they were read.
     pub sources: Vec<SourceFile>,
+}
+
+/// Where examples come from and what decided their splits: what stays the same when a step adds or changes columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// As [`ExamplesManifest::split_by`].
+    pub split_by: Vec<String>,
+    /// As [`ExamplesManifest::split_except`].
+    pub split_except: Vec<String>,
+    /// As [`ExamplesManifest::split_by_time`].
+    pub split_by_time: Option<String>,
+    /// As [`ExamplesManifest::condition`].
+    pub condition: Option<ConditionInfo>,
+    /// As [`ExamplesManifest::spans`].
+    pub spans: Vec<SpanInfo>,
+    /// As [`ExamplesManifest::sources`].
+    pub sources: Vec<SourceFile>,
+}
+
+impl ExamplesManifest {
+    /// Where the examples come from.
+    pub fn provenance(&self) -> Provenance {
+        Provenance {
+            split_by: self.split_by.clone(),
+            split_except: self.split_except.clone(),
+            split_by_time: self.split_by_time.clone(),
+            condition: self.condition.clone(),
+            spans: self.spans.clone(),
+            sources: self.sources.clone(),
+        }
+    }
+}
+
+/// A condition that rows had to meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConditionInfo {
+    /// The condition, in SQL.
+    pub sql: String,
+    /// Rows that do not meet it.
+    pub left_out: u64,
 }
 
 /// A portion of data that was read: a day, a delivery.

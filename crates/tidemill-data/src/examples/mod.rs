@@ -10,7 +10,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tidemill_core::{Digest, FeatureType, suggest};
 
-pub use manifest::{ColumnInfo, ExamplesManifest, HistoryInfo, ShardInfo, SourceFile, SpanInfo, SplitInfo};
+pub use manifest::{
+    ColumnInfo, ConditionInfo, ExamplesManifest, HistoryInfo, Provenance, ShardInfo, SourceFile, SpanInfo, SplitInfo,
+};
 pub use writer::ExamplesWriter;
 
 use crate::column_type::list_of;

@@ -10,8 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use tidemill_core::FeatureType;
 
 use super::{
-    ColumnInfo, ExamplesManifest, FORMAT_VERSION, HistoryInfo, MANIFEST_FILE, ShardInfo, SourceFile, SpanInfo,
-    SplitInfo,
+    ColumnInfo, ExamplesManifest, FORMAT_VERSION, HistoryInfo, MANIFEST_FILE, Provenance, ShardInfo, SplitInfo,
 };
 use crate::DataError;
 use crate::column_type::element_type;
@@ -95,13 +94,7 @@ impl ExamplesWriter {
     }
 
     /// Completes the artifact. A split without rows is an error.
-    pub fn finish(
-        mut self,
-        split_by: &[String],
-        split_except: &[String],
-        spans: Vec<SpanInfo>,
-        sources: Vec<SourceFile>,
-    ) -> Result<ExamplesManifest, DataError> {
+    pub fn finish(mut self, from: Provenance) -> Result<ExamplesManifest, DataError> {
         for split in &mut self.splits {
             split.finish_shard()?;
         }
@@ -120,10 +113,20 @@ impl ExamplesWriter {
                 ColumnInfo { name: field.name().clone(), feature_type, is_list: element.is_some() }
             })
             .collect();
-        let (split_by, split_except, histories) = (split_by.to_vec(), split_except.to_vec(), self.histories);
-        let version = FORMAT_VERSION;
-        let manifest =
-            ExamplesManifest { version, rows, columns, split_by, split_except, splits, spans, histories, sources };
+        let Provenance { split_by, split_except, split_by_time, condition, spans, sources } = from;
+        let manifest = ExamplesManifest {
+            version: FORMAT_VERSION,
+            rows,
+            columns,
+            split_by,
+            split_except,
+            split_by_time,
+            condition,
+            splits,
+            spans,
+            histories: self.histories,
+            sources,
+        };
         let path = self.dir.join(MANIFEST_FILE);
         let mut text = serde_json::to_string_pretty(&manifest).map_err(|error| DataError::write(&path, error))?;
         text.push('\n');
@@ -230,7 +233,7 @@ mod tests {
             writer.write(&batch, &assigned).unwrap();
             at += batch.num_rows();
         }
-        writer.finish(&[], &[], Vec::new(), Vec::new()).unwrap();
+        writer.finish(Provenance::default()).unwrap();
         dir
     }
 
@@ -290,7 +293,7 @@ mod tests {
         let splits = [("a".to_owned(), 1), ("b".to_owned(), 1)];
         let mut writer = ExamplesWriter::new(dir.path(), table.schema(), &splits);
         writer.write(&table, &[0; 4]).unwrap();
-        let error = writer.finish(&[], &[], Vec::new(), Vec::new()).unwrap_err();
+        let error = writer.finish(Provenance::default()).unwrap_err();
         assert_eq!(error.to_string(), "split `b` has no rows: none of 4 rows fell into its share");
     }
 

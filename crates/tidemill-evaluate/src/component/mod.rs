@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Gate, InputArtifact, InputSource, InputSpec, Outcome,
-    OutputSpec, ParamIssue, Properties, StepContext, parse_params,
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Expectation, Gate, InputArtifact, InputSource,
+    InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind,
 };
 use tidemill_data::Examples;
 use tidemill_model::{Model, ModelError};
 use tidemill_onnx::load_package;
 
 use crate::{
-    Blessing, EvaluateError, Evaluation, TableColumns, Thresholds, evaluate, judge, summary_headline, summary_tables,
+    Blessing, EvaluateError, Evaluation, Metric, TableColumns, Thresholds, evaluate, judge, summary_headline,
+    summary_tables,
 };
 
 pub use params::{ConfidenceIntervals, EvaluatorParams, FindSlices};
@@ -59,14 +60,32 @@ impl Component for Evaluator {
     }
 
     fn check(&self, params: &Value) -> Vec<ParamIssue> {
-        match parse_params::<EvaluatorParams>(params) {
+        match EvaluatorParams::parse(params) {
             Ok(params) => params.read_thresholds().err().unwrap_or_default(),
             Err(issues) => issues,
         }
     }
 
+    fn expectations(&self, params: &Value) -> Vec<Expectation> {
+        let Ok(params) = EvaluatorParams::parse(params) else { return Vec::new() };
+        let split = Expectation::split(&params.split, ["split"]).with_hint("name the split to judge on: `split: NAME`");
+        let metric = |(name, metric): (&String, Metric)| {
+            let tasks = TaskKind::ALL.into_iter().filter(|task| metric.applies_to(*task));
+            let any_of: Vec<String> = tasks.map(|task| task.name().to_owned()).collect();
+            Expectation {
+                topic: Promise::TASK,
+                otherwise: format!("`{metric}` is a metric of {} models", any_of.join(" and ")),
+                any_of,
+                path: vec!["thresholds".to_owned(), name.clone()],
+                hint: None,
+            }
+        };
+        let metrics = params.thresholds.keys().filter_map(|name| Some((name, name.parse::<Metric>().ok()?)));
+        std::iter::once(split).chain(metrics.map(metric)).collect()
+    }
+
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let params = parse_params::<EvaluatorParams>(context.params)?;
+        let params = EvaluatorParams::parse(context.params)?;
         let thresholds = params.read_thresholds()?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(context.threads.max(1))

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use tidemill_core::ParamIssue;
+use serde_json::Value;
+use tidemill_core::{ParamIssue, advise, parse_params};
 
 use crate::finder::SearchOptions;
-use crate::gate::{SliceThreshold, Threshold, Thresholds};
+use crate::gate::{KEYS_ELSEWHERE, SliceThreshold, Thresholds, WrittenThreshold};
 use crate::slices::SliceSpec;
 use crate::{EvaluateOptions, IntervalOptions, Metric};
 
@@ -26,8 +27,8 @@ pub struct EvaluatorParams {
     /// Look for the slices on which the model does worst: how many, or a map of options.
     pub find_slices: FindSlices,
     /// What the model must satisfy on all rows, by metric.
-    #[schemars(with = "BTreeMap<Metric, Threshold>")]
-    pub thresholds: BTreeMap<String, Threshold>,
+    #[schemars(with = "BTreeMap<Metric, WrittenThreshold>")]
+    pub thresholds: BTreeMap<String, WrittenThreshold>,
     /// What the model must satisfy on slices.
     pub slice_thresholds: Vec<SliceThreshold>,
     /// Slices with fewer rows are not shown (and fail a threshold that names them).
@@ -57,6 +58,14 @@ impl Default for EvaluatorParams {
 }
 
 impl EvaluatorParams {
+    /// Reads the parameters of the step; what they say is checked by [`read_thresholds`](Self::read_thresholds).
+    pub fn parse(params: &Value) -> Result<Self, Vec<ParamIssue>> {
+        parse_params(params).map_err(|mut issues| {
+            advise(&mut issues, KEYS_ELSEWHERE);
+            issues
+        })
+    }
+
     /// Everything wrong with the values, and the thresholds if nothing is.
     pub fn read_thresholds(&self) -> Result<Thresholds, Vec<ParamIssue>> {
         let mut issues = Vec::new();

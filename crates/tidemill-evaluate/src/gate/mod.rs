@@ -8,5 +8,6 @@ mod written;
 pub(crate) use blessing::number;
 pub use blessing::{Blessing, BlessingVerdict, Check, CheckOutcome, Rule};
 pub use judge::judge;
-pub use threshold::{SliceSelector, SliceThreshold, Threshold, Thresholds};
+pub(crate) use threshold::KEYS_ELSEWHERE;
+pub use threshold::{SliceSelector, SliceThreshold, Threshold, Thresholds, WrittenThreshold};
 pub use written::ThresholdSyntax;

@@ -6,10 +6,10 @@ use std::fmt;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use tidemill_core::TaskKind;
-use tidemill_core::{ParamIssue, suggest};
+use tidemill_core::{ParamIssue, TaskKind, advice_for, suggest};
 
 use super::Rule;
+use super::written::bounds;
 use crate::EvaluateError;
 use crate::metrics::{Direction, Metric};
 use crate::slices::{SliceKey, SliceSpec};
@@ -35,6 +35,18 @@ pub struct Threshold {
     pub better_than_baseline_by: Option<f64>,
 }
 
+/// What people write for the keys of a threshold, and what to write here.
+pub(crate) const KEYS_ELSEWHERE: &[(&str, &str)] = &[
+    ("min", "write `at_least`"),
+    ("minimum", "write `at_least`"),
+    ("lower_bound", "write `at_least`"),
+    ("gte", "write `at_least`"),
+    ("max", "write `at_most`"),
+    ("maximum", "write `at_most`"),
+    ("upper_bound", "write `at_most`"),
+    ("lte", "write `at_most`"),
+];
+
 impl Threshold {
     /// The bounds that are set.
     pub fn rules(&self) -> impl Iterator<Item = (Rule, f64)> {
@@ -49,6 +61,112 @@ impl Threshold {
         .filter_map(|(rule, limit)| Some((rule, limit?)))
     }
 }
+
+/// A threshold as a pipeline file has it: a mapping, or bounds in a text as commands take them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WrittenThreshold {
+    /// `{ at_least: 0.9 }`
+    Bounds(Threshold),
+    /// `">= 0.9"`, or several bounds: `">= 0.9, >= baseline - 0.01"`
+    Text(String),
+    /// A number alone, which says neither which way nor against what.
+    Number(f64),
+}
+
+impl<'de> Deserialize<'de> for WrittenThreshold {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MapOrText;
+        impl<'de> Visitor<'de> for MapOrText {
+            type Value = WrittenThreshold;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bounds, as in `{ at_least: 0.9 }` or `\">= 0.9\"`,")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Threshold::deserialize(MapAccessDeserializer::new(map)).map(WrittenThreshold::Bounds)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(WrittenThreshold::Text(text.to_owned()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(WrittenThreshold::Number(number))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(WrittenThreshold::Number(number as f64))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(WrittenThreshold::Number(number as f64))
+            }
+        }
+        deserializer.deserialize_any(MapOrText)
+    }
+}
+
+impl schemars::JsonSchema for WrittenThreshold {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Threshold".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let bounds = Threshold::json_schema(generator);
+        let text = schemars::json_schema!({ "type": "string", "description": "Bounds in a text: `>= 0.9`." });
+        schemars::json_schema!({ "anyOf": [bounds, text] })
+    }
+}
+
+impl WrittenThreshold {
+    /// The bounds on a metric.
+    fn read(&self, metric: Metric, path: &[String]) -> Result<Threshold, ParamIssue> {
+        match self {
+            Self::Bounds(threshold) => Ok(*threshold),
+            Self::Text(text) => {
+                bounds(metric, text).map_err(|(problem, hint)| ParamIssue::new(path.to_vec(), problem).with_hint(hint))
+            }
+            Self::Number(number) => {
+                let bound = if metric.direction() == Direction::Lower { "at_most" } else { "at_least" };
+                let issue = ParamIssue::new(path.to_vec(), format!("`{metric}` has a number and no bound"));
+                Err(issue.with_hint(format!("write `{metric}: {{ {bound}: {number} }}`")))
+            }
+        }
+    }
+}
+
+/// What other libraries call metrics, and what they are called here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("roc_auc", "the area under the ROC curve is `auc`"),
+    ("roc_auc_score", "the area under the ROC curve is `auc`"),
+    ("auroc", "the area under the ROC curve is `auc`"),
+    ("average_precision", "the area under the precision-recall curve is `pr_auc`"),
+    ("auprc", "the area under the precision-recall curve is `pr_auc`"),
+    ("aucpr", "the area under the precision-recall curve is `pr_auc`"),
+    ("accuracy_score", "write `accuracy`"),
+    ("acc", "write `accuracy`"),
+    ("f1_score", "write `f1`, or `macro_f1` for several classes"),
+    ("f1_macro", "write `macro_f1`"),
+    ("binary_logloss", "write `log_loss`"),
+    ("multi_logloss", "write `log_loss`"),
+    ("cross_entropy", "write `log_loss`"),
+    ("neg_log_loss", "write `log_loss`, which is better when it is lower"),
+    ("brier_score", "write `brier`"),
+    ("ece", "write `calibration_error`"),
+    ("root_mean_squared_error", "write `rmse`"),
+    ("mean_squared_error", "write `mse`"),
+    ("l2", "write `mse`"),
+    ("mean_absolute_error", "write `mae`"),
+    ("l1", "write `mae`"),
+    ("r2_score", "write `r2`"),
+    ("mean_absolute_percentage_error", "write `mape`"),
+    ("sensitivity", "write `recall`"),
+    ("specificity", "write `true_negative_rate`"),
+    ("fpr", "write `false_positive_rate`"),
+    ("fnr", "write `false_negative_rate`"),
+    ("tpr", "write `true_positive_rate`, which is `recall`"),
+];
 
 /// Which slices a threshold is for: `{ payment_type: Cash }` is one slice, `[payment_type]` every slice by the
 /// values of those columns.
@@ -112,14 +230,14 @@ impl schemars::JsonSchema for SliceSelector {
 }
 
 /// Thresholds for some slices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SliceThreshold {
     /// Which slices.
     pub slice: SliceSelector,
     /// Bounds by metric.
-    #[schemars(with = "BTreeMap<Metric, Threshold>")]
-    pub thresholds: BTreeMap<String, Threshold>,
+    #[schemars(with = "BTreeMap<Metric, WrittenThreshold>")]
+    pub thresholds: BTreeMap<String, WrittenThreshold>,
 }
 
 /// Everything that a model must satisfy to be blessed.
@@ -133,7 +251,10 @@ pub struct Thresholds {
 
 impl Thresholds {
     /// Reads thresholds as written: every unknown metric and every bound that makes no sense is an issue.
-    pub fn read(overall: &BTreeMap<String, Threshold>, slices: &[SliceThreshold]) -> Result<Self, Vec<ParamIssue>> {
+    pub fn read(
+        overall: &BTreeMap<String, WrittenThreshold>,
+        slices: &[SliceThreshold],
+    ) -> Result<Self, Vec<ParamIssue>> {
         let mut issues = Vec::new();
         let read = Self {
             overall: metrics_by_name(overall, &["thresholds".to_owned()], &mut issues),
@@ -190,7 +311,7 @@ impl Thresholds {
 }
 
 fn metrics_by_name(
-    written: &BTreeMap<String, Threshold>,
+    written: &BTreeMap<String, WrittenThreshold>,
     at: &[String],
     issues: &mut Vec<ParamIssue>,
 ) -> BTreeMap<Metric, Threshold> {
@@ -198,16 +319,20 @@ fn metrics_by_name(
     for (name, threshold) in written {
         let path: Vec<String> = at.iter().cloned().chain([name.clone()]).collect();
         match name.parse::<Metric>() {
-            Ok(metric) => {
-                issues.extend(threshold_issues(metric, threshold, &path));
-                read.insert(metric, *threshold);
-            }
+            Ok(metric) => match threshold.read(metric, &path) {
+                Ok(threshold) => {
+                    issues.extend(threshold_issues(metric, &threshold, &path));
+                    read.insert(metric, threshold);
+                }
+                Err(issue) => issues.push(issue),
+            },
             Err(error) => {
                 let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-                let hint = suggest(name, names.iter().copied()).map_or_else(
-                    || format!("the metrics are {}", names.join(", ")),
-                    |near| format!("did you mean `{near}`?"),
-                );
+                let hint = match (advice_for(name, ELSEWHERE), suggest(name, names.iter().copied())) {
+                    (Some(ours), _) => ours.to_owned(),
+                    (None, Some(near)) => format!("did you mean `{near}`?"),
+                    (None, None) => format!("the metrics are {}", names.join(", ")),
+                };
                 issues.push(ParamIssue::new(path, error.to_string()).with_hint(hint));
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tidemill_core::{Code, Coded, suggest};
 
+use super::threshold::WrittenThreshold;
 use super::{Rule, Threshold, Thresholds};
 use crate::metrics::{Direction, Metric};
 
@@ -39,17 +40,8 @@ impl Thresholds {
             let fail = |problem: String, hint: String| ThresholdSyntax { text: text.to_owned(), problem, hint };
             let (metric, rule, limit) = bound(text).map_err(|(problem, hint)| fail(problem, hint))?;
             let threshold = overall.entry(metric).or_default();
-            let place = match rule {
-                Rule::AtLeast => &mut threshold.at_least,
-                Rule::AtMost => &mut threshold.at_most,
-                Rule::NoWorseThanBaselineBy => &mut threshold.no_worse_than_baseline_by,
-                Rule::NoWorseThanBaselineByPercent => &mut threshold.no_worse_than_baseline_by_percent,
-                Rule::BetterThanBaselineBy => &mut threshold.better_than_baseline_by,
-            };
-            if place.replace(limit).is_some() {
-                return Err(fail("there is such a bound already".to_owned(), "leave one of them out".to_owned()));
-            }
-            let named = BTreeMap::from([(metric.name().to_owned(), *threshold)]);
+            add(threshold, rule, limit).map_err(|(problem, hint)| fail(problem, hint))?;
+            let named = BTreeMap::from([(metric.name().to_owned(), WrittenThreshold::Bounds(*threshold))]);
             if let Err(issues) = Self::read(&named, &[]) {
                 let problem = issues.first().map(|issue| issue.message.clone()).unwrap_or_default();
                 let hint = issues.into_iter().find_map(|issue| issue.hint).unwrap_or_else(|| FORM.to_owned());
@@ -62,6 +54,39 @@ impl Thresholds {
     /// Whether a bound compares with the baseline.
     pub fn needs_baseline(&self) -> bool {
         self.metrics().any(|(_, threshold)| threshold.rules().any(|(rule, _)| rule.needs_baseline()))
+    }
+}
+
+/// The bounds on a metric in a text: `>= 0.9`, or several with commas between them. `>` counts as `>=` and `<` as `<=`.
+pub(super) fn bounds(metric: Metric, text: &str) -> Result<Threshold, (String, String)> {
+    let mut threshold = Threshold::default();
+    for part in text.split(',') {
+        let part = part.trim();
+        let signs = [(">=", true), ("<=", false), ("≥", true), ("≤", false), (">", true), ("<", false)];
+        let found =
+            signs.into_iter().find_map(|(sign, more)| part.strip_prefix(sign).map(|limit| (more, limit.trim())));
+        let Some((more, limit)) = found else {
+            let problem = format!("`{part}` is no bound on `{metric}`");
+            return Err((problem, "write `>= 0.9`, `<= 70` or `>= baseline - 0.01`".to_owned()));
+        };
+        let (rule, limit) = rule(metric, more, limit)?;
+        add(&mut threshold, rule, limit)?;
+    }
+    Ok(threshold)
+}
+
+/// Sets a bound, which must not be there yet.
+fn add(threshold: &mut Threshold, rule: Rule, limit: f64) -> Result<(), (String, String)> {
+    let place = match rule {
+        Rule::AtLeast => &mut threshold.at_least,
+        Rule::AtMost => &mut threshold.at_most,
+        Rule::NoWorseThanBaselineBy => &mut threshold.no_worse_than_baseline_by,
+        Rule::NoWorseThanBaselineByPercent => &mut threshold.no_worse_than_baseline_by_percent,
+        Rule::BetterThanBaselineBy => &mut threshold.better_than_baseline_by,
+    };
+    match place.replace(limit) {
+        None => Ok(()),
+        Some(_) => Err(("there is such a bound already".to_owned(), "leave one of them out".to_owned())),
     }
 }
 
@@ -80,17 +105,22 @@ fn bound(text: &str) -> Result<(Metric, Rule, f64), (String, String)> {
             .map_or_else(|| format!("the metrics are {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
         (error.to_string(), hint)
     })?;
-    let limit = text[at + sign.len()..].trim();
+    let (rule, limit) = rule(metric, more, text[at + sign.len()..].trim())?;
+    Ok((metric, rule, limit))
+}
+
+/// The rule of a bound, from what is behind its sign.
+fn rule(metric: Metric, more: bool, limit: &str) -> Result<(Rule, f64), (String, String)> {
     match limit.strip_prefix("baseline") {
         Some(rest) => against_baseline(metric, more, rest.trim()),
         None => {
-            let limit = limit.parse().map_err(|_| form(&format!("`{limit}` is not a number")))?;
-            Ok((metric, if more { Rule::AtLeast } else { Rule::AtMost }, limit))
+            let limit = limit.parse().map_err(|_| (format!("`{limit}` is not a number"), FORM.to_owned()))?;
+            Ok((if more { Rule::AtLeast } else { Rule::AtMost }, limit))
         }
     }
 }
 
-fn against_baseline(metric: Metric, more: bool, rest: &str) -> Result<(Metric, Rule, f64), (String, String)> {
+fn against_baseline(metric: Metric, more: bool, rest: &str) -> Result<(Rule, f64), (String, String)> {
     let (right_way, worse, example) = match metric.direction() {
         Direction::Higher => (more, '-', format!("`{metric}>=baseline-0.01`")),
         Direction::Lower => (!more, '+', format!("`{metric}<=baseline+0.01`")),
@@ -104,7 +134,7 @@ fn against_baseline(metric: Metric, more: bool, rest: &str) -> Result<(Metric, R
         let better = if more { "less" } else { "more" };
         return Err((format!("{better} `{metric}` is better, and this asks for no more than worse"), form));
     }
-    let Some(sign) = rest.chars().next() else { return Ok((metric, Rule::NoWorseThanBaselineBy, 0.0)) };
+    let Some(sign) = rest.chars().next() else { return Ok((Rule::NoWorseThanBaselineBy, 0.0)) };
     let amount = rest[sign.len_utf8()..].trim();
     let (amount, percent) = amount.strip_suffix('%').map_or((amount, false), |amount| (amount.trim(), true));
     let number = amount.parse::<f64>().ok().filter(|_| matches!(sign, '+' | '-'));
@@ -115,7 +145,7 @@ fn against_baseline(metric: Metric, more: bool, rest: &str) -> Result<(Metric, R
         (false, false) => Rule::BetterThanBaselineBy,
         (false, true) => return Err(("a percentage says how much worse is allowed, not better".to_owned(), form)),
     };
-    Ok((metric, rule, number))
+    Ok((rule, number))
 }
 
 #[cfg(test)]

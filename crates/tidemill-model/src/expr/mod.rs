@@ -77,6 +77,18 @@ impl Expression {
         columns
     }
 
+    /// Whether it is true or false whatever the types of its columns are: a comparison, or several of them.
+    pub fn is_condition(&self) -> bool {
+        use ast::{Binary, Kind};
+        match &self.root.kind {
+            Kind::Not(_) | Kind::IsNull { .. } | Kind::In { .. } | Kind::Between { .. } | Kind::Bool(_) => true,
+            Kind::Binary(operator, ..) => {
+                !matches!(operator, Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide | Binary::Modulo)
+            }
+            _ => false,
+        }
+    }
+
     /// Resolves the columns in `schema` and checks the types.
     pub fn bind(&self, schema: &Schema) -> Result<BoundExpression, ExpressionError> {
         check::check(&self.root, schema, &self.text).map(|root| BoundExpression::new(root, Arc::clone(&self.text)))

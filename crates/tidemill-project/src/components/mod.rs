@@ -5,7 +5,7 @@ mod pusher;
 use std::sync::Arc;
 
 use tidemill_data::{Connectors, ExampleGen};
-use tidemill_engine::SqlRules;
+use tidemill_engine::{SqlConditions, SqlRules};
 use tidemill_evaluate::Evaluator;
 use tidemill_pipeline::{Components, Workspace};
 use tidemill_serving::InfraValidator;
@@ -28,7 +28,7 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         _ => transform,
     };
     Components::new()
-        .with(ExampleGen::new(connectors()))
+        .with(ExampleGen::new(connectors()).with_conditions(Arc::new(SqlConditions)))
         .with(StatisticsGen)
         .with(SchemaGen)
         .with(ExampleValidator::new(SqlRules { threads: cores() }))

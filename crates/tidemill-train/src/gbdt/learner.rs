@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
-use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind, parse_params};
+use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind};
 use tidemill_model::{ClassTrees, FeatureSpec};
 
 use super::{
@@ -26,9 +26,7 @@ impl Learner for BoostingLearner {
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
-        let params: GradientBoosting = parse_params(params)?;
-        let issues = params.check();
-        if issues.is_empty() { Ok(Box::new(params)) } else { Err(issues) }
+        Ok(Box::new(GradientBoosting::parse(params)?))
     }
 }
 

@@ -1,7 +1,56 @@
 //! The parameters of gradient boosting.
 
 use serde::{Deserialize, Serialize};
-use tidemill_core::ParamIssue;
+use serde_json::Value;
+use tidemill_core::{ParamIssue, advise, parse_params};
+
+/// What LightGBM, XGBoost, CatBoost and scikit-learn call parameters, and what to write here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("n_estimators", "write `rounds`"),
+    ("num_boost_round", "write `rounds`"),
+    ("n_iter", "write `rounds`"),
+    ("max_iter", "write `rounds`"),
+    ("iterations", "write `rounds`"),
+    ("num_trees", "write `rounds`"),
+    ("trees", "write `rounds`"),
+    ("eta", "write `learning_rate`"),
+    ("shrinkage_rate", "write `learning_rate`"),
+    ("early_stopping_round", "write `early_stopping`"),
+    ("n_iter_no_change", "write `early_stopping`"),
+    ("max_leaves", "write `leaves`"),
+    ("max_leaf_nodes", "write `leaves`"),
+    ("depth", "write `max_depth`"),
+    ("min_child_samples", "write `min_data_in_leaf`"),
+    ("min_samples_leaf", "write `min_data_in_leaf`"),
+    ("min_data", "write `min_data_in_leaf`"),
+    ("min_samples_split", "write `min_data_in_leaf`, the fewest rows of a leaf"),
+    ("min_child_weight", "write `min_sum_hessian`"),
+    ("reg_alpha", "write `lambda_l1`"),
+    ("alpha", "write `lambda_l1`"),
+    ("reg_lambda", "write `lambda_l2`"),
+    ("lambda", "write `lambda_l2`"),
+    ("l2_leaf_reg", "write `lambda_l2`"),
+    ("l2_regularization", "write `lambda_l2`"),
+    ("gamma", "write `min_gain`"),
+    ("min_split_loss", "write `min_gain`"),
+    ("min_split_gain", "write `min_gain`"),
+    ("max_bins", "write `max_bin`"),
+    ("border_count", "write `max_bin`"),
+    ("subsample", "write `bagging_fraction`, the share of rows that a tree is grown on"),
+    ("bagging", "write `bagging_fraction`"),
+    ("subsample_freq", "write `bagging_freq`"),
+    ("colsample_bytree", "write `feature_fraction`, the share of features that a tree may use"),
+    ("max_features", "write `feature_fraction`, the share of features that a tree may use"),
+    ("rsm", "write `feature_fraction`, the share of features that a tree may use"),
+    ("seed", "write `seed` next to `learner`"),
+    ("random_state", "write `seed` next to `learner`"),
+    ("random_seed", "write `seed` next to `learner`"),
+    ("objective", "it follows from the label; `task` next to `learner` sets the kind of task"),
+    ("loss", "it follows from the label; `task` next to `learner` sets the kind of task"),
+    ("n_jobs", "`tidemill run --threads N` limits the threads"),
+    ("num_threads", "`tidemill run --threads N` limits the threads"),
+    ("nthread", "`tidemill run --threads N` limits the threads"),
+];
 
 /// Most leaves a tree may have.
 const LEAVES_MAX: u32 = 1 << 16;
@@ -85,6 +134,16 @@ impl Default for GradientBoosting {
 }
 
 impl GradientBoosting {
+    /// Reads and checks parameters; every issue names its parameter.
+    pub(super) fn parse(params: &Value) -> Result<Self, Vec<ParamIssue>> {
+        let params: Self = parse_params(params).map_err(|mut issues| {
+            advise(&mut issues, ELSEWHERE);
+            issues
+        })?;
+        let issues = params.check();
+        if issues.is_empty() { Ok(params) } else { Err(issues) }
+    }
+
     /// Everything wrong with the values, each issue at the name of its parameter.
     pub fn check(&self) -> Vec<ParamIssue> {
         let positive = |name: &'static str, value: f64| (name, value > 0.0 && value.is_finite(), "above 0".to_owned());

@@ -10,7 +10,7 @@ mod fitted;
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
-use tidemill_core::{ComponentError, ParamIssue, TaskKind, suggest};
+use tidemill_core::{ComponentError, ParamIssue, TaskKind, advice_for, suggest};
 
 pub use data::{SplitRows, TrainingData};
 pub use fitted::{FittedLearner, Importance, Measure, class_metrics};
@@ -43,6 +43,46 @@ pub trait Estimator: Send + Sync {
 /// Every learner.
 pub const LEARNERS: &[&dyn Learner] = &[&crate::gbdt::BoostingLearner, &crate::linear::LinearLearner];
 
+/// What other libraries call their learners, and what to write here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("lightgbm", BOOSTING),
+    ("lgbm", BOOSTING),
+    ("LGBMClassifier", BOOSTING),
+    ("LGBMRegressor", BOOSTING),
+    ("xgboost", BOOSTING),
+    ("XGBClassifier", BOOSTING),
+    ("XGBRegressor", BOOSTING),
+    ("catboost", BOOSTING),
+    ("CatBoostClassifier", BOOSTING),
+    ("CatBoostRegressor", BOOSTING),
+    ("gbdt", BOOSTING),
+    ("gbm", BOOSTING),
+    ("boosting", BOOSTING),
+    ("GradientBoostingClassifier", BOOSTING),
+    ("GradientBoostingRegressor", BOOSTING),
+    ("HistGradientBoostingClassifier", BOOSTING),
+    ("HistGradientBoostingRegressor", BOOSTING),
+    ("random_forest", FOREST),
+    ("RandomForestClassifier", FOREST),
+    ("RandomForestRegressor", FOREST),
+    ("extra_trees", FOREST),
+    ("decision_tree", "write `gradient_boosting: { rounds: 1, learning_rate: 1 }` for a single tree"),
+    ("logistic_regression", LINEAR),
+    ("LogisticRegression", LINEAR),
+    ("linear_regression", LINEAR),
+    ("LinearRegression", LINEAR),
+    ("ridge", LINEAR),
+    ("lasso", LINEAR),
+    ("elastic_net", LINEAR),
+    ("sgd_classifier", LINEAR),
+    ("glm", LINEAR),
+];
+
+const BOOSTING: &str =
+    "write `gradient_boosting`: it fits the same kind of model and accepts LightGBM's names of parameters";
+const FOREST: &str = "write `gradient_boosting`, the learner that fits trees here";
+const LINEAR: &str = "write `linear`: logistic regression for classes, ridge regression for numbers";
+
 /// The learner that `choice` names, with its parameters: a name alone, or a mapping of the name to its parameters.
 pub(crate) fn configure(choice: &Value) -> Result<(&'static str, Box<dyn Estimator>), Vec<ParamIssue>> {
     let none = Value::Object(serde_json::Map::new());
@@ -59,9 +99,10 @@ pub(crate) fn configure(choice: &Value) -> Result<(&'static str, Box<dyn Estimat
     let Some(learner) = LEARNERS.iter().find(|learner| learner.name() == name) else {
         let issue = ParamIssue::new(["learner", name], format!("`{name}` is no learner; there are {}", known()));
         let near = suggest(name, LEARNERS.iter().map(|learner| learner.name()));
-        return Err(vec![match near {
-            Some(near) => issue.with_hint(format!("did you mean `{near}`?")),
-            None => issue,
+        return Err(vec![match (near, advice_for(name, ELSEWHERE)) {
+            (Some(near), _) => issue.with_hint(format!("did you mean `{near}`?")),
+            (None, Some(ours)) => issue.with_hint(ours),
+            (None, None) => issue,
         }]);
     };
     match learner.configure(params) {

@@ -3,11 +3,24 @@
 use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind, parse_params};
+use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind, advise, parse_params};
 use tidemill_model::LinearModel;
 
 use super::{DesignPlan, LinearLoss, Minimum, minimise};
 use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, SplitRows, TrainingData, class_metrics};
+
+/// What scikit-learn calls parameters, and what to write here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("C", "write `l2`: it is 1 / `C`"),
+    ("alpha", "write `l2`"),
+    ("lambda", "write `l2`"),
+    ("penalty", "the penalty is L2; `l2` is its weight"),
+    ("max_iter", "write `max_iterations`"),
+    ("iterations", "write `max_iterations`"),
+    ("tol", "write `tolerance`"),
+    ("random_state", "nothing is random here; leave it out"),
+    ("n_jobs", "`tidemill run --threads N` limits the threads"),
+];
 
 /// Memory that the rows may take, in numbers: 8 bytes each.
 const NUMBERS_MAX: u64 = 1 << 31;
@@ -63,7 +76,10 @@ impl Learner for LinearLearner {
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
-        let params: Linear = parse_params(params)?;
+        let params: Linear = parse_params(params).map_err(|mut issues| {
+            advise(&mut issues, ELSEWHERE);
+            issues
+        })?;
         let issues = params.check();
         if issues.is_empty() { Ok(Box::new(params)) } else { Err(issues) }
     }

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::RecordBatch;
 use serde_json::{Value, json};
 use tidemill_core::{
-    ArtifactType, Component, ComponentError, ComponentSpec, Gate, InputSpec, Outcome, OutputSpec, ParamIssue,
-    StepContext,
+    ArtifactType, Component, ComponentError, ComponentSpec, Expectation, Gate, InputSpec, Outcome, OutputSpec,
+    ParamIssue, Promise, StepContext,
 };
 use tidemill_data::Examples;
 use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_schema, write_package_with};
@@ -60,6 +60,18 @@ impl Component for Trainer {
 
     fn check(&self, params: &Value) -> Vec<ParamIssue> {
         TrainerParams::parse(params).err().unwrap_or_default()
+    }
+
+    fn promises(&self, params: &Value) -> Vec<Promise> {
+        let task = TrainerParams::parse(params).ok().and_then(|configured| configured.params.task);
+        task.map(Promise::task).into_iter().collect()
+    }
+
+    fn expectations(&self, params: &Value) -> Vec<Expectation> {
+        let Ok(Configured { params, .. }) = TrainerParams::parse(params) else { return Vec::new() };
+        let hint = "name the splits: `splits: { train: NAME, eval: NAME }`";
+        let of = |key: &str, name: &String| Expectation::split(name, ["splits", key]).with_hint(hint);
+        vec![of("train", &params.splits.train), of("eval", &params.splits.eval)]
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {

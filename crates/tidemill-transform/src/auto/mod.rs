@@ -25,7 +25,7 @@ const VOCABULARY_MAX: u64 = 1000;
 const UNIQUE_ROWS_MIN: u64 = 20;
 
 /// What was decided about a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ColumnChoice {
     /// The column.
     pub column: String,
@@ -69,6 +69,21 @@ pub(crate) fn resolve(
         return Err(TransformError::NothingChosen { columns: chooser.choices.len() });
     }
     Ok(Resolved { config: config.with_resolved(features), choices: chooser.choices, warnings: chooser.warnings })
+}
+
+/// What `features: auto` of a configuration makes of the columns of `rows`, and what is worth knowing about them.
+pub fn choose_features(
+    config: &TransformConfig,
+    rows: &dyn SplitSource,
+    options: &FitOptions<'_>,
+) -> Result<(Vec<ColumnChoice>, Vec<String>), TransformError> {
+    let mut chooser = Chooser::new(config, rows, options)?;
+    for entry in &config.open {
+        if let Open::Auto(auto) = &entry.kind {
+            chooser.of_auto(auto)?;
+        }
+    }
+    Ok((chooser.choices, chooser.warnings))
 }
 
 struct Chooser<'a> {
@@ -342,7 +357,7 @@ fn identifier(column: &str, profile: &Profile) -> Option<String> {
 }
 
 /// Whether a column is called like a key: `id`, `user_id`, `userId`, `row number`.
-fn is_called_identifier(column: &str) -> bool {
+pub fn is_called_identifier(column: &str) -> bool {
     let mut words: Vec<String> = Vec::new();
     let mut before_is_lower = false;
     for character in column.chars() {

@@ -70,13 +70,7 @@ impl Component for HistoryGen {
                 }
             }
         }
-        let manifest = examples.manifest();
-        let written = writer.finish(
-            &manifest.split_by,
-            &manifest.split_except,
-            manifest.spans.clone(),
-            manifest.sources.clone(),
-        )?;
+        let written = writer.finish(examples.manifest().provenance())?;
         Ok(outcome(&options, &join, written.rows))
     }
 }

@@ -120,7 +120,9 @@ pub(crate) fn parse_written_schema(text: &str, file: &Path) -> Result<Schema, Sc
 fn parse(text: &str, file: &Path, by_hand: bool) -> Result<Schema, SchemaError> {
     let places = Places::of(text);
     let invalid = |issues: Vec<SchemaIssue>| SchemaError::Invalid { file: file.to_owned(), issues };
-    let root: Value = serde_saphyr::from_str(text).map_err(|error| {
+    // `y`, `no` and `on` are words, as in YAML 1.2: Norway is no truth value.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let root: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let at = error.location();
         invalid(vec![SchemaIssue {

@@ -109,6 +109,24 @@ pub struct StatsArgs {
     pub input: InputArgs,
 }
 
+/// `explore`
+#[derive(Debug, Args)]
+pub struct ExploreArgs {
+    /// CSV, JSON lines, Parquet or Avro file, a folder of them, a glob or a URL
+    pub file: PathBuf,
+    /// The column that a model should predict: shows which columns would give it away, and which cannot help
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Write an HTML report that works offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the suggested schema
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
 /// `infer-schema`
 #[derive(Debug, Args)]
 pub struct InferSchemaArgs {

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 const GROUPS: &[(&str, &[&str])] = &[
     (
         "Pipelines",
-        &["init", "check", "plan", "run", "status", "report", "runs", "artifacts", "store", "step", "features"],
+        &["init", "explore", "check", "plan", "run", "status", "report", "runs", "artifacts", "store", "step", "features"],
     ),
     ("Models", &["models", "predict", "serve", "alias", "bless", "lineage", "model", "loadtest"]),
     (
@@ -31,7 +31,11 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 /// Examples by command; those of subcommands by both words.
 const EXAMPLES: &[(&str, &[&str])] = &[
-    ("init", &["tidemill init taxi", "tidemill init taxi my-project --rows 100000"]),
+    (
+        "init",
+        &["tidemill init --data customers.csv --label churned", "tidemill init --data rides.parquet my-project", "tidemill init taxi"],
+    ),
+    ("explore", &["tidemill explore customers.csv", "tidemill explore customers.csv --label churned --html customers.html"]),
     ("check", &["tidemill check", "tidemill check examples/taxi"]),
     ("plan", &["tidemill plan", "tidemill plan --param learning_rate=0.05"]),
     (
@@ -131,7 +135,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
 /// The command line with its commands in groups and with examples.
 pub fn arranged(command: Command) -> Command {
     let template = format!(
-        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}{}\n{{options}}\n\n{}\n  tidemill init taxi && cd taxi && tidemill run\n  tidemill stats trips.csv\n\n`tidemill help COMMAND` shows the flags and examples of a command.",
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}{}\n{{options}}\n\n{}\n  tidemill init --data customers.csv && cd customers && tidemill run\n  tidemill stats trips.csv\n\n`tidemill help COMMAND` shows the flags and examples of a command.",
         groups(&command),
         heading("Options"),
         heading("Examples"),
@@ -190,7 +194,7 @@ const OTHER_WORDS: &[(&[&str], &str)] = &[
         "a `Pusher` step registers the model; `tidemill serve` serves it, `tidemill alias` chooses the version",
     ),
     (&["promote", "rollback"], "`tidemill alias MODEL champion VERSION` moves an alias to a version"),
-    (&["new", "create"], "`tidemill init taxi DIR` creates a project"),
+    (&["new", "create"], "`tidemill init --data FILE` creates a project for your data"),
     (&["start"], "`tidemill run` runs the pipeline, `tidemill serve` starts the model server"),
     (&["test"], "`tidemill check` checks the pipeline file, `tidemill evaluate` evaluates predictions"),
     (&["register"], "a `Pusher` step registers the model; `tidemill bless` registers one that was rejected"),

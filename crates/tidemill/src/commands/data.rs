@@ -1,14 +1,12 @@
 //! `tidemill stats`, `infer-schema` and `validate`: the parts of a pipeline alone, on any file.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use console::style;
-use indicatif::ProgressBar;
 use serde_json::json;
 use tidemill_core::{
-    Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, Failure, FeatureStatistics, Progress, Schema, Severity,
+    Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, Failure, FeatureStatistics, Schema, Severity,
 };
 use tidemill_data::{Format, ReadOptions, Table as Source, dataset_name};
 use tidemill_engine::SqlRules;
@@ -23,7 +21,7 @@ use crate::commands::input::{open_input, open_pair};
 use crate::commands::schema::{read, refuse_to_replace, text_for};
 use crate::commands::statistics::{beyond_features, percent};
 use crate::commands::{print, say};
-use crate::ui::{Align, Bar, Table, count, number, printable};
+use crate::ui::{Align, Table, count, number, printable, running_bar};
 
 pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
     let threads = args.threads.filter(|threads| *threads > 0).unwrap_or_else(cores);
@@ -152,7 +150,7 @@ fn statistics_with(
     statistics_of(&open_input(file, read, global)?, file, read, options, threads, global)
 }
 
-fn statistics_of(
+pub(super) fn statistics_of(
     source: &Source,
     file: &Path,
     read: &ReadOptions,
@@ -168,10 +166,7 @@ fn statistics_of(
         }
         _ => source.read(),
     };
-    let live = std::io::stderr().is_terminal() && !global.quiet;
-    let bar = if live { ProgressBar::no_length() } else { ProgressBar::hidden() };
-    bar.set_prefix(name.clone());
-    let progress: Arc<dyn Progress> = Arc::new(Bar::new(bar.clone()));
+    let (bar, progress) = running_bar(&name, global);
     let cancel = CancelFlag::default();
     let statistics = Computation { options, progress: &*progress, threads, cancel: &cancel }.run(&open, &name);
     bar.finish_and_clear();
@@ -193,7 +188,7 @@ pub(super) fn one_of(file: &Path, datasets: Vec<DatasetStatistics>) -> Result<Da
     }
 }
 
-fn write_report(
+pub(super) fn write_report(
     path: &Path,
     datasets: &[DatasetStatistics],
     anomalies: Option<&Anomalies>,
@@ -206,7 +201,7 @@ fn write_report(
     Ok(())
 }
 
-fn stats_text(dataset: &DatasetStatistics) -> String {
+pub(super) fn stats_text(dataset: &DatasetStatistics) -> String {
     let title = style(&dataset.name).bold();
     let features = dataset.features.len();
     let drawn = dataset.sample_rate.map_or_else(String::new, |rate| format!(" ({} of all)", percent(rate)));

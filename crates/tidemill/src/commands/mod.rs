@@ -6,6 +6,7 @@ mod data;
 mod diff;
 mod drift;
 mod evaluate;
+mod explore;
 mod features;
 mod history;
 mod init;
@@ -42,7 +43,8 @@ use crate::cli::{Cli, Command, Global};
 pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let global = &cli.global;
     match cli.command {
-        Command::Init(args) => init::init(&args, global),
+        Command::Init(args) => init::init(&args, global).await,
+        Command::Explore(args) => explore::explore(&args, global),
         Command::Check(args) => pipeline::check(&args, global),
         Command::Plan(args) => pipeline::plan(&args, global).await,
         Command::Run(args) => pipeline::run(&args, global).await,

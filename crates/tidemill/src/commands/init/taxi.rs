@@ -1,6 +1,6 @@
-//! `tidemill init`.
+//! `tidemill init taxi`: a project with sample data.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use console::style;
 use serde_json::json;
@@ -8,25 +8,25 @@ use tidemill_core::{Code, Failure};
 use tidemill_data::{TaxiOptions, write_taxi};
 
 use crate::cli::{Global, InitArgs};
+use crate::commands::init::{created, enter, write};
 use crate::commands::{make_parent, print};
 use crate::ui::count;
 
 /// The files of the taxi template, by path in the project; the pipeline file, which is written last, comes first. `examples/taxi` of the repository is the same project.
 const TAXI: [(&str, &str); 4] = [
-    ("pipeline.yaml", include_str!("../../../../examples/taxi/pipeline.yaml")),
-    ("tidemill.toml", include_str!("../../../../examples/taxi/tidemill.toml")),
-    ("README.md", include_str!("../../../../examples/taxi/README.md")),
-    (".gitignore", include_str!("../../../../examples/taxi/.gitignore")),
+    ("pipeline.yaml", include_str!("../../../../../examples/taxi/pipeline.yaml")),
+    ("tidemill.toml", include_str!("../../../../../examples/taxi/tidemill.toml")),
+    ("README.md", include_str!("../../../../../examples/taxi/README.md")),
+    (".gitignore", include_str!("../../../../../examples/taxi/.gitignore")),
 ];
 
 /// Where the template keeps its data.
 const TAXI_DATA: &str = "data/trips.csv";
 
-pub fn init(args: &InitArgs, global: &Global) -> Result<u8, Failure> {
-    let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.template));
-    refuse_occupied(&dir)?;
+pub fn init(args: &InitArgs, dir: &Path, global: &Global) -> Result<u8, Failure> {
+    refuse_occupied(dir)?;
     // What an `init` that was killed left half-written.
-    tidemill_files::sweep(&dir).map_err(|error| Failure::io(&dir, &error))?;
+    tidemill_files::sweep(dir).map_err(|error| Failure::io(dir, &error))?;
     let [(pipeline, pipeline_text), others @ ..] = &TAXI;
     for (name, text) in others {
         write(&dir.join(name), text)?;
@@ -38,18 +38,14 @@ pub fn init(args: &InitArgs, global: &Global) -> Result<u8, Failure> {
     write(&dir.join(pipeline), pipeline_text)?;
     let files: Vec<&str> = TAXI.iter().map(|(name, _)| *name).chain([TAXI_DATA]).collect();
     print(global, &json!({ "project": dir, "files": files, "rows": rows }), || {
-        let mut text = format!("{} `{}`\n", style("made").green().bold(), dir.display());
         let about = [
-            ("pipeline.yaml", "what happens, step by step".to_owned()),
-            ("tidemill.toml", "where things are kept".to_owned()),
-            ("README.md", "what to try".to_owned()),
+            ("pipeline.yaml", "the pipeline".to_owned()),
+            ("tidemill.toml", "project settings".to_owned()),
+            ("README.md", "commands to try".to_owned()),
             (TAXI_DATA, format!("{} taxi trips", count(rows))),
         ];
-        for (name, what) in about {
-            text.push_str(&format!("  {name:<16} {}\n", style(what).dim()));
-        }
-        let enter = if dir == Path::new(".") { String::new() } else { format!("cd {} && ", dir.display()) };
-        text.push_str(&format!("\nnext: {}\n", style(format!("{enter}tidemill run")).bold()));
+        let mut text = created(dir, &about);
+        text.push_str(&format!("\nnext: {}\n", style(format!("{}tidemill run", enter(dir))).bold()));
         text
     })?;
     Ok(0)
@@ -88,9 +84,4 @@ fn is_of_template(path: &Path) -> bool {
         });
     }
     TAXI.iter().any(|(known, text)| name == *known && std::fs::read(path).is_ok_and(|found| found == text.as_bytes()))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    make_parent(path)?;
-    Ok(tidemill_files::write(path, text)?)
 }

@@ -1,0 +1,80 @@
+//! Which rows a model is judged on.
+
+use serde::Serialize;
+use tidemill_transform::{ColumnChoice, is_called_identifier};
+
+use super::columns::ColumnFacts;
+use super::text::grouped;
+
+/// Fewer times or groups are no way to split rows.
+const VALUES_MIN: usize = 20;
+
+/// How rows come to the splits `train` and `eval`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum SplitDraft {
+    /// By a hash of each row.
+    Hash,
+    /// By a column that several rows have in common: a customer, a session.
+    Group {
+        /// The column.
+        column: String,
+        /// Its values.
+        groups: usize,
+    },
+    /// The newest rows are for evaluation.
+    Time {
+        /// The column with the time.
+        column: String,
+        /// The first time.
+        from: String,
+        /// The last time.
+        to: String,
+    },
+}
+
+impl SplitDraft {
+    /// By time where the rows are in the order of a column of times; by group where a column that is called like a key
+    /// names several rows each; otherwise by hash.
+    pub(super) fn new(facts: &ColumnFacts, choices: &[ColumnChoice]) -> Self {
+        let timeline = facts.columns.iter().filter(|column| column.is_timeline());
+        for column in timeline {
+            if let (Some((from, to)), Some(distinct)) = (column.times(), column.distinct())
+                && distinct >= VALUES_MIN
+            {
+                return Self::Time { column: column.name.clone(), from, to };
+            }
+        }
+        // A column that names every row is no group.
+        let left_out = |name: &str| choices.iter().any(|choice| choice.column == name && choice.why.contains("identifier"));
+        let group = facts.columns.iter().find_map(|column| {
+            let groups = column.distinct().filter(|groups| *groups >= VALUES_MIN && *groups as u64 * 2 <= facts.rows)?;
+            (column.missing == 0 && is_called_identifier(&column.name) && !left_out(&column.name))
+                .then(|| Self::Group { column: column.name.clone(), groups })
+        });
+        group.unwrap_or(Self::Hash)
+    }
+
+    /// The column that is no feature because of the split, and why.
+    pub(super) fn column_left_out(&self) -> Option<(&str, String)> {
+        match self {
+            Self::Group { column, groups } => {
+                Some((column, format!("it names {} groups of rows; new rows come from others", grouped(*groups as u64))))
+            }
+            Self::Hash | Self::Time { .. } => None,
+        }
+    }
+
+    /// How rows are split, in a line.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Hash => "3 of 4 rows for training, by a hash of each row".to_owned(),
+            Self::Group { column, groups } => {
+                format!("3 of 4 rows for training; rows with the same `{column}` ({} values) stay together", grouped(*groups as u64))
+            }
+            Self::Time { column, from, to } => {
+                format!("the first 3 of 4 rows by `{column}` ({from} to {to}) for training, the newest for evaluation")
+            }
+        }
+    }
+}

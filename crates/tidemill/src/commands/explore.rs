@@ -1,0 +1,91 @@
+//! `tidemill explore`: a first look at data, its problems first.
+
+use console::style;
+use serde_json::json;
+use tidemill_core::Failure;
+use tidemill_project::{Draft, DraftRequest, cores};
+use tidemill_validation::{Alert, StatisticsOptions, alerts, infer_schema, inferred_yaml, semantic_offers};
+
+use crate::cli::{ExploreArgs, Global};
+use crate::commands::data::{statistics_of, stats_text, write_report};
+use crate::commands::input::open_input;
+use crate::commands::schema::refuse_to_replace;
+use crate::commands::{print, say};
+use crate::ui::{fill, printable, running_bar, stdout_width};
+
+/// Alerts that the terminal lists.
+const ALERTS_MAX: usize = 20;
+
+pub fn explore(args: &ExploreArgs, global: &Global) -> Result<u8, Failure> {
+    let read = args.input.options();
+    let table = open_input(&args.file, &read, global)?;
+    let options = StatisticsOptions { correlations: true, label: args.label.clone(), ..StatisticsOptions::default() };
+    let dataset = statistics_of(&table, &args.file, &read, &options, cores(), global)?;
+    let found = alerts(&dataset);
+    let draft = args.label.as_deref().map(|label| {
+        let (bar, progress) = running_bar("columns", global);
+        let request =
+            DraftRequest { path: &args.file, read: &read, label: Some(label), name: "explore", threads: cores() };
+        let draft = Draft::new(&table, &request, &*progress);
+        bar.finish_and_clear();
+        draft
+    });
+    let draft = draft.transpose()?;
+    if let Some(path) = &args.html {
+        write_report(path, std::slice::from_ref(&dataset), None, global)?;
+    }
+    if let Some(path) = &args.schema {
+        refuse_to_replace(path, false)?;
+        let schema = infer_schema(&[&dataset]);
+        tidemill_files::write(path, inferred_yaml(&schema, &semantic_offers(&[&dataset])))?;
+        say(global, &format!("schema: `{}`", path.display()));
+    }
+    let value = json!({ "alerts": found, "draft": draft, "statistics": dataset });
+    print(global, &value, || {
+        let mut text = alerts_text(&found);
+        text.push_str(&stats_text(&dataset));
+        text.push_str(&draft_text(draft.as_ref()));
+        text.push_str(&next(args));
+        text
+    })?;
+    Ok(0)
+}
+
+fn alerts_text(found: &[Alert]) -> String {
+    if found.is_empty() {
+        return format!("{} no column looks unusual\n\n", style("✓").green());
+    }
+    let width = stdout_width();
+    let mut text = format!("{}\n", style("worth a look").yellow().bold());
+    for alert in found.iter().take(ALERTS_MAX) {
+        let kind = style(format!("{:<15}", alert.kind.title())).bold();
+        text.push_str(&format!("{}\n", fill(&format!("  {kind} `{}`: {}", printable(&alert.feature), alert.message), width, 18)));
+    }
+    if found.len() > ALERTS_MAX {
+        text.push_str(&format!("  and {} more\n", found.len() - ALERTS_MAX));
+    }
+    text.push('\n');
+    text
+}
+
+/// What would become of the columns with this label.
+fn draft_text(draft: Option<&Draft>) -> String {
+    let Some(draft) = draft else { return String::new() };
+    let width = stdout_width();
+    let mut text = format!("\n{} `{}`: {}\n", style("label").bold(), printable(&draft.label.column), draft.label.summary());
+    for choice in draft.columns.iter().filter(|choice| !choice.used) {
+        let line = format!("  {} `{}`: {}", style("leave out").yellow(), printable(&choice.column), choice.why);
+        text.push_str(&format!("{}\n", fill(&line, width, 4)));
+    }
+    for warning in &draft.warnings {
+        text.push_str(&format!("{}\n", fill(&format!("  {} {warning}", style("look at").yellow()), width, 4)));
+    }
+    text.push_str(&format!("{} {}\n", style("splits").bold(), draft.split.summary()));
+    text
+}
+
+fn next(args: &ExploreArgs) -> String {
+    let label = args.label.as_ref().map_or_else(|| " --label COLUMN".to_owned(), |label| format!(" --label {}", crate::ui::quoted(label)));
+    let data = crate::ui::quoted(&args.file.to_string_lossy());
+    format!("\nnext: {}\n", style(format!("tidemill init --data {data}{label}")).bold())
+}
