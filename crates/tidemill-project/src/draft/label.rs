@@ -20,13 +20,43 @@ const CLASSES_OF_NUMBERS_MAX: usize = 20;
 const SHOWN: usize = 6;
 /// What people call the column to predict.
 const NAMES: [&str; 18] = [
-    "label", "target", "class", "y", "outcome", "response", "churn", "churned", "survived", "species", "diagnosis",
-    "default", "defaulted", "fraud", "is_fraud", "is_spam", "income", "quality",
+    "label",
+    "target",
+    "class",
+    "y",
+    "outcome",
+    "response",
+    "churn",
+    "churned",
+    "survived",
+    "species",
+    "diagnosis",
+    "default",
+    "defaulted",
+    "fraud",
+    "is_fraud",
+    "is_spam",
+    "income",
+    "quality",
 ];
 /// The value of two that is usually asked for.
 const POSITIVES: [&str; 16] = [
-    "yes", "y", "true", "t", "1", "positive", "pos", "malignant", "m", "bad", "fraud", "spam", "churned", "sick",
-    "success", ">50k",
+    "yes",
+    "y",
+    "true",
+    "t",
+    "1",
+    "positive",
+    "pos",
+    "malignant",
+    "m",
+    "bad",
+    "fraud",
+    "spam",
+    "churned",
+    "sick",
+    "success",
+    ">50k",
 ];
 
 /// The column to predict, and what it holds.
@@ -112,11 +142,16 @@ impl LabelDraft {
                 let positive = positive(a, b);
                 let value = if counts.is_text { text::literal(positive) } else { positive.to_owned() };
                 let expression = format!("{} = {value}", text::column(&column));
-                Ok(Self { positive: Some(positive.to_owned()), expression: Some(expression), ..draft(TaskKind::Binary, values) })
+                Ok(Self {
+                    positive: Some(positive.to_owned()),
+                    expression: Some(expression),
+                    ..draft(TaskKind::Binary, values)
+                })
             }
             several if counts.is_text => {
                 if several.len() as u64 * 2 > found {
-                    let what = format!("is text with {} different values in {found} rows, so it is no label", several.len());
+                    let what =
+                        format!("is text with {} different values in {found} rows, so it is no label", several.len());
                     return Err(bad(what, Code::LabelValues));
                 }
                 Ok(draft(TaskKind::MultiClass, several))
@@ -169,8 +204,7 @@ impl Counts {
     fn read(table: &Table, column: &str) -> Result<Self, Failure> {
         let mut counts: HashMap<String, u64> = HashMap::new();
         let mut is_full = false;
-        let mut found =
-            Self { values: None, rows: 0, missing: 0, is_text: false, is_bool: false, is_whole: true };
+        let mut found = Self { values: None, rows: 0, missing: 0, is_text: false, is_bool: false, is_whole: true };
         let mut add = |value: String, is_full: &mut bool| {
             if let Some(count) = counts.get_mut(&value) {
                 *count += 1;
@@ -233,7 +267,13 @@ fn positive<'a>(a: &'a (String, u64), b: &'a (String, u64)) -> &'a str {
     match (rank(&a.0), rank(&b.0)) {
         (Some(_), None) => &a.0,
         (None, Some(_)) => &b.0,
-        (Some(first), Some(second)) if first != second => if first < second { &a.0 } else { &b.0 },
+        (Some(first), Some(second)) if first != second => {
+            if first < second {
+                &a.0
+            } else {
+                &b.0
+            }
+        }
         // The most frequent comes first.
         _ => &b.0,
     }
@@ -261,7 +301,10 @@ fn no_such_column(path: &Path, name: &str, schema: &Schema) -> Failure {
     let failure = Failure::new(Code::ColumnNotFound, format!("`{}` has no column `{name}`", path.display()));
     failure.with_hint(match suggest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("its columns: {}", known.iter().take(40).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "its columns: {}",
+            known.iter().take(40).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        ),
     })
 }
 

@@ -86,9 +86,10 @@ impl Draft {
             let message = format!("no column can predict `{}`: {}", label.column, reasons.join("; "));
             return Err(Failure::new(Code::TransformGraph, message));
         }
-        let slices = facts.slices().into_iter().filter(|name| {
-            columns.iter().any(|choice| choice.used && choice.column == *name)
-        });
+        let slices = facts
+            .slices()
+            .into_iter()
+            .filter(|name| columns.iter().any(|choice| choice.used && choice.column == *name));
         Ok(Self {
             name: request.name.to_owned(),
             rows: facts.rows,
@@ -127,7 +128,10 @@ fn choose(
     let params = json!({ "label": label.params(), "features": "auto" });
     let config = TransformConfig::from_params(&params).map_err(|issues| {
         let issues: Vec<String> = issues.iter().map(ToString::to_string).collect();
-        Failure::new(Code::Internal, format!("the label `{}` cannot be written down: {}", label.column, issues.join("; ")))
+        Failure::new(
+            Code::Internal,
+            format!("the label `{}` cannot be written down: {}", label.column, issues.join("; ")),
+        )
     })?;
     let rows = TableRows::of(table.clone(), request.path, request.read.clone());
     let options = FitOptions { split: "train", threads: request.threads, progress, cancel: None, schema: None };

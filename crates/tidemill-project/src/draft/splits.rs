@@ -46,9 +46,11 @@ impl SplitDraft {
             }
         }
         // A column that names every row is no group.
-        let left_out = |name: &str| choices.iter().any(|choice| choice.column == name && choice.why.contains("identifier"));
+        let left_out =
+            |name: &str| choices.iter().any(|choice| choice.column == name && choice.why.contains("identifier"));
         let group = facts.columns.iter().find_map(|column| {
-            let groups = column.distinct().filter(|groups| *groups >= VALUES_MIN && *groups as u64 * 2 <= facts.rows)?;
+            let groups =
+                column.distinct().filter(|groups| *groups >= VALUES_MIN && *groups as u64 * 2 <= facts.rows)?;
             (column.missing == 0 && is_called_identifier(&column.name) && !left_out(&column.name))
                 .then(|| Self::Group { column: column.name.clone(), groups })
         });
@@ -58,9 +60,10 @@ impl SplitDraft {
     /// The column that is no feature because of the split, and why.
     pub(super) fn column_left_out(&self) -> Option<(&str, String)> {
         match self {
-            Self::Group { column, groups } => {
-                Some((column, format!("it names {} groups of rows; new rows come from others", grouped(*groups as u64))))
-            }
+            Self::Group { column, groups } => Some((
+                column,
+                format!("it names {} groups of rows; new rows come from others", grouped(*groups as u64)),
+            )),
             Self::Hash | Self::Time { .. } => None,
         }
     }
@@ -70,7 +73,10 @@ impl SplitDraft {
         match self {
             Self::Hash => "3 of 4 rows for training, by a hash of each row".to_owned(),
             Self::Group { column, groups } => {
-                format!("3 of 4 rows for training; rows with the same `{column}` ({} values) stay together", grouped(*groups as u64))
+                format!(
+                    "3 of 4 rows for training; rows with the same `{column}` ({} values) stay together",
+                    grouped(*groups as u64)
+                )
             }
             Self::Time { column, from, to } => {
                 format!("the first 3 of 4 rows by `{column}` ({from} to {to}) for training, the newest for evaluation")

@@ -5,9 +5,9 @@ const EXPRESSION_WORDS: [&str; 14] =
     ["and", "or", "not", "in", "is", "null", "true", "false", "between", "case", "when", "then", "else", "end"];
 /// Further words that SQL reserves.
 const SQL_WORDS: [&str; 30] = [
-    "all", "as", "by", "cast", "column", "default", "desc", "distinct", "exists", "from", "group", "having", "interval",
-    "join", "like", "limit", "offset", "on", "order", "select", "set", "table", "to", "union", "using", "values", "where",
-    "with", "user", "date",
+    "all", "as", "by", "cast", "column", "default", "desc", "distinct", "exists", "from", "group", "having",
+    "interval", "join", "like", "limit", "offset", "on", "order", "select", "set", "table", "to", "union", "using",
+    "values", "where", "with", "user", "date",
 ];
 
 fn is_plain(name: &str) -> bool {
@@ -78,7 +78,13 @@ mod tests {
         assert_eq!((column("case"), column("order")), ("\"case\"".to_owned(), "order".to_owned()));
         assert_eq!(sql_column("order"), "\"order\"");
         assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!((yaml("data/a.csv"), yaml("no"), yaml("a: b"), yaml("3")), ("data/a.csv".to_owned(), "\"no\"".to_owned(), "\"a: b\"".to_owned(), "\"3\"".to_owned()));
-        assert_eq!((grouped(7), grouped(1234), grouped(1_234_567)), ("7".to_owned(), "1,234".to_owned(), "1,234,567".to_owned()));
+        assert_eq!(
+            (yaml("data/a.csv"), yaml("no"), yaml("a: b"), yaml("3")),
+            ("data/a.csv".to_owned(), "\"no\"".to_owned(), "\"a: b\"".to_owned(), "\"3\"".to_owned())
+        );
+        assert_eq!(
+            (grouped(7), grouped(1234), grouped(1_234_567)),
+            ("7".to_owned(), "1,234".to_owned(), "1,234,567".to_owned())
+        );
     }
 }

@@ -39,7 +39,8 @@ pub async fn try_out(draft: &Draft, table: &Table, source: &Path, threads: usize
     let source = if draft.rows > ROWS_MAX { thinned(table, draft.rows, folder.path())? } else { absolute(source)? };
     let mut draft = draft.clone();
     if draft.rows > ROWS_MAX {
-        draft.source = super::yaml::SourceText::new(tidemill_data::Format::Parquet, &tidemill_data::ReadOptions::default());
+        draft.source =
+            super::yaml::SourceText::new(tidemill_data::Format::Parquet, &tidemill_data::ReadOptions::default());
     }
     let file = folder.path().join(FILE_NAME);
     tidemill_files::write(&file, draft.pipeline(&source.to_string_lossy(), None))?;
@@ -67,12 +68,14 @@ impl Trial {
             TaskKind::Regression | TaskKind::Ranking => Metric::Rmse,
         };
         let overall = evaluation.overall();
-        let value = overall.and_then(|all| all.metrics.get(&metric).copied()).filter(|value| value.is_finite());
+        let value = overall.and_then(|all| all.metrics.get(metric)).filter(|value| value.is_finite());
         let (Some(overall), Some(value)) = (overall, value) else {
             let message = format!("`{metric}` is undefined on the {} rows of the split `eval`", evaluation.rows);
-            return Err(Failure::new(Code::LabelValues, message).with_hint("a label that hardly varies cannot be judged"));
+            return Err(
+                Failure::new(Code::LabelValues, message).with_hint("a label that hardly varies cannot be judged")
+            );
         };
-        let of = |metric: Metric| overall.metrics.get(&metric).copied();
+        let of = |metric: Metric| overall.metrics.get(metric);
         let interval = overall.intervals.as_ref().and_then(|intervals| intervals.get(&metric));
         let interval = interval.map_or((value, value), |interval| (interval.low, interval.high));
         let is_loss = metric == Metric::Rmse;
@@ -171,8 +174,12 @@ fn ended(steps: &[StepReport]) -> Failure {
     }
     let rejected = steps.iter().find(|step| step.is_rejected());
     let by = rejected.map_or("a step", |step| step.step.as_str());
-    let why = rejected.and_then(|step| step.outcome.as_ref()).map(|outcome| outcome.headline.clone()).unwrap_or_default();
-    Failure::new(rejected.and_then(|step| step.rejected_with).unwrap_or(Code::Rejected), format!("{by} rejected: {why}"))
+    let why =
+        rejected.and_then(|step| step.outcome.as_ref()).map(|outcome| outcome.headline.clone()).unwrap_or_default();
+    Failure::new(
+        rejected.and_then(|step| step.rejected_with).unwrap_or(Code::Rejected),
+        format!("{by} rejected: {why}"),
+    )
 }
 
 /// Nobody watches a trial.
@@ -194,7 +201,13 @@ mod tests {
 
     #[test]
     fn bounds_are_round_and_easier_than_the_figure() {
-        assert_eq!((rounded(0.8479, false), shown(rounded(71.3, true)), shown(rounded(0.004_21, true))), (0.84, "72".to_owned(), "0.0043".to_owned()));
-        assert_eq!((shown(0.845), shown(12_345.6), shown(53.2), shown(100.0)), ("0.845".to_owned(), "12346".to_owned(), "53.2".to_owned(), "100".to_owned()));
+        assert_eq!(
+            (rounded(0.8479, false), shown(rounded(71.3, true)), shown(rounded(0.004_21, true))),
+            (0.84, "72".to_owned(), "0.0043".to_owned())
+        );
+        assert_eq!(
+            (shown(0.845), shown(12_345.6), shown(53.2), shown(100.0)),
+            ("0.845".to_owned(), "12346".to_owned(), "53.2".to_owned(), "100".to_owned())
+        );
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn pipeline(draft: &Draft, source: &str, trial: Option<&Trial>) -> St
     let name = yaml(&draft.name);
     let mut out = format!(
         "version: 1\npipeline: {name}\ndescription: {}\n\nsteps:\n",
-        quoted(&format!("Predicts {}: {}", draft.label.column, draft.label.summary()))
+        quoted(&format!("Predicts {} from {source}", draft.label.column))
     );
     examples(&mut out, draft, source);
     out.push_str(
@@ -114,10 +114,7 @@ pub(super) fn pipeline(draft: &Draft, source: &str, trial: Option<&Trial>) -> St
 }
 
 fn examples(out: &mut String, draft: &Draft, source: &str) {
-    out.push_str(&format!(
-        "  examples:\n    component: ExampleGen\n    source: {}\n",
-        draft.source.yaml(source)
-    ));
+    out.push_str(&format!("  examples:\n    component: ExampleGen\n    source: {}\n", draft.source.yaml(source)));
     if draft.label.missing > 0 {
         let rows = grouped(draft.label.missing);
         out.push_str(&format!("    where: {}    # {rows} rows have no label\n", quoted(&draft.label.is_there())));
@@ -125,7 +122,9 @@ fn examples(out: &mut String, draft: &Draft, source: &str) {
     let label = yaml(&draft.label.column);
     out.push_str("    splits: { train: 3, eval: 1 }\n");
     out.push_str(&match &draft.split {
-        SplitDraft::Hash => format!("    split_except: [{label}]    # a hash of all other columns decides the split of a row\n"),
+        SplitDraft::Hash => {
+            format!("    split_except: [{label}]    # a hash of all other columns decides the split of a row\n")
+        }
         SplitDraft::Group { column, groups } => format!(
             "    split_by: [{}]    # rows of a group stay together: {} groups\n",
             yaml(column),
@@ -193,7 +192,9 @@ fn train(out: &mut String, draft: &Draft) {
         "  train:\n    component: Trainer\n    learner: {{ gradient_boosting: {{ rounds: 500, learning_rate: 0.05, {leaves}early_stopping: 30 }} }}\n"
     ));
     // The `Trainer` would guess the same, and say so each time.
-    if draft.label.task == TaskKind::MultiClass && draft.label.values.iter().all(|(value, _)| value.parse::<f64>().is_ok()) {
+    if draft.label.task == TaskKind::MultiClass
+        && draft.label.values.iter().all(|(value, _)| value.parse::<f64>().is_ok())
+    {
         out.push_str("    task: multi_class    # the numbers are names of classes; for an amount write `regression`\n");
     } else if draft.label.task == TaskKind::Regression {
         out.push_str("    task: regression\n");

@@ -7,7 +7,20 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 const GROUPS: &[(&str, &[&str])] = &[
     (
         "Pipelines",
-        &["init", "explore", "check", "plan", "run", "status", "report", "runs", "artifacts", "store", "step", "features"],
+        &[
+            "init",
+            "explore",
+            "check",
+            "plan",
+            "run",
+            "status",
+            "report",
+            "runs",
+            "artifacts",
+            "store",
+            "step",
+            "features",
+        ],
     ),
     ("Models", &["models", "predict", "serve", "alias", "bless", "lineage", "model", "loadtest"]),
     (
@@ -33,9 +46,16 @@ const GROUPS: &[(&str, &[&str])] = &[
 const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "init",
-        &["tidemill init --data customers.csv --label churned", "tidemill init --data rides.parquet my-project", "tidemill init taxi"],
+        &[
+            "tidemill init --data customers.csv --label churned",
+            "tidemill init --data rides.parquet my-project",
+            "tidemill init taxi",
+        ],
     ),
-    ("explore", &["tidemill explore customers.csv", "tidemill explore customers.csv --label churned --html customers.html"]),
+    (
+        "explore",
+        &["tidemill explore customers.csv", "tidemill explore customers.csv --label churned --html customers.html"],
+    ),
     ("check", &["tidemill check", "tidemill check examples/taxi"]),
     ("plan", &["tidemill plan", "tidemill plan --param learning_rate=0.05"]),
     (

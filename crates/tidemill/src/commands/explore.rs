@@ -8,7 +8,7 @@ use tidemill_validation::{Alert, StatisticsOptions, alerts, infer_schema, inferr
 
 use crate::cli::{ExploreArgs, Global};
 use crate::commands::data::{statistics_of, stats_text, write_report};
-use crate::commands::input::open_input;
+use crate::commands::input::open_unknown;
 use crate::commands::schema::refuse_to_replace;
 use crate::commands::{print, say};
 use crate::ui::{fill, printable, running_bar, stdout_width};
@@ -17,8 +17,7 @@ use crate::ui::{fill, printable, running_bar, stdout_width};
 const ALERTS_MAX: usize = 20;
 
 pub fn explore(args: &ExploreArgs, global: &Global) -> Result<u8, Failure> {
-    let read = args.input.options();
-    let table = open_input(&args.file, &read, global)?;
+    let (table, read) = open_unknown(&args.file, args.input.options(), global)?;
     let options = StatisticsOptions { correlations: true, label: args.label.clone(), ..StatisticsOptions::default() };
     let dataset = statistics_of(&table, &args.file, &read, &options, cores(), global)?;
     let found = alerts(&dataset);
@@ -59,7 +58,10 @@ fn alerts_text(found: &[Alert]) -> String {
     let mut text = format!("{}\n", style("worth a look").yellow().bold());
     for alert in found.iter().take(ALERTS_MAX) {
         let kind = style(format!("{:<15}", alert.kind.title())).bold();
-        text.push_str(&format!("{}\n", fill(&format!("  {kind} `{}`: {}", printable(&alert.feature), alert.message), width, 18)));
+        text.push_str(&format!(
+            "{}\n",
+            fill(&format!("  {kind} `{}`: {}", printable(&alert.feature), alert.message), width, 18)
+        ));
     }
     if found.len() > ALERTS_MAX {
         text.push_str(&format!("  and {} more\n", found.len() - ALERTS_MAX));
@@ -72,7 +74,8 @@ fn alerts_text(found: &[Alert]) -> String {
 fn draft_text(draft: Option<&Draft>) -> String {
     let Some(draft) = draft else { return String::new() };
     let width = stdout_width();
-    let mut text = format!("\n{} `{}`: {}\n", style("label").bold(), printable(&draft.label.column), draft.label.summary());
+    let mut text =
+        format!("\n{} `{}`: {}\n", style("label").bold(), printable(&draft.label.column), draft.label.summary());
     for choice in draft.columns.iter().filter(|choice| !choice.used) {
         let line = format!("  {} `{}`: {}", style("leave out").yellow(), printable(&choice.column), choice.why);
         text.push_str(&format!("{}\n", fill(&line, width, 4)));
@@ -85,7 +88,10 @@ fn draft_text(draft: Option<&Draft>) -> String {
 }
 
 fn next(args: &ExploreArgs) -> String {
-    let label = args.label.as_ref().map_or_else(|| " --label COLUMN".to_owned(), |label| format!(" --label {}", crate::ui::quoted(label)));
+    let label = args
+        .label
+        .as_ref()
+        .map_or_else(|| " --label COLUMN".to_owned(), |label| format!(" --label {}", crate::ui::quoted(label)));
     let data = crate::ui::quoted(&args.file.to_string_lossy());
     format!("\nnext: {}\n", style(format!("tidemill init --data {data}{label}")).bold())
 }

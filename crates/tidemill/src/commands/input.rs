@@ -59,6 +59,28 @@ pub fn open_pair(paths: [&Path; 2], options: &ReadOptions, global: &Global) -> R
     Ok([a.reopen(paths[0], &options)?, b.reopen(paths[1], &options)?])
 }
 
+/// As [`open_input`], for a first look: a CSV file that has one column as it is read, and several with another delimiter,
+/// is read with that one. Gives the options it was read with too.
+pub fn open_unknown(path: &Path, options: ReadOptions, global: &Global) -> Result<(Table, ReadOptions), Failure> {
+    const DELIMITERS: [u8; 3] = [b';', b'\t', b'|'];
+    let table = connectors().table(path, &options);
+    let is_one_column = |table: &Table| {
+        table.format() == Format::Csv && table.schema().fields().len() == 1 && options.csv.delimiter.is_none()
+    };
+    if table.as_ref().is_ok_and(is_one_column) {
+        for delimiter in DELIMITERS {
+            let mut other = options.clone();
+            other.csv.delimiter = Some(delimiter);
+            if connectors().table(path, &other).is_ok_and(|table| table.schema().fields().len() > 1) {
+                let name = if delimiter == b'\t' { "tab".to_owned() } else { char::from(delimiter).to_string() };
+                say(global, &format!("cells are separated by `{name}` (`--delimiter` sets it)"));
+                return Ok((open_input(path, &other, global)?, other));
+            }
+        }
+    }
+    Ok((open_input(path, &options, global)?, options))
+}
+
 /// Opens a file, a folder, a glob or a URL; what is odd about it is said.
 pub fn open_input(path: &Path, options: &ReadOptions, global: &Global) -> Result<Table, Failure> {
     let table = connectors().table(path, options)?;

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use console::style;
 use serde_json::json;
-use tidemill_core::{Code, Failure};
-use tidemill_pipeline::{Action, CachePolicy, InProcess, Observer, Origin, Pipeline, Plan, RunOptions, Workspace};
+use tidemill_core::{ArtifactType, Code, Failure};
+use tidemill_onnx::load_package;
+use tidemill_pipeline::{
+    Action, CachePolicy, InProcess, Observer, Origin, Pipeline, Plan, RunOptions, RunReport, Workspace,
+};
 use tidemill_project::{Project, RunSupervisor};
 
 use crate::cli::{CacheArgs, Global, LauncherName, OutputFormat, PipelineArgs, PlanArgs, RunArgs};
@@ -135,7 +138,7 @@ pub async fn run_once(
         cache,
         ..RunOptions::default()
     };
-    let metadata = Arc::clone(&workspace.metadata);
+    let store = workspace.clone();
     let observer: Arc<dyn Observer> =
         if global.quiet { Arc::new(Quiet) } else { Arc::new(TerminalObserver::new(&pipeline)) };
     let run = RunSupervisor::default().start(workspace, pipeline, options, observer).await?;
@@ -150,11 +153,25 @@ pub async fn run_once(
     match global.output {
         OutputFormat::Json => print(global, &report, String::new)?,
         OutputFormat::Text => {
-            let inputs = RunInputs::of(&metadata.executions(&report.run_id).await?);
+            let inputs = RunInputs {
+                request: sample_request(&store, &report),
+                ..RunInputs::of(&store.metadata.executions(&report.run_id).await?)
+            };
             write_out(&run_text(&report, &inputs, global.verbose > 0))?;
         }
     }
     Ok(report.exit_code())
+}
+
+/// A body to send to the model that the run pushed, with a row recorded in training.
+fn sample_request(store: &Workspace, report: &RunReport) -> Option<String> {
+    let outputs = report.steps.iter().rev().flat_map(|step| &step.outputs);
+    let model = outputs.into_iter().find(|output| output.artifact_type == ArtifactType::Model)?;
+    // A package that cannot be read is reported elsewhere.
+    let dir = store.artifacts.get(model.artifact_type, &model.digest).ok()?;
+    let package = load_package(dir).ok()?;
+    let row = &package.sample_rows().first()?.row;
+    Some(json!({ "instances": [row] }).to_string())
 }
 
 /// Threads a step may keep busy: the flag, or what the settings say.

@@ -18,6 +18,8 @@ pub struct RunInputs {
     pub evaluated: bool,
     /// Whether statistics were written.
     pub measured: bool,
+    /// A request to the model that was pushed, with a recorded row.
+    pub request: Option<String>,
 }
 
 impl RunInputs {
@@ -40,6 +42,7 @@ impl RunInputs {
             schema: params("SchemaGen").and_then(|params| params.get("file")).and_then(text),
             evaluated: wrote(ArtifactType::Evaluation),
             measured: wrote(ArtifactType::Statistics),
+            request: None,
         }
     }
 }
@@ -88,7 +91,7 @@ fn accepted(reasons: &[String]) -> Option<String> {
 }
 
 /// The text as one word of a shell.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,~".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()

@@ -4,8 +4,8 @@ mod advice;
 mod progress;
 mod summary;
 
-pub use advice::RunInputs;
-pub use progress::{Bar, Quiet, TerminalObserver};
+pub use advice::{RunInputs, quoted};
+pub use progress::{Quiet, TerminalObserver, running_bar};
 pub use summary::{run_text, step_line, tables_text, trouble_text};
 pub use tidemill_cli::terminal::{
     Align, Table, age, bytes, count, error_text, fill, number, printable, seconds, stdout_width,

@@ -12,8 +12,12 @@ use tidemill_core::{NoProgress, Progress};
 use tidemill_metadata::{ExecutionError, Run};
 use tidemill_pipeline::{Observer, Pipeline, StepReport};
 
+use crate::cli::Global;
 use crate::commands::talk;
 use crate::ui::summary::step_line;
+
+/// How often a spinner moves.
+const TICK: Duration = Duration::from_millis(90);
 
 /// Says nothing.
 pub struct Quiet;
@@ -75,7 +79,7 @@ impl Observer for TerminalObserver {
         let bar = self.lines.add(ProgressBar::no_length());
         bar.set_style(spinner());
         bar.set_prefix(format!("{:width$}", self.names[step], width = self.width));
-        bar.enable_steady_tick(Duration::from_millis(90));
+        bar.enable_steady_tick(TICK);
         self.bars().insert(step, bar.clone());
         Arc::new(Bar(bar))
     }
@@ -123,12 +127,24 @@ fn counted(unit: &'static str) -> ProgressStyle {
         .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
 }
 
+/// A bar on the terminal for work outside a run, and where that reports its progress.
+pub fn running_bar(name: &str, global: &Global) -> (ProgressBar, Arc<dyn Progress>) {
+    let live = std::io::stderr().is_terminal() && !global.quiet;
+    let bar = if live { ProgressBar::no_length().with_style(spinner()) } else { ProgressBar::hidden() };
+    bar.set_prefix(name.to_owned());
+    if live {
+        bar.enable_steady_tick(TICK);
+    }
+    let progress: Arc<dyn Progress> = Arc::new(Bar::new(bar.clone()));
+    (bar, progress)
+}
+
 /// Progress of one step as an indicatif bar.
-pub struct Bar(ProgressBar);
+struct Bar(ProgressBar);
 
 impl Bar {
     /// Shows progress on `bar`.
-    pub fn new(bar: ProgressBar) -> Self {
+    fn new(bar: ProgressBar) -> Self {
         Self(bar)
     }
 }

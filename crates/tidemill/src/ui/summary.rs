@@ -5,8 +5,13 @@ use tidemill_core::{Code, Outcome, SummaryTable, Verdict, fresh_causes};
 use tidemill_metadata::{ExecutionError, RunState};
 use tidemill_pipeline::{RunReport, StepReport, StepState};
 
-use crate::ui::advice::{Advice, RunInputs, advice, report as report_page};
+use crate::ui::advice::{Advice, RunInputs, advice, quoted, report as report_page};
 use crate::ui::{Table, fill, printable, seconds, stdout_width};
+
+/// The port of `tidemill serve` for REST where no flag names another.
+const REST_PORT: u16 = 8501;
+/// Bytes of a request that is printed, at most.
+const REQUEST_MAX: usize = 2_000;
 
 /// The line of a step that has ended, for standard error.
 pub fn step_line(report: &StepReport, width: usize) -> String {
@@ -134,7 +139,7 @@ fn commands_text(commands: &[Advice]) -> String {
         let whole = format!("  {command:<column$}  {}\n", style(what).dim());
         // A command is copied whole: rather no word about it than a broken one.
         let fits = width.is_none_or(|width| console::measure_text_width(whole.trim_end()) <= width);
-        if fits { whole } else { format!("  {command}\n") }
+        if fits && !what.is_empty() { whole } else { format!("  {command}\n") }
     };
     commands.iter().map(line).collect()
 }
@@ -199,6 +204,10 @@ fn next(report: &RunReport, inputs: &RunInputs) -> Vec<Advice> {
     match (report.state, model) {
         (RunState::Complete, Some(model)) => {
             commands.push(("tidemill serve".to_owned(), "answer requests over REST and gRPC"));
+            if let Some(body) = inputs.request.as_ref().filter(|body| body.len() <= REQUEST_MAX) {
+                let url = format!("localhost:{REST_PORT}/v1/models/{model}:predict");
+                commands.push((format!("curl -s {url} -d {}", quoted(body)), ""));
+            }
             commands.extend(report_page(inputs));
             commands.push((format!("tidemill models {model}"), "versions, aliases, metrics"));
             commands.push(("tidemill status".to_owned(), "what every step found"));

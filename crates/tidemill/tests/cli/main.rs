@@ -20,6 +20,8 @@ mod kinds;
 mod launcher;
 mod lightgbm;
 mod loadtest;
+mod mistakes;
+mod own_data;
 mod pinned;
 mod remote;
 mod schema;

@@ -9,7 +9,7 @@ use tidemill_project::{Draft, DraftRequest, SETTINGS_FILE_NAME, Trial, cores, tr
 
 use crate::cli::{Global, InitArgs};
 use crate::commands::init::{created, enter, write};
-use crate::commands::input::open_input;
+use crate::commands::input::open_unknown;
 use crate::commands::{print, say};
 use crate::ui::{count, fill, printable, running_bar, stdout_width};
 
@@ -21,11 +21,11 @@ pub async fn init(args: &InitArgs, data: &Path, dir: Option<PathBuf>, global: &G
     let name = args.name.clone().unwrap_or_else(|| name_of(data));
     let dir = dir.unwrap_or_else(|| PathBuf::from(&name));
     refuse_project(&dir)?;
-    let read = args.input.options();
-    let table = open_input(data, &read, global)?;
+    let (table, read) = open_unknown(data, args.input.options(), global)?;
     let draft = {
         let (bar, progress) = running_bar(&name, global);
-        let request = DraftRequest { path: data, read: &read, label: args.label.as_deref(), name: &name, threads: cores() };
+        let request =
+            DraftRequest { path: data, read: &read, label: args.label.as_deref(), name: &name, threads: cores() };
         let draft = Draft::new(&table, &request, &*progress);
         bar.finish_and_clear();
         draft?
@@ -49,7 +49,8 @@ pub async fn init(args: &InitArgs, data: &Path, dir: Option<PathBuf>, global: &G
         }
     };
     let source = relative(data, &dir)?;
-    tidemill_files::sweep_if_there(&dir)?;
+    // What an `init` that was killed left half-written.
+    tidemill_files::sweep(&dir).map_err(|error| Failure::io(&dir, &error))?;
     write(&dir.join(SETTINGS_FILE_NAME), SETTINGS)?;
     if !dir.join(".gitignore").exists() {
         write(&dir.join(".gitignore"), IGNORED)?;
@@ -80,7 +81,8 @@ fn text(dir: &Path, draft: &Draft, trial: Option<&Trial>) -> String {
     if label.missing > 0 {
         line("", format!("{} of {} rows have none and are left out", count(label.missing), count(draft.rows)));
     }
-    let used: Vec<&str> = draft.columns.iter().filter(|choice| choice.used).map(|choice| choice.column.as_str()).collect();
+    let used: Vec<&str> =
+        draft.columns.iter().filter(|choice| choice.used).map(|choice| choice.column.as_str()).collect();
     line("features", format!("{} of {} columns: {}", used.len(), draft.columns.len(), listed(&used)));
     for choice in draft.columns.iter().filter(|choice| !choice.used).take(LEFT_OUT_MAX) {
         line("left out", format!("`{}`: {}", printable(&choice.column), choice.why));
@@ -117,8 +119,10 @@ fn name_of(data: &Path) -> String {
     let text = data.to_string_lossy();
     let last = text.trim_end_matches('/').rsplit('/').find(|part| !part.contains(['*', '?', '{'])).unwrap_or_default();
     let stem = last.split('.').next().unwrap_or_default();
-    let plain: String =
-        stem.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '-' }).collect();
+    let plain: String = stem
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '-' })
+        .collect();
     let plain = plain.trim_matches(['-', '_']);
     let name: String = plain.chars().take(63).collect();
     if name.is_empty() { "model".to_owned() } else { name }
@@ -144,7 +148,8 @@ fn relative(data: &Path, dir: &Path) -> Result<String, Failure> {
     }
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Failure::io(path, &error));
     let (data, dir) = (absolute(data)?, absolute(dir)?);
-    let (to, from): (Vec<Component<'_>>, Vec<Component<'_>>) = (data.components().collect(), dir.components().collect());
+    let (to, from): (Vec<Component<'_>>, Vec<Component<'_>>) =
+        (data.components().collect(), dir.components().collect());
     let common = to.iter().zip(&from).take_while(|(a, b)| a == b).count();
     // Another drive, or nothing in common but the root: a path of its own says it better.
     if common <= 1 && from.len() > 1 {

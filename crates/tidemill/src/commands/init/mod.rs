@@ -37,7 +37,9 @@ pub async fn init(args: &InitArgs, global: &Global) -> Result<u8, Failure> {
             Err(Failure::new(Code::CommandLine, message)
                 .with_hint(format!("for a project on your own data, write `tidemill init --data {other}`")))
         }
-        Some(other) => Err(Failure::new(Code::CommandLine, format!("there is no template `{other}`")).with_hint(CHOICES)),
+        Some(other) => {
+            Err(Failure::new(Code::CommandLine, format!("there is no template `{other}`")).with_hint(CHOICES))
+        }
         None => Err(Failure::new(Code::CommandLine, "nothing says what the project is for").with_hint(CHOICES)),
     }
 }
