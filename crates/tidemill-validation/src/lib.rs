@@ -3,6 +3,7 @@
 //! [`StatisticsGen`], [`SchemaGen`] and [`ExampleValidator`] are the components; [`compute_statistics`], [`infer_schema`],
 //! [`validate`] and [`compare`] are what they call.
 
+mod alerts;
 mod artifact_file;
 mod counted;
 mod drift;
@@ -16,6 +17,7 @@ mod statistics_file;
 mod statistics_gen;
 mod validation;
 
+pub use alerts::{Alert, AlertKind, alerts};
 pub use drift::{
     Comparison, DriftReport, FeatureDistance, FeatureDrift, Measured, NotCompared, compare, default_comparators,
     distances,

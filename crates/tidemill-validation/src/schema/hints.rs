@@ -45,7 +45,8 @@ pub fn semantic_offers(datasets: &[&DatasetStatistics]) -> BTreeMap<String, Offe
     offers
 }
 
-fn offer(feature: &FeatureStatistics) -> Option<Offer> {
+/// What one feature seems to be.
+pub(crate) fn offer(feature: &FeatureStatistics) -> Option<Offer> {
     let values = feature.common.tot_num_values;
     if values < VALUES_MIN {
         return None;

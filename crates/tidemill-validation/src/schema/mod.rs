@@ -14,6 +14,7 @@ mod update;
 
 pub(crate) use check::problems;
 pub use diff::{SchemaChange, schema_diff};
+pub(crate) use hints::offer;
 pub use hints::{Offer, semantic_offers};
 pub use infer::{DOMAIN_VALUES_MAX, infer_schema};
 pub(crate) use meaning::is_of_time;
