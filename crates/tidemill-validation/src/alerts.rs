@@ -6,7 +6,7 @@ use serde::Serialize;
 use tidemill_core::{DatasetStatistics, FeatureStatistics, FeatureType, Histogram, NumericStatistics, Semantic};
 
 use crate::schema::{is_of_time, offer};
-use crate::validation::{grouped, percent, quoted};
+use crate::validation::{grouped, percent, quoted, short_number};
 
 /// Features with fewer values than this are only checked for missing and constant values.
 const VALUES_MIN: u64 = 20;
@@ -97,13 +97,7 @@ impl AlertKind {
 /// What is unusual about the features of `statistics`: the worst kinds first, within a kind the largest figure, then the
 /// order of the columns.
 pub fn alerts(statistics: &DatasetStatistics) -> Vec<Alert> {
-    let mut found: Vec<(f64, Alert)> = Vec::new();
-    for feature in &statistics.features {
-        let mut add = |kind, weight: f64, message| {
-            found.push((weight, Alert { feature: feature.name.clone(), kind, message }));
-        };
-        of_feature(feature, &mut add);
-    }
+    let mut found: Vec<(f64, Alert)> = statistics.features.iter().flat_map(of_feature).collect();
     for (feature, (r, message)) in correlated(statistics) {
         found.push((r, Alert { feature: feature.to_owned(), kind: AlertKind::Correlated, message }));
     }
@@ -111,7 +105,20 @@ pub fn alerts(statistics: &DatasetStatistics) -> Vec<Alert> {
     found.into_iter().map(|(_, alert)| alert).collect()
 }
 
-fn of_feature(feature: &FeatureStatistics, add: &mut impl FnMut(AlertKind, f64, String)) {
+/// The alerts of one feature that do not need another.
+pub(crate) fn alerts_of(feature: &FeatureStatistics) -> Vec<Alert> {
+    of_feature(feature).into_iter().map(|(_, alert)| alert).collect()
+}
+
+fn of_feature(feature: &FeatureStatistics) -> Vec<(f64, Alert)> {
+    let mut found = Vec::new();
+    look_at(feature, &mut |kind, figure, message| {
+        found.push((figure, Alert { feature: feature.name.clone(), kind, message }));
+    });
+    found
+}
+
+fn look_at(feature: &FeatureStatistics, add: &mut impl FnMut(AlertKind, f64, String)) {
     let common = &feature.common;
     let (rows, present) = (common.num_examples(), common.num_non_missing);
     if rows == 0 {
@@ -184,7 +191,7 @@ fn constant(feature: &FeatureStatistics) -> Option<String> {
     }
     if let Some(numbers) = &feature.numeric {
         let all = numbers.num_nan + numbers.num_inf == 0 && numbers.min == numbers.max;
-        return all.then(|| number(numbers.min));
+        return all.then(|| short_number(numbers.min));
     }
     if let Some(boolean) = &feature.boolean {
         return match (boolean.num_true, boolean.num_false) {
@@ -216,7 +223,7 @@ fn identifier(feature: &FeatureStatistics) -> Option<(f64, String)> {
     let mean = count as f64 / buckets.len().max(1) as f64;
     let even = buckets.len() > 1 && buckets.iter().all(|of| (of.count / mean - 1.0).abs() <= COUNTER_TOLERANCE);
     ((span / count as f64 - 1.0).abs() <= COUNTER_TOLERANCE && even).then(|| {
-        let (low, high) = (number(numbers.min), number(numbers.max));
+        let (low, high) = (short_number(numbers.min), short_number(numbers.max));
         (1.0, format!("{} values evenly spread from {low} to {high}, like row numbers", grouped(count)))
     })
 }
@@ -234,7 +241,7 @@ fn most_frequent(feature: &FeatureStatistics) -> Option<(String, f64)> {
     let count = values(feature) as f64;
     if let Some(numbers) = &feature.numeric {
         let top = frequent_number(&numbers.quantiles)?;
-        return Some((number(top.0), top.1 / finite(feature, numbers).max(1) as f64));
+        return Some((short_number(top.0), top.1 / finite(feature, numbers).max(1) as f64));
     }
     if let Some(boolean) = &feature.boolean {
         let (value, most) = if boolean.num_true > boolean.num_false {
@@ -274,7 +281,7 @@ fn skewed(numbers: &NumericStatistics) -> Option<(f64, String)> {
     };
     let reach = reach / numbers.std_dev;
     (reach >= REACH_MIN).then(|| {
-        let (mean, median, value) = (number(numbers.mean), number(numbers.median), number(value));
+        let (mean, median, value) = (short_number(numbers.mean), short_number(numbers.median), short_number(value));
         let text = format!(
             "the {what} value {value} is {reach:.0} standard deviations {side} the mean {mean} (median {median})"
         );
@@ -320,35 +327,9 @@ fn shown(value: &str) -> String {
     if value.is_empty() { "the empty string".to_owned() } else { quoted(value) }
 }
 
-/// Four significant digits, whole numbers in full.
-fn number(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() < 1e15 {
-        let sign = if value < 0.0 { "-" } else { "" };
-        return format!("{sign}{}", grouped(value.abs() as u64));
-    }
-    let digits = 3 - (value.abs().log10().floor() as i32);
-    match digits {
-        0..=8 => {
-            let text = format!("{value:.*}", digits as usize);
-            if digits > 0 { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-        }
-        _ if (-9..0).contains(&digits) => {
-            let sign = if value < 0.0 { "-" } else { "" };
-            format!("{sign}{}", grouped(value.abs().round() as u64))
-        }
-        _ => format!("{value:.3e}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_short() {
-        let shown = [0.0, 5.0, -1_234_567.0, 3.6724, 0.012_345, 12_345.67, 1e-12, 1.5e20].map(number);
-        assert_eq!(shown, ["0", "5", "-1,234,567", "3.672", "0.01234", "12,346", "1.000e-12", "1.500e20"]);
-    }
 
     #[test]
     fn kinds_are_listed_worst_first() {

@@ -20,7 +20,7 @@ mod validation;
 pub use alerts::{Alert, AlertKind, alerts};
 pub use drift::{
     Comparison, DriftReport, FeatureDistance, FeatureDrift, Measured, NotCompared, compare, default_comparators,
-    distances,
+    distances, movement,
 };
 pub use example_validator::{Distances, ExampleValidator, read_anomalies, read_distances};
 pub use report::{attention_score, render_drift_report, render_report};
