@@ -71,6 +71,12 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Text for HTML, with what stands between backticks as code.
+pub fn marked(text: &str) -> String {
+    let parts = text.split('`').map(escape).enumerate();
+    parts.map(|(index, part)| if index % 2 == 1 { format!("<code>{part}</code>") } else { part }).collect()
+}
+
 /// JSON for a script element: nothing in it can end the element or begin a comment.
 pub fn script_safe(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
@@ -117,6 +123,7 @@ mod tests {
     #[test]
     fn nothing_written_into_a_page_becomes_part_of_it() {
         assert_eq!(escape("<b a='1'>&\""), "&lt;b a=&#39;1&#39;&gt;&amp;&quot;");
+        assert_eq!(marked("is `<x>` now"), "is <code>&lt;x&gt;</code> now");
         assert_eq!(script_safe("</script><!--"), "\\u003c/script\\u003e\\u003c!--");
         assert_eq!(fill("a {{x}} b {{ {{y}}", &[("{{x}}", "{{y}}".into()), ("{{y}}", "2".into())]), "a {{y}} b {{ 2");
     }

@@ -5,8 +5,8 @@
 mod common;
 
 use common::{evaluation, table};
-use tidemill_evaluate::slices::{KeyColumn, SliceSpec, SliceValue};
 use tidemill_core::markup::About;
+use tidemill_evaluate::slices::{KeyColumn, SliceSpec, SliceValue};
 use tidemill_evaluate::{
     EvaluateOptions, EvaluationTable, Metric, Thresholds, evaluate, judge, render_evaluation_report,
 };

@@ -105,6 +105,22 @@ pub fn alerts(statistics: &DatasetStatistics) -> Vec<Alert> {
     found.into_iter().map(|(_, alert)| alert).collect()
 }
 
+/// `alerts`, worst first, as those to show where there is room for about `room`, and the others: all while they fit, else
+/// some of every kind, so that many of the worst kind do not hide the others.
+pub fn first_of_each_kind<T>(alerts: &[T], room: usize, kind: impl Fn(&T) -> AlertKind) -> (Vec<&T>, Vec<&T>) {
+    if alerts.len() <= room {
+        return (alerts.iter().collect(), Vec::new());
+    }
+    let kinds = AlertKind::ALL.iter().filter(|one| alerts.iter().any(|alert| kind(alert) == **one)).count();
+    let share = (room / kinds.max(1)).max(1);
+    let mut seen = [0usize; AlertKind::ALL.len()];
+    alerts.iter().partition(|alert| {
+        let count = &mut seen[kind(alert) as usize];
+        *count += 1;
+        *count <= share
+    })
+}
+
 /// The alerts of one feature that do not need another.
 pub(crate) fn alerts_of(feature: &FeatureStatistics) -> Vec<Alert> {
     of_feature(feature).into_iter().map(|(_, alert)| alert).collect()
@@ -129,12 +145,14 @@ fn look_at(feature: &FeatureStatistics, add: &mut impl FnMut(AlertKind, f64, Str
     }
     let missing = common.missing_fraction();
     if missing >= MISSING_MIN {
+        // Nearly all is not all.
+        let share = if missing >= 0.9995 { "nearly all".to_owned() } else { percent(missing) };
         let few = if present < 1000 {
             format!(": {} of {} rows have one", grouped(present), grouped(rows))
         } else {
             String::new()
         };
-        add(AlertKind::MostlyMissing, missing, format!("{} of the values are missing{few}", percent(missing)));
+        add(AlertKind::MostlyMissing, missing, format!("{share} of the values are missing{few}"));
     }
     if let Some(numbers) = feature.numeric.as_ref().filter(|numbers| numbers.num_nan + numbers.num_inf > 0) {
         let odd: Vec<String> = [(numbers.num_nan, "NaN"), (numbers.num_inf, "infinite")]

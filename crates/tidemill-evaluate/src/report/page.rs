@@ -85,8 +85,8 @@ fn facts(evaluation: &Evaluation) -> String {
             fact(digest.short(), label);
         }
     };
-    package(&evaluation.model, "model");
-    package(&evaluation.baseline, "baseline");
+    package(&evaluation.model, "model digest");
+    package(&evaluation.baseline, "baseline digest");
     out
 }
 

@@ -1,11 +1,11 @@
 //! The parts of the page that need no script: verdict, metrics, thresholds, slices found.
 
 use std::fmt::Write as _;
-use tidemill_core::markup::escape;
+use tidemill_core::markup::{escape, marked};
 
 use tidemill_core::TaskKind;
 
-use super::html::{decimals, marked, shortened, signed};
+use super::html::{decimals, shortened, signed};
 use crate::gate::number;
 use crate::metrics::Metric;
 use crate::summary::{bound, rough, thousands};

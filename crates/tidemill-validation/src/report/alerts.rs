@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use tidemill_core::markup::escape;
+use tidemill_core::markup::{escape, marked};
 use tidemill_core::{DatasetStatistics, shortened};
 
-use crate::alerts::{Alert, AlertKind, alerts};
+use crate::alerts::{Alert, AlertKind, alerts, first_of_each_kind};
 use crate::validation::grouped;
 
 /// Alerts shown before the reader asks for more.
@@ -21,21 +21,25 @@ pub(super) struct Noted {
 }
 
 impl Noted {
-    /// The reason; which datasets, unless it is all of them.
+    /// The reason; of several datasets, the one that it is of and the others that have the alert too.
     pub fn text(&self, datasets: &[&DatasetStatistics]) -> String {
-        if self.of.len() == datasets.len() && datasets.len() == 1 {
+        let Some((first, others)) = self.of.split_first().filter(|_| datasets.len() > 1) else {
             return self.alert.message.clone();
-        }
-        let names: Vec<String> = self.of.iter().map(|index| shortened(&datasets[*index].name)).collect();
-        format!("{} (in {})", self.alert.message, names.join(", "))
+        };
+        let name = |index: &usize| shortened(&datasets[*index].name);
+        let others: Vec<String> = others.iter().map(name).collect();
+        let also = if others.is_empty() { String::new() } else { format!(", also in {}", others.join(", ")) };
+        format!("{} (in {}{also})", self.alert.message, name(first))
     }
 }
 
-/// The alerts of all datasets, worst first. What several datasets share is one alert, with the figure of the first.
+/// The alerts of all datasets, worst first. What several datasets share is one alert, with the figure of the largest.
 pub(super) fn noted(datasets: &[&DatasetStatistics]) -> Vec<Noted> {
     let mut out: Vec<Noted> = Vec::new();
     let mut known = std::collections::HashMap::new();
-    for (index, dataset) in datasets.iter().enumerate() {
+    let mut largest_first: Vec<(usize, &&DatasetStatistics)> = datasets.iter().enumerate().collect();
+    largest_first.sort_by_key(|(_, dataset)| std::cmp::Reverse(dataset.num_examples));
+    for (index, dataset) in largest_first {
         for alert in alerts(dataset) {
             let at = *known.entry((alert.feature.clone(), alert.kind)).or_insert(out.len());
             match out.get_mut(at) {
@@ -64,9 +68,11 @@ pub(super) fn alerts_section(noted: &[Noted], datasets: &[&DatasetStatistics], f
         grouped(noted.len() as u64),
         kinds.collect::<String>()
     );
-    for (index, of) in noted.iter().take(LISTED_MAX).enumerate() {
-        if index == FIRST {
-            let more = grouped((noted.len() - FIRST) as u64);
+    // A few of each kind before more of the worst kind.
+    let (shown, folded) = first_of_each_kind(noted, FIRST, |noted| noted.alert.kind);
+    for (index, of) in shown.iter().chain(&folded).take(LISTED_MAX).enumerate() {
+        if index == shown.len() {
+            let more = grouped(folded.len() as u64);
             let _ = write!(out, "</ul><details><summary>Show {more} more</summary><ul>");
         }
         let Alert { feature, kind, .. } = &of.alert;
@@ -80,16 +86,12 @@ pub(super) fn alerts_section(noted: &[Noted], datasets: &[&DatasetStatistics], f
             marked(&of.text(datasets))
         );
     }
-    if noted.len() > FIRST {
-        out.push_str("</ul>");
-        if noted.len() > LISTED_MAX {
-            let left = grouped((noted.len() - LISTED_MAX) as u64);
-            let _ = write!(out, "<p class=\"sub\">and {left} more, beside their features</p>");
-        }
-        out.push_str("</details></div></section>");
-    } else {
-        out.push_str("</ul></div></section>");
+    out.push_str("</ul>");
+    if noted.len() > LISTED_MAX {
+        let left = grouped((noted.len() - LISTED_MAX) as u64);
+        let _ = write!(out, "<p class=\"sub\">and {left} more, beside their features</p>");
     }
+    out.push_str(if folded.is_empty() { "</div></section>" } else { "</details></div></section>" });
     out
 }
 
@@ -99,10 +101,4 @@ fn tone(kind: AlertKind) -> &'static str {
         AlertKind::Empty | AlertKind::Constant | AlertKind::NotFinite => "bad",
         _ => "warn",
     }
-}
-
-/// Text with what stands between backticks as code.
-pub(super) fn marked(text: &str) -> String {
-    let parts = text.split('`').map(escape).enumerate();
-    parts.map(|(index, part)| if index % 2 == 1 { format!("<code>{part}</code>") } else { part }).collect()
 }

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use tidemill_core::markup::escape;
+use tidemill_core::markup::{escape, marked};
 use tidemill_core::{DatasetStatistics, Distance};
 
-use super::alerts::marked;
 use crate::drift::{DriftReport, FeatureDrift, movement};
 use crate::validation::{grouped, short_number};
 

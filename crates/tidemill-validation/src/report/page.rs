@@ -45,7 +45,7 @@ fn render(
     drift: Option<&DriftReport>,
     about: Option<&About>,
 ) -> String {
-    let noted = noted(datasets);
+    let noted = if drift.is_none() { noted(datasets) } else { Vec::new() };
     let data = PageData::new(datasets, anomalies, drift, &noted);
     let json = serde_json::to_string(&data).unwrap_or_else(|_| "{\"datasets\":[],\"features\":[]}".to_owned());
     let names: Vec<&str> = data.features.iter().map(|feature| feature.name).collect();

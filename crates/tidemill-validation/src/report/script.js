@@ -160,7 +160,7 @@
       svg("text", { x: at, y: m.y - 3.5, "text-anchor": "middle", class: "share" }, box).textContent = m.text;
     }
     const first = cutLow ? "← " + cutLow : label(lo), last = cut ? "… " + cut + " →" : hi === lo ? "" : label(hi);
-    svg("text", { x: 0, y: H + 14 }, box).textContent = first;
+    svg("text", hi > lo ? { x: 0, y: H + 14 } : { x: W / 2, y: H + 14, "text-anchor": "middle" }, box).textContent = first;
     svg("text", { x: W, y: H + 14, "text-anchor": "end" }, box).textContent = last;
     if (hi > lo && f.kind !== "time") {
       let free = wide(first) + 10;
@@ -253,7 +253,7 @@
     if (err) type.dataset.tip = `quantiles within ${percent(err)} of their rank`;
     n.appendChild(type);
     for (const line of more(f)) n.appendChild(el("div", "type", line));
-    if (f.alerts && !f.drift) {
+    if (f.alerts) {
       const line = el("div", "chips");
       for (const [kind, text] of f.alerts) {
         const chip = el("span", "chip " + (/^(empty|constant|not finite)$/.test(kind) ? "bad" : "warn"), kind);
@@ -263,7 +263,7 @@
       n.appendChild(line);
     }
     if (f.drift && !view.slice) {
-      if (f.drift.moved) { const line = el("div", "type moved-by"); line.append(...marked(f.drift.moved)); n.appendChild(line); }
+      if (f.drift.moved && f.drift.over) { const line = el("div", "type moved-by"); line.append(...marked(f.drift.moved)); n.appendChild(line); }
       const line = el("div", "type"), shown = f.drift.all.filter(([name, , most]) => most !== null || name.startsWith("Jensen"));
       shown.forEach(([name, value, most], i) => {
         const over = most !== null && value > most;

@@ -55,11 +55,11 @@ pub(crate) fn short_number(value: f64) -> String {
     }
     let digits = 3 - (value.abs().log10().floor() as i32);
     match digits {
-        0..=8 => {
+        1..=8 => {
             let text = format!("{value:.*}", digits as usize);
-            if digits > 0 { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
         }
-        _ if (-9..0).contains(&digits) => {
+        -9..=0 => {
             let sign = if value < 0.0 { "-" } else { "" };
             format!("{sign}{}", grouped(value.abs().round() as u64))
         }
@@ -73,8 +73,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let shown = [0.0, 5.0, -1_234_567.0, 3.6724, 0.012_345, 12_345.67, 1e-12, 1.5e20].map(short_number);
-        assert_eq!(shown, ["0", "5", "-1,234,567", "3.672", "0.01234", "12,346", "1.000e-12", "1.500e20"]);
+        let shown = [0.0, 5.0, -1_234_567.0, 3.6724, 0.012_345, 1_790.2, -12_345.67, 1e-12, 1.5e20].map(short_number);
+        assert_eq!(shown, ["0", "5", "-1,234,567", "3.672", "0.01234", "1,790", "-12,346", "1.000e-12", "1.500e20"]);
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn alerts_stand_on_top_with_their_reasons_whether_scripts_run_or_not() {
     // Of several datasets, an alert says whose it is.
     let b = statistics("b", columns(["<gone>", "other"]));
     let page = render_report(&[&a, &b], None, None);
-    assert!(page.contains("rows have one (in a, b)</span>") && page.contains("all 100 values are 5 (in b)"));
+    assert!(page.contains("rows have one (in a, also in b)</span>") && page.contains("all 100 values are 5 (in b)"));
     let plain = statistics("c", vec![("plain".to_owned(), Arc::new(Float64Array::from(vec![1.0, 2.0])) as ArrayRef)]);
     assert!(!render_report(&[&plain], None, None).contains("id=\"alerts\""));
 }

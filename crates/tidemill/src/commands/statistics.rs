@@ -2,7 +2,7 @@
 
 use console::style;
 use tidemill_core::{CrossStatistics, DatasetStatistics, FeatureStatistics, SliceFamily};
-use tidemill_validation::{AlertKind, alerts};
+use tidemill_validation::{AlertKind, alerts, first_of_each_kind};
 
 use crate::ui::{Align, Table, count, number, printable};
 
@@ -36,16 +36,19 @@ pub(super) fn alerts_text(dataset: &DatasetStatistics) -> String {
         return String::new();
     }
     let mut out = Table::new(&[("alert", Align::Left), ("feature", Align::Left), ("reason", Align::Left)]);
-    for alert in found.iter().take(ALERTS) {
+    let (shown, rest) = first_of_each_kind(&found, ALERTS, |alert| alert.kind);
+    for alert in shown {
         let kind = match alert.kind {
             AlertKind::Empty | AlertKind::Constant | AlertKind::NotFinite => style(alert.kind.title()).red(),
             kind => style(kind.title()).yellow(),
         };
         out.row([kind.to_string(), printable(&alert.feature).into_owned(), printable(&alert.message).into_owned()]);
     }
-    let rest = found.len().saturating_sub(ALERTS);
-    let rest =
-        if rest > 0 { format!("{}\n", style(format!("and {} more", count(rest as u64))).dim()) } else { String::new() };
+    let rest = if rest.is_empty() {
+        String::new()
+    } else {
+        format!("{}\n", style(format!("and {} more", count(rest.len() as u64))).dim())
+    };
     format!("\n{out}{rest}")
 }
 

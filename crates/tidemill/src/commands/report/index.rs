@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tidemill_core::markup::{About, BASE_STYLE, escape, fill};
+use tidemill_core::markup::{About, BASE_STYLE, escape, fill, marked};
 use tidemill_metadata::ExecutionState;
 
 use super::Found;
@@ -61,7 +61,7 @@ fn steps(found: &Found) -> String {
             escape(&execution.component),
             if execution.state == ExecutionState::Failed { "bad" } else { "" },
             execution.state.name().to_lowercase(),
-            escape(&headline)
+            marked(&headline)
         );
     }
     out
