@@ -148,7 +148,8 @@ fn look_at(feature: &FeatureStatistics, add: &mut impl FnMut(AlertKind, f64, Str
         // Nearly all is not all.
         let share = if missing >= 0.9995 { "nearly all".to_owned() } else { percent(missing) };
         let few = if present < 1000 {
-            format!(": {} of {} rows have one", grouped(present), grouped(rows))
+            let have = if present == 1 { "has" } else { "have" };
+            format!(": {} of {} rows {have} one", grouped(present), grouped(rows))
         } else {
             String::new()
         };
