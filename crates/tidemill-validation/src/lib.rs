@@ -17,10 +17,14 @@ mod statistics_file;
 mod statistics_gen;
 mod validation;
 
+<<<<<<< HEAD
 pub use alerts::{Alert, AlertKind, alerts};
+=======
+pub use alerts::{Alert, AlertKind, alerts, first_of_each_kind};
+>>>>>>> h-a
 pub use drift::{
     Comparison, DriftReport, FeatureDistance, FeatureDrift, Measured, NotCompared, compare, default_comparators,
-    distances,
+    distances, movement,
 };
 pub use example_validator::{Distances, ExampleValidator, read_anomalies, read_distances};
 pub use report::{attention_score, render_drift_report, render_report};

@@ -284,9 +284,13 @@ pub struct ReportArgs {
     /// What to show of a run: `evaluation` or `statistics` [default: the evaluation, if there is one]
     #[arg(long = "type", value_name = "TYPE")]
     pub artifact_type: Option<String>,
-    /// File to write [default: evaluation.html or statistics.html]
-    #[arg(long, value_name = "FILE")]
+    /// File to write, or a folder (`reports/`) for all reports of the run with an index page [default: evaluation.html or
+    /// statistics.html]
+    #[arg(long, value_name = "FILE or FOLDER/")]
     pub html: Option<PathBuf>,
+    /// Open the page in the browser
+    #[arg(long)]
+    pub open: bool,
 }
 
 /// `models`

@@ -18,6 +18,9 @@ pub(super) struct PageData {
     pub task: TaskKind,
     /// A row is called positive when its score is above this.
     pub decision: Option<f64>,
+    /// What was judged at `decision`, as the metrics have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<JudgedData>,
     /// Weight of all rows, and of those labelled 1.
     pub total: f64,
     pub positives: f64,
@@ -32,6 +35,33 @@ pub(super) struct PageData {
     pub curves: CurvesData,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<CurvesData>,
+}
+
+/// The decision threshold as judged: a point between those of the ROC curve.
+#[derive(Debug, Serialize)]
+pub(super) struct JudgedData {
+    /// True positive and false positive rate.
+    pub tpr: f64,
+    pub fpr: f64,
+    pub precision: Option<f64>,
+    pub f1: Option<f64>,
+    pub accuracy: Option<f64>,
+    pub positive_rate: Option<f64>,
+}
+
+impl JudgedData {
+    fn new(evaluation: &Evaluation) -> Option<Self> {
+        evaluation.decision_threshold?;
+        let metrics = &evaluation.overall()?.metrics;
+        Some(Self {
+            tpr: metrics.get(Metric::TruePositiveRate)?,
+            fpr: metrics.get(Metric::FalsePositiveRate)?,
+            precision: metrics.get(Metric::Precision),
+            f1: metrics.get(Metric::F1),
+            accuracy: metrics.get(Metric::Accuracy),
+            positive_rate: metrics.get(Metric::PositiveRate),
+        })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -88,6 +118,7 @@ impl PageData {
         Self {
             task: evaluation.task.kind(),
             decision: evaluation.decision_threshold,
+            judged: JudgedData::new(evaluation),
             total: curves.cal.iter().map(|bin| bin.0).sum(),
             positives: evaluation.curves.histogram.iter().map(|bin| bin.positive).sum(),
             metrics: shown.iter().map(|metric| metric_data(*metric)).collect(),

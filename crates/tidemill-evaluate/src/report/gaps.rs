@@ -54,9 +54,10 @@ pub(super) fn gaps_table(evaluation: &Evaluation) -> String {
     if families.is_empty() {
         return String::new();
     }
-    let mut out = String::from("<div class=\"scroll\"><table class=\"gaps\"><thead><tr><th>slices by</th>");
+    let mut out =
+        String::from("<div class=\"scroll\"><table class=\"gaps\"><thead><tr><th scope=\"col\">slices by</th>");
     for metric in metrics {
-        let _ = write!(out, "<th title=\"{}\">{}</th>", escape(metric.about()), metric.title());
+        let _ = write!(out, "<th scope=\"col\" data-tip=\"{}\">{}</th>", escape(metric.about()), metric.title());
     }
     out.push_str("</tr></thead><tbody>");
     for (name, slices) in &families {
@@ -80,7 +81,7 @@ fn cell(gap: Gap<'_>) -> String {
         let values: Vec<String> = slice.slice.terms().iter().map(|term| term.value.to_string()).collect();
         let text = values.join(", ");
         format!(
-            "<span class=\"end\"><span class=\"val\" title=\"{0}\">{0}</span><b>{1}</b></span>",
+            "<span class=\"end\"><span class=\"val\" data-tip=\"{0}\">{0}</span><b>{1}</b></span>",
             escape(&shortened(&text)),
             decimals(value)
         )

@@ -1,14 +1,6 @@
 //! Text and numbers on their way into a page.
 
-use tidemill_core::markup::escape;
-
 use crate::gate::number;
-
-/// Text for HTML, with what stands between backticks as code.
-pub(super) fn marked(text: &str) -> String {
-    let parts = text.split('`').map(escape).enumerate();
-    parts.map(|(index, part)| if index % 2 == 1 { format!("<code>{part}</code>") } else { part }).collect()
-}
 
 /// A number in a column of its like: four decimals, so that points stand below each other, one more for small ones
 /// and two for those from 10; very small and very large ones by their significant digits.
@@ -39,11 +31,6 @@ pub(super) fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_written_into_a_page_becomes_part_of_it() {
-        assert_eq!(marked("is `<x>` now"), "is <code>&lt;x&gt;</code> now");
-    }
 
     #[test]
     fn numbers_of_a_column_line_up() {

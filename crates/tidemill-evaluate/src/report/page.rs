@@ -1,7 +1,7 @@
 //! The page around the data.
 
 use std::fmt::Write as _;
-use tidemill_core::markup::{BASE_SCRIPT, BASE_STYLE, escape, fill, script_safe};
+use tidemill_core::markup::{About, BASE_SCRIPT, BASE_STYLE, escape, fill, script_safe};
 
 use tidemill_core::{Digest, Task};
 
@@ -20,15 +20,17 @@ const SCRIPT: &str = include_str!("script.js");
 /// baseline, curves, slices.
 ///
 /// The page needs no network and holds aggregates only. Its size is bounded: of very many slices the largest
-/// thousand are shown. The same input gives the same bytes.
-pub fn render_evaluation_report(evaluation: &Evaluation, blessing: Option<&Blessing>) -> String {
+/// thousand are shown. The same input gives the same bytes. `about` says which model, run and data it is of.
+pub fn render_evaluation_report(evaluation: &Evaluation, blessing: Option<&Blessing>, about: Option<&About>) -> String {
     let data = PageData::new(evaluation);
     let title = format!("Evaluation of {} on {}", evaluation.label, evaluation.split);
     let json = serde_json::to_string(&data).unwrap_or_else(|_| "{}".to_owned());
     let parts = [
+        ("{{page_title}}", escape(&about.map_or_else(|| title.clone(), |about| about.page_title(&title)))),
         ("{{title}}", escape(&title)),
+        ("{{of}}", about.map(About::html).unwrap_or_default()),
         ("{{style}}", [BASE_STYLE, STYLE].concat()),
-        ("{{about}}", about(evaluation)),
+        ("{{facts}}", facts(evaluation)),
         ("{{verdict}}", blessing.map(banner).unwrap_or_default()),
         ("{{cards}}", cards(evaluation)),
         ("{{legend}}", legend(evaluation)),
@@ -63,7 +65,7 @@ fn gaps(evaluation: &Evaluation) -> String {
 }
 
 /// What was judged, in a line of facts.
-fn about(evaluation: &Evaluation) -> String {
+fn facts(evaluation: &Evaluation) -> String {
     let mut out = String::new();
     let mut fact = |value: &str, label: &str| {
         let _ = write!(out, "<div class=\"fact\"><b>{}</b><span>{}</span></div>", escape(value), escape(label));
@@ -83,8 +85,8 @@ fn about(evaluation: &Evaluation) -> String {
             fact(digest.short(), label);
         }
     };
-    package(&evaluation.model, "model");
-    package(&evaluation.baseline, "baseline");
+    package(&evaluation.model, "model digest");
+    package(&evaluation.baseline, "baseline digest");
     out
 }
 

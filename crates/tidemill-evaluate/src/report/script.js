@@ -1,5 +1,5 @@
 (() => {
-  const { data, byId, el, svg, whole, percent } = page;
+  const { data, byId, el, svg, th, press, whole, percent } = page;
   const binary = data.task === "binary", compared = Boolean(data.baseline);
   const names = ["candidate", "baseline"], models = [data.curves, data.baseline].filter(Boolean);
   const number = x => {
@@ -38,8 +38,7 @@
     return c;
   }
   function axes(W, H, x0, x1, y0, y1, xTitle, yTitle, title, shares, root) {
-    const L = 54, R = 8, T = 8, B = 34, box = svg("svg", { width: W, height: H, viewBox: `0 0 ${W} ${H}`, role: "img" });
-    svg("title", {}, box).textContent = title;
+    const L = 54, R = 8, T = 8, B = 34, box = svg("svg", { width: W, height: H, viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": title });
     const x = v => L + (v - x0) / (x1 - x0 || 1) * (W - L - R), bend = root ? Math.sqrt : v => v;
     const y = v => H - B - bend((v - y0) / (y1 - y0 || 1)) * (H - B - T);
     // On a square-root scale one bin full of easy rows does not hide the others.
@@ -98,10 +97,15 @@
   // --- binary: ROC, precision and recall, calibration, scores, and a threshold through all of them
   const roc = data.curves.roc, pr = data.curves.pr, hist = data.curves.hist;
   const positives = data.positives, negatives = data.total - positives;
-  let chosen = 0;
+  // Where the slider can stop: the points of the curve, and between them the judged threshold with the judged figures.
+  const stops = roc.slice(1).map(([t, fpr, tpr]) => ({ t, fpr, tpr }));
+  const judgedAt = data.judged ? stops.filter(s => s.t > data.decision).length : -1;
+  if (judgedAt >= 0) stops.splice(judgedAt, 0, { t: data.decision, ...data.judged, judged: true });
+  let chosen = Math.max(0, judgedAt);
   const state = () => {
-    const [t, fpr, tpr] = roc[chosen], tp = tpr * positives, fp = fpr * negatives;
-    return { t, fpr, tpr, tp, fp, fn: positives - tp, tn: negatives - fp };
+    const s = stops[chosen], tp = s.tpr * positives, fp = s.fpr * negatives, called = tp + fp;
+    const of = { tp, fp, fn: positives - tp, tn: negatives - fp, precision: called ? tp / called : null, f1: 2 * tp / (2 * tp + fp + positives - tp), accuracy: (tp + negatives - fp) / data.total, positive_rate: called / data.total };
+    return { ...of, ...s };
   };
   function histogramScores(W) {
     const sums = [3, 2].map(k => hist.reduce((s, b) => s + b[k], 0) || 1);
@@ -115,7 +119,7 @@
     });
     for (const b of hist) {
       const r = svg("rect", { x: a.x(b[0]), y: a.T, width: a.x(b[1]) - a.x(b[0]), height: H - a.T - a.B, fill: "transparent" }, a.box);
-      svg("title", {}, r).textContent = `${number(b[0])} to ${number(b[1])}: ${whole(b[3])} labelled 1, ${whole(b[2])} labelled 0`;
+      r.dataset.tip = `${number(b[0])} to ${number(b[1])}\n${whole(b[3])} labelled 1, ${whole(b[2])} labelled 0`;
     }
     if (roc.length) { const t = Math.min(1, state().t); svg("line", { x1: a.x(t), x2: a.x(t), y1: a.T, y2: H - a.B, class: "cut" }, a.box); }
     return a.box;
@@ -146,44 +150,49 @@
     if (lo < 0 && hi > 0) svg("line", { x1: a.x(0), x2: a.x(0), y1: a.T, y2: H - a.B, class: "cut" }, a.box);
     for (const b of hist) {
       const r = svg("rect", { x: a.x(b[0]), y: a.T, width: Math.max(1, a.x(b[1]) - a.x(b[0])), height: H - a.T - a.B, fill: "transparent" }, a.box);
-      svg("title", {}, r).textContent = `${number(b[0])} to ${number(b[1])}: ${whole(b[2])} rows (${percent(b[2] / total)})`;
+      r.dataset.tip = `${number(b[0])} to ${number(b[1])}\n${whole(b[2])} rows (${percent(b[2] / total)})`;
     }
     return a.box;
   }
 
   function panel() {
     const box = byId("threshold"), left = el("div"), middle = el("table", "confusion"), right = el("div", "rates"), big = el("div", "at"), note = el("p");
-    const slide = el("input");
-    slide.type = "range"; slide.min = 1; slide.max = roc.length - 1; slide.step = 1; slide.value = roc.length - chosen;
+    const slide = el("input"), back = el("button", "more", "Back to the judged threshold");
+    slide.type = "range"; slide.min = 1; slide.max = stops.length; slide.step = 1;
     slide.setAttribute("aria-label", "Decision threshold");
+    back.type = "button";
     left.append(el("h3", "", "Decision threshold"), big, slide, note);
-    note.textContent = "Rows that score this or more are called positive." + (data.decision === null ? "" : ` Judged at ${number(data.decision)}.`);
+    if (judgedAt >= 0) left.appendChild(back);
     box.append(left, middle, right);
     const show = () => {
       const s = state();
-      big.textContent = fixed(s.t);
+      slide.value = stops.length - chosen;
+      slide.setAttribute("aria-valuetext", fixed(s.t) + (s.judged ? ", as judged" : ""));
+      big.replaceChildren(s.judged ? String(s.t) : fixed(s.t), el("span", "", s.judged ? "as judged" : ""));
+      note.textContent = s.judged ? "Rows that score more than this are called positive." : "Rows that score this or more are called positive." + (judgedAt < 0 ? "" : ` Judged at ${data.decision}.`);
+      back.style.visibility = s.judged ? "hidden" : "visible";
       const head = el("tr"), thead = el("thead"), body = el("tbody");
-      for (const t of ["", "called positive", "called negative"]) head.appendChild(el("th", "", t));
+      head.appendChild(el("td"));
+      for (const t of ["called positive", "called negative"]) head.appendChild(th(t));
       thead.appendChild(head);
       for (const [label, cells] of [["label 1", [["true positives", s.tp, 1], ["false negatives", s.fn, 0]]], ["label 0", [["false positives", s.fp, 0], ["true negatives", s.tn, 1]]]]) {
         const tr = el("tr");
-        tr.appendChild(el("th", "", label));
+        tr.appendChild(th(label, "", "row"));
         for (const [name, n, right] of cells) { const td = el("td", right ? "right" : "", whole(n)); td.appendChild(el("span", "", name)); tr.appendChild(td); }
         body.appendChild(tr);
       }
       middle.replaceChildren(thead, body);
-      const called = s.tp + s.fp, precision = called ? s.tp / called : null;
-      const values = [["precision", precision], ["recall", s.tpr], ["F1", 2 * s.tp / (2 * s.tp + s.fp + s.fn)], ["accuracy", (s.tp + s.tn) / data.total], ["false positive rate", s.fpr], ["called positive", called / data.total]];
-      right.replaceChildren(...values.map(([name, v]) => { const d = el("div"); d.append(el("b", "", v === null ? "–" : fixed(v)), el("span", "", name)); return d; }));
+      const values = [["precision", s.precision], ["recall", s.tpr], ["F1", s.f1], ["accuracy", s.accuracy], ["false positive rate", s.fpr], ["called positive", s.positive_rate]];
+      right.replaceChildren(...values.map(([name, v]) => { const d = el("div"); d.append(el("b", "", fixed(v)), el("span", "", name)); return d; }));
     };
-    slide.oninput = () => { chosen = roc.length - slide.value; show(); cards.forEach(c => c.draw()); };
+    const go = to => { chosen = to; show(); cards.forEach(c => c.draw()); };
+    slide.oninput = () => go(stops.length - slide.value);
+    back.onclick = () => { go(judgedAt); slide.focus(); };
     show();
   }
 
   if (binary && roc.length > 1) {
-    const limit = data.decision === null ? .5 : data.decision;
-    chosen = 1;
-    roc.forEach((p, i) => { if (i && p[0] > limit) chosen = i; });
+    if (judgedAt < 0) stops.forEach((s, i) => { if (s.t > .5) chosen = i; });
     const [auc] = overall("auc");
     card("ROC", reads("auc", "AUC"), lines("ROC curve", m => m.roc.map(p => [p[1], p[2], p[0]]), [0, 1, 0, 1, "false positive rate", "true positive rate"],
       p => `FPR ${number(p[0])}, TPR ${number(p[1])}` + (p[2] === null ? "" : ` at ${number(p[2])}`), { diagonal: auc !== null, mark: () => { const s = state(); return [s.fpr, s.tpr]; } }));
@@ -219,7 +228,7 @@
     return { d, gain, neutral: m.to === undefined && m.better === 0 };
   }
   function bar(s, widest) {
-    const d = difference(s), box = svg("svg", { width: BAR + 58, height: 16, role: "img" });
+    const d = difference(s), box = svg("svg", { width: BAR + 58, height: 16, role: "img", "aria-label": d ? signed(d.d) : "unknown" });
     svg("line", { x1: BAR / 2, x2: BAR / 2, y1: 0, y2: 16, class: "axis" }, box);
     const text = svg("text", { x: BAR + 58, y: 12, "text-anchor": "end" }, box);
     if (!d) { text.textContent = "–"; return box; }
@@ -239,22 +248,23 @@
     const tr = el("tr");
     const columns = [["n", "slice"], ["r", "rows"], ...data.metrics.map((m, i) => [i, m.title, m.about]), ["d", view.against === "baseline" ? "change from baseline" : "difference from all"]];
     for (const [k, title, about] of columns) {
-      const th = el("th", k === "d" ? "bar" : ""), b = el("button", "", title);
-      if (about) b.title = about;
+      const cell = th("", k === "d" ? "bar" : ""), b = el("button", "", title);
+      b.type = "button";
+      if (about) b.dataset.tip = about;
       const on = view.sort === k || (view.sort === "worst" && k === "d");
-      if (on) { th.classList.add("on", view.sort === "worst" || view.down ? "down" : "up"); th.setAttribute("aria-sort", view.down ? "descending" : "ascending"); }
+      if (on) { cell.classList.add("on", view.sort === "worst" || view.down ? "down" : "up"); cell.setAttribute("aria-sort", view.down ? "descending" : "ascending"); }
       b.onclick = () => { view.down = view.sort === k ? !view.down : k !== "n"; view.sort = k; draw(); };
-      th.appendChild(b);
-      tr.appendChild(th);
+      cell.appendChild(b);
+      tr.appendChild(cell);
     }
     byId("table").tHead.replaceChildren(tr);
   }
   function row(s, widest, cls) {
     const tr = el("tr", "f" + cls);
-    tr.append(el("td", "", cls ? "all rows" : s.n), el("td", "sub", whole(s.r)));
+    tr.append(th(cls ? "all rows" : s.n, "n", "row"), el("td", "sub", whole(s.r)));
     s.v.forEach((v, i) => {
       const td = el("td", (v === null ? "none" : "") + (i === view.metric ? " on" : ""), fixed(v));
-      if (s.b && s.b[i] !== null) td.title = `baseline ${fixed(s.b[i])}`;
+      if (s.b && s.b[i] !== null) td.dataset.tip = `baseline ${fixed(s.b[i])}`;
       tr.appendChild(td);
     });
     const td = el("td", "bar");
@@ -295,7 +305,7 @@
   else against.onclick = e => {
     if (!e.target.dataset.v) return;
     view.against = e.target.dataset.v;
-    against.querySelectorAll("button").forEach(b => b.classList.toggle("on", b === e.target));
+    press(against, e.target);
     draw();
   };
   addEventListener("beforeprint", () => { view.all = true; draw(); });

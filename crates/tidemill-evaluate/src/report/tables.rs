@@ -1,11 +1,11 @@
 //! The parts of the page that need no script: verdict, metrics, thresholds, slices found.
 
 use std::fmt::Write as _;
-use tidemill_core::markup::escape;
+use tidemill_core::markup::{escape, marked};
 
 use tidemill_core::TaskKind;
 
-use super::html::{decimals, marked, shortened, signed};
+use super::html::{decimals, shortened, signed};
 use crate::gate::number;
 use crate::metrics::Metric;
 use crate::summary::{bound, rough, thousands};
@@ -63,7 +63,7 @@ pub(super) fn cards(evaluation: &Evaluation) -> String {
         let reach = line.reach().map(|reach| format!("<i>±{}</i>", rough(reach))).unwrap_or_default();
         let _ = write!(
             out,
-            "<div class=\"stat\" title=\"{}\"><span>{}</span><b>{value}{reach}</b>",
+            "<div class=\"stat\" data-tip=\"{}\"><span>{}</span><b>{value}{reach}</b>",
             escape(metric.about()),
             metric.title()
         );
@@ -80,15 +80,20 @@ pub(super) fn cards(evaluation: &Evaluation) -> String {
 pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
     let Some(overall) = evaluation.overall() else { return String::new() };
     let (compared, around) = (overall.baseline.is_some(), overall.intervals.is_some());
-    let mut out =
-        String::from("<div class=\"scroll\"><table class=\"metrics\"><thead><tr><th>metric</th><th>candidate</th>");
+    let mut out = String::from(
+        "<div class=\"scroll\"><table class=\"metrics\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\">candidate</th>",
+    );
     if compared {
-        out.push_str("<th>baseline</th><th>change</th>");
+        out.push_str("<th scope=\"col\">baseline</th><th scope=\"col\">change</th>");
     }
     if let Some(options) = evaluation.confidence_intervals.filter(|_| around) {
-        let _ = write!(out, "<th>{} % interval</th><th class=\"l\"></th>", number(options.level * 100.0));
+        let _ = write!(
+            out,
+            "<th scope=\"col\">{} % interval</th><th scope=\"col\" class=\"l\"></th>",
+            number(options.level * 100.0)
+        );
     }
-    out.push_str("<th class=\"about\">what it is</th></tr></thead><tbody>");
+    out.push_str("<th scope=\"col\" class=\"about\">what it is</th></tr></thead><tbody>");
     // The true positive rate is recall under another name.
     let hidden = [Metric::Count, Metric::TruePositiveRate];
     for metric in Metric::of(&evaluation.task).filter(|metric| !hidden.contains(metric)) {
@@ -124,10 +129,10 @@ pub(super) fn classes_table(evaluation: &Evaluation) -> String {
     let Some(classes) = &evaluation.classes else { return String::new() };
     let with_matrix = classes.len() <= MATRIX_CLASSES_MAX;
     let mut out = String::from(
-        "<div class=\"scroll\"><table><thead><tr><th>class</th><th>rows</th><th>precision</th><th>recall</th><th>F1</th><th>AUC</th>",
+        "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">class</th><th scope=\"col\">rows</th><th scope=\"col\">precision</th><th scope=\"col\">recall</th><th scope=\"col\">F1</th><th scope=\"col\">AUC</th>",
     );
     for class in classes.iter().filter(|_| with_matrix) {
-        let _ = write!(out, "<th>as {}</th>", escape(&shortened(&class.class)));
+        let _ = write!(out, "<th scope=\"col\">as {}</th>", escape(&shortened(&class.class)));
     }
     out.push_str("</tr></thead><tbody>");
     let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), decimals);
@@ -156,12 +161,12 @@ pub(super) fn thresholds_table(blessing: &Blessing) -> String {
     checks.sort_by_key(|check| check.outcome != CheckOutcome::Failed);
     let compared = checks.iter().any(|check| check.baseline.is_some());
     let mut out = String::from(
-        "<div class=\"scroll\"><table class=\"bounds\"><thead><tr><th>metric</th><th class=\"l\">rows</th><th class=\"l\">bound</th><th>value</th>",
+        "<div class=\"scroll\"><table class=\"bounds\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\" class=\"l\">rows</th><th scope=\"col\" class=\"l\">bound</th><th scope=\"col\">value</th>",
     );
     if compared {
-        out.push_str("<th>baseline</th>");
+        out.push_str("<th scope=\"col\">baseline</th>");
     }
-    out.push_str("<th class=\"l\">holds</th></tr></thead><tbody>");
+    out.push_str("<th scope=\"col\" class=\"l\">holds</th></tr></thead><tbody>");
     for check in checks.iter().take(LINES_MAX) {
         let (class, holds) = match check.outcome {
             CheckOutcome::Passed => ("good", "yes".to_owned()),
@@ -203,12 +208,12 @@ pub(super) fn found_table(evaluation: &Evaluation) -> String {
         return format!("<p class=\"foot\">No slice is clearly worse than the rest. {tried}</p>");
     }
     let mut out = String::from(
-        "<div class=\"scroll\"><table class=\"found\"><thead><tr><th>slice</th><th>rows</th><th>share</th>",
+        "<div class=\"scroll\"><table class=\"found\"><thead><tr><th scope=\"col\">slice</th><th scope=\"col\">rows</th><th scope=\"col\">share</th>",
     );
     let loss = search.loss.replace('_', " ");
     let _ = write!(
         out,
-        "<th>{}</th><th>elsewhere</th><th class=\"l\">effect size</th><th>p</th></tr></thead><tbody>",
+        "<th scope=\"col\">{}</th><th scope=\"col\">elsewhere</th><th scope=\"col\" class=\"l\">effect size</th><th scope=\"col\">p</th></tr></thead><tbody>",
         escape(&loss)
     );
     let widest = search.slices.iter().map(|slice| slice.effect_size).fold(0.0, f64::max).max(1e-9);
@@ -284,9 +289,16 @@ impl Line {
         };
         let title = self.change_interval.map_or_else(String::new, |interval| {
             let noise = if clear { "" } else { ": within chance" };
-            format!(" title=\"{} to {}{noise}\"", signed(interval.low), signed(interval.high))
+            format!(" data-tip=\"{} to {}{noise}\"", signed(interval.low), signed(interval.high))
         });
         format!("<span class=\"{class}\"{title}>{}</span>", signed(value - baseline))
+    }
+
+    /// What the picture of the interval shows.
+    fn spoken(&self, value: f64, interval: Interval) -> String {
+        let baseline = self.baseline.map_or_else(String::new, |baseline| format!(", baseline {}", decimals(baseline)));
+        let (title, value) = (self.metric.title(), decimals(value));
+        format!("{title} {value}, interval {} to {}{baseline}", decimals(interval.low), decimals(interval.high))
     }
 
     /// The interval as a line, the candidate as a dot on it and the baseline as a tick beside it.
@@ -301,7 +313,8 @@ impl Line {
         }
         let x = |v: f64| 6.0 + (v - low) / span * (WIDTH - 12.0);
         let mut out = format!(
-            "<svg class=\"whisker\" width=\"{WIDTH}\" height=\"18\" role=\"img\" aria-label=\"interval\"><line class=\"axis\" x1=\"0\" x2=\"{WIDTH}\" y1=\"9\" y2=\"9\"/><line class=\"reach\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"9\" y2=\"9\"/>",
+            "<svg class=\"whisker\" width=\"{WIDTH}\" height=\"18\" role=\"img\" aria-label=\"{}\"><line class=\"axis\" x1=\"0\" x2=\"{WIDTH}\" y1=\"9\" y2=\"9\"/><line class=\"reach\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"9\" y2=\"9\"/>",
+            self.spoken(value, interval),
             x(interval.low),
             x(interval.high)
         );

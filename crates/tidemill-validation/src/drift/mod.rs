@@ -8,9 +8,11 @@ mod compare;
 mod cumulative;
 mod defaults;
 mod distance;
+mod movement;
 mod shares;
 mod values;
 
 pub use compare::{Comparison, DriftReport, FeatureDrift, Measured, NotCompared, compare};
 pub use defaults::default_comparators;
 pub use distance::{FeatureDistance, distances};
+pub use movement::movement;

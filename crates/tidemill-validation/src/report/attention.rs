@@ -2,11 +2,13 @@
 
 use tidemill_core::{Anomaly, FeatureStatistics, Severity};
 
+use crate::alerts::{AlertKind, alerts_of};
+
 /// How much a feature deserves a look: 0 for nothing unusual, more for more, above 100 for an ERROR anomaly.
 ///
-/// Adds up, in falling weight: anomalies (100 an ERROR, 30 a WARNING), share of missing values (10), values that
-/// never vary (8), NaN and infinities (6), pictures that cannot be read and what is no time among times (6), text in which nearly every value is new (4), extremes many deviations
-/// out (up to 4), share of zeros and of empty lists (3).
+/// Adds up, in falling weight: anomalies (100 an ERROR, 30 a WARNING), share of missing values (10), [alerts](crate::alerts())
+/// of the feature alone (8 if it is constant, down to 2 for many zeros), pictures that cannot be read and text that is not a
+/// time among times (6), share of empty lists (3).
 pub fn attention_score(feature: &FeatureStatistics, anomalies: &[&Anomaly]) -> f64 {
     let judged: f64 = anomalies
         .iter()
@@ -21,25 +23,7 @@ pub fn attention_score(feature: &FeatureStatistics, anomalies: &[&Anomaly]) -> f
     if present == 0.0 {
         return score;
     }
-    if let Some(numbers) = &feature.numeric {
-        score += 3.0 * numbers.num_zeros as f64 / present;
-        if numbers.num_nan + numbers.num_inf > 0 {
-            score += 6.0;
-        }
-        if numbers.std_dev > 0.0 {
-            let reach = (numbers.max - numbers.mean).max(numbers.mean - numbers.min) / numbers.std_dev;
-            score += (reach / 10.0).min(4.0);
-        } else if present > 1.0 {
-            score += 8.0;
-        }
-    }
-    if let Some(text) = &feature.string {
-        if text.unique == 1 && present > 1.0 {
-            score += 8.0;
-        } else if present > 20.0 && text.unique as f64 > 0.9 * present {
-            score += 4.0;
-        }
-    }
+    score += alerts_of(feature).iter().map(|alert| weight(alert.kind)).sum::<f64>();
     if let Some(valency) = &feature.valency {
         score += 3.0 * valency.num_empty as f64 / present;
     }
@@ -49,11 +33,18 @@ pub fn attention_score(feature: &FeatureStatistics, anomalies: &[&Anomaly]) -> f
     if let Some(time) = &feature.time {
         score += 6.0 * (1.0 - time.share);
     }
-    if let Some(boolean) = feature.boolean
-        && (boolean.num_true == 0 || boolean.num_false == 0)
-        && present > 1.0
-    {
-        score += 8.0;
-    }
     score
+}
+
+/// Missing values count by their share instead.
+fn weight(kind: AlertKind) -> f64 {
+    match kind {
+        AlertKind::Empty | AlertKind::MostlyMissing => 0.0,
+        AlertKind::Constant => 8.0,
+        AlertKind::NotFinite => 6.0,
+        AlertKind::Identifier | AlertKind::Correlated => 5.0,
+        AlertKind::Imbalanced => 4.0,
+        AlertKind::HighCardinality | AlertKind::Skewed => 3.0,
+        AlertKind::ManyZeros => 2.0,
+    }
 }

@@ -7,11 +7,13 @@ use tidemill_core::{
     Anomalies, Anomaly, DatasetStatistics, Distance, FeatureStatistics, FeatureType, Severity, shortened,
 };
 
+use super::alerts::Noted;
 use super::attention::attention_score;
+use super::moved::distance_title;
 use super::pairs::PairsData;
 use super::slices::SlicesData;
 use super::stats::{StatsData, stats_data};
-use crate::drift::{DriftReport, FeatureDrift};
+use crate::drift::{DriftReport, FeatureDrift, movement};
 
 /// Rows of evidence shown with an anomaly.
 const EVIDENCE_MAX: usize = 5;
@@ -44,16 +46,23 @@ pub(super) struct FeatureData<'a> {
     pub score: f64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub anomalies: Vec<AnomalyData<'a>>,
+    /// Kind and reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<(&'static str, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftData>,
     pub stats: Vec<Option<StatsData>>,
 }
 
-/// How far the second dataset lies from the first: Jensen-Shannon, and every distance with its threshold.
+/// How far the second dataset lies from the first: Jensen-Shannon, and every distance in words with its threshold.
 #[derive(Debug, Serialize)]
 pub(super) struct DriftData {
     pub js: f64,
     pub all: Vec<(&'static str, f64, Option<f64>)>,
+    /// Some distance is beyond its threshold.
+    pub over: bool,
+    /// From what to what.
+    pub moved: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,7 +81,8 @@ impl<'a> PageData<'a> {
     pub fn new(
         datasets: &[&'a DatasetStatistics],
         anomalies: Option<&'a Anomalies>,
-        drift: Option<&DriftReport>,
+        drift_report: Option<&DriftReport>,
+        alerts: &[Noted],
     ) -> Self {
         let mut order: Vec<&'a str> = Vec::new();
         let mut columns: Vec<HashMap<&'a str, &'a FeatureStatistics>> = Vec::new();
@@ -89,15 +99,28 @@ impl<'a> PageData<'a> {
         for list in found.values_mut() {
             list.sort_by_key(|(_, anomaly)| std::cmp::Reverse(anomaly.severity));
         }
-        let apart: HashMap<&str, &FeatureDrift> =
-            drift.iter().flat_map(|drift| &drift.features).map(|of| (of.distance.feature.as_str(), of)).collect();
+        let apart: HashMap<&str, &FeatureDrift> = drift_report
+            .iter()
+            .flat_map(|drift| &drift.features)
+            .map(|of| (of.distance.feature.as_str(), of))
+            .collect();
+        let mut noted: HashMap<&str, Vec<&Noted>> = HashMap::new();
+        for of in alerts {
+            noted.entry(&of.alert.feature).or_default().push(of);
+        }
         let features: Vec<FeatureData<'a>> = order
             .into_iter()
             .filter_map(|name| {
                 let seen: Vec<Option<&FeatureStatistics>> =
                     columns.iter().map(|columns| columns.get(name).copied()).collect();
                 let mut feature = feature_data(name, &seen, found.get(name).map_or(&[], Vec::as_slice))?;
-                feature.drift = apart.get(name).map(|drift| drift_data(drift));
+                if let Some(found) = noted.remove(name) {
+                    feature.alerts = found.iter().map(|of| (of.alert.kind.title(), of.text(datasets))).collect();
+                }
+                if let (Some(drift), [Some(before), Some(now)]) = (apart.get(name), seen.as_slice()) {
+                    let by_weight = drift_report.is_some_and(|report| report.by_weight);
+                    feature.drift = Some(drift_data(drift, movement(before, now, by_weight)));
+                }
                 Some(feature)
             })
             .collect();
@@ -124,18 +147,19 @@ fn feature_data<'a>(
         numeric: first.numeric.is_some(),
         score: ((unusual + judged) * 1000.0).round() / 1000.0,
         anomalies: found.iter().map(|(split, anomaly)| anomaly_data(split, anomaly)).collect(),
+        alerts: Vec::new(),
         drift: None,
         stats: seen.iter().map(|feature| feature.map(stats_data)).collect(),
     })
 }
 
-fn drift_data(drift: &FeatureDrift) -> DriftData {
+fn drift_data(drift: &FeatureDrift, moved: String) -> DriftData {
     let threshold = |which| drift.measured.iter().find(|m| m.distance == which).map(|m| m.threshold);
     let all = Distance::ALL
         .into_iter()
-        .filter_map(|which| Some((which.name(), drift.distance.get(which)?, threshold(which))))
+        .filter_map(|which| Some((distance_title(which), drift.distance.get(which)?, threshold(which))))
         .collect();
-    DriftData { js: drift.distance.jensen_shannon, all }
+    DriftData { js: drift.distance.jensen_shannon, all, over: drift.exceeded(), moved }
 }
 
 fn anomaly_data<'a>(split: &'a str, anomaly: &'a Anomaly) -> AnomalyData<'a> {

@@ -1,7 +1,9 @@
 //! One HTML file that shows statistics: works offline, holds aggregates only, grows with the features and not with the rows.
 
+mod alerts;
 mod attention;
 mod data;
+mod moved;
 mod page;
 mod pairs;
 mod slices;

@@ -1,7 +1,7 @@
 (() => {
-  const { data, byId, el, svg, whole, percent } = page;
+  const { data, byId, el, svg, th, press, whole, percent } = page;
   const view = { search: "", sort: "score", show: "all", chart: "auto", scale: "linear", slice: "" };
-  const W = 270, H = 48, PART = 80;
+  const W = 270, H = 48, TOP = 12, PART = 80;
   // What is compared: the datasets, or what a slice makes of them.
   let sets = data.datasets, many = sets.length > 1;
 
@@ -95,10 +95,19 @@
     return span > 4 * 86400 ? text.slice(0, 10) : text.slice(0, 16).replace("T", " ");
   }
 
-  // One histogram for all datasets, on a common axis; height is density, so that bins of other widths compare.
+  // Round numbers between the ends of an axis: about three.
+  function ticks(lo, hi) {
+    const raw = (hi - lo) / 4 || 1, mag = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 2.5, 5, 10].find(k => k * mag >= raw * .999) * mag, out = [];
+    for (let v = Math.ceil(lo / step - 1e-9) * step; v <= hi + step * 1e-6 && out.length < 12; v += step) out.push(Math.abs(v) < step * 1e-9 ? 0 : +v.toPrecision(9));
+    return out;
+  }
+  const wide = text => String(text).length * 5.9;
+
+  // One histogram for all datasets, on a common axis. Bars are densities, so that bins of other widths compare; a value
+  // with a bin of its own is a pin, as high as its share.
   function histogram(f) {
-    const quantiles = f.kind === "number" && (view.chart === "share" || view.chart === "auto" && skewed(f)), box = svg("svg", { width: W, height: H + 18, viewBox: `0 0 ${W} ${H + 18}`, role: "img" });
-    svg("title", {}, box).textContent = "Distribution of " + f.name;
+    const quantiles = f.kind === "number" && (view.chart === "share" || view.chart === "auto" && skewed(f)), full = TOP + H + 18;
+    const box = svg("svg", { width: W, height: full, viewBox: `0 ${-TOP} ${W} ${full}`, role: "img", "aria-label": spoken(f) });
     const parts = f.stats.map((s, i) => { const of = spread(f, s); return of && { s: of, i, b: quantiles ? of.share : of.even }; }).filter(Boolean);
     if (!parts.length) { svg("text", { x: 0, y: H / 2 }, box).textContent = "no values"; return box; }
     let lo = Math.min(...parts.map(p => p.s.min)), hi = Math.max(...parts.map(p => p.s.max)), cut = "", cutLow = "";
@@ -118,30 +127,63 @@
     const log = view.scale === "log", top = Math.max(...parts.flatMap(p => p.d), 1e-12);
     const floor = Math.min(...parts.flatMap(p => p.d.filter(d => d > 0)), top) / 3;
     const y = d => d <= 0 ? 0 : (log ? Math.max(0.03, Math.log(d / floor) / Math.log(top / floor)) : d / top) * (H - 6);
-    const pinTop = Math.max(...parts.flatMap(p => p.b.map(([l, h, c]) => h > l ? 0 : c / p.total)), 1e-12);
     svg("line", { x1: 0, x2: W, y1: H + .5, y2: H + .5, class: "axis" }, box);
+    const marks = [];
     for (const p of parts) {
       const g = svg("g", { class: "c" + p.i % 6 }, box);
       let path = "", pen = 0;
       p.b.forEach(([l, h, c], k) => {
-        const tip = `${many ? sets[p.i].name + ": " : ""}${h > l ? label(l) + " to " + label(h) : label(l)}: ${whole(Math.round(c))} (${percent(c / p.total)})`;
+        const share = c / p.total, tip = `${many ? sets[p.i].name + "\n" : ""}${h > l ? label(l) + " to " + label(h) : label(l)}\n${whole(Math.round(c))} values (${percent(share)})`;
         if (h > l) {
           const a = x(l), b = x(h), t = y(p.d[k]);
           if (many) { path += (path ? `V${H - t}` : `M${a},${H}V${H - t}`) + `H${b}`; pen = b; }
-          const bar = svg("rect", many ? { x: a, y: 0, width: Math.max(.5, b - a), height: H, fill: "transparent" } : { x: a + .5, y: H - t, width: Math.max(.8, b - a - 1), height: t, class: "bar-f", rx: 1 }, g);
-          svg("title", {}, bar).textContent = tip;
+          else svg("rect", { x: a + .5, y: H - t, width: Math.max(.8, b - a - 1), height: t, class: "bar-f", rx: 1 }, g);
+          // The whole height answers the pointer: a low bar is hard to hit.
+          svg("rect", { x: a, y: -TOP, width: Math.max(.5, b - a), height: H + TOP, fill: "transparent", "data-tip": tip }, g);
+          if (!quantiles && !many) marks.push({ x: (a + b) / 2, y: H - t, share, text: percent(share) });
         } else {
-          const a = x(l) + (many ? (p.i - (sets.length - 1) / 2) * 3 : 0), t = Math.max(5, c / p.total / pinTop * (H - 6));
+          const a = x(l) + (many ? (p.i - (sets.length - 1) / 2) * 3 : 0), t = Math.max(5, share * (H - 6));
           svg("line", { x1: a, x2: a, y1: H, y2: H - t, class: "pin" }, g);
-          svg("title", {}, svg("circle", { cx: a, cy: H - t, r: 3.2, class: "pin-h" }, g)).textContent = tip;
+          svg("circle", { cx: a, cy: H - t, r: 3.2, class: "pin-h" }, g);
+          svg("rect", { x: a - 6, y: -TOP, width: 12, height: H + TOP, fill: "transparent", "data-tip": tip }, g);
+          if (share >= .05) marks.push({ x: a, y: H - t - 3, share, text: percent(share), pin: true });
         }
       });
       if (path) g.insertBefore(svg("path", { d: path + `V${H}`, class: "step" }), g.firstChild);
     }
-    svg("text", { x: 0, y: H + 14 }, box).textContent = cutLow ? "← " + cutLow : label(lo);
-    const end = svg("text", { x: W, y: H + 14, "text-anchor": "end" }, box);
-    end.textContent = cut ? "… " + cut + " →" : hi === lo ? "" : label(hi);
+    // The share of the highest bar and of the largest pins, where there is room.
+    const said = [];
+    for (const m of marks.sort((a, b) => b.share - a.share).filter((m, i) => m.pin || !i).slice(0, many ? 2 : 3)) {
+      const half = wide(m.text) / 2, at = Math.max(half, Math.min(W - half, m.x));
+      if (said.some(o => Math.abs(o.at - at) < o.half + half + 5)) continue;
+      said.push({ at, half });
+      svg("text", { x: at, y: m.y - 3.5, "text-anchor": "middle", class: "share" }, box).textContent = m.text;
+    }
+    const first = cutLow ? "← " + cutLow : label(lo), last = cut ? "… " + cut + " →" : hi === lo ? "" : label(hi);
+    svg("text", hi > lo ? { x: 0, y: H + 14 } : { x: W / 2, y: H + 14, "text-anchor": "middle" }, box).textContent = first;
+    svg("text", { x: W, y: H + 14, "text-anchor": "end" }, box).textContent = last;
+    if (hi > lo && f.kind !== "time") {
+      let free = wide(first) + 10;
+      for (const v of ticks(lo, hi)) {
+        const half = wide(label(v)) / 2;
+        svg("line", { x1: x(v), x2: x(v), y1: H + .5, y2: H + 4, class: "axis" }, box);
+        if (x(v) - half < free || x(v) + half > W - wide(last) - 10) continue;
+        free = x(v) + half + 12;
+        svg("text", { x: x(v), y: H + 14, "text-anchor": "middle" }, box).textContent = label(v);
+      }
+    }
     return box;
+  }
+  // What the picture of a histogram shows, for those who do not see it.
+  function spoken(f) {
+    const of = f.stats.map((s, i) => {
+      const p = spread(f, s);
+      if (!p) return "";
+      const label = f.kind === "time" ? v => moment(v, p.max - p.min) : number;
+      const pin = p.share.filter(b => b[0] === b[1]).sort((a, b) => b[2] - a[2])[0], total = p.share.reduce((t, b) => t + b[2], 0) || 1;
+      return `${many ? sets[i].name + ": " : ""}${label(p.min)} to ${label(p.max)}` + (p.median === undefined ? "" : `, median ${label(p.median)}`) + (pin ? `, ${percent(pin[2] / total)} are ${label(pin[0])}` : "");
+    }).filter(Boolean);
+    return `Distribution of ${f.name}: ${of.join("; ") || "no values"}`;
   }
 
   function tops(f, all) {
@@ -152,13 +194,13 @@
     const width = p => p <= 0 ? 0 : log ? Math.max(2, 100 + 25 * Math.log10(p / widest)) : p / widest * 100;
     for (const [v] of shown) {
       const w = el("div", "w" + (v === "" ? " empty-s" : ""), v === "" ? "empty string" : v);
-      w.title = v;
+      w.dataset.tip = v === "" ? "empty string" : v;
       const t = el("div", "t" + (many ? " many" : "")), shares = [];
       f.stats.forEach((s, i) => {
         const hit = s && s.text && s.text.top.find(x => x[0] === v), p = hit ? hit[1] / Math.max(1, s.count) : 0;
         const bar = el("i", "c" + i % 6);
         bar.style.width = width(p) + "%";
-        bar.title = `${many ? sets[i].name + ": " : ""}${hit ? whole(hit[1]) : "not among the top values"} (${percent(p)})`;
+        t.dataset.tip = (i ? t.dataset.tip + "\n" : "") + `${many ? sets[i].name + ": " : ""}${hit ? whole(hit[1]) : "not among the top values"} (${percent(p)})`;
         t.appendChild(bar);
         shares.push(percent(p));
       });
@@ -198,7 +240,9 @@
   function num(s, get) { return s.count - s.numbers.odd > 0 ? [number(get(s.numbers))] : ["–", "none"]; }
 
   function row(f, kind) {
-    const out = [], tr = el("tr", "f"), n = el("td", "n");
+    const out = [], tr = el("tr", "f"), n = th("", "n", "row");
+    tr.id = "f" + f.order;
+    tr.tabIndex = -1;
     const label = el("div", "name");
     // Long names break after an underscore, a dot or a dash rather than inside a word.
     f.name.split(/(?<=[_.\-])/).forEach((part, i) => label.append(...(i ? [el("wbr"), part] : [part])));
@@ -206,33 +250,44 @@
     const odd = f.stats.reduce((t, s) => t + (s && s.numbers ? s.numbers.odd : 0), 0);
     const err = Math.max(0, ...f.stats.map(s => s && s.numbers ? s.numbers.error : 0));
     const type = el("div", "type", (f.stats.some(s => s && s.list) ? "list of " : "") + f.type + (odd ? ` · ${whole(odd)} NaN or infinite` : ""));
-    if (err) type.title = `quantiles within ${percent(err)} of their rank`;
+    if (err) type.dataset.tip = `quantiles within ${percent(err)} of their rank`;
     n.appendChild(type);
     for (const line of more(f)) n.appendChild(el("div", "type", line));
+    if (f.alerts) {
+      const line = el("div", "chips");
+      for (const [kind, text] of f.alerts) {
+        const chip = el("span", "chip " + (/^(empty|constant|not finite)$/.test(kind) ? "bad" : "warn"), kind);
+        chip.dataset.tip = text.replaceAll("`", "");
+        line.appendChild(chip);
+      }
+      n.appendChild(line);
+    }
     if (f.drift && !view.slice) {
-      const line = el("div", "type"), shown = f.drift.all.filter(([name, , most]) => most !== null || name === "jensen_shannon");
+      if (f.drift.moved && f.drift.over) { const line = el("div", "type moved-by"); line.append(...marked(f.drift.moved)); n.appendChild(line); }
+      const line = el("div", "type"), shown = f.drift.all.filter(([name, , most]) => most !== null || name.startsWith("Jensen"));
       shown.forEach(([name, value, most], i) => {
         const over = most !== null && value > most;
-        line.append(i ? ", " : "", name.replaceAll("_", " ") + " ", el("span", over ? "hot" : "", number(value)), most === null ? "" : ` of ${number(most)}`);
+        line.append(i ? ", " : "", name + " ", el("span", over ? "hot" : "", number(value)), most === null ? "" : `, threshold ${number(most)}`);
       });
-      line.title = f.drift.all.map(([name, value, most]) => `${name} ${number(value)}${most === null ? "" : ", threshold " + number(most)}`).join("\n");
+      line.dataset.tip = f.drift.all.map(([name, value, most]) => `${name} ${number(value)}${most === null ? "" : ", threshold " + number(most)}`).join("\n");
       n.appendChild(line);
     }
     tr.appendChild(n);
-    columns[kind].forEach(([, get], k) => {
+    columns[kind].forEach(([title, get], k) => {
       const td = el("td");
+      td.dataset.l = title;
       f.stats.forEach((s, i) => {
         const line = el("div", "v"), fits = s && (kind === "categorical" || s.numbers), [text, cls] = fits ? get(s) : ["–", "none"];
-        if (many && k === 0) { const d = el("i", "dot c" + i % 6); d.title = sets[i].name; line.appendChild(d); }
+        if (many && k === 0) { const d = el("i", "dot c" + i % 6); d.dataset.tip = sets[i].name; line.appendChild(d); }
         const v = el("span", cls, text);
-        if (cls === "val") v.title = text;
+        if (cls === "val") v.dataset.tip = text;
         line.appendChild(v);
         td.appendChild(line);
       });
       tr.appendChild(td);
     });
     const g = el("td", "g " + kind), frame = el("div");
-    frame.style.minHeight = "66px";
+    frame.style.minHeight = (f.kind === "text" ? Math.min(3, Math.max(0, ...f.stats.map(s => s && s.text ? s.text.top.length : 0))) * 21 + 8 : TOP + H + 18) + "px";
     g.appendChild(frame);
     g.draw = () => frame.replaceChildren(f.kind === "text" ? tops(f, false) : histogram(f));
     tr.appendChild(g);
@@ -243,7 +298,7 @@
       for (const x of f.anomalies) {
         const note = el("div", "note" + (x.severity === "ERROR" ? " bad" : ""));
         note.append(el("b", "", x.severity === "ERROR" ? "Error" : "Warning"), many || x.split !== sets[0].name ? ` in ${x.split}: ` : ": ", ...marked(x.text));
-        note.title = x.type;
+        note.dataset.tip = x.type;
         if (x.rows) {
           const r = el("div", "rows", "for example ");
           x.rows.forEach(([at, v], k) => r.append(k ? ", " : "", `row ${whole(at)}`, ...(v ? [" ", el("code", "", v)] : [])));
@@ -290,6 +345,24 @@
     distance: (a, b) => b.distance - a.distance || a.order - b.order,
   };
 
+  const everything = () => waiting.forEach(extend => extend(true));
+  // Scrolls to a feature, whatever is filtered out now.
+  function reveal(f) {
+    if (!f) return;
+    if (!f.key.includes(view.search) || view.show !== "all" && !f[view.show]) {
+      view.search = byId("search").value = "";
+      view.show = "all";
+      if (byId("show")) press(byId("show"), byId("show").firstChild);
+      draw();
+    }
+    everything();
+    const [tr] = rows.get(f);
+    document.querySelectorAll("tr.found").forEach(old => old.classList.remove("found"));
+    tr.classList.add("found");
+    tr.scrollIntoView({ block: "center" });
+    tr.focus({ preventScroll: true });
+  }
+
   function draw() {
     let total = 0;
     waiting.clear();
@@ -298,7 +371,7 @@
     byId("categorical").style.order = first ? -1 : 0;
     for (const kind of ["numeric", "categorical"]) {
       const section = byId(kind), of = data.features.filter(f => f.numeric === (kind === "numeric"));
-      const list = of.filter(f => f.key.includes(view.search) && (view.show === "all" || f.anomalies)).sort(order[view.sort]);
+      const list = of.filter(f => f.key.includes(view.search) && (view.show === "all" || f[view.show])).sort(order[view.sort]);
       total += list.length;
       section.replaceChildren();
       if (!list.length) continue;
@@ -308,10 +381,12 @@
       if (list.length > 20 && others) {
         const jump = el("a", "jump", `${whole(others)} ${kind === "numeric" ? "categorical" : "numeric"} features`);
         jump.href = kind === "numeric" ? "#categorical" : "#numeric";
+        // All rows first: rows that are added on the way would move the place.
+        jump.onclick = e => { e.preventDefault(); everything(); byId(jump.hash.slice(1)).scrollIntoView(); };
         h.appendChild(jump);
       }
-      const table = el("table"), head = el("tr");
-      for (const label of ["feature", ...columns[kind].map(c => c[0]), kind === "numeric" ? "distribution" : "top values"]) head.appendChild(el("th", "", label));
+      const table = el("table", "features"), head = el("tr");
+      for (const label of ["feature", ...columns[kind].map(c => c[0]), kind === "numeric" ? "distribution" : "top values"]) head.appendChild(th(label));
       table.appendChild(el("thead")).appendChild(head);
       const body = el("tbody");
       table.appendChild(body);
@@ -342,7 +417,7 @@
     if (r.length) {
       const h = el("h2", "", "Correlations");
       h.appendChild(el("span", "", `${whole(n)} numeric features`));
-      const box = svg("svg", { width: L + n * C + 90, height: T + n * C + 8, role: "img" }), at = new Map();
+      const box = svg("svg", { width: L + n * C + 90, height: T + n * C + 8, role: "img", "aria-label": `Correlations of ${n} numeric features; the strongest pairs are listed beside` }), at = new Map();
       let k = 0;
       for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) at.set(i * n + j, r[k++]);
       names.forEach((name, i) => {
@@ -352,7 +427,7 @@
         for (let j = 0; j < n; j++) {
           const [v, count] = i === j ? [1, 0] : at.get(Math.min(i, j) * n + Math.max(i, j));
           const cell = svg("rect", { x: L + j * C + .5, y: T + i * C + .5, width: C - 1, height: C - 1, rx: 2, class: "cell " + (i === j ? "self" : v < 0 ? "c1" : "c0"), "fill-opacity": i === j ? 1 : v === null ? 0 : Math.max(.04, Math.abs(v)) }, box);
-          svg("title", {}, cell).textContent = i === j ? name : `${name} and ${names[j]}: ${v === null ? "does not vary" : v.toFixed(3)} (${whole(count)} rows)`;
+          cell.dataset.tip = i === j ? name : `${name} and ${names[j]}: ${v === null ? "does not vary" : v.toFixed(3)} (${whole(count)} rows)`;
         }
       });
       const scroll = el("div", "scroll matrix"), list = el("div", "strong");
@@ -375,7 +450,7 @@
         const card = el("div", "scroll lift"), table = el("table"), head = el("tr"), body = el("tbody");
         const title = el("h3", "", lift.feature);
         title.appendChild(el("span", "", `${number(lift.bits)} bits`));
-        head.append(el("th", "", ""), el("th", "", "rows"), ...lift.labels.map(([name]) => el("th", "", name)));
+        head.append(th("value"), th("rows"), ...lift.labels.map(([name]) => th(name)));
         for (const [value, count, all] of lift.values.slice(0, 8)) {
           const tr = el("tr", "f");
           tr.append(el("td", "val", value === "" ? "empty string" : value), el("td", "sub", whole(count)));
@@ -413,18 +488,33 @@
     slice.onchange = () => { view.slice = slice.value; rows.clear(); choose(); draw(); };
   } else slice.parentNode.remove();
   if (!many && !data.slices) sort.querySelector("[value=distance]").remove();
-  if (!data.features.some(f => f.anomalies)) byId("show").remove();
+  for (const kind of ["alerts", "anomalies"]) if (!data.features.some(f => f[kind])) byId("show").querySelector(`[data-v=${kind}]`).remove();
+  if (byId("show").children.length < 2) byId("show").remove();
   for (const name of ["show", "chart", "scale"]) {
     const group = byId(name);
     if (group) group.onclick = e => {
       if (!e.target.dataset.v) return;
       view[name] = e.target.dataset.v;
-      group.querySelectorAll("button").forEach(b => b.classList.toggle("on", b === e.target));
+      press(group, e.target);
       draw();
     };
   }
-  addEventListener("beforeprint", () => { waiting.forEach(extend => extend(true)); document.querySelectorAll("td.g").forEach(g => g.draw()); });
+  byId("options").onclick = e => {
+    const open = byId("bar").classList.toggle("open");
+    e.target.setAttribute("aria-expanded", open);
+  };
+  // Links to features, from the list of alerts and from other pages; `#anomalies` shows only those with some.
+  const follow = () => {
+    const at = /^#f(\d+)$/.exec(location.hash), only = byId("show") && byId("show").querySelector("[data-v=anomalies]");
+    if (at) reveal(data.features[at[1]]);
+    else if (location.hash === "#anomalies" && only) { only.click(); byId("bar").scrollIntoView(); }
+  };
+  addEventListener("hashchange", follow);
+  // The same link twice changes no hash.
+  addEventListener("click", e => { const a = e.target.closest && e.target.closest("a[href^='#f']"); if (a && a.hash === location.hash) reveal(data.features[a.hash.slice(2)]); });
+  addEventListener("beforeprint", () => { everything(); document.querySelectorAll(".first details").forEach(d => { d.open = true; }); document.querySelectorAll("td.g").forEach(g => g.draw()); });
   choose();
   draw();
   if (data.pairs) pairs();
+  follow();
 })();

@@ -47,9 +47,35 @@ pub(crate) fn value_list(values: &[(&str, u64)]) -> String {
     text
 }
 
+/// Four significant digits, whole numbers in full.
+pub(crate) fn short_number(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        return format!("{sign}{}", grouped(value.abs() as u64));
+    }
+    let digits = 3 - (value.abs().log10().floor() as i32);
+    match digits {
+        1..=8 => {
+            let text = format!("{value:.*}", digits as usize);
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        -9..=0 => {
+            let sign = if value < 0.0 { "-" } else { "" };
+            format!("{sign}{}", grouped(value.abs().round() as u64))
+        }
+        _ => format!("{value:.3e}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let shown = [0.0, 5.0, -1_234_567.0, 3.6724, 0.012_344, 1_790.2, -12_345.67, 1e-12, 1.5e20].map(short_number);
+        assert_eq!(shown, ["0", "5", "-1,234,567", "3.672", "0.01234", "1,790", "-12,346", "1.000e-12", "1.500e20"]);
+    }
 
     #[test]
     fn numbers_read_well() {

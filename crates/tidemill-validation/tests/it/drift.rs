@@ -10,7 +10,7 @@ use tidemill_core::{AnomalyType, DatasetStatistics, Schema, Severity, SplitMix64
 use tidemill_data::{Plant, TaxiOptions, generate_taxi};
 use tidemill_validation::{
     Comparison, DEFAULT_ENVIRONMENT, DatasetAccumulator, DriftReport, FeatureDistance, compare, distances,
-    infer_schema, parse_schema, render_drift_report, validate,
+    infer_schema, movement, parse_schema, render_drift_report, validate,
 };
 
 fn noise(i: u64) -> u64 {
@@ -300,9 +300,23 @@ fn the_day_after_is_found_completely_with_an_inferred_schema_and_honest_days_are
         let apart: Vec<&str> = report.anomalies.iter().map(|anomaly| anomaly.feature.as_str()).collect();
         assert_eq!(apart, ["fare"], "{:#?}", report.features);
         assert!(report.features[0].distance.feature == "fare" && report.features[0].exceeded());
-        let page = render_drift_report(&first, &next, &report);
+        let page = render_drift_report(&first, &next, &report, None);
         assert!(page.contains("day 2 against day 1") && page.contains("COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH"));
+        let moved = page.split("id=\"moved\"").nth(1).unwrap().split("</section>").next().unwrap();
+        assert!(moved.contains("mean ") && moved.contains("threshold 0.01"), "{moved}");
+        assert!(moved.contains("0 means the same, 1 means that they have no value in common"));
     }
+}
+
+#[test]
+fn how_a_feature_moved_is_said_in_its_own_terms() {
+    let said = |a: &DatasetStatistics, b: &DatasetStatistics| movement(&a.features[0], &b.features[0], false);
+    let (a, b) = (floats([1.0, 2.0, 6.0]), floats([2.0, 4.0, 12.0]));
+    assert_eq!(said(&a, &b), "mean 3 → 6, median 2 → 4");
+    assert_eq!(said(&a, &a), "");
+    let (a, b) = (texts(["x", "x", "x", "y"]), texts(["x", "y", "z", "z"]));
+    assert_eq!(said(&a, &b), "`x` 75 % → 25 %, `z` 0 % → 50 %");
+    assert_eq!(said(&a, &texts(std::iter::empty())), "");
 }
 
 fn numbers() -> impl Strategy<Value = Vec<f64>> {

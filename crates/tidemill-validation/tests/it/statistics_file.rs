@@ -169,7 +169,7 @@ fn what_others_said_is_kept_and_written_again() {
         let back = through(extension, all);
         assert_eq!(back.feature("payment_type").unwrap().custom, paid.custom, "{extension}");
     }
-    assert!(render_report(&[all], None).contains("avg_token_length"));
+    assert!(render_report(&[all], None, None).contains("avg_token_length"));
 }
 
 #[test]

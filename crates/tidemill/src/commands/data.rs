@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use console::style;
 use serde_json::json;
+use tidemill_core::markup::About;
 use tidemill_core::{
     Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, Failure, FeatureStatistics, Schema, Severity,
 };
@@ -18,8 +19,9 @@ use tidemill_validation::{
 
 use crate::cli::{Global, InferSchemaArgs, InputArgs, StatsArgs, ValidateArgs};
 use crate::commands::input::{open_input, open_pair};
+use crate::commands::report::of_files;
 use crate::commands::schema::{read, refuse_to_replace, text_for};
-use crate::commands::statistics::{beyond_features, percent};
+use crate::commands::statistics::{alerts_text, beyond_features, percent};
 use crate::commands::{print, say};
 use crate::ui::{Align, Table, count, number, printable, running_bar};
 
@@ -41,7 +43,8 @@ pub fn stats(args: &StatsArgs, global: &Global) -> Result<u8, Failure> {
     let of = |file: &PathBuf| statistics_with(file, &read, &options, threads, global);
     let datasets = args.files.iter().map(of).collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &args.html {
-        write_report(path, &datasets, None, global)?;
+        let about = of_files(args.files.iter().map(|file| ("File", file.as_path())));
+        write_report(path, &datasets, None, &about, global)?;
     }
     if let Some(path) = &args.out {
         write_statistics_file(path, &datasets)?;
@@ -192,10 +195,11 @@ pub(super) fn write_report(
     path: &Path,
     datasets: &[DatasetStatistics],
     anomalies: Option<&Anomalies>,
+    about: &About,
     global: &Global,
 ) -> Result<(), Failure> {
     let datasets: Vec<&DatasetStatistics> = datasets.iter().collect();
-    let html = render_report(&datasets, anomalies);
+    let html = render_report(&datasets, anomalies, Some(about));
     tidemill_files::write(path, html)?;
     say(global, &format!("report: `{}`", path.display()));
     Ok(())
@@ -249,6 +253,7 @@ pub(super) fn stats_text(dataset: &DatasetStatistics) -> String {
         text.push_str(&format!("\n{table}"));
     }
     text.push_str(&beyond_features(dataset));
+    text.push_str(&alerts_text(dataset));
     text
 }
 
@@ -335,7 +340,8 @@ pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
     anomalies.extend(SqlRules { threads: cores() }.judge(&rules, rows, &dataset)?);
     if let Some(path) = &args.html {
         let by_name = Anomalies { version: 1, splits: [(dataset.name.clone(), anomalies.clone())].into() };
-        write_report(path, std::slice::from_ref(&dataset), Some(&by_name), global)?;
+        let about = of_files([("File", args.file.as_path()), ("Schema", args.schema.as_path())]);
+        write_report(path, std::slice::from_ref(&dataset), Some(&by_name), &about, global)?;
     }
     let errors = anomalies.iter().filter(|anomaly| anomaly.severity == Severity::Error).count();
     print(

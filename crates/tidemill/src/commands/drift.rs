@@ -3,13 +3,16 @@
 use console::style;
 use tidemill_core::{AnomalyType, Code, DatasetStatistics, Failure, Severity};
 use tidemill_project::cores;
-use tidemill_validation::{Comparison, DriftReport, FeatureDrift, compare, infer_schema, render_drift_report};
+use tidemill_validation::{
+    Comparison, DriftReport, FeatureDrift, compare, infer_schema, movement, render_drift_report,
+};
 
 use crate::cli::{DriftArgs, Global};
 use crate::commands::data::statistics_of_pair;
+use crate::commands::report::of_files;
 use crate::commands::schema::read;
 use crate::commands::{print, say};
-use crate::ui::{Align, Table, count};
+use crate::ui::{Align, Table, count, printable};
 
 pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
     let schema = args.schema.as_ref().map(|path| read(path, global)).transpose()?;
@@ -35,7 +38,8 @@ pub fn drift(args: &DriftArgs, global: &Global) -> Result<u8, Failure> {
             .with_hint("name the columns alike; statistics are written with `tidemill stats FILE -o json`"));
     }
     if let Some(path) = &args.html {
-        tidemill_files::write(path, render_drift_report(&baseline, &current, &report))?;
+        let about = of_files([("Baseline", args.baseline.as_path()), ("Current", args.current.as_path())]);
+        tidemill_files::write(path, render_drift_report(&baseline, &current, &report, Some(&about)))?;
         say(global, &format!("report: `{}`", path.display()));
     }
     print(global, &report, || text(&report, &baseline, &current))?;
@@ -78,6 +82,13 @@ fn text(report: &DriftReport, baseline: &DatasetStatistics, current: &DatasetSta
             verdict(feature, report.comparison),
         ]);
     }
+    let moved = report.features.iter().filter(|feature| feature.exceeded()).filter_map(|feature| {
+        let name = feature.distance.feature.as_str();
+        let text = movement(baseline.feature(name)?, current.feature(name)?, report.by_weight);
+        (!text.is_empty()).then(|| format!("`{}`: {}\n", printable(name), printable(&text)))
+    });
+    let moved: String = moved.collect();
+    let moved = if moved.is_empty() { moved } else { format!("\n{moved}") };
     // What the table does not show.
     let shown = |kind: AnomalyType| {
         matches!(
@@ -104,7 +115,7 @@ fn text(report: &DriftReport, baseline: &DatasetStatistics, current: &DatasetSta
     let mark = if errors > 0 { style("✗").red() } else { style("✓").green() };
     let apart = report.features.iter().filter(|feature| feature.exceeded()).count();
     format!(
-        "{table}{others}\n{mark} `{}` ({} rows) against `{}` ({} rows): {}\n",
+        "{table}{moved}{others}\n{mark} `{}` ({} rows) against `{}` ({} rows): {}\n",
         current.name,
         count(current.num_examples),
         baseline.name,

@@ -13,6 +13,7 @@ use tidemill_evaluate::{
 
 use crate::cli::{EvaluateArgs, Global, OutputFormat, TaskName};
 use crate::commands::input::open_input;
+use crate::commands::report::of_files;
 use crate::commands::{make_parent, print, say};
 use crate::ui::{Table, count};
 
@@ -29,7 +30,8 @@ pub fn evaluate(args: &EvaluateArgs, global: &Global) -> Result<u8, Failure> {
     if let Some(path) = &args.html {
         let judged = (!thresholds.is_empty()).then_some(&blessing);
         make_parent(path)?;
-        tidemill_files::write(path, render_evaluation_report(&evaluation, judged))?;
+        let about = of_files([("File", args.file.as_path())]);
+        tidemill_files::write(path, render_evaluation_report(&evaluation, judged, Some(&about)))?;
         say(global, &format!("report: `{}`", path.display()));
     }
     print(global, &evaluation, || text(&evaluation, &blessing))?;

@@ -2,8 +2,12 @@
 
 use console::style;
 use tidemill_core::{CrossStatistics, DatasetStatistics, FeatureStatistics, SliceFamily};
+use tidemill_validation::{AlertKind, alerts, first_of_each_kind};
 
 use crate::ui::{Align, Table, count, number, printable};
+
+/// Alerts printed; all are in the report.
+const ALERTS: usize = 10;
 
 /// Pairs of features printed; the rest is in the JSON and the report.
 const PAIRS: usize = 10;
@@ -23,6 +27,29 @@ pub(super) fn beyond_features(dataset: &DatasetStatistics) -> String {
     parts.extend(lifts(&dataset.cross));
     parts.extend(dataset.slices.iter().map(|family| slices(family, dataset.num_examples)));
     parts.iter().map(|part| format!("\n{part}")).collect::<Vec<_>>().concat()
+}
+
+/// The alerts of a dataset, worst first, and how many are not printed; empty without alerts.
+pub(super) fn alerts_text(dataset: &DatasetStatistics) -> String {
+    let found = alerts(dataset);
+    if found.is_empty() {
+        return String::new();
+    }
+    let mut out = Table::new(&[("alert", Align::Left), ("feature", Align::Left), ("reason", Align::Left)]);
+    let (shown, rest) = first_of_each_kind(&found, ALERTS, |alert| alert.kind);
+    for alert in shown {
+        let kind = match alert.kind {
+            AlertKind::Empty | AlertKind::Constant | AlertKind::NotFinite => style(alert.kind.title()).red(),
+            kind => style(kind.title()).yellow(),
+        };
+        out.row([kind.to_string(), printable(&alert.feature).into_owned(), printable(&alert.message).into_owned()]);
+    }
+    let rest = if rest.is_empty() {
+        String::new()
+    } else {
+        format!("{}\n", style(format!("and {} more", count(rest.len() as u64))).dim())
+    };
+    format!("\n{out}{rest}")
 }
 
 fn table(heads: &[&'static str]) -> Table {

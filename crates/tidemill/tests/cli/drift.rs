@@ -22,6 +22,7 @@ fn an_honest_day_is_clean_and_a_shifted_one_is_not() {
     golden("drift-shifted", sandbox.tidemill(&["drift", "day1.parquet", "day3.parquet", "--html", "drift.html"]));
     let page = sandbox.read("drift.html");
     assert!(page.contains("day3.parquet against day1.parquet"));
+    assert!(page.contains("<dt>Baseline</dt><dd>day1.parquet</dd>"), "the page names its files");
     assert!(page.contains("COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH"));
     assert!(!page.replace("http://www.w3.org/2000/svg", "").contains("http"), "the page needs no network");
     let report = sandbox.json(&["drift", "day1.parquet", "day3.parquet"]);

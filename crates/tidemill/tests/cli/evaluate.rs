@@ -119,7 +119,16 @@ fn a_run_has_a_page_of_its_evaluation_and_of_its_statistics() {
     assert!(page.contains("Evaluation of big_tip on eval") && page.contains("<b>Blessed</b>"));
     let statistics = ["report", "last", "--type", "statistics", "--html", "pages/data.html"];
     golden("report-statistics", sandbox.tidemill(&statistics));
-    assert!(sandbox.read("pages/data.html").contains("Statistics of eval, train"));
+    let data = sandbox.read("pages/data.html");
+    assert!(data.contains("Statistics of eval, train"));
+    // Both say what they are of.
+    let run = sandbox.json(&["runs"])[0]["id"].as_str().expect("an id")[..8].to_owned();
+    let examples = sandbox.json(&["artifacts", "--type", "Examples"]);
+    let examples = examples[0]["artifact"]["digest"].as_str().expect("a digest")[..12].to_owned();
+    for fact in ["taxi-tips", "taxi-tips version 1 @champion", &run, "3,000", "data/trips.csv", &examples] {
+        let fact = format!("<dd>{fact}");
+        assert!(page.contains(&fact) && data.contains(&fact), "{fact}");
+    }
     // The same page by the artifact's digest, and after a run that took everything from the cache.
     let artifacts = sandbox.json(&["artifacts", "--type", "Evaluation"]);
     let digest = artifacts[0]["artifact"]["digest"].as_str().expect("a digest").to_owned();
@@ -127,7 +136,52 @@ fn a_run_has_a_page_of_its_evaluation_and_of_its_statistics() {
     assert_eq!(sandbox.read("by-digest.html"), page);
     sandbox.tidemill(&["run"]);
     sandbox.tidemill(&["report", "--html", "cached.html"]);
-    assert_eq!(sandbox.read("cached.html"), page);
+    // The heading names the newer run; everything else is the same.
+    let body = |page: &str| page.split_once("</header>").expect("a header").1.to_owned();
+    assert_eq!(body(&sandbox.read("cached.html")), body(&page));
+}
+
+#[test]
+fn all_reports_of_a_run_are_linked_from_one_page() {
+    let sandbox = Sandbox::trained(3000);
+    golden("report-folder", sandbox.tidemill(&["report", "--html", "reports/"]));
+    let index = sandbox.read("reports/index.html");
+    for address in ["evaluation.html", "statistics.html", "statistics.html#anomalies"] {
+        assert!(index.contains(&format!("href=\"{address}\"")), "{address}");
+    }
+    assert!(index.contains("AUC 0.") && index.contains("3,000 rows, 18 features"), "the links say what is behind them");
+    assert!(index.contains("<th scope=\"row\">train</th><td>Trainer</td>"), "the steps of the run are listed");
+    for page in ["evaluation", "statistics"] {
+        assert!(sandbox.read(&format!("reports/{page}.html")).contains("href=\"index.html\""), "{page} leads back");
+    }
+    // A folder that exists needs no slash; a type chooses what is written.
+    let one = sandbox.json(&["report", "--type", "statistics", "--html", "reports"]);
+    assert_eq!(one["files"], serde_json::json!(["reports/index.html", "reports/statistics.html"]));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_page_is_opened_in_the_browser_and_a_machine_without_one_is_no_error() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::trained(3000);
+    sandbox.write("bin/xdg-open", "#!/bin/sh\necho \"$1\" > opened.part && mv opened.part opened\n");
+    std::fs::set_permissions(sandbox.path("bin/xdg-open"), std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let args = ["report", "--html", "reports/", "--open"];
+    let with = |path: String| {
+        let mut command = sandbox.command(&args);
+        command.env("PATH", path);
+        sandbox.run(command, &args)
+    };
+    let found = with(format!("{}:/usr/bin:/bin", sandbox.path("bin").display()));
+    assert_eq!(found.code, 0, "{found}");
+    // The browser is not waited for.
+    let opened = (0..500).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::fs::read_to_string(sandbox.path("opened")).ok()
+    });
+    assert!(opened.expect("the page is opened").trim().ends_with("/reports/index.html"));
+    let without = with(sandbox.path("nowhere").display().to_string());
+    assert!(without.code == 0 && without.stderr.contains("open `reports/index.html` yourself"), "{without}");
 }
 
 #[test]

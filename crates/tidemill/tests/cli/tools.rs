@@ -20,6 +20,7 @@ fn statistics_on_the_terminal_and_as_a_page() {
     let page = sandbox.read("report.html").replace("http://www.w3.org/2000/svg", "");
     assert!(page.contains("<svg") || page.contains("createElementNS"), "histograms are drawn");
     assert!(!page.contains("http://") && !page.contains("https://"), "the page needs no network");
+    assert!(page.contains("<dt>File</dt><dd>data/trips.csv</dd>"), "the page names its file");
     golden("stats-missing", sandbox.tidemill(&["stats", "data/trip.csv"]));
 }
 
