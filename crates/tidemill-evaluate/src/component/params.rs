@@ -1,4 +1,4 @@
-//! Parameters of the step, and what can be wrong with them.
+//! Parameters of the step, and their validation.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,7 +57,7 @@ impl Default for EvaluatorParams {
 }
 
 impl EvaluatorParams {
-    /// Everything wrong with the values, and the thresholds if nothing is.
+    /// Returns every invalid value, or the thresholds if all are valid.
     pub fn read_thresholds(&self) -> Result<Thresholds, Vec<ParamIssue>> {
         let mut issues = Vec::new();
         for (index, spec) in self.slices.iter().enumerate() {
@@ -90,7 +90,7 @@ impl EvaluatorParams {
         }
     }
 
-    /// Every family of slices to evaluate: those asked for and those that thresholds name.
+    /// Every family of slices to evaluate: the requested ones and those that thresholds name.
     pub fn all_slices(&self) -> Vec<SliceSpec> {
         let named = self.slice_thresholds.iter().map(|threshold| threshold.slice.spec());
         let mut all: Vec<SliceSpec> = Vec::new();
@@ -102,7 +102,7 @@ impl EvaluatorParams {
         all
     }
 
-    /// What to evaluate.
+    /// The options of the evaluation.
     pub fn options(&self) -> EvaluateOptions {
         EvaluateOptions {
             slices: self.all_slices(),
@@ -162,7 +162,7 @@ impl From<WrittenFindSlices> for FindSlices {
 }
 
 impl FindSlices {
-    /// The options of the search, if there is to be one.
+    /// The options of the search, if it is enabled.
     pub fn options(&self) -> Option<SearchOptions> {
         (self.top > 0).then_some(SearchOptions {
             top: self.top,
@@ -265,7 +265,7 @@ impl Default for ConfidenceIntervals {
 }
 
 impl ConfidenceIntervals {
-    /// How to make them, if they are to be made.
+    /// The options of the intervals, if they are enabled.
     pub fn options(self) -> Option<IntervalOptions> {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Holding thresholds against an evaluation.
+//! Applies thresholds to an evaluation.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use crate::metrics::Metric;
 use crate::slices::{SliceKey, SliceTerm, SliceValue};
 use crate::{EvaluateError, Evaluation, SliceEvaluation};
 
-/// Differences this small come from rounding: 0.9 - 0.005 is not 0.895. Bounds are inclusive, so they pass.
+/// Differences this small are rounding errors: 0.9 - 0.005 is not 0.895. Bounds are inclusive, so they pass.
 const ROUNDING: f64 = 1e-12;
 
-/// Judges the candidate of `evaluation`.
+/// Applies `thresholds` to `evaluation` and returns the verdict on its candidate.
 ///
 /// * A value equal to its bound passes. "Worse" and "better" follow the metric: less log-loss is better.
 /// * A metric that is undefined on the slice, or a slice that was not evaluated (no rows, or fewer than
 ///   `min_slice_size`), fails.
 /// * Without a baseline, bounds against it are not applied, and the notes say so. A baseline that lacks the
 ///   value fails the bound.
-/// * The percentage is of the baseline's magnitude; where that is 0 there is none, and the bound fails.
+/// * The percentage is of the baseline's magnitude; if that is 0 it is undefined, and the bound fails.
 ///
-/// An error only where a metric does not belong to the task.
+/// The only error is a metric that the task does not have.
 pub fn judge(evaluation: &Evaluation, thresholds: &Thresholds) -> Result<Blessing, EvaluateError> {
     thresholds.check_task(evaluation.task.kind())?;
     let has_baseline = evaluation.overall().is_some_and(|overall| overall.baseline.is_some());
@@ -115,13 +115,13 @@ fn place(metric: Metric, key: &SliceKey) -> String {
     if key.is_overall() { format!("{metric} ") } else { format!("{metric} of slice {key} ") }
 }
 
-/// Why the bound does not hold, after "metric of slice ".
+/// Why the bound is not met, after "metric of slice ".
 fn failure(metric: Metric, rule: Rule, limit: f64, value: Option<f64>, baseline: Option<f64>) -> Option<String> {
     let Some(value) = value else { return Some("is undefined on these rows".to_owned()) };
     if !rule.needs_baseline() {
         let holds = if rule == Rule::AtLeast { value >= limit } else { value <= limit };
         let side = if rule == Rule::AtLeast { "below" } else { "above" };
-        return (!holds).then(|| format!("is {}, {side} the bound {limit}", apart(value, limit)));
+        return (!holds).then(|| format!("is {}, {side} the bound {limit}", distinguishable(value, limit)));
     }
     let Some(baseline) = baseline else { return Some("is undefined for the baseline".to_owned()) };
     let Some(gain) = metric.direction().gain(value, baseline) else {
@@ -130,7 +130,7 @@ fn failure(metric: Metric, rule: Rule, limit: f64, value: Option<f64>, baseline:
     let needed = match rule {
         Rule::BetterThanBaselineBy => limit,
         Rule::NoWorseThanBaselineByPercent if baseline == 0.0 => {
-            return Some("is 0 for the baseline, of which there is no percentage".to_owned());
+            return Some("is 0 for the baseline, so a percentage is undefined".to_owned());
         }
         Rule::NoWorseThanBaselineByPercent => -baseline.abs() * limit / 100.0,
         _ => -limit,
@@ -138,7 +138,8 @@ fn failure(metric: Metric, rule: Rule, limit: f64, value: Option<f64>, baseline:
     if gain >= needed - ROUNDING {
         return None;
     }
-    let beside = format!("is {} and the baseline's {}", apart(value, baseline), apart(baseline, value));
+    let beside =
+        format!("is {} and the baseline's {}", distinguishable(value, baseline), distinguishable(baseline, value));
     Some(match rule {
         Rule::BetterThanBaselineBy if gain >= 0.0 => {
             format!("{beside}: better by {} only, and {limit} is asked for", number(gain))
@@ -153,8 +154,8 @@ fn failure(metric: Metric, rule: Rule, limit: f64, value: Option<f64>, baseline:
     })
 }
 
-/// `value` with as many digits as it takes to tell it from `other`.
-fn apart(value: f64, other: f64) -> String {
+/// `value` with as many digits as needed to distinguish it from `other`.
+fn distinguishable(value: f64, other: f64) -> String {
     let text = number(value);
     if value != other && text == number(other) { value.to_string() } else { text }
 }

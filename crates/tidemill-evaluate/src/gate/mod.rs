@@ -1,4 +1,4 @@
-//! The gate: thresholds held against an evaluation, and the verdict.
+//! The gate: thresholds, their application to an evaluation, and the verdict.
 
 mod blessing;
 mod judge;

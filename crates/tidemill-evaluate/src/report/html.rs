@@ -1,11 +1,11 @@
-//! Text and numbers on their way into a page.
+//! Formats text and numbers for a page.
 
 use tidemill_core::markup::escape;
 
 use crate::gate::number;
 
-/// Text for HTML, with what stands between backticks as code.
-pub(super) fn marked(text: &str) -> String {
+/// Escapes text for HTML, with the text between backticks as code.
+pub(super) fn with_code(text: &str) -> String {
     let parts = text.split('`').map(escape).enumerate();
     parts.map(|(index, part)| if index % 2 == 1 { format!("<code>{part}</code>") } else { part }).collect()
 }
@@ -21,13 +21,13 @@ pub(super) fn decimals(value: f64) -> String {
     }
 }
 
-/// The same with its sign, which is a minus and no hyphen.
+/// The same with its sign, a proper minus instead of a hyphen.
 pub(super) fn signed(value: f64) -> String {
     let sign = if value > 0.0 { "+" } else { "−" };
     if value == 0.0 { "0".into() } else { format!("{sign}{}", decimals(value.abs())) }
 }
 
-/// The start of a text that is too long to be read anyway.
+/// The start of a text that is too long to read.
 pub(super) fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 120;
     if text.chars().nth(CHARS_MAX).is_none() {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn nothing_written_into_a_page_becomes_part_of_it() {
-        assert_eq!(marked("is `<x>` now"), "is <code>&lt;x&gt;</code> now");
+        assert_eq!(with_code("is `<x>` now"), "is <code>&lt;x&gt;</code> now");
     }
 
     #[test]

@@ -254,7 +254,7 @@ fn a_baseline_that_cannot_be_compared_with_is_left_out_with_a_warning() {
     for (baseline, named) in cases {
         let (outcome, out) = world.run_on(&params(), &good, Some(&baseline), 2).unwrap();
         let told = &outcome.warnings[0];
-        assert!(told.starts_with("the last blessed model is no baseline (") && told.contains(named), "{told}");
+        assert!(told.starts_with("the last blessed model cannot be the baseline (") && told.contains(named), "{told}");
         assert!(told.ends_with("so 1 bound against it did not apply"), "{told}");
         let blessing = Blessing::read(&out.join("blessing")).unwrap();
         assert_eq!((blessing.verdict, blessing.baseline), (BlessingVerdict::BlessedFirst, None));

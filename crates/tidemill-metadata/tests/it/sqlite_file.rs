@@ -196,10 +196,10 @@ async fn a_store_that_was_there_is_not_silently_a_new_one() {
     assert!(refused().await.contains("`metadata.db` is missing"), "an empty file is no database");
     // A new one may be started; the artifacts stay.
     std::fs::remove_file(store.join("metadata.db")).unwrap();
-    assert_eq!(folder.start_anew(false).await.unwrap(), None);
+    assert_eq!(folder.start_empty(false).await.unwrap(), None);
     assert!(folder.open().await.unwrap().metadata.models().await.unwrap().is_empty());
-    assert!(matches!(folder.start_anew(false).await, Err(StoreError::Exists { .. })));
-    let moved = folder.start_anew(true).await.unwrap().unwrap();
+    assert!(matches!(folder.start_empty(false).await, Err(StoreError::Exists { .. })));
+    let moved = folder.start_empty(true).await.unwrap().unwrap();
     assert!(moved.join("artifacts").is_dir() && !store.join("artifacts").exists());
     // A copy of the project elsewhere has never had a store.
     let clone = dir.path().join("clone");
@@ -232,7 +232,7 @@ async fn a_check_names_damage_and_a_repair_moves_it_aside() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, digest) = with_a_champion(dir.path()).await;
     let report = folder.check(false, |_, _| {}).await.unwrap();
-    assert!(report.is_well() && report.database.is_empty(), "{report:?}");
+    assert!(report.is_healthy() && report.database.is_empty(), "{report:?}");
     assert_eq!((report.artifacts, report.bytes, report.unrecorded), (1, 5016, 0));
 
     let artifacts = FolderArtifactStore::open(&folder.dir().join("artifacts")).unwrap();
@@ -243,7 +243,7 @@ async fn a_check_names_damage_and_a_repair_moves_it_aside() {
     std::fs::write(staged.path().join("a"), b"left by a killed run").unwrap();
     artifacts.commit(staged, ArtifactType::Schema).unwrap();
     let report = folder.check(false, |_, _| {}).await.unwrap();
-    assert!(!report.is_well());
+    assert!(!report.is_healthy());
     assert_eq!((report.damaged.len(), report.unrecorded), (1, 1));
     let finding = &report.damaged[0];
     assert_eq!((finding.damage.file.as_str(), finding.repaired), ("transform.json", false));
@@ -252,7 +252,7 @@ async fn a_check_names_damage_and_a_repair_moves_it_aside() {
     assert!(file.exists(), "a check changes nothing");
 
     let report = folder.check(true, |_, _| {}).await.unwrap();
-    assert!(report.is_well());
+    assert!(report.is_healthy());
     let moved = report.damaged[0].quarantined.clone().unwrap();
     assert!(Path::new(&moved).join("transform.json").exists());
     assert!(!artifacts.contains(ArtifactType::Model, &digest).unwrap());
@@ -298,7 +298,7 @@ async fn a_backup_is_whole_and_is_restored() {
     let version = open.metadata.model_version("taxi-tips", &VersionSpec::Alias("champion".into())).await.unwrap();
     assert_eq!(open.metadata.artifact(version.artifact_id.as_str()).await.unwrap().digest, digest);
     open.artifacts.get(ArtifactType::Model, &digest).unwrap();
-    assert!(folder.check(false, |_, _| {}).await.unwrap().is_well());
+    assert!(folder.check(false, |_, _| {}).await.unwrap().is_healthy());
     open.metadata.create_run(NewRun { pipeline: "taxi".into(), params: json!({}), plan: json!([]) }).await.unwrap();
 
     // A restored store is the same store: with `replace`, what was there is kept.

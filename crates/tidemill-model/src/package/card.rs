@@ -1,4 +1,4 @@
-//! `CARD.md`: what a person should know of a model.
+//! `CARD.md`: a model card for people.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{FeatureKind, PackageParts, Task};
 
-/// A model card in Markdown: what the model predicts and from what, how it was trained, how well it did, its limits.
+/// A model card in Markdown: predictions and features, training, quality, limits.
 pub fn model_card(parts: &PackageParts) -> String {
     let mut card = format!("# {}\n\n", parts.name);
     let (predicts, is_true) = match &parts.task {
@@ -100,9 +100,9 @@ fn limits(card: &mut String, parts: &PackageParts) {
             "* `{column}` is a feature and part of the label's expression: it must be known when a prediction is asked for."
         );
     }
-    card.push_str("* A category not seen in training is treated as the steps above say: an out-of-vocabulary bucket or a missing value.\n");
+    card.push_str("* A category not seen in training is treated as described above: an out-of-vocabulary bucket or a missing value.\n");
     if parts.task == Task::Binary {
-        card.push_str("* A probability is no decision: choose a threshold for the cost of each kind of error.\n");
+        card.push_str("* A probability is not a decision: choose a threshold for the cost of each kind of error.\n");
     }
 }
 

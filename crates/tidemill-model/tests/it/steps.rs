@@ -354,7 +354,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
         refuse(cross(&["text", "real"], vec![Mapper::HashBuckets(steps::HashBuckets { buckets: 2 })]))
             .contains("real numbers")
     );
-    assert!(refuse(cross(&["text", "whole"], vec![])).contains("text is no feature"));
+    assert!(refuse(cross(&["text", "whole"], vec![])).contains("text cannot be a feature"));
     assert!(refuse(cross(&["text", "hole"], vec![])).contains("its column `hole` is not among the inputs"));
     assert_eq!(
         refuse(expression("rael / 2", vec![])),
@@ -362,7 +362,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
     );
     assert!(refuse(expression("real +", vec![])).contains("a value is expected"));
     assert!(refuse(expression("null", vec![])).contains("always null"));
-    assert!(refuse(expression("lower(text)", vec![])).contains("text is no feature"));
+    assert!(refuse(expression("lower(text)", vec![])).contains("text cannot be a feature"));
 
     // Columns that one_hot names may meet a feature of that name.
     let taken = Feature::new("f=true", "real", vec![]);

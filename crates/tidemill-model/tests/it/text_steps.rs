@@ -274,7 +274,7 @@ fn frequencies_and_keyed_hashes_are_as_stated() {
 fn what_cannot_be_is_refused_with_a_reason() {
     let bag = || Mapper::BagOfWords(steps::BagOfWords { values: strings(&["a"]), oov_buckets: 0 });
     assert!(refuse("text", vec![bag()]).contains("`bag_of_words` does not apply to text"));
-    assert!(refuse("text", vec![words()]).contains("a list of tokens is no feature"));
+    assert!(refuse("text", vec![words()]).contains("a list of tokens cannot be a feature"));
     assert!(refuse("real", vec![Mapper::Lower]).contains("`lower` does not apply to numbers"));
     assert!(refuse("text", vec![words(), bag(), Mapper::Log]).contains("`log` does not apply to several columns"));
     let pattern = |pattern: &str| vec![Mapper::Tokenize(steps::Tokenize { pattern: pattern.into() }), bag()];

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tidemill_core::{DataType, TensorSpec};
 use tidemill_model::{
-    AnyModel, Feature, FeatureKind, FeatureSpec, ImportedLearner, ImportedModel, LabelSpec, Learner, Model,
+    Feature, FeatureKind, FeatureSpec, ImportedLearner, ImportedModel, LabelSpec, Learner, LoadedModel, Model,
     PackageParts, Source, Task, TransformGraph, write_package_with,
 };
 use tidemill_onnx::{OnnxExporter, load_model, load_package, parse};
@@ -34,7 +34,7 @@ fn number(value: &Value) -> f64 {
     }
 }
 
-fn batch(model: &AnyModel, rows: &[Vec<Value>]) -> RecordBatch {
+fn batch(model: &LoadedModel, rows: &[Vec<Value>]) -> RecordBatch {
     let columns = model.signature().inputs.iter().enumerate().map(|(at, input)| {
         let values: Float64Array = rows.iter().map(|row| number(&row[at])).collect();
         (input.name.as_str(), Arc::new(values) as ArrayRef)
@@ -88,7 +88,7 @@ fn what_a_client_sees_is_what_the_file_says() {
     let model = load("multiclass.txt");
     let tensors = model.signature().output_tensors();
     assert_eq!((tensors.len(), tensors[0].name, tensors[0].width), (1, "probabilities", Some(3)));
-    let AnyModel::Imported(model) = load("dart.json") else { panic!("no package") };
+    let LoadedModel::Imported(model) = load("dart.json") else { panic!("no package") };
     assert_eq!(model.format(), "XGBoost JSON");
     assert!(model.facts().contains(&("objective", "binary:logistic".to_owned())), "{:?}", model.facts());
 }
@@ -99,9 +99,9 @@ fn a_folder_with_one_model_file_is_that_model() {
     assert!(load_model(dir.path()).unwrap_err().to_string().contains("model.json"));
     // As XGBoost's users call it.
     std::fs::copy(folder().join("squared.json"), dir.path().join("model.json")).unwrap();
-    assert!(matches!(load_model(dir.path()).unwrap(), AnyModel::Imported(_)));
+    assert!(matches!(load_model(dir.path()).unwrap(), LoadedModel::Imported(_)));
     std::fs::rename(dir.path().join("model.json"), dir.path().join("a.json")).unwrap();
-    assert!(matches!(load_model(dir.path()).unwrap(), AnyModel::Imported(_)));
+    assert!(matches!(load_model(dir.path()).unwrap(), LoadedModel::Imported(_)));
     std::fs::copy(folder().join("binary.txt"), dir.path().join("b.txt")).unwrap();
     let error = load_model(dir.path()).unwrap_err().to_string();
     assert!(error.contains("`a.json`, `b.txt`"), "{error}");

@@ -179,7 +179,7 @@ fn onnx_trees_that_are_none_are_refused() {
         (trees(&[vec![(1, 2), (0, 2), (0, 0)]], "BRANCH_LEQ", 0.5, &[(0, 2, 0)], 1), "circle"),
         (trees(&[vec![(1, 9), (0, 0)]], "BRANCH_LEQ", 0.5, &[(0, 1, 0)], 1), "there is no node 9"),
         (trees(&stump, "BRANCH_LEQ", f32::NAN, &leaves, 1), "threshold"),
-        (trees(&stump, "BRANCH_EQ", 3e9, &leaves, 1), "which is no category"),
+        (trees(&stump, "BRANCH_EQ", 3e9, &leaves, 1), "which is not a category"),
         (trees(&stump, "BRANCH_LEQ", 0.5, &leaves, 1 << 40), "targets"),
         (trees(&stump, "BRANCH_LEQ", 0.5, &[(0, 1, 7)], 2), "adds to target 7 of 2"),
         (trees(&stump, "BRANCH_MAYBE", 0.5, &leaves, 1), "`BRANCH_MAYBE`"),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use tidemill_onnx::{OtherModel, OtherSignature, inspect, load_model, parse};
+use tidemill_onnx::{InspectedModel, InspectedSignature, inspect, load_model, parse};
 
 fn seed(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inspect").join(name)).unwrap()
@@ -17,16 +17,16 @@ fn folder(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn saved_model(name: &str) -> OtherModel {
+fn saved_model(name: &str) -> InspectedModel {
     let (_folder, path) = folder("saved_model.pb", &seed(name));
     inspect(path).unwrap().unwrap()
 }
 
 /// Each tensor as `in x FP32 [-1] x:0`, inputs first.
-fn lines(signature: &OtherSignature) -> Vec<String> {
+fn lines(signature: &InspectedSignature) -> Vec<String> {
     let sides = [("in", &signature.inputs), ("out", &signature.outputs)];
     let line = |side: &'static str| {
-        move |(name, tensor): (&String, &tidemill_onnx::OtherTensor)| {
+        move |(name, tensor): (&String, &tidemill_onnx::InspectedTensor)| {
             format!("{side} {name} {} {:?} {}", tensor.datatype, tensor.shape.clone().unwrap(), tensor.name)
         }
     };

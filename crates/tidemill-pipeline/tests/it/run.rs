@@ -71,7 +71,7 @@ async fn bad_data_reaches_nothing_below_the_gate() {
     assert_eq!((report.state, report.exit_code()), (RunState::Rejected, 1));
     assert_eq!(report.steps[1].state, StepState::Complete);
     assert!(report.steps[1].is_rejected());
-    assert_eq!(report.steps[2].skipped_because.as_deref(), Some("`validate` said no"));
+    assert_eq!(report.steps[2].skipped_because.as_deref(), Some("`validate` did not pass"));
     assert_eq!(project.transformed.load(Ordering::SeqCst), 0);
     // A cached no is still a no.
     let again = project.run(&PIPELINE.replace("at_most: 100 ", "at_most: 0 ")).await;
@@ -82,7 +82,7 @@ async fn bad_data_reaches_nothing_below_the_gate() {
     let actions: Vec<Action> = plan.steps.iter().map(|step| step.action).collect();
     assert_eq!((&actions[..2], plan.runs()), (&[Action::Cached, Action::Cached][..], 0));
     assert!(actions[2..].iter().all(|action| *action == Action::Skip));
-    assert_eq!(plan.steps[2].reasons, ["`validate` said no"]);
+    assert_eq!(plan.steps[2].reasons, ["`validate` did not pass"]);
 }
 
 #[tokio::test]

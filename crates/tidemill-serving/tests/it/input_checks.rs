@@ -66,8 +66,7 @@ fn or_refused_with_the_feature_the_rule_and_what_was_sent() {
     let (status, flags, body) = ask(&server, PREDICT, &json!({ "instances": [1.0, 11.5] }));
     assert_eq!((status, flags), (400, None));
     let error = body["error"].as_str().unwrap();
-    let expected =
-        "not as the training data: row 1: `x`: `11.5` is above the most allowed (`float` domain, min 0, max 10)";
+    let expected = "inputs violate the schema of the training data: row 1: `x`: `11.5` is above the most allowed (`float` domain, min 0, max 10)";
     assert_eq!(error, expected);
 }
 

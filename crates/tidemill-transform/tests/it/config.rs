@@ -290,7 +290,7 @@ fn names_of_several_words_stand_in_double_quotes() {
         (place.as_str(), message.contains("an operator is expected, not `area`")),
         ("features.x.expression", true)
     );
-    assert_eq!(hint.as_deref(), Some("a name of several words stands in double quotes: `\"mean area\"`"));
+    assert_eq!(hint.as_deref(), Some("write a name of several words in double quotes: `\"mean area\"`"));
     let (.., hint) = issue(json!({ "expression": "sqrt(worst texture error) + 1" }));
     assert!(hint.is_some_and(|hint| hint.contains("`\"worst texture error\"`")));
     let (.., hint) = issue(json!({ "expression": "a > > 3" }));

@@ -201,7 +201,7 @@ fn mistakes_are_shown_at_their_place() {
     let at = |feature: Value| issue(&feature);
     assert_eq!(at(json!({ "regex_extract": "(" })).0, "features.x.regex_extract");
     assert!(at(json!({ "regex_extract": "(" })).1.contains("`(` is not a valid pattern"));
-    assert!(at(json!(["tokenize"])).1.contains("a list of tokens is no feature"));
+    assert!(at(json!(["tokenize"])).1.contains("a list of tokens cannot be a feature"));
     assert!(at(json!(["lower", "z_score"])).1.contains("`z_score` does not apply to text"));
     assert!(at(json!({ "target_encode": { "folds": 1 } })).1.contains("a row's own label is never part"));
     assert!(at(json!({ "columns": ["a", "b"], "steps": { "pca": 3 } })).1.contains("3 directions of 2 columns"));

@@ -16,7 +16,7 @@ use serde_json::json;
 use tidemill_core::DataType;
 use tidemill_model::trees::{Node as TreeNode, Rule, Split, Tree};
 use tidemill_model::{Feature, Learner, Mapper, Source, Task, TransformGraph, TreeEnsemble, steps};
-use tidemill_onnx::{Unseen, export_onnx, parse};
+use tidemill_onnx::{UnseenCategories, export_onnx, parse};
 
 use support::{input, texts};
 
@@ -92,7 +92,8 @@ fn what_onnx_cannot_say_is_named() {
     ] {
         let graph = TransformGraph::new(text(), None, vec![feature]).unwrap();
         let ensemble = TreeEnsemble::new(Task::Regression, graph.features().len(), 0.0, vec![]).unwrap();
-        let error = export_onnx("m", &graph, &Learner::Trees(ensemble), Unseen::Refused).unwrap_err().to_string();
+        let error =
+            export_onnx("m", &graph, &Learner::Trees(ensemble), UnseenCategories::Refused).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     // Unless the difference is asked for.
@@ -102,7 +103,7 @@ fn what_onnx_cannot_say_is_named() {
     let split = TreeNode::Split(Split { feature: 0, rule, missing_left: true, left: 1, right: 2 });
     let tree = Tree::new(vec![split, leaf(1.0), leaf(2.0)]).unwrap();
     let learner = Learner::Trees(TreeEnsemble::new(Task::Regression, 1, 0.0, vec![tree]).unwrap());
-    let bytes = export_onnx("m", &graph, &learner, Unseen::Missing).unwrap();
+    let bytes = export_onnx("m", &graph, &learner, UnseenCategories::Missing).unwrap();
     let model = parse(&bytes, Path::new("m.onnx")).unwrap();
     let batch = model.batch_from_rows(&[json!({"company": "a"}), json!({"company": "other"}), json!({})]).unwrap();
     assert_eq!(model.predict(&batch).unwrap().column(0).as_primitive::<Float64Type>().values(), &[1.0, 1.0, 1.0]);

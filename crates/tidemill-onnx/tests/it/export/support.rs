@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tidemill_core::{DataType, TensorSpec};
 use tidemill_model::trees::{Node as TreeNode, Rule, Split, Tree};
 use tidemill_model::{FeatureBlock, Keys, Learner, Task, TransformGraph, TreeEnsemble};
-use tidemill_onnx::{Unseen, export_onnx, parse};
+use tidemill_onnx::{UnseenCategories, export_onnx, parse};
 
 /// Sums and logarithms are made in another order or by another library.
 pub const TOLERANCE: f64 = 1e-11;
@@ -146,7 +146,7 @@ impl Case {
     /// The model, what it says natively, and the rows as it takes them.
     fn exported(&self, task: Task) -> (Vec<u8>, Vec<f64>, RecordBatch) {
         let learner = learner(&self.graph, &self.batch, task, self.rounded);
-        let export = || export_onnx(self.name, &self.graph, &learner, Unseen::Refused).unwrap();
+        let export = || export_onnx(self.name, &self.graph, &learner, UnseenCategories::Refused).unwrap();
         let bytes = export();
         assert_eq!(bytes, export());
         (bytes, native(&self.graph, &learner, &self.batch), as_numbers(&self.batch))

@@ -1,4 +1,4 @@
-//! gRPC's own health service: as `/readyz`, and told as it changes.
+//! gRPC's health service: the same answer as `/readyz`, with a stream of its changes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use super::call::GrpcCall;
 use crate::inference::service::InferenceService;
 
-/// What may be asked for; the empty name stands for the server.
+/// The services that can be checked; the empty name stands for the server.
 const SERVICES: [&str; 5] = [
     "",
     "tensorflow.serving.PredictionService",
@@ -50,7 +50,7 @@ fn health(server: &InferenceService, service: &str) -> ServingStatus {
     }
 }
 
-/// Tells the health now and whenever it changes, until the client leaves or the server shuts down.
+/// Sends the health now and whenever it changes, until the client leaves or the server shuts down.
 async fn tell(server: Arc<InferenceService>, service: String, told: mpsc::Sender<Result<HealthCheckResponse, Status>>) {
     let mut progress = server.models.progress();
     let mut draining = server.draining();

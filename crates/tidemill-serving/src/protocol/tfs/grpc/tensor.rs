@@ -10,7 +10,7 @@ use crate::protocol::grpc::proto::tensorflow::{DataType as TfType, TensorProto, 
 use crate::protocol::grpc::tensor_wire::{TensorContents, read_shape};
 use crate::protocol::tensor::{ColumnWriter, Datatype, Elements, Expected, Output, TypedSlice};
 
-/// A single value stands for at most so many rows.
+/// A single value stands for at most this many rows.
 const REPEATED_MAX: usize = 65_536;
 
 /// The sizes of a tensor's dimensions.
@@ -31,7 +31,7 @@ pub(super) fn fill(place: &mut ColumnWriter<'_>, tensor: &Tensor<'_>, expected: 
     }
     let (field, list) = list(&tensor.lists, datatype);
     let given = list.len();
-    // As TensorFlow writes constants.
+    // TensorFlow writes constants this way.
     let repeated = given == 1 && elements <= REPEATED_MAX;
     if given != elements && !repeated {
         let message = format!("the shape asks for {elements} elements, and `{field}` has {given}");
@@ -67,7 +67,7 @@ fn datatype(dtype: i32) -> Result<Datatype, RequestError> {
     })
 }
 
-/// The list that holds the elements of a type, and its name.
+/// The list for the elements of a type, and its name.
 fn list<'a>(lists: &'a TensorContents<'_>, datatype: Datatype) -> (&'static str, TypedSlice<'a>) {
     match datatype {
         Datatype::Fp32 => ("float_val", TypedSlice::Floats(&lists.singles)),

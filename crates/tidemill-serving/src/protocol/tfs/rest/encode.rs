@@ -1,4 +1,4 @@
-//! Predictions into the body of an answer.
+//! Writes predictions into the body of a response.
 
 use arrow::array::{Array, AsArray as _, RecordBatch};
 use base64::Engine as _;
@@ -8,7 +8,7 @@ use crate::inference::request_error::RequestError;
 use crate::protocol::json::write;
 use crate::protocol::tensor::Output;
 
-/// The form of an answer.
+/// The form of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// `{"predictions": [value or object, …]}`.
@@ -21,7 +21,7 @@ pub(crate) enum Answer {
     Values,
 }
 
-/// Writes an answer. One output loses its name; several keep theirs.
+/// Writes a response. A single output has no name; several keep theirs.
 pub(crate) fn encode(predictions: &RecordBatch, answer: Answer) -> Result<Vec<u8>, RequestError> {
     let mut out = Vec::with_capacity(32 + 20 * predictions.num_rows());
     match answer {
@@ -91,7 +91,7 @@ fn columns(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestEr
     Ok(())
 }
 
-/// The first output, where it is a list of floating-point numbers.
+/// The first output, if it is a list of floating-point numbers.
 pub(crate) fn scores(predictions: &RecordBatch) -> Result<&[f64], RequestError> {
     let first = predictions.columns().first();
     first.map_or_else(|| Err(RequestError::internal("the model gives nothing")), |column| Output::of(column)?.floats())
@@ -118,7 +118,7 @@ enum Texts {
 }
 
 impl Texts {
-    /// As TF Serving: what an output holds whose name ends in `_bytes` is no text.
+    /// As in TF Serving: an output whose name ends in `_bytes` is not text.
     fn of(output: &str) -> Self {
         if output.ends_with("_bytes") { Self::Base64 } else { Self::Plain }
     }
@@ -144,7 +144,7 @@ fn column_values(out: &mut Vec<u8>, column: &dyn Array, texts: Texts) -> Result<
     flat_values(out, column)
 }
 
-/// As [`column_values`], with the elements of lists one after the other.
+/// As [`column_values`], with the elements of all lists in one sequence.
 pub(crate) fn flat_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
     match Output::of(column)? {
         Output::Floats(values) => write::list(out, values, |out, &value| write::float(out, value)),

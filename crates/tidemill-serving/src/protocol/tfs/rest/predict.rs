@@ -1,4 +1,4 @@
-//! The body of a predict call.
+//! The body of a predict request.
 
 use arrow::array::RecordBatch;
 use tidemill_core::DataType;
@@ -13,7 +13,7 @@ use crate::inference::signature::TargetSignature;
 use crate::protocol::json::{Kind, Reader};
 use crate::protocol::tfs::signature::{self, Method};
 
-/// Bytes of a request for one value, roughly; only a first guess at the number of rows.
+/// Approximate bytes of a request per value; a first guess at the number of rows.
 const VALUE_BYTES: usize = 20;
 
 /// Reads `{"signature_name"?: s, "instances": [row, …]}` or `{"signature_name"?: s, "inputs": columns}`.
@@ -42,7 +42,7 @@ pub(super) fn decode(target: &TargetSignature, body: &[u8]) -> Result<(RecordBat
     decoded.ok_or_else(|| RequestError::invalid("Missing 'inputs' or 'instances' key"))
 }
 
-/// The body of every call is an object.
+/// The body of every request is an object.
 pub(super) fn object_or_error(reader: &mut Reader<'_>) -> Result<(), RequestError> {
     if reader.kind()? == Kind::Object {
         return Ok(());
