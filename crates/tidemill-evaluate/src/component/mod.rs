@@ -15,7 +15,8 @@ use tidemill_model::{Model, ModelError};
 use tidemill_onnx::load_package;
 
 use crate::{
-    Blessing, EvaluateError, Evaluation, TableColumns, Thresholds, evaluate, judge, summary_headline, summary_tables,
+    Blessing, EvaluateError, Evaluation, TableColumns, Thresholds, check_thresholds, evaluate, summary_headline,
+    summary_tables,
 };
 
 pub use params::{ConfidenceIntervals, EvaluatorParams, FindSlices};
@@ -114,7 +115,7 @@ fn run(
     evaluation.model = Some(candidate.digest.clone());
     evaluation.baseline =
         baseline.as_ref().and_then(|_| context.inputs.get("baseline")).map(|found| found.digest.clone());
-    let mut blessing = judge(&evaluation, thresholds)?;
+    let mut blessing = check_thresholds(&evaluation, thresholds)?;
     if let Some(reason) = unusable {
         blessing.explain_missing_baseline(&reason);
     }

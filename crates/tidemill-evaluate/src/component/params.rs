@@ -18,7 +18,7 @@ use crate::{EvaluateOptions, IntervalOptions, Metric};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluatorParams {
-    /// The split to judge the model on.
+    /// The split to evaluate the model on.
     pub split: String,
     /// Slices: each a list of columns whose values are crossed, or `{ columns, values }` for some values only.
     /// The empty list is all rows, which are evaluated in any case.

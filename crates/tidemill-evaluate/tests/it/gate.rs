@@ -7,7 +7,7 @@ use tidemill_core::{Code, Coded, Component};
 use tidemill_evaluate::slices::{KeyColumn, SliceSpec, SliceValue};
 use tidemill_evaluate::{
     BlessingVerdict, CheckOutcome, EvaluateOptions, Evaluation, EvaluationTable, Evaluator, Metric, Metrics,
-    SliceEvaluation, SliceThreshold, Threshold, Thresholds, evaluate, judge,
+    SliceEvaluation, SliceThreshold, Threshold, Thresholds, check_thresholds, evaluate,
 };
 use tidemill_model::Task;
 
@@ -136,7 +136,7 @@ fn bounds_hold_or_do_not() {
         (json!({ "auc": { "no_worse_than_baseline_by": 0.5 } }), Some((Auc, 0.6)), Some(None), NotBlessed),
     ];
     for (number, (written, value, baseline, expected)) in cases.into_iter().enumerate() {
-        let blessing = judge(&evaluation(value, baseline), &thresholds(written.clone())).unwrap();
+        let blessing = check_thresholds(&evaluation(value, baseline), &thresholds(written.clone())).unwrap();
         assert_eq!(blessing.verdict, expected, "case {number}: {written} on {value:?} and {baseline:?}: {blessing:?}");
         assert_eq!(blessing.blessed, expected != NotBlessed);
         assert_eq!(blessing.reasons.is_empty(), blessing.blessed, "a no always has a reason");
@@ -146,10 +146,13 @@ fn bounds_hold_or_do_not() {
 #[test]
 fn reasons_name_metric_value_and_bound() {
     let against = |value, baseline, written| {
-        judge(&evaluation(Some((Metric::Auc, value)), Some(Some((Metric::Auc, baseline)))), &thresholds(written))
-            .unwrap()
-            .reasons
-            .join("\n")
+        check_thresholds(
+            &evaluation(Some((Metric::Auc, value)), Some(Some((Metric::Auc, baseline)))),
+            &thresholds(written),
+        )
+        .unwrap()
+        .reasons
+        .join("\n")
     };
     assert_eq!(against(0.8731, 0.9, json!({ "auc": { "at_least": 0.9 } })), "auc is 0.8731, below the bound 0.9");
     assert_eq!(
@@ -160,14 +163,16 @@ fn reasons_name_metric_value_and_bound() {
         against(0.899_999_9, 0.9, json!({ "auc": { "at_least": 0.9 } })),
         "auc is 0.8999999, below the bound 0.9"
     );
-    let undefined = judge(&evaluation(None, None), &thresholds(json!({ "auc": { "at_least": 0.9 } }))).unwrap();
+    let undefined =
+        check_thresholds(&evaluation(None, None), &thresholds(json!({ "auc": { "at_least": 0.9 } }))).unwrap();
     assert_eq!(undefined.reasons, ["auc is undefined on these rows"]);
 }
 
 #[test]
 fn no_baseline_is_said() {
     let found = evaluation(Some((Metric::Auc, 0.95)), None);
-    let blessing = judge(&found, &thresholds(json!({ "auc": { "no_worse_than_baseline_by": 0.005 } }))).unwrap();
+    let blessing =
+        check_thresholds(&found, &thresholds(json!({ "auc": { "no_worse_than_baseline_by": 0.005 } }))).unwrap();
     assert_eq!(blessing.verdict, BlessingVerdict::BlessedFirst);
     assert_eq!(blessing.checks[0].outcome, CheckOutcome::NotApplied);
     assert_eq!(blessing.notes, ["there is no baseline yet, so 1 bound against it did not apply"]);
@@ -184,7 +189,7 @@ fn slices_are_held_to_their_own_bounds() {
     ]))
     .unwrap();
     let thresholds = Thresholds::read(&BTreeMap::new(), &written).unwrap();
-    let blessing = judge(&evaluation(Some((Metric::Auc, 0.9)), None), &thresholds).unwrap();
+    let blessing = check_thresholds(&evaluation(Some((Metric::Auc, 0.9)), None), &thresholds).unwrap();
     let outcomes: Vec<(String, CheckOutcome)> =
         blessing.checks.iter().map(|check| (format!("{} {}", check.metric, check.slice), check.outcome)).collect();
     assert_eq!(
@@ -210,7 +215,8 @@ fn slices_are_held_to_their_own_bounds() {
 
 #[test]
 fn a_metric_of_another_task_is_an_error() {
-    let error = judge(&evaluation(None, None), &thresholds(json!({ "rmse": { "at_most": 2.0 } }))).unwrap_err();
+    let error =
+        check_thresholds(&evaluation(None, None), &thresholds(json!({ "rmse": { "at_most": 2.0 } }))).unwrap_err();
     assert_eq!(error.code(), Code::ThresholdInvalid);
     assert_eq!(error.to_string(), "`rmse` is not a metric of a binary model");
 }

@@ -2,7 +2,9 @@
 
 use crate::common::{evaluation, table};
 use tidemill_evaluate::slices::{KeyColumn, SliceSpec, SliceValue};
-use tidemill_evaluate::{EvaluateOptions, EvaluationTable, Thresholds, evaluate, judge, render_evaluation_report};
+use tidemill_evaluate::{
+    EvaluateOptions, EvaluationTable, Thresholds, check_thresholds, evaluate, render_evaluation_report,
+};
 use tidemill_model::Task;
 
 /// What the page would load: nothing but the name of the SVG language may look like an address.
@@ -39,7 +41,7 @@ fn a_value_of_the_data_cannot_become_part_of_the_page() {
     let options = EvaluateOptions { slices: vec![SliceSpec::over(["group"])], ..EvaluateOptions::default() };
     let evaluation = evaluate(&table, &options).unwrap();
     let thresholds = Thresholds::parse(["auc>=0.9999"]).unwrap();
-    let blessing = judge(&evaluation, &thresholds).unwrap();
+    let blessing = check_thresholds(&evaluation, &thresholds).unwrap();
     let page = render_evaluation_report(&evaluation, Some(&blessing));
     assert!(!page.contains("<script>alert") && !page.contains("<img"), "markup went through");
     assert_eq!(page.matches("<script").count(), 2);
@@ -51,7 +53,7 @@ fn a_value_of_the_data_cannot_become_part_of_the_page() {
 #[test]
 fn the_verdict_comes_with_its_reasons_and_bounds_that_fail_go_first() {
     let evaluation = evaluation(Task::Binary, 2_000);
-    let of = |lines: &[&str]| judge(&evaluation, &Thresholds::parse(lines).unwrap()).unwrap();
+    let of = |lines: &[&str]| check_thresholds(&evaluation, &Thresholds::parse(lines).unwrap()).unwrap();
     let page = render_evaluation_report(&evaluation, Some(&of(&["auc>=0.1", "log_loss<=0.01"])));
     assert!(page.contains("Not blessed") && page.contains("log_loss is "), "the reason is given");
     let bounds = page.split("id=\"bounds\"").nth(1).unwrap();

@@ -240,13 +240,13 @@ impl InferenceService {
             };
             match target.compute_pool().run(work).await? {
                 Step::Answered(answer) => return Ok(answer),
-                Step::Arrives(answered, answering) => (answered, answering),
+                Step::Pending(answered, answering) => (answered, answering),
             }
         } else {
             let (request, answering) = caught(|| prepare(target.signature()))?;
             match caught(|| Ok(target.infer(request, Thread::Io)))? {
                 Inference::Done(response) => return caught(|| answering.encode(target.signature(), response)),
-                Inference::Arrives(answered) => (answered, answering),
+                Inference::Pending(answered) => (answered, answering),
                 Inference::NeedsComputeThread(request) => {
                     let work = {
                         let target = Arc::clone(&target);
@@ -256,7 +256,7 @@ impl InferenceService {
                     };
                     match target.compute_pool().run(work).await? {
                         Step::Answered(answer) => return Ok(answer),
-                        Step::Arrives(answered, answering) => (answered, answering),
+                        Step::Pending(answered, answering) => (answered, answering),
                     }
                 }
             }
@@ -281,7 +281,7 @@ struct PendingResponse<F, E> {
 /// Progress of a request on a compute thread.
 enum Step<R, F, E> {
     Answered(R),
-    Arrives(oneshot::Receiver<Result<InferenceResponse, RequestError>>, PendingResponse<F, E>),
+    Pending(oneshot::Receiver<Result<InferenceResponse, RequestError>>, PendingResponse<F, E>),
 }
 
 impl<F, E> PendingResponse<F, E> {
@@ -312,7 +312,7 @@ where
 {
     match inference {
         Inference::Done(response) => answering.encode(target.signature(), response).map(Step::Answered),
-        Inference::Arrives(answered) => Ok(Step::Arrives(answered, answering)),
+        Inference::Pending(answered) => Ok(Step::Pending(answered, answering)),
         Inference::NeedsComputeThread(_) => {
             Err(RequestError::internal("a target asked for a compute thread on a compute thread"))
         }

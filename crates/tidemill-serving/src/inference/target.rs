@@ -55,7 +55,7 @@ pub(crate) enum Inference {
     /// Call again with the same request on a compute thread. Never returned on a compute thread.
     NeedsComputeThread(InferenceRequest),
     /// The response will arrive here. If the receiver is dropped, the client has left.
-    Arrives(oneshot::Receiver<Result<InferenceResponse, RequestError>>),
+    Pending(oneshot::Receiver<Result<InferenceResponse, RequestError>>),
 }
 
 /// The error of a target that has no explanations.

@@ -36,7 +36,7 @@ impl<A: Deref<Target = Admission>> BodyBytesPermit<A> {
     /// Reserves more bytes.
     pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), RequestError> {
         self.bytes += bytes;
-        self.admission.take(bytes)
+        self.admission.acquire(bytes)
     }
 }
 
@@ -63,7 +63,7 @@ impl Admission {
 
     /// Reserves memory for bytes of a body, or rejects it. The bytes must be returned with [`release`](Self::release),
     /// also after a rejection.
-    pub(crate) fn take(&self, bytes: usize) -> Result<(), RequestError> {
+    pub(crate) fn acquire(&self, bytes: usize) -> Result<(), RequestError> {
         if self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= self.bytes_max {
             return Ok(());
         }
@@ -106,10 +106,10 @@ mod tests {
         drop(first);
         assert!(!admission.is_full() && admission.enter().is_ok());
 
-        admission.take(60).unwrap();
-        assert!(admission.take(41).unwrap_err().message.contains("100 bytes"));
+        admission.acquire(60).unwrap();
+        assert!(admission.acquire(41).unwrap_err().message.contains("100 bytes"));
         admission.release(41);
-        admission.take(40).unwrap();
+        admission.acquire(40).unwrap();
         assert!(admission.is_full());
         admission.release(100);
         assert_eq!((admission.bytes.load(Ordering::Relaxed), admission.requests.load(Ordering::Relaxed)), (0, 1));

@@ -76,7 +76,7 @@ impl Target for Batcher {
             return Inference::Done(Err(RequestError::new(StatusCode::SERVICE_UNAVAILABLE, message)));
         }
         me.advance();
-        Inference::Arrives(answered)
+        Inference::Pending(answered)
     }
 
     fn explain(&self, batch: &RecordBatch) -> Result<Explanation, RequestError> {

@@ -109,7 +109,7 @@ impl RequestBody {
             let held = |frame: Frame<Bytes>| {
                 // Only the last message of a stream is in memory.
                 if matches!(self.deadline, BodyDeadline::Limited { .. }) {
-                    self.call.hold(frame.data_ref().map_or(0, Bytes::len))?;
+                    self.call.reserve(frame.data_ref().map_or(0, Bytes::len))?;
                 }
                 Ok(frame)
             };

@@ -33,9 +33,9 @@ impl GrpcCall {
     }
 
     /// Reserves memory for more of the request, or rejects it.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<(), RequestError> {
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<(), RequestError> {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.service.admission.take(bytes)
+        self.service.admission.acquire(bytes)
     }
 
     /// Bytes of the request; complete once its message has arrived.

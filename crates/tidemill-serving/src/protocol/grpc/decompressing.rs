@@ -88,7 +88,7 @@ fn inflate(coding: ContentEncoding, call: &GrpcCall, whole: &[u8]) -> Result<Vec
         return Err(RequestError::invalid(format!("the message declares {length} bytes, but has {given}")));
     }
     let mut inflated = vec![0; HEAD_BYTES];
-    coding.inflate(message, call.service.limits.body_bytes_max, &mut inflated, |bytes| call.hold(bytes))?;
+    coding.inflate(message, call.service.limits.body_bytes_max, &mut inflated, |bytes| call.reserve(bytes))?;
     let length = u32::try_from(inflated.len() - HEAD_BYTES)
         .map_err(|_| RequestError::invalid("the message is larger than a message can be"))?;
     inflated[1..HEAD_BYTES].copy_from_slice(&length.to_be_bytes());

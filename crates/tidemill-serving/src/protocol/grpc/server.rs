@@ -31,8 +31,8 @@ use crate::protocol::operation::Operation;
 use crate::protocol::status::Status as Ended;
 use crate::protocol::tfs::grpc as tfs;
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-type AnyService = Box<dyn Fn(Request<RequestBody>) -> Answer + Send + Sync>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type AnyService = Box<dyn Fn(Request<RequestBody>) -> ResponseFuture + Send + Sync>;
 
 /// Answers gRPC requests.
 pub(crate) struct GrpcServer {
@@ -153,7 +153,7 @@ impl GrpcServer {
         }
     }
 
-    fn start(&self, kind: GrpcServiceKind, call: Arc<GrpcCall>, request: Request<Incoming>) -> Answer {
+    fn start(&self, kind: GrpcServiceKind, call: Arc<GrpcCall>, request: Request<Incoming>) -> ResponseFuture {
         let limits = &self.service.limits;
         let request = request.map(|body| {
             if kind.is_streamed() {

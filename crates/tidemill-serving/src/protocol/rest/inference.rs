@@ -13,7 +13,7 @@ use crate::protocol::mlflow;
 use crate::protocol::oip::rest as oip;
 use crate::protocol::operation::Operation;
 use crate::protocol::rest::server::{Reply, body_reply};
-use crate::protocol::tfs::rest::{self as tfs, Answer};
+use crate::protocol::tfs::rest::{self as tfs, ResponseLayout};
 
 /// An inference request whose body is read.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct RestInference {
 /// The form of the response.
 #[derive(Debug)]
 pub(crate) enum ResponseFormat {
-    Tfs(Answer),
+    Tfs(ResponseLayout),
     Oip(oip::Reply),
 }
 
@@ -42,7 +42,9 @@ impl RestInference {
                 let request = oip::decode(target, &self.body, self.json_bytes)?;
                 Ok((request.batch, ResponseFormat::Oip(request.reply)))
             }
-            Operation::Invocations => Ok((mlflow::decode(target, &self.body)?, ResponseFormat::Tfs(Answer::Rows))),
+            Operation::Invocations => {
+                Ok((mlflow::decode(target, &self.body)?, ResponseFormat::Tfs(ResponseLayout::Rows)))
+            }
             operation => {
                 let (batch, answer) = tfs::decode(operation, target, &self.body)?;
                 Ok((batch, ResponseFormat::Tfs(answer)))

@@ -37,7 +37,7 @@ pub(crate) enum AssemblyError {
 
 /// How many elements a tensor must have, and how lists of them may be nested.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Expected {
+pub(crate) struct ExpectedElements {
     pub(crate) elements: usize,
     /// How many values a row of a nested list has; `None` for the shape `[n]`.
     pub(crate) nested: Option<usize>,
@@ -59,12 +59,12 @@ impl Assembly {
         name: &str,
         shape: &[u64],
         only: bool,
-        fill: impl FnOnce(&mut ColumnWriter<'_>, Expected) -> Result<(), RequestError>,
+        fill: impl FnOnce(&mut ColumnWriter<'_>, ExpectedElements) -> Result<(), RequestError>,
     ) -> Result<(), AssemblyError> {
         let within = |error: RequestError| AssemblyError::Other(error.at(&format!("input `{name}`: ")));
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         if only && let Some(width) = self.matrix_width(name, shape) {
-            let expected = Expected { elements: rows.saturating_mul(width), nested: Some(width) };
+            let expected = ExpectedElements { elements: rows.saturating_mul(width), nested: Some(width) };
             self.seen.fill(true);
             return fill(&mut ColumnWriter::Matrix(&mut self.builder), expected).map_err(within);
         }
@@ -109,16 +109,16 @@ impl Assembly {
     }
 
     /// Checks lists with this many values per row.
-    fn lists(&self, values: u64) -> Result<Expected, RequestError> {
+    fn lists(&self, values: u64) -> Result<ExpectedElements, RequestError> {
         if values == 0 && self.rows > EMPTY_LISTS_MAX {
             let message = format!("{} rows of no value are more than are taken: {EMPTY_LISTS_MAX}", self.rows);
             return Err(RequestError::invalid(message));
         }
         let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        Ok(Expected { elements: size(self.rows).saturating_mul(size(values)), nested: Some(size(values)) })
+        Ok(ExpectedElements { elements: size(self.rows).saturating_mul(size(values)), nested: Some(size(values)) })
     }
 
-    fn expected(&self, shape: &[u64], width: usize) -> Result<Expected, RequestError> {
+    fn expected(&self, shape: &[u64], width: usize) -> Result<ExpectedElements, RequestError> {
         let rows = self.rows;
         let nested = match *shape {
             [size] if size == rows && width == 1 => None,
@@ -131,7 +131,7 @@ impl Assembly {
             }
             _ => return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1, {width}] is expected"))),
         };
-        Ok(Expected { elements: usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(width), nested })
+        Ok(ExpectedElements { elements: usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(width), nested })
     }
 
     /// The batch, if no required input is missing.

@@ -13,7 +13,7 @@ mod output;
 mod scalar;
 mod typed_slice;
 
-pub(crate) use assembly::{Assembly, AssemblyError, Expected};
+pub(crate) use assembly::{Assembly, AssemblyError, ExpectedElements};
 pub(crate) use column_writer::{ColumnWriter, push};
 pub(crate) use datatype::Datatype;
 pub(crate) use describe::describe_inputs;

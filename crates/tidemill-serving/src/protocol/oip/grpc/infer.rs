@@ -11,7 +11,7 @@ use crate::protocol::grpc::proto::inference::ModelInferResponse;
 use crate::protocol::grpc::proto::inference::model_infer_response::InferOutputTensor;
 use crate::protocol::grpc::tensor_wire::read_shape;
 use crate::protocol::oip::rest::{assembly_error, check_output_parameter, check_parameter, output_index};
-use crate::protocol::tensor::{Assembly, ColumnWriter, Datatype, Elements, Expected, Output, row_width};
+use crate::protocol::tensor::{Assembly, ColumnWriter, Datatype, Elements, ExpectedElements, Output, row_width};
 
 /// How to respond.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) fn decode(target: &TargetSignature, request: &[u8]) -> Result<(Record
     let outputs: Vec<usize> = if outputs.is_empty() {
         (0..target.tensors.output_tensors().len()).collect()
     } else {
-        let index = |output: &super::message::Requested<'_>| {
+        let index = |output: &super::message::RequestedOutput<'_>| {
             output.parameters.iter().try_for_each(|name| check_output_parameter(name))?;
             output_index(target, output.name)
         };
@@ -62,7 +62,7 @@ pub(super) fn decode(target: &TargetSignature, request: &[u8]) -> Result<(Record
 fn fill(
     input: &Input<'_>,
     raw: Option<&[u8]>,
-    expected: Expected,
+    expected: ExpectedElements,
     place: &mut ColumnWriter<'_>,
 ) -> Result<(), RequestError> {
     input.parameters.iter().try_for_each(|name| check_parameter(name))?;

@@ -16,13 +16,13 @@ pub(super) struct Message<'a> {
     pub(super) parameters: Vec<&'a str>,
     /// The messages of its inputs: see [`Input::read`].
     pub(super) inputs: Vec<&'a [u8]>,
-    pub(super) outputs: Vec<Requested<'a>>,
+    pub(super) outputs: Vec<RequestedOutput<'a>>,
     pub(super) raw: Vec<&'a [u8]>,
 }
 
 /// A requested output.
 #[derive(Debug, Default)]
-pub(super) struct Requested<'a> {
+pub(super) struct RequestedOutput<'a> {
     pub(super) name: &'a str,
     pub(super) parameters: Vec<&'a str>,
 }
@@ -48,7 +48,7 @@ impl<'a> Message<'a> {
                 3 => message.id = text(content)?,
                 4 => message.parameters.push(entry(content)?.0),
                 5 => message.inputs.push(part(content)?),
-                6 => message.outputs.push(Requested::read(part(content)?)?),
+                6 => message.outputs.push(RequestedOutput::read(part(content)?)?),
                 7 => message.raw.push(part(content)?),
                 _ => {}
             }
@@ -72,7 +72,7 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<'a> Requested<'a> {
+impl<'a> RequestedOutput<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, &'static str> {
         let mut output = Self::default();
         each(bytes, |number, content| {

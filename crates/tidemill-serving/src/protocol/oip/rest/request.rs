@@ -6,7 +6,7 @@ use super::data;
 use crate::inference::request_error::RequestError;
 use crate::inference::signature::TargetSignature;
 use crate::protocol::json::{Kind, Reader};
-use crate::protocol::tensor::{Assembly, AssemblyError, ColumnWriter, Datatype, Elements, Expected, Scalar};
+use crate::protocol::tensor::{Assembly, AssemblyError, ColumnWriter, Datatype, Elements, ExpectedElements, Scalar};
 
 /// A parsed request.
 #[derive(Debug)]
@@ -282,11 +282,11 @@ fn take_binary<'a>(tensor: &Tensor<'_>, binary: &mut &'a [u8]) -> Result<Option<
 
 fn fill(
     tensor: &Tensor<'_>,
-    expected: Expected,
+    expected: ExpectedElements,
     binary: Option<&[u8]>,
     place: &mut ColumnWriter<'_>,
 ) -> Result<(), RequestError> {
-    let Expected { elements, nested } = expected;
+    let ExpectedElements { elements, nested } = expected;
     match (binary, tensor.data) {
         (Some(bytes), None) => Elements::Binary(bytes).put(tensor.datatype, elements, place),
         (None, Some(data)) => {

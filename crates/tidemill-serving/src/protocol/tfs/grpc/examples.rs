@@ -30,10 +30,10 @@ pub(super) fn decode(target: &TargetSignature, input: &Input) -> Result<RecordBa
     let none = BTreeMap::new();
     let context = context.map_or(&none, |example| features(example, &none));
     let mut builder = target.batch_builder(examples.len());
-    known(&builder, 0, context)?;
+    check_features(&builder, 0, context)?;
     for (row, example) in examples.iter().enumerate() {
         let given = features(example, &none);
-        known(&builder, row, given)?;
+        check_features(&builder, row, given)?;
         for index in 0..builder.specs().len() {
             let name = &builder.specs()[index].name;
             let feature = match (given.get(name), context.get(name)) {
@@ -54,7 +54,11 @@ fn features<'a>(example: &'a Example, none: &'a BTreeMap<String, Feature>) -> &'
     example.features.as_ref().map_or(none, |features| &features.feature)
 }
 
-fn known(builder: &BatchBuilder, row: usize, features: &BTreeMap<String, Feature>) -> Result<(), RequestError> {
+fn check_features(
+    builder: &BatchBuilder,
+    row: usize,
+    features: &BTreeMap<String, Feature>,
+) -> Result<(), RequestError> {
     match features.keys().find(|name| builder.index(name).is_none()) {
         Some(unknown) => Err(builder.unknown(row, unknown).into()),
         None => Ok(()),

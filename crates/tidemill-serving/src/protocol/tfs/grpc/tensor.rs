@@ -8,7 +8,7 @@ use crate::inference::request_error::RequestError;
 use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::protocol::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
 use crate::protocol::grpc::tensor_wire::{TensorContents, read_shape};
-use crate::protocol::tensor::{ColumnWriter, Datatype, Elements, Expected, Output, TypedSlice};
+use crate::protocol::tensor::{ColumnWriter, Datatype, Elements, ExpectedElements, Output, TypedSlice};
 
 /// A single value stands for at most this many rows.
 const REPEATED_MAX: usize = 65_536;
@@ -20,7 +20,11 @@ pub(super) fn shape(tensor: &Tensor<'_>, shape: &mut Vec<u64>) -> Result<(), Req
 }
 
 /// Pushes the elements of a tensor.
-pub(super) fn fill(place: &mut ColumnWriter<'_>, tensor: &Tensor<'_>, expected: Expected) -> Result<(), RequestError> {
+pub(super) fn fill(
+    place: &mut ColumnWriter<'_>,
+    tensor: &Tensor<'_>,
+    expected: ExpectedElements,
+) -> Result<(), RequestError> {
     let datatype = datatype(tensor.dtype)?;
     let elements = expected.elements;
     if !tensor.content.is_empty() {

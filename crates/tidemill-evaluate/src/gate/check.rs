@@ -21,7 +21,7 @@ const ROUNDING: f64 = 1e-12;
 /// * The percentage is of the baseline's magnitude; if that is 0 it is undefined, and the bound fails.
 ///
 /// The only error is a metric that the task does not have.
-pub fn judge(evaluation: &Evaluation, thresholds: &Thresholds) -> Result<Blessing, EvaluateError> {
+pub fn check_thresholds(evaluation: &Evaluation, thresholds: &Thresholds) -> Result<Blessing, EvaluateError> {
     thresholds.check_task(evaluation.task.kind())?;
     let has_baseline = evaluation.overall().is_some_and(|overall| overall.baseline.is_some());
     let mut checks = Vec::new();
