@@ -69,7 +69,7 @@ impl Connection {
         let grpc = target.protocol == Protocol::Grpc;
         let stream = TcpStream::connect(&target.authority).await;
         let stream = stream.map_err(|error| unreachable(&target.authority, error))?;
-        let opened = Self::secure(stream, target, content_type, grpc).await;
+        let opened = Self::negotiate(stream, target, content_type, grpc).await;
         opened.map_err(|error| unreachable(&target.authority, error))
     }
 
@@ -81,7 +81,7 @@ impl Connection {
         Self::open(&plain, "application/json").await
     }
 
-    async fn secure(stream: TcpStream, target: &Target, content_type: &str, grpc: bool) -> Result<Self, Cause> {
+    async fn negotiate(stream: TcpStream, target: &Target, content_type: &str, grpc: bool) -> Result<Self, Cause> {
         // A request is small: waiting to fill a packet would only delay it.
         stream.set_nodelay(true)?;
         match &target.tls {

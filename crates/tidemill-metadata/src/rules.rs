@@ -15,12 +15,12 @@ pub(crate) fn check_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<
     }
 }
 
-/// Rejects a final state that is not final.
+/// Rejects a state in which a run cannot end.
 pub(crate) fn check_run_end(state: RunState) -> Result<(), StoreError> {
     if state.is_final() { Ok(()) } else { Err(StoreError::Conflict(format!("a run cannot end as {state}"))) }
 }
 
-/// Rejects a failure state that is not a failure.
+/// Rejects a state that is not a failure.
 pub(crate) fn check_failure(state: ExecutionState) -> Result<(), StoreError> {
     match state {
         ExecutionState::Failed | ExecutionState::Canceled => Ok(()),
@@ -28,12 +28,12 @@ pub(crate) fn check_failure(state: ExecutionState) -> Result<(), StoreError> {
     }
 }
 
-/// Rejects changes to a record that has ended.
+/// The error for a change to a record that has ended.
 pub(crate) fn not_running(kind: &str, id: &str, state: &str) -> StoreError {
     StoreError::Conflict(format!("{kind} `{id}` is {state}, not RUNNING"))
 }
 
-/// Rejects outputs of an execution that is not COMPLETE.
+/// The error for taking outputs from an execution that is not COMPLETE.
 pub(crate) fn not_complete(id: &str, state: ExecutionState) -> StoreError {
     StoreError::Conflict(format!("execution `{id}` is {state}, not COMPLETE: its outputs cannot be taken"))
 }
@@ -43,7 +43,7 @@ pub(crate) fn is_confirmation(last: Option<&Actor>, by: &Actor) -> bool {
     by.run_id.is_some() && last.is_some_and(|last| last.run_id.is_none())
 }
 
-/// Rejects versions of anything but models.
+/// The error for a version of anything but a model.
 pub(crate) fn not_a_model(id: &str, artifact_type: ArtifactType) -> StoreError {
     StoreError::Conflict(format!("artifact `{id}` is of type {artifact_type}, not Model"))
 }

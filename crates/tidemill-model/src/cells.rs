@@ -262,7 +262,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// Pushes `count` rows without a value, or without a list.
+    /// Pushes `rows` rows without a value, or without a list.
     pub(crate) fn push_missing(&mut self, rows: usize) {
         for _ in 0..rows {
             match self {

@@ -151,7 +151,7 @@ mod tests {
         assert!(says("auc=0.9").0.ends_with("it has neither `>=` nor `<=`"));
         assert!(says("auc>=high").0.ends_with("`high` is not a number"));
         assert!(says("auc>=1.5").0.ends_with("`auc` is never more than 1"));
-        assert!(says("auc>=NaN").0.contains("no bound"));
+        assert!(says("auc>=NaN").0.contains("not a valid bound"));
         assert_eq!(says("log_loss>=baseline").1, "write `log_loss<=baseline+0.01`");
         assert!(says("calibration>=baseline").1.contains("two numbers"));
         assert!(says("auc>=baseline*2").0.contains("does not say by how much"));

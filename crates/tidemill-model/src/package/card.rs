@@ -100,9 +100,9 @@ fn limits(card: &mut String, parts: &PackageParts) {
             "* `{column}` is a feature and part of the label's expression: it must be known when a prediction is asked for."
         );
     }
-    card.push_str("* A category not seen in training is treated as described above: an out-of-vocabulary bucket or a missing value.\n");
+    card.push_str("* A category not seen in training is treated as the steps above say: an out-of-vocabulary bucket or a missing value.\n");
     if parts.task == Task::Binary {
-        card.push_str("* A probability is not a decision: choose a threshold for the cost of each kind of error.\n");
+        card.push_str("* A probability is no decision: choose a threshold for the cost of each kind of error.\n");
     }
 }
 

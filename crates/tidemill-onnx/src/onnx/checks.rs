@@ -125,7 +125,7 @@ const SIZED: [&str; 9] =
 /// Attributes that are sizes.
 const SIZES: [&str; 8] =
     ["kernel_shape", "pads", "strides", "dilations", "shape", "output_shape", "output_padding", "repeats"];
-/// More sizes cannot be a shape.
+/// The maximum number of dimensions.
 const RANK_MAX: usize = 64;
 
 /// Whether a tensor of these sizes fits in memory.

@@ -8,7 +8,7 @@ use super::generated::type_proto::Value as Type;
 use super::generated::{ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension::Value as Size};
 use super::value::{Data, Tensor, datatype, elements, type_name};
 
-/// More columns than this are not rows of a table.
+/// The maximum number of columns of a row.
 const COLUMNS_MAX: usize = 1 << 20;
 /// The metadata key with the optional inputs, as a JSON list.
 pub(crate) const OPTIONAL_KEY: &str = "tidemill.optional";

@@ -93,8 +93,8 @@ impl InferenceService {
         self
     }
 
-    /// Also receives the server's events.
-    pub(crate) fn watched(mut self, traces: Option<Traces>) -> Self {
+    /// Records traces of requests too, if given.
+    pub(crate) fn with_traces(mut self, traces: Option<Traces>) -> Self {
         self.traces = traces;
         self
     }
@@ -108,7 +108,7 @@ impl InferenceService {
         }
     }
 
-    /// The context of a request that started at `started`. It gets an id only if a log or trace uses it.
+    /// The context of a request that started at `started`. It gets an id only if the inference log is on.
     pub(crate) fn context(&self, headers: &HeaderMap, started: Instant) -> RequestContext {
         let names = self.logs.is_on().then_some(&self.names);
         let mut context = RequestContext::of(headers, started, names);

@@ -135,7 +135,7 @@ impl Server {
         let pool = ComputePool::new(pool_options);
         let service =
             InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
-        let service = Arc::new(service.watched(traces).checking(options.input_policy));
+        let service = Arc::new(service.with_traces(traces).checking(options.input_policy));
         let facts = ServerFacts {
             grpc_port: grpc_address.map(|address| address.port()),
             tls: options.tls.is_some(),

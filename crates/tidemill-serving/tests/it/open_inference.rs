@@ -159,7 +159,7 @@ fn malformed_requests_are_told_what_is_wrong() {
         (with("fare", |t| t["shape"] = json!([2])), "2 rows are given, and the first input has 1"),
         (with("fare", |t| t["data"] = json!([1, 2])), "the shape [1] asks for 1 elements, and `data` has 2"),
         (with("fare", |t| t["data"] = json!([])), "asks for 1 elements, and `data` has 0"),
-        (with("fare", |t| t["data"] = json!([[1]])), "nested in another way"),
+        (with("fare", |t| t["data"] = json!([[1]])), "the nesting of `data` does not match"),
         (with("fare", |t| t["data"] = json!(1)), "`data` must be a list"),
         (
             with("fare", |t| t["parameters"] = json!({ "shared_memory_region": "r" })),

@@ -274,8 +274,8 @@ impl<T: ?Sized> Model<T> {
             listed.iter().flat_map(|(&number, s)| s.labels.iter().map(move |label| (label.clone(), number))).collect();
     }
 
-    /// Moves the pointers as far as possible, then unloads the versions that no pointer needs; if memory comes first,
-    /// it unloads versions that are no longer aspired at once.
+    /// Moves the pointers as far as possible, then unloads the versions that no pointer needs. If memory comes first, it
+    /// immediately unloads the versions that are no longer aspired.
     fn move_pointers(&mut self, unload_first: bool) {
         if unload_first {
             self.unload_unaspired();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::inference::request_error::RequestError;
 use crate::models::control::ModelControl;
 
-/// Rejects the body of a load request that sets anything but defaults.
+/// Rejects the body of a load request that overrides the model's configuration or files.
 pub(crate) fn check_load(body: &[u8]) -> Result<(), RequestError> {
     let request = parse_body(body)?;
     let parameters = request.get("parameters").and_then(Value::as_object);
