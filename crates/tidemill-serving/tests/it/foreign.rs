@@ -64,7 +64,7 @@ fn an_onnx_model_takes_a_matrix_and_gives_labels_and_probabilities() {
         (json!({ "inputs": [{ "name": "X", "datatype": "FP32", "shape": [4], "data": [1, 2, 3, 4] }] }), "[-1, 4]"),
         (
             json!({ "inputs": [{ "name": "X", "datatype": "FP32", "shape": [1, 4], "data": [[1, 2], [3, 4]] }] }),
-            "nested",
+            "nesting",
         ),
     ] {
         let (status, message) = server.error("/v2/models/m/infer", &body.to_string());

@@ -99,7 +99,7 @@ fn compressed_messages_are_inflated_within_limits() {
         ("gzip", frame(1, b"x"), Code::InvalidArgument, "not whole in gzip"),
         ("gzip", frame(1, &whole[..whole.len() - 9]), Code::InvalidArgument, "not whole in gzip"),
         ("deflate", frame(1, &whole), Code::InvalidArgument, "not whole in deflate"),
-        ("gzip", frame(1, &whole)[..9].to_vec(), Code::InvalidArgument, "bytes, and 4 came"),
+        ("gzip", frame(1, &whole)[..9].to_vec(), Code::InvalidArgument, "bytes, but has 4"),
         ("gzip", vec![1, 0], Code::InvalidArgument, "cut short"),
         ("gzip", frame(1, &bomb), Code::OutOfRange, "once it is inflated"),
         ("gzip", frame(1, &vec![7; 2 << 20]), Code::OutOfRange, "larger than the limit of 1048576 bytes"),
