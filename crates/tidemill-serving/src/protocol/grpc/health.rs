@@ -35,7 +35,7 @@ impl Health for GrpcCall {
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(tell(Arc::clone(&self.service), request.into_inner().service, sender));
+        tokio::spawn(send_health(Arc::clone(&self.service), request.into_inner().service, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
@@ -51,7 +51,11 @@ fn health(server: &InferenceService, service: &str) -> ServingStatus {
 }
 
 /// Sends the health now and whenever it changes, until the client leaves or the server shuts down.
-async fn tell(server: Arc<InferenceService>, service: String, told: mpsc::Sender<Result<HealthCheckResponse, Status>>) {
+async fn send_health(
+    server: Arc<InferenceService>,
+    service: String,
+    updates: mpsc::Sender<Result<HealthCheckResponse, Status>>,
+) {
     let mut progress = server.models.progress();
     let mut draining = server.draining();
     let mut last = None;
@@ -61,7 +65,7 @@ async fn tell(server: Arc<InferenceService>, service: String, told: mpsc::Sender
         let status = health(&server, &service);
         if last != Some(status) {
             last = Some(status);
-            if told.send(Ok(HealthCheckResponse { status: status.into() })).await.is_err() {
+            if updates.send(Ok(HealthCheckResponse { status: status.into() })).await.is_err() {
                 return;
             }
         }
@@ -71,7 +75,7 @@ async fn tell(server: Arc<InferenceService>, service: String, told: mpsc::Sender
         tokio::select! {
             changed = progress.changed() => if changed.is_err() { return },
             changed = draining.changed() => if changed.is_err() { return },
-            () = told.closed() => return,
+            () = updates.closed() => return,
         }
     }
 }
