@@ -6,7 +6,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use tidemill_model::{FeatureBlock, Learner, Task, TransformGraph, TreeEnsemble};
-use tidemill_onnx::{Unseen, export_onnx, parse};
+use tidemill_onnx::{UnseenCategories, export_onnx, parse};
 
 mod rows;
 
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(alone[0].to_bits() == all[7].to_bits() || alone[0].is_nan() && all[7].is_nan());
     }
     let trees = TreeEnsemble::new(Task::Regression, graph.features().len(), 0.0, Vec::new()).expect("no trees");
-    if let Ok(bytes) = export_onnx("fuzz", &graph, &Learner::Trees(trees), Unseen::Missing) {
+    if let Ok(bytes) = export_onnx("fuzz", &graph, &Learner::Trees(trees), UnseenCategories::Missing) {
         parse(&bytes, Path::new("model.onnx")).expect("what is written can be read");
     }
 });

@@ -61,6 +61,6 @@ pub use statistics::{
 };
 pub use table::{SummaryTable, Tone};
 pub use task::{Task, TaskKind};
-pub use text::shortened;
+pub use text::{grouped, shortened};
 pub use time_pattern::TimePattern;
 pub use value_rule::{FeatureValue, ValueRule, Violation};

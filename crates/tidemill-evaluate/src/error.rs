@@ -1,13 +1,13 @@
-//! What can go wrong in an evaluation.
+//! Errors of an evaluation.
 
 use std::path::PathBuf;
 
 use tidemill_core::{Code, Coded};
 
-/// Why an evaluation could not be made. A verdict of no is not an error: see [`crate::Blessing`].
+/// Why an evaluation failed. A negative verdict is not an error: see [`crate::Blessing`].
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
-    /// There is nothing to judge.
+    /// There are no rows.
     #[error("{rows_of} has no rows")]
     EmptySplit {
         /// The split or file, in words: split `eval`.
@@ -16,9 +16,9 @@ pub enum EvaluateError {
     /// The examples have no such split.
     #[error("the examples have no split `{split}`")]
     UnknownSplit {
-        /// What was asked for.
+        /// The requested split.
         split: String,
-        /// What there is.
+        /// The existing splits.
         known: Vec<String>,
     },
     /// Every row has the same label.
@@ -31,7 +31,7 @@ pub enum EvaluateError {
         /// The split or file, in words.
         rows_of: String,
     },
-    /// A task that is not evaluated.
+    /// A task without metrics.
     #[error("the evaluation of a {task} model is not built yet")]
     TaskNotEvaluated {
         /// The task.
@@ -48,10 +48,10 @@ pub enum EvaluateError {
         rows_of: String,
         /// The values with the number of their rows.
         values: String,
-        /// What to write.
+        /// What to write instead.
         hint: String,
     },
-    /// A class that the model does not know.
+    /// A class that is unknown to the model.
     #[error("label `{label}` is `{class}` in row {row} of {rows_of}, a class that the model does not know")]
     UnknownClass {
         /// The label's name.
@@ -62,10 +62,10 @@ pub enum EvaluateError {
         row: u64,
         /// The split or file.
         rows_of: String,
-        /// The classes it knows.
+        /// The known classes.
         known: Vec<String>,
     },
-    /// A label that a model of this task cannot have.
+    /// A label that is invalid for this task.
     #[error("label `{label}` is {value} in row {row} of {rows_of}, which a {task} model cannot predict")]
     LabelValue {
         /// The label's name.
@@ -112,15 +112,15 @@ pub enum EvaluateError {
     Weight {
         /// The column of weights.
         column: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// A slice, a weight or a search names a column that the data does not have.
+    /// A slice, a weight or a search names a column that does not exist.
     #[error("`{place}` names the column `{column}`, which does not exist")]
     ColumnNotFound {
-        /// The column asked for.
+        /// The requested column.
         column: String,
-        /// The parameter that asks for it.
+        /// The parameter that names it.
         place: &'static str,
         /// The nearest existing name.
         nearest: Option<String>,
@@ -134,39 +134,39 @@ pub enum EvaluateError {
         place: &'static str,
         /// Its type.
         found: String,
-        /// Why that does not do.
+        /// Why the type is unsuitable.
         reason: &'static str,
     },
-    /// A column or a crossing with so many values that slices of it say nothing.
+    /// A column or a crossing with too many values for meaningful slices.
     #[error("slices of `{columns}` number more than {limit}")]
     TooManySlices {
         /// The columns of the slices.
         columns: String,
-        /// The most there may be.
+        /// The maximum.
         limit: usize,
     },
-    /// A threshold names a metric that this kind of model does not have.
+    /// A threshold names a metric that this task does not have.
     #[error("`{metric}` is not a metric of a {task} model")]
     MetricOfOtherTask {
         /// The metric.
         metric: &'static str,
         /// `binary` or `regression`.
         task: &'static str,
-        /// The metrics there are.
+        /// The available metrics.
         known: String,
     },
-    /// More rows than one evaluation can hold.
+    /// More rows than one evaluation can process.
     #[error("{rows_of} has {rows} rows; an evaluation holds at most {limit}")]
     TooManyRows {
         /// The split or file, in words.
         rows_of: String,
         /// Its rows.
         rows: u64,
-        /// The most there may be.
+        /// The maximum.
         limit: u64,
     },
     /// The model's transform graph has no label to compare predictions with.
-    #[error("the model says nothing of its label")]
+    #[error("the model has no label")]
     NoLabel,
     /// A file of the evaluation could not be read or written.
     #[error("`{}` could not be {action}", path.display())]
@@ -175,16 +175,16 @@ pub enum EvaluateError {
         path: PathBuf,
         /// `read` or `written`.
         action: &'static str,
-        /// What the operating system said.
+        /// The operating system's message.
         #[source]
         source: std::io::Error,
     },
-    /// A file does not hold what it should.
+    /// A file has invalid content.
     #[error("`{}` is not an evaluation that this version reads", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// The parser's message.
         #[source]
         source: serde_json::Error,
     },

@@ -12,18 +12,18 @@ use crate::{
     ClassEvaluation, DroppedSlices, EvaluateError, Evaluation, EvaluationTable, IntervalOptions, SliceEvaluation,
 };
 
-/// What to evaluate.
+/// Options of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluateOptions {
     /// Families of slices. All rows are always evaluated, named here or not.
     pub slices: Vec<SliceSpec>,
     /// The fewest rows a slice must have to be shown. All rows are shown in any case.
     pub min_slice_size: u64,
-    /// A row is called positive when its score is above this.
+    /// A row is called positive if its score is above this.
     pub decision_threshold: f64,
-    /// How to make confidence intervals, if any.
+    /// How to compute confidence intervals, if at all.
     pub confidence_intervals: Option<IntervalOptions>,
-    /// How to look for bad slices, if at all. Needs `finder` in the table.
+    /// How to search for bad slices, if at all. Needs `finder` in the table.
     pub find_slices: Option<SearchOptions>,
 }
 
@@ -50,7 +50,7 @@ struct Sorted<'a> {
 /// Evaluates the predictions of `table`: every metric of its task on all rows and on every slice.
 ///
 /// Runs on the current rayon pool; the result has the same bits at any number of threads and in any order of rows
-/// (intervals, which resample rows by their place, keep the latter only up to their randomness).
+/// (intervals resample rows by their position, so another order changes them within their randomness).
 pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Evaluation, EvaluateError> {
     table.check()?;
     let (candidate, baseline) = table.ordered();
@@ -91,7 +91,7 @@ pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Ev
     })
 }
 
-/// How well each class is recognised; `None` without classes.
+/// The quality of each class; `None` without classes.
 fn class_evaluations(classes: &[String], rows: &Ordered) -> Option<Vec<ClassEvaluation>> {
     if classes.is_empty() {
         return None;
@@ -115,7 +115,7 @@ impl Sorted<'_> {
         self.slice(SliceKey::overall(), &self.candidate, self.baseline.as_ref(), with_intervals)
     }
 
-    /// The slices of one family that are large enough, and how many are not.
+    /// The slices of one family that are large enough, and the number of those that are not.
     fn family(&self, spec: &SliceSpec, table: &EvaluationTable) -> Result<(Vec<SliceEvaluation>, u64), EvaluateError> {
         let division = partition(spec, &table.columns, table.rows())?;
         let positions = division.positions((0..self.candidate.len()).map(|position| self.candidate.id(position)));

@@ -1,4 +1,4 @@
-//! What an evaluation found: the content of `evaluation.json`.
+//! The result of an evaluation: the content of `evaluation.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,13 +35,13 @@ pub struct Evaluation {
     pub format: u32,
     /// What the model predicts.
     pub task: Task,
-    /// The split that was judged.
+    /// The evaluated split.
     pub split: String,
     /// Rows of the split.
     pub rows: u64,
     /// The label's name.
     pub label: String,
-    /// The column that says how much each row counts.
+    /// The column of weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
     /// Digest of the candidate's package.
@@ -50,10 +50,10 @@ pub struct Evaluation {
     /// Digest of the baseline's package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Digest>,
-    /// A row is called positive when its score is above this. `None` for regression.
+    /// A row is called positive if its score is above this. `None` for regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision_threshold: Option<f64>,
-    /// How the intervals were made, if they were.
+    /// How the intervals were computed, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence_intervals: Option<IntervalOptions>,
     /// All rows first, then the slices family by family, by value.
@@ -65,49 +65,49 @@ pub struct Evaluation {
     /// Curves of the baseline on all rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_curves: Option<Curves>,
-    /// How well a model of several classes recognises each.
+    /// The quality of each class, for a model of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<ClassEvaluation>>,
-    /// What the automatic search found.
+    /// The result of the automatic search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_slices: Option<SliceSearch>,
 }
 
-/// How well one class of several is recognised, on all rows. Rows are counted with their weights.
+/// The quality of one class of several, on all rows. Rows are counted with their weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassEvaluation {
     /// Its name.
     pub class: String,
     /// Rows of the class.
     pub rows: f64,
-    /// Share of the rows taken for it that belong to it.
+    /// Share of the rows predicted as this class that belong to it.
     pub precision: Option<f64>,
-    /// Share of its rows that are recognised.
+    /// Share of its rows that are predicted correctly.
     pub recall: Option<f64>,
     /// Harmonic mean of precision and recall.
     pub f1: Option<f64>,
     /// Area under the ROC curve of this class against the rest.
     pub auc: Option<f64>,
-    /// What its rows were taken for: a row of the confusion matrix.
+    /// The predicted classes of its rows: a row of the confusion matrix.
     pub predicted: BTreeMap<String, f64>,
 }
 
 /// Metrics on the rows of one slice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SliceEvaluation {
-    /// Which rows.
+    /// The rows.
     pub slice: SliceKey,
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
     /// Metrics of the candidate.
     pub metrics: Metrics,
     /// Metrics of the baseline on the same rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Metrics>,
-    /// Where the candidate's metrics lie.
+    /// Intervals of the candidate's metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intervals: Option<Intervals>,
-    /// Where the differences (candidate minus baseline) lie, rows resampled alike for both.
+    /// Intervals of the differences (candidate minus baseline), with the same resampling for both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_intervals: Option<Intervals>,
 }
@@ -130,7 +130,7 @@ impl Evaluation {
         self.slices.iter().find(|slice| slice.slice.is_overall())
     }
 
-    /// The slice that `key` means, if it was evaluated and is large enough.
+    /// The slice for `key`, if it was evaluated and is large enough.
     pub fn slice(&self, key: &SliceKey) -> Option<&SliceEvaluation> {
         self.slices.iter().find(|slice| key.means(&slice.slice))
     }

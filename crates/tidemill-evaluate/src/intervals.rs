@@ -17,12 +17,12 @@ use tidemill_core::{SplitMix64, TaskKind};
 use crate::metrics::{Metric, Metrics, Row, Rows, metrics_of};
 use crate::student::two_sided_quantile;
 
-/// How intervals are made.
+/// Options of confidence intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct IntervalOptions {
     /// Replicas of the bootstrap, at least 2.
     pub replicas: u32,
-    /// Share of such intervals that hold the true value: 0.95.
+    /// Share of such intervals that contain the true value: 0.95.
     pub level: f64,
     /// Intervals for every slice, not only for all rows.
     pub slices: bool,
@@ -34,7 +34,7 @@ impl Default for IntervalOptions {
     }
 }
 
-/// Where the true value of a metric lies, at the level asked for.
+/// A confidence interval of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Lower end.
@@ -81,7 +81,7 @@ pub(crate) fn change_intervals(
         .collect()
 }
 
-/// `value` ± t · standard deviation. Replicas in which the metric is undefined say nothing.
+/// `value` ± t · standard deviation. Replicas in which the metric is undefined are ignored.
 fn interval(value: f64, replicas: impl Iterator<Item = Option<f64>>, level: f64) -> Option<Interval> {
     let values: Vec<f64> = replicas.flatten().collect();
     if values.len() < 2 {
@@ -133,8 +133,8 @@ impl<R: Rows> Rows for Resampled<'_, R> {
     }
 }
 
-/// A number in [0, 1) for each pair of replica and row: `SplitMix64` over the pair, mixed twice because the
-/// inputs differ in few bits.
+/// A number in [0, 1) for each pair of replica and row: `SplitMix64` over the pair, mixed twice because the inputs
+/// differ in few bits.
 pub(crate) fn draw(replica: u32, row: u32) -> f64 {
     let state = (u64::from(replica) << 32) | u64::from(row);
     SplitMix64::to_unit(SplitMix64::hash(SplitMix64::hash(state)))

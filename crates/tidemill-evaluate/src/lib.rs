@@ -1,8 +1,8 @@
 //! Sliced evaluation: metrics, slices, confidence intervals, thresholds and the blessing of a model.
 //!
-//! [`Evaluator`] is the step of a pipeline. Beneath it, [`evaluate`] turns an [`EvaluationTable`] (labels,
-//! predictions, slice columns of one split) into an [`Evaluation`], and [`judge`] holds an evaluation against
-//! [`Thresholds`] and gives a [`Blessing`].
+//! [`Evaluator`] is the step of a pipeline. Beneath it, [`evaluate`] turns an [`EvaluationTable`] (labels, predictions,
+//! slice columns of one split) into an [`Evaluation`], and [`check_thresholds`] applies [`Thresholds`] to an evaluation and
+//! returns a [`Blessing`].
 
 mod component;
 mod error;
@@ -25,7 +25,7 @@ pub use evaluation::{ClassEvaluation, DroppedSlices, Evaluation, SliceEvaluation
 pub use finder::{FoundSlice, SliceSearch};
 pub use gate::{
     Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, SliceThreshold, Threshold, ThresholdSyntax,
-    Thresholds, WrittenThreshold, judge,
+    Thresholds, WrittenThreshold, check_thresholds,
 };
 pub use intervals::{Interval, IntervalOptions, Intervals};
 pub use metrics::{Metric, Metrics};

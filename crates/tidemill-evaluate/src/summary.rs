@@ -1,4 +1,4 @@
-//! What a person sees of an evaluation on a terminal, at the end of a run or after `tidemill evaluate`.
+//! The summary of an evaluation on a terminal, at the end of a run or after `tidemill evaluate`.
 
 use tidemill_core::{SummaryTable, Tone};
 
@@ -7,11 +7,11 @@ use crate::metrics::{Direction, Metric};
 use crate::slices::SliceKey;
 use crate::{Blessing, Check, CheckOutcome, Evaluation, Rule, SliceEvaluation};
 
-/// Slices smaller than this are not called the worst: a few unlucky rows make any number.
+/// Smaller slices are not called the worst: a few unlucky rows can produce any number.
 const WORST_ROWS_MIN: u64 = 30;
 /// How many slices are shown.
 const WORST_SHOWN: usize = 5;
-/// What stands where there is no number.
+/// The text for an undefined number.
 const UNDEFINED: &str = "–";
 
 /// "AUC 0.954 (baseline 0.951) on 5,001 rows: blessed".
@@ -24,7 +24,7 @@ pub fn summary_headline(evaluation: &Evaluation, blessing: &Blessing) -> String 
         .and_then(|slice| slice.baseline.as_ref())
         .map(|metrics| format!(" (baseline {})", value(metrics.get(metric))))
         .unwrap_or_default();
-    let rows = thousands(evaluation.rows);
+    let rows = with_separators(evaluation.rows);
     format!("{} {candidate}{baseline} on {rows} rows: {}", metric.title(), blessing.verdict)
 }
 
@@ -57,7 +57,7 @@ fn metrics_table(evaluation: &Evaluation, blessing: &Blessing) -> Option<Summary
         .filter(|metric| shown.contains(metric) || has_bound(*metric))
         .map(|metric| metric_row(overall, &SliceKey::overall(), metric, &blessing.checks))
         .collect();
-    // Bounds on slices are shown where they do not hold.
+    // Bounds on slices are shown only if they are not met.
     let mut shown_slices: Vec<(&SliceKey, Metric)> = Vec::new();
     for check in blessing.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed) {
         let place = (&check.slice, check.metric);
@@ -99,7 +99,7 @@ fn metric_row(slice: &SliceEvaluation, key: &SliceKey, metric: Metric, checks: &
     let interval = slice.intervals.as_ref().and_then(|intervals| intervals.get(&metric));
     let candidate = match (value, interval) {
         (Some(value), Some(interval)) => {
-            format!("{} ±{}", number(value), rough((interval.high - value).max(value - interval.low)))
+            format!("{} ±{}", number(value), two_digits((interval.high - value).max(value - interval.low)))
         }
         _ => cell(value),
     };
@@ -129,15 +129,15 @@ pub(crate) fn bound(check: &Check) -> String {
     }
 }
 
-/// Classes shown in a table; a report has more.
+/// Classes shown in a table; a report shows more.
 const CLASSES_SHOWN: usize = 12;
 
-/// How well each class is recognised, and what it is taken for most often.
+/// The quality of each class, and the class it is most often confused with.
 fn classes_table(evaluation: &Evaluation) -> Option<SummaryTable> {
     let classes = evaluation.classes.as_ref()?;
     let mut shown: Vec<_> = classes.iter().collect();
     if shown.len() > CLASSES_SHOWN {
-        // Of many, those that are recognised worst.
+        // If there are many, the worst ones.
         shown.sort_by(|a, b| a.f1.unwrap_or(0.0).total_cmp(&b.f1.unwrap_or(0.0)));
         shown.truncate(CLASSES_SHOWN);
     }
@@ -185,7 +185,7 @@ fn worst_slices(evaluation: &Evaluation) -> Option<SummaryTable> {
         .map(|slice| {
             let mut cells = vec![
                 slice.slice.to_string(),
-                thousands(slice.rows),
+                with_separators(slice.rows),
                 cell(slice.metrics.get(loss)),
                 cell(slice.metrics.get(second)),
             ];
@@ -208,7 +208,7 @@ fn found_slices(evaluation: &Evaluation) -> Option<SummaryTable> {
         .map(|slice| {
             let cells = vec![
                 slice.to_string(),
-                thousands(slice.rows),
+                with_separators(slice.rows),
                 number(slice.loss),
                 number(slice.rest_loss),
                 format!("{:.2}", slice.effect_size),
@@ -229,7 +229,7 @@ pub(crate) fn signed(value: f64) -> String {
 }
 
 /// Two significant digits.
-pub(crate) fn rough(value: f64) -> String {
+pub(crate) fn two_digits(value: f64) -> String {
     if value <= 0.0 {
         return "0".into();
     }
@@ -242,17 +242,7 @@ fn three_decimals(value: f64) -> String {
 }
 
 /// "5,001".
-pub(crate) fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(crate) use tidemill_core::grouped as with_separators;
 
 #[cfg(test)]
 mod tests {
@@ -260,11 +250,11 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(5_001), "5,001");
-        assert_eq!(thousands(10_000_000), "10,000,000");
-        assert_eq!(rough(0.003_14), "0.0031");
-        assert_eq!(rough(12.3), "12");
+        assert_eq!(with_separators(999), "999");
+        assert_eq!(with_separators(5_001), "5,001");
+        assert_eq!(with_separators(10_000_000), "10,000,000");
+        assert_eq!(two_digits(0.003_14), "0.0031");
+        assert_eq!(two_digits(12.3), "12");
         assert_eq!(signed(0.25), "+0.25");
         assert_eq!(signed(-0.25), "-0.25");
     }

@@ -1,4 +1,4 @@
-//! The highest rate that a server carries.
+//! Finds the highest rate that a server can handle.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use serde::Serialize;
 
 use crate::{Load, LoadError, LoadProgress, Measured, Rate, Requests, Target, run};
 
-/// The search ends when the answer is known to this fraction.
+/// The search ends when the result is known to this fraction.
 const TOLERANCE: f64 = 0.05;
 
-/// What a rate must hold to count as carried.
+/// The conditions under which a rate counts as met.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Goal {
-    /// 99 of 100 requests take at most so long, measured from the moment they were due.
+    /// 99 of 100 requests must take at most this long, measured from the moment they were due.
     pub p99_ms: f64,
-    /// At most this fraction of requests fails.
+    /// At most this fraction of requests may fail.
     pub failed_max: f64,
 }
 
 impl Goal {
-    /// Whether the measurement holds it. Latency counts from when requests were due, so a rate that does not come out
-    /// shows in it.
+    /// Whether the measurement meets the goal. Latency counts from when requests were due, so it also shows a rate that
+    /// the client could not send.
     pub fn is_met(&self, measured: &Measured) -> bool {
         let wrong = (measured.failed + measured.unsent) as f64;
         measured.ok > 0 && measured.latency.p99_ms <= self.p99_ms && wrong <= self.failed_max * measured.requests as f64
@@ -31,37 +31,38 @@ impl Goal {
 /// One rate that was tried.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Probe {
-    /// Whether it was carried.
+    /// Whether it met the goal.
     pub held: bool,
     /// What was measured.
     pub measured: Measured,
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Capacity {
-    /// What had to hold.
+    /// The goal.
     pub goal: Goal,
-    /// The highest rate that held; 0 if none did.
+    /// The highest rate that met the goal; 0 if none did.
     pub rate: f64,
-    /// Good answers a second when every connection sends as soon as it has its answer.
+    /// Successful responses per second when every connection sends as soon as it has its response.
     pub rate_max: f64,
     /// Every rate tried, in order.
     pub probes: Vec<Probe>,
 }
 
 impl Capacity {
-    /// What was measured at the highest rate that held.
+    /// The measurement at the highest rate that met the goal.
     pub fn best(&self) -> Option<&Measured> {
         let held = self.probes.iter().filter(|probe| probe.held).map(|probe| &probe.measured);
         held.max_by(|a, b| a.rate_asked.unwrap_or_default().total_cmp(&b.rate_asked.unwrap_or_default()))
     }
 }
 
-/// Searches the highest rate at which `goal` holds: measures what the connections carry at most, then halves the
-/// interval below until it is narrow. A rate that fails is tried once more: other work on the machine must not decide.
+/// Searches for the highest rate that meets `goal`: measures the most that the connections can send, then halves the
+/// interval below until it is narrow. A rate that fails is tried once more, so that other work on the machine does not
+/// decide.
 ///
-/// `load` says how long each rate is tried, and over how many connections; `tried` hears of each.
+/// `load` sets how long each rate is tried and over how many connections; `tried` is called after each.
 pub async fn find_capacity(
     target: &Target,
     requests: &Arc<Requests>,
@@ -93,8 +94,8 @@ pub async fn find_capacity(
         if watch.is_stopped() {
             break;
         }
-        search.tell(rate, held);
-        // A server that was overloaded gets time to work off what is left.
+        search.record(rate, held);
+        // A server that was overloaded gets time to finish its backlog.
         if !held {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -102,17 +103,17 @@ pub async fn find_capacity(
     Ok(Capacity { goal, rate: search.low, rate_max, probes })
 }
 
-/// Halves the interval between a rate that held and one that did not.
+/// Halves the interval between a rate that met the goal and one that did not.
 #[derive(Debug)]
 struct Search {
     low: f64,
     high: f64,
-    /// Where nothing holds, the search gives up below.
+    /// The search gives up below this rate.
     floor: f64,
 }
 
 impl Search {
-    /// What waiting clients reach is as much as can be; a tenth more is taken for what cannot.
+    /// Waiting clients reach the maximum throughput; a tenth more is taken as out of reach.
     fn new(rate_max: f64) -> Self {
         Self { low: 0.0, high: rate_max * 1.1, floor: rate_max / 50.0 }
     }
@@ -123,7 +124,7 @@ impl Search {
         (!narrow && !hopeless).then(|| f64::midpoint(self.low, self.high))
     }
 
-    fn tell(&mut self, rate: f64, held: bool) {
+    fn record(&mut self, rate: f64, held: bool) {
         if held {
             self.low = self.low.max(rate);
         } else {
@@ -145,7 +146,7 @@ mod tests {
             let mut search = Search::new(rate_max);
             let mut steps = 0;
             while let Some(rate) = search.next() {
-                search.tell(rate, rate <= limit);
+                search.record(rate, rate <= limit);
                 steps += 1;
             }
             prop_assert!(search.low <= limit);
@@ -158,7 +159,7 @@ mod tests {
             let mut search = Search::new(rate_max);
             let mut steps = 0;
             while let Some(rate) = search.next() {
-                search.tell(rate, false);
+                search.record(rate, false);
                 steps += 1;
             }
             prop_assert_eq!(search.low, 0.0);

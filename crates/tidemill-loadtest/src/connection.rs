@@ -1,4 +1,4 @@
-//! One connection to a server, over which one request at a time goes.
+//! One connection to a server, with one request at a time.
 
 use std::io;
 use std::time::Duration;
@@ -17,19 +17,19 @@ use tokio::task::JoinHandle;
 use crate::error::unreachable;
 use crate::{LoadError, Protocol, Target};
 
-/// A connection that ends says how within this.
+/// How long a connection has to report why it ended.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// A connection that stays open.
+/// An open connection.
 pub(crate) struct Connection {
     sender: Sender,
     uri: Uri,
     headers: HeaderMap,
-    /// Ends with the connection, and says how.
+    /// Resolves when the connection ends, with the reason.
     task: JoinHandle<Result<(), hyper::Error>>,
-    /// `http://host:port` (`https` with TLS) over HTTP/2, where requests name the whole address.
+    /// `http://host:port` (`https` with TLS), for HTTP/2, where requests carry the full address.
     base: String,
 }
 
@@ -38,42 +38,42 @@ enum Sender {
     Http2(http2::SendRequest<Full<Bytes>>),
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// gRPC's own status, where the answer has one.
+    /// The gRPC status, if the response has one.
     pub(crate) grpc: Option<GrpcStatus>,
     pub(crate) body: Bytes,
 }
 
-/// What became of a request over gRPC.
+/// The outcome of a gRPC request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GrpcStatus {
     pub(crate) code: u16,
     pub(crate) message: String,
 }
 
-/// An answer of which only the outcome is kept.
+/// A response of which only the outcome is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) status: u16,
-    /// gRPC's own status; 0 is well.
+    /// The gRPC status; 0 is success.
     pub(crate) grpc: Option<u16>,
     pub(crate) bytes: u64,
 }
 
 impl Connection {
-    /// A connection that speaks the target's protocol.
+    /// Opens a connection that speaks the target's protocol.
     pub(crate) async fn open(target: &Target, content_type: &str) -> Result<Self, LoadError> {
         let grpc = target.protocol == Protocol::Grpc;
         let stream = TcpStream::connect(&target.authority).await;
         let stream = stream.map_err(|error| unreachable(&target.authority, error))?;
-        let opened = Self::greet(stream, target, content_type, grpc).await;
+        let opened = Self::negotiate(stream, target, content_type, grpc).await;
         opened.map_err(|error| unreachable(&target.authority, error))
     }
 
-    /// A connection for asking about the server, over HTTP/1.1.
+    /// Opens a connection for metadata requests, over HTTP/1.1.
     pub(crate) async fn plain(target: &Target) -> Result<Self, LoadError> {
         let mut plain = target.clone();
         plain.protocol = Protocol::Raw;
@@ -81,7 +81,7 @@ impl Connection {
         Self::open(&plain, "application/json").await
     }
 
-    async fn greet(stream: TcpStream, target: &Target, content_type: &str, grpc: bool) -> Result<Self, Cause> {
+    async fn negotiate(stream: TcpStream, target: &Target, content_type: &str, grpc: bool) -> Result<Self, Cause> {
         // A request is small: waiting to fill a packet would only delay it.
         stream.set_nodelay(true)?;
         match &target.tls {
@@ -121,7 +121,7 @@ impl Connection {
         Ok(Self { sender, uri, headers, task, base })
     }
 
-    /// Whether no further request can go over it.
+    /// Whether the connection can carry no further request.
     pub(crate) fn is_closed(&self) -> bool {
         match &self.sender {
             Sender::Http1(sender) => sender.is_closed(),
@@ -129,7 +129,7 @@ impl Connection {
         }
     }
 
-    /// Sends a body to the target's path and reads the answer to its end without keeping it.
+    /// Sends a body to the target's path, reads the whole response and drops its body.
     pub(crate) async fn load(&mut self, body: Bytes) -> Result<Outcome, Cause> {
         let response = self.send(Method::POST, self.uri.clone(), body).await?;
         let status = response.status().as_u16();
@@ -147,19 +147,19 @@ impl Connection {
         Ok(Outcome { status, grpc, bytes })
     }
 
-    /// Sends a body to the target's path and reads the whole answer.
+    /// Sends a body to the target's path and returns the whole response.
     pub(crate) async fn post(&mut self, body: Bytes) -> Result<Reply, Cause> {
         let uri = self.uri.clone();
         self.exchange(Method::POST, uri, body).await
     }
 
-    /// Asks another path, with no body.
-    pub(crate) async fn ask(&mut self, method: &str, path: &str) -> Result<Reply, Cause> {
+    /// Sends a request without a body to another path.
+    pub(crate) async fn request(&mut self, method: &str, path: &str) -> Result<Reply, Cause> {
         let uri = format!("{}{path}", self.base).parse()?;
         self.exchange(Method::from_bytes(method.as_bytes())?, uri, Bytes::new()).await
     }
 
-    /// Posts a body to another path.
+    /// Sends a body to another path.
     pub(crate) async fn post_to(&mut self, path: &str, body: Bytes) -> Result<Reply, Cause> {
         let uri = format!("{}{path}", self.base).parse()?;
         self.exchange(Method::POST, uri, body).await
@@ -177,8 +177,8 @@ impl Connection {
         Ok(Reply { status, grpc, body: collected.to_bytes() })
     }
 
-    /// Why a request could not be sent: what ended the connection says more than that it is closed. Over TLS a client
-    /// that is not wanted hears of it only now.
+    /// Why a request could not be sent: the reason why the connection ended says more than that it is closed. Over TLS,
+    /// a client with a rejected certificate learns it only now.
     async fn why(&mut self, error: Cause) -> Cause {
         match tokio::time::timeout(LAST_WORDS, &mut self.task).await {
             Ok(Ok(Err(ended))) => ended.into(),
@@ -211,7 +211,7 @@ fn grpc_status(headers: &HeaderMap) -> Option<GrpcStatus> {
     Some(GrpcStatus { code, message: message.replace("%20", " ") })
 }
 
-/// A word for why a request got no answer.
+/// A word for why a request got no response.
 pub(crate) fn failure(cause: &Cause) -> &'static str {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&**cause);
     while let Some(error) = next {

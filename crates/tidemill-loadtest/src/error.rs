@@ -1,12 +1,12 @@
-//! Why there is no load test.
+//! Why a load test could not run.
 
 use tidemill_core::{Code, Coded};
 
-/// The load test cannot be run. What happens to single requests is no error: it is counted.
+/// The load test could not run. Failures of single requests are not errors: they are counted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The URL cannot be asked.
+    /// The URL is invalid.
     #[error("`{url}` cannot be put under load: {reason}")]
     Url {
         /// The URL as given.
@@ -14,15 +14,15 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
-    /// No model was named and the server does not say which it has, or has several.
+    /// No model was named, and the server does not list exactly one.
     #[error("which model of `{server}`? {}", known(names))]
     Model {
         /// The server.
         server: String,
-        /// The models it has, as far as it says.
+        /// The models that the server lists.
         names: Vec<String>,
     },
-    /// The server cannot be reached, or ends the conversation.
+    /// The server cannot be reached, or closes the connection.
     #[error("`{server}` does not answer")]
     Unreachable {
         /// The server.
@@ -36,24 +36,24 @@ pub enum LoadError {
     Refused {
         /// The server.
         server: String,
-        /// The status, in the protocol's words.
+        /// The status, in the protocol's terms.
         status: String,
-        /// The beginning of its answer.
+        /// The beginning of the response.
         answer: String,
     },
-    /// What the server says of the model cannot be understood.
+    /// The server's metadata of the model is not valid.
     #[error("the metadata of the model cannot be used: {reason}")]
     Metadata {
         /// Why.
         reason: String,
     },
-    /// No requests can be made of the rows.
+    /// The rows cannot become requests.
     #[error("no requests can be made of the rows: {reason}")]
     Rows {
         /// Why.
         reason: String,
     },
-    /// A certificate or a key cannot be used.
+    /// A certificate or a key is not usable.
     #[error("TLS: {what} cannot be used: {reason}")]
     Tls {
         /// Which of them.
@@ -61,10 +61,10 @@ pub enum LoadError {
         /// Why.
         reason: String,
     },
-    /// A setting that cannot be.
+    /// An invalid setting.
     #[error("{reason}")]
     Setting {
-        /// Which, and why.
+        /// The setting and the reason.
         reason: String,
     },
 }
@@ -102,7 +102,7 @@ impl Coded for LoadError {
     }
 }
 
-/// The server does not answer, and why.
+/// The server does not respond, with the reason.
 pub(crate) fn unreachable(server: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LoadError {
     LoadError::Unreachable { server: server.to_owned(), source: source.into() }
 }

@@ -50,12 +50,12 @@ pub(crate) fn framed(message: &impl Message) -> Bytes {
     frame.freeze()
 }
 
-/// The question what a model takes.
+/// A request for the metadata of a model.
 pub(crate) fn metadata_request(model: &str) -> Bytes {
     framed(&ModelMetadataRequest { name: model.to_owned() })
 }
 
-/// The inputs in the answer to [`metadata_request`]; `None` if it is none.
+/// The inputs in the response to [`metadata_request`]; `None` if it cannot be parsed.
 pub(crate) fn metadata_inputs(frame: &[u8]) -> Option<Vec<ModelInput>> {
     let answer = ModelMetadataResponse::decode(frame.get(5..)?).ok()?;
     let input = |input: InferInputTensor| ModelInput {

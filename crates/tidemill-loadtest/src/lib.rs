@@ -1,9 +1,9 @@
 //! Load on a model server: open loop, latency as a client sees it.
 //!
-//! A [`Load`] says how much; [`Target`] where; [`Requests`] what is sent, made of [`Row`]s. [`run`] sends requests when
-//! they are due whether or not the ones before are answered, and measures each from the moment it was *due*: a server
-//! that stalls is charged for everybody who would have been waiting. [`find_capacity`] searches the highest rate at
-//! which latency stays within a bound.
+//! A [`Load`] says how much to send, [`Target`] where, and [`Requests`], made from [`Row`]s, what. [`run`] sends
+//! requests when they are due, whether or not earlier ones are answered, and measures each from the moment it was
+//! *due*: a server that stalls is charged for all requests that would have waited. [`find_capacity`] searches for the
+//! highest rate at which latency stays within a bound.
 
 mod capacity;
 mod connection;

@@ -1,4 +1,4 @@
-//! What was measured.
+//! Measurements of a load.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,43 +9,43 @@ use serde::Serialize;
 use crate::connection::Outcome;
 use crate::grpc::code_name;
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measured {
-    /// Requests a second asked for; none: as many as the connections carry.
+    /// The requested rate per second; none: as many as the connections can send.
     pub rate_asked: Option<f64>,
-    /// From the first request due to the last answer, without the warm-up.
+    /// From the first request due to the last response, without the warm-up.
     pub seconds: f64,
     /// Requests that were due.
     pub requests: u64,
-    /// Of them, those answered well.
+    /// Requests answered successfully.
     pub ok: u64,
-    /// Those answered otherwise, or not at all.
+    /// Requests that failed, or got no response.
     pub failed: u64,
-    /// Those that were due and for which no connection came free before the end.
+    /// Requests that were due but for which no connection became free before the end.
     pub unsent: u64,
-    /// Good answers a second.
+    /// Successful responses per second.
     pub rate: f64,
-    /// Rows predicted a second.
+    /// Rows predicted per second.
     pub rows_per_second: f64,
-    /// From the moment a request was due to the end of its answer: what a client sees. Of good answers; requests never
-    /// sent count with the time they waited in vain.
+    /// Time from when a request was due to the end of its response: the latency of a client. Counts successful
+    /// responses; requests that were never sent count with the time they waited.
     pub latency: Latency,
-    /// From the moment a request was sent to the end of its answer: what the server took.
+    /// Time from when a request was sent to the end of its response: the time of the server.
     pub answer_time: Latency,
-    /// Answers by status.
+    /// Responses by status.
     pub statuses: BTreeMap<String, u64>,
-    /// Requests without an answer, by reason.
+    /// Requests without a response, by reason.
     pub failures: BTreeMap<String, u64>,
-    /// Latencies in bars, ascending.
+    /// The histogram of latencies, ascending.
     pub histogram: Vec<HistogramBucket>,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
-    /// Bytes of answers.
+    /// Bytes of responses.
     pub bytes_received: u64,
 }
 
-/// The distribution of a time in milliseconds; all 0 where nothing was measured.
+/// The distribution of a time in milliseconds; all 0 if nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Latency {
     /// The shortest.
@@ -66,18 +66,18 @@ pub struct Latency {
     pub max_ms: f64,
 }
 
-/// One bar of a histogram.
+/// One bucket of a histogram.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct HistogramBucket {
     /// Its lower bound in milliseconds.
     pub from_ms: f64,
     /// Its upper bound in milliseconds.
     pub to_ms: f64,
-    /// How many lie in it.
+    /// The number of values in it.
     pub count: u64,
 }
 
-/// Collects what one connection measures.
+/// Records the measurements of one connection.
 pub(crate) struct Recorder {
     latency: Histogram<u32>,
     answer_time: Histogram<u32>,
@@ -114,8 +114,8 @@ impl Recorder {
         }
     }
 
-    /// A request was answered: `latency` after it was due, `answer_time` after it was sent.
-    pub(crate) fn answered(&mut self, outcome: Outcome, sent: usize, latency: Duration, answer_time: Duration) {
+    /// Records a response: `latency` after the request was due, `answer_time` after it was sent.
+    pub(crate) fn record_response(&mut self, outcome: Outcome, sent: usize, latency: Duration, answer_time: Duration) {
         let status = match outcome.grpc {
             Some(code) => Status::Grpc(code),
             None => Status::Http(outcome.status),
@@ -130,12 +130,12 @@ impl Recorder {
         }
     }
 
-    /// A request got no answer.
+    /// Records a request without a response.
     pub(crate) fn failed(&mut self, reason: &'static str) {
         *self.failures.entry(reason).or_default() += 1;
     }
 
-    /// A request was due for so long and never sent.
+    /// Records a request that was due this long ago and never sent.
     pub(crate) fn unsent(&mut self, waited: Duration) {
         record(&mut self.latency, waited);
     }
@@ -180,7 +180,7 @@ impl Recorder {
     }
 }
 
-/// Whether an answer is what was asked for.
+/// Whether a response is a success.
 pub(crate) fn is_ok(outcome: Outcome) -> bool {
     (200..300).contains(&outcome.status) && outcome.grpc.is_none_or(|code| code == 0)
 }
@@ -218,7 +218,7 @@ fn latency(histogram: &Histogram<u32>) -> Latency {
     }
 }
 
-/// Bars with bounds at 1, 1.5, 2, 3, 5 and 7 of every power of ten, from the shortest time to the longest.
+/// Buckets with bounds at 1, 1.5, 2, 3, 5 and 7 of every power of ten, from the shortest time to the longest.
 fn bars(histogram: &Histogram<u32>) -> Vec<HistogramBucket> {
     if histogram.is_empty() {
         return Vec::new();
@@ -247,7 +247,7 @@ mod tests {
         let mut recorder = Recorder::new();
         for time in times {
             let time = Duration::from_millis(time);
-            recorder.answered(OK, 5, time, time / 2);
+            recorder.record_response(OK, 5, time, time / 2);
         }
         recorder
     }
@@ -278,8 +278,13 @@ mod tests {
     #[test]
     fn what_went_wrong_is_counted_and_keeps_out_of_the_latency() {
         let mut recorder = of_millis([10]);
-        recorder.answered(Outcome { status: 503, ..OK }, 5, Duration::from_millis(1), Duration::from_millis(1));
-        recorder.answered(Outcome { grpc: Some(14), ..OK }, 5, Duration::from_millis(1), Duration::from_millis(1));
+        recorder.record_response(Outcome { status: 503, ..OK }, 5, Duration::from_millis(1), Duration::from_millis(1));
+        recorder.record_response(
+            Outcome { grpc: Some(14), ..OK },
+            5,
+            Duration::from_millis(1),
+            Duration::from_millis(1),
+        );
         recorder.failed("timeout");
         recorder.unsent(Duration::from_secs(2));
         let measured = recorder.finish(None, 1, Duration::from_secs(1), 1);

@@ -1,4 +1,4 @@
-//! What a server says of its models.
+//! Reads the metadata of a server and its models.
 
 use serde_json::Value;
 
@@ -11,22 +11,22 @@ use crate::{LoadError, Protocol, Target};
 pub struct ModelInput {
     /// Its name.
     pub name: String,
-    /// Type of its elements, named as in the Open Inference Protocol.
+    /// Type of its elements, with the Open Inference Protocol's name.
     pub datatype: String,
     /// The shape of a row's value: empty for one element.
     pub shape: Vec<usize>,
 }
 
-/// The inputs of the target's model, as the server tells them; `None` where there is no way to ask.
+/// The inputs of the target's model, from its metadata; `None` if the protocol has no metadata.
 pub async fn inputs(target: &Target) -> Result<Option<Vec<ModelInput>>, LoadError> {
     let unusable = |reason: &str| LoadError::Metadata { reason: reason.to_owned() };
     if target.protocol == Protocol::Grpc {
-        let reply = ask_grpc(target).await?;
+        let reply = request_grpc(target).await?;
         let inputs = grpc::metadata_inputs(&reply.body).filter(|inputs| !inputs.is_empty());
         return inputs.map(Some).ok_or_else(|| unusable("it lists no inputs"));
     }
     let Some(path) = target.metadata_path() else { return Ok(None) };
-    let reply = ask(target, "GET", &path).await?;
+    let reply = request(target, "GET", &path).await?;
     if reply.status != 200 {
         return Err(crate::run::refused(target, &reply));
     }
@@ -38,9 +38,9 @@ pub async fn inputs(target: &Target) -> Result<Option<Vec<ModelInput>>, LoadErro
     inputs.filter(|inputs| !inputs.is_empty()).map(Some).ok_or_else(|| unusable("it lists no inputs"))
 }
 
-/// The names of the models the server lists; empty where it does not list them.
+/// The names of the models that the server lists; empty if it does not list them.
 pub async fn model_names(target: &Target) -> Result<Vec<String>, LoadError> {
-    let reply = ask(target, "POST", &target.index_path()).await?;
+    let reply = request(target, "POST", &target.index_path()).await?;
     let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let listed = answer.as_array().into_iter().flatten();
     let mut names: Vec<String> = listed.filter_map(|model| Some(model["name"].as_str()?.to_owned())).collect();
@@ -48,12 +48,12 @@ pub async fn model_names(target: &Target) -> Result<Vec<String>, LoadError> {
     Ok(names)
 }
 
-async fn ask(target: &Target, method: &str, path: &str) -> Result<Reply, LoadError> {
+async fn request(target: &Target, method: &str, path: &str) -> Result<Reply, LoadError> {
     let mut connection = Connection::plain(target).await?;
-    connection.ask(method, path).await.map_err(|error| crate::error::unreachable(&target.authority, error))
+    connection.request(method, path).await.map_err(|error| crate::error::unreachable(&target.authority, error))
 }
 
-async fn ask_grpc(target: &Target) -> Result<Reply, LoadError> {
+async fn request_grpc(target: &Target) -> Result<Reply, LoadError> {
     let mut connection = Connection::open(target, "application/grpc").await?;
     let question = grpc::metadata_request(target.model.as_deref().unwrap_or_default());
     let reply = connection.post_to(grpc::METADATA_PATH, question).await;
@@ -94,7 +94,7 @@ fn size(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
-/// The first dimension counts rows; a column `[-1, 1]` is one value a row. Other open dimensions get one element.
+/// The first dimension counts rows; a column `[-1, 1]` is one value per row. Other open dimensions get size one.
 pub(crate) fn row_shape(shape: &[i64]) -> Vec<usize> {
     let rest = shape.get(1..).unwrap_or_default();
     if rest == [1] {

@@ -1,4 +1,4 @@
-//! When requests are due.
+//! Decides when requests are due.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-/// The clock is looked at no more often than this; what came due meanwhile is let go together.
+/// The shortest interval between two checks of the clock; requests that became due in between are released together.
 const TICK: Duration = Duration::from_micros(50);
 
-/// Hands out requests: each to one taker, when it is due.
+/// Hands out requests: each to one worker, when it is due.
 pub(crate) struct Pace {
-    /// None: due as soon as somebody takes it.
+    /// None: due as soon as a worker takes it.
     interval: Option<Duration>,
     total: u64,
     length: Duration,
@@ -28,7 +28,7 @@ pub(crate) struct Due {
 }
 
 impl Pace {
-    /// `rate` requests a second for `length`, evenly spaced; without a rate as many as are taken.
+    /// `rate` requests per second for `length`, evenly spaced; without a rate as many as the workers take.
     pub(crate) fn new(rate: Option<f64>, length: Duration) -> Self {
         let total = rate.map_or(u64::MAX, |rate| (rate * length.as_secs_f64()).round().max(1.0) as u64);
         Self {
@@ -41,12 +41,12 @@ impl Pace {
         }
     }
 
-    /// Time begins.
+    /// Starts the clock.
     pub(crate) fn start(&self) -> Instant {
         *self.start.get_or_init(Instant::now)
     }
 
-    /// The next request, once it is due; `None` when there are no more.
+    /// Returns the next request once it is due; `None` when there are no more.
     pub(crate) async fn next(&self) -> Option<Due> {
         let start = self.start();
         if self.interval.is_none() {
@@ -62,8 +62,8 @@ impl Pace {
         Some(Due { index, at: self.due_at(index) })
     }
 
-    /// Lets requests go as they come due; returns when all are, or nobody wants more. Blocks its thread: timers of
-    /// async runtimes are too coarse.
+    /// Releases requests as they become due; returns when all are released, or no worker wants more. Blocks its thread:
+    /// timers of async runtimes are too coarse.
     pub(crate) fn release(&self) {
         if self.interval.is_none() {
             return;
@@ -83,7 +83,7 @@ impl Pace {
         }
     }
 
-    /// No more requests are handed out.
+    /// Stops handing out requests.
     pub(crate) fn close(&self) {
         self.due.close();
     }
@@ -92,7 +92,7 @@ impl Pace {
         self.start() + self.length
     }
 
-    /// When those requests were due that nobody took.
+    /// When the requests that no worker took were due.
     pub(crate) fn left(&self) -> impl Iterator<Item = Instant> {
         let taken = if self.interval.is_none() { self.total } else { self.taken.load(Ordering::Relaxed) };
         (taken..self.total).map(|index| self.due_at(index))

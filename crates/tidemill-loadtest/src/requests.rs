@@ -1,4 +1,4 @@
-//! What is sent: bodies made beforehand, so that making them costs nothing while time is measured.
+//! Request bodies, made beforehand, so that making them costs nothing while time is measured.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde_json::{Map, Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use crate::grpc::{InferInputTensor, ModelInferRequest, framed};
 use crate::{LoadError, ModelInput, Protocol, Row};
 
-/// More bytes of bodies are not made; what is there is sent again.
+/// No more bytes of bodies than this are made; the bodies repeat.
 const BYTES_MAX: usize = 256 << 20;
 
-/// Bodies to send, one after the other and over again.
+/// Bodies to send, one after the other, repeatedly.
 #[derive(Debug, Clone)]
 pub struct Requests {
     pub(crate) bodies: Vec<Bytes>,
@@ -18,10 +18,10 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Requests for `model` with `rows_each` rows each.
+    /// Makes requests for `model` with `rows_each` rows each.
     ///
-    /// `inputs` are what the model takes; without them types are taken from the values. The last rows are left out
-    /// where they do not fill a request.
+    /// `inputs` describes the model; without it types are inferred from the values. Rows that do not fill a last
+    /// request are left out.
     pub fn new(
         protocol: Protocol,
         model: &str,
@@ -37,7 +37,7 @@ impl Requests {
         let inputs = match inputs {
             Some(inputs) => inputs,
             None => {
-                guessed = guess(rows);
+                guessed = infer_inputs(rows);
                 &guessed
             }
         };
@@ -48,7 +48,7 @@ impl Requests {
                 Protocol::TfServing => Bytes::from(json!({ "instances": chunk }).to_string()),
                 Protocol::OpenInference => open_inference(chunk, inputs),
                 Protocol::Grpc => grpc(model, chunk, inputs).map_err(refuse)?,
-                Protocol::Raw => return Err(refuse("the path is no model's: give a body".to_owned())),
+                Protocol::Raw => return Err(refuse("the path is not that of a model: give a body".to_owned())),
             };
             bytes += body.len();
             bodies.push(body);
@@ -60,7 +60,7 @@ impl Requests {
         Ok(Self { bodies, content_type: content_type.to_owned(), rows_each })
     }
 
-    /// The same body each time; it counts as one row.
+    /// Sends the same body each time; it counts as one row.
     pub fn raw(body: Vec<u8>, content_type: &str) -> Self {
         Self { bodies: vec![body.into()], content_type: content_type.to_owned(), rows_each: 1 }
     }
@@ -80,12 +80,12 @@ impl Requests {
     }
 }
 
-/// Names, types and shapes as the values have them.
-fn guess(rows: &[Row]) -> Vec<ModelInput> {
+/// Infers names, types and shapes from the values.
+fn infer_inputs(rows: &[Row]) -> Vec<ModelInput> {
     let mut inputs: Map<String, Value> = Map::new();
     for (name, value) in rows.iter().flatten().filter(|(_, value)| !value.is_null()) {
         let known = inputs.entry(name.clone()).or_insert_with(|| value.clone());
-        // One real number makes a column of them.
+        // One real number makes the whole column real.
         if element(value).is_f64() && !element(known).is_f64() {
             *known = value.clone();
         }
@@ -121,7 +121,7 @@ fn shape_of(value: &Value) -> Vec<usize> {
     }
 }
 
-/// The elements of a column, row by row; `None` where a row lacks it.
+/// The elements of a column, row by row; `None` if a row lacks it.
 fn column<'a>(rows: &'a [Row], input: &ModelInput) -> Vec<Option<Vec<&'a Value>>> {
     fn flatten<'a>(value: &'a Value, into: &mut Vec<&'a Value>) {
         match value {
@@ -142,7 +142,7 @@ fn open_inference(rows: &[Row], inputs: &[ModelInput]) -> Bytes {
     let mut tensors = Vec::new();
     for input in inputs {
         let values = column(rows, input);
-        // A column that is missing altogether is left out; one that is missing here and there has nulls.
+        // A column that is missing in all rows is left out; one that is missing in some has nulls.
         if values.iter().all(Option::is_none) {
             continue;
         }
@@ -160,7 +160,8 @@ fn grpc(model: &str, rows: &[Row], inputs: &[ModelInput]) -> Result<Bytes, Strin
     let mut request = ModelInferRequest { model_name: model.to_owned(), ..ModelInferRequest::default() };
     for input in inputs {
         let values = column(rows, input);
-        // Raw contents have a missing value for real numbers only, NaN; elsewhere another row's value stands in.
+        // Raw contents can express a missing value only as NaN in real numbers; elsewhere another row's value replaces
+        // it.
         let Some(present) = values.iter().flatten().next().cloned() else { continue };
         let real = input.datatype.starts_with("FP");
         let mut raw = BytesMut::new();
@@ -180,9 +181,9 @@ fn grpc(model: &str, rows: &[Row], inputs: &[ModelInput]) -> Result<Bytes, Strin
     Ok(framed(&request))
 }
 
-/// Appends an element as the protocol's raw contents have it: little endian, text behind its length.
+/// Appends an element in the protocol's raw format: little endian, text with its length before it.
 fn put(raw: &mut BytesMut, datatype: &str, value: &Value) -> Result<(), String> {
-    let wrong = || format!("{value} is no {datatype}");
+    let wrong = || format!("{value} is not a valid {datatype}");
     let real = || value.as_f64().or_else(|| value.is_null().then_some(f64::NAN)).ok_or_else(wrong);
     let whole = || value.as_i64().ok_or_else(wrong);
     match datatype {
@@ -268,6 +269,6 @@ mod tests {
         assert!(Requests::new(Protocol::TfServing, "m", &rows(), 4, None).is_err());
         let inputs = [ModelInput { name: "s".to_owned(), datatype: "FP32".to_owned(), shape: Vec::new() }];
         let error = Requests::new(Protocol::Grpc, "m", &rows()[..1], 1, Some(&inputs)).unwrap_err();
-        assert_eq!(error.to_string(), "no requests can be made of the rows: `s`: \"a\" is no FP32");
+        assert_eq!(error.to_string(), "no requests can be made of the rows: `s`: \"a\" is not a valid FP32");
     }
 }

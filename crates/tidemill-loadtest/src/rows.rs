@@ -1,4 +1,4 @@
-//! Rows to ask about: given ones, perturbed, or made up from what the model takes.
+//! Rows to send: given ones, perturbed ones, or synthetic ones made from the model's inputs.
 
 use serde_json::{Map, Number, Value};
 use tidemill_core::SplitMix64;
@@ -8,13 +8,13 @@ use crate::ModelInput;
 /// Values by input name; null or absent where one is missing.
 pub type Row = Map<String, Value>;
 
-/// How far a perturbed real number lies from the original, at most: a tenth.
+/// The most by which a perturbed real number differs from the original: a tenth.
 const SPREAD: f64 = 0.1;
 
-/// `count` rows that look like `rows`, the same for the same seed.
+/// Returns `count` rows that resemble `rows`, the same for the same seed.
 ///
-/// Each value is taken from a row of its own, so that columns mix, and real numbers are moved by up to a tenth. Whole
-/// numbers and text stay as they are: they may be codes. The first rows are the given ones.
+/// Each value comes from a random row, so that columns mix, and real numbers change by up to a tenth. Whole numbers and
+/// text stay as they are: they may be codes. The first rows are the given ones.
 pub fn perturbed_rows(rows: &[Row], count: usize, seed: u64) -> Vec<Row> {
     let mut dice = SplitMix64::new(seed);
     let vary = |index: usize| {
@@ -25,26 +25,26 @@ pub fn perturbed_rows(rows: &[Row], count: usize, seed: u64) -> Vec<Row> {
         names
             .map(|name| {
                 let value = rows[dice.below(rows.len() as u64) as usize].get(name).unwrap_or(&Value::Null);
-                (name.clone(), moved(value, &mut dice))
+                (name.clone(), perturbed(value, &mut dice))
             })
             .collect()
     };
     (0..count).map(vary).collect()
 }
 
-fn moved(value: &Value, dice: &mut SplitMix64) -> Value {
+fn perturbed(value: &Value, dice: &mut SplitMix64) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => {
             let moved = number.as_f64().unwrap_or_default() * (1.0 + SPREAD * (2.0 * dice.unit() - 1.0));
             Number::from_f64(moved).map_or(Value::Null, Value::Number)
         }
-        Value::Array(values) => values.iter().map(|value| moved(value, dice)).collect(),
+        Value::Array(values) => values.iter().map(|value| perturbed(value, dice)).collect(),
         other => other.clone(),
     }
 }
 
-/// `count` rows of the right types and shapes, the same for the same seed: reals below 1, whole numbers below 10, words
-/// of one letter.
+/// Returns `count` rows of the right types and shapes, the same for the same seed: reals below 1, whole numbers below
+/// 10, words of one letter.
 pub fn synthetic_rows(inputs: &[ModelInput], count: usize, seed: u64) -> Vec<Row> {
     let mut dice = SplitMix64::new(seed);
     let mut row = || inputs.iter().map(|input| (input.name.clone(), tensor(input, &input.shape, &mut dice))).collect();

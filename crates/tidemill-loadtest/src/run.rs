@@ -1,4 +1,4 @@
-//! Sending, and measuring.
+//! Sends requests and measures the responses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,38 +12,38 @@ use crate::measure::{Measured, Recorder, is_ok};
 use crate::pace::{Due, Pace};
 use crate::{LoadError, Requests, Target};
 
-/// After the last request is due, those that wait for a connection get this long.
+/// How long requests may still wait for a connection after the last one is due.
 const GRACE: Duration = Duration::from_secs(2);
-/// After a connection broke, the next try comes after this.
+/// Pause before reconnecting after a connection broke.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
-/// So much of an answer is shown.
+/// How much of a response is shown.
 const ANSWER_CHARS: usize = 300;
 
-/// How fast requests come.
+/// How fast requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
-    /// So many a second, whatever the server does.
+    /// This many per second, whatever the server does.
     PerSecond(f64),
-    /// Each connection sends when it has its answer: as fast as they carry. Latency is then that of a waiting client.
+    /// Each connection sends when it has its response: as fast as they can. Latency is then that of a waiting client.
     Max,
 }
 
 /// How much load.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Load {
-    /// How fast requests come.
+    /// How fast requests are sent.
     pub rate: Rate,
-    /// How long it is measured.
+    /// How long to measure.
     pub duration: Duration,
-    /// Load before that, which is not measured.
+    /// How long to send load before measuring.
     pub warmup: Duration,
     /// Connections, each with one request at a time.
     pub connections: usize,
-    /// A request without an answer for so long has failed.
+    /// A request without a response for this long has failed.
     pub timeout: Duration,
 }
 
-/// What may be seen and done while a load runs.
+/// Progress of a running load, and a way to stop it.
 #[derive(Debug, Default)]
 pub struct LoadProgress {
     ok: AtomicU64,
@@ -52,23 +52,23 @@ pub struct LoadProgress {
 }
 
 impl LoadProgress {
-    /// Good answers, and failures, so far; of all loads it was given to.
+    /// Successful responses and failures so far, over all loads it was passed to.
     pub fn counts(&self) -> (u64, u64) {
         (self.ok.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
     }
 
-    /// Ends the load early; what was measured until then is returned.
+    /// Stops the load early; it returns what was measured until then.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody ended the load.
+    /// Whether the load was stopped.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 }
 
-/// Sends one request and gives the beginning of the answer; an error if it is not a good one.
+/// Sends one request and returns the beginning of the response; an error unless it is a success.
 pub async fn try_request(target: &Target, requests: &Requests, timeout: Duration) -> Result<String, LoadError> {
     let ask = async {
         let mut connection = Connection::open(target, &requests.content_type).await?;
@@ -82,7 +82,7 @@ pub async fn try_request(target: &Target, requests: &Requests, timeout: Duration
     Err(refused(target, &reply))
 }
 
-/// The error for an answer that is not a good one.
+/// The error for a response that is not a success.
 pub(crate) fn refused(target: &Target, reply: &Reply) -> LoadError {
     let (status, answer) = match &reply.grpc {
         Some(status) => (code_name(status.code).to_owned(), status.message.clone()),
@@ -97,9 +97,9 @@ fn excerpt(reply: &Reply) -> String {
     cut.trim().to_owned()
 }
 
-/// Puts the load on the target.
+/// Sends the load to the target.
 ///
-/// An error where no connection can be opened at the start; what goes wrong later is counted.
+/// Returns an error if no connection can be opened at the start; later failures are counted.
 pub async fn run(
     target: &Target,
     requests: &Arc<Requests>,
@@ -196,7 +196,7 @@ impl Worker {
             let sent = Instant::now();
             let kept = tokio::time::timeout(self.timeout, self.send(&mut connection, due, sent)).await;
             if kept.is_err() {
-                // The answer may still come over this connection: it is of no more use.
+                // The late response may still arrive on this connection, so it cannot be used again.
                 connection = None;
                 self.failed(due, "timeout");
             }
@@ -225,7 +225,7 @@ impl Worker {
                 counter.fetch_add(1, Ordering::Relaxed);
                 if due.at >= self.measured_from {
                     self.last = now;
-                    self.recorder.answered(outcome, bytes, now - due.at, now - sent);
+                    self.recorder.record_response(outcome, bytes, now - due.at, now - sent);
                 }
             }
             Err(error) => self.failed(due, failure(&error)),

@@ -1,11 +1,11 @@
-//! Where the load goes.
+//! The target of a load.
 
 use hyper::Uri;
 
 use crate::tls::Tls;
 use crate::{Certificates, LoadError};
 
-/// How requests are written.
+/// The format of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// TF Serving's REST: `POST /v1/models/NAME:predict`.
@@ -14,7 +14,7 @@ pub enum Protocol {
     OpenInference,
     /// The Open Inference Protocol over gRPC: `ModelInfer`.
     Grpc,
-    /// Whatever the body says.
+    /// Any body, sent as it is.
     Raw,
 }
 
@@ -37,29 +37,29 @@ pub struct Target {
     pub url: String,
     /// `host:port`.
     pub authority: String,
-    /// Path that requests are sent to; empty until the model is known.
+    /// The path of requests; empty until the model is known.
     pub path: String,
-    /// How requests are written.
+    /// The format of requests.
     pub protocol: Protocol,
-    /// The model, where it is known.
+    /// The model, if it is known.
     pub model: Option<String>,
     /// Headers that go with every request.
     pub headers: Vec<(String, String)>,
-    /// How the server is known, where TLS is spoken.
+    /// How to verify the server with TLS.
     pub(crate) tls: Option<Tls>,
-    /// What stands before `/v1` and `/v2`.
+    /// The path before `/v1` and `/v2`.
     prefix: String,
 }
 
 const GRPC_PATH: &str = "/inference.GRPCInferenceService/ModelInfer";
 
 impl Target {
-    /// Understands a URL: of a server (`http://localhost:8501`, `grpc://localhost:8500`), of a model's endpoint
+    /// Parses the URL of a server (`http://localhost:8501`, `grpc://localhost:8500`), of a model's endpoint
     /// (`…/v1/models/NAME:predict`, `…/v2/models/NAME/infer`), or any other for [`Protocol::Raw`]. With TLS the schemes
-    /// are `https` and `grpcs`; the server is then known by the authorities of this machine, until
-    /// [`certified`](Self::certified) says others.
+    /// are `https` and `grpcs`; the server is verified with the authorities of this machine, unless
+    /// [`certified`](Self::certified) sets others.
     ///
-    /// `protocol` and `model` say what the URL leaves open.
+    /// `protocol` and `model` supply what the URL leaves open.
     pub fn parse(url: &str, protocol: Option<Protocol>, model: Option<&str>) -> Result<Self, LoadError> {
         let refuse = |reason: &str| LoadError::Url { url: url.to_owned(), reason: reason.to_owned() };
         let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
@@ -122,7 +122,7 @@ impl Target {
         Ok(target)
     }
 
-    /// Says by which certificates server and client know each other; an error where no TLS is spoken.
+    /// Sets the certificates of server and client; an error if the target does not use TLS.
     pub fn certified(&mut self, certificates: &Certificates) -> Result<(), LoadError> {
         if self.tls.is_none() {
             let reason = "certificates are for `https` and `grpcs`".to_owned();
@@ -132,7 +132,7 @@ impl Target {
         Ok(())
     }
 
-    /// Says which model is asked.
+    /// Sets the model.
     pub fn name_model(&mut self, model: &str) {
         self.path = match self.protocol {
             Protocol::TfServing => format!("{}/v1/models/{}:predict", self.prefix, segment(model)),
@@ -143,7 +143,7 @@ impl Target {
         self.model = Some(model.to_owned());
     }
 
-    /// Where the model describes itself in the same protocol; nowhere over gRPC.
+    /// The metadata path of the model in the same protocol; none over gRPC.
     pub(crate) fn metadata_path(&self) -> Option<String> {
         match self.protocol {
             Protocol::TfServing => Some(format!("{}/metadata", self.path.rsplit_once(':')?.0)),
@@ -152,7 +152,7 @@ impl Target {
         }
     }
 
-    /// Where the server lists its models.
+    /// The path of the list of models.
     pub(crate) fn index_path(&self) -> String {
         format!("{}/v2/repository/index", self.prefix)
     }

@@ -1,4 +1,4 @@
-//! TLS to the server: whom it must be certified by, and what this client shows of itself.
+//! TLS to the server: the trusted authorities and the client's certificate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::LoadError;
 /// Certificates for TLS. All texts are PEM.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Certificates {
-    /// Authorities, one of which must have signed the server's certificate. `None`: those of this machine.
+    /// Authorities, one of which must have signed the server's certificate. `None`: the authorities of this machine.
     pub authorities: Option<Vec<u8>>,
-    /// This client's certificate, with those that lead to its authority, and its private key.
+    /// This client's certificate, with the chain to its authority, and its private key.
     pub client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-/// TLS, ready to connect. Clones share it.
+/// A TLS configuration, ready to connect. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Tls {
     http1: Arc<ClientConfig>,
@@ -48,25 +48,25 @@ impl Tls {
         match &certificates.authorities {
             Some(pem) => {
                 for authority in chain(pem, "the authorities")? {
-                    roots.add(authority).map_err(|error| wrong("the authorities", &error))?;
+                    roots.add(authority).map_err(|error| tls_error("the authorities", &error))?;
                 }
             }
-            // What of them cannot be read is not trusted; a server that needs it says so.
+            // Certificates that cannot be parsed are not trusted; the handshake fails if the server needs them.
             None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| wrong("the versions of the protocol", &error))?
+            .map_err(|error| tls_error("the versions of the protocol", &error))?
             .with_root_certificates(roots);
         let mut config = match &certificates.client {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
-                let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong("the private key", &error))?;
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| tls_error("the private key", &error))?;
                 let certificate = chain(certificate, "the certificate")?;
                 builder
                     .with_client_auth_cert(certificate, key)
-                    .map_err(|error| wrong("certificate and private key", &error))?
+                    .map_err(|error| tls_error("certificate and private key", &error))?
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -75,7 +75,7 @@ impl Tls {
         Ok(Self { http1, http2: Arc::new(config) })
     }
 
-    /// The handshake, for HTTP/2 or HTTP/1.1. `authority` is `host:port`.
+    /// Performs the handshake, for HTTP/2 or HTTP/1.1. `authority` is `host:port`.
     pub(crate) async fn connect(
         &self,
         stream: TcpStream,
@@ -91,14 +91,14 @@ impl Tls {
 
 fn chain(pem: &[u8], what: &'static str) -> Result<Vec<CertificateDer<'static>>, LoadError> {
     let found: Vec<_> =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| wrong(what, &error))?;
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| tls_error(what, &error))?;
     if found.is_empty() {
         return Err(LoadError::Tls { what, reason: "there is no certificate in it".to_owned() });
     }
     Ok(found)
 }
 
-fn wrong(what: &'static str, error: &dyn fmt::Display) -> LoadError {
+fn tls_error(what: &'static str, error: &dyn fmt::Display) -> LoadError {
     LoadError::Tls { what, reason: error.to_string() }
 }
 

@@ -36,44 +36,44 @@ impl fmt::Display for ArtifactState {
     }
 }
 
-/// The record of an artifact. There is one for a type and a digest, however often it was made.
+/// The record of an artifact. There is one per type and digest, however often it was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
     /// Its id.
     pub id: ArtifactId,
-    /// What it is.
+    /// Its type.
     pub artifact_type: ArtifactType,
     /// Digest of its content.
     pub digest: Digest,
-    /// Size of its files together.
+    /// Total size of its files.
     pub bytes: u64,
     /// Number of its files.
     pub files: u64,
-    /// What its maker said of it when it was first recorded.
+    /// Properties given by its maker when it was first recorded.
     pub properties: Properties,
-    /// Where it is in its life.
+    /// Its state.
     pub state: ArtifactState,
     /// When it was first recorded.
     #[serde(with = "crate::millis")]
     pub created_at: Timestamp,
 }
 
-/// An artifact about to be recorded, its bytes already in the artifact store.
+/// An artifact to be recorded; its bytes are already in the artifact store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewArtifact {
-    /// What it is.
+    /// Its type.
     pub artifact_type: ArtifactType,
     /// Digest of its content.
     pub digest: Digest,
-    /// Size of its files together.
+    /// Total size of its files.
     pub bytes: u64,
     /// Number of its files.
     pub files: u64,
-    /// What its maker says of it.
+    /// Properties given by its maker.
     pub properties: Properties,
 }
 
-/// Which way an artifact went.
+/// The direction of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Direction {
@@ -108,7 +108,7 @@ pub struct Event {
     pub execution_id: ExecutionId,
     /// The artifact.
     pub artifact_id: ArtifactId,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
     /// The name of the input or output: `examples`.
     pub key: String,
@@ -125,7 +125,7 @@ pub struct ArtifactFilter {
     pub run_id: Option<RunId>,
 }
 
-/// Where an artifact came from.
+/// The origin of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Producer {
     /// The execution that wrote it.
@@ -140,11 +140,11 @@ pub struct Producer {
     pub key: String,
 }
 
-/// An artifact with the newest execution, among those the filter admits, that wrote it or took it from the cache.
+/// An artifact with the newest of the admitted executions that wrote it or took it from the cache.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArtifactRecord {
     /// The artifact.
     pub artifact: Artifact,
-    /// Where it came from.
+    /// Its origin.
     pub producer: Producer,
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with the store.
+//! Errors of the store.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use tidemill_files::FileError;
 
 use crate::Damage;
 
-/// What can go wrong with the store.
+/// An error of the store.
 #[allow(missing_docs, reason = "plain data")]
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -15,24 +15,24 @@ pub enum StoreError {
     #[error("the store `{}` cannot be used", path.display())]
     Unavailable {
         path: PathBuf,
-        /// What the operating system or the database reported, in words.
+        /// The report of the operating system or the database, in words.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file of the store cannot be written.
     #[error(transparent)]
     Write(#[from] FileError),
-    /// There was a store, and it is gone.
+    /// The store existed and is gone.
     #[error("the store `{}` is gone: {reason}", dir.display())]
     Lost {
         dir: PathBuf,
-        /// What is known of it.
+        /// The known facts about it.
         reason: String,
     },
-    /// A store is already there.
+    /// A store already exists.
     #[error("there is a store in `{}` already", dir.display())]
     Exists { dir: PathBuf },
-    /// A folder is not a backup of a store, or not a whole one.
+    /// The folder is not a backup of a store, or not a complete one.
     #[error("`{}` is not a backup that can be restored: {reason}", dir.display())]
     Backup { dir: PathBuf, reason: String },
     /// The database was written by a newer version.
@@ -42,46 +42,46 @@ pub enum StoreError {
         path: PathBuf,
         /// Its schema version.
         found: i64,
-        /// The newest schema version known here.
+        /// The newest schema version known to this binary.
         known: i64,
     },
-    /// Nothing of that name or id is recorded.
+    /// There is no record with this name or id.
     #[error("no {kind} `{name}` in the store")]
     NotFound {
         /// `run`, `artifact`, `model`, …
         kind: &'static str,
-        /// What was asked for.
+        /// The name or id that was asked for.
         name: String,
-        /// What there is of nearly that name.
+        /// Similar names in the store.
         nearest: Vec<String>,
     },
-    /// The start of an id fits several.
+    /// The start of an id matches several.
     #[error("`{name}` fits more than one {kind}")]
     Ambiguous {
         /// `run` or `artifact`.
         kind: &'static str,
-        /// What was asked for.
+        /// The start that was given.
         name: String,
-        /// Some of those it fits.
+        /// Some of the ids it matches.
         fits: Vec<String>,
     },
-    /// The bytes of an artifact are not what its digest says.
+    /// The bytes of an artifact do not match its digest.
     #[error("{artifact_type} artifact `{}` is damaged: {damage}", digest.short())]
     Damaged { artifact_type: ArtifactType, digest: Digest, damage: Damage },
     /// Another process holds the pipeline's lease.
     #[error("pipeline `{pipeline}` is being run by {}", holder(*pid))]
     Busy {
         pipeline: String,
-        /// The process, where that is known.
+        /// The process, if it is known.
         pid: Option<u32>,
     },
     /// This process no longer holds the lease of the pipeline it runs.
     #[error("the lease of pipeline `{pipeline}` was lost: {reason}")]
     LeaseLost { pipeline: String, reason: String },
-    /// A staged artifact holds something that cannot be stored.
+    /// A staged artifact contains an entry that cannot be stored.
     #[error("a staged {artifact_type} artifact cannot be stored: {reason}")]
     Staged { artifact_type: ArtifactType, reason: String },
-    /// A name that cannot be given to a model or an alias.
+    /// An invalid name for a model or an alias.
     #[error("{kind} name `{name}` {reason}")]
     InvalidName {
         /// `model` or `alias`.
@@ -91,10 +91,10 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The record does not allow it: completing an execution twice, for one.
+    /// The operation conflicts with the record, for example completing an execution twice.
     #[error("{0}")]
     Conflict(String),
-    /// What is recorded cannot be understood.
+    /// A record cannot be decoded.
     #[error("the store holds a {kind} that cannot be read: {reason}")]
     Corrupt {
         /// What kind of record.
@@ -154,7 +154,7 @@ impl Coded for StoreError {
 }
 
 impl StoreError {
-    /// Nothing called `name`; the nearest of `known` become the hint.
+    /// Nothing is called `name`; the nearest of `known` become the hint.
     pub(crate) fn not_found<'a>(kind: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let nearest = tidemill_core::suggest(name, known).map(str::to_owned).into_iter().collect();
         Self::NotFound { kind, name: name.to_owned(), nearest }
@@ -166,7 +166,7 @@ impl StoreError {
     }
 }
 
-/// Errors of the operating system and of SQLite in words, where their own text is a number or misleads.
+/// Errors of the operating system and of SQLite in words, if their own text is a number or misleading.
 fn in_words(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error::Error + Send + Sync> {
     if let Some(error) = error.downcast_ref::<std::io::Error>() {
         return tidemill_files::reason(error).into();
@@ -175,7 +175,7 @@ fn in_words(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::err
         .downcast_ref::<sqlx::Error>()
         .and_then(sqlx::Error::as_database_error)
         .and_then(|error| error.code()?.parse::<u32>().ok());
-    // The low byte is the error, the rest says where it happened: https://www.sqlite.org/rescode.html.
+    // The low byte is the error, the rest where it happened: https://www.sqlite.org/rescode.html.
     match code.map(|code| (code & 0xff, code)) {
         Some((13, _)) => "no space left on device".into(),
         // SQLITE_IOERR_SHMSIZE: the index of the write-ahead log cannot grow.
@@ -189,7 +189,7 @@ fn in_words(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::err
     }
 }
 
-/// A state that this version does not write.
+/// A state that this version never writes.
 pub(crate) fn unknown_state(kind: &'static str, name: &str) -> StoreError {
     StoreError::Corrupt { kind, reason: format!("state `{name}` is not known") }
 }

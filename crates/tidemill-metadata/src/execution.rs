@@ -1,4 +1,4 @@
-//! Executions: one attempt at a step each.
+//! Executions: attempts at steps.
 
 use std::error::Error;
 use std::fmt;
@@ -11,19 +11,19 @@ use tidemill_core::{Code, Coded, ComponentError, Digest, Failure, Outcome};
 use crate::error::{StoreError, unknown_state};
 use crate::{Artifact, ArtifactId, ExecutionId, NewArtifact, RunId};
 
-/// How far an execution is, named as in ML Metadata.
+/// The state of an execution, named as in ML Metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ExecutionState {
-    /// Not begun.
+    /// Not started.
     New,
-    /// At work.
+    /// Running.
     Running,
-    /// Done; its outputs are recorded.
+    /// Completed; its outputs are recorded.
     Complete,
     /// Ended with an error; no outputs.
     Failed,
-    /// Not needed: an earlier execution had the same fingerprint and its outputs were taken.
+    /// Not run: its outputs are those of an earlier execution with the same fingerprint.
     Cached,
     /// Stopped; no outputs.
     Canceled,
@@ -61,23 +61,23 @@ impl fmt::Display for ExecutionState {
     }
 }
 
-/// Why an execution did not complete.
+/// The error of an execution that did not complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionError {
-    /// Which error of the catalogue it is.
+    /// The error code.
     pub code: Code,
     /// What went wrong.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// What caused it, outermost first.
+    /// The causes, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
 }
 
 impl ExecutionError {
-    /// The record of any error with a code.
+    /// Creates the record of any error with a code.
     pub fn of(error: &dyn Coded) -> Self {
         Self { code: error.code(), message: error.to_string(), hint: error.hint(), causes: causes(error.source()) }
     }
@@ -117,13 +117,13 @@ pub struct Execution {
     pub component: String,
     /// Version of the component.
     pub component_version: u32,
-    /// How far it is.
+    /// Its state.
     pub state: ExecutionState,
     /// Everything its outputs depend on, as one digest.
     pub fingerprint: Digest,
-    /// What the fingerprint was made of, in the caller's own shape: kept so that a plan can say what changed.
+    /// The inputs of the fingerprint, in the caller's own shape: a plan compares them to report what changed.
     pub fingerprint_parts: Value,
-    /// Parameters, references resolved.
+    /// Parameters, with references resolved.
     pub params: Value,
     /// When it began.
     #[serde(with = "crate::millis")]
@@ -131,15 +131,15 @@ pub struct Execution {
     /// When it ended.
     #[serde(with = "crate::millis::option")]
     pub finished_at: Option<Timestamp>,
-    /// What came of it, once COMPLETE or CACHED.
+    /// The outcome, once COMPLETE or CACHED.
     pub outcome: Option<Outcome>,
-    /// Why it did not complete, once FAILED or CANCELED.
+    /// The error, once FAILED or CANCELED.
     pub error: Option<ExecutionError>,
-    /// The execution whose outputs were taken, where CACHED.
+    /// The execution whose outputs were used, if CACHED.
     pub cached_from: Option<ExecutionId>,
 }
 
-/// An execution with what it read and wrote, each by key in the order given when it was recorded.
+/// An execution with the artifacts it read and wrote, each by key in the order given when it was recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExecutionRecord {
     /// The execution.
@@ -150,7 +150,7 @@ pub struct ExecutionRecord {
     pub outputs: Vec<(String, Artifact)>,
 }
 
-/// An execution about to begin.
+/// An execution to be started.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewExecution {
     /// The run it belongs to.
@@ -163,23 +163,23 @@ pub struct NewExecution {
     pub component_version: u32,
     /// Everything its outputs depend on, as one digest.
     pub fingerprint: Digest,
-    /// What the fingerprint was made of.
+    /// The inputs of the fingerprint.
     pub fingerprint_parts: Value,
-    /// Parameters, references resolved.
+    /// Parameters, with references resolved.
     pub params: Value,
     /// Artifacts read, by key. A key occurs once.
     pub inputs: Vec<(String, ArtifactId)>,
 }
 
-/// What an execution ended with.
+/// The result of a completed execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completed {
-    /// The fingerprint again: a component that writes back a file it reads has another one after the run.
+    /// The fingerprint after the run: it differs for a component that writes back a file it reads.
     pub fingerprint: Digest,
-    /// What the fingerprint was made of.
+    /// The inputs of the fingerprint.
     pub fingerprint_parts: Value,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Artifacts written, by key, their bytes already in the artifact store. A key occurs once.
+    /// Artifacts written, by key; their bytes are already in the artifact store. A key occurs once.
     pub outputs: Vec<(String, NewArtifact)>,
 }

@@ -1,4 +1,4 @@
-//! Ids of what is recorded.
+//! Ids of records.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// A new id: a UUID of version 7, so that ids sort by the time they were made.
+            /// Creates a UUID of version 7, so that ids sort by creation time.
             pub(crate) fn generate() -> Self {
                 Self(uuid::Uuid::now_v7().to_string())
             }
@@ -22,7 +22,7 @@ macro_rules! id {
                 &self.0
             }
 
-            /// The first 13 characters: the millisecond it was made in, enough to tell ids apart on a screen.
+            /// The first 13 characters: the creation time in milliseconds, enough to distinguish ids on a screen.
             pub fn short(&self) -> &str {
                 self.0.get(..13).unwrap_or(&self.0)
             }
@@ -61,18 +61,18 @@ macro_rules! id {
 }
 
 id! {
-    /// Names a run.
+    /// Identifies a run.
     RunId
 }
 id! {
-    /// Names an execution.
+    /// Identifies an execution.
     ExecutionId
 }
 id! {
-    /// Names the record of an artifact. The content itself is named by its digest.
+    /// Identifies the record of an artifact. The content itself is identified by its digest.
     ArtifactId
 }
 id! {
-    /// Names a store, whatever folder it is moved to.
+    /// Identifies a store, even if its folder moves.
     StoreId
 }

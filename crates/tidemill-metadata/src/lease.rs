@@ -12,28 +12,28 @@ use std::time::Duration;
 use crate::StoreError;
 use crate::registry::check_name;
 
-/// The leases of the pipelines of a store: who runs one holds its lease.
+/// The leases of the pipelines of a store: a process that runs a pipeline holds its lease.
 ///
 /// The crate `tidemill-store-suite` has the cases that every implementation must pass.
 pub trait RunLeases: fmt::Debug + Send + Sync {
-    /// Takes the lease of a pipeline, without waiting for it.
+    /// Acquires the lease of a pipeline, without waiting for it.
     ///
     /// [`StoreError::Busy`] if it is held, by this process or another.
     fn acquire(&self, pipeline: &str) -> Result<Box<dyn RunLease>, StoreError>;
 
-    /// Whether somebody holds the lease of a pipeline now: a RUNNING run without it is one whose process died. Needs no
-    /// permission to write.
+    /// Whether any process holds the lease of a pipeline: a RUNNING run without a lease belongs to a dead process.
+    /// Needs no write permission.
     fn is_held(&self, pipeline: &str) -> Result<bool, StoreError>;
 }
 
-/// Held by the process that runs a pipeline; released when dropped, and some time after the process died.
+/// A lease held by the process that runs a pipeline; released when dropped, and some time after the process has died.
 pub trait RunLease: fmt::Debug + Send + Sync {
     /// The pipeline whose lease it is.
     fn pipeline(&self) -> &str;
 
-    /// Checks that the lease is still held, and renews it where it would expire.
+    /// Checks that the lease is still held, and renews it if it is about to expire.
     ///
-    /// [`StoreError::LeaseLost`] if another process could have taken it.
+    /// [`StoreError::LeaseLost`] if another process could have acquired it.
     fn renew(&self) -> Result<(), StoreError>;
 }
 
@@ -42,7 +42,7 @@ pub trait RunLease: fmt::Debug + Send + Sync {
 const ATTEMPTS: u32 = 5;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
 
-/// Leases as locked files. The operating system releases them when the process ends, in whatever way.
+/// Leases as locked files. The operating system releases them when the process ends, however it ends.
 ///
 /// ```text
 /// .tidemill/
@@ -55,7 +55,7 @@ pub struct FolderLeases {
 }
 
 impl FolderLeases {
-    /// The leases of the store in the folder `dir` (`.tidemill`). Nothing is written until one is taken.
+    /// The leases of the store in the folder `dir` (`.tidemill`). Nothing is written until one is acquired.
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned() }
     }
@@ -83,7 +83,7 @@ impl RunLeases for FolderLeases {
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
         }
-        // For the error message of others only: a full disk does not keep a run from starting.
+        // Only for error messages of other processes: a full disk must not prevent a run.
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
         Ok(Box::new(FileLease { file, path, pipeline: pipeline.to_owned() }))
     }
@@ -160,13 +160,13 @@ pub struct MemoryLeases {
 }
 
 impl MemoryLeases {
-    /// Leases of which none is held.
+    /// Leases, none of which is held.
     pub fn new() -> Self {
         Self::default()
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        // A panic in another thread leaves a whole set.
+        // A panic in another thread leaves the set intact.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,10 @@
 //! What happened: runs, executions, artifacts and the events between them, registered models with their
 //! versions and aliases; and the bytes of artifacts.
 //!
-//! [`MetadataStore`] is the record, [`ArtifactStore`] holds the bytes, named by their digest, and [`RunLeases`] keeps two
-//! runs of one pipeline apart. Each is a trait with an implementation on this machine ([`SqliteStore`],
-//! [`FolderArtifactStore`], [`FolderLeases`]) and one in memory, and each has a conformance suite that all of them pass.
-//! [`StoreFolder`] is the three of them in one folder: `.tidemill`.
+//! [`MetadataStore`] records, [`ArtifactStore`] stores the bytes, named by their digest, and [`RunLeases`] prevents two
+//! concurrent runs of one pipeline. Each is a trait with a local implementation ([`SqliteStore`],
+//! [`FolderArtifactStore`], [`FolderLeases`]) and one in memory, and each has a conformance suite that all of them
+//! pass. [`StoreFolder`] combines the three in one folder: `.tidemill`.
 //!
 //! Bytes come first: an artifact is committed to the [`ArtifactStore`], then recorded in the
 //! [`MetadataStore`] in the same transaction that completes its execution. A process killed in between leaves

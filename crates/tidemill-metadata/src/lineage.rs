@@ -1,25 +1,25 @@
-//! What an artifact was made of, and what was made of it.
+//! Ancestors and descendants of an artifact.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Artifact, Event, Execution};
 
-/// Which way to follow the events.
+/// The direction in which to follow the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LineageDirection {
-    /// To what it was made of.
+    /// To the artifacts it was made from.
     Up,
-    /// To what was made of it.
+    /// To the artifacts made from it.
     Down,
 }
 
-/// The part of the record that an artifact is tied to.
+/// The part of the record that is connected to an artifact.
 ///
-/// Only COMPLETE executions appear: a CACHED one repeats the events of the execution it was taken from.
+/// Only COMPLETE executions appear: a CACHED one repeats the events of an earlier execution.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LineageGraph {
-    /// Artifacts, the one asked for first, then by distance, then in the order they were recorded.
+    /// Artifacts: the requested one first, then by distance, then in the order they were recorded.
     pub artifacts: Vec<Artifact>,
     /// Executions between them, by distance, then in the order they were recorded.
     pub executions: Vec<Execution>,

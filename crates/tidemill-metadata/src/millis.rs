@@ -1,9 +1,9 @@
-//! Times as they are stored and shown: RFC 3339, UTC, always three digits of a second, so that text sorts as time.
+//! Times as stored and shown: RFC 3339, UTC, always with three decimals, so that text sorts as time.
 
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// The time now, cut to the millisecond, so that what is stored reads back equal.
+/// The current time, truncated to the millisecond, so that a stored time reads back equal.
 pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(Unit::Millisecond).unwrap_or(now)
@@ -22,7 +22,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     Timestamp::deserialize(deserializer)
 }
 
-/// The same for a time that may not have come yet.
+/// The same for an optional time.
 pub(crate) mod option {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 

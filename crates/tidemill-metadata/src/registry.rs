@@ -12,7 +12,7 @@ use tidemill_core::Properties;
 use crate::error::StoreError;
 use crate::{ArtifactId, RunId};
 
-/// A name under which versions of a model are kept.
+/// A registered model: a name for versions of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegisteredModel {
     /// Its name.
@@ -26,7 +26,7 @@ pub struct RegisteredModel {
     pub tags: BTreeMap<String, String>,
 }
 
-/// A model artifact under a name and a number. Nothing but its tags ever changes.
+/// A model artifact under a name and a number. Only its tags ever change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelVersion {
     /// Name of the registered model.
@@ -40,33 +40,33 @@ pub struct ModelVersion {
     /// When it was registered.
     #[serde(with = "crate::millis")]
     pub created_at: Timestamp,
-    /// Facts about it: metrics.
+    /// Facts about it, such as metrics.
     pub properties: Properties,
     /// Free labels.
     pub tags: BTreeMap<String, String>,
 }
 
-/// A version about to be registered.
+/// A version to be registered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewVersion {
     /// The model package.
     pub artifact_id: ArtifactId,
     /// The run that registers it.
     pub run_id: RunId,
-    /// Facts about it: metrics.
+    /// Facts about it, such as metrics.
     pub properties: Properties,
     /// Free labels.
     pub tags: BTreeMap<String, String>,
-    /// What the model is for; kept if the name is new.
+    /// The description of the model; used if the name is new.
     pub description: String,
 }
 
-/// What registering came to.
+/// The result of a registration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegisteredVersion {
     /// The version.
     pub version: ModelVersion,
-    /// False: the artifact was a version of that model already.
+    /// False: the artifact was already a version of that model.
     pub created: bool,
 }
 
@@ -77,9 +77,9 @@ pub struct Alias {
     pub model: String,
     /// The alias, without `@`.
     pub alias: String,
-    /// The version it stands for now.
+    /// The version it points to now.
     pub version: u64,
-    /// Since when.
+    /// When it was moved there.
     #[serde(with = "crate::millis")]
     pub moved_at: Timestamp,
 }
@@ -100,9 +100,9 @@ pub struct AliasMove {
     pub model: String,
     /// The alias.
     pub alias: String,
-    /// The version it stood for before; none when it was new.
+    /// The version it pointed to before; none when it was new.
     pub from_version: Option<u64>,
-    /// The version it stands for after.
+    /// The version it points to after.
     pub version: u64,
     /// When.
     #[serde(with = "crate::millis")]
@@ -111,7 +111,7 @@ pub struct AliasMove {
     pub by: Actor,
 }
 
-/// A registered model with all that is known of it.
+/// A registered model with everything recorded about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelRecord {
     /// The model.
@@ -123,7 +123,7 @@ pub struct ModelRecord {
 }
 
 impl ModelRecord {
-    /// The version meant, or an error that names the model.
+    /// Finds a version, or returns an error that names the model.
     pub fn version(&self, spec: &VersionSpec) -> Result<&ModelVersion, StoreError> {
         let number = match spec {
             VersionSpec::Latest => self.versions.last().map(|version| version.version),
@@ -150,14 +150,14 @@ pub(crate) fn no_version(record: &ModelRecord, spec: &VersionSpec) -> StoreError
     }
 }
 
-/// Which version of a model: `latest`, a number, or an alias with or without `@`.
+/// Selects a version of a model: `latest`, a number, or an alias with or without `@`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionSpec {
     /// The highest number.
     Latest,
     /// This number.
     Number(u64),
-    /// Whatever the alias stands for.
+    /// The version that the alias points to.
     Alias(String),
 }
 
@@ -183,17 +183,17 @@ impl fmt::Display for VersionSpec {
     }
 }
 
-/// Whether a registered model may be called `name`: letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+/// Whether `name` is valid for a registered model: letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
 pub fn check_model_name(name: &str) -> Result<(), StoreError> {
     check_name("model", name)
 }
 
-/// Whether an alias may be called `name`: as a model, and not so that it would be taken for a version.
+/// Whether `name` is valid for an alias: as for a model, and not mistakable for a version.
 pub fn check_alias_name(name: &str) -> Result<(), StoreError> {
     check_name("alias", name)
 }
 
-/// Refuses names of models and aliases that could not be told apart in `model@alias`, `model:7` or a URL.
+/// Rejects names of models and aliases that would be ambiguous in `model@alias`, `model:7` or a URL.
 pub(crate) fn check_name(kind: &'static str, name: &str) -> Result<(), StoreError> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let reason = if name.is_empty() {

@@ -6,7 +6,7 @@ use tidemill_core::{ArtifactType, Code};
 
 use crate::{Actor, Artifact, ExecutionError, ExecutionState, RunState, StoreError};
 
-/// Refuses two inputs or outputs of one key.
+/// Rejects two inputs or outputs with the same key.
 pub(crate) fn check_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), StoreError> {
     let mut seen = HashSet::new();
     match keys.into_iter().find(|key| !seen.insert(*key)) {
@@ -15,12 +15,12 @@ pub(crate) fn check_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<
     }
 }
 
-/// Refuses to end a run without an end.
+/// Rejects a state in which a run cannot end.
 pub(crate) fn check_run_end(state: RunState) -> Result<(), StoreError> {
     if state.is_final() { Ok(()) } else { Err(StoreError::Conflict(format!("a run cannot end as {state}"))) }
 }
 
-/// Refuses to fail an execution with a state that is no failure.
+/// Rejects a state that is not a failure.
 pub(crate) fn check_failure(state: ExecutionState) -> Result<(), StoreError> {
     match state {
         ExecutionState::Failed | ExecutionState::Canceled => Ok(()),
@@ -28,22 +28,22 @@ pub(crate) fn check_failure(state: ExecutionState) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses to change what has ended.
+/// The error for a change to a record that has ended.
 pub(crate) fn not_running(kind: &str, id: &str, state: &str) -> StoreError {
     StoreError::Conflict(format!("{kind} `{id}` is {state}, not RUNNING"))
 }
 
-/// Only what is COMPLETE can be taken from the cache.
+/// The error for taking outputs from an execution that is not COMPLETE.
 pub(crate) fn not_complete(id: &str, state: ExecutionState) -> StoreError {
     StoreError::Conflict(format!("execution `{id}` is {state}, not COMPLETE: its outputs cannot be taken"))
 }
 
-/// Whether moving an alias to where it is already is worth recording: a run confirms what a person set.
+/// Whether to record a move of an alias to its current version: only if a run confirms a move by a person.
 pub(crate) fn is_confirmation(last: Option<&Actor>, by: &Actor) -> bool {
     by.run_id.is_some() && last.is_some_and(|last| last.run_id.is_none())
 }
 
-/// Only models have versions.
+/// The error for a version of anything but a model.
 pub(crate) fn not_a_model(id: &str, artifact_type: ArtifactType) -> StoreError {
     StoreError::Conflict(format!("artifact `{id}` is of type {artifact_type}, not Model"))
 }
@@ -68,7 +68,7 @@ pub(crate) fn canceled_at_run_end() -> ExecutionError {
     }
 }
 
-/// Which artifact is meant: an id or the start of a digest, perhaps after `Type:`.
+/// A specification of an artifact: an id or the start of a digest, with or without `Type:`.
 pub(crate) fn artifact_spec(spec: &str) -> (Option<ArtifactType>, String) {
     match spec.split_once(':') {
         Some((name, rest)) if name.parse::<ArtifactType>().is_ok() => (name.parse().ok(), rest.to_lowercase()),
@@ -76,7 +76,7 @@ pub(crate) fn artifact_spec(spec: &str) -> (Option<ArtifactType>, String) {
     }
 }
 
-/// The only one of those found; `others` are names to suggest where there is none.
+/// The only match; if there is none, `others` are suggestions.
 pub(crate) fn only<T>(
     kind: &'static str,
     spec: &str,

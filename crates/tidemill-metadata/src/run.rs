@@ -1,4 +1,4 @@
-//! Runs: one invocation of a pipeline each.
+//! Runs: invocations of a pipeline.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use serde_json::Value;
 use crate::RunId;
 use crate::error::{StoreError, unknown_state};
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RunState {
-    /// Its process is at work, or died without a word (see [`recover`](crate::MetadataStore::recover)).
+    /// Its process is running, or has died without a report (see [`recover`](crate::MetadataStore::recover)).
     Running,
-    /// Every step is done and every verdict is yes.
+    /// Every step completed, and every verdict is positive.
     Complete,
-    /// The work was done and a verdict is no: an anomaly, a model not blessed.
+    /// Every step completed, but a verdict is negative: an anomaly, a model not blessed.
     Rejected,
     /// A step failed, or the process died.
     Failed,
-    /// Somebody stopped it.
+    /// A user stopped it.
     Canceled,
 }
 
@@ -40,7 +40,7 @@ impl RunState {
         }
     }
 
-    /// Whether nothing more will happen.
+    /// Whether the state is final.
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Running)
     }
@@ -63,7 +63,7 @@ pub struct Run {
     pub id: RunId,
     /// The pipeline's name.
     pub pipeline: String,
-    /// How far it is.
+    /// Its state.
     pub state: RunState,
     /// When it began.
     #[serde(with = "crate::millis")]
@@ -73,22 +73,22 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
     /// Parameters of the pipeline, as given.
     pub params: Value,
-    /// What was going to be done, as the pipeline's plan prints it.
+    /// The plan of the run, as the pipeline prints it.
     pub plan: Value,
-    /// What came of it, as the runner sums it up at the end.
+    /// The runner's summary at the end.
     pub summary: Option<Value>,
-    /// The process that does the work.
+    /// The process that executes it.
     pub pid: u32,
 }
 
-/// A run about to begin.
+/// A run to be started.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
     /// The pipeline's name.
     pub pipeline: String,
     /// Parameters of the pipeline.
     pub params: Value,
-    /// What is going to be done.
+    /// The plan of the run.
     pub plan: Value,
 }
 

@@ -7,10 +7,10 @@ use tidemill_core::Digest;
 
 use crate::StoreError;
 
-/// The key that digests of secrets are taken with, so that nobody who reads the store can guess a secret and compare.
+/// The key for digests of secrets, so that nobody who reads the store can guess a secret and compare digests.
 ///
-/// It is in a file of its own beside the database, `secret.key`: 64 hexadecimal digits that only the owner may read. It
-/// is part of a backup. Without it, steps that read secrets run again.
+/// It is stored beside the database in `secret.key`: 64 hexadecimal digits, readable only by the owner. It is part of a
+/// backup. Without it, steps that read secrets run again.
 #[derive(Clone)]
 pub struct SecretKey([u8; 32]);
 
@@ -21,7 +21,7 @@ impl std::fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
-    /// A key that nobody knows, for a store in memory.
+    /// A random key that is never stored, for a store in memory.
     pub fn generate() -> Self {
         // Each holds 74 bits of the operating system's generator.
         let mut hasher = blake3::Hasher::new();
@@ -31,7 +31,7 @@ impl SecretKey {
         Self(*hasher.finalize().as_bytes())
     }
 
-    /// The key in a file; one is made if there is none.
+    /// Reads the key from a file; generates one if the file does not exist.
     pub(crate) fn load(path: &Path) -> Result<Self, StoreError> {
         loop {
             match fs::read_to_string(path) {
@@ -59,12 +59,12 @@ impl SecretKey {
             file.file().set_permissions(owner).map_err(|error| StoreError::unavailable(path, error))?;
         }
         file.write_all(text.as_bytes()).map_err(|error| StoreError::unavailable(path, error))?;
-        // Another process may have made one at the same time: then that one counts.
+        // Another process may have generated one at the same time: then that one is used.
         file.commit_new()?;
         Ok(())
     }
 
-    /// The digest under which a secret is recorded, of the secret's own digest.
+    /// The digest under which a secret is recorded, computed from the secret's own digest.
     pub fn digest(&self, secret: &Digest) -> Digest {
         Digest::from_bytes(blake3::keyed_hash(&self.0, secret.as_str().as_bytes()).as_bytes())
     }

@@ -14,29 +14,29 @@ use crate::{
 
 /// The record of what happened: runs, executions, artifacts, events, and the model registry.
 ///
-/// Every call that writes is one transaction: it happened or it did not. Several processes may use one store at
-/// once. *Newest* means recorded last.
+/// Every call that writes is one transaction: it happens completely or not at all. Several processes may use one store
+/// at once. *Newest* means recorded last.
 #[async_trait]
 pub trait MetadataStore: Send + Sync {
     /// Records a run of this process as RUNNING.
     async fn create_run(&self, new: NewRun) -> Result<Run, StoreError>;
 
-    /// Ends a RUNNING run. Executions of it that are still RUNNING become CANCELED.
+    /// Ends a RUNNING run. Its executions that are still RUNNING become CANCELED.
     ///
     /// `state` must be final. [`StoreError::Conflict`] if the run is not RUNNING.
     async fn finish_run(&self, id: &RunId, state: RunState, summary: Value) -> Result<Run, StoreError>;
 
-    /// The run with this id, the only one whose id begins so, or the newest for `last`.
+    /// The run with this id, the only one whose id begins with it, or the newest for `last`.
     async fn run(&self, spec: &str) -> Result<Run, StoreError>;
 
     /// Runs that the filter admits, newest first.
     async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, StoreError>;
 
-    /// Marks what dead processes left behind: every RUNNING run of the pipeline, and its RUNNING executions,
-    /// become FAILED with [`Code::Abandoned`](tidemill_core::Code::Abandoned). Returns the runs, oldest first.
+    /// Marks the leftovers of dead processes: every RUNNING run of the pipeline, and its RUNNING executions, become
+    /// FAILED with [`Code::Abandoned`](tidemill_core::Code::Abandoned). Returns the runs, oldest first.
     ///
-    /// The caller holds the pipeline's [lease](crate::RunLeases) and has not yet created a run of its own:
-    /// that is what proves the processes dead, whatever became of their ids.
+    /// The caller holds the pipeline's [lease](crate::RunLeases) and has not yet created a run of its own: this proves
+    /// that the processes are dead, whatever became of their ids.
     async fn recover(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError>;
 
     /// Records an execution as RUNNING, with its INPUT events.
@@ -63,7 +63,7 @@ pub trait MetadataStore: Send + Sync {
     /// The newest COMPLETE execution with this fingerprint, of any pipeline.
     async fn find_cached(&self, fingerprint: &Digest) -> Result<Option<ExecutionRecord>, StoreError>;
 
-    /// The newest COMPLETE or CACHED execution of a step: what a plan compares with to say why the step would run.
+    /// The newest COMPLETE or CACHED execution of a step: a plan compares with it to report why the step would run.
     async fn last_execution(&self, pipeline: &str, step: &str) -> Result<Option<ExecutionRecord>, StoreError>;
 
     /// Executions of a run, oldest first.
@@ -72,13 +72,13 @@ pub trait MetadataStore: Send + Sync {
     /// Events of an execution: INPUT, then OUTPUT, each in the order given when it was recorded.
     async fn execution_events(&self, id: &ExecutionId) -> Result<Vec<Event>, StoreError>;
 
-    /// The artifact with this id, or the only one whose digest begins so (`Type:digest` narrows it to a type).
+    /// The artifact with this id, or the only one whose digest begins with it (`Type:digest` restricts it to a type).
     async fn artifact(&self, spec: &str) -> Result<Artifact, StoreError>;
 
     /// Artifacts that the filter admits, newest first.
     async fn artifacts(&self, filter: &ArtifactFilter, limit: usize) -> Result<Vec<ArtifactRecord>, StoreError>;
 
-    /// What an artifact was made of, or what was made of it. One hop leads over an execution to its artifacts.
+    /// The ancestors or descendants of an artifact. One hop leads over an execution to its artifacts.
     async fn lineage(
         &self,
         id: &ArtifactId,
@@ -88,13 +88,13 @@ pub trait MetadataStore: Send + Sync {
 
     /// The model of this pipeline that was blessed last, other than those in `excluding`.
     ///
-    /// A model is blessed by an execution, COMPLETE or CACHED, that reads it as `model`, writes a Blessing and
-    /// whose verdict is yes, provided no other execution of the same run read the model and said no or failed.
+    /// A model is blessed by an execution, COMPLETE or CACHED, that reads it as `model`, writes a Blessing and has a
+    /// positive verdict, provided no other execution of the same run rejected the model or failed on it.
     async fn latest_blessed_model(&self, pipeline: &str, excluding: &[Digest]) -> Result<Option<Artifact>, StoreError>;
 
-    /// What the input `key` of a step was when the step last said yes, other than the artifacts in `excluding`.
+    /// The artifact of the input `key` of a step when the step last passed, other than those in `excluding`.
     ///
-    /// A step said yes with an execution, COMPLETE or CACHED, whose verdict is yes.
+    /// A step passes with an execution, COMPLETE or CACHED, that has a positive verdict.
     async fn last_accepted_input(
         &self,
         pipeline: &str,
@@ -103,13 +103,13 @@ pub trait MetadataStore: Send + Sync {
         excluding: &[Digest],
     ) -> Result<Option<Artifact>, StoreError>;
 
-    /// Makes a Model artifact the next version of a registered model, which is created if the name is new.
+    /// Registers a Model artifact as the next version of a registered model, which is created if the name is new.
     ///
-    /// An artifact that is a version of that model already keeps its number and everything recorded with it.
+    /// An artifact that is already a version of that model keeps its number and everything recorded with it.
     async fn register_version(&self, model: &str, new: NewVersion) -> Result<RegisteredVersion, StoreError>;
 
-    /// Makes an alias stand for a version, and adds the move to the history. Nothing changes if it does already, unless a person
-    /// had moved it there and a run confirms it: then the run is in the history too.
+    /// Points an alias at a version, and adds the move to the history. If it already points there nothing changes,
+    /// unless a person moved it and a run now confirms it: then the run is added to the history.
     async fn set_alias(&self, model: &str, alias: &str, version: u64, by: Actor) -> Result<Alias, StoreError>;
 
     /// Every registered model, by name.
@@ -121,7 +121,7 @@ pub trait MetadataStore: Send + Sync {
     /// One version of a registered model.
     async fn model_version(&self, model: &str, spec: &VersionSpec) -> Result<ModelVersion, StoreError>;
 
-    /// Sets tags of a version: those named get these values, the others stay. Everything else about it never changes.
+    /// Sets tags of a version: the given tags are replaced, the others stay. Nothing else about a version ever changes.
     async fn tag_version(
         &self,
         model: &str,

@@ -12,15 +12,15 @@ use crate::{BatchBuilder, Explanation, ImportedModel, Model, ModelError, SampleR
 
 /// A model that can be served: a package of Tidemill, or a file that another program wrote.
 #[derive(Debug)]
-pub enum AnyModel {
+pub enum LoadedModel {
     /// A package.
     Package(Box<Model>),
     /// A file of another program.
     Imported(ImportedModel),
 }
 
-impl AnyModel {
-    /// What the model takes and gives.
+impl LoadedModel {
+    /// The signature: inputs and outputs.
     pub fn signature(&self) -> &Signature {
         match self {
             Self::Package(model) => model.signature(),
@@ -28,7 +28,7 @@ impl AnyModel {
         }
     }
 
-    /// What it predicts, where it is one number with a meaning: a probability or a value.
+    /// The meaning of its prediction, if that is a single number: a probability or a value.
     pub fn task(&self) -> Option<&Task> {
         match self {
             Self::Package(model) => Some(&model.manifest().task),
@@ -60,7 +60,7 @@ impl AnyModel {
         }
     }
 
-    /// A count of values that the steps of the model cannot use, over rows of `schema`; `None` for a file of another
+    /// A counter of values that the steps of the model cannot use, for rows of `schema`; `None` for a file of another
     /// program.
     pub fn value_check(&self, schema: &Schema) -> Result<Option<ValueCheck>, ModelError> {
         match self {
@@ -77,7 +77,8 @@ impl AnyModel {
         }
     }
 
-    /// As [`predict`](Self::predict), with a column for each output tensor: one of several columns is a list a row.
+    /// As [`predict`](Self::predict), with a column for each output tensor: a tensor of several columns becomes a
+    /// column of lists.
     pub fn predict_tensors(&self, batch: &RecordBatch) -> Result<RecordBatch, ModelError> {
         let predictions = self.predict(batch)?;
         if self.signature().output_groups.is_empty() {
@@ -104,7 +105,7 @@ impl AnyModel {
         Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
     }
 
-    /// See [`Model::explain`]. There is no background to explain against in a file of another program.
+    /// See [`Model::explain`]. A file of another program has no background to explain against.
     pub fn explain(&self, batch: &RecordBatch) -> Result<Option<Explanation>, ModelError> {
         match self {
             Self::Package(model) => model.explain(batch),
@@ -112,7 +113,7 @@ impl AnyModel {
         }
     }
 
-    /// Replays the recorded rows of a package; there are none in a file of another program.
+    /// Replays the recorded rows of a package; a file of another program has none.
     pub fn replay_sample(&self) -> Result<SampleReport, ModelError> {
         match self {
             Self::Package(model) => model.replay_sample(),

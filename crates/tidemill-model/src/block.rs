@@ -1,4 +1,4 @@
-//! What a transform graph gives and a learner takes.
+//! The output of a transform graph and the input of a learner.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-/// Rows of features after the transform, a column each: `f64`, `NaN` where a value is missing.
+/// Rows of features after the transform, one column each: `f64`, `NaN` for a missing value.
 #[derive(Debug, Clone, Default)]
 pub struct FeatureBlock {
-    /// How many rows every column has.
+    /// The number of rows in every column.
     pub rows: usize,
-    /// One column a feature, in the order of [`TransformGraph::features`](crate::TransformGraph::features).
+    /// One column per feature, in the order of [`TransformGraph::features`](crate::TransformGraph::features).
     pub columns: Vec<Vec<f64>>,
 }
 
@@ -23,7 +23,7 @@ impl FeatureBlock {
         Self::default()
     }
 
-    /// Makes room for `columns` columns of `rows` values, keeping the memory it already has.
+    /// Resizes to `columns` columns of `rows` values, reusing the allocated memory.
     ///
     /// The values are unspecified until written.
     pub fn reset(&mut self, rows: usize, columns: usize) {
@@ -36,7 +36,7 @@ impl FeatureBlock {
 }
 
 impl FeatureBlock {
-    /// The rows as a batch of `schema`, which [`feature_schema`] gave; the block is empty afterwards.
+    /// The rows as a batch of `schema`, which [`feature_schema`] returned; the block is empty afterwards.
     ///
     /// Codes are whole numbers; a missing value is null.
     pub fn take_batch(&mut self, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
@@ -72,15 +72,15 @@ pub fn feature_schema(features: &[FeatureSpec]) -> SchemaRef {
     Arc::new(Schema::new(features.iter().map(field).collect::<Vec<_>>()))
 }
 
-/// How a learner may read a feature's numbers.
+/// How a learner may interpret a feature's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeatureKind {
-    /// An amount: order and distance mean something.
+    /// A quantity: order and distance are meaningful.
     Numeric,
-    /// A code from 0 to `cardinality` − 1 that only names something. `cardinality` is at least 1.
+    /// A code from 0 to `cardinality` − 1 without order. `cardinality` is at least 1.
     Categorical {
-        /// How many codes there are.
+        /// The number of codes.
         cardinality: u32,
     },
 }
@@ -90,6 +90,6 @@ pub enum FeatureKind {
 pub struct FeatureSpec {
     /// The feature's name in the pipeline file.
     pub name: String,
-    /// How its numbers may be read.
+    /// How to interpret its numbers.
     pub kind: FeatureKind,
 }

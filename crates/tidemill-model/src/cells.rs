@@ -13,11 +13,11 @@ use tidemill_core::{DataType, Form, TensorSpec};
 
 /// The values of a column under construction.
 ///
-/// Arrow's builders align their memory for long columns, which for one row costs more than all else that is done with
-/// it; so single values have builders of their own, and what has Arrow's lies elsewhere: a request has a builder for
-/// each input, and they are moved about.
+/// Arrow's builders align their memory for long columns, which for one row costs more than all other work on it; so
+/// single values have their own builders, and Arrow's are boxed: a request has a builder for each input, and they are
+/// moved around.
 #[derive(Debug)]
-pub(crate) enum Cells {
+pub(crate) enum ColumnBuilder {
     Bool(Flags),
     Int64(Numbers<Int64Type>),
     Fp64(Numbers<Float64Type>),
@@ -29,7 +29,7 @@ pub(crate) enum Cells {
     Texts(Box<ListBuilder<StringBuilder>>),
 }
 
-/// Which values are missing, if one is.
+/// Which values are missing, if any.
 #[derive(Debug, Default)]
 struct Nulls(Option<Box<NullBufferBuilder>>);
 
@@ -40,7 +40,7 @@ impl Nulls {
         }
     }
 
-    /// A missing value behind `before` others.
+    /// A missing value after `before` others.
     fn append_null(&mut self, before: usize) {
         let nulls = self.0.get_or_insert_with(|| {
             let mut nulls = Box::new(NullBufferBuilder::new(before + 1));
@@ -55,7 +55,7 @@ impl Nulls {
     }
 }
 
-/// The numbers of a column. One takes no memory of its own.
+/// The numbers of a column. A single number allocates no memory.
 #[derive(Debug)]
 pub(crate) struct Numbers<T: ArrowPrimitiveType> {
     values: SmallVec<[T::Native; 1]>,
@@ -91,14 +91,14 @@ impl<T: ArrowPrimitiveType> Numbers<T> {
         PrimitiveArray::new(std::mem::take(&mut self.values).into_vec().into(), self.nulls.finish())
     }
 
-    /// The column of the one number that stands at a place of `words`.
+    /// The column of the single number at a position of `words`.
     fn finish_word(&mut self, words: &Buffer, at: usize) -> PrimitiveArray<T> {
         self.values.clear();
         PrimitiveArray::new(ScalarBuffer::new(words.clone(), at, 1), self.nulls.finish())
     }
 }
 
-/// The truth values of a column.
+/// The booleans of a column.
 #[derive(Debug)]
 pub(crate) struct Flags {
     values: Vec<bool>,
@@ -129,11 +129,11 @@ impl Flags {
     }
 }
 
-/// The texts of a column, one after another.
+/// The texts of a column, concatenated.
 #[derive(Debug)]
 pub(crate) struct Texts {
     text: String,
-    /// Where each ends.
+    /// The end of each text.
     ends: Vec<usize>,
     nulls: Nulls,
 }
@@ -171,20 +171,20 @@ impl Texts {
 macro_rules! any {
     ($cells:expr, $builder:ident => $call:expr) => {
         match $cells {
-            Cells::Bool($builder) => $call,
-            Cells::Int64($builder) => $call,
-            Cells::Fp64($builder) => $call,
-            Cells::Text($builder) => $call,
-            Cells::Binary($builder) => $call,
-            Cells::Bools($builder) => $call,
-            Cells::Int64s($builder) => $call,
-            Cells::Fp64s($builder) => $call,
-            Cells::Texts($builder) => $call,
+            ColumnBuilder::Bool($builder) => $call,
+            ColumnBuilder::Int64($builder) => $call,
+            ColumnBuilder::Fp64($builder) => $call,
+            ColumnBuilder::Text($builder) => $call,
+            ColumnBuilder::Binary($builder) => $call,
+            ColumnBuilder::Bools($builder) => $call,
+            ColumnBuilder::Int64s($builder) => $call,
+            ColumnBuilder::Fp64s($builder) => $call,
+            ColumnBuilder::Texts($builder) => $call,
         }
     };
 }
 
-impl Cells {
+impl ColumnBuilder {
     /// For about `rows` rows of `spec`.
     pub(crate) fn new(spec: &TensorSpec, rows: usize) -> Self {
         match (spec.form, spec.datatype) {
@@ -200,12 +200,12 @@ impl Cells {
         }
     }
 
-    /// How many rows there are; a list that has not ended is none yet.
+    /// The number of rows; an unfinished list does not count.
     pub(crate) fn len(&self) -> usize {
         any!(self, cells => cells.len())
     }
 
-    /// True or false, as a row or as the next value of a list.
+    /// Pushes a boolean, as a row or as the next value of a list.
     pub(crate) fn push_bool(&mut self, value: bool) {
         match self {
             Self::Bool(cells) => cells.append_value(value),
@@ -214,7 +214,7 @@ impl Cells {
         }
     }
 
-    /// A whole number; it may stand for a real one.
+    /// Pushes a whole number, which may stand for a real one.
     pub(crate) fn push_int(&mut self, value: i64) {
         match self {
             Self::Int64(cells) => cells.append_value(value),
@@ -234,7 +234,7 @@ impl Cells {
         }
     }
 
-    /// Text, which is bytes too.
+    /// Pushes text, which is also valid as bytes.
     pub(crate) fn push_str(&mut self, value: &str) {
         match self {
             Self::Text(cells) => cells.append_value(value),
@@ -244,14 +244,14 @@ impl Cells {
         }
     }
 
-    /// Bytes that need not be text.
+    /// Pushes bytes that need not be text.
     pub(crate) fn push_bytes(&mut self, value: &[u8]) {
         if let Self::Binary(cells) = self {
             cells.append_value(value);
         }
     }
 
-    /// A missing value: a row without one, or one inside a list.
+    /// Pushes a missing value: a row without one, or one inside a list.
     pub(crate) fn push_null(&mut self) {
         match self {
             Self::Bools(cells) => cells.values().append_null(),
@@ -262,7 +262,7 @@ impl Cells {
         }
     }
 
-    /// So many rows without a value, or without a list.
+    /// Pushes `rows` rows without a value, or without a list.
     pub(crate) fn push_missing(&mut self, rows: usize) {
         for _ in 0..rows {
             match self {
@@ -290,7 +290,7 @@ impl Cells {
         }
     }
 
-    /// The bits of the number that is the one value; 0 where it is no number.
+    /// The bits of the single number; 0 if it is not a number.
     pub(crate) fn word(&self) -> u64 {
         match self {
             Self::Int64(cells) => cells.values.first().map_or(0, |value| *value as u64),
@@ -299,8 +299,8 @@ impl Cells {
         }
     }
 
-    /// As [`finish`](Self::finish) where there is one row: `words` holds the [`word`](Self::word) of each column, and this
-    /// one is at `at`. So all numbers of a request take memory once.
+    /// As [`finish`](Self::finish) for one row: `words` contains the [`word`](Self::word) of each column, and this
+    /// column's is at `at`. So all numbers of a request share one allocation.
     pub(crate) fn finish_row(&mut self, words: &Buffer, at: usize) -> ArrayRef {
         match self {
             Self::Int64(cells) => Arc::new(cells.finish_word(words, at)),
@@ -309,7 +309,7 @@ impl Cells {
         }
     }
 
-    /// The column; the builder is empty afterwards.
+    /// Returns the column and empties the builder.
     pub(crate) fn finish(&mut self) -> ArrayRef {
         any!(self, cells => Arc::new(cells.finish()))
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with a graph, a package or a request.
+//! Errors of graphs, packages and requests.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use tidemill_core::{Code, Coded, DataType, suggest};
 
 use crate::expr::ExpressionError;
 
-/// What can go wrong with a transform graph, a model package or the rows given to a model.
+/// An error of a transform graph, a model package or the rows given to a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -35,17 +35,17 @@ pub enum ModelError {
         /// The first such row, from 0.
         first_row: u64,
     },
-    /// A label that is no finite number.
+    /// A label that is not a finite number.
     #[error("label `{label}` is {value} in row {row}")]
     LabelValue {
         /// The label's name.
         label: String,
-        /// What it is.
+        /// The value.
         value: f64,
         /// In which row, from 0.
         row: u64,
     },
-    /// A feature uses what the label is about.
+    /// A feature uses what the label is computed from.
     #[error("feature `{feature}` uses column `{column}`, which the label `{label}` is about")]
     LabelLeak {
         /// The feature.
@@ -55,7 +55,7 @@ pub enum ModelError {
         /// The label.
         label: String,
     },
-    /// The steps of a feature do not fit together, or a fitted constant cannot be.
+    /// The steps of a feature do not fit together, or a fitted constant is invalid.
     #[error("feature `{feature}`: {reason}")]
     Feature {
         /// The feature.
@@ -114,18 +114,18 @@ pub enum ModelError {
         /// The newest format known.
         supported: u32,
     },
-    /// The bytes are no learner.
+    /// The bytes are not a learner.
     #[error("the learner is not valid: {reason}")]
     Learner {
         /// Why.
         reason: String,
     },
-    /// A row of a request is no JSON object.
+    /// A row of a request is not a JSON object.
     #[error("row {row} is {found}, and an object of features is expected")]
     RowNotObject {
         /// Which row, from 0.
         row: usize,
-        /// What it is.
+        /// What it is instead.
         found: &'static str,
     },
     /// A request lacks a feature.
@@ -138,14 +138,14 @@ pub enum ModelError {
         /// The type it needs.
         datatype: DataType,
     },
-    /// A request has a feature the model does not know.
+    /// A request has a feature that is unknown to the model.
     #[error("row {row} has the feature `{feature}`, which the model does not know")]
     InputUnknown {
         /// Which row, from 0.
         row: usize,
         /// The feature.
         feature: String,
-        /// The nearest feature the model knows.
+        /// The nearest known feature.
         near: Option<String>,
     },
     /// A feature of a request has the wrong type.
@@ -170,7 +170,7 @@ pub enum ModelError {
         /// Values of the feature.
         found: usize,
     },
-    /// The bytes of a request are no picture.
+    /// The bytes of a request are not a picture.
     #[error("row {row}, feature `{feature}`: a picture is expected, and {reason}")]
     Picture {
         /// Which row, from 0.
@@ -180,7 +180,7 @@ pub enum ModelError {
         /// Why not.
         reason: String,
     },
-    /// The two lists of a history are not of one length.
+    /// The two lists of a history differ in length.
     #[error(
         "row {row} has {} values in `{}` and {} in `{}`, and every value of a history needs its time",
         .times.1, .times.0, .values.1, .values.0
@@ -193,7 +193,7 @@ pub enum ModelError {
         /// The feature with the values, and how many there are.
         values: (String, usize),
     },
-    /// A recorded prediction does not come out again.
+    /// A recorded prediction is not reproduced.
     #[error("row {row} of `sample.json` gives {got:?}, and {expected:?} was recorded at training time")]
     SampleMismatch {
         /// Which row, from 0.
@@ -203,15 +203,15 @@ pub enum ModelError {
         /// The prediction now.
         got: f64,
     },
-    /// A model holds what another format cannot say.
+    /// A model uses something that another format cannot express.
     #[error("the model cannot be written as {format}: {reason}")]
     NotExpressible {
         /// The other format.
         format: &'static str,
-        /// What it cannot say, by feature.
+        /// What it cannot express, by feature.
         reason: String,
     },
-    /// The engine that should run an imported model cannot be used.
+    /// The engine for an imported model is not available.
     #[error("`{}`: {reason}", file.display())]
     Engine {
         /// The model.
@@ -225,17 +225,17 @@ pub enum ModelError {
         /// Where in the model, and why.
         reason: String,
     },
-    /// The operating system refused.
+    /// The operating system reported an error.
     #[error("cannot {action} `{}`", path.display())]
     Io {
-        /// What was tried: `read`, `write`.
+        /// The operation: `read`, `write`.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// Arrow refused something that was checked before.
+    /// Arrow rejected something that was checked before.
     #[error("the record batch cannot be used")]
     Arrow(#[from] ArrowError),
 }
@@ -301,7 +301,7 @@ impl Coded for ModelError {
     }
 }
 
-/// A column that the data does not have.
+/// A column that the data lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingColumn {
     /// What needs it, as in a message: feature `fare_bucket`.
@@ -324,8 +324,8 @@ impl MissingColumn {
         Self { user, feature: label.to_owned(), column: column.to_owned(), near: nearest(column, schema) }
     }
 
-    /// An error about all of `missing`, if there are any. A column needed twice is named once.
-    pub fn none_of(mut missing: Vec<Self>) -> Result<(), ModelError> {
+    /// Returns an error about all of `missing`, if there are any. A column needed twice is named once.
+    pub fn error_if_any(mut missing: Vec<Self>) -> Result<(), ModelError> {
         let mut seen = std::collections::HashSet::new();
         missing.retain(|missing| seen.insert(missing.column.clone()));
         if missing.len() > 1 {

@@ -1,27 +1,27 @@
-//! Why a model predicts what it predicts.
+//! Explains predictions.
 
 use arrow::array::RecordBatch;
 
 use crate::trees::Contributions;
 use crate::{FeatureBlock, Model, ModelError};
 
-/// What each feature adds to the score of each row, against the recorded rows of the package.
+/// The contribution of each feature to the score of each row, against the recorded rows of the package.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// Names of the features: those the transform graph gives.
+    /// Names of the features of the transform graph.
     pub features: Vec<String>,
-    /// One entry a row, in score units: log-odds for a probability, the value itself for a value.
+    /// One entry per row, in score units: log-odds for a probability, the value itself for a value.
     pub rows: Vec<Contributions>,
 }
 
 impl Model {
-    /// Explains every row: `None` where the learner cannot say what a feature adds, or the package records no rows. The
-    /// background is the rows the package records, so the same package always gives the same answer. Columns are found
-    /// as in [`predict`](Self::predict).
+    /// Explains every row. Returns `None` if the learner has no explanations, or the package records no rows. The
+    /// background is the recorded rows, so the same package always gives the same explanation. Columns are found as in
+    /// [`predict`](Self::predict).
     pub fn explain(&self, batch: &RecordBatch) -> Result<Option<Explanation>, ModelError> {
         let mut background = Vec::new();
         for sample in self.sample_rows() {
-            // A recorded row may lack what a request must have.
+            // A recorded row may lack values that a request must have.
             if let Ok(sample) = self.batch_from_rows(std::slice::from_ref(&sample.row)) {
                 background.append(&mut self.features_of(&sample)?);
             }

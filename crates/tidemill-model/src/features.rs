@@ -1,4 +1,4 @@
-//! A transform graph ready to run, with the memory it runs in.
+//! A transform graph ready to run, with reusable memory.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,23 +8,23 @@ use serde_json::Value;
 use crate::input::{InputShape, Presence};
 use crate::{BatchBuilder, BoundGraph, FeatureBlock, ModelError, TransformGraph};
 
-/// Blocks kept for reuse; more than this many threads at once allocate anew.
+/// Blocks kept for reuse; more concurrent threads than this allocate new ones.
 const BLOCKS_MAX: usize = 64;
 /// A larger block is not kept.
 const BLOCK_ROWS_MAX: usize = 65_536;
 
-/// Raw columns into features, for whatever predicts from them.
+/// Turns raw columns into features for any learner.
 #[derive(Debug)]
 pub struct Features {
     graph: TransformGraph,
     shape: Arc<InputShape>,
-    /// The graph bound to the columns that [`BatchBuilder`] makes.
+    /// The graph bound to the columns of its [`BatchBuilder`]s.
     bound: BoundGraph,
     blocks: Mutex<Vec<FeatureBlock>>,
 }
 
 impl Features {
-    /// A graph bound to the columns that its own builders make.
+    /// Binds a graph to the columns of its own builders.
     pub fn new(graph: TransformGraph) -> Result<Self, ModelError> {
         let shape = Arc::new(InputShape::of_graph(&graph));
         let bound = graph.bind(&shape.schema)?;
@@ -41,12 +41,12 @@ impl Features {
         BatchBuilder::new(&self.shape, rows, presence)
     }
 
-    /// JSON objects keyed by feature into a batch, strictly.
+    /// Converts JSON objects keyed by feature to a batch, strictly.
     pub fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
         self.builder(rows.len(), Presence::Checked).with_rows(rows)
     }
 
-    /// What `use_block` makes of the features of `batch`.
+    /// Calls `use_block` with the features of `batch` and returns its result.
     pub fn with_block<T>(
         &self,
         batch: &RecordBatch,

@@ -1,4 +1,4 @@
-//! Models that other programs wrote: what a reader of their formats gives, and how they are executed.
+//! Models that other programs wrote: the result of parsing them, and how they are executed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,32 +19,32 @@ pub trait Runtime: fmt::Debug + Send + Sync {
     /// Predicts every row of a batch that has the signature's inputs, found by name: a column for each output.
     fn run(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ModelError>;
 
-    /// A builder of batches that [`run`](Self::run) takes without looking up names.
+    /// A builder of batches that [`run`](Self::run) accepts without looking up names.
     fn builder(&self, rows: usize) -> BatchBuilder;
 }
 
 /// Reads files that other programs wrote into models that can be executed.
 pub trait Importer: fmt::Debug + Send + Sync {
-    /// Reads the model in `bytes`, the content of `file`.
+    /// Parses the model in `bytes`, the content of `file`.
     fn parse(&self, bytes: &[u8], file: &Path) -> Result<ImportedModel, ModelError>;
 }
 
-/// What a reader of a format makes of a file.
+/// The parts of a model, as parsed from its file.
 #[derive(Debug)]
 pub struct ImportedParts {
     /// The format's name: `LightGBM text`.
     pub format: &'static str,
-    /// What the model takes and gives.
+    /// The signature: inputs and outputs.
     pub signature: Signature,
-    /// What it predicts, where it is one number.
+    /// The meaning of its prediction, if that is a single number.
     pub task: Option<Task>,
-    /// What executes it.
+    /// The engine that executes it.
     pub runtime: Box<dyn Runtime>,
-    /// What the file says of itself, as names and values for a person.
+    /// Metadata in the file, as names and values for people.
     pub facts: Vec<(&'static str, String)>,
 }
 
-/// A model that another program wrote, ready to predict. Shared freely between threads.
+/// A model that another program wrote, ready to predict. Can be shared between threads.
 #[derive(Debug)]
 pub struct ImportedModel {
     path: PathBuf,
@@ -54,7 +54,7 @@ pub struct ImportedModel {
 }
 
 impl ImportedModel {
-    /// The model that a reader found in the file `path` of `bytes` bytes.
+    /// The model parsed from the file `path` of `bytes` bytes.
     pub fn new(path: &Path, bytes: u64, parts: ImportedParts) -> Self {
         let field = |spec: &TensorSpec| Field::new(&spec.name, arrow_type(spec.datatype), false);
         let output = Arc::new(Schema::new(parts.signature.outputs.iter().map(field).collect::<Vec<_>>()));
@@ -76,17 +76,17 @@ impl ImportedModel {
         self.bytes
     }
 
-    /// What the file says of itself, as names and values for a person.
+    /// Metadata in the file, as names and values for people.
     pub fn facts(&self) -> &[(&'static str, String)] {
         &self.parts.facts
     }
 
-    /// What the model takes and gives.
+    /// The signature: inputs and outputs.
     pub fn signature(&self) -> &Signature {
         &self.parts.signature
     }
 
-    /// What it predicts, where it is one number.
+    /// The meaning of its prediction, if that is a single number.
     pub fn task(&self) -> Option<&Task> {
         self.parts.task.as_ref()
     }

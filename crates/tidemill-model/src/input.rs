@@ -1,4 +1,4 @@
-//! Rows of a request into a record batch of exactly the columns a model takes.
+//! Converts rows of a request to a record batch with exactly the columns of a model.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tidemill_core::{DataType, Form, Signature, TensorSpec, TensorView, suggest};
 
-use crate::cells::Cells;
-use crate::graph::{check_picture, uneven_lists};
+use crate::cells::ColumnBuilder;
+use crate::graph::{check_picture, list_length_mismatch};
 use crate::{ModelError, Source, TransformGraph};
 
 /// Builds a record batch for a model, column by column or cell by cell.
@@ -24,30 +24,30 @@ use crate::{ModelError, Source, TransformGraph};
 pub struct BatchBuilder {
     shape: Arc<InputShape>,
     /// One for each column of the batch.
-    columns: Vec<Cells>,
+    columns: Vec<ColumnBuilder>,
     presence: Presence,
 }
 
-/// What a model takes, prepared once.
+/// The inputs of a model, prepared once.
 #[derive(Debug)]
 pub struct InputShape {
-    /// The tensors, as a client sees them.
+    /// The input tensors, as clients see them.
     specs: Vec<TensorSpec>,
-    /// By tensor: its first column and how many it has.
+    /// By tensor: its first column and its number of columns.
     places: Vec<(usize, usize)>,
     /// The columns of a batch.
     pub schema: SchemaRef,
     by_name: HashMap<String, usize>,
-    /// Columns of lists of which each row has as many values in the one as in the other.
+    /// Pairs of list columns that must have equally many values in each row.
     pairs: Vec<(usize, usize)>,
 }
 
 /// Whether a required feature must have a value in every row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It must: a request.
+    /// Required: for requests.
     Checked,
-    /// It need not: data at hand.
+    /// Not required: for stored data.
     Free,
 }
 
@@ -70,7 +70,7 @@ impl InputShape {
         Self { specs, places, schema: Arc::new(Schema::new(fields)), by_name, pairs: Vec::new() }
     }
 
-    /// The inputs of a graph, with what its histories ask of them.
+    /// The inputs of a graph, with the constraints of its histories.
     pub fn of_graph(graph: &TransformGraph) -> Self {
         let inputs = graph.inputs();
         let at = |name: &str| inputs.iter().position(|input| input.name == name);
@@ -106,7 +106,7 @@ pub fn input_type(input: &TensorSpec) -> ArrowType {
     }
 }
 
-/// The inputs of a model without the model: makes [`BatchBuilder`]s. Clones are cheap.
+/// The inputs of a model without the model: creates [`BatchBuilder`]s. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct InputLayout {
     shape: Arc<InputShape>,
@@ -121,7 +121,7 @@ impl InputLayout {
 }
 
 impl BatchBuilder {
-    /// What builders like this one are made from.
+    /// The shape shared by all builders of this layout.
     pub fn layout(&self) -> InputLayout {
         InputLayout { shape: Arc::clone(&self.shape), presence: self.presence }
     }
@@ -129,11 +129,12 @@ impl BatchBuilder {
     /// A builder for a batch of about `rows` rows.
     pub fn new(shape: &Arc<InputShape>, rows: usize, presence: Presence) -> Self {
         let tensors = shape.specs.iter().zip(&shape.places);
-        let columns = tensors.flat_map(|(spec, (_, count))| (0..*count).map(|_| Cells::new(spec, rows))).collect();
+        let columns =
+            tensors.flat_map(|(spec, (_, count))| (0..*count).map(|_| ColumnBuilder::new(spec, rows))).collect();
         Self { shape: Arc::clone(shape), columns, presence }
     }
 
-    /// What the tensors must be, in order.
+    /// The expected tensors, in order.
     pub fn specs(&self) -> &[TensorSpec] {
         &self.shape.specs
     }
@@ -161,7 +162,7 @@ impl BatchBuilder {
     /// A key that is no feature, a required feature that is absent or null, and a value of the wrong type are errors
     /// that name the row and the feature.
     pub fn push_row(&mut self, row: &Value) -> Result<(), ModelError> {
-        let at = self.columns.iter().map(Cells::len).max().unwrap_or(0);
+        let at = self.columns.iter().map(ColumnBuilder::len).max().unwrap_or(0);
         let Value::Object(object) = row else {
             return Err(ModelError::RowNotObject { row: at, found: json_type(row) });
         };
@@ -190,13 +191,13 @@ impl BatchBuilder {
         self.finish(rows.len())
     }
 
-    /// The error for a feature the model does not know, with the nearest one it does.
+    /// The error for an unknown feature, with the nearest known one.
     pub fn unknown(&self, row: usize, name: &str) -> ModelError {
         let near = suggest(name, self.shape.specs.iter().map(|spec| spec.name.as_str())).map(str::to_owned);
         ModelError::InputUnknown { row, feature: name.to_owned(), near }
     }
 
-    /// The batch of `rows` rows. A column with fewer or more values is an error, but an optional one with none.
+    /// The batch of `rows` rows. A column with fewer or more values is an error, except an optional one with none.
     pub fn finish(mut self, rows: usize) -> Result<RecordBatch, ModelError> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         let tensors = self.shape.specs.iter().zip(&self.shape.places);
@@ -213,16 +214,16 @@ impl BatchBuilder {
             }
         }
         if rows == 1 {
-            let words = Buffer::from_vec(self.columns.iter().map(Cells::word).collect::<Vec<u64>>());
+            let words = Buffer::from_vec(self.columns.iter().map(ColumnBuilder::word).collect::<Vec<u64>>());
             arrays.extend(self.columns.iter_mut().enumerate().map(|(at, cells)| cells.finish_row(&words, at)));
         } else {
-            arrays.extend(self.columns.iter_mut().map(Cells::finish));
+            arrays.extend(self.columns.iter_mut().map(ColumnBuilder::finish));
         }
         for (input, array) in self.shape.specs.iter().zip(&arrays).filter(|(input, _)| input.form == Form::Binary) {
             self.check_pictures(input, array)?;
         }
         for (times, values) in &self.shape.pairs {
-            if let Some(uneven) = uneven_lists(&arrays[*times], &arrays[*values]) {
+            if let Some(uneven) = list_length_mismatch(&arrays[*times], &arrays[*values]) {
                 let name = |at: usize| self.shape.specs[at].name.clone();
                 return Err(ModelError::Uneven {
                     row: uneven.row,
@@ -235,7 +236,7 @@ impl BatchBuilder {
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.shape.schema), arrays, &options)?)
     }
 
-    /// Refuses what is no picture by its head.
+    /// Rejects bytes that do not begin like a picture.
     fn check_pictures(&self, input: &TensorSpec, array: &ArrayRef) -> Result<(), ModelError> {
         let Some(bytes) = array.as_binary_opt::<i32>().filter(|_| self.presence == Presence::Checked) else {
             return Ok(());
@@ -254,16 +255,16 @@ impl BatchBuilder {
 pub struct InputColumn<'a> {
     spec: &'a TensorSpec,
     /// The columns of the tensor, at least one.
-    cells: &'a mut [Cells],
-    /// Which of them is next.
+    cells: &'a mut [ColumnBuilder],
+    /// The column of the next value.
     at: usize,
     presence: Presence,
-    /// Values a list has so far and in the end, where all rows have as many.
+    /// Current and expected number of values in a list, if all rows have equally many.
     list: Option<(usize, usize)>,
 }
 
 impl InputColumn<'_> {
-    /// What the tensor must be.
+    /// The expected tensor.
     pub fn spec(&self) -> &TensorSpec {
         self.spec
     }
@@ -283,7 +284,7 @@ impl InputColumn<'_> {
         self.cells[0].end_list();
     }
 
-    /// Lists of `width` values each, which end by themselves; if that is 0, `rows` of them.
+    /// Lists of `width` values each, which end automatically; if `width` is 0, `rows` empty lists.
     pub fn lists_of(&mut self, width: usize, rows: usize) {
         if width == 0 {
             (0..rows).for_each(|_| self.end_list());
@@ -293,7 +294,7 @@ impl InputColumn<'_> {
     }
 
     /// Pushes the next value.
-    fn push(&mut self, push: impl FnOnce(&mut Cells)) {
+    fn push(&mut self, push: impl FnOnce(&mut ColumnBuilder)) {
         let at = self.at;
         self.at = if at + 1 == self.cells.len() { 0 } else { at + 1 };
         push(&mut self.cells[at]);
@@ -311,16 +312,16 @@ impl InputColumn<'_> {
         self.cells[self.at].len()
     }
 
-    /// A missing value; a list may have some. An error where the feature is required.
+    /// Pushes a missing value; a list may have some. An error if the feature is required.
     pub fn push_null(&mut self) -> Result<(), ModelError> {
         if !self.is_list() && !self.spec.optional && self.presence == Presence::Checked {
             return Err(missing(self.spec, self.row()));
         }
-        self.push(Cells::push_null);
+        self.push(ColumnBuilder::push_null);
         Ok(())
     }
 
-    /// A row without values, or without a list. An error where the feature is required.
+    /// Pushes a row without values, or without a list. An error if the feature is required.
     pub fn push_missing(&mut self) -> Result<(), ModelError> {
         if !self.is_list() {
             return (0..self.width()).try_for_each(|_| self.push_null());
@@ -332,7 +333,7 @@ impl InputColumn<'_> {
         Ok(())
     }
 
-    /// The values of a row: one, or a list of as many as there are columns. Null is a row without any.
+    /// Starts the values of a row: one, or a list with one for each column. Null is a row without any.
     fn push_row_json(&mut self, value: &Value) -> Result<(), ModelError> {
         let width = self.width();
         match value {
@@ -354,7 +355,7 @@ impl InputColumn<'_> {
         }
     }
 
-    /// True or false.
+    /// Pushes a boolean.
     pub fn push_bool(&mut self, value: bool) -> Result<(), ModelError> {
         if self.spec.datatype != DataType::Bool {
             return Err(self.wrong(value.to_string()));
@@ -363,7 +364,7 @@ impl InputColumn<'_> {
         Ok(())
     }
 
-    /// A whole number; it may stand for a real one.
+    /// Pushes a whole number, which may stand for a real one.
     pub fn push_int(&mut self, value: i64) -> Result<(), ModelError> {
         if !matches!(self.spec.datatype, DataType::Int64 | DataType::Fp64) {
             return Err(self.wrong(value.to_string()));
@@ -372,7 +373,7 @@ impl InputColumn<'_> {
         Ok(())
     }
 
-    /// A number. NaN is a missing value. A whole number does not stand for an integer here: `2.0` is no `INT64`.
+    /// Pushes a number. NaN is a missing value. A real number does not stand for an integer: `2.0` is not an `INT64`.
     pub fn push_float(&mut self, value: f64) -> Result<(), ModelError> {
         if self.spec.datatype != DataType::Fp64 {
             return Err(self.wrong(format!("{value:?}")));
@@ -384,10 +385,10 @@ impl InputColumn<'_> {
         Ok(())
     }
 
-    /// Pushes real numbers where all are there and all are wanted as they are. `false`: none is pushed, and
-    /// [`push_float`](Self::push_float) says why not.
+    /// Pushes real numbers if none is missing and they need no conversion. Otherwise returns `false` without pushing
+    /// any, and [`push_float`](Self::push_float) reports the reason.
     pub fn push_floats(&mut self, values: impl Iterator<Item = f64> + Clone) -> bool {
-        let [Cells::Fp64(cells)] = &mut *self.cells else { return false };
+        let [ColumnBuilder::Fp64(cells)] = &mut *self.cells else { return false };
         if values.clone().any(f64::is_nan) {
             return false;
         }
@@ -395,7 +396,7 @@ impl InputColumn<'_> {
         true
     }
 
-    /// Bytes, which must be text where text is expected.
+    /// Pushes bytes, which must be UTF-8 if text is expected.
     pub fn push_bytes(&mut self, value: &[u8]) -> Result<(), ModelError> {
         if self.spec.form == Form::Binary {
             self.push(|cells| cells.push_bytes(value));
@@ -407,7 +408,7 @@ impl InputColumn<'_> {
         }
     }
 
-    /// Text.
+    /// Pushes text.
     pub fn push_str(&mut self, value: &str) -> Result<(), ModelError> {
         if self.spec.datatype != DataType::Bytes {
             return Err(self.wrong(format!("text `{}`", excerpt(value))));
@@ -416,7 +417,7 @@ impl InputColumn<'_> {
         Ok(())
     }
 
-    /// A JSON value: a number, text, true, false, or null for missing.
+    /// Pushes a JSON value: a number, text, true, false, or null for missing.
     ///
     /// Numbers that JSON cannot write come as the texts `NaN`, `Infinity` and `-Infinity`, for real numbers only.
     pub fn push_json(&mut self, value: &Value) -> Result<(), ModelError> {
@@ -434,13 +435,13 @@ impl InputColumn<'_> {
                 "-Infinity" => self.push_float(f64::NEG_INFINITY),
                 _ => self.push_str(text),
             },
-            // A picture as text would be no picture: bytes are written as `{"b64": …}`.
+            // A picture is written as `{"b64": …}`; plain text is never one.
             Value::String(_) if self.spec.form == Form::Binary => Err(self.wrong("text".to_owned())),
             Value::String(text) => self.push_str(text),
             Value::Object(object) if self.spec.form == Form::Binary && object.len() == 1 => {
                 match object.get("b64").and_then(Value::as_str).map(|text| STANDARD.decode(text)) {
                     Some(Ok(bytes)) => self.push_bytes(&bytes),
-                    Some(Err(_)) => Err(self.wrong("text that is no base64".to_owned())),
+                    Some(Err(_)) => Err(self.wrong("text that is not base64".to_owned())),
                     None => Err(self.wrong(json_type(value).to_owned())),
                 }
             }

@@ -1,4 +1,4 @@
-//! What a model learns to predict.
+//! The label: what a model learns to predict.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type, Schema};
@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::ModelError;
 use crate::expr::{BoundExpression, Expression, ExpressionError};
 
-/// The label: a name and the expression over raw columns that gives it.
+/// The label: a name and an expression over raw columns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelSpec {
@@ -19,8 +19,7 @@ pub struct LabelSpec {
     /// The columns that are being predicted and so are unknown when serving. Empty: the first one in the expression.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target: Vec<String>,
-    /// How old a value must be, in seconds, to be known when the label is predicted. No feature looks at what came
-    /// before but is younger.
+    /// The least age of a value, in seconds, to be known when the label is predicted. Features ignore younger values.
     #[serde(default, skip_serializing_if = "is_default")]
     pub horizon_seconds: u64,
 }
@@ -30,12 +29,12 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl LabelSpec {
-    /// A label about the first column of its expression.
+    /// A label that predicts the first column of its expression.
     pub fn new(name: impl Into<String>, expression: impl Into<String>) -> Self {
         Self { name: name.into(), expression: expression.into(), target: Vec::new(), horizon_seconds: 0 }
     }
 
-    /// The same label about these columns.
+    /// The same label that predicts these columns.
     #[must_use]
     pub fn with_target(self, target: Vec<String>) -> Self {
         Self { target, ..self }
@@ -47,7 +46,7 @@ impl LabelSpec {
         Self { horizon_seconds, ..self }
     }
 
-    /// Whether the label is a column as it is.
+    /// Whether the label is a plain column.
     pub fn is_column(&self) -> bool {
         let columns = self.parse().map(|parsed| parsed.columns()).unwrap_or_default();
         let quoted = |column: &String| format!("\"{}\"", column.replace('"', "\"\""));
@@ -81,12 +80,12 @@ impl LabelSpec {
             ArrowType::Int64 => LabelKind::Integer,
             ArrowType::Float64 => LabelKind::Number,
             ArrowType::Utf8 => LabelKind::Text,
-            _ => return Err(wrap(expression.unsuitable("a label is true or false, a number, or text"))),
+            _ => return Err(wrap(expression.error("a label is true or false, a number, or text"))),
         };
         Ok(BoundLabel { name: self.name.clone(), kind, expression })
     }
 
-    /// The label that is true where this one is `value`, which is written as in SQL: `'Adelie'`, `2`.
+    /// The label that is true if this one is `value`, which is written as in SQL: `'Adelie'`, `2`.
     #[must_use]
     pub fn equal_to(&self, value: &str) -> Self {
         let simple = self.expression.chars().all(|c| c.is_alphanumeric() || c == '_');
@@ -96,15 +95,15 @@ impl LabelSpec {
     }
 }
 
-/// The name of the class that a number stands for: `2` of 2.0.
+/// The class name of a number: `2` for 2.0.
 pub fn class_name(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 9e15 { format!("{}", value as i64) } else { format!("{value:?}") }
 }
 
-/// What the values of a label are.
+/// The type of a label's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelKind {
-    /// True or false: the label is 0 or 1 by construction.
+    /// Booleans: the label is 0 or 1 by construction.
     Boolean,
     /// Whole numbers.
     Integer,
@@ -123,7 +122,7 @@ pub struct BoundLabel {
 }
 
 impl BoundLabel {
-    /// What its values are.
+    /// The type of its values.
     pub fn kind(&self) -> LabelKind {
         self.kind
     }
@@ -137,8 +136,8 @@ impl BoundLabel {
         ModelError::LabelExpression { label: self.name.clone(), source }
     }
 
-    /// The label of every row as the name of a class, `None` where it is null or NaN: a whole number without a fraction,
-    /// `true` or `false`.
+    /// The label of every row as a class name, `None` if it is null or NaN: a whole number without a fraction, `true`
+    /// or `false`.
     pub fn class_names(&self, batch: &RecordBatch) -> Result<Vec<Option<String>>, ModelError> {
         let array = self.array(batch)?;
         Ok(match array.data_type() {
@@ -152,7 +151,7 @@ impl BoundLabel {
         })
     }
 
-    /// As [`optional_values`](Self::optional_values); equal text has an equal number, which means nothing else.
+    /// As [`optional_values`](Self::optional_values); equal texts have equal numbers, which have no other meaning.
     pub fn codes(&self, batch: &RecordBatch) -> Result<Vec<Option<f64>>, ModelError> {
         if self.kind != LabelKind::Text {
             return self.optional_values(batch);
@@ -163,12 +162,12 @@ impl BoundLabel {
         Ok(array.as_string::<i32>().iter().map(|text| text.map(code)).collect())
     }
 
-    /// The label of every row, `None` where it is null; a NaN counts as null. Booleans are 0 and 1. A label of text, which
-    /// has no value, is an error.
+    /// The label of every row, `None` if it is null or NaN. Booleans are 0 and 1. A text label is an error, because it
+    /// has no numeric value.
     pub fn optional_values(&self, batch: &RecordBatch) -> Result<Vec<Option<f64>>, ModelError> {
         if self.kind == LabelKind::Text {
             let message = "the label is text, and this needs one that is true or false, or a number";
-            return Err(self.wrap(self.expression.unsuitable(message)));
+            return Err(self.wrap(self.expression.error(message)));
         }
         let array = self.array(batch)?;
         Ok(match array.data_type() {

@@ -3,7 +3,7 @@
 //!
 //! What runs per request is exactly what ran in training: [`TransformGraph::bind`] resolves names to columns once,
 //! [`BoundGraph::apply`] turns raw columns into a [`FeatureBlock`], [`Learner::predict`] turns that into numbers.
-//! [`Model`] is a package loaded from a folder, [`ImportedModel`] a file that another program wrote, [`AnyModel`] either.
+//! [`Model`] is a package loaded from a folder, [`ImportedModel`] a file that another program wrote, [`LoadedModel`] either.
 //! How imported models run is behind the trait [`Runtime`]; no engine for them is in this crate.
 
 mod any;
@@ -22,7 +22,7 @@ mod model;
 mod package;
 pub mod trees;
 
-pub use any::AnyModel;
+pub use any::LoadedModel;
 pub use block::{FeatureBlock, FeatureKind, FeatureSpec, feature_schema};
 pub use error::{MissingColumn, ModelError};
 pub use explanation::Explanation;

@@ -16,7 +16,7 @@ use crate::{
     arrow_type, largest_column,
 };
 
-/// A model package loaded from a folder, ready to predict. Shared freely between threads.
+/// A model package loaded from a folder, ready to predict. Can be shared between threads.
 #[derive(Debug)]
 pub struct Model {
     manifest: Manifest,
@@ -25,7 +25,7 @@ pub struct Model {
     predictor: Predictor,
 }
 
-/// Graph and learner together: the one way from raw columns to predictions.
+/// Graph and learner together: the only way from raw columns to predictions.
 #[derive(Debug)]
 pub(crate) struct Predictor {
     features: Features,
@@ -33,15 +33,15 @@ pub(crate) struct Predictor {
 }
 
 impl Model {
-    /// Loads a package. Refused, with the file named: one that is missing, altered, of a newer format, or that does
-    /// not fit the others. The recorded rows are not replayed; see [`replay_sample`](Self::replay_sample).
+    /// Loads a package. Errors name the file that is missing, altered, of a newer format, or inconsistent with the
+    /// others. The recorded rows are not replayed; see [`replay_sample`](Self::replay_sample).
     ///
     /// A package whose learner is a model of another program needs [`load_with`](Self::load_with).
     pub fn load(dir: impl AsRef<Path>) -> Result<Self, ModelError> {
         Self::open(dir.as_ref(), None)
     }
 
-    /// As [`load`](Self::load); a learner that is a model of another program is read by `importer`.
+    /// As [`load`](Self::load); `importer` parses a learner that is a model of another program.
     pub fn load_with(dir: impl AsRef<Path>, importer: &dyn Importer) -> Result<Self, ModelError> {
         Self::open(dir.as_ref(), Some(importer))
     }
@@ -55,17 +55,17 @@ impl Model {
         Ok(Self { manifest, sample, output, predictor })
     }
 
-    /// What the package holds.
+    /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// What the model takes and gives.
+    /// The signature: inputs and outputs.
     pub fn signature(&self) -> &Signature {
         &self.manifest.signature
     }
 
-    /// What the model predicts.
+    /// The model's task.
     pub fn task(&self) -> &Task {
         &self.manifest.task
     }
@@ -85,22 +85,22 @@ impl Model {
         &self.sample
     }
 
-    /// A builder for a batch of about `rows` rows. Its batches take the shortest way through
-    /// [`predict`](Self::predict): nothing is looked up by name.
+    /// A builder for a batch of about `rows` rows. Its batches are the fastest input of [`predict`](Self::predict):
+    /// nothing is looked up by name.
     pub fn batch_builder(&self, rows: usize) -> BatchBuilder {
         self.predictor.features.builder(rows, Presence::Checked)
     }
 
-    /// JSON objects keyed by feature into a batch, strictly: a feature that is unknown, missing or of the wrong type
-    /// is an error that names the row, from 0, and the feature.
+    /// Converts JSON objects keyed by feature to a batch, strictly: a feature that is unknown, missing or of the wrong
+    /// type is an error that names the row, from 0, and the feature.
     pub fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
         self.predictor.batch_from_rows(rows)
     }
 
     /// Predicts every row: a column for each output of the signature.
     ///
-    /// Columns of `batch` are found by name, in any order; others are ignored. A missing value is one the model
-    /// copes with, whether or not the input is optional.
+    /// Columns of `batch` are found by name, in any order; others are ignored. Values may be missing even if the input
+    /// is not optional.
     pub fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, ModelError> {
         let columns = self.predict_columns(batch)?;
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.output.fields().len());
@@ -118,7 +118,8 @@ impl Model {
         self.predictor.predict(batch)
     }
 
-    /// As [`predict_columns`](Self::predict_columns), of a model with one number a row; the first of several.
+    /// As [`predict_columns`](Self::predict_columns), for a model with one number per row; otherwise the first of
+    /// several.
     pub fn predict_values(&self, batch: &RecordBatch) -> Result<Vec<f64>, ModelError> {
         Ok(self.predict_columns(batch)?.swap_remove(0))
     }
@@ -144,7 +145,7 @@ impl Model {
 }
 
 impl Predictor {
-    /// Graph and learner, or why they do not fit each other.
+    /// Combines graph and learner; the error says why they do not fit each other.
     pub(crate) fn new(graph: TransformGraph, learner: Learner) -> Result<Self, String> {
         let (given, taken) = (graph.features().len(), learner.feature_count());
         if given != taken {

@@ -1,5 +1,5 @@
-//! Models of other programs: ONNX models are run and written, trees of LightGBM and XGBoost run on the native executor,
-//! and what a TensorFlow `SavedModel` or a `TFLite` model says of itself is read.
+//! Models of other programs: runs and writes ONNX models, runs the trees of LightGBM and XGBoost on the native
+//! executor, and describes TensorFlow `SavedModel` and `TFLite` models.
 //!
 //! [`import`] reads a file into an [`ImportedModel`](tidemill_model::ImportedModel); [`load_model`] loads a package or such
 //! a file. [`export_onnx`] writes transform graph and learner as one ONNX model, [`OnnxExporter`] does so for packages.
@@ -10,9 +10,9 @@ mod import;
 mod inspect;
 mod onnx;
 
-pub use export::{OnnxExporter, Unseen, export_onnx};
+pub use export::{OnnxExporter, UnseenCategories, export_onnx};
 pub use import::{
     ModelReader, import, import_with, load_model, load_model_with, load_package, load_package_with, parse, parse_with,
 };
-pub use inspect::{OtherGraph, OtherModel, OtherSignature, OtherTensor, inspect};
+pub use inspect::{InspectedGraph, InspectedModel, InspectedSignature, InspectedTensor, inspect};
 pub use onnx::{OnnxEngine, OnnxOptions, OnnxRuntimeError};

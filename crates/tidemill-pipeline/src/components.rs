@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidemill_core::Component;
 
-/// Components by name. The project fills it; a third party adds its own.
+/// Components by name. The project registers its own; a third party can add more.
 #[derive(Clone, Default)]
 pub struct Components(BTreeMap<String, Arc<dyn Component>>);
 

@@ -1,4 +1,4 @@
-//! Another YAML file of a project, read with its places as the pipeline file is.
+//! Another YAML file of a project, parsed with source positions like the pipeline file.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tidemill_core::{Diagnostic, InvalidFile, ParamIssue, line_and_column};
 use crate::source_map::located;
 use crate::yaml::{Node, NodeKind};
 
-/// A YAML file whose values know where they stand.
+/// A YAML file whose values have their source positions.
 #[derive(Debug, Clone)]
 pub struct Document {
     path: PathBuf,
@@ -18,7 +18,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads `text`, which stands at `path`: a mapping.
+    /// Parses `text`, the content of `path`, which must be a mapping.
     pub fn parse(path: &Path, text: &str) -> Result<Self, InvalidFile> {
         let invalid =
             |diagnostic| InvalidFile { path: path.to_owned(), text: text.to_owned(), diagnostics: vec![diagnostic] };
@@ -30,19 +30,20 @@ impl Document {
         Ok(Self { path: path.to_owned(), text: text.to_owned(), root })
     }
 
-    /// What it holds; mappings keep their order.
+    /// The content; mappings keep their order.
     pub fn value(&self) -> Value {
         self.root.to_value()
     }
 
-    /// Where the key at `keys` stands: `features.yaml:5:3`. Where there is no such key, the nearest part of it that exists.
+    /// The position of the key at `keys`: `features.yaml:5:3`. If the key does not exist, that of its nearest existing
+    /// parent.
     pub fn place(&self, keys: &[String]) -> String {
         let span = self.root.key_span_at(keys).unwrap_or_else(|| self.root.span_at(keys));
         let (line, column) = line_and_column(&self.text, span.start);
         format!("{}:{line}:{column}", self.path.display())
     }
 
-    /// Issues about parts of the file, each at its place; in the order of the file.
+    /// The issues of parts of the file, each with its position, in the order of the file.
     pub fn invalid(self, issues: Vec<ParamIssue>) -> InvalidFile {
         let whole = self.start()..self.start();
         let mut diagnostics: Vec<Diagnostic> =
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever stands in a file: a document or a place, and what is taken out leaves whole lines.
+        /// For any file content, the parser returns a document or an error, and removing an entry removes whole lines.
         #[test]
         fn any_text_is_read_or_refused(text in "([a-c]: |- |[\\[\\]{},:#&*!|>'\"%@\u{feff}é\t ]|[a-z0-9]|\\r?\n|---\n|\\.\\.\\.\n){0,24}") {
             let Ok(document) = Document::parse(Path::new("a.yaml"), &text) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Reading `pipeline.yaml`.
+//! Parses `pipeline.yaml`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ use crate::source_map::{SourceMap, located};
 use crate::wiring::{self, UnwiredStep};
 use crate::yaml::{Key, Node, NodeKind};
 
-/// The name of a pipeline file when a folder is given.
+/// The file name of a pipeline in a folder.
 pub const FILE_NAME: &str = "pipeline.yaml";
 
 /// The keys of every step; all others are parameters of its component.
 const STEP_KEYS: [&str; 3] = ["component", "inputs", "retries"];
-/// A step is tried again at most so often.
+/// The maximum number of retries of a step.
 const RETRIES_MAX: u32 = 100;
 
 const KEYS: [&str; 5] = ["version", "pipeline", "description", "params", "steps"];
@@ -38,7 +38,7 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is wrong, with every place.
+    /// The file has errors, each with its position.
     #[error(transparent)]
     Invalid(#[from] InvalidFile),
 }
@@ -69,16 +69,16 @@ impl Coded for LoadError {
     }
 }
 
-/// The pipeline file for what a user pointed at: the file itself, or the one in the folder.
+/// The pipeline file that a path from a user means: the file itself, or the one in the folder.
 pub fn find(path: &Path) -> Result<PathBuf, LoadError> {
     let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
     if file.is_file() { Ok(file) } else { Err(LoadError::NotFound(file)) }
 }
 
 impl Pipeline {
-    /// Reads and checks the pipeline at `path`, a file or a folder that holds one.
+    /// Reads and checks the pipeline at `path`, a file or a folder that contains one.
     ///
-    /// `overrides` are `NAME=VALUE` pairs for parameters the file defines; a value is read as YAML.
+    /// `overrides` are `NAME=VALUE` pairs for parameters that the file defines; values are parsed as YAML.
     pub fn load(path: &Path, components: &Components, overrides: &[(String, String)]) -> Result<Self, LoadError> {
         let file = find(path)?;
         let text =
@@ -87,7 +87,7 @@ impl Pipeline {
         Ok(Self::parse(&file, &text, components, overrides, &env)?)
     }
 
-    /// Checks the text of a pipeline file. All errors come back at once, in the order of the file.
+    /// Checks the text of a pipeline file. Returns all errors at once, in the order of the file.
     pub fn parse(
         file: &Path,
         text: &str,
@@ -132,7 +132,7 @@ fn read_root(
     let params = read_params(root, overrides, env, diagnostics);
     let scope = Scope { params: &params, env };
     let drafts = read_steps(root, components, &scope, overrides, diagnostics);
-    // Wires to a step that could not be read would only repeat what was said of it.
+    // Binding errors that involve a step that could not be parsed would only repeat its error.
     let broken = root.get("steps").map_or(0, |steps| steps.entries().len()) > drafts.len();
     let mut steps = if broken { Vec::new() } else { wiring::wire(drafts, diagnostics) };
     expectations::check(&steps, root, diagnostics);
@@ -189,7 +189,7 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-/// Parameters in the order of the file; a reference in one leads to the environment or to a parameter above it.
+/// Parameters in the order of the file; each may refer to the environment or to a parameter above it.
 fn read_params(
     root: &Node,
     overrides: &[(String, String)],
@@ -246,13 +246,13 @@ fn read_steps<'a>(
         };
         diagnostics.push(Diagnostic::new(steps.span.clone(), message));
     }
-    // Values that flags give stand nowhere in the file.
+    // Values from flags have no position in the file.
     let params = root.get("params").map(|params| without(params, overrides));
     let read = |(key, node): &'a (Key, Node)| read_step(key, node, components, scope, params.as_ref(), diagnostics);
     steps.entries().iter().filter_map(read).collect()
 }
 
-/// The parameters that the file gives a value, not a flag.
+/// The parameters whose value comes from the file, not from a flag.
 fn without(params: &Node, overrides: &[(String, String)]) -> Node {
     let is_ours = |(key, _): &&(Key, Node)| overrides.iter().all(|(name, _)| *name != key.name);
     let entries = params.entries().iter().filter(is_ours).cloned().collect();
@@ -267,7 +267,7 @@ fn read_step<'a>(
     params_node: Option<&Node>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<UnwiredStep<'a>> {
-    // A dot stands between a step and its output in `inputs:`.
+    // A dot separates a step and its output in `inputs:`.
     if !is_name(&key.name) || key.name.contains('.') {
         let message = format!("`{}` cannot name a step: use 1 to 63 letters, digits, `-` and `_`", key.name);
         diagnostics.push(Diagnostic::new(key.span.clone(), message));
@@ -302,7 +302,7 @@ fn read_step<'a>(
     let (params, recorded) = (Value::Object(params.used), Value::Object(params.recorded));
     let mut environment = BTreeMap::new();
     references::environment(&recorded, scope.env, &mut environment);
-    // A reference that leads nowhere has left a null behind: the component's own complaint would only repeat it.
+    // An unresolved reference has become a null: the component's own error would only repeat it.
     if diagnostics.len() == before {
         let issues = component.check(&params);
         diagnostics.extend(issues.into_iter().map(|issue| located(issue, node, params_node, &key.span)));

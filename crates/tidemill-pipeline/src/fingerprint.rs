@@ -1,4 +1,4 @@
-//! What decides whether a step has to run.
+//! Decides whether a step has to run.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,25 @@ use tidemill_metadata::SecretKey;
 
 use crate::pipeline::Step;
 
-/// Everything that decides a step's outputs. Two equal fingerprints mean equal outputs.
+/// Everything that determines a step's outputs. Equal fingerprints mean equal outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FingerprintInputs {
-    /// The pipeline's name: components may write it into what they make.
+    /// The pipeline's name: components may write it into their outputs.
     pub pipeline: String,
     /// The component's name.
     pub component: String,
     /// Its version: the code.
     pub component_version: u32,
-    /// Parameters as they are recorded.
+    /// Parameters as recorded.
     pub params: Value,
-    /// Digests of the artifacts read, by input key; `None` for an input that nothing provides.
+    /// Digests of the input artifacts, by input key; `None` for an input without an artifact.
     pub inputs: BTreeMap<String, Option<Digest>>,
-    /// Digests of what is read besides artifacts, by name: files, environment variables (`${env.X}`).
+    /// Digests of everything read besides artifacts, by name: files, environment variables (`${env.X}`).
     pub external: BTreeMap<String, Digest>,
 }
 
 impl FingerprintInputs {
-    /// What the fingerprint of a step is made of.
+    /// Collects the inputs of a step's fingerprint.
     pub fn new(
         pipeline: &str,
         step: &Step,
@@ -35,7 +35,7 @@ impl FingerprintInputs {
         external: Vec<ExternalInput>,
         secrets: &SecretKey,
     ) -> Self {
-        // What comes from the environment may be a secret, and a short one could be guessed from its digest.
+        // A value from the environment may be a secret, and a short one could be guessed from its digest.
         let environment = step.environment.iter().map(|(name, digest)| (name.clone(), secrets.digest(digest)));
         Self {
             pipeline: pipeline.to_owned(),
@@ -47,7 +47,7 @@ impl FingerprintInputs {
         }
     }
 
-    /// The digest of all of it.
+    /// The digest of all inputs.
     ///
     /// The order of keys counts inside parameters: features are fitted in the order of the file.
     pub fn fingerprint(&self) -> Digest {
@@ -58,7 +58,7 @@ impl FingerprintInputs {
         Digest::from_bytes(hasher.finalize().as_bytes())
     }
 
-    /// In what `self` differs from an earlier execution, in words that name the parameter, input or file.
+    /// The differences from an earlier execution, in words that name the parameter, input or file.
     pub fn changes_since(&self, earlier: &Self) -> Vec<String> {
         let mut changes = Vec::new();
         if self.component != earlier.component {

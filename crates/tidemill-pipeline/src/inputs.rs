@@ -1,4 +1,4 @@
-//! From bindings to artifacts and a fingerprint: what planning and running share.
+//! From bindings to artifacts and a fingerprint: shared by planning and running.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use crate::workspace::Workspace;
 /// The artifacts of steps already done, by step index and output key.
 pub(crate) type Outputs = BTreeMap<usize, BTreeMap<String, Artifact>>;
 
-/// What a step is about to read.
+/// The resolved inputs of a step.
 #[derive(Debug)]
 pub(crate) struct Resolved {
-    /// Artifacts by input key; an optional input with nothing behind it is absent.
+    /// Artifacts by input key; an optional input without an artifact is absent.
     pub inputs: Vec<(String, Artifact)>,
     pub fingerprint_inputs: FingerprintInputs,
-    /// Artifacts that would have been read, had they not been damaged, a line each.
+    /// Artifacts that were skipped because they are damaged, a line each.
     pub passed_over: Vec<String>,
 }
 
-/// Finds the artifacts behind the bindings of a step and digests what it reads besides them.
+/// Finds the artifacts for the bindings of a step and digests everything it reads besides them.
 pub(crate) async fn resolve(
     pipeline: &Pipeline,
     step: &Step,

@@ -86,8 +86,8 @@ fn prefix_references(schema: &mut Value, component: &str) {
     }
 }
 
-/// Lets a reference such as `${params.rounds}` stand wherever a number or a truth value may: as text in YAML, it would
-/// be marked as an error otherwise.
+/// Allows a reference such as `${params.rounds}` wherever a number or a boolean may be: it is text in YAML, and editors
+/// would mark it as an error otherwise.
 fn allow_references(schema: &mut Value) {
     match schema {
         Value::Object(map) => {

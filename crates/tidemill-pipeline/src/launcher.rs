@@ -1,4 +1,4 @@
-//! Where the attempts at steps run: in this process, or each in a process of its own.
+//! Runs attempts at steps: in this process, or each in a process of its own.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,14 +16,14 @@ use crate::inputs::recorded;
 use crate::report::{StepReport, StepState};
 use crate::step::Attempt;
 
-/// Makes attempts at steps: what stands between the scheduler and the work.
+/// Runs attempts at steps, on behalf of the scheduler.
 #[async_trait]
 pub trait Launcher: fmt::Debug + Send + Sync {
-    /// Makes one attempt and records it. Errors are in the report.
+    /// Runs one attempt and records it. Errors are in the report.
     async fn launch(&self, attempt: Attempt) -> StepResult;
 }
 
-/// How an attempt ended.
+/// The result of an attempt.
 #[derive(Debug, Clone)]
 pub struct StepResult {
     /// The report of the step.
@@ -43,16 +43,16 @@ impl Launcher for InProcess {
     }
 }
 
-/// Runs every step in a child process of its own: a crash, a leak or a limit on memory is that of one step.
+/// Runs every step in a child process: a crash, a leak or a memory limit affects only one step.
 ///
-/// The child makes the attempt with [`run_step`](crate::run_step) and prints its [`StepReport`] as one JSON document on
+/// The child runs the attempt with [`run_step`](crate::run_step) and prints its [`StepReport`] as one JSON document on
 /// standard output. It stops when its standard input is closed, which also happens if this process dies.
 pub struct ChildProcess {
     command: Box<dyn Fn(&RunId, &str) -> Command + Send + Sync>,
 }
 
 impl ChildProcess {
-    /// A launcher that starts `command` with the run and the name of the step.
+    /// A launcher that runs `command` with the run and the name of the step.
     pub fn new(command: impl Fn(&RunId, &str) -> Command + Send + Sync + 'static) -> Self {
         Self { command: Box::new(command) }
     }
@@ -83,17 +83,17 @@ impl Launcher for ChildProcess {
         match result {
             Ok(result) => result,
             Err(error) => {
-                let error = give_up(&attempt, error).await;
+                let error = fail_lost_execution(&attempt, error).await;
                 StepResult { report: attempt.failed(error), outputs: BTreeMap::new() }
             }
         }
     }
 }
 
-/// The last words of a child on standard error, for its error.
+/// The last lines that a child wrote to standard error, for its error message.
 const STDERR_LINES_MAX: usize = 5;
 
-/// Waits until the child has ended, and reads its report.
+/// Waits until the child has exited, and reads its report.
 async fn wait_for(mut child: Child, attempt: &Attempt) -> Result<StepReport, ExecutionError> {
     let mut stdin = child.stdin.take();
     let stdout = child.stdout.take();
@@ -101,7 +101,7 @@ async fn wait_for(mut child: Child, attempt: &Attempt) -> Result<StepReport, Exe
     let read_report = async {
         let mut text = String::new();
         if let Some(mut stdout) = stdout {
-            // A report that cannot be read to its end is not valid JSON: `parse` reports that.
+            // A truncated report is not valid JSON: `parse` reports that.
             let _ = stdout.read_to_string(&mut text).await;
         }
         text
@@ -124,7 +124,7 @@ async fn wait_for(mut child: Child, attempt: &Attempt) -> Result<StepReport, Exe
     let (status, text, messages) = tokio::select! {
         ended = &mut ended => ended,
         () = attempt.stop_requested() => {
-            // The child takes the end of its input as the request to stop.
+            // The child treats the end of its input as a request to stop.
             drop(stdin.take());
             ended.await
         }
@@ -148,7 +148,7 @@ fn process_error(message: String, error: std::io::Error) -> ExecutionError {
     ExecutionError { code: Code::StepProcess, message, hint: None, causes: vec![error.to_string()] }
 }
 
-/// Finds the artifacts that a report names in the store.
+/// Finds the artifacts of a report in the store.
 async fn with_outputs(attempt: &Attempt, report: StepReport) -> Result<StepResult, ExecutionError> {
     let mut outputs = BTreeMap::new();
     for output in &report.outputs {
@@ -159,8 +159,8 @@ async fn with_outputs(attempt: &Attempt, report: StepReport) -> Result<StepResul
     Ok(StepResult { report, outputs })
 }
 
-/// Records that the execution which a lost process began has failed.
-async fn give_up(attempt: &Attempt, mut error: ExecutionError) -> ExecutionError {
+/// Records that the execution of a dead process has failed.
+async fn fail_lost_execution(attempt: &Attempt, mut error: ExecutionError) -> ExecutionError {
     let metadata = &attempt.workspace().metadata;
     let record = async {
         for record in metadata.executions(attempt.run_id()).await? {
@@ -177,10 +177,10 @@ async fn give_up(attempt: &Attempt, mut error: ExecutionError) -> ExecutionError
     error
 }
 
-/// When a step that failed is tried again.
+/// When a failed step is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryDelay {
-    /// Before the second attempt. Each further delay is twice the one before.
+    /// The delay before the second attempt. Each further delay is twice the one before.
     pub first: Duration,
     /// The longest delay.
     pub max: Duration,
@@ -193,14 +193,14 @@ impl Default for RetryDelay {
 }
 
 impl RetryDelay {
-    /// The delay after the attempt number `attempt`, counted from 1.
+    /// The delay after attempt number `attempt`, counted from 1.
     pub fn after(&self, attempt: u32) -> Duration {
         self.first.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(self.max)
     }
 }
 
-/// Makes attempts until one succeeds, until the step has no retries left, or until an error that a retry cannot help:
-/// verdicts, broken input and bugs stay what they are.
+/// Runs attempts until one succeeds, until the step has no retries left, or until an error that a retry cannot fix:
+/// verdicts, broken input and bugs are not retried.
 pub(crate) async fn launch_with_retries(launcher: Arc<dyn Launcher>, attempt: Attempt) -> StepResult {
     let mut number = 1;
     loop {

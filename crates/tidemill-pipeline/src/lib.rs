@@ -1,8 +1,8 @@
 //! The pipeline: its file, its plan and its runs.
 //!
-//! Nothing here knows what a component does. A pipeline file is read against a set of [`Components`]; steps are
-//! wired by artifact type; a fingerprint of everything a step depends on decides whether it runs; a pure
-//! [`Scheduler`] decides when; the runner does it and records it.
+//! The crate does not depend on any component. A pipeline file is checked against a set of [`Components`]; steps are
+//! wired by artifact type; a fingerprint of everything a step depends on decides whether it runs; a pure [`Scheduler`]
+//! decides when; the runner executes and records it.
 
 mod components;
 mod document;

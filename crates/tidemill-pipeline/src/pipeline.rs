@@ -1,4 +1,4 @@
-//! A pipeline, read and checked: steps with their components, parameters and bindings.
+//! A parsed and checked pipeline: steps with their components, parameters and bindings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,19 +15,19 @@ use crate::source_map::SourceMap;
 pub struct Pipeline {
     /// Its name: the namespace of its runs and of the search for baselines.
     pub name: String,
-    /// What it is for, in the author's words.
+    /// The author's description.
     pub description: Option<String>,
-    /// Parameters with overrides applied, as they are recorded: references to the environment stay what was written.
+    /// Parameters with overrides applied, as recorded: references to the environment are not resolved.
     pub params: Map<String, Value>,
     /// The file it was read from.
     pub file: PathBuf,
-    /// Steps in an order in which every step comes after those it depends on; file order where that is free.
+    /// Steps in an order in which each follows those it depends on; otherwise in file order.
     pub steps: Vec<Step>,
 }
 
 impl Pipeline {
-    /// The folder of the file: relative paths in parameters start here. Empty where that is the current folder, so
-    /// that a joined path reads as it was written.
+    /// The folder of the file: relative paths in parameters start here. Empty if it is the current folder, so that a
+    /// joined path reads as it was written.
     pub fn project_dir(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new(""))
     }
@@ -43,23 +43,23 @@ impl Pipeline {
 pub struct Step {
     /// The key in the file.
     pub name: String,
-    /// What does the work.
+    /// The component that does the work.
     pub component: Arc<dyn Component>,
     /// Its specification.
     pub spec: ComponentSpec,
-    /// Parameters with references resolved: for the component alone, they may hold secrets.
+    /// Parameters with references resolved: for the component only, as they may contain secrets.
     pub params: Value,
-    /// The same as they are recorded and shown: a reference to the environment stays what was written.
+    /// The same as recorded and shown: references to the environment are not resolved.
     pub recorded: Value,
-    /// Digests of the environment variables referred to, by reference (`${env.X}`).
+    /// Digests of the referenced environment variables, by reference (`${env.X}`).
     pub environment: BTreeMap<String, Digest>,
-    /// Where each input comes from. An optional input that nothing provides has no binding.
+    /// The source of each input. An optional input that nothing provides has no binding.
     pub bindings: Vec<InputBinding>,
-    /// Gates that must say yes first although nothing of theirs is read.
+    /// Gates that must pass first, although the step reads no output of theirs.
     pub waits_for: Vec<usize>,
-    /// How often it is tried again after an error of its surroundings.
+    /// How often it is retried after an error of its environment.
     pub retries: u32,
-    /// Where its parameters stand in the file.
+    /// The positions of its parameters in the file.
     pub(crate) source_map: SourceMap,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Debug for Step {
     }
 }
 
-/// Where an input comes from.
+/// The source of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputBinding {
     /// The input.
@@ -96,7 +96,7 @@ pub enum Origin {
     },
     /// The newest blessed model of this pipeline other than the candidate.
     LatestBlessedModel,
-    /// What the input `of` of the same step was when the step last said yes, other than what it is now.
+    /// What the input `of` of the same step was when the step last passed, other than its current artifact.
     LastAccepted {
         /// The input.
         of: String,

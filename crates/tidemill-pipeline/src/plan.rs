@@ -20,7 +20,7 @@ pub struct Plan {
     pub pipeline: String,
     /// Steps in the order in which they can run.
     pub steps: Vec<PlannedStep>,
-    /// Versions with an alias whose package is damaged now.
+    /// Model versions with an alias whose package is damaged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damaged_versions: Vec<DamagedVersion>,
 }
@@ -38,10 +38,10 @@ pub struct PlannedStep {
     pub reasons: Vec<String>,
     /// Steps it reads from or waits for.
     pub after: Vec<String>,
-    /// What its component says beforehand: worth knowing, a line each.
+    /// The component's notes before the run, a line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Why it would fail, as far as that can be known before it runs, a line each.
+    /// Why it would fail, as far as can be known before it runs, a line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
 }
@@ -50,11 +50,11 @@ pub struct PlannedStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Its outputs are there already.
+    /// Its outputs already exist.
     Cached,
     /// It would run.
     Run,
-    /// It would not run: a step before it said no when it ran.
+    /// It would not run: an earlier step that it waits for was rejected.
     Skip,
 }
 
@@ -69,19 +69,19 @@ impl fmt::Display for Action {
 }
 
 impl Plan {
-    /// Works out what a run would do, reading sources and records but changing nothing.
+    /// Computes what a run would do: reads sources and records but changes nothing.
     pub async fn make(pipeline: &Pipeline, workspace: &Workspace, cache: &CachePolicy) -> Result<Self, ExecutionError> {
         let mut done = Outputs::new();
-        let mut refused = BTreeSet::new();
+        let mut rejected = BTreeSet::new();
         let mut steps: Vec<PlannedStep> = Vec::with_capacity(pipeline.steps.len());
         for (index, step) in pipeline.steps.iter().enumerate() {
-            let (action, reasons) = if let Some(why) = obstacle(step, &steps, &refused) {
+            let (action, reasons) = if let Some(why) = blocked_by(step, &steps, &rejected) {
                 (Action::Skip, vec![why])
             } else {
-                let reasons = reasons(pipeline, index, &steps, &mut done, &mut refused, workspace, cache).await?;
+                let reasons = reasons(pipeline, index, &steps, &mut done, &mut rejected, workspace, cache).await?;
                 (if reasons.is_empty() { Action::Cached } else { Action::Run }, reasons)
             };
-            // A step that has run well has no problem with the same inputs.
+            // A step that has succeeded with the same inputs has no problem.
             let Preview { notes, problems } = preview(step, &done, workspace);
             let told = |problem: &ParamIssue| step.source_map.locate(&problem.path, &problem.message);
             let problems = if action == Action::Cached { Vec::new() } else { problems.iter().map(told).collect() };
@@ -99,7 +99,7 @@ impl Plan {
         Ok(Self { pipeline: pipeline.name.clone(), steps, damaged_versions })
     }
 
-    /// Whether a step would fail, as far as that can be known before it runs.
+    /// Whether a step would fail, as far as can be known before it runs.
     pub fn has_problems(&self) -> bool {
         self.steps.iter().any(|step| !step.problems.is_empty())
     }
@@ -110,7 +110,7 @@ impl Plan {
     }
 }
 
-/// What the component of a step says of it, with the artifacts that are there already.
+/// The notes of a step's component, given the existing artifacts.
 fn preview(step: &Step, done: &Outputs, workspace: &Workspace) -> Preview {
     let input = |binding: &InputBinding| {
         let Origin::Step { step, output } = &binding.from else { return None };
@@ -140,25 +140,25 @@ fn before(step: &Step) -> BTreeSet<usize> {
     read.chain(step.waits_for.iter().copied()).collect()
 }
 
-/// The step that keeps `step` from running: one that said no, or one that would not run itself.
-fn obstacle(step: &Step, planned: &[PlannedStep], refused: &BTreeSet<usize>) -> Option<String> {
+/// The step that keeps `step` from running: one that was rejected, or one that would not run itself.
+fn blocked_by(step: &Step, planned: &[PlannedStep], rejected: &BTreeSet<usize>) -> Option<String> {
     before(step).into_iter().find_map(|other| {
         let name = &planned[other].step;
-        if refused.contains(&other) {
-            return Some(format!("`{name}` said no"));
+        if rejected.contains(&other) {
+            return Some(format!("`{name}` did not pass"));
         }
         (planned[other].action == Action::Skip).then(|| format!("`{name}` does not run"))
     })
 }
 
-/// Why a step would run; nothing if it is cached, in which case its outputs are added to `done`, and the step to
-/// `refused` if its verdict was a no that stops others.
+/// Why a step would run; empty if it is cached. For a cached step, adds its outputs to `done`, and adds the step to
+/// `rejected` if its verdict stops others.
 async fn reasons(
     pipeline: &Pipeline,
     index: usize,
     planned: &[PlannedStep],
     done: &mut Outputs,
-    refused: &mut BTreeSet<usize>,
+    rejected: &mut BTreeSet<usize>,
     workspace: &Workspace,
     cache: &CachePolicy,
 ) -> Result<Vec<String>, ExecutionError> {
@@ -188,12 +188,12 @@ async fn reasons(
     if let Some(record) = cached.record {
         let outcome = record.execution.outcome.as_ref();
         if step.spec.gate != Gate::Open && outcome.is_some_and(|outcome| !outcome.verdict.passed()) {
-            refused.insert(index);
+            rejected.insert(index);
         }
         done.insert(index, record.outputs.into_iter().collect());
         return Ok(Vec::new());
     }
-    Ok(match last_ingredients(pipeline, step, workspace).await? {
+    Ok(match last_fingerprint_inputs(pipeline, step, workspace).await? {
         None => vec!["has not run before".to_owned()],
         Some(earlier) => {
             let changes = resolved.fingerprint_inputs.changes_since(&earlier);
@@ -218,7 +218,7 @@ fn running_upstream(step: &Step, planned: &[PlannedStep]) -> Vec<String> {
 
 /// Changes of the step's own parameters, for a step whose inputs are not known yet.
 async fn own_changes(pipeline: &Pipeline, step: &Step, workspace: &Workspace) -> Result<Vec<String>, ExecutionError> {
-    let Some(mut earlier) = last_ingredients(pipeline, step, workspace).await? else { return Ok(Vec::new()) };
+    let Some(mut earlier) = last_fingerprint_inputs(pipeline, step, workspace).await? else { return Ok(Vec::new()) };
     let inputs = std::mem::take(&mut earlier.inputs);
     let now = FingerprintInputs::new(&pipeline.name, step, inputs, Vec::new(), &workspace.secrets);
     earlier.inputs.clone_from(&now.inputs);
@@ -226,12 +226,12 @@ async fn own_changes(pipeline: &Pipeline, step: &Step, workspace: &Workspace) ->
     Ok(now.changes_since(&earlier))
 }
 
-async fn last_ingredients(
+async fn last_fingerprint_inputs(
     pipeline: &Pipeline,
     step: &Step,
     workspace: &Workspace,
 ) -> Result<Option<FingerprintInputs>, ExecutionError> {
     let last = workspace.metadata.last_execution(&pipeline.name, &step.name).await.map_err(crate::inputs::recorded)?;
-    // Parts written by another version may have another shape: then there is nothing to compare with.
+    // Another version may have recorded another shape, which cannot be compared.
     Ok(last.and_then(|record| serde_json::from_value(record.execution.fingerprint_parts).ok()))
 }

@@ -1,7 +1,7 @@
 //! `${params.x}` and `${env.X}`: references that stand for a whole value.
 //!
-//! What comes from the environment may be a secret. A value therefore exists twice: as it is used, and as it is
-//! recorded and shown, where a reference to the environment stays what was written.
+//! A value from the environment may be a secret. A value therefore exists twice: as it is used, and as it is recorded
+//! and shown, with references to the environment unresolved.
 
 use std::collections::BTreeMap;
 
@@ -25,19 +25,19 @@ impl Params {
     }
 }
 
-/// The name in a text that is a reference to a parameter and nothing else.
+/// The name in a text that is exactly one reference to a parameter.
 pub(crate) fn parameter(text: &str) -> Option<&str> {
     text.strip_prefix("${params.").and_then(|rest| rest.strip_suffix('}'))
 }
 
-/// Where references lead.
+/// The values that references resolve to.
 pub(crate) struct Scope<'a> {
     pub params: &'a Params,
     pub env: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// Digests of the environment variables that `recorded` refers to, by the text of the reference: a changed variable
-/// makes a step run again although nothing of it is kept.
+/// makes a step run again although its value is not recorded.
 pub(crate) fn environment(
     recorded: &Value,
     env: &dyn Fn(&str) -> Option<String>,
@@ -57,8 +57,8 @@ pub(crate) fn environment(
 }
 
 impl Scope<'_> {
-    /// The value of `node` with every reference in it replaced, as it is used and as it is recorded; what leads
-    /// nowhere goes to `diagnostics`.
+    /// The value of `node` with every reference replaced, as used and as recorded; unresolved references are reported
+    /// to `diagnostics`.
     pub fn resolve(&self, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> (Value, Value) {
         match &node.kind {
             NodeKind::Seq(items) => {

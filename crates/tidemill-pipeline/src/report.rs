@@ -1,4 +1,4 @@
-//! What came of a run.
+//! The report of a run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +10,21 @@ use tidemill_metadata::{ExecutionError, Run, RunId, RunState};
 use crate::pipeline::Pipeline;
 use crate::workspace::DamagedVersion;
 
-/// Hears of everything in a run as it happens. Calls come from several threads.
+/// Receives the events of a run as they happen. Calls come from several threads.
 pub trait Observer: Send + Sync {
     /// The run is recorded and begins.
     fn run_started(&self, run: &Run, pipeline: &Pipeline);
-    /// A step begins to work (a cached one does not); its progress goes to what is returned.
+    /// A step begins to work (a cached one does not); returns the receiver of its progress.
     fn step_started(&self, step: usize) -> Arc<dyn Progress>;
     /// An attempt at a step failed, and the next one begins after `delay`. Attempts count from 1.
     fn step_retried(&self, step: usize, attempt: u32, error: &ExecutionError, delay: Duration) {
         let _ = (step, attempt, error, delay);
     }
-    /// A step has ended, in whatever way.
+    /// A step has ended.
     fn step_ended(&self, step: usize, report: &StepReport);
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
     /// The run.
@@ -37,7 +37,7 @@ pub struct RunReport {
     pub seconds: f64,
     /// Steps in the order of the plan.
     pub steps: Vec<StepReport>,
-    /// Versions with an alias whose package is damaged after the run.
+    /// Model versions with an alias whose package is damaged after the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damaged_versions: Vec<DamagedVersion>,
 }
@@ -68,7 +68,7 @@ pub enum StepState {
     Complete,
     /// It did not need to run.
     Cached,
-    /// It could not do its work.
+    /// It failed.
     Failed,
     /// It was stopped.
     Canceled,
@@ -76,7 +76,7 @@ pub enum StepState {
     Skipped,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     /// The step's name.
@@ -87,13 +87,13 @@ pub struct StepReport {
     pub state: StepState,
     /// Wall-clock time of the last attempt.
     pub seconds: f64,
-    /// How often it was tried.
+    /// Number of attempts.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub attempts: u32,
-    /// What the component says, for a step that ran or was cached.
+    /// The component's summary, for a step that ran or was cached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// The error code of a verdict of no.
+    /// The error code of a rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_with: Option<Code>,
     /// Why it failed.
@@ -102,14 +102,14 @@ pub struct StepReport {
     /// Why it never began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped_because: Option<String>,
-    /// What it wrote.
+    /// The artifacts it wrote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<StepOutput>,
 }
 
 impl StepReport {
-    /// A report with nothing in it but the names and the state.
-    pub(crate) fn bare(pipeline: &Pipeline, step: usize, state: StepState) -> Self {
+    /// A report with only the names and the state.
+    pub(crate) fn without_result(pipeline: &Pipeline, step: usize, state: StepState) -> Self {
         let step = &pipeline.steps[step];
         Self {
             step: step.name.clone(),
@@ -139,7 +139,7 @@ impl StepReport {
         }
     }
 
-    /// Whether the step did its work, now or earlier, and its verdict is no.
+    /// Whether the step did its work, now or earlier, and its verdict is a rejection.
     pub fn is_rejected(&self) -> bool {
         self.outcome.as_ref().is_some_and(|outcome| !outcome.verdict.passed())
     }
@@ -154,7 +154,7 @@ const fn is_once(attempts: &u32) -> bool {
     *attempts == 1
 }
 
-/// An artifact a step wrote.
+/// An artifact that a step wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepOutput {
     /// The name of the output.

@@ -1,4 +1,4 @@
-//! Running a pipeline, or one step of a run.
+//! Runs a pipeline, or one step of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::scheduler::{Command, Event, Scheduler, Skip, StepEnd, Task};
 use crate::step::{Attempt, RunContext};
 use crate::workspace::Workspace;
 
-/// How to run.
+/// Options of a run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Threads a component may keep busy.
+    /// Threads that a component may use.
     pub threads: usize,
-    /// Steps that may run at once.
+    /// How many steps may run at once.
     pub steps_max: usize,
-    /// When to look for earlier outputs.
+    /// Which steps may take their outputs from the cache.
     pub cache: CachePolicy,
     /// Where steps run.
     pub launcher: Arc<dyn Launcher>,
-    /// How long to wait before a step with `retries` is tried again.
+    /// Delays before a failed step with `retries` is tried again.
     pub retry_delay: RetryDelay,
 }
 
@@ -45,7 +45,7 @@ impl Default for RunOptions {
     }
 }
 
-/// When to look for the outputs of earlier executions.
+/// Which steps may take their outputs from the cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum CachePolicy {
     /// For every step.
@@ -58,7 +58,7 @@ pub enum CachePolicy {
 }
 
 impl CachePolicy {
-    /// Whether the step runs whatever was done before.
+    /// Whether the step runs regardless of the cache.
     pub fn skips(&self, step: &str) -> bool {
         match self {
             Self::Use => false,
@@ -70,9 +70,9 @@ impl CachePolicy {
 
 /// Runs a pipeline to its end and records everything.
 ///
-/// The caller holds the pipeline's run lock. When `stop` resolves nothing new starts, running components are asked
-/// to stop, and the run ends as CANCELED. Failures of steps are in the report; an error means that the record
-/// itself could not be kept.
+/// The caller holds the pipeline's run lock. When `stop` resolves nothing new starts, running components are asked to
+/// stop, and the run ends as CANCELED. Failures of steps are in the report; an error means that the run could not be
+/// recorded.
 pub async fn run(
     pipeline: Arc<Pipeline>,
     workspace: Workspace,
@@ -125,7 +125,7 @@ pub async fn begin_run(pipeline: &Pipeline, workspace: &Workspace) -> Result<Run
     workspace.metadata.create_run(new).await
 }
 
-/// Makes one attempt at the step called `step` of a run that another process drives, and records it.
+/// Runs one attempt at the step called `step` of a run that another process drives, and records it.
 ///
 /// The inputs are the outputs that the run's earlier steps have recorded. A step whose gate rejected is skipped.
 pub async fn run_step(
@@ -169,8 +169,8 @@ pub async fn run_step(
             rejected.contains(*before) && pipeline.steps[**before].spec.gate != tidemill_core::Gate::Open
         });
     if let Some(before) = obstacle {
-        let mut report = StepReport::bare(&pipeline, step, StepState::Skipped);
-        report.skipped_because = Some(format!("`{}` said no", pipeline.steps[*before].name));
+        let mut report = StepReport::without_result(&pipeline, step, StepState::Skipped);
+        report.skipped_because = Some(format!("`{}` did not pass", pipeline.steps[*before].name));
         return Ok(report);
     }
     let (stopping, stopped) = watch::channel(false);
@@ -191,7 +191,7 @@ pub async fn run_step(
     Ok(result.report)
 }
 
-/// The pipeline as it is recorded with the run: names, components and what waits for what.
+/// The pipeline as recorded with the run: names, components and dependencies.
 fn shape(pipeline: &Pipeline) -> serde_json::Value {
     let steps = pipeline.steps.iter().map(
         |step| serde_json::json!({ "step": step.name, "component": step.spec.name, "after": after(pipeline, step) }),
@@ -225,7 +225,7 @@ fn verdict(steps: &[StepReport]) -> RunState {
     } else if steps.iter().any(StepReport::is_rejected) {
         RunState::Rejected
     } else if any(StepState::Skipped) {
-        // Nothing failed and nothing said no: the run was stopped between steps.
+        // Nothing failed and nothing was rejected: the run was stopped between steps.
         RunState::Canceled
     } else {
         RunState::Complete
@@ -271,14 +271,14 @@ impl Driver {
                     self.stopping.send_replace(true);
                     Some(Event::Cancel)
                 }
-                ended = running.join_next_with_id() => ended.and_then(|ended| self.take_in(ended, &mut at_work)),
+                ended = running.join_next_with_id() => ended.and_then(|ended| self.finish_step(ended, &mut at_work)),
             };
             commands = event.map(|event| self.scheduler.handle(event)).unwrap_or_default();
         }
     }
 
-    /// Keeps what a step left and tells the scheduler how it ended.
-    fn take_in(
+    /// Stores the outputs of a step and reports its end to the scheduler.
+    fn finish_step(
         &mut self,
         ended: Result<(tokio::task::Id, StepResult), tokio::task::JoinError>,
         at_work: &mut BTreeMap<tokio::task::Id, usize>,
@@ -287,7 +287,7 @@ impl Driver {
             Ok((id, result)) => (id, result),
             Err(error) => {
                 let step = *at_work.get(&error.id())?;
-                let mut report = StepReport::bare(&self.context.pipeline, step, StepState::Failed);
+                let mut report = StepReport::without_result(&self.context.pipeline, step, StepState::Failed);
                 report.error = Some(ExecutionError {
                     code: Code::Internal,
                     message: format!("the step stopped unexpectedly: {error}"),
@@ -309,21 +309,21 @@ impl Driver {
         Some(Event::Ended { step, ending })
     }
 
-    /// Whether a verdict of no stops anything.
+    /// Whether a rejection by this step stops others.
     fn stops(&self, step: usize, report: &StepReport) -> bool {
         report.is_rejected() && self.context.pipeline.steps[step].spec.gate != tidemill_core::Gate::Open
     }
 
     fn skip(&mut self, step: usize, why: Skip) {
         let name = |index: usize| &self.context.pipeline.steps[index].name;
-        let mut report = StepReport::bare(&self.context.pipeline, step, StepState::Skipped);
+        let mut report = StepReport::without_result(&self.context.pipeline, step, StepState::Skipped);
         report.skipped_because = Some(match why {
             Skip::NotReached(other) => match self.reports.get(&other).map(|r| r.state) {
                 Some(StepState::Skipped) | None => format!("`{}` did not run", name(other)),
                 Some(StepState::Canceled) => format!("`{}` was stopped", name(other)),
                 Some(_) => format!("`{}` failed", name(other)),
             },
-            Skip::Refused(other) => format!("`{}` said no", name(other)),
+            Skip::Rejected(other) => format!("`{}` did not pass", name(other)),
             Skip::Canceled => "the run was stopped".to_owned(),
         });
         self.context.observer.step_ended(step, &report);
@@ -331,7 +331,7 @@ impl Driver {
     }
 }
 
-/// What identifies the run a step works for.
+/// Identifies the run of a step.
 pub(crate) fn run_info(pipeline: &Pipeline, run_id: &RunId, step: &str) -> tidemill_core::RunInfo {
     tidemill_core::RunInfo { pipeline: pipeline.name.clone(), run_id: run_id.to_string(), step: step.to_owned() }
 }

@@ -1,34 +1,34 @@
-//! Which step may start when: a pure state machine.
+//! Decides which step may start when: a pure state machine.
 //!
-//! Events go in, commands come out. There is no clock, no thread and no I/O here; the runner does what the
-//! commands say and reports what came of it.
+//! Events go in, commands come out. There is no clock, no thread and no I/O here; the runner executes the commands and
+//! reports the results.
 
 use std::collections::BTreeSet;
 
-/// What the scheduler knows of a step.
+/// A step, as the scheduler sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Task {
     /// Steps whose outputs it reads, by index.
     pub reads: BTreeSet<usize>,
-    /// Steps that merely have to say yes first.
+    /// Steps that only have to pass first.
     pub waits_for: BTreeSet<usize>,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepEnd {
-    /// Done; whether its verdict was yes.
+    /// It completed with a verdict.
     Done {
         /// The verdict.
         passed: bool,
     },
-    /// It could not do its work.
+    /// It failed.
     Failed,
-    /// It was told to stop.
+    /// It was stopped.
     Canceled,
 }
 
-/// What happened.
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// The run begins.
@@ -37,14 +37,14 @@ pub enum Event {
     Ended {
         /// Its index.
         step: usize,
-        /// How.
+        /// Its result.
         ending: StepEnd,
     },
     /// The user wants the run to stop: nothing new starts.
     Cancel,
 }
 
-/// What to do.
+/// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Start a step.
@@ -65,8 +65,8 @@ pub enum Command {
 pub enum Skip {
     /// A step it depends on failed or was skipped itself.
     NotReached(usize),
-    /// A step it depends on said no.
-    Refused(usize),
+    /// A step it depends on was rejected.
+    Rejected(usize),
     /// The run was cancelled.
     Canceled,
 }
@@ -76,7 +76,7 @@ enum State {
     Waiting,
     Running,
     Passed,
-    Refused,
+    Rejected,
     Dead,
 }
 
@@ -91,13 +91,13 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// A run of `tasks`, at most `running_max` of them at once. Tasks must not wait in a circle.
+    /// A run of `tasks`, at most `running_max` of them at once. Tasks must not depend on each other in a circle.
     pub fn new(tasks: Vec<Task>, running_max: usize) -> Self {
         let states = vec![State::Waiting; tasks.len()];
         Self { tasks, states, running_max: running_max.max(1), canceled: false, finished: false }
     }
 
-    /// Takes in what happened and says what to do, in order.
+    /// Handles an event and returns the resulting commands, in order.
     pub fn handle(&mut self, event: Event) -> Vec<Command> {
         match event {
             Event::Start => {}
@@ -105,7 +105,7 @@ impl Scheduler {
             Event::Ended { step, ending } => {
                 self.states[step] = match ending {
                     StepEnd::Done { passed: true } => State::Passed,
-                    StepEnd::Done { passed: false } => State::Refused,
+                    StepEnd::Done { passed: false } => State::Rejected,
                     StepEnd::Failed | StepEnd::Canceled => State::Dead,
                 };
             }
@@ -120,11 +120,11 @@ impl Scheduler {
         commands
     }
 
-    /// Skips until nothing changes: a skipped step takes those that depend on it along.
+    /// Skips until nothing changes: steps that depend on a skipped step are skipped too.
     fn skip_unreachable(&mut self, commands: &mut Vec<Command>) {
         loop {
             let skip = (0..self.tasks.len()).find_map(|step| {
-                (self.states[step] == State::Waiting).then(|| self.obstacle(step)).flatten().map(|why| (step, why))
+                (self.states[step] == State::Waiting).then(|| self.blocked_by(step)).flatten().map(|why| (step, why))
             });
             let Some((step, why)) = skip else { return };
             self.states[step] = State::Dead;
@@ -132,13 +132,13 @@ impl Scheduler {
         }
     }
 
-    fn obstacle(&self, step: usize) -> Option<Skip> {
+    fn blocked_by(&self, step: usize) -> Option<Skip> {
         let task = &self.tasks[step];
         let mut before = task.reads.iter().chain(&task.waits_for);
         before
             .find_map(|&other| match self.states[other] {
                 State::Dead => Some(Skip::NotReached(other)),
-                State::Refused => Some(Skip::Refused(other)),
+                State::Rejected => Some(Skip::Rejected(other)),
                 _ => None,
             })
             .or(self.canceled.then_some(Skip::Canceled))
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(
             scheduler.handle(done(0, false)),
             [
-                Command::Skip { step: 1, why: Skip::Refused(0) },
+                Command::Skip { step: 1, why: Skip::Rejected(0) },
                 Command::Skip { step: 2, why: Skip::NotReached(1) },
                 Command::Finish
             ]
@@ -206,8 +206,8 @@ mod tests {
         assert_eq!(scheduler.handle(Event::Ended { step: 0, ending: StepEnd::Canceled }), [Command::Finish]);
     }
 
-    /// A seeded simulation: whatever the graph, the endings and their order, every step starts or is skipped
-    /// exactly once, never before what it depends on has said yes, and the run finishes once.
+    /// A seeded simulation: for any graph, results and their order, every step starts or is skipped exactly once, never
+    /// before its dependencies have passed, and the run finishes once.
     fn simulate(edges: &[Vec<usize>], endings: &[u8], running_max: usize, order: &[usize], cancel_at: Option<usize>) {
         let tasks: Vec<Task> = edges.iter().map(|reads| task(reads, &[])).collect();
         let mut scheduler = Scheduler::new(tasks.clone(), running_max);

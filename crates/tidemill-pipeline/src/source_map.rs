@@ -1,4 +1,4 @@
-//! Where in the pipeline file the parameters of a step stand.
+//! The positions of a step's parameters in the pipeline file.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use tidemill_core::{Diagnostic, ParamIssue, line_and_column};
 use crate::references::parameter;
 use crate::yaml::Node;
 
-/// References to parameters that lead to each other are followed so far.
+/// References to parameters that refer to each other are followed up to this depth.
 const HOPS_MAX: usize = 16;
 
-/// Where in the pipeline file the parameters of a step stand.
+/// The positions of a step's parameters in the pipeline file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SourceMap(Option<Arc<File>>);
 
@@ -25,14 +25,14 @@ struct File {
 }
 
 impl SourceMap {
-    /// Of the step called `name` in a file that was read as `root`.
+    /// For the step called `name` in a file parsed as `root`.
     pub(crate) fn new(path: &Path, text: &str, root: &Node, name: &str) -> Self {
         let Some(step) = root.get("steps").and_then(|steps| steps.get(name)) else { return Self::default() };
         let (step, params) = (step.clone(), root.get("params").cloned());
         Self(Some(Arc::new(File { path: path.to_owned(), text: text.to_owned(), step, params })))
     }
 
-    /// `message` behind the place of a parameter: `pipeline.yaml:16:35: …`; as it is where there is none.
+    /// `message` after the position of a parameter: `pipeline.yaml:16:35: …`; unchanged if there is none.
     pub(crate) fn locate(&self, path: &[String], message: &str) -> String {
         let Some(file) = self.0.as_ref().filter(|file| path.first().is_some_and(|key| file.step.get(key).is_some()))
         else {
@@ -44,7 +44,7 @@ impl SourceMap {
     }
 }
 
-/// The span of the deepest part of `path` in a step; where that is a reference to a parameter, that of its value.
+/// The span of the deepest existing part of `path` in a step; for a reference to a parameter, that of its value.
 pub(crate) fn value_span(step: &Node, path: &[String], params: Option<&Node>) -> Range<usize> {
     let mut span = step.span_at(path);
     let mut node = step.deepest(path);
@@ -56,7 +56,7 @@ pub(crate) fn value_span(step: &Node, path: &[String], params: Option<&Node>) ->
     span
 }
 
-/// An issue about a part of `node` as a diagnostic at its place; at `fallback` where it is about all of it.
+/// An issue about a part of `node` as a diagnostic at its position; at `fallback` if it concerns all of it.
 pub(crate) fn located(issue: ParamIssue, node: &Node, params: Option<&Node>, fallback: &Range<usize>) -> Diagnostic {
     let unknown = issue.message.starts_with("unknown field");
     let span = if unknown { node.key_span_at(&issue.path) } else { None }

@@ -1,4 +1,4 @@
-//! One step of a run: found in the cache, or done and recorded.
+//! One step of a run: taken from the cache, or executed and recorded.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::runner::{RunOptions, run_info};
 use crate::workspace::Workspace;
 use tokio::sync::watch;
 
-/// What the steps of a run share.
+/// The state shared by the steps of a run.
 #[derive(Clone)]
 pub(crate) struct RunContext {
     pub pipeline: Arc<Pipeline>,
@@ -29,20 +29,20 @@ pub(crate) struct RunContext {
     pub run_id: RunId,
     pub observer: Arc<dyn Observer>,
     pub cancel: CancelFlag,
-    /// Becomes `true` together with `cancel`, for those who wait.
+    /// Becomes `true` together with `cancel`, for async waiters.
     pub stopped: watch::Receiver<bool>,
 }
 
-/// One attempt at a step of a run, ready to be made.
+/// One attempt at a step of a run, ready to run.
 #[derive(Clone)]
 pub struct Attempt {
     pub(crate) context: RunContext,
     pub(crate) step: usize,
-    /// The artifacts of the steps before.
+    /// The artifacts of earlier steps.
     pub(crate) done: Outputs,
 }
 
-/// A step's work once it is done.
+/// The result of a step's work.
 struct Work {
     state: StepState,
     outcome: Outcome,
@@ -90,18 +90,21 @@ impl Attempt {
     }
 
     pub(crate) fn failed(&self, error: ExecutionError) -> StepReport {
-        StepReport { error: Some(error), ..StepReport::bare(&self.context.pipeline, self.step, StepState::Failed) }
+        StepReport {
+            error: Some(error),
+            ..StepReport::without_result(&self.context.pipeline, self.step, StepState::Failed)
+        }
     }
 
     fn step(&self) -> &Step {
         &self.context.pipeline.steps[self.step]
     }
 
-    /// Makes the attempt in this process and records it. Errors are in the report.
+    /// Runs the attempt in this process and records it. Errors are in the report.
     pub async fn execute(self) -> StepResult {
         let began = Instant::now();
         let work = self.attempt().await;
-        let mut report = StepReport::bare(&self.context.pipeline, self.step, StepState::Failed);
+        let mut report = StepReport::without_result(&self.context.pipeline, self.step, StepState::Failed);
         report.seconds = began.elapsed().as_secs_f64();
         let mut outputs = BTreeMap::new();
         match work {
@@ -135,7 +138,7 @@ impl Attempt {
         let resolved = match resolve(&context.pipeline, step, &self.done, &context.workspace).await {
             Ok(resolved) => resolved,
             Err(error) => {
-                // The attempt is on record even where it failed before it had a fingerprint of its own.
+                // The attempt is recorded even if it failed before its fingerprint was known.
                 let secrets = &context.workspace.secrets;
                 let nothing =
                     FingerprintInputs::new(&context.pipeline.name, step, BTreeMap::new(), Vec::new(), secrets);
@@ -161,7 +164,7 @@ impl Attempt {
         }
         let id = self.start(step, &resolved.inputs, &resolved.fingerprint_inputs).await?;
         match self.perform(resolved, &id).await {
-            // Said once: what is recorded is repeated when the outputs are taken from the cache.
+            // Reported once: the recorded outcome is repeated when the outputs come from the cache.
             Ok(mut work) => {
                 work.outcome.warnings.splice(0..0, warnings);
                 Ok(work)
@@ -170,7 +173,7 @@ impl Attempt {
         }
     }
 
-    /// Runs the component and commits what it wrote: bytes first, then the record.
+    /// Runs the component and commits its outputs: bytes first, then the record.
     async fn perform(&self, resolved: Resolved, id: &ExecutionId) -> Result<Work, ExecutionError> {
         let (context, step) = (&self.context, self.step());
         let call = Call {
@@ -191,7 +194,7 @@ impl Attempt {
         let inputs = before.inputs.clone();
         let fingerprint_inputs = FingerprintInputs::new(&context.pipeline.name, step, inputs, external, secrets);
         if !step.spec.writes_back && fingerprint_inputs.external != before.external {
-            return Err(changed_meanwhile(&fingerprint_inputs, &before));
+            return Err(inputs_changed(&fingerprint_inputs, &before));
         }
         let keys: Vec<String> = outputs.iter().map(|(key, _)| key.clone()).collect();
         let completed = Completed {
@@ -235,7 +238,7 @@ impl Attempt {
             .map_err(recorded)
     }
 
-    /// Records the failure and gives the error back; trouble with the record itself is added as a cause.
+    /// Records the failure and returns the error; errors of the recording itself are added as causes.
     async fn fail(&self, id: &ExecutionId, mut error: ExecutionError) -> ExecutionError {
         let state = if error.code == Code::Canceled { ExecutionState::Canceled } else { ExecutionState::Failed };
         if let Err(trouble) = self.workspace().metadata.fail_execution(id, state, error.clone()).await {
@@ -245,13 +248,13 @@ impl Attempt {
     }
 }
 
-/// What a step read is no longer what its fingerprint says: under it, the outputs would be taken for those of other
-/// data once the file is as it was.
-fn changed_meanwhile(after: &FingerprintInputs, before: &FingerprintInputs) -> ExecutionError {
+/// The error for inputs that changed during the run, so that they no longer match the fingerprint. Recording the
+/// outputs under it would attribute them to other data once the file is restored.
+fn inputs_changed(after: &FingerprintInputs, before: &FingerprintInputs) -> ExecutionError {
     ExecutionError {
         code: Code::SourceUnreadable,
         message: format!("{} while it was read", after.changes_since(before).join(", ")),
-        hint: Some("run again when nobody writes to it".to_owned()),
+        hint: Some("run again when it is not being written".to_owned()),
         causes: Vec::new(),
     }
 }
@@ -260,7 +263,7 @@ fn parts(fingerprint_inputs: &FingerprintInputs) -> serde_json::Value {
     serde_json::to_value(fingerprint_inputs).expect("fingerprint_inputs are plain data with string keys")
 }
 
-/// The component panicked: a fault, told with what it said.
+/// The error for a component that panicked, with the panic's message.
 fn stopped(step: &str, error: tokio::task::JoinError) -> ExecutionError {
     let said = error.try_into_panic().ok().map_or_else(|| "it was aborted".to_owned(), |panic| panic_text(&*panic));
     ExecutionError {
@@ -276,7 +279,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
-/// Everything one call of a component needs, free of the async world.
+/// Everything that one call of a component needs, without async.
 struct Call {
     step: Step,
     project_dir: PathBuf,
@@ -319,7 +322,7 @@ impl Call {
             message: self.step.source_map.locate(&error.place, &error.message),
             ..ExecutionError::from(&error)
         })?;
-        // Work that is done is kept, even if the run is being stopped: a model may have been pushed by now.
+        // Completed work is kept, even if the run is being stopped: a model may already have been pushed.
         let mut outputs = Vec::new();
         for output in &self.step.spec.outputs {
             let Some(stage) = staged.remove(&output.key) else { continue };

@@ -1,13 +1,13 @@
-//! What the steps of a pipeline read from outside the store, to notice when it changes.
+//! Detects changes of what the steps of a pipeline read from outside the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inputs::external_inputs;
 use crate::pipeline::Pipeline;
 
-/// What every step reads from outside the store, as it is at one moment.
+/// The state of everything that the steps read from outside the store, at one moment.
 ///
-/// A source that cannot be read is part of the picture: its error stands for it, and its return is a change.
+/// A source that cannot be read is part of the state: its error replaces its digest, so its return is a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchedInputs {
     /// By step: what it reads and its digest, or why it could not be read.
@@ -17,7 +17,7 @@ pub struct WatchedInputs {
 }
 
 impl WatchedInputs {
-    /// Looks at everything the steps of `pipeline` read. Files are read to their end.
+    /// Scans everything the steps of `pipeline` read. Files are read to their end.
     pub async fn scan(pipeline: &Pipeline) -> Self {
         let mut steps = BTreeMap::new();
         for step in &pipeline.steps {
@@ -33,8 +33,8 @@ impl WatchedInputs {
         Self { steps, written_back: written_back.map(|step| step.name.clone()).collect() }
     }
 
-    /// What a run that began with `self` has dealt with, given how things are after it: what arrived while it ran is
-    /// news, what the run itself wrote is not.
+    /// The state that a run which began with `self` has processed, given the state `after` it: what arrived while it
+    /// ran is a change, what the run itself wrote is not.
     #[must_use]
     pub fn acknowledge(mut self, after: &Self) -> Self {
         for step in &self.written_back {
@@ -45,7 +45,7 @@ impl WatchedInputs {
         self
     }
 
-    /// The names of what is new, changed or gone in `now`.
+    /// The names of everything new, changed or gone in `now`.
     pub fn changes_since(&self, now: &Self) -> Vec<String> {
         let nothing = BTreeMap::new();
         let names: BTreeSet<&String> = self.steps.keys().chain(now.steps.keys()).collect();

@@ -1,8 +1,8 @@
-//! Wiring steps by artifact type.
+//! Wires steps by artifact type.
 //!
-//! A step takes the nearest artifact of each type it needs from the steps above it. Among the steps above that
-//! write the type, one that another of them is made from is farther than that other; if more than one remains,
-//! they are equally near and `inputs:` has to say which.
+//! A step takes the nearest artifact of each type it needs from the steps above it. Among the steps above that write
+//! the type, one that another of them is made from counts as farther; if more than one remains, the choice is ambiguous
+//! and `inputs:` must decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -17,7 +17,7 @@ use crate::pipeline::{InputBinding, Origin, Step};
 use crate::source_map::SourceMap;
 use crate::yaml::{Key, Node, NodeKind};
 
-/// A step before its inputs are known.
+/// A step whose inputs are not wired yet.
 pub(crate) struct UnwiredStep<'a> {
     pub key: &'a Key,
     pub inputs: Option<&'a Node>,
@@ -83,8 +83,8 @@ fn ancestors(step: usize, bindings: &[Vec<InputBinding>]) -> BTreeSet<usize> {
     seen
 }
 
-/// Outputs that a step below may be given without naming them.
-fn offered(draft: &UnwiredStep<'_>, artifact_type: ArtifactType) -> Vec<String> {
+/// The outputs that a step below may take without naming them.
+fn implicit_outputs(draft: &UnwiredStep<'_>, artifact_type: ArtifactType) -> Vec<String> {
     let outputs =
         draft.spec.outputs.iter().filter(|output| output.artifact_type == artifact_type && !output.only_named);
     outputs.map(|output| output.key.to_string()).collect()
@@ -112,7 +112,9 @@ fn implicit_binding(
     }
     let step = &drafts[index].key.name;
     let candidates: Vec<(usize, String)> = (0..index)
-        .flat_map(|above| offered(&drafts[above], input.artifact_type).into_iter().map(move |key| (above, key)))
+        .flat_map(|above| {
+            implicit_outputs(&drafts[above], input.artifact_type).into_iter().map(move |key| (above, key))
+        })
         .collect();
     let farther: BTreeSet<usize> = candidates.iter().flat_map(|(above, _)| ancestors(*above, bindings)).collect();
     let nearest: Vec<&(usize, String)> = candidates.iter().filter(|(above, _)| !farther.contains(above)).collect();
@@ -141,8 +143,8 @@ fn implicit_binding(
 }
 
 fn below_hint(index: usize, input: &InputSpec, drafts: &[UnwiredStep<'_>]) -> Option<String> {
-    let below = drafts[index + 1..].iter().find(|draft| !offered(draft, input.artifact_type).is_empty());
-    below.map(|draft| format!("`{}` writes it but stands below: move it up", draft.key.name))
+    let below = drafts[index + 1..].iter().find(|draft| !implicit_outputs(draft, input.artifact_type).is_empty());
+    below.map(|draft| format!("`{}` writes it but comes later: move it up", draft.key.name))
 }
 
 fn with_article(artifact_type: ArtifactType) -> String {

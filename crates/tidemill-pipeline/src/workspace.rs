@@ -1,4 +1,4 @@
-//! Where a run keeps what it does.
+//! The store and cache of a run.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ pub struct Workspace {
     pub metadata: Arc<dyn MetadataStore>,
     pub artifacts: Arc<dyn ArtifactStore>,
     pub leases: Arc<dyn RunLeases>,
-    /// The key that digests of secrets are taken with.
+    /// The key for digests of secrets.
     pub secrets: SecretKey,
-    /// A folder for what can be computed again. None for a store in memory.
+    /// A folder for data that can be computed again. None for a store in memory.
     pub cache_dir: Option<PathBuf>,
 }
 
@@ -28,7 +28,7 @@ pub struct Workspace {
 pub(crate) struct Cached {
     /// The execution whose outputs can be used again.
     pub record: Option<ExecutionRecord>,
-    /// Outputs of an execution that could have been used, had they not been damaged.
+    /// Outputs of an execution that could have been used if they were not damaged.
     pub damaged: Vec<DamagedArtifact>,
 }
 
@@ -74,23 +74,24 @@ impl std::fmt::Display for DamagedVersion {
 }
 
 impl Workspace {
-    /// A workspace in a store; `cache_dir` is a folder for what can be computed again.
+    /// A workspace in a store; `cache_dir` is a folder for data that can be computed again.
     pub fn new(store: OpenStore, cache_dir: Option<PathBuf>) -> Self {
         let OpenStore { metadata, artifacts, leases, secrets } = store;
         Self { metadata, artifacts, leases, secrets, cache_dir }
     }
 
-    /// A completed execution with this fingerprint whose outputs are all there and intact, and whose verdict holds.
+    /// A completed execution with this fingerprint whose outputs are all present and intact, and whose verdict still
+    /// applies.
     pub(crate) async fn cached(&self, spec: &ComponentSpec, fingerprint: &Digest) -> Result<Cached, StoreError> {
         let found = self.metadata.find_cached(fingerprint).await?;
-        let Some(record) = found.filter(|record| !measured_no(spec, record)) else {
+        let Some(record) = found.filter(|record| !is_measured_rejection(spec, record)) else {
             return Ok(Cached { record: None, damaged: Vec::new() });
         };
         let (mut intact, mut damaged) = (true, Vec::new());
         for (_, artifact) in &record.outputs {
             let difference = self.difference(artifact).await?;
             intact &= difference.is_none();
-            // What is missing was removed, by a repair for one: no reason to warn.
+            // A missing artifact was removed, for example by a repair: no reason to warn.
             damaged.extend(difference.filter(|difference| !difference.damage.is_missing()));
         }
         Ok(Cached { record: intact.then_some(record), damaged })
@@ -110,7 +111,7 @@ impl Workspace {
         }
     }
 
-    /// Takes a damaged artifact out of the store: the step that writes it makes it again.
+    /// Moves a damaged artifact out of the store: the step that writes it makes it again.
     pub(crate) async fn quarantine(&self, damaged: &DamagedArtifact) -> Result<(), StoreError> {
         let (artifacts, damaged) = (Arc::clone(&self.artifacts), damaged.clone());
         let moved =
@@ -175,7 +176,7 @@ impl Workspace {
     }
 }
 
-/// A no that rests on a measurement, which may turn out otherwise the next time.
-pub(crate) fn measured_no(spec: &ComponentSpec, record: &ExecutionRecord) -> bool {
+/// A rejection that rests on a measurement, which may turn out otherwise the next time.
+pub(crate) fn is_measured_rejection(spec: &ComponentSpec, record: &ExecutionRecord) -> bool {
     spec.measures && record.execution.outcome.as_ref().is_some_and(|outcome| !outcome.verdict.passed())
 }

@@ -1,4 +1,4 @@
-//! YAML with its places: a tree that remembers where in the file every value stands.
+//! YAML with source positions: a tree that knows where in the file every value is.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 
 use tidemill_core::Diagnostic;
 
-/// A value and the byte range it stands at.
+/// A value and its byte range.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub kind: NodeKind,
@@ -33,7 +33,7 @@ pub(crate) struct Key {
 }
 
 impl Node {
-    /// Parses a document. The error stands where the parser stumbled.
+    /// Parses a document. The error has the position where the parser stopped.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         // `y`, `no` and `on` are words: only `true` and `false` are truth values, as in YAML 1.2.
         let options = serde_saphyr::options! { strict_booleans: true };
@@ -49,7 +49,7 @@ impl Node {
         self.entries().iter().find(|(k, _)| k.name == key).map(|(_, node)| node)
     }
 
-    /// The entries of a mapping; nothing for anything else.
+    /// The entries of a mapping; empty for anything else.
     pub fn entries(&self) -> &[(Key, Self)] {
         match &self.kind {
             NodeKind::Map(entries) => entries,
@@ -65,7 +65,7 @@ impl Node {
         }
     }
 
-    /// What it is, for messages: "a mapping".
+    /// The kind of the value, for messages: "a mapping".
     pub fn describe(&self) -> &'static str {
         match &self.kind {
             NodeKind::Null => "nothing",
@@ -202,13 +202,13 @@ fn offset_of(text: &str, line: usize, column: usize) -> usize {
     text.len()
 }
 
-/// The parser's message without its own snippet: the caret is drawn by whoever shows the diagnostic.
+/// The parser's message without its own snippet, because the diagnostic draws one.
 fn plain_message(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let line = text.lines().next().unwrap_or("the file is not valid YAML").trim();
     let line = line.strip_prefix("error: ").unwrap_or(line);
     let line = line.split(" at line ").next().unwrap_or(line).trim_end_matches(',');
-    // The parser's advice is for those who call it.
+    // The parser's advice is meant for its callers in code.
     if let Some(key) = line.strip_prefix("duplicate mapping key: ") {
         return format!("duplicate key `{}`", key.split(',').next().unwrap_or(key));
     }

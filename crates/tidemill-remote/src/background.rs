@@ -1,4 +1,4 @@
-//! Asynchronous clients under calls that block.
+//! Runs asynchronous clients behind blocking calls.
 
 use std::sync::OnceLock;
 use std::sync::mpsc::sync_channel;
@@ -7,18 +7,18 @@ use tidemill_core::Code;
 use tidemill_data::DataError;
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads that drive connections; the work of a caller stays with the caller.
+/// Threads that drive connections; the caller's work stays on the caller's thread.
 const THREADS: usize = 2;
 
-/// Drives `work` to its end on threads of its own, while the caller waits.
+/// Runs `work` to its end on background threads, while the caller waits.
 ///
-/// It may be called from anywhere, also from a thread of another runtime, where `block_on` would be refused.
+/// Callable from anywhere, including a thread of another runtime, where `block_on` would panic.
 pub(crate) fn wait<T: Send + 'static>(
     work: impl Future<Output = Result<T, DataError>> + Send + 'static,
 ) -> Result<T, DataError> {
     let (done, result) = sync_channel(1);
     runtime()?.spawn(async move {
-        // Nobody waits any more: nothing to tell.
+        // The caller has stopped waiting.
         let _ = done.send(work.await);
     });
     result.recv().unwrap_or_else(|_| Err(fault("the connection stopped unexpectedly")))
@@ -31,7 +31,7 @@ pub(crate) fn start(work: impl Future<Output = ()> + Send + 'static) -> Result<(
 }
 
 fn runtime() -> Result<&'static Runtime, DataError> {
-    // Never dropped: a runtime cannot be dropped on a thread of another one.
+    // Never dropped: a runtime cannot be dropped on a thread of another runtime.
     static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
     let start = || Builder::new_multi_thread().worker_threads(THREADS).thread_name("remote").enable_all().build().ok();
     RUNTIME.get_or_init(start).as_ref().ok_or_else(|| fault("threads for connections cannot be started"))

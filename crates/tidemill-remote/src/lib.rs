@@ -1,6 +1,6 @@
-//! Examples and models that are elsewhere: object stores and databases.
+//! Examples and models in object stores and databases.
 //!
-//! [`connectors`] is what a program hands to `ExampleGen` and to commands that read tables.
+//! [`connectors`] returns all connectors, for `ExampleGen` and for commands that read tables.
 
 mod background;
 mod database;
@@ -10,7 +10,7 @@ pub use database::{Postgres, Sqlite};
 pub use objects::ObjectStores;
 use tidemill_data::Connectors;
 
-/// Everything this crate can reach, with credentials from the environment.
+/// Returns a connector for everything this crate can reach, with credentials from the environment.
 pub fn connectors() -> Connectors {
     Connectors::default().with_store(ObjectStores::default()).with_database(Sqlite).with_database(Postgres)
 }

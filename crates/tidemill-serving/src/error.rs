@@ -1,4 +1,4 @@
-//! What can go wrong with the server as a whole.
+//! Errors of the server as a whole.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ pub enum ServeError {
         /// Why, with the line.
         reason: String,
     },
-    /// Everybody could change what is served.
+    /// Anyone could change what is served.
     #[error("model control is on, and everybody who reaches this machine could use it")]
     OpenModelControl,
     /// The inference log cannot be written.
@@ -78,7 +78,7 @@ pub enum ServeError {
         /// Why.
         reason: String,
     },
-    /// The task that loads models has ended by itself.
+    /// The task that loads models has stopped on its own.
     #[error("the task that loads models has ended")]
     ManagerEnded,
 }

@@ -1,6 +1,6 @@
-//! What the fuzz targets reach: requests decoded and answered with no server around them.
+//! Entry points for the fuzz targets: decode requests and answer them without a server.
 //!
-//! Built only for them (the feature `fuzzing`). Whatever the bytes are, nothing here may panic.
+//! Built only with the feature `fuzzing`. Nothing here may panic, whatever the bytes are.
 
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! The model server: sources, versions, routes; TF Serving and Open Inference Protocol.
 //!
-//! A [`Source`] lists what should be served; [`Server`] makes it so and answers for it over REST, in the dialects of
-//! TF Serving (`/v1/models/…`) and of the Open Inference Protocol (`/v2/…`), with `/livez`, `/readyz` and `/metrics`
-//! beside them, and over gRPC, in the same two dialects, with health and reflection beside them ([`proto`] has the
-//! messages and clients). [`InfraValidator`] runs a candidate model in this very server before it may be pushed.
+//! A [`Source`] lists the model versions to serve; [`Server`] loads them and serves them over REST, with the APIs of TF
+//! Serving (`/v1/models/…`) and of the Open Inference Protocol (`/v2/…`) plus `/livez`, `/readyz` and `/metrics`, and
+//! over gRPC, with the same two APIs plus health and reflection ([`proto`] has the messages and clients).
+//! [`InfraValidator`] runs a candidate model in this same server before it may be pushed.
 //!
 //! ```no_run
 //! # async fn serve() -> Result<(), tidemill_serving::ServeError> {

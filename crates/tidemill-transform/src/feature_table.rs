@@ -42,7 +42,7 @@ impl FeatureTable {
         let lacking = keep.iter().filter(|name| input.index_of(name).is_err());
         let lacking: Vec<MissingColumn> =
             lacking.map(|name| MissingColumn::of_feature(name.clone(), name, input)).collect();
-        MissingColumn::none_of(lacking)?;
+        MissingColumn::error_if_any(lacking)?;
         let kept: Vec<usize> = keep.iter().filter_map(|name| input.index_of(name).ok()).collect();
         let absent: Vec<Field> = graph
             .inputs()

@@ -243,13 +243,13 @@ fn check_columns(config: &TransformConfig, label: &[String], schema: &ArrowSchem
         return check_label_columns(config, label, schema);
     }
     missing.extend(missing_of_label(config, label, schema));
-    Ok(MissingColumn::none_of(missing)?)
+    Ok(MissingColumn::error_if_any(missing)?)
 }
 
 /// As [`check_columns`], for one feature.
 pub(crate) fn check_feature_columns(feature: &FeatureConfig, schema: &ArrowSchema) -> Result<(), TransformError> {
     check_history(feature, schema)?;
-    Ok(MissingColumn::none_of(missing_columns(feature, schema))?)
+    Ok(MissingColumn::error_if_any(missing_columns(feature, schema))?)
 }
 
 /// As [`check_columns`], for the label alone.
@@ -260,13 +260,13 @@ pub(crate) fn check_label_columns(
 ) -> Result<(), TransformError> {
     let missing = missing_of_label(config, label, schema);
     if config.label.is_column() {
-        MissingColumn::none_of(missing)?;
+        MissingColumn::error_if_any(missing)?;
         config.label.bind(schema)?;
         return Ok(());
     }
     // Shows the place in the expression.
     config.label.bind(schema)?;
-    Ok(MissingColumn::none_of(missing)?)
+    Ok(MissingColumn::error_if_any(missing)?)
 }
 
 fn check_history(feature: &FeatureConfig, schema: &ArrowSchema) -> Result<(), TransformError> {

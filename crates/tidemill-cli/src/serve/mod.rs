@@ -136,7 +136,7 @@ fn of_image() -> Option<(String, PathBuf)> {
 
 /// Says where the server listens and what it serves, once it does.
 async fn announce(handle: Handle, format: OutputFormat, quiet: bool) {
-    handle.settled().await;
+    handle.loads_finished().await;
     let address = format!("{}://{}", handle.scheme(), handle.local_addr());
     let (grpc, models) = (handle.grpc_addr(), handle.models());
     // Nobody reads standard output any more: the server serves all the same.

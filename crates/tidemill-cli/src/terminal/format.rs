@@ -3,17 +3,7 @@
 use jiff::{Timestamp, Unit};
 
 /// `15002` as `15,002`.
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use tidemill_core::grouped as count;
 
 /// A duration: `0.04s`, `12.3s`, `2m 05s`, `1h 04m`.
 pub fn seconds(seconds: f64) -> String {

@@ -19,7 +19,7 @@ use arrow::array::RecordBatch;
 use serde_json::{Value, json};
 use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, ExternalInput, Gate, Outcome, OutputSpec,
-    ParamIssue, Promise, Properties, StepContext,
+    ParamIssue, Promise, Properties, StepContext, grouped,
 };
 
 use self::choose::{Chosen, ChosenSplit, named};
@@ -339,8 +339,8 @@ impl Reading<'_> {
         })?;
         self.context.progress.phase("writing examples");
         let splitter = TimeSplitter::new(time, times, &self.shares());
-        let assign = |_: &mut (), batch: &RecordBatch, row| splitter.assign(self.source, batch, row);
-        self.write_splits(writer, &mut (), |_, _| Ok(()), assign)
+        let assign = |(): &mut (), batch: &RecordBatch, row| splitter.assign(self.source, batch, row);
+        self.write_splits(writer, &mut (), |(), _| Ok(()), assign)
     }
 
     /// Writes every row into the split that `assign` gives for it.
@@ -516,15 +516,7 @@ pub(crate) fn digest_of(path: &Path) -> Result<Digest, DataError> {
 
 /// `15,002 rows`, `1 row`.
 fn counted(count: u64, thing: &str) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    format!("{text} {thing}{}", if count == 1 { "" } else { "s" })
+    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

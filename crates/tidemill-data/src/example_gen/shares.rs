@@ -136,7 +136,7 @@ mod tests {
         for (value, message) in [
             (json!({ "train": -1 }), "a share, such as 2 or 0.8"),
             (json!({ "train": "much" }), "a share, such as 2 or 0.8"),
-            (json!({ "train": 0.33333333 }), "at most 6 decimals"),
+            (json!({ "train": 0.333_333_33 }), "at most 6 decimals"),
             (json!("80"), "as in `2/1` or `80/20`"),
         ] {
             let error = shares(value.clone()).unwrap_err();

@@ -1,4 +1,4 @@
-//! The step of a pipeline: candidate and baseline judged on the same rows.
+//! The pipeline step that evaluates candidate and baseline on the same rows.
 
 mod params;
 mod scan;
@@ -15,8 +15,8 @@ use tidemill_model::{Model, ModelError};
 use tidemill_onnx::load_package;
 
 use crate::{
-    Blessing, EvaluateError, Evaluation, Metric, TableColumns, Thresholds, evaluate, judge, summary_headline,
-    summary_tables,
+    Blessing, EvaluateError, Evaluation, Metric, TableColumns, Thresholds, check_thresholds, evaluate,
+    summary_headline, summary_tables,
 };
 
 pub use params::{ConfidenceIntervals, EvaluatorParams, FindSlices};
@@ -24,8 +24,8 @@ pub use params::{ConfidenceIntervals, EvaluatorParams, FindSlices};
 /// Evaluates the exported model package on a split, slice by slice and beside the last blessed model, and says
 /// whether it may be pushed.
 ///
-/// Reads `examples`, `model` and, where there is one, `baseline`; writes `evaluation` ([`Evaluation`]) and
-/// `blessing` ([`Blessing`]). What a verdict of no stops is the steps that read these.
+/// Reads `examples`, `model` and, if there is one, `baseline`; writes `evaluation` ([`Evaluation`]) and `blessing`
+/// ([`Blessing`]). A negative verdict stops the steps that read these.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Evaluator;
 
@@ -34,7 +34,7 @@ impl Component for Evaluator {
         ComponentSpec {
             name: "Evaluator".into(),
             version: 1,
-            about: "Judges a model on held-out rows, slice by slice, against thresholds and the last blessed model"
+            about: "Evaluates a model on held-out rows, slice by slice, against thresholds and the last blessed model"
                 .into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
@@ -110,7 +110,7 @@ fn run(
     let baseline = match context.inputs.get("baseline") {
         None => None,
         Some(artifact) => {
-            // A baseline that cannot be read must not pass for one that never was.
+            // An unreadable baseline must not count as an absent one.
             let loaded = load_package(&artifact.path).map_err(|error| damaged_baseline(artifact, &error))?;
             incomparable(&loaded, &model, &examples).map_or(Some(loaded), |reason| {
                 unusable = Some(reason);
@@ -133,7 +133,7 @@ fn run(
     evaluation.model = Some(candidate.digest.clone());
     evaluation.baseline =
         baseline.as_ref().and_then(|_| context.inputs.get("baseline")).map(|found| found.digest.clone());
-    let mut blessing = judge(&evaluation, thresholds)?;
+    let mut blessing = check_thresholds(&evaluation, thresholds)?;
     if let Some(reason) = unusable {
         blessing.explain_missing_baseline(&reason);
     }
@@ -163,7 +163,7 @@ fn split_rows(examples: &Examples, split: &str) -> Result<u64, EvaluateError> {
     }
 }
 
-/// Why the last blessed model cannot be compared with on these rows, if it cannot.
+/// Why the last blessed model cannot be compared on these rows, if it cannot.
 fn incomparable(baseline: &Model, model: &Model, examples: &Examples) -> Option<String> {
     if baseline.task().kind() != model.task().kind() {
         return Some(format!("it is a {} model and the candidate is not", baseline.task()));
@@ -181,11 +181,11 @@ fn damaged_baseline(artifact: &InputArtifact, error: &ModelError) -> ComponentEr
     let digest = artifact.digest.short();
     let message = format!("the last blessed model, `{digest}`, cannot be read: {error}");
     ComponentError::new(Code::ArtifactDamaged, message)
-        .with_hint("restore the store from a copy: without it nobody can tell whether the candidate is worse")
+        .with_hint("restore the store from a copy: without it the candidate cannot be compared")
 }
 
-/// What the scan keeps. Unless they are named, the search goes through the columns that the model reads and
-/// those sliced by: not through what the label is made of, by which every slice would look bad or good.
+/// The columns that the scan keeps. By default the search covers the columns that the model reads and those used for
+/// slices, but not the columns of the label, by which every slice would look bad or good.
 fn kept_columns(params: &EvaluatorParams, model: &Model, examples: &Examples, rows: u64) -> TableColumns {
     let mut slices: Vec<String> = Vec::new();
     for column in params.all_slices().into_iter().flat_map(|spec| spec.columns) {
@@ -212,7 +212,7 @@ fn kept_columns(params: &EvaluatorParams, model: &Model, examples: &Examples, ro
     TableColumns { slices, finder, weight: params.weight.clone(), rows }
 }
 
-/// Values that `slices` names and no row has: likely misspelt.
+/// Values in `slices` that no row has: likely misspelt.
 fn empty_values(params: &EvaluatorParams, evaluation: &Evaluation) -> Vec<String> {
     let mut warnings = Vec::new();
     for spec in params.slices.iter().filter(|_| params.min_slice_size <= 1) {

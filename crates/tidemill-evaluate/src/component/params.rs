@@ -1,4 +1,4 @@
-//! Parameters of the step, and what can be wrong with them.
+//! Parameters of the step, and their validation.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::{EvaluateOptions, IntervalOptions, Metric};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluatorParams {
-    /// The split to judge the model on.
+    /// The split to evaluate the model on.
     pub split: String,
     /// Slices: each a list of columns whose values are crossed, or `{ columns, values }` for some values only.
     /// The empty list is all rows, which are evaluated in any case.
@@ -66,7 +66,7 @@ impl EvaluatorParams {
         })
     }
 
-    /// Everything wrong with the values, and the thresholds if nothing is.
+    /// Returns every invalid value, or the thresholds if all are valid.
     pub fn read_thresholds(&self) -> Result<Thresholds, Vec<ParamIssue>> {
         let mut issues = Vec::new();
         for (index, spec) in self.slices.iter().enumerate() {
@@ -99,7 +99,7 @@ impl EvaluatorParams {
         }
     }
 
-    /// Every family of slices to evaluate: those asked for and those that thresholds name.
+    /// Every family of slices to evaluate: the requested ones and those that thresholds name.
     pub fn all_slices(&self) -> Vec<SliceSpec> {
         let named = self.slice_thresholds.iter().map(|threshold| threshold.slice.spec());
         let mut all: Vec<SliceSpec> = Vec::new();
@@ -111,7 +111,7 @@ impl EvaluatorParams {
         all
     }
 
-    /// What to evaluate.
+    /// The options of the evaluation.
     pub fn options(&self) -> EvaluateOptions {
         EvaluateOptions {
             slices: self.all_slices(),
@@ -171,7 +171,7 @@ impl From<WrittenFindSlices> for FindSlices {
 }
 
 impl FindSlices {
-    /// The options of the search, if there is to be one.
+    /// The options of the search, if it is enabled.
     pub fn options(&self) -> Option<SearchOptions> {
         (self.top > 0).then_some(SearchOptions {
             top: self.top,
@@ -274,7 +274,7 @@ impl Default for ConfidenceIntervals {
 }
 
 impl ConfidenceIntervals {
-    /// How to make them, if they are to be made.
+    /// The options of the intervals, if they are enabled.
     pub fn options(self) -> Option<IntervalOptions> {
         self.0
     }

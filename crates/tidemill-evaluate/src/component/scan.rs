@@ -11,7 +11,7 @@ use tidemill_model::{BoundLabel, Columns, LabelSpec, Model, ModelError};
 use crate::table::column_index;
 use crate::{EvaluateError, EvaluationTable, TableBuilder, TableColumns};
 
-/// What to read and with what to predict.
+/// The rows to read and the models to predict with.
 pub(super) struct Scan<'a> {
     pub examples: &'a Examples,
     pub split: &'a str,
@@ -62,7 +62,7 @@ impl Scan<'_> {
                         known: task.classes().to_vec(),
                     });
                 }
-                let labels = unlabelled.take_in(&predicted.labels);
+                let labels = unlabelled.labels_of(&predicted.labels);
                 let (candidate, baseline) = (&predicted.candidate, predicted.baseline.as_deref());
                 if classes.is_empty() {
                     builder.push(batch, &labels, &candidate[0], baseline.map(|columns| columns[0].as_slice()))?;
@@ -120,13 +120,13 @@ impl Scan<'_> {
 /// Labels and predictions of a batch, a column for each number of a row.
 struct Predicted {
     labels: Vec<Option<f64>>,
-    /// The first row of a class that the model does not know, and the class.
+    /// The first row with a class that is unknown to the model, and the class.
     unknown: Option<(usize, String)>,
     candidate: Columns,
     baseline: Option<Columns>,
 }
 
-/// Rows without a label, counted over the whole split so that one message tells of all.
+/// Rows without a label, counted over the whole split so that one message reports all.
 #[derive(Default)]
 struct Unlabelled {
     rows: u64,
@@ -135,7 +135,7 @@ struct Unlabelled {
 }
 
 impl Unlabelled {
-    fn take_in(&mut self, labels: &[Option<f64>]) -> Vec<f64> {
+    fn labels_of(&mut self, labels: &[Option<f64>]) -> Vec<f64> {
         if self.missing == 0
             && let Some(first) = labels.iter().position(Option::is_none)
         {

@@ -1,4 +1,4 @@
-//! The values of a column as a few bins that conditions can be made of.
+//! Divides the values of a column into a few bins for conditions.
 
 use std::collections::HashMap;
 
@@ -8,13 +8,13 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use super::Condition;
 use crate::slices::SliceValue;
 
-/// The most bins of a column that take part in the search.
+/// The most bins of a column in the search.
 const BINS_MAX: usize = 50;
-/// Whole numbers with no more values than this are taken one by one, others by quantiles.
+/// Whole numbers with up to this many values get one bin per value, others get quantiles.
 const WHOLE_VALUES_MAX: usize = 32;
 /// Ranges that numbers are divided into.
 const QUANTILES: usize = 10;
-/// A column of text with more values than this is a name of the row, not a property.
+/// A column of text with more values than this identifies rows rather than describing them.
 const TEXTS_MAX: usize = 10_000;
 
 /// One bin.
@@ -24,7 +24,7 @@ enum Bin {
     Value(SliceValue),
     /// Numbers from this on, up to where the next bin begins.
     From(f64),
-    /// Values too rare to be looked at one by one.
+    /// Values too rare for bins of their own.
     Rare,
 }
 
@@ -34,30 +34,30 @@ pub struct FinderColumn {
     /// The column's name.
     pub name: String,
     bins: Vec<Bin>,
-    /// So many bins at the front are in order of number.
+    /// How many bins at the front are in numeric order.
     ordered: usize,
     codes: Vec<u8>,
 }
 
 /// Some neighbouring bins: `low..high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Literal {
+pub(super) struct BinRange {
     pub low: u8,
     pub high: u8,
 }
 
-impl Literal {
-    pub fn holds(self, code: u8) -> bool {
+impl BinRange {
+    pub fn contains(self, code: u8) -> bool {
         self.low <= code && code < self.high
     }
 
-    pub fn within(self, other: Self) -> bool {
+    pub fn is_within(self, other: Self) -> bool {
         other.low <= self.low && self.high <= other.high
     }
 }
 
 impl FinderColumn {
-    /// The value of row number `row` of the sample, if its bin is one value and not a range.
+    /// The value of row `row` of the sample, if its bin has one value and is not a range.
     pub fn value(&self, row: usize) -> Option<&SliceValue> {
         match &self.bins[self.codes[row] as usize] {
             Bin::Value(value) => Some(value),
@@ -74,23 +74,23 @@ impl FinderColumn {
     }
 
     /// All rows.
-    pub(super) fn everything(&self) -> Literal {
-        Literal { low: 0, high: self.bins.len() as u8 }
+    pub(super) fn all_bins(&self) -> BinRange {
+        BinRange { low: 0, high: self.bins.len() as u8 }
     }
 
-    /// Every condition that the search tries on this column: each bin, and for numbers also everything below or
-    /// from some bin on.
-    pub(super) fn literals(&self) -> Vec<Literal> {
+    /// Every condition that the search tries on this column: each bin, and for numbers also everything below or from
+    /// some bin on.
+    pub(super) fn bin_ranges(&self) -> Vec<BinRange> {
         let single = (0..self.bins.len())
             .filter(|bin| self.bins[*bin] != Bin::Rare)
-            .map(|bin| Literal { low: bin as u8, high: bin as u8 + 1 });
+            .map(|bin| BinRange { low: bin as u8, high: bin as u8 + 1 });
         let end = self.ordered as u8;
-        let below = (2..end).map(|high| Literal { low: 0, high });
-        let from = (1..end.saturating_sub(1)).map(move |low| Literal { low, high: end });
+        let below = (2..end).map(|high| BinRange { low: 0, high });
+        let from = (1..end.saturating_sub(1)).map(move |low| BinRange { low, high: end });
         single.chain(below).chain(from).collect()
     }
 
-    pub(super) fn condition(&self, literal: Literal) -> Condition {
+    pub(super) fn condition(&self, literal: BinRange) -> Condition {
         let (low, high) = (literal.low as usize, literal.high as usize);
         let column = self.name.clone();
         if let (1, Bin::Value(value)) = (high - low, &self.bins[low]) {
@@ -115,14 +115,14 @@ enum Cells {
     Categories { names: Vec<SliceValue>, texts: HashMap<String, u32>, codes: Vec<u32> },
 }
 
-/// Takes in the sampled cells of a column, batch by batch.
+/// Collects the sampled cells of a column, batch by batch.
 #[derive(Debug)]
 pub struct FinderColumnBuilder {
     name: String,
     cells: Option<Cells>,
 }
 
-/// Codes that every column of categories begins with.
+/// The first codes of every column of categories.
 const MISSING: u32 = 0;
 const FALSE: u32 = 1;
 const TRUE: u32 = 2;
@@ -143,7 +143,7 @@ impl FinderColumnBuilder {
         Self { name: name.into(), cells }
     }
 
-    /// Takes in the cells of `rows` (positions in the batch).
+    /// Adds the cells of `rows` (positions in the batch).
     pub fn push(&mut self, array: &ArrayRef, rows: &[usize]) {
         match (&mut self.cells, array.data_type()) {
             (Some(Cells::Numbers { values, .. }), DataType::Int64) => {
@@ -190,7 +190,7 @@ impl FinderColumnBuilder {
         }
     }
 
-    /// The binned column, or `None` where a search by it makes no sense: one value only, or too many names.
+    /// The binned column, or `None` if it is not searchable: one value only, or too many.
     pub fn finish(self) -> Option<FinderColumn> {
         let column = match self.cells? {
             Cells::Numbers { values, whole } => numbers(self.name, &values, whole),
@@ -206,7 +206,7 @@ fn numbers(name: String, values: &[f64], whole: bool) -> FinderColumn {
     let missing = sorted.len() < values.len();
     let mut distinct: Vec<f64> = sorted.clone();
     distinct.dedup();
-    // Where each bin begins; the first one takes in everything below the second.
+    // The start of each bin; the first one includes everything below the second.
     let (edges, mut bins): (Vec<f64>, Vec<Bin>) = if whole && distinct.len() <= WHOLE_VALUES_MAX {
         let bins = distinct.iter().map(|value| Bin::Value(SliceValue::Int(*value as i64))).collect();
         (distinct, bins)

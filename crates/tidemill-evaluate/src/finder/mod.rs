@@ -1,4 +1,4 @@
-//! Finding the slices on which a model does badly, without being told where to look.
+//! Finds the slices on which a model performs badly, without being told where to look.
 //!
 //! After Chung et al., "Slice Finder" (ICDE 2019): every value or range of one column, and every pair of them,
 //! is tried (of many columns, only the pairs of those that tell most of the loss); a slice counts when its mean loss exceeds that of the other rows by a given effect size and Welch's
@@ -21,7 +21,7 @@ use crate::slices::SliceValue;
 pub use column::{FinderColumn, FinderColumnBuilder};
 pub use search::{FinderSample, SampleFilter, SearchOptions, search};
 
-/// What the search looked at and found.
+/// The extent of the search and its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SliceSearch {
     /// The loss that was compared: `log_loss` or `absolute_error`, row by row.
@@ -30,7 +30,7 @@ pub struct SliceSearch {
     pub rows: u64,
     /// Columns that were searched.
     pub columns: Vec<String>,
-    /// Columns that could not be: one value only, or nearly as many values as rows.
+    /// Columns that are not searchable: one value only, or nearly as many values as rows.
     pub skipped_columns: Vec<String>,
     /// Columns that were searched alone and not crossed with others: there are too many for all pairs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -50,9 +50,9 @@ pub struct SliceSearch {
 /// A slice on which the model does badly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FoundSlice {
-    /// What its rows have in common; all hold.
+    /// The conditions on its rows; all are true.
     pub conditions: Vec<Condition>,
-    /// How many rows of those searched.
+    /// Its number of rows, of those searched.
     pub rows: u64,
     /// Their share of the rows searched.
     pub share: f64,
@@ -70,7 +70,7 @@ pub struct FoundSlice {
     pub metrics: Metrics,
 }
 
-/// What the rows of a found slice have in common in one column.
+/// A condition on one column that the rows of a found slice satisfy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Condition {
@@ -78,7 +78,7 @@ pub enum Condition {
     Equals {
         /// The column.
         column: String,
-        /// Its value; `null` where the cell is empty.
+        /// Its value; `null` for an empty cell.
         equals: SliceValue,
     },
     /// A range of numbers.
@@ -108,7 +108,7 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What a person reads of a bound; the file keeps it whole.
+/// A bound as shown to people; the file has it in full.
 fn six_digits(bound: f64) -> f64 {
     if bound.fract() == 0.0 { bound } else { format!("{bound:.5e}").parse().unwrap_or(bound) }
 }

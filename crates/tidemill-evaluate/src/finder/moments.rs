@@ -2,7 +2,7 @@
 
 use crate::student::upper_tail;
 
-/// Count, sum and sum of squares. Losses are centred on their overall mean before, so that nothing cancels.
+/// Count, sum and sum of squares. Losses are centred on their overall mean first, to avoid cancellation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Moments {
     pub n: f64,
@@ -45,8 +45,8 @@ pub fn effect_size(a: Moments, b: Moments) -> f64 {
     if spread > 0.0 { std::f64::consts::SQRT_2 * apart / spread } else { 0.0 }
 }
 
-/// The chance of means this far apart (that of `a` above that of `b`) if they were equal: Welch's t-test, one-sided,
-/// with Welch and Satterthwaite's degrees of freedom. 1 where there are too few values to tell.
+/// The probability of means this far apart (that of `a` above that of `b`) if they were equal: Welch's t-test,
+/// one-sided, with Welch and Satterthwaite's degrees of freedom. 1 if there are too few values.
 pub fn welch_p_value(a: Moments, b: Moments) -> f64 {
     if a.n < 2.0 || b.n < 2.0 {
         return 1.0;

@@ -1,4 +1,4 @@
-//! The search itself.
+//! The search.
 
 use rayon::prelude::*;
 use tidemill_core::TaskKind;
@@ -11,9 +11,9 @@ use crate::EvaluationTable;
 use crate::intervals::draw;
 use crate::metrics::{log_loss, metrics_of};
 
-/// Rows searched at most; of a larger split an even sample is.
+/// The maximum number of rows searched; of a larger split an even sample is.
 const SAMPLE_ROWS: u64 = 1_000_000;
-/// Candidates looked at closely, best first, before the search gives up.
+/// How many candidates are examined closely, best first, before the search stops.
 const CANDIDATES_MAX: usize = 2_000;
 /// A slice is implied by a wider one unless the rest of the wider one does better with this certainty.
 const IMPLIED_P_VALUE: f64 = 0.001;
@@ -22,7 +22,7 @@ const IMPLIED_P_VALUE: f64 = 0.001;
 /// values tell most of the loss are crossed, and the others are searched alone.
 const COLUMNS_CROSSED_MAX: usize = 32;
 
-/// What to look for.
+/// Options of the search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchOptions {
     /// How many slices to report.
@@ -41,32 +41,32 @@ impl Default for SearchOptions {
     }
 }
 
-/// Which rows of a split the search looks at: all, or a fixed even sample of about a million.
+/// The rows of a split in the search: all, or a fixed even sample of about a million.
 #[derive(Debug, Clone, Copy)]
 pub struct SampleFilter {
     share: f64,
 }
 
 impl SampleFilter {
-    /// For a split of `rows` rows.
+    /// The filter for a split of `rows` rows.
     pub fn new(rows: u64) -> Self {
         Self { share: SAMPLE_ROWS as f64 / rows.max(1) as f64 }
     }
 
-    /// Whether row number `row` of the split is looked at.
+    /// Whether row `row` of the split is in the sample.
     pub fn takes(self, row: u32) -> bool {
         self.share >= 1.0 || draw(u32::MAX, row) < self.share
     }
 }
 
-/// The rows and columns that a search goes through.
+/// The rows and columns of a search.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FinderSample {
     /// Which rows of the split, ascending.
     pub rows: Vec<u32>,
     /// Their binned columns.
     pub columns: Vec<FinderColumn>,
-    /// Columns that were asked for and cannot be searched.
+    /// Requested columns that are not searchable.
     pub skipped_columns: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ struct Candidate {
     adjusted: f64,
 }
 
-/// Looks for the slices on which the candidate of `table` does worst. Weights play no part: rows are counted.
+/// Searches for the slices on which the candidate of `table` performs worst. Weights are ignored: rows are counted.
 pub fn search(
     table: &EvaluationTable,
     sample: &FinderSample,
@@ -93,7 +93,7 @@ pub fn search(
             let (score, label) = (table.predictions[*row as usize], table.labels[*row as usize]);
             match table.task.kind() {
                 TaskKind::Binary => log_loss(score, label),
-                // The score is the probability of what happened.
+                // The score is the probability of the true label.
                 TaskKind::MultiClass => log_loss(score, 1.0),
                 _ => (score - label).abs(),
             }
@@ -116,7 +116,7 @@ pub fn search(
         .map(|candidate| {
             let family = &space.families[candidate.family];
             let ids: Vec<usize> = (0..rows)
-                .filter(|row| family.holds(candidate.pair, space.columns, *row))
+                .filter(|row| family.contains(candidate.pair, space.columns, *row))
                 .map(|row| sample.rows[row] as usize)
                 .collect();
             let members = table.ordered_part(&ids);
@@ -159,12 +159,12 @@ struct Space<'a> {
     whole: Moments,
 }
 
-/// The columns to cross with each other, of those with these families: all, or those that tell most of the loss.
+/// The columns to cross with each other, of those with these families: all, or those that explain most of the loss.
 fn crossed(families: &[Family]) -> Vec<usize> {
     let mut columns: Vec<usize> = (0..families.len()).collect();
     if columns.len() > COLUMNS_CROSSED_MAX {
-        let told: Vec<f64> = families.iter().map(Family::explained).collect();
-        columns.sort_by(|a, b| told[*b].total_cmp(&told[*a]));
+        let explained: Vec<f64> = families.iter().map(Family::explained_squares).collect();
+        columns.sort_by(|a, b| explained[*b].total_cmp(&explained[*a]));
         columns.truncate(COLUMNS_CROSSED_MAX);
         columns.sort_unstable();
     }
@@ -221,7 +221,7 @@ impl<'a> Space<'a> {
         found
     }
 
-    /// The best slices that say something of their own, largest effect first.
+    /// The best slices that add information, largest effect first.
     fn choose(&self, tried: Vec<Candidate>, min_rows: f64, options: &SearchOptions) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = tried
             .into_iter()
@@ -235,35 +235,41 @@ impl<'a> Space<'a> {
             if chosen.len() == options.top {
                 break;
             }
-            if self.is_implied(&candidate) || !self.stands_alone(&candidate, &covered, min_rows, options) {
+            if self.is_implied(&candidate) || !self.adds_information(&candidate, &covered, min_rows, options) {
                 continue;
             }
             let family = &self.families[candidate.family];
             for (row, covered) in covered.iter_mut().enumerate() {
-                *covered |= family.holds(candidate.pair, self.columns, row);
+                *covered |= family.contains(candidate.pair, self.columns, row);
             }
             chosen.push(candidate);
         }
         chosen
     }
 
-    /// Whether a wider slice is as bad: the rows that it has beyond the candidate do not clearly better.
+    /// Whether a wider slice is as bad: its rows beyond the candidate are not clearly better.
     fn is_implied(&self, candidate: &Candidate) -> bool {
         let family = &self.families[candidate.family];
-        family.around(candidate.pair, self.columns).into_iter().any(|outer| {
+        family.wider(candidate.pair, self.columns).into_iter().any(|outer| {
             let beyond = family.moments(outer).minus(candidate.moments);
-            // Nothing beyond: the same rows under a simpler name, and the test gives 1.
+            // No rows beyond: the same rows under a simpler name; the test returns 1.
             welch_p_value(candidate.moments, beyond) > IMPLIED_P_VALUE
         })
     }
 
-    /// Whether the slice has something new to say: most of its rows belong to no slice chosen before, and it is
-    /// still bad without the others.
-    fn stands_alone(&self, candidate: &Candidate, covered: &[bool], min_rows: f64, options: &SearchOptions) -> bool {
+    /// Whether the slice adds information: most of its rows belong to no slice chosen before, and it is still bad
+    /// without the others.
+    fn adds_information(
+        &self,
+        candidate: &Candidate,
+        covered: &[bool],
+        min_rows: f64,
+        options: &SearchOptions,
+    ) -> bool {
         let family = &self.families[candidate.family];
         let (mut inside, mut outside) = (Moments::default(), Moments::default());
         for (row, loss) in self.losses.iter().enumerate().filter(|(row, _)| !covered[*row]) {
-            if family.holds(candidate.pair, self.columns, row) {
+            if family.contains(candidate.pair, self.columns, row) {
                 inside.push(*loss);
             } else {
                 outside.push(*loss);

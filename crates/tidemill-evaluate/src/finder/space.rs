@@ -1,9 +1,9 @@
-//! The slices a search goes through, and the losses in each.
+//! The slices of a search, and the losses in each.
 
-use super::column::{FinderColumn, Literal};
+use super::column::{BinRange, FinderColumn};
 use super::moments::Moments;
 
-/// The crossings of two columns (or the bins of one, crossed with nothing), with the losses in each cell.
+/// The crossings of two columns (or the bins of one alone), with the losses in each cell.
 #[derive(Debug)]
 pub(super) struct Family {
     pub first: usize,
@@ -15,12 +15,12 @@ pub(super) struct Family {
 /// A slice of a family: one condition for each of its columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pair {
-    pub first: Literal,
-    pub second: Literal,
+    pub first: BinRange,
+    pub second: BinRange,
 }
 
-/// The only bin of a column that is not there.
-const NOTHING: Literal = Literal { low: 0, high: 1 };
+/// The only bin of an absent column.
+const NOTHING: BinRange = BinRange { low: 0, high: 1 };
 
 impl Family {
     /// Sums `losses` (one a row) into the cells of the crossing.
@@ -55,28 +55,30 @@ impl Family {
         sum
     }
 
-    /// The sum of squares of the losses that the cells explain: by how much their means differ. Losses are centred.
-    pub fn explained(&self) -> f64 {
+    /// The sum of squares of the losses explained by the cells, from the differences of their means. Losses are
+    /// centred.
+    pub fn explained_squares(&self) -> f64 {
         self.cells.iter().filter(|cell| cell.n > 0.0).map(|cell| cell.sum * cell.sum / cell.n).sum()
     }
 
     /// Every slice to try.
     pub fn pairs(&self, columns: &[FinderColumn]) -> Vec<Pair> {
-        let second = self.second.map_or_else(|| vec![NOTHING], |second| columns[second].literals());
-        let first = columns[self.first].literals();
+        let second = self.second.map_or_else(|| vec![NOTHING], |second| columns[second].bin_ranges());
+        let first = columns[self.first].bin_ranges();
         first.iter().flat_map(|first| second.iter().map(|second| Pair { first: *first, second: *second })).collect()
     }
 
-    /// Every wider slice of this family around `pair`, but for all rows. A condition may fall away.
-    pub fn around(&self, pair: Pair, columns: &[FinderColumn]) -> Vec<Pair> {
-        let wider = |column: &FinderColumn, inner: Literal| -> Vec<Literal> {
-            let mut found: Vec<Literal> = column.literals().into_iter().filter(|outer| inner.within(*outer)).collect();
-            found.push(column.everything());
+    /// Every wider slice of this family that contains `pair`, except all rows. A condition may be dropped.
+    pub fn wider(&self, pair: Pair, columns: &[FinderColumn]) -> Vec<Pair> {
+        let wider = |column: &FinderColumn, inner: BinRange| -> Vec<BinRange> {
+            let mut found: Vec<BinRange> =
+                column.bin_ranges().into_iter().filter(|outer| inner.is_within(*outer)).collect();
+            found.push(column.all_bins());
             found
         };
-        let all_first = columns[self.first].everything();
+        let all_first = columns[self.first].all_bins();
         let (all_second, second) = match self.second {
-            Some(column) => (columns[column].everything(), wider(&columns[column], pair.second)),
+            Some(column) => (columns[column].all_bins(), wider(&columns[column], pair.second)),
             None => (NOTHING, vec![NOTHING]),
         };
         wider(&columns[self.first], pair.first)
@@ -86,9 +88,9 @@ impl Family {
             .collect()
     }
 
-    /// Whether row number `row` belongs to `pair`.
-    pub fn holds(&self, pair: Pair, columns: &[FinderColumn], row: usize) -> bool {
-        pair.first.holds(columns[self.first].codes()[row])
-            && self.second.is_none_or(|second| pair.second.holds(columns[second].codes()[row]))
+    /// Whether row `row` belongs to `pair`.
+    pub fn contains(&self, pair: Pair, columns: &[FinderColumn], row: usize) -> bool {
+        pair.first.contains(columns[self.first].codes()[row])
+            && self.second.is_none_or(|second| pair.second.contains(columns[second].codes()[row]))
     }
 }

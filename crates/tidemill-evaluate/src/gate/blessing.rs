@@ -14,17 +14,17 @@ use crate::slices::SliceKey;
 /// The layout of `blessing.json` that this version writes and reads.
 pub(crate) const BLESSING_FORMAT: u32 = 1;
 
-/// Whether a model may be pushed. There is always an answer.
+/// Whether a model may be pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BlessingVerdict {
-    /// Every bound holds.
+    /// Every bound is met.
     Blessed,
-    /// A bound does not hold, or what it is about is missing.
+    /// A bound is not met, or its metric or slice is missing.
     NotBlessed,
-    /// Every absolute bound holds; there was no baseline, so bounds against it were not applied.
+    /// Every absolute bound is met; there was no baseline, so bounds against it were not applied.
     BlessedFirst,
-    /// There are no bounds. The model passes, unjudged.
+    /// There are no bounds. The model passes unchecked.
     Unchecked,
 }
 
@@ -79,42 +79,42 @@ impl Rule {
     }
 }
 
-/// What came of one bound.
+/// The result of one bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
-    /// It holds.
+    /// The bound is met.
     Passed,
-    /// It does not hold, or there was no value to hold it against.
+    /// The bound is not met, or there was no value to check.
     Failed,
     /// It compares with a baseline and there is none.
     NotApplied,
 }
 
-/// One bound held against one slice.
+/// One bound applied to one slice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// The slice; `{}` is all rows. With `each`, the columns of a family of slices of which there is none.
+    /// The slice; `{}` is all rows. With `each`, the columns of a family without slices.
     pub slice: SliceKey,
     /// The metric.
     pub metric: Metric,
     /// The kind of bound.
     pub rule: Rule,
-    /// The number written in the pipeline file.
+    /// The number in the pipeline file.
     pub limit: f64,
     /// The candidate's value.
     pub value: Option<f64>,
     /// The baseline's value, for rules that compare with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<f64>,
-    /// What came of it.
+    /// The result.
     pub outcome: CheckOutcome,
     /// Why it failed, or was not applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// The verdict on a model, with everything that led to it.
+/// The verdict on a model, with all checks that led to it.
 ///
 /// Stored as `blessing.json`, the only file of a Blessing artifact. The same evaluation and thresholds give the
 /// same bytes.
@@ -126,11 +126,11 @@ pub struct Blessing {
     pub verdict: BlessingVerdict,
     /// Whether the model may be pushed.
     pub blessed: bool,
-    /// Why not, a line for each bound that does not hold.
+    /// Why not, one line for each bound that is not met.
     pub reasons: Vec<String>,
-    /// What else is worth knowing: bounds that were not applied, and why.
+    /// Other notes: bounds that were not applied, and why.
     pub notes: Vec<String>,
-    /// Digest of the package judged.
+    /// Digest of the evaluated package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Digest>,
     /// Digest of the package it was compared with.
@@ -154,10 +154,10 @@ impl Blessing {
         read_json(&dir.join(Self::FILE))
     }
 
-    /// Says why there was no baseline although a model had been blessed.
+    /// Explains why there was no baseline although a model had been blessed before.
     pub fn explain_missing_baseline(&mut self, reason: &str) {
         let known = "there is no baseline yet";
-        let why = format!("the last blessed model is no baseline ({reason})");
+        let why = format!("the last blessed model cannot be the baseline ({reason})");
         let said = self.notes.iter().any(|note| note.contains(known));
         for note in &mut self.notes {
             *note = note.replace(known, &why);

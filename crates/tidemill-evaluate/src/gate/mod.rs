@@ -1,13 +1,13 @@
-//! The gate: thresholds held against an evaluation, and the verdict.
+//! The gate: thresholds, their application to an evaluation, and the verdict.
 
 mod blessing;
-mod judge;
+mod check;
 mod threshold;
 mod written;
 
 pub(crate) use blessing::number;
 pub use blessing::{Blessing, BlessingVerdict, Check, CheckOutcome, Rule};
-pub use judge::judge;
+pub use check::check_thresholds;
 pub(crate) use threshold::KEYS_ELSEWHERE;
 pub use threshold::{SliceSelector, SliceThreshold, Threshold, Thresholds, WrittenThreshold};
 pub use written::ThresholdSyntax;

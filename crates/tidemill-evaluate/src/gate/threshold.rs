@@ -1,4 +1,4 @@
-//! Thresholds as written in a pipeline file, and what can be wrong with them.
+//! Thresholds as written in a pipeline file, and their validation.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -233,7 +233,7 @@ impl schemars::JsonSchema for SliceSelector {
 #[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SliceThreshold {
-    /// Which slices.
+    /// The slices.
     pub slice: SliceSelector,
     /// Bounds by metric.
     #[schemars(with = "BTreeMap<Metric, WrittenThreshold>")]
@@ -250,7 +250,7 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// Reads thresholds as written: every unknown metric and every bound that makes no sense is an issue.
+    /// Parses thresholds: every unknown metric and every meaningless bound is an issue.
     pub fn read(
         overall: &BTreeMap<String, WrittenThreshold>,
         slices: &[SliceThreshold],
@@ -279,12 +279,12 @@ impl Thresholds {
         if issues.is_empty() { Ok(read) } else { Err(issues) }
     }
 
-    /// Whether nothing is asked of the model.
+    /// Whether there are no thresholds.
     pub fn is_empty(&self) -> bool {
         self.metrics().next().is_none()
     }
 
-    /// An error if a bound is on a metric that models of `task` do not have.
+    /// Returns an error if a bound is on a metric that models of `task` do not have.
     pub fn check_task(&self, task: TaskKind) -> Result<(), EvaluateError> {
         match self.metrics().find(|(metric, _)| !metric.applies_to(task)) {
             None => Ok(()),
@@ -346,7 +346,8 @@ fn threshold_issues(metric: Metric, threshold: &Threshold, path: &[String]) -> V
     let (low, high) = metric.range();
     for (rule, limit) in threshold.rules() {
         if !limit.is_finite() {
-            issues.push(ParamIssue::new(at(rule), format!("{limit} is no bound: a finite number is needed")));
+            issues
+                .push(ParamIssue::new(at(rule), format!("{limit} is not a valid bound: a finite number is required")));
             continue;
         }
         let impossible = match rule {

@@ -1,4 +1,4 @@
-//! Thresholds in a line, as a command takes them: `auc>=0.9`, `log_loss<=baseline+0.01`.
+//! Thresholds in one line, as command-line arguments: `auc>=0.9`, `log_loss<=baseline+0.01`.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::threshold::WrittenThreshold;
 use super::{Rule, Threshold, Thresholds};
 use crate::metrics::{Direction, Metric};
 
-/// Why a written threshold cannot be read.
+/// Why a threshold cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("threshold `{text}`: {problem}")]
 pub struct ThresholdSyntax {
@@ -30,9 +30,9 @@ impl Coded for ThresholdSyntax {
 const FORM: &str = "write a metric and a bound: `auc>=0.9`, or `auc>=baseline-0.005` to compare with the baseline";
 
 impl Thresholds {
-    /// Reads bounds on all rows, each `METRIC>=NUMBER`, `METRIC<=NUMBER` or, against the baseline, `METRIC>=baseline`
-    /// with `-NUMBER`, `-NUMBER%` or `+NUMBER` behind it (`<=` and the other sign where less is better). Several
-    /// bounds on a metric must all hold.
+    /// Parses bounds on all rows, each `METRIC>=NUMBER`, `METRIC<=NUMBER` or, against the baseline, `METRIC>=baseline`
+    /// with `-NUMBER`, `-NUMBER%` or `+NUMBER` after it (`<=` and the other sign if less is better). Several bounds on
+    /// a metric must all be met.
     pub fn parse<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<Self, ThresholdSyntax> {
         let mut overall: BTreeMap<Metric, Threshold> = BTreeMap::new();
         for line in lines {
@@ -90,7 +90,7 @@ fn add(threshold: &mut Threshold, rule: Rule, limit: f64) -> Result<(), (String,
     }
 }
 
-/// The bound, or a problem and what to do about it.
+/// The bound, or a problem and its solution.
 fn bound(text: &str) -> Result<(Metric, Rule, f64), (String, String)> {
     let form = |problem: &str| (problem.to_owned(), FORM.to_owned());
     let (at, sign) = [(">=", true), ("<=", false), ("≥", true), ("≤", false)]
@@ -181,7 +181,7 @@ mod tests {
         assert!(says("auc=0.9").0.ends_with("it has neither `>=` nor `<=`"));
         assert!(says("auc>=high").0.ends_with("`high` is not a number"));
         assert!(says("auc>=1.5").0.ends_with("`auc` is never more than 1"));
-        assert!(says("auc>=NaN").0.contains("no bound"));
+        assert!(says("auc>=NaN").0.contains("not a valid bound"));
         assert_eq!(says("log_loss>=baseline").1, "write `log_loss<=baseline+0.01`");
         assert!(says("calibration>=baseline").1.contains("two numbers"));
         assert!(says("auc>=baseline*2").0.contains("does not say by how much"));

@@ -1,21 +1,21 @@
-//! Sums over rows that can be taken in parts and put together.
+//! Mergeable sums over rows.
 
 use rayon::prelude::*;
 
 use super::{Row, Rows};
 
-/// Rows summed together. Parts taken over any division of the rows merge to the same whole (up to rounding).
+/// Rows summed together. Parts of any division of the rows merge to the same whole (up to rounding).
 const CHUNK_ROWS: usize = 65_536;
 
-/// A sum over rows that merges.
+/// A mergeable sum over rows.
 pub trait Accumulator: Send + Sized {
-    /// Takes in one row.
+    /// Adds one row.
     fn add(&mut self, row: Row);
-    /// Takes in everything that `other` has taken in.
+    /// Adds everything that `other` has added.
     fn merge(&mut self, other: Self);
 }
 
-/// Sums `rows` on as many threads as there are.
+/// Sums `rows` on all threads of the pool.
 ///
 /// The chunks are of a fixed size and merge in order, so the result has the same bits at any number of threads.
 pub fn accumulate<A: Accumulator, R: Rows>(rows: &R, empty: impl Fn() -> A + Sync) -> A {

@@ -1,4 +1,4 @@
-//! Sums behind the metrics of a binary model that need no ranks.
+//! Sums for the metrics of a binary model that need no ranks.
 
 use super::catalogue::ratio;
 use super::{Accumulator, Metric, Metrics, Row};
@@ -17,7 +17,7 @@ pub struct BinarySums {
 }
 
 impl BinarySums {
-    /// Nothing summed yet. A row is called positive when its score is above `threshold`.
+    /// An empty sum. A row is called positive if its score is above `threshold`.
     pub fn new(threshold: f64) -> Self {
         Self {
             threshold,
@@ -44,7 +44,7 @@ impl BinarySums {
         self.true_negatives + self.false_positives
     }
 
-    /// Writes every metric that these sums give.
+    /// Writes every metric that follows from these sums.
     pub fn write(&self, metrics: &mut Metrics) {
         let weight = self.weight();
         let (tp, fp, tn, fn_) = (self.true_positives, self.false_positives, self.true_negatives, self.false_negatives);

@@ -1,4 +1,4 @@
-//! How far predictions can be taken at their word.
+//! Calibration: how well predicted probabilities match observed frequencies.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,20 @@ use super::{Rows, rank::tie_groups_descending};
 /// Bins of a calibration curve.
 pub const CALIBRATION_BINS: usize = 10;
 
-/// Rows of neighbouring score, an equal share of all rows in each bin.
+/// Rows with adjacent scores, an equal share of all rows in each bin.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
     /// Weight of the rows.
     pub weight: f64,
-    /// What was predicted, on average.
+    /// The mean prediction.
     pub prediction_mean: f64,
-    /// What was true, on average.
+    /// The mean label.
     pub label_mean: f64,
 }
 
 /// Bins of equal weight by score, ascending; empty ones are left out. `total` is the weight of all rows.
 ///
-/// Rows of equal score share the bin in which their middle rank falls: dividing them would sort them by label.
+/// Rows of equal score are in the bin of their middle rank: dividing them would sort them by label.
 pub fn calibration_bins<R: Rows>(rows: &R, total: f64) -> Vec<CalibrationBin> {
     #[derive(Clone, Copy, Default)]
     struct Sums {

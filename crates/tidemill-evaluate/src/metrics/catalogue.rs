@@ -1,4 +1,4 @@
-//! Which metrics there are, what they are called and which way is up.
+//! The metrics, their names and their directions.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,21 +7,21 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tidemill_core::TaskKind;
 
-/// Which values of a metric are the better ones.
+/// Which values of a metric are better.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Direction {
     /// More is better.
     Higher,
     /// Less is better.
     Lower,
-    /// The nearer to the number the better.
+    /// The nearer to the number, the better.
     Towards(f64),
-    /// It describes the data or the model and judges neither.
+    /// Descriptive: neither direction is better.
     Neutral,
 }
 
 impl Direction {
-    /// How much better `value` is than `other`: positive is better. `None` where no direction is better.
+    /// How much better `value` is than `other`: positive is better. `None` if no direction is better.
     pub fn gain(self, value: f64, other: f64) -> Option<f64> {
         match self {
             Self::Higher => Some(value - other),
@@ -34,7 +34,7 @@ impl Direction {
 
 macro_rules! metrics {
     ($($variant:ident = $name:literal, $title:literal, $direction:expr, [$low:expr, $high:expr], $tasks:ident, $doc:literal;)+) => {
-        /// A number that says how good a model is, or what a slice is like.
+        /// A number that describes the quality of a model, or a slice.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Metric {
@@ -55,7 +55,7 @@ macro_rules! metrics {
                 match self { $(Self::$variant => $title,)+ }
             }
 
-            /// What it measures, with its formula.
+            /// Description, with its formula.
             pub const fn about(self) -> &'static str {
                 match self { $(Self::$variant => $doc,)+ }
             }
@@ -70,7 +70,7 @@ macro_rules! metrics {
                 match self { $(Self::$variant => ($low, $high),)+ }
             }
 
-            /// Whether models of `task` have it.
+            /// Whether it applies to models of `task`.
             pub const fn applies_to(self, task: TaskKind) -> bool {
                 match self { $(Self::$variant => applies!($tasks, task),)+ }
             }
@@ -167,7 +167,7 @@ impl Metric {
         Self::ALL.iter().copied().filter(move |metric| metric.applies_to(task))
     }
 
-    /// The metric that stands for the model in a headline.
+    /// The metric of a model's headline.
     pub const fn headline(task: TaskKind) -> Self {
         match task {
             TaskKind::Binary => Self::Auc,
@@ -176,7 +176,7 @@ impl Metric {
         }
     }
 
-    /// The loss by which slices are ranked, worst first.
+    /// The loss that ranks slices, worst first.
     pub const fn loss(task: TaskKind) -> Self {
         match task {
             TaskKind::Binary | TaskKind::MultiClass => Self::LogLoss,
@@ -191,7 +191,7 @@ impl fmt::Display for Metric {
     }
 }
 
-/// The text names no metric.
+/// The error for an unknown metric name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a metric")]
 pub struct UnknownMetric(pub String);
@@ -204,8 +204,8 @@ impl FromStr for Metric {
     }
 }
 
-/// Values by metric. A metric that is undefined on the rows (one class only, no positives) is there with `None`,
-/// which is `null` in JSON; every value is a finite number.
+/// Values by metric. A metric that is undefined on the rows (one class only, no positives) is present as `None`, which
+/// is `null` in JSON; every value is a finite number.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Metrics(BTreeMap<Metric, Option<f64>>);

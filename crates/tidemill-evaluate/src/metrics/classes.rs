@@ -6,21 +6,21 @@ use super::binary::log_loss;
 use super::catalogue::ratio;
 use super::{Metric, Metrics, Rows};
 
-/// Areas of one class against the rest are computed for no more classes than this.
+/// Areas of one class against the rest are computed for at most this many classes.
 pub(super) const RANKED_CLASSES_MAX: usize = 100;
-/// Pairs of a row and a class that are ranked together at most.
+/// The maximum number of pairs of a row and a class that are ranked together.
 const PAIRS_MAX: usize = 1 << 27;
 
-/// How often each class was taken for each other.
+/// The confusion matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfusionCounts {
     classes: usize,
-    /// Weight of the rows, by what is true and then by what was predicted.
+    /// Weight of the rows, by true and then by predicted class.
     cells: Vec<f64>,
 }
 
 impl ConfusionCounts {
-    /// The counts of `rows`.
+    /// Counts `rows`.
     pub fn new<R: Rows>(classes: usize, rows: &R) -> Self {
         let mut cells = vec![0.0; classes * classes];
         for position in 0..rows.len() {
@@ -30,7 +30,7 @@ impl ConfusionCounts {
         Self { classes, cells }
     }
 
-    /// Weight of the rows of class `truth` that were taken for `predicted`.
+    /// Weight of the rows of class `truth` that were predicted as `predicted`.
     pub fn get(&self, truth: usize, predicted: usize) -> f64 {
         self.cells[truth * self.classes + predicted]
     }
@@ -40,17 +40,17 @@ impl ConfusionCounts {
         (0..self.classes).map(|predicted| self.get(class, predicted)).sum()
     }
 
-    /// Weight of the rows taken for a class.
+    /// Weight of the rows predicted as a class.
     fn predicted(&self, class: usize) -> f64 {
         (0..self.classes).map(|truth| self.get(truth, class)).sum()
     }
 
-    /// Share of the rows of a class that were recognised.
+    /// Share of the rows of a class that were predicted correctly.
     pub fn recall(&self, class: usize) -> Option<f64> {
         ratio(self.get(class, class), self.rows(class))
     }
 
-    /// Share of the rows taken for a class that belong to it.
+    /// Share of the rows predicted as a class that belong to it.
     pub fn precision(&self, class: usize) -> Option<f64> {
         ratio(self.get(class, class), self.predicted(class))
     }
@@ -74,7 +74,7 @@ pub(super) fn write_class_metrics<R: Rows>(rows: &R, metrics: &mut Metrics) {
     let right: f64 = (0..classes).map(|class| counts.get(class, class)).sum();
     metrics.set(Metric::Accuracy, ratio(right, weight));
     metrics.set(Metric::LogLoss, ratio(loss, weight));
-    // A class that neither is true nor was predicted has no part in a mean, as in scikit-learn.
+    // A class without true or predicted rows is left out of a mean, as in scikit-learn.
     let mean = |of: &dyn Fn(usize) -> Option<f64>| {
         let known: Vec<f64> = (0..classes).filter_map(of).collect();
         ratio(known.iter().sum(), known.len() as f64)
@@ -83,13 +83,14 @@ pub(super) fn write_class_metrics<R: Rows>(rows: &R, metrics: &mut Metrics) {
     metrics.set(Metric::MacroF1, mean(&|class| counts.f1(class)));
     let areas: Vec<Option<f64>> = class_areas(rows);
     let known: Vec<f64> = areas.iter().copied().flatten().collect();
-    // Without rows of a class, one against the rest says nothing of it, and a mean over the others would be another number.
+    // Without rows of a class, its one-vs-rest area is undefined, and a mean over the others would be a different
+    // metric.
     let all = known.len() == areas.len() && !areas.is_empty();
     metrics.set(Metric::Auc, if all { ratio(known.iter().sum(), known.len() as f64) } else { None });
     metrics.set(Metric::AucMicro, micro_area(rows));
 }
 
-/// The area under the ROC curve of each class against the rest; none where there are too many classes.
+/// The area under the ROC curve of each class against the rest; none if there are too many classes.
 pub fn class_areas<R: Rows>(rows: &R) -> Vec<Option<f64>> {
     let classes = rows.class_count();
     if classes > RANKED_CLASSES_MAX {
@@ -117,7 +118,7 @@ pub fn class_areas<R: Rows>(rows: &R) -> Vec<Option<f64>> {
         .collect()
 }
 
-/// The area over all pairs of a row and a class, where a pair is positive if the row is of the class.
+/// The area over all pairs of a row and a class; a pair is positive if the row is of the class.
 fn micro_area<R: Rows>(rows: &R) -> Option<f64> {
     let classes = rows.class_count();
     if classes > RANKED_CLASSES_MAX || rows.len().saturating_mul(classes) > PAIRS_MAX {

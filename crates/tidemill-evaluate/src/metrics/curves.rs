@@ -1,4 +1,4 @@
-//! Curves for reports, thinned to a bounded number of points.
+//! Curves for reports, reduced to a bounded number of points.
 
 use serde::{Deserialize, Serialize};
 use tidemill_core::TaskKind;
@@ -16,7 +16,7 @@ pub const HISTOGRAM_BINS: usize = 50;
 /// A point of the ROC curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RocPoint {
-    /// Rows scoring this or more are called positive; `None` for the point where none is.
+    /// Rows with at least this score are called positive; `None` for the point without any.
     pub threshold: Option<f64>,
     /// Share of the negatives called positive.
     pub false_positive_rate: f64,
@@ -27,7 +27,7 @@ pub struct RocPoint {
 /// A point of the precision-recall curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PrPoint {
-    /// Rows scoring this or more are called positive.
+    /// Rows with at least this score are called positive.
     pub threshold: f64,
     /// Share of the positives called positive.
     pub recall: f64,
@@ -40,27 +40,27 @@ pub struct PrPoint {
 pub struct HistogramBin {
     /// Lower edge.
     pub low: f64,
-    /// Upper edge, outside the bin but for the last one.
+    /// Upper edge, exclusive except for the last bin.
     pub high: f64,
-    /// Weight of the rows whose label is 0, or of all rows where the label is a number.
+    /// Weight of the rows with label 0, or of all rows if the label is a number.
     pub negative: f64,
     /// Weight of the rows whose label is 1.
     pub positive: f64,
 }
 
-/// What a report draws for one model on all rows.
+/// The curves of one model on all rows, for a report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Curves {
-    /// From (0, 0) to (1, 1). Empty for regression, and where a class is absent.
+    /// From (0, 0) to (1, 1). Empty for regression, and if a class is absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roc: Vec<RocPoint>,
-    /// By rising recall. Empty for regression, and where a class is absent.
+    /// By rising recall. Empty for regression, and if a class is absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub precision_recall: Vec<PrPoint>,
     /// Mean label against mean prediction, in bins of equal size by score.
     pub calibration: Vec<CalibrationBin>,
-    /// For a binary model the scores between 0 and 1 by class; for regression the errors (prediction minus
-    /// label) between their 0.5 % and 99.5 % quantiles, what lies outside counted in the end bins.
+    /// For a binary model the scores between 0 and 1 by class; for regression the errors (prediction minus label)
+    /// between their 0.5 % and 99.5 % quantiles, with values outside counted in the end bins.
     pub histogram: Vec<HistogramBin>,
 }
 
@@ -83,8 +83,8 @@ impl Curves {
     }
 }
 
-/// Both curves keep a point once they have moved far enough from the last one kept: a ROC curve is at most 2
-/// long (up and right), a precision-recall curve spans a recall of 1.
+/// Both curves keep a point once it is far enough from the last one kept: a ROC curve is at most 2 long (up and right),
+/// a precision-recall curve spans a recall of 1.
 fn threshold_curves<R: Rows>(rows: &R) -> (Vec<RocPoint>, Vec<PrPoint>) {
     let steps = (CURVE_POINTS_MAX - 2) as f64;
     let (mut positives, mut negatives) = (0.0, 0.0);

@@ -27,7 +27,7 @@ pub use rank::{RankMetrics, rank_metrics};
 pub use regression::RegressionSums;
 pub use rows::{Ordered, Row, Rows, Subset};
 
-/// Every metric of `task` on `rows`. A row is called positive when its score is above `decision_threshold`.
+/// Computes every metric of `task` on `rows`. A row is called positive if its score is above `decision_threshold`.
 pub fn metrics_of<R: Rows>(task: impl Into<TaskKind>, rows: &R, decision_threshold: f64) -> Metrics {
     let mut metrics = Metrics::default();
     match task.into() {
@@ -42,7 +42,7 @@ pub fn metrics_of<R: Rows>(task: impl Into<TaskKind>, rows: &R, decision_thresho
         }
         TaskKind::Regression => accumulate(rows, RegressionSums::default).write(&mut metrics),
         TaskKind::MultiClass => classes::write_class_metrics(rows, &mut metrics),
-        // No table of such a task is evaluated.
+        // Tables of such a task are never evaluated.
         TaskKind::MultiLabel | TaskKind::Ranking => {}
     }
     metrics.set(Metric::Count, Some(rows.len() as f64));

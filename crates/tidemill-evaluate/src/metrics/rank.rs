@@ -1,4 +1,4 @@
-//! Metrics of how a binary model ranks: exact, from sorted rows.
+//! Ranking metrics of a binary model: exact, from sorted rows.
 
 use tidemill_core::RocArea;
 
@@ -35,7 +35,7 @@ pub(crate) fn tie_groups_descending<R: Rows>(rows: &R, mut visit: impl FnMut(Tie
     }
 }
 
-/// What the ranking of the rows gives. Undefined where a class is absent.
+/// Ranking metrics of the rows. Undefined if a class is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RankMetrics {
     /// Area under the ROC curve.

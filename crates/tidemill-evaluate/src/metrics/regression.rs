@@ -1,4 +1,4 @@
-//! Sums behind the metrics of a regression model.
+//! Sums for the metrics of a regression model.
 
 use super::catalogue::ratio;
 use super::{Accumulator, Metric, Metrics, Row};

@@ -7,26 +7,26 @@ use tidemill_model::largest_column;
 
 use super::classes::RANKED_CLASSES_MAX;
 
-/// One prediction and what it should have been.
+/// One prediction and its label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Row {
-    /// What the model said: a probability, or a value.
+    /// The prediction: a probability, or a value.
     pub score: f64,
-    /// What was true: 0 or 1, or a value.
+    /// The label: 0 or 1, or a value.
     pub label: f64,
-    /// How much the row counts. Never negative.
+    /// The weight of the row. Never negative.
     pub weight: f64,
 }
 
 /// Rows in ascending order of score. Metrics are written against this.
 pub trait Rows: Sync {
-    /// How many rows there are.
+    /// The number of rows.
     fn len(&self) -> usize;
     /// The row at `position`, which is less than [`Rows::len`].
     fn row(&self, position: usize) -> Row;
-    /// Where the row stood in the data, from 0: the same for every order and part.
+    /// The original position of the row in the data, from 0: the same for every order and part.
     fn id(&self, position: usize) -> u32;
-    /// How many classes there are, for a model of several.
+    /// The number of classes, for a model of several.
     fn class_count(&self) -> usize {
         0
     }
@@ -52,10 +52,10 @@ pub trait Rows: Sync {
     }
 }
 
-/// Rows sorted by score, then label, then weight: rows that are equal in all three can change places without
-/// any metric noticing, so the order in which they came leaves no trace.
+/// Rows sorted by score, then label, then weight: metrics do not depend on the order of rows that are equal in all
+/// three, so the original order leaves no trace.
 ///
-/// Holds 20 bytes a row (28 with weights).
+/// Takes 20 bytes per row (28 with weights).
 #[derive(Debug, Clone)]
 pub struct Ordered {
     scores: Vec<f64>,
@@ -65,7 +65,7 @@ pub struct Ordered {
     classes: Option<Classes>,
 }
 
-/// What a model of several classes says beside the probability of the true one.
+/// The probabilities of a model of several classes besides that of the true one.
 #[derive(Debug, Clone)]
 struct Classes {
     /// By class, then by position.
@@ -199,7 +199,7 @@ impl Rows for Subset<'_> {
     }
 }
 
-/// Maps finite numbers to integers of the same order; -0 and 0 to the same one.
+/// Maps finite numbers to integers in the same order; -0 and 0 to the same one.
 fn sort_key(value: f64) -> u64 {
     let bits = (value + 0.0).to_bits();
     if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }

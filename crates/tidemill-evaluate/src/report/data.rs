@@ -1,4 +1,4 @@
-//! What the page's script draws from: short keys and few digits, because there is an entry for every slice.
+//! Data for the page's script: short keys and few digits, because there is an entry for every slice.
 
 use std::collections::HashSet;
 
@@ -10,13 +10,13 @@ use crate::metrics::{Curves, Direction, Metric};
 use crate::slices::SliceKey;
 use crate::{Evaluation, Metrics, SliceEvaluation};
 
-/// Slices that a page holds at most: the largest ones, so that its size is bounded.
+/// The maximum number of slices in a page: the largest ones, to bound its size.
 pub(super) const SLICES_MAX: usize = 1_000;
 
 #[derive(Debug, Serialize)]
 pub(super) struct PageData {
     pub task: TaskKind,
-    /// A row is called positive when its score is above this.
+    /// A row is called positive if its score is above this.
     pub decision: Option<f64>,
     /// What was judged at `decision`, as the metrics have it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,10 +26,10 @@ pub(super) struct PageData {
     pub positives: f64,
     /// The columns of the table of slices.
     pub metrics: Vec<MetricData>,
-    /// Index into `metrics` of the loss by which slices are compared at first.
+    /// Index into `metrics` of the loss that compares slices at first.
     pub first: usize,
     pub overall: SliceData,
-    /// What slices are made of: `payment_type × trip_start_hour`.
+    /// The columns of slices: `payment_type × trip_start_hour`.
     pub families: Vec<String>,
     pub slices: Vec<SliceData>,
     pub curves: CurvesData,
@@ -69,7 +69,7 @@ pub(super) struct MetricData {
     pub key: &'static str,
     pub title: &'static str,
     pub about: &'static str,
-    /// `1`: more is better, `-1`: less is, `0`: neither; else the nearer to `to` the better.
+    /// `1`: more is better, `-1`: less is, `0`: neither; otherwise values nearer to `to` are better.
     pub better: i8,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<f64>,
@@ -172,7 +172,7 @@ fn slice_metrics(task: TaskKind) -> &'static [Metric] {
     }
 }
 
-/// The slices but for all rows, in their order; of very many the largest.
+/// The slices except all rows, in their order; if there are very many, the largest.
 fn largest(evaluation: &Evaluation) -> Vec<&SliceEvaluation> {
     let all: Vec<&SliceEvaluation> = evaluation.slices.iter().filter(|slice| !slice.slice.is_overall()).collect();
     let mut by_size: Vec<usize> = (0..all.len()).collect();
@@ -181,7 +181,7 @@ fn largest(evaluation: &Evaluation) -> Vec<&SliceEvaluation> {
     all.into_iter().enumerate().filter(|(index, _)| kept.contains(index)).map(|(_, slice)| slice).collect()
 }
 
-/// What a slice is made of: its columns, without their values.
+/// The columns of a slice, without their values.
 pub(super) fn family(key: &SliceKey) -> String {
     let columns: Vec<&str> = key.terms().iter().map(|term| term.column.as_str()).collect();
     shortened(&columns.join(" × "))

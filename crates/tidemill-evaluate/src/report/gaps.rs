@@ -1,4 +1,4 @@
-//! How far apart the slices of one family are: the numbers behind questions of fairness.
+//! The differences between the slices of one family: the numbers behind questions of fairness.
 
 use std::fmt::Write as _;
 use tidemill_core::markup::escape;
@@ -10,9 +10,9 @@ use super::html::{decimals, shortened};
 use crate::metrics::Metric;
 use crate::{Evaluation, SliceEvaluation};
 
-/// Slices smaller than this are not compared: a few unlucky rows make any number.
+/// Smaller slices are not compared: a few unlucky rows can produce any number.
 const ROWS_MIN: u64 = 30;
-/// Families shown at most.
+/// The maximum number of families shown.
 const FAMILIES_MAX: usize = 50;
 
 /// The lowest and the highest value of a metric among the slices of a family.
@@ -37,8 +37,8 @@ fn metrics(task: TaskKind) -> &'static [Metric] {
     }
 }
 
-/// A table with a row for each family of slices and the widest gap of each metric; empty where nothing is to be
-/// compared.
+/// A table with a row for each family of slices and the widest gap of each metric; empty if there is nothing to
+/// compare.
 pub(super) fn gaps_table(evaluation: &Evaluation) -> String {
     let metrics = metrics(evaluation.task.kind());
     let mut families: Vec<(String, Vec<&SliceEvaluation>)> = Vec::new();

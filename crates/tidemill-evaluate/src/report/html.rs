@@ -1,4 +1,4 @@
-//! Text and numbers on their way into a page.
+//! Formats text and numbers for a page.
 
 use crate::gate::number;
 
@@ -13,13 +13,13 @@ pub(super) fn decimals(value: f64) -> String {
     }
 }
 
-/// The same with its sign, which is a minus and no hyphen.
+/// The same with its sign, a proper minus instead of a hyphen.
 pub(super) fn signed(value: f64) -> String {
     let sign = if value > 0.0 { "+" } else { "−" };
     if value == 0.0 { "0".into() } else { format!("{sign}{}", decimals(value.abs())) }
 }
 
-/// The start of a text that is too long to be read anyway.
+/// The start of a text that is too long to read.
 pub(super) fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 120;
     if text.chars().nth(CHARS_MAX).is_none() {

@@ -1,6 +1,6 @@
-//! One HTML file that shows an evaluation: works offline, holds aggregates only, bounded in size.
+//! One HTML file that shows an evaluation: works offline, has aggregates only, bounded in size.
 //!
-//! The look is that of the statistics report in `tidemill-data`: the same tokens, the same tables.
+//! It uses the style of the statistics report in `tidemill-data`: the same tokens, the same tables.
 
 mod data;
 mod gaps;

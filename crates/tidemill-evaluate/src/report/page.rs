@@ -9,14 +9,14 @@ use super::data::{PageData, SLICES_MAX};
 use super::gaps::gaps_table;
 use super::tables::{banner, cards, classes_table, found_table, metrics_table, thresholds_table};
 use crate::metrics::Metric;
-use crate::summary::thousands;
+use crate::summary::with_separators;
 use crate::{Blessing, Evaluation};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// One HTML page of an evaluation: the verdict where `blessing` is given, metrics with their intervals beside the
+/// Renders an evaluation as one HTML page: the verdict if `blessing` is given, metrics with their intervals beside the
 /// baseline, curves, slices.
 ///
 /// The page needs no network and holds aggregates only. Its size is bounded: of very many slices the largest
@@ -46,7 +46,7 @@ pub fn render_evaluation_report(evaluation: &Evaluation, blessing: Option<&Bless
     fill(PAGE, &parts)
 }
 
-/// A part of the page, left out where there is nothing in it.
+/// A section of the page, omitted if it is empty.
 fn section(id: &str, title: &str, content: &str) -> String {
     if content.is_empty() { String::new() } else { format!("<section id=\"{id}\"><h2>{title}</h2>{content}</section>") }
 }
@@ -64,13 +64,13 @@ fn gaps(evaluation: &Evaluation) -> String {
     )
 }
 
-/// What was judged, in a line of facts.
+/// Facts about the evaluation, in one line.
 fn facts(evaluation: &Evaluation) -> String {
     let mut out = String::new();
     let mut fact = |value: &str, label: &str| {
         let _ = write!(out, "<div class=\"fact\"><b>{}</b><span>{}</span></div>", escape(value), escape(label));
     };
-    fact(&thousands(evaluation.rows), &format!("rows of {}", evaluation.split));
+    fact(&with_separators(evaluation.rows), &format!("rows of {}", evaluation.split));
     let labels = evaluation.overall().and_then(|overall| overall.metrics.get(Metric::LabelMean));
     if let Some(mean) = labels {
         match evaluation.task {
@@ -79,7 +79,7 @@ fn facts(evaluation: &Evaluation) -> String {
         }
     }
     let slices = evaluation.slices.iter().filter(|slice| !slice.slice.is_overall()).count();
-    fact(&thousands(slices as u64), if slices == 1 { "slice" } else { "slices" });
+    fact(&with_separators(slices as u64), if slices == 1 { "slice" } else { "slices" });
     let mut package = |digest: &Option<Digest>, label: &str| {
         if let Some(digest) = digest {
             fact(digest.short(), label);
@@ -90,7 +90,7 @@ fn facts(evaluation: &Evaluation) -> String {
     out
 }
 
-/// Which colour is which model.
+/// The legend: the colour of each model.
 fn legend(evaluation: &Evaluation) -> String {
     if evaluation.baseline_curves.is_none() {
         return String::new();
@@ -102,7 +102,7 @@ fn legend(evaluation: &Evaluation) -> String {
     out
 }
 
-/// How the numbers were made, and what is not shown.
+/// How the numbers were computed, and what is not shown.
 fn notes(evaluation: &Evaluation) -> String {
     let mut notes: Vec<String> = Vec::new();
     if let Some(options) = evaluation.confidence_intervals {
@@ -119,15 +119,15 @@ fn notes(evaluation: &Evaluation) -> String {
     if slices > SLICES_MAX {
         notes.push(format!(
             "Of {} slices the largest {} are shown; all are in evaluation.json.",
-            thousands(slices as u64),
-            thousands(SLICES_MAX as u64)
+            with_separators(slices as u64),
+            with_separators(SLICES_MAX as u64)
         ));
     }
     if evaluation.dropped.slices > 0 {
         notes.push(format!(
             "{} slices of fewer than {} rows are not shown.",
-            thousands(evaluation.dropped.slices),
-            thousands(evaluation.dropped.min_slice_size)
+            with_separators(evaluation.dropped.slices),
+            with_separators(evaluation.dropped.min_slice_size)
         ));
     }
     let mut out = String::new();

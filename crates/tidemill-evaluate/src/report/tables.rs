@@ -8,10 +8,10 @@ use tidemill_core::TaskKind;
 use super::html::{decimals, shortened, signed};
 use crate::gate::number;
 use crate::metrics::Metric;
-use crate::summary::{bound, rough, thousands};
+use crate::summary::{bound, two_digits, with_separators};
 use crate::{Blessing, BlessingVerdict, Check, CheckOutcome, Evaluation, Interval, SliceEvaluation};
 
-/// Reasons and bounds shown at most; a family of slices may have thousands.
+/// The maximum number of reasons and bounds shown; a family of slices may have thousands.
 const LINES_MAX: usize = 200;
 /// Reasons shown in the banner.
 const REASONS_MAX: usize = 8;
@@ -60,7 +60,7 @@ pub(super) fn cards(evaluation: &Evaluation) -> String {
     for metric in shown {
         let line = Line::new(overall, *metric);
         let value = line.value.map_or_else(|| "–".to_owned(), decimals);
-        let reach = line.reach().map(|reach| format!("<i>±{}</i>", rough(reach))).unwrap_or_default();
+        let reach = line.half_width().map(|reach| format!("<i>±{}</i>", two_digits(reach))).unwrap_or_default();
         let _ = write!(
             out,
             "<div class=\"stat\" data-tip=\"{}\"><span>{}</span><b>{value}{reach}</b>",
@@ -76,7 +76,7 @@ pub(super) fn cards(evaluation: &Evaluation) -> String {
     out
 }
 
-/// Every metric of all rows, with where it lies.
+/// Every metric of all rows, with its interval.
 pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
     let Some(overall) = evaluation.overall() else { return String::new() };
     let (compared, around) = (overall.baseline.is_some(), overall.intervals.is_some());
@@ -121,10 +121,10 @@ pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
     out
 }
 
-/// Classes of which the confusion matrix is shown at most.
+/// The maximum number of classes in the confusion matrix.
 const MATRIX_CLASSES_MAX: usize = 30;
 
-/// How well each class is recognised, and what its rows were taken for.
+/// The quality of each class, and the predictions for its rows.
 pub(super) fn classes_table(evaluation: &Evaluation) -> String {
     let Some(classes) = &evaluation.classes else { return String::new() };
     let with_matrix = classes.len() <= MATRIX_CLASSES_MAX;
@@ -152,7 +152,7 @@ pub(super) fn classes_table(evaluation: &Evaluation) -> String {
     out
 }
 
-/// Every bound and what came of it, those that fail first.
+/// Every bound and its result, failures first.
 pub(super) fn thresholds_table(blessing: &Blessing) -> String {
     if blessing.checks.is_empty() {
         return String::new();
@@ -195,14 +195,14 @@ pub(super) fn thresholds_table(blessing: &Blessing) -> String {
     out
 }
 
-/// What the automatic search found.
+/// The results of the automatic search.
 pub(super) fn found_table(evaluation: &Evaluation) -> String {
     let Some(search) = &evaluation.found_slices else { return String::new() };
     let tried = format!(
         "{} slices of {} columns were tried, of {} rows or more each.",
-        thousands(search.tried),
+        with_separators(search.tried),
         search.columns.len(),
-        thousands(search.min_rows)
+        with_separators(search.min_rows)
     );
     if search.slices.is_empty() {
         return format!("<p class=\"foot\">No slice is clearly worse than the rest. {tried}</p>");
@@ -227,7 +227,7 @@ pub(super) fn found_table(evaluation: &Evaluation) -> String {
             out,
             "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td>{}</td><td class=\"sub\">{:.1} %</td><td class=\"hot\">{}</td><td class=\"sub\">{}</td>",
             escape(&shortened(&slice.to_string())),
-            thousands(slice.rows),
+            with_separators(slice.rows),
             slice.share * 100.0,
             decimals(slice.loss),
             decimals(slice.rest_loss)
@@ -268,13 +268,13 @@ impl Line {
         }
     }
 
-    /// How far the interval reaches from the value.
-    fn reach(&self) -> Option<f64> {
+    /// The largest distance of the interval from the value.
+    fn half_width(&self) -> Option<f64> {
         let (value, interval) = (self.value?, self.interval?);
         Some((interval.high - value).max(value - interval.low))
     }
 
-    /// The change, in colour where it is clear: where 0 is outside its interval, or there is no interval.
+    /// The change, coloured if it is clear: 0 is outside its interval, or there is no interval.
     fn change_html(&self) -> String {
         let Some((value, baseline)) = self.value.zip(self.baseline) else {
             return "<span class=\"none\">–</span>".into();

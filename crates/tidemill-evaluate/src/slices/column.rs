@@ -1,4 +1,4 @@
-//! The values of a slice column, kept as codes.
+//! The values of a slice column, stored as codes.
 
 use std::collections::HashMap;
 
@@ -18,11 +18,11 @@ pub struct KeyColumn {
     pub name: String,
     /// Its distinct values, ascending, missing last.
     pub values: Vec<SliceValue>,
-    /// For each row the position of its value in `values`.
+    /// For each row the index of its value in `values`.
     pub codes: Vec<u32>,
 }
 
-/// Takes in a column batch by batch.
+/// Collects a column batch by batch.
 #[derive(Debug)]
 pub struct KeyColumnBuilder {
     name: String,
@@ -34,7 +34,7 @@ pub struct KeyColumnBuilder {
 }
 
 impl KeyColumnBuilder {
-    /// An empty column. `place` names the parameter that asks for it, for errors.
+    /// An empty column. `place` names the parameter that refers to it, for errors.
     pub fn new(name: impl Into<String>, place: &'static str) -> Self {
         Self {
             name: name.into(),
@@ -46,7 +46,7 @@ impl KeyColumnBuilder {
         }
     }
 
-    /// Whether slices can be made of a column of this type.
+    /// Whether a column of this type can form slices.
     pub fn check_type(name: &str, place: &'static str, found: &DataType) -> Result<(), EvaluateError> {
         let reason = match found {
             DataType::Utf8 | DataType::Int64 | DataType::Boolean => return Ok(()),
@@ -56,7 +56,7 @@ impl KeyColumnBuilder {
         Err(EvaluateError::ColumnType { column: name.into(), place, found: found.to_string(), reason })
     }
 
-    /// Takes in the cells of one batch.
+    /// Adds the cells of one batch.
     pub fn push(&mut self, array: &ArrayRef) -> Result<(), EvaluateError> {
         self.codes.reserve(array.len());
         match array.data_type() {
@@ -112,7 +112,7 @@ impl KeyColumnBuilder {
         Ok(self.values.len() as u32 - 1)
     }
 
-    /// The finished column: values sorted, so that nothing depends on the order in which they came.
+    /// The finished column: values are sorted, so that nothing depends on the order of rows.
     pub fn finish(self) -> KeyColumn {
         let mut order: Vec<u32> = (0..self.values.len() as u32).collect();
         order.sort_by(|a, b| self.values[*a as usize].cmp(&self.values[*b as usize]));

@@ -1,4 +1,4 @@
-//! What a slice is called: columns and their values.
+//! The name of a slice: columns and their values.
 
 use std::fmt;
 
@@ -21,8 +21,8 @@ pub enum SliceValue {
 }
 
 impl SliceValue {
-    /// Whether this value, as someone wrote it, means `value` of the data. The number 3 and the text "3" are the
-    /// same thing written by two people.
+    /// Whether this value, as someone wrote it, means `value` of the data. The number 3 and the text "3" count as the
+    /// same value, written by two people.
     pub fn means(&self, value: &Self) -> bool {
         self == value || (*self != Self::Missing && *value != Self::Missing && self.to_string() == value.to_string())
     }
@@ -39,7 +39,7 @@ impl fmt::Display for SliceValue {
     }
 }
 
-/// A column and the value it has.
+/// A column and its value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SliceTerm {
     /// The column.
@@ -50,7 +50,7 @@ pub struct SliceTerm {
 
 /// A slice: `payment_type=Cash, trip_start_hour=3`. Without terms it is all rows.
 ///
-/// In JSON an object from column to value, `{}` for all rows. Order of the columns does not tell slices apart.
+/// In JSON an object from column to value, `{}` for all rows. The order of columns does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SliceKey(Vec<SliceTerm>);
 
@@ -60,7 +60,7 @@ impl SliceKey {
         Self::default()
     }
 
-    /// The rows in which every term holds.
+    /// The slice of the rows for which every term is true.
     pub fn new(terms: impl IntoIterator<Item = SliceTerm>) -> Self {
         Self(terms.into_iter().collect())
     }
@@ -70,12 +70,12 @@ impl SliceKey {
         self.0.is_empty()
     }
 
-    /// The terms, in the order of the columns that were asked for.
+    /// The terms, in the requested order of columns.
     pub fn terms(&self) -> &[SliceTerm] {
         &self.0
     }
 
-    /// Whether both name the same columns with the same values, in whatever order.
+    /// Whether both have the same columns with the same values, in any order.
     pub fn means(&self, other: &Self) -> bool {
         self.0.len() == other.0.len()
             && self
@@ -84,7 +84,7 @@ impl SliceKey {
                 .all(|term| other.0.iter().any(|found| term.column == found.column && term.value.means(&found.value)))
     }
 
-    /// Whether the slice is one of those over `columns`, in whatever order.
+    /// Whether the slice is one of those over `columns`, in any order.
     pub fn is_over(&self, columns: &[String]) -> bool {
         self.0.len() == columns.len() && self.0.iter().all(|term| columns.contains(&term.column))
     }

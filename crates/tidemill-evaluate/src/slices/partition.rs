@@ -1,22 +1,22 @@
-//! Dividing sorted rows among the slices of a family.
+//! Divides sorted rows among the slices of a family.
 
 use std::collections::HashMap;
 
 use super::{KeyColumn, SLICE_VALUES_MAX, SliceKey, SliceSpec, SliceTerm};
 use crate::EvaluateError;
 
-/// A crossing this wide or narrower is counted in a table, a wider one in a hash map.
+/// A crossing up to this wide is counted in a table, a wider one in a hash map.
 const TABLE_MAX: u64 = 1 << 20;
 
 /// No slice: the row has a value that the specification leaves out.
 const NONE: u32 = u32::MAX;
 
-/// Which slice of one family each row belongs to.
+/// The slice of each row, within one family.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Partition {
     /// The slices, by the values of their columns, ascending.
     pub keys: Vec<SliceKey>,
-    /// For each row of the data the position of its slice in `keys`, or `u32::MAX` for none.
+    /// For each row of the data the index of its slice in `keys`, or `u32::MAX` for none.
     codes: Vec<u32>,
 }
 
@@ -57,7 +57,7 @@ impl SlicePositions {
     }
 }
 
-/// Divides `rows` rows among the slices of `spec`. `columns` holds every column that `spec` names.
+/// Divides `rows` rows among the slices of `spec`. `columns` contains every column that `spec` names.
 ///
 /// Only crossings that occur become slices. More than [`SLICE_VALUES_MAX`] of them is an error.
 pub fn partition(spec: &SliceSpec, columns: &[KeyColumn], rows: usize) -> Result<Partition, EvaluateError> {
@@ -85,8 +85,8 @@ pub fn partition(spec: &SliceSpec, columns: &[KeyColumn], rows: usize) -> Result
     Ok(Partition { keys, codes })
 }
 
-/// Crosses `codes` with a column in place and returns the crossings that occur, ascending, each as
-/// `old code * width + column code`; the new codes are positions in them.
+/// Crosses `codes` with a column in place and returns the occurring crossings, ascending, each as `old code * width +
+/// column code`; the new codes are indexes into them.
 fn cross(codes: &mut [u32], column: &KeyColumn, kept: &[bool], combinations: u64) -> Vec<u64> {
     let width = kept.len() as u64;
     let crossing =

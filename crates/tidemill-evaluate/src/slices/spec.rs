@@ -1,4 +1,4 @@
-//! Which slices to evaluate, as written in a pipeline file.
+//! The slices to evaluate, as written in a pipeline file.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Building a table batch by batch, in one scan of the rows.
+//! Builds a table batch by batch, in one scan of the rows.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
@@ -10,7 +10,7 @@ use crate::EvaluateError;
 use crate::finder::{FinderColumnBuilder, FinderSample, SampleFilter};
 use crate::slices::KeyColumnBuilder;
 
-/// Which columns of the rows an evaluation keeps.
+/// The columns of the rows that an evaluation keeps.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TableColumns {
     /// Columns to slice by: text, whole numbers or booleans.
@@ -19,11 +19,11 @@ pub struct TableColumns {
     pub finder: Vec<String>,
     /// How much each row counts: a column of numbers.
     pub weight: Option<String>,
-    /// How many rows there will be, if known: of more than a million, the search takes a sample.
+    /// The expected number of rows, if known: if there are more than a million, the search uses a sample.
     pub rows: u64,
 }
 
-/// Takes in rows in order.
+/// Adds rows in order.
 #[derive(Debug)]
 pub struct TableBuilder {
     table: EvaluationTable,
@@ -64,8 +64,8 @@ impl TableBuilder {
         Ok(Self { table, keys, weight, filter: SampleFilter::new(columns.rows), finder, sampled: Vec::new() })
     }
 
-    /// Takes in a batch with its labels and predictions, each as long as the batch. Either every batch has
-    /// predictions of a baseline, or none.
+    /// Adds a batch with its labels and predictions, each as long as the batch. Either every batch has predictions of a
+    /// baseline, or none.
     pub fn push(
         &mut self,
         batch: &RecordBatch,
@@ -89,7 +89,7 @@ impl TableBuilder {
         self.keep(batch, first)
     }
 
-    /// As [`push`](Self::push), of a model of several classes: a column of probabilities for each.
+    /// As [`push`](Self::push), for a model of several classes: a column of probabilities for each.
     pub fn push_classes(
         &mut self,
         batch: &RecordBatch,
@@ -97,7 +97,7 @@ impl TableBuilder {
         columns: &[Vec<f64>],
         baseline: Option<&[Vec<f64>]>,
     ) -> Result<(), EvaluateError> {
-        // A row without a label has no true class; it is refused in the end.
+        // A row without a label has no true class; it is rejected in the end.
         let truth = |columns: &[Vec<f64>]| -> Vec<f64> {
             let of = |(row, label): (usize, &f64)| {
                 if label.is_nan() {
@@ -114,7 +114,7 @@ impl TableBuilder {
         self.push(batch, labels, &truth(columns), baseline_truth.as_deref())
     }
 
-    /// Keeps what the evaluation needs of a batch whose first row is `first`.
+    /// Keeps the needed parts of a batch whose first row is `first`.
     fn keep(&mut self, batch: &RecordBatch, first: usize) -> Result<(), EvaluateError> {
         for (index, key) in &mut self.keys {
             key.push(batch.column(*index))?;
@@ -133,7 +133,7 @@ impl TableBuilder {
         Ok(())
     }
 
-    /// The finished table. It is not checked yet.
+    /// The finished table, not yet checked.
     pub fn finish(self) -> EvaluationTable {
         let mut table = self.table;
         table.columns = self.keys.into_iter().map(|(_, key)| key.finish()).collect();
@@ -151,13 +151,13 @@ impl TableBuilder {
     }
 }
 
-/// Adds the parts of columns to the whole.
+/// Joins the parts of columns.
 fn extend(whole: &mut Vec<Vec<f64>>, parts: &[Vec<f64>]) {
     whole.resize_with(whole.len().max(parts.len()), Vec::new);
     whole.iter_mut().zip(parts).for_each(|(column, part)| column.extend_from_slice(part));
 }
 
-/// Where `name` is, or an error with the nearest name.
+/// The index of `name`, or an error with the nearest name.
 pub(crate) fn column_index(schema: &Schema, name: &str, place: &'static str) -> Result<usize, EvaluateError> {
     schema.index_of(name).map_err(|_| EvaluateError::ColumnNotFound {
         column: name.to_owned(),
@@ -166,7 +166,7 @@ pub(crate) fn column_index(schema: &Schema, name: &str, place: &'static str) -> 
     })
 }
 
-/// The same for a column that must hold numbers (or booleans, which are 0 and 1).
+/// The same for a column that must be numeric (or boolean, as 0 and 1).
 pub(crate) fn numeric_index(schema: &Schema, name: &str, place: &'static str) -> Result<usize, EvaluateError> {
     let index = column_index(schema, name, place)?;
     match schema.field(index).data_type() {
@@ -180,7 +180,7 @@ pub(crate) fn numeric_index(schema: &Schema, name: &str, place: &'static str) ->
     }
 }
 
-/// The cells as numbers; NaN where one is missing or the column is none of numbers.
+/// The cells as numbers; NaN if one is missing or the column is not numeric.
 pub(crate) fn numbers(array: &ArrayRef) -> Vec<f64> {
     match array.data_type() {
         DataType::Int64 => array.as_primitive::<Int64Type>().iter().map(|v| v.map_or(f64::NAN, |v| v as f64)).collect(),

@@ -1,4 +1,4 @@
-//! What an evaluation works on: the labels and predictions of one split.
+//! The input of an evaluation: the labels and predictions of one split.
 
 mod builder;
 mod predictions;
@@ -16,13 +16,13 @@ use crate::slices::KeyColumn;
 
 /// Labels, predictions and slice columns of one split, all of the same length.
 ///
-/// Bounded by 16 bytes a row, 8 more for a baseline and for weights each, and 4 for each slice column; sorting
-/// takes another 16 bytes a row for a while, and 20 to 28 for each model to stay.
+/// Takes up to 16 bytes per row, 8 more each for a baseline and for weights, and 4 for each slice column; sorting
+/// temporarily takes another 16 bytes per row, and permanently 20 to 28 for each model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluationTable {
-    /// What the model predicts.
+    /// The task.
     pub task: Task,
-    /// The split, or the file that `stored` predictions come from.
+    /// The split, or the file of `stored` predictions.
     pub split: String,
     /// Whether the predictions were read from a file.
     pub stored: bool,
@@ -30,26 +30,26 @@ pub struct EvaluationTable {
     pub label: String,
     /// The label of each row.
     pub labels: Vec<f64>,
-    /// What the candidate predicts for each row: of several classes, the probability of the true one.
+    /// The candidate's prediction for each row: with several classes, the probability of the true one.
     pub predictions: Vec<f64>,
-    /// What the baseline predicts for each row.
+    /// The baseline's prediction for each row.
     pub baseline: Option<Vec<f64>>,
-    /// The probabilities of all classes, a column each, of a candidate of several.
+    /// The probabilities of all classes, one column each, for a candidate of several.
     pub class_predictions: Vec<Vec<f64>>,
-    /// The same of its baseline.
+    /// The same for its baseline.
     pub class_baseline: Vec<Vec<f64>>,
-    /// What was guessed or mended when the rows were read, for whoever asked for the evaluation.
+    /// Assumptions and corrections made when the rows were read, to be reported to the user.
     pub notes: Vec<String>,
-    /// How much each row counts: finite, not negative, not all 0. The column's name goes first.
+    /// The weight of each row: finite, not negative, not all 0. The column's name goes first.
     pub weights: Option<(String, Vec<f64>)>,
     /// Columns to slice by.
     pub columns: Vec<KeyColumn>,
-    /// What `find_slices` searches.
+    /// The columns of the search for bad slices.
     pub finder: Option<FinderSample>,
 }
 
 impl EvaluationTable {
-    /// A table with nothing but labels and predictions.
+    /// A table with only labels and predictions.
     pub fn new(task: Task, split: impl Into<String>, labels: Vec<f64>, predictions: Vec<f64>) -> Self {
         Self {
             task,
@@ -73,7 +73,7 @@ impl EvaluationTable {
         if self.stored { format!("`{}`", self.split) } else { format!("split `{}`", self.split) }
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.labels.len()
     }
@@ -102,8 +102,8 @@ impl EvaluationTable {
         Ordered::for_classes(&self.class_predictions.iter().map(gather).collect::<Vec<_>>(), &labels, None)
     }
 
-    /// Everything that makes an evaluation impossible or meaningless: no rows, a label that the task does not
-    /// allow or that never varies, a prediction that is no number, unusable weights.
+    /// Checks for everything that makes an evaluation impossible or meaningless: no rows, a label that the task does
+    /// not allow or that never varies, a prediction that is not a number, unusable weights.
     pub fn check(&self) -> Result<(), EvaluateError> {
         let rows_of = || self.rows_of();
         let Some(&first) = self.labels.first() else { return Err(EvaluateError::EmptySplit { rows_of: rows_of() }) };

@@ -1,4 +1,4 @@
-//! A table from stored predictions: any file with a label and a score, whatever made the scores.
+//! A table from stored predictions: any file with a label and a score, from any program.
 
 use std::collections::HashMap;
 
@@ -12,25 +12,25 @@ use super::builder::{column_index, numbers, numeric_index};
 use super::{EvaluationTable, TableBuilder, TableColumns};
 use crate::EvaluateError;
 
-/// Scores that lie outside 0 and 1 by no more than this are probabilities with rounding errors.
+/// Scores outside 0 and 1 by no more than this are probabilities with rounding errors.
 const UNCLEAN_MAX: f64 = 1e-3;
-/// Values of a label that a message shows.
+/// The maximum number of label values in a message.
 const VALUES_SHOWN: usize = 12;
 
-/// Which columns of a file hold what.
+/// The roles of a file's columns.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PredictionColumns {
-    /// What the model predicts. By default classes where there are columns of probabilities by class, binary where the
-    /// label has two values and every prediction is a probability, else regression.
+    /// The task. By default classes if there are columns of probabilities by class, binary if the label has two values
+    /// and every prediction is a probability, otherwise regression.
     pub task: Option<TaskKind>,
     /// The column of labels: numbers, booleans or text.
     pub label: String,
-    /// The column of predictions: probabilities, or values. `NAME` stands for the columns `NAME[CLASS]` where there is no
+    /// The column of predictions: probabilities, or values. `NAME` stands for the columns `NAME[CLASS]` if there is no
     /// column of that name.
     pub prediction: String,
     /// The column of another model's predictions, to compare with.
     pub baseline: Option<String>,
-    /// What else to keep.
+    /// Other columns to keep.
     pub keep: TableColumns,
 }
 
@@ -72,7 +72,7 @@ impl Scores {
     }
 }
 
-/// Labels as they come: numbers, or the numbers of texts.
+/// Labels as read: numbers, or the numbers of texts.
 #[derive(Default)]
 struct StoredLabels {
     numbers_of_texts: HashMap<String, usize>,
@@ -126,11 +126,11 @@ fn shown(counts: &[(f64, String, u64)]) -> String {
 }
 
 impl EvaluationTable {
-    /// A table of the rows of `batches`, which have `schema`. `name` stands for the rows in messages: that of the
-    /// file. A row without a label or a prediction is an error, which says how many there are.
+    /// Builds a table from the rows of `batches`, which have `schema`. `name` stands for the rows in messages: that of
+    /// the file. Rows without a label or a prediction are an error, which gives their number.
     ///
-    /// Two values of a label that are not 0 and 1 are taken for no and yes in their order, and probabilities with rounding
-    /// errors are put right; [`notes`](Self::notes) say so.
+    /// Two values of a label other than 0 and 1 are taken as no and yes in their order, and probabilities with rounding
+    /// errors are corrected; [`notes`](Self::notes) reports both.
     pub fn from_batches(
         name: &str,
         schema: &Schema,
@@ -155,7 +155,7 @@ impl EvaluationTable {
         for batch in batches {
             let batch = batch?;
             for gaps in &mut gaps {
-                gaps.take_in(batch.column(gaps.index));
+                gaps.add_column(batch.column(gaps.index));
             }
             let (own, other) = (scores.columns(&batch), baseline.as_ref().map(|scores| scores.columns(&batch)));
             let first = |columns: &[Vec<f64>]| columns.first().cloned().unwrap_or_default();
@@ -193,7 +193,7 @@ impl EvaluationTable {
                 }
                 table.become_classes(names, own, other, &labels)?;
             }
-            (Scores::One(_), _) => table.settle_task(columns.task, &labels)?,
+            (Scores::One(_), _) => table.decide_task(columns.task, &labels)?,
         }
         Ok(table)
     }
@@ -220,7 +220,7 @@ impl EvaluationTable {
             self.labels[row] = class as f64;
         }
         let mended: u64 = own.iter_mut().chain(&mut other).map(|column| clean(column)).sum();
-        self.note_mended(mended);
+        self.note_corrections(mended);
         let truth = |columns: &[Vec<f64>]| -> Vec<f64> {
             self.labels.iter().enumerate().map(|(row, class)| columns[*class as usize][row]).collect()
         };
@@ -231,8 +231,8 @@ impl EvaluationTable {
         Ok(())
     }
 
-    /// Decides between a binary label and an amount.
-    fn settle_task(&mut self, asked: Option<TaskKind>, labels: &StoredLabels) -> Result<(), EvaluateError> {
+    /// Decides between a binary label and a quantity.
+    fn decide_task(&mut self, asked: Option<TaskKind>, labels: &StoredLabels) -> Result<(), EvaluateError> {
         let is_binary = |label: &f64| *label == 0.0 || *label == 1.0;
         let refuse = |table: &Self, reason: &str, hint: &str| {
             Err(contradiction(table, labels, reason.to_owned(), hint.to_owned()))
@@ -249,7 +249,7 @@ impl EvaluationTable {
             return Ok(());
         }
         if asked == Some(TaskKind::MultiClass) {
-            let hint = "name the columns by what stands before `[CLASS]`: `--prediction probabilities`";
+            let hint = "name the columns by the part before `[CLASS]`: `--prediction probabilities`";
             return refuse(self, "is of classes, and there is one column of predictions, not one for each class", hint);
         }
         let nearly = |score: &f64| (-UNCLEAN_MAX..=1.0 + UNCLEAN_MAX).contains(score);
@@ -268,7 +268,7 @@ impl EvaluationTable {
                     hint,
                 );
             }
-            // What `check` says of such a score names its row.
+            // `check` reports such a score with its row.
             (Some(TaskKind::Binary), _) | (None, None) if two => {}
             (Some(_), _) => {
                 return refuse(
@@ -278,7 +278,7 @@ impl EvaluationTable {
                 );
             }
             (None, Some(score)) if plain || labels.is_text => {
-                let reason = format!("has two values, and a prediction is {score}, which is no probability");
+                let reason = format!("has two values, and a prediction is {score}, which is not a probability");
                 let hint = "turn the predictions into probabilities, or write `--task regression` to compare values";
                 return Err(contradiction(self, labels, reason, hint.to_owned()));
             }
@@ -297,11 +297,11 @@ impl EvaluationTable {
             self.labels.iter_mut().for_each(|label| *label = f64::from(u8::from(*label == *positive)));
         }
         let mended = clean(&mut self.predictions) + self.baseline.as_mut().map_or(0, |scores| clean(scores));
-        self.note_mended(mended);
+        self.note_corrections(mended);
         Ok(())
     }
 
-    fn note_mended(&mut self, mended: u64) {
+    fn note_corrections(&mut self, mended: u64) {
         if mended > 0 {
             let cells = if mended == 1 { "prediction lies" } else { "predictions lie" };
             self.notes.push(format!("{mended} {cells} slightly outside 0 and 1 and count as 0 or 1"));
@@ -309,7 +309,7 @@ impl EvaluationTable {
     }
 }
 
-/// Puts probabilities with rounding errors between 0 and 1, and says how many there were.
+/// Corrects probabilities with rounding errors, and counts them.
 fn clean(scores: &mut [f64]) -> u64 {
     let mut mended = 0;
     for score in scores {
@@ -331,7 +331,7 @@ fn contradiction(table: &EvaluationTable, labels: &StoredLabels, reason: String,
     }
 }
 
-/// Empty cells of one column, counted over all rows so that one message tells of all.
+/// Empty cells of one column, counted over all rows so that one message reports all.
 struct Gaps {
     role: &'static str,
     index: usize,
@@ -345,7 +345,7 @@ impl Gaps {
         Self { role, index, rows: 0, missing: 0, first: 0 }
     }
 
-    fn take_in(&mut self, column: &ArrayRef) {
+    fn add_column(&mut self, column: &ArrayRef) {
         if self.missing == 0
             && let Some(row) = (0..column.len()).find(|row| column.is_null(*row))
         {
@@ -471,7 +471,7 @@ mod tests {
         let error = stored(labels(), &[("p", log_odds.clone())], None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "label `y` has two values, and a prediction is 2.5, which is no probability; its values in `p.csv` are 0 (2), 1 (2)"
+            "label `y` has two values, and a prediction is 2.5, which is not a probability; its values in `p.csv` are 0 (2), 1 (2)"
         );
         assert!(error.hint().unwrap().contains("`--task regression`"));
         assert_eq!(stored(labels(), &[("p", log_odds)], Some(TaskKind::Regression)).unwrap().task, Task::Regression);

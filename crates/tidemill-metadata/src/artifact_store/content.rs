@@ -1,4 +1,4 @@
-//! What an artifact is made of, and the digest of it.
+//! The content of an artifact, and its digest.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -12,21 +12,21 @@ use tidemill_core::Digest;
 use super::{Damage, DamageKind};
 use crate::StoreError;
 
-/// First line of the list that a digest is taken of. Another way of taking digests gets another number.
+/// First line of the list that the digest is computed from. Another way of computing digests needs another number.
 const HEADER: &str = "tidemill artifact 1\n";
 
 const READ_BYTES: usize = 1 << 20;
 
-/// The files of an artifact with their sizes and digests, in the byte order of their paths. Its text is what the
-/// artifact's digest is taken of:
+/// The files of an artifact with their sizes and digests, in the byte order of their paths. The artifact's digest is
+/// that of the list's text:
 ///
 /// ```text
 /// tidemill artifact 1
 /// <BLAKE3 of the file, 64 hexadecimal digits> <size in bytes> <path>
 /// ```
 ///
-/// Every line ends with a newline; the parts of a path are separated by `/`. The order in which files were written, their
-/// times and their permissions do not count, and neither do empty folders.
+/// Every line ends with a newline; the parts of a path are separated by `/`. The order in which files were written,
+/// their times and their permissions do not count, nor do empty folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentList {
     files: Vec<Entry>,
@@ -56,7 +56,7 @@ impl ContentList {
         Ok(Ok(Self { files: entries }))
     }
 
-    /// The text that the digest is taken of.
+    /// The text that the digest is computed from.
     pub fn text(&self) -> String {
         let mut text = HEADER.to_owned();
         for Entry { path, bytes, digest } in &self.files {
@@ -75,7 +75,7 @@ impl ContentList {
         Digest::from_bytes(blake3::hash(text).as_bytes())
     }
 
-    /// Reads the text of a list; `None` if its format is not known. No path in it leads out of the artifact's folder.
+    /// Parses the text of a list; `None` if its format is unknown. No path in it leads out of the artifact's folder.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let lines = std::str::from_utf8(text).ok()?.strip_prefix(HEADER)?.lines();
         let files = lines.map(|line| {
@@ -110,14 +110,14 @@ impl ContentList {
                 break;
             }
         }
-        // Those before the first difference in names: one of them may be altered.
+        // A file before the first difference in names may be altered.
         let altered = in_parallel(&pairs, |(expected, path), buffer| Ok(expected.compare(path, buffer)))?;
         let altered = altered.into_iter().flatten().next();
         let extra = || found.next().map(|(name, _)| Damage::new(name, DamageKind::Unexpected));
         Ok(altered.or(difference).or_else(extra))
     }
 
-    /// Size of all files together.
+    /// Total size of all files.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }
@@ -145,7 +145,7 @@ impl Entry {
     }
 }
 
-/// Calls `work` for every item with a buffer of its thread; results are in the order of the items.
+/// Calls `work` for every item with a buffer per thread; results are in the order of the items.
 fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T, &mut [u8]) -> Result<R, StoreError> + Sync,
@@ -175,14 +175,14 @@ fn in_parallel<T: Sync, R: Send>(
 
 /// Whether a path stays inside the folder it starts in.
 fn is_plain(path: &str) -> bool {
-    !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(is_odd)
+    !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(is_forbidden)
 }
 
-fn is_odd(c: char) -> bool {
+fn is_forbidden(c: char) -> bool {
     c.is_control() || c == '\\'
 }
 
-/// Every file below `root` with its relative path, in the byte order of those.
+/// Every file below `root` with its relative path, in byte order.
 pub(super) fn walk(root: &Path) -> Result<Result<Vec<(String, PathBuf)>, Damage>, StoreError> {
     let mut files = Vec::new();
     let mut folders = vec![(String::new(), root.to_owned())];
@@ -203,7 +203,7 @@ pub(super) fn walk(root: &Path) -> Result<Result<Vec<(String, PathBuf)>, Damage>
             let shown = format!("{prefix}{}", entry.file_name().to_string_lossy());
             let odd = |what: &str| Ok(Err(Damage::new(shown.clone(), DamageKind::NotAFile(what.to_owned()))));
             let name = match entry.file_name().into_string() {
-                Ok(name) if !name.contains(is_odd) => format!("{prefix}{name}"),
+                Ok(name) if !name.contains(is_forbidden) => format!("{prefix}{name}"),
                 _ => return odd("has a name that is not plain text"),
             };
             let kind = entry.file_type().map_err(failed)?;

@@ -1,21 +1,21 @@
-//! What is wrong with the bytes of an artifact.
+//! Damage to the bytes of an artifact.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tidemill_core::Digest;
 
-/// The first difference between what was recorded of an artifact and what is there.
+/// The first difference between the recorded and the actual content of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// The file, relative to the artifact's folder; `.` for the folder itself.
     pub file: String,
-    /// What is wrong with it.
+    /// The kind of damage.
     pub kind: DamageKind,
-    /// The digest that was recorded, where the file is one of the artifact's.
+    /// The recorded digest, if the file is one of the artifact's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expected: Option<Digest>,
-    /// The digest of what is there.
+    /// The actual digest.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub found: Option<Digest>,
 }
@@ -24,19 +24,19 @@ pub struct Damage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DamageKind {
-    /// The file or folder is not there.
+    /// The file or folder does not exist.
     Missing,
-    /// The file has other bytes.
+    /// The file has different bytes.
     Altered,
-    /// The file has another size than was recorded.
+    /// The file does not have its recorded size.
     Resized,
-    /// Nothing of that name was recorded.
+    /// The file is not in the record.
     Unexpected,
     /// The entry is not a regular file with a plain name; the text says what it is.
     NotAFile(String),
-    /// The list of files has a format that this version does not know.
+    /// The list of files has a format unknown to this version.
     UnknownFormat,
-    /// The disk refused to read it.
+    /// The file cannot be read.
     Unreadable(String),
 }
 
@@ -55,7 +55,7 @@ impl Damage {
         self
     }
 
-    /// Whether the whole artifact is gone, as after an incomplete copy or a lost disk.
+    /// Whether the whole artifact is gone, as after an incomplete copy or the loss of a disk.
     pub fn is_missing(&self) -> bool {
         self.kind == DamageKind::Missing && self.file == "."
     }

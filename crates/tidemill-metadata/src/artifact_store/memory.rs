@@ -1,4 +1,4 @@
-//! The bytes of artifacts in memory.
+//! Artifact bytes in memory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,8 +11,8 @@ use tidemill_core::{ArtifactType, Digest};
 use super::{ArtifactStore, ContentList, Damage, DamageKind, Staged, StoredArtifact, staging};
 use crate::StoreError;
 
-/// The bytes of artifacts in memory, for tests; gone when dropped. Artifacts that were asked for are copied to a
-/// temporary folder, as a store that is elsewhere does it.
+/// Artifact bytes in memory, for tests; gone when dropped. Requested artifacts are copied to a temporary folder, as a
+/// remote store does it.
 #[derive(Debug, Clone)]
 pub struct MemoryArtifactStore {
     /// Staged artifacts and copies.
@@ -20,7 +20,7 @@ pub struct MemoryArtifactStore {
     objects: Arc<Mutex<Objects>>,
 }
 
-/// Files by path, and their list, as it was when they were committed.
+/// Files by path, and the list of files at commit.
 type Objects = BTreeMap<(String, Digest), (BTreeMap<String, Vec<u8>>, String)>;
 
 impl MemoryArtifactStore {

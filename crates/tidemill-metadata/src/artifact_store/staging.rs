@@ -1,16 +1,16 @@
-//! Folders that artifacts are written in before they are visible.
+//! Staging folders: artifacts are written here before they are visible.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::StoreError;
 
-/// A local folder that an artifact is written to. Nobody else reads it; dropping it removes it.
+/// A local folder to write an artifact into. No other process reads it; dropping it removes it.
 #[derive(Debug)]
 pub struct Staged {
     path: PathBuf,
     lock_path: PathBuf,
-    /// Locked while the artifact is being written, so that a sweep knows it from a leftover.
+    /// Locked while the artifact is being written, so that a sweep can distinguish it from a leftover.
     _lock: File,
 }
 
@@ -43,14 +43,14 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // The folder is gone already if the artifact was committed. What cannot be removed now is swept later.
+        // The folder no longer exists if the artifact was committed. What cannot be removed now is swept later.
         let _ = fs::remove_dir_all(&self.path);
         let _ = fs::remove_file(self.path.with_extension("files"));
         let _ = fs::remove_file(&self.lock_path);
     }
 }
 
-/// Removes every folder whose lock nobody holds; none if there is no such folder.
+/// Removes every folder whose lock is free; does nothing if `staging` does not exist.
 pub(super) fn sweep(staging: &Path) -> Result<usize, StoreError> {
     let failed = |error| StoreError::unavailable(staging, error);
     let mut folders = 0;
@@ -80,7 +80,7 @@ pub(super) fn sweep(staging: &Path) -> Result<usize, StoreError> {
     Ok(folders)
 }
 
-/// Removes a file or folder; false if there was none.
+/// Removes a file or folder; returns false if it does not exist.
 pub(super) fn remove(path: &Path) -> Result<bool, StoreError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),

@@ -19,7 +19,7 @@ use crate::{
     StoreError, VersionSpec,
 };
 
-/// The store in memory: for tests, and for whoever wants no record. Gone when dropped.
+/// The store in memory: for tests, and for users who want no record. Gone when dropped.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     tables: Mutex<Tables>,
@@ -43,7 +43,7 @@ impl MemoryStore {
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
-        // A panic in another thread leaves whole rows behind: they are pushed after everything is checked.
+        // A panic in another thread leaves only complete rows: they are pushed after everything is checked.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

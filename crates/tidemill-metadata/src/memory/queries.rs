@@ -1,4 +1,4 @@
-//! Questions about artifacts, in memory.
+//! Artifact queries, in memory.
 
 use std::collections::HashSet;
 

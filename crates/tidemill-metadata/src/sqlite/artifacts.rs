@@ -13,7 +13,7 @@ use crate::{
 type Tx = Transaction<'static, Sqlite>;
 
 impl SqliteStore {
-    /// Records the artifact, or returns it as it was recorded before.
+    /// Records the artifact, or returns its existing record.
     pub(super) async fn insert_artifact(&self, tx: &mut Tx, new: NewArtifact) -> Result<Artifact, StoreError> {
         sqlx::query(
             "INSERT INTO artifacts (id, artifact_type, digest, bytes, files, properties, state, created_at) \

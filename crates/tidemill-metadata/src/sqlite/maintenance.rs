@@ -8,13 +8,13 @@ use super::SqliteStore;
 use super::open::BUSY_TIMEOUT;
 use crate::StoreError;
 
-/// How long a checkpoint waits for readers. What it leaves is moved by the next one.
+/// How long a checkpoint waits for readers. The next checkpoint moves what it leaves.
 const CHECKPOINT_TIMEOUT_MILLIS: u32 = 250;
 
 impl SqliteStore {
-    /// Moves the write-ahead log into the file and forces it to disk, so that a copy of the file alone is whole.
+    /// Moves the write-ahead log into the file and forces it to disk, so that a copy of the file alone is complete.
     ///
-    /// Best effort: a reader that holds an old state, or a full disk, keeps the log as it is, and nothing is lost.
+    /// Best effort: a reader of an old state, or a full disk, keeps the log as it is, and nothing is lost.
     pub async fn checkpoint(&self) {
         let Ok(mut connection) = self.pool.acquire().await else { return };
         let timeout = BUSY_TIMEOUT.as_millis();
@@ -27,7 +27,7 @@ impl SqliteStore {
         }
     }
 
-    /// Writes a copy of the database as it is now to `to`, which must not exist, while others go on using it.
+    /// Writes a copy of the current database to `to`, which must not exist, while other processes keep using it.
     pub async fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
         self.require_file()?;
         let target = to.to_str().ok_or_else(|| StoreError::unavailable(to, "its path is not UTF-8"))?;
@@ -39,7 +39,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// What is wrong with the database, a line each: pages, indexes, rows that refer to nothing.
+    /// Problems of the database, a line each: pages, indexes, rows that refer to nothing.
     pub async fn integrity(&self) -> Result<Vec<String>, StoreError> {
         self.require_file()?;
         let mut problems = Vec::new();

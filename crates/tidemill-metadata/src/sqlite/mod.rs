@@ -40,32 +40,32 @@ pub(crate) use open::prepare_restored;
 /// └── metadata.lock       locked by the process that makes or upgrades the file
 /// ```
 ///
-/// Any number of processes may use the file at once. A writer takes SQLite's write lock before it reads
-/// (`BEGIN IMMEDIATE`) and waits for it up to half a minute, so nobody ever sees "database is locked" in
-/// ordinary use; readers do not wait. A committed transaction survives the death of the process; a power failure may
-/// take the last ones, whole (WAL with `synchronous = NORMAL`). The end of a run and every change of the registry
-/// move the log into the file, so that a copy of the file alone has them.
+/// Any number of processes may use the file at once. A writer takes SQLite's write lock before it reads (`BEGIN
+/// IMMEDIATE`) and waits for it up to half a minute, so "database is locked" does not occur in ordinary use; readers do
+/// not wait. A committed transaction survives the death of the process; a power failure may lose the last ones, each
+/// completely (WAL with `synchronous = NORMAL`). The end of a run and every change of the registry move the log into
+/// the file, so that a copy of the file alone includes them.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
     id: StoreId,
     pool: SqlitePool,
-    /// The file as it was opened, to notice that it was removed or replaced.
+    /// The file as it was opened, to detect that it was removed or replaced.
     opened: Option<fs::Metadata>,
-    /// Removed when the store is closed: the copy that is read where the original cannot be.
+    /// Removed when the store is closed: the copy that is read if the original cannot be.
     _copy: Option<TempDir>,
     /// Writers of this process queue here, in order, rather than in SQLite's polling.
     writer: Mutex<()>,
 }
 
-/// A transaction that holds the write lock. Dropped without a commit, it never happened.
+/// A transaction that holds the write lock. Rolled back if dropped without a commit.
 struct Write<'a> {
     tx: Transaction<'static, Sqlite>,
     _turn: MutexGuard<'a, ()>,
 }
 
 impl SqliteStore {
-    /// Opens the store at `path`, and makes it first if there is none.
+    /// Opens the store at `path`, and creates it if it does not exist.
     ///
     /// [`StoreError::Version`] if a newer version wrote it.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
@@ -73,7 +73,7 @@ impl SqliteStore {
         Self::with_pool(path, pool, None).await
     }
 
-    /// Opens a store that exists for commands that only read: this also works on a full or read-only disk.
+    /// Opens an existing store for commands that only read: this also works on a full or read-only disk.
     pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         let (pool, copy) = open::open_to_read(path).await?;
         Self::with_pool(path, pool, copy).await
@@ -90,12 +90,12 @@ impl SqliteStore {
         Ok(Self { path: path.to_owned(), id, pool, opened, _copy: copy, writer: Mutex::new(()) })
     }
 
-    /// Which store this is, whatever folder it is moved to.
+    /// The id of the store, which stays the same if its folder moves.
     pub fn id(&self) -> &StoreId {
         &self.id
     }
 
-    /// Closes the store, after the calls under way.
+    /// Closes the store after the calls in progress.
     pub async fn close(&self) {
         self.pool.close().await;
     }
@@ -104,8 +104,8 @@ impl SqliteStore {
         StoreError::unavailable(&self.path, error)
     }
 
-    /// Checks that the file is still the one that was opened. Otherwise a process that runs for long would go on with a
-    /// file that has no name any more, and never see what others write.
+    /// Checks that the file is still the one that was opened. Otherwise a long-running process would continue with an
+    /// unlinked file, and never see the writes of others.
     fn require_file(&self) -> Result<(), StoreError> {
         let lost = |reason: &str| {
             let dir = self.path.parent().unwrap_or(&self.path).to_owned();

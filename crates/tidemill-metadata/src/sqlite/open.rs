@@ -1,4 +1,4 @@
-//! Opening the file, making it, and bringing it up to date.
+//! Opens, creates and migrates the file.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// How long a writer waits for another process to finish its transaction.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Opens the store; nothing but one `PRAGMA` is read when it is up to date.
+/// Opens the store; if it is up to date, this reads only one `PRAGMA`.
 pub(super) async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
     if !path.exists() || needs_migration(path, version(path).await?)? {
         prepare(path).await?;
@@ -27,18 +27,18 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
     pool(path, options(path)).await
 }
 
-/// Opens a store that exists, also where nothing can be written: on a full or read-only disk.
+/// Opens an existing store, even if nothing can be written: on a full or read-only disk.
 ///
-/// Returns the folder of the copy that is read, if there has to be one.
+/// Returns the folder of the copy to read, if one is needed.
 pub(super) async fn open_to_read(path: &Path) -> Result<(SqlitePool, Option<TempDir>), StoreError> {
     let refused = match version(path).await {
-        // A store of an older version has to be brought up to date first.
+        // A store of an older version has to be migrated first.
         Ok(found) if needs_migration(path, found)? => return Ok((open(path).await?, None)),
         Ok(_) => return Ok((pool(path, options(path)).await?, None)),
         Err(refused) => refused,
     };
-    // The write-ahead log needs an index beside it, which cannot be made here. Where the log is empty, the file alone
-    // has everything.
+    // The write-ahead log needs an index beside it, which cannot be created here. If the log is empty, the file alone
+    // is complete.
     let log = with_suffix(path, "-wal");
     if !fs::metadata(&log).is_ok_and(|found| found.len() > 0) {
         let alone = options(path).read_only(true).immutable(true);
@@ -99,7 +99,7 @@ fn needs_migration(path: &Path, found: i64) -> Result<bool, StoreError> {
     Ok(found < SCHEMA_VERSION)
 }
 
-/// Makes the file or brings it up to date, while other processes that want the same wait.
+/// Creates or migrates the file, while other processes that want the same wait.
 async fn prepare(path: &Path) -> Result<(), StoreError> {
     tidemill_files::create_parent(path)?;
     let lock_path = path.with_extension("lock");
@@ -124,7 +124,7 @@ async fn prepare(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the file under another name first: whoever finds it under its own finds it whole.
+/// Creates the file under another name first: a process that finds it under its final name finds it complete.
 async fn create(path: &Path) -> Result<(), StoreError> {
     let failed = |error: sqlx::Error| StoreError::unavailable(path, error);
     let draft = path.with_extension("db.new");
@@ -134,7 +134,7 @@ async fn create(path: &Path) -> Result<(), StoreError> {
         }
         _ => {}
     }
-    // Without a log at first, so that the file alone holds everything when it is renamed.
+    // Without a log at first, so that the file alone is complete when it is renamed.
     let options = options(&draft).create_if_missing(true).journal_mode(SqliteJournalMode::Memory);
     let mut connection = options.connect().await.map_err(failed)?;
     migrate(path, &mut connection).await?;
@@ -144,7 +144,7 @@ async fn create(path: &Path) -> Result<(), StoreError> {
     Ok(tidemill_files::sync_folder(path.parent().unwrap_or(Path::new(".")))?)
 }
 
-/// Applies the migrations that are missing, gives the store an id, and switches to write-ahead logging, which the file
+/// Applies the missing migrations, gives the store an id, and switches to write-ahead logging, which the file
 /// remembers.
 async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let failed = |error| StoreError::unavailable(path, error);
@@ -162,7 +162,7 @@ async fn enable_log(connection: &mut SqliteConnection) -> Result<(), sqlx::Error
     sqlx::query("PRAGMA journal_mode = WAL").execute(connection).await.map(|_| ())
 }
 
-/// Prepares a file that was copied from a backup: everything is in the file, and it logs ahead again.
+/// Prepares a file restored from a backup: it is complete on its own, so write-ahead logging is switched on again.
 pub(crate) async fn prepare_restored(path: &Path) -> Result<(), StoreError> {
     let failed = |error| StoreError::unavailable(path, error);
     needs_migration(path, version(path).await?)?;

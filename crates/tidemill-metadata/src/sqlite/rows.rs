@@ -1,4 +1,4 @@
-//! From rows to records.
+//! Converts rows to records.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -85,12 +85,12 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// A value as it is stored in a JSON column.
+/// A value for a JSON column.
 pub(super) fn json(kind: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt { kind, reason: error.to_string() })
 }
 
-/// A time as it is stored.
+/// A time for a column.
 pub(super) fn time(time: Timestamp) -> String {
     millis::text(time)
 }

@@ -96,7 +96,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn fail_abandoned(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError> {
-        // Looking first keeps the write lock out of the usual case, where there is nothing to do.
+        // Reading first avoids the write lock in the usual case, in which there is nothing to do.
         let found = sqlx::query(concat!(
             "SELECT ",
             run_columns!(),

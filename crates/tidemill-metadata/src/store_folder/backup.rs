@@ -1,4 +1,4 @@
-//! Copies of a store, and stores made of copies.
+//! Backups of a store, and stores restored from backups.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::{
     StoreId, StoreState, millis, sqlite,
 };
 
-/// The file that makes a folder a backup. It is written last.
+/// The file that marks a folder as a backup. It is written last.
 const MANIFEST: &str = "backup.json";
 
-/// What a backup holds.
+/// The content of a backup.
 ///
 /// ```text
 /// backup/
@@ -29,20 +29,19 @@ const MANIFEST: &str = "backup.json";
 pub struct BackupReport {
     /// 1.
     pub format: u32,
-    /// Which store it is of.
+    /// The id of its store.
     pub store: StoreId,
     pub created_at: String,
     pub artifacts: u64,
     pub bytes: u64,
-    /// Artifacts that are not in it, because they were damaged or missing.
+    /// Artifacts left out because they were damaged or missing.
     pub left_out: Vec<String>,
 }
 
 impl StoreFolder {
-    /// Copies the store to the folder `to`, which must be new or empty, while others go on using it.
+    /// Copies the store to the folder `to`, which must be new or empty, while other processes keep using the store.
     ///
-    /// Every artifact that the copy of the record names is compared with its digest and copied; a damaged one is left out
-    /// and named.
+    /// Compares every recorded artifact with its digest and copies it; leaves out a damaged one and reports it.
     pub async fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
         match self.state()? {
             StoreState::Present => {}
@@ -88,9 +87,9 @@ impl StoreFolder {
         Ok(report)
     }
 
-    /// Makes the store what a backup holds, after checking the backup's database and every artifact.
+    /// Restores the store from a backup, after checking the backup's database and every artifact.
     ///
-    /// [`StoreError::Exists`] if there is a store, unless `replace`: then it is moved away. Returns where to.
+    /// [`StoreError::Exists`] if a store exists, unless `replace`: then it is moved away. Returns where to.
     pub async fn restore(&self, from: &Path, replace: bool) -> Result<(BackupReport, Option<PathBuf>), StoreError> {
         let refused = |reason: String| StoreError::Backup { dir: from.to_owned(), reason };
         let manifest = fs::read(from.join(MANIFEST)).map_err(|error| {
@@ -105,7 +104,7 @@ impl StoreFolder {
         if self.state()? == StoreState::Present && !replace {
             return Err(StoreError::Exists { dir: self.dir.clone() });
         }
-        // Under another name until it is whole: a process killed in between leaves the old store as it was.
+        // Under another name until it is complete: a process killed in between leaves the old store as it was.
         let draft = self.dir.with_file_name(format!(
             ".{}.restore-{}",
             self.dir.file_name().unwrap_or_default().display(),
@@ -138,7 +137,7 @@ impl StoreFolder {
             let artifact = record.artifact;
             match copy_artifact(&bytes, &into, artifact.artifact_type, &artifact.digest) {
                 Ok(()) => {}
-                // The backup says itself that it has not got it; the next run makes it again.
+                // The backup lists it as missing; the next run makes it again.
                 Err(StoreError::Damaged { damage, .. }) if damage.is_missing() && !report.left_out.is_empty() => {}
                 Err(error) => return Err(refused(error.to_string())),
             }
@@ -151,7 +150,7 @@ impl StoreFolder {
         sync_file(&database)
     }
 
-    /// Moves whatever is in the folder out of the way; an empty folder is removed.
+    /// Moves the folder's content out of the way; removes an empty folder.
     pub(super) fn move_away(&self) -> Result<Option<PathBuf>, StoreError> {
         if fs::remove_dir(&self.dir).is_ok() {
             return Ok(None);
@@ -164,7 +163,7 @@ impl StoreFolder {
     }
 }
 
-/// Copies an artifact from one store to another. Taking the digest of the copy compares its bytes.
+/// Copies an artifact from one store to another. Computing the digest of the copy verifies its bytes.
 fn copy_artifact(
     from: &FolderArtifactStore,
     into: &FolderArtifactStore,

@@ -1,4 +1,4 @@
-//! Looking at everything a store holds.
+//! Checks everything in a store.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -12,22 +12,22 @@ use crate::{
     StoreError, StoreId, StoreState,
 };
 
-/// What is in a store, and what is wrong with it.
+/// The content of a store, and its problems.
 #[allow(missing_docs, reason = "plain data")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
     pub store: PathBuf,
     /// None if the database cannot be read.
     pub id: Option<StoreId>,
-    /// What is wrong with the database, a line each.
+    /// Problems of the database, a line each.
     pub database: Vec<String>,
     /// Number of artifacts compared with their digests.
     pub artifacts: u64,
-    /// Their size together, as recorded.
+    /// Their total size, as recorded.
     pub bytes: u64,
     /// Artifacts that are damaged or missing.
     pub damaged: Vec<ArtifactFinding>,
-    /// Artifacts that no record names: left by a process that was killed after it had written them. They do no harm.
+    /// Artifacts without a record: left by a process that was killed after it had written them. They are harmless.
     pub unrecorded: u64,
 }
 
@@ -41,19 +41,19 @@ pub struct ArtifactFinding {
     /// The pipeline, step and run that wrote it last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made_by: Option<String>,
-    /// The model versions it is, with their aliases: `taxi-tips:2 @champion`.
+    /// The model versions it belongs to, with their aliases: `taxi-tips:2 @champion`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<String>,
-    /// Where what was left of it is now, after a repair.
+    /// Where its remains are after a repair.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<String>,
-    /// Whether the next run finds it missing and makes it again.
+    /// Whether the next run detects that it is missing and makes it again.
     pub repaired: bool,
 }
 
 impl CheckReport {
-    /// Whether nothing is wrong, or everything that was is repaired.
-    pub fn is_well(&self) -> bool {
+    /// Whether there is no problem, or every problem was repaired.
+    pub fn is_healthy(&self) -> bool {
         self.database.is_empty() && self.damaged.iter().all(|finding| finding.repaired)
     }
 }
@@ -61,8 +61,8 @@ impl CheckReport {
 impl StoreFolder {
     /// Reads the whole store: the database, and the bytes of every artifact.
     ///
-    /// With `repair`, damaged artifacts are moved aside, so that the next run makes them again. `progress` is called with
-    /// the number of artifacts looked at and their total.
+    /// With `repair`, damaged artifacts are moved aside, so that the next run makes them again. `progress` is called
+    /// with the number of artifacts checked so far and the total.
     pub async fn check(
         &self,
         repair: bool,
@@ -86,17 +86,17 @@ impl StoreFolder {
         let (mut records, mut versions) = (Vec::new(), BTreeMap::new());
         match SqliteStore::open_to_read(&self.database()).await {
             Err(error @ StoreError::Version { .. }) => return Err(error),
-            Err(error) => report.database.push(in_a_line(&error)),
+            Err(error) => report.database.push(in_one_line(&error)),
             Ok(metadata) => {
                 report.id = Some(metadata.id().clone());
                 report.database = metadata.integrity().await?;
                 match metadata.artifacts(&ArtifactFilter::default(), usize::MAX).await {
                     Ok(found) => records = found,
-                    Err(error) => report.database.push(in_a_line(&error)),
+                    Err(error) => report.database.push(in_one_line(&error)),
                 }
                 match metadata.models().await {
                     Ok(models) => versions = versions_by_artifact(&models),
-                    Err(error) => report.database.push(in_a_line(&error)),
+                    Err(error) => report.database.push(in_one_line(&error)),
                 }
             }
         }
@@ -157,7 +157,7 @@ fn versions_by_artifact(models: &[crate::ModelRecord]) -> BTreeMap<ArtifactId, V
     versions
 }
 
-fn in_a_line(error: &StoreError) -> String {
+fn in_one_line(error: &StoreError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
     format!("{error}{}", cause.unwrap_or_default())
 }

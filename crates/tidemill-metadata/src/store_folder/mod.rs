@@ -28,23 +28,23 @@ use registration::Registration;
 ///     └── secret.key          see `SecretKey`
 /// ```
 ///
-/// A folder that is empty or gone is not taken for a new project: `.tidemill.id` names the stores that were opened for
-/// it, by their absolute path, and [`StoreError::Lost`] is what opening one of those comes to. A clone or a copy of the
-/// project has another path, so it begins a store of its own.
+/// An empty or missing folder does not count as a new project: `.tidemill.id` names the stores that were opened for it,
+/// by their absolute path, and opening one that is gone is [`StoreError::Lost`]. A clone or a copy of the project has
+/// another path, so it begins a store of its own.
 #[derive(Debug, Clone)]
 pub struct StoreFolder {
     dir: PathBuf,
     registration: Option<PathBuf>,
 }
 
-/// Whether there is a store.
+/// The state of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreState {
-    /// There is one.
+    /// It exists.
     Present,
-    /// There never was one.
+    /// It never existed.
     Absent,
-    /// There was one, and it is gone or has lost its database; the text says what is known.
+    /// It existed, and is gone or has lost its database; the text gives the known facts.
     Lost(String),
 }
 
@@ -102,7 +102,7 @@ impl StoreFolder {
         self.registration.as_deref().map(|file| Registration::read(file, &self.dir))
     }
 
-    /// Whether there is a store, or was one. Nothing is written.
+    /// Whether the store exists, or existed before. Nothing is written.
     pub fn state(&self) -> Result<StoreState, StoreError> {
         if fs::metadata(self.database()).is_ok_and(|found| found.len() > 0) {
             return Ok(StoreState::Present);
@@ -111,11 +111,11 @@ impl StoreFolder {
         if artifacts > 0 {
             return Ok(StoreState::Lost(format!("`metadata.db` is missing, but there are {artifacts} artifacts")));
         }
-        let known = self.registration().and_then(|registration| registration.known());
+        let known = self.registration().and_then(|registration| registration.known_facts());
         Ok(known.map_or(StoreState::Absent, StoreState::Lost))
     }
 
-    /// Opens the store, and makes it if there never was one.
+    /// Opens the store, and creates it if it never existed.
     pub async fn open(&self) -> Result<OpenStore, StoreError> {
         if let StoreState::Lost(reason) = self.state()? {
             return Err(StoreError::Lost { dir: self.dir.clone(), reason });
@@ -127,7 +127,7 @@ impl StoreFolder {
         tidemill_files::create_folder(&self.dir)?;
         let metadata = SqliteStore::open(&self.database()).await?;
         if let Some(registration) = self.registration() {
-            registration.keep(metadata.id());
+            registration.add(metadata.id());
         }
         Ok(OpenStore {
             metadata: Arc::new(metadata),
@@ -137,8 +137,8 @@ impl StoreFolder {
         })
     }
 
-    /// Opens the store for commands that only read: nothing is made, and a full or read-only disk is no obstacle.
-    /// `None` if there never was a store.
+    /// Opens the store for commands that only read: nothing is created, and the disk may be full or read-only. `None`
+    /// if the store never existed.
     pub async fn open_to_read(&self) -> Result<Option<OpenStore>, StoreError> {
         match self.state()? {
             StoreState::Absent => Ok(None),
@@ -156,17 +156,17 @@ impl StoreFolder {
         }
     }
 
-    /// Starts an empty store in place of one that was lost. Artifacts that are still there are used again.
+    /// Starts an empty store in place of a lost one. Existing artifacts are reused.
     ///
-    /// [`StoreError::Exists`] if there is a store, unless `replace`: then it is moved away first. Returns where to.
-    pub async fn start_anew(&self, replace: bool) -> Result<Option<PathBuf>, StoreError> {
-        let moved = self.make_way(replace)?;
+    /// [`StoreError::Exists`] if a store exists, unless `replace`: then it is moved away first. Returns where to.
+    pub async fn start_empty(&self, replace: bool) -> Result<Option<PathBuf>, StoreError> {
+        let moved = self.move_aside(replace)?;
         self.open_or_create().await?;
         Ok(moved)
     }
 
-    /// Moves a store that is there out of the way.
-    fn make_way(&self, replace: bool) -> Result<Option<PathBuf>, StoreError> {
+    /// Moves an existing store out of the way.
+    fn move_aside(&self, replace: bool) -> Result<Option<PathBuf>, StoreError> {
         if self.state()? != StoreState::Present {
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{StoreId, millis};
 
-/// The stores of a project, with this one among them or not.
+/// The registered stores of a project, which may or may not include this one.
 ///
 /// ```json
 /// {
@@ -41,7 +41,7 @@ const ABOUT: &str = "The stores that were opened for this project on this machin
                      tidemill says so and does not start an empty one. Keep this file out of version control.";
 
 impl Registration {
-    /// Reads the file; one that is missing or cannot be understood names no store.
+    /// Reads the file; a missing or unreadable file names no store.
     pub(super) fn read(file: &Path, dir: &Path) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let content = fs::read(file).ok().and_then(|bytes| serde_json::from_slice::<Content>(&bytes).ok());
@@ -49,15 +49,15 @@ impl Registration {
         Self { file: file.to_owned(), place: dir.display().to_string(), stores }
     }
 
-    /// What is known of the store, if it was opened before.
-    pub(super) fn known(&self) -> Option<String> {
+    /// The known facts about the store, if it was opened before.
+    pub(super) fn known_facts(&self) -> Option<String> {
         let known = self.stores.get(&self.place)?;
         let file = self.file.file_name().unwrap_or_default().display().to_string();
         Some(format!("this project has had store {} there since {} (`{file}`)", known.id.short(), known.since))
     }
 
     /// Adds the store. Best effort: a project that cannot be written to works without.
-    pub(super) fn keep(mut self, id: &StoreId) {
+    pub(super) fn add(mut self, id: &StoreId) {
         if self.stores.get(&self.place).is_some_and(|known| known.id == *id) {
             return;
         }

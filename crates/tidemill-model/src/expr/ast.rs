@@ -1,15 +1,15 @@
-//! What the parser gives.
+//! The syntax tree of an expression.
 
 use std::ops::Range;
 
 use super::function::Function;
 
-/// An expression and where it stands in the text.
+/// An expression and its position in the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Expr {
     pub(super) kind: Kind,
     pub(super) span: Range<usize>,
-    /// Longest way down to a leaf, to bound recursion.
+    /// The depth of the tree, to bound recursion.
     pub(super) depth: usize,
 }
 
@@ -67,7 +67,7 @@ impl Binary {
         }
     }
 
-    /// How tightly it binds; higher is tighter.
+    /// The binding power; higher binds tighter.
     pub(super) const fn power(self) -> u8 {
         match self {
             Self::Or => 1,
@@ -81,11 +81,11 @@ impl Binary {
     }
 }
 
-/// How tightly `not` binds.
+/// The binding power of `not`.
 pub(super) const NOT: u8 = 3;
-/// How tightly comparisons bind, `is null`, `in` and `between` among them.
+/// The binding power of comparisons, including `is null`, `in` and `between`.
 pub(super) const COMPARISON: u8 = 4;
-/// How tightly a sign binds.
+/// The binding power of a sign.
 pub(super) const SIGN: u8 = 7;
 
 impl Expr {
@@ -95,7 +95,7 @@ impl Expr {
         Self { kind, span, depth }
     }
 
-    /// Calls `see` for this expression and all beneath it, left to right.
+    /// Calls `visit` for this expression and all its descendants, left to right.
     pub(super) fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Self)) {
         see(self);
         self.kind.each_child(&mut |child| child.visit(see));

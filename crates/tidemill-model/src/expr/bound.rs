@@ -32,27 +32,28 @@ impl BoundExpression {
         }
     }
 
-    /// The value of every row of a batch of the schema it was bound to. No value of it is NaN.
+    /// Returns the value of every row of a batch of the bound schema. No value is NaN.
     ///
-    /// Only a batch of another schema is an error.
+    /// The only error is a batch of another schema.
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef, ExpressionError> {
         eval::evaluate(&self.root, Rows { batch, columns: None })
             .map(eval::Values::into_array)
-            .ok_or_else(|| self.unsuitable("the batch has other columns than the expression was bound to"))
+            .ok_or_else(|| self.error("the batch has other columns than the expression was bound to"))
     }
 
-    /// As [`evaluate`](Self::evaluate), with the batch's column for each of the schema bound: `None` for another type.
+    /// As [`evaluate`](Self::evaluate), with the batch's column for each column of the bound schema. `None`: a column
+    /// has another type.
     pub fn evaluate_over(&self, batch: &RecordBatch, columns: &[usize]) -> Option<ArrayRef> {
         eval::evaluate(&self.root, Rows { batch, columns: Some(columns) }).map(eval::Values::into_array)
     }
 
-    /// The expression as it was checked.
+    /// The checked expression.
     pub fn root(&self) -> &Typed {
         &self.root
     }
 
     /// An error about the expression as a whole.
-    pub fn unsuitable(&self, message: &str) -> ExpressionError {
+    pub fn error(&self, message: &str) -> ExpressionError {
         ExpressionError::new(message, &self.text, 0..self.text.len())
     }
 }

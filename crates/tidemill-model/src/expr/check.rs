@@ -1,4 +1,4 @@
-//! Names resolved to columns, types checked.
+//! Resolves names to columns and checks types.
 
 use std::fmt;
 use std::ops::Range;
@@ -41,7 +41,7 @@ impl Type {
         matches!(self, Self::Null | Self::Bool)
     }
 
-    /// The type in which two values can stand side by side.
+    /// The common type of two values.
     fn join(self, other: Self) -> Option<Self> {
         match (self, other) {
             (a, b) if a == b => Some(a),
@@ -53,7 +53,7 @@ impl Type {
     }
 }
 
-/// An expression whose types are known to fit.
+/// An expression whose types are checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Typed {
     pub op: Op,
@@ -133,13 +133,13 @@ impl Checker<'_> {
         Ok(Typed { op, datatype })
     }
 
-    /// What to write instead of a column that does not exist.
-    fn instead_of(&self, name: &str) -> String {
+    /// The suggestion for a column that does not exist.
+    fn column_suggestion(&self, name: &str) -> String {
         const SHOWN: usize = 10;
         let fields = self.schema.fields();
         let names: Vec<String> = fields.iter().take(SHOWN).map(|field| format!("`{}`", field.name())).collect();
         let more = if fields.len() > SHOWN { format!(" and {} more", fields.len() - SHOWN) } else { String::new() };
-        format!("text stands in single quotes, `'{name}'`; columns: {}{more}", names.join(", "))
+        format!("write text in single quotes, `'{name}'`; columns: {}{more}", names.join(", "))
     }
 
     fn column(&self, name: &str, span: Range<usize>) -> Result<(Op, Type), ExpressionError> {
@@ -148,7 +148,7 @@ impl Checker<'_> {
             let error = error.with_code(Code::ColumnNotFound);
             return Err(match suggest(name, self.schema.fields().iter().map(|field| field.name().as_str())) {
                 Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-                None => error.with_hint(self.instead_of(name)),
+                None => error.with_hint(self.column_suggestion(name)),
             });
         };
         let datatype = match field.data_type() {
@@ -245,12 +245,12 @@ impl Checker<'_> {
         Ok((Op::Call(function, typed), datatype))
     }
 
-    /// Checks `expr` and widens `datatype` so that it holds the result too.
+    /// Checks `expr` and widens `datatype` to include its result.
     fn joined(&self, what: &str, datatype: &mut Type, expr: &Expr) -> Result<Typed, ExpressionError> {
         let typed = self.check(expr)?;
         let Some(joined) = datatype.join(typed.datatype) else {
             let message = format!("{what} gives {datatype} elsewhere and {} here", typed.datatype);
-            return Err(self.unsuitable(message.as_str(), &expr.span));
+            return Err(self.error(message.as_str(), &expr.span));
         };
         *datatype = joined;
         Ok(typed)
@@ -261,7 +261,7 @@ impl Checker<'_> {
         if typed.datatype.is_bool() {
             return Ok(typed);
         }
-        Err(self.unsuitable(&format!("`{what}` needs a condition here, and this is {}", typed.datatype), &expr.span))
+        Err(self.error(&format!("`{what}` needs a condition here, and this is {}", typed.datatype), &expr.span))
     }
 
     fn number(&self, what: &str, expr: &Expr) -> Result<Typed, ExpressionError> {
@@ -269,7 +269,7 @@ impl Checker<'_> {
         if typed.datatype.is_number() {
             return Ok(typed);
         }
-        Err(self.unsuitable(&format!("`{what}` needs numbers, and this is {}", typed.datatype), &expr.span))
+        Err(self.error(&format!("`{what}` needs numbers, and this is {}", typed.datatype), &expr.span))
     }
 
     fn is(&self, expr: &Expr, wanted: &str, suits: impl Fn(Type) -> bool) -> Result<Typed, ExpressionError> {
@@ -277,17 +277,17 @@ impl Checker<'_> {
         if suits(typed.datatype) {
             return Ok(typed);
         }
-        Err(self.unsuitable(&format!("{wanted} is expected here, and this is {}", typed.datatype), &expr.span))
+        Err(self.error(&format!("{wanted} is expected here, and this is {}", typed.datatype), &expr.span))
     }
 
     fn comparable(&self, what: &str, left: Type, right: Type, span: &Range<usize>) -> Result<(), ExpressionError> {
         if left.join(right).is_some() {
             return Ok(());
         }
-        Err(self.unsuitable(&format!("`{what}` cannot compare {left} with {right}"), span))
+        Err(self.error(&format!("`{what}` cannot compare {left} with {right}"), span))
     }
 
-    fn unsuitable(&self, message: &str, span: &Range<usize>) -> ExpressionError {
+    fn error(&self, message: &str, span: &Range<usize>) -> ExpressionError {
         ExpressionError::new(message, self.text, span.clone())
     }
 }

@@ -1,11 +1,11 @@
-//! Numbers in the place of names.
+//! Replaces names by numbers.
 
 use super::Expression;
 use super::error::ExpressionError;
 use super::lexer::{Token, tokens};
 
 impl Expression {
-    /// The text of an expression with a number in the place of every bare word that is one of `constants`.
+    /// Replaces every bare word that is one of `constants` by its number.
     ///
     /// Quoted names and functions stay. Numbers must be finite; they keep all of their digits.
     pub fn fill_in(text: &str, constants: &[(&str, f64)]) -> Result<String, ExpressionError> {
@@ -16,7 +16,7 @@ impl Expression {
             let is_call = matches!(tokens.get(at + 1), Some((Token::Mark("("), _)));
             let Some((_, value)) = constants.iter().find(|(name, _)| name == word && !is_call) else { continue };
             filled.push_str(&text[done..span.start]);
-            // In brackets, for a sign binds less than it seems to.
+            // In parentheses, because a sign binds less tightly than it looks.
             filled.push_str(&if value.is_sign_negative() { format!("({value:?})") } else { format!("{value:?}") });
             done = span.end;
         }

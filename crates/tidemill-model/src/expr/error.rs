@@ -1,10 +1,10 @@
-//! What is wrong with an expression, and where.
+//! Errors in an expression, with their position.
 
 use std::ops::Range;
 
 use tidemill_core::{Code, Coded};
 
-/// What is wrong with an expression, and where.
+/// An error in an expression, with its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} at {}", self.place())]
 pub struct ExpressionError {
@@ -30,17 +30,17 @@ impl ExpressionError {
         self
     }
 
-    /// What is wrong, without the place.
+    /// The message, without the position.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The bytes of the expression that are wrong.
+    /// The range of the wrong bytes in the expression.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// Line and column of the place within the expression, both from 1; the column counts characters.
+    /// Line and column of the error within the expression, both from 1; the column counts characters.
     pub fn line_column(&self) -> (usize, usize) {
         let before = self.text.get(..self.span.start).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
@@ -48,7 +48,7 @@ impl ExpressionError {
         (line, column)
     }
 
-    /// The line with carets under the place:
+    /// The line with carets under the error:
     ///
     /// ```text
     /// tips > fair * 0.2

@@ -1,4 +1,4 @@
-//! Expressions over batches, a column at a time.
+//! Evaluates expressions over batches, one column at a time.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -23,11 +23,11 @@ pub(super) enum Values<'a> {
     Text(Vec<Option<Cow<'a, str>>>),
 }
 
-/// A batch and which of its columns an expression means.
+/// A batch, and the mapping from the columns of an expression to its columns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub(super) batch: &'a RecordBatch,
-    /// By column of the schema bound: that of the batch. `None`: the same.
+    /// By column of the bound schema: the column of the batch. `None`: the same position.
     pub(super) columns: Option<&'a [usize]>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The values of `typed` for every row; `None` if the batch is not of the schema bound.
+/// The values of `typed` for every row; `None` if the batch does not have the bound schema.
 pub(super) fn evaluate<'a>(typed: &'a Typed, batch: Rows<'a>) -> Option<Values<'a>> {
     let rows = batch.batch.num_rows();
     Some(match &typed.op {
@@ -110,7 +110,7 @@ pub(super) fn evaluate<'a>(typed: &'a Typed, batch: Rows<'a>) -> Option<Values<'
     })
 }
 
-/// Whole numbers stand for numbers, a column without any value for anything, as where a graph is bound.
+/// Whole numbers are valid as numbers, and a column of nulls as anything, as when a graph is bound.
 fn column(array: &ArrayRef, datatype: Type) -> Option<Values<'_>> {
     Some(match (array.data_type(), datatype) {
         (ArrowType::Null, datatype) => Values::Null(array.len()).cast(datatype),
@@ -170,7 +170,7 @@ fn arithmetic<'a>(
     }
 }
 
-/// Compares row by row; null where either side is.
+/// Compares row by row; null if either side is.
 fn compare(left: &Values<'_>, right: &Values<'_>, holds: impl Fn(Ordering) -> bool) -> Vec<Option<bool>> {
     fn rows<T>(
         left: &[Option<T>],
@@ -197,7 +197,7 @@ fn call<'a>(function: Function, datatype: Type, values: Vec<Values<'a>>, rows: u
             let take: Vec<Option<bool>> = if function == Function::Coalesce {
                 nulls.map(Some).collect()
             } else {
-                // A null on either side gives way to the other.
+                // A null on one side yields the other side.
                 let holds = if function == Function::Least { Ordering::is_lt } else { Ordering::is_gt };
                 let better = compare(&next, &result, holds).into_iter();
                 better.zip(nulls).map(|(better, null)| Some(null || better == Some(true))).collect()
@@ -221,7 +221,7 @@ fn call<'a>(function: Function, datatype: Type, values: Vec<Values<'a>>, rows: u
         (_, argument) => {
             let real: fn(f64) -> f64 = match function {
                 Function::Abs => f64::abs,
-                // ln 0 would be −∞; it has no value here, like that of a negative number.
+                // ln 0 would be −∞; the result is null, like that of a negative number.
                 Function::Ln => |x| if x > 0.0 { x.ln() } else { f64::NAN },
                 Function::Log10 => |x| if x > 0.0 { x.log10() } else { f64::NAN },
                 Function::Exp => f64::exp,
@@ -320,7 +320,7 @@ impl Values<'_> {
         }
     }
 
-    /// The same values in a type that holds them; `Type::Null` keeps them as they are.
+    /// Converts the values to another type; `Type::Null` keeps them as they are.
     fn cast(self, datatype: Type) -> Self {
         let rows = self.len();
         match (datatype, self) {

@@ -1,6 +1,6 @@
 //! The functions of the language.
 
-/// A function by name.
+/// A function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
     Abs,
@@ -46,12 +46,12 @@ impl Function {
         NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, function)| *function)
     }
 
-    /// Every name there is.
+    /// The names of all functions.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(name, _)| *name)
     }
 
-    /// Takes any number of arguments, at least one; the others take exactly one.
+    /// Whether it takes one or more arguments; the others take exactly one.
     pub const fn is_variadic(self) -> bool {
         matches!(self, Self::Coalesce | Self::Least | Self::Greatest)
     }

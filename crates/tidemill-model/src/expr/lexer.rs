@@ -1,4 +1,4 @@
-//! Text into tokens.
+//! Splits text into tokens.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ pub(super) enum Token {
 }
 
 impl Token {
-    /// How to speak of it in a message.
+    /// The token in words, for a message.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Word(word) => format!("`{word}`"),
@@ -36,7 +36,7 @@ impl Token {
 /// Longer marks first, so that `<=` is not read as `<`.
 const MARKS: [&str; 16] = ["<>", "!=", "<=", ">=", "==", "=", "<", ">", "+", "-", "*", "/", "%", "(", ")", ","];
 
-/// All tokens with their places, [`Token::End`] last.
+/// All tokens with their positions, [`Token::End`] last.
 pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, ExpressionError> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -73,7 +73,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, Expressio
     Ok(tokens)
 }
 
-/// The content of a quoted text that starts at `start`, and how many bytes it takes with its quotes.
+/// The content of a quoted text that starts at `start`, and its length in bytes including the quotes.
 fn quoted(text: &str, start: usize, quote: char) -> Result<(String, usize), ExpressionError> {
     let mut content = String::new();
     let mut chars = text[start + 1..].char_indices().peekable();

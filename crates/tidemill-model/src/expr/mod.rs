@@ -53,7 +53,7 @@ pub struct Expression {
 }
 
 impl Expression {
-    /// Parses `text`; an error shows the place.
+    /// Parses `text`; an error includes the position.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         let root = parser::parse(text)?;
         Ok(Self { text: Arc::from(text), root: Arc::new(root) })
@@ -64,7 +64,7 @@ impl Expression {
         &self.text
     }
 
-    /// The columns it uses, each once, in the order they first appear.
+    /// The columns it uses, each once, in the order of first use.
     pub fn columns(&self) -> Vec<String> {
         let mut columns = Vec::new();
         self.root.visit(&mut |expr| {

@@ -1,4 +1,4 @@
-//! Tokens into an expression, by precedence climbing.
+//! Parses tokens into an expression, by precedence climbing.
 
 use std::ops::Range;
 
@@ -9,9 +9,9 @@ use super::error::ExpressionError;
 use super::function::Function;
 use super::lexer::{Token, tokens};
 
-/// Deeper nesting is refused, so that no expression can exhaust the stack.
+/// Deeper nesting is rejected, so that no expression can exhaust the stack.
 const DEPTH_MAX: usize = 200;
-/// Longer text is refused.
+/// Longer text is rejected.
 const BYTES_MAX: usize = 100_000;
 
 const KEYWORDS: [&str; 15] =
@@ -48,7 +48,7 @@ impl Parser<'_> {
 
     fn advance(&mut self) -> (Token, Range<usize>) {
         let token = self.tokens[self.at].clone();
-        // The last token is the end and stays.
+        // The last token is the end and is never consumed.
         self.at = (self.at + 1).min(self.tokens.len() - 1);
         token
     }
@@ -87,12 +87,12 @@ impl Parser<'_> {
         let message = format!("{expected} is expected, not {}", self.peek().describe());
         let error = ExpressionError::new(message, self.text, self.span());
         match self.words() {
-            Some(words) => error.with_hint(format!("a name of several words stands in double quotes: `\"{words}\"`")),
+            Some(words) => error.with_hint(format!("write a name of several words in double quotes: `\"{words}\"`")),
             None => error,
         }
     }
 
-    /// The words around this place, if there are several without an operator between them.
+    /// The words around this position, if there are several without an operator between them.
     fn words(&self) -> Option<&str> {
         let is_word = |at: &usize| match self.tokens.get(*at).map(|(token, _)| token) {
             Some(Token::Word(word)) => !KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword)),
@@ -107,7 +107,7 @@ impl Parser<'_> {
         })?
     }
 
-    /// A node, unless it is too deep.
+    /// Creates a node, unless it is too deep.
     fn node(&self, kind: Kind, span: Range<usize>) -> Result<Expr, ExpressionError> {
         let expr = Expr::new(kind, span.clone());
         if expr.depth > DEPTH_MAX { Err(self.too_deep(span)) } else { Ok(expr) }
@@ -117,7 +117,7 @@ impl Parser<'_> {
         ExpressionError::new(format!("the expression is nested deeper than {DEPTH_MAX} levels"), self.text, span)
     }
 
-    /// An expression whose operators all bind at least as tightly as `power`.
+    /// Parses an expression whose operators all bind at least as tightly as `power`.
     fn expression(&mut self, power: u8) -> Result<Expr, ExpressionError> {
         self.nesting += 1;
         if self.nesting > DEPTH_MAX {
@@ -152,7 +152,7 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    /// What an expression can start with.
+    /// The tokens that an expression can start with.
     fn prefix(&mut self) -> Result<Expr, ExpressionError> {
         let (token, span) = (self.peek().clone(), self.span());
         match token {
@@ -232,7 +232,7 @@ impl Parser<'_> {
         self.node(Kind::Call(function, arguments), span)
     }
 
-    /// Expressions in parentheses, and where they end.
+    /// Parses expressions in parentheses; also returns where they end.
     fn list(&mut self) -> Result<(Vec<Expr>, usize), ExpressionError> {
         self.expect_mark("(")?;
         let mut items = Vec::new();

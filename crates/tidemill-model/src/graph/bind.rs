@@ -5,12 +5,12 @@ use arrow::datatypes::{DataType as ArrowType, Schema};
 use tidemill_core::{DataType, Form, TensorSpec};
 
 use super::TransformGraph;
-use super::run::Place;
-use super::steps::{UnevenHistory, uneven_lists};
+use super::run::BatchContext;
+use super::steps::{LengthMismatch, list_length_mismatch};
 use super::{History, Source};
 use crate::{FeatureBlock, MissingColumn, ModelError};
 
-/// A transform graph whose columns are resolved: the one executor, for batches and single rows alike.
+/// A transform graph whose columns are resolved: the only executor, for batches and single rows alike.
 #[derive(Debug, Clone)]
 pub struct BoundGraph {
     graph: TransformGraph,
@@ -38,24 +38,24 @@ impl BoundGraph {
     ///
     /// A row gives the same bits alone, in a slice and in any batch.
     pub fn apply(&self, batch: &RecordBatch, out: &mut FeatureBlock) -> Result<(), ModelError> {
-        self.run(Place { batch, columns: &self.columns, training: None }, out)
+        self.run(BatchContext { batch, columns: &self.columns, training: None }, out)
     }
 
-    /// As [`apply`](Self::apply) for rows of the split that the graph was fitted on, the first of which is row
-    /// `first_row` of that split: what a learner is trained on.
+    /// As [`apply`](Self::apply) for rows of the split that the graph was fitted on, beginning at row `first_row` of
+    /// that split: the features for training.
     ///
-    /// It differs in `target_encode` alone: a row sees the encodings fitted without its fold, so that its own label is
-    /// no part of its features.
+    /// Only `target_encode` differs: a row gets the encodings fitted without its fold, so that its own label does not
+    /// leak into its features.
     pub fn apply_training(
         &self,
         batch: &RecordBatch,
         first_row: u64,
         out: &mut FeatureBlock,
     ) -> Result<(), ModelError> {
-        self.run(Place { batch, columns: &self.columns, training: Some(first_row) }, out)
+        self.run(BatchContext { batch, columns: &self.columns, training: Some(first_row) }, out)
     }
 
-    fn run(&self, place: Place<'_>, out: &mut FeatureBlock) -> Result<(), ModelError> {
+    fn run(&self, place: BatchContext<'_>, out: &mut FeatureBlock) -> Result<(), ModelError> {
         let batch = place.batch;
         out.reset(batch.num_rows(), self.graph.features().len());
         let mut rest = out.columns.as_mut_slice();
@@ -69,7 +69,7 @@ impl BoundGraph {
         Ok(())
     }
 
-    /// The error for a feature that could not read its columns.
+    /// The error for a feature whose columns could not be read.
     fn other_type(&self, definition: usize, batch: &RecordBatch) -> ModelError {
         let feature = &self.graph.definitions()[definition];
         let read = feature.columns();
@@ -91,7 +91,7 @@ impl BoundGraph {
                 batch.columns().get(*self.columns.get(input)?)
             };
             let pair = column(&history.times).zip(column(&history.values));
-            if let Some(UnevenHistory { row, times, values }) = pair.and_then(|(a, b)| uneven_lists(a, b)) {
+            if let Some(LengthMismatch { row, times, values }) = pair.and_then(|(a, b)| list_length_mismatch(a, b)) {
                 let History { times: of_times, values: of_values, .. } = history.clone();
                 return ModelError::Uneven { row, times: (of_times, times), values: (of_values, values) };
             }
@@ -101,8 +101,8 @@ impl BoundGraph {
     }
 }
 
-/// The position of each input in `schema`. All columns that are not there are one error; `user` names the feature that
-/// needs an input.
+/// The position of each input in `schema`. All missing columns are one error; `user` names the feature that needs an
+/// input.
 pub(super) fn resolve(
     inputs: &[TensorSpec],
     user: impl Fn(&TensorSpec) -> String,
@@ -125,15 +125,15 @@ pub(super) fn resolve(
         }
         columns.push(index);
     }
-    MissingColumn::none_of(missing)?;
+    MissingColumn::error_if_any(missing)?;
     Ok(columns)
 }
 
-/// Whether a column of type `actual` can stand for `expected`. Whole numbers are numbers; a column without any
-/// value is anything.
+/// Whether a column of type `actual` is valid for `expected`. Whole numbers are valid as numbers; a column of nulls is
+/// valid as anything.
 fn accepts(expected: &TensorSpec, actual: &ArrowType) -> bool {
     match (expected.form, actual) {
-        // Text is bytes; a column without any value is anything.
+        // Text is valid as bytes; a column of nulls is valid as anything.
         (_, ArrowType::Null) | (Form::Binary, ArrowType::Binary | ArrowType::Utf8) => true,
         (Form::Value, actual) => holds(expected.datatype, actual),
         (Form::List, ArrowType::List(element)) => holds(expected.datatype, element.data_type()),
@@ -152,7 +152,7 @@ fn holds(expected: DataType, actual: &ArrowType) -> bool {
     )
 }
 
-/// A type as users know it, the Arrow name where it has none.
+/// A type in the user's terms, or its Arrow name if it has none.
 pub fn type_name(datatype: &ArrowType) -> String {
     match datatype {
         ArrowType::Boolean => DataType::Bool.oip_name().to_owned(),

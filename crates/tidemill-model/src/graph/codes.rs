@@ -1,4 +1,4 @@
-//! Raw values into codes, and codes into numbers.
+//! Converts raw values to codes, and codes to numbers.
 
 use super::decode::load_integers;
 use super::mapper::Position;
@@ -7,7 +7,7 @@ use super::steps::Encoding;
 use super::table::CodeTable;
 use super::{Keys, Scalar, fold_of_row};
 
-/// Raw values into codes by a table.
+/// Converts raw values to codes by a table.
 #[derive(Debug)]
 pub(super) struct CodesDecoder {
     table: CodeTable,
@@ -17,7 +17,7 @@ pub(super) struct CodesDecoder {
 
 impl CodesDecoder {
     /// The codes of `keys` and of buckets for other values. A missing whole number has the code of the first imputed
-    /// constant, if any step imputes; a missing text is filled before.
+    /// constant, if a step imputes; a missing text is filled earlier.
     pub(super) fn new(keys: &Keys, oov_buckets: u32, at: &Position<'_>) -> Self {
         let table = CodeTable::new(keys, oov_buckets);
         let missing = match at.fill() {
@@ -27,7 +27,7 @@ impl CodesDecoder {
         Self { table, missing }
     }
 
-    /// As [`new`](Self::new), for steps that replace codes by numbers: a missing value has a code of its own, after all
+    /// As [`new`](Self::new), for steps that replace codes by numbers: a missing value has its own code, after all
     /// others.
     pub(super) fn with_missing(keys: &Keys, at: &Position<'_>) -> Self {
         let table = CodeTable::new(keys, 0);
@@ -52,7 +52,7 @@ impl Decoder for CodesDecoder {
     }
 }
 
-/// Codes into numbers, for a row of the training split by the fold it belongs to.
+/// Converts codes to numbers; for a row of the training split, with the encoding of its fold.
 #[derive(Debug)]
 pub(super) struct CodeNumbers {
     full: Lookup,
@@ -64,7 +64,7 @@ pub(super) struct CodeNumbers {
 struct Lookup {
     /// By code; the last is that of a missing value.
     numbers: Vec<f64>,
-    /// For a code that is NaN: a value that is not listed.
+    /// For the code NaN: a value that is not listed.
     other: f64,
 }
 
@@ -82,7 +82,7 @@ impl From<&Encoding> for Lookup {
 }
 
 impl CodeNumbers {
-    /// `full` for all rows, and for those of the training split one of `folds`, if there are any.
+    /// `full` for all rows; for those of the training split one of `folds`, if there are any.
     pub(super) fn new(full: &Encoding, folds: &[Encoding]) -> Self {
         Self { full: full.into(), folds: folds.iter().map(Into::into).collect() }
     }

@@ -1,4 +1,4 @@
-//! A feature's steps made ready to run: one source, then operations in place over columns of `f64`.
+//! Compiles a feature's steps: one source, then operations in place over columns of `f64`.
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType as ArrowType;
@@ -6,29 +6,29 @@ use tidemill_core::TensorSpec;
 
 use super::decode::load_numbers;
 use super::mapper::Position;
-use super::run::{Columns, Decoder, Expander, NumberOp, Numbers, Place, Rows};
+use super::run::{BatchContext, Columns, Decoder, Expander, NumberOp, Numbers, Rows};
 use super::source::CompiledSource;
 use super::text::TextChain;
 use super::{Mapper, Stage};
 
-/// A feature ready to run: its source, how raw values become numbers, steps in place, and the columns in the end.
+/// A compiled feature: its source, its decoder, steps in place, and its final columns.
 #[derive(Debug)]
 pub(super) struct CompiledFeature {
     source: CompiledSource,
     /// Steps over text before the decoder.
     text: TextChain,
     decoder: Box<dyn Decoder>,
-    /// The last column is whether the value is missing before the decoder.
+    /// Whether the last column says which values are missing before the decoder.
     indicates_raw: bool,
     ops: Vec<Box<dyn NumberOp>>,
     expander: Option<Box<dyn Expander>>,
-    /// How many columns it gives without an indicator.
+    /// The number of its columns without the indicator.
     width: usize,
-    /// How many columns it gives.
+    /// The number of its columns.
     pub(super) outputs: usize,
 }
 
-/// Numbers as they are.
+/// Numbers without conversion.
 #[derive(Debug)]
 struct NumbersDecoder;
 
@@ -42,7 +42,7 @@ impl CompiledFeature {
     /// `mappers` have been checked to fit `source`, and to give `outputs` columns. `inputs` are the graph's.
     pub(super) fn new(source: CompiledSource, mappers: &[Mapper], outputs: usize, inputs: &[TensorSpec]) -> Self {
         let is_text = source.stage() == Stage::Text;
-        // Before a step that reads raw values only steps over text, `impute` and `missing_indicator` can stand.
+        // Before a step that reads raw values, only steps over text, `impute` and `missing_indicator` are possible.
         let at = mappers.iter().position(|mapper| mapper.step().reads_raw(is_text));
         let (before, after) = mappers.split_at(at.unwrap_or(0));
         let position = Position { before, after, is_text };
@@ -64,22 +64,22 @@ impl CompiledFeature {
         }
     }
 
-    /// Runs the feature over the batch at `place` into `out`: as many columns as it gives, of as many values as the
-    /// batch has rows.
+    /// Runs the feature over the batch at `place` into `out`: one slice for each of its columns, with one value per
+    /// row.
     ///
-    /// `false`: a column has another type than was bound.
-    pub(super) fn run(&self, place: Place<'_>, out: &mut [Vec<f64>]) -> bool {
-        if self.source.stays_apart() {
+    /// Returns `false` if a column does not have the bound type.
+    pub(super) fn run(&self, place: BatchContext<'_>, out: &mut [Vec<f64>]) -> bool {
+        if self.source.has_separate_columns() {
             return self.run_over(None, place, out);
         }
-        // A plain column is borrowed, which is what most features are.
+        // A plain column is borrowed; most features are plain columns.
         if let Some(raw) = self.source.column(place.batch, place.columns) {
             return self.run_over(Some(raw), place, out);
         }
         self.source.values(place.batch, place.columns).is_some_and(|raw| self.run_over(Some(&raw), place, out))
     }
 
-    fn run_over(&self, raw: Option<&ArrayRef>, place: Place<'_>, out: &mut [Vec<f64>]) -> bool {
+    fn run_over(&self, raw: Option<&ArrayRef>, place: BatchContext<'_>, out: &mut [Vec<f64>]) -> bool {
         let Some((main, others)) = out.split_first_mut() else { return false };
         let (others, indicator) = others.split_at_mut(self.width.saturating_sub(1).min(others.len()));
         let mut columns = Columns { main, others, indicator: indicator.first_mut() };

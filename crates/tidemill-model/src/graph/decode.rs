@@ -1,11 +1,11 @@
-//! Raw columns into columns of `f64`.
+//! Decodes raw columns into columns of `f64`.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
 
 use super::table::CodeTable;
 
-/// Numbers as they are, NaN where one is missing. `false`: the column is of another type.
+/// Numbers without conversion, NaN for missing ones. Returns `false` if the column has another type.
 pub(super) fn load_numbers(column: &ArrayRef, out: &mut [f64]) -> bool {
     match column.data_type() {
         ArrowType::Float64 => {
@@ -43,7 +43,8 @@ fn clear_nulls(column: &ArrayRef, out: &mut [f64]) {
     }
 }
 
-/// By row what `code` gives for a whole number, `missing` where there is none. `false`: the column is of another type.
+/// Applies `code` to the whole number of each row; `missing` if there is none. Returns `false` if the column has
+/// another type.
 pub(super) fn load_integers(column: &ArrayRef, missing: f64, out: &mut [f64], code: impl Fn(i64) -> f64) -> bool {
     match column.data_type() {
         ArrowType::Int64 => {
@@ -58,7 +59,7 @@ pub(super) fn load_integers(column: &ArrayRef, missing: f64, out: &mut [f64], co
     true
 }
 
-/// The code of each row's key. `None`: the column is of another type than the table's keys.
+/// The code of each row's key. `None` if the column has another type than the table's keys.
 pub(super) fn codes_of<'a>(column: &'a ArrayRef, table: &'a CodeTable) -> Option<Box<dyn Fn(usize) -> f64 + 'a>> {
     match column.data_type() {
         ArrowType::Utf8 if table.holds_text() => {

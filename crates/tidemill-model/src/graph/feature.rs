@@ -1,4 +1,4 @@
-//! A feature: where its values come from and the steps they go through.
+//! A feature: the source of its values and its steps.
 
 use std::fmt;
 
@@ -9,35 +9,35 @@ use super::{Mapper, Stage};
 use crate::expr::Expression;
 use crate::{FeatureKind, FeatureSpec};
 
-/// Between the values of a cross.
+/// The separator between the values of a cross.
 pub(super) const CROSS: &str = " × ";
 
-/// One feature: where its values come from and the steps they go through.
+/// One feature: the source of its values and its steps.
 ///
-/// Steps that give several columns turn one feature into several of the learner's: see [`Mapper`].
+/// Steps that produce several columns turn one feature into several inputs of the learner: see [`Mapper`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Feature {
     /// The feature's name.
     pub name: String,
-    /// Where its values come from.
+    /// The source of its values.
     pub source: Source,
     /// The steps, first to last; none for the values as they are.
     pub mappers: Vec<Mapper>,
 }
 
-/// Where the values of a feature come from.
+/// The source of a feature's values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A raw column.
     Column(String),
     /// A row expression over raw columns: `trip_miles / greatest(trip_seconds, 1)`.
     Expression(String),
-    /// The values of several raw columns together, as one text: `Cash × 23`. Missing where one of them is.
+    /// The values of several raw columns combined into one text: `Cash × 23`. Missing if one of them is.
     Cross(Vec<String>),
     /// Several raw columns of numbers, side by side.
     Columns(Vec<String>),
-    /// Values of the same entity that came before the row, with their times: two raw columns of lists.
+    /// Earlier values of the same entity, with their times: two raw columns of lists.
     History(History),
 }
 
@@ -47,17 +47,17 @@ pub enum Source {
 pub struct History {
     /// The time of the row: seconds since 1970, or ISO text.
     pub time: String,
-    /// Times of what came before, a list a row.
+    /// Times of the earlier values, a list per row.
     pub times: String,
-    /// Its values, a list of numbers a row, as many as times.
+    /// The earlier values, a list of numbers per row, as many as times.
     pub values: String,
-    /// Only so many are looked at, the newest: those that fitting saw.
+    /// Only this many of the newest values are used: as many as fitting saw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_max: Option<u32>,
-    /// Nothing older than this is looked at, in seconds.
+    /// Older values are ignored, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length_seconds: Option<u64>,
-    /// Nothing younger than this is looked at, in seconds.
+    /// Younger values are ignored, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub horizon_seconds: Option<u64>,
 }
@@ -86,12 +86,12 @@ impl Feature {
         Self { name: name.into(), source: Source::Column(column.into()), mappers }
     }
 
-    /// Whether the steps fit values that start as `stage`; why not.
+    /// Checks that the steps fit values that start as `stage`; the error says why not.
     pub fn check(&self, stage: Stage) -> Result<(), String> {
         outputs(self, stage).map(drop)
     }
 
-    /// The raw columns it reads, each once: those of its source, then those that its steps look up a key in.
+    /// The raw columns it reads, each once: those of its source, then those in which its steps look up a key.
     pub fn columns(&self) -> Vec<String> {
         let mut columns = self.source.columns();
         for column in self.mappers.iter().filter_map(|mapper| mapper.step().key_column()) {
@@ -104,7 +104,7 @@ impl Feature {
 }
 
 impl Source {
-    /// The raw columns it reads, each once. An expression that cannot be parsed reads none.
+    /// The raw columns of the source, each once. None for an expression that cannot be parsed.
     pub fn columns(&self) -> Vec<String> {
         match self {
             Self::Column(column) => vec![column.clone()],
@@ -181,9 +181,9 @@ impl From<Feature> for Stored {
     }
 }
 
-/// The columns that `feature` gives, whose values start as `stage`. An error says why its steps do not fit.
+/// The columns of `feature`, whose values start as `stage`. An error says why its steps do not fit.
 ///
-/// One column has the feature's name. A step that gives several names them; an indicator is `name.missing`.
+/// A single column has the feature's name. A step with several columns names them; an indicator is `name.missing`.
 pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<FeatureSpec>, String> {
     let name = &feature.name;
     let mut indicators = 0;
@@ -194,7 +194,7 @@ pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<Feature
         stage = mapper.output(stage)?;
         match mapper.step().missing() {
             Missing::Indicated if is_filled => {
-                return Err("nothing is missing after `impute`, so `missing_indicator` stands before it".to_owned());
+                return Err("nothing is missing after `impute`, so `missing_indicator` must come before it".to_owned());
             }
             Missing::Indicated => indicators += 1,
             Missing::Filled => is_filled = true,
@@ -223,7 +223,7 @@ pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<Feature
     Ok(specs)
 }
 
-/// The code that the first column of `one_hot` stands for after `mappers`.
+/// The code of the first column of `one_hot` after `mappers`.
 pub fn first_code(mappers: &[Mapper]) -> u32 {
     match mappers.iter().rev().find_map(|mapper| mapper.step().codes()) {
         Some(Codes::Numbered(first)) => first,

@@ -1,4 +1,4 @@
-//! What every fitted step can be asked: what it makes of values, how it runs, and how it is described.
+//! The interface of fitted steps: their effect on values, how they run, and their descriptions.
 
 use std::fmt;
 
@@ -7,20 +7,20 @@ use tidemill_core::TensorSpec;
 use super::run::{Decoder, Expander, NumberOp, TextOp};
 use super::{Keys, Mapper, Scalar, Stage};
 
-/// More columns of one feature are a mistake: hash or cut the vocabulary.
+/// More columns of one feature are a mistake: hash or limit the vocabulary.
 pub(super) const COLUMNS_MAX: u32 = 1024;
 
 /// One kind of fitted step. Each kind has a file of its own in `steps`.
 ///
-/// A step says what it makes of values ([`output`](Self::output)) and offers at least one way to run: over text
+/// A step declares its effect on values ([`output`](Self::output)) and offers at least one way to run: over text
 /// ([`text_op`](Self::text_op)), from raw values to numbers ([`decoder`](Self::decoder)), over numbers in place
 /// ([`number_op`](Self::number_op)), or from one column of numbers to several ([`expander`](Self::expander)).
 pub(super) trait MapStep {
     /// The step's name in `transform.json`.
     fn name(&self) -> &'static str;
 
-    /// What values of `stage` are after this step. An error says why the step does not apply to them, or which constant
-    /// is invalid.
+    /// The stage of values after this step, given `stage` before it. An error says why the step does not apply, or
+    /// which constant is invalid.
     fn output(&self, stage: Stage) -> Result<Stage, String>;
 
     /// The constants in a few words, after the name, for a model card.
@@ -28,12 +28,12 @@ pub(super) trait MapStep {
         Ok(())
     }
 
-    /// What the step does to missing values.
+    /// The step's effect on missing values.
     fn missing(&self) -> Missing {
         Missing::Kept
     }
 
-    /// The constant that replaces missing values, if the step does nothing else.
+    /// The constant that replaces missing values, if that is all the step does.
     fn fill(&self) -> Option<&Scalar> {
         None
     }
@@ -43,7 +43,7 @@ pub(super) trait MapStep {
         None
     }
 
-    /// Whether the raw columns of the graph are those that the step needs.
+    /// Whether the step's needs are met by the raw columns of the graph.
     fn check_inputs(&self, _: &[TensorSpec]) -> Result<(), String> {
         Ok(())
     }
@@ -53,7 +53,7 @@ pub(super) trait MapStep {
         None
     }
 
-    /// What the codes or buckets mean that the step gives.
+    /// The meaning of the step's codes or buckets.
     fn codes(&self) -> Option<Codes<'_>> {
         None
     }
@@ -63,7 +63,7 @@ pub(super) trait MapStep {
         false
     }
 
-    /// The values that were seen in fitting, if the step treats others differently.
+    /// The values seen in fitting, if the step treats others differently.
     fn keys(&self) -> Option<&Keys> {
         match self.codes() {
             Some(Codes::Listed(keys, _)) => Some(keys),
@@ -71,23 +71,23 @@ pub(super) trait MapStep {
         }
     }
 
-    /// The names of the columns that the step gives, if it gives several and so ends its feature. `before` are the steps
-    /// before it, which leave values of `stage`.
+    /// The names of the step's columns, if it has several and so ends its feature. `before` are the steps before it,
+    /// whose values are at `stage`.
     fn columns(&self, _feature: &str, _before: &[Mapper], _stage: Stage) -> Option<Vec<String>> {
         None
     }
 
-    /// The step without what only training needs, if that is less.
+    /// The step without the parts that only training needs, if there are any.
     fn for_serving(&self) -> Option<Mapper> {
         None
     }
 
-    /// Whether the step takes text and gives text.
+    /// Whether the step maps text to text.
     fn maps_text(&self) -> bool {
         false
     }
 
-    /// Whether the step needs values as they come, or as steps over text leave them.
+    /// Whether the step needs raw values, or values after steps over text.
     fn reads_raw(&self, _is_text: bool) -> bool {
         false
     }
@@ -97,8 +97,7 @@ pub(super) trait MapStep {
         None
     }
 
-    /// How the step, which is the first of those `at.after`, turns raw values into numbers; and how many of these steps
-    /// are done then.
+    /// How the step, the first of `at.after`, decodes raw values to numbers; and how many of these steps that covers.
     fn decoder(&self, _at: &Position<'_>) -> Option<(Box<dyn Decoder>, usize)> {
         None
     }
@@ -113,32 +112,32 @@ pub(super) trait MapStep {
         None
     }
 
-    /// The error for values that the step does not take.
+    /// The error for values to which the step does not apply.
     fn does_not_apply(&self, stage: Stage) -> String {
         format!("`{}` does not apply to {stage}", self.name())
     }
 
-    /// The output of a step that takes numbers and gives numbers.
+    /// The output of a step that maps numbers to numbers.
     fn of_numbers(&self, stage: Stage) -> Result<Stage, String> {
         if stage.is_number() { Ok(Stage::Float) } else { Err(self.does_not_apply(stage)) }
     }
 
-    /// `gives`, if the values are `takes`.
+    /// Returns `gives` if the values are `takes`.
     fn only(&self, takes: Stage, stage: Stage, gives: Stage) -> Result<Stage, String> {
         if stage == takes { Ok(gives) } else { Err(self.does_not_apply(stage)) }
     }
 
-    /// Refuses a constant that is not finite.
+    /// Rejects a constant that is not finite.
     fn finite(&self, constant: &str, value: f64) -> Result<(), String> {
         if value.is_finite() { Ok(()) } else { Err(format!("`{constant}` of `{}` is {value}", self.name())) }
     }
 
-    /// Refuses a value that is listed twice.
+    /// Rejects a value that is listed twice.
     fn check_distinct(&self, keys: &Keys) -> Result<(), String> {
         if keys.has_duplicates() { Err(format!("`{}` lists a value twice", self.name())) } else { Ok(()) }
     }
 
-    /// Refuses listed values of another type than the column's, or listed twice.
+    /// Rejects listed values of another type than the column's, or listed twice.
     fn check_keys(&self, stage: Stage, keys: &Keys) -> Result<(), String> {
         match (stage, keys) {
             (Stage::Int, Keys::Integers(_)) | (Stage::Text, Keys::Strings(_)) => {}
@@ -147,7 +146,7 @@ pub(super) trait MapStep {
         self.check_distinct(keys)
     }
 
-    /// Refuses edges of buckets that are not two or more, finite and ascending.
+    /// Rejects edges of buckets that are not two or more, finite and ascending.
     fn check_edges(&self, edges: &[f64]) -> Result<(), String> {
         for edge in edges {
             self.finite("boundaries", *edge)?;
@@ -159,29 +158,29 @@ pub(super) trait MapStep {
     }
 }
 
-/// What a step does to missing values.
+/// The effect of a step on missing values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     /// They stay missing, and no others become missing.
     Kept,
-    /// Nothing is missing after it.
+    /// No value is missing after it.
     Filled,
-    /// It makes values missing that it has no answer for.
+    /// Other values that it cannot map become missing.
     Made,
-    /// It adds a column that says which are.
+    /// It adds a column that says which values are missing.
     Indicated,
 }
 
-/// What codes or buckets mean.
+/// The meaning of codes or buckets.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Codes<'a> {
     /// The position in a list, then buckets for other values.
     Listed(&'a Keys, u32),
-    /// The number itself; the first one that values can have.
+    /// The number itself, starting at the first possible one.
     Numbered(u32),
 }
 
-/// Where a step stands among those of its feature.
+/// The position of a step among those of its feature.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position<'a> {
     /// The steps before it.
@@ -193,30 +192,30 @@ pub(super) struct Position<'a> {
 }
 
 impl Position<'_> {
-    /// The constant that a step before fills missing values with.
+    /// The constant with which an earlier step fills missing values.
     pub(super) fn fill(&self) -> Option<&Scalar> {
         self.before.iter().find_map(Mapper::fill)
     }
 }
 
-/// Codes are `u32` and are held exactly in an `f64`; more than 2³¹ of them is a mistake.
+/// Codes are `u32` and exact in an `f64`; more than 2³¹ of them is a mistake.
 pub(super) fn code_count(count: u64) -> Result<u32, String> {
     u32::try_from(count).ok().filter(|count| *count <= 1 << 31).ok_or_else(|| format!("{count} codes are too many"))
 }
 
 impl Mapper {
-    /// The step's name in `transform.json`, which is mostly its name in the pipeline file.
+    /// The step's name in `transform.json`, usually also its name in the pipeline file.
     pub fn name(&self) -> &'static str {
         self.step().name()
     }
 
-    /// What values of `stage` are after this step. An error says why the step does not apply to them, or which constant
-    /// is invalid.
+    /// The stage of values after this step, given `stage` before it. An error says why the step does not apply, or
+    /// which constant is invalid.
     pub fn output(&self, stage: Stage) -> Result<Stage, String> {
         self.step().output(stage)
     }
 
-    /// Checks the constants, whatever the values are.
+    /// Checks the constants, independent of the values.
     pub fn check_constants(&self) -> Result<(), String> {
         for stage in [Stage::Text, Stage::Tokens, Stage::Float, Stage::Int, Stage::Bool, Stage::History, Stage::Binary]
         {
@@ -229,12 +228,12 @@ impl Mapper {
         Ok(())
     }
 
-    /// The constant that replaces missing values, if the step does nothing else.
+    /// The constant that replaces missing values, if that is all the step does.
     pub fn fill(&self) -> Option<&Scalar> {
         self.step().fill()
     }
 
-    /// Whether the step takes text and gives text.
+    /// Whether the step maps text to text.
     pub fn maps_text(&self) -> bool {
         self.step().maps_text()
     }
@@ -244,7 +243,7 @@ impl Mapper {
         self.step().reads_dates()
     }
 
-    /// Whether the step leaves text and whole numbers what they are.
+    /// Whether text and whole numbers keep their type in the step.
     pub(super) fn keeps_values(&self) -> bool {
         self.maps_text() || self.fill().is_some() || *self == Self::MissingIndicator
     }

@@ -36,7 +36,7 @@ pub use sets::UsedSet;
 pub use source::{BoundSource, input_kind};
 pub use stage::Stage;
 pub use steps::{Mapper, Tokenizer};
-pub(crate) use steps::{check_picture, uneven_lists};
+pub(crate) use steps::{check_picture, list_length_mismatch};
 pub use value::{Keys, Scalar};
 pub use value_check::{UnusableValues, ValueCheck};
 
@@ -45,13 +45,13 @@ use source::CompiledSource;
 
 /// The format of `transform.json` that this version writes, and the newest it reads.
 const FORMAT: u32 = 1;
-/// A larger `transform.json` is refused unread.
+/// A larger `transform.json` is rejected unread.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 /// More features are a mistake; a short text can ask for any number of columns.
 const FEATURES_MAX: usize = 1 << 20;
 
-/// The fold of a row of the training split: `xxh3_64` of its number in the split, as 8 bytes with the lowest first,
-/// modulo the folds.
+/// The fold of a row of the training split: `xxh3_64` of its number in the split, as 8 little-endian bytes, modulo the
+/// number of folds.
 pub fn fold_of_row(row: u64, folds: usize) -> usize {
     (xxh3_64(&row.to_le_bytes()) % folds.max(1) as u64) as usize
 }
@@ -67,11 +67,11 @@ pub fn fold_of_row(row: u64, folds: usize) -> usize {
 /// }
 /// ```
 ///
-/// A feature has an `expression`, a `cross` or `columns` (both lists of columns) or a `history` in place of `column` where
-/// it is made of one. Where features came from feature sets, `feature_sets` names these.
+/// A feature has an `expression`, a `cross` or `columns` (both lists of columns) or a `history` instead of `column` if
+/// it has such a source. If features came from feature sets, `feature_sets` names these.
 ///
-/// Every value of this type is sound: steps fit their columns, constants are finite, and no feature uses what the
-/// label is about. Cloning is cheap.
+/// Every value of this type is valid: steps fit their columns, constants are finite, and no feature uses the columns of
+/// the label. Cloning is cheap.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct TransformGraph {
@@ -101,7 +101,7 @@ struct Stored {
 }
 
 impl TransformGraph {
-    /// A graph over the raw columns `inputs`. Errors name the feature that does not fit.
+    /// Creates a graph over the raw columns `inputs`. Errors name the feature that does not fit.
     pub fn new(inputs: Vec<TensorSpec>, label: Option<LabelSpec>, features: Vec<Feature>) -> Result<Self, ModelError> {
         let mut names = HashSet::new();
         let refuse = |feature: &str, reason: &str| {
@@ -138,7 +138,7 @@ impl TransformGraph {
         Ok(Self { inner: Arc::new(Inner { inputs, label, features, specs, compiled }), sets: Arc::default() })
     }
 
-    /// The same graph, with a record of the feature sets that features came from.
+    /// The same graph, with a record of the feature sets of its features.
     #[must_use]
     pub fn with_feature_sets(mut self, sets: Vec<UsedSet>) -> Self {
         self.sets = sets.into();
@@ -151,7 +151,7 @@ impl TransformGraph {
         Self::from_json(&read_bounded(path, FILE_BYTES_MAX)?, path)
     }
 
-    /// Reads the bytes of a `transform.json`; `path` is for errors.
+    /// Parses the bytes of a `transform.json`; `path` is for errors.
     pub(crate) fn from_json(bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
         crate::package::read_versioned(bytes, path, FORMAT)
     }
@@ -175,7 +175,7 @@ impl TransformGraph {
         }
     }
 
-    /// The feature sets that features came from, in the order of the pipeline file.
+    /// The feature sets of its features, in the order of the pipeline file.
     pub fn feature_sets(&self) -> &[UsedSet] {
         &self.sets
     }
@@ -186,7 +186,7 @@ impl TransformGraph {
         Ok(Self { sets: Arc::clone(&self.sets), ..graph })
     }
 
-    /// The features it gives, in order.
+    /// Its features, in order.
     pub fn features(&self) -> &[FeatureSpec] {
         &self.inner.specs
     }
@@ -201,12 +201,13 @@ impl TransformGraph {
         self.inner.label.as_ref()
     }
 
-    /// How features are made, in the order of [`features`](Self::features); one may give several of them.
+    /// The definitions of features, in the order of [`features`](Self::features); one definition may give several of
+    /// them.
     pub fn definitions(&self) -> &[Feature] {
         &self.inner.features
     }
 
-    /// By definition: the features it gives.
+    /// By definition: its features.
     pub fn outputs(&self) -> impl Iterator<Item = &[FeatureSpec]> {
         let mut rest = self.inner.specs.as_slice();
         self.inner.compiled.iter().map(move |compiled| {
@@ -226,7 +227,7 @@ impl TransformGraph {
         self.label().ok_or(ModelError::NoLabel)?.bind(schema)
     }
 
-    /// The graph without what only training needs: the encodings by fold of `target_encode`.
+    /// The graph without the parts that only training needs: the encodings by fold of `target_encode`.
     #[must_use]
     pub fn for_serving(&self) -> Self {
         let mut features = self.inner.features.clone();
@@ -273,7 +274,7 @@ impl From<TransformGraph> for Stored {
     }
 }
 
-/// Refuses a feature made of a column that the label is about, or of the label itself.
+/// Rejects a feature that uses a column of the label, or the label itself.
 fn check_leak(label: &LabelSpec, features: &[Feature]) -> Result<(), ModelError> {
     let targets = label.targets()?;
     for feature in features {

@@ -8,9 +8,9 @@ use arrow::array::{ArrayRef, RecordBatch};
 use super::source::CompiledSource;
 use super::text::TextChain;
 
-/// The batch that a step may look into, and whether its rows are those that constants were fitted on.
+/// The batch that a step may read, and whether its rows are those that constants were fitted on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct BatchContext<'a> {
     pub(super) batch: &'a RecordBatch,
     /// By input of the graph: the column of the batch.
     pub(super) columns: &'a [usize],
@@ -18,7 +18,7 @@ pub(super) struct Place<'a> {
     pub(super) training: Option<u64>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> BatchContext<'a> {
     /// The column of an input.
     pub(super) fn column(&self, input: usize) -> Option<&'a ArrayRef> {
         self.batch.columns().get(*self.columns.get(input)?)
@@ -27,21 +27,21 @@ impl<'a> Place<'a> {
 
 /// A step over text, one text at a time.
 pub(super) trait TextOp: fmt::Debug + Send + Sync {
-    /// What becomes of a text; `None` is a missing one. `was_missing` is where an indicator notes what it saw.
+    /// Maps a text; `None` is a missing one. An indicator notes in `was_missing` whether it was.
     fn apply<'a>(&'a self, text: Option<Cow<'a, str>>, was_missing: &mut bool) -> Option<Cow<'a, str>>;
 }
 
 /// Numbers that a step changes in place.
 pub(super) struct Numbers<'a> {
-    /// One for each row of the batch; NaN is a missing value.
+    /// One per row of the batch; NaN is a missing value.
     pub(super) values: &'a mut [f64],
-    /// The last column of the feature, if that says which values are missing.
+    /// The last column of the feature, if it says which values are missing.
     pub(super) indicator: Option<&'a mut [f64]>,
-    pub(super) place: Place<'a>,
+    pub(super) place: BatchContext<'a>,
 }
 
 impl Numbers<'_> {
-    /// Replaces every value. `false` never happens: it is what [`NumberOp::run`] returns.
+    /// Replaces every value. Always returns `true`, the type of [`NumberOp::run`].
     pub(super) fn each(&mut self, step: impl Fn(f64) -> f64) -> bool {
         each(self.values, step);
         true
@@ -50,11 +50,11 @@ impl Numbers<'_> {
 
 /// A step over numbers, in place.
 pub(super) trait NumberOp: fmt::Debug + Send + Sync {
-    /// Runs the step over the rows of a batch. `false`: a column of the batch has another type than was bound.
+    /// Runs the step over the rows of a batch. Returns `false` if a column of the batch does not have the bound type.
     fn run(&self, numbers: &mut Numbers<'_>) -> bool;
 }
 
-/// A step over numbers that treats each by itself.
+/// A step that treats each number separately.
 pub(super) struct Each<F>(pub(super) F);
 
 impl<F> fmt::Debug for Each<F> {
@@ -69,7 +69,7 @@ impl<F: Fn(f64) -> f64 + Send + Sync> NumberOp for Each<F> {
     }
 }
 
-/// The step that replaces each number by what `step` gives.
+/// The step that replaces each number by the result of `step`.
 pub(super) fn each_number(step: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Option<Box<dyn NumberOp>> {
     Some(Box::new(Each(step)))
 }
@@ -81,27 +81,27 @@ pub(super) fn each(values: &mut [f64], step: impl Fn(f64) -> f64) {
     }
 }
 
-/// The raw values of a batch that a decoder reads.
+/// The raw values of a batch for a decoder.
 pub(super) struct Rows<'a> {
     pub(super) source: &'a CompiledSource,
     /// Steps over text that come before the decoder.
     pub(super) text: &'a TextChain,
-    /// The values, unless the source has several columns that stay apart.
+    /// The values, unless the source has several separate columns.
     pub(super) raw: Option<&'a ArrayRef>,
-    pub(super) place: Place<'a>,
+    pub(super) place: BatchContext<'a>,
 }
 
-/// The columns that a feature gives, to be written.
+/// The columns of a feature, to be written.
 pub(super) struct Columns<'a> {
     pub(super) main: &'a mut [f64],
-    /// All others, but for the indicator.
+    /// All columns except the indicator.
     pub(super) others: &'a mut [Vec<f64>],
-    /// The last column, if that says which values are missing.
+    /// The last column, if it says which values are missing.
     pub(super) indicator: Option<&'a mut Vec<f64>>,
 }
 
 impl Columns<'_> {
-    /// The cell of a row in one of the columns, the indicator not counted.
+    /// The cell of a row in one of the columns, without the indicator.
     pub(super) fn cell(&mut self, column: usize, row: usize) -> Option<&mut f64> {
         match column {
             0 => self.main.get_mut(row),
@@ -109,7 +109,7 @@ impl Columns<'_> {
         }
     }
 
-    /// Fills all columns but the indicator.
+    /// Fills all columns except the indicator.
     pub(super) fn fill(&mut self, value: f64) {
         self.main.fill(value);
         for column in self.others.iter_mut() {
@@ -119,8 +119,8 @@ impl Columns<'_> {
 }
 
 impl Rows<'_> {
-    /// Calls `each` with every row's text after the steps over text, or `None` where it is missing. `false`: the values
-    /// are not text.
+    /// Calls `each` with every row's text after the steps over text, or `None` if it is missing. Returns `false` if the
+    /// values are not text.
     pub(super) fn texts(&self, indicator: Option<&mut Vec<f64>>, each: impl FnMut(usize, Option<&str>)) -> bool {
         self.raw.is_some_and(|raw| self.text.run(raw, indicator, each))
     }
@@ -128,12 +128,12 @@ impl Rows<'_> {
 
 /// A step from raw values to numbers.
 pub(super) trait Decoder: fmt::Debug + Send + Sync {
-    /// Decodes the rows of a batch. `false`: a column has another type than was bound.
+    /// Decodes the rows of a batch. Returns `false` if a column does not have the bound type.
     fn run(&self, rows: &Rows<'_>, out: &mut Columns<'_>) -> bool;
 }
 
 /// A step from one column of numbers to several.
 pub(super) trait Expander: fmt::Debug + Send + Sync {
-    /// Turns `main` into the first column, and fills the others.
+    /// Converts `main` to the first column, and fills the others.
     fn run(&self, main: &mut [f64], others: &mut [Vec<f64>]);
 }

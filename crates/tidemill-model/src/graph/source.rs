@@ -1,4 +1,4 @@
-//! Where raw values come from, resolved against columns.
+//! The sources of raw values, resolved against columns.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl CompiledSource {
                     ArrowType::Int64 => DataType::Int64,
                     ArrowType::Float64 => DataType::Fp64,
                     ArrowType::Utf8 => DataType::Bytes,
-                    _ => return Err(wrap(bound.unsuitable("the expression is always null"))),
+                    _ => return Err(wrap(bound.error("the expression is always null"))),
                 };
                 Ok(Self { datatype, reader: Reader::Expression(bound) })
             }
@@ -126,7 +126,7 @@ impl CompiledSource {
         }
     }
 
-    /// What its values are to the first step.
+    /// The stage of its values before the first step.
     pub(super) fn stage(&self) -> Stage {
         match &self.reader {
             Reader::Columns(columns) => Stage::Vector(columns.len() as u32),
@@ -136,12 +136,12 @@ impl CompiledSource {
         }
     }
 
-    /// Whether it has several columns that stay apart, so that it has no values of its own.
-    pub(super) fn stays_apart(&self) -> bool {
+    /// Whether it has several separate columns, so that it has no single values.
+    pub(super) fn has_separate_columns(&self) -> bool {
         matches!(self.reader, Reader::Columns(_) | Reader::History(_))
     }
 
-    /// The inputs of several columns that stay apart.
+    /// The inputs, if it has several separate columns.
     pub(super) fn positions(&self) -> Option<&[usize]> {
         match &self.reader {
             Reader::Columns(columns) => Some(columns),
@@ -157,12 +157,12 @@ impl CompiledSource {
         }
     }
 
-    /// What its values are.
+    /// The stage of its values.
     pub(super) fn datatype(&self) -> DataType {
         self.datatype
     }
 
-    /// The raw column of a batch that it is, where it is one; `columns` holds the inputs' positions.
+    /// The raw column of a batch, if the source is one; `columns` has the inputs' positions.
     #[inline]
     pub(super) fn column<'a>(&self, batch: &'a RecordBatch, columns: &[usize]) -> Option<&'a ArrayRef> {
         match &self.reader {
@@ -171,7 +171,7 @@ impl CompiledSource {
         }
     }
 
-    /// The raw values of a batch; `None` if a column has another type than was bound.
+    /// The raw values of a batch; `None` if a column does not have the bound type.
     pub(super) fn values(&self, batch: &RecordBatch, columns: &[usize]) -> Option<ArrayRef> {
         let column = |input: usize| batch.columns().get(*columns.get(input)?);
         match &self.reader {
@@ -186,7 +186,7 @@ impl CompiledSource {
     }
 }
 
-/// What an input of a column of this type is; `None` for one that no feature is made of.
+/// The stage of an input with a column of this type; `None` if no feature can use it.
 pub fn input_kind(column: &ArrowType) -> Option<(DataType, Form)> {
     Some(match column {
         ArrowType::Boolean => (DataType::Bool, Form::Value),
@@ -202,7 +202,7 @@ pub fn input_kind(column: &ArrowType) -> Option<(DataType, Form)> {
     })
 }
 
-/// The values of each row joined; null where one is null.
+/// The values of each row joined; null if one is null.
 fn cross(arrays: &[&ArrayRef], rows: usize) -> Option<ArrayRef> {
     if arrays.iter().any(|array| *array.data_type() == ArrowType::Null) {
         return Some(Arc::new(NullArray::new(rows)));
@@ -230,7 +230,7 @@ fn cross(arrays: &[&ArrayRef], rows: usize) -> Option<ArrayRef> {
     Some(Arc::new(joined.finish()))
 }
 
-/// The source of one feature over the columns of a schema, for fitting: what its steps will see first.
+/// The source of one feature over the columns of a schema, for fitting: the values before its steps.
 #[derive(Debug)]
 pub struct BoundSource {
     feature: String,
@@ -243,7 +243,7 @@ pub struct BoundSource {
 }
 
 impl Feature {
-    /// Resolves the source in `schema`. Of the steps only those matter that leave text text, and `impute`.
+    /// Resolves the source in `schema`. Only the steps from text to text, and `impute`, matter.
     pub fn bind_source(&self, schema: &Schema) -> Result<BoundSource, ModelError> {
         if let Source::Expression(text) = &self.source {
             Expression::parse(text)
@@ -251,7 +251,7 @@ impl Feature {
         }
         let mut inputs = Vec::new();
         for column in self.columns() {
-            // One that is not there is reported by `resolve` below, with the nearest name.
+            // `resolve` below reports a missing column, with the nearest name.
             let found = schema.field_with_name(&column).map_or(&ArrowType::Float64, Field::data_type);
             let Some((datatype, form)) = input_kind(found) else {
                 return Err(ModelError::Feature {
@@ -276,17 +276,17 @@ impl Feature {
 }
 
 impl BoundSource {
-    /// What its values are.
+    /// The stage of its values.
     pub fn datatype(&self) -> DataType {
         self.compiled.datatype()
     }
 
-    /// What its values are to the first step.
+    /// The stage of its values before the first step.
     pub fn stage(&self) -> Stage {
         self.compiled.stage()
     }
 
-    /// The raw columns it reads, with those that its steps read, all optional.
+    /// The raw columns of the source and its steps, all optional.
     pub fn inputs(&self) -> &[TensorSpec] {
         &self.inputs
     }

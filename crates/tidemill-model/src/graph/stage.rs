@@ -1,4 +1,4 @@
-//! What values are between two steps.
+//! The stage of values between two steps.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use tidemill_core::DataType;
 
 use crate::FeatureKind;
 
-/// What values are between two steps.
+/// The stage of values between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// True and false.
+    /// Booleans.
     Bool,
     /// Whole numbers.
     Int,
@@ -17,24 +17,24 @@ pub enum Stage {
     Float,
     /// Text.
     Text,
-    /// Ordered buckets, so many.
+    /// Ordered buckets, this many.
     Bucket(u32),
-    /// Codes without order, so many.
+    /// Codes without order, this many.
     Code(u32),
     /// Several columns; no step can follow.
     Columns,
     /// Lists of tokens.
     Tokens,
-    /// Numbers of so many columns together.
+    /// Numbers of this many columns together.
     Vector(u32),
-    /// Numbers with times, which came before the row.
+    /// Numbers with times before the row's.
     History,
     /// Bytes that need not be text.
     Binary,
 }
 
 impl Stage {
-    /// What a raw column of `datatype` holds.
+    /// The stage of a raw column of `datatype`.
     pub fn of(datatype: DataType) -> Self {
         match datatype {
             DataType::Bool => Self::Bool,
@@ -69,22 +69,22 @@ impl fmt::Display for Stage {
 }
 
 impl Stage {
-    /// How a learner may read what the last step leaves; text is no feature.
+    /// How a learner may interpret values after the last step; text cannot be a feature.
     pub(super) fn kind(self) -> Result<FeatureKind, String> {
         match self {
             Self::Bool | Self::Int | Self::Float | Self::Bucket(_) | Self::Columns => Ok(FeatureKind::Numeric),
             Self::Code(cardinality) => Ok(FeatureKind::Categorical { cardinality: cardinality.max(1) }),
             Self::Text => {
-                Err("text is no feature; end its steps with `vocabulary`, `categorical`, `one_hot` or `hash_buckets`"
+                Err("text cannot be a feature; end its steps with `vocabulary`, `categorical`, `one_hot` or `hash_buckets`"
                     .to_owned())
             }
             Self::Tokens => Err(
-                "a list of tokens is no feature; end its steps with `multi_hot`, `bag_of_words`, `tf_idf` or `word_count`"
+                "a list of tokens cannot be a feature; end its steps with `multi_hot`, `bag_of_words`, `tf_idf` or `word_count`"
                     .to_owned(),
             ),
             Self::Vector(_) => Err("several columns together need `pca`".to_owned()),
             Self::Binary => Err("bytes are no feature; `image` makes numbers of a picture".to_owned()),
-            Self::History => Err("a history is no feature; its first step is `lag` or `window`".to_owned()),
+            Self::History => Err("a history cannot be a feature; its first step must be `lag` or `window`".to_owned()),
         }
     }
 }

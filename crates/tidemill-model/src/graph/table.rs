@@ -1,4 +1,4 @@
-//! Values to codes, built once when a graph is loaded.
+//! A lookup table from values to codes, built once when a graph is loaded.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -13,7 +13,7 @@ const EMPTY: u32 = u32::MAX;
 pub(super) struct CodeTable {
     keys: Keys,
     oov_buckets: u32,
-    /// Upper hash bits and position; a power of two of slots, at most half of them taken.
+    /// Upper hash bits and position; a power of two of slots, at most half of them used.
     slots: Vec<(u32, u32)>,
 }
 
@@ -35,19 +35,19 @@ impl CodeTable {
         table
     }
 
-    /// Whether its values are text rather than whole numbers.
+    /// Whether its keys are text rather than whole numbers.
     pub(super) fn holds_text(&self) -> bool {
         matches!(self.keys, Keys::Strings(_))
     }
 
-    /// The code of a text; NaN where it has none.
+    /// The code of a text; NaN if it has none.
     pub(super) fn text(&self, text: &str) -> f64 {
         let hash = xxh3_64(text.as_bytes());
         let Keys::Strings(values) = &self.keys else { return f64::NAN };
         self.find(hash, |code| values[code] == text)
     }
 
-    /// The code of a whole number; NaN where it has none.
+    /// The code of a whole number; NaN if it has none.
     pub(super) fn integer(&self, value: i64) -> f64 {
         let hash = hash_integer(value);
         let Keys::Integers(values) = &self.keys else { return f64::NAN };
@@ -82,12 +82,12 @@ fn upper(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-/// The hash of a whole number's decimal digits, so that a column keeps its buckets when it turns into text.
+/// The hash of a whole number's decimal digits, so that a column keeps its buckets when it becomes text.
 fn hash_integer(value: i64) -> u64 {
     with_digits(value, xxh3_64)
 }
 
-/// What `hash` gives for the decimal digits of a whole number.
+/// The result of `hash` for the decimal digits of a whole number.
 pub(super) fn with_digits<T>(value: i64, hash: impl Fn(&[u8]) -> T) -> T {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();

@@ -1,4 +1,4 @@
-//! Steps over text: each text goes through a chain, row by row.
+//! Steps over text: each text passes through a chain, row by row.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::run::TextOp;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType as ArrowType;
 
-/// The steps of text before it turns into something else.
+/// The steps over text before the decoder.
 #[derive(Debug, Default)]
 pub(super) struct TextChain(Vec<Box<dyn TextOp>>);
 
@@ -17,8 +17,8 @@ impl TextChain {
         Self(mappers.iter().filter_map(|mapper| mapper.step().text_op()).collect())
     }
 
-    /// Calls `each` with every row's text, or `None` where it is missing. `indicator` is where the chain's own
-    /// `missing_indicator` goes. `false`: the column is not text.
+    /// Calls `each` with every row's text, or `None` if it is missing. The chain's own `missing_indicator` writes to
+    /// `indicator`. Returns `false` if the column is not text.
     pub(super) fn run(
         &self,
         column: &ArrayRef,
@@ -48,7 +48,7 @@ impl TextChain {
         true
     }
 
-    /// What becomes of a text, and whether it was missing at `missing_indicator`.
+    /// The mapped text, and whether it was missing at `missing_indicator`.
     fn of<'a>(&'a self, raw: Option<&'a str>) -> (Option<Cow<'a, str>>, bool) {
         let mut missing = false;
         let mut text = raw.map(Cow::Borrowed);

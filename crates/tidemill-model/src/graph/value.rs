@@ -18,7 +18,7 @@ pub enum Scalar {
     Text(String),
 }
 
-/// Values that have a code: their position.
+/// The values that have codes; the code is the position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keys {

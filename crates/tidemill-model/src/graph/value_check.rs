@@ -29,13 +29,13 @@ enum Wanted {
 pub struct UnusableValues {
     /// The feature.
     pub feature: String,
-    /// Where its values come from, as in a message: column `started`.
+    /// The source of its values, as in a message: column `started`.
     pub origin: String,
     /// The step.
     pub step: &'static str,
-    /// Whether the step reads dates; otherwise it knows the values that were seen in training.
+    /// Whether the step reads dates; otherwise it has the list of values seen in training.
     pub reads_dates: bool,
-    /// How many values there are; missing ones do not count.
+    /// The number of values, without missing ones.
     pub values: u64,
     /// How many of them the step cannot use.
     pub unusable: u64,
@@ -49,7 +49,7 @@ impl ValueCheck {
         Self::with(features, schema, |_| true)
     }
 
-    /// As [`new`](Self::new), for the steps that read dates from text alone.
+    /// As [`new`](Self::new), only for the steps that read dates from text.
     pub fn of_dates(features: &[Feature], schema: &Schema) -> Result<Self, ModelError> {
         Self::with(features, schema, |wanted| matches!(wanted, Wanted::Dates))
     }
@@ -63,7 +63,7 @@ impl ValueCheck {
                     Some(keys) => Wanted::Listed(CodeTable::new(keys, 0)),
                     None => continue,
                 };
-                // Steps over text and `impute` come before; what follows sees codes.
+                // Only steps over text and `impute` come before it; the steps after it work on codes.
                 let before = Feature { mappers: feature.mappers[..at].to_vec(), ..feature.clone() };
                 if is_checked(&wanted) && before.mappers.iter().all(super::steps::Mapper::keeps_values) {
                     let source = before.bind_source(schema)?;
@@ -91,13 +91,13 @@ impl ValueCheck {
         self.checks.is_empty()
     }
 
-    /// Takes in a batch of the schema.
+    /// Adds a batch of the schema.
     pub fn update(&mut self, batch: &RecordBatch) -> Result<(), ModelError> {
         for (source, wanted, found) in &mut self.checks {
             let values = source.values(batch)?;
             found.values += (values.len() - values.null_count()) as u64;
             match wanted {
-                // Whole numbers are seconds already.
+                // Whole numbers are already seconds.
                 Wanted::Dates => {
                     let texts = values.as_string_opt::<i32>();
                     for text in texts.iter().flat_map(|texts| texts.iter()).flatten() {
@@ -119,12 +119,12 @@ impl ValueCheck {
         Ok(())
     }
 
-    /// What was found so far, by check.
+    /// The findings so far, by check.
     pub fn all(&self) -> impl Iterator<Item = &UnusableValues> {
         self.checks.iter().map(|(_, _, found)| found)
     }
 
-    /// What was found so far, by feature; features without an unusable value are left out.
+    /// The findings so far, by feature; features without an unusable value are left out.
     pub fn found(&self) -> impl Iterator<Item = &UnusableValues> {
         self.checks.iter().map(|(_, _, found)| found).filter(|found| found.unusable > 0)
     }
@@ -138,7 +138,7 @@ impl UnusableValues {
         }
     }
 
-    /// Takes in what was found in rows that follow.
+    /// Adds the findings of later rows.
     pub fn merge(&mut self, other: Self) {
         self.values += other.values;
         self.unusable += other.unusable;

@@ -3,11 +3,11 @@
 use crate::ModelError;
 use crate::trees::invalid;
 
-/// Bytes of a learner that are being read. Every read is checked against the bytes that are left.
+/// Reads the bytes of a learner. Every read is checked against the remaining bytes.
 pub(super) struct ByteReader<'a>(&'a [u8]);
 
 impl<'a> ByteReader<'a> {
-    /// A reader behind the head `magic`, then `version`; `what` is for messages: `a linear model`.
+    /// A reader after the header `magic` and `version`; `what` is for messages: `a linear model`.
     pub(super) fn new(bytes: &'a [u8], magic: [u8; 8], version: u32, what: &str) -> Result<Self, ModelError> {
         let mut reader = Self(bytes);
         if reader.take(8)? != magic {
@@ -29,7 +29,7 @@ impl<'a> ByteReader<'a> {
         Ok(self.take(4)?.first_chunk().map_or(0, |number| u32::from_le_bytes(*number)))
     }
 
-    /// How many of something follow, each of at least `bytes_each` bytes: no more than there can be.
+    /// Reads a count of items of at least `bytes_each` bytes each; no more than can remain.
     pub(super) fn count(&mut self, bytes_each: usize) -> Result<usize, ModelError> {
         let count = self.u32()? as usize;
         if count > self.0.len() / bytes_each.max(1) {
@@ -47,17 +47,17 @@ impl<'a> ByteReader<'a> {
 
     pub(super) fn text(&mut self) -> Result<String, ModelError> {
         let length = self.count(1)?;
-        let text = std::str::from_utf8(self.take(length)?).map_err(|_| invalid("a name is no UTF-8"))?;
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| invalid("a name is not UTF-8"))?;
         Ok(text.to_owned())
     }
 
-    /// An error if bytes are left.
+    /// Returns an error if bytes are left.
     pub(super) fn finish(self) -> Result<(), ModelError> {
         if self.0.is_empty() { Ok(()) } else { Err(invalid(format!("{} bytes are left over", self.0.len()))) }
     }
 }
 
-/// The head of a learner's bytes.
+/// The header of a learner's bytes.
 pub(super) fn head(magic: [u8; 8], version: u32) -> Vec<u8> {
     let mut bytes = magic.to_vec();
     push_u32(&mut bytes, version);

@@ -24,7 +24,7 @@ impl ClassTrees {
     /// The kind's name in a manifest.
     pub const KIND: &'static str = "class_trees";
 
-    /// The sums of `classes`, in their order. Each is a [`Task::Regression`] ensemble over the same features.
+    /// The tree sums of `classes`, in their order. Each is a [`Task::Regression`] ensemble over the same features.
     pub fn new(classes: Vec<String>, sums: Vec<TreeEnsemble>) -> Result<Self, ModelError> {
         let task = Task::MultiClass { classes };
         task.check().map_err(invalid)?;
@@ -42,17 +42,17 @@ impl ClassTrees {
         &self.task
     }
 
-    /// How many features a row has.
+    /// The number of features of a row.
     pub fn features(&self) -> usize {
         self.sums.first().map_or(0, TreeEnsemble::features)
     }
 
-    /// The sums, a class each.
+    /// The tree sums, one per class.
     pub fn sums(&self) -> &[TreeEnsemble] {
         &self.sums
     }
 
-    /// The probabilities of every row, a column a class.
+    /// The probabilities of every row, one column per class.
     pub fn predict(&self, block: &FeatureBlock) -> Columns {
         let mut columns: Columns = self
             .sums

@@ -11,23 +11,23 @@ use crate::{FeatureBlock, FeatureSpec, ImportedModel, ModelError, Task, arrow_ty
 
 /// A model that another program fitted on the features of a transform graph, in the format of that program.
 ///
-/// The package keeps the file as it is; its reader is an [`Importer`](crate::Importer). The learner's numbers are the one
-/// output of the model that has as many floating-point columns as the task needs.
+/// The package stores the file unchanged; an [`Importer`](crate::Importer) parses it. The learner's numbers are the
+/// only output of the model with as many floating-point columns as the task needs.
 #[derive(Debug, Clone)]
 pub struct ImportedLearner {
     kind: &'static str,
     bytes: Arc<[u8]>,
     model: Arc<ImportedModel>,
     task: Task,
-    /// For each input of the model: its type, and which feature it takes.
+    /// For each input of the model: its type, and the index of its feature.
     inputs: Vec<(DataType, usize)>,
     features: usize,
     schema: SchemaRef,
-    /// The first of the output columns that are taken.
+    /// The first of the output columns that are used.
     first: usize,
 }
 
-/// What a package says that a learner needs to know.
+/// The manifest's parameters of a learner.
 pub(crate) struct Facts<'a> {
     pub(crate) task: &'a Task,
     pub(crate) features: &'a [FeatureSpec],
@@ -40,18 +40,18 @@ impl PartialEq for ImportedLearner {
 }
 
 impl ImportedLearner {
-    /// The formats by their names in manifests, each with the file of a package that holds it.
+    /// The formats by their names in manifests, each with its file name in a package.
     pub(super) const KINDS: &'static [(&'static str, &'static str)] =
         &[("onnx", "learner.onnx"), ("lightgbm", "learner.txt"), ("xgboost", "learner.json")];
 
-    /// How far a prediction may lie from the recorded one, relative to it: engines differ in the order of their sums.
+    /// The relative tolerance of a prediction against the recorded one: engines differ in the order of their sums.
     pub const TOLERANCE: f64 = 1e-5;
 
     /// The model `model`, read from `bytes`, as the learner of a package whose transform graph gives `features`.
     ///
-    /// An input of the model takes the feature of its name; where no input has the name of a feature, they are taken in
-    /// order. Refused with the reason: another number of inputs than features, an input of text, and outputs among which
-    /// the numbers of the task cannot be told.
+    /// An input of the model takes the feature of its name; if no input has the name of a feature, features are taken
+    /// in order. Errors: another number of inputs than features, an input of text, and outputs that do not identify the
+    /// numbers of the task.
     pub fn new(
         kind: &str,
         bytes: &[u8],
@@ -96,12 +96,12 @@ impl ImportedLearner {
         self.kind
     }
 
-    /// What it predicts.
+    /// Its task.
     pub fn task(&self) -> &Task {
         &self.task
     }
 
-    /// How many features it takes.
+    /// The number of its features.
     pub fn feature_count(&self) -> usize {
         self.features
     }
@@ -141,7 +141,7 @@ impl ImportedLearner {
     }
 }
 
-/// The first of the output columns that hold the numbers of `task`.
+/// The first of the output columns with the numbers of `task`.
 fn numbers_of(task: &Task, outputs: &[TensorView<'_>]) -> Result<usize, String> {
     let wanted = task.columns();
     let numbers = |view: &&TensorView<'_>| view.datatype == DataType::Fp64;

@@ -23,12 +23,12 @@ pub struct LinearModel {
     features: Vec<LinearFeature>,
 }
 
-/// What a feature adds to the scores.
+/// The contribution of a feature to the scores.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinearFeature {
     /// A number times a weight for each score.
     Number {
-        /// What stands for a missing value.
+        /// The replacement for a missing value.
         missing: f64,
         /// A weight for each score.
         weights: Vec<f64>,
@@ -41,7 +41,7 @@ pub enum LinearFeature {
 }
 
 impl LinearFeature {
-    /// What the value adds to the score number `score`.
+    /// The contribution of the value to the score number `score`.
     #[inline]
     fn adds(&self, value: f64, score: usize) -> f64 {
         match self {
@@ -65,8 +65,8 @@ impl LinearModel {
     /// The kind's name in a manifest.
     pub const KIND: &'static str = "linear";
 
-    /// A model with an intercept for each score and what each feature adds. Refused where a number is not finite or the
-    /// parts do not fit each other.
+    /// A model with an intercept for each score and the contribution of each feature. An error if a number is not
+    /// finite or the parts do not match.
     pub fn new(task: Task, intercepts: Vec<f64>, features: Vec<LinearFeature>) -> Result<Self, ModelError> {
         if !matches!(task, Task::Binary | Task::Regression | Task::MultiClass { .. }) {
             return Err(invalid(format!("a linear model does not predict the task {task}")));
@@ -84,7 +84,7 @@ impl LinearModel {
         Ok(Self { task, intercepts, features })
     }
 
-    /// What it predicts.
+    /// Its task.
     pub fn task(&self) -> &Task {
         &self.task
     }
@@ -94,7 +94,7 @@ impl LinearModel {
         &self.intercepts
     }
 
-    /// What each feature adds.
+    /// The contribution of each feature.
     pub fn features(&self) -> &[LinearFeature] {
         &self.features
     }
@@ -121,7 +121,8 @@ impl LinearModel {
         out
     }
 
-    /// What each feature adds to the score of `row` against the mean of `background`; `None` for several scores.
+    /// The contribution of each feature to the score of `row`, relative to the mean of `background`; `None` for several
+    /// scores.
     pub(super) fn contributions(&self, row: &[f64], background: &[Vec<f64>]) -> Option<Contributions> {
         let [intercept] = self.intercepts[..] else { return None };
         let rows = background.len().max(1) as f64;

@@ -1,7 +1,7 @@
 //! A fitted learner of any kind.
 //!
-//! A kind is a file of this folder and a line in [`Learner`] and its registry: it has a name in manifests, the bytes it is
-//! stored as, and gives [`Task::columns`] numbers for each row.
+//! Each kind is a file of this folder and a line in [`Learner`] and its registry: it has a name in manifests, a byte
+//! format, and predicts [`Task::columns`] numbers for each row.
 
 mod bytes;
 mod class_trees;
@@ -20,7 +20,7 @@ pub use linear::{LinearFeature, LinearModel};
 use crate::trees::Contributions;
 use crate::{FeatureBlock, Importer, ModelError, Task, TreeEnsemble};
 
-/// What a learner gives: a column for each number of a row.
+/// The predictions of a learner: a column for each number of a row.
 pub type Columns = SmallVec<[Vec<f64>; 1]>;
 
 /// A fitted learner: features in, predictions out.
@@ -62,7 +62,7 @@ impl Learner {
         OWN_KINDS.iter().map(|(name, _)| *name).chain(ImportedLearner::KINDS.iter().map(|(name, _)| *name))
     }
 
-    /// The file of a package that holds a learner of the kind `kind`; `None` for a kind that this version does not know.
+    /// The file of a package for a learner of the kind `kind`; `None` for a kind unknown to this version.
     pub(crate) fn file_name(kind: &str) -> Option<&'static str> {
         if OWN_KINDS.iter().any(|(name, _)| *name == kind) {
             return Some("learner.bin");
@@ -70,7 +70,7 @@ impl Learner {
         ImportedLearner::KINDS.iter().find(|(name, _)| *name == kind).map(|(_, file)| *file)
     }
 
-    /// What it predicts.
+    /// Its task.
     pub fn task(&self) -> &Task {
         match self {
             Self::Trees(trees) => trees.task(),
@@ -80,7 +80,7 @@ impl Learner {
         }
     }
 
-    /// How many features it takes.
+    /// The number of its features.
     pub fn feature_count(&self) -> usize {
         match self {
             Self::Trees(trees) => trees.features(),
@@ -100,8 +100,8 @@ impl Learner {
         }
     }
 
-    /// Reads [`encode`](Self::encode)'s bytes back, of a learner of the kind `kind` that this crate executes. Damaged or
-    /// hostile bytes are an error, never a panic, and never make it reserve more memory than a small multiple of their
+    /// Reads [`encode`](Self::encode)'s bytes back, for a learner of the kind `kind` that this crate executes. Damaged
+    /// or hostile bytes are an error, never a panic, and never reserve more memory than a small multiple of their
     /// length.
     pub fn decode(kind: &str, bytes: &[u8]) -> Result<Self, ModelError> {
         match OWN_KINDS.iter().find(|(name, _)| *name == kind) {
@@ -110,7 +110,7 @@ impl Learner {
         }
     }
 
-    /// As [`decode`](Self::decode), of any kind. A model of another program is read by `importer`.
+    /// As [`decode`](Self::decode), for any kind. `importer` parses a model of another program.
     pub(crate) fn read(
         kind: &str,
         bytes: &[u8],
@@ -130,14 +130,14 @@ impl Learner {
         learner.map(Self::Imported).map_err(|reason| ModelError::Learner { reason })
     }
 
-    /// How far a prediction may lie from the recorded one, relative to it. `None`: recorded predictions come out again to
-    /// the bit, as the arithmetic is this crate's.
+    /// The relative tolerance of a prediction against the recorded one. `None`: predictions must be identical to the
+    /// bit, as this crate does the arithmetic.
     pub fn tolerance(&self) -> Option<f64> {
         matches!(self, Self::Imported(_)).then_some(ImportedLearner::TOLERANCE)
     }
 
-    /// What each feature adds to the score of `row`, against the rows of `background`; `None` for a learner that cannot
-    /// say. See [`TreeEnsemble::contributions`].
+    /// The contribution of each feature to the score of `row`, relative to the rows of `background`; `None` for a
+    /// learner without explanations. See [`TreeEnsemble::contributions`].
     pub fn contributions(&self, row: &[f64], background: &[Vec<f64>]) -> Option<Contributions> {
         match self {
             Self::Trees(trees) => Some(trees.contributions(row, background)),
@@ -165,7 +165,7 @@ impl Learner {
     }
 }
 
-/// The message about a learner that this version does not know.
+/// The message about a learner that is unknown to this version.
 pub(crate) fn unknown_kind(kind: &str) -> String {
     let known: Vec<&str> = Learner::kinds().collect();
     format!("a learner of the kind `{kind}`, and this version of Tidemill has {}", known.join(", "))
@@ -176,7 +176,8 @@ pub(crate) fn logistic(score: f64) -> f64 {
     1.0 / (1.0 + (-score).exp())
 }
 
-/// Scores of each class into probabilities, row by row; shifted by the largest score, so that nothing overflows.
+/// Turns the scores of each class into probabilities, row by row; shifted by the largest score, so that nothing
+/// overflows.
 pub fn softmax_columns(columns: &mut [Vec<f64>]) {
     let rows = columns.first().map_or(0, Vec::len);
     for row in 0..rows {

@@ -1,4 +1,4 @@
-//! `CARD.md`: what a person should know of a model.
+//! `CARD.md`: a model card for people.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{FeatureKind, PackageParts, Task};
 
-/// A model card in Markdown: what the model predicts and from what, how it was trained, how well it did, its limits.
+/// A model card in Markdown: predictions and features, training, quality, limits.
 pub fn model_card(parts: &PackageParts) -> String {
     let mut card = format!("# {}\n\n", parts.name);
     let (predicts, is_true) = match &parts.task {

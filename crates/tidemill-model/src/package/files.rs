@@ -55,7 +55,7 @@ pub(crate) fn to_pretty_json<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-/// Writes a whole file.
+/// Writes a complete file.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     fs::write(path, bytes).map_err(|source| ModelError::Io { action: "write", path: path.to_owned(), source })
 }

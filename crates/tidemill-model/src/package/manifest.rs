@@ -1,4 +1,4 @@
-//! `model.json`: what a package holds.
+//! `model.json`: the content of a package.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) const CARD_FILE: &str = "CARD.md";
 
 /// The manifest of a model package, stored as `model.json`.
 ///
-/// It holds no run id, version or time: the same training gives the same bytes.
+/// It has no run id, version or time: the same training gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -30,13 +30,13 @@ pub struct Manifest {
     pub name: String,
     /// The pipeline that made it.
     pub pipeline: String,
-    /// What it predicts.
+    /// The task.
     pub task: Task,
     /// The label it was trained on.
     pub label: LabelSpec,
     /// Raw features in, prediction out.
     pub signature: Signature,
-    /// What makes the prediction.
+    /// The learner.
     pub learner: LearnerInfo,
     /// Rows and metrics of the training.
     pub training: Value,
@@ -47,7 +47,7 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileEntry>,
 }
 
-/// What makes the prediction.
+/// The learner of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearnerInfo {
@@ -57,18 +57,18 @@ pub struct LearnerInfo {
     pub library: String,
     /// That library's version.
     pub library_version: String,
-    /// How many features it takes after the transform.
+    /// The number of its features after the transform.
     pub features: usize,
-    /// The parameters it was trained with.
+    /// The training parameters.
     pub params: Value,
-    /// How far a prediction may lie from the recorded one, relative to it (or to 1, where it is smaller). Absent: recorded
-    /// predictions come out again to the bit.
+    /// The tolerance of a prediction against the recorded one, relative to it (or to 1 if it is smaller). Absent:
+    /// predictions must be identical to the bit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<f64>,
 }
 
 impl LearnerInfo {
-    /// Whether a prediction is the recorded one.
+    /// Whether a prediction matches the recorded one.
     pub fn agrees(&self, recorded: f64, got: f64) -> bool {
         match self.tolerance {
             None => recorded.to_bits() == got.to_bits(),

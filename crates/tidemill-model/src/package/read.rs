@@ -10,12 +10,12 @@ use super::sample::Sample;
 use crate::learner::{Facts, unknown_kind};
 use crate::{Importer, Learner, Manifest, ModelError, SampleRow, TransformGraph};
 
-/// A larger manifest is refused unread.
+/// A larger manifest is rejected unread.
 const MANIFEST_BYTES_MAX: u64 = 16 << 20;
-/// A package with a larger file is refused.
+/// A package with a larger file is rejected.
 const FILE_BYTES_MAX: u64 = 4 << 30;
 
-/// The content of a package whose files are there, unaltered and of a format known.
+/// The content of a package with complete, unaltered files of known formats.
 pub(crate) struct Contents {
     pub(crate) manifest: Manifest,
     pub(crate) graph: TransformGraph,
@@ -75,12 +75,12 @@ pub(crate) fn read_package(dir: &Path, importer: Option<&dyn Importer>) -> Resul
     Ok(Contents { manifest, graph, learner, sample: sample.rows })
 }
 
-/// Whether outputs are as many and of the same types as expected. Their names may differ.
+/// Whether outputs have the expected number and types. Their names may differ.
 fn same_types(outputs: &[TensorSpec], expected: &[TensorSpec]) -> bool {
     outputs.len() == expected.len() && outputs.iter().zip(expected).all(|(a, b)| a.datatype == b.datatype)
 }
 
-/// A file of the manifest, with the size and the digest it says.
+/// Reads a file of the manifest and checks its size and digest.
 fn read_listed(dir: &Path, manifest: &Manifest, name: &str) -> Result<Vec<u8>, ModelError> {
     let entry = &manifest.files[name];
     let refuse = |file: &str, reason: String| Err(ModelError::Package { file: dir.join(file), reason });

@@ -10,24 +10,25 @@ use tidemill_core::TensorSpec;
 
 use crate::ModelError;
 
-/// More rows are not recorded.
+/// The maximum number of recorded rows.
 const ROWS_MAX: usize = 32;
 
 /// One row of real input with its prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleRow {
-    /// The raw features by name, as a request would send them; null where a value is missing.
+    /// The raw features by name, as a request would send them; null for a missing value.
     pub row: Value,
-    /// What the learner said at training time: one number, or one for each class. A single number is written without a list.
+    /// The learner's prediction at training time: one number, or one per class. A single number is written without a
+    /// list.
     #[serde(with = "one_or_several")]
     pub prediction: Vec<f64>,
 }
 
-/// What came of a replay.
+/// The result of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleReport {
-    /// Rows that gave the recorded prediction again.
+    /// Rows that reproduced the recorded prediction.
     pub rows: usize,
 }
 
@@ -121,7 +122,7 @@ fn cell(column: &dyn Array, row: usize) -> Value {
         ArrowType::Float64 => match column.as_primitive::<Float64Type>().value(row) {
             f64::INFINITY => "Infinity".into(),
             f64::NEG_INFINITY => "-Infinity".into(),
-            // A NaN is a missing value, and JSON has no other way to say it.
+            // A NaN is a missing value, and JSON cannot express it otherwise.
             value => value.into(),
         },
         _ => Value::Null,

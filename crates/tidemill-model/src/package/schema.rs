@@ -1,4 +1,4 @@
-//! `schema.json`: what the data looked like that the model was trained on, so that a server can tell what does not.
+//! `schema.json`: the schema of the training data, so that a server can detect unexpected inputs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::{FileEntry, Manifest, ModelError};
 
 const SCHEMA_FILE: &str = "schema.json";
 const SCHEMA_FORMAT: u32 = 1;
-/// A larger file is refused unread.
+/// A larger file is rejected unread.
 const BYTES_MAX: u64 = 64 << 20;
 
 /// The content of `schema.json`.
@@ -23,8 +23,8 @@ struct Stored {
     schema: Schema,
 }
 
-/// Adds the schema of the training data to a package that was written just now: its features that are inputs of the
-/// model. The same schema gives the same bytes.
+/// Adds the schema of the training data to a newly written package, reduced to the inputs of the model. The same schema
+/// gives the same bytes.
 pub fn add_schema(dir: &Path, schema: &Schema) -> Result<Manifest, ModelError> {
     let path = dir.join(MANIFEST_FILE);
     let mut manifest: Manifest = read_versioned(&read_bounded(&path, BYTES_MAX)?, &path, FORMAT)?;

@@ -14,17 +14,17 @@ use super::sample::{Sample, input_rows};
 use crate::model::Predictor;
 use crate::{FileEntry, LabelSpec, Learner, LearnerInfo, Manifest, ModelError, Task, TransformGraph};
 
-/// Writes a model in the format of another program, as a file of its package.
+/// Exports a model to the format of another program, as a file of its package.
 pub trait Exporter {
     /// The file's name: `model.onnx`.
     fn file_name(&self) -> &'static str;
 
-    /// The file's bytes. The same parts give the same bytes. [`ModelError::NotExpressible`] where the format cannot express
-    /// the model.
+    /// The file's bytes. The same parts give the same bytes. [`ModelError::NotExpressible`] if the format cannot
+    /// express the model.
     fn export(&self, name: &str, graph: &TransformGraph, learner: &Learner) -> Result<Vec<u8>, ModelError>;
 }
 
-/// Everything a package is made of.
+/// All parts of a package.
 #[derive(Debug, Clone)]
 pub struct PackageParts {
     /// The model's name.
@@ -33,34 +33,34 @@ pub struct PackageParts {
     pub pipeline: String,
     /// The label it was trained on.
     pub label: LabelSpec,
-    /// What it predicts.
+    /// The task.
     pub task: Task,
     /// The fitted transform graph.
     pub graph: TransformGraph,
     /// The fitted learner.
     pub learner: Learner,
-    /// The parameters it was trained with.
+    /// The training parameters.
     pub learner_params: Value,
-    /// Facts of the training, for the manifest and the card: `rows` and `label_mean` by split, `metrics` by split and
-    /// name; other keys are kept and shown as they are.
+    /// Facts about the training, for the manifest and the card: `rows` and `label_mean` by split, `metrics` by split
+    /// and name; other keys are stored and shown as they are.
     pub training: Value,
     /// Digest of the schema the data was validated against.
     pub schema_digest: Option<Digest>,
     /// Rows of real input; the first 32 that a request could send are recorded with their predictions.
     pub sample: RecordBatch,
-    /// `CARD.md`; empty: [`model_card`] of the other parts.
+    /// `CARD.md`; if empty, the [`model_card`] of the other parts.
     pub card: String,
 }
 
 impl PackageParts {
-    /// What the model takes and gives.
+    /// The signature: inputs and outputs.
     pub fn signature(&self) -> Signature {
         let (outputs, output_groups) = self.task.outputs();
         Signature { inputs: self.graph.inputs().to_vec(), outputs, output_groups, ..Signature::default() }
     }
 }
 
-/// Writes a model package into the folder `dir`, which the caller has made and publishes in one step:
+/// Writes a model package into the folder `dir`, which the caller creates and publishes in one step:
 ///
 /// ```text
 /// model.json      manifest: signature, label, learner, training facts, digest of every other file; written last
@@ -70,13 +70,13 @@ impl PackageParts {
 /// CARD.md         the model card
 /// ```
 ///
-/// The same parts give the same bytes. Parts that do not fit each other are an error.
+/// The same parts give the same bytes. Inconsistent parts are an error.
 pub fn write_package(dir: &Path, parts: &PackageParts) -> Result<Manifest, ModelError> {
     write_package_with(dir, parts, &[])
 }
 
-/// As [`write_package`], with a file for each of `exporters` whose format can express the model. The card says why a file
-/// is absent.
+/// As [`write_package`], with a file for each of `exporters` whose format can express the model. The card explains why
+/// a file is absent.
 pub fn write_package_with(
     dir: &Path,
     parts: &PackageParts,

@@ -6,8 +6,8 @@
 //! memory accesses. A single row walks eight trees at once; a batch walks eight rows at once through a tree, with the
 //! rows in tiles (one cache line a feature) and the trees in blocks that stay in the first-level cache.
 //!
-//! A feature that is asked for categories has a second slot in a row, behind all features, with its category code as
-//! the bits of the number: a row is decoded once, not at every node.
+//! A feature used in categorical splits has a second slot in a row, after all features, with its category code as the
+//! bits of the number: a row is decoded once, not at every node.
 
 use std::collections::VecDeque;
 
@@ -16,20 +16,20 @@ use crate::{FeatureBlock, ModelError};
 
 /// Walks in lockstep.
 const LANES: usize = 8;
-/// Rows that go through all trees before the next ones: their tiles stay in the second-level cache.
+/// Rows that pass through all trees before the next ones: their tiles stay in the second-level cache.
 const ROWS_AT_ONCE: usize = 1024;
 /// Nodes of a block of trees: 16 bytes each plus the leaf values fill half of a 48 KiB first-level cache.
 const NODES_AT_ONCE: usize = 1024;
-/// A row of so many slots lies on the stack.
+/// A row with up to this many slots is on the stack.
 const STACK_SLOTS: usize = 64;
 
 const MISSING_RIGHT: u32 = 1 << 31;
 const CATEGORICAL: u32 = 1 << 30;
 const SLOT: u32 = CATEGORICAL - 1;
 
-/// In place of the code of a missing value. Lies beyond every set.
+/// The code of a missing value, outside every set.
 const MISSING_CODE: u64 = 1 << 32;
-/// In place of the code of a number that is none. Lies beyond every set.
+/// The code of a number that is not a category, outside every set.
 const NO_CODE: u64 = 2 << 32;
 
 /// One compiled node.
@@ -43,7 +43,7 @@ struct Packed {
     left: u32,
 }
 
-/// Where one tree lies.
+/// The location of one tree.
 #[derive(Debug, Clone, Copy)]
 struct Root {
     node: u32,
@@ -56,7 +56,7 @@ struct Root {
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
     features: usize,
-    /// The features asked for categories, ascending; their codes lie behind the features of a row, in this order.
+    /// The features used in categorical splits, ascending; their codes follow the features of a row, in this order.
     coded: Vec<u32>,
     nodes: Vec<Packed>,
     /// The value of each leaf, by node; zero for splits.
@@ -152,7 +152,7 @@ impl Compiled {
         (self.features + self.coded.len()).max(1)
     }
 
-    /// A few rows, one after the other, eight trees at a time.
+    /// Predicts a few rows, one after the other, eight trees at a time.
     fn add_rows(&self, block: &FeatureBlock, scores: &mut [f64]) {
         let mut stack = [f64::NAN; STACK_SLOTS];
         let mut heap = Vec::new();
@@ -195,7 +195,7 @@ impl Compiled {
         score
     }
 
-    /// Many rows, eight at a time through each tree.
+    /// Predicts many rows, eight at a time through each tree.
     fn add_tiles(&self, block: &FeatureBlock, first: usize, tiles: &mut [[f64; LANES]], scores: &mut [f64]) {
         for (tile, at) in tiles.chunks_exact_mut(self.slots()).zip((0..scores.len()).step_by(LANES)) {
             for (slot, column) in tile.iter_mut().zip(&block.columns).take(self.features) {
@@ -229,7 +229,7 @@ impl Compiled {
         }
     }
 
-    /// Takes `depth` steps with every walk of `at`; `value` gives a slot of a lane's row.
+    /// Takes `depth` steps with every walk of `at`; `value` returns a slot of a lane's row.
     #[expect(clippy::inline_always, reason = "each caller needs its own copy, with its own number of lanes")]
     #[inline(always)]
     fn walk<const CATEGORIES: bool>(&self, at: &mut [u32], depth: u32, value: impl Fn(usize, usize) -> Option<f64>) {
@@ -242,7 +242,7 @@ impl Compiled {
                 let right = if CATEGORIES && node.slot & CATEGORICAL != 0 {
                     self.goes_right(node, x)
                 } else {
-                    // No branches: which way a row goes is as good as random.
+                    // No branches: the direction of a row is as good as random.
                     #[expect(clippy::needless_bitwise_bool, reason = "a short circuit is a branch")]
                     let right = (x > node.threshold) | (x.is_nan() & (node.slot & MISSING_RIGHT != 0));
                     right

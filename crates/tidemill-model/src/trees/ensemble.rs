@@ -44,7 +44,7 @@ impl TreeEnsemble {
     /// The sum of `base_score` and `trees` over rows of `features` features.
     ///
     /// # Errors
-    /// `base_score` is not finite, or a tree asks a feature beyond `features`.
+    /// `base_score` is not finite, or a tree uses a feature beyond `features`.
     pub fn new(task: Task, features: usize, base_score: f64, trees: Vec<Tree>) -> Result<Self, ModelError> {
         if !matches!(task, Task::Binary | Task::Regression) {
             return Err(invalid(format!("a sum of trees gives one number, and the task is {task}")));
@@ -65,22 +65,22 @@ impl TreeEnsemble {
         Ok(Self { task, features, base_score, trees, compiled })
     }
 
-    /// What the sum stands for.
+    /// The task of the sum.
     pub fn task(&self) -> &Task {
         &self.task
     }
 
-    /// How many features a row has.
+    /// The number of features of a row.
     pub fn features(&self) -> usize {
         self.features
     }
 
-    /// What the sum starts from.
+    /// The initial value of the sum.
     pub fn base_score(&self) -> f64 {
         self.base_score
     }
 
-    /// The trees, in the order they are added.
+    /// The trees, in the order of addition.
     pub fn trees(&self) -> &[Tree] {
         &self.trees
     }

@@ -1,9 +1,9 @@
-//! Many rows through complete trees: every node asks all rows of a tile.
+//! Many rows through complete trees: every node is compared with all rows of a tile.
 //!
-//! A walk takes one path and waits, at each step, for what the step before found. Here no row walks: all nodes of a
-//! tree are asked, 64 rows side by side, and answers are merged from the bottom up, left or right by the answer of the
-//! parent, until the root holds the leaf of every row. That is more questions (63 instead of 6 at depth 6) and no
-//! waiting, no branches and no scattered reads: a handful of vector instructions a node for all 64 rows.
+//! A walk takes one path and waits, at each step, for the result of the previous one. Here no row walks: all nodes of a
+//! tree are compared with 64 rows side by side, and results are merged from the bottom up, left or right by the result
+//! of the parent, until the root has the leaf of every row. That is more comparisons (63 instead of 6 at depth 6) but
+//! no waiting, no branches and no scattered reads: a handful of vector instructions per node for all 64 rows.
 
 use super::quantised::{Cell, HIGHEST};
 
@@ -13,10 +13,10 @@ pub(super) const ROWS: usize = 64;
 /// The rows of a tile, by slot.
 pub(super) type Slot<R> = [R; ROWS];
 
-/// A rank as a tile holds it: moved so that the order of signed numbers is that of ranks, because the vector
+/// A rank as a tile stores it: shifted so that the order of signed numbers is that of ranks, because the vector
 /// instructions that every processor has compare signed numbers.
 pub(super) trait Rank: Copy + Default {
-    /// Ranks below this are told apart.
+    /// Ranks below this are distinct.
     const END: u16;
 
     /// The rank; [`HIGHEST`] stays above all others.
@@ -28,7 +28,7 @@ pub(super) trait Rank: Copy + Default {
     /// `right` where bits are set, else `left`.
     fn choose(self, left: Self, right: Self) -> Self;
 
-    /// A leaf from its number, which is below 128.
+    /// Encodes a leaf by its number, which is below 128.
     fn leaf(number: usize) -> Self;
 
     /// The number of a leaf.
@@ -72,8 +72,8 @@ macro_rules! rank {
 rank!(i8, u8, u8::MAX as u16);
 rank!(i16, u16, HIGHEST);
 
-/// The leaf that each row of `tile` reaches in a complete tree of `depth` levels, whose nodes are `cells`. `room` holds
-/// at least half as many slots as the tree has leaves; the answer is in the first.
+/// Finds the leaf that each row of `tile` reaches in a complete tree of `depth` levels with the nodes `cells`. `room`
+/// has at least half as many slots as the tree has leaves; the result is in the first.
 #[inline]
 pub(super) fn leaves<R: Rank>(cells: &[Cell], depth: u32, tile: &[Slot<R>], room: &mut [Slot<R>]) {
     let mut width = 1 << (depth - 1);

@@ -16,4 +16,4 @@ mod tree;
 pub use ensemble::TreeEnsemble;
 pub use shapley::Contributions;
 pub(crate) use tree::invalid;
-pub use tree::{CategorySet, Node, Rule, SetRoom, Split, Tree};
+pub use tree::{CategorySet, CategorySetBudget, Node, Rule, Split, Tree};

@@ -3,10 +3,10 @@
 //! A row's numbers are looked up once among the thresholds of their feature: the rank of `x` is how many thresholds lie
 //! below it, so `x` is above threshold `k` exactly if its rank is above `k`. A node is then two numbers of 16 bits, a
 //! quarter of a packed node, and the children of node `i` of a complete tree are `2i + 1` and `2i + 2`, so no pointers
-//! are read. A missing value is the lowest rank or the highest one, by two slots a feature, so no node asks for it.
+//! are read. A missing value is the lowest rank or the highest one, by two slots per feature, so no node tests for it.
 //!
-//! A few rows walk, eight trees at a time; many rows are asked by every node (see [`masks`](super::masks)), in ranks of
-//! 8 bits where no feature has more thresholds than that tells apart, as with 255 bins a feature.
+//! A few rows walk, eight trees at a time; many rows are compared with every node (see [`masks`](super::masks)), in
+//! ranks of 8 bits if no feature has more thresholds than that can distinguish, as with 255 bins per feature.
 
 use super::masks::{self, ROWS, Rank, Slot};
 use super::tree::{Node, Rule, Tree};
@@ -14,19 +14,19 @@ use crate::FeatureBlock;
 
 /// Walks in lockstep.
 const LANES: usize = 8;
-/// Fewer rows walk: a tile is asked whole, however few of its rows there are, and takes as long as about so many walks.
+/// Fewer rows walk: a tile is always processed whole and takes as long as about this many walks.
 const ROWS_MIN: usize = 48;
 /// Deeper trees have too few nodes for a complete one.
 const DEPTH_MAX: u32 = 7;
-/// A complete tree may have so many times the leaves of its own.
+/// A complete tree may have this many times the leaves of the original.
 const WASTE_MAX: usize = 3;
 /// Bytes of a block of trees: half of a 48 KiB first-level cache.
 const BLOCK_BYTES: usize = 24 << 10;
 /// Rows that go through all trees before the next ones.
 const ROWS_AT_ONCE: usize = 1024;
-/// The rank that every missing value has which goes right; no node asks for more.
+/// The rank of every missing value that goes right; no node has a higher one.
 pub(super) const HIGHEST: u16 = u16::MAX;
-/// Rows of so many slots together lie on the stack.
+/// Rows with up to this many slots together are on the stack.
 const STACK_SLOTS: usize = 128;
 
 /// A node: right if the slot's rank is above `rank`.
@@ -49,7 +49,7 @@ pub(super) struct Quantised {
 }
 
 impl Quantised {
-    /// The trees, if all of them are shallow, dense enough and ask for numbers only.
+    /// The trees, if all of them are shallow, dense enough and purely numeric.
     pub(super) fn new(trees: &[Tree], features: usize) -> Option<Self> {
         if features > usize::from(u16::MAX) / 2 {
             return None;
@@ -95,7 +95,7 @@ impl Quantised {
     fn push(&mut self, tree: &Tree) {
         let inner = (1_usize << self.depth) - 1;
         let (cells, values) = (self.cells.len(), self.values.len());
-        // A node that is not there sends everything left.
+        // An absent node sends everything left.
         self.cells.resize(cells + inner, Cell { slot: 0, rank: HIGHEST });
         self.values.resize(values + inner + 1, 0.0);
         let mut open = vec![(0_u32, 0_usize)];

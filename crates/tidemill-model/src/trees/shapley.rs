@@ -1,4 +1,4 @@
-//! Why a sum of trees gives the score it gives: Shapley values.
+//! Explains the score of a sum of trees: Shapley values.
 //!
 //! The value of a set of features is the mean score over background rows where those features are the row's and all
 //! others the background's (the interventional Shapley value: S. Lundberg et al., "From local explanations to global
@@ -10,32 +10,32 @@
 use super::TreeEnsemble;
 use super::tree::{Node, Tree};
 
-/// What each feature adds to the score of one row.
+/// The contribution of each feature to the score of one row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contributions {
     /// The mean score of the background.
     pub base: f64,
-    /// What each feature adds, in their order. With `base` they sum to the score.
+    /// The contribution of each feature, in their order. With `base` they sum to the score.
     pub features: Vec<f64>,
 }
 
-/// Whose value a feature must have on the way to a leaf.
+/// Which row's value a feature must have on the path to a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum Owner {
     Row,
     Background,
 }
 
-/// A place still to be visited: a node, how much of the path leads there, and what is new on it.
+/// A pending visit: a node, the length of the path to it, and its new condition.
 struct Visit {
     node: u32,
     path: usize,
-    parted: Option<(u32, Whose)>,
+    parted: Option<(u32, Owner)>,
 }
 
 impl TreeEnsemble {
-    /// What each feature adds to the score (log-odds for [`Task::Binary`](crate::Task::Binary)) of `row`, against the
-    /// rows of `background`, of which there must be one. A feature that a row lacks is missing.
+    /// The contribution of each feature to the score (log-odds for [`Task::Binary`](crate::Task::Binary)) of `row`,
+    /// relative to the rows of `background`, which must not be empty. A feature that a row lacks is missing.
     pub fn contributions(&self, row: &[f64], background: &[Vec<f64>]) -> Contributions {
         let mut features = vec![0.0; self.features()];
         let mut base = 0.0;
@@ -54,15 +54,15 @@ impl TreeEnsemble {
     }
 }
 
-/// Memory of a walk, kept from tree to tree.
+/// Memory of a walk, reused from tree to tree.
 #[derive(Default)]
 struct Walk {
     visits: Vec<Visit>,
-    path: Vec<(u32, Whose)>,
+    path: Vec<(u32, Owner)>,
 }
 
 impl Walk {
-    /// Adds what each feature adds to the value of `tree` when a row changes from `other` to `row`.
+    /// Adds each feature's contribution to the value of `tree` when a row changes from `other` to `row`.
     fn share_out(&mut self, tree: &Tree, row: &[f64], other: &[f64], shares: &mut [f64]) {
         self.visits.push(Visit { node: 0, path: 0, parted: None });
         while let Some(Visit { node, path, parted }) = self.visits.pop() {
@@ -72,7 +72,7 @@ impl Walk {
         }
     }
 
-    /// Goes down to a leaf, or to where the two rows part ways on a feature that is new on the path.
+    /// Descends to a leaf, or to where the two rows diverge on a feature that is new on the path.
     fn descend(&mut self, tree: &Tree, mut node: u32, row: &[f64], other: &[f64], shares: &mut [f64]) {
         loop {
             let split = match &tree.nodes()[node as usize] {
@@ -89,13 +89,13 @@ impl Walk {
                 continue;
             }
             node = match self.path.iter().find(|(feature, _)| *feature == split.feature) {
-                Some((_, Whose::Row)) => mine,
-                Some((_, Whose::Background)) => theirs,
+                Some((_, Owner::Row)) => mine,
+                Some((_, Owner::Background)) => theirs,
                 None => {
                     let path = self.path.len();
                     let visit = |node, whose| Visit { node, path, parted: Some((split.feature, whose)) };
-                    self.visits.push(visit(theirs, Whose::Background));
-                    self.visits.push(visit(mine, Whose::Row));
+                    self.visits.push(visit(theirs, Owner::Background));
+                    self.visits.push(visit(mine, Owner::Row));
                     return;
                 }
             };
@@ -105,15 +105,15 @@ impl Walk {
     /// With `a` features that must be the row's and `b` that must be the background's, each of the first gets
     /// `(a-1)! b! / (a+b)!` of the value, and each of the second takes `a! (b-1)! / (a+b)!` of it.
     fn leaf(&self, value: f64, shares: &mut [f64]) {
-        let mine = self.path.iter().filter(|(_, whose)| *whose == Whose::Row).count();
+        let mine = self.path.iter().filter(|(_, whose)| *whose == Owner::Row).count();
         let theirs = self.path.len() - mine;
         // The number of orders in which they could come, as a product that stays near its result.
         let orders =
             (1..=mine.min(theirs)).fold(1.0, |orders, step| orders * (self.path.len() - step + 1) as f64 / step as f64);
         for (feature, whose) in &self.path {
             let share = match whose {
-                Whose::Row => value / (mine as f64 * orders),
-                Whose::Background => -value / (theirs as f64 * orders),
+                Owner::Row => value / (mine as f64 * orders),
+                Owner::Background => -value / (theirs as f64 * orders),
             };
             shares[*feature as usize] += share;
         }

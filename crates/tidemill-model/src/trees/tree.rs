@@ -2,7 +2,7 @@
 
 use crate::ModelError;
 
-/// More features are a mistake; a row of them has to be held.
+/// More features are a mistake; a row of them must fit in memory.
 pub(super) const FEATURES_MAX: usize = 1 << 20;
 
 /// A decision tree: nodes in an order where children come after their parent. The first node is the root.
@@ -23,12 +23,12 @@ pub enum Node {
     Split(Split),
 }
 
-/// A question to one feature.
+/// A split on one feature.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
-    /// Which feature is asked.
+    /// The feature.
     pub feature: u32,
-    /// What sends a present value left.
+    /// The rule for present values.
     pub rule: Rule,
     /// Whether a missing value (`NaN`) goes left.
     pub missing_left: bool,
@@ -38,12 +38,12 @@ pub struct Split {
     pub right: u32,
 }
 
-/// What sends a present value left; any other present value goes right.
+/// The rule that sends a present value left; any other present value goes right.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
-    /// Values not above the threshold. The threshold is not `NaN`.
+    /// Values up to the threshold. The threshold is not `NaN`.
     AtMost(f64),
-    /// These category codes. A value that is no whole number, or a code outside the set, goes right.
+    /// These category codes. A value that is not a whole number, or a code outside the set, goes right.
     OneOf(CategorySet),
 }
 
@@ -96,22 +96,22 @@ impl FromIterator<u32> for CategorySet {
     }
 }
 
-/// Words that the category sets of one file may yet take: a set is as long as its largest code, whatever else it holds.
-pub struct SetRoom(usize);
+/// The remaining budget of words for the category sets of one file: the size of a set depends on its largest code only.
+pub struct CategorySetBudget(usize);
 
-impl Default for SetRoom {
+impl Default for CategorySetBudget {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl SetRoom {
-    /// Room for 128 MiB of sets.
+impl CategorySetBudget {
+    /// A budget of 128 MiB for sets.
     pub const fn new() -> Self {
         Self(1 << 24)
     }
 
-    /// `set`, if there is room for it.
+    /// Returns `set` if it is within the budget.
     pub fn take(&mut self, set: CategorySet) -> Result<CategorySet, String> {
         let rest = self.0.checked_sub(set.words().len());
         self.0 = rest.ok_or("its sets of categories are too large")?;
@@ -119,10 +119,10 @@ impl SetRoom {
     }
 }
 
-/// The category code that `value` stands for, if it is a whole number that fits 32 bits.
+/// The category code of `value`, if it is a whole number that fits 32 bits.
 #[inline]
 pub(super) fn code_of(value: f64) -> Option<u32> {
-    // The cast saturates, so anything that is no such number, `NaN` too, does not come back as itself.
+    // The cast saturates, so any other number, and NaN, does not convert back to itself.
     let code = value as u32;
     (f64::from(code) == value).then_some(code)
 }
@@ -191,7 +191,7 @@ impl Tree {
         }
     }
 
-    /// One more than the highest feature that the tree asks.
+    /// One more than the highest feature of the tree.
     pub(super) fn features_needed(&self) -> usize {
         let asked = |node: &Node| match node {
             Node::Leaf { .. } => 0,

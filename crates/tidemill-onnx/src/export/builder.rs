@@ -1,4 +1,4 @@
-//! Nodes and constants of a graph being written.
+//! Builds the nodes and constants of a graph.
 
 use std::collections::HashMap;
 
@@ -8,20 +8,20 @@ use crate::onnx::generated::{AttributeProto, NodeProto, TensorProto};
 use crate::onnx::ops::ML;
 use crate::onnx::value::datatype;
 
-/// Types of attributes, as ONNX numbers them.
+/// Attribute types, by their ONNX numbers.
 const INT: i32 = 2;
 const STRING: i32 = 3;
 const TENSOR: i32 = 4;
 const INTS: i32 = 7;
 const STRINGS: i32 = 8;
 
-/// What a second result adds to the name of the first.
+/// The suffix of a second result's name.
 pub(super) const COUNT: &str = "_count";
 
 /// The name of a tensor in the graph.
 pub(super) type Name = String;
 
-/// A graph being written. Arithmetic is on `double` tensors of one dimension, a value a row.
+/// A graph under construction. Arithmetic is on `double` tensors of one dimension, one value per row.
 #[derive(Default)]
 pub(super) struct Builder {
     pub(super) nodes: Vec<NodeProto>,
@@ -31,7 +31,7 @@ pub(super) struct Builder {
     lists: HashMap<Vec<i64>, Name>,
     wholes: HashMap<i64, Name>,
     truths: HashMap<bool, Name>,
-    /// The result of each node that was made, by its bytes without the result's name: nothing is computed twice.
+    /// The result of each node, by its bytes without the result's name: nothing is computed twice.
     made: HashMap<Vec<u8>, Name>,
 }
 
@@ -69,7 +69,7 @@ impl Builder {
         output
     }
 
-    /// Gives the result `of` the name that clients see.
+    /// Gives the result `of` its public name.
     pub(super) fn name(&mut self, of: &str, name: &str) {
         self.nodes.push(NodeProto {
             input: vec![of.to_owned()],
@@ -95,7 +95,7 @@ impl Builder {
         name
     }
 
-    /// Numbers in a tensor of a shape.
+    /// A tensor of numbers with a shape.
     pub(super) fn table(&mut self, shape: &[i64], values: &[f64]) -> Name {
         self.constant(doubles(shape, values))
     }
@@ -148,18 +148,18 @@ impl Builder {
         name
     }
 
-    /// `a` and a constant.
+    /// Applies an operator to `a` and a constant.
     pub(super) fn with(&mut self, operator: &str, a: &str, b: f64) -> Name {
         let b = self.number(b);
         self.op(operator, &[a, &b], Vec::new())
     }
 
-    /// `a` and `b`.
+    /// Applies an operator to `a` and `b`.
     pub(super) fn both(&mut self, operator: &str, a: &str, b: &str) -> Name {
         self.op(operator, &[a, b], Vec::new())
     }
 
-    /// Of `a` alone.
+    /// Applies an operator to `a`.
     pub(super) fn of(&mut self, operator: &str, a: &str) -> Name {
         self.op(operator, &[a], Vec::new())
     }
@@ -169,12 +169,12 @@ impl Builder {
         self.op("Where", &[condition, yes, no], Vec::new())
     }
 
-    /// Whether `text` matches `pattern` from its first character to its last.
+    /// Whether `pattern` matches the whole of `text`.
     pub(super) fn matches(&mut self, text: &str, pattern: String) -> Name {
         self.op("RegexFullMatch", &[text], vec![string("pattern", pattern)])
     }
 
-    /// To another type of elements.
+    /// Casts to another element type.
     pub(super) fn cast(&mut self, a: &str, to: i32) -> Name {
         self.op("Cast", &[a], vec![int("to", i64::from(to))])
     }
@@ -192,7 +192,7 @@ impl Builder {
         self.both("Sub", a, &multiple)
     }
 
-    /// Values of rows as a matrix of one column.
+    /// Values of rows as a matrix with one column.
     pub(super) fn as_column(&mut self, a: &str) -> Name {
         let axes = self.list(&[1]);
         self.op("Unsqueeze", &[a, &axes], Vec::new())

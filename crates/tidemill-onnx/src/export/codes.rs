@@ -1,30 +1,30 @@
-//! Listed values into codes, and codes into the numbers that stand for them.
+//! Converts listed values to codes, and codes to the numbers that replace them.
 
-use super::Unseen;
+use super::UnseenCategories;
 use super::builder::{Builder, Name, int, ints, strings};
 use super::pattern::Form;
 use super::source::Raw;
 use crate::onnx::value::datatype;
 use tidemill_model::Keys;
 
-/// Whole numbers beyond this are not exact in 64 bits of floating point.
+/// Whole numbers beyond this are not exact in 64-bit floating point.
 pub(super) const EXACT_MAX: i64 = 1 << 53;
-/// Longer lists of texts in other letters would be slow: a pattern each.
+/// Longer lists of texts in changed case would be slow: each needs a pattern.
 const PATTERNS_MAX: usize = 1000;
 
-/// The code of a value that is not listed, where it has none of its own.
-pub(super) fn bucket(keys: &Keys, oov_buckets: u32, unseen: Unseen) -> Result<Option<usize>, String> {
+/// The code of an unlisted value without a code of its own.
+pub(super) fn bucket(keys: &Keys, oov_buckets: u32, unseen: UnseenCategories) -> Result<Option<usize>, String> {
     match oov_buckets {
         0 => Ok(None),
         1 => Ok(Some(keys.len())),
-        _ if unseen == Unseen::Missing => Ok(None),
+        _ if unseen == UnseenCategories::Missing => Ok(None),
         _ => Err(format!(
             "`vocabulary` hashes other values into {oov_buckets} buckets with XXH3, which ONNX has no operator for"
         )),
     }
 }
 
-/// The codes of raw values: NaN where one is missing, or not listed and without an `other` code.
+/// The codes of raw values: NaN if one is missing, or not listed and without an `other` code.
 pub(super) fn codes(graph: &mut Builder, raw: &Raw, keys: &Keys, other: Option<usize>) -> Result<Name, String> {
     let (code, missing) = positions(graph, raw, keys, other.map_or(-1, |other| other as i64))?;
     let none = graph.number(f64::NAN);
@@ -33,7 +33,7 @@ pub(super) fn codes(graph: &mut Builder, raw: &Raw, keys: &Keys, other: Option<u
     Ok(graph.choose(&missing, &none, &code))
 }
 
-/// A number for each listed value, one for a missing value and one for all others.
+/// A number for each listed value, one for missing values and one for all others.
 pub(super) fn numbers(
     graph: &mut Builder,
     raw: &Raw,
@@ -47,7 +47,7 @@ pub(super) fn numbers(
     Ok(graph.choose(&is_missing, &missing, &found))
 }
 
-/// The rows of a table at positions, which are numbers.
+/// The rows of a table at the given positions, which are numbers.
 pub(super) fn pick(graph: &mut Builder, table: &str, position: &str) -> Name {
     let index = graph.cast(position, datatype::INT64);
     graph.op("Gather", &[table, &index], vec![int("axis", 0)])
@@ -84,7 +84,7 @@ pub(super) fn positions(graph: &mut Builder, raw: &Raw, keys: &Keys, other: i64)
     Ok((graph.cast(&found, datatype::DOUBLE), missing))
 }
 
-/// The positions of texts that steps have yet to change, by a pattern for each listed one.
+/// The positions of texts with pending text steps, found by a pattern for each listed text.
 fn matched(graph: &mut Builder, name: &str, form: Form, keys: &[String], other: i64) -> Result<Name, String> {
     if keys.len() > PATTERNS_MAX {
         return Err(format!(
@@ -99,13 +99,13 @@ fn matched(graph: &mut Builder, name: &str, form: Form, keys: &[String], other: 
             position = graph.choose(&is_it, &place, &position);
         }
     }
-    // A value a row, also where no pattern is.
+    // One value per row, even without patterns.
     let same = graph.both("Equal", name, name);
     let none = graph.number(f64::NAN);
     Ok(graph.choose(&same, &position, &none))
 }
 
-/// A `LabelEncoder`; without keys everything is `other`.
+/// A `LabelEncoder`; without keys every value is `other`.
 fn encoder(
     graph: &mut Builder,
     name: &str,

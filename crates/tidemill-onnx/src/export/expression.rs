@@ -1,7 +1,7 @@
 //! Row expressions as nodes of ONNX, with SQL's nulls.
 //!
-//! A null number is NaN; whole numbers, texts, true and false carry a tensor that says where they are null. What has no
-//! operator is named: the order of texts, their length, and letters that change where the text itself is wanted.
+//! A null number is NaN; whole numbers, texts and booleans have a second tensor that says where they are null. Errors
+//! name what has no operator: the order of texts, their length, and case changes of a text that is itself the result.
 
 mod arithmetic;
 mod calls;
@@ -16,7 +16,7 @@ use crate::onnx::value::datatype;
 use tidemill_model::arrow_type;
 use tidemill_model::expr::{Binary, Expression, Op, Type, Typed};
 
-/// Values of rows; what stands where one is null does not matter.
+/// Values of rows; the value of a null row is arbitrary.
 #[derive(Debug, Clone)]
 enum Value {
     Null,
@@ -28,7 +28,7 @@ enum Value {
         value: Name,
         null: Option<Name>,
     },
-    /// NaN where null.
+    /// NaN for null.
     Float(Name),
     Text(Text),
 }
@@ -36,14 +36,14 @@ enum Value {
 #[derive(Debug, Clone)]
 struct Text {
     value: Name,
-    /// What is yet to be done to it.
+    /// The pending text steps.
     form: Form,
     null: Option<Name>,
-    /// The text, where it is the same for all rows.
+    /// The text, if it is the same for all rows.
     constant: Option<String>,
 }
 
-/// The values of an expression over `inputs`, a value a row.
+/// The values of an expression over `inputs`, one per row.
 pub(super) fn values(graph: &mut Builder, text: &str, inputs: &[TensorSpec]) -> Result<Raw, String> {
     let refuse = |reason: String| format!("the expression `{text}`: {reason}");
     let field = |input: &TensorSpec| Field::new(&input.name, arrow_type(input.datatype), true);
@@ -193,14 +193,14 @@ impl Writer<'_> {
         Value::Text(Text { value, form: Form::default(), null: None, constant: Some(text.to_owned()) })
     }
 
-    /// Whole numbers of numbers that are whole, 0 where there is none.
+    /// Numbers that are whole, as whole numbers; 0 for null.
     fn whole_of(&mut self, number: &str) -> Name {
         let (null, zero) = (self.graph.of("IsNaN", number), self.graph.number(0.0));
         let filled = self.graph.choose(&null, &zero, number);
         self.graph.cast(&filled, datatype::INT64)
     }
 
-    /// Where values are null; `None`: nowhere.
+    /// Where values are null; `None` if nowhere.
     fn null(&mut self, value: &Value) -> Option<Name> {
         match value {
             Value::Null => Some(self.graph.truth(true)),
@@ -229,21 +229,21 @@ impl Writer<'_> {
         self.without(null, &number)
     }
 
-    /// A number, NaN where `null` says so.
+    /// A number, NaN if `null` says so.
     fn without(&mut self, null: Option<Name>, number: &str) -> Name {
         let Some(null) = null else { return number.to_owned() };
         let none = self.graph.number(f64::NAN);
         self.graph.choose(&null, &none, number)
     }
 
-    /// A text that is empty where it is null.
+    /// A text, empty for null.
     fn visible(&mut self, text: Text) -> Text {
         let Some(null) = &text.null else { return text };
         let none = self.graph.text("");
         Text { value: self.graph.choose(null, &none, &text.value), ..text }
     }
 
-    /// The same values in a type that holds them.
+    /// Converts the values to another type.
     fn cast(&mut self, value: Value, to: Type) -> Value {
         match (to, value) {
             (Type::Float, value) => Value::Float(self.floats(value)),
@@ -285,7 +285,7 @@ impl Writer<'_> {
         Ok(Value::Bool { value, null })
     }
 
-    /// `or` of three values: true if either is, else null if either is.
+    /// Three-valued `or`: true if either is, else null if either is.
     fn any(&mut self, left: (Name, Option<Name>), right: (Name, Option<Name>)) -> (Name, Option<Name>) {
         let null = self.either(left.1.clone(), right.1.clone());
         let (left, right) = (self.holds(left), self.holds(right));
@@ -297,7 +297,7 @@ impl Writer<'_> {
         (value, null)
     }
 
-    /// `and` of three values: what is not the case if either is not.
+    /// Three-valued `and`: false if either is, else null if either is.
     fn all(&mut self, left: (Name, Option<Name>), right: (Name, Option<Name>)) -> (Name, Option<Name>) {
         let left = (self.graph.of("Not", &left.0), left.1);
         let right = (self.graph.of("Not", &right.0), right.1);

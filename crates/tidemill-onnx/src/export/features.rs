@@ -1,15 +1,19 @@
-//! The transform graph as nodes of ONNX: each feature a source, steps, and the columns in the end.
+//! The transform graph as nodes of ONNX: for each feature a source, steps, and its final columns.
 
 use tidemill_core::TensorSpec;
 use tidemill_model::{Feature, Mapper, TransformGraph};
 
-use super::Unseen;
+use super::UnseenCategories;
 use super::builder::{Builder, Name, int};
 use super::source::{Raw, raw};
 use super::steps::{Decoded, Output, Position, exporter};
 
-/// The features of a graph as one matrix, a column each.
-pub(super) fn matrix(graph: &mut Builder, transform: &TransformGraph, unseen: Unseen) -> Result<Name, String> {
+/// The features of a graph as one matrix, one column each.
+pub(super) fn matrix(
+    graph: &mut Builder,
+    transform: &TransformGraph,
+    unseen: UnseenCategories,
+) -> Result<Name, String> {
     let mut columns = Vec::new();
     for feature in transform.definitions() {
         columns.extend(
@@ -25,7 +29,12 @@ pub(super) fn matrix(graph: &mut Builder, transform: &TransformGraph, unseen: Un
 }
 
 /// The columns of a feature.
-fn one(graph: &mut Builder, feature: &Feature, inputs: &[TensorSpec], unseen: Unseen) -> Result<Vec<Name>, String> {
+fn one(
+    graph: &mut Builder,
+    feature: &Feature,
+    inputs: &[TensorSpec],
+    unseen: UnseenCategories,
+) -> Result<Vec<Name>, String> {
     let mappers = feature.mappers.as_slice();
     if let Some(reason) = mappers.iter().find_map(|mapper| exporter(mapper).refusal()) {
         return Err(reason);
@@ -50,7 +59,7 @@ fn one(graph: &mut Builder, feature: &Feature, inputs: &[TensorSpec], unseen: Un
             exporter(mapper).decode(graph, &raw, &position(after)).map_err(|reason| named(mapper, reason))?
         }
         (None, Raw::Number(name) | Raw::Int(name)) => Decoded { value: name.clone(), columns: None, taken: 0 },
-        (None, Raw::Text { .. }) => return Err("text is no feature".to_owned()),
+        (None, Raw::Text { .. }) => return Err("text cannot be a feature".to_owned()),
         (None, Raw::Columns(_)) => return Err("several columns together are no feature".to_owned()),
     };
     for (at, mapper) in after.iter().enumerate().skip(taken) {

@@ -10,11 +10,11 @@ use crate::onnx::value::datatype;
 pub(super) struct Output {
     pub(super) name: &'static str,
     pub(super) element: i32,
-    /// How many values a row has, where that is a second dimension.
+    /// How many values a row has, if that is a second dimension.
     pub(super) width: Option<usize>,
 }
 
-/// The outputs of `learner` over the rows of `matrix`, with the names that clients see.
+/// The outputs of `learner` over the rows of `matrix`, with their public names.
 pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<Vec<Output>, String> {
     let task = learner.task();
     let scores = match learner {
@@ -70,7 +70,7 @@ fn class_scores(graph: &mut Builder, matrix: &str, trees: &ClassTrees) -> Name {
         .iter()
         .map(|sum| {
             let scores = trees::scores(graph, matrix, sum);
-            // As it comes, the result may be of one dimension or of two.
+            // The operator's result may have one dimension or two.
             let column = graph.list(&[-1, 1]);
             let scores = graph.op("Reshape", &[&scores, &column], Vec::new());
             graph.with("Add", &scores, sum.base_score())
@@ -80,7 +80,7 @@ fn class_scores(graph: &mut Builder, matrix: &str, trees: &ClassTrees) -> Name {
     graph.op("Concat", &sums, vec![int("axis", 1)])
 }
 
-/// Categories as columns of 0 and 1, numbers with what stands for a missing one; then one product of matrices.
+/// One-hot columns for categories, numbers with replacements for missing ones; then one matrix product.
 fn linear_scores(graph: &mut Builder, matrix: &str, linear: &LinearModel) -> Name {
     let scores = linear.intercepts().len();
     let (mut parts, mut weights) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Transform graph and learner as one ONNX model.
+//! Writes transform graph and learner as one ONNX model.
 
 mod builder;
 mod codes;
@@ -24,24 +24,24 @@ use builder::{Builder, COUNT};
 use learner::Output;
 use tidemill_model::{Exporter, Learner, ModelError, TransformGraph};
 
-/// Versions of the file's format and of the operators that are written.
+/// Versions of the file format and of the operators that are written.
 const IR: i64 = 10;
 const OPSET: i64 = 20;
 const ML_OPSET: i64 = 5;
-/// What the rows of every input are called.
+/// The name of the row dimension of every input.
 const ROWS: &str = "rows";
 
-/// What becomes of values that a vocabulary hashes into several buckets, which ONNX cannot.
+/// What to do with values that a vocabulary hashes into several buckets, which ONNX cannot express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Unseen {
-    /// The model is not written.
+pub enum UnseenCategories {
+    /// The export fails.
     #[default]
     Refused,
-    /// Such values are missing: the ONNX model answers otherwise for them.
+    /// These values become missing: the ONNX model gives different predictions for them.
     Missing,
 }
 
-/// Writes `model.onnx` into a package, where ONNX can express the model exactly.
+/// Writes `model.onnx` into a package, if ONNX can express the model exactly.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OnnxExporter;
 
@@ -51,24 +51,24 @@ impl Exporter for OnnxExporter {
     }
 
     fn export(&self, name: &str, graph: &TransformGraph, learner: &Learner) -> Result<Vec<u8>, ModelError> {
-        export_onnx(name, graph, learner, Unseen::Refused)
+        export_onnx(name, graph, learner, UnseenCategories::Refused)
     }
 }
 
-/// The bytes of an ONNX model that takes raw features and gives the prediction: transform graph and learner in one,
-/// with standard operators and those of `ai.onnx.ml` only. The same parts give the same bytes.
+/// Returns the bytes of an ONNX model from raw features to the prediction: transform graph and learner in one, with
+/// standard operators and those of `ai.onnx.ml` only. The same parts give the same bytes.
 ///
-/// Inputs have the names of the raw columns and the shape `[rows]`. A number that may be missing is a `double`, NaN
-/// where it is; a missing text is empty, and so an empty text is missing. Arithmetic and thresholds are in 64 bits, so
+/// Inputs have the names of the raw columns and the shape `[rows]`. A number that may be missing is a `double`, NaN if
+/// missing; a missing text is empty, and so an empty text is missing. Arithmetic and thresholds are in 64 bits, so
 /// predictions agree with the native ones to about 1e-12.
 ///
 /// # Errors
-/// What ONNX cannot say is an error that names the feature and the step.
+/// An error names the feature and the step that ONNX cannot express.
 pub fn export_onnx(
     name: &str,
     transform: &TransformGraph,
     learner: &Learner,
-    unseen: Unseen,
+    unseen: UnseenCategories,
 ) -> Result<Vec<u8>, ModelError> {
     let refuse = |reason: String| ModelError::NotExpressible { format: "ONNX", reason };
     let mut graph = Builder::default();
@@ -84,7 +84,7 @@ pub fn export_onnx(
         entry(OPTIONAL_KEY, serde_json::json!(optional).to_string()),
         entry("tidemill.missing", "NaN in numbers, the empty text in texts".to_owned()),
     ];
-    if unseen == Unseen::Missing {
+    if unseen == UnseenCategories::Missing {
         metadata.push(entry("tidemill.unseen", "values that a vocabulary hashes are missing here".to_owned()));
     }
     let model = ModelProto {

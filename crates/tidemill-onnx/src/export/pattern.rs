@@ -1,19 +1,19 @@
-//! Texts that steps turn into a given one, as patterns.
+//! The texts that steps turn into a given one, as patterns.
 //!
-//! ONNX can compare texts and match patterns, and has no operator that puts them in lower case the same way everywhere.
-//! What comes after such a step only asks whether the text is now a given one, and the texts of which that holds are a
-//! regular language: white space at either end, and for each character those that have it as their lower case.
+//! ONNX can compare texts and match patterns, and has no operator that changes their case the same way everywhere.
+//! Later steps only test whether the text is now a given one, and the texts for which that is true are a regular
+//! language: optional white space at either end, and for each character those with it as their lower case.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// More ways to read a text are not written out.
+/// The maximum number of alternatives in a pattern.
 const TILINGS_MAX: usize = 64;
 
-/// What is done to a text before anything looks at it.
+/// The pending text steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Form {
-    /// No white space at either end.
+    /// Strips white space at either end.
     pub(super) strip: bool,
     pub(super) case: Option<Case>,
 }
@@ -29,7 +29,7 @@ impl Form {
         Self { strip: true, ..self }
     }
 
-    /// With the letters of `case` from here on; one after the other is not the same as the last alone.
+    /// Applies `case` from here on; two case changes in a row are not the same as the last alone.
     pub(super) fn cased(self, case: Case) -> Result<Self, String> {
         match self.case {
             Some(before) if before != case => {
@@ -39,7 +39,7 @@ impl Form {
         }
     }
 
-    /// What becomes of a text that is known.
+    /// The result for a known text.
     pub(super) fn of(self, text: &str) -> String {
         let text = if self.strip { text.trim() } else { text };
         match self.case {
@@ -49,7 +49,7 @@ impl Form {
         }
     }
 
-    /// The texts that become `text`; `None`: no text does.
+    /// The texts that become `text`; `None` if no text does.
     pub(super) fn pattern(self, text: &str) -> Result<Option<String>, String> {
         if self.of(text) != text {
             return Ok(None);
@@ -68,8 +68,8 @@ pub(super) fn space() -> &'static str {
     r"[\t\n\x0B\x0C\r\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
 }
 
-/// One character that is no white space.
-pub(super) fn no_space() -> &'static str {
+/// One character that is not white space.
+pub(super) fn non_space() -> &'static str {
     r"[^\t\n\x0B\x0C\r\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
 }
 
@@ -77,7 +77,7 @@ fn escaped(character: char) -> String {
     if character.is_ascii_alphanumeric() { character.to_string() } else { format!("\\x{{{:X}}}", u32::from(character)) }
 }
 
-/// By what characters become: the characters.
+/// By result: the characters that become it.
 fn sources(case: Case) -> &'static HashMap<Vec<char>, Vec<char>> {
     static LOWER: OnceLock<HashMap<Vec<char>, Vec<char>>> = OnceLock::new();
     static UPPER: OnceLock<HashMap<Vec<char>, Vec<char>>> = OnceLock::new();
@@ -100,7 +100,7 @@ fn sources(case: Case) -> &'static HashMap<Vec<char>, Vec<char>> {
     }
 }
 
-/// The texts that become `text`, which is of that case itself.
+/// The texts that become `text`, which is in that case itself.
 fn cased(case: Case, text: &str) -> Result<String, String> {
     if case == Case::Lower && text.contains(['σ', 'ς']) {
         return Err(format!("`{text}` has a sigma, whose lower case depends on its place in a word"));
@@ -130,7 +130,7 @@ fn cased(case: Case, text: &str) -> Result<String, String> {
             at += 1;
             continue;
         }
-        // As far as one run reaches into the next.
+        // Up to where one run extends into the next.
         let (mut end, mut place) = (at, at);
         while place < characters.len() && (place == at || place < end) {
             end = runs(place).iter().map(|(length, _)| place + length).max().unwrap_or(end).max(end);
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn white_space_is_that_of_the_standard_library() {
-        let (space, other) = (regex::Regex::new(space()).unwrap(), regex::Regex::new(no_space()).unwrap());
+        let (space, other) = (regex::Regex::new(space()).unwrap(), regex::Regex::new(non_space()).unwrap());
         for character in '\0'..=char::MAX {
             let text = character.to_string();
             assert_eq!(

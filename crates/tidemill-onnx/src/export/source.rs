@@ -1,4 +1,4 @@
-//! Where the values of a feature come from, as nodes of ONNX.
+//! The sources of features, as nodes of ONNX.
 
 use tidemill_core::{DataType, TensorSpec};
 
@@ -14,13 +14,13 @@ pub(super) enum Raw {
     Number(Name),
     /// Whole numbers as numbers, NaN where missing.
     Int(Name),
-    /// Texts, empty where missing, and what is yet to be done to them.
+    /// Texts, empty if missing, and their pending steps.
     Text { name: Name, form: Form },
     /// Numbers of several columns.
     Columns(Vec<Name>),
 }
 
-/// The type of an input in the ONNX model: what may be missing must have a way to say so.
+/// The type of an input in the ONNX model: an optional input needs a representation of missing values.
 pub(super) fn element_type(input: &TensorSpec) -> i32 {
     match input.datatype {
         DataType::Bytes => datatype::STRING,

@@ -7,7 +7,7 @@ use tidemill_model::trees::{Node, Rule};
 const LEQ: u8 = 0;
 const MEMBER: u8 = 6;
 
-/// The lists of the operator's attributes.
+/// The operator's attributes.
 #[derive(Default)]
 struct Lists {
     roots: Vec<i64>,

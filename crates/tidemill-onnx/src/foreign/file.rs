@@ -1,4 +1,4 @@
-//! Which file is a model, and of what format.
+//! Detects which file is a model, and its format.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use tidemill_model::ModelError;
 
 use crate::inspect;
 
-/// A larger file is refused unread.
+/// A larger file is rejected unread.
 pub(crate) const FILE_BYTES_MAX: u64 = 4 << 30;
 
-/// What is served, by extension.
+/// The formats by file extension.
 const EXTENSIONS: [&str; 3] = ["onnx", "txt", "json"];
 
-/// A format that is run.
+/// A supported format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     LightGbm,
@@ -23,7 +23,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format of a file, by its first bytes; what it is instead.
+    /// The format of a file, by its first bytes; otherwise what the file is instead.
     pub(crate) fn of(path: &Path, bytes: &[u8]) -> Result<Self, String> {
         if bytes.starts_with(b"tree\n") || bytes.starts_with(b"tree\r\n") {
             return Ok(Self::LightGbm);
@@ -53,9 +53,9 @@ impl Format {
     }
 }
 
-/// The model file that `path` means, or `None` for the folder of a package.
+/// The model file for `path`, or `None` for the folder of a package.
 ///
-/// A folder holds a package, or one file of a format that is run: two would leave open which is meant.
+/// A folder contains a package, or one file of a supported format: two would be ambiguous.
 pub(crate) fn find_model_file(path: &Path) -> Result<Option<PathBuf>, ModelError> {
     if !path.is_dir() {
         return Ok(Some(path.to_owned()));
@@ -78,7 +78,7 @@ pub(crate) fn find_model_file(path: &Path) -> Result<Option<PathBuf>, ModelError
     match found.as_slice() {
         [] if path.join(inspect::SAVED_MODEL).is_file() => refuse(inspect::saved_model_refusal(path)?),
         [] => match (inspect::single_tflite(path), first_version(path)) {
-            // Refused by its own name when it is read.
+            // The reader reports it by its own name.
             (Some(file), _) => Ok(Some(file)),
             (None, Some(version)) => refuse(format!(
                 "it holds versions of a model and is none: name one of them, such as `{}`",
@@ -108,7 +108,7 @@ fn first_version(path: &Path) -> Option<PathBuf> {
     entries.filter(is_version).min()
 }
 
-/// XGBoost's users call their file `model.json` too, as the manifest of a package is called.
+/// XGBoost's users often name their file `model.json`, like the manifest of a package.
 fn is_xgboost(path: &Path) -> bool {
     #[derive(serde::Deserialize)]
     struct Head {

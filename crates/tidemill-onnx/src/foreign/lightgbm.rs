@@ -1,29 +1,29 @@
 //! LightGBM's text format, versions 3 and 4.
 //!
-//! A head of `key=value` lines, a section `Tree=N` for each tree, then `end of trees`; what follows (importances,
-//! parameters) does not matter for predictions. How a value moves through a node is that of LightGBM 4
-//! (`include/LightGBM/tree.h`): by `decision_type`, whose bits are 1 categorical, 2 missing goes left, and 4 and 8
-//! what is missing (nothing, zero, NaN).
+//! A header of `key=value` lines, a section `Tree=N` for each tree, then `end of trees`; the rest (importances,
+//! parameters) does not matter for predictions. Values pass through nodes as in LightGBM 4 (`include/LightGBM/tree.h`):
+//! by `decision_type`, whose bits are 1 categorical, 2 missing goes left, and 4 and 8 what is missing (nothing, zero,
+//! NaN).
 //!
-//! One difference is known: a category with a fraction is unknown here, and LightGBM cuts the fraction off.
+//! One known difference: a category with a fraction is unknown here, and LightGBM cuts the fraction off.
 
 use std::collections::HashMap;
 use std::str::FromStr;
 
 use super::link::Link;
-use super::trees::{Description, FEATURES_MAX, Reading};
+use super::trees::{Description, FEATURES_MAX, Preprocessing};
 use tidemill_model::ImportedParts;
 use tidemill_model::trees::{CategorySet, Node, Rule, Split, Tree};
 
 const CATEGORICAL: u8 = 1;
 const DEFAULT_LEFT: u8 = 2;
-/// What a node takes as missing, in bits 2 and 3.
+/// What a node treats as missing, in bits 2 and 3.
 const MISSING_ZERO: u8 = 1;
 const MISSING_NAN: u8 = 2;
 /// More classes are a mistake.
 const SUMS_MAX: usize = 1 << 16;
 
-/// The keys of one section, with the line they stand in.
+/// The keys of one section, with their line numbers.
 struct Section<'a> {
     line: usize,
     keys: HashMap<&'a str, (usize, &'a str)>,
@@ -72,7 +72,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
     }
     let averaged = head.keys.contains_key("average_output");
     let scale = if averaged { scale / (count / sums).max(1) as f64 } else { scale };
-    let reading = |zero: &Option<bool>| if *zero == Some(true) { Reading::ZeroIsMissing } else { Reading::Plain };
+    let reading =
+        |zero: &Option<bool>| if *zero == Some(true) { Preprocessing::ZeroIsMissing } else { Preprocessing::Plain };
     let features = names.iter().zip(&zero_is_missing).map(|(name, zero)| ((*name).to_owned(), reading(zero))).collect();
     let facts = vec![("format version", version.to_owned()), ("objective", objective)];
     Description { format: "LightGBM text", features, sums: grown, scale, link, facts }.build()
@@ -135,7 +136,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What becomes of the sums, what they are multiplied with, and the objective as the file has it.
+/// The link from sums to predictions, their factor, and the objective as the file has it.
 fn objective(head: &Section<'_>) -> Result<(Link, f64, String), String> {
     let text = head.keys.get("objective").map_or("none", |(_, value)| value.trim());
     let mut words = text.split_ascii_whitespace();
@@ -146,7 +147,7 @@ fn objective(head: &Section<'_>) -> Result<(Link, f64, String), String> {
             sigmoid = value.parse().map_err(|_| format!("line {}: `{word}`", head.line_of("objective")))?;
         }
         if word == "sqrt" {
-            return Err(format!("the objective `{text}` is not run: `sqrt` squares what the trees say"));
+            return Err(format!("the objective `{text}` is not run: `sqrt` squares the sum of the trees"));
         }
     }
     let (link, scale) = match name {
@@ -161,7 +162,7 @@ fn objective(head: &Section<'_>) -> Result<(Link, f64, String), String> {
     Ok((link, scale, text.to_owned()))
 }
 
-/// One tree; `zero_is_missing` learns what each feature takes as missing.
+/// Parses one tree; `zero_is_missing` collects what each feature treats as missing.
 fn tree(keys: &Section<'_>, zero_is_missing: &mut [Option<bool>]) -> Result<Tree, String> {
     if keys.optional::<u8>("is_linear")?.is_some_and(|linear| linear != 0) {
         return Err("trees with linear leaves are not run by this version".to_owned());
@@ -230,7 +231,7 @@ impl Categories {
         Ok(Self { boundaries, words })
     }
 
-    /// The set whose number stands in place of a threshold.
+    /// The category set with the number that replaces a threshold.
     fn set(&self, number: f64) -> Result<CategorySet, String> {
         let at = number as usize;
         let bounds = self.boundaries.get(at).zip(self.boundaries.get(at.saturating_add(1)));
@@ -241,7 +242,7 @@ impl Categories {
     }
 }
 
-/// The front of a text, for messages.
+/// The start of a text, for messages.
 fn excerpt(text: &str) -> String {
     text.chars().take(40).collect()
 }

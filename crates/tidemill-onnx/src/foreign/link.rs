@@ -3,7 +3,7 @@
 /// How the sums of a row become its predictions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Link {
-    /// As they are.
+    /// Unchanged.
     Identity,
     /// The logistic function of each.
     Logistic,
@@ -18,7 +18,7 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Applies to the sums of every row, a column each. [`Largest`](Self::Largest) leaves one column.
+    /// Applies the link to the sums of every row, one column each. [`Largest`](Self::Largest) leaves one column.
     pub(super) fn apply(self, columns: &mut Vec<Vec<f64>>) {
         match self {
             Self::Identity => {}
@@ -28,7 +28,7 @@ impl Link {
             Self::Softmax => by_row(columns, softmax),
             Self::Largest => {
                 by_row(columns, |row| {
-                    // The first of equals, as NumPy's argmax.
+                    // The first of equals, as in NumPy's argmax.
                     let mut best = 0;
                     for (at, value) in row.iter().enumerate() {
                         if *value > row[best] {

@@ -1,6 +1,6 @@
 //! Formats of other programs: LightGBM's text and XGBoost's JSON, whose trees run on the native executor.
 //!
-//! A file of another program has no manifest, so what a client sees (names, types, shapes) is what the file says.
+//! A file of another program has no manifest, so its own names, types and shapes form the signature.
 
 mod file;
 pub(crate) mod lightgbm;

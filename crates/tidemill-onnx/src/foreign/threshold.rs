@@ -1,9 +1,9 @@
-//! Comparisons of 32-bit numbers, said in 64 bits.
+//! Expresses comparisons of 32-bit numbers in 64 bits.
 
 /// The largest `f64` that, rounded to `f32`, is below `threshold`.
 ///
-/// A program that compares `value as f32 < threshold` and one that compares `value <= less_than(threshold)` in 64 bits
-/// take the same side for every `value`.
+/// Comparing `value as f32 < threshold` in 32 bits and `value <= less_than(threshold)` in 64 bits gives the same result
+/// for every `value`.
 pub(super) fn less_than(threshold: f32) -> f64 {
     largest_rounding_to(threshold.next_down())
 }

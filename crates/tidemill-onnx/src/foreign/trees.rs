@@ -1,4 +1,4 @@
-//! Sums of trees of other programs on the native executor.
+//! Runs tree ensembles of other programs on the native executor.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use tidemill_model::{
     TreeEnsemble,
 };
 
-/// More features than any of these programs is trained on.
+/// More features than any of these programs supports in training.
 pub(super) const FEATURES_MAX: usize = 1 << 20;
 
-/// How a feature is read before trees see it.
+/// The preprocessing of a feature before the trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// As it is.
+pub(super) enum Preprocessing {
+    /// Unchanged.
     Plain,
-    /// A number that is 0, or too near to it to tell apart, is missing.
+    /// A number that is 0, or indistinguishable from it, is missing.
     ZeroIsMissing,
 }
 
-/// A model of trees as a file describes it.
+/// A tree model as described by a file.
 pub(super) struct Description {
     /// The name of the format.
     pub(super) format: &'static str,
-    pub(super) features: Vec<(String, Reading)>,
-    /// The trees of each sum, and what it starts from.
+    pub(super) features: Vec<(String, Preprocessing)>,
+    /// The trees of each sum, and its initial value.
     pub(super) sums: Vec<(f64, Vec<Tree>)>,
-    /// What every sum is multiplied with.
+    /// The factor of every sum.
     pub(super) scale: f64,
     pub(super) link: Link,
     pub(super) facts: Vec<(&'static str, String)>,
@@ -46,7 +46,7 @@ struct TreeRuntime {
 }
 
 impl Description {
-    /// The model, or why it cannot be run.
+    /// Returns the model, or why it cannot run.
     pub(super) fn build(self) -> Result<ImportedParts, String> {
         let Self { format, features, sums, scale, link, mut facts } = self;
         let count = features.len();
@@ -89,10 +89,10 @@ fn outputs(task: Option<&Task>, count: usize, link: Link) -> (Vec<TensorSpec>, V
     (outputs, vec![TensorGroup { name: name.to_owned(), first: 0, count }])
 }
 
-fn feature(name: String, reading: Reading) -> Feature {
+fn feature(name: String, reading: Preprocessing) -> Feature {
     match reading {
-        Reading::Plain => Feature::new(name.clone(), name, Vec::new()),
-        Reading::ZeroIsMissing => {
+        Preprocessing::Plain => Feature::new(name.clone(), name, Vec::new()),
+        Preprocessing::ZeroIsMissing => {
             // LightGBM's kZeroThreshold, 1e-35 in 32 bits.
             let zero = f64::from(1e-35_f32);
             let column = name.replace('"', "\"\"");

@@ -1,4 +1,4 @@
-//! XGBoost's JSON format, as versions 1.0 to 3 write it.
+//! XGBoost's JSON format, versions 1.0 to 3.
 //!
 //! Features and thresholds are 32-bit there, and a value below the threshold goes left. A threshold is turned into the
 //! 64-bit number that sends every 64-bit value to the side it takes when it is rounded to 32 bits first. A row of
@@ -13,9 +13,9 @@ use serde::de::{Deserializer, Error, Visitor};
 
 use super::link::Link;
 use super::threshold::less_than;
-use super::trees::{Description, FEATURES_MAX, Reading};
+use super::trees::{Description, FEATURES_MAX, Preprocessing};
 use tidemill_model::ImportedParts;
-use tidemill_model::trees::{Node, Rule, SetRoom, Split, Tree};
+use tidemill_model::trees::{CategorySetBudget, Node, Rule, Split, Tree};
 
 /// Categories are whole numbers that fit a 32-bit float.
 const CATEGORY_MAX: u32 = 1 << 24;
@@ -58,7 +58,7 @@ struct Objective {
 struct Booster {
     name: String,
     model: Option<Forest>,
-    /// Where the trees of `dart` are.
+    /// The path of the trees of `dart`.
     gbtree: Option<Box<Inner>>,
     #[serde(default)]
     weight_drop: Vec<f32>,
@@ -154,7 +154,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
         *start = margin(&objective.name, *start)?;
     }
     let mut grown: Vec<(f64, Vec<Tree>)> = starts.into_iter().map(|start| (start, Vec::new())).collect();
-    let mut room = SetRoom::new();
+    let mut room = CategorySetBudget::new();
     for (at, stored) in forest.trees.iter().enumerate() {
         let group = forest.tree_info.get(at).copied().unwrap_or(0);
         let weight = if booster == "dart" { weight_drop.get(at).copied().unwrap_or(1.0) } else { 1.0 };
@@ -164,11 +164,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
     }
     let written: Vec<String> = version.iter().map(u32::to_string).collect();
     let facts = vec![("written by", format!("XGBoost {}", written.join("."))), ("objective", objective.name)];
-    let features = names.into_iter().map(|name| (name, Reading::Plain)).collect();
+    let features = names.into_iter().map(|name| (name, Preprocessing::Plain)).collect();
     Description { format: "XGBoost JSON", features, sums: grown, scale: 1.0, link, facts }.build()
 }
 
-/// A number written as text; none is 0.
+/// A number written as text; absent means 0.
 fn number(name: &str, text: &str) -> Result<usize, String> {
     if text.is_empty() {
         return Ok(0);
@@ -213,7 +213,7 @@ fn link(objective: &str) -> Result<Link, String> {
     })
 }
 
-/// The base score is stored as a prediction; the sum starts from what gives it.
+/// The base score is stored as a prediction; the sum starts from its inverse link.
 fn margin(objective: &str, base: f64) -> Result<f64, String> {
     let start = match objective {
         "binary:logistic" | "reg:logistic" => -(1.0 / base - 1.0).ln(),
@@ -229,7 +229,7 @@ fn margin(objective: &str, base: f64) -> Result<f64, String> {
 
 impl StoredTree {
     /// The tree with its leaves multiplied by `weight`. Nodes that pruning left behind are dropped.
-    fn tree(&self, weight: f32, room: &mut SetRoom) -> Result<Tree, String> {
+    fn tree(&self, weight: f32, room: &mut CategorySetBudget) -> Result<Tree, String> {
         let vector = self.tree_param.as_ref().map_or("", |param| &param.size_leaf_vector);
         if !matches!(vector, "" | "0" | "1") {
             return Err("trees with a vector in each leaf are not run by this version".to_owned());
@@ -264,7 +264,7 @@ impl StoredTree {
             let is_categorical = self.split_type.get(at).is_some_and(|kind| *kind != 0);
             let feature = self.split_indices[at];
             if is_categorical {
-                // What is in the set goes right, so the sides are swapped.
+                // Members of the set go right, so the sides are swapped.
                 queue.extend([right, left]);
                 let rule = Rule::OneOf(room.take(self.categories_of(at)?.iter().copied().collect())?);
                 nodes.push(Node::Split(Split {

@@ -1,11 +1,11 @@
-//! Tables of a flatbuffer, read in place; every offset is checked.
+//! Tables of a flatbuffer, parsed in place; every offset is checked.
 
-/// Longer texts are refused: any number of tables may have the same one.
+/// Longer texts are rejected: any number of tables may share one.
 const TEXT_BYTES_MAX: usize = 1024;
-/// Why a place cannot be read.
+/// Why the data cannot be parsed.
 const OUTSIDE: &str = "an offset leads out of the file";
 
-/// A table: fields by number, each there or not.
+/// A table: optional fields by number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Table<'a> {
     bytes: &'a [u8],
@@ -13,12 +13,12 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The table the file begins with.
+    /// The root table of the file.
     pub(super) fn root(bytes: &'a [u8]) -> Result<Self, String> {
         Ok(Self { bytes, at: follow(bytes, 0)? })
     }
 
-    /// Where a field is; `None` where it is left out.
+    /// The position of a field; `None` if it is left out.
     fn field(&self, number: usize) -> Result<Option<usize>, String> {
         let back = i64::from(u32_at(self.bytes, self.at)?.cast_signed());
         let directory = usize::try_from(self.at as i64 - back).map_err(|_| OUTSIDE)?;
@@ -38,7 +38,7 @@ impl<'a> Table<'a> {
         self.field(number)?.map_or(Ok(default), |at| self.bytes.get(at).copied().ok_or_else(|| OUTSIDE.to_owned()))
     }
 
-    /// Text, empty where it is left out.
+    /// Text, empty if it is left out.
     pub(super) fn text(&self, number: usize) -> Result<String, String> {
         let Some(at) = self.field(number)? else { return Ok(String::new()) };
         let (start, length) = list(self.bytes, at, 1)?;
@@ -48,14 +48,14 @@ impl<'a> Table<'a> {
         Ok(String::from_utf8_lossy(&self.bytes[start..start + length]).into_owned())
     }
 
-    /// Numbers of 32 bits, none where they are left out.
+    /// 32-bit numbers, none if they are left out.
     pub(super) fn numbers(&self, number: usize) -> Result<impl ExactSizeIterator<Item = u32> + use<'a>, String> {
         let (start, length) = self.field(number)?.map_or(Ok((0, 0)), |at| list(self.bytes, at, 4))?;
         let (words, _) = self.bytes[start..start + 4 * length].as_chunks();
         Ok(words.iter().map(|word| u32::from_le_bytes(*word)))
     }
 
-    /// The tables of a list, none where it is left out.
+    /// The tables of a list, none if it is left out.
     pub(super) fn tables(
         &self,
         number: usize,
@@ -75,7 +75,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Start and length of a list whose items have so many bytes; all of it lies in the file.
+/// Start and length of a list whose items have this many bytes; all of it is inside the file.
 fn list(bytes: &[u8], at: usize, item: usize) -> Result<(usize, usize), String> {
     let place = follow(bytes, at)?;
     let length = u32_at(bytes, place)? as usize;

@@ -1,6 +1,6 @@
-//! What models are that are not run: TensorFlow's `SavedModel` and `TFLite`, as far as they say it themselves.
+//! Describes models that Tidemill cannot run: TensorFlow's `SavedModel` and `TFLite`.
 //!
-//! Only what describes a model is read: signatures with their tensors, and the names of the operators.
+//! Only the description of a model is read: signatures with their tensors, and the names of the operators.
 
 mod flatbuffer;
 mod saved_model;
@@ -18,68 +18,68 @@ use tidemill_model::read_bounded;
 
 pub(crate) use tflite::is_tflite;
 
-/// A larger file is refused unread.
+/// A larger file is rejected unread.
 const FILE_BYTES_MAX: u64 = 2 << 30;
-/// More tensors in signatures than this are refused: a few bytes may say one again and again.
+/// More tensors in signatures than this are rejected: a few bytes may refer to one repeatedly.
 const TENSORS_MAX: usize = 1 << 14;
-/// Operators named in a message; `tidemill model show` names all.
+/// Operators listed in a message; `tidemill model show` lists all.
 const OPERATORS_NAMED: usize = 30;
 
-/// The signature that is called where none is named.
+/// The default signature.
 const DEFAULT_SIGNATURE: &str = "serving_default";
-/// The file of a `SavedModel` that says what it is.
+/// The file with the description of a `SavedModel`.
 pub(crate) const SAVED_MODEL: &str = "saved_model.pb";
 
-/// A model of a format that is not run.
+/// A model in a format that cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OtherModel {
+pub struct InspectedModel {
     /// The file that was read.
     pub path: PathBuf,
     /// The format: `TensorFlow SavedModel`.
     pub format: &'static str,
     /// The size of that file.
     pub bytes: u64,
-    /// What wrote it, as it says.
+    /// The program that wrote it, according to the file.
     pub version: String,
-    /// What can be called: for each set of tags its signatures, by name.
-    pub graphs: Vec<OtherGraph>,
-    /// Operators, and how often they are used.
+    /// The callable graphs: for each set of tags its signatures, by name.
+    pub graphs: Vec<InspectedGraph>,
+    /// Operators, with their number of uses.
     pub operators: BTreeMap<String, u64>,
 }
 
 /// One graph of a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct OtherGraph {
-    /// What it is for: `serve`.
+pub struct InspectedGraph {
+    /// Its tags: `serve`.
     pub tags: Vec<String>,
     /// By name.
-    pub signatures: BTreeMap<String, OtherSignature>,
+    pub signatures: BTreeMap<String, InspectedSignature>,
 }
 
-/// One way to call a graph.
+/// A signature: one way to call a graph.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct OtherSignature {
+pub struct InspectedSignature {
     /// `tensorflow/serving/predict`; empty where the format has none.
     pub method: String,
-    /// By the name under which they are given.
-    pub inputs: BTreeMap<String, OtherTensor>,
-    /// By the name under which they are found.
-    pub outputs: BTreeMap<String, OtherTensor>,
+    /// Inputs by name.
+    pub inputs: BTreeMap<String, InspectedTensor>,
+    /// Outputs by name.
+    pub outputs: BTreeMap<String, InspectedTensor>,
 }
 
 /// A tensor of a signature.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct OtherTensor {
+pub struct InspectedTensor {
     /// Its name in the graph.
     pub name: String,
-    /// As in the Open Inference Protocol, where that has it: `FP32`.
+    /// With the Open Inference Protocol's name, if it has one: `FP32`.
     pub datatype: String,
-    /// −1 where a size is not fixed; `None`: not even the number of sizes is.
+    /// −1 for a size that is not fixed; `None` if the number of sizes is not fixed either.
     pub shape: Option<Vec<i64>>,
 }
 
-impl OtherModel {
-    /// The command by which it becomes a model that is run, where all of its operators have counterparts in ONNX.
+impl InspectedModel {
+    /// The command that converts it to a model that can run, if all of its operators have counterparts in ONNX.
     pub fn conversion(&self) -> String {
         let (flag, path) = match self.path.parent() {
             Some(folder) if self.path.ends_with(SAVED_MODEL) => ("saved-model", folder),
@@ -98,7 +98,7 @@ impl OtherModel {
         format!("python -m tf2onnx.convert --{flag} {}{signature} --output model.onnx", path.display())
     }
 
-    /// Why it is not run, for the message of a load.
+    /// Why it cannot run, for the message of a load.
     fn refusal(&self) -> String {
         let mut operators: Vec<&str> = self.operators.keys().take(OPERATORS_NAMED).map(String::as_str).collect();
         let more = self.operators.len() - operators.len();
@@ -116,9 +116,9 @@ impl OtherModel {
     }
 }
 
-/// What `path` is, where it is a model that is not run: the folder of a `SavedModel`, a `TFLite` file, or a folder with one.
-/// `None`: it is none of these. One that is cut short or damaged is an error that says so.
-pub fn inspect(path: impl AsRef<Path>) -> Result<Option<OtherModel>, ModelError> {
+/// Describes the model at `path` if it is one that cannot run: the folder of a `SavedModel`, a `TFLite` file, or a
+/// folder with one. `None` if it is none of these. A truncated or damaged file is an error.
+pub fn inspect(path: impl AsRef<Path>) -> Result<Option<InspectedModel>, ModelError> {
     let path = path.as_ref();
     let Some(file) = file_of(path) else { return Ok(None) };
     let bytes = read_bounded(&file, FILE_BYTES_MAX)?;
@@ -128,12 +128,12 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<Option<OtherModel>, ModelError>
     }
 }
 
-/// Why the file `path` that holds `bytes`, a `SavedModel` or a `TFLite` model, is not run.
+/// Why the file `path` with the content `bytes`, a `SavedModel` or a `TFLite` model, cannot run.
 pub(crate) fn refusal(path: &Path, bytes: &[u8]) -> String {
     describe(path, bytes).map_or_else(|reason| reason, |model| model.refusal())
 }
 
-/// As [`refusal`], of a folder with a `SavedModel`.
+/// As [`refusal`], for the folder of a `SavedModel`.
 pub(crate) fn saved_model_refusal(folder: &Path) -> Result<String, ModelError> {
     let file = folder.join(SAVED_MODEL);
     Ok(refusal(&file, &read_bounded(&file, FILE_BYTES_MAX)?))
@@ -147,7 +147,7 @@ pub(crate) fn single_tflite(folder: &Path) -> Option<PathBuf> {
     if found.len() == 1 { found.pop() } else { None }
 }
 
-/// The file that says what a model is that is not run.
+/// The file that describes a model that cannot run.
 fn file_of(path: &Path) -> Option<PathBuf> {
     let saved_model = path.join(SAVED_MODEL);
     if saved_model.is_file() {
@@ -164,7 +164,7 @@ fn starts_as_tflite(file: &Path) -> bool {
     std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut start)).is_ok() && is_tflite(&start)
 }
 
-fn describe(file: &Path, bytes: &[u8]) -> Result<OtherModel, String> {
+fn describe(file: &Path, bytes: &[u8]) -> Result<InspectedModel, String> {
     let (format, read) = if is_tflite(bytes) {
         ("TFLite model", tflite::read(bytes))
     } else {
@@ -172,12 +172,12 @@ fn describe(file: &Path, bytes: &[u8]) -> Result<OtherModel, String> {
     };
     let Described { version, graphs, operators } =
         read.map_err(|reason| format!("this is a {format}, which this version does not run, and damaged: {reason}"))?;
-    Ok(OtherModel { path: file.to_owned(), format, bytes: bytes.len() as u64, version, graphs, operators })
+    Ok(InspectedModel { path: file.to_owned(), format, bytes: bytes.len() as u64, version, graphs, operators })
 }
 
-/// What a reader of a format gives.
+/// The result of parsing a format.
 struct Described {
     version: String,
-    graphs: Vec<OtherGraph>,
+    graphs: Vec<InspectedGraph>,
     operators: BTreeMap<String, u64>,
 }

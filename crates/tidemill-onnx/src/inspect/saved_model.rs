@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidemill_proto::wire::Content;
 
 use super::wire::{fields, text};
-use super::{Described, OtherGraph, OtherSignature, OtherTensor, TENSORS_MAX};
+use super::{Described, InspectedGraph, InspectedSignature, InspectedTensor, TENSORS_MAX};
 
 /// Runs when a model is loaded; nobody calls it.
 const INIT_SIGNATURE: &str = "__saved_model_init_op";
@@ -30,7 +30,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Described, String> {
 #[derive(Default)]
 struct Reading {
     version: String,
-    graphs: Vec<OtherGraph>,
+    graphs: Vec<InspectedGraph>,
     functions: BTreeSet<String>,
     operators: BTreeMap<String, u64>,
     tensors: usize,
@@ -38,7 +38,7 @@ struct Reading {
 
 impl Reading {
     fn meta_graph(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let mut graph = OtherGraph::default();
+        let mut graph = InspectedGraph::default();
         fields(bytes, |number, field| match (number, field) {
             (1, Content::Bytes(info)) => fields(info, |number, field| {
                 match (number, field) {
@@ -95,8 +95,8 @@ impl Reading {
         })
     }
 
-    fn signature(&mut self, bytes: &[u8]) -> Result<OtherSignature, String> {
-        let mut signature = OtherSignature::default();
+    fn signature(&mut self, bytes: &[u8]) -> Result<InspectedSignature, String> {
+        let mut signature = InspectedSignature::default();
         fields(bytes, |number, field| {
             match (number, field) {
                 (1 | 2, Content::Bytes(entry)) => {
@@ -131,8 +131,8 @@ fn entry_of(bytes: &[u8]) -> Result<(String, &[u8]), String> {
     Ok((key, value))
 }
 
-fn tensor(bytes: &[u8]) -> Result<OtherTensor, String> {
-    let mut tensor = OtherTensor { datatype: datatype(0), shape: Some(Vec::new()), ..OtherTensor::default() };
+fn tensor(bytes: &[u8]) -> Result<InspectedTensor, String> {
+    let mut tensor = InspectedTensor { datatype: datatype(0), shape: Some(Vec::new()), ..InspectedTensor::default() };
     fields(bytes, |number, field| {
         match (number, field) {
             (1, Content::Bytes(name)) => tensor.name = text(name),

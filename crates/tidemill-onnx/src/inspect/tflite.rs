@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::flatbuffer::Table;
-use super::{Described, OtherGraph, OtherSignature, OtherTensor, TENSORS_MAX};
+use super::{Described, InspectedGraph, InspectedSignature, InspectedTensor, TENSORS_MAX};
 
 /// The operator whose name is text.
 const CUSTOM: u32 = 32;
-/// More different operators than this, or sizes of a tensor, are refused.
+/// More different operators than this, or sizes of a tensor, are rejected.
 const CODES_MAX: usize = 4096;
 const SIZES_MAX: usize = 64;
 
-/// Whether the bytes begin as a model of `TFLite`.
+/// Whether the bytes begin like a `TFLite` model.
 pub(crate) fn is_tflite(bytes: &[u8]) -> bool {
     bytes.get(4..8) == Some(b"TFL3")
 }
@@ -40,12 +40,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Described, String> {
         *operators.entry(name).or_default() += count;
     }
     let signatures = Signatures { graphs: &graphs, tensors: 0 }.read(&model)?;
-    let graphs = vec![OtherGraph { tags: Vec::new(), signatures }];
+    let graphs = vec![InspectedGraph { tags: Vec::new(), signatures }];
     Ok(Described { version: format!("version {}", model.u32(0, 0)?), graphs, operators })
 }
 
 fn operator(code: &Table<'_>) -> Result<String, String> {
-    // The wider number came later; a file of before has only the other.
+    // The wider number came later; an older file has only the other.
     let number = code.u32(3, 0)?.max(u32::from(code.u8(0, 0)?));
     if number == CUSTOM {
         return Ok(format!("custom {}", code.text(1)?));
@@ -59,14 +59,14 @@ struct Signatures<'a> {
 }
 
 impl Signatures<'_> {
-    /// Those the file names; where it names none, the first graph is the only one.
-    fn read(mut self, model: &Table<'_>) -> Result<BTreeMap<String, OtherSignature>, String> {
+    /// The signatures in the file; if it has none, the first graph is the only one.
+    fn read(mut self, model: &Table<'_>) -> Result<BTreeMap<String, InspectedSignature>, String> {
         let mut signatures = BTreeMap::new();
         for named in model.tables(7)? {
             let named = named?;
             let graph = named.u32(4, 0)? as usize;
             let graph = *self.graphs.get(graph).ok_or_else(|| format!("a signature is of graph {graph}"))?;
-            let mut signature = OtherSignature::default();
+            let mut signature = InspectedSignature::default();
             for (field, side) in [(0, &mut signature.inputs), (1, &mut signature.outputs)] {
                 for tensor in named.tables(field)? {
                     let tensor = tensor?;
@@ -76,7 +76,7 @@ impl Signatures<'_> {
             signatures.insert(named.text(2)?, signature);
         }
         if let (true, Some(graph)) = (signatures.is_empty(), self.graphs.first()) {
-            let mut signature = OtherSignature::default();
+            let mut signature = InspectedSignature::default();
             for (field, side) in [(1, &mut signature.inputs), (2, &mut signature.outputs)] {
                 for index in graph.numbers(field)? {
                     let tensor = self.tensor(graph, index)?;
@@ -88,19 +88,19 @@ impl Signatures<'_> {
         Ok(signatures)
     }
 
-    fn tensor(&mut self, graph: &Table<'_>, index: u32) -> Result<OtherTensor, String> {
+    fn tensor(&mut self, graph: &Table<'_>, index: u32) -> Result<InspectedTensor, String> {
         self.tensors += 1;
         if self.tensors > TENSORS_MAX {
             return Err(format!("it has more than {TENSORS_MAX} tensors"));
         }
         let found = graph.table(0, index)?;
-        // The sizes that may change are −1 in the second list only, which is not always there.
+        // Variable sizes are −1 only in the second list, which may be absent.
         let (fixed, open) = (found.numbers(0)?, found.numbers(7)?);
         let sizes = if open.len() == 0 { fixed } else { open };
         if sizes.len() > SIZES_MAX {
             return Err(format!("tensor {index} has {} sizes", sizes.len()));
         }
-        Ok(OtherTensor {
+        Ok(InspectedTensor {
             name: found.text(3)?,
             datatype: datatype(found.u8(1, 0)?),
             shape: Some(sizes.map(|size| i64::from(size.cast_signed())).collect()),

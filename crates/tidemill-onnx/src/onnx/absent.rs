@@ -1,19 +1,19 @@
-//! Stands for ONNX Runtime in a build without it.
+//! Replaces ONNX Runtime in a build without it.
 
 use std::path::Path;
 
-use super::engine::NoEngine;
+use super::engine::EngineError;
 use super::generated::ModelProto;
 use super::library_error::OnnxRuntimeError;
 use super::options::OnnxOptions;
 use super::signature::Input;
 use super::value::Tensor;
 
-/// There is none.
+/// Never constructed.
 #[derive(Debug)]
 pub(super) enum Runtime {}
 
-/// Said where nothing else runs a model.
+/// The reason in the message if nothing else can run a model.
 pub(super) const ADVICE: &str = "";
 
 pub(super) fn check(_: Option<&Path>) -> Result<(), OnnxRuntimeError> {
@@ -21,7 +21,7 @@ pub(super) fn check(_: Option<&Path>) -> Result<(), OnnxRuntimeError> {
 }
 
 impl Runtime {
-    pub(super) fn new(_: &ModelProto, _: &[Input], _: &OnnxOptions) -> Result<Self, NoEngine> {
+    pub(super) fn new(_: &ModelProto, _: &[Input], _: &OnnxOptions) -> Result<Self, EngineError> {
         Err(OnnxRuntimeError::NotBuilt.into())
     }
 

@@ -51,7 +51,7 @@ impl<'a> Attributes<'a> {
         self.get(name).and_then(|attribute| attribute.t.as_ref()).map(Tensor::read).transpose()
     }
 
-    /// Numbers that stand in 32 bits or, in newer versions, in a tensor of 64.
+    /// Numbers stored in 32 bits or, in newer versions, in a tensor of 64.
     pub(crate) fn numbers(self, name: &str) -> Result<Vec<f64>, String> {
         if let Some(tensor) = self.tensor(&format!("{name}_as_tensor"))? {
             return Ok(tensor.floats()?.into_owned());

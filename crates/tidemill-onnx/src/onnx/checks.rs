@@ -1,14 +1,14 @@
-//! What must hold of a graph before another's code reads it.
+//! Checks a graph before third-party code parses it.
 //!
-//! The interpreter finds all of this out as it goes; tract and ONNX Runtime are given the graph whole.
+//! The interpreter finds these errors as it runs; tract and ONNX Runtime receive the graph whole.
 
 use std::collections::{HashMap, HashSet};
 
 use super::generated::{GraphProto, ModelProto, TensorProto};
 use super::value::{Data, Tensor, elements};
 
-/// Refuses a graph whose nodes are in a circle or out of order, with tensors that claim more than their data or lie in
-/// other files, with graphs within it, and with sizes that could only cost memory.
+/// Rejects a graph with cycles or nodes out of order, with tensors that claim more than their data or are in other
+/// files, with nested graphs, and with sizes that only cost memory.
 pub(super) fn check(model: &ModelProto) -> Result<(), String> {
     let Some(graph) = &model.graph else { return Err("it has no graph".to_owned()) };
     let tensors = graph.node.iter().flat_map(|node| &node.attribute);
@@ -20,7 +20,7 @@ pub(super) fn check(model: &ModelProto) -> Result<(), String> {
     check_sizes(graph)
 }
 
-/// Bytes of data a tensor must have for its elements; those of four bits share one.
+/// Bytes of data a tensor must have for its elements; 4-bit elements share a byte.
 fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
     let name = &tensor.name;
     Tensor::check_inside(tensor)?;
@@ -41,7 +41,7 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
     }
 }
 
-/// Each name is made once, and before it is used.
+/// Checks that each name is defined once, and before it is used.
 fn check_order(graph: &GraphProto) -> Result<(), String> {
     let mut made = HashSet::new();
     // Old files list initializers among the inputs too.
@@ -50,7 +50,7 @@ fn check_order(graph: &GraphProto) -> Result<(), String> {
     }
     for node in &graph.node {
         if let Some(name) = node.input.iter().find(|name| !name.is_empty() && !made.contains(name.as_str())) {
-            return Err(not_made(&super::program::title(&node.op_type, &node.name), name, graph));
+            return Err(undefined_name(&super::program::title(&node.op_type, &node.name), name, graph));
         }
         for name in node.output.iter().filter(|name| !name.is_empty()) {
             if !made.insert(name) {
@@ -59,12 +59,12 @@ fn check_order(graph: &GraphProto) -> Result<(), String> {
         }
     }
     match graph.output.iter().find(|output| !made.contains(output.name.as_str())) {
-        Some(output) => Err(not_made("the graph", &output.name, graph)),
+        Some(output) => Err(undefined_name("the graph", &output.name, graph)),
         None => Ok(()),
     }
 }
 
-/// Names that are not twice in one list.
+/// Names that are defined twice in one list.
 fn names<T>(list: &[T], name: impl Fn(&T) -> &String) -> Result<HashSet<&str>, String> {
     let mut names = HashSet::new();
     match list.iter().map(|entry| name(entry).as_str()).find(|name| !names.insert(*name)) {
@@ -73,8 +73,8 @@ fn names<T>(list: &[T], name: impl Fn(&T) -> &String) -> Result<HashSet<&str>, S
     }
 }
 
-/// What is wrong with a name that is used and not made yet.
-pub(super) fn not_made(user: &str, name: &str, graph: &GraphProto) -> String {
+/// The error for a name that is used before it is defined.
+pub(super) fn undefined_name(user: &str, name: &str, graph: &GraphProto) -> String {
     let later = graph.node.iter().any(|node| node.output.iter().any(|output| output == name));
     if later {
         format!("{user} uses `{name}` before it is made: the nodes go in a circle or are out of order")
@@ -83,8 +83,8 @@ pub(super) fn not_made(user: &str, name: &str, graph: &GraphProto) -> String {
     }
 }
 
-/// Refuses numbers in attributes and small constants that could only ask for absurd sizes: constants are folded when a
-/// graph is read, and what it asks for is made.
+/// Rejects numbers in attributes and small constants that would only demand absurd sizes: constants are folded when a
+/// graph is loaded, so the memory would be allocated.
 fn check_sizes(graph: &GraphProto) -> Result<(), String> {
     let constants: HashMap<&str, &TensorProto> = graph
         .initializer
@@ -125,10 +125,10 @@ const SIZED: [&str; 9] =
 /// Attributes that are sizes.
 const SIZES: [&str; 8] =
     ["kernel_shape", "pads", "strides", "dilations", "shape", "output_shape", "output_padding", "repeats"];
-/// More sizes are no shape.
+/// The maximum number of dimensions.
 const RANK_MAX: usize = 64;
 
-/// Whether a tensor of these sizes can be held.
+/// Whether a tensor of these sizes fits in memory.
 fn bounded(sizes: &[i64]) -> bool {
     let sizes: Vec<usize> = sizes.iter().map(|size| (size.unsigned_abs() as usize).max(1)).collect();
     elements(&sizes).is_ok()

@@ -1,6 +1,6 @@
-//! Networks whose operators the interpreter does not have, on tract.
+//! Networks with operators that the interpreter lacks, on tract.
 //!
-//! tract runs the whole graph or none of it: such a graph has numbers only and no operators of classic machine
+//! tract runs the whole graph or none of it: such a graph has numbers only, and no operators of classic machine
 //! learning.
 
 use std::panic::AssertUnwindSafe;
@@ -20,14 +20,14 @@ type Plan = tract_onnx::prelude::RunnableModel<TypedFact, Box<dyn TypedOp>>;
 
 /// A network ready to run.
 #[derive(Debug)]
-pub(super) struct Dense {
+pub(super) struct TractNetwork {
     plan: Arc<Plan>,
-    /// It takes one row at a time.
+    /// The graph accepts one row at a time.
     single: bool,
 }
 
-impl Dense {
-    /// The network of a graph that was checked, for any number of rows or, where its operators fix it, for one.
+impl TractNetwork {
+    /// Compiles the network of a checked graph, for any number of rows or, if its operators fix it, for one.
     pub(super) fn new(model: &ModelProto, inputs: &[Input]) -> Result<Self, String> {
         let bytes = model.encode_to_vec();
         let load = |single: bool| {
@@ -88,12 +88,12 @@ fn element_type(element: i32) -> DatumType {
 }
 
 fn to_tract(tensor: &Tensor) -> Result<tract_onnx::prelude::Tensor, tract_onnx::prelude::TractError> {
-    use tract_onnx::prelude::Tensor as Dense;
+    use tract_onnx::prelude::Tensor as TractNetwork;
     match &tensor.data {
-        Data::F32(values) => Dense::from_shape(&tensor.shape, values),
-        Data::F64(values) => Dense::from_shape(&tensor.shape, values),
-        Data::Int(values) => Dense::from_shape(&tensor.shape, values),
-        Data::Bool(values) => Dense::from_shape(&tensor.shape, values),
+        Data::F32(values) => TractNetwork::from_shape(&tensor.shape, values),
+        Data::F64(values) => TractNetwork::from_shape(&tensor.shape, values),
+        Data::Int(values) => TractNetwork::from_shape(&tensor.shape, values),
+        Data::Bool(values) => TractNetwork::from_shape(&tensor.shape, values),
         Data::Text(_) => Err(tract_onnx::prelude::TractError::msg("texts are not run by tract")),
     }
 }

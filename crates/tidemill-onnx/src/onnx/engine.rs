@@ -1,67 +1,67 @@
-//! What runs a graph, and which of several that can.
+//! The engines that run a graph, and the choice between them.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 
 use super::checks::check;
-use super::dense::Dense;
+use super::dense::TractNetwork;
 use super::generated::{GraphProto, ModelProto, NodeProto};
 use super::library_error::OnnxRuntimeError;
 use super::options::{OnnxEngine, OnnxOptions};
-use super::program::{NoProgram, Program, is_standard};
+use super::program::{Program, ProgramError, is_standard};
 use super::runtime::{ADVICE, Runtime};
 use super::signature::Input;
 use super::value::{Data, Tensor, datatype};
 
-/// What runs the graph.
+/// An engine, ready to run the graph.
 #[derive(Debug)]
 pub(super) enum Engine {
     /// The interpreter, which has the operators of classic machine learning.
     Program(Program),
     /// tract, for networks.
-    Dense(Dense),
+    TractNetwork(TractNetwork),
     /// ONNX Runtime, whose library is loaded at run time.
     Runtime(Runtime),
 }
 
-/// Why nothing runs a graph.
+/// Why no engine runs a graph.
 #[derive(Debug)]
-pub(crate) enum NoEngine {
+pub(crate) enum EngineError {
     /// The graph cannot be run.
     Graph(String),
-    /// The library that should run it cannot be used.
+    /// The library that should run it is not available.
     Library(OnnxRuntimeError),
 }
 
-impl From<String> for NoEngine {
+impl From<String> for EngineError {
     fn from(reason: String) -> Self {
         Self::Graph(reason)
     }
 }
 
-impl From<OnnxRuntimeError> for NoEngine {
+impl From<OnnxRuntimeError> for EngineError {
     fn from(error: OnnxRuntimeError) -> Self {
         Self::Library(error)
     }
 }
 
 impl Engine {
-    /// The engine that `options` ask for, ready to run the graph. A graph is run whole by one of them: what runs where
+    /// The engine that `options` select, ready to run the graph. One engine runs the whole graph: otherwise the split
     /// would depend on the order of nodes.
     pub(super) fn new(
         model: &ModelProto,
         graph: &GraphProto,
         inputs: &[Input],
         options: &OnnxOptions,
-    ) -> Result<Self, NoEngine> {
-        let dense = || check(model).and_then(|()| Dense::new(model, inputs)).map(Self::Dense);
+    ) -> Result<Self, EngineError> {
+        let dense = || check(model).and_then(|()| TractNetwork::new(model, inputs)).map(Self::TractNetwork);
         let runtime = || {
             check(model)?;
             Runtime::new(model, inputs, options).map(Self::Runtime)
         };
         match options.engine {
             OnnxEngine::Native => {
-                Ok(Self::Program(Program::new(model, graph).map_err(|reason| NoEngine::Graph(reason.reason()))?))
+                Ok(Self::Program(Program::new(model, graph).map_err(|reason| EngineError::Graph(reason.reason()))?))
             }
             OnnxEngine::Tract => Ok(dense().map_err(|reason| format!("tract does not run it: {reason}"))?),
             OnnxEngine::OnnxRuntime => runtime(),
@@ -75,10 +75,10 @@ impl Engine {
                             program
                         });
                     }
-                    Err(NoProgram::Refused(reason)) => return Err(NoEngine::Graph(reason)),
+                    Err(ProgramError::Refused(reason)) => return Err(EngineError::Graph(reason)),
                     Err(refused) => refused,
                 };
-                let numbers_only = matches!(refused, NoProgram::Unknown { is_standard: true, .. });
+                let numbers_only = matches!(refused, ProgramError::Unknown { is_standard: true, .. });
                 let mut reason = refused.reason();
                 if numbers_only {
                     match dense() {
@@ -88,51 +88,51 @@ impl Engine {
                 }
                 if options.library.is_none() {
                     reason.push_str(ADVICE);
-                    return Err(NoEngine::Graph(reason));
+                    return Err(EngineError::Graph(reason));
                 }
                 runtime().map_err(|error| match error {
-                    NoEngine::Graph(refused) => NoEngine::Graph(format!("{reason}; {refused}")),
-                    NoEngine::Library(error) => NoEngine::Library(error),
+                    EngineError::Graph(refused) => EngineError::Graph(format!("{reason}; {refused}")),
+                    EngineError::Library(error) => EngineError::Library(error),
                 })
             }
         }
     }
 
-    /// What it is called for a person.
+    /// Its name for people.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Program(_) => "tidemill".to_owned(),
-            Self::Dense(_) => "tract".to_owned(),
+            Self::TractNetwork(_) => "tract".to_owned(),
             Self::Runtime(runtime) => runtime.name(),
         }
     }
 
-    /// Whether it takes one row at a time.
+    /// Whether it accepts one row at a time.
     pub(super) fn is_single(&self) -> bool {
         match self {
             Self::Program(_) => false,
-            Self::Dense(dense) => dense.is_single(),
+            Self::TractNetwork(dense) => dense.is_single(),
             Self::Runtime(runtime) => runtime.is_single(),
         }
     }
 
-    /// The outputs for inputs in the order of the graph.
+    /// Returns the outputs for inputs in the order of the graph.
     pub(super) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
-        // A file from outside decides what is computed; whatever it finds must not end the process.
+        // A file from outside decides what is computed; no failure in it may end the process.
         let run = AssertUnwindSafe(|| match self {
             Self::Program(program) => program.run(inputs),
-            Self::Dense(dense) => dense.run(&inputs),
+            Self::TractNetwork(dense) => dense.run(&inputs),
             Self::Runtime(runtime) => runtime.run(&inputs),
         });
         std::panic::catch_unwind(run).unwrap_or_else(|_| Err("running the graph panicked".to_owned()))
     }
 }
 
-/// Weights in products of matrices from which tract is the faster: at 4,096 a row takes it half the time, at 65,536 a
-/// quarter (`bench/onnx`).
+/// The number of weights in matrix products from which tract is faster: at 4,096 a row takes it half the time, at
+/// 65,536 a quarter (`bench/onnx`).
 const WEIGHTS_MAX: usize = 1 << 12;
 
-/// Whether a graph of standard operators spends its time on products of large matrices.
+/// Whether a graph of standard operators spends most of its time on products of large matrices.
 fn is_network(graph: &GraphProto) -> bool {
     let sizes: HashMap<&str, usize> = graph
         .initializer
@@ -144,14 +144,14 @@ fn is_network(graph: &GraphProto) -> bool {
     graph.node.iter().all(|node| is_standard(&node.domain)) && products.map(weights).sum::<usize>() > WEIGHTS_MAX
 }
 
-/// tract, if it takes as many rows at once as the graph says it does, and runs one.
+/// tract, if it accepts as many rows at once as the graph declares, and runs one.
 fn better(dense: Result<Engine, String>, inputs: &[Input]) -> Option<Engine> {
     let dense = dense.ok()?;
     let fits = !dense.is_single() || inputs.iter().any(|input| input.single);
     (fits && dense.run(zeros(inputs, 1)).is_ok()).then_some(dense)
 }
 
-/// The shape of an input's tensor for so many rows.
+/// The shape of an input's tensor for this many rows.
 pub(super) fn shape_of(input: &Input, rows: usize) -> Vec<usize> {
     let mut shape = vec![rows];
     shape.extend_from_slice(&input.sizes);

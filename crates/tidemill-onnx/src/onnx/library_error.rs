@@ -1,41 +1,41 @@
-//! What can be wrong with the library of ONNX Runtime.
+//! Errors of the ONNX Runtime library.
 
 use std::path::PathBuf;
 
 use tidemill_core::{Code, Coded};
 
-/// Why there is no ONNX Runtime.
+/// Why ONNX Runtime is not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnnxRuntimeError {
     /// The binary was built without the feature.
     #[error("ONNX Runtime is asked for, and this binary was built without it")]
     NotBuilt,
-    /// The file that was named is not there.
+    /// The named file does not exist.
     #[error("there is no library of ONNX Runtime at `{}`", library.display())]
     NotFound {
         /// The file.
         library: PathBuf,
     },
-    /// The system cannot load it, or it is something else.
+    /// The system cannot load it, or it is another library.
     #[error("`{}` cannot be loaded as ONNX Runtime: {reason}", library.display())]
     NotLoaded {
-        /// The file, or the name that was looked for.
+        /// The file, or the name that was searched for.
         library: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
-    /// It is older than what is called.
+    /// It is older than required.
     #[error("`{}` is ONNX Runtime {found}, and {least} or newer is needed", library.display())]
     TooOld {
         /// The file.
         library: PathBuf,
         /// Its version.
         found: String,
-        /// The oldest version that will do.
+        /// The oldest supported version.
         least: String,
     },
-    /// A process has one.
+    /// The process has already loaded another one.
     #[error("`{}` cannot be loaded: ONNX Runtime is loaded from `{}`", library.display(), loaded.display())]
     Another {
         /// The file.

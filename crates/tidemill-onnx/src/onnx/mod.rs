@@ -1,8 +1,8 @@
-//! ONNX models of other programs are run; `export` writes our own.
+//! Runs ONNX models of other programs; `export` writes our own.
 //!
 //! A graph runs on a small interpreter over whole tensors, which has the operators of classic machine learning
-//! (`ai.onnx.ml`) with trees on the native executor, strings, and what stands around them. A graph of numbers that
-//! needs more runs on tract, and any on ONNX Runtime where the build has it and the caller names its library.
+//! (`ai.onnx.ml`) with trees on the native executor, strings, and related operators. A numeric graph that needs more
+//! runs on tract, and any graph on ONNX Runtime if the build includes it and the caller names its library.
 
 mod attributes;
 mod checks;
@@ -28,6 +28,6 @@ pub(crate) mod value;
 pub use library_error::OnnxRuntimeError;
 pub use options::{OnnxEngine, OnnxOptions};
 
-pub(crate) use engine::NoEngine;
+pub(crate) use engine::EngineError;
 pub(crate) use read::looks_like_model;
 pub(crate) use runner::parse;

@@ -1,4 +1,4 @@
-//! What a caller says of how ONNX models are run.
+//! Options for running ONNX models.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -6,31 +6,31 @@ use std::path::PathBuf;
 use super::library_error::OnnxRuntimeError;
 use super::runtime;
 
-/// How ONNX models are run.
+/// Options for running ONNX models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnnxOptions {
-    /// What runs them. Default: [`OnnxEngine::Auto`].
+    /// The engine. Default: [`OnnxEngine::Auto`].
     pub engine: OnnxEngine,
-    /// The shared library of ONNX Runtime, 1.17 or newer. Default: none, and where `engine` asks for it the name that the
-    /// platform gives it, beside the binary or where the system looks for libraries.
+    /// The shared library of ONNX Runtime, 1.17 or newer. Default: none; if `engine` requires it, the library with the
+    /// platform's name, beside the binary or on the system's search path.
     pub library: Option<PathBuf>,
-    /// Threads that ONNX Runtime works with on one batch. Default: 1, which gives the same answer every time.
+    /// ONNX Runtime's threads per batch. Default: 1, which gives the same answer every time.
     pub threads: NonZero<usize>,
 }
 
-/// What runs a graph.
+/// The engine that runs a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnnxEngine {
-    /// The interpreter where it has all operators and the graph is no network of large matrices; else tract where that
-    /// has them; else the interpreter after all, or ONNX Runtime if its library is named. What else lies on the machine
-    /// makes no difference.
+    /// The interpreter if it has all operators and the graph is not a network of large matrices; else tract if it has
+    /// them; else the interpreter after all, or ONNX Runtime if its library is named. Other software on the machine
+    /// does not affect the choice.
     #[default]
     Auto,
-    /// The interpreter, or nothing.
+    /// The interpreter only.
     Native,
-    /// tract, or nothing.
+    /// tract only.
     Tract,
-    /// ONNX Runtime, or nothing.
+    /// ONNX Runtime only.
     OnnxRuntime,
 }
 
@@ -41,7 +41,7 @@ impl Default for OnnxOptions {
 }
 
 impl OnnxOptions {
-    /// Loads the library of ONNX Runtime where these options ask for one: a server says at once that it cannot.
+    /// Loads the library of ONNX Runtime if these options require it, so that a server reports errors at startup.
     pub fn check(&self) -> Result<(), OnnxRuntimeError> {
         if self.engine == OnnxEngine::OnnxRuntime || self.library.is_some() {
             runtime::check(self.library.as_deref())?;

@@ -1,33 +1,33 @@
-//! A graph made ready to run.
+//! A compiled graph.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
-use super::checks::not_made;
+use super::checks::undefined_name;
 use super::generated::{GraphProto, ModelProto};
 use super::ops::{self, Kernel, ML};
 use super::value::Tensor;
 
-/// The newest version of the standard operators that is run, and of those of classic machine learning.
+/// The newest supported version of the standard operators, and of those of classic machine learning.
 const OPSET_MAX: i64 = 28;
 const ML_OPSET_MAX: i64 = 5;
-/// The newest version of the file's format that is read.
+/// The newest supported version of the file format.
 const IR_MAX: i64 = 14;
-/// What a file may make of its constants when it is loaded, and of one row, and of so many rows at once, in bytes.
+/// Memory budgets in bytes: for folding constants at load, for one row, and for a batch.
 const LOAD_BYTES_MAX: usize = 1 << 30;
 const RUN_BYTES_MAX: usize = 4 << 30;
-/// More patterns are refused: each is compiled.
+/// More patterns are rejected: each is compiled.
 const PATTERNS_MAX: usize = 1 << 12;
-/// So many operators that are not run are named.
+/// The maximum number of unsupported operators in a message.
 const NAMED_MAX: usize = 10;
 
-/// A graph whose nodes are compiled and whose names are places.
+/// A graph with compiled nodes and names resolved to slots.
 pub(super) struct Program {
     steps: Vec<Step>,
-    /// What is known before any row comes, by place.
+    /// Constants, by slot.
     constants: Vec<Option<Tensor>>,
-    /// The places of the graph's inputs and outputs.
+    /// The slots of the graph's inputs and outputs.
     inputs: Vec<usize>,
     outputs: Vec<usize>,
 }
@@ -46,11 +46,11 @@ impl fmt::Debug for Program {
     }
 }
 
-/// Why a graph is no program.
-pub(super) enum NoProgram {
-    /// It is broken, or asks for more than any graph may.
+/// Why a graph could not be compiled.
+pub(super) enum ProgramError {
+    /// It is invalid, or exceeds a limit.
     Refused(String),
-    /// A node is not run as it is written.
+    /// A node has an unsupported form.
     Unsupported(String),
     /// Operators are missing.
     Unknown {
@@ -61,8 +61,8 @@ pub(super) enum NoProgram {
     },
 }
 
-impl NoProgram {
-    /// For a person.
+impl ProgramError {
+    /// A message for people.
     pub(super) fn reason(self) -> String {
         match self {
             Self::Refused(reason) | Self::Unsupported(reason) => reason,
@@ -71,13 +71,13 @@ impl NoProgram {
     }
 }
 
-impl From<String> for NoProgram {
+impl From<String> for ProgramError {
     fn from(reason: String) -> Self {
         Self::Refused(reason)
     }
 }
 
-/// The versions of operators that a model asks for.
+/// The versions of operators that a model declares.
 pub(super) fn check_versions(model: &ModelProto) -> Result<(), String> {
     if model.ir_version > IR_MAX {
         return Err(format!(
@@ -108,31 +108,31 @@ pub(super) fn check_versions(model: &ModelProto) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether it is the domain of the standard operators.
+/// Whether the domain is that of the standard operators.
 pub(super) fn is_standard(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
-/// The version of a domain that a model asks for.
+/// The declared version of a domain.
 pub(super) fn opset(model: &ModelProto, domain: &str) -> i64 {
     let is_it = |other: &str| other == domain || (domain.is_empty() && other == "ai.onnx");
     model.opset_import.iter().find(|import| is_it(&import.domain)).map_or(1, |import| import.version)
 }
 
 impl Program {
-    pub(super) fn new(model: &ModelProto, graph: &GraphProto) -> Result<Self, NoProgram> {
+    pub(super) fn new(model: &ModelProto, graph: &GraphProto) -> Result<Self, ProgramError> {
         let mut unknown = BTreeSet::new();
         let (standard, ml) = (opset(model, ""), opset(model, ML));
         let mut kernels = Vec::with_capacity(graph.node.len());
         let patterns = graph.node.iter().filter(|node| node.op_type == "RegexFullMatch").count();
         if patterns > PATTERNS_MAX {
-            return Err(NoProgram::Refused(format!("{patterns} patterns are more than {PATTERNS_MAX}")));
+            return Err(ProgramError::Refused(format!("{patterns} patterns are more than {PATTERNS_MAX}")));
         }
         for node in &graph.node {
             let title = title(&node.op_type, &node.name);
             let version = if node.domain == ML { ml } else { standard };
             let kernel = ops::compile(node, version);
-            match kernel.map_err(|reason| NoProgram::Unsupported(format!("{title}: {reason}")))? {
+            match kernel.map_err(|reason| ProgramError::Unsupported(format!("{title}: {reason}")))? {
                 Some(kernel) => kernels.push((title, kernel)),
                 None => {
                     let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
@@ -144,7 +144,7 @@ impl Program {
             let is_standard = graph.node.iter().all(|node| is_standard(&node.domain));
             let mut names: Vec<String> = unknown.into_iter().collect();
             names.truncate(NAMED_MAX);
-            return Err(NoProgram::Unknown { operators: names.join(", "), is_standard });
+            return Err(ProgramError::Unknown { operators: names.join(", "), is_standard });
         }
         let mut places = Places::default();
         for tensor in &graph.initializer {
@@ -167,7 +167,7 @@ impl Program {
             }
             let known = step.inputs.iter().flatten().all(|place| places.constants[*place].is_some());
             if known {
-                // What depends on no row is computed once.
+                // Nodes that depend on no input are computed once.
                 let given: Vec<Option<&Tensor>> =
                     step.inputs.iter().map(|place| place.and_then(|place| places.constants[place].as_ref())).collect();
                 let mut made = step.run(&given, &mut budget)?.into_iter();
@@ -191,7 +191,7 @@ impl Program {
         Ok(Self { steps, constants: places.constants, inputs, outputs })
     }
 
-    /// The outputs for inputs in the order of the graph.
+    /// Returns the outputs for inputs in the order of the graph.
     pub(super) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
         let is_one = inputs.iter().all(|input| input.shape.first() == Some(&1));
         let mut budget = Budget(if is_one { LOAD_BYTES_MAX } else { RUN_BYTES_MAX });
@@ -222,12 +222,12 @@ impl Program {
     }
 }
 
-/// Bytes that may yet be made: a small file can ask for any number of large tensors.
+/// The remaining memory budget in bytes: a small file can demand any number of large tensors.
 struct Budget(usize);
 
 impl Step {
     fn run(&self, given: &[Option<&Tensor>], budget: &mut Budget) -> Result<Vec<Tensor>, String> {
-        // A file from outside decides what is computed; whatever it finds must not end the process.
+        // A file from outside decides what is computed; no failure in it may end the process.
         let run = AssertUnwindSafe(|| (self.kernel)(given));
         let made = std::panic::catch_unwind(run).unwrap_or_else(|_| Err("it panicked".to_owned()));
         let made = made.map_err(|reason| format!("{}: {reason}", self.title))?;
@@ -242,7 +242,7 @@ impl Step {
     }
 }
 
-/// Names to places; each name is made once and before it is used.
+/// Resolves names to slots; each name is defined once and before it is used.
 #[derive(Default)]
 struct Places {
     by_name: HashMap<String, usize>,
@@ -260,11 +260,11 @@ impl Places {
     }
 
     fn find(&self, name: &str, user: &str, graph: &GraphProto) -> Result<usize, String> {
-        self.by_name.get(name).copied().ok_or_else(|| not_made(user, name, graph))
+        self.by_name.get(name).copied().ok_or_else(|| undefined_name(user, name, graph))
     }
 }
 
-/// What a node is called in messages: its operator, and its name if it has one.
+/// A node's name in messages: its operator, and its name if it has one.
 pub(super) fn title(operator: &str, name: &str) -> String {
     if name.is_empty() { format!("`{operator}`") } else { format!("`{operator}` (`{name}`)") }
 }

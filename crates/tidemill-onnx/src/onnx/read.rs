@@ -1,4 +1,4 @@
-//! A model file into messages, with bounds.
+//! Parses a model file into messages, within bounds.
 
 use std::path::{Component, Path};
 
@@ -7,11 +7,11 @@ use tidemill_proto::wire::{Content, Wire};
 
 use super::generated::{GraphProto, ModelProto, TensorProto};
 
-/// More messages (nodes, attributes, tensors, names) than this are refused before any is built.
+/// More messages (nodes, attributes, tensors, names) than this are rejected before any is built.
 const MESSAGES_MAX: usize = 1 << 20;
-/// Messages within messages deeper than this are refused.
+/// More deeply nested messages are rejected.
 const DEPTH_MAX: usize = 32;
-/// A larger file of tensors is refused unread.
+/// A larger file of tensors is rejected unread.
 const DATA_BYTES_MAX: u64 = 2 << 30;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// The fields that hold messages, and of which kind they are.
+    /// The fields with nested messages, and their types.
     const fn children(self) -> &'static [(u64, Self)] {
         match self {
             Self::Model => &[(7, Self::Graph), (8, Self::Leaf), (14, Self::Leaf), (25, Self::Leaf)],
@@ -56,7 +56,7 @@ pub(crate) fn looks_like_model(bytes: &[u8]) -> bool {
     matches!(bytes, [0x08, version, ..] if *version < 0x40)
 }
 
-/// The messages of a model. Tensors that lie in other files are read from `folder` and nowhere else.
+/// Parses the messages of a model. Tensors in other files are read from `folder` only.
 pub(crate) fn read(bytes: &[u8], folder: Option<&Path>) -> Result<ModelProto, String> {
     let mut messages = 0;
     count(bytes, Kind::Model, 0, &mut messages)?;
@@ -91,7 +91,7 @@ fn count(bytes: &[u8], kind: Kind, depth: usize, messages: &mut usize) -> Result
     Ok(())
 }
 
-/// Brings tensors in that lie in files beside the model.
+/// Loads tensors from files beside the model.
 fn fetch(graph: &mut GraphProto, folder: Option<&Path>) -> Result<(), String> {
     for tensor in &mut graph.initializer {
         if tensor.data_location == 1 || !tensor.external_data.is_empty() {

@@ -1,4 +1,4 @@
-//! An ONNX model over record batches.
+//! Runs an ONNX model on record batches.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Ar
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
 use tidemill_core::Signature;
 
-use super::engine::{Engine, NoEngine, shape_of, zeros};
+use super::engine::{Engine, EngineError, shape_of, zeros};
 use super::generated::ModelProto;
 use super::options::OnnxOptions;
 use super::program::{check_versions, opset};
@@ -21,12 +21,12 @@ struct OnnxRunner {
     inputs: Vec<Input>,
     shape: Arc<InputShape>,
     signature: Signature,
-    /// Rows go through one at a time.
+    /// Rows are run one at a time.
     single: bool,
 }
 
-/// Reads a model; `path` is where tensors may lie beside it.
-pub(crate) fn parse(bytes: &[u8], path: &Path, options: &OnnxOptions) -> Result<ImportedParts, NoEngine> {
+/// Loads a model; tensors in other files are found relative to `path`.
+pub(crate) fn parse(bytes: &[u8], path: &Path, options: &OnnxOptions) -> Result<ImportedParts, EngineError> {
     let model = super::read::read(bytes, path.parent())?;
     check_versions(&model)?;
     let Some(graph) = &model.graph else { return Err("it has no graph".to_owned().into()) };
@@ -80,7 +80,7 @@ fn facts(model: &ModelProto, runs_on: String) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What the graph gives for one row of zeros: the types and the widths of its outputs.
+/// The graph's outputs for one row of zeros: their types and widths.
 fn probe(engine: &Engine, inputs: &[Input], outputs: &[Output]) -> Result<Vec<Tensor>, String> {
     let results = engine.run(zeros(inputs, 1));
     let results = results.map_err(|reason| format!("a row of zeros cannot be run: {reason}"))?;
@@ -136,13 +136,12 @@ impl OnnxRunner {
                 None => missing.push(MissingColumn::of_feature(spec.name.clone(), &spec.name, batch.schema_ref())),
             }
         }
-        MissingColumn::none_of(missing)?;
+        MissingColumn::error_if_any(missing)?;
         Ok(columns)
     }
 }
 
-/// The tensor of an input, from a column for each of its places in a row. A missing number is NaN, a missing text is
-/// empty.
+/// The tensor of an input, from a column for each position in a row. A missing number is NaN, a missing text is empty.
 fn tensor(input: &Input, columns: &[&ArrayRef], first: usize, rows: usize) -> Result<Tensor, ModelError> {
     let wrong = |column: &ArrayRef, expected: tidemill_core::DataType| ModelError::ColumnType {
         feature: input.name.clone(),
@@ -223,7 +222,7 @@ fn is_float(element: i32) -> bool {
     matches!(element, datatype::FLOAT | datatype::DOUBLE | datatype::FLOAT16 | datatype::BFLOAT16)
 }
 
-/// One column of an output, from the parts of all rows.
+/// One column of an output, joined from the parts of all rows.
 fn array(
     parts: &[&Tensor],
     column: usize,

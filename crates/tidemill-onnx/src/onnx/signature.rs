@@ -1,4 +1,4 @@
-//! What an ONNX model takes and gives, as columns.
+//! The signature of an ONNX model, as columns.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,23 +8,23 @@ use super::generated::type_proto::Value as Type;
 use super::generated::{ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension::Value as Size};
 use super::value::{Data, Tensor, datatype, elements, type_name};
 
-/// More columns than these are no rows of a table.
+/// The maximum number of columns of a row.
 const COLUMNS_MAX: usize = 1 << 20;
-/// The key under which a model says which inputs may be missing, as a JSON list.
+/// The metadata key with the optional inputs, as a JSON list.
 pub(crate) const OPTIONAL_KEY: &str = "tidemill.optional";
 
 /// One input of a graph.
 #[derive(Debug)]
 pub(crate) struct Input {
     pub(crate) name: String,
-    /// The type of element that the graph wants.
+    /// The element type that the graph expects.
     pub(crate) element: i32,
-    /// The sizes after that of the rows.
+    /// The sizes after the row dimension.
     pub(crate) sizes: Vec<usize>,
-    /// How many columns it is.
+    /// Its number of columns.
     pub(crate) width: usize,
     pub(crate) optional: bool,
-    /// The graph takes one row at a time.
+    /// The graph accepts one row at a time.
     pub(crate) single: bool,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Output {
     pub(crate) classes: Vec<String>,
 }
 
-/// The inputs of a graph that no initializer gives.
+/// The inputs of a graph without an initializer.
 pub(crate) fn inputs(model: &ModelProto) -> Result<Vec<Input>, String> {
     let Some(graph) = &model.graph else { return Err("it has no graph".to_owned()) };
     let optional = model.metadata_props.iter().find(|entry| entry.key == OPTIONAL_KEY);
@@ -59,7 +59,7 @@ fn input(info: &ValueInfoProto, optional: Option<&[String]>) -> Result<Input, St
     let name = info.name.clone();
     let refuse = |reason: String| format!("the input `{name}` {reason}");
     let Some(Type::TensorType(tensor)) = info.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
-        return Err(refuse("is no tensor".to_owned()));
+        return Err(refuse("is not a tensor".to_owned()));
     };
     let Some(shape) = &tensor.shape else { return Err(refuse("has no shape".to_owned())) };
     let size = |at: usize| match shape.dim.get(at).and_then(|dim| dim.value.as_ref()) {
@@ -78,7 +78,7 @@ fn input(info: &ValueInfoProto, optional: Option<&[String]>) -> Result<Input, St
     let mut sizes = Vec::with_capacity(rank);
     for at in 1..rank {
         sizes.push(size(at).filter(|size| *size > 0).ok_or_else(|| {
-            refuse(format!("does not say how wide it is: size {at} of its shape is open; export the model with it"))
+            refuse(format!("has no fixed width: size {at} of its shape is open; export the model with a fixed size"))
         })?);
     }
     let width = elements(&sizes).ok().filter(|width| *width <= COLUMNS_MAX);
@@ -90,7 +90,7 @@ fn input(info: &ValueInfoProto, optional: Option<&[String]>) -> Result<Input, St
     Ok(Input { name, element, sizes, width, optional, single })
 }
 
-/// The type of a column that holds such elements.
+/// The column type for such elements.
 fn column_type(element: i32) -> Result<DataType, String> {
     Ok(match element {
         datatype::FLOAT | datatype::DOUBLE | datatype::FLOAT16 | datatype::BFLOAT16 => DataType::Fp64,

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use super::generated::TensorProto;
 
-/// A tensor of more elements is refused: nothing that serves rows needs one, and a hostile shape asks for it.
+/// Larger tensors are rejected: serving rows needs none, and a hostile shape may ask for one.
 const ELEMENTS_MAX: usize = 1 << 26;
 
-/// A dense tensor, row-major. Integers of every width are held in 64 bits, halves in 32.
+/// A dense tensor, row-major. Integers of every width are stored in 64 bits, halves in 32.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tensor {
     pub(crate) shape: Vec<usize>,
@@ -24,7 +24,7 @@ pub(crate) enum Data {
     Text(Vec<String>),
 }
 
-/// The number that ONNX gives an element type.
+/// ONNX's number for an element type.
 pub(crate) mod datatype {
     pub(crate) const FLOAT: i32 = 1;
     pub(crate) const UINT8: i32 = 2;
@@ -66,7 +66,7 @@ pub(crate) fn type_name(datatype: i32) -> Cow<'static, str> {
     })
 }
 
-/// The product of a shape's sizes, if it can be held.
+/// The product of a shape's sizes, if it is within the limit.
 pub(crate) fn elements(shape: &[usize]) -> Result<usize, String> {
     let count = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
     count.filter(|count| *count <= ELEMENTS_MAX).ok_or_else(|| format!("a tensor of shape {shape:?} is too large"))
@@ -83,7 +83,7 @@ impl Data {
         }
     }
 
-    /// What the elements take in memory, about.
+    /// Approximate memory of the elements.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::F32(values) => values.len() * 4,
@@ -118,7 +118,7 @@ impl Data {
         }
     }
 
-    /// Room for elements of the same type.
+    /// An empty list for elements of the same type.
     fn empty(&self, capacity: usize) -> Self {
         match self {
             Self::F32(_) => Self::F32(Vec::with_capacity(capacity)),
@@ -129,7 +129,7 @@ impl Data {
         }
     }
 
-    /// Appends a range of `other`, of the same type; `false` if it is of another.
+    /// Appends a range of `other`; returns `false` if its type differs.
     fn extend(&mut self, other: &Self, range: std::ops::Range<usize>) -> bool {
         match (self, other) {
             (Self::F32(to), Self::F32(from)) => to.extend_from_slice(&from[range]),
@@ -157,7 +157,7 @@ impl Tensor {
         Self { shape: vec![data.len()], data }
     }
 
-    /// Refuses a tensor whose data is in another file.
+    /// Rejects a tensor whose data is in another file.
     pub(crate) fn check_inside(proto: &TensorProto) -> Result<(), String> {
         if proto.data_location != 1 && proto.external_data.is_empty() {
             return Ok(());
@@ -168,7 +168,7 @@ impl Tensor {
         Err(format!("the tensor `{name}` lies in `{place}`, outside of the model; save the model in one file"))
     }
 
-    /// The tensor of an initializer or an attribute. Data in another file is refused.
+    /// The tensor of an initializer or an attribute. Data in another file is rejected.
     pub(crate) fn read(proto: &TensorProto) -> Result<Self, String> {
         let name = &proto.name;
         Self::check_inside(proto)?;
@@ -186,7 +186,7 @@ impl Tensor {
         self.shape.len()
     }
 
-    /// Rows and columns, where a tensor of one dimension is one row or, with one value a row, a column.
+    /// Rows and columns; a tensor of one dimension is one row or, with one value per row, a column.
     pub(crate) fn matrix(&self) -> Result<(usize, usize), String> {
         match *self.shape {
             [columns] => Ok((1, columns)),
@@ -221,7 +221,7 @@ impl Tensor {
         }
     }
 
-    /// Joined along `axis`.
+    /// Joins tensors along `axis`.
     pub(crate) fn concat(tensors: &[&Self], axis: i64) -> Result<Self, String> {
         let first = tensors.first().ok_or("nothing to join")?;
         let axis = axis_of(axis, first.rank())?;
@@ -250,7 +250,7 @@ impl Tensor {
     }
 }
 
-/// An axis counted from the front or, below 0, from the end.
+/// An axis counted from the front or, if negative, from the end.
 pub(crate) fn axis_of(axis: i64, rank: usize) -> Result<usize, String> {
     let from_front = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
     usize::try_from(from_front)
@@ -259,7 +259,7 @@ pub(crate) fn axis_of(axis: i64, rank: usize) -> Result<usize, String> {
         .ok_or_else(|| format!("the axis {axis} is not one of {rank}"))
 }
 
-/// How a type's elements lie in `raw_data`, as a function from a chunk of its size.
+/// The layout of a type's elements in `raw_data`, as a function from a chunk of its size.
 fn raw<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Result<Vec<T>, String> {
     let (chunks, rest) = bytes.as_chunks::<N>();
     if !rest.is_empty() {

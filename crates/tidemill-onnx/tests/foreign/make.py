@@ -3,7 +3,7 @@
     pip install lightgbm==4.7.0 xgboost-cpu==3.2.0 numpy && python make.py
 
 writes the models beside this script and `expected.json`: for each model the rows (null is NaN) and what the library
-says of them. `tests/foreign.rs` compares. Numbers are random with a fixed seed; another version of a library may grow
+says of them. `tests/it/foreign.rs` compares. Numbers are random with a fixed seed; another version of a library may grow
 other trees, so models and predictions are committed together.
 """
 

@@ -1,4 +1,4 @@
-"""The models of `tests/inspect.rs`: a SavedModel of a graph, one of functions, and a TFLite model.
+"""The models of `tests/it/inspect.rs`: a SavedModel of a graph, one of functions, and a TFLite model.
 
     pip install tensorflow-cpu==2.21.0 && python make.py
 

@@ -4,7 +4,7 @@
     python make.py
 
 writes the models beside this script and `expected.json`: for each model its inputs as columns (null is NaN) and the
-outputs of onnxruntime. `tests/onnx.rs` compares.
+outputs of onnxruntime. `tests/it/onnx.rs` compares.
 """
 
 import json

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
 use serde::Deserialize;
 use serde_json::Value;
 use tidemill_core::{DataType, TensorView};
-use tidemill_model::AnyModel;
+use tidemill_model::LoadedModel;
 use tidemill_onnx::{OnnxEngine, OnnxOptions, load_model_with};
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ fn column(rows: &[Vec<Value>], at: usize, datatype: DataType) -> ArrayRef {
     }
 }
 
-pub fn batch(model: &AnyModel, expected: &Expected) -> RecordBatch {
+pub fn batch(model: &LoadedModel, expected: &Expected) -> RecordBatch {
     let mut columns = Vec::new();
     for TensorView { name, datatype, width, first, .. } in model.signature().input_tensors() {
         for at in 0..width.unwrap_or(1) {

@@ -7,7 +7,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tidemill_core::{Code, Failure, TaskKind, shortened, suggest};
+use tidemill_core::{Code, Failure, TaskKind, grouped, shortened, suggest};
 use tidemill_data::Table;
 
 use super::text;
@@ -188,7 +188,7 @@ impl LabelDraft {
 
     /// What is predicted, in a line: `2 classes: no (1,866), yes (1,134)`.
     pub fn summary(&self) -> String {
-        let shown = |(value, rows): &(String, u64)| format!("{} ({})", shortened(value), text::grouped(*rows));
+        let shown = |(value, rows): &(String, u64)| format!("{} ({})", shortened(value), grouped(*rows));
         let mut listed: Vec<String> = self.values.iter().take(SHOWN).map(shown).collect();
         if self.values.len() > SHOWN {
             listed.push(format!("{} more", self.values.len() - SHOWN));

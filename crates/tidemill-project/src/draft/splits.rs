@@ -1,10 +1,10 @@
 //! Which rows a model is judged on.
 
 use serde::Serialize;
+use tidemill_core::grouped;
 use tidemill_transform::{ColumnChoice, is_called_identifier};
 
 use super::columns::ColumnFacts;
-use super::text::grouped;
 
 /// Fewer times or groups are no way to split rows.
 const VALUES_MIN: usize = 20;

@@ -53,19 +53,6 @@ pub(super) fn comment(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A whole number with commas between thousands.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,10 +68,6 @@ mod tests {
         assert_eq!(
             (yaml("data/a.csv"), yaml("no"), yaml("a: b"), yaml("3")),
             ("data/a.csv".to_owned(), "\"no\"".to_owned(), "\"a: b\"".to_owned(), "\"3\"".to_owned())
-        );
-        assert_eq!(
-            (grouped(7), grouped(1234), grouped(1_234_567)),
-            ("7".to_owned(), "1,234".to_owned(), "1,234,567".to_owned())
         );
     }
 }

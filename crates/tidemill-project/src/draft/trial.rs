@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tidemill_core::{ArtifactType, Code, Failure, NoProgress, Progress, TaskKind};
+use tidemill_core::{ArtifactType, Code, Failure, NoProgress, Progress, TaskKind, grouped};
 use tidemill_data::{Table, write_table};
 use tidemill_evaluate::{Evaluation, Metric};
 use tidemill_metadata::{Run, RunState};
@@ -107,7 +107,7 @@ impl Trial {
             shown(self.value),
             shown(low),
             shown(high),
-            super::text::grouped(self.rows)
+            grouped(self.rows)
         )
     }
 

@@ -1,11 +1,11 @@
 //! The draft as a pipeline file.
 
 use arrow::datatypes::Schema;
-use tidemill_core::{FeatureType, TaskKind};
+use tidemill_core::{FeatureType, TaskKind, grouped};
 use tidemill_data::{Decimal, Format, Header, ReadOptions};
 use tidemill_transform::ColumnChoice;
 
-use super::text::{comment, grouped, quoted, yaml};
+use super::text::{comment, quoted, yaml};
 use super::{Draft, SplitDraft, Trial};
 
 /// A table with fewer rows gets smaller trees.

@@ -1,32 +1,32 @@
-//! From asynchronous work to a caller that waits, a few items ahead of it.
+//! A bounded channel from asynchronous work to a blocking caller.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::Semaphore;
 
-/// The end that gives. Waiting for room takes no thread.
-pub(super) struct Feed<T> {
+/// The sending end. Waiting for space uses no thread.
+pub(super) struct ItemSender<T> {
     room: Arc<Semaphore>,
     to: Sender<T>,
 }
 
-/// The end that takes, from any thread. The feed stops when it is dropped.
-pub(super) struct Drain<T> {
+/// The receiving end, usable on any thread. Dropping it stops the feed.
+pub(super) struct ItemReceiver<T> {
     room: Arc<Semaphore>,
     from: Receiver<T>,
 }
 
-/// Two ends with at most `ahead` items between them.
-pub(super) fn feed<T>(ahead: usize) -> (Feed<T>, Drain<T>) {
+/// Creates both ends, with at most `ahead` items between them.
+pub(super) fn feed<T>(ahead: usize) -> (ItemSender<T>, ItemReceiver<T>) {
     let room = Arc::new(Semaphore::new(ahead));
     let (to, from) = channel();
-    (Feed { room: room.clone(), to }, Drain { room, from })
+    (ItemSender { room: room.clone(), to }, ItemReceiver { room, from })
 }
 
-impl<T> Feed<T> {
-    /// Gives an item once there is room; false when nobody takes any more.
-    pub(super) async fn give(&self, item: T) -> bool {
+impl<T> ItemSender<T> {
+    /// Sends an item once there is space; returns false if the receiver is gone.
+    pub(super) async fn send(&self, item: T) -> bool {
         match self.room.acquire().await {
             Ok(permit) => {
                 permit.forget();
@@ -37,7 +37,7 @@ impl<T> Feed<T> {
     }
 }
 
-impl<T> Iterator for Drain<T> {
+impl<T> Iterator for ItemReceiver<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -47,7 +47,7 @@ impl<T> Iterator for Drain<T> {
     }
 }
 
-impl<T> Drop for Drain<T> {
+impl<T> Drop for ItemReceiver<T> {
     fn drop(&mut self) {
         self.room.close();
     }

@@ -10,7 +10,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, SchemaRef};
 use tidemill_data::DataError;
 
-/// One column. Moments are text in ISO 8601 when it is finished, as those of a Parquet file are.
+/// One column under construction. Moments become text in ISO 8601, as those of a Parquet file do.
 pub(super) enum Column {
     Int(Int64Builder),
     Float(Float64Builder),
@@ -64,7 +64,7 @@ impl Column {
     }
 }
 
-/// The columns as a batch of `schema`; they are empty afterwards.
+/// Finishes the columns as a batch of `schema` and empties them.
 pub(super) fn batch_of(columns: &mut [Column], schema: &SchemaRef) -> Result<RecordBatch, DataError> {
     let arrays = columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
     Ok(RecordBatch::try_new(schema.clone(), arrays)?)

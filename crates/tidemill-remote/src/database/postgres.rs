@@ -17,7 +17,7 @@ use sqlx::{
 use tidemill_core::{Code, Digest};
 use tidemill_data::{BatchReader, DataError, Database, Query, QueryValue};
 
-use super::channel::{Feed, feed};
+use super::channel::{ItemSender, feed};
 use super::columns::{Column, batch_of};
 use super::{arguments, batch_rows, check_names, numeric, refused, text_of};
 use crate::background::{start, wait};
@@ -28,7 +28,7 @@ const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400 * 1_000_000;
 
 /// Databases at `postgres://user@host:port/database`.
 ///
-/// A query runs in a transaction that can only read.
+/// A query runs in a read-only transaction.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Postgres;
 
@@ -53,7 +53,7 @@ impl Database for Postgres {
         Ok(BatchReader::new(schema, batches))
     }
 
-    /// The server counts and hashes the rows, so that they need not travel: one more run of the query.
+    /// The server counts and hashes the rows, so that they are not transferred: one more run of the query.
     fn digest(&self, query: &Query) -> Result<Digest, DataError> {
         let mut job = Job::new(query)?;
         job.text = format!(
@@ -72,7 +72,7 @@ impl Database for Postgres {
     }
 }
 
-/// What goes to the reader.
+/// What the task sends to the reader.
 enum Item {
     Schema(SchemaRef),
     Batch(arrow::array::RecordBatch),
@@ -89,7 +89,7 @@ struct Job {
 impl Job {
     fn new(query: &Query) -> Result<Self, DataError> {
         let place = query.place();
-        // What the parser says might hold the password.
+        // The parser's message might contain the password.
         let mut options = PgConnectOptions::from_str(&query.connection)
             .map_err(|_| refused(&place, "it is not a URL of a database, as in `postgres://user@host:5432/database`"))?
             .application_name("tidemill");
@@ -106,7 +106,7 @@ impl Job {
 
     async fn connect(&self) -> Result<PgConnection, DataError> {
         let mut connection = self.options.connect().await.map_err(|error| failed(&self.place, error))?;
-        // All that is read is of one state of the database, and nothing can be written.
+        // All reads see one state of the database, and nothing can be written.
         let begin = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
         sqlx::query(begin).execute(&mut connection).await.map_err(|error| failed(&self.place, error))?;
         Ok(connection)
@@ -125,13 +125,13 @@ impl Job {
         })
     }
 
-    async fn run(self, feed: Feed<Result<Item, DataError>>) {
+    async fn run(self, feed: ItemSender<Result<Item, DataError>>) {
         if let Err(error) = self.read(&feed).await {
-            feed.give(Err(error)).await;
+            feed.send(Err(error)).await;
         }
     }
 
-    async fn read(&self, feed: &Feed<Result<Item, DataError>>) -> Result<(), DataError> {
+    async fn read(&self, feed: &ItemSender<Result<Item, DataError>>) -> Result<(), DataError> {
         let failed = |error| failed(&self.place, error);
         let mut connection = self.connect().await?;
         let prepared = connection.prepare(AssertSqlSafe(self.text.clone()).into_sql_str()).await.map_err(failed)?;
@@ -155,7 +155,7 @@ impl Job {
         let mut rows = query.fetch(&mut connection);
         let (mut held, mut count, most) = (0, 0_u64, batch_rows(columns.len()));
         while let Some(row) = rows.try_next().await.map_err(failed)? {
-            if count == 0 && !feed.give(Ok(Item::Schema(schema.clone()))).await {
+            if count == 0 && !feed.send(Ok(Item::Schema(schema.clone()))).await {
                 return Ok(());
             }
             count += 1;
@@ -167,7 +167,7 @@ impl Job {
             held += 1;
             if held == most {
                 held = 0;
-                if !feed.give(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await {
+                if !feed.send(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await {
                     return Ok(());
                 }
             }
@@ -176,7 +176,7 @@ impl Job {
             return Err(DataError::SourceEmpty { path: self.place.clone().into(), header_only: true });
         }
         if held > 0 {
-            feed.give(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await;
+            feed.send(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await;
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ fn column(info: &PgTypeInfo) -> Option<Column> {
     })
 }
 
-/// Appends a value as it came over the wire. The error says what does not fit, to follow "column `x`".
+/// Appends a value in wire format. The error says what is wrong, to follow "column `x`".
 fn push(column: &mut Column, info: &PgTypeInfo, value: PgValueRef<'_>) -> Result<(), String> {
     if value.is_null() {
         column.push_null();
@@ -223,7 +223,7 @@ fn push(column: &mut Column, info: &PgTypeInfo, value: PgValueRef<'_>) -> Result
     }
     let bytes = value.as_bytes().map_err(|error| error.to_string())?;
     let info = base(info);
-    let damaged = || format!("holds a value that is no {}", info.name());
+    let damaged = || format!("has a value that is not a valid {}", info.name());
     let int = || match *bytes {
         [a, b] => Ok(i64::from(i16::from_be_bytes([a, b]))),
         [a, b, c, d] if info.name() == "OID" => Ok(i64::from(u32::from_be_bytes([a, b, c, d]))),
@@ -238,8 +238,8 @@ fn push(column: &mut Column, info: &PgTypeInfo, value: PgValueRef<'_>) -> Result
         Column::Float(builder) => builder.append_value(match (info.name(), bytes) {
             ("NUMERIC", bytes) => match numeric::to_float(bytes) {
                 Ok(number) => number,
-                Err(numeric::Fault::Damaged) => return Err(damaged()),
-                Err(numeric::Fault::Rounded) => {
+                Err(numeric::NumericError::Damaged) => return Err(damaged()),
+                Err(numeric::NumericError::Rounded) => {
                     return Err(
                         "holds a whole number that a float would round; cast it to bigint or text in the query"
                             .to_owned(),
@@ -270,7 +270,7 @@ fn push(column: &mut Column, info: &PgTypeInfo, value: PgValueRef<'_>) -> Result
     Ok(())
 }
 
-/// The type below a domain.
+/// The base type of a domain.
 fn base(info: &PgTypeInfo) -> &PgTypeInfo {
     match info.kind() {
         PgTypeKind::Domain(of) => base(of),
@@ -290,7 +290,7 @@ fn uuid(bytes: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// Never with the connection itself, which may hold a password.
+/// Never includes the connection itself, which may have a password.
 fn failed(place: &str, error: sqlx::Error) -> DataError {
     let told = |code, message: String, hint: &str| {
         let hint = (!hint.is_empty()).then(|| hint.to_owned());
@@ -317,7 +317,7 @@ fn failed(place: &str, error: sqlx::Error) -> DataError {
         error => DataError::Outside {
             code: Code::SourceUnreachable,
             message: format!("`{place}` does not answer"),
-            hint: Some("look at host, port and network, and whether the server runs".to_owned()),
+            hint: Some("check host, port and network, and whether the server runs".to_owned()),
             source: Some(Box::new(error)),
         },
     }

@@ -1,8 +1,8 @@
 //! SQLite.
 //!
-//! A column of SQLite holds values of any type. Its type here is decided over all rows, as that of a JSON file is:
-//! whole numbers, else numbers, else text; a column declared `BOOLEAN` with nothing but 0 and 1 is one of booleans.
-//! The rows are read twice in one transaction, once to decide the types.
+//! A column of SQLite may contain values of any type. Its type here is decided over all rows, as for a JSON file: whole
+//! numbers, else numbers, else text; a column declared `BOOLEAN` with only 0 and 1 is boolean. The rows are read twice
+//! in one transaction, the first time to decide the types.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Decode, Row as _, Ty
 use tidemill_core::{Code, Digest};
 use tidemill_data::{BatchReader, DataError, Database, Query, QueryValue};
 
-use super::channel::{Feed, feed};
+use super::channel::{ItemSender, feed};
 use super::columns::{Column, batch_of};
 use super::{arguments, batch_rows, check_names, refused, text_of};
 use crate::background::{start, wait};
 
-/// Databases in files: `sqlite://rides.db`, from the folder of the project, or `sqlite:///data/rides.db`.
+/// Databases in files: `sqlite://rides.db`, relative to the project folder, or `sqlite:///data/rides.db`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sqlite;
 
@@ -45,7 +45,7 @@ impl Database for Sqlite {
         Ok(BatchReader::new(schema, batches).with_row_count(rows))
     }
 
-    /// The bytes of the database and of what is not merged into it yet: a change to any table counts.
+    /// Digests the database file and its write-ahead log: a change to any table counts.
     fn digest(&self, query: &Query) -> Result<Digest, DataError> {
         let path = file_of(query)?;
         let mut hasher = blake3::Hasher::new();
@@ -86,7 +86,7 @@ fn file_of(query: &Query) -> Result<PathBuf, DataError> {
     if path.is_file() { Ok(path) } else { Err(DataError::SourceNotFound { path }) }
 }
 
-/// What goes to the reader.
+/// What the task sends to the reader.
 enum Item {
     Schema(SchemaRef, u64),
     Batch(arrow::array::RecordBatch),
@@ -111,13 +111,13 @@ impl Job {
         options.disable_statement_logging().connect().await.map_err(|error| failed(&self.place, error))
     }
 
-    async fn run(self, feed: Feed<Result<Item, DataError>>) {
+    async fn run(self, feed: ItemSender<Result<Item, DataError>>) {
         if let Err(error) = self.read(&feed).await {
-            feed.give(Err(error)).await;
+            feed.send(Err(error)).await;
         }
     }
 
-    async fn read(&self, feed: &Feed<Result<Item, DataError>>) -> Result<(), DataError> {
+    async fn read(&self, feed: &ItemSender<Result<Item, DataError>>) -> Result<(), DataError> {
         let failed = |error| failed(&self.place, error);
         let mut connection = self.connect().await?;
         // Both readings see one state of the database.
@@ -125,7 +125,7 @@ impl Job {
         let Some((schema, count)) = self.scan(&mut connection).await? else {
             return Err(DataError::SourceEmpty { path: self.place.clone().into(), header_only: true });
         };
-        if !feed.give(Ok(Item::Schema(schema.clone(), count))).await {
+        if !feed.send(Ok(Item::Schema(schema.clone(), count))).await {
             return Ok(());
         }
         let mut columns: Vec<Column> = schema.fields().iter().map(|field| column(field.data_type())).collect();
@@ -144,18 +144,18 @@ impl Job {
             held += 1;
             if held == most {
                 held = 0;
-                if !feed.give(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await {
+                if !feed.send(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await {
                     return Ok(());
                 }
             }
         }
         if held > 0 {
-            feed.give(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await;
+            feed.send(Ok(Item::Batch(batch_of(&mut columns, &schema)?))).await;
         }
         Ok(())
     }
 
-    /// The columns with types that hold all rows, and how many rows there are; none where there is none.
+    /// The columns with types that fit all rows, and the number of rows; none for an empty table.
     async fn scan(&self, connection: &mut SqliteConnection) -> Result<Option<(SchemaRef, u64)>, DataError> {
         let failed = |error| failed(&self.place, error);
         let query = sqlx::query_with(
@@ -163,15 +163,15 @@ impl Job {
             arguments::<sqlx::Sqlite>(&self.values).map_err(failed)?,
         );
         let mut rows = query.fetch(connection);
-        let mut columns: Vec<(String, Guess)> = Vec::new();
+        let mut columns: Vec<(String, SeenValues)> = Vec::new();
         let mut count = 0;
         while let Some(row) = rows.try_next().await.map_err(failed)? {
             if count == 0 {
-                columns = row.columns().iter().map(|c| (c.name().to_owned(), Guess::default())).collect();
+                columns = row.columns().iter().map(|c| (c.name().to_owned(), SeenValues::default())).collect();
             }
             count += 1;
             for (i, (_, guess)) in columns.iter_mut().enumerate() {
-                guess.see(&row, i).map_err(failed)?;
+                guess.add(&row, i).map_err(failed)?;
             }
         }
         if count == 0 {
@@ -184,19 +184,19 @@ impl Job {
     }
 }
 
-/// What the values of a column are so far.
+/// The kinds of values seen in a column so far.
 #[derive(Debug, Clone, Copy, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each says what was seen, and all may be")]
-struct Guess {
+struct SeenValues {
     ints: bool,
     floats: bool,
     texts: bool,
-    /// Something other than 0 and 1, or the column is not declared as one of booleans.
+    /// The column has a value other than 0 and 1, or is not declared boolean.
     not_bool: bool,
 }
 
-impl Guess {
-    fn see(&mut self, row: &SqliteRow, i: usize) -> Result<(), sqlx::Error> {
+impl SeenValues {
+    fn add(&mut self, row: &SqliteRow, i: usize) -> Result<(), sqlx::Error> {
         let value = row.try_get_raw(i)?;
         if value.is_null() {
             return Ok(());
@@ -249,7 +249,7 @@ fn exact_float(number: i64) -> Result<f64, String> {
     }
 }
 
-/// The error says what does not fit, to follow "column `x`".
+/// The error says what is wrong, to follow "column `x`".
 fn push(column: &mut Column, value: SqliteValueRef<'_>) -> Result<(), String> {
     if value.is_null() {
         column.push_null();

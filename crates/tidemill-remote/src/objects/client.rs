@@ -1,4 +1,4 @@
-//! Clients with what the environment says.
+//! Object store clients, configured from the environment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use tidemill_data::DataError;
 use super::explain::explain;
 use super::place::Place;
 
-/// A request may take so long as a whole: a piece of an object on a slow line.
+/// Time limit of a request: one piece of an object over a slow connection.
 const TIMEOUT: (ClientConfigKey, &str) = (ClientConfigKey::Timeout, "3 minutes");
-/// A machine of a cloud has an address that gives credentials; elsewhere nobody answers there.
+/// A cloud machine has an address that issues credentials; elsewhere it does not respond.
 const NO_CREDENTIALS_TIMEOUT: (ClientConfigKey, &str) = (ClientConfigKey::ConnectTimeout, "1 second");
 
-/// What says who we are, by scheme: the variables that the makers' own tools read.
+/// The variables with credentials, by scheme: those of the vendors' own tools.
 fn credentials(scheme: &str) -> &'static [&'static str] {
     match scheme {
         "s3" => &[
@@ -49,12 +49,12 @@ fn credentials(scheme: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether the environment says who we are.
+/// Whether the environment has credentials.
 pub(super) fn has_credentials(scheme: &str) -> bool {
     credentials(scheme).iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-/// The client for the bucket of a place. Nothing is sent yet.
+/// Creates the client for the bucket of a place. Sends nothing yet.
 pub(super) fn client(place: &Place) -> Result<Arc<dyn ObjectStore>, DataError> {
     let known = has_credentials(place.scheme);
     let retry = RetryConfig {

@@ -1,4 +1,4 @@
-//! What an object store says, in words that help.
+//! Turns errors of an object store into helpful messages.
 
 use std::io;
 use std::path::Path;
@@ -10,9 +10,9 @@ use tidemill_data::DataError;
 use super::client::has_credentials;
 use super::place::Place;
 
-/// An error of a store as one that names the URL and says what to do.
+/// An error that names the URL and suggests a remedy.
 pub(super) fn explain(place: &Place, error: Error) -> DataError {
-    let said = said(&error);
+    let said = with_causes(&error);
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let url = place.url();
     let bucket = &place.root;
@@ -23,7 +23,7 @@ pub(super) fn explain(place: &Place, error: Error) -> DataError {
         source: Some(said.clone().into()),
     };
     if says(&["NoSuchBucket", "ContainerNotFound", "bucket does not exist", "container does not exist"]) {
-        let hint = "look at the spelling, and whether it is the right account, region and endpoint";
+        let hint = "check the spelling, the account, the region and the endpoint";
         return told(Code::SourceNotFound, format!("there is no bucket `{bucket}`"), hint.to_owned());
     }
     if !has_credentials(place.scheme) && !matches!(error, Error::NotFound { .. }) {
@@ -38,7 +38,7 @@ pub(super) fn explain(place: &Place, error: Error) -> DataError {
         || says(&["403 Forbidden", "401 Unauthorized", "AccessDenied", "ExpiredToken", "TokenRefreshRequired"])
     {
         let hint = if says(&["InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthenticationFailed"]) {
-            "the credentials are not valid here: look at key, secret and endpoint"
+            "the credentials are not valid here: check key, secret and endpoint"
         } else if says(&["ExpiredToken", "TokenRefreshRequired"]) {
             "the session has ended: get new credentials"
         } else {
@@ -54,24 +54,24 @@ pub(super) fn explain(place: &Place, error: Error) -> DataError {
         return told(Code::SourceUnreachable, format!("`{bucket}` is in another region"), hint.to_owned());
     }
     let hint = match place.scheme {
-        "s3" => "look at the network, `AWS_ENDPOINT_URL` and, for an endpoint with `http:`, `AWS_ALLOW_HTTP=true`",
-        "gs" => "look at the network and `GOOGLE_BASE_URL`",
-        _ => "look at the network, `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ENDPOINT`",
+        "s3" => "check the network, `AWS_ENDPOINT_URL` and, for an endpoint with `http:`, `AWS_ALLOW_HTTP=true`",
+        "gs" => "check the network and `GOOGLE_BASE_URL`",
+        _ => "check the network, `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ENDPOINT`",
     };
     told(Code::SourceUnreachable, format!("the store of `{url}` does not answer as it should"), hint.to_owned())
 }
 
-/// An object is not the one that was listed.
+/// The error for an object that has changed since it was listed.
 pub(super) fn changed(place: &Place, how: &str) -> DataError {
     DataError::Outside {
         code: Code::SourceUnreadable,
         message: format!("`{}` changed while it was read: {how}", place.url()),
-        hint: Some("run again when nobody writes to it".to_owned()),
+        hint: Some("run again when it is not being written".to_owned()),
         source: None,
     }
 }
 
-/// More objects than a source is looked for among.
+/// The error for a folder with more objects than the limit.
 pub(super) fn too_many(place: &Place, most: usize) -> DataError {
     DataError::Outside {
         code: Code::SourceUnreadable,
@@ -81,13 +81,13 @@ pub(super) fn too_many(place: &Place, most: usize) -> DataError {
     }
 }
 
-/// A copy cannot be written.
+/// The error for a local copy that cannot be written.
 pub(super) fn unwritable(path: &Path, error: io::Error) -> DataError {
     DataError::Write { path: path.to_owned(), source: Box::new(error) }
 }
 
-/// The error and what lies beneath it, once each, on one line.
-fn said(error: &Error) -> String {
+/// The error and its causes, each once, on one line.
+fn with_causes(error: &Error) -> String {
     let mut said = error.to_string();
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {

@@ -1,4 +1,4 @@
-//! Object stores: S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage.
+//! Object stores: S3 and compatible stores, Google Cloud Storage, Azure Blob Storage.
 
 mod client;
 mod explain;
@@ -19,13 +19,13 @@ use self::explain::{changed, explain, too_many, unwritable};
 use self::place::Place;
 use crate::background::wait;
 
-/// Objects that are listed at most: a million entries are some hundred megabytes.
+/// The maximum number of objects listed: a million entries take some hundred megabytes.
 const LISTED_MAX: usize = 1_000_000;
 
-/// Bytes of an object that are asked for at once.
+/// Bytes per request for an object.
 const PIECE_BYTES: u64 = 64 << 20;
 
-/// Objects copied at a time.
+/// How many objects are copied at a time.
 const AT_ONCE: usize = 8;
 
 /// Objects at `s3://`, `gs://` and `az://` URLs, with credentials and endpoints from the usual environment variables.
@@ -97,9 +97,9 @@ async fn list(place: Place, client: Arc<dyn ObjectStore>) -> Result<Vec<RemoteFi
     }
 }
 
-/// The object as the rest of the program knows it.
+/// The listed object as a [`RemoteFile`].
 fn remote_file(place: &Place, meta: &ObjectMeta) -> RemoteFile {
-    let e_tag = meta.e_tag.as_deref().map(bare);
+    let e_tag = meta.e_tag.as_deref().map(unquoted);
     let tag = match (&e_tag, &meta.version) {
         (Some(tag), _) => format!("tag {tag}"),
         (None, Some(version)) => format!("version {version}"),
@@ -109,12 +109,12 @@ fn remote_file(place: &Place, meta: &ObjectMeta) -> RemoteFile {
     RemoteFile { path, size: meta.size, tag, e_tag }
 }
 
-/// An entity tag without quotes: some answers have them, some do not.
-fn bare(tag: &str) -> String {
+/// An entity tag without quotes: some responses have them, some do not.
+fn unquoted(tag: &str) -> String {
     tag.trim_matches('"').to_owned()
 }
 
-/// Copies one object, a piece a request; memory is bounded by what arrives at once.
+/// Copies one object, one piece per request; memory is bounded by the size of the pieces.
 async fn fetch(place: Place, client: Arc<dyn ObjectStore>, file: RemoteFile, to: PathBuf) -> Result<(), DataError> {
     let unwritable = |error| unwritable(&to, error);
     let mut copy = Buffered::with_capacity(1 << 20, tokio::fs::File::create(&to).await.map_err(unwritable)?);
@@ -122,14 +122,14 @@ async fn fetch(place: Place, client: Arc<dyn ObjectStore>, file: RemoteFile, to:
     while at < file.size {
         let end = file.size.min(at + PIECE_BYTES);
         let options = GetOptions { range: Some(GetRange::Bounded(at..end)), ..GetOptions::default() };
-        let answer = client.get_opts(&place.key, options).await.map_err(|error| gone_or(&place, error))?;
-        let e_tag = answer.meta.e_tag.as_deref().map(bare);
+        let answer = client.get_opts(&place.key, options).await.map_err(|error| changed_or(&place, error))?;
+        let e_tag = answer.meta.e_tag.as_deref().map(unquoted);
         if answer.meta.size != file.size || (e_tag.is_some() && file.e_tag.is_some() && e_tag != file.e_tag) {
             return Err(changed(&place, "it is another one now"));
         }
         let mut pieces = answer.into_stream();
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| gone_or(&place, error))?;
+            let piece = piece.map_err(|error| changed_or(&place, error))?;
             at += piece.len() as u64;
             copy.write_all(&piece).await.map_err(unwritable)?;
         }
@@ -140,8 +140,8 @@ async fn fetch(place: Place, client: Arc<dyn ObjectStore>, file: RemoteFile, to:
     copy.shutdown().await.map_err(unwritable)
 }
 
-/// The object was listed: that it is not there, or ends before its size, is a change.
-fn gone_or(place: &Place, error: object_store::Error) -> DataError {
+/// An error for an object that was listed: if it is missing or too short, it has changed.
+fn changed_or(place: &Place, error: object_store::Error) -> DataError {
     match error {
         object_store::Error::NotFound { .. } => changed(place, "it is gone"),
         object_store::Error::Precondition { .. } => changed(place, "it is another one now"),
@@ -150,16 +150,16 @@ fn gone_or(place: &Place, error: object_store::Error) -> DataError {
     }
 }
 
-/// Copies a file to a store; what does not complete never appears.
+/// Copies a file to a store; an incomplete upload never becomes visible.
 async fn send(from: PathBuf, place: Place, client: Arc<dyn ObjectStore>) -> Result<(), DataError> {
     let unreadable = |error| DataError::SourceUnreadable { path: from.clone(), source: error };
     let mut file = tokio::fs::File::open(&from).await.map_err(unreadable)?;
     let mut object = BufWriter::new(client, place.key.clone());
     let sent = match tokio::io::copy(&mut file, &mut object).await {
-        // What cannot be completed ends there, and must not be given up again.
+        // An upload that cannot be completed ends there, and must not be aborted again.
         Ok(_) => object.shutdown().await,
         Err(error) => {
-            // The error that led here is the one to tell.
+            // Report the error that led here, not that of the abort.
             let _ = object.abort().await;
             Err(error)
         }

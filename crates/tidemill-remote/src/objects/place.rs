@@ -7,7 +7,7 @@ use tidemill_data::DataError;
 /// The schemes of object stores.
 pub(super) const SCHEMES: &[&str] = &["s3", "gs", "az"];
 
-/// A place in a store.
+/// A parsed URL: a location in an object store.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// Which kind of store.
@@ -21,7 +21,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Reads `s3://bucket/key`. A key stands as it is, with spaces and all.
+    /// Parses `s3://bucket/key`. The key is taken literally, including spaces.
     pub(super) fn parse(url: &str) -> Result<Self, DataError> {
         let wrong = |message: String| {
             let hint = Some("write `s3://BUCKET/KEY`, `gs://BUCKET/KEY` or `az://CONTAINER/KEY`".to_owned());

@@ -8,14 +8,14 @@ use crate::protocol::grpc::proto::tensorflow::serving::BatchingParameters;
 use crate::{Batching, BatchingOptions};
 
 impl BatchingOptions {
-    /// Reads a file with the text of a `BatchingParameters`, as TF Serving's `--batching_parameters_file`: every model
-    /// batches, in this way.
+    /// Reads the file for TF Serving's `--batching_parameters_file`, the text of a `BatchingParameters`: every model
+    /// then batches this way.
     pub fn read_file(file: &Path) -> Result<Self, ConfigError> {
         let parameters: BatchingParameters = text::read(file, "BatchingParameters")?;
         options(parameters).map_err(|reason| ConfigError::invalid(file, reason))
     }
 
-    /// What the folder of a version says of its own batching, if it does: TF Serving's `batching_params.pbtxt`.
+    /// The batching parameters in the folder of a version, if it has any: TF Serving's `batching_params.pbtxt`.
     pub(crate) fn of_version(folder: &Path) -> Result<Option<Self>, ConfigError> {
         let file = folder.join("batching_params.pbtxt");
         file.exists().then(|| Self::read_file(&file)).transpose()

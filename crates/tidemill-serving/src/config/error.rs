@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration file.
+//! Errors in a configuration file.
 
 use std::path::{Path, PathBuf};
 

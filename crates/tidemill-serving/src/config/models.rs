@@ -23,7 +23,7 @@ pub struct ModelConfig {
     pub policy: VersionPolicy,
     /// Versions by label.
     pub labels: BTreeMap<String, u64>,
-    /// What the configuration calls the kind of the model; files say of themselves what they are.
+    /// What the configuration calls the kind of the model. The server ignores it and reads the kind from the files.
     pub platform: String,
     /// Logs of its requests, besides the log of all models.
     pub logs: Vec<ModelLog>,
@@ -44,7 +44,7 @@ impl ModelConfig {
     }
 }
 
-/// The models of a configuration, or what is wrong with it.
+/// Returns the models of a configuration, or what is wrong with it.
 pub(crate) fn model_configs(config: proto::ModelServerConfig) -> Result<Vec<ModelConfig>, String> {
     let list = match config.config {
         Some(Config::ModelConfigList(list)) => list,
@@ -89,7 +89,7 @@ fn model_config(config: proto::ModelConfig) -> Result<ModelConfig, String> {
     Ok(ModelConfig { name, base_path, policy, labels, platform: platform.unwrap_or_else(|| PLATFORM.to_owned()), logs })
 }
 
-/// A log, as `logging_config` says it. TF Serving leaves the types of collectors to those who build it.
+/// The log that `logging_config` describes. TF Serving leaves the types of collectors to whoever builds it.
 fn model_log(config: proto::LoggingConfig) -> Result<ModelLog, String> {
     let collector = config.log_collector_config.unwrap_or_default();
     let format = match collector.r#type.as_str() {
@@ -103,7 +103,7 @@ fn model_log(config: proto::LoggingConfig) -> Result<ModelLog, String> {
     }
     let sample = config.sampling_config.unwrap_or_default().sampling_rate;
     if !(0.0..=1.0).contains(&sample) {
-        return Err(format!("the `sampling_rate` {sample} is no fraction from 0 to 1"));
+        return Err(format!("the `sampling_rate` {sample} is not a fraction from 0 to 1"));
     }
     if sample == 0.0 {
         tracing::warn!(prefix = collector.filename_prefix, "nothing is logged: the `sampling_rate` is 0, or not given");
@@ -178,7 +178,7 @@ mod tests {
             ),
             (
                 r#"model_config_list { config { name: "a" base_path: "/m" logging_config { log_collector_config { filename_prefix: "p" } sampling_config { sampling_rate: 1.5 } } } }"#,
-                "model `a`: the `sampling_rate` 1.5 is no fraction",
+                "model `a`: the `sampling_rate` 1.5 is not a fraction",
             ),
         ] {
             let error = read(text).unwrap_err();

@@ -6,7 +6,7 @@ use super::{ConfigError, text};
 use crate::TlsOptions;
 use crate::protocol::grpc::proto::tensorflow::serving as proto;
 
-/// Where metrics are found, as TF Serving's `--monitoring_config_file` says it.
+/// The path of the metrics, as TF Serving's `--monitoring_config_file` gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonitoringConfig {
     /// The path besides `/metrics`.
@@ -14,7 +14,7 @@ pub struct MonitoringConfig {
 }
 
 impl MonitoringConfig {
-    /// Reads a file with the text of a `MonitoringConfig`. Metrics are always on here; `None`: no path of its own.
+    /// Reads a file with the text of a `MonitoringConfig`. Metrics are always on here; `None` if it gives no path.
     pub fn read_file(file: &Path) -> Result<Option<Self>, ConfigError> {
         let config: proto::MonitoringConfig = text::read(file, "MonitoringConfig")?;
         let path = config.prometheus_config.map(|prometheus| prometheus.path).filter(|path| !path.is_empty());

@@ -23,7 +23,7 @@ fn parse<T: Message + Default>(text: &str, name: &str) -> Result<T, TextError> {
     from_text(&format!("tensorflow.serving.{name}"), text)
 }
 
-/// Reads the text as each message there is.
+/// Parses the text as every message type.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn parse_any(text: &str) {
     use crate::protocol::grpc::proto::tensorflow::serving as proto;
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::protocol::grpc::proto::tensorflow::serving::ModelServerConfig;
 
-    /// As in TF Serving's documentation, with every way to write a thing.
+    /// An example from TF Serving's documentation, with every way to write a value.
     const GOOD: &str = r#"
         # two models
         model_config_list: {

@@ -1,4 +1,4 @@
-//! Threads for work that would hold up other requests: a few, with a short queue before them.
+//! Threads for work that would block other requests: a few, with a short queue before them.
 //!
 //! Each model version has a pool of its own, so a slow model's queue never delays another model; the operating system
 //! shares the cores among them.
@@ -15,11 +15,11 @@ use super::request_error::RequestError;
 /// Limits of a pool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PoolOptions {
-    /// Pieces of work that run at one time.
+    /// How many pieces of work run at the same time.
     pub(crate) threads: usize,
-    /// Pieces of work that wait for a thread; more are refused.
+    /// How many pieces of work may wait for a thread; more are rejected.
     pub(crate) waiting_max: usize,
-    /// Work is given up after this, waiting included.
+    /// Time limit for work, waiting included.
     pub(crate) timeout: Duration,
 }
 
@@ -31,12 +31,12 @@ pub(crate) struct ComputePool {
     options: PoolOptions,
 }
 
-/// Whether anybody still waits for the result of a piece of work.
+/// Whether the caller still waits for the result of a piece of work.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cancelled(Arc<AtomicBool>);
 
 impl Cancelled {
-    /// An error if nobody waits any more: the work should end with it.
+    /// Returns an error if the caller no longer waits: the work should return it and end.
     pub(crate) fn check(&self) -> Result<(), RequestError> {
         if self.0.load(Ordering::Relaxed) {
             return Err(RequestError::new(StatusCode::GATEWAY_TIMEOUT, "the request was cancelled"));
@@ -45,7 +45,7 @@ impl Cancelled {
     }
 }
 
-/// Cancels its work when the caller stops waiting, however that happens.
+/// Cancels the work when the caller stops waiting, for whatever reason.
 struct CancelOnDrop(Cancelled);
 
 impl Drop for CancelOnDrop {
@@ -54,9 +54,9 @@ impl Drop for CancelOnDrop {
     }
 }
 
-struct Waiting<'a>(&'a AtomicUsize);
+struct QueueSlot<'a>(&'a AtomicUsize);
 
-impl Drop for Waiting<'_> {
+impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -68,8 +68,8 @@ impl ComputePool {
         Self { slots, waiting: AtomicUsize::new(0), options }
     }
 
-    /// Runs `work` when a thread is free. Work is cancelled when its time is over or the caller goes away: before it
-    /// starts it never runs, afterwards it is told through its argument.
+    /// Runs `work` when a thread is free. Work is cancelled when its time is over or the caller goes away: it never
+    /// starts if it is still queued, and is notified through its argument if it already runs.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Cancelled) -> Result<T, RequestError> + Send + 'static,
@@ -88,7 +88,7 @@ impl ComputePool {
             Ok(slot) => slot,
             Err(_) => {
                 let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
-                let _waiting = Waiting(&self.waiting);
+                let _waiting = QueueSlot(&self.waiting);
                 if waiting >= self.options.waiting_max {
                     let message = format!("{waiting} large requests wait for their turn: try again shortly");
                     return Err(RequestError::new(StatusCode::SERVICE_UNAVAILABLE, message));
@@ -99,7 +99,7 @@ impl ComputePool {
         let cancelled = Cancelled::default();
         let _cancel = CancelOnDrop(cancelled.clone());
         let work = move || {
-            // The slot is taken until the work has ended, even if nobody waits for it any more.
+            // The slot stays taken until the work has ended, even if the caller has left.
             let _slot = slot;
             cancelled.check()?;
             work(&cancelled)
@@ -108,15 +108,15 @@ impl ComputePool {
         tokio::task::spawn_blocking(work).await.map_err(panicked)?
     }
 
-    /// Whether the next piece of work would be refused.
+    /// Whether the pool would reject the next piece of work.
     pub(crate) fn is_full(&self) -> bool {
         self.slots.available_permits() == 0 && self.waiting.load(Ordering::Relaxed) >= self.options.waiting_max
     }
 }
 
-/// The error of a request that was not answered in time.
+/// The error of a request that missed its deadline.
 pub(crate) fn late(timeout: Duration) -> RequestError {
-    RequestError::new(StatusCode::GATEWAY_TIMEOUT, format!("there is no answer after {timeout:?}"))
+    RequestError::new(StatusCode::GATEWAY_TIMEOUT, format!("no response within {timeout:?}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is known of a request from outside its body: when it came, what it is called, what trace it belongs to.
+//! The context of a request outside its body: start time, request id, trace.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -8,24 +8,24 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use crate::inference::input_check::InputFindings;
 
-/// Under which a client may name its request; the answer carries the name again.
+/// The header with the client's id for its request; the response repeats it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// W3C Trace Context.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Inputs that the schema of the training data does not allow: `fare=FLOAT_TYPE_SMALL_FLOAT, …`.
 const INPUT_FLAGS: HeaderName = HeaderName::from_static("x-tidemill-input-flags");
-/// Longer names are not taken.
+/// Longer ids are ignored.
 const ID_BYTES_MAX: usize = 128;
 
-/// What is known of a request from outside its body.
+/// The context of a request outside its body.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
     pub(crate) started: Instant,
-    /// What the client calls the request, or what we do.
+    /// The request id: the client's, or one generated here.
     pub(crate) id: Option<HeaderValue>,
-    /// The trace it belongs to, where the client says so.
+    /// The trace it belongs to, if the client sent one.
     pub(crate) trace: Option<TraceParent>,
-    /// What its inputs were found to be, where somebody looks.
+    /// The findings of its inputs, if they are checked.
     pub(crate) flags: Option<InputFindings>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct TraceParent {
     pub(crate) flags: u8,
 }
 
-/// Names requests that came without a name: different for every request of every process.
+/// Generates ids for requests without one: different for every request of every process.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
     prefix: u64,
@@ -59,7 +59,7 @@ impl RequestIds {
 }
 
 impl RequestContext {
-    /// Reads the headers of a request; one without a name gets one of `names`, if given.
+    /// Reads the headers of a request; a request without an id gets one from `names`, if given.
     pub(crate) fn of(headers: &HeaderMap, started: Instant, names: Option<&RequestIds>) -> Self {
         let given = headers.get(REQUEST_ID).filter(|id| is_name(id.as_bytes())).cloned();
         let id = given.or_else(|| names.and_then(RequestIds::next_id));
@@ -67,7 +67,7 @@ impl RequestContext {
         Self { started, id, trace, flags: None }
     }
 
-    /// Puts the request's name, its trace and what was found in its inputs on the answer.
+    /// Adds the request id, the trace and the input findings to the response headers.
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
         if let Some(id) = &self.id {
             headers.insert(REQUEST_ID, id.clone());
@@ -80,12 +80,12 @@ impl RequestContext {
         }
     }
 
-    /// What was found in its inputs.
+    /// The findings of its inputs.
     fn flagged(&self) -> Option<HeaderValue> {
         HeaderValue::from_str(self.flags.as_ref()?.get()?).ok()
     }
 
-    /// The request's name; empty if it has none.
+    /// The request id; empty if it has none.
     pub(crate) fn id(&self) -> &str {
         self.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default()
     }
@@ -96,7 +96,8 @@ fn is_name(text: &[u8]) -> bool {
 }
 
 impl TraceParent {
-    /// Reads the header; what is not valid by the recommendation is no trace. Later versions are read as 00, as asked.
+    /// Parses the header. Returns `None` for a value that is invalid by the recommendation. Later versions are parsed
+    /// as version 00, as the recommendation requires.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let mut parts = text.split('-');

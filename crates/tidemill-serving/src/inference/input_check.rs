@@ -1,4 +1,4 @@
-//! Inputs of requests against the schema the model was trained with, by the rules that validate datasets.
+//! Checks the inputs of requests against the schema of the training data, by the rules that validate datasets.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,25 +9,25 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use tidemill_core::{AnomalyType, FeatureCheck, FeatureValue, Finding, RecordCheck, Severity};
-use tidemill_model::{AnyModel, package_schema};
+use tidemill_model::{LoadedModel, package_schema};
 
 use crate::inference::request_error::RequestError;
 use crate::observability::metrics::Metrics;
 
-/// The environment of the schema that requests belong to.
+/// The schema environment of requests.
 const ENVIRONMENT: &str = "SERVING";
-/// So many findings are told to the client; all are counted.
+/// The maximum number of findings in the response header; all are counted.
 const FINDINGS_IN_HEADER_MAX: usize = 8;
 
-/// What becomes of a request with values that the schema of the training data does not allow.
+/// What the server does with inputs that the schema of the training data does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum InputPolicy {
-    /// Nobody looks.
+    /// Inputs are not checked.
     Off,
-    /// It is answered; the findings are counted, and named in a header of the answer.
+    /// The request is answered. Findings are counted and listed in a response header.
     #[default]
     Flag,
-    /// It is refused (400) where a finding is an error; warnings are flagged.
+    /// The request is rejected (400) if a finding is an error; warnings are flagged.
     Reject,
 }
 
@@ -47,17 +47,17 @@ impl FromStr for InputPolicy {
 /// The checks of a model's inputs.
 #[derive(Debug, Clone)]
 pub(crate) struct InputChecks {
-    /// Name and check of the input at each place of the signature, where the schema knows it.
+    /// Name and check of the input at each position of the signature, if the schema has the input.
     columns: Vec<Option<(String, FeatureCheck)>>,
 }
 
-/// What requests found in a column, by rule.
+/// Findings in a column, by rule.
 type Found = BTreeMap<(AnomalyType, Severity), (u64, usize, Finding)>;
 
 impl InputChecks {
-    /// The checks of the package in `folder`; none if it carries no schema, as the files of other programs do not.
-    pub(crate) fn load(folder: &Path, model: &AnyModel) -> Result<Option<Self>, String> {
-        let AnyModel::Package(model) = model else { return Ok(None) };
+    /// The checks of the package in `folder`; none if it has no schema, as model files of other programs have none.
+    pub(crate) fn load(folder: &Path, model: &LoadedModel) -> Result<Option<Self>, String> {
+        let LoadedModel::Package(model) = model else { return Ok(None) };
         let schema = package_schema(folder, model.manifest()).map_err(|error| error.to_string())?;
         let Some(schema) = schema else { return Ok(None) };
         let check = RecordCheck::new(&schema, ENVIRONMENT);
@@ -65,17 +65,17 @@ impl InputChecks {
         Ok(Some(Self { columns: model.signature().inputs.iter().map(|input| of(&input.name)).collect() }))
     }
 
-    /// Everything that is wrong: for each input and rule how often, and the first row with it.
-    fn judge(&self, batch: &RecordBatch) -> Vec<(u64, usize, Finding)> {
+    /// Every violation: for each input and rule how often, and the first row with it.
+    fn find(&self, batch: &RecordBatch) -> Vec<(u64, usize, Finding)> {
         let mut all = Vec::new();
         for (place, checked) in self.columns.iter().enumerate() {
             let Some((name, check)) = checked else { continue };
-            // Batches have the order of the signature; where one has not, the name decides.
+            // Batches have the order of the signature; if one has not, its columns are matched by name.
             let here = batch.schema_ref().fields().get(place).is_some_and(|field| field.name() == name);
             let column = if here { batch.columns().get(place) } else { batch.column_by_name(name) };
             if let Some(column) = column {
                 let mut found = Found::new();
-                judge_column(check, column, &mut found);
+                check_column(check, column, &mut found);
                 all.extend(found.into_values());
             }
         }
@@ -83,7 +83,7 @@ impl InputChecks {
     }
 }
 
-fn judge_column(check: &FeatureCheck, column: &dyn Array, found: &mut Found) {
+fn check_column(check: &FeatureCheck, column: &dyn Array, found: &mut Found) {
     let mut put = |row: usize, value: FeatureValue<'_>| {
         if let Some(finding) = check.check(value) {
             let key = (finding.anomaly_type, finding.severity);
@@ -104,15 +104,15 @@ fn judge_column(check: &FeatureCheck, column: &dyn Array, found: &mut Found) {
         DataType::Boolean => each!(column.as_boolean(), FeatureValue::Bool),
         DataType::Utf8 => each!(column.as_string::<i32>(), FeatureValue::Text),
         DataType::Binary => each!(column.as_binary::<i32>(), FeatureValue::Bytes),
-        // Lists have rules of their own, which datasets are held against.
+        // The rules for lists apply to datasets only.
         _ => {}
     }
 }
 
-/// What was found in a request, to be told in its answer.
+/// The findings of a request, to be reported in its response.
 pub(crate) type InputFindings = Arc<OnceLock<String>>;
 
-/// Judges one request.
+/// Checks the inputs of one request.
 #[derive(Debug)]
 pub(crate) struct InputChecker {
     pub(crate) policy: InputPolicy,
@@ -121,9 +121,9 @@ pub(crate) struct InputChecker {
 }
 
 impl InputChecker {
-    /// Counts and flags what is wrong with the inputs, or refuses them.
-    pub(crate) fn judge(&self, model: &str, checks: &InputChecks, batch: &RecordBatch) -> Result<(), RequestError> {
-        let found = checks.judge(batch);
+    /// Counts and flags violations of the inputs, or rejects the request.
+    pub(crate) fn check(&self, model: &str, checks: &InputChecks, batch: &RecordBatch) -> Result<(), RequestError> {
+        let found = checks.find(batch);
         if found.is_empty() {
             return Ok(());
         }
@@ -140,18 +140,18 @@ impl InputChecker {
             let more = errors.len().saturating_sub(FINDINGS_IN_HEADER_MAX);
             let told = errors[..errors.len().min(FINDINGS_IN_HEADER_MAX)].join("; ");
             let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-            return Err(RequestError::invalid(format!("not as the training data: {told}{more}")));
+            return Err(RequestError::invalid(format!("inputs violate the schema of the training data: {told}{more}")));
         }
         let told: Vec<Flag<'_>> =
             found.iter().take(FINDINGS_IN_HEADER_MAX).map(|(_, _, finding)| Flag(finding)).collect();
         let told: Vec<String> = told.iter().map(ToString::to_string).collect();
-        // A request is judged once.
+        // A request is checked once.
         let _ = self.flags.set(told.join(", "));
         Ok(())
     }
 }
 
-/// A finding in a header: the feature and the rule, in ASCII.
+/// A finding as header text: the feature and the rule, in ASCII.
 struct Flag<'a>(&'a Finding);
 
 impl fmt::Display for Flag<'_> {

@@ -1,8 +1,7 @@
-//! From a batch to its predictions, whatever protocol it came by.
+//! From a batch to its predictions, for every protocol.
 //!
-//! [`target`] is the seam: a protocol decodes a request against a [`signature::TargetSignature`], a
-//! [`target::Target`] answers it, and the protocol encodes the answer. [`service`] takes a request from one to the
-//! other on the right thread.
+//! [`target`] is the seam: a protocol decodes a request against a [`signature::TargetSignature`], a [`target::Target`]
+//! answers it, and the protocol encodes the response. [`service`] runs these steps on the right threads.
 
 pub(crate) mod batching;
 pub(crate) mod compute_pool;

@@ -1,4 +1,4 @@
-//! A request without its protocol.
+//! A request, independent of its protocol.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use arrow::array::RecordBatch;
 
 use crate::protocol::operation::Operation;
 
-/// A request to a target: rows in the order and the types of its signature, and what is to be done with them.
+/// A request to a target: rows in the order and the types of its signature, and the operation.
 #[derive(Debug)]
 pub(crate) struct InferenceRequest {
     pub(crate) batch: RecordBatch,
     pub(crate) operation: Operation,
-    /// Nobody waits for the answer longer than this.
+    /// When the client stops waiting for the response.
     pub(crate) timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! Why a request gets no answer.
+//! Errors of requests.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,15 +11,15 @@ use tidemill_model::ModelError;
 use crate::models::versions::ResolveError;
 use crate::protocol::json::JsonError;
 
-/// Where the code of an error is found in REST headers and in gRPC metadata.
+/// The REST header and gRPC metadata key that carry the code of an error.
 pub(crate) const ERROR_CODE: &str = "tidemill-error-code";
 
-/// A request that is answered with an error: a status, a code of the catalogue and a text for the body.
+/// The error response to a request: a status, a code of the catalogue and a message for the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestError {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
-    /// The code, if it is not the one that follows from the status.
+    /// The code, if it is not the default of the status.
     code: Option<Code>,
 }
 
@@ -38,7 +38,7 @@ impl RequestError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// Whether the server is at a limit, and the same request may be answered shortly after.
+    /// Whether the server is at a limit, so that the same request may succeed shortly after.
     pub(crate) fn is_overload(&self) -> bool {
         matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
     }
@@ -48,8 +48,9 @@ impl RequestError {
         self.code.unwrap_or_else(|| code_of(self.status))
     }
 
-    /// The error as a client may see it. What the server did wrong goes to its log, under a number that the client sees.
-    pub(crate) fn disclosed(mut self) -> Self {
+    /// The error as a client may see it. Details of a server fault go to the log, under an incident number that the
+    /// client receives.
+    pub(crate) fn for_client(mut self) -> Self {
         if self.status == StatusCode::INTERNAL_SERVER_ERROR {
             let incident = incident();
             tracing::error!(incident, error = self.message, code = %self.code(), "a request failed");
@@ -58,8 +59,8 @@ impl RequestError {
         self
     }
 
-    /// The same error with words before its message that say where it is.
-    pub(crate) fn within(mut self, place: &str) -> Self {
+    /// The same error with a location before its message.
+    pub(crate) fn at(mut self, place: &str) -> Self {
         self.message.insert_str(0, place);
         self
     }
@@ -95,7 +96,7 @@ impl From<ModelError> for RequestError {
     }
 }
 
-/// The code for what is answered with `status`.
+/// The code for the status `status`.
 pub(crate) fn code_of(status: StatusCode) -> Code {
     match status.as_u16() {
         401 => Code::Unauthenticated,
@@ -112,7 +113,7 @@ pub(crate) fn code_of(status: StatusCode) -> Code {
     }
 }
 
-/// A number that tells this failure from all others of this process, and mostly from those of others.
+/// A number that identifies this failure: unique in this process, and very likely among all processes.
 fn incident() -> String {
     static PREFIX: LazyLock<u64> = LazyLock::new(|| {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);

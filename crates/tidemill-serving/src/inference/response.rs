@@ -1,8 +1,8 @@
-//! An answer without its protocol.
+//! A response, independent of its protocol.
 
 use arrow::array::RecordBatch;
 
-/// The answer of a target: a column for each output tensor of its signature, a row for each row of the request.
+/// The response of a target: a column for each output tensor of its signature, a row for each row of the request.
 #[derive(Debug)]
 pub(crate) struct InferenceResponse {
     pub(crate) predictions: RecordBatch,

@@ -1,4 +1,4 @@
-//! What every protocol asks: which target answers, whether requests may come, and one answer.
+//! The service behind every protocol: finds the target of a request, applies limits, runs it.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ use crate::protocol::status::Status;
 use crate::server::access::Access;
 use crate::server::admission::Admission;
 
-/// How often the file of API keys is looked at.
+/// How often the API key file is checked for changes.
 const KEYS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a request may cost.
+/// Limits of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) body_bytes_max: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Limits {
     pub(crate) request_timeout: Duration,
 }
 
-/// The models and how they are asked; shared by all protocols of a server.
+/// The models and how they are called; shared by all protocols of a server.
 #[derive(Debug)]
 pub(crate) struct InferenceService {
     pub(crate) models: Arc<Models>,
@@ -54,7 +54,7 @@ pub(crate) struct InferenceService {
     names: RequestIds,
     input_policy: InputPolicy,
     draining: watch::Sender<bool>,
-    /// As `draining`, at the price of a load.
+    /// A copy of `draining` that costs only an atomic load.
     is_draining: AtomicBool,
 }
 
@@ -87,19 +87,19 @@ impl InferenceService {
         }
     }
 
-    /// What becomes of inputs that the schema of the training data does not allow.
+    /// What to do with inputs that the schema of the training data does not allow.
     pub(crate) fn checking(mut self, input_policy: InputPolicy) -> Self {
         self.input_policy = input_policy;
         self
     }
 
-    /// What happens is also told there.
-    pub(crate) fn watched(mut self, traces: Option<Traces>) -> Self {
+    /// Records traces of requests too, if given.
+    pub(crate) fn with_traces(mut self, traces: Option<Traces>) -> Self {
         self.traces = traces;
         self
     }
 
-    /// Reads the API keys again whenever their file changes. Never returns if there are any.
+    /// Reloads the API keys whenever their file changes. Never returns if there are any.
     pub(crate) async fn follow_keys(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(KEYS_INTERVAL);
         while let Some(keys) = self.access.keys() {
@@ -108,7 +108,7 @@ impl InferenceService {
         }
     }
 
-    /// What is known of a request that came at `started`. It is given a name only where that leads to something.
+    /// The context of a request that started at `started`. It gets an id only if the inference log is on.
     pub(crate) fn context(&self, headers: &HeaderMap, started: Instant) -> RequestContext {
         let names = self.logs.is_on().then_some(&self.names);
         let mut context = RequestContext::of(headers, started, names);
@@ -118,58 +118,58 @@ impl InferenceService {
         context
     }
 
-    /// A request about `model` was answered: the one place where it is counted, and becomes part of its trace.
-    pub(crate) fn answered(&self, context: &RequestContext, model: &str, operation: Operation, status: Status) {
-        self.metrics.answered(model, operation, status, context.started.elapsed());
+    /// Records that a request for `model` was answered: the one place that counts it and adds it to its trace.
+    pub(crate) fn record_response(&self, context: &RequestContext, model: &str, operation: Operation, status: Status) {
+        self.metrics.record_response(model, operation, status, context.started.elapsed());
         if let Some(traces) = &self.traces {
-            traces.answered(context, model, operation, status);
+            traces.record_response(context, model, operation, status);
         }
     }
 
-    /// Everything that is counted, as Prometheus text; what is of one version only as long as it is loaded.
+    /// All counters as Prometheus text; those of a version only while it is loaded.
     pub(crate) fn render_metrics(&self) -> String {
         let mut text = self.metrics.render();
         text.push_str(&versions_text(&self.models.snapshot()));
         text
     }
 
-    /// No more requests are wanted.
+    /// Starts draining: the server takes no more requests.
     pub(crate) fn drain(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
         self.draining.send_replace(true);
     }
 
-    /// Becomes true when no more requests are wanted.
+    /// Becomes true when the server drains.
     pub(crate) fn draining(&self) -> watch::Receiver<bool> {
         self.draining.subscribe()
     }
 
-    /// Whether no more requests are wanted.
+    /// Whether the server drains.
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// Whether requests may come: there are models to answer, and the next one would not be refused.
+    /// Whether the server is ready for requests: models are available, and the next request would not be rejected.
     pub(crate) fn is_ready(&self) -> bool {
         let admits = !self.admission.is_full() && !self.pool.is_full();
         !self.is_draining() && self.models.is_ready() && admits && !self.models.are_full()
     }
 
-    /// The version that answers, or why none does, as TF Serving says it.
+    /// The version that answers, or the error that TF Serving returns.
     pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<dyn Target>, RequestError> {
         Ok(self.models.resolve(name, selector)?)
     }
 
-    /// As [`resolve`](Self::resolve), with the statuses the Open Inference Protocol's servers give.
+    /// As [`resolve`](Self::resolve), with the statuses that servers of the Open Inference Protocol return.
     pub(crate) fn resolve_v2(&self, name: &str, selector: &Selector) -> Result<Arc<dyn Target>, RequestError> {
         self.models.resolve(name, selector).map_err(|error| match (&error, selector) {
             (ResolveError::NotAvailable(_), _) => {
                 RequestError::new(StatusCode::SERVICE_UNAVAILABLE, format!("model `{name}` is not ready"))
             }
-            (_, Selector::Label(version)) if self.models.knows(name) => {
+            (_, Selector::Label(version)) if self.models.contains(name) => {
                 RequestError::new(StatusCode::NOT_FOUND, format!("model `{name}` has no version `{version}`"))
             }
-            (_, Selector::Version(version)) if self.models.knows(name) => {
+            (_, Selector::Version(version)) if self.models.contains(name) => {
                 RequestError::new(StatusCode::NOT_FOUND, format!("model `{name}` has no version `{version}`"))
             }
             _ => RequestError::new(StatusCode::NOT_FOUND, format!("unknown model `{name}`")),
@@ -193,11 +193,11 @@ impl InferenceService {
         self.pool.run(move |_| work()).await
     }
 
-    /// Takes a request of `bytes` bytes to its target and back: decodes it, has it answered, encodes the answer. What
-    /// `decode` learns of the form of the answer it hands to `encode`.
+    /// Passes a request of `bytes` bytes to its target and returns the response: decodes, answers, encodes. `decode`
+    /// returns the response form, which `encode` receives.
     ///
-    /// A small request to a quick target is answered where it is: handing it to another thread would cost more than the
-    /// answer does.
+    /// A small request to a fast target is answered on the current thread: moving it to another thread would cost more
+    /// than the answer.
     pub(crate) async fn infer<F, R>(
         &self,
         context: &RequestContext,
@@ -221,10 +221,13 @@ impl InferenceService {
         let prepare = move |target: &TargetSignature| {
             let (batch, form) = decode(target)?;
             if let (Some(checker), Some(checks)) = (&checker, &target.checks) {
-                checker.judge(&target.name, checks, &batch)?;
+                checker.check(&target.name, checks, &batch)?;
             }
             let logged = permit.map(|permit| (permit, batch.clone()));
-            Ok::<_, RequestError>((InferenceRequest { batch, operation, timeout }, Answering { form, encode, logged }))
+            Ok::<_, RequestError>((
+                InferenceRequest { batch, operation, timeout },
+                PendingResponse { form, encode, logged },
+            ))
         };
         let (answered, answering) = if bytes > self.limits.inline_bytes_max {
             let work = {
@@ -237,13 +240,13 @@ impl InferenceService {
             };
             match target.compute_pool().run(work).await? {
                 Step::Answered(answer) => return Ok(answer),
-                Step::Arrives(answered, answering) => (answered, answering),
+                Step::Pending(answered, answering) => (answered, answering),
             }
         } else {
             let (request, answering) = caught(|| prepare(target.signature()))?;
             match caught(|| Ok(target.infer(request, Thread::Io)))? {
                 Inference::Done(response) => return caught(|| answering.encode(target.signature(), response)),
-                Inference::Arrives(answered) => (answered, answering),
+                Inference::Pending(answered) => (answered, answering),
                 Inference::NeedsComputeThread(request) => {
                     let work = {
                         let target = Arc::clone(&target);
@@ -253,7 +256,7 @@ impl InferenceService {
                     };
                     match target.compute_pool().run(work).await? {
                         Step::Answered(answer) => return Ok(answer),
-                        Step::Arrives(answered, answering) => (answered, answering),
+                        Step::Pending(answered, answering) => (answered, answering),
                     }
                 }
             }
@@ -267,21 +270,21 @@ impl InferenceService {
     }
 }
 
-/// What is left to do when the response is there.
-struct Answering<F, E> {
+/// The remaining work once the response is there.
+struct PendingResponse<F, E> {
     form: F,
     encode: E,
-    /// The request, if it is logged with its answer.
+    /// The request, if it is logged with its response.
     logged: Option<(LogPermit, RecordBatch)>,
 }
 
-/// How far a request has come on a compute thread.
+/// Progress of a request on a compute thread.
 enum Step<R, F, E> {
     Answered(R),
-    Arrives(oneshot::Receiver<Result<InferenceResponse, RequestError>>, Answering<F, E>),
+    Pending(oneshot::Receiver<Result<InferenceResponse, RequestError>>, PendingResponse<F, E>),
 }
 
-impl<F, E> Answering<F, E> {
+impl<F, E> PendingResponse<F, E> {
     fn encode<R>(
         self,
         target: &TargetSignature,
@@ -302,14 +305,14 @@ impl<F, E> Answering<F, E> {
 fn finish<R, F, E>(
     target: &dyn Target,
     inference: Inference,
-    answering: Answering<F, E>,
+    answering: PendingResponse<F, E>,
 ) -> Result<Step<R, F, E>, RequestError>
 where
     E: FnOnce(&TargetSignature, &InferenceResponse, F) -> Result<R, RequestError>,
 {
     match inference {
         Inference::Done(response) => answering.encode(target.signature(), response).map(Step::Answered),
-        Inference::Arrives(answered) => Ok(Step::Arrives(answered, answering)),
+        Inference::Pending(answered) => Ok(Step::Pending(answered, answering)),
         Inference::NeedsComputeThread(_) => {
             Err(RequestError::internal("a target asked for a compute thread on a compute thread"))
         }

@@ -1,20 +1,20 @@
-//! What a protocol knows of a target.
+//! The signature of a target, as protocols see it.
 
 use tidemill_core::{DataType, Form, Signature};
 use tidemill_model::{BatchBuilder, InputLayout, Task};
 
 use super::input_check::InputChecks;
 
-/// What a protocol knows of a target: requests are decoded against it, and answers are encoded with it.
+/// Everything that protocols need of a target: they decode requests and encode responses with it.
 #[derive(Debug, Clone)]
 pub(crate) struct TargetSignature {
-    /// The name that clients ask for.
+    /// The name that clients use.
     pub(crate) name: String,
-    /// The version that metadata reports. An answer reports the version that made it.
+    /// The version in metadata. A response reports the version that produced it.
     pub(crate) version: Option<u64>,
-    /// Project and format of the model, in the words of the Open Inference Protocol.
+    /// Platform of the model, in the terms of the Open Inference Protocol.
     pub(crate) platform: &'static str,
-    /// What the first output means, if it is a probability or a value.
+    /// The meaning of the first output, if it is a probability or a value.
     pub(crate) task: Option<Task>,
     /// Names, types and shapes of inputs and outputs.
     pub(crate) tensors: Signature,
@@ -29,7 +29,8 @@ impl TargetSignature {
         self.layout.batch_builder(rows)
     }
 
-    /// Whether all inputs may come as the columns of one tensor: single numbers or booleans, each a tensor of its own.
+    /// Whether all inputs may be sent as the columns of one tensor: each is a single number or boolean with a tensor of
+    /// its own.
     pub(crate) fn takes_matrix(&self) -> bool {
         let inputs = &self.tensors.inputs;
         let plain = |form: Form, datatype: DataType| form == Form::Value && datatype != DataType::Bytes;

@@ -1,8 +1,8 @@
 //! The seam between protocols and models.
 //!
-//! A protocol decodes a request against a [`TargetSignature`], hands an [`InferenceRequest`] to a [`Target`] and encodes
-//! the [`InferenceResponse`]. What the target is, it never learns: one version of a model, a batcher around one, a split
-//! between two, a cache, a machine elsewhere.
+//! A protocol decodes a request against a [`TargetSignature`], hands an [`InferenceRequest`] to a [`Target`] and
+//! encodes the [`InferenceResponse`]. It does not depend on what the target is: one version of a model, a batcher
+//! around one, a split between two, a cache, another machine.
 
 use std::fmt;
 
@@ -19,17 +19,17 @@ use super::signature::TargetSignature;
 
 /// Answers requests under a name.
 ///
-/// A target that wraps others passes the request and the thread on and returns what it gets. It costs a request one
-/// dynamic call, whatever the number of rows.
+/// A target that wraps others passes on the request and the thread and returns their response. It costs one dynamic
+/// call per request, independent of the number of rows.
 pub(crate) trait Target: fmt::Debug + Send + Sync {
-    /// What requests are decoded against and answers are encoded with.
+    /// The signature to decode requests and encode responses with.
     fn signature(&self) -> &TargetSignature;
 
-    /// The threads for work that must not hold up others.
+    /// The threads for work that must not block other requests.
     fn compute_pool(&self) -> &ComputePool;
 
-    /// Answers a request, or says how it will be answered. On an I/O thread a target computes only what it knows to be
-    /// quick; it never blocks there.
+    /// Answers a request, or returns how it will be answered. On an I/O thread a target computes only what is known to
+    /// be fast, and never blocks.
     fn infer(&self, request: InferenceRequest, thread: Thread<'_>) -> Inference;
 
     /// What each feature adds to the score of each row. Called on a compute thread only.
@@ -41,24 +41,24 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
 /// The thread on which a target is called.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Thread<'a> {
-    /// One that also reads and writes connections: it must be free again at once.
+    /// A thread that also reads and writes connections: it must be free again at once.
     Io,
-    /// One of [`Target::compute_pool`]; the work should end early when it is cancelled.
+    /// A thread of [`Target::compute_pool`]; the work should end early when it is cancelled.
     Compute(&'a Cancelled),
 }
 
-/// How a request is answered.
+/// The result of passing a request to a target.
 #[derive(Debug)]
 pub(crate) enum Inference {
-    /// Here is the answer.
+    /// The response is ready.
     Done(Result<InferenceResponse, RequestError>),
-    /// Call again with the same request on a compute thread. Never returned there.
+    /// Call again with the same request on a compute thread. Never returned on a compute thread.
     NeedsComputeThread(InferenceRequest),
-    /// The answer arrives. If the receiver is dropped, nobody waits for it any more.
-    Arrives(oneshot::Receiver<Result<InferenceResponse, RequestError>>),
+    /// The response will arrive here. If the receiver is dropped, the client has left.
+    Pending(oneshot::Receiver<Result<InferenceResponse, RequestError>>),
 }
 
-/// The error of a target that cannot explain.
+/// The error of a target that has no explanations.
 pub(crate) fn not_explained(name: &str) -> RequestError {
     let message = format!("model `{name}` has a learner whose predictions cannot be explained by feature");
     RequestError::new(StatusCode::NOT_IMPLEMENTED, message)

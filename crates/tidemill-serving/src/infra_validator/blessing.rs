@@ -1,4 +1,4 @@
-//! `infra_blessing.json`: the verdict of the serving runtime on a model.
+//! `infra_blessing.json`: the verdict of the infra validator on a model.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_core::{Code, ComponentError, Digest};
 
 use super::probe::Finding;
-use super::{Judgement, Params};
+use super::{Params, Rejection};
 
 const FILE: &str = "infra_blessing.json";
 const FORMAT: u32 = 1;
@@ -36,12 +36,12 @@ pub(super) struct InfraBlessing {
 }
 
 impl InfraBlessing {
-    pub(super) fn new(model: &Digest, params: &Params, finding: &Finding, judgement: &Judgement) -> Self {
+    pub(super) fn new(model: &Digest, params: &Params, finding: &Finding, rejection: &Rejection) -> Self {
         Self {
             format: FORMAT,
             model: model.clone(),
-            blessed: judgement.blessed(),
-            reasons: judgement.reasons.clone(),
+            blessed: rejection.is_empty(),
+            reasons: rejection.reasons.clone(),
             sample_rows: finding.sample_rows,
             protocols: vec!["tensorflow_serving_rest".to_owned(), "open_inference_protocol_rest".to_owned()],
             limits: params.clone(),

@@ -10,13 +10,13 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Sends one request after the other.
+/// Sends requests one after the other.
 pub(super) struct Client {
     sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
-/// The conversation broke off; what a server says is never an error here.
+/// The connection failed. A response from the server, whatever its status, is never this error.
 #[derive(Debug, thiserror::Error)]
 #[error("the model server does not answer")]
 pub(super) struct ClientError(#[source] Box<dyn std::error::Error + Send + Sync>);

@@ -1,4 +1,4 @@
-//! Checks a candidate model in the very server that would serve it.
+//! Checks a candidate model in the same server that would serve it.
 
 mod blessing;
 mod client;
@@ -24,7 +24,7 @@ use probe::{Finding, probe};
 /// protocols and compares the answers bit for bit, and measures latency.
 ///
 /// Writes `infra_blessing.json`: the verdict, its reasons and the limits. Measured latencies go to the step's
-/// properties and table, not into the artifact, whose bytes depend on its inputs alone as far as the verdict does.
+/// properties and table, not into the artifact: apart from the verdict, its bytes depend on its inputs alone.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InfraValidator;
 
@@ -32,11 +32,11 @@ pub struct InfraValidator;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Params {
-    /// The 99th percentile of the latency of requests of one row, seen by a client on the same machine, must not be
-    /// above so many milliseconds. Absent: latency is measured and judges nothing.
+    /// The highest allowed 99th percentile, in milliseconds, of the latency of one-row requests, seen by a client on
+    /// the same machine. Absent: latency is measured and has no effect on the verdict.
     #[serde(default)]
     latency_p99_ms: Option<f64>,
-    /// Loading, the replay of the recorded rows included, must not take longer than so many seconds.
+    /// The longest allowed load, in seconds, including the replay of the recorded rows.
     #[serde(default = "default_load_secs")]
     max_load_secs: f64,
 }
@@ -91,46 +91,49 @@ impl Component for InfraValidator {
         let params: Params = parse_params(context.params)?;
         let model = context.input("model")?;
         let finding = probe(&model.path, Duration::from_secs_f64(params.max_load_secs), context)?;
-        let judgement = Judgement::of(&finding, &params);
-        InfraBlessing::new(&model.digest, &params, &finding, &judgement).write(context.output("infra_blessing"))?;
-        Ok(outcome(&model.digest, &finding, &params, judgement))
+        let rejection = Rejection::of(&finding, &params);
+        InfraBlessing::new(&model.digest, &params, &finding, &rejection).write(context.output("infra_blessing"))?;
+        Ok(outcome(&model.digest, &finding, &params, rejection))
     }
 }
 
-/// Why the answer is no: for the artifact without measurements, and for people with them.
+/// Why the model is rejected: without measurements for the artifact, with them for people.
 #[derive(Debug, Default)]
-struct Judgement {
+struct Rejection {
     reasons: Vec<String>,
-    spoken: Vec<String>,
+    reasons_with_measurements: Vec<String>,
 }
 
-impl Judgement {
+impl Rejection {
     fn of(finding: &Finding, params: &Params) -> Self {
-        let mut judgement = Self { reasons: finding.failures.clone(), spoken: finding.failures.clone() };
+        let mut rejection =
+            Self { reasons: finding.failures.clone(), reasons_with_measurements: finding.failures.clone() };
         if let (Some(limit), true) = (params.latency_p99_ms, finding.failures.is_empty()) {
             match &finding.latency {
                 Some(latency) if latency.p99_ms > limit => {
-                    judgement.reasons.push(format!("the p99 latency is above {limit} ms"));
-                    judgement.spoken.push(format!("the p99 latency is {:.2} ms, above {limit} ms", latency.p99_ms));
+                    rejection.reasons.push(format!("the p99 latency is above {limit} ms"));
+                    rejection
+                        .reasons_with_measurements
+                        .push(format!("the p99 latency is {:.2} ms, above {limit} ms", latency.p99_ms));
                 }
                 Some(_) => {}
                 None => {
                     let reason = "the package has no recorded rows, so its latency cannot be measured".to_owned();
-                    judgement.reasons.push(reason.clone());
-                    judgement.spoken.push(reason);
+                    rejection.reasons.push(reason.clone());
+                    rejection.reasons_with_measurements.push(reason);
                 }
             }
         }
-        judgement
+        rejection
     }
 
-    fn blessed(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.reasons.is_empty()
     }
 }
 
-fn outcome(model: &Digest, finding: &Finding, params: &Params, judgement: Judgement) -> Outcome {
-    let blessed = judgement.blessed();
+fn outcome(model: &Digest, finding: &Finding, params: &Params, rejection: Rejection) -> Outcome {
+    let blessed = rejection.is_empty();
     let mut properties = Properties::new();
     properties.insert("blessed".to_owned(), blessed.into());
     properties.insert("model".to_owned(), model.as_str().into());
@@ -146,14 +149,14 @@ fn outcome(model: &Digest, finding: &Finding, params: &Params, judgement: Judgem
     if finding.sample_rows == 0 && finding.failures.is_empty() {
         warnings.push("the package has no recorded rows: the model was loaded and not tried".to_owned());
     }
-    let headline = match (&finding.latency, judgement.spoken.first()) {
+    let headline = match (&finding.latency, rejection.reasons_with_measurements.first()) {
         (_, Some(reason)) => format!("not blessed: {reason}"),
         (Some(latency), None) => {
             format!("{} sample rows identical over REST, p99 {:.1} ms", finding.sample_rows, latency.p99_ms)
         }
         (None, None) => "loaded in the serving runtime".to_owned(),
     };
-    let verdict = if blessed { Verdict::Pass } else { Verdict::Fail(judgement.spoken) };
+    let verdict = if blessed { Verdict::Pass } else { Verdict::Fail(rejection.reasons_with_measurements) };
     let properties = BTreeMap::from([("infra_blessing".to_owned(), properties)]);
     Outcome { properties, verdict, headline, tables, warnings }
 }

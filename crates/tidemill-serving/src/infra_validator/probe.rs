@@ -1,4 +1,4 @@
-//! Runs a server with the candidate and asks it what a client would.
+//! Starts a server with the candidate and sends it the requests a client would send.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use tidemill_core::{Code, ComponentError, DataType, Form, StepContext};
-use tidemill_model::{AnyModel, SampleRow};
+use tidemill_model::{LoadedModel, SampleRow};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -18,24 +18,24 @@ use crate::models::versions::ServedVersion;
 use crate::protocol::json::{JsonError, Kind, Reader, write};
 use crate::{Handle, Servable, ServeError, Server, ServerOptions, StaticSource};
 
-/// What the candidate is called in the sandbox.
+/// The candidate's name in the sandbox.
 const NAME: &str = "candidate";
 /// Requests before the measured ones.
 const WARM_UP_REQUESTS: usize = 50;
 /// Measured requests; fewer if they take longer than [`MEASURE_TIME_MAX`] together.
 const MEASURED_REQUESTS: usize = 1000;
 const MEASURE_TIME_MAX: Duration = Duration::from_secs(5);
-/// More failures say nothing new.
+/// Further failures carry no new information.
 const FAILURES_MAX: usize = 5;
 const PREDICT: &str = "/v1/models/candidate:predict";
 const INFER: &str = "/v2/models/candidate/infer";
 
-/// What came of it.
+/// The result of a probe.
 #[derive(Debug, Default)]
 pub(super) struct Finding {
     /// Recorded rows that were replayed.
     pub(super) sample_rows: usize,
-    /// What was wrong, without measurements and without paths of this machine.
+    /// The problems found, without measurements and without paths of this machine.
     pub(super) failures: Vec<String>,
     pub(super) latency: Option<Latency>,
 }
@@ -46,7 +46,7 @@ impl Finding {
     }
 }
 
-/// Why the probe could not be made; says nothing of the model.
+/// Why the probe could not run; unrelated to the quality of the model.
 #[derive(Debug, thiserror::Error)]
 enum ProbeError {
     #[error(transparent)]
@@ -71,7 +71,7 @@ impl From<ProbeError> for ComponentError {
     }
 }
 
-/// Tries the package. The caller may itself run on an async runtime, so the sandbox has a thread of its own.
+/// Probes the package. The caller may itself run on an async runtime, so the sandbox has a thread of its own.
 pub(super) fn probe(package: &Path, load_max: Duration, context: &StepContext<'_>) -> Result<Finding, ComponentError> {
     std::thread::scope(|scope| {
         let sandbox = scope.spawn(|| {
@@ -81,7 +81,7 @@ pub(super) fn probe(package: &Path, load_max: Duration, context: &StepContext<'_
                 error
             })?;
             let finding = runtime.block_on(probe_in_server(package, load_max, context));
-            // A load that takes for ever must not keep the step from ending.
+            // A load that never ends must not keep the step from ending.
             runtime.shutdown_background();
             Ok(finding?)
         });
@@ -108,13 +108,13 @@ async fn probe_in_server(package: &Path, load_max: Duration, context: &StepConte
     let (stop, stopped) = oneshot::channel::<()>();
     let started = Instant::now();
     let running = tokio::spawn(server.run(async {
-        // Either way it is time to stop.
+        // In either case it is time to stop.
         let _ = stopped.await;
     }));
 
     context.progress.phase("loading in the model server");
-    let in_time = tokio::time::timeout(load_max, handle.settled()).await.is_ok();
-    // On a busy machine the load may be over before the clock is looked at.
+    let in_time = tokio::time::timeout(load_max, handle.loads_finished()).await.is_ok();
+    // On a busy machine the load may finish before the time is checked.
     let finding = if !in_time || started.elapsed() > load_max {
         Finding::failed(format!("the model was not loaded within {} s", load_max.as_secs_f64()))
     } else if let Some(target) = handle.latest(NAME) {
@@ -128,7 +128,7 @@ async fn probe_in_server(package: &Path, load_max: Duration, context: &StepConte
     Ok(finding)
 }
 
-/// The server's own words, without the folder the package lies in.
+/// The server's own message, without the folder of the package.
 fn load_error(handle: &Handle, package: &Path) -> String {
     let error = handle.models().into_iter().flat_map(|model| model.versions).find_map(|version| version.error);
     let folder = package.display().to_string();
@@ -217,13 +217,13 @@ fn rows_body(rows: &[SampleRow]) -> Bytes {
     json!({ "instances": rows }).to_string().into()
 }
 
-fn columns_body(model: &AnyModel, rows: &[SampleRow]) -> Bytes {
+fn columns_body(model: &LoadedModel, rows: &[SampleRow]) -> Bytes {
     let mut body = b"{\"inputs\":".to_vec();
     write::list(&mut body, &model.signature().inputs, |out, input| {
         out.extend_from_slice(b"{\"name\":");
         write::string(out, &input.name);
         let values: Vec<&Value> = rows.iter().map(|row| row.row.get(&input.name).unwrap_or(&Value::Null)).collect();
-        // Rows of a tensor are of one length: null fills up the shorter lists.
+        // Rows of a tensor have one length: null pads the shorter lists.
         let width = (input.form == Form::List)
             .then(|| values.iter().filter_map(|value| value.as_array()).map(Vec::len))
             .map(|lengths| lengths.max().unwrap_or(0));

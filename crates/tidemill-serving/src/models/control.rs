@@ -14,10 +14,10 @@ use crate::models::versions::{Models, VersionState};
 use crate::server::access::{AllowedRoots, Caller};
 use crate::{ModelConfig, Source};
 
-/// Loading may take this long before who asked for it is told that it goes on without them.
+/// How long a client waits for a load. After that it gets an answer and the load goes on.
 const LOADING_MAX: Duration = Duration::from_mins(5);
 
-/// Names of models that clients have unloaded. What the source lists of them is ignored.
+/// Names of models that clients have unloaded. The manager ignores the source's versions of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Unloaded(Arc<Mutex<BTreeSet<String>>>);
 
@@ -40,18 +40,18 @@ pub(crate) struct ModelControl {
     pub(crate) options: ControlOptions,
 }
 
-/// What clients may do.
+/// What clients may change.
 #[derive(Debug, Default)]
 pub(crate) struct ControlOptions {
-    /// Whether they may do anything.
+    /// Whether model control is enabled.
     pub(crate) allowed: bool,
-    /// Where base paths in their configurations may be.
+    /// Folders that base paths in client configurations must be under.
     pub(crate) model_roots: AllowedRoots,
-    /// Where logs in their configurations may be.
+    /// Folders that log prefixes in client configurations must be under.
     pub(crate) log_roots: AllowedRoots,
 }
 
-/// A model, or one version of it, in the index of the repository.
+/// A model, or one version of it, in the repository index.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RepositoryEntry {
     pub(crate) name: String,
@@ -67,8 +67,8 @@ impl fmt::Debug for ModelControl {
 }
 
 impl ModelControl {
-    /// Serves `models` instead of what was configured, and waits until they are loaded. Returns the versions that are
-    /// broken.
+    /// Serves `models` instead of the current configuration, and waits until they are loaded. Returns the versions that
+    /// failed to load.
     pub(crate) async fn configure(
         &self,
         caller: &Caller,
@@ -86,13 +86,14 @@ impl ModelControl {
             self.wait_until_loaded().await?;
             let mut broken = self.broken(|name| names.contains(name));
             let served = self.models.snapshot();
-            broken.extend(names.iter().filter(|name| !served.knows(name)).map(|name| format!("{name}: no versions")));
+            broken
+                .extend(names.iter().filter(|name| !served.contains(name)).map(|name| format!("{name}: no versions")));
             Ok(broken)
         };
         logged(caller, "reconfigure", &subject, work.await)
     }
 
-    /// Loads a model that was unloaded, or looks for new versions of it.
+    /// Loads a model that was unloaded, or checks it for new versions.
     pub(crate) async fn load(&self, caller: &Caller, name: &str) -> Result<(), RequestError> {
         let work = async {
             self.check_allowed()?;
@@ -111,11 +112,11 @@ impl ModelControl {
         logged(caller, "load", name, work.await)
     }
 
-    /// Unloads a model until [`load`](Self::load) asks for it.
+    /// Unloads a model until [`load`](Self::load) loads it again.
     pub(crate) async fn unload(&self, caller: &Caller, name: &str) -> Result<(), RequestError> {
         let work = async {
             self.check_allowed()?;
-            if !self.models.snapshot().knows(name) && !self.unloaded.contains(name) {
+            if !self.models.snapshot().contains(name) && !self.unloaded.contains(name) {
                 let message = format!("failed to unload `{name}`: there is no such model");
                 return Err(RequestError::new(StatusCode::NOT_FOUND, message));
             }
@@ -125,7 +126,7 @@ impl ModelControl {
         logged(caller, "unload", name, work.await)
     }
 
-    /// Every version that is known, and every model that was unloaded; with `ready` those that answer requests.
+    /// Every known version and every unloaded model; with `ready` only those that answer requests.
     pub(crate) fn index(&self, ready: bool) -> Vec<RepositoryEntry> {
         let mut entries = Vec::new();
         for model in self.models.snapshot().statuses() {
@@ -156,7 +157,7 @@ impl ModelControl {
         Err(RequestError::new(StatusCode::FORBIDDEN, message))
     }
 
-    /// A client may name the paths that its models have already, and others under the allowed roots.
+    /// Checks a path from a client: allowed are the current paths of its models, and others under the allowed roots.
     fn check_paths(&self, models: &[ModelConfig]) -> Result<(), RequestError> {
         let configured = self.source.configured();
         for model in models {
@@ -190,22 +191,22 @@ impl ModelControl {
         broken.collect()
     }
 
-    /// Has the source asked and waits until nothing is being loaded.
+    /// Polls the source and waits until nothing is being loaded.
     async fn wait_until_loaded(&self) -> Result<(), RequestError> {
         let gone = || RequestError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down");
         let (applied, done) = oneshot::channel();
         self.polls.send(applied).await.map_err(|_| gone())?;
         done.await.map_err(|_| gone())?;
         let mut progress = self.models.progress();
-        let settled = progress.wait_for(|progress| progress.listed && progress.settled);
+        let loads_finished = progress.wait_for(|progress| progress.listed && progress.loads_finished);
         let late =
             |_| RequestError::new(StatusCode::GATEWAY_TIMEOUT, "loading goes on: ask for the state of the model");
-        tokio::time::timeout(LOADING_MAX, settled).await.map_err(late)?.map_err(|_| gone())?;
+        tokio::time::timeout(LOADING_MAX, loads_finished).await.map_err(late)?.map_err(|_| gone())?;
         Ok(())
     }
 }
 
-/// Logs what a client did to the models, or tried to do.
+/// Logs a change to the models that a client made or attempted.
 fn logged<T>(caller: &Caller, act: &str, models: &str, result: Result<T, RequestError>) -> Result<T, RequestError> {
     let key = caller.name();
     match &result {

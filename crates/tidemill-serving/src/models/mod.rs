@@ -1,4 +1,4 @@
-//! Models and their versions: where they come from, how they are loaded, which of them answers.
+//! Models and their versions: where they come from, how they are loaded, which version answers a request.
 
 pub(crate) mod control;
 pub(crate) mod source;

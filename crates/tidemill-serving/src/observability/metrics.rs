@@ -1,7 +1,7 @@
 //! Prometheus metrics of one server.
 //!
-//! Each server has a registry of its own, so several can run in one process. Requests are recorded in one place for
-//! each of REST and gRPC. Names are TF Serving's, so that dashboards made for it work, and ours beside them:
+//! Each server has its own registry, so several can run in one process. There is one place that records REST requests
+//! and one for gRPC. The metrics have TF Serving's names, so that dashboards made for it work, and our own:
 //!
 //! | metric | labels |
 //! |---|---|
@@ -80,14 +80,14 @@ impl Metrics {
     pub(crate) fn new() -> Result<Self, ServeError> {
         let recorder = names::recorder()?;
         let handle = recorder.handle();
-        // A series that is there from the start can be told from one that nobody counts.
+        // A series that exists from the start with 0 differs from a metric that nothing counts.
         recorder.register_counter(&Key::from_static_name(SOURCE_ERRORS), &METADATA).increment(0);
         Ok(Self { recorder, handle, series: RwLock::default() })
     }
 
-    /// A request was answered. `model` is a name the server knows, or empty: names sent by clients must not make
+    /// Records a response. `model` is a name that the server knows, or empty: names sent by clients must not create
     /// series.
-    pub(crate) fn answered(&self, model: &str, operation: Operation, status: Status, took: Duration) {
+    pub(crate) fn record_response(&self, model: &str, operation: Operation, status: Status, took: Duration) {
         let key = (operation, status);
         let known = {
             let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +106,7 @@ impl Metrics {
         }
     }
 
-    /// A model version in `folder` was loaded, or not.
+    /// Records the load of a model version in `folder`, successful or not.
     pub(crate) fn loaded(&self, model: &str, folder: &Path, ok: bool, took: Duration) {
         let outcome = if ok { "ok" } else { "failed" };
         self.counter(LOADS, vec![label("model", model), label("outcome", outcome)]).increment(1);
@@ -118,8 +118,8 @@ impl Metrics {
         }
     }
 
-    /// The warm-up requests of a model version in `folder` were answered, or not.
-    pub(crate) fn warmed_up(&self, folder: &Path, records: usize, ok: bool, took: Duration) {
+    /// Records the warm-up of a model version in `folder`, successful or not.
+    pub(crate) fn record_warmup(&self, folder: &Path, records: usize, ok: bool, took: Duration) {
         let status = label("status", if ok { "OK" } else { "INVALID_ARGUMENT" });
         self.histogram(TFS_WARMUP, vec![base_path(folder), status]).record(took.as_secs_f64() * 1e6);
         self.counter(TFS_WARMUP_RECORDS, vec![base_path(folder)]).increment(records as u64);
@@ -143,7 +143,7 @@ impl Metrics {
         }
     }
 
-    /// The series of a model that need no look-up at each request.
+    /// The series of a model that need no lookup per request.
     pub(crate) fn of_model(&self, model: &str) -> ModelMetrics {
         let runtime = |api: &str| {
             let labels = vec![label("model_name", model), label("API", api), label("runtime", "tidemill")];
@@ -156,17 +156,17 @@ impl Metrics {
         }
     }
 
-    /// A connection was closed because there were too many.
+    /// Records a connection that was closed because there were too many.
     pub(crate) fn connection_refused(&self) {
         self.counter(CONNECTIONS_REFUSED, Vec::new()).increment(1);
     }
 
-    /// The source of models did not answer.
+    /// Records that the source of models failed.
     pub(crate) fn source_failed(&self) {
         self.counter(SOURCE_ERRORS, Vec::new()).increment(1);
     }
 
-    /// Values of an input broke a rule of the schema: `count` of them in one request.
+    /// Records `count` values of an input in one request that broke a rule of the schema.
     pub(crate) fn input_findings(&self, model: &str, feature: &str, rule: &str, count: u64) {
         let labels = vec![label("model", model), label("feature", feature), label("rule", rule)];
         self.counter(INPUT_FINDINGS, labels).increment(count);
@@ -178,20 +178,19 @@ impl Metrics {
         LogCounters { written: counter("written"), dropped: counter("dropped"), failed: counter("failed") }
     }
 
-    /// Requests for `model` were chosen to be logged: the gRPC word says what became of them.
+    /// Records requests for `model` that were selected for the log, with the outcome as a gRPC status.
     pub(crate) fn logged(&self, model: &str, status: &'static str, requests: u64) {
         self.counter(TFS_LOGGED, vec![label("model_name", model), label("status_code", status)]).increment(requests);
     }
 
-    /// Prometheus text: what was recorded, and the process's own time and memory.
+    /// Prometheus text: everything recorded, and CPU time and memory of the process.
     pub(crate) fn render(&self) -> String {
         let mut text = self.handle.render();
         text.push_str(&process::render());
         text
     }
 
-    /// Folds what was recorded since the last call into the buckets; without it memory would grow until the next
-    /// scrape.
+    /// Folds the samples since the last call into the buckets; otherwise memory would grow until the next scrape.
     pub(crate) fn upkeep(&self) {
         self.handle.run_upkeep();
     }
@@ -222,7 +221,8 @@ impl Metrics {
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
-/// Where versions stand, under TF Serving's label. The folder of one version would be another series for each.
+/// The base folder of the versions, under TF Serving's label. The folder of each version would create a series per
+/// version.
 fn base_path(version: &Path) -> Label {
     label("model_path", &version.parent().unwrap_or(version).to_string_lossy())
 }
@@ -241,10 +241,10 @@ mod tests {
     #[test]
     fn names_of_tf_serving_keep_their_colons() {
         let metrics = Metrics::new().unwrap();
-        metrics.answered("taxi", Operation::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(17));
-        metrics.answered("taxi", Operation::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(19));
-        metrics.answered("", Operation::Live, Status::Rest(StatusCode::OK), Duration::ZERO);
-        metrics.answered("taxi", Operation::Predict, Status::Grpc(Code::OutOfRange), Duration::ZERO);
+        metrics.record_response("taxi", Operation::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(17));
+        metrics.record_response("taxi", Operation::Predict, Status::Rest(StatusCode::OK), Duration::from_micros(19));
+        metrics.record_response("", Operation::Live, Status::Rest(StatusCode::OK), Duration::ZERO);
+        metrics.record_response("taxi", Operation::Predict, Status::Grpc(Code::OutOfRange), Duration::ZERO);
         metrics.upkeep();
         let text = metrics.render();
         for line in [

@@ -1,4 +1,4 @@
-//! What the server reports of itself: metrics, traces, the inference log.
+//! What the server reports about itself: metrics, traces, the inference log.
 
 pub(crate) mod inference_log;
 pub(crate) mod metrics;

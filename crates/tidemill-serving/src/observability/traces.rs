@@ -1,7 +1,7 @@
-//! Traces of requests over OpenTelemetry's protocol (OTLP, gRPC). Off unless asked for, and then free.
+//! Traces of requests over OpenTelemetry's protocol (OTLP, gRPC). Off by default, and then without cost.
 //!
-//! A span is made when the request is answered, with the times it began and ended. Whether it is kept is the caller's
-//! decision where there is one (`traceparent`), else a share of all. Spans wait in a bounded queue of the SDK: where the
+//! A span is created when the request is answered, with its start and end times. The caller decides whether it is
+//! sampled if it sends `traceparent`; otherwise a fraction of all is. Spans wait in a bounded queue of the SDK: if the
 //! collector is slow or gone they are dropped, and requests never wait.
 
 use std::time::{Duration, SystemTime};
@@ -21,26 +21,27 @@ use crate::inference::context::RequestContext;
 use crate::protocol::operation::Operation;
 use crate::protocol::status::{Status, grpc_word};
 
-/// A collector that does not take spans within this loses them.
+/// Spans that the collector does not accept within this time are lost.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
-/// At the end, what is left is sent within this.
+/// At shutdown, the remaining spans are sent within this time.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where traces go.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceOptions {
-    /// A collector: `http://localhost:4317`; with TLS `https://…`.
+    /// The URL of a collector: `http://localhost:4317`; with TLS `https://…`.
     pub endpoint: String,
-    /// Authorities (PEM), one of which must have signed the collector's certificate. `None`: those of this machine.
+    /// Authorities (PEM), one of which must have signed the collector's certificate. `None`: the authorities of this
+    /// machine.
     pub authorities: Option<Vec<u8>>,
     /// Certificate and private key (PEM) to show to the collector.
     pub client: Option<(Vec<u8>, Vec<u8>)>,
-    /// The fraction of requests traced that belong to no trace yet, from 0 to 1.
+    /// The fraction of requests that is traced if they belong to no trace yet, from 0 to 1.
     pub sample: f64,
 }
 
 impl TraceOptions {
-    /// Traces of all requests to a collector without TLS, or with the authorities of this machine.
+    /// Traces all requests to a collector without TLS, or with the authorities of this machine.
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self { endpoint: endpoint.into(), authorities: None, client: None, sample: 1.0 }
     }
@@ -65,7 +66,7 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// Begins. Within an async runtime only; whether the collector is there turns out later.
+    /// Starts the exporter. Requires an async runtime; an unreachable collector shows only later.
     pub(crate) fn start(options: &TraceOptions) -> Result<Self, ServeError> {
         let refuse = |reason: String| ServeError::Traces { endpoint: options.endpoint.clone(), reason };
         let secure = options.endpoint.starts_with("https://");
@@ -91,8 +92,8 @@ impl Traces {
         Ok(Self { provider, tracer })
     }
 
-    /// An inference request was answered now.
-    pub(crate) fn answered(&self, context: &RequestContext, model: &str, operation: Operation, status: Status) {
+    /// Records an inference request that ends now.
+    pub(crate) fn record_response(&self, context: &RequestContext, model: &str, operation: Operation, status: Status) {
         if operation.tfs_api().is_none() {
             return;
         }
@@ -119,7 +120,7 @@ impl Traces {
         span.end_with_timestamp(ended);
     }
 
-    /// Sends what is left.
+    /// Sends the remaining spans.
     pub(crate) async fn finish(&self) {
         let provider = self.provider.clone();
         let sent = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FINISH_TIMEOUT)).await;

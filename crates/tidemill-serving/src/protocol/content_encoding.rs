@@ -1,4 +1,4 @@
-//! Bodies that come compressed.
+//! Compressed bodies.
 
 use std::io::Read;
 
@@ -8,21 +8,21 @@ use hyper::{HeaderMap, StatusCode};
 
 use crate::inference::request_error::RequestError;
 
-/// Where gRPC says how messages are compressed.
+/// The header with gRPC's message compression.
 const MESSAGE_ENCODING: &str = "grpc-encoding";
-/// So much is inflated at one go, and room made for it.
+/// How many bytes are decompressed at a time, and how much memory grows for them.
 const STEP_BYTES: usize = 64 << 10;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContentEncoding {
     Gzip,
-    /// With zlib's head, as HTTP has it.
+    /// With zlib's header, as HTTP defines it.
     Deflate,
 }
 
 impl ContentEncoding {
-    /// What the headers say: `None` where the body is not compressed, 415 for a way that is not known.
+    /// Reads the headers: `None` if the body is not compressed, 415 for an unknown encoding.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, RequestError> {
         let Some(coding) = headers.get(CONTENT_ENCODING) else { return Ok(None) };
         match coding.as_bytes() {
@@ -36,7 +36,8 @@ impl ContentEncoding {
         }
     }
 
-    /// As [`of`](Self::of), of the messages of a gRPC call. What is not known is left to those who say so.
+    /// As [`of`](Self::of), for the messages of a gRPC call. Unknown encodings are left to the generated services,
+    /// which report them.
     pub(crate) fn of_messages(headers: &mut HeaderMap) -> Option<Self> {
         let coding = match headers.get(MESSAGE_ENCODING)?.as_bytes() {
             b"gzip" => Self::Gzip,
@@ -47,8 +48,8 @@ impl ContentEncoding {
         Some(coding)
     }
 
-    /// Appends the body as it was to `to`: 413 where it is larger than `bytes_max`, 400 where it is damaged. Before it
-    /// grows, `permit` is asked.
+    /// Appends the decompressed body to `to`: 413 if it is larger than `bytes_max`, 400 if it is damaged. Asks `permit`
+    /// before it grows.
     pub(crate) fn inflate(
         self,
         body: &[u8],

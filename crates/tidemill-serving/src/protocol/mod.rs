@@ -1,8 +1,8 @@
 //! The protocols: TF Serving's ([`tfs`]) and the Open Inference Protocol's ([`oip`]), each over REST and gRPC, and the
 //! requests that MLflow's scoring server answers ([`mlflow`]).
 //!
-//! [`rest`] and [`grpc`] hold what both protocols need of a transport: limits, paths, bodies, errors. [`tensor`] turns
-//! tensors of any of the four into columns and back.
+//! [`rest`] and [`grpc`] contain what both protocols need of a transport: limits, paths, bodies, errors. [`tensor`]
+//! converts between the tensors of all four and columns.
 
 pub(crate) mod content_encoding;
 pub(crate) mod grpc;
@@ -20,5 +20,5 @@ use arrow::array::RecordBatch;
 use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
 
-/// Predicts a batch where no server runs: for recorded requests and for fuzzing.
+/// Predicts a batch without a server: for recorded requests and for fuzzing.
 pub(crate) type Predict<'a> = &'a dyn Fn(&RecordBatch) -> Result<InferenceResponse, RequestError>;

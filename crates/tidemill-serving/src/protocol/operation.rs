@@ -1,11 +1,11 @@
 //! The operations of all protocols.
 
-/// What a request asks the server to do.
+/// The operation that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Operation {
-    /// Whether the process lives.
+    /// Whether the process is alive.
     Live,
-    /// `KServe` v1: whether the process lives, at the root.
+    /// `KServe` v1: whether the process is alive, at the root.
     Alive,
     /// Whether every model is served.
     Ready,
@@ -15,7 +15,7 @@ pub(crate) enum Operation {
     Status,
     /// TF Serving: the signature.
     Metadata,
-    /// `KServe` v1: the names of all models, where the server answers as it.
+    /// `KServe` v1: the names of all models, if the server imitates it.
     Models,
     /// TF Serving: predict.
     Predict,
@@ -27,7 +27,7 @@ pub(crate) enum Operation {
     Invocations,
     /// The page for browsers.
     FrontPage,
-    /// What can be asked for, as a document of `OpenAPI`.
+    /// The available operations, as an `OpenAPI` document.
     OpenApi,
     /// `KServe`: what each feature adds to the score.
     Explain,
@@ -37,11 +37,11 @@ pub(crate) enum Operation {
     SessionRun,
     /// TF Serving: a new configuration (gRPC only).
     Reload,
-    /// Open Inference Protocol: whether the process lives.
+    /// Open Inference Protocol: whether the process is alive.
     ServerLive,
     /// Open Inference Protocol: whether every model is served.
     ServerReady,
-    /// Open Inference Protocol: what the server is.
+    /// Open Inference Protocol: server metadata.
     ServerMetadata,
     /// Open Inference Protocol: the signature.
     ModelMetadata,
@@ -49,22 +49,22 @@ pub(crate) enum Operation {
     ModelReady,
     /// Open Inference Protocol: inference.
     Infer,
-    /// Open Inference Protocol: every model that is known.
+    /// Open Inference Protocol: every known model.
     RepositoryIndex,
     /// Open Inference Protocol: load a model.
     RepositoryLoad,
     /// Open Inference Protocol: unload a model.
     RepositoryUnload,
-    /// gRPC's own question whether requests may come.
+    /// gRPC's health check.
     Health,
-    /// What the server's messages look like (gRPC only).
+    /// The descriptions of the server's messages (gRPC only).
     Reflection,
     /// No such path.
     Unknown,
 }
 
 impl Operation {
-    /// The word in metrics.
+    /// The label in metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -99,7 +99,7 @@ impl Operation {
         }
     }
 
-    /// What a client needs to be allowed to ask for it. Whoever watches over the process has no key.
+    /// The permission it requires. Health checks of the process require none.
     pub(crate) const fn permission(self) -> Permission {
         match self {
             Self::Live
@@ -115,7 +115,7 @@ impl Operation {
         }
     }
 
-    /// Whether it is work, of which there may be too much.
+    /// Whether it counts as work for admission control.
     pub(crate) const fn is_inference(self) -> bool {
         matches!(
             self,
@@ -143,16 +143,16 @@ impl Operation {
     }
 }
 
-/// What a client needs to be allowed to ask for an operation.
+/// A permission that operations require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
-    /// Nothing.
+    /// No permission.
     Open,
-    /// To use models and to read what they are.
+    /// Use models and read their metadata.
     Infer,
-    /// To read metrics.
+    /// Read metrics.
     Metrics,
-    /// To change what is served.
+    /// Change what is served.
     Admin,
 }
 

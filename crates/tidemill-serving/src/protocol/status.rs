@@ -1,12 +1,12 @@
-//! How a request ended, in HTTP's and in gRPC's words, and from one to the other.
+//! The outcome of a request as an HTTP and a gRPC status, and the mapping between them.
 //!
-//! The table is that of TF Serving's REST gateway: every gRPC code has one HTTP status, and each of those leads back
-//! to the code that a request refused over REST would have had over gRPC.
+//! The table is that of TF Serving's REST gateway: every gRPC code maps to one HTTP status, and that status maps back
+//! to the code that a request rejected over REST would have over gRPC.
 
 use hyper::StatusCode;
 use tonic::Code;
 
-/// How a request ended, in the words of the protocol it came by.
+/// The outcome of a request, in the terms of its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Status {
     Rest(StatusCode),
@@ -29,7 +29,7 @@ impl Status {
     }
 }
 
-/// The gRPC code for what REST answers with `status`.
+/// The gRPC code for the REST status `status`.
 pub(crate) fn grpc_code(status: StatusCode) -> Code {
     match status.as_u16() {
         200..=299 => Code::Ok,

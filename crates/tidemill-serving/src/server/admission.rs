@@ -1,4 +1,4 @@
-//! Limits on what may be in work at one time. What exceeds them is refused at once, before it costs anything.
+//! Limits on concurrent work. Requests beyond them are rejected at once, before they cost anything.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use hyper::StatusCode;
 
 use crate::inference::request_error::RequestError;
 
-/// Counts requests in work and the bytes of their bodies. An entry is an addition, an exit a subtraction.
+/// Counts active requests and the bytes of their bodies. Entering is one addition, leaving one subtraction.
 #[derive(Debug)]
 pub(crate) struct Admission {
     requests: AtomicUsize,
@@ -16,11 +16,11 @@ pub(crate) struct Admission {
     bytes_max: usize,
 }
 
-/// A request in work; dropped when it ends, however it ends.
+/// An active request; ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Entry<'a>(&'a Admission);
 
-/// The right to keep bytes of a body in memory; given back when it is dropped.
+/// A permit to hold bytes of a body in memory; released when dropped.
 #[derive(Debug)]
 pub(crate) struct BodyBytesPermit<A: Deref<Target = Admission>> {
     admission: A,
@@ -33,10 +33,10 @@ impl<A: Deref<Target = Admission>> BodyBytesPermit<A> {
         Self { admission, bytes: 0 }
     }
 
-    /// Asks for more bytes.
-    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), RequestError> {
+    /// Reserves more bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), RequestError> {
         self.bytes += bytes;
-        self.admission.take(bytes)
+        self.admission.acquire(bytes)
     }
 }
 
@@ -51,7 +51,7 @@ impl Admission {
         Self { requests: AtomicUsize::new(0), requests_max, bytes: AtomicUsize::new(0), bytes_max }
     }
 
-    /// Lets a request in, or refuses it.
+    /// Admits a request, or rejects it.
     pub(crate) fn enter(&self) -> Result<Entry<'_>, RequestError> {
         let entry = Entry(self);
         if self.requests.fetch_add(1, Ordering::Relaxed) < self.requests_max {
@@ -61,9 +61,9 @@ impl Admission {
         Err(too_many(format!("the server is answering {max} requests, which is its limit: try again shortly")))
     }
 
-    /// More of a body comes into memory, or is refused. What was taken must be given back with
-    /// [`release`](Self::release), also after a refusal.
-    pub(crate) fn take(&self, bytes: usize) -> Result<(), RequestError> {
+    /// Reserves memory for bytes of a body, or rejects it. The bytes must be returned with [`release`](Self::release),
+    /// also after a rejection.
+    pub(crate) fn acquire(&self, bytes: usize) -> Result<(), RequestError> {
         if self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= self.bytes_max {
             return Ok(());
         }
@@ -71,12 +71,12 @@ impl Admission {
         Err(too_many(format!("the bodies of requests fill the {max} bytes the server has for them: try again shortly")))
     }
 
-    /// Bytes of a body leave memory.
+    /// Releases bytes of a body.
     pub(crate) fn release(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Whether the next request would be refused.
+    /// Whether the next request would be rejected.
     pub(crate) fn is_full(&self) -> bool {
         self.requests.load(Ordering::Relaxed) >= self.requests_max
             || self.bytes.load(Ordering::Relaxed) >= self.bytes_max
@@ -106,10 +106,10 @@ mod tests {
         drop(first);
         assert!(!admission.is_full() && admission.enter().is_ok());
 
-        admission.take(60).unwrap();
-        assert!(admission.take(41).unwrap_err().message.contains("100 bytes"));
+        admission.acquire(60).unwrap();
+        assert!(admission.acquire(41).unwrap_err().message.contains("100 bytes"));
         admission.release(41);
-        admission.take(40).unwrap();
+        admission.acquire(40).unwrap();
         assert!(admission.is_full());
         admission.release(100);
         assert_eq!((admission.bytes.load(Ordering::Relaxed), admission.requests.load(Ordering::Relaxed)), (0, 1));

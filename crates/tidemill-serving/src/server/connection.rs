@@ -1,4 +1,4 @@
-//! One connection: its protocol, how long it may be idle, how it is told to end.
+//! One connection: its protocol, its idle timeout, its graceful close.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -21,27 +21,27 @@ use super::tls::Acceptors;
 use crate::protocol::grpc::GrpcServer;
 use crate::protocol::rest::server::RestServer;
 
-/// A connection is looked at so many times in the time it may be idle.
+/// How often a connection is checked within its idle timeout.
 const IDLE_CHECKS_PER_TIMEOUT: u32 = 4;
-/// An idle connection that was told to end gets this long for it.
+/// How long an idle connection has to close after it was asked to.
 const GRACEFUL_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// gRPC clients keep connections open for ever; those of clients that are gone must not stay.
+/// gRPC clients keep connections open indefinitely; pings find the clients that are gone.
 const PING_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What all connections share.
+/// State shared by all connections.
 pub(super) struct Connections {
     pub(super) dispatcher: Arc<RestServer>,
     pub(super) router: Arc<GrpcServer>,
-    /// As certificates are renewed, so is what takes the next connection.
+    /// Certificates may be renewed; the next connection uses the new one.
     pub(super) tls: Option<Arc<ArcSwap<Acceptors>>>,
     pub(super) idle_timeout: Duration,
-    /// One permit for each connection there may be.
+    /// One permit per allowed connection.
     pub(super) places: Arc<Semaphore>,
 }
 
-/// Whether a connection is of use.
+/// Activity of a connection.
 ///
-/// One counter and one look at it now and then bound everything a client can leave undone: a handshake, a preface, a
+/// One counter with a periodic check bounds everything that a client can leave unfinished: a handshake, a preface, a
 /// header, the next request. A timer for each request would cost more.
 #[derive(Debug, Default)]
 struct Activity {
@@ -50,39 +50,39 @@ struct Activity {
     begun: AtomicU64,
 }
 
-struct InWork<'a>(&'a Activity);
+struct ActiveRequest<'a>(&'a Activity);
 
 impl Activity {
-    fn begin(&self) -> InWork<'_> {
+    fn begin(&self) -> ActiveRequest<'_> {
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.changes.fetch_add(1, Ordering::Relaxed);
-        InWork(self)
+        ActiveRequest(self)
     }
 }
 
-impl Drop for InWork<'_> {
+impl Drop for ActiveRequest<'_> {
     fn drop(&mut self) {
         self.0.changes.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// How far the server is.
+/// Phase of the server's shutdown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     #[default]
     Serving,
-    /// What was begun is finished; nothing else begins.
+    /// Active requests finish; no new ones start.
     Draining,
-    /// Nobody waits any more.
+    /// Connections close at once.
     Over,
 }
 
-/// Decides from the counters, look after look, when a connection has been idle for long enough.
+/// Decides from the counters at each check whether a connection has been idle for too long.
 #[derive(Debug)]
 struct IdleTimer {
     last: u64,
     quiet: u32,
-    /// Only before the first request: later the client may be quiet for as long as it likes.
+    /// Only before the first request: later the client may be idle for as long as it likes.
     first_only: bool,
 }
 
@@ -97,8 +97,8 @@ impl IdleTimer {
 }
 
 impl Connections {
-    /// A place for a connection, given back when it is dropped. `None`: there are as many connections as there may be, and
-    /// this one is to be closed.
+    /// A permit for a connection, returned when dropped. `None` if the limit is reached and this connection is to be
+    /// closed.
     pub(super) fn enter(&self) -> Option<OwnedSemaphorePermit> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
         if place.is_none() {
@@ -107,7 +107,7 @@ impl Connections {
         place
     }
 
-    /// Answers REST on a connection until it ends.
+    /// Serves REST on a connection until it ends.
     pub(super) async fn rest(
         self: Arc<Self>,
         stream: TcpStream,
@@ -125,7 +125,7 @@ impl Connections {
         }
     }
 
-    /// Answers gRPC on a connection until it ends.
+    /// Serves gRPC on a connection until it ends.
     pub(super) async fn grpc(
         self: Arc<Self>,
         stream: TcpStream,
@@ -143,7 +143,7 @@ impl Connections {
         }
     }
 
-    /// Answers gRPC on a connection of this machine, which nobody else can listen to: without TLS.
+    /// Serves gRPC on a connection of a local socket, which cannot be intercepted: without TLS.
     pub(super) async fn grpc_socket<S>(
         self: Arc<Self>,
         stream: S,
@@ -203,15 +203,15 @@ impl Connections {
             }
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        // gRPC has no use for the date, and it changes too often to be sent in short.
+        // gRPC does not use the date, and it changes too often to compress well.
         builder.auto_date_header(false);
         builder.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         self.drive(connection, &activity, true, phase).await;
     }
 
-    /// Lets a connection work until it ends by itself, is idle for too long, or the server shuts down; then the client
-    /// is told to send no more, and what is being answered is finished.
+    /// Runs a connection until it ends by itself, is idle for too long, or the server shuts down; then it closes
+    /// gracefully: the client sends no more, and active requests finish.
     async fn drive<C>(&self, connection: C, activity: &Activity, first_only: bool, mut phase: watch::Receiver<Phase>)
     where
         C: GracefulConnection,
@@ -247,7 +247,7 @@ impl Connections {
     }
 }
 
-/// Clients come and go as they like.
+/// Clients come and go at any time.
 fn log_connection_error<E: Into<Box<dyn std::error::Error + Send + Sync>>>(ended: Result<(), E>) {
     if let Err(error) = ended {
         tracing::debug!(error = error.into(), "a connection ended early");

@@ -1,4 +1,4 @@
-//! What the rest of the program knows of a running server.
+//! The handle of a running server.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::tls::Acceptors;
 use crate::ServeError;
 use crate::models::versions::{ModelStatus, Models, Selector, VersionTarget};
 
-/// What the rest of the program knows of a running server. Clones are cheap.
+/// Access to a running server for the rest of the program. Clones are cheap.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) address: SocketAddr,
@@ -29,42 +29,42 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    /// Where the server listens for REST.
+    /// The address of REST.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// How its REST addresses begin: `https` where it speaks TLS.
+    /// The scheme of its REST addresses: `https` with TLS.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// Where it listens for gRPC, if it does.
+    /// The address of gRPC, if it is served.
     pub fn grpc_addr(&self) -> Option<SocketAddr> {
         self.grpc_address
     }
 
-    /// Waits until every listed model has an available version. Waits for ever if one is broken: see
-    /// [`settled`](Self::settled).
+    /// Waits until every listed model has an available version. Waits forever if one cannot be loaded: see
+    /// [`loads_finished`](Self::loads_finished).
     pub async fn ready(&self) {
         // The sender lives in `models`, so waiting cannot fail.
         let _ = self.models.progress().wait_for(|progress| progress.ready).await;
     }
 
     /// Waits until the source has answered and every listed version is available or has failed.
-    pub async fn settled(&self) {
-        let _ = self.models.progress().wait_for(|progress| progress.listed && progress.settled).await;
+    pub async fn loads_finished(&self) {
+        let _ = self.models.progress().wait_for(|progress| progress.listed && progress.loads_finished).await;
     }
 
-    /// Has the source asked at once and waits until its answer is applied: loads are started then, not ended. `false`:
-    /// the server is gone.
+    /// Polls the source at once and waits until the listing is applied: loads have then started, not ended. Returns
+    /// `false` if the server is gone.
     pub async fn poll_now(&self) -> bool {
         let (applied, done) = oneshot::channel();
         self.polls.send(applied).await.is_ok() && done.await.is_ok()
     }
 
-    /// Takes the next connections with this certificate; those there are stay as they are. A server that was started
-    /// without TLS does not take it up.
+    /// Uses this certificate for new connections; existing ones keep theirs. Has no effect on a server that was started
+    /// without TLS.
     pub fn renew_tls(&self, tls: &TlsOptions) -> Result<(), ServeError> {
         if let Some(acceptors) = &self.tls {
             acceptors.store(Arc::new(tls.acceptors()?));
@@ -77,7 +77,7 @@ impl Handle {
         self.models.snapshot().statuses()
     }
 
-    /// The version that answers requests for `name` which name no version.
+    /// The version that answers requests for `name` without a version.
     pub(crate) fn latest(&self, name: &str) -> Option<Arc<dyn VersionTarget>> {
         self.models.version(name, &Selector::Latest).ok()
     }

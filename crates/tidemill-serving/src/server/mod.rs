@@ -41,12 +41,12 @@ use crate::server::access::{Access, AllowedRoots};
 use crate::server::admission::Admission;
 use crate::{ServeError, Source};
 
-/// Polls asked for by hand wait in a queue of this length.
+/// Length of the queue of manual polls.
 const RESCANS_QUEUED_MAX: usize = 16;
-/// After the system refused a connection (too many open files), the next try comes after this.
+/// Pause before the next accept after the system refused a connection (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A server that listens and does not answer yet; [`run`](Self::run) makes it.
+/// A server that listens but does not answer yet; [`run`](Self::run) starts it.
 pub struct Server {
     listeners: Listeners,
     connections: Arc<Connections>,
@@ -67,9 +67,9 @@ struct Listeners {
 }
 
 impl Server {
-    /// Takes the ports. Connections wait until [`run`](Self::run).
+    /// Binds the ports. Connections wait until [`run`](Self::run).
     pub async fn bind(options: ServerOptions, source: Arc<dyn Source>) -> Result<Self, ServeError> {
-        // Files that are wrong are stopped before a port is taken.
+        // Errors in files are reported before a port is bound.
         let acceptors = options.tls.as_ref().map(TlsOptions::acceptors).transpose()?;
         let tls = acceptors.map(|acceptors| Arc::new(ArcSwap::from_pointee(acceptors)));
         if options.model_control && options.is_open_to_all() {
@@ -135,7 +135,7 @@ impl Server {
         let pool = ComputePool::new(pool_options);
         let service =
             InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
-        let service = Arc::new(service.watched(traces).checking(options.input_policy));
+        let service = Arc::new(service.with_traces(traces).checking(options.input_policy));
         let facts = ServerFacts {
             grpc_port: grpc_address.map(|address| address.port()),
             tls: options.tls.is_some(),
@@ -162,13 +162,13 @@ impl Server {
         Ok(Self { listeners, connections, service, manager, source, polls, handle, drain_delay, drain_timeout })
     }
 
-    /// A handle, to be kept before [`run`](Self::run) takes the server.
+    /// A handle, to be taken before [`run`](Self::run) consumes the server.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Serves until `shutdown` completes; then says that it is not ready, takes no more connections, lets requests
-    /// finish and returns.
+    /// Serves until `shutdown` completes. Then it reports that it is not ready, accepts no more connections, lets
+    /// active requests finish and returns.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let Self { listeners, connections, service, manager, source, polls, handle, drain_delay, drain_timeout } = self;
         tracing::info!(rest = %handle.address, grpc = ?handle.grpc_address, "serving");
@@ -203,7 +203,7 @@ impl Server {
 }
 
 impl Listeners {
-    /// Takes connections until `until` completes.
+    /// Accepts connections until `until` completes.
     async fn serve_until<T>(
         &self,
         connections: &Arc<Connections>,
@@ -246,7 +246,7 @@ impl Listeners {
 
 #[cfg(not(unix))]
 impl Listeners {
-    /// There are none here.
+    /// This platform has none.
     async fn accept_socket(&self) -> tokio::io::DuplexStream {
         std::future::pending().await
     }
@@ -262,13 +262,13 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeE
     Ok((listener, address))
 }
 
-/// The next connection; never comes where there is no listener.
+/// The next connection; never resolves without a listener.
 async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     let Some(listener) = listener else { return std::future::pending().await };
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Answers are small: waiting to fill a packet only delays them.
+                // Responses are small: waiting to fill a packet only delays them.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "cannot set TCP_NODELAY");
                 }

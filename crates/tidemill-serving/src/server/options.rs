@@ -1,4 +1,4 @@
-//! How a server works.
+//! Options of the server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -9,100 +9,104 @@ use tidemill_onnx::OnnxOptions;
 use super::TlsOptions;
 use crate::{BatchingOptions, InferenceLogOptions, InputPolicy, TraceOptions};
 
-/// Of whom the answers to `GET /v1/models` and `GET /v1/models/NAME` are, where TF Serving and `KServe` differ.
+/// Which server's `GET /v1/models` and `GET /v1/models/NAME` to imitate, as TF Serving and `KServe` differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum V1Dialect {
-    /// The states of a model's versions and nothing else; models are not listed.
+    /// TF Serving: the states of a model's versions only; there is no list of models.
     #[default]
     TfServing,
-    /// Beside the states `name` and `ready`, with 503 while it is not; the names of all models.
+    /// `KServe`: the states plus `name` and `ready`, with 503 while the model is not ready; and the list of models.
     Kserve,
 }
 
-/// How a server works.
+/// Options of the server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Where REST is served; port 0 takes a free one. Default `127.0.0.1:8501`.
+    /// The address of REST; port 0 takes a free one. Default `127.0.0.1:8501`.
     pub rest_addr: SocketAddr,
-    /// Where gRPC is served; port 0 takes a free one, `None`: not at all. Default `127.0.0.1:8500`.
+    /// The address of gRPC; port 0 takes a free one, `None` disables it. Default `127.0.0.1:8500`.
     pub grpc_addr: Option<SocketAddr>,
-    /// Both ports speak TLS. Default: neither.
+    /// TLS on both ports. Default: none.
     pub tls: Option<TlsOptions>,
-    /// A file of hashed API keys with roles, one of which every request must bring; read again when it changes. Default:
-    /// none.
+    /// A file of hashed API keys with roles. Every request must carry one of them. The file is read again when it
+    /// changes. Default: none.
     pub api_keys_file: Option<PathBuf>,
-    /// Origins whose pages may read answers over REST; `*` stands for all. Default: none.
+    /// Origins whose pages may read REST responses; `*` stands for all. Default: none.
     pub cors_origins: Vec<String>,
-    /// Names of this server besides `localhost` and addresses. Requests to others are refused where the server listens on
-    /// loopback without keys. Default: none.
+    /// Names of this server besides `localhost` and addresses. Requests to other names are rejected if the server
+    /// listens on loopback without keys. Default: none.
     pub allowed_hosts: Vec<String>,
-    /// What becomes of inputs that the schema of the training data does not allow. Default: they are flagged.
+    /// What to do with inputs that the schema of the training data does not allow. Default: flag them.
     pub input_policy: InputPolicy,
-    /// Requests and answers are written here. Default: nowhere.
+    /// The log of requests and responses. Default: none.
     pub inference_log: Option<InferenceLogOptions>,
-    /// Traces of inference requests are sent there. Default: nowhere.
+    /// The collector for traces of inference requests. Default: none.
     pub traces: Option<TraceOptions>,
-    /// gRPC is also spoken on this socket of the machine, for those who may write to it. Default: none.
+    /// A local socket that also serves gRPC, to every process that may write to it. Default: none.
     pub grpc_socket: Option<PathBuf>,
-    /// How often the source is asked what to serve. Default 1 s.
+    /// How often the source is polled. Default 1 s.
     pub poll_interval: Duration,
-    /// Larger bodies are refused (413, over gRPC `OUT_OF_RANGE`). Default 64 MiB.
+    /// Larger bodies are rejected (413, over gRPC `OUT_OF_RANGE`). Default 64 MiB.
     pub request_body_bytes_max: usize,
-    /// A body must arrive within this. Default 30 s.
+    /// Time limit for receiving a body. Default 30 s.
     pub request_body_timeout: Duration,
-    /// Inference requests in work at one time; more are refused (429, `RESOURCE_EXHAUSTED`). Default 4096.
+    /// The maximum number of concurrent inference requests; more are rejected (429, `RESOURCE_EXHAUSTED`). Default
+    /// 4096.
     pub requests_max: usize,
-    /// Bytes of request bodies in memory at one time; more are refused (429, `RESOURCE_EXHAUSTED`). Default 512 MiB.
+    /// The maximum bytes of request bodies in memory; more are rejected (429, `RESOURCE_EXHAUSTED`). Default 512 MiB.
     pub requests_bytes_max: usize,
-    /// Inference that waits longer than this for its turn and its answer is given up (504). Default 30 s.
+    /// Time limit for inference, waiting included (504). Default 30 s.
     pub request_timeout: Duration,
-    /// Connections at one time, on all ports together; more are closed at once. Default 10,000.
+    /// The maximum number of connections on all ports together; more are closed at once. Default 10,000.
     pub connections_max: usize,
-    /// A connection on which nothing is asked for so long is closed. Default 75 s.
+    /// A connection without requests for this long is closed. Default 75 s.
     pub idle_timeout: Duration,
-    /// Once asked to stop the server says for so long that it is not ready, and still answers. Default 0.
+    /// How long the server still answers after it was asked to stop, reporting that it is not ready. Default 0.
     pub drain_delay: Duration,
-    /// After that, requests being answered get this long to finish. Default 30 s.
+    /// After that, how long active requests have to finish. Default 30 s.
     pub drain_timeout: Duration,
-    /// So many versions are loaded at the same time. Default: half the cores, one at least, so that there are cores left
-    /// to answer on.
+    /// How many versions are loaded at the same time. Default: half the cores, at least one, so that cores are left for
+    /// requests.
     pub load_threads: usize,
-    /// The first pause before a version that failed to load is tried again; it doubles each time. Default 5 s.
+    /// The first pause before a failed load is retried; it doubles each time. Default 5 s.
     pub load_retry_first: Duration,
     /// The longest such pause. Default 5 min.
     pub load_retry_longest: Duration,
-    /// So many times it is tried again; `None`: until it loads or is gone. Default: none.
+    /// How often a failed load is retried; `None`: until it succeeds or is no longer listed. Default: none.
     pub load_retries_max: Option<u32>,
     /// Whether a version answers the warm-up requests beside it before it is available. Default: yes.
     pub warmup: bool,
-    /// How many times each of them. Default 1.
+    /// How often each warm-up request is answered. Default 1.
     pub warmup_iterations: u32,
-    /// A new version is loaded only when the one it replaces is out of memory: nothing answers meanwhile. Default: no.
+    /// Whether a new version is loaded only after the one it replaces is out of memory, with downtime in between.
+    /// Default: no.
     pub unload_first: bool,
     /// When requests of different clients run together.
     pub batching: BatchingOptions,
-    /// Whether a version's own file `batching_params.pbtxt` says how it batches. Default: no.
+    /// Whether a version's own file `batching_params.pbtxt` configures its batching. Default: no.
     pub batching_of_models: bool,
-    /// Whether clients may load, unload and configure models; with API keys, those with the role `admin`. Default: no.
+    /// Whether clients may load, unload and configure models; with API keys, clients with the role `admin`. Default:
+    /// no.
     pub model_control: bool,
-    /// Folders under which base paths in the configurations of clients must be. Default: none.
+    /// Folders that base paths in client configurations must be under. Default: none.
     pub model_roots: Vec<PathBuf>,
-    /// Folders under which log prefixes in the configurations of clients must be. Default: none.
+    /// Folders that log prefixes in client configurations must be under. Default: none.
     pub log_roots: Vec<PathBuf>,
     /// How ONNX models are run. Default: by the interpreter and by tract.
     pub onnx: OnnxOptions,
-    /// Where metrics are found besides `/metrics` and TF Serving's `/monitoring/prometheus/metrics`.
+    /// Additional path of the metrics besides `/metrics` and TF Serving's `/monitoring/prometheus/metrics`.
     pub metrics_path: Option<String>,
-    /// Whose protocol v1 says which models there are and whether they are ready. Default: TF Serving's.
+    /// Whose v1 API for listing models and their readiness to imitate. Default: TF Serving's.
     pub v1: V1Dialect,
-    /// Requests with more rows are answered on a compute thread. Those with fewer are too, unless the model was measured to
-    /// be quick when it was loaded. Default 256.
+    /// Requests with more rows are answered on a compute thread. Smaller ones are too, unless the model was measured to
+    /// be fast at load. Default 256.
     pub inline_rows_max: usize,
     /// Requests with larger bodies are decoded on a compute thread. Default 64 KiB.
     pub inline_bytes_max: usize,
-    /// Compute threads of each model version. Default: one for each core.
+    /// Compute threads of each model version. Default: one per core.
     pub compute_threads: usize,
-    /// Requests of a version that wait for such a thread; more are refused (503, `UNAVAILABLE`). Default 1024.
+    /// How many requests of a version may wait for a compute thread; more are rejected (503, `UNAVAILABLE`). Default
+    /// 1024.
     pub compute_queue_max: usize,
 }
 
@@ -157,8 +161,8 @@ fn cores() -> usize {
 }
 
 impl ServerOptions {
-    /// Whether anybody who reaches the ports can ask for predictions: they are open beyond this machine, and neither
-    /// keys nor certificates of clients are wanted.
+    /// Whether anyone who reaches the ports can request predictions: the server is reachable beyond this machine, and
+    /// requires neither API keys nor client certificates.
     pub fn is_open_to_all(&self) -> bool {
         let reachable = |address: &SocketAddr| !address.ip().is_loopback();
         let guarded = self.api_keys_file.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_required);

@@ -1,4 +1,4 @@
-//! A socket in the file system, on which gRPC is spoken.
+//! A local socket in the file system that serves gRPC.
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
@@ -9,7 +9,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::ACCEPT_PAUSE;
 use crate::ServeError;
 
-/// A socket that listens; its file goes with it.
+/// A listening socket; dropping it removes its file.
 #[derive(Debug)]
 pub(super) struct Socket {
     listener: UnixListener,
@@ -17,7 +17,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Listens on `path`. A socket that nobody listens on any more is replaced; any other file is left alone.
+    /// Listens on `path`. Replaces a socket without a listener; leaves any other file alone.
     pub(super) fn listen(path: &Path) -> Result<Self, ServeError> {
         let failed = |source: io::Error| ServeError::Socket { path: path.to_owned(), source };
         if let Ok(found) = std::fs::symlink_metadata(path) {

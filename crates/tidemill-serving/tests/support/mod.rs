@@ -215,7 +215,7 @@ impl Running {
             });
         });
         let (handle, runtime) = handles.recv().unwrap();
-        runtime.block_on(handle.settled());
+        runtime.block_on(handle.loads_finished());
         Self { handle, runtime, stop: Some(stop), thread: Some(thread) }
     }
 
@@ -232,7 +232,7 @@ impl Running {
     /// Has the source asked and waits until everything it lists is available or broken.
     pub fn poll(&self) {
         assert!(self.runtime.block_on(self.handle.poll_now()));
-        self.runtime.block_on(self.handle.settled());
+        self.runtime.block_on(self.handle.loads_finished());
     }
 
     pub fn url(&self, path: &str) -> String {

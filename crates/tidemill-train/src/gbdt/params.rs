@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemill_core::{ParamIssue, advise, parse_params};
 
-/// What LightGBM, XGBoost, CatBoost and scikit-learn call parameters, and what to write here.
+/// What LightGBM, XGBoost, `CatBoost` and scikit-learn call parameters, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("n_estimators", "write `rounds`"),
     ("num_boost_round", "write `rounds`"),

@@ -241,7 +241,7 @@ fn output_schema(schema: &Schema, options: &HistoryOptions) -> Result<SchemaRef,
             missing.push(MissingColumn::of_feature(options.name_of(&options.time), name, schema));
         }
     }
-    MissingColumn::none_of(missing)?;
+    MissingColumn::error_if_any(missing)?;
     let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
     for name in &options.entity {
         let found = schema.field_with_name(name).map_or(&ArrowType::Null, Field::data_type);

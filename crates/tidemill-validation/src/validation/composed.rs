@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use tidemill_core::{Anomaly, AnomalyType, CustomValue, DatasetStatistics, FeatureStatistics, Schema, Severity};
 
-use super::text::grouped;
+use tidemill_core::grouped;
 use tidemill_data::{BatchReader, DataError};
 
 /// Columns of one sparse or weighted feature: the value column, and those that go with it.

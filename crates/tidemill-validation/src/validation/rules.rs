@@ -8,9 +8,10 @@ use tidemill_core::{
 };
 
 use super::tally::{Found, TextTally, allowance, bounds, tolerated, unexpected_severity};
-use super::text::{grouped, percent, quoted, value_list};
+use super::text::{percent, quoted, value_list};
 use super::validate::STRAY_SHARE;
 use crate::counted::{Counted, CountedTexts, weight};
+use tidemill_core::grouped;
 
 /// Two to the power of 63: no whole number of 64 bits is larger.
 const WHOLE_MAX: f64 = 9_223_372_036_854_775_808.0;

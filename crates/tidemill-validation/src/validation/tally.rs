@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tidemill_core::{Anomaly, AnomalyType, Feature, FeatureValue, Severity, ValueRule, Violation};
 
-use super::text::{grouped, percent, value_list};
+use super::text::{percent, value_list};
+use tidemill_core::grouped;
 
 /// Distinct values that are named with their counts.
 const NAMED_MAX: usize = 1000;

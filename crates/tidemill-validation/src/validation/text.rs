@@ -1,19 +1,6 @@
 //! Numbers and values in messages.
 
-use tidemill_core::shortened;
-
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+use tidemill_core::{grouped, shortened};
 
 /// A share from 0 to 1 as a percentage with as many digits as say something: `0.28 %`, `34 %`.
 pub(crate) fn percent(share: f64) -> String {

@@ -9,9 +9,9 @@ use tidemill_core::{
 
 use super::composed::composed_in_statistics;
 use super::rules::FeatureRules;
-use super::text::grouped;
 use crate::counted::{Counted, weight};
 use crate::schema::{problems, semantic_offers};
+use tidemill_core::grouped;
 
 /// The environment data is validated in unless another is named.
 pub const DEFAULT_ENVIRONMENT: &str = "TRAINING";

@@ -205,7 +205,12 @@ pub(super) fn write_report(
     Ok(())
 }
 
-pub(super) fn stats_text(dataset: &DatasetStatistics) -> String {
+fn stats_text(dataset: &DatasetStatistics) -> String {
+    columns_text(dataset) + &alerts_text(dataset)
+}
+
+/// Every column, and what there is beyond single columns.
+pub(super) fn columns_text(dataset: &DatasetStatistics) -> String {
     let title = style(&dataset.name).bold();
     let features = dataset.features.len();
     let drawn = dataset.sample_rate.map_or_else(String::new, |rate| format!(" ({} of all)", percent(rate)));
@@ -253,7 +258,6 @@ pub(super) fn stats_text(dataset: &DatasetStatistics) -> String {
         text.push_str(&format!("\n{table}"));
     }
     text.push_str(&beyond_features(dataset));
-    text.push_str(&alerts_text(dataset));
     text
 }
 

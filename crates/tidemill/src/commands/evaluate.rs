@@ -26,7 +26,7 @@ pub fn evaluate(args: &EvaluateArgs, global: &Global) -> Result<u8, Failure> {
     let table = table(args, global)?;
     table.notes.iter().for_each(|note| say(global, note));
     let evaluation = tidemill_evaluate::evaluate(&table, &options(args))?;
-    let blessing = tidemill_evaluate::judge(&evaluation, &thresholds)?;
+    let blessing = tidemill_evaluate::check_thresholds(&evaluation, &thresholds)?;
     if let Some(path) = &args.html {
         let judged = (!thresholds.is_empty()).then_some(&blessing);
         make_parent(path)?;

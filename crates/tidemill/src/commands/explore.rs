@@ -4,17 +4,16 @@ use console::style;
 use serde_json::json;
 use tidemill_core::Failure;
 use tidemill_project::{Draft, DraftRequest, cores};
-use tidemill_validation::{Alert, StatisticsOptions, alerts, infer_schema, inferred_yaml, semantic_offers};
+use tidemill_validation::{StatisticsOptions, alerts, infer_schema, inferred_yaml, semantic_offers};
 
 use crate::cli::{ExploreArgs, Global};
-use crate::commands::data::{statistics_of, stats_text, write_report};
+use crate::commands::data::{columns_text, statistics_of, write_report};
 use crate::commands::input::open_unknown;
+use crate::commands::report::of_files;
 use crate::commands::schema::refuse_to_replace;
+use crate::commands::statistics::alerts_text;
 use crate::commands::{print, say};
 use crate::ui::{fill, printable, running_bar, stdout_width};
-
-/// Alerts that the terminal lists.
-const ALERTS_MAX: usize = 20;
 
 pub fn explore(args: &ExploreArgs, global: &Global) -> Result<u8, Failure> {
     let (table, read) = open_unknown(&args.file, args.input.options(), global)?;
@@ -31,7 +30,8 @@ pub fn explore(args: &ExploreArgs, global: &Global) -> Result<u8, Failure> {
     });
     let draft = draft.transpose()?;
     if let Some(path) = &args.html {
-        write_report(path, std::slice::from_ref(&dataset), None, global)?;
+        let about = of_files([("File", args.file.as_path())]);
+        write_report(path, std::slice::from_ref(&dataset), None, &about, global)?;
     }
     if let Some(path) = &args.schema {
         refuse_to_replace(path, false)?;
@@ -41,33 +41,16 @@ pub fn explore(args: &ExploreArgs, global: &Global) -> Result<u8, Failure> {
     }
     let value = json!({ "alerts": found, "draft": draft, "statistics": dataset });
     print(global, &value, || {
-        let mut text = alerts_text(&found);
-        text.push_str(&stats_text(&dataset));
+        let mut text = match alerts_text(&dataset).trim_start_matches('\n') {
+            "" => format!("{} no column looks unusual\n", style("✓").green()),
+            alerts => alerts.to_owned(),
+        };
+        text.push_str(&format!("\n{}", columns_text(&dataset)));
         text.push_str(&draft_text(draft.as_ref()));
         text.push_str(&next(args));
         text
     })?;
     Ok(0)
-}
-
-fn alerts_text(found: &[Alert]) -> String {
-    if found.is_empty() {
-        return format!("{} no column looks unusual\n\n", style("✓").green());
-    }
-    let width = stdout_width();
-    let mut text = format!("{}\n", style("worth a look").yellow().bold());
-    for alert in found.iter().take(ALERTS_MAX) {
-        let kind = style(format!("{:<15}", alert.kind.title())).bold();
-        text.push_str(&format!(
-            "{}\n",
-            fill(&format!("  {kind} `{}`: {}", printable(&alert.feature), alert.message), width, 18)
-        ));
-    }
-    if found.len() > ALERTS_MAX {
-        text.push_str(&format!("  and {} more\n", found.len() - ALERTS_MAX));
-    }
-    text.push('\n');
-    text
 }
 
 /// What would become of the columns with this label.

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use console::style;
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, Form, Signature, TensorView};
-use tidemill_model::{AnyModel, ImportedModel, Model};
-use tidemill_onnx::{OnnxOptions, OtherModel, OtherTensor, Unseen, export_onnx, inspect, load_model, load_model_with};
+use tidemill_model::{ImportedModel, LoadedModel, Model};
+use tidemill_onnx::{
+    InspectedModel, InspectedTensor, OnnxOptions, UnseenCategories, export_onnx, inspect, load_model, load_model_with,
+};
 use tidemill_pipeline::Workspace;
 use tidemill_project::find_version;
 
@@ -72,25 +74,25 @@ async fn show(spec: &str, onnx: &OnnxOptions, global: &Global) -> Result<u8, Fai
         return show_other(&package, &model, global);
     }
     match load_model_with(&package.path, onnx)? {
-        AnyModel::Package(model) => show_package(&package, &model, global),
-        AnyModel::Imported(model) => show_imported(&package, &model, global),
+        LoadedModel::Package(model) => show_package(&package, &model, global),
+        LoadedModel::Imported(model) => show_imported(&package, &model, global),
     }
 }
 
 async fn export(args: &ExportArgs, global: &Global) -> Result<u8, Failure> {
     let package = find_package(Some(&args.model), global).await?;
-    let AnyModel::Package(model) = load_model(&package.path)? else {
+    let LoadedModel::Package(model) = load_model(&package.path)? else {
         let message = format!("`{}` is a model of another program, and only a package is written", package.title);
         return Err(Failure::new(Code::CommandLine, message));
     };
-    let unseen = if args.unseen_as_missing { Unseen::Missing } else { Unseen::Refused };
+    let unseen = if args.unseen_as_missing { UnseenCategories::Missing } else { UnseenCategories::Refused };
     let content = match args.format {
         ExportFormat::Onnx => {
             let write = |unseen| export_onnx(&model.manifest().name, model.graph(), model.learner(), unseen);
             write(unseen).map_err(|error| {
                 let failure = Failure::from(error);
                 // Said only where it would help.
-                match write(Unseen::Missing) {
+                match write(UnseenCategories::Missing) {
                     Ok(_) => {
                         failure.with_hint("`--unseen-as-missing` writes a model that takes such values as missing")
                     }
@@ -167,7 +169,7 @@ fn show_imported(package: &Package, model: &ImportedModel, global: &Global) -> R
 }
 
 /// A model that is not run: what it says of itself, and how it becomes one that is.
-fn show_other(package: &Package, model: &OtherModel, global: &Global) -> Result<u8, Failure> {
+fn show_other(package: &Package, model: &InspectedModel, global: &Global) -> Result<u8, Failure> {
     let mut document = serde_json::to_value(model).unwrap_or_default();
     document["runs"] = json!(false);
     document["conversion"] = json!(model.conversion());
@@ -199,7 +201,7 @@ fn show_other(package: &Package, model: &OtherModel, global: &Global) -> Result<
     Ok(0)
 }
 
-fn type_of(tensor: &OtherTensor) -> String {
+fn type_of(tensor: &InspectedTensor) -> String {
     match &tensor.shape {
         Some(shape) => format!("{} {shape:?}", tensor.datatype),
         None => format!("{} of any shape", tensor.datatype),

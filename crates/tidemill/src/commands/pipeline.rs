@@ -85,7 +85,7 @@ fn plan_text(plan: &Plan) -> String {
         }
         (0, 0) => format!("nothing to do: all {steps} steps are cached"),
         (_, 0) => format!("{runs} of {steps} steps would run"),
-        _ => format!("{runs} of {steps} steps would run, {held_up} would not: a step before them said no"),
+        _ => format!("{runs} of {steps} steps would run, {held_up} would not: a step before them did not pass"),
     };
     let mut said = String::new();
     for step in &plan.steps {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tidemill_cli::JsonList;
 use tidemill_core::{Code, Failure, suggest};
 use tidemill_data::{BatchReader, DataError, Format, ReadOptions, Table, check_text_columns};
-use tidemill_model::{AnyModel, ValueCheck, arrow_type};
+use tidemill_model::{LoadedModel, ValueCheck, arrow_type};
 use tidemill_onnx::load_model_with;
 use tidemill_project::connectors;
 
@@ -120,7 +120,7 @@ pub fn refuse_input(input: &Path, out: &Path) -> Result<(), Failure> {
 }
 
 /// The types the model wants, for those of its inputs that the file has; a text file has no types of its own.
-fn input_types(model: &AnyModel, table: &Table) -> Result<SchemaRef, Failure> {
+fn input_types(model: &LoadedModel, table: &Table) -> Result<SchemaRef, Failure> {
     let present = table.schema();
     let wanted = model.batch_from_rows(&[])?.schema();
     let fields: Vec<_> =
@@ -129,7 +129,7 @@ fn input_types(model: &AnyModel, table: &Table) -> Result<SchemaRef, Failure> {
 }
 
 struct Job<'a> {
-    model: &'a AnyModel,
+    model: &'a LoadedModel,
     /// Columns of the input that are kept.
     keep: Vec<usize>,
     /// Features that a row may lack and this input lacks altogether.
@@ -142,7 +142,7 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn new(model: &'a AnyModel, reader: &BatchReader, keep: Option<&[String]>) -> Result<Self, Failure> {
+    fn new(model: &'a LoadedModel, reader: &BatchReader, keep: Option<&[String]>) -> Result<Self, Failure> {
         let input = reader.schema();
         let keep: Vec<usize> = match keep {
             None => (0..input.fields().len()).collect(),
@@ -258,7 +258,7 @@ fn named(batch: &RecordBatch, row: usize) -> Value {
 
 /// The columns that stand for a matrix of the model whose columns have no names of their own: those that are left, in
 /// order, if there are as many.
-fn positions(model: &AnyModel, input: &Schema) -> Result<Vec<(usize, String)>, Failure> {
+fn positions(model: &LoadedModel, input: &Schema) -> Result<Vec<(usize, String)>, Failure> {
     let signature = model.signature();
     let mut found = Vec::new();
     for group in &signature.input_groups {
@@ -288,7 +288,7 @@ fn positions(model: &AnyModel, input: &Schema) -> Result<Vec<(usize, String)>, F
 }
 
 /// Optional features of the model that the input does not have.
-fn absent(model: &AnyModel, input: &Schema) -> Result<Vec<FieldRef>, Failure> {
+fn absent(model: &LoadedModel, input: &Schema) -> Result<Vec<FieldRef>, Failure> {
     let wanted = model.batch_from_rows(&[])?.schema();
     let optional = model.signature().inputs.iter().filter(|spec| spec.optional && input.index_of(&spec.name).is_err());
     Ok(optional.filter_map(|spec| wanted.fields().find(&spec.name).map(|(_, field)| field.clone())).collect())

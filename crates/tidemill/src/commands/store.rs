@@ -20,7 +20,7 @@ pub async fn store(command: &StoreCommand, global: &Global) -> Result<u8, Failur
         StoreCommand::Check(args) => check(&store, args, global).await,
         StoreCommand::Backup(args) => backup(&store, args, global).await,
         StoreCommand::Restore(args) => restore(&store, args, global).await,
-        StoreCommand::New(args) => start_anew(&store, args, global).await,
+        StoreCommand::New(args) => start_empty(&store, args, global).await,
     }
 }
 
@@ -35,7 +35,7 @@ async fn check(store: &StoreFolder, args: &StoreCheckArgs, global: &Global) -> R
     };
     let report = store.check(args.repair, progress).await?;
     print(global, &report, || check_text(&report))?;
-    Ok(u8::from(!report.is_well()))
+    Ok(u8::from(!report.is_healthy()))
 }
 
 fn check_text(report: &CheckReport) -> String {
@@ -62,7 +62,7 @@ fn check_text(report: &CheckReport) -> String {
     for problem in &report.database {
         text.push_str(&format!("{} metadata.db: {problem}\n", style("✗").red()));
     }
-    let mark = if report.is_well() { style("✓").green() } else { style("✗").red() };
+    let mark = if report.is_healthy() { style("✓").green() } else { style("✗").red() };
     let damaged = match report.damaged.len() {
         0 => "none is damaged".to_owned(),
         1 => "1 is damaged or missing".to_owned(),
@@ -148,9 +148,9 @@ async fn restore(store: &StoreFolder, args: &StoreRestoreArgs, global: &Global) 
     Ok(0)
 }
 
-async fn start_anew(store: &StoreFolder, args: &StoreNewArgs, global: &Global) -> Result<u8, Failure> {
+async fn start_empty(store: &StoreFolder, args: &StoreNewArgs, global: &Global) -> Result<u8, Failure> {
     require_no_run(store).await?;
-    let moved = store.start_anew(args.replace).await?;
+    let moved = store.start_empty(args.replace).await?;
     print(global, &json!({ "store": store.dir(), "moved_to": moved }), || {
         let mut text = format!("{} an empty store in `{}`\n", style("made").green().bold(), store.dir().display());
         if let Some(moved) = &moved {

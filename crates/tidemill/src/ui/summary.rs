@@ -120,7 +120,7 @@ pub fn trouble_text(
         return text;
     }
     let Some(code) = rejected else { return String::new() };
-    let rejected = style(format!("{step} said no:")).red().bold();
+    let rejected = style(format!("{step} did not pass:")).red().bold();
     let mut text = format!("\n{rejected} {} {}\n", code.title(), dim(format!("[{code}]")));
     for reason in reasons {
         text.push_str(&format!("{}\n", fill(&format!("  • {}", printable(reason)), width, 4)));

@@ -29,7 +29,7 @@ fn customers(rows: u64) -> String {
         };
         let closed = if leaves { "left" } else { "here" };
         let fee = if row % 20 == 3 { String::new() } else { format!("{fee:.2}") };
-        writeln!(csv, "C{row:05},{plan},{fee},{calls},SE,{closed},{label}").unwrap();
+        writeln!(csv, "C{row:05},{plan},{fee},{calls},SE,{closed},{label}").expect("text grows");
     }
     csv
 }
@@ -93,7 +93,8 @@ fn tasks_groups_and_times_follow_from_the_data() {
     for row in 0..900_u64 {
         let size = 10.0 + 90.0 * noise(row % 60);
         let day = ["Mon", "Tue", "Wed"][(row % 3) as usize];
-        writeln!(csv, "{},{size:.1},{day},{:.2}", 100 + row % 60, size * 3.0 + 9.0 * noise(row + 9_000)).unwrap();
+        writeln!(csv, "{},{size:.1},{day},{:.2}", 100 + row % 60, size * 3.0 + 9.0 * noise(row + 9_000))
+            .expect("text grows");
     }
     sandbox.write("sales.csv", &csv);
     let made = ok(sandbox.tidemill(&["init", "--data", "sales.csv", "amount", "--label", "sales"]));
@@ -118,7 +119,7 @@ fn tasks_groups_and_times_follow_from_the_data() {
             noise(row + 5),
             ["ant", "bee", "fly"][kind]
         )
-        .unwrap();
+        .expect("text grows");
     }
     sandbox.write("insects.csv", &csv);
     let made = ok(sandbox.tidemill(&["init", "--data", "insects.csv"]));
@@ -161,7 +162,7 @@ fn unusual_files_keep_their_dialect_in_the_project() {
             format!("{:.2}", if tall { 2.0 } else { 1.0 } + noise(row + 9)).replace('.', ","),
             if tall { "on" } else { "off" }
         )
-        .unwrap();
+        .expect("text grows");
     }
     sandbox.write("x y.txt", &csv);
     let args = ["init", "--data", "x y.txt", "--format", "csv", "--delimiter", ";", "--decimal", ",", "p"];

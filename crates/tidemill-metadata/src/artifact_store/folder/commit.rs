@@ -1,4 +1,4 @@
-//! Making a staged artifact visible.
+//! Makes a staged artifact visible.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -27,7 +27,7 @@ impl FolderArtifactStore {
         } else {
             self.move_in(&staged, artifact_type, &digest, &content)?;
         }
-        // The bytes were read a moment ago, to take the digest.
+        // The bytes were read a moment ago, to compute the digest.
         self.verified.remember(artifact_type, &digest, &path);
         verified::keep(&path, &self.stamp_path(artifact_type, &digest));
         Ok(StoredArtifact { artifact_type, digest, bytes: content.bytes(), files: content.files() })
@@ -43,12 +43,12 @@ impl FolderArtifactStore {
         let prefix_dir = self.prefix_dir(artifact_type, digest);
         tidemill_files::create_folder(&prefix_dir)?;
         sync_folders(staged.path())?;
-        // The list first: a list without its folder is nothing.
+        // The list first: a list without its folder is harmless.
         write_list(staged, &self.list_path(artifact_type, digest), content)?;
         let path = self.path(artifact_type, digest);
         match fs::rename(staged.path(), &path) {
             Ok(()) => {}
-            // Another process committed the same content in the meantime.
+            // Another process has committed the same content meanwhile.
             Err(_) if path.is_dir() => {}
             Err(error) => return Err(StoreError::unavailable(&path, error)),
         }
@@ -69,8 +69,8 @@ impl FolderArtifactStore {
 }
 
 impl Staged {
-    /// Makes the files of a staged artifact read-only, forces them to disk and lists them: what every store does first.
-    ///
+    /// Makes the files of a staged artifact read-only, forces them to disk and lists them: the first step of a commit
+    /// in every store.
     /// [`StoreError::Staged`] if there is no file, or anything but regular files and folders.
     pub fn seal(&self, artifact_type: ArtifactType) -> Result<ContentList, StoreError> {
         let refused = |damage: Damage| StoreError::Staged { artifact_type, reason: damage.to_string() };
@@ -82,7 +82,7 @@ impl Staged {
     }
 }
 
-/// Puts the list of files beside where the artifact will be.
+/// Writes the list of files beside the future folder of the artifact.
 fn write_list(staged: &Staged, target: &Path, content: &ContentList) -> Result<(), StoreError> {
     let draft = staged.path().with_extension("files");
     let write = || -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! The bytes of artifacts in a folder of this machine.
+//! Artifact bytes in a local folder.
 
 mod commit;
 mod verified;
@@ -47,12 +47,12 @@ impl FolderArtifactStore {
         Ok(Self { root, verified: Arc::default() })
     }
 
-    /// The folder it is in.
+    /// The folder of the store.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The folder of an artifact, whether or not it is there.
+    /// The folder of an artifact, whether or not it exists.
     pub fn path(&self, artifact_type: ArtifactType, digest: &Digest) -> PathBuf {
         self.prefix_dir(artifact_type, digest).join(digest.as_str())
     }
@@ -74,7 +74,7 @@ impl FolderArtifactStore {
         self.root.join(artifact_type.name()).join(&digest.as_str()[..2])
     }
 
-    /// Compares the bytes with the digest; the difference, if there is one.
+    /// Compares the bytes with the digest; returns the difference, if there is one.
     fn difference(&self, artifact_type: ArtifactType, digest: &Digest) -> Result<Option<Damage>, StoreError> {
         let folder = self.path(artifact_type, digest);
         if !folder.exists() {
@@ -84,7 +84,7 @@ impl FolderArtifactStore {
         let list_is = |kind| Ok(Some(Damage::new(format!("{digest}.files"), kind)));
         let text = match fs::read(&list) {
             Ok(text) => text,
-            // The bytes themselves still tell: a list that was lost can be made again.
+            // A lost list can be made again from the bytes themselves.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return match ContentList::read(&folder, false)? {
                     Ok(content) if content.digest() == *digest => Ok(None),
@@ -154,7 +154,7 @@ impl ArtifactStore for FolderArtifactStore {
     fn list(&self) -> Result<Vec<(ArtifactType, Digest)>, StoreError> {
         let mut found = Vec::new();
         for name in names_in(&self.root)? {
-            // Other folders, such as `staging`, are not named as types are.
+            // Other folders, such as `staging`, do not have names of types.
             let Some(artifact_type) = name.parse::<ArtifactType>().ok().filter(|parsed| parsed.name() == name) else {
                 continue;
             };
@@ -176,7 +176,7 @@ impl ArtifactStore for FolderArtifactStore {
     fn delete(&self, artifact_type: ArtifactType, digest: &Digest) -> Result<bool, StoreError> {
         self.verified.forget(artifact_type, digest);
         staging::remove(&self.stamp_path(artifact_type, digest))?;
-        // The folder leaves its name in one step, so that nobody finds half of it.
+        // The folder is renamed in one step, so that no reader finds half of it.
         let path = self.path(artifact_type, digest);
         let grave = self.stage()?;
         let removed = match fs::rename(&path, grave.path().join("deleted")) {
@@ -218,7 +218,7 @@ impl ArtifactStore for FolderArtifactStore {
     }
 }
 
-/// The names in a folder; none if it is not there.
+/// The names in a folder; none if it does not exist.
 fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

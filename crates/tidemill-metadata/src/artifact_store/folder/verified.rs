@@ -1,4 +1,4 @@
-//! Which artifacts were compared with their digests, and when that has to be done again.
+//! Remembers which artifacts were compared with their digests, and when to compare again.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,13 +11,14 @@ use tidemill_core::{ArtifactType, Digest};
 use super::super::content::walk;
 use crate::StoreError;
 
-/// From this size on, comparing every artifact in every run would be felt; a smaller one takes less than 0.2 seconds.
+/// Artifacts of this size or more would noticeably slow down every run if always compared; a smaller one takes less
+/// than 0.2 seconds.
 const LARGE_BYTES: u64 = 256 << 20;
 
 /// First line of a `.verified` file.
 const HEADER: &str = "tidemill verified 1\n";
 
-/// The artifacts compared by this process, with the sizes and times their files had then.
+/// The artifacts compared by this process, with the sizes and times of their files then.
 #[derive(Debug, Default)]
 pub(super) struct Verified {
     stamps: Mutex<HashMap<(ArtifactType, Digest), String>>,
@@ -44,7 +45,7 @@ impl Verified {
         Ok(())
     }
 
-    /// Takes the artifact for compared.
+    /// Records that the artifact was compared.
     pub(super) fn remember(&self, artifact_type: ArtifactType, digest: &Digest, path: &Path) {
         if let Some((stamp, _)) = stamp(path) {
             self.stamps().insert((artifact_type, digest.clone()), stamp);
@@ -61,14 +62,14 @@ impl Verified {
     }
 }
 
-/// Whether a large artifact has kept the sizes and times it had when it was last compared.
+/// Whether a large artifact still has the file sizes and times of its last comparison.
 pub(super) fn is_unchanged(path: &Path, stamp_path: &Path) -> bool {
     let Ok(known) = fs::read_to_string(stamp_path) else { return false };
     stamp(path).is_some_and(|(stamp, bytes)| bytes >= LARGE_BYTES && stamp == known)
 }
 
-/// Keeps the sizes and times of a large artifact that was just compared. Where nothing can be written, it is compared
-/// again the next time.
+/// Stores the file sizes and times of a large artifact that was just compared. If they cannot be written, it is
+/// compared again the next time.
 pub(super) fn keep(path: &Path, stamp_path: &Path) {
     if let Some((stamp, bytes)) = stamp(path)
         && bytes >= LARGE_BYTES
@@ -78,7 +79,7 @@ pub(super) fn keep(path: &Path, stamp_path: &Path) {
     }
 }
 
-/// Sizes, times and places of all files, with their size together; `None` if that cannot be read.
+/// Sizes, times and inodes of all files, with their total size; `None` if they cannot be read.
 fn stamp(path: &Path) -> Option<(String, u64)> {
     let files = walk(path).ok()?.ok()?;
     let (mut text, mut bytes) = (HEADER.to_owned(), 0);
@@ -93,7 +94,7 @@ fn stamp(path: &Path) -> Option<(String, u64)> {
 #[cfg(unix)]
 fn times(found: &Metadata) -> String {
     use std::os::unix::fs::MetadataExt as _;
-    // The time of the last change of anything cannot be set by hand, so an edit that restores the other one is seen.
+    // The change time of a file cannot be set by hand, so an edit that restores the modification time is detected.
     format!("{}.{} {}.{} {}", found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec(), found.ino())
 }
 

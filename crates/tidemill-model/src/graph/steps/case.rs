@@ -16,59 +16,29 @@ pub(super) struct Upper;
 #[derive(Debug)]
 pub(super) struct Strip;
 
-impl MapStep for Lower {
-    fn name(&self) -> &'static str {
-        "lower"
-    }
+macro_rules! text_steps {
+    ($($step:ident: $name:literal),+ $(,)?) => {
+        $(impl MapStep for $step {
+            fn name(&self) -> &'static str {
+                $name
+            }
 
-    fn output(&self, stage: Stage) -> Result<Stage, String> {
-        self.only(Stage::Text, stage, Stage::Text)
-    }
+            fn output(&self, stage: Stage) -> Result<Stage, String> {
+                self.only(Stage::Text, stage, Stage::Text)
+            }
 
-    fn maps_text(&self) -> bool {
-        true
-    }
+            fn maps_text(&self) -> bool {
+                true
+            }
 
-    fn text_op(&self) -> Option<Box<dyn TextOp>> {
-        Some(Box::new(Self))
-    }
+            fn text_op(&self) -> Option<Box<dyn TextOp>> {
+                Some(Box::new(Self))
+            }
+        })+
+    };
 }
 
-impl MapStep for Upper {
-    fn name(&self) -> &'static str {
-        "upper"
-    }
-
-    fn output(&self, stage: Stage) -> Result<Stage, String> {
-        self.only(Stage::Text, stage, Stage::Text)
-    }
-
-    fn maps_text(&self) -> bool {
-        true
-    }
-
-    fn text_op(&self) -> Option<Box<dyn TextOp>> {
-        Some(Box::new(Self))
-    }
-}
-
-impl MapStep for Strip {
-    fn name(&self) -> &'static str {
-        "strip"
-    }
-
-    fn output(&self, stage: Stage) -> Result<Stage, String> {
-        self.only(Stage::Text, stage, Stage::Text)
-    }
-
-    fn maps_text(&self) -> bool {
-        true
-    }
-
-    fn text_op(&self) -> Option<Box<dyn TextOp>> {
-        Some(Box::new(Self))
-    }
-}
+text_steps!(Lower: "lower", Upper: "upper", Strip: "strip");
 
 /// Texts that are in the right case already, as most are, are not copied.
 impl TextOp for Lower {

@@ -65,43 +65,30 @@ fn names(feature: &str, values: &Keys, oov_buckets: u32) -> Vec<String> {
     (0..size + oov_buckets).map(name).collect()
 }
 
-impl MapStep for MultiHot {
-    fn name(&self) -> &'static str {
-        "multi_hot"
-    }
+macro_rules! listed_tokens {
+    ($($step:ident: $name:literal),+ $(,)?) => {
+        $(impl MapStep for $step {
+            fn name(&self) -> &'static str {
+                $name
+            }
 
-    fn output(&self, stage: Stage) -> Result<Stage, String> {
-        check_listed(self, &self.values, self.oov_buckets)?;
-        self.only(Stage::Tokens, stage, Stage::Columns)
-    }
+            fn output(&self, stage: Stage) -> Result<Stage, String> {
+                check_listed(self, &self.values, self.oov_buckets)?;
+                self.only(Stage::Tokens, stage, Stage::Columns)
+            }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        listed(f, &self.values, self.oov_buckets)
-    }
+            fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                listed(f, &self.values, self.oov_buckets)
+            }
 
-    fn columns(&self, feature: &str, _: &[Mapper], _: Stage) -> Option<Vec<String>> {
-        Some(names(feature, &self.values, self.oov_buckets))
-    }
+            fn columns(&self, feature: &str, _: &[Mapper], _: Stage) -> Option<Vec<String>> {
+                Some(names(feature, &self.values, self.oov_buckets))
+            }
+        })+
+    };
 }
 
-impl MapStep for BagOfWords {
-    fn name(&self) -> &'static str {
-        "bag_of_words"
-    }
-
-    fn output(&self, stage: Stage) -> Result<Stage, String> {
-        check_listed(self, &self.values, self.oov_buckets)?;
-        self.only(Stage::Tokens, stage, Stage::Columns)
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        listed(f, &self.values, self.oov_buckets)
-    }
-
-    fn columns(&self, feature: &str, _: &[Mapper], _: Stage) -> Option<Vec<String>> {
-        Some(names(feature, &self.values, self.oov_buckets))
-    }
-}
+listed_tokens!(MultiHot: "multi_hot", BagOfWords: "bag_of_words");
 
 impl MapStep for TfIdf {
     fn name(&self) -> &'static str {

@@ -166,7 +166,7 @@ fn head(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>, String> {
     let reader = |bytes| ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string());
     let first = reader(bytes)?;
     if first.format().is_none() {
-        return Err("it is no PNG, JPEG, GIF, BMP or WebP".to_owned());
+        return Err("not a PNG, JPEG, GIF, BMP or WebP image".to_owned());
     }
     let (width, height) = guarded(|| first.into_dimensions().map_err(|error| error.to_string()))?;
     if width == 0 || height == 0 {

@@ -60,7 +60,7 @@ pub use z_score::ZScore;
 
 pub(crate) use self::image::check_picture;
 pub use window::seconds;
-pub(crate) use window::{HistoryInputs, UnevenHistory, uneven_lists};
+pub(crate) use window::{HistoryInputs, LengthMismatch, list_length_mismatch};
 
 use super::mapper::MapStep;
 

@@ -168,12 +168,12 @@ impl Decoder for WordCounter {
 /// Turns a text into tokens.
 #[derive(Debug)]
 pub struct Tokenizer {
-    cut: Cut,
+    cut: TokenSplit,
     ops: Vec<TokenOp>,
 }
 
 #[derive(Debug)]
-enum Cut {
+enum TokenSplit {
     Matches(Regex),
     Parts(String),
 }
@@ -190,8 +190,8 @@ impl Tokenizer {
         let cuts = |mapper: &Mapper| matches!(mapper, Mapper::Tokenize(_) | Mapper::Split(_));
         let (first, rest) = mappers[mappers.iter().position(cuts)?..].split_first()?;
         let cut = match first {
-            Mapper::Tokenize(Tokenize { pattern }) => Cut::Matches(regex(pattern).ok()?),
-            Mapper::Split(Split { separator }) => Cut::Parts(separator.clone()),
+            Mapper::Tokenize(Tokenize { pattern }) => TokenSplit::Matches(regex(pattern).ok()?),
+            Mapper::Split(Split { separator }) => TokenSplit::Parts(separator.clone()),
             _ => return None,
         };
         let op = |mapper: &Mapper| match mapper {
@@ -208,8 +208,8 @@ impl Tokenizer {
     pub fn tokens<'a>(&self, text: &'a str, out: &mut Vec<Cow<'a, str>>) {
         out.clear();
         match &self.cut {
-            Cut::Matches(regex) => out.extend(regex.find_iter(text).map(|found| Cow::Borrowed(found.as_str()))),
-            Cut::Parts(separator) => {
+            TokenSplit::Matches(regex) => out.extend(regex.find_iter(text).map(|found| Cow::Borrowed(found.as_str()))),
+            TokenSplit::Parts(separator) => {
                 let parts = text.split(separator.as_str()).map(str::trim).filter(|part| !part.is_empty());
                 out.extend(parts.map(Cow::Borrowed));
             }

@@ -10,7 +10,7 @@ use tidemill_core::calendar::seconds_of;
 
 use super::super::decode::load_numbers;
 use super::super::mapper::{MapStep, Position};
-use super::super::run::{Columns, Decoder, Place, Rows};
+use super::super::run::{BatchContext, Columns, Decoder, Rows};
 use super::super::{History, Stage};
 
 /// The number that a window gives. Missing values are ignored.
@@ -128,7 +128,7 @@ impl HistoryInputs {
 
 /// The first row whose times and values are not of one length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnevenHistory {
+pub struct LengthMismatch {
     /// The row of the batch.
     pub row: usize,
     /// How many times it has.
@@ -148,7 +148,7 @@ impl WindowDecoder {
     /// where two times are equal: there the later in the list is the newer.
     ///
     /// `false`: a column has another type than was bound, or a row has more times than values or fewer.
-    fn numbers(&self, place: Place<'_>, inputs: HistoryInputs, out: &mut [f64]) -> bool {
+    fn numbers(&self, place: BatchContext<'_>, inputs: HistoryInputs, out: &mut [f64]) -> bool {
         let (Some(time), Some(times), Some(values)) =
             (place.column(inputs.time), place.column(inputs.times), place.column(inputs.values))
         else {
@@ -160,7 +160,7 @@ impl WindowDecoder {
         }
         let (Some(times), Some(values)) = (Lists::of(times, seconds), Lists::of(values, numbers)) else { return false };
         let mut now = Vec::new();
-        if uneven(&times, &values, place.batch.num_rows()).is_some() || !seconds(time, &mut now) {
+        if length_mismatch(&times, &values, place.batch.num_rows()).is_some() || !seconds(time, &mut now) {
             return false;
         }
         let mut order = Vec::new();
@@ -276,20 +276,20 @@ fn range(offsets: &[i32]) -> Range<usize> {
     }
 }
 
-fn uneven(times: &Lists<'_>, values: &Lists<'_>, rows: usize) -> Option<UnevenHistory> {
+fn length_mismatch(times: &Lists<'_>, values: &Lists<'_>, rows: usize) -> Option<LengthMismatch> {
     let length = |lists: &Lists<'_>, row| lists.row(row).map(<[f64]>::len);
     (0..rows).find_map(|row| match (length(times, row), length(values, row)) {
-        (Some(times), Some(values)) if times != values => Some(UnevenHistory { row, times, values }),
+        (Some(times), Some(values)) if times != values => Some(LengthMismatch { row, times, values }),
         _ => None,
     })
 }
 
 /// The first row of two columns of lists that are not of one length, where both hold lists.
-pub(crate) fn uneven_lists(times: &ArrayRef, values: &ArrayRef) -> Option<UnevenHistory> {
+pub(crate) fn list_length_mismatch(times: &ArrayRef, values: &ArrayRef) -> Option<LengthMismatch> {
     let (times, values) = (times.as_list_opt::<i32>()?, values.as_list_opt::<i32>()?);
     (0..times.len().min(values.len())).find_map(|row| {
         let (a, b) = (times.value_length(row) as usize, values.value_length(row) as usize);
-        (times.is_valid(row) && values.is_valid(row) && a != b).then_some(UnevenHistory { row, times: a, values: b })
+        (times.is_valid(row) && values.is_valid(row) && a != b).then_some(LengthMismatch { row, times: a, values: b })
     })
 }
 

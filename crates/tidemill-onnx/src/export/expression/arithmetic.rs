@@ -1,11 +1,11 @@
-//! Arithmetic.
+//! Arithmetic expressions.
 
 use super::{Value, Writer};
 use crate::export::builder::{Name, int};
 use tidemill_model::expr::{Binary, Type};
 
 impl Writer<'_> {
-    /// Arithmetic of two numbers: of whole ones in whole numbers.
+    /// Arithmetic of two numbers; whole numbers stay whole.
     pub(super) fn arithmetic(&mut self, operator: Binary, datatype: Type, left: Value, right: Value) -> Value {
         let (left, right) = match (datatype, left, right) {
             (Type::Null, ..) => return Value::Null,
@@ -32,7 +32,7 @@ impl Writer<'_> {
     fn whole_arithmetic(&mut self, operator: Binary, a: &str, b: &str, null: Option<Name>) -> Value {
         let zero = self.graph.whole(0);
         let (value, beyond) = match operator {
-            // The sum lies below `a` exactly if `b` is negative, unless it went round.
+            // The sum is below `a` exactly if `b` is negative, unless it overflowed.
             Binary::Add | Binary::Subtract => {
                 let (operation, side) = if operator == Binary::Add { ("Add", "Less") } else { ("Sub", "Greater") };
                 let value = self.graph.both(operation, a, b);
@@ -40,8 +40,8 @@ impl Writer<'_> {
                 let beyond = self.graph.both("Xor", &moved, &negative);
                 (value, beyond)
             }
-            // The product divided again is `a`, unless it went round; nothing divides by 0, and by −1 only the lowest
-            // number cannot be divided.
+            // The product divided again is `a`, unless it overflowed; division by 0 is excluded, and by −1 only the
+            // lowest number cannot be divided.
             Binary::Multiply => {
                 let product = self.graph.both("Mul", a, b);
                 let (divisor, none, turns) = self.divisor(b);
@@ -56,7 +56,7 @@ impl Writer<'_> {
                 (product, self.graph.both("Or", &round, &turned))
             }
             _ => {
-                // Nothing is left over by −1 either.
+                // The remainder by −1 is 0 too.
                 let (divisor, none, _) = self.divisor(b);
                 (self.graph.op("Mod", &[a, &divisor], vec![int("fmod", 1)]), none)
             }
@@ -64,7 +64,7 @@ impl Writer<'_> {
         Value::Int { value, null: self.either(null, Some(beyond)) }
     }
 
-    /// `b` with 1 in place of 0 and −1, by which dividing can end a process; and where it is 0, and −1.
+    /// `b` with 1 in place of 0 and −1, because dividing by these can end a process; and where it is 0, and −1.
     fn divisor(&mut self, b: &str) -> (Name, Name, Name) {
         let [zero, one, minus] = [0, 1, -1].map(|value| self.graph.whole(value));
         let (none, turns) = (self.graph.both("Equal", b, &zero), self.graph.both("Equal", b, &minus));

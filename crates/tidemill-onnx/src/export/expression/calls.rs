@@ -1,4 +1,4 @@
-//! Functions.
+//! Function calls.
 
 use super::{Text, Value, Writer, parts};
 use crate::export::builder::Name;
@@ -48,7 +48,7 @@ impl Writer<'_> {
         })
     }
 
-    /// What `coalesce`, `least` and `greatest` keep of two values.
+    /// Which of two values `coalesce`, `least` and `greatest` keep.
     fn better(&mut self, function: Function, result: Value, next: Value) -> Result<Value, String> {
         let Some(null) = self.null(&result) else {
             return match function {
@@ -91,7 +91,7 @@ impl Writer<'_> {
                 let (raised, up) = (self.graph.with("Add", &whole, 1.0), self.graph.with("GreaterOrEqual", &rest, 0.5));
                 let rounded = self.graph.choose(&up, &raised, &whole);
                 let signed = self.graph.both("Mul", &rounded, &sign);
-                // Infinity less itself is no number.
+                // Infinity minus itself is not a number.
                 let endless = self.graph.of("IsInf", x);
                 self.graph.choose(&endless, x, &signed)
             }

@@ -22,7 +22,7 @@ impl ExportStep for Bucketize {
             })
             .collect();
         let longest = lists.iter().map(|list| list.len()).max().unwrap_or(0).max(1);
-        // Nothing reaches NaN.
+        // NaN is above no boundary.
         let padded: Vec<f64> =
             lists.iter().flat_map(|list| (0..longest).map(|at| list.get(at).copied().unwrap_or(f64::NAN))).collect();
         let table = graph.table(&[lists.len() as i64, longest as i64], &padded);

@@ -1,4 +1,4 @@
-//! `lower`, `upper` and `strip` as nodes of ONNX: what they do is remembered, for patterns over the text.
+//! `lower`, `upper` and `strip` as nodes of ONNX: they are remembered as pending steps, for patterns over the text.
 
 use super::ExportStep;
 use crate::export::builder::{Builder, Name};

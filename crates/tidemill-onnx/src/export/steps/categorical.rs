@@ -13,7 +13,7 @@ impl ExportStep for Categorical {
     }
 
     fn decode(&self, graph: &mut Builder, raw: &Raw, _: &Position<'_>) -> Result<Decoded, String> {
-        let values = self.values.as_ref().ok_or("`categorical` without values stands after other steps")?;
+        let values = self.values.as_ref().ok_or("`categorical` without values comes after other steps")?;
         Ok(Decoded::one(codes(graph, raw, values, None)?, 1))
     }
 

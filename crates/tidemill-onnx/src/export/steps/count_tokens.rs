@@ -11,7 +11,7 @@ impl ExportStep for MultiHot {}
 impl ExportStep for BagOfWords {}
 impl ExportStep for TfIdf {}
 
-/// The columns that `counter` makes of the parts of texts, a value a row each.
+/// The columns that `counter` makes from the parts of texts, one value per row each.
 pub(super) fn columns(graph: &mut Builder, counter: &Mapper, parts: &Parts) -> Result<Vec<Name>, String> {
     match counter {
         Mapper::MultiHot(MultiHot { values, oov_buckets: 0 }) => each(graph, parts, values, true),
@@ -30,16 +30,16 @@ pub(super) fn columns(graph: &mut Builder, counter: &Mapper, parts: &Parts) -> R
             }
             Ok(columns)
         }
-        _ => Err("a list of tokens is no feature".to_owned()),
+        _ => Err("a list of tokens cannot be a feature".to_owned()),
     }
 }
 
-/// How many parts each listed token is, or whether any is it.
+/// How many parts equal each listed token, or whether any does.
 fn each(graph: &mut Builder, parts: &Parts, values: &Keys, once: bool) -> Result<Vec<Name>, String> {
     let Keys::Strings(tokens) = values else { return Err("its tokens are no texts".to_owned()) };
     let mut columns = Vec::with_capacity(tokens.len());
     for token in tokens {
-        // A token that no text becomes is in no list, and neither is an empty one.
+        // A token that no text can become is in no list; an empty one is not either.
         let found = match parts.form.pattern(token)?.filter(|_| !token.is_empty()) {
             Some(pattern) => graph.matches(&parts.parts, pattern),
             None => {

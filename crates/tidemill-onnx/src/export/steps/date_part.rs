@@ -81,7 +81,7 @@ pub(super) fn in_calendar(graph: &mut Builder, x: &str, value: &str) -> Name {
     graph.choose(&inside, value, &none)
 }
 
-struct Civil {
+struct CalendarDate {
     year: Name,
     month: Name,
     day: Name,
@@ -92,7 +92,7 @@ fn weekday(graph: &mut Builder, days: &str) -> Name {
     graph.modulo(&shifted, 7.0)
 }
 
-fn civil(graph: &mut Builder, days: &str) -> Civil {
+fn civil(graph: &mut Builder, days: &str) -> CalendarDate {
     let shifted = graph.with("Add", days, 719_468.0);
     let era = graph.floor_div(&shifted, 146_097.0);
     let of_era = graph.modulo(&shifted, 146_097.0);
@@ -119,7 +119,7 @@ fn civil(graph: &mut Builder, days: &str) -> Civil {
     let year = graph.both("Add", &year_of_era, &era_years);
     let next = graph.with("Add", &year, 1.0);
     let year = graph.choose(&before_january, &year, &next);
-    Civil { year, month, day }
+    CalendarDate { year, month, day }
 }
 
 /// Days of so many years of an era.

@@ -40,7 +40,7 @@ impl ExportStep for Impute {
             Scalar::Bool(value) => f64::from(u8::from(*value)),
             Scalar::Int(value) => *value as f64,
             Scalar::Float(value) => *value,
-            Scalar::Text(_) => return Err("a text stands in for a number".to_owned()),
+            Scalar::Text(_) => return Err("text replaces a number".to_owned()),
         });
         let missing = graph.of("IsNaN", x);
         Ok(Output::Value(graph.choose(&missing, &fill, x)))

@@ -33,60 +33,61 @@ mod z_score;
 use tidemill_core::TensorSpec;
 use tidemill_model::{Feature, Mapper};
 
-use super::Unseen;
+use super::UnseenCategories;
 use super::builder::{Builder, Name, int};
 use super::source::Raw;
 use crate::onnx::value::datatype;
 
 /// One kind of step as nodes of ONNX, computed as the executor computes it.
 pub(super) trait ExportStep {
-    /// Why the step has no form in ONNX, if it has none.
+    /// Why ONNX cannot express the step, if it cannot.
     fn refusal(&self) -> Option<String> {
         None
     }
 
-    /// Whether the step needs raw values, as [`decode`](Self::decode) takes them.
+    /// Whether the step needs raw values, for [`decode`](Self::decode).
     fn decodes(&self, _is_text: bool) -> bool {
         false
     }
 
-    /// The step over raw values, before one that decodes them. It gives the indicator of missing values, if it is that.
+    /// Applies the step to raw values, before one that decodes them. Returns the indicator of missing values, if the
+    /// step is that.
     fn prepare(&self, _: &mut Builder, _: &mut Raw) -> Result<Option<Name>, String> {
         Err("it has no form in ONNX before a table".to_owned())
     }
 
-    /// Raw values as numbers or columns by this step, the first one of `at.after`.
+    /// Decodes raw values to numbers or columns with this step, the first one of `at.after`.
     fn decode(&self, _: &mut Builder, _: &Raw, _: &Position<'_>) -> Result<Decoded, String> {
         Err("it does not apply to raw values".to_owned())
     }
 
-    /// The step over numbers; NaN is a missing value.
+    /// Applies the step to numbers; NaN is a missing value.
     fn over_numbers(&self, _: &mut Builder, _x: &str, _: &Position<'_>) -> Result<Output, String> {
-        Err("it stands after other steps".to_owned())
+        Err("it comes after other steps".to_owned())
     }
 
-    /// The step over numbers with constants of its own for each row, by the row's position among `steps`, which are all
-    /// of this kind.
+    /// Applies the step to numbers with constants of its own for each row, by the row's position among `steps`, which
+    /// are all of this kind.
     fn by_key(&self, _: &mut Builder, _x: &str, _position: &str, _steps: &[&Mapper]) -> Result<Name, String> {
         Err("`by_key` holds a step that has no form in ONNX by key".to_owned())
     }
 }
 
-/// Where a step stands in its feature.
+/// The position of a step in its feature.
 pub(super) struct Position<'a> {
     pub(super) feature: &'a Feature,
     /// The step and those after it.
     pub(super) after: &'a [Mapper],
     pub(super) inputs: &'a [TensorSpec],
-    pub(super) unseen: Unseen,
+    pub(super) unseen: UnseenCategories,
 }
 
-/// Raw values as numbers or columns.
+/// Numbers or columns decoded from raw values.
 pub(super) struct Decoded {
     pub(super) value: Name,
-    /// The columns in the end, matrices of a row each, if there are several.
+    /// The final columns, one matrix each, if there are several.
     pub(super) columns: Option<Vec<Name>>,
-    /// How many steps are done.
+    /// How many steps are covered.
     pub(super) taken: usize,
 }
 
@@ -96,16 +97,16 @@ impl Decoded {
     }
 }
 
-/// What a step makes of a number.
+/// The result of a step on numbers.
 pub(super) enum Output {
     Value(Name),
-    /// Whether the value is missing, as a column of its own.
+    /// Whether the value is missing, as a separate column.
     Indicator(Name),
-    /// The columns in the end.
+    /// The final columns.
     Columns(Vec<Name>),
 }
 
-/// How each step is written.
+/// The export of each step.
 pub(super) fn exporter(mapper: &Mapper) -> &dyn ExportStep {
     match mapper {
         Mapper::Impute(step) => step,
@@ -159,7 +160,7 @@ fn reached(graph: &mut Builder, x: &str, boundaries: &[f64]) -> Name {
     count(graph, "GreaterOrEqual", &column, &table)
 }
 
-/// In how many columns of a row a comparison holds.
+/// In how many columns of a row a comparison is true.
 fn count(graph: &mut Builder, comparison: &str, left: &str, right: &str) -> Name {
     let found = graph.both(comparison, left, right);
     let ones = graph.cast(&found, datatype::DOUBLE);
@@ -167,7 +168,7 @@ fn count(graph: &mut Builder, comparison: &str, left: &str, right: &str) -> Name
     graph.op("ReduceSum", &[&ones, &axes], vec![int("keepdims", 0)])
 }
 
-/// `value`, missing where x is.
+/// `value`, missing if `x` is.
 fn present(graph: &mut Builder, x: &str, value: &str) -> Name {
     let (missing, none) = (graph.of("IsNaN", x), graph.number(f64::NAN));
     graph.choose(&missing, &none, value)

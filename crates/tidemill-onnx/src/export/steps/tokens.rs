@@ -1,8 +1,8 @@
-//! `split`, `distinct` and `word_count` as nodes of ONNX; `tokenize` and `ngrams` have no form there.
+//! `split`, `distinct` and `word_count` as nodes of ONNX, which cannot express `tokenize` and `ngrams`.
 //!
-//! `StringSplit` cuts, and a pattern for each listed token says which parts are it, with the white space around it and
-//! in the letters that earlier steps would have changed. Where parts are matches of a pattern, and not what stands
-//! between separators, ONNX has no operator.
+//! `StringSplit` splits, and a pattern for each listed token says which parts match it, including surrounding white
+//! space and the case changes of earlier steps. If tokens are matches of a pattern, instead of text between separators,
+//! ONNX has no operator.
 
 use tidemill_model::Mapper;
 use tidemill_model::steps::{Ngrams, Split, Tokenize};
@@ -10,7 +10,7 @@ use tidemill_model::steps::{Ngrams, Split, Tokenize};
 use super::count_tokens::columns;
 use super::{Decoded, ExportStep, Position};
 use crate::export::builder::{Builder, Name, int, string};
-use crate::export::pattern::{Form, no_space};
+use crate::export::pattern::{Form, non_space};
 use crate::export::source::Raw;
 use crate::onnx::value::datatype;
 
@@ -33,7 +33,7 @@ pub(super) struct Parts {
     pub(super) parts: Name,
     /// Whether the text is missing.
     missing: Name,
-    /// What is yet to be done to each part.
+    /// The pending steps of each part.
     pub(super) form: Form,
     /// Whether every token counts once.
     pub(super) once: bool,
@@ -42,7 +42,7 @@ pub(super) struct Parts {
 impl Parts {
     /// How many parts of each text are tokens.
     pub(super) fn length(&self, graph: &mut Builder) -> Name {
-        let token = graph.matches(&self.parts, format!("(?s:.*){}(?s:.*)", no_space()));
+        let token = graph.matches(&self.parts, format!("(?s:.*){}(?s:.*)", non_space()));
         count(graph, &token)
     }
 }
@@ -59,7 +59,7 @@ impl ExportStep for Split {
             if parts.once {
                 return Err("the number of distinct tokens has no form in ONNX".to_owned());
             }
-            // The number of tokens is a value that steps can follow; the others end a feature.
+            // The number of tokens is a value for further steps; the others end a feature.
             let (length, none) = (parts.length(graph), graph.number(f64::NAN));
             return Ok(Decoded::one(graph.choose(&missing, &none, &length), at + 1));
         }
@@ -69,7 +69,7 @@ impl ExportStep for Split {
     }
 }
 
-/// The parts of a text, and which of `steps`, the first of which cuts at `separator`, counts them.
+/// The parts of a text, and which of `steps`, the first of which splits at `separator`, counts them.
 fn parts<'a>(
     graph: &mut Builder,
     raw: &Raw,
@@ -103,11 +103,11 @@ fn parts<'a>(
     let text = graph.choose(&missing, &blank, name);
     let parts = graph.op("StringSplit", &[&text], vec![string("delimiter", separator.to_owned())]);
     let form = Form { strip: true, ..*form };
-    let counter = steps.get(at).ok_or("a list of tokens is no feature")?;
+    let counter = steps.get(at).ok_or("a list of tokens cannot be a feature")?;
     Ok((Parts { parts, missing, form, once }, at, counter))
 }
 
-/// How many parts of a row there are.
+/// The number of parts of a row.
 pub(super) fn count(graph: &mut Builder, found: &str) -> Name {
     let (ones, axes) = (graph.cast(found, datatype::DOUBLE), graph.list(&[1]));
     graph.op("ReduceSum", &[&ones, &axes], vec![int("keepdims", 0)])

@@ -6,6 +6,6 @@ use super::ExportStep;
 
 impl ExportStep for Window {
     fn refusal(&self) -> Option<String> {
-        Some("`window` looks at a history, a list of any length in each row".to_owned())
+        Some("`window` reads a history, a list of any length in each row".to_owned())
     }
 }

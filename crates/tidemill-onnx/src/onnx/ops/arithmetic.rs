@@ -1,11 +1,11 @@
-//! Two or more tensors of numbers into one.
+//! Element-wise operators on two or more numeric tensors.
 
 use super::broadcast::{joint_shape, pairs};
 use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor};
 
-/// One operation in each type.
+/// One operation for each type.
 #[derive(Clone, Copy)]
 struct Numeric {
     f32: fn(f32, f32) -> f32,
@@ -62,7 +62,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Option<Kernel> 
     Some(Box::new(move |inputs| Ok(vec![fold(inputs, operation)?])))
 }
 
-// A NaN on either side is the result, unlike with `f64::min`.
+// The result is NaN if either side is, unlike with `f64::min`.
 fn least(a: f64, b: f64) -> f64 {
     if a.is_nan() || a < b { a } else { b }
 }

@@ -1,8 +1,8 @@
-//! Shapes that stretch to fit each other, as in `NumPy`.
+//! Broadcasting of shapes, as in `NumPy`.
 
 use crate::onnx::value::elements;
 
-/// The shape that both fit.
+/// The common shape of both.
 pub(super) fn joint_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
     let rank = a.len().max(b.len());
     let size = |shape: &[usize], at: usize| {
@@ -22,13 +22,13 @@ pub(super) fn joint_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String
     Ok(joint)
 }
 
-/// For each element of `to`, the element of a tensor of shape `from` that stands there. `None`: the same one.
-pub(super) fn stretched(from: &[usize], to: &[usize]) -> Option<Vec<usize>> {
+/// For each element of `to`, the corresponding element of a tensor of shape `from`. `None`: the same one.
+pub(super) fn broadcast_indices(from: &[usize], to: &[usize]) -> Option<Vec<usize>> {
     if from == to {
         return None;
     }
     let missing = to.len() - from.len();
-    // How far an element lies from the next one along each axis; 0 along a stretched one.
+    // The distance to the next element along each axis; 0 along a broadcast one.
     let mut strides = vec![0; to.len()];
     let mut stride = 1;
     for at in (0..from.len()).rev() {
@@ -67,7 +67,7 @@ pub(super) fn pairs<A: Clone, B: Clone, R>(
     combine: impl Fn(&A, &B) -> R,
 ) -> Vec<R> {
     let count = shape.iter().product();
-    match (stretched(a_shape, shape), stretched(b_shape, shape)) {
+    match (broadcast_indices(a_shape, shape), broadcast_indices(b_shape, shape)) {
         (None, None) => a.iter().zip(b).map(|(a, b)| combine(a, b)).collect(),
         (None, Some(_)) if b.len() == 1 => a.iter().map(|a| combine(a, &b[0])).collect(),
         (Some(_), None) if a.len() == 1 => b.iter().map(|b| combine(&a[0], b)).collect(),

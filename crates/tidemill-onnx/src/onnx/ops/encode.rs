@@ -1,4 +1,4 @@
-//! Values into codes, texts and columns of zeros and ones.
+//! Converts values to codes, texts and one-hot columns.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor};
 
-/// A value as a key. Numbers are equal as numbers are, and NaN equals NaN.
+/// A value as a key. Equal numbers are equal keys, and NaN equals NaN.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Text(String),
@@ -44,7 +44,7 @@ pub(super) fn keys(data: &Data) -> Vec<Key> {
     }
 }
 
-/// One column of a mapping, in any of the ways that versions write it.
+/// One column of a mapping, in any of the forms that versions write.
 fn column(attributes: Attributes<'_>, prefix: &str) -> Result<Option<Data>, String> {
     if let Some(tensor) = attributes.tensor(&format!("{prefix}_tensor"))? {
         return Ok(Some(tensor.data));
@@ -102,7 +102,7 @@ fn label_encoder(attributes: Attributes<'_>) -> Result<Kernel, String> {
     }))
 }
 
-/// Texts into numbers and numbers into texts, by the type that comes.
+/// Converts texts to numbers and numbers to texts, by the type of the input.
 fn two_way(texts: Vec<String>, numbers: Vec<i64>, default_text: String, default_number: i64) -> Kernel {
     let by_text: HashMap<String, i64> = texts.iter().cloned().zip(numbers.iter().copied()).collect();
     let by_number: HashMap<i64, String> = numbers.into_iter().zip(texts).collect();
@@ -140,7 +140,7 @@ fn one_hot(attributes: Attributes<'_>) -> Result<Kernel, String> {
             match places.get(key) {
                 Some(place) => hot[at * count + place] = 1.0,
                 None if unknown_is_zero => {}
-                None => return Err("a category is not known, and the model does not say what it is then".to_owned()),
+                None => return Err("a category is unknown, and the model has no default for it".to_owned()),
             }
         }
         let mut shape = tensor.shape.clone();

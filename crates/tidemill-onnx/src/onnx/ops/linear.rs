@@ -1,20 +1,20 @@
-//! Linear models, and what every classifier does with its scores.
+//! Linear models, and the final scores of every classifier.
 
 use super::{Kernel, input};
 use crate::foreign::{logistic, softmax};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor};
 
-/// What becomes of scores in the end.
+/// The final transformation of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Post {
+pub(super) enum PostTransform {
     None,
     Logistic,
     Softmax,
     SoftmaxZero,
 }
 
-impl Post {
+impl PostTransform {
     pub(super) fn of(name: &str) -> Result<Self, String> {
         Ok(match name {
             "NONE" | "" => Self::None,
@@ -25,7 +25,7 @@ impl Post {
         })
     }
 
-    /// Applied to the scores of one row.
+    /// Applies it to the scores of one row.
     pub(super) fn apply(self, row: &mut [f64]) {
         match self {
             Self::None => {}
@@ -63,7 +63,7 @@ pub(super) fn class_labels(attributes: Attributes<'_>) -> Result<Data, String> {
     Ok(Data::Int(attributes.ints(ints).to_vec()))
 }
 
-/// The labels that rows are given and their scores, as a classifier's two outputs.
+/// The labels and scores of rows, a classifier's two outputs.
 pub(super) fn outputs(labels: &Data, picks: &[usize], scores: Vec<f64>) -> Result<Vec<Tensor>, String> {
     if picks.iter().any(|pick| *pick >= labels.len()) {
         return Err(format!("a class is picked that none of the {} labels names", labels.len()));
@@ -81,7 +81,7 @@ pub(super) fn largest(row: &[f64]) -> usize {
 pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Kernel, String> {
     let weights: Vec<f64> = attributes.floats("coefficients").iter().map(|x| f64::from(*x)).collect();
     let shifts: Vec<f64> = attributes.floats("intercepts").iter().map(|x| f64::from(*x)).collect();
-    let post = Post::of(&attributes.text("post_transform", "NONE")?)?;
+    let post = PostTransform::of(&attributes.text("post_transform", "NONE")?)?;
     if name == "LinearRegressor" {
         let targets = usize::try_from(attributes.int("targets", 1)).ok().filter(|count| *count > 0 && *count < 1 << 20);
         let targets = targets.ok_or("the number of targets")?;

@@ -1,11 +1,11 @@
 //! Comparisons and choices.
 
-use super::broadcast::{joint_shape, pairs, stretched};
+use super::broadcast::{broadcast_indices, joint_shape, pairs};
 use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor};
 
-/// What a comparison asks.
+/// The kind of comparison.
 #[derive(Clone, Copy)]
 enum Order {
     Equal,
@@ -100,7 +100,7 @@ fn choose(inputs: &[Option<&Tensor>]) -> Result<Vec<Tensor>, String> {
     }
     let (condition, yes, no) = (input(inputs, 0)?, input(inputs, 1)?, input(inputs, 2)?);
     let shape = joint_shape(&joint_shape(&condition.shape, &yes.shape)?, &no.shape)?;
-    let maps = [&condition.shape, &yes.shape, &no.shape].map(|from| stretched(from, &shape));
+    let maps = [&condition.shape, &yes.shape, &no.shape].map(|from| broadcast_indices(from, &shape));
     let (chosen, count) = (bools(condition)?, shape.iter().product());
     let data = match (&yes.data, &no.data) {
         (Data::F32(a), Data::F32(b)) => Data::F32(rows(chosen, maps, count, (a, b))),

@@ -1,8 +1,8 @@
-//! Products of matrices, and what networks put between them.
+//! Matrix products, and related operators of networks.
 
 use std::borrow::Cow;
 
-use super::broadcast::{joint_shape, stretched};
+use super::broadcast::{broadcast_indices, joint_shape};
 use super::{Kernel, input, optional};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor, elements};
@@ -14,7 +14,8 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Option<Kernel> 
             let (alpha, beta) = (f64::from(attributes.float("alpha", 1.0)), f64::from(attributes.float("beta", 1.0)));
             let (turn_a, turn_b) = (attributes.int("transA", 0) != 0, attributes.int("transB", 0) != 0);
             Box::new(move |inputs| {
-                let (a, b) = (turned(input(inputs, 0)?, turn_a)?, turned(input(inputs, 1)?, turn_b)?);
+                let (a, b) =
+                    (maybe_transposed(input(inputs, 0)?, turn_a)?, maybe_transposed(input(inputs, 1)?, turn_b)?);
                 let product = product(&a, &b, alpha)?;
                 Ok(vec![match optional(inputs, 2) {
                     Some(shift) => add_scaled(&product, shift, beta)?,
@@ -31,11 +32,11 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Option<Kernel> 
 }
 
 /// The matrix, or its transpose.
-fn turned(matrix: &Tensor, turn: bool) -> Result<Cow<'_, Tensor>, String> {
+fn maybe_transposed(matrix: &Tensor, turn: bool) -> Result<Cow<'_, Tensor>, String> {
     Ok(if turn { Cow::Owned(super::transform::reordered(matrix, &[1, 0])?) } else { Cow::Borrowed(matrix) })
 }
 
-/// More multiplications are no row's.
+/// More multiplications per row are rejected.
 const WORK_MAX: usize = 1 << 36;
 
 /// The product of two matrices; the left one may have more axes, which are rows too.
@@ -81,7 +82,7 @@ fn product(a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor, String> {
     Tensor::new(shape, data)
 }
 
-/// The products of many matrices, one by one; the axes before the last two stretch to fit each other.
+/// The products of many matrices, one by one; the axes before the last two are broadcast.
 fn products(a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
     let ([outer_a @ .., rows, inner], [outer_b @ .., below, columns]) = (&a.shape[..], &b.shape[..]) else {
         return Err(format!("matrices of shapes {:?} and {:?} have no product", a.shape, b.shape));
@@ -91,7 +92,7 @@ fn products(a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
         return Err(format!("matrices of shapes {:?} and {:?} have no product", a.shape, b.shape));
     }
     let mut shape = joint_shape(outer_a, outer_b)?;
-    let maps = [stretched(outer_a, &shape), stretched(outer_b, &shape)];
+    let maps = [broadcast_indices(outer_a, &shape), broadcast_indices(outer_b, &shape)];
     let count: usize = shape.iter().product();
     shape.extend([rows, columns]);
     elements(&shape)?;
@@ -116,7 +117,7 @@ fn products(a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
 fn add_scaled(product: &Tensor, shift: &Tensor, scale: f64) -> Result<Tensor, String> {
     let values = product.floats()?;
     let shifts = shift.floats()?;
-    let indices = stretched(&shift.shape, &product.shape);
+    let indices = broadcast_indices(&shift.shape, &product.shape);
     if joint_shape(&shift.shape, &product.shape)? != product.shape {
         return Err(format!("a shift of shape {:?} does not fit {:?}", shift.shape, product.shape));
     }

@@ -1,4 +1,4 @@
-//! The operators of the interpreter: those of classic machine learning, and what stands around them.
+//! The operators of the interpreter: classic machine learning, and related ones.
 
 mod arithmetic;
 mod broadcast;
@@ -20,16 +20,16 @@ use super::attributes::Attributes;
 use super::generated::NodeProto;
 use super::value::Tensor;
 
-/// What a node does with the tensors it is given; an input that the node leaves out is `None`.
+/// A compiled operator: maps input tensors to output tensors; an input that the node leaves out is `None`.
 pub(super) type Kernel = Box<dyn Fn(&[Option<&Tensor>]) -> Result<Vec<Tensor>, String> + Send + Sync>;
 
-/// Where ONNX Runtime keeps operators of its own; exporters of text features use one of them.
+/// The domain of ONNX Runtime's own operators; exporters of text features use one of them.
 const MICROSOFT: &str = "com.microsoft";
 
 /// The domain of the operators of classic machine learning.
 pub(crate) const ML: &str = "ai.onnx.ml";
 
-/// The kernel of a node; `None` for an operator that is not known here. `opset` is the version of the node's domain.
+/// Compiles a node; `None` for an unknown operator. `opset` is the version of the node's domain.
 pub(super) fn compile(node: &NodeProto, opset: i64) -> Result<Option<Kernel>, String> {
     let attributes = Attributes::of(node);
     let name = node.op_type.as_str();

@@ -1,4 +1,4 @@
-//! Columns of numbers before a model sees them.
+//! Preprocessing of numeric columns.
 
 use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;

@@ -1,4 +1,4 @@
-//! Along axes: sums, means, the largest, and what is made of them.
+//! Reductions along axes, and operators built from them.
 
 use super::shape::axes_of;
 use super::{Kernel, input, optional};
@@ -23,7 +23,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Opt
         "Softmax" | "LogSoftmax" => {
             let axis = attributes.int("axis", if opset < 13 { 1 } else { -1 });
             let is_log = name == "LogSoftmax";
-            return Some(Box::new(move |inputs| soft(input(inputs, 0)?, axis, opset < 13, is_log)));
+            return Some(Box::new(move |inputs| softmax_along(input(inputs, 0)?, axis, opset < 13, is_log)));
         }
         "ArgMax" | "ArgMin" => {
             let (axis, keeps) = (attributes.int("axis", 0), attributes.int("keepdims", 1) != 0);
@@ -52,7 +52,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Opt
     }))
 }
 
-/// Folds the elements along `axes`, all where there are none.
+/// Folds the elements along `axes`, or all elements if it is empty.
 fn reduce(tensor: &Tensor, axes: &[i64], keeps: bool, fold: &dyn Fn(&[f64]) -> f64) -> Result<Tensor, String> {
     let rank = tensor.rank();
     let mut folded = vec![axes.is_empty(); rank];
@@ -86,9 +86,9 @@ fn reduce(tensor: &Tensor, axes: &[i64], keeps: bool, fold: &dyn Fn(&[f64]) -> f
     Tensor::new(shape, data)
 }
 
-fn soft(tensor: &Tensor, axis: i64, flattens: bool, is_log: bool) -> Result<Vec<Tensor>, String> {
+fn softmax_along(tensor: &Tensor, axis: i64, flattens: bool, is_log: bool) -> Result<Vec<Tensor>, String> {
     let axis = axis_of(axis, tensor.rank())?;
-    // Until version 13 everything from the axis on was one row.
+    // Until version 13, all axes from this one on formed one row.
     if axis + 1 != tensor.rank() && !flattens {
         return Err("softmax along an axis that is not the last is not run by this version".to_owned());
     }

@@ -149,7 +149,7 @@ fn reshape(tensor: &Tensor, wanted: &[i64], keeps_zero: bool) -> Result<Vec<Tens
     Ok(vec![Tensor::new(shape, tensor.data.clone())?])
 }
 
-/// To another type of elements. Narrow integers are cut to their width, as a cast in C does.
+/// Casts to another element type. Narrow integers are cut to their width, as a cast in C does.
 pub(super) fn cast(tensor: &Tensor, to: i32) -> Result<Tensor, String> {
     let whole = |narrow: fn(i64) -> i64| -> Result<Data, String> {
         Ok(Data::Int(match &tensor.data {

@@ -1,6 +1,6 @@
-//! Support vector machines, as libsvm computes them.
+//! Support vector machines, computed as in libsvm.
 
-use super::linear::{Post, class_labels, largest, outputs};
+use super::linear::{PostTransform, class_labels, largest, outputs};
 use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor};
@@ -13,7 +13,7 @@ enum Similarity {
     Sigmoid,
 }
 
-/// Support vectors and how rows are compared with them.
+/// Support vectors and the kernel that compares rows with them.
 struct Supports {
     similarity: Similarity,
     gamma: f64,
@@ -53,7 +53,7 @@ impl Supports {
         }
     }
 
-    /// How near `row` is to each support vector.
+    /// The similarity of `row` to each support vector.
     fn all(&self, row: &[f64]) -> Result<Vec<f64>, String> {
         if self.count * row.len() != self.vectors.len() {
             return Err(format!("{} features, and the support vectors have another number", row.len()));
@@ -65,8 +65,8 @@ impl Supports {
 pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Kernel, String> {
     let weights: Vec<f64> = attributes.floats("coefficients").iter().map(|x| f64::from(*x)).collect();
     let rho: Vec<f64> = attributes.floats("rho").iter().map(|x| f64::from(*x)).collect();
-    let post = Post::of(&attributes.text("post_transform", "NONE")?)?;
-    if post != Post::None {
+    let post = PostTransform::of(&attributes.text("post_transform", "NONE")?)?;
+    if post != PostTransform::None {
         return Err("a support vector machine with transformed scores is not run by this version".to_owned());
     }
     if name == "SVMClassifier" {
@@ -98,7 +98,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Kernel, 
     }))
 }
 
-/// Classes compared two by two.
+/// Pairwise comparisons of classes.
 fn classifier(attributes: Attributes<'_>, weights: Vec<f64>, rho: Vec<f64>) -> Result<Kernel, String> {
     let labels = class_labels(attributes)?;
     let sizes: Vec<usize> = attributes.ints("vectors_per_class").iter().map(|size| (*size).max(0) as usize).collect();
@@ -147,7 +147,7 @@ fn classifier(attributes: Attributes<'_>, weights: Vec<f64>, rho: Vec<f64>) -> R
                     all.extend(decisions);
                 }
             } else {
-                all.extend(coupled(&decisions, &prob_a, &prob_b, classes));
+                all.extend(class_probabilities(&decisions, &prob_a, &prob_b, classes));
             }
         }
         outputs(&labels, &picks, all)
@@ -156,7 +156,7 @@ fn classifier(attributes: Attributes<'_>, weights: Vec<f64>, rho: Vec<f64>) -> R
 
 #[expect(clippy::needless_range_loop, reason = "indices are those of the formula")]
 /// Probabilities of classes from those of pairs (Wu, Lin and Weng 2004, as in libsvm).
-fn coupled(decisions: &[f64], a: &[f64], b: &[f64], classes: usize) -> Vec<f64> {
+fn class_probabilities(decisions: &[f64], a: &[f64], b: &[f64], classes: usize) -> Vec<f64> {
     let mut pair = vec![vec![0.0; classes]; classes];
     let mut at = 0;
     for i in 0..classes {

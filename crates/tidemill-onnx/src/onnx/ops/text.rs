@@ -1,4 +1,4 @@
-//! Texts: joined, cut, matched and put in other letters.
+//! Text operators: join, split, match and change case.
 
 use regex::{Regex, RegexBuilder};
 
@@ -7,7 +7,7 @@ use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor, elements};
 
-/// What a compiled pattern, and its automaton, may take.
+/// The size limit of a compiled pattern, and of its automaton.
 const PATTERN_MEMORY_MAX: usize = 256 << 10;
 
 pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Option<Kernel>, String> {
@@ -41,7 +41,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Option<K
     }))
 }
 
-/// A pattern within bounds, `written` in the file.
+/// Compiles a pattern within bounds; the file has it as `written`.
 pub(super) fn regex(written: &str, pattern: &str) -> Result<Regex, String> {
     let built = RegexBuilder::new(pattern)
         .size_limit(PATTERN_MEMORY_MAX)
@@ -79,8 +79,8 @@ fn normalizer(attributes: Attributes<'_>) -> Result<Kernel, String> {
     }))
 }
 
-/// The parts of each text along a new last axis, filled up with empty ones, and how many there are. Without a delimiter,
-/// white space in any number separates.
+/// The parts of each text along a new last axis, padded with empty ones, and their number. Without a delimiter, any
+/// white space separates.
 fn split(tensor: &Tensor, delimiter: &str, most: usize) -> Result<Vec<Tensor>, String> {
     let cut = |text: &'_ String| -> Vec<String> {
         if text.is_empty() {

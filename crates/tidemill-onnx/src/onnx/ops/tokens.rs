@@ -1,4 +1,4 @@
-//! Texts into tokens, and runs of tokens counted into columns, as exporters of text features write them.
+//! Splits texts into tokens, and counts runs of tokens into columns, as exporters of text features write them.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ const COLUMNS_MAX: usize = 1 << 20;
 /// Longer runs of tokens are a mistake.
 const RUN_MAX: usize = 64;
 
-/// `Tokenizer` of ONNX Runtime: the matches of a pattern along a new last axis, filled up with a text of its own.
+/// `Tokenizer` of ONNX Runtime: the matches of a pattern along a new last axis, padded with a text of its own.
 pub(super) fn tokenizer(attributes: Attributes<'_>) -> Result<Kernel, String> {
     let pattern = attributes.text("tokenexp", "")?;
     if pattern.is_empty() || attributes.int("mark", 0) != 0 {
@@ -41,18 +41,18 @@ pub(super) fn tokenizer(attributes: Attributes<'_>) -> Result<Kernel, String> {
     }))
 }
 
-/// How a run that is found counts.
+/// The contribution of a found run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// How often.
+    /// Its count.
     Count,
-    /// Whether, times its weight.
+    /// Its weight, if it occurs.
     Presence,
-    /// How often, times its weight.
+    /// Its count times its weight.
     Weighted,
 }
 
-/// `TfIdfVectorizer`: how often each listed run of tokens stands in a row, tokens in between left out.
+/// `TfIdfVectorizer`: the counts of each listed run of tokens in a row, with gaps allowed.
 pub(super) fn vectorizer(attributes: Attributes<'_>) -> Result<Kernel, String> {
     let mode = match attributes.text("mode", "")?.as_str() {
         "TF" => Mode::Count,
@@ -110,7 +110,7 @@ pub(super) fn vectorizer(attributes: Attributes<'_>) -> Result<Kernel, String> {
         for (row, out) in found.chunks_exact_mut(width.max(1)).enumerate() {
             let tokens = &tokens[row * length..(row + 1) * length];
             for run in shortest..=longest {
-                // A single token leaves nothing out.
+                // A single token has no gaps.
                 for step in 1..=if run == 1 { 1 } else { skips.saturating_add(1).min(length) } {
                     let reach = (run - 1) * step;
                     for first in 0..length.saturating_sub(reach) {

@@ -1,6 +1,6 @@
-//! Elements picked, moved and joined.
+//! Selects, moves and joins elements.
 
-use super::broadcast::{joint_shape, stretched, walk};
+use super::broadcast::{broadcast_indices, joint_shape, walk};
 use super::shape::sizes;
 use super::{Kernel, input, optional};
 use crate::onnx::attributes::Attributes;
@@ -21,7 +21,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Res
         "Expand" => Box::new(|inputs| {
             let tensor = input(inputs, 0)?;
             let shape = joint_shape(&tensor.shape, &sizes(input(inputs, 1)?)?)?;
-            let data = stretched(&tensor.shape, &shape).map(|indices| tensor.data.take(&indices));
+            let data = broadcast_indices(&tensor.shape, &shape).map(|indices| tensor.data.take(&indices));
             Ok(vec![Tensor::new(shape, data.unwrap_or_else(|| tensor.data.clone()))?])
         }),
         "Split" => {
@@ -33,7 +33,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Res
     }))
 }
 
-/// How far an element lies from the next one along each axis.
+/// The distance to the next element along each axis.
 fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for at in (0..shape.len().saturating_sub(1)).rev() {
@@ -141,7 +141,7 @@ fn split(inputs: &[Option<&Tensor>], axis: i64, fixed: &[i64], parts: i64) -> Re
     Ok(outputs)
 }
 
-/// The axes in another order.
+/// Reorders the axes.
 pub(super) fn reordered(tensor: &Tensor, order: &[usize]) -> Result<Tensor, String> {
     let order: Vec<i64> = order.iter().map(|axis| *axis as i64).collect();
     transpose(tensor, &order)?.pop().ok_or_else(|| "nothing is left".to_owned())

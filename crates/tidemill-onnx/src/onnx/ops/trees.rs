@@ -2,23 +2,23 @@
 
 use std::collections::HashMap;
 
-use super::linear::{Post, class_labels, largest, outputs};
+use super::linear::{PostTransform, class_labels, largest, outputs};
 use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor};
-use tidemill_model::trees::{CategorySet, Node, Rule, SetRoom, Split, Tree};
+use tidemill_model::trees::{CategorySet, CategorySetBudget, Node, Rule, Split, Tree};
 use tidemill_model::{FeatureBlock, Task, TreeEnsemble};
 
-/// Features and targets beyond these are a mistake.
+/// Larger features and targets are a mistake.
 const COLUMNS_MAX: usize = 1 << 20;
-/// A tree stands once for each target it adds to; more nodes in all than this, and than so many times those of the file,
-/// are refused, with 64 categories of a set for one more.
+/// A tree is copied for each target it adds to; ensembles with more nodes in total than this, and more than this
+/// multiple of those in the file, are rejected; 64 categories of a set count as one node.
 const NODES_MAX: usize = 1 << 24;
 const COPIES_MAX: usize = 8;
-/// Categories above this are no codes.
+/// Larger category values are not codes.
 const CODE_END: f64 = (1 << 24) as f64;
 
-/// A tree as ONNX has it: any node may add to any target.
+/// A tree in ONNX's form: any node may add to any target.
 struct Branches {
     nodes: Vec<Branch>,
     /// The weights of leaves, as (target, weight) by leaf number.
@@ -30,7 +30,7 @@ enum Branch {
     Split { feature: u32, rule: Rule, missing_left: bool, left: usize, right: usize },
 }
 
-/// What the trees' values make together.
+/// How the trees' values are combined.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Aggregate {
     Sum,
@@ -54,12 +54,12 @@ struct Forest {
 pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Kernel, String> {
     let is_new = name == "TreeEnsemble";
     let post = if is_new {
-        Post::of(
+        PostTransform::of(
             ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"]
                 [attributes.int("post_transform", 0).clamp(0, 4) as usize],
         )?
     } else {
-        Post::of(&attributes.text("post_transform", "NONE")?)?
+        PostTransform::of(&attributes.text("post_transform", "NONE")?)?
     };
     let aggregate = if is_new {
         match attributes.int("aggregate_function", 1) {
@@ -158,7 +158,7 @@ impl Forest {
                 Aggregate::Largest => Some(f64::max),
                 Aggregate::Sum | Aggregate::Average => None,
             };
-            // Seldom asked for: each row walks each tree.
+            // Rarely used: each row walks each tree.
             if let Some(extreme) = extreme {
                 for row in values.chunks(columns.max(1)).take(rows) {
                     out.push(ensemble.trees().iter().map(|tree| tree.value(row)).reduce(extreme).unwrap_or(0.0));
@@ -174,7 +174,7 @@ impl Forest {
         Ok((rows, self.sums.iter().map(sum).collect()))
     }
 
-    fn regress(&self, tensor: &Tensor, post: Post) -> Result<Vec<Tensor>, String> {
+    fn regress(&self, tensor: &Tensor, post: PostTransform) -> Result<Vec<Tensor>, String> {
         let (rows, sums) = self.sums(tensor)?;
         let mut scores = Vec::with_capacity(rows * sums.len());
         for row in 0..rows {
@@ -190,8 +190,8 @@ impl Forest {
         Ok(vec![Tensor::new(vec![rows, sums.len()], data)?])
     }
 
-    /// Labels and scores; two classes by the rules of ONNX Runtime, which depend on the weights.
-    fn classify(&self, tensor: &Tensor, labels: &Data, post: Post) -> Result<Vec<Tensor>, String> {
+    /// Labels and scores; two classes follow the rules of ONNX Runtime, which depend on the weights.
+    fn classify(&self, tensor: &Tensor, labels: &Data, post: PostTransform) -> Result<Vec<Tensor>, String> {
         let (rows, sums) = self.sums(tensor)?;
         let base = |target: usize| self.base.get(target).copied().unwrap_or(0.0);
         let mut picks = Vec::with_capacity(rows);
@@ -208,7 +208,7 @@ impl Forest {
                 } else {
                     picks.push(usize::from(score > 0.0));
                     let mut both = [-score, score];
-                    if post == Post::Logistic {
+                    if post == PostTransform::Logistic {
                         post.apply(&mut both);
                     }
                     all.extend(both);
@@ -235,7 +235,7 @@ impl Branches {
         self.leaves.iter().all(|weights| weights.iter().any(|(of, _)| *of == target))
     }
 
-    /// What a copy of the tree takes, in nodes.
+    /// The size of a copy of the tree, in nodes.
     fn weight(&self) -> usize {
         let of = |branch: &Branch| match branch {
             Branch::Split { rule: Rule::OneOf(set), .. } => 1 + set.words().len(),
@@ -278,14 +278,14 @@ impl Branches {
     }
 }
 
-/// What a node asks, in ONNX's words, with the sides of the native rule.
+/// A node's comparison, as ONNX names it, mapped to a native rule and its sides.
 fn split(
     mode: &str,
     feature: u32,
     threshold: f64,
     missing_true: bool,
     (yes, no): (usize, usize),
-    room: &mut SetRoom,
+    room: &mut CategorySetBudget,
     members: impl FnOnce() -> Result<CategorySet, String>,
 ) -> Result<Branch, String> {
     let mut code = || {
@@ -293,10 +293,10 @@ fn split(
         if f64::from(code) == threshold && threshold < CODE_END {
             Ok(Rule::OneOf(room.take([code].into_iter().collect())?))
         } else {
-            Err(format!("a node asks whether a feature is {threshold}, which is no category"))
+            Err(format!("a node asks whether a feature is {threshold}, which is not a category"))
         }
     };
-    // The native rule sends its own side left; the other questions are the same with the sides swapped.
+    // The native rule sends its matches left; the other comparisons are the same with the sides swapped.
     let (rule, swapped) = match mode {
         "BRANCH_LEQ" => (Rule::AtMost(threshold), false),
         "BRANCH_LT" => (Rule::AtMost(below(threshold)), false),
@@ -318,7 +318,7 @@ fn below(threshold: f64) -> f64 {
 }
 
 fn index(value: i64) -> Result<usize, String> {
-    usize::try_from(value).map_err(|_| format!("{value} is no index"))
+    usize::try_from(value).map_err(|_| format!("{value} is not an index"))
 }
 
 /// `TreeEnsembleClassifier` and `TreeEnsembleRegressor`: nodes by (tree, number).
@@ -348,7 +348,7 @@ fn old_style(attributes: Attributes<'_>, name: &str) -> Result<Vec<Branches>, St
             return Err(format!("tree {} has the node {} twice", trees[at], numbers[at]));
         }
     }
-    let mut room = SetRoom::new();
+    let mut room = CategorySetBudget::new();
     for at in 0..count {
         let (tree, known) = &mut all[places[&trees[at]]];
         let find = |number: i64| known.get(&number).copied().ok_or_else(|| format!("there is no node {number}"));
@@ -379,7 +379,7 @@ fn old_style(attributes: Attributes<'_>, name: &str) -> Result<Vec<Branches>, St
         let node = known.get(&of_node[at]).and_then(|node| tree.nodes.get(*node));
         match node {
             Some(Branch::Leaf(leaf)) => tree.leaves[*leaf].push((index(targets[at])?, weights[at])),
-            Some(Branch::Split { .. }) => return Err("a node that is no leaf has a weight".to_owned()),
+            Some(Branch::Split { .. }) => return Err("a node that is not a leaf has a weight".to_owned()),
             None => return Err(format!("there is no node {}", of_node[at])),
         }
     }
@@ -426,7 +426,7 @@ fn new_style(attributes: Attributes<'_>) -> Result<Vec<Branches>, String> {
         Ok((index(targets[at])?, *weight))
     };
     let mut trees = Vec::new();
-    let mut room = SetRoom::new();
+    let mut room = CategorySetBudget::new();
     let mut nodes_used = 0_usize;
     for root in attributes.ints("tree_roots") {
         let root = index(*root)?;
@@ -438,7 +438,7 @@ fn new_style(attributes: Attributes<'_>) -> Result<Vec<Branches>, String> {
             trees.push(tree);
             continue;
         }
-        // Positions of the file in the order their nodes get here; `None` is a leaf with its number.
+        // New positions of the file's nodes; `None` is a leaf with its number.
         let mut order = vec![(root, false)];
         let mut at = 0;
         while let Some(&(place, is_leaf)) = order.get(at) {
@@ -479,7 +479,7 @@ fn new_style(attributes: Attributes<'_>) -> Result<Vec<Branches>, String> {
 /// Lists of members, each ended by NaN.
 fn member_sets(values: &[f64]) -> Result<Vec<CategorySet>, String> {
     let mut sets = Vec::new();
-    let mut room = SetRoom::new();
+    let mut room = CategorySetBudget::new();
     let mut codes = Vec::new();
     for value in values {
         if value.is_nan() {
@@ -487,7 +487,7 @@ fn member_sets(values: &[f64]) -> Result<Vec<CategorySet>, String> {
         } else if *value >= 0.0 && *value < CODE_END && value.fract() == 0.0 {
             codes.push(*value as u32);
         } else {
-            return Err(format!("{value} is no category"));
+            return Err(format!("{value} is not a category"));
         }
     }
     if !codes.is_empty() {

@@ -1,10 +1,10 @@
-//! One tensor of numbers into one of the same shape.
+//! Element-wise operators on one numeric tensor.
 
 use super::{Kernel, input, optional};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor};
 
-/// The kernel of an operator over each number alone.
+/// The kernel of an operator on each number.
 pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Option<Kernel> {
     let alpha = |default: f32| f64::from(attributes.float("alpha", default));
     let simple: fn(f64) -> f64 = match name {
@@ -45,7 +45,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Opt
             return Some(each(move |x| gamma * if x > 0.0 { x } else { a * x.exp_m1() }));
         }
         "Gelu" => return Some(each(|x| 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)))),
-        // Nothing is dropped when a model is served.
+        // Dropout does nothing when a model is served.
         "Identity" | "Dropout" => return Some(Box::new(|inputs| Ok(vec![input(inputs, 0)?.clone()]))),
         "Clip" => {
             let bound = |name: &str| attributes.has(name).then(|| f64::from(attributes.float(name, 0.0)));

@@ -1,4 +1,4 @@
-//! The shared library, loaded once in a process.
+//! The shared library, loaded once per process.
 
 use std::error::Error as _;
 use std::panic::AssertUnwindSafe;
@@ -11,7 +11,7 @@ use ort::logging::LogLevel;
 
 use crate::onnx::library_error::OnnxRuntimeError;
 
-/// The library that is loaded.
+/// The loaded library.
 pub(super) struct Library {
     pub(super) environment: Environment,
     path: PathBuf,
@@ -28,13 +28,13 @@ impl std::fmt::Debug for Library {
 }
 
 impl Library {
-    /// The library in the file `named`, else the one that has the platform's name for it: beside the binary, or where
-    /// the system looks for libraries.
+    /// Loads the library in the file `named`, else the one with the platform's name: beside the binary, or on the
+    /// system's search path.
     pub(super) fn load(named: Option<&Path>) -> Result<Arc<Self>, OnnxRuntimeError> {
         let path = match named {
             None => format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX).into(),
             Some(named) => {
-                // A relative path starts at the folder of the process, as everywhere.
+                // A relative path starts at the process's folder, as everywhere.
                 let path = std::path::absolute(named).unwrap_or_else(|_| named.to_owned());
                 if !path.is_file() {
                     return Err(OnnxRuntimeError::NotFound { library: path });
@@ -59,7 +59,7 @@ impl Library {
         Ok(Arc::clone(loaded.insert(Arc::new(library))))
     }
 
-    /// What it is called for a person.
+    /// Its name for people.
     pub(super) fn name(&self) -> String {
         format!("ONNX Runtime 1.{}", self.minor_version)
     }
@@ -68,12 +68,12 @@ impl Library {
 fn open(path: PathBuf) -> Result<Library, OnnxRuntimeError> {
     let not_loaded = |reason: String| OnnxRuntimeError::NotLoaded { library: path.clone(), reason };
     let builder = ort::init_from(&path).map_err(|error| match error {
-        // What the system says stands in the cause.
+        // The system's message is in the cause.
         LoadDynamicError::Dlopen { error, .. } => {
             not_loaded(error.source().map_or_else(|| error.to_string(), ToString::to_string))
         }
         LoadDynamicError::MissingApi { .. } => not_loaded("it has no `OrtGetApiBase`".to_owned()),
-        LoadDynamicError::InvalidVersionString => not_loaded("its version is no text".to_owned()),
+        LoadDynamicError::InvalidVersionString => not_loaded("its version is not text".to_owned()),
         LoadDynamicError::BadVersion { version_str, .. } => OnnxRuntimeError::TooOld {
             library: path.clone(),
             found: version_str,
@@ -83,7 +83,7 @@ fn open(path: PathBuf) -> Result<Library, OnnxRuntimeError> {
     let minor_version = ort::util::probe(&path).ok_or_else(|| not_loaded("its version is not 1".to_owned()))?;
     let environment = builder.with_name("tidemill").with_telemetry(false).build();
     let environment = environment.map_err(|error| not_loaded(error.to_string()))?;
-    // What goes wrong comes back as an error.
+    // Errors are returned, not raised.
     environment.set_log_level(LogLevel::Fatal);
     Ok(Library { environment, path, minor_version })
 }

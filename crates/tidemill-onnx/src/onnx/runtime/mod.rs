@@ -1,7 +1,7 @@
-//! Graphs on ONNX Runtime, whose library is loaded at run time.
+//! Runs graphs on ONNX Runtime, whose library is loaded at run time.
 //!
-//! The library is given messages that were checked before, with all tensors inside. It computes in memory of its own,
-//! which has no bound here, and a fault of it ends the process: it runs only what its user asks it to.
+//! The library receives messages that were checked before, with all tensors inside. It uses its own memory, which is
+//! not bounded here, and a fault in it ends the process: it runs only models that its user trusts.
 
 mod library;
 mod sessions;
@@ -14,7 +14,7 @@ use prost::Message as _;
 
 use self::library::Library;
 use self::sessions::Sessions;
-use super::engine::{NoEngine, zeros};
+use super::engine::{EngineError, zeros};
 use super::generated::type_proto::{Tensor as TensorType, Value};
 use super::generated::{ModelProto, TypeProto};
 use super::library_error::OnnxRuntimeError;
@@ -23,9 +23,9 @@ use super::options::OnnxOptions;
 use super::signature::Input;
 use super::value::{Tensor, datatype};
 
-/// Said where nothing else runs a model.
+/// The reason in the message if nothing else can run a model.
 pub(super) const ADVICE: &str = "; ONNX Runtime may run it: name its library with `--onnxruntime`";
-/// What the library reads from memory.
+/// The size limit of a message in the library.
 const BYTES_MAX: usize = i32::MAX as usize;
 
 /// Loads the library.
@@ -33,19 +33,19 @@ pub(super) fn check(named: Option<&Path>) -> Result<(), OnnxRuntimeError> {
     Library::load(named).map(drop)
 }
 
-/// A graph that ONNX Runtime runs.
+/// A graph on ONNX Runtime.
 #[derive(Debug)]
 pub(super) struct Runtime {
     sessions: Sessions,
-    /// Of every input, its name and its type of element.
+    /// The name and the element type of every input.
     inputs: Vec<(String, i32)>,
-    /// It takes one row at a time.
+    /// The graph accepts one row at a time.
     single: bool,
 }
 
 impl Runtime {
-    /// The graph, for any number of rows or, where its operators fix it, for one.
-    pub(super) fn new(model: &ModelProto, inputs: &[Input], options: &OnnxOptions) -> Result<Self, NoEngine> {
+    /// Compiles the graph, for any number of rows or, if its operators fix it, for one.
+    pub(super) fn new(model: &ModelProto, inputs: &[Input], options: &OnnxOptions) -> Result<Self, EngineError> {
         let library = Library::load(options.library.as_deref())?;
         let refuse = |reason: String| format!("ONNX Runtime does not run it: {reason}");
         let sessions = Sessions::new(library, encoded(model)?, options.threads).map_err(refuse)?;
@@ -83,8 +83,8 @@ impl Runtime {
     }
 }
 
-/// The file that the library reads. `ZipMap` gives what it is given, as it does in the interpreter: a map for each row
-/// would only be taken apart again.
+/// The bytes for the library. `ZipMap` becomes the identity, as in the interpreter: a map for each row would only be
+/// taken apart again.
 fn encoded(model: &ModelProto) -> Result<Vec<u8>, String> {
     let is_map = |operator: &str, domain: &str| operator == "ZipMap" && domain == ML;
     let nodes = model.graph.iter().flat_map(|graph| &graph.node);

@@ -8,12 +8,12 @@ use ort::session::Session;
 
 use super::library::Library;
 
-/// Sessions of one model. The wrapper of the library runs one batch at a time on a session; where several run at
-/// once, each has a session of its own, with weights of its own, so that they are no more than the cores can work on.
+/// Sessions of one model. The wrapper of the library runs one batch at a time per session; concurrent batches each use
+/// their own session with its own weights, at most as many as the cores can run.
 #[derive(Debug)]
 pub(super) struct Sessions {
     library: Arc<Library>,
-    /// The file, for the next session.
+    /// The model's bytes, for the next session.
     bytes: Vec<u8>,
     threads: NonZero<usize>,
     most: usize,
@@ -24,12 +24,12 @@ pub(super) struct Sessions {
 #[derive(Debug, Default)]
 struct State {
     idle: Vec<Session>,
-    /// Sessions that are idle, in use or being made.
+    /// Sessions that are idle, in use or being created.
     made: usize,
 }
 
 impl Sessions {
-    /// The first session, made now; each works on `threads` threads.
+    /// Creates the first session; each uses `threads` threads.
     pub(super) fn new(library: Arc<Library>, bytes: Vec<u8>, threads: NonZero<usize>) -> Result<Self, String> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let most = (cores / threads).max(1);
@@ -42,7 +42,7 @@ impl Sessions {
         &self.library
     }
 
-    /// Gives `work` a session, once there is one.
+    /// Calls `work` with a session, once one is free.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Session) -> Result<T, String>) -> Result<T, String> {
         let mut lease = self.lease();
         let session = match lease.session.take() {
@@ -70,7 +70,7 @@ impl Sessions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session that keeps no memory between batches and no threads busy in vain.
+    /// Creates a session that keeps no memory between batches and no busy-waiting threads.
     fn make(&self) -> ort::Result<Session> {
         Session::builder(&self.library.environment)?
             .with_execution_providers([CPU::default().with_arena_allocator(false).build()])?
@@ -84,7 +84,7 @@ impl Sessions {
     }
 }
 
-/// A session in use, or the right to make one.
+/// A session in use, or the right to create one.
 struct Lease<'a> {
     sessions: &'a Sessions,
     session: Option<Session>,

@@ -1,4 +1,4 @@
-//! Tensors to and from ONNX Runtime.
+//! Converts tensors to and from ONNX Runtime's.
 
 use half::{bf16, f16};
 use ort::session::SessionInputValue;
@@ -49,14 +49,15 @@ fn owned<T: PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static>(
 }
 
 fn narrowed<T: TryFrom<i64>>(numbers: &[i64], element: i32) -> Result<Vec<T>, String> {
-    let narrow = |number: &i64| T::try_from(*number).map_err(|_| format!("{number} is no {}", type_name(element)));
+    let narrow =
+        |number: &i64| T::try_from(*number).map_err(|_| format!("{number} is not a valid {}", type_name(element)));
     numbers.iter().map(narrow).collect()
 }
 
-/// The tensor that an output is.
+/// An output as a tensor.
 pub(super) fn made(value: &DynValue) -> Result<Tensor, String> {
     let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
-        return Err(format!("it is no tensor but {}, which is not read", value.dtype()));
+        return Err(format!("it is {}, not a tensor", value.dtype()));
     };
     let size = |size: &i64| usize::try_from(*size).map_err(|_| format!("it has the size {size}"));
     let shape: Vec<usize> = shape.iter().map(size).collect::<Result<_, _>>()?;
@@ -73,7 +74,7 @@ pub(super) fn made(value: &DynValue) -> Result<Tensor, String> {
         TensorElementType::Uint8 => Data::Int(taken(value, |x: u8| i64::from(x))?),
         TensorElementType::Uint16 => Data::Int(taken(value, |x: u16| i64::from(x))?),
         TensorElementType::Uint32 => Data::Int(taken(value, |x: u32| i64::from(x))?),
-        // As in the interpreter, whose whole numbers have 64 bits with a sign.
+        // As in the interpreter, whose whole numbers are signed 64-bit.
         TensorElementType::Uint64 => Data::Int(taken(value, |x: u64| x as i64)?),
         TensorElementType::Bool => Data::Bool(taken(value, |x: bool| x)?),
         TensorElementType::String => Data::Text(value.try_extract_strings().map_err(|error| error.to_string())?.1),

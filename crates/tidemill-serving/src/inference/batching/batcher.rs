@@ -34,14 +34,14 @@ pub(crate) struct Batcher {
 
 #[derive(Debug)]
 struct State {
-    queue: Queue<Waiting>,
-    /// When somebody will take a turn next.
+    queue: Queue<WaitingRequest>,
+    /// When a thread will next call `turn`.
     alarm: Option<Instant>,
 }
 
 /// A request in the queue.
 #[derive(Debug)]
-struct Waiting {
+struct WaitingRequest {
     /// Keeps the version in memory.
     _batcher: Arc<Batcher>,
     request: InferenceRequest,
@@ -60,7 +60,7 @@ impl Target for Batcher {
     /// A request whose receiver is dropped before its turn costs nothing.
     fn infer(&self, request: InferenceRequest, thread: Thread<'_>) -> Inference {
         let rows = request.batch.num_rows();
-        // Larger requests gain nothing from company.
+        // Batching gains nothing for larger requests.
         let Some(me) = self.me.upgrade().filter(|_| rows <= self.rows_max) else {
             return self.version.infer(request, thread);
         };
@@ -68,14 +68,15 @@ impl Target for Batcher {
         let (answer, answered) = oneshot::channel();
         let arrived = Instant::now();
         let deadline = arrived + request.timeout.min(self.timeout);
-        let item = Item { rows, arrived, deadline, payload: Waiting { _batcher: Arc::clone(&me), request, answer } };
-        if self.state().queue.arrive(item).is_err() {
+        let item =
+            Item { rows, arrived, deadline, payload: WaitingRequest { _batcher: Arc::clone(&me), request, answer } };
+        if self.state().queue.push(item).is_err() {
             self.metrics.refused.increment(1);
             let message = "the batching queue of the model is full: try again shortly";
             return Inference::Done(Err(RequestError::new(StatusCode::SERVICE_UNAVAILABLE, message)));
         }
         me.advance();
-        Inference::Arrives(answered)
+        Inference::Pending(answered)
     }
 
     fn explain(&self, batch: &RecordBatch) -> Result<Explanation, RequestError> {
@@ -90,13 +91,8 @@ impl VersionTarget for Batcher {
 }
 
 impl Batcher {
-    pub(crate) fn around(
-        version: ServedVersion,
-        policy: Policy,
-        timeout: Duration,
-        metrics: BatchMetrics,
-    ) -> Arc<Self> {
-        let queue = Queue::new(policy, |waiting: &Waiting| waiting.answer.is_closed());
+    pub(crate) fn new(version: ServedVersion, policy: Policy, timeout: Duration, metrics: BatchMetrics) -> Arc<Self> {
+        let queue = Queue::new(policy, |waiting: &WaitingRequest| waiting.answer.is_closed());
         let state = Mutex::new(State { queue, alarm: None });
         Arc::new_cyclic(|me| Self { version, me: me.clone(), timeout, metrics, state, rows_max: policy.rows_max })
     }
@@ -109,12 +105,12 @@ impl Batcher {
     fn advance(self: &Arc<Self>) {
         while let Some(batch) = self.turn() {
             let batcher = Arc::clone(self);
-            tokio::task::spawn_blocking(move || batcher.work(batch));
+            tokio::task::spawn_blocking(move || batcher.run_batches(batch));
         }
     }
 
-    /// Runs a batch, and whatever can run when it has, so that a busy model needs no new thread for each.
-    fn work(self: &Arc<Self>, first: Vec<Item<Waiting>>) {
+    /// Runs a batch, then every batch that can run after it, so that a busy model needs no new thread for each.
+    fn run_batches(self: &Arc<Self>, first: Vec<Item<WaitingRequest>>) {
         let mut next = Some(first);
         while let Some(batch) = next {
             self.run(batch);
@@ -123,8 +119,8 @@ impl Batcher {
         }
     }
 
-    /// The next batch, if there is one for now; where there will be one later somebody is set to come back.
-    fn turn(self: &Arc<Self>) -> Option<Vec<Item<Waiting>>> {
+    /// The next batch to run now. If one is due later, this schedules a wake-up for it.
+    fn turn(self: &Arc<Self>) -> Option<Vec<Item<WaitingRequest>>> {
         let now = Instant::now();
         let mut dropped = Dropped::default();
         let (turn, alarm) = {
@@ -157,7 +153,7 @@ impl Batcher {
         }
         for item in dropped.late {
             self.metrics.late.increment(1);
-            // A client that has left meanwhile misses nothing.
+            // The client may have left meanwhile; then the answer is dropped.
             let _ = item.payload.answer.send(Err(late(self.timeout)));
         }
         match turn {
@@ -166,7 +162,7 @@ impl Batcher {
         }
     }
 
-    fn run(&self, items: Vec<Item<Waiting>>) {
+    fn run(&self, items: Vec<Item<WaitingRequest>>) {
         let now = Instant::now();
         let rows = items.iter().map(|item| item.rows).sum();
         self.metrics.ran(rows, items.iter().map(|item| now - item.arrived));
@@ -175,10 +171,10 @@ impl Batcher {
             items => Ok(self.predict_together(items)),
         };
         let mut from = 0;
-        for Item { rows, arrived, payload: Waiting { request, answer, .. }, .. } in items {
+        for Item { rows, arrived, payload: WaitingRequest { request, answer, .. }, .. } in items {
             let predictions = match &together {
                 Ok(Some(all)) => Ok(all.slice(from, rows)),
-                // One request that cannot be answered must not take the others with it.
+                // One request that cannot be answered must not fail the others in its batch.
                 Ok(None) => self.predict(&request.batch),
                 Err(error) => Err(error.clone()),
             };
@@ -186,13 +182,13 @@ impl Batcher {
             if predictions.is_ok() {
                 self.version.ran(request.operation, rows, arrived.elapsed());
             }
-            // A client that has left meanwhile misses nothing.
+            // The client may have left meanwhile; then the answer is dropped.
             let _ = answer.send(predictions.map(|predictions| self.version.response(predictions)));
         }
     }
 
-    /// `None` if the batch does not work as a whole.
-    fn predict_together(&self, items: &[Item<Waiting>]) -> Option<RecordBatch> {
+    /// `None` if the batch as a whole fails.
+    fn predict_together(&self, items: &[Item<WaitingRequest>]) -> Option<RecordBatch> {
         let batches = || items.iter().map(|item| &item.payload.request.batch);
         let all = concat_batches(batches().next()?.schema_ref(), batches()).ok()?;
         self.predict(&all).ok().filter(|predictions| predictions.num_rows() == all.num_rows())

@@ -1,7 +1,7 @@
-//! Requests that run together.
+//! Batching: requests of different clients run together.
 //!
-//! [`queue`] decides and does nothing else; [`Batcher`] drives it for one model version. Whether a model has a batcher
-//! at all is decided when it is loaded ([`BatchingOptions::policy_for`]).
+//! [`queue`] only decides; [`Batcher`] drives it for one model version. Whether a model has a batcher is decided when
+//! the model is loaded ([`BatchingOptions::policy_for`]).
 
 mod batcher;
 mod options;

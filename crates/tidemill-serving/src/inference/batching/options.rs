@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use tidemill_model::AnyModel;
+use tidemill_model::LoadedModel;
 
 use super::queue::Policy;
 use crate::models::versions::trial::{best_time, sample_rows};
 
-/// Rows of a batch where nothing is said, adaptive and fixed (the latter TF Serving's).
+/// Default rows of a batch, adaptive and fixed (the latter is TF Serving's default).
 const ROWS_MAX_ADAPTIVE: usize = 64;
 const ROWS_MAX_FIXED: usize = 1000;
-/// TF Serving's.
+/// TF Serving's default.
 const BATCHES_WAITING_MAX: usize = 10;
-/// Waiting together costs a few microseconds: a model that answers a row quicker cannot gain.
+/// Waiting in a batch costs a few microseconds, so a model that answers a row faster than this cannot gain.
 const ROW_TIME_MIN: Duration = Duration::from_micros(50);
-/// Rows together must cost less than this share of the same rows alone.
+/// Batching must reduce the cost per row at least to this fraction.
 const BATCHING_GAIN_MIN: f64 = 0.5;
-/// Rows that are compared.
+/// How many rows the measurement compares.
 const TRIAL_ROWS: usize = 16;
 
 /// When requests of different clients run together.
@@ -24,31 +24,32 @@ const TRIAL_ROWS: usize = 16;
 pub enum Batching {
     /// Never.
     Off,
-    /// For models that gain from it, which is measured as they are loaded.
+    /// Only for models that gain from it, which is measured at load.
     #[default]
     Adaptive,
     /// For every model.
     Fixed,
 }
 
-/// How requests run together. What is `None` follows from the mode.
+/// How requests run together. `None` takes the default of the mode.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchingOptions {
-    /// Which models do it.
+    /// Which models batch.
     pub mode: Batching,
-    /// Rows of a batch at most. Requests with more run by themselves. Default 64; fixed: 1000.
+    /// The maximum rows of a batch. Larger requests run on their own. Default 64; fixed: 1000.
     pub batch_rows_max: Option<usize>,
-    /// The oldest request of a batch waits so long for company. Default 0: never longer than until a thread is free.
+    /// How long the oldest request of a batch waits for others. Default 0: only until a thread is free.
     pub queue_delay_max: Option<Duration>,
-    /// Batches that wait at most; more is refused (503, `UNAVAILABLE`). Default 10, adaptive: 64.
+    /// The maximum number of waiting batches; more requests are rejected (503, `UNAVAILABLE`). Default 10, adaptive:
+    /// 64.
     pub batches_waiting_max: Option<usize>,
-    /// Batches of a model that run at one time. Default: one for each core.
+    /// How many batches of a model run at the same time. Default: one per core.
     pub threads: Option<usize>,
 }
 
 impl BatchingOptions {
     /// How this model batches, if it does.
-    pub(crate) fn policy_for(&self, model: &AnyModel) -> Option<Policy> {
+    pub(crate) fn policy_for(&self, model: &LoadedModel) -> Option<Policy> {
         let fixed = match self.mode {
             Batching::Off => return None,
             Batching::Adaptive => false,
@@ -69,9 +70,9 @@ impl BatchingOptions {
     }
 }
 
-/// Whether rows together cost much less than the same rows alone. Trees do not gain: a row costs them the same in any
-/// company; a model that multiplies matrices does. A model that cannot be tried does not gain.
-fn benefits_from_batching(model: &AnyModel) -> bool {
+/// Whether running rows together costs much less per row than running them alone. Trees do not gain: a row always costs
+/// them the same. A model that multiplies matrices does. A model that cannot be tried does not gain.
+fn benefits_from_batching(model: &LoadedModel) -> bool {
     let time = |rows| sample_rows(model, rows).and_then(|batch| best_time(model, &batch));
     let Some(alone) = time(1) else { return false };
     let Some(together) = time(TRIAL_ROWS) else { return false };

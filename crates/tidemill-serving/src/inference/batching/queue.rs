@@ -1,4 +1,4 @@
-//! What runs together and when: no clock, no threads, no I/O.
+//! Decides what runs together and when: no clock, no threads, no I/O.
 //!
 //! Requests wait in the order they came. A batch is formed when a thread is free and either the oldest request has
 //! waited `delay_max` or the rows fill a batch. With a delay of zero this tunes itself: a request that finds a free
@@ -8,16 +8,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// When a batch is formed, and of how much.
+/// When a batch is formed, and how large it may get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Policy {
-    /// Rows of a batch at most.
+    /// The maximum rows of a batch.
     pub(crate) rows_max: usize,
-    /// The oldest request waits so long for company.
+    /// How long the oldest request waits for others.
     pub(crate) delay_max: Duration,
-    /// Batches that run at one time.
+    /// How many batches run at the same time.
     pub(crate) threads: usize,
-    /// Rows that wait at most, in batches.
+    /// The maximum number of waiting rows, in batches.
     pub(crate) batches_waiting_max: usize,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Policy {
 pub(super) struct Item<T> {
     pub(super) rows: usize,
     pub(super) arrived: Instant,
-    /// After this nobody wants the answer.
+    /// After this time the answer is no longer wanted.
     pub(super) deadline: Instant,
     pub(super) payload: T,
 }
@@ -34,9 +34,9 @@ pub(super) struct Item<T> {
 /// What to do now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision<T> {
-    /// Run these together, then say [`Queue::finished`].
+    /// Run these together, then call [`Queue::finished`].
     Run(Vec<Item<T>>),
-    /// Ask again at this time.
+    /// Call [`Queue::turn`] again at this time.
     Wait(Instant),
     /// Nothing until something arrives or finishes.
     Idle,
@@ -48,16 +48,16 @@ pub(super) struct Queue<T> {
     waiting: VecDeque<Item<T>>,
     rows: usize,
     running: usize,
-    /// Whether nobody waits for the answer any more.
+    /// Whether the client no longer waits for the answer.
     is_gone: fn(&T) -> bool,
 }
 
-/// What a turn took out without running it.
+/// What a turn removed without running it.
 #[derive(Debug)]
 pub(super) struct Dropped<T> {
-    /// Nobody waits for these any more.
+    /// The clients of these have left.
     pub(super) gone: usize,
-    /// The deadline of these is over.
+    /// The deadline of these has passed.
     pub(super) late: Vec<Item<T>>,
 }
 
@@ -72,8 +72,8 @@ impl<T> Queue<T> {
         Self { policy, waiting: VecDeque::new(), rows: 0, running: 0, is_gone }
     }
 
-    /// A request arrives. It is handed back where too much waits already.
-    pub(super) fn arrive(&mut self, item: Item<T>) -> Result<(), Item<T>> {
+    /// Adds a request, or hands it back if the queue is full.
+    pub(super) fn push(&mut self, item: Item<T>) -> Result<(), Item<T>> {
         let room = self.policy.rows_max.saturating_mul(self.policy.batches_waiting_max.max(1));
         if self.rows + item.rows > room && !self.waiting.is_empty() {
             return Err(item);
@@ -83,12 +83,12 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// A batch that [`turn`](Self::turn) gave out has run.
+    /// Records that a batch from [`turn`](Self::turn) has run.
     pub(super) fn finished(&mut self) {
         self.running -= 1;
     }
 
-    /// What is to be done at `now`. Requests nobody waits for, and those that are late, are taken out as they are met.
+    /// Returns what to do at `now`. Removes the abandoned and late requests it meets.
     pub(super) fn turn(&mut self, now: Instant, dropped: &mut Dropped<T>) -> Decision<T> {
         self.sweep(now, dropped);
         let Some(oldest) = self.waiting.front() else { return Decision::Idle };
@@ -110,7 +110,7 @@ impl<T> Queue<T> {
         Decision::Run(batch)
     }
 
-    /// Takes out what stands at the front and is not to run.
+    /// Removes the requests at the front that are not to run.
     fn sweep(&mut self, now: Instant, dropped: &mut Dropped<T>) {
         let is_gone = self.is_gone;
         while let Some(item) = self.waiting.pop_front_if(|item| is_gone(&item.payload) || item.deadline <= now) {
@@ -159,13 +159,13 @@ mod tests {
     #[test]
     fn a_batch_waits_for_company_and_goes_when_it_is_full_or_due() {
         let (start, mut queue, dropped) = (Instant::now(), queue(POLICY), &mut Dropped::default());
-        queue.arrive(item(1, 3, start)).unwrap();
+        queue.push(item(1, 3, start)).unwrap();
         assert_eq!(queue.turn(start, dropped), Decision::Wait(start + millis(5)));
-        queue.arrive(item(2, 3, start + millis(4))).unwrap();
+        queue.push(item(2, 3, start + millis(4))).unwrap();
         assert_eq!(run(queue.turn(start + millis(5), dropped)), [1, 2]);
-        queue.arrive(item(3, 4, start + millis(6))).unwrap();
-        queue.arrive(item(4, 3, start + millis(6))).unwrap();
-        queue.arrive(item(5, 3, start + millis(6))).unwrap();
+        queue.push(item(3, 4, start + millis(6))).unwrap();
+        queue.push(item(4, 3, start + millis(6))).unwrap();
+        queue.push(item(5, 3, start + millis(6))).unwrap();
         assert_eq!(queue.turn(start + millis(6), dropped), Decision::Idle, "the one thread is busy");
         queue.finished();
         assert_eq!(run(queue.turn(start + millis(6), dropped)), [3, 4], "full at once, and never above the rows");
@@ -177,10 +177,10 @@ mod tests {
     fn without_a_delay_what_comes_while_the_thread_is_busy_runs_together() {
         let (now, mut queue) = (Instant::now(), queue(Policy { delay_max: Duration::ZERO, ..POLICY }));
         let dropped = &mut Dropped::default();
-        queue.arrive(item(1, 1, now)).unwrap();
+        queue.push(item(1, 1, now)).unwrap();
         assert_eq!(run(queue.turn(now, dropped)), [1]);
         for number in 2..6 {
-            queue.arrive(item(number, 1, now)).unwrap();
+            queue.push(item(number, 1, now)).unwrap();
             assert_eq!(queue.turn(now, dropped), Decision::Idle);
         }
         queue.finished();
@@ -190,10 +190,10 @@ mod tests {
     #[test]
     fn a_full_queue_hands_back() {
         let (now, mut queue) = (Instant::now(), queue(POLICY));
-        queue.arrive(item(1, 8, now)).unwrap();
-        queue.arrive(item(2, 7, now)).unwrap();
-        assert_eq!(queue.arrive(item(3, 2, now)).unwrap_err().payload, 3);
-        queue.arrive(item(4, 1, now)).unwrap();
+        queue.push(item(1, 8, now)).unwrap();
+        queue.push(item(2, 7, now)).unwrap();
+        assert_eq!(queue.push(item(3, 2, now)).unwrap_err().payload, 3);
+        queue.push(item(4, 1, now)).unwrap();
     }
 
     /// What happens to a simulated queue.
@@ -246,7 +246,7 @@ mod tests {
                         let payload = Client { number: clients.len(), left: Rc::clone(&left) };
                         clients.push(left);
                         let item = Item { rows, arrived: now, deadline: now + millis(patience), payload };
-                        if let Err(item) = queue.arrive(item) {
+                        if let Err(item) = queue.push(item) {
                             prop_assert_eq!(ended.insert(item.payload.number, "refused"), None);
                         }
                     }

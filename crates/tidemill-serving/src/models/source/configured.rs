@@ -1,4 +1,4 @@
-//! Several folders of versions, as a configuration says.
+//! Several folders of versions, as a configuration lists them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,10 @@ use async_trait::async_trait;
 use super::{FolderSource, Servable, Source, SourceError};
 use crate::{ConfigError, ModelConfig, ModelLog};
 
-/// Lists the versions of every model of a configuration, which may come from a file, followed as it changes, and by
-/// request. Clones share it.
+/// Lists the versions of every model of a configuration. The configuration may come from a file, which is reloaded when
+/// it changes, and from requests. Clones share it.
 ///
-/// A folder that cannot be read takes nothing away: its model stays as it was listed last. A file that is wrong takes
-/// nothing away either.
+/// If a folder cannot be read, its model stays as last listed. An invalid configuration file changes nothing either.
 #[derive(Debug, Clone)]
 pub struct ConfiguredSource {
     state: Arc<Mutex<State>>,
@@ -25,7 +24,7 @@ struct State {
     models: Vec<ModelConfig>,
     /// What was listed last, by model.
     listed: BTreeMap<String, Vec<Servable>>,
-    /// What was wrong last, by model: it is said once, not at every look.
+    /// The last error of each model: it is reported once, not at every poll.
     wrong: BTreeMap<String, String>,
     file: Option<File>,
 }
@@ -46,7 +45,8 @@ impl ConfiguredSource {
         }
     }
 
-    /// Serves what the file says, which is read again every `interval` (`None`: never). See [`ModelConfig::read_file`].
+    /// Serves the models in the file, which is read again every `interval` (`None`: never). See
+    /// [`ModelConfig::read_file`].
     pub fn of_file(path: impl Into<PathBuf>, interval: Option<Duration>) -> Result<Self, ConfigError> {
         let path = path.into();
         let content = std::fs::read(&path).unwrap_or_default();
@@ -134,7 +134,7 @@ impl State {
 }
 
 impl File {
-    /// The models, if the file is another than last time.
+    /// The models, if the file has changed since the last read.
     fn read(&mut self) -> Result<Option<Vec<ModelConfig>>, ConfigError> {
         let read =
             |path: &Path| std::fs::read(path).map_err(|source| ConfigError::Read { file: path.to_owned(), source });
@@ -160,7 +160,7 @@ impl Source for ConfiguredSource {
         self.state().models.iter().map(|model| model.name.clone()).collect()
     }
 
-    /// A configuration may hold no model.
+    /// A configuration without models is valid.
     fn may_be_empty(&self) -> bool {
         self.state().models.is_empty()
     }

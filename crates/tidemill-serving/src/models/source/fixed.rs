@@ -1,4 +1,4 @@
-//! A source that is told what to list.
+//! A source with a list set by the caller.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{Servable, Source, SourceError};
 
-/// Lists what it was given last. Clones share the list, so one kept outside the server can change it.
+/// Lists the servables it was last given. Clones share the list, so a clone kept outside the server can change it.
 #[derive(Debug, Clone, Default)]
 pub struct StaticSource {
     servables: Arc<Mutex<Vec<Servable>>>,

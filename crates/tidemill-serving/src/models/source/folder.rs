@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{Servable, Source, SourceError, VersionPolicy};
 use crate::ModelConfig;
 
-/// What stands in the folder of a model, and not in the folder of its versions.
+/// Entries that are in the folder of a package, and never in a base folder.
 const MODEL_FILES: [&str; 2] = ["model.json", "saved_model.pb"];
 
 /// Lists the versions found in the base folder of one model.
@@ -42,7 +42,7 @@ impl FolderSource {
         self
     }
 
-    /// Lets a label lead to a version. The version is served where the policy chooses it.
+    /// Makes a label lead to a version. The policy still decides whether the version is served.
     pub fn with_label(mut self, label: impl Into<String>, version: u64) -> Self {
         self.labels.insert(label.into(), version);
         self
@@ -73,7 +73,7 @@ impl FolderSource {
     }
 }
 
-/// The folders whose name is a number, sorted by it. Of two spellings of one number the first in name order counts.
+/// The folders whose name is a number, sorted by it. If two names are the same number, the first in name order counts.
 fn versions_in(base: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     let mut versions: Vec<(u64, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(base)? {

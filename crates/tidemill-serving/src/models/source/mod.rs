@@ -26,28 +26,28 @@ pub struct Servable {
     pub path: PathBuf,
     /// Labels (aliases) that should lead to this version.
     pub labels: Vec<String>,
-    /// Requests that name neither version nor label go to this one. Where no version of a model says so, they go
-    /// to the one with the highest number, as in TF Serving.
+    /// Requests that name neither version nor label go to this version. If no version of a model sets this, they go to
+    /// the highest number, as in TF Serving.
     pub default: bool,
 }
 
-/// Lists what should be served. The server asks every `poll_interval` and makes it so.
+/// Lists the model versions to serve. The server polls it every `poll_interval` and applies the list.
 ///
-/// The source decides the policy (latest, all, those with an alias): whatever it lists is served, whatever it no
-/// longer lists is unloaded once its replacement is available. An error changes nothing: the server keeps what it
-/// has and asks again.
+/// The source decides the policy (latest, all, those with an alias): the server serves everything it lists, and unloads
+/// what it no longer lists once the replacement is available. An error changes nothing: the server keeps what it has
+/// and polls again.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
-    /// Everything that should be served now, in any order.
+    /// Everything to serve now, in any order.
     async fn list(&self) -> Result<Vec<Servable>, SourceError>;
 
-    /// Names of models that must answer before the server is ready, also where no version of them is there yet.
+    /// Names of models that must answer before the server is ready, even if no version of them is listed yet.
     fn expected(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Whether the server may be ready while nothing is listed. A source that names a registry, a bucket or folders is not
-    /// ready as long as it is empty.
+    /// Whether the server may be ready while nothing is listed. A source that names a registry, a bucket or folders is
+    /// not ready while it is empty.
     fn may_be_empty(&self) -> bool {
         false
     }
@@ -57,13 +57,13 @@ pub trait Source: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The logs that single models have, besides that of all.
+    /// The logs of single models, besides the log of all models.
     fn logs(&self) -> BTreeMap<String, Vec<ModelLog>> {
         BTreeMap::new()
     }
 
-    /// Lists the versions of these models from now on (TF Serving's `HandleReloadConfigRequest`). A source that is not
-    /// configured by request says so.
+    /// Lists the versions of these models from now on (TF Serving's `HandleReloadConfigRequest`). A source that cannot
+    /// be configured by request returns an error.
     fn configure(&self, models: Vec<ModelConfig>) -> Result<(), SourceError> {
         drop(models);
         Err(SourceError::new(
@@ -73,12 +73,12 @@ pub trait Source: Send + Sync + 'static {
     }
 }
 
-/// The source could not say what should be served.
+/// The source could not list what to serve.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct SourceError {
     message: String,
-    /// What was asked for is wrong, not the source.
+    /// Whether the request to the source is wrong, not the source.
     wrong_request: bool,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -90,13 +90,13 @@ impl SourceError {
         Self { message: message.into(), wrong_request: false, source: None }
     }
 
-    /// The same error, for what was asked of the source.
+    /// The same error, as the fault of the request.
     pub(crate) fn of_request(mut self) -> Self {
         self.wrong_request = true;
         self
     }
 
-    /// Whether what was asked for is wrong.
+    /// Whether the request is wrong, not the source.
     pub(crate) fn is_of_request(&self) -> bool {
         self.wrong_request
     }
@@ -111,7 +111,7 @@ impl SourceError {
 /// Which versions of a folder are served, as in TF Serving's `model_version_policy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionPolicy {
-    /// The so many highest versions.
+    /// This many of the highest versions.
     Latest(usize),
     /// Every version.
     All,
@@ -126,7 +126,7 @@ impl Default for VersionPolicy {
 }
 
 impl VersionPolicy {
-    /// Keeps the versions to serve; `versions` must be sorted upwards.
+    /// Removes the versions that are not served; `versions` must be in ascending order.
     fn select(&self, mut versions: Vec<(u64, PathBuf)>) -> Vec<(u64, PathBuf)> {
         match self {
             Self::Latest(count) => versions.split_off(versions.len().saturating_sub(*count)),

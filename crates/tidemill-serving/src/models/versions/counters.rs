@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::served::VersionTarget;
 use super::{ServedVersion, Snapshot};
 
-/// What is counted of one version.
+/// The counters of one version.
 #[derive(Debug, Default)]
 pub(super) struct VersionCounters {
     requests: AtomicU64,
@@ -14,15 +14,15 @@ pub(super) struct VersionCounters {
 }
 
 impl VersionCounters {
-    /// The version has predicted `rows` rows for a request.
+    /// Records that the version has predicted `rows` rows for a request.
     pub(super) fn ran(&self, rows: usize) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
     }
 }
 
-/// What is counted of each version that is loaded, as Prometheus text. The series of a version end with it, so that
-/// they do not add up over the years.
+/// The counters of each loaded version, as Prometheus text. The series of a version end with it, so that they do not
+/// accumulate over the years.
 pub(crate) fn versions_text(snapshot: &Snapshot<dyn VersionTarget>) -> String {
     let series = |value: fn(&ServedVersion) -> Option<(String, u64)>, name: &str, kind: &str, help: &str| {
         let mut text = String::new();
@@ -51,7 +51,7 @@ pub(crate) fn versions_text(snapshot: &Snapshot<dyn VersionTarget>) -> String {
         |model| model.mlmd.as_ref().map(|uuid| (format!(",mlmd_uuid=\"{}\"", escaped(uuid)), 1)),
         ":tensorflow:serving:mlmd_map",
         "gauge",
-        "What ML Metadata calls the versions that say so.",
+        "Ids of versions in ML Metadata.",
     )
 }
 

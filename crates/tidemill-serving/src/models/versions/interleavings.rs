@@ -1,4 +1,4 @@
-//! Every order in which requests and the task that changes versions can meet.
+//! Every order in which requests and the task that changes versions can interleave.
 //!
 //! All that requests share with that task is one pointer to a snapshot: a request takes a version out of it in one step,
 //! uses it, and lets go of it in another; the task swaps the pointer in one step. So every run of the server is one of the
@@ -27,16 +27,16 @@ impl Drop for Loaded {
     }
 }
 
-/// What the task does next.
+/// The next step of the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     /// The source lists this version with the label `live`.
     List(u64),
-    /// The load of this version ends well, or not.
+    /// The load of this version ends, successfully or not.
     Load(u64, bool),
 }
 
-/// One step of one of those who take part.
+/// One step of one participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Change,
@@ -98,7 +98,7 @@ impl World {
             Change::Load(version, ok) => {
                 let waiting = self.table.deferred();
                 self.loads.extend(waiting);
-                // Where memory comes first, a load does not begin before the old version is gone.
+                // If memory comes first, a load does not begin before the old version is gone.
                 let Some(at) = self.loads.iter().position(|load| load.version == version) else { return };
                 let load = self.loads.remove(at);
                 let now = self.in_memory.fetch_add(1, Ordering::Relaxed) + 1;
@@ -126,7 +126,7 @@ impl World {
         }
     }
 
-    /// A request comes: with no downtime allowed it must find a version.
+    /// A request arrives: with no downtime allowed it must find a version.
     fn begin(&mut self, request: usize) {
         let selector = if request.is_multiple_of(2) { Selector::Latest } else { Selector::Label("live".to_owned()) };
         match self.published.resolve("m", &selector) {
@@ -146,7 +146,7 @@ impl World {
         }
     }
 
-    /// Changes stop: what is no longer wanted goes.
+    /// Changes stop: unwanted versions are unloaded.
     fn rest(&mut self) {
         for _ in 0..4 {
             self.collect();
@@ -157,7 +157,7 @@ impl World {
     }
 }
 
-/// Tries every interleaving of the steps of the task with those of the requests; gives how many there are.
+/// Tries every interleaving of the steps of the task with those of the requests; returns how many there are.
 fn every_order(changes: &[Change], requests: usize, unload_first: bool, check: &dyn Fn(&mut World)) -> usize {
     let manager: Vec<Step> =
         changes.iter().flat_map(|_| [Step::Change, Step::Publish, Step::Collect, Step::Publish]).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tidemill_model::AnyModel;
+use tidemill_model::LoadedModel;
 use tidemill_onnx::{OnnxOptions, load_model_with};
 
 use super::served::{ServedVersion, VersionTarget};
@@ -19,30 +19,30 @@ use crate::inference::signature::TargetSignature;
 use crate::models::warmup;
 use crate::observability::metrics::Metrics;
 
-/// Where the name that ML Metadata has for a version stands in its folder, as in TF Serving.
+/// The file in a version's folder that holds its id in ML Metadata, as in TF Serving.
 const MLMD_FILE: &str = "assets.extra/mlmd_uuid";
-/// A name is no longer.
+/// A longer id is ignored.
 const MLMD_BYTES_MAX: u64 = 128;
 
-/// How versions are made ready.
+/// How versions are loaded.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadOptions {
     pub(crate) batching: BatchingOptions,
-    /// Whether a version's own file says how it batches.
+    /// Whether a version's own file configures its batching.
     pub(crate) batching_of_models: bool,
-    /// The most rows that a quick model answers on an I/O thread.
+    /// The most rows that a fast model answers on an I/O thread.
     pub(crate) inline_rows_max: usize,
     /// Limits of each version's compute pool.
     pub(crate) pool: PoolOptions,
-    /// How many times each warm-up request is answered; `None`: they are ignored.
+    /// How many times each warm-up request is answered; `None` ignores them.
     pub(crate) warmup: Option<u32>,
     /// How ONNX models are run.
     pub(crate) onnx: OnnxOptions,
 }
 
-/// Loads the package, or the model file of another program, replays recorded rows, answers the warm-up requests beside
-/// it, and measures how quick it is. A version that does not reproduce the recorded rows or cannot answer a warm-up
-/// request never answers a request. The error is complete, and a panic on the way is an error too.
+/// Loads the package, or the model file of another program, replays the recorded rows, answers the warm-up requests
+/// beside it, and measures its speed. A version that does not reproduce the recorded rows or fails a warm-up request
+/// never answers a request. The error message includes all causes; a panic while loading is returned as an error too.
 pub(super) fn load(load: &Load, options: &LoadOptions, metrics: &Metrics) -> Result<Arc<dyn VersionTarget>, String> {
     let work = || {
         let model = load_and_replay(&load.path, &options.onnx)?;
@@ -60,7 +60,7 @@ pub(super) fn load(load: &Load, options: &LoadOptions, metrics: &Metrics) -> Res
         version.inline = InlineLimit::measure(&version.model, options.inline_rows_max);
         tracing::debug!(model = load.name, version = load.version, inline_rows = version.inline.rows(), "measured");
         let target: Arc<dyn VersionTarget> = match policy {
-            Some(policy) => Batcher::around(version, policy, options.pool.timeout, metrics.batches(&load.name)),
+            Some(policy) => Batcher::new(version, policy, options.pool.timeout, metrics.batches(&load.name)),
             None => Arc::new(version),
         };
         Ok(target)
@@ -68,7 +68,7 @@ pub(super) fn load(load: &Load, options: &LoadOptions, metrics: &Metrics) -> Res
     std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("loading the package panicked".to_owned()))
 }
 
-/// A model with no server around it.
+/// A model without a server.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn load_alone(name: &str, path: &Path) -> Result<ServedVersion, String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
@@ -77,7 +77,7 @@ pub(crate) fn load_alone(name: &str, path: &Path) -> Result<ServedVersion, Strin
     Ok(ServedVersion::new(signature_of(name, 1, &model, None), 1, model, metrics.of_model(name), pool))
 }
 
-fn signature_of(name: &str, version: u64, model: &AnyModel, checks: Option<InputChecks>) -> TargetSignature {
+fn signature_of(name: &str, version: u64, model: &LoadedModel, checks: Option<InputChecks>) -> TargetSignature {
     TargetSignature {
         name: name.to_owned(),
         version: Some(version),
@@ -89,11 +89,11 @@ fn signature_of(name: &str, version: u64, model: &AnyModel, checks: Option<Input
     }
 }
 
-/// Project and format; the Open Inference Protocol has names for some.
-fn platform(model: &AnyModel) -> &'static str {
+/// Platform of the model; the Open Inference Protocol has names for some.
+fn platform(model: &LoadedModel) -> &'static str {
     match model {
-        AnyModel::Package(_) => "tidemill",
-        AnyModel::Imported(model) => match model.format() {
+        LoadedModel::Package(_) => "tidemill",
+        LoadedModel::Imported(model) => match model.format() {
             "ONNX" => "onnx_onnxv1",
             "XGBoost JSON" => "xgboost_json",
             "LightGBM text" => "lightgbm_text",
@@ -107,7 +107,7 @@ fn warm_up(version: &ServedVersion, folder: &Path, iterations: u32, metrics: &Me
     let replayed = warmup::replay(folder, version, iterations);
     let records = replayed.as_ref().copied().unwrap_or_default();
     if records > 0 || replayed.is_err() {
-        metrics.warmed_up(folder, records, replayed.is_ok(), started.elapsed());
+        metrics.record_warmup(folder, records, replayed.is_ok(), started.elapsed());
     }
     tracing::debug!(model = version.signature.name, version = version.number, records, "warm-up requests are answered");
     replayed.map(drop)
@@ -120,7 +120,7 @@ fn mlmd(folder: &Path) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn load_and_replay(path: &Path, onnx: &OnnxOptions) -> Result<AnyModel, String> {
+fn load_and_replay(path: &Path, onnx: &OnnxOptions) -> Result<LoadedModel, String> {
     let model = load_model_with(path, onnx).map_err(|error| with_causes(&error))?;
     model.replay_sample().map_err(|error| with_causes(&error))?;
     Ok(model)

@@ -1,4 +1,4 @@
-//! Drives the table of versions: asks the source, loads, publishes.
+//! Drives the table of versions: polls the source, loads, publishes snapshots.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::observability::inference_log::Logs;
 use crate::observability::metrics::Metrics;
 use crate::{ModelLog, Servable, Source, SourceError};
 
-/// Events wait in a queue of this length; those who send them wait when it is full.
+/// Length of the event queue; senders wait when it is full.
 const EVENTS_MAX: usize = 64;
 
-/// How the manager works.
+/// Settings of the manager.
 #[derive(Debug, Clone)]
 pub(crate) struct ManagerOptions {
     pub(crate) poll_interval: Duration,
@@ -31,7 +31,7 @@ pub(crate) struct ManagerOptions {
     pub(crate) backoff: Backoff,
 }
 
-/// What requests see of the manager.
+/// The part of the manager that requests see.
 #[derive(Debug)]
 pub(crate) struct Models {
     /// Targets that are not versions, by name.
@@ -40,15 +40,15 @@ pub(crate) struct Models {
     progress: watch::Sender<Progress>,
 }
 
-/// How far the manager is.
+/// Progress of the manager.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Progress {
     /// The source has answered at least once.
     pub(crate) listed: bool,
     /// Every listed version is available or has failed.
-    pub(crate) settled: bool,
+    pub(crate) loads_finished: bool,
     /// There was a moment when every listed model was available, and the source is not empty. A model that is added
-    /// later does not take the readiness of the others away.
+    /// later does not make the server unready.
     pub(crate) ready: bool,
 }
 
@@ -58,7 +58,7 @@ enum Event {
     Freed,
 }
 
-/// What a source says at one moment.
+/// The listing of a source at one moment.
 struct Listing {
     servables: Vec<Servable>,
     expected: Vec<String>,
@@ -77,11 +77,11 @@ pub(crate) struct Manager {
     events: mpsc::Sender<Event>,
     inbox: mpsc::Receiver<Event>,
     listed: bool,
-    /// The source lists nothing, and should.
+    /// The source lists nothing, although it should.
     empty: bool,
     logs: Logs,
     unloaded: Unloaded,
-    /// Models that must be there before the server is ready.
+    /// Models that must be available before the server is ready.
     expected: Vec<String>,
 }
 
@@ -90,7 +90,7 @@ impl Models {
         Self { targets: NamedTargets::default(), snapshot: ArcSwap::default(), progress: watch::Sender::default() }
     }
 
-    /// The target that answers requests for `name`: the one that has this name, or else a version of this model.
+    /// The target that answers requests for `name`: the one of this name, or else a version of the model.
     pub(crate) fn resolve(&self, name: &str, selector: &Selector) -> Result<Arc<dyn Target>, ResolveError> {
         if *selector == Selector::Latest
             && let Some(target) = self.targets.get(name)
@@ -111,23 +111,23 @@ impl Models {
     }
 
     /// Whether there is a target of this name, or the source lists the model.
-    pub(crate) fn knows(&self, name: &str) -> bool {
-        self.snapshot.load().knows(name) || self.targets.get(name).is_some()
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.snapshot.load().contains(name) || self.targets.get(name).is_some()
     }
 
     /// The name of the only model, if there is one model.
-    pub(crate) fn only_name(&self) -> Option<String> {
-        self.snapshot.load().only_name().map(str::to_owned)
+    pub(crate) fn single_model_name(&self) -> Option<String> {
+        self.snapshot.load().single_model_name().map(str::to_owned)
     }
 
-    /// Whether every version would refuse work for a compute thread.
+    /// Whether every version would reject work for a compute thread.
     pub(crate) fn are_full(&self) -> bool {
         let snapshot = self.snapshot.load();
         let mut full = snapshot.loaded().map(|target| target.compute_pool().is_full()).peekable();
         full.peek().is_some() && full.all(|full| full)
     }
 
-    /// Whether requests may come.
+    /// Whether the server is ready for requests.
     pub(crate) fn is_ready(&self) -> bool {
         self.progress.borrow().ready
     }
@@ -136,19 +136,20 @@ impl Models {
         self.progress.subscribe()
     }
 
-    /// `complete`: everything the source expects is in it. `empty`: it lists nothing, and should.
+    /// `complete`: every model that the source requires is listed. `empty`: the source lists nothing, although it
+    /// should.
     fn publish(&self, snapshot: Snapshot<dyn VersionTarget>, listed: bool, complete: bool, empty: bool) {
-        let settled = listed && snapshot.is_settled();
+        let loads_finished = listed && snapshot.loads_finished();
         let ready = complete && snapshot.is_ready();
         self.snapshot.store(Arc::new(snapshot));
         self.progress.send_modify(|progress| {
-            *progress = Progress { listed, settled, ready: !empty && (progress.ready || ready) };
+            *progress = Progress { listed, loads_finished, ready: !empty && (progress.ready || ready) };
         });
     }
 }
 
 impl Manager {
-    /// Serves what the source lists but for what is `unloaded`.
+    /// Serves everything the source lists except the models in `unloaded`.
     pub(crate) fn new(
         options: ManagerOptions,
         models: Arc<Models>,
@@ -176,7 +177,8 @@ impl Manager {
         }
     }
 
-    /// Works until it is dropped. Who sends on `polls` has the source asked at once and hears when that is applied.
+    /// Runs until it is dropped. A message on `polls` makes it poll the source at once; it replies when the listing is
+    /// applied.
     pub(crate) async fn run(mut self, source: Arc<dyn Source>, polls: mpsc::Receiver<oneshot::Sender<()>>) {
         let poller = poll(source, self.options.poll_interval, polls, self.events.clone());
         tokio::pin!(poller);
@@ -210,7 +212,7 @@ impl Manager {
                         tracing::warn!(error = &error as &dyn std::error::Error, "the source of models did not answer");
                     }
                 }
-                // Tens of thousands of samples a second are folded here: not on a thread that answers requests.
+                // Tens of thousands of samples a second are folded here, so not on a thread that answers requests.
                 let metrics = Arc::clone(&self.metrics);
                 tokio::task::spawn_blocking(move || metrics.upkeep());
             }
@@ -231,25 +233,26 @@ impl Manager {
         }
         self.start_loads();
         self.publish();
-        // Only now does nobody get hold of an unloaded version any more, so what is unused here stays unused.
+        // The new snapshot is published, so no request can acquire an unloading version any more: what is unused here
+        // stays unused.
         let freed = self.table.collect();
         if !freed.is_empty() {
             self.free(freed);
             self.publish();
         }
         if let Some(applied) = acknowledge {
-            // Who asked may have gone.
+            // The sender may have left.
             let _ = applied.send(());
         }
     }
 
     fn publish(&self) {
         let snapshot = self.table.snapshot();
-        let complete = self.listed && self.expected.iter().all(|name| snapshot.knows(name));
+        let complete = self.listed && self.expected.iter().all(|name| snapshot.contains(name));
         self.models.publish(snapshot, self.listed, complete && !self.empty, self.empty);
     }
 
-    /// Frees versions off the threads that answer requests; then what waited for their memory is loaded.
+    /// Frees versions off the threads that answer requests, then starts the loads that waited for their memory.
     fn free(&self, versions: Vec<Arc<dyn VersionTarget>>) {
         let events = self.events.clone();
         tokio::task::spawn_blocking(move || {
@@ -277,7 +280,7 @@ impl Manager {
     }
 }
 
-/// Asks the source again and again. Never returns while the manager listens.
+/// Polls the source again and again. Never returns while the manager runs.
 async fn poll(
     source: Arc<dyn Source>,
     interval: Duration,

@@ -1,8 +1,8 @@
 //! Which versions of which models are loaded, and which of them answers a request.
 //!
-//! [`Table`] decides and does nothing: listings and load results in, loads to start and a [`Snapshot`] out.
-//! [`Manager`] drives it: it asks the source, loads off the async threads and publishes snapshots. Requests only
-//! ever see a snapshot, so every change they see is a single step.
+//! [`Table`] only decides: listings and load results in, loads to start and a [`Snapshot`] out. [`Manager`] drives it:
+//! it polls the source, loads off the async threads and publishes snapshots. Requests only see snapshots, so every
+//! change is atomic for them.
 
 mod counters;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use tidemill_model::{AnyModel, Explanation};
+use tidemill_model::{Explanation, LoadedModel};
 
 use super::counters::VersionCounters;
 use super::speed::InlineLimit;
@@ -17,7 +17,7 @@ use crate::inference::target::{Inference, Target, Thread, not_explained};
 use crate::observability::metrics::ModelMetrics;
 use crate::protocol::operation::Operation;
 
-/// Rows that are predicted between two looks at whether the request was cancelled.
+/// Rows that are predicted between two checks for cancellation.
 const PIECE_ROWS: usize = 16 << 10;
 
 /// A target that is one version of a model: the version itself, or a batcher around it.
@@ -30,22 +30,22 @@ pub(crate) trait VersionTarget: Target {
 pub(crate) struct ServedVersion {
     pub(super) signature: TargetSignature,
     pub(super) number: u64,
-    pub(super) model: AnyModel,
-    /// How many rows may be predicted on an I/O thread.
+    pub(super) model: LoadedModel,
+    /// The most rows that may be predicted on an I/O thread.
     pub(super) inline: InlineLimit,
     pool: ComputePool,
     metrics: ModelMetrics,
     pub(super) counters: VersionCounters,
-    /// What ML Metadata calls the version.
+    /// The version's id in ML Metadata.
     pub(super) mlmd: Option<String>,
 }
 
 impl ServedVersion {
-    /// A version that answers on compute threads only, until it is known to be quick.
+    /// A version that answers on compute threads only, until it is known to be fast.
     pub(super) fn new(
         signature: TargetSignature,
         number: u64,
-        model: AnyModel,
+        model: LoadedModel,
         metrics: ModelMetrics,
         pool: PoolOptions,
     ) -> Self {
@@ -54,8 +54,8 @@ impl ServedVersion {
         Self { signature, number, model, inline, pool, metrics, counters, mlmd: None }
     }
 
-    /// The model itself, for those who check it.
-    pub(crate) fn model(&self) -> &AnyModel {
+    /// The model itself, for checks.
+    pub(crate) fn model(&self) -> &LoadedModel {
         &self.model
     }
 
@@ -65,26 +65,26 @@ impl ServedVersion {
         self.inline.rows()
     }
 
-    /// Predicts and counts nothing.
+    /// Predicts without counting.
     pub(crate) fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, RequestError> {
         Ok(self.model.predict_tensors(batch)?)
     }
 
-    /// Counts a request of `rows` rows that was predicted, waiting for its batch included.
+    /// Records a request of `rows` rows, with its time including the wait for its batch.
     pub(crate) fn ran(&self, operation: Operation, rows: usize, took: Duration) {
         self.counters.ran(rows);
         self.metrics.ran(operation, rows, took);
     }
 
-    /// The answer that these predictions are.
+    /// The response with these predictions.
     pub(crate) fn response(&self, predictions: RecordBatch) -> InferenceResponse {
         InferenceResponse { predictions, version: Some(self.number) }
     }
 
     fn predict_on(&self, batch: &RecordBatch, thread: Thread<'_>) -> Result<RecordBatch, RequestError> {
         let Thread::Compute(cancelled) = thread else { return self.predict(batch) };
-        // What a model of another program makes of a row may depend on the other rows.
-        if batch.num_rows() <= PIECE_ROWS || !matches!(self.model, AnyModel::Package(_)) {
+        // In a model of another program, the prediction of a row may depend on the other rows.
+        if batch.num_rows() <= PIECE_ROWS || !matches!(self.model, LoadedModel::Package(_)) {
             return self.predict(batch);
         }
         let mut pieces = Vec::with_capacity(batch.num_rows().div_ceil(PIECE_ROWS));

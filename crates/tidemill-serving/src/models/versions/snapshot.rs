@@ -1,28 +1,28 @@
-//! What requests see.
+//! The view that requests have of the versions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{ModelStatus, VersionState, VersionStatus};
 
-/// Which version of a model a request asks for.
+/// The version of a model that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selector {
-    /// None in particular.
+    /// No version in particular.
     Latest,
-    /// This one.
+    /// This version.
     Version(u64),
-    /// The one a label leads to.
+    /// The version that a label leads to.
     Label(String),
 }
 
-/// No version answers the request. Messages are TF Serving's.
+/// Why no version answers the request. Messages are TF Serving's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ResolveError {
-    /// The model is not listed, or not the version.
+    /// The model or the version is not listed.
     #[error("Servable not found for request: {0}")]
     NotFound(String),
-    /// The version (or the model, if none was named) is listed but cannot answer now.
+    /// The version (or the model, if none was named) is listed but not available.
     #[error("Servable not found for request: {0}")]
     NotAvailable(String),
     /// The model has no such label.
@@ -96,12 +96,12 @@ impl<T: ?Sized> Snapshot<T> {
     }
 
     /// Whether the model is listed.
-    pub(crate) fn knows(&self, name: &str) -> bool {
+    pub(crate) fn contains(&self, name: &str) -> bool {
         self.models.contains_key(name)
     }
 
     /// The name of the only model, if there is one model.
-    pub(crate) fn only_name(&self) -> Option<&str> {
+    pub(crate) fn single_model_name(&self) -> Option<&str> {
         let mut names = self.models.keys();
         names.next().filter(|_| names.next().is_none()).map(String::as_str)
     }
@@ -121,13 +121,13 @@ impl<T: ?Sized> Snapshot<T> {
         self.models.values().all(|model| model.latest.is_some())
     }
 
-    /// Whether nothing is about to be loaded: every listed version is available or has failed.
-    pub(crate) fn is_settled(&self) -> bool {
+    /// Whether no load is pending: every listed version is available or has failed.
+    pub(crate) fn loads_finished(&self) -> bool {
         let moving = |status: &VersionStatus| matches!(status.state, VersionState::Start | VersionState::Loading);
         !self.models.values().flat_map(|model| &model.statuses).any(moving)
     }
 
-    /// Everything, for people.
+    /// The state of everything, for status pages.
     pub(crate) fn statuses(&self) -> Vec<ModelStatus> {
         let status = |(name, model): (&String, &ServedModel<T>)| {
             let mut labels: Vec<_> = model.labels.iter().map(|(label, version)| (label.clone(), *version)).collect();

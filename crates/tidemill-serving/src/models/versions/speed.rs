@@ -4,19 +4,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidemill_core::Form;
-use tidemill_model::AnyModel;
+use tidemill_model::LoadedModel;
 
 use super::trial::{best_time, sample_rows};
 
-/// A request may take an I/O thread for this long. Handing it to another thread costs a few microseconds, and what is
-/// shorter than this delays nobody.
+/// The longest a request may use an I/O thread. Moving it to another thread costs a few microseconds, and a shorter
+/// request delays no other.
 const INLINE_TIME_MAX: Duration = Duration::from_micros(500);
-/// A prediction on an I/O thread that takes longer than this is slow, whatever was measured at load.
+/// A prediction on an I/O thread that takes longer than this is slow, whatever the measurement at load found.
 const SLOW: Duration = Duration::from_millis(10);
-/// One slow prediction may be the machine's fault. This many in a row are the model's.
+/// One slow prediction may be caused by the machine. This many in a row are caused by the model.
 const SLOW_IN_A_ROW_MAX: usize = 3;
 
-/// The most rows that a version predicts on an I/O thread, as it was measured.
+/// The most rows that a version predicts on an I/O thread, as measured.
 #[derive(Debug)]
 pub(super) struct InlineLimit {
     rows: AtomicUsize,
@@ -30,9 +30,9 @@ impl InlineLimit {
     }
 
     /// Measures the largest batch of at most `rows_max` rows that takes an I/O thread for no longer than
-    /// [`INLINE_TIME_MAX`]: half as many rows again and again, down to one. A model that cannot be tried, or that takes
-    /// pictures, whose cost their size does not tell, gets none.
-    pub(super) fn measure(model: &AnyModel, rows_max: usize) -> Self {
+    /// [`INLINE_TIME_MAX`], halving the rows down to one. A model that cannot be tried gets none, and neither does one
+    /// that takes pictures, because their size does not predict their cost.
+    pub(super) fn measure(model: &LoadedModel, rows_max: usize) -> Self {
         let limit = Self::never();
         if model.signature().inputs.iter().any(|input| input.form == Form::Binary) {
             return limit;
@@ -45,7 +45,7 @@ impl InlineLimit {
                     limit.rows.store(rows, Ordering::Relaxed);
                     return limit;
                 }
-                // Far too slow for half of it.
+                // Too slow even for half of it.
                 Some(took) if took > SLOW => rows = rows.min(2) / 2,
                 Some(_) => rows /= 2,
                 None => return limit,
@@ -58,8 +58,8 @@ impl InlineLimit {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// A prediction on an I/O thread took this long. `true`: it was one slow prediction too many, and from now on
-    /// nothing runs there.
+    /// Records how long a prediction on an I/O thread took. Returns `true` at the last tolerated slow prediction; from
+    /// then on nothing runs there.
     pub(super) fn took(&self, took: Duration) -> bool {
         if took <= SLOW {
             if self.slow_in_a_row.load(Ordering::Relaxed) > 0 {

@@ -1,11 +1,11 @@
-//! What the server says about a version.
+//! The state of versions, as the server reports it.
 
 use std::fmt;
 
 /// Where a version is in its life, in the words of TF Serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum VersionState {
-    /// Known, not yet loading.
+    /// Listed, not yet loading.
     Start,
     /// Being loaded and checked.
     Loading,
@@ -13,7 +13,7 @@ pub enum VersionState {
     Available,
     /// Takes no new requests; some are still being answered.
     Unloading,
-    /// Gone, or never came to be: then there is an error.
+    /// Unloaded, or failed to load: then there is an error.
     End,
 }
 

@@ -14,7 +14,7 @@ use super::snapshot::ServedModel;
 use super::{Snapshot, VersionState, VersionStatus};
 use crate::Servable;
 
-/// So many unloaded versions of a model stay in its status.
+/// How many unloaded versions of a model stay in its status.
 const ENDED_KEPT: usize = 4;
 
 /// A load to start.
@@ -30,7 +30,7 @@ pub(super) struct Load {
 pub(crate) struct Backoff {
     pub(crate) first: Duration,
     pub(crate) longest: Duration,
-    /// After so many times it is not tried again, until it is listed with another path or anew.
+    /// After this many retries it is not tried again, unless its path changes or it is listed anew.
     pub(crate) retries_max: Option<u32>,
 }
 
@@ -43,7 +43,7 @@ impl Backoff {
 #[derive(Debug)]
 pub(super) struct Table<T: ?Sized> {
     backoff: Backoff,
-    /// A new version is loaded only when what it replaces is out of memory.
+    /// A new version is loaded only after the version it replaces is out of memory.
     unload_first: bool,
     models: BTreeMap<String, Model<T>>,
 }
@@ -54,7 +54,7 @@ struct Model<T: ?Sized> {
     aspired_labels: BTreeMap<String, u64>,
     labels: BTreeMap<String, u64>,
     aspired_default: Option<u64>,
-    /// Where requests go that name neither version nor label.
+    /// The version for requests that name neither version nor label.
     latest: Option<u64>,
 }
 
@@ -107,7 +107,7 @@ impl<T: ?Sized> Table<T> {
         Self { backoff, unload_first, models: BTreeMap::new() }
     }
 
-    /// The source lists `servables`: returns the loads to start. Of two that share name and version the first
+    /// Applies a listing and returns the loads to start. Of two servables with the same name and version the first
     /// counts; a label given twice leads to the higher version.
     pub(super) fn listed(&mut self, servables: &[Servable], now: Instant) -> Vec<Load> {
         let mut by_model: BTreeMap<&str, BTreeMap<u64, &Servable>> = BTreeMap::new();
@@ -121,14 +121,15 @@ impl<T: ?Sized> Table<T> {
         let mut loads = Vec::new();
         for (name, model) in &mut self.models {
             let listed = by_model.get(name.as_str()).unwrap_or(&nothing);
-            model.aspire(name, listed, now, self.backoff.retries_max, &mut loads);
-            model.settle(self.unload_first);
+            model.apply_listing(name, listed, now, self.backoff.retries_max, &mut loads);
+            model.move_pointers(self.unload_first);
         }
         self.drop_forgotten();
         if !self.unload_first {
             return loads;
         }
-        let (later, now): (Vec<Load>, Vec<Load>) = loads.into_iter().partition(|load| self.must_wait(&load.name));
+        let (later, now): (Vec<Load>, Vec<Load>) =
+            loads.into_iter().partition(|load| self.waits_for_memory(&load.name));
         for load in later {
             if let Some(version) = self.version_mut(&load) {
                 version.state = State::Deferred;
@@ -137,7 +138,7 @@ impl<T: ?Sized> Table<T> {
         now
     }
 
-    /// The loads that waited for memory and need wait no longer.
+    /// The loads that waited for memory and can start now.
     pub(super) fn deferred(&mut self) -> Vec<Load> {
         let mut loads = Vec::new();
         for (name, model) in &mut self.models {
@@ -154,7 +155,7 @@ impl<T: ?Sized> Table<T> {
         loads
     }
 
-    fn must_wait(&self, name: &str) -> bool {
+    fn waits_for_memory(&self, name: &str) -> bool {
         self.models.get(name).is_some_and(Model::is_unloading)
     }
 
@@ -162,7 +163,7 @@ impl<T: ?Sized> Table<T> {
         self.models.get_mut(&load.name)?.versions.get_mut(&load.version)
     }
 
-    /// A load started by [`listed`](Self::listed) has ended.
+    /// Records that a load started by [`listed`](Self::listed) has ended.
     pub(super) fn loaded(&mut self, load: &Load, result: Result<Arc<T>, String>, now: Instant) {
         let Some(model) = self.models.get_mut(&load.name) else { return };
         if let Some(version) = model.versions.get_mut(&load.version)
@@ -181,12 +182,12 @@ impl<T: ?Sized> Table<T> {
                 }
             }
         }
-        model.settle(self.unload_first);
+        model.move_pointers(self.unload_first);
         self.drop_forgotten();
     }
 
-    /// Takes out the unloading versions that no request uses any more. Freeing them may take a while: the caller
-    /// chooses where.
+    /// Removes and returns the unloading versions that no request uses any more. Freeing them may take a while: the
+    /// caller chooses the thread.
     pub(super) fn collect(&mut self) -> Vec<Arc<T>> {
         let mut freed = Vec::new();
         for model in self.models.values_mut() {
@@ -202,7 +203,7 @@ impl<T: ?Sized> Table<T> {
         freed
     }
 
-    /// What requests should see from now on.
+    /// The snapshot that requests should see from now on.
     pub(super) fn snapshot(&self) -> Snapshot<T> {
         let models = self.models.iter().filter(|(_, model)| model.is_listed());
         Snapshot { models: models.map(|(name, model)| (name.clone(), model.served())).collect() }
@@ -226,7 +227,7 @@ impl<T: ?Sized> Default for Model<T> {
 }
 
 impl<T: ?Sized> Model<T> {
-    fn aspire(
+    fn apply_listing(
         &mut self,
         name: &str,
         listed: &BTreeMap<u64, &Servable>,
@@ -260,7 +261,7 @@ impl<T: ?Sized> Model<T> {
                 version.state = State::Loading;
                 loads.push(Load { name: name.to_owned(), version: number, path: servable.path.clone() });
             }
-            // It was on its way out and is wanted again: still in memory, so no load is needed.
+            // It was unloading and is listed again: still in memory, so it needs no load.
             version.state = match std::mem::replace(&mut version.state, State::Ended) {
                 State::Unloading(loaded) => State::Available(loaded),
                 other => other,
@@ -273,11 +274,11 @@ impl<T: ?Sized> Model<T> {
             listed.iter().flat_map(|(&number, s)| s.labels.iter().map(move |label| (label.clone(), number))).collect();
     }
 
-    /// Moves the pointers as far as they can go, then lets go of what none of them needs; of what is no longer
-    /// aspired at once where memory comes first.
-    fn settle(&mut self, unload_first: bool) {
+    /// Moves the pointers as far as possible, then unloads the versions that no pointer needs. If memory comes first, it
+    /// immediately unloads the versions that are no longer aspired.
+    fn move_pointers(&mut self, unload_first: bool) {
         if unload_first {
-            self.let_go();
+            self.unload_unaspired();
         }
         let is_available = |number: &u64| self.versions.get(number).is_some_and(Version::is_available);
         let mut labels = BTreeMap::new();
@@ -291,7 +292,7 @@ impl<T: ?Sized> Model<T> {
         let last = self.latest.filter(is_available);
         self.latest = aspired().max().and_then(|newest| {
             let fallback = || match self.aspired_default {
-                // What answered before goes on answering until the default can.
+                // The previous default keeps answering until the new one can.
                 Some(_) => last.or_else(|| aspired().filter(is_available).max()),
                 None => aspired().filter(is_available).max().max(last),
             };
@@ -312,8 +313,8 @@ impl<T: ?Sized> Model<T> {
         }
     }
 
-    /// Unloads every version that is no longer aspired, whatever leads to it, if there is another to load.
-    fn let_go(&mut self) {
+    /// Unloads every version that is no longer aspired, even if pointers lead to it, when another waits to be loaded.
+    fn unload_unaspired(&mut self) {
         let replaced = |version: &Version<T>| version.aspired && !version.is_available();
         if !self.versions.values().any(replaced) {
             return;

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use tidemill_core::DataType;
-use tidemill_model::AnyModel;
+use tidemill_model::LoadedModel;
 
-/// A batch is predicted this many times, and the best time counts: on a busy machine the others say little.
+/// A batch is predicted this many times, and the best time counts: on a busy machine the others are noise.
 const TRIALS: usize = 5;
 /// A model that takes longer than this is not tried again.
 const SLOW: Duration = Duration::from_millis(20);
 
-/// Up to `rows` rows: the recorded ones, over and over. `None` if the model cannot be tried.
-pub(crate) fn sample_rows(model: &AnyModel, rows: usize) -> Option<RecordBatch> {
+/// Up to `rows` rows: the recorded ones, repeated. `None` if the model cannot be tried.
+pub(crate) fn sample_rows(model: &LoadedModel, rows: usize) -> Option<RecordBatch> {
     let recorded: Vec<_> = model.sample_rows().iter().take(rows.max(1)).map(|sample| sample.row.clone()).collect();
     let some = if recorded.is_empty() { plainest_row(model)? } else { model.batch_from_rows(&recorded).ok()? };
     if some.num_rows() >= rows {
@@ -24,8 +24,8 @@ pub(crate) fn sample_rows(model: &AnyModel, rows: usize) -> Option<RecordBatch> 
     Some(many.slice(0, rows))
 }
 
-/// The best of a few times that predicting `batch` takes. `None` if it fails.
-pub(crate) fn best_time(model: &AnyModel, batch: &RecordBatch) -> Option<Duration> {
+/// The best time of a few predictions of `batch`. `None` if one fails.
+pub(crate) fn best_time(model: &LoadedModel, batch: &RecordBatch) -> Option<Duration> {
     let mut best: Option<Duration> = None;
     for _ in 0..TRIALS {
         let started = Instant::now();
@@ -40,7 +40,7 @@ pub(crate) fn best_time(model: &AnyModel, batch: &RecordBatch) -> Option<Duratio
 }
 
 /// A row of zeros, false and empty texts.
-fn plainest_row(model: &AnyModel) -> Option<RecordBatch> {
+fn plainest_row(model: &LoadedModel) -> Option<RecordBatch> {
     let mut builder = model.batch_builder(1);
     for index in 0..builder.specs().len() {
         let mut column = builder.column(index)?;

@@ -21,11 +21,11 @@ use crate::inference::target::Target as _;
 use crate::models::versions::ServedVersion;
 use crate::protocol::grpc;
 
-/// Where the file stands in the folder of a version.
+/// The path of the file in the folder of a version.
 const FILE: &str = "assets.extra/tf_serving_warmup_requests";
-/// As in TF Serving, more records are refused.
+/// More records are rejected, as in TF Serving.
 const RECORDS_MAX: usize = 1000;
-/// A larger file is refused unread.
+/// A larger file is rejected unread.
 const BYTES_MAX: u64 = 256 << 20;
 
 /// The file of warm-up requests in the folder of a version.
@@ -38,14 +38,15 @@ pub fn warmup_requests(model: &Model, name: &str, rows: &[Value]) -> Result<Vec<
     let mut bytes = Vec::new();
     for row in rows.iter().take(RECORDS_MAX) {
         let batch = model.batch_from_rows(std::slice::from_ref(row))?;
-        // One row lacks nothing that another has.
+        // Every row has a value wherever another row has one.
         let request = grpc::predict_request(name, &batch, &[]).unwrap_or_default();
         tfrecord::append(&mut bytes, &grpc::warmup_record(request));
     }
     Ok(bytes)
 }
 
-/// Answers the warm-up requests in the folder of a version, if there are any, each so many times; gives their number.
+/// Answers the warm-up requests in the folder of a version, if there are any, each `iterations` times; returns their
+/// number.
 pub(crate) fn replay(folder: &Path, version: &ServedVersion, iterations: u32) -> Result<usize, String> {
     let path = folder.join(FILE);
     let within = |reason: &dyn std::fmt::Display| format!("warm-up requests `{}`: {reason}", path.display());

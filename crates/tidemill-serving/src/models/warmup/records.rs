@@ -19,7 +19,7 @@ fn next(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
     let cut = || "the file is cut short".to_owned();
     let (head, rest) = bytes.split_at_checked(HEAD_BYTES).ok_or_else(cut)?;
     let Some(length) = length(head) else {
-        return Err("this is no TFRecord file, or it is damaged: the checksum of a length is wrong".to_owned());
+        return Err("not a TFRecord file, or damaged: the checksum of a length is wrong".to_owned());
     };
     let length = usize::try_from(length).map_err(|_| cut())?;
     let (record, rest) = rest.split_at_checked(length).ok_or_else(cut)?;

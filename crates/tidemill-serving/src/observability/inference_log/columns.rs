@@ -1,10 +1,11 @@
-//! The columns of a log: inputs under their own names, outputs and what the log adds under names that begin with `_`.
+//! The columns of a log: inputs under their own names, outputs and the log's own columns under names that begin with
+//! `_`.
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::Entry;
 
-/// What the log adds to inputs and outputs.
+/// The columns that the log adds to inputs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogColumn {
     Time,
@@ -44,7 +45,8 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// The columns of an entry, without those in `exclude`. A name that an input has already gets another `_`.
+    /// The columns of an entry, without those in `exclude`. If an input already has a name, the other column gets
+    /// another `_`.
     pub(super) fn of(entry: &Entry, exclude: &[String]) -> Self {
         let (inputs, outputs) = (entry.inputs.schema(), entry.outputs.schema());
         let taken = |name: &str| inputs.index_of(name).is_ok();
@@ -68,11 +70,11 @@ impl Columns {
 
     /// Whether an entry has these columns.
     pub(super) fn fit(&self, entry: &Entry) -> bool {
-        // Batches of one model share their schemas, and so comparing them mostly costs nothing.
+        // Batches of one model share their schemas, so the comparison is nearly free.
         *entry.inputs.schema_ref() == self.source.0 && *entry.outputs.schema_ref() == self.source.1
     }
 
-    /// The schema of a file with them.
+    /// The schema of a file with these columns.
     pub(super) fn schema(&self) -> SchemaRef {
         let nullable = |field: &Field, name: &str| Field::new(name, field.data_type().clone(), true);
         let inputs = self.inputs.iter().map(|(index, name)| nullable(self.source.0.field(*index), name));

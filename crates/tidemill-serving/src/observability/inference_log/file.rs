@@ -1,4 +1,4 @@
-//! One file of a log: hidden and locked while it is written, named when it is whole.
+//! One file of a log: hidden and locked while it is written, renamed when it is complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -10,9 +10,9 @@ use tidemill_proto::tfrecord::{HEAD_BYTES, TAIL_BYTES, is_sum_of, length};
 use super::LogFormat;
 use super::sink::LogLocation;
 
-/// What a file's name ends in while it is written.
+/// The suffix of a file while it is written.
 const PARTIAL: &str = ".partial";
-/// A line that is cut short is looked for in pieces of this size.
+/// An incomplete last line is searched for in pieces of this size.
 const PIECE_BYTES: u64 = 64 << 10;
 
 /// A file that is being written.
@@ -23,7 +23,7 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// Begins a file of the model; `number` tells files of this process apart.
+    /// Creates a file for the model; `number` distinguishes the files of this process.
     pub(super) fn create(place: &LogLocation, model: &str, format: LogFormat, number: u64) -> io::Result<Self> {
         let began = stamp(SystemTime::now());
         let name = format!("{began}-{}-{number}.{}", std::process::id(), format.extension());
@@ -34,12 +34,12 @@ impl OpenFile {
         fs::create_dir_all(&folder)?;
         let path = folder.join(format!(".{name}{PARTIAL}"));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        // So that a process that starts meanwhile does not take it for a file nobody writes any more.
+        // So that a process that starts meanwhile does not take it for an abandoned file.
         file.lock()?;
         Ok(Self { file, path, whole: folder.join(name) })
     }
 
-    /// The file is whole: it gets its name.
+    /// Completes the file: gives it its final name.
     pub(super) fn publish(self) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, &self.whole)?;
@@ -47,7 +47,7 @@ impl OpenFile {
         tidemill_files::sync_folder(folder).map_err(tidemill_files::FileError::into_io)
     }
 
-    /// The file is of no use.
+    /// Removes the file.
     pub(super) fn discard(self) {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a file of the inference log cannot be removed");
@@ -55,24 +55,24 @@ impl OpenFile {
     }
 }
 
-/// So much is kept before it goes to the system.
+/// How many bytes are buffered before they go to the system.
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// A file that is being written through a buffer, entry by entry.
 pub(super) struct Buffered {
     partial: OpenFile,
-    /// What goes to the system next.
+    /// Bytes that go to the system next.
     pub(super) buffer: Vec<u8>,
     /// Bytes handed to the system.
     handed: u64,
-    /// Bytes that are on disk, all of them of whole entries.
+    /// Bytes that are on disk, all of complete entries.
     durable: u64,
     /// Entries that are not on disk yet.
     waiting: u64,
 }
 
-/// What became of the entries of a file that were not on disk yet when it was closed.
-pub(super) struct Closed {
+/// The fate of the entries that were not on disk yet when the file was closed.
+pub(super) struct ClosedFile {
     pub(super) written: u64,
     pub(super) lost: u64,
     pub(super) error: Option<io::Error>,
@@ -88,7 +88,7 @@ impl Buffered {
         self.handed + self.buffer.len() as u64
     }
 
-    /// An entry is in the buffer. Hands everything to the system if there is enough of it.
+    /// Marks the end of an entry in the buffer. Writes the buffer to the system if it is full enough.
     pub(super) fn added(&mut self) -> io::Result<()> {
         self.waiting += 1;
         if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
@@ -114,11 +114,11 @@ impl Buffered {
         Ok(std::mem::take(&mut self.waiting))
     }
 
-    /// Publishes the file. If not everything reaches the disk, it ends behind the last entry that did.
-    pub(super) fn close(mut self) -> Closed {
+    /// Publishes the file. If not everything reaches the disk, the file ends after the last entry that did.
+    pub(super) fn close(mut self) -> ClosedFile {
         match self.sync() {
-            // Where only its name cannot be given, the next start does it.
-            Ok(written) => Closed { written, lost: 0, error: self.partial.publish().err() },
+            // If only the rename fails, the next start does it.
+            Ok(written) => ClosedFile { written, lost: 0, error: self.partial.publish().err() },
             Err(error) => {
                 let lost = self.waiting;
                 let kept = if self.durable == 0 {
@@ -130,14 +130,14 @@ impl Buffered {
                 if let Err(error) = kept {
                     tracing::warn!(%error, "a file of the inference log could not be cut behind its last whole entry");
                 }
-                Closed { written: 0, lost, error: Some(error) }
+                ClosedFile { written: 0, lost, error: Some(error) }
             }
         }
     }
 }
 
-/// Publishes what processes left behind that were killed: JSON lines up to the last whole line, records up to the last
-/// whole one. Parquet without its end cannot be read and is removed.
+/// Publishes the files that killed processes left: JSON lines up to the last complete line, records up to the last
+/// complete one. Parquet without its footer cannot be read and is removed.
 pub(super) fn recover(place: &LogLocation) -> io::Result<()> {
     match place {
         LogLocation::Folder(dir) => {
@@ -183,18 +183,18 @@ fn recover_in(folder: &Path, begins: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// The folder in which files with a prefix stand.
+/// The folder that holds the files of a prefix.
 fn folder_of(prefix: &Path) -> PathBuf {
     let parent = prefix.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
-/// What their names begin with.
+/// The prefix of their names.
 fn beginning(prefix: &Path) -> String {
     prefix.file_name().map_or_else(|| "log".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Cuts a file behind its last whole record; gives what is left.
+/// Cuts a file after its last complete record; returns the remaining length.
 fn cut_to_records(file: &mut File) -> io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let size = file.metadata()?.len();
@@ -214,7 +214,7 @@ fn cut_to_records(file: &mut File) -> io::Result<u64> {
     Ok(end)
 }
 
-/// Cuts a file behind its last newline; gives what is left.
+/// Cuts a file after its last newline; returns the remaining length.
 fn cut_to_lines(file: &mut File) -> io::Result<u64> {
     let mut end = file.metadata()?.len();
     let mut piece = Vec::new();
@@ -233,7 +233,7 @@ fn cut_to_lines(file: &mut File) -> io::Result<u64> {
     Ok(0)
 }
 
-/// A model's name as the name of a folder: registered models keep theirs.
+/// A model's name as a folder name: names of registered models stay as they are.
 fn folder_name(model: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut name = String::with_capacity(model.len());

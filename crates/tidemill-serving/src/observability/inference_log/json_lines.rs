@@ -17,7 +17,7 @@ pub(super) fn push(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) {
     }
 }
 
-/// What is the same in all rows of an entry, each with a comma before it.
+/// The parts that are the same in all rows of an entry, each with a comma before it.
 fn own_fields(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) {
     for (own, name) in &columns.own {
         if *own == LogColumn::Row {
@@ -64,7 +64,7 @@ fn line(out: &mut Vec<u8>, columns: &Columns, entry: &Entry, row: usize, own: &[
     out.extend_from_slice(b"}\n");
 }
 
-/// A value as JSON; null where it is missing or JSON has no word for it.
+/// A value as JSON; null if it is missing or JSON cannot express it.
 fn cell(out: &mut Vec<u8>, column: &dyn Array, row: usize) {
     if column.is_null(row) {
         return out.extend_from_slice(b"null");

@@ -1,7 +1,7 @@
-//! The inference log: what was asked, what was answered, by which version, how fast.
+//! The inference log: inputs, outputs, version and latency of requests.
 //!
-//! Requests put a reference to their batch into a bounded queue and go on; a thread of its own writes. Where the queue
-//! is full or the disk refuses, entries are dropped and counted: a request never waits and never fails over its log.
+//! A request puts a reference to its batch into a bounded queue and goes on; a dedicated thread writes. If the queue is
+//! full or the disk fails, entries are dropped and counted: a request never waits or fails because of its log.
 
 mod columns;
 mod file;
@@ -33,14 +33,14 @@ use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
 use crate::observability::metrics::Metrics;
 
-/// Requests in the queue hold at most so many bytes.
+/// The maximum memory of the requests in the queue.
 const QUEUE_BYTES_MAX: usize = 64 << 20;
-/// Requests in the queue where nobody says how many.
+/// The default number of requests in the queue.
 const QUEUE_MAX: usize = 8192;
-/// At the end, what is in the queue is written within this, or lost.
+/// At shutdown, the queue is written within this time, or lost.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One request with its answer, for one log.
+/// One request with its response, for one log.
 #[derive(Debug)]
 struct Entry {
     sink: Arc<Sink>,
@@ -50,20 +50,20 @@ struct Entry {
     at: SystemTime,
     latency: Duration,
     inputs: RecordBatch,
-    /// Which inputs are one tensor to a client.
+    /// The groups of inputs that form one tensor for clients.
     groups: Vec<TensorGroup>,
     outputs: RecordBatch,
-    /// What it counts for in the queue.
+    /// Its size, as the queue counts it.
     bytes: usize,
 }
 
 enum Message {
     Entry(Box<Entry>),
-    /// Writes and closes everything, then says so.
+    /// Writes and closes everything, then replies.
     Finish(SyncSender<()>),
 }
 
-/// What became of entries.
+/// Counters of written, dropped and failed entries.
 #[derive(Debug, Clone)]
 pub(crate) struct LogCounters {
     pub(crate) written: Counter,
@@ -71,11 +71,11 @@ pub(crate) struct LogCounters {
     pub(crate) failed: Counter,
 }
 
-/// The logs of a server. Clones are the same logs.
+/// The logs of a server. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Logs(Arc<Shared>);
 
-/// The logs that single models have.
+/// The logs of single models.
 type LogsOfModels = HashMap<String, Vec<(ModelLog, Arc<Sink>)>>;
 
 #[derive(Debug)]
@@ -83,9 +83,9 @@ struct Shared {
     metrics: Arc<Metrics>,
     counters: LogCounters,
     queue_max: usize,
-    /// Begun with the first log there is.
+    /// Started with the first log.
     queue: OnceLock<Queue>,
-    of_all: Option<Arc<Sink>>,
+    for_all_models: Option<Arc<Sink>>,
     of_models: ArcSwap<LogsOfModels>,
     /// Whether there is any log.
     is_on: AtomicBool,
@@ -109,8 +109,8 @@ pub(crate) struct LogPermit {
 }
 
 impl Logs {
-    /// The log of every model, if there is one; an error if its folder cannot be written to. The logs of single models
-    /// come with [`follow`](Self::follow).
+    /// The log of every model, if there is one; an error if its folder is not writable. The logs of single models come
+    /// with [`follow`](Self::follow).
     pub(crate) fn start(options: Option<&InferenceLogOptions>, metrics: &Arc<Metrics>) -> Result<Self, ServeError> {
         let refuse = |path: &std::path::Path| {
             let path = path.to_owned();
@@ -122,14 +122,14 @@ impl Logs {
             let probe = dir.join(format!(".probe-{}", std::process::id()));
             std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe)).map_err(refuse(dir))?;
         }
-        let of_all = options.map(|options| Arc::new(Sink::of_all(options)));
+        let for_all_models = options.map(|options| Arc::new(Sink::for_all_models(options)));
         let shared = Shared {
             metrics: Arc::clone(metrics),
             counters: metrics.inference_log(),
             queue_max: options.map_or(QUEUE_MAX, |options| options.queue_max.max(1)),
             queue: OnceLock::new(),
-            is_on: AtomicBool::new(of_all.is_some()),
-            of_all,
+            is_on: AtomicBool::new(for_all_models.is_some()),
+            for_all_models,
             of_models: ArcSwap::default(),
         };
         let logs = Self(Arc::new(shared));
@@ -139,7 +139,7 @@ impl Logs {
         Ok(logs)
     }
 
-    /// Starts the thread that writes, if there is none yet.
+    /// Starts the writer thread, if there is none yet.
     fn begin(&self) -> std::io::Result<()> {
         let shared = &self.0;
         if shared.queue.get().is_some() {
@@ -148,7 +148,7 @@ impl Logs {
         let (entries, inbox) = sync_channel(shared.queue_max);
         let bytes = Arc::new(AtomicUsize::new(0));
         let writer = writer::Writer::new(Arc::clone(&bytes), shared.counters.clone(), Arc::clone(&shared.metrics));
-        let place = shared.of_all.as_ref().map(|sink| sink.place.clone());
+        let place = shared.for_all_models.as_ref().map(|sink| sink.place.clone());
         let work = move || {
             let write = move || {
                 if let Some(place) = place {
@@ -156,18 +156,18 @@ impl Logs {
                 }
                 writer.run(&inbox);
             };
-            // Requests that find nobody to write are counted as dropped.
+            // Requests that find no writer are counted as dropped.
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(write)).is_err() {
                 tracing::error!("the inference log ends: writing it panicked");
             }
         };
         std::thread::Builder::new().name("inference-log".to_owned()).spawn(work)?;
-        // Only the task that follows the configuration begins a second time, and it is one.
+        // Only the task that follows the configuration calls this a second time, and there is one such task.
         let _ = shared.queue.set(Queue { entries, bytes });
         Ok(())
     }
 
-    /// From now on these models have logs of their own.
+    /// Gives these models logs of their own from now on.
     pub(crate) fn follow(&self, wanted: &BTreeMap<String, Vec<ModelLog>>) {
         let shared = &self.0;
         let known = shared.of_models.load();
@@ -192,7 +192,7 @@ impl Logs {
         {
             tracing::error!(%error, "requests are not logged: no thread can be started");
         }
-        shared.is_on.store(shared.of_all.is_some() || !wanted.is_empty(), Ordering::Relaxed);
+        shared.is_on.store(shared.for_all_models.is_some() || !wanted.is_empty(), Ordering::Relaxed);
     }
 
     /// Whether any request may be logged.
@@ -207,7 +207,7 @@ impl Logs {
         }
         let of_models = self.0.of_models.load();
         let own = of_models.get(model).into_iter().flatten().map(|(_, sink)| sink);
-        let chosen = self.0.of_all.iter().chain(own).filter(|sink| sink.chooses());
+        let chosen = self.0.for_all_models.iter().chain(own).filter(|sink| sink.chooses());
         let sinks: Vec<Arc<Sink>> = chosen.map(Arc::clone).collect();
         if sinks.is_empty() {
             return None;
@@ -215,13 +215,13 @@ impl Logs {
         Some(LogPermit { logs: self.clone(), sinks, context: context.clone(), at: SystemTime::now(), bytes })
     }
 
-    /// Writes what is in the queue and closes the files. Entries that come later are dropped.
+    /// Writes the queue and closes the files. Later entries are dropped.
     pub(crate) async fn finish(&self) {
         let Some(queue) = self.0.queue.get() else { return };
         let (sender, done) = sync_channel(1);
         let entries = queue.entries.clone();
         let waited = tokio::task::spawn_blocking(move || {
-            // Nobody receives where the writer is gone already.
+            // There is no receiver if the writer has already ended.
             let sent = entries.send(Message::Finish(sender)).is_ok();
             sent && done.recv_timeout(FINISH_TIMEOUT).is_err()
         });
@@ -234,7 +234,7 @@ impl Logs {
 
 /// A time as `2026-11-20T11:57:20.123456Z`.
 fn rfc3339(time: SystemTime) -> String {
-    // Times before year 1 or behind year 9999 are no times of requests.
+    // Times before year 1 or after year 9999 cannot be times of requests.
     jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
 }
 
@@ -255,7 +255,7 @@ impl LogPermit {
             shared.metrics.logged(&target.name, "RESOURCE_EXHAUSTED", 1);
         };
         let Some(queue) = shared.queue.get() else { return drop_it() };
-        // Rows of numbers take more room in memory than in the body of a request.
+        // Rows of numbers take more memory than the body of their request.
         let bytes = self.bytes + inputs.num_rows() * (inputs.num_columns() + 1) * size_of::<f64>() + size_of::<Entry>();
         let queued = queue.bytes.fetch_add(bytes, Ordering::Relaxed);
         if queued + bytes > QUEUE_BYTES_MAX && queued > 0 {

@@ -1,11 +1,11 @@
-//! How the inference log is written.
+//! Options of the inference log.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How the inference log is written.
+/// Options of the inference log.
 ///
-/// Each model has a folder of its own, with one file after the other; a file has its name only when it is whole:
+/// Each model has a folder with one file after the other; a file gets its final name when it is complete:
 ///
 /// ```text
 /// DIR/taxi-tips/20261120T115720.123456Z-4711-1.jsonl
@@ -15,33 +15,33 @@ use std::time::Duration;
 pub struct InferenceLogOptions {
     /// The folder.
     pub dir: PathBuf,
-    /// What the files hold.
+    /// The format of the files.
     pub format: LogFormat,
     /// The fraction of requests that is logged, from 0 to 1.
     pub sample: f64,
     /// Columns that are left out: inputs, outputs (`_probability`) and the log's own (`_request_id`).
     pub exclude: Vec<String>,
-    /// A file that is larger is closed.
+    /// A file is closed when it exceeds this size.
     pub file_bytes_max: u64,
-    /// A file that is older is closed.
+    /// A file is closed when it is older than this.
     pub file_age_max: Duration,
-    /// So many requests wait to be written; more are dropped. It holds for the logs of single models too.
+    /// How many requests may wait to be written; more are dropped. Shared with the logs of single models.
     pub queue_max: usize,
 }
 
-/// What the files of the inference log hold.
+/// The format of the inference log's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// One JSON object a line.
     JsonLines,
-    /// Parquet: smaller, and a file can be read only when it is whole.
+    /// Parquet: smaller, and readable only when the file is complete.
     Parquet,
-    /// A `TFRecord` of `tensorflow.serving.PredictionLog`, as TF Serving logs: what it holds warms a version up, too.
+    /// A `TFRecord` of `tensorflow.serving.PredictionLog`, as TF Serving logs: the file can also warm up a version.
     PredictionLogs,
 }
 
 impl LogFormat {
-    /// The extension of its files.
+    /// The file extension.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::JsonLines => "jsonl",
@@ -66,16 +66,16 @@ impl InferenceLogOptions {
     }
 }
 
-/// A log of one model, as TF Serving's `logging_config` says it.
+/// The log of one model, as TF Serving's `logging_config` describes it.
 ///
 /// ```text
 /// PREFIX-20261120T115720.123456Z-4711-1.tfrecord
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelLog {
-    /// What the paths of its files begin with.
+    /// The prefix of the paths of its files.
     pub prefix: PathBuf,
-    /// What the files hold.
+    /// The format of the files.
     pub format: LogFormat,
     /// The fraction of requests that is logged, from 0 to 1.
     pub sample: f64,

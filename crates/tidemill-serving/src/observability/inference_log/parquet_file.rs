@@ -14,9 +14,9 @@ use super::columns::{Columns, LogColumn};
 use super::file::OpenFile;
 use super::{Entry, rfc3339};
 
-/// Entries are put together until they have so many rows: a column is written in one piece.
+/// Entries are collected until they have this many rows: a column is written in one piece.
 const ROWS_TOGETHER: usize = 1024;
-/// Rows of a row group at most.
+/// The maximum rows of a row group.
 const ROWS_OF_GROUP: usize = 64 << 10;
 
 /// A Parquet file.
@@ -26,7 +26,7 @@ pub(super) struct ParquetFile {
     schema: SchemaRef,
     waiting: Vec<Entry>,
     rows: usize,
-    /// Rows were lost: the file must not be taken for whole.
+    /// Rows were lost: the file must not be published as complete.
     is_broken: bool,
 }
 
@@ -52,7 +52,7 @@ impl ParquetFile {
         (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
     }
 
-    /// Hands what waits to the writer.
+    /// Passes the collected entries to the writer.
     pub(super) fn flush(&mut self, columns: &Columns) -> io::Result<()> {
         let entries = std::mem::take(&mut self.waiting);
         self.rows = 0;

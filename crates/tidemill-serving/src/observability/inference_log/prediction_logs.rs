@@ -1,4 +1,4 @@
-//! Entries as TF Serving logs them: `TFRecord`s of `PredictionLog`.
+//! Entries in TF Serving's format: `TFRecord`s of `PredictionLog`.
 
 use std::io;
 use std::time::UNIX_EPOCH;
@@ -9,7 +9,8 @@ use super::Entry;
 use super::columns::Columns;
 use crate::protocol::grpc::{Recorded, prediction_logs};
 
-/// Appends one record of an entry; one for each row where some rows lack what others have, which one tensor cannot say.
+/// Appends one record of an entry, or one for each row if some rows lack values that others have: one tensor cannot
+/// express that.
 pub(super) fn push(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) -> io::Result<()> {
     let recorded = Recorded {
         model: &entry.model,

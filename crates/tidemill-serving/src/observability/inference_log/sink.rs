@@ -1,4 +1,4 @@
-//! Where a log goes, in what form, and which requests are in it.
+//! The destination of a log, its format, and the choice of requests in it.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,12 +8,12 @@ use tidemill_core::SplitMix64;
 
 use super::{InferenceLogOptions, LogFormat, ModelLog};
 
-/// Where the files of a log stand.
+/// Where the files of a log are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LogLocation {
-    /// In a folder for each model in this one.
+    /// A folder for each model inside this folder.
     Folder(PathBuf),
-    /// Wherever their names begin with this.
+    /// Any path that begins with this prefix.
     Prefix(PathBuf),
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Sink {
 
 impl Sink {
     /// The log of every model.
-    pub(super) fn of_all(options: &InferenceLogOptions) -> Self {
+    pub(super) fn for_all_models(options: &InferenceLogOptions) -> Self {
         Self {
             place: LogLocation::Folder(options.dir.clone()),
             format: options.format,
@@ -50,11 +50,11 @@ impl Sink {
             place: LogLocation::Prefix(log.prefix.clone()),
             format: log.format,
             sample: log.sample,
-            ..Self::of_all(&defaults)
+            ..Self::for_all_models(&defaults)
         }
     }
 
-    /// Whether the next request is logged: by a number that looks random, so that the sample does not follow the rhythm
+    /// Whether the next request is logged. The choice is pseudo-random, so that the sample does not follow the rhythm
     /// of a client.
     pub(super) fn chooses(&self) -> bool {
         let number = self.seen.fetch_add(1, Ordering::Relaxed);

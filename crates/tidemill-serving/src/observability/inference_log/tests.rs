@@ -12,7 +12,7 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 }
 
 fn entry(model: &str, x: &[Option<f64>]) -> Entry {
-    entry_of(&Arc::new(Sink::of_all(&InferenceLogOptions::new(""))), model, x)
+    entry_of(&Arc::new(Sink::for_all_models(&InferenceLogOptions::new(""))), model, x)
 }
 
 fn entry_of(sink: &Arc<Sink>, model: &str, x: &[Option<f64>]) -> Entry {
@@ -38,11 +38,11 @@ fn entry_of(sink: &Arc<Sink>, model: &str, x: &[Option<f64>]) -> Entry {
     }
 }
 
-/// What a writer makes of entries.
+/// The output of a writer for entries.
 fn written(options: InferenceLogOptions, entries: Vec<Entry>) {
     let metrics = Arc::new(Metrics::new().unwrap());
     let counters = metrics.inference_log();
-    let sink = Arc::new(Sink::of_all(&options));
+    let sink = Arc::new(Sink::for_all_models(&options));
     let (sender, receiver) = sync_channel(entries.len() + 1);
     for entry in entries {
         let entry = Entry { sink: Arc::clone(&sink), ..entry };
@@ -118,7 +118,7 @@ fn files_are_closed_by_size_and_by_columns_and_each_model_has_its_own() {
     assert!(files(dir.path(), "a").iter().all(|path| path.extension().is_some_and(|kind| kind == "jsonl")));
 }
 
-/// A file system of 256 KiB. `None` where none can be mounted, which is said loudly.
+/// A file system of 256 KiB. `None`, with a loud message, if it cannot be mounted.
 #[cfg(target_os = "linux")]
 struct SmallDisk(tempfile::TempDir);
 
@@ -157,7 +157,7 @@ fn on_a_full_disk_what_is_counted_as_written_is_there_and_no_file_is_torn() {
         };
         let metrics = Arc::new(Metrics::new().unwrap());
         let counters = metrics.inference_log();
-        let sink = Arc::new(Sink::of_all(&options));
+        let sink = Arc::new(Sink::for_all_models(&options));
         let (sender, receiver) = sync_channel(30_000);
         let sent = 20_000_u32;
         for number in 0..sent {
@@ -252,7 +252,7 @@ async fn models_get_and_lose_logs_of_their_own_while_the_server_runs() {
     assert!(logs.permit(&context(), "other", 1).is_none());
     let sinks: usize = (0..10_000).map(|_| logs.permit(&context(), "m", 1).unwrap().sinks.len()).sum();
     assert!((10_900..11_100).contains(&sinks), "{sinks}");
-    // What stays the same stays the same log: its share goes on where it was.
+    // An unchanged log continues: its sample goes on where it was.
     let before = logs.permit(&context(), "m", 1).unwrap().sinks.remove(0);
     logs.follow(&wanted(vec![log("a", 1.0)]));
     assert!(Arc::ptr_eq(&before, &logs.permit(&context(), "m", 1).unwrap().sinks[0]));

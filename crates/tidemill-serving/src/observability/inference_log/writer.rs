@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! The writer thread.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -8,16 +8,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::columns::Columns;
-use super::file::{Buffered, Closed, OpenFile, recover};
+use super::file::{Buffered, ClosedFile, OpenFile, recover};
 use super::parquet_file::ParquetFile;
 use super::sink::{LogLocation, Sink};
 use super::{Entry, LogCounters, LogFormat, Message, json_lines, prediction_logs};
 use crate::observability::metrics::Metrics;
 
-/// How often files are looked at: what waits is handed to the system, and old ones are closed.
+/// How often files are checked: buffered entries go to the system, and old files are closed.
 const TICK: Duration = Duration::from_secs(1);
-/// Trouble with the disk is told no more often than this.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+/// Disk errors are logged at most this often.
+const ERROR_REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Writes entries to files.
 pub(super) struct Writer {
@@ -25,13 +25,13 @@ pub(super) struct Writer {
     counters: LogCounters,
     metrics: Arc<Metrics>,
     open: BTreeMap<Key, Open>,
-    /// Prefixes whose older files were looked at.
+    /// Prefixes whose older files have been recovered.
     recovered: BTreeSet<String>,
     number: u64,
-    complained: Option<Instant>,
+    error_reported: Option<Instant>,
 }
 
-/// The log and the model a file belongs to. A log that is in use keeps its address.
+/// The log and the model of a file. A log in use keeps its address.
 type Key = (usize, String);
 
 struct Open {
@@ -52,10 +52,10 @@ enum Format {
 impl Writer {
     pub(super) fn new(queued_bytes: Arc<AtomicUsize>, counters: LogCounters, metrics: Arc<Metrics>) -> Self {
         let (open, recovered) = (BTreeMap::new(), BTreeSet::new());
-        Self { queued_bytes, counters, metrics, open, recovered, number: 0, complained: None }
+        Self { queued_bytes, counters, metrics, open, recovered, number: 0, error_reported: None }
     }
 
-    /// Works until it is told to finish, or nobody can send any more.
+    /// Runs until it receives `Finish`, or all senders are gone.
     pub(super) fn run(mut self, entries: &Receiver<Message>) {
         let mut tick = Instant::now() + TICK;
         let finished = loop {
@@ -74,7 +74,7 @@ impl Writer {
             self.close(&key, open);
         }
         if let Some(done) = finished {
-            // Who asked may have given up waiting.
+            // The sender may have given up waiting.
             let _ = done.send(());
         }
     }
@@ -87,13 +87,13 @@ impl Writer {
             self.close_of(&key);
         }
         if let Err(error) = self.put(&sink, &key, entry) {
-            self.complain(&sink, &error);
-            // Whether more can be written to this file is not known: the next entry begins another.
+            self.report_error(&sink, &error);
+            // The file may not accept more: the next entry begins a new one.
             self.close_of(&key);
         }
     }
 
-    /// Adds an entry to its file. An error is one of the file; an entry that cannot be written is counted here.
+    /// Adds an entry to its file. An error concerns the file; an entry that cannot be written is counted here.
     fn put(&mut self, sink: &Arc<Sink>, key: &Key, entry: Entry) -> io::Result<()> {
         if !self.open.contains_key(key) {
             self.recover(sink);
@@ -124,7 +124,7 @@ impl Writer {
                     Err(error) => {
                         file.buffer.truncate(before);
                         self.failed(key, 1);
-                        self.complain(sink, &error);
+                        self.report_error(sink, &error);
                         return Ok(());
                     }
                 }
@@ -137,13 +137,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Publishes what an earlier process left of a log with a prefix, once.
+    /// Publishes, once, what an earlier process left of a log with a prefix.
     fn recover(&mut self, sink: &Sink) {
         let LogLocation::Prefix(prefix) = &sink.place else { return };
         if self.recovered.insert(prefix.to_string_lossy().into_owned())
             && let Err(error) = recover(&sink.place)
         {
-            self.complain(sink, &error);
+            self.report_error(sink, &error);
         }
     }
 
@@ -158,7 +158,7 @@ impl Writer {
         for (key, synced) in synced {
             match synced {
                 Ok(written) => self.written(&key, written),
-                // What is lost is counted, and the reason told, when the file is closed.
+                // Lost entries are counted, and the reason is logged, when the file is closed.
                 Err(_) => self.close_of(&key),
             }
         }
@@ -173,16 +173,16 @@ impl Writer {
     fn close(&mut self, key: &Key, open: Open) {
         let closed = match open.file {
             Format::Json(file) | Format::Logs(file) => file.close(),
-            // Parquet without its end cannot be read: only now is it certain that its entries are written.
+            // Parquet without its footer cannot be read: only now is it certain that its entries are written.
             Format::Parquet(file) => match file.finish(&open.columns) {
-                Ok(()) => Closed { written: open.entries, lost: 0, error: None },
-                Err(error) => Closed { written: 0, lost: open.entries, error: Some(error) },
+                Ok(()) => ClosedFile { written: open.entries, lost: 0, error: None },
+                Err(error) => ClosedFile { written: 0, lost: open.entries, error: Some(error) },
             },
         };
         self.written(key, closed.written);
         self.failed(key, closed.lost);
         if let Some(error) = closed.error {
-            self.complain(&open.sink, &error);
+            self.report_error(&open.sink, &error);
         }
     }
 
@@ -202,11 +202,11 @@ impl Writer {
         self.metrics.logged(&key.1, "DATA_LOSS", entries);
     }
 
-    fn complain(&mut self, sink: &Sink, error: &io::Error) {
-        if self.complained.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL) {
+    fn report_error(&mut self, sink: &Sink, error: &io::Error) {
+        if self.error_reported.is_none_or(|at| at.elapsed() >= ERROR_REPORT_INTERVAL) {
             let reason = tidemill_files::reason(error);
             tracing::error!(place = ?sink.place, %reason, "the inference log cannot be written");
-            self.complained = Some(Instant::now());
+            self.error_reported = Some(Instant::now());
         }
     }
 }
@@ -219,7 +219,7 @@ impl Open {
         }
     }
 
-    /// Forces entries to disk and returns how many are there now and were not before.
+    /// Forces entries to disk and returns how many are newly there.
     fn sync(&mut self) -> io::Result<u64> {
         match &mut self.file {
             Format::Json(file) | Format::Logs(file) => file.sync(),

@@ -1,4 +1,4 @@
-//! The series of one model, kept where its versions are.
+//! The series of one model, stored with its versions.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,9 +15,9 @@ pub(crate) struct BatchMetrics {
     pub(super) runs: Counter,
     pub(super) input: Histogram,
     pub(super) padding: Histogram,
-    /// Requests whose client went away.
+    /// Requests whose client has left.
     pub(crate) gone: Counter,
-    /// Requests whose deadline was over.
+    /// Requests whose deadline has passed.
     pub(crate) late: Counter,
     /// Requests that found the queue full.
     pub(crate) refused: Counter,
@@ -30,12 +30,12 @@ impl fmt::Debug for BatchMetrics {
 }
 
 impl BatchMetrics {
-    /// A request of so many rows joins the queue.
+    /// Records that a request of `rows` rows joins the queue.
     pub(crate) fn joined(&self, rows: usize) {
         self.input.record(rows as f64);
     }
 
-    /// A batch of so many rows is about to run; its requests have waited this long.
+    /// Records that a batch of `rows` rows is about to run, and how long its requests have waited.
     pub(crate) fn ran(&self, rows: usize, waited: impl Iterator<Item = Duration>) {
         self.runs.increment(1);
         self.padding.record(0.0);
@@ -65,7 +65,7 @@ impl fmt::Debug for ModelMetrics {
 }
 
 impl ModelMetrics {
-    /// The model has predicted `rows` rows for a request.
+    /// Records that the model has predicted `rows` rows for a request.
     pub(crate) fn ran(&self, operation: Operation, rows: usize, took: Duration) {
         let place = match operation {
             Operation::Classify => 1,

@@ -1,4 +1,4 @@
-//! The names of metrics, their buckets and what is said of them.
+//! The names of metrics, their buckets and their descriptions.
 
 use metrics::{KeyName, Recorder as _, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
@@ -43,7 +43,7 @@ const EXAMPLES_BUCKETS: [f64; 15] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0];
 const LOAD_BUCKETS: [f64; 8] = [0.01, 0.05, 0.25, 1.0, 5.0, 25.0, 100.0, 500.0];
 
-/// A registry that knows the buckets of each histogram and has something to say of every metric.
+/// A registry with the buckets of each histogram and the description of every metric.
 pub(super) fn recorder() -> Result<PrometheusRecorder, ServeError> {
     // TF Serving's buckets: 33 of them from 10 µs, each 1.8 times the one before.
     let tfs_buckets: Vec<f64> = (0..33).map(|power| 10.0 * 1.8f64.powi(power)).collect();

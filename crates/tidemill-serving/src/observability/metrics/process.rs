@@ -1,11 +1,11 @@
-//! What the process takes of the machine, under the names that Prometheus clients use.
+//! CPU time and memory of the process, under the names that Prometheus clients use.
 
 use std::fs;
 
 /// `/proc` counts time in hundredths of a second on every architecture (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Prometheus text; empty where the system does not tell.
+/// Prometheus text; empty if the system does not provide the numbers.
 pub(super) fn render() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let mut text = String::new();
@@ -14,7 +14,7 @@ pub(super) fn render() -> String {
         text.push_str(&format!("# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total {seconds}\n\n"));
     }
     if let Some(bytes) = resident_bytes(&read("/proc/self/status")) {
-        text.push_str("# HELP process_resident_memory_bytes Memory held, in bytes.\n");
+        text.push_str("# HELP process_resident_memory_bytes Resident memory in bytes.\n");
         text.push_str(&format!(
             "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {bytes}\n\n"
         ));

@@ -1,4 +1,4 @@
-//! Bodies of requests that do not come for ever.
+//! Request bodies with a deadline.
 
 use std::fmt;
 use std::future::Future;
@@ -15,25 +15,25 @@ use tonic::Status;
 use super::call::GrpcCall;
 use super::decompressing::DecompressingBody;
 
-/// A body that ends, one way or another.
+/// A body that is certain to end.
 pub(crate) struct RequestBody {
     inner: Incoming,
     call: Arc<GrpcCall>,
     deadline: BodyDeadline,
-    /// Where the message comes compressed.
+    /// Decompresses the message, if it is compressed.
     decompressing: Option<DecompressingBody>,
     all_came: bool,
 }
 
 enum BodyDeadline {
-    /// The whole body must come within this; the clock starts when it is first waited for.
+    /// Time limit for the whole body; the clock starts at the first poll.
     Limited { limit: Duration, clock: Option<Pin<Box<Sleep>>> },
-    /// The client may ask more as long as the server runs.
+    /// The client may send messages as long as the server runs.
     UntilDrained(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 impl RequestBody {
-    /// A body that must come within `limit`.
+    /// A body that must arrive within `limit`.
     pub(crate) fn limited(inner: Incoming, call: Arc<GrpcCall>, limit: Duration) -> Self {
         let decompressing = call.coding.map(|coding| DecompressingBody::new(coding, Arc::clone(&call)));
         Self { inner, call, deadline: BodyDeadline::Limited { limit, clock: None }, decompressing, all_came: false }
@@ -43,7 +43,7 @@ impl RequestBody {
     pub(crate) fn until_drained(inner: Incoming, call: Arc<GrpcCall>) -> Self {
         let mut draining = call.service.draining();
         let drained = async move {
-            // An error says that the server is gone.
+            // An error means that the server is gone.
             let _ = draining.wait_for(|draining| *draining).await;
         };
         Self {
@@ -102,14 +102,14 @@ impl Body for RequestBody {
 }
 
 impl RequestBody {
-    /// What comes, as it comes.
+    /// Passes data on as it arrives.
     fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
             let broken = |error| Status::cancelled(format!("the request could not be read: {error}"));
             let held = |frame: Frame<Bytes>| {
-                // Of a stream only the last message is in memory.
+                // Only the last message of a stream is in memory.
                 if matches!(self.deadline, BodyDeadline::Limited { .. }) {
-                    self.call.hold(frame.data_ref().map_or(0, Bytes::len))?;
+                    self.call.reserve(frame.data_ref().map_or(0, Bytes::len))?;
                 }
                 Ok(frame)
             };

@@ -1,4 +1,4 @@
-//! One call: what its method works with, and what is to be known of it afterwards.
+//! One gRPC call: the state of its method, and the facts for metrics and logs afterwards.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,17 +9,17 @@ use crate::inference::service::InferenceService;
 use crate::protocol::content_encoding::ContentEncoding;
 use crate::server::access::Caller;
 
-/// One call of a method. The services are implemented on it, so each request has one of its own.
+/// One call of a method. The services are implemented on this type, so each request has an instance of its own.
 #[derive(Debug)]
 pub(crate) struct GrpcCall {
     pub(crate) service: Arc<InferenceService>,
     pub(crate) context: RequestContext,
     model: OnceLock<String>,
-    /// Set once the caller is known.
+    /// Set once the caller is authenticated.
     pub(crate) caller: OnceLock<Caller>,
     /// Bytes of the request in memory.
     bytes: AtomicUsize,
-    /// How the request's message is compressed.
+    /// The compression of the request's message.
     pub(crate) coding: Option<ContentEncoding>,
 }
 
@@ -32,32 +32,32 @@ impl GrpcCall {
         Self { service, context, model: OnceLock::new(), caller: OnceLock::new(), bytes: AtomicUsize::new(0), coding }
     }
 
-    /// More of the request comes into memory, or is refused.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<(), RequestError> {
+    /// Reserves memory for more of the request, or rejects it.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<(), RequestError> {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.service.admission.take(bytes)
+        self.service.admission.acquire(bytes)
     }
 
-    /// Bytes of the request, all of which has come when its message is there.
+    /// Bytes of the request; complete once its message has arrived.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// The call is about this model. Only names the server knows are kept: those clients make up must not make series
-    /// of metrics.
+    /// Records the model of the call. Only names that the server knows are kept: names made up by clients must not
+    /// create series of metrics.
     pub(crate) fn set_model(&self, model: &str) {
-        if self.service.models.knows(model) {
+        if self.service.models.contains(model) {
             // A call is about one model; the first name stays.
             let _ = self.model.set(model.to_owned());
         }
     }
 
-    /// Who calls.
+    /// The caller.
     pub(crate) fn caller(&self) -> Caller {
         self.caller.get().cloned().unwrap_or_default()
     }
 
-    /// The model the call was about; empty if none.
+    /// The model of the call; empty if none.
     pub(crate) fn model(&self) -> &str {
         self.model.get().map_or("", String::as_str)
     }

@@ -1,4 +1,4 @@
-//! A message that comes compressed, made one that does not.
+//! Turns a compressed gRPC message into an uncompressed one.
 
 use std::fmt;
 use std::future::Future;
@@ -15,7 +15,7 @@ use super::unary::HEAD_BYTES;
 use crate::inference::request_error::RequestError;
 use crate::protocol::content_encoding::ContentEncoding;
 
-/// Collects a message and inflates it, on the threads for work that takes a while.
+/// Collects a message and decompresses it on the threads for slow work.
 pub(crate) struct DecompressingBody {
     coding: ContentEncoding,
     call: Arc<GrpcCall>,
@@ -33,12 +33,12 @@ impl DecompressingBody {
         Self { coding, call, stage: Stage::Collecting(BytesMut::new()) }
     }
 
-    /// Whether nothing more will come.
+    /// Whether the body has ended.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
     }
 
-    /// Takes more of the message.
+    /// Adds more bytes of the message.
     pub(crate) fn push(&mut self, data: &[u8]) -> Result<(), Status> {
         let bytes_max = self.call.service.limits.body_bytes_max;
         let Stage::Collecting(whole) = &mut self.stage else { return Ok(()) };
@@ -49,7 +49,7 @@ impl DecompressingBody {
         Ok(())
     }
 
-    /// The message as it was, with its head, when all of it has been pushed; `None` afterwards.
+    /// The decompressed message with its header, once all of it has been pushed; `None` afterwards.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         loop {
             match &mut self.stage {
@@ -62,7 +62,7 @@ impl DecompressingBody {
                 Stage::Collecting(whole) => {
                     let whole = std::mem::take(whole).freeze();
                     if whole.first() != Some(&1) {
-                        // A message may come as it is all the same.
+                        // A message may be uncompressed all the same.
                         self.stage = Stage::Over;
                         return Poll::Ready((!whole.is_empty()).then_some(Ok(whole)));
                     }
@@ -77,7 +77,7 @@ impl DecompressingBody {
     }
 }
 
-/// A head that says the length, and the message.
+/// A header with the length, then the message.
 fn inflate(coding: ContentEncoding, call: &GrpcCall, whole: &[u8]) -> Result<Vec<u8>, RequestError> {
     let Some(([_, length @ ..], message)) = whole.split_first_chunk::<HEAD_BYTES>() else {
         return Err(RequestError::invalid("the message is cut short"));
@@ -85,17 +85,17 @@ fn inflate(coding: ContentEncoding, call: &GrpcCall, whole: &[u8]) -> Result<Vec
     let length = u32::from_be_bytes(*length) as usize;
     if length != message.len() {
         let given = message.len();
-        return Err(RequestError::invalid(format!("the message is said to have {length} bytes, and {given} came")));
+        return Err(RequestError::invalid(format!("the message declares {length} bytes, but has {given}")));
     }
     let mut inflated = vec![0; HEAD_BYTES];
-    coding.inflate(message, call.service.limits.body_bytes_max, &mut inflated, |bytes| call.hold(bytes))?;
+    coding.inflate(message, call.service.limits.body_bytes_max, &mut inflated, |bytes| call.reserve(bytes))?;
     let length = u32::try_from(inflated.len() - HEAD_BYTES)
         .map_err(|_| RequestError::invalid("the message is larger than a message can be"))?;
     inflated[1..HEAD_BYTES].copy_from_slice(&length.to_be_bytes());
     Ok(inflated)
 }
 
-/// A message too large has the code that it has where it is not compressed.
+/// A message that is too large gets the same code as an uncompressed one.
 fn status(error: RequestError) -> Status {
     if error.status == StatusCode::PAYLOAD_TOO_LARGE {
         return Status::out_of_range(error.message);

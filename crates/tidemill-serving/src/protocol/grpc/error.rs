@@ -11,7 +11,7 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 
 impl From<RequestError> for Status {
     fn from(error: RequestError) -> Self {
-        let error = error.disclosed();
+        let error = error.for_client();
         let code = error.code().id();
         let overload = error.is_overload();
         let mut message = error.message;
@@ -22,7 +22,7 @@ impl From<RequestError> for Status {
         let mut status = Self::new(grpc_code(error.status), message);
         status.metadata_mut().insert(ERROR_CODE, MetadataValue::from_static(code));
         if overload {
-            // The same as REST's `Retry-After`, in gRPC's words.
+            // The same as REST's `Retry-After`, in gRPC's terms.
             status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from_static("1000"));
         }
         status

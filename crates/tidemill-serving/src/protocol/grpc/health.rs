@@ -1,4 +1,4 @@
-//! gRPC's own health service: as `/readyz`, and told as it changes.
+//! gRPC's health service: the same answer as `/readyz`, with a stream of its changes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use super::call::GrpcCall;
 use crate::inference::service::InferenceService;
 
-/// What may be asked for; the empty name stands for the server.
+/// The services that can be checked; the empty name stands for the server.
 const SERVICES: [&str; 5] = [
     "",
     "tensorflow.serving.PredictionService",
@@ -35,7 +35,7 @@ impl Health for GrpcCall {
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(tell(Arc::clone(&self.service), request.into_inner().service, sender));
+        tokio::spawn(send_health(Arc::clone(&self.service), request.into_inner().service, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
@@ -50,8 +50,12 @@ fn health(server: &InferenceService, service: &str) -> ServingStatus {
     }
 }
 
-/// Tells the health now and whenever it changes, until the client leaves or the server shuts down.
-async fn tell(server: Arc<InferenceService>, service: String, told: mpsc::Sender<Result<HealthCheckResponse, Status>>) {
+/// Sends the health now and whenever it changes, until the client leaves or the server shuts down.
+async fn send_health(
+    server: Arc<InferenceService>,
+    service: String,
+    updates: mpsc::Sender<Result<HealthCheckResponse, Status>>,
+) {
     let mut progress = server.models.progress();
     let mut draining = server.draining();
     let mut last = None;
@@ -61,7 +65,7 @@ async fn tell(server: Arc<InferenceService>, service: String, told: mpsc::Sender
         let status = health(&server, &service);
         if last != Some(status) {
             last = Some(status);
-            if told.send(Ok(HealthCheckResponse { status: status.into() })).await.is_err() {
+            if updates.send(Ok(HealthCheckResponse { status: status.into() })).await.is_err() {
                 return;
             }
         }
@@ -71,7 +75,7 @@ async fn tell(server: Arc<InferenceService>, service: String, told: mpsc::Sender
         tokio::select! {
             changed = progress.changed() => if changed.is_err() { return },
             changed = draining.changed() => if changed.is_err() { return },
-            () = told.closed() => return,
+            () = updates.closed() => return,
         }
     }
 }

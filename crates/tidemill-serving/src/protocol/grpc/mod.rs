@@ -1,7 +1,7 @@
 //! gRPC: TF Serving's services, the Open Inference Protocol's, health and reflection.
 //!
-//! Messages into tensors and predictions into messages is all that is done here; what is asked of the models, and how,
-//! is REST's too ([`crate::inference::service`], [`crate::protocol::tensor`]).
+//! This module only converts messages to tensors and predictions to messages; the operations on models are shared with
+//! REST ([`crate::inference::service`], [`crate::protocol::tensor`]).
 
 pub(crate) mod body;
 pub(crate) mod call;

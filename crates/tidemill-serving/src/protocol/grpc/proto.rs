@@ -1,6 +1,6 @@
-//! The protocols spoken over gRPC: their messages, with a client and a server for each service.
+//! The gRPC protocols: their messages, with a client and a server for each service.
 //!
-//! The clients and servers are generated from `proto/` of `tidemill-proto` and committed (`tests/proto.rs` writes and checks
+//! The clients and servers are generated from `proto/` of `tidemill-proto` and committed (`tests/it/proto.rs` writes and checks
 //! them), so that building needs no `protoc`.
 
 pub use tidemill_proto::serving::FILE_DESCRIPTOR_SET;

@@ -1,4 +1,4 @@
-//! From a gRPC request to its answer: the one place where its methods, limits and metrics meet.
+//! From a gRPC request to its response: the one place for methods, limits and metrics.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -31,8 +31,8 @@ use crate::protocol::operation::Operation;
 use crate::protocol::status::Status as Ended;
 use crate::protocol::tfs::grpc as tfs;
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-type AnyService = Box<dyn Fn(Request<RequestBody>) -> Answer + Send + Sync>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type AnyService = Box<dyn Fn(Request<RequestBody>) -> ResponseFuture + Send + Sync>;
 
 /// Answers gRPC requests.
 pub(crate) struct GrpcServer {
@@ -41,7 +41,7 @@ pub(crate) struct GrpcServer {
     reflection_alpha: AnyService,
 }
 
-/// Which server of a service takes a request.
+/// The server of each service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GrpcServiceKind {
     Prediction,
@@ -54,7 +54,7 @@ enum GrpcServiceKind {
 }
 
 impl GrpcServiceKind {
-    /// Whether the client sends messages as long as it likes.
+    /// Whether the client may send any number of messages.
     const fn is_streamed(self) -> bool {
         matches!(self, Self::Reflection | Self::ReflectionAlpha)
     }
@@ -77,10 +77,10 @@ impl GrpcServer {
         })
     }
 
-    /// Answers a request. Never fails: what goes wrong becomes an answer.
+    /// Answers a request. Never fails: errors become responses.
     pub(crate) async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
         let context = self.service.context(request.headers(), Instant::now());
-        // Of a stream of messages each would have to be inflated: whoever reads it says that it is not taken.
+        // Each message of a stream would have to be decompressed separately; the reader of the stream rejects it.
         let routed = route(request.uri().path());
         let streamed = routed.is_some_and(|(kind, _)| kind.is_streamed());
         let coding = if streamed { None } else { ContentEncoding::of_messages(request.headers_mut()) };
@@ -105,11 +105,11 @@ impl GrpcServer {
             response.headers_mut().entry(ERROR_CODE).or_insert(HeaderValue::from_static(code));
         }
         call.context.write_headers(response.headers_mut());
-        self.service.answered(&call.context, call.model(), operation, Ended::Grpc(ended));
+        self.service.record_response(&call.context, call.model(), operation, Ended::Grpc(ended));
         response
     }
 
-    /// Answers those who may ask, as long as there is room.
+    /// Answers authorized callers, as long as there is capacity.
     async fn admitted(
         &self,
         kind: GrpcServiceKind,
@@ -153,7 +153,7 @@ impl GrpcServer {
         }
     }
 
-    fn start(&self, kind: GrpcServiceKind, call: Arc<GrpcCall>, request: Request<Incoming>) -> Answer {
+    fn start(&self, kind: GrpcServiceKind, call: Arc<GrpcCall>, request: Request<Incoming>) -> ResponseFuture {
         let limits = &self.service.limits;
         let request = request.map(|body| {
             if kind.is_streamed() {
@@ -226,7 +226,7 @@ fn route(path: &str) -> Option<(GrpcServiceKind, Operation)> {
     })
 }
 
-/// gRPC asks that what is not gRPC be told so in HTTP's words.
+/// Answers a request that is not gRPC with an HTTP status, as gRPC requires.
 fn not_grpc(request: &Request<Incoming>) -> Option<Response<Body>> {
     let is_grpc = request.headers().get(CONTENT_TYPE).is_some_and(|value| {
         value
@@ -242,7 +242,8 @@ fn not_grpc(request: &Request<Incoming>) -> Option<Response<Body>> {
     Some(response)
 }
 
-/// How the call ended. A status in the headers says that there is no message; where one follows, all went well.
+/// The status of the call. A status in the headers means that there is no message; if a message follows, the call
+/// succeeded.
 fn code(response: &Response<Body>) -> Code {
     match response.headers().get(Status::GRPC_STATUS) {
         Some(value) => Code::from_bytes(value.as_bytes()),
@@ -251,7 +252,7 @@ fn code(response: &Response<Body>) -> Code {
     }
 }
 
-/// How long the client waits, where it says so: up to eight digits and a unit.
+/// The client's timeout, if it sends one: up to eight digits and a unit.
 fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
     let read = || {

@@ -1,11 +1,10 @@
-//! Messages of tensors, read where they lie: the fields of a message, and the lists of a tensor in memory that the next
-//! one uses again.
+//! Parses messages of tensors in place: the fields of a message, and reusable buffers for the elements of a tensor.
 
 use tidemill_proto::wire::{Content, Wire};
 
 use crate::inference::request_error::RequestError;
 
-/// The elements of a tensor, by how they are written.
+/// The elements of a tensor, by wire representation.
 #[derive(Debug, Default)]
 pub(crate) struct TensorContents<'a> {
     pub(crate) bools: Vec<bool>,
@@ -35,7 +34,7 @@ pub(crate) enum ContentsField {
 }
 
 impl<'a> TensorContents<'a> {
-    /// Appends what a field holds: one element, or numbers one after another.
+    /// Appends the content of a field: one element, or packed numbers.
     pub(crate) fn append(&mut self, list: ContentsField, content: Content<'a>) -> Result<(), &'static str> {
         match (list, content) {
             (ContentsField::Bools, content) => return varints(content, |value| self.bools.push(value != 0)),
@@ -57,7 +56,7 @@ impl<'a> TensorContents<'a> {
         Ok(())
     }
 
-    /// Makes all of them empty.
+    /// Clears all lists.
     pub(crate) fn clear(&mut self) {
         let Self { bools, ints, int64s, uints, uint64s, singles, doubles, halves, texts } = self;
         bools.clear();
@@ -80,7 +79,7 @@ impl<'a> TensorContents<'a> {
     }
 }
 
-/// Puts the sizes of a shape into `shape`, in place of what is there. None may be below 0.
+/// Replaces the content of `shape` with the sizes of a shape. None may be below 0.
 pub(crate) fn read_shape(sizes: &[i64], shape: &mut Vec<u64>) -> Result<(), RequestError> {
     shape.clear();
     for &size in sizes {
@@ -90,16 +89,16 @@ pub(crate) fn read_shape(sizes: &[i64], shape: &mut Vec<u64>) -> Result<(), Requ
     Ok(())
 }
 
-/// Hands on the fields of a message `name`; what is wrong with it is the client's to hear.
+/// Calls the closure with each field of a message `name`; an error is the client's fault.
 pub(crate) fn fields<'a>(
     name: &str,
     bytes: &'a [u8],
     field: impl FnMut(u64, Content<'a>) -> Result<(), &'static str>,
 ) -> Result<(), RequestError> {
-    each(bytes, field).map_err(|reason| RequestError::invalid(format!("the message is no {name}: {reason}")))
+    each(bytes, field).map_err(|reason| RequestError::invalid(format!("the message is not a valid {name}: {reason}")))
 }
 
-/// Hands on the fields of a message within another.
+/// Calls the closure with each field of a nested message.
 pub(crate) fn each<'a>(
     bytes: &'a [u8],
     mut field: impl FnMut(u64, Content<'a>) -> Result<(), &'static str>,
@@ -146,7 +145,7 @@ pub(crate) fn entry(content: Content<'_>) -> Result<(&str, &[u8]), &'static str>
     Ok((key, value))
 }
 
-/// A number, or those that lie one after another.
+/// A number, or packed numbers.
 pub(crate) fn varints(content: Content<'_>, mut value: impl FnMut(u64)) -> Result<(), &'static str> {
     if let Content::Varint(one) = content {
         value(one);
@@ -159,7 +158,7 @@ pub(crate) fn varints(content: Content<'_>, mut value: impl FnMut(u64)) -> Resul
     Ok(())
 }
 
-/// Numbers of a fixed size that lie one after another.
+/// Packed numbers of a fixed size.
 fn chunks<const N: usize>(content: Content<'_>) -> Result<&[[u8; N]], &'static str> {
     match part(content)?.as_chunks() {
         (chunks, []) => Ok(chunks),
@@ -169,7 +168,7 @@ fn chunks<const N: usize>(content: Content<'_>) -> Result<&[[u8; N]], &'static s
 
 const OTHER_TYPE: &str = "a field has another type than it should";
 
-/// Damaged messages, read here and by the library.
+/// Damaged messages, parsed here and by the library.
 #[cfg(test)]
 pub(crate) mod damage {
     use proptest::prelude::*;
@@ -178,7 +177,7 @@ pub(crate) mod damage {
 
     use crate::inference::request_error::RequestError;
 
-    /// What is done to the bytes of a message.
+    /// A mutation of the bytes of a message.
     #[derive(Debug, Clone)]
     pub(crate) struct Damage {
         changes: Vec<(Index, u8)>,
@@ -191,7 +190,7 @@ pub(crate) mod damage {
     }
 
     impl Damage {
-        pub(crate) fn done_to(self, mut bytes: Vec<u8>) -> Vec<u8> {
+        pub(crate) fn apply(self, mut bytes: Vec<u8>) -> Vec<u8> {
             if !bytes.is_empty() {
                 for (at, byte) in self.changes {
                     let at = at.index(bytes.len());
@@ -203,8 +202,9 @@ pub(crate) mod damage {
         }
     }
 
-    /// What the library reads is read the same. It may refuse more: not all that it builds is looked at.
-    pub(crate) fn agree(
+    /// Messages that the library accepts are read the same here. The library may reject more: this parser skips parts
+    /// that the library builds.
+    pub(crate) fn assert_parsed_alike(
         ours: Result<String, RequestError>,
         theirs: Result<String, prost::DecodeError>,
     ) -> Result<(), TestCaseError> {

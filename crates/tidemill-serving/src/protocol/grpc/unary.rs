@@ -1,5 +1,4 @@
-//! Calls of one message each way, as the methods that predict are: the frame around the message and nothing of what a
-//! stream of them would need.
+//! Unary calls, such as the predict methods: the frame around the message, without the cost of streaming.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,16 +14,16 @@ use tonic::body::Body;
 
 use super::body::RequestBody;
 
-/// Bytes before a message: whether it is compressed, and its length.
+/// Bytes before a message: the compression flag and the length.
 pub(crate) const HEAD_BYTES: usize = 5;
 
-/// The message of a request, which may have up to `bytes_max` bytes.
+/// Reads the message of a request, which may have up to `bytes_max` bytes.
 pub(crate) async fn message(mut body: RequestBody, bytes_max: usize) -> Result<Bytes, Status> {
     let mut whole = Bytes::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         whole = if whole.is_empty() { data } else { joined(whole, &data) };
-        // What is too long is refused before it has come.
+        // A message that is too long is rejected before it has arrived.
         if let Some(length) = length(&whole)?
             && length > bytes_max
         {
@@ -39,34 +38,32 @@ pub(crate) async fn message(mut body: RequestBody, bytes_max: usize) -> Result<B
     let length = length(&whole)?.ok_or_else(|| Status::internal("the request holds no message"))?;
     let given = whole.len() - HEAD_BYTES;
     if given != length {
-        return Err(Status::internal(format!("the message is said to have {length} bytes, and {given} came")));
+        return Err(Status::internal(format!("the message declares {length} bytes, but has {given}")));
     }
     Ok(whole.slice(HEAD_BYTES..))
 }
 
 fn joined(whole: Bytes, data: &[u8]) -> Bytes {
-    // Nobody else holds it, so it grows where it is.
+    // Nobody else shares the buffer, so it grows in place.
     let mut whole = whole.try_into_mut().unwrap_or_else(|whole| BytesMut::from(&*whole));
     whole.extend_from_slice(data);
     whole.freeze()
 }
 
-/// The length that the head tells; `None` if it has not come.
+/// The length in the header; `None` if it has not arrived.
 fn length(bytes: &[u8]) -> Result<Option<usize>, Status> {
     match bytes.split_first_chunk::<HEAD_BYTES>() {
         Some(([0, length @ ..], _)) => Ok(Some(u32::from_be_bytes(*length) as usize)),
-        // Those in a way that is known are inflated before they come here.
+        // Messages in a known compression are decompressed before they arrive here.
         Some(([1, ..], _)) => Err(Status::unimplemented(
             "the message is compressed in a way that is not supported: `grpc-encoding` may be `gzip` or `deflate`",
         )),
-        Some(([flag, ..], _)) => {
-            Err(Status::internal(format!("{flag} does not say whether the message is compressed: 0 or 1 would")))
-        }
+        Some(([flag, ..], _)) => Err(Status::internal(format!("the compression flag is {flag}, not 0 or 1"))),
         None => Ok(None),
     }
 }
 
-/// The answer that holds `message`.
+/// The response that contains `message`.
 pub(crate) fn answer(message: &impl Message) -> Response<Body> {
     let length = message.encoded_len();
     let Ok(head) = u32::try_from(length) else {
@@ -81,7 +78,7 @@ pub(crate) fn answer(message: &impl Message) -> Response<Body> {
     response
 }
 
-/// A message, then that all went well.
+/// A message, then the status OK.
 struct UnaryBody {
     message: Option<Bytes>,
     is_over: bool,

@@ -1,7 +1,7 @@
 //! The JSON dialect of TF Serving: JSON, plus the bare tokens `NaN`, `Infinity` and `-Infinity`.
 //!
-//! `serde_json` refuses these tokens and turns large integers into floating-point numbers, so requests are read by
-//! [`Reader`], a pull parser that hands numbers out as text and builds no tree, and answers are written by the
+//! `serde_json` rejects these tokens and turns large integers into floating-point numbers. So requests are read by
+//! [`Reader`], a pull parser that returns numbers as text and builds no tree, and responses are written by the
 //! functions of [`write`].
 
 mod number;

@@ -5,7 +5,7 @@ use super::JsonError;
 /// Integers up to this magnitude are floating-point numbers without loss.
 const INTEGER_EXACT_MAX: u64 = (1 << 53) - 1;
 
-/// A number as it was written, already known to follow the grammar.
+/// A number as it was written; its grammar is already checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Number<'a> {
     text: &'a str,
@@ -14,27 +14,27 @@ pub(crate) struct Number<'a> {
 }
 
 impl<'a> Number<'a> {
-    /// `integer`: it was written without a fraction and an exponent, and is no special number.
+    /// `integer`: it has no fraction and no exponent, and is not a special number.
     pub(super) fn new(text: &'a str, offset: usize, integer: bool) -> Self {
         Self { text, offset, integer }
     }
 
-    /// As it was written.
+    /// The text of the number.
     pub(crate) fn text(self) -> &'a str {
         self.text
     }
 
-    /// Whether it was written without a fraction and an exponent.
+    /// Whether it has no fraction and no exponent.
     pub(crate) fn is_integer(self) -> bool {
         self.integer
     }
 
-    /// The integer it is, if it was written as one and fits.
+    /// The integer, if it was written as one and fits.
     pub(crate) fn as_i64(self) -> Option<i64> {
         if self.is_integer() { self.text.parse().ok() } else { None }
     }
 
-    /// The integer it is, if it was written as one and fits.
+    /// The integer, if it was written as one and fits.
     pub(crate) fn as_u64(self) -> Option<u64> {
         if self.is_integer() { self.text.parse().ok() } else { None }
     }

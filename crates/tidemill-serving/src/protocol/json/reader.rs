@@ -1,10 +1,10 @@
-//! A pull parser: the caller asks for the value it expects and gets it, or the place where the text is wrong.
+//! A pull parser: the caller asks for the value it expects and gets it, or the position of the error.
 
 use std::borrow::Cow;
 
 use super::Number;
 
-/// Lists and objects nested deeper than this are refused, so that no request can exhaust the stack.
+/// Lists and objects nested deeper than this are rejected, so that no request can exhaust the stack.
 const DEPTH_MAX: u32 = 64;
 
 /// The text is not JSON. Messages and offsets are those of TF Serving's parser (`RapidJSON`).
@@ -13,11 +13,11 @@ const DEPTH_MAX: u32 = 64;
 pub(crate) struct JsonError {
     /// What is wrong.
     pub(crate) message: &'static str,
-    /// Bytes before the place.
+    /// Bytes before the error.
     pub(crate) offset: usize,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Null,
@@ -30,7 +30,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The word TF Serving uses in messages.
+    /// The word that TF Serving uses in messages.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Null => "Null",
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
         Self { text, at: 0, depth: 0 }
     }
 
-    /// What the next value is.
+    /// The kind of the next value.
     pub(crate) fn kind(&mut self) -> Result<Kind, JsonError> {
         match self.peek_token() {
             Some(b'n') => Ok(Kind::Null),
@@ -81,19 +81,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes `null`.
+    /// Reads `null`.
     pub(crate) fn null(&mut self) -> Result<(), JsonError> {
         self.literal("null")
     }
 
-    /// Takes `true` or `false`.
+    /// Reads `true` or `false`.
     pub(crate) fn boolean(&mut self) -> Result<bool, JsonError> {
         let value = self.peek_token() == Some(b't');
         self.literal(if value { "true" } else { "false" })?;
         Ok(value)
     }
 
-    /// Takes a number, a NaN or an infinity.
+    /// Reads a number, a NaN or an infinity.
     pub(crate) fn number(&mut self) -> Result<Number<'a>, JsonError> {
         self.skip_whitespace();
         let start = self.at;
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a string; borrowed where it holds no escape.
+    /// Reads a string; borrowed if it has no escape.
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.expect(b'"', "Invalid value.")?;
         let start = self.at;
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Goes on to the next quotation mark or backslash and returns it.
+    /// Advances to the next quotation mark or backslash and returns it.
     fn plain_run(&mut self) -> Result<u8, JsonError> {
         loop {
             match self.byte() {
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
         Ok(code)
     }
 
-    /// Takes a list, calling `element` at each element; it must take exactly one value.
+    /// Reads a list, calling `element` at each element; it must read exactly one value.
     pub(crate) fn array<E: From<JsonError>>(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), E>,
@@ -255,7 +255,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Takes an object, calling `member` after each name; it must take exactly one value.
+    /// Reads an object, calling `member` after each name; it must read exactly one value.
     pub(crate) fn object<E: From<JsonError>>(
         &mut self,
         mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), E>,
@@ -280,7 +280,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Takes any value and returns its text.
+    /// Reads any value and returns its text.
     pub(crate) fn skip(&mut self) -> Result<&'a str, JsonError> {
         let kind = self.kind()?;
         let start = self.at;
@@ -295,7 +295,7 @@ impl<'a> Reader<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    /// Nothing but white space may follow.
+    /// Checks that only white space follows.
     pub(crate) fn end(&mut self) -> Result<(), JsonError> {
         match self.peek_token() {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! Writing JSON values straight into the bytes of an answer.
+//! Writes JSON values straight into the bytes of a response.
 
 /// Appends a number, the shortest text that reads back to the same bits; bare `NaN`, `Infinity`, `-Infinity`.
 pub(crate) fn float(out: &mut Vec<u8>, value: f64) {

@@ -1,4 +1,4 @@
-//! `POST /invocations`: the bodies that MLflow's scoring server takes.
+//! `POST /invocations`: the request format of MLflow's scoring server.
 //!
 //! A body is a JSON object with one of `dataframe_split`, `dataframe_records`, `instances` and `inputs`. The answer is
 //! `{"predictions": […]}`, with an object for each row if the model has several outputs.
@@ -56,7 +56,7 @@ pub(crate) fn decode(target: &TargetSignature, body: &[u8]) -> Result<RecordBatc
     batch.ok_or_else(|| RequestError::invalid(format!("the body must have one of {KEYS}")))
 }
 
-/// Rows as objects, or as bare values for a model with one input.
+/// Reads rows given as objects, or as bare values for a model with one input.
 fn records(
     builder: BatchBuilder,
     reader: &mut Reader<'_>,
@@ -79,10 +79,10 @@ fn records(
     Ok(rows.into_builder().finish(count)?)
 }
 
-/// Whether the first item of the list that comes next is an object.
+/// Whether the first item of the next list is an object.
 fn begins_with_object(reader: &Reader<'_>) -> bool {
     let mut first = None;
-    // Whatever is wrong with the list is reported by those who read it.
+    // Errors in the list are reported by its reader.
     let _ = reader.clone().array(|reader| {
         first.get_or_insert(reader.kind()?);
         reader.skip().map(drop)

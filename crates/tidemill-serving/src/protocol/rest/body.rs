@@ -1,4 +1,4 @@
-//! Reading the body of a request within limits.
+//! Reads the body of a request within limits.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use hyper::body::Incoming;
 use crate::inference::request_error::RequestError;
 use crate::server::admission::{Admission, BodyBytesPermit};
 
-/// Of a body that is too large, so much more is read and dropped before it is refused: a client that is still sending
-/// when the connection closes may never see the answer.
+/// How many bytes of an oversized body are read and dropped before the response: a client that is still sending when
+/// the connection closes may never see the response.
 const DISCARD_BYTES_MAX: usize = 16 << 20;
 
-/// Reads a whole body of at most `bytes_max` bytes: 413 for a larger one, 408 for one that takes longer than
-/// `timeout`, 400 for one that breaks off, 429 where there is no room for it.
+/// Reads a whole body of at most `bytes_max` bytes: 413 for a larger one, 408 for one that takes longer than `timeout`,
+/// 400 for one that breaks off, 429 if there is no capacity for it.
 pub(crate) async fn read_body(
     body: Incoming,
     bytes_max: usize,
@@ -40,7 +40,7 @@ async fn read(
         let Ok(chunk) = frame.into_data() else { continue };
         total += chunk.len();
         if total <= bytes_max {
-            permit.grow(chunk.len())?;
+            permit.reserve(chunk.len())?;
             chunks.push(chunk);
         } else {
             chunks.clear();

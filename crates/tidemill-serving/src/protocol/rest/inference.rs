@@ -1,4 +1,4 @@
-//! The REST form of an inference call: what to decode and encode. No async, no I/O, so it can run on any thread.
+//! The REST form of an inference request: decoding and encoding. No async, no I/O, so it can run on any thread.
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -13,21 +13,21 @@ use crate::protocol::mlflow;
 use crate::protocol::oip::rest as oip;
 use crate::protocol::operation::Operation;
 use crate::protocol::rest::server::{Reply, body_reply};
-use crate::protocol::tfs::rest::{self as tfs, Answer};
+use crate::protocol::tfs::rest::{self as tfs, ResponseLayout};
 
 /// An inference request whose body is read.
 #[derive(Debug)]
 pub(crate) struct RestInference {
     pub(crate) operation: Operation,
     pub(crate) body: Bytes,
-    /// How many bytes of the body are JSON, where a header says so.
+    /// How many bytes of the body are JSON, if a header says so.
     pub(crate) json_bytes: Option<usize>,
 }
 
-/// The form of the answer.
+/// The form of the response.
 #[derive(Debug)]
 pub(crate) enum ResponseFormat {
-    Tfs(Answer),
+    Tfs(ResponseLayout),
     Oip(oip::Reply),
 }
 
@@ -42,7 +42,9 @@ impl RestInference {
                 let request = oip::decode(target, &self.body, self.json_bytes)?;
                 Ok((request.batch, ResponseFormat::Oip(request.reply)))
             }
-            Operation::Invocations => Ok((mlflow::decode(target, &self.body)?, ResponseFormat::Tfs(Answer::Rows))),
+            Operation::Invocations => {
+                Ok((mlflow::decode(target, &self.body)?, ResponseFormat::Tfs(ResponseLayout::Rows)))
+            }
             operation => {
                 let (batch, answer) = tfs::decode(operation, target, &self.body)?;
                 Ok((batch, ResponseFormat::Tfs(answer)))
@@ -50,8 +52,8 @@ impl RestInference {
         }
     }
 
-    /// Bodies are read in one pass, so a wrong value may be met before the place where the JSON ends. That one is
-    /// told first, as a parser that reads everything first would.
+    /// Bodies are read in one pass, so a wrong value may be found before the position of a syntax error. The syntax
+    /// error is reported first, as by a parser that reads everything first.
     fn syntax_error(&self) -> Option<RequestError> {
         let json = self.body.get(..self.json_bytes.unwrap_or(self.body.len()))?;
         let mut reader = match Reader::new(json) {
@@ -63,7 +65,7 @@ impl RestInference {
     }
 }
 
-/// Writes the answer.
+/// Writes the response.
 pub(crate) fn encode(
     target: &TargetSignature,
     response: &InferenceResponse,

@@ -1,4 +1,4 @@
-//! REST: paths, bodies and answers of both protocols.
+//! REST: paths, bodies and responses of both protocols.
 
 pub(crate) mod body;
 pub(crate) mod front_page;

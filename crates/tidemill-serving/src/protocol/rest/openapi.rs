@@ -1,15 +1,15 @@
-//! `GET /openapi.json`: the REST surface with the inputs of the models that are served now.
+//! `GET /openapi.json`: the REST API with the inputs of the currently served models.
 
 use serde_json::{Map, Value, json};
 use tidemill_core::{DataType, Form, TensorView};
 
 use crate::inference::signature::TargetSignature;
-use crate::protocol::tfs::signature::{Method, offered};
+use crate::protocol::tfs::signature::{Method, signatures};
 
-/// What the document says of the server itself.
+/// Facts about the server for the document.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ServerFacts {
-    /// The port of gRPC, if it is served.
+    /// The gRPC port, if gRPC is served.
     pub(crate) grpc_port: Option<u16>,
     pub(crate) tls: bool,
     /// Whether clients need an API key.
@@ -81,7 +81,7 @@ fn server_paths() -> Map<String, Value> {
     paths
 }
 
-/// A path for each thing that can be asked of a model.
+/// A path for each operation on a model.
 fn add_model(paths: &mut Map<String, Value>, schemas: &mut Map<String, Value>, model: &TargetSignature) {
     let name = &model.name;
     let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string();
@@ -106,7 +106,7 @@ fn add_model(paths: &mut Map<String, Value>, schemas: &mut Map<String, Value>, m
         paths.insert(path, json!({ "post": operation(name, about, Some(body)) }));
     };
     post(format!("/v1/models/{encoded}:predict"), "Predict rows or columns (TF Serving)", &predict);
-    for (_, method) in offered(model) {
+    for (_, method) in signatures(model) {
         let verb = match method {
             Method::Predict => continue,
             Method::Classify => "classify",
@@ -163,7 +163,7 @@ fn row_schema(inputs: &[TensorView<'_>]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
-/// One row's value of an input.
+/// The schema of an input's value in one row.
 fn value_schema(input: &TensorView<'_>) -> Value {
     let scalar = match (input.datatype, input.form) {
         (_, Form::Binary) => {
@@ -219,7 +219,7 @@ fn infer_schema(model: &TargetSignature) -> Value {
     })
 }
 
-/// What a page needs to know of a model, in a form that is easy to read.
+/// The facts about a model that a page needs, in an easily readable form.
 fn model_facts(model: &TargetSignature) -> Value {
     let tensor = |tensor: &TensorView<'_>| {
         let form = match (tensor.form, tensor.width) {

@@ -1,4 +1,4 @@
-//! From method and path to what is asked for.
+//! From method and path to an operation.
 //!
 //! Paths under `/v1` follow TF Serving's grammar, which no common router can express: keywords in any case, and a
 //! verb after a colon. Paths under `/v2` are the Open Inference Protocol's.
@@ -12,17 +12,17 @@ use crate::inference::request_error::RequestError;
 use crate::models::versions::Selector;
 use crate::protocol::operation::Operation;
 
-/// A request's method and path, understood.
+/// The parsed method and path of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RestPath {
     pub(crate) operation: Operation,
-    /// The model's name; empty where the operation is not about one.
+    /// The model's name; empty if the operation has no model.
     pub(crate) model: String,
     pub(crate) selector: Selector,
 }
 
 impl RestPath {
-    /// Understands a path, or says why not: 400 under `/v1` as TF Serving does, 404 elsewhere.
+    /// Parses a path. Errors are 400 under `/v1`, as in TF Serving, and 404 elsewhere.
     pub(crate) fn parse(method: &Method, path: &str) -> Result<Self, RequestError> {
         let known = match path {
             "/" => Some(Operation::Alive),
@@ -49,13 +49,13 @@ impl RestPath {
         route.ok_or_else(|| RequestError::new(StatusCode::NOT_FOUND, format!("no such path: {method} {path}")))
     }
 
-    /// A request that is about no model.
+    /// A request without a model.
     pub(crate) fn server(operation: Operation) -> Self {
         Self { operation, model: String::new(), selector: Selector::Latest }
     }
 }
 
-/// The model that MLflow's path is about; empty if it names none.
+/// The model of MLflow's path; empty if it names none.
 fn invoked(path: &str) -> Option<&str> {
     match path {
         "/invocations" => Some(""),
@@ -142,7 +142,7 @@ fn parse_v2(method: &Method, get: bool, segments: &[&str]) -> Option<RestPath> {
     }
 }
 
-/// A version is text in the Open Inference Protocol: what is no number is a label.
+/// A version is text in the Open Inference Protocol: anything but a number is a label.
 pub(crate) fn selector_of(version: &str) -> Selector {
     version.parse().map_or_else(|_| Selector::Label(version.to_owned()), Selector::Version)
 }

@@ -1,4 +1,4 @@
-//! From a REST request to its answer: the one place where its endpoints, limits and metrics meet.
+//! From a REST request to its response: the one place for endpoints, limits and metrics.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,20 +33,20 @@ use crate::server::admission::{Admission, BodyBytesPermit};
 #[derive(Debug)]
 pub(crate) struct RestServer {
     pub(crate) service: Arc<InferenceService>,
-    /// Where metrics are found besides their usual places.
+    /// Additional paths of the metrics.
     pub(crate) metrics_path: Option<String>,
-    /// Whose protocol v1 is spoken.
+    /// Which server's v1 API to imitate.
     pub(crate) v1: V1Dialect,
     pub(crate) facts: ServerFacts,
 }
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
-/// A body as it came, and as it was inflated.
+/// The body as received and after decompression.
 type InMemory<'a> = (BodyBytesPermit<&'a Admission>, Option<BodyBytesPermit<Arc<Admission>>>);
 
 impl RestServer {
-    /// Answers a request. Never fails: what goes wrong becomes an answer.
+    /// Answers a request. Never fails: errors become responses.
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Reply {
         let context = self.service.context(request.headers(), Instant::now());
         let cors = self.service.access.cors().map(|cors| (cors, request.headers().get(ORIGIN).cloned()));
@@ -58,7 +58,7 @@ impl RestServer {
             _ => match self.route(&request) {
                 Ok(route) => {
                     let operation = route.operation;
-                    let known = self.service.models.knows(&route.model).then(|| route.model.clone());
+                    let known = self.service.models.contains(&route.model).then(|| route.model.clone());
                     (operation, known, self.answer_route(route, request, &context).await)
                 }
                 Err(error) => (Operation::Unknown, None, Err(error)),
@@ -73,7 +73,7 @@ impl RestServer {
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let model = known_model.as_deref().unwrap_or_default();
-        self.service.answered(&context, model, operation, Status::Rest(reply.status()));
+        self.service.record_response(&context, model, operation, Status::Rest(reply.status()));
         reply
     }
 
@@ -92,7 +92,7 @@ impl RestServer {
         }
         let mut route = RestPath::parse(request.method(), path)?;
         if route.operation == Operation::Invocations && route.model.is_empty() {
-            route.model = self.service.models.only_name().unwrap_or_default();
+            route.model = self.service.models.single_model_name().unwrap_or_default();
         }
         Ok(route)
     }
@@ -104,7 +104,7 @@ impl RestServer {
         openapi::document(self.facts, targets.iter().map(|target| target.signature()))
     }
 
-    /// The states of a model's versions; 503 while it is not ready, where that is told at all.
+    /// The states of a model's versions; in the `KServe` dialect 503 while the model is not ready.
     fn status(&self, name: &str, selector: &Selector) -> Result<Reply, RequestError> {
         let service = &self.service;
         let mut body = tfs::status(&service.models.snapshot().status(name, selector)?);
@@ -174,7 +174,7 @@ impl RestServer {
                 let _entry = service.admission.enter()?;
                 let (headers, body, _held) = self.read(request).await?;
                 let json_bytes = header_length(&headers)?;
-                // An unknown model is said only after the body is read, so that the connection can be used again.
+                // An unknown model is reported only after the body is read, so that the connection can be reused.
                 let target = target?;
                 let bytes = body.len();
                 let call = RestInference { operation, body, json_bytes };
@@ -214,7 +214,7 @@ impl RestServer {
         }
     }
 
-    /// The headers and the body, inflated; it is counted as long as what comes last lives.
+    /// The headers and the decompressed body, which counts against the limit until it is dropped.
     async fn read(&self, request: Request<Incoming>) -> Result<(HeaderMap, Bytes, InMemory<'_>), RequestError> {
         let (parts, body) = request.into_parts();
         let limits = &self.service.limits;
@@ -225,10 +225,10 @@ impl RestServer {
         let bytes_max = limits.body_bytes_max;
         let inflate = move || {
             let mut inflated = Vec::new();
-            coding.inflate(&body, bytes_max, &mut inflated, |bytes| permit.grow(bytes))?;
+            coding.inflate(&body, bytes_max, &mut inflated, |bytes| permit.reserve(bytes))?;
             Ok((inflated, permit))
         };
-        // A few bytes may become very many, so never where other requests wait.
+        // A few bytes may decompress to very many, so never on a thread where other requests wait.
         let (inflated, permit) = self.service.off_thread(inflate).await?;
         Ok((parts.headers, inflated.into(), (held, Some(permit))))
     }
@@ -252,7 +252,7 @@ fn readiness(body: Value) -> Reply {
 }
 
 fn error_reply(error: RequestError) -> Reply {
-    let error = error.disclosed();
+    let error = error.for_client();
     let code = error.code().id();
     let mut reply = json_reply(error.status, &json!({ "error": error.message, "code": code }));
     reply.headers_mut().insert(ERROR_CODE, HeaderValue::from_static(code));
@@ -273,7 +273,7 @@ fn json_reply(status: StatusCode, body: &Value) -> Reply {
     body_reply(status, "application/json", body.to_string().into_bytes())
 }
 
-/// An answer with a body.
+/// A response with a body.
 pub(crate) fn body_reply(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::from(body)));
     *reply.status_mut() = status;

@@ -1,4 +1,4 @@
-//! Named tensors into the batch a model takes.
+//! Assembles named tensors into the batch that a model takes.
 
 use arrow::array::RecordBatch;
 use tidemill_core::{DataType, Form};
@@ -8,10 +8,10 @@ use super::{ColumnWriter, describe_inputs};
 use crate::inference::request_error::RequestError;
 use crate::inference::signature::TargetSignature;
 
-/// A shape is only a claim: memory for more rows than these is taken when they come.
+/// A shape is only a claim: memory beyond this many rows is allocated as rows arrive.
 const ROWS_RESERVED_MAX: usize = 1024;
 
-/// Lists without a value take memory that no byte of the request stands for.
+/// Lists without values take memory for which the request has no bytes.
 const EMPTY_LISTS_MAX: u64 = 65_536;
 
 /// Builds a batch, tensor by tensor.
@@ -19,32 +19,32 @@ const EMPTY_LISTS_MAX: u64 = 65_536;
 pub(crate) struct Assembly {
     builder: BatchBuilder,
     seen: Vec<bool>,
-    /// The input that comes next if they come in order, which they mostly do: then no name is looked up.
+    /// The next input if they come in order, as they usually do: then it needs no lookup.
     next: usize,
     rows: u64,
 }
 
-/// Why the tensors are no batch. The protocols have words of their own for the first two.
+/// Why the tensors do not form a batch. The protocols have their own messages for the first two.
 #[derive(Debug)]
 pub(crate) enum AssemblyError {
-    /// The model takes no such input; `reason` says so and names the nearest one it does.
+    /// The model has no such input; `reason` says so and names the nearest one it has.
     Unknown { name: String, reason: String },
-    /// A required input is not given; `sent` are those that are, `wanted` is what the model takes.
+    /// A required input is missing; `sent` are the inputs present, `wanted` is what the model takes.
     Missing { name: String, datatype: DataType, sent: String, wanted: String },
-    /// Anything else.
+    /// Any other error.
     Other(RequestError),
 }
 
 /// How many elements a tensor must have, and how lists of them may be nested.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Expected {
+pub(crate) struct ExpectedElements {
     pub(crate) elements: usize,
-    /// How many values a row of a nested list has; `None` where the shape is `[n]`.
+    /// How many values a row of a nested list has; `None` for the shape `[n]`.
     pub(crate) nested: Option<usize>,
 }
 
 impl Assembly {
-    /// `rows` are those the first tensor claims; the others must agree.
+    /// `rows` is the number of rows in the first tensor; the others must agree.
     pub(crate) fn new(target: &TargetSignature, rows: u64) -> Self {
         let reserved = usize::try_from(rows).unwrap_or(usize::MAX).min(ROWS_RESERVED_MAX);
         let builder = target.batch_builder(reserved);
@@ -52,19 +52,19 @@ impl Assembly {
         Self { builder, seen, next: 0, rows }
     }
 
-    /// Adds the tensor `name`: `fill` hands its elements on. Where it is the `only` one it may stand for all inputs, its
-    /// columns in the order of the signature.
+    /// Adds the tensor `name`; `fill` passes its elements on. If it is the `only` tensor it may stand for all inputs,
+    /// with its columns in the order of the signature.
     pub(crate) fn add(
         &mut self,
         name: &str,
         shape: &[u64],
         only: bool,
-        fill: impl FnOnce(&mut ColumnWriter<'_>, Expected) -> Result<(), RequestError>,
+        fill: impl FnOnce(&mut ColumnWriter<'_>, ExpectedElements) -> Result<(), RequestError>,
     ) -> Result<(), AssemblyError> {
-        let within = |error: RequestError| AssemblyError::Other(error.within(&format!("input `{name}`: ")));
+        let within = |error: RequestError| AssemblyError::Other(error.at(&format!("input `{name}`: ")));
         let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         if only && let Some(width) = self.matrix_width(name, shape) {
-            let expected = Expected { elements: rows.saturating_mul(width), nested: Some(width) };
+            let expected = ExpectedElements { elements: rows.saturating_mul(width), nested: Some(width) };
             self.seen.fill(true);
             return fill(&mut ColumnWriter::Matrix(&mut self.builder), expected).map_err(within);
         }
@@ -95,12 +95,12 @@ impl Assembly {
         fill(&mut ColumnWriter::Column(column), expected).map_err(within)
     }
 
-    /// How many columns a tensor `name` of this shape has if it stands for all inputs; `None`: it does not.
+    /// How many columns a tensor `name` of this shape has if it stands for all inputs; `None` if it does not.
     fn matrix_width(&self, name: &str, shape: &[u64]) -> Option<usize> {
         let width = self.builder.specs().len();
         let is_plain = |index| self.builder.width(index) == 1 && self.builder.specs()[index].form == Form::Value;
         match *shape {
-            // A model with one input takes it by any name, as TF Serving's bare values.
+            // A model with one input accepts it under any name, as for TF Serving's bare values.
             [rows, columns] if rows == self.rows && columns == width as u64 && self.builder.index(name).is_none() => {
                 (0..width).all(is_plain).then_some(width)
             }
@@ -108,17 +108,17 @@ impl Assembly {
         }
     }
 
-    /// Lists of so many values for each row.
-    fn lists(&self, values: u64) -> Result<Expected, RequestError> {
+    /// Checks lists with this many values per row.
+    fn lists(&self, values: u64) -> Result<ExpectedElements, RequestError> {
         if values == 0 && self.rows > EMPTY_LISTS_MAX {
             let message = format!("{} rows of no value are more than are taken: {EMPTY_LISTS_MAX}", self.rows);
             return Err(RequestError::invalid(message));
         }
         let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        Ok(Expected { elements: size(self.rows).saturating_mul(size(values)), nested: Some(size(values)) })
+        Ok(ExpectedElements { elements: size(self.rows).saturating_mul(size(values)), nested: Some(size(values)) })
     }
 
-    fn expected(&self, shape: &[u64], width: usize) -> Result<Expected, RequestError> {
+    fn expected(&self, shape: &[u64], width: usize) -> Result<ExpectedElements, RequestError> {
         let rows = self.rows;
         let nested = match *shape {
             [size] if size == rows && width == 1 => None,
@@ -131,7 +131,7 @@ impl Assembly {
             }
             _ => return Err(RequestError::invalid(format!("the shape is {shape:?}, and [-1, {width}] is expected"))),
         };
-        Ok(Expected { elements: usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(width), nested })
+        Ok(ExpectedElements { elements: usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(width), nested })
     }
 
     /// The batch, if no required input is missing.

@@ -1,9 +1,9 @@
-//! Elements of a tensor in binary: little-endian numbers, texts with their length before them.
+//! Elements of a tensor in binary form: little-endian numbers, texts with their length before them.
 
 use super::{Datatype, Scalar};
 use crate::inference::request_error::RequestError;
 
-/// Checks that numbers take as many bytes as `expected` of them do. How many texts there are shows as they are read.
+/// Checks that the size of the data is that of `expected` numbers. The number of texts shows only as they are read.
 pub(super) fn check_size(bytes: &[u8], datatype: Datatype, expected: usize) -> Result<(), RequestError> {
     match datatype.bytes() {
         Some(size) if expected.checked_mul(size) != Some(bytes.len()) => Err(RequestError::invalid(format!(
@@ -14,7 +14,7 @@ pub(super) fn check_size(bytes: &[u8], datatype: Datatype, expected: usize) -> R
     }
 }
 
-/// Hands on the elements of `bytes`, whose size is checked.
+/// Passes on the elements of `bytes`, whose size is checked.
 pub(super) fn elements(
     bytes: &[u8],
     datatype: Datatype,

@@ -1,4 +1,4 @@
-//! Where the elements of a tensor go.
+//! The destination of a tensor's elements.
 
 use tidemill_core::DataType;
 use tidemill_model::{BatchBuilder, InputColumn};
@@ -7,7 +7,7 @@ use super::Scalar;
 use super::elements::Floats;
 use crate::inference::request_error::RequestError;
 
-/// Where the elements of a tensor go, one after another.
+/// Writes the elements of a tensor, in order, to the columns of a batch.
 #[derive(Debug)]
 pub(crate) enum ColumnWriter<'a> {
     /// The values of one input.
@@ -17,7 +17,7 @@ pub(crate) enum ColumnWriter<'a> {
 }
 
 impl ColumnWriter<'_> {
-    /// Takes the element at a place of the tensor; the error says which.
+    /// Pushes element number `element` of the tensor; the error says which it is.
     pub(crate) fn push(&mut self, element: usize, cell: &Scalar<'_>) -> Result<(), RequestError> {
         match self {
             Self::Column(column) => push(column, element, cell),
@@ -32,8 +32,8 @@ impl ColumnWriter<'_> {
         }
     }
 
-    /// Takes all elements at once, where that is all there is to do: real numbers for real numbers, none of them
-    /// missing. `false`: none is taken.
+    /// Pushes all elements at once if no conversion is needed: real numbers into a column of real numbers, none of them
+    /// missing. Returns `false` without pushing any otherwise.
     pub(super) fn push_floats(&mut self, floats: Floats<'_>) -> bool {
         let count = floats.len();
         match self {
@@ -52,7 +52,7 @@ impl ColumnWriter<'_> {
     }
 }
 
-/// Pushes one element; the error says which.
+/// Pushes one element; the error names its position.
 pub(crate) fn push(column: &mut InputColumn<'_>, element: usize, cell: &Scalar<'_>) -> Result<(), RequestError> {
     cell.push(column).map_err(|why| RequestError::invalid(format!("element {element}: {why}")))
 }

@@ -1,9 +1,9 @@
-//! What a model takes, for the message of a request that does not give it.
+//! Describes a model's inputs for error messages.
 
 use tidemill_core::Form;
 use tidemill_model::BatchBuilder;
 
-/// A model may have thousands of inputs, and a message has readers.
+/// How many inputs a message lists: a model may have thousands.
 const NAMED_MAX: usize = 64;
 
 /// Name, datatype and shape of each input, as `fare FP64 [-1], seconds INT64 [-1], optional: miles FP64 [-1]`.

@@ -1,9 +1,9 @@
-//! The elements of a tensor as they were sent, in lists or in binary.
+//! The elements of a tensor as sent, in typed lists or in binary.
 
 use super::{ColumnWriter, Datatype, TypedSlice, binary};
 use crate::inference::request_error::RequestError;
 
-/// The elements of a tensor as they were sent.
+/// The elements of a tensor as sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Elements<'a> {
     List(TypedSlice<'a>),
@@ -11,7 +11,7 @@ pub(crate) enum Elements<'a> {
     Binary(&'a [u8]),
 }
 
-/// Real numbers as they were sent.
+/// Real numbers in the form they were sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Floats<'a> {
     Doubles(&'a [f64]),
@@ -21,8 +21,8 @@ pub(super) enum Floats<'a> {
 }
 
 impl Elements<'_> {
-    /// Hands the elements on as those of a `datatype`. Those in binary must be `expected` many and nothing else; how many
-    /// there are in a list its length says.
+    /// Passes the elements on as values of `datatype`. Binary data must have exactly `expected` elements; a list has
+    /// its own length.
     pub(crate) fn put(
         self,
         datatype: Datatype,
@@ -65,7 +65,7 @@ impl Floats<'_> {
         }
     }
 
-    /// The number at a place that must be below [`len`](Self::len).
+    /// The number at a position that must be below [`len`](Self::len).
     pub(super) fn at(self, at: usize) -> f64 {
         match self {
             Self::Doubles(list) => list[at],

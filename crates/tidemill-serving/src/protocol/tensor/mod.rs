@@ -1,7 +1,7 @@
-//! Tensors of requests and answers, whatever the protocol: elements into columns, columns into elements.
+//! Tensors of requests and responses in all protocols: elements into columns, columns into elements.
 //!
-//! A tensor is a column: shape `[n]` or `[n, 1]`, or `[n, m]` where the model takes rows of `m` values. Every numeric datatype is taken where each value fits the input's
-//! type without loss.
+//! A tensor is a column: shape `[n]` or `[n, 1]`, or `[n, m]` if the model takes rows of `m` values. Every numeric
+//! datatype is accepted if each value fits the input's type without loss.
 
 mod assembly;
 mod binary;
@@ -13,7 +13,7 @@ mod output;
 mod scalar;
 mod typed_slice;
 
-pub(crate) use assembly::{Assembly, AssemblyError, Expected};
+pub(crate) use assembly::{Assembly, AssemblyError, ExpectedElements};
 pub(crate) use column_writer::{ColumnWriter, push};
 pub(crate) use datatype::Datatype;
 pub(crate) use describe::describe_inputs;

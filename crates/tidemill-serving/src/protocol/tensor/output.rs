@@ -15,7 +15,7 @@ pub(crate) enum Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// Reads a column of one of the four types of the model's signature; of lists, all their elements in order.
+    /// Reads a column of one of the four types of the model's signature; for lists, all their elements in order.
     pub(crate) fn of(column: &'a dyn Array) -> Result<Self, RequestError> {
         match column.data_type() {
             DataType::FixedSizeList(..) => Self::of(column.as_fixed_size_list().values()),
@@ -27,7 +27,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// The numbers, where they are floating-point numbers.
+    /// The numbers, if they are floating-point numbers.
     pub(crate) fn floats(self) -> Result<&'a [f64], RequestError> {
         match self {
             Self::Floats(values) => Ok(values),
@@ -54,7 +54,7 @@ impl<'a> Output<'a> {
     }
 }
 
-/// How many values a row of an output has, where it is a list of them.
+/// How many values a row of an output has, if it is a list of them.
 pub(crate) fn row_width(column: &dyn Array) -> Option<usize> {
     match column.data_type() {
         DataType::FixedSizeList(_, width) => usize::try_from(*width).ok(),

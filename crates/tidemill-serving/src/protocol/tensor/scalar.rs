@@ -1,4 +1,4 @@
-//! One element of a tensor, on its way into a column of maybe another type.
+//! One element of a tensor, before conversion to the type of its column.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use tidemill_model::InputColumn;
 /// Integers up to this magnitude are floating-point numbers without loss.
 const INTEGER_EXACT_MAX: i128 = 1 << 53;
 
-/// An element as it was sent.
+/// An element as sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Scalar<'a> {
     Missing,
@@ -16,12 +16,12 @@ pub(crate) enum Scalar<'a> {
     Integer(i128),
     Float(f64),
     Text(Cow<'a, str>),
-    /// Bytes that are no text.
+    /// Bytes that are not UTF-8 text.
     Bytes(Cow<'a, [u8]>),
 }
 
 impl Scalar<'_> {
-    /// Pushes the element on `column` if its value is kept; the error says why not.
+    /// Pushes the element on `column` if the conversion keeps its value; otherwise the error says why not.
     pub(crate) fn push(&self, column: &mut InputColumn<'_>) -> Result<(), String> {
         let datatype = column.spec().datatype;
         let pushed = match (self, datatype) {
@@ -40,7 +40,7 @@ impl Scalar<'_> {
             (Self::Float(value), DataType::Fp64) => column.push_float(*value),
             (Self::Bytes(value), DataType::Bytes) if column.spec().form == Form::Binary => column.push_bytes(value),
             (Self::Bytes(_), DataType::Bytes) => return Err("it is not UTF-8".to_owned()),
-            // A missing integer has no other way than NaN in a floating-point tensor.
+            // NaN is the only way to send a missing integer in a floating-point tensor.
             (Self::Float(value), DataType::Int64) if value.is_nan() && (column.spec().optional || column.is_list()) => {
                 column.push_null()
             }

@@ -1,4 +1,4 @@
-//! Elements of a tensor in the lists of a message.
+//! Elements of a tensor in the typed lists of a message.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub(crate) enum TypedSlice<'a> {
     /// The 16 bits of each.
     Halves(&'a [i32]),
     Texts(&'a [Bytes]),
-    /// As `Texts`, where they lie in the message.
+    /// As `Texts`, borrowed from the message.
     Slices(&'a [&'a [u8]]),
 }
 
@@ -39,7 +39,7 @@ impl<'a> TypedSlice<'a> {
         }
     }
 
-    /// Hands on each element as one of `datatype`: what is out of that type's range is an error.
+    /// Passes on each element as a value of `datatype`: a value out of that type's range is an error.
     pub(crate) fn elements(
         self,
         datatype: Datatype,
@@ -70,7 +70,7 @@ impl<'a> TypedSlice<'a> {
 
 fn integer<'a>(index: usize, value: i128, datatype: Datatype) -> Result<Scalar<'a>, RequestError> {
     match datatype.integer_range() {
-        Some((least, most)) if !(least..=most).contains(&value) => Err(wrong(index, value, datatype)),
+        Some((least, most)) if !(least..=most).contains(&value) => Err(out_of_range(index, value, datatype)),
         _ => Ok(Scalar::Integer(value)),
     }
 }
@@ -79,7 +79,7 @@ fn half<'a>(index: usize, bits: i32, datatype: Datatype) -> Result<Scalar<'a>, R
     // Some writers extend the sign of the 16 bits.
     let bits = match u16::try_from(bits) {
         Ok(bits) => bits,
-        Err(_) => i16::try_from(bits).map_err(|_| wrong(index, bits.into(), datatype))? as u16,
+        Err(_) => i16::try_from(bits).map_err(|_| out_of_range(index, bits.into(), datatype))? as u16,
     };
     Ok(Scalar::Float(match datatype {
         Datatype::Bf16 => half::bf16::from_bits(bits).to_f64(),
@@ -87,11 +87,11 @@ fn half<'a>(index: usize, bits: i32, datatype: Datatype) -> Result<Scalar<'a>, R
     }))
 }
 
-/// Text where the bytes are text.
+/// The bytes as text, if they are UTF-8.
 pub(super) fn text(bytes: &[u8]) -> Scalar<'_> {
     std::str::from_utf8(bytes).map_or(Scalar::Bytes(Cow::Borrowed(bytes)), |text| Scalar::Text(Cow::Borrowed(text)))
 }
 
-fn wrong(index: usize, value: i128, datatype: Datatype) -> RequestError {
+fn out_of_range(index: usize, value: i128, datatype: Datatype) -> RequestError {
     RequestError::invalid(format!("element {index}: `{value}` is not {}", datatype.name()))
 }

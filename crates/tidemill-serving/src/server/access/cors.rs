@@ -15,7 +15,7 @@ const HEADERS: HeaderValue = HeaderValue::from_static(
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "inference-header-content-length, retry-after, tidemill-error-code, traceparent, x-request-id",
 );
-/// Browsers need not ask again for a day.
+/// How long browsers may cache a preflight response: a day.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
 /// Origins whose pages may read answers.
@@ -26,21 +26,21 @@ pub(crate) struct Cors {
 }
 
 impl Cors {
-    /// Origins as browsers write them (`https://app.example.org`); `*` stands for all.
+    /// Parses origins as browsers write them (`https://app.example.org`); `*` stands for all.
     pub(crate) fn new(origins: &[String]) -> Self {
         let any = origins.iter().any(|origin| origin == "*");
         let plain = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
         Self { origins: (!any).then(|| origins.iter().map(plain).collect()) }
     }
 
-    /// What the answer to a request from `origin` carries.
+    /// The headers of the response to a request from `origin`.
     pub(crate) fn allow(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
         let Some(origins) = &self.origins else {
             answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
             return;
         };
-        // Caches must keep answers for different origins apart.
+        // Caches must keep responses for different origins apart.
         answer.append(VARY, HeaderValue::from_static("origin"));
         let Some(origin) = origin else { return };
         let Ok(text) = origin.to_str() else { return };
@@ -50,7 +50,7 @@ impl Cors {
         }
     }
 
-    /// What a browser hears that asks before it sends.
+    /// The response to a browser's preflight request.
     pub(crate) fn preflight(origin: Option<&HeaderValue>, answer: &mut HeaderMap) -> Result<(), RequestError> {
         if origin.is_none() {
             return Err(RequestError::invalid("an OPTIONS request needs the header `Origin`"));

@@ -14,8 +14,8 @@ use crate::protocol::operation::Permission;
 
 type Hash = [u8; 32];
 
-/// The keys of a file: a line is a name, the SHA-256 of a key, and the roles of the key (`infer`, if there are none);
-/// `#` begins a comment.
+/// The keys of a file: a line has a name, the SHA-256 of a key, and the roles of the key (default: `infer`); `#` begins
+/// a comment.
 ///
 /// ```text
 /// # printf %s "$KEY" | sha256sum
@@ -24,8 +24,8 @@ type Hash = [u8; 32];
 /// release     d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa  infer,admin
 /// ```
 ///
-/// Keys are looked up by their hash, so how long that takes says nothing about a key. They must be long and random: a
-/// hash of a word can be guessed.
+/// Keys are looked up by their hash, so the time of a lookup reveals nothing about a key. They must be long and random:
+/// a hash of a word can be guessed.
 #[derive(Debug)]
 pub(crate) struct ApiKeys {
     file: PathBuf,
@@ -33,14 +33,14 @@ pub(crate) struct ApiKeys {
     seen: Mutex<Option<SystemTime>>,
 }
 
-/// One key, without the key.
+/// One key; only its hash is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiKey {
     pub(crate) name: Arc<str>,
     pub(crate) roles: Roles,
 }
 
-/// What the bearer of a key may do.
+/// The permissions of a key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Roles {
     infer: bool,
@@ -49,7 +49,7 @@ pub(crate) struct Roles {
 }
 
 impl Roles {
-    /// Reads `infer,metrics`; the error is the word that is not a role.
+    /// Parses `infer,metrics`; the error is the word that is not a role.
     fn parse(text: &str) -> Result<Self, &str> {
         let mut roles = Self::default();
         for word in text.split(',').filter(|word| !word.is_empty()) {
@@ -64,7 +64,7 @@ impl Roles {
     }
 
     /// An admin may do everything.
-    pub(crate) fn cover(self, permission: Permission) -> bool {
+    pub(crate) fn allow(self, permission: Permission) -> bool {
         self.admin
             || match permission {
                 Permission::Open => true,
@@ -94,7 +94,7 @@ impl ApiKeys {
         self.known.load().get(&hash(key)).cloned()
     }
 
-    /// Reads the file again if it has changed. One that is wrong changes nothing.
+    /// Reads the file again if it has changed. An invalid file changes nothing.
     pub(crate) fn refresh(&self) {
         let modified = modified(&self.file);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,9 +176,9 @@ mod tests {
         let known = parse(&format!("ci {hash_of_test} metrics,admin\n")).unwrap();
         let roles = known[&hash(b"test")].roles;
         assert_eq!(roles.to_string(), "`metrics`, `admin`");
-        assert!(roles.cover(Permission::Admin) && roles.cover(Permission::Infer), "an admin may do everything");
+        assert!(roles.allow(Permission::Admin) && roles.allow(Permission::Infer), "an admin may do everything");
         let metrics = Roles::parse("metrics").unwrap();
-        assert!(metrics.cover(Permission::Metrics) && !metrics.cover(Permission::Infer));
+        assert!(metrics.allow(Permission::Metrics) && !metrics.allow(Permission::Infer));
         for (text, error) in [
             ("ci\n", "line 1: a line is a name, a hash and roles: `ci 9f86d0… infer,admin`"),
             (&format!("a {hash_of_test} root"), "line 1: `root` is not a role: `infer`, `metrics` or `admin`"),

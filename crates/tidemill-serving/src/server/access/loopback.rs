@@ -1,8 +1,8 @@
-//! A server without keys that only this machine reaches: pages of browsers on this machine reach it too.
+//! Protects a server without keys on a loopback address: web pages in browsers on this machine can reach it too.
 //!
-//! A page can send requests to any address of the machine, and a name that its owner lets resolve to 127.0.0.1 makes
-//! the server part of the page's own origin (DNS rebinding). So requests must name the server by a name it knows, and a
-//! page of another origin must not change anything.
+//! A page can send requests to any address of the machine, and a name that its owner resolves to 127.0.0.1 makes the
+//! server part of the page's own origin (DNS rebinding). So requests must use a known name of the server, and a page of
+//! another origin must not change anything.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use crate::protocol::operation::{Operation, Permission};
 pub(crate) struct LoopbackGuard {
     hosts: Vec<String>,
     origins: Vec<String>,
-    /// Pages of any origin may read answers, and so ask for predictions.
+    /// Pages of any origin may read responses, and so request predictions.
     any_origin: bool,
 }
 
@@ -29,7 +29,7 @@ impl LoopbackGuard {
         Self { hosts, origins, any_origin }
     }
 
-    /// Refuses a request that a page of another origin may have sent.
+    /// Rejects a request that a page of another origin may have sent.
     pub(crate) fn check(
         &self,
         method: &Method,
@@ -42,7 +42,7 @@ impl LoopbackGuard {
         let refused = |message: String| Err(RequestError::new(StatusCode::FORBIDDEN, message));
         if operation.permission() != Permission::Open
             && let Some(host) = host
-            && !self.knows(name_of(host))
+            && !self.is_known_name(name_of(host))
         {
             return refused(format!("`{}` is not a name of this server: see `--allowed-host`", name_of(host)));
         }
@@ -61,8 +61,8 @@ impl LoopbackGuard {
         refused(format!("pages of `{origin}` may not ask this server for anything: see `--cors-origin`"))
     }
 
-    /// An address cannot be made to lead elsewhere, and `localhost` never does.
-    fn knows(&self, name: &str) -> bool {
+    /// An address cannot be rebound, and `localhost` never is.
+    fn is_known_name(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         let address = name.trim_start_matches('[').trim_end_matches(']');
         let local = name == "localhost" || name.ends_with(".localhost");

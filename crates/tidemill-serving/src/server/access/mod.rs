@@ -1,4 +1,4 @@
-//! Who may ask for what: API keys and their roles, what pages of browsers may do, which paths clients may name.
+//! Access control: API keys and their roles, rules for pages in browsers, and the paths that clients may name.
 
 mod cors;
 mod keys;
@@ -22,7 +22,7 @@ use crate::{ServeError, ServerOptions};
 /// The header for clients that cannot set `Authorization`.
 const API_KEY: &str = "x-api-key";
 
-/// Who may ask for what. Without configuration everybody who reaches the server may ask for everything that is on.
+/// The access rules. Without configuration everyone who reaches the server may use every enabled operation.
 #[derive(Debug, Default)]
 pub(crate) struct Access {
     keys: Option<ApiKeys>,
@@ -37,7 +37,7 @@ pub(crate) struct Caller(Option<Arc<str>>);
 
 impl Caller {
     pub(crate) fn name(&self) -> &str {
-        self.0.as_deref().unwrap_or("nobody in particular: the server has no keys")
+        self.0.as_deref().unwrap_or("an anonymous client: the server has no keys")
     }
 }
 
@@ -51,8 +51,8 @@ impl Access {
         Ok(Self { keys, cors, loopback })
     }
 
-    /// Refuses a request without a key of ours, or with one whose roles do not cover `operation`. Keys come as
-    /// `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+    /// Rejects a request without a valid key, or whose roles do not cover `operation`. Keys are sent as `Authorization:
+    /// Bearer KEY` or `X-API-Key: KEY`.
     pub(crate) fn check(&self, headers: &HeaderMap, operation: Operation) -> Result<Caller, RequestError> {
         let permission = operation.permission();
         let Some(keys) = self.keys.as_ref().filter(|_| permission != Permission::Open) else {
@@ -66,7 +66,7 @@ impl Access {
         let Some(key) = keys.find(key) else {
             return Err(RequestError::new(StatusCode::UNAUTHORIZED, "the API key is not one of this server"));
         };
-        if key.roles.cover(permission) {
+        if key.roles.allow(permission) {
             return Ok(Caller(Some(key.name)));
         }
         let (name, roles, needed) = (&key.name, key.roles, permission.role());
@@ -87,7 +87,7 @@ impl Access {
     }
 }
 
-/// The token of an `Authorization` header; the scheme is read in any case.
+/// The token of an `Authorization` header; the scheme is case-insensitive.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-/// Folders under which the paths that clients send must be. Without any, no path is allowed.
+/// Folders that contain every path a client may name. Without any, no path is allowed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AllowedRoots(Vec<PathBuf>);
 
@@ -11,8 +11,8 @@ impl AllowedRoots {
         Self(roots.to_vec())
     }
 
-    /// Whether `path` is one of the roots or under one, links resolved. What does not exist yet is where its nearest
-    /// folder is.
+    /// Whether `path` is one of the roots or under one, with links resolved. For a path that does not exist yet, its
+    /// nearest existing folder counts.
     pub(crate) fn allow(&self, path: &Path) -> bool {
         let Some(path) = resolved(path) else { return false };
         self.0.iter().filter_map(|root| root.canonicalize().ok()).any(|root| path.starts_with(root))

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use console::style;
 use serde_json::json;
 use tidemill_core::{Code, Failure};
+use tidemill_data::Table;
 use tidemill_project::{Draft, DraftRequest, SETTINGS_FILE_NAME, Trial, cores, try_out};
 
 use crate::cli::{Global, InitArgs};
@@ -30,24 +31,7 @@ pub async fn init(args: &InitArgs, data: &Path, dir: Option<PathBuf>, global: &G
         bar.finish_and_clear();
         draft?
     };
-    let trial = match args.no_trial {
-        true => None,
-        false => {
-            let (bar, _) = running_bar("training a first model", global);
-            let trial = try_out(&draft, &table, data, cores()).await;
-            bar.finish_and_clear();
-            match trial {
-                Ok(trial) => Some(trial),
-                Err(failure) => {
-                    say(global, &format!("warning: a first model could not be trained: {}", failure.message));
-                    if let Some(hint) = &failure.hint {
-                        say(global, &format!("  help: {hint}"));
-                    }
-                    None
-                }
-            }
-        }
-    };
+    let trial = if args.no_trial { None } else { trial(&draft, &table, data, global).await };
     let source = relative(data, &dir)?;
     // What an `init` that was killed left half-written.
     tidemill_files::sweep(&dir).map_err(|error| Failure::io(&dir, &error))?;
@@ -59,6 +43,23 @@ pub async fn init(args: &InitArgs, data: &Path, dir: Option<PathBuf>, global: &G
     let value = json!({ "project": dir, "files": [PIPELINE, SETTINGS_FILE_NAME, ".gitignore"], "draft": draft, "trial": trial });
     print(global, &value, || text(&dir, &draft, trial.as_ref()))?;
     Ok(0)
+}
+
+/// How good a first model is; a warning where none can be trained.
+async fn trial(draft: &Draft, table: &Table, data: &Path, global: &Global) -> Option<Trial> {
+    let (bar, _) = running_bar("training a first model", global);
+    let trial = try_out(draft, table, data, cores()).await;
+    bar.finish_and_clear();
+    match trial {
+        Ok(trial) => Some(trial),
+        Err(failure) => {
+            say(global, &format!("warning: a first model could not be trained: {}", failure.message));
+            if let Some(hint) = &failure.hint {
+                say(global, &format!("  help: {hint}"));
+            }
+            None
+        }
+    }
 }
 
 fn text(dir: &Path, draft: &Draft, trial: Option<&Trial>) -> String {

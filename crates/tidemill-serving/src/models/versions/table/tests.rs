@@ -3,7 +3,7 @@ use crate::models::versions::Selector;
 
 const BACKOFF: Backoff = Backoff { first: Duration::from_secs(5), longest: Duration::from_mins(1), retries_max: None };
 
-/// A table with a clock of its own, whose loads wait for the test to end them.
+/// A table with its own clock, whose loads end when the test ends them.
 struct World {
     table: Table<u64>,
     now: Instant,

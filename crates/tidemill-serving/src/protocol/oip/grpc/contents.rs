@@ -1,4 +1,4 @@
-//! Elements of tensors in the lists of a message.
+//! Elements of tensors in the typed lists of a message.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use crate::protocol::grpc::proto::inference::InferTensorContents;
 use crate::protocol::grpc::tensor_wire::TensorContents;
 use crate::protocol::tensor::{Datatype, Output, TypedSlice};
 
-/// The list that holds the elements of a type, and its name. 16-bit floating-point numbers have none.
+/// The list for the elements of a type, and its name. 16-bit floating-point numbers have none.
 pub(super) fn list<'a>(
     contents: &'a TensorContents<'_>,
     datatype: Datatype,

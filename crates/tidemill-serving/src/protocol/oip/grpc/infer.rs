@@ -11,14 +11,14 @@ use crate::protocol::grpc::proto::inference::ModelInferResponse;
 use crate::protocol::grpc::proto::inference::model_infer_response::InferOutputTensor;
 use crate::protocol::grpc::tensor_wire::read_shape;
 use crate::protocol::oip::rest::{assembly_error, check_output_parameter, check_parameter, output_index};
-use crate::protocol::tensor::{Assembly, ColumnWriter, Datatype, Elements, Expected, Output, row_width};
+use crate::protocol::tensor::{Assembly, ColumnWriter, Datatype, Elements, ExpectedElements, Output, row_width};
 
-/// How to answer.
+/// How to respond.
 #[derive(Debug)]
 pub(super) struct Reply {
     id: String,
     outputs: Vec<usize>,
-    /// As the request: tensors in binary or in lists.
+    /// In the form of the request: binary tensors or typed lists.
     raw: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn decode(target: &TargetSignature, request: &[u8]) -> Result<(Record
     let outputs: Vec<usize> = if outputs.is_empty() {
         (0..target.tensors.output_tensors().len()).collect()
     } else {
-        let index = |output: &super::message::Requested<'_>| {
+        let index = |output: &super::message::RequestedOutput<'_>| {
             output.parameters.iter().try_for_each(|name| check_output_parameter(name))?;
             output_index(target, output.name)
         };
@@ -46,7 +46,7 @@ pub(super) fn decode(target: &TargetSignature, request: &[u8]) -> Result<(Record
     let (mut input, mut shape) = (Input::default(), Vec::new());
     for (index, bytes) in inputs.iter().enumerate() {
         input.read(bytes)?;
-        read_shape(&input.shape, &mut shape).map_err(|error| error.within(&format!("input `{}`: ", input.name)))?;
+        read_shape(&input.shape, &mut shape).map_err(|error| error.at(&format!("input `{}`: ", input.name)))?;
         let rows = shape.first().copied().unwrap_or(0);
         let assembly = assembly.get_or_insert_with(|| Assembly::new(target, rows));
         let raw = raw.get(index).copied();
@@ -62,7 +62,7 @@ pub(super) fn decode(target: &TargetSignature, request: &[u8]) -> Result<(Record
 fn fill(
     input: &Input<'_>,
     raw: Option<&[u8]>,
-    expected: Expected,
+    expected: ExpectedElements,
     place: &mut ColumnWriter<'_>,
 ) -> Result<(), RequestError> {
     input.parameters.iter().try_for_each(|name| check_parameter(name))?;
@@ -87,7 +87,7 @@ fn fill(
     Elements::List(list).put(datatype, elements, place)
 }
 
-/// Writes the answer.
+/// Writes the response.
 pub(super) fn encode(
     target: &TargetSignature,
     response: &InferenceResponse,

@@ -1,12 +1,12 @@
-//! `ModelInferRequest`, read where it lies. Of thirty inputs each would be a message with a map and eight lists; building
-//! them takes longer than a prediction.
+//! `ModelInferRequest`, parsed in place. Each input would become a message with a map and eight lists; building thirty
+//! of them takes longer than a prediction.
 
 use crate::inference::request_error::RequestError;
 use crate::protocol::grpc::tensor_wire::{ContentsField, TensorContents, each, entry, fields, part, text, varints};
 
 const NAME: &str = "ModelInferRequest";
 
-/// The tensors of a request, and what else it says.
+/// The tensors of a request, and its other fields.
 #[derive(Debug, Default)]
 pub(super) struct Message<'a> {
     pub(super) model_name: &'a str,
@@ -16,18 +16,18 @@ pub(super) struct Message<'a> {
     pub(super) parameters: Vec<&'a str>,
     /// The messages of its inputs: see [`Input::read`].
     pub(super) inputs: Vec<&'a [u8]>,
-    pub(super) outputs: Vec<Requested<'a>>,
+    pub(super) outputs: Vec<RequestedOutput<'a>>,
     pub(super) raw: Vec<&'a [u8]>,
 }
 
-/// An output that is asked for.
+/// A requested output.
 #[derive(Debug, Default)]
-pub(super) struct Requested<'a> {
+pub(super) struct RequestedOutput<'a> {
     pub(super) name: &'a str,
     pub(super) parameters: Vec<&'a str>,
 }
 
-/// A tensor, read over and over into the same memory.
+/// A tensor, parsed repeatedly into the same memory.
 #[derive(Debug, Default)]
 pub(super) struct Input<'a> {
     pub(super) name: &'a str,
@@ -38,7 +38,7 @@ pub(super) struct Input<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads all of a request but what its tensors hold.
+    /// Parses all of a request except the contents of its tensors.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, RequestError> {
         let mut message = Self::default();
         fields(NAME, bytes, |number, content| {
@@ -48,7 +48,7 @@ impl<'a> Message<'a> {
                 3 => message.id = text(content)?,
                 4 => message.parameters.push(entry(content)?.0),
                 5 => message.inputs.push(part(content)?),
-                6 => message.outputs.push(Requested::read(part(content)?)?),
+                6 => message.outputs.push(RequestedOutput::read(part(content)?)?),
                 7 => message.raw.push(part(content)?),
                 _ => {}
             }
@@ -57,7 +57,7 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
-    /// The name and the version of the model that is asked.
+    /// The name and the version of the requested model.
     pub(super) fn model(bytes: &'a [u8]) -> Result<(&'a str, &'a str), RequestError> {
         let (mut name, mut version) = ("", "");
         fields(NAME, bytes, |number, content| {
@@ -72,7 +72,7 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<'a> Requested<'a> {
+impl<'a> RequestedOutput<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, &'static str> {
         let mut output = Self::default();
         each(bytes, |number, content| {
@@ -88,7 +88,7 @@ impl<'a> Requested<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// Reads another tensor in place of this one.
+    /// Parses another tensor in place of this one.
     pub(super) fn read(&mut self, bytes: &'a [u8]) -> Result<(), RequestError> {
         (self.name, self.datatype) = ("", "");
         self.shape.clear();
@@ -111,7 +111,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The list that stands in a field of `InferTensorContents`.
+/// The list of a field of `InferTensorContents`.
 const fn list(number: u64) -> Option<ContentsField> {
     Some(match number {
         1 => ContentsField::Bools,
@@ -137,9 +137,9 @@ mod tests {
     use crate::protocol::grpc::proto::inference::infer_parameter::ParameterChoice;
     use crate::protocol::grpc::proto::inference::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
     use crate::protocol::grpc::proto::inference::{InferParameter, InferTensorContents, ModelInferRequest};
-    use crate::protocol::grpc::tensor_wire::damage::{agree, any_damage};
+    use crate::protocol::grpc::tensor_wire::damage::{any_damage, assert_parsed_alike};
 
-    /// A request as the library builds it of what was read.
+    /// The request that the library builds from the same bytes.
     fn rebuilt(bytes: &[u8]) -> Result<ModelInferRequest, RequestError> {
         let message = Message::read(bytes)?;
         assert_eq!(Message::model(bytes).unwrap(), (message.model_name, message.model_version));
@@ -231,7 +231,8 @@ mod tests {
         })
     }
 
-    /// Without what we do not keep: the values of parameters, and whether there were lists. As text, in which NaN is NaN.
+    /// Removes what the parser ignores: the values of parameters, and whether there were lists. Compared as text, in
+    /// which NaN equals NaN.
     fn plain(mut request: ModelInferRequest) -> String {
         let clear = |parameters: &mut BTreeMap<String, InferParameter>| {
             for value in parameters.values_mut() {
@@ -256,8 +257,8 @@ mod tests {
 
         #[test]
         fn damage_is_seen_where_the_library_sees_it(request in any_request(), damage in any_damage()) {
-            let bytes = damage.done_to(request.encode_to_vec());
-            agree(rebuilt(&bytes).map(plain), ModelInferRequest::decode(&*bytes).map(plain))?;
+            let bytes = damage.apply(request.encode_to_vec());
+            assert_parsed_alike(rebuilt(&bytes).map(plain), ModelInferRequest::decode(&*bytes).map(plain))?;
         }
     }
 }

@@ -38,7 +38,7 @@ impl GrpcInferenceService for GrpcCall {
     async fn model_ready(&self, request: Request<ModelReadyRequest>) -> Result<Response<ModelReadyResponse>, Status> {
         let ModelReadyRequest { name, version } = request.into_inner();
         self.set_model(&name);
-        // What is not known is not ready, and no error: Triton's clients ask until a model is there.
+        // An unknown model is not ready rather than an error: Triton's clients poll until a model is there.
         let ready = self.service.model_is_ready(&name, &selector(&version)).unwrap_or(false);
         Ok(Response::new(ModelReadyResponse { ready }))
     }
@@ -115,7 +115,7 @@ impl GrpcInferenceService for GrpcCall {
     }
 }
 
-/// Answers `ModelInfer`. Its messages do not pass through the service, which would build them first.
+/// Answers `ModelInfer`. Its messages bypass the generated service, which would build them first.
 pub(in crate::protocol) async fn call_infer(
     call: &GrpcCall,
     body: RequestBody,
@@ -131,12 +131,12 @@ pub(in crate::protocol) async fn call_infer(
     Ok(unary::answer(&answer))
 }
 
-/// Triton's clients have another place for the name than `KServe`'s.
+/// Triton's clients put the name elsewhere than `KServe`'s.
 fn named(triton: String, kserve: String) -> String {
     if triton.is_empty() { kserve } else { triton }
 }
 
-/// No version is any version.
+/// An empty version means any version.
 fn selector(version: &str) -> Selector {
     if version.is_empty() { Selector::Latest } else { selector_of(version) }
 }

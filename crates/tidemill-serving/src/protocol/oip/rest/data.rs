@@ -7,8 +7,8 @@ use crate::protocol::json::{Kind, Number, Reader};
 use crate::protocol::tensor::{Datatype, Scalar};
 use crate::protocol::tfs::rest::{base64_object, excerpt};
 
-/// Takes the list `data` of a tensor of shape `[rows]` or, where `nested` is its width, `[rows, width]`, flat or in lists
-/// of so many, and hands its elements on.
+/// Reads the list `data` of a tensor of shape `[rows]` or, if `nested` is its width, `[rows, width]`, flat or nested,
+/// and passes its elements on.
 /// Returns how many there were.
 pub(super) fn elements(
     data: &str,
@@ -31,7 +31,7 @@ pub(super) fn elements(
         reader.array(|reader| {
             inner += 1;
             if nested.is_none_or(|width| inner > width) || reader.kind()? == Kind::Array {
-                return Err(RequestError::invalid("`data` is nested in another way than `shape` says"));
+                return Err(RequestError::invalid("the nesting of `data` does not match `shape`"));
             }
             element(count, cell(reader, datatype)?)?;
             count += 1;
@@ -39,9 +39,7 @@ pub(super) fn elements(
         })?;
         match nested {
             _ if inner == 0 => Err(RequestError::invalid("`data` holds an empty list")),
-            Some(width) if inner != width => {
-                Err(RequestError::invalid("`data` is nested in another way than `shape` says"))
-            }
+            Some(width) if inner != width => Err(RequestError::invalid("the nesting of `data` does not match `shape`")),
             _ => Ok(()),
         }
     })?;
@@ -57,14 +55,14 @@ fn cell<'a>(reader: &mut Reader<'a>, datatype: Datatype) -> Result<Scalar<'a>, R
         }
         (Kind::True | Kind::False, Datatype::Bool) => Ok(Scalar::Bool(reader.boolean()?)),
         (Kind::String, Datatype::Bytes) => Ok(Scalar::Text(reader.string()?)),
-        // The protocol has bytes in binary only; in JSON they are written as TF Serving has them.
+        // The protocol has bytes in binary form only; in JSON they are written as in TF Serving.
         (Kind::Object, Datatype::Bytes) => match base64_object(reader) {
             Ok(bytes) => Ok(Scalar::Bytes(Cow::Owned(bytes))),
             Err(error) => Err(error.at(String::new)),
         },
-        (Kind::Number, Datatype::Bool | Datatype::Bytes) => Err(wrong(reader.number()?.text(), datatype)),
+        (Kind::Number, Datatype::Bool | Datatype::Bytes) => Err(type_error(reader.number()?.text(), datatype)),
         (Kind::Number, _) => number(reader.number()?, datatype),
-        _ => Err(wrong(&excerpt(reader.skip()?), datatype)),
+        _ => Err(type_error(&excerpt(reader.skip()?), datatype)),
     }
 }
 
@@ -73,23 +71,23 @@ fn number<'a>(number: Number<'_>, datatype: Datatype) -> Result<Scalar<'a>, Requ
         let value = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
         return match value.filter(|value| (least..=most).contains(value)) {
             Some(value) => Ok(Scalar::Integer(value)),
-            None => Err(wrong(number.text(), datatype)),
+            None => Err(type_error(number.text(), datatype)),
         };
     }
     let value = number.as_f64()?;
     let narrowed = match datatype {
         Datatype::Fp16 => half::f16::from_f64(value).to_f64(),
         Datatype::Bf16 => half::bf16::from_f64(value).to_f64(),
-        // From the text, not from the wider number, so that it is rounded once.
+        // Parsed from the text, not from the wider number, so that it is rounded once.
         Datatype::Fp32 if value.is_finite() => number.text().parse::<f32>().map_or(value, f64::from),
         _ => value,
     };
     if narrowed.is_infinite() && value.is_finite() {
-        return Err(wrong(number.text(), datatype));
+        return Err(type_error(number.text(), datatype));
     }
     Ok(Scalar::Float(narrowed))
 }
 
-fn wrong(found: &str, datatype: Datatype) -> RequestError {
+fn type_error(found: &str, datatype: Datatype) -> RequestError {
     RequestError::invalid(format!("`{found}` is not {}", datatype.name()))
 }

@@ -1,13 +1,13 @@
-//! What the server and its models say of themselves.
+//! Metadata of the server and its models.
 
 use serde_json::{Value, json};
 use tidemill_core::TensorView;
 
 use crate::inference::signature::TargetSignature;
 
-/// What the server calls itself.
+/// The server's name.
 pub(crate) const SERVER_NAME: &str = "tidemill";
-/// What of the protocol's extensions it speaks.
+/// The protocol extensions that the server supports.
 pub(crate) const EXTENSIONS: [&str; 3] = ["binary_tensor_data", "model_repository", "parameters"];
 
 /// The body of a server metadata answer.
@@ -19,7 +19,7 @@ pub(crate) fn server_metadata() -> Value {
     })
 }
 
-/// The body of a model metadata answer; `versions` are those that answer requests.
+/// The body of a model metadata response; `versions` are those that answer requests.
 pub(crate) fn model_metadata(target: &TargetSignature, versions: impl Iterator<Item = u64>) -> Value {
     let signature = &target.tensors;
     let forms: &[&str] = if target.takes_matrix() { &["columns", "matrix"] } else { &["columns"] };
@@ -29,7 +29,7 @@ pub(crate) fn model_metadata(target: &TargetSignature, versions: impl Iterator<I
         "platform": target.platform,
         "inputs": signature.input_tensors().iter().map(tensor).collect::<Vec<_>>(),
         "outputs": signature.output_tensors().iter().map(tensor).collect::<Vec<_>>(),
-        // A tensor for each input, or all of them as the columns of one tensor by another name.
+        // A tensor for each input, or one tensor with another name that has all of them as columns.
         "parameters": { "input_forms": forms },
     })
 }

@@ -11,5 +11,5 @@ pub(crate) use repository::{check_load, check_load_parameter, repository_index};
 pub(crate) use request::{Reply, assembly_error, check_output_parameter, check_parameter, decode, output_index};
 pub(crate) use response::encode;
 
-/// The header that says how many bytes of a body are JSON; what follows is tensors in binary.
+/// The header with the number of JSON bytes in a body; binary tensors follow.
 pub(crate) const HEADER_LENGTH: &str = "inference-header-content-length";

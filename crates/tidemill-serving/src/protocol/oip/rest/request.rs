@@ -1,4 +1,4 @@
-//! The body of an infer call.
+//! The body of an infer request.
 
 use arrow::array::RecordBatch;
 
@@ -6,25 +6,25 @@ use super::data;
 use crate::inference::request_error::RequestError;
 use crate::inference::signature::TargetSignature;
 use crate::protocol::json::{Kind, Reader};
-use crate::protocol::tensor::{Assembly, AssemblyError, ColumnWriter, Datatype, Elements, Expected, Scalar};
+use crate::protocol::tensor::{Assembly, AssemblyError, ColumnWriter, Datatype, Elements, ExpectedElements, Scalar};
 
-/// A request, understood.
+/// A parsed request.
 #[derive(Debug)]
 pub(crate) struct InferRequest {
     /// The rows to predict.
     pub(crate) batch: RecordBatch,
-    /// How to answer.
+    /// How to respond.
     pub(crate) reply: Reply,
 }
 
-/// How to answer a request.
+/// How to respond to a request.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
-    /// Echoed.
+    /// Repeated in the response.
     pub(super) id: Option<String>,
-    /// The outputs asked for as index and whether in binary; `None`: all of them.
+    /// The requested outputs as index and whether in binary; `None`: all of them.
     pub(super) outputs: Option<Vec<(usize, bool)>>,
-    /// Outputs are binary unless they say otherwise.
+    /// Outputs are binary by default.
     pub(super) binary: bool,
 }
 
@@ -106,7 +106,7 @@ fn list<'a, T>(
     Ok(items)
 }
 
-/// Takes an object of parameters; what `known` does not take is passed over, as the protocol asks.
+/// Reads an object of parameters; parameters that `known` does not handle are ignored, as the protocol requires.
 fn parameters<'a>(
     reader: &mut Reader<'a>,
     mut known: impl FnMut(&str, &mut Reader<'a>) -> Result<(), RequestError>,
@@ -122,7 +122,7 @@ fn parameters<'a>(
     })
 }
 
-/// What would change the meaning of a request must not be passed over.
+/// A parameter that would change the meaning of a request must not be ignored.
 pub(crate) fn check_parameter(name: &str) -> Result<(), RequestError> {
     if name.starts_with("shared_memory") {
         return Err(RequestError::invalid(format!("the parameter `{name}` is not supported")));
@@ -145,7 +145,7 @@ fn flag(name: &str, reader: &mut Reader<'_>) -> Result<bool, RequestError> {
     }
 }
 
-fn whole(what: &str, reader: &mut Reader<'_>) -> Result<u64, RequestError> {
+fn unsigned(what: &str, reader: &mut Reader<'_>) -> Result<u64, RequestError> {
     let number = if reader.kind()? == Kind::Number { reader.number()?.as_u64() } else { None };
     number.ok_or_else(|| RequestError::invalid(format!("{what} must be a whole number")))
 }
@@ -166,7 +166,7 @@ fn tensor<'a>(reader: &mut Reader<'a>) -> Result<Tensor<'a>, RequestError> {
             "shape" => shape = Some(reader.skip()?),
             "parameters" => parameters(reader, |name, reader| {
                 if name == "binary_data_size" {
-                    binary_bytes = Some(whole("the parameter `binary_data_size`", reader)?);
+                    binary_bytes = Some(unsigned("the parameter `binary_data_size`", reader)?);
                 }
                 Ok(())
             })?,
@@ -179,7 +179,7 @@ fn tensor<'a>(reader: &mut Reader<'a>) -> Result<Tensor<'a>, RequestError> {
     })?;
     let lacks = |key: &str| RequestError::invalid(format!("an input lacks the key `{key}`"));
     let name = name.ok_or_else(|| lacks("name"))?;
-    let within = |error: RequestError| error.within(&format!("input `{name}`: "));
+    let within = |error: RequestError| error.at(&format!("input `{name}`: "));
     let shape = shape.ok_or_else(|| within(lacks("shape")))?;
     let shape = sizes(shape).map_err(within)?;
     let datatype = datatype.ok_or_else(|| within(lacks("datatype")))?;
@@ -197,13 +197,13 @@ fn sizes(shape: &str) -> Result<Vec<u64>, RequestError> {
     }
     let mut sizes = Vec::new();
     reader.array(|reader| {
-        sizes.push(whole("each size of `shape`", reader)?);
+        sizes.push(unsigned("each size of `shape`", reader)?);
         Ok::<_, RequestError>(())
     })?;
     Ok(sizes)
 }
 
-/// Reads one requested output as its index and whether it should be binary, if it says.
+/// Reads one requested output as its index and its binary flag, if present.
 fn output(target: &TargetSignature, reader: &mut Reader<'_>) -> Result<(usize, Option<bool>), RequestError> {
     let (mut name, mut binary) = (None, None);
     reader.object(|reader, key| {
@@ -244,7 +244,7 @@ fn batch(target: &TargetSignature, inputs: &[Tensor<'_>], mut binary: &[u8]) -> 
     let mut assembly = Assembly::new(target, rows);
     for tensor in inputs {
         let filled = assembly.add(&tensor.name, &tensor.shape, inputs.len() == 1, |place, expected| {
-            let part = take_part(tensor, &mut binary)?;
+            let part = take_binary(tensor, &mut binary)?;
             fill(tensor, expected, part, place)
         });
         filled.map_err(|error| assembly_error(error, target))?;
@@ -255,7 +255,7 @@ fn batch(target: &TargetSignature, inputs: &[Tensor<'_>], mut binary: &[u8]) -> 
     assembly.finish().map_err(|error| assembly_error(error, target))
 }
 
-/// The words of this protocol for tensors that are no batch.
+/// The messages of this protocol for tensors that do not form a batch.
 pub(crate) fn assembly_error(error: AssemblyError, target: &TargetSignature) -> RequestError {
     let of = &target.name;
     match error {
@@ -269,8 +269,8 @@ pub(crate) fn assembly_error(error: AssemblyError, target: &TargetSignature) -> 
     }
 }
 
-/// The binary data of a tensor, where it says that it has some: the next bytes after those of the tensor before.
-fn take_part<'a>(tensor: &Tensor<'_>, binary: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RequestError> {
+/// The binary data of a tensor, if it has some: the next bytes after those of the previous tensor.
+fn take_binary<'a>(tensor: &Tensor<'_>, binary: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RequestError> {
     let Some(bytes) = tensor.binary_bytes else { return Ok(None) };
     let (part, rest) = binary.split_at_checked(bytes).ok_or_else(|| {
         let left = binary.len();
@@ -282,11 +282,11 @@ fn take_part<'a>(tensor: &Tensor<'_>, binary: &mut &'a [u8]) -> Result<Option<&'
 
 fn fill(
     tensor: &Tensor<'_>,
-    expected: Expected,
+    expected: ExpectedElements,
     binary: Option<&[u8]>,
     place: &mut ColumnWriter<'_>,
 ) -> Result<(), RequestError> {
-    let Expected { elements, nested } = expected;
+    let ExpectedElements { elements, nested } = expected;
     match (binary, tensor.data) {
         (Some(bytes), None) => Elements::Binary(bytes).put(tensor.datatype, elements, place),
         (None, Some(data)) => {

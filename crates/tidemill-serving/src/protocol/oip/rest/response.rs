@@ -1,4 +1,4 @@
-//! The answer to an infer call.
+//! The response to an infer request.
 
 use super::request::Reply;
 use crate::inference::request_error::RequestError;
@@ -8,7 +8,7 @@ use crate::protocol::json::write;
 use crate::protocol::tensor::{Output, row_width};
 use crate::protocol::tfs::rest::flat_values;
 
-/// Writes an answer. Returns the body and, where it ends with binary tensors, how many bytes of it are JSON.
+/// Writes a response. Returns the body and, if it ends with binary tensors, how many of its bytes are JSON.
 pub(crate) fn encode(
     target: &TargetSignature,
     response: &InferenceResponse,

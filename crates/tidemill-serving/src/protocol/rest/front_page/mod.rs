@@ -1,7 +1,7 @@
 //! `GET /` in a browser: the models with their inputs, a form to try one, and snippets for clients.
 //!
-//! The page is the same for everybody and holds no data: it asks `/openapi.json`, with an API key if the server wants
-//! one. It loads nothing from elsewhere, and its policy lets it run no other script than its own.
+//! The page is the same for all clients and contains no data: it fetches `/openapi.json`, with an API key if the server
+//! requires one. It loads nothing from other hosts, and its policy allows no script but its own.
 
 use std::sync::LazyLock;
 

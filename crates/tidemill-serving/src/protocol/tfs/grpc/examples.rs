@@ -17,7 +17,7 @@ use crate::protocol::grpc::proto::tensorflow::{Example, Feature};
 use crate::protocol::tensor::{Datatype, Scalar, TypedSlice, describe_inputs, push as push_cell};
 use crate::protocol::tfs::rest::scores;
 
-/// Reads a list of examples, with or without features that belong to all of them.
+/// Reads a list of examples, with or without features shared by all of them.
 pub(super) fn decode(target: &TargetSignature, input: &Input) -> Result<RecordBatch, RequestError> {
     let (examples, context) = match &input.kind {
         Some(InputKind::ExampleList(list)) => (&list.examples, None),
@@ -30,10 +30,10 @@ pub(super) fn decode(target: &TargetSignature, input: &Input) -> Result<RecordBa
     let none = BTreeMap::new();
     let context = context.map_or(&none, |example| features(example, &none));
     let mut builder = target.batch_builder(examples.len());
-    known(&builder, 0, context)?;
+    check_features(&builder, 0, context)?;
     for (row, example) in examples.iter().enumerate() {
         let given = features(example, &none);
-        known(&builder, row, given)?;
+        check_features(&builder, row, given)?;
         for index in 0..builder.specs().len() {
             let name = &builder.specs()[index].name;
             let feature = match (given.get(name), context.get(name)) {
@@ -44,7 +44,7 @@ pub(super) fn decode(target: &TargetSignature, input: &Input) -> Result<RecordBa
                 }
                 (given, shared) => given.or(shared),
             };
-            push(&mut builder, index, feature).map_err(|error| error.within(&format!("example {row}: ")))?;
+            push(&mut builder, index, feature).map_err(|error| error.at(&format!("example {row}: ")))?;
         }
     }
     Ok(builder.finish(examples.len())?)
@@ -54,7 +54,11 @@ fn features<'a>(example: &'a Example, none: &'a BTreeMap<String, Feature>) -> &'
     example.features.as_ref().map_or(none, |features| &features.feature)
 }
 
-fn known(builder: &BatchBuilder, row: usize, features: &BTreeMap<String, Feature>) -> Result<(), RequestError> {
+fn check_features(
+    builder: &BatchBuilder,
+    row: usize,
+    features: &BTreeMap<String, Feature>,
+) -> Result<(), RequestError> {
     match features.keys().find(|name| builder.index(name).is_none()) {
         Some(unknown) => Err(builder.unknown(row, unknown).into()),
         None => Ok(()),
@@ -85,7 +89,7 @@ fn push_list(column: &mut InputColumn<'_>, kind: Option<&Kind>) -> Result<(), Re
     let Some((list, datatype)) = kind.map(typed) else {
         return column.push_missing().map_err(RequestError::from);
     };
-    let within = |error: RequestError| error.within(&format!("feature `{name}`: "));
+    let within = |error: RequestError| error.at(&format!("feature `{name}`: "));
     list.elements(datatype, |at, cell| push_cell(column, at, &cell)).map_err(within)?;
     column.end_list();
     Ok(())
@@ -99,13 +103,13 @@ fn typed(kind: &Kind) -> (TypedSlice<'_>, Datatype) {
     }
 }
 
-/// The one value of a feature. Examples have no booleans: 0 and 1 stand for them.
+/// The single value of a feature. Examples have no booleans: 0 and 1 stand for them.
 fn cell<'a>(spec: &TensorSpec, kind: Option<&'a Kind>) -> Result<Scalar<'a>, RequestError> {
     let Some((list, datatype)) = kind.map(typed) else { return Ok(Scalar::Missing) };
     let name = &spec.name;
     match list.len() {
         0 => Ok(Scalar::Missing),
-        1 => match list.cell(0, datatype).map_err(|error| error.within(&format!("feature `{name}`: ")))? {
+        1 => match list.cell(0, datatype).map_err(|error| error.at(&format!("feature `{name}`: ")))? {
             Scalar::Integer(value @ 0..=1) if spec.datatype == DataType::Bool => Ok(Scalar::Bool(value == 1)),
             cell => Ok(cell),
         },
@@ -113,7 +117,7 @@ fn cell<'a>(spec: &TensorSpec, kind: Option<&'a Kind>) -> Result<Scalar<'a>, Req
     }
 }
 
-/// Both classes of a binary model with their probabilities, as REST answers them; TF Serving's scores have 32 bits.
+/// Both classes of a binary model with their probabilities, as in the REST response; TF Serving's scores have 32 bits.
 pub(super) fn classes(predictions: &RecordBatch) -> Result<ClassificationResult, RequestError> {
     let class = |label: &str, score: f64| Class { label: label.to_owned(), score: score as f32 };
     let classes = |&score: &f64| Classifications { classes: vec![class("0", 1.0 - score), class("1", score)] };

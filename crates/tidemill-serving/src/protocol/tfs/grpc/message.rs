@@ -1,4 +1,4 @@
-//! `PredictRequest`, read where it lies.
+//! `PredictRequest`, parsed in place.
 
 use prost::Message as _;
 
@@ -8,7 +8,7 @@ use crate::protocol::grpc::tensor_wire::{ContentsField, TensorContents, each, en
 
 const NAME: &str = "PredictRequest";
 
-/// What a request to predict says.
+/// The fields of a predict request.
 #[derive(Debug, Default)]
 pub(super) struct Message<'a> {
     /// The tensors, by name: see [`Tensor::read`].
@@ -16,11 +16,11 @@ pub(super) struct Message<'a> {
     pub(super) output_filter: Vec<&'a str>,
 }
 
-/// A tensor, read over and over into the same memory.
+/// A tensor, parsed repeatedly into the same memory.
 #[derive(Debug, Default)]
 pub(super) struct Tensor<'a> {
     pub(super) dtype: i32,
-    /// The sizes of its dimensions; `None`: they are said to be unknown.
+    /// The sizes of its dimensions; `None` if the message declares them unknown.
     pub(super) shape: Option<Vec<i64>>,
     /// Numbers in binary.
     pub(super) content: &'a [u8],
@@ -28,7 +28,7 @@ pub(super) struct Tensor<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads all of a request but what its tensors hold, and which model it is about.
+    /// Parses all of a request except the contents of its tensors, and the model it is for.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, RequestError> {
         let mut message = Self::default();
         fields(NAME, bytes, |number, content| {
@@ -39,14 +39,14 @@ impl<'a> Message<'a> {
             }
             Ok(())
         })?;
-        // The order of a map says nothing, and of two entries with one key the last one holds.
+        // The order of a map is meaningless; of two entries with one key the last one wins.
         message.inputs.reverse();
         message.inputs.sort_by_key(|(name, _)| *name);
         message.inputs.dedup_by_key(|(name, _)| *name);
         Ok(message)
     }
 
-    /// Which model is asked.
+    /// The requested model.
     pub(super) fn model_spec(bytes: &'a [u8]) -> Result<Option<ModelSpec>, RequestError> {
         let mut spec: Option<ModelSpec> = None;
         fields(NAME, bytes, |number, content| {
@@ -60,7 +60,7 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Tensor<'a> {
-    /// Reads another tensor in place of this one.
+    /// Parses another tensor in place of this one.
     pub(super) fn read(&mut self, bytes: &'a [u8]) -> Result<(), RequestError> {
         self.dtype = 0;
         self.content = &[];
@@ -104,7 +104,7 @@ fn size(dim: &[u8]) -> Result<i64, &'static str> {
     Ok(size)
 }
 
-/// The list that stands in a field of `TensorProto`.
+/// The list of a field of `TensorProto`.
 const fn list(number: u64) -> Option<ContentsField> {
     Some(match number {
         5 => ContentsField::Singles,
@@ -130,9 +130,9 @@ mod tests {
     use crate::protocol::grpc::proto::tensorflow::serving::PredictRequest;
     use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
     use crate::protocol::grpc::proto::tensorflow::{TensorProto, TensorShapeProto};
-    use crate::protocol::grpc::tensor_wire::damage::{agree, any_damage};
+    use crate::protocol::grpc::tensor_wire::damage::{any_damage, assert_parsed_alike};
 
-    /// A request as the library builds it of what was read.
+    /// The request that the library builds from the same bytes.
     fn rebuilt(bytes: &[u8]) -> Result<PredictRequest, RequestError> {
         let message = Message::read(bytes)?;
         let mut tensor = Tensor::default();
@@ -203,7 +203,8 @@ mod tests {
             .prop_map(|(model_spec, inputs, output_filter)| PredictRequest { model_spec, inputs, output_filter })
     }
 
-    /// Without what we do not keep: names of dimensions and what else a tensor may say. As text, in which NaN is NaN.
+    /// Removes what the parser ignores: names of dimensions and other fields of a tensor. Compared as text, in which
+    /// NaN equals NaN.
     fn plain(mut request: PredictRequest) -> String {
         for tensor in request.inputs.values_mut() {
             let shape = tensor.tensor_shape.get_or_insert_default();
@@ -225,8 +226,8 @@ mod tests {
 
         #[test]
         fn damage_is_seen_where_the_library_sees_it(request in any_request(), damage in any_damage()) {
-            let bytes = damage.done_to(request.encode_to_vec());
-            agree(rebuilt(&bytes).map(plain), PredictRequest::decode(&*bytes).map(plain))?;
+            let bytes = damage.apply(request.encode_to_vec());
+            assert_parsed_alike(rebuilt(&bytes).map(plain), PredictRequest::decode(&*bytes).map(plain))?;
         }
     }
 }

@@ -6,7 +6,7 @@ use prost::Message as _;
 use prost_types::Any;
 use tidemill_core::TensorView;
 
-use super::spec::answered_by;
+use super::spec::response_spec;
 use super::tensor::tf_type;
 use crate::inference::request_error::RequestError;
 use crate::inference::signature::TargetSignature;
@@ -14,12 +14,12 @@ use crate::protocol::grpc::proto::tensorflow::serving::{GetModelMetadataResponse
 use crate::protocol::grpc::proto::tensorflow::tensor_info::Encoding;
 use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::protocol::grpc::proto::tensorflow::{SignatureDef, TensorInfo, TensorShapeProto};
-use crate::protocol::tfs::signature::{Method, offered};
+use crate::protocol::tfs::signature::{Method, signatures};
 
 /// The only kind of metadata there is.
 const FIELD: &str = "signature_def";
 
-/// What a metadata call asks for must be what there is.
+/// Checks that a metadata request asks for the one available kind.
 pub(super) fn check(fields: &[String]) -> Result<(), RequestError> {
     if fields.is_empty() {
         return Err(RequestError::invalid("GetModelMetadataRequest must specify at least one metadata_field"));
@@ -30,7 +30,7 @@ pub(super) fn check(fields: &[String]) -> Result<(), RequestError> {
     }
 }
 
-/// The answer to a metadata call.
+/// The response to a metadata request.
 pub(super) fn metadata(target: &TargetSignature) -> GetModelMetadataResponse {
     let signature = &target.tensors;
     let definition = |(name, method): (&str, Method)| {
@@ -42,12 +42,12 @@ pub(super) fn metadata(target: &TargetSignature) -> GetModelMetadataResponse {
         };
         (name.to_owned(), definition)
     };
-    let signatures = SignatureDefMap { signature_def: offered(target).into_iter().map(definition).collect() };
+    let definitions = SignatureDefMap { signature_def: signatures(target).into_iter().map(definition).collect() };
     let any = Any {
         type_url: "type.googleapis.com/tensorflow.serving.SignatureDefMap".to_owned(),
-        value: signatures.encode_to_vec(),
+        value: definitions.encode_to_vec(),
     };
-    let mut spec = answered_by(target, target.version, "");
+    let mut spec = response_spec(target, target.version, "");
     spec.signature_name.clear();
     GetModelMetadataResponse { model_spec: Some(spec), metadata: BTreeMap::from([(FIELD.to_owned(), any)]) }
 }

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::spec::Asked;
+use super::spec::ModelRequest;
 use crate::config::model_configs;
 use crate::inference::request_error::RequestError;
 use crate::models::versions::{VersionState, VersionStatus};
@@ -21,7 +21,7 @@ impl ModelService for GrpcCall {
         &self,
         request: Request<GetModelStatusRequest>,
     ) -> Result<Response<GetModelStatusResponse>, Status> {
-        let asked = Asked::of(request.into_inner().model_spec)?;
+        let asked = ModelRequest::of(request.into_inner().model_spec)?;
         self.set_model(&asked.model);
         let versions = self.service.models.snapshot().status(&asked.model, &asked.selector);
         let versions = versions.map_err(RequestError::from)?;

@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 
 use super::message::{Message, Tensor};
-use super::spec::answered_by;
+use super::spec::response_spec;
 use super::tensor::{fill, shape as read_shape, tensor as output_tensor};
 use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
@@ -12,7 +12,7 @@ use crate::protocol::grpc::proto::tensorflow::serving::PredictResponse;
 use crate::protocol::tensor::{Assembly, AssemblyError, Output, row_width};
 use crate::protocol::tfs::signature::{Method, check as check_signature};
 
-/// Reads the inputs of a `PredictRequest` into the batch to predict, and which outputs are asked for.
+/// Reads the inputs of a `PredictRequest` into the batch to predict, and the requested outputs.
 pub(super) fn decode(
     target: &TargetSignature,
     request: &[u8],
@@ -25,7 +25,7 @@ pub(super) fn decode(
     let (mut tensor, mut shape) = (Tensor::default(), Vec::new());
     for (name, bytes) in &request.inputs {
         tensor.read(bytes)?;
-        read_shape(&tensor, &mut shape).map_err(|error| error.within(&format!("input `{name}`: ")))?;
+        read_shape(&tensor, &mut shape).map_err(|error| error.at(&format!("input `{name}`: ")))?;
         let rows = shape.first().copied().unwrap_or(0);
         let added =
             assembly
@@ -37,7 +37,7 @@ pub(super) fn decode(
     Ok((assembly.finish().map_err(|error| in_words(error, target))?, outputs))
 }
 
-/// TF Serving's words for inputs that are not the signature's.
+/// TF Serving's messages for inputs that are not in the signature.
 fn in_words(error: AssemblyError, target: &TargetSignature) -> RequestError {
     let inputs = target.tensors.input_tensors();
     let names = |optional: bool| {
@@ -75,7 +75,7 @@ fn outputs(target: &TargetSignature, filter: &[&str]) -> Result<Vec<usize>, Requ
     filter.iter().map(index).collect()
 }
 
-/// Writes the answer.
+/// Writes the response.
 pub(super) fn encode(
     target: &TargetSignature,
     response: &InferenceResponse,
@@ -83,7 +83,7 @@ pub(super) fn encode(
     signature: &str,
 ) -> Result<PredictResponse, RequestError> {
     let predictions = &response.predictions;
-    let model_spec = Some(answered_by(target, response.version, signature));
+    let model_spec = Some(response_spec(target, response.version, signature));
     let mut message = PredictResponse { model_spec, ..PredictResponse::default() };
     let tensors = target.tensors.output_tensors();
     for &index in outputs {

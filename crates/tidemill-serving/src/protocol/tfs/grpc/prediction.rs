@@ -7,7 +7,7 @@ use tonic::body::Body;
 use tonic::{Request, Response, Status};
 
 use super::message::Message;
-use super::spec::{Asked, answered_by};
+use super::spec::{ModelRequest, response_spec};
 use super::{examples, metadata, predict};
 use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
@@ -38,7 +38,7 @@ impl PredictionService for GrpcCall {
         request: Request<ClassificationRequest>,
     ) -> Result<Response<ClassificationResponse>, Status> {
         let request = request.into_inner();
-        let asked = Asked::of(request.model_spec)?;
+        let asked = ModelRequest::of(request.model_spec)?;
         let input = Arc::new(request.input.unwrap_or_default());
         let result = self.run_task(Method::Classify, &asked, input).await?;
         let (model_spec, Some(TaskResult::ClassificationResult(result))) = (result.model_spec, result.result) else {
@@ -49,7 +49,7 @@ impl PredictionService for GrpcCall {
 
     async fn regress(&self, request: Request<RegressionRequest>) -> Result<Response<RegressionResponse>, Status> {
         let request = request.into_inner();
-        let asked = Asked::of(request.model_spec)?;
+        let asked = ModelRequest::of(request.model_spec)?;
         let input = Arc::new(request.input.unwrap_or_default());
         let result = self.run_task(Method::Regress, &asked, input).await?;
         let (model_spec, Some(TaskResult::RegressionResult(result))) = (result.model_spec, result.result) else {
@@ -66,9 +66,9 @@ impl PredictionService for GrpcCall {
         if request.tasks.is_empty() {
             return Err(Status::invalid_argument("Inference request missing tasks"));
         }
-        let mut tasks: Vec<(Method, Asked)> = Vec::new();
+        let mut tasks: Vec<(Method, ModelRequest)> = Vec::new();
         for task in request.tasks {
-            let asked = Asked::of(task.model_spec)?;
+            let asked = ModelRequest::of(task.model_spec)?;
             let method = [Method::Classify, Method::Regress].into_iter().find(|m| m.name() == task.method_name);
             let method = method.ok_or_else(|| {
                 Status::invalid_argument(format!("Unsupported signature method_name: {}", task.method_name))
@@ -99,20 +99,20 @@ impl PredictionService for GrpcCall {
         request: Request<GetModelMetadataRequest>,
     ) -> Result<Response<GetModelMetadataResponse>, Status> {
         let request = request.into_inner();
-        let asked = Asked::of(request.model_spec)?;
+        let asked = ModelRequest::of(request.model_spec)?;
         metadata::check(&request.metadata_field)?;
         Ok(Response::new(metadata::metadata(self.target_of(&asked)?.signature())))
     }
 }
 
-/// Answers `Predict`. Its messages do not pass through the service, which would build them first.
+/// Answers `Predict`. Its messages bypass the generated service, which would build them first.
 pub(in crate::protocol) async fn call_predict(
     call: &GrpcCall,
     body: RequestBody,
     bytes_max: usize,
 ) -> Result<HttpResponse<Body>, Status> {
     let request = unary::message(body, bytes_max).await?;
-    let asked = Asked::of(Message::model_spec(&request)?)?;
+    let asked = ModelRequest::of(Message::model_spec(&request)?)?;
     let target = call.target_of(&asked)?;
     let bytes = call.bytes();
     let decode = move |target: &TargetSignature| {
@@ -128,7 +128,7 @@ pub(in crate::protocol) async fn call_predict(
 }
 
 impl GrpcCall {
-    pub(super) fn target_of(&self, asked: &Asked) -> Result<Arc<dyn Target>, RequestError> {
+    pub(super) fn target_of(&self, asked: &ModelRequest) -> Result<Arc<dyn Target>, RequestError> {
         self.set_model(&asked.model);
         self.service.resolve(&asked.model, &asked.selector)
     }
@@ -137,7 +137,7 @@ impl GrpcCall {
     async fn run_task(
         &self,
         method: Method,
-        asked: &Asked,
+        asked: &ModelRequest,
         input: Arc<Input>,
     ) -> Result<InferenceResult, RequestError> {
         let target = self.target_of(asked)?;
@@ -154,7 +154,7 @@ impl GrpcCall {
                 _ => TaskResult::ClassificationResult(examples::classes(predictions)?),
             };
             Ok(InferenceResult {
-                model_spec: Some(answered_by(target, response.version, &signature)),
+                model_spec: Some(response_spec(target, response.version, &signature)),
                 result: Some(result),
             })
         };

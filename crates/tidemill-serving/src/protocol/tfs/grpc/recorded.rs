@@ -1,4 +1,4 @@
-//! Batches as the messages they could have come in: what is recorded of a request, and what warms a version up.
+//! Converts batches to the messages they could have come in: for recording requests, and for warming up a version.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::protocol::grpc::proto::tensorflow::{DataType as TfType, TensorProto, 
 use crate::protocol::tensor::{Output, row_width};
 use crate::protocol::tfs::signature::DEFAULT as DEFAULT_SIGNATURE;
 
-/// A request with its answer, as batches.
+/// A request with its response, as batches.
 #[derive(Debug)]
 pub(crate) struct Recorded<'a> {
     pub(crate) model: &'a str,
@@ -32,22 +32,22 @@ pub(crate) struct Recorded<'a> {
     /// Which inputs are one tensor.
     pub(crate) groups: &'a [TensorGroup],
     pub(crate) outputs: &'a RecordBatch,
-    /// The columns that may be told, by index. Of a group all or none are.
+    /// The columns that may be recorded, by index. Of a group either all or none.
     pub(crate) wanted_inputs: &'a [usize],
     pub(crate) wanted_outputs: &'a [usize],
 }
 
-/// What a column is as a tensor.
+/// A column as a tensor.
 enum Column {
     Tensor(Box<TensorProto>),
     /// No row has a value.
     Absent,
-    /// Some rows have one, which a tensor cannot say.
+    /// Some rows have one, which a tensor cannot express.
     Ragged,
 }
 
-/// The records of a request, as TF Serving logs it: one, or one for each row where rows lack different things. Whatever
-/// call it came by, it is recorded as Predict, which says the same.
+/// The records of a request, as TF Serving logs it: one, or one for each row if rows lack different values. Every call
+/// is recorded as an equivalent Predict, whatever method it used.
 pub(crate) fn prediction_logs(recorded: &Recorded<'_>) -> Result<Vec<Vec<u8>>, RequestError> {
     let whole = inputs_of(recorded.inputs, recorded.groups, recorded.wanted_inputs);
     if let Some(inputs) = whole {
@@ -92,8 +92,8 @@ fn record(
     Ok(log.encode_to_vec())
 }
 
-/// The request to predict `batch`, whose columns at `groups` are one tensor each; `None` where rows lack different
-/// things. A missing real number is NaN.
+/// The request to predict `batch`, whose columns at `groups` are one tensor each; `None` if rows lack different values.
+/// A missing real number is NaN.
 pub(crate) fn predict_request(model: &str, batch: &RecordBatch, groups: &[TensorGroup]) -> Option<PredictRequest> {
     let all: Vec<usize> = (0..batch.num_columns()).collect();
     let inputs = inputs_of(batch, groups, &all)?;
@@ -128,7 +128,7 @@ fn inputs_of(batch: &RecordBatch, groups: &[TensorGroup], wanted: &[usize]) -> O
     Some(inputs)
 }
 
-/// Columns next to each other as one tensor of two dimensions.
+/// Adjacent columns as one tensor of two dimensions.
 fn matrix(batch: &RecordBatch, columns: std::ops::Range<usize>) -> Column {
     let (rows, width) = (batch.num_rows(), columns.len());
     let parts: Vec<&dyn Array> = batch.columns()[columns].iter().map(|column| &**column).collect();
@@ -178,7 +178,7 @@ fn values(column: &dyn Array, shape: &[usize]) -> Column {
     Column::Tensor(Box::new(tensor))
 }
 
-/// Lists as rows of one length: shorter ones are filled up with NaN or empty text.
+/// Pads lists to rows of one length: with NaN or empty text.
 fn lists(lists: &ListArray) -> Option<TensorProto> {
     let longest = (0..lists.len()).map(|row| lists.value_length(row)).max().unwrap_or(0);
     let dim = [lists.len() as i64, i64::from(longest)].map(|size| Dim { size, ..Dim::default() }).to_vec();

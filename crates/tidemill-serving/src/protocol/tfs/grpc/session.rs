@@ -1,10 +1,10 @@
-//! `SessionService`: tensors fed and fetched by name, as in a session of TensorFlow.
+//! `SessionService`: tensors fed and fetched by name, as in a TensorFlow session.
 
 use arrow::array::RecordBatch;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use super::spec::{Asked, answered_by};
+use super::spec::{ModelRequest, response_spec};
 use super::{predict, tensor};
 use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
@@ -16,18 +16,18 @@ use crate::protocol::grpc::proto::tensorflow::serving::{PredictRequest, SessionR
 use crate::protocol::operation::Operation;
 use crate::protocol::tensor::{Output, row_width};
 
-/// The outputs to give, by index, and under which names they were asked for.
-pub(super) type Fetched = Vec<(usize, String)>;
+/// The outputs to return, by index, and the names under which they were requested.
+pub(super) type RequestedOutputs = Vec<(usize, String)>;
 
 #[tonic::async_trait]
 impl SessionService for GrpcCall {
     async fn session_run(&self, request: Request<SessionRunRequest>) -> Result<Response<SessionRunResponse>, Status> {
         let mut request = request.into_inner();
         let bytes = self.bytes();
-        let asked = Asked::of(request.model_spec.take())?;
+        let asked = ModelRequest::of(request.model_spec.take())?;
         let target = self.target_of(&asked)?;
         let decode = move |target: &TargetSignature| decode(target, &request);
-        let encode = |target: &TargetSignature, response: &InferenceResponse, fetched: Fetched| {
+        let encode = |target: &TargetSignature, response: &InferenceResponse, fetched: RequestedOutputs| {
             encode(target, response, &fetched)
         };
         let answer = self.service.infer(&self.context, Operation::SessionRun, target, bytes, decode, encode).await?;
@@ -35,12 +35,12 @@ impl SessionService for GrpcCall {
     }
 }
 
-/// Reads what is fed into the batch to predict. Inputs and outputs are called as in the signature, or as the metadata
-/// calls their tensors: `fare:0`.
+/// Reads the fed tensors into the batch to predict. Inputs and outputs have the names of the signature, or those of
+/// their tensors in the metadata: `fare:0`.
 pub(super) fn decode(
     target: &TargetSignature,
     request: &SessionRunRequest,
-) -> Result<(RecordBatch, Fetched), RequestError> {
+) -> Result<(RecordBatch, RequestedOutputs), RequestError> {
     if request.fetch.is_empty() {
         let message = "Must specify at least one target to fetch or execute.";
         return Err(RequestError::invalid(message));
@@ -63,19 +63,19 @@ pub(super) fn decode(
     Ok((batch, fetched))
 }
 
-/// The name without the number of the output of TensorFlow's operation.
+/// The name without the output number of the TensorFlow operation.
 fn plain(name: &str) -> &str {
     name.strip_suffix(":0").unwrap_or(name)
 }
 
-/// Writes the answer, in the order asked for.
+/// Writes the response, in the requested order.
 pub(super) fn encode(
     target: &TargetSignature,
     response: &InferenceResponse,
     fetched: &[(usize, String)],
 ) -> Result<SessionRunResponse, RequestError> {
     let predictions = &response.predictions;
-    let model_spec = Some(answered_by(target, response.version, ""));
+    let model_spec = Some(response_spec(target, response.version, ""));
     let mut message = SessionRunResponse { model_spec, ..SessionRunResponse::default() };
     for (index, name) in fetched {
         let Some(column) = predictions.columns().get(*index) else { continue };

@@ -1,4 +1,4 @@
-//! Which model, version and signature a call is about.
+//! The model, version and signature of a call.
 
 use crate::inference::request_error::RequestError;
 use crate::inference::signature::TargetSignature;
@@ -7,16 +7,16 @@ use crate::protocol::grpc::proto::tensorflow::serving::ModelSpec;
 use crate::protocol::grpc::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::protocol::tfs::signature::DEFAULT as DEFAULT_SIGNATURE;
 
-/// A model specification, understood.
+/// A parsed model specification.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct ModelRequest {
     pub(super) model: String,
     pub(super) selector: Selector,
     /// The signature; empty for the default one.
     pub(super) signature: String,
 }
 
-impl Asked {
+impl ModelRequest {
     pub(super) fn of(spec: Option<ModelSpec>) -> Result<Self, RequestError> {
         let spec = spec.ok_or_else(|| RequestError::invalid("Missing ModelSpec"))?;
         if spec.name.is_empty() {
@@ -36,7 +36,7 @@ impl Asked {
 }
 
 /// The specification of the version that answered, if a version did.
-pub(super) fn answered_by(target: &TargetSignature, version: Option<u64>, signature: &str) -> ModelSpec {
+pub(super) fn response_spec(target: &TargetSignature, version: Option<u64>, signature: &str) -> ModelSpec {
     ModelSpec {
         name: target.name.clone(),
         version_choice: version.map(|version| VersionChoice::Version(version as i64)),

@@ -8,9 +8,9 @@ use crate::inference::request_error::RequestError;
 use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::protocol::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
 use crate::protocol::grpc::tensor_wire::{TensorContents, read_shape};
-use crate::protocol::tensor::{ColumnWriter, Datatype, Elements, Expected, Output, TypedSlice};
+use crate::protocol::tensor::{ColumnWriter, Datatype, Elements, ExpectedElements, Output, TypedSlice};
 
-/// A single value stands for at most so many rows.
+/// A single value stands for at most this many rows.
 const REPEATED_MAX: usize = 65_536;
 
 /// The sizes of a tensor's dimensions.
@@ -20,7 +20,11 @@ pub(super) fn shape(tensor: &Tensor<'_>, shape: &mut Vec<u64>) -> Result<(), Req
 }
 
 /// Pushes the elements of a tensor.
-pub(super) fn fill(place: &mut ColumnWriter<'_>, tensor: &Tensor<'_>, expected: Expected) -> Result<(), RequestError> {
+pub(super) fn fill(
+    place: &mut ColumnWriter<'_>,
+    tensor: &Tensor<'_>,
+    expected: ExpectedElements,
+) -> Result<(), RequestError> {
     let datatype = datatype(tensor.dtype)?;
     let elements = expected.elements;
     if !tensor.content.is_empty() {
@@ -31,7 +35,7 @@ pub(super) fn fill(place: &mut ColumnWriter<'_>, tensor: &Tensor<'_>, expected: 
     }
     let (field, list) = list(&tensor.lists, datatype);
     let given = list.len();
-    // As TensorFlow writes constants.
+    // TensorFlow writes constants this way.
     let repeated = given == 1 && elements <= REPEATED_MAX;
     if given != elements && !repeated {
         let message = format!("the shape asks for {elements} elements, and `{field}` has {given}");
@@ -67,7 +71,7 @@ fn datatype(dtype: i32) -> Result<Datatype, RequestError> {
     })
 }
 
-/// The list that holds the elements of a type, and its name.
+/// The list for the elements of a type, and its name.
 fn list<'a>(lists: &'a TensorContents<'_>, datatype: Datatype) -> (&'static str, TypedSlice<'a>) {
     match datatype {
         Datatype::Fp32 => ("float_val", TypedSlice::Floats(&lists.singles)),

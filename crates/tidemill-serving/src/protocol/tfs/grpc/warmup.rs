@@ -1,8 +1,8 @@
-//! Requests that were recorded, as TF Serving records them: answered again to warm a version up.
+//! Requests that TF Serving recorded, answered again to warm up a version.
 
 use prost::Message as _;
 
-use super::spec::Asked;
+use super::spec::ModelRequest;
 use super::{examples, predict, session};
 use crate::inference::request_error::RequestError;
 use crate::inference::signature::TargetSignature;
@@ -19,10 +19,10 @@ pub(crate) fn warmup_record(request: PredictRequest) -> Vec<u8> {
     PredictionLog { log_metadata: None, log_type: Some(LogType::PredictLog(log)) }.encode_to_vec()
 }
 
-/// Answers a recorded request, whatever model it was recorded for, and forgets the answer.
+/// Answers a recorded request, whatever model it was recorded for, and drops the response.
 pub(crate) fn replay(target: &TargetSignature, predict: Predict<'_>, record: &[u8]) -> Result<(), RequestError> {
     let log = PredictionLog::decode(record)
-        .map_err(|error| RequestError::invalid(format!("this is no PredictionLog: {error}")))?;
+        .map_err(|error| RequestError::invalid(format!("the record is not a PredictionLog: {error}")))?;
     match log.log_type {
         Some(LogType::PredictLog(PredictLog { request: Some(request), .. })) => {
             answer_predict(target, predict, request)
@@ -31,18 +31,18 @@ pub(crate) fn replay(target: &TargetSignature, predict: Predict<'_>, record: &[u
             log.request.into_iter().try_for_each(|request| answer_predict(target, predict, request))
         }
         Some(LogType::ClassifyLog(ClassifyLog { request: Some(request), .. })) => {
-            let asked = Asked::of(request.model_spec)?;
+            let asked = ModelRequest::of(request.model_spec)?;
             task(target, predict, Method::Classify, &asked.signature, request.input)
         }
         Some(LogType::RegressLog(RegressLog { request: Some(request), .. })) => {
-            let asked = Asked::of(request.model_spec)?;
+            let asked = ModelRequest::of(request.model_spec)?;
             task(target, predict, Method::Regress, &asked.signature, request.input)
         }
         Some(LogType::MultiInferenceLog(MultiInferenceLog { request: Some(request), .. })) => {
             for wanted in request.tasks {
                 let method =
                     if wanted.method_name == Method::Regress.name() { Method::Regress } else { Method::Classify };
-                let asked = Asked::of(wanted.model_spec)?;
+                let asked = ModelRequest::of(wanted.model_spec)?;
                 task(target, predict, method, &asked.signature, request.input.clone())?;
             }
             Ok(())
@@ -60,7 +60,7 @@ fn answer_predict(
     predict: Predict<'_>,
     mut request: PredictRequest,
 ) -> Result<(), RequestError> {
-    let asked = Asked::of(request.model_spec.take())?;
+    let asked = ModelRequest::of(request.model_spec.take())?;
     let (batch, outputs) = predict::decode(target, &request.encode_to_vec(), &asked.signature)?;
     predict::encode(target, &predict(&batch)?, &outputs, &asked.signature).map(drop)
 }

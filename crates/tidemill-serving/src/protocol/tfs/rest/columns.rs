@@ -7,8 +7,8 @@ use crate::inference::request_error::RequestError;
 use crate::protocol::json::{Kind, Reader};
 use crate::protocol::tensor::describe_inputs;
 
-/// Takes the value of `inputs` and returns the number of rows: an object of lists keyed by input, or one bare list
-/// for a model with one input.
+/// Reads the value of `inputs` and returns the number of rows: an object of lists keyed by input, or one bare list for
+/// a model with one input.
 pub(in crate::protocol) fn push_columns(
     builder: &mut BatchBuilder,
     reader: &mut Reader<'_>,

@@ -1,4 +1,4 @@
-//! Predictions into the body of an answer.
+//! Writes predictions into the body of a response.
 
 use arrow::array::{Array, AsArray as _, RecordBatch};
 use base64::Engine as _;
@@ -8,9 +8,9 @@ use crate::inference::request_error::RequestError;
 use crate::protocol::json::write;
 use crate::protocol::tensor::Output;
 
-/// The form of an answer.
+/// The form of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ResponseLayout {
     /// `{"predictions": [value or object, …]}`.
     Rows,
     /// `{"outputs": list or {name: list}}`.
@@ -21,23 +21,23 @@ pub(crate) enum Answer {
     Values,
 }
 
-/// Writes an answer. One output loses its name; several keep theirs.
-pub(crate) fn encode(predictions: &RecordBatch, answer: Answer) -> Result<Vec<u8>, RequestError> {
+/// Writes a response. A single output has no name; several keep theirs.
+pub(crate) fn encode(predictions: &RecordBatch, answer: ResponseLayout) -> Result<Vec<u8>, RequestError> {
     let mut out = Vec::with_capacity(32 + 20 * predictions.num_rows());
     match answer {
-        Answer::Rows => {
+        ResponseLayout::Rows => {
             out.extend_from_slice(b"{\"predictions\":");
             rows(&mut out, predictions)?;
         }
-        Answer::Columns => {
+        ResponseLayout::Columns => {
             out.extend_from_slice(b"{\"outputs\":");
             columns(&mut out, predictions)?;
         }
-        Answer::Classes => {
+        ResponseLayout::Classes => {
             out.extend_from_slice(b"{\"results\":");
             classes(&mut out, predictions)?;
         }
-        Answer::Values => {
+        ResponseLayout::Values => {
             out.extend_from_slice(b"{\"results\":");
             rows(&mut out, predictions)?;
         }
@@ -91,7 +91,7 @@ fn columns(out: &mut Vec<u8>, predictions: &RecordBatch) -> Result<(), RequestEr
     Ok(())
 }
 
-/// The first output, where it is a list of floating-point numbers.
+/// The first output, if it is a list of floating-point numbers.
 pub(crate) fn scores(predictions: &RecordBatch) -> Result<&[f64], RequestError> {
     let first = predictions.columns().first();
     first.map_or_else(|| Err(RequestError::internal("the model gives nothing")), |column| Output::of(column)?.floats())
@@ -118,7 +118,7 @@ enum Texts {
 }
 
 impl Texts {
-    /// As TF Serving: what an output holds whose name ends in `_bytes` is no text.
+    /// As in TF Serving: an output whose name ends in `_bytes` is not text.
     fn of(output: &str) -> Self {
         if output.ends_with("_bytes") { Self::Base64 } else { Self::Plain }
     }
@@ -144,7 +144,7 @@ fn column_values(out: &mut Vec<u8>, column: &dyn Array, texts: Texts) -> Result<
     flat_values(out, column)
 }
 
-/// As [`column_values`], with the elements of lists one after the other.
+/// As [`column_values`], with the elements of all lists in one sequence.
 pub(crate) fn flat_values(out: &mut Vec<u8>, column: &dyn Array) -> Result<(), RequestError> {
     match Output::of(column)? {
         Output::Floats(values) => write::list(out, values, |out, &value| write::float(out, value)),
@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    fn written(batch: &RecordBatch, answer: Answer) -> String {
+    fn written(batch: &RecordBatch, answer: ResponseLayout) -> String {
         String::from_utf8(encode(batch, answer).unwrap()).unwrap()
     }
 
@@ -171,19 +171,19 @@ mod tests {
     fn one_output_is_bare_and_several_are_named() {
         let score = Arc::new(Float64Array::from(vec![2.5, 3.0, 4.5]));
         let one = RecordBatch::try_from_iter([("y", score.clone() as _)]).unwrap();
-        assert_eq!(written(&one, Answer::Rows), r#"{"predictions":[2.5,3.0,4.5]}"#);
-        assert_eq!(written(&one, Answer::Columns), r#"{"outputs":[2.5,3.0,4.5]}"#);
-        assert_eq!(written(&one, Answer::Values), r#"{"results":[2.5,3.0,4.5]}"#);
+        assert_eq!(written(&one, ResponseLayout::Rows), r#"{"predictions":[2.5,3.0,4.5]}"#);
+        assert_eq!(written(&one, ResponseLayout::Columns), r#"{"outputs":[2.5,3.0,4.5]}"#);
+        assert_eq!(written(&one, ResponseLayout::Values), r#"{"results":[2.5,3.0,4.5]}"#);
 
         let class = Arc::new(StringArray::from(vec!["a", "\"", "c"]));
         let count = Arc::new(Int64Array::from(vec![i64::MAX, 0, -1]));
         let three = RecordBatch::try_from_iter([("y", score as _), ("c", class as _), ("n", count as _)]).unwrap();
         assert_eq!(
-            written(&three, Answer::Rows),
+            written(&three, ResponseLayout::Rows),
             r#"{"predictions":[{"y":2.5,"c":"a","n":9223372036854775807},{"y":3.0,"c":"\"","n":0},{"y":4.5,"c":"c","n":-1}]}"#
         );
         assert_eq!(
-            written(&three, Answer::Columns),
+            written(&three, ResponseLayout::Columns),
             r#"{"outputs":{"y":[2.5,3.0,4.5],"c":["a","\"","c"],"n":[9223372036854775807,0,-1]}}"#
         );
     }
@@ -192,14 +192,14 @@ mod tests {
     fn outputs_whose_names_end_in_bytes_are_base64() {
         let text = Arc::new(StringArray::from(vec!["Flash", ""]));
         let one = RecordBatch::try_from_iter([("image_bytes", text.clone() as _)]).unwrap();
-        assert_eq!(written(&one, Answer::Rows), r#"{"predictions":[{"b64":"Rmxhc2g="},{"b64":""}]}"#);
+        assert_eq!(written(&one, ResponseLayout::Rows), r#"{"predictions":[{"b64":"Rmxhc2g="},{"b64":""}]}"#);
         let two = RecordBatch::try_from_iter([("image_bytes", text.clone() as _), ("bytes", text as _)]).unwrap();
         assert_eq!(
-            written(&two, Answer::Rows),
+            written(&two, ResponseLayout::Rows),
             r#"{"predictions":[{"image_bytes":{"b64":"Rmxhc2g="},"bytes":"Flash"},{"image_bytes":{"b64":""},"bytes":""}]}"#
         );
         assert_eq!(
-            written(&two, Answer::Columns),
+            written(&two, ResponseLayout::Columns),
             r#"{"outputs":{"image_bytes":[{"b64":"Rmxhc2g="},{"b64":""}],"bytes":["Flash",""]}}"#
         );
     }
@@ -207,6 +207,6 @@ mod tests {
     #[test]
     fn classes_are_pairs_of_label_and_score() {
         let batch = RecordBatch::try_from_iter([("p", Arc::new(Float64Array::from(vec![0.25])) as _)]).unwrap();
-        assert_eq!(written(&batch, Answer::Classes), r#"{"results":[[["0",0.75],["1",0.25]]]}"#);
+        assert_eq!(written(&batch, ResponseLayout::Classes), r#"{"results":[[["0",0.75],["1",0.25]]]}"#);
     }
 }

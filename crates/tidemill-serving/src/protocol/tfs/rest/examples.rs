@@ -1,4 +1,4 @@
-//! The body of a classify or regress call.
+//! The body of a classify or regress request.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! `KServe`'s `:explain`: what each feature adds to the score of a row.
+//! `KServe`'s `:explain`: the contribution of each feature to the score of a row.
 
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use crate::protocol::rest::server::{Reply, body_reply};
 /// An explanation costs as much as hundreds of predictions.
 const ROWS_MAX: usize = 1024;
 
-/// Answers a body of `:predict` with an explanation for each row.
+/// Answers a `:predict` body with an explanation for each row.
 pub(crate) fn explain(target: &dyn Target, call: &RestInference) -> Result<Reply, RequestError> {
     let (batch, _) = call.decode(target.signature())?;
     if batch.num_rows() > ROWS_MAX {

@@ -27,7 +27,7 @@ pub(crate) fn status(versions: &[VersionStatus]) -> Value {
 pub(crate) fn metadata(target: &TargetSignature) -> Value {
     let signature = &target.tensors;
     let version = target.version.map(|version| version.to_string()).unwrap_or_default();
-    let definitions: Map<String, Value> = signature::offered(target)
+    let definitions: Map<String, Value> = signature::signatures(target)
         .into_iter()
         .map(|(name, method)| {
             let definition = json!({

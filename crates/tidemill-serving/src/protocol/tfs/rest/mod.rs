@@ -9,7 +9,7 @@ mod predict;
 pub(in crate::protocol) mod rows;
 pub(in crate::protocol) mod value;
 
-pub(crate) use encode::{Answer, encode, flat_values, scores};
+pub(crate) use encode::{ResponseLayout, encode, flat_values, scores};
 pub(crate) use metadata::{metadata, status};
 pub(crate) use value::{base64_object, excerpt};
 
@@ -25,10 +25,10 @@ pub(crate) fn decode(
     operation: Operation,
     target: &TargetSignature,
     body: &[u8],
-) -> Result<(RecordBatch, Answer), RequestError> {
+) -> Result<(RecordBatch, ResponseLayout), RequestError> {
     match operation {
-        Operation::Classify => Ok((examples::decode(Method::Classify, target, body)?, Answer::Classes)),
-        Operation::Regress => Ok((examples::decode(Method::Regress, target, body)?, Answer::Values)),
+        Operation::Classify => Ok((examples::decode(Method::Classify, target, body)?, ResponseLayout::Classes)),
+        Operation::Regress => Ok((examples::decode(Method::Regress, target, body)?, ResponseLayout::Values)),
         _ => predict::decode(target, body),
     }
 }

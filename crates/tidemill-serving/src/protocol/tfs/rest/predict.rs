@@ -1,11 +1,11 @@
-//! The body of a predict call.
+//! The body of a predict request.
 
 use arrow::array::RecordBatch;
 use tidemill_core::DataType;
 use tidemill_model::BatchBuilder;
 
 use super::columns::push_columns;
-use super::encode::Answer;
+use super::encode::ResponseLayout;
 use super::rows::Rows;
 use super::value::{Dialect, excerpt, is_base64_object};
 use crate::inference::request_error::RequestError;
@@ -13,11 +13,11 @@ use crate::inference::signature::TargetSignature;
 use crate::protocol::json::{Kind, Reader};
 use crate::protocol::tfs::signature::{self, Method};
 
-/// Bytes of a request for one value, roughly; only a first guess at the number of rows.
+/// Approximate bytes of a request per value; a first guess at the number of rows.
 const VALUE_BYTES: usize = 20;
 
 /// Reads `{"signature_name"?: s, "instances": [row, …]}` or `{"signature_name"?: s, "inputs": columns}`.
-pub(super) fn decode(target: &TargetSignature, body: &[u8]) -> Result<(RecordBatch, Answer), RequestError> {
+pub(super) fn decode(target: &TargetSignature, body: &[u8]) -> Result<(RecordBatch, ResponseLayout), RequestError> {
     let mut reader = Reader::new(body)?;
     object_or_error(&mut reader)?;
     let rows_expected = body.len() / (VALUE_BYTES * target.tensors.inputs.len().max(1)) + 1;
@@ -28,7 +28,7 @@ pub(super) fn decode(target: &TargetSignature, body: &[u8]) -> Result<(RecordBat
         match &*name {
             "signature_name" => signature_name = Some(take_signature_name(reader)?),
             "instances" | "inputs" => {
-                let builder = builder.take().ok_or_else(only_one)?;
+                let builder = builder.take().ok_or_else(conflicting_keys)?;
                 decoded = Some(if name == "inputs" { columns(builder, reader)? } else { rows(builder, reader)? });
             }
             _ => {
@@ -42,7 +42,7 @@ pub(super) fn decode(target: &TargetSignature, body: &[u8]) -> Result<(RecordBat
     decoded.ok_or_else(|| RequestError::invalid("Missing 'inputs' or 'instances' key"))
 }
 
-/// The body of every call is an object.
+/// The body of every request is an object.
 pub(super) fn object_or_error(reader: &mut Reader<'_>) -> Result<(), RequestError> {
     if reader.kind()? == Kind::Object {
         return Ok(());
@@ -62,16 +62,16 @@ pub(super) fn take_signature_name(reader: &mut Reader<'_>) -> Result<String, Req
     )))
 }
 
-fn only_one() -> RequestError {
+fn conflicting_keys() -> RequestError {
     RequestError::invalid("Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist")
 }
 
-fn columns(mut builder: BatchBuilder, reader: &mut Reader<'_>) -> Result<(RecordBatch, Answer), RequestError> {
+fn columns(mut builder: BatchBuilder, reader: &mut Reader<'_>) -> Result<(RecordBatch, ResponseLayout), RequestError> {
     let rows = push_columns(&mut builder, reader)?;
-    Ok((builder.finish(rows)?, Answer::Columns))
+    Ok((builder.finish(rows)?, ResponseLayout::Columns))
 }
 
-fn rows(builder: BatchBuilder, reader: &mut Reader<'_>) -> Result<(RecordBatch, Answer), RequestError> {
+fn rows(builder: BatchBuilder, reader: &mut Reader<'_>) -> Result<(RecordBatch, ResponseLayout), RequestError> {
     if reader.kind()? != Kind::Array {
         let text = excerpt(reader.skip()?);
         return Err(RequestError::invalid(format!("JSON Value: {text} Expecting 'instances' to be an list/array")));
@@ -108,5 +108,5 @@ fn rows(builder: BatchBuilder, reader: &mut Reader<'_>) -> Result<(RecordBatch, 
     if count == 0 {
         return Err(RequestError::invalid("JSON Value: [] No values in 'instances' array"));
     }
-    Ok((rows.into_builder().finish(count)?, Answer::Rows))
+    Ok((rows.into_builder().finish(count)?, ResponseLayout::Rows))
 }

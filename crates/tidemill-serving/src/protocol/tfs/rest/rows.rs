@@ -11,11 +11,11 @@ use crate::protocol::tensor::describe_inputs;
 
 /// Fills a batch row by row.
 ///
-/// Clients write the keys of every row in the same order, so the order of the row before is tried first and a look-up
+/// Clients write the keys of every row in the same order, so the order of the previous row is tried first and a lookup
 /// is seldom needed.
 pub(in crate::protocol) struct Rows {
     builder: BatchBuilder,
-    /// The column at each place of the row before.
+    /// The column at each position of the previous row.
     order: Vec<usize>,
     /// Rows that have a value, by column.
     filled: Vec<usize>,
@@ -29,7 +29,7 @@ impl Rows {
         Self { builder, order: Vec::new(), filled, count: 0, dialect }
     }
 
-    /// What the model takes.
+    /// The inputs of the model.
     pub(in crate::protocol) fn describe_inputs(&self) -> String {
         describe_inputs(&self.builder)
     }
@@ -48,8 +48,8 @@ impl Rows {
         self.builder
     }
 
-    /// Takes one object and makes it a row. `shared` are values that every row has, as name and JSON text; a row
-    /// must not give them again. `list` names the list in messages.
+    /// Reads one object as a row. `shared` are values of every row, as name and JSON text; a row must not repeat them.
+    /// `list` names the list in messages.
     pub(in crate::protocol) fn push_object(
         &mut self,
         reader: &mut Reader<'_>,
@@ -68,7 +68,7 @@ impl Rows {
             self.push_member(name, given, &mut Reader::of_value(text), list)?;
             given += 1;
         }
-        // What is ignored counts as given.
+        // An ignored member counts as given.
         if given < self.filled.len() || self.dialect == Dialect::DataFrame {
             self.fill_missing(row, start, list)?;
         }
@@ -76,7 +76,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Takes one bare value and makes it a row of the only column.
+    /// Reads one bare value as a row of the only column.
     pub(in crate::protocol) fn push_bare(&mut self, reader: &mut Reader<'_>) -> Result<(), RequestError> {
         let row = self.count;
         let mut column = self.column(0)?;
@@ -160,7 +160,7 @@ impl Rows {
     }
 }
 
-/// Takes a whole list of objects.
+/// Reads a whole list of objects.
 pub(in crate::protocol) fn push_objects(
     rows: &mut Rows,
     reader: &mut Reader<'_>,

@@ -1,4 +1,4 @@
-//! One JSON value into one cell of a column.
+//! Converts one JSON value to a cell of a column.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,27 +8,27 @@ use tidemill_model::{InputColumn, ModelError};
 use crate::inference::request_error::RequestError;
 use crate::protocol::json::{JsonError, Kind, Number, Reader};
 
-/// Messages quote at most so many characters of a value.
+/// The most characters of a value that messages quote.
 const EXCERPT_CHARS: usize = 60;
 
-/// How values are written.
+/// The rules for writing values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::protocol) enum Dialect {
-    /// As elements of tensors: each type for itself.
+    /// As elements of tensors: each type has its own form.
     Tensor,
-    /// As features of examples, which have no booleans: true and false are 1 and 0, and the other way round.
+    /// As features of examples, which have no booleans: true and false become 1 and 0, and vice versa.
     Example,
-    /// As cells of a pandas data frame, which turns integers to real numbers where one is missing. Columns that the model
-    /// does not take are ignored.
+    /// As cells of a pandas data frame, which converts integers to real numbers if one is missing. Columns that are not
+    /// inputs of the model are ignored.
     DataFrame,
 }
 
 /// Why a value cannot be a cell.
 #[derive(Debug)]
 pub(crate) enum ValueError {
-    /// The text is not JSON: the offset says where.
+    /// The text is not JSON: the offset is that of the error.
     Syntax(JsonError),
-    /// It is another value than the column takes; where it is, the caller knows.
+    /// The value has the wrong type for the column; the caller adds its position.
     Value(String),
 }
 
@@ -54,7 +54,7 @@ impl From<ModelError> for ValueError {
     }
 }
 
-/// Takes the values of a row, bare or in a list of as many as there are, and pushes them on `column`.
+/// Reads the values of a row, bare or in a list of the right length, and pushes them on `column`.
 pub(in crate::protocol) fn push_value(
     reader: &mut Reader<'_>,
     column: &mut InputColumn<'_>,
@@ -90,7 +90,7 @@ pub(in crate::protocol) fn push_value(
     }
 }
 
-/// Takes a list of any length; null is no list.
+/// Reads a list of any length; null is not a list.
 fn push_list(reader: &mut Reader<'_>, column: &mut InputColumn<'_>, dialect: Dialect) -> Result<(), ValueError> {
     match reader.kind()? {
         Kind::Array => {
@@ -195,7 +195,7 @@ fn named_float(text: &str) -> Option<f64> {
     }
 }
 
-/// Whether the next value is an object of the form `{"b64": "…"}`, which is text and no object.
+/// Whether the next value is an object of the form `{"b64": "…"}`, which stands for text.
 pub(in crate::protocol) fn is_base64_object(reader: &Reader<'_>) -> bool {
     let mut members = 0;
     let mut is_base64 = true;
@@ -235,7 +235,7 @@ fn type_error(reader: &mut Reader<'_>, kind: Kind, expected: DataType) -> ValueE
     ValueError::Value(format!("JSON Value: {text} Type: {} is not of expected type: {expected}", kind.name()))
 }
 
-/// The front of a value's text, for messages.
+/// The start of a value's text, for messages.
 pub(crate) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(EXCERPT_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),

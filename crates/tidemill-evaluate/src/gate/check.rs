@@ -1,0 +1,161 @@
+//! Applies thresholds to an evaluation.
+
+use std::collections::BTreeMap;
+
+use super::blessing::{BLESSING_FORMAT, number};
+use super::{Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, Threshold, Thresholds};
+use crate::metrics::Metric;
+use crate::slices::{SliceKey, SliceTerm, SliceValue};
+use crate::{EvaluateError, Evaluation, SliceEvaluation};
+
+/// Differences this small are rounding errors: 0.9 - 0.005 is not 0.895. Bounds are inclusive, so they pass.
+const ROUNDING: f64 = 1e-12;
+
+/// Applies `thresholds` to `evaluation` and returns the verdict on its candidate.
+///
+/// * A value equal to its bound passes. "Worse" and "better" follow the metric: less log-loss is better.
+/// * A metric that is undefined on the slice, or a slice that was not evaluated (no rows, or fewer than
+///   `min_slice_size`), fails.
+/// * Without a baseline, bounds against it are not applied, and the notes say so. A baseline that lacks the
+///   value fails the bound.
+/// * The percentage is of the baseline's magnitude; if that is 0 it is undefined, and the bound fails.
+///
+/// The only error is a metric that the task does not have.
+pub fn check_thresholds(evaluation: &Evaluation, thresholds: &Thresholds) -> Result<Blessing, EvaluateError> {
+    thresholds.check_task(evaluation.task.kind())?;
+    let has_baseline = evaluation.overall().is_some_and(|overall| overall.baseline.is_some());
+    let mut checks = Vec::new();
+    check_slice(&SliceKey::overall(), evaluation.overall(), &thresholds.overall, has_baseline, &mut checks);
+    for (selector, bounds) in &thresholds.slices {
+        match selector {
+            SliceSelector::One(key) => {
+                check_slice(key, evaluation.slice(key), bounds, has_baseline, &mut checks);
+            }
+            SliceSelector::Each(columns) => {
+                let slices: Vec<_> = evaluation.slices.iter().filter(|slice| slice.slice.is_over(columns)).collect();
+                if slices.is_empty() {
+                    let any = columns
+                        .iter()
+                        .map(|column| SliceTerm { column: column.clone(), value: SliceValue::Text("*".into()) });
+                    check_slice(&SliceKey::new(any), None, bounds, has_baseline, &mut checks);
+                }
+                for slice in slices {
+                    check_slice(&slice.slice, Some(slice), bounds, has_baseline, &mut checks);
+                }
+            }
+        }
+    }
+    Ok(blessing(evaluation, checks, has_baseline))
+}
+
+fn blessing(evaluation: &Evaluation, checks: Vec<Check>, has_baseline: bool) -> Blessing {
+    let with = |outcome| checks.iter().filter(move |check| check.outcome == outcome);
+    let reasons: Vec<String> = with(CheckOutcome::Failed).filter_map(|check| check.reason.clone()).collect();
+    let verdict = if checks.is_empty() {
+        BlessingVerdict::Unchecked
+    } else if !reasons.is_empty() {
+        BlessingVerdict::NotBlessed
+    } else if has_baseline {
+        BlessingVerdict::Blessed
+    } else {
+        BlessingVerdict::BlessedFirst
+    };
+    let mut notes = Vec::new();
+    if verdict == BlessingVerdict::Unchecked {
+        notes.push("no thresholds are set, so the model was not judged".to_owned());
+    }
+    let skipped = with(CheckOutcome::NotApplied).count();
+    if skipped > 0 {
+        let bounds = if skipped == 1 { "1 bound".to_owned() } else { format!("{skipped} bounds") };
+        notes.push(format!("there is no baseline yet, so {bounds} against it did not apply"));
+    }
+    Blessing {
+        format: BLESSING_FORMAT,
+        verdict,
+        blessed: verdict.passes(),
+        reasons,
+        notes,
+        model: evaluation.model.clone(),
+        baseline: evaluation.baseline.clone(),
+        checks,
+    }
+}
+
+fn check_slice(
+    key: &SliceKey,
+    slice: Option<&SliceEvaluation>,
+    bounds: &BTreeMap<Metric, Threshold>,
+    has_baseline: bool,
+    checks: &mut Vec<Check>,
+) {
+    for (&metric, threshold) in bounds {
+        for (rule, limit) in threshold.rules() {
+            let value = slice.and_then(|slice| slice.metrics.get(metric));
+            let baseline = if rule.needs_baseline() {
+                slice.and_then(|slice| slice.baseline.as_ref()).and_then(|metrics| metrics.get(metric))
+            } else {
+                None
+            };
+            let (outcome, reason) = if slice.is_none() {
+                (CheckOutcome::Failed, Some(format!("slice {key} has no rows, or too few to be shown")))
+            } else if rule.needs_baseline() && !has_baseline {
+                (CheckOutcome::NotApplied, Some("there is no baseline yet".to_owned()))
+            } else {
+                match failure(metric, rule, limit, value, baseline) {
+                    None => (CheckOutcome::Passed, None),
+                    Some(why) => (CheckOutcome::Failed, Some(format!("{}{why}", place(metric, key)))),
+                }
+            };
+            checks.push(Check { slice: key.clone(), metric, rule, limit, value, baseline, outcome, reason });
+        }
+    }
+}
+
+fn place(metric: Metric, key: &SliceKey) -> String {
+    if key.is_overall() { format!("{metric} ") } else { format!("{metric} of slice {key} ") }
+}
+
+/// Why the bound is not met, after "metric of slice ".
+fn failure(metric: Metric, rule: Rule, limit: f64, value: Option<f64>, baseline: Option<f64>) -> Option<String> {
+    let Some(value) = value else { return Some("is undefined on these rows".to_owned()) };
+    if !rule.needs_baseline() {
+        let holds = if rule == Rule::AtLeast { value >= limit } else { value <= limit };
+        let side = if rule == Rule::AtLeast { "below" } else { "above" };
+        return (!holds).then(|| format!("is {}, {side} the bound {limit}", distinguishable(value, limit)));
+    }
+    let Some(baseline) = baseline else { return Some("is undefined for the baseline".to_owned()) };
+    let Some(gain) = metric.direction().gain(value, baseline) else {
+        return Some("has no better or worse".to_owned());
+    };
+    let needed = match rule {
+        Rule::BetterThanBaselineBy => limit,
+        Rule::NoWorseThanBaselineByPercent if baseline == 0.0 => {
+            return Some("is 0 for the baseline, so a percentage is undefined".to_owned());
+        }
+        Rule::NoWorseThanBaselineByPercent => -baseline.abs() * limit / 100.0,
+        _ => -limit,
+    };
+    if gain >= needed - ROUNDING {
+        return None;
+    }
+    let beside =
+        format!("is {} and the baseline's {}", distinguishable(value, baseline), distinguishable(baseline, value));
+    Some(match rule {
+        Rule::BetterThanBaselineBy if gain >= 0.0 => {
+            format!("{beside}: better by {} only, and {limit} is asked for", number(gain))
+        }
+        Rule::BetterThanBaselineBy => {
+            format!("{beside}: worse by {}, and better by {limit} is asked for", number(-gain))
+        }
+        Rule::NoWorseThanBaselineByPercent => {
+            format!("{beside}: worse by {} %, and {limit} % is allowed", number(-gain / baseline.abs() * 100.0))
+        }
+        _ => format!("{beside}: worse by {}, and {limit} is allowed", number(-gain)),
+    })
+}
+
+/// `value` with as many digits as needed to distinguish it from `other`.
+fn distinguishable(value: f64, other: f64) -> String {
+    let text = number(value);
+    if value != other && text == number(other) { value.to_string() } else { text }
+}

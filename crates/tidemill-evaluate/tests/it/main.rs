@@ -1,0 +1,11 @@
+//! What `tidemill-evaluate` does, seen from outside. One binary, so that its crates are linked once.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+mod common;
+mod evaluator;
+mod finder;
+mod gate;
+mod laws;
+mod report;
+mod scikit_learn;

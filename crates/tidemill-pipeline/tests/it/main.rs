@@ -1,0 +1,7 @@
+//! What `tidemill-pipeline` does, seen from outside. One binary, so that its crates are linked once.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+
+mod common;
+mod file;
+mod run;
