@@ -19,6 +19,7 @@ use crate::cache::AnalyzerCache;
 use crate::config::{FeatureSets, NoSets, TransformConfig, TransformParams, sets_of};
 use crate::error::TransformError;
 use crate::fit::{FitOptions, Fitted, fit_cached};
+use crate::label::differing_rates;
 use crate::preview::preview;
 use crate::rank::{RankedFeature, Ranking, rank};
 
@@ -187,7 +188,7 @@ fn outcome(config: &TransformConfig, fitted: Fitted, ranking: Option<&Ranking>) 
             count(features, "feature"),
             count(columns, "column")
         ),
-        warnings: fitted.warnings,
+        warnings: [fitted.warnings, differing_rates(&fitted.labels, label, SPLIT)].concat(),
         tables: left_out(&fitted.choices).into_iter().chain(ranking.map(table)).collect(),
         ..Outcome::default()
     }

@@ -23,6 +23,33 @@ pub struct LabelSummary {
     pub is_binary: bool,
 }
 
+/// How many standard deviations a difference of rates is beyond chance.
+const DEVIATIONS: f64 = 5.0;
+/// Differences of rates that are smaller are of no matter.
+const RATE_MIN: f64 = 0.03;
+
+/// For every split in which the share of positive labels differs from that of `train` by more than chance explains, a line.
+pub(crate) fn differing_rates(labels: &[LabelSummary], name: &str, train: &str) -> Vec<String> {
+    let binary = |summary: &&LabelSummary| summary.is_binary && summary.rows > 0;
+    let Some(base) = labels.iter().find(|summary| summary.split == train).filter(binary) else { return Vec::new() };
+    let others = labels.iter().filter(|summary| summary.split != train).filter(binary);
+    let differing = others.filter(|other| {
+        let (a, b) = (base.rows as f64, other.rows as f64);
+        let pooled = (base.mean * a + other.mean * b) / (a + b);
+        let chance = DEVIATIONS * (pooled * (1.0 - pooled) * (1.0 / a + 1.0 / b)).sqrt();
+        (base.mean - other.mean).abs() > chance.max(RATE_MIN)
+    });
+    let line = |other: &LabelSummary| {
+        format!(
+            "label `{name}` is positive in {:.1} % of split `{train}` and {:.1} % of `{}`, more than chance explains",
+            100.0 * base.mean,
+            100.0 * other.mean,
+            other.split
+        )
+    };
+    differing.map(line).collect()
+}
+
 /// Looks at the label of every row of one split.
 pub(crate) struct LabelCheck {
     name: String,
@@ -180,5 +207,23 @@ impl LabelCheck {
         let leaks = self.leaks.filter(|_| is_binary).map(LeakMeasure::finish).unwrap_or_default();
         let mean = if is_text { f64::NAN } else { sum / rows.max(1) as f64 };
         Ok((LabelSummary { split: self.split, rows, mean, is_binary }, leaks))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_that_differ_by_chance_are_fine() {
+        let of =
+            |split: &str, rows: u64, mean: f64| LabelSummary { split: split.to_owned(), rows, mean, is_binary: true };
+        let lines = |eval: LabelSummary| differing_rates(&[of("train", 3_000, 0.4), eval], "sick", "train");
+        assert!(lines(of("eval", 1_000, 0.43)).is_empty());
+        assert!(lines(of("eval", 20, 0.8)).is_empty());
+        assert_eq!(
+            lines(of("eval", 1_000, 0.1)),
+            ["label `sick` is positive in 40.0 % of split `train` and 10.0 % of `eval`, more than chance explains"]
+        );
     }
 }

@@ -3,6 +3,7 @@
 mod drift;
 mod outcome;
 mod params;
+mod splits;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -178,7 +179,9 @@ impl Component for ExampleValidator {
         let folder = context.output("anomalies");
         write_json(&folder.join(FILE), &anomalies)?;
         write_json(&folder.join(DISTANCES), &distances)?;
-        Ok(outcome(&anomalies, &distances, params.on_anomaly.policy()))
+        let mut outcome = outcome(&anomalies, &distances, params.on_anomaly.policy());
+        outcome.warnings.extend(splits::differences(&statistics));
+        Ok(outcome)
     }
 }
 
