@@ -42,7 +42,7 @@ pub use diagnostic::{Diagnostic, InvalidFile, line_and_column};
 pub use digest::{Digest, DigestError};
 pub use domain::{Domain, TimeUnit};
 pub use failure::{Failure, fresh_causes, io_reason};
-pub use params::{ParamIssue, advice_for, advise, parse_params, suggest};
+pub use params::{ParamIssue, add_issues, advice_for, advise, parse_params, parse_params_partly, suggest};
 pub use progress::{NoProgress, Progress};
 pub use record_check::{FeatureCheck, Finding, RecordCheck};
 pub use schema::{

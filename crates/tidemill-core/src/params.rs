@@ -61,18 +61,36 @@ impl From<Vec<ParamIssue>> for ComponentError {
 /// Errors of `serde` come back as issues that point at the offending key; an unknown key or variant gets the nearest
 /// known one as a hint. All mistakes come back at once: what is wrong is removed, and the rest is read again.
 pub fn parse_params<T: DeserializeOwned>(params: &Value) -> Result<T, Vec<ParamIssue>> {
+    match parse_params_partly(params) {
+        (Some(parsed), issues) if issues.is_empty() => Ok(parsed),
+        (_, issues) => Err(issues),
+    }
+}
+
+/// As [`parse_params`]; beside the issues, what the rest of the parameters says if it can be read, to find in it what else
+/// is wrong.
+pub fn parse_params_partly<T: DeserializeOwned>(params: &Value) -> (Option<T>, Vec<ParamIssue>) {
     let mut issues = match parse::<T>(params) {
-        Ok(parsed) => return Ok(parsed),
+        Ok(parsed) => return (Some(parsed), Vec::new()),
         Err(issue) => vec![issue],
     };
     let mut rest = params.clone();
     while issues.len() < ISSUES_MAX && issues.last().is_some_and(|last| remove(&mut rest, &last.path)) {
         match parse::<T>(&rest) {
+            Ok(parsed) => return (Some(parsed), issues),
             Err(next) if !is_removed(&next, &issues) && !issues.contains(&next) => issues.push(next),
-            _ => break,
+            Err(_) => break,
         }
     }
-    Err(issues)
+    (None, issues)
+}
+
+/// Adds issues to others, but for those that follow from one of them: of the same parameter, or of one that holds it.
+pub fn add_issues(issues: &mut Vec<ParamIssue>, more: Vec<ParamIssue>) {
+    let follows = |issue: &ParamIssue, of: &ParamIssue| of.path.starts_with(&issue.path);
+    let new: Vec<ParamIssue> =
+        more.into_iter().filter(|issue| !issues.iter().any(|known| follows(issue, known))).collect();
+    issues.extend(new);
 }
 
 /// More mistakes are not listed.

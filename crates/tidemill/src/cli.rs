@@ -55,7 +55,7 @@ pub struct Cli {
 pub enum Command {
     /// Create a project for your own data, or with sample data
     Init(InitArgs),
-    /// Look at data first: its problems, its columns, what could be predicted
+    /// Look at a new table: what is unusual, what to predict
     Explore(ExploreArgs),
     /// Check the pipeline file without running anything
     Check(PipelineArgs),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Expectation, Gate, InputArtifact, InputSource,
-    InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind,
+    InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind, add_issues,
 };
 use tidemill_data::Examples;
 use tidemill_model::{Model, ModelError};
@@ -60,10 +60,9 @@ impl Component for Evaluator {
     }
 
     fn check(&self, params: &Value) -> Vec<ParamIssue> {
-        match EvaluatorParams::parse(params) {
-            Ok(params) => params.read_thresholds().err().unwrap_or_default(),
-            Err(issues) => issues,
-        }
+        let (params, mut issues) = EvaluatorParams::parse_partly(params);
+        add_issues(&mut issues, params.and_then(|params| params.read_thresholds().err()).unwrap_or_default());
+        issues
     }
 
     fn expectations(&self, params: &Value) -> Vec<Expectation> {

@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use tidemill_core::{ParamIssue, advise, parse_params};
+use tidemill_core::{ParamIssue, advise, parse_params_partly};
 
 use crate::finder::SearchOptions;
 use crate::gate::{KEYS_ELSEWHERE, SliceThreshold, Thresholds, WrittenThreshold};
@@ -58,12 +58,19 @@ impl Default for EvaluatorParams {
 }
 
 impl EvaluatorParams {
-    /// Reads the parameters of the step; what they say is checked by [`read_thresholds`](Self::read_thresholds).
+    /// Reads the parameters of the step; their values are checked by [`read_thresholds`](Self::read_thresholds).
     pub fn parse(params: &Value) -> Result<Self, Vec<ParamIssue>> {
-        parse_params(params).map_err(|mut issues| {
-            advise(&mut issues, KEYS_ELSEWHERE);
-            issues
-        })
+        match Self::parse_partly(params) {
+            (Some(parsed), issues) if issues.is_empty() => Ok(parsed),
+            (_, issues) => Err(issues),
+        }
+    }
+
+    /// As [`parse`](Self::parse), with what the rest says if a part cannot be read.
+    pub(super) fn parse_partly(params: &Value) -> (Option<Self>, Vec<ParamIssue>) {
+        let (parsed, mut issues) = parse_params_partly(params);
+        advise(&mut issues, KEYS_ELSEWHERE);
+        (parsed, issues)
     }
 
     /// Returns every invalid value, or the thresholds if all are valid.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidemill_core::{ParamIssue, advise, parse_params};
+use tidemill_core::{ParamIssue, add_issues, advise, parse_params_partly};
 
 /// What LightGBM, XGBoost, `CatBoost` and scikit-learn call parameters, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -136,12 +136,10 @@ impl Default for GradientBoosting {
 impl GradientBoosting {
     /// Reads and checks parameters; every issue names its parameter.
     pub(super) fn parse(params: &Value) -> Result<Self, Vec<ParamIssue>> {
-        let params: Self = parse_params(params).map_err(|mut issues| {
-            advise(&mut issues, ELSEWHERE);
-            issues
-        })?;
-        let issues = params.check();
-        if issues.is_empty() { Ok(params) } else { Err(issues) }
+        let (parsed, mut issues) = parse_params_partly::<Self>(params);
+        advise(&mut issues, ELSEWHERE);
+        add_issues(&mut issues, parsed.iter().flat_map(Self::check).collect());
+        parsed.filter(|_| issues.is_empty()).ok_or(issues)
     }
 
     /// Everything wrong with the values, each issue at the name of its parameter.

@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind, advise, parse_params};
+use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind, add_issues, advise, parse_params_partly};
 use tidemill_model::LinearModel;
 
 use super::{DesignPlan, LinearLoss, Minimum, minimise};
@@ -76,12 +76,13 @@ impl Learner for LinearLearner {
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
-        let params: Linear = parse_params(params).map_err(|mut issues| {
-            advise(&mut issues, ELSEWHERE);
-            issues
-        })?;
-        let issues = params.check();
-        if issues.is_empty() { Ok(Box::new(params)) } else { Err(issues) }
+        let (parsed, mut issues) = parse_params_partly::<Linear>(params);
+        advise(&mut issues, ELSEWHERE);
+        add_issues(&mut issues, parsed.iter().flat_map(Linear::check).collect());
+        match parsed {
+            Some(params) if issues.is_empty() => Ok(Box::new(params)),
+            _ => Err(issues),
+        }
     }
 }
 

@@ -14,7 +14,20 @@ const ROW: &str = r#"{"trip_miles": 2.1, "fare": 9.5, "trip_seconds": 540, "paym
 
 /// A command that works and one that does not, for every command. `serve` has its own test.
 const COMMANDS: &[(&str, &[&[&str]], &[&[&str]])] = &[
-    ("init", &[&["init", "taxi", "new", "--rows", "50"]], &[&["init", "taxi", "."], &["init", "nothing"]]),
+    (
+        "init",
+        &[
+            &["init", "taxi", "new", "--rows", "50"],
+            &["init", "--data", "data/trips.csv", "--label", "tips", "own"],
+            &["init", "--data", "data/trips.csv", "--label", "tips", "--no-trial", "quick"],
+        ],
+        &[&["init", "taxi", "."], &["init", "nothing"], &["init", "--data", "ragged.csv"]],
+    ),
+    (
+        "explore",
+        &[&["explore", "data/trips.csv"], &["explore", "data/trips.csv", "--label", "tips", "--html", "explored.html"]],
+        &[&["explore", "ragged.csv"], &["explore", "data/trips.csv", "--label", "tip"]],
+    ),
     ("check", &[&["check"]], &[&["check", "nowhere"]]),
     ("plan", &[&["plan"]], &[&["plan", "--no-cache=trian"], &["plan", "--param", "x"]]),
     ("run", &[&["run"]], &[&["run", "nowhere"], &["run", "--param", "rounds=many"], &["run", "--watch"]]),

@@ -69,6 +69,9 @@ pub(super) struct Buffered {
     durable: u64,
     /// Entries that are not on disk yet.
     waiting: u64,
+    /// Why an earlier write did not succeed. The file may have a part of an entry at its end then, and nothing more is
+    /// written to it.
+    failure: Option<io::Error>,
 }
 
 /// The fate of the entries that were not on disk yet when the file was closed.
@@ -80,7 +83,7 @@ pub(super) struct ClosedFile {
 
 impl Buffered {
     pub(super) fn new(partial: OpenFile) -> Self {
-        Self { partial, buffer: Vec::with_capacity(BUFFER_BYTES), handed: 0, durable: 0, waiting: 0 }
+        Self { partial, buffer: Vec::with_capacity(BUFFER_BYTES), handed: 0, durable: 0, waiting: 0, failure: None }
     }
 
     /// Bytes of the file with those in the buffer.
@@ -95,12 +98,22 @@ impl Buffered {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.check()?;
         let result = self.partial.file.write_all(&self.buffer);
         if result.is_ok() {
             self.handed += self.buffer.len() as u64;
         }
         self.buffer.clear();
-        result
+        self.remember(result)
+    }
+
+    /// The error of an earlier write.
+    fn check(&self) -> io::Result<()> {
+        self.failure.as_ref().map_or(Ok(()), |error| Err(same(error)))
+    }
+
+    fn remember(&mut self, result: io::Result<()>) -> io::Result<()> {
+        result.inspect_err(|error| self.failure = Some(same(error)))
     }
 
     /// Forces everything to disk. Returns the number of entries that are on disk now and were not before.
@@ -109,7 +122,8 @@ impl Buffered {
             return Ok(0);
         }
         self.flush()?;
-        self.partial.file.sync_data()?;
+        let synced = self.partial.file.sync_data();
+        self.remember(synced)?;
         self.durable = self.handed;
         Ok(std::mem::take(&mut self.waiting))
     }
@@ -134,6 +148,11 @@ impl Buffered {
             }
         }
     }
+}
+
+/// The same error again.
+fn same(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
 
 /// Publishes the files that killed processes left: JSON lines up to the last complete line, records up to the last
@@ -263,6 +282,23 @@ mod tests {
     fn names_of_models_are_names_of_folders() {
         assert_eq!(folder_name("taxi-tips_1.2"), "taxi-tips_1.2");
         assert_eq!(folder_name("../a b/é"), "%2E./a%20b/%C3%A9".replace('/', "%2F"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn entries_that_a_full_disk_refused_are_lost_also_if_the_file_is_closed_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, whole) = (dir.path().join(".a.partial"), dir.path().join("a"));
+        fs::write(&path, b"").unwrap();
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut log = Buffered::new(OpenFile { file, path: path.clone(), whole: whole.clone() });
+        log.buffer.extend_from_slice(b"{}\n");
+        log.added().unwrap();
+        assert_eq!(log.sync().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let closed = log.close();
+        assert_eq!((closed.written, closed.lost), (0, 1));
+        assert_eq!(closed.error.unwrap().kind(), io::ErrorKind::StorageFull);
+        assert!(!path.exists() && !whole.exists());
     }
 
     #[test]
