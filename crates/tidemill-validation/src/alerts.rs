@@ -6,11 +6,7 @@ use serde::Serialize;
 use tidemill_core::{DatasetStatistics, FeatureStatistics, FeatureType, Histogram, NumericStatistics, Semantic};
 
 use crate::schema::{is_of_time, offer};
-<<<<<<< HEAD
-use crate::validation::{grouped, percent, quoted};
-=======
 use crate::validation::{grouped, percent, quoted, short_number};
->>>>>>> h-a
 
 /// Features with fewer values than this are only checked for missing and constant values.
 const VALUES_MIN: u64 = 20;
@@ -101,17 +97,7 @@ impl AlertKind {
 /// What is unusual about the features of `statistics`: the worst kinds first, within a kind the largest figure, then the
 /// order of the columns.
 pub fn alerts(statistics: &DatasetStatistics) -> Vec<Alert> {
-<<<<<<< HEAD
-    let mut found: Vec<(f64, Alert)> = Vec::new();
-    for feature in &statistics.features {
-        let mut add = |kind, weight: f64, message| {
-            found.push((weight, Alert { feature: feature.name.clone(), kind, message }));
-        };
-        of_feature(feature, &mut add);
-    }
-=======
     let mut found: Vec<(f64, Alert)> = statistics.features.iter().flat_map(of_feature).collect();
->>>>>>> h-a
     for (feature, (r, message)) in correlated(statistics) {
         found.push((r, Alert { feature: feature.to_owned(), kind: AlertKind::Correlated, message }));
     }
@@ -119,9 +105,6 @@ pub fn alerts(statistics: &DatasetStatistics) -> Vec<Alert> {
     found.into_iter().map(|(_, alert)| alert).collect()
 }
 
-<<<<<<< HEAD
-fn of_feature(feature: &FeatureStatistics, add: &mut impl FnMut(AlertKind, f64, String)) {
-=======
 /// `alerts`, worst first, as those to show where there is room for about `room`, and the others: all while they fit, else
 /// some of every kind, so that many of the worst kind do not hide the others.
 pub fn first_of_each_kind<T>(alerts: &[T], room: usize, kind: impl Fn(&T) -> AlertKind) -> (Vec<&T>, Vec<&T>) {
@@ -152,7 +135,6 @@ fn of_feature(feature: &FeatureStatistics) -> Vec<(f64, Alert)> {
 }
 
 fn look_at(feature: &FeatureStatistics, add: &mut impl FnMut(AlertKind, f64, String)) {
->>>>>>> h-a
     let common = &feature.common;
     let (rows, present) = (common.num_examples(), common.num_non_missing);
     if rows == 0 {
@@ -163,14 +145,6 @@ fn look_at(feature: &FeatureStatistics, add: &mut impl FnMut(AlertKind, f64, Str
     }
     let missing = common.missing_fraction();
     if missing >= MISSING_MIN {
-<<<<<<< HEAD
-        let few = if present < 1000 {
-            format!(": {} of {} rows have one", grouped(present), grouped(rows))
-        } else {
-            String::new()
-        };
-        add(AlertKind::MostlyMissing, missing, format!("{} of the values are missing{few}", percent(missing)));
-=======
         // Nearly all is not all.
         let share = if missing >= 0.9995 { "nearly all".to_owned() } else { percent(missing) };
         let few = if present < 1000 {
@@ -180,7 +154,6 @@ fn look_at(feature: &FeatureStatistics, add: &mut impl FnMut(AlertKind, f64, Str
             String::new()
         };
         add(AlertKind::MostlyMissing, missing, format!("{share} of the values are missing{few}"));
->>>>>>> h-a
     }
     if let Some(numbers) = feature.numeric.as_ref().filter(|numbers| numbers.num_nan + numbers.num_inf > 0) {
         let odd: Vec<String> = [(numbers.num_nan, "NaN"), (numbers.num_inf, "infinite")]
@@ -237,11 +210,7 @@ fn constant(feature: &FeatureStatistics) -> Option<String> {
     }
     if let Some(numbers) = &feature.numeric {
         let all = numbers.num_nan + numbers.num_inf == 0 && numbers.min == numbers.max;
-<<<<<<< HEAD
-        return all.then(|| number(numbers.min));
-=======
         return all.then(|| short_number(numbers.min));
->>>>>>> h-a
     }
     if let Some(boolean) = &feature.boolean {
         return match (boolean.num_true, boolean.num_false) {
@@ -273,11 +242,7 @@ fn identifier(feature: &FeatureStatistics) -> Option<(f64, String)> {
     let mean = count as f64 / buckets.len().max(1) as f64;
     let even = buckets.len() > 1 && buckets.iter().all(|of| (of.count / mean - 1.0).abs() <= COUNTER_TOLERANCE);
     ((span / count as f64 - 1.0).abs() <= COUNTER_TOLERANCE && even).then(|| {
-<<<<<<< HEAD
-        let (low, high) = (number(numbers.min), number(numbers.max));
-=======
         let (low, high) = (short_number(numbers.min), short_number(numbers.max));
->>>>>>> h-a
         (1.0, format!("{} values evenly spread from {low} to {high}, like row numbers", grouped(count)))
     })
 }
@@ -295,11 +260,7 @@ fn most_frequent(feature: &FeatureStatistics) -> Option<(String, f64)> {
     let count = values(feature) as f64;
     if let Some(numbers) = &feature.numeric {
         let top = frequent_number(&numbers.quantiles)?;
-<<<<<<< HEAD
-        return Some((number(top.0), top.1 / finite(feature, numbers).max(1) as f64));
-=======
         return Some((short_number(top.0), top.1 / finite(feature, numbers).max(1) as f64));
->>>>>>> h-a
     }
     if let Some(boolean) = &feature.boolean {
         let (value, most) = if boolean.num_true > boolean.num_false {
@@ -339,11 +300,7 @@ fn skewed(numbers: &NumericStatistics) -> Option<(f64, String)> {
     };
     let reach = reach / numbers.std_dev;
     (reach >= REACH_MIN).then(|| {
-<<<<<<< HEAD
-        let (mean, median, value) = (number(numbers.mean), number(numbers.median), number(value));
-=======
         let (mean, median, value) = (short_number(numbers.mean), short_number(numbers.median), short_number(value));
->>>>>>> h-a
         let text = format!(
             "the {what} value {value} is {reach:.0} standard deviations {side} the mean {mean} (median {median})"
         );
@@ -389,43 +346,11 @@ fn shown(value: &str) -> String {
     if value.is_empty() { "the empty string".to_owned() } else { quoted(value) }
 }
 
-<<<<<<< HEAD
-/// Four significant digits, whole numbers in full.
-fn number(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() < 1e15 {
-        let sign = if value < 0.0 { "-" } else { "" };
-        return format!("{sign}{}", grouped(value.abs() as u64));
-    }
-    let digits = 3 - (value.abs().log10().floor() as i32);
-    match digits {
-        0..=8 => {
-            let text = format!("{value:.*}", digits as usize);
-            if digits > 0 { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-        }
-        _ if (-9..0).contains(&digits) => {
-            let sign = if value < 0.0 { "-" } else { "" };
-            format!("{sign}{}", grouped(value.abs().round() as u64))
-        }
-        _ => format!("{value:.3e}"),
-    }
-}
-
-=======
->>>>>>> h-a
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-<<<<<<< HEAD
-    fn numbers_are_short() {
-        let shown = [0.0, 5.0, -1_234_567.0, 3.6724, 0.012_345, 12_345.67, 1e-12, 1.5e20].map(number);
-        assert_eq!(shown, ["0", "5", "-1,234,567", "3.672", "0.01234", "12,346", "1.000e-12", "1.500e20"]);
-    }
-
-    #[test]
-=======
->>>>>>> h-a
     fn kinds_are_listed_worst_first() {
         assert!(AlertKind::ALL.is_sorted());
     }

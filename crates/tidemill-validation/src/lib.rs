@@ -17,11 +17,7 @@ mod statistics_file;
 mod statistics_gen;
 mod validation;
 
-<<<<<<< HEAD
-pub use alerts::{Alert, AlertKind, alerts};
-=======
 pub use alerts::{Alert, AlertKind, alerts, first_of_each_kind};
->>>>>>> h-a
 pub use drift::{
     Comparison, DriftReport, FeatureDistance, FeatureDrift, Measured, NotCompared, compare, default_comparators,
     distances, movement,

@@ -11,10 +11,6 @@ mod validate;
 
 pub use rows::look_at_rows;
 pub(crate) use rules::DERIVED_SOURCE;
-<<<<<<< HEAD
-pub(crate) use text::{grouped, percent, quoted};
-=======
 pub(crate) use text::{grouped, percent, quoted, short_number};
->>>>>>> h-a
 pub(crate) use validate::finish;
 pub use validate::{DEFAULT_ENVIRONMENT, STRAY_SHARE, validate};
