@@ -9,6 +9,7 @@ use tidemill_validation::{Alert, StatisticsOptions, alerts, infer_schema, inferr
 use crate::cli::{ExploreArgs, Global};
 use crate::commands::data::{statistics_of, stats_text, write_report};
 use crate::commands::input::open_unknown;
+use crate::commands::report::of_files;
 use crate::commands::schema::refuse_to_replace;
 use crate::commands::{print, say};
 use crate::ui::{fill, printable, running_bar, stdout_width};
@@ -31,7 +32,8 @@ pub fn explore(args: &ExploreArgs, global: &Global) -> Result<u8, Failure> {
     });
     let draft = draft.transpose()?;
     if let Some(path) = &args.html {
-        write_report(path, std::slice::from_ref(&dataset), None, global)?;
+        let about = of_files([("File", args.file.as_path())]);
+        write_report(path, std::slice::from_ref(&dataset), None, &about, global)?;
     }
     if let Some(path) = &args.schema {
         refuse_to_replace(path, false)?;
