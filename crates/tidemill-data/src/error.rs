@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tidemill_core::{Code, Coded};
 
+use crate::Format;
+
 /// Why data could not be read, split or written. Every message names the file, and the line or column where
 /// there is one.
 #[derive(Debug, thiserror::Error)]
@@ -280,11 +282,7 @@ impl Coded for DataError {
                 "give the split a larger share, or split by a column with more values".to_owned()
             }
             Self::ColumnNotFound { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
-            Self::UnknownFormat { .. } => {
-                "known are `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json`, each also with `.gz` or `.zst`, `.parquet`, `.avro` and \
-                 `.tfrecord`"
-                    .to_owned()
-            }
+            Self::UnknownFormat { .. } => format!("known are {}", Format::known_extensions()),
             _ => return None,
         })
     }

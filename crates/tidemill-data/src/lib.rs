@@ -16,7 +16,6 @@ mod sample;
 mod source;
 mod split;
 mod time_split;
-mod write;
 
 pub use column_type::{data_type_of, element_type, is_column_type, list_of, parse_column_type};
 pub use condition::{ConditionLanguage, RowCondition};
@@ -33,7 +32,6 @@ pub use examples::{
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use sample::{Plant, TaxiOptions, UnknownPlant, generate_taxi, write_taxi};
 pub use source::{
-    CsvOptions, Decimal, Format, Header, ReadOptions, Table, TableFile, open_table, parse_decimal, parse_delimiter,
-    parse_quote,
+    CsvOptions, Decimal, Format, Header, ReadOptions, Table, TableFile, check_text_columns, open_table, parse_decimal,
+    parse_delimiter, parse_quote, write_table,
 };
-pub use write::{check_text_columns, write_table};

@@ -15,8 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use features::{FeaturesAddArgs, FeaturesCommand};
 pub use files::{
-    DriftArgs, ExploreArgs, FormatName, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs,
-    ValidateArgs,
+    DriftArgs, ExploreArgs, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
 pub use help::{advice, arranged};
 pub use loadtest::LoadtestArgs;

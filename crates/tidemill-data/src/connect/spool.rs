@@ -52,7 +52,7 @@ impl Spool {
         self.names.insert(path.clone(), PathBuf::from(name));
         let written = write_table(&path, rows).map_err(|error| self.tell(error))?;
         debug_assert!(written > 0, "a database gives rows or an error");
-        Ok(InputFile { path, format: Format::Parquet, delimiter: b',', root: None })
+        Ok(InputFile { path, format: Format::Parquet, root: None })
     }
 
     /// What a copy is a copy of; the path itself where it is none.

@@ -125,7 +125,7 @@ impl ChosenSplit {
     /// A query is one file to the rest.
     fn of_query(asked: Asked) -> Self {
         let path = PathBuf::from(&asked.label);
-        let file = InputFile { path: path.clone(), format: Format::Parquet, delimiter: b',', root: None };
+        let file = InputFile { path: path.clone(), format: Format::Parquet, root: None };
         let (name, written) = (asked.split.clone(), asked.label.clone());
         Self { name, written, path, files: vec![file], file_spans: Vec::new(), remote: Vec::new(), asked: Some(asked) }
     }

@@ -36,49 +36,51 @@ pub(super) enum SourceParams {
     Sql(SqlSource),
 }
 
+/// A source by how it is told: files of a format without options of its own, CSV files, or a database.
+enum Told<'a> {
+    Csv(&'a PathOr<CsvFiles>),
+    Files(Format, &'a PathOr<Files>),
+    Sql(&'a SqlSource),
+}
+
 impl SourceParams {
-    pub(super) fn format(&self) -> Format {
+    fn told(&self) -> Told<'_> {
         match self {
-            Self::Csv(_) => Format::Csv,
-            Self::Json(_) => Format::Json,
+            Self::Csv(files) => Told::Csv(files),
+            Self::Json(files) => Told::Files(Format::Json, files),
+            Self::Parquet(files) => Told::Files(Format::Parquet, files),
+            Self::Tfrecord(files) => Told::Files(Format::TfRecord, files),
+            Self::Avro(files) => Told::Files(Format::Avro, files),
+            Self::Images(files) => Told::Files(Format::Images, files),
+            Self::Texts(files) => Told::Files(Format::Texts, files),
+            Self::Sql(sql) => Told::Sql(sql),
+        }
+    }
+
+    pub(super) fn format(&self) -> Format {
+        match self.told() {
+            Told::Csv(_) => Format::Csv,
+            Told::Files(format, _) => format,
             // What a database gives is kept so.
-            Self::Parquet(_) | Self::Sql(_) => Format::Parquet,
-            Self::Tfrecord(_) => Format::TfRecord,
-            Self::Avro(_) => Format::Avro,
-            Self::Images(_) => Format::Images,
-            Self::Texts(_) => Format::Texts,
+            Told::Sql(_) => Format::Parquet,
         }
     }
 
     /// The key it stands under.
     pub(super) fn key(&self) -> &'static str {
-        match self {
-            Self::Csv(_) => "csv",
-            Self::Json(_) => "json",
-            Self::Parquet(_) => "parquet",
-            Self::Tfrecord(_) => "tfrecord",
-            Self::Avro(_) => "avro",
-            Self::Images(_) => "images",
-            Self::Texts(_) => "texts",
-            Self::Sql(_) => "sql",
+        match self.told() {
+            Told::Sql(_) => "sql",
+            Told::Csv(_) | Told::Files(..) => self.format().key(),
         }
     }
 
     /// The path or query of each split that was made before, or one without a split; none where neither or both are said.
     pub(super) fn parts(&self) -> Vec<(Option<&str>, &str)> {
-        let (path, splits) = match self {
-            Self::Csv(PathOr::Path(path)) => (Some(path), None),
-            Self::Csv(PathOr::Mapping(files)) => (files.path.as_ref(), files.splits.as_ref()),
-            Self::Json(files)
-            | Self::Parquet(files)
-            | Self::Tfrecord(files)
-            | Self::Avro(files)
-            | Self::Images(files)
-            | Self::Texts(files) => match files {
-                PathOr::Path(path) => (Some(path), None),
-                PathOr::Mapping(files) => (files.path.as_ref(), files.splits.as_ref()),
-            },
-            Self::Sql(sql) => return sql.parts(),
+        let (path, splits) = match self.told() {
+            Told::Csv(PathOr::Path(path)) | Told::Files(_, PathOr::Path(path)) => (Some(path), None),
+            Told::Csv(PathOr::Mapping(files)) => (files.path.as_ref(), files.splits.as_ref()),
+            Told::Files(_, PathOr::Mapping(files)) => (files.path.as_ref(), files.splits.as_ref()),
+            Told::Sql(sql) => return sql.parts(),
         };
         match (path, splits) {
             (Some(path), None) => vec![(None, path)],
@@ -102,14 +104,9 @@ impl SourceParams {
 
     /// How the files are read, or what is wrong with how they are written.
     pub(super) fn read_options(&self) -> Result<ReadOptions, ParamIssue> {
-        let (csv, types) = match self {
-            Self::Csv(PathOr::Mapping(files)) => (files.options()?, Some(&files.types)),
-            Self::Json(PathOr::Mapping(files))
-            | Self::Parquet(PathOr::Mapping(files))
-            | Self::Tfrecord(PathOr::Mapping(files))
-            | Self::Avro(PathOr::Mapping(files))
-            | Self::Images(PathOr::Mapping(files))
-            | Self::Texts(PathOr::Mapping(files)) => (CsvOptions::default(), Some(&files.types)),
+        let (csv, types) = match self.told() {
+            Told::Csv(PathOr::Mapping(files)) => (files.options()?, Some(&files.types)),
+            Told::Files(_, PathOr::Mapping(files)) => (CsvOptions::default(), Some(&files.types)),
             _ => (CsvOptions::default(), None),
         };
         let options = ReadOptions { format: Some(self.format()), csv, ..ReadOptions::default() };
@@ -252,5 +249,19 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
         }
 
         deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_has_its_key() {
+        for format in Format::ALL {
+            let source = serde_json::json!({ format.key(): "data/x" });
+            let source: SourceParams = serde_json::from_value(source).expect("the key of the format is known");
+            assert_eq!((source.format(), source.key()), (*format, format.key()));
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::DataError;
 use crate::column_type::element_type;
 use crate::example_gen::digest_of as digest_of_file;
-use crate::write::ParquetFile;
+use crate::source::ParquetFile;
 
 /// Rows of a shard, at most.
 const SHARD_ROWS: u64 = 1 << 20;

@@ -6,14 +6,12 @@ use super::Format;
 use crate::DataError;
 use crate::connect::Tree;
 
-/// One file of a source and how it is encoded.
+/// One file of a source and its format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InputFile {
     pub(crate) path: PathBuf,
     pub(crate) format: Format,
-    /// What its name says stands between cells.
-    pub(crate) delimiter: u8,
-    /// For images and texts the folder of the source, from which paths and labels are told.
+    /// Where a file is a row, the folder of the source: the path from there and its first folder are values of the row.
     pub(crate) root: Option<PathBuf>,
 }
 
@@ -23,12 +21,12 @@ pub(crate) struct InputFile {
 /// In a folder, names that begin with `.` or `_` are left out (`.DS_Store`, `_SUCCESS`); any other file must have a
 /// known extension unless `format` names the format, so that no data is skipped in silence.
 pub(crate) fn resolve(tree: &Tree<'_>, path: &Path, format: Option<Format>) -> Result<Vec<InputFile>, DataError> {
-    let is_blobs = format.is_some_and(Format::is_blobs);
+    let is_file_a_row = format.is_some_and(|format| format.implementation().is_file_a_row());
     let mut paths = if tree.is_there(path) && !tree.is_folder(path) {
         vec![path.to_owned()]
     } else if tree.is_folder(path) {
         let mut paths = Vec::new();
-        add_files_in(tree, path, if is_blobs { DEPTH_MAX } else { 0 }, &mut paths)?;
+        add_files_in(tree, path, if is_file_a_row { DEPTH_MAX } else { 0 }, &mut paths)?;
         paths
     } else {
         matches_of(tree, path)?
@@ -37,7 +35,7 @@ pub(crate) fn resolve(tree: &Tree<'_>, path: &Path, format: Option<Format>) -> R
         return Err(DataError::SourceNotFound { path: path.to_owned() });
     }
     paths.sort();
-    let root = is_blobs.then(|| root_of(tree, path));
+    let root = is_file_a_row.then(|| root_of(tree, path));
     let files = paths.into_iter().map(|path| input_file(path, format, root.clone()));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     match files.iter().find(|file| file.format != files[0].format) {
@@ -114,27 +112,9 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 fn input_file(path: PathBuf, format: Option<Format>, root: Option<PathBuf>) -> Result<InputFile, DataError> {
-    let by_name = format_of(&path);
-    let delimiter = by_name.map_or(b',', |(_, delimiter)| delimiter);
-    match format.or(by_name.map(|(format, _)| format)) {
-        Some(format) => Ok(InputFile { path, format, delimiter, root }),
+    match format.or_else(|| Format::of_file(&path)) {
+        Some(format) => Ok(InputFile { path, format, root }),
         None => Err(DataError::UnknownFormat { path }),
-    }
-}
-
-/// The format and delimiter that the extension of `path` stands for.
-pub(crate) fn format_of(path: &Path) -> Option<(Format, u8)> {
-    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-    let stem = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
-    match stem.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "csv" => Some((Format::Csv, b',')),
-        "tsv" => Some((Format::Csv, b'\t')),
-        "jsonl" | "ndjson" | "json" => Some((Format::Json, b',')),
-        "parquet" if stem.len() == name.len() => Some((Format::Parquet, b',')),
-        "avro" if stem.len() == name.len() => Some((Format::Avro, b',')),
-        // Shards have names such as `train.tfrecord-00000-of-00010` and `data_tfrecord-00000-of-00001.gz`.
-        _ if stem.contains("tfrecord") => Some((Format::TfRecord, b',')),
-        _ => None,
     }
 }
 
@@ -158,25 +138,6 @@ mod tests {
 
     fn names(files: &[InputFile]) -> Vec<String> {
         files.iter().map(|f| f.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
-    }
-
-    #[test]
-    fn the_extension_tells_the_format() {
-        assert_eq!(format_of(Path::new("a/b.CSV")), Some((Format::Csv, b',')));
-        assert_eq!(format_of(Path::new("b.tsv.gz")), Some((Format::Csv, b'\t')));
-        assert_eq!(format_of(Path::new("b.parquet")), Some((Format::Parquet, b',')));
-        assert_eq!(format_of(Path::new("b.csv.zst")), Some((Format::Csv, b',')));
-        assert_eq!(format_of(Path::new("b.parquet.gz")), None);
-        for name in ["b.jsonl", "b.NDJSON", "b.json", "b.jsonl.gz"] {
-            assert_eq!(format_of(Path::new(name)).map(|(format, _)| format), Some(Format::Json), "{name}");
-        }
-        for name in ["b.tfrecord", "b.tfrecords.gz", "b.tfrecord-00000-of-00010", "data_tfrecord-00000-of-00001.gz"] {
-            assert_eq!(format_of(Path::new(name)).map(|(format, _)| format), Some(Format::TfRecord), "{name}");
-        }
-        assert_eq!(format_of(Path::new("tfrecord_index.csv")), Some((Format::Csv, b',')));
-        assert_eq!(format_of(Path::new("b.avro")), Some((Format::Avro, b',')));
-        assert_eq!(format_of(Path::new("csv")), None);
-        assert_eq!(format_of(Path::new("b.xlsx")), None);
     }
 
     #[test]

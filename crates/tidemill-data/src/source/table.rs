@@ -8,12 +8,12 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tidemill_core::suggest;
 
+use super::columns::{ColumnKind, unify, unite};
 use super::csv::Notes;
-use super::dialect::Dialect;
 use super::files::{InputFile, resolve};
 use super::remarks::{Decided, remarks};
 use super::value::{CellKinds, Shape};
-use super::{CsvOptions, Format, ReadOptions, avro, blobs, csv, json, parquet, tfrecord};
+use super::{CsvOptions, Format, ReadOptions};
 use crate::column_type::{element_type, is_column_type, list_of};
 use crate::connect::{Spool, Tree};
 use crate::{BatchReader, DataError};
@@ -47,55 +47,6 @@ pub struct TableFile {
     pub path: PathBuf,
     /// Its rows; unknown for text whose types were all given.
     pub rows: Option<u64>,
-}
-
-/// What one file has: its columns with the types of its own rows.
-#[derive(Default)]
-struct FileColumns {
-    columns: Vec<(String, ColumnKind)>,
-    rows: Option<u64>,
-    /// Columns that cannot be read, and why.
-    left_out: Vec<(String, String)>,
-    /// Columns of whole numbers that are read as text.
-    long: Vec<String>,
-    notes: Vec<(String, Notes)>,
-    warnings: Vec<String>,
-}
-
-/// What is known of a column's type from one file.
-#[derive(Clone)]
-enum ColumnKind {
-    /// The file says so.
-    Fixed(DataType),
-    /// Its cells are so.
-    Guessed(Shape),
-    /// Nobody looked: the type is given from outside.
-    Given,
-}
-
-impl ColumnKind {
-    /// Whether the column can be read as a type that is suggested from outside.
-    fn fits(&self, data_type: &DataType) -> bool {
-        match self {
-            Self::Guessed(Shape { kinds, is_list }) => match element_type(data_type) {
-                Some(element) => *is_list && kinds.fits(element),
-                None => !is_list && kinds.fits(data_type),
-            },
-            Self::Fixed(DataType::Null) => is_column_type(data_type),
-            Self::Fixed(_) | Self::Given => false,
-        }
-    }
-}
-
-/// The columns of a file that says their types.
-pub(super) struct FixedColumns {
-    pub(super) columns: Vec<(String, DataType)>,
-    pub(super) rows: u64,
-    /// Columns that cannot be read, and why, to follow "column `x`".
-    pub(super) left_out: Vec<(String, String)>,
-    /// Columns of whole numbers that are read as text, since some do not fit 64 bits.
-    pub(super) long: Vec<String>,
-    pub(super) warnings: Vec<String>,
 }
 
 impl Table {
@@ -161,11 +112,10 @@ impl Table {
         let mut left_out: Vec<(String, String)> = Vec::new();
         let mut long: HashSet<String> = HashSet::new();
         let mut notes: HashMap<String, Notes> = HashMap::new();
-        if inputs[0].format.is_blobs() {
-            blobs::check(&inputs)?;
-        }
+        let format = inputs[0].format.implementation();
+        format.check(&inputs)?;
         for input in &inputs {
-            let found = look_at(input, options)?;
+            let found = format.inspect(input, options)?;
             files.push(TableFile { path: input.path.clone(), rows: found.rows });
             warnings.extend(found.warnings);
             for (name, why) in found.left_out {
@@ -179,15 +129,13 @@ impl Table {
             }
             if files.len() == 1 {
                 columns = found.columns;
-            } else if input.format.has_optional_columns() {
+            } else if format.has_optional_columns() {
                 unite(&mut columns, found.columns);
             } else {
                 unify(&mut columns, &found.columns, &long, &input.path, &files[0].path)?;
             }
         }
-        if inputs[0].format == Format::Json {
-            drop_null_objects(&mut columns);
-        }
+        format.tidy(&mut columns);
         columns.retain(|(name, _)| !left_out.iter().any(|(other, _)| other == name));
         if columns.is_empty()
             && let Some((column, message)) = left_out.first()
@@ -253,8 +201,9 @@ impl Table {
     /// The rows of some of the files, which must be there.
     pub(crate) fn read_files(&self, files: Range<usize>) -> Result<BatchReader, DataError> {
         let inputs = self.inputs[files].to_vec();
-        if self.format().is_blobs() {
-            return Ok(BatchReader::new(self.schema.clone(), blobs::read(inputs, self.schema.clone())));
+        let format = self.format().implementation();
+        if let Some(batches) = format.read_together(&inputs, &self.schema) {
+            return Ok(BatchReader::new(self.schema.clone(), batches));
         }
         let mut files = inputs.into_iter();
         let (schema, csv) = (self.schema.clone(), self.csv.clone());
@@ -263,20 +212,7 @@ impl Table {
             Some(spool) => spool.tell(error),
             None => error,
         };
-        let mut open_next = move || -> Option<Result<FileBatches, DataError>> {
-            let file = files.next()?;
-            Some(match file.format {
-                // Their files were read together above.
-                Format::Images | Format::Texts => return None,
-                Format::Csv => {
-                    csv::read(&file.path, &Dialect::new(&csv, file.delimiter), schema.clone()).map(FileBatches::Csv)
-                }
-                Format::Json => json::read(&file.path, &schema).map(FileBatches::Json),
-                Format::Parquet => parquet::read(&file.path, &schema).map(FileBatches::Parquet),
-                Format::TfRecord => tfrecord::read(&file.path, &schema).map(FileBatches::TfRecord),
-                Format::Avro => avro::read(&file.path, &schema).map(FileBatches::Avro),
-            })
-        };
+        let mut open_next = move || files.next().map(|file| format.read(&file, &csv, &schema));
         // The first file is opened at once, so that trouble with it does not wait for the first row.
         let mut current = open_next().transpose().map_err(&tell)?;
         let batches = std::iter::from_fn(move || {
@@ -310,72 +246,6 @@ impl Table {
     }
 }
 
-enum FileBatches {
-    Csv(csv::CsvReader),
-    Json(json::JsonReader),
-    Parquet(parquet::ParquetReader),
-    TfRecord(tfrecord::TfRecordReader),
-    Avro(avro::AvroReader),
-}
-
-impl Iterator for FileBatches {
-    type Item = Result<arrow::array::RecordBatch, DataError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Csv(reader) => reader.next(),
-            Self::Json(reader) => reader.next(),
-            Self::Parquet(reader) => reader.next(),
-            Self::TfRecord(reader) => reader.next(),
-            Self::Avro(reader) => reader.next(),
-        }
-    }
-}
-
-fn look_at(input: &InputFile, options: &ReadOptions) -> Result<FileColumns, DataError> {
-    match input.format {
-        Format::Images | Format::Texts => {
-            let columns = blobs::columns(input.format).into_iter();
-            let columns = columns.map(|(name, kind)| (name.to_owned(), ColumnKind::Fixed(kind))).collect();
-            Ok(FileColumns { columns, rows: Some(1), ..FileColumns::default() })
-        }
-        Format::Parquet | Format::Avro => {
-            let look = if input.format == Format::Avro { avro::columns } else { parquet::columns };
-            let FixedColumns { columns, rows, left_out, long, warnings } = look(&input.path)?;
-            let columns = columns.into_iter().map(|(name, kind)| (name, ColumnKind::Fixed(kind))).collect();
-            Ok(FileColumns { columns, rows: Some(rows), left_out, long, warnings, ..FileColumns::default() })
-        }
-        Format::Json => {
-            let (columns, left_out, rows) = json::scan(&input.path)?;
-            Ok(FileColumns { columns: guessed(columns), rows: Some(rows), left_out, ..FileColumns::default() })
-        }
-        Format::TfRecord => {
-            let (columns, rows) = tfrecord::scan(&input.path)?;
-            Ok(FileColumns { columns: guessed(columns), rows: Some(rows), ..FileColumns::default() })
-        }
-        Format::Csv => {
-            let dialect = Dialect::new(&options.csv, input.delimiter);
-            let is_read = |name: &String| options.columns.as_ref().is_none_or(|columns| columns.contains(name));
-            let is_given = |name: &String| options.types.as_ref().is_some_and(|t| t.field_with_name(name).is_ok());
-            if options.types.is_some() {
-                let (names, warnings) = csv::header(&input.path, &dialect)?;
-                if names.iter().all(|name| is_given(name) || !is_read(name)) {
-                    let columns = names.into_iter().map(|name| (name, ColumnKind::Given)).collect();
-                    return Ok(FileColumns { columns, warnings, ..FileColumns::default() });
-                }
-            }
-            let csv::Scan { columns, rows, warnings } = csv::scan(&input.path, &dialect)?;
-            let notes = columns.iter().map(|(name, _, notes)| (name.clone(), notes.clone())).collect();
-            let columns = guessed(columns.into_iter().map(|(name, kinds, _)| (name, kinds.into())));
-            Ok(FileColumns { columns, rows: Some(rows), notes, warnings, ..FileColumns::default() })
-        }
-    }
-}
-
-fn guessed(columns: impl IntoIterator<Item = (String, Shape)>) -> Vec<(String, ColumnKind)> {
-    columns.into_iter().map(|(name, shape)| (name, ColumnKind::Guessed(shape))).collect()
-}
-
 /// The columns that are read with the type that their cells decided.
 fn decided<'a>(
     columns: &'a [(String, ColumnKind)],
@@ -405,76 +275,6 @@ fn not_read<'a>(
     match left_out.iter().find(|(left, _)| left == name) {
         Some((_, why)) => DataError::ColumnType { path, line: None, column, message: why.clone() },
         None => DataError::ColumnNotFound { path, column, nearest: suggest(name, known).map(str::to_owned) },
-    }
-}
-
-/// Makes `columns` hold for another file too, of a format whose rows need not have every column.
-fn unite(columns: &mut Vec<(String, ColumnKind)>, other: Vec<(String, ColumnKind)>) {
-    let places: HashMap<String, usize> = columns.iter().enumerate().map(|(i, (name, _))| (name.clone(), i)).collect();
-    for (name, found) in other {
-        match places.get(&name).map(|place| &mut columns[*place].1) {
-            None => columns.push((name, found)),
-            Some(kind) => {
-                if let (ColumnKind::Guessed(a), ColumnKind::Guessed(b)) = (&*kind, &found) {
-                    *kind = ColumnKind::Guessed(a.join(*b));
-                }
-            }
-        }
-    }
-}
-
-/// Takes away columns that are nothing but null where other rows have an object: its members are columns.
-fn drop_null_objects(columns: &mut Vec<(String, ColumnKind)>) {
-    let objects: HashSet<String> = columns
-        .iter()
-        .flat_map(|(name, _)| name.match_indices('.').map(|(at, _)| name[..at].to_owned()).collect::<Vec<_>>())
-        .collect();
-    let is_null = |kind: &ColumnKind| matches!(kind, ColumnKind::Guessed(shape) if *shape == Shape::default());
-    columns.retain(|(name, kind)| !(is_null(kind) && objects.contains(name)));
-}
-
-/// Makes the types in `columns` hold for another file too.
-fn unify(
-    columns: &mut [(String, ColumnKind)],
-    other: &[(String, ColumnKind)],
-    long: &HashSet<String>,
-    path: &Path,
-    first: &Path,
-) -> Result<(), DataError> {
-    let differ = |message: String| DataError::SchemasDiffer { path: path.to_owned(), first: first.to_owned(), message };
-    if let Some((name, _)) = other.iter().find(|(name, _)| !columns.iter().any(|(known, _)| known == name)) {
-        return Err(differ(format!("only the former has column `{name}`")));
-    }
-    for (name, kind) in columns {
-        let Some((_, found)) = other.iter().find(|(other, _)| other == name) else {
-            return Err(differ(format!("only the latter has column `{name}`")));
-        };
-        *kind = match (&*kind, found) {
-            (ColumnKind::Guessed(a), ColumnKind::Guessed(b)) => ColumnKind::Guessed(a.join(*b)),
-            // In one file all whole numbers fit 64 bits, in another some do not.
-            (ColumnKind::Fixed(a), ColumnKind::Fixed(b)) if a != b && long.contains(name) => {
-                ColumnKind::Fixed(if element_type(a).is_some() { list_of(DataType::Utf8) } else { DataType::Utf8 })
-            }
-            (ColumnKind::Fixed(a), ColumnKind::Fixed(b)) => match wider(a, b) {
-                Some(both) => ColumnKind::Fixed(both),
-                None => return Err(differ(format!("column `{name}` is {b} in the former and {a} in the latter"))),
-            },
-            (kind, _) => kind.clone(),
-        };
-    }
-    Ok(())
-}
-
-/// The type that holds the values of both, where one is the other with more room.
-fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
-    match (a, b) {
-        (a, b) if a == b => Some(a.clone()),
-        (DataType::Null, a) | (a, DataType::Null) => Some(a.clone()),
-        (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => Some(DataType::Float64),
-        // Bytes that happened to be text in all rows of one file.
-        (DataType::Utf8, DataType::Binary) | (DataType::Binary, DataType::Utf8) => Some(DataType::Binary),
-        (DataType::List(a), DataType::List(b)) => wider(a.data_type(), b.data_type()).map(list_of),
-        _ => None,
     }
 }
 

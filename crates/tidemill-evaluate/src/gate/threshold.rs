@@ -148,6 +148,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("acc", "write `accuracy`"),
     ("f1_score", "write `f1`, or `macro_f1` for several classes"),
     ("f1_macro", "write `macro_f1`"),
+    ("matthews_corrcoef", "write `mcc`"),
+    ("matthews", "write `mcc`"),
     ("binary_logloss", "write `log_loss`"),
     ("multi_logloss", "write `log_loss`"),
     ("cross_entropy", "write `log_loss`"),

@@ -44,6 +44,14 @@ impl BinarySums {
         self.true_negatives + self.false_positives
     }
 
+    /// The Matthews correlation coefficient (B. W. Matthews 1975, doi:10.1016/0005-2795(75)90109-9).
+    fn matthews_correlation(&self) -> Option<f64> {
+        let (tp, fp, tn, fn_) = (self.true_positives, self.false_positives, self.true_negatives, self.false_negatives);
+        let margins = ((tp + fp) * (tp + fn_)).sqrt() * ((tn + fp) * (tn + fn_)).sqrt();
+        // Rounding can lead out of the range by a bit.
+        ratio(tp * tn - fp * fn_, margins).map(|correlation| correlation.clamp(-1.0, 1.0))
+    }
+
     /// Writes every metric that follows from these sums.
     pub fn write(&self, metrics: &mut Metrics) {
         let weight = self.weight();
@@ -52,6 +60,7 @@ impl BinarySums {
         metrics.set(Metric::Precision, ratio(tp, tp + fp));
         metrics.set(Metric::Recall, ratio(tp, tp + fn_));
         metrics.set(Metric::F1, ratio(2.0 * tp, 2.0 * tp + fp + fn_));
+        metrics.set(Metric::Mcc, self.matthews_correlation());
         metrics.set(Metric::LogLoss, ratio(self.log_loss, weight));
         metrics.set(Metric::Brier, ratio(self.squared_error, weight));
         metrics.set(Metric::Calibration, ratio(self.prediction, self.positives()));

@@ -122,6 +122,8 @@ metrics! {
         "Share of the positives that are called positive; undefined where there are none.";
     F1 = "f1", "F1", Higher, [0.0, 1.0], binary,
         "Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN).";
+    Mcc = "mcc", "MCC", Higher, [-1.0, 1.0], binary,
+        "Matthews correlation coefficient: (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN)), the correlation of label and call; undefined where one of the four sums is 0.";
     LogLoss = "log_loss", "log-loss", Lower, [0.0, INFINITE], classes,
         "Mean of -ln of the probability given to what happened, probabilities kept 2.2e-16 away from 0 and 1 as in scikit-learn.";
     Brier = "brier", "Brier score", Lower, [0.0, 1.0], binary,

@@ -212,6 +212,7 @@ fn one_class_leaves_rank_metrics_undefined_and_never_nan() {
     assert_eq!(found.get(Metric::PrAuc), None);
     assert_eq!(found.get(Metric::FalsePositiveRate), None);
     assert_eq!(found.get(Metric::Recall), Some(0.5));
+    assert_eq!(found.get(Metric::Mcc), None);
     let none_positive = metrics(Task::Binary, &[(0.2, 0.0), (0.3, 0.0)]);
     assert_eq!(none_positive.get(Metric::Precision), None);
     assert_eq!(none_positive.get(Metric::F1), None);
@@ -219,4 +220,38 @@ fn one_class_leaves_rank_metrics_undefined_and_never_nan() {
     assert!(serde_json::to_string(&none_positive).unwrap().contains(r#""auc":null"#));
     let constant = metrics(Task::Regression, &[(0.5, 3.0), (1.0, 3.0)]);
     assert_eq!(constant.get(Metric::R2), None);
+}
+
+#[test]
+fn matthews_correlation_is_one_where_all_calls_are_right_and_turns_over_with_the_labels() {
+    let right = [(0.9, 1.0), (0.8, 1.0), (0.1, 0.0)];
+    let wrong = right.map(|(score, label)| (score, 1.0 - label));
+    assert_eq!(metrics(Task::Binary, &right).get(Metric::Mcc), Some(1.0));
+    assert_eq!(metrics(Task::Binary, &wrong).get(Metric::Mcc), Some(-1.0));
+}
+
+#[test]
+fn every_metric_of_a_task_is_computed() {
+    let columns = [vec![0.7, 0.2], vec![0.3, 0.8]];
+    let classes = Task::MultiClass { classes: ["a", "b"].map(str::to_owned).to_vec() };
+    let rows = Ordered::new(&[0.9, 0.1], &[1.0, 0.0], None);
+    let of_classes = Ordered::for_classes(&columns, &[0.0, 1.0], None);
+    for (task, rows) in [(Task::Binary, &rows), (Task::Regression, &rows), (classes, &of_classes)] {
+        let computed: Vec<Metric> = metrics_of(&task, rows, 0.5).iter().map(|(metric, _)| metric).collect();
+        assert_eq!(computed, Metric::of(&task).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_reference_defines_every_metric() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let defined: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next()).collect();
+    for metric in Metric::ALL {
+        let name = format!("`{metric}`");
+        assert!(
+            defined.iter().any(|names| format!("`{names}").contains(&name)),
+            "docs/metrics.md does not define {name}"
+        );
+    }
 }

@@ -4,7 +4,7 @@
 //! `a, b, c, w = lcg(1000, 1), …, lcg(1000, 4)`; binary labels are `b < a`, scores `0.5 a + 0.3 c + 0.1`; for ties
 //! the scores are cut to one decimal and the first 100 set to 0 and 1; regression labels are
 //! `100 a + 10 b - 20`, predictions `95 a + 5 c - 12`. Recorded from `roc_auc_score`, `average_precision_score`,
-//! `accuracy_score`, `precision_score`, `recall_score`, `f1_score` (all with `score > 0.5`), `log_loss`,
+//! `accuracy_score`, `precision_score`, `recall_score`, `f1_score`, `matthews_corrcoef` (all with `score > 0.5`), `log_loss`,
 //! `brier_score_loss`, `confusion_matrix`, `root_mean_squared_error`, `mean_absolute_error`, `r2_score`,
 //! `mean_absolute_percentage_error`, each with and without `sample_weight=w`; the calibration error is the mean
 //! of `|prob_true - prob_pred|` of `calibration_curve(n_bins=10, strategy="quantile")`, whose bins are equally
@@ -147,6 +147,7 @@ const DISTINCT: &[(Metric, f64)] = &[
     (Metric::Precision, 0.7385229540918163),
     (Metric::Recall, 0.7370517928286853),
     (Metric::F1, 0.7377866400797607),
+    (Metric::Mcc, 0.4739967399759318),
     (Metric::LogLoss, 0.5817415040441853),
     (Metric::Brier, 0.19666827391297567),
     (Metric::FalsePositiveRate, 0.26305220883534136),
@@ -163,6 +164,7 @@ const TIED: &[(Metric, f64)] = &[
     (Metric::Precision, 0.7848484848484848),
     (Metric::Recall, 0.5159362549800797),
     (Metric::F1, 0.6225961538461539),
+    (Metric::Mcc, 0.3970149814817329),
     (Metric::LogLoss, 2.1820045211384977),
     (Metric::Brier, 0.22337),
     (Metric::FalsePositiveRate, 0.142570281124498),
@@ -178,6 +180,7 @@ const WEIGHTED: &[(Metric, f64)] = &[
     (Metric::Precision, 0.7708900053303968),
     (Metric::Recall, 0.4937878382167374),
     (Metric::F1, 0.6019811467042576),
+    (Metric::Mcc, 0.37509001181250384),
     (Metric::LogLoss, 2.3605579757588724),
     (Metric::Brier, 0.22868274740896885),
     (Metric::FalsePositiveRate, 0.14448477667074508),

@@ -25,15 +25,6 @@ pub(super) struct SourceText {
 
 impl SourceText {
     pub(super) fn new(format: Format, read: &ReadOptions) -> Self {
-        let key = match format {
-            Format::Csv => "csv",
-            Format::Json => "json",
-            Format::Parquet => "parquet",
-            Format::TfRecord => "tfrecord",
-            Format::Avro => "avro",
-            Format::Images => "images",
-            Format::Texts => "texts",
-        };
         let mut members = Vec::new();
         if format == Format::Csv {
             let csv = &read.csv;
@@ -63,7 +54,7 @@ impl SourceText {
             }
         }
         members.extend(read.types.as_deref().and_then(types));
-        Self { key, members }
+        Self { key: format.key(), members }
     }
 
     fn yaml(&self, path: &str) -> String {

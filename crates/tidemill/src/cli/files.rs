@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use tidemill_core::FeatureType;
-use tidemill_data::{Decimal, parse_column_type, parse_decimal, parse_delimiter, parse_quote};
+use tidemill_data::{Decimal, Format, parse_column_type, parse_decimal, parse_delimiter, parse_quote};
 use tidemill_validation::is_sample_rate;
 
 /// How input files are written, where their names do not say it.
@@ -12,8 +13,8 @@ use tidemill_validation::is_sample_rate;
 #[command(next_help_heading = "Input options")]
 pub struct InputArgs {
     /// Format of the files [default: by extension]
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<FormatName>,
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
+    pub format: Option<Format>,
     /// CSV: what stands between cells, one character or `tab` [default: a comma, or a tab in `.tsv`]
     #[arg(long, value_name = "CHARACTER", value_parser = parse_delimiter)]
     pub delimiter: Option<u8>,
@@ -37,23 +38,10 @@ pub struct InputArgs {
     pub columns: Option<Vec<String>>,
 }
 
-/// A format of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FormatName {
-    /// Comma-separated values
-    Csv,
-    /// One JSON object a line
-    Json,
-    /// Apache Parquet
-    Parquet,
-    /// TFRecord of tf.Example
-    Tfrecord,
-    /// Avro object container files
-    Avro,
-    /// Images in folders
-    Images,
-    /// Texts in folders
-    Texts,
+/// Reads the key of a format; help lists all of them.
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    let formats = Format::ALL.iter().map(|format| PossibleValue::new(format.key()).help(format.about()));
+    PossibleValuesParser::new(formats).try_map(|key| Format::from_key(&key).ok_or("not a format"))
 }
 
 /// What stands around cells, if anything does.

@@ -6,7 +6,7 @@ use tidemill_data::{CsvOptions, Format, Header, ReadOptions, Table};
 
 use super::say;
 use super::schema::read;
-use crate::cli::{FormatName, Global, InputArgs};
+use crate::cli::{Global, InputArgs};
 use tidemill_core::Failure;
 use tidemill_project::connectors;
 
@@ -25,16 +25,7 @@ impl InputArgs {
                 (None, false) => Header::FirstLine,
             },
         };
-        let format = self.format.map(|format| match format {
-            FormatName::Csv => Format::Csv,
-            FormatName::Json => Format::Json,
-            FormatName::Parquet => Format::Parquet,
-            FormatName::Tfrecord => Format::TfRecord,
-            FormatName::Avro => Format::Avro,
-            FormatName::Images => Format::Images,
-            FormatName::Texts => Format::Texts,
-        });
-        ReadOptions { format, csv, ..ReadOptions::default() }.with_types(self.types.iter().cloned())
+        ReadOptions { format: self.format, csv, ..ReadOptions::default() }.with_types(self.types.iter().cloned())
     }
 
     /// The same, with the types of a schema file for the columns that the flags do not mention.

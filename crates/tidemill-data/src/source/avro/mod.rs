@@ -14,8 +14,42 @@ mod read;
 
 use std::path::Path;
 
-pub(super) use self::read::{AvroReader, columns, read};
+use arrow::datatypes::SchemaRef;
+
+use super::columns::FileColumns;
+use super::files::InputFile;
+use super::format::{Batches, SourceFormat};
+use super::{CsvOptions, ReadOptions};
 use crate::DataError;
+
+/// The format, which is only read.
+pub(super) struct Avro;
+
+impl SourceFormat for Avro {
+    fn name(&self) -> &'static str {
+        "Avro files"
+    }
+
+    fn key(&self) -> &'static str {
+        "avro"
+    }
+
+    fn about(&self) -> &'static str {
+        "Avro object container files"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["avro"]
+    }
+
+    fn inspect(&self, file: &InputFile, _: &ReadOptions) -> Result<FileColumns, DataError> {
+        read::columns(&file.path)
+    }
+
+    fn read(&self, file: &InputFile, _: &CsvOptions, schema: &SchemaRef) -> Result<Batches, DataError> {
+        Ok(Box::new(read::read(&file.path, schema)?))
+    }
+}
 
 /// A block with something wrong with it.
 fn of_block(path: &Path, number: u64, offset: u64, message: &str) -> DataError {

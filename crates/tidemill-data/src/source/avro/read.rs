@@ -15,15 +15,16 @@ use super::{no_avro, of_block};
 use crate::column_type::element_type;
 use crate::reader::batch_rows;
 use crate::source::block::blocks_at_once;
+use crate::source::columns::FileColumns;
 use crate::source::convert::{Doubt, convert};
 use crate::source::groups::Groups;
 use crate::source::nested::{Leaf, Leaves, values_at};
-use crate::source::table::FixedColumns;
+
 use crate::{BATCH_ROWS_MAX, DataError};
 
 /// The columns of a file, with the types they are read as, and its rows. Every block is looked at and every record
 /// decoded, so that nothing is wrong with the file when its rows are read.
-pub(in crate::source) fn columns(path: &Path) -> Result<FixedColumns, DataError> {
+pub(in crate::source) fn columns(path: &Path) -> Result<FileColumns, DataError> {
     let mut container = Container::open(path)?;
     let decoder = Decoder::new(path, &container.schema)?;
     let mut leaves = decoder.leaves()?;
@@ -55,8 +56,8 @@ pub(in crate::source) fn columns(path: &Path) -> Result<FixedColumns, DataError>
     }
     let long = leaves.settle(|i| founded.contains(&i));
     let Leaves { read, left_out, warnings } = leaves;
-    let columns = read.into_iter().map(|leaf| (leaf.name, leaf.data_type)).collect();
-    Ok(FixedColumns { columns, rows, left_out, long, warnings })
+    let columns = read.into_iter().map(|leaf| (leaf.name, leaf.data_type));
+    Ok(FileColumns { left_out, long, warnings, ..FileColumns::fixed(columns, rows) })
 }
 
 /// Reads the columns of `schema`, by name, as the types of `schema`.

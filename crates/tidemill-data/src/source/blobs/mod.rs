@@ -22,29 +22,73 @@ use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use rayon::prelude::*;
 
 use self::image::ImageFacts;
-use super::Format;
 use super::block::{RECORD_BYTES_MAX, mark_bytes};
+use super::columns::FileColumns;
 use super::convert::convert;
 use super::files::InputFile;
+use super::format::{Batches, SourceFormat};
+use super::{CsvOptions, Format, ReadOptions};
 use crate::{BATCH_ROWS_MAX, DataError};
 
 /// Bytes of the files that are read together, about.
 const BATCH_BYTES: u64 = 16 << 20;
 
-/// The columns of a source of images or texts.
-pub(super) fn columns(format: Format) -> Vec<(&'static str, DataType)> {
-    let mut columns = vec![("path", DataType::Utf8), ("label", DataType::Utf8)];
-    if format == Format::Images {
-        columns.push(("image", DataType::Binary));
-        columns.extend(["width", "height", "channels"].map(|name| (name, DataType::Int64)));
-    } else {
-        columns.push(("text", DataType::Utf8));
+/// The two formats, which are only read.
+pub(super) enum Blobs {
+    Images,
+    Texts,
+}
+
+impl SourceFormat for Blobs {
+    fn name(&self) -> &'static str {
+        self.key()
     }
-    columns
+
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Texts => "texts",
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        match self {
+            Self::Images => "Images in folders",
+            Self::Texts => "Texts in folders",
+        }
+    }
+
+    fn is_file_a_row(&self) -> bool {
+        true
+    }
+
+    fn check(&self, files: &[InputFile]) -> Result<(), DataError> {
+        check(files)
+    }
+
+    fn inspect(&self, _: &InputFile, _: &ReadOptions) -> Result<FileColumns, DataError> {
+        let mut columns = vec![("path", DataType::Utf8), ("label", DataType::Utf8)];
+        match self {
+            Self::Images => {
+                columns.push(("image", DataType::Binary));
+                columns.extend(["width", "height", "channels"].map(|name| (name, DataType::Int64)));
+            }
+            Self::Texts => columns.push(("text", DataType::Utf8)),
+        }
+        Ok(FileColumns::fixed(columns.into_iter().map(|(name, data_type)| (name.to_owned(), data_type)), 1))
+    }
+
+    fn read(&self, file: &InputFile, _: &CsvOptions, schema: &SchemaRef) -> Result<Batches, DataError> {
+        Ok(Box::new(read(vec![file.clone()], schema.clone())))
+    }
+
+    fn read_together(&self, files: &[InputFile], schema: &SchemaRef) -> Option<Batches> {
+        Some(Box::new(read(files.to_vec(), schema.clone())))
+    }
 }
 
 /// Looks whether every file is what it must be; the error is that of the first one that is not.
-pub(super) fn check(files: &[InputFile]) -> Result<(), DataError> {
+fn check(files: &[InputFile]) -> Result<(), DataError> {
     files.chunks(rayon::current_num_threads() * 4).try_for_each(|files| {
         let checked: Vec<_> = files.par_iter().map(check_file).collect();
         checked.into_iter().collect()
@@ -60,12 +104,12 @@ fn check_file(file: &InputFile) -> Result<(), DataError> {
 }
 
 /// The rows of the files: those columns of them that `schema` has, as the types it has.
-pub(super) fn read(files: Vec<InputFile>, schema: SchemaRef) -> BlobReader {
+fn read(files: Vec<InputFile>, schema: SchemaRef) -> BlobReader {
     BlobReader { files, next: 0, schema }
 }
 
 /// Rows of files as batches.
-pub(super) struct BlobReader {
+struct BlobReader {
     files: Vec<InputFile>,
     next: usize,
     schema: SchemaRef,

@@ -26,26 +26,102 @@ mod notes;
 mod read;
 mod scan;
 mod suspicion;
+mod write;
 
 use std::collections::HashSet;
 use std::path::Path;
 
+use arrow::datatypes::{DataType, SchemaRef};
+
 use self::cells::{Cell, CellReader, Fault, FaultKind};
 use self::column::text_of;
 pub(super) use self::notes::Notes;
-pub(super) use self::read::{CsvReader, read};
-pub(super) use self::scan::{Scan, scan};
+use self::read::read;
+use self::scan::{Scan, scan};
 use self::suspicion::{other_delimiter, rows_have};
-use super::COLUMNS_MAX;
 use super::block::{Block, Blocks, blocks_at_once, mark_bytes};
+use super::columns::{ColumnKind, FileColumns};
 use super::dialect::{Dialect, Header};
+use super::files::InputFile;
+use super::format::{Batches, SourceFormat, extension, uncompressed_name};
+use super::write::OpenWriter;
+use super::{COLUMNS_MAX, CsvOptions, ReadOptions};
 use crate::DataError;
+
+/// The format. [`CsvOptions`] say how files are written where that is not the usual way.
+pub(super) struct Csv;
+
+impl SourceFormat for Csv {
+    fn name(&self) -> &'static str {
+        "CSV"
+    }
+
+    fn key(&self) -> &'static str {
+        "csv"
+    }
+
+    fn about(&self) -> &'static str {
+        "Comma-separated values"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["csv", "tsv"]
+    }
+
+    fn is_compressible(&self) -> bool {
+        true
+    }
+
+    fn inspect(&self, file: &InputFile, options: &ReadOptions) -> Result<FileColumns, DataError> {
+        let dialect = dialect_of(&file.path, &options.csv);
+        let is_read = |name: &String| options.columns.as_ref().is_none_or(|columns| columns.contains(name));
+        let is_given = |name: &String| options.types.as_ref().is_some_and(|t| t.field_with_name(name).is_ok());
+        if options.types.is_some() {
+            let (names, warnings) = header(&file.path, &dialect)?;
+            if names.iter().all(|name| is_given(name) || !is_read(name)) {
+                let columns = names.into_iter().map(|name| (name, ColumnKind::Given)).collect();
+                return Ok(FileColumns { columns, warnings, ..FileColumns::default() });
+            }
+        }
+        let Scan { columns, rows, warnings } = scan(&file.path, &dialect)?;
+        let notes = columns.iter().map(|(name, _, notes)| (name.clone(), notes.clone())).collect();
+        let columns = columns.into_iter().map(|(name, kinds, _)| (name, kinds.into()));
+        Ok(FileColumns { notes, warnings, ..FileColumns::guessed(columns, rows) })
+    }
+
+    fn read(&self, file: &InputFile, csv: &CsvOptions, schema: &SchemaRef) -> Result<Batches, DataError> {
+        Ok(Box::new(read(&file.path, &dialect_of(&file.path, csv), schema.clone())?))
+    }
+
+    fn writer(&self) -> Option<OpenWriter> {
+        Some(write::open)
+    }
+
+    fn cannot_hold(&self, data_type: &DataType) -> Option<&'static str> {
+        match data_type {
+            DataType::List(_) => Some("a list"),
+            DataType::Binary => Some("of type bytes"),
+            _ => None,
+        }
+    }
+}
+
+/// How a file is written; its name says what stands between cells unless the options do.
+fn dialect_of(path: &Path, options: &CsvOptions) -> Dialect {
+    Dialect::new(options, delimiter_of(path))
+}
+
+/// What stands between the cells of a file of this name: a tab in `.tsv`, a comma in any other.
+fn delimiter_of(path: &Path) -> u8 {
+    let is_tsv = uncompressed_name(path).is_some_and(|(name, _)| extension(&name) == "tsv");
+    if is_tsv { b'\t' } else { b',' }
+}
 
 /// Cells located at once: few enough that they stay in the cache while each column takes its own.
 const RUN_CELLS: usize = 8_192;
 
 /// The names of the columns, without a look at the rows; remarks about them.
-pub(super) fn header(path: &Path, dialect: &Dialect) -> Result<(Vec<String>, Vec<String>), DataError> {
+fn header(path: &Path, dialect: &Dialect) -> Result<(Vec<String>, Vec<String>), DataError> {
     let mut opened = open(path, dialect)?;
     // Only a look at the rows tells whether there is anything in it.
     if opened.is_last_unnamed && opened.names.len() > 1 {

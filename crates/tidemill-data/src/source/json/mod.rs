@@ -18,15 +18,85 @@ mod array;
 mod line;
 mod read;
 mod scan;
+mod write;
 
+use std::collections::HashSet;
 use std::path::Path;
+
+use arrow::datatypes::{DataType, SchemaRef};
 
 pub(super) use self::array::{ArrayFault, ArrayLines};
 use self::line::LineError;
-pub(super) use self::read::{JsonReader, read};
-pub(super) use self::scan::scan;
+use self::read::read;
+use self::scan::scan;
 use super::block::{Block, Blocks, mark_bytes};
+use super::columns::{ColumnKind, FileColumns};
+use super::files::InputFile;
+use super::format::{Batches, SourceFormat};
+use super::value::Shape;
+use super::write::{OpenWriter, RowByRow};
+use super::{CsvOptions, ReadOptions};
 use crate::DataError;
+
+/// The format.
+pub(super) struct Json;
+
+impl SourceFormat for Json {
+    fn name(&self) -> &'static str {
+        "JSON lines"
+    }
+
+    fn key(&self) -> &'static str {
+        "json"
+    }
+
+    fn about(&self) -> &'static str {
+        "One JSON object a line"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["jsonl", "ndjson", "json"]
+    }
+
+    fn is_compressible(&self) -> bool {
+        true
+    }
+
+    fn has_optional_columns(&self) -> bool {
+        true
+    }
+
+    fn inspect(&self, file: &InputFile, _: &ReadOptions) -> Result<FileColumns, DataError> {
+        let (columns, left_out, rows) = scan(&file.path)?;
+        Ok(FileColumns { left_out, ..FileColumns::guessed(columns, rows) })
+    }
+
+    fn tidy(&self, columns: &mut Vec<(String, ColumnKind)>) {
+        drop_null_objects(columns);
+    }
+
+    fn read(&self, file: &InputFile, _: &CsvOptions, schema: &SchemaRef) -> Result<Batches, DataError> {
+        Ok(Box::new(read(&file.path, schema)?))
+    }
+
+    fn writer(&self) -> Option<OpenWriter> {
+        Some(|path, file, _| RowByRow::open(path, file, |output, batch| write::write_rows(output, batch)))
+    }
+
+    fn cannot_hold(&self, data_type: &DataType) -> Option<&'static str> {
+        matches!(data_type, DataType::Binary).then_some("of type bytes")
+    }
+}
+
+/// Takes away columns that are nothing but null where other rows have an object: its members are columns.
+fn drop_null_objects(columns: &mut Vec<(String, ColumnKind)>) {
+    let objects: HashSet<String> = columns
+        .iter()
+        .flat_map(|(name, _)| name.match_indices('.').map(|(at, _)| name[..at].to_owned()).collect::<Vec<_>>())
+        .collect();
+    let is_null = |kind: &ColumnKind| matches!(kind, ColumnKind::Guessed(shape) if *shape == Shape::default());
+    columns.retain(|(name, kind)| !(is_null(kind) && objects.contains(name)));
+}
 
 /// The lines of a block that are not blank, each with its number in the file.
 fn lines<'a>(block: &Block, text: &'a str) -> impl Iterator<Item = (u64, &'a str)> {

@@ -16,12 +16,63 @@
 mod frame;
 mod read;
 mod scan;
+mod write;
 
 use std::path::Path;
 
-pub(super) use self::read::{TfRecordReader, read};
-pub(super) use self::scan::scan;
+use arrow::datatypes::SchemaRef;
+
+use self::read::read;
+use self::scan::scan;
+use super::columns::FileColumns;
+use super::files::InputFile;
+use super::format::{Batches, SourceFormat};
+use super::write::{OpenWriter, RowByRow};
+use super::{CsvOptions, ReadOptions};
 use crate::DataError;
+
+/// The format.
+pub(super) struct TfRecord;
+
+impl SourceFormat for TfRecord {
+    fn name(&self) -> &'static str {
+        "TFRecord"
+    }
+
+    fn key(&self) -> &'static str {
+        "tfrecord"
+    }
+
+    fn about(&self) -> &'static str {
+        "TFRecord of tf.Example"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["tfrecord"]
+    }
+
+    /// Shards have names such as `train.tfrecord-00000-of-00010` and `data_tfrecord-00000-of-00001.gz`.
+    fn has_name(&self, name: &str) -> bool {
+        name.contains("tfrecord")
+    }
+
+    fn has_optional_columns(&self) -> bool {
+        true
+    }
+
+    fn inspect(&self, file: &InputFile, _: &ReadOptions) -> Result<FileColumns, DataError> {
+        let (columns, rows) = scan(&file.path)?;
+        Ok(FileColumns::guessed(columns, rows))
+    }
+
+    fn read(&self, file: &InputFile, _: &CsvOptions, schema: &SchemaRef) -> Result<Batches, DataError> {
+        Ok(Box::new(read(&file.path, schema)?))
+    }
+
+    fn writer(&self) -> Option<OpenWriter> {
+        Some(|path, file, _| RowByRow::open(path, file, |output, batch| write::write_rows(output, batch)))
+    }
+}
 
 /// The column of the numbers of values in the steps of `name`.
 fn lengths(name: &str) -> String {

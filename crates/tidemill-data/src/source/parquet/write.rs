@@ -1,6 +1,7 @@
 //! Writing Parquet.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, RecordBatch};
@@ -18,6 +19,7 @@ use rayon::prelude::*;
 
 use crate::DataError;
 use crate::reader::batch_rows;
+use crate::source::write::TableWriter;
 
 /// Bytes of values that a row group holds back before it is written early.
 const GROUP_BYTES_MAX: usize = 256 << 20;
@@ -130,5 +132,23 @@ impl<W: Write + Send> ParquetFile<W> {
         row_group.close()?;
         self.groups += 1;
         Ok(())
+    }
+}
+
+pub(super) fn open<'a>(
+    path: &'a Path,
+    file: &'a File,
+    schema: &SchemaRef,
+) -> Result<Box<dyn TableWriter + 'a>, DataError> {
+    Ok(Box::new(ParquetFile::new(path, BufWriter::new(file), schema)?))
+}
+
+impl<W: Write + Send> TableWriter for ParquetFile<W> {
+    fn write(&mut self, batch: RecordBatch) -> Result<(), DataError> {
+        self.push(batch)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), DataError> {
+        ParquetFile::finish(*self).map(|_| ())
     }
 }

@@ -1,4 +1,4 @@
-//! Apache Parquet.
+//! Row groups to columns.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -15,10 +15,10 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use rayon::prelude::*;
 
-use super::convert::{Doubt, convert};
-use super::nested::{Leaf, Leaves, values_at};
-use super::table::FixedColumns;
 use crate::reader::batch_rows;
+use crate::source::columns::FileColumns;
+use crate::source::convert::{Doubt, convert};
+use crate::source::nested::{Leaf, Leaves, values_at};
 use crate::{BATCH_ROWS_MAX, DataError};
 
 /// A row group of at most so many rows and bytes is decoded as a whole, beside others.
@@ -33,7 +33,7 @@ const ROW_GROUPS_MAX: usize = 4;
 
 /// The columns of a file, with the types they are read as, and its rows. What only the values of a column can tell,
 /// such as whether its bytes are text, is looked up in every row.
-pub(super) fn columns(path: &Path) -> Result<FixedColumns, DataError> {
+pub(super) fn columns(path: &Path) -> Result<FileColumns, DataError> {
     let metadata = open(path)?;
     let mut leaves = Leaves::of(metadata.schema().fields());
     let mut seen = HashSet::new();
@@ -44,8 +44,8 @@ pub(super) fn columns(path: &Path) -> Result<FixedColumns, DataError> {
     let long = leaves.settle(|i| founded.contains(&i));
     let rows = metadata.metadata().file_metadata().num_rows().max(0) as u64;
     let Leaves { read, left_out, warnings } = leaves;
-    let columns = read.into_iter().map(|leaf| (leaf.name, leaf.data_type)).collect();
-    Ok(FixedColumns { columns, rows, left_out, long, warnings })
+    let columns = read.into_iter().map(|leaf| (leaf.name, leaf.data_type));
+    Ok(FileColumns { left_out, long, warnings, ..FileColumns::fixed(columns, rows) })
 }
 
 /// The columns about which there is a doubt that some value bears out.

@@ -1,23 +1,29 @@
 //! Writing a table to one file.
 
-mod json;
-mod parquet;
-mod tfrecord;
-
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use arrow::array::RecordBatch;
-use arrow::csv::WriterBuilder;
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{Schema, SchemaRef};
 use flate2::write::GzEncoder;
 use tidemill_files::{AtomicFile, FileError};
 
-pub(crate) use parquet::ParquetFile;
-
+use super::Format;
 use crate::DataError;
-use crate::source::{Format, format_of};
+
+/// Writes the rows of one file, in order.
+pub(super) trait TableWriter {
+    /// Appends rows.
+    fn write(&mut self, batch: RecordBatch) -> Result<(), DataError>;
+
+    /// Writes what is held back and the end of the file.
+    fn finish(self: Box<Self>) -> Result<(), DataError>;
+}
+
+/// Begins to write a file of rows of a schema. The path is what the file will be called: its extension decides the
+/// compression, and errors name it.
+pub(super) type OpenWriter = for<'a> fn(&'a Path, &'a File, &SchemaRef) -> Result<Box<dyn TableWriter + 'a>, DataError>;
 
 /// Writes `batches`, all of one schema, to one file and gives the number of rows.
 ///
@@ -29,67 +35,39 @@ pub fn write_table(
     path: &Path,
     batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
 ) -> Result<u64, DataError> {
-    let Some((format, delimiter)) = format_of(path) else {
+    let Some(format) = Format::of_file(path) else {
         return Err(DataError::UnknownFormat { path: path.to_owned() });
     };
-    if matches!(format, Format::Avro | Format::Images | Format::Texts) {
+    let Some(open) = format.implementation().writer() else {
         let name = format.name();
         let message = format!("`{}`: {name} are read, not written; Parquet can hold the same", path.display());
         return Err(DataError::Params { message });
-    }
+    };
     let mut batches = batches.peekable();
     let schema = match batches.peek() {
         Some(Ok(batch)) => batch.schema(),
         Some(Err(_)) => return Err(batches.next().and_then(Result::err).unwrap_or_else(|| nothing_to_write(path))),
         None => return Err(nothing_to_write(path)),
     };
-    if matches!(format, Format::Csv | Format::Json) {
-        check_text_columns(path, format, &schema)?;
-    }
+    check_text_columns(path, format, &schema)?;
     let failed = |error: FileError| DataError::write(path, tidemill_files::reason(error.io()));
     let draft = AtomicFile::create(path).map_err(failed)?;
-    let file = draft.file();
     let mut rows = 0;
-    match format {
-        Format::Parquet => {
-            let mut parquet = ParquetFile::new(path, BufWriter::new(file), &schema)?;
-            for batch in batches {
-                let batch = batch?;
-                rows += batch.num_rows() as u64;
-                parquet.push(batch)?;
-            }
-            parquet.finish()?;
-        }
-        Format::Csv => {
-            rows = write_text(path, text_output(path, file)?, delimiter, batches)?;
-        }
-        // What cannot be written was refused above.
-        Format::Json | Format::TfRecord | Format::Avro | Format::Images | Format::Texts => {
-            let mut output = text_output(path, file)?;
-            for batch in batches {
-                let batch = batch?;
-                rows += batch.num_rows() as u64;
-                let written = match format {
-                    Format::TfRecord => tfrecord::write_rows(&mut output, &batch),
-                    _ => json::write_rows(&mut output, &batch),
-                };
-                written.map_err(|error| DataError::write(path, error))?;
-            }
-            output.finish().map_err(|error| DataError::write(path, error))?;
-        }
+    let mut writer = open(path, draft.file(), &schema)?;
+    for batch in batches {
+        let batch = batch?;
+        rows += batch.num_rows() as u64;
+        writer.write(batch)?;
     }
+    writer.finish()?;
     draft.commit().map_err(failed)?;
     Ok(rows)
 }
 
-/// Refuses a column that a text format cannot hold: lists in CSV, bytes in both. `path` names the file in the error.
+/// Refuses a column that the format cannot hold, such as lists in CSV. `path` names the file in the error.
 pub fn check_text_columns(path: &Path, format: Format, schema: &Schema) -> Result<(), DataError> {
     for field in schema.fields() {
-        let what = match field.data_type() {
-            DataType::List(_) if format == Format::Csv => "a list",
-            DataType::Binary => "of type bytes",
-            _ => continue,
-        };
+        let Some(what) = format.implementation().cannot_hold(field.data_type()) else { continue };
         return Err(DataError::ColumnType {
             path: path.to_owned(),
             line: None,
@@ -101,13 +79,17 @@ pub fn check_text_columns(path: &Path, format: Format, schema: &Schema) -> Resul
 }
 
 /// A text file, compressed where its name ends in `.gz` or `.zst`.
-enum TextOutput<'a> {
+pub(super) enum TextOutput<'a> {
     Plain(BufWriter<&'a File>),
     Gzip(GzEncoder<BufWriter<&'a File>>),
     Zstandard(zstd::Encoder<'static, BufWriter<&'a File>>),
 }
 
 impl<'a> TextOutput<'a> {
+    pub(super) fn open(path: &Path, file: &'a File) -> Result<Self, DataError> {
+        Self::new(path, file).map_err(|error| DataError::write(path, error))
+    }
+
     fn new(path: &Path, file: &'a File) -> io::Result<Self> {
         let buffer = BufWriter::with_capacity(1 << 18, file);
         let ends_in = |ending: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending));
@@ -121,7 +103,7 @@ impl<'a> TextOutput<'a> {
     }
 
     /// Writes what is held back, and the end of what is compressed.
-    fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(self) -> io::Result<()> {
         match self {
             Self::Plain(mut buffer) => buffer.flush(),
             Self::Gzip(encoder) => encoder.finish()?.flush(),
@@ -148,25 +130,34 @@ impl Write for TextOutput<'_> {
     }
 }
 
-fn text_output<'a>(path: &Path, file: &'a File) -> Result<TextOutput<'a>, DataError> {
-    TextOutput::new(path, file).map_err(|error| DataError::write(path, error))
+/// Writes the rows of a batch.
+type WriteRows<'a> = fn(&mut TextOutput<'a>, &RecordBatch) -> io::Result<()>;
+
+/// A format that writes one row after another, plain or compressed.
+pub(super) struct RowByRow<'a> {
+    path: &'a Path,
+    output: TextOutput<'a>,
+    write_rows: WriteRows<'a>,
 }
 
-fn write_text(
-    path: &Path,
-    output: TextOutput<'_>,
-    delimiter: u8,
-    batches: impl Iterator<Item = Result<RecordBatch, DataError>>,
-) -> Result<u64, DataError> {
-    let mut rows = 0;
-    let mut writer = WriterBuilder::new().with_header(true).with_delimiter(delimiter).build(output);
-    for batch in batches {
-        let batch = batch?;
-        rows += batch.num_rows() as u64;
-        writer.write(&batch).map_err(|error| DataError::write(path, error))?;
+impl<'a> RowByRow<'a> {
+    pub(super) fn open(
+        path: &'a Path,
+        file: &'a File,
+        write_rows: WriteRows<'a>,
+    ) -> Result<Box<dyn TableWriter + 'a>, DataError> {
+        Ok(Box::new(Self { path, output: TextOutput::open(path, file)?, write_rows }))
     }
-    writer.into_inner().finish().map_err(|error| DataError::write(path, error))?;
-    Ok(rows)
+}
+
+impl TableWriter for RowByRow<'_> {
+    fn write(&mut self, batch: RecordBatch) -> Result<(), DataError> {
+        (self.write_rows)(&mut self.output, &batch).map_err(|error| DataError::write(self.path, error))
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), DataError> {
+        self.output.finish().map_err(|error| DataError::write(self.path, error))
+    }
 }
 
 fn nothing_to_write(path: &Path) -> DataError {
