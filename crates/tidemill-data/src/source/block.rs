@@ -82,6 +82,9 @@ pub(super) struct Blocks {
     line: u64,
     offset: u64,
     done: bool,
+    /// Whether a last line of JSON that is cut off is left out.
+    skips_torn: bool,
+    torn: Option<u64>,
 }
 
 impl Blocks {
@@ -104,7 +107,7 @@ impl Blocks {
         Ok(if first == Some(b'[') {
             (Self::new(path, Box::new(ArrayLines::new(whole)), None, BLOCK_BYTES), true)
         } else {
-            (Self::new(path, Box::new(whole), None, BLOCK_BYTES), false)
+            (Self { skips_torn: true, ..Self::new(path, Box::new(whole), None, BLOCK_BYTES) }, false)
         })
     }
 
@@ -115,7 +118,39 @@ impl Blocks {
     }
 
     fn new(path: &Path, input: Box<dyn Read + Send>, marks: Option<Marks>, block_bytes: usize) -> Self {
-        Self { path: path.to_owned(), input, marks, block_bytes, rest: Vec::new(), line: 1, offset: 0, done: false }
+        Self {
+            path: path.to_owned(),
+            input,
+            marks,
+            block_bytes,
+            rest: Vec::new(),
+            line: 1,
+            offset: 0,
+            done: false,
+            skips_torn: false,
+            torn: None,
+        }
+    }
+
+    /// The last line, if it is cut off and left out: known once all blocks are read.
+    pub(super) fn torn_line(&self) -> Option<u64> {
+        self.torn
+    }
+
+    /// Takes away a last line that ends in the middle of a value: whoever wrote it was stopped. A file that has no other
+    /// line keeps it.
+    fn drop_torn_line(&mut self, bytes: &mut Vec<u8>) {
+        let start = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+        let is_cut =
+            |line: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err_and(|error| error.is_eof());
+        if self.skips_torn
+            && (start > 0 || self.offset > 0)
+            && !bytes[start..].trim_ascii().is_empty()
+            && is_cut(&bytes[start..])
+        {
+            self.torn = Some(self.line + memchr_iter(b'\n', &bytes[..start]).count() as u64);
+            bytes.truncate(start);
+        }
     }
 
     /// The next block, or `None` at the end of the file.
@@ -131,6 +166,7 @@ impl Blocks {
             }
             let ended = self.read_up_to(&mut bytes, target)?;
             if ended {
+                self.drop_torn_line(&mut bytes);
                 if bytes.is_empty() {
                     self.done = true;
                     return Ok(None);

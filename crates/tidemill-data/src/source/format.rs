@@ -163,7 +163,7 @@ impl Format {
         let of = |is_compressible: bool| -> Vec<String> {
             let formats = Self::ALL.iter().map(|format| format.implementation());
             let formats = formats.filter(|format| format.is_compressible() == is_compressible);
-            formats.flat_map(|format| format.extensions()).map(|extension| format!("`.{extension}`")).collect()
+            formats.flat_map(SourceFormat::extensions).map(|extension| format!("`.{extension}`")).collect()
         };
         let (compressible, others) = (of(true), of(false));
         let others = match others.split_last() {

@@ -272,3 +272,27 @@ fn lists_become_columns_of_lists() {
     write_table(&copy, std::iter::once(Ok(batch.clone()))).unwrap();
     assert_eq!(read(&copy, &ReadOptions::default()).unwrap(), batch);
 }
+
+#[test]
+fn a_last_line_that_is_cut_off_is_left_out_with_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.jsonl");
+    let whole = "{\"x\":1,\"y\":\"a\"}\n{\"x\":2,\"y\":\"\u{e9}\"}\n{\"x\":3,\"y\":\"b\"}";
+    let second_end = whole.match_indices('\n').nth(1).unwrap().0 + 1;
+    for end in second_end..=whole.len() {
+        std::fs::write(&path, &whole.as_bytes()[..end]).unwrap();
+        let table = Table::open(&path, &ReadOptions::default()).unwrap();
+        let rows: usize = table.read().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+        let is_whole = end == whole.len();
+        assert_eq!(rows, if is_whole { 3 } else { 2 }, "cut at {end}");
+        assert_eq!(table.row_count(), Some(rows as u64));
+        let warnings: Vec<&String> =
+            table.warnings().iter().filter(|warning| warning.contains("ends in the middle")).collect();
+        assert_eq!(warnings.len(), usize::from(!is_whole && end > second_end), "cut at {end}: {warnings:?}");
+    }
+    // A line in the middle, or the only one, is an error as before.
+    for broken in ["{\"x\":1}\n{\"x\":\n{\"x\":3}\n", "{\"x\":"] {
+        std::fs::write(&path, broken).unwrap();
+        assert!(Table::open(&path, &ReadOptions::default()).is_err(), "{broken}");
+    }
+}

@@ -10,6 +10,7 @@
 //!   `Boolean` if every one is `true` or `false`, else `Utf8`: numbers and booleans among text become their text. All
 //!   rows are looked at. Text that reads like a number stays text; whole numbers of which some do not fit 64 bits are
 //!   text too, which keeps every digit.
+//! * A last line that ends in the middle of its object, as a writer that was stopped leaves it, is left out with a warning.
 //! * Columns come in the order in which keys first appear.
 //!
 //! A file is read twice, as CSV is: [`scan()`] checks every rule and decides the types, [`read()`] makes columns.
@@ -28,7 +29,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 pub(super) use self::array::{ArrayFault, ArrayLines};
 use self::line::LineError;
 use self::read::read;
-use self::scan::scan;
+use self::scan::{Scan, scan};
 use super::block::{Block, Blocks, mark_bytes};
 use super::columns::{ColumnKind, FileColumns};
 use super::files::InputFile;
@@ -67,8 +68,11 @@ impl SourceFormat for Json {
     }
 
     fn inspect(&self, file: &InputFile, _: &ReadOptions) -> Result<FileColumns, DataError> {
-        let (columns, left_out, rows) = scan(&file.path)?;
-        Ok(FileColumns { left_out, ..FileColumns::guessed(columns, rows) })
+        let Scan { columns, left_out, rows, torn } = scan(&file.path)?;
+        let warning =
+            |line: u64| format!("`{}` ends in the middle of line {line}, which is left out", file.path.display());
+        let warnings = torn.map(warning).into_iter().collect();
+        Ok(FileColumns { left_out, warnings, ..FileColumns::guessed(columns, rows) })
     }
 
     fn tidy(&self, columns: &mut Vec<(String, ColumnKind)>) {
@@ -80,7 +84,7 @@ impl SourceFormat for Json {
     }
 
     fn writer(&self) -> Option<OpenWriter> {
-        Some(|path, file, _| RowByRow::open(path, file, |output, batch| write::write_rows(output, batch)))
+        Some(|path, file, _| RowByRow::open(path, file, write::write_rows))
     }
 
     fn cannot_hold(&self, data_type: &DataType) -> Option<&'static str> {

@@ -14,7 +14,6 @@ use crate::source::value::{CellKinds, Shape};
 
 /// Reads a file once: checks every rule, counts the rows, finds the columns and decides the type of each.
 ///
-/// Gives the columns, those that are left out with the reason, and the number of rows.
 pub(in crate::source) fn scan(path: &Path) -> Result<Scan, DataError> {
     let (mut blocks, unit) = open(path)?;
     let (mut seen, mut rows, mut line) = (Seen::default(), 0, 1);
@@ -42,10 +41,19 @@ pub(in crate::source) fn scan(path: &Path) -> Result<Scan, DataError> {
     }
     columns.retain(|(name, _)| !nested.contains_key(name));
     let why = |what: &str| format!("holds a list of {what}; lists of single values are read");
-    Ok((columns, nested.into_iter().map(|(name, what)| (name, why(what))).collect(), rows))
+    let left_out = nested.into_iter().map(|(name, what)| (name, why(what))).collect();
+    Ok(Scan { columns, left_out, rows, torn: blocks.torn_line() })
 }
 
-type Scan = (Vec<(String, Shape)>, Vec<(String, String)>, u64);
+/// What a file holds.
+pub(in crate::source) struct Scan {
+    pub(in crate::source) columns: Vec<(String, Shape)>,
+    /// Columns that are left out, with the reason.
+    pub(in crate::source) left_out: Vec<(String, String)>,
+    pub(in crate::source) rows: u64,
+    /// A last line that is cut off and left out.
+    pub(in crate::source) torn: Option<u64>,
+}
 
 fn scan_block(path: &Path, unit: Unit, block: &Block) -> Result<Look, DataError> {
     let text = block.text(path)?;

@@ -70,7 +70,7 @@ impl SourceFormat for TfRecord {
     }
 
     fn writer(&self) -> Option<OpenWriter> {
-        Some(|path, file, _| RowByRow::open(path, file, |output, batch| write::write_rows(output, batch)))
+        Some(|path, file, _| RowByRow::open(path, file, write::write_rows))
     }
 }
 
