@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use super::columns::{ColumnKind, FileColumns};
 use super::files::InputFile;
 use super::write::OpenWriter;
-use super::{CsvOptions, ReadOptions, avro, blobs, csv, json, parquet, tfrecord};
+use super::{CsvOptions, ReadOptions};
 use crate::DataError;
 
 /// The rows of files as batches of at most [`BATCH_ROWS_MAX`](crate::BATCH_ROWS_MAX) rows, all of one schema.
@@ -111,19 +111,19 @@ macro_rules! formats {
 // The registry: a variant of `Format` and what implements it.
 formats! {
     /// Text with one row a line and a delimiter between cells; plain, or compressed with gzip or Zstandard.
-    Csv => csv::Csv;
+    Csv => super::csv::Csv;
     /// JSON with one object a line; plain, or compressed with gzip or Zstandard.
-    Json => json::Json;
+    Json => super::json::Json;
     /// Apache Parquet.
-    Parquet => parquet::Parquet;
+    Parquet => super::parquet::Parquet;
     /// TFRecord of `tf.Example`, plain or compressed with gzip.
-    TfRecord => tfrecord::TfRecord;
+    TfRecord => super::tfrecord::TfRecord;
     /// Avro object container files.
-    Avro => avro::Avro;
+    Avro => super::avro::Avro;
     /// Images in folders: a file is a row, the folder its label.
-    Images => blobs::Blobs::Images;
+    Images => super::blobs::Blobs::Images;
     /// Texts in folders: a file is a row, the folder its label.
-    Texts => blobs::Blobs::Texts;
+    Texts => super::blobs::Blobs::Texts;
 }
 
 impl Format {
