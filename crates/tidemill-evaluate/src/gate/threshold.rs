@@ -63,7 +63,8 @@ impl Threshold {
 }
 
 /// A threshold as a pipeline file has it: a mapping, or bounds in a text as commands take them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum WrittenThreshold {
     /// `{ at_least: 0.9 }`
     Bounds(Threshold),
@@ -109,11 +110,11 @@ impl<'de> Deserialize<'de> for WrittenThreshold {
 
 impl schemars::JsonSchema for WrittenThreshold {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Threshold".into()
+        "WrittenThreshold".into()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let bounds = Threshold::json_schema(generator);
+        let bounds = generator.subschema_for::<Threshold>();
         let text = schemars::json_schema!({ "type": "string", "description": "Bounds in a text: `>= 0.9`." });
         schemars::json_schema!({ "anyOf": [bounds, text] })
     }
@@ -232,7 +233,7 @@ impl schemars::JsonSchema for SliceSelector {
 }
 
 /// Thresholds for some slices.
-#[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SliceThreshold {
     /// The slices.

@@ -1,5 +1,6 @@
 //! `tidemill explore`: a first look at data, its problems first.
 
+use arrow::datatypes::DataType;
 use console::style;
 use serde_json::json;
 use tidemill_core::Failure;
@@ -17,7 +18,12 @@ use crate::ui::{fill, printable, running_bar, stdout_width};
 
 pub fn explore(args: &ExploreArgs, global: &Global) -> Result<u8, Failure> {
     let (table, read) = open_unknown(&args.file, args.input.options(), global)?;
-    let options = StatisticsOptions { correlations: true, label: args.label.clone(), ..StatisticsOptions::default() };
+    // A label of fractions would need boundaries.
+    let is_fraction = |label: &&String| {
+        table.schema().field_with_name(label).is_ok_and(|field| *field.data_type() == DataType::Float64)
+    };
+    let label = args.label.as_ref().filter(|label| !is_fraction(label)).cloned();
+    let options = StatisticsOptions { correlations: true, label, ..StatisticsOptions::default() };
     let dataset = statistics_of(&table, &args.file, &read, &options, cores(), global)?;
     let found = alerts(&dataset);
     let draft = args.label.as_deref().map(|label| {

@@ -129,7 +129,10 @@ fn other_names_are_answered_with_ours() {
         ),
         (File { features: "all", ..FINE }, &["write `features: auto`"]),
         (File { features: "{ \"mean size\": StandardScaler }", ..FINE }, &["z_score"]),
-        (File { label: "{ name: x, expression: \"mean size * 2 > 3\" }", ..FINE }, &["stands in double quotes"]),
+        (
+            File { label: "{ name: x, expression: \"mean size * 2 > 3\" }", ..FINE },
+            &["in double quotes: `\"mean size\"`"],
+        ),
         (
             File { examples: "source: { csv: data.csv }, splits: { train: 0.8, eval: none }", ..FINE },
             &["a share, such as 2 or 0.8"],
