@@ -10,7 +10,7 @@ use tidemill_model::{Source, input_kind, steps as fitted};
 
 use crate::config::{AUTO, AutoConfig, FeatureConfig, Open, Pattern, TransformConfig};
 use crate::error::TransformError;
-use crate::fit::FitOptions;
+use crate::fit::{FitOptions, check_label_columns};
 use crate::rows::SplitSource;
 use crate::serving::check_serving;
 use crate::steps::{Choice, OneHot, Step, Vocabulary};
@@ -52,6 +52,7 @@ pub(crate) fn resolve(
         let (choices, warnings) = (Vec::new(), Vec::new());
         return Ok(Resolved { config: config.clone(), choices, warnings });
     }
+    check_label_columns(config, &config.label.parse()?.columns(), &rows.schema())?;
     let mut chooser = Chooser::new(config, rows, options)?;
     chooser.check_patterns()?;
     let mut features = Vec::with_capacity(config.features.len());

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::granit_parser::{Event, Parser};
 use tidemill_core::{
-    AnomalyType, Code, Coded, DatasetConstraints, Feature, InvalidEntry, ParamIssue, Schema, Severity, SparseFeature,
-    WeightedFeature, parse_params,
+    AnomalyType, Code, Coded, DatasetConstraints, Diagnostic, Feature, InvalidEntry, InvalidFile, ParamIssue, Schema,
+    Severity, SparseFeature, WeightedFeature, parse_params,
 };
 
 use super::check::{problems, slips};
@@ -26,6 +26,8 @@ pub enum SchemaError {
         file: PathBuf,
         /// At least one.
         issues: Vec<SchemaIssue>,
+        /// The same with the text of the file, to draw the places.
+        places: Box<InvalidFile>,
     },
     /// The file is there but cannot be read, or cannot be written.
     #[error("cannot {action} `{}`", .file.display())]
@@ -51,9 +53,47 @@ impl Coded for SchemaError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Invalid { issues, .. } => issues.iter().find_map(|issue| issue.hint.clone()),
+            Self::Io { file, source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Some(format!("`tidemill infer-schema DATA --out {}` writes one from data", file.display()))
+            }
             Self::Io { .. } => None,
         }
     }
+
+    fn invalid_file(&self) -> Option<&InvalidFile> {
+        match self {
+            Self::Invalid { places, .. } => Some(places),
+            Self::Io { .. } => None,
+        }
+    }
+}
+
+impl SchemaError {
+    /// Mistakes in the text of a file.
+    pub(crate) fn invalid(file: &Path, text: &str, issues: Vec<SchemaIssue>) -> Self {
+        let diagnostic = |issue: &SchemaIssue| {
+            let start = offset(text, issue.line, issue.column);
+            let rest = &text[start..];
+            let length = rest.find(|c: char| c.is_whitespace() || c == ',' || c == '}').unwrap_or(rest.len());
+            Diagnostic::new(start..start + length, &issue.message).with_hint(issue.hint.clone())
+        };
+        let diagnostics = issues.iter().map(diagnostic).collect();
+        let places = InvalidFile { path: file.to_owned(), text: text.to_owned(), diagnostics };
+        Self::Invalid { file: file.to_owned(), issues, places: Box::new(places) }
+    }
+}
+
+/// The byte at a line and a column, both from 1, the column in characters.
+fn offset(text: &str, line: u64, column: u64) -> usize {
+    let mut start = 0;
+    for (number, content) in (1..).zip(text.split_inclusive('\n')) {
+        if number == line {
+            let within = content.char_indices().nth(column.saturating_sub(1) as usize);
+            return start + within.map_or(content.trim_end_matches('\n').len(), |(at, _)| at);
+        }
+        start += content.len();
+    }
+    text.len()
 }
 
 /// One mistake in a schema file.
@@ -119,7 +159,7 @@ pub(crate) fn parse_written_schema(text: &str, file: &Path) -> Result<Schema, Sc
 
 fn parse(text: &str, file: &Path, by_hand: bool) -> Result<Schema, SchemaError> {
     let places = Places::of(text);
-    let invalid = |issues: Vec<SchemaIssue>| SchemaError::Invalid { file: file.to_owned(), issues };
+    let invalid = |issues: Vec<SchemaIssue>| SchemaError::invalid(file, text, issues);
     // `y`, `no` and `on` are words, as in YAML 1.2: Norway is no truth value.
     let options = serde_saphyr::options! { strict_booleans: true };
     let root: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {

@@ -218,7 +218,10 @@ const OTHER_WORDS: &[(&[&str], &str)] = &[
     (&["start"], "`tidemill run` runs the pipeline, `tidemill serve` starts the model server"),
     (&["test"], "`tidemill check` checks the pipeline file, `tidemill evaluate` evaluates predictions"),
     (&["register"], "a `Pusher` step registers the model; `tidemill bless` registers one that was rejected"),
-    (&["profile", "describe", "explore"], "`tidemill stats FILE` shows the statistics of a file"),
+    (
+        &["profile", "describe"],
+        "`tidemill explore FILE` shows what is unusual, `tidemill stats FILE` shows the statistics of a file",
+    ),
     (&["query"], "`tidemill sql QUERY NAME=FILE` runs a query over files"),
     (&["logs"], "`tidemill status` shows the last run, `-v` adds a log"),
 ];

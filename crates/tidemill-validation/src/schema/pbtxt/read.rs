@@ -19,7 +19,7 @@ use tidemill_proto::text::from_text;
 /// An entry that cannot hold (a count below zero, a domain of another type) does not refuse the file: it is left out, noted, and
 /// kept in [`Schema::invalid`], so that validation reports it.
 pub fn schema_from_pbtxt(text: &str, file: &Path) -> Result<(Schema, Vec<String>), SchemaError> {
-    let invalid = |issues| SchemaError::Invalid { file: file.to_owned(), issues };
+    let invalid = |issues| SchemaError::invalid(file, text, issues);
     let message: pb::Schema = from_text("tensorflow.metadata.v0.Schema", text).map_err(|error| {
         let (line, column) = (error.line as u64, error.column as u64);
         invalid(vec![SchemaIssue { line, column, message: error.message, hint: None }])
