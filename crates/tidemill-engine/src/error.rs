@@ -87,5 +87,12 @@ fn words(said: &str) -> String {
         said = rest;
     }
     let said = said.strip_prefix("ParserError(\"").and_then(|rest| rest.strip_suffix("\")")).unwrap_or(said);
-    said.trim_end_matches('.').replace('\n', " ").replace("\\\"", "\"")
+    let said = said.trim_end_matches('.').replace('\n', " ").replace("\\\"", "\"");
+    match said.strip_prefix("Expected: ") {
+        Some(rest) => {
+            let rest = rest.replace(", found: EOF", ", found its end").replace(", found: ", ", found ");
+            format!("cannot read the SQL: expected {rest}")
+        }
+        None => said,
+    }
 }
