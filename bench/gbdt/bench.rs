@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tidemill_model::{FeatureBlock, FeatureKind, FeatureSpec, ModelError};
 use tidemill_train::gbdt::{
-    BinPlanner, Binned, Binning, GradientBoosting, LabelledRows, LogLoss, Objective, SquaredError, fit,
+    BinPlanner, Binned, Binning, Constraints, GradientBoosting, LabelledRows, LogLoss, Objective, SquaredError, fit,
 };
 
 /// Rows read at once, as a pipeline does.
@@ -99,7 +99,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let started = Instant::now();
     let fitted =
-        pool.install(|| fit::<ModelError>(&job.params, objective, &train, Some(&labelled_eval), 42, |_| Ok(())))?;
+        pool.install(|| fit::<ModelError>(&job.params, objective, &Constraints::default(), &train, Some(&labelled_eval), 42, |_| Ok(())))?;
     let train_secs = started.elapsed().as_secs_f64();
 
     let mut predictions = Vec::new();
@@ -122,7 +122,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "predict_secs": predict_secs,
             "single_row_us": row_nanos / 1000.0,
             "train_metric": fitted.train_metric,
-            "eval_metric": fitted.eval_metric,
+            "validation_metric": fitted.validation_metric,
             "rounds": fitted.rounds,
             "best_round": fitted.best_round,
             "peak_mib": peak_mib(),
@@ -134,7 +134,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Mean time of one prediction of one row, over the first thousand eval rows.
+/// Mean time of one prediction of one row, over the first thousand validation rows.
 fn single_row(model: &tidemill_model::TreeEnsemble, eval: &Table) -> Result<f64, Box<dyn Error>> {
     let rows = eval.rows.min(1000);
     let mut block = FeatureBlock::new();

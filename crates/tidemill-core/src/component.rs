@@ -77,6 +77,8 @@ pub struct Promise {
 impl Promise {
     /// The names of the splits of examples.
     pub const SPLIT: &'static str = "split";
+    /// The names of the splits that a model is made from.
+    pub const LEARNED_SPLIT: &'static str = "learned split";
     /// The kind of task that a model learns.
     pub const TASK: &'static str = "task";
 
@@ -84,6 +86,11 @@ impl Promise {
     pub fn splits(names: impl IntoIterator<Item = String>) -> Self {
         let values: Vec<String> = names.into_iter().collect();
         Self { topic: Self::SPLIT, about: if values.len() == 1 { "the split" } else { "each split" }, values }
+    }
+
+    /// The splits that a model learns from, or decides anything on.
+    pub fn learned_splits(names: impl IntoIterator<Item = String>) -> Self {
+        Self { topic: Self::LEARNED_SPLIT, about: "the training data", values: names.into_iter().collect() }
     }
 
     /// The task of a model.
@@ -97,8 +104,8 @@ impl Promise {
 pub struct Expectation {
     /// What it is about, as [`Promise::topic`].
     pub topic: &'static str,
-    /// One of these must be promised.
-    pub any_of: Vec<String>,
+    /// What must be promised, or must not.
+    pub wanted: Wanted,
     /// The parameter that expects it: keys and indexes from the step down.
     pub path: Vec<String>,
     /// What is wrong where none is, in a few words: ``there is no split `eval` ``.
@@ -112,10 +119,21 @@ impl Expectation {
     pub fn split<P: Into<String>>(name: &str, path: impl IntoIterator<Item = P>) -> Self {
         Self {
             topic: Promise::SPLIT,
-            any_of: vec![name.to_owned()],
+            wanted: Wanted::AnyOf(vec![name.to_owned()]),
             path: path.into_iter().map(Into::into).collect(),
             otherwise: format!("there is no split `{name}`"),
             hint: None,
+        }
+    }
+
+    /// A model must not have learned from the split `name`, nor decided anything on it.
+    pub fn not_learned_from<P: Into<String>>(name: &str, path: impl IntoIterator<Item = P>) -> Self {
+        Self {
+            topic: Promise::LEARNED_SPLIT,
+            wanted: Wanted::NoneOf(vec![name.to_owned()]),
+            path: path.into_iter().map(Into::into).collect(),
+            otherwise: format!("the model is judged on the split `{name}`, which it is made from"),
+            hint: Some("judge it on a split that the `Trainer` does not read".to_owned()),
         }
     }
 
@@ -123,6 +141,25 @@ impl Expectation {
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+/// The values of a promise that an expectation is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// One of these must be promised.
+    AnyOf(Vec<String>),
+    /// None of these may be.
+    NoneOf(Vec<String>),
+}
+
+impl Wanted {
+    /// Whether the values promised are as wanted.
+    pub fn is_met_by(&self, promised: &[String]) -> bool {
+        match self {
+            Self::AnyOf(values) => promised.iter().any(|value| values.contains(value)),
+            Self::NoneOf(values) => !promised.iter().any(|value| values.contains(value)),
+        }
     }
 }
 

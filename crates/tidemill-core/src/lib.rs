@@ -36,7 +36,7 @@ pub use code::{Code, Coded, GrpcStatus, Kind};
 pub use comparator::{Bins, Comparators, DatasetConstraints, Distance, FractionBounds};
 pub use component::{
     CancelFlag, Component, ComponentError, ComponentSpec, Expectation, ExternalInput, Gate, InputArtifact, InputSource,
-    InputSpec, Outcome, OutputSpec, Preview, Promise, RunInfo, StepContext, Verdict,
+    InputSpec, Outcome, OutputSpec, Preview, Promise, RunInfo, StepContext, Verdict, Wanted,
 };
 pub use diagnostic::{Diagnostic, InvalidFile, line_and_column};
 pub use digest::{Digest, DigestError};

@@ -147,6 +147,12 @@ impl Splitter {
         hashes(&columns.iter().map(|i| Values::of(batch.column(*i))).collect::<Vec<_>>(), batch.num_rows(), |_| 0)
     }
 
+    /// A hash of the columns that rows are split by for each row.
+    pub(crate) fn key_hashes(&self, batch: &RecordBatch) -> Vec<u64> {
+        let values: Vec<Values<'_>> = self.columns.iter().map(|(i, _)| Values::of(batch.column(*i))).collect();
+        hashes(&values, batch.num_rows(), |_| 0)
+    }
+
     /// The split of every row: its place in the shares. `first_row` is the number of the batch's first row in the
     /// source, counted from 1, for errors; `repeats` knows the equal rows that came before.
     pub(crate) fn assign(

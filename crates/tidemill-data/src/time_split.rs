@@ -96,7 +96,12 @@ impl TimeSplitter {
     /// The split of every row: its place in the shares.
     pub(crate) fn assign(&self, path: &Path, batch: &RecordBatch, first_row: u64) -> Result<Vec<u16>, DataError> {
         let times = self.column.times(path, batch, first_row)?;
-        Ok(times.iter().map(|time| self.starts.partition_point(|start| start <= time) as u16).collect())
+        Ok(times.iter().map(|time| self.split_of(*time)).collect())
+    }
+
+    /// The split of a row of this time.
+    pub(crate) fn split_of(&self, time: i64) -> u16 {
+        self.starts.partition_point(|start| *start <= time) as u16
     }
 }
 

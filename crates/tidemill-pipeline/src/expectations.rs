@@ -14,7 +14,7 @@ pub(crate) fn check(steps: &[Step], root: &Node, diagnostics: &mut Vec<Diagnosti
     for (index, step) in steps.iter().enumerate() {
         for expectation in step.component.expectations(&step.params) {
             let Some((maker, promise)) = promised(index, steps, expectation.topic) else { continue };
-            if promise.values.iter().any(|value| expectation.any_of.contains(value)) {
+            if expectation.wanted.is_met_by(&promise.values) {
                 continue;
             }
             let Some((key, node)) = nodes.entries().iter().find(|(key, _)| key.name == step.name) else { continue };

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use tidemill_core::{DataType, Form, TensorSpec};
 use tidemill_model::{
-    BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Mapper, Source, Stage, Tokenizer, TransformGraph,
+    SplitRowNumbers,    BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Mapper, Source, Stage, Tokenizer, TransformGraph,
 };
 
 use crate::analyze::{DISTINCT_MAX, KEYS_MAX, KeyCounts, TooMany};
@@ -276,7 +276,7 @@ impl FeatureFit {
             self.bound = Some(graph.bind(scan.batch.schema_ref())?);
         }
         let Some(bound) = &self.bound else { return Ok(Ok(())) };
-        bound.apply_training(scan.batch, scan.first_row, &mut self.block)?;
+        bound.apply_training(scan.batch, SplitRowNumbers::From(scan.first_row), &mut self.block)?;
         // Of several columns the first holds the values; others are indicators.
         let values = self.block.columns.first().map_or(&[][..], Vec::as_slice);
         match analyzer {

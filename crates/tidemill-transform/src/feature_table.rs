@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use tidemill_data::DataError;
 use tidemill_model::{
-    BoundGraph, BoundLabel, FeatureBlock, LabelKind, MissingColumn, TransformGraph, feature_schema, input_type,
+    SplitRowNumbers,    BoundGraph, BoundLabel, FeatureBlock, LabelKind, MissingColumn, TransformGraph, feature_schema, input_type,
 };
 
 use crate::error::TransformError;
@@ -88,7 +88,7 @@ impl FeatureTable {
         columns.extend(self.absent.iter().map(|field| new_null_array(field.data_type(), raw.num_rows())));
         let raw = RecordBatch::try_new(Arc::clone(&self.input), columns).map_err(DataError::from)?;
         match first_row {
-            Some(first) => self.bound.apply_training(&raw, first, &mut self.block)?,
+            Some(first) => self.bound.apply_training(&raw, SplitRowNumbers::From(first), &mut self.block)?,
             None => self.bound.apply(&raw, &mut self.block)?,
         }
         let features = self.block.take_batch(&self.features).map_err(DataError::from)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tidemill_core::{CancelFlag, Code, ComponentError};
-use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, FeatureKind, TransformGraph};
+use tidemill_model::{BoundGraph, BoundLabel, FeatureBlock, FeatureKind, SplitRowNumbers, TransformGraph};
 
 use crate::analyze::{Contingency, Information, Quantiles};
 use crate::error::TransformError;
@@ -169,7 +169,7 @@ impl Scan<'_> {
                     unbound.insert((self.graph.bind(schema)?, spec.bind(schema)?))
                 }
             };
-            graph.apply_training(&batch, first, &mut block)?;
+            graph.apply_training(&batch, SplitRowNumbers::From(first), &mut block)?;
             let labels: Vec<f64> = label.codes(&batch)?.into_iter().map(|label| label.unwrap_or(f64::NAN)).collect();
             each(first, &block, &labels);
             first += batch.num_rows() as u64;

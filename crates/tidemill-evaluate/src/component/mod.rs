@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Expectation, Gate, InputArtifact, InputSource,
-    InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind, add_issues,
+    InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind, add_issues, Wanted,
 };
 use tidemill_data::Examples;
 use tidemill_model::{Model, ModelError};
@@ -74,13 +74,13 @@ impl Component for Evaluator {
             Expectation {
                 topic: Promise::TASK,
                 otherwise: format!("`{metric}` is a metric of {} models", any_of.join(" and ")),
-                any_of,
+                wanted: Wanted::AnyOf(any_of),
                 path: vec!["thresholds".to_owned(), name.clone()],
                 hint: None,
             }
         };
         let metrics = params.thresholds.keys().filter_map(|name| Some((name, name.parse::<Metric>().ok()?)));
-        std::iter::once(split).chain(metrics.map(metric)).collect()
+        [split, Expectation::not_learned_from(&params.split, ["split"])].into_iter().chain(metrics.map(metric)).collect()
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType as ArrowType, Schema};
 use tidemill_core::{DataType, Form, TensorSpec};
 
 use super::TransformGraph;
-use super::run::BatchContext;
+use super::run::{BatchContext, SplitRowNumbers};
 use super::steps::{LengthMismatch, list_length_mismatch};
 use super::{History, Source};
 use crate::{FeatureBlock, MissingColumn, ModelError};
@@ -41,18 +41,17 @@ impl BoundGraph {
         self.run(BatchContext { batch, columns: &self.columns, training: None }, out)
     }
 
-    /// As [`apply`](Self::apply) for rows of the split that the graph was fitted on, beginning at row `first_row` of
-    /// that split: the features for training.
+    /// As [`apply`](Self::apply) for `rows` of the split that the graph was fitted on: the features for training.
     ///
     /// Only `target_encode` differs: a row gets the encodings fitted without its fold, so that its own label does not
     /// leak into its features.
     pub fn apply_training(
         &self,
         batch: &RecordBatch,
-        first_row: u64,
+        rows: SplitRowNumbers<'_>,
         out: &mut FeatureBlock,
     ) -> Result<(), ModelError> {
-        self.run(BatchContext { batch, columns: &self.columns, training: Some(first_row) }, out)
+        self.run(BatchContext { batch, columns: &self.columns, training: Some(rows) }, out)
     }
 
     fn run(&self, place: BatchContext<'_>, out: &mut FeatureBlock) -> Result<(), ModelError> {

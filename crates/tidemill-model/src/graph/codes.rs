@@ -91,9 +91,9 @@ impl CodeNumbers {
 impl NumberOp for CodeNumbers {
     fn run(&self, numbers: &mut Numbers<'_>) -> bool {
         match numbers.place.training {
-            Some(first) if !self.folds.is_empty() => {
+            Some(rows) if !self.folds.is_empty() => {
                 for (row, value) in numbers.values.iter_mut().enumerate() {
-                    *value = self.folds[fold_of_row(first + row as u64, self.folds.len())].of(*value);
+                    *value = self.folds[fold_of_row(rows.of(row), self.folds.len())].of(*value);
                 }
             }
             _ => each(numbers.values, |code| self.full.of(code)),

@@ -14,8 +14,27 @@ pub(super) struct BatchContext<'a> {
     pub(super) batch: &'a RecordBatch,
     /// By input of the graph: the column of the batch.
     pub(super) columns: &'a [usize],
-    /// In training, the number of the batch's first row in its split.
-    pub(super) training: Option<u64>,
+    /// In training, the numbers of the batch's rows in their split.
+    pub(super) training: Option<SplitRowNumbers<'a>>,
+}
+
+/// The numbers of a batch's rows in their split, from 0.
+#[derive(Debug, Clone, Copy)]
+pub enum SplitRowNumbers<'a> {
+    /// Rows that follow each other, from this one.
+    From(u64),
+    /// These rows, one for each of the batch.
+    Listed(&'a [u64]),
+}
+
+impl SplitRowNumbers<'_> {
+    /// The number of the batch's row `row`.
+    pub(super) fn of(self, row: usize) -> u64 {
+        match self {
+            Self::From(first) => first + row as u64,
+            Self::Listed(numbers) => numbers.get(row).copied().unwrap_or_default(),
+        }
+    }
 }
 
 impl<'a> BatchContext<'a> {

@@ -2,7 +2,7 @@
 
 use super::bytes::{ByteReader, head, push_text, push_u32};
 use super::{Columns, softmax_columns};
-use crate::trees::invalid;
+use crate::trees::{Link, invalid};
 use crate::{FeatureBlock, ModelError, Task, TreeEnsemble};
 
 const MAGIC: [u8; 8] = *b"TMCLASS\0";
@@ -31,7 +31,7 @@ impl ClassTrees {
         if sums.len() != task.columns() {
             return Err(invalid(format!("{} sums of trees for {} classes", sums.len(), task.columns())));
         }
-        if sums.iter().any(|sum| *sum.task() != Task::Regression || sum.features() != sums[0].features()) {
+        if sums.iter().any(|sum| sum.link() != Link::Identity || sum.features() != sums[0].features()) {
             return Err(invalid("the sums of trees do not fit each other"));
         }
         Ok(Self { task, sums })

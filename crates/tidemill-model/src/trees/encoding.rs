@@ -1,6 +1,6 @@
 //! The bytes of a tree ensemble.
 
-use super::TreeEnsemble;
+use super::{Link, TreeEnsemble};
 use super::tree::{CategorySet, Node, Rule, Split, Tree, invalid};
 use crate::{ModelError, Task};
 
@@ -22,7 +22,7 @@ const CATEGORICAL: u8 = 2;
 /// ```text
 ///  0  magic       8 bytes      "TMTREES\0"
 ///  8  version     u32          1
-/// 12  task        u32          0 binary, 1 regression
+/// 12  task        u32          0 binary, 1 regression, 2 regression whose scores are logarithms
 /// 16  features    u32
 /// 20  trees       u32          T
 /// 24  nodes       u32          N, over all trees
@@ -47,7 +47,11 @@ impl TreeEnsemble {
         let mut bytes =
             Vec::with_capacity(HEADER_BYTES + 4 * self.trees().len() + NODE_BYTES * node_count + 8 * words.len());
         bytes.extend_from_slice(&MAGIC);
-        let task = u32::from(*self.task() != Task::Binary);
+        let task = match self.link() {
+            Link::Logistic => 0,
+            Link::Identity => 1,
+            Link::Exp => 2_u32,
+        };
         let counts = [self.features(), self.trees().len(), node_count, words.len()].map(|count| count as u32);
         for number in [VERSION, task].into_iter().chain(counts) {
             bytes.extend_from_slice(&number.to_le_bytes());
@@ -97,9 +101,10 @@ impl TreeEnsemble {
         if version != VERSION {
             return Err(invalid(format!("trees of format {version}, and this version of Tidemill reads {VERSION}")));
         }
-        let task = match u32_of(&mut rest)? {
-            0 => Task::Binary,
-            1 => Task::Regression,
+        let (task, link) = match u32_of(&mut rest)? {
+            0 => (Task::Binary, Link::Logistic),
+            1 => (Task::Regression, Link::Identity),
+            2 => (Task::Regression, Link::Exp),
             other => return Err(invalid(format!("the task has the number {other}"))),
         };
         let [features, trees, nodes, words] = [(); 4].map(|()| u32_of(&mut rest));
@@ -136,7 +141,7 @@ impl TreeEnsemble {
         if first != nodes || !words.is_empty() {
             return Err(invalid("nodes or categories are left over"));
         }
-        Self::new(task, features as usize, base_score, decoded)
+        Self::new(task, features as usize, base_score, decoded)?.with_link(link)
     }
 }
 

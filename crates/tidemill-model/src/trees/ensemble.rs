@@ -6,13 +6,37 @@ use super::tree::{FEATURES_MAX, Tree, invalid};
 use crate::learner::logistic;
 use crate::{FeatureBlock, ModelError, Task};
 
+/// What a prediction is of the score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// The score itself.
+    Identity,
+    /// Its logistic function: the score is a log-odds.
+    Logistic,
+    /// Its exponential: the score is a logarithm.
+    Exp,
+}
+
+impl Link {
+    /// The prediction of a score.
+    pub fn prediction(self, score: f64) -> f64 {
+        match self {
+            Self::Identity => score,
+            Self::Logistic => logistic(score),
+            Self::Exp => score.exp(),
+        }
+    }
+}
+
 /// A sum of decision trees over `f64` features.
 ///
-/// The score of a row is `base_score` plus the values of the leaves it reaches, added in the order of the trees; for
-/// [`Task::Binary`] the prediction is its logistic function, for [`Task::Regression`] the score itself.
+/// The score of a row is `base_score` plus the values of the leaves it reaches, added in the order of the trees; the
+/// prediction is what its [`Link`] makes of it: the logistic function for [`Task::Binary`], and for [`Task::Regression`]
+/// the score itself, or its exponential where the logarithm was learned.
 #[derive(Debug, Clone)]
 pub struct TreeEnsemble {
     pub(crate) task: Task,
+    link: Link,
     pub(crate) features: usize,
     base_score: f64,
     trees: Vec<Tree>,
@@ -31,6 +55,7 @@ enum Executor {
 impl PartialEq for TreeEnsemble {
     fn eq(&self, other: &Self) -> bool {
         self.task == other.task
+            && self.link == other.link
             && self.features == other.features
             && self.base_score.to_bits() == other.base_score.to_bits()
             && self.trees == other.trees
@@ -62,7 +87,22 @@ impl TreeEnsemble {
             Some(shallow) => Executor::Shallow(shallow),
             None => Executor::Any(Compiled::new(&trees, features)?),
         };
-        Ok(Self { task, features, base_score, trees, compiled })
+        let link = if task == Task::Binary { Link::Logistic } else { Link::Identity };
+        Ok(Self { task, link, features, base_score, trees, compiled })
+    }
+
+    /// The same sum with the prediction `link` makes of it, which must fit the task: [`Link::Logistic`] is for
+    /// [`Task::Binary`] and for nothing else.
+    pub fn with_link(self, link: Link) -> Result<Self, ModelError> {
+        if (self.task == Task::Binary) != (link == Link::Logistic) {
+            return Err(invalid(format!("{link:?} of a sum of trees is no prediction for the task {}", self.task)));
+        }
+        Ok(Self { link, ..self })
+    }
+
+    /// What a prediction is of the score.
+    pub fn link(&self) -> Link {
+        self.link
     }
 
     /// The task of the sum.
@@ -90,14 +130,12 @@ impl TreeEnsemble {
     /// A row gives the same bits alone and in any batch. A column that `block` lacks is missing in every row.
     pub fn predict(&self, block: &FeatureBlock, out: &mut Vec<f64>) {
         self.scores(block, out);
-        if self.task == Task::Binary {
-            for score in out {
-                *score = logistic(*score);
-            }
+        if self.link != Link::Identity {
+            out.iter_mut().for_each(|score| *score = self.link.prediction(*score));
         }
     }
 
-    /// As [`predict`](Self::predict), without the logistic function: log-odds for [`Task::Binary`].
+    /// As [`predict`](Self::predict), the scores that [`link`](Self::link) takes: log-odds for [`Task::Binary`].
     pub fn scores(&self, block: &FeatureBlock, out: &mut Vec<f64>) {
         out.clear();
         out.resize(block.rows, self.base_score);

@@ -13,7 +13,7 @@ mod shapley;
 mod tests;
 mod tree;
 
-pub use ensemble::TreeEnsemble;
+pub use ensemble::{Link, TreeEnsemble};
 pub use shapley::Contributions;
 pub(crate) use tree::invalid;
 pub use tree::{CategorySet, CategorySetBudget, Node, Rule, Split, Tree};

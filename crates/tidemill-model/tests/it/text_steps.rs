@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, NullArray, RecordBatch, S
 use proptest::prelude::*;
 use tidemill_core::{DataType, TensorSpec};
 use tidemill_model::{
-    Feature, FeatureBlock, FeatureKind, Keys, LabelSpec, Mapper, Scalar, Source, TransformGraph, fold_of_row, steps,
+    SplitRowNumbers,    Feature, FeatureBlock, FeatureKind, Keys, LabelSpec, Mapper, Scalar, Source, TransformGraph, fold_of_row, steps,
     steps::Encoding,
 };
 
@@ -217,7 +217,7 @@ fn a_training_row_sees_the_encodings_of_the_other_folds() {
     let bound = graph.bind(rows.schema_ref()).unwrap();
     bound.apply(&rows, &mut block).unwrap();
     assert_eq!(block.columns[0], [0.1, 0.2, 0.3, 0.4, 0.1, 0.1]);
-    bound.apply_training(&rows, 40, &mut block).unwrap();
+    bound.apply_training(&rows, SplitRowNumbers::From(40), &mut block).unwrap();
     let expected = |row: u64, serving: f64| {
         if serving == 0.4 { 0.4 } else { serving + fold_of_row(row, 3) as f64 + 1.0 }
     };
@@ -457,7 +457,7 @@ proptest! {
             let mut block = FeatureBlock::new();
             let bound = graph.bind(batch.schema_ref()).unwrap();
             match first {
-                Some(first) => bound.apply_training(batch, first, &mut block).unwrap(),
+                Some(first) => bound.apply_training(batch, SplitRowNumbers::From(first), &mut block).unwrap(),
                 None => bound.apply(batch, &mut block).unwrap(),
             }
             block.columns.iter().map(|column| column.iter().map(|value| value.to_bits()).collect()).collect()

@@ -1,5 +1,6 @@
 //! The learner as nodes of ONNX: from the matrix of features to the outputs.
 
+use tidemill_model::trees::Link;
 use tidemill_model::{ClassTrees, Learner, LinearFeature, LinearModel, Task};
 
 use super::builder::{Builder, Name, int, ints, strings};
@@ -22,7 +23,8 @@ pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> R
             let sums = trees::scores(graph, matrix, ensemble);
             let all = graph.list(&[-1]);
             let sums = graph.op("Reshape", &[&sums, &all], Vec::new());
-            graph.with("Add", &sums, ensemble.base_score())
+            let scores = graph.with("Add", &sums, ensemble.base_score());
+            if ensemble.link() == Link::Exp { graph.of("Exp", &scores) } else { scores }
         }
         Learner::ClassTrees(trees) => class_scores(graph, matrix, trees),
         Learner::Linear(linear) => linear_scores(graph, matrix, linear),

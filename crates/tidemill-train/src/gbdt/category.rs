@@ -8,7 +8,7 @@ use super::binning::UsedFeature;
 use super::bins::BinSet;
 use super::histogram::Cell;
 use super::params::GradientBoosting;
-use super::split::{FeatureFacts, SplitPlan, leaf_score};
+use super::split::{FeatureFacts, SplitPlan};
 
 pub(crate) fn best_categorical(facts: FeatureFacts<'_>, used: &UsedFeature, at: usize) -> Option<SplitPlan> {
     let params = facts.params;
@@ -16,7 +16,8 @@ pub(crate) fn best_categorical(facts: FeatureFacts<'_>, used: &UsedFeature, at: 
     let extra_l2 = if few { 0.0 } else { params.cat_l2 };
     let mut best = Best { facts, l2: params.lambda_l2 + extra_l2, score: facts.threshold_score(), left: None };
     if few {
-        for bin in 1..used.cells() {
+        let only = facts.drawn(used.cells() - 1);
+        for bin in (1..used.cells()).filter(|bin| only.is_none_or(|only| only + 1 == *bin)) {
             best.consider(facts.rows_in(bin), facts.cells[bin], || std::iter::once(bin as u8).collect());
         }
     } else {
@@ -37,11 +38,12 @@ fn sorted_runs(facts: FeatureFacts<'_>, cells: usize, best: &mut Best<'_>) {
     order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let longest = (max_cat_threshold as usize).min(order.len().div_ceil(2));
     let min_group = f64::from(min_data_per_group);
+    let only = facts.drawn(longest);
 
     let mut run = |bins: &mut dyn Iterator<Item = u8>| {
         let mut left = BinSet::default();
         let (mut sum, mut rows, mut group_rows) = ([0.0; 2], 0.0, 0.0);
-        for bin in bins.take(longest) {
+        for (at, bin) in bins.take(longest).enumerate() {
             left.insert(bin);
             let cell = facts.cells[usize::from(bin)];
             sum = [sum[0] + cell[0], sum[1] + cell[1]];
@@ -51,6 +53,9 @@ fn sorted_runs(facts: FeatureFacts<'_>, cells: usize, best: &mut Best<'_>) {
                 break;
             }
             // Categories are added in groups, so that the order of a few noisy ones is not fitted.
+            if only.is_some_and(|only| only != at) {
+                continue;
+            }
             if group_rows >= min_group && best.consider(rows, sum, || left) {
                 group_rows = 0.0;
             }
@@ -74,8 +79,7 @@ impl Best<'_> {
         if !self.facts.allows(rows, sum[1]) || !self.facts.allows(self.facts.rows - rows, rest[1]) {
             return false;
         }
-        let l1 = self.facts.params.lambda_l1;
-        let score = leaf_score(sum, l1, self.l2) + leaf_score(rest, l1, self.l2);
+        let score = self.facts.score(sum, rows, rest, self.l2);
         if score > self.score {
             self.score = score;
             self.left = Some((left(), sum));

@@ -4,19 +4,24 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use rayon::prelude::*;
 use tidemill_core::SplitMix64;
-use tidemill_model::{ModelError, TreeEnsemble};
+use tidemill_model::trees::Link;
+use tidemill_model::{ModelError, Task, TreeEnsemble};
 
 use super::binned::Binned;
+use super::constraints::{Constraints, UsedConstraints};
 use super::grow::{Ground, Grower, Leaf};
 use super::grown::{GrownNode, GrownTree};
-use super::objective::{Gradient, Objective};
-use super::params::GradientBoosting;
+use super::metric::StopMetric;
+use super::objective::{Gradient, Objective, Renewal, quantile};
+use super::params::{Combination, GradientBoosting, Sampling};
 use super::rng::Rng;
 
 /// Rows of one task. Mean losses depend on it, so it is fixed.
 const RUN_ROWS: usize = 1 << 14;
 const BAGGING_STREAM: u64 = 2;
 const FEATURE_STREAM: u64 = 3;
+const DROP_STREAM: u64 = 5;
+const TREE_STREAM: u64 = 6;
 
 /// Rows to learn from or to be judged on.
 #[derive(Debug, Clone)]
@@ -34,8 +39,8 @@ pub struct LabelledRows {
 pub struct Round {
     /// Its number, from 1.
     pub round: u32,
-    /// The metric on the eval rows, if there are any.
-    pub eval_metric: Option<f64>,
+    /// The metric on the validation rows, if there are any.
+    pub validation_metric: Option<f64>,
 }
 
 /// One tree for each score, grown in the same round.
@@ -48,15 +53,15 @@ pub struct Fitted {
     pub sums: Vec<TreeEnsemble>,
     /// How many rounds were run.
     pub rounds: u32,
-    /// The round whose eval metric is the best; the last one without eval rows.
+    /// The round whose validation metric is the best; the last one without validation rows.
     pub best_round: u32,
     /// The metric of the trees kept on the training rows.
     pub train_metric: f64,
-    /// The metric of the trees kept on the eval rows.
-    pub eval_metric: Option<f64>,
-    /// Scores of the trees kept on the eval rows, a column each.
-    pub eval_scores: Vec<Vec<f64>>,
-    /// The metric on the eval rows after each round.
+    /// The metric of the trees kept on the validation rows.
+    pub validation_metric: Option<f64>,
+    /// Scores of the trees kept on the validation rows, a column each.
+    pub validation_scores: Vec<Vec<f64>>,
+    /// The metric on the validation rows after each round.
     pub curve: Vec<f64>,
     /// How much each feature helped.
     pub importance: Vec<Importance>,
@@ -87,26 +92,38 @@ pub struct Importance {
 pub fn fit<E: From<ModelError>>(
     params: &GradientBoosting,
     objective: &dyn Objective,
+    constraints: &Constraints,
     train: &LabelledRows,
-    eval: Option<&LabelledRows>,
+    validation: Option<&LabelledRows>,
     seed: u64,
     mut watch: impl FnMut(Round) -> Result<(), E>,
 ) -> Result<Fitted, E> {
     let base_scores = objective.base_scores(&train.labels, train.weights.as_deref());
-    let mut boosting = Boosting::new(params, objective, train, &base_scores, seed);
-    let mut eval = eval.map(|rows| EvalScores::new(rows, &base_scores));
+    let judge = Judge { objective, metric: params.metric };
+    let mut boosting = Boosting::new(params, objective, constraints, train, &base_scores, seed);
+    let mut validation = validation.map(|rows| ValidationScores::new(rows, judge, &base_scores));
     let mut grown: Vec<Trees> = Vec::new();
+    // What each round's trees count.
+    let mut factors: Vec<f64> = Vec::new();
     let mut curve = Vec::new();
+    let patience = params.patience();
 
     for round in 1..=params.rounds {
+        let dropped = boosting.drop_trees(round, &grown, &factors);
         let trees = boosting.round(round);
-        let eval_metric = eval.as_mut().map(|eval| eval.add(&trees, objective, round));
+        let changes = changes(params.boosting, &factors, &dropped);
+        boosting.settle(&changes, &dropped, &grown, &factors, &trees);
+        if let Some(rows) = &mut validation {
+            rows.add(&changes, &grown, &trees, &factors, round);
+        }
         let useless = trees.iter().all(|tree| tree.nodes.len() == 1);
         grown.push(trees);
-        curve.extend(eval_metric);
-        watch(Round { round, eval_metric })?;
-        let best_round = eval.as_ref().map_or(round, |eval| eval.best_round);
-        let stopped = params.early_stopping.is_some_and(|patience| round - best_round >= patience);
+        changes.apply(&mut factors);
+        let metric = validation.as_ref().map(|rows| rows.metric);
+        curve.extend(metric);
+        watch(Round { round, validation_metric: metric })?;
+        let best_round = validation.as_ref().map_or(round, |rows| rows.best_round);
+        let stopped = patience > 0 && round - best_round >= patience;
         // Without sampling, the next round would see the same gradients.
         if stopped || (useless && !boosting.samples()) {
             break;
@@ -114,46 +131,96 @@ pub fn fit<E: From<ModelError>>(
     }
 
     let rounds = grown.len() as u32;
-    let best_round = eval.as_ref().map_or(rounds, |eval| eval.best_round);
-    let kept = if params.early_stopping.is_some() { best_round } else { rounds } as usize;
-    let train_metric = boosting.metric_without(&grown[kept..]);
+    let best_round = validation.as_ref().filter(|_| patience > 0).map_or(rounds, |rows| rows.best_round);
+    let kept = best_round as usize;
+    if params.boosting == Combination::RandomForest {
+        for (trees, factor) in grown.iter().zip(&factors) {
+            add_trees(trees, &train.data, &mut boosting.scores, *factor);
+        }
+    }
+    let train_metric = boosting.metric_without(&grown[kept..], judge);
     grown.truncate(kept);
+    for (trees, factor) in grown.iter_mut().zip(&factors).filter(|(_, factor)| **factor != 1.0) {
+        trees.iter_mut().for_each(|tree| tree.scale(*factor));
+    }
     let binning = &train.data.binning;
+    let link = objective.link();
+    let task = if link == Link::Logistic { Task::Binary } else { Task::Regression };
     let sum = |(score, base_score): (usize, &f64)| {
         let trees: Result<Vec<_>, ModelError> = grown.iter().map(|trees| trees[score].to_tree(binning)).collect();
-        TreeEnsemble::new(objective.task(), binning.features, *base_score, trees?)
+        TreeEnsemble::new(task.clone(), binning.features, *base_score, trees?)?.with_link(link)
     };
     let sums: Vec<TreeEnsemble> = base_scores.iter().enumerate().map(sum).collect::<Result<_, _>>()?;
-    let (eval_metric, eval_scores) = match eval {
-        Some(eval) if params.early_stopping.is_some() => (Some(eval.best_metric), eval.best_scores),
-        Some(eval) => (Some(eval.metric), eval.scores),
+    let (validation_metric, validation_scores) = match validation {
+        Some(rows) if patience > 0 => (Some(rows.best_metric), rows.best_scores),
+        Some(rows) => (Some(rows.metric), rows.scores),
         None => (None, Vec::new()),
     };
     let importance = importance(grown.iter().flatten(), train);
-    Ok(Fitted { sums, rounds, best_round, train_metric, eval_metric, eval_scores, curve, importance })
+    Ok(Fitted { sums, rounds, best_round, train_metric, validation_metric, validation_scores, curve, importance })
+}
+
+/// What a round changes in what the rounds before it count.
+#[derive(Debug)]
+struct Changes {
+    /// What the trees of the new round count.
+    new: f64,
+    /// By what trees of earlier rounds are multiplied, where they are.
+    earlier: Vec<(usize, f64)>,
+    /// By what all earlier trees are multiplied.
+    all: f64,
+}
+
+impl Changes {
+    fn apply(&self, factors: &mut Vec<f64>) {
+        factors.iter_mut().for_each(|factor| *factor *= self.all);
+        for (round, by) in &self.earlier {
+            factors[*round] *= by;
+        }
+        factors.push(self.new);
+    }
+}
+
+/// What the trees count after a round that left out `dropped`.
+fn changes(combination: Combination, factors: &[f64], dropped: &[usize]) -> Changes {
+    match combination {
+        Combination::Gbdt => Changes { new: 1.0, earlier: Vec::new(), all: 1.0 },
+        Combination::Dart => {
+            // The new tree learned what the dropped ones did: together they count as much as those did alone.
+            let count = dropped.len() as f64;
+            let earlier = dropped.iter().map(|round| (*round, count / (count + 1.0))).collect();
+            Changes { new: 1.0 / (count + 1.0), earlier, all: 1.0 }
+        }
+        Combination::RandomForest => {
+            let count = factors.len() as f64;
+            Changes { new: 1.0 / (count + 1.0), earlier: Vec::new(), all: count / (count + 1.0) }
+        }
+    }
 }
 
 /// The state of training between rounds.
 struct Boosting<'a> {
     params: &'a GradientBoosting,
     objective: &'a dyn Objective,
+    constraints: UsedConstraints,
     train: &'a LabelledRows,
     seed: u64,
     grower: Grower,
-    /// By score, then by row.
+    /// By score, then by row: of all trees, or for a random forest of none.
     scores: Vec<Vec<f64>>,
     gradients: Vec<Vec<Gradient>>,
     /// The leaf each row is in. Leaves own disjoint rows scattered over all of memory; atomic cells let threads write
     /// them side by side.
     leaf_of: Vec<AtomicU16>,
-    /// Rows a tree is grown on.
-    sampled: usize,
+    /// The rows that the round's trees are grown on, where not on all.
+    sampled: Option<Vec<u32>>,
 }
 
 impl<'a> Boosting<'a> {
     fn new(
         params: &'a GradientBoosting,
         objective: &'a dyn Objective,
+        constraints: &Constraints,
         train: &'a LabelledRows,
         base_scores: &[f64],
         seed: u64,
@@ -162,50 +229,121 @@ impl<'a> Boosting<'a> {
         Self {
             params,
             objective,
+            constraints: constraints.used(&train.data.binning),
             train,
             seed,
             grower: Grower::default(),
             scores: base_scores.iter().map(|base| vec![*base; rows]).collect(),
             gradients: vec![vec![[0.0; 2]; rows]; base_scores.len()],
             leaf_of: std::iter::repeat_with(AtomicU16::default).take(rows).collect(),
-            sampled: rows,
+            sampled: None,
         }
     }
 
-    fn samples_rows(&self) -> bool {
-        self.params.bagging_fraction < 1.0
+    fn samples(&self) -> bool {
+        let params = self.params;
+        params.samples_rows()
+            || params.feature_fraction < 1.0
+            || params.feature_fraction_by_node < 1.0
+            || params.extra_trees
+            || params.boosting == Combination::Dart
     }
 
-    fn samples(&self) -> bool {
-        self.samples_rows() || self.params.feature_fraction < 1.0
+    /// For DART: the rounds that this one leaves out, whose trees are taken off the scores.
+    fn drop_trees(&mut self, round: u32, grown: &[Trees], factors: &[f64]) -> Vec<usize> {
+        let params = self.params;
+        let mut draw = Rng::new(self.seed, DROP_STREAM ^ u64::from(round) << 8);
+        if params.boosting != Combination::Dart || draw.unit() < params.skip_drop {
+            return Vec::new();
+        }
+        // Rounds that count more are left out more often.
+        let count = factors.len() as f64;
+        let mean = factors.iter().sum::<f64>() / count;
+        let limit = if params.max_drop == 0 { usize::MAX } else { params.max_drop as usize };
+        let rate = params.drop_rate.min(limit as f64 / count);
+        let mut dropped: Vec<usize> = (0..factors.len()).filter(|at| draw.unit() < rate * factors[*at] / mean).collect();
+        dropped.truncate(limit);
+        for at in &dropped {
+            add_trees(&grown[*at], &self.train.data, &mut self.scores, -factors[*at]);
+        }
+        dropped
     }
 
     /// Grows a tree for each score on the gradients before the round.
     fn round(&mut self, round: u32) -> Trees {
-        self.compute_gradients();
+        if round == 1 || self.params.boosting != Combination::RandomForest {
+            self.compute_gradients();
+        }
+        self.choose_rows(round);
         let scores = self.scores.len();
-        (0..scores)
-            .map(|score| self.grow(score, round, (u64::from(round) - 1) * scores as u64 + score as u64 + 1))
-            .collect()
+        (0..scores).map(|score| self.grow(score, (u64::from(round) - 1) * scores as u64 + score as u64 + 1)).collect()
     }
 
-    /// Grows the tree number `number` of all, and adds it to its score.
-    fn grow(&mut self, score: usize, round: u32, number: u64) -> GrownTree {
-        self.place_rows(round);
+    /// Grows the tree number `number` of all.
+    fn grow(&mut self, score: usize, number: u64) -> GrownTree {
+        let rows = self.train.data.rows();
+        match &self.sampled {
+            Some(sampled) => self.grower.partition.reset(sampled.iter().copied()),
+            None => self.grower.partition.reset(0..rows as u32),
+        }
         let wanted = self.choose_features(number);
         let ground = Ground {
             data: &self.train.data,
             gradients: &self.gradients[score],
             wanted: &wanted,
-            all_rows: !self.samples_rows(),
+            all_rows: self.sampled.is_none(),
+            constraints: &self.constraints,
+            draw: SplitMix64::hash(self.seed ^ SplitMix64::hash(TREE_STREAM ^ number << 8)),
         };
-        let (tree, leaves) = self.grower.grow(ground, self.sampled, self.params);
-        if self.samples_rows() {
-            add_tree(&tree, &self.train.data, &mut self.scores[score], 1.0);
-        } else {
+        let count = self.sampled.as_ref().map_or(rows, Vec::len);
+        let (mut tree, mut leaves) = self.grower.grow(ground, count, self.params);
+        if let Some(renewal) = self.objective.renewal().filter(|_| leaves.len() > 1) {
+            self.renew(renewal, score, &mut tree, &mut leaves);
+        }
+        if self.adds_leaves() {
             self.add_leaves(&leaves, score);
         }
         tree
+    }
+
+    /// Whether a tree's leaves, which hold all rows, are added to its score as soon as it is grown.
+    fn adds_leaves(&self) -> bool {
+        self.sampled.is_none() && self.params.boosting == Combination::Gbdt
+    }
+
+    /// Makes the scores those of all trees as they count from now on.
+    fn settle(&mut self, changes: &Changes, dropped: &[usize], grown: &[Trees], factors: &[f64], trees: &[GrownTree]) {
+        if self.adds_leaves() || self.params.boosting == Combination::RandomForest {
+            return;
+        }
+        let data = &self.train.data;
+        add_trees(trees, data, &mut self.scores, changes.new);
+        for (at, (_, by)) in dropped.iter().zip(&changes.earlier) {
+            add_trees(&grown[*at], data, &mut self.scores, by * factors[*at]);
+        }
+    }
+
+    /// Gives leaves the quantile of the residuals of their rows.
+    fn renew(&self, renewal: Renewal, score: usize, tree: &mut GrownTree, leaves: &mut [Leaf]) {
+        let (labels, weights) = (&self.train.labels, self.train.weights.as_deref());
+        let (scores, partition, rate) = (&self.scores[score], &self.grower.partition, self.params.rate());
+        leaves.par_iter_mut().for_each(|leaf| {
+            let mut residuals: Vec<(f64, f64)> = partition
+                .rows(leaf.from, leaf.to)
+                .iter()
+                .map(|row| {
+                    let row = *row as usize;
+                    let weight = weights.map_or(1.0, |weights| weights[row]) * (renewal.weight)(labels[row]);
+                    (labels[row] - scores[row], weight)
+                })
+                .collect();
+            if !residuals.is_empty() {
+                leaf.value = rate * quantile(&mut residuals, renewal.level);
+            }
+        });
+        for leaf in leaves {
+            tree.nodes[leaf.node()] = GrownNode::Leaf { value: leaf.value };
+        }
     }
 
     fn compute_gradients(&mut self) {
@@ -231,21 +369,57 @@ impl<'a> Boosting<'a> {
         });
     }
 
-    /// Puts all rows, or a sample of them, into the root.
-    fn place_rows(&mut self, round: u32) {
-        let rows = self.train.data.rows() as u32;
-        if !self.samples_rows() {
-            self.grower.partition.reset(0..rows);
+    /// Chooses the rows that the trees of this round are grown on.
+    fn choose_rows(&mut self, round: u32) {
+        let params = self.params;
+        if !params.samples_rows() {
+            return;
+        }
+        if params.sample == Sampling::Goss {
+            // The first trees see all rows: their gradients say little yet.
+            self.sampled = (f64::from(round) > 1.0 / params.learning_rate).then(|| self.largest_gradients(round));
             return;
         }
         // A row is in or out by a hash of its number: the same at any number of threads, and no list is kept.
         let draw = SplitMix64::hash(
-            self.seed ^ SplitMix64::hash(BAGGING_STREAM ^ u64::from((round - 1) / self.params.bagging_freq) << 8),
+            self.seed ^ SplitMix64::hash(BAGGING_STREAM ^ u64::from((round - 1) / params.bagging_freq) << 8),
         );
-        let limit = (self.params.bagging_fraction * 2_f64.powi(32)) as u64;
-        let drawn: Vec<u32> = (0..rows).filter(|row| SplitMix64::hash(draw ^ u64::from(*row)) >> 32 < limit).collect();
-        self.sampled = drawn.len();
-        self.grower.partition.reset(drawn.into_iter());
+        let limit = |share: f64| (params.bagging_fraction * share * 2_f64.powi(32)) as u64;
+        let limits = [limit(params.neg_bagging_fraction), limit(params.pos_bagging_fraction)];
+        let labels = &self.train.labels;
+        let is_in = |row: &u32| {
+            let limit = limits[usize::from(labels[*row as usize] > 0.0)];
+            SplitMix64::hash(draw ^ u64::from(*row)) >> 32 < limit
+        };
+        self.sampled = Some((0..self.train.data.rows() as u32).filter(is_in).collect());
+    }
+
+    /// The rows with the largest gradients and some others, whose gradients count for those that were not drawn.
+    fn largest_gradients(&mut self, round: u32) -> Vec<u32> {
+        let rows = self.train.data.rows();
+        let size = |row: usize| -> f32 { self.gradients.iter().map(|of| (of[row][0] * of[row][1]).abs()).sum() };
+        let sizes: Vec<f32> = (0..rows).into_par_iter().map(size).collect();
+        let top = ((rows as f64 * self.params.top_rate) as usize).clamp(1, rows);
+        let mut order: Vec<u32> = (0..rows as u32).collect();
+        let by_size = |a: &u32, b: &u32| sizes[*b as usize].total_cmp(&sizes[*a as usize]).then(a.cmp(b));
+        if top < rows {
+            order.select_nth_unstable_by(top, by_size);
+        }
+        let (rate, rest) = (self.params.other_rate, 1.0 - self.params.top_rate);
+        let draw = SplitMix64::hash(self.seed ^ SplitMix64::hash(BAGGING_STREAM ^ u64::from(round) << 8));
+        let limit = ((rate / rest.max(rate)) * 2_f64.powi(32)) as u64;
+        let factor = (rest.max(rate) / rate) as f32;
+        let mut sampled = order[..top].to_vec();
+        for row in &order[top..] {
+            if SplitMix64::hash(draw ^ u64::from(*row)) >> 32 < limit {
+                sampled.push(*row);
+                for of_score in &mut self.gradients {
+                    of_score[*row as usize] = of_score[*row as usize].map(|derivative| derivative * factor);
+                }
+            }
+        }
+        sampled.sort_unstable();
+        sampled
     }
 
     /// The features that the tree number `number` may use.
@@ -278,18 +452,40 @@ impl<'a> Boosting<'a> {
         });
     }
 
-    /// The metric on the training rows with the last trees taken away again.
-    fn metric_without(&mut self, last: &[Trees]) -> f64 {
+    /// The metric on the training rows of all trees but the last ones.
+    fn metric_without(&mut self, last: &[Trees], judge: Judge<'_>) -> f64 {
         for trees in last {
             add_trees(trees, &self.train.data, &mut self.scores, -1.0);
         }
-        metric(self.objective, &self.scores, self.train)
+        judge.metric(&self.scores, self.train)
     }
 }
 
-/// Scores of the eval rows, and the best there were.
-struct EvalScores<'a> {
+/// What a round is judged by.
+#[derive(Clone, Copy)]
+struct Judge<'a> {
+    objective: &'a dyn Objective,
+    metric: Option<StopMetric>,
+}
+
+impl Judge<'_> {
+    fn metric(self, scores: &[Vec<f64>], rows: &LabelledRows) -> f64 {
+        match self.metric {
+            Some(metric) => metric.value(scores, self.objective.link(), &rows.labels, rows.weights.as_deref()),
+            None => loss(self.objective, scores, rows),
+        }
+    }
+
+    fn is_better(self, metric: f64, than: f64) -> bool {
+        if self.metric.is_some_and(StopMetric::larger_is_better) { metric > than } else { metric < than }
+    }
+}
+
+/// Scores of the validation rows, and the best there were.
+struct ValidationScores<'a> {
     rows: &'a LabelledRows,
+    judge: Judge<'a>,
+    base_scores: Vec<f64>,
     scores: Vec<Vec<f64>>,
     metric: f64,
     best_round: u32,
@@ -297,22 +493,30 @@ struct EvalScores<'a> {
     best_scores: Vec<Vec<f64>>,
 }
 
-impl<'a> EvalScores<'a> {
-    fn new(rows: &'a LabelledRows, base_scores: &[f64]) -> Self {
+impl<'a> ValidationScores<'a> {
+    fn new(rows: &'a LabelledRows, judge: Judge<'a>, base_scores: &[f64]) -> Self {
         let scores: Vec<Vec<f64>> = base_scores.iter().map(|base| vec![*base; rows.data.rows()]).collect();
         let best_scores = scores.clone();
-        Self { rows, scores, metric: f64::INFINITY, best_round: 0, best_metric: f64::INFINITY, best_scores }
+        let base_scores = base_scores.to_vec();
+        Self { rows, judge, base_scores, scores, metric: f64::NAN, best_round: 0, best_metric: f64::NAN, best_scores }
     }
 
-    /// Adds the trees of a round and gives the metric.
-    fn add(&mut self, trees: &[GrownTree], objective: &dyn Objective, round: u32) -> f64 {
-        add_trees(trees, &self.rows.data, &mut self.scores, 1.0);
-        self.metric = metric(objective, &self.scores, self.rows);
-        if self.metric < self.best_metric || self.best_round == 0 {
+    /// Adds the trees of a round.
+    fn add(&mut self, changes: &Changes, grown: &[Trees], trees: &[GrownTree], factors: &[f64], round: u32) {
+        if changes.all != 1.0 {
+            for (scores, base) in self.scores.iter_mut().zip(&self.base_scores) {
+                scores.iter_mut().for_each(|score| *score = base + (*score - base) * changes.all);
+            }
+        }
+        for (at, by) in &changes.earlier {
+            add_trees(&grown[*at], &self.rows.data, &mut self.scores, factors[*at] * (by - 1.0));
+        }
+        add_trees(trees, &self.rows.data, &mut self.scores, changes.new);
+        self.metric = self.judge.metric(&self.scores, self.rows);
+        if self.best_round == 0 || self.judge.is_better(self.metric, self.best_metric) {
             (self.best_metric, self.best_round) = (self.metric, round);
             self.best_scores.clone_from(&self.scores);
         }
-        self.metric
     }
 }
 
@@ -332,7 +536,7 @@ fn add_tree(tree: &GrownTree, data: &Binned, scores: &mut [f64], factor: f64) {
 }
 
 /// The metric of the mean loss.
-fn metric(objective: &dyn Objective, scores: &[Vec<f64>], rows: &LabelledRows) -> f64 {
+fn loss(objective: &dyn Objective, scores: &[Vec<f64>], rows: &LabelledRows) -> f64 {
     let parts: Vec<(f64, f64)> = rows
         .labels
         .par_chunks(RUN_ROWS)

@@ -1,17 +1,21 @@
 //! Growing one tree, the most profitable leaf first.
 
 use rayon::prelude::*;
+use tidemill_core::SplitMix64;
 
 use super::binned::Binned;
+use super::constraints::UsedConstraints;
 use super::grown::{GrownNode, GrownTree};
 use super::histogram::{Cell, HistogramBuilder, Rows, subtract};
 use super::objective::Gradient;
-use super::params::GradientBoosting;
+use super::params::{Growth, GradientBoosting};
 use super::partition::Partition;
-use super::split::{LeafFacts, SplitPlan, best_split, leaf_value};
+use super::rng::Rng;
+use super::split::{ChildValues, LeafFacts, SplitPlan, UNBOUNDED, best_split, root_value};
 
 /// Rows of one task that sums or copies gradients. Sums depend on it, so it is fixed.
 const RUN_ROWS: usize = 1 << 14;
+const NODE_STREAM: u64 = 4;
 
 /// Grows trees; keeps its working memory from one to the next.
 #[derive(Debug, Default)]
@@ -32,12 +36,25 @@ pub(crate) struct Leaf {
     pub(crate) to: usize,
     /// What it adds to the score of its rows.
     pub(crate) value: f64,
+    /// The same before the learning rate.
+    output: f64,
+    /// Between what the values of its children must lie.
+    bounds: [f64; 2],
+    /// Used features asked on the way to it, where that matters.
+    path: Vec<usize>,
     node: usize,
     depth: u32,
     sum: Cell,
     /// Its histogram, while it may be split.
     cells: Option<Vec<Cell>>,
     plan: Option<SplitPlan>,
+}
+
+impl Leaf {
+    /// Its place among the nodes.
+    pub(crate) fn node(&self) -> usize {
+        self.node
+    }
 }
 
 /// What a tree is grown on.
@@ -50,6 +67,10 @@ pub(crate) struct Ground<'a> {
     pub(crate) wanted: &'a [bool],
     /// The partition holds all rows, in order.
     pub(crate) all_rows: bool,
+    /// What features may do.
+    pub(crate) constraints: &'a UsedConstraints,
+    /// Draws what is drawn for this tree.
+    pub(crate) draw: u64,
 }
 
 impl Grower {
@@ -61,16 +82,28 @@ impl Grower {
         params: &GradientBoosting,
     ) -> (GrownTree, Vec<Leaf>) {
         let mut nodes = vec![GrownNode::Leaf { value: 0.0 }];
-        let mut root =
-            Leaf { from: 0, to: rows, value: 0.0, node: 0, depth: 0, sum: [0.0; 2], cells: None, plan: None };
+        let mut root = Leaf {
+            from: 0,
+            to: rows,
+            value: 0.0,
+            output: 0.0,
+            bounds: UNBOUNDED,
+            path: Vec::new(),
+            node: 0,
+            depth: 0,
+            sum: [0.0; 2],
+            cells: None,
+            plan: None,
+        };
         let mut cells = self.take_cells(ground.data);
         root.sum = self.histogram(ground, &root, ground.all_rows, &mut cells);
+        root.output = root_value(root.sum, params);
         root.cells = Some(cells);
         root.plan = plan(ground, &root, None, params);
         let mut leaves = vec![root];
 
         while leaves.len() < params.leaves as usize {
-            let Some((at, split)) = most_profitable(&leaves) else { break };
+            let Some((at, split)) = next_split(&leaves, params.grow) else { break };
             let leaf = &mut leaves[at];
             let (group, lane) = Binned::place(split.used);
             let bins = &ground.data.groups[group];
@@ -82,7 +115,7 @@ impl Grower {
                 leaf.plan = plan(ground, leaf, Some(&counts), params);
                 continue;
             }
-            let (left, right) = divide(leaf, split, left_rows, &mut nodes, params);
+            let (left, right) = divide(leaf, split, left_rows, &mut nodes, ground.constraints, params);
             leaves[at] = left;
             leaves.push(right);
             if leaves.len() < params.leaves as usize {
@@ -161,18 +194,46 @@ fn divide(
     split: SplitPlan,
     left_rows: usize,
     nodes: &mut Vec<GrownNode>,
+    constraints: &UsedConstraints,
     params: &GradientBoosting,
 ) -> (Leaf, Leaf) {
     let middle = leaf.from + left_rows;
-    let right_sum = [leaf.sum[0] - split.left_sum[0], leaf.sum[1] - split.left_sum[1]];
-    let mut child = |from: usize, to: usize, sum: Cell| {
-        let value = params.learning_rate * leaf_value(sum, params.lambda_l1, params.lambda_l2 + split.extra_l2);
-        let node = nodes.len();
-        nodes.push(GrownNode::Leaf { value });
-        Leaf { from, to, value, node, depth: leaf.depth + 1, sum, cells: None, plan: None }
+    let sums = [split.left_sum, [leaf.sum[0] - split.left_sum[0], leaf.sum[1] - split.left_sum[1]]];
+    let rows = [left_rows as f64, (leaf.to - middle) as f64];
+    let direction = constraints.monotone.get(split.used).copied().unwrap_or(0);
+    let values = ChildValues::new(params, leaf.output, leaf.bounds);
+    let outputs = values.pair(sums, rows, params.lambda_l2 + split.extra_l2, direction);
+    // Whatever comes below, the left child stays on its side of the middle of both values.
+    let between = outputs[0].midpoint(outputs[1]);
+    let [low, high] = leaf.bounds;
+    let bounds = match direction {
+        0 => [leaf.bounds; 2],
+        1 => [[low, between], [between, high]],
+        _ => [[between, high], [low, between]],
     };
-    let mut left = child(leaf.from, middle, split.left_sum);
-    let mut right = child(middle, leaf.to, right_sum);
+    let mut path = std::mem::take(&mut leaf.path);
+    if !constraints.interactions.is_empty() {
+        path.push(split.used);
+    }
+    let mut child = |side: usize, from: usize, to: usize| {
+        let (node, value) = (nodes.len(), params.rate() * outputs[side]);
+        nodes.push(GrownNode::Leaf { value });
+        Leaf {
+            from,
+            to,
+            value,
+            output: outputs[side],
+            bounds: bounds[side],
+            path: path.clone(),
+            node,
+            depth: leaf.depth + 1,
+            sum: sums[side],
+            cells: None,
+            plan: None,
+        }
+    };
+    let mut left = child(0, leaf.from, middle);
+    let mut right = child(1, middle, leaf.to);
     nodes[leaf.node] = GrownNode::Split {
         used: split.used as u32,
         gain: split.gain,
@@ -188,10 +249,19 @@ fn divide(
     (left, right)
 }
 
-/// The leaf whose split gains most; the first one of equals.
-fn most_profitable(leaves: &[Leaf]) -> Option<(usize, SplitPlan)> {
+/// The split to make next: the one that gains most, or the one nearest to the root; the first one of equals.
+fn next_split(leaves: &[Leaf], growth: Growth) -> Option<(usize, SplitPlan)> {
     let plans = leaves.iter().enumerate().filter_map(|(at, leaf)| Some((at, leaf.plan?)));
-    plans.reduce(|best, next| if next.1.gain > best.1.gain { next } else { best })
+    plans.reduce(|best, next| {
+        let is_better = match growth {
+            Growth::LeafWise => next.1.gain > best.1.gain,
+            Growth::DepthWise => {
+                let place = |(at, _): &(usize, SplitPlan)| (leaves[*at].depth, leaves[*at].node);
+                place(&next) < place(&best)
+            }
+        };
+        if is_better { next } else { best }
+    })
 }
 
 fn may_split(leaf: &Leaf, params: &GradientBoosting) -> bool {
@@ -204,8 +274,45 @@ fn plan(ground: Ground<'_>, leaf: &Leaf, counts: Option<&[u32]>, params: &Gradie
     if !may_split(leaf, params) {
         return None;
     }
-    let facts = LeafFacts { cells: leaf.cells.as_deref()?, counts, sum: leaf.sum, rows: leaf.to - leaf.from };
-    best_split(ground.data, facts, params, ground.wanted)
+    let draw = SplitMix64::hash(ground.draw ^ leaf.node as u64);
+    let facts = LeafFacts {
+        cells: leaf.cells.as_deref()?,
+        counts,
+        sum: leaf.sum,
+        rows: leaf.to - leaf.from,
+        value: leaf.output,
+        bounds: leaf.bounds,
+        monotone: &ground.constraints.monotone,
+        draw: params.extra_trees.then_some(draw),
+    };
+    match wanted_here(ground, leaf, draw, params) {
+        Some(wanted) => best_split(ground.data, facts, params, &wanted),
+        None => best_split(ground.data, facts, params, ground.wanted),
+    }
+}
+
+/// Which used features this leaf may be split on, where not all that the tree may use.
+fn wanted_here(ground: Ground<'_>, leaf: &Leaf, draw: u64, params: &GradientBoosting) -> Option<Vec<bool>> {
+    let sets = &ground.constraints.interactions;
+    if sets.is_empty() && params.feature_fraction_by_node >= 1.0 {
+        return None;
+    }
+    let mut wanted = ground.wanted.to_vec();
+    if !sets.is_empty() {
+        let fitting: Vec<&Vec<bool>> = sets.iter().filter(|set| leaf.path.iter().all(|used| set[*used])).collect();
+        for (used, wanted) in wanted.iter_mut().enumerate() {
+            *wanted = *wanted && fitting.iter().any(|set| set[used]);
+        }
+    }
+    if params.feature_fraction_by_node < 1.0 {
+        let places: Vec<usize> = wanted.iter().enumerate().filter(|(_, wanted)| **wanted).map(|(at, _)| at).collect();
+        let count = ((places.len() as f64 * params.feature_fraction_by_node).round() as usize).max(1);
+        wanted.fill(false);
+        for at in Rng::new(draw, NODE_STREAM).choose(count, places.len()) {
+            wanted[places[at]] = true;
+        }
+    }
+    Some(wanted)
 }
 
 /// Sums in a fixed order.

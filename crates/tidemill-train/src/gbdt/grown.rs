@@ -24,6 +24,15 @@ pub(crate) enum GrownNode {
 }
 
 impl GrownTree {
+    /// Multiplies the values of all leaves.
+    pub(crate) fn scale(&mut self, factor: f64) {
+        for node in &mut self.nodes {
+            if let GrownNode::Leaf { value } = node {
+                *value *= factor;
+            }
+        }
+    }
+
     /// The tree over values instead of bins.
     pub(crate) fn to_tree(&self, binning: &Binning) -> Result<Tree, ModelError> {
         let node = |node: &GrownNode| match *node {

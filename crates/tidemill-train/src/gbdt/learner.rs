@@ -8,7 +8,8 @@ use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind};
 use tidemill_model::{ClassTrees, FeatureSpec};
 
 use super::{
-    BinPlanner, Binned, Binning, Fitted, GradientBoosting, LabelledRows, LogLoss, Objective, Softmax, SquaredError, fit,
+    AbsoluteError, Amount, BinPlanner, Binned, Binning, Constraints, Fair, Fitted, Gamma, GradientBoosting, Huber,
+    LabelledRows, LogLoss, Objective, PercentageError, Poisson, Quantile, Softmax, SquaredError, StopMetric, Tweedie, fit,
 };
 use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, SplitRows, TrainingData, class_metrics};
 
@@ -39,47 +40,97 @@ impl Estimator for GradientBoosting {
         serde_json::to_value(self).unwrap_or_default()
     }
 
+    fn needs_validation(&self) -> bool {
+        self.patience() > 0
+    }
+
     /// Reads the training rows twice, once to choose the bins and once to fill them, so that no more than a batch of them
     /// is in memory as anything but bins.
     fn fit(&self, data: &TrainingData<'_>) -> Result<FittedLearner, ComponentError> {
-        let (train_rows, eval_rows) = (data.train.rows() as u64, data.eval.rows() as u64);
-        data.progress.total_rows(2 * train_rows + eval_rows);
+        let train_rows = data.train.rows() as u64;
+        let validation_rows = data.validation.as_ref().map_or(0, |rows| rows.rows() as u64);
+        data.progress.total_rows(2 * train_rows + validation_rows);
         data.progress.phase("choosing bins");
         let mut planner = BinPlanner::new(data.features, train_rows, self.max_bin, data.seed);
         data.train.each_block(|block| planner.observe(block))?;
         let binning = Arc::new(planner.finish());
         data.progress.phase("binning");
-        let eval = binned(&data.eval, &binning)?;
+        let validation = data.validation.as_ref().map(|rows| binned(rows, &binning)).transpose()?;
         let train = binned(&data.train, &binning)?;
 
-        let objective: Box<dyn Objective> = match data.task {
-            Task::Binary => Box::new(LogLoss),
-            Task::MultiClass { classes } => Box::new(Softmax::new(classes.len())),
-            Task::Regression => Box::new(SquaredError),
-            other => return Err(ComponentError::new(Code::Internal, format!("boosting does not learn {other}"))),
-        };
-        let fitted = boost(self, data, &*objective, &train, &eval)?;
+        let objective = self.objective_for(data.task)?;
+        check_labels(&*objective, data)?;
+        if let Some(metric) = self.metric.filter(|metric| !metric.applies_to(data.task.kind())) {
+            let message = format!("`metric: {}` is no metric of the task `{}`", metric.name(), data.task.kind());
+            return Err(ComponentError::new(Code::Params, message).with_hint(StopMetric::hint(data.task.kind())));
+        }
+        let constraints = Constraints::new(self, data.features)?;
+        let fitted = boost(self, data, &*objective, &constraints, &train, validation.as_ref())?;
         let importance = Importance {
             measures: vec![Measure { name: "gain", is_count: false }, Measure { name: "splits", is_count: true }],
             values: fitted.importance.iter().map(|one| vec![one.gain, one.splits as f64]).collect(),
         };
-        let key = objective.metric_name().to_lowercase().replace('-', "_");
+        let key = self.metric_title(&*objective).to_lowercase().replace(['-', ' '], "_").replace('²', "2");
         let train_metrics = Map::from_iter([(key.clone(), json!(fitted.train_metric))]);
-        let mut eval_metrics = Map::from_iter(fitted.eval_metric.map(|metric| (key, json!(metric))));
-        eval_metrics.extend(class_metrics(data.task, &fitted.eval_scores, data.eval.labels()));
+        let mut validation_metrics = Map::from_iter(fitted.validation_metric.map(|metric| (key, json!(metric))));
+        if let Some(rows) = &data.validation {
+            validation_metrics.extend(class_metrics(data.task, &fitted.validation_scores, rows.labels()));
+        }
         let trees: usize = fitted.sums.iter().map(|sum| sum.trees().len()).sum();
         let facts = json!({ "trees": trees, "rounds": fitted.rounds, "best_round": fitted.best_round });
         let properties = json!({ "trees": trees, "rounds": fitted.rounds, "best_iteration": fitted.best_round });
         Ok(FittedLearner {
             train_metrics,
-            eval_metrics,
+            validation_metrics,
             facts: object(facts),
             properties: object(properties),
-            headline: headline(&fitted, trees, &*objective),
+            headline: headline(&fitted, trees, self.metric_title(&*objective)),
             warnings: warnings(data.features, &binning, self, &fitted),
             importance: Some(importance),
             learner: learner(data.task, fitted)?,
         })
+    }
+}
+
+impl GradientBoosting {
+    /// What is minimised for a task.
+    fn objective_for(&self, task: &Task) -> Result<Box<dyn Objective>, ComponentError> {
+        let asked = self.objective;
+        if asked != Amount::SquaredError && *task != Task::Regression {
+            let message = format!("`objective` says what is minimised for an amount, and the task is `{}`", task.kind());
+            let hint = "leave it out, or write `task: regression` next to `learner`";
+            return Err(ComponentError::new(Code::Params, message).with_hint(hint));
+        }
+        Ok(match (task, asked) {
+            (Task::Binary, _) => Box::new(LogLoss),
+            (Task::MultiClass { classes }, _) => Box::new(Softmax::new(classes.len())),
+            (Task::Regression, Amount::SquaredError) => Box::new(SquaredError),
+            (Task::Regression, Amount::AbsoluteError) => Box::new(AbsoluteError),
+            (Task::Regression, Amount::PercentageError) => Box::new(PercentageError),
+            (Task::Regression, Amount::Huber) => Box::new(Huber { delta: self.huber_delta }),
+            (Task::Regression, Amount::Fair) => Box::new(Fair { c: self.fair_c }),
+            (Task::Regression, Amount::Quantile) => Box::new(Quantile { level: self.quantile_level }),
+            (Task::Regression, Amount::Poisson) => Box::new(Poisson { max_delta_step: self.poisson_max_delta_step }),
+            (Task::Regression, Amount::Gamma) => Box::new(Gamma),
+            (Task::Regression, Amount::Tweedie) => Box::new(Tweedie { variance_power: self.tweedie_power }),
+            (other, _) => return Err(ComponentError::new(Code::Internal, format!("boosting does not learn {other}"))),
+        })
+    }
+
+    /// What the metric is called that rounds are judged by.
+    fn metric_title(&self, objective: &dyn Objective) -> &'static str {
+        self.metric.map_or(objective.metric_name(), StopMetric::title)
+    }
+}
+
+/// Refuses labels that the objective cannot learn.
+fn check_labels(objective: &dyn Objective, data: &TrainingData<'_>) -> Result<(), ComponentError> {
+    let Some((is_fine, rule)) = objective.label_rule() else { return Ok(()) };
+    let rows = std::iter::once(&data.train).chain(&data.validation);
+    match rows.flat_map(SplitRows::labels).find(|label| !is_fine(**label)) {
+        Some(label) => Err(ComponentError::new(Code::LabelValues, format!("{rule}, and one is {label}"))
+            .with_hint("choose another `objective`, or leave such rows out with `where` at the source")),
+        None => Ok(()),
     }
 }
 
@@ -101,14 +152,15 @@ fn boost(
     params: &GradientBoosting,
     data: &TrainingData<'_>,
     objective: &dyn Objective,
+    constraints: &Constraints,
     train: &LabelledRows,
-    eval: &LabelledRows,
+    validation: Option<&LabelledRows>,
 ) -> Result<Fitted, ComponentError> {
     data.progress.total(u64::from(params.rounds), "rounds");
-    let name = objective.metric_name();
-    fit(params, objective, train, Some(eval), data.seed, |round| {
+    let name = params.metric_title(objective);
+    fit(params, objective, constraints, train, validation, data.seed, |round| {
         data.progress.advance(1);
-        let metric = round.eval_metric.map_or_else(String::new, |metric| format!(" · eval {name} {metric:.4}"));
+        let metric = round.validation_metric.map_or_else(String::new, |metric| format!(" · validation {name} {metric:.4}"));
         data.progress.phase(&format!("round {} of {}{metric}", round.round, params.rounds));
         data.cancel.check()
     })
@@ -123,12 +175,16 @@ fn learner(task: &Task, mut fitted: Fitted) -> Result<tidemill_model::Learner, C
     })
 }
 
-/// "112 trees, eval log-loss 0.2093, best round 112 of 132".
-fn headline(fitted: &Fitted, trees: usize, objective: &dyn Objective) -> String {
-    let metric =
-        fitted.eval_metric.map_or_else(String::new, |metric| format!(", eval {} {metric:.4}", objective.metric_name()));
+/// "112 trees, validation log-loss 0.2093, best round 112 of 132".
+fn headline(fitted: &Fitted, trees: usize, name: &str) -> String {
     let noun = if trees == 1 { "tree" } else { "trees" };
-    format!("{trees} {noun}{metric}, best round {} of {}", fitted.best_round, fitted.rounds)
+    match fitted.validation_metric {
+        Some(metric) => format!(
+            "{trees} {noun}, validation {name} {metric:.4}, best round {} of {}",
+            fitted.best_round, fitted.rounds
+        ),
+        None => format!("{trees} {noun}, training {name} {:.4}", fitted.train_metric),
+    }
 }
 
 fn warnings(features: &[FeatureSpec], binning: &Binning, params: &GradientBoosting, fitted: &Fitted) -> Vec<String> {
@@ -139,7 +195,7 @@ fn warnings(features: &[FeatureSpec], binning: &Binning, params: &GradientBoosti
     } else if !constant.is_empty() {
         warnings.push(format!("features that never vary and are not used: {}", constant.join(", ")));
     }
-    if params.early_stopping.is_some() && fitted.best_round == params.rounds {
+    if params.patience() > 0 && fitted.validation_metric.is_some() && fitted.best_round == params.rounds {
         warnings.push("the last round is the best one: more rounds may give a better model".to_owned());
     }
     warnings

@@ -10,11 +10,13 @@ mod binned;
 mod binning;
 mod bins;
 mod category;
+mod constraints;
 mod fit;
 mod grow;
 mod grown;
 mod histogram;
 mod learner;
+mod metric;
 mod objective;
 mod params;
 mod partition;
@@ -25,7 +27,12 @@ mod tests;
 
 pub use binned::Binned;
 pub use binning::{BinPlanner, Binning};
+pub use constraints::Constraints;
 pub use fit::{Fitted, Importance, LabelledRows, Round, fit};
 pub use learner::BoostingLearner;
-pub use objective::{Gradient, LogLoss, Objective, Softmax, SquaredError};
-pub use params::GradientBoosting;
+pub use metric::StopMetric;
+pub use objective::{
+    AbsoluteError, Fair, Gamma, Gradient, Huber, LabelRule, LogLoss, Objective, PercentageError, Poisson, Quantile, Renewal,
+    Softmax, SquaredError, Tweedie,
+};
+pub use params::{Amount, Combination, Direction, GradientBoosting, Growth, Sampling};

@@ -1,8 +1,12 @@
 //! The parameters of gradient boosting.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidemill_core::{ParamIssue, add_issues, advise, parse_params_partly};
+
+use super::metric::StopMetric;
 
 /// What LightGBM, XGBoost, `CatBoost` and scikit-learn call parameters, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -45,12 +49,103 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("seed", "write `seed` next to `learner`"),
     ("random_state", "write `seed` next to `learner`"),
     ("random_seed", "write `seed` next to `learner`"),
-    ("objective", "it follows from the label; `task` next to `learner` sets the kind of task"),
-    ("loss", "it follows from the label; `task` next to `learner` sets the kind of task"),
+    ("loss", "write `objective`; the kind of task is `task` next to `learner`"),
+    ("colsample_bynode", "write `feature_fraction_by_node`"),
+    ("feature_fraction_bynode", "write `feature_fraction_by_node`"),
+    ("monotone_constraints", "write `monotone`, by the names of features: `monotone: { fare: increasing }`"),
+    ("interaction_constraints", "write `interactions`, lists of names of features"),
+    ("grow_policy", "write `grow: depth_wise`"),
+    ("data_sample_strategy", "write `sample: goss`"),
+    ("boosting_type", "write `boosting`"),
+    ("booster", "write `boosting`"),
+    ("rate_drop", "write `drop_rate`"),
+    ("eval_metric", "write `metric`"),
+    ("quantile_alpha", "write `quantile_level`"),
+    ("fair_constant", "write `fair_c`"),
+    ("tweedie_variance_power", "write `tweedie_power`"),
+    ("scale_pos_weight", "write `class_weights` next to `learner`"),
+    ("is_unbalance", "write `class_weights: balanced` next to `learner`"),
+    ("class_weight", "write `class_weights` next to `learner`"),
     ("n_jobs", "`tidemill run --threads N` limits the threads"),
     ("num_threads", "`tidemill run --threads N` limits the threads"),
     ("nthread", "`tidemill run --threads N` limits the threads"),
 ];
+
+/// Rounds without a better metric after which training stops by default.
+const EARLY_STOPPING: u32 = 50;
+
+/// What is minimised for an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Amount {
+    /// Squared error: the mean is learned.
+    #[serde(alias = "l2", alias = "mse", alias = "rmse", alias = "regression", alias = "regression_l2")]
+    SquaredError,
+    /// Absolute error: the median is learned.
+    #[serde(alias = "l1", alias = "mae", alias = "regression_l1")]
+    AbsoluteError,
+    /// Squared near 0 and absolute beyond `huber_delta`.
+    Huber,
+    /// Nearly absolute, and smooth.
+    Fair,
+    /// The quantile `quantile_level`.
+    Quantile,
+    /// The absolute error as a share of the label.
+    #[serde(alias = "mape", alias = "mean_absolute_percentage_error")]
+    PercentageError,
+    /// A count: the logarithm of its mean is learned.
+    Poisson,
+    /// A positive amount whose spread grows with it.
+    Gamma,
+    /// An amount that is often 0.
+    Tweedie,
+}
+
+/// How trees are combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Combination {
+    /// Each tree corrects the ones before it.
+    #[serde(alias = "gbrt", alias = "gbtree")]
+    Gbdt,
+    /// The same, with some earlier trees left out of each round.
+    Dart,
+    /// Trees that do not know each other, averaged.
+    #[serde(alias = "rf")]
+    RandomForest,
+}
+
+/// Which leaf is split next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Growth {
+    /// The one whose split gains most.
+    #[serde(alias = "lossguide")]
+    LeafWise,
+    /// The one nearest to the root.
+    #[serde(alias = "depthwise")]
+    DepthWise,
+}
+
+/// How rows are chosen for a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sampling {
+    /// At random.
+    Bagging,
+    /// Those with the largest gradients, and some of the others (gradient-based one-side sampling).
+    Goss,
+}
+
+/// How predictions may change with a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Larger values never lower them.
+    Increasing,
+    /// Larger values never raise them.
+    Decreasing,
+}
 
 /// Most leaves a tree may have.
 const LEAVES_MAX: u32 = 1 << 16;
@@ -58,7 +153,7 @@ const LEAVES_MAX: u32 = 1 << 16;
 /// Histogram gradient boosting: trees grown leaf by leaf, each on the gradients the ones before it leave.
 ///
 /// Names and defaults are LightGBM's, apart from `leaves`, `rounds`, `min_gain`, `min_sum_hessian` and
-/// `early_stopping`, for which its longer names are accepted too.
+/// `early_stopping`, for which its longer names are accepted too, and 1,000 rounds that stop early.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GradientBoosting {
@@ -67,9 +162,29 @@ pub struct GradientBoosting {
     pub rounds: u32,
     /// By what each tree's values are multiplied.
     pub learning_rate: f64,
-    /// Stop after so many rounds in a row without a better loss on the eval split, and keep the trees up to the best.
+    /// Stop after so many rounds in a row without a better metric on the validation rows, and keep the trees up to the best.
+    /// By default 50; 0 keeps all trees.
+    /// `dart` and `random_forest` do without, as their earlier trees change or count as much as later ones.
     #[serde(alias = "early_stopping_rounds")]
     pub early_stopping: Option<u32>,
+    /// What is best by which metric on the validation rows; by default the loss that is minimised.
+    pub metric: Option<StopMetric>,
+    /// What is minimised for an amount; classes are learned by their log-loss.
+    pub objective: Amount,
+    /// The quantile of `objective: quantile`.
+    pub quantile_level: f64,
+    /// The error up to which `objective: huber` is quadratic.
+    pub huber_delta: f64,
+    /// The error from which on `objective: fair` is nearly linear.
+    pub fair_c: f64,
+    /// The power of `objective: tweedie`: nearer to 1 for amounts that are often 0, nearer to 2 for amounts with a long tail.
+    pub tweedie_power: f64,
+    /// Keeps the steps of `objective: poisson` small.
+    pub poisson_max_delta_step: f64,
+    /// How trees are combined.
+    pub boosting: Combination,
+    /// Which leaf is split next.
+    pub grow: Growth,
     /// Leaves of a tree at most.
     #[serde(alias = "num_leaves")]
     pub leaves: u32,
@@ -93,8 +208,36 @@ pub struct GradientBoosting {
     pub bagging_fraction: f64,
     /// Draw the rows anew every so many rounds.
     pub bagging_freq: u32,
+    /// Share of the rows with a positive label that a tree is grown on.
+    pub pos_bagging_fraction: f64,
+    /// Share of the rows with a negative label that a tree is grown on.
+    pub neg_bagging_fraction: f64,
+    /// How rows are chosen for a tree.
+    pub sample: Sampling,
+    /// Share of the rows with the largest gradients that `sample: goss` keeps.
+    pub top_rate: f64,
+    /// Share of the rows that `sample: goss` draws from the others.
+    pub other_rate: f64,
     /// Share of the features that a tree may use.
     pub feature_fraction: f64,
+    /// Share of those that a split may use, drawn for each leaf.
+    pub feature_fraction_by_node: f64,
+    /// Try one random threshold of each feature instead of all.
+    pub extra_trees: bool,
+    /// Largest value of a leaf before the learning rate; 0: no limit.
+    pub max_delta_step: f64,
+    /// Pulls the value of a leaf of few rows towards its parent's: a leaf of so many rows counts half.
+    pub path_smooth: f64,
+    /// Features whose larger values must only raise predictions, or only lower them: `{ fare: increasing }`.
+    pub monotone: BTreeMap<String, Direction>,
+    /// Features that may be on one path from the root together: `[[fare, tips], [hour]]`. One in no list is alone.
+    pub interactions: Vec<Vec<String>>,
+    /// Share of the rounds' trees that `boosting: dart` leaves out of a round.
+    pub drop_rate: f64,
+    /// Share of the rounds in which `boosting: dart` leaves out none.
+    pub skip_drop: f64,
+    /// Trees that `boosting: dart` leaves out of a round at most; 0: no limit.
+    pub max_drop: u32,
     /// Pulls the gradients of rare categories towards zero when categories are sorted; rarer ones are not sorted.
     pub cat_smooth: f64,
     /// L2 penalty on the values of leaves beneath a split on sorted categories, on top of `lambda_l2`.
@@ -110,9 +253,18 @@ pub struct GradientBoosting {
 impl Default for GradientBoosting {
     fn default() -> Self {
         Self {
-            rounds: 100,
+            rounds: 1000,
             learning_rate: 0.1,
             early_stopping: None,
+            metric: None,
+            objective: Amount::SquaredError,
+            quantile_level: 0.5,
+            huber_delta: 0.9,
+            fair_c: 1.0,
+            tweedie_power: 1.5,
+            poisson_max_delta_step: 0.7,
+            boosting: Combination::Gbdt,
+            grow: Growth::LeafWise,
             leaves: 31,
             max_depth: None,
             min_data_in_leaf: 20,
@@ -123,7 +275,21 @@ impl Default for GradientBoosting {
             max_bin: 255,
             bagging_fraction: 1.0,
             bagging_freq: 1,
+            pos_bagging_fraction: 1.0,
+            neg_bagging_fraction: 1.0,
+            sample: Sampling::Bagging,
+            top_rate: 0.2,
+            other_rate: 0.1,
             feature_fraction: 1.0,
+            feature_fraction_by_node: 1.0,
+            extra_trees: false,
+            max_delta_step: 0.0,
+            path_smooth: 0.0,
+            monotone: BTreeMap::new(),
+            interactions: Vec::new(),
+            drop_rate: 0.1,
+            skip_drop: 0.5,
+            max_drop: 50,
             cat_smooth: 10.0,
             cat_l2: 10.0,
             max_cat_threshold: 32,
@@ -149,14 +315,17 @@ impl GradientBoosting {
             |name: &'static str, value: f64| (name, value > 0.0 && value <= 1.0, "above 0 and not above 1".to_owned());
         let not_negative =
             |name: &'static str, value: f64| (name, value >= 0.0 && value.is_finite(), "0 or above".to_owned());
+        let inside = |name: &'static str, value: f64, low: f64, high: f64| {
+            (name, value > low && value < high, format!("above {low} and below {high}"))
+        };
+        let within = |name: &'static str, value: f64| (name, (0.0..=1.0).contains(&value), "from 0 to 1".to_owned());
         let whole = |name: &'static str, value: Option<u32>, low: u32, high: u32| {
             let range = if high == u32::MAX { format!("{low} or above") } else { format!("from {low} to {high}") };
             (name, value.is_none_or(|value| (low..=high).contains(&value)), range)
         };
-        [
+        let ranges = [
             whole("rounds", Some(self.rounds), 1, u32::MAX),
             positive("learning_rate", self.learning_rate),
-            whole("early_stopping", self.early_stopping, 1, u32::MAX),
             whole("leaves", Some(self.leaves), 2, LEAVES_MAX),
             whole("max_depth", self.max_depth, 1, u32::MAX),
             whole("min_data_in_leaf", Some(self.min_data_in_leaf), 1, u32::MAX),
@@ -167,17 +336,87 @@ impl GradientBoosting {
             whole("max_bin", Some(self.max_bin), 2, super::bins::BINS_MAX as u32),
             share("bagging_fraction", self.bagging_fraction),
             whole("bagging_freq", Some(self.bagging_freq), 1, u32::MAX),
+            share("pos_bagging_fraction", self.pos_bagging_fraction),
+            share("neg_bagging_fraction", self.neg_bagging_fraction),
+            share("top_rate", self.top_rate),
+            share("other_rate", self.other_rate),
             share("feature_fraction", self.feature_fraction),
+            share("feature_fraction_by_node", self.feature_fraction_by_node),
+            not_negative("max_delta_step", self.max_delta_step),
+            not_negative("path_smooth", self.path_smooth),
+            inside("quantile_level", self.quantile_level, 0.0, 1.0),
+            positive("huber_delta", self.huber_delta),
+            positive("fair_c", self.fair_c),
+            inside("tweedie_power", self.tweedie_power, 1.0, 2.0),
+            not_negative("poisson_max_delta_step", self.poisson_max_delta_step),
+            within("drop_rate", self.drop_rate),
+            within("skip_drop", self.skip_drop),
             not_negative("cat_smooth", self.cat_smooth),
             not_negative("cat_l2", self.cat_l2),
             whole("max_cat_threshold", Some(self.max_cat_threshold), 1, u32::MAX),
             whole("max_cat_to_onehot", Some(self.max_cat_to_onehot), 1, u32::MAX),
             whole("min_data_per_group", Some(self.min_data_per_group), 1, u32::MAX),
-        ]
-        .into_iter()
-        .filter(|(_, fine, _)| !fine)
-        .map(|(name, _, range)| ParamIssue::new([name], format!("`{name}` must be {range}")))
-        .collect()
+        ];
+        let issue = |(name, _, range): (&str, bool, String)| {
+            ParamIssue::new([name], format!("`{name}` must be {range}"))
+        };
+        let mut issues: Vec<ParamIssue> = ranges.into_iter().filter(|(_, fine, _)| !fine).map(issue).collect();
+        issues.extend(self.contradictions());
+        issues
+    }
+
+    /// Parameters that do not go together.
+    fn contradictions(&self) -> Vec<ParamIssue> {
+        let mut issues = Vec::new();
+        let mut issue = |name: &str, message: &str, hint: &str| {
+            issues.push(ParamIssue::new([name], message).with_hint(hint));
+        };
+        if self.early_stopping.is_some_and(|patience| patience > 0) && self.boosting != Combination::Gbdt {
+            let message = match self.boosting {
+                Combination::Dart => "`boosting: dart` changes earlier trees, so training cannot go back to a best round",
+                _ => "the trees of `boosting: random_forest` count the same, so no round is the best",
+            };
+            issue("early_stopping", message, "leave it out");
+        }
+        let bags = self.bagging_fraction < 1.0 || self.pos_bagging_fraction < 1.0 || self.neg_bagging_fraction < 1.0;
+        if self.sample == Sampling::Goss {
+            if bags {
+                issue("sample", "`goss` chooses the rows itself, and `bagging_fraction` would too", "leave out one of them");
+            }
+            if self.top_rate + self.other_rate > 1.0 {
+                issue("top_rate", "`top_rate` and `other_rate` together are more than all rows", "as in 0.2 and 0.1");
+            }
+            if self.boosting == Combination::RandomForest {
+                issue("sample", "`goss` is for boosting: a random forest needs rows at random", "leave it out");
+            }
+        }
+        let varies = bags || self.feature_fraction < 1.0 || self.feature_fraction_by_node < 1.0 || self.extra_trees;
+        if self.boosting == Combination::RandomForest && !varies && self.rounds > 1 {
+            let message = "all trees of the random forest would be the same";
+            issue("boosting", message, "add `bagging_fraction: 0.632` or `feature_fraction_by_node: 0.5`");
+        }
+        issues
+    }
+
+    /// By what each tree's values are multiplied: nothing, where trees are averaged.
+    pub(super) fn rate(&self) -> f64 {
+        if self.boosting == Combination::RandomForest { 1.0 } else { self.learning_rate }
+    }
+
+    /// Whether a tree is grown on a part of the rows.
+    pub(super) fn samples_rows(&self) -> bool {
+        self.sample == Sampling::Goss
+            || self.bagging_fraction < 1.0
+            || self.pos_bagging_fraction < 1.0
+            || self.neg_bagging_fraction < 1.0
+    }
+
+    /// Rounds without a better metric after which training stops; 0: never.
+    pub fn patience(&self) -> u32 {
+        match self.boosting {
+            Combination::Gbdt => self.early_stopping.unwrap_or(EARLY_STOPPING),
+            Combination::Dart | Combination::RandomForest => 0,
+        }
     }
 }
 

@@ -17,6 +17,11 @@ impl Rng {
         self.0.below(bound)
     }
 
+    /// A number from 0 up to 1, which it is never.
+    pub(crate) fn unit(&mut self) -> f64 {
+        self.below(1 << 53) as f64 / 2_f64.powi(53)
+    }
+
     /// `count` of the numbers `0..of`, ascending.
     pub(crate) fn choose(&mut self, count: usize, of: usize) -> Vec<usize> {
         let mut numbers: Vec<usize> = (0..of).collect();

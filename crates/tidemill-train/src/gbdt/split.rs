@@ -1,6 +1,7 @@
 //! The best split of a leaf.
 
 use rayon::prelude::*;
+use tidemill_core::SplitMix64;
 
 use super::binned::Binned;
 use super::binning::UsedFeature;
@@ -39,7 +40,18 @@ pub(crate) struct LeafFacts<'a> {
     pub(crate) counts: Option<&'a [u32]>,
     pub(crate) sum: Cell,
     pub(crate) rows: usize,
+    /// Its value before the learning rate.
+    pub(crate) value: f64,
+    /// Between what the values of its children must lie.
+    pub(crate) bounds: [f64; 2],
+    /// The directions of the used features; none where no feature has one.
+    pub(crate) monotone: &'a [i8],
+    /// Where thresholds are tried at random: what draws them.
+    pub(crate) draw: Option<u64>,
 }
+
+/// No bounds.
+pub(crate) const UNBOUNDED: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
 
 /// One feature of a leaf.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +62,58 @@ pub(crate) struct FeatureFacts<'a> {
     pub(crate) rows: f64,
     rows_by_hessian: f64,
     pub(crate) params: &'a GradientBoosting,
+    values: ChildValues<'a>,
+    /// 1: the right child must not have a smaller value than the left; −1: no larger one; 0: either.
+    direction: i8,
+    /// Children's values are the best ones, so that a formula gives what they take away.
+    is_plain: bool,
+    /// The only place to try.
+    draw: Option<u64>,
+}
+
+/// What the values of the children of a leaf depend on beside their sums.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChildValues<'a> {
+    params: &'a GradientBoosting,
+    parent: f64,
+    bounds: [f64; 2],
+}
+
+impl<'a> ChildValues<'a> {
+    pub(crate) fn new(params: &'a GradientBoosting, parent: f64, bounds: [f64; 2]) -> Self {
+        Self { params, parent, bounds }
+    }
+
+    /// The value, before the learning rate, of a child with these sums and rows.
+    pub(crate) fn value(&self, sum: Cell, rows: f64, l2: f64) -> f64 {
+        let path_smooth = self.params.path_smooth;
+        let mut value = limited(leaf_value(sum, self.params.lambda_l1, l2), self.params);
+        if path_smooth > 0.0 {
+            let share = rows / path_smooth;
+            value = (value * share + self.parent) / (share + 1.0);
+        }
+        value.clamp(self.bounds[0], self.bounds[1])
+    }
+
+    /// The values of both children of a split in `direction`, which they keep.
+    pub(crate) fn pair(&self, sums: [Cell; 2], rows: [f64; 2], l2: f64, direction: i8) -> [f64; 2] {
+        let [left, right] = [0, 1].map(|side| self.value(sums[side], rows[side], l2));
+        let wrong = (direction > 0 && left > right) || (direction < 0 && left < right);
+        if wrong { [left.midpoint(right); 2] } else { [left, right] }
+    }
 }
 
 impl<'a> FeatureFacts<'a> {
-    fn new(leaf: LeafFacts<'a>, used: &UsedFeature, params: &'a GradientBoosting) -> Self {
+    fn new(leaf: LeafFacts<'a>, used: &UsedFeature, at: usize, params: &'a GradientBoosting) -> Self {
         let range = used.first_cell..used.first_cell + used.cells();
         let rows = leaf.rows as f64;
+        let direction = leaf.monotone.get(at).copied().unwrap_or(0);
+        let is_unbounded = leaf.bounds == UNBOUNDED && leaf.monotone.is_empty();
         Self {
+            values: ChildValues::new(params, leaf.value, leaf.bounds),
+            direction,
+            is_plain: is_unbounded && params.max_delta_step == 0.0 && params.path_smooth == 0.0,
+            draw: leaf.draw.map(|draw| SplitMix64::hash(draw ^ at as u64)),
             cells: &leaf.cells[range.clone()],
             counts: leaf.counts.map(|counts| &counts[range]),
             sum: leaf.sum,
@@ -80,7 +137,37 @@ impl<'a> FeatureFacts<'a> {
     /// The gain over the unsplit leaf from which on a split is worth making.
     pub(crate) fn threshold_score(&self) -> f64 {
         let GradientBoosting { lambda_l1, lambda_l2, min_gain, .. } = *self.params;
-        leaf_score(self.sum, lambda_l1, lambda_l2) + min_gain
+        let score = if self.is_plain {
+            leaf_score(self.sum, lambda_l1, lambda_l2)
+        } else {
+            score_at(self.sum, self.values.parent, lambda_l1, lambda_l2)
+        };
+        score + min_gain
+    }
+
+    /// Twice the loss that two children take away; −∞ where they would break the feature's direction.
+    #[inline]
+    pub(crate) fn score(&self, left: Cell, left_rows: f64, right: Cell, l2: f64) -> f64 {
+        let l1 = self.params.lambda_l1;
+        if self.is_plain {
+            return leaf_score(left, l1, l2) + leaf_score(right, l1, l2);
+        }
+        let left_value = self.values.value(left, left_rows, l2);
+        let right_value = self.values.value(right, self.rows - left_rows, l2);
+        let wrong = match self.direction {
+            0 => false,
+            1 => left_value > right_value,
+            _ => left_value < right_value,
+        };
+        if wrong {
+            return f64::NEG_INFINITY;
+        }
+        score_at(left, left_value, l1, l2) + score_at(right, right_value, l1, l2)
+    }
+
+    /// One of `count` places, where only one is to be tried.
+    pub(crate) fn drawn(&self, count: usize) -> Option<usize> {
+        self.draw.map(|draw| (draw % count.max(1) as u64) as usize)
     }
 
     /// Whether a child with these sums may exist.
@@ -100,7 +187,7 @@ pub(crate) fn best_split(
         if !wanted[at] {
             return None;
         }
-        let facts = FeatureFacts::new(leaf, used, params);
+        let facts = FeatureFacts::new(leaf, used, at, params);
         if used.is_categorical() { best_categorical(facts, used, at) } else { best_numeric(facts, used, at) }
     };
     let used = &data.binning.used;
@@ -147,22 +234,24 @@ struct Found {
 /// The best run of bins from the first one, on top of `start`. `whole`: all bins together may go left, away from the
 /// missing values.
 fn scan(facts: FeatureFacts<'_>, bins: usize, start: Cell, start_rows: f64, whole: bool) -> Option<Found> {
-    let GradientBoosting { lambda_l1, lambda_l2, .. } = *facts.params;
+    let lambda_l2 = facts.params.lambda_l2;
     let (mut sum, mut rows) = (start, start_rows);
     let mut best: Option<Found> = None;
     let mut best_score = facts.threshold_score();
-    for bin in 0..if whole { bins } else { bins - 1 } {
+    let ends = if whole { bins } else { bins - 1 };
+    let only = facts.drawn(ends);
+    for bin in 0..ends {
         let cell = facts.cells[bin];
         sum = [sum[0] + cell[0], sum[1] + cell[1]];
         rows += facts.rows_in(bin);
-        if !facts.allows(rows, sum[1]) {
+        if only.is_some_and(|only| bin != only) || !facts.allows(rows, sum[1]) {
             continue;
         }
         let rest = [facts.sum[0] - sum[0], facts.sum[1] - sum[1]];
         if !facts.allows(facts.rows - rows, rest[1]) {
             break;
         }
-        let score = leaf_score(sum, lambda_l1, lambda_l2) + leaf_score(rest, lambda_l1, lambda_l2);
+        let score = facts.score(sum, rows, rest, lambda_l2);
         if score > best_score {
             best_score = score;
             best = Some(Found { score, bin, left_sum: sum, left_rows: rows });
@@ -176,6 +265,21 @@ fn scan(facts: FeatureFacts<'_>, bins: usize, start: Cell, start_rows: f64, whol
 pub(crate) fn leaf_score(sum: Cell, l1: f64, l2: f64) -> f64 {
     let gradient = shrink(sum[0], l1);
     gradient * gradient / (sum[1] + l2 + TINY)
+}
+
+/// The value of a root, which no parent pulls anywhere.
+pub(crate) fn root_value(sum: Cell, params: &GradientBoosting) -> f64 {
+    limited(leaf_value(sum, params.lambda_l1, params.lambda_l2), params)
+}
+
+fn limited(value: f64, params: &GradientBoosting) -> f64 {
+    if params.max_delta_step > 0.0 { value.clamp(-params.max_delta_step, params.max_delta_step) } else { value }
+}
+
+/// Twice the loss that `value` of a leaf with these sums takes away.
+#[inline]
+fn score_at(sum: Cell, value: f64, l1: f64, l2: f64) -> f64 {
+    -(2.0 * shrink(sum[0], l1) * value + (sum[1] + l2) * value * value)
 }
 
 /// The value with the smallest loss for a leaf with these sums: `−sign(G) max(|G| − α, 0) / (H + λ)`.

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use arrow::array::BooleanArray;
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::filter_record_batch;
 use tidemill_core::{CancelFlag, ComponentError, Progress, Task};
 use tidemill_data::Examples;
-use tidemill_model::{FeatureBlock, FeatureSpec, TransformGraph};
+use tidemill_model::{FeatureBlock, FeatureSpec, ModelError, SplitRowNumbers, TransformGraph};
 
 /// The rows to learn from and those that decide when to stop.
 pub struct TrainingData<'a> {
@@ -14,8 +17,8 @@ pub struct TrainingData<'a> {
     pub features: &'a [FeatureSpec],
     /// The rows to learn from.
     pub train: SplitRows<'a>,
-    /// The rows that decide when to stop.
-    pub eval: SplitRows<'a>,
+    /// The rows that decide when to stop and between settings; none where nothing needs deciding.
+    pub validation: Option<SplitRows<'a>>,
     /// The same seed and data give the same model.
     pub seed: u64,
     /// Where to say how far it is.
@@ -24,24 +27,21 @@ pub struct TrainingData<'a> {
     pub cancel: &'a CancelFlag,
 }
 
-/// The rows of a split: labels in memory, features read as often as a learner needs them.
+/// Rows of a split: labels in memory, features read as often as a learner needs them.
 pub struct SplitRows<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) split: &'a str,
     pub(crate) labels: &'a [f64],
+    /// For each row of the split whether it is among these, where not all are.
+    pub(crate) chosen: Option<&'a BooleanBuffer>,
     pub(crate) examples: &'a Examples,
     pub(crate) graph: &'a TransformGraph,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) cancel: &'a CancelFlag,
-    /// Rows of the split learned from see what was fitted without their fold; others what serving sees.
-    pub(crate) is_learned_from: bool,
+    /// Rows of the split that the graph was fitted on see what was fitted without their fold; others what serving sees.
+    pub(crate) is_fitted_on: bool,
 }
 
 impl SplitRows<'_> {
-    /// The split's name.
-    pub fn name(&self) -> &str {
-        self.name
-    }
-
     /// The label of every row: finite numbers.
     pub fn labels(&self) -> &[f64] {
         self.labels
@@ -52,24 +52,37 @@ impl SplitRows<'_> {
         self.labels.len()
     }
 
-    /// Runs the split through the transform graph, block by block, in the order of the rows. Labels are not among the
-    /// columns that are read.
+    /// Runs the rows through the transform graph, block by block, in their order. Labels are not among the columns that
+    /// are read.
     pub fn each_block(&self, mut each: impl FnMut(&FeatureBlock)) -> Result<(), ComponentError> {
         let columns: BTreeSet<&str> = self.graph.inputs().iter().map(|input| input.name.as_str()).collect();
         let columns: Vec<&str> = columns.into_iter().collect();
-        let batches = self.examples.batches(self.name, Some(&columns))?;
+        let batches = self.examples.batches(self.split, Some(&columns))?;
         let bound = self.graph.bind(&batches.schema())?;
         let mut block = FeatureBlock::new();
+        let mut numbers: Vec<u64> = Vec::new();
         let mut first_row = 0;
         for batch in batches {
             self.cancel.check()?;
-            let batch = batch?;
-            if self.is_learned_from {
-                bound.apply_training(&batch, first_row, &mut block)?;
+            let mut batch = batch?;
+            let first = first_row as u64;
+            let mut rows = SplitRowNumbers::From(first);
+            first_row += batch.num_rows();
+            if let Some(chosen) = self.chosen {
+                let chosen = chosen.slice(first as usize, batch.num_rows());
+                numbers.clear();
+                numbers.extend(chosen.set_indices().map(|row| first + row as u64));
+                rows = SplitRowNumbers::Listed(&numbers);
+                batch = filter_record_batch(&batch, &BooleanArray::new(chosen, None)).map_err(ModelError::from)?;
+            }
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            if self.is_fitted_on {
+                bound.apply_training(&batch, rows, &mut block)?;
             } else {
                 bound.apply(&batch, &mut block)?;
             }
-            first_row += batch.num_rows() as u64;
             each(&block);
             self.progress.advance(batch.num_rows() as u64);
         }

@@ -11,8 +11,8 @@ pub struct FittedLearner {
     pub learner: tidemill_model::Learner,
     /// Metrics on the training rows, by name.
     pub train_metrics: Map<String, Value>,
-    /// Metrics on the eval rows, by name.
-    pub eval_metrics: Map<String, Value>,
+    /// Metrics on the validation rows, by name; empty where there are none.
+    pub validation_metrics: Map<String, Value>,
     /// What else there is to know, for the package: `rounds`, `best_round`.
     pub facts: Map<String, Value>,
     /// The same for the model artifact.

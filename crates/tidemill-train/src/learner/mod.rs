@@ -35,6 +35,9 @@ pub trait Estimator: Send + Sync {
     /// Every parameter with its value, for the package.
     fn params(&self) -> Value;
 
+    /// Whether something is decided on validation rows: when to stop, or between settings.
+    fn needs_validation(&self) -> bool;
+
     /// Fits a model to the training rows. The result depends on the arguments only, not on the number of threads of the
     /// rayon pool it runs in.
     fn fit(&self, data: &TrainingData<'_>) -> Result<FittedLearner, ComponentError>;

@@ -95,6 +95,10 @@ impl Estimator for Linear {
         serde_json::to_value(self).unwrap_or_default()
     }
 
+    fn needs_validation(&self) -> bool {
+        false
+    }
+
     fn fit(&self, data: &TrainingData<'_>) -> Result<FittedLearner, ComponentError> {
         let rows = data.train.rows();
         if rows as u64 * data.features.len() as u64 > NUMBERS_MAX {
@@ -136,12 +140,23 @@ impl Estimator for Linear {
             ));
         }
         let (train_metrics, _) = judge(&model, data.task, &data.train)?;
-        let (mut eval_metrics, columns) = judge(&model, data.task, &data.eval)?;
-        let headline = eval_metrics.iter().next().map_or_else(String::new, |(name, value)| {
-            let name = if name == "rmse" { "RMSE" } else { "log-loss" };
-            format!(", eval {name} {:.4}", value.as_f64().unwrap_or(f64::NAN))
+        let mut validation_metrics = Map::new();
+        if let Some(rows) = &data.validation {
+            let (metrics, columns) = judge(&model, data.task, rows)?;
+            validation_metrics = metrics;
+            validation_metrics.extend(class_metrics(data.task, &columns, rows.labels()));
+        }
+        let (part, metrics) =
+            if data.validation.is_some() { ("validation", &validation_metrics) } else { ("train", &train_metrics) };
+        let loss = metrics.iter().find_map(|(name, value)| {
+            let title = match name.as_str() {
+                "rmse" => "RMSE",
+                "log_loss" => "log-loss",
+                _ => return None,
+            };
+            Some(format!(", {part} {title} {:.4}", value.as_f64().unwrap_or(f64::NAN)))
         });
-        eval_metrics.extend(class_metrics(data.task, &columns, data.eval.labels()));
+        let headline = loss.unwrap_or_default();
         let facts = Map::from_iter([
             ("iterations".to_owned(), json!(minimum.iterations)),
             ("converged".to_owned(), json!(minimum.converged)),
@@ -149,7 +164,7 @@ impl Estimator for Linear {
         let strengths = design.strengths(&weights);
         Ok(FittedLearner {
             train_metrics,
-            eval_metrics,
+            validation_metrics,
             properties: facts.clone(),
             facts,
             importance: Some(Importance {

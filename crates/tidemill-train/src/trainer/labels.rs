@@ -99,6 +99,23 @@ impl Labels {
         }
     }
 
+    /// Takes out the rows that `chosen` says, in their order.
+    pub(super) fn take(&mut self, chosen: &[bool], split: &str) -> Self {
+        let mut at = 0;
+        let taken = self.values.extract_if(.., |_| {
+            at += 1;
+            chosen[at - 1]
+        });
+        Self {
+            label: self.label.clone(),
+            split: split.to_owned(),
+            kind: self.kind,
+            values: taken.collect(),
+            missing: 0,
+            first_missing: None,
+        }
+    }
+
     /// How many rows have each value, where there are no more than `values_max`. Values are in order.
     pub(super) fn counts(&self, values_max: usize) -> Option<Vec<(f64, u64)>> {
         let mut counts: BTreeMap<u64, u64> = BTreeMap::new();

@@ -6,14 +6,16 @@ mod params;
 mod report;
 mod sample;
 mod task;
+mod validation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
+use arrow::buffer::BooleanBuffer;
 use serde_json::{Value, json};
 use tidemill_core::{
     ArtifactType, Component, ComponentError, ComponentSpec, Expectation, Gate, InputSpec, Outcome, OutputSpec,
-    ParamIssue, Promise, StepContext,
+    ParamIssue, Promise, StepContext, TaskKind,
 };
 use tidemill_data::Examples;
 use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_schema, write_package_with};
@@ -26,6 +28,7 @@ use params::{Configured, TrainerParams};
 use report::Report;
 use sample::SamplePicker;
 use task::Decision;
+use validation::Validation;
 
 use crate::learner::{SplitRows, TrainingData};
 
@@ -40,7 +43,7 @@ impl Component for Trainer {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Trainer".into(),
-            version: 3,
+            version: 4,
             about: "Fits a learner to the transformed examples and writes a model package.".into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
@@ -63,15 +66,18 @@ impl Component for Trainer {
     }
 
     fn promises(&self, params: &Value) -> Vec<Promise> {
-        let task = TrainerParams::parse(params).ok().and_then(|configured| configured.params.task);
-        task.map(Promise::task).into_iter().collect()
+        let Ok(Configured { params, .. }) = TrainerParams::parse(params) else { return Vec::new() };
+        let validation = params.validation.as_ref().and_then(Validation::split).map(str::to_owned);
+        let learned = Promise::learned_splits([params.splits.train].into_iter().chain(validation));
+        params.task.map(Promise::task).into_iter().chain([learned]).collect()
     }
 
     fn expectations(&self, params: &Value) -> Vec<Expectation> {
         let Ok(Configured { params, .. }) = TrainerParams::parse(params) else { return Vec::new() };
-        let hint = "name the splits: `splits: { train: NAME, eval: NAME }`";
-        let of = |key: &str, name: &String| Expectation::split(name, ["splits", key]).with_hint(hint);
-        vec![of("train", &params.splits.train), of("eval", &params.splits.eval)]
+        let split = |name: &str, path: &[&str]| Expectation::split(name, path.iter().copied());
+        let train = split(&params.splits.train, &["splits", "train"]).with_hint("name it: `splits: { train: NAME }`");
+        let validation = params.validation.as_ref().and_then(Validation::split);
+        [train].into_iter().chain(validation.map(|name| split(name, &["validation"]))).collect()
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
@@ -87,49 +93,78 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     let examples = Examples::open(&context.input("examples")?.path)?;
     let graph = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
     let spec = graph.label().ok_or(ModelError::NoLabel)?.clone();
-    let (train_split, eval_split) = (params.splits.train.as_str(), params.splits.eval.as_str());
+    let split = params.splits.train.as_str();
 
     let reader = LabelReader { context, examples: &examples, graph: &graph, label: &spec };
-    let (train_rows, eval_rows) = (reader.rows(train_split)?, reader.rows(eval_split)?);
-    context.progress.total_rows(train_rows + eval_rows);
+    let rows = reader.rows(split)?;
+    context.progress.total_rows(rows);
     let mut texts = Texts::default();
-    let (mut train_labels, _) = reader.read(train_split, train_rows, &mut texts, None)?;
-    train_labels.check(&texts)?;
-    let decision = Decision::new(params.task, &spec, &train_labels, &texts)?;
+    let (mut labels, sample) = reader.read(split, rows, &mut texts, Some(SamplePicker::new(rows)))?;
+    labels.check(&texts)?;
+    let decision = Decision::new(params.task, &spec, &labels, &texts)?;
     if !estimator.tasks().contains(&decision.task.kind()) {
         return Err(TrainError::TaskNotLearned { learner: learner_name, task: decision.task.kind() }.into());
     }
-    let (mut eval_labels, sample) =
-        reader.read(eval_split, eval_rows, &mut texts, Some(SamplePicker::new(eval_rows)))?;
-    eval_labels.check(&texts)?;
-    decision.encode(&mut train_labels, &texts)?;
-    decision.encode(&mut eval_labels, &texts)?;
+    decision.encode(&mut labels, &texts)?;
 
-    let rows = |name, labels, is_learned_from| SplitRows {
-        name,
+    let mut warnings: Vec<String> = decision.guess.iter().cloned().collect();
+    let own = params.validation.as_ref().and_then(Validation::split);
+    let mut kept_aside = None;
+    let mut validation_labels = None;
+    if let Some(own) = own {
+        let (mut of_own, _) = reader.read(own, reader.rows(own)?, &mut texts, None)?;
+        of_own.check(&texts)?;
+        decision.encode(&mut of_own, &texts)?;
+        validation_labels = Some(of_own);
+    } else if params.validation.is_some() || estimator.needs_validation() {
+        let classes = (decision.task.kind() != TaskKind::Regression).then_some(labels.values.as_slice());
+        let aside =
+            validation::kept_aside(params.validation.as_ref(), &examples, split, classes, rows, params.seed)?;
+        if aside.iter().any(|aside| *aside) {
+            validation_labels = Some(labels.take(&aside, "validation"));
+            labels.check(&texts)?;
+            let aside = BooleanBuffer::from(aside);
+            kept_aside = Some((!&aside, aside));
+        } else {
+            warnings.push(
+                "no rows could be kept aside to decide when to stop: they are too few, of one group or of one time"
+                    .to_owned(),
+            );
+        }
+    }
+
+    let rows_of = |split, labels, chosen, is_fitted_on| SplitRows {
+        split,
         labels,
+        chosen,
         examples: &examples,
         graph: &graph,
         progress: context.progress,
         cancel: context.cancel,
-        is_learned_from,
+        is_fitted_on,
     };
+    let (learned, aside) = kept_aside.as_ref().map_or((None, None), |(learned, aside)| (Some(learned), Some(aside)));
     let fitted = estimator.fit(&TrainingData {
         task: &decision.task,
         features: graph.features(),
-        train: rows(train_split, &train_labels.values, true),
-        eval: rows(eval_split, &eval_labels.values, false),
+        train: rows_of(split, &labels.values, learned, true),
+        validation: validation_labels.as_ref().map(|of_rows| match own {
+            Some(own) => rows_of(own, &of_rows.values, None, false),
+            None => rows_of(split, &of_rows.values, aside, true),
+        }),
         seed: params.seed,
         progress: context.progress,
         cancel: context.cancel,
     })?;
+    warnings.extend(fitted.warnings.iter().cloned());
 
     let report = Report {
         fitted: &fitted,
         learner: learner_name,
         task: &decision.task,
         features: graph.features(),
-        splits: [(train_split, &train_labels), (eval_split, &eval_labels)],
+        train: &labels,
+        validation: validation_labels.as_ref(),
         seed: params.seed,
     };
     let mut parts = PackageParts {
@@ -156,7 +191,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         properties: BTreeMap::from([("model".to_owned(), report.properties())]),
         headline: fitted.headline.clone(),
         tables: report.table().into_iter().collect(),
-        warnings: decision.guess.iter().chain(&fitted.warnings).cloned().collect(),
+        warnings,
         ..Outcome::default()
     })
 }

@@ -2,9 +2,19 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tidemill_core::{ParamIssue, TaskKind, parse_params};
+use tidemill_core::{ParamIssue, TaskKind, advise, parse_params};
 
+use super::validation::Validation;
 use crate::learner::{Estimator, choice_schema, configure};
+
+/// What was written before, or is written elsewhere, and what to write here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("eval", "leave it out: rows for early stopping are kept aside out of the training rows (`validation`), and the \
+              `Evaluator` judges a split that the `Trainer` never reads"),
+    ("validation_fraction", "write `validation`"),
+    ("validation_split", "write `validation`"),
+    ("eval_set", "write `validation`"),
+];
 
 /// Parameters of a `Trainer` step.
 #[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
@@ -20,6 +30,11 @@ pub(super) struct TrainerParams {
     /// Which splits are used for what.
     #[serde(default)]
     pub(super) splits: SplitParams,
+    /// The rows that decide when to stop: a share of the training rows, which are not learned from, or the name of a split.
+    /// By default 0.1, and 0.2 of fewer than 20,000 rows, where the learner needs such rows. They are chosen as the splits
+    /// were: by chance within each class, by group where rows are split by group, the newest where they are split by time.
+    #[serde(default)]
+    pub(super) validation: Option<Validation>,
     /// The model's name; by default that of the pipeline.
     #[serde(default)]
     pub(super) name: Option<String>,
@@ -37,13 +52,11 @@ pub(super) struct TrainerParams {
 pub(super) struct SplitParams {
     /// The split learned from.
     pub(super) train: String,
-    /// The split that decides when to stop, and that sample rows are taken from.
-    pub(super) eval: String,
 }
 
 impl Default for SplitParams {
     fn default() -> Self {
-        Self { train: "train".to_owned(), eval: "eval".to_owned() }
+        Self { train: "train".to_owned() }
     }
 }
 
@@ -62,7 +75,10 @@ pub(super) struct Configured {
 impl TrainerParams {
     /// Reads and checks the parameters; every issue points at its place.
     pub(super) fn parse(params: &Value) -> Result<Configured, Vec<ParamIssue>> {
-        let parsed: Self = parse_params(params)?;
+        let parsed: Self = parse_params(params).map_err(|mut issues| {
+            advise(&mut issues, ELSEWHERE);
+            issues
+        })?;
         let configured = configure(&parsed.learner);
         let mut issues = parsed.check();
         match configured {
@@ -81,9 +97,8 @@ impl TrainerParams {
 
     fn check(&self) -> Vec<ParamIssue> {
         let mut issues = Vec::new();
-        if self.splits.train == self.splits.eval {
-            let message = format!("`{}` is both learned from and judged on", self.splits.eval);
-            issues.push(ParamIssue::new(["splits", "eval"], message).with_hint("name two different splits"));
+        if let Some(validation) = &self.validation {
+            issues.extend(validation.check(&self.splits.train));
         }
         for (key, value) in [("name", &self.name), ("owner", &self.owner)] {
             if value.as_ref().is_some_and(|text| text.trim().is_empty()) {
@@ -134,8 +149,12 @@ mod tests {
         assert_eq!(found[1], (place("learning_rate"), "`learning_rate` must be above 0".to_owned()));
 
         let found =
-            issues(&json!({ "learner": { "gradient_boosting": {} }, "splits": { "eval": "train" }, "name": " " }));
-        assert_eq!([&found[0].0, &found[1].0], ["splits.eval", "name"]);
+            issues(&json!({ "learner": { "gradient_boosting": {} }, "validation": "train", "name": " " }));
+        assert_eq!([&found[0].0, &found[1].0], ["validation", "name"]);
+        let old = json!({ "learner": "linear", "splits": { "eval": "eval" } });
+        let issue = TrainerParams::parse(&old).err().unwrap().remove(0);
+        assert_eq!(issue.path, ["splits", "eval"]);
+        assert!(issue.hint.unwrap().contains("kept aside"));
 
         let misspelt = json!({ "learner": { "gradient_boosting": { "learning_rat": 0.1 } } });
         let issue = TrainerParams::parse(&misspelt).err().unwrap().remove(0);

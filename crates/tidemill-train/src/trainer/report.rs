@@ -21,28 +21,31 @@ pub(super) struct Report<'a> {
     pub(super) learner: &'a str,
     pub(super) task: &'a Task,
     pub(super) features: &'a [FeatureSpec],
-    /// Name and labels of the train and of the eval split.
-    pub(super) splits: [(&'a str, &'a Labels); 2],
+    /// The labels of the rows learned from.
+    pub(super) train: &'a Labels,
+    /// Those of the validation rows.
+    pub(super) validation: Option<&'a Labels>,
     pub(super) seed: u64,
 }
 
 impl Report<'_> {
-    /// The facts that a package keeps: `rows`, `label_mean` (or `classes`) and `metrics` by split, those of the learner, and
-    /// the features that matter most.
+    /// The facts that a package keeps: `rows`, `label_mean` (or `classes`) and `metrics` of `train` and `validation`, those of
+    /// the learner, and the features that matter most.
     pub(super) fn facts(&self) -> Value {
-        let by_split = |values: [Value; 2]| -> Value {
-            self.splits.iter().map(|(name, _)| (*name).to_owned()).zip(values).collect::<Map<_, _>>().into()
+        let by_part = |train: Value, validation: Option<Value>| -> Value {
+            let validation = validation.map(|value| ("validation".to_owned(), value));
+            [("train".to_owned(), train)].into_iter().chain(validation).collect::<Map<_, _>>().into()
         };
-        let labels = self.splits.map(|(_, labels)| labels);
+        let of_labels = |of: &dyn Fn(&Labels) -> Value| by_part(of(self.train), self.validation.map(of));
         let mut facts = Map::new();
-        facts.insert("rows".to_owned(), by_split(labels.map(|labels| labels.values.len().into())));
+        facts.insert("rows".to_owned(), of_labels(&|labels| labels.values.len().into()));
         if self.task.classes().is_empty() {
-            facts.insert("label_mean".to_owned(), by_split(labels.map(|labels| labels.mean().into())));
+            facts.insert("label_mean".to_owned(), of_labels(&|labels| labels.mean().into()));
         } else {
-            facts.insert("classes".to_owned(), by_split(labels.map(|labels| self.class_counts(labels))));
+            facts.insert("classes".to_owned(), of_labels(&|labels| self.class_counts(labels)));
         }
-        let metrics = [&self.fitted.train_metrics, &self.fitted.eval_metrics].map(|metrics| metrics.clone().into());
-        facts.insert("metrics".to_owned(), by_split(metrics));
+        let validation = self.validation.map(|_| self.fitted.validation_metrics.clone().into());
+        facts.insert("metrics".to_owned(), by_part(self.fitted.train_metrics.clone().into(), validation));
         facts.extend(self.fitted.facts.clone());
         facts.insert("seed".to_owned(), self.seed.into());
         if let Some(importance) = &self.fitted.importance {
@@ -71,8 +74,9 @@ impl Report<'_> {
             ("task".to_owned(), json!(self.task.name())),
         ]);
         properties.extend(self.fitted.properties.clone());
-        for (split, metrics) in [("train", &self.fitted.train_metrics), ("eval", &self.fitted.eval_metrics)] {
-            properties.extend(metrics.iter().map(|(name, value)| (format!("{split}_{name}"), value.clone())));
+        for (part, metrics) in [("train", &self.fitted.train_metrics), ("validation", &self.fitted.validation_metrics)]
+        {
+            properties.extend(metrics.iter().map(|(name, value)| (format!("{part}_{name}"), value.clone())));
         }
         properties
     }

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray}
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidemill_core::{Component as _, NoProgress};
-use tidemill_model::{FeatureBlock, Keys, Mapper, Scalar, steps};
+use tidemill_model::{FeatureBlock, Keys, Mapper, Scalar, SplitRowNumbers, steps};
 use tidemill_transform::{FitOptions, Fitted, MemoryRows, Transform, TransformConfig, TransformError, fit};
 
 fn trips() -> RecordBatch {
@@ -232,7 +232,7 @@ fn encoded(rows: &RecordBatch, training: bool) -> Vec<f64> {
     let mut block = FeatureBlock::new();
     let bound = graph.bind(rows.schema_ref()).unwrap();
     if training {
-        bound.apply_training(rows, 0, &mut block).unwrap();
+        bound.apply_training(rows, SplitRowNumbers::From(0), &mut block).unwrap();
     } else {
         bound.apply(rows, &mut block).unwrap();
     }
