@@ -98,8 +98,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bin_secs = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let fitted =
-        pool.install(|| fit::<ModelError>(&job.params, objective, &Constraints::default(), &train, Some(&labelled_eval), 42, |_| Ok(())))?;
+    let fitted = pool.install(|| {
+        fit::<ModelError>(&job.params, objective, &Constraints::default(), &train, Some(&labelled_eval), 42, |_| Ok(()))
+    })?;
     let train_secs = started.elapsed().as_secs_f64();
 
     let mut predictions = Vec::new();

@@ -29,8 +29,8 @@ pub use explanation::Explanation;
 pub use expr::{BoundExpression, Expression, ExpressionError};
 pub use features::Features;
 pub use graph::{
-    BoundGraph, BoundSource, Feature, History, Keys, Mapper, Scalar, Source, SplitRowNumbers, Stage, Tokenizer, TransformGraph,
-    UnusableValues, UsedSet, ValueCheck, first_code, fold_of_row, input_kind, steps, type_name,
+    BoundGraph, BoundSource, Feature, History, Keys, Mapper, Scalar, Source, SplitRowNumbers, Stage, Tokenizer,
+    TransformGraph, UnusableValues, UsedSet, ValueCheck, first_code, fold_of_row, input_kind, steps, type_name,
 };
 pub use imported::{ImportedModel, ImportedParts, Importer, Runtime};
 pub use input::{BatchBuilder, InputColumn, InputLayout, InputShape, Presence, arrow_type, input_type};

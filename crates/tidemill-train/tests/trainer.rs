@@ -155,19 +155,22 @@ fn a_package_is_written_that_loads_and_predicts() {
     assert_eq!((manifest.name.as_str(), &manifest.task), ("taxi-tips", &Task::Binary));
     assert_eq!(model.replay_sample().unwrap().rows, 32);
     let training = &manifest.training;
-    let auc = training["metrics"]["eval"]["auc"].as_f64().unwrap();
+    let auc = training["metrics"]["validation"]["auc"].as_f64().unwrap();
     assert!(auc > 0.9, "{auc}");
-    assert_eq!(training["rows"]["train"].as_u64().unwrap() + training["rows"]["eval"].as_u64().unwrap(), 3000);
+    let [learned, aside] = ["train", "validation"].map(|part| training["rows"][part].as_u64().unwrap());
+    let examples = Examples::open(&project.path("examples")).unwrap();
+    assert_eq!(learned + aside, examples.splits()[0].rows);
+    assert!(aside.abs_diff(learned / 4) <= 1, "{learned} {aside}");
     let important: Vec<&str> =
         training["importance"].as_array().unwrap().iter().map(|one| one["feature"].as_str().unwrap()).collect();
     assert_eq!(important.len(), 2, "{important:?}");
     assert_eq!(manifest.learner.params["gradient_boosting"]["leaves"], 31);
 
     let properties = &outcome.properties["model"];
-    assert_eq!(properties["eval_auc"], training["metrics"]["eval"]["auc"]);
+    assert_eq!(properties["validation_auc"], training["metrics"]["validation"]["auc"]);
     assert_eq!(properties["best_iteration"], training["best_round"]);
     let trees = properties["trees"].as_u64().unwrap();
-    assert!(outcome.headline.starts_with(&format!("{trees} trees, eval log-loss 0.")), "{}", outcome.headline);
+    assert!(outcome.headline.starts_with(&format!("{trees} trees, validation log-loss 0.")), "{}", outcome.headline);
     assert!(outcome.headline.contains(&format!("best round {trees} of {}", trees + 10)), "{}", outcome.headline);
     assert_eq!(outcome.warnings, ["features that never vary and are not used: `year`"]);
     assert_eq!(outcome.tables[0].rows.len(), 2);
@@ -175,8 +178,7 @@ fn a_package_is_written_that_loads_and_predicts() {
     let card = String::from_utf8(project.files("model")["CARD.md"].clone()).unwrap();
     assert!(card.contains("owner: the pricing team") && card.contains("## Importance\n"), "{card}");
 
-    // The package's predictions are those that training judged: same AUC from its own files.
-    let examples = Examples::open(&project.path("examples")).unwrap();
+    // The package predicts rows that training never saw.
     let (mut right, mut rows) = (0, 0);
     for batch in examples.batches("eval", None).unwrap() {
         let batch = batch.unwrap();
@@ -208,7 +210,7 @@ fn a_number_is_a_regression() {
     let csv = trips(2000, |_, miles| format!("{:.2}", miles * 2.0));
     let project = Project::new(&csv, "tips");
     let outcome = project.train("model", &step(boosting(&json!({ "rounds": 60 })))).unwrap();
-    assert!(outcome.headline.contains("60 trees, eval RMSE "), "{}", outcome.headline);
+    assert!(outcome.headline.contains(" trees, validation RMSE "), "{}", outcome.headline);
     let model = Model::load(project.path("model")).unwrap();
     assert_eq!(model.manifest().task, Task::Regression);
     let rows = [json!({ "miles": 8.0, "payment": "red", "year": 2016 })];
@@ -242,7 +244,7 @@ fn labels_that_cannot_be_learned_are_refused_with_the_split() {
 #[test]
 fn an_unknown_split_is_refused_with_those_there_are() {
     let project = Project::new(&good_trips(), LABEL);
-    let params = json!({ "learner": { "gradient_boosting": {} }, "splits": { "eval": "test" } });
+    let params = json!({ "learner": { "gradient_boosting": {} }, "splits": { "train": "test" } });
     let error = project.train("model", &step(params)).unwrap_err();
     let text = format!("{} {:?}", error.message, error.hint);
     assert!(text.contains("`test`") && text.contains("eval"), "{text}");
@@ -283,7 +285,7 @@ fn rounds_are_told_and_a_cancelled_training_writes_nothing() {
     assert_eq!(project.files("model"), BTreeMap::new());
     let phases = watch.phases.into_inner().unwrap();
     assert_eq!(phases.len(), 5);
-    assert!(phases[4].starts_with("round 3 of 300 · eval log-loss 0."), "{phases:?}");
+    assert!(phases[4].starts_with("round 3 of 300 · validation log-loss 0."), "{phases:?}");
 }
 
 /// A label of as many values as `names`, told by the miles and the payment.
@@ -305,8 +307,10 @@ fn text_of_three_values_is_learned_as_classes() {
         let names: Vec<&str> = model.signature().outputs.iter().map(|output| output.name.as_str()).collect();
         assert_eq!(names, ["class", "probabilities[app]", "probabilities[card]", "probabilities[cash]"]);
         assert_eq!(model.replay_sample().unwrap().rows, 32);
-        assert!(outcome.headline.contains("eval log-loss 0."), "{}", outcome.headline);
-        let metrics = &model.manifest().training["metrics"]["eval"];
+        // Boosting stops by rows that it keeps aside; a linear model learns from all.
+        let part = if out == "boosted" { "validation" } else { "train" };
+        assert!(outcome.headline.contains(&format!("{part} log-loss 0.")), "{}", outcome.headline);
+        let metrics = &model.manifest().training["metrics"][part];
         assert!(metrics["accuracy"].as_f64().unwrap() > 0.8, "{out}: {metrics}");
         let counts = model.manifest().training["classes"]["train"].as_object().unwrap();
         assert_eq!(counts.keys().collect::<Vec<_>>(), ["app", "card", "cash"]);
@@ -352,7 +356,7 @@ fn two_values_of_any_spelling_become_a_condition() {
         assert_eq!((model.task(), model.manifest().label.expression.as_str()), (&Task::Binary, expression));
         assert_eq!(model.graph().label().unwrap().expression, expression);
         assert!(outcome.warnings[0].contains("has two values"), "{:?}", outcome.warnings);
-        assert!(model.manifest().training["metrics"]["eval"]["auc"].as_f64().unwrap() > 0.9);
+        assert!(model.manifest().training["metrics"]["validation"]["auc"].as_f64().unwrap() > 0.9);
     }
 }
 
@@ -390,9 +394,87 @@ fn a_linear_model_is_trained_packaged_and_exported() {
     assert_eq!((model.manifest().learner.kind.as_str(), model.task()), ("linear", &Task::Binary));
     assert_eq!(model.replay_sample().unwrap().rows, 32);
     let training = &model.manifest().training;
-    assert!(training["converged"].as_bool().unwrap() && training["metrics"]["eval"]["auc"].as_f64().unwrap() > 0.8);
-    assert!(outcome.headline.contains("weights, eval log-loss 0."), "{}", outcome.headline);
+    assert!(training["converged"].as_bool().unwrap() && training["metrics"]["train"]["auc"].as_f64().unwrap() > 0.8);
+    assert_eq!(training["rows"].as_object().unwrap().keys().collect::<Vec<_>>(), ["train"]);
+    assert!(outcome.headline.contains("weights, train log-loss 0."), "{}", outcome.headline);
     assert!(project.files("model").contains_key("model.onnx"));
     project.train("again", &Step { threads: 1, ..step(json!({ "learner": { "linear": { "l2": 0.1 } } })) }).unwrap();
     assert_eq!(project.files("model"), project.files("again"));
+}
+
+/// Which rows of the training split are kept aside, and how.
+#[test]
+fn validation_rows_are_kept_aside_as_the_splits_were_made() {
+    let rows = |project: &Project, out: &str, params: &Value| {
+        project.train(out, &step(params.clone())).unwrap();
+        let model = Model::load(project.path(out)).unwrap();
+        let rows = &model.manifest().training["rows"];
+        (rows["train"].as_u64().unwrap(), rows["validation"].as_u64())
+    };
+    let project = Project::new(&good_trips(), LABEL);
+    let split = Examples::open(&project.path("examples")).unwrap().splits()[0].rows;
+    let boosting = |more: Value| {
+        let mut params = json!({ "learner": { "gradient_boosting": { "rounds": 5 } } });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        params
+    };
+    let (learned, aside) = rows(&project, "half", &boosting(json!({ "validation": 0.5 })));
+    assert_eq!(learned + aside.unwrap(), split);
+    assert!(learned.abs_diff(split / 2) <= 1);
+    // Groups stay whole: payments come in four kinds.
+    let by = json!({ "validation": { "share": 0.25, "by": ["payment"] } });
+    let (learned, aside) = rows(&project, "groups", &boosting(by));
+    assert!(
+        learned + aside.unwrap() == split && aside.unwrap().abs_diff(split / 4) < split / 20,
+        "{learned} {aside:?}"
+    );
+    // A split of its own is taken whole, and nothing without early stopping.
+    assert_eq!(rows(&project, "own", &boosting(json!({ "validation": "eval" }))), (split, Some(3000 - split)));
+    let all = json!({ "learner": { "gradient_boosting": { "rounds": 5, "early_stopping": 0 } } });
+    assert_eq!(rows(&project, "all", &all), (split, None));
+    // One time and one group leave nothing to keep aside, which is said.
+    let one = boosting(json!({ "validation": { "by_time": "year" } }));
+    let outcome = project.train("one", &step(one)).unwrap();
+    assert!(outcome.warnings[0].starts_with("no rows could be kept aside"), "{:?}", outcome.warnings);
+    let unknown = boosting(json!({ "validation": { "by": ["paymnt"] } }));
+    let error = project.train("unknown", &step(unknown)).unwrap_err();
+    assert!(error.message.contains("paymnt") && error.hint.unwrap().contains("`payment`"), "{}", error.message);
+}
+
+#[test]
+fn weights_say_how_much_rows_count() {
+    let project = Project::new(&good_trips(), LABEL);
+    let mean = |out: &str, params: Value| {
+        let out = format!("{out}-{}", params["learner"].as_str().unwrap());
+        project.train(&out, &step(params)).unwrap();
+        let model = Model::load(project.path(&out)).unwrap();
+        let examples = Examples::open(&project.path("examples")).unwrap();
+        let (mut sum, mut rows) = (0.0, 0);
+        for batch in examples.batches("eval", None).unwrap() {
+            let predicted = model.predict_values(&batch.unwrap()).unwrap();
+            sum += predicted.iter().sum::<f64>();
+            rows += predicted.len();
+        }
+        sum / rows as f64
+    };
+    for learner in ["gradient_boosting", "linear"] {
+        let plain = mean("plain", json!({ "learner": learner }));
+        let raised = mean("raised", json!({ "learner": learner, "class_weights": { "true": 8 } }));
+        let lowered = mean("lowered", json!({ "learner": learner, "class_weights": { "1": 0.1 } }));
+        assert!(lowered < plain - 0.02 && raised > plain + 0.02, "{learner}: {lowered} {plain} {raised}");
+        // A column of ones changes nothing but the arithmetic.
+        let ones = mean("ones", json!({ "learner": learner, "weight": "year" }));
+        assert!((ones - plain).abs() < 0.02, "{learner}: {ones} {plain}");
+        mean("balanced", json!({ "learner": learner, "class_weights": "balanced" }));
+    }
+    let refused = |out: &str, params: Value| {
+        let error = project.train(out, &step(params)).unwrap_err();
+        format!("{}; {}", error.message, error.hint.unwrap())
+    };
+    let told = refused("text", json!({ "learner": "linear", "weight": "payment" }));
+    assert!(told.contains("weight `payment` holds no numbers"), "{told}");
+    let told = refused("missing", json!({ "learner": "linear", "weight": "miles" }));
+    assert!(told.contains("`miles` has no value") && told.contains("of split `train`"), "{told}");
+    let told = refused("class", json!({ "learner": "linear", "class_weights": { "yes": 2 } }));
+    assert!(told.contains("names `yes`") && told.contains("there are 0, false, 1, true"), "{told}");
 }

@@ -4,7 +4,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use tidemill_core::{DataType, Form, TensorSpec};
 use tidemill_model::{
-    SplitRowNumbers,    BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Mapper, Source, Stage, Tokenizer, TransformGraph,
+    BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Mapper, Source, SplitRowNumbers, Stage, Tokenizer,
+    TransformGraph,
 };
 
 use crate::analyze::{DISTINCT_MAX, KEYS_MAX, KeyCounts, TooMany};

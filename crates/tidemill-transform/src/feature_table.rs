@@ -6,7 +6,8 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use tidemill_data::DataError;
 use tidemill_model::{
-    SplitRowNumbers,    BoundGraph, BoundLabel, FeatureBlock, LabelKind, MissingColumn, TransformGraph, feature_schema, input_type,
+    BoundGraph, BoundLabel, FeatureBlock, LabelKind, MissingColumn, SplitRowNumbers, TransformGraph, feature_schema,
+    input_type,
 };
 
 use crate::error::TransformError;

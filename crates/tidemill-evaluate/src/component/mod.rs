@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tidemill_core::{
     ArtifactType, Code, Component, ComponentError, ComponentSpec, Expectation, Gate, InputArtifact, InputSource,
-    InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind, add_issues, Wanted,
+    InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind, Wanted, add_issues,
 };
 use tidemill_data::Examples;
 use tidemill_model::{Model, ModelError};
@@ -80,7 +80,10 @@ impl Component for Evaluator {
             }
         };
         let metrics = params.thresholds.keys().filter_map(|name| Some((name, name.parse::<Metric>().ok()?)));
-        [split, Expectation::not_learned_from(&params.split, ["split"])].into_iter().chain(metrics.map(metric)).collect()
+        [split, Expectation::not_learned_from(&params.split, ["split"])]
+            .into_iter()
+            .chain(metrics.map(metric))
+            .collect()
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {

@@ -30,9 +30,9 @@ use crate::package::{read_bounded, write_file};
 use crate::{BoundLabel, FeatureSpec, LabelSpec, ModelError};
 
 pub use bind::BoundGraph;
-pub use run::SplitRowNumbers;
 pub use bind::type_name;
 pub use feature::{Feature, History, Source, first_code};
+pub use run::SplitRowNumbers;
 pub use sets::UsedSet;
 pub use source::{BoundSource, input_kind};
 pub use stage::Stage;

@@ -1,7 +1,7 @@
 //! The bytes of a tree ensemble.
 
-use super::{Link, TreeEnsemble};
 use super::tree::{CategorySet, Node, Rule, Split, Tree, invalid};
+use super::{Link, TreeEnsemble};
 use crate::{ModelError, Task};
 
 const MAGIC: [u8; 8] = *b"TMTREES\0";

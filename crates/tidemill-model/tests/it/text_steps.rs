@@ -6,8 +6,8 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, NullArray, RecordBatch, S
 use proptest::prelude::*;
 use tidemill_core::{DataType, TensorSpec};
 use tidemill_model::{
-    SplitRowNumbers,    Feature, FeatureBlock, FeatureKind, Keys, LabelSpec, Mapper, Scalar, Source, TransformGraph, fold_of_row, steps,
-    steps::Encoding,
+    Feature, FeatureBlock, FeatureKind, Keys, LabelSpec, Mapper, Scalar, Source, SplitRowNumbers, TransformGraph,
+    fold_of_row, steps, steps::Encoding,
 };
 
 const NAN: f64 = f64::NAN;

@@ -178,9 +178,9 @@ fn kinds(columns: &[ColumnChoice]) -> Vec<(String, Vec<&str>)> {
 }
 
 fn train(out: &mut String, draft: &Draft) {
-    let leaves = if draft.rows < SMALL_ROWS { "leaves: 7, min_data_in_leaf: 5, " } else { "" };
+    let leaves = if draft.rows < SMALL_ROWS { ", leaves: 7, min_data_in_leaf: 5" } else { "" };
     out.push_str(&format!(
-        "  train:\n    component: Trainer\n    learner: {{ gradient_boosting: {{ rounds: 500, learning_rate: 0.05, {leaves}early_stopping: 30 }} }}\n"
+        "  train:\n    component: Trainer    # keeps rows of `train` aside to see when to stop; `eval` is only judged on\n    learner: {{ gradient_boosting: {{ learning_rate: 0.05{leaves} }} }}\n"
     ));
     // The `Trainer` would guess the same, and say so each time.
     if draft.label.task == TaskKind::MultiClass

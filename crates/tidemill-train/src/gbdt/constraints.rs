@@ -29,7 +29,8 @@ impl Constraints {
     pub(super) fn new(params: &GradientBoosting, features: &[FeatureSpec]) -> Result<Self, ComponentError> {
         let place = |name: &String, parameter: &str| {
             features.iter().position(|feature| feature.name == *name).ok_or_else(|| {
-                let error = ComponentError::new(Code::Params, format!("`{parameter}` names `{name}`, which is no feature"));
+                let error =
+                    ComponentError::new(Code::Params, format!("`{parameter}` names `{name}`, which is no feature"));
                 match suggest(name, features.iter().map(|feature| feature.name.as_str())) {
                     Some(near) => error.with_hint(format!("did you mean `{near}`?")),
                     None => error.with_hint("the step `transform` lists the features"),

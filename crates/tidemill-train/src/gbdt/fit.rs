@@ -261,7 +261,8 @@ impl<'a> Boosting<'a> {
         let mean = factors.iter().sum::<f64>() / count;
         let limit = if params.max_drop == 0 { usize::MAX } else { params.max_drop as usize };
         let rate = params.drop_rate.min(limit as f64 / count);
-        let mut dropped: Vec<usize> = (0..factors.len()).filter(|at| draw.unit() < rate * factors[*at] / mean).collect();
+        let mut dropped: Vec<usize> =
+            (0..factors.len()).filter(|at| draw.unit() < rate * factors[*at] / mean).collect();
         dropped.truncate(limit);
         for at in &dropped {
             add_trees(&grown[*at], &self.train.data, &mut self.scores, -factors[*at]);

@@ -8,7 +8,7 @@ use super::constraints::UsedConstraints;
 use super::grown::{GrownNode, GrownTree};
 use super::histogram::{Cell, HistogramBuilder, Rows, subtract};
 use super::objective::Gradient;
-use super::params::{Growth, GradientBoosting};
+use super::params::{GradientBoosting, Growth};
 use super::partition::Partition;
 use super::rng::Rng;
 use super::split::{ChildValues, LeafFacts, SplitPlan, UNBOUNDED, best_split, root_value};

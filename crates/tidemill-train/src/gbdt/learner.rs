@@ -9,7 +9,8 @@ use tidemill_model::{ClassTrees, FeatureSpec};
 
 use super::{
     AbsoluteError, Amount, BinPlanner, Binned, Binning, Constraints, Fair, Fitted, Gamma, GradientBoosting, Huber,
-    LabelledRows, LogLoss, Objective, PercentageError, Poisson, Quantile, Softmax, SquaredError, StopMetric, Tweedie, fit,
+    LabelledRows, LogLoss, Objective, PercentageError, Poisson, Quantile, Softmax, SquaredError, StopMetric, Tweedie,
+    fit,
 };
 use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, SplitRows, TrainingData, class_metrics};
 
@@ -44,9 +45,48 @@ impl Estimator for GradientBoosting {
         self.patience() > 0
     }
 
-    /// Reads the training rows twice, once to choose the bins and once to fill them, so that no more than a batch of them
-    /// is in memory as anything but bins.
     fn fit(&self, data: &TrainingData<'_>) -> Result<FittedLearner, ComponentError> {
+        self.fit_with(data, PositiveWeight::default())
+    }
+}
+
+/// What the positive rows of two classes count for on top of their weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) enum PositiveWeight {
+    /// As much as others.
+    #[default]
+    Same,
+    /// So many times as much.
+    Times(f64),
+    /// The rarer class counts as much as the other one in all.
+    Balanced,
+}
+
+impl PositiveWeight {
+    /// The factors of negative and positive rows.
+    fn factors(self, labels: &[f64]) -> [f64; 2] {
+        match self {
+            Self::Same => [1.0, 1.0],
+            Self::Times(factor) => [1.0, factor],
+            Self::Balanced => {
+                let positive = labels.iter().filter(|label| **label == 1.0).count() as f64;
+                let ratio = positive / (labels.len() as f64 - positive);
+                if ratio > 1.0 { [ratio, 1.0] } else { [1.0, 1.0 / ratio] }
+            }
+        }
+    }
+}
+
+impl GradientBoosting {
+    /// As [`Estimator::fit`], with a weight of the positive rows.
+    ///
+    /// The training rows are read twice, once to choose the bins and once to fill them, so that no more than a batch of them
+    /// is in memory as anything but bins.
+    pub(super) fn fit_with(
+        &self,
+        data: &TrainingData<'_>,
+        positive: PositiveWeight,
+    ) -> Result<FittedLearner, ComponentError> {
         let train_rows = data.train.rows() as u64;
         let validation_rows = data.validation.as_ref().map_or(0, |rows| rows.rows() as u64);
         data.progress.total_rows(2 * train_rows + validation_rows);
@@ -56,7 +96,14 @@ impl Estimator for GradientBoosting {
         let binning = Arc::new(planner.finish());
         data.progress.phase("binning");
         let validation = data.validation.as_ref().map(|rows| binned(rows, &binning)).transpose()?;
-        let train = binned(&data.train, &binning)?;
+        let mut train = binned(&data.train, &binning)?;
+        if *data.task == Task::Binary && positive != PositiveWeight::Same {
+            let factors = positive.factors(&train.labels);
+            let weights = train.weights.get_or_insert_with(|| vec![1.0; train.labels.len()]);
+            for (weight, label) in weights.iter_mut().zip(&train.labels) {
+                *weight *= factors[usize::from(*label == 1.0)];
+            }
+        }
 
         let objective = self.objective_for(data.task)?;
         check_labels(&*objective, data)?;
@@ -97,7 +144,8 @@ impl GradientBoosting {
     fn objective_for(&self, task: &Task) -> Result<Box<dyn Objective>, ComponentError> {
         let asked = self.objective;
         if asked != Amount::SquaredError && *task != Task::Regression {
-            let message = format!("`objective` says what is minimised for an amount, and the task is `{}`", task.kind());
+            let message =
+                format!("`objective` says what is minimised for an amount, and the task is `{}`", task.kind());
             let hint = "leave it out, or write `task: regression` next to `learner`";
             return Err(ComponentError::new(Code::Params, message).with_hint(hint));
         }
@@ -144,7 +192,7 @@ fn object(value: Value) -> Map<String, Value> {
 fn binned(rows: &SplitRows<'_>, binning: &Arc<Binning>) -> Result<LabelledRows, ComponentError> {
     let mut data = Binned::new(Arc::clone(binning), rows.rows());
     rows.each_block(|block| data.push(block))?;
-    Ok(LabelledRows { data, labels: rows.labels().to_vec(), weights: None })
+    Ok(LabelledRows { data, labels: rows.labels().to_vec(), weights: rows.weights().map(<[f64]>::to_vec) })
 }
 
 /// Runs the rounds, saying each.
@@ -160,7 +208,8 @@ fn boost(
     let name = params.metric_title(objective);
     fit(params, objective, constraints, train, validation, data.seed, |round| {
         data.progress.advance(1);
-        let metric = round.validation_metric.map_or_else(String::new, |metric| format!(" · validation {name} {metric:.4}"));
+        let metric =
+            round.validation_metric.map_or_else(String::new, |metric| format!(" · validation {name} {metric:.4}"));
         data.progress.phase(&format!("round {} of {}{metric}", round.round, params.rounds));
         data.cancel.check()
     })

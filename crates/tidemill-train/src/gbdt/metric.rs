@@ -90,9 +90,9 @@ impl StopMetric {
         let mean = |of: &dyn Fn(usize) -> f64| (0..labels.len()).map(|row| weight(row) * of(row)).sum::<f64>() / total;
         let predicted = |row: usize| link.prediction(scores[0][row]);
         match self {
-            Self::LogLoss if scores.len() == 1 => {
-                mean(&|row| scores[0][row].max(0.0) - labels[row] * scores[0][row] + (-scores[0][row].abs()).exp().ln_1p())
-            }
+            Self::LogLoss if scores.len() == 1 => mean(&|row| {
+                scores[0][row].max(0.0) - labels[row] * scores[0][row] + (-scores[0][row].abs()).exp().ln_1p()
+            }),
             Self::LogLoss => mean(&|row| {
                 let largest = scores.iter().map(|column| column[row]).fold(f64::NEG_INFINITY, f64::max);
                 let sum: f64 = scores.iter().map(|column| (column[row] - largest).exp()).sum();

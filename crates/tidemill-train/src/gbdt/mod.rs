@@ -12,6 +12,7 @@ mod bins;
 mod category;
 mod constraints;
 mod fit;
+mod foreign;
 mod grow;
 mod grown;
 mod histogram;
@@ -29,10 +30,11 @@ pub use binned::Binned;
 pub use binning::{BinPlanner, Binning};
 pub use constraints::Constraints;
 pub use fit::{Fitted, Importance, LabelledRows, Round, fit};
+pub use foreign::{LightGbmLearner, XgBoostLearner};
 pub use learner::BoostingLearner;
 pub use metric::StopMetric;
 pub use objective::{
-    AbsoluteError, Fair, Gamma, Gradient, Huber, LabelRule, LogLoss, Objective, PercentageError, Poisson, Quantile, Renewal,
-    Softmax, SquaredError, Tweedie,
+    AbsoluteError, Fair, Gamma, Gradient, Huber, LabelRule, LogLoss, Objective, PercentageError, Poisson, Quantile,
+    Renewal, Softmax, SquaredError, Tweedie,
 };
 pub use params::{Amount, Combination, Direction, GradientBoosting, Growth, Sampling};

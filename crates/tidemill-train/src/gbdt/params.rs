@@ -357,9 +357,8 @@ impl GradientBoosting {
             whole("max_cat_to_onehot", Some(self.max_cat_to_onehot), 1, u32::MAX),
             whole("min_data_per_group", Some(self.min_data_per_group), 1, u32::MAX),
         ];
-        let issue = |(name, _, range): (&str, bool, String)| {
-            ParamIssue::new([name], format!("`{name}` must be {range}"))
-        };
+        let issue =
+            |(name, _, range): (&str, bool, String)| ParamIssue::new([name], format!("`{name}` must be {range}"));
         let mut issues: Vec<ParamIssue> = ranges.into_iter().filter(|(_, fine, _)| !fine).map(issue).collect();
         issues.extend(self.contradictions());
         issues
@@ -373,7 +372,9 @@ impl GradientBoosting {
         };
         if self.early_stopping.is_some_and(|patience| patience > 0) && self.boosting != Combination::Gbdt {
             let message = match self.boosting {
-                Combination::Dart => "`boosting: dart` changes earlier trees, so training cannot go back to a best round",
+                Combination::Dart => {
+                    "`boosting: dart` changes earlier trees, so training cannot go back to a best round"
+                }
                 _ => "the trees of `boosting: random_forest` count the same, so no round is the best",
             };
             issue("early_stopping", message, "leave it out");
@@ -381,7 +382,11 @@ impl GradientBoosting {
         let bags = self.bagging_fraction < 1.0 || self.pos_bagging_fraction < 1.0 || self.neg_bagging_fraction < 1.0;
         if self.sample == Sampling::Goss {
             if bags {
-                issue("sample", "`goss` chooses the rows itself, and `bagging_fraction` would too", "leave out one of them");
+                issue(
+                    "sample",
+                    "`goss` chooses the rows itself, and `bagging_fraction` would too",
+                    "leave out one of them",
+                );
             }
             if self.top_rate + self.other_rate > 1.0 {
                 issue("top_rate", "`top_rate` and `other_rate` together are more than all rows", "as in 0.2 and 0.1");

@@ -7,8 +7,8 @@ use tidemill_model::{FeatureBlock, FeatureKind, FeatureSpec, ModelError};
 
 use super::rng::Rng;
 use super::{
-    AbsoluteError, BinPlanner, Binned, Binning, Combination, Constraints, Fitted, GradientBoosting, Growth, LabelledRows,
-    LogLoss, Objective, Poisson, Quantile, Sampling, Softmax, SquaredError, StopMetric, fit,
+    AbsoluteError, BinPlanner, Binned, Binning, Combination, Constraints, Fitted, GradientBoosting, Growth,
+    LabelledRows, LogLoss, Objective, Poisson, Quantile, Sampling, Softmax, SquaredError, StopMetric, fit,
 };
 
 const CATEGORIES: FeatureKind = FeatureKind::Categorical { cardinality: 1000 };
@@ -348,7 +348,12 @@ fn the_seed_decides_what_is_sampled() {
     let params =
         GradientBoosting { rounds: 10, bagging_fraction: 0.5, feature_fraction: 0.5, ..GradientBoosting::default() };
     let (train, _) = data.binned(255);
-    let run = |seed| fit::<ModelError>(&params, &LogLoss, &Constraints::default(), &train, None, seed, |_| Ok(())).unwrap().ensemble().encode();
+    let run = |seed| {
+        fit::<ModelError>(&params, &LogLoss, &Constraints::default(), &train, None, seed, |_| Ok(()))
+            .unwrap()
+            .ensemble()
+            .encode()
+    };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
 }
@@ -360,7 +365,8 @@ fn weights_count_rows() {
     let data = Data::new(&[NUMBER], columns, vec![0.0, 1.0, 1.0, 5.0]);
     let (mut train, _) = data.binned(255);
     train.weights = Some(vec![3.0, 1.0, 1.0, 3.0]);
-    let fitted = fit::<ModelError>(&one_tree(), &SquaredError, &Constraints::default(), &train, None, 1, |_| Ok(())).unwrap();
+    let fitted =
+        fit::<ModelError>(&one_tree(), &SquaredError, &Constraints::default(), &train, None, 1, |_| Ok(())).unwrap();
     let predicted = predict(&fitted, &[&[0.0], &[1.0]]);
     assert!((predicted[0] - 0.25).abs() < 1e-6 && (predicted[1] - 4.0).abs() < 1e-6, "{predicted:?}");
 }
@@ -412,7 +418,8 @@ fn several_classes_are_learned_as_lightgbm_learns_them() {
     }
     let [train, eval] = parts;
     let data = Data { kinds: vec![NUMBER; 13], train, eval: Some(eval) };
-    let params = GradientBoosting { rounds: 60, min_data_in_leaf: 5, early_stopping: Some(0), ..GradientBoosting::default() };
+    let params =
+        GradientBoosting { rounds: 60, min_data_in_leaf: 5, early_stopping: Some(0), ..GradientBoosting::default() };
     let fitted = data.fit(&Softmax::new(3), &params);
     assert_eq!((fitted.sums.len(), fitted.rounds), (3, 60));
     // Log-loss after each round: bins are chosen a little differently, so not to the last digit.
@@ -445,9 +452,7 @@ fn amounts(rows: usize, seed: u64) -> Data {
     let mut rng = Rng::new(seed, 11);
     let columns: Vec<Vec<f64>> = (0..3).map(|_| (0..rows).map(|_| uniform(&mut rng)).collect()).collect();
     let noise = |rng: &mut Rng| -uniform(rng).max(1e-9).ln();
-    let labels = (0..rows)
-        .map(|row| 2.0 * columns[0][row] + (9.0 * columns[1][row]).sin() + noise(&mut rng))
-        .collect();
+    let labels = (0..rows).map(|row| 2.0 * columns[0][row] + (9.0 * columns[1][row]).sin() + noise(&mut rng)).collect();
     Data::new(&[NUMBER; 3], columns, labels)
 }
 
@@ -517,8 +522,7 @@ fn predictions_never_break_a_direction() {
         let params = GradientBoosting { rounds: 40, min_data_in_leaf: 3, ..GradientBoosting::default() };
         let params = if seed % 2 == 0 { params } else { GradientBoosting { path_smooth: 3.0, ..params } };
         let (train, _) = data.binned(255);
-        let fitted =
-            fit::<ModelError>(&params, &SquaredError, &constraints, &train, None, 42, |_| Ok(())).unwrap();
+        let fitted = fit::<ModelError>(&params, &SquaredError, &constraints, &train, None, 42, |_| Ok(())).unwrap();
         let grid = |feature: usize, other: f64| -> Vec<f64> {
             let row = |step: usize| {
                 let mut row = [other; 3];

@@ -31,6 +31,7 @@ pub struct TrainingData<'a> {
 pub struct SplitRows<'a> {
     pub(crate) split: &'a str,
     pub(crate) labels: &'a [f64],
+    pub(crate) weights: Option<&'a [f64]>,
     /// For each row of the split whether it is among these, where not all are.
     pub(crate) chosen: Option<&'a BooleanBuffer>,
     pub(crate) examples: &'a Examples,
@@ -45,6 +46,11 @@ impl SplitRows<'_> {
     /// The label of every row: finite numbers.
     pub fn labels(&self) -> &[f64] {
         self.labels
+    }
+
+    /// What every row counts for: finite numbers from 0 on, not all of them 0. All count 1 where there are none.
+    pub fn weights(&self) -> Option<&[f64]> {
+        self.weights
     }
 
     /// How many rows there are.

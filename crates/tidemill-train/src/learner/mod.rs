@@ -44,17 +44,23 @@ pub trait Estimator: Send + Sync {
 }
 
 /// Every learner.
-pub const LEARNERS: &[&dyn Learner] = &[&crate::gbdt::BoostingLearner, &crate::linear::LinearLearner];
+pub const LEARNERS: &[&dyn Learner] = &[
+    &crate::gbdt::BoostingLearner,
+    &crate::gbdt::LightGbmLearner,
+    &crate::gbdt::XgBoostLearner,
+    &crate::linear::LinearLearner,
+];
 
 /// What other libraries call their learners, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("lightgbm", BOOSTING),
-    ("lgbm", BOOSTING),
-    ("LGBMClassifier", BOOSTING),
-    ("LGBMRegressor", BOOSTING),
-    ("xgboost", BOOSTING),
-    ("XGBClassifier", BOOSTING),
-    ("XGBRegressor", BOOSTING),
+    ("lgbm", LIGHTGBM),
+    ("LightGBM", LIGHTGBM),
+    ("LGBMClassifier", LIGHTGBM),
+    ("LGBMRegressor", LIGHTGBM),
+    ("xgb", XGBOOST),
+    ("XGBoost", XGBOOST),
+    ("XGBClassifier", XGBOOST),
+    ("XGBRegressor", XGBOOST),
     ("catboost", BOOSTING),
     ("CatBoostClassifier", BOOSTING),
     ("CatBoostRegressor", BOOSTING),
@@ -68,7 +74,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("random_forest", FOREST),
     ("RandomForestClassifier", FOREST),
     ("RandomForestRegressor", FOREST),
-    ("extra_trees", FOREST),
+    ("extra_trees", "write `gradient_boosting: { boosting: random_forest, extra_trees: true }`"),
     ("decision_tree", "write `gradient_boosting: { rounds: 1, learning_rate: 1 }` for a single tree"),
     ("logistic_regression", LINEAR),
     ("LogisticRegression", LINEAR),
@@ -81,9 +87,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("glm", LINEAR),
 ];
 
+const LIGHTGBM: &str = "write `lightgbm`: it takes LightGBM's names, defaults and meanings";
+const XGBOOST: &str = "write `xgboost`: it takes XGBoost's names, defaults and meanings";
 const BOOSTING: &str =
     "write `gradient_boosting`: it fits the same kind of model and accepts LightGBM's names of parameters";
-const FOREST: &str = "write `gradient_boosting`, the learner that fits trees here";
+const FOREST: &str = "write `gradient_boosting: { boosting: random_forest, rounds: 200, bagging_fraction: 0.632 }`";
 const LINEAR: &str = "write `linear`: logistic regression for classes, ridge regression for numbers";
 
 /// The learner that `choice` names, with its parameters: a name alone, or a mapping of the name to its parameters.

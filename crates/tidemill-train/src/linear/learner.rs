@@ -122,7 +122,13 @@ impl Estimator for Linear {
             _ => (0.0, 1.0),
         };
         let scaled: Vec<f64> = data.train.labels().iter().map(|label| (label - centre) / unit).collect();
-        let loss = LinearLoss { task: data.task, design: &design, labels: &scaled, l2: self.l2 };
+        let loss = LinearLoss {
+            task: data.task,
+            design: &design,
+            labels: &scaled,
+            weights: data.train.weights(),
+            l2: self.l2,
+        };
         let minimum = self.minimise(&loss, data)?;
         let stride = 1 + design.width();
         let scores: Vec<&[f64]> = minimum.point.chunks(stride).collect();
@@ -139,7 +145,8 @@ impl Estimator for Linear {
                 minimum.iterations
             ));
         }
-        let (train_metrics, _) = judge(&model, data.task, &data.train)?;
+        let (mut train_metrics, columns) = judge(&model, data.task, &data.train)?;
+        train_metrics.extend(class_metrics(data.task, &columns, data.train.labels()));
         let mut validation_metrics = Map::new();
         if let Some(rows) = &data.validation {
             let (metrics, columns) = judge(&model, data.task, rows)?;
@@ -220,7 +227,9 @@ fn judge(
         columns.iter_mut().zip(predicted).for_each(|(all, part)| all.extend(part));
     })?;
     let labels = rows.labels();
-    let mean = |loss: &dyn Fn(usize) -> f64| (0..labels.len()).map(loss).sum::<f64>() / labels.len().max(1) as f64;
+    let weight = |row: usize| rows.weights().map_or(1.0, |weights| weights[row]);
+    let total: f64 = (0..labels.len()).map(weight).sum();
+    let mean = |loss: &dyn Fn(usize) -> f64| (0..labels.len()).map(|row| weight(row) * loss(row)).sum::<f64>() / total;
     let likely = |probability: f64| -probability.max(f64::EPSILON).ln();
     let metric = match task {
         Task::Binary => {

@@ -21,6 +21,8 @@ pub struct LinearLoss<'a> {
     pub design: &'a Design,
     /// A label a row: a value, 0 or 1, or the number of a class.
     pub labels: &'a [f64],
+    /// What a row counts for; 1 where there are none.
+    pub weights: Option<&'a [f64]>,
     /// The penalty.
     pub l2: f64,
 }
@@ -67,7 +69,9 @@ impl LinearLoss<'_> {
                 *score = self.design.row(row).fold(own[0], |sum, (column, value)| sum + own[1 + column] * value);
             }
             // The scores become the derivatives of the loss.
-            loss += self.row_loss(&mut scores, self.labels[row]);
+            let weight = self.weights.map_or(1.0, |weights| weights[row]);
+            loss += weight * self.row_loss(&mut scores, self.labels[row]);
+            scores.iter_mut().for_each(|derivative| *derivative *= weight);
             for (at, derivative) in scores.iter().enumerate() {
                 let own = &mut gradient[at * stride..][..stride];
                 own[0] += derivative;

@@ -36,7 +36,7 @@ fn design(columns: &[Vec<f64>]) -> Design {
 /// The weights of scaled features agree with those recorded.
 fn agree(task: &Task, columns: &[Vec<f64>], labels: &[f64], l2: f64, expected: &Value) {
     let design = design(columns);
-    let loss = LinearLoss { task, design: &design, labels, l2 };
+    let loss = LinearLoss { task, design: &design, labels, weights: None, l2 };
     let start = vec![0.0; loss.dimensions()];
     let found =
         minimise::<()>(start, 5000, 1e-8, |point, gradient| loss.value(point, gradient), |_, _| Ok(())).unwrap();
@@ -98,7 +98,7 @@ fn gradients_are_derivatives_of_the_loss() {
     for (task, labels) in
         [(Task::Binary, &binary), (Task::Regression, &numbers), (Task::MultiClass { classes }, &numbers)]
     {
-        let loss = LinearLoss { task: &task, design: &design, labels, l2: 0.7 };
+        let loss = LinearLoss { task: &task, design: &design, labels, weights: None, l2: 0.7 };
         let point: Vec<f64> = (0..loss.dimensions()).map(|at| (at as f64 * 0.7).sin() * 0.3).collect();
         let (mut gradient, mut unused) = (vec![0.0; point.len()], vec![0.0; point.len()]);
         loss.value(&point, &mut gradient);

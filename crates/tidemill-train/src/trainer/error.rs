@@ -111,6 +111,36 @@ pub enum TrainError {
         /// Its rows.
         rows: u64,
     },
+    /// A weight that is none.
+    #[error("weight `{column}` {reason}{}", place(.split, *.row))]
+    Weight {
+        /// The column.
+        column: String,
+        /// The split.
+        split: String,
+        /// The first such row, from 0, where it is one row.
+        row: Option<u64>,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Rows none of which counts.
+    #[error("the weight of every row of split `{split}` is 0")]
+    WeightsZero {
+        /// The split.
+        split: String,
+    },
+    /// A weight of a class that there is not.
+    #[error("`class_weights` names `{class}`, which is no class of the task `{task}`")]
+    ClassWeight {
+        /// The name.
+        class: String,
+        /// The task.
+        task: TaskKind,
+        /// The classes.
+        known: Vec<String>,
+        /// A class of a similar name.
+        nearest: Option<String>,
+    },
     /// The operating system gives no threads.
     #[error("threads cannot be started")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -128,7 +158,9 @@ impl Coded for TrainError {
             Self::Model(error) => error.code(),
             Self::LabelConstant { .. } => Code::LabelConstant,
             Self::SplitEmpty { .. } => Code::EmptySplit,
-            Self::TooManyRows { .. } => Code::Params,
+            Self::TooManyRows { .. } | Self::ClassWeight { .. } => Code::Params,
+            Self::Weight { row: None, .. } => Code::Params,
+            Self::Weight { .. } | Self::WeightsZero { .. } => Code::LabelValues,
             Self::Threads(_) => Code::Io,
         }
     }
@@ -154,7 +186,18 @@ impl Coded for TrainError {
             Self::LabelConstant { .. } => Some("check the label's expression and the shares of the splits".to_owned()),
             Self::SplitEmpty { .. } => Some("give the split a larger share".to_owned()),
             Self::TooManyRows { .. } => Some("give the split a smaller share".to_owned()),
+            Self::Weight { row: None, .. } => Some("name a column of numbers: `weight: COLUMN`".to_owned()),
+            Self::Weight { .. } => Some("leave such rows out with `where` at the source".to_owned()),
+            Self::WeightsZero { .. } => Some("name another column: `weight: COLUMN`".to_owned()),
+            Self::ClassWeight { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
+            Self::ClassWeight { known, .. } if known.is_empty() => Some("only classes have such weights".to_owned()),
+            Self::ClassWeight { known, .. } => Some(format!("there are {}", known.join(", "))),
             Self::Threads(_) => None,
         }
     }
+}
+
+/// " in row 3 of split `train`".
+fn place(split: &str, row: Option<u64>) -> String {
+    row.map_or_else(String::new, |row| format!(" in row {} of split `{split}`", row + 1))
 }

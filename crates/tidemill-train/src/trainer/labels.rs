@@ -35,6 +35,8 @@ pub(super) struct Labels {
     pub(super) split: String,
     pub(super) kind: LabelKind,
     pub(super) values: Vec<f64>,
+    /// What the rows count for.
+    pub(super) weights: Option<Vec<f64>>,
     missing: u64,
     first_missing: Option<u64>,
 }
@@ -46,6 +48,7 @@ impl Labels {
             split: split.to_owned(),
             kind: LabelKind::Number,
             values: Vec::with_capacity(rows),
+            weights: None,
             missing: 0,
             first_missing: None,
         }
@@ -88,6 +91,12 @@ impl Labels {
             return Err(TrainError::LabelMissing { label, split, count: self.missing, rows, first_row });
         }
         self.require(f64::is_finite, || "a label must be a finite number".to_owned())?;
+        if let Some(weights) = &self.weights
+            && !weights.is_empty()
+            && weights.iter().all(|weight| *weight == 0.0)
+        {
+            return Err(TrainError::WeightsZero { split });
+        }
         match self.values.first() {
             None => Err(TrainError::SplitEmpty { split }),
             Some(&value) if self.values.iter().all(|other| *other == value) => {
@@ -101,16 +110,12 @@ impl Labels {
 
     /// Takes out the rows that `chosen` says, in their order.
     pub(super) fn take(&mut self, chosen: &[bool], split: &str) -> Self {
-        let mut at = 0;
-        let taken = self.values.extract_if(.., |_| {
-            at += 1;
-            chosen[at - 1]
-        });
         Self {
             label: self.label.clone(),
             split: split.to_owned(),
             kind: self.kind,
-            values: taken.collect(),
+            values: taken(&mut self.values, chosen),
+            weights: self.weights.as_mut().map(|weights| taken(weights, chosen)),
             missing: 0,
             first_missing: None,
         }
@@ -150,4 +155,10 @@ impl Labels {
             }),
         }
     }
+}
+
+/// The members of `of` that `chosen` says, which are taken out.
+fn taken(of: &mut Vec<f64>, chosen: &[bool]) -> Vec<f64> {
+    let mut chosen = chosen.iter();
+    of.extract_if(.., |_| chosen.next().copied().unwrap_or(false)).collect()
 }

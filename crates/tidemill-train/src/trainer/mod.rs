@@ -7,6 +7,7 @@ mod report;
 mod sample;
 mod task;
 mod validation;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,7 @@ use report::Report;
 use sample::SamplePicker;
 use task::Decision;
 use validation::Validation;
+use weights::weights_of;
 
 use crate::learner::{SplitRows, TrainingData};
 
@@ -95,7 +97,8 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     let spec = graph.label().ok_or(ModelError::NoLabel)?.clone();
     let split = params.splits.train.as_str();
 
-    let reader = LabelReader { context, examples: &examples, graph: &graph, label: &spec };
+    let weight = params.weight.as_deref();
+    let reader = LabelReader { context, examples: &examples, graph: &graph, label: &spec, weight };
     let rows = reader.rows(split)?;
     context.progress.total_rows(rows);
     let mut texts = Texts::default();
@@ -118,8 +121,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         validation_labels = Some(of_own);
     } else if params.validation.is_some() || estimator.needs_validation() {
         let classes = (decision.task.kind() != TaskKind::Regression).then_some(labels.values.as_slice());
-        let aside =
-            validation::kept_aside(params.validation.as_ref(), &examples, split, classes, rows, params.seed)?;
+        let aside = validation::kept_aside(params.validation.as_ref(), &examples, split, classes, rows, params.seed)?;
         if aside.iter().any(|aside| *aside) {
             validation_labels = Some(labels.take(&aside, "validation"));
             labels.check(&texts)?;
@@ -133,24 +135,23 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         }
     }
 
-    let rows_of = |split, labels, chosen, is_fitted_on| SplitRows {
-        split,
-        labels,
-        chosen,
-        examples: &examples,
-        graph: &graph,
-        progress: context.progress,
-        cancel: context.cancel,
-        is_fitted_on,
-    };
+    if let Some(of_classes) = &params.class_weights {
+        let of_class = of_classes.of(&decision.task, &decision.class_names(), &labels.values)?;
+        let weights = labels.weights.get_or_insert_with(|| vec![1.0; labels.values.len()]);
+        for (weight, label) in weights.iter_mut().zip(&labels.values) {
+            *weight *= of_class.get(*label as usize).copied().unwrap_or(1.0);
+        }
+    }
+
+    let source = RowSource { context, examples: &examples, graph: &graph };
     let (learned, aside) = kept_aside.as_ref().map_or((None, None), |(learned, aside)| (Some(learned), Some(aside)));
     let fitted = estimator.fit(&TrainingData {
         task: &decision.task,
         features: graph.features(),
-        train: rows_of(split, &labels.values, learned, true),
+        train: source.rows(split, &labels, learned, true),
         validation: validation_labels.as_ref().map(|of_rows| match own {
-            Some(own) => rows_of(own, &of_rows.values, None, false),
-            None => rows_of(split, &of_rows.values, aside, true),
+            Some(own) => source.rows(own, of_rows, None, false),
+            None => source.rows(split, of_rows, aside, true),
         }),
         seed: params.seed,
         progress: context.progress,
@@ -196,12 +197,44 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     })
 }
 
+/// Where rows of features come from.
+struct RowSource<'a> {
+    context: &'a StepContext<'a>,
+    examples: &'a Examples,
+    graph: &'a TransformGraph,
+}
+
+impl<'a> RowSource<'a> {
+    /// The rows of `split` that `chosen` says, or all, with their labels.
+    fn rows(
+        &self,
+        split: &'a str,
+        labels: &'a Labels,
+        chosen: Option<&'a BooleanBuffer>,
+        is_fitted_on: bool,
+    ) -> SplitRows<'a> {
+        SplitRows {
+            split,
+            labels: &labels.values,
+            weights: labels.weights.as_deref(),
+            chosen,
+            examples: self.examples,
+            graph: self.graph,
+            progress: self.context.progress,
+            cancel: self.context.cancel,
+            is_fitted_on,
+        }
+    }
+}
+
 /// Reads the labels of a split.
 struct LabelReader<'a> {
     context: &'a StepContext<'a>,
     examples: &'a Examples,
     graph: &'a TransformGraph,
     label: &'a LabelSpec,
+    /// The column of weights.
+    weight: Option<&'a str>,
 }
 
 impl LabelReader<'_> {
@@ -232,12 +265,17 @@ impl LabelReader<'_> {
         if picker.is_some() {
             columns.extend(self.graph.inputs().iter().map(|input| input.name.clone()));
         }
+        columns.extend(self.weight.map(str::to_owned));
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let batches = self.examples.batches(split, Some(&columns))?;
         let bound = self.label.bind(&batches.schema())?;
         for batch in batches {
             self.context.cancel.check()?;
             let batch = batch?;
+            if let Some(column) = self.weight {
+                let weights = weights_of(&batch, column, split, labels.values.len())?;
+                labels.weights.get_or_insert_default().extend(weights);
+            }
             labels.push(&bound, &batch, texts)?;
             if let Some(picker) = &mut picker {
                 picker.push(&batch);

@@ -5,15 +5,22 @@ use serde_json::Value;
 use tidemill_core::{ParamIssue, TaskKind, advise, parse_params};
 
 use super::validation::Validation;
+use super::weights::ClassWeights;
 use crate::learner::{Estimator, choice_schema, configure};
 
 /// What was written before, or is written elsewhere, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("eval", "leave it out: rows for early stopping are kept aside out of the training rows (`validation`), and the \
-              `Evaluator` judges a split that the `Trainer` never reads"),
+    (
+        "eval",
+        "leave it out: rows for early stopping are kept aside out of the training rows (`validation`), and the \
+              `Evaluator` judges a split that the `Trainer` never reads",
+    ),
     ("validation_fraction", "write `validation`"),
     ("validation_split", "write `validation`"),
     ("eval_set", "write `validation`"),
+    ("sample_weight", "write `weight`, the name of a column"),
+    ("weights", "write `weight`, the name of a column, or `class_weights`"),
+    ("class_weight", "write `class_weights`"),
 ];
 
 /// Parameters of a `Trainer` step.
@@ -35,6 +42,13 @@ pub(super) struct TrainerParams {
     /// were: by chance within each class, by group where rows are split by group, the newest where they are split by time.
     #[serde(default)]
     pub(super) validation: Option<Validation>,
+    /// A column of numbers that say how much each row counts. It is no feature, and requests do not have it.
+    #[serde(default)]
+    pub(super) weight: Option<String>,
+    /// How much the rows of each class count in training: `balanced` makes all classes count the same, and a mapping such as
+    /// `{ yes: 5 }` names weights. Probabilities shift with them.
+    #[serde(default)]
+    pub(super) class_weights: Option<ClassWeights>,
     /// The model's name; by default that of the pipeline.
     #[serde(default)]
     pub(super) name: Option<String>,
@@ -100,6 +114,9 @@ impl TrainerParams {
         if let Some(validation) = &self.validation {
             issues.extend(validation.check(&self.splits.train));
         }
+        if let Some(problem) = self.class_weights.as_ref().and_then(ClassWeights::problem) {
+            issues.push(ParamIssue::new(["class_weights"], problem));
+        }
         for (key, value) in [("name", &self.name), ("owner", &self.owner)] {
             if value.as_ref().is_some_and(|text| text.trim().is_empty()) {
                 issues.push(ParamIssue::new([key], format!("`{key}` is empty")));
@@ -148,8 +165,7 @@ mod tests {
         assert_eq!(found[0], (place("rounds"), "`rounds` must be 1 or above".to_owned()));
         assert_eq!(found[1], (place("learning_rate"), "`learning_rate` must be above 0".to_owned()));
 
-        let found =
-            issues(&json!({ "learner": { "gradient_boosting": {} }, "validation": "train", "name": " " }));
+        let found = issues(&json!({ "learner": { "gradient_boosting": {} }, "validation": "train", "name": " " }));
         assert_eq!([&found[0].0, &found[1].0], ["validation", "name"]);
         let old = json!({ "learner": "linear", "splits": { "eval": "eval" } });
         let issue = TrainerParams::parse(&old).err().unwrap().remove(0);

@@ -26,6 +26,8 @@ pub(super) struct Decision {
     /// What was guessed, with the line that says otherwise.
     pub(super) guess: Option<String>,
     encoding: Encoding,
+    /// The label's two values, where it became a condition.
+    values: Option<[String; 2]>,
 }
 
 /// What becomes of label values.
@@ -50,7 +52,7 @@ impl Decision {
     ) -> Result<Self, TrainError> {
         let values = Values { labels, texts, counts: labels.counts(CLASSES_MAX) };
         let is_text = labels.kind == LabelKind::Text;
-        let decision = |task, encoding| Self { task, label: spec.clone(), guess: None, encoding };
+        let decision = |task, encoding| Self { task, label: spec.clone(), guess: None, encoding, values: None };
         if labels.values.iter().all(|value| *value == 0.0 || *value == 1.0) && !is_text {
             match asked {
                 None | Some(TaskKind::Binary) => return Ok(decision(Task::Binary, Encoding::AsTheyAre)),
@@ -100,6 +102,22 @@ impl Decision {
                 )?;
                 Ok(decision(Task::Regression, Encoding::AsTheyAre))
             }
+        }
+    }
+
+    /// The names of each class, by its number; none for an amount. Two classes have those of the label's values too.
+    pub(super) fn class_names(&self) -> Vec<Vec<String>> {
+        match &self.task {
+            Task::Binary => {
+                let mut names =
+                    [("0", "false"), ("1", "true")].map(|(number, word)| vec![number.to_owned(), word.to_owned()]);
+                for (names, value) in names.iter_mut().zip(self.values.iter().flatten()) {
+                    // The label's own values come first: where they are 1 and 2, `1` is the first class.
+                    *names = vec![value.clone()];
+                }
+                names.to_vec()
+            }
+            other => other.classes().iter().map(|class| vec![class.clone()]).collect(),
         }
     }
 
@@ -181,7 +199,8 @@ impl Values<'_> {
                 self.shown()
             )
         });
-        Some(Decision { task: Task::Binary, label, guess, encoding: Encoding::Second([*first, *second]) })
+        let values = Some([negative.clone(), name.clone()]);
+        Some(Decision { task: Task::Binary, label, guess, encoding: Encoding::Second([*first, *second]), values })
     }
 
     /// Every value is a class.
@@ -198,7 +217,7 @@ impl Values<'_> {
         }
         let task = Task::MultiClass { classes: ordered.iter().map(|(_, name, _)| name.clone()).collect() };
         let encoding = Encoding::Place(ordered.into_iter().map(|(value, ..)| value).collect());
-        Ok(Decision { task, label: spec.clone(), guess: None, encoding })
+        Ok(Decision { task, label: spec.clone(), guess: None, encoding, values: None })
     }
 
     fn not_binary(&self) -> TrainError {

@@ -53,7 +53,9 @@ impl<'de> Deserialize<'de> for Validation {
             Value::Number(share) => return Ok(Self::Share { share: share.as_f64(), by: None }),
             Value::String(split) => return Ok(Self::Split(split)),
             Value::Object(options) => Options::deserialize(Value::Object(options)).map_err(D::Error::custom)?,
-            _ => return Err(D::Error::custom("`validation` is a share such as 0.1, the name of a split, or a mapping")),
+            _ => {
+                return Err(D::Error::custom("`validation` is a share such as 0.1, the name of a split, or a mapping"));
+            }
         };
         match options {
             Options { split: Some(split), share: None, by: None, by_time: None } => Ok(Self::Split(split)),

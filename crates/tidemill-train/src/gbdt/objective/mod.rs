@@ -86,7 +86,10 @@ mod tests {
             let mut outs: Vec<&mut [Gradient]> = out.iter_mut().map(|out| &mut out[..]).collect();
             objective.gradients(&columns, &[label], &mut outs);
             assert!((f64::from(out[0][0][0]) - first).abs() < 1e-6 * first.abs().max(1.0), "{score}: {out:?} {first}");
-            assert!((f64::from(out[0][0][1]) - second).abs() < 1e-4 * second.abs().max(1.0), "{score}: {out:?} {second}");
+            assert!(
+                (f64::from(out[0][0][1]) - second).abs() < 1e-4 * second.abs().max(1.0),
+                "{score}: {out:?} {second}"
+            );
         }
     }
 

@@ -1,0 +1,255 @@
+//! `xgboost:`: the parameters of XGBoost 3.
+
+use schemars::{Schema, SchemaGenerator};
+use serde_json::Value;
+use tidemill_core::ParamIssue;
+
+use super::super::learner::PositiveWeight;
+use super::super::{Amount, Combination, GradientBoosting, Growth, StopMetric};
+use super::Meaning::{NoEffect, Refused, Sets};
+use super::reading::{
+    AMOUNT, BINARY, CLASSES, Reading, count, directions, is_off, is_one, limit, metric, number, sets, word,
+};
+use super::{Asked, Library, Parameter};
+use crate::learner::{Estimator, Learner};
+
+/// Gradient boosting by the names of XGBoost.
+#[derive(Debug, Clone, Copy)]
+pub struct XgBoostLearner;
+
+impl Learner for XgBoostLearner {
+    fn name(&self) -> &'static str {
+        LIBRARY.name
+    }
+
+    fn params_schema(&self, _generator: &mut SchemaGenerator) -> Schema {
+        LIBRARY.schema()
+    }
+
+    fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
+        Ok(Box::new(LIBRARY.configure(params)?))
+    }
+}
+
+pub(super) static LIBRARY: Library =
+    Library { name: "xgboost", title: "XGBoost", parameters: PARAMETERS, defaults, finish };
+
+/// Leaves where there is no limit of them: more than rows of most tables fill, and as many as a tree may have.
+const LEAVES: u32 = 1 << 16;
+
+fn defaults() -> GradientBoosting {
+    GradientBoosting {
+        rounds: 100,
+        learning_rate: 0.3,
+        early_stopping: Some(0),
+        leaves: LEAVES,
+        max_depth: Some(6),
+        grow: Growth::DepthWise,
+        min_data_in_leaf: 1,
+        min_sum_hessian: 1.0,
+        lambda_l2: 1.0,
+        cat_smooth: 0.0,
+        cat_l2: 0.0,
+        max_cat_threshold: 64,
+        min_data_per_group: 1,
+        ..GradientBoosting::default()
+    }
+}
+
+const METRICS: &[(&str, StopMetric)] = &[
+    ("auc", StopMetric::Auc),
+    ("logloss", StopMetric::LogLoss),
+    ("mlogloss", StopMetric::LogLoss),
+    ("error", StopMetric::Error),
+    ("merror", StopMetric::Error),
+    ("rmse", StopMetric::Rmse),
+    ("mae", StopMetric::Mae),
+];
+
+const ONE_SEED: &str = "`seed` next to `learner` decides everything random";
+
+const PARAMETERS: &[Parameter] = &[
+    (
+        &["n_estimators", "num_boost_round", "num_round"],
+        Sets(|asked, value| count(value).map(|found| asked.params.rounds = found)),
+    ),
+    (&["eta", "learning_rate"], Sets(|asked, value| number(value).map(|found| asked.params.learning_rate = found))),
+    (&["max_leaves"], Sets(|asked, value| limit(value).map(|found| asked.params.leaves = found.unwrap_or(LEAVES)))),
+    (&["max_depth"], Sets(|asked, value| limit(value).map(|found| asked.params.max_depth = found))),
+    (
+        &["grow_policy"],
+        Sets(|asked, value| {
+            asked.params.grow = match word(value)? {
+                "depthwise" => Growth::DepthWise,
+                "lossguide" => Growth::LeafWise,
+                other => return Err(format!("is `depthwise` or `lossguide`, not `{other}`")),
+            };
+            Ok(())
+        }),
+    ),
+    (&["min_child_weight"], Sets(|asked, value| number(value).map(|found| asked.params.min_sum_hessian = found))),
+    (&["alpha", "reg_alpha"], Sets(|asked, value| number(value).map(|found| asked.params.lambda_l1 = found))),
+    (&["lambda", "reg_lambda"], Sets(|asked, value| number(value).map(|found| asked.params.lambda_l2 = found))),
+    (&["gamma", "min_split_loss"], Sets(|asked, value| number(value).map(|found| asked.params.min_gain = found))),
+    (&["max_delta_step"], Sets(|asked, value| number(value).map(|found| asked.params.max_delta_step = found))),
+    (&["subsample"], Sets(|asked, value| number(value).map(|found| asked.params.bagging_fraction = found))),
+    (
+        &["sampling_method"],
+        Refused("rows are drawn at random; `gradient_boosting` has `sample: goss`", |value| {
+            value.as_str() == Some("uniform")
+        }),
+    ),
+    (&["colsample_bytree"], Sets(|asked, value| number(value).map(|found| asked.params.feature_fraction = found))),
+    (
+        &["colsample_bynode"],
+        Sets(|asked, value| number(value).map(|found| asked.params.feature_fraction_by_node = found)),
+    ),
+    (&["colsample_bylevel"], Refused("features are drawn for a tree or for a split; use `colsample_bynode`", is_one)),
+    (
+        &["booster"],
+        Sets(|asked, value| {
+            match word(value)? {
+                "gbtree" => {}
+                "dart" => {
+                    asked.params.boosting = Combination::Dart;
+                    (asked.params.drop_rate, asked.params.skip_drop, asked.params.max_drop) = (0.0, 0.0, 0);
+                }
+                "gblinear" => return Err("is `gblinear`, and trees are grown here: use `learner: linear`".to_owned()),
+                other => return Err(format!("is `gbtree` or `dart`, not `{other}`")),
+            }
+            Ok(())
+        }),
+    ),
+    // With `booster: dart`, whose defaults they would be lost to.
+    (&["rate_drop"], Sets(|_, value| number(value).map(|_| ()))),
+    (&["skip_drop"], Sets(|_, value| number(value).map(|_| ()))),
+    (&["one_drop"], Refused("a round may leave out no tree", is_off)),
+    (
+        &["sample_type"],
+        Refused("trees that count more are left out more often", |value| value.as_str() == Some("weighted")),
+    ),
+    (
+        &["normalize_type"],
+        Refused("new trees count as much as one of those left out", |value| value.as_str() == Some("tree")),
+    ),
+    (&["num_parallel_tree"], Refused("a round grows one tree; `random_forest` averages many", is_one)),
+    (
+        &["max_bin"],
+        Sets(|asked, value| {
+            let found = count(value)?;
+            asked.params.max_bin = found.min(255);
+            if found > 256 {
+                asked.warnings.push("`max_bin` is 255 at most here, beside a bin for missing values".to_owned());
+            }
+            Ok(())
+        }),
+    ),
+    (&["max_cat_to_onehot"], Sets(|asked, value| count(value).map(|found| asked.params.max_cat_to_onehot = found))),
+    (&["max_cat_threshold"], Sets(|asked, value| count(value).map(|found| asked.params.max_cat_threshold = found))),
+    (&["enable_categorical"], NoEffect("the step `Transform` says which features are categories")),
+    (&["monotone_constraints"], Sets(|asked, value| directions(value).map(|found| asked.params.monotone = found))),
+    (&["interaction_constraints"], Sets(|asked, value| sets(value).map(|found| asked.params.interactions = found))),
+    (
+        &["early_stopping_rounds"],
+        Sets(|asked, value| limit(value).map(|found| asked.params.early_stopping = Some(found.unwrap_or(0)))),
+    ),
+    (&["eval_metric"], Sets(|asked, value| metric(value, METRICS, asked))),
+    (&["objective"], Sets(|asked, value| objective(word(value)?, asked))),
+    (&["tweedie_variance_power"], Sets(|asked, value| number(value).map(|found| asked.params.tweedie_power = found))),
+    (&["quantile_alpha"], Sets(|asked, value| number(value).map(|found| asked.params.quantile_level = found))),
+    (&["huber_slope"], Refused("the pseudo-Huber loss is none of the losses here", is_off)),
+    (&["num_class"], NoEffect("the classes follow from the label")),
+    (
+        &["scale_pos_weight"],
+        Sets(|asked, value| match number(value)? {
+            1.0 => Ok(()),
+            weight if weight > 0.0 => {
+                asked.positive = PositiveWeight::Times(weight);
+                Ok(())
+            }
+            other => Err(format!("must be above 0, and is {other}")),
+        }),
+    ),
+    (&["base_score"], Refused("the first score is always the best constant", Value::is_null)),
+    (&["seed", "random_state"], NoEffect(ONE_SEED)),
+    (&["seed_per_iteration"], NoEffect(ONE_SEED)),
+    (&["nthread", "n_jobs"], NoEffect("`tidemill run --threads` sets the threads, and they never change the result")),
+    (
+        &["verbosity", "verbose", "silent", "validate_parameters", "disable_default_eval_metric"],
+        NoEffect("nothing here depends on it"),
+    ),
+    (
+        &["tree_method"],
+        Refused("trees are grown over histograms", |value| matches!(value.as_str(), Some("hist" | "auto"))),
+    ),
+    (&["device"], Refused("trees are grown on the processor", |value| value.as_str() == Some("cpu"))),
+    (&["missing"], NoEffect("missing values are always told from numbers")),
+    (
+        &["multi_strategy"],
+        Refused("each class has its own trees", |value| value.as_str() == Some("one_output_per_tree")),
+    ),
+    (
+        &["process_type", "updater", "refresh_leaf"],
+        Refused("a training grows its trees itself", |value| value.as_str() == Some("default")),
+    ),
+    (&["feature_weights"], Refused("features have no weights", is_off)),
+];
+
+fn objective(name: &str, asked: &mut Asked) -> Result<(), String> {
+    let amount = match name {
+        "binary:logistic" => {
+            asked.tasks = Some(BINARY);
+            return Ok(());
+        }
+        "multi:softprob" | "multi:softmax" => {
+            asked.tasks = Some(CLASSES);
+            return Ok(());
+        }
+        "reg:squarederror" | "reg:linear" => Amount::SquaredError,
+        "reg:absoluteerror" => Amount::AbsoluteError,
+        "reg:quantileerror" => Amount::Quantile,
+        "count:poisson" => Amount::Poisson,
+        "reg:gamma" => Amount::Gamma,
+        "reg:tweedie" => Amount::Tweedie,
+        "reg:pseudohubererror" => {
+            return Err("is the pseudo-Huber loss, which is not LightGBM's Huber loss: \
+                        `gradient_boosting: { objective: huber }` has that one"
+                .to_owned());
+        }
+        other => {
+            return Err(format!(
+                "is `{other}`; there are `binary:logistic`, `multi:softprob`, `reg:squarederror`, `reg:absoluteerror`, \
+                 `reg:quantileerror`, `count:poisson`, `reg:gamma` and `reg:tweedie`"
+            ));
+        }
+    };
+    asked.params.objective = amount;
+    asked.tasks = Some(AMOUNT);
+    Ok(())
+}
+
+/// What parameters mean together.
+fn finish(asked: &mut Asked, reading: &Reading<'_>) -> Vec<ParamIssue> {
+    let given = |name: &str| reading.value(name).and_then(|value| number(value).ok());
+    if asked.params.boosting == Combination::Dart {
+        asked.params.drop_rate = given("rate_drop").unwrap_or(0.0);
+        asked.params.skip_drop = given("skip_drop").unwrap_or(0.0);
+        if asked.params.early_stopping == Some(0) {
+            asked.params.early_stopping = None;
+        }
+    }
+    if asked.params.objective == Amount::Poisson {
+        // Its own default, which other objectives do not have.
+        if reading.written("max_delta_step").is_none() {
+            asked.params.max_delta_step = 0.7;
+        }
+        asked.params.poisson_max_delta_step = asked.params.max_delta_step;
+    }
+    if asked.params.objective == Amount::Quantile && reading.written("quantile_alpha").is_none() {
+        return vec![
+            ParamIssue::new(["objective"], "`reg:quantileerror` needs the quantile")
+                .with_hint("add `quantile_alpha: 0.5`, or another number between 0 and 1"),
+        ];
+    }
+    Vec::new()
+}
