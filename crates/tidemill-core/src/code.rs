@@ -223,6 +223,12 @@ catalogue! {
         "The threshold names a metric or slice that this evaluation does not have, or its bounds exclude each other.";
     PredictionValues = "TM5005", Usage, "a prediction is not a usable value",
         "Every row needs a prediction: a finite number, and for a binary model one between 0 and 1. The message names the column and the first row that lacks one. Scores that are no probabilities can still be compared as values with `tidemill evaluate --task regression`.";
+    JobFailed = "TM5006", Usage, "a training command failed",
+        "The program that `learner: { command: … }` names could not be started, or ended with an error. The last lines of its output are shown. Run it by hand with the variables that the docs list, or mend the script.";
+    JobResult = "TM5007", Usage, "a training command gave no usable model",
+        "A training command must write `result.json` into the folder TIDEMILL_OUT, with a model in a format that is executed here and with its own predictions of some rows. The message says what is missing or wrong. `tidemill.job().save(model)` in Python writes all of it.";
+    JobLimit = "TM5008", Usage, "a training command went beyond a limit",
+        "The program ran longer, took more memory or wrote more than the step allows, and was stopped with everything it had started. Raise `timeout_secs` or `memory_mib`, or give it less to do.";
 
     StoreUnavailable = "TM6001", Environment, "the store cannot be opened",
         "The folder or database that holds runs and artifacts cannot be read or written. The message names it.";

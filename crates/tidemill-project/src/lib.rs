@@ -9,6 +9,7 @@ mod feature_sets;
 mod mirror;
 mod project;
 mod registry;
+mod reproduce;
 mod runs;
 mod settings;
 
@@ -20,6 +21,7 @@ pub use feature_sets::{
 pub use mirror::Mirror;
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
+pub use reproduce::{Reproduction, reproduce};
 pub use runs::{RunHandle, RunSupervisor};
 pub use settings::doubtful_variables;
 pub use settings::{FILE_NAME as SETTINGS_FILE_NAME, PREFIX as VARIABLE_PREFIX, Settings, cache_dir, cores};

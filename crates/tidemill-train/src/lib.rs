@@ -1,9 +1,12 @@
-//! Learners and the component that trains them: histogram gradient boosting and linear models, each behind the trait
-//! [`Learner`](learner::Learner).
+//! Learners and the component that trains them: histogram gradient boosting, linear models, and any program, each behind
+//! the trait [`Learner`](learner::Learner).
 
+mod command;
 pub mod gbdt;
 pub mod learner;
 pub mod linear;
+mod report;
 mod trainer;
 
+pub use report::render_training_report;
 pub use trainer::{TrainError, Trainer};

@@ -71,7 +71,7 @@ pub enum Command {
     Runs(ListArgs),
     /// List artifacts, or show one
     Artifacts(ArtifactsArgs),
-    /// Write the evaluation or the statistics of a run as a page
+    /// Write what a run found as a page: evaluation, statistics, training
     Report(ReportArgs),
     /// List registered models, or show one
     Models(ModelsArgs),
@@ -81,6 +81,8 @@ pub enum Command {
     Bless(BlessArgs),
     /// Show what a model or artifact was made from
     Lineage(LineageArgs),
+    /// Make a model again from its lineage, and compare the two
+    Reproduce(ReproduceArgs),
     /// Serve models over REST and gRPC
     Serve(Box<ServeArgs>),
     /// Put load on a model server and measure its latency
@@ -280,11 +282,11 @@ pub struct ReportArgs {
     /// A run (`last`, an id or the start of one), or the start of an artifact's digest
     #[arg(value_name = "RUN or DIGEST", default_value = "last")]
     pub of: String,
-    /// What to show of a run: `evaluation` or `statistics` [default: the evaluation, if there is one]
+    /// What to show of a run: `evaluation`, `statistics` or `training` [default: the first that it has]
     #[arg(long = "type", value_name = "TYPE")]
     pub artifact_type: Option<String>,
-    /// File to write, or a folder (`reports/`) for all reports of the run with an index page [default: evaluation.html or
-    /// statistics.html]
+    /// File to write, or a folder (`reports/`) for all reports of the run with an index page [default: evaluation.html,
+    /// statistics.html or training.html]
     #[arg(long, value_name = "FILE or FOLDER/")]
     pub html: Option<PathBuf>,
     /// Open the page in the browser
@@ -322,6 +324,13 @@ pub struct BlessArgs {
     /// Alias to move to the version [default: as the `Pusher` has it]
     #[arg(long, value_name = "ALIAS")]
     pub alias: Option<String>,
+}
+
+/// `reproduce`
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// The model: `taxi-tips`, `taxi-tips@champion`, `taxi-tips:7`
+    pub model: String,
 }
 
 /// `lineage`

@@ -4,9 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
+use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _, SqlitePool};
 use tempfile::TempDir;
 
 use crate::{StoreError, StoreId, millis};
@@ -14,7 +14,16 @@ use crate::{StoreError, StoreId, millis};
 /// Version of the tables: the number of the last migration, kept in `PRAGMA user_version`.
 pub const SCHEMA_VERSION: i64 = 1;
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// Number, name and statements of every migration. The macro of sqlx would embed them too, and have the database driver
+/// compiled a second time for it.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "record", include_str!("../../migrations/0001_record.sql"))];
+
+fn migrator() -> Migrator {
+    let migration = |(number, name, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(*number, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect())
+}
 
 /// How long a writer waits for another process to finish its transaction.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -148,7 +157,7 @@ async fn create(path: &Path) -> Result<(), StoreError> {
 /// remembers.
 async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let failed = |error| StoreError::unavailable(path, error);
-    MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| StoreError::unavailable(path, error))?;
+    migrator().run_direct(None, connection, false).await.map_err(|error| StoreError::unavailable(path, error))?;
     sqlx::query("INSERT INTO store (id, created_at) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM store)")
         .bind(StoreId::generate().as_str())
         .bind(millis::text(millis::now()))
@@ -177,6 +186,6 @@ mod tests {
 
     #[test]
     fn the_schema_version_is_the_last_migration() {
-        assert_eq!(MIGRATIONS.iter().map(|migration| migration.version).max(), Some(SCHEMA_VERSION));
+        assert_eq!(MIGRATIONS.iter().map(|(number, ..)| *number).max(), Some(SCHEMA_VERSION));
     }
 }

@@ -63,6 +63,8 @@ pub struct Fitted {
     pub validation_scores: Vec<Vec<f64>>,
     /// The metric on the validation rows after each round.
     pub curve: Vec<f64>,
+    /// The metric on the training rows after some rounds: the round and the value.
+    pub train_curve: Vec<(u32, f64)>,
     /// How much each feature helped.
     pub importance: Vec<Importance>,
 }
@@ -106,6 +108,7 @@ pub fn fit<E: From<ModelError>>(
     // What each round's trees count.
     let mut factors: Vec<f64> = Vec::new();
     let mut curve = Vec::new();
+    let mut train_curve = Vec::new();
     let patience = params.patience();
 
     for round in 1..=params.rounds {
@@ -121,6 +124,9 @@ pub fn fit<E: From<ModelError>>(
         changes.apply(&mut factors);
         let metric = validation.as_ref().map(|rows| rows.metric);
         curve.extend(metric);
+        if is_recorded(round) && params.boosting != Combination::RandomForest {
+            train_curve.push((round, judge.metric(&boosting.scores, train)));
+        }
         watch(Round { round, validation_metric: metric })?;
         let best_round = validation.as_ref().map_or(round, |rows| rows.best_round);
         let stopped = patience > 0 && round - best_round >= patience;
@@ -157,7 +163,22 @@ pub fn fit<E: From<ModelError>>(
         None => (None, Vec::new()),
     };
     let importance = importance(grown.iter().flatten(), train);
-    Ok(Fitted { sums, rounds, best_round, train_metric, validation_metric, validation_scores, curve, importance })
+    Ok(Fitted {
+        sums,
+        rounds,
+        best_round,
+        train_metric,
+        validation_metric,
+        validation_scores,
+        curve,
+        train_curve,
+        importance,
+    })
+}
+
+/// Whether a round is one of those that a curve is drawn through: the metric on all training rows takes time.
+pub(super) fn is_recorded(round: u32) -> bool {
+    round <= 10 || round.is_multiple_of(10)
 }
 
 /// What a round changes in what the rounds before it count.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind};
 use tidemill_model::{ClassTrees, FeatureSpec};
 
+use super::fit::is_recorded;
 use super::{
     AbsoluteError, Amount, BinPlanner, Binned, Binning, Constraints, Fair, Fitted, Gamma, GradientBoosting, Huber,
     LabelledRows, LogLoss, Objective, PercentageError, Poisson, Quantile, Softmax, SquaredError, StopMetric, Tweedie,
@@ -124,7 +125,8 @@ impl GradientBoosting {
             validation_metrics.extend(class_metrics(data.task, &fitted.validation_scores, rows.labels()));
         }
         let trees: usize = fitted.sums.iter().map(|sum| sum.trees().len()).sum();
-        let facts = json!({ "trees": trees, "rounds": fitted.rounds, "best_round": fitted.best_round });
+        let curve = curve(&fitted, self.metric_title(&*objective));
+        let facts = json!({ "trees": trees, "rounds": fitted.rounds, "best_round": fitted.best_round, "curve": curve });
         let properties = json!({ "trees": trees, "rounds": fitted.rounds, "best_iteration": fitted.best_round });
         Ok(FittedLearner {
             train_metrics,
@@ -234,6 +236,20 @@ fn headline(fitted: &Fitted, trees: usize, name: &str) -> String {
         ),
         None => format!("{trees} {noun}, training {name} {:.4}", fitted.train_metric),
     }
+}
+
+/// The metric after some rounds, the best one among them, for the training report.
+fn curve(fitted: &Fitted, metric: &str) -> Value {
+    let is_shown = |round: &u32| is_recorded(*round) || *round == fitted.best_round || *round == fitted.rounds;
+    let rounds: Vec<u32> = (1..=fitted.rounds).filter(is_shown).collect();
+    let validation = |round: &u32| fitted.curve.get(*round as usize - 1).copied();
+    let train = |round: &u32| fitted.train_curve.iter().find(|(at, _)| at == round).map(|(_, value)| *value);
+    json!({
+        "metric": metric,
+        "validation": rounds.iter().map(validation).collect::<Vec<_>>(),
+        "train": rounds.iter().map(train).collect::<Vec<_>>(),
+        "rounds": rounds,
+    })
 }
 
 fn warnings(features: &[FeatureSpec], binning: &Binning, params: &GradientBoosting, fitted: &Fitted) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! What a learner is given.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
@@ -21,6 +22,8 @@ pub struct TrainingData<'a> {
     pub validation: Option<SplitRows<'a>>,
     /// The same seed and data give the same model.
     pub seed: u64,
+    /// The folder of the pipeline file.
+    pub project_dir: &'a Path,
     /// Where to say how far it is.
     pub progress: &'a dyn Progress,
     /// Set when the training should end.

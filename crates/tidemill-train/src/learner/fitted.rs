@@ -1,8 +1,10 @@
 //! What a learner hands over.
 
 use serde_json::{Map, Value, json};
-use tidemill_core::{RocArea, Task};
-use tidemill_model::largest_column;
+use tidemill_core::{ComponentError, RocArea, Task};
+use tidemill_model::{Columns, FeatureBlock, largest_column};
+
+use super::SplitRows;
 
 /// A fitted model, with the facts that the report, the card and the curves are made of.
 #[derive(Debug)]
@@ -53,6 +55,40 @@ impl Measure {
     pub(crate) fn text(self, value: f64) -> String {
         if self.is_count { format!("{}", value as u64) } else { format!("{value:.1}") }
     }
+}
+
+/// The mean loss of predictions on rows, by its name, and the predictions: a column for each number of the task.
+pub fn judge(
+    predict: &dyn Fn(&FeatureBlock) -> Result<Columns, ComponentError>,
+    task: &Task,
+    rows: &SplitRows<'_>,
+) -> Result<(Map<String, Value>, Vec<Vec<f64>>), ComponentError> {
+    let mut columns: Vec<Vec<f64>> = vec![Vec::with_capacity(rows.rows()); task.columns()];
+    let mut trouble = None;
+    rows.each_block(|block| {
+        if trouble.is_some() {
+            return;
+        }
+        match predict(block) {
+            Ok(predicted) => columns.iter_mut().zip(predicted).for_each(|(all, part)| all.extend(part)),
+            Err(error) => trouble = Some(error),
+        }
+    })?;
+    trouble.map_or(Ok(()), Err)?;
+    let labels = rows.labels();
+    let weight = |row: usize| rows.weights().map_or(1.0, |weights| weights[row]);
+    let total: f64 = (0..labels.len()).map(weight).sum();
+    let mean = |loss: &dyn Fn(usize) -> f64| (0..labels.len()).map(|row| weight(row) * loss(row)).sum::<f64>() / total;
+    let likely = |probability: f64| -probability.max(f64::EPSILON).ln();
+    let metric = match task {
+        Task::Binary => {
+            let of = |row: usize| if labels[row] == 1.0 { columns[0][row] } else { 1.0 - columns[0][row] };
+            ("log_loss", mean(&|row| likely(of(row))))
+        }
+        Task::MultiClass { .. } => ("log_loss", mean(&|row| likely(columns[labels[row] as usize][row]))),
+        _ => ("rmse", mean(&|row| (columns[0][row] - labels[row]) * (columns[0][row] - labels[row])).sqrt()),
+    };
+    Ok((Map::from_iter([(metric.0.to_owned(), json!(metric.1))]), columns))
 }
 
 /// What the predictions `columns` of rows with `labels` are worth beside the loss: the AUC of a binary task, the accuracy

@@ -8,12 +8,14 @@
 mod data;
 mod fitted;
 
+use std::path::Path;
+
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
-use tidemill_core::{ComponentError, ParamIssue, TaskKind, advice_for, suggest};
+use tidemill_core::{ComponentError, ExternalInput, ParamIssue, TaskKind, advice_for, suggest};
 
 pub use data::{SplitRows, TrainingData};
-pub use fitted::{FittedLearner, Importance, Measure, class_metrics};
+pub use fitted::{FittedLearner, Importance, Measure, class_metrics, judge};
 
 /// One kind of learner.
 pub trait Learner: Sync {
@@ -38,6 +40,11 @@ pub trait Estimator: Send + Sync {
     /// Whether something is decided on validation rows: when to stop, or between settings.
     fn needs_validation(&self) -> bool;
 
+    /// What it reads beside the rows, with a digest of its content: when it changes, the step runs again.
+    fn external_inputs(&self, _project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
+        Ok(Vec::new())
+    }
+
     /// Fits a model to the training rows. The result depends on the arguments only, not on the number of threads of the
     /// rayon pool it runs in.
     fn fit(&self, data: &TrainingData<'_>) -> Result<FittedLearner, ComponentError>;
@@ -49,6 +56,7 @@ pub const LEARNERS: &[&dyn Learner] = &[
     &crate::gbdt::LightGbmLearner,
     &crate::gbdt::XgBoostLearner,
     &crate::linear::LinearLearner,
+    &crate::command::CommandLearner,
 ];
 
 /// What other libraries call their learners, and what to write here.
@@ -85,6 +93,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("elastic_net", LINEAR),
     ("sgd_classifier", LINEAR),
     ("glm", LINEAR),
+    ("sklearn", COMMAND),
+    ("scikit-learn", COMMAND),
+    ("pytorch", COMMAND),
+    ("torch", COMMAND),
+    ("tensorflow", COMMAND),
+    ("keras", COMMAND),
+    ("python", COMMAND),
+    ("script", COMMAND),
 ];
 
 const LIGHTGBM: &str = "write `lightgbm`: it takes LightGBM's names, defaults and meanings";
@@ -92,6 +108,7 @@ const XGBOOST: &str = "write `xgboost`: it takes XGBoost's names, defaults and m
 const BOOSTING: &str =
     "write `gradient_boosting`: it fits the same kind of model and accepts LightGBM's names of parameters";
 const FOREST: &str = "write `gradient_boosting: { boosting: random_forest, rounds: 200, bagging_fraction: 0.632 }`";
+const COMMAND: &str = "write `command: { run: [python, train.py] }`: any program can be the learner";
 const LINEAR: &str = "write `linear`: logistic regression for classes, ridge regression for numbers";
 
 /// The learner that `choice` names, with its parameters: a name alone, or a mapping of the name to its parameters.

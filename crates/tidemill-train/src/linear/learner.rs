@@ -4,10 +4,10 @@ use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind, add_issues, advise, parse_params_partly};
-use tidemill_model::LinearModel;
+use tidemill_model::{FeatureBlock, LinearModel};
 
 use super::{DesignPlan, LinearLoss, Minimum, minimise};
-use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, SplitRows, TrainingData, class_metrics};
+use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, TrainingData, class_metrics, judge};
 
 /// What scikit-learn calls parameters, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -145,11 +145,12 @@ impl Estimator for Linear {
                 minimum.iterations
             ));
         }
-        let (mut train_metrics, columns) = judge(&model, data.task, &data.train)?;
+        let predict = |block: &FeatureBlock| Ok(model.predict(block));
+        let (mut train_metrics, columns) = judge(&predict, data.task, &data.train)?;
         train_metrics.extend(class_metrics(data.task, &columns, data.train.labels()));
         let mut validation_metrics = Map::new();
         if let Some(rows) = &data.validation {
-            let (metrics, columns) = judge(&model, data.task, rows)?;
+            let (metrics, columns) = judge(&predict, data.task, rows)?;
             validation_metrics = metrics;
             validation_metrics.extend(class_metrics(data.task, &columns, rows.labels()));
         }
@@ -213,31 +214,4 @@ fn centre_and_unit(labels: &[f64]) -> (f64, f64) {
     let mean: f64 = labels.iter().map(|label| label / rows).sum();
     let deviation = labels.iter().map(|label| (label - mean) * ((label - mean) / rows)).sum::<f64>().sqrt();
     (mean, if deviation > 0.0 && deviation.is_finite() { deviation } else { 1.0 })
-}
-
-/// The loss of a model on the rows of a split, and its predictions.
-fn judge(
-    model: &LinearModel,
-    task: &Task,
-    rows: &SplitRows<'_>,
-) -> Result<(Map<String, Value>, Vec<Vec<f64>>), ComponentError> {
-    let mut columns: Vec<Vec<f64>> = vec![Vec::with_capacity(rows.rows()); task.columns()];
-    rows.each_block(|block| {
-        let predicted = model.predict(block);
-        columns.iter_mut().zip(predicted).for_each(|(all, part)| all.extend(part));
-    })?;
-    let labels = rows.labels();
-    let weight = |row: usize| rows.weights().map_or(1.0, |weights| weights[row]);
-    let total: f64 = (0..labels.len()).map(weight).sum();
-    let mean = |loss: &dyn Fn(usize) -> f64| (0..labels.len()).map(|row| weight(row) * loss(row)).sum::<f64>() / total;
-    let likely = |probability: f64| -probability.max(f64::EPSILON).ln();
-    let metric = match task {
-        Task::Binary => {
-            let of = |row: usize| if labels[row] == 1.0 { columns[0][row] } else { 1.0 - columns[0][row] };
-            ("log_loss", mean(&|row| likely(of(row))))
-        }
-        Task::MultiClass { .. } => ("log_loss", mean(&|row| likely(columns[labels[row] as usize][row]))),
-        _ => ("rmse", mean(&|row| (columns[0][row] - labels[row]) * (columns[0][row] - labels[row])).sqrt()),
-    };
-    Ok((Map::from_iter([(metric.0.to_owned(), json!(metric.1))]), columns))
 }

@@ -10,13 +10,14 @@ mod validation;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;
 use serde_json::{Value, json};
 use tidemill_core::{
-    ArtifactType, Component, ComponentError, ComponentSpec, Expectation, Gate, InputSpec, Outcome, OutputSpec,
-    ParamIssue, Promise, StepContext, TaskKind,
+    ArtifactType, Component, ComponentError, ComponentSpec, Expectation, ExternalInput, Gate, InputSpec, Outcome,
+    OutputSpec, ParamIssue, Promise, StepContext, TaskKind,
 };
 use tidemill_data::Examples;
 use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_schema, write_package_with};
@@ -80,6 +81,10 @@ impl Component for Trainer {
         let train = split(&params.splits.train, &["splits", "train"]).with_hint("name it: `splits: { train: NAME }`");
         let validation = params.validation.as_ref().and_then(Validation::split);
         [train].into_iter().chain(validation.map(|name| split(name, &["validation"]))).collect()
+    }
+
+    fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
+        TrainerParams::parse(params)?.estimator.external_inputs(project_dir)
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
@@ -154,6 +159,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
             None => source.rows(split, of_rows, aside, true),
         }),
         seed: params.seed,
+        project_dir: context.project_dir,
         progress: context.progress,
         cancel: context.cancel,
     })?;

@@ -105,6 +105,7 @@ impl Report<'_> {
         let mut plain = parts.clone();
         if let Value::Object(facts) = &mut plain.training {
             facts.remove("importance");
+            facts.remove("curve");
         }
         let mut card = model_card(&plain);
         if let Some(owner) = owner {

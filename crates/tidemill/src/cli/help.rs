@@ -22,7 +22,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "features",
         ],
     ),
-    ("Models", &["models", "predict", "serve", "alias", "bless", "lineage", "model", "loadtest"]),
+    ("Models", &["models", "predict", "serve", "alias", "bless", "lineage", "reproduce", "model", "loadtest"]),
     (
         "Any file, without a project",
         &[
@@ -80,6 +80,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("report", &["tidemill report", "tidemill report --type statistics --html data.html"]),
     ("models", &["tidemill models", "tidemill models taxi-tips"]),
     ("alias", &["tidemill alias taxi-tips champion 3", "tidemill alias taxi-tips canary latest"]),
+    ("reproduce", &["tidemill reproduce taxi-tips@champion"]),
     ("bless", &["tidemill bless", "tidemill bless last --alias champion"]),
     (
         "lineage",

@@ -19,6 +19,7 @@ mod models;
 mod pipeline;
 mod predict;
 mod report;
+mod reproduce;
 mod rows;
 mod sample;
 mod schema;
@@ -54,6 +55,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Artifacts(args) => inspect::artifacts(&args, global).await,
         Command::Report(args) => report::report(&args, global).await,
         Command::Models(args) => models::models(&args, global).await,
+        Command::Reproduce(args) => reproduce::reproduce(&args, global).await,
         Command::Bless(args) => bless::bless(&args, global).await,
         Command::Alias(args) => models::alias(&args, global).await,
         Command::Lineage(args) => lineage::lineage(&args, global).await,

@@ -40,6 +40,7 @@ const COMMANDS: &[(&str, &[&[&str]], &[&[&str]])] = &[
     ("models", &[&["models"], &["models", "taxi-tips"]], &[&["models", "unknown"]]),
     ("alias", &[&["alias", "taxi-tips", "canary", "1"]], &[&["alias", "taxi-tips", "canary", "99"]]),
     ("bless", &[&["bless"]], &[&["bless", "ffffffff"]]),
+    ("reproduce", &[&["reproduce", "taxi-tips"]], &[&["reproduce", "no-such-model"]]),
     ("lineage", &[&["lineage", "taxi-tips"]], &[&["lineage", "unknown"]]),
     ("loadtest", &[], &[&["loadtest", "http://127.0.0.1:1/v1/models/x:predict"], &["loadtest", "nonsense://x"]]),
     (

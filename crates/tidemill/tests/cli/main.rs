@@ -24,6 +24,7 @@ mod mistakes;
 mod own_data;
 mod pinned;
 mod remote;
+mod reproduce;
 mod schema;
 mod serve;
 mod sources;

@@ -6,12 +6,13 @@ mod open;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tidemill_core::markup::About;
 use tidemill_core::{ArtifactType, Code, Coded, DatasetStatistics, Failure, Severity, suggest};
 use tidemill_evaluate::{Blessing, Evaluation, render_evaluation_report, summary_headline};
 use tidemill_metadata::{Artifact, ArtifactFilter, ExecutionRecord, Run};
 use tidemill_pipeline::Workspace;
+use tidemill_train::render_training_report;
 use tidemill_validation::{alerts, read_anomalies, read_statistics, render_report};
 
 pub(super) use about::of_files;
@@ -22,7 +23,7 @@ use crate::commands::{find_project, make_parent, print, say};
 use crate::ui::count;
 
 /// Artifacts that have a page, those looked for first in a run going first.
-const SHOWN: [ArtifactType; 2] = [ArtifactType::Evaluation, ArtifactType::Statistics];
+const SHOWN: [ArtifactType; 3] = [ArtifactType::Evaluation, ArtifactType::Statistics, ArtifactType::Model];
 
 pub async fn report(args: &ReportArgs, global: &Global) -> Result<u8, Failure> {
     let workspace = find_project(None, global)?.open_to_read().await?;
@@ -164,7 +165,7 @@ async fn find_artifact(workspace: &Workspace, spec: &str) -> Result<Found, Failu
     if !SHOWN.contains(&artifact.artifact_type) {
         let message = format!("there is no report of an artifact of type {}", artifact.artifact_type);
         return Err(
-            Failure::new(Code::CommandLine, message).with_hint("there are reports of Evaluation and Statistics")
+            Failure::new(Code::CommandLine, message).with_hint("there are reports of Evaluation, Statistics and Model")
         );
     }
     let filter = ArtifactFilter { artifact_type: Some(artifact.artifact_type), ..ArtifactFilter::default() };
@@ -183,13 +184,18 @@ async fn find_artifact(workspace: &Workspace, spec: &str) -> Result<Found, Failu
 fn shown_type(text: &str) -> Result<ArtifactType, Failure> {
     SHOWN.into_iter().find(|shown| what(*shown) == text.to_lowercase()).ok_or_else(|| {
         let near = suggest(&text.to_lowercase(), SHOWN.iter().map(|shown| what(*shown)));
-        let hint = near.map_or("reports: evaluation, statistics".to_owned(), |near| format!("did you mean `{near}`?"));
+        let hint = near
+            .map_or("reports: evaluation, statistics, training".to_owned(), |near| format!("did you mean `{near}`?"));
         Failure::new(Code::CommandLine, format!("there is no report of type `{text}`")).with_hint(hint)
     })
 }
 
 fn what(artifact_type: ArtifactType) -> &'static str {
-    if artifact_type == ArtifactType::Evaluation { "evaluation" } else { "statistics" }
+    match artifact_type {
+        ArtifactType::Evaluation => "evaluation",
+        ArtifactType::Model => "training",
+        _ => "statistics",
+    }
 }
 
 fn dir(workspace: &Workspace, artifact: &Artifact) -> Result<PathBuf, Failure> {
@@ -209,6 +215,7 @@ struct Page {
 fn page(workspace: &Workspace, found: &Found, artifact: &Artifact, about: &About) -> Result<Page, Failure> {
     match artifact.artifact_type {
         ArtifactType::Evaluation => evaluation_page(workspace, found, artifact, about),
+        ArtifactType::Model => training_page(workspace, found, artifact, about),
         _ => statistics_page(workspace, found, artifact, about),
     }
 }
@@ -229,6 +236,22 @@ fn evaluation_page(workspace: &Workspace, found: &Found, artifact: &Artifact, ab
         title: "Evaluation",
         text,
         bad: blessing.is_some_and(|blessing| !blessing.blessed),
+        anomalies: None,
+    })
+}
+
+fn training_page(workspace: &Workspace, found: &Found, artifact: &Artifact, about: &About) -> Result<Page, Failure> {
+    let file = dir(workspace, artifact)?.join("model.json");
+    let text = std::fs::read(&file).map_err(|error| Failure::io(&file, &error))?;
+    let manifest: Value = serde_json::from_slice(&text)
+        .map_err(|error| Failure::new(Code::PackageInvalid, format!("`{}`: {error}", file.display())))?;
+    let wrote = |step: &&ExecutionRecord| step.outputs.iter().any(|(_, output)| output.id == artifact.id);
+    let outcome = found.steps.iter().find(wrote).and_then(|step| step.execution.outcome.as_ref());
+    Ok(Page {
+        html: render_training_report(&manifest, Some(about)),
+        title: "Training",
+        text: outcome.map(|outcome| outcome.headline.clone()).unwrap_or_default(),
+        bad: false,
         anomalies: None,
     })
 }

@@ -1,145 +1,18 @@
 //! The `Trainer` step, from a CSV file to a model package.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use serde_json::{Value, json};
-use tidemill_core::{
-    ArtifactType, CancelFlag, Code, Component, ComponentError, DataType, Digest, InputArtifact, NoProgress, Outcome,
-    Progress, Properties, RunInfo, StepContext, TensorSpec,
-};
-use tidemill_data::{ExampleGen, Examples};
-use tidemill_model::{Feature, Keys, LabelSpec, Mapper, Model, Task, TransformGraph, steps};
+use tidemill_core::{CancelFlag, Code, Component, Progress};
+use tidemill_data::Examples;
+use tidemill_model::{Model, Task};
 use tidemill_train::Trainer;
 
-/// A project folder with trips, their examples and a transform graph.
-struct Project {
-    folder: tempfile::TempDir,
-}
-
-impl Project {
-    fn new(csv: &str, label: &str) -> Self {
-        let project = Self { folder: tempfile::tempdir().unwrap() };
-        std::fs::write(project.path("trips.csv"), csv).unwrap();
-        for name in ["examples", "transform"] {
-            std::fs::create_dir(project.path(name)).unwrap();
-        }
-        let params = json!({ "source": { "csv": "trips.csv" }, "splits": { "train": 2, "eval": 1 } });
-        let step = Step { key: "examples", params, threads: 1, progress: &NoProgress, cancel: CancelFlag::default() };
-        project.run(&ExampleGen::default(), &[], &project.path("examples"), &step).unwrap();
-        graph(label).save(project.path("transform/transform.json")).unwrap();
-        project
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Trains into the folder `out`.
-    fn train(&self, out: &str, step: &Step<'_>) -> Result<Outcome, ComponentError> {
-        let inputs = [("examples", ArtifactType::Examples), ("transform", ArtifactType::TransformGraph)];
-        std::fs::create_dir(self.path(out)).unwrap();
-        self.run(&Trainer, &inputs, &self.path(out), step)
-    }
-
-    fn run(
-        &self,
-        component: &dyn Component,
-        inputs: &[(&str, ArtifactType)],
-        output: &Path,
-        step: &Step<'_>,
-    ) -> Result<Outcome, ComponentError> {
-        assert_eq!(component.check(&step.params), []);
-        let input = |(key, artifact_type): &(&str, ArtifactType)| {
-            let (artifact_type, digest, path) = (*artifact_type, digest(), self.path(key));
-            ((*key).to_owned(), InputArtifact { artifact_type, digest, path, properties: Properties::new() })
-        };
-        let run = RunInfo { pipeline: "taxi-tips".into(), run_id: "a-run-id".into(), step: "train".into() };
-        component.run(&StepContext {
-            params: &step.params,
-            project_dir: self.folder.path(),
-            inputs: &inputs.iter().map(input).collect(),
-            outputs: &BTreeMap::from([(step.key.to_owned(), output.to_owned())]),
-            progress: step.progress,
-            cancel: &step.cancel,
-            threads: step.threads,
-            run: &run,
-        })
-    }
-
-    fn files(&self, out: &str) -> BTreeMap<String, Vec<u8>> {
-        let entries = std::fs::read_dir(self.path(out)).unwrap().map(Result::unwrap);
-        entries.map(|e| (e.file_name().into_string().unwrap(), std::fs::read(e.path()).unwrap())).collect()
-    }
-}
-
-struct Step<'a> {
-    key: &'static str,
-    params: Value,
-    threads: usize,
-    progress: &'a dyn Progress,
-    cancel: CancelFlag,
-}
-
-fn step(params: Value) -> Step<'static> {
-    Step { key: "model", params, threads: 2, progress: &NoProgress, cancel: CancelFlag::default() }
-}
-
-fn boosting(params: &Value) -> Value {
-    json!({ "learner": { "gradient_boosting": params } })
-}
-
-fn digest() -> Digest {
-    Digest::from_bytes(&[7; 32])
-}
-
-fn graph(label: &str) -> TransformGraph {
-    let input = |name: &str, datatype, optional| TensorSpec::new(name, datatype, optional);
-    let feature = |name: &str, nodes: Vec<Mapper>| Feature::new(name, name, nodes);
-    let companies = Keys::Strings(["blue", "red", "green"].map(str::to_owned).to_vec());
-    TransformGraph::new(
-        vec![
-            input("miles", DataType::Fp64, true),
-            input("payment", DataType::Bytes, false),
-            input("year", DataType::Int64, false),
-        ],
-        Some(LabelSpec::new("big_tip", label)),
-        vec![
-            feature("miles", vec![Mapper::ZScore(steps::ZScore { mean: 5.0, std_dev: 3.0 })]),
-            feature("payment", vec![Mapper::Vocabulary(steps::Vocabulary { values: companies, oov_buckets: 1 })]),
-            feature("year", vec![]),
-        ],
-    )
-    .unwrap()
-}
-
-/// Tips are large where the ride is long or paid with green; a fifth of the miles is missing.
-fn trips(rows: u32, tip: impl Fn(u32, f64) -> String) -> String {
-    let mut csv = "id,miles,payment,year,fare,tips\n".to_owned();
-    for row in 0..rows {
-        let hash = row.wrapping_mul(2_654_435_761);
-        let miles = f64::from(hash >> 20) / 400.0;
-        let payment = ["blue", "red", "green", "black"][(hash >> 8) as usize % 4];
-        let shown = if row % 5 == 0 { String::new() } else { format!("{miles:.2}") };
-        let _ = writeln!(csv, "{row},{shown},{payment},2016,10.5,{}", tip(hash, miles));
-    }
-    csv
-}
-
-fn good_trips() -> String {
-    trips(3000, |hash, miles| {
-        let green = (hash >> 8) % 4 == 2;
-        let surprise = hash % 29 == 0;
-        if (miles > 5.0 || green) == surprise { "0.5" } else { "3.5" }.to_owned()
-    })
-}
-
-const LABEL: &str = "tips > fare * 0.2";
+use crate::support::{LABEL, Project, Step, boosting, good_trips, step, trips};
 
 #[test]
 fn a_package_is_written_that_loads_and_predicts() {

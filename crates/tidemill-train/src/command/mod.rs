@@ -1,0 +1,244 @@
+//! A training command: any program as a learner.
+//!
+//! The contract is `tidemill.job/1`. The program gets a job file that says where its data is and what to do, tells its
+//! progress by lines of JSON, and hands over a model in a format that is executed here, with predictions of its own. These
+//! are reproduced before the model is accepted.
+//!
+//! [`job`] writes the job, [`process`] runs the program within its limits, [`result`] reads what it hands over.
+
+mod data;
+mod events;
+mod job;
+mod process;
+mod result;
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use schemars::{Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tidemill_core::{
+    Code, ComponentError, Digest, ExternalInput, ParamIssue, TaskKind, add_issues, parse_params_partly,
+};
+use tidemill_model::Task;
+
+use crate::learner::{Estimator, FittedLearner, Learner, TrainingData, class_metrics, judge};
+
+/// Any program that trains.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandLearner;
+
+/// A program that trains a model: the contract `tidemill.job/1`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingCommand {
+    /// The program and its arguments: `[python, train.py]`. It runs in the folder of the project.
+    pub run: Vec<String>,
+    /// Parameters for the program, of any type.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    /// Files of the project that the program consists of: when one changes, the step runs again. By default the files that
+    /// `run` names.
+    #[serde(default)]
+    pub code: Option<Vec<PathBuf>>,
+    /// More environment variables for the program.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// The program reads rows that decide when to stop or between settings. Without them it learns from all rows.
+    #[serde(default = "yes")]
+    pub validation: bool,
+    /// Longest run, in seconds.
+    #[serde(default = "an_hour")]
+    pub timeout_secs: u64,
+    /// Largest memory of the program and its children together, in MiB. No limit when absent. Linux only.
+    #[serde(default)]
+    pub memory_mib: Option<u64>,
+    /// Seconds that it has to end itself after it is asked to, before it is killed.
+    #[serde(default = "ten")]
+    pub grace_secs: u64,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn an_hour() -> u64 {
+    3600
+}
+
+const fn ten() -> u64 {
+    10
+}
+
+impl Learner for CommandLearner {
+    fn name(&self) -> &'static str {
+        "command"
+    }
+
+    fn params_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<TrainingCommand>()
+    }
+
+    fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
+        let (parsed, mut issues) = parse_params_partly::<TrainingCommand>(params);
+        add_issues(&mut issues, parsed.iter().flat_map(TrainingCommand::check).collect());
+        match parsed {
+            Some(command) if issues.is_empty() => Ok(Box::new(command)),
+            _ => Err(issues),
+        }
+    }
+}
+
+impl TrainingCommand {
+    fn check(&self) -> Vec<ParamIssue> {
+        let mut issues = Vec::new();
+        if self.run.first().is_none_or(|program| program.trim().is_empty()) {
+            issues
+                .push(ParamIssue::new(["run"], "`run` names no program").with_hint("as in `run: [python, train.py]`"));
+        }
+        if self.timeout_secs == 0 {
+            issues.push(ParamIssue::new(["timeout_secs"], "`timeout_secs` must be 1 or above"));
+        }
+        for (at, file) in self.code.iter().flatten().enumerate() {
+            if file.is_absolute() || file.components().any(|part| part == Component::ParentDir) {
+                let message = format!("`{}` is not a file inside the project", file.display());
+                issues.push(ParamIssue::new(["code".to_owned(), at.to_string()], message));
+            }
+        }
+        issues
+    }
+
+    /// The files that the program consists of.
+    fn files(&self, project_dir: &Path) -> Vec<PathBuf> {
+        match &self.code {
+            Some(files) => files.clone(),
+            None => {
+                let named = self.run.iter().skip(1).map(PathBuf::from);
+                named.filter(|file| file.is_relative() && project_dir.join(file).is_file()).collect()
+            }
+        }
+    }
+}
+
+impl Estimator for TrainingCommand {
+    fn tasks(&self) -> &'static [TaskKind] {
+        &[TaskKind::Binary, TaskKind::MultiClass, TaskKind::Regression]
+    }
+
+    fn params(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    fn needs_validation(&self) -> bool {
+        self.validation
+    }
+
+    fn external_inputs(&self, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
+        let digest = |file: PathBuf| {
+            let path = project_dir.join(&file);
+            let bytes = std::fs::read(&path).map_err(|error| {
+                let message = format!("cannot read `{}`, a file of the training command", path.display());
+                let hint = "`code` lists the files of the project that the command consists of";
+                let error = ComponentError {
+                    source: Some(Box::new(error)),
+                    ..ComponentError::new(Code::SourceNotFound, message)
+                };
+                error.with_hint(hint)
+            })?;
+            Ok(ExternalInput {
+                name: file.display().to_string(),
+                digest: Digest::from_bytes(blake3::hash(&bytes).as_bytes()),
+            })
+        };
+        self.files(project_dir).into_iter().map(digest).collect()
+    }
+
+    fn fit(&self, data: &TrainingData<'_>) -> Result<FittedLearner, ComponentError> {
+        let scratch = job::Scratch::new()?;
+        data.progress.phase("writing the data of the job");
+        let job = job::write(self, data, &scratch)?;
+        data.progress.phase("training command");
+        let ended = process::run(self, data, &scratch, &job)?;
+        data.progress.phase("checking the model");
+        let handed_over = result::read(data, &scratch, &ended)?;
+
+        let learner = tidemill_model::Learner::Imported(handed_over.learner);
+        let predict = |block: &tidemill_model::FeatureBlock| Ok(learner.predict(block)?);
+        let (mut train_metrics, columns) = judge(&predict, data.task, &data.train)?;
+        train_metrics.extend(class_metrics(data.task, &columns, data.train.labels()));
+        let mut validation_metrics = Map::new();
+        if let Some(rows) = &data.validation {
+            let (metrics, columns) = judge(&predict, data.task, rows)?;
+            validation_metrics = metrics;
+            validation_metrics.extend(class_metrics(data.task, &columns, rows.labels()));
+        }
+        let (part, metrics) =
+            if data.validation.is_some() { ("validation", &validation_metrics) } else { ("train", &train_metrics) };
+        let loss = headline(part, metrics);
+        let mut facts = Map::new();
+        facts.insert("model_format".to_owned(), json!(learner.kind()));
+        facts.insert("reproduced_rows".to_owned(), json!(handed_over.reproduced));
+        if let Some(environment) = handed_over.environment {
+            facts.insert("environment".to_owned(), environment);
+        }
+        if !ended.metrics.is_empty() {
+            facts.insert("reported".to_owned(), json!(ended.metrics));
+        }
+        let mut warnings = ended.warnings;
+        warnings.extend(handed_over.warnings);
+        Ok(FittedLearner {
+            train_metrics,
+            validation_metrics,
+            properties: Map::from_iter([("model_format".to_owned(), json!(learner.kind()))]),
+            facts,
+            importance: None,
+            headline: format!(
+                "{} model{loss}, {} of its predictions reproduced",
+                title(learner.kind()),
+                handed_over.reproduced
+            ),
+            warnings,
+            learner,
+        })
+    }
+}
+
+/// ", validation log-loss 0.2195".
+fn headline(part: &str, metrics: &Map<String, Value>) -> String {
+    let name = |key: &str| match key {
+        "rmse" => Some("RMSE"),
+        "log_loss" => Some("log-loss"),
+        _ => None,
+    };
+    let loss = metrics.iter().find_map(|(key, value)| Some((name(key)?, value.as_f64()?)));
+    loss.map_or_else(String::new, |(name, value)| format!(", {part} {name} {value:.4}"))
+}
+
+/// What a format is called.
+fn title(kind: &str) -> &'static str {
+    match kind {
+        "lightgbm" => "LightGBM",
+        "xgboost" => "XGBoost",
+        _ => "ONNX",
+    }
+}
+
+/// What went wrong with a command.
+fn failed(code: Code, message: impl Into<String>, log: &process::Log) -> ComponentError {
+    let tail = log.tail();
+    let mut error = ComponentError::new(code, message);
+    if !tail.is_empty() {
+        error.source = Some(Box::new(process::LogTail(tail)));
+    }
+    error
+}
+
+/// The name of a task in a job file, with its classes.
+fn task_of(task: &Task) -> Value {
+    json!({ "kind": task.kind().name(), "classes": task.classes(), "columns": task.columns() })
+}
+
+/// How long to wait between two looks at a running program.
+const PAUSE: Duration = Duration::from_millis(25);

@@ -1,0 +1,277 @@
+//! Running a program within its limits.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tidemill_core::{Code, ComponentError};
+
+use super::events::{BYTES_MAX, Events};
+use super::job::{Scratch, environment};
+use super::{PAUSE, TrainingCommand, failed};
+use crate::learner::TrainingData;
+
+/// Lines of output that an error shows.
+const TAIL_LINES: usize = 20;
+/// A longer line is cut.
+const LINE_BYTES: u64 = 2_000;
+/// How often memory is looked at.
+const MEMORY_PAUSE: Duration = Duration::from_millis(200);
+
+/// The end of what a program printed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Log(Arc<Mutex<VecDeque<String>>>);
+
+impl Log {
+    /// The last lines.
+    pub(super) fn tail(&self) -> String {
+        let lines = self.0.lock().map(|lines| lines.iter().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        lines.join("\n")
+    }
+
+    fn push(&self, line: String) {
+        if let Ok(mut lines) = self.0.lock() {
+            lines.push_back(line);
+            if lines.len() > TAIL_LINES {
+                lines.pop_front();
+            }
+        }
+    }
+
+    /// Reads lines until there are no more; keeps the last ones, however many there are and however long they are.
+    fn follow(&self, output: impl Read + Send + 'static) {
+        let log = self.clone();
+        // Not joined: a grandchild that left the process group may hold the pipe open for ever.
+        std::thread::spawn(move || {
+            let mut reader = BufReader::new(output);
+            loop {
+                let mut line = Vec::new();
+                match reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line) {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) => log.push(String::from_utf8_lossy(&line).trim_end().to_owned()),
+                }
+            }
+        });
+    }
+}
+
+/// The end of a log, as the cause of an error.
+#[derive(Debug)]
+pub(super) struct LogTail(pub(super) String);
+
+impl fmt::Display for LogTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the last lines of its output:\n{}", self.0)
+    }
+}
+
+impl std::error::Error for LogTail {}
+
+/// A program that ended well.
+pub(super) struct Ended {
+    pub(super) metrics: Vec<Value>,
+    pub(super) warnings: Vec<String>,
+    pub(super) log: Log,
+}
+
+/// Why a program was stopped.
+enum Stopped {
+    Cancelled,
+    Time,
+    Memory(u64),
+    Events,
+}
+
+/// Runs the program of a job to its end. It gets a process group of its own, and nothing of the group is left afterwards.
+pub(super) fn run(
+    command: &TrainingCommand,
+    data: &TrainingData<'_>,
+    scratch: &Scratch,
+    job: &Value,
+) -> Result<Ended, ComponentError> {
+    let program = &command.run[0];
+    let mut process = Command::new(program);
+    process
+        .args(&command.run[1..])
+        .current_dir(data.project_dir)
+        .envs(environment(scratch, job))
+        .envs(&command.env)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut process, 0);
+    let mut child = process.spawn().map_err(|error| {
+        let message = format!("cannot start the training command `{program}`");
+        let hint = "`run` names a program on the PATH, or a file of the project as `./train.sh`";
+        let error = ComponentError { source: Some(Box::new(error)), ..ComponentError::new(Code::JobFailed, message) };
+        error.with_hint(hint)
+    })?;
+    let log = Log::default();
+    if let Some(output) = child.stdout.take() {
+        log.follow(output);
+    }
+    if let Some(output) = child.stderr.take() {
+        log.follow(output);
+    }
+    let mut group = Group { child, grace: Duration::from_secs(command.grace_secs) };
+    let mut events = Events::default();
+    let watched = watch(command, data, scratch, &mut group, &mut events);
+    let stopped = match watched {
+        Ok(status) => {
+            group.end();
+            events.poll(&scratch.events(), data.progress);
+            // The readers of the log are not waited for, but they are given the time to read what is there.
+            std::thread::sleep(PAUSE);
+            if status.success() {
+                let (metrics, warnings) = events.finish();
+                return Ok(Ended { metrics, warnings, log });
+            }
+            return Err(unsuccessful(program, status, scratch, &log));
+        }
+        Err(stopped) => stopped,
+    };
+    group.stop();
+    std::thread::sleep(PAUSE);
+    Err(match stopped {
+        Stopped::Cancelled => {
+            data.cancel.check()?;
+            ComponentError::new(Code::Canceled, "the training was cancelled")
+        }
+        Stopped::Time => {
+            let message = format!("the training command `{program}` ran for more than {} s", command.timeout_secs);
+            failed(Code::JobLimit, message, &log).with_hint("raise `timeout_secs`, or give it less to do")
+        }
+        Stopped::Memory(mib) => {
+            let limit = command.memory_mib.unwrap_or_default();
+            let message =
+                format!("the training command `{program}` took {mib} MiB of memory, and {limit} MiB are allowed");
+            failed(Code::JobLimit, message, &log).with_hint("raise `memory_mib`, or give it less data at once")
+        }
+        Stopped::Events => {
+            let message = format!("the training command `{program}` wrote more than {} MiB of events", BYTES_MAX >> 20);
+            failed(Code::JobLimit, message, &log).with_hint("report a metric once a step")
+        }
+    })
+}
+
+/// Waits for the end of the program.
+fn watch(
+    command: &TrainingCommand,
+    data: &TrainingData<'_>,
+    scratch: &Scratch,
+    group: &mut Group,
+    events: &mut Events,
+) -> Result<ExitStatus, Stopped> {
+    let start = Instant::now();
+    let deadline = Duration::from_secs(command.timeout_secs);
+    let mut memory_looked_at = start;
+    loop {
+        if let Ok(Some(status)) = group.child.try_wait() {
+            return Ok(status);
+        }
+        if data.cancel.is_set() {
+            return Err(Stopped::Cancelled);
+        }
+        if start.elapsed() > deadline {
+            return Err(Stopped::Time);
+        }
+        if !events.poll(&scratch.events(), data.progress) {
+            return Err(Stopped::Events);
+        }
+        if let Some(limit) = command.memory_mib.filter(|_| memory_looked_at.elapsed() > MEMORY_PAUSE) {
+            memory_looked_at = Instant::now();
+            if let Some(mib) = group.memory_mib().filter(|mib| *mib > limit) {
+                return Err(Stopped::Memory(mib));
+            }
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The error of a program that ended with another status than 0.
+fn unsuccessful(program: &str, status: ExitStatus, scratch: &Scratch, log: &Log) -> ComponentError {
+    // The program may say itself why.
+    let said = std::fs::read(scratch.out().join("result.json")).ok();
+    let said = said.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let reason = said.as_ref().and_then(|result| result["failure"]["message"].as_str());
+    match reason {
+        Some(reason) => failed(Code::JobFailed, format!("the training command `{program}` failed: {reason}"), log),
+        None => failed(Code::JobFailed, format!("the training command `{program}` failed ({status})"), log),
+    }
+}
+
+/// A program and everything that it started, unless it left the group.
+struct Group {
+    child: Child,
+    grace: Duration,
+}
+
+impl Group {
+    /// Asks the group to end, and kills what is left after the grace.
+    fn stop(&mut self) {
+        self.signal(false);
+        let asked = Instant::now();
+        while asked.elapsed() < self.grace {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        self.end();
+    }
+
+    /// Kills what is left of the group.
+    fn end(&mut self) {
+        self.signal(true);
+        let _ = self.child.wait();
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, kill: bool) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        if let Some(group) = Pid::from_raw(self.child.id() as i32) {
+            // The group may be gone already.
+            let _ = kill_process_group(group, if kill { Signal::KILL } else { Signal::TERM });
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn signal(&mut self, _kill: bool) {
+        let _ = self.child.kill();
+    }
+
+    /// The memory of all processes of the group.
+    #[cfg(target_os = "linux")]
+    fn memory_mib(&self) -> Option<u64> {
+        let group = self.child.id().to_string();
+        let mut pages = 0_u64;
+        for process in std::fs::read_dir("/proc").ok()?.flatten() {
+            let Ok(stat) = std::fs::read_to_string(process.path().join("stat")) else { continue };
+            // The name, which may hold anything, ends with the last parenthesis.
+            let Some((_, fields)) = stat.rsplit_once(") ") else { continue };
+            let fields: Vec<&str> = fields.split(' ').collect();
+            if fields.get(2) == Some(&group.as_str()) {
+                pages += fields.get(21).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+            }
+        }
+        Some((pages * rustix::param::page_size() as u64) >> 20)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn memory_mib(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.end();
+        }
+    }
+}

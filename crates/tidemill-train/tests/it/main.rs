@@ -1,0 +1,7 @@
+//! The `Trainer` from outside: its step run over real files.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[cfg(unix)]
+mod command;
+mod support;
+mod trainer;
