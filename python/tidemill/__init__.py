@@ -222,7 +222,8 @@ def _sklearn(job, model, X, predictions):
     except ImportError:
         raise Failure("scikit-learn models are handed over as ONNX: `pip install skl2onnx`") from None
     options = {} if job.task == "regression" else {"zipmap": False}
-    converted = to_onnx(model, X[:1], options={id(model): options} if options else None)
+    # 32 bits are what the converter is exact for: scikit-learn's trees compare 32-bit numbers, too.
+    converted = to_onnx(model, X[:1].astype("float32"), options={id(model): options} if options else None)
     target = job.out / "model.onnx"
     target.write_bytes(converted.SerializeToString())
     if predictions is None:

@@ -71,7 +71,7 @@ pub enum Command {
     Runs(ListArgs),
     /// List artifacts, or show one
     Artifacts(ArtifactsArgs),
-    /// Write what a run found as a page: evaluation, statistics, training
+    /// Write what a run found as a page: evaluation, data, training
     Report(ReportArgs),
     /// List registered models, or show one
     Models(ModelsArgs),

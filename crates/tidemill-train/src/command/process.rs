@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -95,9 +96,11 @@ pub(super) fn run(
 ) -> Result<Ended, ComponentError> {
     let program = &command.run[0];
     let mut process = Command::new(program);
+    // An empty path is the current folder, which the operating system would not find.
+    let folder = if data.project_dir.as_os_str().is_empty() { Path::new(".") } else { data.project_dir };
     process
         .args(&command.run[1..])
-        .current_dir(data.project_dir)
+        .current_dir(folder)
         .envs(environment(scratch, job))
         .envs(&command.env)
         .stdin(Stdio::null())

@@ -185,15 +185,29 @@ fn a_page_is_opened_in_the_browser_and_a_machine_without_one_is_no_error() {
 }
 
 #[test]
+fn the_training_of_a_model_has_a_page() {
+    let sandbox = Sandbox::trained(3000);
+    let written = sandbox.tidemill(&["report", "--type", "training"]);
+    assert!(written.code == 0 && written.stdout.contains("`training.html`"), "{written}");
+    let page = sandbox.read("training.html");
+    for part in
+        ["Training of taxi-tips", "Learning curve", "best round ", "payment_type", "<code>early_stopping</code>"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page needs no network");
+}
+
+#[test]
 fn reports_that_do_not_exist_are_answered() {
     let sandbox = Sandbox::trained(3000);
     golden("report-unknown", sandbox.tidemill(&["report", "nothing-of-the-kind"]));
     golden("report-type", sandbox.tidemill(&["report", "--type", "evalution"]));
-    let model = sandbox.json(&["artifacts", "--type", "Model"]);
-    let digest = model[0]["artifact"]["digest"].as_str().expect("a digest").to_owned();
+    let schema = sandbox.json(&["artifacts", "--type", "Schema"]);
+    let digest = schema[0]["artifact"]["digest"].as_str().expect("a digest").to_owned();
     let transcript = sandbox.tidemill(&["report", &digest[..16]]);
     assert!(
-        transcript.code == 2 && transcript.stderr.contains("no report of an artifact of type Model"),
+        transcript.code == 2 && transcript.stderr.contains("no report of an artifact of type Schema"),
         "{transcript}"
     );
     // A run that was stopped before it judged has the page of its statistics.

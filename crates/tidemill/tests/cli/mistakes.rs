@@ -98,11 +98,17 @@ fn other_names_are_answered_with_ours() {
     let with_bounds = |text: &'static str| File { evaluate: text, ..FINE };
     for (file, answers) in [
         (
-            with_learner("learner: { lightgbm: { num_leaves: 3 } }"),
-            &["`lightgbm` is no learner", "write `gradient_boosting`"][..],
+            with_learner("learner: { LGBMClassifier: { num_leaves: 3 } }"),
+            &["`LGBMClassifier` is no learner", "write `lightgbm`"][..],
         ),
         (with_learner("learner: LogisticRegression"), &["write `linear`"]),
-        (with_learner("learner: { random_forest: {} }"), &["write `gradient_boosting`"]),
+        (with_learner("learner: { random_forest: {} }"), &["write `gradient_boosting: { boosting: random_forest"]),
+        (
+            with_learner("learner: { lightgbm: { num_leavs: 3, device: gpu } }"),
+            &["`num_leaves`", "cannot be done here"],
+        ),
+        (with_learner("learner: sklearn"), &["write `command: { run: [python, train.py] }`"]),
+        (with_learner("learner: linear, splits: { eval: eval }"), &["rows for early stopping are kept aside"]),
         (
             with_learner(
                 "learner: { gradient_boosting: { n_estimators: 100, max_depth: six, subsample: 0.8, eta: 0.1, colsample_bytree: 0.5 } }",
@@ -161,6 +167,12 @@ fn other_names_are_answered_with_ours() {
                 ..FINE
             },
             &["`rmse` is a metric of", "the task of step `transform` is `binary`"],
+        ),
+        (
+            File { train: "learner: gradient_boosting, validation: eval", ..FINE },
+            &[
+                "the model is judged on the split `eval`, which it is made from: the training data of step `train` is `train`, `eval`",
+            ],
         ),
     ] {
         sandbox.write("pipeline.yaml", file.text());
