@@ -6,7 +6,9 @@ pub mod gbdt;
 pub mod learner;
 pub mod linear;
 mod report;
+mod selector;
 mod trainer;
 
-pub use report::render_training_report;
+pub use report::{render_training_report, tensorboard_events};
+pub use selector::ModelSelector;
 pub use trainer::{TrainError, Trainer};

@@ -289,6 +289,9 @@ pub struct ReportArgs {
     /// statistics.html or training.html]
     #[arg(long, value_name = "FILE or FOLDER/")]
     pub html: Option<PathBuf>,
+    /// Write the learning curves as event files of `TensorBoard` below this folder, and no page
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["html", "open", "artifact_type"])]
+    pub tensorboard: Option<PathBuf>,
     /// Open the page in the browser
     #[arg(long)]
     pub open: bool,

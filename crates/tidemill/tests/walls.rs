@@ -37,7 +37,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "tidemill-train",
-        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx", "tidemill-validation"],
+        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx", "tidemill-proto", "tidemill-validation"],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
     (

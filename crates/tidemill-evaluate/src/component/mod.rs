@@ -14,6 +14,7 @@ use tidemill_data::Examples;
 use tidemill_model::{Model, ModelError};
 use tidemill_onnx::load_package;
 
+use crate::metrics::no_better_than_guessing;
 use crate::{
     Blessing, EvaluateError, Evaluation, Metric, TableColumns, Thresholds, check_thresholds, evaluate,
     summary_headline, summary_tables,
@@ -143,6 +144,11 @@ fn run(
     blessing.write(context.output("blessing"))?;
 
     warnings.extend(empty_values(params, &evaluation));
+    if let Some((metric, value, guess)) = no_better_than_guessing(&evaluation) {
+        warnings.push(format!(
+            "the model is no better than guessing: {metric} {value:.4}, and {guess:.4} for the same prediction in every row"
+        ));
+    }
     warnings.extend(blessing.notes.iter().cloned());
     Ok(Outcome {
         properties: properties(&evaluation, &blessing),

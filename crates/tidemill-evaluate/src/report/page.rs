@@ -112,6 +112,10 @@ fn notes(evaluation: &Evaluation) -> String {
             options.replicas
         ));
     }
+    notes.push(
+        "Guessing is the best that one prediction for all rows can do: the share of positives or of each class, or the mean."
+            .to_owned(),
+    );
     if let Some(weight) = &evaluation.weight {
         notes.push(format!("Rows are weighted by {}.", escape(weight)));
     }

@@ -7,7 +7,7 @@ use tidemill_core::TaskKind;
 
 use super::html::{decimals, shortened, signed};
 use crate::gate::number;
-use crate::metrics::Metric;
+use crate::metrics::{Metric, guess};
 use crate::summary::{bound, two_digits, with_separators};
 use crate::{Blessing, BlessingVerdict, Check, CheckOutcome, Evaluation, Interval, SliceEvaluation};
 
@@ -81,7 +81,7 @@ pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
     let Some(overall) = evaluation.overall() else { return String::new() };
     let (compared, around) = (overall.baseline.is_some(), overall.intervals.is_some());
     let mut out = String::from(
-        "<div class=\"scroll\"><table class=\"metrics\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\">candidate</th>",
+        "<div class=\"scroll\"><table class=\"metrics\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\">candidate</th><th scope=\"col\">guessing</th>",
     );
     if compared {
         out.push_str("<th scope=\"col\">baseline</th><th scope=\"col\">change</th>");
@@ -101,9 +101,10 @@ pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
         let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), decimals);
         let _ = write!(
             out,
-            "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td>{}</td>",
+            "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td>{}</td><td class=\"sub\">{}</td>",
             metric.title(),
-            cell(line.value)
+            cell(line.value),
+            cell(guess(evaluation, metric))
         );
         if compared {
             let _ = write!(out, "<td class=\"sub\">{}</td><td>{}</td>", cell(line.baseline), line.change_html());

@@ -5,11 +5,13 @@ mod codes;
 mod expression;
 mod features;
 mod learner;
+mod lightgbm;
 mod pattern;
 mod source;
 mod steps;
 mod trees;
 
+pub use lightgbm::export_lightgbm;
 use prost::Message as _;
 
 use crate::onnx::generated::tensor_shape_proto::Dimension;

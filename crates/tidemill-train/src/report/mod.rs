@@ -1,9 +1,13 @@
 //! The training of a model as a page: how the loss went, which features matter, with which parameters.
 
+mod tensorboard;
+
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 use tidemill_core::markup::{About, BASE_STYLE, escape, fill};
+
+pub use tensorboard::tensorboard_events;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");

@@ -128,7 +128,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("model", &["tidemill model show taxi-tips", "tidemill model export taxi-tips --out tips.onnx"]),
     ("model show", &["tidemill model show taxi-tips@champion", "tidemill model show model.onnx"]),
     ("model warmup", &["tidemill model warmup models/fares/3 --rows trips.csv"]),
-    ("model export", &["tidemill model export taxi-tips --out tips.onnx"]),
+    (
+        "model export",
+        &["tidemill model export taxi-tips --out tips.onnx", "tidemill model export taxi-tips --format lightgbm"],
+    ),
     ("stats", &["tidemill stats trips.csv", "tidemill stats january.csv february.csv --html report.html"]),
     ("infer-schema", &["tidemill infer-schema trips.csv --out schema.yaml"]),
     ("validate", &["tidemill validate trips.csv --schema schema.yaml --show-rows"]),

@@ -128,9 +128,9 @@ pub struct ExportArgs {
     /// The format
     #[arg(long, value_enum, default_value_t = ExportFormat::Onnx)]
     pub format: ExportFormat,
-    /// The file to write; never written over
-    #[arg(long, value_name = "FILE", default_value = "model.onnx")]
-    pub out: PathBuf,
+    /// The file to write; never written over [default: model.onnx, or model.txt]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Write a model that takes values missing from a vocabulary as missing, where Tidemill hashes them into buckets
     #[arg(long)]
     pub unseen_as_missing: bool,
@@ -139,6 +139,9 @@ pub struct ExportArgs {
 /// What a package can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum ExportFormat {
-    /// ONNX with operators of `ai.onnx` 20 and `ai.onnx.ml` 5
+    /// ONNX with operators of `ai.onnx` 20 and `ai.onnx.ml` 5: from raw features to the prediction
     Onnx,
+    /// LightGBM's text file: trees over the features that `tidemill transform` writes
+    #[value(name = "lightgbm")]
+    LightGbm,
 }

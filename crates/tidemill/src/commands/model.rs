@@ -7,7 +7,8 @@ use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, Form, Signature, TensorView};
 use tidemill_model::{ImportedModel, LoadedModel, Model};
 use tidemill_onnx::{
-    InspectedModel, InspectedTensor, OnnxOptions, UnseenCategories, export_onnx, inspect, load_model, load_model_with,
+    InspectedModel, InspectedTensor, OnnxOptions, UnseenCategories, export_lightgbm, export_onnx, inspect, load_model,
+    load_model_with,
 };
 use tidemill_pipeline::Workspace;
 use tidemill_project::find_version;
@@ -100,15 +101,21 @@ async fn export(args: &ExportArgs, global: &Global) -> Result<u8, Failure> {
                 }
             })?
         }
+        ExportFormat::LightGbm => export_lightgbm(model.graph().features(), model.learner())?,
     };
-    let shown = args.out.display();
-    if !tidemill_files::create_new(&args.out, &content)? {
+    let (name, title, file) = match args.format {
+        ExportFormat::Onnx => ("onnx", "ONNX", "model.onnx"),
+        ExportFormat::LightGbm => ("lightgbm", "LightGBM text", "model.txt"),
+    };
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(file));
+    let shown = out.display();
+    if !tidemill_files::create_new(&out, &content)? {
         let message = format!("`{shown}` is there already and is not written over");
         return Err(Failure::new(Code::CommandLine, message).with_hint("name another file with `--out`"));
     }
     let size = content.len() as u64;
-    print(global, &json!({ "model": package.title, "file": args.out, "format": "onnx", "bytes": size }), || {
-        format!("wrote {} as ONNX to `{shown}`, {}\n", package.title, bytes(size))
+    print(global, &json!({ "model": package.title, "file": out, "format": name, "bytes": size }), || {
+        format!("wrote {} as {title} to `{shown}`, {}\n", package.title, bytes(size))
     })?;
     Ok(0)
 }

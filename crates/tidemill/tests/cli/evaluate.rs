@@ -198,6 +198,21 @@ fn the_training_of_a_model_has_a_page() {
     assert!(!page.contains("http://") && !page.contains("https://"), "the page needs no network");
 }
 
+/// Leaves so large that no tree has two: the model is no better than guessing, which is said.
+#[test]
+fn a_model_that_only_guesses_is_a_warning() {
+    let sandbox = Sandbox::taxi(2000);
+    let text = sandbox
+        .read("pipeline.yaml")
+        .replace("auc: { at_least: 0.9, no_worse_than_baseline_by: 0.005 }", "auc: { at_least: 0.1 }");
+    sandbox.write("pipeline.yaml", text);
+    sandbox.edit("pipeline.yaml", "early_stopping: 20", "early_stopping: 20\n        min_data_in_leaf: 5000");
+    let run = sandbox.tidemill(&["run"]);
+    assert!(run.code == 0 && run.stderr.contains("the model is no better than guessing: "), "{run}");
+    sandbox.tidemill(&["report"]);
+    assert!(sandbox.read("evaluation.html").contains("<th scope=\"col\">guessing</th>"));
+}
+
 #[test]
 fn reports_that_do_not_exist_are_answered() {
     let sandbox = Sandbox::trained(3000);

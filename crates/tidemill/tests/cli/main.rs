@@ -26,6 +26,7 @@ mod pinned;
 mod remote;
 mod reproduce;
 mod schema;
+mod selector;
 mod serve;
 mod sources;
 mod sql;

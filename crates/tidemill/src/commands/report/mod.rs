@@ -12,7 +12,7 @@ use tidemill_core::{ArtifactType, Code, Coded, DatasetStatistics, Failure, Sever
 use tidemill_evaluate::{Blessing, Evaluation, render_evaluation_report, summary_headline};
 use tidemill_metadata::{Artifact, ArtifactFilter, ExecutionRecord, Run};
 use tidemill_pipeline::Workspace;
-use tidemill_train::render_training_report;
+use tidemill_train::{render_training_report, tensorboard_events};
 use tidemill_validation::{alerts, read_anomalies, read_statistics, render_report};
 
 pub(super) use about::of_files;
@@ -27,6 +27,9 @@ const SHOWN: [ArtifactType; 3] = [ArtifactType::Evaluation, ArtifactType::Statis
 
 pub async fn report(args: &ReportArgs, global: &Global) -> Result<u8, Failure> {
     let workspace = find_project(None, global)?.open_to_read().await?;
+    if let Some(folder) = &args.tensorboard {
+        return write_events(&workspace, &args.of, folder, global).await;
+    }
     let wanted = args.artifact_type.as_deref().map(shown_type).transpose()?;
     let found = find(&workspace, &args.of, wanted).await?;
     let page = match args.html.as_deref().filter(|path| is_folder(path)) {
@@ -61,6 +64,46 @@ async fn write_one(
         format!("wrote the {} of run {} to `{}`\n", what(artifact_type), found.run.id.short(), file.display())
     })?;
     Ok(file)
+}
+
+/// The learning curves of the models of a run: a folder for each curve below one for the run, as `TensorBoard` wants them.
+async fn write_events(workspace: &Workspace, of: &str, folder: &Path, global: &Global) -> Result<u8, Failure> {
+    let found = find(workspace, of, Some(ArtifactType::Model)).await?;
+    let seconds = found.run.started_at.as_second();
+    let mut files = Vec::new();
+    for artifact in &found.artifacts {
+        let manifest = manifest(workspace, artifact)?;
+        let step = found.step_of(artifact).unwrap_or("train");
+        let name = format!("{}-{}", file_safe(&found.run.pipeline), found.run.id.short());
+        for (curve, events) in tensorboard_events(&manifest, seconds as f64) {
+            let several = if found.artifacts.len() > 1 { format!("-{}", file_safe(step)) } else { String::new() };
+            let file = folder.join(format!("{name}{several}/{curve}/events.out.tfevents.{seconds}.tidemill"));
+            make_parent(&file)?;
+            tidemill_files::write(&file, events)?;
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        let message = format!("the models of run {} have no learning curves", found.run.id.short());
+        return Err(Failure::new(Code::NotInStore, message).with_hint("learners that work in rounds record them"));
+    }
+    print(global, &json!({ "run": found.run.id, "files": files }), || {
+        format!(
+            "wrote {} learning curves of run {}; look at them with `tensorboard --logdir {}`\n",
+            files.len(),
+            found.run.id.short(),
+            folder.display()
+        )
+    })?;
+    Ok(0)
+}
+
+/// The manifest of a package.
+fn manifest(workspace: &Workspace, artifact: &Artifact) -> Result<Value, Failure> {
+    let file = dir(workspace, artifact)?.join("model.json");
+    let text = std::fs::read(&file).map_err(|error| Failure::io(&file, &error))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Failure::new(Code::PackageInvalid, format!("`{}`: {error}", file.display())))
 }
 
 /// Every report of the run with an index; returns the index.
@@ -241,10 +284,7 @@ fn evaluation_page(workspace: &Workspace, found: &Found, artifact: &Artifact, ab
 }
 
 fn training_page(workspace: &Workspace, found: &Found, artifact: &Artifact, about: &About) -> Result<Page, Failure> {
-    let file = dir(workspace, artifact)?.join("model.json");
-    let text = std::fs::read(&file).map_err(|error| Failure::io(&file, &error))?;
-    let manifest: Value = serde_json::from_slice(&text)
-        .map_err(|error| Failure::new(Code::PackageInvalid, format!("`{}`: {error}", file.display())))?;
+    let manifest = manifest(workspace, artifact)?;
     let wrote = |step: &&ExecutionRecord| step.outputs.iter().any(|(_, output)| output.id == artifact.id);
     let outcome = found.steps.iter().find(wrote).and_then(|step| step.execution.outcome.as_ref());
     Ok(Page {
