@@ -147,7 +147,7 @@ def main():
             "eval_rows": len(parts["eval"]), "task": args.task, "threads": args.threads,
             "params": {"rounds": args.rounds, "learning_rate": 0.1, "leaves": args.leaves, "max_bin": 255,
                        "min_data_in_leaf": 20, "bagging_fraction": args.bagging,
-                       "feature_fraction": args.feature_fraction, "early_stopping": args.early_stopping},
+                       "feature_fraction": args.feature_fraction, "early_stopping": args.early_stopping or 0},
         }
         json.dump(job, open(f"{folder}/job.json", "w"))
         label = y[parts["eval"]]

@@ -216,7 +216,7 @@ fn metrics(training: &Value) -> String {
     }
     format!(
         "<section id=\"metrics\"><h2>Metrics</h2><div class=\"scroll\"><table><thead><tr><th>metric</th>{head}</tr></thead>\
-         <tbody>{rows}</tbody></table></div><p class=\"foot\">These decide nothing: the evaluation judges the model on rows that the \
+         <tbody>{rows}</tbody></table></div><p class=\"foot\">The evaluation judges the model on other rows, which the \
          training never saw.</p></section>"
     )
 }

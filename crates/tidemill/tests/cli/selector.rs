@@ -21,7 +21,17 @@ fn the_best_of_several_models_is_judged_and_pushed_and_the_others_stay() {
     assert!(run.stderr.contains("`second` (gradient_boosting): validation log_loss 0."), "{run}");
     assert!(run.stderr.contains("the best of 2"), "{run}");
     let lineage = sandbox.tidemill(&["lineage", "taxi-tips"]);
-    assert!(lineage.stdout.contains("ModelSelector") && lineage.stdout.contains("by plain Trainer"), "{lineage}");
+    assert!(lineage.stdout.contains("by boosted Trainer"), "{lineage}");
+    // The other model is in the store, with what was done with it.
+    let models = sandbox.json(&["artifacts", "--type", "Model"]);
+    let made_by = |step: &str| {
+        let models = models.as_array().expect("a list").iter();
+        let found = models.filter(|model| model["producer"]["step"] == step).collect::<Vec<_>>();
+        found.first().map(|model| model["artifact"]["digest"].as_str().expect("a digest").to_owned())
+    };
+    let other = made_by("plain").unwrap_or_else(|| panic!("{models}"));
+    let lineage = sandbox.tidemill(&["lineage", &other[..16], "--down"]);
+    assert!(lineage.stdout.contains("read by choose ModelSelector"), "{lineage}");
     // By another metric, and with a model that has none.
     sandbox.write("pipeline.yaml", pipeline(trainers, "    metric: auc\n"));
     let run = sandbox.tidemill(&["run", "-v"]);
