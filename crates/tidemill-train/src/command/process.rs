@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use serde_json::Value;
 use tidemill_core::{Code, ComponentError};
 
 use super::events::{BYTES_MAX, Events};
-use super::job::{Scratch, environment};
+use super::job::{Scratch, environment, io};
 use super::{PAUSE, TrainingCommand, failed};
 use crate::learner::TrainingData;
 
@@ -20,6 +21,8 @@ use crate::learner::TrainingData;
 const TAIL_LINES: usize = 20;
 /// A longer line is cut.
 const LINE_BYTES: u64 = 2_000;
+/// How long the end of the output is waited for: a grandchild that left the process group may hold the pipe open for ever.
+const LOG_WAIT: Duration = Duration::from_secs(1);
 /// How often memory is looked at.
 const MEMORY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -43,11 +46,13 @@ impl Log {
         }
     }
 
-    /// Reads lines until there are no more; keeps the last ones, however many there are and however long they are.
-    fn follow(&self, output: impl Read + Send + 'static) {
+    /// Reads lines until there are no more; keeps the last ones, however many there are and however long they are. The
+    /// receiver hears of the end.
+    fn follow(&self, output: impl Read + Send + 'static) -> Receiver<()> {
         let log = self.clone();
-        // Not joined: a grandchild that left the process group may hold the pipe open for ever.
+        let (end, ended) = channel();
         std::thread::spawn(move || {
+            let _end = end;
             let mut reader = BufReader::new(output);
             loop {
                 let mut line = Vec::new();
@@ -57,6 +62,7 @@ impl Log {
                 }
             }
         });
+        ended
     }
 }
 
@@ -103,24 +109,25 @@ pub(super) fn run(
         .current_dir(folder)
         .envs(environment(scratch, job))
         .envs(&command.env)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stdin(Stdio::null());
+    // One pipe for both, so that lines keep their order.
+    let piped = std::io::pipe().and_then(|(reader, writer)| {
+        process.stdout(writer.try_clone()?).stderr(writer);
+        Ok(reader)
+    });
+    let output = piped.map_err(|error| io("cannot make a pipe for the training command", error))?;
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut process, 0);
-    let mut child = process.spawn().map_err(|error| {
+    let child = process.spawn().map_err(|error| {
         let message = format!("cannot start the training command `{program}`");
         let hint = "`run` names a program on the PATH, or a file of the project as `./train.sh`";
         let error = ComponentError { source: Some(Box::new(error)), ..ComponentError::new(Code::JobFailed, message) };
         error.with_hint(hint)
     })?;
+    // This process must not hold the pipe open itself.
+    drop(process);
     let log = Log::default();
-    if let Some(output) = child.stdout.take() {
-        log.follow(output);
-    }
-    if let Some(output) = child.stderr.take() {
-        log.follow(output);
-    }
+    let log_ended = log.follow(output);
     let mut group = Group { child, grace: Duration::from_secs(command.grace_secs) };
     let mut events = Events::default();
     let watched = watch(command, data, scratch, &mut group, &mut events);
@@ -128,8 +135,7 @@ pub(super) fn run(
         Ok(status) => {
             group.end();
             events.poll(&scratch.events(), data.progress);
-            // The readers of the log are not waited for, but they are given the time to read what is there.
-            std::thread::sleep(PAUSE);
+            let _ = log_ended.recv_timeout(LOG_WAIT);
             if status.success() {
                 let (metrics, warnings) = events.finish();
                 return Ok(Ended { metrics, warnings, log });
@@ -139,7 +145,7 @@ pub(super) fn run(
         Err(stopped) => stopped,
     };
     group.stop();
-    std::thread::sleep(PAUSE);
+    let _ = log_ended.recv_timeout(LOG_WAIT);
     Err(match stopped {
         Stopped::Cancelled => {
             data.cancel.check()?;

@@ -39,7 +39,8 @@ fn the_best_of_several_models_is_judged_and_pushed_and_the_others_stay() {
     sandbox.write("pipeline.yaml", pipeline(&trainers.replace("linear, validation: 0.2", "linear"), ""));
     let run = sandbox.tidemill(&["run"]);
     assert!(run.code == 2 && run.to_string().contains("was trained without validation rows"), "{run}");
-    sandbox.write("pipeline.yaml", pipeline(trainers, "").replace("first: plain, ", ""));
+    let alone = trainers.lines().next().expect("a trainer");
+    sandbox.write("pipeline.yaml", pipeline(&format!("{alone}\n"), "").replace("first: plain, ", ""));
     let run = sandbox.tidemill(&["run"]);
     assert!(run.code == 2 && run.to_string().contains("there is only one model to choose from"), "{run}");
 }
