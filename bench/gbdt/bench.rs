@@ -123,7 +123,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "predict_secs": predict_secs,
             "single_row_us": row_nanos / 1000.0,
             "train_metric": fitted.train_metric,
-            "validation_metric": fitted.validation_metric,
+            "eval_metric": fitted.validation_metric,
             "rounds": fitted.rounds,
             "best_round": fitted.best_round,
             "peak_mib": peak_mib(),
