@@ -19,12 +19,10 @@ use std::time::Duration;
 use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tidemill_core::{
-    Code, ComponentError, Digest, ExternalInput, ParamIssue, TaskKind, add_issues, parse_params_partly,
-};
+use tidemill_core::{Code, ComponentError, Digest, ExternalInput, ParamIssue, TaskKind};
 use tidemill_model::Task;
 
-use crate::learner::{Estimator, FittedLearner, Learner, TrainingData, class_metrics, judge};
+use crate::learner::{Estimator, FittedLearner, Judged, Learner, TrainingData, parse_learner};
 
 /// Any program that trains.
 #[derive(Debug, Clone, Copy)]
@@ -82,12 +80,7 @@ impl Learner for CommandLearner {
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
-        let (parsed, mut issues) = parse_params_partly::<TrainingCommand>(params);
-        add_issues(&mut issues, parsed.iter().flat_map(TrainingCommand::check).collect());
-        match parsed {
-            Some(command) if issues.is_empty() => Ok(Box::new(command)),
-            _ => Err(issues),
-        }
+        Ok(Box::new(parse_learner(params, &[], TrainingCommand::check)?))
     }
 }
 
@@ -166,17 +159,7 @@ impl Estimator for TrainingCommand {
 
         let learner = tidemill_model::Learner::Imported(handed_over.learner);
         let predict = |block: &tidemill_model::FeatureBlock| Ok(learner.predict(block)?);
-        let (mut train_metrics, columns) = judge(&predict, data.task, &data.train)?;
-        train_metrics.extend(class_metrics(data.task, &columns, data.train.labels()));
-        let mut validation_metrics = Map::new();
-        if let Some(rows) = &data.validation {
-            let (metrics, columns) = judge(&predict, data.task, rows)?;
-            validation_metrics = metrics;
-            validation_metrics.extend(class_metrics(data.task, &columns, rows.labels()));
-        }
-        let (part, metrics) =
-            if data.validation.is_some() { ("validation", &validation_metrics) } else { ("train", &train_metrics) };
-        let loss = headline(part, metrics);
+        let judged = Judged::new(&predict, data)?;
         let mut facts = Map::new();
         facts.insert("model_format".to_owned(), json!(learner.kind()));
         facts.insert("reproduced_rows".to_owned(), json!(handed_over.reproduced));
@@ -189,31 +172,21 @@ impl Estimator for TrainingCommand {
         let mut warnings = ended.warnings;
         warnings.extend(handed_over.warnings);
         Ok(FittedLearner {
-            train_metrics,
-            validation_metrics,
+            train_metrics: judged.train,
+            validation_metrics: judged.validation,
             properties: Map::from_iter([("model_format".to_owned(), json!(learner.kind()))]),
             facts,
             importance: None,
             headline: format!(
-                "{} model{loss}, {} of its predictions reproduced",
+                "{} model{}, {} of its predictions reproduced",
                 title(learner.kind()),
+                judged.headline,
                 handed_over.reproduced
             ),
             warnings,
             learner,
         })
     }
-}
-
-/// ", validation log-loss 0.2195".
-fn headline(part: &str, metrics: &Map<String, Value>) -> String {
-    let name = |key: &str| match key {
-        "rmse" => Some("RMSE"),
-        "log_loss" => Some("log-loss"),
-        _ => None,
-    };
-    let loss = metrics.iter().find_map(|(key, value)| Some((name(key)?, value.as_f64()?)));
-    loss.map_or_else(String::new, |(name, value)| format!(", {part} {name} {value:.4}"))
 }
 
 /// What a format is called.

@@ -115,7 +115,7 @@ pub fn fit<E: From<ModelError>>(
         let dropped = boosting.drop_trees(round, &grown, &factors);
         let trees = boosting.round(round);
         let changes = changes(params.boosting, &factors, &dropped);
-        boosting.settle(&changes, &dropped, &grown, &factors, &trees);
+        boosting.settle(&changes, &grown, &factors, &trees);
         if let Some(rows) = &mut validation {
             rows.add(&changes, &grown, &trees, &factors, round);
         }
@@ -334,13 +334,13 @@ impl<'a> Boosting<'a> {
     }
 
     /// Makes the scores those of all trees as they count from now on.
-    fn settle(&mut self, changes: &Changes, dropped: &[usize], grown: &[Trees], factors: &[f64], trees: &[GrownTree]) {
+    fn settle(&mut self, changes: &Changes, grown: &[Trees], factors: &[f64], trees: &[GrownTree]) {
         if self.adds_leaves() || self.params.boosting == Combination::RandomForest {
             return;
         }
         let data = &self.train.data;
         add_trees(trees, data, &mut self.scores, changes.new);
-        for (at, (_, by)) in dropped.iter().zip(&changes.earlier) {
+        for (at, by) in &changes.earlier {
             add_trees(&grown[*at], data, &mut self.scores, by * factors[*at]);
         }
     }

@@ -5,6 +5,8 @@ use tidemill_core::{RocArea, TaskKind};
 use tidemill_model::largest_column;
 use tidemill_model::trees::Link;
 
+use super::objective::{LogLoss, Objective, Softmax};
+
 /// A metric that decides which round is the best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -90,14 +92,11 @@ impl StopMetric {
         let mean = |of: &dyn Fn(usize) -> f64| (0..labels.len()).map(|row| weight(row) * of(row)).sum::<f64>() / total;
         let predicted = |row: usize| link.prediction(scores[0][row]);
         match self {
-            Self::LogLoss if scores.len() == 1 => mean(&|row| {
-                scores[0][row].max(0.0) - labels[row] * scores[0][row] + (-scores[0][row].abs()).exp().ln_1p()
-            }),
-            Self::LogLoss => mean(&|row| {
-                let largest = scores.iter().map(|column| column[row]).fold(f64::NEG_INFINITY, f64::max);
-                let sum: f64 = scores.iter().map(|column| (column[row] - largest).exp()).sum();
-                sum.ln() + largest - scores[labels[row] as usize][row]
-            }),
+            Self::LogLoss if scores.len() == 1 => mean(&|row| LogLoss.loss(&[scores[0][row]], labels[row])),
+            Self::LogLoss => {
+                let (loss, of_row) = (Softmax::new(scores.len()), |row: usize| scores.iter().map(move |of| of[row]));
+                mean(&|row| loss.loss(&of_row(row).collect::<Vec<_>>(), labels[row]))
+            }
             Self::Auc => RocArea::of(&scores[0], |row| labels[row] == 1.0).unwrap_or(f64::NAN),
             Self::Error if scores.len() == 1 => {
                 mean(&|row| f64::from(u8::from((scores[0][row] > 0.0) != (labels[row] == 1.0))))

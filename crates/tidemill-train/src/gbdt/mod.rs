@@ -30,7 +30,7 @@ pub use binned::Binned;
 pub use binning::{BinPlanner, Binning};
 pub use constraints::Constraints;
 pub use fit::{Fitted, Importance, LabelledRows, Round, fit};
-pub use foreign::{LightGbmLearner, XgBoostLearner};
+pub use foreign::{LIGHTGBM, Library, XGBOOST};
 pub use learner::BoostingLearner;
 pub use metric::StopMetric;
 pub use objective::{

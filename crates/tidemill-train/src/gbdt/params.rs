@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidemill_core::{ParamIssue, add_issues, advise, parse_params_partly};
+use tidemill_core::ParamIssue;
 
 use super::metric::StopMetric;
+use crate::learner::parse_learner;
 
 /// What LightGBM, XGBoost, `CatBoost` and scikit-learn call parameters, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -302,10 +303,7 @@ impl Default for GradientBoosting {
 impl GradientBoosting {
     /// Reads and checks parameters; every issue names its parameter.
     pub(super) fn parse(params: &Value) -> Result<Self, Vec<ParamIssue>> {
-        let (parsed, mut issues) = parse_params_partly::<Self>(params);
-        advise(&mut issues, ELSEWHERE);
-        add_issues(&mut issues, parsed.iter().flat_map(Self::check).collect());
-        parsed.filter(|_| issues.is_empty()).ok_or(issues)
+        parse_learner(params, ELSEWHERE, Self::check)
     }
 
     /// Everything wrong with the values, each issue at the name of its parameter.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use tidemill_core::{ComponentError, RocArea, Task};
 use tidemill_model::{Columns, FeatureBlock, largest_column};
 
-use super::SplitRows;
+use super::{SplitRows, TrainingData};
 
 /// A fitted model, with the facts that the report, the card and the curves are made of.
 #[derive(Debug)]
@@ -57,8 +57,44 @@ impl Measure {
     }
 }
 
+/// What the predictions of a fitted model are worth on the rows of its training.
+#[derive(Debug)]
+pub struct Judged {
+    /// Metrics on the training rows, by name.
+    pub train: Map<String, Value>,
+    /// Metrics on the validation rows, by name; empty where there are none.
+    pub validation: Map<String, Value>,
+    /// The loss for the step's line: ", validation log-loss 0.2195".
+    pub headline: String,
+}
+
+impl Judged {
+    /// Predicts all rows.
+    pub fn new(
+        predict: &dyn Fn(&FeatureBlock) -> Result<Columns, ComponentError>,
+        data: &TrainingData<'_>,
+    ) -> Result<Self, ComponentError> {
+        let metrics_of = |rows: &SplitRows<'_>| {
+            let (mut metrics, columns) = judge(predict, data.task, rows)?;
+            metrics.extend(class_metrics(data.task, &columns, rows.labels()));
+            Ok::<_, ComponentError>(metrics)
+        };
+        let train = metrics_of(&data.train)?;
+        let validation = data.validation.as_ref().map(metrics_of).transpose()?;
+        let (part, metrics) = validation.as_ref().map_or(("train", &train), |metrics| ("validation", metrics));
+        let title = |name: &str| match name {
+            "rmse" => Some("RMSE"),
+            "log_loss" => Some("log-loss"),
+            _ => None,
+        };
+        let loss = metrics.iter().find_map(|(name, value)| Some((title(name)?, value.as_f64().unwrap_or(f64::NAN))));
+        let headline = loss.map_or_else(String::new, |(title, value)| format!(", {part} {title} {value:.4}"));
+        Ok(Self { train, headline, validation: validation.unwrap_or_default() })
+    }
+}
+
 /// The mean loss of predictions on rows, by its name, and the predictions: a column for each number of the task.
-pub fn judge(
+fn judge(
     predict: &dyn Fn(&FeatureBlock) -> Result<Columns, ComponentError>,
     task: &Task,
     rows: &SplitRows<'_>,

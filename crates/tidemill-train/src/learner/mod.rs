@@ -11,11 +11,14 @@ mod fitted;
 use std::path::Path;
 
 use schemars::{Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tidemill_core::{ComponentError, ExternalInput, ParamIssue, TaskKind, advice_for, suggest};
+use tidemill_core::{
+    ComponentError, ExternalInput, ParamIssue, TaskKind, add_issues, advice_for, advise, parse_params_partly, suggest,
+};
 
 pub use data::{SplitRows, TrainingData};
-pub use fitted::{FittedLearner, Importance, Measure, class_metrics, judge};
+pub use fitted::{FittedLearner, Importance, Judged, Measure, class_metrics};
 
 /// One kind of learner.
 pub trait Learner: Sync {
@@ -53,8 +56,8 @@ pub trait Estimator: Send + Sync {
 /// Every learner.
 pub const LEARNERS: &[&dyn Learner] = &[
     &crate::gbdt::BoostingLearner,
-    &crate::gbdt::LightGbmLearner,
-    &crate::gbdt::XgBoostLearner,
+    &crate::gbdt::LIGHTGBM,
+    &crate::gbdt::XGBOOST,
     &crate::linear::LinearLearner,
     &crate::command::CommandLearner,
 ];
@@ -147,6 +150,21 @@ pub(crate) fn configure(choice: &Value) -> Result<(&'static str, Box<dyn Estimat
 fn known() -> String {
     let names: Vec<String> = LEARNERS.iter().map(|learner| format!("`{}`", learner.name())).collect();
     names.join(", ")
+}
+
+/// Reads and checks the parameters of a learner; every issue names its parameter. `elsewhere`: what other libraries call
+/// parameters, and what to write here.
+pub(crate) fn parse_learner<T: DeserializeOwned>(
+    params: &Value,
+    elsewhere: &[(&str, &str)],
+    check: impl FnOnce(&T) -> Vec<ParamIssue>,
+) -> Result<T, Vec<ParamIssue>> {
+    let (parsed, mut issues) = parse_params_partly::<T>(params);
+    advise(&mut issues, elsewhere);
+    if let Some(parsed) = &parsed {
+        add_issues(&mut issues, check(parsed));
+    }
+    parsed.filter(|_| issues.is_empty()).ok_or(issues)
 }
 
 /// The schema of the parameter `learner`.

@@ -3,11 +3,11 @@
 use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind, add_issues, advise, parse_params_partly};
+use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind};
 use tidemill_model::{FeatureBlock, LinearModel};
 
 use super::{DesignPlan, LinearLoss, Minimum, minimise};
-use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, TrainingData, class_metrics, judge};
+use crate::learner::{Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, parse_learner};
 
 /// What scikit-learn calls parameters, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -76,13 +76,7 @@ impl Learner for LinearLearner {
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
-        let (parsed, mut issues) = parse_params_partly::<Linear>(params);
-        advise(&mut issues, ELSEWHERE);
-        add_issues(&mut issues, parsed.iter().flat_map(Linear::check).collect());
-        match parsed {
-            Some(params) if issues.is_empty() => Ok(Box::new(params)),
-            _ => Err(issues),
-        }
+        Ok(Box::new(parse_learner(params, ELSEWHERE, Linear::check)?))
     }
 }
 
@@ -146,40 +140,27 @@ impl Estimator for Linear {
             ));
         }
         let predict = |block: &FeatureBlock| Ok(model.predict(block));
-        let (mut train_metrics, columns) = judge(&predict, data.task, &data.train)?;
-        train_metrics.extend(class_metrics(data.task, &columns, data.train.labels()));
-        let mut validation_metrics = Map::new();
-        if let Some(rows) = &data.validation {
-            let (metrics, columns) = judge(&predict, data.task, rows)?;
-            validation_metrics = metrics;
-            validation_metrics.extend(class_metrics(data.task, &columns, rows.labels()));
-        }
-        let (part, metrics) =
-            if data.validation.is_some() { ("validation", &validation_metrics) } else { ("train", &train_metrics) };
-        let loss = metrics.iter().find_map(|(name, value)| {
-            let title = match name.as_str() {
-                "rmse" => "RMSE",
-                "log_loss" => "log-loss",
-                _ => return None,
-            };
-            Some(format!(", {part} {title} {:.4}", value.as_f64().unwrap_or(f64::NAN)))
-        });
-        let headline = loss.unwrap_or_default();
+        let judged = Judged::new(&predict, data)?;
         let facts = Map::from_iter([
             ("iterations".to_owned(), json!(minimum.iterations)),
             ("converged".to_owned(), json!(minimum.converged)),
         ]);
         let strengths = design.strengths(&weights);
         Ok(FittedLearner {
-            train_metrics,
-            validation_metrics,
+            train_metrics: judged.train,
+            validation_metrics: judged.validation,
             properties: facts.clone(),
             facts,
             importance: Some(Importance {
                 measures: vec![Measure { name: "effect", is_count: false }],
                 values: strengths.into_iter().map(|strength| vec![strength]).collect(),
             }),
-            headline: format!("{} weights{headline}, {} steps", weights.len() * design.width(), minimum.iterations),
+            headline: format!(
+                "{} weights{}, {} steps",
+                weights.len() * design.width(),
+                judged.headline,
+                minimum.iterations
+            ),
             warnings,
             learner: tidemill_model::Learner::Linear(model),
         })

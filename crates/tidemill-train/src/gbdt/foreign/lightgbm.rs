@@ -1,6 +1,5 @@
 //! `lightgbm:`: the parameters of LightGBM 4.
 
-use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 use tidemill_core::ParamIssue;
 
@@ -8,31 +7,13 @@ use super::super::learner::PositiveWeight;
 use super::super::{Amount, Combination, GradientBoosting, Sampling, StopMetric};
 use super::Meaning::{NoEffect, Refused, Sets};
 use super::reading::{
-    AMOUNT, BINARY, CLASSES, Reading, count, directions, flag, is_off, limit, metric, number, sets, word,
+    AMOUNT, BINARY, CLASSES, Reading, count, directions, flag, is_off, limit, metric, number, positive_weight, sets,
+    word,
 };
 use super::{Asked, Library, Parameter};
-use crate::learner::{Estimator, Learner};
 
 /// Gradient boosting by the names of LightGBM.
-#[derive(Debug, Clone, Copy)]
-pub struct LightGbmLearner;
-
-impl Learner for LightGbmLearner {
-    fn name(&self) -> &'static str {
-        LIBRARY.name
-    }
-
-    fn params_schema(&self, _generator: &mut SchemaGenerator) -> Schema {
-        LIBRARY.schema()
-    }
-
-    fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
-        Ok(Box::new(LIBRARY.configure(params)?))
-    }
-}
-
-pub(super) static LIBRARY: Library =
-    Library { name: "lightgbm", title: "LightGBM", parameters: PARAMETERS, defaults, finish };
+pub const LIGHTGBM: Library = Library { name: "lightgbm", title: "LightGBM", parameters: PARAMETERS, defaults, finish };
 
 fn defaults() -> GradientBoosting {
     GradientBoosting { rounds: 100, early_stopping: Some(0), ..GradientBoosting::default() }
@@ -236,17 +217,7 @@ const PARAMETERS: &[Parameter] = &[
             Ok(())
         }),
     ),
-    (
-        &["scale_pos_weight"],
-        Sets(|asked, value| match number(value)? {
-            1.0 => Ok(()),
-            weight if weight > 0.0 => {
-                asked.positive = PositiveWeight::Times(weight);
-                Ok(())
-            }
-            other => Err(format!("must be above 0, and is {other}")),
-        }),
-    ),
+    (&["scale_pos_weight"], Sets(positive_weight)),
     (&["boost_from_average"], Refused("the first score is always the best constant", |value| flag(value) == Ok(true))),
     (&["sigmoid"], Refused("scores are log-odds", super::reading::is_one)),
     (&["reg_sqrt"], Refused("make the label a square root by its expression", is_off)),

@@ -9,20 +9,20 @@ mod reading;
 mod tests;
 mod xgboost;
 
-use schemars::{Schema, json_schema};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use tidemill_core::{Code, ComponentError, ParamIssue, TaskKind, suggest};
 
-pub use lightgbm::LightGbmLearner;
-pub use xgboost::XgBoostLearner;
+pub use lightgbm::LIGHTGBM;
+pub use xgboost::XGBOOST;
 
 use super::GradientBoosting;
 use super::learner::PositiveWeight;
-use crate::learner::{Estimator, FittedLearner, TrainingData};
+use crate::learner::{Estimator, FittedLearner, Learner, TrainingData};
 use reading::{Reading, listed};
 
 /// What a name of a library means here.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Meaning {
     /// It sets something.
     Sets(fn(&mut Asked, &Value) -> Result<(), String>),
@@ -45,8 +45,9 @@ struct Asked {
     warnings: Vec<String>,
 }
 
-/// A library whose parameters are read.
-struct Library {
+/// A library whose parameters are read: gradient boosting by its names.
+#[derive(Debug)]
+pub struct Library {
     /// The name in a pipeline file.
     name: &'static str,
     /// The name in messages.
@@ -57,9 +58,23 @@ struct Library {
     finish: fn(&mut Asked, &Reading<'_>) -> Vec<ParamIssue>,
 }
 
+impl Learner for Library {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn params_schema(&self, _generator: &mut SchemaGenerator) -> Schema {
+        self.schema()
+    }
+
+    fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
+        Ok(Box::new(self.read(params)?))
+    }
+}
+
 impl Library {
     /// Reads a block. Every issue is at the name that the user wrote.
-    fn configure(&'static self, block: &Value) -> Result<Foreign, Vec<ParamIssue>> {
+    fn read(&self, block: &Value) -> Result<Foreign, Vec<ParamIssue>> {
         let Value::Object(entries) = block else {
             let message = format!("`{}` is a mapping of parameters of {}", self.name, self.title);
             return Err(vec![ParamIssue::new(Vec::<String>::new(), message)]);
@@ -104,7 +119,7 @@ impl Library {
         if !ignored.is_empty() {
             asked.warnings.push(format!("parameters of {} without effect here: {}", self.title, listed(&ignored)));
         }
-        Ok(Foreign { library: self, block: block.clone(), asked })
+        Ok(Foreign { library: self.name, block: block.clone(), asked })
     }
 
     fn unknown(&self, name: &str) -> ParamIssue {
@@ -132,7 +147,8 @@ impl Library {
 
 /// Boosting as a block of another library asks for it.
 struct Foreign {
-    library: &'static Library,
+    /// The name of its library's block.
+    library: &'static str,
     block: Value,
     asked: Asked,
 }
@@ -157,7 +173,7 @@ impl Estimator for Foreign {
             let names: Vec<String> = tasks.iter().map(|task| format!("`{task}`")).collect();
             let message = format!(
                 "the objective of `{}` learns {}, and the label is learned as `{kind}`",
-                self.library.name,
+                self.library,
                 listed(&names)
             );
             return Err(ComponentError::new(Code::Params, message).with_hint("leave `objective` out, or set `task`"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tidemill_core::{ParamIssue, TaskKind};
 
+use super::super::learner::PositiveWeight;
 use super::super::{Direction, StopMetric};
 use super::{Asked, Parameter};
 
@@ -151,6 +152,18 @@ pub(super) fn metric(value: &Value, known: &[(&str, StopMetric)], asked: &mut As
         asked.warnings.push(format!("early stopping looks at `{first}` alone; the `Evaluator` gives all metrics"));
     }
     Ok(())
+}
+
+/// What a positive row counts for.
+pub(super) fn positive_weight(asked: &mut Asked, value: &Value) -> Result<(), String> {
+    match number(value)? {
+        1.0 => Ok(()),
+        weight if weight > 0.0 => {
+            asked.positive = PositiveWeight::Times(weight);
+            Ok(())
+        }
+        other => Err(format!("must be above 0, and is {other}")),
+    }
 }
 
 /// Tasks that objectives are for.

@@ -1,38 +1,18 @@
 //! `xgboost:`: the parameters of XGBoost 3.
 
-use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 use tidemill_core::ParamIssue;
 
-use super::super::learner::PositiveWeight;
 use super::super::{Amount, Combination, GradientBoosting, Growth, StopMetric};
 use super::Meaning::{NoEffect, Refused, Sets};
 use super::reading::{
-    AMOUNT, BINARY, CLASSES, Reading, count, directions, is_off, is_one, limit, metric, number, sets, word,
+    AMOUNT, BINARY, CLASSES, Reading, count, directions, is_off, is_one, limit, metric, number, positive_weight, sets,
+    word,
 };
 use super::{Asked, Library, Parameter};
-use crate::learner::{Estimator, Learner};
 
 /// Gradient boosting by the names of XGBoost.
-#[derive(Debug, Clone, Copy)]
-pub struct XgBoostLearner;
-
-impl Learner for XgBoostLearner {
-    fn name(&self) -> &'static str {
-        LIBRARY.name
-    }
-
-    fn params_schema(&self, _generator: &mut SchemaGenerator) -> Schema {
-        LIBRARY.schema()
-    }
-
-    fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
-        Ok(Box::new(LIBRARY.configure(params)?))
-    }
-}
-
-pub(super) static LIBRARY: Library =
-    Library { name: "xgboost", title: "XGBoost", parameters: PARAMETERS, defaults, finish };
+pub const XGBOOST: Library = Library { name: "xgboost", title: "XGBoost", parameters: PARAMETERS, defaults, finish };
 
 /// Leaves where there is no limit of them: more than rows of most tables fill, and as many as a tree may have.
 const LEAVES: u32 = 1 << 16;
@@ -159,17 +139,7 @@ const PARAMETERS: &[Parameter] = &[
     (&["quantile_alpha"], Sets(|asked, value| number(value).map(|found| asked.params.quantile_level = found))),
     (&["huber_slope"], Refused("the pseudo-Huber loss is none of the losses here", is_off)),
     (&["num_class"], NoEffect("the classes follow from the label")),
-    (
-        &["scale_pos_weight"],
-        Sets(|asked, value| match number(value)? {
-            1.0 => Ok(()),
-            weight if weight > 0.0 => {
-                asked.positive = PositiveWeight::Times(weight);
-                Ok(())
-            }
-            other => Err(format!("must be above 0, and is {other}")),
-        }),
-    ),
+    (&["scale_pos_weight"], Sets(positive_weight)),
     (&["base_score"], Refused("the first score is always the best constant", Value::is_null)),
     (&["seed", "random_state"], NoEffect(ONE_SEED)),
     (&["seed_per_iteration"], NoEffect(ONE_SEED)),
