@@ -56,8 +56,8 @@ pub use statistics::{
     CustomValue, DatasetStatistics, DatasetWeight, Extent, FeatureStatistics, Histogram, ImageStatistics, LabelCount,
     LanguageStatistics, LevelStatistics, LiftStatistics, LiftValue, NumericCross, NumericStatistics, RankBucket,
     SliceFamily, SliceStatistics, SplitStatistics, StringStatistics, TimeStatistics, ValencyStatistics, ValueCounts,
-    ValueFrequency, ValueMap, ValueWeight, WeightedBooleanStatistics, WeightedNumericStatistics, WeightedStatistics,
-    WeightedStringStatistics,
+    ValueFrequency, ValueMap, ValueSample, ValueWeight, WeightedBooleanStatistics, WeightedNumericStatistics,
+    WeightedStatistics, WeightedStringStatistics,
 };
 pub use table::{SummaryTable, Tone};
 pub use task::{Task, TaskKind};

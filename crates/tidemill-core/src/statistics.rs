@@ -3,12 +3,14 @@
 mod cross;
 mod custom;
 mod kinds;
+mod sample;
 mod slices;
 mod weighted;
 
 pub use cross::{CrossStatistics, LabelCount, LiftStatistics, LiftValue, NumericCross};
 pub use custom::{CustomStatistic, CustomValue};
 pub use kinds::{BytesStatistics, Extent, ImageStatistics, LanguageStatistics, TimeStatistics, ValencyStatistics};
+pub use sample::ValueSample;
 pub use slices::{SliceFamily, SliceStatistics};
 pub use weighted::{
     DatasetWeight, ValueWeight, WeightedBooleanStatistics, WeightedNumericStatistics, WeightedStatistics,
@@ -309,6 +311,9 @@ pub struct StringStatistics {
     /// How often each value occurs, in the order of `top_values`, where the distinct values are few enough to have counted each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<ValueCounts>,
+    /// A sample of the values with exact counts, where they are too many to count each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<ValueSample>,
     /// Values that are not UTF-8.
     #[serde(default)]
     pub invalid_utf8_count: u64,

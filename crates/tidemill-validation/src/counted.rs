@@ -1,6 +1,6 @@
 //! What validation and distances count: examples, or the weight of examples.
 
-use tidemill_core::FeatureStatistics;
+use tidemill_core::{FeatureStatistics, ValueSample};
 
 use crate::validation::grouped;
 
@@ -19,6 +19,8 @@ pub(crate) struct CountedTexts<'a> {
     pub all: bool,
     /// By how much a count may be too low.
     pub error: f64,
+    /// A sample of the values, where they are counted by example and too many to list.
+    pub sample: Option<&'a ValueSample>,
 }
 
 impl<'a> Counted<'a> {
@@ -84,6 +86,7 @@ impl<'a> Counted<'a> {
                 listed: texts.values.as_ref().map_or_else(top, |values| values.iter().collect()),
                 all: texts.values.is_some(),
                 error: texts.weight_error,
+                sample: None,
             });
         }
         let texts = self.feature.string.as_ref()?;
@@ -93,6 +96,7 @@ impl<'a> Counted<'a> {
             listed: values.map_or_else(top, Iterator::collect),
             all: texts.values.is_some(),
             error: texts.frequency_error as f64,
+            sample: texts.sample.as_ref(),
         })
     }
 

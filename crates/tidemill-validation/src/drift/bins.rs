@@ -106,13 +106,13 @@ impl Numbers {
         }
         pairs.push((self.apart.0, other.apart.0));
         pairs.push((self.apart.1, other.apart.1));
-        Pairs(pairs)
+        Pairs::from(pairs)
     }
 }
 
 /// The cells of [`cells`] with thin gaps joined, from low to high; a point keeps its cell and no bin reaches across it.
 fn join_thin(cells: &[(f64, f64)], least: f64, is_point: impl Fn(usize) -> bool) -> Vec<(f64, f64)> {
-    let totals = Pairs(cells.to_vec()).totals();
+    let totals = Pairs::from(cells.to_vec()).totals();
     let part = |count: f64, total: f64| if total > 0.0 { count / total } else { 0.0 };
     let thin = |bin: (f64, f64)| f64::midpoint(part(bin.0, totals.0), part(bin.1, totals.1)) < least;
     let sum = |a: (f64, f64), b: (f64, f64)| (a.0 + b.0, a.1 + b.1);

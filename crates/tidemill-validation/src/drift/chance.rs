@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::f64::consts::LN_2;
 
-use super::shares::{Pairs, SHARE_MIN};
+use super::shares::{Pair, Pairs};
 
 /// The normal quantile of 0.999.
 const Z: f64 = 3.090_232_306;
@@ -21,6 +21,12 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
+    /// The sizes as far as a sample of values tells: so that its counts, which are whole numbers, stay what they are.
+    pub fn of(sample: &Pairs) -> Self {
+        let (a, b) = sample.totals();
+        Self { a, b }
+    }
+
     /// `1 / a + 1 / b`, by which variances of differences grow; `None` where a side is empty.
     fn inverse(self) -> Option<f64> {
         (self.a > 0.0 && self.b > 0.0).then(|| 1.0 / self.a + 1.0 / self.b)
@@ -41,16 +47,17 @@ impl Sizes {
 
     /// What chance makes of the population stability index: of large counts `χ²(k − 1) (1/a + 1/b)` (Yurdakul 2018).
     pub fn population_stability_index(self, pairs: &Pairs) -> Option<f64> {
+        let least = pairs.share_min();
         let term = |p: f64, q: f64| {
-            let (p, q) = (p.max(SHARE_MIN), q.max(SHARE_MIN));
+            let (p, q) = (p.max(least), q.max(least));
             (q - p) * (q / p).ln()
         };
         self.additive(pairs, term, 1.0)
     }
 
     /// The 99.9 % quantile of a sum over cells: its mean and variance under chance, matched by a gamma distribution, whose
-    /// quantile is that of Wilson and Hilferty (1931). A cell of small expected counts is summed over two Poisson
-    /// distributions; one of large counts gives `scale (1/a + 1/b) (1 − share)` with the variance of a χ² of one degree.
+    /// quantile is that of Wilson and Hilferty (1931). A cell of small expected counts is summed over the ways
+    /// in which chance splits its examples; one of large counts gives `scale (1/a + 1/b) (1 − share)` with the variance of a χ² of one degree.
     fn additive(self, pairs: &Pairs, term: impl Fn(f64, f64) -> f64, scale: f64) -> Option<f64> {
         let inverse = self.inverse()?;
         let totals = pairs.totals();
@@ -60,8 +67,8 @@ impl Sizes {
         let (mut mean, mut variance) = (0.0, 0.0);
         // Most rare values occur equally often.
         let mut known: HashMap<u64, (f64, f64)> = HashMap::new();
-        for (p, q) in &pairs.0 {
-            let share = (p / totals.0 * self.a + q / totals.1 * self.b) / (self.a + self.b);
+        for pair in &pairs.0 {
+            let share = self.share(pair, totals);
             if share <= 0.0 {
                 continue;
             }
@@ -69,11 +76,11 @@ impl Sizes {
                 let one = scale * inverse * (1.0 - share);
                 (one, 2.0 * one * one)
             } else {
-                let key = (share * (self.a + self.b) * 1000.0).round() as u64;
-                *known.entry(key).or_insert_with(|| self.small_cell(share, &term))
+                let count = share * (self.a + self.b);
+                *known.entry((count * 1000.0).round() as u64).or_insert_with(|| self.small_cell(count, &term))
             };
-            mean += cell_mean;
-            variance += cell_variance;
+            mean += pair.times * cell_mean;
+            variance += pair.times * pair.times * cell_variance;
         }
         if mean <= 0.0 || variance <= 0.0 {
             return Some(0.0);
@@ -82,17 +89,26 @@ impl Sizes {
         Some(mean * (1.0 - spread + Z * spread.sqrt()).max(0.0).powi(3))
     }
 
-    /// Mean and variance of the term of a cell with this share.
-    fn small_cell(self, share: f64, term: &impl Fn(f64, f64) -> f64) -> (f64, f64) {
-        let (left, right) = (counts(share * self.a), counts(share * self.b));
+    /// The share of a cell in both samples together.
+    fn share(self, pair: &Pair, totals: (f64, f64)) -> f64 {
+        (pair.a / totals.0 * self.a + pair.b / totals.1 * self.b) / (self.a + self.b)
+    }
+
+    /// Mean and variance of the term of a cell with this count on both sides together: each of these examples falls on one
+    /// side or the other in proportion to the sizes. A count between two whole numbers counts as much of each.
+    fn small_cell(self, count: f64, term: &impl Fn(f64, f64) -> f64) -> (f64, f64) {
+        let (low, part) = (count.floor(), count.fract());
         let (mut mean, mut square) = (0.0, 0.0);
-        for (p, p_probability) in &left {
-            for (q, q_probability) in &right {
-                if *p + *q > 0.0 {
-                    let value = term(p / self.a, q / self.b);
-                    mean += value * p_probability * q_probability;
-                    square += value * value * p_probability * q_probability;
-                }
+        for (whole, weight) in [(low, 1.0 - part), (low + 1.0, part)] {
+            if whole < 1.0 || weight <= 0.0 {
+                continue;
+            }
+            let smaller = self.a.min(self.b) / (self.a + self.b);
+            for (few, probability) in binomial(whole, smaller) {
+                let (p, q) = if self.a <= self.b { (few, whole - few) } else { (whole - few, few) };
+                let value = term(p / self.a, q / self.b);
+                mean += value * probability * weight;
+                square += value * value * probability * weight;
             }
         }
         (mean, (square - mean * mean).max(0.0))
@@ -106,11 +122,11 @@ impl Sizes {
         if totals.0 <= 0.0 || totals.1 <= 0.0 {
             return None;
         }
-        let shares = pairs.0.iter().map(|(p, q)| (p / totals.0 * self.a + q / totals.1 * self.b) / (self.a + self.b));
+        let shares = pairs.0.iter().map(|pair| self.share(pair, totals));
         let widest = shares.map(|share| share * (1.0 - share)).fold(0.0, f64::max);
-        let cells = pairs.0.iter().filter(|(p, q)| p + q > 0.0).count().max(1);
+        let cells: f64 = pairs.0.iter().filter(|pair| pair.a + pair.b > 0.0).map(|pair| pair.times).sum();
         // An upper bound of the normal quantile: P(|Z| > z) ≤ exp(−z² / 2).
-        let z = (2.0 * (cells as f64 / 0.001).ln()).sqrt();
+        let z = (2.0 * (cells.max(1.0) / 0.001).ln()).sqrt();
         Some((z * (widest * inverse).sqrt() + inverse / 2.0).min(1.0))
     }
 
@@ -126,23 +142,19 @@ impl Sizes {
     }
 }
 
-/// The counts of a Poisson distribution that are likely enough to matter, with their probabilities.
-fn counts(mean: f64) -> Vec<(f64, f64)> {
-    if mean > 2.0 * LARGE {
-        // Three points of a normal distribution with the same first five moments (Gauss-Hermite).
-        let step = (3.0 * mean).sqrt();
-        return vec![(mean - step, 1.0 / 6.0), (mean, 2.0 / 3.0), (mean + step, 1.0 / 6.0)];
-    }
-    let last = (mean + 6.0 * mean.sqrt() + 8.0) as u32;
-    let mut probability = (-mean).exp();
-    (0..=last)
-        .map(|count| {
-            if count > 0 {
-                probability *= mean / f64::from(count);
-            }
-            (f64::from(count), probability)
-        })
-        .collect()
+/// The counts of a binomial distribution of `of` trials that are likely enough to matter, with their probabilities.
+/// `share`, the probability of a success, is at most a half, and the mean at most [`LARGE`].
+fn binomial(of: f64, share: f64) -> impl Iterator<Item = (f64, f64)> {
+    let mean = of * share;
+    let last = (mean + 6.0 * mean.sqrt() + 8.0).min(of) as u32;
+    let mut probability = (of * (-share).ln_1p()).exp();
+    (0..=last).map(move |count| {
+        let count = f64::from(count);
+        if count > 0.0 {
+            probability *= (of - count + 1.0) / count * share / (1.0 - share);
+        }
+        (count, probability)
+    })
 }
 
 #[cfg(test)]
@@ -171,15 +183,22 @@ mod tests {
         let total: f64 = zipf.iter().sum();
         let even = vec![0.1; 10];
         let zipf: Vec<f64> = zipf.iter().map(|share| share / total).collect();
-        for (shares, a, b) in
-            [(&even, 1000, 30), (&even, 1000, 1000), (&zipf, 500, 50), (&zipf, 2000, 2000), (&zipf, 20, 20)]
-        {
+        let rare = vec![1.0 / 400.0; 400];
+        for (shares, a, b) in [
+            (&even, 1000, 30),
+            (&even, 1000, 1000),
+            (&zipf, 500, 50),
+            (&zipf, 2000, 2000),
+            (&zipf, 20, 20),
+            (&rare, 600, 600),
+            (&rare, 900, 300),
+        ] {
             let sizes = Sizes { a: a as f64, b: b as f64 };
             let mut beyond = [0; 3];
             let (mut largest, mut bound) = (0.0f64, 0.0);
             for trial in 0..500u64 {
                 let (left, right) = (draw(shares, a, trial * 2 + 1), draw(shares, b, trial * 2 + 2));
-                let pairs = Pairs(left.into_iter().zip(right).collect());
+                let pairs = Pairs::from(left.into_iter().zip(right).collect::<Vec<_>>());
                 let js = sizes.jensen_shannon(&pairs).unwrap_or_default();
                 largest = largest.max(pairs.jensen_shannon());
                 bound = js;

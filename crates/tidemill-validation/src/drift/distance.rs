@@ -52,8 +52,8 @@ impl FeatureDistance {
 
 /// The distances of every feature that both datasets have with the same kind of values, in the order of `a`.
 ///
-/// * Text and booleans are compared value by value. Beyond the 10,000 values that are counted each, on the most frequent and
-///   everything else together, and never as farther apart than they are.
+/// * Text and booleans are compared value by value. Beyond the 10,000 values that are counted each, on the most frequent and a
+///   sample of the others that both datasets have in common.
 /// * Numbers are compared on the quantile bins of both (Jensen-Shannon) or of `a` (population stability index): the edges of
 ///   either cut the other, a piece's mass is spread evenly, and a value that fills a tenth by itself is a bin, and bins with less than 2 % of both join the next. Equal-width bins would
 ///   be blind as soon as one far value stretches them. NaN and infinities are bins of their own.
@@ -132,6 +132,7 @@ pub(super) fn feature_distance(a: Counted<'_>, b: Counted<'_>, bins: Bins) -> Op
         }
     } else {
         let pairs = value_pairs(a, b)?;
+        let sizes = if pairs.is_sample() { Sizes::of(&pairs) } else { sizes };
         found.jensen_shannon = pairs.jensen_shannon();
         found.population_stability_index = pairs.population_stability_index();
         found.l_infinity = Some(pairs.l_infinity());

@@ -1,23 +1,51 @@
 //! Distances of aligned shares.
 
 /// Shares below this count as this much in the population stability index, which is infinite otherwise.
-pub(super) const SHARE_MIN: f64 = 1e-4;
+const SHARE_MIN: f64 = 1e-4;
 
 /// Counts of the same values or bins on two sides.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Pairs(pub Vec<(f64, f64)>);
+pub(super) struct Pairs(pub Vec<Pair>);
+
+/// Counts of one value or bin on two sides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pair {
+    /// The count of the first dataset.
+    pub a: f64,
+    /// The count of the second.
+    pub b: f64,
+    /// How many values like this one it stands for: 1, and more for a value of a sample.
+    pub times: f64,
+}
+
+impl From<(f64, f64)> for Pair {
+    fn from((a, b): (f64, f64)) -> Self {
+        Self { a, b, times: 1.0 }
+    }
+}
+
+impl From<Vec<(f64, f64)>> for Pairs {
+    fn from(pairs: Vec<(f64, f64)>) -> Self {
+        Self(pairs.into_iter().map(Pair::from).collect())
+    }
+}
 
 impl Pairs {
     /// What is counted on each side.
     pub fn totals(&self) -> (f64, f64) {
-        self.0.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1))
+        self.0.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.a * pair.times, sum.1 + pair.b * pair.times))
     }
 
-    /// Each count by the total of its side; zeros on an empty side.
-    fn shares(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+    /// Whether some pairs stand for more than themselves.
+    pub fn is_sample(&self) -> bool {
+        self.0.iter().any(|pair| pair.times > 1.0)
+    }
+
+    /// Each count by the total of its side, zeros on an empty side; and how many values have these shares.
+    fn shares(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
         let totals = self.totals();
         let share = |count: f64, total: f64| if total > 0.0 { count / total } else { 0.0 };
-        self.0.iter().map(move |(p, q)| (share(*p, totals.0), share(*q, totals.1)))
+        self.0.iter().map(move |pair| (share(pair.a, totals.0), share(pair.b, totals.1), pair.times))
     }
 
     /// What is said where a side holds nothing: nothing against nothing is 0, against something `far`.
@@ -38,9 +66,9 @@ impl Pairs {
         let part = |p: f64, m: f64| if p > 0.0 { p * (p / m).log2() } else { 0.0 };
         let sum: f64 = self
             .shares()
-            .map(|(p, q)| {
+            .map(|(p, q, times)| {
                 let m = f64::midpoint(p, q);
-                part(p, m) + part(q, m)
+                times * (part(p, m) + part(q, m))
             })
             .sum();
         (sum / 2.0).clamp(0.0, 1.0)
@@ -48,25 +76,38 @@ impl Pairs {
 
     /// The largest difference of two shares.
     pub fn l_infinity(&self) -> f64 {
-        self.degenerate(1.0).unwrap_or_else(|| self.shares().map(|(p, q)| (p - q).abs()).fold(0.0, f64::max).min(1.0))
+        self.degenerate(1.0)
+            .unwrap_or_else(|| self.shares().map(|(p, q, _)| (p - q).abs()).fold(0.0, f64::max).min(1.0))
     }
 
     /// The largest difference of two counts, divided by all counts of both sides.
     pub fn normalized_absolute_difference(&self) -> f64 {
         let totals = self.totals();
         let all = totals.0 + totals.1;
-        if all > 0.0 { self.0.iter().map(|(p, q)| (p - q).abs() / all).fold(0.0, f64::max).min(1.0) } else { 0.0 }
+        if all > 0.0 {
+            self.0.iter().map(|pair| (pair.a - pair.b).abs() / all).fold(0.0, f64::max).min(1.0)
+        } else {
+            0.0
+        }
     }
 
-    /// Population stability index: the sum of `(q - p) ln(q / p)`, shares lifted to at least [`SHARE_MIN`].
+    /// The least share in the population stability index: [`SHARE_MIN`], or a tenth of an even share where values are so
+    /// many that most shares are smaller.
+    pub fn share_min(&self) -> f64 {
+        let cells: f64 = self.0.iter().map(|pair| pair.times).sum();
+        SHARE_MIN.min(0.1 / cells.max(1.0))
+    }
+
+    /// Population stability index: the sum of `(q - p) ln(q / p)`, shares lifted to at least [`Pairs::share_min`].
     pub fn population_stability_index(&self) -> f64 {
         if self.degenerate(1.0) == Some(0.0) {
             return 0.0;
         }
-        let lifted = |share: f64| share.max(SHARE_MIN);
+        let least = self.share_min();
+        let lifted = |share: f64| share.max(least);
         self.shares()
-            .filter(|(p, q)| p > &0.0 || q > &0.0)
-            .map(|(p, q)| (lifted(q) - lifted(p)) * (lifted(q) / lifted(p)).ln())
+            .filter(|(p, q, _)| p > &0.0 || q > &0.0)
+            .map(|(p, q, times)| times * (lifted(q) - lifted(p)) * (lifted(q) / lifted(p)).ln())
             .sum()
     }
 }
@@ -85,7 +126,7 @@ mod tests {
     fn distances_are_what_scipy_and_numpy_give() {
         // p = [10, 40, 50], q = [60, 60, 80]; SciPy 1.17 and NumPy 2.4:
         // jensenshannon(p, q, base=2) ** 2; max(abs(p/100 - q/200)); max(abs(p - q)) / 300; sum((q-p) * log(q/p))
-        let pairs = Pairs(vec![(10.0, 60.0), (40.0, 60.0), (50.0, 80.0)]);
+        let pairs = Pairs::from(vec![(10.0, 60.0), (40.0, 60.0), (50.0, 80.0)]);
         near(pairs.jensen_shannon(), 0.046_930_300_568_985_47);
         near(pairs.l_infinity(), 0.2);
         near(pairs.normalized_absolute_difference(), 50.0 / 300.0);
@@ -95,23 +136,33 @@ mod tests {
     #[test]
     fn nothing_is_as_far_from_something_as_can_be() {
         for (pairs, far) in [(vec![(0.0, 3.0)], 1.0), (vec![(2.0, 0.0)], 1.0), (vec![(0.0, 0.0)], 0.0), (vec![], 0.0)] {
-            let pairs = Pairs(pairs);
+            let pairs = Pairs::from(pairs);
             assert_eq!((pairs.jensen_shannon(), pairs.l_infinity()), (far, far));
             assert_eq!(pairs.population_stability_index() > 0.0, far > 0.0);
         }
-        assert_eq!(Pairs(vec![(1.0, 0.0), (0.0, 1.0)]).jensen_shannon(), 1.0);
+        assert_eq!(Pairs::from(vec![(1.0, 0.0), (0.0, 1.0)]).jensen_shannon(), 1.0);
+    }
+
+    #[test]
+    fn a_pair_that_stands_for_several_counts_as_often() {
+        let sampled = Pairs(vec![(70.0, 20.0).into(), Pair { a: 10.0, b: 30.0, times: 3.0 }]);
+        let all = Pairs::from(vec![(70.0, 20.0), (10.0, 30.0), (10.0, 30.0), (10.0, 30.0)]);
+        near(sampled.jensen_shannon(), all.jensen_shannon());
+        near(sampled.population_stability_index(), all.population_stability_index());
+        near(sampled.l_infinity(), all.l_infinity());
+        near(sampled.normalized_absolute_difference(), all.normalized_absolute_difference());
     }
 
     fn pairs() -> impl Strategy<Value = Pairs> {
         let count = prop_oneof![Just(0.0), 1.0..1e9];
-        prop::collection::vec((count.clone(), count), 0..30).prop_map(Pairs)
+        prop::collection::vec((count.clone(), count), 0..30).prop_map(Pairs::from)
     }
 
     proptest! {
         #[test]
         fn distances_are_symmetric_bounded_and_zero_to_oneself(pairs in pairs(), scale in 0.1..10.0f64) {
-            let swapped = Pairs(pairs.0.iter().map(|(p, q)| (*q, *p)).collect());
-            let mirrored = Pairs(pairs.0.iter().map(|(p, _)| (*p, p * scale)).collect());
+            let swapped = Pairs(pairs.0.iter().map(|pair| (pair.b, pair.a).into()).collect());
+            let mirrored = Pairs(pairs.0.iter().map(|pair| (pair.a, pair.a * scale).into()).collect());
             let all: [fn(&Pairs) -> f64; 4] = [
                 Pairs::jensen_shannon,
                 Pairs::l_infinity,

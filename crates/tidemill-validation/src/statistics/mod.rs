@@ -26,6 +26,7 @@ mod text;
 mod text_counts;
 mod time;
 mod valency;
+mod value_sample;
 mod weight;
 mod weighted;
 

@@ -12,6 +12,7 @@ use super::language::{LanguageAccumulator, Words};
 use super::state::stored;
 use super::text_counts::TextCounts;
 use super::time::TimeAccumulator;
+use super::value_sample::SampleAccumulator;
 
 /// Values listed as the most frequent.
 pub(crate) const TOP_VALUES: usize = 20;
@@ -40,9 +41,8 @@ enum Values {
 }
 
 stored!(TextAccumulator { count, chars, chars_min, chars_max, values });
-stored!(Sketches { distinct, frequent, time, language });
-
-stored!(enum Values { 0 Exact(counts), 1 Sketched(sketches) } else "texts are held in an unknown way");
+stored!(Sketches { distinct, frequent, sample, time, language });
+stored!(enum Values { 0 Exact(counts), 2 Sketched(sketches) } else "texts are held in an unknown way");
 
 impl Default for Values {
     fn default() -> Self {
@@ -73,6 +73,7 @@ impl Measured {
 struct Sketches {
     distinct: HllSketch,
     frequent: FrequentItemsSketch<String>,
+    sample: SampleAccumulator,
     time: TimeAccumulator,
     language: LanguageAccumulator,
 }
@@ -82,6 +83,7 @@ impl Sketches {
         let mut sketches = Self {
             distinct: distinct::sketch(),
             frequent: FrequentItemsSketch::new(FREQUENT_SLOTS).expect("8192 is a size the sketch allows"),
+            sample: SampleAccumulator::default(),
             time: TimeAccumulator::default(),
             language: LanguageAccumulator::default(),
         };
@@ -95,6 +97,7 @@ impl Sketches {
 
     fn add(&mut self, text: &str, measured: Measured, count: u64) {
         self.distinct.update(measured.hash);
+        self.sample.add(measured.hash, count);
         if text.len() <= FREQUENT_BYTES_MAX {
             self.frequent.update_with_count_ref(text, count);
         }
@@ -110,6 +113,7 @@ impl Sketches {
     fn merge(&mut self, other: &Self) {
         self.distinct = distinct::union(&self.distinct, &other.distinct);
         self.frequent.merge(&other.frequent);
+        self.sample.merge(&other.sample);
         self.time.merge(&other.time);
         self.language.merge(&other.language);
     }
@@ -217,7 +221,8 @@ impl TextAccumulator {
             Values::Sketched(sketches) => {
                 let texts = sketches.frequent.num_active_items() * 32;
                 let measures = sketches.time.memory() + sketches.language.memory();
-                sketches.distinct.estimated_size() + sketches.frequent.estimated_size() + texts + measures
+                let sample = sketches.sample.memory();
+                sketches.distinct.estimated_size() + sketches.frequent.estimated_size() + sample + texts + measures
             }
         };
         size_of::<Self>() + held
@@ -249,6 +254,7 @@ impl TextAccumulator {
                 rows.extend(frequent.iter().map(|row| (row.item().as_str(), row.lower_bound())));
                 rows.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| b.0.cmp(a.0)));
                 out.top_values = rows.iter().take(TOP_VALUES).map(listed).collect();
+                out.sample = Some(sketches.sample.finish());
             }
         }
         out

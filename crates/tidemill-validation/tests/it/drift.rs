@@ -116,17 +116,63 @@ fn nan_and_infinities_stand_apart_and_missing_values_beside() {
 }
 
 #[test]
-fn text_with_too_many_values_to_count_is_never_farther_apart_than_it_is() {
+fn texts_with_too_many_values_to_list_are_as_far_apart_as_they_are() {
     let ids = |from: u64| {
         let values: Vec<String> = (from..from + 30_000).map(|i| format!("{:016x}", noise(i))).collect();
         texts(values.iter().map(String::as_str))
     };
     let found = one(&ids(0), &ids(30_000));
-    assert!(found.l_infinity.unwrap() < 0.001 && found.jensen_shannon < 0.01, "{found:?}");
+    assert!(found.l_infinity.unwrap() < 0.001 && found.population_stability_index > 1.0, "{found:?}");
+    near(found.jensen_shannon, 1.0, 1e-9);
+    near(one(&ids(0), &ids(0)).jensen_shannon, 0.0, 1e-9);
     // A value that takes over is seen all the same.
     let taken: Vec<String> = (0..30_000).map(|i| if i % 3 == 0 { "x".into() } else { format!("{i}") }).collect();
     let found = one(&ids(0), &texts(taken.iter().map(String::as_str)));
     near(found.l_infinity.unwrap(), 1.0 / 3.0, 0.01);
+}
+
+/// The divergence of two lists of values, from the counts of all of them.
+fn exact_divergence(a: &[String], b: &[String]) -> f64 {
+    let mut counts: std::collections::BTreeMap<&str, (f64, f64)> = std::collections::BTreeMap::new();
+    a.iter().for_each(|value| counts.entry(value).or_default().0 += 1.0 / a.len() as f64);
+    b.iter().for_each(|value| counts.entry(value).or_default().1 += 1.0 / b.len() as f64);
+    let part = |p: f64, m: f64| if p > 0.0 { p * (p / m).log2() } else { 0.0 };
+    let half = |(p, q): &(f64, f64)| part(*p, f64::midpoint(*p, *q)) + part(*q, f64::midpoint(*p, *q));
+    counts.values().map(half).sum::<f64>() / 2.0
+}
+
+#[test]
+fn the_divergence_of_tens_of_thousands_of_values_is_estimated_from_a_sample_of_them() {
+    // Values whose frequency falls with their number: about 40,000 of them are rare.
+    let draw = |seed: u64, rows: u64, shift: f64| -> Vec<String> {
+        (0..rows).map(|row| format!("shop {}", (unit(seed + row).powi(2) * 60_000.0 + shift) as u64)).collect()
+    };
+    for (shift, expected) in [(0.0, 0.15..0.40), (9_000.0, 0.35..0.8), (90_000.0, 1.0..1.0 + 1e-9)] {
+        let (a, b) = (draw(1, 90_000, 0.0), draw(1_000_003, 70_000, shift));
+        let exact = exact_divergence(&a, &b);
+        assert!(expected.contains(&exact), "{shift}: {exact}");
+        let (left, right) = (texts(a.iter().map(String::as_str)), texts(b.iter().map(String::as_str)));
+        assert!(left.features[0].string.as_ref().unwrap().values.is_none());
+        near(one(&left, &right).jensen_shannon, exact, 0.05 * exact);
+        // One side may be small enough to list every value.
+        let few = &b[..8_000];
+        near(one(&left, &texts(few.iter().map(String::as_str))).jensen_shannon, exact_divergence(&a, few), 0.05);
+    }
+}
+
+#[test]
+fn rare_values_that_differ_by_chance_are_too_few_rows_to_say_and_new_ones_are_drift() {
+    let day = |seed: u64, shift: u64| {
+        let values: Vec<String> =
+            (0..60_000).map(|row| format!("rider {}", noise(seed + row) % 40_000 + shift)).collect();
+        texts(values.iter().map(String::as_str))
+    };
+    let schema = schema("features: { x: { type: string, drift: { jensen_shannon: 0.1 } } }");
+    let calm = drift(&day(1, 0), &day(2_000_003, 0), &schema);
+    assert!(calm.anomalies.iter().all(|anomaly| anomaly.severity == Severity::Warning), "{:?}", calm.anomalies);
+    let moved = drift(&day(1, 0), &day(2_000_003, 30_000), &schema);
+    assert_eq!(types(&moved), [AnomalyType::ComparatorJensenShannonDivergenceHigh]);
+    assert_eq!(moved.anomalies[0].severity, Severity::Error);
 }
 
 #[test]
