@@ -49,7 +49,7 @@ pub use schema::{
     Bounds, Feature, FeatureType, InvalidEntry, Lifecycle, Presence, Schema, Semantic, SparseFeature, UniqueCount,
     ValueCount, WeightedFeature,
 };
-pub use signature::{DataType, Form, Signature, TensorGroup, TensorSpec, TensorView};
+pub use signature::{DataType, RowShape, Signature, TensorGroup, TensorSpec, TensorView};
 pub use splitmix::SplitMix64;
 pub use statistics::{
     BooleanStatistics, Bucket, BytesStatistics, CommonStatistics, CompactHistogram, CrossStatistics, CustomStatistic,

@@ -49,7 +49,7 @@ impl fmt::Display for DataType {
 /// What each row of a tensor holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Form {
+pub enum RowShape {
     /// One value: shape `[-1]`.
     #[default]
     Value,
@@ -60,7 +60,7 @@ pub enum Form {
     Binary,
 }
 
-/// One named input or output, a column with a value for each row: shape `[-1]`; or a list for each: see [`Form`].
+/// One named input or output, a column with a value for each row: shape `[-1]`; or a list for each: see [`RowShape`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TensorSpec {
@@ -73,7 +73,7 @@ pub struct TensorSpec {
     pub optional: bool,
     /// What each row holds.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub form: Form,
+    pub form: RowShape,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -83,21 +83,21 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl TensorSpec {
     /// A column with one value for each row.
     pub fn new(name: impl Into<String>, datatype: DataType, optional: bool) -> Self {
-        Self { name: name.into(), datatype, optional, form: Form::Value }
+        Self { name: name.into(), datatype, optional, form: RowShape::Value }
     }
 
     /// The same tensor with rows of another form.
     #[must_use]
-    pub fn with_form(self, form: Form) -> Self {
+    pub fn with_form(self, form: RowShape) -> Self {
         Self { form, ..self }
     }
 
     /// What a row holds, in a message: `FP64`, `a list of FP64`, `bytes`.
     pub fn type_name(&self) -> String {
         match self.form {
-            Form::Value => self.datatype.to_string(),
-            Form::List => format!("a list of {}", self.datatype),
-            Form::Binary => "bytes".to_owned(),
+            RowShape::Value => self.datatype.to_string(),
+            RowShape::List => format!("a list of {}", self.datatype),
+            RowShape::Binary => "bytes".to_owned(),
         }
     }
 }
@@ -144,13 +144,13 @@ pub struct TensorView<'a> {
     /// Its width, for a tensor of two dimensions.
     pub width: Option<usize>,
     /// What each row holds.
-    pub form: Form,
+    pub form: RowShape,
 }
 
 impl TensorView<'_> {
     /// Its shape: −1 where the size is not fixed.
     pub fn shape(&self) -> Vec<i64> {
-        let second = if self.form == Form::List { Some(-1) } else { self.width.map(|width| width as i64) };
+        let second = if self.form == RowShape::List { Some(-1) } else { self.width.map(|width| width as i64) };
         [-1].into_iter().chain(second).collect()
     }
 }

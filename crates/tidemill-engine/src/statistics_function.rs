@@ -25,18 +25,22 @@ const HELD_BYTES: usize = 64 << 20;
 /// accumulators as bytes, so a plan may divide the rows over partitions, threads or machines. The second gives that
 /// state, to be kept; the third the statistics of what all states have seen together.
 pub fn statistics_functions() -> [AggregateUDF; 3] {
-    [("statistics", Form::ROWS), ("statistics_state", Form::STATE), ("statistics_merge", Form::STATES)]
-        .map(|(name, form)| AggregateUDF::from(StatisticsFunction::new(name, form)))
+    [
+        ("statistics", Aggregation::ROWS),
+        ("statistics_state", Aggregation::STATE),
+        ("statistics_merge", Aggregation::STATES),
+    ]
+    .map(|(name, form)| AggregateUDF::from(StatisticsFunction::new(name, form)))
 }
 
 /// What goes in and what comes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Form {
+struct Aggregation {
     takes_states: bool,
     gives_state: bool,
 }
 
-impl Form {
+impl Aggregation {
     const ROWS: Self = Self { takes_states: false, gives_state: false };
     const STATE: Self = Self { takes_states: false, gives_state: true };
     const STATES: Self = Self { takes_states: true, gives_state: false };
@@ -45,12 +49,12 @@ impl Form {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct StatisticsFunction {
     name: &'static str,
-    form: Form,
+    form: Aggregation,
     signature: Signature,
 }
 
 impl StatisticsFunction {
-    fn new(name: &'static str, form: Form) -> Self {
+    fn new(name: &'static str, form: Aggregation) -> Self {
         Self { name, form, signature: Signature::user_defined(Volatility::Immutable) }
     }
 }
@@ -138,7 +142,7 @@ fn name(expression: &Arc<dyn PhysicalExpr>) -> String {
 /// which thread was first.
 #[derive(Debug)]
 struct Statistics {
-    form: Form,
+    form: Aggregation,
     schema: SchemaRef,
     rows: u64,
     own: DatasetAccumulator,

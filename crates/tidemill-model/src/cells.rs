@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int64Type};
 use smallvec::SmallVec;
-use tidemill_core::{DataType, Form, TensorSpec};
+use tidemill_core::{DataType, RowShape, TensorSpec};
 
 /// The values of a column under construction.
 ///
@@ -188,15 +188,15 @@ impl ColumnBuilder {
     /// For about `rows` rows of `spec`.
     pub(crate) fn new(spec: &TensorSpec, rows: usize) -> Self {
         match (spec.form, spec.datatype) {
-            (Form::Value, DataType::Bool) => Self::Bool(Flags::with_capacity(rows)),
-            (Form::Value, DataType::Int64) => Self::Int64(Numbers::with_capacity(rows)),
-            (Form::Value, DataType::Fp64) => Self::Fp64(Numbers::with_capacity(rows)),
-            (Form::Value, DataType::Bytes) => Self::Text(Texts::with_capacity(rows)),
-            (Form::Binary, _) => Self::Binary(Box::default()),
-            (Form::List, DataType::Bool) => Self::Bools(Box::new(ListBuilder::new(BooleanBuilder::new()))),
-            (Form::List, DataType::Int64) => Self::Int64s(Box::new(ListBuilder::new(Int64Builder::new()))),
-            (Form::List, DataType::Fp64) => Self::Fp64s(Box::new(ListBuilder::new(Float64Builder::new()))),
-            (Form::List, DataType::Bytes) => Self::Texts(Box::new(ListBuilder::new(StringBuilder::new()))),
+            (RowShape::Value, DataType::Bool) => Self::Bool(Flags::with_capacity(rows)),
+            (RowShape::Value, DataType::Int64) => Self::Int64(Numbers::with_capacity(rows)),
+            (RowShape::Value, DataType::Fp64) => Self::Fp64(Numbers::with_capacity(rows)),
+            (RowShape::Value, DataType::Bytes) => Self::Text(Texts::with_capacity(rows)),
+            (RowShape::Binary, _) => Self::Binary(Box::default()),
+            (RowShape::List, DataType::Bool) => Self::Bools(Box::new(ListBuilder::new(BooleanBuilder::new()))),
+            (RowShape::List, DataType::Int64) => Self::Int64s(Box::new(ListBuilder::new(Int64Builder::new()))),
+            (RowShape::List, DataType::Fp64) => Self::Fp64s(Box::new(ListBuilder::new(Float64Builder::new()))),
+            (RowShape::List, DataType::Bytes) => Self::Texts(Box::new(ListBuilder::new(StringBuilder::new()))),
         }
     }
 

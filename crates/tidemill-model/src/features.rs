@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::RecordBatch;
 use serde_json::Value;
 
-use crate::input::{InputShape, Presence};
+use crate::input::{InputShape, Strictness};
 use crate::{BatchBuilder, BoundGraph, FeatureBlock, ModelError, TransformGraph};
 
 /// Blocks kept for reuse; more concurrent threads than this allocate new ones.
@@ -37,13 +37,13 @@ impl Features {
     }
 
     /// A builder for a batch of about `rows` rows.
-    pub fn builder(&self, rows: usize, presence: Presence) -> BatchBuilder {
+    pub fn builder(&self, rows: usize, presence: Strictness) -> BatchBuilder {
         BatchBuilder::new(&self.shape, rows, presence)
     }
 
     /// Converts JSON objects keyed by feature to a batch, strictly.
     pub fn batch_from_rows(&self, rows: &[Value]) -> Result<RecordBatch, ModelError> {
-        self.builder(rows.len(), Presence::Checked).with_rows(rows)
+        self.builder(rows.len(), Strictness::Checked).with_rows(rows)
     }
 
     /// Calls `use_block` with the features of `batch` and returns its result.

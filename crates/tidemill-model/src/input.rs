@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use tidemill_core::{DataType, Form, Signature, TensorSpec, TensorView, suggest};
+use tidemill_core::{DataType, RowShape, Signature, TensorSpec, TensorView, suggest};
 
 use crate::cells::ColumnBuilder;
 use crate::graph::{check_picture, list_length_mismatch};
@@ -25,7 +25,7 @@ pub struct BatchBuilder {
     shape: Arc<InputShape>,
     /// One for each column of the batch.
     columns: Vec<ColumnBuilder>,
-    presence: Presence,
+    presence: Strictness,
 }
 
 /// The inputs of a model, prepared once.
@@ -44,7 +44,7 @@ pub struct InputShape {
 
 /// Whether a required feature must have a value in every row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
+pub enum Strictness {
     /// Required: for requests.
     Checked,
     /// Not required: for stored data.
@@ -100,9 +100,9 @@ pub fn arrow_type(datatype: DataType) -> ArrowType {
 /// The Arrow type of an input's column.
 pub fn input_type(input: &TensorSpec) -> ArrowType {
     match input.form {
-        Form::Value => arrow_type(input.datatype),
-        Form::List => ArrowType::List(Arc::new(Field::new_list_field(arrow_type(input.datatype), true))),
-        Form::Binary => ArrowType::Binary,
+        RowShape::Value => arrow_type(input.datatype),
+        RowShape::List => ArrowType::List(Arc::new(Field::new_list_field(arrow_type(input.datatype), true))),
+        RowShape::Binary => ArrowType::Binary,
     }
 }
 
@@ -110,7 +110,7 @@ pub fn input_type(input: &TensorSpec) -> ArrowType {
 #[derive(Debug, Clone)]
 pub struct InputLayout {
     shape: Arc<InputShape>,
-    presence: Presence,
+    presence: Strictness,
 }
 
 impl InputLayout {
@@ -127,7 +127,7 @@ impl BatchBuilder {
     }
 
     /// A builder for a batch of about `rows` rows.
-    pub fn new(shape: &Arc<InputShape>, rows: usize, presence: Presence) -> Self {
+    pub fn new(shape: &Arc<InputShape>, rows: usize, presence: Strictness) -> Self {
         let tensors = shape.specs.iter().zip(&shape.places);
         let columns =
             tensors.flat_map(|(spec, (_, count))| (0..*count).map(|_| ColumnBuilder::new(spec, rows))).collect();
@@ -205,7 +205,7 @@ impl BatchBuilder {
         for (spec, cells) in specs.zip(&mut self.columns) {
             let found = cells.len();
             if found == 0 && rows > 0 {
-                if !spec.optional && self.presence == Presence::Checked {
+                if !spec.optional && self.presence == Strictness::Checked {
                     return Err(missing(spec, 0));
                 }
                 cells.push_missing(rows);
@@ -219,7 +219,7 @@ impl BatchBuilder {
         } else {
             arrays.extend(self.columns.iter_mut().map(ColumnBuilder::finish));
         }
-        for (input, array) in self.shape.specs.iter().zip(&arrays).filter(|(input, _)| input.form == Form::Binary) {
+        for (input, array) in self.shape.specs.iter().zip(&arrays).filter(|(input, _)| input.form == RowShape::Binary) {
             self.check_pictures(input, array)?;
         }
         for (times, values) in &self.shape.pairs {
@@ -238,7 +238,7 @@ impl BatchBuilder {
 
     /// Rejects bytes that do not begin like a picture.
     fn check_pictures(&self, input: &TensorSpec, array: &ArrayRef) -> Result<(), ModelError> {
-        let Some(bytes) = array.as_binary_opt::<i32>().filter(|_| self.presence == Presence::Checked) else {
+        let Some(bytes) = array.as_binary_opt::<i32>().filter(|_| self.presence == Strictness::Checked) else {
             return Ok(());
         };
         for (row, bytes) in bytes.iter().enumerate() {
@@ -258,7 +258,7 @@ pub struct InputColumn<'a> {
     cells: &'a mut [ColumnBuilder],
     /// The column of the next value.
     at: usize,
-    presence: Presence,
+    presence: Strictness,
     /// Current and expected number of values in a list, if all rows have equally many.
     list: Option<(usize, usize)>,
 }
@@ -276,7 +276,7 @@ impl InputColumn<'_> {
 
     /// Whether rows are lists: values are pushed one after another, then [`end_list`](Self::end_list).
     pub fn is_list(&self) -> bool {
-        self.spec.form == Form::List
+        self.spec.form == RowShape::List
     }
 
     /// Ends the list of a row.
@@ -314,7 +314,7 @@ impl InputColumn<'_> {
 
     /// Pushes a missing value; a list may have some. An error if the feature is required.
     pub fn push_null(&mut self) -> Result<(), ModelError> {
-        if !self.is_list() && !self.spec.optional && self.presence == Presence::Checked {
+        if !self.is_list() && !self.spec.optional && self.presence == Strictness::Checked {
             return Err(missing(self.spec, self.row()));
         }
         self.push(ColumnBuilder::push_null);
@@ -326,7 +326,7 @@ impl InputColumn<'_> {
         if !self.is_list() {
             return (0..self.width()).try_for_each(|_| self.push_null());
         }
-        if !self.spec.optional && self.presence == Presence::Checked {
+        if !self.spec.optional && self.presence == Strictness::Checked {
             return Err(missing(self.spec, self.row()));
         }
         self.cells[0].push_missing(1);
@@ -398,7 +398,7 @@ impl InputColumn<'_> {
 
     /// Pushes bytes, which must be UTF-8 if text is expected.
     pub fn push_bytes(&mut self, value: &[u8]) -> Result<(), ModelError> {
-        if self.spec.form == Form::Binary {
+        if self.spec.form == RowShape::Binary {
             self.push(|cells| cells.push_bytes(value));
             return Ok(());
         }
@@ -436,9 +436,9 @@ impl InputColumn<'_> {
                 _ => self.push_str(text),
             },
             // A picture is written as `{"b64": …}`; plain text is never one.
-            Value::String(_) if self.spec.form == Form::Binary => Err(self.wrong("text".to_owned())),
+            Value::String(_) if self.spec.form == RowShape::Binary => Err(self.wrong("text".to_owned())),
             Value::String(text) => self.push_str(text),
-            Value::Object(object) if self.spec.form == Form::Binary && object.len() == 1 => {
+            Value::Object(object) if self.spec.form == RowShape::Binary && object.len() == 1 => {
                 match object.get("b64").and_then(Value::as_str).map(|text| STANDARD.decode(text)) {
                     Some(Ok(bytes)) => self.push_bytes(&bytes),
                     Some(Err(_)) => Err(self.wrong("text that is not base64".to_owned())),

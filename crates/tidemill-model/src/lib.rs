@@ -33,7 +33,7 @@ pub use graph::{
     TransformGraph, UnusableValues, UsedSet, ValueCheck, first_code, fold_of_row, input_kind, steps, type_name,
 };
 pub use imported::{ImportedModel, ImportedParts, Importer, Runtime};
-pub use input::{BatchBuilder, InputColumn, InputLayout, InputShape, Presence, arrow_type, input_type};
+pub use input::{BatchBuilder, InputColumn, InputLayout, InputShape, Strictness, arrow_type, input_type};
 pub use label::{BoundLabel, LabelKind, LabelSpec, class_name};
 pub use learner::{
     ClassTrees, Columns, ImportedLearner, Learner, LinearFeature, LinearModel, largest_column, softmax_columns,

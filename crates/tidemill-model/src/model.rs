@@ -9,7 +9,7 @@ use serde_json::Value;
 use tidemill_core::{Signature, TensorSpec};
 
 use crate::features::Features;
-use crate::input::Presence;
+use crate::input::Strictness;
 use crate::package::{Contents, read_package};
 use crate::{
     BatchBuilder, Columns, Importer, Learner, Manifest, ModelError, SampleReport, SampleRow, Task, TransformGraph,
@@ -88,7 +88,7 @@ impl Model {
     /// A builder for a batch of about `rows` rows. Its batches are the fastest input of [`predict`](Self::predict):
     /// nothing is looked up by name.
     pub fn batch_builder(&self, rows: usize) -> BatchBuilder {
-        self.predictor.features.builder(rows, Presence::Checked)
+        self.predictor.features.builder(rows, Strictness::Checked)
     }
 
     /// Converts JSON objects keyed by feature to a batch, strictly: a feature that is unknown, missing or of the wrong
@@ -127,7 +127,7 @@ impl Model {
     /// Replays the recorded rows, which must give the recorded predictions: to the bit, or within the tolerance that the
     /// manifest states.
     pub fn replay_sample(&self) -> Result<SampleReport, ModelError> {
-        let mut builder = self.predictor.features.builder(self.sample.len(), Presence::Free);
+        let mut builder = self.predictor.features.builder(self.sample.len(), Strictness::Free);
         for sample in &self.sample {
             builder.push_row(&sample.row)?;
         }

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use tidemill_core::{DataType, Form, TensorSpec};
+use tidemill_core::{DataType, RowShape, TensorSpec};
 use tidemill_model::{
     BoundGraph, BoundSource, Feature, FeatureBlock, LabelSpec, Mapper, Source, SplitRowNumbers, Stage, Tokenizer,
     TransformGraph,
@@ -85,7 +85,7 @@ impl FeatureFit {
         };
         dry_run(config, fit.stage).map_err(|reason| fit.does_not_apply(reason))?;
         for column in config.steps.iter().filter_map(|step| step.as_fit().key_column()) {
-            if !matches!(datatypes.get(column), Some((DataType::Bytes | DataType::Int64, Form::Value))) {
+            if !matches!(datatypes.get(column), Some((DataType::Bytes | DataType::Int64, RowShape::Value))) {
                 let reason = format!("the keys in column `{column}` are neither text nor whole numbers");
                 return Err(fit.does_not_apply(reason));
             }

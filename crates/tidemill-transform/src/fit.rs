@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::{Field, Schema as ArrowSchema};
-use tidemill_core::{CancelFlag, DataType, Form, Progress, Schema};
+use tidemill_core::{CancelFlag, DataType, Progress, RowShape, Schema};
 use tidemill_data::HistoryInfo;
 use tidemill_model::{MissingColumn, Source, TransformGraph, input_kind};
 
@@ -22,7 +22,7 @@ use crate::scan::{FirstScan, Scans};
 use crate::serving::{check_serving, inputs};
 
 /// By name: what the columns that features read hold.
-pub(crate) type ColumnKinds = HashMap<String, (DataType, Form)>;
+pub(crate) type ColumnKinds = HashMap<String, (DataType, RowShape)>;
 
 /// How to fit.
 #[derive(Clone, Copy)]
@@ -293,7 +293,7 @@ pub(crate) fn column_type(
     feature: &str,
     column: &str,
     schema: &ArrowSchema,
-) -> Result<(DataType, Form), TransformError> {
+) -> Result<(DataType, RowShape), TransformError> {
     let found = schema.field_with_name(column).map(Field::data_type);
     found.as_ref().ok().and_then(|found| input_kind(found)).ok_or_else(|| TransformError::ColumnType {
         feature: feature.to_owned(),

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType as ArrowType, Schema};
-use tidemill_core::{DataType, Form, TensorSpec};
+use tidemill_core::{DataType, RowShape, TensorSpec};
 
 use super::TransformGraph;
 use super::run::{BatchContext, SplitRowNumbers};
@@ -133,9 +133,9 @@ pub(super) fn resolve(
 fn accepts(expected: &TensorSpec, actual: &ArrowType) -> bool {
     match (expected.form, actual) {
         // Text is valid as bytes; a column of nulls is valid as anything.
-        (_, ArrowType::Null) | (Form::Binary, ArrowType::Binary | ArrowType::Utf8) => true,
-        (Form::Value, actual) => holds(expected.datatype, actual),
-        (Form::List, ArrowType::List(element)) => holds(expected.datatype, element.data_type()),
+        (_, ArrowType::Null) | (RowShape::Binary, ArrowType::Binary | ArrowType::Utf8) => true,
+        (RowShape::Value, actual) => holds(expected.datatype, actual),
+        (RowShape::List, ArrowType::List(element)) => holds(expected.datatype, element.data_type()),
         _ => false,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, NullArray, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType as ArrowType, Field, Int64Type, Schema};
-use tidemill_core::{DataType, Form, TensorSpec};
+use tidemill_core::{DataType, RowShape, TensorSpec};
 
 use super::bind::{resolve, type_name};
 use super::feature::CROSS;
@@ -44,18 +44,18 @@ impl CompiledSource {
         let plain = |column: &String| {
             let at = position(column)?;
             match inputs[at].form {
-                Form::Value => Ok(at),
-                Form::List => {
+                RowShape::Value => Ok(at),
+                RowShape::List => {
                     Err(refuse(format!("its column `{column}` holds lists, which only a `history` is made of")))
                 }
-                Form::Binary => Err(refuse(format!("its column `{column}` holds bytes, which only `image` takes"))),
+                RowShape::Binary => Err(refuse(format!("its column `{column}` holds bytes, which only `image` takes"))),
             }
         };
         let history = |named: &History| -> Result<HistoryInputs, ModelError> {
             let History { time, times, values, .. } = named;
             let found = HistoryInputs::new([plain(time)?, position(times)?, position(values)?], named);
             for at in [found.times, found.values] {
-                if inputs[at].form != Form::List {
+                if inputs[at].form != RowShape::List {
                     return Err(refuse(format!("its column `{}` holds no lists", inputs[at].name)));
                 }
             }
@@ -71,7 +71,7 @@ impl CompiledSource {
         };
         match &feature.source {
             Source::History(names) => Ok(Self { datatype: DataType::Fp64, reader: Reader::History(history(names)?) }),
-            Source::Column(column) if inputs[position(column)?].form == Form::Binary => {
+            Source::Column(column) if inputs[position(column)?].form == RowShape::Binary => {
                 Ok(Self { datatype: DataType::Bytes, reader: Reader::Binary(position(column)?) })
             }
             Source::Column(column) => {
@@ -187,15 +187,15 @@ impl CompiledSource {
 }
 
 /// The stage of an input with a column of this type; `None` if no feature can use it.
-pub fn input_kind(column: &ArrowType) -> Option<(DataType, Form)> {
+pub fn input_kind(column: &ArrowType) -> Option<(DataType, RowShape)> {
     Some(match column {
-        ArrowType::Boolean => (DataType::Bool, Form::Value),
-        ArrowType::Int64 => (DataType::Int64, Form::Value),
-        ArrowType::Float64 => (DataType::Fp64, Form::Value),
-        ArrowType::Utf8 => (DataType::Bytes, Form::Value),
-        ArrowType::Binary => (DataType::Bytes, Form::Binary),
+        ArrowType::Boolean => (DataType::Bool, RowShape::Value),
+        ArrowType::Int64 => (DataType::Int64, RowShape::Value),
+        ArrowType::Float64 => (DataType::Fp64, RowShape::Value),
+        ArrowType::Utf8 => (DataType::Bytes, RowShape::Value),
+        ArrowType::Binary => (DataType::Bytes, RowShape::Binary),
         ArrowType::List(element) => match input_kind(element.data_type())? {
-            (datatype, Form::Value) => (datatype, Form::List),
+            (datatype, RowShape::Value) => (datatype, RowShape::List),
             _ => return None,
         },
         _ => return None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use proptest::prelude::*;
-use tidemill_core::{DataType, Form, TensorSpec};
+use tidemill_core::{DataType, RowShape, TensorSpec};
 use tidemill_model::{Feature, FeatureBlock, History, LabelSpec, Mapper, Source, TransformGraph, steps};
 
 const TAKES: [steps::WindowAggregate; 9] = [
@@ -29,8 +29,8 @@ fn history(rows_max: Option<u32>) -> Source {
 fn inputs(time: DataType) -> Vec<TensorSpec> {
     vec![
         TensorSpec::new("time", time, false),
-        TensorSpec::new("past_time", time, false).with_form(Form::List),
-        TensorSpec::new("past_sales", DataType::Fp64, false).with_form(Form::List),
+        TensorSpec::new("past_time", time, false).with_form(RowShape::List),
+        TensorSpec::new("past_sales", DataType::Fp64, false).with_form(RowShape::List),
     ]
 }
 

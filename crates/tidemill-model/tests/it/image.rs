@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BinaryArray, RecordBatch};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tidemill_core::{DataType, Form, TensorSpec};
+use tidemill_core::{DataType, RowShape, TensorSpec};
 use tidemill_model::{Feature, FeatureBlock, Mapper, TransformGraph, steps, steps::Channels};
 
 /// 7 by 5 pixels; red (37x + 53y) % 256, green (11x² + 29y) % 256, blue (91x + 17y²) % 256.
@@ -32,7 +32,7 @@ fn bytes(text: &str) -> Vec<u8> {
 
 fn graph(height: u32, width: u32, channels: Channels, mean: Vec<f64>, std_dev: Vec<f64>) -> TransformGraph {
     let nodes = vec![Mapper::Image(steps::Image { height, width, channels, mean, std_dev })];
-    let input = TensorSpec::new("photo", DataType::Bytes, true).with_form(Form::Binary);
+    let input = TensorSpec::new("photo", DataType::Bytes, true).with_form(RowShape::Binary);
     TransformGraph::new(vec![input], None, vec![Feature::new("photo", "photo", nodes)]).unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use super::UnseenCategories;
 use super::builder::{Builder, Name, int, ints, strings};
-use super::pattern::Form;
+use super::pattern::TextForm;
 use super::source::Raw;
 use crate::onnx::value::datatype;
 use tidemill_model::Keys;
@@ -60,7 +60,7 @@ pub(super) fn positions(graph: &mut Builder, raw: &Raw, keys: &Keys, other: i64)
         (Raw::Text { name, form }, Keys::Strings(keys)) => {
             let none = graph.text("");
             let missing = graph.both("Equal", name, &none);
-            if *form != Form::default() {
+            if *form != TextForm::default() {
                 return Ok((matched(graph, name, *form, keys, other)?, missing));
             }
             let attributes =
@@ -85,7 +85,7 @@ pub(super) fn positions(graph: &mut Builder, raw: &Raw, keys: &Keys, other: i64)
 }
 
 /// The positions of texts with pending text steps, found by a pattern for each listed text.
-fn matched(graph: &mut Builder, name: &str, form: Form, keys: &[String], other: i64) -> Result<Name, String> {
+fn matched(graph: &mut Builder, name: &str, form: TextForm, keys: &[String], other: i64) -> Result<Name, String> {
     if keys.len() > PATTERNS_MAX {
         return Err(format!(
             "{} listed texts after `lower`, `upper` or `strip` are more than {PATTERNS_MAX} patterns",

@@ -10,7 +10,7 @@ use arrow::datatypes::{Field, Schema};
 use tidemill_core::{DataType, TensorSpec};
 
 use super::builder::{Builder, Name};
-use super::pattern::Form;
+use super::pattern::TextForm;
 use super::source::{Raw, as_number};
 use crate::onnx::value::datatype;
 use tidemill_model::arrow_type;
@@ -37,7 +37,7 @@ enum Value {
 struct Text {
     value: Name,
     /// The pending text steps.
-    form: Form,
+    form: TextForm,
     null: Option<Name>,
     /// The text, if it is the same for all rows.
     constant: Option<String>,
@@ -169,7 +169,12 @@ impl Writer<'_> {
         if input.datatype == DataType::Bytes {
             let none = self.graph.text("");
             let null = Some(self.graph.both("Equal", &input.name, &none));
-            return Ok(Value::Text(Text { value: input.name.clone(), form: Form::default(), null, constant: None }));
+            return Ok(Value::Text(Text {
+                value: input.name.clone(),
+                form: TextForm::default(),
+                null,
+                constant: None,
+            }));
         }
         if input.datatype == DataType::Fp64 {
             return Ok(Value::Float(input.name.clone()));
@@ -190,7 +195,7 @@ impl Writer<'_> {
 
     fn constant(&mut self, text: &str) -> Value {
         let value = self.graph.text(text);
-        Value::Text(Text { value, form: Form::default(), null: None, constant: Some(text.to_owned()) })
+        Value::Text(Text { value, form: TextForm::default(), null: None, constant: Some(text.to_owned()) })
     }
 
     /// Numbers that are whole, as whole numbers; 0 for null.
@@ -253,7 +258,7 @@ impl Writer<'_> {
             (Type::Int, Value::Null) => Value::Int { value: self.graph.whole(0), null: Some(self.graph.truth(true)) },
             (Type::Text, Value::Null) => {
                 let null = Some(self.graph.truth(true));
-                Value::Text(Text { value: self.graph.text(""), form: Form::default(), null, constant: None })
+                Value::Text(Text { value: self.graph.text(""), form: TextForm::default(), null, constant: None })
             }
             (_, value) => value,
         }
@@ -337,7 +342,7 @@ impl Writer<'_> {
     }
 
     fn equal_texts(&mut self, a: &Text, b: &Text) -> Result<Name, String> {
-        let plain = Form::default();
+        let plain = TextForm::default();
         match (&a.constant, &b.constant) {
             _ if a.form == plain && b.form == plain => Ok(self.graph.both("Equal", &a.value, &b.value)),
             (None, Some(key)) => Ok(match a.form.pattern(key)? {
@@ -360,7 +365,7 @@ impl Writer<'_> {
                 Value::Bool { value: self.select_bools(chosen, &a, &b), null: self.select_null(chosen, x, y) }
             }
             (Value::Text(a), Value::Text(b)) => {
-                let is_plain = a.form == Form::default() && b.form == Form::default();
+                let is_plain = a.form == TextForm::default() && b.form == TextForm::default();
                 if !is_plain && (a.form != b.form || a.constant.is_some() || b.constant.is_some()) {
                     return Err("texts in other letters cannot stand beside others in ONNX".to_owned());
                 }

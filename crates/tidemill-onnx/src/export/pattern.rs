@@ -12,7 +12,7 @@ const TILINGS_MAX: usize = 64;
 
 /// The pending text steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Form {
+pub(super) struct TextForm {
     /// Strips white space at either end.
     pub(super) strip: bool,
     pub(super) case: Option<Case>,
@@ -24,7 +24,7 @@ pub(super) enum Case {
     Upper,
 }
 
-impl Form {
+impl TextForm {
     pub(super) fn stripped(self) -> Self {
         Self { strip: true, ..self }
     }
@@ -163,7 +163,7 @@ fn cased(case: Case, text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn matches(form: Form, key: &str, text: &str) -> bool {
+    fn matches(form: TextForm, key: &str, text: &str) -> bool {
         form.pattern(key).unwrap().is_some_and(|p| regex::Regex::new(&format!(r"\A(?:{p})\z")).unwrap().is_match(text))
     }
 
@@ -209,14 +209,14 @@ mod tests {
             "Ϊ́",
         ];
         let forms = [None, Some(Case::Lower), Some(Case::Upper)];
-        for form in forms.into_iter().flat_map(|case| [false, true].map(|strip| Form { strip, case })) {
+        for form in forms.into_iter().flat_map(|case| [false, true].map(|strip| TextForm { strip, case })) {
             for key in texts {
                 for text in texts {
                     assert_eq!(matches(form, key, text), form.of(text) == key, "{form:?} {key:?} {text:?}");
                 }
             }
         }
-        assert!(Form { strip: false, case: Some(Case::Lower) }.pattern("σα").is_err());
+        assert!(TextForm { strip: false, case: Some(Case::Lower) }.pattern("σα").is_err());
     }
 
     #[test]

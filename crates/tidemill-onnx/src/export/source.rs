@@ -4,7 +4,7 @@ use tidemill_core::{DataType, TensorSpec};
 
 use super::builder::{Builder, Name};
 use super::expression;
-use super::pattern::Form;
+use super::pattern::TextForm;
 use crate::onnx::value::datatype;
 use tidemill_model::{Feature, Source};
 
@@ -15,7 +15,7 @@ pub(super) enum Raw {
     /// Whole numbers as numbers, NaN where missing.
     Int(Name),
     /// Texts, empty if missing, and their pending steps.
-    Text { name: Name, form: Form },
+    Text { name: Name, form: TextForm },
     /// Numbers of several columns.
     Columns(Vec<Name>),
 }
@@ -55,7 +55,7 @@ pub(super) fn raw(graph: &mut Builder, feature: &Feature, inputs: &[TensorSpec])
             }
             let (text, missing) = joined.ok_or("a cross of no columns")?;
             let none = graph.text("");
-            Ok(Raw::Text { name: graph.choose(&missing, &none, &text), form: Form::default() })
+            Ok(Raw::Text { name: graph.choose(&missing, &none, &text), form: TextForm::default() })
         }
         Source::Columns(columns) => {
             let mut numbers = Vec::with_capacity(columns.len());
@@ -74,7 +74,7 @@ pub(super) fn raw(graph: &mut Builder, feature: &Feature, inputs: &[TensorSpec])
 /// The values of a column.
 pub(super) fn column_values(graph: &mut Builder, input: &TensorSpec) -> Raw {
     match input.datatype {
-        DataType::Bytes => Raw::Text { name: input.name.clone(), form: Form::default() },
+        DataType::Bytes => Raw::Text { name: input.name.clone(), form: TextForm::default() },
         DataType::Int64 => Raw::Int(as_number(graph, input)),
         DataType::Fp64 | DataType::Bool => Raw::Number(as_number(graph, input)),
     }

@@ -8,7 +8,7 @@ use tidemill_core::{DataType, Signature, TensorGroup, TensorSpec};
 use super::link::Link;
 use tidemill_model::trees::Tree;
 use tidemill_model::{
-    BatchBuilder, Feature, Features, ImportedParts, ModelError, Presence, Runtime, Source, Task, TransformGraph,
+    BatchBuilder, Feature, Features, ImportedParts, ModelError, Runtime, Source, Strictness, Task, TransformGraph,
     TreeEnsemble,
 };
 
@@ -120,6 +120,6 @@ impl Runtime for TreeRuntime {
     }
 
     fn builder(&self, rows: usize) -> BatchBuilder {
-        self.features.builder(rows, Presence::Checked)
+        self.features.builder(rows, Strictness::Checked)
     }
 }

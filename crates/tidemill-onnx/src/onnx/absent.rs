@@ -11,7 +11,7 @@ use super::value::Tensor;
 
 /// Never constructed.
 #[derive(Debug)]
-pub(super) enum Runtime {}
+pub(super) enum OnnxRuntime {}
 
 /// The reason in the message if nothing else can run a model.
 pub(super) const ADVICE: &str = "";
@@ -20,7 +20,7 @@ pub(super) fn check(_: Option<&Path>) -> Result<(), OnnxRuntimeError> {
     Err(OnnxRuntimeError::NotBuilt)
 }
 
-impl Runtime {
+impl OnnxRuntime {
     pub(super) fn new(_: &ModelProto, _: &[Input], _: &OnnxOptions) -> Result<Self, EngineError> {
         Err(OnnxRuntimeError::NotBuilt.into())
     }

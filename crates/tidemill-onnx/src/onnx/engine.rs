@@ -9,7 +9,7 @@ use super::generated::{GraphProto, ModelProto, NodeProto};
 use super::library_error::OnnxRuntimeError;
 use super::options::{OnnxEngine, OnnxOptions};
 use super::program::{Program, ProgramError, is_standard};
-use super::runtime::{ADVICE, Runtime};
+use super::runtime::{ADVICE, OnnxRuntime};
 use super::signature::Input;
 use super::value::{Data, Tensor, datatype};
 
@@ -21,7 +21,7 @@ pub(super) enum Engine {
     /// tract, for networks.
     TractNetwork(TractNetwork),
     /// ONNX Runtime, whose library is loaded at run time.
-    Runtime(Runtime),
+    OnnxRuntime(OnnxRuntime),
 }
 
 /// Why no engine runs a graph.
@@ -57,7 +57,7 @@ impl Engine {
         let dense = || check(model).and_then(|()| TractNetwork::new(model, inputs)).map(Self::TractNetwork);
         let runtime = || {
             check(model)?;
-            Runtime::new(model, inputs, options).map(Self::Runtime)
+            OnnxRuntime::new(model, inputs, options).map(Self::OnnxRuntime)
         };
         match options.engine {
             OnnxEngine::Native => {
@@ -103,7 +103,7 @@ impl Engine {
         match self {
             Self::Program(_) => "tidemill".to_owned(),
             Self::TractNetwork(_) => "tract".to_owned(),
-            Self::Runtime(runtime) => runtime.name(),
+            Self::OnnxRuntime(runtime) => runtime.name(),
         }
     }
 
@@ -112,7 +112,7 @@ impl Engine {
         match self {
             Self::Program(_) => false,
             Self::TractNetwork(dense) => dense.is_single(),
-            Self::Runtime(runtime) => runtime.is_single(),
+            Self::OnnxRuntime(runtime) => runtime.is_single(),
         }
     }
 
@@ -122,7 +122,7 @@ impl Engine {
         let run = AssertUnwindSafe(|| match self {
             Self::Program(program) => program.run(inputs),
             Self::TractNetwork(dense) => dense.run(&inputs),
-            Self::Runtime(runtime) => runtime.run(&inputs),
+            Self::OnnxRuntime(runtime) => runtime.run(&inputs),
         });
         std::panic::catch_unwind(run).unwrap_or_else(|_| Err("running the graph panicked".to_owned()))
     }

@@ -13,7 +13,7 @@ use super::options::OnnxOptions;
 use super::program::{check_versions, opset};
 use super::signature::{Input, Output, inputs, outputs, signature};
 use super::value::{Data, Tensor, datatype};
-use tidemill_model::{BatchBuilder, ImportedParts, InputShape, MissingColumn, ModelError, Presence, Runtime, Task};
+use tidemill_model::{BatchBuilder, ImportedParts, InputShape, MissingColumn, ModelError, Runtime, Strictness, Task};
 
 #[derive(Debug)]
 struct OnnxRunner {
@@ -119,7 +119,7 @@ impl Runtime for OnnxRunner {
     }
 
     fn builder(&self, rows: usize) -> BatchBuilder {
-        BatchBuilder::new(&self.shape, rows, Presence::Checked)
+        BatchBuilder::new(&self.shape, rows, Strictness::Checked)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The signature of a target, as protocols see it.
 
-use tidemill_core::{DataType, Form, Signature};
+use tidemill_core::{DataType, RowShape, Signature};
 use tidemill_model::{BatchBuilder, InputLayout, Task};
 
 use super::input_check::InputChecks;
@@ -33,7 +33,7 @@ impl TargetSignature {
     /// its own.
     pub(crate) fn takes_matrix(&self) -> bool {
         let inputs = &self.tensors.inputs;
-        let plain = |form: Form, datatype: DataType| form == Form::Value && datatype != DataType::Bytes;
+        let plain = |form: RowShape, datatype: DataType| form == RowShape::Value && datatype != DataType::Bytes;
         self.tensors.input_groups.is_empty() && inputs.iter().all(|input| plain(input.form, input.datatype))
     }
 }

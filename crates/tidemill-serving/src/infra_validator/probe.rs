@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Value, json};
-use tidemill_core::{Code, ComponentError, DataType, Form, StepContext};
+use tidemill_core::{Code, ComponentError, DataType, RowShape, StepContext};
 use tidemill_model::{LoadedModel, SampleRow};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -224,7 +224,7 @@ fn columns_body(model: &LoadedModel, rows: &[SampleRow]) -> Bytes {
         write::string(out, &input.name);
         let values: Vec<&Value> = rows.iter().map(|row| row.row.get(&input.name).unwrap_or(&Value::Null)).collect();
         // Rows of a tensor have one length: null pads the shorter lists.
-        let width = (input.form == Form::List)
+        let width = (input.form == RowShape::List)
             .then(|| values.iter().filter_map(|value| value.as_array()).map(Vec::len))
             .map(|lengths| lengths.max().unwrap_or(0));
         let shape = width.map_or_else(|| rows.len().to_string(), |width| format!("{},{width}", rows.len()));

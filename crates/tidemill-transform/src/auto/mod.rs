@@ -5,7 +5,7 @@ mod profile;
 
 use arrow::datatypes::{DataType as ArrowType, Schema as ArrowSchema};
 use tidemill_core::calendar::DatePart;
-use tidemill_core::{CancelFlag, DataType, Form};
+use tidemill_core::{CancelFlag, DataType, RowShape};
 use tidemill_model::{Source, input_kind, steps as fitted};
 
 use crate::config::{AUTO, AutoConfig, FeatureConfig, Open, Pattern, TransformConfig};
@@ -239,9 +239,9 @@ impl<'a> Chooser<'a> {
         let datatype = self.schema.field_with_name(column).map(|field| field.data_type().clone());
         match datatype.as_ref().ok().and_then(input_kind) {
             _ if matches!(datatype, Ok(ArrowType::Null)) => return Some("it has no value".to_owned()),
-            Some((_, Form::Value)) => {}
-            Some((_, Form::List)) => return Some("it holds lists".to_owned()),
-            Some((_, Form::Binary)) => return Some("it holds bytes; `image` makes numbers of pictures".to_owned()),
+            Some((_, RowShape::Value)) => {}
+            Some((_, RowShape::List)) => return Some("it holds lists".to_owned()),
+            Some((_, RowShape::Binary)) => return Some("it holds bytes; `image` makes numbers of pictures".to_owned()),
             None => {
                 let datatype = datatype.map_or_else(|error| error.to_string(), |datatype| datatype.to_string());
                 return Some(format!("no feature is made of the type {datatype}"));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use console::style;
 use serde_json::json;
-use tidemill_core::{ArtifactType, Code, Failure, Form, Signature, TensorView};
+use tidemill_core::{ArtifactType, Code, Failure, RowShape, Signature, TensorView};
 use tidemill_model::{ImportedModel, LoadedModel, Model};
 use tidemill_onnx::{
     InspectedModel, InspectedTensor, OnnxOptions, UnseenCategories, export_lightgbm, export_onnx, inspect, load_model,
@@ -220,9 +220,9 @@ fn signature_table(signature: &Signature) -> String {
     let mut table = Table::new(&[("", Align::Left), ("name", Align::Left), ("type", Align::Left), ("", Align::Left)]);
     let datatype = |tensor: &TensorView<'_>| match (tensor.width, tensor.form) {
         (Some(width), _) => format!("{} [-1, {width}]", tensor.datatype),
-        (None, Form::List) => format!("{} [-1, -1]", tensor.datatype),
-        (None, Form::Binary) => format!("{} (no text)", tensor.datatype),
-        (None, Form::Value) => tensor.datatype.to_string(),
+        (None, RowShape::List) => format!("{} [-1, -1]", tensor.datatype),
+        (None, RowShape::Binary) => format!("{} (no text)", tensor.datatype),
+        (None, RowShape::Value) => tensor.datatype.to_string(),
     };
     for input in signature.input_tensors() {
         let optional = if input.optional { "may be missing" } else { "required" };

@@ -2,14 +2,14 @@
 
 use super::ExportStep;
 use crate::export::builder::{Builder, Name};
-use crate::export::pattern::{Case, Form};
+use crate::export::pattern::{Case, TextForm};
 use crate::export::source::Raw;
 
 pub(super) struct Lower;
 pub(super) struct Upper;
 pub(super) struct Strip;
 
-fn form(raw: &mut Raw) -> Result<&mut Form, String> {
+fn form(raw: &mut Raw) -> Result<&mut TextForm, String> {
     match raw {
         Raw::Text { form, .. } => Ok(form),
         _ => Err("a step over text before a table has no form in ONNX".to_owned()),
@@ -35,7 +35,7 @@ impl ExportStep for Upper {
 impl ExportStep for Strip {
     fn prepare(&self, _: &mut Builder, raw: &mut Raw) -> Result<Option<Name>, String> {
         let form = form(raw)?;
-        *form = Form { strip: true, ..*form };
+        *form = TextForm { strip: true, ..*form };
         Ok(None)
     }
 }

@@ -10,7 +10,7 @@ use tidemill_model::steps::{Ngrams, Split, Tokenize};
 use super::count_tokens::columns;
 use super::{Decoded, ExportStep, Position};
 use crate::export::builder::{Builder, Name, int, string};
-use crate::export::pattern::{Form, non_space};
+use crate::export::pattern::{TextForm, non_space};
 use crate::export::source::Raw;
 use crate::onnx::value::datatype;
 
@@ -34,7 +34,7 @@ pub(super) struct Parts {
     /// Whether the text is missing.
     missing: Name,
     /// The pending steps of each part.
-    pub(super) form: Form,
+    pub(super) form: TextForm,
     /// Whether every token counts once.
     pub(super) once: bool,
 }
@@ -102,7 +102,7 @@ fn parts<'a>(
     let blank = graph.text(" ");
     let text = graph.choose(&missing, &blank, name);
     let parts = graph.op("StringSplit", &[&text], vec![string("delimiter", separator.to_owned())]);
-    let form = Form { strip: true, ..*form };
+    let form = TextForm { strip: true, ..*form };
     let counter = steps.get(at).ok_or("a list of tokens cannot be a feature")?;
     Ok((Parts { parts, missing, form, once }, at, counter))
 }

@@ -35,7 +35,7 @@ pub(super) fn check(named: Option<&Path>) -> Result<(), OnnxRuntimeError> {
 
 /// A graph on ONNX Runtime.
 #[derive(Debug)]
-pub(super) struct Runtime {
+pub(super) struct OnnxRuntime {
     sessions: Sessions,
     /// The name and the element type of every input.
     inputs: Vec<(String, i32)>,
@@ -43,7 +43,7 @@ pub(super) struct Runtime {
     single: bool,
 }
 
-impl Runtime {
+impl OnnxRuntime {
     /// Compiles the graph, for any number of rows or, if its operators fix it, for one.
     pub(super) fn new(model: &ModelProto, inputs: &[Input], options: &OnnxOptions) -> Result<Self, EngineError> {
         let library = Library::load(options.library.as_deref())?;

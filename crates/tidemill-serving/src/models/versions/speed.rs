@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidemill_core::Form;
+use tidemill_core::RowShape;
 use tidemill_model::LoadedModel;
 
 use super::trial::{best_time, sample_rows};
@@ -34,7 +34,7 @@ impl InlineLimit {
     /// that takes pictures, because their size does not predict their cost.
     pub(super) fn measure(model: &LoadedModel, rows_max: usize) -> Self {
         let limit = Self::never();
-        if model.signature().inputs.iter().any(|input| input.form == Form::Binary) {
+        if model.signature().inputs.iter().any(|input| input.form == RowShape::Binary) {
             return limit;
         }
         let mut rows = rows_max;

@@ -1,7 +1,7 @@
 //! `GET /openapi.json`: the REST API with the inputs of the currently served models.
 
 use serde_json::{Map, Value, json};
-use tidemill_core::{DataType, Form, TensorView};
+use tidemill_core::{DataType, RowShape, TensorView};
 
 use crate::inference::signature::TargetSignature;
 use crate::protocol::tfs::signature::{Method, signatures};
@@ -166,7 +166,7 @@ fn row_schema(inputs: &[TensorView<'_>]) -> Value {
 /// The schema of an input's value in one row.
 fn value_schema(input: &TensorView<'_>) -> Value {
     let scalar = match (input.datatype, input.form) {
-        (_, Form::Binary) => {
+        (_, RowShape::Binary) => {
             json!({ "type": "object", "required": ["b64"], "properties": { "b64": { "type": "string", "contentEncoding": "base64" } } })
         }
         (DataType::Bool, _) => json!({ "type": "boolean" }),
@@ -175,7 +175,7 @@ fn value_schema(input: &TensorView<'_>) -> Value {
         (DataType::Bytes, _) => json!({ "type": "string" }),
     };
     let value = match (input.form, input.width) {
-        (Form::List, _) => json!({ "type": "array", "items": scalar }),
+        (RowShape::List, _) => json!({ "type": "array", "items": scalar }),
         (_, Some(width)) => json!({ "type": "array", "items": scalar, "minItems": width, "maxItems": width }),
         _ => scalar,
     };
@@ -223,8 +223,8 @@ fn infer_schema(model: &TargetSignature) -> Value {
 fn model_facts(model: &TargetSignature) -> Value {
     let tensor = |tensor: &TensorView<'_>| {
         let form = match (tensor.form, tensor.width) {
-            (Form::Binary, _) => "bytes",
-            (Form::List, _) | (_, Some(_)) => "list",
+            (RowShape::Binary, _) => "bytes",
+            (RowShape::List, _) | (_, Some(_)) => "list",
             _ => "value",
         };
         json!({

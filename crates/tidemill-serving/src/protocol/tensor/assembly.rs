@@ -1,7 +1,7 @@
 //! Assembles named tensors into the batch that a model takes.
 
 use arrow::array::RecordBatch;
-use tidemill_core::{DataType, Form};
+use tidemill_core::{DataType, RowShape};
 use tidemill_model::BatchBuilder;
 
 use super::{ColumnWriter, describe_inputs};
@@ -78,7 +78,7 @@ impl Assembly {
         if std::mem::replace(&mut self.seen[index], true) {
             return Err(within(RequestError::invalid("the input is given twice")));
         }
-        let lists = self.builder.specs()[index].form == Form::List;
+        let lists = self.builder.specs()[index].form == RowShape::List;
         let expected = match (lists, shape) {
             (true, &[size, values]) if size == self.rows => self.lists(values).map_err(within)?,
             (true, _) => {
@@ -98,7 +98,7 @@ impl Assembly {
     /// How many columns a tensor `name` of this shape has if it stands for all inputs; `None` if it does not.
     fn matrix_width(&self, name: &str, shape: &[u64]) -> Option<usize> {
         let width = self.builder.specs().len();
-        let is_plain = |index| self.builder.width(index) == 1 && self.builder.specs()[index].form == Form::Value;
+        let is_plain = |index| self.builder.width(index) == 1 && self.builder.specs()[index].form == RowShape::Value;
         match *shape {
             // A model with one input accepts it under any name, as for TF Serving's bare values.
             [rows, columns] if rows == self.rows && columns == width as u64 && self.builder.index(name).is_none() => {

@@ -1,6 +1,6 @@
 //! Describes a model's inputs for error messages.
 
-use tidemill_core::Form;
+use tidemill_core::RowShape;
 use tidemill_model::BatchBuilder;
 
 /// How many inputs a message lists: a model may have thousands.
@@ -12,7 +12,7 @@ pub(crate) fn describe_inputs(builder: &BatchBuilder) -> String {
     let named = |optional: bool| {
         inputs().filter(move |(_, spec)| spec.optional == optional).map(|(index, spec)| {
             let shape = match (spec.form, builder.width(index)) {
-                (Form::List, _) => "[-1, -1]".to_owned(),
+                (RowShape::List, _) => "[-1, -1]".to_owned(),
                 (_, 1) => "[-1]".to_owned(),
                 (_, width) => format!("[-1, {width}]"),
             };

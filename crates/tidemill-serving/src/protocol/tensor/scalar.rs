@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tidemill_core::{DataType, Form};
+use tidemill_core::{DataType, RowShape};
 use tidemill_model::InputColumn;
 
 /// Integers up to this magnitude are floating-point numbers without loss.
@@ -38,7 +38,7 @@ impl Scalar<'_> {
                 column.push_float(*value as f64)
             }
             (Self::Float(value), DataType::Fp64) => column.push_float(*value),
-            (Self::Bytes(value), DataType::Bytes) if column.spec().form == Form::Binary => column.push_bytes(value),
+            (Self::Bytes(value), DataType::Bytes) if column.spec().form == RowShape::Binary => column.push_bytes(value),
             (Self::Bytes(_), DataType::Bytes) => return Err("it is not UTF-8".to_owned()),
             // NaN is the only way to send a missing integer in a floating-point tensor.
             (Self::Float(value), DataType::Int64) if value.is_nan() && (column.spec().optional || column.is_list()) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
-use tidemill_core::{DataType, Form, TensorSpec};
+use tidemill_core::{DataType, RowShape, TensorSpec};
 use tidemill_model::{BatchBuilder, InputColumn};
 
 use crate::inference::request_error::RequestError;
@@ -68,7 +68,7 @@ fn check_features(
 fn push(builder: &mut BatchBuilder, index: usize, feature: Option<&Feature>) -> Result<(), RequestError> {
     let kind = feature.and_then(|feature| feature.kind.as_ref());
     let Some(spec) = builder.specs().get(index) else { return Ok(()) };
-    if spec.form == Form::List {
+    if spec.form == RowShape::List {
         return builder.column(index).map_or(Ok(()), |mut column| push_list(&mut column, kind));
     }
     let cell = cell(spec, kind)?;

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tidemill_core::{DataType, Form};
+use tidemill_core::{DataType, RowShape};
 use tidemill_model::{InputColumn, ModelError};
 
 use crate::inference::request_error::RequestError;
@@ -155,7 +155,7 @@ fn push_scalar(reader: &mut Reader<'_>, column: &mut InputColumn<'_>, dialect: D
             }
             None => return Err(type_error(reader, kind, datatype)),
         },
-        (Kind::String, DataType::Bytes) if column.spec().form == Form::Binary => {
+        (Kind::String, DataType::Bytes) if column.spec().form == RowShape::Binary => {
             let message = "bytes are expected, which are written as {\"b64\": \"…\"}".to_owned();
             return Err(ValueError::Value(message));
         }
@@ -169,7 +169,7 @@ fn push_scalar(reader: &mut Reader<'_>, column: &mut InputColumn<'_>, dialect: D
         },
         (Kind::Object, DataType::Bytes) => {
             let bytes = base64_object(reader)?;
-            if column.spec().form != Form::Binary && std::str::from_utf8(&bytes).is_err() {
+            if column.spec().form != RowShape::Binary && std::str::from_utf8(&bytes).is_err() {
                 return Err(ValueError::Value("the base64 data is not UTF-8 text".to_owned()));
             }
             column.push_bytes(&bytes)?;
