@@ -18,6 +18,7 @@ mod failure;
 pub mod markup;
 mod params;
 mod progress;
+mod query;
 mod record_check;
 mod schema;
 mod signature;
@@ -44,6 +45,7 @@ pub use domain::{Domain, TimeUnit};
 pub use failure::{Failure, fresh_causes, io_reason};
 pub use params::{ParamIssue, add_issues, advice_for, advise, parse_params, parse_params_partly, suggest};
 pub use progress::{NoProgress, Progress};
+pub use query::{RankedQuery, rank_discount, rank_gain};
 pub use record_check::{FeatureCheck, Finding, RecordCheck};
 pub use schema::{
     Bounds, Feature, FeatureType, InvalidEntry, Lifecycle, Presence, Schema, Semantic, SparseFeature, UniqueCount,
@@ -60,7 +62,7 @@ pub use statistics::{
     WeightedStatistics, WeightedStringStatistics,
 };
 pub use table::{SummaryTable, Tone};
-pub use task::{Task, TaskKind};
+pub use task::{LabelSet, Task, TaskKind};
 pub use text::{grouped, shortened};
 pub use time_pattern::TimePattern;
 pub use value_rule::{FeatureValue, ValueRule, Violation};

@@ -10,6 +10,7 @@ mod diff;
 mod error;
 mod example_gen;
 mod examples;
+mod groups;
 mod hold_out;
 mod reader;
 mod repeats;
@@ -30,6 +31,7 @@ pub use examples::{
     ColumnInfo, ConditionInfo, Examples, ExamplesManifest, ExamplesPiece, ExamplesWriter, HistoryInfo, Provenance,
     ShardInfo, SourceFile, SpanInfo, SplitInfo,
 };
+pub use groups::{GroupNumbers, GroupProblem};
 pub use hold_out::{HoldOut, HoldOutBy};
 pub use reader::{BATCH_ROWS_MAX, BatchReader};
 pub use sample::{Plant, TaxiOptions, UnknownPlant, generate_taxi, write_taxi};

@@ -31,11 +31,13 @@ pub enum EvaluateError {
         /// The split or file, in words.
         rows_of: String,
     },
-    /// A task without metrics.
-    #[error("the evaluation of a {task} model is not built yet")]
-    TaskNotEvaluated {
-        /// The task.
-        task: &'static str,
+    /// A column of queries that rows cannot be grouped by.
+    #[error("group `{column}` {problem}")]
+    Group {
+        /// The column.
+        column: String,
+        /// What is wrong.
+        problem: String,
     },
     /// Labels and predictions contradict each other.
     #[error("label `{label}` {reason}; its values in {rows_of} are {values}")]
@@ -211,7 +213,7 @@ impl Coded for EvaluateError {
             }
             Self::LabelConstant { .. } => Code::LabelConstant,
             Self::LabelValue { .. } | Self::UnknownClass { .. } | Self::LabelTask { .. } => Code::LabelValues,
-            Self::TaskNotEvaluated { .. } => Code::Params,
+            Self::Group { .. } => Code::LabelValues,
             Self::CellsMissing { role: "label", .. } => Code::LabelMissing,
             Self::CellsMissing { .. } | Self::PredictionValue { .. } => Code::PredictionValues,
             Self::ColumnNotFound { .. } => Code::ColumnNotFound,

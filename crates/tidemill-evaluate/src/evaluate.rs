@@ -1,12 +1,17 @@
 //! From predictions to metrics by slice.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 use tidemill_core::TaskKind;
+use tidemill_model::Task;
 
 use crate::evaluation::EVALUATION_FORMAT;
 use crate::finder::{SearchOptions, search};
 use crate::intervals::{change_intervals, intervals, replicas};
-use crate::metrics::{ConfusionCounts, Curves, Ordered, Rows, Subset, class_areas, metrics_of};
+use crate::metrics::{
+    ConfusionCounts, Curves, LabelCounts, Ordered, Rows, Subset, class_areas, label_areas, metrics_of,
+};
 use crate::slices::{SliceKey, SliceSpec, partition};
 use crate::{
     ClassEvaluation, DroppedSlices, EvaluateError, Evaluation, EvaluationTable, IntervalOptions, SliceEvaluation,
@@ -80,7 +85,10 @@ pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Ev
         slices,
         dropped,
         curves: Curves::new(&table.task, &sorted.candidate),
-        classes: class_evaluations(table.task.classes(), &sorted.candidate),
+        classes: match &table.task {
+            Task::MultiLabel { labels } => Some(label_evaluations(labels, &sorted.candidate)),
+            task => class_evaluations(task.classes(), &sorted.candidate),
+        },
         baseline_curves: sorted.baseline.as_ref().map(|rows| Curves::new(&table.task, rows)),
         found_slices: match (&options.find_slices, &table.finder) {
             (Some(search_options), Some(sample)) => {
@@ -103,10 +111,30 @@ fn class_evaluations(classes: &[String], rows: &Ordered) -> Option<Vec<ClassEval
         precision: counts.precision(at),
         recall: counts.recall(at),
         f1: counts.f1(at),
+        log_loss: None,
         auc: areas.get(at).copied().flatten(),
         predicted: classes.iter().enumerate().map(|(other, name)| (name.clone(), counts.get(at, other))).collect(),
     };
     Some(classes.iter().enumerate().map(one).collect())
+}
+
+/// The quality of each label.
+fn label_evaluations(labels: &[String], rows: &Ordered) -> Vec<ClassEvaluation> {
+    let areas = label_areas(rows);
+    let one = |(at, label): (usize, &String)| {
+        let counts = LabelCounts::new(at, rows);
+        ClassEvaluation {
+            class: label.clone(),
+            rows: counts.rows(),
+            precision: counts.precision(),
+            recall: counts.recall(),
+            f1: counts.f1(),
+            log_loss: counts.log_loss(),
+            auc: areas.get(at).copied().flatten(),
+            predicted: BTreeMap::new(),
+        }
+    };
+    labels.iter().enumerate().map(one).collect()
 }
 
 impl Sorted<'_> {

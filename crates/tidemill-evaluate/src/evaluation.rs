@@ -65,7 +65,7 @@ pub struct Evaluation {
     /// Curves of the baseline on all rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_curves: Option<Curves>,
-    /// The quality of each class, for a model of several.
+    /// The quality of each class or label, for a model of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<ClassEvaluation>>,
     /// The result of the automatic search.
@@ -73,7 +73,7 @@ pub struct Evaluation {
     pub found_slices: Option<SliceSearch>,
 }
 
-/// The quality of one class of several, on all rows. Rows are counted with their weights.
+/// The quality of one class or label of several, on all rows. Rows are counted with their weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassEvaluation {
     /// Its name.
@@ -86,9 +86,12 @@ pub struct ClassEvaluation {
     pub recall: Option<f64>,
     /// Harmonic mean of precision and recall.
     pub f1: Option<f64>,
-    /// Area under the ROC curve of this class against the rest.
+    /// Mean log-loss of a label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_loss: Option<f64>,
+    /// Area under the ROC curve of this class against the rest, or of this label.
     pub auc: Option<f64>,
-    /// The predicted classes of its rows: a row of the confusion matrix.
+    /// The predicted classes of its rows: a row of the confusion matrix. Labels have none.
     pub predicted: BTreeMap<String, f64>,
 }
 

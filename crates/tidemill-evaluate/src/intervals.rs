@@ -5,7 +5,7 @@
 //! Student's t quantile (replicas - 1 degrees of freedom) times the standard deviation over the replicas, cut
 //! at the ends of the metric's range; TFMA does the same. The draws come from a hash of replica and row, so
 //! they do not depend on the order of the work, and a candidate and its baseline are resampled alike: the
-//! interval of their difference is that of a paired comparison.
+//! interval of their difference is that of a paired comparison. The rows of a query are counted together.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -108,12 +108,24 @@ impl<R: Rows> Rows for Resampled<'_, R> {
     #[inline]
     fn row(&self, position: usize) -> Row {
         let row = self.rows.row(position);
-        let times = poisson(draw(self.replica, self.rows.id(position)));
+        let times = poisson(draw(self.replica, self.rows.unit(position)));
         Row { weight: row.weight * times, ..row }
     }
 
     fn id(&self, position: usize) -> u32 {
         self.rows.id(position)
+    }
+
+    fn group(&self, position: usize) -> u32 {
+        self.rows.group(position)
+    }
+
+    fn unit(&self, position: usize) -> u32 {
+        self.rows.unit(position)
+    }
+
+    fn levels(&self) -> &[f64] {
+        self.rows.levels()
     }
 
     fn class_count(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The summary of an evaluation on a terminal, at the end of a run or after `tidemill evaluate`.
 
-use tidemill_core::{SummaryTable, Tone};
+use tidemill_core::{SummaryTable, TaskKind, Tone};
 
 use crate::gate::number;
 use crate::metrics::{Direction, Metric};
@@ -39,22 +39,32 @@ pub fn summary_tables(evaluation: &Evaluation, blessing: &Blessing) -> Vec<Summa
 fn metrics_table(evaluation: &Evaluation, blessing: &Blessing) -> Option<SummaryTable> {
     let overall = evaluation.overall()?;
     let shown = [
+        Metric::Ndcg,
+        Metric::NdcgAt5,
+        Metric::NdcgAt10,
+        Metric::Map,
+        Metric::Mrr,
         Metric::Auc,
         Metric::AucMicro,
         Metric::PrAuc,
         Metric::Accuracy,
         Metric::BalancedAccuracy,
+        Metric::SubsetAccuracy,
+        Metric::HammingLoss,
         Metric::MacroF1,
         Metric::LogLoss,
         Metric::Rmse,
         Metric::Mae,
         Metric::R2,
+        Metric::PinballLoss,
+        Metric::Coverage,
         Metric::Calibration,
     ];
     let has_bound =
         |metric: Metric| blessing.checks.iter().any(|check| check.slice.is_overall() && check.metric == metric);
+    let is_computed = |metric: Metric| overall.metrics.iter().any(|(computed, _)| computed == metric);
     let mut rows: Vec<(Tone, Vec<String>)> = Metric::of(&evaluation.task)
-        .filter(|metric| shown.contains(metric) || has_bound(*metric))
+        .filter(|metric| (shown.contains(metric) && is_computed(*metric)) || has_bound(*metric))
         .map(|metric| metric_row(overall, &SliceKey::overall(), metric, &blessing.checks))
         .collect();
     // Bounds on slices are shown only if they are not met.
@@ -157,7 +167,14 @@ fn classes_table(evaluation: &Evaluation) -> Option<SummaryTable> {
         (Tone::Plain, [class.class.clone(), number(class.rows)].into_iter().chain(cells).chain([taken]).collect())
     };
     let columns = ["class", "rows", "precision", "recall", "F1", "AUC", "taken for"].map(str::to_owned).to_vec();
-    Some(SummaryTable { title: "Classes".into(), columns, rows: shown.iter().map(row).collect() })
+    let mut table = SummaryTable { title: "Classes".into(), columns, rows: shown.iter().map(row).collect() };
+    if evaluation.task.kind() == TaskKind::MultiLabel {
+        // A row has several labels, so none is taken for another.
+        table.title = "Labels".into();
+        table.columns = ["label", "rows", "precision", "recall", "F1", "AUC"].map(str::to_owned).to_vec();
+        table.rows.iter_mut().for_each(|(_, cells)| cells.truncate(table.columns.len()));
+    }
+    Some(table)
 }
 
 fn worst_slices(evaluation: &Evaluation) -> Option<SummaryTable> {
@@ -169,11 +186,17 @@ fn worst_slices(evaluation: &Evaluation) -> Option<SummaryTable> {
         .filter(|slice| slice.metrics.get(loss).is_some())
         .collect();
     let of = |slice: &SliceEvaluation| slice.metrics.get(loss).unwrap_or(0.0);
-    slices.sort_by(|a, b| of(b).total_cmp(&of(a)));
+    // A loss is worst where it is largest, the quality of a ranking where it is smallest.
+    let badness = |slice: &SliceEvaluation| if loss.direction() == Direction::Higher { -of(slice) } else { of(slice) };
+    slices.sort_by(|a, b| badness(b).total_cmp(&badness(a)));
     if slices.is_empty() {
         return None;
     }
-    let second = if headline == loss { Metric::Mae } else { headline };
+    let second = match headline {
+        Metric::Ndcg => Metric::Map,
+        same if same == loss => Metric::Mae,
+        other => other,
+    };
     let compared = slices.iter().any(|slice| slice.baseline.is_some());
     let mut columns = vec!["slice".to_owned(), "rows".into(), loss.title().into(), second.title().into()];
     if compared {

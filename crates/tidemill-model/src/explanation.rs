@@ -5,13 +5,16 @@ use arrow::array::RecordBatch;
 use crate::trees::Contributions;
 use crate::{FeatureBlock, Model, ModelError};
 
-/// The contribution of each feature to the score of each row, against the recorded rows of the package.
+/// The contribution of each feature to the scores of each row, against the recorded rows of the package.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
     /// Names of the features of the transform graph.
     pub features: Vec<String>,
-    /// One entry per row, in score units: log-odds for a probability, the value itself for a value.
-    pub rows: Vec<Contributions>,
+    /// Names of the numbers that are predicted, where there are several: classes, labels or levels.
+    pub outputs: Vec<String>,
+    /// By row: an entry for each number that is predicted, in score units: log-odds for a probability of one, the score that a
+    /// softmax takes for a class, the value itself for a value.
+    pub rows: Vec<Vec<Contributions>>,
 }
 
 impl Model {
@@ -32,7 +35,8 @@ impl Model {
         let features = self.graph().features().iter().map(|feature| feature.name.clone()).collect();
         let rows = self.features_of(batch)?;
         let explained = rows.iter().map(|row| self.learner().contributions(row, &background));
-        Ok(explained.collect::<Option<Vec<_>>>().map(|rows| Explanation { features, rows }))
+        let outputs = self.task().names().to_vec();
+        Ok(explained.collect::<Option<Vec<_>>>().map(|rows| Explanation { features, outputs, rows }))
     }
 
     /// The features of each row.

@@ -3,6 +3,7 @@
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type, Schema};
 use serde::{Deserialize, Serialize};
+use tidemill_core::LabelSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ModelError;
@@ -19,9 +20,22 @@ pub struct LabelSpec {
     /// The columns that are being predicted and so are unknown when serving. Empty: the first one in the expression.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target: Vec<String>,
+    /// The labels of a model of several, each true or false for a row. Empty: the expression is the label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<LabelPart>,
     /// The least age of a value, in seconds, to be known when the label is predicted. Features ignore younger values.
     #[serde(default, skip_serializing_if = "is_default")]
     pub horizon_seconds: u64,
+}
+
+/// One of several labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelPart {
+    /// What the label is called.
+    pub name: String,
+    /// How it is computed: a condition, or a column of 0 and 1.
+    pub expression: String,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -31,13 +45,25 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl LabelSpec {
     /// A label that predicts the first column of its expression.
     pub fn new(name: impl Into<String>, expression: impl Into<String>) -> Self {
-        Self { name: name.into(), expression: expression.into(), target: Vec::new(), horizon_seconds: 0 }
+        Self {
+            name: name.into(),
+            expression: expression.into(),
+            target: Vec::new(),
+            parts: Vec::new(),
+            horizon_seconds: 0,
+        }
     }
 
     /// The same label that predicts these columns.
     #[must_use]
     pub fn with_target(self, target: Vec<String>) -> Self {
         Self { target, ..self }
+    }
+
+    /// The same label made of several, each true or false.
+    #[must_use]
+    pub fn with_parts(self, parts: Vec<LabelPart>) -> Self {
+        Self { parts, ..self }
     }
 
     /// The same label with a horizon.
@@ -59,21 +85,50 @@ impl LabelSpec {
             .map_err(|source| ModelError::LabelExpression { label: self.name.clone(), source })
     }
 
+    /// The columns that the label is computed from.
+    pub fn columns(&self) -> Result<Vec<String>, ModelError> {
+        if self.parts.is_empty() {
+            return Ok(self.parse()?.columns());
+        }
+        let mut columns: Vec<String> = Vec::new();
+        for part in &self.parts {
+            columns.extend(LabelSpec::new(&part.name, &part.expression).parse()?.columns());
+        }
+        columns.sort();
+        columns.dedup();
+        Ok(columns)
+    }
+
     /// The columns that are being predicted and so are unknown when serving: `target`, or else the first column in the
-    /// expression.
+    /// expression, and that of each of several labels.
     ///
     /// `tips > fare * 0.2` is about `tips`; `fare` is known before the ride ends and may well be a feature.
     pub fn targets(&self) -> Result<Vec<String>, ModelError> {
-        let expression = self.parse()?;
-        if self.target.is_empty() {
-            return Ok(expression.columns().into_iter().take(1).collect());
+        let mut targets = self.target.clone();
+        if targets.is_empty() {
+            targets.extend(self.parse()?.columns().into_iter().take(1));
         }
-        Ok(self.target.clone())
+        for part in &self.parts {
+            let columns = LabelSpec::new(&part.name, &part.expression).parse()?.columns();
+            targets.extend(columns.into_iter().take(1).filter(|column| !targets.contains(column)).collect::<Vec<_>>());
+        }
+        Ok(targets)
     }
 
     /// The label over the columns of `schema`: names resolved, types checked.
     pub fn bind(&self, schema: &Schema) -> Result<BoundLabel, ModelError> {
         let wrap = |source| ModelError::LabelExpression { label: self.name.clone(), source };
+        if let Some((first, _)) = self.parts.split_first() {
+            let bind = |part: &LabelPart| LabelSpec::new(&part.name, &part.expression).bind(schema);
+            let parts = self.parts.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+            if let Some(text) = parts.iter().find(|part| part.kind == LabelKind::Text) {
+                let message = "the label is text, and one of several is true or false";
+                return Err(text.wrap(text.expression.error(message)));
+            }
+            let expression =
+                Expression::parse(&first.expression).and_then(|parsed| parsed.bind(schema)).map_err(wrap)?;
+            return Ok(BoundLabel { name: self.name.clone(), kind: LabelKind::Integer, expression, parts });
+        }
         let expression = self.parse()?.bind(schema).map_err(wrap)?;
         let kind = match expression.datatype() {
             ArrowType::Boolean => LabelKind::Boolean,
@@ -82,7 +137,7 @@ impl LabelSpec {
             ArrowType::Utf8 => LabelKind::Text,
             _ => return Err(wrap(expression.error("a label is true or false, a number, or text"))),
         };
-        Ok(BoundLabel { name: self.name.clone(), kind, expression })
+        Ok(BoundLabel { name: self.name.clone(), kind, expression, parts: Vec::new() })
     }
 
     /// The label that is true if this one is `value`, which is written as in SQL: `'Adelie'`, `2`.
@@ -119,6 +174,8 @@ pub struct BoundLabel {
     name: String,
     kind: LabelKind,
     expression: BoundExpression,
+    /// Several labels, which together are a [`LabelSet`].
+    parts: Vec<BoundLabel>,
 }
 
 impl BoundLabel {
@@ -164,7 +221,12 @@ impl BoundLabel {
 
     /// The label of every row, `None` if it is null or NaN. Booleans are 0 and 1. A text label is an error, because it
     /// has no numeric value.
+    ///
+    /// Several labels are a [`LabelSet`] a row, `None` if one of them is null.
     pub fn optional_values(&self, batch: &RecordBatch) -> Result<Vec<Option<f64>>, ModelError> {
+        if !self.parts.is_empty() {
+            return self.sets(batch);
+        }
         if self.kind == LabelKind::Text {
             let message = "the label is text, and this needs one that is true or false, or a number";
             return Err(self.wrap(self.expression.error(message)));
@@ -175,6 +237,24 @@ impl BoundLabel {
             ArrowType::Int64 => array.as_primitive::<Int64Type>().iter().map(|v| v.map(|v| v as f64)).collect(),
             _ => array.as_primitive::<Float64Type>().iter().map(|v| v.filter(|v| !v.is_nan())).collect(),
         })
+    }
+
+    /// The set of the labels of every row that are true.
+    fn sets(&self, batch: &RecordBatch) -> Result<Vec<Option<f64>>, ModelError> {
+        let mut columns = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            let values = part.optional_values(batch)?;
+            if let Some(other) = values.iter().flatten().find(|value| **value != 0.0 && **value != 1.0) {
+                let message = format!("the label is true or false, or 0 and 1, and in one row it is {other}");
+                return Err(part.wrap(part.expression.error(&message)));
+            }
+            columns.push(values);
+        }
+        let set = |row: usize| {
+            let labels: Option<Vec<bool>> = columns.iter().map(|values| Some(values[row]? == 1.0)).collect();
+            Some(labels?.into_iter().collect::<LabelSet>().value())
+        };
+        Ok((0..batch.num_rows()).map(set).collect())
     }
 
     /// The label of every row; booleans are 0 and 1.

@@ -34,14 +34,14 @@ pub use graph::{
 };
 pub use imported::{ImportedModel, ImportedParts, Importer, Runtime};
 pub use input::{BatchBuilder, InputColumn, InputLayout, InputShape, Strictness, arrow_type, input_type};
-pub use label::{BoundLabel, LabelKind, LabelSpec, class_name};
+pub use label::{BoundLabel, LabelKind, LabelPart, LabelSpec, class_name};
 pub use learner::{
-    ClassTrees, Columns, ImportedLearner, Learner, LinearFeature, LinearModel, largest_column, softmax_columns,
+    ClassTrees, Columns, ImportedLearner, Learner, LinearFeature, LinearModel, SumRule, largest_column, softmax_columns,
 };
 pub use model::Model;
 pub use package::{
     Exporter, FileEntry, LearnerInfo, Manifest, PackageParts, SampleReport, SampleRow, add_schema, model_card,
     package_schema, read_bounded, write_package, write_package_with,
 };
-pub use tidemill_core::{Task, TaskKind};
+pub use tidemill_core::{LabelSet, Task, TaskKind};
 pub use trees::TreeEnsemble;

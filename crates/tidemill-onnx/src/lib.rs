@@ -10,7 +10,7 @@ mod import;
 mod inspect;
 mod onnx;
 
-pub use export::{OnnxExporter, UnseenCategories, export_lightgbm, export_onnx};
+pub use export::{OnnxExporter, UnseenCategories, export_lightgbm, export_onnx, export_xgboost};
 pub use import::{
     ModelReader, import, import_with, load_model, load_model_with, load_package, load_package_with, parse, parse_with,
 };

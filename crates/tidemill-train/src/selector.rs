@@ -14,7 +14,7 @@ use tidemill_core::{
 /// The inputs, in the order in which equal models win.
 const INPUTS: [&str; 8] = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"];
 /// Metrics of which a larger value is better.
-const LARGER_IS_BETTER: [&str; 3] = ["auc", "accuracy", "r2"];
+const LARGER_IS_BETTER: [&str; 5] = ["auc", "accuracy", "r2", "ndcg", "map"];
 
 /// Picks the best of several trained models by a metric on the rows that their trainers kept aside.
 ///
@@ -81,7 +81,9 @@ impl Component for ModelSelector {
             None => common_loss(&candidates)?,
         };
         let values: Vec<f64> = candidates.iter().map(|candidate| candidate.value(&metric)).collect::<Result<_, _>>()?;
-        let better = |a: f64, b: f64| if LARGER_IS_BETTER.contains(&metric.as_str()) { a > b } else { a < b };
+        // `ndcg@5` is better as `ndcg` is.
+        let plain = metric.split('@').next().unwrap_or(&metric);
+        let better = |a: f64, b: f64| if LARGER_IS_BETTER.contains(&plain) { a > b } else { a < b };
         let best = (1..values.len()).fold(0, |best, at| if better(values[at], values[best]) { at } else { best });
         let chosen = &candidates[best];
         copy(&chosen.artifact.path, context.output("model"))?;

@@ -11,7 +11,7 @@ use tidemill_core::{
     InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind, Wanted, add_issues,
 };
 use tidemill_data::Examples;
-use tidemill_model::{Model, ModelError};
+use tidemill_model::{Model, ModelError, Task};
 use tidemill_onnx::load_package;
 
 use crate::metrics::no_better_than_guessing;
@@ -217,7 +217,14 @@ fn kept_columns(params: &EvaluatorParams, model: &Model, examples: &Examples, ro
             }
         }
     }
-    TableColumns { slices, finder, weight: params.weight.clone(), rows }
+    let group = match model.task() {
+        Task::Ranking { group } => Some(group.clone()),
+        _ => None,
+    };
+    // What is wrong with a row of a query or with one of its labels is no single loss.
+    let finder =
+        if matches!(model.task(), Task::Ranking { .. } | Task::MultiLabel { .. }) { Vec::new() } else { finder };
+    TableColumns { slices, finder, weight: params.weight.clone(), group, rows }
 }
 
 /// Values in `slices` that no row has: likely misspelt.

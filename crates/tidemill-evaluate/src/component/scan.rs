@@ -6,8 +6,9 @@ use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use tidemill_core::{CancelFlag, Progress};
 use tidemill_data::Examples;
-use tidemill_model::{BoundLabel, Columns, LabelSpec, Model, ModelError};
+use tidemill_model::{BoundLabel, Columns, LabelSpec, Model, ModelError, Task};
 
+use crate::metrics::middle;
 use crate::table::column_index;
 use crate::{EvaluateError, EvaluationTable, TableBuilder, TableColumns};
 
@@ -28,6 +29,9 @@ impl Scan<'_> {
         let schema = self.examples.schema();
         for name in &self.columns.slices {
             column_index(&schema, name, "slices")?;
+        }
+        if let Some(name) = &self.columns.group {
+            column_index(&schema, name, "group")?;
         }
         let needed = self.needed_columns(label)?;
         let known: Vec<&str> = needed.iter().map(String::as_str).filter(|name| schema.index_of(name).is_ok()).collect();
@@ -64,7 +68,10 @@ impl Scan<'_> {
                 }
                 let labels = unlabelled.labels_of(&predicted.labels);
                 let (candidate, baseline) = (&predicted.candidate, predicted.baseline.as_deref());
-                if classes.is_empty() {
+                if matches!(task, Task::MultiLabel { .. } | Task::Quantiles { .. }) {
+                    let shown = middle(&task.levels());
+                    builder.push_columns(batch, &labels, candidate, baseline, shown)?;
+                } else if classes.is_empty() {
                     builder.push(batch, &labels, &candidate[0], baseline.map(|columns| columns[0].as_slice()))?;
                 } else {
                     builder.push_classes(batch, &labels, candidate, baseline)?;
@@ -82,9 +89,10 @@ impl Scan<'_> {
             .flatten()
             .flat_map(|model| model.graph().inputs().iter().map(|input| input.name.clone()));
         let mut needed: BTreeSet<String> = inputs.collect();
-        needed.extend(label.parse()?.columns());
+        needed.extend(label.columns()?);
         needed.extend(self.columns.slices.iter().chain(&self.columns.finder).cloned());
         needed.extend(self.columns.weight.clone());
+        needed.extend(self.columns.group.clone());
         Ok(needed)
     }
 

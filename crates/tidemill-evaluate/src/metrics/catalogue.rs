@@ -36,16 +36,15 @@ macro_rules! metrics {
     ($($variant:ident = $name:literal, $title:literal, $direction:expr, [$low:expr, $high:expr], $tasks:ident, $doc:literal;)+) => {
         /// A number that describes the quality of a model, or a slice.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-        #[serde(rename_all = "snake_case")]
         pub enum Metric {
-            $(#[doc = $doc] $variant,)+
+            $(#[doc = $doc] #[serde(rename = $name)] $variant,)+
         }
 
         impl Metric {
             /// Every metric, in the order in which they are shown.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The name used in pipeline files and JSON: `log_loss`.
+            /// The name used in pipeline files and JSON: `log_loss`, `ndcg@5`.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
@@ -98,24 +97,58 @@ macro_rules! applies {
     (regression, $task:ident) => {
         matches!($task, TaskKind::Regression)
     };
+    (ranking, $task:ident) => {
+        matches!($task, TaskKind::Ranking)
+    };
+    (labels, $task:ident) => {
+        matches!($task, TaskKind::MultiLabel)
+    };
+    (several, $task:ident) => {
+        matches!($task, TaskKind::MultiClass | TaskKind::MultiLabel)
+    };
+    (probabilities, $task:ident) => {
+        matches!($task, TaskKind::Binary | TaskKind::MultiClass | TaskKind::MultiLabel)
+    };
 }
 
 use Direction::{Higher, Lower, Neutral, Towards};
 const INFINITE: f64 = f64::INFINITY;
 
 metrics! {
-    Auc = "auc", "AUC", Higher, [0.0, 1.0], classes,
-        "Area under the ROC curve, exact: the chance that a positive row scores above a negative one, ties counting half (Mann-Whitney U divided by the number of pairs). Of several classes, the mean over the classes of one against the rest (macro).";
-    AucMicro = "auc_micro", "micro AUC", Higher, [0.0, 1.0], multi,
-        "Area under the ROC curve over all pairs of a row and a class, where a pair is positive if the row is of the class.";
+    Ndcg = "ndcg", "NDCG", Higher, [0.0, 1.0], ranking,
+        "Normalized discounted cumulative gain: the sum over the rows of a query of (2^label - 1) / log2(place + 1), divided by that of the best order; the mean over the queries that have a row with a label above 0. Rows of one score share their places.";
+    NdcgAt1 = "ndcg@1", "NDCG@1", Higher, [0.0, 1.0], ranking,
+        "NDCG of the first row of each query.";
+    NdcgAt3 = "ndcg@3", "NDCG@3", Higher, [0.0, 1.0], ranking,
+        "NDCG of the first 3 rows of each query.";
+    NdcgAt5 = "ndcg@5", "NDCG@5", Higher, [0.0, 1.0], ranking,
+        "NDCG of the first 5 rows of each query.";
+    NdcgAt10 = "ndcg@10", "NDCG@10", Higher, [0.0, 1.0], ranking,
+        "NDCG of the first 10 rows of each query.";
+    Map = "map", "MAP", Higher, [0.0, 1.0], ranking,
+        "Mean average precision: the mean over the rows of a query with a label above 0 of the share of such rows up to each; the mean over the queries that have such a row. Of equal scores the smaller label comes first.";
+    Mrr = "mrr", "MRR", Higher, [0.0, 1.0], ranking,
+        "Mean reciprocal rank: 1 / place of the first row of a query with a label above 0; the mean over the queries that have such a row. Of equal scores the smaller label comes first.";
+    Queries = "queries", "queries", Neutral, [0.0, INFINITE], ranking,
+        "Number of queries that have a row with a label above 0.";
+    Auc = "auc", "AUC", Higher, [0.0, 1.0], probabilities,
+        "Area under the ROC curve, exact: the chance that a positive row scores above a negative one, ties counting half (Mann-Whitney U divided by the number of pairs). Of several classes, the mean over the classes of one against the rest (macro); of several labels, the mean over the labels.";
+    AucMicro = "auc_micro", "micro AUC", Higher, [0.0, 1.0], several,
+        "Area under the ROC curve over all pairs of a row and a class or label, where a pair is positive if the row is of the class or has the label.";
     PrAuc = "pr_auc", "PR-AUC", Higher, [0.0, 1.0], binary,
         "Average precision: the sum over distinct scores, highest first, of precision times the gain in recall. Not interpolated, as scikit-learn's `average_precision_score`.";
     Accuracy = "accuracy", "accuracy", Higher, [0.0, 1.0], classes,
         "Share of rows on the right side of the decision threshold; a row is called positive when its score is above it. Of several classes, the share of rows whose most probable class is the true one.";
     BalancedAccuracy = "balanced_accuracy", "balanced accuracy", Higher, [0.0, 1.0], multi,
         "Mean over the classes of the share of their rows that are recognised.";
-    MacroF1 = "macro_f1", "macro F1", Higher, [0.0, 1.0], multi,
-        "Mean over the classes of the harmonic mean of precision and recall.";
+    SubsetAccuracy = "subset_accuracy", "subset accuracy", Higher, [0.0, 1.0], labels,
+        "Share of the rows all of whose labels are predicted correctly; a label is predicted if its probability is above 0.5.";
+    HammingLoss = "hamming_loss", "Hamming loss", Lower, [0.0, 1.0], labels,
+        "Share of the pairs of a row and a label that are predicted wrongly.";
+    MacroF1 = "macro_f1", "macro F1", Higher, [0.0, 1.0], several,
+        "Mean over the classes or labels of the harmonic mean of precision and recall.";
+    MicroF1 = "micro_f1", "micro F1", Higher, [0.0, 1.0], labels,
+        "Harmonic mean of precision and recall over all pairs of a row and a label.";
     Precision = "precision", "precision", Higher, [0.0, 1.0], binary,
         "Share of positives among the rows called positive; undefined where none is called positive.";
     Recall = "recall", "recall", Higher, [0.0, 1.0], binary,
@@ -124,8 +157,8 @@ metrics! {
         "Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN).";
     Mcc = "mcc", "MCC", Higher, [-1.0, 1.0], binary,
         "Matthews correlation coefficient: (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN)), the correlation of label and call; undefined where one of the four sums is 0.";
-    LogLoss = "log_loss", "log-loss", Lower, [0.0, INFINITE], classes,
-        "Mean of -ln of the probability given to what happened, probabilities kept 2.2e-16 away from 0 and 1 as in scikit-learn.";
+    LogLoss = "log_loss", "log-loss", Lower, [0.0, INFINITE], probabilities,
+        "Mean of -ln of the probability given to what happened, probabilities kept 2.2e-16 away from 0 and 1 as in scikit-learn. Of several labels, the mean over the labels too.";
     Brier = "brier", "Brier score", Lower, [0.0, 1.0], binary,
         "Mean squared difference between probability and outcome.";
     Calibration = "calibration", "calibration", Towards(1.0), [-INFINITE, INFINITE], both,
@@ -144,6 +177,12 @@ metrics! {
         "Mean of |error / label| over the rows whose label is not 0, as a fraction.";
     Bias = "bias", "bias", Towards(0.0), [-INFINITE, INFINITE], regression,
         "Mean of prediction minus label.";
+    PinballLoss = "pinball_loss", "pinball loss", Lower, [0.0, INFINITE], regression,
+        "Of several quantiles: mean over rows and levels of level times what the label is above the quantile, or (1 - level) times what it is below.";
+    Coverage = "coverage", "coverage", Neutral, [0.0, 1.0], regression,
+        "Of several quantiles: share of the labels that lie between the lowest and the highest quantile.";
+    IntervalWidth = "interval_width", "interval width", Lower, [0.0, INFINITE], regression,
+        "Of several quantiles: mean distance between the lowest and the highest quantile.";
     FalsePositiveRate = "false_positive_rate", "FPR", Lower, [0.0, 1.0], binary,
         "Share of the negatives that are called positive.";
     FalseNegativeRate = "false_negative_rate", "FNR", Lower, [0.0, 1.0], binary,
@@ -172,17 +211,19 @@ impl Metric {
     /// The metric of a model's headline.
     pub const fn headline(task: TaskKind) -> Self {
         match task {
-            TaskKind::Binary => Self::Auc,
+            TaskKind::Binary | TaskKind::MultiLabel => Self::Auc,
             TaskKind::MultiClass => Self::Accuracy,
-            _ => Self::Rmse,
+            TaskKind::Ranking => Self::Ndcg,
+            TaskKind::Regression => Self::Rmse,
         }
     }
 
-    /// The loss that ranks slices, worst first.
+    /// The metric that orders slices, worst first: the loss, and the NDCG of a ranking.
     pub const fn loss(task: TaskKind) -> Self {
         match task {
-            TaskKind::Binary | TaskKind::MultiClass => Self::LogLoss,
-            _ => Self::Rmse,
+            TaskKind::Binary | TaskKind::MultiClass | TaskKind::MultiLabel => Self::LogLoss,
+            TaskKind::Ranking => Self::Ndcg,
+            TaskKind::Regression => Self::Rmse,
         }
     }
 }

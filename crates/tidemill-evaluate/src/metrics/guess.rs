@@ -1,5 +1,7 @@
 //! What guessing is worth: the floor under every model.
 
+use tidemill_core::TaskKind;
+
 use crate::evaluation::Evaluation;
 
 use super::{Direction, Metric};
@@ -8,6 +10,10 @@ use super::{Direction, Metric};
 /// shares of the classes, the mean. `None` where it has none, or where what it needs is not known.
 pub fn guess(evaluation: &Evaluation, metric: Metric) -> Option<f64> {
     let overall = &evaluation.overall()?.metrics;
+    if matches!(evaluation.task.kind(), TaskKind::MultiLabel | TaskKind::Ranking) {
+        // A constant orders nothing; of a ranking, what that is worth depends on the queries.
+        return matches!(metric, Metric::Auc | Metric::AucMicro).then_some(0.5);
+    }
     if let Some(classes) = &evaluation.classes {
         let total: f64 = classes.iter().map(|class| class.rows).sum();
         let shares = || classes.iter().map(|class| class.rows / total).filter(|share| *share > 0.0);

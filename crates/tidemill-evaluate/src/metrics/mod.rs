@@ -11,7 +11,10 @@ mod catalogue;
 mod classes;
 mod curves;
 mod guess;
+mod labels;
+mod quantiles;
 mod rank;
+mod ranking;
 mod regression;
 mod rows;
 
@@ -25,8 +28,10 @@ pub use catalogue::{Direction, Metric, Metrics, UnknownMetric};
 pub use classes::{ConfusionCounts, class_areas};
 pub use curves::{CURVE_POINTS_MAX, Curves, HISTOGRAM_BINS, HistogramBin, PrPoint, RocPoint};
 pub use guess::{guess, no_better_than_guessing};
+pub use labels::{LabelCounts, label_areas};
 pub use rank::{RankMetrics, rank_metrics};
 pub use regression::RegressionSums;
+pub(crate) use rows::middle;
 pub use rows::{Ordered, Row, Rows, Subset};
 
 /// Computes every metric of `task` on `rows`. A row is called positive if its score is above `decision_threshold`.
@@ -42,10 +47,13 @@ pub fn metrics_of<R: Rows>(task: impl Into<TaskKind>, rows: &R, decision_thresho
             let bins = calibration_bins(rows, sums.weight());
             metrics.set(Metric::CalibrationError, expected_calibration_error(&bins));
         }
-        TaskKind::Regression => accumulate(rows, RegressionSums::default).write(&mut metrics),
+        TaskKind::Regression => {
+            accumulate(rows, RegressionSums::default).write(&mut metrics);
+            quantiles::write_quantile_metrics(rows, &mut metrics);
+        }
         TaskKind::MultiClass => classes::write_class_metrics(rows, &mut metrics),
-        // Tables of such a task are never evaluated.
-        TaskKind::MultiLabel | TaskKind::Ranking => {}
+        TaskKind::MultiLabel => labels::write_label_metrics(rows, &mut metrics),
+        TaskKind::Ranking => ranking::write_ranking_metrics(rows, &mut metrics),
     }
     metrics.set(Metric::Count, Some(rows.len() as f64));
     metrics

@@ -26,7 +26,19 @@ pub trait Rows: Sync {
     fn row(&self, position: usize) -> Row;
     /// The original position of the row in the data, from 0: the same for every order and part.
     fn id(&self, position: usize) -> u32;
-    /// The number of classes, for a model of several.
+    /// The number of the query of the row at `position`, for a ranking.
+    fn group(&self, _position: usize) -> u32 {
+        0
+    }
+    /// What a bootstrap draws the row at `position` with: its own number, or that of its query.
+    fn unit(&self, position: usize) -> u32 {
+        self.id(position)
+    }
+    /// The levels of several quantiles, ascending, whose values are [`class_score`](Self::class_score)s.
+    fn levels(&self) -> &[f64] {
+        &[]
+    }
+    /// The number of classes or labels, for a model of several.
     fn class_count(&self) -> usize {
         0
     }
@@ -63,6 +75,9 @@ pub struct Ordered {
     weights: Option<Vec<f64>>,
     order: Vec<u32>,
     classes: Option<Classes>,
+    /// By position: the number of the query.
+    groups: Option<Vec<u32>>,
+    levels: Vec<f64>,
 }
 
 /// The probabilities of a model of several classes besides that of the true one.
@@ -96,7 +111,43 @@ impl Ordered {
         // Adding 0 turns -0 into 0: they are one score.
         let mut sorted: Vec<f64> = gather(scores);
         sorted.par_iter_mut().for_each(|score| *score += 0.0);
-        Self { scores: sorted, labels: gather(labels), weights: weights.map(gather), order, classes: None }
+        Self {
+            scores: sorted,
+            labels: gather(labels),
+            weights: weights.map(gather),
+            order,
+            classes: None,
+            groups: None,
+            levels: Vec::new(),
+        }
+    }
+
+    /// The same rows of these queries, a number each in the original order.
+    #[must_use]
+    pub fn with_groups(mut self, groups: &[u32]) -> Self {
+        self.groups = Some(self.order.iter().map(|row| groups[*row as usize]).collect());
+        self
+    }
+
+    /// Rows of a model of several labels: `columns` are the probabilities of each, a label is a
+    /// [`LabelSet`](tidemill_core::LabelSet), and the score of a row is its first probability.
+    pub fn for_labels(columns: &[Vec<f64>], labels: &[f64], weights: Option<&[f64]>) -> Self {
+        Self::new(&columns[0], labels, weights).with_columns(columns)
+    }
+
+    /// Rows of a model of several quantiles: `columns` are those of `levels`, and the score of a row is the one whose level is
+    /// nearest to a half.
+    pub fn for_quantiles(columns: &[Vec<f64>], levels: &[f64], labels: &[f64], weights: Option<&[f64]>) -> Self {
+        let mut ordered = Self::new(&columns[middle(levels)], labels, weights).with_columns(columns);
+        ordered.levels = levels.to_vec();
+        ordered
+    }
+
+    fn with_columns(mut self, columns: &[Vec<f64>]) -> Self {
+        let at = |column: &Vec<f64>| self.order.iter().map(|row| column[*row as usize]).collect();
+        let scores = columns.iter().map(at).collect();
+        self.classes = Some(Classes { scores, predicted: Vec::new(), orders: Vec::new() });
+        self
     }
 
     /// Rows of a model of several classes: `columns` are the probabilities of each, a label is the number of a class, and
@@ -140,12 +191,24 @@ impl Rows for Ordered {
         self.order[position]
     }
 
+    fn group(&self, position: usize) -> u32 {
+        self.groups.as_ref().map_or(0, |groups| groups[position])
+    }
+
+    fn unit(&self, position: usize) -> u32 {
+        self.groups.as_ref().map_or_else(|| self.id(position), |groups| groups[position])
+    }
+
+    fn levels(&self) -> &[f64] {
+        &self.levels
+    }
+
     fn class_count(&self) -> usize {
         self.classes.as_ref().map_or(0, |classes| classes.scores.len())
     }
 
     fn predicted(&self, position: usize) -> u32 {
-        self.classes.as_ref().map_or(0, |classes| classes.predicted[position])
+        self.classes.as_ref().and_then(|classes| classes.predicted.get(position)).copied().unwrap_or_default()
     }
 
     fn class_score(&self, position: usize, class: usize) -> f64 {
@@ -156,6 +219,12 @@ impl Rows for Ordered {
         let orders = self.classes.as_ref().map_or(&[][..], |classes| &classes.orders);
         Cow::Borrowed(orders.get(class).map_or(&[], Vec::as_slice))
     }
+}
+
+/// The place of the level nearest to a half; the lower of two.
+pub(crate) fn middle(levels: &[f64]) -> usize {
+    let distance = |at: &usize| (levels[*at] - 0.5).abs();
+    (0..levels.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.cmp(b))).unwrap_or_default()
 }
 
 fn all_positions(rows: usize) -> Vec<u32> {
@@ -184,6 +253,18 @@ impl Rows for Subset<'_> {
     #[inline]
     fn id(&self, position: usize) -> u32 {
         self.whole.id(self.positions[position] as usize)
+    }
+
+    fn group(&self, position: usize) -> u32 {
+        self.whole.group(self.positions[position] as usize)
+    }
+
+    fn unit(&self, position: usize) -> u32 {
+        self.whole.unit(self.positions[position] as usize)
+    }
+
+    fn levels(&self) -> &[f64] {
+        self.whole.levels()
     }
 
     fn class_count(&self) -> usize {

@@ -159,7 +159,26 @@ fn slice_metrics(task: TaskKind) -> &'static [Metric] {
             Metric::LabelMean,
             Metric::Calibration,
         ],
-        _ => &[
+        TaskKind::MultiLabel => &[
+            Metric::Auc,
+            Metric::AucMicro,
+            Metric::LogLoss,
+            Metric::SubsetAccuracy,
+            Metric::HammingLoss,
+            Metric::MacroF1,
+            Metric::MicroF1,
+        ],
+        TaskKind::Ranking => &[
+            Metric::Ndcg,
+            Metric::NdcgAt1,
+            Metric::NdcgAt3,
+            Metric::NdcgAt5,
+            Metric::NdcgAt10,
+            Metric::Map,
+            Metric::Mrr,
+            Metric::Queries,
+        ],
+        TaskKind::Regression => &[
             Metric::Rmse,
             Metric::Mae,
             Metric::R2,

@@ -33,7 +33,9 @@ fn metrics(task: TaskKind) -> &'static [Metric] {
             Metric::Accuracy,
             Metric::Calibration,
         ],
-        _ => &[Metric::Mae, Metric::Bias, Metric::R2, Metric::Calibration],
+        TaskKind::MultiLabel => &[Metric::Auc, Metric::MacroF1, Metric::HammingLoss],
+        TaskKind::Ranking => &[Metric::Ndcg, Metric::Map, Metric::Mrr],
+        TaskKind::Regression => &[Metric::Mae, Metric::Bias, Metric::R2, Metric::Calibration],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use tidemill_core::markup::{escape, marked};
 
-use tidemill_core::TaskKind;
+use tidemill_core::{Task, TaskKind};
 
 use super::html::{decimals, shortened, signed};
 use crate::gate::number;
@@ -53,7 +53,14 @@ pub(super) fn cards(evaluation: &Evaluation) -> String {
             &[Metric::Accuracy, Metric::LogLoss, Metric::Auc, Metric::BalancedAccuracy, Metric::MacroF1]
         }
         TaskKind::Binary => &[Metric::Auc, Metric::PrAuc, Metric::LogLoss, Metric::Accuracy, Metric::Calibration],
-        _ => &[Metric::Rmse, Metric::Mae, Metric::R2, Metric::Bias, Metric::Calibration],
+        TaskKind::MultiLabel => {
+            &[Metric::Auc, Metric::LogLoss, Metric::SubsetAccuracy, Metric::HammingLoss, Metric::MacroF1]
+        }
+        TaskKind::Ranking => &[Metric::Ndcg, Metric::NdcgAt5, Metric::NdcgAt10, Metric::Map, Metric::Mrr],
+        TaskKind::Regression if matches!(evaluation.task, Task::Quantiles { .. }) => {
+            &[Metric::PinballLoss, Metric::Coverage, Metric::IntervalWidth, Metric::Mae, Metric::Bias]
+        }
+        TaskKind::Regression => &[Metric::Rmse, Metric::Mae, Metric::R2, Metric::Bias, Metric::Calibration],
     };
     let Some(overall) = evaluation.overall() else { return String::new() };
     let mut out = String::from("<div class=\"cards\">");
@@ -96,7 +103,8 @@ pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
     out.push_str("<th scope=\"col\" class=\"about\">what it is</th></tr></thead><tbody>");
     // The true positive rate is recall under another name.
     let hidden = [Metric::Count, Metric::TruePositiveRate];
-    for metric in Metric::of(&evaluation.task).filter(|metric| !hidden.contains(metric)) {
+    let is_computed = |metric: Metric| overall.metrics.iter().any(|(computed, _)| computed == metric);
+    for metric in Metric::of(&evaluation.task).filter(|metric| !hidden.contains(metric) && is_computed(*metric)) {
         let line = Line::new(overall, metric);
         let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), decimals);
         let _ = write!(
@@ -128,7 +136,8 @@ const MATRIX_CLASSES_MAX: usize = 30;
 /// The quality of each class, and the predictions for its rows.
 pub(super) fn classes_table(evaluation: &Evaluation) -> String {
     let Some(classes) = &evaluation.classes else { return String::new() };
-    let with_matrix = classes.len() <= MATRIX_CLASSES_MAX;
+    // A row has several labels, so none is taken for another.
+    let with_matrix = classes.len() <= MATRIX_CLASSES_MAX && evaluation.task.kind() == TaskKind::MultiClass;
     let mut out = String::from(
         "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">class</th><th scope=\"col\">rows</th><th scope=\"col\">precision</th><th scope=\"col\">recall</th><th scope=\"col\">F1</th><th scope=\"col\">AUC</th>",
     );

@@ -3,6 +3,7 @@
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use tidemill_core::suggest;
+use tidemill_data::{GroupNumbers, GroupProblem};
 use tidemill_model::Task;
 
 use super::EvaluationTable;
@@ -19,6 +20,8 @@ pub struct TableColumns {
     pub finder: Vec<String>,
     /// How much each row counts: a column of numbers.
     pub weight: Option<String>,
+    /// The column of the query, for a ranking.
+    pub group: Option<String>,
     /// The expected number of rows, if known: if there are more than a million, the search uses a sample.
     pub rows: u64,
 }
@@ -29,6 +32,7 @@ pub struct TableBuilder {
     table: EvaluationTable,
     keys: Vec<(usize, KeyColumnBuilder)>,
     weight: Option<usize>,
+    group: Option<(usize, String, GroupNumbers)>,
     filter: SampleFilter,
     finder: Vec<(usize, String, FinderColumnBuilder)>,
     sampled: Vec<u32>,
@@ -55,13 +59,15 @@ impl TableBuilder {
             finder.push((index, name.clone(), FinderColumnBuilder::new(name, schema.field(index).data_type())));
         }
         let weight = columns.weight.as_deref().map(|name| numeric_index(schema, name, "weight")).transpose()?;
+        let group = columns.group.as_deref().map(|name| column_index(schema, name, "group")).transpose()?;
+        let group = group.zip(columns.group.clone()).map(|(at, name)| (at, name, GroupNumbers::default()));
         let mut table = EvaluationTable::new(task, split, Vec::new(), Vec::new());
         label.clone_into(&mut table.label);
         table.weights = columns.weight.clone().map(|name| (name, Vec::new()));
         let rows = columns.rows.min(1 << 32) as usize;
         table.labels.reserve(rows);
         table.predictions.reserve(rows);
-        Ok(Self { table, keys, weight, filter: SampleFilter::new(columns.rows), finder, sampled: Vec::new() })
+        Ok(Self { table, keys, weight, group, filter: SampleFilter::new(columns.rows), finder, sampled: Vec::new() })
     }
 
     /// Adds a batch with its labels and predictions, each as long as the batch. Either every batch has predictions of a
@@ -114,6 +120,21 @@ impl TableBuilder {
         self.push(batch, labels, &truth(columns), baseline_truth.as_deref())
     }
 
+    /// As [`push`](Self::push), for a model of several labels or quantiles: a column of predictions for each, of which that at
+    /// `shown` stands for all where one number is wanted.
+    pub fn push_columns(
+        &mut self,
+        batch: &RecordBatch,
+        labels: &[f64],
+        columns: &[Vec<f64>],
+        baseline: Option<&[Vec<f64>]>,
+        shown: usize,
+    ) -> Result<(), EvaluateError> {
+        extend(&mut self.table.class_predictions, columns);
+        extend(&mut self.table.class_baseline, baseline.unwrap_or_default());
+        self.push(batch, labels, &columns[shown], baseline.map(|columns| columns[shown].as_slice()))
+    }
+
     /// Keeps the needed parts of a batch whose first row is `first`.
     fn keep(&mut self, batch: &RecordBatch, first: usize) -> Result<(), EvaluateError> {
         for (index, key) in &mut self.keys {
@@ -121,6 +142,18 @@ impl TableBuilder {
         }
         if let (Some(index), Some((_, weights))) = (self.weight, &mut self.table.weights) {
             weights.extend(numbers(batch.column(index)));
+        }
+        if let Some((index, name, numbers)) = &mut self.group {
+            let of_batch = numbers.of(batch.column(*index)).map_err(|problem| EvaluateError::Group {
+                column: name.clone(),
+                problem: match problem {
+                    GroupProblem::Missing(row) => {
+                        format!("has no value in row {} of {}", first + row + 1, self.table.rows_of())
+                    }
+                    GroupProblem::Type => "holds values that rows cannot be grouped by".to_owned(),
+                },
+            })?;
+            self.table.groups.get_or_insert_default().extend(of_batch);
         }
         if !self.finder.is_empty() {
             let rows: Vec<usize> =

@@ -14,6 +14,9 @@ use crate::finder::FinderSample;
 use crate::metrics::Ordered;
 use crate::slices::KeyColumn;
 
+/// The largest label of a ranking: its gain is 2 to the power of it.
+const RELEVANCE_MAX: f64 = 60.0;
+
 /// Labels, predictions and slice columns of one split, all of the same length.
 ///
 /// Takes up to 16 bytes per row, 8 more each for a baseline and for weights, and 4 for each slice column; sorting
@@ -30,11 +33,12 @@ pub struct EvaluationTable {
     pub label: String,
     /// The label of each row.
     pub labels: Vec<f64>,
-    /// The candidate's prediction for each row: with several classes, the probability of the true one.
+    /// The candidate's prediction for each row: with several classes, the probability of the true one; with several labels,
+    /// that of the first; with several quantiles, the one nearest to the median.
     pub predictions: Vec<f64>,
     /// The baseline's prediction for each row.
     pub baseline: Option<Vec<f64>>,
-    /// The probabilities of all classes, one column each, for a candidate of several.
+    /// The probabilities of all classes or labels, or all quantiles, one column each, for a candidate of several.
     pub class_predictions: Vec<Vec<f64>>,
     /// The same for its baseline.
     pub class_baseline: Vec<Vec<f64>>,
@@ -42,6 +46,8 @@ pub struct EvaluationTable {
     pub notes: Vec<String>,
     /// The weight of each row: finite, not negative, not all 0. The column's name goes first.
     pub weights: Option<(String, Vec<f64>)>,
+    /// The number of each row's query, for a ranking.
+    pub groups: Option<Vec<u32>>,
     /// Columns to slice by.
     pub columns: Vec<KeyColumn>,
     /// The columns of the search for bad slices.
@@ -63,6 +69,7 @@ impl EvaluationTable {
             class_baseline: Vec::new(),
             notes: Vec::new(),
             weights: None,
+            groups: None,
             columns: Vec::new(),
             finder: None,
         }
@@ -82,24 +89,33 @@ impl EvaluationTable {
     pub(crate) fn ordered(&self) -> (Ordered, Option<Ordered>) {
         let weights = self.weights.as_ref().map(|(_, weights)| weights.as_slice());
         let ordered = |scores: &[f64], columns: &[Vec<f64>]| {
-            if columns.is_empty() {
-                Ordered::new(scores, &self.labels, weights)
-            } else {
-                Ordered::for_classes(columns, &self.labels, weights)
+            let rows = self.in_order(scores, columns, &self.labels, weights);
+            match &self.groups {
+                Some(groups) => rows.with_groups(groups),
+                None => rows,
             }
         };
         let baseline = self.baseline.as_ref().map(|scores| ordered(scores, &self.class_baseline));
         (ordered(&self.predictions, &self.class_predictions), baseline)
     }
 
+    fn in_order(&self, scores: &[f64], columns: &[Vec<f64>], labels: &[f64], weights: Option<&[f64]>) -> Ordered {
+        match &self.task {
+            Task::MultiClass { .. } if !columns.is_empty() => Ordered::for_classes(columns, labels, weights),
+            Task::MultiLabel { .. } if !columns.is_empty() => Ordered::for_labels(columns, labels, weights),
+            Task::Quantiles { .. } if !columns.is_empty() => {
+                Ordered::for_quantiles(columns, &self.task.levels(), labels, weights)
+            }
+            _ => Ordered::new(scores, labels, weights),
+        }
+    }
+
     /// Some rows, without their weights, in the order of the candidate's scores.
     pub(crate) fn ordered_part(&self, rows: &[usize]) -> Ordered {
         let gather = |column: &Vec<f64>| rows.iter().map(|row| column[*row]).collect::<Vec<f64>>();
         let labels = gather(&self.labels);
-        if self.class_predictions.is_empty() {
-            return Ordered::new(&gather(&self.predictions), &labels, None);
-        }
-        Ordered::for_classes(&self.class_predictions.iter().map(gather).collect::<Vec<_>>(), &labels, None)
+        let columns: Vec<Vec<f64>> = self.class_predictions.iter().map(gather).collect();
+        self.in_order(&gather(&self.predictions), &columns, &labels, None)
     }
 
     /// Checks for everything that makes an evaluation impossible or meaningless: no rows, a label that the task does
@@ -111,13 +127,12 @@ impl EvaluationTable {
         if self.rows() as u64 > limit {
             return Err(EvaluateError::TooManyRows { rows_of: rows_of(), rows: self.rows() as u64, limit });
         }
-        let classes = self.task.classes().len();
-        if matches!(self.task, Task::MultiLabel { .. } | Task::Ranking { .. }) {
-            return Err(EvaluateError::TaskNotEvaluated { task: self.task.name() });
-        }
+        let names = self.task.names().len() as i32;
         let allowed = |label: f64| match self.task {
             Task::Binary => label == 0.0 || label == 1.0,
-            Task::MultiClass { .. } => label >= 0.0 && label < classes as f64 && label.fract() == 0.0,
+            Task::MultiClass { .. } => label >= 0.0 && label < f64::from(names) && label.fract() == 0.0,
+            Task::MultiLabel { .. } => label >= 0.0 && label < 2_f64.powi(names) && label.fract() == 0.0,
+            Task::Ranking { .. } => (0.0..=RELEVANCE_MAX).contains(&label),
             _ => label.is_finite(),
         };
         if let Some(row) = self.labels.iter().position(|label| !allowed(*label)) {
@@ -154,7 +169,7 @@ impl EvaluationTable {
 
     fn check_predictions(&self, model: &str, predictions: &[f64]) -> Result<(), EvaluateError> {
         let allowed = |value: f64| match self.task {
-            Task::Binary | Task::MultiClass { .. } => (0.0..=1.0).contains(&value),
+            Task::Binary | Task::MultiClass { .. } | Task::MultiLabel { .. } => (0.0..=1.0).contains(&value),
             _ => value.is_finite(),
         };
         match predictions.iter().position(|value| !allowed(*value)) {

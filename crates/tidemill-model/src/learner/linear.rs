@@ -121,20 +121,21 @@ impl LinearModel {
         out
     }
 
-    /// The contribution of each feature to the score of `row`, relative to the mean of `background`; `None` for several
-    /// scores.
-    pub(super) fn contributions(&self, row: &[f64], background: &[Vec<f64>]) -> Option<Contributions> {
-        let [intercept] = self.intercepts[..] else { return None };
+    /// The contribution of each feature to each score of `row`, relative to the mean of `background`.
+    pub(super) fn contributions(&self, row: &[f64], background: &[Vec<f64>]) -> Vec<Contributions> {
         let rows = background.len().max(1) as f64;
-        let mut base = intercept;
-        let mut features = Vec::with_capacity(self.features.len());
-        for (at, feature) in self.features.iter().enumerate() {
-            let adds = |row: &[f64]| feature.adds(row.get(at).copied().unwrap_or(f64::NAN), 0);
-            let mean = background.iter().map(|other| adds(other)).sum::<f64>() / rows;
-            base += mean;
-            features.push(adds(row) - mean);
-        }
-        Some(Contributions { base, features })
+        let of_score = |(score, intercept): (usize, &f64)| {
+            let mut base = *intercept;
+            let mut features = Vec::with_capacity(self.features.len());
+            for (at, feature) in self.features.iter().enumerate() {
+                let adds = |row: &[f64]| feature.adds(row.get(at).copied().unwrap_or(f64::NAN), score);
+                let mean = background.iter().map(|other| adds(other)).sum::<f64>() / rows;
+                base += mean;
+                features.push(adds(row) - mean);
+            }
+            Contributions { base, features }
+        };
+        self.intercepts.iter().enumerate().map(of_score).collect()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -210,8 +211,7 @@ mod tests {
         let expected = [0.25 + 0.5 + 1.0, 0.25 + 1.0 - 1.0, 0.25].map(|score| 1.0 / (1.0 + f64::exp(-score)));
         assert_eq!(model().predict(&block)[0], expected);
         let background = [vec![1.0, 0.0], vec![0.0, 1.0]];
-        let explained = model().contributions(&[3.0, 1.0], &background).unwrap();
-        let score = explained.base + explained.features.iter().sum::<f64>();
+        let score = model().contributions(&[3.0, 1.0], &background)[0].score();
         assert!((score - (0.25 + 1.5 - 1.0)).abs() < 1e-12);
     }
 

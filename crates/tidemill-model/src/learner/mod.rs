@@ -12,7 +12,7 @@ use std::path::Path;
 
 use smallvec::SmallVec;
 
-pub use class_trees::ClassTrees;
+pub use class_trees::{ClassTrees, SumRule};
 pub(crate) use imported::Facts;
 pub use imported::ImportedLearner;
 pub use linear::{LinearFeature, LinearModel};
@@ -28,7 +28,7 @@ pub type Columns = SmallVec<[Vec<f64>; 1]>;
 pub enum Learner {
     /// A sum of decision trees.
     Trees(TreeEnsemble),
-    /// A sum of decision trees for each class.
+    /// A sum of decision trees for each class, label or level.
     ClassTrees(ClassTrees),
     /// A weighted sum of the features.
     Linear(LinearModel),
@@ -136,13 +136,23 @@ impl Learner {
         matches!(self, Self::Imported(_)).then_some(ImportedLearner::TOLERANCE)
     }
 
-    /// The contribution of each feature to the score of `row`, relative to the rows of `background`; `None` for a
-    /// learner without explanations. See [`TreeEnsemble::contributions`].
-    pub fn contributions(&self, row: &[f64], background: &[Vec<f64>]) -> Option<Contributions> {
+    /// For each number that is predicted, the contribution of each feature to its score for `row`, relative to the rows of
+    /// `background`; `None` for a learner without explanations. See [`TreeEnsemble::contributions`].
+    pub fn contributions(&self, row: &[f64], background: &[Vec<f64>]) -> Option<Vec<Contributions>> {
         match self {
-            Self::Trees(trees) => Some(trees.contributions(row, background)),
-            Self::Linear(linear) => linear.contributions(row, background),
-            Self::ClassTrees(_) | Self::Imported(_) => None,
+            Self::Trees(trees) => Some(vec![trees.contributions(row, background)]),
+            Self::Linear(linear) => Some(linear.contributions(row, background)),
+            Self::ClassTrees(trees) => Some(trees.contributions(row, background)),
+            Self::Imported(_) => None,
+        }
+    }
+
+    /// The sums of trees that it consists of, one for each number that is predicted; none for another kind of learner.
+    pub fn tree_sums(&self) -> &[TreeEnsemble] {
+        match self {
+            Self::Trees(trees) => std::slice::from_ref(trees),
+            Self::ClassTrees(trees) => trees.sums(),
+            Self::Linear(_) | Self::Imported(_) => &[],
         }
     }
 

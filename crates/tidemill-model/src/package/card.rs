@@ -14,6 +14,7 @@ pub fn model_card(parts: &PackageParts) -> String {
         Task::MultiClass { .. } => ("the class of".to_owned(), ""),
         Task::MultiLabel { .. } => ("the labels of".to_owned(), ""),
         Task::Regression => ("the value of".to_owned(), ""),
+        Task::Quantiles { .. } => ("quantiles of".to_owned(), ""),
         Task::Ranking { group } => (format!("the order, within each `{group}`, of"), ""),
     };
     let label = &parts.label;
@@ -24,7 +25,12 @@ pub fn model_card(parts: &PackageParts) -> String {
     );
     if !parts.task.names().is_empty() {
         let names: Vec<String> = parts.task.names().iter().map(|name| format!("`{}`", escape(name))).collect();
-        let _ = writeln!(card, "\n{} classes: {}.", names.len(), names.join(", "));
+        let what = match &parts.task {
+            Task::MultiLabel { .. } => "labels",
+            Task::Quantiles { .. } => "levels",
+            _ => "classes",
+        };
+        let _ = writeln!(card, "\n{} {what}: {}.", names.len(), names.join(", "));
     }
     data(&mut card, &parts.training);
     features(&mut card, parts);

@@ -31,8 +31,8 @@ impl Link {
 /// A sum of decision trees over `f64` features.
 ///
 /// The score of a row is `base_score` plus the values of the leaves it reaches, added in the order of the trees; the
-/// prediction is what its [`Link`] makes of it: the logistic function for [`Task::Binary`], and for [`Task::Regression`]
-/// the score itself, or its exponential where the logarithm was learned.
+/// prediction is what its [`Link`] makes of it: the logistic function for [`Task::Binary`], for [`Task::Regression`]
+/// the score itself, or its exponential where the logarithm was learned, and for [`Task::Ranking`] the score itself.
 #[derive(Debug, Clone)]
 pub struct TreeEnsemble {
     pub(crate) task: Task,
@@ -71,7 +71,7 @@ impl TreeEnsemble {
     /// # Errors
     /// `base_score` is not finite, or a tree uses a feature beyond `features`.
     pub fn new(task: Task, features: usize, base_score: f64, trees: Vec<Tree>) -> Result<Self, ModelError> {
-        if !matches!(task, Task::Binary | Task::Regression) {
+        if !matches!(task, Task::Binary | Task::Regression | Task::Ranking { .. }) {
             return Err(invalid(format!("a sum of trees gives one number, and the task is {task}")));
         }
         if !base_score.is_finite() {
@@ -92,12 +92,22 @@ impl TreeEnsemble {
     }
 
     /// The same sum with the prediction `link` makes of it, which must fit the task: [`Link::Logistic`] is for
-    /// [`Task::Binary`] and for nothing else.
+    /// [`Task::Binary`] and for nothing else, and a ranking has its scores.
     pub fn with_link(self, link: Link) -> Result<Self, ModelError> {
-        if (self.task == Task::Binary) != (link == Link::Logistic) {
+        let fits = match (&self.task, link) {
+            (Task::Binary, link) => link == Link::Logistic,
+            (Task::Ranking { .. }, link) => link == Link::Identity,
+            (_, link) => link != Link::Logistic,
+        };
+        if !fits {
             return Err(invalid(format!("{link:?} of a sum of trees is no prediction for the task {}", self.task)));
         }
         Ok(Self { link, ..self })
+    }
+
+    /// The same sum for another task whose predictions are its scores.
+    pub fn for_task(self, task: Task) -> Result<Self, ModelError> {
+        Self::new(task, self.features, self.base_score, self.trees)?.with_link(self.link)
     }
 
     /// What a prediction is of the score.

@@ -7,6 +7,7 @@ mod compiled;
 mod encoding;
 mod ensemble;
 mod masks;
+mod path;
 mod quantised;
 mod shapley;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 mod tree;
 
 pub use ensemble::{Link, TreeEnsemble};
+pub use path::{PathStep, TreePath};
 pub use shapley::Contributions;
 pub(crate) use tree::invalid;
 pub use tree::{CategorySet, CategorySetBudget, Node, Rule, Split, Tree};

@@ -19,6 +19,13 @@ pub struct Contributions {
     pub features: Vec<f64>,
 }
 
+impl Contributions {
+    /// The score that is explained.
+    pub fn score(&self) -> f64 {
+        self.base + self.features.iter().sum::<f64>()
+    }
+}
+
 /// Which row's value a feature must have on the path to a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {

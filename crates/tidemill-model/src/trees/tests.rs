@@ -91,8 +91,24 @@ fn an_absurd_size_is_refused_before_memory_is_reserved() {
         bytes[at..at + 4].copy_from_slice(&kept);
     }
     TreeEnsemble::decode(&bytes).unwrap();
-    bytes[8] = 2;
-    assert!(TreeEnsemble::decode(&bytes).unwrap_err().to_string().contains("format 2"));
+    bytes[8] = 3;
+    assert!(TreeEnsemble::decode(&bytes).unwrap_err().to_string().contains("format 3"));
+}
+
+#[test]
+fn a_ranking_keeps_its_group_and_cut_bytes_are_refused() {
+    let tree = Tree::new(vec![one_of(3, &[1, 64], true, 1, 2), leaf(-1.0), leaf(0.5)]).unwrap();
+    let model = TreeEnsemble::new(Task::Ranking { group: "anfrage_nr".into() }, 4, 0.0, vec![tree]).unwrap();
+    let bytes = model.encode();
+    assert_eq!(TreeEnsemble::decode(&bytes).unwrap(), model);
+    for end in 0..bytes.len() {
+        assert!(TreeEnsemble::decode(&bytes[..end]).is_err(), "{end}");
+    }
+    assert!(TreeEnsemble::decode(&[bytes.as_slice(), b"x"].concat()).is_err());
+    // The same bytes under the number of the other format.
+    let mut older = bytes;
+    older[8] = 1;
+    assert!(TreeEnsemble::decode(&older).is_err());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The learner as nodes of ONNX: from the matrix of features to the outputs.
 
 use tidemill_model::trees::Link;
-use tidemill_model::{ClassTrees, Learner, LinearFeature, LinearModel, Task};
+use tidemill_model::{ClassTrees, Learner, LinearFeature, LinearModel, SumRule, Task};
 
 use super::builder::{Builder, Name, int, ints, strings};
 use super::trees;
@@ -26,7 +26,7 @@ pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> R
             let scores = graph.with("Add", &sums, ensemble.base_score());
             if ensemble.link() == Link::Exp { graph.of("Exp", &scores) } else { scores }
         }
-        Learner::ClassTrees(trees) => class_scores(graph, matrix, trees),
+        Learner::ClassTrees(trees) => sums(graph, matrix, trees),
         Learner::Linear(linear) => linear_scores(graph, matrix, linear),
         Learner::Imported(imported) => {
             return Err(format!("the learner is a model of another program, in the format `{}`", imported.kind()));
@@ -42,7 +42,10 @@ pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> R
             vec![named(graph, &probability, task.output_name(), None)]
         }
         Task::MultiClass { classes } => {
-            let probabilities = graph.op("Softmax", &[&scores], vec![int("axis", 1)]);
+            let probabilities = match learner {
+                Learner::ClassTrees(trees) if trees.rule() == SumRule::OneVsAll => shares(graph, &scores),
+                _ => graph.op("Softmax", &[&scores], vec![int("axis", 1)]),
+            };
             let largest = graph.op("ArgMax", &[&probabilities], vec![int("axis", 1), int("keepdims", 0)]);
             let codes = ints("keys_int64s", (0..classes.len() as i64).collect());
             let class = graph.ml("LabelEncoder", &[&largest], vec![codes, strings("values_strings", classes)]);
@@ -52,6 +55,7 @@ pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> R
                 named(graph, &probabilities, Task::PROBABILITIES, Some(classes.len())),
             ]
         }
+        Task::Quantiles { levels } => vec![named(graph, &scores, Task::QUANTILES, Some(levels.len()))],
         Task::Regression | Task::Ranking { .. } => vec![named(graph, &scores, task.output_name(), None)],
         Task::MultiLabel { labels } => {
             let probabilities = graph.of("Sigmoid", &scores);
@@ -65,9 +69,9 @@ fn named(graph: &mut Builder, of: &str, name: &'static str, width: Option<usize>
     Output { name, element: datatype::DOUBLE, width }
 }
 
-/// A column of scores for each class.
-fn class_scores(graph: &mut Builder, matrix: &str, trees: &ClassTrees) -> Name {
-    let sums: Vec<Name> = trees
+/// A column for each sum of trees; those of quantiles are in ascending order.
+fn sums(graph: &mut Builder, matrix: &str, trees: &ClassTrees) -> Name {
+    let mut sums: Vec<Name> = trees
         .sums()
         .iter()
         .map(|sum| {
@@ -78,8 +82,26 @@ fn class_scores(graph: &mut Builder, matrix: &str, trees: &ClassTrees) -> Name {
             graph.with("Add", &scores, sum.base_score())
         })
         .collect();
+    if trees.rule() == SumRule::Ascending {
+        // Bubble sort: after each pass the largest of the rest is at its place.
+        for end in (1..sums.len()).rev() {
+            for at in 0..end {
+                let low = graph.both("Min", &sums[at], &sums[at + 1]);
+                let high = graph.both("Max", &sums[at], &sums[at + 1]);
+                (sums[at], sums[at + 1]) = (low, high);
+            }
+        }
+    }
     let sums: Vec<&str> = sums.iter().map(String::as_str).collect();
     graph.op("Concat", &sums, vec![int("axis", 1)])
+}
+
+/// The logistic functions of the scores, divided by their sum.
+fn shares(graph: &mut Builder, scores: &str) -> Name {
+    let each = graph.of("Sigmoid", scores);
+    let classes = graph.list(&[1]);
+    let sum = graph.op("ReduceSum", &[&each, &classes], vec![int("keepdims", 1)]);
+    graph.both("Div", &each, &sum)
 }
 
 /// One-hot columns for categories, numbers with replacements for missing ones; then one matrix product.

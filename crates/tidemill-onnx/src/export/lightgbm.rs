@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use tidemill_model::trees::{Link, Node, Rule, Split, Tree};
-use tidemill_model::{ClassTrees, FeatureKind, FeatureSpec, Learner, ModelError, Task, TreeEnsemble};
+use tidemill_model::{FeatureKind, FeatureSpec, Learner, ModelError, SumRule, Task, TreeEnsemble};
 
 const CATEGORICAL: u8 = 1;
 const DEFAULT_LEFT: u8 = 2;
@@ -22,16 +22,30 @@ pub fn export_lightgbm(features: &[FeatureSpec], learner: &Learner) -> Result<Ve
     let refused = |reason: String| ModelError::Learner { reason };
     let (objective, sums): (String, &[TreeEnsemble]) = match learner {
         Learner::Trees(trees) => {
-            let objective = match trees.link() {
-                Link::Logistic => "binary sigmoid:1",
-                Link::Identity => "regression",
-                Link::Exp => "poisson",
+            let objective = match (trees.task(), trees.link()) {
+                (Task::Ranking { .. }, _) => "lambdarank",
+                (_, Link::Logistic) => "binary sigmoid:1",
+                (_, Link::Identity) => "regression",
+                (_, Link::Exp) => "poisson",
             };
             (objective.to_owned(), std::slice::from_ref(trees))
         }
         Learner::ClassTrees(trees) => {
-            let classes = Task::classes(ClassTrees::task(trees)).len();
-            (format!("multiclass num_class:{classes}"), trees.sums())
+            let count = trees.sums().len();
+            let objective = match trees.rule() {
+                SumRule::Softmax => format!("multiclass num_class:{count}"),
+                // A prediction of each sum alone: what the format calls one class against all.
+                SumRule::Each if count == 1 => "binary sigmoid:1".to_owned(),
+                SumRule::Each => format!("multiclassova num_class:{count} sigmoid:1"),
+                SumRule::OneVsAll => {
+                    let reason = "LightGBM's `multiclassova` gives shares that do not sum to 1, and this model's do";
+                    return Err(refused(reason.to_owned()));
+                }
+                SumRule::Ascending => {
+                    return Err(refused("a LightGBM model has one quantile, and this one has several".to_owned()));
+                }
+            };
+            (objective, trees.sums())
         }
         other => {
             let reason =
@@ -203,8 +217,8 @@ mod tests {
 
     use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
     use arrow::datatypes::Float64Type;
-    use tidemill_model::FeatureBlock;
     use tidemill_model::trees::CategorySet;
+    use tidemill_model::{ClassTrees, FeatureBlock};
 
     use super::*;
 
@@ -280,6 +294,9 @@ mod tests {
         check(&Learner::Trees(sum(Task::Regression, 0.0).with_link(Link::Exp).unwrap()));
         let classes = ["x", "y", "z"].map(str::to_owned).to_vec();
         let sums = [0.0, 0.1, 0.2].map(|shift| sum(Task::Regression, shift)).to_vec();
-        check(&Learner::ClassTrees(ClassTrees::new(classes, sums).unwrap()));
+        for rule in [SumRule::Softmax, SumRule::Each] {
+            check(&Learner::ClassTrees(ClassTrees::with_rule(rule, classes.clone(), sums.clone()).unwrap()));
+        }
+        check(&Learner::Trees(sum(Task::Ranking { group: "query".into() }, 0.0)));
     }
 }

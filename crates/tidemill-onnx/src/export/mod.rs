@@ -10,9 +10,11 @@ mod pattern;
 mod source;
 mod steps;
 mod trees;
+mod xgboost;
 
 pub use lightgbm::export_lightgbm;
 use prost::Message as _;
+pub use xgboost::export_xgboost;
 
 use crate::onnx::generated::tensor_shape_proto::Dimension;
 use crate::onnx::generated::tensor_shape_proto::dimension::Value as Size;

@@ -1,5 +1,6 @@
 //! The boosting loop.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use rayon::prelude::*;
@@ -14,6 +15,7 @@ use super::grown::{GrownNode, GrownTree};
 use super::metric::StopMetric;
 use super::objective::{Gradient, Objective, Renewal, quantile};
 use super::params::{Combination, GradientBoosting, Sampling};
+use super::queries::Queries;
 use super::rng::Rng;
 
 /// Rows of one task. Mean losses depend on it, so it is fixed.
@@ -22,6 +24,7 @@ const BAGGING_STREAM: u64 = 2;
 const FEATURE_STREAM: u64 = 3;
 const DROP_STREAM: u64 = 5;
 const TREE_STREAM: u64 = 6;
+const LIST_STREAM: u64 = 7;
 
 /// Rows to learn from or to be judged on.
 #[derive(Debug, Clone)]
@@ -32,6 +35,15 @@ pub struct LabelledRows {
     pub labels: Vec<f64>,
     /// A weight a row; all 1 when absent.
     pub weights: Option<Vec<f64>>,
+    /// The queries of a ranking.
+    pub queries: Option<Arc<Queries>>,
+}
+
+impl LabelledRows {
+    /// Rows that all count the same, of no queries.
+    pub fn new(data: Binned, labels: Vec<f64>) -> Self {
+        Self { data, labels, weights: None, queries: None }
+    }
 }
 
 /// A round that has just ended.
@@ -101,7 +113,7 @@ pub fn fit<E: From<ModelError>>(
     mut watch: impl FnMut(Round) -> Result<(), E>,
 ) -> Result<Fitted, E> {
     let base_scores = objective.base_scores(&train.labels, train.weights.as_deref());
-    let judge = Judge { objective, metric: params.metric };
+    let judge = Judge { objective, metric: params.metric.or(objective.stop_metric()), params };
     let mut boosting = Boosting::new(params, objective, constraints, train, &base_scores, seed);
     let mut validation = validation.map(|rows| ValidationScores::new(rows, judge, &base_scores));
     let mut grown: Vec<Trees> = Vec::new();
@@ -294,7 +306,7 @@ impl<'a> Boosting<'a> {
     /// Grows a tree for each score on the gradients before the round.
     fn round(&mut self, round: u32) -> Trees {
         if round == 1 || self.params.boosting != Combination::RandomForest {
-            self.compute_gradients();
+            self.compute_gradients(round);
         }
         self.choose_rows(round);
         let scores = self.scores.len();
@@ -319,7 +331,7 @@ impl<'a> Boosting<'a> {
         };
         let count = self.sampled.as_ref().map_or(rows, Vec::len);
         let (mut tree, mut leaves) = self.grower.grow(ground, count, self.params);
-        if let Some(renewal) = self.objective.renewal().filter(|_| leaves.len() > 1) {
+        if let Some(renewal) = self.objective.renewal(score).filter(|_| leaves.len() > 1) {
             self.renew(renewal, score, &mut tree, &mut leaves);
         }
         if self.adds_leaves() {
@@ -368,10 +380,18 @@ impl<'a> Boosting<'a> {
         }
     }
 
-    fn compute_gradients(&mut self) {
+    fn compute_gradients(&mut self, round: u32) {
         let objective = self.objective;
         let (labels, weights) = (&self.train.labels, self.train.weights.as_deref());
         let scores = &self.scores;
+        if let Some(list) = objective.list() {
+            let draw = SplitMix64::hash(self.seed ^ SplitMix64::hash(LIST_STREAM ^ u64::from(round) << 8));
+            list.list_gradients(&scores[0], labels, draw, &mut self.gradients[0]);
+            if let Some(weights) = weights {
+                self.gradients[0].par_iter_mut().zip(weights).for_each(|(gradient, weight)| weigh(gradient, *weight));
+            }
+            return;
+        }
         // For each run of rows, its part of every column.
         let mut runs: Vec<Vec<&mut [Gradient]>> = labels.chunks(RUN_ROWS).map(|_| Vec::new()).collect();
         for column in &mut self.gradients {
@@ -383,9 +403,7 @@ impl<'a> Boosting<'a> {
             objective.gradients(&scores, labels, &mut out);
             if let Some(weights) = weights {
                 for column in out {
-                    for (gradient, weight) in column.iter_mut().zip(&weights[from..]) {
-                        *gradient = gradient.map(|derivative| (f64::from(derivative) * weight) as f32);
-                    }
+                    column.iter_mut().zip(&weights[from..]).for_each(|(gradient, weight)| weigh(gradient, *weight));
                 }
             }
         });
@@ -483,18 +501,24 @@ impl<'a> Boosting<'a> {
     }
 }
 
+fn weigh(gradient: &mut Gradient, weight: f64) {
+    *gradient = gradient.map(|derivative| (f64::from(derivative) * weight) as f32);
+}
+
 /// What a round is judged by.
 #[derive(Clone, Copy)]
 struct Judge<'a> {
     objective: &'a dyn Objective,
     metric: Option<StopMetric>,
+    params: &'a GradientBoosting,
 }
 
 impl Judge<'_> {
     fn metric(self, scores: &[Vec<f64>], rows: &LabelledRows) -> f64 {
         match self.metric {
-            Some(metric) => metric.value(scores, self.objective.link(), &rows.labels, rows.weights.as_deref()),
-            None => loss(self.objective, scores, rows),
+            // Of classes and labels, the loss is the log-loss.
+            Some(StopMetric::LogLoss) | None => loss(self.objective, scores, rows),
+            Some(metric) => metric.value(scores, self.objective.link(), rows, self.params),
         }
     }
 

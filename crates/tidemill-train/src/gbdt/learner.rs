@@ -5,15 +5,14 @@ use std::sync::Arc;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind};
-use tidemill_model::{ClassTrees, FeatureSpec};
+use tidemill_model::FeatureSpec;
 
 use super::fit::is_recorded;
 use super::{
-    AbsoluteError, Amount, BinPlanner, Binned, Binning, Constraints, Fair, Fitted, Gamma, GradientBoosting, Huber,
-    LabelledRows, LogLoss, Objective, PercentageError, Poisson, Quantile, Softmax, SquaredError, StopMetric, Tweedie,
-    fit,
+    BinPlanner, Binned, Binning, Constraints, Fitted, GradientBoosting, LabelledRows, Loss, Objective, Queries,
+    StopMetric, fit,
 };
-use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, SplitRows, TrainingData, class_metrics};
+use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, SplitRows, TrainingData};
 
 /// Trees, each correcting the ones before it.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +34,18 @@ impl Learner for BoostingLearner {
 
 impl Estimator for GradientBoosting {
     fn tasks(&self) -> &'static [TaskKind] {
-        &[TaskKind::Binary, TaskKind::MultiClass, TaskKind::Regression]
+        match self.objective {
+            Loss::Lambdarank | Loss::RankXendcg => &[TaskKind::Ranking],
+            Loss::OneVsAll => &[TaskKind::MultiClass],
+            _ => &TaskKind::ALL,
+        }
+    }
+
+    fn refined(&self, task: Task) -> Task {
+        match (task, self.quantile_level.names()) {
+            (Task::Regression, Some(levels)) if self.objective == Loss::Quantile => Task::Quantiles { levels },
+            (task, _) => task,
+        }
     }
 
     fn params(&self) -> Value {
@@ -47,7 +57,21 @@ impl Estimator for GradientBoosting {
     }
 
     fn fit(&self, data: &TrainingData<'_>) -> Result<FittedLearner, ComponentError> {
-        self.fit_with(data, PositiveWeight::default())
+        self.fit_with(data, Extras::default())
+    }
+}
+
+/// What a block of another library asks for that no parameter says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Extras {
+    pub(super) positive: PositiveWeight,
+    /// What second derivatives of a ranking are multiplied by.
+    pub(super) ranking_hessian: f64,
+}
+
+impl Default for Extras {
+    fn default() -> Self {
+        Self { positive: PositiveWeight::Same, ranking_hessian: 1.0 }
     }
 }
 
@@ -79,15 +103,11 @@ impl PositiveWeight {
 }
 
 impl GradientBoosting {
-    /// As [`Estimator::fit`], with a weight of the positive rows.
+    /// As [`Estimator::fit`], with what no parameter says.
     ///
     /// The training rows are read twice, once to choose the bins and once to fill them, so that no more than a batch of them
     /// is in memory as anything but bins.
-    pub(super) fn fit_with(
-        &self,
-        data: &TrainingData<'_>,
-        positive: PositiveWeight,
-    ) -> Result<FittedLearner, ComponentError> {
+    pub(super) fn fit_with(&self, data: &TrainingData<'_>, extras: Extras) -> Result<FittedLearner, ComponentError> {
         let train_rows = data.train.rows() as u64;
         let validation_rows = data.validation.as_ref().map_or(0, |rows| rows.rows() as u64);
         data.progress.total_rows(2 * train_rows + validation_rows);
@@ -98,16 +118,16 @@ impl GradientBoosting {
         data.progress.phase("binning");
         let validation = data.validation.as_ref().map(|rows| binned(rows, &binning)).transpose()?;
         let mut train = binned(&data.train, &binning)?;
-        if *data.task == Task::Binary && positive != PositiveWeight::Same {
-            let factors = positive.factors(&train.labels);
+        if *data.task == Task::Binary && extras.positive != PositiveWeight::Same {
+            let factors = extras.positive.factors(&train.labels);
             let weights = train.weights.get_or_insert_with(|| vec![1.0; train.labels.len()]);
             for (weight, label) in weights.iter_mut().zip(&train.labels) {
                 *weight *= factors[usize::from(*label == 1.0)];
             }
         }
 
-        let objective = self.objective_for(data.task)?;
-        check_labels(&*objective, data)?;
+        self.check_labels(data)?;
+        let objective = self.objective_for(data.task, &train, extras)?;
         if let Some(metric) = self.metric.filter(|metric| !metric.applies_to(data.task.kind())) {
             let message = format!("`metric: {}` is no metric of the task `{}`", metric.name(), data.task.kind());
             return Err(ComponentError::new(Code::Params, message).with_hint(StopMetric::hint(data.task.kind())));
@@ -118,14 +138,15 @@ impl GradientBoosting {
             measures: vec![Measure { name: "gain", is_count: false }, Measure { name: "splits", is_count: true }],
             values: fitted.importance.iter().map(|one| vec![one.gain, one.splits as f64]).collect(),
         };
-        let key = self.metric_title(&*objective).to_lowercase().replace(['-', ' '], "_").replace('²', "2");
+        let title = self.metric_title(&*objective);
+        let key = title.to_lowercase().replace(['-', ' '], "_").replace('²', "2");
         let train_metrics = Map::from_iter([(key.clone(), json!(fitted.train_metric))]);
         let mut validation_metrics = Map::from_iter(fitted.validation_metric.map(|metric| (key, json!(metric))));
-        if let Some(rows) = &data.validation {
-            validation_metrics.extend(class_metrics(data.task, &fitted.validation_scores, rows.labels()));
+        if let Some(rows) = &validation {
+            validation_metrics.extend(self.more_metrics(data.task, &fitted.validation_scores, rows));
         }
         let trees: usize = fitted.sums.iter().map(|sum| sum.trees().len()).sum();
-        let curve = curve(&fitted, self.metric_title(&*objective));
+        let curve = curve(&fitted, &title);
         let facts = json!({ "trees": trees, "rounds": fitted.rounds, "best_round": fitted.best_round, "curve": curve });
         let properties = json!({ "trees": trees, "rounds": fitted.rounds, "best_iteration": fitted.best_round });
         Ok(FittedLearner {
@@ -133,54 +154,11 @@ impl GradientBoosting {
             validation_metrics,
             facts: object(facts),
             properties: object(properties),
-            headline: headline(&fitted, trees, self.metric_title(&*objective)),
+            headline: headline(&fitted, trees, &title),
             warnings: warnings(data.features, &binning, self, &fitted),
             importance: Some(importance),
-            learner: learner(data.task, fitted)?,
+            learner: self.learner(data.task, fitted)?,
         })
-    }
-}
-
-impl GradientBoosting {
-    /// What is minimised for a task.
-    fn objective_for(&self, task: &Task) -> Result<Box<dyn Objective>, ComponentError> {
-        let asked = self.objective;
-        if asked != Amount::SquaredError && *task != Task::Regression {
-            let message =
-                format!("`objective` says what is minimised for an amount, and the task is `{}`", task.kind());
-            let hint = "leave it out, or write `task: regression` next to `learner`";
-            return Err(ComponentError::new(Code::Params, message).with_hint(hint));
-        }
-        Ok(match (task, asked) {
-            (Task::Binary, _) => Box::new(LogLoss),
-            (Task::MultiClass { classes }, _) => Box::new(Softmax::new(classes.len())),
-            (Task::Regression, Amount::SquaredError) => Box::new(SquaredError),
-            (Task::Regression, Amount::AbsoluteError) => Box::new(AbsoluteError),
-            (Task::Regression, Amount::PercentageError) => Box::new(PercentageError),
-            (Task::Regression, Amount::Huber) => Box::new(Huber { delta: self.huber_delta }),
-            (Task::Regression, Amount::Fair) => Box::new(Fair { c: self.fair_c }),
-            (Task::Regression, Amount::Quantile) => Box::new(Quantile { level: self.quantile_level }),
-            (Task::Regression, Amount::Poisson) => Box::new(Poisson { max_delta_step: self.poisson_max_delta_step }),
-            (Task::Regression, Amount::Gamma) => Box::new(Gamma),
-            (Task::Regression, Amount::Tweedie) => Box::new(Tweedie { variance_power: self.tweedie_power }),
-            (other, _) => return Err(ComponentError::new(Code::Internal, format!("boosting does not learn {other}"))),
-        })
-    }
-
-    /// What the metric is called that rounds are judged by.
-    fn metric_title(&self, objective: &dyn Objective) -> &'static str {
-        self.metric.map_or(objective.metric_name(), StopMetric::title)
-    }
-}
-
-/// Refuses labels that the objective cannot learn.
-fn check_labels(objective: &dyn Objective, data: &TrainingData<'_>) -> Result<(), ComponentError> {
-    let Some((is_fine, rule)) = objective.label_rule() else { return Ok(()) };
-    let rows = std::iter::once(&data.train).chain(&data.validation);
-    match rows.flat_map(SplitRows::labels).find(|label| !is_fine(**label)) {
-        Some(label) => Err(ComponentError::new(Code::LabelValues, format!("{rule}, and one is {label}"))
-            .with_hint("choose another `objective`, or leave such rows out with `where` at the source")),
-        None => Ok(()),
     }
 }
 
@@ -194,7 +172,9 @@ fn object(value: Value) -> Map<String, Value> {
 fn binned(rows: &SplitRows<'_>, binning: &Arc<Binning>) -> Result<LabelledRows, ComponentError> {
     let mut data = Binned::new(Arc::clone(binning), rows.rows());
     rows.each_block(|block| data.push(block))?;
-    Ok(LabelledRows { data, labels: rows.labels().to_vec(), weights: rows.weights().map(<[f64]>::to_vec) })
+    let queries = rows.groups().map(|groups| Arc::new(Queries::new(groups)));
+    let weights = rows.weights().map(<[f64]>::to_vec);
+    Ok(LabelledRows { data, labels: rows.labels().to_vec(), weights, queries })
 }
 
 /// Runs the rounds, saying each.
@@ -214,15 +194,6 @@ fn boost(
             round.validation_metric.map_or_else(String::new, |metric| format!(" · validation {name} {metric:.4}"));
         data.progress.phase(&format!("round {} of {}{metric}", round.round, params.rounds));
         data.cancel.check()
-    })
-}
-
-fn learner(task: &Task, mut fitted: Fitted) -> Result<tidemill_model::Learner, ComponentError> {
-    Ok(match task {
-        Task::MultiClass { classes } => {
-            tidemill_model::Learner::ClassTrees(ClassTrees::new(classes.clone(), fitted.sums)?)
-        }
-        _ => tidemill_model::Learner::Trees(fitted.sums.swap_remove(0)),
     })
 }
 

@@ -17,12 +17,15 @@ mod grow;
 mod grown;
 mod histogram;
 mod learner;
+mod levels;
 mod metric;
 mod objective;
 mod params;
 mod partition;
+mod queries;
 mod rng;
 mod split;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -32,9 +35,11 @@ pub use constraints::Constraints;
 pub use fit::{Fitted, Importance, LabelledRows, Round, fit};
 pub use foreign::{LIGHTGBM, Library, XGBOOST};
 pub use learner::BoostingLearner;
+pub use levels::Levels;
 pub use metric::StopMetric;
 pub use objective::{
-    AbsoluteError, Fair, Gamma, Gradient, Huber, LabelRule, LogLoss, Objective, PercentageError, Poisson, Quantile,
-    Renewal, Softmax, SquaredError, Tweedie,
+    AbsoluteError, Fair, Gamma, Gradient, Huber, LabelRule, LambdaOptions, LambdaRank, ListLoss, LogLoss, Objective,
+    OneVsAll, PercentageError, Poisson, Quantile, Quantiles, Renewal, Softmax, SquaredError, Tweedie, XeNdcg,
 };
-pub use params::{Amount, Combination, Direction, GradientBoosting, Growth, Sampling};
+pub use params::{Combination, Direction, GradientBoosting, Growth, Loss, Sampling};
+pub use queries::Queries;

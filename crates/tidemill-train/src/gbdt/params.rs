@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidemill_core::ParamIssue;
+use tidemill_core::{ParamIssue, rank_gain};
 
+use super::levels::{Levels, objective_schema, spelt_out};
 use super::metric::StopMetric;
 use crate::learner::parse_learner;
 
@@ -75,10 +76,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// Rounds without a better metric after which training stops by default.
 const EARLY_STOPPING: u32 = 50;
 
-/// What is minimised for an amount.
+/// What is minimised. Classes are learned by their log-loss and rankings by `lambdarank` unless this says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Amount {
+pub enum Loss {
     /// Squared error: the mean is learned.
     #[serde(alias = "l2", alias = "mse", alias = "rmse", alias = "regression", alias = "regression_l2")]
     SquaredError,
@@ -100,6 +101,14 @@ pub enum Amount {
     Gamma,
     /// An amount that is often 0.
     Tweedie,
+    /// Several classes, each against all others.
+    #[serde(alias = "multiclassova", alias = "multiclass_ova", alias = "ova", alias = "ovr")]
+    OneVsAll,
+    /// The order of the rows of a query: pairs of rows by what they change of the NDCG.
+    Lambdarank,
+    /// The order of the rows of a query: cross-entropy of shares drawn around the gains.
+    #[serde(alias = "xendcg", alias = "xe_ndcg", alias = "xe_ndcg_mart", alias = "xendcg_mart")]
+    RankXendcg,
 }
 
 /// How trees are combined.
@@ -148,6 +157,8 @@ pub enum Direction {
     Decreasing,
 }
 
+/// The largest label that has a gain by default.
+const LABEL_MAX: u32 = 30;
 /// Most leaves a tree may have.
 const LEAVES_MAX: u32 = 1 << 16;
 
@@ -170,10 +181,12 @@ pub struct GradientBoosting {
     pub early_stopping: Option<u32>,
     /// What is best by which metric on the validation rows; by default the loss that is minimised.
     pub metric: Option<StopMetric>,
-    /// What is minimised for an amount; classes are learned by their log-loss.
-    pub objective: Amount,
-    /// The quantile of `objective: quantile`.
-    pub quantile_level: f64,
+    /// What is minimised: by default the squared error of an amount, the log-loss of classes, and `lambdarank` for a ranking.
+    /// `{ quantile: [0.1, 0.5, 0.9] }` is short for `quantile` with these levels.
+    #[schemars(schema_with = "objective_schema")]
+    pub objective: Loss,
+    /// The quantile of `objective: quantile`, or a list of several, ascending: one output for each.
+    pub quantile_level: Levels,
     /// The error up to which `objective: huber` is quadratic.
     pub huber_delta: f64,
     /// The error from which on `objective: fair` is nearly linear.
@@ -182,6 +195,15 @@ pub struct GradientBoosting {
     pub tweedie_power: f64,
     /// Keeps the steps of `objective: poisson` small.
     pub poisson_max_delta_step: f64,
+    /// For `objective: lambdarank`: a pair of rows counts if one of them is among so many first ones of its query.
+    #[serde(alias = "lambdarank_truncation_level")]
+    pub truncation_level: u32,
+    /// For `objective: lambdarank`: scale the derivatives of a query, so that queries of many pairs do not decide alone.
+    pub lambdarank_norm: bool,
+    /// What a row of a query is worth, by its label; by default 2^label − 1 for labels up to 30.
+    pub label_gain: Vec<f64>,
+    /// Places up to which the metrics of a ranking count rows. The last one decides which round is the best.
+    pub eval_at: Vec<u32>,
     /// How trees are combined.
     pub boosting: Combination,
     /// Which leaf is split next.
@@ -258,12 +280,16 @@ impl Default for GradientBoosting {
             learning_rate: 0.1,
             early_stopping: None,
             metric: None,
-            objective: Amount::SquaredError,
-            quantile_level: 0.5,
+            objective: Loss::SquaredError,
+            quantile_level: Levels::one(0.5),
             huber_delta: 0.9,
             fair_c: 1.0,
             tweedie_power: 1.5,
             poisson_max_delta_step: 0.7,
+            truncation_level: 30,
+            lambdarank_norm: true,
+            label_gain: Vec::new(),
+            eval_at: vec![1, 2, 3, 4, 5],
             boosting: Combination::Gbdt,
             grow: Growth::LeafWise,
             leaves: 31,
@@ -303,7 +329,7 @@ impl Default for GradientBoosting {
 impl GradientBoosting {
     /// Reads and checks parameters; every issue names its parameter.
     pub(super) fn parse(params: &Value) -> Result<Self, Vec<ParamIssue>> {
-        parse_learner(params, ELSEWHERE, Self::check)
+        parse_learner(spelt_out(params)?.as_ref(), ELSEWHERE, Self::check)
     }
 
     /// Everything wrong with the values, each issue at the name of its parameter.
@@ -342,7 +368,18 @@ impl GradientBoosting {
             share("feature_fraction_by_node", self.feature_fraction_by_node),
             not_negative("max_delta_step", self.max_delta_step),
             not_negative("path_smooth", self.path_smooth),
-            inside("quantile_level", self.quantile_level, 0.0, 1.0),
+            ("quantile_level", self.quantile_level.are_fine(), "above 0 and below 1, several ascending".to_owned()),
+            whole("truncation_level", Some(self.truncation_level), 1, u32::MAX),
+            (
+                "label_gain",
+                self.label_gain.iter().all(|gain| *gain >= 0.0 && gain.is_finite()),
+                "0 or above".to_owned(),
+            ),
+            (
+                "eval_at",
+                !self.eval_at.is_empty() && self.eval_at.iter().all(|at| *at > 0),
+                "at least one place, from 1 on".to_owned(),
+            ),
             positive("huber_delta", self.huber_delta),
             positive("fair_c", self.fair_c),
             inside("tweedie_power", self.tweedie_power, 1.0, 2.0),
@@ -399,6 +436,19 @@ impl GradientBoosting {
             issue("boosting", message, "add `bagging_fraction: 0.632` or `feature_fraction_by_node: 0.5`");
         }
         issues
+    }
+
+    /// What a row of a query is worth, by its label.
+    pub(super) fn gains(&self) -> Vec<f64> {
+        if !self.label_gain.is_empty() {
+            return self.label_gain.clone();
+        }
+        (0..=LABEL_MAX).map(|label| rank_gain(f64::from(label))).collect()
+    }
+
+    /// The place up to which the metric counts rows that decides which round is the best.
+    pub(super) fn deciding_place(&self) -> u32 {
+        self.eval_at.last().copied().unwrap_or(5)
     }
 
     /// By what each tree's values are multiplied: nothing, where trees are averaged.

@@ -33,7 +33,7 @@ impl Data {
     fn rows((columns, labels): &(Vec<Vec<f64>>, Vec<f64>), binning: &Arc<Binning>) -> LabelledRows {
         let mut data = Binned::new(Arc::clone(binning), labels.len());
         data.push(&Self::block(columns));
-        LabelledRows { data, labels: labels.clone(), weights: None }
+        LabelledRows::new(data, labels.clone())
     }
 
     fn binned(&self, max_bin: u32) -> (LabelledRows, Option<LabelledRows>) {

@@ -12,7 +12,8 @@ use tidemill_model::{FeatureBlock, FeatureSpec, ModelError, SplitRowNumbers, Tra
 
 /// The rows to learn from and those that decide when to stop.
 pub struct TrainingData<'a> {
-    /// What is learned. Labels are 0 and 1 for a binary task, numbers of classes for a multi-class one.
+    /// What is learned. Labels are 0 and 1 for a binary task, numbers of classes for a multi-class one,
+    /// [`LabelSet`](tidemill_core::LabelSet)s for several labels.
     pub task: &'a Task,
     /// The features, in the order of the columns of a block.
     pub features: &'a [FeatureSpec],
@@ -35,6 +36,7 @@ pub struct SplitRows<'a> {
     pub(crate) split: &'a str,
     pub(crate) labels: &'a [f64],
     pub(crate) weights: Option<&'a [f64]>,
+    pub(crate) groups: Option<&'a [u32]>,
     /// For each row of the split whether it is among these, where not all are.
     pub(crate) chosen: Option<&'a BooleanBuffer>,
     pub(crate) examples: &'a Examples,
@@ -54,6 +56,11 @@ impl SplitRows<'_> {
     /// What every row counts for: finite numbers from 0 on, not all of them 0. All count 1 where there are none.
     pub fn weights(&self) -> Option<&[f64]> {
         self.weights
+    }
+
+    /// The number of every row's group, for a ranking: rows of equal numbers are of one query.
+    pub fn groups(&self) -> Option<&[u32]> {
+        self.groups
     }
 
     /// How many rows there are.

@@ -1,7 +1,7 @@
 //! What a learner hands over.
 
 use serde_json::{Map, Value, json};
-use tidemill_core::{ComponentError, RocArea, Task};
+use tidemill_core::{ComponentError, LabelSet, RocArea, Task};
 use tidemill_model::{Columns, FeatureBlock, largest_column};
 
 use super::{SplitRows, TrainingData};
@@ -122,6 +122,17 @@ fn judge(
             ("log_loss", mean(&|row| likely(of(row))))
         }
         Task::MultiClass { .. } => ("log_loss", mean(&|row| likely(columns[labels[row] as usize][row]))),
+        Task::MultiLabel { .. } => {
+            let of = |row: usize| {
+                let set = LabelSet::from_value(labels[row]);
+                let each = columns
+                    .iter()
+                    .enumerate()
+                    .map(|(at, column)| likely(if set.has(at) { column[row] } else { 1.0 - column[row] }));
+                each.sum::<f64>() / columns.len() as f64
+            };
+            ("log_loss", mean(&of))
+        }
         _ => ("rmse", mean(&|row| (columns[0][row] - labels[row]) * (columns[0][row] - labels[row])).sqrt()),
     };
     Ok((Map::from_iter([(metric.0.to_owned(), json!(metric.1))]), columns))

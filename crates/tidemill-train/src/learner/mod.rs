@@ -14,7 +14,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidemill_core::{
-    ComponentError, ExternalInput, ParamIssue, TaskKind, add_issues, advice_for, advise, parse_params_partly, suggest,
+    ComponentError, ExternalInput, ParamIssue, Task, TaskKind, add_issues, advice_for, advise, parse_params_partly,
+    suggest,
 };
 
 pub use data::{SplitRows, TrainingData};
@@ -36,6 +37,11 @@ pub trait Learner: Sync {
 pub trait Estimator: Send + Sync {
     /// The kinds of tasks that it can learn.
     fn tasks(&self) -> &'static [TaskKind];
+
+    /// The task as its parameters refine it, where they do: several quantiles in place of one number.
+    fn refined(&self, task: Task) -> Task {
+        task
+    }
 
     /// Every parameter with its value, for the package.
     fn params(&self) -> Value;
@@ -65,6 +71,8 @@ pub const LEARNERS: &[&dyn Learner] = &[
 /// What other libraries call their learners, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("lgbm", LIGHTGBM),
+    ("LGBMRanker", LIGHTGBM),
+    ("XGBRanker", XGBOOST),
     ("LightGBM", LIGHTGBM),
     ("LGBMClassifier", LIGHTGBM),
     ("LGBMRegressor", LIGHTGBM),

@@ -123,6 +123,20 @@ pub enum TrainError {
         /// What is wrong.
         reason: String,
     },
+    /// A column that cannot have its role.
+    #[error("{role} `{column}` {reason}{}", place(.split, *.row))]
+    Column {
+        /// What it is for: `group`.
+        role: &'static str,
+        /// The column.
+        column: String,
+        /// The split.
+        split: String,
+        /// The first such row, from 0, where it is one row.
+        row: Option<u64>,
+        /// What is wrong.
+        reason: String,
+    },
     /// Rows none of which counts.
     #[error("the weight of every row of split `{split}` is 0")]
     WeightsZero {
@@ -159,8 +173,8 @@ impl Coded for TrainError {
             Self::LabelConstant { .. } => Code::LabelConstant,
             Self::SplitEmpty { .. } => Code::EmptySplit,
             Self::TooManyRows { .. } | Self::ClassWeight { .. } => Code::Params,
-            Self::Weight { row: None, .. } => Code::Params,
-            Self::Weight { .. } | Self::WeightsZero { .. } => Code::LabelValues,
+            Self::Weight { row: None, .. } | Self::Column { row: None, .. } => Code::Params,
+            Self::Weight { .. } | Self::Column { .. } | Self::WeightsZero { .. } => Code::LabelValues,
             Self::Threads(_) => Code::Io,
         }
     }
@@ -187,7 +201,10 @@ impl Coded for TrainError {
             Self::SplitEmpty { .. } => Some("give the split a larger share".to_owned()),
             Self::TooManyRows { .. } => Some("give the split a smaller share".to_owned()),
             Self::Weight { row: None, .. } => Some("name a column of numbers: `weight: COLUMN`".to_owned()),
-            Self::Weight { .. } => Some("leave such rows out with `where` at the source".to_owned()),
+            Self::Column { row: None, .. } => Some("`tidemill inspect` lists the columns of the examples".to_owned()),
+            Self::Weight { .. } | Self::Column { .. } => {
+                Some("leave such rows out with `where` at the source".to_owned())
+            }
             Self::WeightsZero { .. } => Some("name another column: `weight: COLUMN`".to_owned()),
             Self::ClassWeight { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::ClassWeight { known, .. } if known.is_empty() => Some("only classes have such weights".to_owned()),

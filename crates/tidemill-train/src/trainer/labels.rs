@@ -37,6 +37,8 @@ pub(super) struct Labels {
     pub(super) values: Vec<f64>,
     /// What the rows count for.
     pub(super) weights: Option<Vec<f64>>,
+    /// The numbers of their queries, for a ranking.
+    pub(super) groups: Option<Vec<u32>>,
     missing: u64,
     first_missing: Option<u64>,
 }
@@ -49,6 +51,7 @@ impl Labels {
             kind: LabelKind::Number,
             values: Vec::with_capacity(rows),
             weights: None,
+            groups: None,
             missing: 0,
             first_missing: None,
         }
@@ -116,6 +119,7 @@ impl Labels {
             kind: self.kind,
             values: taken(&mut self.values, chosen),
             weights: self.weights.as_mut().map(|weights| taken(weights, chosen)),
+            groups: self.groups.as_mut().map(|groups| taken(groups, chosen)),
             missing: 0,
             first_missing: None,
         }
@@ -158,7 +162,7 @@ impl Labels {
 }
 
 /// The members of `of` that `chosen` says, which are taken out.
-fn taken(of: &mut Vec<f64>, chosen: &[bool]) -> Vec<f64> {
+fn taken<T>(of: &mut Vec<T>, chosen: &[bool]) -> Vec<T> {
     let mut chosen = chosen.iter();
     of.extract_if(.., |_| chosen.next().copied().unwrap_or(false)).collect()
 }

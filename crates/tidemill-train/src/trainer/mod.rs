@@ -1,5 +1,6 @@
 //! The `Trainer` component.
 
+mod asked;
 mod error;
 mod labels;
 mod params;
@@ -19,11 +20,12 @@ use tidemill_core::{
     ArtifactType, Component, ComponentError, ComponentSpec, Expectation, ExternalInput, Gate, InputSpec, Outcome,
     OutputSpec, ParamIssue, Promise, StepContext, TaskKind,
 };
-use tidemill_data::Examples;
+use tidemill_data::{Examples, GroupNumbers, GroupProblem};
 use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_schema, write_package_with};
 use tidemill_onnx::OnnxExporter;
 use tidemill_validation::read_schema_artifact;
 
+use asked::AskedTask;
 pub use error::TrainError;
 use labels::{Labels, Texts};
 use params::{Configured, TrainerParams};
@@ -72,7 +74,7 @@ impl Component for Trainer {
         let Ok(Configured { params, .. }) = TrainerParams::parse(params) else { return Vec::new() };
         let validation = params.validation.as_ref().and_then(Validation::split).map(str::to_owned);
         let learned = Promise::learned_splits([params.splits.train].into_iter().chain(validation));
-        params.task.map(Promise::task).into_iter().chain([learned]).collect()
+        params.task.map(|task| Promise::task(task.kind())).into_iter().chain([learned]).collect()
     }
 
     fn expectations(&self, params: &Value) -> Vec<Expectation> {
@@ -100,19 +102,25 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     let examples = Examples::open(&context.input("examples")?.path)?;
     let graph = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
     let spec = graph.label().ok_or(ModelError::NoLabel)?.clone();
+    let spec = match &params.task {
+        Some(asked) => asked.label(spec),
+        None => spec,
+    };
     let split = params.splits.train.as_str();
 
     let weight = params.weight.as_deref();
-    let reader = LabelReader { context, examples: &examples, graph: &graph, label: &spec, weight };
+    let group = params.task.as_ref().and_then(AskedTask::group);
+    let reader = LabelReader { context, examples: &examples, graph: &graph, label: &spec, weight, group };
     let rows = reader.rows(split)?;
     context.progress.total_rows(rows);
     let mut texts = Texts::default();
     let (mut labels, sample) = reader.read(split, rows, &mut texts, Some(SamplePicker::new(rows)))?;
     labels.check(&texts)?;
-    let decision = Decision::new(params.task, &spec, &labels, &texts)?;
+    let mut decision = Decision::new(params.task.as_ref(), &spec, &labels, &texts)?;
     if !estimator.tasks().contains(&decision.task.kind()) {
         return Err(TrainError::TaskNotLearned { learner: learner_name, task: decision.task.kind() }.into());
     }
+    decision.task = estimator.refined(decision.task);
     decision.encode(&mut labels, &texts)?;
 
     let mut warnings: Vec<String> = decision.guess.iter().cloned().collect();
@@ -126,7 +134,8 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         validation_labels = Some(of_own);
     } else if params.validation.is_some() || estimator.needs_validation() {
         let classes = (decision.task.kind() != TaskKind::Regression).then_some(labels.values.as_slice());
-        let aside = validation::kept_aside(params.validation.as_ref(), &examples, split, classes, rows, params.seed)?;
+        let asked = params.validation.as_ref();
+        let aside = validation::kept_aside(asked, &examples, split, classes, group, rows, params.seed)?;
         if aside.iter().any(|aside| *aside) {
             validation_labels = Some(labels.take(&aside, "validation"));
             labels.check(&texts)?;
@@ -223,6 +232,7 @@ impl<'a> RowSource<'a> {
             split,
             labels: &labels.values,
             weights: labels.weights.as_deref(),
+            groups: labels.groups.as_deref(),
             chosen,
             examples: self.examples,
             graph: self.graph,
@@ -241,6 +251,8 @@ struct LabelReader<'a> {
     label: &'a LabelSpec,
     /// The column of weights.
     weight: Option<&'a str>,
+    /// The column of queries.
+    group: Option<&'a str>,
 }
 
 impl LabelReader<'_> {
@@ -267,12 +279,13 @@ impl LabelReader<'_> {
         mut picker: Option<SamplePicker>,
     ) -> Result<(Labels, RecordBatch), ComponentError> {
         let mut labels = Labels::new(&self.label.name, split, rows as usize);
-        let mut columns: BTreeSet<String> = self.label.parse()?.columns().into_iter().collect();
+        let mut columns: BTreeSet<String> = self.label.columns()?.into_iter().collect();
         if picker.is_some() {
             columns.extend(self.graph.inputs().iter().map(|input| input.name.clone()));
         }
-        columns.extend(self.weight.map(str::to_owned));
+        columns.extend(self.weight.into_iter().chain(self.group).map(str::to_owned));
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let mut groups = GroupNumbers::default();
         let batches = self.examples.batches(split, Some(&columns))?;
         let bound = self.label.bind(&batches.schema())?;
         for batch in batches {
@@ -282,6 +295,13 @@ impl LabelReader<'_> {
                 let weights = weights_of(&batch, column, split, labels.values.len())?;
                 labels.weights.get_or_insert_default().extend(weights);
             }
+            if let Some(column) = self.group {
+                let of_batch = batch.column_by_name(column).ok_or(GroupProblem::Type);
+                let of_batch = of_batch.and_then(|array| groups.of(array));
+                let of_batch =
+                    of_batch.map_err(|problem| not_of_groups(problem, column, split, labels.values.len()))?;
+                labels.groups.get_or_insert_default().extend(of_batch);
+            }
             labels.push(&bound, &batch, texts)?;
             if let Some(picker) = &mut picker {
                 picker.push(&batch);
@@ -290,5 +310,20 @@ impl LabelReader<'_> {
         }
         let sample = picker.unwrap_or_else(|| SamplePicker::new(0)).finish(self.graph.inputs());
         Ok((labels, sample.map_err(ModelError::from)?))
+    }
+}
+
+/// The error of a column of queries; the batch starts with row `first_row` of the split, from 0.
+fn not_of_groups(problem: GroupProblem, column: &str, split: &str, first_row: usize) -> TrainError {
+    let (row, reason) = match problem {
+        GroupProblem::Missing(row) => (Some((first_row + row) as u64), "has no value, and every row is of a query"),
+        GroupProblem::Type => (None, "holds values that rows cannot be grouped by"),
+    };
+    TrainError::Column {
+        role: "group",
+        column: column.to_owned(),
+        split: split.to_owned(),
+        row,
+        reason: reason.to_owned(),
     }
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tidemill_core::{ParamIssue, TaskKind, advise, parse_params};
 
+use super::asked::AskedTask;
 use super::validation::Validation;
 use super::weights::ClassWeights;
 use crate::learner::{Estimator, choice_schema, configure};
@@ -21,6 +22,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("sample_weight", "write `weight`, the name of a column"),
     ("weights", "write `weight`, the name of a column, or `class_weights`"),
     ("class_weight", "write `class_weights`"),
+    ("group", "write `task: { ranking: { group: COLUMN } }`"),
+    ("query", "write `task: { ranking: { group: COLUMN } }`"),
+    ("qid", "write `task: { ranking: { group: COLUMN } }`"),
 ];
 
 /// Parameters of a `Trainer` step.
@@ -31,9 +35,9 @@ pub(super) struct TrainerParams {
     #[schemars(schema_with = "choice_schema")]
     learner: Value,
     /// What the model predicts. By default it follows from the label: text, whole numbers of few values and any two values
-    /// are classes, other numbers are an amount.
+    /// are classes, other numbers are an amount. `{ ranking: { group: COLUMN } }` orders the rows of a query.
     #[serde(default)]
-    pub(super) task: Option<TaskKind>,
+    pub(super) task: Option<AskedTask>,
     /// Which splits are used for what.
     #[serde(default)]
     pub(super) splits: SplitParams,
@@ -97,8 +101,19 @@ impl TrainerParams {
         let mut issues = parsed.check();
         match configured {
             Ok((name, estimator)) => {
-                if let Some(task) = parsed.task.filter(|task| !estimator.tasks().contains(task)) {
-                    issues.push(cannot_learn(name, &*estimator, task));
+                let asked = parsed.task.as_ref();
+                match asked.map(AskedTask::kind).filter(|task| !estimator.tasks().contains(task)) {
+                    Some(task) => issues.push(cannot_learn(name, &*estimator, task)),
+                    None => issues.extend(asked.and_then(AskedTask::check)),
+                }
+                if asked.is_none() && estimator.tasks() == [TaskKind::Ranking] {
+                    issues.push(
+                        ParamIssue::new(
+                            ["task"],
+                            "the learner orders the rows of a query, and no column says the query",
+                        )
+                        .with_hint("write `task: { ranking: { group: COLUMN } }` next to `learner`"),
+                    );
                 }
                 if issues.is_empty() { Ok(Configured { params: parsed, name, estimator }) } else { Err(issues) }
             }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
-use tidemill_core::{Properties, SummaryTable, Task, Tone};
+use tidemill_core::{LabelSet, Properties, SummaryTable, Task, Tone};
 use tidemill_model::{FeatureSpec, PackageParts, model_card};
 
 use super::labels::Labels;
@@ -39,7 +39,9 @@ impl Report<'_> {
         let of_labels = |of: &dyn Fn(&Labels) -> Value| by_part(of(self.train), self.validation.map(of));
         let mut facts = Map::new();
         facts.insert("rows".to_owned(), of_labels(&|labels| labels.values.len().into()));
-        if self.task.classes().is_empty() {
+        if let Task::MultiLabel { labels: names } = self.task {
+            facts.insert("labels".to_owned(), of_labels(&|labels| label_counts(names, labels)));
+        } else if self.task.classes().is_empty() {
             facts.insert("label_mean".to_owned(), of_labels(&|labels| labels.mean().into()));
         } else {
             facts.insert("classes".to_owned(), of_labels(&|labels| self.class_counts(labels)));
@@ -141,4 +143,10 @@ impl Report<'_> {
         ranked.truncate(IMPORTANCES_IN_PACKAGE);
         ranked
     }
+}
+
+/// Rows that have each of several labels.
+fn label_counts(names: &[String], labels: &Labels) -> Value {
+    let count = |at: usize| labels.values.iter().filter(|value| LabelSet::from_value(**value).has(at)).count();
+    names.iter().enumerate().map(|(at, name)| (name.clone(), json!(count(at)))).collect::<Map<_, _>>().into()
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use tidemill_core::{Task, TaskKind, shortened};
-use tidemill_model::{LabelKind, LabelSpec, class_name};
+use tidemill_core::{LabelSet, Task, TaskKind, shortened};
+use tidemill_model::{LabelKind, LabelPart, LabelSpec, class_name};
 
+use super::asked::AskedTask;
 use super::error::TrainError;
 use super::labels::{Labels, Texts};
 
@@ -14,6 +15,8 @@ const LABEL_MAX: f64 = 1e30;
 const CLASSES_GUESSED_MAX: usize = 20;
 /// More classes than this are refused.
 const CLASSES_MAX: usize = 1000;
+/// The largest relevance: 2 to its power is a number that sums stay exact with.
+const RELEVANCE_MAX: f64 = 60.0;
 /// Values that a message shows.
 const VALUES_SHOWN: usize = 12;
 
@@ -45,11 +48,18 @@ impl Decision {
     /// Decides from the training rows. A label that contradicts `asked` is an error that shows its values and the line to
     /// write.
     pub(super) fn new(
-        asked: Option<TaskKind>,
+        asked: Option<&AskedTask>,
         spec: &LabelSpec,
         labels: &Labels,
         texts: &Texts,
     ) -> Result<Self, TrainError> {
+        if let Some(AskedTask::Ranking(options)) = asked {
+            return Self::ranking(&options.group, spec, labels, texts);
+        }
+        if let Some(AskedTask::MultiLabel(parts)) = asked {
+            return Self::several(parts, spec, labels);
+        }
+        let asked = asked.map(AskedTask::kind);
         let values = Values { labels, texts, counts: labels.counts(CLASSES_MAX) };
         let is_text = labels.kind == LabelKind::Text;
         let decision = |task, encoding| Self { task, label: spec.clone(), guess: None, encoding, values: None };
@@ -105,6 +115,44 @@ impl Decision {
         }
     }
 
+    /// The label says how relevant a row is to its query.
+    fn ranking(group: &str, spec: &LabelSpec, labels: &Labels, texts: &Texts) -> Result<Self, TrainError> {
+        if labels.kind == LabelKind::Text {
+            let values = Values { labels, texts, counts: labels.counts(CLASSES_MAX) };
+            let reason = "is text, and a ranking learns from numbers, the more relevant the larger".to_owned();
+            return Err(values.contradiction(reason, "label: { expression: case … end }"));
+        }
+        let task = Task::Ranking { group: group.to_owned() };
+        let decision = Self { task, label: spec.clone(), guess: None, encoding: Encoding::AsTheyAre, values: None };
+        decision.check_relevance(labels)?;
+        Ok(decision)
+    }
+
+    /// Several labels, each of which varies.
+    fn several(parts: &[LabelPart], spec: &LabelSpec, labels: &Labels) -> Result<Self, TrainError> {
+        for (at, part) in parts.iter().enumerate() {
+            let has = |value: f64| LabelSet::from_value(value).has(at);
+            if let Some(first) = labels.values.first().copied().map(has)
+                && labels.values.iter().all(|value| has(*value) == first)
+            {
+                return Err(TrainError::LabelConstant {
+                    label: part.name.clone(),
+                    split: labels.split.clone(),
+                    value: first.to_string(),
+                });
+            }
+        }
+        let task = Task::MultiLabel { labels: parts.iter().map(|part| part.name.clone()).collect() };
+        Ok(Self { task, label: spec.clone(), guess: None, encoding: Encoding::AsTheyAre, values: None })
+    }
+
+    /// Refuses relevances below 0.
+    fn check_relevance(&self, labels: &Labels) -> Result<(), TrainError> {
+        let rule =
+            || format!("the label of a ranking lies between 0 and {RELEVANCE_MAX}, the more relevant the larger");
+        labels.require(|value| (0.0..=RELEVANCE_MAX).contains(&value), rule)
+    }
+
     /// The names of each class, by its number; none for an amount. Two classes have those of the label's values too.
     pub(super) fn class_names(&self) -> Vec<Vec<String>> {
         match &self.task {
@@ -127,6 +175,8 @@ impl Decision {
             Encoding::AsTheyAre if self.task == Task::Binary => {
                 labels.require(|value| value == 0.0 || value == 1.0, || "a binary label must be 0 or 1".to_owned())
             }
+            Encoding::AsTheyAre if self.task.kind() == TaskKind::Ranking => self.check_relevance(labels),
+            Encoding::AsTheyAre if self.task.kind() == TaskKind::MultiLabel => Ok(()),
             Encoding::AsTheyAre => labels
                 .require(|value| value.abs() <= LABEL_MAX, || "a regression label must lie within ±1e30".to_owned()),
             Encoding::Second(values) => into_places(values, labels, texts),

@@ -119,11 +119,13 @@ impl Validation {
 }
 
 /// For each row of `split` whether it is kept aside for validation. `classes`: the class of each row, where there are any.
+/// `group`: the column of the query, whose rows stay together unless the user says otherwise.
 pub(super) fn kept_aside(
     validation: Option<&Validation>,
     examples: &Examples,
     split: &str,
     classes: Option<&[f64]>,
+    group: Option<&str>,
     rows: u64,
     seed: u64,
 ) -> Result<Vec<bool>, DataError> {
@@ -133,9 +135,11 @@ pub(super) fn kept_aside(
     };
     let share = share.unwrap_or(if rows < MANY_ROWS { 0.2 } else { 0.1 });
     let manifest = examples.manifest();
+    let query: Vec<String> = group.map(str::to_owned).into_iter().collect();
     let by = match by {
         Some(By::Groups(columns)) => HoldOutBy::Groups(columns),
         Some(By::Time(column)) => HoldOutBy::Time(column),
+        None if !query.is_empty() => HoldOutBy::Groups(&query),
         None if !manifest.split_by.is_empty() => HoldOutBy::Groups(&manifest.split_by),
         None => match &manifest.split_by_time {
             Some(column) => HoldOutBy::Time(column),

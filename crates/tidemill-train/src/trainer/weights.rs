@@ -60,6 +60,12 @@ impl ClassWeights {
     /// The weight of each class, where `names` are the classes by their numbers.
     pub(super) fn of(&self, task: &Task, names: &[Vec<String>], labels: &[f64]) -> Result<Vec<f64>, TrainError> {
         match self {
+            Self::Balanced if names.is_empty() => Err(TrainError::ClassWeight {
+                class: "balanced".to_owned(),
+                task: task.kind(),
+                known: Vec::new(),
+                nearest: None,
+            }),
             Self::Balanced => {
                 let mut counts = vec![0.0_f64; names.len()];
                 labels.iter().for_each(|label| counts[*label as usize] += 1.0);

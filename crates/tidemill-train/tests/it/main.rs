@@ -3,5 +3,7 @@
 
 #[cfg(unix)]
 mod command;
+mod outputs;
+mod ranking;
 mod support;
 mod trainer;

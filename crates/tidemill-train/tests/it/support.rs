@@ -20,15 +20,28 @@ pub(crate) struct Project {
 
 impl Project {
     pub(crate) fn new(csv: &str, label: &str) -> Self {
+        let params = json!({ "source": { "csv": "trips.csv" }, "splits": { "train": 2, "eval": 1 } });
+        Self::with(&[("trips.csv", csv)], params, &graph(label))
+    }
+
+    /// Rows that are split already: those to learn from, and those to judge on.
+    pub(crate) fn split(train: &str, eval: &str, graph: &TransformGraph) -> Self {
+        let splits = json!({ "train": "train.csv", "eval": "eval.csv" });
+        let params = json!({ "source": { "csv": { "splits": splits } } });
+        Self::with(&[("train.csv", train), ("eval.csv", eval)], params, graph)
+    }
+
+    fn with(files: &[(&str, &str)], params: Value, graph: &TransformGraph) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
-        std::fs::write(project.path("trips.csv"), csv).unwrap();
+        for (name, csv) in files {
+            std::fs::write(project.path(name), csv).unwrap();
+        }
         for name in ["examples", "transform"] {
             std::fs::create_dir(project.path(name)).unwrap();
         }
-        let params = json!({ "source": { "csv": "trips.csv" }, "splits": { "train": 2, "eval": 1 } });
         let step = Step { key: "examples", params, threads: 1, progress: &NoProgress, cancel: CancelFlag::default() };
         project.run(&ExampleGen::default(), &[], &project.path("examples"), &step).unwrap();
-        graph(label).save(project.path("transform/transform.json")).unwrap();
+        graph.save(project.path("transform/transform.json")).unwrap();
         project
     }
 
@@ -112,6 +125,23 @@ pub(crate) fn graph(label: &str) -> TransformGraph {
         ],
     )
     .unwrap()
+}
+
+/// Features that are numbers as they are.
+pub(crate) fn numbers(features: &[&str], label: &str) -> TransformGraph {
+    let inputs = features.iter().map(|name| TensorSpec::new(*name, DataType::Fp64, false)).collect();
+    let features = features.iter().map(|name| Feature::new(*name, *name, Vec::new())).collect();
+    TransformGraph::new(inputs, Some(LabelSpec::new("label", label)), features).unwrap()
+}
+
+/// A generator of uniform numbers that is easily written in any language.
+pub(crate) struct Draw(pub(crate) u64);
+
+impl Draw {
+    pub(crate) fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
 }
 
 /// Tips are large where the ride is long or paid with green; a fifth of the miles is missing.

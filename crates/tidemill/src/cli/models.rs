@@ -128,7 +128,7 @@ pub struct ExportArgs {
     /// The format
     #[arg(long, value_enum, default_value_t = ExportFormat::Onnx)]
     pub format: ExportFormat,
-    /// The file to write; never written over [default: model.onnx, or model.txt]
+    /// The file to write; never written over [default: model.onnx, model.txt or model.json]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write a model that takes values missing from a vocabulary as missing, where Tidemill hashes them into buckets
@@ -144,4 +144,7 @@ pub enum ExportFormat {
     /// LightGBM's text file: trees over the features that `tidemill transform` writes
     #[value(name = "lightgbm")]
     LightGbm,
+    /// XGBoost's JSON file: trees over the features that `tidemill transform` writes, in 32-bit numbers
+    #[value(name = "xgboost")]
+    XgBoost,
 }

@@ -96,7 +96,7 @@ fn columns(args: &EvaluateArgs, schema: &Schema) -> PredictionColumns {
         label: args.label.clone(),
         prediction: args.prediction.clone(),
         baseline: args.baseline.clone(),
-        keep: TableColumns { slices, finder, weight: args.weight.clone(), rows: 0 },
+        keep: TableColumns { slices, finder, weight: args.weight.clone(), group: None, rows: 0 },
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, RowShape, Signature, TensorView};
 use tidemill_model::{ImportedModel, LoadedModel, Model};
 use tidemill_onnx::{
-    InspectedModel, InspectedTensor, OnnxOptions, UnseenCategories, export_lightgbm, export_onnx, inspect, load_model,
-    load_model_with,
+    InspectedModel, InspectedTensor, OnnxOptions, UnseenCategories, export_lightgbm, export_onnx, export_xgboost,
+    inspect, load_model, load_model_with,
 };
 use tidemill_pipeline::Workspace;
 use tidemill_project::find_version;
@@ -102,10 +102,12 @@ async fn export(args: &ExportArgs, global: &Global) -> Result<u8, Failure> {
             })?
         }
         ExportFormat::LightGbm => export_lightgbm(model.graph().features(), model.learner())?,
+        ExportFormat::XgBoost => export_xgboost(model.graph().features(), model.learner())?,
     };
     let (name, title, file) = match args.format {
         ExportFormat::Onnx => ("onnx", "ONNX", "model.onnx"),
         ExportFormat::LightGbm => ("lightgbm", "LightGBM text", "model.txt"),
+        ExportFormat::XgBoost => ("xgboost", "XGBoost JSON", "model.json"),
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(file));
     let shown = out.display();

@@ -4,11 +4,11 @@ use serde_json::Value;
 use tidemill_core::ParamIssue;
 
 use super::super::learner::PositiveWeight;
-use super::super::{Amount, Combination, GradientBoosting, Sampling, StopMetric};
+use super::super::{Combination, GradientBoosting, Levels, Loss, Sampling, StopMetric};
 use super::Meaning::{NoEffect, Refused, Sets};
 use super::reading::{
-    AMOUNT, BINARY, CLASSES, Reading, count, directions, flag, is_off, limit, metric, number, positive_weight, sets,
-    word,
+    AMOUNT, BINARY, CLASSES, RANKING, Reading, count, directions, flag, is_off, limit, metric, number, numbers, places,
+    positive_weight, sets, word,
 };
 use super::{Asked, Library, Parameter};
 
@@ -41,11 +41,19 @@ const METRICS: &[(&str, StopMetric)] = &[
     ("mape", StopMetric::Mape),
     ("mean_absolute_percentage_error", StopMetric::Mape),
     ("r2", StopMetric::R2),
+    ("ndcg", StopMetric::Ndcg),
+    ("lambdarank", StopMetric::Ndcg),
+    ("rank_xendcg", StopMetric::Ndcg),
+    ("xendcg", StopMetric::Ndcg),
+    ("map", StopMetric::Map),
+    ("mean_average_precision", StopMetric::Map),
 ];
 
 const ONE_SEED: &str = "`seed` next to `learner` decides everything random";
 const NO_THREADS: &str = "`tidemill run --threads` sets the threads, and they never change the result";
 const ALWAYS: &str = "results are always the same at any number of threads";
+const GROUP: &str =
+    "the column of the query belongs to the task: `task: { ranking: { group: COLUMN } }` next to `learner`";
 const NO_LAYOUT: &str = "the layout in memory is chosen here";
 
 const PARAMETERS: &[Parameter] = &[
@@ -207,12 +215,24 @@ const PARAMETERS: &[Parameter] = &[
         &["poisson_max_delta_step"],
         Sets(|asked, value| number(value).map(|found| asked.params.poisson_max_delta_step = found)),
     ),
+    (
+        &["lambdarank_truncation_level"],
+        Sets(|asked, value| count(value).map(|found| asked.params.truncation_level = found)),
+    ),
+    (&["lambdarank_norm"], Sets(|asked, value| flag(value).map(|found| asked.params.lambdarank_norm = found))),
+    (&["label_gain"], Sets(|asked, value| numbers(value).map(|found| asked.params.label_gain = found))),
+    (
+        &["eval_at", "ndcg_eval_at", "ndcg_at", "map_eval_at", "map_at"],
+        Sets(|asked, value| places(value).map(|found| asked.params.eval_at = found)),
+    ),
+    (&["lambdarank_position_bias_regularization"], Refused("there are no positions of clicks", is_off)),
+    (&["group_column", "group", "group_id", "query_column", "query", "query_id"], Refused(GROUP, is_off)),
     (&["num_class", "num_classes"], NoEffect("the classes follow from the label")),
     (
         &["is_unbalance", "unbalance", "unbalanced_sets"],
         Sets(|asked, value| {
             if flag(value)? {
-                asked.positive = PositiveWeight::Balanced;
+                asked.extras.positive = PositiveWeight::Balanced;
             }
             Ok(())
         }),
@@ -298,6 +318,16 @@ fn objective(name: &str, asked: &mut Asked) -> Result<(), String> {
             asked.tasks = Some(CLASSES);
             return Ok(());
         }
+        "multiclassova" | "multiclass_ova" | "ova" | "ovr" => {
+            asked.params.objective = Loss::OneVsAll;
+            asked.tasks = Some(CLASSES);
+            return Ok(());
+        }
+        "lambdarank" | "rank_xendcg" | "xendcg" | "xe_ndcg" | "xe_ndcg_mart" | "xendcg_mart" => {
+            asked.params.objective = if name == "lambdarank" { Loss::Lambdarank } else { Loss::RankXendcg };
+            asked.tasks = Some(RANKING);
+            return Ok(());
+        }
         "regression"
         | "regression_l2"
         | "l2"
@@ -305,19 +335,19 @@ fn objective(name: &str, asked: &mut Asked) -> Result<(), String> {
         | "mse"
         | "l2_root"
         | "root_mean_squared_error"
-        | "rmse" => Amount::SquaredError,
-        "regression_l1" | "l1" | "mean_absolute_error" | "mae" => Amount::AbsoluteError,
-        "huber" => Amount::Huber,
-        "fair" => Amount::Fair,
-        "poisson" => Amount::Poisson,
-        "quantile" => Amount::Quantile,
-        "mape" | "mean_absolute_percentage_error" => Amount::PercentageError,
-        "gamma" => Amount::Gamma,
-        "tweedie" => Amount::Tweedie,
+        | "rmse" => Loss::SquaredError,
+        "regression_l1" | "l1" | "mean_absolute_error" | "mae" => Loss::AbsoluteError,
+        "huber" => Loss::Huber,
+        "fair" => Loss::Fair,
+        "poisson" => Loss::Poisson,
+        "quantile" => Loss::Quantile,
+        "mape" | "mean_absolute_percentage_error" => Loss::PercentageError,
+        "gamma" => Loss::Gamma,
+        "tweedie" => Loss::Tweedie,
         other => {
             return Err(format!(
-                "is `{other}`; there are `binary`, `multiclass`, `regression`, `regression_l1`, `huber`, `fair`, `poisson`, \
-                 `quantile`, `mape`, `gamma` and `tweedie`"
+                "is `{other}`; there are `binary`, `multiclass`, `multiclassova`, `regression`, `regression_l1`, `huber`, `fair`, \
+                 `poisson`, `quantile`, `mape`, `gamma`, `tweedie`, `lambdarank` and `rank_xendcg`"
             ));
         }
     };
@@ -331,8 +361,8 @@ fn finish(asked: &mut Asked, reading: &Reading<'_>) -> Vec<ParamIssue> {
     let mut issues = Vec::new();
     let alpha = reading.value("alpha").and_then(|value| number(value).ok()).unwrap_or(0.9);
     asked.params.huber_delta = alpha;
-    if asked.params.objective == Amount::Quantile {
-        asked.params.quantile_level = alpha;
+    if asked.params.objective == Loss::Quantile {
+        asked.params.quantile_level = Levels::one(alpha);
     }
     let frequency = reading.value("bagging_freq").and_then(|value| count(value).ok()).unwrap_or(0);
     let fractions = ["bagging_fraction", "pos_bagging_fraction", "neg_bagging_fraction"];

@@ -11,13 +11,13 @@ mod xgboost;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
-use tidemill_core::{Code, ComponentError, ParamIssue, TaskKind, suggest};
+use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind, suggest};
 
 pub use lightgbm::LIGHTGBM;
 pub use xgboost::XGBOOST;
 
 use super::GradientBoosting;
-use super::learner::PositiveWeight;
+use super::learner::Extras;
 use crate::learner::{Estimator, FittedLearner, Learner, TrainingData};
 use reading::{Reading, listed};
 
@@ -41,7 +41,7 @@ struct Asked {
     params: GradientBoosting,
     /// The task that the objective is for.
     tasks: Option<&'static [TaskKind]>,
-    positive: PositiveWeight,
+    extras: Extras,
     warnings: Vec<String>,
 }
 
@@ -80,7 +80,7 @@ impl Library {
             return Err(vec![ParamIssue::new(Vec::<String>::new(), message)]);
         };
         let mut asked =
-            Asked { params: (self.defaults)(), tasks: None, positive: PositiveWeight::default(), warnings: Vec::new() };
+            Asked { params: (self.defaults)(), tasks: None, extras: Extras::default(), warnings: Vec::new() };
         let mut issues = Vec::new();
         let mut reading = Reading::default();
         let mut ignored: Vec<String> = Vec::new();
@@ -158,6 +158,10 @@ impl Estimator for Foreign {
         self.asked.tasks.unwrap_or_else(|| self.asked.params.tasks())
     }
 
+    fn refined(&self, task: Task) -> Task {
+        self.asked.params.refined(task)
+    }
+
     fn params(&self) -> Value {
         // What was written, and what became of it.
         json!({ "written": self.block, "gradient_boosting": self.asked.params.params() })
@@ -178,7 +182,7 @@ impl Estimator for Foreign {
             );
             return Err(ComponentError::new(Code::Params, message).with_hint("leave `objective` out, or set `task`"));
         }
-        let mut fitted = self.asked.params.fit_with(data, self.asked.positive)?;
+        let mut fitted = self.asked.params.fit_with(data, self.asked.extras)?;
         fitted.warnings.splice(0..0, self.asked.warnings.iter().cloned());
         Ok(fitted)
     }

@@ -65,6 +65,10 @@ const OURS: &[(&str, &str)] = &[
     ("colsample_bytree", "feature_fraction"),
     ("colsample_bynode", "feature_fraction_by_node"),
     ("feature_fraction_bynode", "feature_fraction_by_node"),
+    ("lambdarank_truncation_level", "truncation_level"),
+    ("lambdarank_num_pair_per_sample", "truncation_level"),
+    ("alpha", "quantile_level"),
+    ("quantile_alpha", "quantile_level"),
 ];
 
 /// A number, also written as text.
@@ -109,6 +113,23 @@ pub(super) fn word(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| format!("must be a word, and is {value}"))
 }
 
+/// Numbers: a list, one number, or text with commas.
+pub(super) fn numbers(value: &Value) -> Result<Vec<f64>, String> {
+    match value {
+        Value::Array(items) => items.iter().map(number).collect(),
+        Value::String(text) => text.split(',').map(|item| number(&Value::from(item.trim()))).collect(),
+        one => number(one).map(|one| vec![one]),
+    }
+}
+
+/// Places up to which a ranking is judged, ascending.
+pub(super) fn places(value: &Value) -> Result<Vec<u32>, String> {
+    let mut places =
+        numbers(value)?.into_iter().map(|at| count(&Value::from(at))).collect::<Result<Vec<u32>, String>>()?;
+    places.sort_unstable();
+    Ok(places)
+}
+
 /// Directions by the names of features: `{ fare: 1, age: -1 }`.
 pub(super) fn directions(value: &Value) -> Result<BTreeMap<String, Direction>, String> {
     let Value::Object(entries) = value else {
@@ -143,7 +164,13 @@ pub(super) fn metric(value: &Value, known: &[(&str, StopMetric)], asked: &mut As
         other => word(other)?.split(',').map(str::trim).collect(),
     };
     let Some(first) = names.first().filter(|name| !name.is_empty() && **name != "None") else { return Ok(()) };
-    let Some((_, metric)) = known.iter().find(|(name, _)| name == first) else {
+    let (plain, place) = first.split_once('@').map_or((*first, None), |(plain, place)| (plain, Some(place)));
+    if let Some(place) = place {
+        let at = count(&Value::from(place.trim_end_matches('-')))?;
+        asked.params.eval_at.retain(|known| *known < at);
+        asked.params.eval_at.push(at);
+    }
+    let Some((_, metric)) = known.iter().find(|(name, _)| *name == plain) else {
         let known: Vec<String> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
         return Err(format!("is `{first}`; early stopping knows {}", listed(&known)));
     };
@@ -159,7 +186,7 @@ pub(super) fn positive_weight(asked: &mut Asked, value: &Value) -> Result<(), St
     match number(value)? {
         1.0 => Ok(()),
         weight if weight > 0.0 => {
-            asked.positive = PositiveWeight::Times(weight);
+            asked.extras.positive = PositiveWeight::Times(weight);
             Ok(())
         }
         other => Err(format!("must be above 0, and is {other}")),
@@ -170,6 +197,7 @@ pub(super) fn positive_weight(asked: &mut Asked, value: &Value) -> Result<(), St
 pub(super) const BINARY: &[TaskKind] = &[TaskKind::Binary];
 pub(super) const CLASSES: &[TaskKind] = &[TaskKind::MultiClass];
 pub(super) const AMOUNT: &[TaskKind] = &[TaskKind::Regression];
+pub(super) const RANKING: &[TaskKind] = &[TaskKind::Ranking];
 
 /// "a, b and c".
 pub(super) fn listed(names: &[String]) -> String {

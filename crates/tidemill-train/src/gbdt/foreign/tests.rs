@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::super::{Amount, Combination, Direction, GradientBoosting, Growth, Sampling, StopMetric};
+use super::super::{Combination, Direction, GradientBoosting, Growth, Levels, Loss, Sampling, StopMetric};
 use super::{LIGHTGBM, XGBOOST};
 use crate::gbdt::learner::PositiveWeight;
 use crate::learner::Learner;
@@ -35,15 +35,18 @@ fn defaults_are_those_of_the_library() {
 #[test]
 fn the_same_name_means_what_the_library_means() {
     let quantile = ours(&LIGHTGBM, &json!({ "objective": "quantile", "alpha": 0.3 }));
-    assert_eq!((quantile.objective, quantile.quantile_level, quantile.lambda_l1), (Amount::Quantile, 0.3, 0.0));
+    assert_eq!(
+        (quantile.objective, quantile.quantile_level, quantile.lambda_l1),
+        (Loss::Quantile, Levels::one(0.3), 0.0)
+    );
     let penalty = ours(&XGBOOST, &json!({ "alpha": 0.3, "gamma": 2 }));
-    assert_eq!((penalty.lambda_l1, penalty.min_gain, penalty.quantile_level), (0.3, 2.0, 0.5));
+    assert_eq!((penalty.lambda_l1, penalty.min_gain, penalty.quantile_level), (0.3, 2.0, Levels::one(0.5)));
     let gamma = ours(&LIGHTGBM, &json!({ "objective": "gamma", "reg_alpha": 0.5, "colsample_bytree": 0.5 }));
-    assert_eq!((gamma.objective, gamma.lambda_l1, gamma.feature_fraction), (Amount::Gamma, 0.5, 0.5));
+    assert_eq!((gamma.objective, gamma.lambda_l1, gamma.feature_fraction), (Loss::Gamma, 0.5, 0.5));
     let unlimited = ours(&XGBOOST, &json!({ "max_depth": 0, "grow_policy": "lossguide", "max_leaves": 31 }));
     assert_eq!((unlimited.max_depth, unlimited.grow, unlimited.leaves), (None, Growth::LeafWise, 31));
     let poisson = ours(&XGBOOST, &json!({ "objective": "count:poisson" }));
-    assert_eq!((poisson.objective, poisson.max_delta_step), (Amount::Poisson, 0.7));
+    assert_eq!((poisson.objective, poisson.max_delta_step), (Loss::Poisson, 0.7));
     let dart = ours(&XGBOOST, &json!({ "booster": "dart", "rate_drop": 0.2 }));
     assert_eq!((dart.boosting, dart.drop_rate, dart.skip_drop, dart.patience()), (Combination::Dart, 0.2, 0.0, 0));
     let many = json!({
@@ -79,7 +82,9 @@ fn what_has_no_effect_is_said_once_and_what_cannot_be_done_is_refused() {
     for (learner, block, told) in [
         (&LIGHTGBM as &dyn Learner, json!({ "linear_tree": true }), "linear_tree: `linear_tree` cannot be done here"),
         (&LIGHTGBM, json!({ "device_type": "gpu" }), "device_type: "),
-        (&LIGHTGBM, json!({ "objective": "lambdarank" }), "objective: `objective` is `lambdarank`; there are"),
+        (&LIGHTGBM, json!({ "objective": "cross_entropy" }), "objective: `objective` is `cross_entropy`; there are"),
+        (&XGBOOST, json!({ "objective": "rank:map" }), "`rank:ndcg` is that loss"),
+        (&XGBOOST, json!({ "objective": "rank:ndcg", "lambdarank_normalization": false }), "on or off together"),
         (&LIGHTGBM, json!({ "num_leavs": 3 }), "did you mean `num_leaves`?"),
         (&LIGHTGBM, json!({ "eta": 0.1, "learning_rate": 0.2 }), "are the same parameter of LightGBM"),
         (&LIGHTGBM, json!({ "num_leaves": 1 }), "num_leaves: `num_leaves` must be from 2 to"),
@@ -97,5 +102,25 @@ fn what_has_no_effect_is_said_once_and_what_cannot_be_done_is_refused() {
         assert!(found.iter().any(|issue| issue.contains(told)), "{block}: {found:?}");
     }
     let weighed = XGBOOST.read(&json!({ "scale_pos_weight": 4 })).ok().unwrap();
-    assert_eq!(weighed.asked.positive, PositiveWeight::Times(4.0));
+    assert_eq!(weighed.asked.extras.positive, PositiveWeight::Times(4.0));
+}
+
+#[test]
+fn rankings_are_read_by_the_names_of_both_libraries() {
+    let block = json!({
+        "objective": "lambdarank", "lambdarank_truncation_level": 10, "ndcg_eval_at": "10,3", "label_gain": "0,1,5", "metric": "map",
+    });
+    let theirs = ours(&LIGHTGBM, &block);
+    assert_eq!(
+        (theirs.objective, theirs.truncation_level, theirs.metric),
+        (Loss::Lambdarank, 10, Some(StopMetric::Map))
+    );
+    assert_eq!((theirs.eval_at, theirs.label_gain), (vec![3, 10], vec![0.0, 1.0, 5.0]));
+    let block = json!({ "objective": "rank:ndcg", "eval_metric": "ndcg@8", "ndcg_exp_gain": false });
+    let theirs = ours(&XGBOOST, &block);
+    assert_eq!((theirs.objective, theirs.truncation_level, theirs.eval_at), (Loss::Lambdarank, 32, vec![8]));
+    assert_eq!(theirs.label_gain[..4], [0.0, 1.0, 2.0, 3.0]);
+    assert_eq!(asked(&XGBOOST, &block).extras.ranking_hessian, 2.0);
+    let levels = ours(&XGBOOST, &json!({ "objective": "reg:quantileerror", "quantile_alpha": [0.1, 0.9] }));
+    assert_eq!(levels.quantile_level.all(), [0.1, 0.9]);
 }

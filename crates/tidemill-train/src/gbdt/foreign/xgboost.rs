@@ -3,11 +3,11 @@
 use serde_json::Value;
 use tidemill_core::ParamIssue;
 
-use super::super::{Amount, Combination, GradientBoosting, Growth, StopMetric};
+use super::super::{Combination, GradientBoosting, Growth, Levels, Loss, StopMetric};
 use super::Meaning::{NoEffect, Refused, Sets};
 use super::reading::{
-    AMOUNT, BINARY, CLASSES, Reading, count, directions, is_off, is_one, limit, metric, number, positive_weight, sets,
-    word,
+    AMOUNT, BINARY, CLASSES, RANKING, Reading, count, directions, flag, is_off, is_one, limit, metric, number, numbers,
+    positive_weight, sets, word,
 };
 use super::{Asked, Library, Parameter};
 
@@ -30,6 +30,8 @@ fn defaults() -> GradientBoosting {
         lambda_l2: 1.0,
         cat_smooth: 0.0,
         cat_l2: 0.0,
+        truncation_level: 32,
+        eval_at: vec![32],
         max_cat_threshold: 64,
         min_data_per_group: 1,
         ..GradientBoosting::default()
@@ -44,6 +46,8 @@ const METRICS: &[(&str, StopMetric)] = &[
     ("merror", StopMetric::Error),
     ("rmse", StopMetric::Rmse),
     ("mae", StopMetric::Mae),
+    ("ndcg", StopMetric::Ndcg),
+    ("map", StopMetric::Map),
 ];
 
 const ONE_SEED: &str = "`seed` next to `learner` decides everything random";
@@ -136,7 +140,23 @@ const PARAMETERS: &[Parameter] = &[
     (&["eval_metric"], Sets(|asked, value| metric(value, METRICS, asked))),
     (&["objective"], Sets(|asked, value| objective(word(value)?, asked))),
     (&["tweedie_variance_power"], Sets(|asked, value| number(value).map(|found| asked.params.tweedie_power = found))),
-    (&["quantile_alpha"], Sets(|asked, value| number(value).map(|found| asked.params.quantile_level = found))),
+    (
+        &["quantile_alpha"],
+        Sets(|asked, value| numbers(value).map(|found| asked.params.quantile_level = Levels::several(found))),
+    ),
+    (
+        &["lambdarank_pair_method"],
+        Refused("pairs are those of the first rows of a query: `topk`", |value| value.as_str() == Some("topk")),
+    ),
+    (
+        &["lambdarank_num_pair_per_sample"],
+        Sets(|asked, value| count(value).map(|found| asked.params.truncation_level = found)),
+    ),
+    (&["lambdarank_normalization"], Sets(|asked, value| flag(value).map(|found| asked.params.lambdarank_norm = found))),
+    // Read at the end: both are one parameter here.
+    (&["lambdarank_score_normalization"], Sets(|_, value| flag(value).map(|_| ()))),
+    (&["lambdarank_unbiased", "lambdarank_bias_norm"], Refused("there are no positions of clicks", is_off)),
+    (&["ndcg_exp_gain"], Sets(exponential_gain)),
     (&["huber_slope"], Refused("the pseudo-Huber loss is none of the losses here", is_off)),
     (&["num_class"], NoEffect("the classes follow from the label")),
     (&["scale_pos_weight"], Sets(positive_weight)),
@@ -165,6 +185,12 @@ const PARAMETERS: &[Parameter] = &[
     (&["feature_weights"], Refused("features have no weights", is_off)),
 ];
 
+/// Gains of 2^label − 1, or labels as their own gains.
+fn exponential_gain(asked: &mut Asked, value: &Value) -> Result<(), String> {
+    asked.params.label_gain = if flag(value)? { Vec::new() } else { (0..=31).map(f64::from).collect() };
+    Ok(())
+}
+
 fn objective(name: &str, asked: &mut Asked) -> Result<(), String> {
     let amount = match name {
         "binary:logistic" => {
@@ -175,12 +201,23 @@ fn objective(name: &str, asked: &mut Asked) -> Result<(), String> {
             asked.tasks = Some(CLASSES);
             return Ok(());
         }
-        "reg:squarederror" | "reg:linear" => Amount::SquaredError,
-        "reg:absoluteerror" => Amount::AbsoluteError,
-        "reg:quantileerror" => Amount::Quantile,
-        "count:poisson" => Amount::Poisson,
-        "reg:gamma" => Amount::Gamma,
-        "reg:tweedie" => Amount::Tweedie,
+        "rank:ndcg" => {
+            asked.params.objective = Loss::Lambdarank;
+            asked.extras.ranking_hessian = 2.0;
+            asked.tasks = Some(RANKING);
+            return Ok(());
+        }
+        "rank:pairwise" | "rank:map" => {
+            return Err(format!(
+                "is `{name}`, and pairs are weighted by what they change of the NDCG here: `rank:ndcg` is that loss"
+            ));
+        }
+        "reg:squarederror" | "reg:linear" => Loss::SquaredError,
+        "reg:absoluteerror" => Loss::AbsoluteError,
+        "reg:quantileerror" => Loss::Quantile,
+        "count:poisson" => Loss::Poisson,
+        "reg:gamma" => Loss::Gamma,
+        "reg:tweedie" => Loss::Tweedie,
         "reg:pseudohubererror" => {
             return Err("is the pseudo-Huber loss, which is not LightGBM's Huber loss: \
                         `gradient_boosting: { objective: huber }` has that one"
@@ -189,7 +226,7 @@ fn objective(name: &str, asked: &mut Asked) -> Result<(), String> {
         other => {
             return Err(format!(
                 "is `{other}`; there are `binary:logistic`, `multi:softprob`, `reg:squarederror`, `reg:absoluteerror`, \
-                 `reg:quantileerror`, `count:poisson`, `reg:gamma` and `reg:tweedie`"
+                 `reg:quantileerror`, `count:poisson`, `reg:gamma`, `reg:tweedie` and `rank:ndcg`"
             ));
         }
     };
@@ -208,14 +245,23 @@ fn finish(asked: &mut Asked, reading: &Reading<'_>) -> Vec<ParamIssue> {
             asked.params.early_stopping = None;
         }
     }
-    if asked.params.objective == Amount::Poisson {
+    if asked.params.objective == Loss::Lambdarank {
+        let off = |name: &str| reading.value(name).is_some_and(|value| flag(value) == Ok(false));
+        let names = ["lambdarank_normalization", "lambdarank_score_normalization"];
+        if off(names[0]) != off(names[1]) {
+            let message = format!("`{}` and `{}` are on or off together here", names[0], names[1]);
+            let place = if off(names[0]) { names[0] } else { names[1] };
+            return vec![ParamIssue::new([place], message).with_hint("write both, or neither")];
+        }
+    }
+    if asked.params.objective == Loss::Poisson {
         // Its own default, which other objectives do not have.
         if reading.written("max_delta_step").is_none() {
             asked.params.max_delta_step = 0.7;
         }
         asked.params.poisson_max_delta_step = asked.params.max_delta_step;
     }
-    if asked.params.objective == Amount::Quantile && reading.written("quantile_alpha").is_none() {
+    if asked.params.objective == Loss::Quantile && reading.written("quantile_alpha").is_none() {
         return vec![
             ParamIssue::new(["objective"], "`reg:quantileerror` needs the quantile")
                 .with_hint("add `quantile_alpha: 0.5`, or another number between 0 and 1"),

@@ -1,5 +1,6 @@
-//! Losses of classes.
+//! Losses of classes and labels.
 
+use tidemill_core::LabelSet;
 use tidemill_model::trees::Link;
 
 use super::{Gradient, Objective, mean};
@@ -24,8 +25,7 @@ impl Objective for LogLoss {
 
     fn gradients(&self, scores: &[&[f64]], labels: &[f64], out: &mut [&mut [Gradient]]) {
         for ((score, label), out) in scores[0].iter().zip(labels).zip(&mut *out[0]) {
-            let probability = 1.0 / (1.0 + (-score).exp());
-            *out = [(probability - label) as f32, (probability * (1.0 - probability)) as f32];
+            *out = logistic_gradient(*score, *label);
         }
     }
 
@@ -33,6 +33,72 @@ impl Objective for LogLoss {
     fn loss(&self, scores: &[f64], label: f64) -> f64 {
         let score = scores[0];
         score.max(0.0) - label * score + (-score.abs()).exp().ln_1p()
+    }
+}
+
+/// The derivatives of the log-loss of a log-odds for a label of 0 or 1.
+fn logistic_gradient(score: f64, label: f64) -> Gradient {
+    let probability = 1.0 / (1.0 + (-score).exp());
+    [(probability - label) as f32, (probability * (1.0 - probability)) as f32]
+}
+
+/// A log-loss for each of several scores, which are log-odds: of each class against all others, or of each label.
+#[derive(Debug, Clone, Copy)]
+pub struct OneVsAll {
+    scores: usize,
+    /// A label is a [`LabelSet`], not the number of a class.
+    of_labels: bool,
+}
+
+impl OneVsAll {
+    /// The losses of `classes` classes; a label is the number of its class.
+    pub fn of_classes(classes: usize) -> Self {
+        Self { scores: classes, of_labels: false }
+    }
+
+    /// The losses of `labels` labels; a label is a [`LabelSet`].
+    pub fn of_labels(labels: usize) -> Self {
+        Self { scores: labels, of_labels: true }
+    }
+
+    /// 1 where `label` is the class or has the label of the score `at`, 0 otherwise.
+    fn truth(self, label: f64, at: usize) -> f64 {
+        let is = if self.of_labels { LabelSet::from_value(label).has(at) } else { label as usize == at };
+        f64::from(u8::from(is))
+    }
+}
+
+impl Objective for OneVsAll {
+    fn metric_name(&self) -> &'static str {
+        "log-loss"
+    }
+
+    fn base_scores(&self, labels: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
+        let base = |at| {
+            let truth: Vec<f64> = labels.iter().map(|label| self.truth(*label, at)).collect();
+            LogLoss.base_scores(&truth, weights)[0]
+        };
+        (0..self.scores).map(base).collect()
+    }
+
+    fn gradients(&self, scores: &[&[f64]], labels: &[f64], out: &mut [&mut [Gradient]]) {
+        for (at, (scores, out)) in scores.iter().zip(out).enumerate() {
+            for ((score, label), out) in scores.iter().zip(labels).zip(&mut **out) {
+                *out = logistic_gradient(*score, self.truth(*label, at));
+            }
+        }
+    }
+
+    /// Of labels the mean of their losses. Of classes what their predictions are worth, which are the shares of the
+    /// probabilities: the log-loss that [`Softmax`] has too.
+    fn loss(&self, scores: &[f64], label: f64) -> f64 {
+        if self.of_labels {
+            let each = scores.iter().enumerate().map(|(at, score)| LogLoss.loss(&[*score], self.truth(label, at)));
+            return each.sum::<f64>() / self.scores as f64;
+        }
+        // The logarithm of a logistic function, which does not overflow.
+        let logarithms: Vec<f64> = scores.iter().map(|score| -LogLoss.loss(&[*score], 1.0)).collect();
+        Softmax::new(self.scores).loss(&logarithms, label)
     }
 }
 

@@ -1,13 +1,19 @@
 //! What is being minimised.
 
 mod classes;
+mod ranking;
 mod regression;
 
 use tidemill_model::trees::Link;
 
-pub use classes::{LogLoss, Softmax};
+use super::StopMetric;
+
+pub use classes::{LogLoss, OneVsAll, Softmax};
+pub use ranking::{LambdaOptions, LambdaRank, XeNdcg};
 pub(crate) use regression::quantile;
-pub use regression::{AbsoluteError, Fair, Gamma, Huber, PercentageError, Poisson, Quantile, SquaredError, Tweedie};
+pub use regression::{
+    AbsoluteError, Fair, Gamma, Huber, PercentageError, Poisson, Quantile, Quantiles, SquaredError, Tweedie,
+};
 
 /// First and second derivative of the loss with respect to a score, for one row.
 pub type Gradient = [f32; 2];
@@ -44,21 +50,40 @@ pub trait Objective: Send + Sync {
     /// The constant scores with the smallest loss over the labels, whose weights are all 1 where there are none.
     fn base_scores(&self, labels: &[f64], weights: Option<&[f64]>) -> Vec<f64>;
 
-    /// The derivatives at `scores`.
-    fn gradients(&self, scores: &[&[f64]], labels: &[f64], out: &mut [&mut [Gradient]]);
+    /// The derivatives at `scores`. A loss of [lists](Self::list) has none of single rows.
+    fn gradients(&self, _scores: &[&[f64]], _labels: &[f64], _out: &mut [&mut [Gradient]]) {}
 
-    /// The loss of one row.
-    fn loss(&self, scores: &[f64], label: f64) -> f64;
+    /// The loss of one row. A loss of [lists](Self::list) has none.
+    fn loss(&self, _scores: &[f64], _label: f64) -> f64 {
+        f64::NAN
+    }
+
+    /// The loss of lists of rows, where the derivatives of a row depend on others. It has one score, and a
+    /// [`stop_metric`](Self::stop_metric) in place of the mean loss.
+    fn list(&self) -> Option<&dyn ListLoss> {
+        None
+    }
+
+    /// The metric that rounds are judged by unless the parameters name one, where it is not the mean loss.
+    fn stop_metric(&self) -> Option<StopMetric> {
+        None
+    }
 
     /// The figure reported for a mean loss; grows with it.
     fn metric(&self, mean_loss: f64) -> f64 {
         mean_loss
     }
 
-    /// How leaf values are found, where not by derivatives.
-    fn renewal(&self) -> Option<Renewal> {
+    /// How leaf values of the trees of a score are found, where not by derivatives.
+    fn renewal(&self, _score: usize) -> Option<Renewal> {
         None
     }
+}
+
+/// A loss of lists of rows.
+pub trait ListLoss {
+    /// The derivatives of all rows at `scores`. `draw` is another number in every round, for what is drawn.
+    fn list_gradients(&self, scores: &[f64], labels: &[f64], draw: u64, out: &mut [Gradient]);
 }
 
 /// The weighted mean of labels.
@@ -127,6 +152,32 @@ mod tests {
             let slope = (objective.loss(&[score + 1e-4], label) - objective.loss(&[score - 1e-4], label)) / 2e-4;
             assert!((first(objective, score, label) - slope).abs() < 1e-6, "{score} {label}");
         }
+    }
+
+    #[test]
+    fn gradients_of_each_score_are_derivatives_of_its_loss() {
+        // The labels {0, 2} of three; the mean over three labels has a third of each derivative.
+        let objective = OneVsAll::of_labels(3);
+        let (scores, label) = ([0.3, -1.2, 2.0], 5.0);
+        let mut out = vec![[[0.0; 2]; 1]; 3];
+        let columns: Vec<&[f64]> = scores.iter().map(std::slice::from_ref).collect();
+        let mut outs: Vec<&mut [Gradient]> = out.iter_mut().map(|out| &mut out[..]).collect();
+        objective.gradients(&columns, &[label], &mut outs);
+        for at in 0..3 {
+            let loss = |step: f64| {
+                let mut moved = scores;
+                moved[at] += step;
+                3.0 * objective.loss(&moved, label)
+            };
+            let slope = (loss(1e-4) - loss(-1e-4)) / 2e-4;
+            assert!((f64::from(out[at][0][0]) - slope).abs() < 1e-6, "{at}: {out:?} {slope}");
+        }
+        assert_eq!(OneVsAll::of_classes(2).base_scores(&[0.0, 1.0, 1.0, 1.0], None)[1], 3.0_f64.ln());
+        // Two classes with opposite log-odds are the softmax of half of them.
+        let both = OneVsAll::of_classes(2).loss(&[0.8, -0.8], 0.0);
+        assert!((both - LogLoss.loss(&[0.8], 1.0)).abs() < 1e-12);
+        let quantiles = Quantiles::new(&[0.1, 0.9]);
+        assert_eq!(quantiles.loss(&[5.0, 1.0], 2.0), quantiles.loss(&[1.0, 5.0], 2.0));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Objective for AbsoluteError {
         (scores[0] - label).abs()
     }
 
-    fn renewal(&self) -> Option<Renewal> {
+    fn renewal(&self, _score: usize) -> Option<Renewal> {
         Some(Renewal { level: 0.5, weight: |_| 1.0 })
     }
 }
@@ -82,8 +82,47 @@ impl Objective for Quantile {
         if below >= 0.0 { self.level * below } else { (self.level - 1.0) * below }
     }
 
-    fn renewal(&self) -> Option<Renewal> {
+    fn renewal(&self, _score: usize) -> Option<Renewal> {
         Some(Renewal { level: self.level, weight: |_| 1.0 })
+    }
+}
+
+/// Several quantiles, a score for each.
+#[derive(Debug, Clone)]
+pub struct Quantiles(Vec<Quantile>);
+
+impl Quantiles {
+    /// The quantiles of these levels, ascending.
+    pub fn new(levels: &[f64]) -> Self {
+        Self(levels.iter().map(|&level| Quantile { level }).collect())
+    }
+}
+
+impl Objective for Quantiles {
+    fn metric_name(&self) -> &'static str {
+        "pinball loss"
+    }
+
+    fn base_scores(&self, labels: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
+        self.0.iter().flat_map(|quantile| quantile.base_scores(labels, weights)).collect()
+    }
+
+    fn gradients(&self, scores: &[&[f64]], labels: &[f64], out: &mut [&mut [Gradient]]) {
+        for ((quantile, scores), out) in self.0.iter().zip(scores).zip(out) {
+            quantile.gradients(&[scores], labels, std::slice::from_mut(out));
+        }
+    }
+
+    /// The mean over the levels, of scores in ascending order as they are predicted.
+    fn loss(&self, scores: &[f64], label: f64) -> f64 {
+        let mut scores = scores.to_vec();
+        scores.sort_unstable_by(f64::total_cmp);
+        let each = self.0.iter().zip(&scores).map(|(quantile, score)| quantile.loss(&[*score], label));
+        each.sum::<f64>() / self.0.len() as f64
+    }
+
+    fn renewal(&self, score: usize) -> Option<Renewal> {
+        self.0.get(score)?.renewal(0)
     }
 }
 
@@ -116,7 +155,7 @@ impl Objective for PercentageError {
         (scores[0] - label).abs() * Self::weight(label)
     }
 
-    fn renewal(&self) -> Option<Renewal> {
+    fn renewal(&self, _score: usize) -> Option<Renewal> {
         Some(Renewal { level: 0.5, weight: Self::weight })
     }
 }

@@ -2,6 +2,7 @@
 
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
+use tidemill_model::trees::Contributions;
 
 use crate::inference::request_error::RequestError;
 use crate::inference::target::Target;
@@ -21,11 +22,18 @@ pub(crate) fn explain(target: &dyn Target, call: &RestInference) -> Result<Reply
         )));
     }
     let explained = target.explain(&batch)?;
-    let explanations = explained.rows.iter().map(|row| {
-        let named = explained.features.iter().zip(&row.features);
+    let one = |of_output: &Contributions| {
+        let named = explained.features.iter().zip(&of_output.features);
         let contributions: Map<String, Value> = named.map(|(name, value)| (name.clone(), json!(value))).collect();
-        let score = row.base + row.features.iter().sum::<f64>();
-        json!({ "base": row.base, "contributions": contributions, "score": score })
+        json!({ "base": of_output.base, "contributions": contributions, "score": of_output.score() })
+    };
+    let explanations = explained.rows.iter().map(|row| match (row.as_slice(), explained.outputs.as_slice()) {
+        ([only], []) => one(only),
+        (several, names) => {
+            let outputs: Map<String, Value> =
+                names.iter().zip(several).map(|(name, of_output)| (name.clone(), one(of_output))).collect();
+            json!({ "outputs": outputs })
+        }
     });
     let body = json!({ "explanations": explanations.collect::<Vec<_>>() });
     Ok(body_reply(StatusCode::OK, "application/json", body.to_string().into_bytes()))
