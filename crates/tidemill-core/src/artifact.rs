@@ -30,6 +30,8 @@ impl ArtifactType {
     pub const Anomalies: Self = Self("Anomalies");
     /// A fitted transform graph.
     pub const TransformGraph: Self = Self("TransformGraph");
+    /// The best parameters that a search found, with its trials.
+    pub const Hyperparameters: Self = Self("Hyperparameters");
     /// A model package.
     pub const Model: Self = Self("Model");
     /// Metrics of a model by slice.
@@ -48,12 +50,13 @@ const NAME_LENGTH_MAX: usize = 64;
 
 impl ArtifactType {
     /// The types of the built-in components, in the order of the data flow.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Examples,
         Self::Statistics,
         Self::Schema,
         Self::Anomalies,
         Self::TransformGraph,
+        Self::Hyperparameters,
         Self::Model,
         Self::Evaluation,
         Self::Blessing,

@@ -81,6 +81,8 @@ impl Promise {
     pub const LEARNED_SPLIT: &'static str = "learned split";
     /// The kind of task that a model learns.
     pub const TASK: &'static str = "task";
+    /// The learner that a search chose parameters for.
+    pub const TUNED_LEARNER: &'static str = "tuned learner";
 
     /// The splits of examples.
     pub fn splits(names: impl IntoIterator<Item = String>) -> Self {
@@ -151,6 +153,8 @@ pub enum Wanted {
     AnyOf(Vec<String>),
     /// None of these may be.
     NoneOf(Vec<String>),
+    /// Some step must promise something, whatever it is.
+    Anything,
 }
 
 impl Wanted {
@@ -159,6 +163,7 @@ impl Wanted {
         match self {
             Self::AnyOf(values) => promised.iter().any(|value| values.contains(value)),
             Self::NoneOf(values) => !promised.iter().any(|value| values.contains(value)),
+            Self::Anything => true,
         }
     }
 }
@@ -324,6 +329,10 @@ pub struct StepContext<'a> {
     pub threads: usize,
     /// Which run this is.
     pub run: &'a RunInfo,
+    /// Where to keep what another attempt at the same work wants to find: finished trials, checkpoints. The folder may not
+    /// exist yet. It belongs to the step's fingerprint and is removed once the step has completed; `None` where nothing can
+    /// be kept.
+    pub work: Option<&'a Path>,
 }
 
 impl StepContext<'_> {

@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         cancel: &CancelFlag::default(),
         threads: std::thread::available_parallelism()?.get(),
         run: &RunInfo { pipeline: String::new(), run_id: String::new(), step: String::new() },
+        work: None,
     };
     println!("{} after {:.2?}", ExampleGen::default().run(&context)?.headline, start.elapsed());
     Ok(())

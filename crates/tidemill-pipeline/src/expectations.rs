@@ -2,23 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use tidemill_core::{Diagnostic, Expectation, ParamIssue, Promise};
+use tidemill_core::{Diagnostic, Expectation, ParamIssue, Promise, Wanted};
 
 use crate::pipeline::{Origin, Step};
 use crate::source_map::located;
 use crate::yaml::Node;
 
-/// Compares expectations with what the nearest steps above promise. Where none promises anything, nothing is known.
+/// Compares expectations with what the nearest steps above promise. Where none promises anything, nothing is known, and
+/// only [`Wanted::Anything`] is unmet.
 pub(crate) fn check(steps: &[Step], root: &Node, diagnostics: &mut Vec<Diagnostic>) {
     let Some(nodes) = root.get("steps") else { return };
     for (index, step) in steps.iter().enumerate() {
         for expectation in step.component.expectations(&step.params) {
-            let Some((maker, promise)) = promised(index, steps, expectation.topic) else { continue };
-            if expectation.wanted.is_met_by(&promise.values) {
-                continue;
-            }
+            let issue = match promised(index, steps, expectation.topic) {
+                Some((_, promise)) if expectation.wanted.is_met_by(&promise.values) => continue,
+                Some((maker, promise)) => issue(expectation, &steps[maker].name, &promise),
+                None if expectation.wanted == Wanted::Anything => {
+                    ParamIssue { path: expectation.path, message: expectation.otherwise, hint: expectation.hint }
+                }
+                None => continue,
+            };
             let Some((key, node)) = nodes.entries().iter().find(|(key, _)| key.name == step.name) else { continue };
-            let issue = issue(expectation, &steps[maker].name, &promise);
             diagnostics.push(located(issue, node, root.get("params"), &key.span));
         }
     }

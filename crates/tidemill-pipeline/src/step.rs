@@ -176,6 +176,7 @@ impl Attempt {
     /// Runs the component and commits its outputs: bytes first, then the record.
     async fn perform(&self, resolved: Resolved, id: &ExecutionId) -> Result<Work, ExecutionError> {
         let (context, step) = (&self.context, self.step());
+        let work = context.workspace.artifacts.work(resolved.fingerprint_inputs.fingerprint().as_str());
         let call = Call {
             step: step.clone(),
             project_dir: context.pipeline.project_dir().to_owned(),
@@ -185,6 +186,7 @@ impl Attempt {
             cancel: context.cancel.clone(),
             threads: context.options.threads,
             run: run_info(&context.pipeline, &context.run_id, &step.name),
+            work: work.clone(),
         };
         let (outcome, outputs) =
             tokio::task::spawn_blocking(move || call.make()).await.map_err(|error| stopped(&step.name, error))??;
@@ -204,6 +206,8 @@ impl Attempt {
             outputs,
         };
         let artifacts = context.workspace.metadata.complete_execution(id, completed).await.map_err(recorded)?;
+        // Nobody needs it any more; what cannot be removed now is swept later.
+        let _ = std::fs::remove_dir_all(&work);
         Ok(Work { state: StepState::Complete, outcome, outputs: keys.into_iter().zip(artifacts).collect() })
     }
 
@@ -289,6 +293,8 @@ struct Call {
     cancel: CancelFlag,
     threads: usize,
     run: RunInfo,
+    /// The folder of unfinished work.
+    work: PathBuf,
 }
 
 impl Call {
@@ -317,6 +323,7 @@ impl Call {
             cancel: &self.cancel,
             threads: self.threads,
             run: &self.run,
+            work: Some(&self.work),
         };
         let outcome = self.step.component.run(&context).map_err(|error: ComponentError| ExecutionError {
             message: self.step.source_map.locate(&error.place, &error.message),

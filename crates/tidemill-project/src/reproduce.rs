@@ -175,6 +175,7 @@ impl Again {
             cancel: &self.cancel,
             threads: self.threads,
             run: &self.run,
+            work: None,
         };
         self.component.run(&context).map_err(|error: ComponentError| Failure::from(ExecutionError::from(&error)))?;
         let made = &outputs[&self.output];

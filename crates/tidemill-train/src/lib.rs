@@ -8,7 +8,9 @@ pub mod linear;
 mod report;
 mod selector;
 mod trainer;
+mod tuner;
 
 pub use report::{render_training_report, tensorboard_events};
 pub use selector::ModelSelector;
 pub use trainer::{TrainError, Trainer};
+pub use tuner::Tuner;

@@ -81,9 +81,7 @@ impl Component for ModelSelector {
             None => common_loss(&candidates)?,
         };
         let values: Vec<f64> = candidates.iter().map(|candidate| candidate.value(&metric)).collect::<Result<_, _>>()?;
-        // `ndcg@5` is better as `ndcg` is.
-        let plain = metric.split('@').next().unwrap_or(&metric);
-        let better = |a: f64, b: f64| if LARGER_IS_BETTER.contains(&plain) { a > b } else { a < b };
+        let better = |a: f64, b: f64| if larger_is_better(&metric) { a > b } else { a < b };
         let best = (1..values.len()).fold(0, |best, at| if better(values[at], values[best]) { at } else { best });
         let chosen = &candidates[best];
         copy(&chosen.artifact.path, context.output("model"))?;
@@ -120,6 +118,11 @@ impl Component for ModelSelector {
             ..Outcome::default()
         })
     }
+}
+
+/// Whether a larger value of the metric is a better one; `ndcg@5` is better as `ndcg` is.
+pub(crate) fn larger_is_better(metric: &str) -> bool {
+    LARGER_IS_BETTER.contains(&metric.split('@').next().unwrap_or(metric))
 }
 
 /// A model to choose from.

@@ -155,7 +155,7 @@ impl Domain {
     }
 
     /// The number of a parameter's value; `None` for one that is not of the domain.
-    fn number(&self, value: &Value) -> Option<f64> {
+    pub fn number(&self, value: &Value) -> Option<f64> {
         match self {
             Self::Choice(values) => values.iter().position(|known| same(known, value)).map(|at| at as f64),
             Self::Float { low, high, .. } => value.as_f64().filter(|number| (*low..=*high).contains(number)),
@@ -230,6 +230,11 @@ impl Space {
             .when
             .iter()
             .all(|when| point.0[when.parent].is_some_and(|value| when.values.contains(&(value as usize))))
+    }
+
+    /// The point whose values `choose` gives by the names and domains of the parameters that matter.
+    pub fn at(&self, mut choose: impl FnMut(&str, &Domain) -> f64) -> Point {
+        self.build(|at, domain| choose(&self.dimensions[at].name, domain))
     }
 
     /// The point whose values `choose` gives, dimension after dimension, where they matter.

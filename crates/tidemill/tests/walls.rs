@@ -37,9 +37,18 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "tidemill-train",
-        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx", "tidemill-proto", "tidemill-validation"],
+        &[
+            "tidemill-core",
+            "tidemill-data",
+            "tidemill-model",
+            "tidemill-onnx",
+            "tidemill-proto",
+            "tidemill-tune",
+            "tidemill-validation",
+        ],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
+    ("tidemill-tune", &["tidemill-core"], &["arrow", "tokio", "datafusion", "hyper", "axum"]),
     (
         "tidemill-evaluate",
         &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx"],

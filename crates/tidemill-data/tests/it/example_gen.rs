@@ -27,6 +27,7 @@ fn run(project: &Path, out: &Path, params: &Value, threads: usize) -> Result<Out
         cancel: &CancelFlag::default(),
         threads,
         run: &RunInfo { pipeline: "p".to_owned(), run_id: "r".to_owned(), step: "examples".to_owned() },
+        work: None,
     })
 }
 
@@ -296,6 +297,7 @@ fn a_cancelled_run_stops() {
         cancel: &cancel,
         threads: 1,
         run: &RunInfo { pipeline: String::new(), run_id: String::new(), step: String::new() },
+        work: None,
     });
     assert_eq!(result.unwrap_err().code, Code::Canceled);
 }

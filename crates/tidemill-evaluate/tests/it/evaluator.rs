@@ -44,6 +44,7 @@ fn context_run(
         cancel: &CancelFlag::default(),
         threads,
         run: &RunInfo { pipeline: "taxi".into(), run_id: "1".into(), step: "evaluate".into() },
+        work: None,
     })
 }
 

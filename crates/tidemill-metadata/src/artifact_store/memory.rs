@@ -133,6 +133,10 @@ impl ArtifactStore for MemoryArtifactStore {
         Ok(self.delete(artifact_type, digest)?.then_some(location))
     }
 
+    fn work(&self, key: &str) -> PathBuf {
+        self.local.path().join("work").join(key)
+    }
+
     fn sweep_staging(&self) -> Result<usize, StoreError> {
         staging::sweep(&self.staging())
     }

@@ -63,7 +63,12 @@ pub trait ArtifactStore: fmt::Debug + Send + Sync {
     /// if nothing was there.
     fn quarantine(&self, artifact_type: ArtifactType, digest: &Digest) -> Result<Option<String>, StoreError>;
 
-    /// Removes incomplete artifacts of dead processes; returns how many there were.
+    /// A local folder, which may not exist, for what an unfinished step wants to find again at its next attempt. `key`
+    /// names the work: the step's fingerprint.
+    fn work(&self, key: &str) -> PathBuf;
+
+    /// Removes incomplete artifacts of dead processes, and the unfinished work of steps that nobody has tried again for a
+    /// month; returns how many artifacts there were.
     fn sweep_staging(&self) -> Result<usize, StoreError>;
 
     /// Where the artifact is, or would be, for people to read: a path or a URL.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::StoreError;
 
@@ -78,6 +79,29 @@ pub(super) fn sweep(staging: &Path) -> Result<usize, StoreError> {
         remove(&lock_path)?;
     }
     Ok(folders)
+}
+
+/// How long the unfinished work of a step is kept.
+const WORK_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Removes the unfinished work of steps that was not touched for [`WORK_KEPT`]; does nothing if `work` does not exist.
+pub(super) fn sweep_work(work: &Path) -> Result<(), StoreError> {
+    let failed = |error| StoreError::unavailable(work, error);
+    let entries = match fs::read_dir(work) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let folder = entry.map_err(failed)?.path();
+        // The newest of its files, as appending to one does not touch the folder.
+        let files = fs::read_dir(&folder).into_iter().flatten().flatten().map(|file| file.path());
+        let touched = files.chain([folder.clone()]).filter_map(|path| fs::metadata(path).ok()?.modified().ok()).max();
+        if touched.and_then(|touched| touched.elapsed().ok()).is_some_and(|age| age > WORK_KEPT) {
+            remove(&folder)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a file or folder; returns false if it does not exist.

@@ -9,7 +9,7 @@ use tidemill_engine::{SqlConditions, SqlRules};
 use tidemill_evaluate::Evaluator;
 use tidemill_pipeline::{Components, Workspace};
 use tidemill_serving::InfraValidator;
-use tidemill_train::{ModelSelector, Trainer};
+use tidemill_train::{ModelSelector, Trainer, Tuner};
 use tidemill_transform::{AnalyzerCache, FeatureGen, HistoryGen, Transform};
 use tidemill_validation::{ExampleValidator, SchemaGen, StatisticsGen};
 
@@ -36,6 +36,7 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         .with(transform)
         .with(FeatureGen)
         .with(Trainer)
+        .with(Tuner)
         .with(ModelSelector)
         .with(Evaluator)
         .with(InfraValidator)

@@ -51,6 +51,7 @@ fn run(project: &Path, params: &Value) -> Result<(Outcome, Examples), ComponentE
         cancel: &CancelFlag::default(),
         threads: 2,
         run: &RunInfo { pipeline: "p".to_owned(), run_id: "r".to_owned(), step: "s".to_owned() },
+        work: None,
     })?;
     Ok((outcome, Examples::open(&out).unwrap()))
 }

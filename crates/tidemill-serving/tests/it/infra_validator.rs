@@ -28,6 +28,7 @@ fn run(package: &Path, params: &Value, cancel: &CancelFlag) -> (Result<Outcome, 
         cancel,
         threads: 2,
         run: &RunInfo { pipeline: "taxi-tips".to_owned(), run_id: "1".to_owned(), step: "infra".to_owned() },
+        work: None,
     };
     let outcome = InfraValidator.run(&context);
     (outcome, std::fs::read(output.path().join("infra_blessing.json")).unwrap_or_default())

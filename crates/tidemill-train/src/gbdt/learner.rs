@@ -27,6 +27,22 @@ impl Learner for BoostingLearner {
         generator.subschema_for::<GradientBoosting>()
     }
 
+    /// As the searches of TabArena (2025) for LightGBM, with rates that a thousand rounds suffice for.
+    fn space(&self) -> Option<Value> {
+        Some(json!({
+            "learning_rate": { "float": [0.015, 0.2], "log": true },
+            "leaves": { "int": [4, 200], "log": true },
+            "min_data_in_leaf": { "int": [1, 64], "log": true },
+            "feature_fraction": { "float": [0.4, 1.0] },
+            "bagging_fraction": { "float": [0.5, 1.0] },
+            "lambda_l1": { "float": [0.0, 1.0] },
+            "lambda_l2": { "float": [0.001, 10.0], "log": true },
+            "extra_trees": [false, true],
+            "cat_smooth": { "float": [0.1, 100.0], "log": true },
+            "cat_l2": { "float": [0.1, 20.0], "log": true },
+        }))
+    }
+
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
         Ok(Box::new(GradientBoosting::parse(params)?))
     }
@@ -139,7 +155,7 @@ impl GradientBoosting {
             values: fitted.importance.iter().map(|one| vec![one.gain, one.splits as f64]).collect(),
         };
         let title = self.metric_title(&*objective);
-        let key = title.to_lowercase().replace(['-', ' '], "_").replace('²', "2");
+        let key = key(&title);
         let train_metrics = Map::from_iter([(key.clone(), json!(fitted.train_metric))]);
         let mut validation_metrics = Map::from_iter(fitted.validation_metric.map(|metric| (key, json!(metric))));
         if let Some(rows) = &validation {
@@ -160,6 +176,11 @@ impl GradientBoosting {
             learner: self.learner(data.task, fitted)?,
         })
     }
+}
+
+/// A metric among the facts of a model: `log_loss` for "log-loss".
+fn key(title: &str) -> String {
+    title.to_lowercase().replace(['-', ' '], "_").replace('²', "2")
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -188,11 +209,15 @@ fn boost(
 ) -> Result<Fitted, ComponentError> {
     data.progress.total(u64::from(params.rounds), "rounds");
     let name = params.metric_title(objective);
+    let key = key(&name);
     fit(params, objective, constraints, train, validation, data.seed, |round| {
         data.progress.advance(1);
         let metric =
             round.validation_metric.map_or_else(String::new, |metric| format!(" · validation {name} {metric:.4}"));
         data.progress.phase(&format!("round {} of {}{metric}", round.round, params.rounds));
+        if let Some(metric) = round.validation_metric {
+            data.watch.report(&key, u64::from(round.round), metric)?;
+        }
         data.cancel.check()
     })
 }

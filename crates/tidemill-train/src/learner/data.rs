@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::Watch;
 use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
@@ -29,6 +30,8 @@ pub struct TrainingData<'a> {
     pub progress: &'a dyn Progress,
     /// Set when the training should end.
     pub cancel: &'a CancelFlag,
+    /// Who hears the metric on the validation rows after each round.
+    pub watch: &'a dyn Watch,
 }
 
 /// Rows of a split: labels in memory, features read as often as a learner needs them.

@@ -7,6 +7,7 @@
 
 mod data;
 mod fitted;
+mod watch;
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ use tidemill_core::{
 
 pub use data::{SplitRows, TrainingData};
 pub use fitted::{FittedLearner, Importance, Judged, Measure, class_metrics};
+pub use watch::{Unwatched, Watch};
 
 /// One kind of learner.
 pub trait Learner: Sync {
@@ -28,6 +30,11 @@ pub trait Learner: Sync {
 
     /// The schema of its parameters.
     fn params_schema(&self, generator: &mut SchemaGenerator) -> Schema;
+
+    /// What is worth searching of it, as a space is written in a file: see [`tidemill_tune::Space`]. `None`: nobody knows.
+    fn space(&self) -> Option<Value> {
+        None
+    }
 
     /// Reads its parameters. Every issue points at its place below the learner's name.
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>>;

@@ -75,6 +75,10 @@ impl Learner for LinearLearner {
         generator.subschema_for::<Linear>()
     }
 
+    fn space(&self) -> Option<Value> {
+        Some(serde_json::json!({ "l2": { "float": [1e-3, 1e3], "log": true } }))
+    }
+
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
         Ok(Box::new(parse_learner(params, ELSEWHERE, Linear::check)?))
     }

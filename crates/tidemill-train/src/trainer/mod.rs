@@ -4,6 +4,7 @@ mod asked;
 mod error;
 mod labels;
 mod params;
+mod prepared;
 mod report;
 mod sample;
 mod task;
@@ -17,28 +18,35 @@ use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;
 use serde_json::{Value, json};
 use tidemill_core::{
-    ArtifactType, Component, ComponentError, ComponentSpec, Expectation, ExternalInput, Gate, InputSpec, Outcome,
-    OutputSpec, ParamIssue, Promise, StepContext, TaskKind,
+    ArtifactType, CancelFlag, Code, Component, ComponentError, ComponentSpec, Expectation, ExternalInput, Gate,
+    InputArtifact, InputSource, InputSpec, Outcome, OutputSpec, ParamIssue, Progress, Promise, StepContext, Wanted,
 };
 use tidemill_data::{Examples, GroupNumbers, GroupProblem};
 use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_schema, write_package_with};
 use tidemill_onnx::OnnxExporter;
 use tidemill_validation::read_schema_artifact;
 
-use asked::AskedTask;
 pub use error::TrainError;
 use labels::{Labels, Texts};
-use params::{Configured, TrainerParams};
+
+pub(crate) use params::{ChosenLearner, Configured, TrainerParams};
+pub(crate) use prepared::Prepared;
 use report::Report;
 use sample::SamplePicker;
-use task::Decision;
 use validation::Validation;
 use weights::weights_of;
 
-use crate::learner::{SplitRows, TrainingData};
+use crate::learner::{SplitRows, Unwatched};
+use crate::tuner::Hyperparameters;
 
 /// The file of a transform graph artifact.
 const TRANSFORM_FILE: &str = "transform.json";
+
+/// The input with what a `Tuner` found.
+const HYPERPARAMETERS: &str = "hyperparameters";
+const NO_LEARNER: &str = "nothing says what is fitted";
+const LEARNER_HINT: &str =
+    "write `learner: gradient_boosting`, or read what a `Tuner` found: `inputs: { hyperparameters: STEP }`";
 
 /// Fits a learner to the examples and writes a model package.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +62,7 @@ impl Component for Trainer {
                 InputSpec::required("examples", ArtifactType::Examples),
                 InputSpec::required("transform", ArtifactType::TransformGraph),
                 InputSpec::optional("schema", ArtifactType::Schema),
+                InputSpec::optional(HYPERPARAMETERS, ArtifactType::Hyperparameters).from(InputSource::Named),
             ],
             outputs: vec![OutputSpec::new("model", ArtifactType::Model)],
             gate: Gate::Open,
@@ -82,11 +91,19 @@ impl Component for Trainer {
         let split = |name: &str, path: &[&str]| Expectation::split(name, path.iter().copied());
         let train = split(&params.splits.train, &["splits", "train"]).with_hint("name it: `splits: { train: NAME }`");
         let validation = params.validation.as_ref().and_then(Validation::split);
-        [train].into_iter().chain(validation.map(|name| split(name, &["validation"]))).collect()
+        let tuned = params.written_learner().is_none().then(|| Expectation {
+            topic: Promise::TUNED_LEARNER,
+            wanted: Wanted::Anything,
+            path: Vec::new(),
+            otherwise: NO_LEARNER.to_owned(),
+            hint: Some(LEARNER_HINT.to_owned()),
+        });
+        [train].into_iter().chain(validation.map(|name| split(name, &["validation"]))).chain(tuned).collect()
     }
 
     fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
-        TrainerParams::parse(params)?.estimator.external_inputs(project_dir)
+        let learner = TrainerParams::parse(params)?.learner;
+        learner.map_or(Ok(Vec::new()), |learner| learner.estimator.external_inputs(project_dir))
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
@@ -98,80 +115,14 @@ impl Component for Trainer {
 }
 
 fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, ComponentError> {
-    let Configured { params, name: learner_name, estimator } = configured;
-    let examples = Examples::open(&context.input("examples")?.path)?;
-    let graph = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
-    let spec = graph.label().ok_or(ModelError::NoLabel)?.clone();
-    let spec = match &params.task {
-        Some(asked) => asked.label(spec),
-        None => spec,
-    };
-    let split = params.splits.train.as_str();
-
-    let weight = params.weight.as_deref();
-    let group = params.task.as_ref().and_then(AskedTask::group);
-    let reader = LabelReader { context, examples: &examples, graph: &graph, label: &spec, weight, group };
-    let rows = reader.rows(split)?;
-    context.progress.total_rows(rows);
-    let mut texts = Texts::default();
-    let (mut labels, sample) = reader.read(split, rows, &mut texts, Some(SamplePicker::new(rows)))?;
-    labels.check(&texts)?;
-    let mut decision = Decision::new(params.task.as_ref(), &spec, &labels, &texts)?;
-    if !estimator.tasks().contains(&decision.task.kind()) {
-        return Err(TrainError::TaskNotLearned { learner: learner_name, task: decision.task.kind() }.into());
-    }
-    decision.task = estimator.refined(decision.task);
-    decision.encode(&mut labels, &texts)?;
-
-    let mut warnings: Vec<String> = decision.guess.iter().cloned().collect();
-    let own = params.validation.as_ref().and_then(Validation::split);
-    let mut kept_aside = None;
-    let mut validation_labels = None;
-    if let Some(own) = own {
-        let (mut of_own, _) = reader.read(own, reader.rows(own)?, &mut texts, None)?;
-        of_own.check(&texts)?;
-        decision.encode(&mut of_own, &texts)?;
-        validation_labels = Some(of_own);
-    } else if params.validation.is_some() || estimator.needs_validation() {
-        let classes = (decision.task.kind() != TaskKind::Regression).then_some(labels.values.as_slice());
-        let asked = params.validation.as_ref();
-        let aside = validation::kept_aside(asked, &examples, split, classes, group, rows, params.seed)?;
-        if aside.iter().any(|aside| *aside) {
-            validation_labels = Some(labels.take(&aside, "validation"));
-            labels.check(&texts)?;
-            let aside = BooleanBuffer::from(aside);
-            kept_aside = Some((!&aside, aside));
-        } else {
-            warnings.push(
-                "no rows could be kept aside to decide when to stop: they are too few, of one group or of one time"
-                    .to_owned(),
-            );
-        }
-    }
-
-    if let Some(of_classes) = &params.class_weights {
-        let of_class = of_classes.of(&decision.task, &decision.class_names(), &labels.values)?;
-        let weights = labels.weights.get_or_insert_with(|| vec![1.0; labels.values.len()]);
-        for (weight, label) in weights.iter_mut().zip(&labels.values) {
-            *weight *= of_class.get(*label as usize).copied().unwrap_or(1.0);
-        }
-    }
-
-    let source = RowSource { context, examples: &examples, graph: &graph };
-    let (learned, aside) = kept_aside.as_ref().map_or((None, None), |(learned, aside)| (Some(learned), Some(aside)));
-    let fitted = estimator.fit(&TrainingData {
-        task: &decision.task,
-        features: graph.features(),
-        train: source.rows(split, &labels, learned, true),
-        validation: validation_labels.as_ref().map(|of_rows| match own {
-            Some(own) => source.rows(own, of_rows, None, false),
-            None => source.rows(split, of_rows, aside, true),
-        }),
-        seed: params.seed,
-        project_dir: context.project_dir,
-        progress: context.progress,
-        cancel: context.cancel,
-    })?;
+    let params = &configured.params;
+    let tuned = context.inputs.get(HYPERPARAMETERS).map(|input| tuned_learner(params, input)).transpose()?;
+    let learner = tuned.as_ref().or(configured.learner.as_ref());
+    let ChosenLearner { name: learner_name, estimator } =
+        learner.ok_or_else(|| ComponentError::new(Code::Params, NO_LEARNER).with_hint(LEARNER_HINT))?;
+    let prepared = Prepared::read(context, params, &[(*learner_name, &**estimator)], false)?;
+    let fitted = estimator.fit(&prepared.data(context.progress, context.cancel, &Unwatched))?;
+    let Prepared { graph, decision, labels, validation_labels, sample, mut warnings, .. } = prepared;
     warnings.extend(fitted.warnings.iter().cloned());
 
     let report = Report {
@@ -212,9 +163,16 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     })
 }
 
+/// The learner that a search chose, with the parameters that it found and those that are written in their place.
+fn tuned_learner(params: &TrainerParams, input: &InputArtifact) -> Result<ChosenLearner, ComponentError> {
+    let found = Hyperparameters::read(&input.path)?;
+    Ok(params.choose(&found.learner_with(params.written_learner())?)?)
+}
+
 /// Where rows of features come from.
 struct RowSource<'a> {
-    context: &'a StepContext<'a>,
+    progress: &'a dyn Progress,
+    cancel: &'a CancelFlag,
     examples: &'a Examples,
     graph: &'a TransformGraph,
 }
@@ -236,8 +194,8 @@ impl<'a> RowSource<'a> {
             chosen,
             examples: self.examples,
             graph: self.graph,
-            progress: self.context.progress,
-            cancel: self.context.cancel,
+            progress: self.progress,
+            cancel: self.cancel,
             is_fitted_on,
         }
     }

@@ -30,10 +30,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// Parameters of a `Trainer` step.
 #[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TrainerParams {
-    /// What is fitted: one learner by name, with its parameters.
+pub(crate) struct TrainerParams {
+    /// What is fitted: one learner by name, with its parameters. It may be left out where the step reads what a `Tuner` found
+    /// (`inputs: { hyperparameters: STEP }`); parameters that are written here then take the place of those found.
     #[schemars(schema_with = "choice_schema")]
-    learner: Value,
+    #[serde(default)]
+    learner: Option<Value>,
     /// What the model predicts. By default it follows from the label: text, whole numbers of few values and any two values
     /// are classes, other numbers are an amount. `{ ranking: { group: COLUMN } }` orders the rows of a query.
     #[serde(default)]
@@ -83,45 +85,68 @@ const fn default_seed() -> u64 {
 }
 
 /// The parameters, checked, with the learner that they name.
-pub(super) struct Configured {
-    pub(super) params: TrainerParams,
+pub(crate) struct Configured {
+    pub(crate) params: TrainerParams,
+    /// None where a `Tuner` chooses it.
+    pub(crate) learner: Option<ChosenLearner>,
+}
+
+/// A learner with its parameters.
+pub(crate) struct ChosenLearner {
     /// The learner's name in the pipeline file.
-    pub(super) name: &'static str,
-    pub(super) estimator: Box<dyn Estimator>,
+    pub(crate) name: &'static str,
+    pub(crate) estimator: Box<dyn Estimator>,
 }
 
 impl TrainerParams {
     /// Reads and checks the parameters; every issue points at its place.
-    pub(super) fn parse(params: &Value) -> Result<Configured, Vec<ParamIssue>> {
+    pub(crate) fn parse(params: &Value) -> Result<Configured, Vec<ParamIssue>> {
         let parsed: Self = parse_params(params).map_err(|mut issues| {
             advise(&mut issues, ELSEWHERE);
             issues
         })?;
-        let configured = configure(&parsed.learner);
         let mut issues = parsed.check();
-        match configured {
-            Ok((name, estimator)) => {
-                let asked = parsed.task.as_ref();
-                match asked.map(AskedTask::kind).filter(|task| !estimator.tasks().contains(task)) {
-                    Some(task) => issues.push(cannot_learn(name, &*estimator, task)),
-                    None => issues.extend(asked.and_then(AskedTask::check)),
-                }
-                if asked.is_none() && estimator.tasks() == [TaskKind::Ranking] {
-                    issues.push(
-                        ParamIssue::new(
-                            ["task"],
-                            "the learner orders the rows of a query, and no column says the query",
-                        )
-                        .with_hint("write `task: { ranking: { group: COLUMN } }` next to `learner`"),
-                    );
-                }
-                if issues.is_empty() { Ok(Configured { params: parsed, name, estimator }) } else { Err(issues) }
-            }
+        match parsed.learner.as_ref().map(|choice| parsed.choose(choice)).transpose() {
+            Ok(learner) if issues.is_empty() => Ok(Configured { params: parsed, learner }),
+            Ok(_) => Err(issues),
             Err(mut of_learner) => {
                 of_learner.append(&mut issues);
                 Err(of_learner)
             }
         }
+    }
+
+    /// The learner that is written, as it is.
+    pub(super) fn written_learner(&self) -> Option<&Value> {
+        self.learner.as_ref()
+    }
+
+    /// The seed.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether the model is given a name or an owner.
+    pub(crate) fn is_named(&self) -> bool {
+        self.name.is_some() || self.owner.is_some()
+    }
+
+    /// The learner that `choice` names, which must go with the task.
+    pub(crate) fn choose(&self, choice: &Value) -> Result<ChosenLearner, Vec<ParamIssue>> {
+        let (name, estimator) = configure(choice)?;
+        let mut issues = Vec::new();
+        let asked = self.task.as_ref();
+        match asked.map(AskedTask::kind).filter(|task| !estimator.tasks().contains(task)) {
+            Some(task) => issues.push(cannot_learn(name, &*estimator, task)),
+            None => issues.extend(asked.and_then(AskedTask::check)),
+        }
+        if asked.is_none() && estimator.tasks() == [TaskKind::Ranking] {
+            issues.push(
+                ParamIssue::new(["task"], "the learner orders the rows of a query, and no column says the query")
+                    .with_hint("write `task: { ranking: { group: COLUMN } }` next to `learner`"),
+            );
+        }
+        if issues.is_empty() { Ok(ChosenLearner { name, estimator }) } else { Err(issues) }
     }
 
     fn check(&self) -> Vec<ParamIssue> {

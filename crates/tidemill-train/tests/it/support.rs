@@ -78,6 +78,7 @@ impl Project {
             cancel: &step.cancel,
             threads: step.threads,
             run: &run,
+            work: None,
         })
     }
 

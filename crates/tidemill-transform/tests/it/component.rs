@@ -45,6 +45,7 @@ fn run(
         cancel,
         threads: 2,
         run: &RunInfo { pipeline: "taxi".into(), run_id: "1".into(), step: "transform".into() },
+        work: None,
     })
 }
 

@@ -68,6 +68,7 @@ fn examples(project: &Path, latest: u32) -> Examples {
             cancel: &CancelFlag::default(),
             threads: 2,
             run: &RunInfo { pipeline: "taxi".into(), run_id: "1".into(), step: "examples".into() },
+            work: None,
         })
         .unwrap_or_else(|error| panic!("{error}"));
     Examples::open(&out).unwrap()

@@ -168,6 +168,7 @@ impl Project {
             cancel: &CancelFlag::default(),
             threads: 2,
             run: &run,
+            work: None,
         })?;
         let artifact_type = output.artifact_type;
         let digest = Digest::from_bytes(&[0; 32]);

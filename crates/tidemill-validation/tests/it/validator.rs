@@ -65,6 +65,7 @@ fn run(
         cancel: &CancelFlag::default(),
         threads: 1,
         run: &RunInfo { pipeline: "p".to_owned(), run_id: "r".to_owned(), step: "validate".to_owned() },
+        work: None,
     });
     (outcome, dir)
 }

@@ -21,6 +21,7 @@ use verified::Verified;
 /// ├── staging/                        being written; nobody reads here
 /// │   ├── 019a3f….lock                locked by the process that writes; an unlocked one is a leftover
 /// │   └── 019a3f…/
+/// ├── work/                           unfinished steps by fingerprint: finished trials, checkpoints
 /// ├── damaged/                        taken out of the store, for a person to look at
 /// │   └── Model-5d41402a…-019a40…/
 /// ├── Examples/
@@ -209,7 +210,12 @@ impl ArtifactStore for FolderArtifactStore {
         Ok(moved.then(|| to.display().to_string()))
     }
 
+    fn work(&self, key: &str) -> PathBuf {
+        self.root.join("work").join(key)
+    }
+
     fn sweep_staging(&self) -> Result<usize, StoreError> {
+        staging::sweep_work(&self.root.join("work"))?;
         staging::sweep(&self.staging())
     }
 

@@ -1,6 +1,6 @@
 //! `lightgbm:`: the parameters of LightGBM 4.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidemill_core::ParamIssue;
 
 use super::super::learner::PositiveWeight;
@@ -13,7 +13,27 @@ use super::reading::{
 use super::{Asked, Library, Parameter};
 
 /// Gradient boosting by the names of LightGBM.
-pub const LIGHTGBM: Library = Library { name: "lightgbm", title: "LightGBM", parameters: PARAMETERS, defaults, finish };
+pub const LIGHTGBM: Library =
+    Library { name: "lightgbm", title: "LightGBM", parameters: PARAMETERS, defaults, space, finish };
+
+/// As the searches of TabArena (2025); the rounds are as many as the rows for early stopping ask for.
+fn space() -> Value {
+    json!({
+        "num_iterations": 1000,
+        "early_stopping_round": 50,
+        "bagging_freq": 1,
+        "learning_rate": { "float": [0.015, 0.2], "log": true },
+        "num_leaves": { "int": [4, 200], "log": true },
+        "min_data_in_leaf": { "int": [1, 64], "log": true },
+        "feature_fraction": { "float": [0.4, 1.0] },
+        "bagging_fraction": { "float": [0.7, 1.0] },
+        "lambda_l1": { "float": [0.0, 1.0] },
+        "lambda_l2": { "float": [0.0, 2.0] },
+        "extra_trees": [false, true],
+        "cat_smooth": { "float": [0.1, 100.0], "log": true },
+        "cat_l2": { "float": [0.1, 20.0], "log": true },
+    })
+}
 
 fn defaults() -> GradientBoosting {
     GradientBoosting { rounds: 100, early_stopping: Some(0), ..GradientBoosting::default() }

@@ -54,6 +54,8 @@ pub struct Library {
     title: &'static str,
     parameters: &'static [Parameter],
     defaults: fn() -> GradientBoosting,
+    /// What is worth searching.
+    space: fn() -> Value,
     /// What follows from several parameters together.
     finish: fn(&mut Asked, &Reading<'_>) -> Vec<ParamIssue>,
 }
@@ -65,6 +67,10 @@ impl Learner for Library {
 
     fn params_schema(&self, _generator: &mut SchemaGenerator) -> Schema {
         self.schema()
+    }
+
+    fn space(&self) -> Option<Value> {
+        Some((self.space)())
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {

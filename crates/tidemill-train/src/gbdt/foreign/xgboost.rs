@@ -1,6 +1,6 @@
 //! `xgboost:`: the parameters of XGBoost 3.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidemill_core::ParamIssue;
 
 use super::super::{Combination, GradientBoosting, Growth, Levels, Loss, StopMetric};
@@ -12,10 +12,26 @@ use super::reading::{
 use super::{Asked, Library, Parameter};
 
 /// Gradient boosting by the names of XGBoost.
-pub const XGBOOST: Library = Library { name: "xgboost", title: "XGBoost", parameters: PARAMETERS, defaults, finish };
+pub const XGBOOST: Library =
+    Library { name: "xgboost", title: "XGBoost", parameters: PARAMETERS, defaults, space, finish };
 
 /// Leaves where there is no limit of them: more than rows of most tables fill, and as many as a tree may have.
 const LEAVES: u32 = 1 << 16;
+
+/// As the searches of TabArena (2025); the rounds are as many as the rows for early stopping ask for.
+fn space() -> Value {
+    json!({
+        "n_estimators": 1000,
+        "early_stopping_rounds": 50,
+        "eta": { "float": [0.015, 0.3], "log": true },
+        "max_depth": { "int": [3, 10] },
+        "min_child_weight": { "float": [0.1, 20.0], "log": true },
+        "subsample": { "float": [0.6, 1.0] },
+        "colsample_bytree": { "float": [0.5, 1.0] },
+        "alpha": { "float": [0.0, 5.0] },
+        "lambda": { "float": [0.01, 10.0], "log": true },
+    })
+}
 
 fn defaults() -> GradientBoosting {
     GradientBoosting {

@@ -1,0 +1,164 @@
+//! What every training begins with: the rows, their labels, the task, and the rows that decide.
+
+use arrow::array::RecordBatch;
+use arrow::buffer::BooleanBuffer;
+use tidemill_core::{CancelFlag, ComponentError, Progress, StepContext, Task, TaskKind};
+use tidemill_data::Examples;
+use tidemill_model::{ModelError, TransformGraph};
+
+use super::asked::AskedTask;
+use super::error::TrainError;
+use super::labels::{Labels, Texts};
+use super::params::TrainerParams;
+use super::sample::SamplePicker;
+use super::task::Decision;
+use super::validation::{self, Validation};
+use super::{LabelReader, RowSource, TRANSFORM_FILE};
+use crate::learner::{Estimator, TrainingData, Watch};
+
+/// Everything that is read before a learner is fitted. Several can be fitted to it.
+pub(crate) struct Prepared<'a> {
+    pub(crate) context: &'a StepContext<'a>,
+    pub(crate) graph: TransformGraph,
+    pub(super) decision: Decision,
+    /// The labels of the rows learned from.
+    pub(super) labels: Labels,
+    /// Those of the validation rows.
+    pub(super) validation_labels: Option<Labels>,
+    /// Rows of raw input.
+    pub(super) sample: RecordBatch,
+    pub(crate) warnings: Vec<String>,
+    examples: Examples,
+    split: String,
+    /// The split of validation rows, where they have one of their own.
+    own: Option<String>,
+    /// Which rows of the split are learned from and which are kept aside, where some are.
+    kept_aside: Option<(BooleanBuffer, BooleanBuffer)>,
+    seed: u64,
+}
+
+impl<'a> Prepared<'a> {
+    /// Reads the rows for `learners`, by their names; each must be able to learn the task. `decides`: whether something is
+    /// decided on validation rows beside what a learner decides.
+    pub(crate) fn read(
+        context: &'a StepContext<'a>,
+        params: &TrainerParams,
+        learners: &[(&'static str, &dyn Estimator)],
+        decides: bool,
+    ) -> Result<Self, ComponentError> {
+        let examples = Examples::open(&context.input("examples")?.path)?;
+        let graph = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
+        let spec = graph.label().ok_or(ModelError::NoLabel)?.clone();
+        let spec = match &params.task {
+            Some(asked) => asked.label(spec),
+            None => spec,
+        };
+        let split = params.splits.train.as_str();
+
+        let weight = params.weight.as_deref();
+        let group = params.task.as_ref().and_then(AskedTask::group);
+        let reader = LabelReader { context, examples: &examples, graph: &graph, label: &spec, weight, group };
+        let rows = reader.rows(split)?;
+        context.progress.total_rows(rows);
+        let mut texts = Texts::default();
+        let (mut labels, sample) = reader.read(split, rows, &mut texts, Some(SamplePicker::new(rows)))?;
+        labels.check(&texts)?;
+        let mut decision = Decision::new(params.task.as_ref(), &spec, &labels, &texts)?;
+        let kind = decision.task.kind();
+        if let Some((learner, _)) = learners.iter().find(|(_, estimator)| !estimator.tasks().contains(&kind)) {
+            return Err(TrainError::TaskNotLearned { learner, task: kind }.into());
+        }
+        for (_, estimator) in learners {
+            decision.task = estimator.refined(decision.task);
+        }
+        decision.encode(&mut labels, &texts)?;
+
+        let mut warnings: Vec<String> = decision.guess.iter().cloned().collect();
+        let own = params.validation.as_ref().and_then(Validation::split);
+        let mut kept_aside = None;
+        let mut validation_labels = None;
+        if let Some(own) = own {
+            let (mut of_own, _) = reader.read(own, reader.rows(own)?, &mut texts, None)?;
+            of_own.check(&texts)?;
+            decision.encode(&mut of_own, &texts)?;
+            validation_labels = Some(of_own);
+        } else if decides
+            || params.validation.is_some()
+            || learners.iter().any(|(_, estimator)| estimator.needs_validation())
+        {
+            let classes = (decision.task.kind() != TaskKind::Regression).then_some(labels.values.as_slice());
+            let asked = params.validation.as_ref();
+            let aside = validation::kept_aside(asked, &examples, split, classes, group, rows, params.seed)?;
+            if aside.iter().any(|aside| *aside) {
+                validation_labels = Some(labels.take(&aside, "validation"));
+                labels.check(&texts)?;
+                let aside = BooleanBuffer::from(aside);
+                kept_aside = Some((!&aside, aside));
+            } else {
+                warnings.push(
+                    "no rows could be kept aside to decide when to stop: they are too few, of one group or of one time"
+                        .to_owned(),
+                );
+            }
+        }
+
+        if let Some(of_classes) = &params.class_weights {
+            let of_class = of_classes.of(&decision.task, &decision.class_names(), &labels.values)?;
+            let weights = labels.weights.get_or_insert_with(|| vec![1.0; labels.values.len()]);
+            for (weight, label) in weights.iter_mut().zip(&labels.values) {
+                *weight *= of_class.get(*label as usize).copied().unwrap_or(1.0);
+            }
+        }
+        let (split, own) = (split.to_owned(), own.map(str::to_owned));
+        Ok(Self {
+            context,
+            graph,
+            decision,
+            labels,
+            validation_labels,
+            sample,
+            warnings,
+            examples,
+            split,
+            own,
+            kept_aside,
+            seed: params.seed,
+        })
+    }
+
+    /// What is learned.
+    pub(crate) fn task(&self) -> &Task {
+        &self.decision.task
+    }
+
+    /// How many rows are learned from, and how many decide.
+    pub(crate) fn rows(&self) -> (usize, usize) {
+        (self.labels.values.len(), self.validation_labels.as_ref().map_or(0, |labels| labels.values.len()))
+    }
+
+    /// What a learner is given.
+    pub(crate) fn data<'b>(
+        &'b self,
+        progress: &'b dyn Progress,
+        cancel: &'b CancelFlag,
+        watch: &'b dyn Watch,
+    ) -> TrainingData<'b> {
+        let source = RowSource { progress, cancel, examples: &self.examples, graph: &self.graph };
+        let (learned, aside) =
+            self.kept_aside.as_ref().map_or((None, None), |(learned, aside)| (Some(learned), Some(aside)));
+        TrainingData {
+            task: &self.decision.task,
+            features: self.graph.features(),
+            train: source.rows(&self.split, &self.labels, learned, true),
+            validation: self.validation_labels.as_ref().map(|of_rows| match &self.own {
+                Some(own) => source.rows(own, of_rows, None, false),
+                None => source.rows(&self.split, of_rows, aside, true),
+            }),
+            seed: self.seed,
+            project_dir: self.context.project_dir,
+            progress,
+            cancel,
+            watch,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What a `Tuner` step may say in the pipeline file.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Map, Value};
+use tidemill_core::{ParamIssue, parse_params_partly};
+use tidemill_tune::{Budget, Direction, Plateau, SamplerKind, Stop, space_schema};
+
+use super::search::Search;
+use crate::trainer::{Configured, TrainerParams};
+
+/// Trials where no budget is named.
+const TRIALS: u64 = 50;
+
+/// The keys that a `Tuner` has beside those of a `Trainer`.
+#[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TunerKeys {
+    /// What is fitted: one learner, or several of which the best is chosen. Parameters that are written beside a name keep
+    /// their value.
+    #[schemars(schema_with = "learners_schema")]
+    learner: Value,
+    /// What is searched: for each parameter of the learner the values that it may take. With several learners, a mapping from
+    /// each to its parameters. By default the ranges that are known to be worth searching.
+    #[schemars(schema_with = "space_schema")]
+    space: Option<Value>,
+    /// What the search may spend: a number of trials, a time such as `10m`, or both as `{ trials: 100, time: 10m }`. By
+    /// default 50 trials.
+    pub(super) budget: Option<SearchBudget>,
+    /// The metric on the validation rows that is made as good as possible. By default the loss that the learner reports first.
+    pub(super) metric: Option<String>,
+    /// Whether the metric is better when it is smaller or larger, where its name does not say.
+    pub(super) direction: Option<Direction>,
+    /// Who proposes trials.
+    pub(super) sampler: SamplerKind,
+    /// Trials that are spread evenly before the sampler learns from them. By default 10.
+    pub(super) startup_trials: Option<u64>,
+    /// Trials that run at once; they share the threads of the step. By default 1.
+    pub(super) parallel: Option<usize>,
+    /// Whether trials end early that do worse than others after as many rounds. By default they do.
+    pub(super) prune: Option<bool>,
+    /// When more trials are not worth it: `never`, or `{ plateau: { trials: 15, min_gain: 0.001, min_trials: 30 } }`. By default a
+    /// search ends when its last trials gained less than the noise of the measurement.
+    pub(super) stop: StopRule,
+}
+
+/// What a search may spend.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SearchBudget(pub(super) Budget);
+
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct BudgetParts {
+    /// Finished trials.
+    trials: Option<u64>,
+    /// Time, such as `10m`. No trial starts after it.
+    time: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for SearchBudget {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parts = match Value::deserialize(deserializer)? {
+            Value::Number(trials) if trials.is_u64() => BudgetParts { trials: trials.as_u64(), time: None },
+            Value::String(time) => BudgetParts { trials: None, time: Some(time) },
+            value @ Value::Object(_) => BudgetParts::deserialize(value).map_err(D::Error::custom)?,
+            _ => return Err(D::Error::custom("`budget` is a number of trials, or a time such as `10m`")),
+        };
+        if parts.trials == Some(0) {
+            return Err(D::Error::custom("a search has at least one trial"));
+        }
+        let wall = parts.time.map(|time| duration(&time).map_err(D::Error::custom)).transpose()?;
+        Ok(Self(Budget { trials: parts.trials, wall }))
+    }
+}
+
+impl schemars::JsonSchema for SearchBudget {
+    fn schema_name() -> Cow<'static, str> {
+        "SearchBudget".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let parts = generator.subschema_for::<BudgetParts>();
+        json_schema!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string" }, parts] })
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time; write `90s`, `10m` or `1h 30m`");
+    let read: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(read).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
+}
+
+/// When more trials are not worth it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct StopRule(pub(super) Stop);
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PlateauRule {
+    plateau: PlateauParts,
+}
+
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct PlateauParts {
+    /// How many of the last trials must bring nothing. By default 10, and 30 % of all where that is more.
+    trials: Option<u64>,
+    /// The gain that counts. By default the standard error of the best trial.
+    min_gain: Option<f64>,
+    /// Trials before the rule applies. By default 20, and 5 for each parameter where that is more.
+    min_trials: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for StopRule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(never) if never == "never" => Ok(Self(Stop::Never)),
+            Value::String(plateau) if plateau == "plateau" => Ok(Self(Stop::default())),
+            value @ Value::Object(_) => {
+                let PlateauParts { trials, min_gain, min_trials } =
+                    PlateauRule::deserialize(value).map_err(D::Error::custom)?.plateau;
+                Ok(Self(Stop::Plateau(Plateau { min_trials, trials, min_gain })))
+            }
+            _ => Err(D::Error::custom("`stop` is `never`, `plateau`, or `{ plateau: { trials: 15 } }`")),
+        }
+    }
+}
+
+impl schemars::JsonSchema for StopRule {
+    fn schema_name() -> Cow<'static, str> {
+        "StopRule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let rule = generator.subschema_for::<PlateauRule>();
+        json_schema!({ "oneOf": [{ "enum": ["never", "plateau"] }, rule] })
+    }
+}
+
+/// A step's parameters, checked.
+pub(super) struct TunerParams {
+    pub(super) keys: TunerKeys,
+    /// Which rows, which task, and so on: as of a `Trainer`.
+    pub(super) trainer: TrainerParams,
+    /// The same as it is written.
+    pub(super) of_trainer: Value,
+    pub(super) search: Search,
+}
+
+impl TunerParams {
+    /// Reads and checks the parameters; every issue points at its place.
+    pub(super) fn parse(params: &Value) -> Result<Self, Vec<ParamIssue>> {
+        let (own, of_trainer) = parted(params);
+        let (keys, mut issues) = parse_params_partly::<TunerKeys>(&own);
+        let trainer = match TrainerParams::parse(&of_trainer) {
+            Ok(Configured { params, .. }) => Some(params),
+            Err(of_trainer) => {
+                issues.extend(of_trainer);
+                None
+            }
+        };
+        let (Some(keys), Some(trainer), true) = (keys, trainer, issues.is_empty()) else { return Err(issues) };
+        let search = Search::new(&keys.learner, keys.space.as_ref(), &trainer)?;
+        if keys.parallel == Some(0) {
+            return Err(vec![ParamIssue::new(["parallel"], "at least one trial runs at a time")]);
+        }
+        if trainer.is_named() {
+            let issue = ParamIssue::new(["name"], "a search makes no model that could have a name");
+            return Err(vec![issue.with_hint("name it in the `Trainer`")]);
+        }
+        Ok(Self { keys, trainer, of_trainer, search })
+    }
+
+    /// What the search may spend.
+    pub(super) fn budget(&self) -> Budget {
+        self.keys.budget.map_or(Budget { trials: Some(TRIALS), wall: None }, |budget| budget.0)
+    }
+}
+
+/// The keys of a `Tuner`, and all others.
+fn parted(params: &Value) -> (Value, Value) {
+    let own = schemars::schema_for!(TunerKeys);
+    let own = own.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    let entries = params.as_object().cloned().unwrap_or_default();
+    let (ours, others): (Map<_, _>, Map<_, _>) = entries.into_iter().partition(|(key, _)| own.contains_key(key));
+    (Value::Object(ours), Value::Object(others))
+}
+
+/// The schema of a step's parameters: those of a `Trainer` with those of a search.
+pub(super) fn schema() -> Schema {
+    let (mut schema, own) = (schemars::schema_for!(TrainerParams), schemars::schema_for!(TunerKeys));
+    for part in ["properties", "$defs"] {
+        let Some(more) = own.get(part).and_then(Value::as_object) else { continue };
+        let into = schema.ensure_object().entry(part).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(into) = into {
+            into.extend(more.clone());
+            into.retain(|key, _| part != "properties" || !["name", "owner"].contains(&key.as_str()));
+        }
+    }
+    let object = schema.ensure_object();
+    object.insert("required".to_owned(), serde_json::json!(["learner"]));
+    object.insert("title".to_owned(), "TunerParams".into());
+    object.insert("description".to_owned(), "Parameters of a `Tuner` step.".into());
+    schema
+}
+
+fn learners_schema(generator: &mut SchemaGenerator) -> Schema {
+    let one = crate::learner::choice_schema(generator);
+    json_schema!({
+        "description": "What is fitted: one learner, or several of which the best is chosen. Parameters that are written beside a name keep their value.",
+        "anyOf": [one.clone(), { "type": "array", "items": one, "minItems": 1 }],
+    })
+}
