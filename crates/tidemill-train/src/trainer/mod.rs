@@ -3,11 +3,13 @@
 mod asked;
 mod error;
 mod labels;
+mod offset;
 mod params;
 mod report;
 mod sample;
 mod task;
 mod validation;
+mod warm_start;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +19,8 @@ use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;
 use serde_json::{Value, json};
 use tidemill_core::{
-    ArtifactType, Component, ComponentError, ComponentSpec, Expectation, ExternalInput, Gate, InputSpec, Outcome,
-    OutputSpec, ParamIssue, Promise, StepContext, TaskKind,
+    ArtifactType, Component, ComponentError, ComponentSpec, Expectation, ExternalInput, Gate, InputSource, InputSpec,
+    Outcome, OutputSpec, ParamIssue, Promise, StepContext, Task, TaskKind,
 };
 use tidemill_data::{Examples, GroupNumbers, GroupProblem};
 use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_schema, write_package_with};
@@ -33,9 +35,10 @@ use report::Report;
 use sample::SamplePicker;
 use task::Decision;
 use validation::Validation;
+use warm_start::BaseModel;
 use weights::weights_of;
 
-use crate::learner::{SplitRows, TrainingData};
+use crate::learner::{MoreInput, SplitRows, TrainingData};
 
 /// The file of a transform graph artifact.
 const TRANSFORM_FILE: &str = "transform.json";
@@ -54,6 +57,7 @@ impl Component for Trainer {
                 InputSpec::required("examples", ArtifactType::Examples),
                 InputSpec::required("transform", ArtifactType::TransformGraph),
                 InputSpec::optional("schema", ArtifactType::Schema),
+                InputSpec::optional(warm_start::INPUT, ArtifactType::Model).from(InputSource::Named),
             ],
             outputs: vec![OutputSpec::new("model", ArtifactType::Model)],
             gate: Gate::Open,
@@ -86,7 +90,12 @@ impl Component for Trainer {
     }
 
     fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
-        TrainerParams::parse(params)?.estimator.external_inputs(project_dir)
+        let Configured { params, estimator, .. } = TrainerParams::parse(params)?;
+        let mut inputs = estimator.external_inputs(project_dir)?;
+        if let Some(path) = &params.warm_start {
+            inputs.push(warm_start::external_input(path, project_dir)?);
+        }
+        Ok(inputs)
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
@@ -100,7 +109,11 @@ impl Component for Trainer {
 fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, ComponentError> {
     let Configured { params, name: learner_name, estimator } = configured;
     let examples = Examples::open(&context.input("examples")?.path)?;
-    let graph = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
+    let transform = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
+    let graph = match &params.offset {
+        Some(offset) => offset::with_offset(&transform, offset, &examples.schema())?,
+        None => transform.clone(),
+    };
     let spec = graph.label().ok_or(ModelError::NoLabel)?.clone();
     let spec = match &params.task {
         Some(asked) => asked.label(spec),
@@ -122,8 +135,17 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     }
     decision.task = estimator.refined(decision.task);
     decision.encode(&mut labels, &texts)?;
+    if params.offset.is_some() && !matches!(decision.task, Task::Binary | Task::Regression) {
+        return Err(TrainError::NoUse { what: format!("task `{}`", decision.task.kind()), key: "offset" }.into());
+    }
+    let base_model = BaseModel::load(context, params.warm_start.as_deref(), &graph, &decision.task)?;
+    if base_model.is_some() && !estimator.takes(MoreInput::BaseModel) {
+        let what = format!("learner `{learner_name}` as it is set here");
+        return Err(TrainError::NoUse { what, key: warm_start::INPUT }.into());
+    }
 
     let mut warnings: Vec<String> = decision.guess.iter().cloned().collect();
+    warnings.extend(base_model.iter().flat_map(|model| model.warnings.iter().cloned()));
     let own = params.validation.as_ref().and_then(Validation::split);
     let mut kept_aside = None;
     let mut validation_labels = None;
@@ -161,7 +183,9 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     let (learned, aside) = kept_aside.as_ref().map_or((None, None), |(learned, aside)| (Some(learned), Some(aside)));
     let fitted = estimator.fit(&TrainingData {
         task: &decision.task,
-        features: graph.features(),
+        features: transform.features(),
+        has_offset: params.offset.is_some(),
+        base_model: base_model.as_ref().map(|model| &model.learner),
         train: source.rows(split, &labels, learned, true),
         validation: validation_labels.as_ref().map(|of_rows| match own {
             Some(own) => source.rows(own, of_rows, None, false),
@@ -178,7 +202,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         fitted: &fitted,
         learner: learner_name,
         task: &decision.task,
-        features: graph.features(),
+        features: transform.features(),
         train: &labels,
         validation: validation_labels.as_ref(),
         seed: params.seed,
