@@ -5,7 +5,7 @@ use std::path::Path;
 use tidemill_model::{ImportedModel, Importer, LoadedModel, Model, ModelError, read_bounded};
 
 use crate::OnnxOptions;
-use crate::foreign::{FILE_BYTES_MAX, Format, find_model_file, lightgbm, xgboost};
+use crate::foreign::{FILE_BYTES_MAX, ForeignTrees, Format, find_model_file, lightgbm, xgboost};
 use crate::onnx::EngineError;
 
 /// An [`Importer`] for model files, with options for ONNX models.
@@ -50,6 +50,21 @@ pub fn parse_with(bytes: &[u8], path: &Path, onnx: &OnnxOptions) -> Result<Impor
         })?,
     };
     Ok(ImportedModel::new(path, bytes.len() as u64, parts))
+}
+
+/// Reads the trees of a LightGBM or XGBoost model, to be trained further.
+pub fn read_trees(path: impl AsRef<Path>) -> Result<ForeignTrees, ModelError> {
+    let path = path.as_ref();
+    let bytes = read_bounded(path, FILE_BYTES_MAX)?;
+    let refuse = |reason: String| ModelError::Package { file: path.to_owned(), reason };
+    let description = match Format::of(path, &bytes).map_err(refuse)? {
+        Format::LightGbm => lightgbm::describe(&bytes),
+        Format::XgBoost => xgboost::describe(&bytes),
+        Format::Onnx => {
+            Err("it is an ONNX model, and only trees of LightGBM and XGBoost are trained further".to_owned())
+        }
+    };
+    description.and_then(|description| description.trees()).map_err(refuse)
 }
 
 /// Loads the package in a folder, whatever its learner.

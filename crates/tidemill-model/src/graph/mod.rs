@@ -187,6 +187,15 @@ impl TransformGraph {
         Ok(Self { sets: Arc::clone(&self.sets), ..graph })
     }
 
+    /// The same graph with a feature more, the last one, over its inputs and those of `inputs` that it does not have.
+    pub fn with_feature(&self, feature: Feature, inputs: Vec<TensorSpec>) -> Result<Self, ModelError> {
+        let mut all = self.inner.inputs.clone();
+        all.extend(inputs.into_iter().filter(|input| self.inner.inputs.iter().all(|known| known.name != input.name)));
+        let features = self.inner.features.iter().cloned().chain([feature]).collect();
+        let graph = Self::new(all, self.inner.label.clone(), features)?;
+        Ok(Self { sets: Arc::clone(&self.sets), ..graph })
+    }
+
     /// Its features, in order.
     pub fn features(&self) -> &[FeatureSpec] {
         &self.inner.specs

@@ -97,7 +97,9 @@ impl ClassTrees {
         if sums.len() != task.names().len() {
             return Err(invalid(format!("{} sums of trees for {} names", sums.len(), task.names().len())));
         }
-        let fits = |sum: &TreeEnsemble| *sum.task() == Task::Regression && sum.link() == Link::Identity;
+        let fits = |sum: &TreeEnsemble| {
+            *sum.task() == Task::Regression && sum.link() == Link::Identity && sum.offset().is_none()
+        };
         if sums.iter().any(|sum| !fits(sum) || sum.features() != sums[0].features()) {
             return Err(invalid("the sums of trees do not fit each other"));
         }

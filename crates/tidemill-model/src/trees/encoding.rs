@@ -6,7 +6,7 @@ use crate::{ModelError, Task};
 
 const MAGIC: [u8; 8] = *b"TMTREES\0";
 const VERSION: u32 = 1;
-const RANKING_VERSION: u32 = 2;
+const LONGER_VERSION: u32 = 2;
 const RANKING: u32 = 3;
 const HEADER_BYTES: usize = 40;
 /// Bytes of one node over all sections.
@@ -20,11 +20,11 @@ const CATEGORICAL: u8 = 2;
 ///
 /// Little-endian, sections without padding, nothing after the last one. A node is the same index in every section;
 /// the nodes of all trees follow on each other, and children are counted from the start of their tree. Format 2 is written
-/// for a ranking alone, so that an older version refuses it by its number.
+/// for a ranking and for an offset alone, so that an older version refuses these by its number.
 ///
 /// ```text
 ///  0  magic       8 bytes      "TMTREES\0"
-///  8  version     u32          1, of a ranking 2
+///  8  version     u32          1, or 2 with the last section
 /// 12  task        u32          0 binary, 1 regression, 2 regression whose scores are logarithms, 3 ranking
 /// 16  features    u32
 /// 20  trees       u32          T
@@ -38,7 +38,8 @@ const CATEGORICAL: u8 = 2;
 ///     right child              u32 × N    0 for a leaf
 ///     payload                  8 bytes × N  f64: threshold, or the leaf's value; u64: words of the category set
 ///     category sets            u64 × W    one after the other, in the order of the nodes
-///     group                    of a ranking: the length (u32) and the name of the column, in UTF-8
+///     in format 2              offset u32: its feature, or 0xffffffff; length u32 and name in UTF-8 of the column of a
+///                              ranking's query, empty for another task
 /// ```
 impl TreeEnsemble {
     /// The bytes of the ensemble. The same ensemble gives the same bytes.
@@ -51,12 +52,14 @@ impl TreeEnsemble {
         let mut bytes =
             Vec::with_capacity(HEADER_BYTES + 4 * self.trees().len() + NODE_BYTES * node_count + 8 * words.len());
         bytes.extend_from_slice(&MAGIC);
-        let (version, task) = match (self.task(), self.link()) {
-            (Task::Ranking { .. }, _) => (RANKING_VERSION, RANKING),
-            (_, Link::Logistic) => (VERSION, 0),
-            (_, Link::Identity) => (VERSION, 1),
-            (_, Link::Exp) => (VERSION, 2),
+        let (task, group) = match (self.task(), self.link()) {
+            (Task::Ranking { group }, _) => (RANKING, group.as_str()),
+            (_, Link::Logistic) => (0, ""),
+            (_, Link::Identity) => (1, ""),
+            (_, Link::Exp) => (2, ""),
         };
+        let is_longer = task == RANKING || self.offset().is_some();
+        let version = if is_longer { LONGER_VERSION } else { VERSION };
         let counts = [self.features(), self.trees().len(), node_count, words.len()].map(|count| count as u32);
         for number in [version, task].into_iter().chain(counts) {
             bytes.extend_from_slice(&number.to_le_bytes());
@@ -90,7 +93,8 @@ impl TreeEnsemble {
         for word in words {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
-        if let Task::Ranking { group } = self.task() {
+        if is_longer {
+            bytes.extend_from_slice(&self.offset().map_or(LEAF, |feature| feature as u32).to_le_bytes());
             bytes.extend_from_slice(&(group.len() as u32).to_le_bytes());
             bytes.extend_from_slice(group.as_bytes());
         }
@@ -107,22 +111,29 @@ impl TreeEnsemble {
             return Err(invalid("the bytes are not a tree ensemble"));
         }
         let version = u32_of(&mut rest)?;
-        if ![VERSION, RANKING_VERSION].contains(&version) {
-            let known = format!("{VERSION} and {RANKING_VERSION}");
+        if ![VERSION, LONGER_VERSION].contains(&version) {
+            let known = format!("{VERSION} and {LONGER_VERSION}");
             return Err(invalid(format!("trees of format {version}, and this version of Tidemill reads {known}")));
         }
         let (mut task, link) = match (version, u32_of(&mut rest)?) {
-            (VERSION, 0) => (Task::Binary, Link::Logistic),
-            (VERSION, 1) => (Task::Regression, Link::Identity),
-            (VERSION, 2) => (Task::Regression, Link::Exp),
-            (RANKING_VERSION, RANKING) => (Task::Ranking { group: String::new() }, Link::Identity),
+            (_, 0) => (Task::Binary, Link::Logistic),
+            (_, 1) => (Task::Regression, Link::Identity),
+            (_, 2) => (Task::Regression, Link::Exp),
+            (LONGER_VERSION, RANKING) => (Task::Ranking { group: String::new() }, Link::Identity),
             (_, other) => return Err(invalid(format!("the task has the number {other}"))),
         };
         let [features, trees, nodes, words] = [(); 4].map(|()| u32_of(&mut rest));
         let (features, trees, nodes, words) = (features?, trees? as u64, nodes? as u64, words? as u64);
         let base_score = f64::from_bits(u64_of(&mut rest)?);
-        if let Task::Ranking { group } = &mut task {
-            *group = group_of(&mut rest, 4 * trees + NODE_BYTES as u64 * nodes + 8 * words)?;
+        let mut offset = None;
+        if version == LONGER_VERSION {
+            let (feature, name) = last_section(&mut rest, 4 * trees + NODE_BYTES as u64 * nodes + 8 * words)?;
+            offset = (feature != LEAF).then_some(feature as usize);
+            match &mut task {
+                Task::Ranking { group } => *group = name,
+                _ if name.is_empty() => {}
+                _ => return Err(invalid("a column of queries belongs to a ranking")),
+            }
         }
         let expected = 4 * trees + NODE_BYTES as u64 * nodes + 8 * words;
         if rest.len() as u64 != expected {
@@ -155,22 +166,23 @@ impl TreeEnsemble {
         if first != nodes || !words.is_empty() {
             return Err(invalid("nodes or categories are left over"));
         }
-        Self::new(task, features as usize, base_score, decoded)?.with_link(link)
+        Self::new(task, features as usize, base_score, decoded)?.with_link(link)?.with_offset(offset)
     }
 }
 
-/// Takes the column of a ranking's queries off the end of `rest`, which follows `first` bytes.
-fn group_of(rest: &mut &[u8], first: u64) -> Result<String, ModelError> {
-    let (trees, mut group) = usize::try_from(first)
+/// Takes the feature of the offset and the column of a ranking's queries off the end of `rest`, which follow `first` bytes.
+fn last_section(rest: &mut &[u8], first: u64) -> Result<(u32, String), ModelError> {
+    let (trees, mut section) = usize::try_from(first)
         .ok()
         .and_then(|first| rest.split_at_checked(first))
         .ok_or_else(|| invalid("the bytes end too early"))?;
-    let length = u32_of(&mut group)? as usize;
-    if group.len() != length {
-        return Err(invalid(format!("{} bytes of a column's name where {length} are expected", group.len())));
+    let (offset, length) = (u32_of(&mut section)?, u32_of(&mut section)? as usize);
+    if section.len() != length {
+        return Err(invalid(format!("{} bytes of a column's name where {length} are expected", section.len())));
     }
     *rest = trees;
-    std::str::from_utf8(group).map(str::to_owned).map_err(|_| invalid("the name of a column is not UTF-8"))
+    let name = std::str::from_utf8(section).map_err(|_| invalid("the name of a column is not UTF-8"))?;
+    Ok((offset, name.to_owned()))
 }
 
 struct Sections<'a> {

@@ -2,7 +2,7 @@
 
 use super::compiled::Compiled;
 use super::quantised::Quantised;
-use super::tree::{FEATURES_MAX, Tree, invalid};
+use super::tree::{FEATURES_MAX, Node, Tree, invalid};
 use crate::learner::logistic;
 use crate::{FeatureBlock, ModelError, Task};
 
@@ -33,12 +33,15 @@ impl Link {
 /// The score of a row is `base_score` plus the values of the leaves it reaches, added in the order of the trees; the
 /// prediction is what its [`Link`] makes of it: the logistic function for [`Task::Binary`], for [`Task::Regression`]
 /// the score itself, or its exponential where the logarithm was learned, and for [`Task::Ranking`] the score itself.
+///
+/// An ensemble with an [`offset`](Self::offset) starts the sum of a row at `base_score` plus the row's value of that feature.
 #[derive(Debug, Clone)]
 pub struct TreeEnsemble {
     pub(crate) task: Task,
     link: Link,
     pub(crate) features: usize,
     base_score: f64,
+    offset: Option<usize>,
     trees: Vec<Tree>,
     compiled: Executor,
 }
@@ -58,6 +61,7 @@ impl PartialEq for TreeEnsemble {
             && self.link == other.link
             && self.features == other.features
             && self.base_score.to_bits() == other.base_score.to_bits()
+            && self.offset == other.offset
             && self.trees == other.trees
     }
 }
@@ -88,7 +92,7 @@ impl TreeEnsemble {
             None => Executor::Any(Compiled::new(&trees, features)?),
         };
         let link = if task == Task::Binary { Link::Logistic } else { Link::Identity };
-        Ok(Self { task, link, features, base_score, trees, compiled })
+        Ok(Self { task, link, features, base_score, offset: None, trees, compiled })
     }
 
     /// The same sum with the prediction `link` makes of it, which must fit the task: [`Link::Logistic`] is for
@@ -107,7 +111,32 @@ impl TreeEnsemble {
 
     /// The same sum for another task whose predictions are its scores.
     pub fn for_task(self, task: Task) -> Result<Self, ModelError> {
-        Self::new(task, self.features, self.base_score, self.trees)?.with_link(self.link)
+        let offset = self.offset;
+        Self::new(task, self.features, self.base_score, self.trees)?.with_link(self.link)?.with_offset(offset)
+    }
+
+    /// The same sum to which the value of the feature `offset` is added, which no tree asks. A missing value adds 0.
+    pub fn with_offset(self, offset: Option<usize>) -> Result<Self, ModelError> {
+        let Some(feature) = offset else { return Ok(Self { offset, ..self }) };
+        let asks = |node: &Node| matches!(node, Node::Split(split) if split.feature as usize == feature);
+        if feature >= self.features {
+            return Err(invalid(format!("the offset is feature {feature} of {}", self.features)));
+        }
+        if self.trees.iter().flat_map(Tree::nodes).any(asks) {
+            return Err(invalid(format!("a tree asks the feature {feature}, which is the offset")));
+        }
+        Ok(Self { offset, ..self })
+    }
+
+    /// The feature whose value is added to the sum, where there is one.
+    pub fn offset(&self) -> Option<usize> {
+        self.offset
+    }
+
+    /// What the offset adds to the sum of `row`.
+    pub(super) fn offset_of(&self, row: &[f64]) -> f64 {
+        let value = self.offset.and_then(|feature| row.get(feature)).copied().unwrap_or(0.0);
+        if value.is_nan() { 0.0 } else { value }
     }
 
     /// What a prediction is of the score.
@@ -149,6 +178,11 @@ impl TreeEnsemble {
     pub fn scores(&self, block: &FeatureBlock, out: &mut Vec<f64>) {
         out.clear();
         out.resize(block.rows, self.base_score);
+        if let Some(column) = self.offset.and_then(|feature| block.columns.get(feature)) {
+            for (score, value) in out.iter_mut().zip(column).filter(|(_, value)| !value.is_nan()) {
+                *score += value;
+            }
+        }
         match &self.compiled {
             Executor::Shallow(trees) => trees.add_to(block, out),
             Executor::Any(trees) => trees.add_to(block, out),

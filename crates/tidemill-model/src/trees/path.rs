@@ -26,7 +26,7 @@ pub struct PathStep {
 }
 
 impl TreeEnsemble {
-    /// The way of `row` through each tree, in their order. Leaves and the base score sum to the score. A feature that the row
+    /// The way of `row` through each tree, in their order. Leaves, the base score and the offset sum to the score. A feature that the row
     /// lacks is missing.
     pub fn paths<'a>(&'a self, row: &'a [f64]) -> impl Iterator<Item = TreePath> + 'a {
         self.trees().iter().map(move |tree| {

@@ -57,6 +57,11 @@ impl TreeEnsemble {
         for value in &mut features {
             *value /= rows;
         }
+        if let Some(offset) = self.offset() {
+            let mean = background.iter().map(|other| self.offset_of(other)).sum::<f64>() / rows;
+            features[offset] = self.offset_of(row) - mean;
+            base += mean * rows;
+        }
         Contributions { base: self.base_score() + base / rows, features }
     }
 }

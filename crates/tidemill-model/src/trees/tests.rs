@@ -112,6 +112,26 @@ fn a_ranking_keeps_its_group_and_cut_bytes_are_refused() {
 }
 
 #[test]
+fn an_offset_is_added_explained_and_kept() {
+    let tree = Tree::new(vec![at_most(0, 1.0, true, 1, 2), leaf(-1.0), leaf(0.5)]).unwrap();
+    let sum = |features| TreeEnsemble::new(Task::Regression, features, 0.25, vec![tree.clone()]).unwrap();
+    let model = sum(2).with_link(super::Link::Exp).unwrap().with_offset(Some(1)).unwrap();
+    assert_eq!(predict_one(&model, &[0.0, 2.0]), (0.25_f64 + 2.0 - 1.0).exp());
+    // Without a value it adds nothing, and a prediction stays a number.
+    assert_eq!(predict_one(&model, &[0.0, f64::NAN]), (0.25_f64 - 1.0).exp());
+    let explained = model.contributions(&[0.0, 2.0], &[vec![2.0, 1.0], vec![2.0, f64::NAN]]);
+    assert_eq!((explained.features[1], explained.base), (1.5, 0.25 + 0.5 + 0.5));
+    assert!((explained.score() - 1.25).abs() < 1e-12);
+    let bytes = model.encode();
+    assert_eq!(TreeEnsemble::decode(&bytes).unwrap(), model);
+    for end in 0..bytes.len() {
+        assert!(TreeEnsemble::decode(&bytes[..end]).is_err(), "{end}");
+    }
+    assert!(sum(1).with_offset(Some(1)).unwrap_err().to_string().contains("feature 1 of 1"));
+    assert!(sum(2).with_offset(Some(0)).unwrap_err().to_string().contains("asks the feature 0"));
+}
+
+#[test]
 fn the_encoding_is_the_documented_one() {
     let model = ensemble(vec![one_of(3, &[1, 64], true, 1, 2), leaf(-1.0), leaf(0.5)]);
     let mut expected = b"TMTREES\0".to_vec();

@@ -23,7 +23,15 @@ pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> R
             let sums = trees::scores(graph, matrix, ensemble);
             let all = graph.list(&[-1]);
             let sums = graph.op("Reshape", &[&sums, &all], Vec::new());
-            let scores = graph.with("Add", &sums, ensemble.base_score());
+            let mut scores = graph.with("Add", &sums, ensemble.base_score());
+            if let Some(offset) = ensemble.offset() {
+                let place = graph.list(&[offset as i64]);
+                let column = graph.op("Gather", &[matrix, &place], vec![int("axis", 1)]);
+                let column = graph.op("Reshape", &[&column, &all], Vec::new());
+                let (absent, none) = (graph.of("IsNaN", &column), graph.number(0.0));
+                let added = graph.choose(&absent, &none, &column);
+                scores = graph.both("Add", &scores, &added);
+            }
             if ensemble.link() == Link::Exp { graph.of("Exp", &scores) } else { scores }
         }
         Learner::ClassTrees(trees) => sums(graph, matrix, trees),

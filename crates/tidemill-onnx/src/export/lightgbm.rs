@@ -20,6 +20,9 @@ const CATEGORIES_MAX: u64 = 10_000;
 /// The learner is none of trees, or its text would be much larger than the model.
 pub fn export_lightgbm(features: &[FeatureSpec], learner: &Learner) -> Result<Vec<u8>, ModelError> {
     let refused = |reason: String| ModelError::Learner { reason };
+    if learner.tree_sums().iter().any(|sum| sum.offset().is_some()) {
+        return Err(refused("the model adds an offset to its scores, which LightGBM keeps in no model".to_owned()));
+    }
     let (objective, sums): (String, &[TreeEnsemble]) = match learner {
         Learner::Trees(trees) => {
             let objective = match (trees.task(), trees.link()) {

@@ -21,6 +21,9 @@ const VERSION: [u32; 3] = [2, 1, 4];
 /// The learner is none of trees, or its predictions are made of their sums as no objective of XGBoost makes them.
 pub fn export_xgboost(features: &[FeatureSpec], learner: &Learner) -> Result<Vec<u8>, ModelError> {
     let refused = |reason: String| ModelError::Learner { reason };
+    if learner.tree_sums().iter().any(|sum| sum.offset().is_some()) {
+        return Err(refused("the model adds an offset to its scores, which XGBoost keeps in no model".to_owned()));
+    }
     let (objective, base, classes, targets): (Value, f64, usize, usize) = match learner {
         Learner::Trees(trees) => {
             // What stands for a sum of 0: the base score is a prediction.

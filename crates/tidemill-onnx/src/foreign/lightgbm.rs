@@ -31,6 +31,11 @@ struct Section<'a> {
 
 /// Reads a model; an error names the line.
 pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
+    describe(bytes)?.build()
+}
+
+/// Reads the trees of a model.
+pub(crate) fn describe(bytes: &[u8]) -> Result<Description, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
     let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim_end()));
     let (head, mut next) = section(&mut lines, 1)?;
@@ -76,7 +81,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
         |zero: &Option<bool>| if *zero == Some(true) { Preprocessing::ZeroIsMissing } else { Preprocessing::Plain };
     let features = names.iter().zip(&zero_is_missing).map(|(name, zero)| ((*name).to_owned(), reading(zero))).collect();
     let facts = vec![("format version", version.to_owned()), ("objective", objective)];
-    Description { format: "LightGBM text", features, sums: grown, scale, link, facts }.build()
+    Ok(Description { format: "LightGBM text", features, sums: grown, scale, link, facts })
 }
 
 /// A line of the file with its number.

@@ -11,3 +11,4 @@ pub(crate) mod xgboost;
 
 pub(crate) use file::{FILE_BYTES_MAX, Format, find_model_file};
 pub(crate) use link::{logistic, softmax};
+pub use trees::{ForeignLink, ForeignTrees};

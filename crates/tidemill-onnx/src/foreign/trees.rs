@@ -25,7 +25,7 @@ pub(super) enum Preprocessing {
 }
 
 /// A tree model as described by a file.
-pub(super) struct Description {
+pub(crate) struct Description {
     /// The name of the format.
     pub(super) format: &'static str,
     pub(super) features: Vec<(String, Preprocessing)>,
@@ -37,6 +37,26 @@ pub(super) struct Description {
     pub(super) facts: Vec<(&'static str, String)>,
 }
 
+/// The trees of a model of another program, to be trained further.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForeignTrees {
+    /// Names of the features, in the order in which trees number them.
+    pub features: Vec<String>,
+    /// What the predictions are of the sums.
+    pub link: ForeignLink,
+    /// The trees of each sum, and its initial value.
+    pub sums: Vec<(f64, Vec<Tree>)>,
+}
+
+/// What predictions are of sums of trees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignLink {
+    /// A number of the only sum.
+    One(tidemill_model::trees::Link),
+    /// The softmax of all sums.
+    Softmax,
+}
+
 #[derive(Debug)]
 struct TreeRuntime {
     features: Features,
@@ -46,6 +66,26 @@ struct TreeRuntime {
 }
 
 impl Description {
+    /// Returns the trees, or why they cannot be trained further.
+    pub(crate) fn trees(self) -> Result<ForeignTrees, String> {
+        use tidemill_model::trees::Link as One;
+        let link = match (self.link, self.sums.len()) {
+            (Link::Identity, 1) => ForeignLink::One(One::Identity),
+            (Link::Logistic, 1) => ForeignLink::One(One::Logistic),
+            (Link::Exp, 1) => ForeignLink::One(One::Exp),
+            (Link::Softmax, _) => ForeignLink::Softmax,
+            (_, sums) => return Err(format!("its {sums} sums of trees are not what a training here learns")),
+        };
+        if self.scale != 1.0 {
+            return Err(format!("its sums are multiplied by {}, and those of a training here are not", self.scale));
+        }
+        if let Some((name, _)) = self.features.iter().find(|(_, reading)| *reading != Preprocessing::Plain) {
+            return Err(format!("0 is a missing value of the feature `{name}`, and in a training here it is a number"));
+        }
+        let features = self.features.into_iter().map(|(name, _)| name).collect();
+        Ok(ForeignTrees { features, link, sums: self.sums })
+    }
+
     /// Returns the model, or why it cannot run.
     pub(super) fn build(self) -> Result<ImportedParts, String> {
         let Self { format, features, sums, scale, link, mut facts } = self;

@@ -129,6 +129,11 @@ impl<'de> Deserialize<'de> for Flag {
 
 /// Reads a model; an error names the place.
 pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
+    describe(bytes)?.build()
+}
+
+/// Reads the trees of a model.
+pub(crate) fn describe(bytes: &[u8]) -> Result<Description, String> {
     let File { version, learner } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let Learner { feature_names, gradient_booster, learner_model_param: param, objective } = learner;
     let features: usize = number("num_feature", &param.num_feature)?;
@@ -165,7 +170,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
     let written: Vec<String> = version.iter().map(u32::to_string).collect();
     let facts = vec![("written by", format!("XGBoost {}", written.join("."))), ("objective", objective.name)];
     let features = names.into_iter().map(|name| (name, Preprocessing::Plain)).collect();
-    Description { format: "XGBoost JSON", features, sums: grown, scale: 1.0, link, facts }.build()
+    Ok(Description { format: "XGBoost JSON", features, sums: grown, scale: 1.0, link, facts })
 }
 
 /// A number written as text; absent means 0.

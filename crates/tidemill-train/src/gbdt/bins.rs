@@ -112,6 +112,28 @@ impl BinSet {
         self.0[usize::from(bin >> 6)] >> (bin & 63) & 1 == 1
     }
 
+    /// The bins that are not in it.
+    pub(crate) fn complement(&self) -> Self {
+        Self(self.0.map(|word| !word))
+    }
+
+    /// The bins that are in both.
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+
+    /// Whether it has no bin.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    /// Its first and last bin below `end`, if there are any.
+    pub(crate) fn ends_below(&self, end: u8) -> Option<(u8, u8)> {
+        let mut bins = (0..end).filter(|bin| self.contains(*bin));
+        let first = bins.next()?;
+        Some((first, bins.last().unwrap_or(first)))
+    }
+
     /// Membership by bin.
     pub(crate) fn table(&self) -> [bool; 256] {
         std::array::from_fn(|bin| self.contains(bin as u8))

@@ -25,6 +25,8 @@ const FEATURE_STREAM: u64 = 3;
 const DROP_STREAM: u64 = 5;
 const TREE_STREAM: u64 = 6;
 const LIST_STREAM: u64 = 7;
+/// Steps to the best constant on top of offsets: it converges in far fewer.
+const NEWTON_STEPS: u32 = 100;
 
 /// Rows to learn from or to be judged on.
 #[derive(Debug, Clone)]
@@ -37,12 +39,43 @@ pub struct LabelledRows {
     pub weights: Option<Vec<f64>>,
     /// The queries of a ranking.
     pub queries: Option<Arc<Queries>>,
+    /// What the score of a row starts from beside the base score; nothing when absent.
+    pub offsets: Option<Vec<f64>>,
+    /// The scores of the model that training continues, a column each: what a row starts from then.
+    pub scored: Option<Vec<Vec<f64>>>,
 }
 
 impl LabelledRows {
     /// Rows that all count the same, of no queries.
     pub fn new(data: Binned, labels: Vec<f64>) -> Self {
-        Self { data, labels, weights: None, queries: None }
+        Self { data, labels, weights: None, queries: None, offsets: None, scored: None }
+    }
+
+    /// The scores that the rows start from.
+    fn start(&self, base_scores: &[f64]) -> Vec<Vec<f64>> {
+        if let Some(scored) = &self.scored {
+            return scored.clone();
+        }
+        let column = |base: &f64| match &self.offsets {
+            Some(offsets) => offsets.iter().map(|offset| base + offset).collect(),
+            None => vec![*base; self.data.rows()],
+        };
+        base_scores.iter().map(column).collect()
+    }
+}
+
+/// What training starts from.
+#[derive(Debug, Clone, Copy)]
+pub struct Start<'a> {
+    /// The same seed and data give the same trees.
+    pub seed: u64,
+    /// The sums that are continued; none for a new model.
+    pub previous: &'a [TreeEnsemble],
+}
+
+impl From<u64> for Start<'_> {
+    fn from(seed: u64) -> Self {
+        Self { seed, previous: &[] }
     }
 }
 
@@ -61,7 +94,8 @@ type Trees = Vec<GrownTree>;
 /// What came of training.
 #[derive(Debug, Clone)]
 pub struct Fitted {
-    /// The trees kept, a sum for each score: all, or with early stopping those up to the best round.
+    /// The trees kept, a sum for each score: all, or with early stopping those up to the best round. Those of a model that was
+    /// continued come first.
     pub sums: Vec<TreeEnsemble>,
     /// How many rounds were run.
     pub rounds: u32,
@@ -103,18 +137,23 @@ pub struct Importance {
 ///
 /// # Errors
 /// What `watch` returns, and what [`TreeEnsemble::new`] refuses: scores that left the finite numbers.
-pub fn fit<E: From<ModelError>>(
+pub fn fit<'a, E: From<ModelError>>(
     params: &GradientBoosting,
     objective: &dyn Objective,
     constraints: &Constraints,
     train: &LabelledRows,
     validation: Option<&LabelledRows>,
-    seed: u64,
+    start: impl Into<Start<'a>>,
     mut watch: impl FnMut(Round) -> Result<(), E>,
 ) -> Result<Fitted, E> {
-    let base_scores = objective.base_scores(&train.labels, train.weights.as_deref());
+    let start: Start<'_> = start.into();
+    let base_scores = if start.previous.is_empty() {
+        base_scores(objective, train)
+    } else {
+        start.previous.iter().map(TreeEnsemble::base_score).collect()
+    };
     let judge = Judge { objective, metric: params.metric.or(objective.stop_metric()), params };
-    let mut boosting = Boosting::new(params, objective, constraints, train, &base_scores, seed);
+    let mut boosting = Boosting::new(params, objective, constraints, train, &base_scores, start);
     let mut validation = validation.map(|rows| ValidationScores::new(rows, judge, &base_scores));
     let mut grown: Vec<Trees> = Vec::new();
     // What each round's trees count.
@@ -164,9 +203,16 @@ pub fn fit<E: From<ModelError>>(
     let binning = &train.data.binning;
     let link = objective.link();
     let task = if link == Link::Logistic { Task::Binary } else { Task::Regression };
+    // The offset is a feature after those that trees ask.
+    let offset = train.offsets.as_ref().map(|_| binning.features);
+    let features = binning.features + usize::from(offset.is_some());
     let sum = |(score, base_score): (usize, &f64)| {
-        let trees: Result<Vec<_>, ModelError> = grown.iter().map(|trees| trees[score].to_tree(binning)).collect();
-        TreeEnsemble::new(task.clone(), binning.features, *base_score, trees?)?.with_link(link)
+        let earlier = start.previous.get(score).map_or(&[][..], TreeEnsemble::trees);
+        let mut trees = earlier.to_vec();
+        for round in &grown {
+            trees.push(round[score].to_tree(binning)?);
+        }
+        TreeEnsemble::new(task.clone(), features, *base_score, trees)?.with_link(link)?.with_offset(offset)
     };
     let sums: Vec<TreeEnsemble> = base_scores.iter().enumerate().map(sum).collect::<Result<_, _>>()?;
     let (validation_metric, validation_scores) = match validation {
@@ -238,6 +284,8 @@ struct Boosting<'a> {
     constraints: UsedConstraints,
     train: &'a LabelledRows,
     seed: u64,
+    /// Rounds of the model that is continued: what is drawn goes on from them.
+    before: u32,
     grower: Grower,
     /// By score, then by row: of all trees, or for a random forest of none.
     scores: Vec<Vec<f64>>,
@@ -256,7 +304,7 @@ impl<'a> Boosting<'a> {
         constraints: &Constraints,
         train: &'a LabelledRows,
         base_scores: &[f64],
-        seed: u64,
+        start: Start<'_>,
     ) -> Self {
         let rows = train.data.rows();
         Self {
@@ -264,9 +312,10 @@ impl<'a> Boosting<'a> {
             objective,
             constraints: constraints.used(&train.data.binning),
             train,
-            seed,
+            seed: start.seed,
+            before: start.previous.iter().map(|sum| sum.trees().len()).max().unwrap_or(0) as u32,
             grower: Grower::default(),
-            scores: base_scores.iter().map(|base| vec![*base; rows]).collect(),
+            scores: train.start(base_scores),
             gradients: vec![vec![[0.0; 2]; rows]; base_scores.len()],
             leaf_of: std::iter::repeat_with(AtomicU16::default).take(rows).collect(),
             sampled: None,
@@ -285,7 +334,7 @@ impl<'a> Boosting<'a> {
     /// For DART: the rounds that this one leaves out, whose trees are taken off the scores.
     fn drop_trees(&mut self, round: u32, grown: &[Trees], factors: &[f64]) -> Vec<usize> {
         let params = self.params;
-        let mut draw = Rng::new(self.seed, DROP_STREAM ^ u64::from(round) << 8);
+        let mut draw = Rng::new(self.seed, DROP_STREAM ^ u64::from(self.before + round) << 8);
         if params.boosting != Combination::Dart || draw.unit() < params.skip_drop {
             return Vec::new();
         }
@@ -305,7 +354,9 @@ impl<'a> Boosting<'a> {
 
     /// Grows a tree for each score on the gradients before the round.
     fn round(&mut self, round: u32) -> Trees {
-        if round == 1 || self.params.boosting != Combination::RandomForest {
+        let is_first = round == 1;
+        let round = self.before + round;
+        if is_first || self.params.boosting != Combination::RandomForest {
             self.compute_gradients(round);
         }
         self.choose_rows(round);
@@ -372,7 +423,8 @@ impl<'a> Boosting<'a> {
                 })
                 .collect();
             if !residuals.is_empty() {
-                leaf.value = rate * quantile(&mut residuals, renewal.level);
+                let [low, high] = leaf.bounds();
+                leaf.value = rate * quantile(&mut residuals, renewal.level).clamp(low, high);
             }
         });
         for leaf in leaves {
@@ -531,7 +583,8 @@ impl Judge<'_> {
 struct ValidationScores<'a> {
     rows: &'a LabelledRows,
     judge: Judge<'a>,
-    base_scores: Vec<f64>,
+    /// What the rows start from, where a round changes what all trees count.
+    start: Option<Vec<Vec<f64>>>,
     scores: Vec<Vec<f64>>,
     metric: f64,
     best_round: u32,
@@ -541,18 +594,16 @@ struct ValidationScores<'a> {
 
 impl<'a> ValidationScores<'a> {
     fn new(rows: &'a LabelledRows, judge: Judge<'a>, base_scores: &[f64]) -> Self {
-        let scores: Vec<Vec<f64>> = base_scores.iter().map(|base| vec![*base; rows.data.rows()]).collect();
+        let scores = rows.start(base_scores);
         let best_scores = scores.clone();
-        let base_scores = base_scores.to_vec();
-        Self { rows, judge, base_scores, scores, metric: f64::NAN, best_round: 0, best_metric: f64::NAN, best_scores }
+        let start = (judge.params.boosting == Combination::RandomForest).then(|| scores.clone());
+        Self { rows, judge, start, scores, metric: f64::NAN, best_round: 0, best_metric: f64::NAN, best_scores }
     }
 
     /// Adds the trees of a round.
     fn add(&mut self, changes: &Changes, grown: &[Trees], trees: &[GrownTree], factors: &[f64], round: u32) {
-        if changes.all != 1.0 {
-            for (scores, base) in self.scores.iter_mut().zip(&self.base_scores) {
-                scores.iter_mut().for_each(|score| *score = base + (*score - base) * changes.all);
-            }
+        for (scores, start) in self.scores.iter_mut().zip(self.start.iter().flatten()) {
+            scores.iter_mut().zip(start).for_each(|(score, start)| *score = start + (*score - start) * changes.all);
         }
         for (at, by) in &changes.earlier {
             add_trees(&grown[*at], &self.rows.data, &mut self.scores, factors[*at] * (by - 1.0));
@@ -564,6 +615,38 @@ impl<'a> ValidationScores<'a> {
             self.best_scores.clone_from(&self.scores);
         }
     }
+}
+
+/// The constant scores with the smallest loss, on top of the offsets of the rows if they have any.
+fn base_scores(objective: &dyn Objective, train: &LabelledRows) -> Vec<f64> {
+    let weights = train.weights.as_deref();
+    let Some(offsets) = &train.offsets else { return objective.base_scores(&train.labels, weights) };
+    if objective.link() == Link::Identity {
+        let residuals: Vec<f64> = train.labels.iter().zip(offsets).map(|(label, offset)| label - offset).collect();
+        return objective.base_scores(&residuals, weights);
+    }
+    // Newton's method in one dimension, from the constant without offsets less their mean.
+    let mean = offsets.iter().sum::<f64>() / offsets.len().max(1) as f64;
+    let mut base = objective.base_scores(&train.labels, weights)[0] - mean;
+    let mut gradients = vec![[0.0; 2]; offsets.len()];
+    for _ in 0..NEWTON_STEPS {
+        let scores: Vec<f64> = offsets.iter().map(|offset| base + offset).collect();
+        objective.gradients(&[&scores], &train.labels, &mut [&mut gradients]);
+        let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
+        let [slope, curve] = gradients
+            .iter()
+            .enumerate()
+            .fold([0.0; 2], |sum, (row, of_row)| [0, 1].map(|at| sum[at] + weight(row) * f64::from(of_row[at])));
+        let step = -slope / curve;
+        if !step.is_finite() {
+            break;
+        }
+        base += step.clamp(-1.0, 1.0);
+        if step.abs() < 1e-9 {
+            break;
+        }
+    }
+    vec![base]
 }
 
 /// Adds `factor` times the values of the trees of a round to their scores.

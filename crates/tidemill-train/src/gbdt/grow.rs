@@ -8,8 +8,9 @@ use super::constraints::UsedConstraints;
 use super::grown::{GrownNode, GrownTree};
 use super::histogram::{Cell, HistogramBuilder, Rows, subtract};
 use super::objective::Gradient;
-use super::params::{GradientBoosting, Growth};
+use super::params::{GradientBoosting, Growth, MonotoneMethod};
 use super::partition::Partition;
+use super::region::Region;
 use super::rng::Rng;
 use super::split::{ChildValues, LeafFacts, SplitPlan, UNBOUNDED, best_split, root_value};
 
@@ -42,6 +43,8 @@ pub(crate) struct Leaf {
     bounds: [f64; 2],
     /// Used features asked on the way to it, where that matters.
     path: Vec<usize>,
+    /// Where its rows lie, where that matters.
+    region: Region,
     node: usize,
     depth: u32,
     sum: Cell,
@@ -54,6 +57,11 @@ impl Leaf {
     /// Its place among the nodes.
     pub(crate) fn node(&self) -> usize {
         self.node
+    }
+
+    /// Between what its value must lie before the learning rate.
+    pub(crate) fn bounds(&self) -> [f64; 2] {
+        self.bounds
     }
 }
 
@@ -89,6 +97,7 @@ impl Grower {
             output: 0.0,
             bounds: UNBOUNDED,
             path: Vec::new(),
+            region: Region::default(),
             node: 0,
             depth: 0,
             sum: [0.0; 2],
@@ -118,6 +127,9 @@ impl Grower {
             let (left, right) = divide(leaf, split, left_rows, &mut nodes, ground.constraints, params);
             leaves[at] = left;
             leaves.push(right);
+            if compares(ground, params) {
+                renew_bounds(ground, &mut leaves, at, params);
+            }
             if leaves.len() < params.leaves as usize {
                 let right = leaves.len() - 1;
                 self.plan_children(ground, &mut leaves, at, right, params);
@@ -215,6 +227,11 @@ fn divide(
     if !constraints.interactions.is_empty() {
         path.push(split.used);
     }
+    let mut regions = if params.monotone_method == MonotoneMethod::Intermediate {
+        leaf.region.children(split.used, &split.left)
+    } else {
+        Default::default()
+    };
     let mut child = |side: usize, from: usize, to: usize| {
         let (node, value) = (nodes.len(), params.rate() * outputs[side]);
         nodes.push(GrownNode::Leaf { value });
@@ -225,6 +242,7 @@ fn divide(
             output: outputs[side],
             bounds: bounds[side],
             path: path.clone(),
+            region: std::mem::take(&mut regions[side]),
             node,
             depth: leaf.depth + 1,
             sum: sums[side],
@@ -247,6 +265,40 @@ fn divide(
         left.cells = leaf.cells.take();
     }
     (left, right)
+}
+
+/// Whether leaves are compared with each other, and not with the splits above them.
+fn compares(ground: Ground<'_>, params: &GradientBoosting) -> bool {
+    params.monotone_method == MonotoneMethod::Intermediate && !ground.constraints.monotone.is_empty()
+}
+
+/// Finds the bounds of the leaves anew after the leaf at `split` was split into it and the last one. A leaf whose bounds
+/// changed is planned anew; the children are planned when they have their histograms.
+fn renew_bounds(ground: Ground<'_>, leaves: &mut [Leaf], split: usize, params: &GradientBoosting) {
+    let (directions, binning) = (&ground.constraints.monotone, &ground.data.binning);
+    let last = leaves.len() - 1;
+    for at in 0..leaves.len() {
+        let is_child = at == split || at == last;
+        // Of the others, only those that the split leaf was compared with see other values now.
+        let sees = |other: usize| leaves[at].region.order(&leaves[other].region, directions, binning) != 0;
+        if !is_child && !sees(split) && !sees(last) {
+            continue;
+        }
+        let mut bounds = UNBOUNDED;
+        for (other, leaf) in leaves.iter().enumerate().filter(|(other, _)| *other != at) {
+            match leaves[at].region.order(&leaves[other].region, directions, binning) {
+                1 => bounds[1] = bounds[1].min(leaf.output),
+                -1 => bounds[0] = bounds[0].max(leaf.output),
+                _ => {}
+            }
+        }
+        if bounds != leaves[at].bounds {
+            leaves[at].bounds = bounds;
+            if !is_child && leaves[at].plan.is_some() {
+                leaves[at].plan = plan(ground, &leaves[at], None, params);
+            }
+        }
+    }
 }
 
 /// The split to make next: the one that gains most, or the one nearest to the root; the first one of equals.

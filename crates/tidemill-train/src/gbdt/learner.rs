@@ -5,14 +5,14 @@ use std::sync::Arc;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use tidemill_core::{Code, ComponentError, ParamIssue, Task, TaskKind};
-use tidemill_model::FeatureSpec;
+use tidemill_model::{FeatureSpec, TreeEnsemble};
 
 use super::fit::is_recorded;
 use super::{
-    BinPlanner, Binned, Binning, Constraints, Fitted, GradientBoosting, LabelledRows, Loss, Objective, Queries,
-    StopMetric, fit,
+    BinPlanner, Binned, Binning, Combination, Constraints, Fitted, GradientBoosting, LabelledRows, Loss, Objective,
+    Queries, Start, StopMetric, fit,
 };
-use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, SplitRows, TrainingData};
+use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, MoreInput, SplitRows, TrainingData};
 
 /// Trees, each correcting the ones before it.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,13 @@ impl Estimator for GradientBoosting {
             Loss::Lambdarank | Loss::RankXendcg => &[TaskKind::Ranking],
             Loss::OneVsAll => &[TaskKind::MultiClass],
             _ => &TaskKind::ALL,
+        }
+    }
+
+    fn takes(&self, input: MoreInput) -> bool {
+        match input {
+            MoreInput::Offset => true,
+            MoreInput::BaseModel => self.boosting != Combination::RandomForest,
         }
     }
 
@@ -132,8 +139,9 @@ impl GradientBoosting {
         data.train.each_block(|block| planner.observe(block))?;
         let binning = Arc::new(planner.finish());
         data.progress.phase("binning");
-        let validation = data.validation.as_ref().map(|rows| binned(rows, &binning)).transpose()?;
-        let mut train = binned(&data.train, &binning)?;
+        let previous = self.previous(data)?;
+        let validation = data.validation.as_ref().map(|rows| binned(rows, &binning, data, previous)).transpose()?;
+        let mut train = binned(&data.train, &binning, data, previous)?;
         if *data.task == Task::Binary && extras.positive != PositiveWeight::Same {
             let factors = extras.positive.factors(&train.labels);
             let weights = train.weights.get_or_insert_with(|| vec![1.0; train.labels.len()]);
@@ -149,7 +157,7 @@ impl GradientBoosting {
             return Err(ComponentError::new(Code::Params, message).with_hint(StopMetric::hint(data.task.kind())));
         }
         let constraints = Constraints::new(self, data.features)?;
-        let fitted = boost(self, data, &*objective, &constraints, &train, validation.as_ref())?;
+        let fitted = boost(self, data, &*objective, &constraints, &train, validation.as_ref(), previous)?;
         let importance = Importance {
             measures: vec![Measure { name: "gain", is_count: false }, Measure { name: "splits", is_count: true }],
             values: fitted.importance.iter().map(|one| vec![one.gain, one.splits as f64]).collect(),
@@ -190,12 +198,41 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn binned(rows: &SplitRows<'_>, binning: &Arc<Binning>) -> Result<LabelledRows, ComponentError> {
-    let mut data = Binned::new(Arc::clone(binning), rows.rows());
-    rows.each_block(|block| data.push(block))?;
-    let queries = rows.groups().map(|groups| Arc::new(Queries::new(groups)));
-    let weights = rows.weights().map(<[f64]>::to_vec);
-    Ok(LabelledRows { data, labels: rows.labels().to_vec(), weights, queries })
+/// The rows as bins, with the scores that they start from.
+fn binned(
+    rows: &SplitRows<'_>,
+    binning: &Arc<Binning>,
+    data: &TrainingData<'_>,
+    previous: &[TreeEnsemble],
+) -> Result<LabelledRows, ComponentError> {
+    let mut bins = Binned::new(Arc::clone(binning), rows.rows());
+    let mut offsets = data.has_offset.then(Vec::new);
+    let mut scored: Vec<Vec<f64>> = vec![Vec::with_capacity(rows.rows()); previous.len()];
+    let mut out = Vec::new();
+    rows.each_block(|block| {
+        bins.push(block);
+        if let (Some(offsets), Some(column)) = (&mut offsets, block.columns.get(data.features.len())) {
+            offsets.extend_from_slice(column);
+        }
+        for (sum, scored) in previous.iter().zip(&mut scored) {
+            sum.scores(block, &mut out);
+            scored.extend_from_slice(&out);
+        }
+    })?;
+    if let Some(row) = offsets.iter().flatten().position(|offset| !offset.is_finite()) {
+        let message = format!("the offset has no finite value in row {} of the rows of `{}`", row + 1, rows.split);
+        return Err(ComponentError::new(Code::LabelValues, message).with_hint(
+            "leave such rows out with `where` at the source, or make the expression total with `coalesce`",
+        ));
+    }
+    Ok(LabelledRows {
+        data: bins,
+        labels: rows.labels().to_vec(),
+        weights: rows.weights().map(<[f64]>::to_vec),
+        queries: rows.groups().map(|groups| Arc::new(Queries::new(groups))),
+        offsets,
+        scored: (!previous.is_empty()).then_some(scored),
+    })
 }
 
 /// Runs the rounds, saying each.
@@ -206,11 +243,13 @@ fn boost(
     constraints: &Constraints,
     train: &LabelledRows,
     validation: Option<&LabelledRows>,
+    previous: &[TreeEnsemble],
 ) -> Result<Fitted, ComponentError> {
     data.progress.total(u64::from(params.rounds), "rounds");
     let name = params.metric_title(objective);
     let key = key(&name);
-    fit(params, objective, constraints, train, validation, data.seed, |round| {
+    let start = Start { seed: data.seed, previous };
+    fit(params, objective, constraints, train, validation, start, |round| {
         data.progress.advance(1);
         let metric =
             round.validation_metric.map_or_else(String::new, |metric| format!(" · validation {name} {metric:.4}"));

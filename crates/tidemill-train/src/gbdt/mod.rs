@@ -23,6 +23,7 @@ mod objective;
 mod params;
 mod partition;
 mod queries;
+mod region;
 mod rng;
 mod split;
 mod task;
@@ -32,7 +33,7 @@ mod tests;
 pub use binned::Binned;
 pub use binning::{BinPlanner, Binning};
 pub use constraints::Constraints;
-pub use fit::{Fitted, Importance, LabelledRows, Round, fit};
+pub use fit::{Fitted, Importance, LabelledRows, Round, Start, fit};
 pub use foreign::{LIGHTGBM, Library, XGBOOST};
 pub use learner::BoostingLearner;
 pub use levels::Levels;
@@ -41,5 +42,5 @@ pub use objective::{
     AbsoluteError, Fair, Gamma, Gradient, Huber, LabelRule, LambdaOptions, LambdaRank, ListLoss, LogLoss, Objective,
     OneVsAll, PercentageError, Poisson, Quantile, Quantiles, Renewal, Softmax, SquaredError, Tweedie, XeNdcg,
 };
-pub use params::{Combination, Direction, GradientBoosting, Growth, Loss, Sampling};
+pub use params::{Combination, Direction, GradientBoosting, Growth, Loss, MonotoneMethod, Sampling};
 pub use queries::Queries;

@@ -55,6 +55,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("colsample_bynode", "write `feature_fraction_by_node`"),
     ("feature_fraction_bynode", "write `feature_fraction_by_node`"),
     ("monotone_constraints", "write `monotone`, by the names of features: `monotone: { fare: increasing }`"),
+    ("monotone_constraints_method", "write `monotone_method`"),
     ("interaction_constraints", "write `interactions`, lists of names of features"),
     ("grow_policy", "write `grow: depth_wise`"),
     ("data_sample_strategy", "write `sample: goss`"),
@@ -159,6 +160,16 @@ pub enum Direction {
 
 /// The largest label that has a gain by default.
 const LABEL_MAX: u32 = 30;
+/// How predictions are kept from breaking the directions of `monotone`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MonotoneMethod {
+    /// Each leaf stays on one side of the middle of every split above it that has a direction.
+    Basic,
+    /// Each leaf stays on one side of the leaves that it may be compared with: trees fit better, and take longer to grow.
+    Intermediate,
+}
+
 /// Most leaves a tree may have.
 const LEAVES_MAX: u32 = 1 << 16;
 
@@ -253,6 +264,8 @@ pub struct GradientBoosting {
     pub path_smooth: f64,
     /// Features whose larger values must only raise predictions, or only lower them: `{ fare: increasing }`.
     pub monotone: BTreeMap<String, Direction>,
+    /// How the directions of `monotone` are kept.
+    pub monotone_method: MonotoneMethod,
     /// Features that may be on one path from the root together: `[[fare, tips], [hour]]`. One in no list is alone.
     pub interactions: Vec<Vec<String>>,
     /// Share of the rounds' trees that `boosting: dart` leaves out of a round.
@@ -313,6 +326,7 @@ impl Default for GradientBoosting {
             max_delta_step: 0.0,
             path_smooth: 0.0,
             monotone: BTreeMap::new(),
+            monotone_method: MonotoneMethod::Basic,
             interactions: Vec::new(),
             drop_rate: 0.1,
             skip_drop: 0.5,
@@ -429,6 +443,12 @@ impl GradientBoosting {
             if self.boosting == Combination::RandomForest {
                 issue("sample", "`goss` is for boosting: a random forest needs rows at random", "leave it out");
             }
+        }
+        let renews = matches!(self.objective, Loss::AbsoluteError | Loss::Quantile | Loss::PercentageError);
+        if renews && self.monotone_method == MonotoneMethod::Intermediate && !self.monotone.is_empty() {
+            let message = "`intermediate` keeps the values of leaves from passing each other as they are found by derivatives, and \
+                           this `objective` finds them from residuals";
+            issue("monotone_method", message, "leave it out: `basic` keeps directions with every objective");
         }
         let varies = bags || self.feature_fraction < 1.0 || self.feature_fraction_by_node < 1.0 || self.extra_trees;
         if self.boosting == Combination::RandomForest && !varies && self.rounds > 1 {

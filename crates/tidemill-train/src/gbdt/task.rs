@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use tidemill_core::{Code, ComponentError, RankedQuery, Task, TaskKind};
-use tidemill_model::{ClassTrees, SumRule};
+use tidemill_model::trees::Link;
+use tidemill_model::{ClassTrees, SumRule, TreeEnsemble};
 
 use super::learner::Extras;
 use super::metric::{macro_auc, mean_of_queries};
@@ -68,6 +69,38 @@ impl GradientBoosting {
             Some(metric) => metric.title().to_owned(),
             None => objective.metric_name().to_owned(),
         }
+    }
+
+    /// The sums of trees that training continues; none for a new model.
+    pub(super) fn previous<'a>(&self, data: &TrainingData<'a>) -> Result<&'a [TreeEnsemble], ComponentError> {
+        let Some(model) = data.base_model else { return Ok(&[]) };
+        let refuse = |message: String, hint: &str| Err(ComponentError::new(Code::Params, message).with_hint(hint));
+        let (sums, count) = (model.tree_sums(), data.task.columns());
+        if sums.is_empty() {
+            let message =
+                format!("the model to start from is of the kind `{}`, and only trees are continued", model.kind());
+            return refuse(message, "leave `warm_start` out");
+        }
+        let links = self.amount(self.objective).filter(|_| *data.task == Task::Regression);
+        let link = match data.task {
+            Task::Binary => Link::Logistic,
+            _ => links.map_or(Link::Identity, |loss| loss.link()),
+        };
+        let same_scores = sums.len() == count && sums.iter().all(|sum| sum.link() == link);
+        if model.task().kind() != data.task.kind() || model.task().names() != data.task.names() || !same_scores {
+            let message = format!(
+                "the model to start from has the task `{}` and other classes or scores than this one, whose task is `{}`",
+                model.task(),
+                data.task
+            );
+            return refuse(message, "start from a model of the same label and objective");
+        }
+        if sums.iter().any(|sum| sum.offset().is_some() != data.has_offset) {
+            let message =
+                "one of the model to start from and this one has an offset, and the other has none".to_owned();
+            return refuse(message, "give both the same `offset`");
+        }
+        Ok(sums)
     }
 
     /// Refuses labels that the objective cannot learn.

@@ -1,5 +1,7 @@
 //! Training learns what it should, and the same at any number of threads.
 
+mod monotone;
+
 use std::sync::Arc;
 
 use tidemill_model::trees::{Node, Rule};

@@ -18,6 +18,11 @@ pub struct TrainingData<'a> {
     pub task: &'a Task,
     /// The features, in the order of the columns of a block.
     pub features: &'a [FeatureSpec],
+    /// Whether a block has a column after those of the features: what the score of each row starts from. The model gets it as
+    /// its last feature.
+    pub has_offset: bool,
+    /// The model that training continues, over the same features in the same order.
+    pub base_model: Option<&'a tidemill_model::Learner>,
     /// The rows to learn from.
     pub train: SplitRows<'a>,
     /// The rows that decide when to stop and between settings; none where nothing needs deciding.

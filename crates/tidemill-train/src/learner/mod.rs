@@ -40,10 +40,24 @@ pub trait Learner: Sync {
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>>;
 }
 
+/// An input of training that not every learner has a use for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoreInput {
+    /// A number that is added to the score of each row.
+    Offset,
+    /// A model that training continues.
+    BaseModel,
+}
+
 /// A learner with its parameters, ready to be fitted.
 pub trait Estimator: Send + Sync {
     /// The kinds of tasks that it can learn.
     fn tasks(&self) -> &'static [TaskKind];
+
+    /// Whether it makes use of an input that not every learner has a use for.
+    fn takes(&self, _input: MoreInput) -> bool {
+        false
+    }
 
     /// The task as its parameters refine it, where they do: several quantiles in place of one number.
     fn refined(&self, task: Task) -> Task {

@@ -1,5 +1,7 @@
 //! What can go wrong in training, beside reading the inputs.
 
+use std::path::PathBuf;
+
 use tidemill_core::{Code, Coded, TaskKind};
 use tidemill_model::ModelError;
 
@@ -137,6 +139,36 @@ pub enum TrainError {
         /// What is wrong.
         reason: String,
     },
+    /// An offset that cannot be computed.
+    #[error("offset `{expression}` {reason}")]
+    Offset {
+        /// The expression.
+        expression: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A model that training cannot start from.
+    #[error("the model to start from does not fit: {reason}")]
+    BaseModel {
+        /// Why.
+        reason: String,
+    },
+    /// A model to start from that cannot be read.
+    #[error("cannot read the model `{}` to start from", path.display())]
+    WarmStart {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why it cannot be read.
+        source: std::io::Error,
+    },
+    /// An input that the learner or the task has no use for.
+    #[error("the {what} has no `{key}`")]
+    NoUse {
+        /// The learner or the task.
+        what: String,
+        /// The parameter.
+        key: &'static str,
+    },
     /// Rows none of which counts.
     #[error("the weight of every row of split `{split}` is 0")]
     WeightsZero {
@@ -168,7 +200,10 @@ impl Coded for TrainError {
             | Self::LabelTask { .. }
             | Self::UnknownClass { .. }
             | Self::TooManyTexts { .. } => Code::LabelValues,
-            Self::TaskNotLearned { .. } => Code::Params,
+            Self::TaskNotLearned { .. } | Self::Offset { .. } | Self::BaseModel { .. } | Self::NoUse { .. } => {
+                Code::Params
+            }
+            Self::WarmStart { .. } => Code::SourceNotFound,
             Self::Model(error) => error.code(),
             Self::LabelConstant { .. } => Code::LabelConstant,
             Self::SplitEmpty { .. } => Code::EmptySplit,
@@ -196,6 +231,12 @@ impl Coded for TrainError {
                 Some("is it the right column? Else put classes together with a `case` in the label's expression".to_owned())
             }
             Self::TaskNotLearned { .. } => None,
+            Self::Offset { .. } => Some("it is an expression over columns, as in `offset: ln(exposure)`".to_owned()),
+            Self::BaseModel { .. } => Some("start from a model of the same pipeline, or leave `warm_start` out".to_owned()),
+            Self::WarmStart { .. } => {
+                Some("name the folder of a package, or a file of LightGBM or XGBoost, from the folder of the project".to_owned())
+            }
+            Self::NoUse { .. } => Some("leave it out".to_owned()),
             Self::Model(error) => error.hint(),
             Self::LabelConstant { .. } => Some("check the label's expression and the shares of the splits".to_owned()),
             Self::SplitEmpty { .. } => Some("give the split a larger share".to_owned()),

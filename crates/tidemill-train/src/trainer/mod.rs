@@ -3,12 +3,14 @@
 mod asked;
 mod error;
 mod labels;
+mod offset;
 mod params;
 mod prepared;
 mod report;
 mod sample;
 mod task;
 mod validation;
+mod warm_start;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +65,7 @@ impl Component for Trainer {
                 InputSpec::required("transform", ArtifactType::TransformGraph),
                 InputSpec::optional("schema", ArtifactType::Schema),
                 InputSpec::optional(HYPERPARAMETERS, ArtifactType::Hyperparameters).from(InputSource::Named),
+                InputSpec::optional(warm_start::INPUT, ArtifactType::Model).from(InputSource::Named),
             ],
             outputs: vec![OutputSpec::new("model", ArtifactType::Model)],
             gate: Gate::Open,
@@ -102,8 +105,12 @@ impl Component for Trainer {
     }
 
     fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
-        let learner = TrainerParams::parse(params)?.learner;
-        learner.map_or(Ok(Vec::new()), |learner| learner.estimator.external_inputs(project_dir))
+        let Configured { params, learner } = TrainerParams::parse(params)?;
+        let mut inputs = learner.map_or(Ok(Vec::new()), |learner| learner.estimator.external_inputs(project_dir))?;
+        if let Some(path) = &params.warm_start {
+            inputs.push(warm_start::external_input(path, project_dir)?);
+        }
+        Ok(inputs)
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
@@ -122,14 +129,14 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         learner.ok_or_else(|| ComponentError::new(Code::Params, NO_LEARNER).with_hint(LEARNER_HINT))?;
     let prepared = Prepared::read(context, params, &[(*learner_name, &**estimator)], false)?;
     let fitted = estimator.fit(&prepared.data(context.progress, context.cancel, &Unwatched))?;
-    let Prepared { graph, decision, labels, validation_labels, sample, mut warnings, .. } = prepared;
+    let Prepared { graph, transform, decision, labels, validation_labels, sample, mut warnings, .. } = prepared;
     warnings.extend(fitted.warnings.iter().cloned());
 
     let report = Report {
         fitted: &fitted,
         learner: learner_name,
         task: &decision.task,
-        features: graph.features(),
+        features: transform.features(),
         train: &labels,
         validation: validation_labels.as_ref(),
         seed: params.seed,

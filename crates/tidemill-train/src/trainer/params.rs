@@ -1,13 +1,16 @@
 //! What a `Trainer` step may say in the pipeline file.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use serde_json::Value;
 use tidemill_core::{ParamIssue, TaskKind, advise, parse_params};
+use tidemill_model::Expression;
 
 use super::asked::AskedTask;
 use super::validation::Validation;
 use super::weights::ClassWeights;
-use crate::learner::{Estimator, choice_schema, configure};
+use crate::learner::{Estimator, MoreInput, choice_schema, configure};
 
 /// What was written before, or is written elsewhere, and what to write here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -22,6 +25,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("sample_weight", "write `weight`, the name of a column"),
     ("weights", "write `weight`, the name of a column, or `class_weights`"),
     ("class_weight", "write `class_weights`"),
+    ("init_score", "write `offset`, an expression over columns"),
+    ("base_margin", "write `offset`, an expression over columns"),
+    ("exposure", "write `offset: ln(COLUMN)`"),
+    ("init_model", "write `warm_start`"),
+    ("xgb_model", "write `warm_start`"),
+    ("base_model", "write `warm_start`, or name a step: `inputs: { base_model: STEP }`"),
     ("group", "write `task: { ranking: { group: COLUMN } }`"),
     ("query", "write `task: { ranking: { group: COLUMN } }`"),
     ("qid", "write `task: { ranking: { group: COLUMN } }`"),
@@ -51,6 +60,14 @@ pub(crate) struct TrainerParams {
     /// A column of numbers that say how much each row counts. It is no feature, and requests do not have it.
     #[serde(default)]
     pub(super) weight: Option<String>,
+    /// What the score of each row starts from: an expression over columns, such as `ln(exposure)` for counts. It is added to the
+    /// log-odds of a class and to the logarithm of a count, and requests must have its columns too.
+    #[serde(default)]
+    pub(super) offset: Option<String>,
+    /// A model whose training is continued: the folder of a package, or a file of LightGBM or XGBoost, seen from the folder of
+    /// the project. The model of another step is named under `inputs: { base_model: STEP }` instead.
+    #[serde(default)]
+    pub(super) warm_start: Option<PathBuf>,
     /// How much the rows of each class count in training: `balanced` makes all classes count the same, and a mapping such as
     /// `{ yes: 5 }` names weights. Probabilities shift with them.
     #[serde(default)]
@@ -140,6 +157,14 @@ impl TrainerParams {
             Some(task) => issues.push(cannot_learn(name, &*estimator, task)),
             None => issues.extend(asked.and_then(AskedTask::check)),
         }
+        for (key, input, is_asked) in [
+            ("offset", MoreInput::Offset, self.offset.is_some()),
+            ("warm_start", MoreInput::BaseModel, self.warm_start.is_some()),
+        ] {
+            if is_asked && !estimator.takes(input) {
+                issues.push(ParamIssue::new([key], format!("the learner `{name}` has no `{key}` as it is set here")));
+            }
+        }
         if asked.is_none() && estimator.tasks() == [TaskKind::Ranking] {
             issues.push(
                 ParamIssue::new(["task"], "the learner orders the rows of a query, and no column says the query")
@@ -156,6 +181,9 @@ impl TrainerParams {
         }
         if let Some(problem) = self.class_weights.as_ref().and_then(ClassWeights::problem) {
             issues.push(ParamIssue::new(["class_weights"], problem));
+        }
+        if let Some(error) = self.offset.as_ref().and_then(|offset| Expression::parse(offset).err()) {
+            issues.push(ParamIssue::new(["offset"], error.to_string()).with_hint("as in `offset: ln(exposure)`"));
         }
         for (key, value) in [("name", &self.name), ("owner", &self.owner)] {
             if value.as_ref().is_some_and(|text| text.trim().is_empty()) {
@@ -187,14 +215,14 @@ mod tests {
     fn the_example_of_the_documentation_is_fine() {
         let params = json!({ "learner": { "gradient_boosting": { "rounds": 300, "learning_rate": 0.1, "early_stopping": 20 } } });
         let configured = TrainerParams::parse(&params).ok().unwrap();
-        let boosting = configured.estimator.params();
+        let boosting = configured.learner.as_ref().unwrap().estimator.params();
         assert_eq!(
             (&boosting["rounds"], &boosting["early_stopping"], &boosting["leaves"]),
             (&json!(300), &json!(20), &json!(31))
         );
         assert_eq!((configured.params.splits.train.as_str(), configured.params.seed), ("train", 42));
         for short in [json!({ "learner": "linear" }), json!({ "learner": { "linear": null } })] {
-            assert_eq!(TrainerParams::parse(&short).ok().unwrap().name, "linear");
+            assert_eq!(TrainerParams::parse(&short).ok().unwrap().learner.unwrap().name, "linear");
         }
     }
 

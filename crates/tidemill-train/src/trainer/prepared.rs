@@ -13,13 +13,19 @@ use super::params::TrainerParams;
 use super::sample::SamplePicker;
 use super::task::Decision;
 use super::validation::{self, Validation};
-use super::{LabelReader, RowSource, TRANSFORM_FILE};
-use crate::learner::{Estimator, TrainingData, Watch};
+use super::warm_start::{self, BaseModel};
+use super::{LabelReader, RowSource, TRANSFORM_FILE, offset};
+use crate::learner::{Estimator, MoreInput, TrainingData, Watch};
 
 /// Everything that is read before a learner is fitted. Several can be fitted to it.
 pub(crate) struct Prepared<'a> {
     pub(crate) context: &'a StepContext<'a>,
-    pub(crate) graph: TransformGraph,
+    /// What rows run through: the transform graph, and the offset where there is one.
+    pub(super) graph: TransformGraph,
+    /// The transform graph as it was fitted.
+    pub(super) transform: TransformGraph,
+    base_model: Option<BaseModel>,
+    has_offset: bool,
     pub(super) decision: Decision,
     /// The labels of the rows learned from.
     pub(super) labels: Labels,
@@ -47,7 +53,11 @@ impl<'a> Prepared<'a> {
         decides: bool,
     ) -> Result<Self, ComponentError> {
         let examples = Examples::open(&context.input("examples")?.path)?;
-        let graph = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
+        let transform = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
+        let graph = match &params.offset {
+            Some(offset) => offset::with_offset(&transform, offset, &examples.schema())?,
+            None => transform.clone(),
+        };
         let spec = graph.label().ok_or(ModelError::NoLabel)?.clone();
         let spec = match &params.task {
             Some(asked) => asked.label(spec),
@@ -72,8 +82,18 @@ impl<'a> Prepared<'a> {
             decision.task = estimator.refined(decision.task);
         }
         decision.encode(&mut labels, &texts)?;
+        if params.offset.is_some() && !matches!(decision.task, Task::Binary | Task::Regression) {
+            return Err(TrainError::NoUse { what: format!("task `{}`", decision.task.kind()), key: "offset" }.into());
+        }
+        let base_model = BaseModel::load(context, params.warm_start.as_deref(), &graph, &decision.task)?;
+        let stubborn = learners.iter().find(|(_, estimator)| !estimator.takes(MoreInput::BaseModel));
+        if let (Some(_), Some((learner, _))) = (&base_model, stubborn) {
+            let what = format!("learner `{learner}` as it is set here");
+            return Err(TrainError::NoUse { what, key: warm_start::INPUT }.into());
+        }
 
         let mut warnings: Vec<String> = decision.guess.iter().cloned().collect();
+        warnings.extend(base_model.iter().flat_map(|model| model.warnings.iter().cloned()));
         let own = params.validation.as_ref().and_then(Validation::split);
         let mut kept_aside = None;
         let mut validation_labels = None;
@@ -113,6 +133,9 @@ impl<'a> Prepared<'a> {
         Ok(Self {
             context,
             graph,
+            transform,
+            base_model,
+            has_offset: params.offset.is_some(),
             decision,
             labels,
             validation_labels,
@@ -148,7 +171,9 @@ impl<'a> Prepared<'a> {
             self.kept_aside.as_ref().map_or((None, None), |(learned, aside)| (Some(learned), Some(aside)));
         TrainingData {
             task: &self.decision.task,
-            features: self.graph.features(),
+            features: self.transform.features(),
+            has_offset: self.has_offset,
+            base_model: self.base_model.as_ref().map(|model| &model.learner),
             train: source.rows(&self.split, &self.labels, learned, true),
             validation: self.validation_labels.as_ref().map(|of_rows| match &self.own {
                 Some(own) => source.rows(own, of_rows, None, false),

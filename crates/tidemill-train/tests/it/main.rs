@@ -5,5 +5,6 @@
 mod command;
 mod outputs;
 mod ranking;
+mod start;
 mod support;
 mod trainer;

@@ -51,21 +51,34 @@ impl Project {
 
     /// Trains into the folder `out`.
     pub(crate) fn train(&self, out: &str, step: &Step<'_>) -> Result<Outcome, ComponentError> {
-        let inputs = [("examples", ArtifactType::Examples), ("transform", ArtifactType::TransformGraph)];
+        self.train_with(out, step, &[])
+    }
+
+    /// The same with more inputs: their names, folders and types.
+    pub(crate) fn train_with(
+        &self,
+        out: &str,
+        step: &Step<'_>,
+        more: &[(&str, &str, ArtifactType)],
+    ) -> Result<Outcome, ComponentError> {
+        let inputs = [
+            ("examples", "examples", ArtifactType::Examples),
+            ("transform", "transform", ArtifactType::TransformGraph),
+        ];
         std::fs::create_dir(self.path(out)).unwrap();
-        self.run(&Trainer, &inputs, &self.path(out), step)
+        self.run(&Trainer, &[&inputs, more].concat(), &self.path(out), step)
     }
 
     fn run(
         &self,
         component: &dyn Component,
-        inputs: &[(&str, ArtifactType)],
+        inputs: &[(&str, &str, ArtifactType)],
         output: &Path,
         step: &Step<'_>,
     ) -> Result<Outcome, ComponentError> {
         assert_eq!(component.check(&step.params), []);
-        let input = |(key, artifact_type): &(&str, ArtifactType)| {
-            let (artifact_type, digest, path) = (*artifact_type, digest(), self.path(key));
+        let input = |(key, folder, artifact_type): &(&str, &str, ArtifactType)| {
+            let (artifact_type, digest, path) = (*artifact_type, digest(), self.path(folder));
             ((*key).to_owned(), InputArtifact { artifact_type, digest, path, properties: Properties::new() })
         };
         let run = RunInfo { pipeline: "taxi-tips".into(), run_id: "a-run-id".into(), step: "train".into() };

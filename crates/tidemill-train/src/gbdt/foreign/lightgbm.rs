@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tidemill_core::ParamIssue;
 
 use super::super::learner::PositiveWeight;
-use super::super::{Combination, GradientBoosting, Levels, Loss, Sampling, StopMetric};
+use super::super::{Combination, GradientBoosting, Levels, Loss, MonotoneMethod, Sampling, StopMetric};
 use super::Meaning::{NoEffect, Refused, Sets};
 use super::reading::{
     AMOUNT, BINARY, CLASSES, RANKING, Reading, count, directions, flag, is_off, limit, metric, number, numbers, places,
@@ -207,7 +207,14 @@ const PARAMETERS: &[Parameter] = &[
     ),
     (
         &["monotone_constraints_method", "monotone_constraining_method", "mc_method"],
-        Refused("directions are kept by the method `basic`", |value| value.as_str() == Some("basic")),
+        Sets(|asked, value| {
+            asked.params.monotone_method = match word(value)? {
+                "basic" => MonotoneMethod::Basic,
+                "intermediate" => MonotoneMethod::Intermediate,
+                other => return Err(format!("is `basic` or `intermediate` here, not `{other}`")),
+            };
+            Ok(())
+        }),
     ),
     (
         &["monotone_penalty", "monotone_splits_penalty", "ms_penalty", "mc_penalty"],
@@ -306,6 +313,10 @@ const PARAMETERS: &[Parameter] = &[
         Refused("missing values are always told from numbers", |value| {
             matches!(value, Value::Bool(_)) && !is_off(value)
         }),
+    ),
+    (
+        &["input_model", "model_input", "model_in"],
+        Refused("the model to start from is `warm_start` next to `learner`", is_off),
     ),
     (&["linear_tree", "linear_trees"], Refused("leaves hold a number", is_off)),
     (

@@ -18,7 +18,7 @@ pub use xgboost::XGBOOST;
 
 use super::GradientBoosting;
 use super::learner::Extras;
-use crate::learner::{Estimator, FittedLearner, Learner, TrainingData};
+use crate::learner::{Estimator, FittedLearner, Learner, MoreInput, TrainingData};
 use reading::{Reading, listed};
 
 /// What a name of a library means here.
@@ -162,6 +162,10 @@ struct Foreign {
 impl Estimator for Foreign {
     fn tasks(&self) -> &'static [TaskKind] {
         self.asked.tasks.unwrap_or_else(|| self.asked.params.tasks())
+    }
+
+    fn takes(&self, input: MoreInput) -> bool {
+        self.asked.params.takes(input)
     }
 
     fn refined(&self, task: Task) -> Task {

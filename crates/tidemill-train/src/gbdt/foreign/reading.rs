@@ -65,6 +65,7 @@ const OURS: &[(&str, &str)] = &[
     ("colsample_bytree", "feature_fraction"),
     ("colsample_bynode", "feature_fraction_by_node"),
     ("feature_fraction_bynode", "feature_fraction_by_node"),
+    ("monotone_constraints_method", "monotone_method"),
     ("lambdarank_truncation_level", "truncation_level"),
     ("lambdarank_num_pair_per_sample", "truncation_level"),
     ("alpha", "quantile_level"),
