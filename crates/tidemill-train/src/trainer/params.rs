@@ -244,7 +244,7 @@ mod tests {
         let issue = TrainerParams::parse(&misspelt).err().unwrap().remove(0);
         assert_eq!(issue.hint.as_deref(), Some("did you mean `learning_rate`?"));
         assert_eq!(issue.path, ["learner", "gradient_boosting", "learning_rat"]);
-        assert_eq!(issues(&json!({}))[0].1, "missing field `learner`");
+        assert!(TrainerParams::parse(&json!({})).ok().unwrap().learner.is_none(), "a `Tuner` may choose it");
 
         let unknown = TrainerParams::parse(&json!({ "learner": { "gradient_bosting": {} } })).err().unwrap().remove(0);
         assert_eq!(unknown.hint.as_deref(), Some("did you mean `gradient_boosting`?"));

@@ -35,8 +35,9 @@ const ROUNDS_MIN: u64 = 100;
 const REDUCTION: f64 = 3.0;
 /// Trials that are spread evenly before the sampler learns from them.
 const STARTUP_TRIALS: u64 = 10;
-/// Trials that the end of a run shows.
+/// Trials that the end of a run shows, and how many of their parameters.
 const TRIALS_SHOWN: usize = 5;
+const PARAMS_SHOWN: usize = 5;
 
 /// Searches the parameters of a learner that do best on the validation rows.
 ///
@@ -239,7 +240,7 @@ fn outcome(
         "best_trial": best.number,
     });
     let Value::Object(properties) = properties else { unreachable!("an object is written above") };
-    let mut tables = vec![best_trials(ended, direction, metric)];
+    let mut tables = vec![best_trials(ended, direction, metric, &importance)];
     tables.extend(importance_table(&importance));
     Ok(Outcome {
         properties: BTreeMap::from([("hyperparameters".to_owned(), properties.into_iter().collect())]),
@@ -250,27 +251,56 @@ fn outcome(
     })
 }
 
-/// The best trials with their parameters.
-fn best_trials(ended: &Ended, direction: Direction, metric: &str) -> SummaryTable {
+/// The best trials with the parameters that mattered most, or else the first ones.
+fn best_trials(ended: &Ended, direction: Direction, metric: &str, importance: &[(String, f64)]) -> SummaryTable {
     let mut completed: Vec<&Trial> = ended.trials.iter().filter(|trial| trial.result().is_some()).collect();
     let loss = |trial: &Trial| trial.result().map_or(f64::INFINITY, |value| direction.loss(value));
     completed.sort_by(|a, b| loss(a).total_cmp(&loss(b)));
-    let row = |(place, trial): (usize, &&Trial)| {
-        let params: Vec<String> = trial.params.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
-        let value = trial.value.map_or_else(String::new, |value| format!("{value:.4}"));
-        let error = trial.noise.map_or_else(String::new, |noise| format!("{noise:.4}"));
-        let tone = if place == 0 { Tone::Good } else { Tone::Plain };
-        (tone, vec![(trial.number + 1).to_string(), value, error, format!("{:.1} s", trial.seconds), params.join(", ")])
+    completed.truncate(TRIALS_SHOWN);
+    let varies = |name: &&String| {
+        let mut values = ended.trials.iter().filter_map(|trial| trial.params.get(*name));
+        let first = values.next();
+        values.any(|value| Some(value) != first)
     };
+    let by_importance = importance.iter().map(|(name, _)| name);
+    let by_name = completed.first().into_iter().flat_map(|trial| trial.params.keys());
+    let mut shown: Vec<&String> = Vec::new();
+    for name in by_importance.chain(by_name).filter(varies) {
+        if shown.len() < PARAMS_SHOWN && !shown.contains(&name) && completed.iter().any(|t| t.params.contains_key(name))
+        {
+            shown.push(name);
+        }
+    }
+    let row = |(place, trial): (usize, &&Trial)| {
+        let value = trial.value.map_or_else(String::new, |value| format!("{value:.4}"));
+        let error = trial.noise.map_or_else(|| "–".to_owned(), |noise| format!("{noise:.4}"));
+        let params = shown.iter().map(|name| trial.params.get(*name).map_or_else(|| "–".to_owned(), short));
+        let row = [(trial.number + 1).to_string(), value, error, format!("{:.1} s", trial.seconds)];
+        (if place == 0 { Tone::Good } else { Tone::Plain }, row.into_iter().chain(params).collect())
+    };
+    let of_learner = |name: &&String| name.rsplit('.').next().unwrap_or(name).to_owned();
     SummaryTable {
         title: "Trials".to_owned(),
-        columns: ["trial", metric, "error", "time", "parameters"].map(str::to_owned).to_vec(),
-        rows: completed.iter().take(TRIALS_SHOWN).enumerate().map(row).collect(),
+        columns: ["trial", metric, "error", "time"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(shown.iter().map(of_learner))
+            .collect(),
+        rows: completed.iter().enumerate().map(row).collect(),
     }
 }
 
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+/// A parameter's value, numbers with three digits.
+fn short(value: &Value) -> String {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let number = number.as_f64().unwrap_or(f64::NAN);
+            let rounded: f64 = format!("{number:.2e}").parse().unwrap_or(number);
+            rounded.to_string()
+        }
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
 }
 
 fn importance_table(importance: &[(String, f64)]) -> Option<SummaryTable> {

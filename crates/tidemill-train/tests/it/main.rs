@@ -8,3 +8,4 @@ mod ranking;
 mod start;
 mod support;
 mod trainer;
+mod tuner;

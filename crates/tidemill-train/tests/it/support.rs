@@ -11,7 +11,7 @@ use tidemill_core::{
 };
 use tidemill_data::ExampleGen;
 use tidemill_model::{Feature, Keys, LabelSpec, Mapper, TransformGraph, steps};
-use tidemill_train::Trainer;
+use tidemill_train::{Trainer, Tuner};
 
 /// A project folder with trips, their examples and a transform graph.
 pub(crate) struct Project {
@@ -69,6 +69,21 @@ impl Project {
         self.run(&Trainer, &[&inputs, more].concat(), &self.path(out), step)
     }
 
+    /// Searches parameters into the folder `out`; what is not finished is kept in the folder `work`.
+    pub(crate) fn tune(&self, out: &str, step: &Step<'_>) -> Result<Outcome, ComponentError> {
+        let inputs = [
+            ("examples", "examples", ArtifactType::Examples),
+            ("transform", "transform", ArtifactType::TransformGraph),
+        ];
+        std::fs::create_dir(self.path(out)).unwrap();
+        self.run(
+            &Tuner,
+            &inputs,
+            &self.path(out),
+            &Step { key: "hyperparameters", cancel: step.cancel.clone(), params: step.params.clone(), ..*step },
+        )
+    }
+
     fn run(
         &self,
         component: &dyn Component,
@@ -91,7 +106,7 @@ impl Project {
             cancel: &step.cancel,
             threads: step.threads,
             run: &run,
-            work: None,
+            work: Some(&self.path("work")),
         })
     }
 
