@@ -111,6 +111,9 @@ impl<'a> Boosting<'a> {
         if let Some(renewal) = self.objective.renewal(score).filter(|_| leaves.len() > 1) {
             self.renew(renewal, score, &mut tree, &mut leaves);
         }
+        if let Some(limit) = self.objective.leaf_limit() {
+            limit_leaves(&mut tree, &mut leaves, limit * self.params.rate());
+        }
         if self.adds_leaves() {
             self.add_leaves(&leaves, score);
         }
@@ -209,6 +212,14 @@ impl<'a> Boosting<'a> {
             add_trees(trees, &self.train.data, &mut self.scores, -1.0);
         }
         judge.metric(&self.scores, self.train)
+    }
+}
+
+/// Keeps the values of leaves within `limit`.
+fn limit_leaves(tree: &mut GrownTree, leaves: &mut [Leaf], limit: f64) {
+    for leaf in leaves.iter_mut().filter(|leaf| leaf.value.abs() > limit) {
+        leaf.value = leaf.value.clamp(-limit, limit);
+        tree.nodes[leaf.node()] = GrownNode::Leaf { value: leaf.value };
     }
 }
 

@@ -52,8 +52,8 @@ fn rare_classes_do_not_make_training_diverge() {
         assert!(fitted.curve.iter().all(|loss| loss.is_finite()), "{name}: {:?}", fitted.curve);
         let best = fitted.curve.iter().copied().fold(f64::INFINITY, f64::min);
         let last = fitted.curve[fitted.curve.len() - 1];
-        // Shares of the classes alone are worth about 1.5; a training that overfits loses some of the best, and none explodes.
-        assert!(best < 0.7 && last < 1.5, "{name}: best {best}, last {last}");
+        // The shares of the classes alone are worth 1.5. A training that goes on overfits, and none explodes.
+        assert!(best < 0.9 && last < 2.0 * best, "{name}: best {best}, last {last}");
         assert!(fitted.train_metric < 0.2, "{name}: {}", fitted.train_metric);
     }
 }
