@@ -67,7 +67,7 @@ impl Table {
         self.blocks(|block| data.push(block))?;
         let mut labels = Vec::new();
         self.column(self.features, 0, self.rows, &mut labels)?;
-        Ok(LabelledRows { data, labels, weights: None })
+        Ok(LabelledRows::new(data, labels))
     }
 }
 

@@ -105,14 +105,14 @@ mod tests {
         assert!((query.ndcg(None, rank_gain).unwrap() - expected).abs() < 1e-15);
         assert!((query.ndcg(Some(2), rank_gain).unwrap() - 3.0 / third / (3.0 + 1.0 / third)).abs() < 1e-15);
         assert_eq!(query.ndcg(Some(1), rank_gain), Some(0.0));
-        assert!((query.average_precision(None).unwrap() - (0.5 + 2.0 / 3.0) / 2.0).abs() < 1e-15);
+        assert!((query.average_precision(None).unwrap() - 0.5_f64.midpoint(2.0 / 3.0)).abs() < 1e-15);
         assert_eq!((query.average_precision(Some(1)), query.reciprocal_rank()), (Some(0.0), Some(0.5)));
     }
 
     #[test]
     fn ties_share_their_places_and_a_query_without_relevant_rows_has_no_measure() {
         let tied = RankedQuery::new([(0.0, 1.0), (-0.0, 0.0)]);
-        let expected = (1.0 + rank_discount(1)) / 2.0;
+        let expected = 1.0_f64.midpoint(rank_discount(1));
         assert!((tied.ndcg(None, rank_gain).unwrap() - expected).abs() < 1e-15);
         assert_eq!((tied.reciprocal_rank(), tied.average_precision(None)), (Some(0.5), Some(0.5)));
         let none = RankedQuery::new([(1.0, 0.0), (2.0, 0.0)]);

@@ -191,9 +191,8 @@ impl Task {
             return Err(format!("a {} model has {least} {what} or more, and {} are named", self.name(), names.len()));
         }
         let mut seen = std::collections::HashSet::new();
-        match names.iter().find(|name| !seen.insert(name.as_str())) {
-            Some(twice) => return Err(format!("`{twice}` is twice among the {what}")),
-            None => {}
+        if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
+            return Err(format!("`{twice}` is twice among the {what}"));
         }
         let levels = self.levels();
         if let Some(level) = levels.iter().find(|level| !(**level > 0.0 && **level < 1.0)) {

@@ -35,6 +35,7 @@ fn table(rows: usize) -> EvaluationTable {
         slices: vec!["hour".into()],
         finder: batch.schema().fields().iter().map(|field| field.name().clone()).collect(),
         weight: None,
+        group: None,
         rows: rows as u64,
     };
     let mut builder = TableBuilder::new(Task::Binary, "eval", "label", &batch.schema(), &keep).expect("columns exist");

@@ -105,10 +105,10 @@ impl LoadedModel {
         Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
     }
 
-    /// See [`Model::explain`]. A file of another program has no background to explain against.
-    pub fn explain(&self, batch: &RecordBatch) -> Result<Option<Explanation>, ModelError> {
+    /// See [`Model::explain_with_paths`]. A file of another program has no background to explain against.
+    pub fn explain(&self, batch: &RecordBatch, trees: usize) -> Result<Option<Explanation>, ModelError> {
         match self {
-            Self::Package(model) => model.explain(batch),
+            Self::Package(model) => model.explain_with_paths(batch, trees),
             Self::Imported(_) => Ok(None),
         }
     }

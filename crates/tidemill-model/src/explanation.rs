@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 
-use crate::trees::Contributions;
+use crate::trees::{Contributions, TreePath};
 use crate::{FeatureBlock, Model, ModelError};
 
 /// The contribution of each feature to the scores of each row, against the recorded rows of the package.
@@ -15,6 +15,8 @@ pub struct Explanation {
     /// By row: an entry for each number that is predicted, in score units: log-odds for a probability of one, the score that a
     /// softmax takes for a class, the value itself for a value.
     pub rows: Vec<Vec<Contributions>>,
+    /// By row, then by number that is predicted: the way of the row through the first trees. Empty where none was asked for.
+    pub paths: Vec<Vec<Vec<TreePath>>>,
 }
 
 impl Model {
@@ -22,6 +24,12 @@ impl Model {
     /// background is the recorded rows, so the same package always gives the same explanation. Columns are found as in
     /// [`predict`](Self::predict).
     pub fn explain(&self, batch: &RecordBatch) -> Result<Option<Explanation>, ModelError> {
+        self.explain_with_paths(batch, 0)
+    }
+
+    /// As [`explain`](Self::explain), with the way of each row through the first `trees` trees of each number. A learner
+    /// without trees has none.
+    pub fn explain_with_paths(&self, batch: &RecordBatch, trees: usize) -> Result<Option<Explanation>, ModelError> {
         let mut background = Vec::new();
         for sample in self.sample_rows() {
             // A recorded row may lack values that a request must have.
@@ -34,9 +42,13 @@ impl Model {
         }
         let features = self.graph().features().iter().map(|feature| feature.name.clone()).collect();
         let rows = self.features_of(batch)?;
+        let sums = self.learner().tree_sums();
+        let paths_of = |row: &Vec<f64>| sums.iter().map(|sum| sum.paths(row).take(trees).collect()).collect();
+        let paths = if trees > 0 { rows.iter().map(paths_of).collect() } else { Vec::new() };
         let explained = rows.iter().map(|row| self.learner().contributions(row, &background));
         let outputs = self.task().names().to_vec();
-        Ok(explained.collect::<Option<Vec<_>>>().map(|rows| Explanation { features, outputs, rows }))
+        let explained = explained.collect::<Option<Vec<_>>>();
+        Ok(explained.map(|rows| Explanation { features, outputs, rows, paths }))
     }
 
     /// The features of each row.

@@ -5,7 +5,7 @@ use std::path::Path;
 use tidemill_model::{ImportedModel, Importer, LoadedModel, Model, ModelError, read_bounded};
 
 use crate::OnnxOptions;
-use crate::foreign::{FILE_BYTES_MAX, ForeignTrees, Format, find_model_file, lightgbm, xgboost};
+use crate::foreign::{Description, FILE_BYTES_MAX, ForeignTrees, Format, find_model_file, lightgbm, xgboost};
 use crate::onnx::EngineError;
 
 /// An [`Importer`] for model files, with options for ONNX models.
@@ -64,7 +64,7 @@ pub fn read_trees(path: impl AsRef<Path>) -> Result<ForeignTrees, ModelError> {
             Err("it is an ONNX model, and only trees of LightGBM and XGBoost are trained further".to_owned())
         }
     };
-    description.and_then(|description| description.trees()).map_err(refuse)
+    description.and_then(Description::trees).map_err(refuse)
 }
 
 /// Loads the package in a folder, whatever its learner.

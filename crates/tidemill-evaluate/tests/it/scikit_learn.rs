@@ -16,11 +16,22 @@
 //! `average="micro"`, `accuracy_score`, `balanced_accuracy_score`, `f1_score(average="macro")`, `log_loss` and
 //! `confusion_matrix`. The tied AUC is the mean of `roc_auc_score(y == k, floor(10 p) / 10)`.
 
+//! Of three labels: `a, b, c, d, e, w = lcg(1000, 1), …(2), …(3), …(5), …(6), …(4)`; probabilities are `a`, `b`, `c`; the labels are
+//! `d < a`, `e < b` and `(d + e) / 2 < c`. Recorded from `roc_auc_score` (`macro` and `micro`), the mean over the labels of
+//! `log_loss`, `accuracy_score`, `hamming_loss` and `f1_score` (`macro` and `micro`) of `probability > 0.5`.
+//!
+//! Of quantiles 0.1, 0.5 and 0.9: the label is `100 a + 10 b - 20`, predictions are `95 a - 8`, `95 a + 5 c - 9` and `95 a + 10`,
+//! sorted by row. Recorded from the mean of `mean_pinball_loss`, and from `numpy.average` of what lies between.
+//!
+//! Of a ranking: row `i` is of query `i % 100`, its relevance is `floor(4.8 d²)` up to 3, its score
+//! `0.6 a + 0.1 relevance / 3 + 0.05 e`; for ties scores are cut to one decimal. Recorded from the mean over the queries of
+//! `ndcg_score` of `2^relevance - 1`, of `average_precision_score` of `relevance > 0`, and of one over the first such place.
+
 #![allow(clippy::unreadable_literal, reason = "numbers as recorded")]
 
 use tidemill_evaluate::Metric;
 use tidemill_evaluate::metrics::{ConfusionCounts, Ordered, metrics_of};
-use tidemill_model::Task;
+use tidemill_model::{LabelSet, Task};
 
 fn lcg(seed: u64) -> Vec<f64> {
     let mut state = seed;
@@ -88,6 +99,48 @@ fn several_classes() {
     let tied: Vec<Vec<f64>> =
         columns.iter().map(|column| column.iter().map(|p| (p * 10.0).floor() / 10.0).collect()).collect();
     agree(task, &Ordered::for_classes(&tied, &labels, None), &[(Metric::Auc, 0.6710938689443866)]);
+}
+
+#[test]
+fn several_labels() {
+    let [a, b, c, d, e] = [lcg(1), lcg(2), lcg(3), lcg(5), lcg(6)];
+    let set = |row: usize| -> LabelSet {
+        [d[row] < a[row], e[row] < b[row], d[row].midpoint(e[row]) < c[row]].into_iter().collect()
+    };
+    let labels: Vec<f64> = (0..1_000).map(|row| set(row).value()).collect();
+    let task = Task::MultiLabel { labels: ["a", "b", "c"].map(str::to_owned).to_vec() };
+    let columns = [a.clone(), b.clone(), c.clone()];
+    agree(task.clone(), &Ordered::for_labels(&columns, &labels, None), LABELS);
+    agree(task, &Ordered::for_labels(&columns, &labels, Some(&lcg(4))), LABELS_WEIGHTED);
+}
+
+#[test]
+fn several_quantiles() {
+    let [a, b, c] = [lcg(1), lcg(2), lcg(3)];
+    let labels: Vec<f64> = a.iter().zip(&b).map(|(a, b)| 100.0 * a + 10.0 * b - 20.0).collect();
+    let mut columns = vec![Vec::new(); 3];
+    for (a, c) in a.iter().zip(&c) {
+        let mut row = [95.0 * a - 8.0, 95.0 * a + 5.0 * c - 12.0 + 3.0, 95.0 * a + 10.0];
+        row.sort_by(f64::total_cmp);
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    let levels = [0.1, 0.5, 0.9];
+    let task = Task::Quantiles { levels: levels.map(|level| level.to_string()).to_vec() };
+    agree(task.clone(), &Ordered::for_quantiles(&columns, &levels, &labels, None), QUANTILES);
+    agree(task, &Ordered::for_quantiles(&columns, &levels, &labels, Some(&lcg(4))), QUANTILES_WEIGHTED);
+}
+
+#[test]
+fn rankings() {
+    let [a, d, e] = [lcg(1), lcg(5), lcg(6)];
+    let relevance: Vec<f64> = d.iter().map(|d| (4.0 * d * d * 1.2).floor().clamp(0.0, 3.0)).collect();
+    let scores: Vec<f64> = (0..1_000).map(|row| 0.6 * a[row] + 0.1 * relevance[row] / 3.0 + 0.05 * e[row]).collect();
+    let tied: Vec<f64> = scores.iter().map(|score| (score * 10.0).floor() / 10.0).collect();
+    let queries: Vec<u32> = (0..1_000).map(|row| row % 100).collect();
+    let task = Task::Ranking { group: "query".to_owned() };
+    let ordered = |scores: &[f64]| Ordered::new(scores, &relevance, None).with_groups(&queries);
+    agree(task.clone(), &ordered(&scores), RANKING);
+    agree(task, &ordered(&tied), RANKING_TIED);
 }
 
 fn agree(task: Task, rows: &Ordered, expected: &[(Metric, f64)]) {
@@ -204,4 +257,52 @@ const REGRESSION_WEIGHTED: &[(Metric, f64)] = &[
     (Metric::R2, 0.9761336818960225),
     (Metric::Mape, 0.43936155822313755),
     (Metric::Bias, 2.83758549746879),
+];
+
+const LABELS: &[(Metric, f64)] = &[
+    (Metric::Auc, 0.8631344893436289),
+    (Metric::AucMicro, 0.8637548891786181),
+    (Metric::LogLoss, 0.46409944773590556),
+    (Metric::SubsetAccuracy, 0.487),
+    (Metric::HammingLoss, 0.22433333333333333),
+    (Metric::MacroF1, 0.7790714941221474),
+    (Metric::MicroF1, 0.7795610874549623),
+];
+
+const LABELS_WEIGHTED: &[(Metric, f64)] = &[
+    (Metric::Auc, 0.8677920152037352),
+    (Metric::AucMicro, 0.8692408704709019),
+    (Metric::LogLoss, 0.4576588527010259),
+    (Metric::SubsetAccuracy, 0.49954988137264356),
+    (Metric::HammingLoss, 0.21647638005584513),
+    (Metric::MacroF1, 0.7841911056647017),
+    (Metric::MicroF1, 0.7838109012669411),
+];
+
+const QUANTILES: &[(Metric, f64)] =
+    &[(Metric::PinballLoss, 3.0839373187669534), (Metric::Coverage, 0.091), (Metric::IntervalWidth, 18.09686775276906)];
+
+const QUANTILES_WEIGHTED: &[(Metric, f64)] = &[
+    (Metric::PinballLoss, 3.044044806044442),
+    (Metric::Coverage, 0.08783226382267105),
+    (Metric::IntervalWidth, 18.095772867609764),
+];
+
+const RANKING: &[(Metric, f64)] = &[
+    (Metric::Ndcg, 0.7450296634946655),
+    (Metric::NdcgAt1, 0.5166666666666667),
+    (Metric::NdcgAt3, 0.4889148020918549),
+    (Metric::NdcgAt5, 0.5729537277916014),
+    (Metric::NdcgAt10, 0.7450296634946655),
+    (Metric::Map, 0.7370064925044092),
+    (Metric::Mrr, 0.8690000000000001),
+    (Metric::Queries, 100.0),
+];
+
+const RANKING_TIED: &[(Metric, f64)] = &[
+    (Metric::Ndcg, 0.7320523651333685),
+    (Metric::NdcgAt1, 0.4745952380952382),
+    (Metric::NdcgAt3, 0.47154728778813615),
+    (Metric::NdcgAt5, 0.5518200342463779),
+    (Metric::NdcgAt10, 0.7320523651333685),
 ];

@@ -11,4 +11,5 @@ pub(crate) mod xgboost;
 
 pub(crate) use file::{FILE_BYTES_MAX, Format, find_model_file};
 pub(crate) use link::{logistic, softmax};
+pub(crate) use trees::Description;
 pub use trees::{ForeignLink, ForeignTrees};

@@ -32,8 +32,9 @@ pub(crate) trait Target: fmt::Debug + Send + Sync {
     /// be fast, and never blocks.
     fn infer(&self, request: InferenceRequest, thread: Thread<'_>) -> Inference;
 
-    /// What each feature adds to the score of each row. Called on a compute thread only.
-    fn explain(&self, _batch: &RecordBatch) -> Result<Explanation, RequestError> {
+    /// What each feature adds to the score of each row, and the way of the row through the first `trees` trees. Called on a
+    /// compute thread only.
+    fn explain(&self, _batch: &RecordBatch, _trees: usize) -> Result<Explanation, RequestError> {
         Err(not_explained(&self.signature().name))
     }
 }

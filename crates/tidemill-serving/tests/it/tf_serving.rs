@@ -381,6 +381,17 @@ fn an_explanation_sums_to_the_score_and_names_the_features() {
         // Scores of a binary model are log-odds.
         assert!((1.0 / (1.0 + (-score).exp()) - predicted.as_f64().unwrap()).abs() < 1e-12);
     }
+    // The way through the first trees, if it is asked for.
+    let (_, with_paths) = server.post("/v1/models/taxi:explain?paths=2", rows);
+    let (plain, full) = (&reply["explanations"][0], &with_paths["explanations"][0]);
+    assert_eq!((plain.get("paths"), &plain["score"]), (None, &full["score"]));
+    let paths = full["paths"].as_array().unwrap();
+    assert!(!paths.is_empty() && paths.len() <= 2, "{full}");
+    for step in paths.iter().flat_map(|path| path["steps"].as_array().unwrap()) {
+        assert!(step["feature"].is_string() && step["yes"].is_boolean(), "{step}");
+    }
+    assert!(paths.iter().all(|path| path["leaf"].is_number()));
+    assert_eq!(server.error("/v1/models/taxi:explain?paths=x", rows).0, 400);
     assert_eq!(server.error("/v1/models/taxi:explain", r#"{"instances":[{"fare":1}]}"#).0, 400);
     assert_eq!(server.post("/v1/models/nobody:explain", rows).0, 404);
 }

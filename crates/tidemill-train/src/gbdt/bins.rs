@@ -131,7 +131,7 @@ impl BinSet {
     pub(crate) fn ends_below(&self, end: u8) -> Option<(u8, u8)> {
         let mut bins = (0..end).filter(|bin| self.contains(*bin));
         let first = bins.next()?;
-        Some((first, bins.last().unwrap_or(first)))
+        Some((first, bins.next_back().unwrap_or(first)))
     }
 
     /// Membership by bin.

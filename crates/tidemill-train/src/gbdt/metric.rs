@@ -5,9 +5,9 @@ use tidemill_core::{LabelSet, RankedQuery, RocArea, TaskKind};
 use tidemill_model::largest_column;
 use tidemill_model::trees::Link;
 
-use super::fit::LabelledRows;
 use super::params::GradientBoosting;
 use super::queries::Queries;
+use super::rows::LabelledRows;
 
 /// A metric that decides which round is the best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -121,7 +121,8 @@ impl GradientBoosting {
     /// Refuses relevances without a gain, and rows among which nothing stands above anything else.
     fn check_relevances(&self, data: &TrainingData<'_>) -> Result<(), ComponentError> {
         let gains = self.gains().len();
-        for rows in std::iter::once(&data.train).chain(&data.validation) {
+        let validation = data.validation.as_ref().map(|rows| (rows, "validation rows"));
+        for (rows, part) in std::iter::once((&data.train, "rows learned from")).chain(validation) {
             let has_gain = |label: f64| label >= 0.0 && label.fract() == 0.0 && label < gains as f64;
             if let Some(label) = rows.labels().iter().find(|label| !has_gain(**label)) {
                 let message = format!(
@@ -137,7 +138,6 @@ impl GradientBoosting {
             let mut first = std::collections::HashMap::new();
             let mut labels = rows.labels().iter().zip(groups);
             if !labels.any(|(label, group)| first.entry(*group).or_insert(*label) != label) {
-                let part = if std::ptr::eq(rows, &data.train) { "rows learned from" } else { "validation rows" };
                 let message = format!("no query of the {part} has rows of different labels, so no order is better");
                 let hint = "is `group` the column of the query, with several rows for each of its values?";
                 return Err(ComponentError::new(Code::LabelValues, message).with_hint(hint));

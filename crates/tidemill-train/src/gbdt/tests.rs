@@ -1,6 +1,7 @@
 //! Training learns what it should, and the same at any number of threads.
 
 mod monotone;
+mod rare;
 
 use std::sync::Arc;
 

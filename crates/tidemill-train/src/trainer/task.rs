@@ -123,9 +123,8 @@ impl Decision {
             return Err(values.contradiction(reason, "label: { expression: case … end }"));
         }
         let task = Task::Ranking { group: group.to_owned() };
-        let decision = Self { task, label: spec.clone(), guess: None, encoding: Encoding::AsTheyAre, values: None };
-        decision.check_relevance(labels)?;
-        Ok(decision)
+        Self::check_relevance(labels)?;
+        Ok(Self { task, label: spec.clone(), guess: None, encoding: Encoding::AsTheyAre, values: None })
     }
 
     /// Several labels, each of which varies.
@@ -147,7 +146,7 @@ impl Decision {
     }
 
     /// Refuses relevances below 0.
-    fn check_relevance(&self, labels: &Labels) -> Result<(), TrainError> {
+    fn check_relevance(labels: &Labels) -> Result<(), TrainError> {
         let rule =
             || format!("the label of a ranking lies between 0 and {RELEVANCE_MAX}, the more relevant the larger");
         labels.require(|value| (0.0..=RELEVANCE_MAX).contains(&value), rule)
@@ -175,7 +174,7 @@ impl Decision {
             Encoding::AsTheyAre if self.task == Task::Binary => {
                 labels.require(|value| value == 0.0 || value == 1.0, || "a binary label must be 0 or 1".to_owned())
             }
-            Encoding::AsTheyAre if self.task.kind() == TaskKind::Ranking => self.check_relevance(labels),
+            Encoding::AsTheyAre if self.task.kind() == TaskKind::Ranking => Self::check_relevance(labels),
             Encoding::AsTheyAre if self.task.kind() == TaskKind::MultiLabel => Ok(()),
             Encoding::AsTheyAre => labels
                 .require(|value| value.abs() <= LABEL_MAX, || "a regression label must lie within ±1e30".to_owned()),

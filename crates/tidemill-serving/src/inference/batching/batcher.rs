@@ -79,8 +79,8 @@ impl Target for Batcher {
         Inference::Pending(answered)
     }
 
-    fn explain(&self, batch: &RecordBatch) -> Result<Explanation, RequestError> {
-        self.version.explain(batch)
+    fn explain(&self, batch: &RecordBatch, trees: usize) -> Result<Explanation, RequestError> {
+        self.version.explain(batch, trees)
     }
 }
 

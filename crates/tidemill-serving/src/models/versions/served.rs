@@ -126,8 +126,8 @@ impl Target for ServedVersion {
         Inference::Done(predicted.map(|predictions| self.response(predictions)))
     }
 
-    fn explain(&self, batch: &RecordBatch) -> Result<Explanation, RequestError> {
-        self.model.explain(batch)?.ok_or_else(|| not_explained(&self.signature.name))
+    fn explain(&self, batch: &RecordBatch, trees: usize) -> Result<Explanation, RequestError> {
+        self.model.explain(batch, trees)?.ok_or_else(|| not_explained(&self.signature.name))
     }
 }
 

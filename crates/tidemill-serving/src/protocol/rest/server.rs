@@ -184,11 +184,12 @@ impl RestServer {
             }
             Operation::Explain => {
                 let target = service.resolve(&name, &selector);
+                let trees = explain::trees_asked(request.uri().query())?;
                 let _entry = service.admission.enter()?;
                 let (_, body, _held) = self.read(request).await?;
                 let (target, call) = (target?, RestInference { operation, body, json_bytes: None });
                 let work = Arc::clone(&target);
-                target.compute_pool().run(move |_| explain::explain(&*work, &call)).await
+                target.compute_pool().run(move |_| explain::explain(&*work, &call, trees)).await
             }
             Operation::RepositoryIndex => {
                 let (_, body, _held) = self.read(request).await?;

@@ -5,6 +5,9 @@ use tidemill_model::trees::Link;
 
 use super::{Gradient, Objective, mean};
 
+/// The largest value of a leaf before the learning rate: at the default rate, the logarithm of the odds moves by 1 at most.
+const LEAF_LIMIT: f64 = 10.0;
+
 /// Log-loss of a probability; the score is its log-odds. Labels are 0 or 1.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogLoss;
@@ -16,6 +19,10 @@ impl Objective for LogLoss {
 
     fn metric_name(&self) -> &'static str {
         "log-loss"
+    }
+
+    fn leaf_limit(&self) -> Option<f64> {
+        Some(LEAF_LIMIT)
     }
 
     fn base_scores(&self, labels: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
@@ -73,6 +80,10 @@ impl Objective for OneVsAll {
         "log-loss"
     }
 
+    fn leaf_limit(&self) -> Option<f64> {
+        Some(LEAF_LIMIT)
+    }
+
     fn base_scores(&self, labels: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
         let base = |at| {
             let truth: Vec<f64> = labels.iter().map(|label| self.truth(*label, at)).collect();
@@ -121,6 +132,10 @@ impl Softmax {
 impl Objective for Softmax {
     fn metric_name(&self) -> &'static str {
         "log-loss"
+    }
+
+    fn leaf_limit(&self) -> Option<f64> {
+        Some(LEAF_LIMIT)
     }
 
     fn base_scores(&self, labels: &[f64], weights: Option<&[f64]>) -> Vec<f64> {

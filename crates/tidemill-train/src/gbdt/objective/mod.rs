@@ -74,6 +74,13 @@ pub trait Objective: Send + Sync {
         mean_loss
     }
 
+    /// The largest value of a leaf before the learning rate, where steps by derivatives overshoot. A step from a probability near
+    /// 0 is one over it, and far longer than the way to the best value of a leaf in which few rows are of the class: without
+    /// a limit, rare classes make training diverge.
+    fn leaf_limit(&self) -> Option<f64> {
+        None
+    }
+
     /// How leaf values of the trees of a score are found, where not by derivatives.
     fn renewal(&self, _score: usize) -> Option<Renewal> {
         None
