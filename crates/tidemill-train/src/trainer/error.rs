@@ -84,6 +84,16 @@ pub enum TrainError {
         /// The task.
         task: TaskKind,
     },
+    /// A parameter that does not go with the task.
+    #[error("`{param}` is for {wanted}, and the task is `{task}`")]
+    NotForTask {
+        /// The parameter.
+        param: &'static str,
+        /// What it needs.
+        wanted: &'static str,
+        /// The task.
+        task: TaskKind,
+    },
     /// The label cannot be computed.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -154,7 +164,7 @@ impl Coded for TrainError {
             | Self::LabelTask { .. }
             | Self::UnknownClass { .. }
             | Self::TooManyTexts { .. } => Code::LabelValues,
-            Self::TaskNotLearned { .. } => Code::Params,
+            Self::TaskNotLearned { .. } | Self::NotForTask { .. } => Code::Params,
             Self::Model(error) => error.code(),
             Self::LabelConstant { .. } => Code::LabelConstant,
             Self::SplitEmpty { .. } => Code::EmptySplit,
@@ -182,6 +192,7 @@ impl Coded for TrainError {
                 Some("is it the right column? Else put classes together with a `case` in the label's expression".to_owned())
             }
             Self::TaskNotLearned { .. } => None,
+            Self::NotForTask { .. } => Some("leave it out".to_owned()),
             Self::Model(error) => error.hint(),
             Self::LabelConstant { .. } => Some("check the label's expression and the shares of the splits".to_owned()),
             Self::SplitEmpty { .. } => Some("give the split a larger share".to_owned()),

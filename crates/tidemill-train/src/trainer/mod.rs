@@ -1,11 +1,15 @@
 //! The `Trainer` component.
 
+mod calibrate;
 mod error;
+mod kept;
 mod labels;
 mod params;
 mod report;
+mod rolling;
 mod sample;
 mod task;
+mod threshold;
 mod validation;
 mod weights;
 
@@ -24,10 +28,13 @@ use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_sc
 use tidemill_onnx::OnnxExporter;
 use tidemill_validation::read_schema_artifact;
 
+use calibrate::{calibrate, decide};
 pub use error::TrainError;
+pub use kept::KeepingTrainer;
 use labels::{Labels, Texts};
 use params::{Configured, TrainerParams};
 use report::Report;
+use rolling::{Folds, Judged};
 use sample::SamplePicker;
 use task::Decision;
 use validation::Validation;
@@ -46,7 +53,7 @@ impl Component for Trainer {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Trainer".into(),
-            version: 4,
+            version: 5,
             about: "Fits a learner to the transformed examples and writes a model package.".into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
@@ -88,14 +95,18 @@ impl Component for Trainer {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let configured = TrainerParams::parse(context.params)?;
-        let pool =
-            rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build().map_err(TrainError::Threads)?;
-        pool.install(|| train(context, &configured))
+        run(context, None)
     }
 }
 
-fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, ComponentError> {
+fn run(context: &StepContext<'_>, jobs: Option<&Path>) -> Result<Outcome, ComponentError> {
+    let configured = TrainerParams::parse(context.params)?;
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build().map_err(TrainError::Threads)?;
+    pool.install(|| train(context, &configured, jobs))
+}
+
+fn train(context: &StepContext<'_>, configured: &Configured, jobs: Option<&Path>) -> Result<Outcome, ComponentError> {
     let Configured { params, name: learner_name, estimator } = configured;
     let examples = Examples::open(&context.input("examples")?.path)?;
     let graph = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
@@ -114,8 +125,19 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         return Err(TrainError::TaskNotLearned { learner: learner_name, task: decision.task.kind() }.into());
     }
     decision.encode(&mut labels, &texts)?;
+    params.check_task(decision.task.kind())?;
 
     let mut warnings: Vec<String> = decision.guess.iter().cloned().collect();
+    let source = RowSource { context, examples: &examples, graph: &graph };
+    let rolling = match &params.rolling_origin {
+        Some(rolling) => {
+            let (estimator, task, seed) = (&**estimator, &decision.task, params.seed);
+            let folds = Folds { source: &source, estimator, task, split, labels: &labels, seed };
+            Some(folds.judge(rolling, spec.horizon_seconds)?)
+        }
+        None => None,
+    };
+    warnings.extend(rolling.as_ref().and_then(Judged::warning));
     let own = params.validation.as_ref().and_then(Validation::split);
     let mut kept_aside = None;
     let mut validation_labels = None;
@@ -124,7 +146,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         of_own.check(&texts)?;
         decision.encode(&mut of_own, &texts)?;
         validation_labels = Some(of_own);
-    } else if params.validation.is_some() || estimator.needs_validation() {
+    } else if params.validation.is_some() || estimator.needs_validation() || params.needs_validation() {
         let classes = (decision.task.kind() != TaskKind::Regression).then_some(labels.values.as_slice());
         let aside = validation::kept_aside(params.validation.as_ref(), &examples, split, classes, rows, params.seed)?;
         if aside.iter().any(|aside| *aside) {
@@ -148,9 +170,9 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         }
     }
 
-    let source = RowSource { context, examples: &examples, graph: &graph };
     let (learned, aside) = kept_aside.as_ref().map_or((None, None), |(learned, aside)| (Some(learned), Some(aside)));
-    let fitted = estimator.fit(&TrainingData {
+    let kept = jobs.map(|jobs| kept::folder(jobs, context, &**estimator)).transpose()?;
+    let data = TrainingData {
         task: &decision.task,
         features: graph.features(),
         train: source.rows(split, &labels, learned, true),
@@ -160,9 +182,19 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         }),
         seed: params.seed,
         project_dir: context.project_dir,
+        job: kept.as_ref(),
         progress: context.progress,
         cancel: context.cancel,
-    })?;
+    };
+    let mut fitted = estimator.fit(&data)?;
+    if let Some(method) = params.calibration {
+        fitted = calibrate(method, fitted, &data)?;
+    }
+    let threshold = params.threshold.as_ref().map(|threshold| decide(threshold, &mut fitted, &data)).transpose()?;
+    if let Some(rolling) = &rolling {
+        fitted.facts.insert("rolling_origin".to_owned(), rolling.facts());
+        fitted.headline.push_str(&rolling.headline());
+    }
     warnings.extend(fitted.warnings.iter().cloned());
 
     let report = Report {
@@ -184,6 +216,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         learner_params: json!({ *learner_name: estimator.params() }),
         training: report.facts(),
         schema_digest: context.inputs.get("schema").map(|schema| schema.digest.clone()),
+        decision_threshold: threshold,
         sample,
         card: String::new(),
     };
@@ -197,7 +230,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     Ok(Outcome {
         properties: BTreeMap::from([("model".to_owned(), report.properties())]),
         headline: fitted.headline.clone(),
-        tables: report.table().into_iter().collect(),
+        tables: report.table().into_iter().chain(rolling.as_ref().map(Judged::table)).collect(),
         warnings,
         ..Outcome::default()
     })

@@ -4,8 +4,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use tidemill_core::{ParamIssue, TaskKind, advise, parse_params};
 
+use super::error::TrainError;
+use super::rolling::RollingOrigin;
+use super::threshold::Threshold;
 use super::validation::Validation;
 use super::weights::ClassWeights;
+use crate::calibration::Method;
 use crate::learner::{Estimator, choice_schema, configure};
 
 /// What was written before, or is written elsewhere, and what to write here.
@@ -21,6 +25,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("sample_weight", "write `weight`, the name of a column"),
     ("weights", "write `weight`, the name of a column, or `class_weights`"),
     ("class_weight", "write `class_weights`"),
+    ("decision_threshold", "write `threshold`"),
+    ("calibrate", "write `calibration`"),
+    ("backtest", "write `rolling_origin`"),
+    ("cross_validation", "write `rolling_origin` for folds by time"),
 ];
 
 /// Parameters of a `Trainer` step.
@@ -49,6 +57,19 @@ pub(super) struct TrainerParams {
     /// `{ yes: 5 }` names weights. Probabilities shift with them.
     #[serde(default)]
     pub(super) class_weights: Option<ClassWeights>,
+    /// How probabilities are calibrated on the validation rows: `platt`, `isotonic`, `beta` or `temperature`. The calibration is
+    /// part of the model. For classes only.
+    #[serde(default)]
+    pub(super) calibration: Option<Method>,
+    /// The probability above which a row is called positive: a number, or how it is chosen on the validation rows, such as
+    /// `{ maximize: f1 }`, `{ precision_at_least: 0.9 }`, `{ recall_at_least: 0.9 }` or `{ cost: { false_positive: 1,
+    /// false_negative: 5 } }`. It is kept in the package, and the `Evaluator` counts with it. For two classes only.
+    #[serde(default)]
+    pub(super) threshold: Option<Threshold>,
+    /// Judges the learner as it would have forecast, in several folds by time, beside the last value and the last value of
+    /// the same season. For amounts only.
+    #[serde(default)]
+    pub(super) rolling_origin: Option<RollingOrigin>,
     /// The model's name; by default that of the pipeline.
     #[serde(default)]
     pub(super) name: Option<String>,
@@ -117,12 +138,40 @@ impl TrainerParams {
         if let Some(problem) = self.class_weights.as_ref().and_then(ClassWeights::problem) {
             issues.push(ParamIssue::new(["class_weights"], problem));
         }
+        issues.extend(self.threshold.as_ref().and_then(Threshold::check));
+        issues.extend(self.rolling_origin.iter().flat_map(RollingOrigin::check));
+        if let Some(Err(error)) = self.task.map(|task| self.check_task(task)) {
+            let key = if let TrainError::NotForTask { param, .. } = &error { *param } else { "task" };
+            issues.push(ParamIssue::new([key], error.to_string()));
+        }
         for (key, value) in [("name", &self.name), ("owner", &self.owner)] {
             if value.as_ref().is_some_and(|text| text.trim().is_empty()) {
                 issues.push(ParamIssue::new([key], format!("`{key}` is empty")));
             }
         }
         issues
+    }
+}
+
+impl TrainerParams {
+    /// Refuses parameters that do not go with the task that the label has.
+    pub(super) fn check_task(&self, task: TaskKind) -> Result<(), TrainError> {
+        let wrong = |param, wanted| Err(TrainError::NotForTask { param, wanted, task });
+        if self.calibration.is_some() && !matches!(task, TaskKind::Binary | TaskKind::MultiClass) {
+            return wrong("calibration", "probabilities of classes");
+        }
+        if self.threshold.is_some() && task != TaskKind::Binary {
+            return wrong("threshold", "the probability of one of two classes");
+        }
+        if self.rolling_origin.is_some() && task != TaskKind::Regression {
+            return wrong("rolling_origin", "forecasts of an amount");
+        }
+        Ok(())
+    }
+
+    /// Whether something beside the learner is decided on validation rows.
+    pub(super) fn needs_validation(&self) -> bool {
+        self.calibration.is_some() || self.threshold.as_ref().is_some_and(Threshold::is_chosen)
     }
 }
 

@@ -3,5 +3,8 @@
 
 #[cfg(unix)]
 mod command;
+mod decide;
+mod linear;
+mod rolling;
 mod support;
 mod trainer;

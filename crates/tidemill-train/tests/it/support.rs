@@ -20,12 +20,16 @@ pub(crate) struct Project {
 
 impl Project {
     pub(crate) fn new(csv: &str, label: &str) -> Self {
+        Self::with_splits(csv, label, &json!({ "train": 2, "eval": 1 }))
+    }
+
+    pub(crate) fn with_splits(csv: &str, label: &str, splits: &Value) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
         std::fs::write(project.path("trips.csv"), csv).unwrap();
         for name in ["examples", "transform"] {
             std::fs::create_dir(project.path(name)).unwrap();
         }
-        let params = json!({ "source": { "csv": "trips.csv" }, "splits": { "train": 2, "eval": 1 } });
+        let params = json!({ "source": { "csv": "trips.csv" }, "splits": splits });
         let step = Step { key: "examples", params, threads: 1, progress: &NoProgress, cancel: CancelFlag::default() };
         project.run(&ExampleGen::default(), &[], &project.path("examples"), &step).unwrap();
         graph(label).save(project.path("transform/transform.json")).unwrap();
@@ -38,9 +42,19 @@ impl Project {
 
     /// Trains into the folder `out`.
     pub(crate) fn train(&self, out: &str, step: &Step<'_>) -> Result<Outcome, ComponentError> {
+        self.train_with(&Trainer, out, step)
+    }
+
+    /// The same by another trainer.
+    pub(crate) fn train_with(
+        &self,
+        trainer: &dyn Component,
+        out: &str,
+        step: &Step<'_>,
+    ) -> Result<Outcome, ComponentError> {
         let inputs = [("examples", ArtifactType::Examples), ("transform", ArtifactType::TransformGraph)];
         std::fs::create_dir(self.path(out)).unwrap();
-        self.run(&Trainer, &inputs, &self.path(out), step)
+        self.run(trainer, &inputs, &self.path(out), step)
     }
 
     fn run(
