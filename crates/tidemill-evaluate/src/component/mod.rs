@@ -34,7 +34,7 @@ impl Component for Evaluator {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Evaluator".into(),
-            version: 2,
+            version: 3,
             about: "Evaluates a model on held-out rows, slice by slice, against thresholds and the last blessed model"
                 .into(),
             inputs: vec![
