@@ -35,6 +35,8 @@ class Split:
         self._job, self.name, self._entry = job, name, entry
         self.rows = entry["rows"]
         self.files = [pathlib.Path(file) for file in entry["files"]]
+        # The columns before the transform, with `data: raw` or `data: both`.
+        self.raw_file = pathlib.Path(entry["raw"]) if entry.get("raw") else None
         self.folder = pathlib.Path(entry["folder"])
 
     def numpy(self):
@@ -44,6 +46,8 @@ class Split:
     def features(self):
         import numpy
 
+        if not self._entry.get("features"):
+            raise Failure("the job has raw columns only: write `data: both` beside `run` for the features")
         return numpy.load(self._entry["features"], mmap_mode="c")
 
     def label(self):
@@ -69,10 +73,20 @@ class Split:
                 frame[column["name"]] = pandas.Categorical(codes, categories=range(column["cardinality"]))
         return frame, pandas.Series(self.label(), name="label")
 
+    def raw(self):
+        """The columns before the transform as a table of PyArrow, in the order of the labels."""
+        import pyarrow.parquet
+
+        if self.raw_file is None:
+            raise Failure("the job has no raw columns: write `data: both` or `data: raw` beside `run`")
+        return pyarrow.parquet.read_table(self.raw_file)
+
     def arrow(self):
         """All columns as a table of PyArrow, with `__label__` and perhaps `__weight__`."""
         import pyarrow.parquet
 
+        if not self.files:
+            raise Failure("the job has raw columns only: write `data: both` beside `run` for the features")
         return pyarrow.parquet.read_table(self.files[0])
 
 
@@ -94,7 +108,11 @@ class Job:
         splits = {name: Split(self, name, entry) for name, entry in self._job["splits"].items()}
         self.train, self.validation = splits["train"], splits.get("validation")
         self.out = pathlib.Path(self._job["outputs"]["model"])
+        # A folder that an attempt finds again if the one before failed, and whether it did.
         self.checkpoints = pathlib.Path(self._job["outputs"]["checkpoints"])
+        self.resumed = bool(self._job.get("resumed"))
+        # The file of `warm_start`, or None.
+        self.warm_start = pathlib.Path(self._job["warm_start"]) if self._job.get("warm_start") else None
 
     def progress(self, done, of=None):
         """How far the training is."""
@@ -119,7 +137,6 @@ class Job:
     def save(self, model, predictions=None, tolerance=None):
         """Hands over a model: of LightGBM, XGBoost, CatBoost, scikit-learn or PyTorch, or the path of a file of the formats
         ONNX, LightGBM or XGBoost with its `predictions` of the first training rows."""
-        X = self.train.features()[:COMPARED_ROWS]
         if isinstance(model, (str, os.PathLike)):
             if predictions is None:
                 raise Failure("a model in a file needs `predictions`, what it predicts for the first rows of `job.train`")
@@ -137,6 +154,7 @@ class Job:
                 raise Failure(
                     f"models of {library} cannot be handed over as such: write an ONNX file and save its path with predictions"
                 )
+            X = self.train.features()[:COMPARED_ROWS]
             kind, target, predictions = writer(self, model, X, predictions)
         self._write(
             {

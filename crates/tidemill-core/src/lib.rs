@@ -28,6 +28,7 @@ mod table;
 mod task;
 mod text;
 mod time_pattern;
+mod time_span;
 mod value_rule;
 
 pub use anomaly::{Anomalies, Anomaly, AnomalyType, Evidence, Severity};
@@ -65,4 +66,5 @@ pub use table::{SummaryTable, Tone};
 pub use task::{LabelSet, Task, TaskKind};
 pub use text::{grouped, shortened};
 pub use time_pattern::TimePattern;
+pub use time_span::{seconds_of_span, span_of_seconds};
 pub use value_rule::{FeatureValue, ValueRule, Violation};

@@ -10,12 +10,15 @@ use crate::evaluation::EVALUATION_FORMAT;
 use crate::finder::{SearchOptions, search};
 use crate::intervals::{change_intervals, intervals, replicas};
 use crate::metrics::{
-    ConfusionCounts, Curves, LabelCounts, Ordered, Rows, Subset, class_areas, label_areas, metrics_of,
+    ConfusionCounts, Curves, LabelCounts, Ordered, Rows, Subset, class_areas, floors, label_areas, metrics_of,
 };
 use crate::slices::{SliceKey, SliceSpec, partition};
 use crate::{
     ClassEvaluation, DroppedSlices, EvaluateError, Evaluation, EvaluationTable, IntervalOptions, SliceEvaluation,
 };
+
+/// A row is called positive if its score is above this, unless something else is said.
+pub const DECISION_THRESHOLD: f64 = 0.5;
 
 /// Options of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,8 @@ pub struct EvaluateOptions {
     pub min_slice_size: u64,
     /// A row is called positive if its score is above this.
     pub decision_threshold: f64,
+    /// The same for the scores of the baseline; that of the candidate if absent.
+    pub baseline_decision_threshold: Option<f64>,
     /// How to compute confidence intervals, if at all.
     pub confidence_intervals: Option<IntervalOptions>,
     /// How to search for bad slices, if at all. Needs `finder` in the table.
@@ -37,7 +42,8 @@ impl Default for EvaluateOptions {
         Self {
             slices: Vec::new(),
             min_slice_size: 1,
-            decision_threshold: 0.5,
+            decision_threshold: DECISION_THRESHOLD,
+            baseline_decision_threshold: None,
             confidence_intervals: Some(IntervalOptions::default()),
             find_slices: None,
         }
@@ -81,6 +87,13 @@ pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Ev
         model: None,
         baseline: None,
         decision_threshold: (table.task.kind() == TaskKind::Binary).then_some(options.decision_threshold),
+        baseline_decision_threshold: sorted.baseline.as_ref().and_then(|_| {
+            let is_another = |threshold: &f64| *threshold != options.decision_threshold;
+            options
+                .baseline_decision_threshold
+                .filter(|other| table.task.kind() == TaskKind::Binary && is_another(other))
+        }),
+        floors: floors(table.task.kind(), &sorted.candidate),
         confidence_intervals: options.confidence_intervals,
         slices,
         dropped,
@@ -178,13 +191,14 @@ impl Sorted<'_> {
     ) -> SliceEvaluation {
         let threshold = self.options.decision_threshold;
         let metrics = metrics_of(self.task, rows, threshold);
-        let baseline = baseline_rows.map(|rows| metrics_of(self.task, rows, threshold));
+        let of_baseline = self.options.baseline_decision_threshold.unwrap_or(threshold);
+        let baseline = baseline_rows.map(|rows| metrics_of(self.task, rows, of_baseline));
         let (mut around, mut around_change) = (None, None);
         if let Some(IntervalOptions { replicas: count, level, .. }) = with_intervals {
             let drawn = replicas(self.task, rows, threshold, count);
             around = Some(intervals(&metrics, &drawn, level));
             if let (Some(rows), Some(baseline)) = (baseline_rows, &baseline) {
-                let baseline_drawn = replicas(self.task, rows, threshold, count);
+                let baseline_drawn = replicas(self.task, rows, of_baseline, count);
                 around_change = Some(change_intervals([&metrics, baseline], [&drawn, &baseline_drawn], level));
             }
         }

@@ -53,6 +53,12 @@ pub struct Evaluation {
     /// A row is called positive if its score is above this. `None` for regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision_threshold: Option<f64>,
+    /// The same for the baseline, if it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_decision_threshold: Option<f64>,
+    /// What guessing is worth on all rows, by the metrics for which it does not follow from the other numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floors: Option<Metrics>,
     /// How the intervals were computed, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence_intervals: Option<IntervalOptions>,

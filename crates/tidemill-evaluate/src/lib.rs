@@ -20,7 +20,7 @@ mod table;
 
 pub use component::{ConfidenceIntervals, Evaluator, EvaluatorParams, FindSlices};
 pub use error::EvaluateError;
-pub use evaluate::{EvaluateOptions, evaluate};
+pub use evaluate::{DECISION_THRESHOLD, EvaluateOptions, evaluate};
 pub use evaluation::{ClassEvaluation, DroppedSlices, Evaluation, SliceEvaluation};
 pub use finder::{FoundSlice, SliceSearch};
 pub use gate::{

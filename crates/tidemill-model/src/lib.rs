@@ -30,13 +30,15 @@ pub use expr::{BoundExpression, Expression, ExpressionError};
 pub use features::Features;
 pub use graph::{
     BoundGraph, BoundSource, Feature, History, Keys, Mapper, Scalar, Source, SplitRowNumbers, Stage, Tokenizer,
-    TransformGraph, UnusableValues, UsedSet, ValueCheck, first_code, fold_of_row, input_kind, steps, type_name,
+    TransformGraph, UnusableValues, UsedSet, ValueCheck, category_name, first_code, fold_of_row, input_kind, steps,
+    type_name,
 };
 pub use imported::{ImportedModel, ImportedParts, Importer, Runtime};
 pub use input::{BatchBuilder, InputColumn, InputLayout, InputShape, Strictness, arrow_type, input_type};
 pub use label::{BoundLabel, LabelKind, LabelPart, LabelSpec, class_name};
 pub use learner::{
-    ClassTrees, Columns, ImportedLearner, Learner, LinearFeature, LinearModel, SumRule, largest_column, softmax_columns,
+    Calibrated, Calibration, CalibrationCurve, ClassTrees, Columns, ImportedLearner, Learner, LinearFeature,
+    LinearModel, SumRule, largest_column, softmax_columns,
 };
 pub use model::Model;
 pub use package::{

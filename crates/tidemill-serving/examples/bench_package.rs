@@ -86,6 +86,7 @@ fn write(folder: &std::path::Path, checked: bool) -> Result<(), Box<dyn std::err
         learner: Learner::Trees(TreeEnsemble::new(Task::Binary, FEATURES as usize, 0.0, trees)?),
         learner_params: json!({}),
         training: json!({}),
+        decision_threshold: None,
         schema_digest: None,
         sample: RecordBatch::try_from_iter((0..FEATURES).map(column))?,
         card: String::new(),

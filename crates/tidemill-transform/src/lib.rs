@@ -12,7 +12,6 @@ mod component;
 mod config;
 mod deferred;
 mod dry_run;
-mod duration;
 mod error;
 mod feature;
 mod feature_gen;

@@ -34,7 +34,7 @@ impl Component for Evaluator {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Evaluator".into(),
-            version: 2,
+            version: 3,
             about: "Evaluates a model on held-out rows, slice by slice, against thresholds and the last blessed model"
                 .into(),
             inputs: vec![
@@ -131,7 +131,9 @@ fn run(
     context.cancel.check()?;
 
     context.progress.phase("evaluating");
-    let mut evaluation = evaluate(&table, &params.options())?;
+    let threshold = |model: &Model| model.manifest().decision_threshold;
+    let options = params.options(threshold(&model), baseline.as_ref().and_then(threshold));
+    let mut evaluation = evaluate(&table, &options)?;
     context.cancel.check()?;
     evaluation.model = Some(candidate.digest.clone());
     evaluation.baseline =

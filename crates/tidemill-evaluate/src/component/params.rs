@@ -13,7 +13,7 @@ use tidemill_core::{ParamIssue, advise, parse_params_partly};
 use crate::finder::SearchOptions;
 use crate::gate::{KEYS_ELSEWHERE, SliceThreshold, Thresholds, WrittenThreshold};
 use crate::slices::SliceSpec;
-use crate::{EvaluateOptions, IntervalOptions, Metric};
+use crate::{DECISION_THRESHOLD, EvaluateOptions, IntervalOptions, Metric};
 
 /// Parameters of [`Evaluator`](crate::Evaluator).
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -33,8 +33,9 @@ pub struct EvaluatorParams {
     pub slice_thresholds: Vec<SliceThreshold>,
     /// Slices with fewer rows are not shown (and fail a threshold that names them).
     pub min_slice_size: u64,
-    /// A row is called positive when its score is above this: for accuracy, precision, recall and rates.
-    pub decision_threshold: f64,
+    /// A row is called positive when its score is above this: for accuracy, precision, recall and rates. By default the
+    /// `threshold` that the `Trainer` gave the model, and 0.5 without one.
+    pub decision_threshold: Option<f64>,
     /// Confidence intervals: `false`, `true`, or a map of options.
     pub confidence_intervals: ConfidenceIntervals,
     /// A column that says how much each row counts.
@@ -50,7 +51,7 @@ impl Default for EvaluatorParams {
             thresholds: BTreeMap::new(),
             slice_thresholds: Vec::new(),
             min_slice_size: 1,
-            decision_threshold: 0.5,
+            decision_threshold: None,
             confidence_intervals: ConfidenceIntervals::default(),
             weight: None,
         }
@@ -88,11 +89,8 @@ impl EvaluatorParams {
         if self.min_slice_size == 0 {
             issues.push(ParamIssue::new(["min_slice_size"], "a slice has 1 row at least"));
         }
-        if !(self.decision_threshold >= 0.0 && self.decision_threshold <= 1.0) {
-            issues.push(ParamIssue::new(
-                ["decision_threshold"],
-                format!("{} is not between 0 and 1", self.decision_threshold),
-            ));
+        if let Some(threshold) = self.decision_threshold.filter(|threshold| !(0.0..=1.0).contains(threshold)) {
+            issues.push(ParamIssue::new(["decision_threshold"], format!("{threshold} is not between 0 and 1")));
         }
         issues.extend(self.find_slices.issues());
         issues.extend(self.confidence_intervals.issues());
@@ -118,12 +116,14 @@ impl EvaluatorParams {
         all
     }
 
-    /// The options of the evaluation.
-    pub fn options(&self) -> EvaluateOptions {
+    /// The options of the evaluation of a model with this threshold of its own, beside a baseline with that one.
+    pub fn options(&self, own: Option<f64>, of_baseline: Option<f64>) -> EvaluateOptions {
+        let threshold = |own: Option<f64>| self.decision_threshold.or(own).unwrap_or(DECISION_THRESHOLD);
         EvaluateOptions {
             slices: self.all_slices(),
             min_slice_size: self.min_slice_size,
-            decision_threshold: self.decision_threshold,
+            decision_threshold: threshold(own),
+            baseline_decision_threshold: Some(threshold(of_baseline)),
             confidence_intervals: self.confidence_intervals.options(),
             find_slices: self.find_slices.options(),
         }

@@ -164,6 +164,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("l1", "write `mae`"),
     ("r2_score", "write `r2`"),
     ("mean_absolute_percentage_error", "write `mape`"),
+    ("symmetric_mean_absolute_percentage_error", "write `smape`"),
     ("sensitivity", "write `recall`"),
     ("specificity", "write `true_negative_rate`"),
     ("fpr", "write `false_positive_rate`"),

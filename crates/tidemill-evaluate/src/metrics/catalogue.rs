@@ -175,6 +175,8 @@ metrics! {
         "1 - squared error / variance of the label; undefined where the label does not vary.";
     Mape = "mape", "MAPE", Lower, [0.0, INFINITE], regression,
         "Mean of |error / label| over the rows whose label is not 0, as a fraction.";
+    Smape = "smape", "sMAPE", Lower, [0.0, 2.0], regression,
+        "Symmetric mean absolute percentage error: mean of 2 |error| / (|label| + |prediction|), as a fraction; 0 where both are 0.";
     Bias = "bias", "bias", Towards(0.0), [-INFINITE, INFINITE], regression,
         "Mean of prediction minus label.";
     PinballLoss = "pinball_loss", "pinball loss", Lower, [0.0, INFINITE], regression,

@@ -27,6 +27,7 @@ pub use calibration::{CALIBRATION_BINS, CalibrationBin, calibration_bins, expect
 pub use catalogue::{Direction, Metric, Metrics, UnknownMetric};
 pub use classes::{ConfusionCounts, class_areas};
 pub use curves::{CURVE_POINTS_MAX, Curves, HISTOGRAM_BINS, HistogramBin, PrPoint, RocPoint};
+pub(crate) use guess::floors;
 pub use guess::{guess, no_better_than_guessing};
 pub use labels::{LabelCounts, label_areas};
 pub use rank::{RankMetrics, rank_metrics};

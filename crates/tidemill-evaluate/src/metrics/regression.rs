@@ -13,6 +13,7 @@ pub struct RegressionSums {
     squared_error: f64,
     relative_error: f64,
     relative_weight: f64,
+    symmetric_error: f64,
     label_mean: f64,
     label_squares: f64,
 }
@@ -26,6 +27,7 @@ impl RegressionSums {
         metrics.set(Metric::Mse, mse);
         metrics.set(Metric::Mae, ratio(self.absolute_error, self.weight));
         metrics.set(Metric::Mape, ratio(self.relative_error, self.relative_weight));
+        metrics.set(Metric::Smape, ratio(self.symmetric_error, self.weight));
         metrics.set(Metric::Bias, ratio(self.error, self.weight));
         metrics.set(Metric::R2, ratio(self.squared_error, self.label_squares).map(|share| 1.0 - share));
         metrics.set(Metric::LabelMean, defined.then_some(self.label_mean));
@@ -50,6 +52,9 @@ impl Accumulator for RegressionSums {
             self.relative_error += weight * (error / label).abs();
             self.relative_weight += weight;
         }
+        if error != 0.0 {
+            self.symmetric_error += weight * 2.0 * error.abs() / (label.abs() + score.abs());
+        }
         // Welford's update: squares around the running mean, which does not cancel where labels are large.
         self.weight += weight;
         let from_mean = label - self.label_mean;
@@ -72,5 +77,6 @@ impl Accumulator for RegressionSums {
         self.squared_error += other.squared_error;
         self.relative_error += other.relative_error;
         self.relative_weight += other.relative_weight;
+        self.symmetric_error += other.symmetric_error;
     }
 }

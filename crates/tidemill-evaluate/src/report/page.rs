@@ -56,9 +56,12 @@ fn gaps(evaluation: &Evaluation) -> String {
     if table.is_empty() {
         return table;
     }
-    let at = evaluation
-        .decision_threshold
-        .map_or_else(String::new, |threshold| format!(" Rates are those at the decision threshold {threshold}."));
+    let of_baseline = evaluation
+        .baseline_decision_threshold
+        .map_or_else(String::new, |threshold| format!(", and of the baseline at {threshold}"));
+    let at = evaluation.decision_threshold.map_or_else(String::new, |threshold| {
+        format!(" Rates are those at the decision threshold {threshold}{of_baseline}.")
+    });
     format!(
         "{table}<p class=\"foot\">For each family of slices, the highest and the lowest value and what lies between them; slices of 30 rows or more.{at}</p>"
     )

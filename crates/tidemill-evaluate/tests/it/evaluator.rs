@@ -106,6 +106,7 @@ impl World {
             learner,
             learner_params: json!({}),
             training: json!({}),
+            decision_threshold: None,
             schema_digest: None,
             sample: RecordBatch::try_from_iter(columns.iter().map(column)).unwrap(),
             card: "# taxi-tips\n".into(),
@@ -315,4 +316,39 @@ fn bad_input_is_named() {
     let unlabelled = world.package("unlabelled", 20.0, 2.0, &["fare"], "payment = 'Card'");
     let (code, message, _) = told(&world.run_on(&json!({}), &unlabelled, None, 1).unwrap_err());
     assert_eq!(code, Code::LabelMissing, "{message}");
+}
+
+#[test]
+fn rows_are_counted_by_the_threshold_that_the_model_has_from_its_training() {
+    let world = World::new();
+    let with_threshold = |name: &str, threshold: Option<f64>| {
+        let package = world.package(name, 20.0, 2.0, &["fare", "hour"], LABEL);
+        let file = package.join("model.json");
+        let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        if let Some(threshold) = threshold {
+            manifest["decision_threshold"] = json!(threshold);
+        }
+        fs::write(file, manifest.to_string()).unwrap();
+        package
+    };
+    // Predictions are 0.12 and 0.88: above 0.05 every row is called positive, above 0.95 none.
+    let (plain, eager, shy) =
+        (with_threshold("plain", None), with_threshold("eager", Some(0.05)), with_threshold("shy", Some(0.95)));
+    let judged = |params: Value, model: &Path, baseline: Option<&Path>| {
+        let (_, out) = world.run_on(&params, model, baseline, 1).unwrap();
+        Evaluation::read(&out.join("evaluation")).unwrap()
+    };
+    let rate = |evaluation: &Evaluation| evaluation.overall().unwrap().metrics.get(Metric::PositiveRate).unwrap();
+    let of_baseline = |evaluation: &Evaluation| {
+        evaluation.overall().unwrap().baseline.as_ref().unwrap().get(Metric::PositiveRate).unwrap()
+    };
+    let found = judged(json!({}), &eager, Some(&shy));
+    assert_eq!((found.decision_threshold, found.baseline_decision_threshold), (Some(0.05), Some(0.95)));
+    assert_eq!((rate(&found), of_baseline(&found)), (1.0, 0.0));
+    let found = judged(json!({}), &plain, Some(&plain));
+    assert_eq!((found.decision_threshold, found.baseline_decision_threshold), (Some(0.5), None));
+    // What the step says counts for both.
+    let found = judged(json!({ "decision_threshold": 0.9 }), &eager, Some(&shy));
+    assert_eq!((found.decision_threshold, found.baseline_decision_threshold), (Some(0.9), None));
+    assert_eq!((rate(&found), of_baseline(&found)), (0.0, 0.0));
 }

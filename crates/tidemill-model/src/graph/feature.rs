@@ -223,6 +223,20 @@ pub(super) fn outputs(feature: &Feature, mut stage: Stage) -> Result<Vec<Feature
     Ok(specs)
 }
 
+/// What a code of `feature` after `mappers` stands for: `feature=value`, and `feature.other` or `feature.other_0` and so on
+/// for buckets of other values.
+pub fn category_name(feature: &str, mappers: &[Mapper], code: u32) -> String {
+    match mappers.iter().rev().find_map(|mapper| mapper.step().codes()) {
+        None => format!("{feature}={}", code == 1),
+        Some(Codes::Numbered(_)) => format!("{feature}={code}"),
+        Some(Codes::Listed(values, oov_buckets)) => match values.text(code as usize) {
+            Some(value) => format!("{feature}={value}"),
+            None if oov_buckets == 1 => format!("{feature}.other"),
+            None => format!("{feature}.other_{}", code - values.len() as u32),
+        },
+    }
+}
+
 /// The code of the first column of `one_hot` after `mappers`.
 pub fn first_code(mappers: &[Mapper]) -> u32 {
     match mappers.iter().rev().find_map(|mapper| mapper.step().codes()) {

@@ -31,7 +31,7 @@ use crate::{BoundLabel, FeatureSpec, LabelSpec, ModelError};
 
 pub use bind::BoundGraph;
 pub use bind::type_name;
-pub use feature::{Feature, History, Source, first_code};
+pub use feature::{Feature, History, Source, category_name, first_code};
 pub use run::SplitRowNumbers;
 pub use sets::UsedSet;
 pub use source::{BoundSource, input_kind};

@@ -51,6 +51,11 @@ impl<'a> ByteReader<'a> {
         Ok(text.to_owned())
     }
 
+    /// The bytes that are left.
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.0
+    }
+
     /// Returns an error if bytes are left.
     pub(super) fn finish(self) -> Result<(), ModelError> {
         if self.0.is_empty() { Ok(()) } else { Err(invalid(format!("{} bytes are left over", self.0.len()))) }

@@ -1,24 +1,27 @@
 //! A weighted sum of the features.
 
 use super::bytes::{ByteReader, head, push_f64, push_text, push_u32};
-use super::{Columns, logistic, softmax_columns};
-use crate::trees::{Contributions, invalid};
+use super::{Columns, softmax_columns};
+use crate::trees::{Contributions, Link, invalid};
 use crate::{FeatureBlock, ModelError, Task};
 
 const MAGIC: [u8; 8] = *b"TMLINEAR";
 const VERSION: u32 = 1;
 
 /// Linear and logistic regression: each score is an intercept plus a weighted sum of the features. A probability is the
-/// logistic function of the score, those of several classes the softmax of their scores.
+/// logistic function of the score, those of several classes the softmax of their scores. An amount is the score, or its
+/// exponential where the logarithm was learned.
 ///
 /// # Layout of `learner.bin`, format 1
 ///
-/// Little-endian: `"TMLINEAR"`, version (u32), task (u32: 0 binary, 1 regression, 2 classes), scores K (u32), for classes K
-/// names (length u32, UTF-8), K intercepts (f64), features (u32), and for each feature its categories C (u32, 0 for a
-/// number), then for a number what stands for a missing value (f64) and K weights, for categories C × K weights.
+/// Little-endian: `"TMLINEAR"`, version (u32), task (u32: 0 binary, 1 regression, 2 classes, 3 regression whose score is a
+/// logarithm), scores K (u32), for classes K names (length u32, UTF-8), K intercepts (f64), features (u32), and for each
+/// feature its categories C (u32, 0 for a number), then for a number what stands for a missing value (f64) and K weights, for
+/// categories C × K weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearModel {
     task: Task,
+    link: Link,
     intercepts: Vec<f64>,
     features: Vec<LinearFeature>,
 }
@@ -81,7 +84,21 @@ impl LinearModel {
         if !fits(&intercepts) || !features.iter().all(|f| missing_fits(f) && f.all_weights().into_iter().all(fits)) {
             return Err(invalid("a weight is not finite, or there are too many or too few"));
         }
-        Ok(Self { task, intercepts, features })
+        let link = if task == Task::Binary { Link::Logistic } else { Link::Identity };
+        Ok(Self { task, link, intercepts, features })
+    }
+
+    /// The same model with the prediction `link` makes of a score: [`Link::Exp`] is for [`Task::Regression`].
+    pub fn with_link(self, link: Link) -> Result<Self, ModelError> {
+        if link != self.link && !(self.task == Task::Regression && link == Link::Exp) {
+            return Err(invalid(format!("{link:?} of a linear model is not a prediction for the task {}", self.task)));
+        }
+        Ok(Self { link, ..self })
+    }
+
+    /// What a prediction is of a score, but for several classes.
+    pub fn link(&self) -> Link {
+        self.link
     }
 
     /// Its task.
@@ -102,10 +119,10 @@ impl LinearModel {
     /// Predicts every row, a column for each score.
     pub fn predict(&self, block: &FeatureBlock) -> Columns {
         let mut columns: Columns = (0..self.intercepts.len()).map(|score| self.scores(block, score)).collect();
-        match self.task {
-            Task::Binary => columns[0].iter_mut().for_each(|score| *score = logistic(*score)),
-            Task::MultiClass { .. } => softmax_columns(&mut columns),
-            _ => {}
+        if matches!(self.task, Task::MultiClass { .. }) {
+            softmax_columns(&mut columns);
+        } else if self.link != Link::Identity {
+            columns.iter_mut().flatten().for_each(|score| *score = self.link.prediction(*score));
         }
         columns
     }
@@ -140,9 +157,10 @@ impl LinearModel {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = head(MAGIC, VERSION);
-        let task = match self.task {
-            Task::Binary => 0,
-            Task::MultiClass { .. } => 2,
+        let task = match (&self.task, self.link) {
+            (Task::Binary, _) => 0,
+            (Task::MultiClass { .. }, _) => 2,
+            (_, Link::Exp) => 3,
             _ => 1,
         };
         push_u32(&mut bytes, task);
@@ -165,11 +183,11 @@ impl LinearModel {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, ModelError> {
         let mut reader = ByteReader::new(bytes, MAGIC, VERSION, "a linear model")?;
-        let task = reader.u32()?;
+        let number = reader.u32()?;
         let scores = reader.count(8)?;
-        let task = match task {
+        let task = match number {
             0 => Task::Binary,
-            1 => Task::Regression,
+            1 | 3 => Task::Regression,
             2 => Task::MultiClass { classes: (0..scores).map(|_| reader.text()).collect::<Result<_, _>>()? },
             other => return Err(invalid(format!("the task has the number {other}"))),
         };
@@ -187,7 +205,8 @@ impl LinearModel {
             });
         }
         reader.finish()?;
-        Self::new(task, intercepts, features)
+        let model = Self::new(task, intercepts, features)?;
+        if number == 3 { model.with_link(Link::Exp) } else { Ok(model) }
     }
 }
 
@@ -220,7 +239,11 @@ mod tests {
         let classes = Task::MultiClass { classes: vec!["a".into(), "b".into(), "c".into()] };
         let feature = LinearFeature::Number { missing: 0.0, weights: vec![1.0, 2.0, 3.0] };
         let several = LinearModel::new(classes, vec![0.0, 0.1, 0.2], vec![feature]).unwrap();
-        for model in [model(), several] {
+        let number = LinearFeature::Number { missing: 0.0, weights: vec![0.5] };
+        let counts = LinearModel::new(Task::Regression, vec![1.0], vec![number]).unwrap().with_link(Link::Exp).unwrap();
+        assert_eq!(counts.predict(&FeatureBlock { rows: 1, columns: vec![vec![2.0]] })[0], [f64::exp(2.0)]);
+        assert!(model().with_link(Link::Exp).is_err());
+        for model in [model(), several, counts] {
             let bytes = model.encode();
             assert_eq!(Learner::decode(LinearModel::KIND, &bytes).unwrap(), Learner::Linear(model));
             for end in 0..bytes.len() {

@@ -4,6 +4,8 @@
 //! format, and predicts [`Task::columns`] numbers for each row.
 
 mod bytes;
+mod calibrated;
+mod calibration;
 mod class_trees;
 mod imported;
 mod linear;
@@ -12,6 +14,8 @@ use std::path::Path;
 
 use smallvec::SmallVec;
 
+pub use calibrated::Calibrated;
+pub use calibration::{Calibration, CalibrationCurve};
 pub use class_trees::{ClassTrees, SumRule};
 pub(crate) use imported::Facts;
 pub use imported::ImportedLearner;
@@ -34,16 +38,21 @@ pub enum Learner {
     Linear(LinearModel),
     /// A model that another program fitted, in its own format.
     Imported(ImportedLearner),
+    /// Any of them with calibrated probabilities.
+    Calibrated(Box<Calibrated>),
 }
 
 /// Reads the bytes of a learner that this crate executes.
 type Decode = fn(&[u8]) -> Result<Learner, ModelError>;
 
 /// The kinds that this crate executes itself, by their names in manifests.
-const OWN_KINDS: [(&str, Decode); 3] = [
+const OWN_KINDS: [(&str, Decode); 4] = [
     (TreeEnsemble::KIND, |bytes| TreeEnsemble::decode(bytes).map(Learner::Trees)),
     (ClassTrees::KIND, |bytes| ClassTrees::decode(bytes).map(Learner::ClassTrees)),
     (LinearModel::KIND, |bytes| LinearModel::decode(bytes).map(Learner::Linear)),
+    (Calibrated::KIND, |bytes| {
+        Calibrated::decode(bytes, Learner::decode).map(|one| Learner::Calibrated(Box::new(one)))
+    }),
 ];
 
 impl Learner {
@@ -54,6 +63,7 @@ impl Learner {
             Self::ClassTrees(_) => ClassTrees::KIND,
             Self::Linear(_) => LinearModel::KIND,
             Self::Imported(imported) => imported.kind(),
+            Self::Calibrated(_) => Calibrated::KIND,
         }
     }
 
@@ -77,6 +87,7 @@ impl Learner {
             Self::ClassTrees(trees) => trees.task(),
             Self::Linear(linear) => linear.task(),
             Self::Imported(imported) => imported.task(),
+            Self::Calibrated(calibrated) => calibrated.task(),
         }
     }
 
@@ -87,6 +98,7 @@ impl Learner {
             Self::ClassTrees(trees) => trees.features(),
             Self::Linear(linear) => linear.features().len(),
             Self::Imported(imported) => imported.feature_count(),
+            Self::Calibrated(calibrated) => calibrated.learner().feature_count(),
         }
     }
 
@@ -97,6 +109,7 @@ impl Learner {
             Self::ClassTrees(trees) => trees.encode(),
             Self::Linear(linear) => linear.encode(),
             Self::Imported(imported) => imported.bytes().to_vec(),
+            Self::Calibrated(calibrated) => calibrated.encode(),
         }
     }
 
@@ -118,6 +131,10 @@ impl Learner {
         facts: &Facts<'_>,
         importer: Option<&dyn Importer>,
     ) -> Result<Self, ModelError> {
+        if kind == Calibrated::KIND {
+            let inner = |kind: &str, bytes: &[u8]| Self::read(kind, bytes, path, facts, importer);
+            return Calibrated::decode(bytes, inner).map(|calibrated| Self::Calibrated(Box::new(calibrated)));
+        }
         if !ImportedLearner::KINDS.iter().any(|(name, _)| *name == kind) {
             return Self::decode(kind, bytes);
         }
@@ -133,7 +150,11 @@ impl Learner {
     /// The relative tolerance of a prediction against the recorded one. `None`: predictions must be identical to the
     /// bit, as this crate does the arithmetic.
     pub fn tolerance(&self) -> Option<f64> {
-        matches!(self, Self::Imported(_)).then_some(ImportedLearner::TOLERANCE)
+        match self {
+            Self::Imported(_) => Some(ImportedLearner::TOLERANCE),
+            Self::Calibrated(calibrated) => calibrated.learner().tolerance(),
+            _ => None,
+        }
     }
 
     /// For each number that is predicted, the contribution of each feature to its score for `row`, relative to the rows of
@@ -143,6 +164,7 @@ impl Learner {
             Self::Trees(trees) => Some(vec![trees.contributions(row, background)]),
             Self::Linear(linear) => Some(linear.contributions(row, background)),
             Self::ClassTrees(trees) => Some(trees.contributions(row, background)),
+            Self::Calibrated(calibrated) => calibrated.contributions(row, background),
             Self::Imported(_) => None,
         }
     }
@@ -152,6 +174,7 @@ impl Learner {
         match self {
             Self::Trees(trees) => std::slice::from_ref(trees),
             Self::ClassTrees(trees) => trees.sums(),
+            Self::Calibrated(calibrated) => calibrated.learner().tree_sums(),
             Self::Linear(_) | Self::Imported(_) => &[],
         }
     }
@@ -171,6 +194,7 @@ impl Learner {
             Self::ClassTrees(trees) => Ok(trees.predict(block)),
             Self::Linear(linear) => Ok(linear.predict(block)),
             Self::Imported(imported) => imported.predict(block),
+            Self::Calibrated(calibrated) => calibrated.predict(block),
         }
     }
 }

@@ -107,7 +107,9 @@ fn limits(card: &mut String, parts: &PackageParts) {
         );
     }
     card.push_str("* A category not seen in training is treated as the steps above say: an out-of-vocabulary bucket or a missing value.\n");
-    if parts.task == Task::Binary {
+    if let Some(threshold) = parts.decision_threshold {
+        let _ = writeln!(card, "* A row is called positive if its probability is above {threshold}.");
+    } else if parts.task == Task::Binary {
         card.push_str("* A probability is no decision: choose a threshold for the cost of each kind of error.\n");
     }
 }

@@ -40,6 +40,9 @@ pub struct Manifest {
     pub learner: LearnerInfo,
     /// Rows and metrics of the training.
     pub training: Value,
+    /// The probability above which a row is called positive, if it was given or chosen in training; otherwise 0.5 is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision_threshold: Option<f64>,
     /// Digest of the schema the data was validated against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_digest: Option<Digest>,

@@ -44,6 +44,8 @@ pub struct PackageParts {
     /// Facts about the training, for the manifest and the card: `rows` and `label_mean` by split, `metrics` by split
     /// and name; other keys are stored and shown as they are.
     pub training: Value,
+    /// The probability above which a row is called positive, if it was given or chosen in training.
+    pub decision_threshold: Option<f64>,
     /// Digest of the schema the data was validated against.
     pub schema_digest: Option<Digest>,
     /// Rows of real input; the first 32 that a request could send are recorded with their predictions.
@@ -136,6 +138,7 @@ pub fn write_package_with(
             tolerance: parts.learner.tolerance(),
         },
         training: parts.training.clone(),
+        decision_threshold: parts.decision_threshold,
         schema_digest: parts.schema_digest.clone(),
         files,
     };

@@ -1,10 +1,10 @@
 //! The learner as nodes of ONNX: from the matrix of features to the outputs.
 
 use tidemill_model::trees::Link;
-use tidemill_model::{ClassTrees, Learner, LinearFeature, LinearModel, SumRule, Task};
+use tidemill_model::{Calibration, CalibrationCurve, ClassTrees, Learner, SumRule, Task};
 
 use super::builder::{Builder, Name, int, ints, strings};
-use super::trees;
+use super::{calibration, linear, trees};
 use crate::onnx::value::datatype;
 
 /// An output of the graph.
@@ -18,7 +18,63 @@ pub(super) struct Output {
 /// The outputs of `learner` over the rows of `matrix`, with their public names.
 pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<Vec<Output>, String> {
     let task = learner.task();
-    let scores = match learner {
+    let predictions = predictions(graph, matrix, learner)?;
+    Ok(match task {
+        Task::Binary | Task::Regression | Task::Ranking { .. } => {
+            vec![named(graph, &predictions, task.output_name(), None)]
+        }
+        Task::Quantiles { levels } => vec![named(graph, &predictions, Task::QUANTILES, Some(levels.len()))],
+        Task::MultiLabel { labels } => vec![named(graph, &predictions, Task::PROBABILITIES, Some(labels.len()))],
+        Task::MultiClass { classes } => {
+            let largest = graph.op("ArgMax", &[&predictions], vec![int("axis", 1), int("keepdims", 0)]);
+            let codes = ints("keys_int64s", (0..classes.len() as i64).collect());
+            let class = graph.ml("LabelEncoder", &[&largest], vec![codes, strings("values_strings", classes)]);
+            graph.name(&class, Task::CLASS);
+            vec![
+                Output { name: Task::CLASS, element: datatype::STRING, width: None },
+                named(graph, &predictions, Task::PROBABILITIES, Some(classes.len())),
+            ]
+        }
+    })
+}
+
+/// The predictions of `learner`: values or probabilities of rows, or a column of probabilities for each class.
+fn predictions(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<Name, String> {
+    if let Learner::Calibrated(calibrated) = learner {
+        let raw = predictions(graph, matrix, calibrated.learner())?;
+        let calibration = match (calibrated.calibration(), learner.task()) {
+            // Of one probability a temperature is a curve.
+            (Calibration::Temperature(inverse), Task::Binary) => {
+                &Calibration::Curves(vec![CalibrationCurve::Sigmoid { slope: *inverse, intercept: 0.0 }])
+            }
+            (calibration, _) => calibration,
+        };
+        return Ok(calibration::calibrated(graph, &raw, calibration));
+    }
+    let scores = scores(graph, matrix, learner)?;
+    Ok(match learner.task() {
+        Task::Binary => logistic(graph, &scores),
+        Task::MultiClass { .. } => match learner {
+            Learner::ClassTrees(trees) if trees.rule() == SumRule::OneVsAll => shares(graph, &scores),
+            _ => graph.op("Softmax", &[&scores], vec![int("axis", 1)]),
+        },
+        Task::MultiLabel { .. } => graph.of("Sigmoid", &scores),
+        Task::Regression | Task::Quantiles { .. } | Task::Ranking { .. } => scores,
+    })
+}
+
+/// 1 / (1 + e^−x).
+pub(super) fn logistic(graph: &mut Builder, scores: &str) -> Name {
+    let negative = graph.of("Neg", scores);
+    let power = graph.of("Exp", &negative);
+    let sum = graph.with("Add", &power, 1.0);
+    let one = graph.number(1.0);
+    graph.both("Div", &one, &sum)
+}
+
+/// The scores of `learner`; of an amount its predictions.
+fn scores(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<Name, String> {
+    Ok(match learner {
         Learner::Trees(ensemble) => {
             let sums = trees::scores(graph, matrix, ensemble);
             let all = graph.list(&[-1]);
@@ -35,39 +91,13 @@ pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> R
             if ensemble.link() == Link::Exp { graph.of("Exp", &scores) } else { scores }
         }
         Learner::ClassTrees(trees) => sums(graph, matrix, trees),
-        Learner::Linear(linear) => linear_scores(graph, matrix, linear),
+        Learner::Linear(linear) => {
+            let scores = linear::scores(graph, matrix, linear);
+            if linear.link() == Link::Exp { graph.of("Exp", &scores) } else { scores }
+        }
+        Learner::Calibrated(_) => return Err("a calibration has no scores".to_owned()),
         Learner::Imported(imported) => {
             return Err(format!("the learner is a model of another program, in the format `{}`", imported.kind()));
-        }
-    };
-    Ok(match task {
-        Task::Binary => {
-            let negative = graph.of("Neg", &scores);
-            let power = graph.of("Exp", &negative);
-            let sum = graph.with("Add", &power, 1.0);
-            let one = graph.number(1.0);
-            let probability = graph.both("Div", &one, &sum);
-            vec![named(graph, &probability, task.output_name(), None)]
-        }
-        Task::MultiClass { classes } => {
-            let probabilities = match learner {
-                Learner::ClassTrees(trees) if trees.rule() == SumRule::OneVsAll => shares(graph, &scores),
-                _ => graph.op("Softmax", &[&scores], vec![int("axis", 1)]),
-            };
-            let largest = graph.op("ArgMax", &[&probabilities], vec![int("axis", 1), int("keepdims", 0)]);
-            let codes = ints("keys_int64s", (0..classes.len() as i64).collect());
-            let class = graph.ml("LabelEncoder", &[&largest], vec![codes, strings("values_strings", classes)]);
-            graph.name(&class, Task::CLASS);
-            vec![
-                Output { name: Task::CLASS, element: datatype::STRING, width: None },
-                named(graph, &probabilities, Task::PROBABILITIES, Some(classes.len())),
-            ]
-        }
-        Task::Quantiles { levels } => vec![named(graph, &scores, Task::QUANTILES, Some(levels.len()))],
-        Task::Regression | Task::Ranking { .. } => vec![named(graph, &scores, task.output_name(), None)],
-        Task::MultiLabel { labels } => {
-            let probabilities = graph.of("Sigmoid", &scores);
-            vec![named(graph, &probabilities, Task::PROBABILITIES, Some(labels.len()))]
         }
     })
 }
@@ -110,39 +140,4 @@ fn shares(graph: &mut Builder, scores: &str) -> Name {
     let classes = graph.list(&[1]);
     let sum = graph.op("ReduceSum", &[&each, &classes], vec![int("keepdims", 1)]);
     graph.both("Div", &each, &sum)
-}
-
-/// One-hot columns for categories, numbers with replacements for missing ones; then one matrix product.
-fn linear_scores(graph: &mut Builder, matrix: &str, linear: &LinearModel) -> Name {
-    let scores = linear.intercepts().len();
-    let (mut parts, mut weights) = (Vec::new(), Vec::new());
-    for (at, feature) in linear.features().iter().enumerate() {
-        let place = graph.list(&[at as i64]);
-        let column = graph.op("Gather", &[matrix, &place], vec![int("axis", 1)]);
-        match feature {
-            LinearFeature::Number { missing, weights: own } => {
-                let (absent, fill) = (graph.of("IsNaN", &column), graph.number(*missing));
-                parts.push(graph.choose(&absent, &fill, &column));
-                weights.extend_from_slice(own);
-            }
-            LinearFeature::Categories { weights: own } => {
-                let codes: Vec<f64> = (0..own.len()).map(|code| code as f64).collect();
-                let codes = graph.table(&[1, codes.len() as i64], &codes);
-                let equal = graph.both("Equal", &column, &codes);
-                parts.push(graph.cast(&equal, datatype::DOUBLE));
-                weights.extend(own.iter().flatten());
-            }
-        }
-    }
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let design = graph.op("Concat", &parts, vec![int("axis", 1)]);
-    let weights = graph.table(&[(weights.len() / scores) as i64, scores as i64], &weights);
-    let product = graph.both("MatMul", &design, &weights);
-    let intercepts = graph.table(&[1, scores as i64], linear.intercepts());
-    let sums = graph.both("Add", &product, &intercepts);
-    if scores > 1 {
-        return sums;
-    }
-    let all = graph.list(&[-1]);
-    graph.op("Reshape", &[&sums, &all], Vec::new())
 }

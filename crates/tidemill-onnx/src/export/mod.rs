@@ -1,11 +1,13 @@
 //! Writes transform graph and learner as one ONNX model.
 
 mod builder;
+mod calibration;
 mod codes;
 mod expression;
 mod features;
 mod learner;
 mod lightgbm;
+mod linear;
 mod pattern;
 mod source;
 mod steps;

@@ -208,6 +208,7 @@ fn imported(name: &str, kind: &str, task: Task) -> (tempfile::TempDir, ImportedM
         learner: Learner::Imported(learner),
         learner_params: json!({}),
         training: json!({}),
+        decision_threshold: None,
         schema_digest: None,
         sample: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap(),
         card: String::new(),
@@ -255,7 +256,7 @@ fn a_package_may_hold_the_model_of_another_program() {
         let error = load_package(dir.path()).unwrap_err().to_string();
         assert!(
             error.contains(
-                "a learner of the kind `oracle`, and this version of Tidemill has trees, class_trees, linear, onnx"
+                "a learner of the kind `oracle`, and this version of Tidemill has trees, class_trees, linear, calibrated, onnx"
             ),
             "{error}"
         );

@@ -27,7 +27,11 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         Some(Workspace { cache_dir: Some(dir), .. }) => transform.with_cache(AnalyzerCache::new(dir.join("analyzers"))),
         _ => transform,
     };
-    Components::new()
+    let components = match &workspace {
+        Some(Workspace { cache_dir: Some(dir), .. }) => Components::new().with(Trainer.with_jobs(dir.join("jobs"))),
+        _ => Components::new().with(Trainer),
+    };
+    components
         .with(ExampleGen::new(connectors()).with_conditions(Arc::new(SqlConditions)))
         .with(StatisticsGen)
         .with(SchemaGen)
@@ -35,7 +39,6 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         .with(HistoryGen)
         .with(transform)
         .with(FeatureGen)
-        .with(Trainer)
         .with(Tuner)
         .with(ModelSelector)
         .with(Evaluator)

@@ -13,6 +13,7 @@ use tidemill_core::{Code, ComponentError};
 use tidemill_data::{DataError, write_table};
 use tidemill_model::{FeatureBlock, FeatureSpec, feature_schema};
 
+use super::JobData;
 use super::job::io;
 use crate::learner::SplitRows;
 
@@ -23,15 +24,46 @@ pub(super) const WEIGHT: &str = "__weight__";
 /// Batches that may wait to be written.
 const WAITING: usize = 2;
 
-/// Writes the rows into `folder`: `rows.parquet`, `features.npy`, `label.npy` and, where there are weights, `weight.npy`.
-/// Gives the entry of the job file.
-pub(super) fn write(folder: &Path, features: &[FeatureSpec], rows: &SplitRows<'_>) -> Result<Value, ComponentError> {
+/// Writes the rows into `folder`: `rows.parquet` and `features.npy`, `raw.parquet`, `label.npy` and, where there are weights,
+/// `weight.npy`. Gives the entry of the job file.
+pub(super) fn write(
+    folder: &Path,
+    features: &[FeatureSpec],
+    rows: &SplitRows<'_>,
+    data: JobData,
+) -> Result<Value, ComponentError> {
     let failed = |error| io("cannot write the rows of the job", error);
     std::fs::create_dir_all(folder).map_err(failed)?;
     column(&folder.join("label.npy"), rows.labels()).map_err(failed)?;
     if let Some(weights) = rows.weights() {
         column(&folder.join("weight.npy"), weights).map_err(failed)?;
     }
+    let [raw, parquet] = ["raw.parquet", "rows.parquet"].map(|file| folder.join(file));
+    if data.has_raw() {
+        write_table(&raw, rows.raw_batches()?)?;
+    }
+    if data.has_features() {
+        write_features(folder, &parquet, features, rows)?;
+    }
+    Ok(json!({
+        "folder": folder,
+        "files": if data.has_features() { vec![&parquet] } else { Vec::new() },
+        "raw": data.has_raw().then_some(raw),
+        "rows": rows.rows(),
+        "features": data.has_features().then(|| folder.join("features.npy")),
+        "label": folder.join("label.npy"),
+        "weight": rows.weights().map(|_| folder.join("weight.npy")),
+    }))
+}
+
+/// Writes the features as Parquet, with labels and weights, and as a matrix.
+fn write_features(
+    folder: &Path,
+    parquet: &Path,
+    features: &[FeatureSpec],
+    rows: &SplitRows<'_>,
+) -> Result<(), ComponentError> {
+    let failed = |error| io("cannot write the rows of the job", error);
     let mut matrix = Matrix::new(&folder.join("features.npy"), rows.rows(), features.len()).map_err(failed)?;
     let plain = feature_schema(features);
     let mut fields: Vec<Arc<Field>> = plain.fields().iter().cloned().collect();
@@ -40,10 +72,9 @@ pub(super) fn write(folder: &Path, features: &[FeatureSpec], rows: &SplitRows<'_
         fields.push(Arc::new(Field::new(WEIGHT, DataType::Float64, false)));
     }
     let schema = Arc::new(Schema::new(fields));
-    let parquet = folder.join("rows.parquet");
     let (sender, receiver) = sync_channel::<Result<RecordBatch, DataError>>(WAITING);
     std::thread::scope(|scope| -> Result<(), ComponentError> {
-        let writer = scope.spawn(|| write_table(&parquet, receiver.into_iter()));
+        let writer = scope.spawn(|| write_table(parquet, receiver.into_iter()));
         let mut first = 0;
         let mut trouble: Option<ComponentError> = None;
         let read = rows.each_block(|block| {
@@ -73,15 +104,7 @@ pub(super) fn write(folder: &Path, features: &[FeatureSpec], rows: &SplitRows<'_
         written?;
         Ok(())
     })?;
-    matrix.finish().map_err(failed)?;
-    Ok(json!({
-        "folder": folder,
-        "files": [parquet],
-        "rows": rows.rows(),
-        "features": folder.join("features.npy"),
-        "label": folder.join("label.npy"),
-        "weight": rows.weights().map(|_| folder.join("weight.npy")),
-    }))
+    matrix.finish().map_err(failed)
 }
 
 fn arrow(error: arrow::error::ArrowError) -> ComponentError {

@@ -54,15 +54,21 @@ pub(super) fn write(
     scratch: &Scratch,
 ) -> Result<Value, ComponentError> {
     let failed = |error| io("cannot write the job", error);
-    for folder in [scratch.out(), scratch.path().join("checkpoints"), scratch.python().join("tidemill")] {
+    let checkpoints = match data.job {
+        Some(kept) => kept.checkpoints()?,
+        None => scratch.path().join("checkpoints"),
+    };
+    for folder in [scratch.out(), checkpoints.clone(), scratch.python().join("tidemill")] {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
     std::fs::write(scratch.python().join("tidemill/__init__.py"), PYTHON).map_err(failed)?;
     std::fs::write(scratch.events(), b"").map_err(failed)?;
+    let has_checkpoints = std::fs::read_dir(&checkpoints).map_err(failed)?.next().is_some();
     let mut splits = serde_json::Map::new();
     for (name, rows) in [("train", Some(&data.train)), ("validation", data.validation.as_ref())] {
         if let Some(rows) = rows {
-            splits.insert(name.to_owned(), data::write(&scratch.path().join("data").join(name), data.features, rows)?);
+            let folder = scratch.path().join("data").join(name);
+            splits.insert(name.to_owned(), data::write(&folder, data.features, rows, command.data)?);
         }
     }
     let columns: Vec<Value> = data
@@ -83,18 +89,25 @@ pub(super) fn write(
         "columns": columns,
         "splits": splits,
         "parameters": command.params,
+        "resumed": has_checkpoints,
+        "warm_start": command.warm_start.as_ref().map(|file| absolute(&data.project_dir.join(file))),
         "seed": data.seed,
         "threads": rayon::current_num_threads(),
         "limits": { "wall_secs": command.timeout_secs, "memory_mib": command.memory_mib },
         "outputs": {
             "result": scratch.out().join("result.json"),
             "model": scratch.out(),
-            "checkpoints": scratch.path().join("checkpoints"),
+            "checkpoints": checkpoints,
         },
     });
     let text = serde_json::to_vec_pretty(&job).unwrap_or_default();
     std::fs::write(scratch.path().join("job.json"), text).map_err(failed)?;
     Ok(job)
+}
+
+/// The path from the root: a program may change its folder.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The environment of the program, beside the one of this process. Variables of `SageMaker`'s script mode are among them, so

@@ -9,8 +9,11 @@
 mod data;
 mod events;
 mod job;
+mod kept;
 mod process;
 mod result;
+
+pub use kept::JobFolder;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -47,6 +50,13 @@ pub struct TrainingCommand {
     /// The program reads rows that decide when to stop or between settings. Without them it learns from all rows.
     #[serde(default = "yes")]
     pub validation: bool,
+    /// Which columns the program gets: `features`, the rows after the transform, which the model is handed over for; `raw`,
+    /// the columns of the examples as they are, without those that the label is about; or `both`.
+    #[serde(default)]
+    pub data: JobData,
+    /// A file of the project that the program may begin with, such as an earlier model. When it changes, the step runs again.
+    #[serde(default)]
+    pub warm_start: Option<PathBuf>,
     /// Longest run, in seconds.
     #[serde(default = "an_hour")]
     pub timeout_secs: u64,
@@ -56,6 +66,29 @@ pub struct TrainingCommand {
     /// Seconds that it has to end itself after it is asked to, before it is killed.
     #[serde(default = "ten")]
     pub grace_secs: u64,
+}
+
+/// Which columns a program gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobData {
+    /// The rows after the transform.
+    #[default]
+    Features,
+    /// The columns of the examples as they are.
+    Raw,
+    /// Both, in the same order of rows.
+    Both,
+}
+
+impl JobData {
+    fn has_features(self) -> bool {
+        self != Self::Raw
+    }
+
+    fn has_raw(self) -> bool {
+        self != Self::Features
+    }
 }
 
 const fn yes() -> bool {
@@ -94,17 +127,25 @@ impl TrainingCommand {
         if self.timeout_secs == 0 {
             issues.push(ParamIssue::new(["timeout_secs"], "`timeout_secs` must be 1 or above"));
         }
-        for (at, file) in self.code.iter().flatten().enumerate() {
+        let code = self.code.iter().flatten().enumerate();
+        let code = code.map(|(at, file)| (vec!["code".to_owned(), at.to_string()], file));
+        for (path, file) in code.chain(self.warm_start.iter().map(|file| (vec!["warm_start".to_owned()], file))) {
             if file.is_absolute() || file.components().any(|part| part == Component::ParentDir) {
                 let message = format!("`{}` is not a file inside the project", file.display());
-                issues.push(ParamIssue::new(["code".to_owned(), at.to_string()], message));
+                issues.push(ParamIssue::new(path, message));
             }
         }
         issues
     }
 
-    /// The files that the program consists of.
+    /// The files that the program consists of, and the one that it begins with.
     fn files(&self, project_dir: &Path) -> Vec<PathBuf> {
+        let mut files = self.code_files(project_dir);
+        files.extend(self.warm_start.clone());
+        files
+    }
+
+    fn code_files(&self, project_dir: &Path) -> Vec<PathBuf> {
         match &self.code {
             Some(files) => files.clone(),
             None => {
@@ -133,7 +174,11 @@ impl Estimator for TrainingCommand {
             let path = project_dir.join(&file);
             let bytes = std::fs::read(&path).map_err(|error| {
                 let message = format!("cannot read `{}`, a file of the training command", path.display());
-                let hint = "`code` lists the files of the project that the command consists of";
+                let hint = if self.warm_start.as_ref() == Some(&file) {
+                    "`warm_start` names a file of the project; leave it out for the first training"
+                } else {
+                    "`code` lists the files of the project that the command consists of"
+                };
                 let error = ComponentError {
                     source: Some(Box::new(error)),
                     ..ComponentError::new(Code::SourceNotFound, message)
@@ -156,6 +201,9 @@ impl Estimator for TrainingCommand {
         let ended = process::run(self, data, &scratch, &job)?;
         data.progress.phase("checking the model");
         let handed_over = result::read(data, &scratch, &ended)?;
+        if let Some(kept) = data.job {
+            kept.done();
+        }
 
         let learner = tidemill_model::Learner::Imported(handed_over.learner);
         let predict = |block: &tidemill_model::FeatureBlock| Ok(learner.predict(block)?);
@@ -169,12 +217,14 @@ impl Estimator for TrainingCommand {
         if !ended.metrics.is_empty() {
             facts.insert("reported".to_owned(), json!(ended.metrics));
         }
+        let mut properties = Map::from_iter([("model_format".to_owned(), json!(learner.kind()))]);
+        properties.extend(ended.log.path().map(|path| ("log".to_owned(), json!(path))));
         let mut warnings = ended.warnings;
         warnings.extend(handed_over.warnings);
         Ok(FittedLearner {
             train_metrics: judged.train,
             validation_metrics: judged.validation,
-            properties: Map::from_iter([("model_format".to_owned(), json!(learner.kind()))]),
+            properties,
             facts,
             importance: None,
             headline: format!(
@@ -203,7 +253,7 @@ fn failed(code: Code, message: impl Into<String>, log: &process::Log) -> Compone
     let tail = log.tail();
     let mut error = ComponentError::new(code, message);
     if !tail.is_empty() {
-        error.source = Some(Box::new(process::LogTail(tail)));
+        error.source = Some(Box::new(process::LogTail { tail, file: log.path() }));
     }
     error
 }

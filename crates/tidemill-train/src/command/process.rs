@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,7 @@ use tidemill_core::{Code, ComponentError};
 
 use super::events::{BYTES_MAX, Events};
 use super::job::{Scratch, environment, io};
+use super::kept::{JobFolder, LogFile};
 use super::{PAUSE, TrainingCommand, failed};
 use crate::learner::TrainingData;
 
@@ -26,19 +27,31 @@ const LOG_WAIT: Duration = Duration::from_secs(1);
 /// How often memory is looked at.
 const MEMORY_PAUSE: Duration = Duration::from_millis(200);
 
-/// The end of what a program printed.
+/// The end of what a program printed, and the file that has all of it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Log(Arc<Mutex<VecDeque<String>>>);
+pub(super) struct Log {
+    tail: Arc<Mutex<VecDeque<String>>>,
+    file: Option<Arc<Mutex<LogFile>>>,
+}
 
 impl Log {
     /// The last lines.
     pub(super) fn tail(&self) -> String {
-        let lines = self.0.lock().map(|lines| lines.iter().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        let lines = self.tail.lock().map(|lines| lines.iter().cloned().collect::<Vec<_>>()).unwrap_or_default();
         lines.join("\n")
     }
 
-    fn push(&self, line: String) {
-        if let Ok(mut lines) = self.0.lock() {
+    /// The file with the whole output, if it is kept.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.file.as_ref()?.lock().ok().map(|file| file.path.clone())
+    }
+
+    fn push(&self, line: &[u8]) {
+        if let Some(mut file) = self.file.as_ref().and_then(|file| file.lock().ok()) {
+            file.push(line);
+        }
+        let line = String::from_utf8_lossy(line).trim_end().to_owned();
+        if let Ok(mut lines) = self.tail.lock() {
             lines.push_back(line);
             if lines.len() > TAIL_LINES {
                 lines.pop_front();
@@ -58,7 +71,7 @@ impl Log {
                 let mut line = Vec::new();
                 match reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line) {
                     Ok(0) | Err(_) => return,
-                    Ok(_) => log.push(String::from_utf8_lossy(&line).trim_end().to_owned()),
+                    Ok(_) => log.push(&line),
                 }
             }
         });
@@ -68,11 +81,16 @@ impl Log {
 
 /// The end of a log, as the cause of an error.
 #[derive(Debug)]
-pub(super) struct LogTail(pub(super) String);
+pub(super) struct LogTail {
+    pub(super) tail: String,
+    pub(super) file: Option<PathBuf>,
+}
 
 impl fmt::Display for LogTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the last lines of its output:\n{}", self.0)
+        let all =
+            self.file.as_ref().map_or_else(String::new, |file| format!(" (all of it is in `{}`)", file.display()));
+        write!(f, "the last lines of its output{all}:\n{}", self.tail)
     }
 }
 
@@ -126,7 +144,8 @@ pub(super) fn run(
     })?;
     // This process must not hold the pipe open itself.
     drop(process);
-    let log = Log::default();
+    let file = data.job.map(JobFolder::log).transpose()?;
+    let log = Log { file: file.map(|file| Arc::new(Mutex::new(file))), ..Log::default() };
     let log_ended = log.follow(output);
     let mut group = Group { child, grace: Duration::from_secs(command.grace_secs) };
     let mut events = Events::default();

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Watch;
-use arrow::array::BooleanArray;
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
 use tidemill_core::{CancelFlag, ComponentError, Progress, Task};
-use tidemill_data::Examples;
-use tidemill_model::{FeatureBlock, FeatureSpec, ModelError, SplitRowNumbers, TransformGraph};
+use tidemill_data::{DataError, Examples};
+use tidemill_model::{FeatureBlock, FeatureSpec, LabelSpec, ModelError, SplitRowNumbers, TransformGraph};
+
+use crate::command::JobFolder;
 
 /// The rows to learn from and those that decide when to stop.
 pub struct TrainingData<'a> {
@@ -31,6 +33,8 @@ pub struct TrainingData<'a> {
     pub seed: u64,
     /// The folder of the pipeline file.
     pub project_dir: &'a Path,
+    /// Where checkpoints and outputs of programs are kept between attempts, if they are.
+    pub job: Option<&'a JobFolder>,
     /// Where to say how far it is.
     pub progress: &'a dyn Progress,
     /// Set when the training should end.
@@ -55,7 +59,7 @@ pub struct SplitRows<'a> {
     pub(crate) is_fitted_on: bool,
 }
 
-impl SplitRows<'_> {
+impl<'a> SplitRows<'a> {
     /// The label of every row: finite numbers.
     pub fn labels(&self) -> &[f64] {
         self.labels
@@ -74,6 +78,26 @@ impl SplitRows<'_> {
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.labels.len()
+    }
+
+    /// The rows as they are in the examples, without the columns that the label is about.
+    pub(crate) fn raw_batches(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, DataError>> + Send + 'a, ComponentError> {
+        let targets = self.graph.label().map(LabelSpec::targets).transpose()?.unwrap_or_default();
+        let schema = self.examples.schema();
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let columns: Vec<&str> = names.filter(|name| !targets.iter().any(|target| target == name)).collect();
+        let batches = self.examples.batches(self.split, Some(&columns))?;
+        let (chosen, mut first) = (self.chosen, 0);
+        Ok(batches.map(move |batch| {
+            let batch = batch?;
+            let rows = first..first + batch.num_rows();
+            first = rows.end;
+            let Some(chosen) = chosen else { return Ok(batch) };
+            let chosen = BooleanArray::new(chosen.slice(rows.start, rows.len()), None);
+            Ok(filter_record_batch(&batch, &chosen)?)
+        }))
     }
 
     /// Runs the rows through the transform graph, block by block, in their order. Labels are not among the columns that

@@ -93,12 +93,12 @@ impl Judged {
     }
 }
 
-/// The mean loss of predictions on rows, by its name, and the predictions: a column for each number of the task.
-fn judge(
+/// The predictions of rows: a column for each number of the task.
+pub(crate) fn predictions(
     predict: &dyn Fn(&FeatureBlock) -> Result<Columns, ComponentError>,
     task: &Task,
     rows: &SplitRows<'_>,
-) -> Result<(Map<String, Value>, Vec<Vec<f64>>), ComponentError> {
+) -> Result<Vec<Vec<f64>>, ComponentError> {
     let mut columns: Vec<Vec<f64>> = vec![Vec::with_capacity(rows.rows()); task.columns()];
     let mut trouble = None;
     rows.each_block(|block| {
@@ -110,7 +110,16 @@ fn judge(
             Err(error) => trouble = Some(error),
         }
     })?;
-    trouble.map_or(Ok(()), Err)?;
+    trouble.map_or(Ok(columns), Err)
+}
+
+/// The mean loss of predictions on rows, by its name, and the predictions: a column for each number of the task.
+fn judge(
+    predict: &dyn Fn(&FeatureBlock) -> Result<Columns, ComponentError>,
+    task: &Task,
+    rows: &SplitRows<'_>,
+) -> Result<(Map<String, Value>, Vec<Vec<f64>>), ComponentError> {
+    let columns = predictions(predict, task, rows)?;
     let labels = rows.labels();
     let weight = |row: usize| rows.weights().map_or(1.0, |weights| weights[row]);
     let total: f64 = (0..labels.len()).map(weight).sum();

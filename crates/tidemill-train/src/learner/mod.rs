@@ -20,6 +20,7 @@ use tidemill_core::{
 };
 
 pub use data::{SplitRows, TrainingData};
+pub(crate) use fitted::predictions;
 pub use fitted::{FittedLearner, Importance, Judged, Measure, class_metrics};
 pub use watch::{Unwatched, Watch};
 
@@ -121,10 +122,21 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("linear_regression", LINEAR),
     ("LinearRegression", LINEAR),
     ("ridge", LINEAR),
-    ("lasso", LINEAR),
-    ("elastic_net", LINEAR),
+    ("Ridge", LINEAR),
+    ("lasso", LASSO),
+    ("Lasso", LASSO),
+    ("LassoCV", LASSO),
+    ("elastic_net", ELASTIC_NET),
+    ("ElasticNet", ELASTIC_NET),
+    ("ElasticNetCV", ELASTIC_NET),
+    ("RidgeCV", LINEAR),
+    ("LogisticRegressionCV", LINEAR),
     ("sgd_classifier", LINEAR),
-    ("glm", LINEAR),
+    ("poisson", COUNTS),
+    ("PoissonRegressor", COUNTS),
+    ("GammaRegressor", COUNTS),
+    ("TweedieRegressor", COUNTS),
+    ("glm", COUNTS),
     ("sklearn", COMMAND),
     ("scikit-learn", COMMAND),
     ("pytorch", COMMAND),
@@ -141,7 +153,11 @@ const BOOSTING: &str =
     "write `gradient_boosting`: it fits the same kind of model and accepts LightGBM's names of parameters";
 const FOREST: &str = "write `gradient_boosting: { boosting: random_forest, rounds: 200, bagging_fraction: 0.632 }`";
 const COMMAND: &str = "write `command: { run: [python, train.py] }`: any program can be the learner";
-const LINEAR: &str = "write `linear`: logistic regression for classes, ridge regression for numbers";
+const LINEAR: &str = "write `linear`: logistic regression for classes, linear regression for numbers";
+const LASSO: &str = "write `linear: { penalty: l1 }`, with `alpha: auto` to choose its weight";
+const ELASTIC_NET: &str =
+    "write `linear: { penalty: elastic_net, l1_ratio: 0.5 }`, with `alpha: auto` to choose its weight";
+const COUNTS: &str = "write `linear: { loss: poisson }` for counts, or `loss: gamma` or `loss: tweedie` for amounts";
 
 /// The learner that `choice` names, with its parameters: a name alone, or a mapping of the name to its parameters.
 pub(crate) fn configure(choice: &Value) -> Result<(&'static str, Box<dyn Estimator>), Vec<ParamIssue>> {

@@ -1,113 +1,110 @@
 //! The features as a linear model sees them.
 
-use tidemill_model::{FeatureBlock, FeatureKind, FeatureSpec, LinearFeature};
+use tidemill_model::{FeatureBlock, LinearFeature};
 
-/// More categories of a feature than these are refused: each would have a weight of its own.
-const CATEGORIES_MAX: u32 = 1 << 16;
-
-/// Looks at every row once: means and standard deviations of numbers.
-#[derive(Debug)]
-pub struct DesignPlan {
-    kinds: Vec<FeatureKind>,
-    /// Rows that have the number, its mean, and the sum of squared differences from it (Welford).
-    moments: Vec<(f64, f64, f64)>,
-}
+use super::run::{NONE, RUN_ROWS, Run};
 
 /// One feature of a design.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Column {
+pub(super) enum Column {
     /// A number, less `mean` and divided by `scale`.
-    Number { mean: f64, scale: f64 },
+    Dense { mean: f64, scale: f64 },
+    /// The same for a number that is mostly 0: kept where it is not 0, divided by `scale`. The mean is taken off in the sums.
+    Sparse { mean: f64, scale: f64 },
     /// So many categories, each a column of 0 and 1.
     Categories(usize),
 }
 
 /// Rows of scaled numbers and categories.
+///
+/// A number takes 8 bytes for each row, a category 4, and a number that is 0 in more than three of four rows 12 bytes where it
+/// is not 0.
 #[derive(Debug)]
 pub struct Design {
     columns: Vec<Column>,
     /// Where the weights of each feature begin.
     first: Vec<usize>,
     width: usize,
-    /// Values by row, a number each feature: scaled, or the category, −1 where it is missing or unknown.
-    values: Vec<f64>,
+    /// The places of the weights of dense numbers.
+    dense: Vec<usize>,
+    /// By sparse number the place of its weight and its scaled mean.
+    sparse: Vec<(usize, f64)>,
+    runs: Vec<Run>,
     rows: usize,
 }
 
-impl DesignPlan {
-    /// Nothing seen yet. A feature of too many categories is an error that names it.
-    pub fn new(features: &[FeatureSpec]) -> Result<Self, String> {
-        let too_many = features
-            .iter()
-            .find(|spec| matches!(spec.kind, FeatureKind::Categorical { cardinality } if cardinality > CATEGORIES_MAX));
-        if let Some(spec) = too_many {
-            return Err(format!(
-                "feature `{}` has more than {CATEGORIES_MAX} categories, too many for a linear model",
-                spec.name
-            ));
-        }
-        let kinds: Vec<FeatureKind> = features.iter().map(|spec| spec.kind).collect();
-        Ok(Self { moments: vec![(0.0, 0.0, 0.0); kinds.len()], kinds })
-    }
-
-    /// Takes in rows.
-    pub fn observe(&mut self, block: &FeatureBlock) {
-        for ((kind, moments), column) in self.kinds.iter().zip(&mut self.moments).zip(&block.columns) {
-            if *kind != FeatureKind::Numeric {
-                continue;
-            }
-            for value in column.iter().filter(|value| value.is_finite()) {
-                let (count, mean, squares) = moments;
-                *count += 1.0;
-                let apart = value - *mean;
-                *mean += apart / *count;
-                *squares += apart * (value - *mean);
-            }
-        }
-    }
-
-    /// A design for so many rows.
-    pub fn design(&self, rows: usize) -> Design {
-        let column = |(kind, (count, mean, squares)): (&FeatureKind, &(f64, f64, f64))| match kind {
-            FeatureKind::Numeric => {
-                let deviation = (squares / count.max(1.0)).sqrt();
-                // A number that never varies is 0 everywhere once it is centred.
-                let scale = if deviation > 0.0 && deviation.is_finite() { deviation } else { 1.0 };
-                Column::Number { mean: *mean, scale }
-            }
-            FeatureKind::Categorical { cardinality } => Column::Categories(*cardinality as usize),
-        };
-        let columns: Vec<Column> = self.kinds.iter().zip(&self.moments).map(column).collect();
+impl Design {
+    pub(super) fn new(columns: Vec<Column>) -> Self {
         let mut width = 0;
-        let mut first = Vec::with_capacity(columns.len());
+        let (mut first, mut dense, mut sparse) = (Vec::with_capacity(columns.len()), Vec::new(), Vec::new());
         for column in &columns {
             first.push(width);
+            match column {
+                Column::Dense { .. } => dense.push(width),
+                Column::Sparse { mean, scale } => sparse.push((width, mean / scale)),
+                Column::Categories(_) => {}
+            }
             width += match column {
-                Column::Number { .. } => 1,
                 Column::Categories(count) => *count,
+                _ => 1,
             };
         }
-        Design { first, width, values: Vec::with_capacity(rows * columns.len()), rows: 0, columns }
+        Self { columns, first, width, dense, sparse, runs: Vec::new(), rows: 0 }
     }
-}
 
-impl Design {
     /// Adds the rows of a block.
     pub fn push(&mut self, block: &FeatureBlock) {
-        for row in 0..block.rows {
-            for (column, cells) in self.columns.iter().zip(&block.columns) {
-                let value = cells[row];
-                self.values.push(match column {
-                    Column::Number { mean, scale } if value.is_finite() => (value - mean) / scale,
-                    Column::Number { .. } => 0.0,
-                    Column::Categories(count) => {
-                        let code = value as usize;
-                        if code as f64 == value && code < *count { value } else { -1.0 }
-                    }
-                });
+        let mut done = 0;
+        while done < block.rows {
+            if self.runs.last().is_none_or(|run| run.rows == RUN_ROWS) {
+                let categories = self.columns.len() - self.dense.len() - self.sparse.len();
+                self.runs.push(Run::new(self.dense.len(), categories));
             }
+            let room = RUN_ROWS - self.runs.last().map_or(0, |run| run.rows);
+            let count = room.min(block.rows - done);
+            self.push_rows(block, done, count);
+            done += count;
         }
         self.rows += block.rows;
+    }
+
+    /// Adds the rows from `from` on, which the last run has room for.
+    fn push_rows(&mut self, block: &FeatureBlock, from: usize, count: usize) {
+        let Some(run) = self.runs.last_mut() else { return };
+        let (mut numbers, mut categories) = (0, 0);
+        let mut sparse = Vec::with_capacity(self.sparse.len());
+        for ((column, first), cells) in self.columns.iter().zip(&self.first).zip(&block.columns) {
+            let cells = &cells[from..from + count];
+            match column {
+                Column::Dense { mean, scale } => {
+                    let place = numbers * RUN_ROWS + run.rows;
+                    for (out, value) in run.dense[place..place + count].iter_mut().zip(cells) {
+                        *out = if value.is_finite() { (value - mean) / scale } else { 0.0 };
+                    }
+                    numbers += 1;
+                }
+                Column::Categories(most) => {
+                    let place = categories * RUN_ROWS + run.rows;
+                    for (out, value) in run.codes[place..place + count].iter_mut().zip(cells) {
+                        let code = *value as usize;
+                        *out = if code as f64 == *value && code < *most { (first + code) as u32 } else { NONE };
+                    }
+                    categories += 1;
+                }
+                Column::Sparse { mean, scale } => sparse.push((*first as u32, *mean, *scale, cells)),
+            }
+        }
+        for row in 0..count {
+            for (place, mean, scale, cells) in &sparse {
+                let value = if cells[row].is_finite() { cells[row] } else { *mean };
+                if value != 0.0 {
+                    run.places.push(*place);
+                    run.values.push(value / scale);
+                }
+            }
+            run.ends.push(run.places.len() as u32);
+        }
+        run.rows += count;
     }
 
     /// How many rows there are.
@@ -120,13 +117,35 @@ impl Design {
         self.width
     }
 
-    /// The columns of a row that are not 0, with their values.
-    pub(super) fn row(&self, row: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
-        let values = &self.values[row * self.columns.len()..][..self.columns.len()];
-        self.columns.iter().zip(&self.first).zip(values).filter_map(|((column, first), value)| match column {
-            Column::Number { .. } => Some((*first, *value)),
-            Column::Categories(_) => (*value >= 0.0).then(|| (first + *value as usize, 1.0)),
-        })
+    /// How many runs of rows there are.
+    pub(super) fn run_count(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// The first row of a run, and how many there are.
+    pub(super) fn run_rows(&self, run: usize) -> (usize, usize) {
+        (run * RUN_ROWS, self.runs[run].rows)
+    }
+
+    /// Writes a score for each row of a run: `point` is the intercept and the weights.
+    pub(super) fn scores(&self, run: usize, point: &[f64], scores: &mut [f64]) {
+        let weights = &point[1..];
+        let shift: f64 = self.sparse.iter().map(|(place, mean)| weights[*place] * mean).sum();
+        scores.fill(point[0] - shift);
+        self.runs[run].add_scores(&self.dense, weights, scores);
+    }
+
+    /// Adds the derivatives of the rows of a run to `gradient`, before [`centre`](Self::centre).
+    pub(super) fn add_gradient(&self, run: usize, derivatives: &[f64], gradient: &mut [f64]) {
+        gradient[0] += derivatives.iter().sum::<f64>();
+        self.runs[run].add_gradient(&self.dense, derivatives, &mut gradient[1..]);
+    }
+
+    /// Takes the means of sparse numbers into account, once a gradient has the derivatives of all rows.
+    pub(super) fn centre(&self, gradient: &mut [f64]) {
+        for (place, mean) in &self.sparse {
+            gradient[1 + place] -= mean * gradient[0];
+        }
     }
 
     /// What each feature adds in its own units, and what the intercepts of the scores change by, where `weights` holds
@@ -134,7 +153,7 @@ impl Design {
     pub fn unscaled(&self, weights: &[Vec<f64>]) -> (Vec<LinearFeature>, Vec<f64>) {
         let mut shifts = vec![0.0; weights.len()];
         let features = self.columns.iter().zip(&self.first).map(|(column, first)| match column {
-            Column::Number { mean, scale } => {
+            Column::Dense { mean, scale } | Column::Sparse { mean, scale } => {
                 let own: Vec<f64> = weights.iter().map(|score| score[*first] / scale).collect();
                 shifts.iter_mut().zip(&own).for_each(|(shift, weight)| *shift -= weight * mean);
                 LinearFeature::Number { missing: *mean, weights: own }
@@ -150,20 +169,32 @@ impl Design {
     /// By feature: how far it moves the scores, as the largest share over the scores of a number's weight per standard
     /// deviation, or of the spread of the weights of categories over the rows.
     pub fn strengths(&self, weights: &[Vec<f64>]) -> Vec<f64> {
-        let of = |at: usize, score: &Vec<f64>| match self.columns[at] {
-            Column::Number { .. } => score[self.first[at]].abs(),
-            Column::Categories(_) => {
-                let (mut sum, mut squares) = (0.0, 0.0);
-                for row in 0..self.rows {
-                    let code = self.values[row * self.columns.len() + at];
-                    let weight = if code >= 0.0 { score[self.first[at] + code as usize] } else { 0.0 };
-                    sum += weight;
-                    squares += weight * weight;
+        let mut categories = 0;
+        let mut strengths = Vec::with_capacity(self.columns.len());
+        for (column, first) in self.columns.iter().zip(&self.first) {
+            let of_scores: Vec<f64> = match column {
+                Column::Categories(_) => {
+                    categories += 1;
+                    weights.iter().map(|score| self.spread(categories - 1, score)).collect()
                 }
-                let rows = self.rows.max(1) as f64;
-                (squares / rows - (sum / rows) * (sum / rows)).max(0.0).sqrt()
+                _ => weights.iter().map(|score| score[*first].abs()).collect(),
+            };
+            strengths.push(of_scores.into_iter().fold(0.0, f64::max));
+        }
+        strengths
+    }
+
+    /// The standard deviation over the rows of the weight of their category.
+    fn spread(&self, category: usize, weights: &[f64]) -> f64 {
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for run in &self.runs {
+            for code in &run.codes[category * RUN_ROWS..][..run.rows] {
+                let weight = if *code == NONE { 0.0 } else { weights[*code as usize] };
+                sum += weight;
+                squares += weight * weight;
             }
-        };
-        (0..self.columns.len()).map(|at| weights.iter().map(|score| of(at, score)).fold(0.0, f64::max)).collect()
+        }
+        let rows = self.rows.max(1) as f64;
+        (squares / rows - (sum / rows) * (sum / rows)).max(0.0).sqrt()
     }
 }

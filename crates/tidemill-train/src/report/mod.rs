@@ -1,6 +1,9 @@
 //! The training of a model as a page: how the loss went, which features matter, with which parameters.
 
+mod calibration;
+mod rolling;
 mod tensorboard;
+mod weights;
 
 use std::fmt::Write as _;
 
@@ -37,6 +40,10 @@ pub fn render_training_report(manifest: &Value, about: Option<&About>) -> String
         ("{{curve}}", curve(&manifest["training"])),
         ("{{importance}}", importance(&manifest["training"])),
         ("{{metrics}}", metrics(&manifest["training"])),
+        ("{{rolling}}", rolling::section(&manifest["training"])),
+        ("{{calibration}}", calibration::section(&manifest["training"])),
+        ("{{weights}}", weights::coefficients(&manifest["training"])),
+        ("{{path}}", weights::path(&manifest["training"])),
         ("{{parameters}}", parameters(manifest)),
     ];
     fill(PAGE, &parts)
@@ -56,6 +63,10 @@ fn facts(manifest: &Value) -> String {
         if let Some(rows) = training["rows"][part].as_u64() {
             fact(tidemill_core::grouped(rows), label);
         }
+    }
+    if let Some(threshold) = manifest["decision_threshold"].as_f64() {
+        let rule = training["threshold"]["rule"].as_str().unwrap_or("given");
+        fact(format!("{threshold:.4}"), &format!("threshold ({rule})"));
     }
     for (key, label) in [("trees", "trees"), ("best_round", "best round"), ("iterations", "steps"), ("seed", "seed")] {
         if let Some(value) = training[key].as_u64() {

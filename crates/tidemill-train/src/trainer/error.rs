@@ -86,6 +86,16 @@ pub enum TrainError {
         /// The task.
         task: TaskKind,
     },
+    /// A parameter that does not go with the task.
+    #[error("`{param}` is for {wanted}, and the task is `{task}`")]
+    NotForTask {
+        /// The parameter.
+        param: &'static str,
+        /// What it needs.
+        wanted: &'static str,
+        /// The task.
+        task: TaskKind,
+    },
     /// The label cannot be computed.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -200,9 +210,11 @@ impl Coded for TrainError {
             | Self::LabelTask { .. }
             | Self::UnknownClass { .. }
             | Self::TooManyTexts { .. } => Code::LabelValues,
-            Self::TaskNotLearned { .. } | Self::Offset { .. } | Self::BaseModel { .. } | Self::NoUse { .. } => {
-                Code::Params
-            }
+            Self::TaskNotLearned { .. }
+            | Self::NotForTask { .. }
+            | Self::Offset { .. }
+            | Self::BaseModel { .. }
+            | Self::NoUse { .. } => Code::Params,
             Self::WarmStart { .. } => Code::SourceNotFound,
             Self::Model(error) => error.code(),
             Self::LabelConstant { .. } => Code::LabelConstant,
@@ -236,7 +248,7 @@ impl Coded for TrainError {
             Self::WarmStart { .. } => {
                 Some("name the folder of a package, or a file of LightGBM or XGBoost, from the folder of the project".to_owned())
             }
-            Self::NoUse { .. } => Some("leave it out".to_owned()),
+            Self::NoUse { .. } | Self::NotForTask { .. } => Some("leave it out".to_owned()),
             Self::Model(error) => error.hint(),
             Self::LabelConstant { .. } => Some("check the label's expression and the shares of the splits".to_owned()),
             Self::SplitEmpty { .. } => Some("give the split a larger share".to_owned()),

@@ -125,6 +125,24 @@ impl Labels {
         }
     }
 
+    /// The labels of the rows that `chosen` says, which stay.
+    pub(super) fn only(&self, chosen: &[bool], split: &str) -> Self {
+        let of = |values: &Vec<f64>| {
+            values.iter().zip(chosen).filter(|(_, chosen)| **chosen).map(|(value, _)| *value).collect()
+        };
+        Self {
+            label: self.label.clone(),
+            split: split.to_owned(),
+            kind: self.kind,
+            values: of(&self.values),
+            weights: self.weights.as_ref().map(of),
+            // What is ranked has no folds by time.
+            groups: None,
+            missing: 0,
+            first_missing: None,
+        }
+    }
+
     /// How many rows have each value, where there are no more than `values_max`. Values are in order.
     pub(super) fn counts(&self, values_max: usize) -> Option<Vec<(f64, u64)>> {
         let mut counts: BTreeMap<u64, u64> = BTreeMap::new();

@@ -1,14 +1,18 @@
 //! The `Trainer` component.
 
 mod asked;
+mod calibrate;
 mod error;
+mod kept;
 mod labels;
 mod offset;
 mod params;
 mod prepared;
 mod report;
+mod rolling;
 mod sample;
 mod task;
+mod threshold;
 mod validation;
 mod warm_start;
 mod weights;
@@ -28,17 +32,20 @@ use tidemill_model::{LabelSpec, ModelError, PackageParts, TransformGraph, add_sc
 use tidemill_onnx::OnnxExporter;
 use tidemill_validation::read_schema_artifact;
 
+use calibrate::{calibrate, decide};
 pub use error::TrainError;
+pub use kept::KeepingTrainer;
 use labels::{Labels, Texts};
 
 pub(crate) use params::{ChosenLearner, Configured, TrainerParams};
 pub(crate) use prepared::Prepared;
 use report::Report;
+use rolling::Judged;
 use sample::SamplePicker;
 use validation::Validation;
 use weights::weights_of;
 
-use crate::learner::{SplitRows, Unwatched};
+use crate::learner::{SplitRows, TrainingData, Unwatched};
 use crate::tuner::Hyperparameters;
 
 /// The file of a transform graph artifact.
@@ -58,7 +65,7 @@ impl Component for Trainer {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Trainer".into(),
-            version: 4,
+            version: 5,
             about: "Fits a learner to the transformed examples and writes a model package.".into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
@@ -114,22 +121,37 @@ impl Component for Trainer {
     }
 
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
-        let configured = TrainerParams::parse(context.params)?;
-        let pool =
-            rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build().map_err(TrainError::Threads)?;
-        pool.install(|| train(context, &configured))
+        run(context, None)
     }
 }
 
-fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, ComponentError> {
+fn run(context: &StepContext<'_>, jobs: Option<&Path>) -> Result<Outcome, ComponentError> {
+    let configured = TrainerParams::parse(context.params)?;
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build().map_err(TrainError::Threads)?;
+    pool.install(|| train(context, &configured, jobs))
+}
+
+fn train(context: &StepContext<'_>, configured: &Configured, jobs: Option<&Path>) -> Result<Outcome, ComponentError> {
     let params = &configured.params;
     let tuned = context.inputs.get(HYPERPARAMETERS).map(|input| tuned_learner(params, input)).transpose()?;
     let learner = tuned.as_ref().or(configured.learner.as_ref());
     let ChosenLearner { name: learner_name, estimator } =
         learner.ok_or_else(|| ComponentError::new(Code::Params, NO_LEARNER).with_hint(LEARNER_HINT))?;
-    let prepared = Prepared::read(context, params, &[(*learner_name, &**estimator)], false)?;
-    let fitted = estimator.fit(&prepared.data(context.progress, context.cancel, &Unwatched))?;
-    let Prepared { graph, transform, decision, labels, validation_labels, sample, mut warnings, .. } = prepared;
+    let prepared = Prepared::read(context, params, &[(*learner_name, &**estimator)], params.needs_validation())?;
+    let kept = jobs.map(|jobs| kept::folder(jobs, context, &**estimator)).transpose()?;
+    let data = TrainingData { job: kept.as_ref(), ..prepared.data(context.progress, context.cancel, &Unwatched) };
+    let mut fitted = estimator.fit(&data)?;
+    if let Some(method) = params.calibration {
+        fitted = calibrate(method, fitted, &data)?;
+    }
+    let threshold = params.threshold.as_ref().map(|threshold| decide(threshold, &mut fitted, &data)).transpose()?;
+    if let Some(rolling) = &prepared.rolling {
+        fitted.facts.insert("rolling_origin".to_owned(), rolling.facts());
+        fitted.headline.push_str(&rolling.headline());
+    }
+    let Prepared { graph, transform, decision, labels, validation_labels, sample, rolling, mut warnings, .. } =
+        prepared;
     warnings.extend(fitted.warnings.iter().cloned());
 
     let report = Report {
@@ -151,6 +173,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
         learner_params: json!({ *learner_name: estimator.params() }),
         training: report.facts(),
         schema_digest: context.inputs.get("schema").map(|schema| schema.digest.clone()),
+        decision_threshold: threshold,
         sample,
         card: String::new(),
     };
@@ -164,7 +187,7 @@ fn train(context: &StepContext<'_>, configured: &Configured) -> Result<Outcome, 
     Ok(Outcome {
         properties: BTreeMap::from([("model".to_owned(), report.properties())]),
         headline: fitted.headline.clone(),
-        tables: report.table().into_iter().collect(),
+        tables: report.table().into_iter().chain(rolling.as_ref().map(Judged::table)).collect(),
         warnings,
         ..Outcome::default()
     })
@@ -180,6 +203,7 @@ fn tuned_learner(params: &TrainerParams, input: &InputArtifact) -> Result<Chosen
 struct RowSource<'a> {
     progress: &'a dyn Progress,
     cancel: &'a CancelFlag,
+    project_dir: &'a Path,
     examples: &'a Examples,
     graph: &'a TransformGraph,
 }

@@ -8,8 +8,12 @@ use tidemill_core::{ParamIssue, TaskKind, advise, parse_params};
 use tidemill_model::Expression;
 
 use super::asked::AskedTask;
+use super::error::TrainError;
+use super::rolling::RollingOrigin;
+use super::threshold::Threshold;
 use super::validation::Validation;
 use super::weights::ClassWeights;
+use crate::calibration::Method;
 use crate::learner::{Estimator, MoreInput, choice_schema, configure};
 
 /// What was written before, or is written elsewhere, and what to write here.
@@ -34,6 +38,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("group", "write `task: { ranking: { group: COLUMN } }`"),
     ("query", "write `task: { ranking: { group: COLUMN } }`"),
     ("qid", "write `task: { ranking: { group: COLUMN } }`"),
+    ("decision_threshold", "write `threshold`"),
+    ("calibrate", "write `calibration`"),
+    ("backtest", "write `rolling_origin`"),
+    ("cross_validation", "write `rolling_origin` for folds by time"),
 ];
 
 /// Parameters of a `Trainer` step.
@@ -72,6 +80,19 @@ pub(crate) struct TrainerParams {
     /// `{ yes: 5 }` names weights. Probabilities shift with them.
     #[serde(default)]
     pub(super) class_weights: Option<ClassWeights>,
+    /// How probabilities are calibrated on the validation rows: `platt`, `isotonic`, `beta` or `temperature`. The calibration is
+    /// part of the model. For classes only.
+    #[serde(default)]
+    pub(super) calibration: Option<Method>,
+    /// The probability above which a row is called positive: a number, or how it is chosen on the validation rows, such as
+    /// `{ maximize: f1 }`, `{ precision_at_least: 0.9 }`, `{ recall_at_least: 0.9 }` or `{ cost: { false_positive: 1,
+    /// false_negative: 5 } }`. It is kept in the package, and the `Evaluator` counts with it. For two classes only.
+    #[serde(default)]
+    pub(super) threshold: Option<Threshold>,
+    /// Judges the learner as it would have forecast, in several folds by time, beside the last value and the last value of
+    /// the same season. For amounts only.
+    #[serde(default)]
+    pub(super) rolling_origin: Option<RollingOrigin>,
     /// The model's name; by default that of the pipeline.
     #[serde(default)]
     pub(super) name: Option<String>,
@@ -143,9 +164,17 @@ impl TrainerParams {
         self.seed
     }
 
-    /// Whether the model is given a name or an owner.
-    pub(crate) fn is_named(&self) -> bool {
-        self.name.is_some() || self.owner.is_some()
+    /// A parameter that is about the model, and not about how it is learned, if there is one.
+    pub(crate) fn of_model(&self) -> Option<&'static str> {
+        let set = [
+            ("name", self.name.is_some()),
+            ("owner", self.owner.is_some()),
+            ("calibration", self.calibration.is_some()),
+            ("threshold", self.threshold.is_some()),
+            ("rolling_origin", self.rolling_origin.is_some()),
+            ("warm_start", self.warm_start.is_some()),
+        ];
+        set.into_iter().find(|(_, is_set)| *is_set).map(|(key, _)| key)
     }
 
     /// The learner that `choice` names, which must go with the task.
@@ -185,12 +214,40 @@ impl TrainerParams {
         if let Some(error) = self.offset.as_ref().and_then(|offset| Expression::parse(offset).err()) {
             issues.push(ParamIssue::new(["offset"], error.to_string()).with_hint("as in `offset: ln(exposure)`"));
         }
+        issues.extend(self.threshold.as_ref().and_then(Threshold::check));
+        issues.extend(self.rolling_origin.iter().flat_map(RollingOrigin::check));
+        if let Some(Err(error)) = self.task.as_ref().map(|task| self.check_task(task.kind())) {
+            let key = if let TrainError::NotForTask { param, .. } = &error { *param } else { "task" };
+            issues.push(ParamIssue::new([key], error.to_string()));
+        }
         for (key, value) in [("name", &self.name), ("owner", &self.owner)] {
             if value.as_ref().is_some_and(|text| text.trim().is_empty()) {
                 issues.push(ParamIssue::new([key], format!("`{key}` is empty")));
             }
         }
         issues
+    }
+}
+
+impl TrainerParams {
+    /// Refuses parameters that do not go with the task that the label has.
+    pub(super) fn check_task(&self, task: TaskKind) -> Result<(), TrainError> {
+        let wrong = |param, wanted| Err(TrainError::NotForTask { param, wanted, task });
+        if self.calibration.is_some() && !matches!(task, TaskKind::Binary | TaskKind::MultiClass) {
+            return wrong("calibration", "probabilities of classes");
+        }
+        if self.threshold.is_some() && task != TaskKind::Binary {
+            return wrong("threshold", "the probability of one of two classes");
+        }
+        if self.rolling_origin.is_some() && task != TaskKind::Regression {
+            return wrong("rolling_origin", "forecasts of an amount");
+        }
+        Ok(())
+    }
+
+    /// Whether something beside the learner is decided on validation rows.
+    pub(super) fn needs_validation(&self) -> bool {
+        self.calibration.is_some() || self.threshold.as_ref().is_some_and(Threshold::is_chosen)
     }
 }
 

@@ -10,6 +10,7 @@ use super::asked::AskedTask;
 use super::error::TrainError;
 use super::labels::{Labels, Texts};
 use super::params::TrainerParams;
+use super::rolling::{Folds, Judged};
 use super::sample::SamplePicker;
 use super::task::Decision;
 use super::validation::{self, Validation};
@@ -25,6 +26,8 @@ pub(crate) struct Prepared<'a> {
     /// The transform graph as it was fitted.
     pub(super) transform: TransformGraph,
     base_model: Option<BaseModel>,
+    /// What a rolling origin says of the learner, where that is asked for.
+    pub(super) rolling: Option<Judged>,
     has_offset: bool,
     pub(super) decision: Decision,
     /// The labels of the rows learned from.
@@ -92,7 +95,33 @@ impl<'a> Prepared<'a> {
             return Err(TrainError::NoUse { what, key: warm_start::INPUT }.into());
         }
 
+        params.check_task(decision.task.kind())?;
+
         let mut warnings: Vec<String> = decision.guess.iter().cloned().collect();
+        let rolling = match (&params.rolling_origin, learners) {
+            (Some(rolling), [(_, estimator)]) => {
+                let source = RowSource {
+                    progress: context.progress,
+                    cancel: context.cancel,
+                    project_dir: context.project_dir,
+                    examples: &examples,
+                    graph: &graph,
+                };
+                let folds = Folds {
+                    source: &source,
+                    estimator: *estimator,
+                    features: transform.features(),
+                    has_offset: params.offset.is_some(),
+                    task: &decision.task,
+                    split,
+                    labels: &labels,
+                    seed: params.seed,
+                };
+                Some(folds.judge(rolling, spec.horizon_seconds)?)
+            }
+            _ => None,
+        };
+        warnings.extend(rolling.as_ref().and_then(Judged::warning));
         warnings.extend(base_model.iter().flat_map(|model| model.warnings.iter().cloned()));
         let own = params.validation.as_ref().and_then(Validation::split);
         let mut kept_aside = None;
@@ -135,6 +164,7 @@ impl<'a> Prepared<'a> {
             graph,
             transform,
             base_model,
+            rolling,
             has_offset: params.offset.is_some(),
             decision,
             labels,
@@ -166,7 +196,8 @@ impl<'a> Prepared<'a> {
         cancel: &'b CancelFlag,
         watch: &'b dyn Watch,
     ) -> TrainingData<'b> {
-        let source = RowSource { progress, cancel, examples: &self.examples, graph: &self.graph };
+        let project_dir = self.context.project_dir;
+        let source = RowSource { progress, cancel, project_dir, examples: &self.examples, graph: &self.graph };
         let (learned, aside) =
             self.kept_aside.as_ref().map_or((None, None), |(learned, aside)| (Some(learned), Some(aside)));
         TrainingData {
@@ -180,7 +211,8 @@ impl<'a> Prepared<'a> {
                 None => source.rows(&self.split, of_rows, aside, true),
             }),
             seed: self.seed,
-            project_dir: self.context.project_dir,
+            project_dir,
+            job: None,
             progress,
             cancel,
             watch,

@@ -106,8 +106,9 @@ impl Report<'_> {
     pub(super) fn card(&self, parts: &PackageParts, owner: Option<&str>) -> String {
         let mut plain = parts.clone();
         if let Value::Object(facts) = &mut plain.training {
-            facts.remove("importance");
-            facts.remove("curve");
+            for key in ["importance", "curve", "coefficients", "path", "calibration", "rolling_origin"] {
+                facts.remove(key);
+            }
         }
         let mut card = model_card(&plain);
         if let Some(owner) = owner {

@@ -12,6 +12,8 @@ use tidemill_tune::{Budget, Direction, Plateau, SamplerKind, Stop, space_schema}
 use super::search::Search;
 use crate::trainer::{Configured, TrainerParams};
 
+/// Parameters of a `Trainer` that are about the model.
+const OF_MODEL: [&str; 6] = ["name", "owner", "calibration", "threshold", "rolling_origin", "warm_start"];
 /// Trials where no budget is named.
 const TRIALS: u64 = 50;
 
@@ -167,9 +169,9 @@ impl TunerParams {
         if keys.parallel == Some(0) {
             return Err(vec![ParamIssue::new(["parallel"], "at least one trial runs at a time")]);
         }
-        if trainer.is_named() {
-            let issue = ParamIssue::new(["name"], "a search makes no model that could have a name");
-            return Err(vec![issue.with_hint("name it in the `Trainer`")]);
+        if let Some(key) = trainer.of_model() {
+            let issue = ParamIssue::new([key], format!("a search makes no model that `{key}` could be about"));
+            return Err(vec![issue.with_hint("write it in the `Trainer`")]);
         }
         Ok(Self { keys, trainer, of_trainer, search })
     }
@@ -197,7 +199,7 @@ pub(super) fn schema() -> Schema {
         let into = schema.ensure_object().entry(part).or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(into) = into {
             into.extend(more.clone());
-            into.retain(|key, _| part != "properties" || !["name", "owner"].contains(&key.as_str()));
+            into.retain(|key, _| part != "properties" || !OF_MODEL.contains(&key.as_str()));
         }
     }
     let object = schema.ensure_object();

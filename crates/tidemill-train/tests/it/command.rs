@@ -235,3 +235,77 @@ impl Progress for Watch {
         self.phases.lock().unwrap().push(text.to_owned());
     }
 }
+
+/// A program that fails at its first attempt leaves a checkpoint, and its output can be read.
+#[test]
+fn attempts_share_checkpoints_and_keep_their_output() {
+    let script = format!(
+        "set -e\n\
+         folder=$(sed -n 's/.*\"checkpoints\": \"\\(.*\\)\".*/\\1/p' \"$TIDEMILL_JOB\")\n\
+         for i in $(seq 1 40); do echo \"epoch $i\"; done\n\
+         if ! test -f \"$folder/epoch\"; then grep -q '\"resumed\": false' \"$TIDEMILL_JOB\"; echo 40 > \"$folder/epoch\"; exit 7; fi\n\
+         grep -q '\"resumed\": true' \"$TIDEMILL_JOB\"\n\
+         echo going on from $(cat \"$folder/epoch\")\n{}",
+        good()
+    );
+    let project = project(&script);
+    let trainer = Trainer.with_jobs(project.path("jobs"));
+    let error = project.train_by(&trainer, "first", &step(command(&json!({}))), &[]).unwrap_err();
+    assert!(error.code == Code::JobFailed, "{error}");
+    let logs = project.path("jobs/taxi-tips/train/logs");
+    let log = |name: &str| std::fs::read_to_string(logs.join(name)).unwrap();
+    let named = format!("(all of it is in `{}`)", logs.join("a-run-id-1.log").display());
+    assert!(whole(&error).contains(&named), "{}", whole(&error));
+    assert!(log("a-run-id-1.log").starts_with("epoch 1\nepoch 2\n"), "{}", log("a-run-id-1.log"));
+
+    // Other parameters are another training.
+    let other = command(&json!({ "params": { "depth": 3 } }));
+    assert!(project.train_by(&trainer, "other", &step(other), &[]).is_err());
+    let outcome = project.train_by(&trainer, "second", &step(command(&json!({}))), &[]).unwrap();
+    assert!(log("a-run-id-3.log").ends_with("going on from 40\n"));
+    assert_eq!(outcome.properties["model"]["log"], json!(logs.join("a-run-id-3.log")));
+    // What is no longer needed is gone, and the package knows nothing of it.
+    let kept = std::fs::read_dir(project.path("jobs/taxi-tips/train/checkpoints")).unwrap().count();
+    assert_eq!(kept, 1);
+    let manifest = String::from_utf8(project.files("second")["model.json"].clone()).unwrap();
+    assert!(!manifest.contains("a-run-id") && !manifest.contains("/jobs/"), "{manifest}");
+    // Without a folder nothing stays.
+    assert!(project.train("plain", &step(command(&json!({})))).is_err());
+}
+
+#[test]
+fn a_program_gets_raw_columns_and_a_file_to_begin_with() {
+    let script = |test: &str| format!("set -e\nD=$(dirname \"$TIDEMILL_JOB\")/data/train\n{test}\n{}", good());
+    for (data, test) in [
+        ("raw", "test -s $D/raw.parquet -a ! -e $D/rows.parquet -a ! -e $D/features.npy -a -s $D/label.npy"),
+        ("both", "test -s $D/raw.parquet -a -s $D/rows.parquet -a -s $D/features.npy"),
+        ("features", "test ! -e $D/raw.parquet -a -s $D/rows.parquet"),
+    ] {
+        let project = project(&script(&format!("cp $D/raw.parquet . 2>/dev/null || true\n{test}")));
+        project
+            .train("model", &step(command(&json!({ "data": data }))))
+            .unwrap_or_else(|e| panic!("{data}: {}", whole(&e)));
+        if data != "features" {
+            // Columns that no feature has are there, the one that is predicted is not.
+            let bytes = std::fs::read(project.path("raw.parquet")).unwrap();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            assert!(text.contains("fare") && text.contains("payment") && !text.contains("tips"), "{data}");
+        }
+    }
+    let project =
+        project(&script("grep -q '\"warm_start\": \"/.*before.txt\"' \"$TIDEMILL_JOB\"; grep -q old before.txt"));
+    std::fs::write(project.path("before.txt"), "old").unwrap();
+    let params = command(&json!({ "warm_start": "before.txt" }));
+    let names: Vec<String> = Trainer
+        .external_inputs(&params, project.path("").as_path())
+        .unwrap()
+        .into_iter()
+        .map(|input| input.name)
+        .collect();
+    assert_eq!(names, ["train.sh", "before.txt"]);
+    project.train("model", &step(params)).unwrap_or_else(|e| panic!("{}", whole(&e)));
+    let absent = command(&json!({ "warm_start": "none.txt" }));
+    let error = Trainer.external_inputs(&absent, project.path("").as_path()).unwrap_err();
+    assert!(error.hint.unwrap().starts_with("`warm_start` names a file"));
+    assert_eq!(Trainer.check(&command(&json!({ "warm_start": "/etc/passwd" })))[0].path.last().unwrap(), "warm_start");
+}

@@ -3,8 +3,11 @@
 
 #[cfg(unix)]
 mod command;
+mod decide;
+mod linear;
 mod outputs;
 mod ranking;
+mod rolling;
 mod start;
 mod support;
 mod trainer;

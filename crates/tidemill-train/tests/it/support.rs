@@ -20,7 +20,11 @@ pub(crate) struct Project {
 
 impl Project {
     pub(crate) fn new(csv: &str, label: &str) -> Self {
-        let params = json!({ "source": { "csv": "trips.csv" }, "splits": { "train": 2, "eval": 1 } });
+        Self::with_splits(csv, label, &json!({ "train": 2, "eval": 1 }))
+    }
+
+    pub(crate) fn with_splits(csv: &str, label: &str, splits: &Value) -> Self {
+        let params = json!({ "source": { "csv": "trips.csv" }, "splits": splits });
         Self::with(&[("trips.csv", csv)], params, &graph(label))
     }
 
@@ -61,27 +65,29 @@ impl Project {
         step: &Step<'_>,
         more: &[(&str, &str, ArtifactType)],
     ) -> Result<Outcome, ComponentError> {
+        self.train_by(&Trainer, out, step, more)
+    }
+
+    /// The same by another trainer.
+    pub(crate) fn train_by(
+        &self,
+        trainer: &dyn Component,
+        out: &str,
+        step: &Step<'_>,
+        more: &[(&str, &str, ArtifactType)],
+    ) -> Result<Outcome, ComponentError> {
         let inputs = [
             ("examples", "examples", ArtifactType::Examples),
             ("transform", "transform", ArtifactType::TransformGraph),
         ];
         std::fs::create_dir(self.path(out)).unwrap();
-        self.run(&Trainer, &[&inputs, more].concat(), &self.path(out), step)
+        self.run(trainer, &[&inputs, more].concat(), &self.path(out), step)
     }
 
     /// Searches parameters into the folder `out`; what is not finished is kept in the folder `work`.
     pub(crate) fn tune(&self, out: &str, step: &Step<'_>) -> Result<Outcome, ComponentError> {
-        let inputs = [
-            ("examples", "examples", ArtifactType::Examples),
-            ("transform", "transform", ArtifactType::TransformGraph),
-        ];
-        std::fs::create_dir(self.path(out)).unwrap();
-        self.run(
-            &Tuner,
-            &inputs,
-            &self.path(out),
-            &Step { key: "hyperparameters", cancel: step.cancel.clone(), params: step.params.clone(), ..*step },
-        )
+        let step = Step { key: "hyperparameters", cancel: step.cancel.clone(), params: step.params.clone(), ..*step };
+        self.train_by(&Tuner, out, &step, &[])
     }
 
     fn run(

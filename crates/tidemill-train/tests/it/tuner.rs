@@ -131,7 +131,7 @@ fn mistakes_are_named_at_their_place() {
         (json!({ "budget": 0 }), "budget", "at least one trial"),
         (json!({ "stop": "later" }), "stop", "`stop` is `never`"),
         (json!({ "sampler": "genetic" }), "sampler", "unknown variant"),
-        (json!({ "owner": "me" }), "name", "a search makes no model"),
+        (json!({ "owner": "me" }), "owner", "a search makes no model"),
         (json!({ "learner": { "command": { "run": ["true"] } }, "space": null }), "space", "nothing is known"),
     ] {
         let issues = Tuner.check(&search(&params));

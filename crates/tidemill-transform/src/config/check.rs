@@ -6,6 +6,7 @@ use tidemill_model::LabelSpec;
 
 use super::constants::Constants;
 use super::feature::{feature, fits_some_type};
+use super::forecast::Forecast;
 use super::history;
 use super::label;
 use super::params::TransformParams;
@@ -15,11 +16,15 @@ use super::{FeatureConfig, TransformConfig};
 use crate::issues::{below, take};
 
 pub(super) fn config(params: &Value, sets: &dyn FeatureSets) -> Result<TransformConfig, Vec<ParamIssue>> {
-    let TransformParams { label, used, features, history, rank } = parse_params(params)?;
+    let TransformParams { label, used, features, history, forecast, rank } = parse_params(params)?;
     let mut issues = history::check(history.as_ref());
     let label = take(label::read(&label), &mut issues);
+    let label_horizon = label.as_ref().and_then(|label| label.horizon.as_deref());
+    let forecast = forecast.map(|forecast| forecast.read(label_horizon, history.as_ref()));
+    let forecast = forecast.and_then(|forecast| take(forecast, &mut issues));
+    let history = history.or_else(|| forecast.as_ref().map(Forecast::history));
     let horizon = label.as_ref().and_then(|label| take(history::horizon(label.horizon.as_ref()), &mut issues));
-    let horizon = horizon.unwrap_or(0);
+    let horizon = forecast.as_ref().map_or(horizon.unwrap_or(0), |forecast| forecast.horizon);
     let label = label.and_then(|label| take(label::label_spec(label), &mut issues));
     let label = label.map(|(label, targets)| (label.with_horizon(horizon), targets));
     let features =
@@ -35,6 +40,7 @@ pub(super) fn config(params: &Value, sets: &dyn FeatureSets) -> Result<Transform
         let feature = history::keep_horizon(feature, horizon, &["steps"], steps.is_some_and(Value::is_array))?;
         fits_some_type(&feature)?;
         label.as_ref().map_or(Ok(()), |(label, targets)| leaks(&feature, label, targets))?;
+        forecast.as_ref().map_or(Ok(()), |forecast| forecast.check(&feature))?;
         Ok(feature)
     };
     let mut configs = Vec::with_capacity(features.len());
@@ -50,6 +56,7 @@ pub(super) fn config(params: &Value, sets: &dyn FeatureSets) -> Result<Transform
         match take(found, &mut issues) {
             Some(None) => {}
             Some(Some(kind)) => {
+                issues.extend(forecast.as_ref().map(|forecast| forecast.check_open(name)));
                 open.push(OpenEntry { at: configs.len(), kind });
                 continue;
             }

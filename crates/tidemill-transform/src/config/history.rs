@@ -3,11 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use tidemill_core::ParamIssue;
+use tidemill_core::{ParamIssue, seconds_of_span, span_of_seconds};
 use tidemill_model::{History, Source};
 
 use super::FeatureConfig;
-use crate::duration::{seconds_of_span, span_of_seconds};
 use crate::steps::Step;
 
 /// What the columns of histories are called.

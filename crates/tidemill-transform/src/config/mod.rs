@@ -3,6 +3,7 @@
 mod check;
 mod constants;
 mod feature;
+mod forecast;
 mod history;
 mod label;
 mod params;
@@ -44,6 +45,9 @@ use crate::steps::Step;
 /// What came before a row is a feature too: `{ history: sales, steps: { lag: 2w } }` with `history: { time: date }` beside
 /// `features`. The label's `horizon` says how old a value must be to be known when predicting; no lag or window may begin
 /// within it.
+///
+/// `forecast: { time: date, horizon: 7d, key: store, known_ahead: [price] }` says that a prediction is made a week before the
+/// date of a row. A feature of a value that is not known then is refused, unless it begins a week back.
 ///
 /// `use: taxi_features@2` takes the features of a [`FeatureSet`], `use: [ taxi_features@2, { set: geo@1, without: [zone] } ]`
 /// those of several; they come before those of `features`.

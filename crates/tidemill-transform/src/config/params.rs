@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::feature::FeatureParams;
+use super::forecast::ForecastParams;
 use super::history::HistoryParams;
 use super::label::LabelOrColumn;
 use super::selection::AutoParams;
@@ -29,6 +30,9 @@ pub(crate) struct TransformParams {
     pub(super) features: Option<Value>,
     /// Where features of what came before find their columns, which `HistoryGen` makes.
     pub(super) history: Option<HistoryParams>,
+    /// What is forecast how long ahead, and which columns are known then. Features of all others must be lags or windows that
+    /// begin at the horizon.
+    pub(super) forecast: Option<ForecastParams>,
     /// Whether to measure what each feature says about the label, in two more scans.
     #[serde(default)]
     pub(super) rank: bool,

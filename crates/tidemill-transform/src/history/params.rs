@@ -3,11 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use tidemill_core::{ParamIssue, parse_params};
+use tidemill_core::{ParamIssue, parse_params, seconds_of_span};
 
 use super::join::HistoryOptions;
 use crate::config::{ROWS_DEFAULT, prefix};
-use crate::duration::seconds_of_span;
 
 /// Longer lists are a mistake.
 const ROWS_MAX: u32 = 100_000;

@@ -3,14 +3,13 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use tidemill_core::{ParamIssue, parse_params};
+use tidemill_core::{ParamIssue, parse_params, seconds_of_span};
 use tidemill_model::steps::{self, WindowAggregate};
 use tidemill_model::{Mapper, Stage};
 
 use super::Step;
 use super::parse::schema;
 use crate::analyzer::{Analyzer, Summary};
-use crate::duration::seconds_of_span;
 use crate::issues::{issue_at, one_issue};
 use crate::step::{Argument, FitStep, StepEntry, Values};
 

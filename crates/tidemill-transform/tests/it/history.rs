@@ -232,3 +232,53 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_forecast_refuses_what_is_not_known_yet() {
+    let told = |features: Value, more: &Value| {
+        let mut params = json!({
+            "label": "sales",
+            "forecast": { "time": "date", "horizon": "7d", "key": "store", "known_ahead": ["price"] },
+            "features": features,
+        });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let issues = TransformConfig::from_params(&params).err().unwrap_or_default();
+        issues
+            .into_iter()
+            .map(|issue| format!("{}: {}; {}", issue.path.join("."), issue.message, issue.hint.unwrap_or_default()))
+            .collect::<Vec<_>>()
+    };
+    let none = json!({});
+    let fine = json!({
+        "price": "numeric",
+        "store": "categorical",
+        "weekday": { "from": "date", "steps": [{ "date_part": "day_of_week" }, "categorical"] },
+        "last_week": { "history": "sales", "steps": { "lag": "7d" } },
+        "mean": { "history": "sales", "steps": { "window": { "length": "28d", "take": "mean" } } },
+    });
+    assert_eq!(told(fine, &none), Vec::<String>::new());
+    let found = told(json!({ "weather": "numeric" }), &none);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("features.weather: `weather` is not known 7d ahead")
+            && found[0].contains("`{ history: weather, steps: { lag: 7d } }`")
+            && found[0].contains("`known_ahead`"),
+        "{found:?}"
+    );
+    let found = told(json!({ "ratio": { "expression": "price / footfall" } }), &none);
+    assert!(found[0].contains("`footfall` is not known 7d ahead"), "{found:?}");
+    let found = told(json!({ "yesterday": { "history": "sales", "steps": { "lag": "1d" } } }), &none);
+    assert!(found[0].contains("the label's horizon is 1w") && found[0].contains("begins within it"), "{found:?}");
+    let found = told(json!("auto"), &none);
+    assert!(found[0].contains("may not be known 7d ahead"), "{found:?}");
+    let price = json!({ "price": "numeric" });
+    let found = told(price.clone(), &json!({ "label": { "column": "sales", "horizon": "1d" } }));
+    assert!(
+        found[0].starts_with("label.horizon: the label's horizon is `1d`, and that of the forecast `7d`"),
+        "{found:?}"
+    );
+    let found = told(price.clone(), &json!({ "history": { "time": "day" } }));
+    assert!(found[0].starts_with("history.time: the time of a row is `day` here, and `date`"), "{found:?}");
+    let found = told(price, &json!({ "forecast": { "time": "date", "horizon": "soon" } }));
+    assert!(found[0].starts_with("forecast.horizon: `soon` is no span of time"), "{found:?}");
+}

@@ -138,6 +138,10 @@ fn show_package(package: &Package, model: &Model, global: &Global) -> Result<u8,
                 bytes(size),
                 manifest.tidemill
             ));
+            if let Some(threshold) = manifest.decision_threshold {
+                let rule = manifest.training["threshold"]["rule"].as_str().unwrap_or("given");
+                text.push_str(&format!("positive above {threshold} {}\n\n", dim(&format!("({})", printable(rule)))));
+            }
             for set in model.graph().feature_sets() {
                 let names = printable(&set.features.join(", ")).into_owned();
                 text.push_str(&format!("features of {}: {}\n\n", printable(&set.to_string()), dim(&names)));

@@ -1,7 +1,7 @@
 //! `one_hot`: a column for each code.
 
-use super::super::feature::first_code;
-use super::super::mapper::{COLUMNS_MAX, Codes, MapStep};
+use super::super::feature::{category_name, first_code};
+use super::super::mapper::{COLUMNS_MAX, MapStep};
 use super::super::run::{Expander, each};
 use super::super::{Mapper, Stage};
 
@@ -30,17 +30,7 @@ impl MapStep for OneHot {
             Stage::Code(size) | Stage::Bucket(size) => size,
             _ => 0,
         };
-        let codes = before.iter().rev().find_map(|mapper| mapper.step().codes());
-        let name = |code: u32| match codes {
-            None => format!("{feature}={}", code == 1),
-            Some(Codes::Numbered(_)) => format!("{feature}={code}"),
-            Some(Codes::Listed(values, oov_buckets)) => match values.text(code as usize) {
-                Some(value) => format!("{feature}={value}"),
-                None if oov_buckets == 1 => format!("{feature}.other"),
-                None => format!("{feature}.other_{}", code - values.len() as u32),
-            },
-        };
-        Some((first_code(before)..size).map(name).collect())
+        Some((first_code(before)..size).map(|code| category_name(feature, before, code)).collect())
     }
 
     fn expander(&self, before: &[Mapper]) -> Option<Box<dyn Expander>> {

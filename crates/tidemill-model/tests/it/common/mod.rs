@@ -75,6 +75,7 @@ pub fn parts() -> PackageParts {
             "metrics": { "train": { "auc": 0.97, "log_loss": 0.18 }, "eval": { "auc": 0.954, "log_loss": 0.21 } },
             "best_round": 3,
         }),
+        decision_threshold: None,
         schema_digest: None,
         sample: batch(),
         card: String::new(),

@@ -4,7 +4,7 @@
 const UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
 
 /// Seconds of a span such as `90s`, `15m`, `36h`, `14d`, `2w`; why it is none.
-pub(crate) fn seconds_of_span(text: &str) -> Result<u64, String> {
+pub fn seconds_of_span(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no span of time; write `90s`, `15m`, `36h`, `14d` or `2w`");
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (count, unit) = text.split_at(digits);
@@ -15,7 +15,7 @@ pub(crate) fn seconds_of_span(text: &str) -> Result<u64, String> {
 }
 
 /// A span in the largest unit that it is a whole number of: `2w`.
-pub(crate) fn span_of_seconds(seconds: u64) -> String {
+pub fn span_of_seconds(seconds: u64) -> String {
     let fits = UNITS.iter().rev().find(|(_, unit)| seconds > 0 && seconds.is_multiple_of(*unit));
     let (name, unit) = fits.unwrap_or(&UNITS[0]);
     format!("{}{name}", seconds / unit)
