@@ -36,7 +36,9 @@ pub use imported::{ImportedModel, ImportedParts, Importer, Runtime};
 pub use input::{BatchBuilder, InputColumn, InputLayout, InputShape, Presence, arrow_type, input_type};
 pub use label::{BoundLabel, LabelKind, LabelSpec, class_name};
 pub use learner::{
-    ClassTrees, Columns, ImportedLearner, Learner, LinearFeature, LinearModel, largest_column, softmax_columns,
+    Activation, AdditiveModel, AdditiveTerm, AmountScale, ClassTrees, Columns, DenseLayer, ForestModel,
+    ImportedLearner, Learner, LinearFeature, LinearModel, NeighborFeature, NeighborWeights, NeighborsModel,
+    NetworkInput, NetworkModel, NetworkParts, Periodic, Power, TermBins, WideTerm, largest_column, softmax_columns,
 };
 pub use model::Model;
 pub use package::{

@@ -1,10 +1,10 @@
 //! The learner as nodes of ONNX: from the matrix of features to the outputs.
 
 use tidemill_model::trees::Link;
-use tidemill_model::{ClassTrees, Learner, LinearFeature, LinearModel, Task};
+use tidemill_model::{ClassTrees, ForestModel, Learner, LinearFeature, LinearModel, Task, TreeEnsemble};
 
 use super::builder::{Builder, Name, int, ints, strings};
-use super::trees;
+use super::{neighbors, network, trees};
 use crate::onnx::value::datatype;
 
 /// An output of the graph.
@@ -28,10 +28,21 @@ pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> R
         }
         Learner::ClassTrees(trees) => class_scores(graph, matrix, trees),
         Learner::Linear(linear) => linear_scores(graph, matrix, linear),
+        Learner::Network(network) => network::scores(graph, matrix, network),
+        Learner::Additive(additive) => {
+            let sums: Result<Vec<TreeEnsemble>, _> = (0..task.columns()).map(|score| additive.trees(score)).collect();
+            let columns = sum_columns(graph, matrix, &sums.map_err(|error| error.to_string())?);
+            flat(graph, columns, task.columns())
+        }
+        Learner::Forest(forest) => forest_means(graph, matrix, forest),
+        Learner::Neighbors(model) => neighbors::predictions(graph, matrix, model)?,
         Learner::Imported(imported) => {
             return Err(format!("the learner is a model of another program, in the format `{}`", imported.kind()));
         }
     };
+    if matches!(learner, Learner::Forest(_) | Learner::Neighbors(_)) {
+        return Ok(from_probabilities(graph, &scores, task));
+    }
     Ok(match task {
         Task::Binary => {
             let negative = graph.of("Neg", &scores);
@@ -43,14 +54,7 @@ pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> R
         }
         Task::MultiClass { classes } => {
             let probabilities = graph.op("Softmax", &[&scores], vec![int("axis", 1)]);
-            let largest = graph.op("ArgMax", &[&probabilities], vec![int("axis", 1), int("keepdims", 0)]);
-            let codes = ints("keys_int64s", (0..classes.len() as i64).collect());
-            let class = graph.ml("LabelEncoder", &[&largest], vec![codes, strings("values_strings", classes)]);
-            graph.name(&class, Task::CLASS);
-            vec![
-                Output { name: Task::CLASS, element: datatype::STRING, width: None },
-                named(graph, &probabilities, Task::PROBABILITIES, Some(classes.len())),
-            ]
+            with_class(graph, &probabilities, classes)
         }
         Task::Regression | Task::Ranking { .. } => vec![named(graph, &scores, task.output_name(), None)],
         Task::MultiLabel { labels } => {
@@ -60,6 +64,26 @@ pub(super) fn outputs(graph: &mut Builder, matrix: &str, learner: &Learner) -> R
     })
 }
 
+/// The outputs of a learner that gives probabilities, or an amount, without a score.
+fn from_probabilities(graph: &mut Builder, values: &str, task: &Task) -> Vec<Output> {
+    match task {
+        Task::MultiClass { classes } => with_class(graph, values, classes),
+        _ => vec![named(graph, values, task.output_name(), None)],
+    }
+}
+
+/// The most likely class and the probabilities of all.
+fn with_class(graph: &mut Builder, probabilities: &str, classes: &[String]) -> Vec<Output> {
+    let largest = graph.op("ArgMax", &[probabilities], vec![int("axis", 1), int("keepdims", 0)]);
+    let codes = ints("keys_int64s", (0..classes.len() as i64).collect());
+    let class = graph.ml("LabelEncoder", &[&largest], vec![codes, strings("values_strings", classes)]);
+    graph.name(&class, Task::CLASS);
+    vec![
+        Output { name: Task::CLASS, element: datatype::STRING, width: None },
+        named(graph, probabilities, Task::PROBABILITIES, Some(classes.len())),
+    ]
+}
+
 fn named(graph: &mut Builder, of: &str, name: &'static str, width: Option<usize>) -> Output {
     graph.name(of, name);
     Output { name, element: datatype::DOUBLE, width }
@@ -67,8 +91,12 @@ fn named(graph: &mut Builder, of: &str, name: &'static str, width: Option<usize>
 
 /// A column of scores for each class.
 fn class_scores(graph: &mut Builder, matrix: &str, trees: &ClassTrees) -> Name {
-    let sums: Vec<Name> = trees
-        .sums()
+    sum_columns(graph, matrix, trees.sums())
+}
+
+/// A column for each sum of trees.
+fn sum_columns(graph: &mut Builder, matrix: &str, sums: &[TreeEnsemble]) -> Name {
+    let sums: Vec<Name> = sums
         .iter()
         .map(|sum| {
             let scores = trees::scores(graph, matrix, sum);
@@ -80,6 +108,27 @@ fn class_scores(graph: &mut Builder, matrix: &str, trees: &ClassTrees) -> Name {
         .collect();
     let sums: Vec<&str> = sums.iter().map(String::as_str).collect();
     graph.op("Concat", &sums, vec![int("axis", 1)])
+}
+
+/// The means of a forest: shares of classes, within 0 and 1, or an amount.
+fn forest_means(graph: &mut Builder, matrix: &str, forest: &ForestModel) -> Name {
+    let means = sum_columns(graph, matrix, forest.sums());
+    let means = if *forest.task() == Task::Regression {
+        means
+    } else {
+        let above = graph.with("Max", &means, 0.0);
+        graph.with("Min", &above, 1.0)
+    };
+    flat(graph, means, forest.sums().len())
+}
+
+/// A matrix as it is, or, of one column, as one value for each row.
+fn flat(graph: &mut Builder, values: Name, columns: usize) -> Name {
+    if columns > 1 {
+        return values;
+    }
+    let all = graph.list(&[-1]);
+    graph.op("Reshape", &[&values, &all], Vec::new())
 }
 
 /// One-hot columns for categories, numbers with replacements for missing ones; then one matrix product.
@@ -110,9 +159,5 @@ fn linear_scores(graph: &mut Builder, matrix: &str, linear: &LinearModel) -> Nam
     let product = graph.both("MatMul", &design, &weights);
     let intercepts = graph.table(&[1, scores as i64], linear.intercepts());
     let sums = graph.both("Add", &product, &intercepts);
-    if scores > 1 {
-        return sums;
-    }
-    let all = graph.list(&[-1]);
-    graph.op("Reshape", &[&sums, &all], Vec::new())
+    flat(graph, sums, scores)
 }

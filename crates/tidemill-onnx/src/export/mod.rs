@@ -6,6 +6,8 @@ mod expression;
 mod features;
 mod learner;
 mod lightgbm;
+mod neighbors;
+mod network;
 mod pattern;
 mod source;
 mod steps;

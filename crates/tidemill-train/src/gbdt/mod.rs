@@ -27,7 +27,9 @@ mod split;
 mod tests;
 
 pub use binned::Binned;
+pub(crate) use binning::UsedFeature;
 pub use binning::{BinPlanner, Binning};
+pub(crate) use bins::{BinSet, FeatureBins};
 pub use constraints::Constraints;
 pub use fit::{Fitted, Importance, LabelledRows, Round, fit};
 pub use foreign::{LIGHTGBM, Library, XGBOOST};

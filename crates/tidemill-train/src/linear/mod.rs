@@ -10,6 +10,7 @@ mod loss;
 
 pub use design::{Design, DesignPlan};
 pub use lbfgs::{Minimum, minimise};
+pub(crate) use learner::centre_and_unit;
 pub use learner::{Linear, LinearLearner};
 pub use loss::LinearLoss;
 

@@ -1,5 +1,6 @@
 //! The training of a model as a page: how the loss went, which features matter, with which parameters.
 
+mod shapes;
 mod tensorboard;
 
 use std::fmt::Write as _;
@@ -36,6 +37,7 @@ pub fn render_training_report(manifest: &Value, about: Option<&About>) -> String
         ("{{facts}}", facts(manifest)),
         ("{{curve}}", curve(&manifest["training"])),
         ("{{importance}}", importance(&manifest["training"])),
+        ("{{shapes}}", shapes::shapes(manifest)),
         ("{{metrics}}", metrics(&manifest["training"])),
         ("{{parameters}}", parameters(manifest)),
     ];
@@ -57,7 +59,14 @@ fn facts(manifest: &Value) -> String {
             fact(tidemill_core::grouped(rows), label);
         }
     }
-    for (key, label) in [("trees", "trees"), ("best_round", "best round"), ("iterations", "steps"), ("seed", "seed")] {
+    let best = format!("best {}", training["curve"]["unit"].as_str().unwrap_or("round"));
+    for (key, label) in [
+        ("trees", "trees"),
+        ("weights", "weights"),
+        ("best_round", best.as_str()),
+        ("iterations", "steps"),
+        ("seed", "seed"),
+    ] {
         if let Some(value) = training[key].as_u64() {
             fact(tidemill_core::grouped(value), label);
         }
@@ -68,9 +77,10 @@ fn facts(manifest: &Value) -> String {
 /// A point of a curve: the round and the value.
 type Point = (f64, f64);
 
-/// The metric after each round.
+/// The metric after each round, or whatever the learner repeats.
 fn curve(training: &Value) -> String {
     let recorded = &training["curve"];
+    let unit = escape(recorded["unit"].as_str().unwrap_or("round"));
     let rounds = numbers(&recorded["rounds"]);
     let series = |key: &str| -> Vec<Point> {
         let values = recorded[key].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -89,7 +99,7 @@ fn curve(training: &Value) -> String {
     let y = |value: f64| TOP + (high - value) / (high - low) * (SIZE[1] - TOP - BOTTOM);
 
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} after each round\">",
+        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} after each {unit}\">",
         SIZE[0],
         SIZE[1],
         escape(recorded["metric"].as_str().unwrap_or("metric"))
@@ -135,7 +145,7 @@ fn curve(training: &Value) -> String {
         let _ = write!(
             svg,
             "<line class=\"best\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{}\"/><circle class=\"mark c0\" cx=\"{at:.1}\" \
-             cy=\"{:.1}\" r=\"4.5\"/><text class=\"label\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">best round {round:.0}: {}</text>",
+             cy=\"{:.1}\" r=\"4.5\"/><text class=\"label\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">best {unit} {round:.0}: {}</text>",
             SIZE[1] - BOTTOM,
             y(value),
             at + aside,
@@ -150,7 +160,7 @@ fn curve(training: &Value) -> String {
         .collect();
     let metric = escape(recorded["metric"].as_str().unwrap_or("metric"));
     format!(
-        "<section id=\"curve\"><h2>Learning curve<span>{metric} after each round</span><span class=\"legend\">{}</span></h2>\
+        "<section id=\"curve\"><h2>Learning curve<span>{metric} after each {unit}</span><span class=\"legend\">{}</span></h2>\
          <div class=\"chart\">{svg}</div></section>",
         legend.concat()
     )

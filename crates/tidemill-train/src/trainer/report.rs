@@ -106,6 +106,7 @@ impl Report<'_> {
         if let Value::Object(facts) = &mut plain.training {
             facts.remove("importance");
             facts.remove("curve");
+            facts.remove("shapes");
         }
         let mut card = model_card(&plain);
         if let Some(owner) = owner {

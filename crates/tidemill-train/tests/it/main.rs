@@ -3,5 +3,6 @@
 
 #[cfg(unix)]
 mod command;
+mod learners;
 mod support;
 mod trainer;
