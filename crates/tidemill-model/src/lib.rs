@@ -37,8 +37,10 @@ pub use imported::{ImportedModel, ImportedParts, Importer, Runtime};
 pub use input::{BatchBuilder, InputColumn, InputLayout, InputShape, Strictness, arrow_type, input_type};
 pub use label::{BoundLabel, LabelKind, LabelPart, LabelSpec, class_name};
 pub use learner::{
-    Calibrated, Calibration, CalibrationCurve, ClassTrees, Columns, ImportedLearner, Learner, LinearFeature,
-    LinearModel, SumRule, largest_column, softmax_columns,
+    Activation, AdditiveModel, AdditiveTerm, AmountScale, Calibrated, Calibration, CalibrationCurve, ClassTrees,
+    Columns, DenseLayer, ForestModel, ImportedLearner, Learner, LinearFeature, LinearModel, NeighborFeature,
+    NeighborWeights, NeighborsModel, NetworkInput, NetworkModel, NetworkParts, Periodic, Power, SumRule, TermBins,
+    WideTerm, largest_column, softmax_columns,
 };
 pub use model::Model;
 pub use package::{

@@ -1,11 +1,19 @@
-//! Learners and the component that trains them: histogram gradient boosting, linear models, and any program, each behind
-//! the trait [`Learner`](learner::Learner).
+//! Learners and the component that trains them: histogram gradient boosting, linear models, networks, and any program, each
+//! behind the trait [`Learner`](learner::Learner).
 
+pub mod additive;
+mod bin_columns;
 pub mod calibration;
 mod command;
+mod fast_exp;
+pub mod forest;
 pub mod gbdt;
 pub mod learner;
 pub mod linear;
+pub mod mlp;
+pub mod neighbors;
+#[cfg(test)]
+mod recorded;
 mod report;
 mod selector;
 mod trainer;

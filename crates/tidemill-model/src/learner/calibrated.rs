@@ -161,7 +161,7 @@ mod tests {
     fn contributions_sum_to_the_calibrated_log_odds() {
         let calibration = Calibration::Curves(vec![CalibrationCurve::Sigmoid { slope: 0.7, intercept: -0.2 }]);
         let learner = Learner::Calibrated(Box::new(Calibrated::new(linear(Task::Binary), calibration).unwrap()));
-        let explained = learner.contributions(&[0.4], &[vec![1.0], vec![-2.0]]).unwrap();
+        let explained = learner.contributions(&[0.4], &[vec![1.0], vec![-2.0]]).unwrap().remove(0);
         let score = explained.base + explained.features.iter().sum::<f64>();
         let one = FeatureBlock { rows: 1, columns: vec![vec![0.4]] };
         let probability = learner.predict(&one).unwrap()[0][0];

@@ -3,23 +3,32 @@
 //! Each kind is a file of this folder and a line in [`Learner`] and its registry: it has a name in manifests, a byte
 //! format, and predicts [`Task::columns`] numbers for each row.
 
+mod additive;
 mod bytes;
 mod calibrated;
 mod calibration;
 mod class_trees;
+mod forest;
 mod imported;
 mod linear;
+mod neighbors;
+mod network;
+mod sampled;
 
 use std::path::Path;
 
 use smallvec::SmallVec;
 
+pub use additive::{AdditiveModel, AdditiveTerm, TermBins};
 pub use calibrated::Calibrated;
 pub use calibration::{Calibration, CalibrationCurve};
 pub use class_trees::{ClassTrees, SumRule};
+pub use forest::ForestModel;
 pub(crate) use imported::Facts;
 pub use imported::ImportedLearner;
 pub use linear::{LinearFeature, LinearModel};
+pub use neighbors::{NeighborFeature, NeighborWeights, NeighborsModel, Power};
+pub use network::{Activation, AmountScale, DenseLayer, NetworkInput, NetworkModel, NetworkParts, Periodic, WideTerm};
 
 use crate::trees::Contributions;
 use crate::{FeatureBlock, Importer, ModelError, Task, TreeEnsemble};
@@ -36,6 +45,14 @@ pub enum Learner {
     ClassTrees(ClassTrees),
     /// A weighted sum of the features.
     Linear(LinearModel),
+    /// A feed-forward network.
+    Network(NetworkModel),
+    /// Trees that are averaged.
+    Forest(ForestModel),
+    /// A sum of functions of one feature, or of two.
+    Additive(AdditiveModel),
+    /// The nearest of stored rows.
+    Neighbors(NeighborsModel),
     /// A model that another program fitted, in its own format.
     Imported(ImportedLearner),
     /// Any of them with calibrated probabilities.
@@ -46,10 +63,14 @@ pub enum Learner {
 type Decode = fn(&[u8]) -> Result<Learner, ModelError>;
 
 /// The kinds that this crate executes itself, by their names in manifests.
-const OWN_KINDS: [(&str, Decode); 4] = [
+const OWN_KINDS: [(&str, Decode); 8] = [
     (TreeEnsemble::KIND, |bytes| TreeEnsemble::decode(bytes).map(Learner::Trees)),
     (ClassTrees::KIND, |bytes| ClassTrees::decode(bytes).map(Learner::ClassTrees)),
     (LinearModel::KIND, |bytes| LinearModel::decode(bytes).map(Learner::Linear)),
+    (NetworkModel::KIND, |bytes| NetworkModel::decode(bytes).map(Learner::Network)),
+    (ForestModel::KIND, |bytes| ForestModel::decode(bytes).map(Learner::Forest)),
+    (AdditiveModel::KIND, |bytes| AdditiveModel::decode(bytes).map(Learner::Additive)),
+    (NeighborsModel::KIND, |bytes| NeighborsModel::decode(bytes).map(Learner::Neighbors)),
     (Calibrated::KIND, |bytes| {
         Calibrated::decode(bytes, Learner::decode).map(|one| Learner::Calibrated(Box::new(one)))
     }),
@@ -62,6 +83,10 @@ impl Learner {
             Self::Trees(_) => TreeEnsemble::KIND,
             Self::ClassTrees(_) => ClassTrees::KIND,
             Self::Linear(_) => LinearModel::KIND,
+            Self::Network(_) => NetworkModel::KIND,
+            Self::Forest(_) => ForestModel::KIND,
+            Self::Additive(_) => AdditiveModel::KIND,
+            Self::Neighbors(_) => NeighborsModel::KIND,
             Self::Imported(imported) => imported.kind(),
             Self::Calibrated(_) => Calibrated::KIND,
         }
@@ -86,6 +111,10 @@ impl Learner {
             Self::Trees(trees) => trees.task(),
             Self::ClassTrees(trees) => trees.task(),
             Self::Linear(linear) => linear.task(),
+            Self::Network(network) => network.task(),
+            Self::Forest(forest) => forest.task(),
+            Self::Additive(additive) => additive.task(),
+            Self::Neighbors(neighbors) => neighbors.task(),
             Self::Imported(imported) => imported.task(),
             Self::Calibrated(calibrated) => calibrated.task(),
         }
@@ -97,6 +126,10 @@ impl Learner {
             Self::Trees(trees) => trees.features(),
             Self::ClassTrees(trees) => trees.features(),
             Self::Linear(linear) => linear.features().len(),
+            Self::Network(network) => network.parts().inputs.len(),
+            Self::Forest(forest) => forest.features(),
+            Self::Additive(additive) => additive.features(),
+            Self::Neighbors(neighbors) => neighbors.features().len(),
             Self::Imported(imported) => imported.feature_count(),
             Self::Calibrated(calibrated) => calibrated.learner().feature_count(),
         }
@@ -108,6 +141,10 @@ impl Learner {
             Self::Trees(trees) => trees.encode(),
             Self::ClassTrees(trees) => trees.encode(),
             Self::Linear(linear) => linear.encode(),
+            Self::Network(network) => network.encode(),
+            Self::Forest(forest) => forest.encode(),
+            Self::Additive(additive) => additive.encode(),
+            Self::Neighbors(neighbors) => neighbors.encode(),
             Self::Imported(imported) => imported.bytes().to_vec(),
             Self::Calibrated(calibrated) => calibrated.encode(),
         }
@@ -164,6 +201,10 @@ impl Learner {
             Self::Trees(trees) => Some(vec![trees.contributions(row, background)]),
             Self::Linear(linear) => Some(linear.contributions(row, background)),
             Self::ClassTrees(trees) => Some(trees.contributions(row, background)),
+            Self::Network(network) => network.contributions(row, background).map(|one| vec![one]),
+            Self::Forest(forest) => forest.contributions(row, background).map(|one| vec![one]),
+            Self::Additive(additive) => additive.contributions(row, background).map(|one| vec![one]),
+            Self::Neighbors(neighbors) => neighbors.contributions(row, background).map(|one| vec![one]),
             Self::Calibrated(calibrated) => calibrated.contributions(row, background),
             Self::Imported(_) => None,
         }
@@ -175,7 +216,7 @@ impl Learner {
             Self::Trees(trees) => std::slice::from_ref(trees),
             Self::ClassTrees(trees) => trees.sums(),
             Self::Calibrated(calibrated) => calibrated.learner().tree_sums(),
-            Self::Linear(_) | Self::Imported(_) => &[],
+            _ => &[],
         }
     }
 
@@ -193,6 +234,10 @@ impl Learner {
             }
             Self::ClassTrees(trees) => Ok(trees.predict(block)),
             Self::Linear(linear) => Ok(linear.predict(block)),
+            Self::Network(network) => Ok(network.predict(block)),
+            Self::Forest(forest) => Ok(forest.predict(block)),
+            Self::Additive(additive) => Ok(additive.predict(block)),
+            Self::Neighbors(neighbors) => Ok(neighbors.predict(block)),
             Self::Imported(imported) => imported.predict(block),
             Self::Calibrated(calibrated) => calibrated.predict(block),
         }

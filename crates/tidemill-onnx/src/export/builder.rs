@@ -60,8 +60,8 @@ impl Builder {
         }
         let output = format!("t{}", self.nodes.len());
         node.output = vec![output.clone()];
-        if operator == "StringSplit" {
-            // Its second result, the number of parts, cannot be left out.
+        if matches!(operator, "StringSplit" | "TopK") {
+            // The second result: the number of parts, which cannot be left out, or the places of the elements.
             node.output.push(format!("{output}{COUNT}"));
         }
         self.nodes.push(node);

@@ -1,10 +1,10 @@
 //! The learner as nodes of ONNX: from the matrix of features to the outputs.
 
 use tidemill_model::trees::Link;
-use tidemill_model::{Calibration, CalibrationCurve, ClassTrees, Learner, SumRule, Task};
+use tidemill_model::{Calibration, CalibrationCurve, ClassTrees, ForestModel, Learner, SumRule, Task, TreeEnsemble};
 
 use super::builder::{Builder, Name, int, ints, strings};
-use super::{calibration, linear, trees};
+use super::{calibration, linear, neighbors, network, trees};
 use crate::onnx::value::datatype;
 
 /// An output of the graph.
@@ -52,6 +52,10 @@ fn predictions(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<N
         return Ok(calibration::calibrated(graph, &raw, calibration));
     }
     let scores = scores(graph, matrix, learner)?;
+    if matches!(learner, Learner::Forest(_) | Learner::Neighbors(_)) {
+        // These are shares of classes, or an amount.
+        return Ok(scores);
+    }
     Ok(match learner.task() {
         Task::Binary => logistic(graph, &scores),
         Task::MultiClass { .. } => match learner {
@@ -95,6 +99,16 @@ fn scores(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<Name, 
             let scores = linear::scores(graph, matrix, linear);
             if linear.link() == Link::Exp { graph.of("Exp", &scores) } else { scores }
         }
+        Learner::Network(network) => network::scores(graph, matrix, network),
+        Learner::Additive(additive) => {
+            let columns = learner.task().columns();
+            let sums: Result<Vec<TreeEnsemble>, _> = (0..columns).map(|score| additive.trees(score)).collect();
+            let sums = sum_columns(graph, matrix, &sums.map_err(|error| error.to_string())?);
+            let sums = side_by_side(graph, &sums);
+            flat(graph, sums, columns)
+        }
+        Learner::Forest(forest) => forest_means(graph, matrix, forest),
+        Learner::Neighbors(model) => neighbors::predictions(graph, matrix, model)?,
         Learner::Calibrated(_) => return Err("a calibration has no scores".to_owned()),
         Learner::Imported(imported) => {
             return Err(format!("the learner is a model of another program, in the format `{}`", imported.kind()));
@@ -109,17 +123,7 @@ fn named(graph: &mut Builder, of: &str, name: &'static str, width: Option<usize>
 
 /// A column for each sum of trees; those of quantiles are in ascending order.
 fn sums(graph: &mut Builder, matrix: &str, trees: &ClassTrees) -> Name {
-    let mut sums: Vec<Name> = trees
-        .sums()
-        .iter()
-        .map(|sum| {
-            let scores = trees::scores(graph, matrix, sum);
-            // The operator's result may have one dimension or two.
-            let column = graph.list(&[-1, 1]);
-            let scores = graph.op("Reshape", &[&scores, &column], Vec::new());
-            graph.with("Add", &scores, sum.base_score())
-        })
-        .collect();
+    let mut sums = sum_columns(graph, matrix, trees.sums());
     if trees.rule() == SumRule::Ascending {
         // Bubble sort: after each pass the largest of the rest is at its place.
         for end in (1..sums.len()).rev() {
@@ -130,8 +134,24 @@ fn sums(graph: &mut Builder, matrix: &str, trees: &ClassTrees) -> Name {
             }
         }
     }
-    let sums: Vec<&str> = sums.iter().map(String::as_str).collect();
-    graph.op("Concat", &sums, vec![int("axis", 1)])
+    side_by_side(graph, &sums)
+}
+
+fn side_by_side(graph: &mut Builder, columns: &[Name]) -> Name {
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    graph.op("Concat", &columns, vec![int("axis", 1)])
+}
+
+/// A column for each sum of trees.
+fn sum_columns(graph: &mut Builder, matrix: &str, sums: &[TreeEnsemble]) -> Vec<Name> {
+    let column_of = |sum: &TreeEnsemble| {
+        let scores = trees::scores(graph, matrix, sum);
+        // The operator's result may have one dimension or two.
+        let column = graph.list(&[-1, 1]);
+        let scores = graph.op("Reshape", &[&scores, &column], Vec::new());
+        graph.with("Add", &scores, sum.base_score())
+    };
+    sums.iter().map(column_of).collect()
 }
 
 /// The logistic functions of the scores, divided by their sum.
@@ -140,4 +160,26 @@ fn shares(graph: &mut Builder, scores: &str) -> Name {
     let classes = graph.list(&[1]);
     let sum = graph.op("ReduceSum", &[&each, &classes], vec![int("keepdims", 1)]);
     graph.both("Div", &each, &sum)
+}
+
+/// The means of a forest: shares of classes, within 0 and 1, or an amount.
+fn forest_means(graph: &mut Builder, matrix: &str, forest: &ForestModel) -> Name {
+    let means = sum_columns(graph, matrix, forest.sums());
+    let means = side_by_side(graph, &means);
+    let means = if *forest.task() == Task::Regression {
+        means
+    } else {
+        let above = graph.with("Max", &means, 0.0);
+        graph.with("Min", &above, 1.0)
+    };
+    flat(graph, means, forest.sums().len())
+}
+
+/// A matrix as it is, or, of one column, as one value for each row.
+fn flat(graph: &mut Builder, values: Name, columns: usize) -> Name {
+    if columns > 1 {
+        return values;
+    }
+    let all = graph.list(&[-1]);
+    graph.op("Reshape", &[&values, &all], Vec::new())
 }

@@ -8,6 +8,8 @@ mod features;
 mod learner;
 mod lightgbm;
 mod linear;
+mod neighbors;
+mod network;
 mod pattern;
 mod source;
 mod steps;

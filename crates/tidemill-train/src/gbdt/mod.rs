@@ -36,7 +36,9 @@ mod task;
 mod tests;
 
 pub use binned::Binned;
+pub(crate) use binning::UsedFeature;
 pub use binning::{BinPlanner, Binning};
+pub(crate) use bins::{BinSet, FeatureBins};
 pub use constraints::Constraints;
 pub use fit::{Fitted, Importance, Round, Start, fit};
 pub use foreign::{LIGHTGBM, Library, XGBOOST};

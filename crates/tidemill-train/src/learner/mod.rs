@@ -7,13 +7,16 @@
 
 mod data;
 mod fitted;
+mod loss;
+mod side_by_side;
+mod standard;
 mod watch;
 
 use std::path::Path;
 
 use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tidemill_core::{
     ComponentError, ExternalInput, ParamIssue, Task, TaskKind, add_issues, advice_for, advise, parse_params_partly,
     suggest,
@@ -22,6 +25,9 @@ use tidemill_core::{
 pub use data::{SplitRows, TrainingData};
 pub(crate) use fitted::predictions;
 pub use fitted::{FittedLearner, Importance, Judged, Measure, class_metrics};
+pub(crate) use loss::{loss_text, metrics_of};
+pub(crate) use side_by_side::side_by_side;
+pub(crate) use standard::centre_and_unit;
 pub use watch::{Unwatched, Watch};
 
 /// One kind of learner.
@@ -87,6 +93,11 @@ pub const LEARNERS: &[&dyn Learner] = &[
     &crate::gbdt::LIGHTGBM,
     &crate::gbdt::XGBOOST,
     &crate::linear::LinearLearner,
+    &crate::mlp::MlpLearner,
+    &crate::mlp::WideAndDeepLearner,
+    &crate::forest::ForestLearner,
+    &crate::additive::AdditiveLearner,
+    &crate::neighbors::NeighborsLearner,
     &crate::command::CommandLearner,
 ];
 
@@ -112,10 +123,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("GradientBoostingRegressor", BOOSTING),
     ("HistGradientBoostingClassifier", BOOSTING),
     ("HistGradientBoostingRegressor", BOOSTING),
-    ("random_forest", FOREST),
     ("RandomForestClassifier", FOREST),
     ("RandomForestRegressor", FOREST),
-    ("extra_trees", "write `gradient_boosting: { boosting: random_forest, extra_trees: true }`"),
+    ("rf", FOREST),
+    ("forest", FOREST),
+    ("extra_trees", EXTRA_TREES),
+    ("ExtraTreesClassifier", EXTRA_TREES),
+    ("ExtraTreesRegressor", EXTRA_TREES),
     ("decision_tree", "write `gradient_boosting: { rounds: 1, learning_rate: 1 }` for a single tree"),
     ("logistic_regression", LINEAR),
     ("LogisticRegression", LINEAR),
@@ -139,6 +153,29 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("glm", COUNTS),
     ("sklearn", COMMAND),
     ("scikit-learn", COMMAND),
+    ("knn", NEIGHBORS),
+    ("k_nearest_neighbors", NEIGHBORS),
+    ("nearest_neighbors", NEIGHBORS),
+    ("KNeighborsClassifier", NEIGHBORS),
+    ("KNeighborsRegressor", NEIGHBORS),
+    ("ebm", ADDITIVE),
+    ("explainable_boosting", ADDITIVE),
+    ("ExplainableBoostingClassifier", ADDITIVE),
+    ("ExplainableBoostingRegressor", ADDITIVE),
+    ("gam", ADDITIVE),
+    ("MLPClassifier", MLP),
+    ("MLPRegressor", MLP),
+    ("neural_network", MLP),
+    ("nn", MLP),
+    ("dnn", MLP),
+    ("deep", MLP),
+    ("RealMLP", MLP),
+    ("TabM", MLP),
+    ("wide_deep", "write `wide_and_deep`"),
+    ("DNNLinearCombinedClassifier", "write `wide_and_deep`"),
+    ("DNNLinearCombinedRegressor", "write `wide_and_deep`"),
+    ("DNNClassifier", MLP),
+    ("DNNRegressor", MLP),
     ("pytorch", COMMAND),
     ("torch", COMMAND),
     ("tensorflow", COMMAND),
@@ -151,7 +188,11 @@ const LIGHTGBM: &str = "write `lightgbm`: it takes LightGBM's names, defaults an
 const XGBOOST: &str = "write `xgboost`: it takes XGBoost's names, defaults and meanings";
 const BOOSTING: &str =
     "write `gradient_boosting`: it fits the same kind of model and accepts LightGBM's names of parameters";
-const FOREST: &str = "write `gradient_boosting: { boosting: random_forest, rounds: 200, bagging_fraction: 0.632 }`";
+const FOREST: &str = "write `random_forest`: it accepts scikit-learn's names of parameters";
+const EXTRA_TREES: &str = "write `random_forest: { extra_trees: true }`";
+const NEIGHBORS: &str = "write `neighbors`: the k nearest rows";
+const ADDITIVE: &str = "write `additive`: an explainable boosting machine";
+const MLP: &str = "write `mlp`: a multi-layer perceptron with the published defaults of RealMLP";
 const COMMAND: &str = "write `command: { run: [python, train.py] }`: any program can be the learner";
 const LINEAR: &str = "write `linear`: logistic regression for classes, linear regression for numbers";
 const LASSO: &str = "write `linear: { penalty: l1 }`, with `alpha: auto` to choose its weight";
@@ -210,6 +251,14 @@ pub(crate) fn parse_learner<T: DeserializeOwned>(
         add_issues(&mut issues, check(parsed));
     }
     parsed.filter(|_| issues.is_empty()).ok_or(issues)
+}
+
+/// The entries of `value`, which is written as an object.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(entries) => entries,
+        _ => Map::new(),
+    }
 }
 
 /// The schema of the parameter `learner`.

@@ -32,7 +32,10 @@ impl Learner for LinearLearner {
     }
 
     fn space(&self) -> Option<Value> {
-        Some(serde_json::json!({ "l2": { "float": [1e-3, 1e3], "log": true } }))
+        Some(serde_json::json!({
+            "penalty": ["l2", "l1"],
+            "alpha": { "float": [1e-6, 1.0], "log": true },
+        }))
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {

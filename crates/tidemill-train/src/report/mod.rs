@@ -2,6 +2,7 @@
 
 mod calibration;
 mod rolling;
+mod shapes;
 mod tensorboard;
 mod weights;
 
@@ -39,6 +40,7 @@ pub fn render_training_report(manifest: &Value, about: Option<&About>) -> String
         ("{{facts}}", facts(manifest)),
         ("{{curve}}", curve(&manifest["training"])),
         ("{{importance}}", importance(&manifest["training"])),
+        ("{{shapes}}", shapes::shapes(manifest)),
         ("{{metrics}}", metrics(&manifest["training"])),
         ("{{rolling}}", rolling::section(&manifest["training"])),
         ("{{calibration}}", calibration::section(&manifest["training"])),
@@ -68,7 +70,14 @@ fn facts(manifest: &Value) -> String {
         let rule = training["threshold"]["rule"].as_str().unwrap_or("given");
         fact(format!("{threshold:.4}"), &format!("threshold ({rule})"));
     }
-    for (key, label) in [("trees", "trees"), ("best_round", "best round"), ("iterations", "steps"), ("seed", "seed")] {
+    let best = format!("best {}", training["curve"]["unit"].as_str().unwrap_or("round"));
+    for (key, label) in [
+        ("trees", "trees"),
+        ("weights", "weights"),
+        ("best_round", best.as_str()),
+        ("iterations", "steps"),
+        ("seed", "seed"),
+    ] {
         if let Some(value) = training[key].as_u64() {
             fact(tidemill_core::grouped(value), label);
         }
@@ -79,9 +88,10 @@ fn facts(manifest: &Value) -> String {
 /// A point of a curve: the round and the value.
 type Point = (f64, f64);
 
-/// The metric after each round.
+/// The metric after each round, or whatever the learner repeats.
 fn curve(training: &Value) -> String {
     let recorded = &training["curve"];
+    let unit = escape(recorded["unit"].as_str().unwrap_or("round"));
     let rounds = numbers(&recorded["rounds"]);
     let series = |key: &str| -> Vec<Point> {
         let values = recorded[key].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -100,7 +110,7 @@ fn curve(training: &Value) -> String {
     let y = |value: f64| TOP + (high - value) / (high - low) * (SIZE[1] - TOP - BOTTOM);
 
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} after each round\">",
+        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} after each {unit}\">",
         SIZE[0],
         SIZE[1],
         escape(recorded["metric"].as_str().unwrap_or("metric"))
@@ -146,7 +156,7 @@ fn curve(training: &Value) -> String {
         let _ = write!(
             svg,
             "<line class=\"best\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{}\"/><circle class=\"mark c0\" cx=\"{at:.1}\" \
-             cy=\"{:.1}\" r=\"4.5\"/><text class=\"label\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">best round {round:.0}: {}</text>",
+             cy=\"{:.1}\" r=\"4.5\"/><text class=\"label\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">best {unit} {round:.0}: {}</text>",
             SIZE[1] - BOTTOM,
             y(value),
             at + aside,
@@ -161,7 +171,7 @@ fn curve(training: &Value) -> String {
         .collect();
     let metric = escape(recorded["metric"].as_str().unwrap_or("metric"));
     format!(
-        "<section id=\"curve\"><h2>Learning curve<span>{metric} after each round</span><span class=\"legend\">{}</span></h2>\
+        "<section id=\"curve\"><h2>Learning curve<span>{metric} after each {unit}</span><span class=\"legend\">{}</span></h2>\
          <div class=\"chart\">{svg}</div></section>",
         legend.concat()
     )

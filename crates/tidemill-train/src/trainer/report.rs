@@ -106,7 +106,7 @@ impl Report<'_> {
     pub(super) fn card(&self, parts: &PackageParts, owner: Option<&str>) -> String {
         let mut plain = parts.clone();
         if let Value::Object(facts) = &mut plain.training {
-            for key in ["importance", "curve", "coefficients", "path", "calibration", "rolling_origin"] {
+            for key in ["importance", "curve", "coefficients", "path", "calibration", "rolling_origin", "shapes"] {
                 facts.remove(key);
             }
         }

@@ -4,6 +4,7 @@
 #[cfg(unix)]
 mod command;
 mod decide;
+mod learners;
 mod linear;
 mod outputs;
 mod ranking;

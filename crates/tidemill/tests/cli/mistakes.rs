@@ -102,7 +102,9 @@ fn other_names_are_answered_with_ours() {
             &["`LGBMClassifier` is no learner", "write `lightgbm`"][..],
         ),
         (with_learner("learner: LogisticRegression"), &["write `linear`"]),
-        (with_learner("learner: { random_forest: {} }"), &["write `gradient_boosting: { boosting: random_forest"]),
+        (with_learner("learner: { RandomForestClassifier: {} }"), &["write `random_forest`"]),
+        (with_learner("learner: { random_forest: { mtry: 3 } }"), &["write `features_per_split`"]),
+        (with_learner("learner: MLPClassifier"), &["write `mlp`"]),
         (
             with_learner("learner: { lightgbm: { num_leavs: 3, device: gpu } }"),
             &["`num_leaves`", "cannot be done here"],

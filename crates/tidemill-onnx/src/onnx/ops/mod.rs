@@ -12,6 +12,7 @@ mod shape;
 mod svm;
 mod text;
 mod tokens;
+mod top;
 mod transform;
 mod trees;
 mod unary;
@@ -50,6 +51,8 @@ pub(super) fn compile(node: &NodeProto, opset: i64) -> Result<Option<Kernel>, St
             } else if name == "TfIdfVectorizer" {
                 Some(tokens::vectorizer(attributes)?)
             } else if let Some(kernel) = reduce::compile(name, attributes, opset) {
+                Some(kernel)
+            } else if let Some(kernel) = top::compile(name, attributes, opset) {
                 Some(kernel)
             } else {
                 matrix::compile(name, attributes)

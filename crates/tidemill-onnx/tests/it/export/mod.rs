@@ -4,6 +4,7 @@
 //! `TIDEMILL_UPDATE_ONNX=1` with a `TIDEMILL_PYTHON` that has onnxruntime writes the models in `tests/export`, and the
 //! recorded predictions of onnxruntime, again.
 
+mod networks;
 mod plain;
 mod richer;
 mod support;
