@@ -51,7 +51,7 @@ impl Component for Trainer {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Trainer".into(),
-            version: 4,
+            version: 5,
             about: "Fits a learner to the transformed examples and writes a model package.".into(),
             inputs: vec![
                 InputSpec::required("examples", ArtifactType::Examples),
