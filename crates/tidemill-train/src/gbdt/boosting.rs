@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use tidemill_core::SplitMix64;
 
 use super::binned::Binned;
+use super::choices::Combination;
 use super::combination::Changes;
 use super::constraints::{Constraints, UsedConstraints};
 use super::fit::Start;
@@ -13,7 +14,7 @@ use super::grow::{Ground, Grower, Leaf};
 use super::grown::{GrownNode, GrownTree};
 use super::judge::Judge;
 use super::objective::{Gradient, Objective, Renewal, quantile};
-use super::params::{Combination, GradientBoosting};
+use super::params::GradientBoosting;
 use super::rows::LabelledRows;
 
 /// Rows of one task. Mean losses depend on it, so it is fixed.

@@ -1,6 +1,6 @@
 //! What the trees of a round and of those before it count.
 
-use super::params::Combination;
+use super::choices::Combination;
 
 /// What a round changes in what the rounds before it count.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use tidemill_core::{Code, ComponentError, suggest};
 use tidemill_model::{FeatureKind, FeatureSpec};
 
 use super::binning::Binning;
-use super::params::{Direction, GradientBoosting};
+use super::choices::Direction;
+use super::params::GradientBoosting;
 
 /// What features may do, by their places.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,12 +4,13 @@ use tidemill_model::trees::Link;
 use tidemill_model::{ModelError, Task, TreeEnsemble};
 
 use super::boosting::{Boosting, Trees, add_trees};
+use super::choices::Combination;
 use super::combination::changes;
 use super::constraints::Constraints;
 use super::grown::{GrownNode, GrownTree};
 use super::judge::{Judge, ValidationScores};
 use super::objective::Objective;
-use super::params::{Combination, GradientBoosting};
+use super::params::GradientBoosting;
 use super::rows::{LabelledRows, base_scores};
 
 /// What training starts from.

@@ -4,12 +4,14 @@ use rayon::prelude::*;
 use tidemill_core::SplitMix64;
 
 use super::binned::Binned;
+use super::choices::MonotoneMethod;
 use super::constraints::UsedConstraints;
 use super::grown::{GrownNode, GrownTree};
 use super::histogram::{Cell, HistogramBuilder, Rows, subtract};
 use super::objective::Gradient;
-use super::params::{GradientBoosting, Growth, MonotoneMethod};
+use super::params::GradientBoosting;
 use super::partition::Partition;
+use super::queue::SplitQueue;
 use super::region::Region;
 use super::rng::Rng;
 use super::split::{ChildValues, LeafFacts, SplitPlan, UNBOUNDED, best_split, root_value};
@@ -57,6 +59,16 @@ impl Leaf {
     /// Its place among the nodes.
     pub(crate) fn node(&self) -> usize {
         self.node
+    }
+
+    /// Splits on the way to it.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// How it would be split.
+    pub(crate) fn plan(&self) -> Option<SplitPlan> {
+        self.plan
     }
 
     /// Between what its value must lie before the learning rate.
@@ -111,8 +123,10 @@ impl Grower {
         root.plan = plan(ground, &root, None, params);
         let mut leaves = vec![root];
 
+        let mut queue = SplitQueue::new(params.grow);
+        queue.push(&leaves, 0);
         while leaves.len() < params.leaves as usize {
-            let Some((at, split)) = next_split(&leaves, params.grow) else { break };
+            let Some((at, split)) = queue.pop(&leaves) else { break };
             let leaf = &mut leaves[at];
             let (group, lane) = Binned::place(split.used);
             let bins = &ground.data.groups[group];
@@ -122,17 +136,22 @@ impl Grower {
                 // The estimate of rows was off: plan again with true counts.
                 let counts = count(ground.data, self.partition.rows(leaf.from, leaf.to));
                 leaf.plan = plan(ground, leaf, Some(&counts), params);
+                queue.push(&leaves, at);
                 continue;
             }
             let (left, right) = divide(leaf, split, left_rows, &mut nodes, ground.constraints, params);
             leaves[at] = left;
             leaves.push(right);
             if compares(ground, params) {
-                renew_bounds(ground, &mut leaves, at, params);
+                for other in renew_bounds(ground, &mut leaves, at, params) {
+                    queue.push(&leaves, other);
+                }
             }
             if leaves.len() < params.leaves as usize {
                 let right = leaves.len() - 1;
                 self.plan_children(ground, &mut leaves, at, right, params);
+                queue.push(&leaves, at);
+                queue.push(&leaves, right);
             }
         }
         for leaf in &mut leaves {
@@ -273,8 +292,9 @@ fn compares(ground: Ground<'_>, params: &GradientBoosting) -> bool {
 }
 
 /// Finds the bounds of the leaves anew after the leaf at `split` was split into it and the last one. A leaf whose bounds
-/// changed is planned anew; the children are planned when they have their histograms.
-fn renew_bounds(ground: Ground<'_>, leaves: &mut [Leaf], split: usize, params: &GradientBoosting) {
+/// changed is planned anew; these are returned. The children are planned when they have their histograms.
+fn renew_bounds(ground: Ground<'_>, leaves: &mut [Leaf], split: usize, params: &GradientBoosting) -> Vec<usize> {
+    let mut planned = Vec::new();
     let (directions, binning) = (&ground.constraints.monotone, &ground.data.binning);
     let last = leaves.len() - 1;
     for at in 0..leaves.len() {
@@ -296,24 +316,11 @@ fn renew_bounds(ground: Ground<'_>, leaves: &mut [Leaf], split: usize, params: &
             leaves[at].bounds = bounds;
             if !is_child && leaves[at].plan.is_some() {
                 leaves[at].plan = plan(ground, &leaves[at], None, params);
+                planned.push(at);
             }
         }
     }
-}
-
-/// The split to make next: the one that gains most, or the one nearest to the root; the first one of equals.
-fn next_split(leaves: &[Leaf], growth: Growth) -> Option<(usize, SplitPlan)> {
-    let plans = leaves.iter().enumerate().filter_map(|(at, leaf)| Some((at, leaf.plan?)));
-    plans.reduce(|best, next| {
-        let is_better = match growth {
-            Growth::LeafWise => next.1.gain > best.1.gain,
-            Growth::DepthWise => {
-                let place = |(at, _): &(usize, SplitPlan)| (leaves[*at].depth, leaves[*at].node);
-                place(&next) < place(&best)
-            }
-        };
-        if is_better { next } else { best }
-    })
+    planned
 }
 
 fn may_split(leaf: &Leaf, params: &GradientBoosting) -> bool {

@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 
 use super::boosting::{RUN_ROWS, Trees, add_trees};
+use super::choices::Combination;
 use super::combination::Changes;
 use super::grown::GrownTree;
 use super::metric::StopMetric;
 use super::objective::Objective;
-use super::params::{Combination, GradientBoosting};
+use super::params::GradientBoosting;
 use super::rows::LabelledRows;
 
 /// What a round is judged by.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::Value;
 use tidemill_core::ParamIssue;
 
-use super::params::Loss;
+use super::choices::Loss;
 
 /// One level of a quantile, or several: written as a number or a list of numbers.
 #[derive(Debug, Clone, PartialEq)]

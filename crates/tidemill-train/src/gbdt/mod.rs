@@ -11,6 +11,7 @@ mod binning;
 mod bins;
 mod boosting;
 mod category;
+mod choices;
 mod combination;
 mod constraints;
 mod fit;
@@ -26,6 +27,7 @@ mod objective;
 mod params;
 mod partition;
 mod queries;
+mod queue;
 mod region;
 mod rng;
 mod rows;
@@ -39,6 +41,7 @@ pub use binned::Binned;
 pub(crate) use binning::UsedFeature;
 pub use binning::{BinPlanner, Binning};
 pub(crate) use bins::{BinSet, FeatureBins};
+pub use choices::{Combination, Direction, Growth, Loss, MonotoneMethod, Sampling};
 pub use constraints::Constraints;
 pub use fit::{Fitted, Importance, Round, Start, fit};
 pub use foreign::{LIGHTGBM, Library, XGBOOST};
@@ -49,6 +52,6 @@ pub use objective::{
     AbsoluteError, Fair, Gamma, Gradient, Huber, LabelRule, LambdaOptions, LambdaRank, ListLoss, LogLoss, Objective,
     OneVsAll, PercentageError, Poisson, Quantile, Quantiles, Renewal, Softmax, SquaredError, Tweedie, XeNdcg,
 };
-pub use params::{Combination, Direction, GradientBoosting, Growth, Loss, MonotoneMethod, Sampling};
+pub use params::GradientBoosting;
 pub use queries::Queries;
 pub use rows::LabelledRows;

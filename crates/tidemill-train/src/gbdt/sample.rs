@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use tidemill_core::SplitMix64;
 
 use super::boosting::{Boosting, Trees, add_trees};
-use super::params::{Combination, Sampling};
+use super::choices::{Combination, Sampling};
 use super::rng::Rng;
 
 const BAGGING_STREAM: u64 = 2;

@@ -21,6 +21,7 @@ mod launcher;
 mod lightgbm;
 mod loadtest;
 mod mistakes;
+mod outputs;
 mod own_data;
 mod pinned;
 mod remote;
