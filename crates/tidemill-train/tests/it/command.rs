@@ -309,3 +309,26 @@ fn a_program_gets_raw_columns_and_a_file_to_begin_with() {
     assert!(error.hint.unwrap().starts_with("`warm_start` names a file"));
     assert_eq!(Trainer.check(&command(&json!({ "warm_start": "/etc/passwd" })))[0].path.last().unwrap(), "warm_start");
 }
+
+#[test]
+fn the_model_of_a_program_is_calibrated_like_any_other() {
+    let project = project(&good());
+    let mut params = command(&json!({}));
+    params["calibration"] = json!("platt");
+    params["threshold"] = json!({ "maximize": "accuracy" });
+    let outcome = project.train("model", &step(params)).unwrap();
+    assert!(outcome.headline.contains(" by platt, threshold "), "{}", outcome.headline);
+    let model = load_package(project.path("model")).unwrap();
+    let learner = &model.manifest().learner;
+    assert_eq!((learner.kind.as_str(), learner.tolerance), ("calibrated", Some(1e-5)));
+    assert_eq!(model.replay_sample().unwrap().rows, 32);
+    // A model that says the same of every row is right on average once it is calibrated.
+    let rows = [json!({ "miles": 8.0, "payment": "red", "year": 2016 })];
+    let predicted = model.predict_values(&model.batch_from_rows(&rows).unwrap()).unwrap()[0];
+    let manifest: Value = serde_json::from_slice(&project.files("model")["model.json"]).unwrap();
+    let share = manifest["training"]["label_mean"]["validation"].as_f64().unwrap();
+    assert!((predicted - share).abs() < 0.01, "{predicted} {share}");
+    assert!(Model::load(project.path("model")).is_err(), "nothing parses the model without an importer");
+    let card = String::from_utf8(project.files("model")["CARD.md"].clone()).unwrap();
+    assert!(card.contains("There is no `model.onnx`"), "{card}");
+}
