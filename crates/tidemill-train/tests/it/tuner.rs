@@ -147,7 +147,7 @@ fn a_metric_that_no_trial_has_is_said_with_those_there_are() {
     let project = Project::new(&good_trips(), LABEL);
     let error = project.tune("tuned", &step(search(&json!({ "metric": "auk" })))).unwrap_err();
     assert!(
-        error.message.contains("there is no validation metric `auk`; there are `auc`, `log_loss`"),
+        error.message.contains("there is no validation metric `auk`; there are `log_loss`, `auc`"),
         "{}",
         error.message
     );
