@@ -68,7 +68,8 @@ def bbob():
               21: "f21 Gallagher"}
     space = {f"x{i}": {"float": [-5, 5]} for i in range(5)}
     problems = {}
-    for problem in suite:
+    # Iterating over a suite frees every problem when the next one is made.
+    for problem in (suite.get_problem(index) for index in range(len(suite))):
         if problem.id_function in wanted and problem.id_instance <= 5:
             problems.setdefault(wanted[problem.id_function], []).append(problem)
     for name, instances in problems.items():
