@@ -74,7 +74,7 @@ impl Component for Evaluator {
             let any_of: Vec<String> = tasks.map(|task| task.name().to_owned()).collect();
             Expectation {
                 topic: Promise::TASK,
-                otherwise: format!("`{metric}` is a metric of {} models", any_of.join(" and ")),
+                otherwise: format!("`{metric}` is a metric of {} models", listed(&any_of)),
                 wanted: Wanted::AnyOf(any_of),
                 path: vec!["thresholds".to_owned(), name.clone()],
                 hint: None,
@@ -170,6 +170,14 @@ fn split_rows(examples: &Examples, split: &str) -> Result<u64, EvaluateError> {
         }),
         Some(known) if known.rows == 0 => Err(EvaluateError::EmptySplit { rows_of: format!("split `{split}`") }),
         Some(known) => Ok(known.rows),
+    }
+}
+
+/// "a, b and c".
+fn listed(names: &[String]) -> String {
+    match names {
+        [some @ .., last] if !some.is_empty() => format!("{} and {last}", some.join(", ")),
+        one => one.join(""),
     }
 }
 

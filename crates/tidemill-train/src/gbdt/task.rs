@@ -86,7 +86,11 @@ impl GradientBoosting {
             Task::Binary => Link::Logistic,
             _ => links.map_or(Link::Identity, |loss| loss.link()),
         };
-        let same_scores = sums.len() == count && sums.iter().all(|sum| sum.link() == link);
+        let same_rule = match model {
+            tidemill_model::Learner::ClassTrees(trees) => Some(trees.rule()) == self.rule(data.task),
+            _ => self.rule(data.task).is_none(),
+        };
+        let same_scores = same_rule && sums.len() == count && sums.iter().all(|sum| sum.link() == link);
         if model.task().kind() != data.task.kind() || model.task().names() != data.task.names() || !same_scores {
             let message = format!(
                 "the model to start from has the task `{}` and other classes or scores than this one, whose task is `{}`",
@@ -170,21 +174,26 @@ impl GradientBoosting {
         }
     }
 
+    /// What predictions are of several sums; none for a task of one.
+    fn rule(&self, task: &Task) -> Option<SumRule> {
+        match task {
+            Task::MultiClass { .. } if self.objective == Loss::OneVsAll => Some(SumRule::OneVsAll),
+            Task::MultiClass { .. } => Some(SumRule::Softmax),
+            Task::MultiLabel { .. } => Some(SumRule::Each),
+            Task::Quantiles { .. } => Some(SumRule::Ascending),
+            Task::Binary | Task::Regression | Task::Ranking { .. } => None,
+        }
+    }
+
     /// The model of the trees.
     pub(super) fn learner(&self, task: &Task, mut fitted: Fitted) -> Result<tidemill_model::Learner, ComponentError> {
-        let rule = match task {
-            Task::MultiClass { .. } if self.objective == Loss::OneVsAll => SumRule::OneVsAll,
-            Task::MultiClass { .. } => SumRule::Softmax,
-            Task::MultiLabel { .. } => SumRule::Each,
-            Task::Quantiles { .. } => SumRule::Ascending,
-            Task::Binary | Task::Regression | Task::Ranking { .. } => {
-                let sum = fitted.sums.swap_remove(0);
-                let sum = if let Task::Ranking { .. } = task { sum.for_task(task.clone())? } else { sum };
-                return Ok(tidemill_model::Learner::Trees(sum));
-            }
-        };
-        let trees = ClassTrees::with_rule(rule, task.names().to_vec(), fitted.sums)?;
-        Ok(tidemill_model::Learner::ClassTrees(trees))
+        if let Some(rule) = self.rule(task) {
+            let trees = ClassTrees::with_rule(rule, task.names().to_vec(), fitted.sums)?;
+            return Ok(tidemill_model::Learner::ClassTrees(trees));
+        }
+        let sum = fitted.sums.swap_remove(0);
+        let sum = if let Task::Ranking { .. } = task { sum.for_task(task.clone())? } else { sum };
+        Ok(tidemill_model::Learner::Trees(sum))
     }
 }
 

@@ -127,6 +127,21 @@ fn training_goes_on_as_if_it_had_never_stopped() {
 }
 
 #[test]
+fn classes_of_a_softmax_are_not_continued_one_against_all() {
+    let project = project("kind");
+    let params = |more: Value| {
+        let mut learner = json!({ "rounds": 3, "early_stopping": 0 });
+        learner.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "learner": { "gradient_boosting": learner } })
+    };
+    project.train("first", &step(params(json!({})))).unwrap();
+    let mut other = params(json!({ "objective": "one_vs_all" }));
+    other["warm_start"] = "first".into();
+    let error = project.train("other", &step(other)).unwrap_err();
+    assert!(error.message.contains("other classes or scores") && error.code == Code::Params, "{}", error.message);
+}
+
+#[test]
 fn a_model_of_lightgbm_is_continued_and_what_does_not_fit_is_refused() {
     let project = project("claims > 1");
     let boosting = |more: Value| {

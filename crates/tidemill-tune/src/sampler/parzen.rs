@@ -5,8 +5,6 @@ use tidemill_core::SplitMix64;
 use crate::Domain;
 use crate::normal::{log_density, mass, truncated_quantile};
 
-/// The bandwidth of one point, as a share of the range.
-const BANDWIDTH: f64 = 0.2;
 /// The weight of the kernel that covers the whole space.
 const PRIOR: f64 = 1.0;
 /// The logarithm of a share that does not change a sum of thousands.
@@ -16,8 +14,9 @@ const FRESH: usize = 25;
 
 /// A mixture of products of kernels, one product for each point and one that covers the whole space.
 ///
-/// The kernels are those of Optuna's multivariate estimator (Watanabe 2023, arXiv 2304.11127): normal distributions cut to the
-/// range, all of one width, for numbers; and for choices the observed one with the prior spread over all.
+/// The kernels are those of Optuna's multivariate estimator (Watanabe 2023, arXiv 2304.11127): for numbers normal
+/// distributions cut to the range, each as wide as it is far to the next points; and for choices the observed one with the
+/// prior spread over all.
 pub(super) struct Parzen {
     /// For each kernel, the last of them the prior.
     weights: Vec<f64>,
@@ -29,9 +28,9 @@ enum Kernels {
     Numbers {
         low: f64,
         high: f64,
-        /// By kernel.
+        /// By kernel, the last of them the prior: its middle, and its width.
         centers: Vec<f64>,
-        sigma: f64,
+        sigmas: Vec<f64>,
         /// The logarithm of what each kernel is divided by.
         scales: Vec<f64>,
         domain: Domain,
@@ -57,13 +56,13 @@ impl Parzen {
                 return Kernels::Choices { observed, choices: values.len() };
             }
             let (low, high) = domain.bounds();
-            let width = high - low;
-            let sigma = BANDWIDTH * (count.max(1) as f64).powf(-1.0 / (domains.len() as f64 + 4.0)) * width;
-            let sigma = sigma.clamp(width / (2.0 + count as f64).min(100.0), width);
-            let centers: Vec<f64> = points.iter().map(|point| domain.search(point[at])).collect();
-            let mut scales: Vec<f64> = centers.iter().map(|center| log_scale(*center, sigma, low, high)).collect();
-            scales.push(log_scale(f64::midpoint(low, high), width, low, high));
-            Kernels::Numbers { low, high, centers, sigma, scales, domain: (*domain).clone() }
+            let mut centers: Vec<f64> = points.iter().map(|point| domain.search(point[at])).collect();
+            let mut sigmas = widths(&centers, low, high);
+            centers.push(f64::midpoint(low, high));
+            sigmas.push(high - low);
+            let scale = |(center, sigma): (&f64, &f64)| log_scale(*center, *sigma, low, high);
+            let scales = centers.iter().zip(&sigmas).map(scale).collect();
+            Kernels::Numbers { low, high, centers, sigmas, scales, domain: (*domain).clone() }
         });
         let dimensions = dimensions.collect();
         let log_weights = weights.iter().map(|weight| weight.ln()).collect();
@@ -82,12 +81,8 @@ impl Parzen {
         self.dimensions
             .iter()
             .map(|dimension| match dimension {
-                Kernels::Numbers { low, high, centers, sigma, domain, .. } => {
-                    let (center, sigma) = match centers.get(kernel) {
-                        Some(center) => (*center, *sigma),
-                        None => (f64::midpoint(*low, *high), high - low),
-                    };
-                    domain.value(truncated_quantile(random.unit(), center, sigma, *low, *high))
+                Kernels::Numbers { low, high, centers, sigmas, domain, .. } => {
+                    domain.value(truncated_quantile(random.unit(), centers[kernel], sigmas[kernel], *low, *high))
                 }
                 Kernels::Choices { observed, choices } => {
                     let share = PRIOR / self.weights.len() as f64;
@@ -112,25 +107,20 @@ impl Parzen {
         let mut logs = self.log_weights.clone();
         for (dimension, value) in self.dimensions.iter().zip(point) {
             match dimension {
-                Kernels::Numbers { low, high, centers, sigma, scales, domain } => {
-                    let (x, width) = (domain.search(*value), high - low);
-                    match steps(domain, *value) {
-                        // A step wider than a kernel is more than a point of its density.
-                        Some((from, to)) if to - from > *sigma => {
-                            for (kernel, center) in centers.iter().enumerate() {
+                Kernels::Numbers { centers, sigmas, scales, domain, .. } => {
+                    let x = domain.search(*value);
+                    let step = steps(domain, *value);
+                    for (((log, center), sigma), scale) in logs.iter_mut().zip(centers).zip(sigmas).zip(scales) {
+                        *log -= scale;
+                        *log += match step {
+                            // A step wider than a kernel is more than a point of its density.
+                            Some((from, to)) if to - from > *sigma => {
                                 let share = mass((from - center) / sigma, (to - center) / sigma);
-                                let density = (share * sigma / (to - from)).max(f64::MIN_POSITIVE);
-                                logs[kernel] += density.ln() - scales[kernel];
+                                (share * sigma / (to - from)).max(f64::MIN_POSITIVE).ln()
                             }
-                        }
-                        _ => {
-                            let narrow = 1.0 / sigma;
-                            for ((log, center), scale) in logs.iter_mut().zip(centers).zip(scales) {
-                                *log += log_density((x - center) * narrow) - scale;
-                            }
-                        }
+                            _ => log_density((x - center) / sigma),
+                        };
                     }
-                    logs[kernels - 1] += log_density((x - f64::midpoint(*low, *high)) / width) - scales[kernels - 1];
                 }
                 Kernels::Choices { observed, choices } => {
                     let share = PRIOR / kernels as f64;
@@ -148,6 +138,29 @@ impl Parzen {
         let near = logs.iter().map(|log| log - largest).filter(|log| *log > NEGLIGIBLE);
         largest + near.map(f64::exp).sum::<f64>().ln()
     }
+}
+
+/// How wide the kernel around each point is: as far as to the farther one of its neighbours, or, of the first and the last
+/// point, to its only one; within bounds that get narrower the more points there are.
+fn widths(centers: &[f64], low: f64, high: f64) -> Vec<f64> {
+    let count = centers.len();
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by(|a, b| centers[*a].total_cmp(&centers[*b]));
+    let range = high - low;
+    let least = range / (2.0 + count as f64).min(100.0);
+    let mut widths = vec![range; count];
+    for (place, at) in order.iter().enumerate() {
+        let below = place.checked_sub(1).map(|place| centers[*at] - centers[order[place]]);
+        let above = order.get(place + 1).map(|next| centers[*next] - centers[*at]);
+        let width = match (below, above) {
+            (Some(below), Some(above)) => below.max(above),
+            (Some(one), None) | (None, Some(one)) => one,
+            // A point alone has the ends of the range for neighbours.
+            (None, None) => (centers[*at] - low).max(high - centers[*at]),
+        };
+        widths[*at] = width.clamp(least, range.max(least));
+    }
+    widths
 }
 
 /// The logarithm of a kernel's width times what is left of it within the range.

@@ -160,7 +160,9 @@ fn other_names_are_answered_with_ours() {
         ),
         (
             File { train: "learner: gradient_boosting, task: regression", ..FINE },
-            &["`auc` is a metric of binary and multi_class models: the task of step `train` is `regression`"],
+            &[
+                "`auc` is a metric of binary, multi_class and multi_label models: the task of step `train` is `regression`",
+            ],
         ),
         (
             File {
