@@ -32,8 +32,15 @@ impl Axis {
     }
 
     /// By cell, what the score of its rows should change by, before the learning rate: a tree of at most `leaves` leaves over the
-    /// present values, cut at random with `draw`, and a leaf of its own for missing ones.
-    pub(super) fn tree(&self, cells: &[Cell], leaves: u32, min_leaf: u32, draw: Option<&mut SplitMix64>) -> Vec<f64> {
+    /// present values, cut at random with `draw`, and a leaf of its own for missing ones. Returns also twice the loss that this takes
+    /// away.
+    pub(super) fn tree(
+        &self,
+        cells: &[Cell],
+        leaves: u32,
+        min_leaf: u32,
+        draw: Option<&mut SplitMix64>,
+    ) -> (Vec<f64>, f64) {
         let order = self.order(cells);
         let mut sums: Vec<(Cell, u32)> = vec![([0.0; 2], 0)];
         for bin in &order {
@@ -63,15 +70,19 @@ impl Axis {
             }
         }
         let mut out = vec![0.0; cells.len()];
+        let mut gain = 0.0;
         for range in ends.windows(2) {
-            let value = value(between(&sums, range[0], range[1]).0);
+            let sum = between(&sums, range[0], range[1]).0;
+            let value = value(sum);
+            gain += score(sum);
             order[range[0]..range[1]].iter().for_each(|bin| out[*bin] = value);
         }
         let missing = cells.len() - 1;
         if self.rows[missing] >= min_leaf {
             out[missing] = value(cells[missing]);
+            gain += score(cells[missing]);
         }
-        out
+        (out, gain)
     }
 }
 
@@ -123,12 +134,12 @@ mod tests {
         // Gradients of squared error: −value for each row.
         let cells: Vec<Cell> = [1.0, 1.0, 4.0, 4.0, 4.0, -2.0, 9.0].map(|value| [-10.0 * value, 10.0]).to_vec();
         let axis = Axis { rows: vec![10; 7], is_categorical: false };
-        let found = axis.tree(&cells, 3, 2, None);
+        let found = axis.tree(&cells, 3, 2, None).0;
         assert_eq!(found, [1.0, 1.0, 4.0, 4.0, 4.0, -2.0, 9.0]);
-        let two = axis.tree(&cells, 2, 2, None);
+        let two = axis.tree(&cells, 2, 2, None).0;
         assert_eq!((two[0], two[4], two[5], two[6]), (2.8, 2.8, -2.0, 9.0));
         // A leaf of at least 25 rows cannot be the last bin alone.
-        assert!(axis.tree(&cells, 2, 25, None)[5] > -2.0);
+        assert!(axis.tree(&cells, 2, 25, None).0[5] > -2.0);
     }
 
     #[test]
@@ -137,7 +148,7 @@ mod tests {
         let mut rows = vec![50; 5];
         rows.push(0);
         let axis = Axis { rows, is_categorical: true };
-        let found = axis.tree(&cells, 2, 1, None);
+        let found = axis.tree(&cells, 2, 1, None).0;
         for (found, expected) in found.iter().zip([5.0, -1.0, 5.0, -1.0, 5.0, 0.0]) {
             assert!((found - expected).abs() < 1e-12, "{found}");
         }
@@ -148,7 +159,7 @@ mod tests {
         let cells: Vec<Cell> = (0..21).map(|bin| [-f64::from(bin), 1.0]).collect();
         let axis = Axis { rows: vec![3; 21], is_categorical: false };
         for seed in 0..200 {
-            let found = axis.tree(&cells, 3, 6, Some(&mut SplitMix64::new(seed)));
+            let found = axis.tree(&cells, 3, 6, Some(&mut SplitMix64::new(seed))).0;
             let mut run = 1;
             for at in 1..20 {
                 if found[at] == found[at - 1] {

@@ -6,7 +6,10 @@ use super::axis::{Axis, Cell, add};
 use super::gradients::Scored;
 use super::pairs::PairAxes;
 use super::params::Additive;
-use super::rows::AdditiveRows;
+use super::rows::{AdditiveRows, Kind};
+
+/// Rounds of pairs with random cuts at most.
+const PAIR_SMOOTHING: u32 = 100;
 
 /// Where a term's cells are: for each row of the table.
 pub(super) type CellOf<'a> = &'a (dyn Fn(u32) -> u16 + Sync);
@@ -64,7 +67,7 @@ impl Bag {
             })
         });
         let terms = terms.collect();
-        self.boost(data, params, terms, params.smoothing_rounds, seed, check)
+        self.boost(data, params, terms, smoothing_rounds(params, data), seed, check)
     }
 
     /// Boosts a function of each of `pairs` on top of the scores so far.
@@ -80,7 +83,7 @@ impl Bag {
             .iter()
             .map(|pair| self.term(pair.cells(), &|row| pair.cell(data, row), |rows| Shape::Pair(pair.with_rows(rows))));
         let terms = terms.collect();
-        self.boost(data, params, terms, 0, seed, check)
+        self.boost(data, params, terms, smoothing_rounds(params, data).min(PAIR_SMOOTHING), seed, check)
     }
 
     fn term(&self, cells: usize, cell: CellOf<'_>, shape: impl FnOnce(Vec<u32>) -> Shape) -> Term {
@@ -91,7 +94,8 @@ impl Bag {
         Term { learned, held, shape: shape(rows) }
     }
 
-    /// Goes round the terms until the loss on the held rows falls no more, and keeps what was best.
+    /// Improves, in each round as often as there are terms, the term that takes away most of the loss, until the loss on the held rows
+    /// falls no more, and keeps what was best. Terms that explain nothing are left alone.
     fn boost<E>(
         &mut self,
         data: &AdditiveRows,
@@ -113,16 +117,17 @@ impl Bag {
         for round in 1..=params.rounds {
             check()?;
             let random = round <= smoothing_rounds;
-            for (term, values) in terms.iter().zip(&mut values) {
+            // What each term would take away of the loss.
+            self.learned.gradients(data, &mut gradients);
+            let mut gains: Vec<f64> =
+                terms.iter().map(|term| term.change(&gradients, params, random.then_some(&mut draw)).1).collect();
+            for _ in 0..terms.len() {
+                // The one that would take away most, the first of equals.
+                let best = (1..gains.len()).fold(0, |best, at| if gains[at] > gains[best] { at } else { best });
+                let (term, values) = (&terms[best], &mut values[best]);
                 self.learned.gradients(data, &mut gradients);
-                let mut change = vec![0.0; values.len()];
-                for (score, gradients) in gradients.iter().enumerate() {
-                    let sums = sums(&term.learned, gradients, term.shape.cells());
-                    let found = term.shape.tree(&sums, params, random.then_some(&mut draw));
-                    for (cell, value) in found.into_iter().enumerate() {
-                        change[cell * scores + score] = params.learning_rate * value;
-                    }
-                }
+                let (change, gain) = term.change(&gradients, params, random.then_some(&mut draw));
+                gains[best] = gain;
                 self.learned.add(&term.learned, &change);
                 self.held.add(&term.held, &change);
                 values.iter_mut().zip(&change).for_each(|(value, change)| *value += change);
@@ -152,6 +157,29 @@ impl Bag {
     }
 }
 
+impl Term {
+    /// What its values should change by, by cell and score, and twice the loss that this would take away before the learning rate.
+    fn change(
+        &self,
+        gradients: &[Vec<[f32; 2]>],
+        params: &Additive,
+        mut draw: Option<&mut SplitMix64>,
+    ) -> (Vec<f64>, f64) {
+        let (cells, scores) = (self.shape.cells(), gradients.len());
+        let mut change = vec![0.0; cells * scores];
+        let mut gains = 0.0;
+        for (score, gradients) in gradients.iter().enumerate() {
+            let sums = sums(&self.learned, gradients, cells);
+            let (found, gain) = self.shape.tree(&sums, params, draw.as_deref_mut());
+            gains += gain;
+            for (cell, value) in found.into_iter().enumerate() {
+                change[cell * scores + score] = params.learning_rate * value;
+            }
+        }
+        (change, gains)
+    }
+}
+
 impl Shape {
     fn cells(&self) -> usize {
         match self {
@@ -160,12 +188,17 @@ impl Shape {
         }
     }
 
-    fn tree(&self, sums: &[Cell], params: &Additive, draw: Option<&mut SplitMix64>) -> Vec<f64> {
+    fn tree(&self, sums: &[Cell], params: &Additive, draw: Option<&mut SplitMix64>) -> (Vec<f64>, f64) {
         match self {
             Self::Feature(axis) => axis.tree(sums, params.leaves, params.min_leaf, draw),
-            Self::Pair(pair) => pair.tree(sums, params.min_leaf).0,
+            Self::Pair(pair) => pair.tree(sums, params.min_leaf, draw),
         }
     }
+}
+
+/// Rounds with random cuts: amounts have more of them by default, as noise is larger there.
+fn smoothing_rounds(params: &Additive, data: &AdditiveRows) -> u32 {
+    params.smoothing_rounds.unwrap_or(if data.kind == Kind::Amount { 500 } else { 75 })
 }
 
 /// Sums of gradients by cell.

@@ -20,6 +20,8 @@ use crate::learner::{Estimator, FittedLearner, Importance, Judged, Learner, Meas
 
 const BAG_STREAM: u64 = 0x6261_6773;
 const PAIR_STREAM: u64 = 0x7061_6972;
+/// Rows for each pair at least by default: on tables of some hundred rows more pairs than that raise the loss on others.
+const ROWS_OF_PAIR: usize = 200;
 
 /// Additive models.
 #[derive(Debug, Clone, Copy)]
@@ -172,7 +174,8 @@ impl Additive {
         let single = mean(fits.iter().map(|fit| &fit.values));
         let mut functions = Functions { intercepts: base, single, pairs: Vec::new() };
 
-        let default = if task.columns() > 1 { 0 } else { (0.9 * free.len() as f64).round() as u32 };
+        let some = ((0.9 * free.len() as f64).round() as usize).min(rows.rows() / ROWS_OF_PAIR);
+        let default = if task.columns() > 1 { 0 } else { some as u32 };
         let wanted = self.interactions.unwrap_or(default) as usize;
         let pairs =
             if wanted == 0 || free.len() < 2 { Vec::new() } else { self.choose(rows, &functions, free, wanted) };

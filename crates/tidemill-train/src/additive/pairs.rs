@@ -1,6 +1,7 @@
 //! Functions of two features.
 
 use rayon::prelude::*;
+use tidemill_core::SplitMix64;
 
 use super::axis::{Cell, add, score, value};
 use super::bag::sums;
@@ -101,12 +102,14 @@ impl PairAxes {
     }
 
     /// What the scores of each cell should change by: one feature is cut in two, and each half where the other feature parts it
-    /// best. Returns also twice the loss that this takes away.
-    pub(super) fn tree(&self, cells: &[Cell], min_leaf: u32) -> (Vec<f64>, f64) {
+    /// best, or where `draw` says. Returns also twice the loss that this takes away.
+    pub(super) fn tree(&self, cells: &[Cell], min_leaf: u32, mut draw: Option<&mut SplitMix64>) -> (Vec<f64>, f64) {
         let sizes = [self.first.cells, self.second.cells];
         let orders = [self.order(cells, 0), self.order(cells, 1)];
         let mut best: Option<(f64, Cut)> = None;
-        for axis in [0, 1] {
+        let only_axis = draw.as_deref_mut().map(|draw| draw.below(2) as usize);
+        for axis in (0..2).filter(|axis| only_axis.is_none_or(|only| only == *axis)) {
+            let only_cut = draw.as_deref_mut().map(|draw| 1 + draw.below(sizes[axis] as u64 - 1) as usize);
             let other = 1 - axis;
             let at = |own: usize, across: usize| {
                 let place = if axis == 0 { [own, across] } else { [across, own] };
@@ -127,7 +130,13 @@ impl PairAxes {
                     low[across] = (add(low[across].0, cell), low[across].1 + rows);
                     high[across] = (add(high[across].0, [-cell[0], -cell[1]]), high[across].1 - rows);
                 }
-                let halves = [&low, &high].map(|half| best_half(half, &orders[other], min_leaf));
+                if only_cut.is_some_and(|only| only != cut) {
+                    continue;
+                }
+                let halves = [&low, &high].map(|half| {
+                    let only = draw.as_deref_mut().map(|draw| draw.below(sizes[other] as u64) as usize);
+                    best_half(half, &orders[other], min_leaf, only)
+                });
                 let [Some(first), Some(second)] = halves else { continue };
                 let gain = first.0 + second.0;
                 if best.as_ref().is_none_or(|(best, _)| gain > *best) {
@@ -175,7 +184,8 @@ struct Cut {
 /// What a half takes away of the loss, so many bins of the other axis on its first side, and the values of both.
 type Half = (f64, usize, [f64; 2]);
 
-fn best_half(sums: &[(Cell, u32)], order: &[usize], min_leaf: u32) -> Option<Half> {
+/// The best place to cut a half, or the place `only`.
+fn best_half(sums: &[(Cell, u32)], order: &[usize], min_leaf: u32, only: Option<usize>) -> Option<Half> {
     let all = order.iter().fold(([0.0; 2], 0), |all, bin| (add(all.0, sums[*bin].0), all.1 + sums[*bin].1));
     let mut left = ([0.0; 2], 0);
     // A half that cannot be cut has one value.
@@ -183,7 +193,7 @@ fn best_half(sums: &[(Cell, u32)], order: &[usize], min_leaf: u32) -> Option<Hal
     for (place, bin) in order.iter().enumerate().take(order.len().saturating_sub(1)) {
         left = (add(left.0, sums[*bin].0), left.1 + sums[*bin].1);
         let right = ([all.0[0] - left.0[0], all.0[1] - left.0[1]], all.1 - left.1);
-        if left.1 < min_leaf || right.1 < min_leaf {
+        if left.1 < min_leaf || right.1 < min_leaf || only.is_some_and(|only| only != place) {
             continue;
         }
         let gain = score(left.0) + score(right.0);
@@ -219,7 +229,10 @@ pub(super) fn choose(
         let mut rows = vec![0; pair.cells()];
         cells.iter().for_each(|cell| rows[usize::from(*cell)] += 1);
         let pair = pair.with_rows(rows);
-        gradients.iter().map(|gradients| pair.tree(&sums(&cells, gradients, pair.cells()), min_leaf).1).sum::<f64>()
+        gradients
+            .iter()
+            .map(|gradients| pair.tree(&sums(&cells, gradients, pair.cells()), min_leaf, None).1)
+            .sum::<f64>()
     };
     let gains: Vec<f64> = pairs.par_iter().map(gain).collect();
     let mut order: Vec<usize> = (0..pairs.len()).collect();

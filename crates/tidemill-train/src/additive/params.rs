@@ -47,8 +47,9 @@ pub struct Additive {
     /// Rows of a leaf at least.
     #[serde(alias = "min_samples_leaf")]
     pub min_leaf: u32,
-    /// Rounds at the start whose trees are cut at random, which makes functions smoother.
-    pub smoothing_rounds: u32,
+    /// Rounds at the start whose trees are cut at random, which makes functions smoother; by default 75 for classes and 500 for
+    /// amounts. Pairs have up to 100 of them.
+    pub smoothing_rounds: Option<u32>,
     /// Models of different rows that are averaged.
     #[serde(alias = "outer_bags")]
     pub bags: u32,
@@ -58,7 +59,8 @@ pub struct Additive {
     /// best round.
     #[serde(alias = "early_stopping_rounds")]
     pub early_stopping: u32,
-    /// Pairs of features with a function of their own; by default 0.9 times the number of features, and 0 for several classes.
+    /// Pairs of features with a function of their own; by default 0.9 times the number of features, but
+    /// one for every 200 rows at most, and 0 for several classes.
     pub interactions: Option<u32>,
     /// Bins of a feature at most, beside one for missing values.
     pub max_bin: u32,
@@ -73,9 +75,9 @@ impl Default for Additive {
         Self {
             rounds: 5000,
             learning_rate: 0.02,
-            leaves: 3,
+            leaves: 2,
             min_leaf: 4,
-            smoothing_rounds: 75,
+            smoothing_rounds: None,
             bags: 8,
             validation_share: 0.15,
             early_stopping: 50,

@@ -236,9 +236,10 @@ fn defaults_are_fine_and_every_bad_value_is_named() {
     assert_eq!(named(bad.check()), ["beta2", "crosses", "cross_buckets"]);
 }
 
-/// With its defaults, a network is at least as good as scikit-learn's on tables of some hundred rows.
+/// With two layers of 128 and 100 epochs, other defaults as they are, a network is not worse than scikit-learn's on tables of some
+/// hundred rows by more than chance explains.
 #[test]
-fn losses_are_at_least_those_of_scikit_learn() {
+fn losses_are_not_above_those_of_scikit_learn() {
     let expected = recorded::expected("network");
     for name in ["breast_cancer", "diabetes", "wine"] {
         let table = recorded::table(name);
