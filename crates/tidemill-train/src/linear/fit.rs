@@ -27,10 +27,8 @@ impl Scaling {
         if loss != RowLoss::Squared {
             return Self { centre: 0.0, unit: 1.0 };
         }
-        let rows = labels.len().max(1) as f64;
-        let centre: f64 = labels.iter().map(|label| label / rows).sum();
-        let unit = labels.iter().map(|label| (label - centre) * ((label - centre) / rows)).sum::<f64>().sqrt();
-        Self { centre, unit: if unit > 0.0 && unit.is_finite() { unit } else { 1.0 } }
+        let (centre, unit) = centre_and_unit(labels);
+        Self { centre, unit }
     }
 
     fn scaled(self, labels: &[f64]) -> Vec<f64> {
@@ -164,6 +162,14 @@ impl<'a> Problem<'a> {
         let weights = gradient.chunks(rows.stride()).flat_map(|own| &own[1..]);
         weights.fold(0.0_f64, |most, slope| most.max(slope.abs())) * self.scaling.unit
     }
+}
+
+/// Mean and standard deviation; 1 in place of the latter where nothing varies.
+pub(crate) fn centre_and_unit(labels: &[f64]) -> (f64, f64) {
+    let rows = labels.len().max(1) as f64;
+    let mean: f64 = labels.iter().map(|label| label / rows).sum();
+    let deviation = labels.iter().map(|label| (label - mean) * ((label - mean) / rows)).sum::<f64>().sqrt();
+    (mean, if deviation > 0.0 && deviation.is_finite() { deviation } else { 1.0 })
 }
 
 /// Refuses labels that the loss cannot learn.

@@ -63,7 +63,8 @@ pub(super) fn follow(
             minimum,
         };
         progress(at, alpha, Some(one.validation))?;
-        let is_better = tried.get(best).is_none_or(|before| one.validation < before.validation);
+        let is_better =
+            tried.get(best).is_none_or(|before| one.validation < before.validation || before.validation.is_nan());
         tried.push(one);
         if is_better {
             best = at;
