@@ -82,7 +82,7 @@ pub(super) fn sweep(staging: &Path) -> Result<usize, StoreError> {
 }
 
 /// How long the unfinished work of a step is kept.
-const WORK_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+const WORK_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Removes the unfinished work of steps that was not touched for [`WORK_KEPT`]; does nothing if `work` does not exist.
 pub(super) fn sweep_work(work: &Path) -> Result<(), StoreError> {

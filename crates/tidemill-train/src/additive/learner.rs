@@ -36,7 +36,7 @@ impl Learner for AdditiveLearner {
         generator.subschema_for::<Additive>()
     }
 
-    /// As the searches of TabArena (2025), with rates that take less time.
+    /// As the searches of `TabArena` (2025), with rates that take less time.
     fn space(&self) -> Option<Value> {
         Some(json!({
             "learning_rate": { "float": [0.005, 0.2], "log": true },

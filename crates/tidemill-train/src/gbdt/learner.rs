@@ -27,7 +27,7 @@ impl Learner for BoostingLearner {
         generator.subschema_for::<GradientBoosting>()
     }
 
-    /// As the searches of TabArena (2025) for LightGBM, with rates that a thousand rounds suffice for.
+    /// As the searches of `TabArena` (2025) for LightGBM, with rates that a thousand rounds suffice for.
     fn space(&self) -> Option<Value> {
         Some(json!({
             "learning_rate": { "float": [0.015, 0.2], "log": true },

@@ -80,7 +80,7 @@ mod tests {
         journal.add(&trial).unwrap();
         journal.file.write_all(b"{\"number\":1,\"par").unwrap();
         let (mut journal, trials) = Journal::open(dir.path()).unwrap();
-        assert_eq!(trials, [trial.clone()]);
+        assert_eq!(trials, std::slice::from_ref(&trial));
         let second = Trial { number: 1, ..trial.clone() };
         journal.add(&second).unwrap();
         assert_eq!(Journal::open(dir.path()).unwrap().1, [trial, second]);

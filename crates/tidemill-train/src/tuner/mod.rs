@@ -196,8 +196,8 @@ fn outcome(
 ) -> Result<Outcome, ComponentError> {
     let direction = study.direction;
     let Some(best) = ended.best(direction) else {
-        let reasons = ended.trials.iter().filter_map(|trial| trial.reason.as_deref());
-        let reason = reasons.last().unwrap_or("no trial was started");
+        let mut reasons = ended.trials.iter().rev().filter_map(|trial| trial.reason.as_deref());
+        let reason = reasons.next().unwrap_or("no trial was started");
         let message = format!("none of {} trials has a result: {reason}", ended.trials.len());
         return Err(ComponentError::new(Code::Params, message).with_hint("try one with a `Trainer`, which says more"));
     };
@@ -217,7 +217,7 @@ fn outcome(
     journal::write(dir, &ended.trials)?;
 
     let value = best.value.unwrap_or(f64::NAN);
-    let first = ended.trials.iter().find_map(|trial| trial.result()).unwrap_or(value);
+    let first = ended.trials.iter().find_map(Trial::result).unwrap_or(value);
     let mut headline =
         format!("{} trials, validation {metric} {value:.4} in trial {}", ended.trials.len(), best.number + 1);
     if first != value {

@@ -183,11 +183,10 @@ fn own_space(candidate: &Candidate, written: Option<&Value>, several: bool) -> R
         _ => None,
     };
     if let Some(space) = of_learner {
-        if let (Some(entries), true) = (space.as_object(), !candidate.fixed.is_empty()) {
-            if let Some(twice) = entries.keys().find(|name| candidate.fixed.contains_key(*name)) {
-                let issue = ParamIssue::new(["space", twice], format!("`{twice}` is searched, and `learner` fixes it"));
-                return Err(issue.with_hint("write it in one place"));
-            }
+        let twice = space.as_object().and_then(|space| space.keys().find(|name| candidate.fixed.contains_key(*name)));
+        if let Some(twice) = twice {
+            let issue = ParamIssue::new(["space", twice], format!("`{twice}` is searched, and `learner` fixes it"));
+            return Err(issue.with_hint("write it in one place"));
         }
         return Ok(space.clone());
     }

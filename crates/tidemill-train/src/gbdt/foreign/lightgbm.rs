@@ -16,7 +16,7 @@ use super::{Asked, Library, Parameter};
 pub const LIGHTGBM: Library =
     Library { name: "lightgbm", title: "LightGBM", parameters: PARAMETERS, defaults, space, finish };
 
-/// As the searches of TabArena (2025); the rounds are as many as the rows for early stopping ask for.
+/// As the searches of `TabArena` (2025); the rounds are as many as the rows for early stopping ask for.
 fn space() -> Value {
     json!({
         "num_iterations": 1000,

@@ -18,7 +18,7 @@ pub const XGBOOST: Library =
 /// Leaves where there is no limit of them: more than rows of most tables fill, and as many as a tree may have.
 const LEAVES: u32 = 1 << 16;
 
-/// As the searches of TabArena (2025); the rounds are as many as the rows for early stopping ask for.
+/// As the searches of `TabArena` (2025); the rounds are as many as the rows for early stopping ask for.
 fn space() -> Value {
     json!({
         "n_estimators": 1000,
