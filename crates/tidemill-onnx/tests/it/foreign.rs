@@ -256,7 +256,7 @@ fn a_package_may_hold_the_model_of_another_program() {
         let error = load_package(dir.path()).unwrap_err().to_string();
         assert!(
             error.contains(
-                "a learner of the kind `oracle`, and this version of Tidemill has trees, class_trees, linear, calibrated, onnx"
+                "a learner of the kind `oracle`, and this version of Tidemill has trees, class_trees, linear, network"
             ),
             "{error}"
         );

@@ -217,8 +217,8 @@ pub(crate) fn configure(choice: &Value) -> Result<(&'static str, Box<dyn Estimat
         let issue = ParamIssue::new(["learner", name], format!("`{name}` is no learner; there are {}", known()));
         let near = suggest(name, LEARNERS.iter().map(|learner| learner.name()));
         return Err(vec![match (near, advice_for(name, ELSEWHERE)) {
-            (Some(near), _) => issue.with_hint(format!("did you mean `{near}`?")),
-            (None, Some(ours)) => issue.with_hint(ours),
+            (_, Some(ours)) => issue.with_hint(ours),
+            (Some(near), None) => issue.with_hint(format!("did you mean `{near}`?")),
             (None, None) => issue,
         }]);
     };
