@@ -33,8 +33,9 @@ use crate::trainer::{Prepared, Trainer};
 const ROUNDS_MIN: u64 = 100;
 /// The share of trials that go on at each rung is one of so many.
 const REDUCTION: f64 = 3.0;
-/// Trials that are spread evenly before the sampler learns from them.
+/// Trials that are spread evenly before the sampler learns from them, and at least so many for each learner.
 const STARTUP_TRIALS: u64 = 10;
+const STARTUP_OF_LEARNER: u64 = 4;
 /// Trials that the end of a run shows, and how many of their parameters.
 const TRIALS_SHOWN: usize = 5;
 const PARAMS_SHOWN: usize = 5;
@@ -133,7 +134,9 @@ fn search(
         sampler: Sampler {
             kind: keys.sampler,
             seed: params.trainer.seed(),
-            startup_trials: keys.startup_trials.unwrap_or(STARTUP_TRIALS),
+            startup_trials: keys
+                .startup_trials
+                .unwrap_or_else(|| STARTUP_TRIALS.max(STARTUP_OF_LEARNER * learners.len() as u64)),
         },
         halving: keys.prune.unwrap_or(true).then_some(Halving {
             min_steps: ROUNDS_MIN,

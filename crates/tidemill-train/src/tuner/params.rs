@@ -38,7 +38,7 @@ pub(super) struct TunerKeys {
     pub(super) direction: Option<Direction>,
     /// Who proposes trials.
     pub(super) sampler: SamplerKind,
-    /// Trials that are spread evenly before the sampler learns from them. By default 10.
+    /// Trials that are spread evenly before the sampler learns from them. By default 10, and 4 for each learner where that is more.
     pub(super) startup_trials: Option<u64>,
     /// Trials that run at once; they share the threads of the step. By default 1.
     pub(super) parallel: Option<usize>,

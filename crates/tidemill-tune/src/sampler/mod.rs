@@ -88,20 +88,48 @@ impl Sampler {
         SplitMix64::new(SplitMix64::hash(self.seed ^ SplitMix64::hash(number.wrapping_mul(1009).wrapping_add(attempt))))
     }
 
-    /// Point `number` of a sequence that fills the space evenly (Roberts 2018: an additive recurrence with the powers of a
-    /// generalised golden ratio), shifted by the seed.
+    /// Point `number` of a sequence that fills the space evenly: Halton's, with digits that the seed permutes.
     fn spread(&self, space: &Space, number: u64) -> Point {
-        let dimensions = space.dimensions().len();
-        let mut ratio = 2.0_f64;
-        for _ in 0..60 {
-            ratio = (1.0 + ratio).powf(1.0 / (dimensions as f64 + 1.0));
-        }
-        space.build(|at, domain: &Domain| {
-            let shift = SplitMix64::to_unit(SplitMix64::hash(self.seed.wrapping_add(at as u64)));
-            let step = ratio.powi(-(at as i32 + 1));
-            domain.at((shift + step * (number + 1) as f64).fract())
-        })
+        // Small bases are even soonest: those of choices, of which few trials must see all.
+        let mut order: Vec<usize> = (0..space.dimensions().len()).collect();
+        order.sort_by_key(|at| !matches!(space.dimensions()[*at].domain, Domain::Choice(_)));
+        let mut bases = vec![2; order.len()];
+        order.iter().zip(primes(order.len())).for_each(|(at, prime)| bases[*at] = prime);
+        space.build(|at, domain: &Domain| domain.at(self.radical_inverse(number, bases[at], at as u64)))
     }
+
+    /// The digits of `number` to a base, each permuted, turned around behind the point; and below the last of them a share
+    /// that the seed draws. The permutations spread the first points even where the base is large.
+    fn radical_inverse(&self, number: u64, base: u64, stream: u64) -> f64 {
+        let mix = |a: u64, b: u64| SplitMix64::hash(a ^ SplitMix64::hash(b));
+        let stream = mix(self.seed, stream);
+        let (mut rest, mut width, mut value) = (number, 1.0, 0.0);
+        for place in 0.. {
+            let digit = rest % base;
+            rest /= base;
+            width /= base as f64;
+            let key = |digit: u64| mix(mix(stream, place), digit);
+            let permuted = (0..base).filter(|other| key(*other) < key(digit)).count();
+            value += permuted as f64 * width;
+            if rest == 0 && width < 1e-3 {
+                break;
+            }
+        }
+        value + width * SplitMix64::to_unit(mix(stream, number))
+    }
+}
+
+/// The first prime numbers.
+fn primes(count: usize) -> Vec<u64> {
+    let mut found: Vec<u64> = Vec::with_capacity(count);
+    let mut next = 2_u64;
+    while found.len() < count {
+        if found.iter().all(|prime| !next.is_multiple_of(*prime)) {
+            found.push(next);
+        }
+        next += 1;
+    }
+    found
 }
 
 #[cfg(test)]
@@ -201,6 +229,29 @@ mod tests {
                 });
             }
             assert_eq!(seen.len(), 6, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_trials_are_spread_in_every_dimension() {
+        let ranges: serde_json::Map<String, serde_json::Value> =
+            (0..30).map(|at| (format!("p{at}"), json!({ "float": [0, 1] }))).collect();
+        let mut ranges = ranges;
+        ranges.insert("kind".to_owned(), json!(["a", "b", "c", "d", "e"]));
+        let space = Space::parse(&ranges.into()).unwrap();
+        for seed in 0..20 {
+            let sampler = Sampler { kind: SamplerKind::QuasiRandom, seed, startup_trials: 10 };
+            let points: Vec<Point> = (0..20).map(|number| sampler.spread(&space, number)).collect();
+            for (at, dimension) in space.dimensions().iter().enumerate() {
+                let values: Vec<f64> = points.iter().map(|point| point.0[at].unwrap()).collect();
+                if dimension.name == "kind" {
+                    assert!((0..5).all(|kind| values.contains(&f64::from(kind))), "{seed}: {values:?}");
+                } else {
+                    let (least, most) =
+                        (values.iter().copied().fold(1.0, f64::min), values.iter().copied().fold(0.0, f64::max));
+                    assert!(least < 0.3 && most > 0.7, "{seed} {}: {least} to {most}", dimension.name);
+                }
+            }
         }
     }
 
