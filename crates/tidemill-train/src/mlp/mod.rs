@@ -5,7 +5,7 @@
 //! median, scaled by their quartiles and smoothly clipped; few categories as one-hot inputs, many as learned vectors; a learned
 //! scale of every input; layers in the neural tangent parametrisation; Adam under a learning rate that rises and falls four times.
 //!
-//! Training is in 32 bits. A batch is cut into blocks of [`BLOCK_ROWS`] rows, whose gradients are added in their order, so that
+//! Training is in 32 bits. A batch is cut into blocks of `BLOCK_ROWS` rows, whose gradients are added in their order, so that
 //! the result does not depend on the number of threads.
 
 mod activation;

@@ -268,7 +268,9 @@ fn best_trials(ended: &Ended, direction: Direction, metric: &str, importance: &[
     let by_importance = importance.iter().map(|(name, _)| name);
     let by_name = completed.first().into_iter().flat_map(|trial| trial.params.keys());
     let mut shown: Vec<&String> = Vec::new();
-    for name in by_importance.chain(by_name).filter(varies) {
+    let which =
+        completed.first().into_iter().flat_map(|trial| trial.params.keys()).filter(|name| *name == search::LEARNER);
+    for name in which.chain(by_importance).chain(by_name).filter(varies) {
         if shown.len() < PARAMS_SHOWN && !shown.contains(&name) && completed.iter().any(|t| t.params.contains_key(name))
         {
             shown.push(name);

@@ -8,7 +8,7 @@ use crate::learner::LEARNERS;
 use crate::trainer::{ChosenLearner, TrainerParams};
 
 /// The parameter that says which learner, where there are several.
-const LEARNER: &str = "learner";
+pub(super) const LEARNER: &str = "learner";
 
 /// The learners of a search with what is searched of each.
 #[derive(Debug, Clone)]
