@@ -54,6 +54,7 @@ pub fn write(folder: &Path) {
         learner_params: json!({}),
         training: json!({}),
         schema_digest: None,
+        decision_threshold: None,
         sample: RecordBatch::try_from_iter(columns).expect("a batch"),
         card: String::new(),
     };
