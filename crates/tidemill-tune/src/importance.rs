@@ -100,18 +100,11 @@ mod tests {
                 let point = space.build(|_, domain| domain.at(random.unit()));
                 let (a, b) = (point.0[0].unwrap(), point.0[1].unwrap());
                 Trial {
-                    number,
-                    params: space.params(&point),
+                    state: TrialState::Completed,
                     value: Some(
                         10.0 * (a - 0.3) * (a - 0.3) + 0.05 * b + if point.0[2] == Some(1.0) { 0.0 } else { 0.5 },
                     ),
-                    point,
-                    state: TrialState::Completed,
-                    noise: None,
-                    steps: Vec::new(),
-                    facts: serde_json::Map::new(),
-                    reason: None,
-                    seconds: 0.0,
+                    ..Trial::started(number, space.params(&point), point)
                 }
             })
             .collect();

@@ -144,16 +144,10 @@ mod tests {
 
     fn trials(values: impl IntoIterator<Item = f64>, noise: Option<f64>) -> Vec<Trial> {
         let trial = |(number, value): (usize, f64)| Trial {
-            number: number as u64,
-            params: crate::Params::new(),
-            point: Point::default(),
             state: TrialState::Completed,
             value: Some(value),
             noise,
-            steps: Vec::new(),
-            facts: serde_json::Map::new(),
-            reason: None,
-            seconds: 0.0,
+            ..Trial::started(number as u64, crate::Params::new(), Point::default())
         };
         values.into_iter().enumerate().map(trial).collect()
     }

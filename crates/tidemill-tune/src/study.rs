@@ -181,18 +181,7 @@ impl Study {
                 return;
             };
             held.next = number + 1;
-            let trial = Trial {
-                number,
-                params: self.space.params(&point),
-                point,
-                state: TrialState::Running,
-                value: None,
-                noise: None,
-                steps: Vec::new(),
-                facts: serde_json::Map::new(),
-                reason: None,
-                seconds: 0.0,
-            };
+            let trial = Trial::started(number, self.space.params(&point), point);
             held.events.started(&trial);
             let params = trial.params.clone();
             held.trials.insert(number, trial);

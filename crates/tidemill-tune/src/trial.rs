@@ -77,6 +77,22 @@ pub enum TrialState {
 }
 
 impl Trial {
+    /// A trial that begins.
+    pub fn started(number: u64, params: Params, point: Point) -> Self {
+        Self {
+            number,
+            params,
+            point,
+            state: TrialState::Running,
+            value: None,
+            noise: None,
+            steps: Vec::new(),
+            facts: Map::new(),
+            reason: None,
+            seconds: 0.0,
+        }
+    }
+
     /// The value of a completed trial.
     pub fn result(&self) -> Option<f64> {
         self.value.filter(|_| self.state == TrialState::Completed)

@@ -1,7 +1,7 @@
 //! Several sums of trees: one for each class, label or level.
 
 use super::bytes::{ByteReader, head, push_text, push_u32};
-use super::{Columns, logistic, softmax_columns};
+use super::{Columns, logistic, softmax_columns, sum_columns};
 use crate::trees::{Contributions, Link, invalid};
 use crate::{FeatureBlock, ModelError, Task, TreeEnsemble};
 
@@ -128,15 +128,7 @@ impl ClassTrees {
 
     /// The predictions of every row, one column for each name.
     pub fn predict(&self, block: &FeatureBlock) -> Columns {
-        let mut columns: Columns = self
-            .sums
-            .iter()
-            .map(|sum| {
-                let mut out = Vec::new();
-                sum.scores(block, &mut out);
-                out
-            })
-            .collect();
+        let mut columns = sum_columns(&self.sums, block);
         self.rule.apply(&mut columns);
         columns
     }

@@ -1,7 +1,7 @@
 //! Trees that are averaged.
 
-use super::Columns;
 use super::bytes::{ByteReader, check_task, head, push_task, push_u32};
+use super::{Columns, sum_columns};
 use crate::trees::{Contributions, Link, invalid};
 use crate::{FeatureBlock, ModelError, Task, TreeEnsemble};
 
@@ -61,15 +61,7 @@ impl ForestModel {
 
     /// Predicts every row.
     pub fn predict(&self, block: &FeatureBlock) -> Columns {
-        let mut columns: Columns = self
-            .sums
-            .iter()
-            .map(|sum| {
-                let mut out = Vec::new();
-                sum.scores(block, &mut out);
-                out
-            })
-            .collect();
+        let mut columns = sum_columns(&self.sums, block);
         if self.task != Task::Regression {
             // Sums of shares may leave the probabilities by the last bit.
             columns.iter_mut().flatten().for_each(|share| *share = share.clamp(0.0, 1.0));

@@ -250,6 +250,16 @@ pub(crate) fn unknown_kind(kind: &str) -> String {
     format!("a learner of the kind `{kind}`, and this version of Tidemill has {}", known.join(", "))
 }
 
+/// The scores of each sum of trees, a column for each.
+fn sum_columns(sums: &[TreeEnsemble], block: &FeatureBlock) -> Columns {
+    let scores = |sum: &TreeEnsemble| {
+        let mut out = Vec::new();
+        sum.scores(block, &mut out);
+        out
+    };
+    sums.iter().map(scores).collect()
+}
+
 /// `1 / (1 + e^-x)`.
 pub(crate) fn logistic(score: f64) -> f64 {
     1.0 / (1.0 + (-score).exp())

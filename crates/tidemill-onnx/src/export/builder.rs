@@ -164,6 +164,15 @@ impl Builder {
         self.op(operator, &[a], Vec::new())
     }
 
+    /// 1 / (1 + e^−x).
+    pub(super) fn logistic(&mut self, x: &str) -> Name {
+        let negative = self.of("Neg", x);
+        let power = self.of("Exp", &negative);
+        let sum = self.with("Add", &power, 1.0);
+        let one = self.number(1.0);
+        self.both("Div", &one, &sum)
+    }
+
     /// `yes` where `condition` holds, else `no`.
     pub(super) fn choose(&mut self, condition: &str, yes: &str, no: &str) -> Name {
         self.op("Where", &[condition, yes, no], Vec::new())

@@ -1,7 +1,6 @@
 //! The calibration of probabilities.
 
 use super::builder::{Builder, Name, int};
-use super::learner::logistic;
 use tidemill_model::{Calibration, CalibrationCurve};
 
 /// The calibrated probabilities: of rows, or a column for each of several classes.
@@ -61,7 +60,7 @@ fn along(graph: &mut Builder, column: &str, curve: &CalibrationCurve) -> Name {
     let (yes, no) = (graph.with("Mul", &log_yes, yes), graph.with("Mul", &log_no, no));
     let odds = graph.both("Sub", &yes, &no);
     let scores = graph.with("Add", &odds, more);
-    logistic(graph, &scores)
+    graph.logistic(&scores)
 }
 
 /// The sum of what each line between two points adds.

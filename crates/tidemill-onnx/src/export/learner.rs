@@ -57,7 +57,7 @@ fn predictions(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<N
         return Ok(scores);
     }
     Ok(match learner.task() {
-        Task::Binary => logistic(graph, &scores),
+        Task::Binary => graph.logistic(&scores),
         Task::MultiClass { .. } => match learner {
             Learner::ClassTrees(trees) if trees.rule() == SumRule::OneVsAll => shares(graph, &scores),
             _ => graph.op("Softmax", &[&scores], vec![int("axis", 1)]),
@@ -65,15 +65,6 @@ fn predictions(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<N
         Task::MultiLabel { .. } => graph.of("Sigmoid", &scores),
         Task::Regression | Task::Quantiles { .. } | Task::Ranking { .. } => scores,
     })
-}
-
-/// 1 / (1 + e^−x).
-pub(super) fn logistic(graph: &mut Builder, scores: &str) -> Name {
-    let negative = graph.of("Neg", scores);
-    let power = graph.of("Exp", &negative);
-    let sum = graph.with("Add", &power, 1.0);
-    let one = graph.number(1.0);
-    graph.both("Div", &one, &sum)
 }
 
 /// The scores of `learner`; of an amount its predictions.

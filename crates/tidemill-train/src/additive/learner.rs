@@ -15,8 +15,9 @@ use super::shape;
 use super::tidy::{Functions, mean};
 use crate::bin_columns::BinColumns;
 use crate::gbdt::Direction;
-use crate::learner::centre_and_unit;
-use crate::learner::{Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, object};
+use crate::learner::{
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, centre_and_unit, object,
+};
 
 const BAG_STREAM: u64 = 0x6261_6773;
 const PAIR_STREAM: u64 = 0x7061_6972;

@@ -12,9 +12,9 @@ use super::params::RandomForest;
 use super::rows::{ForestRows, Labels};
 use crate::bin_columns::BinColumns;
 use crate::gbdt::Binning;
-use crate::learner::centre_and_unit;
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, loss_text, side_by_side,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, centre_and_unit, loss_text,
+    side_by_side,
 };
 
 /// Trees that are grown side by side before they are counted, whatever the number of threads.

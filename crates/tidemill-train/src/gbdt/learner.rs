@@ -12,7 +12,9 @@ use super::{
     BinPlanner, Binned, Binning, Combination, Constraints, Fitted, GradientBoosting, LabelledRows, Loss, Objective,
     Queries, Start, StopMetric, fit,
 };
-use crate::learner::{Estimator, FittedLearner, Importance, Learner, Measure, MoreInput, SplitRows, TrainingData};
+use crate::learner::{
+    Estimator, FittedLearner, Importance, Learner, Measure, MoreInput, SplitRows, TrainingData, object,
+};
 
 /// Trees, each correcting the ones before it.
 #[derive(Debug, Clone, Copy)]
@@ -189,13 +191,6 @@ impl GradientBoosting {
 /// A metric among the facts of a model: `log_loss` for "log-loss".
 fn key(title: &str) -> String {
     title.to_lowercase().replace(['-', ' '], "_").replace('²', "2")
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(entries) => entries,
-        _ => Map::new(),
-    }
 }
 
 /// The rows as bins, with the scores that they start from.

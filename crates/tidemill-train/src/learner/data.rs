@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Watch;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
@@ -11,6 +10,7 @@ use tidemill_core::{CancelFlag, ComponentError, Progress, Task};
 use tidemill_data::{DataError, Examples};
 use tidemill_model::{FeatureBlock, FeatureSpec, LabelSpec, ModelError, SplitRowNumbers, TransformGraph};
 
+use super::Watch;
 use crate::command::JobFolder;
 
 /// The rows to learn from and those that decide when to stop.

@@ -1,10 +1,10 @@
 //! What a learner hands over.
 
 use serde_json::{Map, Value, json};
-use tidemill_core::{ComponentError, LabelSet, RocArea, Task};
+use tidemill_core::{ComponentError, RocArea, Task};
 use tidemill_model::{Columns, FeatureBlock, largest_column};
 
-use super::{SplitRows, TrainingData};
+use super::{SplitRows, TrainingData, metrics_of};
 
 /// A fitted model, with the facts that the report, the card and the curves are made of.
 #[derive(Debug)]
@@ -74,13 +74,13 @@ impl Judged {
         predict: &dyn Fn(&FeatureBlock) -> Result<Columns, ComponentError>,
         data: &TrainingData<'_>,
     ) -> Result<Self, ComponentError> {
-        let metrics_of = |rows: &SplitRows<'_>| {
-            let (mut metrics, columns) = judge(predict, data.task, rows)?;
-            metrics.extend(class_metrics(data.task, &columns, rows.labels()));
-            Ok::<_, ComponentError>(metrics)
+        let judged = |rows: &SplitRows<'_>| {
+            let columns = predictions(predict, data.task, rows)?;
+            let floor = |_| f64::EPSILON;
+            Ok::<_, ComponentError>(metrics_of(data.task, &columns, rows.labels(), rows.weights(), floor))
         };
-        let train = metrics_of(&data.train)?;
-        let validation = data.validation.as_ref().map(metrics_of).transpose()?;
+        let train = judged(&data.train)?;
+        let validation = data.validation.as_ref().map(judged).transpose()?;
         let (part, metrics) = validation.as_ref().map_or(("train", &train), |metrics| ("validation", metrics));
         let title = |name: &str| match name {
             "rmse" => Some("RMSE"),
@@ -111,40 +111,6 @@ pub(crate) fn predictions(
         }
     })?;
     trouble.map_or(Ok(columns), Err)
-}
-
-/// The mean loss of predictions on rows, by its name, and the predictions: a column for each number of the task.
-fn judge(
-    predict: &dyn Fn(&FeatureBlock) -> Result<Columns, ComponentError>,
-    task: &Task,
-    rows: &SplitRows<'_>,
-) -> Result<(Map<String, Value>, Vec<Vec<f64>>), ComponentError> {
-    let columns = predictions(predict, task, rows)?;
-    let labels = rows.labels();
-    let weight = |row: usize| rows.weights().map_or(1.0, |weights| weights[row]);
-    let total: f64 = (0..labels.len()).map(weight).sum();
-    let mean = |loss: &dyn Fn(usize) -> f64| (0..labels.len()).map(|row| weight(row) * loss(row)).sum::<f64>() / total;
-    let likely = |probability: f64| -probability.max(f64::EPSILON).ln();
-    let metric = match task {
-        Task::Binary => {
-            let of = |row: usize| if labels[row] == 1.0 { columns[0][row] } else { 1.0 - columns[0][row] };
-            ("log_loss", mean(&|row| likely(of(row))))
-        }
-        Task::MultiClass { .. } => ("log_loss", mean(&|row| likely(columns[labels[row] as usize][row]))),
-        Task::MultiLabel { .. } => {
-            let of = |row: usize| {
-                let set = LabelSet::from_value(labels[row]);
-                let each = columns
-                    .iter()
-                    .enumerate()
-                    .map(|(at, column)| likely(if set.has(at) { column[row] } else { 1.0 - column[row] }));
-                each.sum::<f64>() / columns.len() as f64
-            };
-            ("log_loss", mean(&of))
-        }
-        _ => ("rmse", mean(&|row| (columns[0][row] - labels[row]) * (columns[0][row] - labels[row])).sqrt()),
-    };
-    Ok((Map::from_iter([(metric.0.to_owned(), json!(metric.1))]), columns))
 }
 
 /// What the predictions `columns` of rows with `labels` are worth beside the loss: the AUC of a binary task, the accuracy

@@ -1,9 +1,26 @@
 //! What predictions are worth, for learners that judge rows in a way of their own.
 
 use serde_json::{Map, Value, json};
-use tidemill_core::Task;
+use tidemill_core::{LabelSet, Task};
 
 use super::class_metrics;
+
+/// What the prediction of a row is wrong by: of classes the log-loss, of several labels the mean of theirs, of an amount the
+/// squared error. Probabilities count as `floor` at least.
+pub(crate) fn row_loss(task: &Task, columns: &[Vec<f64>], row: usize, label: f64, floor: f64) -> f64 {
+    let likely = |probability: f64| -probability.max(floor).ln();
+    let of_two = |column: &Vec<f64>, is_true: bool| likely(if is_true { column[row] } else { 1.0 - column[row] });
+    match task {
+        Task::Binary => of_two(&columns[0], label == 1.0),
+        Task::MultiClass { .. } => likely(columns[label as usize][row]),
+        Task::MultiLabel { .. } => {
+            let set = LabelSet::from_value(label);
+            let each = columns.iter().enumerate().map(|(at, column)| of_two(column, set.has(at)));
+            each.sum::<f64>() / columns.len() as f64
+        }
+        _ => (columns[0][row] - label) * (columns[0][row] - label),
+    }
+}
 
 /// The metrics of predictions, a column for each number of the task: the log-loss of classes with the AUC or the accuracy, or the
 /// RMSE; the loss is the first. Probabilities count as `floor` of their row at least.
@@ -16,15 +33,11 @@ pub(crate) fn metrics_of(
 ) -> Map<String, Value> {
     let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
     let total: f64 = (0..labels.len()).map(weight).sum();
-    let mean = |loss: &dyn Fn(usize) -> f64| (0..labels.len()).map(|row| weight(row) * loss(row)).sum::<f64>() / total;
-    let likely = |row: usize, probability: f64| -probability.max(floor(row)).ln();
+    let loss = |row: usize| weight(row) * row_loss(task, columns, row, labels[row], floor(row));
+    let mean = (0..labels.len()).map(loss).sum::<f64>() / total;
     let (name, value) = match task {
-        Task::Binary => {
-            let of = |row: usize| if labels[row] == 1.0 { columns[0][row] } else { 1.0 - columns[0][row] };
-            ("log_loss", mean(&|row| likely(row, of(row))))
-        }
-        Task::MultiClass { .. } => ("log_loss", mean(&|row| likely(row, columns[labels[row] as usize][row]))),
-        _ => ("rmse", mean(&|row| (columns[0][row] - labels[row]) * (columns[0][row] - labels[row])).sqrt()),
+        Task::Binary | Task::MultiClass { .. } | Task::MultiLabel { .. } => ("log_loss", mean),
+        _ => ("rmse", mean.sqrt()),
     };
     let mut metrics = Map::from_iter([(name.to_owned(), json!(value))]);
     metrics.extend(class_metrics(task, columns, labels));

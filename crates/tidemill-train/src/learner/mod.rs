@@ -25,7 +25,7 @@ use tidemill_core::{
 pub use data::{SplitRows, TrainingData};
 pub(crate) use fitted::predictions;
 pub use fitted::{FittedLearner, Importance, Judged, Measure, class_metrics};
-pub(crate) use loss::{loss_text, metrics_of};
+pub(crate) use loss::{loss_text, metrics_of, row_loss};
 pub(crate) use side_by_side::side_by_side;
 pub(crate) use standard::centre_and_unit;
 pub use watch::{Unwatched, Watch};

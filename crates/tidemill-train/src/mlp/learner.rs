@@ -15,9 +15,9 @@ use super::net::{Net, shrink};
 use super::params::{Mlp, WideAndDeep};
 use super::recipe::Recipe;
 use super::rows::EncodedRows;
-use crate::learner::centre_and_unit;
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, SplitRows, TrainingData, object, side_by_side,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, SplitRows, TrainingData, centre_and_unit, object,
+    side_by_side,
 };
 
 /// Numbers that the training rows may have: 12 bytes each while they are encoded.

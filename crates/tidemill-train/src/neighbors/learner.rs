@@ -6,8 +6,9 @@ use tidemill_core::{Code, ComponentError, ParamIssue, TaskKind};
 use tidemill_model::{FeatureBlock, FeatureKind, FeatureSpec, NeighborFeature, NeighborsModel, Power};
 
 use super::params::Neighbors;
-use crate::learner::centre_and_unit;
-use crate::learner::{Estimator, FittedLearner, Learner, TrainingData, loss_text, metrics_of, side_by_side};
+use crate::learner::{
+    Estimator, FittedLearner, Learner, TrainingData, centre_and_unit, loss_text, metrics_of, side_by_side,
+};
 
 /// Numbers of the training rows at most: they are in the package and in the memory of the server, 8 bytes each.
 const NUMBERS_MAX: usize = 1 << 24;

@@ -36,7 +36,6 @@ use calibrate::{calibrate, decide};
 pub use error::TrainError;
 pub use kept::KeepingTrainer;
 use labels::{Labels, Texts};
-
 pub(crate) use params::{ChosenLearner, Configured, TrainerParams};
 pub(crate) use prepared::Prepared;
 use report::Report;

@@ -7,7 +7,7 @@ use tidemill_core::{CancelFlag, Code, ComponentError, NoProgress, Task};
 use tidemill_tune::{Measured, Objective, Params, Steps, TrialError};
 
 use super::search::Search;
-use crate::learner::{FittedLearner, TrainingData, Watch};
+use crate::learner::{FittedLearner, TrainingData, Watch, predictions, row_loss};
 use crate::trainer::{ChosenLearner, Prepared, TrainerParams};
 
 /// What a search makes as good as possible.
@@ -95,26 +95,9 @@ fn standard_error(
     if !matches!(data.task, Task::Binary | Task::MultiClass { .. } | Task::Regression) {
         return Ok(None);
     }
-    let labels = rows.labels();
-    let mut losses: Vec<f64> = Vec::with_capacity(labels.len());
-    let mut trouble = None;
-    rows.each_block(|block| match fitted.learner.predict(block) {
-        Ok(columns) => {
-            let first = losses.len();
-            let of_row = |row: usize, label: f64| match data.task {
-                Task::Regression => (columns[0][row] - label) * (columns[0][row] - label),
-                Task::Binary if label == 1.0 => -columns[0][row].max(f64::EPSILON).ln(),
-                Task::Binary => -(1.0 - columns[0][row]).max(f64::EPSILON).ln(),
-                _ => -columns[label as usize][row].max(f64::EPSILON).ln(),
-            };
-            let of_block = labels[first..].iter().take(columns[0].len()).enumerate();
-            losses.extend(of_block.map(|(row, label)| of_row(row, *label)));
-        }
-        Err(error) => trouble = trouble.take().or(Some(error)),
-    })?;
-    if let Some(error) = trouble {
-        return Err(error.into());
-    }
+    let columns = predictions(&|block| Ok(fitted.learner.predict(block)?), data.task, rows)?;
+    let loss = |(row, label): (usize, &f64)| row_loss(data.task, &columns, row, *label, f64::EPSILON);
+    let losses: Vec<f64> = rows.labels().iter().enumerate().map(loss).collect();
     let count = losses.len() as f64;
     if count < 2.0 {
         return Ok(None);

@@ -158,16 +158,9 @@ mod tests {
             };
             let value = Some(f(&point));
             trials.push(Trial {
-                number,
-                params: space.params(&point),
-                point,
                 state: TrialState::Completed,
                 value,
-                noise: None,
-                steps: Vec::new(),
-                facts: serde_json::Map::new(),
-                reason: None,
-                seconds: 0.0,
+                ..Trial::started(number, space.params(&point), point)
             });
         }
         trials.iter().filter_map(|trial| trial.value).fold(f64::INFINITY, f64::min)
@@ -214,18 +207,10 @@ mod tests {
                 };
                 assert!(seen.insert(format!("{:?}", space.params(&point))), "{kind:?} {number}");
                 let value = Some(point.0.iter().flatten().sum());
-                let params = space.params(&point);
                 trials.push(Trial {
-                    number,
-                    params,
-                    point,
                     state: TrialState::Completed,
                     value,
-                    noise: None,
-                    steps: Vec::new(),
-                    facts: serde_json::Map::new(),
-                    reason: None,
-                    seconds: 0.0,
+                    ..Trial::started(number, space.params(&point), point)
                 });
             }
             assert_eq!(seen.len(), 6, "{kind:?}");

@@ -4,13 +4,13 @@ use tidemill_model::Mapper;
 use tidemill_model::steps::MinMax;
 
 use super::by_key::constants;
-use super::{ExportStep, Output, Position, logistic};
+use super::{ExportStep, Output, Position};
 use crate::export::builder::{Builder, Name};
 
 impl ExportStep for MinMax {
     fn over_numbers(&self, graph: &mut Builder, x: &str, _: &Position<'_>) -> Result<Output, String> {
         let unit = if self.min == self.max {
-            logistic(graph, x)
+            graph.logistic(x)
         } else {
             let above = graph.with("Sub", x, self.min);
             graph.with("Div", &above, self.max - self.min)
@@ -31,7 +31,7 @@ impl ExportStep for MinMax {
         let above = graph.both("Sub", x, &low);
         let share = graph.both("Div", &above, &width);
         // The logistic function, where there is no width.
-        let logistic = logistic(graph, x);
+        let logistic = graph.logistic(x);
         let narrow = graph.with("Equal", &width, 0.0);
         let unit = graph.choose(&narrow, &logistic, &share);
         let wide = graph.both("Mul", &unit, &output_width);

@@ -173,12 +173,3 @@ fn present(graph: &mut Builder, x: &str, value: &str) -> Name {
     let (missing, none) = (graph.of("IsNaN", x), graph.number(f64::NAN));
     graph.choose(&missing, &none, value)
 }
-
-/// 1 / (1 + exp(−x)).
-fn logistic(graph: &mut Builder, x: &str) -> Name {
-    let negative = graph.of("Neg", x);
-    let power = graph.of("Exp", &negative);
-    let sum = graph.with("Add", &power, 1.0);
-    let one = graph.number(1.0);
-    graph.both("Div", &one, &sum)
-}
