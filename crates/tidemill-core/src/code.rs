@@ -150,6 +150,9 @@ catalogue! {
     Rejected = "TM1010", Verdict, "a step rejected what it judged",
         "The step did its work, and its verdict is no. The reasons are in the message; what depends on the step did not run.";
 
+    SqlAbsent = "TM1011", Usage, "this binary has no SQL",
+        "The binary was built with `--no-default-features`, which leaves the query engine out: `tidemill sql`, `where` of an ExampleGen and rules of an ExampleValidator need it. `cargo build --release` builds it in; every binary that is shipped has it.";
+
     SourceNotFound = "TM2001", NotFound, "a source file was not found",
         "The path of a source leads to no file. Relative paths start at the folder of the pipeline file.";
     SourceUnreadable = "TM2002", Environment, "a source file could not be read",

@@ -12,6 +12,7 @@ mod registry;
 mod reproduce;
 mod runs;
 mod settings;
+mod sql;
 
 pub use components::{all as components, connectors};
 pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, Trial, try_out};
@@ -25,3 +26,4 @@ pub use reproduce::{Reproduction, reproduce};
 pub use runs::{RunHandle, RunSupervisor};
 pub use settings::doubtful_variables;
 pub use settings::{FILE_NAME as SETTINGS_FILE_NAME, PREFIX as VARIABLE_PREFIX, Settings, cache_dir, cores};
+pub use sql::rules;

@@ -5,7 +5,6 @@ mod pusher;
 use std::sync::Arc;
 
 use tidemill_data::{Connectors, ExampleGen};
-use tidemill_engine::{SqlConditions, SqlRules};
 use tidemill_evaluate::Evaluator;
 use tidemill_pipeline::{Components, Workspace};
 use tidemill_serving::InfraValidator;
@@ -15,7 +14,7 @@ use tidemill_validation::{ExampleValidator, SchemaGen, StatisticsGen};
 
 use self::pusher::Pusher;
 use crate::feature_sets::FeatureSetFolder;
-use crate::settings::cores;
+use crate::sql;
 
 /// Every component. Without a workspace the pusher can be checked but not run; without feature sets there are none.
 pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Components {
@@ -32,10 +31,10 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         _ => Components::new().with(Trainer),
     };
     components
-        .with(ExampleGen::new(connectors()).with_conditions(Arc::new(SqlConditions)))
+        .with(ExampleGen::new(connectors()).with_conditions(sql::conditions()))
         .with(StatisticsGen)
         .with(SchemaGen)
-        .with(ExampleValidator::new(SqlRules { threads: cores() }))
+        .with(ExampleValidator::new(sql::rules()))
         .with(HistoryGen)
         .with(transform)
         .with(FeatureGen)

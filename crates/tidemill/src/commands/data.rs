@@ -10,7 +10,6 @@ use tidemill_core::{
     Anomalies, Anomaly, CancelFlag, Code, DatasetStatistics, Failure, FeatureStatistics, Schema, Severity,
 };
 use tidemill_data::{Format, ReadOptions, Table as Source, dataset_name};
-use tidemill_engine::SqlRules;
 use tidemill_project::cores;
 use tidemill_validation::{
     Computation, Offer, RowSource, RuleEngine as _, StatisticsOptions, infer_schema as infer, inferred_yaml,
@@ -341,7 +340,7 @@ pub fn validate(args: &ValidateArgs, global: &Global) -> Result<u8, Failure> {
         let (place, weight) = (&dataset.name, dataset.weight_column());
         look_at_rows(&mut anomalies, &schema, place, &known, weight, shown, |columns| rows.read(columns))?;
     }
-    anomalies.extend(SqlRules { threads: cores() }.judge(&rules, rows, &dataset)?);
+    anomalies.extend(tidemill_project::rules().judge(&rules, rows, &dataset)?);
     if let Some(path) = &args.html {
         let by_name = Anomalies { version: 1, splits: [(dataset.name.clone(), anomalies.clone())].into() };
         let about = of_files([("File", args.file.as_path()), ("Schema", args.schema.as_path())]);

@@ -24,6 +24,10 @@ mod rows;
 mod sample;
 mod schema;
 mod serve;
+#[cfg(feature = "sql")]
+mod sql;
+#[cfg(not(feature = "sql"))]
+#[path = "sql_absent.rs"]
 mod sql;
 mod statistics;
 mod step;
