@@ -40,6 +40,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         &[
             "tidemill-core",
             "tidemill-data",
+            "tidemill-files",
             "tidemill-model",
             "tidemill-onnx",
             "tidemill-proto",

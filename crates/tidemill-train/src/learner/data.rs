@@ -35,6 +35,8 @@ pub struct TrainingData<'a> {
     pub project_dir: &'a Path,
     /// Where checkpoints and outputs of programs are kept between attempts, if they are.
     pub job: Option<&'a JobFolder>,
+    /// Where a training keeps what the next attempt goes on from, if this one is killed.
+    pub work: Option<&'a Path>,
     /// Where to say how far it is.
     pub progress: &'a dyn Progress,
     /// Set when the training should end.

@@ -8,6 +8,7 @@ use tidemill_model::{
     NetworkParts, WideTerm,
 };
 
+use super::checkpoint::Checkpoints;
 use super::fit::{Trained, fit};
 use super::importance::importance;
 use super::inputs::RawColumns;
@@ -243,10 +244,13 @@ fn train_epochs(
     unit: f64,
 ) -> Result<Trained, ComponentError> {
     data.progress.total(u64::from(recipe.epochs), "epochs");
+    let mut shown = 0;
     let name = metric_title(data.task);
     let key = if *data.task == Task::Regression { "rmse" } else { "log_loss" };
-    let trained = fit(recipe, net, train, validation, data.seed, |epoch| {
-        data.progress.advance(1);
+    let checkpoints = data.work.map(Checkpoints::new);
+    let trained = fit(recipe, net, train, validation, data.seed, checkpoints, |epoch| {
+        data.progress.advance(u64::from(epoch.epoch - shown));
+        shown = epoch.epoch;
         let loss = epoch.validation.map(|loss| if *data.task == Task::Regression { unit * loss } else { loss });
         let judged = loss.map_or_else(String::new, |loss| format!(" · validation {name} {loss:.4}"));
         data.progress.phase(&format!("epoch {} of {}{judged}", epoch.epoch, recipe.epochs));

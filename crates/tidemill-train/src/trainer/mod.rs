@@ -139,7 +139,8 @@ fn train(context: &StepContext<'_>, configured: &Configured, jobs: Option<&Path>
         learner.ok_or_else(|| ComponentError::new(Code::Params, NO_LEARNER).with_hint(LEARNER_HINT))?;
     let prepared = Prepared::read(context, params, &[(*learner_name, &**estimator)], params.needs_validation())?;
     let kept = jobs.map(|jobs| kept::folder(jobs, context, &**estimator)).transpose()?;
-    let data = TrainingData { job: kept.as_ref(), ..prepared.data(context.progress, context.cancel, &Unwatched) };
+    let data = prepared.data(context.progress, context.cancel, &Unwatched);
+    let data = TrainingData { job: kept.as_ref(), work: context.work, ..data };
     let mut fitted = estimator.fit(&data)?;
     if let Some(method) = params.calibration {
         fitted = calibrate(method, fitted, &data)?;

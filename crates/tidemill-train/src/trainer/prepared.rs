@@ -213,6 +213,7 @@ impl<'a> Prepared<'a> {
             seed: self.seed,
             project_dir,
             job: None,
+            work: None,
             progress,
             cancel,
             watch,
