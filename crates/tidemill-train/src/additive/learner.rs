@@ -16,7 +16,7 @@ use super::tidy::{Functions, mean};
 use crate::bin_columns::BinColumns;
 use crate::gbdt::Direction;
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, centre_and_unit, object,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, centre_and_unit, definitions, object,
 };
 
 const BAG_STREAM: u64 = 0x6261_6773;
@@ -117,7 +117,7 @@ impl Estimator for Additive {
         let predict = |block: &FeatureBlock| Ok(model.predict(block));
         let judged = Judged::new(&predict, data)?;
         let effects = functions.effects(&rows);
-        let [shapes, interactions] = shape::facts(&functions, &rows, data.features, &effects);
+        let [shapes, interactions] = shape::facts(&functions, &rows, &definitions(data.train.graph), &effects);
         let mut of_feature = vec![0.0; data.features.len()];
         let number = |at: usize| rows.bins.binning.used[at].feature as usize;
         effects.0.iter().enumerate().for_each(|(at, effect)| of_feature[number(at)] += effect);

@@ -8,6 +8,7 @@
 mod data;
 mod fitted;
 mod loss;
+mod names;
 mod side_by_side;
 mod standard;
 mod watch;
@@ -26,6 +27,7 @@ pub use data::{SplitRows, TrainingData};
 pub(crate) use fitted::predictions;
 pub use fitted::{FittedLearner, Importance, Judged, Measure, class_metrics};
 pub(crate) use loss::{loss_text, metrics_of, row_loss};
+pub(crate) use names::{category, definitions};
 pub(crate) use side_by_side::side_by_side;
 pub(crate) use standard::centre_and_unit;
 pub use watch::{Unwatched, Watch};
