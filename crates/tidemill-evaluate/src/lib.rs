@@ -12,23 +12,27 @@ pub mod finder;
 mod gate;
 mod intervals;
 pub mod metrics;
+mod normal;
 mod report;
+mod row_values;
 pub mod slices;
 mod student;
 mod summary;
 mod table;
 
-pub use component::{ConfidenceIntervals, Evaluator, EvaluatorParams, FindSlices};
+pub use component::{
+    AskedMetric, ConfidenceIntervals, Evaluator, EvaluatorParams, FindSlices, asked_metrics, own_metrics,
+};
 pub use error::EvaluateError;
-pub use evaluate::{DECISION_THRESHOLD, EvaluateOptions, evaluate};
+pub use evaluate::{DECISION_THRESHOLD, EvaluateOptions, Series, evaluate, needs};
 pub use evaluation::{ClassEvaluation, DroppedSlices, Evaluation, SliceEvaluation};
 pub use finder::{FoundSlice, SliceSearch};
 pub use gate::{
     Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, SliceThreshold, Threshold, ThresholdSyntax,
     Thresholds, WrittenThreshold, check_thresholds,
 };
-pub use intervals::{Interval, IntervalOptions, Intervals};
-pub use metrics::{Metric, Metrics};
+pub use intervals::{Interval, IntervalMethod, IntervalOptions, IntervalSource, Intervals};
+pub use metrics::{Metric, Metrics, OwnMetric};
 pub use report::render_evaluation_report;
 pub use summary::{summary_headline, summary_tables};
 pub use table::{EvaluationTable, PredictionColumns, TableBuilder, TableColumns};

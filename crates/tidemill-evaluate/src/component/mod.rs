@@ -1,5 +1,8 @@
 //! The pipeline step that evaluates candidate and baseline on the same rows.
 
+mod asked;
+mod confidence;
+mod find_slices;
 mod params;
 mod scan;
 
@@ -16,11 +19,14 @@ use tidemill_onnx::load_package;
 
 use crate::metrics::no_better_than_guessing;
 use crate::{
-    Blessing, EvaluateError, Evaluation, Metric, TableColumns, Thresholds, check_thresholds, evaluate,
+    Blessing, EvaluateError, Evaluation, Metric, TableColumns, Thresholds, check_thresholds, evaluate, needs,
     summary_headline, summary_tables,
 };
 
-pub use params::{ConfidenceIntervals, EvaluatorParams, FindSlices};
+pub use asked::{AskedMetric, asked_metrics, own_metrics};
+pub use confidence::ConfidenceIntervals;
+pub use find_slices::FindSlices;
+pub use params::EvaluatorParams;
 
 /// Evaluates the exported model package on a split, slice by slice and beside the last blessed model, and says
 /// whether it may be pushed.
@@ -69,18 +75,29 @@ impl Component for Evaluator {
     fn expectations(&self, params: &Value) -> Vec<Expectation> {
         let Ok(params) = EvaluatorParams::parse(params) else { return Vec::new() };
         let split = Expectation::split(&params.split, ["split"]).with_hint("name the split to judge on: `split: NAME`");
-        let metric = |(name, metric): (&String, Metric)| {
+        let metric = |(path, metric): (Vec<String>, Metric)| {
             let tasks = TaskKind::ALL.into_iter().filter(|task| metric.applies_to(*task));
             let any_of: Vec<String> = tasks.map(|task| task.name().to_owned()).collect();
             Expectation {
                 topic: Promise::TASK,
                 otherwise: format!("`{metric}` is a metric of {} models", listed(&any_of)),
                 wanted: Wanted::AnyOf(any_of),
-                path: vec!["thresholds".to_owned(), name.clone()],
+                path,
                 hint: None,
             }
         };
-        let metrics = params.thresholds.keys().filter_map(|name| Some((name, name.parse::<Metric>().ok()?)));
+        let own = own_metrics(&params.metrics);
+        let of = |name: &String| own.iter().copied().find(|own| own.name() == name).or_else(|| name.parse().ok());
+        let bounds =
+            params.thresholds.keys().filter_map(|name| Some((vec!["thresholds".into(), name.clone()], of(name)?)));
+        let asked = params.metrics.iter().enumerate().filter_map(|(index, asked)| {
+            let metric = match asked {
+                AskedMetric::Named(name) => name.parse().ok()?,
+                AskedMetric::Own(own) => Metric::own(own),
+            };
+            Some((vec!["metrics".into(), index.to_string()], metric))
+        });
+        let metrics = bounds.chain(asked);
         [split, Expectation::not_learned_from(&params.split, ["split"])]
             .into_iter()
             .chain(metrics.map(metric))
@@ -132,7 +149,7 @@ fn run(
 
     context.progress.phase("evaluating");
     let threshold = |model: &Model| model.manifest().decision_threshold;
-    let options = params.options(threshold(&model), baseline.as_ref().and_then(threshold));
+    let options = params.options(model.task().kind(), threshold(&model), baseline.as_ref().and_then(threshold));
     let mut evaluation = evaluate(&table, &options)?;
     context.cancel.check()?;
     evaluation.model = Some(candidate.digest.clone());
@@ -206,7 +223,9 @@ fn damaged_baseline(artifact: &InputArtifact, error: &ModelError) -> ComponentEr
 /// slices, but not the columns of the label, by which every slice would look bad or good.
 fn kept_columns(params: &EvaluatorParams, model: &Model, examples: &Examples, rows: u64) -> TableColumns {
     let mut slices: Vec<String> = Vec::new();
-    for column in params.all_slices().into_iter().flat_map(|spec| spec.columns) {
+    let metrics = params.all_metrics(model.task().kind());
+    let (kept, compared) = needs(&metrics, params.series.as_ref());
+    for column in params.all_slices().into_iter().flat_map(|spec| spec.columns).chain(compared) {
         if !slices.contains(&column) {
             slices.push(column);
         }
@@ -229,12 +248,12 @@ fn kept_columns(params: &EvaluatorParams, model: &Model, examples: &Examples, ro
     }
     let group = match model.task() {
         Task::Ranking { group } => Some(group.clone()),
-        _ => None,
+        _ => params.interval_group().map(str::to_owned),
     };
     // What is wrong with a row of a query or with one of its labels is no single loss.
     let finder =
         if matches!(model.task(), Task::Ranking { .. } | Task::MultiLabel { .. }) { Vec::new() } else { finder };
-    TableColumns { slices, finder, weight: params.weight.clone(), group, rows }
+    TableColumns { slices, finder, weight: params.weight.clone(), group, kept, rows }
 }
 
 /// Values in `slices` that no row has: likely misspelt.

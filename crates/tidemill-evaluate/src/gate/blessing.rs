@@ -8,7 +8,7 @@ use tidemill_core::{Digest, Verdict};
 
 use crate::EvaluateError;
 use crate::evaluation::{read_json, write_json};
-use crate::metrics::Metric;
+use crate::metrics::{Metric, OwnMetric};
 use crate::slices::SliceKey;
 
 /// The layout of `blessing.json` that this version writes and reads.
@@ -107,6 +107,9 @@ pub struct Check {
     /// The baseline's value, for rules that compare with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<f64>,
+    /// The end of the confidence interval that had to meet the bound, if it is of the interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_end: Option<f64>,
     /// The result.
     pub outcome: CheckOutcome,
     /// Why it failed, or was not applied.
@@ -136,6 +139,9 @@ pub struct Blessing {
     /// Digest of the package it was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Digest>,
+    /// The metrics that the pipeline file defines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_metrics: Vec<OwnMetric>,
     /// Every bound.
     pub checks: Vec<Check>,
 }
@@ -151,7 +157,12 @@ impl Blessing {
 
     /// Reads `blessing.json` in the folder of a Blessing artifact.
     pub fn read(dir: &Path) -> Result<Self, EvaluateError> {
-        read_json(&dir.join(Self::FILE))
+        let mut blessing: Self = read_json(&dir.join(Self::FILE))?;
+        let own: Vec<Metric> = blessing.own_metrics.iter().map(Metric::own).collect();
+        for check in &mut blessing.checks {
+            check.metric = own.iter().copied().find(|own| *own == check.metric).unwrap_or(check.metric);
+        }
+        Ok(blessing)
     }
 
     /// Explains why there was no baseline although a model had been blessed before.

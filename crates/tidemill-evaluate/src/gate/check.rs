@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::blessing::{BLESSING_FORMAT, number};
 use super::{Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, Threshold, Thresholds};
-use crate::metrics::Metric;
+use crate::metrics::{Direction, Metric};
 use crate::slices::{SliceKey, SliceTerm, SliceValue};
 use crate::{EvaluateError, Evaluation, SliceEvaluation};
 
@@ -77,6 +77,7 @@ fn blessing(evaluation: &Evaluation, checks: Vec<Check>, has_baseline: bool) -> 
         notes,
         model: evaluation.model.clone(),
         baseline: evaluation.baseline.clone(),
+        own_metrics: evaluation.own_metrics.clone(),
         checks,
     }
 }
@@ -96,17 +97,31 @@ fn check_slice(
             } else {
                 None
             };
+            let end = if threshold.interval { interval_end(slice, metric, rule) } else { None };
             let (outcome, reason) = if slice.is_none() {
                 (CheckOutcome::Failed, Some(format!("slice {key} has no rows, or too few to be shown")))
             } else if rule.needs_baseline() && !has_baseline {
                 (CheckOutcome::NotApplied, Some("there is no baseline yet".to_owned()))
             } else {
-                match failure(metric, rule, limit, value, baseline) {
+                let failure = failure(metric, rule, limit, value, baseline).or_else(|| {
+                    threshold.interval.then(|| interval_failure(metric, rule, limit, baseline, end)).flatten()
+                });
+                match failure {
                     None => (CheckOutcome::Passed, None),
                     Some(why) => (CheckOutcome::Failed, Some(format!("{}{why}", place(metric, key)))),
                 }
             };
-            checks.push(Check { slice: key.clone(), metric, rule, limit, value, baseline, outcome, reason });
+            checks.push(Check {
+                slice: key.clone(),
+                metric,
+                rule,
+                limit,
+                value,
+                baseline,
+                interval_end: end,
+                outcome,
+                reason,
+            });
         }
     }
 }
@@ -152,6 +167,51 @@ fn failure(metric: Metric, rule: Rule, limit: f64, value: Option<f64>, baseline:
         }
         _ => format!("{beside}: worse by {}, and {limit} is allowed", number(-gain)),
     })
+}
+
+/// The end of the interval that is farthest on the wrong side: of the value, or of the change against the baseline.
+fn interval_end(slice: Option<&SliceEvaluation>, metric: Metric, rule: Rule) -> Option<f64> {
+    let slice = slice?;
+    let intervals = if rule.needs_baseline() { &slice.change_intervals } else { &slice.intervals };
+    let interval = intervals.as_ref()?.get(&metric)?;
+    let takes_low = match rule {
+        Rule::AtLeast => true,
+        Rule::AtMost => false,
+        _ => metric.direction() == Direction::Higher,
+    };
+    Some(if takes_low { interval.low } else { interval.high })
+}
+
+/// Why the interval does not meet the bound that the value meets.
+fn interval_failure(metric: Metric, rule: Rule, limit: f64, baseline: Option<f64>, end: Option<f64>) -> Option<String> {
+    let Some(end) = end else { return Some("has no confidence interval on these rows".to_owned()) };
+    if !rule.needs_baseline() {
+        let holds = if rule == Rule::AtLeast { end >= limit } else { end <= limit };
+        let (side, reaches) = if rule == Rule::AtLeast { ("below", "down") } else { ("above", "up") };
+        let end = distinguishable(end, limit);
+        return (!holds).then(|| format!("has an interval that reaches {reaches} to {end}, {side} the bound {limit}"));
+    }
+    let worst = if metric.direction() == Direction::Higher { end } else { -end };
+    let needed = match rule {
+        Rule::BetterThanBaselineBy => limit,
+        Rule::NoWorseThanBaselineByPercent => -baseline?.abs() * limit / 100.0,
+        _ => -limit,
+    };
+    if worst >= needed - ROUNDING {
+        return None;
+    }
+    let by = number(worst.abs());
+    let change = if worst < 0.0 { format!("worse by {by}") } else { format!("better by {by} only") };
+    Some(format!("may be {change}, by the interval of the change, and {}", asked(rule, limit)))
+}
+
+/// What a bound against the baseline allows or asks for.
+fn asked(rule: Rule, limit: f64) -> String {
+    match rule {
+        Rule::BetterThanBaselineBy => format!("better by {limit} is asked for"),
+        Rule::NoWorseThanBaselineByPercent => format!("{limit} % is allowed"),
+        _ => format!("{limit} is allowed"),
+    }
 }
 
 /// `value` with as many digits as needed to distinguish it from `other`.

@@ -8,6 +8,6 @@ mod written;
 pub(crate) use blessing::number;
 pub use blessing::{Blessing, BlessingVerdict, Check, CheckOutcome, Rule};
 pub use check::check_thresholds;
-pub(crate) use threshold::KEYS_ELSEWHERE;
+pub(crate) use threshold::{KEYS_ELSEWHERE, unknown_metric};
 pub use threshold::{SliceSelector, SliceThreshold, Threshold, Thresholds, WrittenThreshold};
 pub use written::ThresholdSyntax;

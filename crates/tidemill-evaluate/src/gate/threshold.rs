@@ -11,7 +11,7 @@ use tidemill_core::{ParamIssue, TaskKind, advice_for, suggest};
 use super::Rule;
 use super::written::bounds;
 use crate::EvaluateError;
-use crate::metrics::{Direction, Metric};
+use crate::metrics::{Direction, Metric, UnknownMetric};
 use crate::slices::{SliceKey, SliceSpec};
 
 /// What a metric must satisfy. Every bound that is set must hold; a value equal to its bound passes.
@@ -33,6 +33,10 @@ pub struct Threshold {
     /// How much better than the baseline the metric must be, in its own unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub better_than_baseline_by: Option<f64>,
+    /// Every bound must hold for the whole confidence interval, not only for the value: a result that chance may explain does
+    /// not pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interval: bool,
 }
 
 /// What people write for the keys of a threshold, and what to write here.
@@ -121,6 +125,15 @@ impl schemars::JsonSchema for WrittenThreshold {
 }
 
 impl WrittenThreshold {
+    /// Whether the bounds must hold for the whole interval.
+    pub(crate) fn asks_for_interval(&self) -> bool {
+        match self {
+            Self::Bounds(threshold) => threshold.interval,
+            Self::Text(text) => text.trim_end().ends_with("(interval)"),
+            Self::Number(_) => false,
+        }
+    }
+
     /// The bounds on a metric.
     fn read(&self, metric: Metric, path: &[String]) -> Result<Threshold, ParamIssue> {
         match self {
@@ -158,6 +171,23 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("quantile_loss", "write `pinball_loss`"),
     ("exact_match", "write `subset_accuracy`"),
     ("matthews", "write `mcc`"),
+    ("cohen_kappa", "write `kappa`"),
+    ("cohen_kappa_score", "write `kappa`"),
+    ("jaccard_score", "write `threat_score` of a binary label, or `jaccard` of several"),
+    ("balanced_accuracy_score", "write `balanced_accuracy`"),
+    ("top_k_accuracy", "write the number of classes: `top_k_accuracy@3`"),
+    ("top_k_accuracy_score", "write the number of classes: `top_k_accuracy@3`"),
+    ("npv", "write `negative_predictive_value`"),
+    ("fdr", "write `false_discovery_rate`"),
+    ("selection_rate", "write `positive_rate`"),
+    ("mean_squared_log_error", "write `msle`"),
+    ("explained_variance_score", "write `explained_variance`"),
+    ("mean_poisson_deviance", "write `poisson_deviance`"),
+    ("mean_gamma_deviance", "write `gamma_deviance`"),
+    ("medae", "write `median_absolute_error`"),
+    ("label_ranking_average_precision_score", "write `label_ranking_precision`"),
+    ("demographic_parity_difference", "name the column: `demographic_parity_difference[COLUMN]`"),
+    ("equalized_odds_difference", "name the column: `equalized_odds_difference[COLUMN]`"),
     ("binary_logloss", "write `log_loss`"),
     ("multi_logloss", "write `log_loss`"),
     ("cross_entropy", "write `log_loss`"),
@@ -266,9 +296,18 @@ impl Thresholds {
         overall: &BTreeMap<String, WrittenThreshold>,
         slices: &[SliceThreshold],
     ) -> Result<Self, Vec<ParamIssue>> {
+        Self::read_with(overall, slices, &[])
+    }
+
+    /// As [`read`](Self::read), where bounds may name the metrics `own` too.
+    pub fn read_with(
+        overall: &BTreeMap<String, WrittenThreshold>,
+        slices: &[SliceThreshold],
+        own: &[Metric],
+    ) -> Result<Self, Vec<ParamIssue>> {
         let mut issues = Vec::new();
         let read = Self {
-            overall: metrics_by_name(overall, &["thresholds".to_owned()], &mut issues),
+            overall: metrics_by_name(overall, own, &["thresholds".to_owned()], &mut issues),
             slices: slices
                 .iter()
                 .enumerate()
@@ -283,7 +322,7 @@ impl Thresholds {
                         );
                     }
                     let at = [at.as_slice(), &["thresholds".to_owned()]].concat();
-                    (written.slice.clone(), metrics_by_name(&written.thresholds, &at, &mut issues))
+                    (written.slice.clone(), metrics_by_name(&written.thresholds, own, &at, &mut issues))
                 })
                 .collect(),
         };
@@ -302,7 +341,7 @@ impl Thresholds {
             Some((metric, _)) => {
                 let known: Vec<&str> = Metric::of(task).map(Metric::name).collect();
                 Err(EvaluateError::MetricOfOtherTask {
-                    metric: metric.name(),
+                    metric: metric.name().to_owned(),
                     task: task.name(),
                     known: known.join(", "),
                 })
@@ -323,13 +362,15 @@ impl Thresholds {
 
 fn metrics_by_name(
     written: &BTreeMap<String, WrittenThreshold>,
+    own: &[Metric],
     at: &[String],
     issues: &mut Vec<ParamIssue>,
 ) -> BTreeMap<Metric, Threshold> {
     let mut read = BTreeMap::new();
     for (name, threshold) in written {
         let path: Vec<String> = at.iter().cloned().chain([name.clone()]).collect();
-        match name.parse::<Metric>() {
+        let defined = own.iter().copied().find(|metric| metric.name() == name);
+        match defined.map_or_else(|| name.parse::<Metric>(), Ok) {
             Ok(metric) => match threshold.read(metric, &path) {
                 Ok(threshold) => {
                     issues.extend(threshold_issues(metric, &threshold, &path));
@@ -337,18 +378,24 @@ fn metrics_by_name(
                 }
                 Err(issue) => issues.push(issue),
             },
-            Err(error) => {
-                let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-                let hint = match (advice_for(name, ELSEWHERE), suggest(name, names.iter().copied())) {
-                    (Some(ours), _) => ours.to_owned(),
-                    (None, Some(near)) => format!("did you mean `{near}`?"),
-                    (None, None) => format!("the metrics are {}", names.join(", ")),
-                };
-                issues.push(ParamIssue::new(path, error.to_string()).with_hint(hint));
-            }
+            Err(error) => issues.push(unknown_metric(&error, name, own, path)),
         }
     }
     read
+}
+
+/// The issue of a name that is not that of a metric, with the nearest name or all of them.
+pub(crate) fn unknown_metric(error: &UnknownMetric, name: &str, own: &[Metric], path: Vec<String>) -> ParamIssue {
+    let issue = ParamIssue::new(path, error.to_string());
+    if matches!(error, UnknownMetric::Parameter { .. }) {
+        return issue.with_hint("`docs/metrics.md` lists the metrics and their parameters");
+    }
+    let names: Vec<&str> = Metric::ALL.iter().chain(own).map(|metric| metric.name()).collect();
+    issue.with_hint(match (advice_for(name, ELSEWHERE), suggest(name, names.iter().copied())) {
+        (Some(ours), _) => ours.to_owned(),
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => format!("the metrics are {}", names.join(", ")),
+    })
 }
 
 fn threshold_issues(metric: Metric, threshold: &Threshold, path: &[String]) -> Vec<ParamIssue> {
@@ -390,6 +437,15 @@ fn threshold_issues(metric: Metric, threshold: &Threshold, path: &[String]) -> V
         && low > high
     {
         issues.push(ParamIssue::new(path.to_vec(), format!("no value is at least {low} and at most {high}")));
+    }
+    if threshold.interval && !matches!(metric.direction(), Direction::Higher | Direction::Lower) {
+        let wrong = threshold.rules().any(|(rule, _)| rule.needs_baseline());
+        if wrong {
+            issues.push(ParamIssue::new(
+                path.to_vec(),
+                format!("the interval of a change of `{metric}` has no better end"),
+            ));
+        }
     }
     if threshold.rules().next().is_none() {
         issues.push(

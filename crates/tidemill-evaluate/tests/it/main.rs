@@ -7,5 +7,8 @@ mod evaluator;
 mod finder;
 mod gate;
 mod laws;
+mod own_metrics;
+mod recorded;
 mod report;
+mod requested;
 mod scikit_learn;
