@@ -3,6 +3,7 @@
 mod features;
 mod files;
 mod help;
+mod inference_log;
 mod loadtest;
 mod models;
 mod schema;
@@ -18,6 +19,7 @@ pub use files::{
     DriftArgs, ExploreArgs, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
 pub use help::{advice, arranged};
+pub use inference_log::{InferenceLogCommand, LogCompactArgs, LogDirArgs, LogEraseArgs, LogPruneArgs};
 pub use loadtest::LoadtestArgs;
 pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
@@ -87,6 +89,9 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Put load on a model server and measure its latency
     Loadtest(Box<LoadtestArgs>),
+    /// Work with the log of the model server: compact, keep for a time, erase
+    #[command(subcommand)]
+    InferenceLog(InferenceLogCommand),
     /// Predict for every row of a file
     Predict(PredictArgs),
     /// Write the features of every row of a file

@@ -60,6 +60,11 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         &["tidemill-metadata", "tidemill-pipeline", "axum"],
     ),
     (
+        "tidemill-monitor",
+        &["tidemill-core", "tidemill-data", "tidemill-validation"],
+        &["datafusion", "sqlx-core", "axum", "tidemill-metadata", "tidemill-pipeline", "tidemill-serving"],
+    ),
+    (
         "tidemill-remote",
         &["tidemill-core", "tidemill-data"],
         &["datafusion", "tidemill-metadata", "tidemill-pipeline", "axum"],

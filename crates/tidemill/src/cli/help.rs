@@ -23,6 +23,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Models", &["models", "predict", "serve", "alias", "bless", "lineage", "reproduce", "model", "loadtest"]),
+    ("Monitoring", &["inference-log"]),
     (
         "Any file, without a project",
         &[
@@ -80,6 +81,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("report", &["tidemill report", "tidemill report --type statistics --html data.html"]),
     ("models", &["tidemill models", "tidemill models taxi-tips"]),
     ("alias", &["tidemill alias taxi-tips champion 3", "tidemill alias taxi-tips canary latest"]),
+    ("inference-log", &["tidemill inference-log status log", "tidemill inference-log compact log"]),
+    (
+        "inference-log status",
+        &["tidemill inference-log status log", "tidemill inference-log status log --model taxi-tips"],
+    ),
+    ("inference-log compact", &["tidemill inference-log compact log", "tidemill inference-log compact log --hold 0s"]),
+    ("inference-log prune", &["tidemill inference-log prune log --keep 90d --dry-run"]),
+    ("inference-log erase", &["tidemill inference-log erase log --column rider_id --value r-4711 --hash-key key"]),
     ("reproduce", &["tidemill reproduce taxi-tips@champion"]),
     ("bless", &["tidemill bless", "tidemill bless last --alias champion"]),
     (

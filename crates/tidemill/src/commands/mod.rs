@@ -9,6 +9,7 @@ mod evaluate;
 mod explore;
 mod features;
 mod history;
+mod inference_log;
 mod init;
 mod input;
 mod inspect;
@@ -61,6 +62,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
         Command::Loadtest(args) => loadtest::loadtest(&args, global).await,
+        Command::InferenceLog(command) => inference_log::inference_log(&command, global),
         Command::Predict(args) => predict::predict(&args, global).await,
         Command::Transform(args) => transform::transform(&args, global).await,
         Command::History(args) => history::history(&args, global),
