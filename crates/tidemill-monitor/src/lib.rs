@@ -7,13 +7,19 @@
 pub mod alert;
 pub mod config;
 mod error;
+mod examples;
+mod gauges;
 mod labels;
 mod log;
+mod monitor;
 mod performance;
+mod reference;
 mod watch;
 
 pub use config::{MONITOR_FILE, MonitorFile};
 pub use error::MonitorError;
+pub use examples::{ExampleRows, example_rows};
+pub use gauges::{GAUGE_COLUMNS, gauges};
 pub use labels::{
     Agreement, FEEDBACK_FOLDER, Feedback, Joined, JoinedWindow, Label, LabelBook, LabelCounts, ReviewItem, agreement,
     append_feedback, erase_feedback, join, parse_feedback, review_queue,
@@ -22,9 +28,11 @@ pub use log::{
     Compacted, Erased, InferenceLog, LogFile, LogStatus, Micros, Pruned, SOURCE_COLUMN, Subject, TIME_COLUMN,
     hour_name, parse_time, rfc3339,
 };
+pub use monitor::{Monitor, Round};
 pub use performance::{
     Calibration, ClassSums, Estimator, Measure, Measures, Task, expected_auc, expected_measures, realised,
 };
+pub use reference::{LEARN_ROWS, LabelsOf, learn, of_period, of_rows};
 pub use watch::{
     Cells, Closed, ColumnCounts, ColumnProfile, ColumnResult, Comparison, DISTANCE_MIN, DriftRules, Engine, Finding,
     Kind, LOG_COLUMNS, OwnWindows, Performance, Profile, ProfileBuilder, Profiles, Reader, Seen, Severity, StateFolder,

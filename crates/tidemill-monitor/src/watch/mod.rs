@@ -14,14 +14,13 @@ mod significance;
 mod store;
 
 pub use cells::Cells;
-pub(crate) use cells::short;
+pub(crate) use compare::most_grown;
 pub use compare::{ColumnResult, DISTANCE_MIN, DriftRules, compare};
-pub(crate) use compare::{most_grown, percent};
 pub use counts::{ColumnCounts, Reader, WindowCounts};
 pub use engine::{Closed, Engine, Profiles, Seen};
 pub use finding::{Finding, Kind, Severity, by_kind};
 pub(crate) use finding::{of_concept, of_performance};
-pub use profile::{ColumnProfile, OwnWindows, PROFILE_FORMAT, Profile, ProfileBuilder};
+pub use profile::{ColumnProfile, OwnWindows, Profile, ProfileBuilder};
 pub use report::{Comparison, Performance, WindowReport};
 pub use significance::{benjamini_hochberg, chi_squared_tail, homogeneity};
 pub use store::StateFolder;

@@ -66,17 +66,18 @@ pub(crate) fn read_sealed<T: DeserializeOwned>(path: &Path, kind: &str) -> Resul
 pub struct StateFolder {
     dir: Option<PathBuf>,
     kept: BTreeMap<(Micros, u64), WindowReport>,
+    profiles: BTreeMap<u64, Profile>,
 }
 
 impl StateFolder {
     /// In this folder.
     pub fn on_disk(dir: &Path) -> Self {
-        Self { dir: Some(dir.to_owned()), kept: BTreeMap::new() }
+        Self { dir: Some(dir.to_owned()), kept: BTreeMap::new(), profiles: BTreeMap::new() }
     }
 
     /// In memory.
     pub fn in_memory() -> Self {
-        Self { dir: None, kept: BTreeMap::new() }
+        Self { dir: None, kept: BTreeMap::new(), profiles: BTreeMap::new() }
     }
 
     /// The folder.
@@ -87,6 +88,7 @@ impl StateFolder {
     /// Removes everything of the monitor that can be computed again from its log.
     pub fn clear(&mut self) -> Result<(), MonitorError> {
         self.kept.clear();
+        self.profiles.clear();
         let Some(dir) = &self.dir else { return Ok(()) };
         for name in ["state.json", "windows", "profiles"] {
             let path = dir.join(name);
@@ -148,6 +150,9 @@ impl StateFolder {
 
     /// The reference of a version, if it was kept.
     pub fn profile(&self, version: u64) -> Result<Option<Profile>, MonitorError> {
+        if let Some(known) = self.profiles.get(&version) {
+            return Ok(Some(known.clone()));
+        }
         match &self.dir {
             Some(dir) => read_sealed(&dir.join(format!("profiles/{version}.json")), "profile"),
             None => Ok(None),
@@ -155,7 +160,8 @@ impl StateFolder {
     }
 
     /// Keeps the reference of a version.
-    pub fn put_profile(&self, profile: &Profile) -> Result<(), MonitorError> {
+    pub fn put_profile(&mut self, profile: &Profile) -> Result<(), MonitorError> {
+        self.profiles.insert(profile.version, profile.clone());
         match &self.dir {
             Some(dir) => write_sealed(&dir.join(format!("profiles/{}.json", profile.version)), "profile", profile),
             None => Ok(()),
