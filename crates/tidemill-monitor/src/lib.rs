@@ -8,17 +8,20 @@ pub mod alert;
 pub mod config;
 mod error;
 mod examples;
+mod export;
 mod gauges;
 mod labels;
 mod log;
 mod monitor;
 mod performance;
 mod reference;
+mod report;
 mod watch;
 
 pub use config::{MONITOR_FILE, MonitorFile};
 pub use error::MonitorError;
 pub use examples::{ExampleRows, example_rows};
+pub use export::{Provenance, export};
 pub use gauges::{GAUGE_COLUMNS, gauges};
 pub use labels::{
     Agreement, FEEDBACK_FOLDER, Feedback, Joined, JoinedWindow, Label, LabelBook, LabelCounts, ReviewItem, agreement,
@@ -33,6 +36,7 @@ pub use performance::{
     Calibration, ClassSums, Estimator, Measure, Measures, Task, expected_auc, expected_measures, realised,
 };
 pub use reference::{LEARN_ROWS, LabelsOf, learn, of_period, of_rows};
+pub use report::render_monitor_report;
 pub use watch::{
     Cells, Closed, ColumnCounts, ColumnProfile, ColumnResult, Comparison, DISTANCE_MIN, DriftRules, Engine, Finding,
     Kind, LOG_COLUMNS, OwnWindows, Performance, Profile, ProfileBuilder, Profiles, Reader, Seen, Severity, StateFolder,

@@ -117,6 +117,26 @@ impl Monitor {
         LabelBook::read(spec, &self.base, &self.log_dir(), &self.file.model).map(Some)
     }
 
+    /// Reads another folder of logs than the file names.
+    pub fn use_log(&mut self, log: &Path) {
+        self.file.log = log.to_owned();
+    }
+
+    /// Forgets receivers and actions: nobody is told, and nothing is done.
+    pub fn keep_quiet(&mut self) {
+        self.file.receivers.clear();
+        self.file.actions.clear();
+    }
+
+    /// The closed windows that begin in a period, in order.
+    pub fn windows(&self, from: Micros, to: Micros) -> Result<Vec<WindowReport>, MonitorError> {
+        let mut windows = Vec::new();
+        for (start, version) in self.state.list(from, to)? {
+            windows.extend(self.state.get(start, version)?);
+        }
+        Ok(windows)
+    }
+
     /// Writes down what is remembered.
     pub fn save(&self) -> Result<(), MonitorError> {
         match self.state.dir() {

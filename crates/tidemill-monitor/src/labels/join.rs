@@ -115,7 +115,7 @@ fn is_empty(file: &LogFile) -> Result<bool, MonitorError> {
 }
 
 /// The parts of a batch of a log that a join needs.
-pub(super) struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     times: Vec<Option<Micros>>,
     versions: Option<&'a arrow::array::Int64Array>,
     numbers: Option<&'a arrow::array::Int64Array>,
@@ -125,7 +125,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn of(
+    pub(crate) fn of(
         batch: &'a RecordBatch,
         answer: &str,
         spec: &LabelSpec,
@@ -146,7 +146,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Time, version, answer and key of a row; `None` if one of them is missing.
-    pub(super) fn get(&self, row: usize) -> Option<(Micros, u64, f64, String)> {
+    pub(crate) fn get(&self, row: usize) -> Option<(Micros, u64, f64, String)> {
         let time = self.times[row]?;
         let version = self.versions.filter(|of| !of.is_null(row)).map_or(0, |of| of.value(row).max(0) as u64);
         let answer = self.answers.filter(|of| !of.is_null(row)).map(|of| of.value(row))?;

@@ -23,7 +23,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Models", &["models", "predict", "serve", "alias", "bless", "lineage", "reproduce", "model", "loadtest"]),
-    ("Monitoring", &["inference-log"]),
+    ("Monitoring", &["monitor", "feedback", "inference-log"]),
     (
         "Any file, without a project",
         &[
@@ -81,6 +81,29 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("report", &["tidemill report", "tidemill report --type statistics --html data.html"]),
     ("models", &["tidemill models", "tidemill models taxi-tips"]),
     ("alias", &["tidemill alias taxi-tips champion 3", "tidemill alias taxi-tips canary latest"]),
+    (
+        "monitor",
+        &["tidemill monitor init taxi-tips", "tidemill monitor run", "tidemill monitor replay --html history.html"],
+    ),
+    ("monitor init", &["tidemill monitor init taxi-tips --log log"]),
+    ("monitor check", &["tidemill monitor check", "tidemill monitor check monitors/taxi.yaml"]),
+    (
+        "monitor run",
+        &["tidemill monitor run", "tidemill monitor run --once", "tidemill monitor run --metrics tidemill.prom"],
+    ),
+    ("monitor status", &["tidemill monitor status", "tidemill monitor status --prometheus"]),
+    ("monitor replay", &["tidemill monitor replay", "tidemill monitor replay --log old-log --html history.html"]),
+    ("monitor explain", &["tidemill monitor explain drift", "tidemill monitor explain 5b0c91d2 --rows 20"]),
+    ("monitor report", &["tidemill monitor report --html monitor.html --from 2026-03-01"]),
+    ("monitor ack", &["tidemill monitor ack drift --note \"new fares since Monday\""]),
+    ("monitor silence", &["tidemill monitor silence --kind drift --for 2d --reason \"new fares\""]),
+    ("monitor test-receiver", &["tidemill monitor test-receiver team"]),
+    ("monitor export", &["tidemill monitor export --out data/live.parquet --from 2026-03-01"]),
+    ("feedback", &["tidemill feedback add labels.jsonl", "tidemill feedback queue"]),
+    ("feedback add", &["tidemill feedback add labels.jsonl --log log"]),
+    ("feedback queue", &["tidemill feedback queue -n 50"]),
+    ("feedback decide", &["tidemill feedback decide 0197a1b2 1 --by ana"]),
+    ("feedback status", &["tidemill feedback status"]),
     ("inference-log", &["tidemill inference-log status log", "tidemill inference-log compact log"]),
     (
         "inference-log status",
