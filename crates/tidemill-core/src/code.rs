@@ -125,7 +125,7 @@ macro_rules! catalogue {
 }
 
 // One block an area: 1 pipeline and project, 2 data, 3 schema and validation, 4 transform and model package,
-// 5 training and evaluation, 6 store and registry, 7 serving, 9 everything else. A code is never used twice.
+// 5 training and evaluation, 6 store and registry, 7 serving, 8 monitoring, 9 everything else. A code is never used twice.
 catalogue! {
     PipelineFile = "TM1001", Usage, "the pipeline file is not valid",
         "The pipeline file has an unknown key, a value of the wrong type or a reference that leads nowhere. Each place is shown with line and column; all of them are listed at once, so fix them in one go. `tidemill schema pipeline` prints the JSON Schema for your editor, and `tidemill check` tries the file without running anything.";
@@ -280,6 +280,17 @@ catalogue! {
         "The server answered the first request with an error, or no request can be made of the rows. The message holds its answer. `--package` asks about rows recorded in training, `--rows` about those of a file.";
     LoadTooSlow = "TM7012", Verdict, "the server does not hold the bound under load",
         "Latency or failures were above what `--p99` and `--failures` allow.";
+
+    MonitorFile = "TM8001", Usage, "the monitor file is not valid",
+        "The monitor file has an unknown key, a value of the wrong type or a combination that cannot work. Each place is shown with line and column; all of them are listed at once. `tidemill monitor check` tries the file without running anything.";
+    InferenceLog = "TM8002", Usage, "the inference log cannot be used",
+        "The folder is no inference log, a file in it is damaged, or its columns are not those of a log. `tidemill serve --log DIR` writes a log; each model has its own folder in it.";
+    MonitorState = "TM8003", Environment, "the state of a monitor is damaged",
+        "A file of the monitor's state does not have the content that was written. `tidemill monitor run --fresh` computes the state again from the inference log.";
+    Feedback = "TM8004", Usage, "feedback cannot be used",
+        "A record of feedback needs the request that it is about (`request_id`, or the join keys of the monitor file) and a `label`, a `rating` or an `event`. The message names the line and the field.";
+    MonitorReference = "TM8005", Usage, "the monitor has no reference to compare with",
+        "A monitor compares with the data that the model was trained on, with a file, or with a period of the log. The message says what is missing. `reference: learn` takes the first windows of the log.";
 
     Io = "TM9001", Environment, "a file operation failed",
         "The operating system refused. The message names the path.";

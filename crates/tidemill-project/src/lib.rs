@@ -7,6 +7,7 @@ mod components;
 mod draft;
 mod feature_sets;
 mod mirror;
+mod monitors;
 mod project;
 mod registry;
 mod reproduce;
@@ -20,6 +21,9 @@ pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
 pub use mirror::Mirror;
+pub use monitors::{
+    Acted, OpenMonitor, References, Tick, act, monitor_state_dir, read_monitor_file, tick, watch_monitor,
+};
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
 pub use reproduce::{Reproduction, reproduce};

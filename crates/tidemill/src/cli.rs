@@ -3,8 +3,10 @@
 mod features;
 mod files;
 mod help;
+mod inference_log;
 mod loadtest;
 mod models;
+mod monitor;
 mod schema;
 mod store;
 
@@ -18,8 +20,14 @@ pub use files::{
     DriftArgs, ExploreArgs, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
 pub use help::{advice, arranged};
+pub use inference_log::{InferenceLogCommand, LogCompactArgs, LogDirArgs, LogEraseArgs, LogPruneArgs};
 pub use loadtest::LoadtestArgs;
 pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
+pub use monitor::{
+    FeedbackAddArgs, FeedbackCommand, FeedbackDecideArgs, FeedbackQueueArgs, MonitorAckArgs, MonitorArgs,
+    MonitorCommand, MonitorExplainArgs, MonitorExportArgs, MonitorInitArgs, MonitorReplayArgs, MonitorReportArgs,
+    MonitorRunArgs, MonitorSilenceArgs, MonitorStatusArgs, MonitorTestArgs,
+};
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use store::{StoreBackupArgs, StoreCheckArgs, StoreCommand, StoreNewArgs, StoreRestoreArgs};
 use tidemill_cli::duration;
@@ -87,6 +95,15 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Put load on a model server and measure its latency
     Loadtest(Box<LoadtestArgs>),
+    /// Work with the log of the model server: compact, keep for a time, erase
+    #[command(subcommand)]
+    InferenceLog(InferenceLogCommand),
+    /// Watch what is served: drift, performance, alerts
+    #[command(subcommand)]
+    Monitor(MonitorCommand),
+    /// Take in the truth about predictions, and judge the uncertain ones
+    #[command(subcommand)]
+    Feedback(FeedbackCommand),
     /// Predict for every row of a file
     Predict(PredictArgs),
     /// Write the features of every row of a file

@@ -61,6 +61,11 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         &["tidemill-metadata", "tidemill-pipeline", "axum"],
     ),
     (
+        "tidemill-monitor",
+        &["tidemill-core", "tidemill-data", "tidemill-validation"],
+        &["datafusion", "sqlx-core", "axum", "tidemill-metadata", "tidemill-pipeline", "tidemill-serving"],
+    ),
+    (
         "tidemill-remote",
         &["tidemill-core", "tidemill-data"],
         &["datafusion", "tidemill-metadata", "tidemill-pipeline", "axum"],
@@ -105,6 +110,9 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
             "tidemill-engine",
             "tidemill-evaluate",
             "tidemill-metadata",
+            "tidemill-model",
+            "tidemill-monitor",
+            "tidemill-onnx",
             "tidemill-pipeline",
             "tidemill-remote",
             "tidemill-serving",

@@ -20,7 +20,7 @@ use tidemill_serving::{ConfiguredSource, Handle, ModelConfig, ModelStatus, Serve
 use tokio::sync::oneshot;
 
 pub use self::args::{BatchingMode, GrpcPort, ServeArgs, Switch};
-pub use self::log::{LogArgs, LogFormatName, TraceArgs};
+pub use self::log::{LogArgs, LogFormatName, TraceArgs, read_hash_key};
 pub use self::onnx::{OnnxArgs, OnnxEngineName};
 pub use self::tolerated::without_tolerated;
 use crate::terminal::printable;

@@ -8,7 +8,9 @@ mod drift;
 mod evaluate;
 mod explore;
 mod features;
+mod feedback;
 mod history;
+mod inference_log;
 mod init;
 mod input;
 mod inspect;
@@ -16,6 +18,7 @@ mod lineage;
 mod loadtest;
 mod model;
 mod models;
+mod monitor;
 mod pipeline;
 mod predict;
 mod report;
@@ -65,6 +68,9 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
         Command::Loadtest(args) => loadtest::loadtest(&args, global).await,
+        Command::InferenceLog(command) => inference_log::inference_log(&command, global),
+        Command::Monitor(command) => monitor::monitor(&command, global).await,
+        Command::Feedback(command) => feedback::feedback(&command, global),
         Command::Predict(args) => predict::predict(&args, global).await,
         Command::Transform(args) => transform::transform(&args, global).await,
         Command::History(args) => history::history(&args, global),

@@ -5,6 +5,7 @@
 
 mod columns;
 mod file;
+mod hashing;
 mod json_lines;
 mod options;
 mod parquet_file;
@@ -12,6 +13,7 @@ mod prediction_logs;
 mod sink;
 mod writer;
 
+pub use hashing::HashKey;
 pub use options::{InferenceLogOptions, LogFormat, ModelLog};
 
 use std::collections::{BTreeMap, HashMap};
