@@ -46,13 +46,15 @@ fn metric(task: &Task, mean: f64) -> f64 {
     if *task == Task::Regression { mean.sqrt() } else { mean }
 }
 
-/// Trains `net`, calling `watch` after every epoch; its error ends the training.
+/// Trains `net`, calling `watch` after every epoch; its error ends the training. `is_over`: whether to end after an epoch with
+/// what there is.
 pub(super) fn fit<E>(
     recipe: &Recipe,
     mut net: Net,
     train: &EncodedRows,
     validation: Option<&EncodedRows>,
     seed: u64,
+    is_over: &dyn Fn() -> bool,
     mut watch: impl FnMut(Epoch) -> Result<(), E>,
 ) -> Result<Trained, E> {
     let rows = train.rows();
@@ -113,6 +115,9 @@ pub(super) fn fit<E>(
             if recipe.patience > 0 && epoch - best_epoch >= recipe.patience {
                 break;
             }
+        }
+        if is_over() {
+            break;
         }
     }
     let (best_epoch, net) = best.map_or((epochs, net), |(epoch, _, net)| (epoch, net));

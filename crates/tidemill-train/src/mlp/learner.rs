@@ -42,6 +42,10 @@ impl Learner for MlpLearner {
         Some(tunable_network())
     }
 
+    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+        tunable_starts()
+    }
+
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
         Ok(Box::new(Mlp::parse(params)?))
     }
@@ -80,6 +84,10 @@ impl Learner for WideAndDeepLearner {
 
     fn space(&self) -> Option<Value> {
         Some(tunable_network())
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+        tunable_starts()
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
@@ -233,6 +241,17 @@ fn tunable_network() -> Value {
     })
 }
 
+/// Points of it to begin with: a small network, and one like `RealMLP`'s.
+fn tunable_starts() -> Vec<Value> {
+    let start = |hidden: &[u32], dropout: f64, embedding: u32| {
+        json!({
+            "hidden": hidden, "learning_rate": 0.04, "weight_decay": 0.001, "dropout": dropout,
+            "number_embedding": embedding,
+        })
+    };
+    vec![start(&[64, 64], 0.0, 1), start(&[256, 256, 256], 0.1, 4)]
+}
+
 /// Runs the epochs, reporting each.
 fn train_epochs(
     recipe: &Recipe,
@@ -245,7 +264,8 @@ fn train_epochs(
     data.progress.total(u64::from(recipe.epochs), "epochs");
     let name = metric_title(data.task);
     let key = if *data.task == Task::Regression { "rmse" } else { "log_loss" };
-    let trained = fit(recipe, net, train, validation, data.seed, |epoch| {
+    let is_over = || data.watch.is_over();
+    let trained = fit(recipe, net, train, validation, data.seed, &is_over, |epoch| {
         data.progress.advance(1);
         let loss = epoch.validation.map(|loss| if *data.task == Task::Regression { unit * loss } else { loss });
         let judged = loss.map_or_else(String::new, |loss| format!(" · validation {name} {loss:.4}"));

@@ -51,7 +51,7 @@ pub fn fit_network(
     let recipe = Recipe::new(params, 0.0, task, train.rows());
     let base = base_scores(task, &train);
     let net = Net::new(task, recipe.activation, inputs.clone(), Vec::new(), &recipe.hidden, &base, seed);
-    let trained = fit::<ModelError>(&recipe, net, &train, validation.as_ref(), seed, |_| Ok(()))?;
+    let trained = fit::<ModelError>(&recipe, net, &train, validation.as_ref(), seed, &|| false, |_| Ok(()))?;
     let unit = if *task == Task::Regression { amount.unit } else { 1.0 };
     let curve = trained.validation_curve.iter().map(|loss| unit * loss).collect();
     Ok(NetworkFit { model: model(&trained.net, amount)?, curve })

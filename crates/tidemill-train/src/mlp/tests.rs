@@ -155,7 +155,7 @@ fn trained(task: &Task, params: &Mlp, wide: bool, threads: usize) -> (Trained, F
     let (block, labels) = table(task, 700);
     let (recipe, net, rows) = start(task, params, &block, &labels, wide);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let trained = pool.install(|| fit::<()>(&recipe, net, &rows, Some(&rows), 9, |_| Ok(()))).unwrap();
+    let trained = pool.install(|| fit::<()>(&recipe, net, &rows, Some(&rows), 9, &|| false, |_| Ok(()))).unwrap();
     (trained, block, labels, rows)
 }
 
