@@ -3,11 +3,13 @@
 //! This is the only library that knows all components. The command line is built on it, and so is anything else that
 //! works on a project: it never prints, and never ends the process.
 
+mod automl;
 mod components;
 mod draft;
 mod feature_sets;
 mod mirror;
 mod monitors;
+mod optuna;
 mod project;
 mod registry;
 mod reproduce;
@@ -15,8 +17,9 @@ mod runs;
 mod settings;
 mod sql;
 
+pub use automl::{Automl, AutomlChoices, Board, BoardRow, JudgedScore, METRICS, PIPELINE_FILE, SEARCH_FILE, completed};
 pub use components::{all as components, connectors};
-pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, Trial, try_out};
+pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, SplitRequest, Trial, try_out};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
@@ -24,6 +27,7 @@ pub use mirror::Mirror;
 pub use monitors::{
     Acted, OpenMonitor, References, Tick, act, monitor_state_dir, read_monitor_file, tick, watch_monitor,
 };
+pub use optuna::write_optuna;
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
 pub use reproduce::{Reproduction, reproduce};

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod automl;
 mod features;
 mod files;
 mod help;
@@ -9,12 +10,14 @@ mod models;
 mod monitor;
 mod schema;
 mod store;
+mod trials;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use automl::AutomlArgs;
 pub use features::{FeaturesAddArgs, FeaturesCommand};
 pub use files::{
     DriftArgs, ExploreArgs, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
@@ -34,6 +37,7 @@ use tidemill_cli::duration;
 pub use tidemill_cli::serve::{OnnxArgs, ServeArgs};
 pub use tidemill_cli::{CompletionsArgs, ExplainArgs, Global, OutputFormat};
 use tidemill_project::VARIABLE_PREFIX;
+pub use trials::{StateName, TrialsArgs};
 
 /// The variables that stand for flags, without their prefix; and that of the log.
 pub fn variables() -> Vec<String> {
@@ -64,6 +68,8 @@ pub enum Command {
     Init(InitArgs),
     /// Look at a new table: what is unusual, what to predict
     Explore(ExploreArgs),
+    /// Find the best model for a table within a budget, as a project
+    Automl(Box<AutomlArgs>),
     /// Check the pipeline file without running anything
     Check(PipelineArgs),
     /// Show which steps would run, and why
@@ -79,7 +85,9 @@ pub enum Command {
     Runs(ListArgs),
     /// List artifacts, or show one
     Artifacts(ArtifactsArgs),
-    /// Write what a run found as a page: evaluation, data, training
+    /// List searches for parameters, or the trials of one
+    Trials(TrialsArgs),
+    /// Write what a run found as a page: evaluation, data, training, search
     Report(ReportArgs),
     /// List registered models, or show one
     Models(ModelsArgs),
@@ -299,11 +307,11 @@ pub struct ReportArgs {
     /// A run (`last`, an id or the start of one), or the start of an artifact's digest
     #[arg(value_name = "RUN or DIGEST", default_value = "last")]
     pub of: String,
-    /// What to show of a run: `evaluation`, `statistics` or `training` [default: the first that it has]
+    /// What to show of a run: `evaluation`, `statistics`, `training` or `search` [default: the first that it has]
     #[arg(long = "type", value_name = "TYPE")]
     pub artifact_type: Option<String>,
     /// File to write, or a folder (`reports/`) for all reports of the run with an index page [default: evaluation.html,
-    /// statistics.html or training.html]
+    /// statistics.html, training.html or search.html]
     #[arg(long, value_name = "FILE or FOLDER/")]
     pub html: Option<PathBuf>,
     /// Write the learning curves as event files of `TensorBoard` below this folder, and no page

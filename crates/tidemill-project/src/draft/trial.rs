@@ -61,7 +61,8 @@ pub async fn try_out(draft: &Draft, table: &Table, source: &Path, threads: usize
 }
 
 impl Trial {
-    fn of(evaluation: &Evaluation, task: TaskKind) -> Result<Self, Failure> {
+    /// What the evaluation of a model says.
+    pub(crate) fn of(evaluation: &Evaluation, task: TaskKind) -> Result<Self, Failure> {
         let metric = match task {
             TaskKind::Binary => Metric::Auc,
             TaskKind::MultiClass | TaskKind::MultiLabel => Metric::Accuracy,
@@ -163,8 +164,8 @@ fn thinned(table: &Table, rows: u64, folder: &Path) -> Result<PathBuf, Failure> 
     Ok(path)
 }
 
-/// Why the trial has no result.
-fn ended(steps: &[StepReport]) -> Failure {
+/// Why a run has no result.
+pub(crate) fn ended(steps: &[StepReport]) -> Failure {
     if let Some((step, error)) = steps.iter().find_map(|step| Some((step, step.error.as_ref()?))) {
         let failure = Failure::new(error.code, format!("{} failed: {}", step.step, error.message));
         return match &error.hint {

@@ -48,6 +48,16 @@ impl Learner for AdditiveLearner {
         }))
     }
 
+    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+        let start = |learning_rate: f64, leaves: u32, pairs: u32| {
+            json!({
+                "learning_rate": learning_rate, "leaves": leaves, "min_leaf": 4, "smoothing_rounds": 100,
+                "interactions": pairs,
+            })
+        };
+        vec![start(0.05, 2, 0), start(0.02, 3, 10)]
+    }
+
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
         Ok(Box::new(Additive::parse(params)?))
     }

@@ -47,6 +47,15 @@ impl Learner for ForestLearner {
         }))
     }
 
+    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+        let start = |min_leaf: u32, features: f64, extra: bool| {
+            json!({
+                "min_leaf": min_leaf, "features_per_split": features, "sample_share": 1.0, "extra_trees": extra,
+            })
+        };
+        vec![start(5, 0.3, true), start(5, 0.3, false), start(1, 0.5, true)]
+    }
+
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
         Ok(Box::new(RandomForest::parse(params)?))
     }

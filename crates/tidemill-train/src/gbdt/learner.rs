@@ -45,6 +45,33 @@ impl Learner for BoostingLearner {
         }))
     }
 
+    fn starts(&self, task: TaskKind) -> Vec<Value> {
+        let start = |learning_rate: f64,
+                     leaves: u32,
+                     min_rows: u32,
+                     [rows, features]: [f64; 2],
+                     l2: f64,
+                     extra: bool| {
+            json!({
+                "learning_rate": learning_rate, "leaves": leaves, "min_data_in_leaf": min_rows, "bagging_fraction": rows,
+                "feature_fraction": features, "lambda_l1": 0.0, "lambda_l2": l2, "extra_trees": extra, "cat_smooth": 10.0,
+                "cat_l2": 10.0,
+            })
+        };
+        // LightGBM's defaults, the defaults that were tuned for pytabkit, small trees for noise, random cuts.
+        let tuned = if task == TaskKind::Regression {
+            start(0.05, 100, 3, [0.7, 1.0], 0.001, false)
+        } else {
+            start(0.04, 50, 40, [0.75, 1.0], 0.001, false)
+        };
+        vec![
+            start(0.1, 31, 20, [1.0, 1.0], 0.001, false),
+            tuned,
+            start(0.05, 8, 10, [0.8, 0.7], 1.0, false),
+            start(0.05, 64, 5, [0.9, 0.5], 0.1, true),
+        ]
+    }
+
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
         Ok(Box::new(GradientBoosting::parse(params)?))
     }
@@ -243,7 +270,8 @@ fn boost(
     data.progress.total(u64::from(params.rounds), "rounds");
     let name = params.metric_title(objective);
     let key = key(&name);
-    let start = Start { seed: data.seed, previous };
+    let is_over = || data.watch.is_over();
+    let start = Start { seed: data.seed, previous, is_over: Some(&is_over) };
     fit(params, objective, constraints, train, validation, start, |round| {
         data.progress.advance(1);
         let metric =

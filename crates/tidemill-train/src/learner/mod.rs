@@ -45,6 +45,11 @@ pub trait Learner: Sync {
         None
     }
 
+    /// Points of [`space`](Self::space) that are known to be good for many tables, the cheapest first: a search begins with them.
+    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+        Vec::new()
+    }
+
     /// Reads its parameters. Every issue points at its place below the learner's name.
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>>;
 }
@@ -100,6 +105,7 @@ pub const LEARNERS: &[&dyn Learner] = &[
     &crate::forest::ForestLearner,
     &crate::additive::AdditiveLearner,
     &crate::neighbors::NeighborsLearner,
+    &crate::ensemble::EnsembleLearner,
     &crate::command::CommandLearner,
 ];
 
@@ -178,6 +184,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("DNNLinearCombinedRegressor", "write `wide_and_deep`"),
     ("DNNClassifier", MLP),
     ("DNNRegressor", MLP),
+    ("VotingClassifier", ENSEMBLE),
+    ("VotingRegressor", ENSEMBLE),
+    ("StackingClassifier", ENSEMBLE),
+    ("StackingRegressor", ENSEMBLE),
+    ("blend", ENSEMBLE),
     ("pytorch", COMMAND),
     ("torch", COMMAND),
     ("tensorflow", COMMAND),
@@ -195,6 +206,7 @@ const EXTRA_TREES: &str = "write `random_forest: { extra_trees: true }`";
 const NEIGHBORS: &str = "write `neighbors`: the k nearest rows";
 const ADDITIVE: &str = "write `additive`: an explainable boosting machine";
 const MLP: &str = "write `mlp`: a multi-layer perceptron with the published defaults of RealMLP";
+const ENSEMBLE: &str = "write `ensemble: { members: [ { learner: { linear: {} }, weight: 1 } ] }`";
 const COMMAND: &str = "write `command: { run: [python, train.py] }`: any program can be the learner";
 const LINEAR: &str = "write `linear`: logistic regression for classes, linear regression for numbers";
 const LASSO: &str = "write `linear: { penalty: l1 }`, with `alpha: auto` to choose its weight";

@@ -34,8 +34,13 @@ impl Learner for LinearLearner {
     fn space(&self) -> Option<Value> {
         Some(serde_json::json!({
             "penalty": ["l2", "l1"],
-            "alpha": { "float": [1e-6, 1.0], "log": true },
+            "alpha": { "float": [1e-4, 1000.0], "log": true },
         }))
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+        let start = |penalty: &str, alpha: f64| serde_json::json!({ "penalty": penalty, "alpha": alpha });
+        vec![start("l2", 1.0), start("l1", 1.0)]
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {

@@ -48,17 +48,32 @@ fn metric(task: &Task, mean: f64) -> f64 {
     if *task == Task::Regression { mean.sqrt() } else { mean }
 }
 
-/// Trains `net`, calling `watch` after every epoch; its error ends the training. With `checkpoints` it goes on where an attempt
-/// before it was killed, and `watch` hears of the epochs that are left.
+/// How a training is run.
+pub(super) struct Attempt<'a> {
+    pub(super) seed: u64,
+    /// With them it goes on where an attempt before it was killed.
+    pub(super) checkpoints: Option<Checkpoints>,
+    /// Whether to end after an epoch with what there is.
+    pub(super) is_over: &'a dyn Fn() -> bool,
+}
+
+impl Attempt<'_> {
+    /// All epochs, from the first.
+    pub(super) fn whole(seed: u64) -> Self {
+        Self { seed, checkpoints: None, is_over: &|| false }
+    }
+}
+
+/// Trains `net`, calling `watch` after every epoch that this attempt runs; its error ends the training.
 pub(super) fn fit<E: From<ComponentError>>(
     recipe: &Recipe,
     net: Net,
     train: &EncodedRows,
     validation: Option<&EncodedRows>,
-    seed: u64,
-    mut checkpoints: Option<Checkpoints>,
+    attempt: Attempt<'_>,
     mut watch: impl FnMut(Epoch) -> Result<(), E>,
 ) -> Result<Trained, E> {
+    let Attempt { seed, mut checkpoints, is_over } = attempt;
     let rows = train.rows();
     // Batches of about equal size, so that no step is made on a handful of rows.
     let batches = (rows as f64 / recipe.batch_rows as f64).round().max(1.0) as usize;
@@ -117,6 +132,9 @@ pub(super) fn fit<E: From<ComponentError>>(
             checkpoints.keep(&mut state)?;
         }
         watch(Epoch { epoch, validation: judged })?;
+        if is_over() {
+            break;
+        }
     }
     let State { net, epochs, best, validation_curve, train_curve, .. } = state;
     let (best_epoch, net) = best.map_or((epochs, net), |best| (best.epoch, best.net));

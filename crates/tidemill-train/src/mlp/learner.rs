@@ -9,7 +9,7 @@ use tidemill_model::{
 };
 
 use super::checkpoint::Checkpoints;
-use super::fit::{Trained, fit};
+use super::fit::{Attempt, Trained, fit};
 use super::importance::importance;
 use super::inputs::RawColumns;
 use super::net::{Net, shrink};
@@ -41,6 +41,10 @@ impl Learner for MlpLearner {
 
     fn space(&self) -> Option<Value> {
         Some(tunable_network())
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+        tunable_starts()
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
@@ -81,6 +85,10 @@ impl Learner for WideAndDeepLearner {
 
     fn space(&self) -> Option<Value> {
         Some(tunable_network())
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+        tunable_starts()
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
@@ -234,6 +242,17 @@ fn tunable_network() -> Value {
     })
 }
 
+/// Points of it to begin with: a small network, and one like `RealMLP`'s.
+fn tunable_starts() -> Vec<Value> {
+    let start = |hidden: &[u32], dropout: f64, embedding: u32| {
+        json!({
+            "hidden": hidden, "learning_rate": 0.04, "weight_decay": 0.001, "dropout": dropout,
+            "number_embedding": embedding,
+        })
+    };
+    vec![start(&[64, 64], 0.0, 1), start(&[256, 256, 256], 0.1, 4)]
+}
+
 /// Runs the epochs, reporting each.
 fn train_epochs(
     recipe: &Recipe,
@@ -247,8 +266,9 @@ fn train_epochs(
     let mut shown = 0;
     let name = metric_title(data.task);
     let key = if *data.task == Task::Regression { "rmse" } else { "log_loss" };
-    let checkpoints = data.work.map(Checkpoints::new);
-    let trained = fit(recipe, net, train, validation, data.seed, checkpoints, |epoch| {
+    let is_over = || data.watch.is_over();
+    let attempt = Attempt { seed: data.seed, checkpoints: data.work.map(Checkpoints::new), is_over: &is_over };
+    let trained = fit(recipe, net, train, validation, attempt, |epoch| {
         data.progress.advance(u64::from(epoch.epoch - shown));
         shown = epoch.epoch;
         let loss = epoch.validation.map(|loss| if *data.task == Task::Regression { unit * loss } else { loss });

@@ -7,7 +7,7 @@ use tidemill_model::{
 
 use super::BLOCK_ROWS;
 use super::checkpoint::Checkpoints;
-use super::fit::{Trained, fit, gradients, mean_loss};
+use super::fit::{Attempt, Trained, fit, gradients, mean_loss};
 use super::inputs::RawColumns;
 use super::learner::model;
 use super::net::{Block, Net};
@@ -157,7 +157,7 @@ fn trained(task: &Task, params: &Mlp, wide: bool, threads: usize) -> (Trained, F
     let (recipe, net, rows) = start(task, params, &block, &labels, wide);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let trained =
-        pool.install(|| fit::<ComponentError>(&recipe, net, &rows, Some(&rows), 9, None, |_| Ok(()))).unwrap();
+        pool.install(|| fit::<ComponentError>(&recipe, net, &rows, Some(&rows), Attempt::whole(9), |_| Ok(()))).unwrap();
     (trained, block, labels, rows)
 }
 
@@ -201,8 +201,9 @@ fn a_training_that_was_killed_ends_as_one_that_was_not() {
     let run = |folder: Option<&std::path::Path>, killed_after: u32| {
         let (recipe, net, rows) = start(&Task::Binary, &params, &block, &labels, true);
         let checkpoints = folder.map(Checkpoints::after_every_epoch);
+        let attempt = Attempt { checkpoints, ..Attempt::whole(9) };
         let mut heard = Vec::new();
-        let trained = fit(&recipe, net, &rows, Some(&rows), 9, checkpoints, |epoch| {
+        let trained = fit(&recipe, net, &rows, Some(&rows), attempt, |epoch| {
             heard.push(epoch.epoch);
             if epoch.epoch == killed_after { Err(ComponentError::new(Code::Canceled, "killed")) } else { Ok(()) }
         });

@@ -36,6 +36,11 @@ impl Learner for NeighborsLearner {
         }))
     }
 
+    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+        let start = |k: u32, p: f64| json!({ "k": k, "weights": "distance", "p": p });
+        vec![start(20, 2.0), start(8, 1.0)]
+    }
+
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
         Ok(Box::new(Neighbors::parse(params)?))
     }

@@ -10,12 +10,14 @@ const GROUPS: &[(&str, &[&str])] = &[
         &[
             "init",
             "explore",
+            "automl",
             "check",
             "plan",
             "run",
             "status",
             "report",
             "runs",
+            "trials",
             "artifacts",
             "store",
             "step",
@@ -57,6 +59,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "explore",
         &["tidemill explore customers.csv", "tidemill explore customers.csv --label churned --html customers.html"],
     ),
+    (
+        "automl",
+        &[
+            "tidemill automl customers.csv --label churned --budget 5m",
+            "tidemill automl rides.parquet --label tip --metric mae --time pickup --out rides",
+            "tidemill automl claims.csv --label fraud --max-latency 2ms",
+            "tidemill automl patients.csv --label sick --explain-only",
+        ],
+    ),
     ("check", &["tidemill check", "tidemill check examples/taxi"]),
     ("plan", &["tidemill plan", "tidemill plan --param learning_rate=0.05"]),
     (
@@ -79,6 +90,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("runs", &["tidemill runs", "tidemill runs -n 100 -o json"]),
     ("artifacts", &["tidemill artifacts --run last", "tidemill artifacts --type Model", "tidemill artifacts 5b0c91d2"]),
     ("report", &["tidemill report", "tidemill report --type statistics --html data.html"]),
+    (
+        "trials",
+        &[
+            "tidemill trials",
+            "tidemill trials last --learner gradient_boosting",
+            "tidemill trials last --state failed -o json",
+            "tidemill trials last --optuna study.db",
+        ],
+    ),
     ("models", &["tidemill models", "tidemill models taxi-tips"]),
     ("alias", &["tidemill alias taxi-tips champion 3", "tidemill alias taxi-tips canary latest"]),
     (

@@ -1,5 +1,6 @@
 //! What each command does. A command returns the exit code, or a failure that becomes one.
 
+mod automl;
 mod bless;
 mod cells;
 mod data;
@@ -36,6 +37,7 @@ mod statistics;
 mod step;
 mod store;
 mod transform;
+mod trials;
 mod warmup;
 mod watch;
 
@@ -52,6 +54,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Init(args) => init::init(&args, global).await,
+        Command::Automl(args) => automl::automl(&args, global).await,
         Command::Explore(args) => explore::explore(&args, global),
         Command::Check(args) => pipeline::check(&args, global),
         Command::Plan(args) => pipeline::plan(&args, global).await,
@@ -60,6 +63,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Status(args) => inspect::status(&args, global).await,
         Command::Runs(args) => inspect::runs(&args, global).await,
         Command::Artifacts(args) => inspect::artifacts(&args, global).await,
+        Command::Trials(args) => trials::trials(&args, global).await,
         Command::Report(args) => report::report(&args, global).await,
         Command::Models(args) => models::models(&args, global).await,
         Command::Reproduce(args) => reproduce::reproduce(&args, global).await,

@@ -55,7 +55,8 @@ impl TerminalObserver {
         }
     }
 
-    fn say(&self, line: &str) {
+    /// Writes a line above what is running.
+    pub fn say(&self, line: &str) {
         if !self.live || self.lines.println(line).is_err() {
             talk(line);
         }

@@ -1,5 +1,6 @@
 //! The binary from outside: what it prints, what it returns, what it leaves behind.
 
+mod automl;
 mod bad_input;
 mod bucket;
 mod codes;
