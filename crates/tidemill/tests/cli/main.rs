@@ -21,6 +21,7 @@ mod launcher;
 mod lightgbm;
 mod loadtest;
 mod mistakes;
+mod monitor;
 mod outputs;
 mod own_data;
 mod pinned;
