@@ -24,7 +24,7 @@ pub use examples::{ExampleRows, example_rows};
 pub use export::{Provenance, export};
 pub use gauges::{GAUGE_COLUMNS, gauges};
 pub use labels::{
-    Agreement, FEEDBACK_FOLDER, Feedback, Joined, JoinedWindow, Label, LabelBook, LabelCounts, ReviewItem, agreement,
+    Agreement, FEEDBACK_FOLDER, Joined, JoinedWindow, Label, LabelBook, LabelCounts, ReviewItem, agreement,
     append_feedback, erase_feedback, join, parse_feedback, review_queue,
 };
 pub use log::{

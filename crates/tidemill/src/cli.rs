@@ -23,7 +23,7 @@ pub use files::{
     DriftArgs, ExploreArgs, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
 pub use help::{advice, arranged};
-pub use inference_log::{InferenceLogCommand, LogCompactArgs, LogDirArgs, LogEraseArgs, LogPruneArgs};
+pub use inference_log::{InferenceLogCommand, LogCompactArgs, LogDirArgs, LogEraseArgs, LogImportArgs, LogPruneArgs};
 pub use loadtest::LoadtestArgs;
 pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
 pub use monitor::{

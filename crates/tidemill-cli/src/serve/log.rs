@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tidemill_serving::{HashKey, InferenceLogOptions, LogFormat, TraceOptions};
 
+use super::Switch;
 use crate::duration;
 
 /// How `serve` logs requests and answers, if it does.
@@ -62,6 +63,9 @@ pub struct LogArgs {
         env = "TIDEMILL_LOG_HASH_KEY"
     )]
     pub log_hash_key: Option<PathBuf>,
+    /// Whether `POST /v1/feedback` takes feedback on predictions, into the folder of the log
+    #[arg(long, value_name = "SWITCH", default_value = "off", requires = "log_dir")]
+    pub feedback: Switch,
     /// A larger file is closed, and the next one begun
     #[arg(
         long = "log-file-bytes-max",

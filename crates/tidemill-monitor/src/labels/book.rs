@@ -7,9 +7,10 @@ use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::Serialize;
 use serde_json::Value;
+use tidemill_core::Feedback;
 use tidemill_data::{ReadOptions, Table};
 
-use super::feedback::{Feedback, feedback_files};
+use super::feedback::{feedback_files, known_at, problem};
 use crate::MonitorError;
 use crate::config::LabelSpec;
 use crate::log::{Micros, parse_time};
@@ -162,7 +163,9 @@ impl LabelBook {
         by_actor: &mut HashMap<(String, Micros), u64>,
     ) -> Result<(), MonitorError> {
         let text = std::fs::read_to_string(path).map_err(MonitorError::io(path))?;
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
+        // A server may be writing the last line.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        for (number, line) in whole.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
             let place = |reason: &str| format!("line {} of `{}`: {reason}", number + 1, path.display());
             self.counts.records += 1;
             let record: Feedback = match serde_json::from_str(line) {
@@ -176,11 +179,11 @@ impl LabelBook {
                 self.counts.records -= 1;
                 continue;
             }
-            if let Some(problem) = record.problem() {
+            if let Some(problem) = problem(&record) {
                 self.unusable(|| place(&problem));
                 continue;
             }
-            let at = record.at().unwrap_or(Micros::MIN);
+            let at = known_at(&record).unwrap_or(Micros::MIN);
             let key = key_of_request(record.request_id.as_deref().unwrap_or_default(), record.row.unwrap_or(0));
             if let Some(event) = &record.event {
                 match spec.events.as_ref().and_then(|rule| rule.weights.get(event)) {

@@ -52,6 +52,8 @@ pub struct Seen {
     pub future: u64,
     /// Rows.
     pub rows: u64,
+    /// Rows of the last closed windows, the newest last.
+    pub volumes: Vec<u64>,
 }
 
 /// A window that was closed, all versions together.
@@ -91,11 +93,12 @@ impl<'a> Engine<'a> {
         now: Option<Micros>,
         mut closed: impl FnMut(&Closed, &mut StateFolder) -> Result<(), MonitorError>,
     ) -> Result<Seen, MonitorError> {
-        let files: Vec<LogFile> = log
-            .files()?
-            .into_iter()
-            .filter(|file| file.sources.iter().any(|name| !self.seen.files.contains(name)))
-            .collect();
+        let files = log.files()?;
+        // What was removed from the log need not be remembered.
+        let there: BTreeSet<&String> = files.iter().flat_map(|file| &file.sources).collect();
+        self.seen.files.retain(|name| there.contains(name));
+        let files: Vec<LogFile> =
+            files.into_iter().filter(|file| file.sources.iter().any(|name| !self.seen.files.contains(name))).collect();
         for (at, file) in files.iter().enumerate() {
             if !self.count_file(file, now)? {
                 // A reference is not there yet: what comes after waits, too.
@@ -262,7 +265,7 @@ impl<'a> Engine<'a> {
             for (version, counts) in of_window {
                 reports.push(self.judge(start, version, counts, is_first)?);
             }
-            self.judge_volume(start, rows, is_first, &mut reports)?;
+            self.judge_volume(rows, is_first, &mut reports);
             for report in &reports {
                 self.state.put(report.clone())?;
             }
@@ -351,33 +354,18 @@ impl<'a> Engine<'a> {
     }
 
     /// The rows of all versions, beside earlier windows.
-    fn judge_volume(
-        &mut self,
-        start: Micros,
-        rows: u64,
-        is_first: bool,
-        reports: &mut [WindowReport],
-    ) -> Result<(), MonitorError> {
-        let length = self.length();
-        let Some(most) = reports.iter_mut().max_by_key(|report| report.counts.rows) else { return Ok(()) };
+    fn judge_volume(&mut self, rows: u64, is_first: bool, reports: &mut [WindowReport]) {
+        /// Windows whose rows say what is usual.
+        const WINDOWS: usize = 24;
+        let Some(most) = reports.iter_mut().max_by_key(|report| report.counts.rows) else { return };
         if most.maintenance || is_first {
-            return Ok(());
+            return;
         }
-        let rows_of = |start: Micros, state: &StateFolder| -> Result<Option<u64>, MonitorError> {
-            let mut sum = None;
-            for (at, version) in state.list(start, start + 1)? {
-                if let Some(report) = state.get(at, version)? {
-                    sum = Some(sum.unwrap_or(0) + report.counts.rows);
-                }
-            }
-            Ok(sum)
-        };
-        let mut before = Vec::new();
-        for back in 1..=24 {
-            before.extend(rows_of(start - back * length, self.state)?);
-        }
-        finding::of_volume(rows, [self.file.volume.at_least, self.file.volume.at_most], &before, &mut most.findings);
-        Ok(())
+        let bounds = [self.file.volume.at_least, self.file.volume.at_most];
+        finding::of_volume(rows, bounds, &self.seen.volumes, &mut most.findings);
+        self.seen.volumes.push(rows);
+        let beyond = self.seen.volumes.len().saturating_sub(WINDOWS);
+        self.seen.volumes.drain(..beyond);
     }
 }
 

@@ -19,6 +19,7 @@ use crate::inference::signature::TargetSignature;
 use crate::inference::target::{Inference, Target, Thread};
 use crate::models::control::ModelControl;
 use crate::models::versions::{Models, ResolveError, Selector, versions_text};
+use crate::observability::feedback::FeedbackLog;
 use crate::observability::inference_log::{LogPermit, Logs};
 use crate::observability::metrics::Metrics;
 use crate::observability::traces::Traces;
@@ -50,6 +51,8 @@ pub(crate) struct InferenceService {
     pub(crate) control: ModelControl,
     pool: ComputePool,
     pub(crate) logs: Logs,
+    /// Where feedback goes, if it is taken.
+    pub(crate) feedback: Option<Arc<FeedbackLog>>,
     pub(crate) traces: Option<Traces>,
     names: RequestIds,
     input_policy: InputPolicy,
@@ -79,6 +82,7 @@ impl InferenceService {
             control,
             pool,
             logs,
+            feedback: None,
             traces: None,
             names: RequestIds::new(),
             input_policy: InputPolicy::default(),
@@ -90,6 +94,12 @@ impl InferenceService {
     /// What to do with inputs that the schema of the training data does not allow.
     pub(crate) fn checking(mut self, input_policy: InputPolicy) -> Self {
         self.input_policy = input_policy;
+        self
+    }
+
+    /// Takes feedback into this log, if given.
+    pub(crate) fn taking_feedback(mut self, feedback: Option<FeedbackLog>) -> Self {
+        self.feedback = feedback.map(Arc::new);
         self
     }
 

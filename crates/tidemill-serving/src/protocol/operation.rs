@@ -25,6 +25,8 @@ pub(crate) enum Operation {
     Regress,
     /// MLflow: predict.
     Invocations,
+    /// Feedback on predictions.
+    Feedback,
     /// The page for browsers.
     FrontPage,
     /// The available operations, as an `OpenAPI` document.
@@ -78,6 +80,7 @@ impl Operation {
             Self::Classify => "classify",
             Self::Regress => "regress",
             Self::Invocations => "invocations",
+            Self::Feedback => "feedback",
             Self::FrontPage => "front_page",
             Self::OpenApi => "openapi",
             Self::Explain => "explain",

@@ -31,6 +31,7 @@ use crate::inference::compute_pool::{ComputePool, PoolOptions};
 use crate::inference::service::{InferenceService, Limits};
 use crate::models::control::{ControlOptions, ModelControl, Unloaded};
 use crate::models::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
+use crate::observability::feedback::FeedbackLog;
 use crate::observability::inference_log::Logs;
 use crate::observability::metrics::Metrics;
 use crate::observability::traces::Traces;
@@ -135,7 +136,10 @@ impl Server {
         let pool = ComputePool::new(pool_options);
         let service =
             InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
-        let service = Arc::new(service.with_traces(traces).checking(options.input_policy));
+        let log_dir = options.inference_log.as_ref().map(|log| log.dir.clone());
+        let feedback = log_dir.filter(|_| options.feedback).map(|dir| FeedbackLog::new(&dir));
+        let service = service.with_traces(traces).checking(options.input_policy).taking_feedback(feedback);
+        let service = Arc::new(service);
         let facts = ServerFacts {
             grpc_port: grpc_address.map(|address| address.port()),
             tls: options.tls.is_some(),

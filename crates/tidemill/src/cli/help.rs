@@ -129,6 +129,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "inference-log status",
         &["tidemill inference-log status log", "tidemill inference-log status log --model taxi-tips"],
     ),
+    (
+        "inference-log import",
+        &[
+            "tidemill inference-log import march.parquet --model taxi-tips --from 2026-03-01 --for 31d --feedback-after 2d",
+        ],
+    ),
     ("inference-log compact", &["tidemill inference-log compact log", "tidemill inference-log compact log --hold 0s"]),
     ("inference-log prune", &["tidemill inference-log prune log --keep 90d --dry-run"]),
     ("inference-log erase", &["tidemill inference-log erase log --column rider_id --value r-4711 --hash-key key"]),

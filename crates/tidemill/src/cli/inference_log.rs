@@ -11,6 +11,8 @@ use tidemill_cli::duration;
 pub enum InferenceLogCommand {
     /// Show what a log holds: rows, hours, gaps, files that are not read
     Status(LogDirArgs),
+    /// Write rows of a file as if the server had answered them: a batch job, or a history to replay
+    Import(LogImportArgs),
     /// Move the rows of complete files into a Parquet file for each hour
     Compact(LogCompactArgs),
     /// Remove what is older than it may be
@@ -27,6 +29,33 @@ pub struct LogDirArgs {
     /// Only the log of this model
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+}
+
+/// `inference-log import`
+#[derive(Debug, Args)]
+pub struct LogImportArgs {
+    /// A CSV, JSON lines, Parquet or Avro file, a folder of them, a glob or a URL
+    pub file: PathBuf,
+    /// The model that answers: `taxi-tips`, `taxi-tips@champion`, `taxi-tips:7`
+    #[arg(long)]
+    pub model: String,
+    /// The folder of the log
+    #[arg(long, value_name = "DIR", default_value = "log")]
+    pub log: PathBuf,
+    /// The time of the first row: `2026-03-01` or `2026-03-01T12:00:00Z`
+    #[arg(long, value_name = "TIME")]
+    pub from: String,
+    /// The period over which the rows are spread
+    #[arg(long = "for", value_name = "DURATION", value_parser = tidemill_core::seconds_of_span, default_value = "1d")]
+    pub seconds: u64,
+    /// Take the label of each row as feedback that became known this long after the request
+    #[arg(long, value_name = "DURATION", value_parser = tidemill_core::seconds_of_span)]
+    pub feedback_after: Option<u64>,
+    /// What the names of requests begin with [default: the time of `--from`]
+    #[arg(long, value_name = "TEXT")]
+    pub request_prefix: Option<String>,
+    #[command(flatten)]
+    pub input: super::InputArgs,
 }
 
 /// `inference-log compact`

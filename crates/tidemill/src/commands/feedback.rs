@@ -5,11 +5,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tidemill_core::{Code, Failure};
+use tidemill_core::{Code, Failure, Feedback};
 use tidemill_monitor::config::LabelSpec;
-use tidemill_monitor::{
-    Feedback, LabelBook, Task, agreement, append_feedback, join, parse_feedback, parse_time, review_queue,
-};
+use tidemill_monitor::{LabelBook, Task, agreement, append_feedback, join, parse_feedback, parse_time, review_queue};
 
 use crate::cli::{FeedbackAddArgs, FeedbackCommand, FeedbackDecideArgs, FeedbackQueueArgs, Global, MonitorArgs};
 use crate::commands::{actor, monitor::open, print, say};
@@ -118,7 +116,7 @@ fn decide(args: &FeedbackDecideArgs, global: &Global) -> Result<u8, Failure> {
         review: true,
         ..Feedback::default()
     };
-    if let Some(problem) = record.problem() {
+    if let Some(problem) = record.problem(|_| true) {
         return Err(Failure::new(Code::Feedback, problem));
     }
     append_feedback(&open.monitor.log_dir(), std::slice::from_ref(&record), Timestamp::now().as_microsecond())?;

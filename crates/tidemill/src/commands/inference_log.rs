@@ -1,5 +1,7 @@
 //! `tidemill inference-log`: the log of the model server as a dataset.
 
+mod import;
+
 use console::style;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,9 +12,10 @@ use crate::cli::{Global, InferenceLogCommand, LogCompactArgs, LogDirArgs, LogEra
 use crate::commands::print;
 use crate::ui::{Align, Table, bytes, count};
 
-pub fn inference_log(command: &InferenceLogCommand, global: &Global) -> Result<u8, Failure> {
+pub async fn inference_log(command: &InferenceLogCommand, global: &Global) -> Result<u8, Failure> {
     match command {
         InferenceLogCommand::Status(args) => status(args, global),
+        InferenceLogCommand::Import(args) => import::import(args, global).await,
         InferenceLogCommand::Compact(args) => compact(args, global),
         InferenceLogCommand::Prune(args) => prune(args, global),
         InferenceLogCommand::Erase(args) => erase(args, global),

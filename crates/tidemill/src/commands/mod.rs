@@ -72,7 +72,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
         Command::Loadtest(args) => loadtest::loadtest(&args, global).await,
-        Command::InferenceLog(command) => inference_log::inference_log(&command, global),
+        Command::InferenceLog(command) => inference_log::inference_log(&command, global).await,
         Command::Monitor(command) => monitor::monitor(&command, global).await,
         Command::Feedback(command) => feedback::feedback(&command, global),
         Command::Predict(args) => predict::predict(&args, global).await,

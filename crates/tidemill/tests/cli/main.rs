@@ -22,6 +22,7 @@ mod launcher;
 mod lightgbm;
 mod loadtest;
 mod mistakes;
+mod monitor;
 mod outputs;
 mod own_data;
 mod pinned;

@@ -36,6 +36,9 @@ impl RestPath {
         if let Some(operation) = known.filter(|_| get) {
             return Ok(Self::server(operation));
         }
+        if path == "/v1/feedback" && method == Method::POST {
+            return Ok(Self::server(Operation::Feedback));
+        }
         if let Some(name) = invoked(path).filter(|_| method == Method::POST) {
             let model = decoded(name).ok_or_else(|| RequestError::invalid("the name of the model is not UTF-8"))?;
             return Ok(Self { operation: Operation::Invocations, model, selector: Selector::Latest });

@@ -18,6 +18,7 @@ use crate::protocol::content_encoding::ContentEncoding;
 use crate::protocol::oip::rest as oip;
 use crate::protocol::operation::Operation;
 use crate::protocol::rest::body::read_body;
+use crate::protocol::rest::feedback;
 use crate::protocol::rest::front_page;
 use crate::protocol::rest::inference::{self, RestInference};
 use crate::protocol::rest::openapi::{self, ServerFacts};
@@ -190,6 +191,10 @@ impl RestServer {
                 let (target, call) = (target?, RestInference { operation, body, json_bytes: None });
                 let work = Arc::clone(&target);
                 target.compute_pool().run(move |_| explain::explain(&*work, &call, trees)).await
+            }
+            Operation::Feedback => {
+                let (_, body, _held) = self.read(request).await?;
+                feedback::take(service, &body).await
             }
             Operation::RepositoryIndex => {
                 let (_, body, _held) = self.read(request).await?;
