@@ -53,7 +53,9 @@ impl Estimator for Members {
         let mut fitted = Vec::with_capacity(count);
         for (at, member) in self.0.iter().enumerate() {
             data.progress.phase(&format!("member {} of {count}: {}", at + 1, member.name));
-            fitted.push(member.estimator.fit(data)?);
+            // What one member keeps of its work, another must not find.
+            let work = data.work.map(|work| work.join(at.to_string()));
+            fitted.push(member.estimator.fit(&TrainingData { work: work.as_deref(), ..*data })?);
             data.cancel.check()?;
         }
         let members = self
