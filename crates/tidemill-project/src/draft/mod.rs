@@ -123,7 +123,7 @@ impl Draft {
 
     /// The same file with lines that say what the `Trainer` fits: `learner: …`, indented as its parameters are.
     pub(crate) fn pipeline_with(&self, source: &str, learner: &str, trial: Option<&Trial>) -> String {
-        yaml::with_learner(self, source, learner, trial)
+        yaml::with_learner(self, source, learner, trial, "the model")
     }
 
     /// The steps of the file up to the features.

@@ -100,10 +100,15 @@ impl Trial {
 
     /// What the first model reached, in a line.
     pub fn summary(&self) -> String {
+        self.summary_of("a first model")
+    }
+
+    /// What a model reached, in a line.
+    pub(super) fn summary_of(&self, model: &str) -> String {
         let (low, high) = self.interval;
         let guess = if self.beats_guessing { "" } else { ", which is no better than guessing" };
         format!(
-            "a first model reached {} {} (95 % interval {} to {}) on {} rows{guess}",
+            "{model} reached {} {} (95 % interval {} to {}) on {} rows{guess}",
             self.metric,
             shown(self.value),
             shown(low),

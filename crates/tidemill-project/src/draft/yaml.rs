@@ -85,11 +85,11 @@ fn types(schema: &Schema) -> Option<String> {
 pub(super) fn pipeline(draft: &Draft, source: &str, trial: Option<&Trial>) -> String {
     let leaves = if draft.rows < SMALL_ROWS { ", leaves: 7, min_data_in_leaf: 5" } else { "" };
     let learner = format!("    learner: {{ gradient_boosting: {{ learning_rate: 0.05{leaves} }} }}\n");
-    with_learner(draft, source, &learner, trial)
+    with_learner(draft, source, &learner, trial, "a first model")
 }
 
-/// The same with lines that say what the `Trainer` fits.
-pub(super) fn with_learner(draft: &Draft, source: &str, learner: &str, trial: Option<&Trial>) -> String {
+/// The same with lines that say what the `Trainer` fits. `model`: which one the trial was of.
+pub(super) fn with_learner(draft: &Draft, source: &str, learner: &str, trial: Option<&Trial>, model: &str) -> String {
     let name = yaml(&draft.name);
     let mut out = features(draft, source);
     out.push_str(
@@ -97,7 +97,7 @@ pub(super) fn with_learner(draft: &Draft, source: &str, learner: &str, trial: Op
     );
     out.push_str(learner);
     out.push_str(&task(draft));
-    evaluate(&mut out, draft, trial);
+    evaluate(&mut out, draft, trial, model);
     if trial.is_some() {
         out.push_str("  infra: { component: InfraValidator }       # the model is served for a moment and asked\n");
         out.push_str(&format!("  push:  {{ component: Pusher, model: {name}, alias: champion }}\n"));
@@ -209,11 +209,11 @@ pub(super) fn task(draft: &Draft) -> String {
     if draft.label.task == TaskKind::Regression { "    task: regression\n".to_owned() } else { String::new() }
 }
 
-fn evaluate(out: &mut String, draft: &Draft, trial: Option<&Trial>) {
+fn evaluate(out: &mut String, draft: &Draft, trial: Option<&Trial>, model: &str) {
     out.push_str("  evaluate:\n    component: Evaluator\n");
     let slices: Vec<String> = draft.slices.iter().map(|name| format!(", [{}]", yaml(name))).collect();
     out.push_str(&format!("    slices: [ []{} ]\n", slices.concat()));
     if let Some(trial) = trial {
-        out.push_str(&format!("    # {}\n    thresholds: {{ {} }}\n", trial.summary(), trial.threshold()));
+        out.push_str(&format!("    # {}\n    thresholds: {{ {} }}\n", trial.summary_of(model), trial.threshold()));
     }
 }

@@ -48,7 +48,8 @@ pub(super) fn search(
     };
     let by_name = if larger_is_better(&metric) { Direction::Maximize } else { Direction::Minimize };
     let direction = keys.direction.unwrap_or(by_name);
-    let starts = keys.starts.unwrap_or(true);
+    let starts = || params.search.starts(prepared.task().kind(), keys.starts == Some(true));
+    let first = if keys.starts == Some(false) { Vec::new() } else { starts() };
     let parallel = keys.parallel.unwrap_or(1).clamp(1, context.threads.max(1));
     let study = Study {
         space: params.search.space.clone(),
@@ -56,9 +57,12 @@ pub(super) fn search(
         sampler: Sampler {
             kind: keys.sampler,
             seed: params.trainer.seed(),
-            startup_trials: keys
-                .startup_trials
-                .unwrap_or_else(|| STARTUP_TRIALS.max(STARTUP_OF_LEARNER * learners.len() as u64)),
+            // Points that are known to be good tell more than points that are spread.
+            startup_trials: keys.startup_trials.unwrap_or(match (first.len() as u64, learners.len() as u64) {
+                (0, learners) => STARTUP_TRIALS.max(STARTUP_OF_LEARNER * learners),
+                (_, 1) => STARTUP_TRIALS,
+                (_, learners) => learners,
+            }),
         },
         halving: keys.prune.unwrap_or(true).then_some(Halving {
             min_steps: ROUNDS_MIN,
@@ -68,11 +72,7 @@ pub(super) fn search(
         budget: params.budget(),
         stop: keys.stop.0,
         parallel,
-        first: if starts {
-            params.search.starts(prepared.task().kind(), keys.starts == Some(true))
-        } else {
-            Vec::new()
-        },
+        first,
         // What one learner costs hardly differs from trial to trial.
         thrifty: params.search.has_several(),
     };

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tidemill_core::Progress;
 use tidemill_metadata::{ExecutionError, Run};
-use tidemill_pipeline::{Observer, Pipeline, StepReport};
+use tidemill_pipeline::{Observer, Pipeline, StepReport, StepState};
 use tidemill_train::learner_of;
 use tidemill_tune::{Direction, Trial, TrialState};
 
@@ -123,12 +123,15 @@ fn name(trial: &Trial) -> String {
 pub struct TrialObserver {
     terminal: Option<Arc<TerminalObserver>>,
     trials: Arc<Mutex<Trials>>,
+    /// Steps of which nothing is shown.
+    hidden: &'static [&'static str],
 }
 
 impl TrialObserver {
-    /// An observer for a run of `pipeline` that keeps trials in `trials`. `quiet`: it shows nothing.
-    pub fn new(pipeline: &Pipeline, trials: Arc<Mutex<Trials>>, quiet: bool) -> Self {
-        Self { terminal: (!quiet).then(|| Arc::new(TerminalObserver::new(pipeline))), trials }
+    /// An observer for a run of `pipeline` that keeps trials in `trials`. `quiet`: it shows nothing. `hidden`: steps of which it shows
+    /// nothing, as of all steps that are cached: several runs follow each other, and each step is shown once.
+    pub fn new(pipeline: &Pipeline, trials: Arc<Mutex<Trials>>, quiet: bool, hidden: &'static [&'static str]) -> Self {
+        Self { terminal: (!quiet).then(|| Arc::new(TerminalObserver::new(pipeline))), trials, hidden }
     }
 
     fn shown(&self) -> &dyn Observer {
@@ -140,9 +143,7 @@ impl TrialObserver {
 }
 
 impl Observer for TrialObserver {
-    fn run_started(&self, run: &Run, pipeline: &Pipeline) {
-        self.shown().run_started(run, pipeline);
-    }
+    fn run_started(&self, _run: &Run, _pipeline: &Pipeline) {}
 
     fn step_started(&self, step: usize) -> Arc<dyn Progress> {
         let inner = self.shown().step_started(step);
@@ -154,7 +155,12 @@ impl Observer for TrialObserver {
     }
 
     fn step_ended(&self, step: usize, report: &StepReport) {
-        self.shown().step_ended(step, report);
+        let is_shown = report.state != StepState::Cached && !self.hidden.contains(&report.step.as_str());
+        if is_shown || report.error.is_some() || report.is_rejected() {
+            self.shown().step_ended(step, report);
+        } else if let Some(terminal) = &self.terminal {
+            terminal.forget(step);
+        }
     }
 }
 

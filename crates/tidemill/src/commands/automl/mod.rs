@@ -173,7 +173,9 @@ impl Search<'_> {
             launcher: Arc::new(InProcess),
             ..RunOptions::default()
         };
-        let observer = Arc::new(TrialObserver::new(&pipeline, Arc::clone(&self.trials), self.global.quiet));
+        // Without thresholds there is nothing to say of the evaluation yet.
+        let hidden: &[&str] = if name == JUDGE_FILE { &["evaluate"] } else { &[] };
+        let observer = Arc::new(TrialObserver::new(&pipeline, Arc::clone(&self.trials), self.global.quiet, hidden));
         let run = RunSupervisor::default().start(workspace.clone(), pipeline, options, observer).await?;
         let report = tokio::select! {
             report = run.wait() => report?,

@@ -89,8 +89,10 @@ fn leaderboard(board: &Board) -> String {
             some(*standard_error, &number),
             count(*trials as u64),
             if value.is_finite() { seconds(*took) } else { "–".to_owned() },
-            some(*latency_us, &|us| {
-                if us < 1000.0 { format!("{us:.0} µs") } else { format!("{:.1} ms", us / 1000.0) }
+            some(*latency_us, &|us| match us {
+                us if us < 10.0 => format!("{us:.1} µs"),
+                us if us < 1000.0 => format!("{us:.0} µs"),
+                us => format!("{:.1} ms", us / 1000.0),
             }),
         ]);
     }

@@ -32,7 +32,17 @@ pub async fn report(args: &ReportArgs, global: &Global) -> Result<u8, Failure> {
         return write_events(&workspace, &args.of, folder, global).await;
     }
     let wanted = args.artifact_type.as_deref().map(shown_type).transpose()?;
-    let found = find(&workspace, &args.of, wanted).await?;
+    let found = match wanted {
+        // The last run need not be one that has searched.
+        Some(wanted @ ArtifactType::Hyperparameters) if args.of == "last" => {
+            let filter = ArtifactFilter { artifact_type: Some(wanted), ..ArtifactFilter::default() };
+            match workspace.metadata.artifacts(&filter, 1).await?.first() {
+                Some(newest) => find_artifact(&workspace, newest.artifact.digest.as_str()).await?,
+                None => find(&workspace, &args.of, Some(wanted)).await?,
+            }
+        }
+        wanted => find(&workspace, &args.of, wanted).await?,
+    };
     let page = match args.html.as_deref().filter(|path| is_folder(path)) {
         Some(folder) => write_all(&workspace, &found, folder, global).await?,
         None => write_one(&workspace, &found, args.html.as_deref(), global).await?,
