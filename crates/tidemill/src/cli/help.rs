@@ -81,7 +81,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("models", &["tidemill models", "tidemill models taxi-tips"]),
     ("alias", &["tidemill alias taxi-tips champion 3", "tidemill alias taxi-tips canary latest"]),
     ("reproduce", &["tidemill reproduce taxi-tips@champion"]),
-    ("bless", &["tidemill bless", "tidemill bless last --alias champion"]),
+    (
+        "bless",
+        &["tidemill bless --force --reason 'the drop is in test accounts'", "tidemill bless last --alias canary"],
+    ),
     (
         "lineage",
         &["tidemill lineage taxi-tips", "tidemill lineage taxi-tips@champion", "tidemill lineage 5b0c91d2 --down"],
