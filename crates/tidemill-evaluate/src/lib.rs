@@ -19,6 +19,7 @@ pub mod slices;
 mod student;
 mod summary;
 mod table;
+mod tfma;
 
 pub use component::{
     AskedMetric, ConfidenceIntervals, Evaluator, EvaluatorParams, FindSlices, asked_metrics, own_metrics,
@@ -28,11 +29,12 @@ pub use evaluate::{DECISION_THRESHOLD, EvaluateOptions, Series, evaluate, needs}
 pub use evaluation::{ClassEvaluation, DroppedSlices, Evaluation, SliceEvaluation};
 pub use finder::{FoundSlice, SliceSearch};
 pub use gate::{
-    Blessing, BlessingVerdict, Check, CheckOutcome, Rule, SliceSelector, SliceThreshold, Threshold, ThresholdSyntax,
-    Thresholds, WrittenThreshold, check_thresholds,
+    Blessing, BlessingVerdict, Check, CheckOutcome, CrossSliceThreshold, Rule, SliceSelector, SliceThreshold,
+    Threshold, ThresholdSyntax, Thresholds, WrittenThreshold, check_thresholds,
 };
 pub use intervals::{Interval, IntervalMethod, IntervalOptions, IntervalSource, Intervals};
 pub use metrics::{Metric, Metrics, OwnMetric};
 pub use report::render_evaluation_report;
 pub use summary::{summary_headline, summary_tables};
 pub use table::{EvaluationTable, PredictionColumns, TableBuilder, TableColumns};
+pub use tfma::{ConvertedEvalConfig, EvalConfigError, is_eval_config, read_eval_config};

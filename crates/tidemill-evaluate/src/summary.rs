@@ -145,6 +145,10 @@ pub(crate) fn bound(check: &Check) -> String {
         Rule::BetterThanBaselineBy if sign.is_empty() => format!("better by ≥ {limit}"),
         Rule::NoWorseThanBaselineBy => format!("{sign} baseline {worse} {limit}"),
         Rule::NoWorseThanBaselineByPercent => format!("{sign} baseline {worse} {limit} %"),
+        Rule::ChangeAtLeast => format!("change ≥ {limit}"),
+        Rule::ChangeAtMost => format!("change ≤ {limit}"),
+        Rule::RelativeChangeAtLeast => format!("relative change ≥ {limit}"),
+        Rule::RelativeChangeAtMost => format!("relative change ≤ {limit}"),
         Rule::BetterThanBaselineBy => format!("{sign} baseline {better} {limit}"),
     }
 }

@@ -352,6 +352,12 @@ pub struct BlessArgs {
     /// Alias to move to the version [default: as the `Pusher` has it]
     #[arg(long, value_name = "ALIAS")]
     pub alias: Option<String>,
+    /// Register a model that the evaluation rejected; needs `--reason`
+    #[arg(long, requires = "reason")]
+    pub force: bool,
+    /// Why: recorded with the version, its tags and what was overruled
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `reproduce`

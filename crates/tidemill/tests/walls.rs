@@ -52,7 +52,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("tidemill-tune", &["tidemill-core"], &["arrow", "tokio", "datafusion", "hyper", "axum"]),
     (
         "tidemill-evaluate",
-        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx"],
+        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx", "tidemill-proto"],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
     (

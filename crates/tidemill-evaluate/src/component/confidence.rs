@@ -47,6 +47,16 @@ impl Default for ConfidenceIntervals {
 }
 
 impl ConfidenceIntervals {
+    /// No intervals.
+    pub(crate) const fn none() -> Self {
+        Self { options: None, group: None }
+    }
+
+    /// Intervals with these options, of rows that do not depend on each other.
+    pub(crate) const fn of(options: IntervalOptions) -> Self {
+        Self { options: Some(options), group: None }
+    }
+
     /// The options of the intervals, if they are enabled.
     pub fn options(&self) -> Option<IntervalOptions> {
         self.options

@@ -8,13 +8,15 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tidemill_core::ParamIssue;
 
-use crate::finder::SearchOptions;
+use crate::finder::{RankBy, SearchOptions};
 
 /// How to look for bad slices: `5`, or a map of options. `0` does not look.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FindSlices {
     top: usize,
     columns: Option<Vec<String>>,
+    depth: usize,
+    rank_by: RankBy,
     min_rows: Option<u64>,
     min_effect_size: f64,
     significance: f64,
@@ -27,18 +29,22 @@ struct WrittenFindSlices {
     top: usize,
     /// Columns to search: by default what the model reads, and the columns of `slices`.
     columns: Option<Vec<String>>,
+    /// Conditions of a slice at most: 1 to 3.
+    depth: usize,
+    /// Whether the slices where the model does worst come first (`effect`), or those that cost most (`cost`).
+    rank_by: RankBy,
     /// The fewest rows a slice may have: by default half a percent of all, and 30 at least.
     min_rows: Option<u64>,
     /// How far the mean loss must lie above that of the other rows, in standard deviations.
     min_effect_size: f64,
-    /// The largest p-value, adjusted for the number of slices tried.
+    /// The largest p-value, corrected for the search: the chance of so bad a slice among all that were tried.
     significance: f64,
 }
 
 impl Default for WrittenFindSlices {
     fn default() -> Self {
-        let SearchOptions { top, min_rows, min_effect_size, significance } = SearchOptions::default();
-        Self { top, columns: None, min_rows, min_effect_size, significance }
+        let SearchOptions { top, depth, rank_by, min_rows, min_effect_size, significance } = SearchOptions::default();
+        Self { top, columns: None, depth, rank_by, min_rows, min_effect_size, significance }
     }
 }
 
@@ -52,8 +58,8 @@ impl Default for FindSlices {
 
 impl From<WrittenFindSlices> for FindSlices {
     fn from(written: WrittenFindSlices) -> Self {
-        let WrittenFindSlices { top, columns, min_rows, min_effect_size, significance } = written;
-        Self { top, columns, min_rows, min_effect_size, significance }
+        let WrittenFindSlices { top, columns, depth, rank_by, min_rows, min_effect_size, significance } = written;
+        Self { top, columns, depth, rank_by, min_rows, min_effect_size, significance }
     }
 }
 
@@ -62,6 +68,8 @@ impl FindSlices {
     pub fn options(&self) -> Option<SearchOptions> {
         (self.top > 0).then_some(SearchOptions {
             top: self.top,
+            depth: self.depth,
+            rank_by: self.rank_by,
             min_rows: self.min_rows,
             min_effect_size: self.min_effect_size,
             significance: self.significance,
@@ -75,6 +83,9 @@ impl FindSlices {
 
     pub(super) fn issues(&self) -> Vec<ParamIssue> {
         let mut issues = Vec::new();
+        if !(1..=3).contains(&self.depth) {
+            issues.push(ParamIssue::new(["find_slices", "depth"], format!("{} is not 1, 2 or 3", self.depth)));
+        }
         if !(self.significance > 0.0 && self.significance < 1.0) {
             issues.push(ParamIssue::new(["find_slices", "significance"], "a p-value lies between 0 and 1"));
         }

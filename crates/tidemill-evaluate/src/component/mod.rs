@@ -7,20 +7,23 @@ mod params;
 mod scan;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Expectation, Gate, InputArtifact, InputSource,
-    InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind, Wanted, add_issues,
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, Expectation, ExternalInput, Gate,
+    InputArtifact, InputSource, InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind,
+    Wanted, add_issues,
 };
 use tidemill_data::Examples;
 use tidemill_model::{Model, ModelError, Task};
 use tidemill_onnx::load_package;
 
 use crate::metrics::no_better_than_guessing;
+use crate::tfma::read_eval_config;
 use crate::{
-    Blessing, EvaluateError, Evaluation, Metric, TableColumns, Thresholds, check_thresholds, evaluate, needs,
-    summary_headline, summary_tables,
+    Blessing, EvaluateError, Evaluation, Metric, TableColumns, check_thresholds, evaluate, needs, summary_headline,
+    summary_tables,
 };
 
 pub use asked::{AskedMetric, asked_metrics, own_metrics};
@@ -104,28 +107,38 @@ impl Component for Evaluator {
             .collect()
     }
 
+    fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
+        let Some(file) = EvaluatorParams::parse(params)?.eval_config else { return Ok(Vec::new()) };
+        let path = project_dir.join(&file);
+        let bytes = std::fs::read(&path).map_err(|source| EvaluateError::Io { path, action: "read", source })?;
+        // A configuration that cannot be run is refused before anything is.
+        let text = String::from_utf8_lossy(&bytes);
+        read_eval_config(&file, &text, &Task::Binary)?;
+        let digest = Digest::from_bytes(blake3::hash(&bytes).as_bytes());
+        Ok(vec![ExternalInput { name: file.display().to_string(), digest }])
+    }
+
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
         let params = EvaluatorParams::parse(context.params)?;
-        let thresholds = params.read_thresholds()?;
+        params.read_thresholds()?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(context.threads.max(1))
             .build()
             .map_err(EvaluateError::Threads)?;
-        pool.install(|| run(context, &params, &thresholds))
+        pool.install(|| run(context, params))
     }
 }
 
-fn run(
-    context: &StepContext<'_>,
-    params: &EvaluatorParams,
-    thresholds: &Thresholds,
-) -> Result<Outcome, ComponentError> {
+fn run(context: &StepContext<'_>, written: EvaluatorParams) -> Result<Outcome, ComponentError> {
     let examples = Examples::open(&context.input("examples")?.path).map_err(EvaluateError::Data)?;
-    let rows = split_rows(&examples, &params.split)?;
+    let rows = split_rows(&examples, &written.split)?;
     let candidate = context.input("model")?;
     let model = load_package(&candidate.path).map_err(EvaluateError::Model)?;
-    thresholds.check_task(model.task().kind())?;
     let mut warnings = Vec::new();
+    let params = with_eval_config(context, written, model.task(), &mut warnings)?;
+    let params = &params;
+    let thresholds = &params.read_thresholds()?;
+    thresholds.check_task(model.task().kind())?;
     let mut unusable = None;
     let baseline = match context.inputs.get("baseline") {
         None => None,
@@ -176,6 +189,21 @@ fn run(
         tables: summary_tables(&evaluation, &blessing),
         warnings,
     })
+}
+
+/// The parameters of the `EvalConfig`, if there is one, and what it says that has no meaning here.
+fn with_eval_config(
+    context: &StepContext<'_>,
+    written: EvaluatorParams,
+    task: &Task,
+    warnings: &mut Vec<String>,
+) -> Result<EvaluatorParams, ComponentError> {
+    let Some(file) = &written.eval_config else { return Ok(written) };
+    let path = context.project_dir.join(file);
+    let text = std::fs::read_to_string(&path).map_err(|source| EvaluateError::Io { path, action: "read", source })?;
+    let converted = read_eval_config(file, &text, task)?;
+    warnings.extend(converted.notes);
+    Ok(EvaluatorParams { split: written.split, ..converted.params })
 }
 
 fn split_rows(examples: &Examples, split: &str) -> Result<u64, EvaluateError> {

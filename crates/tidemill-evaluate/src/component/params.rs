@@ -1,6 +1,7 @@
 //! Parameters of the step, and their validation.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use tidemill_core::{ParamIssue, TaskKind, advise, parse_params_partly};
 
 use super::asked::{AskedMetric, asked_issues, asked_metrics, own_metrics};
 use super::{ConfidenceIntervals, FindSlices};
-use crate::gate::{KEYS_ELSEWHERE, SliceThreshold, Thresholds, WrittenThreshold};
+use crate::gate::{CrossSliceThreshold, KEYS_ELSEWHERE, SliceThreshold, Thresholds, WrittenThreshold};
 use crate::slices::SliceSpec;
 use crate::{DECISION_THRESHOLD, EvaluateOptions, Metric, Series};
 
@@ -29,6 +30,11 @@ pub struct EvaluatorParams {
     pub thresholds: BTreeMap<String, WrittenThreshold>,
     /// What the model must satisfy on slices.
     pub slice_thresholds: Vec<SliceThreshold>,
+    /// What the differences between slices must satisfy.
+    pub cross_slice_thresholds: Vec<CrossSliceThreshold>,
+    /// An `EvalConfig` of TensorFlow Model Analysis, as text (`.pbtxt`) or JSON: a path in the project. It takes the place of all
+    /// other parameters but `split`.
+    pub eval_config: Option<PathBuf>,
     /// Slices with fewer rows are not shown (and fail a threshold that names them).
     pub min_slice_size: u64,
     /// A row is called positive when its score is above this: for accuracy, precision, recall and rates. By default the
@@ -53,6 +59,8 @@ impl Default for EvaluatorParams {
             find_slices: FindSlices::default(),
             thresholds: BTreeMap::new(),
             slice_thresholds: Vec::new(),
+            cross_slice_thresholds: Vec::new(),
+            eval_config: None,
             min_slice_size: 1,
             decision_threshold: None,
             metrics: Vec::new(),
@@ -113,7 +121,9 @@ impl EvaluatorParams {
                 ParamIssue::new(["confidence_intervals"], "a threshold asks for the interval, and there are none");
             issues.push(issue.with_hint("leave `confidence_intervals: false` out"));
         }
-        match Thresholds::read_with(&self.thresholds, &self.slice_thresholds, &own_metrics(&self.metrics)) {
+        let own = own_metrics(&self.metrics);
+        let read = Thresholds::read_with(&self.thresholds, &self.slice_thresholds, &own);
+        match read.and_then(|thresholds| thresholds.with_cross(&self.cross_slice_thresholds, &own)) {
             Ok(thresholds) if issues.is_empty() => Ok(thresholds),
             Ok(_) => Err(issues),
             Err(more) => {
@@ -126,8 +136,9 @@ impl EvaluatorParams {
     /// Every family of slices to evaluate: the requested ones and those that thresholds name.
     pub fn all_slices(&self) -> Vec<SliceSpec> {
         let named = self.slice_thresholds.iter().map(|threshold| threshold.slice.spec());
+        let compared = self.cross_slice_thresholds.iter().flat_map(|cross| [cross.against.spec(), cross.slice.spec()]);
         let mut all: Vec<SliceSpec> = Vec::new();
-        for spec in self.slices.iter().cloned().chain(named) {
+        for spec in self.slices.iter().cloned().chain(named).chain(compared) {
             if !all.contains(&spec) {
                 all.push(spec);
             }
@@ -160,8 +171,9 @@ impl EvaluatorParams {
     /// Every metric to compute for a task besides those that are always computed: the requested ones, and those of thresholds.
     pub fn all_metrics(&self, task: TaskKind) -> Vec<Metric> {
         let own = own_metrics(&self.metrics);
-        let named =
-            self.thresholds.keys().chain(self.slice_thresholds.iter().flat_map(|slice| slice.thresholds.keys()));
+        let of_slices = self.slice_thresholds.iter().map(|slice| &slice.thresholds);
+        let of_cross = self.cross_slice_thresholds.iter().map(|cross| &cross.thresholds);
+        let named = std::iter::once(&self.thresholds).chain(of_slices).chain(of_cross).flat_map(BTreeMap::keys);
         let bound = named.filter_map(|name| {
             own.iter().copied().find(|own| own.name() == name).or_else(|| name.parse::<Metric>().ok())
         });

@@ -59,6 +59,14 @@ pub enum Rule {
     NoWorseThanBaselineByPercent,
     /// The metric is better than the baseline's by this or more.
     BetterThanBaselineBy,
+    /// The metric minus the baseline's is this or more.
+    ChangeAtLeast,
+    /// The metric minus the baseline's is this or less.
+    ChangeAtMost,
+    /// The change divided by the baseline's value is this or more.
+    RelativeChangeAtLeast,
+    /// The change divided by the baseline's value is this or less.
+    RelativeChangeAtMost,
 }
 
 impl Rule {
@@ -70,7 +78,31 @@ impl Rule {
             Self::NoWorseThanBaselineBy => "no_worse_than_baseline_by",
             Self::NoWorseThanBaselineByPercent => "no_worse_than_baseline_by_percent",
             Self::BetterThanBaselineBy => "better_than_baseline_by",
+            Self::ChangeAtLeast => "change_at_least",
+            Self::ChangeAtMost => "change_at_most",
+            Self::RelativeChangeAtLeast => "relative_change_at_least",
+            Self::RelativeChangeAtMost => "relative_change_at_most",
         }
+    }
+
+    /// Whether it takes the better direction of the metric.
+    pub const fn needs_direction(self) -> bool {
+        matches!(self, Self::NoWorseThanBaselineBy | Self::NoWorseThanBaselineByPercent | Self::BetterThanBaselineBy)
+    }
+
+    /// Whether it bounds from below.
+    const fn is_lower(self) -> bool {
+        matches!(self, Self::AtLeast | Self::ChangeAtLeast | Self::RelativeChangeAtLeast)
+    }
+
+    /// Whether a number that is not a gain meets the bound, with room for rounding.
+    pub(super) fn holds(self, number: f64, limit: f64, rounding: f64) -> bool {
+        if self.is_lower() { number >= limit - rounding } else { number <= limit + rounding }
+    }
+
+    /// Whether it is of the change divided by the baseline's value.
+    pub(super) const fn is_relative(self) -> bool {
+        matches!(self, Self::RelativeChangeAtLeast | Self::RelativeChangeAtMost)
     }
 
     /// Whether it compares with the baseline.
@@ -96,6 +128,9 @@ pub enum CheckOutcome {
 pub struct Check {
     /// The slice; `{}` is all rows. With `each`, the columns of a family without slices.
     pub slice: SliceKey,
+    /// The slice whose metric is compared with that of `slice`: value and baseline are the difference of the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<SliceKey>,
     /// The metric.
     pub metric: Metric,
     /// The kind of bound.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tidemill_core::{Code, Coded};
 
-use super::threshold::{WrittenThreshold, unknown_metric};
+use super::elsewhere::unknown_metric;
+use super::threshold::WrittenThreshold;
 use super::{Rule, Threshold, Thresholds};
 use crate::metrics::{Direction, Metric};
 
@@ -58,7 +59,7 @@ impl Thresholds {
                 return Err(fail(problem, hint));
             }
         }
-        Ok(Self { overall, slices: Vec::new() })
+        Ok(Self { overall, ..Self::default() })
     }
 
     /// Whether a bound compares with the baseline.
@@ -99,6 +100,10 @@ fn add(threshold: &mut Threshold, rule: Rule, limit: f64) -> Result<(), (String,
         Rule::NoWorseThanBaselineBy => &mut threshold.no_worse_than_baseline_by,
         Rule::NoWorseThanBaselineByPercent => &mut threshold.no_worse_than_baseline_by_percent,
         Rule::BetterThanBaselineBy => &mut threshold.better_than_baseline_by,
+        Rule::ChangeAtLeast => &mut threshold.change_at_least,
+        Rule::ChangeAtMost => &mut threshold.change_at_most,
+        Rule::RelativeChangeAtLeast => &mut threshold.relative_change_at_least,
+        Rule::RelativeChangeAtMost => &mut threshold.relative_change_at_most,
     };
     match place.replace(limit) {
         None => Ok(()),

@@ -12,3 +12,4 @@ mod recorded;
 mod report;
 mod requested;
 mod scikit_learn;
+mod tfma;

@@ -139,7 +139,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("inference-log prune", &["tidemill inference-log prune log --keep 90d --dry-run"]),
     ("inference-log erase", &["tidemill inference-log erase log --column rider_id --value r-4711 --hash-key key"]),
     ("reproduce", &["tidemill reproduce taxi-tips@champion"]),
-    ("bless", &["tidemill bless", "tidemill bless last --alias champion"]),
+    (
+        "bless",
+        &["tidemill bless --force --reason 'the drop is in test accounts'", "tidemill bless last --alias canary"],
+    ),
     (
         "lineage",
         &["tidemill lineage taxi-tips", "tidemill lineage taxi-tips@champion", "tidemill lineage 5b0c91d2 --down"],

@@ -60,7 +60,8 @@ pub struct EvaluateArgs {
     /// Compute a metric besides those that are always computed, `recall@precision=0.9` or `all`; may be given again
     #[arg(long = "metric", value_name = "METRIC")]
     pub metrics: Vec<String>,
-    /// YAML file with parameters as the `Evaluator` takes them: `slices`, `metrics`, `thresholds` and so on
+    /// YAML file with parameters as the `Evaluator` takes them: `slices`, `metrics`, `thresholds` and so on; or TFMA's
+    /// `EvalConfig`, as `.pbtxt` or `.json`
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Evaluate by the values of a column, or of several crossed; may be given again

@@ -11,7 +11,8 @@ use tidemill_evaluate::finder::SearchOptions;
 use tidemill_evaluate::slices::SliceSpec;
 use tidemill_evaluate::{
     AskedMetric, Blessing, EvaluateOptions, Evaluation, EvaluationTable, EvaluatorParams, PredictionColumns,
-    TableColumns, Thresholds, needs, own_metrics, render_evaluation_report, summary_tables,
+    TableColumns, Thresholds, is_eval_config, needs, own_metrics, read_eval_config, render_evaluation_report,
+    summary_tables,
 };
 use tidemill_pipeline::Document;
 
@@ -24,7 +25,7 @@ use crate::ui::{Table, count};
 use models::{Judged, side_by_side};
 
 pub fn evaluate(args: &EvaluateArgs, global: &Global) -> Result<u8, Failure> {
-    let job = Job::new(args)?;
+    let job = Job::new(args, global)?;
     let mut models = Vec::new();
     for (number, prediction) in args.predictions.iter().enumerate() {
         // Every further model is compared with the first.
@@ -64,8 +65,10 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn new(args: &'a EvaluateArgs) -> Result<Self, Failure> {
+    fn new(args: &'a EvaluateArgs, global: &Global) -> Result<Self, Failure> {
         let (mut params, mut thresholds) = match &args.config {
+            // The task is known when the file is read; all that is of TFMA's files is of metrics by class.
+            Some(file) if is_eval_config(file) => from_eval_config(file, &task_of(args), global)?,
             Some(file) => from_file(file)?,
             None => (EvaluatorParams::default(), Thresholds::default()),
         };
@@ -184,6 +187,30 @@ fn from_file(file: &std::path::Path) -> Result<(EvaluatorParams, Thresholds), Fa
     let params = EvaluatorParams::parse(&document.value());
     let read = params.and_then(|params| params.read_thresholds().map(|thresholds| (params, thresholds)));
     read.map_err(|issues| Failure::in_file(Code::Params, document.invalid(issues)))
+}
+
+/// The task of the flags, a binary label without one.
+fn task_of(args: &EvaluateArgs) -> Task {
+    match args.task {
+        Some(TaskName::Regression) => Task::Regression,
+        Some(TaskName::Ranking) => Task::Ranking { group: args.group.clone().unwrap_or_default() },
+        Some(TaskName::MultiClass) => Task::MultiClass { classes: Vec::new() },
+        Some(TaskName::MultiLabel) => Task::MultiLabel { labels: Vec::new() },
+        Some(TaskName::Binary) | None => Task::Binary,
+    }
+}
+
+/// An `EvalConfig` of TensorFlow Model Analysis. The columns are those of the flags.
+fn from_eval_config(
+    file: &std::path::Path,
+    task: &Task,
+    global: &Global,
+) -> Result<(EvaluatorParams, Thresholds), Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::io(file, &error))?;
+    let converted = read_eval_config(file, &text, task)?;
+    converted.notes.iter().for_each(|note| say(global, note));
+    let thresholds = converted.params.read_thresholds().map_err(of_flags)?;
+    Ok((converted.params, thresholds))
 }
 
 /// The first mistake of the flags.
