@@ -21,7 +21,7 @@ pub use feature_sets::{
 };
 pub use mirror::Mirror;
 pub use monitors::{
-    Acted, OpenMonitor, References, Tick, act, monitor_state_dir, read_monitor_file, tick, watch_monitor,
+    Acted, OpenMonitor, References, Tick, act, export_joined, monitor_state_dir, read_monitor_file, tick, watch_monitor,
 };
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
