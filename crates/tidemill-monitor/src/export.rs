@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, UInt32Array};
+use arrow::array::{Array as _, ArrayRef, Float64Array, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Serialize;
 
 use crate::MonitorError;
@@ -91,18 +91,8 @@ pub fn export(
         known_within: String::from(spec.maturity),
         ..Provenance::default()
     };
-    // Inputs in the types of the reference, so that all files of the log give one table.
-    let inputs: Vec<(String, DataType)> = profile
-        .types()
-        .fields()
-        .iter()
-        .filter(|field| !field.name().starts_with('_'))
-        .map(|field| (field.name().clone(), field.data_type().clone()))
-        .collect();
-    let mut fields: Vec<Field> = inputs.iter().map(|(name, of)| Field::new(name, of.clone(), true)).collect();
-    fields.push(Field::new(&spec.label, DataType::Float64, true));
-    fields.push(Field::new(TIME_COLUMN, DataType::Utf8, true));
-    let schema = Arc::new(Schema::new(fields));
+    // The inputs of the reference, in the types that the first file has, so that all files give one table.
+    let mut table: Option<(Vec<(String, DataType)>, SchemaRef)> = None;
     let mut shares = [[0u64; 2]; 2];
     let mut ends: Option<(Micros, Micros)> = None;
     let keys: BTreeSet<&String> = spec.keys.iter().collect();
@@ -112,8 +102,9 @@ pub fn export(
             continue;
         }
         done.files += 1;
-        for batch in each.read(Some(profile.types()), None)? {
+        for batch in each.read(None, None)? {
             let batch = batch?;
+            let (inputs, schema) = table.get_or_insert_with(|| columns_of(profile, &batch, &spec.label));
             let rows = Rows::of(&batch, answer, spec, &each)?;
             let (mut chosen, mut labels) = (Vec::new(), Vec::new());
             for row in 0..batch.num_rows() {
@@ -145,7 +136,7 @@ pub fn export(
                 |error: arrow::error::ArrowError| MonitorError::log(format!("`{}`: {error}", each.path.display()));
             let part = take_record_batch(&batch, &UInt32Array::from(chosen)).map_err(wrong)?;
             let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
-            for (name, of) in &inputs {
+            for (name, of) in inputs.iter() {
                 columns.push(match part.column_by_name(name) {
                     Some(column) => cast(column, of).map_err(wrong)?,
                     None => arrow::array::new_null_array(of, part.num_rows()),
@@ -156,10 +147,25 @@ pub fn export(
                 part.column_by_name(TIME_COLUMN)
                     .map_or_else(|| arrow::array::new_null_array(&DataType::Utf8, part.num_rows()), Arc::clone),
             );
-            write(RecordBatch::try_new(Arc::clone(&schema), columns).map_err(wrong)?)?;
+            write(RecordBatch::try_new(Arc::clone(schema), columns).map_err(wrong)?)?;
         }
     }
     done.period = ends.map(|(first, last)| [rfc3339(first), rfc3339(last)]);
     done.labelled_share = shares.map(|[all, labelled]| labelled as f64 / all.max(1) as f64);
     Ok(done)
+}
+
+/// The inputs with their types, and the columns of the table.
+fn columns_of(profile: &Profile, first: &RecordBatch, label: &str) -> (Vec<(String, DataType)>, SchemaRef) {
+    let input = |field: &Arc<Field>| {
+        let found = first.column_by_name(field.name()).filter(|column| column.null_count() < column.len());
+        (field.name().clone(), found.map_or_else(|| field.data_type().clone(), |column| column.data_type().clone()))
+    };
+    let types = profile.types();
+    let inputs: Vec<(String, DataType)> =
+        types.fields().iter().filter(|field| !field.name().starts_with('_')).map(input).collect();
+    let mut fields: Vec<Field> = inputs.iter().map(|(name, of)| Field::new(name, of.clone(), true)).collect();
+    fields.push(Field::new(label, DataType::Float64, true));
+    fields.push(Field::new(TIME_COLUMN, DataType::Utf8, true));
+    (inputs, Arc::new(Schema::new(fields)))
 }

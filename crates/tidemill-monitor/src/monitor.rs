@@ -86,6 +86,11 @@ impl Monitor {
         &self.state
     }
 
+    /// The same, to keep more in it.
+    pub fn state_mut(&mut self) -> &mut StateFolder {
+        &mut self.state
+    }
+
     /// The alerts.
     pub fn alerts(&self) -> &AlertBook {
         &self.memory.alerts

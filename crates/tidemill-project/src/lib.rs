@@ -25,7 +25,7 @@ pub use feature_sets::{
 };
 pub use mirror::Mirror;
 pub use monitors::{
-    Acted, OpenMonitor, References, Tick, act, monitor_state_dir, read_monitor_file, tick, watch_monitor,
+    Acted, OpenMonitor, References, Tick, act, export_joined, monitor_state_dir, read_monitor_file, tick, watch_monitor,
 };
 pub use optuna::write_optuna;
 pub use project::Project;

@@ -127,6 +127,8 @@ impl AlertBook {
     ) -> Vec<Change> {
         let mut changes = Vec::new();
         for (kind, outcome) in outcomes {
+            // Poisoned labels are no matter of chance: one window is enough.
+            let after = if kind == Kind::SuspiciousLabels { 1 } else { after };
             let recent = self.recent.entry(kind).or_default();
             recent.push(matches!(outcome, Outcome::Found(..)));
             let beyond = recent.len().saturating_sub(of.max(after));

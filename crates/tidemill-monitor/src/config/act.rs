@@ -91,6 +91,12 @@ pub enum Action {
         /// Parameters of the pipeline, as for `--param`.
         #[serde(default)]
         params: std::collections::BTreeMap<String, serde_json::Value>,
+        /// Before it, the joined rows of the log are written to this file, as `monitor export` does.
+        #[serde(default)]
+        export: Option<PathBuf>,
+        /// Only rows of this long before the newest request. Default: all.
+        #[serde(default)]
+        export_last: Option<Span>,
     },
     /// An alias back to the version that it pointed to before.
     MoveAliasBack {

@@ -124,6 +124,12 @@ pub fn check(file: &MonitorFile) -> Vec<ParamIssue> {
         if action.per_day == 0 {
             wrong(&["actions", name, "per_day"], "it would never be done".to_owned(), "at least 1");
         }
+        if let Action::Run { export: Some(_), .. } = &action.what
+            && file.labels.is_none()
+        {
+            let message = "`export` joins labels, and the file has none".to_owned();
+            wrong(&["actions", name, "do"], message, "write `labels: { feedback: true }`");
+        }
         if let Action::Review { rows: 0 } = action.what {
             wrong(&["actions", name, "do"], "no row would be reviewed".to_owned(), "`rows: 50`");
         }

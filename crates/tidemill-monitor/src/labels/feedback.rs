@@ -49,10 +49,15 @@ pub fn append_feedback(log: &Path, records: &[Feedback], now: Micros) -> Result<
         text.push_str(&serde_json::to_string(&record).unwrap_or_default());
         text.push('\n');
     }
-    let path = dir.join(format!("{stamp}-{}-file.jsonl", std::process::id()));
-    tidemill_files::create_parent(&path)?;
-    tidemill_files::write(&path, text)?;
-    Ok(path)
+    tidemill_files::create_folder(&dir)?;
+    let mut number = 1;
+    loop {
+        let path = dir.join(format!("{stamp}-{}-file-{number}.jsonl", std::process::id()));
+        if tidemill_files::create_new(&path, &text)? {
+            return Ok(path);
+        }
+        number += 1;
+    }
 }
 
 /// The files of feedback of a log, in order.

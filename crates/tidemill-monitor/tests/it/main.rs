@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod log;
+mod nannyml;
 mod watch;
 mod world;

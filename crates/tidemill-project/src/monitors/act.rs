@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use tidemill_core::{Code, Failure};
 use tidemill_metadata::{Actor, VersionSpec};
-use tidemill_monitor::Monitor;
 use tidemill_monitor::alert::Alert;
 use tidemill_monitor::config::Action;
+use tidemill_monitor::{Micros, Monitor, Provenance, export};
 use tidemill_pipeline::{Observer, RunOptions};
 
-use crate::{Project, RunSupervisor};
+use crate::{Project, RunSupervisor, connectors};
 
 /// An action that was done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +26,43 @@ pub struct Acted {
     /// The run that was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+}
+
+/// Writes the requests of a period that have a label to `out`, with their provenance beside it. The columns are those of the
+/// reference of `version`, which must be kept.
+pub fn export_joined(
+    monitor: &Monitor,
+    version: u64,
+    period: (Micros, Micros),
+    as_of: Option<Micros>,
+    out: &Path,
+) -> Result<Provenance, Failure> {
+    let no_labels = || {
+        Failure::new(Code::MonitorReference, "the monitor file has no `labels`")
+            .with_hint("`labels: { feedback: true }`")
+    };
+    let book = monitor.labels()?.ok_or_else(no_labels)?;
+    let no_reference = || {
+        Failure::new(Code::MonitorReference, format!("version {version} has no reference yet"))
+            .with_hint("`tidemill monitor run --once` makes it as soon as the log is long enough")
+    };
+    let profile = monitor.state().profile(version)?.ok_or_else(no_reference)?;
+    let mut batches = Vec::new();
+    let done = export(monitor.file(), &monitor.log(), &book, &profile, period, as_of, |batch| {
+        batches.push(batch);
+        Ok(())
+    })?;
+    if batches.is_empty() {
+        let message = format!("none of the {} requests of the period has a label", done.requests);
+        return Err(
+            Failure::new(Code::Feedback, message).with_hint("`tidemill feedback status` shows what happened to labels")
+        );
+    }
+    tidemill_files::create_parent(out)?;
+    connectors().write_table(out, batches.into_iter().map(Ok))?;
+    let text = serde_json::to_string_pretty(&done).unwrap_or_default();
+    tidemill_files::write(&out.with_extension("provenance.json"), text + "\n")?;
+    Ok(done)
 }
 
 /// Does what the monitor file says of an alert that began to fire. The brake is looked at before.
@@ -53,7 +90,16 @@ pub async fn act(
         run,
     };
     match &spec.what {
-        Action::Run { pipeline, params } => {
+        Action::Run { pipeline, params, export, export_last } => {
+            if let Some(out) = export {
+                let newest = monitor.seen().newest.unwrap_or(i64::MAX - 1);
+                let from = export_last.map_or(i64::MIN, |last| newest.saturating_sub(last.micros()));
+                let (of, out) = (monitor.clone(), base.join(out));
+                let version = alert.model_version;
+                let work = move || export_joined(&of, version, (from, i64::MAX), None, &out);
+                let panicked = |_| Failure::new(Code::Internal, "the export panicked");
+                tokio::task::spawn_blocking(work).await.map_err(panicked)??;
+            }
             let other = pipeline.as_ref().map(|path| Project::find(Some(&base.join(path)), None)).transpose()?;
             let project = other.as_ref().unwrap_or(project);
             let workspace = project.open().await?;

@@ -5,7 +5,7 @@ mod file;
 mod references;
 mod work;
 
-pub use act::{Acted, act};
+pub use act::{Acted, act, export_joined};
 pub use file::{OpenMonitor, monitor_state_dir, read_monitor_file};
 pub use references::References;
 pub use work::{Tick, tick, watch_monitor};

@@ -71,11 +71,10 @@ pub async fn tick(open: &mut OpenMonitor, now: Option<Micros>, observer: Arc<dyn
             remind(open, &postman, queue, time)?;
         }
     }
-    let fired: Vec<_> = loud
-        .iter()
-        .filter(|change| change.alert.state == AlertState::Firing)
-        .map(|change| change.alert.clone())
-        .collect();
+    // An alert that gets worse has fired before.
+    let fired =
+        loud.iter().filter(|change| change.alert.state == AlertState::Firing && change.alert.fired == Some(change.at));
+    let fired: Vec<_> = fired.map(|change| change.alert.clone()).collect();
     open.monitor.save()?;
     if let Some(queue) = &queue {
         done.delivered = postman.deliver(queue, clock).await?;

@@ -6,7 +6,7 @@ use console::style;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidemill_core::{Code, Failure};
-use tidemill_monitor::{InferenceLog, Subject};
+use tidemill_monitor::{InferenceLog, Subject, erase_feedback};
 
 use crate::cli::{Global, InferenceLogCommand, LogCompactArgs, LogDirArgs, LogEraseArgs, LogPruneArgs};
 use crate::commands::print;
@@ -120,16 +120,28 @@ fn erase(args: &LogEraseArgs, global: &Global) -> Result<u8, Failure> {
     let subject = Subject { column: args.column.clone(), values: args.values.iter().map(logged).collect() };
     let mut done = Vec::new();
     for log in logs(&args.log)? {
-        done.push((log.model().to_owned(), log.erase(&subject)?));
+        let erased = log.erase(&subject)?;
+        let feedback = erase_feedback(&args.log.dir, &erased.requests)?;
+        done.push((log.model().to_owned(), erased, feedback));
     }
-    let value: Vec<Value> = done.iter().map(|(model, done)| named(model, done)).collect();
+    let value = |(model, done, feedback): &(String, tidemill_monitor::Erased, u64)| {
+        let mut value = named(model, done);
+        value["feedback"] = json!(feedback);
+        value
+    };
+    let value: Vec<Value> = done.iter().map(value).collect();
     print(global, &value, || {
-        let line = |(model, done): &(String, tidemill_monitor::Erased)| {
+        let line = |(model, done, feedback): &(String, tidemill_monitor::Erased, u64)| {
             let open = match done.unfinished {
                 0 => String::new(),
                 open => format!("; {} still being written: run this again when complete", plural(open, "file")),
             };
-            format!("{model}: erased {} rows in {}{open}\n", count(done.rows), plural(done.files, "file"))
+            let files = plural(done.files, "file");
+            format!(
+                "{model}: erased {} rows in {files}, {} records of feedback{open}\n",
+                count(done.rows),
+                count(*feedback)
+            )
         };
         done.iter().map(line).collect()
     })?;

@@ -20,6 +20,7 @@ mod kill;
 mod kinds;
 mod launcher;
 mod lightgbm;
+mod living;
 mod loadtest;
 mod mistakes;
 mod monitor;
