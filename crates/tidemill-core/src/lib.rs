@@ -14,6 +14,7 @@ mod component;
 mod diagnostic;
 mod digest;
 mod domain;
+mod element;
 mod failure;
 mod feedback;
 pub mod markup;
@@ -44,6 +45,7 @@ pub use component::{
 pub use diagnostic::{Diagnostic, InvalidFile, line_and_column};
 pub use digest::{Digest, DigestError};
 pub use domain::{Domain, TimeUnit};
+pub use element::ElementType;
 pub use failure::{Failure, fresh_causes, io_reason};
 pub use feedback::Feedback;
 pub use params::{ParamIssue, add_issues, advice_for, advise, parse_params, parse_params_partly, suggest};

@@ -8,7 +8,10 @@ use arrow::datatypes::{Field, Schema};
 use serde_json::Value;
 use tidemill_core::{Signature, TensorView};
 
-use crate::{BatchBuilder, Explanation, ImportedModel, Model, ModelError, SampleReport, SampleRow, Task, ValueCheck};
+use crate::{
+    BatchBuilder, Explanation, ImportedModel, Model, ModelError, SampleReport, SampleRow, Task, TensorRuntime,
+    ValueCheck,
+};
 
 /// A model that can be served: a package of Tidemill, or a file that another program wrote.
 #[derive(Debug)]
@@ -41,6 +44,14 @@ impl LoadedModel {
         match self {
             Self::Package(model) => model.sample_rows(),
             Self::Imported(_) => &[],
+        }
+    }
+
+    /// The model on tensors, with the element types and shapes of its file; `None` for a package and for trees.
+    pub fn tensors(&self) -> Option<&Arc<dyn TensorRuntime>> {
+        match self {
+            Self::Package(_) => None,
+            Self::Imported(model) => model.tensors(),
         }
     }
 

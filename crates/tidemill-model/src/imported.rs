@@ -9,7 +9,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use serde_json::Value;
 use tidemill_core::{Signature, TensorSpec};
 
-use crate::{BatchBuilder, ModelError, Task, arrow_type};
+use crate::{BatchBuilder, ModelError, Task, TensorRuntime, arrow_type};
 
 /// Executes a model that another program wrote.
 ///
@@ -40,6 +40,8 @@ pub struct ImportedParts {
     pub task: Option<Task>,
     /// The engine that executes it.
     pub runtime: Box<dyn Runtime>,
+    /// The model on tensors, with the element types and shapes of its file, if the format has them.
+    pub tensors: Option<Arc<dyn TensorRuntime>>,
     /// Metadata in the file, as names and values for people.
     pub facts: Vec<(&'static str, String)>,
 }
@@ -89,6 +91,11 @@ impl ImportedModel {
     /// The meaning of its prediction, if that is a single number.
     pub fn task(&self) -> Option<&Task> {
         self.parts.task.as_ref()
+    }
+
+    /// The model on tensors, with the element types and shapes of its file, if the format has them.
+    pub fn tensors(&self) -> Option<&Arc<dyn TensorRuntime>> {
+        self.parts.tensors.as_ref()
     }
 
     /// See [`Model::batch_builder`](crate::Model::batch_builder).

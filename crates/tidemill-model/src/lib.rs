@@ -20,6 +20,7 @@ mod label;
 mod learner;
 mod model;
 mod package;
+mod tensor;
 pub mod trees;
 
 pub use any::LoadedModel;
@@ -47,5 +48,6 @@ pub use package::{
     Exporter, FileEntry, LearnerInfo, Manifest, PackageParts, SampleReport, SampleRow, add_schema, model_card,
     package_schema, read_bounded, write_package, write_package_with,
 };
+pub use tensor::{Dimension, TensorData, TensorInfo, TensorRuntime, TensorValue};
 pub use tidemill_core::{LabelSet, Task, TaskKind};
 pub use trees::TreeEnsemble;

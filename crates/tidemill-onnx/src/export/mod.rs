@@ -27,7 +27,7 @@ use crate::onnx::generated::{
     GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto, TypeProto, ValueInfoProto,
 };
 use crate::onnx::ops::ML;
-use crate::onnx::signature::OPTIONAL_KEY;
+use crate::onnx::ports::OPTIONAL_KEY;
 use builder::{Builder, COUNT};
 use learner::Output;
 use tidemill_model::{Exporter, Learner, ModelError, TransformGraph};

@@ -114,7 +114,7 @@ impl Description {
         let signature = Signature { inputs, outputs, output_groups, ..Signature::default() };
         let features = Features::new(graph).map_err(|error| error.to_string())?;
         let runtime = Box::new(TreeRuntime { features, sums: ensembles, scale, link });
-        Ok(ImportedParts { format, signature, task, runtime, facts })
+        Ok(ImportedParts { format, signature, task, runtime, tensors: None, facts })
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use tidemill_model::TensorInfo;
+
 use super::engine::EngineError;
 use super::generated::ModelProto;
 use super::library_error::OnnxRuntimeError;
 use super::options::OnnxOptions;
-use super::signature::Input;
 use super::value::Tensor;
 
 /// Never constructed.
@@ -21,7 +22,7 @@ pub(super) fn check(_: Option<&Path>) -> Result<(), OnnxRuntimeError> {
 }
 
 impl OnnxRuntime {
-    pub(super) fn new(_: &ModelProto, _: &[Input], _: &OnnxOptions) -> Result<Self, EngineError> {
+    pub(super) fn new(_: &ModelProto, _: &[TensorInfo], _: &OnnxOptions) -> Result<Self, EngineError> {
         Err(OnnxRuntimeError::NotBuilt.into())
     }
 

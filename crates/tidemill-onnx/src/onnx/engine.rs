@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 
+use tidemill_model::{Dimension, TensorInfo};
+
 use super::checks::check;
 use super::dense::TractNetwork;
 use super::generated::{GraphProto, ModelProto, NodeProto};
@@ -10,8 +12,8 @@ use super::library_error::OnnxRuntimeError;
 use super::options::{OnnxEngine, OnnxOptions};
 use super::program::{Program, ProgramError, is_standard};
 use super::runtime::{ADVICE, OnnxRuntime};
-use super::signature::Input;
-use super::value::{Data, Tensor, datatype};
+use super::samples::{Fill, fitting, sample};
+use super::value::{Data, Tensor};
 
 /// An engine, ready to run the graph.
 #[derive(Debug)]
@@ -48,10 +50,13 @@ impl From<OnnxRuntimeError> for EngineError {
 impl Engine {
     /// The engine that `options` select, ready to run the graph. One engine runs the whole graph: otherwise the split
     /// would depend on the order of nodes.
+    ///
+    /// The interpreter has the last word: tract runs a network only if both give the same outputs for samples of its
+    /// inputs, so that what tract does not honour of a graph costs time and not correctness.
     pub(super) fn new(
         model: &ModelProto,
         graph: &GraphProto,
-        inputs: &[Input],
+        inputs: &[TensorInfo],
         options: &OnnxOptions,
     ) -> Result<Self, EngineError> {
         let dense = || check(model).and_then(|()| TractNetwork::new(model, inputs)).map(Self::TractNetwork);
@@ -63,29 +68,34 @@ impl Engine {
             OnnxEngine::Native => {
                 Ok(Self::Program(Program::new(model, graph).map_err(|reason| EngineError::Graph(reason.reason()))?))
             }
-            OnnxEngine::Tract => Ok(dense().map_err(|reason| format!("tract does not run it: {reason}"))?),
+            OnnxEngine::Tract => {
+                let dense = dense().map_err(|reason| format!("tract does not run it: {reason}"))?;
+                if let Ok(program) = Program::new(model, graph)
+                    && let Err(reason) = agree(&Self::Program(program), &dense, graph, inputs)
+                {
+                    return Err(format!("tract does not run it: {reason}").into());
+                }
+                Ok(dense)
+            }
             OnnxEngine::OnnxRuntime => runtime(),
             OnnxEngine::Auto => {
                 let refused = match Program::new(model, graph) {
                     Ok(program) => {
                         let program = Self::Program(program);
-                        return Ok(if is_network(graph) {
-                            better(dense(), inputs).unwrap_or(program)
-                        } else {
-                            program
+                        let better = if is_network(graph) { dense().ok() } else { None };
+                        return Ok(match better {
+                            Some(dense)
+                                if accepts_rows(&dense, inputs) && agree(&program, &dense, graph, inputs).is_ok() =>
+                            {
+                                dense
+                            }
+                            _ => program,
                         });
                     }
                     Err(ProgramError::Refused(reason)) => return Err(EngineError::Graph(reason)),
                     Err(refused) => refused,
                 };
-                let numbers_only = matches!(refused, ProgramError::Unknown { is_standard: true, .. });
                 let mut reason = refused.reason();
-                if numbers_only {
-                    match dense() {
-                        Ok(dense) => return Ok(dense),
-                        Err(refused) => reason.push_str(&format!(" ({refused})")),
-                    }
-                }
                 if options.library.is_none() {
                     reason.push_str(ADVICE);
                     return Err(EngineError::Graph(reason));
@@ -132,7 +142,8 @@ impl Engine {
 /// 65,536 a quarter (`bench/onnx`).
 const WEIGHTS_MAX: usize = 1 << 12;
 
-/// Whether a graph of standard operators spends most of its time on products of large matrices.
+/// Whether a graph of standard operators spends most of its time on products of large matrices, convolutions or
+/// recurrent layers.
 fn is_network(graph: &GraphProto) -> bool {
     let sizes: HashMap<&str, usize> = graph
         .initializer
@@ -141,35 +152,58 @@ fn is_network(graph: &GraphProto) -> bool {
         .collect();
     let weights = |node: &NodeProto| node.input.iter().filter_map(|name| sizes.get(name.as_str())).sum::<usize>();
     let products = graph.node.iter().filter(|node| matches!(node.op_type.as_str(), "MatMul" | "Gemm"));
-    graph.node.iter().all(|node| is_standard(&node.domain)) && products.map(weights).sum::<usize>() > WEIGHTS_MAX
+    let is_heavy =
+        |node: &NodeProto| matches!(node.op_type.as_str(), "Conv" | "ConvTranspose" | "LSTM" | "GRU" | "RNN");
+    let is_large = graph.node.iter().any(is_heavy) || products.map(weights).sum::<usize>() > WEIGHTS_MAX;
+    is_large && graph.node.iter().all(|node| is_standard(&node.domain))
 }
 
-/// tract, if it accepts as many rows at once as the graph declares, and runs one.
-fn better(dense: Result<Engine, String>, inputs: &[Input]) -> Option<Engine> {
-    let dense = dense.ok()?;
-    let fits = !dense.is_single() || inputs.iter().any(|input| input.single);
-    (fits && dense.run(zeros(inputs, 1)).is_ok()).then_some(dense)
+/// Whether an engine accepts as many rows at once as the graph declares.
+fn accepts_rows(engine: &Engine, inputs: &[TensorInfo]) -> bool {
+    let declares_one =
+        |info: &TensorInfo| matches!(info.shape.as_ref().and_then(|shape| shape.first()), Some(Dimension::Fixed(_)));
+    !engine.is_single() || inputs.iter().all(declares_one)
 }
 
-/// The shape of an input's tensor for this many rows.
-pub(super) fn shape_of(input: &Input, rows: usize) -> Vec<usize> {
-    let mut shape = vec![rows];
-    shape.extend_from_slice(&input.sizes);
-    shape
+/// Relative difference up to which two engines say the same.
+const AGREEMENT: f64 = 1e-3;
+
+/// Compares two engines on samples of the inputs.
+fn agree(right: &Engine, other: &Engine, graph: &GraphProto, inputs: &[TensorInfo]) -> Result<(), String> {
+    let mut compared = 0;
+    for fill in [Fill::Zeros, Fill::Small(1), Fill::Small(2)] {
+        // A sample that the interpreter cannot run tells nothing.
+        let Ok((open, expected)) = fitting(inputs, 1, fill, |sample| right.run(sample)) else { continue };
+        let found = sample(inputs, 1, open, fill).and_then(|sample| other.run(sample))?;
+        compared += 1;
+        for (at, (expected, found)) in expected.iter().zip(&found).enumerate() {
+            let name = graph.output.get(at).map_or("", |output| output.name.as_str());
+            if let Some(difference) = difference(expected, found, AGREEMENT) {
+                return Err(format!("its output `{name}` is not that of the interpreter: {difference}"));
+            }
+        }
+    }
+    if compared == 0 { Err("no sample of its inputs can be run".to_owned()) } else { Ok(()) }
 }
 
-/// Rows of zeros, and of empty texts.
-pub(super) fn zeros(inputs: &[Input], rows: usize) -> Vec<Tensor> {
-    let one = |input: &Input| {
-        let count = rows * input.width;
-        let data = match input.element {
-            datatype::FLOAT | datatype::FLOAT16 | datatype::BFLOAT16 => Data::F32(vec![0.0; count]),
-            datatype::DOUBLE => Data::F64(vec![0.0; count]),
-            datatype::STRING => Data::Text(vec![String::new(); count]),
-            datatype::BOOL => Data::Bool(vec![false; count]),
-            _ => Data::Int(vec![0; count]),
-        };
-        Tensor { shape: shape_of(input, rows), data }
-    };
-    inputs.iter().map(one).collect()
+/// How two tensors differ, if they do by more than `tolerance` of the larger number (or of 1).
+pub(super) fn difference(expected: &Tensor, found: &Tensor, tolerance: f64) -> Option<String> {
+    if expected.shape != found.shape {
+        return Some(format!("its shape is {:?}, and {:?} is expected", found.shape, expected.shape));
+    }
+    match (&expected.data, &found.data) {
+        (Data::Text(a), Data::Text(b)) => {
+            a.iter().zip(b).find(|(a, b)| a != b).map(|(a, b)| format!("`{b}`, not `{a}`"))
+        }
+        (Data::List(a), Data::List(b)) => a.iter().zip(b).find_map(|(a, b)| difference(a, b, tolerance)),
+        _ => {
+            let (Ok(a), Ok(b)) = (expected.floats(), found.floats()) else {
+                return Some("its type differs".to_owned());
+            };
+            let far = |a: f64, b: f64| {
+                !(a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0))
+            };
+            a.iter().zip(b.iter()).find(|(a, b)| far(**a, **b)).map(|(a, b)| format!("{b}, not {a}"))
+        }
+    }
 }

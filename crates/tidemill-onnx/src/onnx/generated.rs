@@ -36,12 +36,24 @@ pub struct StringStringEntryProto {
     #[prost(string, tag = "2")]
     pub value: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FunctionProto {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "4")]
+    pub input: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "5")]
+    pub output: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "6")]
+    pub attribute: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "7")]
+    pub node: ::prost::alloc::vec::Vec<NodeProto>,
+    #[prost(message, repeated, tag = "9")]
+    pub opset_import: ::prost::alloc::vec::Vec<OperatorSetIdProto>,
     #[prost(string, tag = "10")]
     pub domain: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "11")]
+    pub attribute_proto: ::prost::alloc::vec::Vec<AttributeProto>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GraphProto {
@@ -143,7 +155,7 @@ pub struct ValueInfoProto {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TypeProto {
-    #[prost(oneof = "type_proto::Value", tags = "1, 4, 5")]
+    #[prost(oneof = "type_proto::Value", tags = "1, 4, 5, 9")]
     pub value: ::core::option::Option<type_proto::Value>,
 }
 /// Nested message and enum types in `TypeProto`.
@@ -157,6 +169,13 @@ pub mod type_proto {
     }
     #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Sequence {
+        #[prost(message, optional, boxed, tag = "1")]
+        pub elem_type: ::core::option::Option<
+            ::prost::alloc::boxed::Box<super::TypeProto>,
+        >,
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Optional {
         #[prost(message, optional, boxed, tag = "1")]
         pub elem_type: ::core::option::Option<
             ::prost::alloc::boxed::Box<super::TypeProto>,
@@ -179,6 +198,8 @@ pub mod type_proto {
         SequenceType(::prost::alloc::boxed::Box<Sequence>),
         #[prost(message, tag = "5")]
         MapType(::prost::alloc::boxed::Box<Map>),
+        #[prost(message, tag = "9")]
+        OptionalType(::prost::alloc::boxed::Box<Optional>),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]

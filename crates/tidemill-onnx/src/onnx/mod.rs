@@ -7,13 +7,17 @@
 mod attributes;
 mod checks;
 mod dense;
+pub(crate) mod element;
 mod engine;
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "written by prost from `proto/onnx.proto`")]
 #[rustfmt::skip]
 pub(crate) mod generated;
+mod independence;
+mod inline;
 mod library_error;
 pub(crate) mod ops;
 mod options;
+pub(crate) mod ports;
 mod program;
 mod read;
 mod runner;
@@ -22,7 +26,9 @@ mod runtime;
 #[cfg(not(feature = "onnxruntime"))]
 #[path = "absent.rs"]
 mod runtime;
+mod samples;
 pub(crate) mod signature;
+mod tensors;
 pub(crate) mod value;
 
 pub use library_error::OnnxRuntimeError;

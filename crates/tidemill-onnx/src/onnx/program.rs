@@ -1,11 +1,12 @@
 //! A compiled graph.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
 use super::checks::undefined_name;
 use super::generated::{GraphProto, ModelProto};
+use super::ops::control::{self, Body, free_names, graphs};
 use super::ops::{self, Kernel, ML};
 use super::value::Tensor;
 
@@ -23,7 +24,7 @@ const PATTERNS_MAX: usize = 1 << 12;
 const NAMED_MAX: usize = 10;
 
 /// A graph with compiled nodes and names resolved to slots.
-pub(super) struct Program {
+pub(crate) struct Program {
     steps: Vec<Step>,
     /// Constants, by slot.
     constants: Vec<Option<Tensor>>,
@@ -38,6 +39,8 @@ struct Step {
     kernel: Kernel,
     inputs: Vec<Option<usize>>,
     outputs: Vec<Option<usize>>,
+    /// The slots that no later step reads.
+    done: Vec<usize>,
 }
 
 impl fmt::Debug for Program {
@@ -99,12 +102,6 @@ pub(super) fn check_versions(model: &ModelProto) -> Result<(), String> {
             ));
         }
     }
-    if let Some(function) = model.functions.first() {
-        return Err(format!(
-            "it defines the function `{}` of `{}`; save it with functions inlined",
-            function.name, function.domain
-        ));
-    }
     Ok(())
 }
 
@@ -121,7 +118,13 @@ pub(super) fn opset(model: &ModelProto, domain: &str) -> i64 {
 
 impl Program {
     pub(super) fn new(model: &ModelProto, graph: &GraphProto) -> Result<Self, ProgramError> {
+        Self::within(model, graph, &[])
+    }
+
+    /// The program of a graph that also uses the values `around` it, which are given after its own inputs.
+    fn within(model: &ModelProto, graph: &GraphProto, around: &[String]) -> Result<Self, ProgramError> {
         let mut unknown = BTreeSet::new();
+        let mut all_standard = true;
         let (standard, ml) = (opset(model, ""), opset(model, ML));
         let mut kernels = Vec::with_capacity(graph.node.len());
         let patterns = graph.node.iter().filter(|node| node.op_type == "RegexFullMatch").count();
@@ -131,9 +134,23 @@ impl Program {
         for node in &graph.node {
             let title = title(&node.op_type, &node.name);
             let version = if node.domain == ML { ml } else { standard };
-            let kernel = ops::compile(node, version);
+            let mut captured: Vec<String> = Vec::new();
+            let inner = graphs(node);
+            let kernel = if inner.is_empty() {
+                ops::compile(node, version)
+            } else {
+                match bodies(model, &inner, &mut captured) {
+                    Ok(bodies) => control::compile(node, bodies, version),
+                    Err(ProgramError::Unknown { operators, is_standard }) => {
+                        all_standard &= is_standard;
+                        unknown.insert(operators);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+            };
             match kernel.map_err(|reason| ProgramError::Unsupported(format!("{title}: {reason}")))? {
-                Some(kernel) => kernels.push((title, kernel)),
+                Some(kernel) => kernels.push((title, kernel, captured)),
                 None => {
                     let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
                     unknown.insert(format!("`{}` of `{domain}`", node.op_type));
@@ -141,7 +158,7 @@ impl Program {
             }
         }
         if !unknown.is_empty() {
-            let is_standard = graph.node.iter().all(|node| is_standard(&node.domain));
+            let is_standard = all_standard && graph.node.iter().all(|node| is_standard(&node.domain));
             let mut names: Vec<String> = unknown.into_iter().collect();
             names.truncate(NAMED_MAX);
             return Err(ProgramError::Unknown { operators: names.join(", "), is_standard });
@@ -158,11 +175,14 @@ impl Program {
                 inputs.push(places.define(&input.name, None)?);
             }
         }
-        let mut steps = Vec::with_capacity(graph.node.len());
+        for name in around {
+            inputs.push(places.define(name, None)?);
+        }
+        let mut steps: Vec<Step> = Vec::with_capacity(graph.node.len());
         let mut budget = Budget(LOAD_BYTES_MAX);
-        for (node, (title, kernel)) in graph.node.iter().zip(kernels) {
-            let mut step = Step { title, kernel, inputs: Vec::new(), outputs: Vec::new() };
-            for name in &node.input {
+        for (node, (title, kernel, captured)) in graph.node.iter().zip(kernels) {
+            let mut step = Step { title, kernel, inputs: Vec::new(), outputs: Vec::new(), done: Vec::new() };
+            for name in node.input.iter().chain(&captured) {
                 step.inputs.push(if name.is_empty() { None } else { Some(places.find(name, &step.title, graph)?) });
             }
             let known = step.inputs.iter().flatten().all(|place| places.constants[*place].is_some());
@@ -188,12 +208,20 @@ impl Program {
         for output in &graph.output {
             outputs.push(places.find(&output.name, "the graph", graph)?);
         }
+        let mut seen: HashSet<usize> = outputs.iter().copied().collect();
+        for step in steps.iter_mut().rev() {
+            let used = step.inputs.iter().flatten().chain(step.outputs.iter().flatten());
+            step.done = used.copied().filter(|place| seen.insert(*place)).collect();
+        }
         Ok(Self { steps, constants: places.constants, inputs, outputs })
     }
 
     /// Returns the outputs for inputs in the order of the graph.
-    pub(super) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
+    pub(crate) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
         let is_one = inputs.iter().all(|input| input.shape.first() == Some(&1));
+        if inputs.len() != self.inputs.len() {
+            return Err(format!("{} inputs are given, and the graph takes {}", inputs.len(), self.inputs.len()));
+        }
         let mut budget = Budget(if is_one { LOAD_BYTES_MAX } else { RUN_BYTES_MAX });
         let mut values: Vec<Option<Tensor>> = Vec::new();
         values.resize_with(self.constants.len(), || None);
@@ -208,6 +236,11 @@ impl Program {
                     values[*place] = Some(tensor);
                 }
             }
+            for place in &step.done {
+                if let Some(tensor) = values[*place].take() {
+                    budget.0 = budget.0.saturating_add(tensor.data.bytes());
+                }
+            }
         }
         let output = |place: &usize| {
             let found = self.get(&values, Some(*place)).cloned();
@@ -220,6 +253,27 @@ impl Program {
         let place = place?;
         values[place].as_ref().or(self.constants[place].as_ref())
     }
+}
+
+/// The programs of the graphs of a node; the names that they use from around it are added to `captured`.
+fn bodies(
+    model: &ModelProto,
+    inner: &[(&str, &GraphProto)],
+    captured: &mut Vec<String>,
+) -> Result<Vec<(String, Body)>, ProgramError> {
+    let mut bodies = Vec::with_capacity(inner.len());
+    for (attribute, graph) in inner {
+        let around = free_names(graph);
+        let program = Program::within(model, graph, &around)?;
+        let mut place = |name: &String| {
+            captured.iter().position(|other| other == name).unwrap_or_else(|| {
+                captured.push(name.clone());
+                captured.len() - 1
+            })
+        };
+        bodies.push(((*attribute).to_owned(), Body { program, captures: around.iter().map(&mut place).collect() }));
+    }
+    Ok(bodies)
 }
 
 /// The remaining memory budget in bytes: a small file can demand any number of large tensors.

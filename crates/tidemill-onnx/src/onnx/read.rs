@@ -18,6 +18,7 @@ const DATA_BYTES_MAX: u64 = 2 << 30;
 enum Kind {
     Model,
     Graph,
+    Function,
     Node,
     Attribute,
     Tensor,
@@ -34,15 +35,25 @@ impl Kind {
     /// The fields with nested messages, and their types.
     const fn children(self) -> &'static [(u64, Self)] {
         match self {
-            Self::Model => &[(7, Self::Graph), (8, Self::Leaf), (14, Self::Leaf), (25, Self::Leaf)],
+            Self::Model => &[(7, Self::Graph), (8, Self::Leaf), (14, Self::Leaf), (25, Self::Function)],
             Self::Graph => {
                 &[(1, Self::Node), (5, Self::Tensor), (11, Self::Value), (12, Self::Value), (15, Self::Leaf)]
             }
+            Self::Function => &[
+                (4, Self::Leaf),
+                (5, Self::Leaf),
+                (6, Self::Leaf),
+                (7, Self::Node),
+                (9, Self::Leaf),
+                (11, Self::Attribute),
+            ],
             Self::Node => &[(1, Self::Leaf), (2, Self::Leaf), (5, Self::Attribute)],
             Self::Attribute => &[(5, Self::Tensor), (6, Self::Graph), (10, Self::Tensor)],
             Self::Tensor => &[(13, Self::Leaf)],
             Self::Value | Self::MapType => &[(2, Self::Type)],
-            Self::Type => &[(1, Self::TensorType), (4, Self::SequenceType), (5, Self::MapType)],
+            Self::Type => {
+                &[(1, Self::TensorType), (4, Self::SequenceType), (5, Self::MapType), (9, Self::SequenceType)]
+            }
             Self::TensorType => &[(2, Self::Shape)],
             Self::SequenceType => &[(1, Self::Type)],
             Self::Shape => &[(1, Self::Leaf)],

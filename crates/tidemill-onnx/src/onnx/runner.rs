@@ -7,17 +7,25 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Ar
 use arrow::datatypes::{DataType as ArrowType, Float64Type, Int64Type};
 use tidemill_core::Signature;
 
-use super::engine::{Engine, EngineError, shape_of, zeros};
+use super::element::is_float;
+use super::engine::{Engine, EngineError};
 use super::generated::ModelProto;
+use super::independence;
 use super::options::OnnxOptions;
+use super::ports::{self, element_type};
 use super::program::{check_versions, opset};
-use super::signature::{Input, Output, inputs, outputs, signature};
+use super::samples::{Fill, fitting, sample};
+use super::signature::{Input, inputs, signature};
+use super::tensors::TensorRunner;
 use super::value::{Data, Tensor, datatype};
-use tidemill_model::{BatchBuilder, ImportedParts, InputShape, MissingColumn, ModelError, Runtime, Strictness, Task};
+use tidemill_model::{
+    BatchBuilder, Dimension, ImportedParts, InputShape, MissingColumn, ModelError, Runtime, Strictness, Task,
+    TensorInfo, TensorRuntime,
+};
 
 #[derive(Debug)]
 struct OnnxRunner {
-    engine: Engine,
+    engine: Arc<Engine>,
     inputs: Vec<Input>,
     shape: Arc<InputShape>,
     signature: Signature,
@@ -27,24 +35,119 @@ struct OnnxRunner {
 
 /// Loads a model; tensors in other files are found relative to `path`.
 pub(crate) fn parse(bytes: &[u8], path: &Path, options: &OnnxOptions) -> Result<ImportedParts, EngineError> {
-    let model = super::read::read(bytes, path.parent())?;
+    let mut model = super::read::read(bytes, path.parent())?;
+    super::inline::inline(&mut model)?;
     check_versions(&model)?;
     let Some(graph) = &model.graph else { return Err("it has no graph".to_owned().into()) };
     if let Some(sparse) = graph.sparse_initializer.first() {
         let name = sparse.values.as_ref().map_or("", |values| values.name.as_str());
         return Err(format!("the sparse tensor `{name}` is not read by this version").into());
     }
-    let inputs = inputs(&model)?;
-    let outputs = outputs(&model);
-    let engine = Engine::new(&model, graph, &inputs, options)?;
-    let single = engine.is_single() || inputs.iter().any(|input| input.single);
-    let results = probe(&engine, &inputs, &outputs)?;
-    let signature = signature(&inputs, &outputs, &results)?;
-    let facts = facts(&model, engine.name());
+    let ports = ports::inputs(&model)?;
+    let declared = ports::outputs(&model)?;
+    let engine = Arc::new(Engine::new(&model, graph, &ports, options)?);
+    let (results, guessed) = probe(&engine, &ports)?;
+    let outputs = outputs(declared, results.as_deref(), guessed)?;
+    let lists_optional = model.metadata_props.iter().any(|entry| entry.key == ports::OPTIONAL_KEY);
+    let columns = inputs(&ports, lists_optional).and_then(|inputs| {
+        let results = engine.run(sample(&ports, 1, 1, Fill::Zeros)?)?;
+        Ok((signature(&inputs, &outputs, &results)?, inputs))
+    });
+    let joined = independence::of_rows(&engine, graph, &ports);
+    let mut facts = facts(&model, engine.name());
+    if let Err(reason) = &joined {
+        facts.push(("rows of requests", format!("never joined: {reason}")));
+    }
+    let tensors = TensorRunner { engine: Arc::clone(&engine), inputs: ports, outputs, joined };
+    let tensors = Some(Arc::new(tensors) as Arc<dyn TensorRuntime>);
+    let (signature, runtime): (Signature, Box<dyn Runtime>) = match columns {
+        Ok((signature, inputs)) => {
+            let single = engine.is_single() || inputs.iter().any(|input| input.single);
+            let shape = Arc::new(InputShape::of(&signature));
+            (signature.clone(), Box::new(OnnxRunner { engine, inputs, shape, signature, single }))
+        }
+        Err(reason) => (Signature::default(), Box::new(NoColumns { reason })),
+    };
     let task = task(&signature);
-    let shape = Arc::new(InputShape::of(&signature));
-    let runtime = Box::new(OnnxRunner { engine, inputs, shape, signature: signature.clone(), single });
-    Ok(ImportedParts { format: "ONNX", signature, task, runtime, facts })
+    Ok(ImportedParts { format: "ONNX", signature, task, runtime, tensors, facts })
+}
+
+/// A model whose inputs are not columns: it runs on tensors only.
+#[derive(Debug)]
+struct NoColumns {
+    reason: String,
+}
+
+impl Runtime for NoColumns {
+    fn run(&self, _: &RecordBatch) -> Result<Vec<ArrayRef>, ModelError> {
+        let reason =
+            format!("it takes tensors, not rows of a table: {}; ask it with `tidemill model run`", self.reason);
+        Err(ModelError::Run { reason })
+    }
+
+    fn builder(&self, rows: usize) -> BatchBuilder {
+        BatchBuilder::new(&Arc::new(InputShape::of(&Signature::default())), rows, Strictness::Checked)
+    }
+}
+
+/// The outputs of a sample of the inputs, and whether sizes in it are guessed: then a failure says nothing.
+fn probe(engine: &Engine, ports: &[TensorInfo]) -> Result<(Option<Vec<Tensor>>, bool), String> {
+    let is_open = |dimension: &Dimension| !matches!(dimension, Dimension::Fixed(_));
+    let guessed = ports
+        .iter()
+        .any(|port| port.sequence || port.shape.as_ref().is_none_or(|shape| shape.iter().skip(1).any(is_open)));
+    let mut refused = None;
+    for fill in [Fill::Zeros, Fill::Ones, Fill::Small(1)] {
+        match fitting(ports, 1, fill, |sample| engine.run(sample)) {
+            Ok((_, results)) => return Ok((Some(results), guessed)),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    // Whole numbers are often shapes, places and lengths, and no guess may fit.
+    if guessed || ports.iter().any(|port| port.element.is_integer()) {
+        return Ok((None, true));
+    }
+    Err(format!("a row of zeros cannot be run: {}", refused.unwrap_or_default()))
+}
+
+/// The outputs as the graph declares them; what it leaves open is taken from the results of a sample.
+fn outputs(
+    declared: Vec<(String, Option<TensorInfo>)>,
+    results: Option<&[Tensor]>,
+    guessed: bool,
+) -> Result<Vec<TensorInfo>, String> {
+    if results.is_some_and(|results| results.len() != declared.len()) {
+        return Err("it does not give the outputs it names".to_owned());
+    }
+    let mut outputs = Vec::with_capacity(declared.len());
+    for (at, (name, info)) in declared.into_iter().enumerate() {
+        let result = results.and_then(|results| results.get(at));
+        let found = result.and_then(|result| element_type(result.element()));
+        let is_list = result.is_some_and(|result| matches!(result.data, Data::List(_)));
+        let mut info = info.unwrap_or_else(|| TensorInfo {
+            name: name.clone(),
+            element: found.unwrap_or(tidemill_core::ElementType::Fp32),
+            shape: None,
+            optional: false,
+            sequence: is_list,
+            labels: Vec::new(),
+        });
+        if let Some(found) = found {
+            info.element = found;
+        }
+        let fits = |shape: &Vec<Dimension>| result.is_none_or(|result| is_list || result.rank() == shape.len());
+        // A shape that is not what the graph makes helps nobody.
+        if info.shape.as_ref().is_none_or(|shape| !fits(shape)) {
+            info.shape = result.filter(|_| !is_list).map(|result| {
+                let size = |(axis, size): (usize, &usize)| {
+                    if axis == 0 || guessed { Dimension::Open } else { Dimension::Fixed(*size) }
+                };
+                result.shape.iter().enumerate().map(size).collect()
+            });
+        }
+        outputs.push(info);
+    }
+    Ok(outputs)
 }
 
 fn task(signature: &Signature) -> Option<Task> {
@@ -78,16 +181,6 @@ fn facts(model: &ModelProto, runs_on: String) -> Vec<(&'static str, String)> {
     facts.push(("graph", counts.into_iter().map(times).collect::<Vec<_>>().join(", ")));
     facts.push(("runs on", runs_on));
     facts
-}
-
-/// The graph's outputs for one row of zeros: their types and widths.
-fn probe(engine: &Engine, inputs: &[Input], outputs: &[Output]) -> Result<Vec<Tensor>, String> {
-    let results = engine.run(zeros(inputs, 1));
-    let results = results.map_err(|reason| format!("a row of zeros cannot be run: {reason}"))?;
-    if results.len() != outputs.len() {
-        return Err("it does not give the outputs it names".to_owned());
-    }
-    Ok(results)
 }
 
 impl Runtime for OnnxRunner {
@@ -150,8 +243,8 @@ fn tensor(input: &Input, columns: &[&ArrayRef], first: usize, rows: usize) -> Re
         actual: tidemill_model::type_name(column.data_type()),
     };
     let width = columns.len();
-    let mut shape = shape_of(input, rows);
-    shape[0] = rows;
+    let mut shape = vec![rows];
+    shape.extend_from_slice(&input.sizes);
     let range = first..first + rows;
     let data = match input.element {
         datatype::STRING => {
@@ -215,11 +308,8 @@ fn tensor(input: &Input, columns: &[&ArrayRef], first: usize, rows: usize) -> Re
             Data::Int(cells)
         }
     };
-    Ok(Tensor { shape, data })
-}
-
-fn is_float(element: i32) -> bool {
-    matches!(element, datatype::FLOAT | datatype::DOUBLE | datatype::FLOAT16 | datatype::BFLOAT16)
+    let refuse = |reason: String| ModelError::Run { reason };
+    Ok(Tensor::new(shape, data).map_err(refuse)?.of_element(input.element))
 }
 
 /// One column of an output, joined from the parts of all rows.

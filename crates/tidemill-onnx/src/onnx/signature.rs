@@ -1,18 +1,14 @@
 //! The signature of an ONNX model, as columns.
 
-use std::collections::{HashMap, HashSet};
-
 use tidemill_core::{DataType, Signature, TensorGroup, TensorSpec};
+use tidemill_model::{Dimension, TensorInfo};
 
-use super::generated::type_proto::Value as Type;
-use super::generated::{ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension::Value as Size};
+use super::element::is_float;
+use super::ports::number_of;
 use super::value::{Data, Tensor, datatype, elements, type_name};
 
 /// The maximum number of columns of a row.
 const COLUMNS_MAX: usize = 1 << 20;
-/// The metadata key with the optional inputs, as a JSON list.
-pub(crate) const OPTIONAL_KEY: &str = "tidemill.optional";
-
 /// One input of a graph.
 #[derive(Debug)]
 pub(crate) struct Input {
@@ -28,24 +24,12 @@ pub(crate) struct Input {
     pub(crate) single: bool,
 }
 
-/// One output of a graph.
-#[derive(Debug)]
-pub(crate) struct Output {
-    pub(crate) name: String,
-    /// The names of classes, for probabilities by class.
-    pub(crate) classes: Vec<String>,
-}
-
-/// The inputs of a graph without an initializer.
-pub(crate) fn inputs(model: &ModelProto) -> Result<Vec<Input>, String> {
-    let Some(graph) = &model.graph else { return Err("it has no graph".to_owned()) };
-    let optional = model.metadata_props.iter().find(|entry| entry.key == OPTIONAL_KEY);
-    let optional: Option<Vec<String>> = optional.and_then(|entry| serde_json::from_str(&entry.value).ok());
-    let given: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+/// The inputs as columns, or the reason why they cannot be.
+pub(crate) fn inputs(ports: &[TensorInfo], lists_optional: bool) -> Result<Vec<Input>, String> {
     let mut inputs = Vec::new();
     let mut columns = 0;
-    for info in graph.input.iter().filter(|info| !given.contains(info.name.as_str())) {
-        let input = input(info, optional.as_deref())?;
+    for port in ports {
+        let input = input(port, lists_optional).map_err(|reason| format!("the input `{}` {reason}", port.name))?;
         columns += input.width;
         if columns > COLUMNS_MAX {
             return Err(format!("its inputs have more than {COLUMNS_MAX} columns"));
@@ -55,39 +39,33 @@ pub(crate) fn inputs(model: &ModelProto) -> Result<Vec<Input>, String> {
     Ok(inputs)
 }
 
-fn input(info: &ValueInfoProto, optional: Option<&[String]>) -> Result<Input, String> {
-    let name = info.name.clone();
-    let refuse = |reason: String| format!("the input `{name}` {reason}");
-    let Some(Type::TensorType(tensor)) = info.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
-        return Err(refuse("is not a tensor".to_owned()));
+/// `lists_optional`: the model lists its optional inputs; otherwise each number may be missing.
+fn input(port: &TensorInfo, lists_optional: bool) -> Result<Input, String> {
+    let Some(shape) = port.shape.as_ref().filter(|_| !port.sequence) else {
+        return Err("has no shape, or is a sequence".to_owned());
     };
-    let Some(shape) = &tensor.shape else { return Err(refuse("has no shape".to_owned())) };
-    let size = |at: usize| match shape.dim.get(at).and_then(|dim| dim.value.as_ref()) {
-        Some(Size::DimValue(size)) => usize::try_from(*size).ok(),
-        _ => None,
+    let fixed = |dimension: &Dimension| match dimension {
+        Dimension::Fixed(size) => Some(*size),
+        Dimension::Named(_) | Dimension::Open => None,
     };
-    let rank = shape.dim.len();
-    let single = match size(0) {
-        None | Some(0) => false,
+    let Some(first) = shape.first() else { return Err("has no rows: its shape is []".to_owned()) };
+    let single = match fixed(first) {
+        None => false,
         Some(1) => true,
-        Some(rows) => return Err(refuse(format!("takes {rows} rows at a time, and one or any number can be served"))),
+        Some(rows) => return Err(format!("takes {rows} rows at a time, and one or any number can be columns")),
     };
-    if rank == 0 {
-        return Err(refuse("has no rows: its shape is []".to_owned()));
-    }
-    let mut sizes = Vec::with_capacity(rank);
-    for at in 1..rank {
-        sizes.push(size(at).filter(|size| *size > 0).ok_or_else(|| {
-            refuse(format!("has no fixed width: size {at} of its shape is open; export the model with a fixed size"))
+    let mut sizes = Vec::with_capacity(shape.len());
+    for (at, dimension) in shape.iter().enumerate().skip(1) {
+        sizes.push(fixed(dimension).filter(|size| *size > 0).ok_or_else(|| {
+            format!("has no fixed width: size {at} of its shape is open; export the model with a fixed size")
         })?);
     }
     let width = elements(&sizes).ok().filter(|width| *width <= COLUMNS_MAX);
-    let width = width.ok_or_else(|| refuse(format!("has the shape {sizes:?}, which is too large")))?;
-    let element = tensor.elem_type;
-    let is_float = matches!(element, datatype::FLOAT | datatype::DOUBLE | datatype::FLOAT16 | datatype::BFLOAT16);
-    column_type(element).map_err(refuse)?;
-    let optional = optional.map_or(is_float, |names| names.contains(&name));
-    Ok(Input { name, element, sizes, width, optional, single })
+    let width = width.ok_or_else(|| format!("has the shape {sizes:?}, which is too large"))?;
+    let element = number_of(port.element);
+    column_type(element)?;
+    let optional = port.optional || (!lists_optional && is_float(element));
+    Ok(Input { name: port.name.clone(), element, sizes, width, optional, single })
 }
 
 /// The column type for such elements.
@@ -101,28 +79,8 @@ fn column_type(element: i32) -> Result<DataType, String> {
     })
 }
 
-/// The outputs of a graph, with the classes that a `ZipMap` names.
-pub(crate) fn outputs(model: &ModelProto) -> Vec<Output> {
-    let Some(graph) = &model.graph else { return Vec::new() };
-    let maps: HashMap<&str, &NodeProto> = graph
-        .node
-        .iter()
-        .filter(|node| node.op_type == "ZipMap")
-        .flat_map(|node| node.output.iter().map(move |output| (output.as_str(), node)))
-        .collect();
-    let classes = |name: &str| {
-        let node = maps.get(name)?;
-        let attribute = node.attribute.iter().find(|attribute| attribute.name.starts_with("classlabels_"))?;
-        let texts = attribute.strings.iter().map(|text| String::from_utf8_lossy(text).into_owned());
-        Some(texts.chain(attribute.ints.iter().map(i64::to_string)).collect())
-    };
-    let output =
-        |info: &ValueInfoProto| Output { name: info.name.clone(), classes: classes(&info.name).unwrap_or_default() };
-    graph.output.iter().map(output).collect()
-}
-
 /// The signature of a graph that gives `results` for one row.
-pub(crate) fn signature(inputs: &[Input], outputs: &[Output], results: &[Tensor]) -> Result<Signature, String> {
+pub(crate) fn signature(inputs: &[Input], outputs: &[TensorInfo], results: &[Tensor]) -> Result<Signature, String> {
     let mut signature = Signature::default();
     for input in inputs {
         let datatype = column_type(input.element)?;
@@ -142,6 +100,7 @@ pub(crate) fn signature(inputs: &[Input], outputs: &[Output], results: &[Tensor]
             Data::Int(_) => DataType::Int64,
             Data::Bool(_) => DataType::Bool,
             Data::Text(_) => DataType::Bytes,
+            Data::List(_) | Data::Nothing => return Err(format!("the output `{}` is a sequence", output.name)),
         };
         if width == 0 || width > COLUMNS_MAX {
             return Err(format!("the output `{}` has {width} values a row", output.name));
@@ -152,8 +111,8 @@ pub(crate) fn signature(inputs: &[Input], outputs: &[Output], results: &[Tensor]
             signature.outputs.push(spec(output.name.clone()));
             continue;
         }
-        let column = |at: usize| match output.classes.get(at) {
-            Some(class) if output.classes.len() == width => format!("{}[{class}]", output.name),
+        let column = |at: usize| match output.labels.get(at) {
+            Some(class) if output.labels.len() == width => format!("{}[{class}]", output.name),
             _ => format!("{}[{at}]", output.name),
         };
         signature.outputs.extend((0..width).map(|at| spec(column(at))));

@@ -2,16 +2,20 @@
 
 use std::borrow::Cow;
 
+use super::element::{self, narrowed};
 use super::generated::TensorProto;
 
 /// Larger tensors are rejected: serving rows needs none, and a hostile shape may ask for one.
 const ELEMENTS_MAX: usize = 1 << 26;
 
-/// A dense tensor, row-major. Integers of every width are stored in 64 bits, halves in 32.
+/// A dense tensor, row-major. Integers of every width are stored in 64 bits (those of `UINT64` as their bits), and
+/// floating-point numbers of 4 to 16 bits in 32. A sequence is a tensor of tensors.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tensor {
     pub(crate) shape: Vec<usize>,
     pub(crate) data: Data,
+    /// ONNX's number of the element type, if an operator decided it; see [`Tensor::element`].
+    decided: i32,
 }
 
 /// The elements of a tensor.
@@ -22,6 +26,10 @@ pub(crate) enum Data {
     Int(Vec<i64>),
     Bool(Vec<bool>),
     Text(Vec<String>),
+    /// The tensors of a sequence; its shape is their number.
+    List(Vec<Tensor>),
+    /// An optional value that is absent; its shape is `[0]`.
+    Nothing,
 }
 
 /// ONNX's number for an element type.
@@ -40,12 +48,24 @@ pub(crate) mod datatype {
     pub(crate) const UINT32: i32 = 12;
     pub(crate) const UINT64: i32 = 13;
     pub(crate) const BFLOAT16: i32 = 16;
+    pub(crate) const FLOAT8E4M3FN: i32 = 17;
+    pub(crate) const FLOAT8E4M3FNUZ: i32 = 18;
+    pub(crate) const FLOAT8E5M2: i32 = 19;
+    pub(crate) const FLOAT8E5M2FNUZ: i32 = 20;
+    pub(crate) const UINT4: i32 = 21;
+    pub(crate) const INT4: i32 = 22;
+    pub(crate) const FLOAT4E2M1: i32 = 23;
+    pub(crate) const FLOAT8E8M0: i32 = 24;
+    pub(crate) const UINT2: i32 = 25;
+    pub(crate) const INT2: i32 = 26;
 }
 
 /// An element type's name, for messages.
 pub(crate) fn type_name(datatype: i32) -> Cow<'static, str> {
     use datatype::{
-        BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16, INT8, INT16, INT32, INT64, STRING, UINT8, UINT16, UINT32, UINT64,
+        BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT4E2M1, FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ,
+        FLOAT8E8M0, FLOAT16, INT2, INT4, INT8, INT16, INT32, INT64, STRING, UINT2, UINT4, UINT8, UINT16, UINT32,
+        UINT64,
     };
     Cow::Borrowed(match datatype {
         FLOAT => "float",
@@ -62,6 +82,16 @@ pub(crate) fn type_name(datatype: i32) -> Cow<'static, str> {
         UINT32 => "uint32",
         UINT64 => "uint64",
         BFLOAT16 => "bfloat16",
+        FLOAT8E4M3FN => "float8e4m3fn",
+        FLOAT8E4M3FNUZ => "float8e4m3fnuz",
+        FLOAT8E5M2 => "float8e5m2",
+        FLOAT8E5M2FNUZ => "float8e5m2fnuz",
+        FLOAT8E8M0 => "float8e8m0",
+        FLOAT4E2M1 => "float4e2m1",
+        UINT4 => "uint4",
+        INT4 => "int4",
+        UINT2 => "uint2",
+        INT2 => "int2",
         other => return Cow::Owned(format!("type {other}")),
     })
 }
@@ -80,6 +110,8 @@ impl Data {
             Self::Int(values) => values.len(),
             Self::Bool(values) => values.len(),
             Self::Text(values) => values.len(),
+            Self::List(values) => values.len(),
+            Self::Nothing => 0,
         }
     }
 
@@ -91,6 +123,8 @@ impl Data {
             Self::Int(values) => values.len() * 8,
             Self::Bool(values) => values.len(),
             Self::Text(values) => values.iter().map(|text| text.len() + size_of::<String>()).sum(),
+            Self::List(values) => values.iter().map(|tensor| tensor.data.bytes() + size_of::<Tensor>()).sum(),
+            Self::Nothing => 0,
         }
     }
 
@@ -101,6 +135,8 @@ impl Data {
             Self::Int(_) => "int64",
             Self::Bool(_) => "bool",
             Self::Text(_) => "string",
+            Self::List(_) => "sequence",
+            Self::Nothing => "absent",
         }
     }
 
@@ -115,6 +151,8 @@ impl Data {
             Self::Int(values) => Self::Int(pick(values, indices)),
             Self::Bool(values) => Self::Bool(pick(values, indices)),
             Self::Text(values) => Self::Text(pick(values, indices)),
+            Self::List(values) => Self::List(pick(values, indices)),
+            Self::Nothing => Self::Nothing,
         }
     }
 
@@ -126,6 +164,8 @@ impl Data {
             Self::Int(_) => Self::Int(Vec::with_capacity(capacity)),
             Self::Bool(_) => Self::Bool(Vec::with_capacity(capacity)),
             Self::Text(_) => Self::Text(Vec::with_capacity(capacity)),
+            Self::List(_) => Self::List(Vec::with_capacity(capacity)),
+            Self::Nothing => Self::Nothing,
         }
     }
 
@@ -149,12 +189,80 @@ impl Tensor {
         if count != data.len() {
             return Err(format!("{} elements cannot have the shape {shape:?}", data.len()));
         }
-        Ok(Self { shape, data })
+        Ok(Self { shape, data, decided: 0 })
     }
 
     /// A tensor of one dimension.
     pub(crate) fn vector(data: Data) -> Self {
-        Self { shape: vec![data.len()], data }
+        Self { shape: vec![data.len()], data, decided: 0 }
+    }
+
+    /// A tensor without dimensions.
+    pub(crate) fn scalar(data: Data) -> Self {
+        Self { shape: Vec::new(), data, decided: 0 }
+    }
+
+    /// A sequence of tensors.
+    pub(crate) fn list(tensors: Vec<Self>) -> Self {
+        Self::vector(Data::List(tensors))
+    }
+
+    /// ONNX's number of the element type.
+    pub(crate) fn element(&self) -> i32 {
+        if self.decided != 0 { self.decided } else { element::natural(&self.data) }
+    }
+
+    /// Whether its element type is the one that its elements are stored in.
+    pub(crate) fn is_natural(&self) -> bool {
+        self.decided == 0 || self.decided == element::natural(&self.data)
+    }
+
+    /// Whether the element type is only the one that its elements are stored in, because no operator decided it.
+    pub(crate) fn is_undecided(&self) -> bool {
+        self.decided == 0
+    }
+
+    /// The same elements as those of another type, with numbers cut or rounded to its width. A type that cannot be
+    /// stored like these elements changes nothing.
+    #[must_use]
+    pub(crate) fn of_element(self, element: i32) -> Self {
+        let natural = element::natural(&self.data);
+        if element == natural {
+            return Self { decided: element, ..self };
+        }
+        match narrowed(self.data, element) {
+            Ok(data) => Self { shape: self.shape, data, decided: element },
+            Err(data) => Self { shape: self.shape, data, decided: 0 },
+        }
+    }
+
+    /// The same elements in another shape of as many.
+    pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Result<Self, String> {
+        Ok(Self { decided: self.decided, ..Self::new(shape, self.data.clone())? })
+    }
+
+    /// Numbers in a shape, stored as those of this tensor are, and of its element type.
+    pub(crate) fn like(&self, shape: Vec<usize>, numbers: Vec<f64>) -> Result<Self, String> {
+        let data = match &self.data {
+            Data::F64(_) => Data::F64(numbers),
+            Data::Int(_) => Data::Int(numbers.into_iter().map(|x| x as i64).collect()),
+            Data::Bool(_) => Data::Bool(numbers.into_iter().map(|x| x != 0.0).collect()),
+            _ => Data::F32(numbers.into_iter().map(|x| x as f32).collect()),
+        };
+        Ok(Self::new(shape, data)?.of_element(self.element()))
+    }
+
+    /// The elements at `indices`, which must be in range, in a shape of as many.
+    pub(crate) fn taken(&self, shape: Vec<usize>, indices: &[usize]) -> Result<Self, String> {
+        Ok(Self { decided: self.decided, ..Self::new(shape, self.data.take(indices))? })
+    }
+
+    /// The one number of a tensor of one element.
+    pub(crate) fn number(&self) -> Result<f64, String> {
+        match *self.floats()? {
+            [number] => Ok(number),
+            ref other => Err(format!("one number is expected, and there are {}", other.len())),
+        }
     }
 
     /// Rejects a tensor whose data is in another file.
@@ -179,7 +287,7 @@ impl Tensor {
         if data.len() != count {
             return Err(format!("the tensor `{name}` of shape {shape:?} has {} elements", data.len()));
         }
-        Ok(Self { shape, data })
+        Ok(Self { shape, data, decided: 0 }.of_element(proto.data_type))
     }
 
     pub(crate) fn rank(&self) -> usize {
@@ -200,9 +308,12 @@ impl Tensor {
         Ok(match &self.data {
             Data::F64(values) => Cow::Borrowed(values),
             Data::F32(values) => Cow::Owned(values.iter().map(|x| f64::from(*x)).collect()),
+            Data::Int(values) if self.decided == datatype::UINT64 => {
+                Cow::Owned(values.iter().map(|x| *x as u64 as f64).collect())
+            }
             Data::Int(values) => Cow::Owned(values.iter().map(|x| *x as f64).collect()),
             Data::Bool(values) => Cow::Owned(values.iter().map(|x| f64::from(u8::from(*x))).collect()),
-            Data::Text(_) => return Err("numbers are expected, and these are texts".to_owned()),
+            other => return Err(format!("numbers are expected, and these are of type {}", other.kind())),
         })
     }
 
@@ -246,7 +357,7 @@ impl Tensor {
                 }
             }
         }
-        Self::new(shape, data)
+        Ok(Self { decided: first.decided, ..Self::new(shape, data)? })
     }
 }
 
@@ -286,13 +397,21 @@ fn read_data(proto: &TensorProto, count: usize) -> Result<Data, String> {
         datatype::UINT8 if is_raw => Data::Int(raw(bytes, |b| i64::from(u8::from_le_bytes(b)))?),
         datatype::UINT32 if is_raw => Data::Int(raw(bytes, |b| i64::from(u32::from_le_bytes(b)))?),
         datatype::INT32 | datatype::INT16 | datatype::UINT16 | datatype::INT8 | datatype::UINT8 => small(i64::from),
-        datatype::UINT32 => Data::Int(proto.uint64_data.iter().map(|x| *x as i64).collect()),
+        datatype::UINT64 if is_raw => Data::Int(raw(bytes, i64::from_le_bytes)?),
+        datatype::UINT32 | datatype::UINT64 => Data::Int(proto.uint64_data.iter().map(|x| *x as i64).collect()),
         datatype::BOOL if is_raw => Data::Bool(bytes.iter().map(|b| *b != 0).collect()),
         datatype::BOOL => Data::Bool(proto.int32_data.iter().map(|x| *x != 0).collect()),
-        datatype::FLOAT16 if is_raw => Data::F32(raw(bytes, |b| half(u16::from_le_bytes(b)))?),
-        datatype::FLOAT16 => Data::F32(proto.int32_data.iter().map(|x| half(*x as u16)).collect()),
-        datatype::BFLOAT16 if is_raw => {
-            Data::F32(raw(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16))?)
+        datatype::FLOAT16 | datatype::BFLOAT16 if is_raw => {
+            let numbers = raw(bytes, u16::from_le_bytes)?;
+            Data::F32(numbers.into_iter().map(|bits| element::decode(u32::from(bits), proto.data_type)).collect())
+        }
+        datatype::FLOAT16 | datatype::BFLOAT16 => {
+            Data::F32(proto.int32_data.iter().map(|bits| element::decode(*bits as u32, proto.data_type)).collect())
+        }
+        small if element::bits(small).is_some_and(|bits| bits <= 8) => {
+            let packed: Vec<u8> =
+                if is_raw { bytes.to_vec() } else { proto.int32_data.iter().map(|byte| *byte as u8).collect() };
+            element::unpack(&packed, small, count)
         }
         datatype::STRING => {
             let mut texts = Vec::with_capacity(count.min(proto.string_data.len()));
@@ -303,18 +422,4 @@ fn read_data(proto: &TensorProto, count: usize) -> Result<Data, String> {
         }
         other => return Err(format!("elements of {} are not read by this version", type_name(other))),
     })
-}
-
-/// A half-precision number (IEEE 754 binary16).
-fn half(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let (exponent, fraction) = (u32::from(bits >> 10 & 0x1f), u32::from(bits & 0x3ff));
-    match exponent {
-        0 => {
-            let magnitude = fraction as f32 / 16_777_216.0;
-            if sign == 0 { magnitude } else { -magnitude }
-        }
-        31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
-    }
 }

@@ -227,7 +227,8 @@ fn tensors_that_few_bytes_ask_for_are_refused() {
 fn inputs_and_names_without_end_are_refused() {
     let identity = || vec![node("", "Identity", &["x0"], "y", vec![])];
     let wide = model((0..8).map(|at| info(&format!("x{at}"), 1 << 18)).collect(), vec![], identity());
-    assert!(refusal(&wide, "m.onnx").contains("columns"));
+    // They are tensors, but not as many columns of a table.
+    assert!(parse(&wide, Path::new("m.onnx")).unwrap().signature().inputs.is_empty());
     let patterns = vec![Attribute { name: "pattern".into(), s: b"a{1000}{1000}".to_vec(), ..Attribute::default() }];
     let error =
         refusal(&model(vec![info("x", 1)], vec![], vec![node("", "RegexFullMatch", &["x"], "y", patterns)]), "m.onnx");

@@ -10,4 +10,5 @@ mod foreign;
 mod hostile;
 mod inspect;
 mod onnx;
+mod operators;
 mod proto;

@@ -4,6 +4,7 @@
 //! answers it, and the protocol encodes the response. [`service`] runs these steps on the right threads.
 
 pub(crate) mod batching;
+pub(crate) mod carrier;
 pub(crate) mod compute_pool;
 pub(crate) mod context;
 pub(crate) mod input_check;

@@ -1,7 +1,9 @@
 //! The signature of a target, as protocols see it.
 
+use std::sync::Arc;
+
 use tidemill_core::{DataType, RowShape, Signature};
-use tidemill_model::{BatchBuilder, InputLayout, Task};
+use tidemill_model::{BatchBuilder, InputLayout, Task, TensorInfo};
 
 use super::input_check::InputChecks;
 
@@ -21,6 +23,27 @@ pub(crate) struct TargetSignature {
     /// The rules of the training data's schema, if there is one.
     pub(crate) checks: Option<InputChecks>,
     pub(crate) layout: InputLayout,
+    /// Inputs and outputs of a model of tensors: requests of tensors are read by these, and not as rows.
+    pub(crate) graph: Option<Arc<GraphPorts>>,
+}
+
+/// Inputs and outputs of a model of tensors, as its file declares them.
+#[derive(Debug)]
+pub(crate) struct GraphPorts {
+    pub(crate) inputs: Vec<TensorInfo>,
+    pub(crate) outputs: Vec<TensorInfo>,
+}
+
+impl GraphPorts {
+    /// The index of the output `name`.
+    pub(crate) fn output(&self, name: &str) -> Option<usize> {
+        self.outputs.iter().position(|output| output.name == name)
+    }
+
+    /// The names of the outputs, for messages.
+    pub(crate) fn output_names(&self) -> Vec<&str> {
+        self.outputs.iter().map(|output| output.name.as_str()).collect()
+    }
 }
 
 impl TargetSignature {

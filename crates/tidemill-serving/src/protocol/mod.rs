@@ -5,6 +5,7 @@
 //! converts between the tensors of all four and columns.
 
 pub(crate) mod content_encoding;
+pub(crate) mod graph;
 pub(crate) mod grpc;
 pub(crate) mod json;
 pub(crate) mod mlflow;

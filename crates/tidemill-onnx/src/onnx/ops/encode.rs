@@ -41,6 +41,7 @@ pub(super) fn keys(data: &Data) -> Vec<Key> {
         Data::Bool(values) => values.iter().map(|value| Key::Int(i64::from(*value))).collect(),
         Data::F32(values) => values.iter().map(|value| real(f64::from(*value))).collect(),
         Data::F64(values) => values.iter().map(|value| real(*value)).collect(),
+        Data::List(_) | Data::Nothing => Vec::new(),
     }
 }
 
@@ -92,13 +93,18 @@ fn label_encoder(attributes: Attributes<'_>) -> Result<Kernel, String> {
         places.entry(key).or_insert(at);
     }
     let kind = from.kind();
+    let element = attributes.tensor("values_tensor")?.map(|tensor| tensor.element());
     Ok(Box::new(move |inputs| {
         let tensor = input(inputs, 0)?;
         if tensor.data.kind() != kind {
             return Err(format!("the keys are {kind}, and the values {}", tensor.data.kind()));
         }
         let found: Vec<usize> = keys(&tensor.data).iter().map(|key| places.get(key).copied().unwrap_or(last)).collect();
-        Ok(vec![Tensor::new(tensor.shape.clone(), values.take(&found))?])
+        let made = Tensor::new(tensor.shape.clone(), values.take(&found))?;
+        Ok(vec![match element {
+            Some(element) => made.of_element(element),
+            None => made,
+        }])
     }))
 }
 

@@ -3,7 +3,7 @@
 use super::broadcast::{broadcast_indices, joint_shape, pairs};
 use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
-use crate::onnx::value::{Data, Tensor};
+use crate::onnx::value::{Data, Tensor, datatype};
 
 /// The kind of comparison.
 #[derive(Clone, Copy)]
@@ -64,6 +64,9 @@ fn compare(a: &Tensor, b: &Tensor, order: Order) -> Result<Vec<Tensor>, String> 
     let found = match (&a.data, &b.data) {
         (Data::F32(x), Data::F32(y)) => pairs((x, left), (y, right), &shape, |a, b| order.holds(a, b)),
         (Data::F64(x), Data::F64(y)) => pairs((x, left), (y, right), &shape, |a, b| order.holds(a, b)),
+        (Data::Int(x), Data::Int(y)) if a.element() == datatype::UINT64 => {
+            pairs((x, left), (y, right), &shape, |a, b| order.holds(&(*a as u64), &(*b as u64)))
+        }
         (Data::Int(x), Data::Int(y)) => pairs((x, left), (y, right), &shape, |a, b| order.holds(a, b)),
         (Data::Bool(x), Data::Bool(y)) => pairs((x, left), (y, right), &shape, |a, b| order.holds(a, b)),
         (Data::Text(x), Data::Text(y)) => pairs((x, left), (y, right), &shape, |a, b| order.holds(a, b)),
@@ -110,5 +113,5 @@ fn choose(inputs: &[Option<&Tensor>]) -> Result<Vec<Tensor>, String> {
         (Data::Text(a), Data::Text(b)) => Data::Text(rows(chosen, maps, count, (a, b))),
         (a, b) => return Err(format!("{} and {} do not go together", a.kind(), b.kind())),
     };
-    Ok(vec![Tensor::new(shape, data)?])
+    Ok(vec![Tensor::new(shape, data)?.of_element(yes.element())])
 }

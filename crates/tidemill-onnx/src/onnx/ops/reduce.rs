@@ -15,6 +15,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Opt
         "ReduceProd" => |row| row.iter().product(),
         "ReduceL1" => |row| row.iter().map(|x| x.abs()).sum(),
         "ReduceL2" => |row| row.iter().map(|x| x * x).sum::<f64>().sqrt(),
+        "ReduceLogSum" => |row| row.iter().sum::<f64>().ln(),
         "ReduceSumSquare" => |row| row.iter().map(|x| x * x).sum(),
         "ReduceLogSumExp" => |row| {
             let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -23,7 +24,18 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Opt
         "Softmax" | "LogSoftmax" => {
             let axis = attributes.int("axis", if opset < 13 { 1 } else { -1 });
             let is_log = name == "LogSoftmax";
-            return Some(Box::new(move |inputs| softmax_along(input(inputs, 0)?, axis, opset < 13, is_log)));
+            return Some(Box::new(move |inputs| {
+                along(input(inputs, 0)?, axis, opset < 13, |row| if is_log { log_softmax(row) } else { softmax(row) })
+            }));
+        }
+        "Hardmax" => {
+            let axis = attributes.int("axis", if opset < 13 { 1 } else { -1 });
+            return Some(Box::new(move |inputs| {
+                along(input(inputs, 0)?, axis, opset < 13, |row| {
+                    let best = super::linear::largest(row);
+                    row.iter_mut().enumerate().for_each(|(at, x)| *x = f64::from(u8::from(at == best)));
+                })
+            }));
         }
         "ArgMax" | "ArgMin" => {
             let (axis, keeps) = (attributes.int("axis", 0), attributes.int("keepdims", 1) != 0);
@@ -34,7 +46,10 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Opt
                     let better = |a: f64, b: f64| if last { a * sign >= b * sign } else { a * sign > b * sign };
                     (1..row.len()).fold(0, |best, at| if better(row[at], row[best]) { at } else { best }) as f64
                 };
-                let folded = reduce(input(inputs, 0)?, &[axis], keeps, &best)?;
+                let tensor = input(inputs, 0)?;
+                // Places are numbers of their own type, whatever is compared.
+                let wide = Tensor::new(tensor.shape.clone(), Data::F64(tensor.floats()?.into_owned()))?;
+                let folded = reduce(&wide, &[axis], keeps, &best)?;
                 let whole = folded.floats()?.iter().map(|x| *x as i64).collect();
                 Ok(vec![Tensor::new(folded.shape.clone(), Data::Int(whole))?])
             }));
@@ -78,33 +93,51 @@ fn reduce(tensor: &Tensor, axes: &[i64], keeps: bool, fold: &dyn Fn(&[f64]) -> f
     let values = source.floats()?;
     let results: Vec<f64> =
         if width == 0 { vec![fold(&[]); shape.iter().product()] } else { values.chunks(width).map(fold).collect() };
-    let data = match &tensor.data {
-        Data::F32(_) => Data::F32(results.into_iter().map(|x| x as f32).collect()),
-        Data::Int(_) => Data::Int(results.into_iter().map(|x| x as i64).collect()),
-        _ => Data::F64(results),
-    };
-    Tensor::new(shape, data)
+    if let Data::Bool(_) = tensor.data {
+        return Tensor::new(shape, Data::Bool(results.into_iter().map(|x| x > 0.0).collect()));
+    }
+    tensor.like(shape, results)
 }
 
-fn softmax_along(tensor: &Tensor, axis: i64, flattens: bool, is_log: bool) -> Result<Vec<Tensor>, String> {
-    let axis = axis_of(axis, tensor.rank())?;
-    // Until version 13, all axes from this one on formed one row.
-    if axis + 1 != tensor.rank() && !flattens {
-        return Err("softmax along an axis that is not the last is not run by this version".to_owned());
+/// The logarithm of the softmax, without leaving the range of numbers in between.
+pub(super) fn log_softmax(row: &mut [f64]) {
+    let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum = row.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
+    row.iter_mut().for_each(|x| *x -= largest + sum);
+}
+
+/// Changes every line of elements along `axis`. Until version 13, all axes from this one on form one line (`flattens`).
+pub(super) fn along(
+    tensor: &Tensor,
+    axis: i64,
+    flattens: bool,
+    change: impl Fn(&mut [f64]),
+) -> Result<Vec<Tensor>, String> {
+    let rank = tensor.rank();
+    if rank == 0 || (flattens && axis == rank as i64) {
+        let mut values = tensor.floats()?.into_owned();
+        values.iter_mut().for_each(|x| change(std::slice::from_mut(x)));
+        return Ok(vec![tensor.like(tensor.shape.clone(), values)?]);
     }
-    let width: usize = tensor.shape[axis..].iter().product();
-    let mut values = tensor.floats()?.into_owned();
-    for row in values.chunks_mut(width.max(1)) {
-        softmax(row);
-        if is_log {
-            for x in row {
-                *x = x.ln();
-            }
-        }
-    }
-    let data = match &tensor.data {
-        Data::F64(_) => Data::F64(values),
-        _ => Data::F32(values.into_iter().map(|x| x as f32).collect()),
+    let axis = axis_of(axis, rank)?;
+    let width: usize = if flattens { tensor.shape[axis..].iter().product() } else { tensor.shape[axis] };
+    // The axis is moved to the end and back.
+    let order: Vec<usize> = (0..rank).filter(|at| *at != axis).chain([axis]).collect();
+    let is_last = flattens || axis + 1 == rank;
+    let moved;
+    let source = if is_last {
+        tensor
+    } else {
+        moved = super::transform::reordered(tensor, &order)?;
+        &moved
     };
-    Ok(vec![Tensor::new(tensor.shape.clone(), data)?])
+    let mut values = source.floats()?.into_owned();
+    values.chunks_mut(width.max(1)).for_each(change);
+    let made = tensor.like(source.shape.clone(), values)?;
+    if is_last {
+        return Ok(vec![made]);
+    }
+    let mut back = vec![0; rank];
+    order.iter().enumerate().for_each(|(to, from)| back[*from] = to);
+    Ok(vec![super::transform::reordered(&made, &back)?.of_element(tensor.element())])
 }

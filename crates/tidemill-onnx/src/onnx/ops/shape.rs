@@ -2,6 +2,7 @@
 
 use super::{Kernel, input, optional};
 use crate::onnx::attributes::Attributes;
+use crate::onnx::element;
 use crate::onnx::value::{Data, Tensor, axis_of, datatype, elements, type_name};
 
 pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Option<Kernel>, String> {
@@ -23,27 +24,42 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Option<K
             Box::new(move |inputs| {
                 let shape = sizes(input(inputs, 0)?)?;
                 let count = elements(&shape)?;
-                Ok(vec![Tensor::new(shape, value.data.take(&vec![0; count]))?])
+                Ok(vec![value.taken(shape, &vec![0; count])?])
             })
         }
         "Cast" => {
             let to = attributes.int("to", 0) as i32;
-            Box::new(move |inputs| Ok(vec![cast(input(inputs, 0)?, to)?]))
+            let rounding = Rounding::of(attributes)?;
+            Box::new(move |inputs| Ok(vec![cast(input(inputs, 0)?, to, &rounding)?]))
         }
-        "CastLike" => Box::new(|inputs| {
-            let to = match &input(inputs, 1)?.data {
-                Data::F32(_) => datatype::FLOAT,
-                Data::F64(_) => datatype::DOUBLE,
-                Data::Int(_) => datatype::INT64,
-                Data::Bool(_) => datatype::BOOL,
-                Data::Text(_) => datatype::STRING,
-            };
-            Ok(vec![cast(input(inputs, 0)?, to)?])
-        }),
-        "Shape" => Box::new(|inputs| {
-            let sizes = input(inputs, 0)?.shape.iter().map(|size| *size as i64).collect();
-            Ok(vec![Tensor::vector(Data::Int(sizes))])
-        }),
+        "BitCast" => {
+            let to = attributes.int("to", 0) as i32;
+            Box::new(move |inputs| {
+                let tensor = input(inputs, 0)?;
+                let refuse = || format!("the bits of {} as {}", type_name(tensor.element()), type_name(to));
+                if element::bits(to) != element::bits(tensor.element()) {
+                    return Err(refuse());
+                }
+                let data =
+                    element::to_bytes(tensor).and_then(|bytes| element::from_bytes(&bytes, to)).ok_or_else(refuse)?;
+                Ok(vec![exactly(Tensor::new(tensor.shape.clone(), data)?, to)?])
+            })
+        }
+        "CastLike" => {
+            let rounding = Rounding::of(attributes)?;
+            Box::new(move |inputs| Ok(vec![cast(input(inputs, 0)?, input(inputs, 1)?.element(), &rounding)?]))
+        }
+        "Shape" => {
+            let (start, end) = (attributes.int("start", 0), attributes.int("end", i64::MAX));
+            Box::new(move |inputs| {
+                let shape = &input(inputs, 0)?.shape;
+                let rank = shape.len() as i64;
+                let at =
+                    |place: i64| if place < 0 { place.saturating_add(rank) } else { place }.clamp(0, rank) as usize;
+                let sizes = shape.get(at(start)..at(end)).unwrap_or_default();
+                Ok(vec![Tensor::vector(Data::Int(sizes.iter().map(|size| *size as i64).collect()))])
+            })
+        }
         "Size" => Box::new(|inputs| {
             let count = input(inputs, 0)?.data.len() as i64;
             Ok(vec![Tensor::new(Vec::new(), Data::Int(vec![count]))?])
@@ -68,9 +84,13 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Option<K
         "Squeeze" => Box::new(move |inputs| {
             let tensor = input(inputs, 0)?;
             let axes = axes_of(optional(inputs, 1), &axes)?;
+            let named = !axes.is_empty();
             let mut dropped = vec![axes.is_empty(); tensor.rank()];
             for axis in axes {
                 dropped[axis_of(axis, tensor.rank())?] = true;
+            }
+            if named && (0..tensor.rank()).any(|at| dropped[at] && tensor.shape[at] != 1) {
+                return Err(format!("an axis of {:?} is dropped that has not the size 1", tensor.shape));
             }
             let kept = |(at, size): (usize, &usize)| (!dropped[at] || *size != 1).then_some(*size);
             let shape = tensor.shape.iter().enumerate().filter_map(kept).collect();
@@ -149,16 +169,60 @@ fn reshape(tensor: &Tensor, wanted: &[i64], keeps_zero: bool) -> Result<Vec<Tens
     Ok(vec![Tensor::new(shape, tensor.data.clone())?])
 }
 
+/// How a cast treats numbers that the other type does not have.
+#[derive(Default)]
+pub(super) struct Rounding {
+    /// What is too large becomes infinite or NaN, not the largest number.
+    overflows: bool,
+    /// The direction for powers of two: `up`, `down` or `nearest`.
+    mode: String,
+}
+
+impl Rounding {
+    fn of(attributes: Attributes<'_>) -> Result<Self, String> {
+        let mode = attributes.text("round_mode", "up")?;
+        if !matches!(mode.as_str(), "up" | "down" | "nearest") {
+            return Err(format!("`round_mode` is `{mode}`"));
+        }
+        Ok(Self { overflows: attributes.int("saturate", 1) == 0, mode })
+    }
+
+    /// The number in a floating-point type of up to 32 bits.
+    fn round(&self, x: f64, to: i32) -> f32 {
+        match to {
+            datatype::FLOAT => x as f32,
+            datatype::FLOAT16 => half::f16::from_f64(x).to_f32(),
+            datatype::FLOAT8E8M0 => element::round_to_power(x as f32, &self.mode, !self.overflows),
+            _ => element::round(x as f32, to, !self.overflows),
+        }
+    }
+}
+
+/// The tensor as one of type `to`, or an error if its elements cannot be of it.
+fn exactly(tensor: Tensor, to: i32) -> Result<Tensor, String> {
+    let kind = tensor.data.kind();
+    let made = tensor.of_element(to);
+    if made.element() == to { Ok(made) } else { Err(format!("a cast of {kind} to {}", type_name(to))) }
+}
+
 /// Casts to another element type. Narrow integers are cut to their width, as a cast in C does.
-pub(super) fn cast(tensor: &Tensor, to: i32) -> Result<Tensor, String> {
-    let whole = |narrow: fn(i64) -> i64| -> Result<Data, String> {
+pub(super) fn cast(tensor: &Tensor, to: i32, rounding: &Rounding) -> Result<Tensor, String> {
+    let whole = || -> Result<Data, String> {
         Ok(Data::Int(match &tensor.data {
-            Data::Int(values) => values.iter().map(|x| narrow(*x)).collect(),
+            Data::Int(values) => values.clone(),
             Data::Text(values) => {
                 let parse = |text: &String| text.trim().parse().map_err(|_| format!("`{text}` is not a whole number"));
                 values.iter().map(parse).collect::<Result<_, _>>()?
             }
-            _ => tensor.floats()?.iter().map(|x| narrow(*x as i64)).collect(),
+            _ if to == datatype::UINT64 => tensor.floats()?.iter().map(|x| *x as u64 as i64).collect(),
+            // A real number that a type of a few bits does not have becomes 0, as in ONNX's reference.
+            _ => match element::range(to).filter(|_| element::bits(to).is_some_and(|bits| bits < 8)) {
+                Some((least, largest)) => {
+                    let inside = |x: i64| if (least..=largest).contains(&x) { x } else { 0 };
+                    tensor.floats()?.iter().map(|x| inside(*x as i64)).collect()
+                }
+                None => tensor.floats()?.iter().map(|x| *x as i64).collect(),
+            },
         }))
     };
     let real = || -> Result<Vec<f64>, String> {
@@ -171,26 +235,19 @@ pub(super) fn cast(tensor: &Tensor, to: i32) -> Result<Tensor, String> {
         }
     };
     let data = match to {
-        datatype::FLOAT | datatype::FLOAT16 | datatype::BFLOAT16 => {
-            Data::F32(real()?.into_iter().map(|x| x as f32).collect())
-        }
         datatype::DOUBLE => Data::F64(real()?),
-        datatype::INT64 | datatype::UINT64 => whole(|x| x)?,
-        datatype::INT32 => whole(|x| i64::from(x as i32))?,
-        datatype::UINT32 => whole(|x| i64::from(x as u32))?,
-        datatype::INT16 => whole(|x| i64::from(x as i16))?,
-        datatype::UINT16 => whole(|x| i64::from(x as u16))?,
-        datatype::INT8 => whole(|x| i64::from(x as i8))?,
-        datatype::UINT8 => whole(|x| i64::from(x as u8))?,
         datatype::BOOL => Data::Bool(real()?.into_iter().map(|x| x != 0.0).collect()),
         datatype::STRING => Data::Text(match &tensor.data {
             Data::Text(values) => values.clone(),
             Data::Int(values) => values.iter().map(i64::to_string).collect(),
             Data::Bool(values) => values.iter().map(|x| u8::from(*x).to_string()).collect(),
-            Data::F32(values) => values.iter().map(f32::to_string).collect(),
+            Data::F32(values) if tensor.is_natural() => values.iter().map(f32::to_string).collect(),
             Data::F64(values) => values.iter().map(f64::to_string).collect(),
+            _ => return Err(format!("a cast of {} to texts", type_name(tensor.element()))),
         }),
+        to if element::is_float(to) => Data::F32(real()?.into_iter().map(|x| rounding.round(x, to)).collect()),
+        to if element::is_integer(to) => whole()?,
         other => return Err(format!("a cast to {}", type_name(other))),
     };
-    Tensor::new(tensor.shape.clone(), data)
+    exactly(Tensor::new(tensor.shape.clone(), data)?, to)
 }

@@ -64,9 +64,13 @@ fn excerpt(text: &str) -> String {
 
 fn normalizer(attributes: Attributes<'_>) -> Result<Kernel, String> {
     let change = attributes.text("case_change_action", "NONE")?;
-    if !attributes.texts("stopwords")?.is_empty() {
-        return Err("stop words are not run by this version".to_owned());
+    if !matches!(change.as_str(), "NONE" | "LOWER" | "UPPER") {
+        return Err(format!("`case_change_action` is `{change}`"));
     }
+    let sensitive = attributes.int("is_case_sensitive", 0) != 0;
+    let fold = move |text: &str| if sensitive { text.to_owned() } else { text.to_lowercase() };
+    let stops: std::collections::HashSet<String> =
+        attributes.texts("stopwords")?.iter().map(|word| fold(word)).collect();
     Ok(Box::new(move |inputs| {
         let tensor = input(inputs, 0)?;
         let map = |text: &String| match change.as_str() {
@@ -74,8 +78,24 @@ fn normalizer(attributes: Attributes<'_>) -> Result<Kernel, String> {
             "UPPER" => text.to_uppercase(),
             _ => text.clone(),
         };
-        let changed = texts(tensor)?.iter().map(map).collect();
-        Ok(vec![Tensor::new(tensor.shape.clone(), Data::Text(changed))?])
+        if stops.is_empty() {
+            let changed = texts(tensor)?.iter().map(map).collect();
+            return Ok(vec![Tensor::new(tensor.shape.clone(), Data::Text(changed))?]);
+        }
+        // Words are left out of one row only: rows would differ in length.
+        if !matches!(tensor.shape[..], [_] | [1, _]) {
+            return Err(format!("stop words are left out of one row, and the shape is {:?}", tensor.shape));
+        }
+        let mut kept: Vec<String> =
+            texts(tensor)?.iter().filter(|text| !stops.contains(&fold(text))).map(map).collect();
+        if kept.is_empty() {
+            kept.push(String::new());
+        }
+        let mut shape = tensor.shape.clone();
+        if let Some(last) = shape.last_mut() {
+            *last = kept.len();
+        }
+        Ok(vec![Tensor::new(shape, Data::Text(kept))?])
     }))
 }
 

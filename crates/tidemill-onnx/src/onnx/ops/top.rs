@@ -3,7 +3,7 @@
 use super::transform::reordered;
 use super::{Kernel, input};
 use crate::onnx::attributes::Attributes;
-use crate::onnx::value::{Data, Tensor, axis_of};
+use crate::onnx::value::{Data, Tensor, axis_of, datatype};
 
 /// Compiles `TopK`. Of equal elements the one with the lower index comes first; results are sorted in any case.
 pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Option<Kernel> {
@@ -51,7 +51,11 @@ fn top(tensor: &Tensor, axis: i64, wanted: i64, largest: bool) -> Result<Vec<Ten
     let mut shape: Vec<usize> = order.iter().map(|at| tensor.shape[*at]).collect();
     shape[rank - 1] = count;
     let outputs = [source.data.take(&found), Data::Int(indices)];
-    outputs.into_iter().map(|data| reordered(&Tensor::new(shape.clone(), data)?, &back)).collect()
+    let mut made = Vec::with_capacity(2);
+    for (data, element) in outputs.into_iter().zip([tensor.element(), datatype::INT64]) {
+        made.push(reordered(&Tensor::new(shape.clone(), data)?, &back)?.of_element(element));
+    }
+    Ok(made)
 }
 
 #[cfg(test)]

@@ -6,7 +6,12 @@ use super::{Kernel, input, optional};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::value::{Data, Tensor, axis_of, elements};
 
-pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Result<Option<Kernel>, String> {
+pub(super) fn compile(
+    name: &str,
+    attributes: Attributes<'_>,
+    opset: i64,
+    outputs: usize,
+) -> Result<Option<Kernel>, String> {
     let axis = attributes.int("axis", 0);
     Ok(Some(match name {
         "Transpose" => {
@@ -26,7 +31,8 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Res
         }),
         "Split" => {
             let fixed = attributes.ints("split").to_vec();
-            let parts = attributes.int("num_outputs", 0);
+            // Without any size, the parts are as many as the outputs.
+            let parts = attributes.int("num_outputs", outputs as i64);
             Box::new(move |inputs| split(inputs, axis, &fixed, parts))
         }
         _ => return Ok(None),
@@ -34,7 +40,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Res
 }
 
 /// The distance to the next element along each axis.
-fn strides(shape: &[usize]) -> Vec<usize> {
+pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for at in (0..shape.len().saturating_sub(1)).rev() {
         strides[at] = strides[at + 1] * shape[at + 1];
@@ -126,11 +132,15 @@ fn split(inputs: &[Option<&Tensor>], axis: i64, fixed: &[i64], parts: i64) -> Re
         Some(lengths) => sizes(lengths)?,
         None if !fixed.is_empty() => sizes(&Tensor::vector(Data::Int(fixed.to_vec())))?,
         None => {
-            let parts = usize::try_from(parts).ok().filter(|parts| (1..=size.max(1)).contains(parts));
-            let each = size.div_ceil(parts.ok_or("the number of parts is not given")?);
-            (0..size).step_by(each.max(1)).map(|first| each.min(size - first)).collect()
+            let parts =
+                usize::try_from(parts).ok().filter(|parts| *parts > 0).ok_or("the number of parts is not given")?;
+            let each = size.div_ceil(parts);
+            (0..parts).map(|part| each.min(size.saturating_sub(part * each))).collect()
         }
     };
+    if lengths.iter().sum::<usize>() != size {
+        return Err(format!("parts of {lengths:?} do not make up {size}"));
+    }
     let mut first = 0;
     let mut outputs = Vec::with_capacity(lengths.len());
     for length in lengths {

@@ -20,9 +20,18 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Opt
         "Cos" => f64::cos,
         "Tan" => f64::tan,
         "Atan" => f64::atan,
+        "Asin" => f64::asin,
+        "Acos" => f64::acos,
+        "Sinh" => f64::sinh,
+        "Cosh" => f64::cosh,
+        "Asinh" => f64::asinh,
+        "Acosh" => f64::acosh,
+        "Atanh" => f64::atanh,
+        "Mish" => |x| x * softplus(x).tanh(),
+        "HardSwish" => |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
         "Reciprocal" => |x| 1.0 / x,
         "Erf" => erf,
-        "Softplus" => |x| if x > 0.0 { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() },
+        "Softplus" => softplus,
         "Softsign" => |x| x / (1.0 + x.abs()),
         "Abs" => return Some(whole(f64::abs, i64::wrapping_abs)),
         "Neg" => return Some(whole(|x| -x, i64::wrapping_neg)),
@@ -44,9 +53,45 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Opt
             let (a, gamma) = (alpha(1.673_263_2), f64::from(attributes.float("gamma", 1.050_701)));
             return Some(each(move |x| gamma * if x > 0.0 { x } else { a * x.exp_m1() }));
         }
+        "Gelu" if attributes.text("approximate", "none").is_ok_and(|kind| kind == "tanh") => {
+            let scale = (2.0 / std::f64::consts::PI).sqrt();
+            return Some(each(move |x| 0.5 * x * (1.0 + (scale * (x + 0.044_715 * x * x * x)).tanh())));
+        }
         "Gelu" => return Some(each(|x| 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)))),
-        // Dropout does nothing when a model is served.
-        "Identity" | "Dropout" => return Some(Box::new(|inputs| Ok(vec![input(inputs, 0)?.clone()]))),
+        "Celu" => {
+            let scale = alpha(1.0);
+            return Some(each(move |x| x.max(0.0) + (scale * (x / scale).exp_m1()).min(0.0)));
+        }
+        "Swish" => {
+            let slope = alpha(1.0);
+            return Some(each(move |x| x / (1.0 + (-slope * x).exp())));
+        }
+        "ThresholdedRelu" => {
+            let threshold = alpha(1.0);
+            return Some(each(move |x| if x > threshold { x } else { 0.0 }));
+        }
+        "Shrink" => {
+            let (bias, edge) = (f64::from(attributes.float("bias", 0.0)), f64::from(attributes.float("lambd", 0.5)));
+            let shrunk = move |x: f64| match x {
+                x if x < -edge => x + bias,
+                x if x > edge => x - bias,
+                _ => 0.0,
+            };
+            return Some(Box::new(move |inputs| {
+                let tensor = input(inputs, 0)?;
+                let values = tensor.floats()?.iter().map(|x| shrunk(*x)).collect();
+                Ok(vec![tensor.like(tensor.shape.clone(), values)?])
+            }));
+        }
+        "BitwiseNot" => {
+            return Some(Box::new(|inputs| {
+                let tensor = input(inputs, 0)?;
+                let values = tensor.integers()?.iter().map(|x| !x).collect();
+                Ok(vec![Tensor::new(tensor.shape.clone(), Data::Int(values))?])
+            }));
+        }
+        "Identity" => return Some(Box::new(|inputs| Ok(vec![input(inputs, 0)?.clone()]))),
+        "Dropout" => return Some(Box::new(dropout)),
         "Clip" => {
             let bound = |name: &str| attributes.has(name).then(|| f64::from(attributes.float(name, 0.0)));
             let fixed = if opset < 11 { (bound("min"), bound("max")) } else { (None, None) };
@@ -55,6 +100,24 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>, opset: i64) -> Opt
         _ => return None,
     };
     Some(each(simple))
+}
+
+fn softplus(x: f64) -> f64 {
+    if x > 0.0 { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() }
+}
+
+/// Does nothing when a model is served; the second output says that every element is kept.
+fn dropout(inputs: &[Option<&Tensor>]) -> Result<Vec<Tensor>, String> {
+    let tensor = input(inputs, 0)?;
+    let ratio = optional(inputs, 1).map_or(Ok(0.5), Tensor::number)?;
+    if let Some(training) = optional(inputs, 2)
+        && training.number()? != 0.0
+        && ratio != 0.0
+    {
+        return Err("dropping elements at random, as in training, is not run".to_owned());
+    }
+    let kept = Tensor::new(tensor.shape.clone(), Data::Bool(vec![true; tensor.data.len()]))?;
+    Ok(vec![tensor.clone(), kept])
 }
 
 fn each(map: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Kernel {
@@ -88,7 +151,14 @@ fn clip(inputs: &[Option<&Tensor>], fixed: (Option<f64>, Option<f64>)) -> Result
     };
     let tensor = input(inputs, 0)?;
     let data = match &tensor.data {
-        Data::Int(values) => Data::Int(values.iter().map(|x| map(*x as f64) as i64).collect()),
+        Data::Int(values) => {
+            let whole = |index: usize, else_: i64| match optional(inputs, index) {
+                Some(bound) => Ok::<_, String>(bound.integers()?.first().copied().unwrap_or(else_)),
+                None => Ok(else_),
+            };
+            let (low, high) = (whole(1, i64::MIN)?, whole(2, i64::MAX)?);
+            Data::Int(values.iter().map(|x| (*x).max(low).min(high)).collect())
+        }
         _ => return Ok(vec![mapped(tensor, &map, None)?]),
     };
     Ok(vec![Tensor::new(tensor.shape.clone(), data)?])

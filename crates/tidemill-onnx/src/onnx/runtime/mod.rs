@@ -11,16 +11,18 @@ use std::path::Path;
 
 use ort::session::SessionInputValue;
 use prost::Message as _;
+use tidemill_model::{Dimension, TensorInfo};
 
 use self::library::Library;
 use self::sessions::Sessions;
-use super::engine::{EngineError, zeros};
+use super::engine::EngineError;
 use super::generated::type_proto::{Tensor as TensorType, Value};
 use super::generated::{ModelProto, TypeProto};
 use super::library_error::OnnxRuntimeError;
 use super::ops::ML;
 use super::options::OnnxOptions;
-use super::signature::Input;
+use super::ports::number_of;
+use super::samples::{Fill, sample};
 use super::value::{Tensor, datatype};
 
 /// The reason in the message if nothing else can run a model.
@@ -45,17 +47,19 @@ pub(super) struct OnnxRuntime {
 
 impl OnnxRuntime {
     /// Compiles the graph, for any number of rows or, if its operators fix it, for one.
-    pub(super) fn new(model: &ModelProto, inputs: &[Input], options: &OnnxOptions) -> Result<Self, EngineError> {
+    pub(super) fn new(model: &ModelProto, inputs: &[TensorInfo], options: &OnnxOptions) -> Result<Self, EngineError> {
         let library = Library::load(options.library.as_deref())?;
         let refuse = |reason: String| format!("ONNX Runtime does not run it: {reason}");
         let sessions = Sessions::new(library, encoded(model)?, options.threads).map_err(refuse)?;
-        let named = inputs.iter().map(|input| (input.name.clone(), input.element)).collect();
+        let named = inputs.iter().map(|input| (input.name.clone(), number_of(input.element))).collect();
         let mut runtime = Self { sessions, inputs: named, single: false };
-        let one = runtime.run(&zeros(inputs, 1)).map_err(refuse)?;
+        let zeros = |rows| sample(inputs, rows, 1, Fill::Zeros);
+        let one = zeros(1).and_then(|zeros| runtime.run(&zeros)).map_err(refuse)?;
         let is_double =
             |(one, two): (&Tensor, &Tensor)| two.shape.first() == Some(&2) && two.data.len() == 2 * one.data.len();
-        runtime.single = inputs.iter().any(|input| input.single)
-            || !runtime.run(&zeros(inputs, 2)).is_ok_and(|two| one.iter().zip(&two).all(is_double));
+        let is_fixed = |input: &TensorInfo| matches!(input.shape.iter().flatten().next(), Some(Dimension::Fixed(_)));
+        runtime.single = inputs.iter().any(is_fixed)
+            || !zeros(2).and_then(|zeros| runtime.run(&zeros)).is_ok_and(|two| one.iter().zip(&two).all(is_double));
         Ok(runtime)
     }
 

@@ -31,6 +31,7 @@ pub(super) fn given(tensor: &Tensor, element: i32) -> Result<SessionInputValue<'
             let value = ort::value::Tensor::from_string_array((shape, texts.as_slice()));
             value.map(Into::into).map_err(|error| error.to_string())
         }
+        Data::List(_) | Data::Nothing => Err("sequences are not given to ONNX Runtime".to_owned()),
     }
 }
 
@@ -62,6 +63,18 @@ pub(super) fn made(value: &DynValue) -> Result<Tensor, String> {
     let size = |size: &i64| usize::try_from(*size).map_err(|_| format!("it has the size {size}"));
     let shape: Vec<usize> = shape.iter().map(size).collect::<Result<_, _>>()?;
     elements(&shape)?;
+    let element = match ty {
+        TensorElementType::Float16 => datatype::FLOAT16,
+        TensorElementType::Bfloat16 => datatype::BFLOAT16,
+        TensorElementType::Int8 => datatype::INT8,
+        TensorElementType::Int16 => datatype::INT16,
+        TensorElementType::Int32 => datatype::INT32,
+        TensorElementType::Uint8 => datatype::UINT8,
+        TensorElementType::Uint16 => datatype::UINT16,
+        TensorElementType::Uint32 => datatype::UINT32,
+        TensorElementType::Uint64 => datatype::UINT64,
+        _ => 0,
+    };
     let data = match ty {
         TensorElementType::Float32 => Data::F32(taken(value, |x: f32| x)?),
         TensorElementType::Float64 => Data::F64(taken(value, |x: f64| x)?),
@@ -80,7 +93,8 @@ pub(super) fn made(value: &DynValue) -> Result<Tensor, String> {
         TensorElementType::String => Data::Text(value.try_extract_strings().map_err(|error| error.to_string())?.1),
         other => return Err(format!("elements of {other} are not read")),
     };
-    Tensor::new(shape, data)
+    let made = Tensor::new(shape, data)?;
+    Ok(if element == 0 { made } else { made.of_element(element) })
 }
 
 fn taken<T: PrimitiveTensorElementType + Copy, U>(value: &DynValue, read: impl Fn(T) -> U) -> Result<Vec<U>, String> {

@@ -55,6 +55,10 @@ impl BatchingOptions {
             Batching::Adaptive => false,
             Batching::Fixed => true,
         };
+        if let Some(Err(reason)) = model.tensors().map(|tensors| tensors.rows_are_independent()) {
+            tracing::info!(reason, "requests are never joined: the rows of this model may change each other's answers");
+            return None;
+        }
         if !fixed && !benefits_from_batching(model) {
             return None;
         }

@@ -15,7 +15,7 @@ use crate::BatchingOptions;
 use crate::inference::batching::Batcher;
 use crate::inference::compute_pool::PoolOptions;
 use crate::inference::input_check::InputChecks;
-use crate::inference::signature::TargetSignature;
+use crate::inference::signature::{GraphPorts, TargetSignature};
 use crate::models::warmup;
 use crate::observability::metrics::Metrics;
 
@@ -86,7 +86,16 @@ fn signature_of(name: &str, version: u64, model: &LoadedModel, checks: Option<In
         tensors: model.signature().clone(),
         checks,
         layout: model.batch_builder(0).layout(),
+        graph: graph_of(model),
     }
+}
+
+/// The tensors of a model that is asked for tensors. A model of sequences is not served.
+fn graph_of(model: &LoadedModel) -> Option<Arc<GraphPorts>> {
+    let tensors = model.tensors()?;
+    let ports = GraphPorts { inputs: tensors.inputs().to_vec(), outputs: tensors.outputs().to_vec() };
+    let is_plain = ports.inputs.iter().chain(&ports.outputs).all(|info| !info.sequence);
+    is_plain.then(|| Arc::new(ports))
 }
 
 /// Platform of the model; the Open Inference Protocol has names for some.

@@ -8,6 +8,7 @@ use tidemill_model::{Explanation, LoadedModel};
 
 use super::counters::VersionCounters;
 use super::speed::InlineLimit;
+use crate::inference::carrier;
 use crate::inference::compute_pool::{ComputePool, PoolOptions};
 use crate::inference::request::InferenceRequest;
 use crate::inference::request_error::RequestError;
@@ -67,7 +68,10 @@ impl ServedVersion {
 
     /// Predicts without counting.
     pub(crate) fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch, RequestError> {
-        Ok(self.model.predict_tensors(batch)?)
+        match self.model.tensors() {
+            Some(tensors) if carrier::is_carrier(batch) => carrier::answer(&**tensors, batch),
+            _ => Ok(self.model.predict_tensors(batch)?),
+        }
     }
 
     /// Records a request of `rows` rows, with its time including the wait for its batch.
@@ -98,6 +102,11 @@ impl ServedVersion {
     }
 }
 
+/// The rows of a batch, or those of the tensors that it holds.
+fn rows_of(batch: &RecordBatch) -> usize {
+    if carrier::is_carrier(batch) { carrier::rows(batch) } else { batch.num_rows() }
+}
+
 impl Target for ServedVersion {
     fn signature(&self) -> &TargetSignature {
         &self.signature
@@ -108,7 +117,7 @@ impl Target for ServedVersion {
     }
 
     fn infer(&self, request: InferenceRequest, thread: Thread<'_>) -> Inference {
-        let rows = request.batch.num_rows();
+        let rows = rows_of(&request.batch);
         let on_io = matches!(thread, Thread::Io);
         if on_io && rows > self.inline.rows() {
             return Inference::NeedsComputeThread(request);

@@ -30,6 +30,7 @@ use tidemill_core::TensorGroup;
 use self::file::recover;
 use self::sink::Sink;
 use crate::ServeError;
+use crate::inference::carrier;
 use crate::inference::context::RequestContext;
 use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
@@ -243,6 +244,18 @@ fn rfc3339(time: SystemTime) -> String {
 impl LogPermit {
     /// Logs the request with its answer, unless the queue is full.
     pub(crate) fn write(self, target: &TargetSignature, inputs: RecordBatch, response: &InferenceResponse) {
+        if let Some(ports) = target.graph.as_ref().filter(|_| carrier::is_carrier(&inputs)) {
+            let rows = carrier::as_rows(&ports.inputs, &inputs, false);
+            let predictions = carrier::as_rows(&ports.outputs, &response.predictions, true);
+            let (Some(inputs), Some(predictions)) = (rows, predictions) else {
+                tracing::debug!(model = target.name, "tensors without rows are not logged");
+                return;
+            };
+            if inputs.num_rows() == predictions.num_rows() {
+                return self.write(target, inputs, &InferenceResponse { predictions, version: response.version });
+            }
+            return;
+        }
         let Some((last, others)) = self.sinks.split_last() else { return };
         for sink in others {
             self.put(sink, target, inputs.clone(), response);

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 
+use crate::inference::carrier::is_carrier;
 use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
@@ -73,6 +74,10 @@ pub(crate) fn encode(
 ) -> Result<Reply, RequestError> {
     match form {
         ResponseFormat::Tfs(answer) => {
+            if let Some(ports) = target.graph.as_ref().filter(|_| is_carrier(&response.predictions)) {
+                let body = tfs::encode_graph(ports, &response.predictions, answer)?;
+                return Ok(body_reply(StatusCode::OK, "application/json", body));
+            }
             Ok(body_reply(StatusCode::OK, "application/json", tfs::encode(&response.predictions, answer)?))
         }
         ResponseFormat::Oip(reply) => {

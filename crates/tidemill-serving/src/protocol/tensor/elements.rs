@@ -1,6 +1,6 @@
 //! The elements of a tensor as sent, in typed lists or in binary.
 
-use super::{ColumnWriter, Datatype, TypedSlice, binary};
+use super::{ColumnWriter, Datatype, Scalar, TypedSlice, binary};
 use crate::inference::request_error::RequestError;
 
 /// The elements of a tensor as sent.
@@ -44,6 +44,22 @@ impl Elements<'_> {
 }
 
 impl<'a> Elements<'a> {
+    /// Passes on each element as a value of `datatype`; see [`put`](Self::put).
+    pub(crate) fn each(
+        self,
+        datatype: Datatype,
+        expected: usize,
+        element: impl FnMut(usize, Scalar<'_>) -> Result<(), RequestError>,
+    ) -> Result<(), RequestError> {
+        match self {
+            Self::List(list) => list.elements(datatype, element),
+            Self::Binary(bytes) => {
+                binary::check_size(bytes, datatype, expected)?;
+                binary::elements(bytes, datatype, expected, element)
+            }
+        }
+    }
+
     fn floats(self, datatype: Datatype) -> Option<Floats<'a>> {
         Some(match (self, datatype) {
             (Self::List(TypedSlice::Doubles(list)), Datatype::Fp64) => Floats::Doubles(list),

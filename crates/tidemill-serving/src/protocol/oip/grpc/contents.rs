@@ -1,6 +1,8 @@
 //! Elements of tensors in the typed lists of a message.
 
 use bytes::Bytes;
+use tidemill_core::ElementType;
+use tidemill_model::{TensorData, TensorValue};
 
 use crate::inference::request_error::RequestError;
 use crate::protocol::grpc::proto::inference::InferTensorContents;
@@ -41,6 +43,29 @@ pub(super) fn contents(output: Output<'_>) -> InferTensorContents {
             let bytes = |text: Option<&str>| Bytes::copy_from_slice(text.unwrap_or_default().as_bytes());
             contents.bytes_contents = values.iter().map(bytes).collect();
         }
+    }
+    contents
+}
+
+/// A tensor of a model of tensors, in the list of its type.
+pub(super) fn contents_of(value: &TensorValue) -> InferTensorContents {
+    let mut contents = InferTensorContents::default();
+    match &value.data {
+        TensorData::F32(values) => contents.fp32_contents.clone_from(values),
+        TensorData::F64(values) => contents.fp64_contents.clone_from(values),
+        TensorData::Bool(values) => contents.bool_contents.clone_from(values),
+        TensorData::Text(values) => {
+            contents.bytes_contents = values.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
+        }
+        TensorData::Int(values) => match value.element {
+            ElementType::Int64 => contents.int64_contents.clone_from(values),
+            ElementType::Uint64 => contents.uint64_contents = values.iter().map(|x| *x as u64).collect(),
+            ElementType::Uint8 | ElementType::Uint16 | ElementType::Uint32 => {
+                contents.uint_contents = values.iter().map(|x| *x as u32).collect();
+            }
+            _ => contents.int_contents = values.iter().map(|x| *x as i32).collect(),
+        },
+        TensorData::List(_) | TensorData::Absent => {}
     }
     contents
 }

@@ -69,8 +69,14 @@ impl GrpcInferenceService for GrpcCall {
             name: model.name.clone(),
             versions: versions.map(|version| version.to_string()).collect(),
             platform: model.platform.to_owned(),
-            inputs: signature.input_tensors().iter().map(tensor).collect(),
-            outputs: signature.output_tensors().iter().map(tensor).collect(),
+            inputs: match &model.graph {
+                Some(ports) => ports.inputs.iter().map(port).collect(),
+                None => signature.input_tensors().iter().map(tensor).collect(),
+            },
+            outputs: match &model.graph {
+                Some(ports) => ports.outputs.iter().map(port).collect(),
+                None => signature.output_tensors().iter().map(tensor).collect(),
+            },
         }))
     }
 
@@ -139,6 +145,10 @@ fn named(triton: String, kserve: String) -> String {
 /// An empty version means any version.
 fn selector(version: &str) -> Selector {
     if version.is_empty() { Selector::Latest } else { selector_of(version) }
+}
+
+fn port(info: &tidemill_model::TensorInfo) -> TensorMetadata {
+    TensorMetadata { name: info.name.clone(), datatype: info.element.oip_name().to_owned(), shape: info.sizes() }
 }
 
 fn tensor(spec: &TensorView<'_>) -> TensorMetadata {

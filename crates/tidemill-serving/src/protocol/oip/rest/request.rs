@@ -2,9 +2,15 @@
 
 use arrow::array::RecordBatch;
 
+use tidemill_model::{TensorInfo, TensorValue};
+
 use super::data;
+use crate::inference::carrier::carry;
 use crate::inference::request_error::RequestError;
-use crate::inference::signature::TargetSignature;
+use crate::inference::signature::{GraphPorts, TargetSignature};
+use crate::protocol::graph::json::nested;
+use crate::protocol::graph::wire::fill as fill_tensor;
+use crate::protocol::graph::{Inputs, TensorBuilder};
 use crate::protocol::json::{Kind, Reader};
 use crate::protocol::tensor::{Assembly, AssemblyError, ColumnWriter, Datatype, Elements, ExpectedElements, Scalar};
 
@@ -228,6 +234,16 @@ fn output(target: &TargetSignature, reader: &mut Reader<'_>) -> Result<(usize, O
 
 /// The index of the output `name`.
 pub(crate) fn output_index(target: &TargetSignature, name: &str) -> Result<usize, RequestError> {
+    if let Some(ports) = &target.graph {
+        return ports.output(name).ok_or_else(|| {
+            let known: Vec<String> = ports.output_names().iter().map(|name| format!("`{name}`")).collect();
+            RequestError::invalid(format!(
+                "unexpected inference output `{name}` for model `{}`; it has {}",
+                target.name,
+                known.join(", ")
+            ))
+        });
+    }
     let outputs = target.tensors.output_tensors();
     outputs.iter().position(|output| output.name == name).ok_or_else(|| {
         let known: Vec<String> = outputs.iter().map(|output| format!("`{}`", output.name)).collect();
@@ -239,7 +255,62 @@ pub(crate) fn output_index(target: &TargetSignature, name: &str) -> Result<usize
     })
 }
 
+/// Whether the columns of one tensor are the inputs of the model, which has none of its name.
+fn is_matrix(target: &TargetSignature, ports: &GraphPorts, inputs: &[Tensor<'_>]) -> bool {
+    let [tensor] = inputs else { return false };
+    target.takes_matrix() && ports.inputs.len() > 1 && !ports.inputs.iter().any(|info| info.name == tensor.name)
+}
+
+/// The tensors of a model of tensors.
+fn tensors(ports: &GraphPorts, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Result<RecordBatch, RequestError> {
+    let mut given = Inputs::new(ports);
+    for tensor in inputs {
+        let (place, info) = given.find(&tensor.name)?;
+        let within = |error: RequestError| error.at(&format!("input `{}`: ", tensor.name));
+        let part = take_binary(tensor, &mut binary).map_err(within)?;
+        let value = tensor_value(info, tensor, part).map_err(within)?;
+        given.set(place, value)?;
+    }
+    if !binary.is_empty() {
+        let message = format!("the body holds {} bytes of binary data after the last tensor", binary.len());
+        return Err(RequestError::invalid(message));
+    }
+    carry(&ports.inputs, given.finish()?)
+}
+
+fn tensor_value(info: &TensorInfo, tensor: &Tensor<'_>, part: Option<&[u8]>) -> Result<TensorValue, RequestError> {
+    let shape: Vec<usize> = tensor.shape.iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
+    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+    let count = count.ok_or_else(|| RequestError::invalid(format!("the shape {shape:?} is too large")))?;
+    info.check_shape(&shape).map_err(RequestError::invalid)?;
+    let mut builder = TensorBuilder::new(info);
+    match (part, tensor.data) {
+        (Some(bytes), None) => fill_tensor(&mut builder, Elements::Binary(bytes), tensor.datatype, count)?,
+        (None, Some(data)) => {
+            let sizes = nested(&mut Reader::of_value(data), &mut builder)?;
+            if builder.len() != count {
+                return Err(RequestError::invalid(format!(
+                    "the shape {shape:?} asks for {count} elements, and `data` has {}",
+                    builder.len()
+                )));
+            }
+            // Flat, or nested as the shape is.
+            if sizes.len() > 1 && sizes != shape {
+                return Err(RequestError::invalid("the nesting of `data` does not match `shape`"));
+            }
+        }
+        (Some(_), Some(_)) => {
+            return Err(RequestError::invalid("`data` and `binary_data_size` exclude each other"));
+        }
+        (None, None) => return Err(RequestError::invalid("the key `data` is missing")),
+    }
+    builder.finish(shape).map_err(RequestError::invalid)
+}
+
 fn batch(target: &TargetSignature, inputs: &[Tensor<'_>], mut binary: &[u8]) -> Result<RecordBatch, RequestError> {
+    if let Some(ports) = target.graph.as_ref().filter(|ports| !is_matrix(target, ports, inputs)) {
+        return tensors(ports, inputs, binary);
+    }
     let rows = inputs.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
     let mut assembly = Assembly::new(target, rows);
     for tensor in inputs {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use prost_types::Any;
 use tidemill_core::TensorView;
+use tidemill_model::Dimension;
 
 use super::spec::response_spec;
-use super::tensor::tf_type;
+use super::tensor::{tf_element, tf_type};
 use crate::inference::request_error::RequestError;
 use crate::inference::signature::TargetSignature;
 use crate::protocol::grpc::proto::tensorflow::serving::{GetModelMetadataResponse, SignatureDefMap};
@@ -34,12 +35,12 @@ pub(super) fn check(fields: &[String]) -> Result<(), RequestError> {
 pub(super) fn metadata(target: &TargetSignature) -> GetModelMetadataResponse {
     let signature = &target.tensors;
     let definition = |(name, method): (&str, Method)| {
-        let definition = SignatureDef {
-            inputs: tensors(&signature.input_tensors()),
-            outputs: tensors(&signature.output_tensors()),
-            method_name: method.name().to_owned(),
-            defaults: BTreeMap::new(),
+        let (inputs, outputs) = match &target.graph {
+            Some(ports) if method == Method::Predict => (ports_of(&ports.inputs), ports_of(&ports.outputs)),
+            _ => (tensors(&signature.input_tensors()), tensors(&signature.output_tensors())),
         };
+        let definition =
+            SignatureDef { inputs, outputs, method_name: method.name().to_owned(), defaults: BTreeMap::new() };
         (name.to_owned(), definition)
     };
     let definitions = SignatureDefMap { signature_def: signatures(target).into_iter().map(definition).collect() };
@@ -50,6 +51,24 @@ pub(super) fn metadata(target: &TargetSignature) -> GetModelMetadataResponse {
     let mut spec = response_spec(target, target.version, "");
     spec.signature_name.clear();
     GetModelMetadataResponse { model_spec: Some(spec), metadata: BTreeMap::from([(FIELD.to_owned(), any)]) }
+}
+
+/// The tensors that the file of a model declares.
+fn ports_of(infos: &[tidemill_model::TensorInfo]) -> BTreeMap<String, TensorInfo> {
+    let name = |dimension: &Dimension| match dimension {
+        Dimension::Named(name) => name.clone(),
+        Dimension::Fixed(_) | Dimension::Open => String::new(),
+    };
+    let tensor = |info: &tidemill_model::TensorInfo| {
+        let dim = |dimension: &Dimension| Dim { size: dimension.size(), name: name(dimension) };
+        let dim = info.shape.iter().flatten().map(dim).collect();
+        TensorInfo {
+            encoding: Some(Encoding::Name(format!("{}:0", info.name))),
+            dtype: tf_element(info.element).into(),
+            tensor_shape: Some(TensorShapeProto { dim, unknown_rank: info.shape.is_none() }),
+        }
+    };
+    infos.iter().map(|info| (info.name.clone(), tensor(info))).collect()
 }
 
 fn tensors(specs: &[TensorView<'_>]) -> BTreeMap<String, TensorInfo> {

@@ -4,10 +4,12 @@ use arrow::array::RecordBatch;
 
 use super::message::{Message, Tensor};
 use super::spec::response_spec;
-use super::tensor::{fill, shape as read_shape, tensor as output_tensor};
+use super::tensor::{fill, shape as read_shape, tensor as output_tensor, tensor_of, tensor_value};
+use crate::inference::carrier::{carried, carry, is_carrier};
 use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
+use crate::protocol::graph::Inputs;
 use crate::protocol::grpc::proto::tensorflow::serving::PredictResponse;
 use crate::protocol::tensor::{Assembly, AssemblyError, Output, row_width};
 use crate::protocol::tfs::signature::{Method, check as check_signature};
@@ -21,6 +23,17 @@ pub(super) fn decode(
     check_signature(target, Method::Predict, Some(signature))?;
     let request = Message::read(request)?;
     let outputs = outputs(target, &request.output_filter)?;
+    if let Some(ports) = &target.graph {
+        let mut given = Inputs::new(ports);
+        let mut read = Tensor::default();
+        for (name, bytes) in &request.inputs {
+            read.read(bytes)?;
+            let (place, info) = given.find(name)?;
+            let value = tensor_value(info, &read).map_err(|error| error.at(&format!("input `{name}`: ")))?;
+            given.set(place, value)?;
+        }
+        return Ok((carry(&ports.inputs, given.finish()?)?, outputs));
+    }
     let mut assembly = None;
     let (mut tensor, mut shape) = (Tensor::default(), Vec::new());
     for (name, bytes) in &request.inputs {
@@ -59,13 +72,17 @@ fn in_words(error: AssemblyError, target: &TargetSignature) -> RequestError {
 }
 
 fn outputs(target: &TargetSignature, filter: &[&str]) -> Result<Vec<usize>, RequestError> {
-    let known = target.tensors.output_tensors();
+    let tensors = target.tensors.output_tensors();
+    let known: Vec<&str> = match &target.graph {
+        Some(ports) => ports.output_names(),
+        None => tensors.iter().map(|output| output.name).collect(),
+    };
     if filter.is_empty() {
         return Ok((0..known.len()).collect());
     }
     let index = |name: &&str| {
-        known.iter().position(|output| output.name == *name).ok_or_else(|| {
-            let names: Vec<&str> = known.iter().map(|output| output.name).collect();
+        known.iter().position(|output| output == name).ok_or_else(|| {
+            let names = &known;
             RequestError::invalid(format!(
                 "output tensor alias not found in signature: {name} Outputs expected to be in the set {{{}}}.",
                 names.join(",")
@@ -85,6 +102,14 @@ pub(super) fn encode(
     let predictions = &response.predictions;
     let model_spec = Some(response_spec(target, response.version, signature));
     let mut message = PredictResponse { model_spec, ..PredictResponse::default() };
+    if let Some(ports) = target.graph.as_ref().filter(|_| is_carrier(predictions)) {
+        let tensors = carried(&ports.outputs, predictions, 0)?;
+        for &index in outputs {
+            let (Some(info), Some(Some(value))) = (ports.outputs.get(index), tensors.get(index)) else { continue };
+            message.outputs.insert(info.name.clone(), tensor_of(value));
+        }
+        return Ok(message);
+    }
     let tensors = target.tensors.output_tensors();
     for &index in outputs {
         let (Some(spec), Some(column)) = (tensors.get(index), predictions.columns().get(index)) else { continue };

@@ -6,6 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::spec::{ModelRequest, response_spec};
 use super::{predict, tensor};
+use crate::inference::carrier::{carried, is_carrier};
 use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
@@ -47,7 +48,10 @@ pub(super) fn decode(
     }
     let outputs = target.tensors.output_tensors();
     let index = |name: &String| {
-        let found = outputs.iter().position(|output| output.name == plain(name));
+        let found = match &target.graph {
+            Some(ports) => ports.output(plain(name)),
+            None => outputs.iter().position(|output| output.name == plain(name)),
+        };
         let unknown = || RequestError::invalid(format!("FetchOutputs {name}: not found in the model"));
         found.map(|index| (index, name.clone())).ok_or_else(unknown)
     };
@@ -77,6 +81,15 @@ pub(super) fn encode(
     let predictions = &response.predictions;
     let model_spec = Some(response_spec(target, response.version, ""));
     let mut message = SessionRunResponse { model_spec, ..SessionRunResponse::default() };
+    if let Some(ports) = target.graph.as_ref().filter(|_| is_carrier(predictions)) {
+        let tensors = carried(&ports.outputs, predictions, 0)?;
+        for (index, name) in fetched {
+            let Some(Some(value)) = tensors.get(*index) else { continue };
+            let tensor = Some(tensor::tensor_of(value));
+            message.tensor.push(NamedTensorProto { name: name.clone(), tensor });
+        }
+        return Ok(message);
+    }
     for (index, name) in fetched {
         let Some(column) = predictions.columns().get(*index) else { continue };
         let shape = [predictions.num_rows()].into_iter().chain(row_width(column));

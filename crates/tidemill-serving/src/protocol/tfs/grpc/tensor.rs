@@ -1,10 +1,13 @@
 //! TensorFlow's tensors: into columns, and from columns of predictions.
 
 use bytes::Bytes;
-use tidemill_core::DataType;
+use tidemill_core::{DataType, ElementType};
+use tidemill_model::{TensorData, TensorInfo, TensorValue};
 
 use super::message::Tensor;
 use crate::inference::request_error::RequestError;
+use crate::protocol::graph::TensorBuilder;
+use crate::protocol::graph::wire::fill as fill_tensor;
 use crate::protocol::grpc::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::protocol::grpc::proto::tensorflow::{DataType as TfType, TensorProto, TensorShapeProto};
 use crate::protocol::grpc::tensor_wire::{TensorContents, read_shape};
@@ -46,6 +49,75 @@ pub(super) fn fill(
         return (0..elements).try_for_each(|at| place.push(at, &cell));
     }
     Elements::List(list).put(datatype, elements, place)
+}
+
+/// The tensor of an input of a model of tensors.
+pub(super) fn tensor_value(info: &TensorInfo, tensor: &Tensor<'_>) -> Result<TensorValue, RequestError> {
+    let mut sizes = Vec::new();
+    shape(tensor, &mut sizes)?;
+    let sizes: Vec<usize> = sizes.iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
+    let count = sizes.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+    let count = count.ok_or_else(|| RequestError::invalid(format!("the shape {sizes:?} is too large")))?;
+    info.check_shape(&sizes).map_err(RequestError::invalid)?;
+    let datatype = datatype(tensor.dtype)?;
+    let mut builder = TensorBuilder::new(info);
+    if !tensor.content.is_empty() {
+        if datatype == Datatype::Bytes {
+            return Err(RequestError::invalid("texts must be in `string_val`, not in `tensor_content`"));
+        }
+        fill_tensor(&mut builder, Elements::Binary(tensor.content), datatype, count)?;
+        return builder.finish(sizes).map_err(RequestError::invalid);
+    }
+    let (field, list) = list(&tensor.lists, datatype);
+    let repeated = list.len() == 1 && count <= REPEATED_MAX;
+    if list.len() != count && !repeated {
+        let message = format!("the shape asks for {count} elements, and `{field}` has {}", list.len());
+        return Err(RequestError::invalid(message));
+    }
+    if repeated {
+        let cell = list.cell(0, datatype)?;
+        (0..count).try_for_each(|_| builder.push(&cell)).map_err(RequestError::invalid)?;
+    } else {
+        fill_tensor(&mut builder, Elements::List(list), datatype, count)?;
+    }
+    builder.finish(sizes).map_err(RequestError::invalid)
+}
+
+/// A tensor of a model of tensors, with typed values.
+pub(super) fn tensor_of(value: &TensorValue) -> TensorProto {
+    let dim = value.shape.iter().map(|size| Dim { size: *size as i64, name: String::new() }).collect();
+    let mut tensor =
+        TensorProto { tensor_shape: Some(TensorShapeProto { dim, unknown_rank: false }), ..TensorProto::default() };
+    tensor.dtype = i32::from(tf_element(value.element));
+    match &value.data {
+        TensorData::F32(values) => match value.element {
+            ElementType::Fp16 => {
+                tensor.half_val = values.iter().map(|x| i32::from(half::f16::from_f32(*x).to_bits())).collect();
+            }
+            ElementType::Bf16 => {
+                tensor.half_val = values.iter().map(|x| i32::from(half::bf16::from_f32(*x).to_bits())).collect();
+            }
+            _ => tensor.float_val.clone_from(values),
+        },
+        TensorData::F64(values) => tensor.double_val.clone_from(values),
+        TensorData::Bool(values) => tensor.bool_val.clone_from(values),
+        TensorData::Text(values) => {
+            tensor.string_val = values.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
+        }
+        TensorData::Int(values) => match value.element {
+            ElementType::Int64 => tensor.int64_val.clone_from(values),
+            ElementType::Uint64 => tensor.uint64_val = values.iter().map(|x| *x as u64).collect(),
+            ElementType::Uint32 => tensor.uint32_val = values.iter().map(|x| *x as u32).collect(),
+            _ => tensor.int_val = values.iter().map(|x| *x as i32).collect(),
+        },
+        TensorData::List(_) | TensorData::Absent => {}
+    }
+    tensor
+}
+
+/// TensorFlow's type for an element type.
+pub(super) fn tf_element(element: ElementType) -> TfType {
+    TfType::from_str_name(element.tf_name()).unwrap_or(TfType::DtInvalid)
 }
 
 fn datatype(dtype: i32) -> Result<Datatype, RequestError> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use tidemill_core::TensorView;
+use tidemill_model::{Dimension, TensorInfo};
 
 use crate::inference::signature::TargetSignature;
 use crate::models::versions::{VersionState, VersionStatus};
@@ -30,9 +31,15 @@ pub(crate) fn metadata(target: &TargetSignature) -> Value {
     let definitions: Map<String, Value> = signature::signatures(target)
         .into_iter()
         .map(|(name, method)| {
+            let (inputs, outputs) = match &target.graph {
+                Some(ports) if method == signature::Method::Predict => {
+                    (ports_of(&ports.inputs), ports_of(&ports.outputs))
+                }
+                _ => (tensors(&signature.input_tensors()), tensors(&signature.output_tensors())),
+            };
             let definition = json!({
-                "inputs": tensors(&signature.input_tensors()),
-                "outputs": tensors(&signature.output_tensors()),
+                "inputs": inputs,
+                "outputs": outputs,
                 "method_name": method.name(),
                 "defaults": {},
             });
@@ -43,6 +50,25 @@ pub(crate) fn metadata(target: &TargetSignature) -> Value {
         "model_spec": { "name": target.name, "signature_name": "", "version": version },
         "metadata": { "signature_def": { "signature_def": definitions } },
     })
+}
+
+/// The tensors that the file of a model declares.
+fn ports_of(infos: &[TensorInfo]) -> Map<String, Value> {
+    let tensor = |info: &TensorInfo| {
+        let name = |dimension: &Dimension| match dimension {
+            Dimension::Named(name) => name.clone(),
+            Dimension::Fixed(_) | Dimension::Open => String::new(),
+        };
+        let dims: Vec<Value> = (info.shape.iter().flatten())
+            .map(|dimension| json!({ "size": dimension.size().to_string(), "name": name(dimension) }))
+            .collect();
+        json!({
+            "dtype": info.element.tf_name(),
+            "tensor_shape": { "dim": dims, "unknown_rank": info.shape.is_none() },
+            "name": format!("{}:0", info.name),
+        })
+    };
+    infos.iter().map(|info| (info.name.clone(), tensor(info))).collect()
 }
 
 fn tensors(specs: &[TensorView<'_>]) -> Map<String, Value> {

@@ -4,12 +4,14 @@ pub(in crate::protocol) mod columns;
 mod encode;
 mod examples;
 pub(crate) mod explain;
+mod graph;
 mod metadata;
 mod predict;
 pub(in crate::protocol) mod rows;
 pub(in crate::protocol) mod value;
 
 pub(crate) use encode::{ResponseLayout, encode, flat_values, scores};
+pub(crate) use graph::encode as encode_graph;
 pub(crate) use metadata::{metadata, status};
 pub(crate) use value::{base64_object, excerpt};
 
@@ -29,6 +31,9 @@ pub(crate) fn decode(
     match operation {
         Operation::Classify => Ok((examples::decode(Method::Classify, target, body)?, ResponseLayout::Classes)),
         Operation::Regress => Ok((examples::decode(Method::Regress, target, body)?, ResponseLayout::Values)),
-        _ => predict::decode(target, body),
+        _ => match &target.graph {
+            Some(ports) => graph::decode(target, ports, body),
+            None => predict::decode(target, body),
+        },
     }
 }
