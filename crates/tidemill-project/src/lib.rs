@@ -3,22 +3,30 @@
 //! This is the only library that knows all components. The command line is built on it, and so is anything else that
 //! works on a project: it never prints, and never ends the process.
 
+mod backfill;
 mod components;
 mod draft;
+mod environment;
 mod feature_sets;
 mod mirror;
+mod orchestrator;
 mod project;
 mod registry;
 mod reproduce;
 mod runs;
 mod settings;
 
+pub use backfill::{
+    BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
+};
 pub use components::{all as components, connectors};
 pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, Trial, try_out};
+pub use environment::{environment, user};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
 pub use mirror::Mirror;
+pub use orchestrator::{Notice, Orchestrator, OrchestratorOptions, Waiting, overrides, signature, waiting_approvals};
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
 pub use reproduce::{Reproduction, reproduce};

@@ -5,6 +5,7 @@ mod files;
 mod help;
 mod loadtest;
 mod models;
+mod schedules;
 mod schema;
 mod store;
 
@@ -20,6 +21,10 @@ pub use files::{
 pub use help::{advice, arranged};
 pub use loadtest::LoadtestArgs;
 pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
+pub use schedules::{
+    ApprovalArgs, ApprovalsArgs, ApprovalsCommand, ApprovalsListArgs, BackfillArgs, DecideArgs, HistoryOfScheduleArgs,
+    RetryArgs, ScheduleArgs, SchedulesArgs, SchedulesCommand, UpArgs,
+};
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use store::{StoreBackupArgs, StoreCheckArgs, StoreCommand, StoreNewArgs, StoreRestoreArgs};
 use tidemill_cli::duration;
@@ -62,6 +67,16 @@ pub enum Command {
     Plan(PlanArgs),
     /// Run the pipeline
     Run(RunArgs),
+    /// Run schedules, triggers and the model server in one process
+    Up(Box<UpArgs>),
+    /// Show the schedules, their next ticks and what became of past ones
+    Schedules(SchedulesArgs),
+    /// Run the pipeline once for each value of a parameter
+    Backfill(BackfillArgs),
+    /// Continue a run that waited for an approval, or repeat one that did not complete
+    Retry(RetryArgs),
+    /// List what waits for a person, and decide
+    Approvals(ApprovalsArgs),
     /// Run one step of a run in a process of its own
     #[command(subcommand)]
     Step(StepCommand),
@@ -77,6 +92,8 @@ pub enum Command {
     Models(ModelsArgs),
     /// Move an alias of a model to a version: promote, roll back
     Alias(AliasArgs),
+    /// Move an alias back to the version it pointed to before
+    Rollback(RollbackArgs),
     /// Register a model that a step rejected, by your decision
     Bless(BlessArgs),
     /// Show what a model or artifact was made from
@@ -313,6 +330,22 @@ pub struct AliasArgs {
     pub alias: String,
     /// The version: a number, `latest` or another alias
     pub version: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The registered model
+    pub model: String,
+    /// The alias, with or without `@`
+    #[arg(default_value = "champion")]
+    pub alias: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `bless`

@@ -1,5 +1,6 @@
 //! Every component: the only place where all of them meet.
 
+mod approval;
 mod pusher;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tidemill_train::{ModelSelector, Trainer, Tuner};
 use tidemill_transform::{AnalyzerCache, FeatureGen, HistoryGen, Transform};
 use tidemill_validation::{ExampleValidator, SchemaGen, StatisticsGen};
 
+use self::approval::Approval;
 use self::pusher::Pusher;
 use crate::feature_sets::FeatureSetFolder;
 use crate::settings::cores;
@@ -43,6 +45,7 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         .with(ModelSelector)
         .with(Evaluator)
         .with(InfraValidator)
+        .with(Approval::new(workspace.clone()))
         .with(Pusher::new(workspace))
 }
 
