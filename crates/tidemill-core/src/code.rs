@@ -147,6 +147,11 @@ catalogue! {
     StepProcess = "TM1009", Environment, "the process of a step ended without a result",
         "With `--launcher process` each step runs in a process of its own. This one could not be started, was killed, or ran out of memory. `retries:` of a step tries it again.";
 
+    Waiting = "TM1011", Verdict, "the run waits for an approval",
+        "A step asks a person. The run is parked: no process waits, and finished steps are kept. `tidemill approvals list` shows what is to be decided. After the decision `tidemill retry` continues the run; a running `tidemill up` does so by itself.";
+    Schedule = "TM1012", Usage, "the schedule cannot be used",
+        "The schedule named does not exist in the pipeline file, or is used in a way that its trigger does not allow.";
+
     Rejected = "TM1010", Verdict, "a step rejected what it judged",
         "The step did its work, and its verdict is no. The reasons are in the message; what depends on the step did not run.";
 
@@ -247,6 +252,11 @@ catalogue! {
         "The project has had a store, and its folder or its database is not there any more: a mount that is missing, a folder that was renamed or removed. Nothing was started in its place. Put it back, restore a backup with `tidemill store restore DIR`, or start an empty store with `tidemill store new`.";
     BackupInvalid = "TM6007", Usage, "not a backup that can be restored",
         "`tidemill store backup DIR` writes to a folder that is new or empty, and `tidemill store restore DIR` reads such a folder. The message says what is wrong with it. Nothing was restored.";
+
+    ApprovalDenied = "TM6008", Usage [403], "the approval cannot be decided like this",
+        "The approval was decided before, or this person may not decide it: the step names its `approvers`, and with `not_author: true` whoever started the run cannot approve it. `tidemill approvals show ID` prints both.";
+    NotApproved = "TM6009", Verdict, "an approval is missing",
+        "The change needs the approval of a person. `tidemill approvals list` shows what waits, `tidemill approvals approve ID` decides, and the change can then be made again.";
 
     PortInUse = "TM7001", Environment, "the port is in use",
         "Another process listens there. Stop it, or choose another port with `--rest-api-port`.";

@@ -4,12 +4,15 @@
 //! works on a project: it never prints, and never ends the process.
 
 mod automl;
+mod backfill;
 mod components;
 mod draft;
+mod environment;
 mod feature_sets;
 mod mirror;
 mod monitors;
 mod optuna;
+mod orchestrator;
 mod project;
 mod registry;
 mod reproduce;
@@ -20,6 +23,10 @@ mod sql;
 pub use automl::{Automl, AutomlChoices, Board, BoardRow, JudgedScore, METRICS, PIPELINE_FILE, SEARCH_FILE, completed};
 pub use components::{all as components, connectors};
 pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, SplitRequest, Trial, try_out};
+pub use backfill::{
+    BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
+};
+pub use environment::{environment, user};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
@@ -28,6 +35,7 @@ pub use monitors::{
     Acted, OpenMonitor, References, Tick, act, export_joined, monitor_state_dir, read_monitor_file, tick, watch_monitor,
 };
 pub use optuna::write_optuna;
+pub use orchestrator::{Notice, Orchestrator, OrchestratorOptions, Waiting, overrides, signature, waiting_approvals};
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
 pub use reproduce::{Reproduction, reproduce};

@@ -8,6 +8,7 @@ mod inference_log;
 mod loadtest;
 mod models;
 mod monitor;
+mod schedules;
 mod schema;
 mod store;
 mod trials;
@@ -30,6 +31,10 @@ pub use monitor::{
     FeedbackAddArgs, FeedbackCommand, FeedbackDecideArgs, FeedbackQueueArgs, MonitorAckArgs, MonitorArgs,
     MonitorCommand, MonitorExplainArgs, MonitorExportArgs, MonitorInitArgs, MonitorReplayArgs, MonitorReportArgs,
     MonitorRunArgs, MonitorSilenceArgs, MonitorStatusArgs, MonitorTestArgs,
+};
+pub use schedules::{
+    ApprovalArgs, ApprovalsArgs, ApprovalsCommand, ApprovalsListArgs, BackfillArgs, DecideArgs, HistoryOfScheduleArgs,
+    RetryArgs, ScheduleArgs, SchedulesArgs, SchedulesCommand, UpArgs,
 };
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use store::{StoreBackupArgs, StoreCheckArgs, StoreCommand, StoreNewArgs, StoreRestoreArgs};
@@ -76,6 +81,16 @@ pub enum Command {
     Plan(PlanArgs),
     /// Run the pipeline
     Run(RunArgs),
+    /// Run schedules, triggers and the model server in one process
+    Up(Box<UpArgs>),
+    /// Show the schedules, their next ticks and what became of past ones
+    Schedules(SchedulesArgs),
+    /// Run the pipeline once for each value of a parameter
+    Backfill(BackfillArgs),
+    /// Continue a run that waited for an approval, or repeat one that did not complete
+    Retry(RetryArgs),
+    /// List what waits for a person, and decide
+    Approvals(ApprovalsArgs),
     /// Run one step of a run in a process of its own
     #[command(subcommand)]
     Step(StepCommand),
@@ -93,6 +108,8 @@ pub enum Command {
     Models(ModelsArgs),
     /// Move an alias of a model to a version: promote, roll back
     Alias(AliasArgs),
+    /// Move an alias back to the version it pointed to before
+    Rollback(RollbackArgs),
     /// Register a model that a step rejected, by your decision
     Bless(BlessArgs),
     /// Show what a model or artifact was made from
@@ -338,6 +355,22 @@ pub struct AliasArgs {
     pub alias: String,
     /// The version: a number, `latest` or another alias
     pub version: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The registered model
+    pub model: String,
+    /// The alias, with or without `@`
+    #[arg(default_value = "champion")]
+    pub alias: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `bless`

@@ -49,6 +49,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         ],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
+    ("tidemill-schedule", &["tidemill-core"], &["arrow", "tokio", "sqlx-core", "hyper", "axum"]),
     ("tidemill-tune", &["tidemill-core"], &["arrow", "tokio", "datafusion", "hyper", "axum"]),
     (
         "tidemill-evaluate",
@@ -73,7 +74,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("tidemill-loadtest", &["tidemill-core"], &["datafusion", "arrow", "sqlx-core", "axum"]),
     (
         "tidemill-pipeline",
-        &["tidemill-core", "tidemill-metadata"],
+        &["tidemill-core", "tidemill-metadata", "tidemill-schedule"],
         &[
             "tidemill-data",
             "tidemill-model",

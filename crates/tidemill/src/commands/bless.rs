@@ -53,7 +53,8 @@ pub async fn bless(args: &BlessArgs, global: &Global) -> Result<u8, Failure> {
         workspace.metadata.tag_version(&name, &VersionSpec::Number(version), tags).await?;
     }
     if let Some(alias) = &alias {
-        workspace.metadata.set_alias(&name, alias, version, Actor { actor: who.clone(), run_id: None }).await?;
+        let by = Actor { actor: who.clone(), reason: Some("blessed by a person".to_owned()), ..Actor::default() };
+        workspace.metadata.set_alias(&name, alias, version, by).await?;
     }
     let value = json!({
         "model": name, "version": version, "alias": alias, "run": run.id, "digest": model.digest, "blessed_by": who,

@@ -1,6 +1,8 @@
 //! What each command does. A command returns the exit code, or a failure that becomes one.
 
 mod automl;
+mod approvals;
+mod backfill;
 mod bless;
 mod cells;
 mod data;
@@ -24,8 +26,10 @@ mod pipeline;
 mod predict;
 mod report;
 mod reproduce;
+mod retry;
 mod rows;
 mod sample;
+mod schedules;
 mod schema;
 mod serve;
 #[cfg(feature = "sql")]
@@ -38,6 +42,7 @@ mod step;
 mod store;
 mod transform;
 mod trials;
+mod up;
 mod warmup;
 mod watch;
 
@@ -45,7 +50,7 @@ use std::path::Path;
 
 pub use tidemill_cli::{print, say, talk, write_out};
 use tidemill_core::Failure;
-use tidemill_project::Project;
+use tidemill_project::{Project, user as actor};
 
 use crate::cli::{Cli, Command, Global};
 
@@ -59,6 +64,11 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Check(args) => pipeline::check(&args, global),
         Command::Plan(args) => pipeline::plan(&args, global).await,
         Command::Run(args) => pipeline::run(&args, global).await,
+        Command::Up(args) => up::up(&args, global).await,
+        Command::Schedules(args) => schedules::schedules(&args, global).await,
+        Command::Retry(args) => retry::retry(&args, global).await,
+        Command::Approvals(args) => approvals::approvals(&args, global).await,
+        Command::Backfill(args) => backfill::backfill(&args, global).await,
         Command::Step(command) => step::step(&command, global).await,
         Command::Status(args) => inspect::status(&args, global).await,
         Command::Runs(args) => inspect::runs(&args, global).await,
@@ -68,6 +78,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Models(args) => models::models(&args, global).await,
         Command::Reproduce(args) => reproduce::reproduce(&args, global).await,
         Command::Bless(args) => bless::bless(&args, global).await,
+        Command::Rollback(args) => models::rollback(&args, global).await,
         Command::Alias(args) => models::alias(&args, global).await,
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
@@ -99,11 +110,6 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
 /// current folder.
 pub fn find_project(path: Option<&Path>, global: &Global) -> Result<Project, Failure> {
     Project::find(path.or(global.project.as_deref()), global.profile.as_deref())
-}
-
-/// Who a change by hand is recorded for.
-fn actor() -> String {
-    std::env::var("USER").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "a person".to_owned())
 }
 
 /// Makes the folder a file is going to stand in.

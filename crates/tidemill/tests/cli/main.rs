@@ -29,6 +29,7 @@ mod own_data;
 mod pinned;
 mod remote;
 mod reproduce;
+mod schedules;
 mod schema;
 mod selector;
 mod serve;
