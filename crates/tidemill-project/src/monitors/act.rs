@@ -157,7 +157,7 @@ pub async fn act(
                 let message = format!("{}@{alias} has no version before {now} to go back to", file.model);
                 return Err(Failure::new(Code::NotInStore, message));
             };
-            metadata.set_alias(&file.model, alias, before, Actor { actor: cause, run_id: None }).await?;
+            metadata.set_alias(&file.model, alias, before, Actor { actor: cause, run_id: None, reason: None }).await?;
             Ok(done(format!("{}@{alias} {now} → {before}", file.model), None))
         }
         Action::Review { rows } => {
