@@ -113,11 +113,13 @@ pub(super) fn features(draft: &Draft, source: &str) -> String {
         quoted(&format!("Predicts {} from {source}", draft.label.column))
     );
     examples(&mut out, draft, source);
-    out.push_str(
-        "  statistics: { component: StatisticsGen }\n\
-         \x20 schema:     { component: SchemaGen, file: schema.yaml }   # inferred by the first run, then yours to edit\n\
-         \x20 validate:   { component: ExampleValidator }               # data that breaks the schema stops the run\n",
-    );
+    // The names of groups are others in each split.
+    let splits = if matches!(draft.split, SplitDraft::Group { .. }) { ", splits: [train, eval]" } else { "" };
+    out.push_str(&format!(
+        "  statistics: {{ component: StatisticsGen }}\n\
+         \x20 schema:     {{ component: SchemaGen, file: schema.yaml{splits} }}   # inferred by the first run, then yours to edit\n\
+         \x20 validate:   {{ component: ExampleValidator }}               # data that breaks the schema stops the run\n",
+    ));
     transform(&mut out, draft);
     out
 }

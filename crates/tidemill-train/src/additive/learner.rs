@@ -16,7 +16,8 @@ use super::tidy::{Functions, mean};
 use crate::bin_columns::BinColumns;
 use crate::gbdt::Direction;
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, centre_and_unit, definitions, object,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, StartPoint, TrainingData, centre_and_unit, definitions,
+    object,
 };
 
 const BAG_STREAM: u64 = 0x6261_6773;
@@ -48,14 +49,15 @@ impl Learner for AdditiveLearner {
         }))
     }
 
-    fn starts(&self, _task: TaskKind) -> Vec<Value> {
-        let start = |learning_rate: f64, leaves: u32, pairs: u32| {
-            json!({
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
+        let start = |cost: u32, learning_rate: f64, leaves: u32, pairs: u32| {
+            let params = json!({
                 "learning_rate": learning_rate, "leaves": leaves, "min_leaf": 4, "smoothing_rounds": 100,
                 "interactions": pairs,
-            })
+            });
+            StartPoint::new(cost, params)
         };
-        vec![start(0.05, 2, 0), start(0.02, 3, 10)]
+        vec![start(12, 0.05, 2, 0), start(40, 0.02, 3, 10)]
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {

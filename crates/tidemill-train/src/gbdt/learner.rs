@@ -13,7 +13,7 @@ use super::{
     Queries, Start, StopMetric, fit,
 };
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Learner, Measure, MoreInput, SplitRows, TrainingData, object,
+    Estimator, FittedLearner, Importance, Learner, Measure, MoreInput, SplitRows, StartPoint, TrainingData, object,
 };
 
 /// Trees, each correcting the ones before it.
@@ -45,30 +45,30 @@ impl Learner for BoostingLearner {
         }))
     }
 
-    fn starts(&self, task: TaskKind) -> Vec<Value> {
-        let start = |learning_rate: f64,
-                     leaves: u32,
-                     min_rows: u32,
-                     [rows, features]: [f64; 2],
-                     l2: f64,
+    fn starts(&self, task: TaskKind) -> Vec<StartPoint> {
+        let start = |cost: u32,
+                     [learning_rate, rows, features, l2]: [f64; 4],
+                     [leaves, min_rows]: [u32; 2],
                      extra: bool| {
-            json!({
+            let params = json!({
                 "learning_rate": learning_rate, "leaves": leaves, "min_data_in_leaf": min_rows, "bagging_fraction": rows,
                 "feature_fraction": features, "lambda_l1": 0.0, "lambda_l2": l2, "extra_trees": extra, "cat_smooth": 10.0,
                 "cat_l2": 10.0,
-            })
+            });
+            StartPoint::new(cost, params)
         };
-        // LightGBM's defaults, the defaults that were tuned for pytabkit, small trees for noise, random cuts.
-        let tuned = if task == TaskKind::Regression {
-            start(0.05, 100, 3, [0.7, 1.0], 0.001, false)
-        } else {
-            start(0.04, 50, 40, [0.75, 1.0], 0.001, false)
+        // Those that were tuned for pytabkit's defaults.
+        let tuned = match task {
+            TaskKind::Regression => start(6, [0.05, 0.7, 1.0, 0.001], [100, 3], false),
+            _ => start(6, [0.04, 0.75, 1.0, 0.001], [50, 40], false),
         };
         vec![
-            start(0.1, 31, 20, [1.0, 1.0], 0.001, false),
+            // LightGBM's defaults.
+            start(3, [0.1, 1.0, 1.0, 0.001], [31, 20], false),
             tuned,
-            start(0.05, 8, 10, [0.8, 0.7], 1.0, false),
-            start(0.05, 64, 5, [0.9, 0.5], 0.1, true),
+            // Small trees for small or noisy data, and random cuts.
+            start(4, [0.05, 0.8, 0.7, 1.0], [8, 10], false),
+            start(7, [0.05, 0.9, 0.5, 0.1], [64, 5], true),
         ]
     }
 

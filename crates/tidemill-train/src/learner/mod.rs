@@ -45,13 +45,29 @@ pub trait Learner: Sync {
         None
     }
 
-    /// Points of [`space`](Self::space) that are known to be good for many tables, the cheapest first: a search begins with them.
-    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+    /// Points of [`space`](Self::space) that are known to be good for many tables: a search begins with them.
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
         Vec::new()
     }
 
     /// Reads its parameters. Every issue points at its place below the learner's name.
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>>;
+}
+
+/// A point that a search begins with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartPoint {
+    /// About what it costs beside a linear model. The cheapest of all learners come first.
+    pub cost: u32,
+    /// A value for each parameter of the space.
+    pub params: Value,
+}
+
+impl StartPoint {
+    /// A point.
+    pub(crate) fn new(cost: u32, params: Value) -> Self {
+        Self { cost, params }
+    }
 }
 
 /// An input of training that not every learner has a use for.

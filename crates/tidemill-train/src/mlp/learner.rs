@@ -17,8 +17,8 @@ use super::params::{Mlp, WideAndDeep};
 use super::recipe::Recipe;
 use super::rows::EncodedRows;
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, SplitRows, TrainingData, centre_and_unit, object,
-    side_by_side,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, SplitRows, StartPoint, TrainingData,
+    centre_and_unit, object, side_by_side,
 };
 
 /// Numbers that the training rows may have: 12 bytes each while they are encoded.
@@ -43,7 +43,7 @@ impl Learner for MlpLearner {
         Some(tunable_network())
     }
 
-    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
         tunable_starts()
     }
 
@@ -87,7 +87,7 @@ impl Learner for WideAndDeepLearner {
         Some(tunable_network())
     }
 
-    fn starts(&self, _task: TaskKind) -> Vec<Value> {
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
         tunable_starts()
     }
 
@@ -243,14 +243,15 @@ fn tunable_network() -> Value {
 }
 
 /// Points of it to begin with: a small network, and one like `RealMLP`'s.
-fn tunable_starts() -> Vec<Value> {
-    let start = |hidden: &[u32], dropout: f64, embedding: u32| {
-        json!({
+fn tunable_starts() -> Vec<StartPoint> {
+    let start = |cost: u32, hidden: &[u32], dropout: f64, embedding: u32| {
+        let params = json!({
             "hidden": hidden, "learning_rate": 0.04, "weight_decay": 0.001, "dropout": dropout,
             "number_embedding": embedding,
-        })
+        });
+        StartPoint::new(cost, params)
     };
-    vec![start(&[64, 64], 0.0, 1), start(&[256, 256, 256], 0.1, 4)]
+    vec![start(15, &[64, 64], 0.0, 1), start(60, &[256, 256, 256], 0.1, 4)]
 }
 
 /// Runs the epochs, reporting each.

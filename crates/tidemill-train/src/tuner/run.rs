@@ -203,13 +203,20 @@ fn without_result(params: &TunerParams, ended: &Ended) -> ComponentError {
     let fastest = ended.trials.iter().filter(|trial| is_slow(trial)).min_by(|a, b| a.violation.total_cmp(&b.violation));
     if let (Some(fastest), Some(most)) = (fastest, params.keys.latency_p99_ms) {
         let took = most * (1.0 + fastest.violation);
-        let message = format!("none of {count} trials answers within {most} ms; the fastest takes {took:.3} ms");
+        let message =
+            format!("none of {count} trials answers within {}; the fastest takes {}", millis(most), millis(took));
         return ComponentError::new(Code::Params, message)
             .with_hint("allow more time for a row, use fewer features, or name quick learners: `linear`, `additive`");
     }
     let reason = ended.trials.iter().rev().find_map(|trial| trial.reason.as_deref()).unwrap_or("no trial was started");
     let message = format!("none of {count} trials has a result: {reason}");
     ComponentError::new(Code::Params, message).with_hint("try one with a `Trainer`, which says more")
+}
+
+/// Milliseconds as a person writes them: three significant digits.
+fn millis(time: f64) -> String {
+    let rounded: f64 = format!("{time:.2e}").parse().unwrap_or(time);
+    format!("{rounded} ms")
 }
 
 /// Writes what was found, and says it.

@@ -5,7 +5,7 @@ use tidemill_core::{ParamIssue, TaskKind};
 use tidemill_tune::{Params, Space};
 
 use super::hyperparameters::Hyperparameters;
-use crate::learner::LEARNERS;
+use crate::learner::{LEARNERS, StartPoint};
 use crate::trainer::{ChosenLearner, TrainerParams};
 
 /// The parameter that says which learner, where there are several.
@@ -98,15 +98,15 @@ impl Search {
         self.learners.iter().map(|learner| learner.name).collect()
     }
 
-    /// Points to begin with: the first of each learner, then the second of each, and so on. `all`: also of learners whose space is
+    /// Points to begin with, the cheapest of all learners first. `all`: also of learners whose space is
     /// written, as far as it has them.
     pub(super) fn starts(&self, task: TaskKind, all: bool) -> Vec<Params> {
         let several = self.learners.len() > 1;
-        let of_learner = |candidate: &Candidate| -> Vec<Params> {
+        let of_learner = |candidate: &Candidate| -> Vec<(u32, Params)> {
             let learner = LEARNERS.iter().find(|learner| learner.name() == candidate.name);
             let starts = learner.filter(|_| all || candidate.is_usual).map(|learner| learner.starts(task));
-            let params = |start: Value| {
-                let own = start.as_object().cloned().unwrap_or_default().into_iter();
+            let params = |StartPoint { cost, params }| {
+                let own = params.as_object().cloned().unwrap_or_default().into_iter();
                 let named = |name: String| if several { format!("{}.{name}", candidate.name) } else { name };
                 let mut params: Params = own.map(|(name, value)| (named(name), value)).collect();
                 // Parameters with one value are part of a point as well.
@@ -117,14 +117,14 @@ impl Search {
                     }
                 }
                 params.extend(several.then(|| (LEARNER.to_owned(), json!(candidate.name))));
-                params
+                (cost, params)
             };
             starts.into_iter().flatten().map(params).collect()
         };
-        let lists: Vec<Vec<Params>> = self.learners.iter().map(of_learner).collect();
-        let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
-        let points = (0..longest).flat_map(|at| lists.iter().filter_map(move |list| list.get(at)));
-        points.filter(|params| self.space.point(&self.whole(params)).is_some()).cloned().collect()
+        let mut points: Vec<(u32, Params)> = self.learners.iter().flat_map(of_learner).collect();
+        points.retain(|(_, params)| self.space.point(&self.whole(params)).is_some());
+        points.sort_by_key(|(cost, _)| *cost);
+        points.into_iter().map(|(_, params)| params).collect()
     }
 
     /// The parameters with those that have one value.

@@ -169,11 +169,11 @@ fn cross_validation_judges_every_row_and_an_ensemble_is_a_learner_like_any_other
     let first = found(&project, "tuned");
     assert_eq!(first["judged_on"], "3 folds");
     let trials = trials(&project, "tuned");
-    // The starts come first: of each learner one, in the order in which they are written.
+    // The starts come first, the cheapest before others.
     let learner = |at: usize| trials[at]["params"]["learner"].as_str().unwrap().to_owned();
-    assert_eq!([learner(0), learner(1)], ["linear", "gradient_boosting"]);
-    assert_eq!(trials[1]["params"]["gradient_boosting.leaves"], 31);
-    let facts = &trials[1]["facts"];
+    assert_eq!([learner(0), learner(1), learner(2)], ["linear", "linear", "gradient_boosting"]);
+    assert_eq!(trials[2]["params"]["gradient_boosting.leaves"], 31);
+    let facts = &trials[2]["facts"];
     for fact in ["latency_p99_us", "learner_p99_us", "model_bytes"] {
         assert!(facts[fact].as_f64().unwrap() > 0.0, "{facts}");
     }

@@ -162,11 +162,13 @@ impl Study<'_> {
         }
         let verdict = if *chosen { "it was chosen" } else { "it is no more than chance, so the best trial was chosen" };
         format!(
-            "<section id=\"ensemble\"><h2>The best together<span>{} {}; on rows that had no part in the choice they lose {gain:.2e} ± \
-             {gain_error:.1e} less than the best alone: {verdict}</span></h2><div class=\"scroll\"><table><thead><tr><th>learner</th><th></th>\
+            "<section id=\"ensemble\"><h2>The best together<span>{} {}; on rows that had no part in the choice their loss is \
+             {} ± {} less than that of the best alone: {verdict}</span></h2><div class=\"scroll\"><table><thead><tr><th>learner</th><th></th>\
              <th>share</th><th>trial</th><th>alone</th></tr></thead><tbody>{rows}</tbody></table></div></section>",
             escape(&self.found.metric),
-            decimals(*value)
+            decimals(*value),
+            decimals(*gain),
+            decimals(*gain_error)
         )
     }
 
