@@ -19,7 +19,9 @@ pub use files::{
 };
 pub use help::{advice, arranged};
 pub use loadtest::LoadtestArgs;
-pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
+pub use models::{
+    EvaluateArgs, ExplainPredictionArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs,
+};
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use store::{StoreBackupArgs, StoreCheckArgs, StoreCommand, StoreNewArgs, StoreRestoreArgs};
 use tidemill_cli::duration;
@@ -98,6 +100,8 @@ pub enum Command {
     Features(FeaturesCommand),
     /// Evaluate stored predictions of any model
     Evaluate(EvaluateArgs),
+    /// Explain one prediction: contributions, decision path, what if, the nearest row with another prediction
+    ExplainPrediction(ExplainPredictionArgs),
     /// Inspect and export model packages
     #[command(subcommand)]
     Model(ModelCommand),

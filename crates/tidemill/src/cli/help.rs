@@ -22,7 +22,21 @@ const GROUPS: &[(&str, &[&str])] = &[
             "features",
         ],
     ),
-    ("Models", &["models", "predict", "serve", "alias", "bless", "lineage", "reproduce", "model", "loadtest"]),
+    (
+        "Models",
+        &[
+            "models",
+            "predict",
+            "explain-prediction",
+            "serve",
+            "alias",
+            "bless",
+            "lineage",
+            "reproduce",
+            "model",
+            "loadtest",
+        ],
+    ),
     (
         "Any file, without a project",
         &[
@@ -121,6 +135,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("features list", &["tidemill features list"]),
     ("features show", &["tidemill features show taxi_features@2"]),
     ("features diff", &["tidemill features diff taxi_features@1 taxi_features@2"]),
+    (
+        "explain-prediction",
+        &[
+            "tidemill explain-prediction trips.csv --at 3",
+            "tidemill explain-prediction --row '{\"fare\": 12.5, \"trip_miles\": 3}' --set fare=30",
+        ],
+    ),
     (
         "evaluate",
         &[
