@@ -185,6 +185,14 @@ pub enum EvaluateError {
         /// What the model has.
         known: Vec<String>,
     },
+    /// A behaviour test that cannot be run on these rows.
+    #[error("behaviour `{test}` {problem}")]
+    Behaviour {
+        /// The test.
+        test: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The columns of a batch could not be kept.
     #[error("columns for `metrics` could not be kept: {0}")]
     Kept(String),
@@ -250,7 +258,7 @@ impl Coded for EvaluateError {
             Self::ColumnNotFound { .. } => Code::ColumnNotFound,
             Self::ColumnType { .. } => Code::ColumnType,
             Self::MetricOfOtherTask { .. } => Code::ThresholdInvalid,
-            Self::OwnMetric { .. } | Self::MetricOfUnknownClass { .. } => Code::Params,
+            Self::OwnMetric { .. } | Self::MetricOfUnknownClass { .. } | Self::Behaviour { .. } => Code::Params,
             Self::NoLabel | Self::Malformed { .. } => Code::PackageInvalid,
             Self::Io { .. } => Code::Io,
             Self::Threads(_) | Self::Kept(_) => Code::Internal,

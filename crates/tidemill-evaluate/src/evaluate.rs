@@ -170,6 +170,9 @@ pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Ev
             }
             _ => None,
         },
+        behaviour: Vec::new(),
+        effects: None,
+        suspicions: None,
     })
 }
 

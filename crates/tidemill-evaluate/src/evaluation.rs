@@ -9,10 +9,13 @@ use tidemill_core::Digest;
 use tidemill_model::Task;
 
 use crate::EvaluateError;
+use crate::behaviour::BehaviourResult;
+use crate::effects::Effects;
 use crate::finder::SliceSearch;
 use crate::intervals::{IntervalOptions, Intervals};
 use crate::metrics::{Curves, Metric, Metrics, OwnMetric};
 use crate::slices::SliceKey;
+use crate::suspicions::Suspicions;
 
 /// The layout of `evaluation.json` that this version writes and reads.
 pub const EVALUATION_FORMAT: u32 = 1;
@@ -83,6 +86,15 @@ pub struct Evaluation {
     /// The result of the automatic search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_slices: Option<SliceSearch>,
+    /// The results of the behaviour tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behaviour: Vec<BehaviourResult>,
+    /// What the model makes of its inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<Effects>,
+    /// What may make the evaluation too good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicions: Option<Suspicions>,
 }
 
 /// The quality of one class or label of several, on all rows. Rows are counted with their weights.

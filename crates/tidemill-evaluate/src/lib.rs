@@ -4,7 +4,10 @@
 //! slice columns of one split) into an [`Evaluation`], and [`check_thresholds`] applies [`Thresholds`] to an evaluation and
 //! returns a [`Blessing`].
 
+mod behaviour;
 mod component;
+mod counterfactual;
+mod effects;
 mod error;
 mod evaluate;
 mod evaluation;
@@ -18,12 +21,16 @@ mod row_values;
 pub mod slices;
 mod student;
 mod summary;
+mod suspicions;
 mod table;
 mod tfma;
 
+pub use behaviour::{BehaviourFailure, BehaviourResult, BehaviourTest, Expected};
 pub use component::{
     AskedMetric, ConfidenceIntervals, Evaluator, EvaluatorParams, FindSlices, asked_metrics, own_metrics,
 };
+pub use counterfactual::{Change, Counterfactual, Goal, nearest_counterfactual};
+pub use effects::{Curve, Effects, InputEffect};
 pub use error::EvaluateError;
 pub use evaluate::{DECISION_THRESHOLD, EvaluateOptions, Series, evaluate, needs};
 pub use evaluation::{ClassEvaluation, DroppedSlices, Evaluation, SliceEvaluation};
@@ -36,5 +43,6 @@ pub use intervals::{Interval, IntervalMethod, IntervalOptions, IntervalSource, I
 pub use metrics::{Metric, Metrics, OwnMetric};
 pub use report::render_evaluation_report;
 pub use summary::{summary_headline, summary_tables};
+pub use suspicions::{SharedRows, ShiftedLabel, Suspicions, TellingColumn};
 pub use table::{EvaluationTable, PredictionColumns, TableBuilder, TableColumns};
 pub use tfma::{ConvertedEvalConfig, EvalConfigError, is_eval_config, read_eval_config};

@@ -26,7 +26,9 @@ pub use files::{
 pub use help::{advice, arranged};
 pub use inference_log::{InferenceLogCommand, LogCompactArgs, LogDirArgs, LogEraseArgs, LogImportArgs, LogPruneArgs};
 pub use loadtest::LoadtestArgs;
-pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
+pub use models::{
+    EvaluateArgs, ExplainPredictionArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs,
+};
 pub use monitor::{
     FeedbackAddArgs, FeedbackCommand, FeedbackDecideArgs, FeedbackQueueArgs, MonitorAckArgs, MonitorArgs,
     MonitorCommand, MonitorExplainArgs, MonitorExportArgs, MonitorInitArgs, MonitorReplayArgs, MonitorReportArgs,
@@ -140,6 +142,8 @@ pub enum Command {
     Features(FeaturesCommand),
     /// Evaluate stored predictions of any model
     Evaluate(EvaluateArgs),
+    /// Explain one prediction: contributions, decision path, what if, the nearest row with another prediction
+    ExplainPrediction(ExplainPredictionArgs),
     /// Inspect and export model packages
     #[command(subcommand)]
     Model(ModelCommand),

@@ -19,7 +19,10 @@ use tidemill_data::Examples;
 use tidemill_model::{Model, ModelError, Task};
 use tidemill_onnx::load_package;
 
+use crate::behaviour::{Probe, run_tests};
+use crate::effects::effects;
 use crate::metrics::no_better_than_guessing;
+use crate::suspicions::suspicions;
 use crate::tfma::read_eval_config;
 use crate::{
     Blessing, EvaluateError, Evaluation, Metric, TableColumns, check_thresholds, evaluate, needs, summary_headline,
@@ -168,7 +171,17 @@ fn run(context: &StepContext<'_>, written: EvaluatorParams) -> Result<Outcome, C
     evaluation.model = Some(candidate.digest.clone());
     evaluation.baseline =
         baseline.as_ref().and_then(|_| context.inputs.get("baseline")).map(|found| found.digest.clone());
+    context.progress.phase("probing");
+    let probe = Probe { examples: &examples, split: &params.split, model: &model };
+    evaluation.behaviour = run_tests(&probe, &params.behaviour, context.cancel)?;
+    if params.explain {
+        evaluation.effects = effects(&probe, rows, context.cancel)?;
+    }
+    let found = suspicions(&probe, rows, context.cancel)?;
+    warnings.extend(found.warnings(&params.split));
+    evaluation.suspicions = Some(found);
     let mut blessing = check_thresholds(&evaluation, thresholds)?;
+    blessing.judge_behaviour(&evaluation.behaviour);
     if let Some(reason) = unusable {
         blessing.explain_missing_baseline(&reason);
     }

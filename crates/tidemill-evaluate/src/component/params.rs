@@ -12,7 +12,7 @@ use super::asked::{AskedMetric, asked_issues, asked_metrics, own_metrics};
 use super::{ConfidenceIntervals, FindSlices};
 use crate::gate::{CrossSliceThreshold, KEYS_ELSEWHERE, SliceThreshold, Thresholds, WrittenThreshold};
 use crate::slices::SliceSpec;
-use crate::{DECISION_THRESHOLD, EvaluateOptions, Metric, Series};
+use crate::{BehaviourTest, DECISION_THRESHOLD, EvaluateOptions, Metric, Series};
 
 /// Parameters of [`Evaluator`](crate::Evaluator).
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -43,6 +43,11 @@ pub struct EvaluatorParams {
     /// Metrics besides those that are always computed: names of the [reference](metrics.md), also with a parameter, as
     /// `recall@precision=0.9`; `all` for all of the task; or metrics of your own.
     pub metrics: Vec<AskedMetric>,
+    /// Tests of the model's behaviour: what must not change a prediction, which way a change must move it, what must be predicted
+    /// for obvious rows. A test that fails is a reason not to bless the model.
+    pub behaviour: Vec<BehaviourTest>,
+    /// Measure what the model makes of its inputs: permutation importance, partial dependence and accumulated local effects.
+    pub explain: bool,
     /// Which rows are a series in time: for `mase`.
     pub series: Option<Series>,
     /// Confidence intervals: `false`, `true`, or a map of options.
@@ -64,6 +69,8 @@ impl Default for EvaluatorParams {
             min_slice_size: 1,
             decision_threshold: None,
             metrics: Vec::new(),
+            behaviour: Vec::new(),
+            explain: false,
             series: None,
             confidence_intervals: ConfidenceIntervals::default(),
             weight: None,
@@ -108,6 +115,9 @@ impl EvaluatorParams {
         issues.extend(self.find_slices.issues());
         issues.extend(self.confidence_intervals.issues());
         issues.extend(asked_issues(&self.metrics));
+        for (index, test) in self.behaviour.iter().enumerate() {
+            issues.extend(test.issues(&["behaviour".to_owned(), index.to_string()]));
+        }
         if self.series.as_ref().is_some_and(|series| series.season == 0) {
             issues.push(ParamIssue::new(["series", "season"], "a season has 1 row at least"));
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_core::{Digest, Verdict};
 
 use crate::EvaluateError;
+use crate::behaviour::BehaviourResult;
 use crate::evaluation::{read_json, write_json};
 use crate::metrics::{Metric, OwnMetric};
 use crate::slices::SliceKey;
@@ -198,6 +199,24 @@ impl Blessing {
             check.metric = own.iter().copied().find(|own| *own == check.metric).unwrap_or(check.metric);
         }
         Ok(blessing)
+    }
+
+    /// Takes in the results of behaviour tests: one that fails is a reason against the model.
+    pub(crate) fn judge_behaviour(&mut self, results: &[BehaviourResult]) {
+        if results.is_empty() {
+            return;
+        }
+        let failed: Vec<String> = results.iter().filter_map(BehaviourResult::reason).collect();
+        if !failed.is_empty() {
+            self.verdict = BlessingVerdict::NotBlessed;
+        } else if self.verdict == BlessingVerdict::Unchecked {
+            // The tests are what the model was judged by.
+            self.verdict =
+                if self.baseline.is_some() { BlessingVerdict::Blessed } else { BlessingVerdict::BlessedFirst };
+            self.notes.clear();
+        }
+        self.reasons.extend(failed);
+        self.blessed = self.verdict.passes();
     }
 
     /// Explains why there was no baseline although a model had been blessed before.

@@ -31,7 +31,19 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     (
         "Models",
-        &["models", "predict", "serve", "alias", "rollback", "bless", "lineage", "reproduce", "model", "loadtest"],
+        &[
+            "models",
+            "predict",
+            "explain-prediction",
+            "serve",
+            "alias",
+            "rollback",
+            "bless",
+            "lineage",
+            "reproduce",
+            "model",
+            "loadtest",
+        ],
     ),
     ("Monitoring", &["monitor", "feedback", "inference-log"]),
     (
@@ -200,6 +212,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("features list", &["tidemill features list"]),
     ("features show", &["tidemill features show taxi_features@2"]),
     ("features diff", &["tidemill features diff taxi_features@1 taxi_features@2"]),
+    (
+        "explain-prediction",
+        &[
+            "tidemill explain-prediction trips.csv --at 3",
+            "tidemill explain-prediction --row '{\"fare\": 12.5, \"trip_miles\": 3}' --set fare=30",
+        ],
+    ),
     (
         "evaluate",
         &[

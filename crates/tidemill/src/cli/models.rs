@@ -31,6 +31,39 @@ pub struct PredictArgs {
     pub onnx: OnnxArgs,
 }
 
+/// `explain-prediction`
+#[derive(Debug, Args)]
+pub struct ExplainPredictionArgs {
+    /// CSV, JSON lines or Parquet file with the row [default: the rows recorded in the package]
+    #[arg(value_name = "FILE", conflicts_with = "row")]
+    pub file: Option<PathBuf>,
+    /// Which row of the file, from 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub at: u64,
+    /// The row as a JSON object: `{"fare": 12.5}`
+    #[arg(long, value_name = "JSON")]
+    pub row: Option<String>,
+    /// The model: NAME, NAME@ALIAS, NAME:VERSION or the folder of a package [default: the only registered model]
+    #[arg(short, long)]
+    pub model: Option<String>,
+    /// What if: the same row with another value, `fare=30`; may be given again
+    #[arg(long = "set", value_name = "INPUT=VALUE", value_parser = super::name_value)]
+    pub set: Vec<(String, String)>,
+    /// What the nearest other row is to be predicted as: a class, or `>NUMBER` or `<=NUMBER`
+    /// [default: the other side of the decision threshold, the second class]
+    #[arg(long, value_name = "PREDICTION")]
+    pub want: Option<String>,
+    /// Rows whose values the nearest other row may take [default: the rows recorded in the package]
+    #[arg(long, value_name = "FILE")]
+    pub among: Option<PathBuf>,
+    /// Contributions to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub top: usize,
+    /// Trees whose decision path to show
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub paths: usize,
+}
+
 /// `evaluate`
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {

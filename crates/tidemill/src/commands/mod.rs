@@ -9,6 +9,7 @@ mod data;
 mod diff;
 mod drift;
 mod evaluate;
+mod explain_prediction;
 mod explore;
 mod features;
 mod feedback;
@@ -91,6 +92,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::History(args) => history::history(&args, global),
         Command::Features(command) => features::features(&command, global).await,
         Command::Evaluate(args) => evaluate::evaluate(&args, global),
+        Command::ExplainPrediction(args) => explain_prediction::explain_prediction(&args, global).await,
         Command::Model(command) => model::model(&command, global).await,
         Command::Stats(args) => data::stats(&args, global),
         Command::InferSchema(args) => data::infer_schema(&args, global),

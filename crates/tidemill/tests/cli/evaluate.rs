@@ -312,3 +312,43 @@ fn parameters_come_from_a_file_and_their_mistakes_have_places() {
     let flag = sandbox.tidemill(&with(&["--metric", "auk"]));
     assert!(flag.code == 2 && flag.stderr.contains("did you mean `auc`?"), "{flag}");
 }
+
+#[test]
+fn a_prediction_is_explained_with_what_if_and_the_nearest_other_row() {
+    let sandbox = Sandbox::trained(3000);
+    let one = sandbox.json(&["explain-prediction", "data/trips.csv", "--at", "2", "--among", "data/trips.csv"]);
+    let probability = one["prediction"]["probability"].as_f64().expect("a number");
+    let contributions = one["contributions"]["features"].as_object().expect("features");
+    let score: f64 = contributions.values().filter_map(serde_json::Value::as_f64).sum::<f64>()
+        + one["contributions"]["base"].as_f64().expect("a base");
+    assert!((1.0 / (1.0 + (-score).exp()) - probability).abs() < 1e-9, "{one:#}");
+    assert!(one["what_if"].is_null());
+    // The nearest other row is on the other side of the threshold, and says so when it is asked about.
+    let nearest = &one["counterfactual"];
+    let other = nearest["prediction"]["probability"].as_f64().expect("a number");
+    assert_ne!(probability > 0.5, other > 0.5, "{nearest:#}");
+    let set: Vec<String> = nearest["changes"]
+        .as_array()
+        .expect("changes")
+        .iter()
+        .map(|change| {
+            format!("{}={}", change["column"].as_str().unwrap_or_default(), change["to"].to_string().trim_matches('"'))
+        })
+        .collect();
+    let mut args = vec!["explain-prediction", "data/trips.csv", "--at", "2"];
+    set.iter().for_each(|set| args.extend(["--set", set]));
+    let asked = sandbox.json(&args);
+    assert_eq!(asked["what_if"]["prediction"]["probability"].as_f64(), Some(other), "{asked:#}");
+
+    let shown =
+        sandbox.tidemill(&["explain-prediction", "data/trips.csv", "--at", "2", "--set", "fare=30", "--paths", "2"]);
+    for part in
+        ["What adds to the score", "an average row", "Path through tree 2", "With fare=30", "Nearest row predicted"]
+    {
+        assert!(shown.stdout.contains(part), "{shown}");
+    }
+    let misspelt = sandbox.tidemill(&["explain-prediction", "--set", "fair=30"]);
+    assert!(misspelt.code == 2 && misspelt.stderr.contains("did you mean `fare`?"), "{misspelt}");
+    let no_row = sandbox.tidemill(&["explain-prediction", "data/trips.csv", "--at", "999999"]);
+    assert!(no_row.code == 2 && no_row.stderr.contains("no row 999999"), "{no_row}");
+}
