@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::MonitorError;
 use crate::log::{InferenceLog, times};
-use crate::watch::{Cells, LOG_COLUMNS, Profile, WindowReport, most_grown};
+use crate::watch::{LOG_COLUMNS, Profile, WindowReport, most_grown};
 
 /// Rows of the part of a column that grew most, and the name of that part.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -48,7 +48,7 @@ pub fn example_rows(
             let Some(column) = batch.column_by_name(name) else { continue };
             let wanted = |row: &usize| {
                 times[*row].is_some_and(|time| (report.start..report.end).contains(&time))
-                    && cell_of(cells, column.as_ref(), *row) == Some(cell)
+                    && cells.cell_of(column.as_ref(), *row) == Some(cell)
             };
             for row in (0..batch.num_rows()).filter(wanted) {
                 found.rows.push(as_map(&batch, row));
@@ -59,28 +59,6 @@ pub fn example_rows(
         }
     }
     Ok(Some(found))
-}
-
-fn cell_of(cells: &Cells, array: &dyn Array, row: usize) -> Option<usize> {
-    if array.is_null(row) {
-        return None;
-    }
-    match (cells, array.data_type()) {
-        (Cells::Numbers { edges, .. }, DataType::Float64) => {
-            let value = array.as_primitive::<Float64Type>().value(row);
-            Some(edges.partition_point(|edge| *edge < value))
-        }
-        (Cells::Numbers { edges, .. }, DataType::Int64) => {
-            let value = array.as_primitive::<Int64Type>().value(row) as f64;
-            Some(edges.partition_point(|edge| *edge < value))
-        }
-        (Cells::Texts { values, .. }, DataType::Utf8) => {
-            let value = array.as_string::<i32>().value(row);
-            Some(values.iter().position(|known| known == value).unwrap_or(values.len()))
-        }
-        (Cells::Booleans, DataType::Boolean) => Some(usize::from(array.as_boolean().value(row))),
-        _ => None,
-    }
 }
 
 /// A row without the columns of the log that say nothing about its content.

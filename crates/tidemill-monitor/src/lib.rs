@@ -33,7 +33,7 @@ pub use log::{
 };
 pub use monitor::{Monitor, Round};
 pub use performance::{
-    Calibration, ClassSums, Estimator, Measure, Measures, Task, expected_auc, expected_measures, realised,
+    Calibration, ClassSums, Estimator, LossModel, Measure, Measures, Task, expected_auc, expected_measures, realised,
 };
 pub use reference::{LEARN_ROWS, LabelsOf, learn, of_period, of_rows};
 pub use report::render_monitor_report;

@@ -124,7 +124,7 @@ impl Monitor {
 
     /// Reads another folder of logs than the file names.
     pub fn use_log(&mut self, log: &Path) {
-        self.file.log = log.to_owned();
+        log.clone_into(&mut self.file.log);
     }
 
     /// Forgets receivers and actions: nobody is told, and nothing is done.

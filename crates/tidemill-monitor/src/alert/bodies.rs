@@ -131,7 +131,7 @@ pub fn slack(context: &Context, alert: &Alert) -> Value {
     json!({ "text": format!("{head}: {}", safe(&alert.finding.summary)), "blocks": [section] })
 }
 
-/// The body of PagerDuty's Events API v2.
+/// The body of the Events API v2 of `PagerDuty`.
 pub fn pagerduty(context: &Context, alert: &Alert, routing_key: &str) -> Value {
     let action = match (alert.state, &alert.acknowledged) {
         (AlertState::Resolved, _) => "resolve",

@@ -189,7 +189,7 @@ impl LabelBook {
                 match spec.events.as_ref().and_then(|rule| rule.weights.get(event)) {
                     Some(weight) => self.events.entry(key).or_default().push((at, *weight)),
                     None => {
-                        self.unusable(|| place(&format!("`events` of the monitor file has no weight for `{event}`")))
+                        self.unusable(|| place(&format!("`events` of the monitor file has no weight for `{event}`")));
                     }
                 }
                 continue;

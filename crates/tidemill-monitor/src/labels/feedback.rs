@@ -70,7 +70,7 @@ pub(super) fn feedback_files(log: &Path) -> Result<Vec<PathBuf>, MonitorError> {
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     files.retain(|path| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        name.ends_with(".jsonl") && !name.starts_with('.')
+        path.extension().is_some_and(|of| of == "jsonl") && !name.starts_with('.')
     });
     files.sort();
     Ok(files)

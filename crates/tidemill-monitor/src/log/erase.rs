@@ -74,7 +74,7 @@ impl InferenceLog {
         }
         for name in self.raw_names()?.into_iter().filter(|name| is_read(name)) {
             let path = self.dir.join(&name);
-            has_column |= if name.ends_with(".jsonl") {
+            has_column |= if path.extension().is_some_and(|of| of == "jsonl") {
                 erase_lines(&path, subject, &mut done)?
             } else {
                 erase_table(&path, subject, &mut done)?

@@ -261,5 +261,5 @@ impl InferenceLog {
 
 /// Whether a file of this name is read here.
 fn is_read(name: &str) -> bool {
-    name.ends_with(".jsonl") || name.ends_with(".parquet")
+    Path::new(name).extension().is_some_and(|of| of == "jsonl" || of == "parquet")
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_core::RocArea;
 
 use super::values::{Confusion, area, inside, mean};
-use super::{Estimator, Measures};
+use super::{Estimator, ExpectedLosses, Measures};
 
 /// What the estimate of a window is made of. Sums of the same estimator merge.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -26,28 +26,24 @@ pub struct ClassSums {
 }
 
 impl ClassSums {
-    /// Takes in answers of the model.
+    /// Takes in answers of a model of classes.
     pub(crate) fn update(&mut self, answers: impl Iterator<Item = f64>, estimator: &Estimator) {
+        let Estimator::Classes { threshold, calibration, edges, .. } = estimator else { return };
+        self.bins.resize(edges.len() + 1, [0.0; 2]);
         for answer in answers.filter(|answer| answer.is_finite()) {
             self.rows += 1.0;
-            match estimator {
-                Estimator::Classes { threshold, calibration, edges, .. } => {
-                    let p = calibration.as_ref().map_or(answer, |curve| curve.apply(answer)).clamp(0.0, 1.0);
-                    self.see(p, answer >= *threshold);
-                    self.bins.resize(edges.len() + 1, [0.0; 2]);
-                    let bin = edges.partition_point(|edge| *edge < p);
-                    self.bins[bin] = [self.bins[bin][0] + 1.0, self.bins[bin][1] + p];
-                }
-                Estimator::Losses { edges, bins, .. } => {
-                    let bin = edges.partition_point(|edge| *edge < answer);
-                    if let Some(loss) = bins.get(bin) {
-                        for (sum, value) in self.losses.iter_mut().zip(loss) {
-                            *sum += value;
-                        }
-                    }
-                }
-            }
+            let p = calibration.as_ref().map_or(answer, |curve| curve.apply(answer)).clamp(0.0, 1.0);
+            self.see(p, answer >= *threshold);
+            let bin = edges.partition_point(|edge| *edge < p);
+            self.bins[bin] = [self.bins[bin][0] + 1.0, self.bins[bin][1] + p];
         }
+    }
+
+    /// Takes in the expected errors of rows of a model of numbers.
+    pub(crate) fn update_losses(&mut self, expected: &ExpectedLosses<'_>) {
+        let (rows, sums) = expected.sums();
+        self.rows += rows;
+        self.losses.iter_mut().zip(sums).for_each(|(mine, sum)| *mine += sum);
     }
 
     fn see(&mut self, p: f64, called: bool) {
@@ -130,7 +126,7 @@ impl ClassSums {
 }
 
 /// The area under the ROC curve that is expected if each row is positive with its probability: the closed form of
-/// NannyML's CBPE.
+/// the CBPE of `NannyML`.
 pub fn expected_auc(probabilities: &[f64]) -> Option<f64> {
     let mut sorted = probabilities.to_vec();
     sorted.sort_unstable_by(|a, b| b.total_cmp(a));

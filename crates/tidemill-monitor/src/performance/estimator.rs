@@ -2,14 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Calibration, Measures, Task, realised};
+use super::{Calibration, LossModel, Measures, Task, realised};
 
 /// Rows below which nothing is learnt.
 const ROWS_MIN: usize = 100;
 /// Bins of probabilities: the rows of a bin count as ties in the area under the ROC curve.
 const PROBABILITY_BINS: usize = 200;
-/// Bins of answers, each with its expected loss.
-const LOSS_BINS: usize = 20;
 
 /// How the performance of rows without labels is estimated.
 ///
@@ -31,12 +29,10 @@ pub enum Estimator {
         /// Its rows.
         rows: u64,
     },
-    /// The loss that the reference had where the model answered about the same.
+    /// A model of the error.
     Losses {
-        /// Rising upper ends of the bins of answers.
-        edges: Vec<f64>,
-        /// By bin: mean absolute and squared error, and their variances.
-        bins: Vec<[f64; 4]>,
+        /// It.
+        model: LossModel,
         /// The metrics of the reference itself.
         reference: Measures,
         /// Its rows.
@@ -45,8 +41,9 @@ pub enum Estimator {
 }
 
 impl Estimator {
-    /// Learns from pairs of answer and label; `None` if they are too few.
-    pub fn fit(task: Task, pairs: &[(f64, f64)]) -> Option<Self> {
+    /// Learns from pairs of answer and label, and by column the cell that each row is in, of `counts` cells. `None` if the
+    /// rows are too few.
+    pub fn fit(task: Task, pairs: &[(f64, f64)], cells: &[Vec<u16>], counts: &[usize]) -> Option<Self> {
         if pairs.len() < ROWS_MIN {
             return None;
         }
@@ -59,24 +56,8 @@ impl Estimator {
                 Self::Classes { threshold, calibration, edges, reference, rows }
             }
             Task::Regression => {
-                let edges = edges(pairs.iter().map(|(answer, _)| *answer).collect(), LOSS_BINS);
-                let mut of_bins: Vec<Vec<f64>> = vec![Vec::new(); edges.len() + 1];
-                for (answer, label) in pairs {
-                    of_bins[edges.partition_point(|edge| edge < answer)].push((answer - label).abs());
-                }
-                // Above the last edge there is no row of the reference: the nearest bin speaks for it.
-                if let [.., before, last] = of_bins.as_mut_slice()
-                    && last.is_empty()
-                {
-                    last.clone_from(before);
-                }
-                let bins = of_bins.iter().map(|losses| {
-                    let n = losses.len().max(1) as f64;
-                    let mean = |power: i32| losses.iter().map(|loss| loss.powi(power)).sum::<f64>() / n;
-                    let (first, second, fourth) = (mean(1), mean(2), mean(4));
-                    [first, second, (second - first * first).max(0.0), (fourth - second * second).max(0.0)]
-                });
-                Self::Losses { bins: bins.collect(), edges, reference, rows }
+                let losses: Vec<f64> = pairs.iter().map(|(answer, label)| (answer - label).abs()).collect();
+                Self::Losses { model: LossModel::fit(cells, counts, &losses), reference, rows }
             }
         })
     }

@@ -3,12 +3,15 @@
 mod calibration;
 mod classes;
 mod estimator;
+mod losses;
 mod realised;
 mod values;
 
 pub use calibration::Calibration;
 pub use classes::{ClassSums, expected_auc, expected_measures};
 pub use estimator::Estimator;
+pub(crate) use losses::ExpectedLosses;
+pub use losses::LossModel;
 pub use realised::realised;
 
 use std::collections::BTreeMap;

@@ -33,7 +33,10 @@ pub(super) fn chart(metric: &str, reference: Option<f64>, windows: &[WindowRepor
     let (low, high) =
         all.chain(reference).fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
     let pad = ((high - low) * 0.08).max(1e-6);
+    // Shares end at 0 and 1.
+    let share = !matches!(metric, "mae" | "rmse" | "log_loss");
     let (low, high) = (low - pad, high + pad);
+    let (low, high) = if share { (low.max(0.0), high.min(1.0)) } else { (low, high) };
     let y = |value: f64| (BOTTOM - (value - low) / (high - low) * (BOTTOM - 10.0)).clamp(2.0, BOTTOM);
     let span = ((last.0 - first.0) as f64).max(1.0);
     let x = |time: i64| LEFT + (time - first.0) as f64 / span * (WIDTH - LEFT - 10.0);

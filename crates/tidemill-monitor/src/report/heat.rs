@@ -22,7 +22,7 @@ pub(super) fn heat_map(windows: &[WindowReport], alerts: &[&Alert]) -> String {
     let x = |time: i64| LEFT + (time - first.start) as f64 / span * (WIDTH - LEFT);
     // By column: the worst it was, in units of its threshold.
     let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
-    for column in windows.iter().flat_map(|report| report.columns()) {
+    for column in windows.iter().flat_map(WindowReport::columns) {
         let of = worst.entry(column.name.as_str()).or_default();
         *of = of.max(column.distance / column.threshold.max(1e-9));
     }

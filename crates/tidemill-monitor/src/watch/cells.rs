@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use serde::{Deserialize, Serialize};
 
 /// Cells of numbers, about.
@@ -81,6 +83,29 @@ impl Cells {
             Self::Texts { values, .. } => values.len() + 1,
             Self::Booleans => 2,
             Self::Opaque => 0,
+        }
+    }
+
+    /// The cell of the value of a row; `None` if it has none.
+    pub fn cell_of(&self, array: &dyn Array, row: usize) -> Option<usize> {
+        if array.is_null(row) {
+            return None;
+        }
+        match (self, array.data_type()) {
+            (Self::Numbers { edges, .. }, DataType::Float64) => {
+                let value = array.as_primitive::<Float64Type>().value(row);
+                value.is_finite().then(|| edges.partition_point(|edge| *edge < value))
+            }
+            (Self::Numbers { edges, .. }, DataType::Int64) => {
+                let value = array.as_primitive::<Int64Type>().value(row) as f64;
+                Some(edges.partition_point(|edge| *edge < value))
+            }
+            (Self::Texts { values, .. }, DataType::Utf8) => {
+                let value = array.as_string::<i32>().value(row);
+                Some(values.iter().position(|known| known == value).unwrap_or(values.len()))
+            }
+            (Self::Booleans, DataType::Boolean) => Some(usize::from(array.as_boolean().value(row))),
+            _ => None,
         }
     }
 

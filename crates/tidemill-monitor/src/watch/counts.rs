@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
 use super::profile::Profile;
-use crate::performance::ClassSums;
+use crate::performance::{ClassSums, Estimator, ExpectedLosses};
 
 /// Values that are new are kept as examples up to this many.
 const EXAMPLES: usize = 10;
@@ -123,6 +123,10 @@ impl WindowCounts {
         let rows = batch.num_rows();
         self.rows += rows as u64;
         let mut outside = vec![false; rows];
+        let mut losses = match &reader.profile.estimator {
+            Some(Estimator::Losses { model, .. }) => Some(ExpectedLosses::new(model, rows)),
+            _ => None,
+        };
         let schema = batch.schema();
         for (at, column) in reader.profile.columns.iter().enumerate() {
             let Ok(index) = schema.index_of(&column.name) else {
@@ -130,7 +134,14 @@ impl WindowCounts {
                 continue;
             };
             let texts = reader.texts[at].as_ref();
-            count(&mut self.columns[at], batch.column(index).as_ref(), &column.cells, texts, &mut outside);
+            let array = batch.column(index).as_ref();
+            count(&mut self.columns[at], array, &column.cells, texts, &mut outside);
+            if let Some(losses) = &mut losses {
+                (0..rows).for_each(|row| losses.see(at, row, column.cells.cell_of(array, row)));
+            }
+        }
+        if let (Some(sums), Some(losses)) = (&mut self.estimate, &losses) {
+            sums.update_losses(losses);
         }
         self.outside += outside.iter().filter(|outside| **outside).count() as u64;
         for field in schema.fields() {
@@ -138,14 +149,13 @@ impl WindowCounts {
                 *self.unknown.entry(field.name().clone()).or_default() += rows as u64;
             }
         }
-        if let Some(answers) = reader.profile.answer.as_ref().and_then(|name| batch.column_by_name(name)) {
-            if let Some(answers) = answers.as_primitive_opt::<Float64Type>() {
-                for answer in answers.iter().flatten() {
-                    see_answer(&mut self.frequent, answer.to_bits(), 1);
-                }
-                if let (Some(sums), Some(estimator)) = (&mut self.estimate, &reader.profile.estimator) {
-                    sums.update(answers.iter().flatten(), estimator);
-                }
+        let answers = reader.profile.answer.as_ref().and_then(|name| batch.column_by_name(name));
+        if let Some(answers) = answers.and_then(|answers| answers.as_primitive_opt::<Float64Type>()) {
+            for answer in answers.iter().flatten() {
+                see_answer(&mut self.frequent, answer.to_bits(), 1);
+            }
+            if let (Some(sums), Some(estimator)) = (&mut self.estimate, &reader.profile.estimator) {
+                sums.update(answers.iter().flatten(), estimator);
             }
         }
         if let Some(latency) = batch.column_by_name("_latency_us").and_then(|of| of.as_primitive_opt::<Int64Type>()) {

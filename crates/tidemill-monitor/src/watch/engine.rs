@@ -363,7 +363,8 @@ impl<'a> Engine<'a> {
         }
         let bounds = [self.file.volume.at_least, self.file.volume.at_most];
         finding::of_volume(rows, bounds, &self.seen.volumes, &mut most.findings);
-        self.seen.volumes.push(rows);
+        // Nothing at all never becomes usual, however long an outage lasts.
+        self.seen.volumes.extend((rows > 0).then_some(rows));
         let beyond = self.seen.volumes.len().saturating_sub(WINDOWS);
         self.seen.volumes.drain(..beyond);
     }

@@ -215,6 +215,7 @@ impl Profile {
         let size = (rows as usize).div_ceil(CHUNKS).max(1);
         let mut windows = vec![WindowCounts::new(&self)];
         let mut pairs: Vec<(f64, f64)> = Vec::new();
+        let mut cells: Vec<Vec<u16>> = vec![Vec::new(); self.columns.len()];
         let (task, mut labels) = labels.unzip();
         {
             let reader = Reader::new(&self, []);
@@ -224,7 +225,13 @@ impl Profile {
                     let answers = batch.column_by_name(answer).and_then(|of| of.as_primitive_opt::<Float64Type>());
                     if let Some(answers) = answers {
                         let known = labels(&batch);
-                        pairs.extend(answers.iter().zip(known).filter_map(|(answer, label)| Some((answer?, label?))));
+                        for (row, pair) in answers.iter().zip(known).enumerate() {
+                            let (Some(answer), Some(label)) = pair else { continue };
+                            pairs.push((answer, label));
+                            if task == Some(Task::Regression) {
+                                see_cells(&self.columns, &batch, row, &mut cells);
+                            }
+                        }
                     }
                 }
                 let mut from = 0;
@@ -243,7 +250,8 @@ impl Profile {
             }
         }
         if let Some(task) = task {
-            self.estimator = Estimator::fit(task, &pairs);
+            let counts: Vec<usize> = self.columns.iter().map(|column| column.cells.count()).collect();
+            self.estimator = Estimator::fit(task, &pairs, &cells, &counts);
         }
         // A short last window would look wilder than it is.
         windows.retain(|window| window.rows as usize * 2 >= size);
@@ -294,5 +302,13 @@ impl Profile {
             Some(Field::new(&column.name, of, true))
         };
         Schema::new(self.columns.iter().filter_map(field).collect::<Vec<_>>()).into()
+    }
+}
+
+/// Adds the cells of a row, column by column; a missing value is the cell after the last.
+fn see_cells(columns: &[ColumnProfile], batch: &RecordBatch, row: usize, cells: &mut [Vec<u16>]) {
+    for (column, of_rows) in columns.iter().zip(cells) {
+        let cell = batch.column_by_name(&column.name).and_then(|array| column.cells.cell_of(array.as_ref(), row));
+        of_rows.push(cell.unwrap_or_else(|| column.cells.count()) as u16);
     }
 }

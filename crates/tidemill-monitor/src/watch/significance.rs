@@ -80,7 +80,7 @@ pub fn benjamini_hochberg(p: &[f64], rate: f64) -> Vec<bool> {
 mod tests {
     use super::*;
 
-    /// SciPy 1.17: `scipy.stats.chi2.sf(value, degrees)`.
+    /// `SciPy` 1.17: `scipy.stats.chi2.sf(value, degrees)`.
     #[test]
     fn tails_are_those_of_scipy() {
         for (value, degrees, expected) in TAILS {
@@ -92,7 +92,7 @@ mod tests {
 
     include!("significance_tests.rs");
 
-    /// SciPy: `scipy.stats.chi2_contingency([a, b], correction=False)`.
+    /// `SciPy`: `scipy.stats.chi2_contingency([a, b], correction=False)`.
     #[test]
     fn homogeneity_is_that_of_scipy() {
         let (a, b) = ([10.0, 40.0, 50.0, 7.0], [60.0, 60.0, 80.0, 3.0]);

@@ -63,9 +63,9 @@ proptest! {
         expected.sort();
         let log = InferenceLog::open(dir.path(), "m").unwrap();
         let mut holds = holds.clone();
-        holds.sort();
+        holds.sort_unstable();
         for now in holds {
-            log.compact(start() + now * HOUR, Duration::from_secs(3600)).unwrap();
+            log.compact(start() + now * HOUR, Duration::from_hours(1)).unwrap();
             let left: Vec<String> = log.files().unwrap().iter()
                 .filter(|file| fs::metadata(&file.path).unwrap().len() > 0)
                 .flat_map(|file| file.sources.clone()).collect();

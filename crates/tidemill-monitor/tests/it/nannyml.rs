@@ -1,4 +1,4 @@
-//! Estimates beside those of NannyML on its own data, recorded by `bench/monitor/record_nannyml.py`.
+//! Estimates beside those of `NannyML` on its own data, recorded by `bench/monitor/record_nannyml.py`.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -87,6 +87,19 @@ fn a_few_rows_are_no_alarm_and_an_outage_is_one() {
 }
 
 #[test]
+fn an_outage_stays_an_alert_however_long_it_lasts() {
+    let mut world = World::new("{}");
+    for hour in (0..8).chain(70..72) {
+        world.serve(hour, 300, Twist::default());
+    }
+    let (_, round) = world.replay();
+    let volume: Vec<_> =
+        round.changes.iter().filter(|of| of.alert.kind == Kind::Volume).map(|of| (of.alert.state, of.at)).collect();
+    let at = |hour: i64| World::start() + hour * HOUR;
+    assert_eq!(volume, [(AlertState::Firing, at(10)), (AlertState::Resolved, at(72))]);
+}
+
+#[test]
 fn state_is_the_same_however_often_the_monitor_ran_and_whatever_was_compacted() {
     let mut world = World::new("{}");
     let mut monitor = world.open(world.state_dir());
@@ -274,4 +287,49 @@ fn a_version_without_training_rows_learns_from_the_log() {
     let windows = monitor.windows(0, i64::MAX).unwrap();
     let drifted: Vec<bool> = windows.iter().map(|of| of.findings.iter().any(|of| of.kind == Kind::Drift)).collect();
     assert_eq!(drifted, [&[false; 9][..], &[true; 3]].concat());
+}
+
+/// Rows of a model of numbers whose error grows with `size`.
+fn numbers(count: usize, size: f64, seed: u64) -> (arrow::array::RecordBatch, Vec<f64>) {
+    use arrow::array::{ArrayRef, Float64Array};
+    use std::sync::Arc;
+    let mut random = tidemill_core::SplitMix64::new(seed);
+    let (mut sizes, mut answers, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..count {
+        let of = random.unit() * 0.5 + size;
+        let answer = 10.0 + random.unit();
+        labels.push(answer + (random.unit() - 0.5) * 4.0 * of);
+        sizes.push(of);
+        answers.push(answer);
+    }
+    let column = |values: Vec<f64>| Arc::new(Float64Array::from(values)) as ArrayRef;
+    let batch = arrow::array::RecordBatch::try_from_iter([("size", column(sizes)), ("_prediction", column(answers))]);
+    (batch.unwrap(), labels)
+}
+
+#[test]
+fn the_error_of_a_model_of_numbers_is_estimated_from_all_inputs() {
+    use tidemill_monitor::{Reader, Task, WindowCounts, of_rows, realised};
+    let world = World::new("{}");
+    // Small and large ones.
+    let parts = [numbers(3000, 0.0, 1), numbers(3000, 1.0, 2)];
+    let mut labels = parts.iter().map(|(_, labels)| labels.iter().map(|label| Some(*label)).collect());
+    let mut labels = |_: &arrow::array::RecordBatch| labels.next().unwrap();
+    let open = || Ok(parts.iter().map(|(batch, _)| Ok(batch.clone())));
+    let profile = of_rows(&world.file, 1, "numbers", open, Some((Task::Regression, &mut labels))).unwrap();
+    let estimator = profile.estimator.as_ref().unwrap();
+    for (size, seed) in [(0.0, 3), (1.0, 4)] {
+        let (batch, labels) = numbers(2000, size, seed);
+        let mut window = WindowCounts::new(&profile);
+        window.update(&batch, &Reader::new(&profile, []));
+        let estimated = window.estimate.as_ref().unwrap().measures(estimator);
+        let answers = arrow::array::AsArray::as_primitive::<arrow::datatypes::Float64Type>(batch.column(1)).clone();
+        let pairs: Vec<(f64, f64)> = answers.values().iter().copied().zip(labels).collect();
+        let real = realised(Task::Regression, &pairs);
+        for metric in ["mae", "rmse"] {
+            let (estimated, real) = (estimated[metric], real[metric]);
+            let near = (estimated.value - real.value).abs() < 0.06 * real.value + estimated.band.hypot(real.band);
+            assert!(near, "size {size}, {metric}: {estimated:?} {real:?}");
+        }
+    }
 }
