@@ -5,6 +5,7 @@
 
 mod components;
 mod draft;
+mod endpoints;
 mod feature_sets;
 mod mirror;
 mod project;
@@ -15,6 +16,10 @@ mod settings;
 
 pub use components::{all as components, connectors};
 pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, Trial, try_out};
+pub use endpoints::{
+    CheckedEndpoint, EndpointAction, EndpointChange, EndpointFile, EndpointFolder, EndpointRevision, EndpointSource,
+    changes_between,
+};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };

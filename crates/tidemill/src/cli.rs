@@ -1,5 +1,6 @@
 //! The command line.
 
+mod endpoint;
 mod features;
 mod files;
 mod help;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use endpoint::{EndpointApplyArgs, EndpointCommand, EndpointRollbackArgs, EndpointSetArgs, EndpointStatusArgs};
 pub use features::{FeaturesAddArgs, FeaturesCommand};
 pub use files::{
     DriftArgs, ExploreArgs, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
@@ -85,6 +87,9 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Serve models over REST and gRPC
     Serve(Box<ServeArgs>),
+    /// Route requests among models: splits, shadows, fallbacks, caches
+    #[command(subcommand)]
+    Endpoint(EndpointCommand),
     /// Put load on a model server and measure its latency
     Loadtest(Box<LoadtestArgs>),
     /// Predict for every row of a file

@@ -22,7 +22,10 @@ const GROUPS: &[(&str, &[&str])] = &[
             "features",
         ],
     ),
-    ("Models", &["models", "predict", "serve", "alias", "bless", "lineage", "reproduce", "model", "loadtest"]),
+    (
+        "Models",
+        &["models", "predict", "serve", "endpoint", "alias", "bless", "lineage", "reproduce", "model", "loadtest"],
+    ),
     (
         "Any file, without a project",
         &[
@@ -92,8 +95,24 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "tidemill serve",
             "tidemill serve --model-base-path models/fares --model-name fares",
             "tidemill serve --rest-api-host 0.0.0.0 --api-keys keys.txt",
+            "tidemill serve endpoint.yaml",
         ],
     ),
+    ("endpoint", &["tidemill endpoint check endpoint.yaml", "tidemill endpoint apply endpoint.yaml"]),
+    ("endpoint check", &["tidemill endpoint check endpoint.yaml"]),
+    ("endpoint plan", &["tidemill endpoint plan endpoint.yaml"]),
+    ("endpoint apply", &["tidemill endpoint apply endpoint.yaml --reason \"challenger to 25 %\""]),
+    ("endpoint status", &["tidemill endpoint status", "tidemill endpoint status taxi --url http://localhost:8501"]),
+    ("endpoint history", &["tidemill endpoint history taxi"]),
+    ("endpoint rollback", &["tidemill endpoint rollback taxi", "tidemill endpoint rollback taxi --to 3"]),
+    (
+        "endpoint set",
+        &[
+            "tidemill endpoint set taxi models.challenger.off=true",
+            "tidemill endpoint set taxi models.champion.threshold=0.6",
+        ],
+    ),
+    ("endpoint remove", &["tidemill endpoint remove taxi"]),
     (
         "loadtest",
         &[
@@ -148,6 +167,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("sample taxi", &["tidemill sample taxi --rows 100000 --out trips.parquet"]),
     ("schema", &["tidemill schema diff old.yaml new.yaml", "tidemill schema update trips.csv --accept all"]),
     ("schema pipeline", &["tidemill schema pipeline > pipeline.schema.json"]),
+    ("schema endpoint", &["tidemill schema endpoint > endpoint.schema.json"]),
     ("schema schema", &["tidemill schema schema > schema.schema.json"]),
     ("schema diff", &["tidemill schema diff old.yaml new.yaml"]),
     ("schema update", &["tidemill schema update trips.csv --accept FEATURE_TYPE_LOW_FRACTION_PRESENT:fare --dry-run"]),

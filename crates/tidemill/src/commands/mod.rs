@@ -5,6 +5,7 @@ mod cells;
 mod data;
 mod diff;
 mod drift;
+mod endpoint;
 mod evaluate;
 mod explore;
 mod features;
@@ -60,6 +61,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Alias(args) => models::alias(&args, global).await,
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
+        Command::Endpoint(command) => endpoint::endpoint(&command, global).await,
         Command::Loadtest(args) => loadtest::loadtest(&args, global).await,
         Command::Predict(args) => predict::predict(&args, global).await,
         Command::Transform(args) => transform::transform(&args, global).await,
