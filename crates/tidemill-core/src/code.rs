@@ -284,6 +284,10 @@ catalogue! {
         "The client stopped sending, or the network is slow.";
     StateConflict = "TM7027", Usage [409], "the operation conflicts with the state of the server",
         "Another operation on the same model came first. Ask for the state of the model, then decide again.";
+    EndpointFile = "TM7030", Usage, "the endpoint file is not valid",
+        "The endpoint file has an unknown key, a value of the wrong type, a name that leads nowhere, or models whose inputs and outputs do not fit together. Each place is shown with line and column; all of them are listed at once. `tidemill schema endpoint` prints the JSON Schema for your editor, and `tidemill endpoint check FILE` tries the file without serving anything.";
+    EndpointNotFound = "TM7031", NotFound, "no such endpoint",
+        "The project has no applied endpoint of that name, or not that revision of it. `tidemill endpoint status` lists the endpoints, `tidemill endpoint history NAME` the revisions.";
     LoadTarget = "TM7010", Environment, "the server under load does not answer",
         "No connection to the address can be opened, or the server closes it. Is it running, and is this its port?";
     LoadRequest = "TM7011", Usage, "the load test has no request the server takes",

@@ -8,6 +8,7 @@ mod backfill;
 mod components;
 mod draft;
 mod environment;
+mod endpoints;
 mod feature_sets;
 mod mirror;
 mod monitors;
@@ -27,6 +28,10 @@ pub use backfill::{
     BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
 };
 pub use environment::{environment, user};
+pub use endpoints::{
+    CheckedEndpoint, EndpointAction, EndpointChange, EndpointFile, EndpointFolder, EndpointRevision, EndpointSource,
+    changes_between,
+};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };

@@ -22,6 +22,7 @@
 extern crate self as tidemill_serving;
 
 mod config;
+pub mod endpoint;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod automl;
+mod endpoint;
 mod features;
 mod files;
 mod help;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use automl::AutomlArgs;
+pub use endpoint::{EndpointApplyArgs, EndpointCommand, EndpointRollbackArgs, EndpointSetArgs, EndpointStatusArgs};
 pub use features::{FeaturesAddArgs, FeaturesCommand};
 pub use files::{
     DriftArgs, ExploreArgs, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
@@ -120,6 +122,9 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Serve models over REST and gRPC
     Serve(Box<ServeArgs>),
+    /// Route requests among models: splits, shadows, fallbacks, caches
+    #[command(subcommand)]
+    Endpoint(EndpointCommand),
     /// Put load on a model server and measure its latency
     Loadtest(Box<LoadtestArgs>),
     /// Work with the log of the model server: compact, keep for a time, erase

@@ -10,7 +10,7 @@ use hyper::{HeaderMap, StatusCode};
 use tokio::sync::{oneshot, watch};
 
 use crate::inference::compute_pool::{Cancelled, ComputePool, late};
-use crate::inference::context::{RequestContext, RequestIds};
+use crate::inference::context::{RequestAttributes, RequestContext, RequestIds};
 use crate::inference::input_check::{InputChecker, InputFindings, InputPolicy};
 use crate::inference::request::InferenceRequest;
 use crate::inference::request_error::RequestError;
@@ -125,6 +125,11 @@ impl InferenceService {
         if self.input_policy != InputPolicy::Off {
             context.flags = Some(InputFindings::default());
         }
+        if !self.models.targets.is_empty() {
+            let headers = if self.models.endpoints.look_at_headers() { headers.clone() } else { HeaderMap::new() };
+            let id = context.id.clone();
+            context.attributes = Some(Arc::new(RequestAttributes { headers, id, ..RequestAttributes::default() }));
+        }
         context
     }
 
@@ -140,6 +145,7 @@ impl InferenceService {
     pub(crate) fn render_metrics(&self) -> String {
         let mut text = self.metrics.render();
         text.push_str(&versions_text(&self.models.snapshot()));
+        text.push_str(&self.models.endpoints.metrics_text());
         text
     }
 
@@ -228,6 +234,7 @@ impl InferenceService {
             metrics: Arc::clone(&self.metrics),
             flags: InputFindings::clone(flags),
         });
+        let attributes = context.attributes.clone();
         let prepare = move |target: &TargetSignature| {
             let (batch, form) = decode(target)?;
             if let (Some(checker), Some(checks)) = (&checker, &target.checks) {
@@ -235,7 +242,7 @@ impl InferenceService {
             }
             let logged = permit.map(|permit| (permit, batch.clone()));
             Ok::<_, RequestError>((
-                InferenceRequest { batch, operation, timeout },
+                InferenceRequest { batch, operation, timeout, attributes },
                 PendingResponse { form, encode, logged },
             ))
         };

@@ -17,6 +17,10 @@ pub(crate) enum Operation {
     Metadata,
     /// `KServe` v1: the names of all models, if the server imitates it.
     Models,
+    /// The state of all endpoints.
+    Endpoints,
+    /// The state of an endpoint.
+    EndpointStatus,
     /// TF Serving: predict.
     Predict,
     /// TF Serving: classify.
@@ -76,6 +80,8 @@ impl Operation {
             Self::Status => "status",
             Self::Metadata => "metadata",
             Self::Models => "models",
+            Self::Endpoints => "endpoints",
+            Self::EndpointStatus => "endpoint_status",
             Self::Predict => "predict",
             Self::Classify => "classify",
             Self::Regress => "regress",

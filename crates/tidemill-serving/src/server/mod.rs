@@ -87,12 +87,12 @@ impl Server {
         };
         #[cfg(unix)]
         let socket = options.grpc_socket.as_deref().map(Socket::listen).transpose()?;
-        let models = Arc::new(Models::new());
         let pool_options = PoolOptions {
             threads: options.compute_threads,
             waiting_max: options.compute_queue_max,
             timeout: options.request_timeout,
         };
+        let models = Arc::new(Models::new(pool_options));
         let manager_options = ManagerOptions {
             poll_interval: options.poll_interval,
             load_threads: options.load_threads,
@@ -178,6 +178,7 @@ impl Server {
         tracing::info!(rest = %handle.address, grpc = ?handle.grpc_address, "serving");
         let mut manager = tokio::spawn(manager.run(source, polls));
         let keys = tokio::spawn(Arc::clone(&service).follow_keys());
+        let endpoints = tokio::spawn(Arc::clone(&service.models).follow_endpoints());
         let phase = watch::Sender::new(Phase::Serving);
         let stopped = async {
             tokio::select! {
@@ -198,6 +199,7 @@ impl Server {
         }
         manager.abort();
         keys.abort();
+        endpoints.abort();
         if let Some(traces) = &service.traces {
             traces.finish().await;
         }

@@ -8,6 +8,7 @@ mod cells;
 mod data;
 mod diff;
 mod drift;
+mod endpoint;
 mod evaluate;
 mod explain_prediction;
 mod explore;
@@ -83,6 +84,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Alias(args) => models::alias(&args, global).await,
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
+        Command::Endpoint(command) => endpoint::endpoint(&command, global).await,
         Command::Loadtest(args) => loadtest::loadtest(&args, global).await,
         Command::InferenceLog(command) => inference_log::inference_log(&command, global).await,
         Command::Monitor(command) => monitor::monitor(&command, global).await,

@@ -7,6 +7,7 @@ mod codes;
 mod contract;
 mod daily;
 mod drift;
+mod endpoint;
 mod evaluate;
 mod features;
 mod files;

@@ -84,4 +84,6 @@ pub struct ModelLog {
     pub format: LogFormat,
     /// The fraction of requests that is logged, from 0 to 1.
     pub sample: f64,
+    /// Columns that are left out.
+    pub exclude: Vec<String>,
 }

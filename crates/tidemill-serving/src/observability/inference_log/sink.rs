@@ -52,6 +52,7 @@ impl Sink {
             place: LogLocation::Prefix(log.prefix.clone()),
             format: log.format,
             sample: log.sample,
+            exclude: log.exclude.clone(),
             ..Self::for_all_models(&defaults)
         }
     }
