@@ -416,14 +416,17 @@ fn target_signature(spec: &EndpointSpec, resolved: &Resolved, tensors: &Signatur
             tensors: tensors.clone(),
             checks: None,
             layout: layout(),
+            graph: None,
         };
     };
     let same_outputs = primary.tensors.output_tensors() == tensors.output_tensors();
     let task = primary.task.clone().filter(|_| same_outputs);
     if primary.tensors.inputs != tensors.inputs {
-        return TargetSignature { name, task, tensors: tensors.clone(), layout: layout(), ..primary.clone() };
+        let (tensors, layout) = (tensors.clone(), layout());
+        return TargetSignature { name, task, tensors, layout, graph: None, ..primary.clone() };
     }
     // The groups of inputs and outputs stay as they are.
     let tensors = if same_outputs { primary.tensors.clone() } else { tensors.clone() };
-    TargetSignature { name, task, tensors, ..primary.clone() }
+    // Routes look into rows, so requests of tensors are read as rows.
+    TargetSignature { name, task, tensors, graph: None, ..primary.clone() }
 }
