@@ -160,6 +160,7 @@ pub trait Steps: Sync {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(number: &f64) -> bool {
     *number == 0.0
 }

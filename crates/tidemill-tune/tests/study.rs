@@ -284,7 +284,7 @@ fn a_trial_knows_its_time_as_soon_as_there_is_a_result() {
 fn what_costs_much_waits_while_time_is_short() {
     // Both kinds are as good; one takes ten times as long.
     let share_of_slow = |thrifty: bool| {
-        let budget = Budget { trials: Some(40), wall: Some(Duration::from_secs(60)), ..Budget::default() };
+        let budget = Budget { trials: Some(40), wall: Some(Duration::from_mins(1)), ..Budget::default() };
         let space = Space::parse(&json!({
             "kind": ["quick", "slow"],
             "x": { "float": [-2, 2], "when": { "kind": "quick" } },
