@@ -3,6 +3,7 @@
 //! This is the only library that knows all components. The command line is built on it, and so is anything else that
 //! works on a project: it never prints, and never ends the process.
 
+mod alias_policy;
 mod backfill;
 mod components;
 mod draft;
@@ -16,6 +17,7 @@ mod reproduce;
 mod runs;
 mod settings;
 
+pub use alias_policy::{AliasPolicy, AliasRequest};
 pub use backfill::{
     BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
 };

@@ -8,6 +8,7 @@ use tidemill_metadata::{Actor, Artifact, ExecutionRecord, NewVersion};
 use tidemill_project::Project;
 
 use crate::cli::{BlessArgs, Global};
+use crate::commands::models::require_approval;
 use crate::commands::{actor, find_project, print};
 
 /// The tag of a version that a person blessed: who.
@@ -33,6 +34,7 @@ pub async fn bless(args: &BlessArgs, global: &Global) -> Result<u8, Failure> {
     let registered = workspace.metadata.register_version(&name, new).await?;
     let version = registered.version.version;
     if let Some(alias) = &alias {
+        require_approval(&project, &*workspace.metadata, alias, &registered.version).await?;
         let by = Actor { actor: who.clone(), reason: Some("blessed by a person".to_owned()), ..Actor::default() };
         workspace.metadata.set_alias(&name, alias, version, by).await?;
     }

@@ -1,5 +1,6 @@
 //! The binary from outside: what it prints, what it returns, what it leaves behind.
 
+mod approvals;
 mod bad_input;
 mod bucket;
 mod codes;
@@ -26,12 +27,14 @@ mod own_data;
 mod pinned;
 mod remote;
 mod reproduce;
+mod runs;
 mod schedules;
 mod schema;
 mod selector;
 mod serve;
 mod sources;
 mod sql;
+mod steps;
 mod store;
 mod support;
 mod terminal;
