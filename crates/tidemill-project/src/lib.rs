@@ -4,6 +4,7 @@
 //! works on a project: it never prints, and never ends the process.
 
 mod automl;
+mod alias_policy;
 mod backfill;
 mod components;
 mod draft;
@@ -24,6 +25,7 @@ mod sql;
 pub use automl::{Automl, AutomlChoices, Board, BoardRow, JudgedScore, METRICS, PIPELINE_FILE, SEARCH_FILE, completed};
 pub use components::{all as components, connectors};
 pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, SplitRequest, Trial, try_out};
+pub use alias_policy::{AliasPolicy, AliasRequest};
 pub use backfill::{
     BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
 };

@@ -83,7 +83,8 @@ impl Project {
 
     /// Reads the pipeline file.
     pub fn pipeline(&self, workspace: Option<&Workspace>, params: &[(String, String)]) -> Result<Pipeline, Failure> {
-        let components = components::all(workspace.cloned(), Some(self.feature_sets()));
+        let components =
+            components::all_with(workspace.cloned(), Some(self.feature_sets()), self.settings.alias_policy());
         Ok(Pipeline::load(&self.file, &components, params)?)
     }
 

@@ -1,6 +1,7 @@
 //! The binary from outside: what it prints, what it returns, what it leaves behind.
 
 mod automl;
+mod approvals;
 mod bad_input;
 mod bucket;
 mod codes;
@@ -30,12 +31,14 @@ mod own_data;
 mod pinned;
 mod remote;
 mod reproduce;
+mod runs;
 mod schedules;
 mod schema;
 mod selector;
 mod serve;
 mod sources;
 mod sql;
+mod steps;
 mod store;
 mod support;
 mod terminal;
