@@ -219,6 +219,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "tidemill endpoint set taxi models.champion.threshold=0.6",
         ],
     ),
+    ("endpoint approve", &["tidemill endpoint approve taxi 100"]),
     ("endpoint remove", &["tidemill endpoint remove taxi"]),
     (
         "loadtest",
