@@ -19,7 +19,10 @@ pub use files::{
 };
 pub use help::{advice, arranged};
 pub use loadtest::LoadtestArgs;
-pub use models::{EvaluateArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs};
+pub use models::{
+    EvaluateArgs, ExportArgs, ExportFormat, ModelBenchArgs, ModelCommand, ModelImportArgs, ModelRunArgs, PredictArgs,
+    TaskName, WarmupArgs,
+};
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use store::{StoreBackupArgs, StoreCheckArgs, StoreCommand, StoreNewArgs, StoreRestoreArgs};
 use tidemill_cli::duration;

@@ -33,6 +33,7 @@ mod sources;
 mod sql;
 mod store;
 mod support;
+mod tensors;
 mod terminal;
 mod tools;
 mod transform;
