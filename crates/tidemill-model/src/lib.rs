@@ -21,6 +21,7 @@ mod learner;
 mod model;
 mod package;
 mod tensor;
+mod tensor_json;
 pub mod trees;
 
 pub use any::LoadedModel;

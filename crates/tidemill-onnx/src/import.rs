@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tidemill_model::{ImportedModel, Importer, LoadedModel, Model, ModelError, read_bounded};
+use tidemill_model::{ImportedModel, Importer, LoadedModel, Model, ModelError, TensorInfo, TensorValue, read_bounded};
 
 use crate::OnnxOptions;
 use crate::foreign::{Description, FILE_BYTES_MAX, ForeignTrees, Format, find_model_file, lightgbm, xgboost};
@@ -65,6 +65,27 @@ pub fn read_trees(path: impl AsRef<Path>) -> Result<ForeignTrees, ModelError> {
         }
     };
     description.and_then(Description::trees).map_err(refuse)
+}
+
+/// The model file that `path` means, or `None` for the folder of a package.
+pub fn model_file(path: impl AsRef<Path>) -> Result<Option<std::path::PathBuf>, ModelError> {
+    find_model_file(path.as_ref())
+}
+
+/// The files beside an ONNX model that hold its tensors, as the model names them.
+pub fn external_files(path: impl AsRef<Path>) -> Result<Vec<std::path::PathBuf>, ModelError> {
+    let path = path.as_ref();
+    let bytes = read_bounded(path, FILE_BYTES_MAX)?;
+    let refuse = |reason: String| ModelError::Package { file: path.to_owned(), reason };
+    match Format::of(path, &bytes).map_err(refuse)? {
+        Format::Onnx => crate::onnx::external_files(&bytes).map_err(refuse),
+        Format::LightGbm | Format::XgBoost => Ok(Vec::new()),
+    }
+}
+
+/// Values that a model is likely to run on, for measurements: `rows` rows, and `open` for every other open size.
+pub fn sample_inputs(inputs: &[TensorInfo], rows: usize, open: usize) -> Result<Vec<TensorValue>, String> {
+    crate::onnx::sample_inputs(inputs, rows, open)
 }
 
 /// Loads the package in a folder, whatever its learner.

@@ -11,10 +11,10 @@ mod inspect;
 mod onnx;
 
 pub use export::{OnnxExporter, UnseenCategories, export_lightgbm, export_onnx, export_xgboost};
-pub use foreign::{ForeignLink, ForeignTrees};
+pub use foreign::{ForeignLink, ForeignTrees, is_model};
 pub use import::{
-    ModelReader, import, import_with, load_model, load_model_with, load_package, load_package_with, parse, parse_with,
-    read_trees,
+    ModelReader, external_files, import, import_with, load_model, load_model_with, load_package, load_package_with,
+    model_file, parse, parse_with, read_trees, sample_inputs,
 };
 pub use inspect::{InspectedGraph, InspectedModel, InspectedSignature, InspectedTensor, inspect};
 pub use onnx::{OnnxEngine, OnnxOptions, OnnxRuntimeError};

@@ -30,7 +30,8 @@ pub use help::{advice, arranged};
 pub use inference_log::{InferenceLogCommand, LogCompactArgs, LogDirArgs, LogEraseArgs, LogImportArgs, LogPruneArgs};
 pub use loadtest::LoadtestArgs;
 pub use models::{
-    EvaluateArgs, ExplainPredictionArgs, ExportArgs, ExportFormat, ModelCommand, PredictArgs, TaskName, WarmupArgs,
+    EvaluateArgs, ExplainPredictionArgs, ExportArgs, ExportFormat, ModelBenchArgs, ModelCommand, ModelImportArgs,
+    ModelRunArgs, PredictArgs, TaskName, WarmupArgs,
 };
 pub use monitor::{
     FeedbackAddArgs, FeedbackCommand, FeedbackDecideArgs, FeedbackQueueArgs, MonitorAckArgs, MonitorArgs,

@@ -81,7 +81,7 @@ pub(crate) fn describe(bytes: &[u8]) -> Result<Description, String> {
         |zero: &Option<bool>| if *zero == Some(true) { Preprocessing::ZeroIsMissing } else { Preprocessing::Plain };
     let features = names.iter().zip(&zero_is_missing).map(|(name, zero)| ((*name).to_owned(), reading(zero))).collect();
     let facts = vec![("format version", version.to_owned()), ("objective", objective)];
-    Ok(Description { format: "LightGBM text", features, sums: grown, scale, link, facts })
+    Ok(Description { format: "LightGBM text", features, sums: grown, linear: Vec::new(), scale, link, facts })
 }
 
 /// A line of the file with its number.
@@ -146,18 +146,20 @@ fn objective(head: &Section<'_>) -> Result<(Link, f64, String), String> {
     let text = head.keys.get("objective").map_or("none", |(_, value)| value.trim());
     let mut words = text.split_ascii_whitespace();
     let name = words.next().unwrap_or("none");
-    let mut sigmoid = 1.0;
+    let (mut sigmoid, mut squares) = (1.0, false);
     for word in words {
         if let Some(value) = word.strip_prefix("sigmoid:") {
             sigmoid = value.parse().map_err(|_| format!("line {}: `{word}`", head.line_of("objective")))?;
         }
-        if word == "sqrt" {
-            return Err(format!("the objective `{text}` is not run: `sqrt` squares the sum of the trees"));
-        }
+        squares |= word == "sqrt";
     }
     let (link, scale) = match name {
         "binary" | "multiclassova" => (Link::Logistic, sigmoid),
         "cross_entropy" => (Link::Logistic, 1.0),
+        "cross_entropy_lambda" => (Link::LogOnePlusExp, 1.0),
+        // It learned the square root of the label.
+        "regression" | "regression_l2" if squares => (Link::SignedSquare, 1.0),
+        _ if squares => return Err(format!("the objective `{text}` is not run by this version")),
         "multiclass" => (Link::Softmax, 1.0),
         "poisson" | "gamma" | "tweedie" => (Link::Exp, 1.0),
         "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "lambdarank" | "rank_xendcg"

@@ -9,6 +9,10 @@ pub(super) enum Link {
     Logistic,
     /// e to the power of each.
     Exp,
+    /// The square, with the sign of the sum.
+    SignedSquare,
+    /// log(1 + e^x) of each.
+    LogOnePlusExp,
     /// 1 above 0, else 0.
     Step,
     /// The softmax of all.
@@ -24,6 +28,8 @@ impl Link {
             Self::Identity => {}
             Self::Logistic => each(columns, logistic),
             Self::Exp => each(columns, f64::exp),
+            Self::SignedSquare => each(columns, |x| x * x.abs()),
+            Self::LogOnePlusExp => each(columns, |x| if x > 0.0 { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() }),
             Self::Step => each(columns, |x| f64::from(u8::from(x > 0.0))),
             Self::Softmax => by_row(columns, softmax),
             Self::Largest => {

@@ -7,8 +7,10 @@ pub(crate) mod lightgbm;
 mod link;
 mod threshold;
 mod trees;
+mod ubjson;
 pub(crate) mod xgboost;
 
+pub use file::is_model;
 pub(crate) use file::{FILE_BYTES_MAX, Format, find_model_file};
 pub(crate) use link::{logistic, softmax};
 pub(crate) use trees::Description;

@@ -31,6 +31,8 @@ pub(crate) struct Description {
     pub(super) features: Vec<(String, Preprocessing)>,
     /// The trees of each sum, and its initial value.
     pub(super) sums: Vec<(f64, Vec<Tree>)>,
+    /// What each feature is multiplied by in each sum, in a linear model; a missing value adds nothing.
+    pub(super) linear: Vec<Vec<f64>>,
     /// The factor of every sum.
     pub(super) scale: f64,
     pub(super) link: Link,
@@ -61,6 +63,7 @@ pub enum ForeignLink {
 struct TreeRuntime {
     features: Features,
     sums: Vec<TreeEnsemble>,
+    linear: Vec<Vec<f64>>,
     scale: f64,
     link: Link,
 }
@@ -76,6 +79,9 @@ impl Description {
             (Link::Softmax, _) => ForeignLink::Softmax,
             (_, sums) => return Err(format!("its {sums} sums of trees are not what a training here learns")),
         };
+        if !self.linear.is_empty() {
+            return Err("it is a linear model, and only trees are trained further".to_owned());
+        }
         if self.scale != 1.0 {
             return Err(format!("its sums are multiplied by {}, and those of a training here are not", self.scale));
         }
@@ -88,7 +94,7 @@ impl Description {
 
     /// Returns the model, or why it cannot run.
     pub(super) fn build(self) -> Result<ImportedParts, String> {
-        let Self { format, features, sums, scale, link, mut facts } = self;
+        let Self { format, features, sums, linear, scale, link, mut facts } = self;
         let count = features.len();
         if count > FEATURES_MAX {
             return Err(format!("{count} features are more than {FEATURES_MAX}"));
@@ -99,7 +105,9 @@ impl Description {
         let graph = TransformGraph::new(inputs.clone(), None, features).map_err(|error| error.to_string())?;
         let trees: usize = sums.iter().map(|(_, trees)| trees.len()).sum();
         let leaves = sums.iter().flat_map(|(_, trees)| trees).map(Tree::leaves).max().unwrap_or(0);
-        facts.push(("trees", format!("{trees} of up to {leaves} leaves")));
+        if linear.is_empty() {
+            facts.push(("trees", format!("{trees} of up to {leaves} leaves")));
+        }
         let mut ensembles = Vec::with_capacity(sums.len());
         for (start, trees) in sums {
             let ensemble = TreeEnsemble::new(Task::Regression, count, start, trees);
@@ -113,7 +121,7 @@ impl Description {
         let (outputs, output_groups) = outputs(task.as_ref(), ensembles.len(), link);
         let signature = Signature { inputs, outputs, output_groups, ..Signature::default() };
         let features = Features::new(graph).map_err(|error| error.to_string())?;
-        let runtime = Box::new(TreeRuntime { features, sums: ensembles, scale, link });
+        let runtime = Box::new(TreeRuntime { features, sums: ensembles, linear, scale, link });
         Ok(ImportedParts { format, signature, task, runtime, tensors: None, facts })
     }
 }
@@ -145,12 +153,17 @@ fn feature(name: String, reading: Preprocessing) -> Feature {
 impl Runtime for TreeRuntime {
     fn run(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ModelError> {
         let mut columns = self.features.with_block(batch, |block| {
-            let scores = |ensemble: &TreeEnsemble| {
+            let scores = |(at, ensemble): (usize, &TreeEnsemble)| {
                 let mut out = Vec::new();
                 ensemble.scores(block, &mut out);
+                for (values, weight) in block.columns.iter().zip(self.linear.get(at).into_iter().flatten()) {
+                    for (score, value) in out.iter_mut().zip(values).filter(|(_, value)| !value.is_nan()) {
+                        *score += value * weight;
+                    }
+                }
                 out
             };
-            self.sums.iter().map(scores).collect::<Vec<_>>()
+            self.sums.iter().enumerate().map(scores).collect::<Vec<_>>()
         })?;
         if self.scale != 1.0 {
             columns.iter_mut().flatten().for_each(|score| *score *= self.scale);

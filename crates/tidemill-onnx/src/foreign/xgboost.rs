@@ -5,6 +5,7 @@
 //! categories goes right; a category that is not in the set, negative or beyond it goes left. Sums are made in 64 bits
 //! here and in 32 there, so predictions agree to about 1e-6.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -14,6 +15,7 @@ use serde::de::{Deserializer, Error, Visitor};
 use super::link::Link;
 use super::threshold::less_than;
 use super::trees::{Description, FEATURES_MAX, Preprocessing};
+use super::ubjson;
 use tidemill_model::ImportedParts;
 use tidemill_model::trees::{CategorySetBudget, Node, Rule, Split, Tree};
 
@@ -37,6 +39,14 @@ struct Learner {
     gradient_booster: Booster,
     learner_model_param: ModelParam,
     objective: Objective,
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+#[derive(Deserialize, Default)]
+struct Attributes {
+    #[serde(default)]
+    best_iteration: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -73,7 +83,11 @@ struct Inner {
 struct Forest {
     #[serde(default)]
     tree_info: Vec<usize>,
+    #[serde(default)]
     trees: Vec<StoredTree>,
+    /// The weights of a linear booster: those of the sums for each feature, and then their shifts.
+    #[serde(default)]
+    weights: Vec<f32>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +95,8 @@ struct StoredTree {
     left_children: Vec<i32>,
     right_children: Vec<i32>,
     split_indices: Vec<u32>,
-    split_conditions: Vec<f32>,
+    /// The word NaN, which versions up to 2.1 write for splits by category, is null here.
+    split_conditions: Vec<Option<f32>>,
     default_left: Vec<Flag>,
     #[serde(default)]
     split_type: Vec<u8>,
@@ -134,8 +149,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<ImportedParts, String> {
 
 /// Reads the trees of a model.
 pub(crate) fn describe(bytes: &[u8]) -> Result<Description, String> {
-    let File { version, learner } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let Learner { feature_names, gradient_booster, learner_model_param: param, objective } = learner;
+    let File { version, learner } = if bytes.get(1).is_some_and(|byte| matches!(byte, b'L' | b'l' | b'i' | b'U' | b'I'))
+    {
+        serde_json::from_value(ubjson::read(bytes)?).map_err(|error| error.to_string())?
+    } else {
+        serde_json::from_slice(&without_bare_words(bytes)).map_err(|error| error.to_string())?
+    };
+    let Learner { feature_names, gradient_booster, learner_model_param: param, objective, attributes } = learner;
     let features: usize = number("num_feature", &param.num_feature)?;
     if features > FEATURES_MAX || !(feature_names.is_empty() || feature_names.len() == features) {
         return Err(format!("`num_feature` is {features}, and there are {} names", feature_names.len()));
@@ -146,8 +166,11 @@ pub(crate) fn describe(bytes: &[u8]) -> Result<Description, String> {
     let Booster { name: booster, model, gbtree, weight_drop } = gradient_booster;
     let forest = match (booster.as_str(), model, gbtree) {
         ("dart", _, Some(inner)) => inner.model,
-        ("gbtree", Some(forest), _) | ("dart", Some(forest), None) => forest,
-        _ => return Err(format!("the booster `{booster}` is not run by this version: `gbtree` and `dart` are")),
+        ("gbtree" | "gblinear", Some(forest), _) | ("dart", Some(forest), None) => forest,
+        _ => {
+            let known = "`gbtree`, `dart` and `gblinear` are";
+            return Err(format!("the booster `{booster}` is not run by this version: {known}"));
+        }
     };
     let sums = number("num_class", &param.num_class)?.max(number("num_target", &param.num_target)?).max(1);
     if sums > SUMS_MAX {
@@ -158,6 +181,7 @@ pub(crate) fn describe(bytes: &[u8]) -> Result<Description, String> {
     for start in &mut starts {
         *start = margin(&objective.name, *start)?;
     }
+    let linear = if booster == "gblinear" { linear(&forest.weights, features, &mut starts)? } else { Vec::new() };
     let mut grown: Vec<(f64, Vec<Tree>)> = starts.into_iter().map(|start| (start, Vec::new())).collect();
     let mut room = CategorySetBudget::new();
     for (at, stored) in forest.trees.iter().enumerate() {
@@ -168,9 +192,58 @@ pub(crate) fn describe(bytes: &[u8]) -> Result<Description, String> {
         trees.push(tree);
     }
     let written: Vec<String> = version.iter().map(u32::to_string).collect();
-    let facts = vec![("written by", format!("XGBoost {}", written.join("."))), ("objective", objective.name)];
+    let mut facts = vec![("written by", format!("XGBoost {}", written.join("."))), ("objective", objective.name)];
+    if let Some(best) = attributes.best_iteration {
+        let best = best.as_str().map_or_else(|| best.to_string(), str::to_owned);
+        facts.push(("best iteration", format!("{best}; all trees are used, as in `Booster.predict`")));
+    }
     let features = names.into_iter().map(|name| (name, Preprocessing::Plain)).collect();
-    Ok(Description { format: "XGBoost JSON", features, sums: grown, scale: 1.0, link, facts })
+    Ok(Description { format: "XGBoost JSON", features, sums: grown, linear, scale: 1.0, link, facts })
+}
+
+/// The weights of each sum by feature; the shifts are added to `starts`.
+fn linear(weights: &[f32], features: usize, starts: &mut [f64]) -> Result<Vec<Vec<f64>>, String> {
+    let sums = starts.len();
+    if Some(weights.len()) != features.checked_add(1).and_then(|lines| lines.checked_mul(sums)) {
+        return Err(format!("`weights` has {} values for {features} features and {sums} sums", weights.len()));
+    }
+    let of = |sum: usize, line: usize| f64::from(weights[line * sums + sum]);
+    for (sum, start) in starts.iter_mut().enumerate() {
+        *start += of(sum, features);
+    }
+    Ok((0..sums).map(|sum| (0..features).map(|line| of(sum, line)).collect()).collect())
+}
+
+/// The text with the bare words NaN and Infinity, which are not JSON, replaced by null.
+fn without_bare_words(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+    let mut made: Option<Vec<u8>> = None;
+    let (mut at, mut copied, mut in_text) = (0, 0, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_text => at += 1,
+            b'"' => in_text = !in_text,
+            b'N' | b'-' | b'I' if !in_text => {
+                if let Some(word) = WORDS.iter().find(|word| bytes[at..].starts_with(word)) {
+                    let made = made.get_or_insert_with(Vec::new);
+                    made.extend_from_slice(&bytes[copied..at]);
+                    made.extend_from_slice(b"null");
+                    at += word.len();
+                    copied = at;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    match made {
+        Some(mut made) => {
+            made.extend_from_slice(&bytes[copied..]);
+            Cow::Owned(made)
+        }
+        None => Cow::Borrowed(bytes),
+    }
 }
 
 /// A number written as text; absent means 0.
@@ -256,6 +329,7 @@ impl StoredTree {
         let mut next = 1_u32;
         while let Some(at) = queue.pop_front() {
             let condition = self.split_conditions.get(at).ok_or_else(|| format!("there is no node {at}"))?;
+            let condition = &condition.unwrap_or(f32::NAN);
             if self.left_children[at] < 0 {
                 nodes.push(Node::Leaf { value: f64::from(condition * weight) });
                 continue;
@@ -280,6 +354,9 @@ impl StoredTree {
                     right: next + 1,
                 }));
             } else {
+                if condition.is_nan() {
+                    return Err(format!("node {at} compares with NaN"));
+                }
                 queue.extend([left, right]);
                 let rule = Rule::AtMost(less_than(*condition));
                 nodes.push(Node::Split(Split {

@@ -5,6 +5,8 @@
 //! nothing in a file says so. A model is tried when it is loaded: a row alone, among copies of itself, and among rows
 //! of extreme numbers, at every place of the batch.
 
+use std::time::{Duration, Instant};
+
 use tidemill_model::{Dimension, TensorInfo};
 
 use super::engine::{Engine, difference};
@@ -15,6 +17,9 @@ use super::value::Tensor;
 
 /// Relative difference up to which a row says the same: matrices of other sizes may be added up in another order.
 const TOLERANCE: f64 = 1e-6;
+
+/// A large network is tried with fewer samples.
+const TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Operators whose result for a row may depend on the other rows in ways that samples can miss: conditions on values
 /// of the batch, positions counted through it, and scales that it decides.
@@ -57,7 +62,11 @@ pub(super) fn of_rows(engine: &Engine, graph: &GraphProto, inputs: &[TensorInfo]
     }
     let run = |sample: Vec<Tensor>| engine.run(sample);
     let mut compared = 0;
+    let started = Instant::now();
     for seed in 1..4 {
+        if seed > 1 && started.elapsed() > TIME_MAX {
+            break;
+        }
         let Ok((open, alone)) = fitting(inputs, 1, Fill::Small(seed), run) else { continue };
         let row = sample(inputs, 1, open, Fill::Small(seed))?;
         let far = |seed| sample(inputs, 2, open, Fill::Extreme(seed));

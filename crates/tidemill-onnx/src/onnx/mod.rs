@@ -35,5 +35,6 @@ pub use library_error::OnnxRuntimeError;
 pub use options::{OnnxEngine, OnnxOptions};
 
 pub(crate) use engine::EngineError;
-pub(crate) use read::looks_like_model;
+pub(crate) use read::{external_files, looks_like_model};
 pub(crate) use runner::parse;
+pub(crate) use tensors::sample_inputs;

@@ -1,6 +1,6 @@
 //! Parses a model file into messages, within bounds.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use prost::Message as _;
 use tidemill_proto::wire::{Content, Wire};
@@ -100,6 +100,22 @@ fn count(bytes: &[u8], kind: Kind, depth: usize, messages: &mut usize) -> Result
         }
     }
     Ok(())
+}
+
+/// The files that hold tensors of a model, relative to its folder and within it.
+pub(crate) fn external_files(bytes: &[u8]) -> Result<Vec<PathBuf>, String> {
+    count(bytes, Kind::Model, 0, &mut 0)?;
+    let model = ModelProto::decode(bytes).map_err(|error| format!("the file is damaged: {error}"))?;
+    let entries = model.graph.iter().flat_map(|graph| &graph.initializer).flat_map(|tensor| &tensor.external_data);
+    let mut files: Vec<PathBuf> =
+        entries.filter(|entry| entry.key == "location").map(|entry| PathBuf::from(&entry.value)).collect();
+    files.sort();
+    files.dedup();
+    let leaves = |file: &&PathBuf| !file.components().all(|part| matches!(part, Component::Normal(_)));
+    match files.iter().find(leaves) {
+        Some(file) => Err(format!("a tensor lies in `{}`, which leaves the folder of the model", file.display())),
+        None => Ok(files),
+    }
 }
 
 /// Loads tensors from files beside the model.

@@ -152,3 +152,9 @@ pub(super) fn value_of(tensor: Tensor) -> Result<TensorValue, String> {
     };
     Ok(TensorValue { element, shape: tensor.shape, data })
 }
+
+/// Values for a measurement; see [`samples`](super::samples).
+pub(crate) fn sample_inputs(inputs: &[TensorInfo], rows: usize, open: usize) -> Result<Vec<TensorValue>, String> {
+    let tensors = super::samples::sample(inputs, rows, open, super::samples::Fill::Small(7))?;
+    tensors.into_iter().map(value_of).collect()
+}

@@ -118,8 +118,8 @@ fn refusal(name: &str, change: impl Fn(String) -> String) -> String {
 fn what_cannot_be_run_is_refused_by_name() {
     let swap = |from: &'static str, to: &'static str| move |text: String| text.replace(from, to);
     for (name, from, to, expected) in [
-        ("regression.txt", "objective=regression", "objective=regression sqrt", "`sqrt`"),
-        ("regression.txt", "objective=regression", "objective=cross_entropy_lambda", "`cross_entropy_lambda`"),
+        ("regression.txt", "objective=regression", "objective=huber sqrt", "`huber sqrt`"),
+        ("regression.txt", "objective=regression", "objective=magic", "`magic`"),
         ("regression.txt", "is_linear=0", "is_linear=1", "linear leaves"),
         ("regression.txt", "version=v4", "version=v9", "its format is v9"),
         ("regression.txt", "left_child=1", "left_child=x", "`left_child` holds `x`"),
@@ -128,7 +128,8 @@ fn what_cannot_be_run_is_refused_by_name() {
         ("regression.txt", "end of trees", "", "cut short"),
         ("regression.txt", "Tree=1", "Tree=7", "tree 7 where tree 1 is expected"),
         ("squared.json", "reg:squarederror", "reg:magic", "`reg:magic`"),
-        ("squared.json", "gbtree\"}", "gblinear\"}", "`gblinear`"),
+        ("squared.json", "gbtree\"}", "gblinear\"}", "`weights` has 0 values"),
+        ("squared.json", "gbtree\"}", "gbnet\"}", "the booster `gbnet` is not run"),
         ("squared.json", "\"num_feature\":\"5\"", "\"num_feature\":\"4000000000\"", "4000000000"),
         ("squared.json", "\"size_leaf_vector\":\"1\"", "\"size_leaf_vector\":\"3\"", "vector in each leaf"),
         ("squared.json", "\"left_children\":[1", "\"left_children\":[0", "tree 0: "),
@@ -140,7 +141,9 @@ fn what_cannot_be_run_is_refused_by_name() {
     for (bytes, expected) in [
         (&b""[..], "empty"),
         (b"hello", "neither ONNX, LightGBM's text nor XGBoost's JSON"),
-        (b"{L\0\0\0\0\0\0\0\x07version", "UBJSON"),
+        (b"{L\0\0\0\0\0\0\0\x07learner", "cut short"),
+        (b"{L\0\0\0\0\0\0\0\x07learner{$Z#L\x7f\0\0\0\0\0\0\0", "cut short"),
+        (b"{\"a\": 1}", "not a model of XGBoost"),
         (b"\x1c\0\0\0TFL3", "TFLite"),
         (b"{\"learner\": 1}", "line 1"),
     ] {

@@ -114,6 +114,23 @@ fn outcome(case: &Value) -> Outcome {
     Outcome::Right
 }
 
+/// Some cases of every operator, which `scripts/conformance/operators --update` keeps in the repository.
+#[test]
+fn recorded_cases_of_operators_are_right() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operators.jsonl");
+    let cases = std::fs::read_to_string(file).unwrap();
+    let mut wrong = Vec::new();
+    for line in cases.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        match outcome(&case) {
+            Outcome::Right => {}
+            Outcome::Refused(reason) | Outcome::Wrong(reason) => wrong.push(format!("{}: {reason}", case["name"])),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(cases.lines().count() > 150);
+}
+
 #[test]
 #[ignore = "needs the cases of the `onnx` package: scripts/conformance/operators"]
 fn operators_are_right_or_refused() {

@@ -25,7 +25,8 @@ impl ContentEncoding {
     /// Reads the headers: `None` if the body is not compressed, 415 for an unknown encoding.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, RequestError> {
         let Some(coding) = headers.get(CONTENT_ENCODING) else { return Ok(None) };
-        match coding.as_bytes() {
+        // Names of codings have no case (RFC 9110, 8.4.1).
+        match coding.as_bytes().to_ascii_lowercase().as_slice() {
             b"identity" => Ok(None),
             b"gzip" | b"x-gzip" => Ok(Some(Self::Gzip)),
             b"deflate" => Ok(Some(Self::Deflate)),

@@ -147,10 +147,64 @@ pub enum ModelCommand {
         #[command(flatten)]
         onnx: OnnxArgs,
     },
+    /// Ask a model once: tensors in, tensors out
+    Run(ModelRunArgs),
+    /// Measure the engines that run an ONNX model, side by side
+    Bench(ModelBenchArgs),
+    /// Register a model of another program
+    Import(ModelImportArgs),
     /// Write warm-up requests (TF Serving's `PredictionLog`) from the rows recorded in training, or those of a file
     Warmup(WarmupArgs),
     /// Write a package for other runtimes: raw features in, prediction out
     Export(ExportArgs),
+}
+
+/// `model run`
+#[derive(Debug, Args)]
+pub struct ModelRunArgs {
+    /// A model file, its folder, the folder of a package, or NAME, NAME@ALIAS, NAME:VERSION
+    pub model: String,
+    /// An input as nested JSON lists, `X=[[1, 2]]`; may be given again
+    #[arg(long, value_name = "NAME=JSON")]
+    pub input: Vec<String>,
+    /// All inputs as a JSON object, `{"X": [[1, 2]]}`, or `@FILE` with one
+    #[arg(long, value_name = "JSON")]
+    pub inputs: Option<String>,
+    #[command(flatten)]
+    pub onnx: OnnxArgs,
+}
+
+/// `model bench`
+#[derive(Debug, Args)]
+pub struct ModelBenchArgs {
+    /// An ONNX file, its folder, or NAME, NAME@ALIAS, NAME:VERSION
+    pub model: String,
+    /// Rows of a batch
+    #[arg(long, value_name = "ROWS", default_value_t = 1)]
+    pub rows: usize,
+    /// How long each engine is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    pub seconds: f64,
+    #[command(flatten)]
+    pub onnx: OnnxArgs,
+}
+
+/// `model import`
+#[derive(Debug, Args)]
+pub struct ModelImportArgs {
+    /// A model file, or a folder with one: of MLflow, of Hugging Face, or with versions as for Triton and TF Serving
+    pub path: PathBuf,
+    /// Name of the registered model
+    #[arg(long)]
+    pub name: String,
+    /// Alias to move to the version: `champion`
+    #[arg(long)]
+    pub alias: Option<String>,
+    /// What the model is for, kept with the registered model
+    #[arg(long)]
+    pub description: Option<String>,
+    #[command(flatten)]
+    pub onnx: OnnxArgs,
 }
 
 /// `model warmup`

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use console::style;
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, RowShape, Signature, TensorView};
-use tidemill_model::{ImportedModel, LoadedModel, Model};
+use tidemill_model::{ImportedModel, LoadedModel, Model, TensorInfo};
 use tidemill_onnx::{
     InspectedModel, InspectedTensor, OnnxOptions, UnseenCategories, export_lightgbm, export_onnx, export_xgboost,
     inspect, load_model, load_model_with,
@@ -20,6 +20,9 @@ use crate::ui::{Align, Table, bytes, printable};
 pub async fn model(command: &ModelCommand, global: &Global) -> Result<u8, Failure> {
     match command {
         ModelCommand::Show { model, onnx } => show(model, &onnx.options(), global).await,
+        ModelCommand::Run(args) => super::model_run::run(args, global).await,
+        ModelCommand::Bench(args) => super::model_bench::bench(args, global).await,
+        ModelCommand::Import(args) => super::model_import::import(args, global).await,
         ModelCommand::Warmup(args) => super::warmup::warmup(args, global).await,
         ModelCommand::Export(args) => export(args, global).await,
     }
@@ -156,29 +159,70 @@ fn show_package(package: &Package, model: &Model, global: &Global) -> Result<u8,
 fn show_imported(package: &Package, model: &ImportedModel, global: &Global) -> Result<u8, Failure> {
     let facts: serde_json::Map<String, serde_json::Value> =
         model.facts().iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    let document = json!({
+    let mut document = json!({
         "path": model.path(),
         "format": model.format(),
         "bytes": model.bytes(),
         "facts": facts,
         "signature": model.signature(),
     });
+    if let Some(tensors) = model.tensors() {
+        let all = |infos: &[TensorInfo]| infos.iter().map(described).collect::<Vec<_>>();
+        document["tensors"] = json!({ "inputs": all(tensors.inputs()), "outputs": all(tensors.outputs()) });
+    }
     print(global, &document, || {
         let mut text = format!(
             "{}  {}\n{} inputs, {}\n",
             style(&package.title).bold(),
             style(model.format()).dim(),
-            model.signature().inputs.len(),
+            model.tensors().map_or(model.signature().inputs.len(), |tensors| tensors.inputs().len()),
             bytes(model.bytes())
         );
         for (name, value) in model.facts() {
             text.push_str(&format!("{name}: {value}\n"));
         }
         text.push('\n');
-        text.push_str(&signature_table(model.signature()));
+        text.push_str(&match model.tensors() {
+            Some(tensors) => tensor_table(tensors.inputs(), tensors.outputs()),
+            None => signature_table(model.signature()),
+        });
         text
     })?;
     Ok(0)
+}
+
+/// A tensor as the file of its model declares it.
+fn described(info: &TensorInfo) -> serde_json::Value {
+    json!({
+        "name": info.name,
+        "datatype": info.element.oip_name(),
+        "shape": info.sizes(),
+        "dimensions": info.shape_text(),
+        "optional": info.optional,
+        "sequence": info.sequence,
+    })
+}
+
+/// The tensors of a model as its file declares them.
+fn tensor_table(inputs: &[TensorInfo], outputs: &[TensorInfo]) -> String {
+    let mut table = Table::new(&[("", Align::Left), ("name", Align::Left), ("type", Align::Left), ("", Align::Left)]);
+    for (side, infos) in [("in", inputs), ("out", outputs)] {
+        for info in infos {
+            let sequence = if info.sequence { "sequence of " } else { "" };
+            let note = match (side, info.optional) {
+                ("in", true) => "may be missing",
+                ("in", false) => "required",
+                _ => "",
+            };
+            table.row([
+                style(side).dim().to_string(),
+                printable(&info.name).into_owned(),
+                format!("{sequence}{} {}", info.element, printable(&info.shape_text())),
+                style(note).dim().to_string(),
+            ]);
+        }
+    }
+    table.to_string()
 }
 
 /// A model that is not run: what it says of itself, and how it becomes one that is.

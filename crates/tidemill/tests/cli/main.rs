@@ -41,6 +41,7 @@ mod sql;
 mod steps;
 mod store;
 mod support;
+mod tensors;
 mod terminal;
 mod tools;
 mod transform;

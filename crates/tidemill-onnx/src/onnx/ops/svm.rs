@@ -167,9 +167,7 @@ fn class_probabilities(decisions: &[f64], a: &[f64], b: &[f64], classes: usize) 
             at += 1;
         }
     }
-    if classes == 2 {
-        return vec![pair[0][1], pair[1][0]];
-    }
+    // Two classes go through the same steps, as in ONNX Runtime and scikit-learn's libsvm.
     let mut q = vec![vec![0.0; classes]; classes];
     for t in 0..classes {
         for j in 0..classes {

@@ -48,6 +48,29 @@ impl FolderSource {
         self
     }
 
+    /// What to do about a base folder without versions, if it shows what was meant.
+    fn hint(&self) -> Option<String> {
+        let entries = std::fs::read_dir(&self.base).ok()?;
+        let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        entries.sort();
+        let base = self.base.display();
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(file) = entries.iter().find(|path| path.is_file() && tidemill_onnx::is_model(path)) {
+            let file = name(file);
+            return Some(format!(
+                "`{base}` holds `{file}` and no folder of a version: move the file to `{base}/1/{file}`"
+            ));
+        }
+        let holds_model = |folder: &&PathBuf| {
+            let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+            folder.is_dir() && files.into_iter().any(|file| file.is_file() && tidemill_onnx::is_model(&file))
+        };
+        let folder = name(entries.iter().find(holds_model)?);
+        Some(format!(
+            "`{base}` holds the folder `{folder}`, and folders of versions have whole numbers as names: rename it to `1`"
+        ))
+    }
+
     pub(super) fn of(model: ModelConfig) -> Self {
         Self { name: model.name, base: model.base_path, policy: model.policy, labels: model.labels }
     }
@@ -61,6 +84,11 @@ impl FolderSource {
                 "`{}` is itself a model: the base path is the folder above it, with a folder for each version",
                 self.base.display()
             )));
+        }
+        if versions.is_empty()
+            && let Some(hint) = self.hint()
+        {
+            return Err(SourceError::new(hint));
         }
         let servable = |(version, path)| Servable {
             name: self.name.clone(),
