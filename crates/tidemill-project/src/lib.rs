@@ -6,6 +6,7 @@
 mod alias_policy;
 mod backfill;
 mod components;
+mod custom;
 mod draft;
 mod environment;
 mod feature_sets;
@@ -22,6 +23,7 @@ pub use backfill::{
     BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
 };
 pub use components::{all as components, connectors};
+pub use custom::{CustomComponent, custom_components};
 pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, Trial, try_out};
 pub use environment::{environment, user};
 pub use feature_sets::{

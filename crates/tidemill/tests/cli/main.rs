@@ -5,6 +5,7 @@ mod bad_input;
 mod bucket;
 mod codes;
 mod contract;
+mod custom;
 mod daily;
 mod drift;
 mod evaluate;
