@@ -7,6 +7,7 @@ mod automl;
 mod alias_policy;
 mod backfill;
 mod components;
+mod custom;
 mod draft;
 mod environment;
 mod endpoints;
@@ -29,6 +30,7 @@ pub use alias_policy::{AliasPolicy, AliasRequest};
 pub use backfill::{
     BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
 };
+pub use custom::{CustomComponent, custom_components};
 pub use environment::{environment, user};
 pub use endpoints::{
     CheckedEndpoint, EndpointAction, EndpointChange, EndpointFile, EndpointFolder, EndpointRevision, EndpointSource,

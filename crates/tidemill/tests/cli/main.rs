@@ -6,6 +6,7 @@ mod bad_input;
 mod bucket;
 mod codes;
 mod contract;
+mod custom;
 mod daily;
 mod drift;
 mod endpoint;
