@@ -7,6 +7,7 @@ mod components;
 mod draft;
 mod endpoints;
 mod feature_sets;
+mod jobs;
 mod mirror;
 mod project;
 mod registry;
@@ -23,6 +24,7 @@ pub use endpoints::{
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
+pub use jobs::SqliteJobs;
 pub use mirror::Mirror;
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};

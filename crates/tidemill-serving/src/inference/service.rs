@@ -17,6 +17,7 @@ use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
 use crate::inference::target::{Inference, Target, Thread};
+use crate::jobs::Jobs;
 use crate::models::control::ModelControl;
 use crate::models::versions::{Models, ResolveError, Selector, versions_text};
 use crate::observability::inference_log::{LogPermit, Logs};
@@ -51,6 +52,8 @@ pub(crate) struct InferenceService {
     pool: ComputePool,
     pub(crate) logs: Logs,
     pub(crate) traces: Option<Traces>,
+    /// The queue for asynchronous requests, if there is one.
+    pub(crate) jobs: Option<Arc<Jobs>>,
     names: RequestIds,
     input_policy: InputPolicy,
     draining: watch::Sender<bool>,
@@ -80,6 +83,7 @@ impl InferenceService {
             pool,
             logs,
             traces: None,
+            jobs: None,
             names: RequestIds::new(),
             input_policy: InputPolicy::default(),
             draining: watch::Sender::default(),
@@ -90,6 +94,12 @@ impl InferenceService {
     /// What to do with inputs that the schema of the training data does not allow.
     pub(crate) fn checking(mut self, input_policy: InputPolicy) -> Self {
         self.input_policy = input_policy;
+        self
+    }
+
+    /// Takes asynchronous requests too, if there is a queue.
+    pub(crate) fn with_jobs(mut self, jobs: Option<Arc<Jobs>>) -> Self {
+        self.jobs = jobs;
         self
     }
 

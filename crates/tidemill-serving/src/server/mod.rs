@@ -29,6 +29,7 @@ use self::connection::{Connections, Phase};
 use self::socket::Socket;
 use crate::inference::compute_pool::{ComputePool, PoolOptions};
 use crate::inference::service::{InferenceService, Limits};
+use crate::jobs::{Jobs, run_jobs};
 use crate::models::control::{ControlOptions, ModelControl, Unloaded};
 use crate::models::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
 use crate::observability::inference_log::Logs;
@@ -133,9 +134,10 @@ impl Server {
         };
         let admission = Arc::new(Admission::new(options.requests_max, options.requests_bytes_max));
         let pool = ComputePool::new(pool_options);
+        let jobs = options.jobs.clone().map(|store| Arc::new(Jobs::new(store, options.job_options)));
         let service =
             InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
-        let service = Arc::new(service.with_traces(traces).checking(options.input_policy));
+        let service = Arc::new(service.with_traces(traces).checking(options.input_policy).with_jobs(jobs));
         let facts = ServerFacts {
             grpc_port: grpc_address.map(|address| address.port()),
             tls: options.tls.is_some(),
@@ -175,6 +177,7 @@ impl Server {
         let mut manager = tokio::spawn(manager.run(source, polls));
         let keys = tokio::spawn(Arc::clone(&service).follow_keys());
         let endpoints = tokio::spawn(Arc::clone(&service.models).follow_endpoints());
+        let jobs = service.jobs.clone().map(|jobs| tokio::spawn(run_jobs(Arc::clone(&service), jobs)));
         let phase = watch::Sender::new(Phase::Serving);
         let stopped = async {
             tokio::select! {
@@ -196,6 +199,9 @@ impl Server {
         manager.abort();
         keys.abort();
         endpoints.abort();
+        if let Some(jobs) = jobs {
+            jobs.abort();
+        }
         if let Some(traces) = &service.traces {
             traces.finish().await;
         }
