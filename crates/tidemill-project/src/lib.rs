@@ -12,6 +12,7 @@ mod draft;
 mod environment;
 mod endpoints;
 mod feature_sets;
+mod jobs;
 mod mirror;
 mod monitors;
 mod optuna;
@@ -39,6 +40,7 @@ pub use endpoints::{
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
+pub use jobs::SqliteJobs;
 pub use mirror::Mirror;
 pub use monitors::{
     Acted, OpenMonitor, References, Tick, act, export_joined, monitor_state_dir, read_monitor_file, tick, watch_monitor,

@@ -19,6 +19,7 @@ mod help;
 mod history;
 mod inference_log;
 mod inspect;
+mod jobs;
 mod kill;
 mod kinds;
 mod launcher;
