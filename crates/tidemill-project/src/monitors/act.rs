@@ -41,17 +41,19 @@ pub fn export_joined(
         Failure::new(Code::MonitorReference, "the monitor file has no `labels`")
             .with_hint("`labels: { feedback: true }`")
     };
-    let book = monitor.labels()?.ok_or_else(no_labels)?;
+    let mut book = monitor.labels()?.ok_or_else(no_labels)?;
+    let left_out = book.forget(monitor.suspicious());
     let no_reference = || {
         Failure::new(Code::MonitorReference, format!("version {version} has no reference yet"))
             .with_hint("`tidemill monitor run --once` makes it as soon as the log is long enough")
     };
     let profile = monitor.state().profile(version)?.ok_or_else(no_reference)?;
     let mut batches = Vec::new();
-    let done = export(monitor.file(), &monitor.log(), &book, &profile, period, as_of, |batch| {
+    let mut done = export(monitor.file(), &monitor.log(), &book, &profile, period, as_of, |batch| {
         batches.push(batch);
         Ok(())
     })?;
+    done.left_out = left_out;
     if batches.is_empty() {
         let message = format!("none of the {} requests of the period has a label", done.requests);
         return Err(
