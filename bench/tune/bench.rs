@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tidemill_core::CancelFlag;
 use tidemill_tune::{
     Budget, Direction, Measured, Objective, Params, Sampler, SamplerKind, Space, Steps, Stop, Study, StudyEvents,
@@ -47,7 +47,7 @@ impl<I: Iterator<Item = String> + Send> Objective for Conversation<I> {
         std::io::stdout().flush().map_err(|_| TrialError::Cancelled)?;
         let answer = self.0.lock().map_err(|_| TrialError::Cancelled)?.next().ok_or(TrialError::Cancelled)?;
         let value = answer.trim().parse().map_err(|_| TrialError::Failed(answer))?;
-        Ok(Measured { value, noise: None, facts: Map::new() })
+        Ok(Measured { value, ..Measured::default() })
     }
 }
 
@@ -56,7 +56,7 @@ struct Sphere;
 impl Objective for Sphere {
     fn measure(&self, params: &Params, _: &dyn Steps) -> Result<Measured, TrialError> {
         let value = params.values().filter_map(Value::as_f64).map(|x| x * x).sum();
-        Ok(Measured { value, noise: None, facts: Map::new() })
+        Ok(Measured { value, ..Measured::default() })
     }
 }
 
@@ -69,10 +69,11 @@ fn main() {
         direction: asked.direction,
         sampler: Sampler { kind: asked.sampler, seed: asked.seed, startup_trials: 10 },
         halving: None,
-        budget: Budget { trials: Some(asked.trials), wall: None },
+        budget: Budget { trials: Some(asked.trials), ..Budget::default() },
         stop: Stop::Never,
         parallel: 1,
         first: Vec::new(),
+        thrifty: false,
     };
     let start = Instant::now();
     let cancel = CancelFlag::default();

@@ -125,7 +125,7 @@ macro_rules! catalogue {
 }
 
 // One block an area: 1 pipeline and project, 2 data, 3 schema and validation, 4 transform and model package,
-// 5 training and evaluation, 6 store and registry, 7 serving, 9 everything else. A code is never used twice.
+// 5 training and evaluation, 6 store and registry, 7 serving, 8 monitoring, 9 everything else. A code is never used twice.
 catalogue! {
     PipelineFile = "TM1001", Usage, "the pipeline file is not valid",
         "The pipeline file has an unknown key, a value of the wrong type or a reference that leads nowhere. Each place is shown with line and column; all of them are listed at once, so fix them in one go. `tidemill schema pipeline` prints the JSON Schema for your editor, and `tidemill check` tries the file without running anything.";
@@ -146,6 +146,11 @@ catalogue! {
 
     StepProcess = "TM1009", Environment, "the process of a step ended without a result",
         "With `--launcher process` each step runs in a process of its own. This one could not be started, was killed, or ran out of memory. `retries:` of a step tries it again.";
+
+    Waiting = "TM1011", Verdict, "the run waits for an approval",
+        "A step asks a person. The run is parked: no process waits, and finished steps are kept. `tidemill approvals list` shows what is to be decided. After the decision `tidemill retry` continues the run; a running `tidemill up` does so by itself.";
+    Schedule = "TM1012", Usage, "the schedule cannot be used",
+        "The schedule named does not exist in the pipeline file, or is used in a way that its trigger does not allow.";
 
     Rejected = "TM1010", Verdict, "a step rejected what it judged",
         "The step did its work, and its verdict is no. The reasons are in the message; what depends on the step did not run.";
@@ -248,6 +253,11 @@ catalogue! {
     BackupInvalid = "TM6007", Usage, "not a backup that can be restored",
         "`tidemill store backup DIR` writes to a folder that is new or empty, and `tidemill store restore DIR` reads such a folder. The message says what is wrong with it. Nothing was restored.";
 
+    ApprovalDenied = "TM6008", Usage [403], "the approval cannot be decided like this",
+        "The approval was decided before, or this person may not decide it: the step names its `approvers`, and with `not_author: true` whoever started the run cannot approve it. `tidemill approvals show ID` prints both.";
+    NotApproved = "TM6009", Verdict, "an approval is missing",
+        "The change needs the approval of a person. `tidemill approvals list` shows what waits, `tidemill approvals approve ID` decides, and the change can then be made again.";
+
     PortInUse = "TM7001", Environment, "the port is in use",
         "Another process listens there. Stop it, or choose another port with `--rest-api-port`.";
     ModelNotFound = "TM7002", NotFound, "no such model",
@@ -274,12 +284,27 @@ catalogue! {
         "The client stopped sending, or the network is slow.";
     StateConflict = "TM7027", Usage [409], "the operation conflicts with the state of the server",
         "Another operation on the same model came first. Ask for the state of the model, then decide again.";
+    EndpointFile = "TM7030", Usage, "the endpoint file is not valid",
+        "The endpoint file has an unknown key, a value of the wrong type, a name that leads nowhere, or models whose inputs and outputs do not fit together. Each place is shown with line and column; all of them are listed at once. `tidemill schema endpoint` prints the JSON Schema for your editor, and `tidemill endpoint check FILE` tries the file without serving anything.";
+    EndpointNotFound = "TM7031", NotFound, "no such endpoint",
+        "The project has no applied endpoint of that name, or not that revision of it. `tidemill endpoint status` lists the endpoints, `tidemill endpoint history NAME` the revisions.";
     LoadTarget = "TM7010", Environment, "the server under load does not answer",
         "No connection to the address can be opened, or the server closes it. Is it running, and is this its port?";
     LoadRequest = "TM7011", Usage, "the load test has no request the server takes",
         "The server answered the first request with an error, or no request can be made of the rows. The message holds its answer. `--package` asks about rows recorded in training, `--rows` about those of a file.";
     LoadTooSlow = "TM7012", Verdict, "the server does not hold the bound under load",
         "Latency or failures were above what `--p99` and `--failures` allow.";
+
+    MonitorFile = "TM8001", Usage, "the monitor file is not valid",
+        "The monitor file has an unknown key, a value of the wrong type or a combination that cannot work. Each place is shown with line and column; all of them are listed at once. `tidemill monitor check` tries the file without running anything.";
+    InferenceLog = "TM8002", Usage, "the inference log cannot be used",
+        "The folder is no inference log, a file in it is damaged, or its columns are not those of a log. `tidemill serve --log DIR` writes a log; each model has its own folder in it.";
+    MonitorState = "TM8003", Environment, "the state of a monitor is damaged",
+        "A file of the monitor's state does not have the content that was written. `tidemill monitor run --fresh` computes the state again from the inference log.";
+    Feedback = "TM8004", Usage, "feedback cannot be used",
+        "A record of feedback needs the request that it is about (`request_id`, or the join keys of the monitor file) and a `label`, a `rating` or an `event`. The message names the line and the field.";
+    MonitorReference = "TM8005", Usage, "the monitor has no reference to compare with",
+        "A monitor compares with the data that the model was trained on, with a file, or with a period of the log. The message says what is missing. `reference: learn` takes the first windows of the log.";
 
     Io = "TM9001", Environment, "a file operation failed",
         "The operating system refused. The message names the path.";

@@ -13,6 +13,11 @@ pub trait Progress: Send + Sync {
     fn advance(&self, amount: u64);
     /// What the step is doing now, in a few words ("round 120 of 300").
     fn phase(&self, text: &str);
+    /// A result on the way, such as a trial of a search: an object whose `kind` says what it is. Whoever shows the step may show
+    /// it.
+    fn found(&self, result: &serde_json::Value) {
+        let _ = result;
+    }
 }
 
 /// Progress that nobody watches.

@@ -18,6 +18,8 @@ use crate::{DataError, Examples};
 const OVERSHOOT: f64 = 1.5;
 /// Parts that a share is counted in.
 const PARTS: f64 = 10_000.0;
+/// The fold of a row that is in none.
+const NO_FOLD: usize = usize::MAX;
 
 /// Which rows are kept aside.
 #[derive(Debug, Clone, Copy)]
@@ -50,17 +52,7 @@ impl Examples {
                 let rows = self.splits().iter().find(|info| info.name == split).map_or(0, |info| info.rows);
                 Ok(by_rows(rows as usize, classes, choice))
             }
-            HoldOutBy::Groups(columns) => {
-                let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-                let batches = self.batches(split, Some(&names))?;
-                let splitter = Splitter::new(Path::new(split), &batches.schema(), &[1], Key::Columns(columns))?;
-                let mut groups = Vec::new();
-                for batch in batches {
-                    let hashes = splitter.key_hashes(&batch?);
-                    groups.extend(hashes.into_iter().map(|hash| SplitMix64::hash(choice.seed ^ hash)));
-                }
-                Ok(by_groups(&groups, choice.share))
-            }
+            HoldOutBy::Groups(columns) => Ok(by_groups(&self.group_hashes(split, columns, choice.seed)?, choice.share)),
             HoldOutBy::Time(column) => {
                 let batches = self.batches(split, Some(&[column]))?;
                 let time = TimeColumn::new(Path::new(split), &batches.schema(), column)?;
@@ -78,16 +70,91 @@ impl Examples {
     }
 }
 
-/// The rows with the smallest hashes of each class; never a whole class.
-fn by_rows(rows: usize, classes: Option<&[f64]>, choice: HoldOut<'_>) -> Vec<bool> {
+impl Examples {
+    /// For each row of `split`, in the order of [`batches`](Self::batches), which of the folds from 0 to `count - 1` it is in: each class is
+    /// spread over all folds, and rows of a group are in one. A larger number: it is in none. `None` for rows that are split by time, which have no folds.
+    pub fn folds(
+        &self,
+        split: &str,
+        count: usize,
+        seed: u64,
+        by: HoldOutBy<'_>,
+    ) -> Result<Option<Vec<usize>>, DataError> {
+        match by {
+            HoldOutBy::Rows(classes) => {
+                let rows = self.splits().iter().find(|info| info.name == split).map_or(0, |info| info.rows);
+                Ok(Some(folds_of_rows(rows as usize, classes, count, seed)))
+            }
+            HoldOutBy::Groups(columns) => Ok(Some(folds_of_groups(&self.group_hashes(split, columns, seed)?, count))),
+            HoldOutBy::Time(_) => Ok(None),
+        }
+    }
+
+    /// For each row of `split` a hash of its values in `columns`.
+    fn group_hashes(&self, split: &str, columns: &[String], seed: u64) -> Result<Vec<u64>, DataError> {
+        let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let batches = self.batches(split, Some(&names))?;
+        let splitter = Splitter::new(Path::new(split), &batches.schema(), &[1], Key::Columns(columns))?;
+        let mut groups = Vec::new();
+        for batch in batches {
+            let hashes = splitter.key_hashes(&batch?);
+            groups.extend(hashes.into_iter().map(|hash| SplitMix64::hash(seed ^ hash)));
+        }
+        Ok(groups)
+    }
+}
+
+/// The rows of each class in turn, in the order of their hashes. The only row of its class is in no fold: without it nothing would
+/// be known of the class.
+fn folds_of_rows(rows: usize, classes: Option<&[f64]>, count: usize, seed: u64) -> Vec<usize> {
+    let mut folds = vec![0; rows];
+    let mut next = 0;
+    for mut members in by_class(rows, classes, seed).into_values() {
+        members.sort_unstable();
+        let is_alone = members.len() == 1 && classes.is_some();
+        for (_, row) in members {
+            if is_alone {
+                folds[row] = NO_FOLD;
+                continue;
+            }
+            folds[row] = next % count;
+            next += 1;
+        }
+    }
+    folds
+}
+
+/// Each group in the fold that has the fewest rows, the largest groups first.
+fn folds_of_groups(groups: &[u64], count: usize) -> Vec<usize> {
+    let mut rows: HashMap<u64, usize> = HashMap::new();
+    groups.iter().for_each(|group| *rows.entry(*group).or_default() += 1);
+    let mut order: Vec<(u64, usize)> = rows.into_iter().collect();
+    order.sort_unstable_by_key(|(group, rows)| (std::cmp::Reverse(*rows), *group));
+    let mut filled = vec![0; count.max(1)];
+    let mut fold_of: HashMap<u64, usize> = HashMap::new();
+    for (group, rows) in order {
+        let least = (0..filled.len()).min_by_key(|fold| filled[*fold]).unwrap_or(0);
+        filled[least] += rows;
+        fold_of.insert(group, least);
+    }
+    groups.iter().map(|group| fold_of[group]).collect()
+}
+
+/// The rows of each class with their hashes.
+fn by_class(rows: usize, classes: Option<&[f64]>, seed: u64) -> BTreeMap<u64, Vec<(u64, usize)>> {
     let mut of_class: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
-    let seed = SplitMix64::hash(choice.seed);
+    let seed = SplitMix64::hash(seed);
     for row in 0..rows {
         let class = classes.map_or(0, |classes| (classes[row] + 0.0).to_bits());
         of_class.entry(class).or_default().push((SplitMix64::hash(seed ^ row as u64), row));
     }
+    of_class
+}
+
+/// The rows with the smallest hashes of each class; never a whole class.
+fn by_rows(rows: usize, classes: Option<&[f64]>, choice: HoldOut<'_>) -> Vec<bool> {
     let mut held = vec![false; rows];
-    for mut members in of_class.into_values() {
+    for mut members in by_class(rows, classes, choice.seed).into_values() {
         let count = ((members.len() as f64 * choice.share).round() as usize).min(members.len() - 1);
         if count > 0 {
             members.select_nth_unstable(count - 1);
@@ -147,6 +214,21 @@ mod tests {
         let moved = before.iter().zip(&after).filter(|(a, b)| a != b).count();
         assert_eq!(count(&before), 1000);
         assert!(moved <= 30, "{moved}");
+    }
+
+    #[test]
+    fn folds_have_their_share_of_each_class_and_whole_groups() {
+        let classes: Vec<f64> = (0..103).map(|row| if row < 23 { 1.0 } else { 0.0 }).collect();
+        let folds = folds_of_rows(103, Some(&classes), 5, 1);
+        for fold in 0..5 {
+            let members = |class: f64| (0..103).filter(|row| folds[*row] == fold && classes[*row] == class).count();
+            assert!((4..=5).contains(&members(1.0)) && (15..=17).contains(&members(0.0)), "{folds:?}");
+        }
+        assert_ne!(folds, folds_of_rows(103, Some(&classes), 5, 2));
+        let groups: Vec<u64> = (0..100).map(|row| SplitMix64::hash(row / 10)).collect();
+        let folds = folds_of_groups(&groups, 5);
+        assert!(folds.chunks(10).all(|group| group.iter().all(|fold| *fold == group[0])));
+        assert!((0..5).all(|fold| folds.iter().filter(|other| **other == fold).count() == 20));
     }
 
     #[test]

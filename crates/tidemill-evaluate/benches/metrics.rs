@@ -36,6 +36,7 @@ fn table(rows: usize) -> EvaluationTable {
         finder: batch.schema().fields().iter().map(|field| field.name().clone()).collect(),
         weight: None,
         group: None,
+        kept: Vec::new(),
         rows: rows as u64,
     };
     let mut builder = TableBuilder::new(Task::Binary, "eval", "label", &batch.schema(), &keep).expect("columns exist");

@@ -53,6 +53,16 @@ pub enum EvaluateError {
         /// What to write instead.
         hint: String,
     },
+    /// Several columns of labels that do not fit the predictions.
+    #[error("labels {labels} of {rows_of}: {problem}")]
+    LabelColumns {
+        /// The labels.
+        labels: String,
+        /// What is wrong.
+        problem: String,
+        /// The split or file.
+        rows_of: String,
+    },
     /// A class that is unknown to the model.
     #[error("label `{label}` is `{class}` in row {row} of {rows_of}, a class that the model does not know")]
     UnknownClass {
@@ -151,12 +161,41 @@ pub enum EvaluateError {
     #[error("`{metric}` is not a metric of a {task} model")]
     MetricOfOtherTask {
         /// The metric.
-        metric: &'static str,
+        metric: String,
         /// `binary` or `regression`.
         task: &'static str,
         /// The available metrics.
         known: String,
     },
+    /// A metric that the pipeline file defines cannot be computed on these rows.
+    #[error("metric `{metric}` {problem}")]
+    OwnMetric {
+        /// The metric.
+        metric: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A metric of a class or label that the model does not have.
+    #[error("`{metric}`: the model has no class or label `{class}`")]
+    MetricOfUnknownClass {
+        /// The metric.
+        metric: String,
+        /// The class.
+        class: String,
+        /// What the model has.
+        known: Vec<String>,
+    },
+    /// A behaviour test that cannot be run on these rows.
+    #[error("behaviour `{test}` {problem}")]
+    Behaviour {
+        /// The test.
+        test: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The columns of a batch could not be kept.
+    #[error("columns for `metrics` could not be kept: {0}")]
+    Kept(String),
     /// More rows than one evaluation can process.
     #[error("{rows_of} has {rows} rows; an evaluation holds at most {limit}")]
     TooManyRows {
@@ -213,15 +252,16 @@ impl Coded for EvaluateError {
             }
             Self::LabelConstant { .. } => Code::LabelConstant,
             Self::LabelValue { .. } | Self::UnknownClass { .. } | Self::LabelTask { .. } => Code::LabelValues,
-            Self::Group { .. } => Code::LabelValues,
+            Self::Group { .. } | Self::LabelColumns { .. } => Code::LabelValues,
             Self::CellsMissing { role: "label", .. } => Code::LabelMissing,
             Self::CellsMissing { .. } | Self::PredictionValue { .. } => Code::PredictionValues,
             Self::ColumnNotFound { .. } => Code::ColumnNotFound,
             Self::ColumnType { .. } => Code::ColumnType,
             Self::MetricOfOtherTask { .. } => Code::ThresholdInvalid,
+            Self::OwnMetric { .. } | Self::MetricOfUnknownClass { .. } | Self::Behaviour { .. } => Code::Params,
             Self::NoLabel | Self::Malformed { .. } => Code::PackageInvalid,
             Self::Io { .. } => Code::Io,
-            Self::Threads(_) => Code::Internal,
+            Self::Threads(_) | Self::Kept(_) => Code::Internal,
             Self::Data(error) => error.code(),
             Self::Model(error) => error.code(),
             Self::Canceled => Code::Canceled,
@@ -249,6 +289,10 @@ impl Coded for EvaluateError {
             }
             Self::CellsMissing { .. } => Some("leave these rows out, or fill them in".into()),
             Self::UnknownClass { known, .. } => Some(format!("it knows {}", listed(known))),
+            Self::LabelColumns { .. } => Some(
+                "each label has a column of 0 and 1, and one of probabilities: `--label a,b --prediction p` reads `p[a]` and `p[b]`"
+                    .into(),
+            ),
             Self::LabelTask { hint, .. } => Some(hint.clone()),
             Self::LabelValue { task: "binary", .. } => Some("a binary label is 0 or 1, or false and true".into()),
             Self::LabelValue { .. } => Some("a regression label is a finite number in every row".into()),
@@ -259,6 +303,7 @@ impl Coded for EvaluateError {
             Self::TooManySlices { .. } => {
                 Some("choose a column with fewer values, or name the wanted ones with `values:`".into())
             }
+            Self::MetricOfUnknownClass { known, .. } => Some(format!("it has {}", listed(known))),
             Self::MetricOfOtherTask { known, .. } => Some(format!("its metrics are {known}")),
             Self::Data(error) => error.hint(),
             Self::Model(error) => error.hint(),

@@ -8,10 +8,12 @@ use tidemill_model::Task;
 
 use crate::evaluation::EVALUATION_FORMAT;
 use crate::finder::{SearchOptions, search};
-use crate::intervals::{change_intervals, intervals, replicas};
+use crate::intervals::{Measured, around};
 use crate::metrics::{
-    ConfusionCounts, Curves, LabelCounts, Ordered, Rows, Subset, class_areas, floors, label_areas, metrics_of,
+    ConfusionCounts, Curves, Kind, LabelCounts, Metric, MetricPlan, Ordered, Rows, Subset, class_areas, floors,
+    label_areas, metrics_with,
 };
+use crate::row_values::{Predicted, row_values};
 use crate::slices::{SliceKey, SliceSpec, partition};
 use crate::{
     ClassEvaluation, DroppedSlices, EvaluateError, Evaluation, EvaluationTable, IntervalOptions, SliceEvaluation,
@@ -35,6 +37,56 @@ pub struct EvaluateOptions {
     pub confidence_intervals: Option<IntervalOptions>,
     /// How to search for bad slices, if at all. Needs `finder` in the table.
     pub find_slices: Option<SearchOptions>,
+    /// Metrics on request, with parameters, and defined ones. Needs their [`needs`] in the table.
+    pub metrics: Vec<Metric>,
+    /// Which rows are a series in time, for the error of a naive forecast.
+    pub series: Option<Series>,
+    /// The column of rows that belong together, by whose number `groups` of the table draws them.
+    pub interval_group: Option<String>,
+}
+
+/// Series in time.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// The column that orders the rows: a number, or a date or time as text.
+    pub time: String,
+    /// The columns whose values make a series: none for a single one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// Rows of a season: the naive forecast is the value so many rows earlier.
+    #[serde(default = "Series::default_season")]
+    pub season: usize,
+}
+
+impl Series {
+    const fn default_season() -> usize {
+        1
+    }
+}
+
+/// The columns that metrics need of the rows: to compute with, and to group by.
+pub fn needs(metrics: &[Metric], series: Option<&Series>) -> (Vec<String>, Vec<String>) {
+    let (mut kept, mut groups) = (Vec::new(), Vec::new());
+    let add = |to: &mut Vec<String>, name: &String| {
+        if !to.contains(name) {
+            to.push(name.clone());
+        }
+    };
+    for metric in metrics {
+        match metric {
+            Metric::Mase => series.iter().for_each(|series| {
+                std::iter::once(&series.time).chain(&series.by).for_each(|name| add(&mut kept, name));
+            }),
+            Metric::Written(written) => match written.kind() {
+                Kind::Own(own) => own.columns().iter().for_each(|name| add(&mut kept, name)),
+                Kind::Spread { column, .. } => add(&mut groups, column),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    (kept, groups)
 }
 
 impl Default for EvaluateOptions {
@@ -46,6 +98,9 @@ impl Default for EvaluateOptions {
             baseline_decision_threshold: None,
             confidence_intervals: Some(IntervalOptions::default()),
             find_slices: None,
+            metrics: Vec::new(),
+            series: None,
+            interval_group: None,
         }
     }
 }
@@ -54,6 +109,10 @@ impl Default for EvaluateOptions {
 struct Sorted<'a> {
     task: TaskKind,
     options: &'a EvaluateOptions,
+    plan: MetricPlan,
+    baseline_plan: MetricPlan,
+    /// Whether every row counts the same and for itself.
+    alike: bool,
     candidate: Ordered,
     baseline: Option<Ordered>,
 }
@@ -64,8 +123,8 @@ struct Sorted<'a> {
 /// (intervals resample rows by their position, so another order changes them within their randomness).
 pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Evaluation, EvaluateError> {
     table.check()?;
-    let (candidate, baseline) = table.ordered();
-    let sorted = Sorted { task: table.task.kind(), options, candidate, baseline };
+    check_metrics(&table.task, &options.metrics)?;
+    let sorted = Sorted::new(table, options)?;
     let mut slices = vec![sorted.overall()];
     let mut dropped = DroppedSlices { min_slice_size: options.min_slice_size, slices: 0 };
     for spec in options.slices.iter().filter(|spec| !spec.columns.is_empty()) {
@@ -95,6 +154,8 @@ pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Ev
         }),
         floors: floors(table.task.kind(), &sorted.candidate),
         confidence_intervals: options.confidence_intervals,
+        interval_group: options.confidence_intervals.and_then(|_| options.interval_group.clone()),
+        own_metrics: options.metrics.iter().filter_map(|metric| metric.definition().cloned()).collect(),
         slices,
         dropped,
         curves: Curves::new(&table.task, &sorted.candidate),
@@ -109,6 +170,9 @@ pub fn evaluate(table: &EvaluationTable, options: &EvaluateOptions) -> Result<Ev
             }
             _ => None,
         },
+        behaviour: Vec::new(),
+        effects: None,
+        suspicions: None,
     })
 }
 
@@ -150,6 +214,55 @@ fn label_evaluations(labels: &[String], rows: &Ordered) -> Vec<ClassEvaluation> 
     labels.iter().enumerate().map(one).collect()
 }
 
+/// Whether the model has what metrics are of: the task, and the class.
+fn check_metrics(task: &Task, metrics: &[Metric]) -> Result<(), EvaluateError> {
+    for metric in metrics {
+        if !metric.applies_to(task.kind()) {
+            let known: Vec<&str> = Metric::of(task).map(Metric::name).collect();
+            return Err(EvaluateError::MetricOfOtherTask {
+                metric: metric.name().to_owned(),
+                task: task.name(),
+                known: known.join(", "),
+            });
+        }
+        if let Metric::Written(written) = metric
+            && let Kind::Class { class, .. } = written.kind()
+            && !task.names().contains(class)
+        {
+            return Err(EvaluateError::MetricOfUnknownClass {
+                metric: metric.name().to_owned(),
+                class: class.clone(),
+                known: task.names().to_vec(),
+            });
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Sorted<'a> {
+    fn new(table: &EvaluationTable, options: &'a EvaluateOptions) -> Result<Self, EvaluateError> {
+        let task = &table.task;
+        let threshold = options.decision_threshold;
+        let plan = MetricPlan::at(threshold).with(task, options.metrics.iter().copied());
+        let of_baseline = options.baseline_decision_threshold.unwrap_or(threshold);
+        let mut baseline_plan = plan.clone();
+        baseline_plan.decision_threshold = of_baseline;
+        let (mut candidate, mut baseline) = table.ordered();
+        if !plan.columns().is_empty() {
+            let values = |scores: &[f64], columns: &[Vec<f64>], threshold| {
+                let predicted = Predicted { scores, columns, threshold };
+                row_values(table, plan.columns(), predicted, options.series.as_ref())
+            };
+            candidate = candidate.with_values(values(&table.predictions, &table.class_predictions, threshold)?);
+            if let (Some(rows), Some(scores)) = (baseline.take(), &table.baseline) {
+                baseline = Some(rows.with_values(values(scores, &table.class_baseline, of_baseline)?));
+            }
+        }
+        let alike = table.weights.is_none() && table.groups.is_none();
+        Ok(Self { task: task.kind(), options, plan, baseline_plan, alike, candidate, baseline })
+    }
+}
+
 impl Sorted<'_> {
     fn overall(&self) -> SliceEvaluation {
         let with_intervals = self.options.confidence_intervals;
@@ -189,26 +302,16 @@ impl Sorted<'_> {
         baseline_rows: Option<&R>,
         with_intervals: Option<IntervalOptions>,
     ) -> SliceEvaluation {
-        let threshold = self.options.decision_threshold;
-        let metrics = metrics_of(self.task, rows, threshold);
-        let of_baseline = self.options.baseline_decision_threshold.unwrap_or(threshold);
-        let baseline = baseline_rows.map(|rows| metrics_of(self.task, rows, of_baseline));
-        let (mut around, mut around_change) = (None, None);
-        if let Some(IntervalOptions { replicas: count, level, .. }) = with_intervals {
-            let drawn = replicas(self.task, rows, threshold, count);
-            around = Some(intervals(&metrics, &drawn, level));
-            if let (Some(rows), Some(baseline)) = (baseline_rows, &baseline) {
-                let baseline_drawn = replicas(self.task, rows, of_baseline, count);
-                around_change = Some(change_intervals([&metrics, baseline], [&drawn, &baseline_drawn], level));
-            }
+        let metrics = metrics_with(self.task, rows, &self.plan);
+        let baseline = baseline_rows.map(|rows| metrics_with(self.task, rows, &self.baseline_plan));
+        let (mut intervals, mut change_intervals) = (None, None);
+        if let Some(options) = with_intervals {
+            let candidate = Measured { rows, plan: &self.plan, metrics: &metrics };
+            let compared = baseline_rows.zip(baseline.as_ref());
+            let compared = compared.map(|(rows, metrics)| Measured { rows, plan: &self.baseline_plan, metrics });
+            let (around, around_change) = around(self.task, &candidate, compared.as_ref(), options, self.alike);
+            (intervals, change_intervals) = (Some(around), around_change);
         }
-        SliceEvaluation {
-            slice: key,
-            rows: rows.len() as u64,
-            metrics,
-            baseline,
-            intervals: around,
-            change_intervals: around_change,
-        }
+        SliceEvaluation { slice: key, rows: rows.len() as u64, metrics, baseline, intervals, change_intervals }
     }
 }

@@ -9,10 +9,13 @@ use tidemill_core::Digest;
 use tidemill_model::Task;
 
 use crate::EvaluateError;
+use crate::behaviour::BehaviourResult;
+use crate::effects::Effects;
 use crate::finder::SliceSearch;
 use crate::intervals::{IntervalOptions, Intervals};
-use crate::metrics::{Curves, Metrics};
+use crate::metrics::{Curves, Metric, Metrics, OwnMetric};
 use crate::slices::SliceKey;
+use crate::suspicions::Suspicions;
 
 /// The layout of `evaluation.json` that this version writes and reads.
 pub const EVALUATION_FORMAT: u32 = 1;
@@ -62,6 +65,12 @@ pub struct Evaluation {
     /// How the intervals were computed, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence_intervals: Option<IntervalOptions>,
+    /// The column of the rows that belong together: intervals draw them together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_group: Option<String>,
+    /// The metrics that the pipeline file defines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_metrics: Vec<OwnMetric>,
     /// All rows first, then the slices family by family, by value.
     pub slices: Vec<SliceEvaluation>,
     /// Slices too small to be shown.
@@ -77,6 +86,15 @@ pub struct Evaluation {
     /// The result of the automatic search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_slices: Option<SliceSearch>,
+    /// The results of the behaviour tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behaviour: Vec<BehaviourResult>,
+    /// What the model makes of its inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<Effects>,
+    /// What may make the evaluation too good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicions: Option<Suspicions>,
 }
 
 /// The quality of one class or label of several, on all rows. Rows are counted with their weights.
@@ -146,7 +164,26 @@ impl Evaluation {
 
     /// Reads `evaluation.json` in the folder of an Evaluation artifact.
     pub fn read(dir: &Path) -> Result<Self, EvaluateError> {
-        read_json(&dir.join(Self::FILE))
+        let mut evaluation: Self = read_json(&dir.join(Self::FILE))?;
+        evaluation.define_metrics();
+        Ok(evaluation)
+    }
+
+    /// Gives metrics that were read by their names the definitions that the file has of them.
+    fn define_metrics(&mut self) {
+        if self.own_metrics.is_empty() {
+            return;
+        }
+        let own: Vec<Metric> = self.own_metrics.iter().map(Metric::own).collect();
+        let define = |metric: Metric| own.iter().copied().find(|own| *own == metric).unwrap_or(metric);
+        let defined =
+            |intervals: &Intervals| intervals.iter().map(|(metric, found)| (define(*metric), *found)).collect();
+        for slice in &mut self.slices {
+            slice.metrics = slice.metrics.renamed(define);
+            slice.baseline = slice.baseline.as_ref().map(|metrics| metrics.renamed(define));
+            slice.intervals = slice.intervals.as_ref().map(defined);
+            slice.change_intervals = slice.change_intervals.as_ref().map(defined);
+        }
     }
 
     /// Writes `evaluation.json` into a folder.

@@ -11,6 +11,8 @@ use crate::{Blessing, Check, CheckOutcome, Evaluation, Rule, SliceEvaluation};
 const WORST_ROWS_MIN: u64 = 30;
 /// How many slices are shown.
 const WORST_SHOWN: usize = 5;
+/// Metrics on request are shown if they are up to this many.
+const ASKED_SHOWN: usize = 20;
 /// The text for an undefined number.
 const UNDEFINED: &str = "–";
 
@@ -60,11 +62,19 @@ fn metrics_table(evaluation: &Evaluation, blessing: &Blessing) -> Option<Summary
         Metric::Coverage,
         Metric::Calibration,
     ];
+    // Of very many, as `all` asks for, the JSON has all.
+    let asked: Vec<Metric> = overall.metrics.iter().map(|(metric, _)| metric).filter(|m| m.is_on_request()).collect();
+    let asked = if asked.len() > ASKED_SHOWN { Vec::new() } else { asked };
     let has_bound =
         |metric: Metric| blessing.checks.iter().any(|check| check.slice.is_overall() && check.metric == metric);
+    let is_binary = evaluation.task.kind() == TaskKind::Binary;
+    // Of two classes accuracy is enough for a table.
+    let is_shown = |metric: Metric| shown.contains(&metric) && !(is_binary && metric == Metric::BalancedAccuracy);
+    let is_asked = |metric: Metric| metric.is_on_request() && asked.contains(&metric);
     let is_computed = |metric: Metric| overall.metrics.iter().any(|(computed, _)| computed == metric);
     let mut rows: Vec<(Tone, Vec<String>)> = Metric::of(&evaluation.task)
-        .filter(|metric| (shown.contains(metric) && is_computed(*metric)) || has_bound(*metric))
+        .chain(asked.iter().copied().filter(|metric| matches!(metric, Metric::Written(_))))
+        .filter(|metric| (is_shown(*metric) && is_computed(*metric)) || has_bound(*metric) || is_asked(*metric))
         .map(|metric| metric_row(overall, &SliceKey::overall(), metric, &blessing.checks))
         .collect();
     // Bounds on slices are shown only if they are not met.
@@ -135,6 +145,10 @@ pub(crate) fn bound(check: &Check) -> String {
         Rule::BetterThanBaselineBy if sign.is_empty() => format!("better by ≥ {limit}"),
         Rule::NoWorseThanBaselineBy => format!("{sign} baseline {worse} {limit}"),
         Rule::NoWorseThanBaselineByPercent => format!("{sign} baseline {worse} {limit} %"),
+        Rule::ChangeAtLeast => format!("change ≥ {limit}"),
+        Rule::ChangeAtMost => format!("change ≤ {limit}"),
+        Rule::RelativeChangeAtLeast => format!("relative change ≥ {limit}"),
+        Rule::RelativeChangeAtMost => format!("relative change ≤ {limit}"),
         Rule::BetterThanBaselineBy => format!("{sign} baseline {better} {limit}"),
     }
 }

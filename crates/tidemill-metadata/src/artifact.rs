@@ -15,6 +15,8 @@ use crate::{ArtifactId, ExecutionId, RunId};
 pub enum ArtifactState {
     /// Its bytes are in the artifact store.
     Live,
+    /// Its bytes were deleted. The record stays: lineage leads over it.
+    Deleted,
 }
 
 impl ArtifactState {
@@ -22,11 +24,15 @@ impl ArtifactState {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Live => "LIVE",
+            Self::Deleted => "DELETED",
         }
     }
 
     pub(crate) fn from_name(name: &str) -> Result<Self, StoreError> {
-        if name == "LIVE" { Ok(Self::Live) } else { Err(unknown_state("artifact", name)) }
+        [Self::Live, Self::Deleted]
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or_else(|| unknown_state("artifact", name))
     }
 }
 

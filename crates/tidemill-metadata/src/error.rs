@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tidemill_core::{ArtifactType, Code, Coded, Digest};
 use tidemill_files::FileError;
 
-use crate::Damage;
+use crate::{ApprovalState, Damage};
 
 /// An error of the store.
 #[allow(missing_docs, reason = "plain data")]
@@ -91,6 +91,15 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A setting of a run has a value already.
+    #[error("the run has `{key}` set to `{set}`: settings never change")]
+    ParamIsSet { key: String, set: String },
+    /// A person may not decide an approval.
+    #[error("approval `{id}` is not yours to decide: {reason}")]
+    Denied { id: String, reason: String },
+    /// An approval was decided before.
+    #[error("approval `{id}` was decided before: {state} by {by}")]
+    Decided { id: String, state: ApprovalState, by: String },
     /// The operation conflicts with the record, for example completing an execution twice.
     #[error("{0}")]
     Conflict(String),
@@ -119,7 +128,8 @@ impl Coded for StoreError {
             Self::NotFound { .. } | Self::Ambiguous { .. } => Code::NotInStore,
             Self::Damaged { .. } => Code::ArtifactDamaged,
             Self::Busy { .. } | Self::LeaseLost { .. } => Code::StoreBusy,
-            Self::InvalidName { .. } => Code::Params,
+            Self::InvalidName { .. } | Self::ParamIsSet { .. } => Code::Params,
+            Self::Denied { .. } | Self::Decided { .. } => Code::ApprovalDenied,
             Self::Staged { .. } | Self::Conflict(_) => Code::Internal,
         }
     }
@@ -131,6 +141,8 @@ impl Coded for StoreError {
                 let command = match *kind {
                     "run" | "execution" => "runs",
                     "artifact" => "artifacts",
+                    "approval" => "approvals",
+                    "tick" => "schedules",
                     _ => "models",
                 };
                 Some(format!("`tidemill {command}` lists what is recorded"))

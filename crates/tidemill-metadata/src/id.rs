@@ -73,6 +73,22 @@ id! {
     ArtifactId
 }
 id! {
+    /// Identifies an approval.
+    ApprovalId
+}
+
+/// Identifies a tick of a schedule, by its place in the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TickId(pub i64);
+
+impl fmt::Display for TickId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+id! {
     /// Identifies a store, even if its folder moves.
     StoreId
 }

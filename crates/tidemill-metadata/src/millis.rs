@@ -5,8 +5,12 @@ use serde::{Deserialize, Deserializer, Serializer};
 
 /// The current time, truncated to the millisecond, so that a stored time reads back equal.
 pub(crate) fn now() -> Timestamp {
-    let now = Timestamp::now();
-    now.round(Unit::Millisecond).unwrap_or(now)
+    rounded(Timestamp::now())
+}
+
+/// The time as it is stored.
+pub(crate) fn rounded(time: Timestamp) -> Timestamp {
+    time.round(Unit::Millisecond).unwrap_or(time)
 }
 
 /// `2026-01-31T08:00:00.120Z`.

@@ -85,12 +85,15 @@ pub struct Alias {
 }
 
 /// Who moves an alias.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Actor {
     /// A person's name, or `step push`.
     pub actor: String,
     /// The run, if a step did it.
     pub run_id: Option<RunId>,
+    /// Why, in the words of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// One move of an alias.

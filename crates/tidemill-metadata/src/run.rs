@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::RunId;
 use crate::error::{StoreError, unknown_state};
+use crate::{RunId, TickId};
 
 /// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ use crate::error::{StoreError, unknown_state};
 pub enum RunState {
     /// Its process is running, or has died without a report (see [`recover`](crate::MetadataStore::recover)).
     Running,
+    /// A person has to decide something before it can go on. No process works on it.
+    Waiting,
     /// Every step completed, and every verdict is positive.
     Complete,
     /// Every step completed, but a verdict is negative: an anomaly, a model not blessed.
@@ -27,12 +29,14 @@ pub enum RunState {
 
 impl RunState {
     /// Every state.
-    pub const ALL: [Self; 5] = [Self::Running, Self::Complete, Self::Rejected, Self::Failed, Self::Canceled];
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Waiting, Self::Complete, Self::Rejected, Self::Failed, Self::Canceled];
 
     /// The name used in tables and JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",
+            Self::Waiting => "WAITING",
             Self::Complete => "COMPLETE",
             Self::Rejected => "REJECTED",
             Self::Failed => "FAILED",
@@ -42,7 +46,7 @@ impl RunState {
 
     /// Whether the state is final.
     pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Running)
+        !matches!(self, Self::Running | Self::Waiting)
     }
 
     pub(crate) fn from_name(name: &str) -> Result<Self, StoreError> {
@@ -79,10 +83,23 @@ pub struct Run {
     pub summary: Option<Value>,
     /// The process that executes it.
     pub pid: u32,
+    /// The lease that this process holds.
+    pub lease: String,
+    /// The tick of a schedule that it is for.
+    pub tick: Option<TickId>,
+    /// Where it ran: code, machine, user.
+    pub environment: Option<Value>,
+}
+
+impl Run {
+    /// Whether its process died before it ended.
+    pub fn is_abandoned(&self) -> bool {
+        self.state == RunState::Failed && self.summary.is_none()
+    }
 }
 
 /// A run to be started.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct NewRun {
     /// The pipeline's name.
     pub pipeline: String,
@@ -90,6 +107,12 @@ pub struct NewRun {
     pub params: Value,
     /// The plan of the run.
     pub plan: Value,
+    /// The lease that this process holds; empty for that of the pipeline.
+    pub lease: String,
+    /// The tick of a schedule that it is for.
+    pub tick: Option<TickId>,
+    /// Where it runs: code, machine, user.
+    pub environment: Option<Value>,
 }
 
 /// Which runs to list. The default lists all.

@@ -7,24 +7,31 @@ use serde_json::Value;
 use tidemill_core::Digest;
 
 use crate::{
-    Actor, Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, ExecutionError,
-    ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph, ModelRecord, ModelVersion,
-    NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId, RunState, StoreError, VersionSpec,
+    Actor, Alias, AliasMove, ApprovalLog, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event,
+    ExecutionError, ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph, ModelRecord,
+    ModelVersion, NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId, RunState, RunValues,
+    ScheduleLog, StoreError, VersionSpec,
 };
 
-/// The record of what happened: runs, executions, artifacts, events, and the model registry.
+/// The record of what happened: runs, executions, artifacts, events, and the model registry; with [`ScheduleLog`],
+/// [`ApprovalLog`] and [`RunValues`] also schedules, approvals and the values of runs.
 ///
 /// Every call that writes is one transaction: it happens completely or not at all. Several processes may use one store
 /// at once. *Newest* means recorded last.
 #[async_trait]
-pub trait MetadataStore: Send + Sync {
-    /// Records a run of this process as RUNNING.
+pub trait MetadataStore: ScheduleLog + ApprovalLog + RunValues {
+    /// Records a run of this process as RUNNING. A tick of `new` becomes STARTED.
+    ///
+    /// [`StoreError::Conflict`] if the tick has ended, or has a run that was not abandoned.
     async fn create_run(&self, new: NewRun) -> Result<Run, StoreError>;
 
-    /// Ends a RUNNING run. Its executions that are still RUNNING become CANCELED.
+    /// Ends a RUNNING run. Its executions that are still RUNNING become CANCELED, and its tick becomes DONE.
     ///
-    /// `state` must be final. [`StoreError::Conflict`] if the run is not RUNNING.
+    /// `state` must be final or WAITING. [`StoreError::Conflict`] if the run is not RUNNING.
     async fn finish_run(&self, id: &RunId, state: RunState, summary: Value) -> Result<Run, StoreError>;
+
+    /// Makes a WAITING run RUNNING again, in this process and under `lease`. [`StoreError::Conflict`] in any other state.
+    async fn resume_run(&self, id: &RunId, lease: &str) -> Result<Run, StoreError>;
 
     /// The run with this id, the only one whose id begins with it, or the newest for `last`.
     async fn run(&self, spec: &str) -> Result<Run, StoreError>;
@@ -32,12 +39,12 @@ pub trait MetadataStore: Send + Sync {
     /// Runs that the filter admits, newest first.
     async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, StoreError>;
 
-    /// Marks the leftovers of dead processes: every RUNNING run of the pipeline, and its RUNNING executions, become
-    /// FAILED with [`Code::Abandoned`](tidemill_core::Code::Abandoned). Returns the runs, oldest first.
+    /// Marks the leftovers of dead processes: every RUNNING run of the pipeline under `lease`, and its RUNNING executions,
+    /// become FAILED with [`Code::Abandoned`](tidemill_core::Code::Abandoned). Returns the runs, oldest first.
     ///
-    /// The caller holds the pipeline's [lease](crate::RunLeases) and has not yet created a run of its own: this proves
-    /// that the processes are dead, whatever became of their ids.
-    async fn recover(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError>;
+    /// The caller holds the [lease](crate::RunLeases) and has not yet created a run of its own: this proves that the
+    /// processes are dead, whatever became of their ids.
+    async fn recover(&self, pipeline: &str, lease: &str) -> Result<Vec<RunId>, StoreError>;
 
     /// Records an execution as RUNNING, with its INPUT events.
     async fn start_execution(&self, new: NewExecution) -> Result<ExecutionId, StoreError>;
@@ -77,6 +84,12 @@ pub trait MetadataStore: Send + Sync {
 
     /// Artifacts that the filter admits, newest first.
     async fn artifacts(&self, filter: &ArtifactFilter, limit: usize) -> Result<Vec<ArtifactRecord>, StoreError>;
+
+    /// Makes artifacts DELETED, all of them or none: their bytes are going to be removed. A step that writes the same bytes
+    /// again makes the artifact LIVE.
+    ///
+    /// [`StoreError::Conflict`] if one is the package of a version that an alias points to.
+    async fn delete_artifacts(&self, ids: &[ArtifactId]) -> Result<(), StoreError>;
 
     /// The ancestors or descendants of an artifact. One hop leads over an execution to its artifacts.
     async fn lineage(

@@ -40,9 +40,9 @@ pub use input::{BatchBuilder, InputColumn, InputLayout, InputShape, Strictness, 
 pub use label::{BoundLabel, LabelKind, LabelPart, LabelSpec, class_name};
 pub use learner::{
     Activation, AdditiveModel, AdditiveTerm, AmountScale, Calibrated, Calibration, CalibrationCurve, ClassTrees,
-    Columns, DenseLayer, ForestModel, ImportedLearner, Learner, LinearFeature, LinearModel, NeighborFeature,
-    NeighborWeights, NeighborsModel, NetworkInput, NetworkModel, NetworkParts, Periodic, Power, SumRule, TermBins,
-    WideTerm, largest_column, softmax_columns,
+    Columns, DenseLayer, EnsembleMember, EnsembleModel, ForestModel, ImportedLearner, Learner, LinearFeature,
+    LinearModel, NeighborFeature, NeighborWeights, NeighborsModel, NetworkInput, NetworkModel, NetworkParts, Periodic,
+    Power, SumRule, TermBins, WideTerm, largest_column, softmax_columns,
 };
 pub use model::Model;
 pub use package::{

@@ -10,6 +10,7 @@ use crate::components::Components;
 use crate::expectations;
 use crate::pipeline::Pipeline;
 use crate::references::{self, Params, Scope};
+use crate::schedules;
 use crate::source_map::{SourceMap, located};
 use crate::wiring::{self, UnwiredStep};
 use crate::yaml::{Key, Node, NodeKind};
@@ -22,7 +23,7 @@ const STEP_KEYS: [&str; 3] = ["component", "inputs", "retries"];
 /// The maximum number of retries of a step.
 const RETRIES_MAX: u32 = 100;
 
-const KEYS: [&str; 5] = ["version", "pipeline", "description", "params", "steps"];
+const KEYS: [&str; 6] = ["version", "pipeline", "description", "params", "steps", "schedules"];
 
 /// A pipeline could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +140,10 @@ fn read_root(
     for step in &mut steps {
         step.source_map = SourceMap::new(file, text, root, &step.name);
     }
-    Some(Pipeline { name: name?, description, params: params.recorded, file: file.to_owned(), steps })
+    let is_schedule_name = |name: &str| is_name(name) && !name.contains('.');
+    let of = (name.as_deref(), &steps[..]);
+    let schedules = schedules::read(root, of, &params.recorded, is_schedule_name, diagnostics);
+    Some(Pipeline { name: name?, description, params: params.recorded, file: file.to_owned(), steps, schedules })
 }
 
 fn unknown_keys(node: &Node, known: &[&str], diagnostics: &mut Vec<Diagnostic>) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use tidemill_core::Component;
+use tidemill_schedule::ScheduleParams;
 
 use crate::components::Components;
 
@@ -11,6 +12,7 @@ pub fn pipeline_schema(components: &Components) -> Value {
     let mut steps: Vec<Value> =
         components.iter().map(|component| step_schema(&**component, &mut definitions)).collect();
     steps.iter_mut().chain(definitions.values_mut()).for_each(allow_references);
+    let schedule = schedule_schema(&mut definitions);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Tidemill pipeline",
@@ -23,9 +25,22 @@ pub fn pipeline_schema(components: &Components) -> Value {
             "description": { "type": "string", "description": "What the pipeline is for." },
             "params": { "type": "object", "description": "Values that steps refer to as ${params.NAME} and `tidemill run --param NAME=VALUE` overrides." },
             "steps": { "type": "object", "minProperties": 1, "description": "Steps by name, in reading order.", "additionalProperties": { "oneOf": steps } },
+            "schedules": { "type": "object", "description": "What starts runs, by name: time, new data, artifacts, aliases, requests. `tidemill up` runs them.", "additionalProperties": schedule },
         },
         "$defs": definitions,
     })
+}
+
+fn schedule_schema(definitions: &mut Map<String, Value>) -> Value {
+    let mut schema = schemars::schema_for!(ScheduleParams).to_value();
+    prefix_references(&mut schema, "schedule");
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("$schema");
+        if let Some(Value::Object(defs)) = schema.remove("$defs") {
+            definitions.extend(defs.into_iter().map(|(name, definition)| (format!("schedule.{name}"), definition)));
+        }
+    }
+    schema
 }
 
 fn step_schema(component: &dyn Component, definitions: &mut Map<String, Value>) -> Value {

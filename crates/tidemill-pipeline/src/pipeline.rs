@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tidemill_core::{Component, ComponentSpec, Digest};
 
+use tidemill_schedule::Schedule;
+
 use crate::source_map::SourceMap;
 
 /// A pipeline that passed every check that needs no data.
@@ -23,6 +25,8 @@ pub struct Pipeline {
     pub file: PathBuf,
     /// Steps in an order in which each follows those it depends on; otherwise in file order.
     pub steps: Vec<Step>,
+    /// What starts its runs, in the order of the file.
+    pub schedules: Vec<Schedule>,
 }
 
 impl Pipeline {

@@ -55,7 +55,7 @@ impl RunReport {
                 let errors = self.steps.iter().filter_map(|step| step.error.as_ref());
                 errors.map(|error| error.code.exit_code()).max().unwrap_or(Kind::Bug.exit_code())
             }
-            RunState::Rejected => Kind::Verdict.exit_code(),
+            RunState::Rejected | RunState::Waiting => Kind::Verdict.exit_code(),
         }
     }
 }
@@ -72,6 +72,8 @@ pub enum StepState {
     Failed,
     /// It was stopped.
     Canceled,
+    /// It waits for a person.
+    Waiting,
     /// It never began, because of another step or because the run was stopped.
     Skipped,
 }
@@ -96,7 +98,7 @@ pub struct StepReport {
     /// The error code of a rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_with: Option<Code>,
-    /// Why it failed.
+    /// Why it failed, or what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ExecutionError>,
     /// Why it never began.
@@ -131,7 +133,7 @@ impl StepReport {
             (StepState::Canceled, _) => Kind::Interrupted.exit_code(),
             (StepState::Failed, Some(error)) => error.code.exit_code(),
             (StepState::Failed, None) => Kind::Bug.exit_code(),
-            (StepState::Skipped, _) => Kind::Verdict.exit_code(),
+            (StepState::Skipped | StepState::Waiting, _) => Kind::Verdict.exit_code(),
             (StepState::Complete | StepState::Cached, _) if self.is_rejected() => {
                 self.rejected_with.unwrap_or(Code::Rejected).exit_code()
             }

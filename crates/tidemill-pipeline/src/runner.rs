@@ -1,11 +1,11 @@
 //! Runs a pipeline, or one step of a run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tidemill_core::{CancelFlag, Code, Failure};
-use tidemill_metadata::{ExecutionError, NewRun, Run, RunId, RunState, StoreError};
+use tidemill_metadata::{ExecutionError, NewRun, Run, RunId, RunState, StoreError, TickId};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -14,6 +14,7 @@ use crate::launcher::{InProcess, Launcher, RetryDelay, StepResult, launch_with_r
 use crate::pipeline::{Origin, Pipeline};
 use crate::plan::after;
 use crate::report::{Observer, RunReport, StepReport, StepState};
+use crate::resume::{check_same_pipeline, resume};
 use crate::scheduler::{Command, Event, Scheduler, Skip, StepEnd, Task};
 use crate::step::{Attempt, RunContext};
 use crate::workspace::Workspace;
@@ -31,6 +32,20 @@ pub struct RunOptions {
     pub launcher: Arc<dyn Launcher>,
     /// Delays before a failed step with `retries` is tried again.
     pub retry_delay: RetryDelay,
+    /// The lease that the caller holds, if it is not that of the pipeline.
+    pub lease: Option<String>,
+    /// The tick of a schedule that the run is for.
+    pub tick: Option<TickId>,
+    /// Where the run takes place: code, machine, user. Recorded with it.
+    pub environment: Option<serde_json::Value>,
+    /// The WAITING run to continue, instead of a new one.
+    pub resume: Option<RunId>,
+}
+
+impl RunOptions {
+    fn lease<'a>(&'a self, pipeline: &'a Pipeline) -> &'a str {
+        self.lease.as_deref().unwrap_or(&pipeline.name)
+    }
 }
 
 impl Default for RunOptions {
@@ -41,6 +56,10 @@ impl Default for RunOptions {
             cache: CachePolicy::default(),
             launcher: Arc::new(InProcess),
             retry_delay: RetryDelay::default(),
+            lease: None,
+            tick: None,
+            environment: None,
+            resume: None,
         }
     }
 }
@@ -80,10 +99,14 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<RunReport, StoreError> {
-    workspace.metadata.recover(&pipeline.name).await?;
+    let lease = options.lease(&pipeline);
+    workspace.metadata.recover(&pipeline.name, lease).await?;
     workspace.artifacts.sweep_staging()?;
     let began = Instant::now();
-    let run = begin_run(&pipeline, &workspace).await?;
+    let (run, earlier) = match &options.resume {
+        Some(id) => resume(&pipeline, &workspace, id, lease).await?,
+        None => (begin(&pipeline, &workspace, &options).await?, BTreeMap::new()),
+    };
     observer.run_started(&run, &pipeline);
     let (stopping, stopped) = watch::channel(false);
     let driver = Driver {
@@ -100,6 +123,7 @@ pub async fn run(
         stopping,
         done: Outputs::new(),
         reports: BTreeMap::new(),
+        earlier,
     };
     let steps = driver.drive(stop).await;
     let report = RunReport {
@@ -117,10 +141,17 @@ pub async fn run(
 
 /// Records that a run of `pipeline` begins in this process, without running anything.
 pub async fn begin_run(pipeline: &Pipeline, workspace: &Workspace) -> Result<Run, StoreError> {
+    begin(pipeline, workspace, &RunOptions::default()).await
+}
+
+async fn begin(pipeline: &Pipeline, workspace: &Workspace, options: &RunOptions) -> Result<Run, StoreError> {
     let new = NewRun {
         pipeline: pipeline.name.clone(),
         params: serde_json::Value::Object(pipeline.params.clone()),
         plan: shape(pipeline),
+        lease: options.lease(pipeline).to_owned(),
+        tick: options.tick,
+        environment: options.environment.clone(),
     };
     workspace.metadata.create_run(new).await
 }
@@ -138,20 +169,11 @@ pub async fn run_step(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<StepReport, Failure> {
     let run = workspace.metadata.run(run_id.as_str()).await?;
-    if run.pipeline != pipeline.name {
-        let message = format!("run {} is of pipeline `{}`, not of `{}`", run.id.short(), run.pipeline, pipeline.name);
-        return Err(Failure::new(Code::CommandLine, message));
-    }
     if run.state != RunState::Running {
         return Err(Failure::new(Code::CommandLine, format!("run {} has ended: {}", run.id.short(), run.state))
             .with_hint("only a step of a run that is going on can be run"));
     }
-    let params = serde_json::Value::Object(pipeline.params.clone());
-    if run.plan != shape(&pipeline) || run.params != params {
-        let message = format!("the pipeline or its parameters are not those that run {} began with", run.id.short());
-        return Err(Failure::new(Code::CommandLine, message)
-            .with_hint("use the same file, with the same `--param` and environment"));
-    }
+    check_same_pipeline(&pipeline, &run)?;
     let (mut done, mut rejected) = (Outputs::new(), BTreeSet::new());
     for record in workspace.metadata.executions(&run.id).await? {
         let Some(index) = pipeline.step_index(&record.execution.step) else { continue };
@@ -192,7 +214,7 @@ pub async fn run_step(
 }
 
 /// The pipeline as recorded with the run: names, components and dependencies.
-fn shape(pipeline: &Pipeline) -> serde_json::Value {
+pub(crate) fn shape(pipeline: &Pipeline) -> serde_json::Value {
     let steps = pipeline.steps.iter().map(
         |step| serde_json::json!({ "step": step.name, "component": step.spec.name, "after": after(pipeline, step) }),
     );
@@ -222,6 +244,8 @@ fn verdict(steps: &[StepReport]) -> RunState {
         RunState::Failed
     } else if any(StepState::Canceled) {
         RunState::Canceled
+    } else if any(StepState::Waiting) {
+        RunState::Waiting
     } else if steps.iter().any(StepReport::is_rejected) {
         RunState::Rejected
     } else if any(StepState::Skipped) {
@@ -238,6 +262,8 @@ struct Driver {
     stopping: watch::Sender<bool>,
     done: Outputs,
     reports: BTreeMap<usize, StepReport>,
+    /// Results of steps that ended before a run was parked.
+    earlier: BTreeMap<usize, StepResult>,
 }
 
 impl Driver {
@@ -246,11 +272,16 @@ impl Driver {
         let mut running: JoinSet<StepResult> = JoinSet::new();
         let mut at_work: BTreeMap<tokio::task::Id, usize> = BTreeMap::new();
         let mut stopping = false;
+        let mut events = VecDeque::new();
         let mut commands = self.scheduler.handle(Event::Start);
         loop {
             let mut finished = false;
             for command in std::mem::take(&mut commands) {
                 match command {
+                    Command::Run(step) if self.earlier.contains_key(&step) => {
+                        let result = self.earlier.remove(&step);
+                        events.extend(result.map(|result| self.record(step, result)));
+                    }
                     Command::Run(step) => {
                         let attempt = Attempt { context: self.context.clone(), step, done: self.done.clone() };
                         let launcher = Arc::clone(&self.context.options.launcher);
@@ -263,6 +294,10 @@ impl Driver {
             }
             if finished {
                 return self.reports.into_values().collect();
+            }
+            if let Some(event) = events.pop_front() {
+                commands = self.scheduler.handle(event);
+                continue;
             }
             let event = tokio::select! {
                 () = &mut stop, if !stopping => {
@@ -298,15 +333,21 @@ impl Driver {
             }
         };
         let step = at_work.remove(&id)?;
+        Some(self.record(step, result))
+    }
+
+    /// Keeps the result of a step, and returns the event of its end.
+    fn record(&mut self, step: usize, result: StepResult) -> Event {
         let ending = match result.report.state {
             StepState::Complete | StepState::Cached => StepEnd::Done { passed: !self.stops(step, &result.report) },
             StepState::Canceled => StepEnd::Canceled,
+            StepState::Waiting => StepEnd::Waiting,
             StepState::Failed | StepState::Skipped => StepEnd::Failed,
         };
         self.done.insert(step, result.outputs);
         self.context.observer.step_ended(step, &result.report);
         self.reports.insert(step, result.report);
-        Some(Event::Ended { step, ending })
+        Event::Ended { step, ending }
     }
 
     /// Whether a rejection by this step stops others.
@@ -321,9 +362,11 @@ impl Driver {
             Skip::NotReached(other) => match self.reports.get(&other).map(|r| r.state) {
                 Some(StepState::Skipped) | None => format!("`{}` did not run", name(other)),
                 Some(StepState::Canceled) => format!("`{}` was stopped", name(other)),
+                Some(StepState::Waiting) => format!("`{}` waits for an approval", name(other)),
                 Some(_) => format!("`{}` failed", name(other)),
             },
             Skip::Rejected(other) => format!("`{}` did not pass", name(other)),
+            Skip::Parked(other) => format!("`{}` waits for an approval", name(other)),
             Skip::Canceled => "the run was stopped".to_owned(),
         });
         self.context.observer.step_ended(step, &report);

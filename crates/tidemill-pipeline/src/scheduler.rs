@@ -26,6 +26,8 @@ pub enum StepEnd {
     Failed,
     /// It was stopped.
     Canceled,
+    /// It waits for a person: the run is parked once nothing else can be done.
+    Waiting,
 }
 
 /// An event.
@@ -67,6 +69,8 @@ pub enum Skip {
     NotReached(usize),
     /// A step it depends on was rejected.
     Rejected(usize),
+    /// A step it depends on waits for a person.
+    Parked(usize),
     /// The run was cancelled.
     Canceled,
 }
@@ -77,6 +81,7 @@ enum State {
     Running,
     Passed,
     Rejected,
+    Parked,
     Dead,
 }
 
@@ -106,6 +111,7 @@ impl Scheduler {
                 self.states[step] = match ending {
                     StepEnd::Done { passed: true } => State::Passed,
                     StepEnd::Done { passed: false } => State::Rejected,
+                    StepEnd::Waiting => State::Parked,
                     StepEnd::Failed | StepEnd::Canceled => State::Dead,
                 };
             }
@@ -139,6 +145,7 @@ impl Scheduler {
             .find_map(|&other| match self.states[other] {
                 State::Dead => Some(Skip::NotReached(other)),
                 State::Rejected => Some(Skip::Rejected(other)),
+                State::Parked => Some(Skip::Parked(other)),
                 _ => None,
             })
             .or(self.canceled.then_some(Skip::Canceled))
@@ -237,6 +244,7 @@ mod tests {
             let ending = match endings[step] {
                 0 => StepEnd::Failed,
                 1 => StepEnd::Done { passed: false },
+                2 => StepEnd::Waiting,
                 _ => StepEnd::Done { passed: true },
             };
             if ending == (StepEnd::Done { passed: true }) {

@@ -126,7 +126,11 @@ impl Attempt {
                 outputs = work.outputs.into_iter().collect();
             }
             Err(error) => {
-                report.state = if error.code == Code::Canceled { StepState::Canceled } else { StepState::Failed };
+                report.state = match error.code {
+                    Code::Canceled => StepState::Canceled,
+                    Code::Waiting => StepState::Waiting,
+                    _ => StepState::Failed,
+                };
                 report.error = Some(error);
             }
         }
@@ -244,7 +248,11 @@ impl Attempt {
 
     /// Records the failure and returns the error; errors of the recording itself are added as causes.
     async fn fail(&self, id: &ExecutionId, mut error: ExecutionError) -> ExecutionError {
-        let state = if error.code == Code::Canceled { ExecutionState::Canceled } else { ExecutionState::Failed };
+        let state = match error.code {
+            // A step that waits has no execution that goes on: the next attempt is another one.
+            Code::Canceled | Code::Waiting => ExecutionState::Canceled,
+            _ => ExecutionState::Failed,
+        };
         if let Err(trouble) = self.workspace().metadata.fail_execution(id, state, error.clone()).await {
             error.causes.push(format!("and it could not be recorded: {trouble}"));
         }

@@ -45,6 +45,21 @@ impl WatchedInputs {
         self
     }
 
+    /// The state in one text, to keep and to compare; `None` if something cannot be read. What the steps themselves write
+    /// is left out.
+    pub fn digest(&self) -> Option<String> {
+        let mut hasher = blake3::Hasher::new();
+        for (step, seen) in self.steps.iter().filter(|(step, _)| !self.written_back.contains(*step)) {
+            for (name, digest) in seen {
+                if digest.is_empty() {
+                    return None;
+                }
+                hasher.update(format!("{step}\n{name}\n{digest}\n").as_bytes());
+            }
+        }
+        Some(hasher.finalize().to_hex().to_string())
+    }
+
     /// The names of everything new, changed or gone in `now`.
     pub fn changes_since(&self, now: &Self) -> Vec<String> {
         let nothing = BTreeMap::new();

@@ -3,10 +3,17 @@
 //! This is the only library that knows all components. The command line is built on it, and so is anything else that
 //! works on a project: it never prints, and never ends the process.
 
+mod automl;
+mod backfill;
 mod components;
 mod draft;
+mod endpoints;
+mod environment;
 mod feature_sets;
 mod mirror;
+mod monitors;
+mod optuna;
+mod orchestrator;
 mod project;
 mod registry;
 mod reproduce;
@@ -14,12 +21,26 @@ mod runs;
 mod settings;
 mod sql;
 
+pub use automl::{Automl, AutomlChoices, Board, BoardRow, JudgedScore, METRICS, PIPELINE_FILE, SEARCH_FILE, completed};
+pub use backfill::{
+    BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
+};
 pub use components::{all as components, connectors};
-pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, Trial, try_out};
+pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, SplitRequest, Trial, try_out};
+pub use endpoints::{
+    CheckedEndpoint, EndpointAction, EndpointChange, EndpointFile, EndpointFolder, EndpointRevision, EndpointSource,
+    changes_between,
+};
+pub use environment::{environment, user};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
 pub use mirror::Mirror;
+pub use monitors::{
+    Acted, OpenMonitor, References, Tick, act, export_joined, monitor_state_dir, read_monitor_file, tick, watch_monitor,
+};
+pub use optuna::write_optuna;
+pub use orchestrator::{Notice, Orchestrator, OrchestratorOptions, Waiting, overrides, signature, waiting_approvals};
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
 pub use reproduce::{Reproduction, reproduce};

@@ -8,6 +8,7 @@ use tidemill_metadata::{MetadataStore, OpenStore, StoreFolder};
 use tidemill_pipeline::{FILE_NAME, LoadError, Pipeline, Workspace};
 
 use crate::components;
+use crate::endpoints::EndpointFolder;
 use crate::feature_sets::FeatureSetFolder;
 use crate::settings::{self, Settings};
 
@@ -45,6 +46,11 @@ impl Project {
     /// The feature sets of the project.
     pub fn feature_sets(&self) -> FeatureSetFolder {
         FeatureSetFolder::new(self.dir.join(&self.settings.features))
+    }
+
+    /// The endpoints that were applied in the project.
+    pub fn endpoints(&self) -> EndpointFolder {
+        EndpointFolder::new(self.store_dir().join("endpoints"))
     }
 
     /// The store. `.tidemill.id` beside the pipeline file says which stores the project has had.

@@ -57,10 +57,18 @@ enum Package {
 #[async_trait]
 impl Source for RegistrySource {
     async fn list(&self) -> Result<Vec<Servable>, SourceError> {
+        self.list_with(&BTreeSet::new()).await
+    }
+}
+
+impl RegistrySource {
+    /// As [`list`](Source::list), with these versions besides.
+    pub(crate) async fn list_with(&self, pinned: &BTreeSet<(String, u64)>) -> Result<Vec<Servable>, SourceError> {
         let models = self.workspace.metadata.models().await.map_err(unreadable)?;
         let mut servables = Vec::new();
         for record in &models {
-            for version in self.chosen(record) {
+            let pinned = pinned.iter().filter(|(name, _)| *name == record.model.name).map(|(_, version)| *version);
+            for version in self.chosen(record).into_iter().chain(pinned).collect::<BTreeSet<u64>>() {
                 match self.servable(record, version).await {
                     Ok(Some(servable)) => servables.push(servable),
                     Ok(None) => {}
@@ -73,9 +81,7 @@ impl Source for RegistrySource {
         }
         Ok(servables)
     }
-}
 
-impl RegistrySource {
     /// The registry in the store of `workspace`; of every model, at least the newest `versions_max` are served.
     pub fn new(workspace: Workspace, versions_max: usize) -> Self {
         Self { workspace, versions_max, packages: Mutex::default() }

@@ -18,8 +18,8 @@ pub struct RunSupervisor {
 impl RunSupervisor {
     /// Starts a run of `pipeline` and returns once it is recorded. The run goes on in the background.
     ///
-    /// A pipeline has one run at a time: while another one is going on, in this process or elsewhere, this is
-    /// [`Code::StoreBusy`].
+    /// A lease has one run at a time, and without [`RunOptions::lease`] it is that of the pipeline: while another one is
+    /// going on, in this process or elsewhere, this is [`Code::StoreBusy`].
     pub async fn start(
         &self,
         workspace: Workspace,
@@ -27,7 +27,7 @@ impl RunSupervisor {
         options: RunOptions,
         observer: Arc<dyn Observer>,
     ) -> Result<RunHandle, Failure> {
-        let lease = workspace.leases.acquire(&pipeline.name)?;
+        let lease = workspace.leases.acquire(options.lease.as_deref().unwrap_or(&pipeline.name))?;
         let (cancel, canceled) = watch::channel(false);
         let (finish, finished) = watch::channel(None);
         let (began, begun) = oneshot::channel();
@@ -101,6 +101,11 @@ impl RunHandle {
     /// Asks the run to stop: nothing new starts, and running steps end as soon as they can.
     pub fn cancel(&self) {
         self.cancel.send_replace(true);
+    }
+
+    /// Whether the run has ended.
+    pub fn has_ended(&self) -> bool {
+        self.finished.borrow().is_some()
     }
 
     /// Waits until the run has ended.

@@ -24,6 +24,8 @@ const SERVER: [&str; 8] = [
 const METADATA: [&str; 2] =
     ["tensorflow_metadata/proto/v0/statistics.proto", "tensorflow_metadata/proto/v0/schema.proto"];
 
+const ANALYSIS: [&str; 1] = ["tensorflow_model_analysis/config.proto"];
+
 /// The files that belong beside the generated code, by name. `bytes`: fields of bytes are read where they lie.
 fn generated(proto: &Path, files: &[&str], bytes: bool) -> BTreeMap<String, Vec<u8>> {
     let descriptors = protox::Compiler::new([proto])
@@ -76,4 +78,10 @@ fn the_committed_code_of_the_server_is_what_the_protocols_say() {
 fn the_committed_code_of_metadata_is_what_the_protocols_say() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     check(&root.join("src/generated/metadata"), generated(&root.join("proto"), &METADATA, false));
+}
+
+#[test]
+fn the_committed_code_of_evaluations_is_what_the_protocols_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    check(&root.join("src/generated/analysis"), generated(&root.join("proto"), &ANALYSIS, false));
 }

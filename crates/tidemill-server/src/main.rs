@@ -1,5 +1,6 @@
 //! The model server as a binary of its own: it serves models from folders, and needs no store.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -52,6 +53,11 @@ impl Sources for FoldersOnly {
     async fn registry(&self, _: usize) -> Result<Arc<dyn Source>, Failure> {
         Err(Failure::new(Code::CommandLine, "this binary serves folders, not the registry of a project")
             .with_hint("name a folder of versions with `--model-base-path`, or several with `--model-config-file`"))
+    }
+
+    async fn endpoint(&self, file: &Path, _: usize) -> Result<Arc<dyn Source>, Failure> {
+        Err(Failure::new(Code::CommandLine, format!("this binary cannot serve the endpoint in `{}`", file.display()))
+            .with_hint("use `tidemill serve`"))
     }
 
     fn remote(&self, _: String, url: &str) -> Result<Arc<dyn Source>, Failure> {

@@ -62,6 +62,14 @@ pub enum ServeError {
     /// Anyone could change what is served.
     #[error("model control is on, and everybody who reaches this machine could use it")]
     OpenModelControl,
+    /// The key for hashes in the inference log is too short.
+    #[error("the key for hashes in the inference log has {found} bytes, and at least {least} are needed")]
+    HashKey {
+        /// Its bytes.
+        found: usize,
+        /// How many it needs.
+        least: usize,
+    },
     /// The inference log cannot be written.
     #[error("the inference log cannot be written to `{}`", path.display())]
     InferenceLog {
@@ -88,7 +96,11 @@ impl Coded for ServeError {
         match self {
             Self::PortInUse { .. } => Code::PortInUse,
             Self::Bind { .. } | Self::Socket { .. } | Self::InferenceLog { .. } => Code::ServerFailed,
-            Self::OpenModelControl | Self::Tls { .. } | Self::ApiKeys { .. } | Self::Traces { .. } => Code::CommandLine,
+            Self::OpenModelControl
+            | Self::Tls { .. }
+            | Self::ApiKeys { .. }
+            | Self::HashKey { .. }
+            | Self::Traces { .. } => Code::CommandLine,
             Self::Metrics { .. } | Self::Reflection { .. } | Self::ManagerEnded => Code::Internal,
         }
     }

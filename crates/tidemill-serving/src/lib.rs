@@ -22,6 +22,7 @@
 extern crate self as tidemill_serving;
 
 mod config;
+pub mod endpoint;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -40,7 +41,7 @@ pub use infra_validator::InfraValidator;
 pub use models::source::{ConfiguredSource, FolderSource, Servable, Source, SourceError, StaticSource, VersionPolicy};
 pub use models::versions::{ModelStatus, VersionState, VersionStatus};
 pub use models::warmup::{warmup_file, warmup_requests};
-pub use observability::inference_log::{InferenceLogOptions, LogFormat, ModelLog};
+pub use observability::inference_log::{HashKey, InferenceLogOptions, LogFormat, ModelLog};
 pub use observability::traces::TraceOptions;
 pub use protocol::grpc::proto;
 pub use server::{Handle, Server, ServerOptions, TlsOptions, V1Dialect};

@@ -32,11 +32,17 @@ macro_rules! metadata_store_suite {
                 artifacts: an_artifact_is_recorded_once, artifacts_are_found_by_id_and_digest,
                     artifacts_are_filtered_and_newest_first, the_latest_blessed_model_is_found,
                     a_model_refused_by_any_gate_is_not_blessed, a_blessing_taken_from_the_cache_counts,
-                    what_a_step_last_said_yes_to_is_found;
+                    what_a_step_last_said_yes_to_is_found, a_deleted_artifact_keeps_its_record;
                 lineage: lineage_goes_up_to_the_data, lineage_goes_down_to_every_model, hops_are_counted;
                 registry: versions_are_numbered_and_kept, only_models_of_known_runs_have_versions,
                     an_alias_moves_and_remembers, tags_of_a_version_are_set, versions_are_found_by_number_and_alias,
                     names_that_do_not_exist_are_named;
+                schedules: a_tick_is_recorded_once, a_tick_has_one_run, a_tick_whose_process_died_is_started_again,
+                    a_tick_is_skipped_and_opened_again, a_schedule_is_paused_and_resumed,
+                    leases_of_a_pipeline_recover_their_own_runs, a_waiting_run_is_resumed_once;
+                approvals: a_question_is_asked_once, a_decision_is_made_once_and_kept, only_those_who_may_decide,
+                    time_decides_for_those_who_do_not;
+                values: values_are_kept_as_they_are, runs_are_searched_by_their_values;
             );
         }
     };

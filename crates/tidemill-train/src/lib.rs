@@ -5,6 +5,7 @@ pub mod additive;
 mod bin_columns;
 pub mod calibration;
 mod command;
+pub mod ensemble;
 mod fast_exp;
 pub mod forest;
 pub mod gbdt;
@@ -20,7 +21,7 @@ mod trainer;
 mod tuner;
 
 pub use command::JobFolder;
-pub use report::{render_training_report, tensorboard_events};
+pub use report::{render_search_report, render_training_report, tensorboard_events};
 pub use selector::ModelSelector;
 pub use trainer::{KeepingTrainer, TrainError, Trainer};
-pub use tuner::Tuner;
+pub use tuner::{EnsembleFound, Hyperparameters, Tuner, learner_of, read_trials, search_space};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::Direction;
+use crate::{Direction, Point};
 
 /// The rule (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning"; the variant that stops).
 ///
@@ -21,8 +21,9 @@ pub struct Halving {
 /// The values at each rung.
 #[derive(Debug, Default)]
 pub(crate) struct Rungs {
-    /// Rung by its step: the losses of all trials that reached it.
-    losses: BTreeMap<u64, Vec<f64>>,
+    /// By the parameters that matter in a trial, and the step of the rung: the losses of all trials that reached it. What
+    /// learners of two kinds have reached after as many rounds says nothing about which is better.
+    losses: BTreeMap<(Vec<bool>, u64), Vec<f64>>,
 }
 
 impl Halving {
@@ -38,9 +39,16 @@ impl Halving {
 }
 
 impl Rungs {
-    /// Takes the values of a trial up to its last step, of which those before `known` were taken already; whether it should
-    /// end here.
-    pub fn report(&mut self, rule: &Halving, direction: Direction, steps: &[(u64, f64)], known: u64) -> bool {
+    /// Takes the values of a trial at `point` up to its last step, of which those before `known` were taken already; whether it
+    /// should end here.
+    pub fn report(
+        &mut self,
+        rule: &Halving,
+        direction: Direction,
+        point: &Point,
+        steps: &[(u64, f64)],
+        known: u64,
+    ) -> bool {
         let Some(&(last, _)) = steps.last() else { return false };
         let mut ends = false;
         for rung in rule.rungs(last.saturating_sub(rule.patience)) {
@@ -49,7 +57,7 @@ impl Rungs {
             }
             let reached = steps.iter().filter(|(step, _)| *step <= rung + rule.patience);
             let best = reached.map(|(_, value)| direction.loss(*value)).fold(f64::INFINITY, f64::min);
-            let losses = self.losses.entry(rung).or_default();
+            let losses = self.losses.entry((point.active(), rung)).or_default();
             let better = losses.iter().filter(|loss| **loss < best).count();
             losses.push(best);
             // Of 1 or 2 nobody ends; of 3 with a reduction of 3 the best goes on, and so forth.
@@ -74,7 +82,7 @@ mod tests {
     #[test]
     fn the_best_third_of_a_rung_goes_on() {
         let mut rungs = Rungs::default();
-        let mut at = |value: f64| rungs.report(&RULE, Direction::Minimize, &[(10, value)], 0);
+        let mut at = |value: f64| rungs.report(&RULE, Direction::Minimize, &Point::default(), &[(10, value)], 0);
         assert_eq!([at(0.5), at(0.6), at(0.4), at(0.45), at(0.7)], [false, false, false, true, true]);
         // The second of six is among the best third.
         assert!(!at(0.42));
@@ -86,18 +94,32 @@ mod tests {
         let rule = Halving { patience: 5, ..RULE };
         let mut rungs = Rungs::default();
         for value in [0.1, 0.2, 0.3] {
-            rungs.report(&rule, Direction::Minimize, &[(10, value), (15, value)], 0);
+            rungs.report(&rule, Direction::Minimize, &Point::default(), &[(10, value), (15, value)], 0);
         }
-        assert!(!rungs.report(&rule, Direction::Minimize, &[(10, 0.9)], 0), "the rung is not decided yet");
-        assert!(!rungs.report(&rule, Direction::Minimize, &[(10, 0.9), (15, 0.05)], 10));
-        assert!(rungs.report(&rule, Direction::Minimize, &[(10, 0.9), (15, 0.8)], 10));
+        assert!(
+            !rungs.report(&rule, Direction::Minimize, &Point::default(), &[(10, 0.9)], 0),
+            "the rung is not decided yet"
+        );
+        assert!(!rungs.report(&rule, Direction::Minimize, &Point::default(), &[(10, 0.9), (15, 0.05)], 10));
+        assert!(rungs.report(&rule, Direction::Minimize, &Point::default(), &[(10, 0.9), (15, 0.8)], 10));
     }
 
     #[test]
     fn a_rung_counts_once() {
         let mut rungs = Rungs::default();
-        rungs.report(&RULE, Direction::Maximize, &[(10, 0.9)], 0);
-        rungs.report(&RULE, Direction::Maximize, &[(10, 0.9), (20, 0.91)], 10);
-        assert_eq!(rungs.losses[&10], [-0.9]);
+        rungs.report(&RULE, Direction::Maximize, &Point::default(), &[(10, 0.9)], 0);
+        rungs.report(&RULE, Direction::Maximize, &Point::default(), &[(10, 0.9), (20, 0.91)], 10);
+        assert_eq!(rungs.losses[&(Vec::new(), 10)], [-0.9]);
+    }
+
+    #[test]
+    fn learners_of_two_kinds_are_not_compared_by_their_rounds() {
+        let mut rungs = Rungs::default();
+        let (one, other) = (Point(vec![Some(0.0), Some(1.0), None]), Point(vec![Some(1.0), None, Some(1.0)]));
+        for value in [0.1, 0.2, 0.3] {
+            rungs.report(&RULE, Direction::Minimize, &one, &[(10, value)], 0);
+        }
+        assert!(!rungs.report(&RULE, Direction::Minimize, &other, &[(10, 0.9)], 0));
+        assert!(rungs.report(&RULE, Direction::Minimize, &one, &[(10, 0.9)], 0));
     }
 }

@@ -73,6 +73,13 @@ pub enum Domain {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Point(pub Vec<Option<f64>>);
 
+impl Point {
+    /// Which dimensions matter here.
+    pub(crate) fn active(&self) -> Vec<bool> {
+        self.0.iter().map(Option::is_some).collect()
+    }
+}
+
 impl Domain {
     /// The value at the share `u` of the domain, `u` in `[0, 1)`: all values, or factors, are equally likely.
     pub fn at(&self, u: f64) -> f64 {
@@ -146,7 +153,7 @@ impl Domain {
     }
 
     /// The value with this number, as a parameter.
-    fn param(&self, number: f64) -> Value {
+    pub fn param(&self, number: f64) -> Value {
         match self {
             Self::Float { .. } => serde_json::json!(number),
             Self::Int { .. } => serde_json::json!(number as i64),

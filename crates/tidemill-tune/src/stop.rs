@@ -12,6 +12,8 @@ pub struct Budget {
     pub trials: Option<u64>,
     /// Time, counted over all attempts at the study. No trial starts after it.
     pub wall: Option<Duration>,
+    /// The time of one trial, as soon as there is a result.
+    pub trial_wall: Option<Duration>,
 }
 
 /// The rule that ends a study when more trials no longer promise more.

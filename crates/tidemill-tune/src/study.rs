@@ -14,6 +14,10 @@ use crate::{
 
 /// Trials that may fail one after the other before the study ends.
 const FAILURES_MAX: u64 = 10;
+/// The share of the time left that a point to begin with may take, unless those like it are the best.
+const START_SHARE: f64 = 0.15;
+/// Why a trial has no result that was not done in its time.
+const OUT_OF_TIME: &str = "it was not done in the time that a trial has";
 
 /// How a search is done.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +41,9 @@ pub struct Study {
     pub parallel: usize,
     /// Parameters to try first, in this order, as far as they are of the space.
     pub first: Vec<Params>,
+    /// Whether trials that promise more in less time come first, where the budget is a time. Proposals then depend on how
+    /// long trials take.
+    pub thrifty: bool,
 }
 
 /// Hears what happens in a study. Calls come one at a time.
@@ -112,7 +119,7 @@ impl Study {
             if let Some(halving) = &self.halving {
                 for end in 1..=trial.steps.len() {
                     let known = if end > 1 { trial.steps[end - 2].0 } else { 0 };
-                    rungs.report(halving, self.direction, &trial.steps[..end], known);
+                    rungs.report(halving, self.direction, &trial.point, &trial.steps[..end], known);
                 }
             }
             trials.insert(trial.number, trial);
@@ -174,7 +181,7 @@ impl Study {
                     .wait_timeout(held, Duration::from_millis(200))
                     .map_or_else(|e| e.into_inner().0, |(held, _)| held);
             };
-            let Some(point) = self.propose(objective, &held, number) else {
+            let Some(point) = self.propose(objective, &held, number, spent + start.elapsed()) else {
                 // The last trials may still run.
                 held.ended = Some(StopReason::Exhausted);
                 changed.notify_all();
@@ -188,7 +195,7 @@ impl Study {
             drop(held);
 
             let began = Instant::now();
-            let watch = Watch { study: self, shared, number };
+            let watch = Watch { study: self, shared, number, start, spent, began };
             let measured = objective.measure(&params, &watch);
             let mut held = lock(shared);
             let held = &mut *held;
@@ -199,6 +206,7 @@ impl Study {
                     trial.state = TrialState::Completed;
                     trial.value = Some(measured.value);
                     trial.noise = measured.noise;
+                    trial.violation = measured.violation;
                     trial.facts = measured.facts;
                 }
                 Ok(measured) => {
@@ -209,6 +217,10 @@ impl Study {
                 Err(TrialError::Pruned) => {
                     trial.state = TrialState::Pruned;
                     trial.value = trial.last_step().map(|(_, value)| value);
+                }
+                Err(TrialError::OutOfTime) => {
+                    trial.state = TrialState::Failed;
+                    trial.reason = Some(OUT_OF_TIME.to_owned());
                 }
                 Err(TrialError::Failed(reason)) => {
                     trial.state = TrialState::Failed;
@@ -247,16 +259,21 @@ impl Study {
         }
         match self.stop {
             Stop::Never => None,
-            Stop::Plateau(rule) => rule.reached(self.direction, &trials, self.space.dimensions().len()),
+            Stop::Plateau(rule) => {
+                // Of many learners each has few parameters.
+                let active = |trial: &&Trial| trial.point.0.iter().flatten().count();
+                rule.reached(self.direction, &trials, trials.iter().map(active).max().unwrap_or(0))
+            }
         }
     }
 
-    fn propose(&self, objective: &dyn Objective, shared: &Shared<'_>, number: u64) -> Option<Point> {
-        if let Some(given) = self.first.get(number as usize).and_then(|params| {
+    fn propose(&self, objective: &dyn Objective, shared: &Shared<'_>, number: u64, spent: Duration) -> Option<Point> {
+        let given = self.first.get(number as usize).and_then(|params| {
             let mut params = params.clone();
             params.extend(self.space.fixed().clone());
             self.space.point(&params)
-        }) {
+        });
+        if let Some(given) = given.filter(|point| !self.is_extravagant(point, shared, spent)) {
             return Some(given);
         }
         let known_to = (number + 1).saturating_sub(self.parallel.max(1) as u64);
@@ -266,7 +283,22 @@ impl Study {
         let later: Vec<Trial> = shared.trials.range(known_to..number).map(|(_, trial)| as_running(trial)).collect();
         let trials: Vec<&Trial> = shared.trials.range(..known_to).map(|(_, trial)| trial).chain(&later).collect();
         let allows = |point: &Point| objective.allows(&self.space.params(point));
-        self.sampler.propose(&self.space, self.direction, &trials, number, &allows)
+        let left = |wall: Duration| 1.0 - spent.as_secs_f64() / wall.as_secs_f64().max(f64::MIN_POSITIVE);
+        let thrift = self.budget.wall.filter(|_| self.thrifty).map_or(0.0, |wall| left(wall).clamp(0.0, 1.0));
+        self.sampler.propose(&self.space, self.direction, &trials, number, thrift, &allows)
+    }
+}
+
+impl Study {
+    /// Whether a point to begin with would take much of the time that is left, and those like it are not the best: where time is
+    /// short, not everything can be tried.
+    fn is_extravagant(&self, point: &Point, shared: &Shared<'_>, spent: Duration) -> bool {
+        let Some(wall) = self.budget.wall.filter(|_| self.thrifty) else { return false };
+        let is_like = |trial: &&Trial| trial.point.active() == point.active() && trial.state != TrialState::Running;
+        let longest = shared.trials.values().filter(is_like).map(|trial| trial.seconds).reduce(f64::max);
+        let trials: Vec<Trial> = shared.trials.values().cloned().collect();
+        let is_best = best(self.direction, &trials).is_some_and(|best| best.point.active() == point.active());
+        !is_best && longest.is_some_and(|longest| longest > START_SHARE * wall.saturating_sub(spent).as_secs_f64())
     }
 }
 
@@ -280,6 +312,10 @@ struct Watch<'a, 'b> {
     study: &'a Study,
     shared: &'a Mutex<Shared<'b>>,
     number: u64,
+    /// When the study and the trial began, and the time of earlier attempts.
+    start: Instant,
+    spent: Duration,
+    began: Instant,
 }
 
 impl Steps for Watch<'_, '_> {
@@ -293,6 +329,17 @@ impl Steps for Watch<'_, '_> {
         }
         trial.steps.push((step, value));
         let Some(halving) = &self.study.halving else { return false };
-        held.rungs.report(halving, self.study.direction, &trial.steps, known)
+        held.rungs.report(halving, self.study.direction, &trial.point, &trial.steps, known)
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        // A study has a result, however little time it has.
+        if !lock(self.shared).trials.values().any(|trial| trial.result().is_some()) {
+            return None;
+        }
+        let budget = &self.study.budget;
+        let of_study = budget.wall.map(|wall| wall.saturating_sub(self.spent + self.start.elapsed()));
+        let of_trial = budget.trial_wall.map(|wall| wall.saturating_sub(self.began.elapsed()));
+        of_study.into_iter().chain(of_trial).min()
     }
 }

@@ -1,5 +1,7 @@
 //! Trials: what was tried and what came of it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -48,6 +50,9 @@ pub struct Trial {
     /// The standard error of the value, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
+    /// By how much it breaks the limits that a result must keep, as a share of them: 0 for one that keeps all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub violation: f64,
     /// The values at its steps, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<(u64, f64)>,
@@ -86,6 +91,7 @@ impl Trial {
             state: TrialState::Running,
             value: None,
             noise: None,
+            violation: 0.0,
             steps: Vec::new(),
             facts: Map::new(),
             reason: None,
@@ -93,9 +99,9 @@ impl Trial {
         }
     }
 
-    /// The value of a completed trial.
+    /// The value of a completed trial that keeps all limits.
     pub fn result(&self) -> Option<f64> {
-        self.value.filter(|_| self.state == TrialState::Completed)
+        self.value.filter(|_| self.state == TrialState::Completed && self.violation <= 0.0)
     }
 
     /// The last step that was reported.
@@ -111,6 +117,8 @@ pub struct Measured {
     pub value: f64,
     /// Its standard error, where it is known.
     pub noise: Option<f64>,
+    /// By how much it breaks the limits that a result must keep, as a share of them: 0 if it keeps all.
+    pub violation: f64,
     /// Whatever else is worth keeping.
     pub facts: Map<String, Value>,
 }
@@ -120,6 +128,8 @@ pub struct Measured {
 pub enum TrialError {
     /// It was asked to end at a step, because others were better there.
     Pruned,
+    /// It was not done in the time that it had.
+    OutOfTime,
     /// These parameters do not work. The study goes on.
     Failed(String),
     /// Nothing will work any more: the study is cancelled.
@@ -142,4 +152,14 @@ pub trait Objective: Sync {
 pub trait Steps: Sync {
     /// Takes the value at `step`, which grows; whether the trial should end here.
     fn report(&self, step: u64, value: f64) -> bool;
+
+    /// How long the trial may still run; `None` without a limit. A trial that is not done by then ends with
+    /// [`TrialError::OutOfTime`].
+    fn time_left(&self) -> Option<Duration> {
+        None
+    }
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }

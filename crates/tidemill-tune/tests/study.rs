@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde_json::{Map, json};
+use serde_json::json;
 use tidemill_core::CancelFlag;
 use tidemill_tune::{
     Budget, Direction, Ended, Halving, Measured, Objective, Params, Plateau, Sampler, SamplerKind, Space, Steps, Stop,
@@ -40,7 +40,7 @@ struct By<F>(F);
 
 impl<F: Fn(&Params, &dyn Steps) -> Result<f64, TrialError> + Sync> Objective for By<F> {
     fn measure(&self, params: &Params, steps: &dyn Steps) -> Result<Measured, TrialError> {
-        Ok(Measured { value: (self.0)(params, steps)?, noise: Some(1e-9), facts: Map::new() })
+        Ok(Measured { value: (self.0)(params, steps)?, noise: Some(1e-9), ..Measured::default() })
     }
 }
 
@@ -56,10 +56,11 @@ fn study(trials: u64) -> Study {
         direction: Direction::Minimize,
         sampler: Sampler { kind: SamplerKind::Tpe, seed: 1, startup_trials: 10 },
         halving: None,
-        budget: Budget { trials: Some(trials), wall: None },
+        budget: Budget { trials: Some(trials), ..Budget::default() },
         stop: Stop::Never,
         parallel: 1,
         first: Vec::new(),
+        thrifty: false,
     }
 }
 
@@ -208,7 +209,10 @@ fn a_study_ends_on_a_plateau_and_says_why() {
 
 #[test]
 fn time_exhaustion_and_first_trials() {
-    let timed = Study { budget: Budget { trials: None, wall: Some(Duration::from_millis(60)) }, ..study(0) };
+    let timed = Study {
+        budget: Budget { trials: None, wall: Some(Duration::from_millis(60)), ..Budget::default() },
+        ..study(0)
+    };
     let slow = By(|params: &Params, _: &dyn Steps| {
         std::thread::sleep(Duration::from_millis(25));
         Ok(bowl(params))
@@ -233,4 +237,68 @@ fn a_result_that_cannot_be_kept_ends_the_study() {
     let objective = By(|params: &Params, _: &dyn Steps| Ok(bowl(params)));
     let error = study(20).run(&objective, Vec::new(), Duration::ZERO, &CancelFlag::default(), &mut heard).unwrap_err();
     assert_eq!((error.as_str(), heard.finished.len()), ("disk full", 4));
+}
+
+/// Measures with a function that sees everything.
+struct Whole<F>(F);
+
+impl<F: Fn(&Params, &dyn Steps) -> Result<Measured, TrialError> + Sync> Objective for Whole<F> {
+    fn measure(&self, params: &Params, steps: &dyn Steps) -> Result<Measured, TrialError> {
+        (self.0)(params, steps)
+    }
+}
+
+#[test]
+fn a_trial_that_breaks_a_limit_never_wins_and_the_search_leaves_it_behind() {
+    // The least values lie where the limit is broken.
+    let limited = Whole(|params: &Params, _: &dyn Steps| {
+        let x = number(params, "x");
+        Ok(Measured { value: bowl(params) + x, violation: (-x).max(0.0), ..Measured::default() })
+    });
+    let (ended, _) = run(&study(60), &limited, Vec::new());
+    let best = ended.best(Direction::Minimize).unwrap();
+    assert!(number(&best.params, "x") >= 0.0, "{best:?}");
+    let broken = |trials: &[Trial]| trials.iter().filter(|trial| trial.violation > 0.0).count();
+    assert!(broken(&ended.trials[40..]) < broken(&ended.trials[..20]), "{} {}", broken(&ended.trials), 60);
+}
+
+#[test]
+fn a_trial_knows_its_time_as_soon_as_there_is_a_result() {
+    let budget = Budget { trials: Some(3), trial_wall: Some(Duration::from_millis(30)), ..Budget::default() };
+    let slow = Whole(|params: &Params, steps: &dyn Steps| {
+        for _ in 0..20 {
+            if steps.time_left() == Some(Duration::ZERO) {
+                return Err(TrialError::OutOfTime);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(Measured { value: bowl(params), ..Measured::default() })
+    });
+    let (ended, _) = run(&Study { budget, ..study(0) }, &slow, Vec::new());
+    let states: Vec<TrialState> = ended.trials.iter().map(|trial| trial.state).collect();
+    assert_eq!(states, [TrialState::Completed, TrialState::Failed, TrialState::Failed]);
+    assert!(ended.trials[1].reason.as_ref().unwrap().contains("in the time that a trial has"));
+}
+
+#[test]
+fn what_costs_much_waits_while_time_is_short() {
+    // Both kinds are as good; one takes ten times as long.
+    let share_of_slow = |thrifty: bool| {
+        let budget = Budget { trials: Some(40), wall: Some(Duration::from_secs(60)), ..Budget::default() };
+        let space = Space::parse(&json!({
+            "kind": ["quick", "slow"],
+            "x": { "float": [-2, 2], "when": { "kind": "quick" } },
+            "y": { "float": [-2, 2], "when": { "kind": "slow" } },
+        }))
+        .unwrap();
+        let objective = Whole(|params: &Params, _: &dyn Steps| {
+            let is_slow = params["kind"] == "slow";
+            std::thread::sleep(Duration::from_millis(if is_slow { 30 } else { 3 }));
+            Ok(Measured { value: number(params, if is_slow { "y" } else { "x" }).powi(2), ..Measured::default() })
+        });
+        let (ended, _) = run(&Study { space, budget, thrifty, ..study(0) }, &objective, Vec::new());
+        ended.trials.iter().filter(|trial| trial.params["kind"] == "slow").count()
+    };
+    let (thrifty, free) = (share_of_slow(true), share_of_slow(false));
+    assert!(thrifty < free, "{thrifty} of 40, and {free} without thrift");
 }

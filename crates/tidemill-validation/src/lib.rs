@@ -19,8 +19,8 @@ mod validation;
 
 pub use alerts::{Alert, AlertKind, alerts, first_of_each_kind};
 pub use drift::{
-    Comparison, DriftReport, FeatureDistance, FeatureDrift, Measured, NotCompared, compare, default_comparators,
-    distances, movement,
+    CellDistances, Comparison, DriftReport, FeatureDistance, FeatureDrift, Measured, NotCompared, cell_distances,
+    compare, default_comparators, distances, movement,
 };
 pub use example_validator::{Distances, ExampleValidator, read_anomalies, read_distances};
 pub use report::{attention_score, render_drift_report, render_report};

@@ -1,27 +1,45 @@
 //! The command line.
 
+mod automl;
+mod endpoint;
 mod features;
 mod files;
 mod help;
+mod inference_log;
 mod loadtest;
 mod models;
+mod monitor;
+mod schedules;
 mod schema;
 mod store;
+mod trials;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use automl::AutomlArgs;
+pub use endpoint::{EndpointApplyArgs, EndpointCommand, EndpointRollbackArgs, EndpointSetArgs, EndpointStatusArgs};
 pub use features::{FeaturesAddArgs, FeaturesCommand};
 pub use files::{
     DriftArgs, ExploreArgs, HistoryArgs, InferSchemaArgs, InputArgs, SqlArgs, StatsArgs, TransformArgs, ValidateArgs,
 };
 pub use help::{advice, arranged};
+pub use inference_log::{InferenceLogCommand, LogCompactArgs, LogDirArgs, LogEraseArgs, LogImportArgs, LogPruneArgs};
 pub use loadtest::LoadtestArgs;
 pub use models::{
-    EvaluateArgs, ExportArgs, ExportFormat, ModelBenchArgs, ModelCommand, ModelImportArgs, ModelRunArgs, PredictArgs,
-    TaskName, WarmupArgs,
+    EvaluateArgs, ExplainPredictionArgs, ExportArgs, ExportFormat, ModelBenchArgs, ModelCommand, ModelImportArgs,
+    ModelRunArgs, PredictArgs, TaskName, WarmupArgs,
+};
+pub use monitor::{
+    FeedbackAddArgs, FeedbackCommand, FeedbackDecideArgs, FeedbackQueueArgs, MonitorAckArgs, MonitorArgs,
+    MonitorCommand, MonitorExplainArgs, MonitorExportArgs, MonitorInitArgs, MonitorReplayArgs, MonitorReportArgs,
+    MonitorRunArgs, MonitorSilenceArgs, MonitorStatusArgs, MonitorTestArgs,
+};
+pub use schedules::{
+    ApprovalArgs, ApprovalsArgs, ApprovalsCommand, ApprovalsListArgs, BackfillArgs, DecideArgs, HistoryOfScheduleArgs,
+    RetryArgs, ScheduleArgs, SchedulesArgs, SchedulesCommand, UpArgs,
 };
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
 pub use store::{StoreBackupArgs, StoreCheckArgs, StoreCommand, StoreNewArgs, StoreRestoreArgs};
@@ -29,6 +47,7 @@ use tidemill_cli::duration;
 pub use tidemill_cli::serve::{OnnxArgs, ServeArgs};
 pub use tidemill_cli::{CompletionsArgs, ExplainArgs, Global, OutputFormat};
 use tidemill_project::VARIABLE_PREFIX;
+pub use trials::{StateName, TrialsArgs};
 
 /// The variables that stand for flags, without their prefix; and that of the log.
 pub fn variables() -> Vec<String> {
@@ -59,12 +78,24 @@ pub enum Command {
     Init(InitArgs),
     /// Look at a new table: what is unusual, what to predict
     Explore(ExploreArgs),
+    /// Find the best model for a table within a budget, as a project
+    Automl(Box<AutomlArgs>),
     /// Check the pipeline file without running anything
     Check(PipelineArgs),
     /// Show which steps would run, and why
     Plan(PlanArgs),
     /// Run the pipeline
     Run(RunArgs),
+    /// Run schedules, triggers and the model server in one process
+    Up(Box<UpArgs>),
+    /// Show the schedules, their next ticks and what became of past ones
+    Schedules(SchedulesArgs),
+    /// Run the pipeline once for each value of a parameter
+    Backfill(BackfillArgs),
+    /// Continue a run that waited for an approval, or repeat one that did not complete
+    Retry(RetryArgs),
+    /// List what waits for a person, and decide
+    Approvals(ApprovalsArgs),
     /// Run one step of a run in a process of its own
     #[command(subcommand)]
     Step(StepCommand),
@@ -74,12 +105,16 @@ pub enum Command {
     Runs(ListArgs),
     /// List artifacts, or show one
     Artifacts(ArtifactsArgs),
-    /// Write what a run found as a page: evaluation, data, training
+    /// List searches for parameters, or the trials of one
+    Trials(TrialsArgs),
+    /// Write what a run found as a page: evaluation, data, training, search
     Report(ReportArgs),
     /// List registered models, or show one
     Models(ModelsArgs),
     /// Move an alias of a model to a version: promote, roll back
     Alias(AliasArgs),
+    /// Move an alias back to the version it pointed to before
+    Rollback(RollbackArgs),
     /// Register a model that a step rejected, by your decision
     Bless(BlessArgs),
     /// Show what a model or artifact was made from
@@ -88,8 +123,20 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Serve models over REST and gRPC
     Serve(Box<ServeArgs>),
+    /// Route requests among models: splits, shadows, fallbacks, caches
+    #[command(subcommand)]
+    Endpoint(EndpointCommand),
     /// Put load on a model server and measure its latency
     Loadtest(Box<LoadtestArgs>),
+    /// Work with the log of the model server: compact, keep for a time, erase
+    #[command(subcommand)]
+    InferenceLog(InferenceLogCommand),
+    /// Watch what is served: drift, performance, alerts
+    #[command(subcommand)]
+    Monitor(MonitorCommand),
+    /// Take in the truth about predictions, and judge the uncertain ones
+    #[command(subcommand)]
+    Feedback(FeedbackCommand),
     /// Predict for every row of a file
     Predict(PredictArgs),
     /// Write the features of every row of a file
@@ -101,6 +148,8 @@ pub enum Command {
     Features(FeaturesCommand),
     /// Evaluate stored predictions of any model
     Evaluate(EvaluateArgs),
+    /// Explain one prediction: contributions, decision path, what if, the nearest row with another prediction
+    ExplainPrediction(ExplainPredictionArgs),
     /// Inspect and export model packages
     #[command(subcommand)]
     Model(ModelCommand),
@@ -285,11 +334,11 @@ pub struct ReportArgs {
     /// A run (`last`, an id or the start of one), or the start of an artifact's digest
     #[arg(value_name = "RUN or DIGEST", default_value = "last")]
     pub of: String,
-    /// What to show of a run: `evaluation`, `statistics` or `training` [default: the first that it has]
+    /// What to show of a run: `evaluation`, `statistics`, `training` or `search` [default: the first that it has]
     #[arg(long = "type", value_name = "TYPE")]
     pub artifact_type: Option<String>,
     /// File to write, or a folder (`reports/`) for all reports of the run with an index page [default: evaluation.html,
-    /// statistics.html or training.html]
+    /// statistics.html, training.html or search.html]
     #[arg(long, value_name = "FILE or FOLDER/")]
     pub html: Option<PathBuf>,
     /// Write the learning curves as event files of `TensorBoard` below this folder, and no page
@@ -316,6 +365,22 @@ pub struct AliasArgs {
     pub alias: String,
     /// The version: a number, `latest` or another alias
     pub version: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The registered model
+    pub model: String,
+    /// The alias, with or without `@`
+    #[arg(default_value = "champion")]
+    pub alias: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `bless`
@@ -330,6 +395,12 @@ pub struct BlessArgs {
     /// Alias to move to the version [default: as the `Pusher` has it]
     #[arg(long, value_name = "ALIAS")]
     pub alias: Option<String>,
+    /// Register a model that the evaluation rejected; needs `--reason`
+    #[arg(long, requires = "reason")]
+    pub force: bool,
+    /// Why: recorded with the version, its tags and what was overruled
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `reproduce`

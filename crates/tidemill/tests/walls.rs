@@ -40,6 +40,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         &[
             "tidemill-core",
             "tidemill-data",
+            "tidemill-files",
             "tidemill-model",
             "tidemill-onnx",
             "tidemill-proto",
@@ -48,16 +49,22 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         ],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
+    ("tidemill-schedule", &["tidemill-core"], &["arrow", "tokio", "sqlx-core", "hyper", "axum"]),
     ("tidemill-tune", &["tidemill-core"], &["arrow", "tokio", "datafusion", "hyper", "axum"]),
     (
         "tidemill-evaluate",
-        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx"],
+        &["tidemill-core", "tidemill-data", "tidemill-model", "tidemill-onnx", "tidemill-proto"],
         &["tidemill-metadata", "tidemill-pipeline", "hyper", "axum"],
     ),
     (
         "tidemill-engine",
         &["tidemill-core", "tidemill-data", "tidemill-validation"],
         &["tidemill-metadata", "tidemill-pipeline", "axum"],
+    ),
+    (
+        "tidemill-monitor",
+        &["tidemill-core", "tidemill-data", "tidemill-validation"],
+        &["datafusion", "sqlx-core", "axum", "tidemill-metadata", "tidemill-pipeline", "tidemill-serving"],
     ),
     (
         "tidemill-remote",
@@ -67,7 +74,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("tidemill-loadtest", &["tidemill-core"], &["datafusion", "arrow", "sqlx-core", "axum"]),
     (
         "tidemill-pipeline",
-        &["tidemill-core", "tidemill-metadata"],
+        &["tidemill-core", "tidemill-metadata", "tidemill-schedule"],
         &[
             "tidemill-data",
             "tidemill-model",
@@ -104,6 +111,9 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
             "tidemill-engine",
             "tidemill-evaluate",
             "tidemill-metadata",
+            "tidemill-model",
+            "tidemill-monitor",
+            "tidemill-onnx",
             "tidemill-pipeline",
             "tidemill-remote",
             "tidemill-serving",

@@ -12,6 +12,10 @@ use super::{LogArgs, OnnxArgs, TraceArgs};
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "flags of TF Serving are what they are")]
 pub struct ServeArgs {
+    /// Serve the endpoint in this file and the models that it names [default: all models of the project, and the endpoints
+    /// that were applied]
+    #[arg(value_name = "ENDPOINT", conflicts_with_all = ["model_base_path", "model_config_file"])]
+    pub endpoint: Option<PathBuf>,
     /// Port for HTTP/REST; 0 picks a free one
     #[arg(
         long = "rest-api-port",

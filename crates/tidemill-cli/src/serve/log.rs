@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tidemill_serving::{InferenceLogOptions, LogFormat, TraceOptions};
+use tidemill_serving::{HashKey, InferenceLogOptions, LogFormat, TraceOptions};
 
+use super::Switch;
 use crate::duration;
 
 /// How `serve` logs requests and answers, if it does.
@@ -43,6 +44,28 @@ pub struct LogArgs {
         requires = "log_dir"
     )]
     pub log_exclude: Vec<String>,
+    /// Inputs whose values are replaced by a keyed hash, such as names of people
+    #[arg(
+        long = "log-hash",
+        alias = "log_hash",
+        value_name = "COLUMN",
+        value_delimiter = ',',
+        requires = "log_dir",
+        requires = "log_hash_key"
+    )]
+    pub log_hash: Vec<String>,
+    /// File with the key of those hashes, at least 16 bytes: `openssl rand -hex 32 > key`
+    #[arg(
+        long = "log-hash-key",
+        alias = "log_hash_key",
+        value_name = "FILE",
+        requires = "log_hash",
+        env = "TIDEMILL_LOG_HASH_KEY"
+    )]
+    pub log_hash_key: Option<PathBuf>,
+    /// Whether `POST /v1/feedback` takes feedback on predictions, into the folder of the log
+    #[arg(long, value_name = "SWITCH", default_value = "off", requires = "log_dir")]
+    pub feedback: Switch,
     /// A larger file is closed, and the next one begun
     #[arg(
         long = "log-file-bytes-max",
@@ -132,7 +155,19 @@ pub enum LogFormatName {
     Tfrecord,
 }
 
+/// The key in a file, for hashes in the inference log.
+pub fn read_hash_key(file: &std::path::Path) -> Result<HashKey, String> {
+    let bytes = std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
+    HashKey::new(&bytes).map_err(|error| format!("`{}`: {error}", file.display()))
+}
+
 impl LogArgs {
+    /// What is hashed, and with which key.
+    fn hash(&self) -> Result<Option<(Vec<String>, HashKey)>, String> {
+        let Some(file) = self.log_hash_key.as_ref().filter(|_| !self.log_hash.is_empty()) else { return Ok(None) };
+        Ok(Some((self.log_hash.clone(), read_hash_key(file)?)))
+    }
+
     /// The options of the server; an error for a sample that is no fraction.
     pub fn options(&self) -> Result<Option<InferenceLogOptions>, String> {
         let Some(dir) = &self.log_dir else { return Ok(None) };
@@ -147,6 +182,7 @@ impl LogArgs {
             },
             sample: self.log_sample,
             exclude: self.log_exclude.clone(),
+            hash: self.hash()?,
             file_bytes_max: self.log_file_bytes_max,
             file_age_max: self.log_file_age_max,
             queue_max: self.log_queue_max,

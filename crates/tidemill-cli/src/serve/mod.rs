@@ -20,7 +20,7 @@ use tidemill_serving::{ConfiguredSource, Handle, ModelConfig, ModelStatus, Serve
 use tokio::sync::oneshot;
 
 pub use self::args::{BatchingMode, GrpcPort, ServeArgs, Switch};
-pub use self::log::{LogArgs, LogFormatName, TraceArgs};
+pub use self::log::{LogArgs, LogFormatName, TraceArgs, read_hash_key};
 pub use self::onnx::{OnnxArgs, OnnxEngineName};
 pub use self::tolerated::without_tolerated;
 use crate::terminal::printable;
@@ -36,6 +36,9 @@ const STOPPED_AT_ONCE: u8 = 130;
 pub trait Sources: Sync {
     /// The models of the project's registry, with the newest `versions_max` versions of each.
     async fn registry(&self, versions_max: usize) -> Result<Arc<dyn Source>, Failure>;
+
+    /// The endpoint in a file, with the models that it names.
+    async fn endpoint(&self, file: &Path, versions_max: usize) -> Result<Arc<dyn Source>, Failure>;
 
     /// The versions of the model `name` below `url` in an object store.
     fn remote(&self, name: String, url: &str) -> Result<Arc<dyn Source>, Failure>;
@@ -110,6 +113,9 @@ async fn renew_tls(args: &ServeArgs, handle: Handle) -> Infallible {
 
 /// Where the models come from: a configuration, a folder, or the registry.
 async fn source(args: &ServeArgs, sources: &dyn Sources) -> Result<Arc<dyn Source>, Failure> {
+    if let Some(file) = &args.endpoint {
+        return sources.endpoint(file, args.versions_max).await;
+    }
     if let Some(file) = &args.model_config_file {
         let interval = Duration::from_secs(args.model_config_poll_secs);
         let source = ConfiguredSource::of_file(file, Some(interval).filter(|interval| !interval.is_zero()))?;
@@ -138,26 +144,34 @@ fn of_image() -> Option<(String, PathBuf)> {
 async fn announce(handle: Handle, format: OutputFormat, quiet: bool) {
     handle.loads_finished().await;
     let address = format!("{}://{}", handle.scheme(), handle.local_addr());
-    let (grpc, models) = (handle.grpc_addr(), handle.models());
+    let (grpc, models, endpoints) = (handle.grpc_addr(), handle.models(), handle.endpoints());
     // Nobody reads standard output any more: the server serves all the same.
     let _ = match format {
         OutputFormat::Json => {
             let served: Vec<_> =
                 models.iter().map(|model| json!({ "model": model.name, "latest": model.latest })).collect();
-            let line = json!({ "rest": address, "grpc": grpc, "models": served });
+            let mut line = json!({ "rest": address, "grpc": grpc, "models": served });
+            if !endpoints.is_empty() {
+                line["endpoints"] = json!(endpoints);
+            }
             write_out(&format!("{line}\n"))
         }
         OutputFormat::Text if quiet => Ok(()),
-        OutputFormat::Text => write_out(&greeting(&address, grpc, &models)),
+        OutputFormat::Text => write_out(&greeting(&address, grpc, &models, &endpoints)),
     };
 }
 
-fn greeting(address: &str, grpc: Option<SocketAddr>, models: &[ModelStatus]) -> String {
+fn greeting(address: &str, grpc: Option<SocketAddr>, models: &[ModelStatus], endpoints: &[String]) -> String {
     let mut text = format!("{} on {}", style("serving").green().bold(), style(address).bold());
     if let Some(grpc) = grpc {
         text.push_str(&format!(" · gRPC on {}", style(grpc).bold()));
     }
     text.push('\n');
+    for endpoint in endpoints {
+        text.push_str(&format!("  {}  endpoint  {}\n", style(endpoint).bold(), style("GET /endpoints/").dim()));
+        text.push_str(&format!("    POST {address}/v1/models/{endpoint}:predict\n"));
+        text.push_str(&format!("    POST {address}/v2/models/{endpoint}/infer\n"));
+    }
     for model in models {
         let labels: Vec<String> = model.labels.iter().map(|(label, version)| format!("@{label} → {version}")).collect();
         let latest = model.latest.map_or_else(|| unavailable(model), |version| format!("version {version}"));
@@ -165,7 +179,7 @@ fn greeting(address: &str, grpc: Option<SocketAddr>, models: &[ModelStatus]) -> 
         text.push_str(&format!("    POST {address}/v1/models/{}:predict\n", model.name));
         text.push_str(&format!("    POST {address}/v2/models/{}/infer\n", model.name));
     }
-    if models.is_empty() {
+    if models.is_empty() && endpoints.is_empty() {
         text.push_str("  no models yet: the next one that is pushed is picked up\n");
     }
     text.push_str(&format!("{}\n", style("health /livez /readyz · metrics /metrics · Ctrl-C stops").dim()));

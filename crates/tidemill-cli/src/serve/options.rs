@@ -33,6 +33,7 @@ pub fn options(args: &ServeArgs) -> Result<ServerOptions, Failure> {
         input_policy: args.input_policy,
         traces: args.traces.options().map_err(|message| Failure::new(Code::CommandLine, message))?,
         inference_log: args.log.options().map_err(|message| Failure::new(Code::CommandLine, message))?,
+        feedback: args.log.feedback == Switch::On,
         poll_interval: Duration::from_secs_f64(args.poll_wait_secs),
         request_body_bytes_max: args.request_body_bytes_max,
         requests_max: args.requests_max,

@@ -1,26 +1,38 @@
 //! The pipeline step that evaluates candidate and baseline on the same rows.
 
+mod asked;
+mod confidence;
+mod find_slices;
 mod params;
 mod scan;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Expectation, Gate, InputArtifact, InputSource,
-    InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind, Wanted, add_issues,
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, Expectation, ExternalInput, Gate,
+    InputArtifact, InputSource, InputSpec, Outcome, OutputSpec, ParamIssue, Promise, Properties, StepContext, TaskKind,
+    Wanted, add_issues,
 };
 use tidemill_data::Examples;
 use tidemill_model::{Model, ModelError, Task};
 use tidemill_onnx::load_package;
 
+use crate::behaviour::{Probe, run_tests};
+use crate::effects::effects;
 use crate::metrics::no_better_than_guessing;
+use crate::suspicions::suspicions;
+use crate::tfma::read_eval_config;
 use crate::{
-    Blessing, EvaluateError, Evaluation, Metric, TableColumns, Thresholds, check_thresholds, evaluate,
-    summary_headline, summary_tables,
+    Blessing, EvaluateError, Evaluation, Metric, TableColumns, check_thresholds, evaluate, needs, summary_headline,
+    summary_tables,
 };
 
-pub use params::{ConfidenceIntervals, EvaluatorParams, FindSlices};
+pub use asked::{AskedMetric, asked_metrics, own_metrics};
+pub use confidence::ConfidenceIntervals;
+pub use find_slices::FindSlices;
+pub use params::EvaluatorParams;
 
 /// Evaluates the exported model package on a split, slice by slice and beside the last blessed model, and says
 /// whether it may be pushed.
@@ -69,46 +81,67 @@ impl Component for Evaluator {
     fn expectations(&self, params: &Value) -> Vec<Expectation> {
         let Ok(params) = EvaluatorParams::parse(params) else { return Vec::new() };
         let split = Expectation::split(&params.split, ["split"]).with_hint("name the split to judge on: `split: NAME`");
-        let metric = |(name, metric): (&String, Metric)| {
+        let metric = |(path, metric): (Vec<String>, Metric)| {
             let tasks = TaskKind::ALL.into_iter().filter(|task| metric.applies_to(*task));
             let any_of: Vec<String> = tasks.map(|task| task.name().to_owned()).collect();
             Expectation {
                 topic: Promise::TASK,
                 otherwise: format!("`{metric}` is a metric of {} models", listed(&any_of)),
                 wanted: Wanted::AnyOf(any_of),
-                path: vec!["thresholds".to_owned(), name.clone()],
+                path,
                 hint: None,
             }
         };
-        let metrics = params.thresholds.keys().filter_map(|name| Some((name, name.parse::<Metric>().ok()?)));
+        let own = own_metrics(&params.metrics);
+        let of = |name: &String| own.iter().copied().find(|own| own.name() == name).or_else(|| name.parse().ok());
+        let bounds =
+            params.thresholds.keys().filter_map(|name| Some((vec!["thresholds".into(), name.clone()], of(name)?)));
+        let asked = params.metrics.iter().enumerate().filter_map(|(index, asked)| {
+            let metric = match asked {
+                AskedMetric::Named(name) => name.parse().ok()?,
+                AskedMetric::Own(own) => Metric::own(own),
+            };
+            Some((vec!["metrics".into(), index.to_string()], metric))
+        });
+        let metrics = bounds.chain(asked);
         [split, Expectation::not_learned_from(&params.split, ["split"])]
             .into_iter()
             .chain(metrics.map(metric))
             .collect()
     }
 
+    fn external_inputs(&self, params: &Value, project_dir: &Path) -> Result<Vec<ExternalInput>, ComponentError> {
+        let Some(file) = EvaluatorParams::parse(params)?.eval_config else { return Ok(Vec::new()) };
+        let path = project_dir.join(&file);
+        let bytes = std::fs::read(&path).map_err(|source| EvaluateError::Io { path, action: "read", source })?;
+        // A configuration that cannot be run is refused before anything is.
+        let text = String::from_utf8_lossy(&bytes);
+        read_eval_config(&file, &text, &Task::Binary)?;
+        let digest = Digest::from_bytes(blake3::hash(&bytes).as_bytes());
+        Ok(vec![ExternalInput { name: file.display().to_string(), digest }])
+    }
+
     fn run(&self, context: &StepContext<'_>) -> Result<Outcome, ComponentError> {
         let params = EvaluatorParams::parse(context.params)?;
-        let thresholds = params.read_thresholds()?;
+        params.read_thresholds()?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(context.threads.max(1))
             .build()
             .map_err(EvaluateError::Threads)?;
-        pool.install(|| run(context, &params, &thresholds))
+        pool.install(|| run(context, params))
     }
 }
 
-fn run(
-    context: &StepContext<'_>,
-    params: &EvaluatorParams,
-    thresholds: &Thresholds,
-) -> Result<Outcome, ComponentError> {
+fn run(context: &StepContext<'_>, written: EvaluatorParams) -> Result<Outcome, ComponentError> {
     let examples = Examples::open(&context.input("examples")?.path).map_err(EvaluateError::Data)?;
-    let rows = split_rows(&examples, &params.split)?;
+    let rows = split_rows(&examples, &written.split)?;
     let candidate = context.input("model")?;
     let model = load_package(&candidate.path).map_err(EvaluateError::Model)?;
-    thresholds.check_task(model.task().kind())?;
     let mut warnings = Vec::new();
+    let params = with_eval_config(context, written, model.task(), &mut warnings)?;
+    let params = &params;
+    let thresholds = &params.read_thresholds()?;
+    thresholds.check_task(model.task().kind())?;
     let mut unusable = None;
     let baseline = match context.inputs.get("baseline") {
         None => None,
@@ -132,13 +165,23 @@ fn run(
 
     context.progress.phase("evaluating");
     let threshold = |model: &Model| model.manifest().decision_threshold;
-    let options = params.options(threshold(&model), baseline.as_ref().and_then(threshold));
+    let options = params.options(model.task().kind(), threshold(&model), baseline.as_ref().and_then(threshold));
     let mut evaluation = evaluate(&table, &options)?;
     context.cancel.check()?;
     evaluation.model = Some(candidate.digest.clone());
     evaluation.baseline =
         baseline.as_ref().and_then(|_| context.inputs.get("baseline")).map(|found| found.digest.clone());
+    context.progress.phase("probing");
+    let probe = Probe { examples: &examples, split: &params.split, model: &model };
+    evaluation.behaviour = run_tests(&probe, &params.behaviour, context.cancel)?;
+    if params.explain {
+        evaluation.effects = effects(&probe, rows, context.cancel)?;
+    }
+    let found = suspicions(&probe, rows, context.cancel)?;
+    warnings.extend(found.warnings(&params.split));
+    evaluation.suspicions = Some(found);
     let mut blessing = check_thresholds(&evaluation, thresholds)?;
+    blessing.judge_behaviour(&evaluation.behaviour);
     if let Some(reason) = unusable {
         blessing.explain_missing_baseline(&reason);
     }
@@ -159,6 +202,21 @@ fn run(
         tables: summary_tables(&evaluation, &blessing),
         warnings,
     })
+}
+
+/// The parameters of the `EvalConfig`, if there is one, and what it says that has no meaning here.
+fn with_eval_config(
+    context: &StepContext<'_>,
+    written: EvaluatorParams,
+    task: &Task,
+    warnings: &mut Vec<String>,
+) -> Result<EvaluatorParams, ComponentError> {
+    let Some(file) = &written.eval_config else { return Ok(written) };
+    let path = context.project_dir.join(file);
+    let text = std::fs::read_to_string(&path).map_err(|source| EvaluateError::Io { path, action: "read", source })?;
+    let converted = read_eval_config(file, &text, task)?;
+    warnings.extend(converted.notes);
+    Ok(EvaluatorParams { split: written.split, ..converted.params })
 }
 
 fn split_rows(examples: &Examples, split: &str) -> Result<u64, EvaluateError> {
@@ -206,7 +264,9 @@ fn damaged_baseline(artifact: &InputArtifact, error: &ModelError) -> ComponentEr
 /// slices, but not the columns of the label, by which every slice would look bad or good.
 fn kept_columns(params: &EvaluatorParams, model: &Model, examples: &Examples, rows: u64) -> TableColumns {
     let mut slices: Vec<String> = Vec::new();
-    for column in params.all_slices().into_iter().flat_map(|spec| spec.columns) {
+    let metrics = params.all_metrics(model.task().kind());
+    let (kept, compared) = needs(&metrics, params.series.as_ref());
+    for column in params.all_slices().into_iter().flat_map(|spec| spec.columns).chain(compared) {
         if !slices.contains(&column) {
             slices.push(column);
         }
@@ -229,12 +289,12 @@ fn kept_columns(params: &EvaluatorParams, model: &Model, examples: &Examples, ro
     }
     let group = match model.task() {
         Task::Ranking { group } => Some(group.clone()),
-        _ => None,
+        _ => params.interval_group().map(str::to_owned),
     };
     // What is wrong with a row of a query or with one of its labels is no single loss.
     let finder =
         if matches!(model.task(), Task::Ranking { .. } | Task::MultiLabel { .. }) { Vec::new() } else { finder };
-    TableColumns { slices, finder, weight: params.weight.clone(), group, rows }
+    TableColumns { slices, finder, weight: params.weight.clone(), group, kept, rows }
 }
 
 /// Values in `slices` that no row has: likely misspelt.

@@ -1,19 +1,18 @@
 //! Parameters of the step, and their validation.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
-use tidemill_core::{ParamIssue, advise, parse_params_partly};
+use tidemill_core::{ParamIssue, TaskKind, advise, parse_params_partly};
 
-use crate::finder::SearchOptions;
-use crate::gate::{KEYS_ELSEWHERE, SliceThreshold, Thresholds, WrittenThreshold};
+use super::asked::{AskedMetric, asked_issues, asked_metrics, own_metrics};
+use super::{ConfidenceIntervals, FindSlices};
+use crate::gate::{CrossSliceThreshold, KEYS_ELSEWHERE, SliceThreshold, Thresholds, WrittenThreshold};
 use crate::slices::SliceSpec;
-use crate::{DECISION_THRESHOLD, EvaluateOptions, IntervalOptions, Metric};
+use crate::{BehaviourTest, DECISION_THRESHOLD, EvaluateOptions, Metric, Series};
 
 /// Parameters of [`Evaluator`](crate::Evaluator).
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -31,11 +30,26 @@ pub struct EvaluatorParams {
     pub thresholds: BTreeMap<String, WrittenThreshold>,
     /// What the model must satisfy on slices.
     pub slice_thresholds: Vec<SliceThreshold>,
+    /// What the differences between slices must satisfy.
+    pub cross_slice_thresholds: Vec<CrossSliceThreshold>,
+    /// An `EvalConfig` of TensorFlow Model Analysis, as text (`.pbtxt`) or JSON: a path in the project. It takes the place of all
+    /// other parameters but `split`.
+    pub eval_config: Option<PathBuf>,
     /// Slices with fewer rows are not shown (and fail a threshold that names them).
     pub min_slice_size: u64,
     /// A row is called positive when its score is above this: for accuracy, precision, recall and rates. By default the
     /// `threshold` that the `Trainer` gave the model, and 0.5 without one.
     pub decision_threshold: Option<f64>,
+    /// Metrics besides those that are always computed: names of the [reference](metrics.md), also with a parameter, as
+    /// `recall@precision=0.9`; `all` for all of the task; or metrics of your own.
+    pub metrics: Vec<AskedMetric>,
+    /// Tests of the model's behaviour: what must not change a prediction, which way a change must move it, what must be predicted
+    /// for obvious rows. A test that fails is a reason not to bless the model.
+    pub behaviour: Vec<BehaviourTest>,
+    /// Measure what the model makes of its inputs: permutation importance, partial dependence and accumulated local effects.
+    pub explain: bool,
+    /// Which rows are a series in time: for `mase`.
+    pub series: Option<Series>,
     /// Confidence intervals: `false`, `true`, or a map of options.
     pub confidence_intervals: ConfidenceIntervals,
     /// A column that says how much each row counts.
@@ -50,8 +64,14 @@ impl Default for EvaluatorParams {
             find_slices: FindSlices::default(),
             thresholds: BTreeMap::new(),
             slice_thresholds: Vec::new(),
+            cross_slice_thresholds: Vec::new(),
+            eval_config: None,
             min_slice_size: 1,
             decision_threshold: None,
+            metrics: Vec::new(),
+            behaviour: Vec::new(),
+            explain: false,
+            series: None,
             confidence_intervals: ConfidenceIntervals::default(),
             weight: None,
         }
@@ -94,7 +114,26 @@ impl EvaluatorParams {
         }
         issues.extend(self.find_slices.issues());
         issues.extend(self.confidence_intervals.issues());
-        match Thresholds::read(&self.thresholds, &self.slice_thresholds) {
+        issues.extend(asked_issues(&self.metrics));
+        for (index, test) in self.behaviour.iter().enumerate() {
+            issues.extend(test.issues(&["behaviour".to_owned(), index.to_string()]));
+        }
+        if self.series.as_ref().is_some_and(|series| series.season == 0) {
+            issues.push(ParamIssue::new(["series", "season"], "a season has 1 row at least"));
+        }
+        let asks_for_intervals =
+            |written: &BTreeMap<String, WrittenThreshold>| written.values().any(WrittenThreshold::asks_for_interval);
+        if self.confidence_intervals.options().is_none()
+            && (asks_for_intervals(&self.thresholds)
+                || self.slice_thresholds.iter().any(|slice| asks_for_intervals(&slice.thresholds)))
+        {
+            let issue =
+                ParamIssue::new(["confidence_intervals"], "a threshold asks for the interval, and there are none");
+            issues.push(issue.with_hint("leave `confidence_intervals: false` out"));
+        }
+        let own = own_metrics(&self.metrics);
+        let read = Thresholds::read_with(&self.thresholds, &self.slice_thresholds, &own);
+        match read.and_then(|thresholds| thresholds.with_cross(&self.cross_slice_thresholds, &own)) {
             Ok(thresholds) if issues.is_empty() => Ok(thresholds),
             Ok(_) => Err(issues),
             Err(more) => {
@@ -107,8 +146,9 @@ impl EvaluatorParams {
     /// Every family of slices to evaluate: the requested ones and those that thresholds name.
     pub fn all_slices(&self) -> Vec<SliceSpec> {
         let named = self.slice_thresholds.iter().map(|threshold| threshold.slice.spec());
+        let compared = self.cross_slice_thresholds.iter().flat_map(|cross| [cross.against.spec(), cross.slice.spec()]);
         let mut all: Vec<SliceSpec> = Vec::new();
-        for spec in self.slices.iter().cloned().chain(named) {
+        for spec in self.slices.iter().cloned().chain(named).chain(compared) {
             if !all.contains(&spec) {
                 all.push(spec);
             }
@@ -116,227 +156,48 @@ impl EvaluatorParams {
         all
     }
 
-    /// The options of the evaluation of a model with this threshold of its own, beside a baseline with that one.
-    pub fn options(&self, own: Option<f64>, of_baseline: Option<f64>) -> EvaluateOptions {
+    /// The options of the evaluation of a model of a task with this threshold of its own, beside a baseline with that one.
+    pub fn options(&self, task: TaskKind, own: Option<f64>, of_baseline: Option<f64>) -> EvaluateOptions {
         let threshold = |own: Option<f64>| self.decision_threshold.or(own).unwrap_or(DECISION_THRESHOLD);
+        let mut intervals = self.confidence_intervals.options();
+        if let Some(intervals) = &mut intervals {
+            // A bound on the interval of a slice needs it.
+            let of_slices = self.slice_thresholds.iter().flat_map(|slice| slice.thresholds.values());
+            intervals.slices |= of_slices.into_iter().any(WrittenThreshold::asks_for_interval);
+        }
         EvaluateOptions {
             slices: self.all_slices(),
             min_slice_size: self.min_slice_size,
             decision_threshold: threshold(own),
             baseline_decision_threshold: Some(threshold(of_baseline)),
-            confidence_intervals: self.confidence_intervals.options(),
+            confidence_intervals: intervals,
             find_slices: self.find_slices.options(),
+            metrics: self.all_metrics(task),
+            series: self.series.clone(),
+            interval_group: self.confidence_intervals.group().map(str::to_owned),
         }
     }
-}
 
-/// How to look for bad slices: `5`, or a map of options. `0` does not look.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FindSlices {
-    top: usize,
-    columns: Option<Vec<String>>,
-    min_rows: Option<u64>,
-    min_effect_size: f64,
-    significance: f64,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-struct WrittenFindSlices {
-    /// How many slices to report.
-    top: usize,
-    /// Columns to search: by default what the model reads, and the columns of `slices`.
-    columns: Option<Vec<String>>,
-    /// The fewest rows a slice may have: by default half a percent of all, and 30 at least.
-    min_rows: Option<u64>,
-    /// How far the mean loss must lie above that of the other rows, in standard deviations.
-    min_effect_size: f64,
-    /// The largest p-value, adjusted for the number of slices tried.
-    significance: f64,
-}
-
-impl Default for WrittenFindSlices {
-    fn default() -> Self {
-        let SearchOptions { top, min_rows, min_effect_size, significance } = SearchOptions::default();
-        Self { top, columns: None, min_rows, min_effect_size, significance }
-    }
-}
-
-impl Default for FindSlices {
-    fn default() -> Self {
-        let mut none = Self::from(WrittenFindSlices::default());
-        none.top = 0;
-        none
-    }
-}
-
-impl From<WrittenFindSlices> for FindSlices {
-    fn from(written: WrittenFindSlices) -> Self {
-        let WrittenFindSlices { top, columns, min_rows, min_effect_size, significance } = written;
-        Self { top, columns, min_rows, min_effect_size, significance }
-    }
-}
-
-impl FindSlices {
-    /// The options of the search, if it is enabled.
-    pub fn options(&self) -> Option<SearchOptions> {
-        (self.top > 0).then_some(SearchOptions {
-            top: self.top,
-            min_rows: self.min_rows,
-            min_effect_size: self.min_effect_size,
-            significance: self.significance,
-        })
-    }
-
-    /// The columns to search, if they are named.
-    pub fn columns(&self) -> Option<&[String]> {
-        self.columns.as_deref()
-    }
-
-    fn issues(&self) -> Vec<ParamIssue> {
-        let mut issues = Vec::new();
-        if !(self.significance > 0.0 && self.significance < 1.0) {
-            issues.push(ParamIssue::new(["find_slices", "significance"], "a p-value lies between 0 and 1"));
-        }
-        if !(self.min_effect_size >= 0.0 && self.min_effect_size.is_finite()) {
-            issues.push(ParamIssue::new(["find_slices", "min_effect_size"], "an effect size is 0 or more"));
-        }
-        issues
-    }
-}
-
-impl<'de> Deserialize<'de> for FindSlices {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CountOrMap;
-        impl<'de> Visitor<'de> for CountOrMap {
-            type Value = FindSlices;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of slices, or a map of options")
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, top: u64) -> Result<Self::Value, E> {
-                let top = usize::try_from(top).unwrap_or(usize::MAX);
-                Ok(FindSlices { top, ..FindSlices::default() })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                WrittenFindSlices::deserialize(MapAccessDeserializer::new(map)).map(FindSlices::from)
+    /// Every metric to compute for a task besides those that are always computed: the requested ones, and those of thresholds.
+    pub fn all_metrics(&self, task: TaskKind) -> Vec<Metric> {
+        let own = own_metrics(&self.metrics);
+        let of_slices = self.slice_thresholds.iter().map(|slice| &slice.thresholds);
+        let of_cross = self.cross_slice_thresholds.iter().map(|cross| &cross.thresholds);
+        let named = std::iter::once(&self.thresholds).chain(of_slices).chain(of_cross).flat_map(BTreeMap::keys);
+        let bound = named.filter_map(|name| {
+            own.iter().copied().find(|own| own.name() == name).or_else(|| name.parse::<Metric>().ok())
+        });
+        let mut all: Vec<Metric> = asked_metrics(&self.metrics, task);
+        for metric in bound.filter(|metric| metric.is_on_request()) {
+            if !all.contains(&metric) {
+                all.push(metric);
             }
         }
-        deserializer.deserialize_any(CountOrMap)
-    }
-}
-
-impl JsonSchema for FindSlices {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "FindSlices".into()
+        all
     }
 
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let count = generator.subschema_for::<usize>();
-        let map = generator.subschema_for::<WrittenFindSlices>();
-        schemars::json_schema!({ "anyOf": [count, map] })
-    }
-}
-
-/// Confidence intervals: `false`, `true`, or a map of options.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ConfidenceIntervals(Option<IntervalOptions>);
-
-/// How intervals are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum IntervalMethod {
-    /// Each replica counts every row a Poisson(1) number of times.
-    #[default]
-    PoissonBootstrap,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-struct WrittenIntervals {
-    /// How intervals are made.
-    #[serde(rename = "method")]
-    _method: IntervalMethod,
-    /// Replicas of the bootstrap.
-    replicas: u32,
-    /// Share of such intervals that hold the true value.
-    level: f64,
-    /// For every slice, not only for all rows.
-    slices: bool,
-}
-
-impl Default for WrittenIntervals {
-    fn default() -> Self {
-        let IntervalOptions { replicas, level, slices } = IntervalOptions::default();
-        Self { _method: IntervalMethod::default(), replicas, level, slices }
-    }
-}
-
-impl Default for ConfidenceIntervals {
-    fn default() -> Self {
-        Self(Some(IntervalOptions::default()))
-    }
-}
-
-impl ConfidenceIntervals {
-    /// The options of the intervals, if they are enabled.
-    pub fn options(self) -> Option<IntervalOptions> {
-        self.0
-    }
-
-    fn issues(self) -> Vec<ParamIssue> {
-        let mut issues = Vec::new();
-        let Some(options) = self.0 else { return issues };
-        if !(2..=10_000).contains(&options.replicas) {
-            issues.push(ParamIssue::new(
-                ["confidence_intervals", "replicas"],
-                format!("{} is not between 2 and 10000", options.replicas),
-            ));
-        }
-        if !(options.level > 0.0 && options.level < 1.0) {
-            issues.push(
-                ParamIssue::new(["confidence_intervals", "level"], format!("{} is not between 0 and 1", options.level))
-                    .with_hint("95 % is written 0.95"),
-            );
-        }
-        issues
-    }
-}
-
-impl<'de> Deserialize<'de> for ConfidenceIntervals {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BoolOrMap;
-        impl<'de> Visitor<'de> for BoolOrMap {
-            type Value = ConfidenceIntervals;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("true, false or a map of options")
-            }
-
-            fn visit_bool<E: serde::de::Error>(self, wanted: bool) -> Result<Self::Value, E> {
-                Ok(ConfidenceIntervals(wanted.then(IntervalOptions::default)))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let WrittenIntervals { replicas, level, slices, .. } =
-                    WrittenIntervals::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(ConfidenceIntervals(Some(IntervalOptions { replicas, level, slices })))
-            }
-        }
-        deserializer.deserialize_any(BoolOrMap)
-    }
-}
-
-impl JsonSchema for ConfidenceIntervals {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ConfidenceIntervals".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let wanted = generator.subschema_for::<bool>();
-        let map = generator.subschema_for::<WrittenIntervals>();
-        schemars::json_schema!({ "anyOf": [wanted, map] })
+    /// The column of rows that belong together, for intervals.
+    pub fn interval_group(&self) -> Option<&str> {
+        self.confidence_intervals.group()
     }
 }

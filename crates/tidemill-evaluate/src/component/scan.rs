@@ -93,6 +93,7 @@ impl Scan<'_> {
         needed.extend(self.columns.slices.iter().chain(&self.columns.finder).cloned());
         needed.extend(self.columns.weight.clone());
         needed.extend(self.columns.group.clone());
+        needed.extend(self.columns.kept.iter().cloned());
         Ok(needed)
     }
 

@@ -1,12 +1,16 @@
 //! The search.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use tidemill_core::TaskKind;
 
+use super::chance::{Chance, z};
 use super::column::FinderColumn;
-use super::moments::{Moments, adjusted_p_values, effect_size, welch_p_value};
-use super::space::{Family, Pair};
-use super::{Condition, FoundSlice, SliceSearch};
+use super::moments::{Moments, effect_size, welch_p_value};
+use super::space::{DEPTH_MAX, Family, LossTable, Ranges};
+use super::{Condition, Confirmation, FoundSlice, SliceSearch};
 use crate::EvaluationTable;
 use crate::intervals::draw;
 use crate::metrics::{log_loss, metrics_of};
@@ -21,23 +25,49 @@ const IMPLIED_P_VALUE: f64 = 0.001;
 /// Columns that are crossed with each other at most. Pairs grow with the square of the columns: of more, those whose own
 /// values tell most of the loss are crossed, and the others are searched alone.
 const COLUMNS_CROSSED_MAX: usize = 32;
+/// The same for crossings of three.
+const COLUMNS_CROSSED_IN_THREES_MAX: usize = 20;
+/// Crossings of three with more cells are not tried: they would have few rows each.
+const CELLS_MAX: usize = 150_000;
+
+/// How slices are ranked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RankBy {
+    /// By how much worse the model does there.
+    #[default]
+    Effect,
+    /// By what it adds to the loss of all rows: how much worse, times the rows.
+    Cost,
+}
 
 /// Options of the search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchOptions {
     /// How many slices to report.
     pub top: usize,
+    /// Conditions of a slice at most: 1 to 3.
+    pub depth: usize,
+    /// How slices are ranked.
+    pub rank_by: RankBy,
     /// The fewest rows a slice may have; by default half a percent of the rows, and 30 at least.
     pub min_rows: Option<u64>,
     /// The least effect size.
     pub min_effect_size: f64,
-    /// The largest adjusted p-value.
+    /// The largest p-value, corrected for the search.
     pub significance: f64,
 }
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { top: 5, min_rows: None, min_effect_size: 0.1, significance: 0.05 }
+        Self {
+            top: 5,
+            depth: DEPTH_MAX,
+            rank_by: RankBy::Effect,
+            min_rows: None,
+            min_effect_size: 0.1,
+            significance: 0.05,
+        }
     }
 }
 
@@ -71,8 +101,8 @@ pub struct FinderSample {
 }
 
 struct Candidate {
-    family: usize,
-    pair: Pair,
+    family: Family,
+    ranges: Ranges,
     moments: Moments,
     effect: f64,
     p_value: f64,
@@ -80,6 +110,8 @@ struct Candidate {
 }
 
 /// Searches for the slices on which the candidate of `table` performs worst. Weights are ignored: rows are counted.
+///
+/// Slices are found on half of the rows and confirmed on the other half, which the search has not seen.
 pub fn search(
     table: &EvaluationTable,
     sample: &FinderSample,
@@ -105,33 +137,16 @@ pub fn search(
         *loss -= mean;
     }
     let min_rows = options.min_rows.unwrap_or_else(|| (rows as u64 / 200).max(30)).max(2);
+    let is_searched = |row: &u32| draw(u32::MAX - 1, sample.rows[*row as usize]) < 0.5;
+    let (searched, held_out): (Vec<u32>, Vec<u32>) = (0..rows as u32).partition(is_searched);
 
-    let space = Space::new(&sample.columns, &losses);
-    let tried = space.candidates(min_rows as f64);
-    let tried_count = tried.len() as u64;
-    let chosen = space.choose(tried, min_rows as f64, options);
+    let space = Space::new(&sample.columns, &losses, searched, held_out, options.depth);
+    let (tried, candidates) = space.candidates(min_rows as f64 / 2.0, options);
+    let (chosen, unconfirmed) = space.choose(candidates, min_rows as f64 / 2.0, options);
 
     let slices = chosen
         .into_iter()
-        .map(|candidate| {
-            let family = &space.families[candidate.family];
-            let ids: Vec<usize> = (0..rows)
-                .filter(|row| family.contains(candidate.pair, space.columns, *row))
-                .map(|row| sample.rows[row] as usize)
-                .collect();
-            let members = table.ordered_part(&ids);
-            FoundSlice {
-                conditions: space.conditions(&candidate),
-                rows: candidate.moments.n as u64,
-                share: candidate.moments.n / rows as f64,
-                loss: candidate.moments.mean() + mean,
-                rest_loss: space.whole.minus(candidate.moments).mean() + mean,
-                effect_size: candidate.effect,
-                p_value: candidate.p_value,
-                adjusted_p_value: candidate.adjusted,
-                metrics: metrics_of(&table.task, &members, decision_threshold),
-            }
-        })
+        .map(|(candidate, confirmation)| space.found(&candidate, confirmation, mean, table, sample, decision_threshold))
         .collect();
     SliceSearch {
         loss: match table.task.kind() {
@@ -142,7 +157,9 @@ pub fn search(
         columns: sample.columns.iter().map(|column| column.name.clone()).collect(),
         skipped_columns: sample.skipped_columns.clone(),
         columns_alone: space.alone(),
-        tried: tried_count,
+        depth: options.depth as u64,
+        tried,
+        unconfirmed,
         min_rows,
         min_effect_size: options.min_effect_size,
         significance: options.significance,
@@ -153,38 +170,58 @@ pub fn search(
 struct Space<'a> {
     columns: &'a [FinderColumn],
     losses: &'a [f64],
+    searched: Vec<u32>,
+    held_out: Vec<u32>,
     families: Vec<Family>,
     /// The columns that were crossed with each other, ascending.
     crossed: Vec<usize>,
+    /// The losses of the rows that are searched.
     whole: Moments,
 }
 
-/// The columns to cross with each other, of those with these families: all, or those that explain most of the loss.
-fn crossed(families: &[Family]) -> Vec<usize> {
-    let mut columns: Vec<usize> = (0..families.len()).collect();
-    if columns.len() > COLUMNS_CROSSED_MAX {
-        let explained: Vec<f64> = families.iter().map(Family::explained_squares).collect();
-        columns.sort_by(|a, b| explained[*b].total_cmp(&explained[*a]));
-        columns.truncate(COLUMNS_CROSSED_MAX);
-        columns.sort_unstable();
-    }
-    columns
+/// The losses of some rows.
+fn moments_of(losses: impl Iterator<Item = f64>) -> Moments {
+    let mut moments = Moments::default();
+    losses.for_each(|loss| moments.push(loss));
+    moments
 }
 
 impl<'a> Space<'a> {
-    fn new(columns: &'a [FinderColumn], losses: &'a [f64]) -> Self {
-        let mut families: Vec<Family> =
-            (0..columns.len()).into_par_iter().map(|first| Family::new(columns, first, None, losses)).collect();
-        let crossed = crossed(&families);
-        let pairs: Vec<(usize, usize)> =
-            crossed.iter().enumerate().flat_map(|(at, a)| crossed[at + 1..].iter().map(move |b| (*a, *b))).collect();
-        let of_pairs: Vec<Family> = pairs.par_iter().map(|(a, b)| Family::new(columns, *a, Some(*b), losses)).collect();
-        families.extend(of_pairs);
-        let mut whole = Moments::default();
-        for loss in losses {
-            whole.push(*loss);
+    fn new(
+        columns: &'a [FinderColumn],
+        losses: &'a [f64],
+        searched: Vec<u32>,
+        held_out: Vec<u32>,
+        depth: usize,
+    ) -> Self {
+        let mut families: Vec<Family> = (0..columns.len()).map(|column| Family::new(columns, &[column])).collect();
+        // The columns by what they tell of the loss.
+        let mut telling: Vec<usize> = (0..columns.len()).collect();
+        let explained: Vec<f64> = families
+            .par_iter()
+            .map(|family| LossTable::new(*family, columns, &searched, losses).explained_squares())
+            .collect();
+        telling.sort_by(|a, b| explained[*b].total_cmp(&explained[*a]));
+        let most_telling = |count: usize| {
+            let mut some: Vec<usize> = telling.iter().copied().take(count).collect();
+            some.sort_unstable();
+            some
+        };
+        let crossed = most_telling(if depth > 1 { COLUMNS_CROSSED_MAX } else { 0 });
+        for (at, a) in crossed.iter().enumerate() {
+            families.extend(crossed[at + 1..].iter().map(|b| Family::new(columns, &[*a, *b])));
         }
-        Self { columns, losses, families, crossed, whole }
+        if depth > 2 {
+            let threes = most_telling(COLUMNS_CROSSED_IN_THREES_MAX);
+            for (first, a) in threes.iter().enumerate() {
+                for (second, b) in threes.iter().enumerate().skip(first + 1) {
+                    let of = threes[second + 1..].iter().map(|c| Family::new(columns, &[*a, *b, *c]));
+                    families.extend(of.filter(|family| family.cells() <= CELLS_MAX));
+                }
+            }
+        }
+        let whole = moments_of(searched.iter().map(|row| losses[*row as usize]));
+        Self { columns, losses, searched, held_out, families, crossed, whole }
     }
 
     /// Names of the columns that were not crossed with others.
@@ -193,67 +230,111 @@ impl<'a> Space<'a> {
         alone.map(|column| self.columns[column].name.clone()).collect()
     }
 
-    /// Every slice that is large enough (and leaves enough rows outside), tested against the other rows.
-    fn candidates(&self, min_rows: f64) -> Vec<Candidate> {
-        let mut found: Vec<Candidate> = self
-            .families
-            .par_iter()
-            .enumerate()
-            .flat_map_iter(|(number, family)| {
-                family.pairs(self.columns).into_iter().filter_map(move |pair| {
-                    let moments = family.moments(pair);
-                    let rest = self.whole.minus(moments);
-                    (moments.n >= min_rows && rest.n >= min_rows).then(|| Candidate {
-                        family: number,
-                        pair,
-                        moments,
-                        effect: effect_size(moments, rest),
-                        p_value: welch_p_value(moments, rest),
-                        adjusted: 1.0,
-                    })
-                })
-            })
-            .collect();
-        let p_values: Vec<f64> = found.iter().map(|candidate| candidate.p_value).collect();
-        for (candidate, adjusted) in found.iter_mut().zip(adjusted_p_values(&p_values)) {
-            candidate.adjusted = adjusted;
-        }
-        found
+    fn table(&self, family: Family) -> LossTable {
+        LossTable::new(family, self.columns, &self.searched, self.losses)
     }
 
-    /// The best slices that add information, largest effect first.
-    fn choose(&self, tried: Vec<Candidate>, min_rows: f64, options: &SearchOptions) -> Vec<Candidate> {
-        let mut candidates: Vec<Candidate> = tried
-            .into_iter()
-            .filter(|c| c.adjusted <= options.significance && c.effect >= options.min_effect_size)
-            .collect();
-        // A stable sort: candidates of equal effect and size stay in the order of their families.
-        candidates.sort_by(|a, b| b.effect.total_cmp(&a.effect).then(b.moments.n.total_cmp(&a.moments.n)));
+    /// The losses of both halves.
+    fn both_tables(&self, family: Family) -> [LossTable; 2] {
+        [&self.searched, &self.held_out].map(|rows| LossTable::new(family, self.columns, rows, self.losses))
+    }
+
+    /// How many slices are large enough (and leave enough rows outside), and those of them that are bad enough: every one,
+    /// for no part of a slice with too few rows has enough.
+    fn candidates(&self, min_rows: f64, options: &SearchOptions) -> (u64, Vec<Candidate>) {
+        let rows = self.whole.n;
+        // Centred on all rows, the half that is searched has a mean of its own.
+        let mean = self.whole.mean();
+        let deviation = (self.whole.squares / rows.max(1.0) - mean * mean).max(0.0).sqrt();
+        let of_family = |family: &Family| {
+            let table = self.table(*family);
+            let slices = family.slices(self.columns, |slice| table.count(slice) >= min_rows);
+            let mut tried = 0_u64;
+            let mut found = Vec::new();
+            for ranges in slices {
+                let moments = table.moments(&ranges);
+                let rest = self.whole.minus(moments);
+                if rest.n < min_rows {
+                    continue;
+                }
+                tried += 1;
+                let effect = effect_size(moments, rest);
+                if effect >= options.min_effect_size {
+                    let p_value = welch_p_value(moments, rest);
+                    if p_value <= options.significance {
+                        found.push(Candidate { family: *family, ranges, moments, effect, p_value, adjusted: 1.0 });
+                    }
+                }
+            }
+            (tried, found)
+        };
+        let parts: Vec<(u64, Vec<Candidate>)> = self.families.par_iter().map(of_family).collect();
+        let tried = parts.iter().map(|(tried, _)| tried).sum();
+        let mut found: Vec<Candidate> = parts.into_iter().flat_map(|(_, found)| found).collect();
+        if found.is_empty() {
+            return (tried, found);
+        }
+        let chance = Chance::of(&self.families, self.columns, &self.searched, self.losses, min_rows / rows.max(1.0));
+        for candidate in &mut found {
+            let Moments { n, sum, .. } = candidate.moments;
+            let by_chance = chance.p_value(z(sum - n * mean, n, rows, deviation));
+            candidate.adjusted = by_chance.max(candidate.p_value);
+        }
+        found.retain(|candidate| candidate.adjusted <= options.significance);
+        let cost = |c: &Candidate| c.moments.n * (c.moments.mean() - self.whole.minus(c.moments).mean());
+        let rank = |c: &Candidate| if options.rank_by == RankBy::Cost { cost(c) } else { c.effect };
+        // A stable sort: candidates of equal rank and size stay in the order of their families, fewer conditions first.
+        found.sort_by(|a, b| rank(b).total_cmp(&rank(a)).then(b.moments.n.total_cmp(&a.moments.n)));
+        (tried, found)
+    }
+
+    /// The best slices that add information and are confirmed, in their order, and how many were not confirmed.
+    fn choose(
+        &self,
+        candidates: Vec<Candidate>,
+        min_rows: f64,
+        options: &SearchOptions,
+    ) -> (Vec<(Candidate, Confirmation)>, u64) {
         let mut covered = vec![false; self.losses.len()];
-        let mut chosen: Vec<Candidate> = Vec::new();
+        let mut chosen: Vec<(Candidate, Confirmation)> = Vec::new();
+        let mut unconfirmed = 0;
+        // Candidates that follow each other are often of one family.
+        let mut tables: HashMap<Vec<usize>, [LossTable; 2]> = HashMap::new();
         for candidate in candidates.into_iter().take(CANDIDATES_MAX) {
             if chosen.len() == options.top {
                 break;
             }
-            if self.is_implied(&candidate) || !self.adds_information(&candidate, &covered, min_rows, options) {
+            let key = candidate.family.columns().to_vec();
+            if tables.len() > TABLES_KEPT && !tables.contains_key(&key) {
+                tables.clear();
+            }
+            let tables = tables.entry(key).or_insert_with(|| self.both_tables(candidate.family));
+            if self.is_implied(&candidate, tables) || !self.adds_information(&candidate, &covered, min_rows, options) {
                 continue;
             }
-            let family = &self.families[candidate.family];
-            for (row, covered) in covered.iter_mut().enumerate() {
-                *covered |= family.contains(candidate.pair, self.columns, row);
+            let confirmation = self.confirmed(&candidate);
+            if confirmation.p_value > options.significance {
+                unconfirmed += 1;
+                continue;
             }
-            chosen.push(candidate);
+            for (row, covered) in covered.iter_mut().enumerate() {
+                *covered |= candidate.family.contains(&candidate.ranges, self.columns, row);
+            }
+            chosen.push((candidate, confirmation));
         }
-        chosen
+        (chosen, unconfirmed)
     }
 
-    /// Whether a wider slice is as bad: its rows beyond the candidate are not clearly better.
-    fn is_implied(&self, candidate: &Candidate) -> bool {
-        let family = &self.families[candidate.family];
-        family.wider(candidate.pair, self.columns).into_iter().any(|outer| {
-            let beyond = family.moments(outer).minus(candidate.moments);
-            // No rows beyond: the same rows under a simpler name; the test returns 1.
-            welch_p_value(candidate.moments, beyond) > IMPLIED_P_VALUE
+    /// Whether a wider slice is as bad: its rows beyond the candidate are not clearly better, among the rows that were searched
+    /// and among the others. A part of a bad slice is always a bit worse by chance where it was found.
+    fn is_implied(&self, candidate: &Candidate, tables: &[LossTable; 2]) -> bool {
+        candidate.family.wider(&candidate.ranges, self.columns).into_iter().any(|outer| {
+            tables.iter().any(|table| {
+                let inside = table.moments(&candidate.ranges);
+                let beyond = table.moments(&outer).minus(inside);
+                // No rows beyond: the same rows under a simpler name; the test returns 1.
+                welch_p_value(inside, beyond) > IMPLIED_P_VALUE
+            })
         })
     }
 
@@ -266,14 +347,14 @@ impl<'a> Space<'a> {
         min_rows: f64,
         options: &SearchOptions,
     ) -> bool {
-        let family = &self.families[candidate.family];
         let (mut inside, mut outside) = (Moments::default(), Moments::default());
-        for (row, loss) in self.losses.iter().enumerate().filter(|(row, _)| !covered[*row]) {
-            if family.contains(candidate.pair, self.columns, row) {
-                inside.push(*loss);
+        for row in self.searched.iter().map(|row| *row as usize).filter(|row| !covered[*row]) {
+            let of = if candidate.family.contains(&candidate.ranges, self.columns, row) {
+                &mut inside
             } else {
-                outside.push(*loss);
-            }
+                &mut outside
+            };
+            of.push(self.losses[row]);
         }
         inside.n >= min_rows
             && inside.n * 2.0 >= candidate.moments.n
@@ -281,10 +362,60 @@ impl<'a> Space<'a> {
             && welch_p_value(inside, outside) <= options.significance
     }
 
+    /// The losses inside and outside a slice, of some rows.
+    fn divided(&self, candidate: &Candidate, rows: impl Iterator<Item = usize>) -> (Moments, Moments) {
+        let (mut inside, mut outside) = (Moments::default(), Moments::default());
+        for row in rows {
+            let is_inside = candidate.family.contains(&candidate.ranges, self.columns, row);
+            (if is_inside { &mut inside } else { &mut outside }).push(self.losses[row]);
+        }
+        (inside, outside)
+    }
+
+    /// The slice on the rows that the search has not seen.
+    fn confirmed(&self, candidate: &Candidate) -> Confirmation {
+        let (inside, outside) = self.divided(candidate, self.held_out.iter().map(|row| *row as usize));
+        Confirmation {
+            rows: inside.n as u64,
+            effect_size: effect_size(inside, outside),
+            p_value: welch_p_value(inside, outside),
+        }
+    }
+
+    fn found(
+        &self,
+        candidate: &Candidate,
+        confirmation: Confirmation,
+        mean: f64,
+        table: &EvaluationTable,
+        sample: &FinderSample,
+        decision_threshold: f64,
+    ) -> FoundSlice {
+        let (inside, outside) = self.divided(candidate, 0..self.losses.len());
+        let is_inside = |row: &usize| candidate.family.contains(&candidate.ranges, self.columns, *row);
+        let ids: Vec<usize> = (0..self.losses.len()).filter(is_inside).map(|row| sample.rows[row] as usize).collect();
+        let rows = self.losses.len() as f64;
+        let of_all = mean * rows;
+        FoundSlice {
+            conditions: self.conditions(candidate),
+            rows: inside.n as u64,
+            share: inside.n / rows,
+            loss: inside.mean() + mean,
+            rest_loss: outside.mean() + mean,
+            cost_share: if of_all > 0.0 { (inside.sum + mean * inside.n) / of_all } else { 0.0 },
+            effect_size: effect_size(inside, outside),
+            p_value: candidate.p_value,
+            adjusted_p_value: candidate.adjusted,
+            confirmed: Some(confirmation),
+            metrics: metrics_of(&table.task, &table.ordered_part(&ids), decision_threshold),
+        }
+    }
+
     fn conditions(&self, candidate: &Candidate) -> Vec<Condition> {
-        let family = &self.families[candidate.family];
-        let first = self.columns[family.first].condition(candidate.pair.first);
-        let second = family.second.map(|second| self.columns[second].condition(candidate.pair.second));
-        [first].into_iter().chain(second).collect()
+        let of = candidate.family.columns().iter().zip(candidate.ranges);
+        of.map(|(column, range)| self.columns[*column].condition(range)).collect()
     }
 }
+
+/// Tables of losses that are kept while candidates are examined.
+const TABLES_KEPT: usize = 16;

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use tidemill_core::{Digest, Verdict};
 
 use crate::EvaluateError;
+use crate::behaviour::BehaviourResult;
 use crate::evaluation::{read_json, write_json};
-use crate::metrics::Metric;
+use crate::metrics::{Metric, OwnMetric};
 use crate::slices::SliceKey;
 
 /// The layout of `blessing.json` that this version writes and reads.
@@ -59,6 +60,14 @@ pub enum Rule {
     NoWorseThanBaselineByPercent,
     /// The metric is better than the baseline's by this or more.
     BetterThanBaselineBy,
+    /// The metric minus the baseline's is this or more.
+    ChangeAtLeast,
+    /// The metric minus the baseline's is this or less.
+    ChangeAtMost,
+    /// The change divided by the baseline's value is this or more.
+    RelativeChangeAtLeast,
+    /// The change divided by the baseline's value is this or less.
+    RelativeChangeAtMost,
 }
 
 impl Rule {
@@ -70,7 +79,31 @@ impl Rule {
             Self::NoWorseThanBaselineBy => "no_worse_than_baseline_by",
             Self::NoWorseThanBaselineByPercent => "no_worse_than_baseline_by_percent",
             Self::BetterThanBaselineBy => "better_than_baseline_by",
+            Self::ChangeAtLeast => "change_at_least",
+            Self::ChangeAtMost => "change_at_most",
+            Self::RelativeChangeAtLeast => "relative_change_at_least",
+            Self::RelativeChangeAtMost => "relative_change_at_most",
         }
+    }
+
+    /// Whether it takes the better direction of the metric.
+    pub const fn needs_direction(self) -> bool {
+        matches!(self, Self::NoWorseThanBaselineBy | Self::NoWorseThanBaselineByPercent | Self::BetterThanBaselineBy)
+    }
+
+    /// Whether it bounds from below.
+    const fn is_lower(self) -> bool {
+        matches!(self, Self::AtLeast | Self::ChangeAtLeast | Self::RelativeChangeAtLeast)
+    }
+
+    /// Whether a number that is not a gain meets the bound, with room for rounding.
+    pub(super) fn holds(self, number: f64, limit: f64, rounding: f64) -> bool {
+        if self.is_lower() { number >= limit - rounding } else { number <= limit + rounding }
+    }
+
+    /// Whether it is of the change divided by the baseline's value.
+    pub(super) const fn is_relative(self) -> bool {
+        matches!(self, Self::RelativeChangeAtLeast | Self::RelativeChangeAtMost)
     }
 
     /// Whether it compares with the baseline.
@@ -96,6 +129,9 @@ pub enum CheckOutcome {
 pub struct Check {
     /// The slice; `{}` is all rows. With `each`, the columns of a family without slices.
     pub slice: SliceKey,
+    /// The slice whose metric is compared with that of `slice`: value and baseline are the difference of the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<SliceKey>,
     /// The metric.
     pub metric: Metric,
     /// The kind of bound.
@@ -107,6 +143,9 @@ pub struct Check {
     /// The baseline's value, for rules that compare with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<f64>,
+    /// The end of the confidence interval that had to meet the bound, if it is of the interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_end: Option<f64>,
     /// The result.
     pub outcome: CheckOutcome,
     /// Why it failed, or was not applied.
@@ -136,6 +175,9 @@ pub struct Blessing {
     /// Digest of the package it was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Digest>,
+    /// The metrics that the pipeline file defines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_metrics: Vec<OwnMetric>,
     /// Every bound.
     pub checks: Vec<Check>,
 }
@@ -151,7 +193,30 @@ impl Blessing {
 
     /// Reads `blessing.json` in the folder of a Blessing artifact.
     pub fn read(dir: &Path) -> Result<Self, EvaluateError> {
-        read_json(&dir.join(Self::FILE))
+        let mut blessing: Self = read_json(&dir.join(Self::FILE))?;
+        let own: Vec<Metric> = blessing.own_metrics.iter().map(Metric::own).collect();
+        for check in &mut blessing.checks {
+            check.metric = own.iter().copied().find(|own| *own == check.metric).unwrap_or(check.metric);
+        }
+        Ok(blessing)
+    }
+
+    /// Takes in the results of behaviour tests: one that fails is a reason against the model.
+    pub(crate) fn judge_behaviour(&mut self, results: &[BehaviourResult]) {
+        if results.is_empty() {
+            return;
+        }
+        let failed: Vec<String> = results.iter().filter_map(BehaviourResult::reason).collect();
+        if !failed.is_empty() {
+            self.verdict = BlessingVerdict::NotBlessed;
+        } else if self.verdict == BlessingVerdict::Unchecked {
+            // The tests are what the model was judged by.
+            self.verdict =
+                if self.baseline.is_some() { BlessingVerdict::Blessed } else { BlessingVerdict::BlessedFirst };
+            self.notes.clear();
+        }
+        self.reasons.extend(failed);
+        self.blessed = self.verdict.passes();
     }
 
     /// Explains why there was no baseline although a model had been blessed before.

@@ -6,9 +6,10 @@ use std::fmt;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use tidemill_core::{ParamIssue, TaskKind, advice_for, suggest};
+use tidemill_core::{ParamIssue, TaskKind};
 
 use super::Rule;
+use super::elsewhere::unknown_metric;
 use super::written::bounds;
 use crate::EvaluateError;
 use crate::metrics::{Direction, Metric};
@@ -33,19 +34,23 @@ pub struct Threshold {
     /// How much better than the baseline the metric must be, in its own unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub better_than_baseline_by: Option<f64>,
+    /// The least change: the metric minus that of the baseline, whichever is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_at_least: Option<f64>,
+    /// The largest change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_at_most: Option<f64>,
+    /// The least relative change: the change divided by the baseline's value, 0.1 for 10 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_change_at_least: Option<f64>,
+    /// The largest relative change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_change_at_most: Option<f64>,
+    /// Every bound must hold for the whole confidence interval, not only for the value: a result that chance may explain does
+    /// not pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interval: bool,
 }
-
-/// What people write for the keys of a threshold, and what to write here.
-pub(crate) const KEYS_ELSEWHERE: &[(&str, &str)] = &[
-    ("min", "write `at_least`"),
-    ("minimum", "write `at_least`"),
-    ("lower_bound", "write `at_least`"),
-    ("gte", "write `at_least`"),
-    ("max", "write `at_most`"),
-    ("maximum", "write `at_most`"),
-    ("upper_bound", "write `at_most`"),
-    ("lte", "write `at_most`"),
-];
 
 impl Threshold {
     /// The bounds that are set.
@@ -56,6 +61,10 @@ impl Threshold {
             (Rule::NoWorseThanBaselineBy, self.no_worse_than_baseline_by),
             (Rule::NoWorseThanBaselineByPercent, self.no_worse_than_baseline_by_percent),
             (Rule::BetterThanBaselineBy, self.better_than_baseline_by),
+            (Rule::ChangeAtLeast, self.change_at_least),
+            (Rule::ChangeAtMost, self.change_at_most),
+            (Rule::RelativeChangeAtLeast, self.relative_change_at_least),
+            (Rule::RelativeChangeAtMost, self.relative_change_at_most),
         ]
         .into_iter()
         .filter_map(|(rule, limit)| Some((rule, limit?)))
@@ -121,6 +130,15 @@ impl schemars::JsonSchema for WrittenThreshold {
 }
 
 impl WrittenThreshold {
+    /// Whether the bounds must hold for the whole interval.
+    pub(crate) fn asks_for_interval(&self) -> bool {
+        match self {
+            Self::Bounds(threshold) => threshold.interval,
+            Self::Text(text) => text.trim_end().ends_with("(interval)"),
+            Self::Number(_) => false,
+        }
+    }
+
     /// The bounds on a metric.
     fn read(&self, metric: Metric, path: &[String]) -> Result<Threshold, ParamIssue> {
         match self {
@@ -137,48 +155,6 @@ impl WrittenThreshold {
     }
 }
 
-/// What other libraries call metrics, and what they are called here.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("roc_auc", "the area under the ROC curve is `auc`"),
-    ("roc_auc_score", "the area under the ROC curve is `auc`"),
-    ("auroc", "the area under the ROC curve is `auc`"),
-    ("average_precision", "the area under the precision-recall curve is `pr_auc`"),
-    ("auprc", "the area under the precision-recall curve is `pr_auc`"),
-    ("aucpr", "the area under the precision-recall curve is `pr_auc`"),
-    ("accuracy_score", "write `accuracy`"),
-    ("acc", "write `accuracy`"),
-    ("f1_score", "write `f1`, or `macro_f1` for several classes"),
-    ("f1_macro", "write `macro_f1`"),
-    ("f1_micro", "write `micro_f1`"),
-    ("matthews_corrcoef", "write `mcc`"),
-    ("ndcg_score", "write `ndcg`, or `ndcg@1`, `ndcg@3`, `ndcg@5`, `ndcg@10` for the first rows of each query"),
-    ("mean_average_precision", "write `map`"),
-    ("mean_reciprocal_rank", "write `mrr`"),
-    ("mean_pinball_loss", "write `pinball_loss`"),
-    ("quantile_loss", "write `pinball_loss`"),
-    ("exact_match", "write `subset_accuracy`"),
-    ("matthews", "write `mcc`"),
-    ("binary_logloss", "write `log_loss`"),
-    ("multi_logloss", "write `log_loss`"),
-    ("cross_entropy", "write `log_loss`"),
-    ("neg_log_loss", "write `log_loss`, which is better when it is lower"),
-    ("brier_score", "write `brier`"),
-    ("ece", "write `calibration_error`"),
-    ("root_mean_squared_error", "write `rmse`"),
-    ("mean_squared_error", "write `mse`"),
-    ("l2", "write `mse`"),
-    ("mean_absolute_error", "write `mae`"),
-    ("l1", "write `mae`"),
-    ("r2_score", "write `r2`"),
-    ("mean_absolute_percentage_error", "write `mape`"),
-    ("symmetric_mean_absolute_percentage_error", "write `smape`"),
-    ("sensitivity", "write `recall`"),
-    ("specificity", "write `true_negative_rate`"),
-    ("fpr", "write `false_positive_rate`"),
-    ("fnr", "write `false_negative_rate`"),
-    ("tpr", "write `true_positive_rate`, which is `recall`"),
-];
-
 /// Which slices a threshold is for: `{ payment_type: Cash }` is one slice, `[payment_type]` every slice by the
 /// values of those columns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -188,6 +164,8 @@ pub enum SliceSelector {
     One(SliceKey),
     /// Every slice by the values of these columns that is large enough to be shown.
     Each(Vec<String>),
+    /// Every slice by the values of columns some of which are given. Pipeline files have no form for it.
+    Family(SliceSpec),
 }
 
 impl SliceSelector {
@@ -195,6 +173,7 @@ impl SliceSelector {
     pub fn spec(&self) -> SliceSpec {
         match self {
             Self::Each(columns) => SliceSpec::over(columns.iter().cloned()),
+            Self::Family(spec) => spec.clone(),
             Self::One(key) => SliceSpec {
                 columns: key.terms().iter().map(|term| term.column.clone()).collect(),
                 values: key.terms().iter().map(|term| (term.column.clone(), vec![term.value.clone()])).collect(),
@@ -251,6 +230,19 @@ pub struct SliceThreshold {
     pub thresholds: BTreeMap<String, WrittenThreshold>,
 }
 
+/// Thresholds for the difference between two slices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CrossSliceThreshold {
+    /// The slice to compare with: `{}` is all rows.
+    pub against: SliceSelector,
+    /// The slices that are compared.
+    pub slice: SliceSelector,
+    /// Bounds by metric, on the metric of `against` minus that of `slice`.
+    #[schemars(with = "BTreeMap<Metric, WrittenThreshold>")]
+    pub thresholds: BTreeMap<String, WrittenThreshold>,
+}
+
 /// Everything that a model must satisfy to be blessed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Thresholds {
@@ -258,6 +250,8 @@ pub struct Thresholds {
     pub overall: BTreeMap<Metric, Threshold>,
     /// Bounds on slices.
     pub slices: Vec<(SliceSelector, BTreeMap<Metric, Threshold>)>,
+    /// Bounds on differences: of which slice, minus which, by metric.
+    pub cross: Vec<(SliceSelector, SliceSelector, BTreeMap<Metric, Threshold>)>,
 }
 
 impl Thresholds {
@@ -266,9 +260,19 @@ impl Thresholds {
         overall: &BTreeMap<String, WrittenThreshold>,
         slices: &[SliceThreshold],
     ) -> Result<Self, Vec<ParamIssue>> {
+        Self::read_with(overall, slices, &[])
+    }
+
+    /// As [`read`](Self::read), where bounds may name the metrics `own` too.
+    pub fn read_with(
+        overall: &BTreeMap<String, WrittenThreshold>,
+        slices: &[SliceThreshold],
+        own: &[Metric],
+    ) -> Result<Self, Vec<ParamIssue>> {
         let mut issues = Vec::new();
         let read = Self {
-            overall: metrics_by_name(overall, &["thresholds".to_owned()], &mut issues),
+            cross: Vec::new(),
+            overall: metrics_by_name(overall, own, &["thresholds".to_owned()], &mut issues),
             slices: slices
                 .iter()
                 .enumerate()
@@ -283,11 +287,29 @@ impl Thresholds {
                         );
                     }
                     let at = [at.as_slice(), &["thresholds".to_owned()]].concat();
-                    (written.slice.clone(), metrics_by_name(&written.thresholds, &at, &mut issues))
+                    (written.slice.clone(), metrics_by_name(&written.thresholds, own, &at, &mut issues))
                 })
                 .collect(),
         };
         if issues.is_empty() { Ok(read) } else { Err(issues) }
+    }
+
+    /// Adds bounds on the differences between slices.
+    pub fn with_cross(mut self, cross: &[CrossSliceThreshold], own: &[Metric]) -> Result<Self, Vec<ParamIssue>> {
+        let mut issues = Vec::new();
+        for (index, written) in cross.iter().enumerate() {
+            let at = ["cross_slice_thresholds".to_owned(), index.to_string(), "thresholds".to_owned()];
+            let bounds = metrics_by_name(&written.thresholds, own, &at, &mut issues);
+            if bounds.values().any(|threshold| threshold.interval) {
+                let message = "a difference between slices has no confidence interval";
+                issues.push(
+                    ParamIssue::new(at, message)
+                        .with_hint("a metric `difference(METRIC)[COLUMN]` has one, and `thresholds` can name it"),
+                );
+            }
+            self.cross.push((written.against.clone(), written.slice.clone(), bounds));
+        }
+        if issues.is_empty() { Ok(self) } else { Err(issues) }
     }
 
     /// Whether there are no thresholds.
@@ -302,7 +324,7 @@ impl Thresholds {
             Some((metric, _)) => {
                 let known: Vec<&str> = Metric::of(task).map(Metric::name).collect();
                 Err(EvaluateError::MetricOfOtherTask {
-                    metric: metric.name(),
+                    metric: metric.name().to_owned(),
                     task: task.name(),
                     known: known.join(", "),
                 })
@@ -313,9 +335,11 @@ impl Thresholds {
     /// Every metric that has a bound, with the bounds.
     pub fn metrics(&self) -> impl Iterator<Item = (Metric, &Threshold)> {
         let slices = self.slices.iter().flat_map(|(_, thresholds)| thresholds);
+        let cross = self.cross.iter().flat_map(|(_, _, thresholds)| thresholds);
         self.overall
             .iter()
             .chain(slices)
+            .chain(cross)
             .filter(|(_, threshold)| threshold.rules().next().is_some())
             .map(|(metric, threshold)| (*metric, threshold))
     }
@@ -323,13 +347,15 @@ impl Thresholds {
 
 fn metrics_by_name(
     written: &BTreeMap<String, WrittenThreshold>,
+    own: &[Metric],
     at: &[String],
     issues: &mut Vec<ParamIssue>,
 ) -> BTreeMap<Metric, Threshold> {
     let mut read = BTreeMap::new();
     for (name, threshold) in written {
         let path: Vec<String> = at.iter().cloned().chain([name.clone()]).collect();
-        match name.parse::<Metric>() {
+        let defined = own.iter().copied().find(|metric| metric.name() == name);
+        match defined.map_or_else(|| name.parse::<Metric>(), Ok) {
             Ok(metric) => match threshold.read(metric, &path) {
                 Ok(threshold) => {
                     issues.extend(threshold_issues(metric, &threshold, &path));
@@ -337,15 +363,7 @@ fn metrics_by_name(
                 }
                 Err(issue) => issues.push(issue),
             },
-            Err(error) => {
-                let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-                let hint = match (advice_for(name, ELSEWHERE), suggest(name, names.iter().copied())) {
-                    (Some(ours), _) => ours.to_owned(),
-                    (None, Some(near)) => format!("did you mean `{near}`?"),
-                    (None, None) => format!("the metrics are {}", names.join(", ")),
-                };
-                issues.push(ParamIssue::new(path, error.to_string()).with_hint(hint));
-            }
+            Err(error) => issues.push(unknown_metric(&error, name, own, path)),
         }
     }
     read
@@ -371,13 +389,13 @@ fn threshold_issues(metric: Metric, threshold: &Threshold, path: &[String]) -> V
             let end = if rule == Rule::AtLeast { high } else { low };
             issues.push(ParamIssue::new(at(rule), format!("`{metric}` is never {never} than {end}")));
         }
-        if rule.needs_baseline() && metric.direction() == Direction::Neutral {
+        if rule.needs_direction() && metric.direction() == Direction::Neutral {
             issues.push(
                 ParamIssue::new(at(rule), format!("no value of `{metric}` is better than another"))
                     .with_hint("bound it with `at_least` and `at_most`"),
             );
         }
-        if rule.needs_baseline() && limit < 0.0 {
+        if rule.needs_direction() && limit < 0.0 {
             let other = if rule == Rule::BetterThanBaselineBy {
                 "no_worse_than_baseline_by"
             } else {
@@ -390,6 +408,15 @@ fn threshold_issues(metric: Metric, threshold: &Threshold, path: &[String]) -> V
         && low > high
     {
         issues.push(ParamIssue::new(path.to_vec(), format!("no value is at least {low} and at most {high}")));
+    }
+    if threshold.interval && !matches!(metric.direction(), Direction::Higher | Direction::Lower) {
+        let wrong = threshold.rules().any(|(rule, _)| rule.needs_direction());
+        if wrong {
+            issues.push(ParamIssue::new(
+                path.to_vec(),
+                format!("the interval of a change of `{metric}` has no better end"),
+            ));
+        }
     }
     if threshold.rules().next().is_none() {
         issues.push(

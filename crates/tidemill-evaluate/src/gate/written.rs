@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_core::{Code, Coded, suggest};
+use tidemill_core::{Code, Coded};
 
+use super::elsewhere::unknown_metric;
 use super::threshold::WrittenThreshold;
 use super::{Rule, Threshold, Thresholds};
 use crate::metrics::{Direction, Metric};
@@ -32,23 +33,33 @@ const FORM: &str = "write a metric and a bound: `auc>=0.9`, or `auc>=baseline-0.
 impl Thresholds {
     /// Parses bounds on all rows, each `METRIC>=NUMBER`, `METRIC<=NUMBER` or, against the baseline, `METRIC>=baseline`
     /// with `-NUMBER`, `-NUMBER%` or `+NUMBER` after it (`<=` and the other sign if less is better). Several bounds on
-    /// a metric must all be met.
+    /// a metric must all be met. `(interval)` at the end asks for the whole confidence interval.
     pub fn parse<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<Self, ThresholdSyntax> {
+        Self::parse_with(lines, &[])
+    }
+
+    /// As [`parse`](Self::parse), where bounds may name the metrics `own` too.
+    pub fn parse_with<S: AsRef<str>>(
+        lines: impl IntoIterator<Item = S>,
+        own: &[Metric],
+    ) -> Result<Self, ThresholdSyntax> {
         let mut overall: BTreeMap<Metric, Threshold> = BTreeMap::new();
         for line in lines {
             let text = line.as_ref();
             let fail = |problem: String, hint: String| ThresholdSyntax { text: text.to_owned(), problem, hint };
-            let (metric, rule, limit) = bound(text).map_err(|(problem, hint)| fail(problem, hint))?;
+            let (bounds, interval) = without_interval(text);
+            let (metric, rule, limit) = bound(bounds, own).map_err(|(problem, hint)| fail(problem, hint))?;
             let threshold = overall.entry(metric).or_default();
+            threshold.interval |= interval;
             add(threshold, rule, limit).map_err(|(problem, hint)| fail(problem, hint))?;
             let named = BTreeMap::from([(metric.name().to_owned(), WrittenThreshold::Bounds(*threshold))]);
-            if let Err(issues) = Self::read(&named, &[]) {
+            if let Err(issues) = Self::read_with(&named, &[], own) {
                 let problem = issues.first().map(|issue| issue.message.clone()).unwrap_or_default();
                 let hint = issues.into_iter().find_map(|issue| issue.hint).unwrap_or_else(|| FORM.to_owned());
                 return Err(fail(problem, hint));
             }
         }
-        Ok(Self { overall, slices: Vec::new() })
+        Ok(Self { overall, ..Self::default() })
     }
 
     /// Whether a bound compares with the baseline.
@@ -59,7 +70,8 @@ impl Thresholds {
 
 /// The bounds on a metric in a text: `>= 0.9`, or several with commas between them. `>` counts as `>=` and `<` as `<=`.
 pub(super) fn bounds(metric: Metric, text: &str) -> Result<Threshold, (String, String)> {
-    let mut threshold = Threshold::default();
+    let (text, interval) = without_interval(text);
+    let mut threshold = Threshold { interval, ..Threshold::default() };
     for part in text.split(',') {
         let part = part.trim();
         let signs = [(">=", true), ("<=", false), ("≥", true), ("≤", false), (">", true), ("<", false)];
@@ -75,6 +87,11 @@ pub(super) fn bounds(metric: Metric, text: &str) -> Result<Threshold, (String, S
     Ok(threshold)
 }
 
+/// The text without `(interval)` at its end, and whether it was there.
+fn without_interval(text: &str) -> (&str, bool) {
+    text.trim_end().strip_suffix("(interval)").map_or((text, false), |bounds| (bounds.trim_end(), true))
+}
+
 /// Sets a bound, which must not be there yet.
 fn add(threshold: &mut Threshold, rule: Rule, limit: f64) -> Result<(), (String, String)> {
     let place = match rule {
@@ -83,6 +100,10 @@ fn add(threshold: &mut Threshold, rule: Rule, limit: f64) -> Result<(), (String,
         Rule::NoWorseThanBaselineBy => &mut threshold.no_worse_than_baseline_by,
         Rule::NoWorseThanBaselineByPercent => &mut threshold.no_worse_than_baseline_by_percent,
         Rule::BetterThanBaselineBy => &mut threshold.better_than_baseline_by,
+        Rule::ChangeAtLeast => &mut threshold.change_at_least,
+        Rule::ChangeAtMost => &mut threshold.change_at_most,
+        Rule::RelativeChangeAtLeast => &mut threshold.relative_change_at_least,
+        Rule::RelativeChangeAtMost => &mut threshold.relative_change_at_most,
     };
     match place.replace(limit) {
         None => Ok(()),
@@ -91,7 +112,7 @@ fn add(threshold: &mut Threshold, rule: Rule, limit: f64) -> Result<(), (String,
 }
 
 /// The bound, or a problem and its solution.
-fn bound(text: &str) -> Result<(Metric, Rule, f64), (String, String)> {
+fn bound(text: &str, own: &[Metric]) -> Result<(Metric, Rule, f64), (String, String)> {
     let form = |problem: &str| (problem.to_owned(), FORM.to_owned());
     let (at, sign) = [(">=", true), ("<=", false), ("≥", true), ("≤", false)]
         .into_iter()
@@ -99,11 +120,10 @@ fn bound(text: &str) -> Result<(Metric, Rule, f64), (String, String)> {
         .ok_or_else(|| form("it has neither `>=` nor `<=`"))?;
     let (sign, more) = sign;
     let name = text[..at].trim();
-    let metric = name.parse::<Metric>().map_err(|error| {
-        let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-        let hint = suggest(name, names.iter().copied())
-            .map_or_else(|| format!("the metrics are {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
-        (error.to_string(), hint)
+    let defined = own.iter().copied().find(|metric| metric.name() == name);
+    let metric = defined.map_or_else(|| name.parse::<Metric>(), Ok).map_err(|error| {
+        let issue = unknown_metric(&error, name, own, Vec::new());
+        (issue.message, issue.hint.unwrap_or_default())
     })?;
     let (rule, limit) = rule(metric, more, text[at + sign.len()..].trim())?;
     Ok((metric, rule, limit))

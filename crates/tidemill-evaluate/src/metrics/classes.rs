@@ -1,9 +1,8 @@
 //! Metrics of a model of several classes.
 
-use tidemill_core::RocArea;
-
 use super::binary::log_loss;
-use super::catalogue::ratio;
+use super::rank::{RankMetrics, RankSums, mean_of_all, rank_pairs, weighted_mean};
+use super::values::ratio;
 use super::{Metric, Metrics, Rows};
 
 /// Areas of one class against the rest are computed for at most this many classes.
@@ -61,37 +60,96 @@ impl ConfusionCounts {
     }
 }
 
+impl ConfusionCounts {
+    /// The mean over the classes of what is defined; a class without true or predicted rows is left out, as in
+    /// scikit-learn with `zero_division=nan`.
+    fn mean(&self, of: impl Fn(&Self, usize) -> Option<f64>) -> Option<f64> {
+        let known: Vec<f64> = (0..self.classes).filter_map(|class| of(self, class)).collect();
+        ratio(known.iter().sum(), known.len() as f64)
+    }
+
+    fn weighted(&self, of: impl Fn(&Self, usize) -> Option<f64>) -> Option<f64> {
+        // A class that is never predicted has no precision, and its rows count as predicted wrongly.
+        weighted_mean((0..self.classes).map(|class| (of(self, class).or(Some(0.0)), self.rows(class))))
+    }
+
+    /// Gorodkin's correlation of two classifications (2004, doi:10.1016/j.compbiolchem.2004.09.006) and Cohen's kappa.
+    fn write_agreement(&self, weight: f64, right: f64, metrics: &mut Metrics) {
+        let sum = |of: &dyn Fn(usize) -> f64| (0..self.classes).map(of).sum::<f64>();
+        let by_chance = sum(&|class| self.rows(class) * self.predicted(class));
+        let truth = weight * weight - sum(&|class| self.rows(class).powi(2));
+        let called = weight * weight - sum(&|class| self.predicted(class).powi(2));
+        let correlation = ratio(right * weight - by_chance, truth.sqrt() * called.sqrt());
+        metrics.set(Metric::Mcc, correlation.map(|correlation| correlation.clamp(-1.0, 1.0)));
+        metrics.set(Metric::Kappa, ratio(right * weight - by_chance, weight * weight - by_chance));
+    }
+}
+
 /// Writes every metric of a model of several classes.
 pub(super) fn write_class_metrics<R: Rows>(rows: &R, metrics: &mut Metrics) {
     let classes = rows.class_count();
     let counts = ConfusionCounts::new(classes, rows);
-    let (mut weight, mut loss) = (0.0, 0.0);
+    let (mut weight, mut loss, mut squares) = (0.0, 0.0, 0.0);
     for position in 0..rows.len() {
         let row = rows.row(position);
         weight += row.weight;
         loss += row.weight * log_loss(row.score, 1.0);
+        let square = |class: usize| {
+            let outcome = f64::from(u8::from(row.label as usize == class));
+            (rows.class_score(position, class) - outcome).powi(2)
+        };
+        squares += row.weight * (0..classes).map(square).sum::<f64>();
     }
     let right: f64 = (0..classes).map(|class| counts.get(class, class)).sum();
     metrics.set(Metric::Accuracy, ratio(right, weight));
     metrics.set(Metric::LogLoss, ratio(loss, weight));
-    // A class without true or predicted rows is left out of a mean, as in scikit-learn.
-    let mean = |of: &dyn Fn(usize) -> Option<f64>| {
-        let known: Vec<f64> = (0..classes).filter_map(of).collect();
-        ratio(known.iter().sum(), known.len() as f64)
-    };
-    metrics.set(Metric::BalancedAccuracy, mean(&|class| counts.recall(class)));
-    metrics.set(Metric::MacroF1, mean(&|class| counts.f1(class)));
-    let areas: Vec<Option<f64>> = class_areas(rows);
-    let known: Vec<f64> = areas.iter().copied().flatten().collect();
-    // Without rows of a class, its one-vs-rest area is undefined, and a mean over the others would be a different
-    // metric.
-    let all = known.len() == areas.len() && !areas.is_empty();
-    metrics.set(Metric::Auc, if all { ratio(known.iter().sum(), known.len() as f64) } else { None });
+    metrics.set(Metric::Brier, ratio(squares, weight));
+    metrics.set(Metric::BalancedAccuracy, counts.mean(ConfusionCounts::recall));
+    metrics.set(Metric::MacroRecall, counts.mean(ConfusionCounts::recall));
+    metrics.set(Metric::MacroPrecision, counts.mean(ConfusionCounts::precision));
+    metrics.set(Metric::MacroF1, counts.mean(ConfusionCounts::f1));
+    metrics.set(Metric::WeightedPrecision, counts.weighted(ConfusionCounts::precision));
+    metrics.set(Metric::WeightedRecall, counts.weighted(ConfusionCounts::recall));
+    metrics.set(Metric::WeightedF1, counts.weighted(ConfusionCounts::f1));
+    counts.write_agreement(weight, right, metrics);
+    let ranks = class_ranks(rows);
+    let areas: Vec<Option<f64>> = ranks.iter().map(|ranks| ranks.auc).collect();
+    let precisions: Vec<Option<f64>> = ranks.iter().map(|ranks| ranks.average_precision).collect();
+    metrics.set(Metric::Auc, mean_of_all(&areas));
+    metrics.set(Metric::PrAuc, mean_of_all(&precisions));
+    let weights = |at: usize| counts.rows(at);
+    metrics
+        .set(Metric::WeightedAuc, weighted_mean(areas.iter().enumerate().map(|(class, area)| (*area, weights(class)))));
     metrics.set(Metric::AucMicro, micro_area(rows));
+}
+
+/// Share of the rows whose true class is among the `k` most probable ones. Of equal probabilities the later class comes
+/// first, as in scikit-learn's `top_k_accuracy_score`.
+pub(super) fn top_k_accuracy<R: Rows>(k: usize, rows: &R) -> Option<f64> {
+    let (mut found, mut weight) = (0.0, 0.0);
+    for position in 0..rows.len() {
+        let row = rows.row(position);
+        let truth = row.label as usize;
+        let of_truth = rows.class_score(position, truth);
+        let is_before = |class: &usize| {
+            let score = rows.class_score(position, *class);
+            score > of_truth || (score == of_truth && *class > truth)
+        };
+        weight += row.weight;
+        if (0..rows.class_count()).filter(is_before).count() < k {
+            found += row.weight;
+        }
+    }
+    ratio(found, weight)
 }
 
 /// The area under the ROC curve of each class against the rest; none if there are too many classes.
 pub fn class_areas<R: Rows>(rows: &R) -> Vec<Option<f64>> {
+    class_ranks(rows).into_iter().map(|ranks| ranks.auc).collect()
+}
+
+/// AUC and average precision of each class against the rest; none if there are too many classes.
+pub(super) fn class_ranks<R: Rows>(rows: &R) -> Vec<RankMetrics> {
     let classes = rows.class_count();
     if classes > RANKED_CLASSES_MAX {
         return Vec::new();
@@ -100,7 +158,7 @@ pub fn class_areas<R: Rows>(rows: &R) -> Vec<Option<f64>> {
         .map(|class| {
             let order = rows.class_order(class);
             let score = |position: &u32| rows.class_score(*position as usize, class);
-            let mut area = RocArea::default();
+            let mut sums = RankSums::default();
             let mut end = order.len();
             while end > 0 {
                 let ties = score(&order[end - 1]);
@@ -110,10 +168,10 @@ pub fn class_areas<R: Rows>(rows: &R) -> Vec<Option<f64>> {
                     let row = rows.row(*position as usize);
                     *(if row.label as usize == class { &mut positive } else { &mut negative }) += row.weight;
                 }
-                area.push(positive, negative);
+                sums.push(positive, negative);
                 end = start;
             }
-            area.value()
+            sums.finish()
         })
         .collect()
 }
@@ -130,11 +188,5 @@ fn micro_area<R: Rows>(rows: &R) -> Option<f64> {
         let pair = |class| (rows.class_score(position, class), row.label as usize == class, row.weight);
         pairs.extend((0..classes).map(pair));
     }
-    pairs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
-    let mut area = RocArea::default();
-    for ties in pairs.chunk_by(|a, b| a.0 == b.0) {
-        let of = |positive: bool| ties.iter().filter(|pair| pair.1 == positive).map(|pair| pair.2).sum::<f64>();
-        area.push(of(true), of(false));
-    }
-    area.value()
+    rank_pairs(pairs).auc
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tidemill_core::TaskKind;
 
-use super::calibration::calibration_bins;
+use super::calibration::CalibrationBins;
 use super::rank::{TieGroup, tie_groups_descending};
 use super::{CalibrationBin, Rows};
 
@@ -72,7 +72,7 @@ impl Curves {
             return Self::default();
         }
         let total: f64 = (0..rows.len()).map(|position| rows.row(position).weight).sum();
-        let calibration = calibration_bins(rows, total);
+        let calibration = CalibrationBins::new(rows, total).curve();
         match task {
             TaskKind::Binary => {
                 let (roc, precision_recall) = threshold_curves(rows);
@@ -99,7 +99,7 @@ fn threshold_curves<R: Rows>(rows: &R) -> (Vec<RocPoint>, Vec<PrPoint>) {
     let mut recalls: Vec<PrPoint> = Vec::new();
     let (mut tp, mut fp) = (0.0, 0.0);
     let mut last_recall = f64::NEG_INFINITY;
-    tie_groups_descending(rows, |TieGroup { score, weight, label }| {
+    tie_groups_descending(rows, |TieGroup { score, weight, label, .. }| {
         tp += label;
         fp += weight - label;
         let end = tp >= positives && fp >= negatives;

@@ -2,29 +2,54 @@
 
 use tidemill_core::{RankedQuery, rank_gain};
 
-use super::catalogue::ratio;
+use super::values::ratio;
 use super::{Metric, Metrics, Rows};
 
-type Measure = fn(&RankedQuery) -> Option<f64>;
+/// A metric of a ranking, of the first rows of each query or of all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct RankMeasure {
+    pub base: Metric,
+    pub first: Option<usize>,
+}
+
+impl RankMeasure {
+    /// The value of a query. `ordered` are its relevances, the best place first; of equal scores the smaller one.
+    fn of(self, query: &RankedQuery, ordered: &[f64]) -> Option<f64> {
+        let relevant = || ordered.iter().filter(|relevance| **relevance > 0.0).count() as f64;
+        let hits = |first: usize| ordered.iter().take(first).filter(|relevance| **relevance > 0.0).count() as f64;
+        let first = self.first.unwrap_or(ordered.len());
+        match self.base {
+            Metric::Ndcg => query.ndcg(self.first, rank_gain),
+            Metric::Map => query.average_precision(self.first),
+            Metric::Mrr => query.reciprocal_rank().map(|found| if found * first as f64 >= 1.0 { found } else { 0.0 }),
+            Metric::Precision if relevant() > 0.0 => Some(hits(first) / first as f64),
+            Metric::Recall => ratio(hits(first), relevant()),
+            _ => None,
+        }
+    }
+}
 
 /// Each metric with what it measures of a query.
-const MEASURES: [(Metric, Measure); 7] = [
-    (Metric::Ndcg, |query| query.ndcg(None, rank_gain)),
-    (Metric::NdcgAt1, |query| query.ndcg(Some(1), rank_gain)),
-    (Metric::NdcgAt3, |query| query.ndcg(Some(3), rank_gain)),
-    (Metric::NdcgAt5, |query| query.ndcg(Some(5), rank_gain)),
-    (Metric::NdcgAt10, |query| query.ndcg(Some(10), rank_gain)),
-    (Metric::Map, |query| query.average_precision(None)),
-    (Metric::Mrr, RankedQuery::reciprocal_rank),
+const MEASURES: [(Metric, RankMeasure); 7] = [
+    (Metric::Ndcg, RankMeasure { base: Metric::Ndcg, first: None }),
+    (Metric::NdcgAt1, RankMeasure { base: Metric::Ndcg, first: Some(1) }),
+    (Metric::NdcgAt3, RankMeasure { base: Metric::Ndcg, first: Some(3) }),
+    (Metric::NdcgAt5, RankMeasure { base: Metric::Ndcg, first: Some(5) }),
+    (Metric::NdcgAt10, RankMeasure { base: Metric::Ndcg, first: Some(10) }),
+    (Metric::Map, RankMeasure { base: Metric::Map, first: None }),
+    (Metric::Mrr, RankMeasure { base: Metric::Mrr, first: None }),
 ];
 
-/// Writes every metric of a ranking: means over the queries that have a relevant row, each with the mean weight of its rows.
-pub(super) fn write_ranking_metrics<R: Rows>(rows: &R, metrics: &mut Metrics) {
+/// Writes every metric of a ranking, and those that were asked for: means over the queries that have a relevant row, each with
+/// the mean weight of its rows.
+pub(super) fn write_ranking_metrics<R: Rows>(rows: &R, asked: &[(Metric, RankMeasure)], metrics: &mut Metrics) {
+    let measures: Vec<(Metric, RankMeasure)> = MEASURES.iter().chain(asked).copied().collect();
     let mut by_group: Vec<(u32, u32)> =
         (0..rows.len()).map(|position| (rows.group(position), position as u32)).collect();
     by_group.sort_unstable();
     let mut query = RankedQuery::default();
-    let mut values: [Vec<(f64, f64)>; MEASURES.len()] = Default::default();
+    let mut ordered: Vec<(f64, f64)> = Vec::new();
+    let mut values: Vec<Vec<(f64, f64)>> = vec![Vec::new(); measures.len()];
     for members in by_group.chunk_by(|a, b| a.0 == b.0) {
         let of_query = || members.iter().map(|(_, position)| rows.row(*position as usize));
         let weight = of_query().map(|row| row.weight).sum::<f64>() / members.len() as f64;
@@ -32,12 +57,16 @@ pub(super) fn write_ranking_metrics<R: Rows>(rows: &R, metrics: &mut Metrics) {
             continue;
         }
         query.fill(of_query().map(|row| (row.score, row.label)));
-        for ((_, measure), values) in MEASURES.iter().zip(&mut values) {
-            values.extend(measure(&query).map(|value| (value, weight)));
+        ordered.clear();
+        ordered.extend(of_query().map(|row| (row.score + 0.0, row.label)));
+        ordered.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
+        let relevances: Vec<f64> = ordered.iter().map(|(_, relevance)| *relevance).collect();
+        for ((_, measure), values) in measures.iter().zip(&mut values) {
+            values.extend(measure.of(&query, &relevances).map(|value| (value, weight)));
         }
     }
     metrics.set(Metric::Queries, Some(values[0].len() as f64));
-    for ((metric, _), mut values) in MEASURES.iter().zip(values) {
+    for ((metric, _), mut values) in measures.iter().zip(values) {
         // The order of the queries follows from that of the rows, and must leave no trace.
         values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
         let (sum, total) =

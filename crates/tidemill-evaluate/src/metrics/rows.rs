@@ -1,6 +1,7 @@
 //! Rows in ascending order of score, whole or in part.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use tidemill_model::largest_column;
@@ -50,6 +51,10 @@ pub trait Rows: Sync {
     fn class_score(&self, _position: usize, _class: usize) -> f64 {
         0.0
     }
+    /// A number of the row at `position` that a metric of its own needs: row column `column` of the plan. NaN: none.
+    fn value(&self, _position: usize, _column: usize) -> f64 {
+        f64::NAN
+    }
     /// The positions by rising probability of a class.
     fn class_order(&self, class: usize) -> Cow<'_, [u32]> {
         let mut order: Vec<u32> = (0..self.len() as u32).collect();
@@ -78,6 +83,8 @@ pub struct Ordered {
     /// By position: the number of the query.
     groups: Option<Vec<u32>>,
     levels: Vec<f64>,
+    /// Row columns, by the original order.
+    values: Arc<Vec<Vec<f64>>>,
 }
 
 /// The probabilities of a model of several classes besides that of the true one.
@@ -119,7 +126,15 @@ impl Ordered {
             classes: None,
             groups: None,
             levels: Vec::new(),
+            values: Arc::default(),
         }
+    }
+
+    /// The same rows with row columns, each by the original order.
+    #[must_use]
+    pub(crate) fn with_values(mut self, values: Vec<Vec<f64>>) -> Self {
+        self.values = Arc::new(values);
+        self
     }
 
     /// The same rows of these queries, a number each in the original order.
@@ -215,6 +230,11 @@ impl Rows for Ordered {
         self.classes.as_ref().map_or(0.0, |classes| classes.scores[class][position])
     }
 
+    #[inline]
+    fn value(&self, position: usize, column: usize) -> f64 {
+        self.values.get(column).map_or(f64::NAN, |values| values[self.order[position] as usize])
+    }
+
     fn class_order(&self, class: usize) -> Cow<'_, [u32]> {
         let orders = self.classes.as_ref().map_or(&[][..], |classes| &classes.orders);
         Cow::Borrowed(orders.get(class).map_or(&[], Vec::as_slice))
@@ -277,6 +297,10 @@ impl Rows for Subset<'_> {
 
     fn class_score(&self, position: usize, class: usize) -> f64 {
         self.whole.class_score(self.positions[position] as usize, class)
+    }
+
+    fn value(&self, position: usize, column: usize) -> f64 {
+        self.whole.value(self.positions[position] as usize, column)
     }
 }
 

@@ -209,7 +209,7 @@ pub(super) fn thresholds_table(blessing: &Blessing) -> String {
 pub(super) fn found_table(evaluation: &Evaluation) -> String {
     let Some(search) = &evaluation.found_slices else { return String::new() };
     let tried = format!(
-        "{} slices of {} columns were tried, of {} rows or more each.",
+        "{} slices of {} columns were tried on half of the rows, of {} rows or more each, and those found were confirmed on the other half.",
         with_separators(search.tried),
         search.columns.len(),
         with_separators(search.min_rows)
@@ -235,8 +235,9 @@ pub(super) fn found_table(evaluation: &Evaluation) -> String {
         };
         let _ = write!(
             out,
-            "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td>{}</td><td class=\"sub\">{:.1} %</td><td class=\"hot\">{}</td><td class=\"sub\">{}</td>",
+            "<tr class=\"f\"><td><span class=\"name\">{}</span><div class=\"type\">{}</div></td><td>{}</td><td class=\"sub\">{:.1} %</td><td class=\"hot\">{}</td><td class=\"sub\">{}</td>",
             escape(&shortened(&slice.to_string())),
+            escape(&slice.sentence(&search.loss)),
             with_separators(slice.rows),
             slice.share * 100.0,
             decimals(slice.loss),
@@ -251,7 +252,7 @@ pub(super) fn found_table(evaluation: &Evaluation) -> String {
     }
     let _ = write!(
         out,
-        "</tbody></table></div><p class=\"foot\">{tried} Effect size: the difference of the mean losses in standard deviations. p: Welch's t-test, adjusted for the number of slices tried.</p>"
+        "</tbody></table></div><p class=\"foot\">{tried} Effect size: the difference of the mean losses in standard deviations. p: the chance that the worst of all slices tried is as bad as this, from shuffled losses.</p>"
     );
     out
 }

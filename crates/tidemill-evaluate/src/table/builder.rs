@@ -20,8 +20,11 @@ pub struct TableColumns {
     pub finder: Vec<String>,
     /// How much each row counts: a column of numbers.
     pub weight: Option<String>,
-    /// The column of the query, for a ranking.
+    /// The column of the query, for a ranking. For any other task, of rows that belong together: a bootstrap draws them
+    /// together.
     pub group: Option<String>,
+    /// Columns that metrics of one's own compute with.
+    pub kept: Vec<String>,
     /// The expected number of rows, if known: if there are more than a million, the search uses a sample.
     pub rows: u64,
 }
@@ -35,6 +38,7 @@ pub struct TableBuilder {
     group: Option<(usize, String, GroupNumbers)>,
     filter: SampleFilter,
     finder: Vec<(usize, String, FinderColumnBuilder)>,
+    kept: Vec<usize>,
     sampled: Vec<u32>,
 }
 
@@ -61,13 +65,23 @@ impl TableBuilder {
         let weight = columns.weight.as_deref().map(|name| numeric_index(schema, name, "weight")).transpose()?;
         let group = columns.group.as_deref().map(|name| column_index(schema, name, "group")).transpose()?;
         let group = group.zip(columns.group.clone()).map(|(at, name)| (at, name, GroupNumbers::default()));
+        let kept = columns.kept.iter().map(|name| column_index(schema, name, "metrics")).collect::<Result<_, _>>()?;
         let mut table = EvaluationTable::new(task, split, Vec::new(), Vec::new());
         label.clone_into(&mut table.label);
         table.weights = columns.weight.clone().map(|name| (name, Vec::new()));
         let rows = columns.rows.min(1 << 32) as usize;
         table.labels.reserve(rows);
         table.predictions.reserve(rows);
-        Ok(Self { table, keys, weight, group, filter: SampleFilter::new(columns.rows), finder, sampled: Vec::new() })
+        Ok(Self {
+            table,
+            keys,
+            weight,
+            group,
+            filter: SampleFilter::new(columns.rows),
+            finder,
+            kept,
+            sampled: Vec::new(),
+        })
     }
 
     /// Adds a batch with its labels and predictions, each as long as the batch. Either every batch has predictions of a
@@ -154,6 +168,9 @@ impl TableBuilder {
                 },
             })?;
             self.table.groups.get_or_insert_default().extend(of_batch);
+        }
+        if !self.kept.is_empty() {
+            self.table.kept.push(batch.project(&self.kept).map_err(|error| EvaluateError::Kept(error.to_string()))?);
         }
         if !self.finder.is_empty() {
             let rows: Vec<usize> =

@@ -1,8 +1,11 @@
 //! The input of an evaluation: the labels and predictions of one split.
 
 mod builder;
+mod gaps;
+mod labels;
 mod predictions;
 
+use arrow::array::RecordBatch;
 use tidemill_model::Task;
 
 pub(crate) use builder::column_index;
@@ -46,12 +49,14 @@ pub struct EvaluationTable {
     pub notes: Vec<String>,
     /// The weight of each row: finite, not negative, not all 0. The column's name goes first.
     pub weights: Option<(String, Vec<f64>)>,
-    /// The number of each row's query, for a ranking.
+    /// The number of each row's query, for a ranking, or of the rows that belong together.
     pub groups: Option<Vec<u32>>,
     /// Columns to slice by.
     pub columns: Vec<KeyColumn>,
     /// The columns of the search for bad slices.
     pub finder: Option<FinderSample>,
+    /// The columns that metrics of one's own compute with, batch by batch.
+    pub kept: Vec<RecordBatch>,
 }
 
 impl EvaluationTable {
@@ -72,6 +77,7 @@ impl EvaluationTable {
             groups: None,
             columns: Vec::new(),
             finder: None,
+            kept: Vec::new(),
         }
     }
 

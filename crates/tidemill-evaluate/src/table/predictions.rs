@@ -1,29 +1,28 @@
 //! A table from stored predictions: any file with a label and a score, from any program.
 
-use std::collections::HashMap;
-
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Schema};
-use tidemill_core::{Task, TaskKind, shortened};
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use tidemill_core::{Task, TaskKind};
 use tidemill_data::DataError;
-use tidemill_model::class_name;
 
-use super::builder::{column_index, numbers, numeric_index};
+use super::builder::{numbers, numeric_index};
+use super::gaps::Gaps;
+use super::labels::{LabelColumns, StoredLabels, bracketed, shown};
 use super::{EvaluationTable, TableBuilder, TableColumns};
 use crate::EvaluateError;
+use crate::metrics::middle;
 
 /// Scores outside 0 and 1 by no more than this are probabilities with rounding errors.
 const UNCLEAN_MAX: f64 = 1e-3;
-/// The maximum number of label values in a message.
-const VALUES_SHOWN: usize = 12;
-
 /// The roles of a file's columns.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PredictionColumns {
-    /// The task. By default classes if there are columns of probabilities by class, binary if the label has two values
-    /// and every prediction is a probability, otherwise regression.
+    /// The task. By default several labels if there are columns of several, quantiles if the columns of predictions are called
+    /// by levels, classes if they are called by classes, binary if the label has two values and every prediction is a
+    /// probability, otherwise regression. A ranking is named, and has a `group`.
     pub task: Option<TaskKind>,
-    /// The column of labels: numbers, booleans or text.
+    /// The column of labels: numbers, booleans or text. Several labels are a list `a,b`, or `NAME` for the columns
+    /// `NAME[LABEL]`.
     pub label: String,
     /// The column of predictions: probabilities, or values. `NAME` stands for the columns `NAME[CLASS]` if there is no
     /// column of that name.
@@ -38,23 +37,19 @@ pub struct PredictionColumns {
 enum Scores {
     /// One number a row.
     One(usize),
-    /// A column of probabilities for each class.
-    Classes(Vec<(String, usize)>),
+    /// A column for each class, label or level.
+    Several(Vec<(String, usize)>),
 }
 
 impl Scores {
     fn find(schema: &Schema, name: &str, place: &'static str) -> Result<Self, EvaluateError> {
         if schema.index_of(name).is_err() {
-            let of_class =
-                |field: &str| Some(field.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?.to_owned());
-            let fields = schema.fields().iter().enumerate();
-            let classes: Vec<(String, usize)> =
-                fields.filter_map(|(at, field)| Some((of_class(field.name())?, at))).collect();
+            let classes = bracketed(schema, name);
             if classes.len() > 1 {
                 for (_, at) in &classes {
                     numeric_index(schema, schema.field(*at).name(), place)?;
                 }
-                return Ok(Self::Classes(classes));
+                return Ok(Self::Several(classes));
             }
         }
         numeric_index(schema, name, place).map(Self::One)
@@ -63,66 +58,21 @@ impl Scores {
     fn indexes(&self) -> Vec<usize> {
         match self {
             Self::One(at) => vec![*at],
-            Self::Classes(classes) => classes.iter().map(|(_, at)| *at).collect(),
+            Self::Several(classes) => classes.iter().map(|(_, at)| *at).collect(),
+        }
+    }
+
+    /// What each column stands for; empty for a single one.
+    fn names(&self) -> Vec<String> {
+        match self {
+            Self::One(_) => Vec::new(),
+            Self::Several(columns) => columns.iter().map(|(name, _)| name.clone()).collect(),
         }
     }
 
     fn columns(&self, batch: &RecordBatch) -> Vec<Vec<f64>> {
         self.indexes().into_iter().map(|at| numbers(batch.column(at))).collect()
     }
-}
-
-/// Labels as read: numbers, or the numbers of texts.
-#[derive(Default)]
-struct StoredLabels {
-    numbers_of_texts: HashMap<String, usize>,
-    texts: Vec<String>,
-    is_text: bool,
-}
-
-impl StoredLabels {
-    fn read(&mut self, column: &ArrayRef) -> Vec<f64> {
-        if column.data_type() != &DataType::Utf8 {
-            return numbers(column);
-        }
-        self.is_text = true;
-        let number = |text: Option<&str>| {
-            let Some(text) = text else { return f64::NAN };
-            if let Some(number) = self.numbers_of_texts.get(text) {
-                return *number as f64;
-            }
-            self.texts.push(text.to_owned());
-            self.numbers_of_texts.insert(text.to_owned(), self.texts.len() - 1);
-            (self.texts.len() - 1) as f64
-        };
-        column.as_string::<i32>().iter().map(number).collect()
-    }
-
-    fn name(&self, value: f64) -> String {
-        if self.is_text { self.texts[value as usize].clone() } else { class_name(value) }
-    }
-
-    /// The values with their names and the number of their rows: numbers by size, text by the alphabet.
-    fn counts(&self, labels: &[f64]) -> Vec<(f64, String, u64)> {
-        let mut counts: HashMap<u64, u64> = HashMap::new();
-        for label in labels {
-            *counts.entry((label + 0.0).to_bits()).or_default() += 1;
-        }
-        let named = |(bits, rows)| (f64::from_bits(bits), self.name(f64::from_bits(bits)), rows);
-        let mut counts: Vec<(f64, String, u64)> = counts.into_iter().map(named).collect();
-        counts.sort_by(|a, b| if self.is_text { a.1.cmp(&b.1) } else { a.0.total_cmp(&b.0) });
-        counts
-    }
-}
-
-/// "no (120), yes (61)".
-fn shown(counts: &[(f64, String, u64)]) -> String {
-    let some = counts.iter().take(VALUES_SHOWN);
-    let mut shown: Vec<String> = some.map(|(_, name, rows)| format!("{} ({rows})", shortened(name))).collect();
-    if counts.len() > VALUES_SHOWN {
-        shown.push(format!("and {} more", counts.len() - VALUES_SHOWN));
-    }
-    shown.join(", ")
 }
 
 impl EvaluationTable {
@@ -137,19 +87,15 @@ impl EvaluationTable {
         batches: impl IntoIterator<Item = Result<RecordBatch, DataError>>,
         columns: &PredictionColumns,
     ) -> Result<Self, EvaluateError> {
-        let label = column_index(schema, &columns.label, "label")?;
-        if schema.field(label).data_type() != &DataType::Utf8 {
-            numeric_index(schema, &columns.label, "label")?;
-        }
+        let label = LabelColumns::find(schema, &columns.label)?;
         let scores = Scores::find(schema, &columns.prediction, "prediction")?;
         let baseline = columns.baseline.as_deref().map(|name| Scores::find(schema, name, "baseline")).transpose()?;
         let mut builder = TableBuilder::new(Task::Regression, name, &columns.label, schema, &columns.keep)?;
-        let role = |role: &'static str, scores: &Scores| {
-            scores.indexes().into_iter().map(|index| Gaps::new(role, index)).collect::<Vec<_>>()
-        };
-        let mut gaps = vec![Gaps::new("label", label)];
-        gaps.extend(role("prediction", &scores));
-        gaps.extend(baseline.iter().flat_map(|scores| role("baseline", scores)));
+        let role =
+            |role: &'static str, indexes: Vec<usize>| indexes.into_iter().map(move |index| Gaps::new(role, index));
+        let mut gaps: Vec<Gaps> = role("label", label.indexes()).collect();
+        gaps.extend(role("prediction", scores.indexes()));
+        gaps.extend(baseline.iter().flat_map(|scores| role("baseline", scores.indexes())));
         let mut labels = StoredLabels::default();
         let mut stored: [Vec<Vec<f64>>; 2] = [Vec::new(), Vec::new()];
         for batch in batches {
@@ -159,7 +105,7 @@ impl EvaluationTable {
             }
             let (own, other) = (scores.columns(&batch), baseline.as_ref().map(|scores| scores.columns(&batch)));
             let first = |columns: &[Vec<f64>]| columns.first().cloned().unwrap_or_default();
-            let read = labels.read(batch.column(label));
+            let read = label.read(&batch, &mut labels);
             builder.push(&batch, &read, &first(&own), other.as_deref().map(first).as_deref())?;
             for (whole, part) in stored.iter_mut().zip([own, other.unwrap_or_default()]) {
                 whole.resize_with(part.len(), Vec::new);
@@ -178,24 +124,103 @@ impl EvaluationTable {
                 rows_of: table.rows_of(),
             });
         }
-        match (scores, baseline) {
-            (Scores::Classes(classes), baseline) => {
-                let [own, other] = stored;
-                let names: Vec<String> = classes.into_iter().map(|(name, _)| name).collect();
-                let same = match &baseline {
-                    None => true,
-                    Some(Scores::Classes(others)) => others.iter().map(|(name, _)| name).eq(&names),
-                    Some(Scores::One(_)) => false,
-                };
-                if !same {
-                    let reason = "is of classes, and the baseline has other columns of probabilities".to_owned();
-                    return Err(contradiction(&table, &labels, reason, "name columns of the same classes".to_owned()));
-                }
-                table.become_classes(names, own, other, &labels)?;
+        let names = scores.names();
+        if baseline.as_ref().is_some_and(|baseline| baseline.names() != names) {
+            let reason = if names.is_empty() {
+                "has one column of predictions, and the baseline has several"
+            } else {
+                "is of classes, and the baseline has other columns of probabilities"
+            };
+            let hint = "name columns of the same classes".to_owned();
+            return Err(contradiction(&table, &labels, reason.to_owned(), hint));
+        }
+        let [own, other] = stored;
+        match (label, levels_of(&names).filter(|_| columns.task != Some(TaskKind::MultiClass) && !labels.is_text)) {
+            (LabelColumns::Several(label), _) => {
+                let labels: Vec<String> = label.into_iter().map(|(name, _)| name).collect();
+                table.become_labels(labels, &names, own, other)?;
             }
-            (Scores::One(_), _) => table.decide_task(columns.task, &labels)?,
+            (LabelColumns::One(_), Some(order)) => table.become_quantiles(&names, &order, own, other),
+            (LabelColumns::One(_), None) if !names.is_empty() => table.become_classes(names, own, other, &labels)?,
+            (LabelColumns::One(_), None) if columns.task == Some(TaskKind::Ranking) => match &columns.keep.group {
+                Some(group) => table.task = Task::Ranking { group: group.clone() },
+                None => {
+                    let hint = "name the column of the query with `--group`".to_owned();
+                    let reason = "is of a ranking, whose rows belong to queries".to_owned();
+                    return Err(contradiction(&table, &labels, reason, hint));
+                }
+            },
+            (LabelColumns::One(_), None) => table.decide_task(columns.task, &labels)?,
         }
         Ok(table)
+    }
+
+    /// Several labels a row, and a column of probabilities for each.
+    fn become_labels(
+        &mut self,
+        labels: Vec<String>,
+        names: &[String],
+        own: Vec<Vec<f64>>,
+        other: Vec<Vec<f64>>,
+    ) -> Result<(), EvaluateError> {
+        let order: Option<Vec<usize>> =
+            labels.iter().map(|label| names.iter().position(|name| name == label)).collect();
+        let Some(order) = order.filter(|order| order.len() == names.len()) else {
+            let has =
+                if names.is_empty() { "one column".to_owned() } else { format!("columns for {}", names.join(", ")) };
+            return Err(EvaluateError::LabelColumns {
+                labels: labels.join(", "),
+                problem: format!("there are {has} of predictions"),
+                rows_of: self.rows_of(),
+            });
+        };
+        if let Some(row) = self.labels.iter().position(|label| label.is_nan()) {
+            return Err(EvaluateError::LabelColumns {
+                labels: labels.join(", "),
+                problem: format!("one of them is neither 0 nor 1 in row {}", row + 1),
+                rows_of: self.rows_of(),
+            });
+        }
+        self.task = Task::MultiLabel { labels };
+        self.task.check().map_err(|problem| EvaluateError::LabelColumns {
+            labels: self.label.clone(),
+            problem,
+            rows_of: self.rows_of(),
+        })?;
+        self.take_columns(&order, own, other, 0, true);
+        Ok(())
+    }
+
+    /// A column for each quantile, in the order of the levels.
+    fn become_quantiles(&mut self, names: &[String], order: &[usize], own: Vec<Vec<f64>>, other: Vec<Vec<f64>>) {
+        self.task = Task::Quantiles { levels: order.iter().map(|at| names[*at].clone()).collect() };
+        let shown = middle(&self.task.levels());
+        self.take_columns(order, own, other, shown, false);
+    }
+
+    /// Takes columns in an order; that at `shown` stands for all where one number is wanted.
+    fn take_columns(
+        &mut self,
+        order: &[usize],
+        own: Vec<Vec<f64>>,
+        other: Vec<Vec<f64>>,
+        shown: usize,
+        are_probabilities: bool,
+    ) {
+        let mut mended = 0;
+        let mut ordered = |columns: Vec<Vec<f64>>| -> Vec<Vec<f64>> {
+            let mut columns: Vec<Option<Vec<f64>>> = columns.into_iter().map(Some).collect();
+            let mut taken: Vec<Vec<f64>> =
+                order.iter().filter_map(|at| columns.get_mut(*at).and_then(Option::take)).collect();
+            if are_probabilities {
+                mended += taken.iter_mut().map(|column| clean(column)).sum::<u64>();
+            }
+            taken
+        };
+        (self.class_predictions, self.class_baseline) = (ordered(own), ordered(other));
+        self.predictions = self.class_predictions[shown].clone();
+        self.baseline = self.class_baseline.get(shown).cloned();
+        self.note_corrections(mended);
     }
 
     /// Labels as numbers of classes, and all probabilities.
@@ -221,6 +246,7 @@ impl EvaluationTable {
         }
         let mended: u64 = own.iter_mut().chain(&mut other).map(|column| clean(column)).sum();
         self.note_corrections(mended);
+        self.note_sums(&own);
         let truth = |columns: &[Vec<f64>]| -> Vec<f64> {
             self.labels.iter().enumerate().map(|(row, class)| columns[*class as usize][row]).collect()
         };
@@ -247,6 +273,10 @@ impl EvaluationTable {
             }
             self.task = Task::Regression;
             return Ok(());
+        }
+        if asked == Some(TaskKind::MultiLabel) {
+            let hint = "list the columns of the labels: `--label drama,comedy`";
+            return refuse(self, "is one column, and several labels are several", hint);
         }
         if asked == Some(TaskKind::MultiClass) {
             let hint = "name the columns by the part before `[CLASS]`: `--prediction probabilities`";
@@ -301,12 +331,37 @@ impl EvaluationTable {
         Ok(())
     }
 
+    /// Reports rows whose probabilities are not those of one class of all.
+    fn note_sums(&mut self, columns: &[Vec<f64>]) {
+        let sum = |row: usize| columns.iter().map(|column| column[row]).sum::<f64>();
+        let mut off = (0..self.labels.len()).filter(|row| (sum(*row) - 1.0).abs() > UNCLEAN_MAX);
+        if let Some(first) = off.next() {
+            let rows = 1 + off.count();
+            self.notes.push(format!(
+                "the probabilities of {rows} of {} rows do not sum to 1: in row {} to {:.3}",
+                self.labels.len(),
+                first + 1,
+                sum(first)
+            ));
+        }
+    }
+
     fn note_corrections(&mut self, mended: u64) {
         if mended > 0 {
             let cells = if mended == 1 { "prediction lies" } else { "predictions lie" };
             self.notes.push(format!("{mended} {cells} slightly outside 0 and 1 and count as 0 or 1"));
         }
     }
+}
+
+/// The order of columns by rising level, if they are called by levels between 0 and 1, all different.
+fn levels_of(names: &[String]) -> Option<Vec<usize>> {
+    let levels: Option<Vec<f64>> =
+        names.iter().map(|name| name.parse::<f64>().ok().filter(|level| *level > 0.0 && *level < 1.0)).collect();
+    let levels = levels.filter(|levels| levels.len() > 1)?;
+    let mut order: Vec<usize> = (0..levels.len()).collect();
+    order.sort_by(|a, b| levels[*a].total_cmp(&levels[*b]));
+    order.windows(2).all(|pair| levels[pair[0]] < levels[pair[1]]).then_some(order)
 }
 
 /// Corrects probabilities with rounding errors, and counts them.
@@ -331,37 +386,12 @@ fn contradiction(table: &EvaluationTable, labels: &StoredLabels, reason: String,
     }
 }
 
-/// Empty cells of one column, counted over all rows so that one message reports all.
-struct Gaps {
-    role: &'static str,
-    index: usize,
-    rows: u64,
-    missing: u64,
-    first: u64,
-}
-
-impl Gaps {
-    fn new(role: &'static str, index: usize) -> Self {
-        Self { role, index, rows: 0, missing: 0, first: 0 }
-    }
-
-    fn add_column(&mut self, column: &ArrayRef) {
-        if self.missing == 0
-            && let Some(row) = (0..column.len()).find(|row| column.is_null(*row))
-        {
-            self.first = self.rows + row as u64 + 1;
-        }
-        self.rows += column.len() as u64;
-        self.missing += column.null_count() as u64;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{BooleanArray, Float64Array, StringArray};
-    use arrow::datatypes::Field;
+    use arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray};
+    use arrow::datatypes::{DataType, Field};
     use tidemill_core::{Code, Coded};
 
     use super::*;

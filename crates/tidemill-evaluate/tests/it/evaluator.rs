@@ -352,3 +352,95 @@ fn rows_are_counted_by_the_threshold_that_the_model_has_from_its_training() {
     assert_eq!((found.decision_threshold, found.baseline_decision_threshold), (Some(0.9), None));
     assert_eq!((rate(&found), of_baseline(&found)), (0.0, 0.0));
 }
+
+/// The model calls trips up to a fare of 20 tipped, and looks at nothing else.
+#[test]
+fn behaviour_is_tested_on_rows_and_failures_name_them() {
+    let world = World::new();
+    let judge = |tests: Value| {
+        let params = json!({ "behaviour": tests, "thresholds": { "auc": ">= 0.5" } });
+        let (outcome, out) = world.run_on(&params, &world.good(), None, 2).unwrap();
+        (outcome, Evaluation::read(&out.join("evaluation")).unwrap(), Blessing::read(&out.join("blessing")).unwrap())
+    };
+    let (_, evaluation, blessing) = judge(json!([
+        { "name": "the hour does not matter", "change": { "hour": "(hour + 5) % 24" }, "expect": "same" },
+        { "name": "dearer trips are not tipped more", "change": { "fare": "fare * 2" }, "expect": "not_higher" },
+        { "name": "cheap trips are tipped", "where": "fare < 10", "at_least": 0.8, "rows": 50 },
+    ]));
+    assert!(blessing.blessed, "{blessing:?}");
+    let counts: Vec<(u64, u64)> = evaluation.behaviour.iter().map(|result| (result.rows, result.passed)).collect();
+    assert_eq!(counts, [(1_000, 1_000), (1_000, 1_000), (50, 50)]);
+
+    let (outcome, evaluation, blessing) = judge(json!([
+        { "name": "the fare does not matter", "where": "fare <= 20 and payment = 'Cash'", "change": { "fare": "fare + 10" },
+          "expect": "same", "tolerance": 0.1, "pass": 0.9 },
+    ]));
+    assert_eq!((blessing.verdict, outcome.verdict.passed()), (BlessingVerdict::NotBlessed, false));
+    let result = &evaluation.behaviour[0];
+    assert!(result.rows > 100 && result.passed < result.rows && !result.failures.is_empty());
+    let first = &result.failures[0];
+    assert_eq!((first.before.as_str(), first.after.as_str()), ("0.8808", "0.1192"));
+    assert!(first.changed[0].starts_with("fare ") && first.changed[0].contains(" → "), "{first:?}");
+    let reason = &blessing.reasons[0];
+    assert!(reason.starts_with("behaviour `the fare does not matter` holds for "), "{reason}");
+    assert!(reason.contains(&format!("row {}: 0.8808 → 0.1192 (fare ", first.row)), "{reason}");
+
+    // Tests alone are something to judge a model by.
+    let tests = json!({ "behaviour": [{ "name": "x", "change": { "hour": "0" }, "expect": "same" }] });
+    let (_, out) = world.run_on(&tests, &world.good(), None, 2).unwrap();
+    assert_eq!(Blessing::read(&out.join("blessing")).unwrap().verdict, BlessingVerdict::BlessedFirst);
+    for (test, says) in [
+        (json!({ "name": "x", "change": { "fair": "1" }, "expect": "same" }), "names the column `fair`"),
+        (json!({ "name": "x", "where": "fare + 1", "at_least": 0 }), "neither true nor false"),
+        (json!({ "name": "x", "where": "fare > 1e9", "at_least": 0 }), ""),
+        (json!({ "name": "x", "output": "a", "at_least": 0 }), "the model has one number"),
+    ] {
+        let found = world.run_on(&json!({ "behaviour": [test] }), &world.good(), None, 2);
+        match found {
+            Err(error) => assert!(error.to_string().contains(says), "{error}"),
+            Ok((outcome, _)) => assert!(!outcome.verdict.passed() && says.is_empty(), "{outcome:?}"),
+        }
+    }
+}
+
+#[test]
+fn importance_and_curves_are_those_of_the_one_column_that_counts() {
+    let world = World::new();
+    let (_, out) = world.run_on(&json!({ "explain": true }), &world.good(), None, 2).unwrap();
+    let effects = Evaluation::read(&out.join("evaluation")).unwrap().effects.unwrap();
+    let [fare, hour] = effects.inputs.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((fare.column.as_str(), hour.column.as_str(), hour.importance), ("fare", "hour", 0.0));
+    // Shuffled, the fare says nothing: what is left is chance, 0.5.
+    assert!((fare.importance - (effects.value - 0.5)).abs() < 0.03, "{fare:?}");
+    let curve = fare.curve.as_ref().unwrap();
+    let (low, high) = (0.880_797_077_977_882_4, 0.119_202_922_022_117_57);
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    assert!(close(curve.partial[0], low) && close(curve.partial[curve.partial.len() - 1], high), "{curve:?}");
+    let step = curve.accumulated[0] - curve.accumulated[curve.accumulated.len() - 1];
+    assert!((step - (low - high)).abs() < 1e-9, "{step}");
+    let same = |row: &Vec<f64>| row.iter().zip(&curve.partial).all(|(a, b)| close(*a, *b));
+    assert!(curve.individual.len() >= 20 && curve.individual.iter().all(same));
+    let flat = hour.curve.as_ref().unwrap();
+    assert!(flat.partial.windows(2).all(|pair| pair[0] == pair[1]), "{flat:?}");
+}
+
+#[test]
+fn likely_mistakes_are_reported_with_every_evaluation() {
+    // Each row is there four times, so that most of those judged were learned from, and `weight` holds the answer.
+    let mut csv = String::from("fare,hour,payment,tips,weight\n");
+    for i in 0..3_000_u32 {
+        let row = i / 4;
+        let tips = if row * 7 % 10 < 5 { 0.0 } else { 1.0 + f64::from(row % 9) };
+        writeln!(csv, "{}.5,{},Card,{tips},{tips}", row % 700, row % 24).unwrap();
+    }
+    let world = World::of(&csv);
+    let leaky = world.package("leaky", 20.0, 2.0, &["fare", "weight"], LABEL);
+    let (outcome, out) = world.run_on(&json!({}), &leaky, None, 2).unwrap();
+    let found = Evaluation::read(&out.join("evaluation")).unwrap().suspicions.unwrap();
+    assert_eq!((found.telling.len(), found.telling[0].column.as_str(), found.telling[0].value), (1, "weight", 1.0));
+    assert!(outcome.warnings.iter().any(|warning| warning.contains("column `weight` alone tells the label (auc 1)")));
+    assert_eq!(found.shared[0].split, "train");
+    // Rows that repeat are kept in one split by their hash, so none is shared unless splits are drawn another way.
+    let shared = outcome.warnings.iter().any(|warning| warning.contains("are in `train` too"));
+    assert_eq!(shared, found.shared[0].found * 100 >= found.shared[0].looked_for);
+}

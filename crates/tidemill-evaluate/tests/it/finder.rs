@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use tidemill_evaluate::finder::{Condition, SearchOptions};
+use tidemill_evaluate::finder::{Condition, RankBy, SearchOptions};
 use tidemill_evaluate::slices::SliceValue;
 use tidemill_evaluate::{EvaluateOptions, EvaluationTable, SliceSearch, TableBuilder, TableColumns, evaluate};
 use tidemill_model::Task;
@@ -71,11 +71,12 @@ fn table(seed: u64, bad: impl Fn(&str, i64, f64) -> bool) -> EvaluationTable {
 }
 
 fn find(table: &EvaluationTable) -> SliceSearch {
-    let options = EvaluateOptions {
-        confidence_intervals: None,
-        find_slices: Some(SearchOptions::default()),
-        ..EvaluateOptions::default()
-    };
+    find_with(table, SearchOptions::default())
+}
+
+fn find_with(table: &EvaluationTable, search: SearchOptions) -> SliceSearch {
+    let options =
+        EvaluateOptions { confidence_intervals: None, find_slices: Some(search), ..EvaluateOptions::default() };
     evaluate(table, &options).unwrap().found_slices.unwrap()
 }
 
@@ -111,6 +112,39 @@ fn a_range_of_a_number_is_found_by_its_quantile() {
     // One in ten fares exceeds 5 + 10 ln 10 = 28.03.
     assert_eq!(column, "fare");
     assert!((low - 28.03).abs() < 0.6, "{low}");
+}
+
+/// Only the crossing of three is bad: every crossing of two of its columns is as good as the rest.
+#[test]
+fn a_slice_of_three_conditions_is_found_first_and_told_in_a_sentence() {
+    let search = find(&table(31, |company, hour, fare| {
+        company == "Blue" && (6..12).contains(&hour) && (10.0..28.0).contains(&fare)
+    }));
+    let first = &search.slices[0];
+    let columns: Vec<String> = first.to_string().split(", ").map(str::to_owned).collect();
+    assert_eq!(first.conditions.len(), 3, "{:?}", search.slices);
+    assert!(columns[0] == "company=Blue" && first.effect_size > 0.5, "{first}");
+    let confirmed = first.confirmed.unwrap();
+    assert!(
+        confirmed.p_value < 1e-3 && confirmed.effect_size > 0.5 && confirmed.rows * 3 > first.rows,
+        "{confirmed:?}"
+    );
+    let sentence = first.sentence(&search.loss);
+    assert!(sentence.starts_with("company is Blue and hour ") && sentence.ends_with(" rows, p < 0.001"), "{sentence}");
+    assert_eq!(find_with(&table(31, |_, _, _| true), SearchOptions { depth: 1, ..SearchOptions::default() }).depth, 1);
+}
+
+/// A small slice that is very bad, and a large one that costs more.
+#[test]
+fn slices_are_ranked_by_effect_or_by_what_they_cost() {
+    let planted = table(5, |company, hour, fare| {
+        (company == "Red" && hour < 2) || (company != "Red" && fare > 12.0 && (fare * 1e4) as i64 % 3 == 0)
+    });
+    let by = |rank_by| find_with(&planted, SearchOptions { rank_by, ..SearchOptions::default() });
+    let (effect, cost) = (by(RankBy::Effect), by(RankBy::Cost));
+    assert_eq!(effect.slices[0].to_string(), "company=Red, hour<2");
+    assert!(cost.slices[0].to_string().contains("fare≥"), "{:?}", cost.slices);
+    assert!(cost.slices[0].cost_share > effect.slices[0].cost_share);
 }
 
 #[test]
@@ -170,10 +204,11 @@ fn wide(width: usize) -> EvaluationTable {
 fn many_columns_are_searched_one_by_one_and_the_telling_ones_in_pairs() {
     // Slices of one column: 6 values and 4 + 4 ranges. Of pairs: 14 × 14.
     let pairs = |columns: u64| columns * (columns - 1) / 2 * 14 * 14;
-    let few = find(&wide(32));
+    let pairs_at_most = || SearchOptions { depth: 2, ..SearchOptions::default() };
+    let few = find_with(&wide(32), pairs_at_most());
     assert_eq!((few.columns_alone.len(), few.tried <= 32 * 14 + pairs(32)), (0, true));
     assert!(few.tried > pairs(31));
-    let many = find(&wide(1_000));
+    let many = find_with(&wide(1_000), pairs_at_most());
     assert_eq!(many.columns_alone.len(), 1_000 - 32);
     assert!(many.tried <= 1_000 * 14 + pairs(32), "{}", many.tried);
     for (width, search) in [(32, few), (1_000, many)] {

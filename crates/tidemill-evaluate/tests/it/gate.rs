@@ -281,3 +281,27 @@ fn parameters_that_cannot_be_meant_are_all_found_before_the_run() {
     assert_eq!(issues(&json!({ "slices": "payment_type" })).len(), 1);
     assert_eq!(issues(&json!({ "slicse": [] })).len(), 1);
 }
+
+/// A bound on the interval holds only if chance cannot explain it.
+#[test]
+fn a_bound_may_be_of_the_interval() {
+    let labels: Vec<f64> = (0..200).map(|row| f64::from(u8::from(row % 2 == 0))).collect();
+    let score = |good: u32| -> Vec<f64> {
+        (0..200_u32).map(|row| if (row * 37 % 100 < good) == (row % 2 == 0) { 0.8 } else { 0.3 }).collect()
+    };
+    let mut table = EvaluationTable::new(Task::Binary, "eval", labels, score(80));
+    table.baseline = Some(score(79));
+    let evaluation = evaluate(&table, &EvaluateOptions::default()).unwrap();
+    let accuracy = evaluation.overall().unwrap().metrics.get(Metric::Accuracy).unwrap();
+    assert!((0.78..0.82).contains(&accuracy));
+    let judge = |written: Value| check_thresholds(&evaluation, &thresholds(written)).unwrap();
+    assert!(judge(json!({ "accuracy": ">= 0.75" })).blessed);
+    let by_interval = judge(json!({ "accuracy": ">= 0.75 (interval)" }));
+    assert!(!by_interval.blessed);
+    assert!(by_interval.reasons[0].starts_with("accuracy has an interval that reaches down to 0.7"), "{by_interval:?}");
+    assert!(by_interval.checks[0].interval_end.is_some_and(|end| end < 0.75));
+    assert!(judge(json!({ "accuracy": { "at_least": 0.7, "interval": true } })).blessed);
+    assert!(judge(json!({ "auc": { "better_than_baseline_by": 0.0 } })).blessed);
+    let change = judge(json!({ "auc": { "better_than_baseline_by": 0.0, "interval": true } }));
+    assert!(change.reasons[0].contains("by the interval of the change"), "{change:?}");
+}

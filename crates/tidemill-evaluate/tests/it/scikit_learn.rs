@@ -33,7 +33,7 @@ use tidemill_evaluate::Metric;
 use tidemill_evaluate::metrics::{ConfusionCounts, Ordered, metrics_of};
 use tidemill_model::{LabelSet, Task};
 
-fn lcg(seed: u64) -> Vec<f64> {
+pub fn lcg(seed: u64) -> Vec<f64> {
     let mut state = seed;
     let mut draw = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -42,16 +42,16 @@ fn lcg(seed: u64) -> Vec<f64> {
     (0..1_000).map(|_| draw()).collect()
 }
 
-struct Data {
-    label: Vec<f64>,
-    distinct: Vec<f64>,
-    tied: Vec<f64>,
-    value: Vec<f64>,
-    predicted_value: Vec<f64>,
-    weight: Vec<f64>,
+pub struct Data {
+    pub label: Vec<f64>,
+    pub distinct: Vec<f64>,
+    pub tied: Vec<f64>,
+    pub value: Vec<f64>,
+    pub predicted_value: Vec<f64>,
+    pub weight: Vec<f64>,
 }
 
-fn data() -> Data {
+pub fn data() -> Data {
     let (a, b, c, weight) = (lcg(1), lcg(2), lcg(3), lcg(4));
     let distinct: Vec<f64> = a.iter().zip(&c).map(|(a, c)| 0.5 * a + 0.3 * c + 0.1).collect();
     let mut tied: Vec<f64> = distinct.iter().map(|p| (p * 10.0).floor() / 10.0).collect();
@@ -68,7 +68,7 @@ fn data() -> Data {
 }
 
 /// Probabilities of three classes by class, the class and the weight of each row.
-fn three_classes() -> (Vec<Vec<f64>>, Vec<f64>, Vec<f64>) {
+pub fn three_classes() -> (Vec<Vec<f64>>, Vec<f64>, Vec<f64>) {
     let drawn = [lcg(1), lcg(2), lcg(3)];
     let at = |class: usize, row: usize| {
         (drawn[class][row] + 0.1) / (drawn[0][row] + 0.1 + (drawn[1][row] + 0.1) + (drawn[2][row] + 0.1))

@@ -138,9 +138,27 @@ impl Tables {
         }
     }
 
+    pub(super) fn delete_artifacts(&mut self, ids: &[ArtifactId]) -> Result<(), StoreError> {
+        for id in ids {
+            let artifact = self.artifact_by_id(id)?;
+            let aliases =
+                self.models.values().flat_map(|record| record.aliases.iter().map(move |alias| (record, alias)));
+            let alias = aliases.into_iter().find_map(|(record, alias)| {
+                let version = record.versions.iter().find(|version| version.version == alias.version)?;
+                (version.artifact_id == *id).then(|| format!("{}@{}", alias.model, alias.alias))
+            });
+            rules::check_deletion(artifact, alias.as_deref())?;
+        }
+        for artifact in self.artifacts.iter_mut().filter(|artifact| ids.contains(&artifact.id)) {
+            artifact.state = ArtifactState::Deleted;
+        }
+        Ok(())
+    }
+
     fn insert_artifact(&mut self, new: NewArtifact) -> Artifact {
         let same = |known: &&Artifact| known.digest == new.digest && known.artifact_type == new.artifact_type;
-        if let Some(known) = self.artifacts.iter().find(same) {
+        if let Some(known) = self.artifacts.iter_mut().find(|known| same(&&**known)) {
+            known.state = ArtifactState::Live;
             return known.clone();
         }
         let artifact = Artifact {

@@ -1,9 +1,12 @@
 //! The store in memory.
 
+mod approvals;
 mod executions;
 mod queries;
 mod registry;
 mod runs;
+mod ticks;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,10 +16,10 @@ use serde_json::Value;
 use tidemill_core::Digest;
 
 use crate::{
-    Actor, Alias, AliasMove, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event, Execution,
-    ExecutionError, ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph, MetadataStore,
-    ModelRecord, ModelVersion, NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter, RunId, RunState,
-    StoreError, VersionSpec,
+    Actor, Alias, AliasMove, Approval, Artifact, ArtifactFilter, ArtifactId, ArtifactRecord, Completed, Event,
+    Execution, ExecutionError, ExecutionId, ExecutionRecord, ExecutionState, LineageDirection, LineageGraph,
+    MetadataStore, ModelRecord, ModelVersion, NewExecution, NewRun, NewVersion, RegisteredVersion, Run, RunFilter,
+    RunId, RunState, RunValue, ScheduleState, StoreError, Tick, VersionSpec,
 };
 
 /// The store in memory: for tests, and for users who want no record. Gone when dropped.
@@ -34,6 +37,13 @@ struct Tables {
     events: Vec<Event>,
     models: BTreeMap<String, ModelRecord>,
     moves: Vec<AliasMove>,
+    schedules: BTreeMap<(String, String), ScheduleState>,
+    ticks: Vec<Tick>,
+    approvals: Vec<Approval>,
+    /// The newest value of each key.
+    values: Vec<(RunId, RunValue)>,
+    /// The history of metrics.
+    metrics: Vec<(RunId, RunValue)>,
 }
 
 impl MemoryStore {
@@ -51,11 +61,15 @@ impl MemoryStore {
 #[async_trait]
 impl MetadataStore for MemoryStore {
     async fn create_run(&self, new: NewRun) -> Result<Run, StoreError> {
-        Ok(self.tables().create_run(new))
+        self.tables().create_run(new)
     }
 
     async fn finish_run(&self, id: &RunId, state: RunState, summary: Value) -> Result<Run, StoreError> {
         self.tables().finish_run(id, state, summary)
+    }
+
+    async fn resume_run(&self, id: &RunId, lease: &str) -> Result<Run, StoreError> {
+        self.tables().resume_run(id, lease)
     }
 
     async fn run(&self, spec: &str) -> Result<Run, StoreError> {
@@ -66,8 +80,8 @@ impl MetadataStore for MemoryStore {
         Ok(self.tables().runs(filter, limit))
     }
 
-    async fn recover(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError> {
-        Ok(self.tables().recover(pipeline))
+    async fn recover(&self, pipeline: &str, lease: &str) -> Result<Vec<RunId>, StoreError> {
+        Ok(self.tables().recover(pipeline, lease))
     }
 
     async fn start_execution(&self, new: NewExecution) -> Result<ExecutionId, StoreError> {
@@ -113,6 +127,10 @@ impl MetadataStore for MemoryStore {
 
     async fn artifacts(&self, filter: &ArtifactFilter, limit: usize) -> Result<Vec<ArtifactRecord>, StoreError> {
         Ok(self.tables().artifacts(filter, limit))
+    }
+
+    async fn delete_artifacts(&self, ids: &[ArtifactId]) -> Result<(), StoreError> {
+        self.tables().delete_artifacts(ids)
     }
 
     async fn lineage(

@@ -6,9 +6,10 @@ use super::Tables;
 use crate::{ExecutionError, ExecutionState, NewRun, Run, RunFilter, RunId, RunState, StoreError, millis, rules};
 
 impl Tables {
-    pub(super) fn create_run(&mut self, new: NewRun) -> Run {
+    pub(super) fn create_run(&mut self, new: NewRun) -> Result<Run, StoreError> {
         let run = Run {
             id: RunId::generate(),
+            lease: rules::lease_or(new.lease, &new.pipeline),
             pipeline: new.pipeline,
             state: RunState::Running,
             started_at: millis::now(),
@@ -17,9 +18,23 @@ impl Tables {
             plan: new.plan,
             summary: None,
             pid: std::process::id(),
+            tick: new.tick,
+            environment: new.environment,
         };
+        if let Some(tick) = run.tick {
+            self.start_tick(tick, &run.id)?;
+        }
         self.runs.push(run.clone());
-        run
+        Ok(run)
+    }
+
+    pub(super) fn resume_run(&mut self, id: &RunId, lease: &str) -> Result<Run, StoreError> {
+        let found = self.runs.iter_mut().find(|run| run.id == *id);
+        let run = found.ok_or_else(|| StoreError::not_found("run", id.as_str(), []))?;
+        rules::check_resumption(run)?;
+        (run.state, run.finished_at, run.summary) = (RunState::Running, None, None);
+        (run.pid, run.lease) = (std::process::id(), lease.to_owned());
+        Ok(run.clone())
     }
 
     pub(super) fn finish_run(&mut self, id: &RunId, state: RunState, summary: Value) -> Result<Run, StoreError> {
@@ -30,6 +45,7 @@ impl Tables {
         run.summary = Some(summary);
         let run = run.clone();
         self.end_executions(id, ExecutionState::Canceled, &rules::canceled_at_run_end());
+        self.finish_tick(id);
         Ok(run)
     }
 
@@ -52,10 +68,10 @@ impl Tables {
         self.runs.iter().rev().filter(admits).take(limit).cloned().collect()
     }
 
-    pub(super) fn recover(&mut self, pipeline: &str) -> Vec<RunId> {
+    pub(super) fn recover(&mut self, pipeline: &str, lease: &str) -> Vec<RunId> {
         let mut abandoned = Vec::new();
         for run in &mut self.runs {
-            if run.pipeline == pipeline && run.state == RunState::Running {
+            if run.pipeline == pipeline && run.lease == lease && run.state == RunState::Running {
                 run.state = RunState::Failed;
                 run.finished_at = Some(millis::now());
                 abandoned.push((run.id.clone(), run.pid));

@@ -17,7 +17,7 @@ impl SqliteStore {
     pub(super) async fn insert_artifact(&self, tx: &mut Tx, new: NewArtifact) -> Result<Artifact, StoreError> {
         sqlx::query(
             "INSERT INTO artifacts (id, artifact_type, digest, bytes, files, properties, state, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest, artifact_type) DO NOTHING",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest, artifact_type) DO UPDATE SET state = excluded.state",
         )
         .bind(ArtifactId::generate().as_str())
         .bind(new.artifact_type.name())
@@ -41,6 +41,28 @@ impl SqliteStore {
         .await
         .map_err(|error| self.failed(error))?;
         rows::artifact(&found)
+    }
+
+    pub(super) async fn mark_deleted(&self, ids: &[ArtifactId]) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        for id in ids {
+            let artifact = self.artifact_by_id(&mut write.tx, id).await?;
+            let alias: Option<String> = sqlx::query_scalar(
+                "SELECT l.model || '@' || l.alias FROM aliases l JOIN model_versions v \
+                 ON v.model = l.model AND v.version = l.version WHERE v.artifact_id = ? LIMIT 1",
+            )
+            .bind(id.as_str())
+            .fetch_optional(&mut *write.tx)
+            .await
+            .map_err(|error| self.failed(error))?;
+            rules::check_deletion(&artifact, alias.as_deref())?;
+            sqlx::query("UPDATE artifacts SET state = 'DELETED' WHERE id = ?")
+                .bind(id.as_str())
+                .execute(&mut *write.tx)
+                .await
+                .map_err(|error| self.failed(error))?;
+        }
+        self.commit(write).await
     }
 
     pub(super) async fn artifact_by_id(&self, tx: &mut Tx, id: &ArtifactId) -> Result<Artifact, StoreError> {

@@ -1,5 +1,6 @@
 //! The store in one SQLite file.
 
+mod approvals;
 mod artifacts;
 mod executions;
 mod lineage;
@@ -8,6 +9,8 @@ mod open;
 mod registry;
 mod rows;
 mod runs;
+mod ticks;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -151,6 +154,10 @@ impl MetadataStore for SqliteStore {
         Ok(run)
     }
 
+    async fn resume_run(&self, id: &RunId, lease: &str) -> Result<Run, StoreError> {
+        self.run_again(id, lease).await
+    }
+
     async fn run(&self, spec: &str) -> Result<Run, StoreError> {
         self.find_run(spec).await
     }
@@ -159,8 +166,8 @@ impl MetadataStore for SqliteStore {
         self.list_runs(filter, limit).await
     }
 
-    async fn recover(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError> {
-        self.fail_abandoned(pipeline).await
+    async fn recover(&self, pipeline: &str, lease: &str) -> Result<Vec<RunId>, StoreError> {
+        self.fail_abandoned(pipeline, lease).await
     }
 
     async fn start_execution(&self, new: NewExecution) -> Result<ExecutionId, StoreError> {
@@ -206,6 +213,10 @@ impl MetadataStore for SqliteStore {
 
     async fn artifacts(&self, filter: &ArtifactFilter, limit: usize) -> Result<Vec<ArtifactRecord>, StoreError> {
         self.list_artifacts(filter, limit).await
+    }
+
+    async fn delete_artifacts(&self, ids: &[ArtifactId]) -> Result<(), StoreError> {
+        self.mark_deleted(ids).await
     }
 
     async fn lineage(

@@ -12,11 +12,14 @@ use tempfile::TempDir;
 use crate::{StoreError, StoreId, millis};
 
 /// Version of the tables: the number of the last migration, kept in `PRAGMA user_version`.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// Number, name and statements of every migration. The macro of sqlx would embed them too, and have the database driver
 /// compiled a second time for it.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "record", include_str!("../../migrations/0001_record.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "record", include_str!("../../migrations/0001_record.sql")),
+    (2, "schedules", include_str!("../../migrations/0002_schedules.sql")),
+];
 
 fn migrator() -> Migrator {
     let migration = |(number, name, sql): &(i64, &'static str, &'static str)| {
@@ -126,7 +129,9 @@ async fn prepare(path: &Path) -> Result<(), StoreError> {
         return create(path).await;
     }
     if needs_migration(path, version(path).await?)? {
-        let mut connection = options(path).connect().await.map_err(|error| StoreError::unavailable(path, error))?;
+        // A migration may build a table again that others refer to.
+        let options = options(path).foreign_keys(false);
+        let mut connection = options.connect().await.map_err(|error| StoreError::unavailable(path, error))?;
         migrate(path, &mut connection).await?;
         connection.close().await.map_err(|error| StoreError::unavailable(path, error))?;
     }
@@ -144,7 +149,7 @@ async fn create(path: &Path) -> Result<(), StoreError> {
         _ => {}
     }
     // Without a log at first, so that the file alone is complete when it is renamed.
-    let options = options(&draft).create_if_missing(true).journal_mode(SqliteJournalMode::Memory);
+    let options = options(&draft).create_if_missing(true).foreign_keys(false).journal_mode(SqliteJournalMode::Memory);
     let mut connection = options.connect().await.map_err(failed)?;
     migrate(path, &mut connection).await?;
     connection.close().await.map_err(failed)?;

@@ -111,8 +111,8 @@ impl SqliteStore {
         .await
         .map_err(|error| self.failed(error))?;
         sqlx::query(
-            "INSERT INTO alias_moves (model, alias, from_version, version, moved_at, actor, run_id) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO alias_moves (model, alias, from_version, version, moved_at, actor, run_id, reason) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(model)
         .bind(alias)
@@ -121,6 +121,7 @@ impl SqliteStore {
         .bind(rows::time(now))
         .bind(&by.actor)
         .bind(by.run_id.as_ref().map(AsRef::<str>::as_ref))
+        .bind(&by.reason)
         .execute(&mut *write.tx)
         .await
         .map_err(|error| self.failed(error))?;

@@ -8,14 +8,15 @@ use sqlx::{Decode, Row as _, Sqlite, Type};
 use tidemill_core::{ArtifactType, Digest};
 
 use crate::{
-    Actor, Alias, AliasMove, Artifact, ArtifactState, Direction, Event, Execution, ExecutionState, ModelVersion,
-    RegisteredModel, Run, RunState, StoreError, millis,
+    Actor, Alias, AliasMove, Approval, ApprovalState, Artifact, ArtifactState, Direction, Event, Execution,
+    ExecutionState, ModelVersion, RegisteredModel, Run, RunState, RunValue, ScheduleState, StoreError, Tick, TickId,
+    TickState, ValueKind, millis,
 };
 
 /// Columns of `runs` in the order of [`Run`].
 macro_rules! run_columns {
     () => {
-        "id, pipeline, state, started_at, finished_at, params, plan, summary, pid"
+        "id, pipeline, state, started_at, finished_at, params, plan, summary, pid, lease, tick, environment"
     };
 }
 
@@ -107,6 +108,9 @@ pub(super) fn run(row: &SqliteRow) -> Result<Run, StoreError> {
         plan: row.json("plan")?,
         summary: row.json_option("summary")?,
         pid: row.number("pid")?,
+        lease: row.text("lease")?,
+        tick: row.get::<Option<i64>>("tick")?.map(TickId),
+        environment: row.json_option("environment")?,
     })
 }
 
@@ -198,6 +202,77 @@ pub(super) fn alias_move(row: &SqliteRow) -> Result<AliasMove, StoreError> {
         from_version: from_version.map(|version| version as u64),
         version: row.number("version")?,
         moved_at: row.time("moved_at")?,
-        by: Actor { actor: row.text("actor")?, run_id: row.get::<Option<String>>("run_id")?.map(Into::into) },
+        by: Actor {
+            actor: row.text("actor")?,
+            run_id: row.get::<Option<String>>("run_id")?.map(Into::into),
+            reason: row.get("reason")?,
+        },
+    })
+}
+
+pub(super) fn schedule(row: &SqliteRow) -> Result<ScheduleState, StoreError> {
+    let row = Reader { kind: "schedule", row };
+    Ok(ScheduleState {
+        pipeline: row.text("pipeline")?,
+        schedule: row.text("schedule")?,
+        definition: row.text("definition")?,
+        last: row.time("last")?,
+        cursor: row.get("cursor")?,
+        paused_by: row.get("paused_by")?,
+        paused_at: row.time_option("paused_at")?,
+    })
+}
+
+pub(super) fn tick(row: &SqliteRow) -> Result<Tick, StoreError> {
+    let row = Reader { kind: "tick", row };
+    Ok(Tick {
+        id: TickId(row.get("seq")?),
+        pipeline: row.text("pipeline")?,
+        schedule: row.text("schedule")?,
+        key: row.text("key")?,
+        at: row.time("at")?,
+        from: row.time("from")?,
+        params: row.json("params")?,
+        in_turn: row.get::<i64>("in_turn")? == 1,
+        state: TickState::from_name(row.get("state")?)?,
+        reason: row.get("reason")?,
+        run_id: row.get::<Option<String>>("run_id")?.map(Into::into),
+        recorded_at: row.time("recorded_at")?,
+        ended_at: row.time_option("ended_at")?,
+    })
+}
+
+pub(super) fn approval(row: &SqliteRow) -> Result<Approval, StoreError> {
+    let row = Reader { kind: "approval", row };
+    Ok(Approval {
+        id: row.text("id")?.into(),
+        pipeline: row.text("pipeline")?,
+        step: row.text("step")?,
+        subject: row.text("subject")?,
+        run_id: row.get::<Option<String>>("run_id")?.map(Into::into),
+        state: ApprovalState::from_name(row.get("state")?)?,
+        requested_at: row.time("requested_at")?,
+        expires_at: row.time_option("expires_at")?,
+        on_timeout: ApprovalState::from_name(row.get("on_timeout")?)?,
+        author: row.get("author")?,
+        approvers: row.json("approvers")?,
+        not_author: row.get::<i64>("not_author")? == 1,
+        context: row.json("context")?,
+        decided_at: row.time_option("decided_at")?,
+        decided_by: row.get("decided_by")?,
+        reason: row.get("reason")?,
+    })
+}
+
+pub(super) fn run_value(row: &SqliteRow) -> Result<RunValue, StoreError> {
+    let row = Reader { kind: "value of a run", row };
+    let kind: &str = row.get("kind")?;
+    let known = ValueKind::ALL.into_iter().find(|known| known.name() == kind);
+    Ok(RunValue {
+        kind: known.ok_or_else(|| row.corrupt("kind", format!("`{kind}` is not known")))?,
+        key: row.text("key")?,
+        text: row.text("text")?,
+        step: row.get("step")?,
+        at: row.time("at")?,
     })
 }

@@ -11,6 +11,7 @@ impl SqliteStore {
     pub(super) async fn insert_run(&self, new: NewRun) -> Result<Run, StoreError> {
         let run = Run {
             id: RunId::generate(),
+            lease: rules::lease_or(new.lease, &new.pipeline),
             pipeline: new.pipeline,
             state: RunState::Running,
             started_at: millis::now(),
@@ -19,10 +20,14 @@ impl SqliteStore {
             plan: new.plan,
             summary: None,
             pid: std::process::id(),
+            tick: new.tick,
+            environment: new.environment,
         };
+        let environment = run.environment.as_ref().map(|found| rows::json("run", found)).transpose()?;
         let mut write = self.write().await?;
         sqlx::query(
-            "INSERT INTO runs (id, pipeline, state, started_at, params, plan, pid) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs (id, pipeline, state, started_at, params, plan, pid, lease, tick, environment) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(run.id.as_str())
         .bind(&run.pipeline)
@@ -31,9 +36,32 @@ impl SqliteStore {
         .bind(rows::json("run", &run.params)?)
         .bind(rows::json("run", &run.plan)?)
         .bind(i64::from(run.pid))
+        .bind(&run.lease)
+        .bind(run.tick.map(|tick| tick.0))
+        .bind(environment)
         .execute(&mut *write.tx)
         .await
         .map_err(|error| self.failed(error))?;
+        if let Some(tick) = run.tick {
+            self.start_tick(&mut write.tx, tick, &run.id).await?;
+        }
+        self.commit(write).await?;
+        Ok(run)
+    }
+
+    pub(super) async fn run_again(&self, id: &RunId, lease: &str) -> Result<Run, StoreError> {
+        let mut write = self.write().await?;
+        rules::check_resumption(&self.run_by_id(&mut write.tx, id).await?)?;
+        sqlx::query(
+            "UPDATE runs SET state = 'RUNNING', finished_at = NULL, summary = NULL, pid = ?, lease = ? WHERE id = ?",
+        )
+        .bind(i64::from(std::process::id()))
+        .bind(lease)
+        .bind(id.as_str())
+        .execute(&mut *write.tx)
+        .await
+        .map_err(|error| self.failed(error))?;
+        let run = self.run_by_id(&mut write.tx, id).await?;
         self.commit(write).await?;
         Ok(run)
     }
@@ -51,6 +79,7 @@ impl SqliteStore {
             .execute(&mut *write.tx)
             .await
             .map_err(|error| self.failed(error))?;
+        self.finish_tick(&mut write.tx, id).await?;
         let run = self.run_by_id(&mut write.tx, id).await?;
         self.commit(write).await?;
         Ok(run)
@@ -95,14 +124,15 @@ impl SqliteStore {
         found.iter().map(rows::run).collect()
     }
 
-    pub(super) async fn fail_abandoned(&self, pipeline: &str) -> Result<Vec<RunId>, StoreError> {
+    pub(super) async fn fail_abandoned(&self, pipeline: &str, lease: &str) -> Result<Vec<RunId>, StoreError> {
         // Reading first avoids the write lock in the usual case, in which there is nothing to do.
         let found = sqlx::query(concat!(
             "SELECT ",
             run_columns!(),
-            " FROM runs WHERE pipeline = ? AND state = 'RUNNING' ORDER BY seq"
+            " FROM runs WHERE pipeline = ? AND lease = ? AND state = 'RUNNING' ORDER BY seq"
         ))
         .bind(pipeline)
+        .bind(lease)
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.failed(error))?;
@@ -147,7 +177,7 @@ impl SqliteStore {
         self.run_by_id(tx, id).await.map(|_| ())
     }
 
-    async fn run_by_id(&self, tx: &mut Transaction<'static, Sqlite>, id: &RunId) -> Result<Run, StoreError> {
+    pub(super) async fn run_by_id(&self, tx: &mut Transaction<'static, Sqlite>, id: &RunId) -> Result<Run, StoreError> {
         let found = sqlx::query(concat!("SELECT ", run_columns!(), " FROM runs WHERE id = ?"))
             .bind(id.as_str())
             .fetch_optional(&mut **tx)

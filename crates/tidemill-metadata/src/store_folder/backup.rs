@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_core::{ArtifactType, Digest};
 
 use super::StoreFolder;
+use super::check::is_live;
 use crate::{
     ArtifactFilter, ArtifactStore as _, FolderArtifactStore, MetadataStore as _, SecretKey, SqliteStore, StoreError,
     StoreId, StoreState, millis, sqlite,
@@ -65,7 +66,7 @@ impl StoreFolder {
             bytes: 0,
             left_out: Vec::new(),
         };
-        for record in copy.artifacts(&ArtifactFilter::default(), usize::MAX).await? {
+        for record in copy.artifacts(&ArtifactFilter::default(), usize::MAX).await?.into_iter().filter(is_live) {
             let artifact = record.artifact;
             match copy_artifact(&from, &into, artifact.artifact_type, &artifact.digest) {
                 Ok(()) => {
@@ -133,7 +134,7 @@ impl StoreFolder {
         }
         let (bytes, into) =
             (FolderArtifactStore::open(&from.join("artifacts"))?, FolderArtifactStore::open(&draft.join("artifacts"))?);
-        for record in metadata.artifacts(&ArtifactFilter::default(), usize::MAX).await? {
+        for record in metadata.artifacts(&ArtifactFilter::default(), usize::MAX).await?.into_iter().filter(is_live) {
             let artifact = record.artifact;
             match copy_artifact(&bytes, &into, artifact.artifact_type, &artifact.digest) {
                 Ok(()) => {}

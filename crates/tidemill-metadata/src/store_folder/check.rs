@@ -8,8 +8,8 @@ use tidemill_core::{ArtifactType, Digest};
 
 use super::StoreFolder;
 use crate::{
-    ArtifactFilter, ArtifactId, ArtifactRecord, ArtifactStore as _, Damage, MetadataStore as _, SqliteStore,
-    StoreError, StoreId, StoreState,
+    ArtifactFilter, ArtifactId, ArtifactRecord, ArtifactState, ArtifactStore as _, Damage, MetadataStore as _,
+    SqliteStore, StoreError, StoreId, StoreState,
 };
 
 /// The content of a store, and its problems.
@@ -91,7 +91,7 @@ impl StoreFolder {
                 report.id = Some(metadata.id().clone());
                 report.database = metadata.integrity().await?;
                 match metadata.artifacts(&ArtifactFilter::default(), usize::MAX).await {
-                    Ok(found) => records = found,
+                    Ok(found) => records = found.into_iter().filter(is_live).collect(),
                     Err(error) => report.database.push(in_one_line(&error)),
                 }
                 match metadata.models().await {
@@ -142,6 +142,11 @@ impl StoreFolder {
         report.damaged = damaged;
         Ok(report)
     }
+}
+
+/// Whether the bytes of an artifact should be there.
+pub(super) fn is_live(record: &ArtifactRecord) -> bool {
+    record.artifact.state == ArtifactState::Live
 }
 
 fn versions_by_artifact(models: &[crate::ModelRecord]) -> BTreeMap<ArtifactId, Vec<String>> {

@@ -50,7 +50,10 @@ async fn open(dir: &Path) -> SqliteStore {
 }
 
 async fn begin(store: &SqliteStore, pipeline: &str) -> Run {
-    store.create_run(NewRun { pipeline: pipeline.into(), params: json!({}), plan: json!([]) }).await.unwrap()
+    store
+        .create_run(NewRun { pipeline: pipeline.into(), params: json!({}), plan: json!([]), ..NewRun::default() })
+        .await
+        .unwrap()
 }
 
 fn digest(text: &str) -> Digest {
@@ -101,7 +104,7 @@ async fn write_runs(store: &SqliteStore, pipeline: &str, runs: usize) {
                     description: String::new(),
                 };
                 let version = store.register_version("shared", new).await.unwrap().version.version;
-                let by = Actor { actor: pipeline.into(), run_id: Some(run.id.clone()) };
+                let by = Actor { actor: pipeline.into(), run_id: Some(run.id.clone()), ..Actor::default() };
                 store.set_alias("shared", "champion", version, by).await.unwrap();
             }
         }
@@ -169,8 +172,8 @@ async fn hang_in_a_transaction(dir: &Path) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.join("metadata.db"));
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
     sqlx::raw_sql(
-        "BEGIN IMMEDIATE; INSERT INTO runs (id, pipeline, state, started_at, params, plan, pid) \
-         VALUES ('x', 'taxi', 'RUNNING', '2026-01-01T00:00:00.000Z', '{}', '[]', 1)",
+        "BEGIN IMMEDIATE; INSERT INTO runs (id, pipeline, state, started_at, params, plan, pid, lease) \
+         VALUES ('x', 'taxi', 'RUNNING', '2026-01-01T00:00:00.000Z', '{}', '[]', 1, 'taxi')",
     )
     .execute(&mut connection)
     .await
@@ -200,7 +203,7 @@ async fn a_killed_run_leaves_nothing_in_the_way() {
 
     let _lock = FolderLeases::new(dir.path()).acquire("taxi").unwrap();
     let store = open(dir.path()).await;
-    let recovered = store.recover("taxi").await.unwrap();
+    let recovered = store.recover("taxi", "taxi").await.unwrap();
     assert_eq!(recovered.len(), 1);
     let run = store.run("last").await.unwrap();
     assert_eq!((run.id.clone(), run.state), (recovered[0].clone(), RunState::Failed));

@@ -31,11 +31,12 @@ async fn schema(path: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_new_store_has_the_schema_of_the_golden_file() {
+async fn a_new_store_has_the_schema_of_a_migrated_one() {
     let dir = tempfile::tempdir().unwrap();
     let (new, old) = (dir.path().join("deep/er/metadata.db"), dir.path().join("old.db"));
     SqliteStore::open(&new).await.unwrap().close().await;
     run_sql(&old, VERSION_1).await;
+    SqliteStore::open(&old).await.unwrap().close().await;
     assert_eq!(schema(&new).await, schema(&old).await);
     let mut names: Vec<_> = std::fs::read_dir(new.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
@@ -51,6 +52,8 @@ async fn a_store_of_version_1_is_read() {
     let run = store.run("last").await.unwrap();
     assert_eq!((run.pipeline.as_str(), run.state), ("taxi-tips", RunState::Complete));
     assert_eq!(run.started_at.to_string(), "2026-01-31T08:00:00.12Z");
+    assert_eq!((run.lease.as_str(), run.tick, run.environment), ("taxi-tips", None, None));
+    assert_eq!(store.integrity().await.unwrap(), Vec::<String>::new());
     let version = store.model_version("taxi-tips", &VersionSpec::Alias("champion".into())).await.unwrap();
     assert_eq!(version.properties["auc"], serde_json::json!(0.954));
     let graph = store.lineage(&version.artifact_id, LineageDirection::Up, 10).await.unwrap();
@@ -110,7 +113,7 @@ async fn with_a_champion(dir: &Path) -> (StoreFolder, Digest) {
     std::fs::write(staged.path().join("learner.bin"), [7; 5000]).unwrap();
     let stored = store.artifacts.commit(staged, ArtifactType::Model).unwrap();
     let metadata = &store.metadata;
-    let new = NewRun { pipeline: "taxi".into(), params: json!({}), plan: json!([]) };
+    let new = NewRun { pipeline: "taxi".into(), params: json!({}), plan: json!([]), ..NewRun::default() };
     let run = metadata.create_run(new).await.unwrap();
     let execution = NewExecution {
         run_id: run.id.clone(),
@@ -145,7 +148,7 @@ async fn with_a_champion(dir: &Path) -> (StoreFolder, Digest) {
         description: String::new(),
     };
     metadata.register_version("taxi-tips", version).await.unwrap();
-    let by = Actor { actor: "step push".into(), run_id: Some(run.id.clone()) };
+    let by = Actor { actor: "step push".into(), run_id: Some(run.id.clone()), ..Actor::default() };
     metadata.set_alias("taxi-tips", "champion", 1, by).await.unwrap();
     metadata.finish_run(&run.id, RunState::Complete, json!({})).await.unwrap();
     (folder, stored.digest)
@@ -299,7 +302,10 @@ async fn a_backup_is_whole_and_is_restored() {
     assert_eq!(open.metadata.artifact(version.artifact_id.as_str()).await.unwrap().digest, digest);
     open.artifacts.get(ArtifactType::Model, &digest).unwrap();
     assert!(folder.check(false, |_, _| {}).await.unwrap().is_healthy());
-    open.metadata.create_run(NewRun { pipeline: "taxi".into(), params: json!({}), plan: json!([]) }).await.unwrap();
+    open.metadata
+        .create_run(NewRun { pipeline: "taxi".into(), params: json!({}), plan: json!([]), ..NewRun::default() })
+        .await
+        .unwrap();
 
     // A restored store is the same store: with `replace`, what was there is kept.
     let (_, moved) = folder.restore(&backup, true).await.unwrap();
@@ -382,7 +388,12 @@ async fn a_full_disk_and_a_read_only_one_can_be_read() {
     disk.fill();
     look(&folder).await;
     let store = folder.open_to_read().await.unwrap().unwrap();
-    let new = || NewRun { pipeline: "taxi".into(), params: json!({ "a": "b".repeat(100_000) }), plan: json!([]) };
+    let new = || NewRun {
+        pipeline: "taxi".into(),
+        params: json!({ "a": "b".repeat(100_000) }),
+        plan: json!([]),
+        ..NewRun::default()
+    };
     let written = store.metadata.create_run(new()).await;
     assert_eq!(written.unwrap_err().code(), Code::StoreUnavailable);
     let staged = store.artifacts.stage();
@@ -407,7 +418,10 @@ async fn the_log_of_a_killed_process_is_read_on_a_read_only_disk() {
     let Some(disk) = SmallDisk::mount(dir.path(), "size=8m") else { return };
     let (folder, _) = with_a_champion(dir.path()).await;
     let open = folder.open().await.unwrap();
-    open.metadata.create_run(NewRun { pipeline: "later".into(), params: json!({}), plan: json!([]) }).await.unwrap();
+    open.metadata
+        .create_run(NewRun { pipeline: "later".into(), params: json!({}), plan: json!([]), ..NewRun::default() })
+        .await
+        .unwrap();
     // As a process that is killed leaves it: the run is in the log only.
     let killed = dir.path().join("killed");
     std::fs::create_dir(&killed).unwrap();

@@ -8,6 +8,7 @@ mod bytes;
 mod calibrated;
 mod calibration;
 mod class_trees;
+mod ensemble;
 mod forest;
 mod imported;
 mod linear;
@@ -23,6 +24,7 @@ pub use additive::{AdditiveModel, AdditiveTerm, TermBins};
 pub use calibrated::Calibrated;
 pub use calibration::{Calibration, CalibrationCurve};
 pub use class_trees::{ClassTrees, SumRule};
+pub use ensemble::{EnsembleMember, EnsembleModel};
 pub use forest::ForestModel;
 pub(crate) use imported::Facts;
 pub use imported::ImportedLearner;
@@ -53,6 +55,8 @@ pub enum Learner {
     Additive(AdditiveModel),
     /// The nearest of stored rows.
     Neighbors(NeighborsModel),
+    /// Several learners, averaged.
+    Ensemble(EnsembleModel),
     /// A model that another program fitted, in its own format.
     Imported(ImportedLearner),
     /// Any of them with calibrated probabilities.
@@ -63,7 +67,7 @@ pub enum Learner {
 type Decode = fn(&[u8]) -> Result<Learner, ModelError>;
 
 /// The kinds that this crate executes itself, by their names in manifests.
-const OWN_KINDS: [(&str, Decode); 8] = [
+const OWN_KINDS: [(&str, Decode); 9] = [
     (TreeEnsemble::KIND, |bytes| TreeEnsemble::decode(bytes).map(Learner::Trees)),
     (ClassTrees::KIND, |bytes| ClassTrees::decode(bytes).map(Learner::ClassTrees)),
     (LinearModel::KIND, |bytes| LinearModel::decode(bytes).map(Learner::Linear)),
@@ -71,6 +75,7 @@ const OWN_KINDS: [(&str, Decode); 8] = [
     (ForestModel::KIND, |bytes| ForestModel::decode(bytes).map(Learner::Forest)),
     (AdditiveModel::KIND, |bytes| AdditiveModel::decode(bytes).map(Learner::Additive)),
     (NeighborsModel::KIND, |bytes| NeighborsModel::decode(bytes).map(Learner::Neighbors)),
+    (EnsembleModel::KIND, |bytes| EnsembleModel::decode(bytes, Learner::decode).map(Learner::Ensemble)),
     (Calibrated::KIND, |bytes| {
         Calibrated::decode(bytes, Learner::decode).map(|one| Learner::Calibrated(Box::new(one)))
     }),
@@ -87,6 +92,7 @@ impl Learner {
             Self::Forest(_) => ForestModel::KIND,
             Self::Additive(_) => AdditiveModel::KIND,
             Self::Neighbors(_) => NeighborsModel::KIND,
+            Self::Ensemble(_) => EnsembleModel::KIND,
             Self::Imported(imported) => imported.kind(),
             Self::Calibrated(_) => Calibrated::KIND,
         }
@@ -115,6 +121,7 @@ impl Learner {
             Self::Forest(forest) => forest.task(),
             Self::Additive(additive) => additive.task(),
             Self::Neighbors(neighbors) => neighbors.task(),
+            Self::Ensemble(ensemble) => ensemble.task(),
             Self::Imported(imported) => imported.task(),
             Self::Calibrated(calibrated) => calibrated.task(),
         }
@@ -130,6 +137,7 @@ impl Learner {
             Self::Forest(forest) => forest.features(),
             Self::Additive(additive) => additive.features(),
             Self::Neighbors(neighbors) => neighbors.features().len(),
+            Self::Ensemble(ensemble) => ensemble.features(),
             Self::Imported(imported) => imported.feature_count(),
             Self::Calibrated(calibrated) => calibrated.learner().feature_count(),
         }
@@ -145,6 +153,7 @@ impl Learner {
             Self::Forest(forest) => forest.encode(),
             Self::Additive(additive) => additive.encode(),
             Self::Neighbors(neighbors) => neighbors.encode(),
+            Self::Ensemble(ensemble) => ensemble.encode(),
             Self::Imported(imported) => imported.bytes().to_vec(),
             Self::Calibrated(calibrated) => calibrated.encode(),
         }
@@ -172,6 +181,10 @@ impl Learner {
             let inner = |kind: &str, bytes: &[u8]| Self::read(kind, bytes, path, facts, importer);
             return Calibrated::decode(bytes, inner).map(|calibrated| Self::Calibrated(Box::new(calibrated)));
         }
+        if kind == EnsembleModel::KIND {
+            let inner = |kind: &str, bytes: &[u8]| Self::read(kind, bytes, path, facts, importer);
+            return EnsembleModel::decode(bytes, inner).map(Self::Ensemble);
+        }
         if !ImportedLearner::KINDS.iter().any(|(name, _)| *name == kind) {
             return Self::decode(kind, bytes);
         }
@@ -190,6 +203,7 @@ impl Learner {
         match self {
             Self::Imported(_) => Some(ImportedLearner::TOLERANCE),
             Self::Calibrated(calibrated) => calibrated.learner().tolerance(),
+            Self::Ensemble(ensemble) => ensemble.tolerance(),
             _ => None,
         }
     }
@@ -205,6 +219,7 @@ impl Learner {
             Self::Forest(forest) => forest.contributions(row, background).map(|one| vec![one]),
             Self::Additive(additive) => additive.contributions(row, background).map(|one| vec![one]),
             Self::Neighbors(neighbors) => neighbors.contributions(row, background).map(|one| vec![one]),
+            Self::Ensemble(ensemble) => ensemble.contributions(row, background).map(|one| vec![one]),
             Self::Calibrated(calibrated) => calibrated.contributions(row, background),
             Self::Imported(_) => None,
         }
@@ -238,6 +253,7 @@ impl Learner {
             Self::Forest(forest) => Ok(forest.predict(block)),
             Self::Additive(additive) => Ok(additive.predict(block)),
             Self::Neighbors(neighbors) => Ok(neighbors.predict(block)),
+            Self::Ensemble(ensemble) => ensemble.predict(block),
             Self::Imported(imported) => imported.predict(block),
             Self::Calibrated(calibrated) => calibrated.predict(block),
         }

@@ -51,6 +51,15 @@ fn predictions(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<N
         };
         return Ok(calibration::calibrated(graph, &raw, calibration));
     }
+    if let Learner::Ensemble(ensemble) = learner {
+        let mut sum: Option<Name> = None;
+        for (member, share) in ensemble.members().iter().zip(ensemble.shares()) {
+            let predicted = predictions(graph, matrix, &member.learner)?;
+            let part = graph.with("Mul", &predicted, share);
+            sum = Some(sum.map_or_else(|| part.clone(), |sum| graph.both("Add", &sum, &part)));
+        }
+        return sum.ok_or_else(|| "an ensemble has no members".to_owned());
+    }
     let scores = scores(graph, matrix, learner)?;
     if matches!(learner, Learner::Forest(_) | Learner::Neighbors(_)) {
         // These are shares of classes, or an amount.
@@ -100,7 +109,7 @@ fn scores(graph: &mut Builder, matrix: &str, learner: &Learner) -> Result<Name, 
         }
         Learner::Forest(forest) => forest_means(graph, matrix, forest),
         Learner::Neighbors(model) => neighbors::predictions(graph, matrix, model)?,
-        Learner::Calibrated(_) => return Err("a calibration has no scores".to_owned()),
+        Learner::Calibrated(_) | Learner::Ensemble(_) => return Err("only its predictions are known".to_owned()),
         Learner::Imported(imported) => {
             return Err(format!("the learner is a model of another program, in the format `{}`", imported.kind()));
         }

@@ -226,7 +226,7 @@ async fn a_damaged_model_with_an_alias_is_never_nothing_to_do() {
         description: String::new(),
     };
     metadata.register_version("toy", version).await.unwrap();
-    let by = Actor { actor: "ada".into(), run_id: None };
+    let by = Actor { actor: "ada".into(), ..Actor::default() };
     metadata.set_alias("toy", "champion", 1, by).await.unwrap();
     let changed = PIPELINE.replace("amount: 10", "amount: 20");
     assert_eq!(project.run(&changed).await.exit_code(), 0);

@@ -1,5 +1,6 @@
 //! Every component: the only place where all of them meet.
 
+mod approval;
 mod pusher;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tidemill_train::{ModelSelector, Trainer, Tuner};
 use tidemill_transform::{AnalyzerCache, FeatureGen, HistoryGen, Transform};
 use tidemill_validation::{ExampleValidator, SchemaGen, StatisticsGen};
 
+use self::approval::Approval;
 use self::pusher::Pusher;
 use crate::feature_sets::FeatureSetFolder;
 use crate::sql;
@@ -42,6 +44,7 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         .with(ModelSelector)
         .with(Evaluator)
         .with(InfraValidator)
+        .with(Approval::new(workspace.clone()))
         .with(Pusher::new(workspace))
 }
 

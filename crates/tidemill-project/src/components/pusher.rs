@@ -164,7 +164,7 @@ async fn push(
     let alias = match &params.alias {
         None => None,
         Some(alias) => {
-            let by = Actor { actor: format!("step {}", context.run.step), run_id: Some(run_id) };
+            let by = Actor { actor: format!("step {}", context.run.step), run_id: Some(run_id), reason: None };
             Some(place_alias(workspace, params, alias, &registered, by).await?)
         }
     };

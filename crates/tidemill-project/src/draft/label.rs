@@ -296,6 +296,12 @@ fn guess(schema: &Schema, path: &Path) -> Result<(String, Option<String>), Failu
     }
 }
 
+/// Refuses a column that the table does not have.
+pub(super) fn require_column(table: &Table, path: &Path, name: &str) -> Result<(), Failure> {
+    let schema = table.schema();
+    if schema.index_of(name).is_ok() { Ok(()) } else { Err(no_such_column(path, name, &schema)) }
+}
+
 fn no_such_column(path: &Path, name: &str, schema: &Schema) -> Failure {
     let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     let failure = Failure::new(Code::ColumnNotFound, format!("`{}` has no column `{name}`", path.display()));

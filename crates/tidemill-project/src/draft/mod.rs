@@ -6,7 +6,7 @@
 mod columns;
 mod label;
 mod splits;
-mod text;
+pub(crate) mod text;
 mod trial;
 mod yaml;
 
@@ -21,7 +21,8 @@ use tidemill_transform::{ColumnChoice, FitOptions, TableRows, TransformConfig, c
 use columns::ColumnFacts;
 
 pub use label::LabelDraft;
-pub use splits::SplitDraft;
+pub use splits::{SplitDraft, SplitRequest};
+pub(crate) use trial::ended;
 pub use trial::{Trial, try_out};
 
 /// Columns that the evaluation is sliced by, at most.
@@ -60,6 +61,8 @@ pub struct DraftRequest<'a> {
     pub label: Option<&'a str>,
     /// The name of the pipeline.
     pub name: &'a str,
+    /// How rows come to splits; decided from the data where it is not said.
+    pub split: Option<SplitRequest<'a>>,
     /// Threads that may be kept busy.
     pub threads: usize,
 }
@@ -68,9 +71,15 @@ impl Draft {
     /// Reads the table and decides.
     pub fn new(table: &Table, request: &DraftRequest<'_>, progress: &dyn Progress) -> Result<Self, Failure> {
         let label = LabelDraft::new(table, request.path, request.label)?;
+        if let Some(column) = request.split.as_ref().map(SplitRequest::column) {
+            label::require_column(table, request.path, column)?;
+        }
         let choices = choose(table, request, &label, progress)?;
         let facts = ColumnFacts::read(table, &label)?;
-        let split = SplitDraft::new(&facts, &choices.columns);
+        let split = match request.split {
+            Some(asked) => SplitDraft::asked(&facts, asked),
+            None => SplitDraft::new(&facts, &choices.columns),
+        };
         let mut columns = choices.columns;
         if let Some((column, why)) = split.column_left_out() {
             for choice in columns.iter_mut().filter(|choice| choice.column == column) {
@@ -110,6 +119,21 @@ impl Draft {
     /// The pipeline file. `source` is the path of the data from the folder of the file.
     pub fn pipeline(&self, source: &str, trial: Option<&Trial>) -> String {
         yaml::pipeline(self, source, trial)
+    }
+
+    /// The same file with lines that say what the `Trainer` fits: `learner: …`, indented as its parameters are.
+    pub(crate) fn pipeline_with(&self, source: &str, learner: &str, trial: Option<&Trial>) -> String {
+        yaml::with_learner(self, source, learner, trial, "the model")
+    }
+
+    /// The steps of the file up to the features.
+    pub(crate) fn features(&self, source: &str) -> String {
+        yaml::features(self, source)
+    }
+
+    /// The line of the task among the parameters of a `Trainer` or a `Tuner`.
+    pub(crate) fn task_line(&self) -> String {
+        yaml::task(self)
     }
 }
 

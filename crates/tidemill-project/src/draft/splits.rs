@@ -4,7 +4,7 @@ use serde::Serialize;
 use tidemill_core::grouped;
 use tidemill_transform::{ColumnChoice, is_called_identifier};
 
-use super::columns::ColumnFacts;
+use super::columns::{ColumnFact, ColumnFacts};
 
 /// Fewer times or groups are no way to split rows.
 const VALUES_MIN: usize = 20;
@@ -26,11 +26,29 @@ pub enum SplitDraft {
     Time {
         /// The column with the time.
         column: String,
-        /// The first time.
+        /// The first time; empty where rows are in no order of it.
         from: String,
-        /// The last time.
+        /// The last time; empty where the first is.
         to: String,
     },
+}
+
+/// How rows should come to splits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitRequest<'a> {
+    /// The newest rows by this column are judged on.
+    Time(&'a str),
+    /// Rows with the same value of this column stay together.
+    Group(&'a str),
+}
+
+impl SplitRequest<'_> {
+    /// The column.
+    pub(super) fn column(&self) -> &str {
+        match self {
+            Self::Time(column) | Self::Group(column) => column,
+        }
+    }
 }
 
 impl SplitDraft {
@@ -57,6 +75,22 @@ impl SplitDraft {
         group.unwrap_or(Self::Hash)
     }
 
+    /// As it was asked for: the names are of columns.
+    pub(super) fn asked(facts: &ColumnFacts, asked: SplitRequest<'_>) -> Self {
+        let fact = |name: &str| facts.columns.iter().find(|column| column.name == name);
+        match asked {
+            SplitRequest::Time(name) => {
+                let times = fact(name).filter(|column| column.is_timeline()).and_then(ColumnFact::times);
+                let (from, to) = times.unwrap_or_default();
+                Self::Time { column: name.to_owned(), from, to }
+            }
+            SplitRequest::Group(name) => {
+                let groups = fact(name).and_then(ColumnFact::distinct).unwrap_or_default();
+                Self::Group { column: name.to_owned(), groups }
+            }
+        }
+    }
+
     /// The column that is no feature because of the split, and why.
     pub(super) fn column_left_out(&self) -> Option<(&str, String)> {
         match self {
@@ -77,6 +111,9 @@ impl SplitDraft {
                     "3 of 4 rows for training; rows with the same `{column}` ({} values) stay together",
                     grouped(*groups as u64)
                 )
+            }
+            Self::Time { column, from, .. } if from.is_empty() => {
+                format!("the first 3 of 4 rows by `{column}` for training, the newest for evaluation")
             }
             Self::Time { column, from, to } => {
                 format!("the first 3 of 4 rows by `{column}` ({from} to {to}) for training, the newest for evaluation")

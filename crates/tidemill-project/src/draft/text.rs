@@ -33,7 +33,7 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// A text in YAML: as it is where that is plain, otherwise in quotes.
-pub(super) fn yaml(text: &str) -> String {
+pub(crate) fn yaml(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_./-".contains(c);
     let is_word = text.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '.' || c == '/')
         && text.chars().all(plain)
@@ -49,7 +49,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// A text in a comment: on one line.
-pub(super) fn comment(text: &str) -> String {
+pub(crate) fn comment(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

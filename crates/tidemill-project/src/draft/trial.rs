@@ -61,7 +61,8 @@ pub async fn try_out(draft: &Draft, table: &Table, source: &Path, threads: usize
 }
 
 impl Trial {
-    fn of(evaluation: &Evaluation, task: TaskKind) -> Result<Self, Failure> {
+    /// What the evaluation of a model says.
+    pub(crate) fn of(evaluation: &Evaluation, task: TaskKind) -> Result<Self, Failure> {
         let metric = match task {
             TaskKind::Binary => Metric::Auc,
             TaskKind::MultiClass | TaskKind::MultiLabel => Metric::Accuracy,
@@ -99,10 +100,15 @@ impl Trial {
 
     /// What the first model reached, in a line.
     pub fn summary(&self) -> String {
+        self.summary_of("a first model")
+    }
+
+    /// What a model reached, in a line.
+    pub(super) fn summary_of(&self, model: &str) -> String {
         let (low, high) = self.interval;
         let guess = if self.beats_guessing { "" } else { ", which is no better than guessing" };
         format!(
-            "a first model reached {} {} (95 % interval {} to {}) on {} rows{guess}",
+            "{model} reached {} {} (95 % interval {} to {}) on {} rows{guess}",
             self.metric,
             shown(self.value),
             shown(low),
@@ -163,8 +169,8 @@ fn thinned(table: &Table, rows: u64, folder: &Path) -> Result<PathBuf, Failure> 
     Ok(path)
 }
 
-/// Why the trial has no result.
-fn ended(steps: &[StepReport]) -> Failure {
+/// Why a run has no result.
+pub(crate) fn ended(steps: &[StepReport]) -> Failure {
     if let Some((step, error)) = steps.iter().find_map(|step| Some((step, step.error.as_ref()?))) {
         let failure = Failure::new(error.code, format!("{} failed: {}", step.step, error.message));
         return match &error.hint {

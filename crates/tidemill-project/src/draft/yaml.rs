@@ -83,24 +83,44 @@ fn types(schema: &Schema) -> Option<String> {
 
 /// The whole file. Without a trial it has no thresholds, and ends with the evaluation.
 pub(super) fn pipeline(draft: &Draft, source: &str, trial: Option<&Trial>) -> String {
+    let leaves = if draft.rows < SMALL_ROWS { ", leaves: 7, min_data_in_leaf: 5" } else { "" };
+    let learner = format!("    learner: {{ gradient_boosting: {{ learning_rate: 0.05{leaves} }} }}\n");
+    with_learner(draft, source, &learner, trial, "a first model")
+}
+
+/// The same with lines that say what the `Trainer` fits. `model`: which one the trial was of.
+pub(super) fn with_learner(draft: &Draft, source: &str, learner: &str, trial: Option<&Trial>, model: &str) -> String {
+    let name = yaml(&draft.name);
+    let mut out = features(draft, source);
+    out.push_str(
+        "  train:\n    component: Trainer    # keeps rows of `train` aside to see when to stop; `eval` is only judged on\n",
+    );
+    out.push_str(learner);
+    out.push_str(&task(draft));
+    evaluate(&mut out, draft, trial, model);
+    if trial.is_some() {
+        out.push_str("  infra: { component: InfraValidator }       # the model is served for a moment and asked\n");
+        out.push_str(&format!("  push:  {{ component: Pusher, model: {name}, alias: champion }}\n"));
+    }
+    out
+}
+
+/// The steps of the file up to the features.
+pub(super) fn features(draft: &Draft, source: &str) -> String {
     let name = yaml(&draft.name);
     let mut out = format!(
         "version: 1\npipeline: {name}\ndescription: {}\n\nsteps:\n",
         quoted(&format!("Predicts {} from {source}", draft.label.column))
     );
     examples(&mut out, draft, source);
-    out.push_str(
-        "  statistics: { component: StatisticsGen }\n\
-         \x20 schema:     { component: SchemaGen, file: schema.yaml }   # inferred by the first run, then yours to edit\n\
-         \x20 validate:   { component: ExampleValidator }               # data that breaks the schema stops the run\n",
-    );
+    // The names of groups are others in each split.
+    let splits = if matches!(draft.split, SplitDraft::Group { .. }) { ", splits: [train, eval]" } else { "" };
+    out.push_str(&format!(
+        "  statistics: {{ component: StatisticsGen }}\n\
+         \x20 schema:     {{ component: SchemaGen, file: schema.yaml{splits} }}   # inferred by the first run, then yours to edit\n\
+         \x20 validate:   {{ component: ExampleValidator }}               # data that breaks the schema stops the run\n",
+    ));
     transform(&mut out, draft);
-    train(&mut out, draft);
-    evaluate(&mut out, draft, trial);
-    if trial.is_some() {
-        out.push_str("  infra: { component: InfraValidator }       # the model is served for a moment and asked\n");
-        out.push_str(&format!("  push:  {{ component: Pusher, model: {name}, alias: champion }}\n"));
-    }
     out
 }
 
@@ -121,6 +141,9 @@ fn examples(out: &mut String, draft: &Draft, source: &str) {
             yaml(column),
             grouped(*groups as u64)
         ),
+        SplitDraft::Time { column, from, .. } if from.is_empty() => {
+            format!("    split_by_time: {}    # the newest rows are in `eval`\n", yaml(column))
+        }
         SplitDraft::Time { column, from, to } => format!(
             "    split_by_time: {}    # {} to {}: the newest rows are in `eval`\n",
             yaml(column),
@@ -177,26 +200,22 @@ fn kinds(columns: &[ColumnChoice]) -> Vec<(String, Vec<&str>)> {
     kinds
 }
 
-fn train(out: &mut String, draft: &Draft) {
-    let leaves = if draft.rows < SMALL_ROWS { ", leaves: 7, min_data_in_leaf: 5" } else { "" };
-    out.push_str(&format!(
-        "  train:\n    component: Trainer    # keeps rows of `train` aside to see when to stop; `eval` is only judged on\n    learner: {{ gradient_boosting: {{ learning_rate: 0.05{leaves} }} }}\n"
-    ));
-    // The `Trainer` would guess the same, and say so each time.
+/// The line of the task. Without it the `Trainer` would guess the same, and say so each time.
+pub(super) fn task(draft: &Draft) -> String {
     if draft.label.task == TaskKind::MultiClass
         && draft.label.values.iter().all(|(value, _)| value.parse::<f64>().is_ok())
     {
-        out.push_str("    task: multi_class    # the numbers are names of classes; for an amount write `regression`\n");
-    } else if draft.label.task == TaskKind::Regression {
-        out.push_str("    task: regression\n");
+        return "    task: multi_class    # the numbers are names of classes; for an amount write `regression`\n"
+            .to_owned();
     }
+    if draft.label.task == TaskKind::Regression { "    task: regression\n".to_owned() } else { String::new() }
 }
 
-fn evaluate(out: &mut String, draft: &Draft, trial: Option<&Trial>) {
+fn evaluate(out: &mut String, draft: &Draft, trial: Option<&Trial>, model: &str) {
     out.push_str("  evaluate:\n    component: Evaluator\n");
     let slices: Vec<String> = draft.slices.iter().map(|name| format!(", [{}]", yaml(name))).collect();
     out.push_str(&format!("    slices: [ []{} ]\n", slices.concat()));
     if let Some(trial) = trial {
-        out.push_str(&format!("    # {}\n    thresholds: {{ {} }}\n", trial.summary(), trial.threshold()));
+        out.push_str(&format!("    # {}\n    thresholds: {{ {} }}\n", trial.summary_of(model), trial.threshold()));
     }
 }

@@ -8,7 +8,11 @@ use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorSet};
 
 static TYPES: LazyLock<Types> = LazyLock::new(|| {
-    let sets = [crate::metadata::FILE_DESCRIPTOR_SET, crate::serving::FILE_DESCRIPTOR_SET];
+    let sets = [
+        crate::metadata::FILE_DESCRIPTOR_SET,
+        crate::serving::FILE_DESCRIPTOR_SET,
+        crate::analysis::FILE_DESCRIPTOR_SET,
+    ];
     let mut types = Types::default();
     for file in sets.into_iter().flat_map(|set| FileDescriptorSet::decode(set).unwrap_or_default().file) {
         let scope = format!(".{}", file.package());

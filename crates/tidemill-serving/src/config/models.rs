@@ -108,7 +108,7 @@ fn model_log(config: proto::LoggingConfig) -> Result<ModelLog, String> {
     if sample == 0.0 {
         tracing::warn!(prefix = collector.filename_prefix, "nothing is logged: the `sampling_rate` is 0, or not given");
     }
-    Ok(ModelLog { prefix: PathBuf::from(collector.filename_prefix), format, sample })
+    Ok(ModelLog { prefix: PathBuf::from(collector.filename_prefix), format, sample, exclude: Vec::new() })
 }
 
 #[cfg(test)]
@@ -149,7 +149,8 @@ mod tests {
                 logging_configs { log_collector_config { type: "jsonl" filename_prefix: "/log/b" } } } }"#,
         )
         .unwrap();
-        let log = |prefix: &str, format, sample| ModelLog { prefix: prefix.into(), format, sample };
+        let log =
+            |prefix: &str, format, sample| ModelLog { prefix: prefix.into(), format, sample, exclude: Vec::new() };
         let expected = [log("/log/a", LogFormat::PredictionLogs, 0.1), log("/log/b", LogFormat::JsonLines, 0.0)];
         assert_eq!(models[0].logs, expected);
     }

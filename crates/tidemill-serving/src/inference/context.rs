@@ -1,6 +1,7 @@
 //! The context of a request outside its body: start time, request id, trace.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::HeaderMap;
@@ -14,6 +15,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Inputs that the schema of the training data does not allow: `fare=FLOAT_TYPE_SMALL_FLOAT, …`.
 const INPUT_FLAGS: HeaderName = HeaderName::from_static("x-tidemill-input-flags");
+/// What answered a request to an endpoint: `champion/3`.
+const ROUTE: HeaderName = HeaderName::from_static("x-tidemill-route");
 /// Longer ids are ignored.
 const ID_BYTES_MAX: usize = 128;
 
@@ -27,6 +30,46 @@ pub(crate) struct RequestContext {
     pub(crate) trace: Option<TraceParent>,
     /// The findings of its inputs, if they are checked.
     pub(crate) flags: Option<InputFindings>,
+    /// What endpoints need, if there are endpoints.
+    pub(crate) attributes: Option<Arc<RequestAttributes>>,
+}
+
+/// A request outside its body, as endpoints see it; and the way that it took through one.
+#[derive(Debug, Default)]
+pub(crate) struct RequestAttributes {
+    pub(crate) headers: HeaderMap,
+    pub(crate) id: Option<HeaderValue>,
+    /// Set by the endpoint that answers.
+    pub(crate) route: OnceLock<RouteTrail>,
+}
+
+/// What answered a request.
+#[derive(Debug)]
+pub(crate) struct RouteTrail {
+    /// What answered some rows: `champion/3`, `night > rules`.
+    pub(crate) parts: Vec<Arc<str>>,
+    /// For each row, the part that answered it; `None` if one answered all.
+    pub(crate) rows: Option<Vec<u32>>,
+}
+
+impl RouteTrail {
+    /// What answered a row.
+    pub(crate) fn of_row(&self, row: usize) -> &str {
+        let part = self.rows.as_ref().map_or(0, |rows| rows.get(row).map_or(0, |part| *part as usize));
+        self.parts.get(part).map_or("", |part| &**part)
+    }
+}
+
+impl std::fmt::Display for RouteTrail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut told: Vec<&str> = Vec::new();
+        for part in &self.parts {
+            if !told.contains(&&**part) {
+                told.push(part);
+            }
+        }
+        f.write_str(&told.join(", "))
+    }
 }
 
 /// The header `traceparent` of version 00: `00-TRACE-SPAN-FLAGS`.
@@ -64,7 +107,7 @@ impl RequestContext {
         let given = headers.get(REQUEST_ID).filter(|id| is_name(id.as_bytes())).cloned();
         let id = given.or_else(|| names.and_then(RequestIds::next_id));
         let trace = headers.get(TRACEPARENT).and_then(|value| TraceParent::parse(value.as_bytes()));
-        Self { started, id, trace, flags: None }
+        Self { started, id, trace, flags: None, attributes: None }
     }
 
     /// Adds the request id, the trace and the input findings to the response headers.
@@ -77,6 +120,10 @@ impl RequestContext {
         }
         if let Some(flags) = self.flagged() {
             headers.insert(INPUT_FLAGS, flags);
+        }
+        let route = self.attributes.as_ref().and_then(|attributes| attributes.route.get());
+        if let Some(route) = route.and_then(|route| HeaderValue::from_str(&route.to_string()).ok()) {
+            headers.insert(ROUTE, route);
         }
     }
 

@@ -10,7 +10,7 @@ use hyper::{HeaderMap, StatusCode};
 use tokio::sync::{oneshot, watch};
 
 use crate::inference::compute_pool::{Cancelled, ComputePool, late};
-use crate::inference::context::{RequestContext, RequestIds};
+use crate::inference::context::{RequestAttributes, RequestContext, RequestIds};
 use crate::inference::input_check::{InputChecker, InputFindings, InputPolicy};
 use crate::inference::request::InferenceRequest;
 use crate::inference::request_error::RequestError;
@@ -19,6 +19,7 @@ use crate::inference::signature::TargetSignature;
 use crate::inference::target::{Inference, Target, Thread};
 use crate::models::control::ModelControl;
 use crate::models::versions::{Models, ResolveError, Selector, versions_text};
+use crate::observability::feedback::FeedbackLog;
 use crate::observability::inference_log::{LogPermit, Logs};
 use crate::observability::metrics::Metrics;
 use crate::observability::traces::Traces;
@@ -50,6 +51,8 @@ pub(crate) struct InferenceService {
     pub(crate) control: ModelControl,
     pool: ComputePool,
     pub(crate) logs: Logs,
+    /// Where feedback goes, if it is taken.
+    pub(crate) feedback: Option<Arc<FeedbackLog>>,
     pub(crate) traces: Option<Traces>,
     names: RequestIds,
     input_policy: InputPolicy,
@@ -79,6 +82,7 @@ impl InferenceService {
             control,
             pool,
             logs,
+            feedback: None,
             traces: None,
             names: RequestIds::new(),
             input_policy: InputPolicy::default(),
@@ -90,6 +94,12 @@ impl InferenceService {
     /// What to do with inputs that the schema of the training data does not allow.
     pub(crate) fn checking(mut self, input_policy: InputPolicy) -> Self {
         self.input_policy = input_policy;
+        self
+    }
+
+    /// Takes feedback into this log, if given.
+    pub(crate) fn taking_feedback(mut self, feedback: Option<FeedbackLog>) -> Self {
+        self.feedback = feedback.map(Arc::new);
         self
     }
 
@@ -115,6 +125,11 @@ impl InferenceService {
         if self.input_policy != InputPolicy::Off {
             context.flags = Some(InputFindings::default());
         }
+        if !self.models.targets.is_empty() {
+            let headers = if self.models.endpoints.look_at_headers() { headers.clone() } else { HeaderMap::new() };
+            let id = context.id.clone();
+            context.attributes = Some(Arc::new(RequestAttributes { headers, id, ..RequestAttributes::default() }));
+        }
         context
     }
 
@@ -130,6 +145,7 @@ impl InferenceService {
     pub(crate) fn render_metrics(&self) -> String {
         let mut text = self.metrics.render();
         text.push_str(&versions_text(&self.models.snapshot()));
+        text.push_str(&self.models.endpoints.metrics_text());
         text
     }
 
@@ -218,6 +234,7 @@ impl InferenceService {
             metrics: Arc::clone(&self.metrics),
             flags: InputFindings::clone(flags),
         });
+        let attributes = context.attributes.clone();
         let prepare = move |target: &TargetSignature| {
             let (batch, form) = decode(target)?;
             if let (Some(checker), Some(checks)) = (&checker, &target.checks) {
@@ -225,7 +242,7 @@ impl InferenceService {
             }
             let logged = permit.map(|permit| (permit, batch.clone()));
             Ok::<_, RequestError>((
-                InferenceRequest { batch, operation, timeout },
+                InferenceRequest { batch, operation, timeout, attributes },
                 PendingResponse { form, encode, logged },
             ))
         };

@@ -17,6 +17,10 @@ pub(crate) enum Operation {
     Metadata,
     /// `KServe` v1: the names of all models, if the server imitates it.
     Models,
+    /// The state of all endpoints.
+    Endpoints,
+    /// The state of an endpoint.
+    EndpointStatus,
     /// TF Serving: predict.
     Predict,
     /// TF Serving: classify.
@@ -25,6 +29,8 @@ pub(crate) enum Operation {
     Regress,
     /// MLflow: predict.
     Invocations,
+    /// Feedback on predictions.
+    Feedback,
     /// The page for browsers.
     FrontPage,
     /// The available operations, as an `OpenAPI` document.
@@ -74,10 +80,13 @@ impl Operation {
             Self::Status => "status",
             Self::Metadata => "metadata",
             Self::Models => "models",
+            Self::Endpoints => "endpoints",
+            Self::EndpointStatus => "endpoint_status",
             Self::Predict => "predict",
             Self::Classify => "classify",
             Self::Regress => "regress",
             Self::Invocations => "invocations",
+            Self::Feedback => "feedback",
             Self::FrontPage => "front_page",
             Self::OpenApi => "openapi",
             Self::Explain => "explain",

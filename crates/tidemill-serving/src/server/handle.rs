@@ -77,6 +77,11 @@ impl Handle {
         self.models.snapshot().statuses()
     }
 
+    /// The names of all endpoints.
+    pub fn endpoints(&self) -> Vec<String> {
+        self.models.endpoints.names()
+    }
+
     /// The version that answers requests for `name` without a version.
     pub(crate) fn latest(&self, name: &str) -> Option<Arc<dyn VersionTarget>> {
         self.models.version(name, &Selector::Latest).ok()

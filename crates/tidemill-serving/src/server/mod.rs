@@ -31,6 +31,7 @@ use crate::inference::compute_pool::{ComputePool, PoolOptions};
 use crate::inference::service::{InferenceService, Limits};
 use crate::models::control::{ControlOptions, ModelControl, Unloaded};
 use crate::models::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
+use crate::observability::feedback::FeedbackLog;
 use crate::observability::inference_log::Logs;
 use crate::observability::metrics::Metrics;
 use crate::observability::traces::Traces;
@@ -86,12 +87,12 @@ impl Server {
         };
         #[cfg(unix)]
         let socket = options.grpc_socket.as_deref().map(Socket::listen).transpose()?;
-        let models = Arc::new(Models::new());
         let pool_options = PoolOptions {
             threads: options.compute_threads,
             waiting_max: options.compute_queue_max,
             timeout: options.request_timeout,
         };
+        let models = Arc::new(Models::new(pool_options));
         let manager_options = ManagerOptions {
             poll_interval: options.poll_interval,
             load_threads: options.load_threads,
@@ -135,7 +136,10 @@ impl Server {
         let pool = ComputePool::new(pool_options);
         let service =
             InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
-        let service = Arc::new(service.with_traces(traces).checking(options.input_policy));
+        let log_dir = options.inference_log.as_ref().map(|log| log.dir.clone());
+        let feedback = log_dir.filter(|_| options.feedback).map(|dir| FeedbackLog::new(&dir));
+        let service = service.with_traces(traces).checking(options.input_policy).taking_feedback(feedback);
+        let service = Arc::new(service);
         let facts = ServerFacts {
             grpc_port: grpc_address.map(|address| address.port()),
             tls: options.tls.is_some(),
@@ -174,6 +178,7 @@ impl Server {
         tracing::info!(rest = %handle.address, grpc = ?handle.grpc_address, "serving");
         let mut manager = tokio::spawn(manager.run(source, polls));
         let keys = tokio::spawn(Arc::clone(&service).follow_keys());
+        let endpoints = tokio::spawn(Arc::clone(&service.models).follow_endpoints());
         let phase = watch::Sender::new(Phase::Serving);
         let stopped = async {
             tokio::select! {
@@ -194,6 +199,7 @@ impl Server {
         }
         manager.abort();
         keys.abort();
+        endpoints.abort();
         if let Some(traces) = &service.traces {
             traces.finish().await;
         }

@@ -40,6 +40,8 @@ pub struct ServerOptions {
     pub input_policy: InputPolicy,
     /// The log of requests and responses. Default: none.
     pub inference_log: Option<InferenceLogOptions>,
+    /// Whether `POST /v1/feedback` takes feedback, into the folder of the inference log. Default: no.
+    pub feedback: bool,
     /// The collector for traces of inference requests. Default: none.
     pub traces: Option<TraceOptions>,
     /// A local socket that also serves gRPC, to every process that may write to it. Default: none.
@@ -121,6 +123,7 @@ impl Default for ServerOptions {
             allowed_hosts: Vec::new(),
             input_policy: InputPolicy::default(),
             inference_log: None,
+            feedback: false,
             traces: None,
             grpc_socket: None,
             poll_interval: Duration::from_secs(1),

@@ -8,6 +8,7 @@ mod support;
 mod batching;
 mod conformance_table;
 mod dashboard;
+mod endpoints;
 mod equality;
 mod foreign;
 mod grpc_compressed;

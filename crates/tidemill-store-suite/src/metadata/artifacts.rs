@@ -1,8 +1,12 @@
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Digest, Verdict};
-use tidemill_metadata::{Artifact, ArtifactFilter, ExecutionError, ExecutionState, Run, RunId, StoreError};
+use tidemill_metadata::{
+    Actor, Artifact, ArtifactFilter, ArtifactState, ExecutionError, ExecutionState, Run, RunId, StoreError,
+};
 
-use super::world::{Store, begin, completed, digest, evaluate, examples, execution, model, new_artifact, no, step};
+use super::world::{
+    Store, begin, completed, digest, evaluate, examples, execution, model, new_artifact, no, step, version,
+};
 
 pub async fn an_artifact_is_recorded_once(store: &Store) {
     let run = begin(store, "taxi").await;
@@ -169,4 +173,25 @@ pub async fn what_a_step_last_said_yes_to_is_found(store: &Store) {
     store.record_cached(cached, &original.id).await.unwrap();
     assert_eq!(last(None).await.as_ref(), Some(&first));
     assert_eq!(store.last_accepted_input("churn", "validate", "statistics", &[]).await.unwrap(), None);
+}
+
+pub async fn a_deleted_artifact_keeps_its_record(store: &Store) {
+    let run = begin(store, "taxi").await;
+    let data = examples(store, &run, "trips").await;
+    let champion = model(store, &run, &data, "m1").await;
+    store.register_version("taxi-tips", version(&champion.id, &run.id)).await.unwrap();
+    let by = Actor { actor: "ada".into(), reason: Some("it is better".into()), ..Actor::default() };
+    store.set_alias("taxi-tips", "champion", 1, by.clone()).await.unwrap();
+    assert_eq!(store.alias_history("taxi-tips").await.unwrap()[0].by, by);
+    // Both or none: the package of an alias stays.
+    let refused = store.delete_artifacts(&[data.id.clone(), champion.id.clone()]).await;
+    assert!(matches!(&refused, Err(StoreError::Conflict(why)) if why.contains("taxi-tips@champion")), "{refused:?}");
+    assert_eq!(store.artifact(data.id.as_str()).await.unwrap().state, ArtifactState::Live);
+    store.delete_artifacts(std::slice::from_ref(&data.id)).await.unwrap();
+    assert_eq!(store.artifact(data.id.as_str()).await.unwrap().state, ArtifactState::Deleted);
+    let graph = store.lineage(&champion.id, tidemill_metadata::LineageDirection::Up, 9).await.unwrap();
+    assert!(graph.artifacts.iter().any(|artifact| artifact.id == data.id), "lineage leads over it");
+    // The same bytes again are the same artifact, and it is there.
+    let again = examples(store, &run, "trips").await;
+    assert_eq!((again.id, again.state), (data.id, ArtifactState::Live));
 }

@@ -5,7 +5,7 @@ use tidemill_metadata::{Actor, ModelVersion, StoreError, VersionSpec};
 use super::world::{Store, begin, examples, model, version};
 
 fn somebody() -> Actor {
-    Actor { actor: "ada".into(), run_id: None }
+    Actor { actor: "ada".into(), ..Actor::default() }
 }
 
 /// Two versions of `taxi-tips`.
@@ -72,7 +72,7 @@ pub async fn only_models_of_known_runs_have_versions(store: &Store) {
 
 pub async fn an_alias_moves_and_remembers(store: &Store) {
     let [first, second] = two_versions(store).await;
-    let by_run = Actor { actor: "push".into(), run_id: Some(first.run_id.clone()) };
+    let by_run = Actor { actor: "push".into(), run_id: Some(first.run_id.clone()), ..Actor::default() };
     let set = store.set_alias("taxi-tips", "champion", 1, by_run.clone()).await.unwrap();
     assert_eq!((set.alias.as_str(), set.version), ("champion", 1));
     assert_eq!(store.set_alias("taxi-tips", "champion", 1, somebody()).await.unwrap(), set, "nothing to move");

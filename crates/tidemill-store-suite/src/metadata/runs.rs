@@ -83,8 +83,8 @@ pub async fn what_dead_processes_left_is_marked(store: &Store) {
     store.finish_run(&ended.id, RunState::Complete, json!({})).await.unwrap();
     let other = begin(store, "churn").await;
 
-    assert_eq!(store.recover("taxi").await.unwrap(), vec![dead.id.clone()]);
-    assert_eq!(store.recover("taxi").await.unwrap(), []);
+    assert_eq!(store.recover("taxi", "taxi").await.unwrap(), vec![dead.id.clone()]);
+    assert_eq!(store.recover("taxi", "taxi").await.unwrap(), []);
 
     let run = store.run(dead.id.as_str()).await.unwrap();
     assert_eq!(run.state, RunState::Failed);

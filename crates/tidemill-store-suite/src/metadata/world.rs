@@ -21,7 +21,12 @@ pub fn digest(text: &str) -> Digest {
 }
 
 pub async fn begin(store: &Store, pipeline: &str) -> Run {
-    let new = NewRun { pipeline: pipeline.into(), params: json!({ "rounds": 300 }), plan: json!(["examples"]) };
+    let new = NewRun {
+        pipeline: pipeline.into(),
+        params: json!({ "rounds": 300 }),
+        plan: json!(["examples"]),
+        ..NewRun::default()
+    };
     store.create_run(new).await.unwrap()
 }
 

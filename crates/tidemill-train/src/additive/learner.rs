@@ -16,7 +16,8 @@ use super::tidy::{Functions, mean};
 use crate::bin_columns::BinColumns;
 use crate::gbdt::Direction;
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, centre_and_unit, object,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, StartPoint, TrainingData, centre_and_unit,
+    definitions, object,
 };
 
 const BAG_STREAM: u64 = 0x6261_6773;
@@ -46,6 +47,17 @@ impl Learner for AdditiveLearner {
             "smoothing_rounds": { "int": [0, 500], "step": 50 },
             "interactions": { "int": [0, 30] },
         }))
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
+        let start = |cost: u32, learning_rate: f64, leaves: u32, pairs: u32| {
+            let params = json!({
+                "learning_rate": learning_rate, "leaves": leaves, "min_leaf": 4, "smoothing_rounds": 100,
+                "interactions": pairs,
+            });
+            StartPoint::new(cost, params)
+        };
+        vec![start(12, 0.05, 2, 0), start(40, 0.02, 3, 10)]
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
@@ -117,7 +129,7 @@ impl Estimator for Additive {
         let predict = |block: &FeatureBlock| Ok(model.predict(block));
         let judged = Judged::new(&predict, data)?;
         let effects = functions.effects(&rows);
-        let [shapes, interactions] = shape::facts(&functions, &rows, data.features, &effects);
+        let [shapes, interactions] = shape::facts(&functions, &rows, &definitions(data.train.graph), &effects);
         let mut of_feature = vec![0.0; data.features.len()];
         let number = |at: usize| rows.bins.binning.used[at].feature as usize;
         effects.0.iter().enumerate().for_each(|(at, effect)| of_feature[number(at)] += effect);

@@ -1,12 +1,13 @@
 //! The functions as facts of the package, which the training report draws, and as terms of the model.
 
 use serde_json::{Value, json};
-use tidemill_model::{AdditiveTerm, FeatureSpec, TermBins};
+use tidemill_model::{AdditiveTerm, Feature, FeatureSpec, TermBins};
 
 use super::pairs::Coarse;
 use super::rows::AdditiveRows;
 use super::tidy::{Functions, single_rows};
 use crate::gbdt::FeatureBins;
+use crate::learner::category;
 
 /// Functions that the package names.
 const SHAPES_IN_PACKAGE: usize = 20;
@@ -59,11 +60,11 @@ fn short(value: f64) -> f64 {
 pub(super) fn facts(
     functions: &Functions,
     data: &AdditiveRows,
-    features: &[FeatureSpec],
+    features: &[(&Feature, &FeatureSpec)],
     effects: &(Vec<f64>, Vec<f64>),
 ) -> [Value; 2] {
     let used = &data.bins.binning.used;
-    let name = |at: usize| features[used[at].feature as usize].name.as_str();
+    let name = |at: usize| features[used[at].feature as usize].1.name.as_str();
     let mut order: Vec<usize> = (0..used.len()).collect();
     order.sort_by(|a, b| effects.0[*b].total_cmp(&effects.0[*a]).then(a.cmp(b)));
     let scores = functions.intercepts.len();
@@ -75,7 +76,10 @@ pub(super) fn facts(
         let mut shape = json!({ "feature": name(at), "effect": effects.0[at] });
         match &used[at].bins {
             FeatureBins::Numeric { bounds } => shape["bounds"] = json!(bounds),
-            FeatureBins::Categorical { codes, .. } => shape["codes"] = json!(codes),
+            FeatureBins::Categorical { codes, .. } => {
+                let feature = features[used[at].feature as usize];
+                shape["categories"] = codes.iter().map(|code| category(feature, *code)).collect();
+            }
         }
         let missing = rows.len() - 1;
         let is_shown = |cell: &usize| *cell != missing || rows[missing] > 0.0;

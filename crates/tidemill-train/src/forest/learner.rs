@@ -13,8 +13,8 @@ use super::rows::{ForestRows, Labels};
 use crate::bin_columns::BinColumns;
 use crate::gbdt::Binning;
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, TrainingData, centre_and_unit, loss_text,
-    side_by_side,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, StartPoint, TrainingData, centre_and_unit,
+    loss_text, side_by_side,
 };
 
 /// Trees that are grown side by side before they are counted, whatever the number of threads.
@@ -45,6 +45,16 @@ impl Learner for ForestLearner {
             "sample_share": { "float": [0.5, 1.0] },
             "extra_trees": [false, true],
         }))
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
+        let start = |cost: u32, min_leaf: u32, features: f64, extra: bool| {
+            let params = json!({
+                "min_leaf": min_leaf, "features_per_split": features, "sample_share": 1.0, "extra_trees": extra,
+            });
+            StartPoint::new(cost, params)
+        };
+        vec![start(9, 5, 0.3, true), start(10, 5, 0.3, false), start(16, 1, 0.5, true)]
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {

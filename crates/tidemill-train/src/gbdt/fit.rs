@@ -14,17 +14,19 @@ use super::params::GradientBoosting;
 use super::rows::{LabelledRows, base_scores};
 
 /// What training starts from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Start<'a> {
     /// The same seed and data give the same trees.
     pub seed: u64,
     /// The sums that are continued; none for a new model.
     pub previous: &'a [TreeEnsemble],
+    /// Whether to end after a round with the trees that there are; never where there is none.
+    pub is_over: Option<&'a dyn Fn() -> bool>,
 }
 
 impl From<u64> for Start<'_> {
     fn from(seed: u64) -> Self {
-        Self { seed, previous: &[] }
+        Self { seed, previous: &[], is_over: None }
     }
 }
 
@@ -126,7 +128,8 @@ pub fn fit<'a, E: From<ModelError>>(
         }
         watch(Round { round, validation_metric: metric })?;
         let best_round = validation.as_ref().map_or(round, |rows| rows.best_round);
-        let stopped = patience > 0 && round - best_round >= patience;
+        let stopped =
+            (patience > 0 && round - best_round >= patience) || start.is_over.is_some_and(|is_over| is_over());
         // Without sampling, the next round would see the same gradients.
         if stopped || (useless && !boosting.samples()) {
             break;

@@ -13,7 +13,7 @@ use super::{
     Queries, Start, StopMetric, fit,
 };
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Learner, Measure, MoreInput, SplitRows, TrainingData, object,
+    Estimator, FittedLearner, Importance, Learner, Measure, MoreInput, SplitRows, StartPoint, TrainingData, object,
 };
 
 /// Trees, each correcting the ones before it.
@@ -43,6 +43,33 @@ impl Learner for BoostingLearner {
             "cat_smooth": { "float": [0.1, 100.0], "log": true },
             "cat_l2": { "float": [0.1, 20.0], "log": true },
         }))
+    }
+
+    fn starts(&self, task: TaskKind) -> Vec<StartPoint> {
+        let start = |cost: u32,
+                     [learning_rate, rows, features, l2]: [f64; 4],
+                     [leaves, min_rows]: [u32; 2],
+                     extra: bool| {
+            let params = json!({
+                "learning_rate": learning_rate, "leaves": leaves, "min_data_in_leaf": min_rows, "bagging_fraction": rows,
+                "feature_fraction": features, "lambda_l1": 0.0, "lambda_l2": l2, "extra_trees": extra, "cat_smooth": 10.0,
+                "cat_l2": 10.0,
+            });
+            StartPoint::new(cost, params)
+        };
+        // Those that were tuned for pytabkit's defaults.
+        let tuned = match task {
+            TaskKind::Regression => start(6, [0.05, 0.7, 1.0, 0.001], [100, 3], false),
+            _ => start(6, [0.04, 0.75, 1.0, 0.001], [50, 40], false),
+        };
+        vec![
+            // LightGBM's defaults.
+            start(3, [0.1, 1.0, 1.0, 0.001], [31, 20], false),
+            tuned,
+            // Small trees for small or noisy data, and random cuts.
+            start(4, [0.05, 0.8, 0.7, 1.0], [8, 10], false),
+            start(7, [0.05, 0.9, 0.5, 0.1], [64, 5], true),
+        ]
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
@@ -243,7 +270,8 @@ fn boost(
     data.progress.total(u64::from(params.rounds), "rounds");
     let name = params.metric_title(objective);
     let key = key(&name);
-    let start = Start { seed: data.seed, previous };
+    let is_over = || data.watch.is_over();
+    let start = Start { seed: data.seed, previous, is_over: Some(&is_over) };
     fit(params, objective, constraints, train, validation, start, |round| {
         data.progress.advance(1);
         let metric =

@@ -14,6 +14,7 @@ use super::Watch;
 use crate::command::JobFolder;
 
 /// The rows to learn from and those that decide when to stop.
+#[derive(Clone, Copy)]
 pub struct TrainingData<'a> {
     /// What is learned. Labels are 0 and 1 for a binary task, numbers of classes for a multi-class one,
     /// [`LabelSet`](tidemill_core::LabelSet)s for several labels.
@@ -35,6 +36,8 @@ pub struct TrainingData<'a> {
     pub project_dir: &'a Path,
     /// Where checkpoints and outputs of programs are kept between attempts, if they are.
     pub job: Option<&'a JobFolder>,
+    /// Where a training keeps what the next attempt goes on from, if this one is killed.
+    pub work: Option<&'a Path>,
     /// Where to say how far it is.
     pub progress: &'a dyn Progress,
     /// Set when the training should end.
@@ -44,6 +47,7 @@ pub struct TrainingData<'a> {
 }
 
 /// Rows of a split: labels in memory, features read as often as a learner needs them.
+#[derive(Clone, Copy)]
 pub struct SplitRows<'a> {
     pub(crate) split: &'a str,
     pub(crate) labels: &'a [f64],

@@ -8,6 +8,7 @@
 mod data;
 mod fitted;
 mod loss;
+mod names;
 mod side_by_side;
 mod standard;
 mod watch;
@@ -26,6 +27,7 @@ pub use data::{SplitRows, TrainingData};
 pub(crate) use fitted::predictions;
 pub use fitted::{FittedLearner, Importance, Judged, Measure, class_metrics};
 pub(crate) use loss::{loss_text, metrics_of, row_loss};
+pub(crate) use names::{category, definitions};
 pub(crate) use side_by_side::side_by_side;
 pub(crate) use standard::centre_and_unit;
 pub use watch::{Unwatched, Watch};
@@ -43,8 +45,29 @@ pub trait Learner: Sync {
         None
     }
 
+    /// Points of [`space`](Self::space) that are known to be good for many tables: a search begins with them.
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
+        Vec::new()
+    }
+
     /// Reads its parameters. Every issue points at its place below the learner's name.
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>>;
+}
+
+/// A point that a search begins with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartPoint {
+    /// About what it costs beside a linear model. The cheapest of all learners come first.
+    pub cost: u32,
+    /// A value for each parameter of the space.
+    pub params: Value,
+}
+
+impl StartPoint {
+    /// A point.
+    pub(crate) fn new(cost: u32, params: Value) -> Self {
+        Self { cost, params }
+    }
 }
 
 /// An input of training that not every learner has a use for.
@@ -98,6 +121,7 @@ pub const LEARNERS: &[&dyn Learner] = &[
     &crate::forest::ForestLearner,
     &crate::additive::AdditiveLearner,
     &crate::neighbors::NeighborsLearner,
+    &crate::ensemble::EnsembleLearner,
     &crate::command::CommandLearner,
 ];
 
@@ -176,6 +200,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("DNNLinearCombinedRegressor", "write `wide_and_deep`"),
     ("DNNClassifier", MLP),
     ("DNNRegressor", MLP),
+    ("VotingClassifier", ENSEMBLE),
+    ("VotingRegressor", ENSEMBLE),
+    ("StackingClassifier", ENSEMBLE),
+    ("StackingRegressor", ENSEMBLE),
+    ("blend", ENSEMBLE),
     ("pytorch", COMMAND),
     ("torch", COMMAND),
     ("tensorflow", COMMAND),
@@ -193,6 +222,7 @@ const EXTRA_TREES: &str = "write `random_forest: { extra_trees: true }`";
 const NEIGHBORS: &str = "write `neighbors`: the k nearest rows";
 const ADDITIVE: &str = "write `additive`: an explainable boosting machine";
 const MLP: &str = "write `mlp`: a multi-layer perceptron with the published defaults of RealMLP";
+const ENSEMBLE: &str = "write `ensemble: { members: [ { learner: { linear: {} }, weight: 1 } ] }`";
 const COMMAND: &str = "write `command: { run: [python, train.py] }`: any program can be the learner";
 const LINEAR: &str = "write `linear`: logistic regression for classes, linear regression for numbers";
 const LASSO: &str = "write `linear: { penalty: l1 }`, with `alpha: auto` to choose its weight";

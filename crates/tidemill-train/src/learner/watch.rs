@@ -6,6 +6,11 @@ use tidemill_core::ComponentError;
 pub trait Watch: Sync {
     /// Takes `metric` after `round` rounds, or epochs. An error ends the training: a search has seen enough of it.
     fn report(&self, metric: &str, round: u64, value: f64) -> Result<(), ComponentError>;
+
+    /// Whether the training should end with the rounds that it has: its time is over. Not every learner asks.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody.

@@ -1,7 +1,9 @@
 //! What a package and the training report say of the weights.
 
 use serde_json::{Map, Value, json};
-use tidemill_model::{Feature, FeatureSpec, LinearFeature, TransformGraph, category_name};
+use tidemill_model::{LinearFeature, TransformGraph, category_name};
+
+use crate::learner::definitions;
 
 /// Weights that a package lists; the others are in the model.
 const LISTED_MAX: usize = 200;
@@ -53,10 +55,4 @@ pub(super) fn coefficients(
         facts.insert("not_listed".to_owned(), json!(left_out));
     }
     facts.into()
-}
-
-/// By feature of the graph: its definition.
-fn definitions(graph: &TransformGraph) -> Vec<(&Feature, &FeatureSpec)> {
-    let outputs = graph.definitions().iter().zip(graph.outputs());
-    outputs.flat_map(|(definition, specs)| specs.iter().map(move |spec| (definition, spec))).collect()
 }

@@ -12,7 +12,7 @@ use super::params::{ELSEWHERE, Linear, Strength};
 use super::path::follow;
 use super::{Design, DesignPlan, Minimum, RowLoss};
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, SplitRows, TrainingData, parse_learner,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, SplitRows, StartPoint, TrainingData, parse_learner,
 };
 
 /// Memory that the rows may take, in bytes.
@@ -34,8 +34,14 @@ impl Learner for LinearLearner {
     fn space(&self) -> Option<Value> {
         Some(serde_json::json!({
             "penalty": ["l2", "l1"],
-            "alpha": { "float": [1e-6, 1.0], "log": true },
+            "alpha": { "float": [1e-4, 1000.0], "log": true },
         }))
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
+        let start =
+            |cost: u32, penalty: &str| StartPoint::new(cost, serde_json::json!({ "penalty": penalty, "alpha": 1.0 }));
+        vec![start(1, "l2"), start(2, "l1")]
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {

@@ -46,6 +46,11 @@ impl Moments {
         Self { first: vec![0.0; count], second: vec![0.0; count] }
     }
 
+    /// Both moments.
+    pub(super) fn numbers(&mut self) -> [&mut [f32]; 2] {
+        [&mut self.first, &mut self.second]
+    }
+
     /// Moves all of `values` against their gradients, which are the sums of `parts` in their order.
     pub(super) fn move_all(&mut self, values: &mut [f32], parts: &[&[f32]], step: Step) {
         let moments = self.first.par_chunks_mut(RUN).zip(self.second.par_chunks_mut(RUN));

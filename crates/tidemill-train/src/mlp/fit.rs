@@ -1,14 +1,16 @@
 //! The training loop.
 
 use rayon::prelude::*;
-use tidemill_core::{SplitMix64, Task};
+use tidemill_core::{ComponentError, SplitMix64, Task};
 
 use super::BLOCK_ROWS;
-use super::adam::{Moments, Step};
+use super::adam::Step;
+use super::checkpoint::Checkpoints;
 use super::net::{Block, Dropout, Net};
 use super::recipe::Recipe;
 use super::rows::EncodedRows;
-use super::tables::{TableSteps, Tables};
+use super::state::{Best, State};
+use super::tables::TableSteps;
 
 /// By how much the learned scale of inputs learns faster than the weights, and biases and waves of numbers more slowly.
 const SCALE_RATE: f64 = 6.0;
@@ -46,34 +48,51 @@ fn metric(task: &Task, mean: f64) -> f64 {
     if *task == Task::Regression { mean.sqrt() } else { mean }
 }
 
-/// Trains `net`, calling `watch` after every epoch; its error ends the training.
-pub(super) fn fit<E>(
+/// How a training is run.
+pub(super) struct Attempt<'a> {
+    pub(super) seed: u64,
+    /// With them it goes on where an attempt before it was killed.
+    pub(super) checkpoints: Option<Checkpoints>,
+    /// Whether to end after an epoch with what there is.
+    pub(super) is_over: &'a dyn Fn() -> bool,
+}
+
+impl Attempt<'_> {
+    /// All epochs, from the first.
+    pub(super) fn whole(seed: u64) -> Self {
+        Self { seed, checkpoints: None, is_over: &|| false }
+    }
+}
+
+/// Trains `net`, calling `watch` after every epoch that this attempt runs; its error ends the training.
+pub(super) fn fit<E: From<ComponentError>>(
     recipe: &Recipe,
-    mut net: Net,
+    net: Net,
     train: &EncodedRows,
     validation: Option<&EncodedRows>,
-    seed: u64,
+    attempt: Attempt<'_>,
     mut watch: impl FnMut(Epoch) -> Result<(), E>,
 ) -> Result<Trained, E> {
+    let Attempt { seed, mut checkpoints, is_over } = attempt;
     let rows = train.rows();
     // Batches of about equal size, so that no step is made on a handful of rows.
     let batches = (rows as f64 / recipe.batch_rows as f64).round().max(1.0) as usize;
-    let mut moments: Vec<Moments> = net.dense.iter().map(|tensor| Moments::new(tensor.len())).collect();
-    let mut tables = Tables::new(&net);
     let mut blocks: Vec<Block> = Vec::new();
-    let mut number = 0_u64;
-    let (mut train_curve, mut validation_curve) = (Vec::new(), Vec::new());
-    let mut best: Option<(u32, f64, Net)> = None;
-    let mut epochs = 0;
+    let mut state = State::new(net);
+    if let Some(checkpoints) = &checkpoints {
+        checkpoints.resume(&mut state);
+    }
 
-    for epoch in 1..=recipe.epochs {
+    while state.epochs < recipe.epochs && !is_enough(recipe, &state) {
+        let epoch = state.epochs + 1;
         let order = shuffled(rows, seed, epoch);
         let (mut loss, mut weight) = (0.0, 0.0);
         for batch in 0..batches {
             let rows = &order[batch * rows / batches..(batch + 1) * rows / batches];
-            number += 1;
+            state.steps += 1;
+            let number = state.steps;
             let t = (f64::from(epoch - 1) + batch as f64 / batches as f64) / f64::from(recipe.epochs);
-            gradients(recipe, &net, train, rows, seed ^ number << 20, &mut blocks);
+            gradients(recipe, &state.net, train, rows, seed ^ number << 20, &mut blocks);
             let used = &blocks[..rows.len().div_ceil(BLOCK_ROWS)];
             for block in used {
                 loss += block.loss;
@@ -88,8 +107,8 @@ pub(super) fn fit<E>(
                 waves: step(recipe.learning_rate * WAVE_RATE, 0.0),
                 wide: step(recipe.wide_learning_rate, 0.0),
             };
-            tables.step(&mut net, train, rows, used, &scores, steps);
-            for (at, (tensor, moments)) in net.dense.iter_mut().zip(&mut moments).enumerate() {
+            state.tables.step(&mut state.net, train, rows, used, &scores, steps);
+            for (at, (tensor, moments)) in state.net.dense.iter_mut().zip(&mut state.moments).enumerate() {
                 let step = match at {
                     0 => step(recipe.learning_rate * SCALE_RATE, 0.0),
                     at if at % 2 == 1 => step(recipe.learning_rate, recipe.weight_decay),
@@ -99,24 +118,33 @@ pub(super) fn fit<E>(
                 moments.move_all(tensor, &parts, step);
             }
         }
-        epochs = epoch;
-        train_curve.push(metric(&net.task, loss / weight));
-        let judged = validation.map(|rows| metric(&net.task, mean_loss(&net, rows)));
-        validation_curve.extend(judged);
+        state.epochs = epoch;
+        state.train_curve.push(metric(&state.net.task, loss / weight));
+        let judged = validation.map(|rows| metric(&state.net.task, mean_loss(&state.net, rows)));
+        state.validation_curve.extend(judged);
+        // Without a number to compare, an epoch is not the best.
+        if let Some(loss) = judged.filter(|loss| loss.is_finite())
+            && state.best.as_ref().is_none_or(|best| loss < best.loss)
+        {
+            state.best = Some(Best { epoch, loss, net: state.net.clone() });
+        }
+        if let Some(checkpoints) = &mut checkpoints {
+            checkpoints.keep(&mut state)?;
+        }
         watch(Epoch { epoch, validation: judged })?;
-        if let Some(judged) = judged {
-            // Without a number to compare, an epoch is not the best.
-            if judged.is_finite() && best.as_ref().is_none_or(|(_, least, _)| judged < *least) {
-                best = Some((epoch, judged, net.clone()));
-            }
-            let best_epoch = best.as_ref().map_or(0, |(epoch, ..)| *epoch);
-            if recipe.patience > 0 && epoch - best_epoch >= recipe.patience {
-                break;
-            }
+        if is_over() {
+            break;
         }
     }
-    let (best_epoch, net) = best.map_or((epochs, net), |(epoch, _, net)| (epoch, net));
+    let State { net, epochs, best, validation_curve, train_curve, .. } = state;
+    let (best_epoch, net) = best.map_or((epochs, net), |best| (best.epoch, best.net));
     Ok(Trained { net, epochs, best_epoch, validation_curve, train_curve })
+}
+
+/// Whether the loss on the validation rows has not fallen for long enough.
+fn is_enough(recipe: &Recipe, state: &State) -> bool {
+    let is_judged = !state.validation_curve.is_empty();
+    is_judged && recipe.patience > 0 && state.epochs - state.best_epoch() >= recipe.patience
 }
 
 /// The rows in the order of an epoch.

@@ -8,7 +8,8 @@ use tidemill_model::{
     NetworkParts, WideTerm,
 };
 
-use super::fit::{Trained, fit};
+use super::checkpoint::Checkpoints;
+use super::fit::{Attempt, Trained, fit};
 use super::importance::importance;
 use super::inputs::RawColumns;
 use super::net::{Net, shrink};
@@ -16,8 +17,8 @@ use super::params::{Mlp, WideAndDeep};
 use super::recipe::Recipe;
 use super::rows::EncodedRows;
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, SplitRows, TrainingData, centre_and_unit, object,
-    side_by_side,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, SplitRows, StartPoint, TrainingData,
+    centre_and_unit, object, side_by_side,
 };
 
 /// Numbers that the training rows may have: 12 bytes each while they are encoded.
@@ -40,6 +41,10 @@ impl Learner for MlpLearner {
 
     fn space(&self) -> Option<Value> {
         Some(tunable_network())
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
+        tunable_starts()
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
@@ -80,6 +85,10 @@ impl Learner for WideAndDeepLearner {
 
     fn space(&self) -> Option<Value> {
         Some(tunable_network())
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
+        tunable_starts()
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {
@@ -233,6 +242,18 @@ fn tunable_network() -> Value {
     })
 }
 
+/// Points of it to begin with: a small network, and one like `RealMLP`'s.
+fn tunable_starts() -> Vec<StartPoint> {
+    let start = |cost: u32, hidden: &[u32], dropout: f64, embedding: u32| {
+        let params = json!({
+            "hidden": hidden, "learning_rate": 0.04, "weight_decay": 0.001, "dropout": dropout,
+            "number_embedding": embedding,
+        });
+        StartPoint::new(cost, params)
+    };
+    vec![start(15, &[64, 64], 0.0, 1), start(60, &[256, 256, 256], 0.1, 4)]
+}
+
 /// Runs the epochs, reporting each.
 fn train_epochs(
     recipe: &Recipe,
@@ -243,10 +264,14 @@ fn train_epochs(
     unit: f64,
 ) -> Result<Trained, ComponentError> {
     data.progress.total(u64::from(recipe.epochs), "epochs");
+    let mut shown = 0;
     let name = metric_title(data.task);
     let key = if *data.task == Task::Regression { "rmse" } else { "log_loss" };
-    let trained = fit(recipe, net, train, validation, data.seed, |epoch| {
-        data.progress.advance(1);
+    let is_over = || data.watch.is_over();
+    let attempt = Attempt { seed: data.seed, checkpoints: data.work.map(Checkpoints::new), is_over: &is_over };
+    let trained = fit(recipe, net, train, validation, attempt, |epoch| {
+        data.progress.advance(u64::from(epoch.epoch - shown));
+        shown = epoch.epoch;
         let loss = epoch.validation.map(|loss| if *data.task == Task::Regression { unit * loss } else { loss });
         let judged = loss.map_or_else(String::new, |loss| format!(" · validation {name} {loss:.4}"));
         data.progress.phase(&format!("epoch {} of {}{judged}", epoch.epoch, recipe.epochs));

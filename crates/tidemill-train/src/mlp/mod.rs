@@ -10,6 +10,7 @@
 
 mod activation;
 mod adam;
+mod checkpoint;
 mod fit;
 mod importance;
 mod inputs;
@@ -19,6 +20,7 @@ mod params;
 mod periodic;
 mod recipe;
 mod rows;
+mod state;
 mod table;
 mod tables;
 #[cfg(test)]

@@ -58,6 +58,24 @@ impl Net {
         Self { task: task.clone(), activation, inputs, wide, widths, dense }
     }
 
+    /// Everything that is learned: tables and waves of inputs, wide weights, then `dense`.
+    pub(super) fn numbers(&mut self) -> Vec<&mut [f32]> {
+        let mut numbers: Vec<&mut [f32]> = Vec::new();
+        for input in &mut self.inputs {
+            match input {
+                NetworkInput::Embedding { table, .. } => numbers.push(table),
+                NetworkInput::Number { periodic: Some(waves), .. } => {
+                    let parts = [&mut waves.frequencies, &mut waves.phases, &mut waves.weights, &mut waves.biases];
+                    numbers.extend(parts.map(Vec::as_mut_slice));
+                }
+                NetworkInput::Number { periodic: None, .. } | NetworkInput::OneHot { .. } => {}
+            }
+        }
+        numbers.extend(self.wide.iter_mut().map(|term| term.weights.as_mut_slice()));
+        numbers.extend(self.dense.iter_mut().map(Vec::as_mut_slice));
+        numbers
+    }
+
     fn layers(&self) -> usize {
         self.widths.len() - 1
     }

@@ -65,6 +65,11 @@ impl WaveMoments {
         Self(numbers.map(|numbers| Moments::new(numbers.len())))
     }
 
+    /// All of them, one after the other.
+    pub(super) fn numbers(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.0.iter_mut().flat_map(Moments::numbers)
+    }
+
     /// Moves the numbers of the waves against their gradients.
     pub(super) fn step(&mut self, waves: &mut Periodic, gradients: &WaveGradients, step: Step) {
         let numbers = [&mut waves.frequencies, &mut waves.phases, &mut waves.weights, &mut waves.biases];

@@ -1,9 +1,9 @@
 //! Networks of rows in memory, for benchmarks and tests.
 
-use tidemill_core::Task;
+use tidemill_core::{ComponentError, Task};
 use tidemill_model::{AmountScale, FeatureBlock, FeatureSpec, ModelError, NetworkModel};
 
-use super::fit::fit;
+use super::fit::{Attempt, fit};
 use super::inputs::RawColumns;
 use super::learner::{amount_scale, base_scores, model};
 use super::net::Net;
@@ -51,7 +51,8 @@ pub fn fit_network(
     let recipe = Recipe::new(params, 0.0, task, train.rows());
     let base = base_scores(task, &train);
     let net = Net::new(task, recipe.activation, inputs.clone(), Vec::new(), &recipe.hidden, &base, seed);
-    let trained = fit::<ModelError>(&recipe, net, &train, validation.as_ref(), seed, |_| Ok(()))?;
+    let trained = fit::<ComponentError>(&recipe, net, &train, validation.as_ref(), Attempt::whole(seed), |_| Ok(()));
+    let trained = trained.map_err(|error| ModelError::Learner { reason: error.to_string() })?;
     let unit = if *task == Task::Regression { amount.unit } else { 1.0 };
     let curve = trained.validation_curve.iter().map(|loss| unit * loss).collect();
     Ok(NetworkFit { model: model(&trained.net, amount)?, curve })

@@ -47,6 +47,20 @@ impl Tables {
         }
     }
 
+    /// All moments, one after the other.
+    pub(super) fn numbers(&mut self) -> Vec<&mut [f32]> {
+        let mut numbers: Vec<&mut [f32]> = Vec::new();
+        for input in &mut self.inputs {
+            match input {
+                OfInput::None => {}
+                OfInput::Vectors(moments) => numbers.extend(moments.numbers()),
+                OfInput::Waves(moments) => numbers.extend(moments.numbers()),
+            }
+        }
+        numbers.extend(self.wide.iter_mut().flat_map(Moments::numbers));
+        numbers
+    }
+
     /// Moves the vectors and weights of the rows of a batch, whose blocks have been through the backward pass. `scores` has the
     /// derivatives of their scores, row by row.
     pub(super) fn step(

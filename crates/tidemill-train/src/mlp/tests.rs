@@ -1,12 +1,13 @@
 //! Gradients against differences, and what training must be true to.
 
-use tidemill_core::{SplitMix64, Task};
+use tidemill_core::{Code, ComponentError, SplitMix64, Task};
 use tidemill_model::{
     Activation, AmountScale, FeatureBlock, FeatureKind, FeatureSpec, NetworkInput, Periodic, WideTerm,
 };
 
 use super::BLOCK_ROWS;
-use super::fit::{Trained, fit, gradients, mean_loss};
+use super::checkpoint::Checkpoints;
+use super::fit::{Attempt, Trained, fit, gradients, mean_loss};
 use super::inputs::RawColumns;
 use super::learner::model;
 use super::net::{Block, Net};
@@ -155,7 +156,9 @@ fn trained(task: &Task, params: &Mlp, wide: bool, threads: usize) -> (Trained, F
     let (block, labels) = table(task, 700);
     let (recipe, net, rows) = start(task, params, &block, &labels, wide);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let trained = pool.install(|| fit::<()>(&recipe, net, &rows, Some(&rows), 9, |_| Ok(()))).unwrap();
+    let trained = pool
+        .install(|| fit::<ComponentError>(&recipe, net, &rows, Some(&rows), Attempt::whole(9), |_| Ok(())))
+        .unwrap();
     (trained, block, labels, rows)
 }
 
@@ -182,6 +185,57 @@ fn the_number_of_threads_changes_no_bit_and_the_seed_does() {
     let bits = |net: &Net| net.dense.iter().flatten().map(|weight| weight.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&one), bits(&four));
     assert_eq!((one.inputs, one.wide), (four.inputs, four.wide));
+}
+
+#[test]
+fn a_training_that_was_killed_ends_as_one_that_was_not() {
+    let params = Mlp {
+        hidden: vec![16],
+        epochs: Some(8),
+        dropout: 0.2,
+        early_stopping: 3,
+        number_embedding: 2,
+        ..Mlp::default()
+    };
+    let (block, labels) = table(&Task::Binary, 700);
+    let folder = tempfile::tempdir().unwrap();
+    let run = |folder: Option<&std::path::Path>, killed_after: u32| {
+        let (recipe, net, rows) = start(&Task::Binary, &params, &block, &labels, true);
+        let checkpoints = folder.map(Checkpoints::after_every_epoch);
+        let attempt = Attempt { checkpoints, ..Attempt::whole(9) };
+        let mut heard = Vec::new();
+        let trained = fit(&recipe, net, &rows, Some(&rows), attempt, |epoch| {
+            heard.push(epoch.epoch);
+            if epoch.epoch == killed_after { Err(ComponentError::new(Code::Canceled, "killed")) } else { Ok(()) }
+        });
+        (trained.ok(), heard)
+    };
+    let whole = run(None, 0).0.unwrap();
+    let work = folder.path().join("work");
+    assert_eq!(run(Some(&work), 3).1, [1, 2, 3]);
+    let file = work.join("network.checkpoint");
+    let kept = std::fs::read(&file).unwrap();
+    let same = |found: &Trained| {
+        let of = |net: &Net| format!("{:?} {:?} {:?}", net.inputs, net.wide, net.dense);
+        assert_eq!(of(&found.net), of(&whole.net));
+        assert_eq!(found.validation_curve, whole.validation_curve);
+        assert_eq!((found.epochs, found.best_epoch), (whole.epochs, whole.best_epoch));
+    };
+    let (again, heard) = run(Some(&work), 0);
+    same(&again.unwrap());
+    assert_eq!(heard[0], 4);
+    // A damaged file is none: the training begins again, with the same end.
+    for cut in [0, 3, 9, 60, kept.len() / 2, kept.len() - 1] {
+        std::fs::write(&file, &kept[..cut]).unwrap();
+        let (again, heard) = run(Some(&work), 0);
+        same(&again.unwrap());
+        assert_eq!(heard[0], 1, "{cut}");
+    }
+    let mut flipped = kept;
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    std::fs::write(&file, &flipped).unwrap();
+    assert_eq!(run(Some(&work), 0).1[0], 1);
 }
 
 #[test]

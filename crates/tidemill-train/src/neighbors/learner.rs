@@ -7,7 +7,7 @@ use tidemill_model::{FeatureBlock, FeatureKind, FeatureSpec, NeighborFeature, Ne
 
 use super::params::Neighbors;
 use crate::learner::{
-    Estimator, FittedLearner, Learner, TrainingData, centre_and_unit, loss_text, metrics_of, side_by_side,
+    Estimator, FittedLearner, Learner, StartPoint, TrainingData, centre_and_unit, loss_text, metrics_of, side_by_side,
 };
 
 /// Numbers of the training rows at most: they are in the package and in the memory of the server, 8 bytes each.
@@ -34,6 +34,13 @@ impl Learner for NeighborsLearner {
             "weights": ["uniform", "distance"],
             "p": [1, 1.5, 2],
         }))
+    }
+
+    fn starts(&self, _task: TaskKind) -> Vec<StartPoint> {
+        let start = |cost: u32, k: u32, weights: &str, p: f64| {
+            StartPoint::new(cost, json!({ "k": k, "weights": weights, "p": p }))
+        };
+        vec![start(5, 25, "uniform", 2.0), start(8, 10, "distance", 1.0)]
     }
 
     fn configure(&self, params: &Value) -> Result<Box<dyn Estimator>, Vec<ParamIssue>> {

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod rolling;
+mod search;
 mod shapes;
 mod tensorboard;
 mod weights;
@@ -11,6 +12,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use tidemill_core::markup::{About, BASE_STYLE, escape, fill};
 
+pub use search::render_search_report;
 pub use tensorboard::tensorboard_events;
 
 const PAGE: &str = include_str!("page.html");

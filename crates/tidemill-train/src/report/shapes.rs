@@ -21,6 +21,8 @@ const LINES: f64 = 4.0;
 const COLOURS: usize = 6;
 /// Categories that are drawn at most.
 const CATEGORIES: usize = 40;
+/// The width of a character of a label, about.
+const CHARACTER: f64 = 6.6;
 
 /// A section with the function of each recorded feature, all on one scale; nothing for a model without any.
 pub(super) fn shapes(manifest: &Value) -> String {
@@ -104,7 +106,7 @@ fn drawing(shape: &Value, [low, high]: [f64; 2]) -> String {
     let rows = numbers(&shape["rows"]);
     match shape["bounds"].as_array() {
         Some(_) => curve(&mut svg, &numbers(&shape["bounds"]), &columns, &rows, &y),
-        None => bars(&mut svg, &numbers(&shape["codes"]), &columns, &rows, &y),
+        None => bars(&mut svg, &texts(&shape["categories"]), &columns, &rows, &y),
     }
     svg.push_str("</svg>");
     format!("<figure class=\"chart\"><figcaption>{name}</figcaption>{svg}</figure>")
@@ -175,14 +177,14 @@ fn curve(svg: &mut String, bounds: &[f64], columns: &[Vec<f64>], rows: &[f64], y
 }
 
 /// A bar for each category, the most frequent first; the first value is that of all others, the last one of missing values.
-fn bars(svg: &mut String, codes: &[f64], columns: &[Vec<f64>], rows: &[f64], y: &dyn Fn(f64) -> f64) {
-    let mut names: Vec<(usize, String)> =
-        codes.iter().enumerate().take(CATEGORIES).map(|(at, code)| (at + 1, format!("{code:.0}"))).collect();
+fn bars(svg: &mut String, categories: &[&str], columns: &[Vec<f64>], rows: &[f64], y: &dyn Fn(f64) -> f64) {
+    let mut names: Vec<(usize, &str)> =
+        categories.iter().enumerate().take(CATEGORIES).map(|(at, name)| (at + 1, *name)).collect();
     if rows.first().is_some_and(|rows| *rows > 0.0) {
-        names.push((0, "other".to_owned()));
+        names.push((0, "other"));
     }
-    if rows.len() > codes.len() + 1 {
-        names.push((codes.len() + 1, "missing".to_owned()));
+    if rows.len() > categories.len() + 1 {
+        names.push((categories.len() + 1, "missing"));
     }
     let width = (SIZE[0] - LEFT - RIGHT) / names.len().max(1) as f64;
     let most = rows.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -196,12 +198,15 @@ fn bars(svg: &mut String, codes: &[f64], columns: &[Vec<f64>], rows: &[f64], y: 
             SIZE[1] - BOTTOM - height,
             width * 0.8
         );
-        if names.len() <= 12 {
+        let room = (width / CHARACTER) as usize;
+        if room >= 2 {
             let _ = write!(
                 svg,
-                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{name}</text>",
+                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\"><title>{}</title>{}</text>",
                 left + width / 2.0,
-                SIZE[1] - BOTTOM + 16.0
+                SIZE[1] - BOTTOM + 16.0,
+                escape(name),
+                escape(&cut(name, room))
             );
         }
         for (at, values) in columns.iter().enumerate() {
@@ -219,6 +224,19 @@ fn bars(svg: &mut String, codes: &[f64], columns: &[Vec<f64>], rows: &[f64], y: 
     }
 }
 
+/// The texts of a list.
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// The start of a name that has too many characters.
+fn cut(name: &str, most: usize) -> String {
+    match name.chars().count() > most {
+        true => name.chars().take(most - 1).chain(['…']).collect(),
+        false => name.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -230,7 +248,7 @@ mod tests {
         let manifest = json!({ "training": {
             "shapes": [
                 { "feature": "fa<re", "bounds": [1.0, 2.0], "values": [[-1.0, 0.0, 1.5, 0.25]], "rows": [5.0, 8.0, 2.0, 1.0] },
-                { "feature": "company", "codes": [4, 7], "values": [[0.1, -0.4, 0.7]], "rows": [0.0, 10.0, 6.0] },
+                { "feature": "company", "categories": ["Blue & Co", "A very long name of a company"], "values": [[0.1, -0.4, 0.7]], "rows": [0.0, 10.0, 6.0] },
             ],
             "interactions": [{ "features": ["fa<re", "company"], "effect": 0.125 }],
         }});
@@ -239,7 +257,7 @@ mod tests {
             "function of fa&lt;re",
             "<polyline class=\"curve c0\"",
             ">missing</text>",
-            ">7</text>",
+            "<title>Blue &amp; Co</title>Blue &amp; Co</text>",
             "<rect class=\"value c0\"",
             "fa&lt;re × company</td><td>0.1250",
         ] {

@@ -136,8 +136,9 @@ impl Labels {
             kind: self.kind,
             values: of(&self.values),
             weights: self.weights.as_ref().map(of),
-            // What is ranked has no folds by time.
-            groups: None,
+            groups: self.groups.as_ref().map(|groups| {
+                groups.iter().zip(chosen).filter(|(_, chosen)| **chosen).map(|(group, _)| *group).collect()
+            }),
             missing: 0,
             first_missing: None,
         }

@@ -3,6 +3,7 @@
 mod asked;
 mod calibrate;
 mod error;
+mod folds;
 mod kept;
 mod labels;
 mod offset;
@@ -34,10 +35,11 @@ use tidemill_validation::read_schema_artifact;
 
 use calibrate::{calibrate, decide};
 pub use error::TrainError;
+pub(crate) use folds::Fold;
 pub use kept::KeepingTrainer;
 use labels::{Labels, Texts};
 pub(crate) use params::{ChosenLearner, Configured, TrainerParams};
-pub(crate) use prepared::Prepared;
+pub(crate) use prepared::{Aside, Prepared};
 use report::Report;
 use rolling::Judged;
 use sample::SamplePicker;
@@ -137,9 +139,11 @@ fn train(context: &StepContext<'_>, configured: &Configured, jobs: Option<&Path>
     let learner = tuned.as_ref().or(configured.learner.as_ref());
     let ChosenLearner { name: learner_name, estimator } =
         learner.ok_or_else(|| ComponentError::new(Code::Params, NO_LEARNER).with_hint(LEARNER_HINT))?;
-    let prepared = Prepared::read(context, params, &[(*learner_name, &**estimator)], params.needs_validation())?;
+    let aside = if params.needs_validation() { Aside::Always } else { Aside::WhereNeeded };
+    let prepared = Prepared::read(context, params, &[(*learner_name, &**estimator)], aside)?;
     let kept = jobs.map(|jobs| kept::folder(jobs, context, &**estimator)).transpose()?;
-    let data = TrainingData { job: kept.as_ref(), ..prepared.data(context.progress, context.cancel, &Unwatched) };
+    let data = prepared.data(context.progress, context.cancel, &Unwatched);
+    let data = TrainingData { job: kept.as_ref(), work: context.work, ..data };
     let mut fitted = estimator.fit(&data)?;
     if let Some(method) = params.calibration {
         fitted = calibrate(method, fitted, &data)?;

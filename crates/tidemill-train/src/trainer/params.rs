@@ -159,6 +159,11 @@ impl TrainerParams {
         self.learner.as_ref()
     }
 
+    /// The split that is named as validation rows.
+    pub(crate) fn validation_split(&self) -> Option<&str> {
+        self.validation.as_ref().and_then(Validation::split)
+    }
+
     /// The seed.
     pub(crate) fn seed(&self) -> u64 {
         self.seed

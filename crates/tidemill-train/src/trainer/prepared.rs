@@ -8,6 +8,7 @@ use tidemill_model::{ModelError, TransformGraph};
 
 use super::asked::AskedTask;
 use super::error::TrainError;
+use super::folds::Fold;
 use super::labels::{Labels, Texts};
 use super::params::TrainerParams;
 use super::rolling::{Folds, Judged};
@@ -16,7 +17,18 @@ use super::task::Decision;
 use super::validation::{self, Validation};
 use super::warm_start::{self, BaseModel};
 use super::{LabelReader, RowSource, TRANSFORM_FILE, offset};
-use crate::learner::{Estimator, MoreInput, TrainingData, Watch};
+use crate::learner::{Estimator, MoreInput, SplitRows, TrainingData, Watch};
+
+/// Whether rows are kept aside of those learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aside {
+    /// If a learner decides something on them, or they are asked for.
+    WhereNeeded,
+    /// Something is decided on them beside what a learner decides.
+    Always,
+    /// They are in folds.
+    Never,
+}
 
 /// Everything that is read before a learner is fitted. Several can be fitted to it.
 pub(crate) struct Prepared<'a> {
@@ -37,23 +49,22 @@ pub(crate) struct Prepared<'a> {
     /// Rows of raw input.
     pub(super) sample: RecordBatch,
     pub(crate) warnings: Vec<String>,
-    examples: Examples,
-    split: String,
+    pub(super) examples: Examples,
+    pub(super) split: String,
     /// The split of validation rows, where they have one of their own.
     own: Option<String>,
     /// Which rows of the split are learned from and which are kept aside, where some are.
     kept_aside: Option<(BooleanBuffer, BooleanBuffer)>,
-    seed: u64,
+    pub(super) seed: u64,
 }
 
 impl<'a> Prepared<'a> {
-    /// Reads the rows for `learners`, by their names; each must be able to learn the task. `decides`: whether something is
-    /// decided on validation rows beside what a learner decides.
+    /// Reads the rows for `learners`, by their names; each must be able to learn the task.
     pub(crate) fn read(
         context: &'a StepContext<'a>,
         params: &TrainerParams,
         learners: &[(&'static str, &dyn Estimator)],
-        decides: bool,
+        aside: Aside,
     ) -> Result<Self, ComponentError> {
         let examples = Examples::open(&context.input("examples")?.path)?;
         let transform = TransformGraph::load(context.input("transform")?.path.join(TRANSFORM_FILE))?;
@@ -123,7 +134,7 @@ impl<'a> Prepared<'a> {
         };
         warnings.extend(rolling.as_ref().and_then(Judged::warning));
         warnings.extend(base_model.iter().flat_map(|model| model.warnings.iter().cloned()));
-        let own = params.validation.as_ref().and_then(Validation::split);
+        let own = params.validation.as_ref().and_then(Validation::split).filter(|_| aside != Aside::Never);
         let mut kept_aside = None;
         let mut validation_labels = None;
         if let Some(own) = own {
@@ -131,9 +142,9 @@ impl<'a> Prepared<'a> {
             of_own.check(&texts)?;
             decision.encode(&mut of_own, &texts)?;
             validation_labels = Some(of_own);
-        } else if decides
-            || params.validation.is_some()
-            || learners.iter().any(|(_, estimator)| estimator.needs_validation())
+        } else if aside == Aside::Always
+            || (aside == Aside::WhereNeeded
+                && (params.validation.is_some() || learners.iter().any(|(_, estimator)| estimator.needs_validation())))
         {
             let classes = (decision.task.kind() != TaskKind::Regression).then_some(labels.values.as_slice());
             let asked = params.validation.as_ref();
@@ -196,26 +207,78 @@ impl<'a> Prepared<'a> {
         cancel: &'b CancelFlag,
         watch: &'b dyn Watch,
     ) -> TrainingData<'b> {
-        let project_dir = self.context.project_dir;
-        let source = RowSource { progress, cancel, project_dir, examples: &self.examples, graph: &self.graph };
+        let source = self.source(progress, cancel);
         let (learned, aside) =
             self.kept_aside.as_ref().map_or((None, None), |(learned, aside)| (Some(learned), Some(aside)));
+        let train = source.rows(&self.split, &self.labels, learned, true);
+        let validation = self.validation_labels.as_ref().map(|of_rows| match &self.own {
+            Some(own) => source.rows(own, of_rows, None, false),
+            None => source.rows(&self.split, of_rows, aside, true),
+        });
+        self.given(train, validation, progress, cancel, watch)
+    }
+
+    /// What a learner is given that is judged on the rows of a fold.
+    pub(crate) fn data_of<'b>(
+        &'b self,
+        fold: &'b Fold,
+        progress: &'b dyn Progress,
+        cancel: &'b CancelFlag,
+        watch: &'b dyn Watch,
+    ) -> TrainingData<'b> {
+        let source = self.source(progress, cancel);
+        let train = source.rows(&self.split, &fold.labels, Some(&fold.learned), true);
+        let validation = source.rows(&self.split, &fold.aside_labels, Some(&fold.aside), true);
+        self.given(train, Some(validation), progress, cancel, watch)
+    }
+
+    fn source<'b>(&'b self, progress: &'b dyn Progress, cancel: &'b CancelFlag) -> RowSource<'b> {
+        let project_dir = self.context.project_dir;
+        RowSource { progress, cancel, project_dir, examples: &self.examples, graph: &self.graph }
+    }
+
+    fn given<'b>(
+        &'b self,
+        train: SplitRows<'b>,
+        validation: Option<SplitRows<'b>>,
+        progress: &'b dyn Progress,
+        cancel: &'b CancelFlag,
+        watch: &'b dyn Watch,
+    ) -> TrainingData<'b> {
         TrainingData {
             task: &self.decision.task,
             features: self.transform.features(),
             has_offset: self.has_offset,
             base_model: self.base_model.as_ref().map(|model| &model.learner),
-            train: source.rows(&self.split, &self.labels, learned, true),
-            validation: self.validation_labels.as_ref().map(|of_rows| match &self.own {
-                Some(own) => source.rows(own, of_rows, None, false),
-                None => source.rows(&self.split, of_rows, aside, true),
-            }),
+            train,
+            validation,
             seed: self.seed,
-            project_dir,
+            project_dir: self.context.project_dir,
             job: None,
+            work: None,
             progress,
             cancel,
             watch,
         }
+    }
+
+    /// Rows of raw input, and the transform graph that they run through.
+    pub(crate) fn sample(&self) -> (&RecordBatch, &TransformGraph) {
+        (&self.sample, &self.graph)
+    }
+
+    /// The labels of the rows that a trial without folds is judged on.
+    pub(crate) fn judged_labels(&self) -> &[f64] {
+        self.validation_labels.as_ref().map_or(&[], |labels| &labels.values)
+    }
+
+    /// What these rows count for.
+    pub(crate) fn judged_weights(&self) -> Option<&[f64]> {
+        self.validation_labels.as_ref().and_then(|labels| labels.weights.as_deref())
+    }
+
+    /// The labels of all rows learned from, and what these count for.
+    pub(crate) fn learned_labels(&self) -> (&[f64], Option<&[f64]>) {
+        (&self.labels.values, self.labels.weights.as_deref())
     }
 }

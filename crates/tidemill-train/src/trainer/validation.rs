@@ -129,22 +129,50 @@ pub(super) fn kept_aside(
     rows: u64,
     seed: u64,
 ) -> Result<Vec<bool>, DataError> {
-    let (share, by) = match validation {
-        Some(Validation::Share { share, by }) => (*share, by.as_ref()),
-        _ => (None, None),
+    let share = match validation {
+        Some(Validation::Share { share, .. }) => *share,
+        _ => None,
     };
     let share = share.unwrap_or(if rows < MANY_ROWS { 0.2 } else { 0.1 });
-    let manifest = examples.manifest();
     let query: Vec<String> = group.map(str::to_owned).into_iter().collect();
-    let by = match by {
+    let by = chosen_by(validation, examples, classes, &query);
+    examples.hold_out(split, HoldOut { share, seed, by })
+}
+
+/// For each row of `split` its fold, as in [`kept_aside`]; `None` where time decides.
+pub(super) fn folds(
+    validation: Option<&Validation>,
+    examples: &Examples,
+    split: &str,
+    classes: Option<&[f64]>,
+    group: Option<&str>,
+    count: usize,
+    seed: u64,
+) -> Result<Option<Vec<usize>>, DataError> {
+    let query: Vec<String> = group.map(str::to_owned).into_iter().collect();
+    examples.folds(split, count, seed, chosen_by(validation, examples, classes, &query))
+}
+
+/// What decides which rows are kept aside: what is written, or what the splits were made by.
+fn chosen_by<'a>(
+    validation: Option<&'a Validation>,
+    examples: &'a Examples,
+    classes: Option<&'a [f64]>,
+    query: &'a [String],
+) -> HoldOutBy<'a> {
+    let by = match validation {
+        Some(Validation::Share { by, .. }) => by.as_ref(),
+        _ => None,
+    };
+    let manifest = examples.manifest();
+    match by {
         Some(By::Groups(columns)) => HoldOutBy::Groups(columns),
         Some(By::Time(column)) => HoldOutBy::Time(column),
-        None if !query.is_empty() => HoldOutBy::Groups(&query),
+        None if !query.is_empty() => HoldOutBy::Groups(query),
         None if !manifest.split_by.is_empty() => HoldOutBy::Groups(&manifest.split_by),
         None => match &manifest.split_by_time {
             Some(column) => HoldOutBy::Time(column),
             None => HoldOutBy::Rows(classes),
         },
-    };
-    examples.hold_out(split, HoldOut { share, seed, by })
+    }
 }

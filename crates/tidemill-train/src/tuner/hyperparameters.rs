@@ -15,31 +15,61 @@ const FORMAT_VERSION: u32 = 1;
 
 /// The best parameters that a search found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Hyperparameters {
+pub struct Hyperparameters {
     version: u32,
     /// The learner's name, with its parameters.
-    pub(super) learner: Map<String, Value>,
+    pub learner: Map<String, Value>,
     /// What was made as good as possible.
-    pub(super) metric: String,
-    pub(super) direction: Direction,
+    pub metric: String,
+    /// Which values are better.
+    pub direction: Direction,
     /// The metric of the best trial on the validation rows.
-    pub(super) value: f64,
+    pub value: f64,
     /// Its standard error, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) standard_error: Option<f64>,
+    pub standard_error: Option<f64>,
     /// The number of the best trial.
-    pub(super) trial: u64,
-    /// How many trials there were, and how many of them ended early or failed.
-    pub(super) trials: u64,
-    pub(super) pruned: u64,
-    pub(super) failed: u64,
+    pub trial: u64,
+    /// How many trials there were.
+    pub trials: u64,
+    /// How many of them ended early.
+    pub pruned: u64,
+    /// How many of them failed.
+    pub failed: u64,
     /// Why the search ended.
-    pub(super) ended: String,
+    pub ended: String,
     /// How much each parameter matters, as shares of 1; empty for fewer than 20 trials.
     #[serde(default)]
-    pub(super) importance: Vec<(String, f64)>,
+    pub importance: Vec<(String, f64)>,
     /// What was searched.
-    pub(super) space: Value,
+    pub space: Value,
+    /// The metric of a model that knows only how the labels are spread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<f64>,
+    /// How trials were judged: `rows kept aside`, or folds.
+    #[serde(default)]
+    pub judged_on: String,
+    /// The trials that were averaged, if the learner is an ensemble.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<EnsembleFound>,
+}
+
+/// Trials that are better together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnsembleFound {
+    /// The numbers of the trials with what each counts.
+    pub members: Vec<(u64, u32)>,
+    /// The metric of all together, on the rows that the trials were compared on.
+    pub value: f64,
+    /// Its standard error, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard_error: Option<f64>,
+    /// What they lose less than the best trial, on rows that had no part in the choice.
+    pub gain: f64,
+    /// The standard error of the gain.
+    pub gain_error: f64,
+    /// Whether the gain is more than chance, so that the ensemble was chosen.
+    pub chosen: bool,
 }
 
 impl Hyperparameters {
@@ -53,6 +83,9 @@ impl Hyperparameters {
         ended: String,
         importance: Vec<(String, f64)>,
         space: Value,
+        floor: Option<f64>,
+        judged_on: String,
+        ensemble: Option<EnsembleFound>,
     ) -> Self {
         use tidemill_tune::TrialState::{Failed, Pruned};
         let count = |state| trials.iter().filter(|trial| trial.state == state).count() as u64;
@@ -70,11 +103,14 @@ impl Hyperparameters {
             ended,
             importance,
             space,
+            floor,
+            judged_on,
+            ensemble,
         }
     }
 
     /// Reads the artifact in the folder `dir`.
-    pub(crate) fn read(dir: &Path) -> Result<Self, ComponentError> {
+    pub fn read(dir: &Path) -> Result<Self, ComponentError> {
         let path = dir.join(FILE);
         let broken = |reason: String| {
             ComponentError::new(Code::ArtifactDamaged, format!("`{}` cannot be read: {reason}", path.display()))

@@ -48,6 +48,19 @@ impl Journal {
     }
 }
 
+/// The trials of an artifact, in the folder `dir`, in the order of their numbers.
+pub fn read_trials(dir: &Path) -> Result<Vec<Trial>, ComponentError> {
+    let path = dir.join(TRIALS_FILE);
+    let text = std::fs::read_to_string(&path).map_err(|error| cannot(&path, error))?;
+    let of_line = |(line, text): (usize, &str)| {
+        serde_json::from_str(text).map_err(|error| {
+            let message = format!("`{}` cannot be read: line {}: {error}", path.display(), line + 1);
+            ComponentError::new(Code::ArtifactDamaged, message)
+        })
+    };
+    text.lines().enumerate().map(of_line).collect()
+}
+
 /// Writes all trials into the folder `dir` of an artifact.
 pub(super) fn write(dir: &Path, trials: &[Trial]) -> Result<(), ComponentError> {
     let mut text = String::new();

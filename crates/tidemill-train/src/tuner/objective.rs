@@ -1,13 +1,19 @@
-//! One trial: a learner with the parameters that were proposed, fitted and judged on the validation rows.
+//! One trial: a learner with the parameters that were proposed, fitted and judged on rows that it has not learned from.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use tidemill_core::{CancelFlag, Code, ComponentError, NoProgress, Task};
-use tidemill_tune::{Measured, Objective, Params, Steps, TrialError};
+use tidemill_core::{CancelFlag, Code, ComponentError};
+use tidemill_tune::{Direction, Measured, Objective, Params, Steps, TrialError};
 
+use super::clock::within_time;
+use super::judged::JudgedRows;
+use super::latency;
+use super::predictions::Predictions;
+use super::score;
 use super::search::Search;
-use crate::learner::{FittedLearner, TrainingData, Watch, predictions, row_loss};
+use crate::learner::{Estimator, FittedLearner, Watch, predictions};
 use crate::trainer::{ChosenLearner, Prepared, TrainerParams};
 
 /// What a search makes as good as possible.
@@ -15,8 +21,14 @@ pub(super) struct Training<'a> {
     pub(super) prepared: &'a Prepared<'a>,
     pub(super) trainer: &'a TrainerParams,
     pub(super) search: &'a Search,
-    /// The metric on the validation rows.
+    pub(super) judged: &'a JudgedRows,
+    /// The metric on the judged rows.
     pub(super) metric: &'a str,
+    pub(super) direction: Direction,
+    /// What a row may take, in milliseconds.
+    pub(super) latency_ms_max: Option<f64>,
+    /// Where predictions are kept for an ensemble, if one is wanted.
+    pub(super) kept: Option<&'a Predictions>,
     pub(super) cancel: &'a CancelFlag,
     /// Threads of each trial.
     pub(super) threads: usize,
@@ -26,14 +38,19 @@ impl Objective for Training<'_> {
     fn measure(&self, params: &Params, steps: &dyn Steps) -> Result<Measured, TrialError> {
         let failed = |error: String| TrialError::Failed(error);
         let ChosenLearner { estimator, .. } = self.choose(params).map_err(failed)?;
-        let watch = Halt { metric: self.metric, steps, ended: AtomicBool::new(false) };
-        let data = self.prepared.data(&NoProgress, self.cancel, &watch);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
         let pool = pool.map_err(|error| failed(format!("no threads can be started: {error}")))?;
-        match pool.install(|| estimator.fit(&data)) {
-            Ok(fitted) => pool.install(|| self.measured(&fitted, &data)),
-            Err(_) if watch.ended.load(Ordering::Relaxed) => Err(TrialError::Pruned),
-            Err(error) if error.code == Code::Canceled || self.cancel.is_set() => Err(TrialError::Cancelled),
+        let ended = AtomicBool::new(false);
+        let (tried, is_late) = within_time(self.cancel, &|| steps.time_left(), |cancel| {
+            pool.install(|| {
+                self.judge(&*estimator, params, &Trial { metric: self.metric, steps, ended: &ended, cancel })
+            })
+        });
+        match tried {
+            Ok(measured) => Ok(measured),
+            Err(_) if ended.load(Ordering::Relaxed) => Err(TrialError::Pruned),
+            Err(_) if self.cancel.is_set() => Err(TrialError::Cancelled),
+            Err(_) if is_late => Err(TrialError::OutOfTime),
             Err(error) => Err(failed(error.to_string())),
         }
     }
@@ -43,69 +60,123 @@ impl Objective for Training<'_> {
     }
 }
 
+/// What the parts of a trial have in common.
+struct Trial<'a> {
+    metric: &'a str,
+    steps: &'a dyn Steps,
+    /// Set when the trial was ended early.
+    ended: &'a AtomicBool,
+    cancel: &'a CancelFlag,
+}
+
 impl Training<'_> {
     fn choose(&self, params: &Params) -> Result<ChosenLearner, String> {
         let chosen = self.trainer.choose(&Value::Object(self.search.learner(params)));
         chosen.map_err(|issues| issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
 
-    fn measured(&self, fitted: &FittedLearner, data: &TrainingData<'_>) -> Result<Measured, TrialError> {
-        let metrics = &fitted.validation_metrics;
-        let Some(value) = metrics.get(self.metric).and_then(Value::as_f64) else {
+    /// Fits the learner for every part of the judged rows, and judges all predictions together.
+    fn judge(&self, estimator: &dyn Estimator, params: &Params, trial: &Trial<'_>) -> Result<Measured, ComponentError> {
+        let task = self.prepared.task();
+        let mut facts = Map::new();
+        let mut columns = score::is_known(task).then(|| self.judged.columns(task));
+        let mut reported = Vec::new();
+        let parts = self.judged.parts();
+        let mut latency = None;
+        for part in 0..parts {
+            let watch = Halt {
+                trial,
+                // Learners are compared by the rounds of the first part.
+                reports: part == 0,
+                until: trial.steps.time_left().map(|left| Instant::now() + left / (parts - part) as u32),
+            };
+            let data = self.judged.data(self.prepared, part, trial.cancel, &watch);
+            let fitted = estimator.fit(&data)?;
+            if let (Some(columns), Some(rows)) = (&mut columns, &data.validation) {
+                let predicted = predictions(&|block| Ok(fitted.learner.predict(block)?), task, rows)?;
+                self.judged.place(columns, part, &predicted);
+            }
+            if part == 0 {
+                latency = latency::measure(self.prepared, &fitted.learner)?;
+                facts.extend(kept_facts(&fitted));
+                facts.insert("model_bytes".to_owned(), json!(fitted.learner.encode().len()));
+                if watch.is_over() {
+                    facts.insert("ended_by".to_owned(), json!("time"));
+                }
+            }
+            reported.push(fitted.validation_metrics);
+        }
+        let metrics = match &columns {
+            Some(columns) => {
+                let own = score::metrics(task, columns, self.judged.labels(), self.judged.weights());
+                // A learner that is judged on one part knows more than these.
+                let mut metrics = if parts == 1 { reported.remove(0) } else { Map::new() };
+                own.into_iter().for_each(|(name, value)| {
+                    metrics.entry(name).or_insert(value);
+                });
+                metrics
+            }
+            None => means(&reported),
+        };
+        let value = metrics.get(self.metric).and_then(Value::as_f64).ok_or_else(|| {
             let known: Vec<String> = metrics.keys().map(|name| format!("`{name}`")).collect();
             let reason = format!("there is no validation metric `{}`; there are {}", self.metric, known.join(", "));
-            return Err(TrialError::Failed(reason));
-        };
-        let noise = standard_error(self.metric, fitted, data).map_err(|error| TrialError::Failed(error.to_string()))?;
-        let mut facts = Map::new();
-        facts.insert("metrics".to_owned(), Value::Object(metrics.clone()));
-        for fact in ["best_round", "trees", "epochs"] {
-            if let Some(known) = fitted.facts.get(fact) {
-                facts.insert(fact.to_owned(), json!(known));
-            }
+            ComponentError::new(Code::Params, reason)
+        })?;
+        facts.insert("metrics".to_owned(), Value::Object(metrics));
+        let mut violation = 0.0;
+        if let Some(latency) = latency {
+            facts.insert("latency_p99_us".to_owned(), json!(latency.whole_us));
+            facts.insert("learner_p99_us".to_owned(), json!(latency.learner_us));
+            let over = |most: f64| (latency.whole_us / (1000.0 * most) - 1.0).max(0.0);
+            violation = self.latency_ms_max.map_or(0.0, over);
         }
-        Ok(Measured { value, noise, facts })
+        let noise = columns
+            .as_ref()
+            .and_then(|columns| score::standard_error(self.metric, task, columns, self.judged.labels()));
+        if let (Some(kept), Some(columns), true) = (self.kept, &columns, value.is_finite()) {
+            kept.keep(params, self.direction.loss(value), columns)?;
+        }
+        Ok(Measured { value, noise, violation, facts })
     }
+}
+
+/// What is worth keeping of a fitted learner.
+fn kept_facts(fitted: &FittedLearner) -> impl Iterator<Item = (String, Value)> {
+    let of = |name: &str| Some((name.to_owned(), fitted.facts.get(name)?.clone()));
+    ["best_round", "trees", "epochs"].into_iter().filter_map(of)
+}
+
+/// The mean of each metric over all parts.
+fn means(parts: &[Map<String, Value>]) -> Map<String, Value> {
+    let Some(first) = parts.first() else { return Map::new() };
+    let mean = |name: &String| {
+        let values: Option<Vec<f64>> = parts.iter().map(|part| part.get(name).and_then(Value::as_f64)).collect();
+        values.map(|values| (name.clone(), json!(values.iter().sum::<f64>() / values.len() as f64)))
+    };
+    first.keys().filter_map(mean).collect()
 }
 
 /// Passes the rounds of a training to the search, which may have seen enough.
 struct Halt<'a> {
-    metric: &'a str,
-    steps: &'a dyn Steps,
-    ended: AtomicBool,
+    trial: &'a Trial<'a>,
+    reports: bool,
+    until: Option<Instant>,
 }
 
 impl Watch for Halt<'_> {
     fn report(&self, metric: &str, round: u64, value: f64) -> Result<(), ComponentError> {
-        if metric == self.metric && self.steps.report(round, value) {
-            self.ended.store(true, Ordering::Relaxed);
+        if self.reports && metric == self.trial.metric && self.trial.steps.report(round, value) {
+            self.trial.ended.store(true, Ordering::Relaxed);
             return Err(ComponentError::new(Code::Canceled, "other trials are better after as many rounds"));
         }
         Ok(())
     }
-}
 
-/// The standard error of a mean over the validation rows: of the log-loss or the squared error, from its values row by row.
-fn standard_error(
-    metric: &str,
-    fitted: &FittedLearner,
-    data: &TrainingData<'_>,
-) -> Result<Option<f64>, ComponentError> {
-    let (Some(rows), "log_loss" | "rmse") = (&data.validation, metric) else { return Ok(None) };
-    if !matches!(data.task, Task::Binary | Task::MultiClass { .. } | Task::Regression) {
-        return Ok(None);
+    fn is_over(&self) -> bool {
+        match self.until {
+            Some(until) => Instant::now() >= until,
+            None => self.trial.steps.time_left() == Some(Duration::ZERO),
+        }
     }
-    let columns = predictions(&|block| Ok(fitted.learner.predict(block)?), data.task, rows)?;
-    let loss = |(row, label): (usize, &f64)| row_loss(data.task, &columns, row, *label, f64::EPSILON);
-    let losses: Vec<f64> = rows.labels().iter().enumerate().map(loss).collect();
-    let count = losses.len() as f64;
-    if count < 2.0 {
-        return Ok(None);
-    }
-    let mean = losses.iter().sum::<f64>() / count;
-    let variance = losses.iter().map(|loss| (loss - mean) * (loss - mean)).sum::<f64>() / (count - 1.0);
-    let error = (variance / count).sqrt();
-    // The root of a mean that is wrong by so much is wrong by this.
-    let error = if metric == "rmse" { error / (2.0 * mean.sqrt()) } else { error };
-    Ok(Some(error).filter(|error| error.is_finite()))
 }

@@ -44,9 +44,49 @@ pub(super) struct TunerKeys {
     pub(super) parallel: Option<usize>,
     /// Whether trials end early that do worse than others after as many rounds. By default they do.
     pub(super) prune: Option<bool>,
+    /// Cross-validation: every trial is fitted so many times, from 2 to 20, and judged on all training rows, each by a model that has
+    /// not learned from it. For small data, whose validation rows are too few to tell trials apart. By default trials are judged on
+    /// the rows kept aside. Rows that are split by time have no folds.
+    pub(super) folds: Option<usize>,
+    /// How often cross-validation is repeated with other folds, from 1 to 20. By default once.
+    pub(super) repeats: Option<usize>,
+    /// What a row may take from raw input to prediction, in milliseconds, at the 99th percentile: slower trials do not win. Measured
+    /// in each trial by the code that answers requests.
+    pub(super) latency_p99_ms: Option<f64>,
+    /// Whether the best trials are averaged where that is better than the best one by more than chance: the search then gives the
+    /// learner `ensemble`. For two classes, several classes and amounts. By default it is not done.
+    pub(super) ensemble: bool,
+    /// Whether the search begins with parameters that are known to be good for many tables. By default it does where `space` names
+    /// nothing of the learner.
+    pub(super) starts: Option<bool>,
     /// When more trials are not worth it: `never`, or `{ plateau: { trials: 15, min_gain: 0.001, min_trials: 30 } }`. By default a
     /// search ends when its last trials gained less than the noise of the measurement.
     pub(super) stop: StopRule,
+}
+
+impl TunerKeys {
+    /// What is wrong with the values.
+    fn issues(&self, trainer: &TrainerParams) -> Vec<ParamIssue> {
+        let mut issues = Vec::new();
+        let counts = [("folds", self.folds, 2), ("repeats", self.repeats, 1)];
+        for (key, value, least) in counts {
+            if value.is_some_and(|value| !(least..=20).contains(&value)) {
+                issues.push(ParamIssue::new([key], format!("`{key}` must be from {least} to 20")));
+            }
+        }
+        if self.repeats.is_some() && self.folds.is_none() {
+            let issue = ParamIssue::new(["repeats"], "only cross-validation is repeated");
+            issues.push(issue.with_hint("write `folds: 5` as well"));
+        }
+        if self.folds.is_some() && trainer.validation_split().is_some() {
+            let issue = ParamIssue::new(["folds"], "`validation` names the rows that trials are judged on");
+            issues.push(issue.with_hint("leave one of them out"));
+        }
+        if self.latency_p99_ms.is_some_and(|most| !(most > 0.0 && most.is_finite())) {
+            issues.push(ParamIssue::new(["latency_p99_ms"], "`latency_p99_ms` must be above 0"));
+        }
+        issues
+    }
 }
 
 /// What a search may spend.
@@ -60,21 +100,26 @@ struct BudgetParts {
     trials: Option<u64>,
     /// Time, such as `10m`. No trial starts after it.
     time: Option<String>,
+    /// The time of one trial. A learner that has rounds ends with those that it has; other trials fail.
+    trial_time: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for SearchBudget {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parts = match Value::deserialize(deserializer)? {
-            Value::Number(trials) if trials.is_u64() => BudgetParts { trials: trials.as_u64(), time: None },
-            Value::String(time) => BudgetParts { trials: None, time: Some(time) },
+            Value::Number(trials) if trials.is_u64() => {
+                BudgetParts { trials: trials.as_u64(), ..BudgetParts::default() }
+            }
+            Value::String(time) => BudgetParts { time: Some(time), ..BudgetParts::default() },
             value @ Value::Object(_) => BudgetParts::deserialize(value).map_err(D::Error::custom)?,
             _ => return Err(D::Error::custom("`budget` is a number of trials, or a time such as `10m`")),
         };
         if parts.trials == Some(0) {
             return Err(D::Error::custom("a search has at least one trial"));
         }
-        let wall = parts.time.map(|time| duration(&time).map_err(D::Error::custom)).transpose()?;
-        Ok(Self(Budget { trials: parts.trials, wall }))
+        let read = |time: Option<String>| time.map(|time| duration(&time).map_err(D::Error::custom)).transpose();
+        let (wall, trial_wall) = (read(parts.time)?, read(parts.trial_time)?);
+        Ok(Self(Budget { trials: parts.trials, wall, trial_wall }))
     }
 }
 
@@ -169,6 +214,10 @@ impl TunerParams {
         if keys.parallel == Some(0) {
             return Err(vec![ParamIssue::new(["parallel"], "at least one trial runs at a time")]);
         }
+        issues.extend(keys.issues(&trainer));
+        if !issues.is_empty() {
+            return Err(issues);
+        }
         if let Some(key) = trainer.of_model() {
             let issue = ParamIssue::new([key], format!("a search makes no model that `{key}` could be about"));
             return Err(vec![issue.with_hint("write it in the `Trainer`")]);
@@ -178,7 +227,7 @@ impl TunerParams {
 
     /// What the search may spend.
     pub(super) fn budget(&self) -> Budget {
-        self.keys.budget.map_or(Budget { trials: Some(TRIALS), wall: None }, |budget| budget.0)
+        self.keys.budget.map_or(Budget { trials: Some(TRIALS), ..Budget::default() }, |budget| budget.0)
     }
 }
 

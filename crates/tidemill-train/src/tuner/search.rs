@@ -1,10 +1,11 @@
 //! What is searched: the learners, their fixed parameters, and the space of all together.
 
 use serde_json::{Map, Value, json};
-use tidemill_core::ParamIssue;
+use tidemill_core::{ParamIssue, TaskKind};
 use tidemill_tune::{Params, Space};
 
-use crate::learner::LEARNERS;
+use super::hyperparameters::Hyperparameters;
+use crate::learner::{LEARNERS, StartPoint};
 use crate::trainer::{ChosenLearner, TrainerParams};
 
 /// The parameter that says which learner, where there are several.
@@ -25,6 +26,8 @@ struct Candidate {
     name: &'static str,
     /// Parameters that are not searched.
     fixed: Map<String, Value>,
+    /// Whether what is searched is what is known to be worth it.
+    is_usual: bool,
 }
 
 impl Search {
@@ -51,7 +54,10 @@ impl Search {
                 issue
             };
             let candidate = match trainer.choose(choice) {
-                Ok(ChosenLearner { name, .. }) => Candidate { name, fixed: fixed(choice) },
+                Ok(ChosenLearner { name, .. }) => {
+                    let is_usual = written_space(name, space, choices.len() > 1).is_none();
+                    Candidate { name, fixed: fixed(choice), is_usual }
+                }
                 Err(found) => {
                     issues.extend(found.into_iter().map(within));
                     continue;
@@ -92,6 +98,45 @@ impl Search {
         self.learners.iter().map(|learner| learner.name).collect()
     }
 
+    /// Points to begin with, the cheapest of all learners first. `all`: also of learners whose space is
+    /// written, as far as it has them.
+    pub(super) fn starts(&self, task: TaskKind, all: bool) -> Vec<Params> {
+        let several = self.learners.len() > 1;
+        let of_learner = |candidate: &Candidate| -> Vec<(u32, Params)> {
+            let learner = LEARNERS.iter().find(|learner| learner.name() == candidate.name);
+            let starts = learner.filter(|_| all || candidate.is_usual).map(|learner| learner.starts(task));
+            let params = |StartPoint { cost, params }| {
+                let own = params.as_object().cloned().unwrap_or_default().into_iter();
+                let named = |name: String| if several { format!("{}.{name}", candidate.name) } else { name };
+                let mut params: Params = own.map(|(name, value)| (named(name), value)).collect();
+                // Parameters with one value are part of a point as well.
+                for dimension in self.space.dimensions().iter().filter(|dimension| dimension.domain.len() == Some(1)) {
+                    let name = dimension.name.strip_prefix(candidate.name);
+                    if several && name.is_some_and(|rest| rest.starts_with('.')) {
+                        params.insert(dimension.name.clone(), dimension.domain.param(dimension.domain.at(0.0)));
+                    }
+                }
+                params.extend(several.then(|| (LEARNER.to_owned(), json!(candidate.name))));
+                (cost, params)
+            };
+            starts.into_iter().flatten().map(params).collect()
+        };
+        let mut points: Vec<(u32, Params)> = self.learners.iter().flat_map(of_learner).collect();
+        points.retain(|(_, params)| self.space.point(&self.whole(params)).is_some());
+        points.sort_by_key(|(cost, _)| *cost);
+        points.into_iter().map(|(_, params)| params).collect()
+    }
+
+    /// The parameters with those that have one value.
+    fn whole(&self, params: &Params) -> Params {
+        params.iter().chain(self.space.fixed()).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// Whether the best of several learners is searched.
+    pub(super) fn has_several(&self) -> bool {
+        self.learners.len() > 1
+    }
+
     /// Every learner, with the parameters in the middle of what is searched.
     pub(super) fn chosen(&self, trainer: &TrainerParams) -> Result<Vec<ChosenLearner>, Vec<ParamIssue>> {
         let choose = |candidate| trainer.choose(&Value::Object(self.learner(&self.example(candidate, 0.5))));
@@ -116,14 +161,8 @@ impl Search {
             return Map::new();
         };
         let mut own = candidate.fixed.clone();
-        let prefix = format!("{}.", candidate.name);
-        for (name, value) in params {
-            match (several, name.strip_prefix(&prefix)) {
-                (true, Some(name)) => set(&mut own, name, value),
-                (true, None) => {}
-                (false, _) => set(&mut own, name, value),
-            }
-        }
+        let prefix = if several { format!("{}.", candidate.name) } else { String::new() };
+        set_all(&mut own, &prefix, params);
         Map::from_iter([(candidate.name.to_owned(), Value::Object(own))])
     }
 
@@ -154,6 +193,28 @@ impl Search {
     }
 }
 
+/// The learner of a trial of a search of several learners, with the parameters that were proposed.
+pub fn learner_of(params: &Params) -> Map<String, Value> {
+    let Some(learner) = params.get(LEARNER).and_then(Value::as_str) else { return Map::new() };
+    let mut own = Map::new();
+    set_all(&mut own, &format!("{learner}."), params);
+    Map::from_iter([(learner.to_owned(), Value::Object(own))])
+}
+
+/// What a search has searched, by the names that parameters have in its trials; `None` for an artifact of another version, whose
+/// space cannot be read.
+pub fn search_space(found: &Hyperparameters) -> Option<Space> {
+    let several = found.space.as_object().is_some_and(|spaces| spaces.len() > 1);
+    Space::parse(&joined(&found.space, several)).ok()
+}
+
+/// Sets all parameters whose names begin with `prefix`.
+fn set_all(into: &mut Map<String, Value>, prefix: &str, params: &Params) {
+    for (name, value) in params.iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value))) {
+        set(into, name, value);
+    }
+}
+
 /// Sets a parameter, whose name may have dots.
 fn set(into: &mut Map<String, Value>, name: &str, value: &Value) {
     match name.split_once('.') {
@@ -177,12 +238,7 @@ fn fixed(choice: &Value) -> Map<String, Value> {
 
 /// What is searched of one learner: what is written, or else what is known to be worth it; but nothing that is fixed.
 fn own_space(candidate: &Candidate, written: Option<&Value>, several: bool) -> Result<Value, ParamIssue> {
-    let of_learner = match written {
-        Some(Value::Object(spaces)) if several => spaces.get(candidate.name),
-        Some(space) if !several => Some(space),
-        _ => None,
-    };
-    if let Some(space) = of_learner {
+    if let Some(space) = written_space(candidate.name, written, several) {
         let twice = space.as_object().and_then(|space| space.keys().find(|name| candidate.fixed.contains_key(*name)));
         if let Some(twice) = twice {
             let issue = ParamIssue::new(["space", twice], format!("`{twice}` is searched, and `learner` fixes it"));
@@ -198,6 +254,15 @@ fn own_space(candidate: &Candidate, written: Option<&Value>, several: bool) -> R
     };
     space.retain(|name, _| !candidate.fixed.contains_key(name));
     Ok(Value::Object(space))
+}
+
+/// What is written of a learner's space.
+fn written_space<'a>(learner: &str, written: Option<&'a Value>, several: bool) -> Option<&'a Value> {
+    match written {
+        Some(Value::Object(spaces)) if several => spaces.get(learner),
+        Some(space) if !several => Some(space),
+        _ => None,
+    }
 }
 
 /// The space of all learners: their own where there is one, and else with their names before their parameters.

@@ -131,6 +131,10 @@ fn mistakes_are_named_at_their_place() {
         (json!({ "budget": 0 }), "budget", "at least one trial"),
         (json!({ "stop": "later" }), "stop", "`stop` is `never`"),
         (json!({ "sampler": "genetic" }), "sampler", "unknown variant"),
+        (json!({ "folds": 1 }), "folds", "from 2 to 20"),
+        (json!({ "repeats": 3 }), "repeats", "only cross-validation is repeated"),
+        (json!({ "folds": 3, "validation": "eval" }), "folds", "`validation` names the rows"),
+        (json!({ "latency_p99_ms": 0 }), "latency_p99_ms", "above 0"),
         (json!({ "owner": "me" }), "owner", "a search makes no model"),
         (json!({ "learner": { "command": { "run": ["true"] } }, "space": null }), "space", "nothing is known"),
     ] {
@@ -151,4 +155,58 @@ fn a_metric_that_no_trial_has_is_said_with_those_there_are() {
         "{}",
         error.message
     );
+}
+
+#[test]
+fn cross_validation_judges_every_row_and_an_ensemble_is_a_learner_like_any_other() {
+    let project = Project::new(&good_trips(), LABEL);
+    let params = json!({
+        "learner": [{ "linear": {} }, { "gradient_boosting": { "rounds": 40 } }, "random_forest"],
+        "space": { "random_forest": { "trees": 20, "min_leaf": { "int": [1, 40], "log": true } } },
+        "budget": 9, "folds": 3, "ensemble": true, "sampler": "random",
+    });
+    let outcome = project.tune("tuned", &step(params.clone())).unwrap();
+    let first = found(&project, "tuned");
+    assert_eq!(first["judged_on"], "3 folds");
+    let trials = trials(&project, "tuned");
+    // The starts come first, the cheapest before others.
+    let learner = |at: usize| trials[at]["params"]["learner"].as_str().unwrap().to_owned();
+    assert_eq!([learner(0), learner(1), learner(2)], ["linear", "linear", "gradient_boosting"]);
+    assert_eq!(trials[2]["params"]["gradient_boosting.leaves"], 31);
+    let facts = &trials[2]["facts"];
+    for fact in ["latency_p99_us", "learner_p99_us", "model_bytes"] {
+        assert!(facts[fact].as_f64().unwrap() > 0.0, "{facts}");
+    }
+    assert!(first["floor"].as_f64().unwrap() > first["value"].as_f64().unwrap());
+    assert!(first["ensemble"]["members"].as_array().is_some(), "{first}");
+    assert_eq!(outcome.headline.contains("averaged"), first["ensemble"]["chosen"].as_bool().unwrap());
+    assert_eq!(found(&project, "tuned"), {
+        project.tune("again", &step(params)).unwrap();
+        found(&project, "again")
+    });
+}
+
+#[test]
+fn slow_trials_do_not_win() {
+    let project = Project::new(&good_trips(), LABEL);
+    let params = search(&json!({ "latency_p99_ms": 1e-6, "budget": 3 }));
+    let error = project.tune("slow", &step(params)).unwrap_err();
+    assert!(error.message.starts_with("none of 3 trials answers within 0.000001 ms; the fastest takes "), "{error}");
+    let params = search(&json!({ "latency_p99_ms": 10_000, "budget": 3 }));
+    let project = Project::new(&good_trips(), LABEL);
+    project.tune("quick", &step(params)).unwrap();
+}
+
+#[test]
+fn a_search_keeps_its_time_however_long_a_trial_would_take() {
+    let project = Project::new(&good_trips(), LABEL);
+    let params = json!({
+        "learner": [{ "linear": {} }, { "gradient_boosting": { "rounds": 1_000_000, "early_stopping": 0 } }],
+        "budget": { "time": "2s", "trial_time": "500ms" },
+    });
+    let began = std::time::Instant::now();
+    project.tune("tuned", &step(params)).unwrap();
+    assert!(began.elapsed().as_secs_f64() < 20.0, "{:?}", began.elapsed());
+    let cut = trials(&project, "tuned").into_iter().filter(|trial| trial["facts"]["ended_by"] == "time").count();
+    assert!(cut > 0, "a learner with rounds ends with those that it has");
 }

@@ -1,5 +1,6 @@
 //! Who proposes the parameters of the next trial.
 
+mod cost;
 mod grid;
 mod parzen;
 mod tpe;
@@ -40,7 +41,8 @@ const ATTEMPTS: u64 = 200;
 
 impl Sampler {
     /// The parameters of the trial `number`. `trials`: those before as far as they are known, in the order of their numbers;
-    /// one that runs still counts as a bad one, so that others look elsewhere. `allows`: whether a point may be proposed.
+    /// one that runs still counts as a bad one, so that others look elsewhere. `thrift`: how much the time of a trial counts
+    /// against it, from 0 for not at all to 1. `allows`: whether a point may be proposed.
     ///
     /// `None`: every point has been tried.
     pub fn propose(
@@ -49,6 +51,7 @@ impl Sampler {
         direction: Direction,
         trials: &[&Trial],
         number: u64,
+        thrift: f64,
         allows: &dyn Fn(&Point) -> bool,
     ) -> Option<Point> {
         if self.kind == SamplerKind::Grid {
@@ -62,7 +65,7 @@ impl Sampler {
         let finished = trials.iter().filter(|trial| trial.state != TrialState::Running).count() as u64;
         if self.kind == SamplerKind::Tpe && finished >= self.startup_trials {
             let mut random = self.random(number, 0);
-            if let Some(point) = tpe::propose(space, direction, trials, &mut random, &is_new) {
+            if let Some(point) = tpe::propose(space, direction, trials, thrift, &mut random, &is_new) {
                 return Some(point);
             }
         }
@@ -152,7 +155,7 @@ mod tests {
         let mut trials: Vec<Trial> = Vec::new();
         for number in 0..count {
             let Some(point) =
-                sampler.propose(space, Direction::Minimize, &trials.iter().collect::<Vec<_>>(), number, &|_| true)
+                sampler.propose(space, Direction::Minimize, &trials.iter().collect::<Vec<_>>(), number, 0.0, &|_| true)
             else {
                 break;
             };
@@ -200,9 +203,14 @@ mod tests {
             let sampler = Sampler { kind, seed: 3, startup_trials: 2 };
             let (mut trials, mut seen) = (Vec::<Trial>::new(), std::collections::BTreeSet::new());
             for number in 0.. {
-                let Some(point) =
-                    sampler.propose(&space, Direction::Maximize, &trials.iter().collect::<Vec<_>>(), number, &|_| true)
-                else {
+                let Some(point) = sampler.propose(
+                    &space,
+                    Direction::Maximize,
+                    &trials.iter().collect::<Vec<_>>(),
+                    number,
+                    0.0,
+                    &|_| true,
+                ) else {
                     break;
                 };
                 assert!(seen.insert(format!("{:?}", space.params(&point))), "{kind:?} {number}");

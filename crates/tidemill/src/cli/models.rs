@@ -31,33 +31,78 @@ pub struct PredictArgs {
     pub onnx: OnnxArgs,
 }
 
+/// `explain-prediction`
+#[derive(Debug, Args)]
+pub struct ExplainPredictionArgs {
+    /// CSV, JSON lines or Parquet file with the row [default: the rows recorded in the package]
+    #[arg(value_name = "FILE", conflicts_with = "row")]
+    pub file: Option<PathBuf>,
+    /// Which row of the file, from 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub at: u64,
+    /// The row as a JSON object: `{"fare": 12.5}`
+    #[arg(long, value_name = "JSON")]
+    pub row: Option<String>,
+    /// The model: NAME, NAME@ALIAS, NAME:VERSION or the folder of a package [default: the only registered model]
+    #[arg(short, long)]
+    pub model: Option<String>,
+    /// What if: the same row with another value, `fare=30`; may be given again
+    #[arg(long = "set", value_name = "INPUT=VALUE", value_parser = super::name_value)]
+    pub set: Vec<(String, String)>,
+    /// What the nearest other row is to be predicted as: a class, or `>NUMBER` or `<=NUMBER`
+    /// [default: the other side of the decision threshold, the second class]
+    #[arg(long, value_name = "PREDICTION")]
+    pub want: Option<String>,
+    /// Rows whose values the nearest other row may take [default: the rows recorded in the package]
+    #[arg(long, value_name = "FILE")]
+    pub among: Option<PathBuf>,
+    /// Contributions to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub top: usize,
+    /// Trees whose decision path to show
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub paths: usize,
+}
+
 /// `evaluate`
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// CSV, JSON lines or Parquet file, or a folder of them, with a label and a prediction in every row
     #[arg(value_name = "PREDICTIONS")]
     pub file: PathBuf,
-    /// Column of labels: numbers, or true and false
+    /// Column of labels: numbers, true and false, or text; several labels as a list, or `NAME` for the columns `NAME[LABEL]`
     #[arg(long, value_name = "COLUMN")]
     pub label: String,
-    /// Column of predictions: probabilities, or values
-    #[arg(long, value_name = "COLUMN")]
-    pub prediction: String,
+    /// Column of predictions: probabilities, values or scores; `NAME` for the columns `NAME[CLASS]`; given again, the
+    /// predictions of another model to show beside the first
+    #[arg(long = "prediction", value_name = "COLUMN", required = true)]
+    pub predictions: Vec<String>,
     /// Column of another model's predictions, to compare with
     #[arg(long, value_name = "COLUMN")]
     pub baseline: Option<String>,
     /// Column that says how much each row counts
     #[arg(long, value_name = "COLUMN")]
     pub weight: Option<String>,
-    /// What the label is [default: binary where labels are 0 and 1 and predictions between them]
+    /// What the label is [default: by the columns; binary where labels are 0 and 1 and predictions between them]
     #[arg(long, value_name = "TASK")]
     pub task: Option<TaskName>,
+    /// Column of the query of a ranking; otherwise of rows that belong together, such as those of a user: intervals draw
+    /// them together
+    #[arg(long, value_name = "COLUMN")]
+    pub group: Option<String>,
+    /// Compute a metric besides those that are always computed, `recall@precision=0.9` or `all`; may be given again
+    #[arg(long = "metric", value_name = "METRIC")]
+    pub metrics: Vec<String>,
+    /// YAML file with parameters as the `Evaluator` takes them: `slices`, `metrics`, `thresholds` and so on; or TFMA's
+    /// `EvalConfig`, as `.pbtxt` or `.json`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Evaluate by the values of a column, or of several crossed; may be given again
     #[arg(long = "slice", value_name = "COLUMN[,COLUMN]")]
     pub slices: Vec<String>,
-    /// Slices with fewer rows are not shown
-    #[arg(long, value_name = "ROWS", default_value_t = 1)]
-    pub min_slice_size: u64,
+    /// Slices with fewer rows are not shown [default: 1]
+    #[arg(long, value_name = "ROWS")]
+    pub min_slice_size: Option<u64>,
     /// Look for the N slices where the predictions are worst
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub find_slices: usize,
@@ -67,9 +112,9 @@ pub struct EvaluateArgs {
     /// A bound that must hold, or the exit code is 1: `auc>=0.9`, `auc>=baseline-0.005`; may be given again
     #[arg(long = "threshold", value_name = "BOUND")]
     pub thresholds: Vec<String>,
-    /// A row is called positive when its score is above this
-    #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
-    pub decision_threshold: f64,
+    /// A row is called positive when its score is above this [default: 0.5]
+    #[arg(long, value_name = "SCORE")]
+    pub decision_threshold: Option<f64>,
     /// Write an HTML report that works offline
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -84,8 +129,12 @@ pub enum TaskName {
     Binary,
     /// Several classes
     MultiClass,
+    /// Several labels, each true or false
+    MultiLabel,
     /// A number
     Regression,
+    /// A relevance; rows of one query are ordered
+    Ranking,
 }
 
 /// `model …`

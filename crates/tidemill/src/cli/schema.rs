@@ -11,6 +11,8 @@ use crate::cli::InputArgs;
 pub enum SchemaCommand {
     /// Print the JSON Schema of `pipeline.yaml`, for editors
     Pipeline,
+    /// Print the JSON Schema of endpoint files, for editors
+    Endpoint,
     /// Print the JSON Schema of `schema.yaml`, for editors
     Schema,
     /// Show in what two schemas differ (exit code 1 if they do)

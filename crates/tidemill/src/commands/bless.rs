@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, Properties, Verdict};
-use tidemill_metadata::{Actor, Artifact, ExecutionRecord, NewVersion};
+use tidemill_metadata::{Actor, Artifact, ExecutionRecord, NewVersion, VersionSpec};
 use tidemill_project::Project;
 
 use crate::cli::{BlessArgs, Global};
 use crate::commands::{actor, find_project, print};
 
-/// The tag of a version that a person blessed: who.
+/// The tags of a version that a person blessed: who, why, and which rejections that overruled.
 const TAG: &str = "blessed_by";
+const REASON_TAG: &str = "blessed_reason";
+const OVERRULED_TAG: &str = "overruled";
 
 pub async fn bless(args: &BlessArgs, global: &Global) -> Result<u8, Failure> {
     let project = find_project(None, global)?;
@@ -19,25 +21,44 @@ pub async fn bless(args: &BlessArgs, global: &Global) -> Result<u8, Failure> {
     let run = workspace.metadata.run(&args.run).await?;
     let executions = workspace.metadata.executions(&run.id).await?;
     refuse_unservable(&executions)?;
+    let overruled = rejections(&executions);
+    let reason = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    if let Some(first) = overruled.first()
+        && !(args.force && reason.is_some())
+    {
+        let more = if overruled.len() > 1 { format!(", and {} more", overruled.len() - 1) } else { String::new() };
+        let message = format!("the evaluation rejected the model: {first}{more}");
+        return Err(Failure::new(Code::NotBlessed, message)
+            .with_hint("to register it all the same: `tidemill bless --force --reason 'WHY'`"));
+    }
     let model = only_model(&executions)?;
     let (name, alias) = target(&project, args)?;
     let who = actor();
     let metrics = outputs(&executions, ArtifactType::Evaluation).next();
+    let mut tags = BTreeMap::from([(TAG.to_owned(), who.clone())]);
+    tags.extend(reason.map(|reason| (REASON_TAG.to_owned(), reason.to_owned())));
+    if !overruled.is_empty() {
+        tags.insert(OVERRULED_TAG.to_owned(), overruled.join("; "));
+    }
     let new = NewVersion {
         artifact_id: model.id.clone(),
         run_id: run.id.clone(),
         properties: metrics.map_or_else(Properties::new, |evaluation| evaluation.properties.clone()),
-        tags: BTreeMap::from([(TAG.to_owned(), who.clone())]),
-        description: String::new(),
+        tags: tags.clone(),
+        description: reason.unwrap_or_default().to_owned(),
     };
     let registered = workspace.metadata.register_version(&name, new).await?;
     let version = registered.version.version;
+    if !registered.created {
+        workspace.metadata.tag_version(&name, &VersionSpec::Number(version), tags).await?;
+    }
     if let Some(alias) = &alias {
-        workspace.metadata.set_alias(&name, alias, version, Actor { actor: who.clone(), run_id: None }).await?;
+        let by = Actor { actor: who.clone(), reason: Some("blessed by a person".to_owned()), ..Actor::default() };
+        workspace.metadata.set_alias(&name, alias, version, by).await?;
     }
     let value = json!({
         "model": name, "version": version, "alias": alias, "run": run.id, "digest": model.digest, "blessed_by": who,
-        "created": registered.created,
+        "created": registered.created, "reason": reason, "overruled": overruled,
     });
     print(global, &value, || {
         let alias = alias.as_ref().map_or_else(String::new, |alias| format!(" @{alias}"));
@@ -45,6 +66,18 @@ pub async fn bless(args: &BlessArgs, global: &Global) -> Result<u8, Failure> {
         format!("{name} version {version}{alias}{known}: blessed by {who}\n")
     })?;
     Ok(0)
+}
+
+/// Why steps that judge models rejected them.
+fn rejections(executions: &[ExecutionRecord]) -> Vec<String> {
+    let of_blessing = |record: &&ExecutionRecord| {
+        record.outputs.iter().any(|(_, output)| output.artifact_type == ArtifactType::Blessing)
+    };
+    let reasons = |record: &ExecutionRecord| match record.execution.outcome.as_ref().map(|outcome| &outcome.verdict) {
+        Some(Verdict::Fail(reasons)) => reasons.clone(),
+        _ => Vec::new(),
+    };
+    executions.iter().filter(of_blessing).flat_map(reasons).collect()
 }
 
 /// A model that does not work in the serving runtime is not registered, whoever wants it.

@@ -28,8 +28,14 @@ pub fn explore(args: &ExploreArgs, global: &Global) -> Result<u8, Failure> {
     let found = alerts(&dataset);
     let draft = args.label.as_deref().map(|label| {
         let (bar, progress) = running_bar("columns", global);
-        let request =
-            DraftRequest { path: &args.file, read: &read, label: Some(label), name: "explore", threads: cores() };
+        let request = DraftRequest {
+            path: &args.file,
+            read: &read,
+            label: Some(label),
+            name: "explore",
+            split: None,
+            threads: cores(),
+        };
         let draft = Draft::new(&table, &request, &*progress);
         bar.finish_and_clear();
         draft

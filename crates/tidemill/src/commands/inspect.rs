@@ -4,8 +4,8 @@ use console::{StyledObject, style};
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, Verdict, suggest};
 use tidemill_metadata::{
-    ArtifactFilter, ArtifactRecord, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter, RunLeases as _,
-    RunState,
+    ArtifactFilter, ArtifactRecord, Execution, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter,
+    RunLeases as _, RunState,
 };
 use tidemill_project::{Project, components};
 
@@ -27,12 +27,7 @@ pub async fn status(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
             Table::new(&[("step", Align::Left), ("state", Align::Left), ("time", Align::Right), ("", Align::Left)]);
         for record in &executions {
             let execution = &record.execution;
-            table.row([
-                execution.step.clone(),
-                execution_state(execution.state).to_string(),
-                time(record),
-                story(record),
-            ]);
+            table.row([execution.step.clone(), shown_state(execution), time(record), story(record)]);
         }
         let state = run_state(run.state);
         let mut text = format!(
@@ -73,8 +68,8 @@ async fn abandoned(project: &Project, metadata: &dyn MetadataStore, run: &Run) -
     if run.state != RunState::Running {
         return false;
     }
-    let Ok(lease) = project.store().leases().acquire(&run.pipeline) else { return false };
-    let recovered = metadata.recover(&run.pipeline).await;
+    let Ok(lease) = project.store().leases().acquire(&run.lease) else { return false };
+    let recovered = metadata.recover(&run.pipeline, &run.lease).await;
     drop(lease);
     recovered.is_ok_and(|runs| !runs.is_empty())
 }
@@ -108,8 +103,15 @@ fn run_state(state: RunState) -> StyledObject<RunState> {
         RunState::Complete => style(state).green(),
         RunState::Rejected | RunState::Failed => style(state).red(),
         RunState::Running => style(state).cyan(),
+        RunState::Waiting => style(state).yellow(),
         RunState::Canceled => style(state).yellow(),
     }
+}
+
+/// The state of an execution; one that was ended because it waits for a person shows that.
+fn shown_state(execution: &Execution) -> String {
+    let waits = execution.error.as_ref().is_some_and(|error| error.code == Code::Waiting);
+    if waits { style("WAITING").yellow().to_string() } else { execution_state(execution.state).to_string() }
 }
 
 fn execution_state(state: ExecutionState) -> StyledObject<ExecutionState> {

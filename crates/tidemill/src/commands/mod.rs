@@ -1,14 +1,21 @@
 //! What each command does. A command returns the exit code, or a failure that becomes one.
 
+mod approvals;
+mod automl;
+mod backfill;
 mod bless;
 mod cells;
 mod data;
 mod diff;
 mod drift;
+mod endpoint;
 mod evaluate;
+mod explain_prediction;
 mod explore;
 mod features;
+mod feedback;
 mod history;
+mod inference_log;
 mod init;
 mod input;
 mod inspect;
@@ -19,12 +26,15 @@ mod model_bench;
 mod model_import;
 mod model_run;
 mod models;
+mod monitor;
 mod pipeline;
 mod predict;
 mod report;
 mod reproduce;
+mod retry;
 mod rows;
 mod sample;
+mod schedules;
 mod schema;
 mod serve;
 #[cfg(feature = "sql")]
@@ -36,6 +46,8 @@ mod statistics;
 mod step;
 mod store;
 mod transform;
+mod trials;
+mod up;
 mod warmup;
 mod watch;
 
@@ -43,7 +55,7 @@ use std::path::Path;
 
 pub use tidemill_cli::{print, say, talk, write_out};
 use tidemill_core::Failure;
-use tidemill_project::Project;
+use tidemill_project::{Project, user as actor};
 
 use crate::cli::{Cli, Command, Global};
 
@@ -52,27 +64,40 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Init(args) => init::init(&args, global).await,
+        Command::Automl(args) => automl::automl(&args, global).await,
         Command::Explore(args) => explore::explore(&args, global),
         Command::Check(args) => pipeline::check(&args, global),
         Command::Plan(args) => pipeline::plan(&args, global).await,
         Command::Run(args) => pipeline::run(&args, global).await,
+        Command::Up(args) => up::up(&args, global).await,
+        Command::Schedules(args) => schedules::schedules(&args, global).await,
+        Command::Retry(args) => retry::retry(&args, global).await,
+        Command::Approvals(args) => approvals::approvals(&args, global).await,
+        Command::Backfill(args) => backfill::backfill(&args, global).await,
         Command::Step(command) => step::step(&command, global).await,
         Command::Status(args) => inspect::status(&args, global).await,
         Command::Runs(args) => inspect::runs(&args, global).await,
         Command::Artifacts(args) => inspect::artifacts(&args, global).await,
+        Command::Trials(args) => trials::trials(&args, global).await,
         Command::Report(args) => report::report(&args, global).await,
         Command::Models(args) => models::models(&args, global).await,
         Command::Reproduce(args) => reproduce::reproduce(&args, global).await,
         Command::Bless(args) => bless::bless(&args, global).await,
+        Command::Rollback(args) => models::rollback(&args, global).await,
         Command::Alias(args) => models::alias(&args, global).await,
         Command::Lineage(args) => lineage::lineage(&args, global).await,
         Command::Serve(args) => serve::serve(&args, global).await,
+        Command::Endpoint(command) => endpoint::endpoint(&command, global).await,
         Command::Loadtest(args) => loadtest::loadtest(&args, global).await,
+        Command::InferenceLog(command) => inference_log::inference_log(&command, global).await,
+        Command::Monitor(command) => monitor::monitor(&command, global).await,
+        Command::Feedback(command) => feedback::feedback(&command, global),
         Command::Predict(args) => predict::predict(&args, global).await,
         Command::Transform(args) => transform::transform(&args, global).await,
         Command::History(args) => history::history(&args, global),
         Command::Features(command) => features::features(&command, global).await,
         Command::Evaluate(args) => evaluate::evaluate(&args, global),
+        Command::ExplainPrediction(args) => explain_prediction::explain_prediction(&args, global).await,
         Command::Model(command) => model::model(&command, global).await,
         Command::Stats(args) => data::stats(&args, global),
         Command::InferSchema(args) => data::infer_schema(&args, global),
@@ -92,11 +117,6 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
 /// current folder.
 pub fn find_project(path: Option<&Path>, global: &Global) -> Result<Project, Failure> {
     Project::find(path.or(global.project.as_deref()), global.profile.as_deref())
-}
-
-/// Who a change by hand is recorded for.
-fn actor() -> String {
-    std::env::var("USER").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "a person".to_owned())
 }
 
 /// Makes the folder a file is going to stand in.

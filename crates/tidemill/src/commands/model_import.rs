@@ -44,7 +44,7 @@ pub async fn import(args: &ModelImportArgs, global: &Global) -> Result<u8, Failu
     let metadata = &workspace.metadata;
     let params = json!({ "file": file, "name": args.name });
     let run = metadata
-        .create_run(NewRun { pipeline: PIPELINE.to_owned(), params: params.clone(), plan: Value::Null })
+        .create_run(NewRun { pipeline: PIPELINE.to_owned(), params: params.clone(), ..NewRun::default() })
         .await?;
     let execution = metadata
         .start_execution(NewExecution {
@@ -90,7 +90,8 @@ pub async fn import(args: &ModelImportArgs, global: &Global) -> Result<u8, Failu
     let registered = metadata.register_version(&args.name, new).await?;
     let version = registered.version.version;
     if let Some(alias) = &args.alias {
-        metadata.set_alias(&args.name, alias, version, Actor { actor: who, run_id: None }).await?;
+        let by = Actor { actor: who, reason: Some("imported".to_owned()), ..Actor::default() };
+        metadata.set_alias(&args.name, alias, version, by).await?;
     }
     let value = json!({
         "model": args.name, "version": version, "alias": args.alias, "digest": stored.digest, "format": model.format(),

@@ -2,13 +2,13 @@
 
 use console::style;
 use serde_json::{Value, json};
-use tidemill_core::{Failure, Properties};
-use tidemill_metadata::{Actor, MetadataStore, ModelRecord, ModelVersion, VersionSpec};
+use tidemill_core::{Code, Failure, Properties};
+use tidemill_metadata::{Actor, AliasMove, MetadataStore, ModelRecord, ModelVersion, VersionSpec};
 use tidemill_project::split_spec;
 
-use crate::cli::{AliasArgs, Global, ModelsArgs};
+use crate::cli::{AliasArgs, Global, ModelsArgs, RollbackArgs};
 use crate::commands::{actor, find_project, print};
-use crate::ui::{Align, Table, age, number};
+use crate::ui::{Align, Table, age, number, printable};
 
 pub async fn models(args: &ModelsArgs, global: &Global) -> Result<u8, Failure> {
     let metadata = find_project(None, global)?.metadata().await?;
@@ -101,7 +101,8 @@ async fn one(metadata: &dyn MetadataStore, name: &str, global: &Global) -> Resul
                 None => format!("→ {}", step.version),
             };
             let run = step.by.run_id.as_ref().map(|run| format!(" in run {}", run.short())).unwrap_or_default();
-            let line = format!("  @{} {what} by {}{run}, {}", step.alias, step.by.actor, age(step.moved_at));
+            let why = step.by.reason.as_ref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
+            let line = format!("  @{} {what} by {}{run}, {}{why}", step.alias, step.by.actor, age(step.moved_at));
             text.push_str(&format!("{}\n", style(line).dim()));
         }
         text
@@ -125,7 +126,8 @@ pub async fn alias(args: &AliasArgs, global: &Global) -> Result<u8, Failure> {
     let spec: VersionSpec = args.version.parse().unwrap_or(VersionSpec::Latest);
     let version = metadata.model_version(&args.model, &spec).await?.version;
     let before = metadata.model(&args.model).await?.aliases.into_iter().find(|known| known.alias == alias);
-    let moved = metadata.set_alias(&args.model, alias, version, Actor { actor: actor(), run_id: None }).await?;
+    let by = Actor { actor: actor(), reason: args.reason.clone(), ..Actor::default() };
+    let moved = metadata.set_alias(&args.model, alias, version, by).await?;
     print(global, &moved, || match before {
         Some(before) if before.version == version => {
             format!("{}@{alias} stands for version {version} already\n", args.model)
@@ -134,4 +136,39 @@ pub async fn alias(args: &AliasArgs, global: &Global) -> Result<u8, Failure> {
         None => format!("{}@{alias} stands for version {version}\n", args.model),
     })?;
     Ok(0)
+}
+
+/// Moves an alias back to the version that it pointed to before the current one.
+///
+/// After a rollback the current version is the earlier one, so that a second rollback goes one further back: moves that are
+/// rollbacks themselves are not targets.
+pub async fn rollback(args: &RollbackArgs, global: &Global) -> Result<u8, Failure> {
+    let metadata = find_project(None, global)?.open().await?.metadata;
+    let alias = args.alias.strip_prefix('@').unwrap_or(&args.alias);
+    let current = metadata.model_version(&args.model, &VersionSpec::Alias(alias.to_owned())).await?.version;
+    let history = metadata.alias_history(&args.model).await?;
+    let target = previous(history.iter().filter(|moved| moved.alias == alias), current).ok_or_else(|| {
+        Failure::new(Code::NotInStore, format!("{}@{alias} pointed to no other version before {current}", args.model))
+            .with_hint(format!(
+                "`tidemill models {}` lists the versions; `tidemill alias` moves it to any of them",
+                args.model
+            ))
+    })?;
+    let reason = Some(args.reason.clone().map_or_else(|| ROLLBACK.to_owned(), |why| format!("{ROLLBACK}: {why}")));
+    let by = Actor { actor: actor(), reason, ..Actor::default() };
+    let moved = metadata.set_alias(&args.model, alias, target, by).await?;
+    print(global, &json!({ "from": current, "alias": moved }), || {
+        format!("{}@{alias} {current} → {target}; a running server follows within its poll interval\n", args.model)
+    })?;
+    Ok(0)
+}
+
+/// How the reason of a rollback begins.
+const ROLLBACK: &str = "rollback";
+
+/// The version before `current` in the history of an alias, newest move first.
+fn previous<'a>(history: impl Iterator<Item = &'a AliasMove>, current: u64) -> Option<u64> {
+    let is_rollback = |moved: &AliasMove| moved.by.reason.as_ref().is_some_and(|why| why.starts_with(ROLLBACK));
+    let mut placed = history.filter(|moved| !is_rollback(moved)).skip_while(|moved| moved.version != current);
+    placed.next()?.from_version.filter(|before| *before != current)
 }

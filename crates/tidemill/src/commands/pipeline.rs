@@ -5,11 +5,12 @@ use std::sync::Arc;
 use console::style;
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure};
+use tidemill_metadata::RunId;
 use tidemill_onnx::load_package;
 use tidemill_pipeline::{
     Action, CachePolicy, InProcess, Observer, Origin, Pipeline, Plan, RunOptions, RunReport, Workspace,
 };
-use tidemill_project::{Project, RunSupervisor};
+use tidemill_project::{Project, RunSupervisor, environment};
 
 use crate::cli::{CacheArgs, Global, LauncherName, OutputFormat, PipelineArgs, PlanArgs, RunArgs};
 use crate::commands::step;
@@ -115,15 +116,16 @@ pub async fn run(args: &RunArgs, global: &Global) -> Result<u8, Failure> {
     if args.watch {
         return watch(&project, &workspace, pipeline, args, global).await;
     }
-    run_once(&project, workspace, pipeline, args, global, interrupted()).await
+    run_once(&project, workspace, pipeline, args, None, global, interrupted()).await
 }
 
-/// One run, told to its end: the exit code.
+/// One run, reported to its end: a new one, or the WAITING one to `resume`. Returns the exit code.
 pub async fn run_once(
     project: &Project,
     workspace: Workspace,
     pipeline: Arc<Pipeline>,
     args: &RunArgs,
+    resume: Option<RunId>,
     global: &Global,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<u8, Failure> {
@@ -133,9 +135,13 @@ pub async fn run_once(
         steps_max: project.settings.steps_at_once.max(1),
         launcher: match args.launcher {
             LauncherName::InProcess => Arc::new(InProcess),
-            LauncherName::Process => Arc::new(step::launcher(project, args, &cache, global)?),
+            LauncherName::Process => {
+                Arc::new(step::child_launcher(project, args.threads, &args.pipeline.params, &cache, global)?)
+            }
         },
         cache,
+        environment: Some(environment(&project.dir).await),
+        resume,
         ..RunOptions::default()
     };
     let store = workspace.clone();

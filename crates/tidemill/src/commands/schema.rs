@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tidemill_core::{Anomaly, Code, Failure, Schema};
 use tidemill_pipeline::pipeline_schema;
 use tidemill_project::{components, cores};
+use tidemill_serving::endpoint::spec::EndpointSpec;
 use tidemill_validation::{
     Comparison, SchemaChange, SchemaUpdate, compare, read_schema_with_notes, schema_diff, schema_to_pbtxt, schema_yaml,
     update_schema, validate,
@@ -20,6 +21,7 @@ use crate::ui::printable;
 pub fn schema(command: &SchemaCommand, global: &Global) -> Result<u8, Failure> {
     match command {
         SchemaCommand::Pipeline => json_schema(&pipeline_schema(&components(None, None))),
+        SchemaCommand::Endpoint => json_schema(&EndpointSpec::json_schema()),
         SchemaCommand::Schema => json_schema(&schemars::schema_for!(Schema).to_value()),
         SchemaCommand::Diff(args) => diff(args, global),
         SchemaCommand::Update(args) => update(args, global),

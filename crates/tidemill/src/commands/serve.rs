@@ -6,10 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tidemill_cli::serve::Sources;
 use tidemill_core::{Code, Failure};
-use tidemill_project::{Mirror, RegistrySource, cache_dir, connectors};
+use tidemill_project::{EndpointFile, EndpointSource, Mirror, RegistrySource, cache_dir, connectors};
 use tidemill_serving::{ConfiguredSource, ModelConfig, Source};
 
 use crate::cli::{Global, ServeArgs};
+use crate::commands::endpoint::workspace_of;
 use crate::commands::{find_project, say};
 
 pub async fn serve(args: &ServeArgs, global: &Global) -> Result<u8, Failure> {
@@ -36,7 +37,16 @@ impl Sources for ProjectSources<'_> {
             }
             opened => opened?,
         };
-        Ok(Arc::new(RegistrySource::new(workspace, versions_max)))
+        let registry = RegistrySource::new(workspace, versions_max);
+        Ok(Arc::new(EndpointSource::applied(project.endpoints(), registry)))
+    }
+
+    async fn endpoint(&self, file: &Path, versions_max: usize) -> Result<Arc<dyn Source>, Failure> {
+        let file = EndpointFile::read(file)?;
+        let workspace = workspace_of(&file, self.global).await?;
+        file.check(workspace.as_ref()).await?;
+        let registry = workspace.map(|workspace| RegistrySource::new(workspace, versions_max));
+        Ok(Arc::new(EndpointSource::of_file(file, registry)))
     }
 
     fn remote(&self, name: String, url: &str) -> Result<Arc<dyn Source>, Failure> {

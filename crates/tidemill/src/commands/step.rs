@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidemill_core::{Code, Failure, suggest};
-use tidemill_pipeline::{CachePolicy, ChildProcess, Pipeline, RunOptions, run_step};
+use tidemill_pipeline::{CachePolicy, ChildProcess, InProcess, Launcher, Pipeline, RunOptions, run_step};
 use tidemill_project::Project;
 
-use crate::cli::{Global, RunArgs, StepCommand, StepRunArgs};
+use crate::cli::{Global, LauncherName, StepCommand, StepRunArgs};
 use crate::commands::pipeline::{interrupted, threads};
 use crate::commands::{find_project, print};
 use crate::ui::{Quiet, step_line};
@@ -66,10 +66,25 @@ async fn stdin_closed() {
     }
 }
 
-/// A launcher that runs this binary for every step, with the settings of this run.
-pub fn launcher(
+/// The launcher that a flag names, for runs with these parameters that use the cache.
+pub fn make_launcher(
     project: &Project,
-    args: &RunArgs,
+    launcher: LauncherName,
+    threads: Option<usize>,
+    params: &[(String, String)],
+    global: &Global,
+) -> Result<Arc<dyn Launcher>, Failure> {
+    Ok(match launcher {
+        LauncherName::InProcess => Arc::new(InProcess),
+        LauncherName::Process => Arc::new(child_launcher(project, threads, params, &CachePolicy::Use, global)?),
+    })
+}
+
+/// A launcher that runs this binary for every step, with the settings of this run.
+pub fn child_launcher(
+    project: &Project,
+    threads_max: Option<usize>,
+    params: &[(String, String)],
     cache: &CachePolicy,
     global: &Global,
 ) -> Result<ChildProcess, Failure> {
@@ -79,8 +94,8 @@ pub fn launcher(
     if let Some(profile) = &global.profile {
         arguments.extend(["--profile".to_owned(), profile.clone()]);
     }
-    arguments.extend(["--threads".to_owned(), threads(args.threads, project).to_string()]);
-    for (name, value) in &args.pipeline.params {
+    arguments.extend(["--threads".to_owned(), threads(threads_max, project).to_string()]);
+    for (name, value) in params {
         arguments.extend(["--param".to_owned(), format!("{name}={value}")]);
     }
     let file: PathBuf = project.file.clone();

@@ -38,7 +38,7 @@ pub async fn watch(
 ) -> Result<u8, Failure> {
     let mut before = see(project, &pipeline).await;
     loop {
-        match run_once(project, workspace.clone(), Arc::clone(&pipeline), args, global, interrupted()).await {
+        match run_once(project, workspace.clone(), Arc::clone(&pipeline), args, None, global, interrupted()).await {
             Ok(code) if code == Kind::Interrupted.exit_code() => return Ok(code),
             Ok(_) => {}
             Err(failure) => talk(&error_text(&failure)),

@@ -63,7 +63,8 @@ pub fn advice(code: Code, reasons: &[String], inputs: &RunInputs) -> Vec<Advice>
         }
     }
     if code == Code::NotBlessed {
-        commands.push(("tidemill bless".to_owned(), "if it is good enough: register it all the same"));
+        let force = "tidemill bless --force --reason 'WHY'".to_owned();
+        commands.push((force, "if it is good enough: register it all the same"));
     }
     commands.extend(report(inputs));
     commands.push((format!("tidemill explain {code}"), "what the code means"));

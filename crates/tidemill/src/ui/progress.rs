@@ -55,9 +55,18 @@ impl TerminalObserver {
         }
     }
 
-    fn say(&self, line: &str) {
+    /// Writes a line above what is running.
+    pub fn say(&self, line: &str) {
         if !self.live || self.lines.println(line).is_err() {
             talk(line);
+        }
+    }
+
+    /// Takes the line of a running step away.
+    pub fn forget(&self, step: usize) {
+        if let Some(bar) = self.bars().remove(&step) {
+            bar.finish_and_clear();
+            self.lines.remove(&bar);
         }
     }
 
@@ -85,10 +94,7 @@ impl Observer for TerminalObserver {
     }
 
     fn step_retried(&self, step: usize, attempt: u32, error: &ExecutionError, delay: Duration) {
-        if let Some(bar) = self.bars().remove(&step) {
-            bar.finish_and_clear();
-            self.lines.remove(&bar);
-        }
+        self.forget(step);
         let (name, delay) = (&self.names[step], seconds(delay.as_secs_f64()));
         let message = printable(&error.message);
         self.say(&format!(
@@ -98,10 +104,7 @@ impl Observer for TerminalObserver {
     }
 
     fn step_ended(&self, step: usize, report: &StepReport) {
-        if let Some(bar) = self.bars().remove(&step) {
-            bar.finish_and_clear();
-            self.lines.remove(&bar);
-        }
+        self.forget(step);
         self.say(&step_line(report, self.width));
     }
 }

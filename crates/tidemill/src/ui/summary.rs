@@ -21,13 +21,14 @@ pub fn step_line(report: &StepReport, width: usize) -> String {
         StepState::Cached => (style("=").cyan(), headline(report)),
         StepState::Failed => (style("✗").red(), failed_text(report)),
         StepState::Canceled => (style("·").yellow(), "stopped".to_owned()),
+        StepState::Waiting => (style("…").yellow(), waiting_text(report)),
         StepState::Skipped => {
             (style("·").dim(), format!("skipped: {}", report.skipped_because.as_deref().unwrap_or("")))
         }
     };
     let time = match report.state {
         StepState::Cached => style("cached".to_owned()).dim(),
-        StepState::Skipped => style(String::new()).dim(),
+        StepState::Skipped | StepState::Waiting => style(String::new()).dim(),
         _ => style(seconds(report.seconds)).dim(),
     };
     let name = format!("{:width$}", report.step);
@@ -48,6 +49,10 @@ fn headline(report: &StepReport) -> String {
 fn verdict_text(report: &StepReport) -> String {
     let text = headline(report);
     if text.is_empty() { "no".to_owned() } else { text }
+}
+
+fn waiting_text(report: &StepReport) -> String {
+    report.error.as_ref().map_or_else(|| "waiting".to_owned(), |error| error.message.clone())
 }
 
 /// The code alone: the message follows at the end of the run.
@@ -105,7 +110,10 @@ pub fn trouble_text(
     let width = stdout_width();
     let dim = |text: String| style(text).dim().to_string();
     if let Some(error) = error {
-        let failed = style(format!("{step} failed:")).red().bold();
+        let failed = match error.code {
+            Code::Waiting => style(step.to_owned()).yellow().bold(),
+            _ => style(format!("{step} failed:")).red().bold(),
+        };
         let head = format!("{failed} {} {}", printable(&error.message), dim(format!("[{}]", error.code)));
         let mut text = format!("\n{}\n", fill(&head, width, 2));
         for cause in fresh_causes(&error.message, &error.causes) {
@@ -174,6 +182,10 @@ fn closing(report: &RunReport) -> String {
         }
         RunState::Canceled => {
             format!("{} stopped after {time}; `tidemill run` goes on from here  {id}", style("·").yellow())
+        }
+        RunState::Waiting => {
+            let by = of_state(StepState::Waiting).map_or("a step", |step| step.step.as_str());
+            format!("{} parked after {time}: {by} waits for an approval  {id}", style("…").yellow())
         }
         RunState::Running => format!("running for {time}  {id}"),
     }

@@ -53,6 +53,11 @@ const COMMANDS: &[(&str, &[&[&str]], &[&[&str]])] = &[
         &[&["predict", "ragged.csv"], &["predict", "--row", "fare"]],
     ),
     (
+        "explain-prediction",
+        &[&["explain-prediction"], &["explain-prediction", "data/trips.csv", "--at", "2", "--set", "fare=30"]],
+        &[&["explain-prediction", "--set", "fair=30"], &["explain-prediction", "--row", "fare"]],
+    ),
+    (
         "transform",
         &[&["transform", "taxi-tips", "data/trips.csv", "--out", "features.parquet"]],
         &[&["transform", "taxi-tips", "ragged.csv", "--out", "features.parquet"]],

@@ -232,3 +232,123 @@ fn reports_that_do_not_exist_are_answered() {
     let none = sandbox.tidemill(&["report", "--type", "evaluation"]);
     assert!(none.code == 2 && none.stderr.contains("has no evaluation"), "{none}");
 }
+
+/// What `tidemill evaluate` makes of a file of every task.
+#[test]
+fn every_task_is_evaluated_from_a_file() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("ranked.csv", "q,click,s,t\na,1,0.9,0.2\na,0,0.4,0.6\nb,0,0.7,0.1\nb,2,0.3,0.8\n");
+    let ranking = ["evaluate", "ranked.csv", "--label", "click", "--prediction", "s", "--task", "ranking"];
+    let found = sandbox.json(&[&ranking[..], &["--group", "q", "--metric", "precision@1"]].concat());
+    let metrics = &found["slices"][0]["metrics"];
+    assert_eq!(
+        (&metrics["mrr"], &metrics["precision@1"], &metrics["queries"]),
+        (&0.75.into(), &0.5.into(), &2.0.into())
+    );
+    let without = sandbox.tidemill(&ranking);
+    assert!(without.code == 2 && without.stderr.contains("`--group`"), "{without}");
+
+    sandbox.write(
+        "tags.csv",
+        "id,drama,war,p[war],p[drama]\n1,1,0,0.2,0.9\n2,0,1,0.7,0.1\n3,1,1,0.4,0.6\n4,0,0,0.6,0.3\n",
+    );
+    let tags = ["evaluate", "tags.csv", "--label", "drama,war", "--prediction", "p"];
+    let found = sandbox.json(&[&tags[..], &["--metric", "recall[war]"]].concat());
+    assert_eq!(found["slices"][0]["metrics"]["subset_accuracy"], 0.5);
+    assert_eq!(found["slices"][0]["metrics"]["recall[war]"], 0.5);
+    assert_eq!(found["slices"][0]["metrics"]["hamming_loss"], 0.25);
+    let wrong = sandbox.tidemill(&["evaluate", "tags.csv", "--label", "drama,id", "--prediction", "p"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("there are columns for war, drama of predictions"), "{wrong}");
+
+    sandbox.write("sizes.csv", "kwh,q[0.9],q[0.1],q[0.5]\n12,14,9,11\n20,26,15,19\n8,12,6,9\n30,29,20,25\n");
+    let sizes = ["evaluate", "sizes.csv", "--label", "kwh", "--prediction", "q"];
+    let found = sandbox.json(&[&sizes[..], &["--metric", "coverage@0.9"]].concat());
+    let metrics = &found["slices"][0]["metrics"];
+    assert_eq!(
+        (&metrics["coverage"], &metrics["coverage@0.9"], &metrics["mae"]),
+        (&0.75.into(), &0.75.into(), &2.0.into())
+    );
+
+    sandbox.write("kinds.csv", "kind,p[a],p[b],p[c]\na,0.7,0.2,0.1\nb,0.2,0.5,0.3\nc,0.5,0.3,0.4\n");
+    let kinds = ["evaluate", "kinds.csv", "--label", "kind", "--prediction", "p"];
+    let shown = sandbox.tidemill(&[&kinds[..], &["--metric", "top_k_accuracy@2"]].concat());
+    assert!(shown.stderr.contains("the probabilities of 1 of 3 rows do not sum to 1: in row 3 to 1.200"), "{shown}");
+    let unknown = sandbox.tidemill(&[&kinds[..], &["--metric", "f1[d]"]].concat());
+    assert!(unknown.code == 2 && unknown.stderr.contains("no class or label `d`"), "{unknown}");
+}
+
+#[test]
+fn several_models_are_shown_side_by_side() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("p.csv", predictions());
+    let two = with(&["--prediction", "old_score", "--threshold", "auc>=0.5"]);
+    let shown = sandbox.tidemill(&two);
+    assert!(shown.code == 0 && shown.stdout.contains("Models") && shown.stdout.contains("old_score"), "{shown}");
+    let found = sandbox.json(&two);
+    assert_eq!(found["models"].as_array().map(Vec::len), Some(2));
+    let second = &found["models"][1];
+    assert_eq!(second["prediction"], "old_score");
+    assert!(second["evaluation"]["slices"][0]["change_intervals"]["auc"]["source"] == "delong", "{second}");
+}
+
+#[test]
+fn parameters_come_from_a_file_and_their_mistakes_have_places() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("p.csv", predictions());
+    let config = "slices: [[payment]]\nmetrics:\n  - recall@precision=0.6\n  - name: cost\n    costs: { false_negative: 5 }\n\
+                  thresholds: { cost: \"<= 0.1\" }\nconfidence_intervals: { group: weight }\n";
+    sandbox.write("evaluation.yaml", config);
+    let judged = sandbox.tidemill(&with(&["--config", "evaluation.yaml"]));
+    assert!(
+        judged.code == 1 && judged.stdout.contains("cost is ") && judged.stdout.contains("above the bound 0.1"),
+        "{judged}"
+    );
+    let found = sandbox.tidemill(&with(&["--config", "evaluation.yaml", "-o", "json"]));
+    let found: serde_json::Value = serde_json::from_str(&found.stdout).expect("JSON");
+    assert_eq!((found["slices"].as_array().map(Vec::len), &found["interval_group"]), (Some(4), &"weight".into()));
+    sandbox.edit("evaluation.yaml", "recall@precision=0.6", "recall@precison=0.6");
+    let wrong = sandbox.tidemill(&with(&["--config", "evaluation.yaml"]));
+    assert!(wrong.code == 2 && wrong.stderr.contains("evaluation.yaml:3:5"), "{wrong}");
+    let flag = sandbox.tidemill(&with(&["--metric", "auk"]));
+    assert!(flag.code == 2 && flag.stderr.contains("did you mean `auc`?"), "{flag}");
+}
+
+#[test]
+fn a_prediction_is_explained_with_what_if_and_the_nearest_other_row() {
+    let sandbox = Sandbox::trained(3000);
+    let one = sandbox.json(&["explain-prediction", "data/trips.csv", "--at", "2", "--among", "data/trips.csv"]);
+    let probability = one["prediction"]["probability"].as_f64().expect("a number");
+    let contributions = one["contributions"]["features"].as_object().expect("features");
+    let score: f64 = contributions.values().filter_map(serde_json::Value::as_f64).sum::<f64>()
+        + one["contributions"]["base"].as_f64().expect("a base");
+    assert!((1.0 / (1.0 + (-score).exp()) - probability).abs() < 1e-9, "{one:#}");
+    assert!(one["what_if"].is_null());
+    // The nearest other row is on the other side of the threshold, and says so when it is asked about.
+    let nearest = &one["counterfactual"];
+    let other = nearest["prediction"]["probability"].as_f64().expect("a number");
+    assert_ne!(probability > 0.5, other > 0.5, "{nearest:#}");
+    let set: Vec<String> = nearest["changes"]
+        .as_array()
+        .expect("changes")
+        .iter()
+        .map(|change| {
+            format!("{}={}", change["column"].as_str().unwrap_or_default(), change["to"].to_string().trim_matches('"'))
+        })
+        .collect();
+    let mut args = vec!["explain-prediction", "data/trips.csv", "--at", "2"];
+    set.iter().for_each(|set| args.extend(["--set", set]));
+    let asked = sandbox.json(&args);
+    assert_eq!(asked["what_if"]["prediction"]["probability"].as_f64(), Some(other), "{asked:#}");
+
+    let shown =
+        sandbox.tidemill(&["explain-prediction", "data/trips.csv", "--at", "2", "--set", "fare=30", "--paths", "2"]);
+    for part in
+        ["What adds to the score", "an average row", "Path through tree 2", "With fare=30", "Nearest row predicted"]
+    {
+        assert!(shown.stdout.contains(part), "{shown}");
+    }
+    let misspelt = sandbox.tidemill(&["explain-prediction", "--set", "fair=30"]);
+    assert!(misspelt.code == 2 && misspelt.stderr.contains("did you mean `fare`?"), "{misspelt}");
+    let no_row = sandbox.tidemill(&["explain-prediction", "data/trips.csv", "--at", "999999"]);
+    assert!(no_row.code == 2 && no_row.stderr.contains("no row 999999"), "{no_row}");
+}

@@ -108,3 +108,29 @@ fn wrong_flags_are_told() {
     assert_eq!(taken.code, 3, "{taken}");
     assert!(taken.stderr.contains("inference log"), "{taken}");
 }
+
+#[test]
+fn a_log_is_compacted_and_a_person_is_erased_from_it() {
+    let sandbox = Sandbox::trained(1500);
+    sandbox.write("key", "0123456789abcdef0123456789abcdef");
+    serve_and_stop(&sandbox, &["--log_hash", "company", "--log_hash_key", "key"], 120);
+    let company = rows(&sandbox.path("data/trips.csv"), 1)[0]["company"].as_str().expect("a text").to_owned();
+    let text = std::fs::read_to_string(&files(&sandbox)[0]).expect("the log");
+    assert!(!text.contains(&company), "a hashed column is not in the log");
+    let status = sandbox.json(&["inference-log", "status", "log"]);
+    assert_eq!((&status[0]["rows"], &status[0]["hours"]), (&json!(120), &json!(0)));
+    let early = sandbox.json(&["inference-log", "compact", "log"]);
+    assert_eq!((&early[0]["rows"], &early[0]["left"]), (&json!(0), &json!(1)), "a young file is left");
+    let done = sandbox.tidemill(&["inference-log", "compact", "log", "--hold", "0s"]);
+    assert!(done.code == 0 && done.stdout.contains("120 rows of 1 file"), "{done}");
+    let erase = ["inference-log", "erase", "log", "--column", "company", "--hash-key", "key", "--value", &company];
+    let erased = sandbox.json(&erase)[0]["rows"].as_u64().expect("a count");
+    assert!(erased > 0 && erased < 120, "{erased}");
+    let status = sandbox.json(&["inference-log", "status", "log"]);
+    assert_eq!(status[0]["rows"], json!(120 - erased));
+    // The hours are data for every command.
+    let stats = sandbox.json(&["stats", "log/taxi-tips/hours/*.parquet"]);
+    assert_eq!(stats["num_examples"], json!(120 - erased), "{stats}");
+    let wrong = sandbox.tidemill(&["inference-log", "status", "log", "--model", "taxi-tip"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("did you mean `taxi-tips`"), "{wrong}");
+}

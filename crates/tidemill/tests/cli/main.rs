@@ -1,11 +1,13 @@
 //! The binary from outside: what it prints, what it returns, what it leaves behind.
 
+mod automl;
 mod bad_input;
 mod bucket;
 mod codes;
 mod contract;
 mod daily;
 mod drift;
+mod endpoint;
 mod evaluate;
 mod features;
 mod files;
@@ -19,13 +21,16 @@ mod kill;
 mod kinds;
 mod launcher;
 mod lightgbm;
+mod living;
 mod loadtest;
 mod mistakes;
+mod monitor;
 mod outputs;
 mod own_data;
 mod pinned;
 mod remote;
 mod reproduce;
+mod schedules;
 mod schema;
 mod selector;
 mod serve;

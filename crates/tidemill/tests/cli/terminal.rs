@@ -57,13 +57,19 @@ fn a_model_that_was_rejected_can_be_blessed_by_a_person() {
     // The same in `status`, for those who come later.
     let status = sandbox.tidemill(&["status"]);
     assert!(status.stdout.contains("[TM5003]") && status.stdout.contains("tidemill bless"), "{status}");
-    let blessed = sandbox.json(&["bless"]);
+    let without = sandbox.tidemill(&["bless"]);
+    assert!(without.code == 1 && without.stderr.contains("the evaluation rejected the model: auc is 0."), "{without}");
+    assert!(sandbox.tidemill(&["bless", "--force"]).stderr.contains("--reason"));
+    let blessed = sandbox.json(&["bless", "--force", "--reason", "the threshold is a typo"]);
     assert_eq!(
         (&blessed["model"], &blessed["version"], &blessed["alias"]),
         (&"taxi-tips".into(), &1.into(), &"champion".into())
     );
     let model = sandbox.json(&["models", "taxi-tips"]);
-    assert_eq!(model["model"]["versions"][0]["tags"]["blessed_by"], blessed["blessed_by"]);
+    let version = &model["model"]["versions"][0];
+    assert_eq!(version["tags"]["blessed_by"], blessed["blessed_by"]);
+    assert_eq!(version["tags"]["blessed_reason"], "the threshold is a typo");
+    assert!(version["tags"]["overruled"].as_str().is_some_and(|text| text.starts_with("auc is 0.")), "{version:#}");
     assert!(model["model"]["versions"][0]["properties"]["auc"].is_number(), "{model:#}");
     assert_eq!(sandbox.tidemill(&["predict", "data/trips.csv"]).code, 0);
 }

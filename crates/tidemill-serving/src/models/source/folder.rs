@@ -75,7 +75,7 @@ impl FolderSource {
         Self { name: model.name, base: model.base_path, policy: model.policy, labels: model.labels }
     }
 
-    pub(super) fn scan(&self) -> Result<Vec<Servable>, SourceError> {
+    pub(crate) fn scan(&self) -> Result<Vec<Servable>, SourceError> {
         let versions = versions_in(&self.base).map_err(|source| {
             SourceError::new(format!("cannot read the base folder `{}`", self.base.display())).with_source(source)
         })?;

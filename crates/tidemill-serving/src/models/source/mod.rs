@@ -6,9 +6,11 @@ mod folder;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::endpoint::spec::EndpointSpec;
 use crate::{ModelConfig, ModelLog};
 
 pub use configured::ConfiguredSource;
@@ -60,6 +62,11 @@ pub trait Source: Send + Sync + 'static {
     /// The logs of single models, besides the log of all models.
     fn logs(&self) -> BTreeMap<String, Vec<ModelLog>> {
         BTreeMap::new()
+    }
+
+    /// The endpoints to serve, besides the models.
+    fn endpoints(&self) -> Vec<Arc<EndpointSpec>> {
+        Vec::new()
     }
 
     /// Lists the versions of these models from now on (TF Serving's `HandleReloadConfigRequest`). A source that cannot

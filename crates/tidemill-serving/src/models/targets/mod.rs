@@ -22,6 +22,24 @@ impl NamedTargets {
         if self.is_any.load(Ordering::Acquire) { self.by_name.load().get(name).cloned() } else { None }
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.is_any.load(Ordering::Acquire)
+    }
+
+    /// Whether there are targets of these names, which ascend, and no others.
+    pub(crate) fn has_exactly(&self, names: &[&String]) -> bool {
+        let by_name = self.by_name.load();
+        by_name.len() == names.len() && names.iter().all(|name| by_name.contains_key(*name))
+    }
+
+    /// Makes these names lead to these targets from now on, and no others.
+    pub(crate) fn replace(&self, by_name: HashMap<String, Arc<dyn Target>>) {
+        let is_any = !by_name.is_empty();
+        self.by_name.store(Arc::new(by_name));
+        self.is_any.store(is_any, Ordering::Release);
+    }
+
     /// Makes `name` lead to `target` from now on.
     #[cfg(test)]
     pub(crate) fn set(&self, name: &str, target: &Arc<dyn Target>) {

@@ -10,7 +10,10 @@ use tokio::time::MissedTickBehavior;
 
 use super::loading::{self, LoadOptions};
 use super::table::{Backoff, Load, Table};
-use super::{ResolveError, Selector, Snapshot, VersionTarget};
+use super::{ResolveError, Selector, Snapshot, VersionState, VersionStatus, VersionTarget};
+use crate::endpoint::registry::Endpoints;
+use crate::endpoint::spec::EndpointSpec;
+use crate::inference::compute_pool::PoolOptions;
 use crate::inference::target::Target;
 use crate::models::control::Unloaded;
 use crate::models::targets::NamedTargets;
@@ -36,6 +39,8 @@ pub(crate) struct ManagerOptions {
 pub(crate) struct Models {
     /// Targets that are not versions, by name.
     pub(crate) targets: NamedTargets,
+    /// The endpoints, which are made of versions.
+    pub(crate) endpoints: Arc<Endpoints>,
     snapshot: ArcSwap<Snapshot<dyn VersionTarget>>,
     progress: watch::Sender<Progress>,
 }
@@ -50,6 +55,8 @@ pub(crate) struct Progress {
     /// There was a moment when every listed model was available, and the source is not empty. A model that is added
     /// later does not make the server unready.
     pub(crate) ready: bool,
+    /// As `ready`, but for endpoints.
+    models_ready: bool,
 }
 
 enum Event {
@@ -64,6 +71,7 @@ struct Listing {
     expected: Vec<String>,
     may_be_empty: bool,
     logs: BTreeMap<String, Vec<ModelLog>>,
+    endpoints: Vec<Arc<EndpointSpec>>,
 }
 
 /// The one task that changes what is served.
@@ -86,8 +94,24 @@ pub(crate) struct Manager {
 }
 
 impl Models {
-    pub(crate) fn new() -> Self {
-        Self { targets: NamedTargets::default(), snapshot: ArcSwap::default(), progress: watch::Sender::default() }
+    /// `pool` limits the threads that read large requests to endpoints.
+    pub(crate) fn new(pool: PoolOptions) -> Self {
+        Self {
+            targets: NamedTargets::default(),
+            endpoints: Arc::new(Endpoints::new(pool)),
+            snapshot: ArcSwap::default(),
+            progress: watch::Sender::default(),
+        }
+    }
+
+    /// Builds endpoints again when something besides the models has changed. Never returns.
+    pub(crate) async fn follow_endpoints(self: Arc<Self>) {
+        loop {
+            self.endpoints.changed().await;
+            self.endpoints.rebuild(&self.snapshot.load(), &self.targets);
+            let ready = self.endpoints.are_ready();
+            self.progress.send_modify(|progress| progress.ready |= progress.models_ready && ready);
+        }
     }
 
     /// The target that answers requests for `name`: the one of this name, or else a version of the model.
@@ -98,6 +122,27 @@ impl Models {
             return Ok(target);
         }
         Ok(self.version(name, selector)?)
+    }
+
+    /// The states of a model's versions, as in TF Serving; an endpoint has one version.
+    pub(crate) fn status(&self, name: &str, selector: &Selector) -> Result<Vec<VersionStatus>, ResolveError> {
+        let snapshot = self.snapshot.load();
+        let endpoint = self.targets.get(name).filter(|_| *selector == Selector::Latest && !snapshot.contains(name));
+        match endpoint {
+            Some(target) => {
+                let version = target.signature().version.unwrap_or(1);
+                Ok(vec![VersionStatus { version, state: VersionState::Available, error: None }])
+            }
+            None => snapshot.status(name, selector),
+        }
+    }
+
+    /// The names of endpoints and models.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = self.endpoints.names();
+        let models = self.snapshot.load().statuses().into_iter().map(|model| model.name);
+        names.extend(models.filter(|name| self.targets.get(name).is_none()));
+        names
     }
 
     /// The loaded version that a name and a selector lead to.
@@ -115,9 +160,13 @@ impl Models {
         self.snapshot.load().contains(name) || self.targets.get(name).is_some()
     }
 
-    /// The name of the only model, if there is one model.
+    /// The name of the only endpoint, or of the only model if there are no endpoints.
     pub(crate) fn single_model_name(&self) -> Option<String> {
-        self.snapshot.load().single_model_name().map(str::to_owned)
+        match &self.endpoints.names()[..] {
+            [] => self.snapshot.load().single_model_name().map(str::to_owned),
+            [endpoint] => Some(endpoint.clone()),
+            _ => None,
+        }
     }
 
     /// Whether every version would reject work for a compute thread.
@@ -142,8 +191,12 @@ impl Models {
         let loads_finished = listed && snapshot.loads_finished();
         let ready = complete && snapshot.is_ready();
         self.snapshot.store(Arc::new(snapshot));
+        self.endpoints.rebuild(&self.snapshot.load(), &self.targets);
+        let endpoints_ready = self.endpoints.are_ready();
         self.progress.send_modify(|progress| {
-            *progress = Progress { listed, loads_finished, ready: !empty && (progress.ready || ready) };
+            let models_ready = !empty && (progress.models_ready || ready);
+            let ready = models_ready && (progress.ready || endpoints_ready);
+            *progress = Progress { listed, loads_finished, ready, models_ready };
         });
     }
 }
@@ -198,9 +251,10 @@ impl Manager {
             Event::Listed { result, applied } => {
                 acknowledge = applied;
                 match result {
-                    Ok(Listing { mut servables, mut expected, may_be_empty, logs }) => {
+                    Ok(Listing { mut servables, mut expected, may_be_empty, logs, endpoints }) => {
                         self.empty = servables.is_empty() && !may_be_empty;
                         self.listed = true;
+                        self.models.endpoints.configure(&endpoints);
                         self.logs.follow(&logs);
                         servables.retain(|servable| !self.unloaded.contains(&servable.name));
                         expected.retain(|name| !self.unloaded.contains(name));
@@ -297,7 +351,8 @@ async fn poll(
         let listed = source.list().await;
         let result = listed.map(|servables| {
             let (expected, logs) = (source.expected(), source.logs());
-            Listing { servables, expected, may_be_empty: source.may_be_empty(), logs }
+            let (may_be_empty, endpoints) = (source.may_be_empty(), source.endpoints());
+            Listing { servables, expected, may_be_empty, logs, endpoints }
         });
         if events.send(Event::Listed { result, applied }).await.is_err() {
             return;

@@ -14,21 +14,24 @@ pub(super) enum LogColumn {
     RequestId,
     Row,
     LatencyMicros,
+    /// What answered in an endpoint; only in logs of endpoints.
+    Route,
 }
 
 impl LogColumn {
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 7] = [
         (Self::Time, "_time"),
         (Self::Model, "_model"),
         (Self::Version, "_version"),
         (Self::RequestId, "_request_id"),
         (Self::Row, "_row"),
         (Self::LatencyMicros, "_latency_us"),
+        (Self::Route, "_route"),
     ];
 
     fn datatype(self) -> DataType {
         match self {
-            Self::Time | Self::Model | Self::RequestId => DataType::Utf8,
+            Self::Time | Self::Model | Self::RequestId | Self::Route => DataType::Utf8,
             Self::Version | Self::Row | Self::LatencyMicros => DataType::Int64,
         }
     }
@@ -42,6 +45,8 @@ pub(super) struct Columns {
     pub(super) inputs: Vec<(usize, String)>,
     pub(super) outputs: Vec<(usize, String)>,
     pub(super) own: Vec<(LogColumn, String)>,
+    /// Entries have a route that is left out.
+    excludes_route: bool,
 }
 
 impl Columns {
@@ -58,11 +63,14 @@ impl Columns {
         };
         let wanted = |name: &String| !exclude.contains(name);
         let named = inputs.fields().iter().map(|field| field.name().clone()).enumerate();
-        let own = LogColumn::ALL.iter().map(|(own, name)| (*own, free((*name).to_owned())));
+        let is_routed = entry.route_of(0).is_some();
+        let own = LogColumn::ALL.iter().filter(|(own, _)| *own != LogColumn::Route || is_routed);
+        let own = own.map(|(own, name)| (*own, free((*name).to_owned())));
         let answers = outputs.fields().iter().map(|field| free(format!("_{}", field.name()))).enumerate();
         Self {
             inputs: named.filter(|(_, name)| wanted(name)).collect(),
             outputs: answers.filter(|(_, name)| wanted(name)).collect(),
+            excludes_route: is_routed && exclude.iter().any(|name| name == "_route"),
             own: own.filter(|(_, name)| wanted(name)).collect(),
             source: (inputs, outputs),
         }
@@ -71,7 +79,10 @@ impl Columns {
     /// Whether an entry has these columns.
     pub(super) fn fit(&self, entry: &Entry) -> bool {
         // Batches of one model share their schemas, so the comparison is nearly free.
-        *entry.inputs.schema_ref() == self.source.0 && *entry.outputs.schema_ref() == self.source.1
+        let is_routed = self.own.iter().any(|(own, _)| *own == LogColumn::Route) || self.excludes_route;
+        *entry.inputs.schema_ref() == self.source.0
+            && *entry.outputs.schema_ref() == self.source.1
+            && is_routed == entry.route_of(0).is_some()
     }
 
     /// The schema of a file with these columns.

@@ -20,7 +20,7 @@ pub(super) fn push(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) {
 /// The parts that are the same in all rows of an entry, each with a comma before it.
 fn own_fields(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) {
     for (own, name) in &columns.own {
-        if *own == LogColumn::Row {
+        if matches!(own, LogColumn::Row | LogColumn::Route) {
             continue;
         }
         out.push(b',');
@@ -32,7 +32,7 @@ fn own_fields(out: &mut Vec<u8>, columns: &Columns, entry: &Entry) {
             LogColumn::Version => write::integer(out, entry.version),
             LogColumn::RequestId => write::string(out, &entry.request_id),
             LogColumn::LatencyMicros => write::integer(out, entry.latency.as_micros() as i64),
-            LogColumn::Row => {}
+            LogColumn::Row | LogColumn::Route => {}
         }
     }
 }
@@ -54,6 +54,12 @@ fn line(out: &mut Vec<u8>, columns: &Columns, entry: &Entry, row: usize, own: &[
         write::string(out, name);
         out.push(b':');
         write::integer(out, row as i64);
+    }
+    if let Some((_, name)) = columns.own.iter().find(|(own, _)| *own == LogColumn::Route) {
+        out.push(b',');
+        write::string(out, name);
+        out.push(b':');
+        write::string(out, entry.route_of(row).unwrap_or_default());
     }
     out.extend_from_slice(own);
     if out.len() == start {

@@ -5,6 +5,7 @@
 
 mod columns;
 mod file;
+mod hashing;
 mod json_lines;
 mod options;
 mod parquet_file;
@@ -12,6 +13,7 @@ mod prediction_logs;
 mod sink;
 mod writer;
 
+pub use hashing::HashKey;
 pub use options::{InferenceLogOptions, LogFormat, ModelLog};
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,7 +31,7 @@ use self::file::recover;
 use self::sink::Sink;
 use crate::ServeError;
 use crate::inference::carrier;
-use crate::inference::context::RequestContext;
+use crate::inference::context::{RequestAttributes, RequestContext};
 use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
 use crate::observability::metrics::Metrics;
@@ -50,12 +52,21 @@ struct Entry {
     request_id: String,
     at: SystemTime,
     latency: Duration,
+    /// The request as endpoints saw it, if an endpoint answered.
+    attributes: Option<Arc<RequestAttributes>>,
     inputs: RecordBatch,
     /// The groups of inputs that form one tensor for clients.
     groups: Vec<TensorGroup>,
     outputs: RecordBatch,
     /// Its size, as the queue counts it.
     bytes: usize,
+}
+
+impl Entry {
+    /// What answered a row, if an endpoint did.
+    fn route_of(&self, row: usize) -> Option<&str> {
+        Some(self.attributes.as_ref()?.route.get()?.of_row(row))
+    }
 }
 
 enum Message {
@@ -282,6 +293,7 @@ impl LogPermit {
             request_id: self.context.id().to_owned(),
             at: self.at,
             latency: self.context.started.elapsed(),
+            attributes: self.context.attributes.clone().filter(|attributes| attributes.route.get().is_some()),
             inputs,
             groups: target.tensors.input_groups.clone(),
             outputs: response.predictions.clone(),

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::HashKey;
+
 /// Options of the inference log.
 ///
 /// Each model has a folder with one file after the other; a file gets its final name when it is complete:
@@ -21,6 +23,8 @@ pub struct InferenceLogOptions {
     pub sample: f64,
     /// Columns that are left out: inputs, outputs (`_probability`) and the log's own (`_request_id`).
     pub exclude: Vec<String>,
+    /// Inputs whose values are hashed, and the key.
+    pub hash: Option<(Vec<String>, HashKey)>,
     /// A file is closed when it exceeds this size.
     pub file_bytes_max: u64,
     /// A file is closed when it is older than this.
@@ -59,6 +63,7 @@ impl InferenceLogOptions {
             format: LogFormat::JsonLines,
             sample: 1.0,
             exclude: Vec::new(),
+            hash: None,
             file_bytes_max: 64 << 20,
             file_age_max: Duration::from_mins(5),
             queue_max: 8192,
@@ -79,4 +84,6 @@ pub struct ModelLog {
     pub format: LogFormat,
     /// The fraction of requests that is logged, from 0 to 1.
     pub sample: f64,
+    /// Columns that are left out.
+    pub exclude: Vec<String>,
 }

@@ -110,6 +110,13 @@ fn own_column(own: LogColumn, entries: &[Entry]) -> ArrayRef {
         LogColumn::RequestId => text(&|entry| entry.request_id.clone()),
         LogColumn::Version => number(&|entry| entry.version as i64),
         LogColumn::LatencyMicros => number(&|entry| entry.latency.as_micros() as i64),
+        LogColumn::Route => {
+            let of = |entry: &Entry| {
+                let route = |row| entry.route_of(row).unwrap_or_default().to_owned();
+                (0..entry.inputs.num_rows()).map(route).collect::<Vec<_>>()
+            };
+            Arc::new(StringArray::from(entries.iter().flat_map(of).collect::<Vec<_>>()))
+        }
         LogColumn::Row => {
             let rows = entries.iter().flat_map(|entry| 0..entry.inputs.num_rows() as i64);
             Arc::new(Int64Array::from(rows.collect::<Vec<_>>()))

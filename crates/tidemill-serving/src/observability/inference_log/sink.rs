@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidemill_core::SplitMix64;
 
-use super::{InferenceLogOptions, LogFormat, ModelLog};
+use super::{HashKey, InferenceLogOptions, LogFormat, ModelLog};
 
 /// Where the files of a log are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub(super) struct Sink {
     pub(super) format: LogFormat,
     pub(super) sample: f64,
     pub(super) exclude: Vec<String>,
+    pub(super) hash: Option<(Vec<String>, HashKey)>,
     pub(super) file_bytes_max: u64,
     pub(super) file_age_max: Duration,
     seen: AtomicU64,
@@ -37,6 +38,7 @@ impl Sink {
             format: options.format,
             sample: options.sample,
             exclude: options.exclude.clone(),
+            hash: options.hash.clone(),
             file_bytes_max: options.file_bytes_max,
             file_age_max: options.file_age_max,
             seen: AtomicU64::new(0),
@@ -50,6 +52,7 @@ impl Sink {
             place: LogLocation::Prefix(log.prefix.clone()),
             format: log.format,
             sample: log.sample,
+            exclude: log.exclude.clone(),
             ..Self::for_all_models(&defaults)
         }
     }

@@ -32,6 +32,7 @@ fn entry_of(sink: &Arc<Sink>, model: &str, x: &[Option<f64>]) -> Entry {
         request_id: "r1".to_owned(),
         at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_500),
         latency: Duration::from_micros(42),
+        attributes: None,
         inputs,
         outputs: batch(vec![("probability", Arc::new(Float64Array::from(vec![0.5; rows])))]),
         bytes: 0,
@@ -216,7 +217,7 @@ fn everything_may_be_excluded() {
 }
 
 fn context() -> RequestContext {
-    RequestContext { started: std::time::Instant::now(), id: None, trace: None, flags: None }
+    RequestContext { started: std::time::Instant::now(), id: None, trace: None, flags: None, attributes: None }
 }
 
 #[tokio::test]
@@ -245,8 +246,12 @@ async fn models_get_and_lose_logs_of_their_own_while_the_server_runs() {
     let dir = tempfile::tempdir().unwrap();
     let logs = Logs::start(None, &Arc::new(Metrics::new().unwrap())).unwrap();
     assert!(!logs.is_on() && logs.permit(&context(), "m", 1).is_none());
-    let log =
-        |name: &str, sample: f64| ModelLog { prefix: dir.path().join(name), format: LogFormat::PredictionLogs, sample };
+    let log = |name: &str, sample: f64| ModelLog {
+        prefix: dir.path().join(name),
+        format: LogFormat::PredictionLogs,
+        sample,
+        exclude: Vec::new(),
+    };
     let wanted = |of: Vec<ModelLog>| BTreeMap::from([("m".to_owned(), of)]);
     logs.follow(&wanted(vec![log("a", 1.0), log("b", 0.1)]));
     assert!(logs.permit(&context(), "other", 1).is_none());

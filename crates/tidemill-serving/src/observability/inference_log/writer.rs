@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::columns::Columns;
 use super::file::{Buffered, ClosedFile, OpenFile, recover};
+use super::hashing::hashed;
 use super::parquet_file::ParquetFile;
 use super::sink::{LogLocation, Sink};
 use super::{Entry, LogCounters, LogFormat, Message, json_lines, prediction_logs};
@@ -79,9 +80,12 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, entry: Entry) {
+    fn write(&mut self, mut entry: Entry) {
         self.queued_bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
         let sink = Arc::clone(&entry.sink);
+        if let Some((columns, key)) = &sink.hash {
+            entry.inputs = hashed(&entry.inputs, columns, key);
+        }
         let key = (Arc::as_ptr(&sink).addr(), entry.model.clone());
         if self.open.get(&key).is_some_and(|open| !open.columns.fit(&entry)) {
             self.close_of(&key);

@@ -1,6 +1,7 @@
 //! REST: paths, bodies and responses of both protocols.
 
 pub(crate) mod body;
+pub(crate) mod feedback;
 pub(crate) mod front_page;
 pub(crate) mod inference;
 pub(crate) mod openapi;

@@ -27,6 +27,7 @@ impl RestPath {
         let known = match path {
             "/" => Some(Operation::Alive),
             "/openapi.json" => Some(Operation::OpenApi),
+            "/endpoints" => Some(Operation::Endpoints),
             "/livez" => Some(Operation::Live),
             "/readyz" => Some(Operation::Ready),
             "/metrics" | "/monitoring/prometheus/metrics" => Some(Operation::Metrics),
@@ -36,9 +37,16 @@ impl RestPath {
         if let Some(operation) = known.filter(|_| get) {
             return Ok(Self::server(operation));
         }
+        if path == "/v1/feedback" && method == Method::POST {
+            return Ok(Self::server(Operation::Feedback));
+        }
         if let Some(name) = invoked(path).filter(|_| method == Method::POST) {
             let model = decoded(name).ok_or_else(|| RequestError::invalid("the name of the model is not UTF-8"))?;
             return Ok(Self { operation: Operation::Invocations, model, selector: Selector::Latest });
+        }
+        if let Some(name) = path.strip_prefix("/endpoints/").filter(|name| get && !name.contains('/')) {
+            let model = decoded(name).ok_or_else(|| RequestError::invalid("the name of the endpoint is not UTF-8"))?;
+            return Ok(Self { operation: Operation::EndpointStatus, model, selector: Selector::Latest });
         }
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         if segments[0].eq_ignore_ascii_case("v1") {

@@ -18,6 +18,7 @@ use crate::protocol::content_encoding::ContentEncoding;
 use crate::protocol::oip::rest as oip;
 use crate::protocol::operation::Operation;
 use crate::protocol::rest::body::read_body;
+use crate::protocol::rest::feedback;
 use crate::protocol::rest::front_page;
 use crate::protocol::rest::inference::{self, RestInference};
 use crate::protocol::rest::openapi::{self, ServerFacts};
@@ -99,15 +100,15 @@ impl RestServer {
 
     fn openapi(&self) -> Value {
         let models = &self.service.models;
-        let names = models.snapshot().statuses().into_iter().map(|model| model.name);
-        let targets: Vec<_> = names.filter_map(|name| models.resolve(&name, &Selector::Latest).ok()).collect();
+        let targets: Vec<_> =
+            models.names().into_iter().filter_map(|name| models.resolve(&name, &Selector::Latest).ok()).collect();
         openapi::document(self.facts, targets.iter().map(|target| target.signature()))
     }
 
     /// The states of a model's versions; in the `KServe` dialect 503 while the model is not ready.
     fn status(&self, name: &str, selector: &Selector) -> Result<Reply, RequestError> {
         let service = &self.service;
-        let mut body = tfs::status(&service.models.snapshot().status(name, selector)?);
+        let mut body = tfs::status(&service.models.status(name, selector)?);
         if self.v1 == V1Dialect::TfServing {
             return Ok(json_reply(StatusCode::OK, &body));
         }
@@ -135,10 +136,16 @@ impl RestServer {
             Operation::Metrics => Ok(text_reply(service.render_metrics())),
             Operation::ServerMetadata => Ok(json_reply(StatusCode::OK, &oip::server_metadata())),
             Operation::Status => self.status(&name, &selector),
-            Operation::Models => {
-                let models = service.models.snapshot().statuses();
-                let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
-                Ok(json_reply(StatusCode::OK, &json!({ "models": names })))
+            Operation::Models => Ok(json_reply(StatusCode::OK, &json!({ "models": service.models.names() }))),
+            Operation::Endpoints => {
+                let endpoints = &service.models.endpoints;
+                let all: Vec<Value> = endpoints.names().iter().filter_map(|name| endpoints.status(name)).collect();
+                Ok(json_reply(StatusCode::OK, &json!({ "endpoints": all })))
+            }
+            Operation::EndpointStatus => {
+                let unknown = || RequestError::new(StatusCode::NOT_FOUND, format!("there is no endpoint `{name}`"));
+                let status = service.models.endpoints.status(&name).ok_or_else(unknown)?;
+                Ok(json_reply(StatusCode::OK, &status))
             }
             Operation::Metadata => {
                 let target = service.resolve(&name, &selector)?;
@@ -190,6 +197,10 @@ impl RestServer {
                 let (target, call) = (target?, RestInference { operation, body, json_bytes: None });
                 let work = Arc::clone(&target);
                 target.compute_pool().run(move |_| explain::explain(&*work, &call, trees)).await
+            }
+            Operation::Feedback => {
+                let (_, body, _held) = self.read(request).await?;
+                feedback::take(service, &body).await
             }
             Operation::RepositoryIndex => {
                 let (_, body, _held) = self.read(request).await?;

@@ -138,6 +138,7 @@ impl Folds<'_> {
             seed: self.seed,
             project_dir: source.project_dir,
             job: None,
+            work: None,
             progress: source.progress,
             cancel: source.cancel,
             watch: &Unwatched,

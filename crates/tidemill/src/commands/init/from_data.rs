@@ -25,24 +25,36 @@ pub async fn init(args: &InitArgs, data: &Path, dir: Option<PathBuf>, global: &G
     let (table, read) = open_unknown(data, args.input.options(), global)?;
     let draft = {
         let (bar, progress) = running_bar(&name, global);
-        let request =
-            DraftRequest { path: data, read: &read, label: args.label.as_deref(), name: &name, threads: cores() };
+        let request = DraftRequest {
+            path: data,
+            read: &read,
+            label: args.label.as_deref(),
+            name: &name,
+            split: None,
+            threads: cores(),
+        };
         let draft = Draft::new(&table, &request, &*progress);
         bar.finish_and_clear();
         draft?
     };
     let trial = if args.no_trial { None } else { trial(&draft, &table, data, global).await };
     let source = relative(data, &dir)?;
-    // What an `init` that was killed left half-written.
-    tidemill_files::sweep(&dir).map_err(|error| Failure::io(&dir, &error))?;
-    write(&dir.join(SETTINGS_FILE_NAME), SETTINGS)?;
-    if !dir.join(".gitignore").exists() {
-        write(&dir.join(".gitignore"), IGNORED)?;
-    }
+    begin(&dir)?;
     write(&dir.join(PIPELINE), &draft.pipeline(&source, trial.as_ref()))?;
     let value = json!({ "project": dir, "files": [PIPELINE, SETTINGS_FILE_NAME, ".gitignore"], "draft": draft, "trial": trial });
     print(global, &value, || text(&dir, &draft, trial.as_ref()))?;
     Ok(0)
+}
+
+/// Writes what every project has beside its pipeline file.
+pub fn begin(dir: &Path) -> Result<(), Failure> {
+    // What a command that was killed left half-written.
+    tidemill_files::sweep(dir).map_err(|error| Failure::io(dir, &error))?;
+    write(&dir.join(SETTINGS_FILE_NAME), SETTINGS)?;
+    if !dir.join(".gitignore").exists() {
+        write(&dir.join(".gitignore"), IGNORED)?;
+    }
+    Ok(())
 }
 
 /// How good a first model is; a warning where none can be trained.
@@ -116,7 +128,7 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// A name for the project: that of the file, in letters, digits, `-` and `_`.
-fn name_of(data: &Path) -> String {
+pub fn name_of(data: &Path) -> String {
     let text = data.to_string_lossy();
     let last = text.trim_end_matches('/').rsplit('/').find(|part| !part.contains(['*', '?', '{'])).unwrap_or_default();
     let stem = last.split('.').next().unwrap_or_default();
@@ -143,7 +155,7 @@ fn refuse_project(dir: &Path) -> Result<(), Failure> {
 }
 
 /// The path of the data from the project's folder, with `/`.
-fn relative(data: &Path, dir: &Path) -> Result<String, Failure> {
+pub fn relative(data: &Path, dir: &Path) -> Result<String, Failure> {
     if data.to_string_lossy().contains("://") {
         return Ok(data.to_string_lossy().into_owned());
     }

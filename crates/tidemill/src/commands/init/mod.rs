@@ -1,6 +1,6 @@
 //! `tidemill init`.
 
-mod from_data;
+pub mod from_data;
 mod taxi;
 
 use std::path::{Path, PathBuf};
@@ -56,11 +56,11 @@ fn created(dir: &Path, files: &[(&str, String)]) -> String {
 }
 
 /// How to get into the folder.
-fn enter(dir: &Path) -> String {
+pub fn enter(dir: &Path) -> String {
     if dir == Path::new(".") { String::new() } else { format!("cd {} && ", dir.display()) }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     make_parent(path)?;
     Ok(tidemill_files::write(path, text)?)
 }

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tidemill_core::markup::About;
-use tidemill_core::{ArtifactType, Code, Coded, DatasetStatistics, Failure, Severity, suggest};
+use tidemill_core::{ArtifactType, Code, Coded, ComponentError, DatasetStatistics, Failure, Severity, suggest};
 use tidemill_evaluate::{Blessing, Evaluation, render_evaluation_report, summary_headline};
 use tidemill_metadata::{Artifact, ArtifactFilter, ExecutionRecord, Run};
 use tidemill_pipeline::Workspace;
-use tidemill_train::{render_training_report, tensorboard_events};
+use tidemill_train::{Hyperparameters, read_trials, render_search_report, render_training_report, tensorboard_events};
 use tidemill_validation::{alerts, read_anomalies, read_statistics, render_report};
 
 pub(super) use about::of_files;
@@ -23,7 +23,8 @@ use crate::commands::{find_project, make_parent, print, say};
 use crate::ui::count;
 
 /// Artifacts that have a page, those looked for first in a run going first.
-const SHOWN: [ArtifactType; 3] = [ArtifactType::Evaluation, ArtifactType::Statistics, ArtifactType::Model];
+const SHOWN: [ArtifactType; 4] =
+    [ArtifactType::Evaluation, ArtifactType::Statistics, ArtifactType::Model, ArtifactType::Hyperparameters];
 
 pub async fn report(args: &ReportArgs, global: &Global) -> Result<u8, Failure> {
     let workspace = find_project(None, global)?.open_to_read().await?;
@@ -31,7 +32,17 @@ pub async fn report(args: &ReportArgs, global: &Global) -> Result<u8, Failure> {
         return write_events(&workspace, &args.of, folder, global).await;
     }
     let wanted = args.artifact_type.as_deref().map(shown_type).transpose()?;
-    let found = find(&workspace, &args.of, wanted).await?;
+    let found = match wanted {
+        // The last run need not be one that has searched.
+        Some(wanted @ ArtifactType::Hyperparameters) if args.of == "last" => {
+            let filter = ArtifactFilter { artifact_type: Some(wanted), ..ArtifactFilter::default() };
+            match workspace.metadata.artifacts(&filter, 1).await?.first() {
+                Some(newest) => find_artifact(&workspace, newest.artifact.digest.as_str()).await?,
+                None => find(&workspace, &args.of, Some(wanted)).await?,
+            }
+        }
+        wanted => find(&workspace, &args.of, wanted).await?,
+    };
     let page = match args.html.as_deref().filter(|path| is_folder(path)) {
         Some(folder) => write_all(&workspace, &found, folder, global).await?,
         None => write_one(&workspace, &found, args.html.as_deref(), global).await?,
@@ -163,6 +174,13 @@ impl Found {
         self.steps.iter().find(wrote).map(|step| step.execution.step.as_str())
     }
 
+    /// What the step that wrote `artifact` said of it.
+    fn headline(&self, artifact: &Artifact) -> String {
+        let wrote = |step: &&ExecutionRecord| step.outputs.iter().any(|(_, output)| output.id == artifact.id);
+        let outcome = self.steps.iter().find(wrote).and_then(|step| step.execution.outcome.as_ref());
+        outcome.map(|outcome| outcome.headline.clone()).unwrap_or_default()
+    }
+
     /// What the steps that `step` picks wrote of a type.
     fn output(&self, artifact_type: ArtifactType, step: impl Fn(&ExecutionRecord) -> bool) -> Option<&Artifact> {
         let outputs = self.steps.iter().filter(|record| step(record)).flat_map(|record| &record.outputs);
@@ -207,9 +225,8 @@ async fn find_artifact(workspace: &Workspace, spec: &str) -> Result<Found, Failu
     })?;
     if !SHOWN.contains(&artifact.artifact_type) {
         let message = format!("there is no report of an artifact of type {}", artifact.artifact_type);
-        return Err(
-            Failure::new(Code::CommandLine, message).with_hint("there are reports of Evaluation, Statistics and Model")
-        );
+        return Err(Failure::new(Code::CommandLine, message)
+            .with_hint("there are reports of Evaluation, Statistics, Model and Hyperparameters"));
     }
     let filter = ArtifactFilter { artifact_type: Some(artifact.artifact_type), ..ArtifactFilter::default() };
     let records = metadata.artifacts(&filter, i32::MAX as usize).await?;
@@ -227,8 +244,9 @@ async fn find_artifact(workspace: &Workspace, spec: &str) -> Result<Found, Failu
 fn shown_type(text: &str) -> Result<ArtifactType, Failure> {
     SHOWN.into_iter().find(|shown| what(*shown) == text.to_lowercase()).ok_or_else(|| {
         let near = suggest(&text.to_lowercase(), SHOWN.iter().map(|shown| what(*shown)));
-        let hint = near
-            .map_or("reports: evaluation, statistics, training".to_owned(), |near| format!("did you mean `{near}`?"));
+        let hint = near.map_or("reports: evaluation, statistics, training, search".to_owned(), |near| {
+            format!("did you mean `{near}`?")
+        });
         Failure::new(Code::CommandLine, format!("there is no report of type `{text}`")).with_hint(hint)
     })
 }
@@ -237,6 +255,7 @@ fn what(artifact_type: ArtifactType) -> &'static str {
     match artifact_type {
         ArtifactType::Evaluation => "evaluation",
         ArtifactType::Model => "training",
+        ArtifactType::Hyperparameters => "search",
         _ => "statistics",
     }
 }
@@ -259,6 +278,7 @@ fn page(workspace: &Workspace, found: &Found, artifact: &Artifact, about: &About
     match artifact.artifact_type {
         ArtifactType::Evaluation => evaluation_page(workspace, found, artifact, about),
         ArtifactType::Model => training_page(workspace, found, artifact, about),
+        ArtifactType::Hyperparameters => search_page(workspace, found, artifact, about),
         _ => statistics_page(workspace, found, artifact, about),
     }
 }
@@ -285,12 +305,24 @@ fn evaluation_page(workspace: &Workspace, found: &Found, artifact: &Artifact, ab
 
 fn training_page(workspace: &Workspace, found: &Found, artifact: &Artifact, about: &About) -> Result<Page, Failure> {
     let manifest = manifest(workspace, artifact)?;
-    let wrote = |step: &&ExecutionRecord| step.outputs.iter().any(|(_, output)| output.id == artifact.id);
-    let outcome = found.steps.iter().find(wrote).and_then(|step| step.execution.outcome.as_ref());
     Ok(Page {
         html: render_training_report(&manifest, Some(about)),
         title: "Training",
-        text: outcome.map(|outcome| outcome.headline.clone()).unwrap_or_default(),
+        text: found.headline(artifact),
+        bad: false,
+        anomalies: None,
+    })
+}
+
+fn search_page(workspace: &Workspace, found: &Found, artifact: &Artifact, about: &About) -> Result<Page, Failure> {
+    let broken = |error: ComponentError| Failure::new(error.code, error.message);
+    let dir = dir(workspace, artifact)?;
+    let search = Hyperparameters::read(&dir).map_err(broken)?;
+    let trials = read_trials(&dir).map_err(broken)?;
+    Ok(Page {
+        html: render_search_report(&search, &trials, Some(about)),
+        title: "Search",
+        text: found.headline(artifact),
         bad: false,
         anomalies: None,
     })

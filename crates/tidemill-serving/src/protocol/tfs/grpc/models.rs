@@ -23,7 +23,7 @@ impl ModelService for GrpcCall {
     ) -> Result<Response<GetModelStatusResponse>, Status> {
         let asked = ModelRequest::of(request.into_inner().model_spec)?;
         self.set_model(&asked.model);
-        let versions = self.service.models.snapshot().status(&asked.model, &asked.selector);
+        let versions = self.service.models.status(&asked.model, &asked.selector);
         let versions = versions.map_err(RequestError::from)?;
         let model_version_status = versions.into_iter().map(version_status).collect();
         Ok(Response::new(GetModelStatusResponse { model_version_status }))

@@ -1,4 +1,4 @@
-//! Confidence intervals by the Poisson bootstrap.
+//! The Poisson bootstrap.
 //!
 //! Each replica counts every row a Poisson(1) number of times, which is what drawing n of n rows with
 //! replacement tends to (Chamandy et al. 2012), without knowing n. The interval is the metric plus and minus
@@ -8,64 +8,34 @@
 //! interval of their difference is that of a paired comparison. The rows of a query are counted together.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use tidemill_core::{SplitMix64, TaskKind};
 
-use crate::metrics::{Metric, Metrics, Row, Rows, metrics_of};
+use super::{Interval, IntervalSource, Intervals};
+use crate::metrics::{Metric, MetricPlan, Metrics, Row, Rows, metrics_with};
 use crate::student::two_sided_quantile;
 
-/// Options of confidence intervals.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct IntervalOptions {
-    /// Replicas of the bootstrap, at least 2.
-    pub replicas: u32,
-    /// Share of such intervals that contain the true value: 0.95.
-    pub level: f64,
-    /// Intervals for every slice, not only for all rows.
-    pub slices: bool,
-}
-
-impl Default for IntervalOptions {
-    fn default() -> Self {
-        Self { replicas: 20, level: 0.95, slices: false }
-    }
-}
-
-/// A confidence interval of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-/// Intervals by metric; a metric without one (undefined, or a count) is absent.
-pub type Intervals = BTreeMap<Metric, Interval>;
-
 /// The metrics of every replica of `rows`.
-pub(crate) fn replicas<R: Rows>(task: TaskKind, rows: &R, threshold: f64, count: u32) -> Vec<Metrics> {
-    (0..count).into_par_iter().map(|replica| metrics_of(task, &Resampled { rows, replica }, threshold)).collect()
+pub(super) fn replicas<R: Rows>(task: TaskKind, rows: &R, plan: &MetricPlan, count: u32) -> Vec<Metrics> {
+    (0..count).into_par_iter().map(|replica| metrics_with(task, &Resampled { rows, replica }, plan)).collect()
 }
 
 /// Intervals around `metrics`.
-pub(crate) fn intervals(metrics: &Metrics, replicas: &[Metrics], level: f64) -> Intervals {
+pub(super) fn intervals(metrics: &Metrics, replicas: &[Metrics], level: f64) -> Intervals {
     metrics
         .iter()
         .filter(|(metric, _)| *metric != Metric::Count)
         .filter_map(|(metric, value)| {
             let (low, high) = metric.range();
             let around = interval(value?, replicas.iter().map(|replica| replica.get(metric)), level)?;
-            Some((metric, Interval { low: around.low.max(low), high: around.high.min(high) }))
+            Some((metric, Interval { low: around.low.max(low), high: around.high.min(high), ..around }))
         })
         .collect()
 }
 
 /// Intervals around the differences between two models that were resampled alike.
-pub(crate) fn change_intervals(
+pub(super) fn change_intervals(
     [candidate, baseline]: [&Metrics; 2],
     [candidates, baselines]: [&[Metrics]; 2],
     level: f64,
@@ -91,7 +61,7 @@ fn interval(value: f64, replicas: impl Iterator<Item = Option<f64>>, level: f64)
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
     let reach = two_sided_quantile(level, n - 1.0) * variance.sqrt();
-    Some(Interval { low: value - reach, high: value + reach })
+    Some(Interval { low: value - reach, high: value + reach, source: IntervalSource::Bootstrap })
 }
 
 /// Rows, each counted a random number of times.
@@ -140,6 +110,10 @@ impl<R: Rows> Rows for Resampled<'_, R> {
         self.rows.class_score(position, class)
     }
 
+    fn value(&self, position: usize, column: usize) -> f64 {
+        self.rows.value(position, column)
+    }
+
     fn class_order(&self, class: usize) -> Cow<'_, [u32]> {
         self.rows.class_order(class)
     }
@@ -167,7 +141,7 @@ fn poisson(uniform: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Ordered;
+    use crate::metrics::{Ordered, metrics_of};
 
     fn rows(n: u32) -> Ordered {
         let scores: Vec<f64> = (0..n).map(|i| draw(1_000, i)).collect();
@@ -191,7 +165,7 @@ mod tests {
     fn an_interval_has_the_width_that_theory_gives() {
         let data = rows(4_000);
         let point = metrics_of(TaskKind::Binary, &data, 0.5);
-        let found = intervals(&point, &replicas(TaskKind::Binary, &data, 0.5, 400), 0.95);
+        let found = intervals(&point, &replicas(TaskKind::Binary, &data, &MetricPlan::at(0.5), 400), 0.95);
         // Accuracy is a mean of 0s and 1s: its standard error is sqrt(p (1 - p) / n).
         let p = point.get(Metric::Accuracy).unwrap();
         let expected = 2.0 * 1.966 * (p * (1.0 - p) / 4_000.0).sqrt();
@@ -214,7 +188,7 @@ mod tests {
         let width = |n| {
             let data = rows(n);
             let point = metrics_of(TaskKind::Binary, &data, 0.5);
-            let found = intervals(&point, &replicas(TaskKind::Binary, &data, 0.5, 200), 0.95);
+            let found = intervals(&point, &replicas(TaskKind::Binary, &data, &MetricPlan::at(0.5), 200), 0.95);
             found[&Metric::LogLoss].high - found[&Metric::LogLoss].low
         };
         let ratio = width(1_000) / width(16_000);
@@ -225,8 +199,8 @@ mod tests {
     fn a_paired_difference_of_equal_models_has_no_width() {
         let data = rows(500);
         let point = metrics_of(TaskKind::Binary, &data, 0.5);
-        let drawn = replicas(TaskKind::Binary, &data, 0.5, 20);
+        let drawn = replicas(TaskKind::Binary, &data, &MetricPlan::at(0.5), 20);
         let change = change_intervals([&point, &point], [&drawn, &drawn], 0.95);
-        assert_eq!(change[&Metric::Auc], Interval { low: 0.0, high: 0.0 });
+        assert_eq!(change[&Metric::Auc], Interval { low: 0.0, high: 0.0, source: IntervalSource::Bootstrap });
     }
 }

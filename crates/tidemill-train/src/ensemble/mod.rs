@@ -1,0 +1,7 @@
+//! The learner `ensemble`: several learners, averaged.
+
+mod learner;
+mod params;
+
+pub use learner::EnsembleLearner;
+pub use params::{Ensemble, Member};
