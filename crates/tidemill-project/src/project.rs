@@ -8,8 +8,8 @@ use tidemill_metadata::{MetadataStore, OpenStore, StoreFolder};
 use tidemill_pipeline::{Components, FILE_NAME, LoadError, Pipeline, Workspace};
 
 use crate::components;
-use crate::endpoints::EndpointFolder;
 use crate::custom::{custom_components, with_custom};
+use crate::endpoints::EndpointFolder;
 use crate::feature_sets::FeatureSetFolder;
 use crate::settings::{self, Settings};
 

@@ -20,8 +20,8 @@ mod selector;
 mod trainer;
 mod tuner;
 
-pub use report::{render_search_report, render_training_report, tensorboard_events};
 pub use command::{JobFolder, PYTHON_MODULE, Program, ProgramReport};
+pub use report::{render_search_report, render_training_report, tensorboard_events};
 pub use selector::ModelSelector;
 pub use trainer::{KeepingTrainer, TrainError, Trainer};
 pub use tuner::{EnsembleFound, Hyperparameters, Tuner, learner_of, read_trials, search_space};

@@ -192,3 +192,42 @@ proptest! {
         }
     }
 }
+
+/// A node with one attribute, between `x` and `a`; the graph ends in `Relu`.
+fn with_attribute(operator: &str, attribute: &[u8], opset: u8) -> Vec<u8> {
+    let node = [bytes(1, b"x"), bytes(2, b"a"), bytes(4, operator.as_bytes()), bytes(5, attribute)].concat();
+    with_nodes(&[node], &[("Relu", "", "a", "y")], &[], opset, "")
+}
+
+#[test]
+fn what_an_operator_is_asked_for_and_not_run_is_refused_at_load() {
+    let text = |name: &str, value: &str| [bytes(1, name.as_bytes()), bytes(4, value.as_bytes())].concat();
+    let whole = |name: &str, value: u8| [bytes(1, name.as_bytes()), number(3, value)].concat();
+    for (operator, attribute, opset, expected) in [
+        ("Relu", whole("frob", 1), 17, "the attribute `frob` is not one that ONNX defines for it"),
+        ("GridSample", text("mode", "septic"), 20, "the mode `septic` is not run"),
+        ("LSTM", text("direction", "sideways"), 17, "the direction `sideways`"),
+        ("Pad", text("mode", "mirror"), 18, "the mode `mirror` is not run"),
+        ("DepthToSpace", whole("blocksize", 0), 13, "`blocksize` is not given"),
+        ("Upsample", text("mode", "nearest"), 1, "the form of version 1"),
+        ("BatchNormalization", whole("spatial", 0), 7, "`spatial` 0"),
+    ] {
+        let error = refusal(&with_attribute(operator, &attribute, opset));
+        assert!(error.contains(expected) && error.contains(operator), "{error}");
+    }
+}
+
+#[test]
+fn rows_are_joined_only_for_models_that_treat_each_by_itself() {
+    let tensors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tensors");
+    let reason = |name: &str| {
+        let model = import(tensors.join(format!("{name}.onnx"))).unwrap();
+        model.tensors().unwrap().rows_are_independent().err().map(str::to_owned)
+    };
+    assert_eq!(reason("alone"), None);
+    for name in ["softmax_rows", "mean_rows"] {
+        assert!(reason(name).unwrap().contains("other rows change the answer"), "{name}: {:?}", reason(name));
+    }
+    assert!(reason("quantised").unwrap().contains("`DynamicQuantizeLinear`"));
+    assert!(reason("types").unwrap().contains("has not a row for each row"));
+}

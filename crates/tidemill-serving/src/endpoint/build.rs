@@ -468,14 +468,14 @@ fn target_signature(spec: &EndpointSpec, resolved: &Resolved, tensors: &Signatur
             graph: None,
         };
     };
+    // The nodes of an endpoint handle rows: a model of tensors is asked by its columns there.
+    let graph = None;
     let same_outputs = primary.tensors.output_tensors() == tensors.output_tensors();
     let task = primary.task.clone().filter(|_| same_outputs);
     if primary.tensors.inputs != tensors.inputs {
-        let (tensors, layout) = (tensors.clone(), layout());
-        return TargetSignature { name, task, tensors, layout, graph: None, ..primary.clone() };
+        return TargetSignature { name, task, tensors: tensors.clone(), layout: layout(), graph, ..primary.clone() };
     }
     // The groups of inputs and outputs stay as they are.
     let tensors = if same_outputs { primary.tensors.clone() } else { tensors.clone() };
-    // Routes look into rows, so requests of tensors are read as rows.
-    TargetSignature { name, task, tensors, graph: None, ..primary.clone() }
+    TargetSignature { name, task, tensors, graph, ..primary.clone() }
 }

@@ -140,7 +140,8 @@ impl Server {
             InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
         let log_dir = options.inference_log.as_ref().map(|log| log.dir.clone());
         let feedback = log_dir.filter(|_| options.feedback).map(|dir| FeedbackLog::new(&dir));
-        let service = service.with_traces(traces).checking(options.input_policy).taking_feedback(feedback).with_jobs(jobs);
+        let service =
+            service.with_traces(traces).checking(options.input_policy).taking_feedback(feedback).with_jobs(jobs);
         let service = Arc::new(service);
         let facts = ServerFacts {
             grpc_port: grpc_address.map(|address| address.port()),

@@ -16,8 +16,8 @@ use super::tidy::{Functions, mean};
 use crate::bin_columns::BinColumns;
 use crate::gbdt::Direction;
 use crate::learner::{
-    Estimator, FittedLearner, Importance, Judged, Learner, Measure, StartPoint, TrainingData, centre_and_unit, definitions,
-    object,
+    Estimator, FittedLearner, Importance, Judged, Learner, Measure, StartPoint, TrainingData, centre_and_unit,
+    definitions, object,
 };
 
 const BAG_STREAM: u64 = 0x6261_6773;

@@ -156,8 +156,9 @@ fn trained(task: &Task, params: &Mlp, wide: bool, threads: usize) -> (Trained, F
     let (block, labels) = table(task, 700);
     let (recipe, net, rows) = start(task, params, &block, &labels, wide);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let trained =
-        pool.install(|| fit::<ComponentError>(&recipe, net, &rows, Some(&rows), Attempt::whole(9), |_| Ok(()))).unwrap();
+    let trained = pool
+        .install(|| fit::<ComponentError>(&recipe, net, &rows, Some(&rows), Attempt::whole(9), |_| Ok(())))
+        .unwrap();
     (trained, block, labels, rows)
 }
 

@@ -1,7 +1,7 @@
 //! What each command does. A command returns the exit code, or a failure that becomes one.
 
-mod automl;
 mod approvals;
+mod automl;
 mod backfill;
 mod bless;
 mod cells;

@@ -102,7 +102,14 @@ pub async fn import(args: &ModelImportArgs, global: &Global) -> Result<u8, Failu
     let version = registered.version.version;
     if let Some(alias) = &args.alias {
         require_approval(&project, &**metadata, alias, &registered.version).await?;
-        metadata.set_alias(&args.name, alias, version, Actor { actor: who, ..Actor::default() }).await?;
+        metadata
+            .set_alias(
+                &args.name,
+                alias,
+                version,
+                Actor { actor: who, reason: Some("imported".to_owned()), ..Actor::default() },
+            )
+            .await?;
     }
     let value = json!({
         "model": args.name, "version": version, "alias": args.alias, "digest": stored.digest, "format": model.format(),

@@ -241,7 +241,8 @@ fn a_handful_of_rows_wide_tables_and_little_time_still_give_a_model() {
     for row in 0..240 {
         let bad = draw.next() < 0.5;
         let note = if bad { "the parcel came late and was broken" } else { "all is well, thank you very much" };
-        let code = if row % 3 == 0 { "unknown".to_owned() } else { format!("{:.1}", draw.next() + f64::from(u8::from(bad))) };
+        let code =
+            if row % 3 == 0 { "unknown".to_owned() } else { format!("{:.1}", draw.next() + f64::from(u8::from(bad))) };
         writeln!(mixed, "\"{note} {}\",{code},{}", row % 17, u8::from(bad)).expect("text grows");
     }
     sandbox.write("mixed.csv", mixed);

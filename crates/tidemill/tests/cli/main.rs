@@ -1,7 +1,7 @@
 //! The binary from outside: what it prints, what it returns, what it leaves behind.
 
-mod automl;
 mod approvals;
+mod automl;
 mod bad_input;
 mod bucket;
 mod codes;
