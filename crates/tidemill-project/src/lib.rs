@@ -37,7 +37,6 @@ pub use endpoints::{
     changes_between,
 };
 pub use environment::{environment, user};
-pub use environment::{environment, user};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
