@@ -15,7 +15,9 @@ mod reproduce;
 mod runs;
 mod settings;
 
-pub use automl::{Automl, AutomlChoices, Board, BoardRow, JudgedScore, METRICS, PIPELINE_FILE, SEARCH_FILE, completed};
+pub use automl::{
+    Automl, AutomlChoices, Board, BoardRow, JudgedScore, METRICS, PIPELINE_FILE, SEARCH_FILE, automl_parts, completed,
+};
 pub use components::{all as components, connectors};
 pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, SplitRequest, Trial, try_out};
 pub use feature_sets::{
