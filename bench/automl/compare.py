@@ -90,11 +90,13 @@ def tidemill(binary, folder, label, task, classes, budget, threads):
         raise RuntimeError(done.stderr[-2000:])
     result = json.loads(done.stdout)
     best = result["search"]["rows"][0]["learner"] + f", {result['search']['trials']} trials"
-    subprocess.run([binary, "predict", "--project", str(out), "--in", "test.csv", "--out", "predicted.csv"], cwd=folder, check=True, capture_output=True)
+    subprocess.run([binary, "predict", "--project", str(out), "--out", "predicted.csv", "test.csv"], cwd=folder, check=True, capture_output=True)
     frame = pd.read_csv(folder / "predicted.csv")
     if task == "amount":
         return frame[next(name for name in frame if name.startswith("prediction") or name == "value")].to_numpy(), best
     names = [name for name in frame if name.startswith("probabilit")]
+    if names == ["probabilities"]:
+        return np.array([json.loads(cell) for cell in frame["probabilities"]]), best
     if len(names) == 1:
         positive = str(result["draft"]["label"]["positive"] or "1")
         share = frame[names[0]].to_numpy(dtype=float)

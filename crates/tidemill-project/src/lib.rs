@@ -25,7 +25,9 @@ mod settings;
 mod sql;
 
 pub use alias_policy::{AliasPolicy, AliasRequest};
-pub use automl::{Automl, AutomlChoices, Board, BoardRow, JudgedScore, METRICS, PIPELINE_FILE, SEARCH_FILE, completed};
+pub use automl::{
+    Automl, AutomlChoices, Board, BoardRow, JudgedScore, METRICS, PIPELINE_FILE, SEARCH_FILE, automl_parts, completed,
+};
 pub use backfill::{
     BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
 };

@@ -119,6 +119,7 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
             "tidemill-serving",
             "tidemill-train",
             "tidemill-transform",
+            "tidemill-tune",
             "tidemill-validation",
         ],
         &["clap", "console", "indicatif", "tidemill-cli"],

@@ -1,10 +1,13 @@
 //! What the trials of a search came to, learner by learner.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tidemill_core::{ComponentError, Failure};
 use tidemill_train::{Hyperparameters, learner_of, read_trials};
 use tidemill_tune::{Direction, Trial, TrialState};
+
+/// The learner whose rounds are known after a trial.
+const BOOSTING: &str = "gradient_boosting";
 
 /// What the trials of a search came to.
 #[derive(Debug, Clone, Serialize)]
@@ -58,7 +61,7 @@ impl Board {
         board.judged_on.clone_from(&found.judged_on);
         board.ended.clone_from(&found.ended);
         board.floor = found.floor;
-        board.winner.clone_from(&found.learner);
+        board.winner = winner(&found, &trials);
         if let Some(ensemble) = found.ensemble.as_ref().filter(|ensemble| ensemble.chosen) {
             let members = ensemble.members.iter();
             let of_members: Vec<&Trial> =
@@ -116,7 +119,7 @@ impl Board {
         let loss = |row: &BoardRow| if row.value.is_nan() { f64::INFINITY } else { direction.loss(row.value) };
         rows.sort_by(|a, b| loss(a).total_cmp(&loss(b)));
         let best = rows.first().and_then(|row| row.trial);
-        let winner = trials.iter().find(|trial| Some(trial.number) == best).map(|trial| learner_of(&trial.params));
+        let winner = trials.iter().find(|trial| Some(trial.number) == best).map(with_rounds);
         Self {
             metric: metric.to_owned(),
             direction,
@@ -158,6 +161,31 @@ impl Board {
         }
         lines
     }
+}
+
+/// The learner that a search has found, as it is fitted from now on: boosting with as many rounds as were best, so that it learns
+/// from all training rows and needs none to see when to stop.
+fn winner(found: &Hyperparameters, trials: &[Trial]) -> Map<String, Value> {
+    let of = |number: u64| trials.iter().find(|trial| trial.number == number).map(with_rounds);
+    let members = match found.ensemble.as_ref().filter(|ensemble| ensemble.chosen) {
+        None => return of(found.trial).unwrap_or_else(|| found.learner.clone()),
+        Some(ensemble) => &ensemble.members,
+    };
+    let member = |(number, count): &(u64, u32)| Some(json!({ "learner": of(*number)?, "weight": count }));
+    let members: Vec<Value> = members.iter().filter_map(member).collect();
+    Map::from_iter([("ensemble".to_owned(), json!({ "members": members }))])
+}
+
+/// The learner of a trial, with its best round as the last one. A trial that was cut off by its time has no best round.
+fn with_rounds(trial: &Trial) -> Map<String, Value> {
+    let mut learner = learner_of(&trial.params);
+    let rounds =
+        trial.facts.get("best_round").and_then(Value::as_u64).filter(|_| !trial.facts.contains_key("ended_by"));
+    if let (Some(rounds), Some(Value::Object(params))) = (rounds, learner.get_mut(BOOSTING)) {
+        params.insert("rounds".to_owned(), json!(rounds));
+        params.insert("early_stopping".to_owned(), json!(0));
+    }
+    learner
 }
 
 fn fact(trial: &Trial, name: &str) -> Option<f64> {

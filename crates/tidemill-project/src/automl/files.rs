@@ -69,13 +69,23 @@ impl Automl<'_> {
 
     /// The pipeline file of the winner. Without a judgement it has no thresholds, and ends with the evaluation.
     pub fn pipeline_file(&self, board: &Board, trial: Option<&Trial>) -> String {
-        let mut learner = String::new();
+        let mut learner = "    component: Trainer    # never reads `eval`\n".to_owned();
         for line in board.about_winner() {
             learner.push_str(&format!("    # {}\n", comment(&line)));
         }
         learner.push_str(&learner_text(&board.winner));
+        if has_network(&board.winner) {
+            learner.push_str("    validation: 0.1    # networks choose their best epoch on these rows\n");
+        }
         self.draft.pipeline_with(&self.source, &learner, trial)
     }
+}
+
+/// Whether a learner is a network, or has one among its members.
+fn has_network(learner: &Map<String, Value>) -> bool {
+    let members = learner.values().filter_map(|params| params.get("members")).filter_map(Value::as_array).flatten();
+    let names = members.filter_map(|member| member["learner"].as_object()).flat_map(Map::keys);
+    learner.keys().chain(names).any(|name| name == "mlp")
 }
 
 /// A learner with its parameters, a line for each.

@@ -36,6 +36,15 @@ const TRIAL_SHARE: f64 = 0.3;
 const FOLDS_ROWS_MAX: u64 = 3_000;
 const REPEATS_ROWS_MAX: u64 = 500;
 
+/// The parts of the rows for training and evaluation: the more rows there are, the fewer of them tell what a model is worth.
+pub fn automl_parts(rows: u64) -> [u32; 2] {
+    match rows {
+        rows if rows < 1_000 => [3, 1],
+        rows if rows < 20_000 => [4, 1],
+        _ => [9, 1],
+    }
+}
+
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AutomlChoices {

@@ -25,6 +25,8 @@ pub use splits::{SplitDraft, SplitRequest};
 pub(crate) use trial::ended;
 pub use trial::{Trial, try_out};
 
+/// The parts of training and evaluation rows.
+const PARTS: [u32; 2] = [3, 1];
 /// Columns that the evaluation is sliced by, at most.
 const SLICES_MAX: usize = 3;
 
@@ -39,6 +41,8 @@ pub struct Draft {
     pub label: LabelDraft,
     /// Which rows the model is judged on.
     pub split: SplitDraft,
+    /// How many parts of the rows are for training, and how many for evaluation.
+    pub parts: [u32; 2],
     /// What becomes of every other column.
     pub columns: Vec<ColumnChoice>,
     /// Things worth knowing about columns.
@@ -106,9 +110,15 @@ impl Draft {
             source: yaml::SourceText::new(table.format(), request.read),
             label,
             split,
+            parts: PARTS,
             columns,
             warnings: choices.warnings,
         })
+    }
+
+    /// How rows are split, in a line.
+    pub fn split_summary(&self) -> String {
+        self.split.summary(self.parts)
     }
 
     /// The kind of model.
@@ -121,7 +131,7 @@ impl Draft {
         yaml::pipeline(self, source, trial)
     }
 
-    /// The same file with lines that say what the `Trainer` fits: `learner: …`, indented as its parameters are.
+    /// The same file with the lines of the `Trainer`: `component: …`, `learner: …`, indented as they are there.
     pub(crate) fn pipeline_with(&self, source: &str, learner: &str, trial: Option<&Trial>) -> String {
         yaml::with_learner(self, source, learner, trial, "the model")
     }

@@ -102,21 +102,22 @@ impl SplitDraft {
         }
     }
 
-    /// How rows are split, in a line.
-    pub fn summary(&self) -> String {
+    /// How rows are split, in a line. `parts`: of how many parts each split has how many, training first.
+    pub(super) fn summary(&self, parts: [u32; 2]) -> String {
+        let share = format!("{} of {} rows", parts[0], parts[0] + parts[1]);
         match self {
-            Self::Hash => "3 of 4 rows for training, by a hash of each row".to_owned(),
+            Self::Hash => format!("{share} for training, by a hash of each row"),
             Self::Group { column, groups } => {
                 format!(
-                    "3 of 4 rows for training; rows with the same `{column}` ({} values) stay together",
+                    "{share} for training; rows with the same `{column}` ({} values) stay together",
                     grouped(*groups as u64)
                 )
             }
             Self::Time { column, from, .. } if from.is_empty() => {
-                format!("the first 3 of 4 rows by `{column}` for training, the newest for evaluation")
+                format!("the first {share} by `{column}` for training, the newest for evaluation")
             }
             Self::Time { column, from, to } => {
-                format!("the first 3 of 4 rows by `{column}` ({from} to {to}) for training, the newest for evaluation")
+                format!("the first {share} by `{column}` ({from} to {to}) for training, the newest for evaluation")
             }
         }
     }

@@ -84,17 +84,17 @@ fn types(schema: &Schema) -> Option<String> {
 /// The whole file. Without a trial it has no thresholds, and ends with the evaluation.
 pub(super) fn pipeline(draft: &Draft, source: &str, trial: Option<&Trial>) -> String {
     let leaves = if draft.rows < SMALL_ROWS { ", leaves: 7, min_data_in_leaf: 5" } else { "" };
-    let learner = format!("    learner: {{ gradient_boosting: {{ learning_rate: 0.05{leaves} }} }}\n");
+    let learner = format!(
+        "    component: Trainer    # keeps rows of `train` aside to see when to stop; `eval` is only judged on\n    learner: {{ gradient_boosting: {{ learning_rate: 0.05{leaves} }} }}\n"
+    );
     with_learner(draft, source, &learner, trial, "a first model")
 }
 
-/// The same with lines that say what the `Trainer` fits. `model`: which one the trial was of.
+/// The same with the lines of the `Trainer`. `model`: which one the trial was of.
 pub(super) fn with_learner(draft: &Draft, source: &str, learner: &str, trial: Option<&Trial>, model: &str) -> String {
     let name = yaml(&draft.name);
     let mut out = features(draft, source);
-    out.push_str(
-        "  train:\n    component: Trainer    # keeps rows of `train` aside to see when to stop; `eval` is only judged on\n",
-    );
+    out.push_str("  train:\n");
     out.push_str(learner);
     out.push_str(&task(draft));
     evaluate(&mut out, draft, trial, model);
@@ -131,7 +131,8 @@ fn examples(out: &mut String, draft: &Draft, source: &str) {
         out.push_str(&format!("    where: {}    # {rows} rows have no label\n", quoted(&draft.label.is_there())));
     }
     let label = yaml(&draft.label.column);
-    out.push_str("    splits: { train: 3, eval: 1 }\n");
+    let [train, eval] = draft.parts;
+    out.push_str(&format!("    splits: {{ train: {train}, eval: {eval} }}\n"));
     out.push_str(&match &draft.split {
         SplitDraft::Hash => {
             format!("    split_except: [{label}]    # a hash of all other columns decides the split of a row\n")

@@ -78,7 +78,7 @@ fn draft_text(draft: Option<&Draft>) -> String {
     for warning in &draft.warnings {
         text.push_str(&format!("{}\n", fill(&format!("  {} {warning}", style("look at").yellow()), width, 4)));
     }
-    text.push_str(&format!("{} {}\n", style("splits").bold(), draft.split.summary()));
+    text.push_str(&format!("{} {}\n", style("splits").bold(), draft.split_summary()));
     text
 }
 

@@ -55,12 +55,12 @@ fn one_command_leads_from_a_file_to_the_best_model() {
     assert_eq!((&search["judged_on"], &search["trials"]), (&Value::from("5 folds"), &Value::from(7)));
     let best = &search["rows"][0];
     assert!(best["value"].as_f64() < search["floor"].as_f64(), "{search}");
-    assert!(search["rows"].as_array().is_some_and(|rows| rows.len() >= 6), "{search}");
+    assert!(search["rows"].as_array().is_some_and(|rows| rows.len() >= 3), "{search}");
     let judged = &result["judged"];
     let of = |key: &str| judged[key].as_f64().unwrap_or(f64::NAN);
     let (low, high) = (judged["interval"][0].as_f64().unwrap(), judged["interval"][1].as_f64().unwrap());
     assert!(low < of("value") && of("value") < high, "{judged}");
-    assert!((250..350).contains(&judged["rows"].as_u64().unwrap()), "{judged}");
+    assert!((190..300).contains(&judged["rows"].as_u64().unwrap()), "{judged}");
     let left_out: Vec<&str> = result["draft"]["columns"]
         .as_array()
         .unwrap()

@@ -13,7 +13,7 @@ use tidemill_metadata::RunState;
 use tidemill_pipeline::{InProcess, RunOptions, RunReport, Workspace};
 use tidemill_project::{
     Automl, AutomlChoices, Board, Draft, DraftRequest, JudgedScore, PIPELINE_FILE, Project, RunSupervisor, SEARCH_FILE,
-    SplitRequest, completed,
+    SplitRequest, automl_parts, completed,
 };
 
 use crate::cli::{AutomlArgs, Global};
@@ -38,7 +38,7 @@ pub async fn automl(args: &AutomlArgs, global: &Global) -> Result<u8, Failure> {
     let dir = args.out.clone().unwrap_or_else(|| PathBuf::from(&name));
     let (table, read) = open_unknown(&args.file, args.input.options(), global)?;
     let split = args.time.as_deref().map(SplitRequest::Time).or(args.group.as_deref().map(SplitRequest::Group));
-    let draft = {
+    let mut draft = {
         let (bar, progress) = running_bar(&name, global);
         let threads = args.threads.unwrap_or_else(tidemill_project::cores);
         let label = args.label.as_deref();
@@ -47,6 +47,7 @@ pub async fn automl(args: &AutomlArgs, global: &Global) -> Result<u8, Failure> {
         bar.finish_and_clear();
         draft?
     };
+    draft.parts = automl_parts(draft.rows);
     let choices = AutomlChoices {
         metric: args.metric.clone(),
         budget: args.budget.or_else(|| args.trials.is_none().then_some(BUDGET)),

@@ -16,7 +16,7 @@ pub fn head(draft: &Draft, automl: &Automl<'_>) -> String {
     let mut lines = vec![
         ("label", format!("`{}`: {}", printable(&draft.label.column), draft.label.summary())),
         ("columns", format!("{used} of {} are features; search.yaml says why others are not", draft.columns.len())),
-        ("splits", draft.split.summary()),
+        ("splits", draft.split_summary()),
         ("goal", automl.metric().to_owned()),
     ];
     lines.extend(draft.warnings.iter().map(|warning| ("look at", warning.clone())));

@@ -106,7 +106,7 @@ fn text(dir: &Path, draft: &Draft, trial: Option<&Trial>) -> String {
     for warning in &draft.warnings {
         line("look at", warning.clone());
     }
-    line("splits", draft.split.summary());
+    line("splits", draft.split_summary());
     if let Some(trial) = trial {
         line("trial", trial.summary());
     }
