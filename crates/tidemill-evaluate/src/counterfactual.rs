@@ -171,7 +171,7 @@ fn choices(
             counts.entry(value.to_string()).or_insert((0, value)).0 += 1;
         }
         let mut frequent: Vec<(usize, &Value)> = counts.into_values().collect();
-        frequent.sort_by(|a, b| b.0.cmp(&a.0));
+        frequent.sort_by_key(|(rows, _)| std::cmp::Reverse(*rows));
         let other = frequent.into_iter().filter(|(_, value)| *value != own).take(VALUES_MAX);
         other.map(|(_, value)| (value.clone(), 2.0)).collect()
     };

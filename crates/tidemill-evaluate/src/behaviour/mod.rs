@@ -1,7 +1,7 @@
 //! Behaviour tests of a model: what must not change a prediction, which way a change must move it, and what must be predicted
 //! for obvious rows.
 //!
-//! After Ribeiro et al., "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList" (ACL 2020): invariance, directional
+//! After Ribeiro et al., "Beyond Accuracy: Behavioral Testing of NLP Models with `CheckList`" (ACL 2020): invariance, directional
 //! expectation, minimum functionality. A test takes rows of the judged split, changes some of their values, and compares the
 //! predictions.
 
@@ -164,7 +164,7 @@ impl BehaviourResult {
         let counted = crate::summary::with_separators;
         let asked = if self.test.pass < 1.0 { format!("{} %", self.test.pass * 100.0) } else { "every row".to_owned() };
         let first = self.failures.first().map_or_else(String::new, |failure| {
-            let changed = if failure.changed.is_empty() {
+            if failure.changed.is_empty() {
                 format!("; row {}: {}", failure.row, failure.after)
             } else {
                 format!(
@@ -174,8 +174,7 @@ impl BehaviourResult {
                     failure.after,
                     failure.changed.join(", ")
                 )
-            };
-            changed
+            }
         });
         Some(format!(
             "behaviour `{}` holds for {} of {} rows, and {asked} is asked for{first}",

@@ -46,7 +46,7 @@ impl Component for Evaluator {
     fn spec(&self) -> ComponentSpec {
         ComponentSpec {
             name: "Evaluator".into(),
-            version: 3,
+            version: 4,
             about: "Evaluates a model on held-out rows, slice by slice, against thresholds and the last blessed model"
                 .into(),
             inputs: vec![

@@ -40,7 +40,7 @@ pub struct EvaluatorParams {
     /// A row is called positive when its score is above this: for accuracy, precision, recall and rates. By default the
     /// `threshold` that the `Trainer` gave the model, and 0.5 without one.
     pub decision_threshold: Option<f64>,
-    /// Metrics besides those that are always computed: names of the [reference](metrics.md), also with a parameter, as
+    /// Metrics besides those that are always computed: names of the reference of metrics, also with a parameter, as
     /// `recall@precision=0.9`; `all` for all of the task; or metrics of your own.
     pub metrics: Vec<AskedMetric>,
     /// Tests of the model's behaviour: what must not change a prediction, which way a change must move it, what must be predicted

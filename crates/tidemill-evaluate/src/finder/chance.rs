@@ -15,7 +15,7 @@ use super::space::{Family, Ranges};
 const ROWS_MAX: usize = 4_000;
 /// Shuffles at least and at most, within about [`WORK`] additions.
 const SHUFFLES: std::ops::RangeInclusive<usize> = 20..=200;
-const WORK: usize = 400_000_000;
+const WORK: usize = 120_000_000;
 const EULER: f64 = 0.577_215_664_901_532_9;
 
 /// The distribution of the largest z of all slices.
@@ -54,12 +54,12 @@ impl Chance {
             family.accumulate(&mut counts);
             let total = |table: &[f64], slice: &Ranges| -> f64 {
                 let sign = |adds: bool| if adds { 1.0 } else { -1.0 };
-                family.corners(slice).iter().map(|(cell, adds)| sign(*adds) * table[*cell]).sum()
+                family.corners(*slice).iter().map(|(cell, adds)| sign(*adds) * table[*cell]).sum()
             };
             let slices = family.slices(columns, |slice| total(&counts, slice) >= min_rows);
             let kept: Vec<(f64, [(usize, bool); 8])> = slices
                 .iter()
-                .map(|slice| (total(&counts, slice), family.corners(slice)))
+                .map(|slice| (total(&counts, slice), family.corners(*slice)))
                 .filter(|(n, _)| count - n >= min_rows)
                 .collect();
             let mut sums = vec![0.0; family.cells()];

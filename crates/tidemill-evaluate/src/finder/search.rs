@@ -248,11 +248,11 @@ impl<'a> Space<'a> {
         let deviation = (self.whole.squares / rows.max(1.0) - mean * mean).max(0.0).sqrt();
         let of_family = |family: &Family| {
             let table = self.table(*family);
-            let slices = family.slices(self.columns, |slice| table.count(slice) >= min_rows);
+            let slices = family.slices(self.columns, |slice| table.count(*slice) >= min_rows);
             let mut tried = 0_u64;
             let mut found = Vec::new();
             for ranges in slices {
-                let moments = table.moments(&ranges);
+                let moments = table.moments(ranges);
                 let rest = self.whole.minus(moments);
                 if rest.n < min_rows {
                     continue;
@@ -318,7 +318,7 @@ impl<'a> Space<'a> {
                 continue;
             }
             for (row, covered) in covered.iter_mut().enumerate() {
-                *covered |= candidate.family.contains(&candidate.ranges, self.columns, row);
+                *covered |= candidate.family.contains(candidate.ranges, self.columns, row);
             }
             chosen.push((candidate, confirmation));
         }
@@ -328,10 +328,10 @@ impl<'a> Space<'a> {
     /// Whether a wider slice is as bad: its rows beyond the candidate are not clearly better, among the rows that were searched
     /// and among the others. A part of a bad slice is always a bit worse by chance where it was found.
     fn is_implied(&self, candidate: &Candidate, tables: &[LossTable; 2]) -> bool {
-        candidate.family.wider(&candidate.ranges, self.columns).into_iter().any(|outer| {
+        candidate.family.wider(candidate.ranges, self.columns).into_iter().any(|outer| {
             tables.iter().any(|table| {
-                let inside = table.moments(&candidate.ranges);
-                let beyond = table.moments(&outer).minus(inside);
+                let inside = table.moments(candidate.ranges);
+                let beyond = table.moments(outer).minus(inside);
                 // No rows beyond: the same rows under a simpler name; the test returns 1.
                 welch_p_value(inside, beyond) > IMPLIED_P_VALUE
             })
@@ -349,11 +349,8 @@ impl<'a> Space<'a> {
     ) -> bool {
         let (mut inside, mut outside) = (Moments::default(), Moments::default());
         for row in self.searched.iter().map(|row| *row as usize).filter(|row| !covered[*row]) {
-            let of = if candidate.family.contains(&candidate.ranges, self.columns, row) {
-                &mut inside
-            } else {
-                &mut outside
-            };
+            let of =
+                if candidate.family.contains(candidate.ranges, self.columns, row) { &mut inside } else { &mut outside };
             of.push(self.losses[row]);
         }
         inside.n >= min_rows
@@ -366,7 +363,7 @@ impl<'a> Space<'a> {
     fn divided(&self, candidate: &Candidate, rows: impl Iterator<Item = usize>) -> (Moments, Moments) {
         let (mut inside, mut outside) = (Moments::default(), Moments::default());
         for row in rows {
-            let is_inside = candidate.family.contains(&candidate.ranges, self.columns, row);
+            let is_inside = candidate.family.contains(candidate.ranges, self.columns, row);
             (if is_inside { &mut inside } else { &mut outside }).push(self.losses[row]);
         }
         (inside, outside)
@@ -392,7 +389,7 @@ impl<'a> Space<'a> {
         decision_threshold: f64,
     ) -> FoundSlice {
         let (inside, outside) = self.divided(candidate, 0..self.losses.len());
-        let is_inside = |row: &usize| candidate.family.contains(&candidate.ranges, self.columns, *row);
+        let is_inside = |row: &usize| candidate.family.contains(candidate.ranges, self.columns, *row);
         let ids: Vec<usize> = (0..self.losses.len()).filter(is_inside).map(|row| sample.rows[row] as usize).collect();
         let rows = self.losses.len() as f64;
         let of_all = mean * rows;

@@ -72,7 +72,7 @@ impl Family {
     }
 
     /// The corners of a slice in a table of accumulated sums: those that are added, and those that are subtracted.
-    pub fn corners(&self, ranges: &Ranges) -> [(usize, bool); 8] {
+    pub fn corners(&self, ranges: Ranges) -> [(usize, bool); 8] {
         let mut corners = [(0, true); 8];
         for (number, corner) in corners.iter_mut().enumerate() {
             let take_low = |axis: usize| number >> axis & 1 == 1;
@@ -107,8 +107,8 @@ impl Family {
     }
 
     /// Every wider slice of this family that contains `inner`, except all rows. A condition may be dropped.
-    pub fn wider(&self, inner: &Ranges, columns: &[FinderColumn]) -> Vec<Ranges> {
-        let mut found: Vec<Ranges> = vec![*inner];
+    pub fn wider(&self, inner: Ranges, columns: &[FinderColumn]) -> Vec<Ranges> {
+        let mut found: Vec<Ranges> = vec![inner];
         let mut all = [NOTHING; DEPTH_MAX];
         for at in 0..self.depth {
             let column = &columns[self.columns[at]];
@@ -129,12 +129,12 @@ impl Family {
                 })
                 .collect();
         }
-        found.retain(|outer| outer != inner && *outer != all);
+        found.retain(|outer| *outer != inner && *outer != all);
         found
     }
 
     /// Whether row `row` belongs to a slice.
-    pub fn contains(&self, ranges: &Ranges, columns: &[FinderColumn], row: usize) -> bool {
+    pub fn contains(&self, ranges: Ranges, columns: &[FinderColumn], row: usize) -> bool {
         (0..self.depth).all(|at| ranges[at].contains(columns[self.columns[at]].codes()[row]))
     }
 }
@@ -158,7 +158,7 @@ impl LossTable {
     }
 
     /// The losses in the rows of a slice.
-    pub fn moments(&self, ranges: &Ranges) -> Moments {
+    pub fn moments(&self, ranges: Ranges) -> Moments {
         let (mut plus, mut minus) = (Moments::default(), Moments::default());
         for (cell, adds) in self.family.corners(ranges) {
             let of = if adds { &mut plus } else { &mut minus };
@@ -168,7 +168,7 @@ impl LossTable {
     }
 
     /// The number of rows of a slice.
-    pub fn count(&self, ranges: &Ranges) -> f64 {
+    pub fn count(&self, ranges: Ranges) -> f64 {
         let sign = |adds: bool| if adds { 1.0 } else { -1.0 };
         self.family.corners(ranges).iter().map(|(cell, adds)| sign(*adds) * self.sums[*cell].n).sum()
     }
@@ -178,7 +178,7 @@ impl LossTable {
     pub fn explained_squares(&self) -> f64 {
         let bin = |at: usize| {
             let range = BinRange { low: at as u8, high: at as u8 + 1 };
-            self.moments(&[range, NOTHING, NOTHING])
+            self.moments([range, NOTHING, NOTHING])
         };
         let bins = (0..self.family.widths[0]).map(bin).filter(|bin| bin.n > 0.0);
         bins.map(|bin| bin.sum * bin.sum / bin.n).sum()

@@ -20,7 +20,7 @@ use crate::metrics::{Metric, MetricPlan, Metrics, Rows};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IntervalMethod {
-    /// DeLong's method for the AUC of a binary model and its change, Wilson's for shares of rows, such as accuracy and recall,
+    /// `DeLong`'s method for the AUC of a binary model and its change, Wilson's for shares of rows, such as accuracy and recall,
     /// and the Poisson bootstrap for the rest. Weighted rows and rows in groups always take the bootstrap.
     #[default]
     Auto,
@@ -69,6 +69,7 @@ pub enum IntervalSource {
 }
 
 impl IntervalSource {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     fn is_bootstrap(&self) -> bool {
         *self == Self::Bootstrap
     }

@@ -200,7 +200,7 @@ impl OwnMetric {
         if let Some(formula) = &self.formula {
             match Expression::parse(formula) {
                 Err(error) => issues.push(ParamIssue::new(path("formula"), error.to_string())),
-                Ok(expression) => issues.extend(self.formula_issues(&expression, &path("formula"), others)),
+                Ok(expression) => issues.extend(Self::formula_issues(&expression, &path("formula"), others)),
             }
         }
         if let Some(wrong) = self.all_costs().into_iter().find(|cost| !cost.is_finite()) {
@@ -219,7 +219,7 @@ impl OwnMetric {
         }
     }
 
-    fn formula_issues(&self, expression: &Expression, at: &[String], others: &[Self]) -> Vec<ParamIssue> {
+    fn formula_issues(expression: &Expression, at: &[String], others: &[Self]) -> Vec<ParamIssue> {
         let mut issues = Vec::new();
         for name in expression.columns() {
             let own = others.iter().find(|other| other.name == name);

@@ -45,7 +45,7 @@ impl Spread {
         (before, after)
     }
 
-    /// Chan, Golub and LeVeque's rule for joining means and squares. Returns the distance of the means.
+    /// Chan, Golub and `LeVeque`'s rule for joining means and squares. Returns the distance of the means.
     fn merge(&mut self, other: Self, weight: f64, other_weight: f64) -> f64 {
         let apart = other.mean - self.mean;
         self.mean += apart * other_weight / (weight + other_weight);

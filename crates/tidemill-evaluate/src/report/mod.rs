@@ -6,6 +6,7 @@ mod data;
 mod gaps;
 mod html;
 mod page;
+mod probes;
 mod tables;
 
 pub use page::render_evaluation_report;

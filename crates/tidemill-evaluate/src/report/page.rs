@@ -7,10 +7,11 @@ use tidemill_core::{Digest, Task};
 
 use super::data::{PageData, SLICES_MAX};
 use super::gaps::gaps_table;
+use super::probes::{behaviour_table, effects_section, own_cards, suspicions_section};
 use super::tables::{banner, cards, classes_table, found_table, metrics_table, thresholds_table};
 use crate::metrics::Metric;
 use crate::summary::with_separators;
-use crate::{Blessing, Evaluation};
+use crate::{Blessing, Evaluation, IntervalMethod};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -34,11 +35,15 @@ pub fn render_evaluation_report(evaluation: &Evaluation, blessing: Option<&Bless
         ("{{verdict}}", blessing.map(banner).unwrap_or_default()),
         ("{{cards}}", cards(evaluation)),
         ("{{legend}}", legend(evaluation)),
+        ("{{own}}", section("own", "Figures of your own", &own_cards(evaluation))),
+        ("{{behaviour}}", section("behaviour", "Behaviour", &behaviour_table(evaluation))),
+        ("{{effects}}", section("effects", "What the model makes of its inputs", &effects_section(evaluation))),
+        ("{{suspicions}}", section("suspicions", "Likely mistakes", &suspicions_section(evaluation))),
         ("{{bounds}}", section("bounds", "Thresholds", &blessing.map(thresholds_table).unwrap_or_default())),
         ("{{metrics}}", metrics_table(evaluation)),
         ("{{classes}}", section("classes", "Classes", &classes_table(evaluation))),
-        ("{{found}}", section("found", "Slices found", &found_table(evaluation))),
-        ("{{gaps}}", section("gaps", "Gaps between slices", &gaps(evaluation))),
+        ("{{found}}", section("found", "Where the model is worst", &found_table(evaluation))),
+        ("{{gaps}}", section("gaps", "Gaps between groups", &gaps(evaluation))),
         ("{{notes}}", notes(evaluation)),
         ("{{data}}", script_safe(&json)),
         ("{{script}}", [BASE_SCRIPT, SCRIPT].concat()),
@@ -110,9 +115,14 @@ fn notes(evaluation: &Evaluation) -> String {
     let mut notes: Vec<String> = Vec::new();
     if let Some(options) = evaluation.confidence_intervals {
         notes.push(format!(
-            "Intervals hold the true value in {} % of cases: Poisson bootstrap, {} replicas; a change in grey is within chance.",
+            "Intervals hold the true value in {} % of cases: {}Poisson bootstrap, {} replicas{}; a change in grey is within chance.",
             crate::gate::number(options.level * 100.0),
-            options.replicas
+            if options.method == IntervalMethod::Auto { "DeLong for AUC, Wilson for rates, otherwise " } else { "" },
+            options.replicas,
+            evaluation.interval_group.as_ref().map_or_else(String::new, |column| format!(
+                ", rows of one {} together",
+                escape(column)
+            ))
         ));
     }
     notes.push(

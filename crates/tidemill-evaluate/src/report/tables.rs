@@ -72,7 +72,7 @@ pub(super) fn cards(evaluation: &Evaluation) -> String {
             out,
             "<div class=\"stat\" data-tip=\"{}\"><span>{}</span><b>{value}{reach}</b>",
             escape(metric.about()),
-            metric.title()
+            escape(metric.title())
         );
         if let Some(baseline) = line.baseline {
             let _ = write!(out, "<em>{}<span>baseline {}</span></em>", line.change_html(), decimals(baseline));
@@ -104,13 +104,16 @@ pub(super) fn metrics_table(evaluation: &Evaluation) -> String {
     // The true positive rate is recall under another name.
     let hidden = [Metric::Count, Metric::TruePositiveRate];
     let is_computed = |metric: Metric| overall.metrics.iter().any(|(computed, _)| computed == metric);
-    for metric in Metric::of(&evaluation.task).filter(|metric| !hidden.contains(metric) && is_computed(*metric)) {
+    let written =
+        overall.metrics.iter().map(|(metric, _)| metric).filter(|metric| matches!(metric, Metric::Written(_)));
+    let all = Metric::of(&evaluation.task).filter(|metric| is_computed(*metric)).chain(written);
+    for metric in all.filter(|metric| !hidden.contains(metric)) {
         let line = Line::new(overall, metric);
         let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), decimals);
         let _ = write!(
             out,
             "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td>{}</td><td class=\"sub\">{}</td>",
-            metric.title(),
+            escape(metric.title()),
             cell(line.value),
             cell(guess(evaluation, metric))
         );
@@ -183,12 +186,19 @@ pub(super) fn thresholds_table(blessing: &Blessing) -> String {
             CheckOutcome::Failed => ("hot", "no".to_owned()),
             CheckOutcome::NotApplied => ("none", "not applied: there is no baseline yet".to_owned()),
         };
-        let rows = if check.slice.is_overall() { "all".to_owned() } else { shortened(&check.slice.to_string()) };
+        let of = check.against.as_ref().map(|against| format!("{against} − {}", check.slice));
+        let rows = if let Some(difference) = of {
+            shortened(&difference)
+        } else if check.slice.is_overall() {
+            "all".to_owned()
+        } else {
+            shortened(&check.slice.to_string())
+        };
         let cell = |value: Option<f64>| value.map_or_else(|| "<span class=\"none\">–</span>".to_owned(), decimals);
         let _ = write!(
             out,
             "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td class=\"l\">{}</td><td class=\"l\">{}</td><td>{}</td>",
-            check.metric.title(),
+            escape(check.metric.title()),
             escape(&rows),
             escape(&bound(check)),
             cell(check.value)
@@ -235,9 +245,8 @@ pub(super) fn found_table(evaluation: &Evaluation) -> String {
         };
         let _ = write!(
             out,
-            "<tr class=\"f\"><td><span class=\"name\">{}</span><div class=\"type\">{}</div></td><td>{}</td><td class=\"sub\">{:.1} %</td><td class=\"hot\">{}</td><td class=\"sub\">{}</td>",
-            escape(&shortened(&slice.to_string())),
-            escape(&slice.sentence(&search.loss)),
+            "<tr class=\"f\"><td><span class=\"name\">{}</span></td><td>{}</td><td class=\"sub\">{:.1} %</td><td class=\"hot\">{}</td><td class=\"sub\">{}</td>",
+            escape(&shortened(&slice.sentence(&search.loss))),
             with_separators(slice.rows),
             slice.share * 100.0,
             decimals(slice.loss),
@@ -325,7 +334,7 @@ impl Line {
         let x = |v: f64| 6.0 + (v - low) / span * (WIDTH - 12.0);
         let mut out = format!(
             "<svg class=\"whisker\" width=\"{WIDTH}\" height=\"18\" role=\"img\" aria-label=\"{}\"><line class=\"axis\" x1=\"0\" x2=\"{WIDTH}\" y1=\"9\" y2=\"9\"/><line class=\"reach\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"9\" y2=\"9\"/>",
-            self.spoken(value, interval),
+            escape(&self.spoken(value, interval)),
             x(interval.low),
             x(interval.high)
         );

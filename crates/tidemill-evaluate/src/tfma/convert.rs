@@ -137,11 +137,11 @@ impl Converter<'_> {
             }
             for per_slice in &written.per_slice_thresholds {
                 for slices in &per_slice.slicing_specs {
-                    self.bound(first, Some(selector_of(slices)?), &per_slice.threshold.clone().unwrap_or_default())?;
+                    self.bound(first, Some(selector_of(slices)?), &per_slice.threshold.unwrap_or_default())?;
                 }
             }
             for cross in &written.cross_slice_thresholds {
-                let threshold = cross.threshold.clone().unwrap_or_default();
+                let threshold = cross.threshold.unwrap_or_default();
                 cross.cross_slicing_specs.iter().try_for_each(|specs| self.cross(first, specs, &threshold))?;
             }
         }
@@ -158,14 +158,14 @@ impl Converter<'_> {
         for (name, thresholds) in &spec.per_slice_thresholds {
             for per_slice in &thresholds.thresholds {
                 for slices in &per_slice.slicing_specs {
-                    let threshold = per_slice.threshold.clone().unwrap_or_default();
+                    let threshold = per_slice.threshold.unwrap_or_default();
                     self.bound(metric(name)?, Some(selector_of(slices)?), &threshold)?;
                 }
             }
         }
         for (name, thresholds) in &spec.cross_slice_thresholds {
             for cross in &thresholds.thresholds {
-                let (metric, threshold) = (metric(name)?, cross.threshold.clone().unwrap_or_default());
+                let (metric, threshold) = (metric(name)?, cross.threshold.unwrap_or_default());
                 cross.cross_slicing_specs.iter().try_for_each(|specs| self.cross(metric, specs, &threshold))?;
             }
         }

@@ -59,9 +59,9 @@ fn field(name: &str, value: &Value, out: &mut String) -> Result<(), Problem> {
             let _ = write!(out, "{name} {{ key: ");
             // Classes are numbers, everything else is text.
             if name == "class_weights" {
-                out.push_str(key)
+                out.push_str(key);
             } else {
-                quoted(key, out)
+                quoted(key, out);
             }
             field_value("value", value, out)?;
             out.push_str(" }\n");

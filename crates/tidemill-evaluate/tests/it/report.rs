@@ -122,3 +122,55 @@ fn the_size_is_bounded_however_many_slices_there_are() {
     assert!(page.contains("Of 5,000 slices the largest 1,000 are shown"));
     assert!(page.len() < 400_000, "{} bytes", page.len());
 }
+
+/// Names of tests, columns, values and metrics come from files: whatever is in them is text on the page.
+#[test]
+fn what_was_found_by_trying_the_model_is_on_the_page() {
+    use tidemill_evaluate::metrics::OwnMetric;
+    let evil = "<img src=x onerror=alert(1)>";
+    let own = OwnMetric {
+        name: "profit".into(),
+        mean: Some("predicted * label".into()),
+        unit: Some(evil.into()),
+        about: Some(evil.into()),
+        ..OwnMetric::default()
+    };
+    let metrics = vec![Metric::own(&own), Metric::Kappa, "recall@0.3".parse().unwrap()];
+    let mut evaluation =
+        evaluate(&table(Task::Binary, 2_000), &EvaluateOptions { metrics, ..EvaluateOptions::default() }).unwrap();
+    evaluation.behaviour = serde_json::from_value(serde_json::json!([
+        { "test": { "name": evil, "change": { "fare": "fare * 2" }, "expect": "same" }, "rows": 1000, "passed": 990, "holds": false,
+          "failures": [{ "row": 1017, "before": "0.31", "after": "0.28", "changed": [format!("fare {evil} → 2")] }] },
+        { "test": { "name": "cheap trips", "at_least": 0.5 }, "rows": 50, "passed": 50, "holds": true, "failures": [] },
+    ]))
+    .unwrap();
+    evaluation.effects = serde_json::from_value(serde_json::json!({
+        "metric": "auc", "value": 0.8, "rows": 2000, "inputs": [
+            { "column": evil, "importance": 0.1, "deviation": 0.01,
+              "curve": { "values": [evil, "2"], "partial": [0.2, 0.6], "accumulated": [-0.2, 0.2], "individual": [[0.1, 0.7]] } },
+            { "column": "hour", "importance": -0.001, "deviation": 0.002 },
+        ]
+    }))
+    .unwrap();
+    evaluation.suspicions = serde_json::from_value(serde_json::json!({
+        "shared": [{ "split": "train", "looked_for": 1000, "found": 200 }],
+        "telling": [{ "column": evil, "measure": "auc", "value": 0.999 }], "shifted": []
+    }))
+    .unwrap();
+    let page = render_evaluation_report(&evaluation, None, None);
+    assert!(!page.contains("<img") && !page.contains("{{"), "values are text");
+    for part in [
+        "Figures of your own",
+        "Cohen&#39;s kappa",
+        "recall@0.3",
+        "row 1,017: 0.31 → 0.28",
+        "does not hold",
+        "AUC lost without it",
+        "class=\"mean\" d=\"M4.0,",
+        "20.0 % of the rows of",
+        "200 of 1,000 judged rows are in train too",
+    ] {
+        assert!(page.contains(part) || page.contains(&part.replace("&#39;", "'")), "`{part}` is not on the page");
+    }
+    assert_eq!(page, render_evaluation_report(&evaluation, None, None));
+}

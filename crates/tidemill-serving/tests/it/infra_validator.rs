@@ -122,3 +122,27 @@ async fn the_caller_may_be_on_an_async_runtime() {
     let packages = Packages::new();
     assert_eq!(judged(&packages.taxi(0.5), &json!({})).0.verdict, Verdict::Pass);
 }
+
+#[test]
+fn every_percentile_and_the_size_may_have_a_bound_and_latency_several_tries() {
+    let packages = Packages::new();
+    let package = packages.taxi(0.5);
+    let (outcome, artifact) = judged(&package, &json!({ "latency_p50_ms": 1e-6, "latency_p95_ms": 1e-6, "tries": 2 }));
+    let reasons = reasons(&outcome);
+    assert!(reasons.len() == 2 && reasons[0].starts_with("the p50 latency is "), "{reasons:?}");
+    assert_eq!(
+        artifact["reasons"],
+        json!(["the p50 latency is above 0.000001 ms", "the p95 latency is above 0.000001 ms"])
+    );
+    let tones: Vec<Tone> = outcome.tables[0].rows.iter().map(|row| row.0).collect();
+    assert_eq!(tones, [Tone::Bad, Tone::Bad, Tone::Plain]);
+    let (outcome, artifact) = judged(&package, &json!({ "max_size_mib": 1e-6 }));
+    assert!(
+        !outcome.verdict.passed() && artifact["reasons"][0].as_str().unwrap().contains(" MiB, above "),
+        "{artifact}"
+    );
+    let (outcome, _) = judged(&package, &json!({ "max_size_mib": 100, "latency_p95_ms": 10_000, "tries": 3 }));
+    assert!(outcome.verdict.passed());
+    let issues = InfraValidator.check(&json!({ "tries": 0, "latency_p50_ms": -1, "max_size_mib": 0 }));
+    assert_eq!(issues.len(), 3, "{issues:?}");
+}
