@@ -21,6 +21,8 @@ use crate::log::{InferenceLog, LogFile, Micros, times};
 
 /// Rows whose time is later than the clock by more than this do not move time on.
 const FUTURE: Micros = 600_000_000;
+/// Windows without a row that are closed one by one at a time.
+const EMPTY_MAX: u32 = 48;
 /// A week.
 const WEEK: Micros = 7 * 86_400_000_000;
 
@@ -248,13 +250,23 @@ impl<'a> Engine<'a> {
         let length = self.length();
         let first = self.seen.next.or_else(|| self.open.keys().next().map(|(start, _)| *start));
         let Some(mut start) = first else { return Ok(()) };
+        let mut empty = 0;
         while start + length <= mark {
+            if empty >= EMPTY_MAX {
+                // An outage of weeks is one incident: its windows need not be told one by one.
+                let next = self.open.keys().next().map_or(mark, |(start, _)| *start).min(mark);
+                start = start.max(window_start(next - length, length));
+                empty = 0;
+                self.seen.next = Some(start);
+                continue;
+            }
             let is_first = self.seen.next.is_none();
             let mut of_window = Vec::new();
             while let Some(entry) = self.open.first_entry().filter(|entry| entry.key().0 <= start) {
                 let ((_, version), counts) = entry.remove_entry();
                 of_window.push((version, counts));
             }
+            empty = if of_window.is_empty() { empty + 1 } else { 0 };
             if of_window.is_empty() {
                 // Nobody asked: an empty window of the last version.
                 let Some(version) = self.seen.version else { break };

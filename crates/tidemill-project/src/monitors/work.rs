@@ -9,13 +9,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use tidemill_core::{Code, Failure};
-use tidemill_monitor::alert::{AlertState, Context, Delivered, Postman, Queue};
+use tidemill_monitor::alert::{Alert, AlertState, Change, Context, Delivered, Postman, Queue};
 use tidemill_monitor::{Micros, Monitor, Round, rfc3339};
 use tidemill_pipeline::{Observer, Workspace};
 
 use super::act::{Acted, act};
 use super::file::OpenMonitor;
 use super::references::References;
+
+/// A change of an alert that is over is told up to this long after it could be known.
+const NEWS: Micros = 86_400_000_000;
 
 /// What a round of a monitor did.
 #[derive(Debug, Default)]
@@ -52,12 +55,16 @@ pub async fn tick(open: &mut OpenMonitor, now: Option<Micros>, observer: Arc<dyn
     };
     let postman = Postman::new(file.receivers.clone(), context)?;
     let queue = open.monitor.state().dir().map(|dir| Queue::new(&dir.join("queue")));
-    let loud: Vec<_> = done
-        .round
-        .changes
-        .iter()
-        .filter(|change| !open.monitor.alerts().is_silenced(change.alert.kind, time))
-        .collect();
+    // A first look at a long log is no news, unless an incident goes on.
+    let maturity = file.labels.as_ref().map_or(0, |labels| labels.maturity.micros());
+    let oldest = now.map(|now| now - (file.window.micros() + maturity + NEWS));
+    let is_news = |change: &&Change| {
+        let goes_on = |alert: &Alert| alert.fingerprint == change.alert.fingerprint;
+        let book = open.monitor.alerts();
+        let is_open = book.open.get(&change.alert.kind).is_some_and(goes_on);
+        !book.is_silenced(change.alert.kind, time) && (is_open || oldest.is_none_or(|oldest| change.at >= oldest))
+    };
+    let loud: Vec<_> = done.round.changes.iter().filter(is_news).collect();
     if let Some(queue) = &queue {
         // Changes of one window are one letter.
         for group in loud.chunk_by(|a, b| a.at == b.at && a.alert.state == b.alert.state) {
