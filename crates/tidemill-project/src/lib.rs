@@ -10,7 +10,9 @@ mod custom;
 mod draft;
 mod environment;
 mod feature_sets;
+mod gc;
 mod mirror;
+mod open_lineage;
 mod orchestrator;
 mod project;
 mod registry;
@@ -29,7 +31,9 @@ pub use environment::{environment, user};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
+pub use gc::{GcPolicy, GcReport, gc};
 pub use mirror::Mirror;
+pub use open_lineage::open_lineage_events;
 pub use orchestrator::{Notice, Orchestrator, OrchestratorOptions, Waiting, overrides, signature, waiting_approvals};
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
