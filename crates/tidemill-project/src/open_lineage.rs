@@ -1,4 +1,4 @@
-//! Runs as events of OpenLineage (specification 2-0-2): one JSON document a line, as its file transport writes them.
+//! Runs as events of `OpenLineage` (specification 2-0-2): one JSON document a line, as its file transport writes them.
 //!
 //! A run of a pipeline is a run of the job `PIPELINE`, each execution one of the job `PIPELINE.STEP` with the first as its
 //! parent. Artifacts are datasets named by type and digest; files and queries that a step read are datasets of their own.
