@@ -175,9 +175,10 @@ impl Scheduler {
             }
             let task = &self.tasks[step];
             let passed = |other: &usize| self.states[*other] == State::Passed;
-            let ready = match task.cleanup {
-                true => task.reads.iter().all(passed) && self.others_have_ended(),
-                false => task.reads.iter().chain(&task.waits_for).all(passed),
+            let ready = if task.cleanup {
+                task.reads.iter().all(passed) && self.others_have_ended()
+            } else {
+                task.reads.iter().chain(&task.waits_for).all(passed)
             };
             if self.states[step] == State::Waiting && ready {
                 self.states[step] = State::Running;

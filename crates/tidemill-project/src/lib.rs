@@ -16,6 +16,8 @@ mod jobs;
 mod mirror;
 mod monitors;
 mod optuna;
+mod gc;
+mod open_lineage;
 mod orchestrator;
 mod project;
 mod registry;
@@ -48,6 +50,8 @@ pub use monitors::{
     Acted, OpenMonitor, References, Tick, act, export_joined, monitor_state_dir, read_monitor_file, tick, watch_monitor,
 };
 pub use optuna::write_optuna;
+pub use gc::{GcPolicy, GcReport, gc};
+pub use open_lineage::open_lineage_events;
 pub use orchestrator::{Notice, Orchestrator, OrchestratorOptions, Waiting, overrides, signature, waiting_approvals};
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};

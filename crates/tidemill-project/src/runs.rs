@@ -38,7 +38,6 @@ impl RunSupervisor {
         tokio::spawn(async move {
             let stop = requested(canceled);
             let result = tidemill_pipeline::run(pipeline, workspace, options, observer, stop).await;
-            let result = result.map_err(Failure::from);
             drop(lease);
             if let Ok(report) = &result {
                 guard(&runs).remove(report.run_id.as_str());

@@ -44,7 +44,7 @@ pub use schedules::{
     RetryArgs, ScheduleArgs, SchedulesArgs, SchedulesCommand, UpArgs,
 };
 pub use schema::{DiffArgs, SchemaCommand, SchemaConvertArgs, SchemaDiffArgs, SchemaUpdateArgs};
-pub use store::{StoreBackupArgs, StoreCheckArgs, StoreCommand, StoreNewArgs, StoreRestoreArgs};
+pub use store::{GcArgs, StoreBackupArgs, StoreCheckArgs, StoreCommand, StoreNewArgs, StoreRestoreArgs};
 use tidemill_cli::duration;
 pub use tidemill_cli::serve::{OnnxArgs, ServeArgs};
 pub use tidemill_cli::{CompletionsArgs, ExplainArgs, Global, OutputFormat};
@@ -178,6 +178,8 @@ pub enum Command {
     /// Check, back up and restore the store of the project
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Delete artifacts that nothing needs
+    Gc(GcArgs),
     /// Explain an error code
     Explain(ExplainArgs),
     /// Print shell completions
@@ -437,8 +439,11 @@ pub struct ReproduceArgs {
 #[derive(Debug, Args)]
 pub struct LineageArgs {
     /// A model (`taxi-tips`, `taxi-tips@champion`, `taxi-tips:7`), the start of an artifact's digest, or a feature set
-    /// (`taxi_features@2`)
+    /// (`taxi_features@2`); with `--openlineage` a run (`last`, an id or the start of one)
     pub of: String,
+    /// Write the events of the run in the format of `OpenLineage` to this file, one a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["down", "hops"])]
+    pub openlineage: Option<PathBuf>,
     /// Show what was made from it instead; always so for a feature set
     #[arg(long)]
     pub down: bool,

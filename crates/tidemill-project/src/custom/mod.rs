@@ -119,9 +119,9 @@ pub(crate) fn with_custom(mut components: Components, custom: Vec<CustomComponen
 impl Component for CustomComponent {
     fn spec(&self) -> ComponentSpec {
         let declaration = &self.declaration;
-        let inputs = declaration.inputs.iter().map(|(key, input)| match input.optional {
-            true => InputSpec::optional(key.clone(), input.artifact_type),
-            false => InputSpec::required(key.clone(), input.artifact_type),
+        let inputs = declaration.inputs.iter().map(|(key, input)| {
+            let spec = InputSpec::required(key.clone(), input.artifact_type);
+            InputSpec { required: !input.optional, ..spec }
         });
         let outputs = declaration.outputs.iter().map(|(key, output)| OutputSpec::new(key.clone(), *output));
         ComponentSpec {

@@ -26,6 +26,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "log",
             "artifacts",
             "store",
+            "gc",
             "step",
             "features",
         ],
@@ -117,6 +118,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("step", &["tidemill step run --run 01a2b3c4 --step train"]),
     ("step run", &["tidemill step run --run 01a2b3c4 --step train"]),
     ("status", &["tidemill status", "tidemill status 01a2b3c4"]),
+    ("gc", &["tidemill gc --dry-run", "tidemill gc --older 30d --keep-versions 10"]),
     ("store", &["tidemill store check", "tidemill store backup ../backup"]),
     ("store check", &["tidemill store check", "tidemill store check --repair"]),
     ("store backup", &["tidemill store backup ../backup"]),
@@ -194,7 +196,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "lineage",
-        &["tidemill lineage taxi-tips", "tidemill lineage taxi-tips@champion", "tidemill lineage 5b0c91d2 --down"],
+        &[
+            "tidemill lineage taxi-tips",
+            "tidemill lineage taxi-tips@champion",
+            "tidemill lineage 5b0c91d2 --down",
+            "tidemill lineage last --openlineage events.jsonl",
+        ],
     ),
     (
         "serve",
@@ -352,7 +359,7 @@ const OTHER_WORDS: &[(&[&str], &str)] = &[
         &["deploy", "push", "publish"],
         "a `Pusher` step registers the model; `tidemill serve` serves it, `tidemill alias` chooses the version",
     ),
-    (&["promote", "rollback"], "`tidemill alias MODEL champion VERSION` moves an alias to a version"),
+    (&["promote"], "`tidemill alias MODEL champion VERSION` moves an alias to a version"),
     (&["new", "create"], "`tidemill init --data FILE` creates a project for your data"),
     (&["start"], "`tidemill run` runs the pipeline, `tidemill serve` starts the model server"),
     (&["test"], "`tidemill check` checks the pipeline file, `tidemill evaluate` evaluates predictions"),

@@ -1,6 +1,7 @@
 //! Flags of `store`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
@@ -50,4 +51,26 @@ pub struct StoreNewArgs {
     /// Move a store that is there away first
     #[arg(long)]
     pub replace: bool,
+}
+
+/// `gc`
+#[derive(Debug, Args)]
+pub struct GcArgs {
+    /// Versions of each model that are kept; those with an alias are never deleted
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub keep_versions: usize,
+    /// Runs of each pipeline whose artifacts are kept
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub keep_runs: usize,
+    /// Delete only what is older: `30d`, `12h`
+    #[arg(long, value_name = "AGE", value_parser = age, default_value = "7d")]
+    pub older: Duration,
+    /// Only show what would be deleted
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `30d`, `12h`, `0s`.
+fn age(text: &str) -> Result<Duration, String> {
+    tidemill_core::seconds_of_span(text).map(Duration::from_secs)
 }

@@ -1,20 +1,26 @@
 //! `tidemill lineage`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use console::style;
 use serde_json::json;
 use tidemill_metadata::{Artifact, ArtifactId, Direction, Execution, LineageDirection, LineageGraph, MetadataStore};
 
 use crate::cli::{Global, LineageArgs};
-use crate::commands::{find_project, print};
+use crate::commands::{find_project, make_parent, print};
 use crate::ui::{age, printable};
 use tidemill_core::Failure;
-use tidemill_project::{Project, find_version, split_reference, split_spec, transform_graphs_using};
+use tidemill_project::{
+    Project, find_version, open_lineage_events, split_reference, split_spec, transform_graphs_using,
+};
 
 pub async fn lineage(args: &LineageArgs, global: &Global) -> Result<u8, Failure> {
     let project = find_project(None, global)?;
     let metadata = project.metadata().await?;
+    if let Some(file) = &args.openlineage {
+        return write_events(&*metadata, &args.of, file, global).await;
+    }
     let known = metadata.models().await?;
     let is_model = known.iter().any(|record| record.model.name == split_spec(&args.of).0);
     if !is_model && matches!(split_reference(&args.of), Ok((_, Some(_)))) {
@@ -36,6 +42,20 @@ pub async fn lineage(args: &LineageArgs, global: &Global) -> Result<u8, Failure>
             Tree { graph: &graph, direction, seen: BTreeSet::new(), text: format!("{}\n", style(title).bold()) };
         tree.artifact(&artifact.id, "");
         tree.text
+    })?;
+    Ok(0)
+}
+
+/// Writes the events of a run as `OpenLineage` has them.
+async fn write_events(metadata: &dyn MetadataStore, run: &str, file: &Path, global: &Global) -> Result<u8, Failure> {
+    let run = metadata.run(run).await?;
+    let executions = metadata.executions(&run.id).await?;
+    let events = open_lineage_events(&run, &executions);
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    make_parent(file)?;
+    tidemill_files::write(file, lines)?;
+    print(global, &json!({ "run": run.id, "file": file, "events": events.len() }), || {
+        format!("{} events of run {} in `{}`\n", events.len(), run.id.short(), file.display())
     })?;
     Ok(0)
 }

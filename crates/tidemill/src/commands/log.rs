@@ -30,7 +30,7 @@ pub async fn log(args: &LogRunArgs, global: &Global) -> Result<u8, Failure> {
                 let message = format!("`{experiment}` is not a name: use letters, digits, `-`, `_` and `.`");
                 Failure::new(Code::CommandLine, message)
             })?;
-            for file in args.files.iter().filter(|file| !file.exists()) {
+            if let Some(file) = args.files.iter().find(|file| !file.exists()) {
                 return Err(Failure::new(Code::SourceNotFound, format!("there is no file `{}`", file.display())));
             }
             let environment = environment(&project.dir).await;

@@ -15,6 +15,7 @@ mod explain_prediction;
 mod explore;
 mod features;
 mod feedback;
+mod gc;
 mod history;
 mod inference_log;
 mod init;
@@ -112,6 +113,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Sample(command) => sample::sample(&command, global),
         Command::Schema(command) => schema::schema(&command, global),
         Command::Store(command) => store::store(&command, global).await,
+        Command::Gc(args) => gc::gc(&args, global).await,
         Command::Explain(args) => tidemill_cli::explain(&args, global),
         Command::Completions(args) => tidemill_cli::completions::<Cli>(&args, global),
     }

@@ -20,9 +20,11 @@ pub async fn runs(args: &RunsArgs, global: &Global) -> Result<u8, Failure> {
     }
     if args.filter.is_none() && args.order_by.is_empty() && args.show.is_empty() {
         let runs = metadata.runs(&RunFilter::default(), args.list.limit).await?;
-        print(global, &runs, || match runs.is_empty() {
-            true => "no runs yet: start one with `tidemill run`\n".to_owned(),
-            false => table(runs.iter().map(|run| (run, Vec::new())), &[]),
+        print(global, &runs, || {
+            if runs.is_empty() {
+                return "no runs yet: start one with `tidemill run`\n".to_owned();
+            }
+            table(runs.iter().map(|run| (run, Vec::new())), &[])
         })?;
         return Ok(0);
     }
@@ -30,9 +32,11 @@ pub async fn runs(args: &RunsArgs, global: &Global) -> Result<u8, Failure> {
     let orders = args.order_by.iter().map(|text| OrderBy::parse(text)).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
     let columns = columns(args, &search, &orders)?;
     let found = metadata.search_runs(&search, &orders, args.list.limit).await?;
-    print(global, &found, || match found.is_empty() {
-        true => "no run fulfils the filter\n".to_owned(),
-        false => table(found.iter().map(|found| (&found.run, cells(found, &columns))), &columns),
+    print(global, &found, || {
+        if found.is_empty() {
+            return "no run fulfils the filter\n".to_owned();
+        }
+        table(found.iter().map(|found| (&found.run, cells(found, &columns))), &columns)
     })?;
     Ok(0)
 }

@@ -94,7 +94,7 @@ fn last_text(last: Option<&Tick>, outcome: Option<&str>) -> String {
 fn next_text(schedule: &Schedule, state: Option<&ScheduleState>, next: &[Timestamp]) -> String {
     let zone = schedule.zone();
     let times: Vec<String> =
-        next.iter().map(|at| at.to_zoned(zone.clone()).strftime("%a %F %R %Z").to_string()).collect();
+        next.iter().map(|at| at.to_zoned(zone.clone()).strftime("%a %F %T %Z").to_string()).collect();
     let paused = match state.and_then(|state| state.paused_by.as_ref().zip(state.paused_at)) {
         Some((by, at)) => format!(" (paused by {by}, {})", age(at)),
         None => String::new(),

@@ -151,6 +151,29 @@ const COMMANDS: &[(&str, &[&[&str]], &[&[&str]])] = &[
     ),
     ("explain", &[&["explain"], &["explain", "TM3002"]], &[&["explain", "TM0000"]]),
     ("completions", &[&["completions", "bash"]], &[&["completions", "fsh"]]),
+    ("up", &[], &[&["up", "--hooks", "nonsense"], &["up", "--project", "nowhere"]]),
+    ("schedules", &[&["schedules"]], &[&["schedules", "-n", "many"]]),
+    ("schedules history", &[&["schedules", "history"]], &[&["schedules", "history", "-n", "many"]]),
+    ("schedules pause", &[], &[&["schedules", "pause", "nothing"]]),
+    ("schedules resume", &[], &[&["schedules", "resume", "nothing"]]),
+    (
+        "backfill",
+        &[&["backfill", "rounds=5..6", "--dry-run"]],
+        &[&["backfill", "rounds=9..1"], &["backfill", "x=1..2"]],
+    ),
+    ("retry", &[], &[&["retry", "ffffffff"]]),
+    ("approvals", &[&["approvals"]], &[&["approvals", "-n", "many"]]),
+    ("approvals list", &[&["approvals", "list", "--all"]], &[&["approvals", "list", "-n", "many"]]),
+    ("approvals show", &[], &[&["approvals", "show", "ffffffff"]]),
+    ("approvals approve", &[], &[&["approvals", "approve", "ffffffff"]]),
+    ("approvals reject", &[], &[&["approvals", "reject", "ffffffff"]]),
+    (
+        "log",
+        &[&["log", "--experiment", "notebook", "--metric", "loss=NaN"]],
+        &[&["log"], &["log", "--run", "ffffffff"]],
+    ),
+    ("rollback", &[], &[&["rollback", "unknown"]]),
+    ("gc", &[&["gc", "--dry-run"]], &[&["gc", "--older", "soon"]]),
 ];
 
 fn project() -> Sandbox {

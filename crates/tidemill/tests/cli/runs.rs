@@ -100,3 +100,22 @@ fn two_runs_are_compared() {
     let files = sandbox.tidemill(&["diff", "data/trips.csv", "data/trips.csv"]);
     assert!(files.code == 2 && files.stderr.contains("--key"), "{files}");
 }
+
+#[test]
+fn a_run_is_written_as_events_of_open_lineage() {
+    let sandbox = Sandbox::trained(3000);
+    let written = sandbox.json(&["lineage", "last", "--openlineage", "out/events.jsonl"]);
+    let text = sandbox.read("out/events.jsonl");
+    let events: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a document")).collect();
+    assert_eq!(written["events"], events.len());
+    assert_eq!(events.len(), 2 + 2 * 9, "a start and an end for the run and for each of nine steps");
+    let kinds: Vec<&str> = events.iter().map(|event| event["eventType"].as_str().expect("a kind")).collect();
+    assert_eq!((kinds[0], kinds[19]), ("START", "COMPLETE"));
+    let train = events.iter().rev().find(|event| event["job"]["name"] == "taxi-tips.train").expect("an event");
+    assert_eq!(train["run"]["facets"]["parent"]["run"]["runId"], events[0]["run"]["runId"]);
+    assert!(train["outputs"][0]["name"].as_str().is_some_and(|name| name.starts_with("Model/")), "{train}");
+    let examples = events.iter().rev().find(|event| event["job"]["name"] == "taxi-tips.examples").expect("an event");
+    assert_eq!(examples["inputs"][0]["name"], "data/trips.csv");
+    assert_eq!(examples["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"], 3000);
+}

@@ -273,3 +273,35 @@ fn a_killed_init_is_repeated() {
     sandbox.write("taxi/tidemill.toml", "threads = 1\n");
     assert_eq!(sandbox.tidemill(&["init", "taxi", "taxi", "--rows", "100"]).code, 2);
 }
+
+#[test]
+fn what_nothing_needs_is_deleted_and_what_is_served_stays() {
+    let sandbox = Sandbox::trained(3000);
+    for rounds in ["20", "21", "22"] {
+        assert_eq!(sandbox.tidemill(&["run", "--param", &format!("rounds={rounds}")]).code, 0);
+    }
+    assert_eq!(sandbox.tidemill(&["alias", "taxi-tips", "champion", "1"]).code, 0);
+    let policy = ["gc", "--older", "0s", "--keep-runs", "1", "--keep-versions", "1"];
+    assert_eq!(sandbox.json(&["gc"])["deleted"], Value::Array(Vec::new()), "everything is young");
+    let dry = sandbox.json(&[&policy[..], &["--dry-run"]].concat());
+    let models = |report: &Value| {
+        let all = report["deleted"].as_array().expect("a list");
+        all.iter().filter(|record| record["artifact"]["artifact_type"] == "Model").count()
+    };
+    assert_eq!(models(&dry), 1, "version 2: 1 has an alias, 4 is the newest and was compared with 3");
+    assert!(sandbox.tidemill(&["predict", "taxi-tips:2", "data/trips.csv"]).code == 0, "nothing is deleted yet");
+    let before = stored(&sandbox, "Model", "learner.bin").len();
+    assert_eq!(models(&sandbox.json(&policy)), 1);
+    assert_eq!(stored(&sandbox, "Model", "learner.bin").len(), before - 1);
+    assert_eq!(sandbox.json(&["gc", "--older", "0s", "--keep-runs", "1", "--keep-versions", "1"])["bytes"], 0);
+    assert_eq!(sandbox.tidemill(&["store", "check"]).code, 0, "what was deleted is no damage");
+    assert_eq!(sandbox.tidemill(&["predict", "taxi-tips", "data/trips.csv"]).code, 0);
+    let lineage = sandbox.tidemill(&["lineage", "taxi-tips:2"]);
+    assert!(lineage.code == 0 && lineage.stdout.contains("data/trips.csv"), "{lineage}");
+    assert_eq!(sandbox.tidemill(&["store", "backup", "copy"]).code, 0);
+    // Made again, it is the same model.
+    let again = sandbox.json(&["run", "--param", "rounds=20"]);
+    assert_eq!(step(&again, "train")["state"], "COMPLETE");
+    assert_eq!(sandbox.json(&["models"])[0]["versions"].as_array().map(Vec::len), Some(4));
+    assert_eq!(sandbox.tidemill(&["predict", "taxi-tips:2", "data/trips.csv"]).code, 0);
+}

@@ -9,7 +9,6 @@ fn words_of_other_tools_are_answered() {
         (&["train"][..], "tidemill run"),
         (&["ls"], "tidemill models"),
         (&["deploy"], "tidemill serve"),
-        (&["rollback"], "tidemill alias"),
         (&["run", "--rounds", "20"], "--param rounds=VALUE"),
         (&["plan", "--learning-rate=0.1"], "--param learning_rate=VALUE"),
     ] {
