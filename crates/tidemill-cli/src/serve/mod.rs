@@ -53,7 +53,10 @@ pub trait Sources: Sync {
 /// Serves models until the process is asked to stop: the exit code.
 pub async fn serve(args: &ServeArgs, global: &Global, sources: &dyn Sources) -> Result<u8, Failure> {
     let mut options = options::options(args)?;
-    options.jobs = sources.jobs().await?;
+    // A folder of versions is served without a project.
+    if args.model_base_path.is_none() && args.model_config_file.is_none() && of_image().is_none() {
+        options.jobs = sources.jobs().await?;
+    }
     let source = source(args, sources).await?;
     if options.is_open_to_all() {
         let warning = style("warning:").yellow().for_stderr();

@@ -224,8 +224,8 @@ mod tests {
             }
         }
         assert_eq!(breaker.status(start + Duration::from_secs(40)).state, "closed");
-        (0..4).for_each(|_| breaker.record(start + Duration::from_secs(60), false, slow));
-        assert_eq!(breaker.status(start + Duration::from_secs(60)).state, "open");
+        (0..4).for_each(|_| breaker.record(start + Duration::from_mins(1), false, slow));
+        assert_eq!(breaker.status(start + Duration::from_mins(1)).state, "open");
     }
 
     #[test]

@@ -29,17 +29,20 @@ pub(super) enum Fallback {
 
 impl Graph {
     /// Answers a request that a model failed to answer with `error`. If no fallback answers, this is the result.
-    pub(super) fn fall_back(self: &Arc<Self>, at: usize, call: Call, error: RequestError) -> Step {
+    pub(super) fn fall_back(self: &Arc<Self>, at: usize, call: Call, from: From, error: RequestError) -> Step {
         let node = &self.nodes[at];
         tracing::debug!(model = node.name, error = error.message, "a fallback answers");
         add(&node.guard.counters.fallbacks, 1);
-        self.fall_back_from(at, 0, call, error)
+        self.fall_back_after(at, 0, call, from, error)
     }
 
-    fn fall_back_from(self: &Arc<Self>, at: usize, first: usize, call: Call, error: RequestError) -> Step {
+    /// As [`fall_back`](Self::fall_back), without the fallbacks before `first`.
+    fn fall_back_after(self: &Arc<Self>, at: usize, first: usize, call: Call, from: From, error: RequestError) -> Step {
         let node = &self.nodes[at];
         for (index, fallback) in node.fallback.iter().enumerate().skip(first) {
             match fallback {
+                // Rows in other models have other columns than those that are remembered.
+                Fallback::Cached if from == From::Model => {}
                 Fallback::Cached => {
                     if let Some(outcome) = self.remembered(at, &call) {
                         return Step::Done(outcome.map(|answer| self.named_after(at, answer)));
@@ -57,13 +60,15 @@ impl Graph {
                 Fallback::Model(other) => {
                     let (graph, other) = (Arc::clone(self), *other);
                     // Another model answers without its own fallbacks: those of the first one go on.
-                    return match self.start_plain(other, call.clone(), From::Route) {
-                        Step::Done(Err(next)) if is_fault(&next) => self.fall_back_from(at, index + 1, call, error),
+                    return match self.start_plain(other, call.clone(), from) {
+                        Step::Done(Err(next)) if is_fault(&next) => {
+                            self.fall_back_after(at, index + 1, call, from, error)
+                        }
                         Step::Done(outcome) => Step::Done(outcome.map(|answer| self.named_after(at, answer))),
                         Step::Later(work) => Step::later(async move {
                             match work.await {
                                 Err(next) if is_fault(&next) => {
-                                    graph.fall_back_from(at, index + 1, call, error).finish().await
+                                    graph.fall_back_after(at, index + 1, call, from, error).finish().await
                                 }
                                 outcome => outcome.map(|answer| graph.named_after(at, answer)),
                             }

@@ -116,42 +116,41 @@ impl FeatureTable {
             if known.is_none() && default.is_none() || columns[at].null_count() == 0 {
                 continue;
             }
-            columns[at] = self.filled(&columns[at], field, known, default, &found)?;
+            columns[at] = filled(&columns[at], field, known, default, &found)?;
         }
         with_columns(batch.schema(), columns, batch.num_rows())
     }
+}
 
-    /// A column of the request; where it is missing, the value of the table, or else the default.
-    fn filled(
-        &self,
-        given: &ArrayRef,
-        field: &Field,
-        known: Option<&ArrayRef>,
-        default: Option<&Value>,
-        found: &[Option<usize>],
-    ) -> Result<ArrayRef, RequestError> {
-        let empty = arrow::array::new_empty_array(field.data_type());
-        let known = match known {
-            Some(known) => cast(known, field.data_type()).map_err(internal)?,
-            None => empty,
-        };
-        let default = match default {
-            Some(value) => default_cell(value, field.data_type()).ok_or_else(|| {
-                internal(format!("the default of `{}` does not fit its type {}", field.name(), field.data_type()))
-            })?,
-            None => arrow::array::new_null_array(field.data_type(), 1),
-        };
-        let order: Vec<(usize, usize)> = found
-            .iter()
-            .enumerate()
-            .map(|(row, found)| match found {
-                _ if given.is_valid(row) => (0, row),
-                Some(at) if *at < known.len() => (1, *at),
-                _ => (2, 0),
-            })
-            .collect();
-        interleave(&[&**given, &*known, &*default], &order).map_err(internal)
-    }
+/// A column of the request; where it is missing, the value of the table, or else the default.
+fn filled(
+    given: &ArrayRef,
+    field: &Field,
+    known: Option<&ArrayRef>,
+    default: Option<&Value>,
+    found: &[Option<usize>],
+) -> Result<ArrayRef, RequestError> {
+    let empty = arrow::array::new_empty_array(field.data_type());
+    let known = match known {
+        Some(known) => cast(known, field.data_type()).map_err(internal)?,
+        None => empty,
+    };
+    let default = match default {
+        Some(value) => default_cell(value, field.data_type()).ok_or_else(|| {
+            internal(format!("the default of `{}` does not fit its type {}", field.name(), field.data_type()))
+        })?,
+        None => arrow::array::new_null_array(field.data_type(), 1),
+    };
+    let order: Vec<(usize, usize)> = found
+        .iter()
+        .enumerate()
+        .map(|(row, found)| match found {
+            _ if given.is_valid(row) => (0, row),
+            Some(at) if *at < known.len() => (1, *at),
+            _ => (2, 0),
+        })
+        .collect();
+    interleave(&[&**given, &*known, &*default], &order).map_err(internal)
 }
 
 fn key_of(keys: &ArrayRef, row: usize) -> Option<Vec<u8>> {

@@ -85,12 +85,12 @@ impl Graph {
             return self.start_watched(at, call, from);
         }
         match self.start_watched(at, call.clone(), from) {
-            Step::Done(Err(error)) if is_fault(&error) => self.fall_back(at, call, error),
+            Step::Done(Err(error)) if is_fault(&error) => self.fall_back(at, call, from, error),
             Step::Later(work) => {
                 let graph = Arc::clone(self);
                 Step::later(async move {
                     match work.await {
-                        Err(error) if is_fault(&error) => graph.fall_back(at, call, error).finish().await,
+                        Err(error) if is_fault(&error) => graph.fall_back(at, call, from, error).finish().await,
                         outcome => outcome,
                     }
                 })

@@ -16,6 +16,7 @@ pub(crate) mod condition;
 mod expression;
 mod fallback;
 mod features;
+mod fixed;
 mod graph;
 mod guard;
 mod memory;

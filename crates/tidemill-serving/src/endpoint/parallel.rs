@@ -45,7 +45,7 @@ impl Parallel {
             });
             let outcomes: Vec<Outcome> = outcomes.collect();
             return Step::Done(match self.combine {
-                Combination::First => combination.first_of(outcomes, &name),
+                Combination::First => first_of(outcomes, &name),
                 _ => combination.combined(outcomes, &name, rows),
             });
         }
@@ -61,7 +61,7 @@ impl Parallel {
                 if combination.combine == Combination::First {
                     match outcome {
                         // Dropping the set cancels the others.
-                        Ok(answer) => return combination.first_of(vec![Ok(answer)], &name),
+                        Ok(answer) => return first_of(vec![Ok(answer)], &name),
                         Err(error) => errors.push(Err(error)),
                     }
                 } else {
@@ -69,25 +69,10 @@ impl Parallel {
                 }
             }
             if combination.combine == Combination::First {
-                return combination.first_of(errors, &name);
+                return first_of(errors, &name);
             }
             combination.combined(outcomes.into_iter().flatten().collect(), &name, rows)
         })
-    }
-
-    /// The first answer; the first error if there is none.
-    fn first_of(&self, outcomes: Vec<Outcome>, name: &str) -> Outcome {
-        let mut error = None;
-        for outcome in outcomes {
-            match outcome {
-                Ok(answer) => {
-                    let trail = Arc::from(format!("{name}({})", answer.trail));
-                    return Ok(Answer { trail, ..answer });
-                }
-                Err(other) => error = error.or(Some(other)),
-            }
-        }
-        Err(error.unwrap_or_else(|| RequestError::internal("a combination without models")))
     }
 
     /// One answer out of the answers of all members.
@@ -112,7 +97,7 @@ impl Parallel {
         }
         let predictions = match self.combine {
             Combination::Map => self.map(&answers, rows),
-            Combination::Mean | Combination::Weighted => self.mean(&answers, rows),
+            Combination::Mean | Combination::Weighted => mean(&answers, rows),
             Combination::Vote => vote(&answers, rows),
             Combination::Argmax => argmax(&answers, rows),
             Combination::First => Err(RequestError::internal("the first answer is not combined with others")),
@@ -136,29 +121,44 @@ impl Parallel {
         }
         named(&names, columns, rows)
     }
+}
 
-    /// The mean of each output, by the weights of the models that answered.
-    fn mean(&self, answers: &[(&Member, RecordBatch)], rows: usize) -> Result<RecordBatch, RequestError> {
-        let (_, first) = answers.first().ok_or_else(|| internal("no answers"))?;
-        let total: f64 = answers.iter().map(|(member, _)| member.weight).sum();
-        let names: Vec<String> = first.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(names.len());
-        for name in &names {
-            let mut sums: Option<(Vec<f64>, Option<i32>)> = None;
-            for (member, predictions) in answers {
-                let (values, width) = numbers(output(member, predictions, name, names.len())?)?;
-                let weight = member.weight / total;
-                let (sums, known) = sums.get_or_insert_with(|| (vec![0.0; values.len()], width));
-                if sums.len() != values.len() || *known != width {
-                    return Err(internal(format!("models answered with outputs `{name}` of different sizes")));
-                }
-                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+/// The first answer; the first error if there is none.
+fn first_of(outcomes: Vec<Outcome>, name: &str) -> Outcome {
+    let mut error = None;
+    for outcome in outcomes {
+        match outcome {
+            Ok(answer) => {
+                let trail = Arc::from(format!("{name}({})", answer.trail));
+                return Ok(Answer { trail, ..answer });
             }
-            let (sums, width) = sums.unwrap_or_default();
-            columns.push(column_of(sums, width)?);
+            Err(other) => error = error.or(Some(other)),
         }
-        named(&names, columns, rows)
     }
+    Err(error.unwrap_or_else(|| RequestError::internal("a combination without models")))
+}
+
+/// The mean of each output, by the weights of the models that answered.
+fn mean(answers: &[(&Member, RecordBatch)], rows: usize) -> Result<RecordBatch, RequestError> {
+    let (_, first) = answers.first().ok_or_else(|| internal("no answers"))?;
+    let total: f64 = answers.iter().map(|(member, _)| member.weight).sum();
+    let names: Vec<String> = first.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(names.len());
+    for name in &names {
+        let mut sums: Option<(Vec<f64>, Option<i32>)> = None;
+        for (member, predictions) in answers {
+            let (values, width) = numbers(output(member, predictions, name, names.len())?)?;
+            let weight = member.weight / total;
+            let (sums, known) = sums.get_or_insert_with(|| (vec![0.0; values.len()], width));
+            if sums.len() != values.len() || *known != width {
+                return Err(internal(format!("models answered with outputs `{name}` of different sizes")));
+            }
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+        }
+        let (sums, width) = sums.unwrap_or_default();
+        columns.push(column_of(sums, width)?);
+    }
+    named(&names, columns, rows)
 }
 
 /// The output of a model; an only output may have another name.

@@ -228,8 +228,8 @@ fn resolve(spec: &EndpointSpec, snapshot: &Snapshot<dyn VersionTarget>) -> Resol
                 resolved.targets.insert(name, target as Arc<dyn Target>);
             }
             Err(error) => {
-                let broken = snapshot.status(&served, &selector).ok().into_iter().flatten();
-                let why = broken.filter_map(|version| version.error).next();
+                let broken = snapshot.status(&served, &selector).unwrap_or_default();
+                let why = broken.into_iter().find_map(|version| version.error);
                 resolved.missing.insert(name, why.unwrap_or_else(|| error.to_string()));
             }
         }

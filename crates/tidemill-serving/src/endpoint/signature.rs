@@ -1,9 +1,9 @@
 //! What an endpoint takes and gives, worked out from its models.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
-use std::sync::Arc;
 use tidemill_core::{DataType, ParamIssue, RowShape, Signature, TensorGroup, TensorSpec, suggest};
 use tidemill_model::{BoundExpression, Expression, InputShape};
 
@@ -366,39 +366,4 @@ fn as_columns(outputs: &[Output]) -> (Vec<TensorSpec>, Vec<TensorGroup>) {
         }
     }
     (columns, groups)
-}
-
-/// The batch of one row that these fixed outputs are.
-pub(super) fn fixed_row(
-    values: &BTreeMap<String, serde_json::Value>,
-    outputs: &Signature,
-) -> Result<arrow::array::RecordBatch, (Option<String>, String)> {
-    use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
-    let tensors = outputs.output_tensors();
-    for name in values.keys().filter(|name| tensors.iter().all(|tensor| tensor.name != **name)) {
-        let near = suggest(name, tensors.iter().map(|tensor| tensor.name));
-        let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-        return Err((Some(name.clone()), format!("the endpoint has no output `{name}`{near}")));
-    }
-    let (mut fields, mut columns): (Vec<Field>, Vec<ArrayRef>) = (Vec::new(), Vec::new());
-    for tensor in &tensors {
-        let Some(value) = values.get(tensor.name) else {
-            return Err((None, format!("the output `{}` has no value", tensor.name)));
-        };
-        let wrong = || (Some(tensor.name.to_owned()), format!("`{value}` is not {}", tensor.datatype));
-        if tensor.width.is_some() {
-            let message = format!("the output `{}` has several numbers, and cannot be fixed", tensor.name);
-            return Err((Some(tensor.name.to_owned()), message));
-        }
-        let column: ArrayRef = match tensor.datatype {
-            DataType::Fp64 => Arc::new(Float64Array::from(vec![value.as_f64().ok_or_else(wrong)?])),
-            DataType::Int64 => Arc::new(Int64Array::from(vec![value.as_i64().ok_or_else(wrong)?])),
-            DataType::Bool => Arc::new(BooleanArray::from(vec![value.as_bool().ok_or_else(wrong)?])),
-            DataType::Bytes => Arc::new(StringArray::from(vec![value.as_str().ok_or_else(wrong)?])),
-        };
-        fields.push(Field::new(tensor.name, column.data_type().clone(), true));
-        columns.push(column);
-    }
-    arrow::array::RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-        .map_err(|error| (None, error.to_string()))
 }

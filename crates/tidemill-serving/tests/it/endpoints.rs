@@ -348,6 +348,12 @@ fn equal_rows_are_remembered_until_another_version_answers() {
     assert_eq!(mixed, plain);
     let status = served.status();
     assert_eq!((&status["cache"]["rows"], &status["cache"]["hits"]), (&json!(3), &json!(2)), "{status:#}");
+    // Nor does another threshold leave remembered answers in force.
+    let mut decided = cached("taxi:1");
+    decided["models"]["m"]["threshold"] = json!(0.0001);
+    served.change(&decided);
+    let (_, decision, route) = served.one(&row(12.5));
+    assert_eq!((decision, route.as_str()), (json!(1.0), "m/1"));
     served.change(&cached("taxi:2"));
     let (_, other, route) = served.one(&row(12.5));
     assert_eq!(route, "m/2");

@@ -53,6 +53,7 @@ impl Sources for ProjectSources<'_> {
     async fn jobs(&self) -> Result<Option<Arc<dyn JobStore>>, Failure> {
         let project = find_project(None, self.global)?;
         if !project.store_dir().is_dir() {
+            // An endpoint file outside of a project.
             return Ok(None);
         }
         match SqliteJobs::open(&project.store_dir().join("jobs.db")).await {

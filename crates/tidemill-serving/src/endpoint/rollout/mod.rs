@@ -164,7 +164,7 @@ impl Rollout {
     fn waits_for(&self, state: &State, step: usize, now: Instant) -> Option<String> {
         let elapsed = now.saturating_duration_since(state.began);
         if elapsed < self.every {
-            let left = (self.every - elapsed).as_secs().max(1);
+            let left = self.every.saturating_sub(elapsed).as_secs().max(1);
             return Some(format!("another {}", tidemill_core::span_of_seconds(left)));
         }
         let rows = state.candidate.rows;

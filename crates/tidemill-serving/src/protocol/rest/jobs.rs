@@ -28,7 +28,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// A longer key is rejected.
 const KEY_BYTES_MAX: usize = 255;
 /// The longest that a client may wait in one request.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// The queue, or the error of a server without one.
 pub(crate) fn jobs(service: &InferenceService) -> Result<&Jobs, RequestError> {

@@ -169,10 +169,10 @@ fn rule_text(rule: &Value) -> String {
         }
         None => text(rule, "to").into_owned(),
     };
-    match conditions.is_empty() {
-        true => format!("→ {to}"),
-        false => format!("{} → {to}", style(conditions.join(" and ")).dim()),
+    if conditions.is_empty() {
+        return format!("→ {to}");
     }
+    format!("{} → {to}", style(conditions.join(" and ")).dim())
 }
 
 fn models(models: &[Value]) -> String {

@@ -1,5 +1,7 @@
 //! From an endpoint file and loaded models to a target.
 
+mod route;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -8,23 +10,21 @@ use tidemill_core::{ParamIssue, Signature, TensorSpec};
 use tidemill_model::{BatchBuilder, Expression, InputShape, Strictness, arrow_type, input_type};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::condition::{HeaderCondition, Window};
-use super::expression::ExpressionModel;
-use super::fallback::Fallback;
-use super::features::FeatureTable;
-use super::graph::{Graph, Kind, Node};
-use super::model::{Projection, VersionModel};
-use super::parallel::{Member, Parallel};
-use super::remote::Remote;
-use super::rollout::{Rollout, Watch, WatchedUnit};
-use super::route::{Destination, Route, Rule, Unit};
-use super::sequence::{Sequence, SequenceStep};
-use super::shadow::Shadow;
-use super::signature::{EndpointSignature, bound, endpoint_signature, fixed_row, map_name, outputs_of, renamed};
-use super::spec::{EndpointSpec, FallbackSpec, ModelReference, ModelSpec, ReferenceVersion, RuleSpec};
-use super::split::Split;
-use super::state::EndpointState;
-use super::target::{Core, EndpointTarget};
+use self::route::subject;
+use crate::endpoint::expression::ExpressionModel;
+use crate::endpoint::fallback::Fallback;
+use crate::endpoint::features::FeatureTable;
+use crate::endpoint::fixed::fixed_row;
+use crate::endpoint::graph::{Graph, Kind, Node};
+use crate::endpoint::model::{Projection, VersionModel};
+use crate::endpoint::parallel::{Member, Parallel};
+use crate::endpoint::remote::Remote;
+use crate::endpoint::rollout::Rollout;
+use crate::endpoint::sequence::{Sequence, SequenceStep};
+use crate::endpoint::signature::{EndpointSignature, bound, endpoint_signature, map_name, outputs_of, renamed};
+use crate::endpoint::spec::{EndpointSpec, FallbackSpec, ModelReference, ModelSpec, ReferenceVersion};
+use crate::endpoint::state::EndpointState;
+use crate::endpoint::target::{Core, EndpointTarget};
 use crate::inference::compute_pool::{ComputePool, PoolOptions};
 use crate::inference::signature::TargetSignature;
 use crate::inference::target::Target;
@@ -32,16 +32,16 @@ use crate::models::versions::Selector;
 
 /// The models of an endpoint, resolved.
 #[derive(Debug, Default)]
-pub(super) struct Resolved {
+pub(in crate::endpoint) struct Resolved {
     /// Loaded versions by the name of the model in the file.
-    pub(super) targets: BTreeMap<String, Arc<dyn Target>>,
+    pub(in crate::endpoint) targets: BTreeMap<String, Arc<dyn Target>>,
     /// Why others have none.
-    pub(super) missing: BTreeMap<String, String>,
+    pub(in crate::endpoint) missing: BTreeMap<String, String>,
 }
 
 impl Resolved {
     /// Whether two moments have the same versions.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(in crate::endpoint) fn is_same(&self, other: &Self) -> bool {
         let same = |(name, target): (&String, &Arc<dyn Target>)| {
             other.targets.get(name).is_some_and(|other| Arc::ptr_eq(target, other))
         };
@@ -50,7 +50,7 @@ impl Resolved {
 }
 
 /// The name and the version of a model of this server; `None` if the model is not loaded here.
-pub(super) fn local(endpoint: &str, name: &str, model: &ModelSpec) -> Option<(String, Selector)> {
+pub(in crate::endpoint) fn local(endpoint: &str, name: &str, model: &ModelSpec) -> Option<(String, Selector)> {
     if model.path.is_some() {
         return Some((path_model_name(endpoint, name), Selector::Latest));
     }
@@ -69,16 +69,16 @@ pub fn path_model_name(endpoint: &str, name: &str) -> String {
 }
 
 /// What a build made besides the target.
-pub(super) struct Built {
-    pub(super) target: Arc<EndpointTarget>,
+pub(in crate::endpoint) struct Built {
+    pub(in crate::endpoint) target: Arc<EndpointTarget>,
     /// Tables that must be read for the first time.
-    pub(super) new_tables: Vec<Arc<FeatureTable>>,
+    pub(in crate::endpoint) new_tables: Vec<Arc<FeatureTable>>,
     /// Models of other servers that must be asked for their signatures.
-    pub(super) new_remotes: Vec<Arc<Remote>>,
+    pub(in crate::endpoint) new_remotes: Vec<Arc<Remote>>,
 }
 
 /// Makes the target of an endpoint.
-pub(super) fn build(
+pub(in crate::endpoint) fn build(
     spec: &EndpointSpec,
     resolved: &Resolved,
     state: &mut EndpointState,
@@ -189,9 +189,9 @@ impl Builder<'_> {
                 self.kind(name, model)
             }
         };
-        if let Some(text) = &model.expression {
-            generation = xxh3_64(text.as_bytes());
-        }
+        // Anything in the file may change the answer: a threshold, an expression, a name.
+        let written = serde_json::to_string(model).unwrap_or_default();
+        let generation = xxh3_64(format!("{generation} {written}").as_bytes());
         // A reference to a version names it already.
         let version_told = version.filter(|_| !ModelReference::is_explicit(name));
         let label = version_told.map_or_else(|| name.to_owned(), |version| format!("{name}/{version}"));
@@ -233,7 +233,7 @@ impl Builder<'_> {
             };
         }
         if let Some(steps) = &model.sequence {
-            let step = |step: &super::spec::StepSpec| {
+            let step = |step: &crate::endpoint::spec::StepSpec| {
                 let when = step.when.as_ref().and_then(|text| Expression::parse(text).ok());
                 Some(SequenceStep { node: self.index(&step.model)?, input: step.input, when })
             };
@@ -309,132 +309,23 @@ impl Builder<'_> {
 
     /// The answer of a composite model changes with any of its parts.
     fn composite_generations(&self, graph: &mut Graph) {
+        let own: Vec<u64> = graph.nodes.iter().map(|node| node.generation).collect();
+        // Parts may be composite too: their changes have arrived everywhere after as many rounds as there are models.
         for _ in 0..self.models.len() {
-            let generations: HashMap<&str, u64> =
+            let now: HashMap<&str, u64> =
                 self.models.keys().zip(&graph.nodes).map(|(name, node)| (name.as_str(), node.generation)).collect();
-            let next: Vec<Option<u64>> = self
-                .models
-                .values()
-                .map(|model| {
-                    let parts = model.steps();
-                    let bytes: Vec<u8> = parts
-                        .iter()
-                        .flat_map(|(name, _)| generations.get(name).copied().unwrap_or(0).to_le_bytes())
-                        .collect();
-                    (!parts.is_empty()).then(|| xxh3_64(&bytes))
-                })
-                .collect();
-            let mut changed = false;
+            let with_parts = |(model, own): (&ModelSpec, &u64)| {
+                let parts = model.steps();
+                let of_parts = parts.iter().map(|(name, _)| now.get(name).copied().unwrap_or_default());
+                let bytes: Vec<u8> = [*own].into_iter().chain(of_parts).flat_map(u64::to_le_bytes).collect();
+                if parts.is_empty() { *own } else { xxh3_64(&bytes) }
+            };
+            let next: Vec<u64> = self.models.values().zip(&own).map(with_parts).collect();
             for (node, generation) in graph.nodes.iter_mut().zip(next) {
-                if let Some(generation) = generation.filter(|generation| *generation != node.generation) {
-                    node.generation = generation;
-                    changed = true;
-                }
-            }
-            if !changed {
-                return;
+                node.generation = generation;
             }
         }
     }
-
-    fn route(&mut self) -> Route {
-        let only = [RuleSpec { to: self.models.keys().next().cloned(), ..RuleSpec::default() }];
-        let specs = if self.spec.route.is_empty() { &only } else { &self.spec.route[..] };
-        let last = specs.len() - 1;
-        let rules = specs.iter().enumerate().map(|(at, rule)| match &self.rollout {
-            _ if at < last => self.rule(rule),
-            Some(rollout) => self.rule(&with_share(rule, &rollout.spec.candidate, rollout.share())),
-            // As long as the candidate is not there, its rollout has not begun.
-            None => match &self.spec.rollout {
-                Some(rollout) => self.rule(&with_share(rule, &rollout.candidate, 0.0)),
-                None => self.rule(rule),
-            },
-        });
-        let rules = rules.collect();
-        Route { rules, draws: Arc::clone(&self.state.draws) }
-    }
-
-    fn rule(&self, rule: &RuleSpec) -> Rule {
-        let on = |name: &str| self.models.get(name).is_some_and(|model| !model.off);
-        let to = match (&rule.to, &rule.split) {
-            (Some(name), _) => match self.index(name).filter(|_| on(name)) {
-                Some(node) => Destination::Node(node),
-                None => Destination::Off,
-            },
-            (None, Some(split)) => {
-                let arms: Vec<(&str, usize, f64)> = split
-                    .iter()
-                    .filter(|(name, weight)| on(name) && **weight > 0.0)
-                    .filter_map(|(name, weight)| Some((name.as_str(), self.index(name)?, *weight)))
-                    .collect();
-                let salt = rule.salt.as_deref().unwrap_or(&self.spec.endpoint);
-                match arms.is_empty() {
-                    true => Destination::Off,
-                    false => Destination::Split { split: Split::new(salt, arms), by: self.unit(rule.by.as_deref()) },
-                }
-            }
-            (None, None) => Destination::Off,
-        };
-        Rule {
-            when: rule.when.as_ref().and_then(|text| bound(text, &self.signature.schema)),
-            headers: rule.header.iter().filter_map(|(name, of)| HeaderCondition::new(name, of)).collect(),
-            time: rule.time.as_ref().and_then(|time| Window::new(time).ok()),
-            to,
-        }
-    }
-
-    /// What a rollout observes of a model.
-    fn watch(&self, name: &str) -> Option<Watch> {
-        let rollout = self.rollout.as_ref()?;
-        let rule = self.spec.route.last()?;
-        rule.split.as_ref()?.get(name)?;
-        let unit = match self.unit(rule.by.as_deref()) {
-            Unit::Input(at) => WatchedUnit::Input(at),
-            Unit::Header(name) => WatchedUnit::Header(name),
-            Unit::Request => WatchedUnit::None,
-        };
-        Some(Watch { rollout: Arc::clone(rollout), is_candidate: rollout.spec.candidate == name, unit })
-    }
-
-    fn unit(&self, by: Option<&str>) -> Unit {
-        let Some(by) = by else { return Unit::Request };
-        if let Some(name) = by.strip_prefix("header:") {
-            return name.parse().map_or(Unit::Request, Unit::Header);
-        }
-        self.signature.schema.index_of(by).map_or(Unit::Request, Unit::Input)
-    }
-
-    fn shadows(&mut self) -> Vec<Shadow> {
-        let mut shadows = Vec::new();
-        for spec in &self.spec.shadow {
-            if let Some(node) = self.index(&spec.to) {
-                let state = self.state.shadow(spec);
-                shadows.push(Shadow::new(spec, node, state));
-            }
-        }
-        shadows
-    }
-}
-
-/// What a rollout is of: another definition or version of the candidate is another rollout. `None`: it is not loaded yet.
-fn subject(candidate: &str, models: &BTreeMap<String, ModelSpec>, resolved: &Resolved) -> Option<String> {
-    if resolved.missing.contains_key(candidate) {
-        return None;
-    }
-    let version = resolved.targets.get(candidate).and_then(|target| target.signature().version);
-    let model = serde_json::to_string(models.get(candidate)?).ok()?;
-    Some(format!("{model} {}", version.map_or_else(String::new, |version| format!("version {version}"))))
-}
-
-/// A split in which a model has this share, and the others the rest in their proportions.
-fn with_share(rule: &RuleSpec, candidate: &str, share: f64) -> RuleSpec {
-    let Some(split) = &rule.split else { return rule.clone() };
-    let others: f64 = split.iter().filter(|(name, _)| *name != candidate).map(|(_, weight)| weight).sum();
-    let weight = |(name, weight): (&String, &f64)| {
-        let share = if name == candidate { share } else { weight / others * (100.0 - share) };
-        (name.clone(), share)
-    };
-    RuleSpec { split: Some(split.iter().map(weight).collect()), ..rule.clone() }
 }
 
 /// The columns of answers: one for each output tensor.
