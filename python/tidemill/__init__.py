@@ -17,7 +17,7 @@ import pathlib
 import sys
 import traceback
 
-__all__ = ["Failure", "Job", "Split", "job"]
+__all__ = ["Failure", "Job", "Rejected", "Split", "component", "job", "rows"]
 
 FORMAT = "tidemill.job/1"
 # Rows whose predictions are handed over, to be reproduced.
@@ -26,6 +26,10 @@ COMPARED_ROWS = 1000
 
 class Failure(Exception):
     """The training cannot go on; the message is for the person who started it."""
+
+
+class Rejected(Exception):
+    """A component's verdict is no; the message says why."""
 
 
 class Split:
@@ -194,6 +198,88 @@ def job():
 
     sys.excepthook = report
     return current
+
+
+# The row that `rows` gave last, for the message of an error.
+_row = None
+# Lines of an error of user code.
+_TRACE_LINES = 20
+
+
+def rows(path):
+    """The rows of a CSV file as dictionaries. An error while a row is worked on names the row."""
+    global _row
+    import csv
+
+    with open(path, newline="") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            _row = (pathlib.Path(path).name, reader.line_num, row)
+            yield row
+    _row = None
+
+
+def component(function):
+    """Runs a function as a component of a pipeline: the last thing in the file.
+
+        @tidemill.component
+        def main(prices, summary, factor):
+            ...
+
+    Arguments are the inputs and outputs (folders, as `pathlib.Path`) and the parameters of the declaration, by name; an
+    optional input that nothing provides is None. The function returns the properties of its output as a dictionary (of
+    several outputs: a dictionary of dictionaries), a headline, or nothing. `raise tidemill.Rejected(reason)` is a verdict.
+    """
+    path = os.environ.get("TIDEMILL_JOB")
+    if not path or function.__module__ != "__main__":
+        return function
+    job = json.loads(pathlib.Path(path).read_text())
+    if job.get("format") != "tidemill.component/1":
+        raise Failure(f"this job has the format {job.get('format')}: a component is started by a step that names it")
+    values = dict(job["params"])
+    values.update({key: pathlib.Path(entry["path"]) for key, entry in job["inputs"].items()})
+    values.update({key: pathlib.Path(folder) for key, folder in job["outputs"].items()})
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    result = {}
+    try:
+        returned = function(**{name: values.get(name) for name in names})
+        if isinstance(returned, str):
+            result["headline"] = returned
+        elif isinstance(returned, dict):
+            nested = all(key in job["outputs"] and isinstance(value, dict) for key, value in returned.items())
+            result["properties"] = returned if nested else {next(iter(job["outputs"])): returned}
+    except Rejected as rejected:
+        result["reject"] = [str(rejected)]
+    except Exception as error:
+        _fail(job, error)
+    _hand_over(job, result)
+    return function
+
+
+def _fail(job, error):
+    """Ends the program with the place of the error: file, line, and the row that was worked on."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    lines = "".join(traceback.format_list(frames[-5:]) + traceback.format_exception_only(type(error), error)).splitlines()
+    print("\n".join(lines[-_TRACE_LINES:]), file=sys.stderr, flush=True)
+    message = f"{error}" if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+    places = [f"{pathlib.Path(frames[-1].filename).name}, line {frames[-1].lineno}"] if frames else []
+    if _row:
+        name, number, row = _row
+        text = json.dumps(row)
+        places.append(f"{name}, line {number}: {text if len(text) <= 200 else text[:199] + '…'}")
+    if places:
+        message += f" ({'; '.join(places)})"
+    _hand_over(job, {"failure": {"message": message}})
+    sys.exit(1)
+
+
+def _hand_over(job, result):
+    # Complete or absent: the file appears under its name last of all.
+    target = pathlib.Path(job["result"])
+    part = target.with_suffix(".part")
+    part.write_text(json.dumps(result))
+    part.replace(target)
 
 
 def _library(model):

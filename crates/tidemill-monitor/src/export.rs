@@ -36,6 +36,8 @@ pub struct Provenance {
     pub labelled_share: [f64; 2],
     /// Files of the log.
     pub files: usize,
+    /// Labels of people whose labels looked like poison, which are left out.
+    pub left_out: u64,
 }
 
 impl Provenance {

@@ -35,6 +35,9 @@ struct Memory {
     acted: BTreeMap<String, Vec<Micros>>,
     /// When firing alerts were told last.
     told: Micros,
+    /// People whose labels looked like poison: what they say is no training data.
+    #[serde(default)]
+    suspicious: BTreeSet<String>,
 }
 
 /// A monitor.
@@ -150,6 +153,11 @@ impl Monitor {
         }
     }
 
+    /// People whose labels looked like poison in some window.
+    pub const fn suspicious(&self) -> &BTreeSet<String> {
+        &self.memory.suspicious
+    }
+
     /// When firing alerts were told last.
     pub const fn told(&self) -> Micros {
         self.memory.told
@@ -195,7 +203,8 @@ impl Monitor {
         let mut waiting = std::mem::take(&mut self.memory.waiting);
         let (file, mut state) = (self.file.clone(), self.state.clone());
         let limits = (file.alert.after, file.alert.of);
-        let mut mature = Mature { file: &file, log: &log, book: book.as_ref(), now, joined: None };
+        let mut mature =
+            Mature { file: &file, log: &log, book: book.as_ref(), now, joined: None, suspicious: BTreeSet::new() };
         let result = Engine::new(&file, seen, &mut state, profiles).read(&log, now, |closed, state| {
             for (start, version) in mature.due(&waiting, closed.end) {
                 waiting.remove(&(start, version));
@@ -233,6 +242,8 @@ impl Monitor {
             };
             LabelCounts { unknown, ..book.counts.clone() }
         });
+        let suspicious = mature.suspicious;
+        self.memory.suspicious.extend(suspicious);
         self.state = state;
         self.memory.seen = seen;
         self.memory.alerts = alerts;
@@ -279,6 +290,8 @@ struct Mature<'a> {
     now: Option<Micros>,
     /// Joined rows of the windows from here on.
     joined: Option<(Joined, Micros)>,
+    /// People whose labels were left out.
+    suspicious: BTreeSet<String>,
 }
 
 impl Mature<'_> {
@@ -309,7 +322,8 @@ impl Mature<'_> {
         }
         let window = self.joined.as_ref().and_then(|(joined, _)| joined.windows.get(&(start, version)));
         let window = window.cloned().unwrap_or_default();
-        let (pairs, suspicious) = without_poison(&window);
+        let (pairs, bad, suspicious) = without_poison(&window);
+        self.suspicious.extend(bad);
         report.performance.realised = realised(estimator.task(), &pairs);
         report.performance.labelled = pairs.len() as u64;
         report.performance.mature = true;
@@ -339,7 +353,7 @@ impl Mature<'_> {
 
 /// The pairs without those of people whose labels disagree with the model far more often than those of all others: more
 /// than six standard errors, and half of their labels.
-fn without_poison(window: &JoinedWindow) -> (Vec<(f64, f64)>, Option<Finding>) {
+fn without_poison(window: &JoinedWindow) -> (Vec<(f64, f64)>, Vec<String>, Option<Finding>) {
     let disagrees = |(answer, label): &(f64, f64)| (answer >= &0.5) != (label >= &0.5);
     let is_class =
         window.pairs.iter().all(|(answer, label)| (0.0..=1.0).contains(answer) && (0.0..=1.0).contains(label));
@@ -363,7 +377,7 @@ fn without_poison(window: &JoinedWindow) -> (Vec<(f64, f64)>, Option<Finding>) {
     };
     let bad: Vec<&str> = by_actor.iter().filter(|(_, of)| is_class && is_bad(of)).map(|(actor, _)| *actor).collect();
     if bad.is_empty() {
-        return (window.pairs.clone(), None);
+        return (window.pairs.clone(), Vec::new(), None);
     }
     let is_theirs = |actor: &Option<String>| actor.as_deref().is_some_and(|actor| bad.contains(&actor));
     let kept = window.pairs.iter().zip(&window.actors).filter(|(_, actor)| !is_theirs(actor));
@@ -373,5 +387,6 @@ fn without_poison(window: &JoinedWindow) -> (Vec<(f64, f64)>, Option<Finding>) {
         "{gone} labels of {} disagree with the model far more often than others; they do not count",
         bad.join(", ")
     );
-    (kept, Some(Finding::new(Kind::SuspiciousLabels, Severity::Critical, summary)))
+    let bad: Vec<String> = bad.into_iter().map(str::to_owned).collect();
+    (kept, bad, Some(Finding::new(Kind::SuspiciousLabels, Severity::Critical, summary)))
 }

@@ -7,8 +7,9 @@ use serde_json::Value;
 use tidemill_core::{Code, Coded, Diagnostic, InvalidFile, suggest};
 
 use crate::components::Components;
+use crate::condition::Condition;
 use crate::expectations;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, StepOptions};
 use crate::references::{self, Params, Scope};
 use crate::schedules;
 use crate::source_map::{SourceMap, located};
@@ -19,7 +20,7 @@ use crate::yaml::{Key, Node, NodeKind};
 pub const FILE_NAME: &str = "pipeline.yaml";
 
 /// The keys of every step; all others are parameters of its component.
-const STEP_KEYS: [&str; 3] = ["component", "inputs", "retries"];
+const STEP_KEYS: [&str; 6] = ["component", "inputs", "retries", "optional", "cleanup", "if"];
 /// The maximum number of retries of a step.
 const RETRIES_MAX: u32 = 100;
 
@@ -295,7 +296,13 @@ fn read_step<'a>(
         diagnostics.push(Diagnostic::new(span, format!("unknown component `{component_name}`")).with_hint(Some(hint)));
         return None;
     };
-    let retries = read_retries(node, scope, diagnostics);
+    let options = StepOptions {
+        retries: read_retries(node, scope, diagnostics),
+        optional: read_switch(node, "optional", diagnostics),
+        cleanup: read_switch(node, "cleanup", diagnostics),
+        condition: read_condition(node, diagnostics),
+    };
+    let condition_span = node.get("if").map(|node| node.span.clone());
     let before = diagnostics.len();
     let mut params = Params::default();
     for (name, value) in node.entries() {
@@ -312,7 +319,25 @@ fn read_step<'a>(
         diagnostics.extend(issues.into_iter().map(|issue| located(issue, node, params_node, &key.span)));
     }
     let (inputs, component, spec) = (node.get("inputs"), component.clone(), component.spec());
-    Some(UnwiredStep { key, inputs, component, spec, params, recorded, environment, retries })
+    Some(UnwiredStep { key, inputs, component, spec, params, recorded, environment, options, condition_span })
+}
+
+/// `KEY: true` or `false`.
+fn read_switch(step: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let Some(node) = step.get(key) else { return false };
+    node.to_value().as_bool().unwrap_or_else(|| {
+        diagnostics.push(Diagnostic::new(node.span.clone(), format!("`{key}` is `true` or `false`")));
+        false
+    })
+}
+
+fn read_condition(step: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Condition> {
+    let node = step.get("if")?;
+    let parsed = match node.as_str() {
+        Some(text) => Condition::parse(text),
+        None => Err(format!("a condition is a text such as `evaluate.auc > 0.9`, this is {}", node.describe())),
+    };
+    parsed.map_err(|wrong| diagnostics.push(Diagnostic::new(node.span.clone(), wrong))).ok()
 }
 
 fn read_retries(step: &Node, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) -> u32 {

@@ -71,6 +71,9 @@ fn step_schema(component: &dyn Component, definitions: &mut Map<String, Value>) 
         properties.insert("component".into(), json!({ "const": spec.name }));
         properties
             .insert("retries".into(), json!({ "type": "integer", "minimum": 0, "maximum": 100, "description": "How often the step is tried again after an error of its surroundings (network, disk, a busy store)." }));
+        properties.insert("optional".into(), json!({ "type": "boolean", "description": "A failure of the step does not fail the run; steps that depend on it do not run." }));
+        properties.insert("cleanup".into(), json!({ "type": "boolean", "description": "The step runs after all others have ended, however they ended." }));
+        properties.insert("if".into(), json!({ "type": "string", "description": "The step runs only if this holds: `evaluate.auc > 0.9 and examples.rows >= 1000`." }));
         properties
             .insert("inputs".into(), json!({ "type": "object", "additionalProperties": false, "properties": inputs }));
     }

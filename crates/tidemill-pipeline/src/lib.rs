@@ -5,6 +5,8 @@
 //! decides when; the runner executes and records it.
 
 mod components;
+mod condition;
+mod cost;
 mod document;
 mod expectations;
 mod file;
@@ -20,14 +22,18 @@ mod resume;
 mod runner;
 mod scheduler;
 mod schedules;
+mod selection;
 mod source_map;
 mod step;
+mod values;
 mod watch;
 mod wiring;
 mod workspace;
 mod yaml;
 
 pub use components::Components;
+pub use condition::Condition;
+pub use cost::Cost;
 pub use document::Document;
 pub use file::{FILE_NAME, LoadError, find};
 pub use fingerprint::FingerprintInputs;
@@ -39,6 +45,7 @@ pub use report::{Observer, RunReport, StepOutput, StepReport, StepState};
 pub use resume::check_same_pipeline;
 pub use runner::{CachePolicy, RunOptions, begin_run, run, run_step};
 pub use scheduler::{Command, Event, Scheduler, Skip, StepEnd, Task};
+pub use selection::Selection;
 pub use step::Attempt;
 pub use tidemill_schedule as schedule;
 pub use watch::WatchedInputs;

@@ -10,6 +10,7 @@ use tidemill_core::{Component, ComponentSpec, Digest};
 
 use tidemill_schedule::Schedule;
 
+use crate::condition::Condition;
 use crate::source_map::SourceMap;
 
 /// A pipeline that passed every check that needs no data.
@@ -61,10 +62,23 @@ pub struct Step {
     pub bindings: Vec<InputBinding>,
     /// Gates that must pass first, although the step reads no output of theirs.
     pub waits_for: Vec<usize>,
-    /// How often it is retried after an error of its environment.
-    pub retries: u32,
+    /// How it takes part in a run.
+    pub options: StepOptions,
     /// The positions of its parameters in the file.
     pub(crate) source_map: SourceMap,
+}
+
+/// How a step takes part in a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepOptions {
+    /// How often it is retried after an error of its environment.
+    pub retries: u32,
+    /// Its failure does not fail the run.
+    pub optional: bool,
+    /// It runs after all other steps have ended, however they ended.
+    pub cleanup: bool,
+    /// It runs only if this holds.
+    pub condition: Option<Condition>,
 }
 
 impl fmt::Debug for Step {

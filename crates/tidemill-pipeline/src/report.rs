@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_core::{ArtifactType, Code, Digest, Kind, Outcome, Progress};
 use tidemill_metadata::{ExecutionError, Run, RunId, RunState};
 
+use crate::cost::Cost;
 use crate::pipeline::Pipeline;
 use crate::workspace::DamagedVersion;
 
@@ -35,6 +36,9 @@ pub struct RunReport {
     pub state: RunState,
     /// Wall-clock time.
     pub seconds: f64,
+    /// What it used, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// Steps in the order of the plan.
     pub steps: Vec<StepReport>,
     /// Model versions with an alias whose package is damaged after the run.
@@ -104,6 +108,9 @@ pub struct StepReport {
     /// Why it never began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped_because: Option<String>,
+    /// It was skipped because it was asked for: by a condition, a selection, or the failure of an optional step.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_choice: bool,
     /// The artifacts it wrote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<StepOutput>,
@@ -123,6 +130,7 @@ impl StepReport {
             rejected_with: None,
             error: None,
             skipped_because: None,
+            by_choice: false,
             outputs: Vec::new(),
         }
     }

@@ -9,6 +9,7 @@ use tidemill_metadata::{ExecutionError, NewRun, Run, RunId, RunState, StoreError
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::cost::Usage;
 use crate::inputs::Outputs;
 use crate::launcher::{InProcess, Launcher, RetryDelay, StepResult, launch_with_retries};
 use crate::pipeline::{Origin, Pipeline};
@@ -16,7 +17,9 @@ use crate::plan::after;
 use crate::report::{Observer, RunReport, StepReport, StepState};
 use crate::resume::{check_same_pipeline, resume};
 use crate::scheduler::{Command, Event, Scheduler, Skip, StepEnd, Task};
+use crate::selection::{Partial, Selection};
 use crate::step::{Attempt, RunContext};
+use crate::values;
 use crate::workspace::Workspace;
 
 /// Options of a run.
@@ -40,6 +43,8 @@ pub struct RunOptions {
     pub environment: Option<serde_json::Value>,
     /// The WAITING run to continue, instead of a new one.
     pub resume: Option<RunId>,
+    /// Which steps to run.
+    pub selection: Selection,
 }
 
 impl RunOptions {
@@ -60,6 +65,7 @@ impl Default for RunOptions {
             tick: None,
             environment: None,
             resume: None,
+            selection: Selection::default(),
         }
     }
 }
@@ -98,14 +104,20 @@ pub async fn run(
     options: RunOptions,
     observer: Arc<dyn Observer>,
     stop: impl Future<Output = ()> + Send,
-) -> Result<RunReport, StoreError> {
+) -> Result<RunReport, Failure> {
     let lease = options.lease(&pipeline);
     workspace.metadata.recover(&pipeline.name, lease).await?;
     workspace.artifacts.sweep_staging()?;
-    let began = Instant::now();
+    let Partial { reused, left_out } = options.selection.apply(&pipeline, &workspace).await?;
+    let mut tasks = tasks(&pipeline);
+    for step in reused.keys().chain(&left_out) {
+        // What is not run waits for nothing.
+        tasks[*step] = Task::default();
+    }
+    let (began, usage) = (Instant::now(), Usage::now());
     let (run, earlier) = match &options.resume {
         Some(id) => resume(&pipeline, &workspace, id, lease).await?,
-        None => (begin(&pipeline, &workspace, &options).await?, BTreeMap::new()),
+        None => (begin(&pipeline, &workspace, &options).await?, reused),
     };
     observer.run_started(&run, &pipeline);
     let (stopping, stopped) = watch::channel(false);
@@ -119,21 +131,25 @@ pub async fn run(
             cancel: CancelFlag::default(),
             stopped,
         },
-        scheduler: Scheduler::new(tasks(&pipeline), options.steps_max),
+        scheduler: Scheduler::new(tasks, options.steps_max),
         stopping,
         done: Outputs::new(),
         reports: BTreeMap::new(),
         earlier,
+        left_out,
     };
     let steps = driver.drive(stop).await;
     let report = RunReport {
-        run_id: run.id,
+        run_id: run.id.clone(),
         pipeline: pipeline.name.clone(),
-        state: verdict(&steps),
+        state: verdict(&pipeline, &steps),
         seconds: began.elapsed().as_secs_f64(),
+        cost: usage.and_then(Usage::cost),
         damaged_versions: workspace.damaged_versions().await?,
         steps,
     };
+    let values = values::of_run(&pipeline, &report, run.environment.as_ref());
+    workspace.metadata.log_values(&report.run_id, values).await?;
     let summary = serde_json::to_value(&report).map_err(|error| StoreError::Conflict(error.to_string()))?;
     workspace.metadata.finish_run(&report.run_id, report.state, summary).await?;
     Ok(report)
@@ -234,13 +250,18 @@ fn tasks(pipeline: &Pipeline) -> Vec<Task> {
     pipeline
         .steps
         .iter()
-        .map(|step| Task { reads: reads(&step.bindings), waits_for: step.waits_for.iter().copied().collect() })
+        .map(|step| Task {
+            reads: reads(&step.bindings),
+            waits_for: step.waits_for.iter().copied().collect(),
+            cleanup: step.options.cleanup,
+        })
         .collect()
 }
 
-fn verdict(steps: &[StepReport]) -> RunState {
-    let any = |state: StepState| steps.iter().any(|step| step.state == state);
-    if any(StepState::Failed) {
+fn verdict(pipeline: &Pipeline, steps: &[StepReport]) -> RunState {
+    let any = |state: StepState| steps.iter().any(|step| step.state == state && !step.by_choice);
+    let is_optional = |name: &str| pipeline.steps.iter().any(|step| step.name == name && step.options.optional);
+    if steps.iter().any(|step| step.state == StepState::Failed && !is_optional(&step.step)) {
         RunState::Failed
     } else if any(StepState::Canceled) {
         RunState::Canceled
@@ -262,8 +283,10 @@ struct Driver {
     stopping: watch::Sender<bool>,
     done: Outputs,
     reports: BTreeMap<usize, StepReport>,
-    /// Results of steps that ended before a run was parked.
+    /// Results of steps that ended before a run was parked, or that are not run again.
     earlier: BTreeMap<usize, StepResult>,
+    /// Steps that do not take part.
+    left_out: BTreeSet<usize>,
 }
 
 impl Driver {
@@ -283,6 +306,13 @@ impl Driver {
                         events.extend(result.map(|result| self.record(step, result)));
                     }
                     Command::Run(step) => {
+                        if let Some(why) = self.obstacle(step) {
+                            let mut report =
+                                StepReport::without_result(&self.context.pipeline, step, StepState::Skipped);
+                            (report.skipped_because, report.by_choice) = (Some(why), true);
+                            events.push_back(self.record(step, StepResult { report, outputs: BTreeMap::new() }));
+                            continue;
+                        }
                         let attempt = Attempt { context: self.context.clone(), step, done: self.done.clone() };
                         let launcher = Arc::clone(&self.context.options.launcher);
                         let handle = running.spawn(launch_with_retries(launcher, attempt));
@@ -310,6 +340,15 @@ impl Driver {
             };
             commands = event.map(|event| self.scheduler.handle(event)).unwrap_or_default();
         }
+    }
+
+    /// Why a step that could run does not.
+    fn obstacle(&self, step: usize) -> Option<String> {
+        if self.left_out.contains(&step) {
+            return Some("not selected".to_owned());
+        }
+        let condition = self.context.pipeline.steps[step].options.condition.as_ref()?;
+        condition.obstacle(|name| self.reports.get(&self.context.pipeline.step_index(name)?))
     }
 
     /// Stores the outputs of a step and reports its end to the scheduler.
@@ -358,6 +397,13 @@ impl Driver {
     fn skip(&mut self, step: usize, why: Skip) {
         let name = |index: usize| &self.context.pipeline.steps[index].name;
         let mut report = StepReport::without_result(&self.context.pipeline, step, StepState::Skipped);
+        report.by_choice = match why {
+            Skip::NotReached(other) => self.reports.get(&other).is_some_and(|before| {
+                let optional = self.context.pipeline.steps[other].options.optional;
+                before.by_choice || (before.state == StepState::Failed && optional)
+            }),
+            _ => false,
+        };
         report.skipped_because = Some(match why {
             Skip::NotReached(other) => match self.reports.get(&other).map(|r| r.state) {
                 Some(StepState::Skipped) | None => format!("`{}` did not run", name(other)),

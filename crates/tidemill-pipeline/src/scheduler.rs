@@ -12,6 +12,8 @@ pub struct Task {
     pub reads: BTreeSet<usize>,
     /// Steps that only have to pass first.
     pub waits_for: BTreeSet<usize>,
+    /// It runs after all others have ended, however they ended.
+    pub cleanup: bool,
 }
 
 /// The result of a step.
@@ -140,7 +142,15 @@ impl Scheduler {
 
     fn blocked_by(&self, step: usize) -> Option<Skip> {
         let task = &self.tasks[step];
-        let mut before = task.reads.iter().chain(&task.waits_for);
+        if task.cleanup
+            && let Some(parked) = self.states.iter().position(|state| *state == State::Parked)
+        {
+            // The run goes on later.
+            return Some(Skip::Parked(parked));
+        }
+        // A clean-up step waits for no verdict; what it reads must be there.
+        let gates = task.waits_for.iter().filter(|_| !task.cleanup);
+        let mut before = task.reads.iter().chain(gates);
         before
             .find_map(|&other| match self.states[other] {
                 State::Dead => Some(Skip::NotReached(other)),
@@ -151,6 +161,12 @@ impl Scheduler {
             .or(self.canceled.then_some(Skip::Canceled))
     }
 
+    /// Whether every step that is not a clean-up step has ended.
+    fn others_have_ended(&self) -> bool {
+        let mut others = self.tasks.iter().zip(&self.states).filter(|(task, _)| !task.cleanup);
+        others.all(|(_, state)| !matches!(state, State::Waiting | State::Running))
+    }
+
     fn start_ready(&mut self, commands: &mut Vec<Command>) {
         for step in 0..self.tasks.len() {
             let running = self.states.iter().filter(|state| **state == State::Running).count();
@@ -158,7 +174,11 @@ impl Scheduler {
                 return;
             }
             let task = &self.tasks[step];
-            let ready = task.reads.iter().chain(&task.waits_for).all(|&other| self.states[other] == State::Passed);
+            let passed = |other: &usize| self.states[*other] == State::Passed;
+            let ready = match task.cleanup {
+                true => task.reads.iter().all(passed) && self.others_have_ended(),
+                false => task.reads.iter().chain(&task.waits_for).all(passed),
+            };
             if self.states[step] == State::Waiting && ready {
                 self.states[step] = State::Running;
                 commands.push(Command::Run(step));
@@ -173,7 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn task(reads: &[usize], waits_for: &[usize]) -> Task {
-        Task { reads: reads.iter().copied().collect(), waits_for: waits_for.iter().copied().collect() }
+        Task { reads: reads.iter().copied().collect(), waits_for: waits_for.iter().copied().collect(), cleanup: false }
     }
 
     fn done(step: usize, passed: bool) -> Event {
@@ -211,6 +231,27 @@ mod tests {
         scheduler.handle(Event::Start);
         assert_eq!(scheduler.handle(Event::Cancel), [Command::Skip { step: 1, why: Skip::Canceled }]);
         assert_eq!(scheduler.handle(Event::Ended { step: 0, ending: StepEnd::Canceled }), [Command::Finish]);
+    }
+
+    #[test]
+    fn a_cleanup_step_runs_after_failures_and_not_while_the_run_is_parked() {
+        let tasks = || vec![task(&[], &[]), task(&[0], &[]), Task { cleanup: true, ..task(&[], &[0]) }];
+        let mut scheduler = Scheduler::new(tasks(), 8);
+        assert_eq!(scheduler.handle(Event::Start), [Command::Run(0)]);
+        let failed = scheduler.handle(Event::Ended { step: 0, ending: StepEnd::Failed });
+        assert_eq!(failed, [Command::Skip { step: 1, why: Skip::NotReached(0) }, Command::Run(2)]);
+        assert_eq!(scheduler.handle(done(2, true)), [Command::Finish]);
+        let mut scheduler = Scheduler::new(tasks(), 8);
+        scheduler.handle(Event::Start);
+        let parked = scheduler.handle(Event::Ended { step: 0, ending: StepEnd::Waiting });
+        assert_eq!(
+            parked,
+            [
+                Command::Skip { step: 1, why: Skip::Parked(0) },
+                Command::Skip { step: 2, why: Skip::Parked(0) },
+                Command::Finish
+            ]
+        );
     }
 
     /// A seeded simulation: for any graph, results and their order, every step starts or is skipped exactly once, never

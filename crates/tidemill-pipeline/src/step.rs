@@ -74,7 +74,7 @@ impl Attempt {
     }
 
     pub(crate) fn retries(&self) -> u32 {
-        self.step().retries
+        self.step().options.retries
     }
 
     pub(crate) fn retry_delay(&self) -> RetryDelay {

@@ -13,7 +13,7 @@ use tidemill_core::{
     ArtifactType, Component, ComponentSpec, Diagnostic, Digest, Gate, InputSource, InputSpec, suggest,
 };
 
-use crate::pipeline::{InputBinding, Origin, Step};
+use crate::pipeline::{InputBinding, Origin, Step, StepOptions};
 use crate::source_map::SourceMap;
 use crate::yaml::{Key, Node, NodeKind};
 
@@ -26,7 +26,9 @@ pub(crate) struct UnwiredStep<'a> {
     pub params: Value,
     pub recorded: Value,
     pub environment: BTreeMap<String, Digest>,
-    pub retries: u32,
+    pub options: StepOptions,
+    /// Where `if:` is written.
+    pub condition_span: Option<Range<usize>>,
 }
 
 /// Wires the steps and puts them in an order in which they can run.
@@ -51,9 +53,29 @@ pub(crate) fn wire(drafts: Vec<UnwiredStep<'_>>, diagnostics: &mut Vec<Diagnosti
     if diagnostics.len() > before {
         return Vec::new();
     }
-    let gates = gates_before(&drafts, &bindings);
+    let mut gates = gates_before(&drafts, &bindings);
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some(condition) = &draft.options.condition else { continue };
+        for name in condition.steps() {
+            match drafts.iter().position(|other| other.key.name == name).filter(|other| *other != index) {
+                Some(other) => gates[index].push(other),
+                None => diagnostics.push(no_such_step(name, draft, &drafts)),
+            }
+        }
+    }
+    if diagnostics.len() > before {
+        return Vec::new();
+    }
     let Some(order) = topological(&drafts, &bindings, &gates, diagnostics) else { return Vec::new() };
     assemble(drafts, &bindings, &gates, &order)
+}
+
+fn no_such_step(name: &str, draft: &UnwiredStep<'_>, drafts: &[UnwiredStep<'_>]) -> Diagnostic {
+    let span = draft.condition_span.clone().unwrap_or(draft.key.span.clone());
+    let known = drafts.iter().map(|other| other.key.name.as_str()).filter(|other| *other != draft.key.name);
+    let hint = suggest(name, known).map(|near| format!("did you mean `{near}`?"));
+    Diagnostic::new(span, format!("the condition is about `{name}`, and there is no other step of that name"))
+        .with_hint(hint)
 }
 
 /// The gates that each step waits for: those above it in the file, except a gate that is itself made from the step.
@@ -284,7 +306,7 @@ fn assemble(
                 params: draft.params,
                 recorded: draft.recorded,
                 environment: draft.environment,
-                retries: draft.retries,
+                options: draft.options,
                 bindings: bindings.collect(),
                 waits_for,
                 source_map: SourceMap::default(),

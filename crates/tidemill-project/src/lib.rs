@@ -3,13 +3,16 @@
 //! This is the only library that knows all components. The command line is built on it, and so is anything else that
 //! works on a project: it never prints, and never ends the process.
 
+mod alias_policy;
 mod automl;
 mod backfill;
 mod components;
+mod custom;
 mod draft;
 mod endpoints;
 mod environment;
 mod feature_sets;
+mod jobs;
 mod mirror;
 mod monitors;
 mod optuna;
@@ -21,11 +24,13 @@ mod runs;
 mod settings;
 mod sql;
 
+pub use alias_policy::{AliasPolicy, AliasRequest};
 pub use automl::{Automl, AutomlChoices, Board, BoardRow, JudgedScore, METRICS, PIPELINE_FILE, SEARCH_FILE, completed};
 pub use backfill::{
     BACKFILL_PREFIX, BackfillOptions, BackfillRequest, BackfillValue, backfill_values, plan_backfill, run_backfill,
 };
 pub use components::{all as components, connectors};
+pub use custom::{CustomComponent, custom_components};
 pub use draft::{Draft, DraftRequest, LabelDraft, SplitDraft, SplitRequest, Trial, try_out};
 pub use endpoints::{
     CheckedEndpoint, EndpointAction, EndpointChange, EndpointFile, EndpointFolder, EndpointRevision, EndpointSource,
@@ -35,6 +40,7 @@ pub use environment::{environment, user};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
+pub use jobs::SqliteJobs;
 pub use mirror::Mirror;
 pub use monitors::{
     Acted, OpenMonitor, References, Tick, act, export_joined, monitor_state_dir, read_monitor_file, tick, watch_monitor,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tidemill_core::Failure;
 use tidemill_metadata::{MetadataStore, OpenStore, StoreFolder};
-use tidemill_pipeline::{FILE_NAME, LoadError, Pipeline, Workspace};
+use tidemill_pipeline::{Components, FILE_NAME, LoadError, Pipeline, Workspace};
 
 use crate::components;
+use crate::custom::{custom_components, with_custom};
 use crate::endpoints::EndpointFolder;
 use crate::feature_sets::FeatureSetFolder;
 use crate::settings::{self, Settings};
@@ -83,8 +84,14 @@ impl Project {
 
     /// Reads the pipeline file.
     pub fn pipeline(&self, workspace: Option<&Workspace>, params: &[(String, String)]) -> Result<Pipeline, Failure> {
-        let components = components::all(workspace.cloned(), Some(self.feature_sets()));
-        Ok(Pipeline::load(&self.file, &components, params)?)
+        Ok(Pipeline::load(&self.file, &self.components(workspace)?, params)?)
+    }
+
+    /// Every component that a pipeline of the project may use: those that are built in, and those that it declares.
+    pub fn components(&self, workspace: Option<&Workspace>) -> Result<Components, Failure> {
+        let policy = self.settings.alias_policy();
+        let built_in = components::all_with(workspace.cloned(), Some(self.feature_sets()), policy);
+        with_custom(built_in, custom_components(&self.dir)?)
     }
 
     /// The store's metadata alone, for callers that only read.

@@ -13,7 +13,6 @@ use tidemill_metadata::{
 };
 use tidemill_pipeline::Workspace;
 
-use crate::components::all;
 use crate::{Project, find_version};
 
 /// A model made again.
@@ -58,7 +57,7 @@ pub async fn reproduce(
     })?;
     let execution = &record.execution;
     let run = workspace.metadata.run(execution.run_id.as_str()).await?;
-    let components = all(Some(workspace.clone()), Some(project.feature_sets()));
+    let components = project.components(Some(&workspace))?;
     let component = components.get(&execution.component).cloned().ok_or_else(|| {
         let message = format!("this version of Tidemill has no component `{}`", execution.component);
         Failure::new(Code::NotInStore, message)

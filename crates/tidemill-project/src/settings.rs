@@ -8,6 +8,8 @@ use tidemill_core::{Code, Diagnostic, Failure, InvalidFile, suggest};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::alias_policy::AliasPolicy;
+
 /// The settings file of a project.
 pub const FILE_NAME: &str = "tidemill.toml";
 
@@ -22,18 +24,30 @@ pub struct Settings {
     pub threads: usize,
     /// Steps that may run at once.
     pub steps_at_once: usize,
+    /// Aliases that move only after an approval: `MODEL@ALIAS`, or `@ALIAS` for every model.
+    pub protected_aliases: Vec<String>,
+    /// Whoever asks for the move of a protected alias cannot approve it.
+    pub approver_is_not_author: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { store: ".tidemill".into(), features: "features".into(), threads: 0, steps_at_once: 4 }
+        Self {
+            store: ".tidemill".into(),
+            features: "features".into(),
+            threads: 0,
+            steps_at_once: 4,
+            protected_aliases: Vec::new(),
+            approver_is_not_author: false,
+        }
     }
 }
 
 /// Prefix of the environment variables that Tidemill reads.
 pub const PREFIX: &str = "TIDEMILL_";
 
-const KEYS: [&str; 4] = ["store", "features", "threads", "steps_at_once"];
+const KEYS: [&str; 6] =
+    ["store", "features", "threads", "steps_at_once", "protected_aliases", "approver_is_not_author"];
 /// The key of a settings file that holds the profiles.
 const PROFILES: &str = "profiles";
 
@@ -58,11 +72,19 @@ impl Settings {
     }
 
     fn apply(&mut self, layer: &Layer) {
-        let Layer { store, features, threads, steps_at_once } = layer.clone();
+        let Layer { store, features, threads, steps_at_once, protected_aliases, approver_is_not_author } =
+            layer.clone();
+        self.protected_aliases = protected_aliases.unwrap_or_else(|| std::mem::take(&mut self.protected_aliases));
+        self.approver_is_not_author = approver_is_not_author.unwrap_or(self.approver_is_not_author);
         self.store = store.unwrap_or_else(|| std::mem::take(&mut self.store));
         self.features = features.unwrap_or_else(|| std::mem::take(&mut self.features));
         self.threads = threads.unwrap_or(self.threads);
         self.steps_at_once = steps_at_once.unwrap_or(self.steps_at_once);
+    }
+
+    /// Which aliases are protected.
+    pub fn alias_policy(&self) -> AliasPolicy {
+        AliasPolicy { protected: self.protected_aliases.clone(), not_author: self.approver_is_not_author }
     }
 
     /// Threads to use.
@@ -78,6 +100,8 @@ struct Layer {
     features: Option<PathBuf>,
     threads: Option<usize>,
     steps_at_once: Option<usize>,
+    protected_aliases: Option<Vec<String>>,
+    approver_is_not_author: Option<bool>,
 }
 
 impl Layer {
@@ -91,7 +115,27 @@ impl Layer {
                 Failure::new(Code::Settings, message)
             })
         };
+        let list = |key: &str| {
+            let Some(text) = variable(&name(key)) else { return Ok(None) };
+            let items: Vec<String> = text.split(',').map(|item| item.trim().to_owned()).collect();
+            match items.iter().find(|item| !is_alias(item)) {
+                None => Ok(Some(items)),
+                Some(wrong) => {
+                    let message = format!("the variable `{}` has `{wrong}`; write MODEL@ALIAS or @ALIAS", name(key));
+                    Err(Failure::new(Code::Settings, message))
+                }
+            }
+        };
+        let switch = |key: &str| {
+            let Some(text) = variable(&name(key)) else { return Ok(None) };
+            text.trim().parse().map(Some).map_err(|_| {
+                let message = format!("the variable `{}` is `{text}`; `true` or `false` is expected", name(key));
+                Failure::new(Code::Settings, message)
+            })
+        };
         Ok(Self {
+            protected_aliases: list("protected_aliases")?,
+            approver_is_not_author: switch("approver_is_not_author")?,
             store: path("store"),
             features: path("features"),
             threads: number("threads")?,
@@ -190,6 +234,20 @@ fn read_setting(
             *slot = number();
             slot.is_none().then_some("a whole number that is not negative")
         }
+        "protected_aliases" => {
+            layer.protected_aliases = match value.get_ref() {
+                DeValue::Array(items) => items.iter().map(|item| text_of(item).filter(|text| is_alias(text))).collect(),
+                _ => None,
+            };
+            layer.protected_aliases.is_none().then_some("a list of \"MODEL@ALIAS\" or \"@ALIAS\"")
+        }
+        "approver_is_not_author" => {
+            layer.approver_is_not_author = match value.get_ref() {
+                DeValue::Boolean(value) => Some(*value),
+                _ => None,
+            };
+            layer.approver_is_not_author.is_none().then_some("`true` or `false`")
+        }
         _ => {
             let hint = suggest(key, KEYS)
                 .map_or_else(|| format!("settings: {}", KEYS.join(", ")), |near| format!("did you mean `{near}`?"));
@@ -201,6 +259,18 @@ fn read_setting(
         let message = format!("setting `{key}` is {}; {expected} is expected", describe(value.get_ref()));
         refuse(value.span(), message, None);
     }
+}
+
+fn text_of(value: &Spanned<DeValue<'_>>) -> Option<String> {
+    match value.get_ref() {
+        DeValue::String(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+/// `MODEL@ALIAS` or `@ALIAS`.
+fn is_alias(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(_, alias)| !alias.is_empty() && !alias.contains('@'))
 }
 
 fn describe(value: &DeValue<'_>) -> String {

@@ -28,6 +28,7 @@ mod error;
 pub mod fuzzing;
 mod inference;
 mod infra_validator;
+pub mod jobs;
 mod models;
 mod observability;
 mod protocol;

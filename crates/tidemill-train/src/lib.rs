@@ -20,7 +20,7 @@ mod selector;
 mod trainer;
 mod tuner;
 
-pub use command::JobFolder;
+pub use command::{JobFolder, PYTHON_MODULE, Program, ProgramReport};
 pub use report::{render_search_report, render_training_report, tensorboard_events};
 pub use selector::ModelSelector;
 pub use trainer::{KeepingTrainer, TrainError, Trainer};

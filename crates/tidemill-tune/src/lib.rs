@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows what is tuned.
 
+mod front;
 mod importance;
 mod normal;
 mod pruning;
@@ -15,6 +16,7 @@ mod stop;
 mod study;
 mod trial;
 
+pub use front::pareto_front;
 pub use importance::importance;
 pub use pruning::Halving;
 pub use sampler::{Sampler, SamplerKind};

@@ -205,6 +205,7 @@ impl Study {
                 Ok(measured) if measured.value.is_finite() => {
                     trial.state = TrialState::Completed;
                     trial.value = Some(measured.value);
+                    trial.also = measured.also;
                     trial.noise = measured.noise;
                     trial.violation = measured.violation;
                     trial.facts = measured.facts;

@@ -47,6 +47,9 @@ pub struct Trial {
     /// What was measured at the end; of a trial that was ended early, at its last step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
+    /// What else is made small, where there are several objectives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<f64>,
     /// The standard error of the value, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
@@ -90,6 +93,7 @@ impl Trial {
             point,
             state: TrialState::Running,
             value: None,
+            also: Vec::new(),
             noise: None,
             violation: 0.0,
             steps: Vec::new(),
@@ -115,6 +119,8 @@ impl Trial {
 pub struct Measured {
     /// The value that is made as small, or as large, as possible.
     pub value: f64,
+    /// What else is made small, the same in every trial: with it the search looks for trials that no other is better than in all.
+    pub also: Vec<f64>,
     /// Its standard error, where it is known.
     pub noise: Option<f64>,
     /// By how much it breaks the limits that a result must keep, as a share of them: 0 if it keeps all.
@@ -160,6 +166,7 @@ pub trait Steps: Sync {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(number: &f64) -> bool {
     *number == 0.0
 }

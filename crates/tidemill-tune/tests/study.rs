@@ -284,7 +284,7 @@ fn a_trial_knows_its_time_as_soon_as_there_is_a_result() {
 fn what_costs_much_waits_while_time_is_short() {
     // Both kinds are as good; one takes ten times as long.
     let share_of_slow = |thrifty: bool| {
-        let budget = Budget { trials: Some(40), wall: Some(Duration::from_secs(60)), ..Budget::default() };
+        let budget = Budget { trials: Some(40), wall: Some(Duration::from_mins(1)), ..Budget::default() };
         let space = Space::parse(&json!({
             "kind": ["quick", "slow"],
             "x": { "float": [-2, 2], "when": { "kind": "quick" } },
@@ -301,4 +301,35 @@ fn what_costs_much_waits_while_time_is_short() {
     };
     let (thrifty, free) = (share_of_slow(true), share_of_slow(false));
     assert!(thrifty < free, "{thrifty} of 40, and {free} without thrift");
+}
+
+#[test]
+fn a_search_for_two_things_finds_the_front_between_them() {
+    // What is good for one is bad for the other; `n` is good for neither.
+    let both = Whole(|params: &Params, _: &dyn Steps| {
+        let (x, waste) = (number(params, "x"), (number(params, "n") - 30.0).abs() / 10.0);
+        Ok(Measured { value: (x - 1.0).powi(2) + waste, also: vec![(x + 1.0).powi(2) + waste], ..Measured::default() })
+    });
+    let near = |kind: SamplerKind| {
+        let found = (0..7).map(|seed| {
+            let sampler = Sampler { kind, seed, startup_trials: 10 };
+            let (ended, _) = run(&Study { sampler, ..study(80) }, &both, Vec::new());
+            let front = tidemill_tune::pareto_front(Direction::Minimize, &ended.trials);
+            // The area that the front leaves below (9, 9): the optimum is that of (x - 1)² against (x + 1)².
+            let mut points: Vec<(f64, f64)> =
+                front.iter().map(|at| (ended.trials[*at].value.unwrap(), ended.trials[*at].also[0])).collect();
+            points.retain(|(a, b)| *a < 9.0 && *b < 9.0);
+            let mut area = 0.0;
+            for (at, (a, b)) in points.iter().enumerate() {
+                let next = points.get(at + 1).map_or(9.0, |(a, _)| *a);
+                area += (next - a) * (9.0 - b);
+            }
+            area
+        });
+        let mut areas: Vec<f64> = found.collect();
+        areas.sort_by(f64::total_cmp);
+        areas[3]
+    };
+    let (tpe, random) = (near(SamplerKind::Tpe), near(SamplerKind::Random));
+    assert!(tpe > random, "{tpe} against {random}");
 }

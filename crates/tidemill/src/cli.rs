@@ -9,6 +9,7 @@ mod inference_log;
 mod loadtest;
 mod models;
 mod monitor;
+mod runs;
 mod schedules;
 mod schema;
 mod store;
@@ -37,6 +38,7 @@ pub use monitor::{
     MonitorCommand, MonitorExplainArgs, MonitorExportArgs, MonitorInitArgs, MonitorReplayArgs, MonitorReportArgs,
     MonitorRunArgs, MonitorSilenceArgs, MonitorStatusArgs, MonitorTestArgs,
 };
+pub use runs::{LogRunArgs, RunsArgs};
 pub use schedules::{
     ApprovalArgs, ApprovalsArgs, ApprovalsCommand, ApprovalsListArgs, BackfillArgs, DecideArgs, HistoryOfScheduleArgs,
     RetryArgs, ScheduleArgs, SchedulesArgs, SchedulesCommand, UpArgs,
@@ -101,8 +103,10 @@ pub enum Command {
     Step(StepCommand),
     /// Show how the last run went, and why
     Status(StatusArgs),
-    /// List runs
-    Runs(ListArgs),
+    /// List or search runs
+    Runs(RunsArgs),
+    /// Log parameters, metrics and files of work done elsewhere as a run
+    Log(LogRunArgs),
     /// List artifacts, or show one
     Artifacts(ArtifactsArgs),
     /// List searches for parameters, or the trials of one
@@ -251,12 +255,31 @@ pub struct RunArgs {
     /// Where steps run
     #[arg(long, value_name = "LAUNCHER", default_value = "in-process")]
     pub launcher: LauncherName,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Keep running: run again whenever an input changes and then stays unchanged for `--every`
     #[arg(long)]
     pub watch: bool,
     /// How often to look for changes, and how long an input must stay unchanged: `10s`, `5m`
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s", requires = "watch")]
     pub every: Duration,
+}
+
+/// Which steps run.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SelectionArgs {
+    /// Run these steps and everything that depends on them; what they read comes from earlier runs
+    #[arg(long, value_name = "STEP", value_delimiter = ',', conflicts_with = "watch")]
+    pub from: Vec<String>,
+    /// Run these steps and everything that they depend on
+    #[arg(long, value_name = "STEP", value_delimiter = ',', conflicts_with = "watch")]
+    pub until: Vec<String>,
+    /// Run only these steps; what they read comes from earlier runs
+    #[arg(long, value_name = "STEP", value_delimiter = ',', conflicts_with = "watch")]
+    pub only: Vec<String>,
+    /// Do not run these steps
+    #[arg(long, value_name = "STEP", value_delimiter = ',', conflicts_with = "watch")]
+    pub skip: Vec<String>,
 }
 
 /// Where steps run.

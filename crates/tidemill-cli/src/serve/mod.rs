@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use console::style;
 use serde_json::json;
 use tidemill_core::Failure;
+use tidemill_serving::jobs::JobStore;
 use tidemill_serving::{ConfiguredSource, Handle, ModelConfig, ModelStatus, Server, Source};
 use tokio::sync::oneshot;
 
@@ -40,13 +41,19 @@ pub trait Sources: Sync {
     /// The endpoint in a file, with the models that it names.
     async fn endpoint(&self, file: &Path, versions_max: usize) -> Result<Arc<dyn Source>, Failure>;
 
+    /// The queue for asynchronous requests, if there is a place to keep it.
+    async fn jobs(&self) -> Result<Option<Arc<dyn JobStore>>, Failure> {
+        Ok(None)
+    }
+
     /// The versions of the model `name` below `url` in an object store.
     fn remote(&self, name: String, url: &str) -> Result<Arc<dyn Source>, Failure>;
 }
 
 /// Serves models until the process is asked to stop: the exit code.
 pub async fn serve(args: &ServeArgs, global: &Global, sources: &dyn Sources) -> Result<u8, Failure> {
-    let options = options::options(args)?;
+    let mut options = options::options(args)?;
+    options.jobs = sources.jobs().await?;
     let source = source(args, sources).await?;
     if options.is_open_to_all() {
         let warning = style("warning:").yellow().for_stderr();

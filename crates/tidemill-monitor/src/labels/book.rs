@@ -1,6 +1,6 @@
 //! The labels that are known, each with its history of corrections.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use arrow::array::{Array, RecordBatch};
@@ -95,6 +95,18 @@ impl LabelBook {
             }
         }
         Ok(book)
+    }
+
+    /// Forgets the labels of these people, and returns how many that were.
+    pub fn forget(&mut self, actors: &BTreeSet<String>) -> u64 {
+        let mut gone = 0;
+        for labels in self.by_key.values_mut() {
+            let before = labels.len();
+            labels.retain(|label| label.review || label.actor.as_ref().is_none_or(|actor| !actors.contains(actor)));
+            gone += (before - labels.len()) as u64;
+        }
+        self.by_key.retain(|_, labels| !labels.is_empty());
+        gone
     }
 
     /// How many rows have a label or an event.

@@ -69,6 +69,16 @@ impl LogFile {
         Ok(Table::open(&self.path, &ReadOptions { hints: types, columns, ..ReadOptions::default() })?.read()?)
     }
 
+    /// As [`read`](Self::read), without some columns.
+    pub fn read_without(&self, types: Option<SchemaRef>, columns: &[&str]) -> Result<BatchReader, MonitorError> {
+        let options = ReadOptions { hints: types, ..ReadOptions::default() };
+        let table = Table::open(&self.path, &options)?;
+        let schema = table.schema();
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let kept: Vec<&str> = names.filter(|name| !columns.contains(name)).collect();
+        Ok(table.select(&kept)?.read()?)
+    }
+
     /// As [`read`](Self::read), of `columns` only those that the file has.
     pub fn read_present(
         &self,

@@ -15,11 +15,17 @@ use tidemill_validation::{ExampleValidator, SchemaGen, StatisticsGen};
 
 use self::approval::Approval;
 use self::pusher::Pusher;
+use crate::alias_policy::AliasPolicy;
 use crate::feature_sets::FeatureSetFolder;
 use crate::sql;
 
 /// Every component. Without a workspace the pusher can be checked but not run; without feature sets there are none.
 pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Components {
+    all_with(workspace, sets, AliasPolicy::default())
+}
+
+/// Every component, with a policy for the aliases that the pusher moves.
+pub fn all_with(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>, policy: AliasPolicy) -> Components {
     let transform = match sets {
         Some(sets) => Transform::default().with_sets(Arc::new(sets)),
         None => Transform::default(),
@@ -45,7 +51,7 @@ pub fn all(workspace: Option<Workspace>, sets: Option<FeatureSetFolder>) -> Comp
         .with(Evaluator)
         .with(InfraValidator)
         .with(Approval::new(workspace.clone()))
-        .with(Pusher::new(workspace))
+        .with(Pusher::new(workspace, policy))
 }
 
 /// The object stores and databases that data is read from.

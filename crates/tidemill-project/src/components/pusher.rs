@@ -5,12 +5,16 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidemill_core::{
-    ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, ExternalInput, Gate, InputArtifact,
+    ArtifactType, Code, Component, ComponentError, ComponentSpec, Digest, ExternalInput, Failure, Gate, InputArtifact,
     InputSpec, Outcome, OutputSpec, ParamIssue, Properties, StepContext, SummaryTable, Tone, parse_params,
 };
-use tidemill_metadata::{Actor, NewVersion, RegisteredVersion, RunId, StoreError, VersionSpec};
+use tidemill_metadata::{
+    Actor, ApprovalState, MetadataStore, NewVersion, RegisteredVersion, RunId, StoreError, VersionSpec,
+};
 use tidemill_pipeline::Workspace;
 use tokio::runtime::Handle;
+
+use crate::alias_policy::{AliasPolicy, AliasRequest};
 
 /// Registers a blessed model as the next version of a registered model, and moves an alias to it.
 ///
@@ -19,6 +23,7 @@ use tokio::runtime::Handle;
 /// is a folder with `pushed.json`.
 pub struct Pusher {
     workspace: Option<Workspace>,
+    policy: AliasPolicy,
 }
 
 /// Parameters of `Pusher`.
@@ -39,9 +44,10 @@ struct PusherParams {
 }
 
 impl Pusher {
-    /// A pusher to the registry of `workspace`.
-    pub fn new(workspace: Option<Workspace>) -> Self {
-        Self { workspace }
+    /// A pusher to the registry of `workspace`. An alias that `policy` protects moves only after an approval: the step waits
+    /// for it.
+    pub fn new(workspace: Option<Workspace>, policy: AliasPolicy) -> Self {
+        Self { workspace, policy }
     }
 
     fn workspace(&self) -> Result<&Workspace, ComponentError> {
@@ -120,7 +126,7 @@ impl Component for Pusher {
         let model = context.input("model")?;
         check_blessing(model, context.inputs.get("blessing"))?;
         check_blessing(model, context.inputs.get("infra_blessing"))?;
-        Handle::current().block_on(push(workspace, &params, model, context))
+        Handle::current().block_on(push(workspace, &self.policy, &params, model, context))
     }
 }
 
@@ -140,6 +146,7 @@ fn check_blessing(model: &InputArtifact, blessing: Option<&InputArtifact>) -> Re
 
 async fn push(
     workspace: &Workspace,
+    policy: &AliasPolicy,
     params: &PusherParams,
     model: &InputArtifact,
     context: &StepContext<'_>,
@@ -154,7 +161,7 @@ async fn push(
             NewVersion {
                 artifact_id: artifact.id.clone(),
                 run_id: run_id.clone(),
-                properties: metrics,
+                properties: metrics.clone(),
                 tags: std::collections::BTreeMap::default(),
                 description: params.description.clone().unwrap_or_default(),
             },
@@ -164,8 +171,20 @@ async fn push(
     let alias = match &params.alias {
         None => None,
         Some(alias) => {
-            let by = Actor { actor: format!("step {}", context.run.step), run_id: Some(run_id), reason: None };
-            Some(place_alias(workspace, params, alias, &registered, by).await?)
+            let by = Actor { actor: format!("step {}", context.run.step), run_id: Some(run_id.clone()), reason: None };
+            let run = metadata.run(run_id.as_str()).await?;
+            let author = run.environment.and_then(|found| found.get("user")?.as_str().map(str::to_owned));
+            let asks = AliasRequest {
+                model: &params.model,
+                alias,
+                version,
+                digest: model.digest.as_str(),
+                properties: &metrics,
+                step: Some((&context.run.pipeline, &context.run.step)),
+                run_id: Some(&run_id),
+                author: author.as_deref(),
+            };
+            Some(place_alias(workspace, params, &registered, by, (policy, asks)).await?)
         }
     };
     let record = json!({
@@ -192,10 +211,11 @@ struct PlacedAlias {
 async fn place_alias(
     workspace: &Workspace,
     params: &PusherParams,
-    alias: &str,
     registered: &RegisteredVersion,
     by: Actor,
+    (policy, asks): (&AliasPolicy, AliasRequest<'_>),
 ) -> Result<PlacedAlias, ComponentError> {
+    let alias = asks.alias;
     let (metadata, version) = (&workspace.metadata, registered.version.version);
     let record = metadata.model(&params.model).await?;
     let before = record.aliases.iter().find(|known| known.alias == alias).map(|known| known.version);
@@ -209,9 +229,32 @@ async fn place_alias(
         _ => version,
     };
     if after == version {
+        if before != Some(version) {
+            require_approval(policy, &**metadata, asks).await?;
+        }
         metadata.set_alias(&params.model, alias, version, by).await?;
     }
     Ok(PlacedAlias { before, after })
+}
+
+/// Ends the attempt while an approval is missing: the run is parked.
+async fn require_approval(
+    policy: &AliasPolicy,
+    metadata: &dyn MetadataStore,
+    asks: AliasRequest<'_>,
+) -> Result<(), ComponentError> {
+    let name = format!("{}@{}", asks.model, asks.alias);
+    let failed = |failure: Failure| ComponentError::new(failure.code, failure.message);
+    let Some(approval) = policy.missing(metadata, asks).await.map_err(failed)? else { return Ok(()) };
+    let id = approval.id.short();
+    let (code, message) = match approval.state {
+        ApprovalState::Rejected => {
+            let by = approval.decided_by.as_deref().unwrap_or_default();
+            (Code::NotApproved, format!("{by} rejected the move of {name} to version {}", asks.version))
+        }
+        _ => (Code::Waiting, format!("{name} is protected: waits for approval {id}")),
+    };
+    Err(ComponentError::new(code, message).with_hint(format!("`tidemill approvals show {id}`")))
 }
 
 fn outcome(

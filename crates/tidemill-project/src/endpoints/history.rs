@@ -91,6 +91,11 @@ impl EndpointFolder {
         Self { dir }
     }
 
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The names of all endpoints that were ever applied.
     pub fn names(&self) -> Result<Vec<String>, Failure> {
         let mut names = entries(&self.dir)?;

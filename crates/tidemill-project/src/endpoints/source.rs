@@ -165,6 +165,13 @@ impl Source for EndpointSource {
         self.state().specs.values().map(Arc::clone).collect()
     }
 
+    fn endpoint_folder(&self) -> Option<PathBuf> {
+        match &self.from {
+            Origin::Applied(folder) => Some(folder.dir().to_owned()),
+            Origin::File(_) => None,
+        }
+    }
+
     fn logs(&self) -> BTreeMap<String, Vec<ModelLog>> {
         let log = |spec: &Arc<EndpointSpec>| {
             let log = spec.log.as_ref()?;

@@ -12,7 +12,7 @@ use tidemill_monitor::config::Action;
 use tidemill_monitor::{Micros, Monitor, Provenance, export};
 use tidemill_pipeline::{Observer, RunOptions};
 
-use crate::{Project, RunSupervisor, connectors};
+use crate::{AliasRequest, Project, RunSupervisor, connectors};
 
 /// An action that was done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,17 +41,19 @@ pub fn export_joined(
         Failure::new(Code::MonitorReference, "the monitor file has no `labels`")
             .with_hint("`labels: { feedback: true }`")
     };
-    let book = monitor.labels()?.ok_or_else(no_labels)?;
+    let mut book = monitor.labels()?.ok_or_else(no_labels)?;
+    let left_out = book.forget(monitor.suspicious());
     let no_reference = || {
         Failure::new(Code::MonitorReference, format!("version {version} has no reference yet"))
             .with_hint("`tidemill monitor run --once` makes it as soon as the log is long enough")
     };
     let profile = monitor.state().profile(version)?.ok_or_else(no_reference)?;
     let mut batches = Vec::new();
-    let done = export(monitor.file(), &monitor.log(), &book, &profile, period, as_of, |batch| {
+    let mut done = export(monitor.file(), &monitor.log(), &book, &profile, period, as_of, |batch| {
         batches.push(batch);
         Ok(())
     })?;
+    done.left_out = left_out;
     if batches.is_empty() {
         let message = format!("none of the {} requests of the period has a label", done.requests);
         return Err(
@@ -157,7 +159,21 @@ pub async fn act(
                 let message = format!("{}@{alias} has no version before {now} to go back to", file.model);
                 return Err(Failure::new(Code::NotInStore, message));
             };
-            metadata.set_alias(&file.model, alias, before, Actor { actor: cause, run_id: None, reason: None }).await?;
+            let version = metadata.model_version(&file.model, &VersionSpec::Number(before)).await?;
+            let artifact = metadata.artifact(version.artifact_id.as_str()).await?;
+            let asked = AliasRequest {
+                model: &file.model,
+                alias,
+                version: before,
+                digest: artifact.digest.as_str(),
+                properties: &version.properties,
+                step: None,
+                run_id: None,
+                author: Some(&cause),
+            };
+            project.settings.alias_policy().require(&*metadata, asked).await?;
+            let by = Actor { actor: cause, reason: Some("rollback".to_owned()), ..Actor::default() };
+            metadata.set_alias(&file.model, alias, before, by).await?;
             Ok(done(format!("{}@{alias} {now} → {before}", file.model), None))
         }
         Action::Review { rows } => {

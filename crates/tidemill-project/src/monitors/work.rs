@@ -140,12 +140,17 @@ async fn round(
     let base = open.path.parent().map(std::path::Path::to_owned).unwrap_or_default();
     let mut references = References::new(open.monitor.file().clone(), &base, open.monitor.log(), workspace);
     let mut monitor = open.monitor.clone();
-    let (result, monitor, notes) = tokio::task::spawn_blocking(move || {
-        let result = monitor.round(&mut references, now);
-        (result, monitor, references.notes)
-    })
-    .await
-    .map_err(|_| Failure::new(Code::Internal, "the monitor panicked"))?;
+    // One thread reads: a monitor is to leave the machine to others, and several would hold several parts of a file.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.map_err(|error| Failure::new(Code::Internal, format!("no thread can be started: {error}")))?;
+    let work = move || {
+        pool.install(move || {
+            let result = monitor.round(&mut references, now);
+            (result, monitor, references.notes)
+        })
+    };
+    let panicked = |_| Failure::new(Code::Internal, "the monitor panicked");
+    let (result, monitor, notes) = tokio::task::spawn_blocking(work).await.map_err(panicked)?;
     open.monitor = monitor;
     Ok((result?, notes))
 }

@@ -16,6 +16,7 @@ use super::graph::{Graph, Kind, Node};
 use super::model::{Projection, VersionModel};
 use super::parallel::{Member, Parallel};
 use super::remote::Remote;
+use super::rollout::{Rollout, Watch, WatchedUnit};
 use super::route::{Destination, Route, Rule, Unit};
 use super::sequence::{Sequence, SequenceStep};
 use super::shadow::Shadow;
@@ -121,11 +122,14 @@ pub(super) fn build(
     if let Ok(rows) = target_signature.batch_builder(0).finish(0) {
         signature.schema = rows.schema();
     }
-    let mut builder = Builder { spec, models: &models, resolved, remotes, known, signature, state, issues };
+    let subject = spec.rollout.as_ref().and_then(|rollout| subject(&rollout.candidate, &models, resolved));
+    let rollout = state.rollout(&spec.endpoint, spec.rollout.as_ref(), subject);
+    let mut builder = Builder { rollout, spec, models: &models, resolved, remotes, known, signature, state, issues };
     let graph = builder.graph();
     let core = Core {
         route: builder.route(),
         shadows: builder.shadows(),
+        rollout: builder.rollout.clone(),
         primary: spec.primary().and_then(|name| builder.index(name)),
         tables,
         graph: Arc::new(graph),
@@ -138,6 +142,7 @@ pub(super) fn build(
 }
 
 struct Builder<'a> {
+    rollout: Option<Arc<Rollout>>,
     spec: &'a EndpointSpec,
     models: &'a BTreeMap<String, ModelSpec>,
     resolved: &'a Resolved,
@@ -187,7 +192,9 @@ impl Builder<'_> {
         if let Some(text) = &model.expression {
             generation = xxh3_64(text.as_bytes());
         }
-        let label = version.map_or_else(|| name.to_owned(), |version| format!("{name}/{version}"));
+        // A reference to a version names it already.
+        let version_told = version.filter(|_| !ModelReference::is_explicit(name));
+        let label = version_told.map_or_else(|| name.to_owned(), |version| format!("{name}/{version}"));
         Node {
             name: name.to_owned(),
             kind,
@@ -196,6 +203,7 @@ impl Builder<'_> {
             threshold: model.threshold,
             renamed: model.outputs.iter().map(|(name, own)| (own.clone(), name.clone())).collect(),
             fallback: self.fallbacks(name, model),
+            watch: self.watch(name),
             cached_label: Arc::from(format!("{label} (cache)")),
             label: Arc::from(label),
             version,
@@ -330,12 +338,19 @@ impl Builder<'_> {
     }
 
     fn route(&mut self) -> Route {
-        let rules = if self.spec.route.is_empty() {
-            let only = RuleSpec { to: self.models.keys().next().cloned(), ..RuleSpec::default() };
-            vec![self.rule(&only)]
-        } else {
-            self.spec.route.iter().map(|rule| self.rule(rule)).collect()
-        };
+        let only = [RuleSpec { to: self.models.keys().next().cloned(), ..RuleSpec::default() }];
+        let specs = if self.spec.route.is_empty() { &only } else { &self.spec.route[..] };
+        let last = specs.len() - 1;
+        let rules = specs.iter().enumerate().map(|(at, rule)| match &self.rollout {
+            _ if at < last => self.rule(rule),
+            Some(rollout) => self.rule(&with_share(rule, &rollout.spec.candidate, rollout.share())),
+            // As long as the candidate is not there, its rollout has not begun.
+            None => match &self.spec.rollout {
+                Some(rollout) => self.rule(&with_share(rule, &rollout.candidate, 0.0)),
+                None => self.rule(rule),
+            },
+        });
+        let rules = rules.collect();
         Route { rules, draws: Arc::clone(&self.state.draws) }
     }
 
@@ -368,6 +383,19 @@ impl Builder<'_> {
         }
     }
 
+    /// What a rollout observes of a model.
+    fn watch(&self, name: &str) -> Option<Watch> {
+        let rollout = self.rollout.as_ref()?;
+        let rule = self.spec.route.last()?;
+        rule.split.as_ref()?.get(name)?;
+        let unit = match self.unit(rule.by.as_deref()) {
+            Unit::Input(at) => WatchedUnit::Input(at),
+            Unit::Header(name) => WatchedUnit::Header(name),
+            Unit::Request => WatchedUnit::None,
+        };
+        Some(Watch { rollout: Arc::clone(rollout), is_candidate: rollout.spec.candidate == name, unit })
+    }
+
     fn unit(&self, by: Option<&str>) -> Unit {
         let Some(by) = by else { return Unit::Request };
         if let Some(name) = by.strip_prefix("header:") {
@@ -386,6 +414,27 @@ impl Builder<'_> {
         }
         shadows
     }
+}
+
+/// What a rollout is of: another definition or version of the candidate is another rollout. `None`: it is not loaded yet.
+fn subject(candidate: &str, models: &BTreeMap<String, ModelSpec>, resolved: &Resolved) -> Option<String> {
+    if resolved.missing.contains_key(candidate) {
+        return None;
+    }
+    let version = resolved.targets.get(candidate).and_then(|target| target.signature().version);
+    let model = serde_json::to_string(models.get(candidate)?).ok()?;
+    Some(format!("{model} {}", version.map_or_else(String::new, |version| format!("version {version}"))))
+}
+
+/// A split in which a model has this share, and the others the rest in their proportions.
+fn with_share(rule: &RuleSpec, candidate: &str, share: f64) -> RuleSpec {
+    let Some(split) = &rule.split else { return rule.clone() };
+    let others: f64 = split.iter().filter(|(name, _)| *name != candidate).map(|(_, weight)| weight).sum();
+    let weight = |(name, weight): (&String, &f64)| {
+        let share = if name == candidate { share } else { weight / others * (100.0 - share) };
+        (name.clone(), share)
+    };
+    RuleSpec { split: Some(split.iter().map(weight).collect()), ..rule.clone() }
 }
 
 /// The columns of answers: one for each output tensor.

@@ -15,6 +15,7 @@ use super::guard::{Admission, Entry, Guard, is_fault};
 use super::model::VersionModel;
 use super::parallel::Parallel;
 use super::remote::Remote;
+use super::rollout::Watch;
 use super::rows::{internal, named, with_columns};
 use super::sequence::Sequence;
 use crate::inference::request_error::RequestError;
@@ -39,6 +40,8 @@ pub(super) struct Node {
     /// Its outputs under the names of the endpoint: the new name of each of its own. Empty: they keep their names.
     pub(super) renamed: Vec<(String, String)>,
     pub(super) fallback: Vec<Fallback>,
+    /// Observes its answers, if it is part of a rollout.
+    pub(super) watch: Option<Watch>,
     /// What it is called in trails: `champion/3`.
     pub(super) label: Arc<str>,
     /// The same for answers from the cache.
@@ -79,9 +82,9 @@ impl Graph {
     pub(super) fn start(self: &Arc<Self>, at: usize, call: Call, from: From) -> Step {
         let node = &self.nodes[at];
         if node.fallback.is_empty() {
-            return self.start_plain(at, call, from);
+            return self.start_watched(at, call, from);
         }
-        match self.start_plain(at, call.clone(), from) {
+        match self.start_watched(at, call.clone(), from) {
             Step::Done(Err(error)) if is_fault(&error) => self.fall_back(at, call, error),
             Step::Later(work) => {
                 let graph = Arc::clone(self);
@@ -94,6 +97,18 @@ impl Graph {
             }
             done @ Step::Done(_) => done,
         }
+    }
+
+    /// As [`start`](Self::start), without its fallbacks; a rollout observes the outcome.
+    fn start_watched(self: &Arc<Self>, at: usize, call: Call, from: From) -> Step {
+        let watch = self.nodes[at].watch.as_ref().filter(|_| from == From::Route);
+        let Some(watching) = watch.and_then(|watch| watch.begin(&call)) else {
+            return self.start_plain(at, call, from);
+        };
+        self.start_plain(at, call, from).map(move |outcome| {
+            watching.end(&outcome);
+            outcome
+        })
     }
 
     /// As [`start`](Self::start), without its fallbacks.

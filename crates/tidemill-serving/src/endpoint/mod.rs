@@ -24,6 +24,7 @@ mod parallel;
 mod paths;
 pub(crate) mod registry;
 mod remote;
+mod rollout;
 mod route;
 mod rows;
 mod sequence;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -21,6 +22,8 @@ use crate::inference::target::Target;
 use crate::models::targets::NamedTargets;
 use crate::models::versions::{Snapshot, VersionTarget};
 
+/// How often rollouts are looked at.
+const TICK: Duration = Duration::from_millis(500);
 /// How often a server is asked for the signature of its model until it answers.
 const REMOTE_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -44,6 +47,8 @@ struct Entry {
     built: Option<Arc<EndpointTarget>>,
     /// Why the file, or the models as they are now, cannot be used.
     problem: Option<String>,
+    /// The problem that was last reported.
+    reported: Option<String>,
     /// Whether it must be built again.
     stale: bool,
 }
@@ -70,7 +75,9 @@ impl Endpoints {
     }
 
     /// Serves these endpoints from now on. What endpoints of the same name have learned stays.
-    pub(crate) fn configure(&self, specs: &[Arc<EndpointSpec>]) {
+    ///
+    /// `folder` keeps what must outlive the process, if there is one.
+    pub(crate) fn configure(&self, specs: &[Arc<EndpointSpec>], folder: Option<&Path>) {
         let looks = specs.iter().flat_map(|spec| &spec.route).any(RuleSpec::looks_at_headers);
         self.looks_at_headers.store(looks, Ordering::Relaxed);
         if !specs.is_empty() {
@@ -80,6 +87,7 @@ impl Endpoints {
         entries.retain(|name, _| specs.iter().any(|spec| spec.endpoint == *name));
         for spec in specs {
             let entry = entries.entry(spec.endpoint.clone()).or_default();
+            entry.state.folder = folder.map(Path::to_owned);
             if entry.spec.as_ref() != Some(spec) {
                 entry.spec = Some(Arc::clone(spec));
                 entry.stale = true;
@@ -101,6 +109,13 @@ impl Endpoints {
             if entry.stale || !resolved.is_same(&entry.resolved) {
                 entry.resolved = resolved;
                 changed |= self.rebuild_one(name, entry, &spec);
+            }
+            // While models are being loaded, a problem is expected.
+            if snapshot.loads_finished() && entry.problem != entry.reported {
+                if let Some(problem) = &entry.problem {
+                    tracing::warn!(endpoint = name, problem, "endpoint stays as it was");
+                }
+                entry.reported.clone_from(&entry.problem);
             }
         }
         let known: Vec<&String> = entries.keys().collect();
@@ -125,11 +140,6 @@ impl Endpoints {
             }
             Err((issues, new_tables, new_remotes)) => {
                 let problem = issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                // While tables and other servers are being asked, this is expected.
-                let is_settling = !new_tables.is_empty() || !new_remotes.is_empty();
-                if entry.problem.as_ref() != Some(&problem) && !is_settling && entry.spec.is_some() {
-                    tracing::warn!(endpoint = name, problem, "endpoint stays as it was");
-                }
                 entry.problem = Some(problem);
                 (new_tables, new_remotes, false)
             }
@@ -143,10 +153,33 @@ impl Endpoints {
         changed
     }
 
-    /// Waits until something besides the models has changed; every endpoint must then be built again.
+    /// Waits until something besides the models has changed: then endpoints must be built again.
     pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
-        self.entries().values_mut().for_each(|entry| entry.stale = true);
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                () = self.changed.notified() => {
+                    return self.entries().values_mut().for_each(|entry| entry.stale = true);
+                }
+                _ = ticks.tick() => {
+                    if self.tick() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Moves rollouts on. `true`: shares have changed.
+    fn tick(&self) -> bool {
+        let (now, mut changed) = (Instant::now(), false);
+        for (name, entry) in self.entries().iter_mut() {
+            if entry.state.tick(name, now) {
+                entry.stale = true;
+                changed = true;
+            }
+        }
+        changed
     }
 
     /// Whether every endpoint answers.

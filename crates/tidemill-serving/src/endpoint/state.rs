@@ -1,15 +1,18 @@
 //! What outlives a change of an endpoint: counters, breakers, caches, tables, connections.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use super::cache::PredictionCache;
 use super::features::FeatureTable;
 use super::guard::{Counters, Guard};
 use super::remote::Remote;
+use super::rollout::{Progress, Rollout};
 use super::shadow::ShadowState;
-use super::spec::{BreakerSpec, EndpointSpec, LimitsSpec, PredictionCacheSpec, ShadowSpec};
+use super::spec::{BreakerSpec, EndpointSpec, LimitsSpec, PredictionCacheSpec, RolloutSpec, ShadowSpec};
 use crate::inference::target::Target;
 
 /// The parts of an endpoint that are kept while it changes.
@@ -24,6 +27,9 @@ pub(super) struct EndpointState {
     generations: BTreeMap<String, (Arc<dyn Target>, u64)>,
     next_generation: u64,
     pub(super) draws: Arc<AtomicU64>,
+    rollout: Option<Arc<Rollout>>,
+    /// The folder that keeps the positions of rollouts.
+    pub(super) folder: Option<PathBuf>,
 }
 
 impl EndpointState {
@@ -119,6 +125,59 @@ impl EndpointState {
         self.next_generation += 1;
         self.generations.insert(name.to_owned(), (Arc::clone(target), self.next_generation));
         self.next_generation
+    }
+
+    /// The rollout of `subject`: the one that goes on, unless the file or the subject has become another. Without a subject
+    /// it is the one of before.
+    pub(super) fn rollout(
+        &mut self,
+        endpoint: &str,
+        spec: Option<&RolloutSpec>,
+        subject: Option<String>,
+    ) -> Option<Arc<Rollout>> {
+        let Some(spec) = spec else {
+            self.rollout = None;
+            return None;
+        };
+        let Some(subject) = subject else { return self.rollout.clone() };
+        if let Some(rollout) = &self.rollout
+            && rollout.spec == *spec
+            && rollout.subject == subject
+        {
+            return Some(Arc::clone(rollout));
+        }
+        let kept = match (&self.folder, &self.rollout) {
+            (Some(folder), _) => Progress::load(&Progress::path(folder, endpoint), spec, &subject),
+            (None, Some(known)) if known.subject == subject && known.spec.is_same_but_for_approvals(spec) => {
+                Ok(known.progress())
+            }
+            (None, _) => Ok(Progress::Step { step: 0 }),
+        };
+        let progress = kept.unwrap_or_else(|reason| {
+            tracing::error!(endpoint, reason, "the rollout is held");
+            Progress::Held { step: 0, reason }
+        });
+        let rollout = Arc::new(Rollout::new(spec, subject, progress, Instant::now()));
+        self.rollout = Some(Arc::clone(&rollout));
+        Some(rollout)
+    }
+
+    /// Moves the rollout on. `true`: the share of its candidate has changed.
+    pub(super) fn tick(&self, endpoint: &str, now: Instant) -> bool {
+        let Some(rollout) = &self.rollout else { return false };
+        let Some(progress) = rollout.tick(now) else { return false };
+        let share = rollout.share();
+        match &progress {
+            Progress::RolledBack { reason, .. } => tracing::error!(endpoint, reason, "the rollout is rolled back"),
+            Progress::Held { reason, .. } => tracing::error!(endpoint, reason, "the rollout is held"),
+            Progress::Step { .. } | Progress::Done => tracing::info!(endpoint, share, "the rollout goes on"),
+        }
+        if let Some(folder) = &self.folder
+            && let Err(error) = progress.save(&Progress::path(folder, endpoint), &rollout.spec, &rollout.subject)
+        {
+            tracing::error!(endpoint, error, "the position of the rollout cannot be kept");
+        }
+        true
     }
 
     /// Lets go of the version of a model that is not there any more.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -38,6 +39,9 @@ pub(super) fn status(spec: &EndpointSpec, target: &EndpointTarget) -> Value {
         "shadows": core.shadows.iter().map(shadow).collect::<Vec<_>>(),
         "features": core.tables.iter().map(|table| features(table)).collect::<Vec<_>>(),
     });
+    if let Some(rollout) = &core.rollout {
+        value["rollout"] = rollout.status(Instant::now());
+    }
     if let Some(cache) = &core.graph.cache {
         let (rows, bytes) = cache.size();
         let sum = |of: fn(&Node) -> &AtomicU64| core.graph.nodes.iter().map(|node| load(of(node))).sum::<u64>();
@@ -185,6 +189,16 @@ pub(super) fn metrics_text(endpoints: &[(&str, &EndpointTarget)]) -> String {
                 "# HELP tidemill_endpoint_model_{name} {help}\n# TYPE tidemill_endpoint_model_{name} {kind}\n{series}"
             );
         }
+    }
+    let mut series = String::new();
+    for (endpoint, target) in endpoints {
+        if let Some(rollout) = &target.core.rollout {
+            let _ = writeln!(series, "tidemill_endpoint_rollout_share{{endpoint=\"{endpoint}\"}} {}", rollout.share());
+        }
+    }
+    if !series.is_empty() {
+        let name = "tidemill_endpoint_rollout_share";
+        let _ = writeln!(text, "# HELP {name} The share of the candidate in percent.\n# TYPE {name} gauge\n{series}");
     }
     let shadows: [(&str, &str, fn(&Shadow) -> u64); 3] = [
         ("requests_total", "Copies of requests that a shadow answered.", |shadow| shadow.state.compared().requests),

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::call::{Answer, Call, Outcome, Step};
 use super::features::FeatureTable;
 use super::graph::{From, Graph, Kind, fitted};
+use super::rollout::Rollout;
 use super::route::{Chosen, Route};
 use super::rows::{interleaved, take_rows};
 use super::shadow::Shadow;
@@ -40,6 +41,7 @@ pub(super) struct Core {
     pub(super) route: Route,
     pub(super) shadows: Vec<Shadow>,
     pub(super) tables: Vec<Arc<FeatureTable>>,
+    pub(super) rollout: Option<Arc<Rollout>>,
     /// The model that explains predictions.
     pub(super) primary: Option<usize>,
 }

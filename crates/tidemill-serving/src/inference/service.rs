@@ -17,6 +17,7 @@ use crate::inference::request_error::RequestError;
 use crate::inference::response::InferenceResponse;
 use crate::inference::signature::TargetSignature;
 use crate::inference::target::{Inference, Target, Thread};
+use crate::jobs::Jobs;
 use crate::models::control::ModelControl;
 use crate::models::versions::{Models, ResolveError, Selector, versions_text};
 use crate::observability::feedback::FeedbackLog;
@@ -54,6 +55,8 @@ pub(crate) struct InferenceService {
     /// Where feedback goes, if it is taken.
     pub(crate) feedback: Option<Arc<FeedbackLog>>,
     pub(crate) traces: Option<Traces>,
+    /// The queue for asynchronous requests, if there is one.
+    pub(crate) jobs: Option<Arc<Jobs>>,
     names: RequestIds,
     input_policy: InputPolicy,
     draining: watch::Sender<bool>,
@@ -84,6 +87,7 @@ impl InferenceService {
             logs,
             feedback: None,
             traces: None,
+            jobs: None,
             names: RequestIds::new(),
             input_policy: InputPolicy::default(),
             draining: watch::Sender::default(),
@@ -100,6 +104,12 @@ impl InferenceService {
     /// Takes feedback into this log, if given.
     pub(crate) fn taking_feedback(mut self, feedback: Option<FeedbackLog>) -> Self {
         self.feedback = feedback.map(Arc::new);
+        self
+    }
+
+    /// Takes asynchronous requests too, if there is a queue.
+    pub(crate) fn with_jobs(mut self, jobs: Option<Arc<Jobs>>) -> Self {
+        self.jobs = jobs;
         self
     }
 

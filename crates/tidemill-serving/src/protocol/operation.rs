@@ -21,6 +21,16 @@ pub(crate) enum Operation {
     Endpoints,
     /// The state of an endpoint.
     EndpointStatus,
+    /// A request to be answered later.
+    Submit,
+    /// The answer to a job.
+    Job,
+    /// Cancel a job.
+    JobCancel,
+    /// Try a job again.
+    JobRetry,
+    /// How many jobs there are.
+    Jobs,
     /// TF Serving: predict.
     Predict,
     /// TF Serving: classify.
@@ -80,6 +90,11 @@ impl Operation {
             Self::Status => "status",
             Self::Metadata => "metadata",
             Self::Models => "models",
+            Self::Submit => "submit",
+            Self::Job => "job",
+            Self::JobCancel => "job_cancel",
+            Self::JobRetry => "job_retry",
+            Self::Jobs => "jobs",
             Self::Endpoints => "endpoints",
             Self::EndpointStatus => "endpoint_status",
             Self::Predict => "predict",
@@ -129,6 +144,7 @@ impl Operation {
         matches!(
             self,
             Self::Predict
+                | Self::Submit
                 | Self::Classify
                 | Self::Regress
                 | Self::Invocations

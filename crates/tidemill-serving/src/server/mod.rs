@@ -29,6 +29,7 @@ use self::connection::{Connections, Phase};
 use self::socket::Socket;
 use crate::inference::compute_pool::{ComputePool, PoolOptions};
 use crate::inference::service::{InferenceService, Limits};
+use crate::jobs::{Jobs, run_jobs};
 use crate::models::control::{ControlOptions, ModelControl, Unloaded};
 use crate::models::versions::{Backoff, LoadOptions, Manager, ManagerOptions, Models};
 use crate::observability::feedback::FeedbackLog;
@@ -134,11 +135,13 @@ impl Server {
         };
         let admission = Arc::new(Admission::new(options.requests_max, options.requests_bytes_max));
         let pool = ComputePool::new(pool_options);
+        let jobs = options.jobs.clone().map(|store| Arc::new(Jobs::new(store, options.job_options)));
         let service =
             InferenceService::new(Arc::clone(&models), metrics, limits, admission, pool, access, control, logs);
         let log_dir = options.inference_log.as_ref().map(|log| log.dir.clone());
         let feedback = log_dir.filter(|_| options.feedback).map(|dir| FeedbackLog::new(&dir));
-        let service = service.with_traces(traces).checking(options.input_policy).taking_feedback(feedback);
+        let service =
+            service.with_traces(traces).checking(options.input_policy).taking_feedback(feedback).with_jobs(jobs);
         let service = Arc::new(service);
         let facts = ServerFacts {
             grpc_port: grpc_address.map(|address| address.port()),
@@ -179,6 +182,7 @@ impl Server {
         let mut manager = tokio::spawn(manager.run(source, polls));
         let keys = tokio::spawn(Arc::clone(&service).follow_keys());
         let endpoints = tokio::spawn(Arc::clone(&service.models).follow_endpoints());
+        let jobs = service.jobs.clone().map(|jobs| tokio::spawn(run_jobs(Arc::clone(&service), jobs)));
         let phase = watch::Sender::new(Phase::Serving);
         let stopped = async {
             tokio::select! {
@@ -200,6 +204,9 @@ impl Server {
         manager.abort();
         keys.abort();
         endpoints.abort();
+        if let Some(jobs) = jobs {
+            jobs.abort();
+        }
         if let Some(traces) = &service.traces {
             traces.finish().await;
         }

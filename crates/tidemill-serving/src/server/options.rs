@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_onnx::OnnxOptions;
 
 use super::TlsOptions;
+use crate::jobs::{JobOptions, JobStore};
 use crate::{BatchingOptions, InferenceLogOptions, InputPolicy, TraceOptions};
 
 /// Which server's `GET /v1/models` and `GET /v1/models/NAME` to imitate, as TF Serving and `KServe` differ.
@@ -44,6 +46,10 @@ pub struct ServerOptions {
     pub feedback: bool,
     /// The collector for traces of inference requests. Default: none.
     pub traces: Option<TraceOptions>,
+    /// The queue for asynchronous requests. Default: none.
+    pub jobs: Option<Arc<dyn JobStore>>,
+    /// How jobs are worked on.
+    pub job_options: JobOptions,
     /// A local socket that also serves gRPC, to every process that may write to it. Default: none.
     pub grpc_socket: Option<PathBuf>,
     /// How often the source is polled. Default 1 s.
@@ -125,6 +131,8 @@ impl Default for ServerOptions {
             inference_log: None,
             feedback: false,
             traces: None,
+            jobs: None,
+            job_options: JobOptions::default(),
             grpc_socket: None,
             poll_interval: Duration::from_secs(1),
             request_body_bytes_max: 64 << 20,

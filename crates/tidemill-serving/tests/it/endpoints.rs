@@ -478,3 +478,46 @@ fn a_model_that_is_off_is_passed_over_and_a_threshold_decides() {
     assert_eq!((status, answer, route.as_str()), (200, json!(1.0), "champion/1"));
     assert_eq!(served.model("challenger")["off"], json!(true));
 }
+
+#[test]
+fn a_rollout_goes_on_while_its_guards_hold_and_back_when_they_do_not() {
+    let ramp = |candidate: &Value| {
+        let mut spec = spec(&json!({
+            "models": { "challenger": candidate },
+            "rollout": {
+                "candidate": "challenger", "steps": [20, 100], "every": "0s", "min_requests": 20,
+                "guards": { "error_rate": { "at_most": 0.2 } },
+            },
+            "fallback": ["rules"],
+        }));
+        spec["models"]["rules"] = json!({ "expression": "0.5" });
+        spec["models"]["challenger"] = candidate.clone();
+        spec
+    };
+    let served = Served::start(&ramp(&json!({ "model": "taxi:2" })));
+    let send = |until: &dyn Fn(&Value) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        for rider in 0.. {
+            let mut row = row(12.5);
+            row["rider"] = json!(format!("rider-{rider}"));
+            let (status, body, _) = served.one(&row);
+            assert_eq!(status, 200, "{body}");
+            let status = served.status();
+            if until(&status["rollout"]) {
+                return status["rollout"].clone();
+            }
+            assert!(Instant::now() < deadline, "{status:#}");
+        }
+        Value::Null
+    };
+    let done = send(&|rollout| rollout["state"] == "done");
+    assert_eq!(done["share"], json!(100.0), "{done}");
+    assert_eq!(served.one(&row(12.5)).2, "challenger/2");
+    // A candidate that fails: users get the fallback, and soon the other arm.
+    served.change(&ramp(&json!({ "model": "x", "url": dead_address() })));
+    let back = send(&|rollout| rollout["state"] == "rolled_back");
+    assert!(back["reason"].as_str().unwrap().contains("error_rate"), "{back}");
+    assert_eq!(served.one(&row(12.5)).2, "champion/1");
+    let metrics = agent().get(served.server.url("/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(metrics.contains("tidemill_endpoint_rollout_share{endpoint=\"rides\"} 0"), "{metrics}");
+}

@@ -18,6 +18,7 @@ mod grpc_tf_serving;
 mod hostile;
 mod infra_validator;
 mod input_checks;
+mod jobs;
 mod lifecycle;
 mod model_logs;
 mod models;

@@ -12,7 +12,8 @@ use crate::learner::TrainingData;
 /// The contract.
 pub(super) const FORMAT: &str = "tidemill.job/1";
 /// The Python module that speaks the contract; it stands beside the job, so that nothing needs installing.
-const PYTHON: &str = include_str!("../../../../python/tidemill/__init__.py");
+/// The Python module `tidemill`, for the programs of jobs and components.
+pub const PYTHON_MODULE: &str = include_str!("../../../../python/tidemill/__init__.py");
 
 /// The folder of a job, which is gone when this is dropped.
 pub(super) struct Scratch(tempfile::TempDir);
@@ -61,7 +62,7 @@ pub(super) fn write(
     for folder in [scratch.out(), checkpoints.clone(), scratch.python().join("tidemill")] {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    std::fs::write(scratch.python().join("tidemill/__init__.py"), PYTHON).map_err(failed)?;
+    std::fs::write(scratch.python().join("tidemill/__init__.py"), PYTHON_MODULE).map_err(failed)?;
     std::fs::write(scratch.events(), b"").map_err(failed)?;
     let has_checkpoints = std::fs::read_dir(&checkpoints).map_err(failed)?.next().is_some();
     let mut splits = serde_json::Map::new();

@@ -13,7 +13,9 @@ mod kept;
 mod process;
 mod result;
 
+pub use job::PYTHON_MODULE;
 pub use kept::JobFolder;
+pub use process::{Program, ProgramReport};
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};

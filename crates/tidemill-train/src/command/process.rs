@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tidemill_core::{Code, ComponentError};
+use tidemill_core::{CancelFlag, Code, ComponentError, Progress};
 
 use super::events::{BYTES_MAX, Events};
 use super::job::{Scratch, environment, io};
@@ -111,55 +111,121 @@ enum Stopped {
     Events,
 }
 
-/// Runs the program of a job to its end. It gets a process group of its own, and nothing of the group is left afterwards.
+/// A program to run, with its limits.
+#[derive(Clone, Copy)]
+#[allow(missing_docs, reason = "plain data")]
+pub struct Program<'a> {
+    /// What it is to a person: `training command`.
+    pub what: &'static str,
+    /// The program and its arguments.
+    pub run: &'a [String],
+    /// Where it runs; empty for the current folder.
+    pub folder: &'a Path,
+    pub environment: &'a [(String, String)],
+    pub timeout_secs: u64,
+    /// Largest memory of the program and its children together.
+    pub memory_mib: Option<u64>,
+    /// Seconds that it has to end itself after it is asked to.
+    pub grace_secs: u64,
+    /// The file that it writes events to.
+    pub events: &'a Path,
+    /// The file in which it may say why it failed.
+    pub result: &'a Path,
+    pub progress: &'a dyn Progress,
+    pub cancel: &'a CancelFlag,
+}
+
+impl fmt::Debug for Program<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+/// What a program of a component reported.
+#[derive(Debug, Clone, Default)]
+pub struct ProgramReport {
+    /// Metrics, as it wrote them.
+    pub metrics: Vec<Value>,
+    /// Things worth knowing, a line each.
+    pub warnings: Vec<String>,
+}
+
+impl Program<'_> {
+    /// Runs the program to its end. It gets a process group of its own, and nothing of the group is left afterwards, however
+    /// it ends: children and their children are stopped too, unless they left the group.
+    pub fn run_to_end(&self) -> Result<ProgramReport, ComponentError> {
+        let ended = run_program(self, None)?;
+        Ok(ProgramReport { metrics: ended.metrics, warnings: ended.warnings })
+    }
+}
+
+/// Runs the program of a training job to its end.
 pub(super) fn run(
     command: &TrainingCommand,
     data: &TrainingData<'_>,
     scratch: &Scratch,
     job: &Value,
 ) -> Result<Ended, ComponentError> {
-    let program = &command.run[0];
-    let mut process = Command::new(program);
+    let mut environment = environment(scratch, job);
+    environment.extend(command.env.clone());
+    let (events, result) = (scratch.events(), scratch.out().join("result.json"));
+    let program = Program {
+        what: "training command",
+        run: &command.run,
+        folder: data.project_dir,
+        environment: &environment,
+        timeout_secs: command.timeout_secs,
+        memory_mib: command.memory_mib,
+        grace_secs: command.grace_secs,
+        events: &events,
+        result: &result,
+        progress: data.progress,
+        cancel: data.cancel,
+    };
+    run_program(&program, data.job.map(JobFolder::log).transpose()?)
+}
+
+fn run_program(program: &Program<'_>, file: Option<LogFile>) -> Result<Ended, ComponentError> {
+    let (name, what) = (&program.run[0], program.what);
+    let mut process = Command::new(name);
     // An empty path is the current folder, which the operating system would not find.
-    let folder = if data.project_dir.as_os_str().is_empty() { Path::new(".") } else { data.project_dir };
+    let folder = if program.folder.as_os_str().is_empty() { Path::new(".") } else { program.folder };
     process
-        .args(&command.run[1..])
+        .args(&program.run[1..])
         .current_dir(folder)
-        .envs(environment(scratch, job))
-        .envs(&command.env)
+        .envs(program.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null());
     // One pipe for both, so that lines keep their order.
     let piped = std::io::pipe().and_then(|(reader, writer)| {
         process.stdout(writer.try_clone()?).stderr(writer);
         Ok(reader)
     });
-    let output = piped.map_err(|error| io("cannot make a pipe for the training command", error))?;
+    let output = piped.map_err(|error| io(&format!("cannot make a pipe for the {what}"), error))?;
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut process, 0);
     let child = process.spawn().map_err(|error| {
-        let message = format!("cannot start the training command `{program}`");
+        let message = format!("cannot start the {what} `{name}`");
         let hint = "`run` names a program on the PATH, or a file of the project as `./train.sh`";
         let error = ComponentError { source: Some(Box::new(error)), ..ComponentError::new(Code::JobFailed, message) };
         error.with_hint(hint)
     })?;
     // This process must not hold the pipe open itself.
     drop(process);
-    let file = data.job.map(JobFolder::log).transpose()?;
     let log = Log { file: file.map(|file| Arc::new(Mutex::new(file))), ..Log::default() };
     let log_ended = log.follow(output);
-    let mut group = Group { child, grace: Duration::from_secs(command.grace_secs) };
+    let mut group = Group { child, grace: Duration::from_secs(program.grace_secs) };
     let mut events = Events::default();
-    let watched = watch(command, data, scratch, &mut group, &mut events);
+    let watched = watch(program, &mut group, &mut events);
     let stopped = match watched {
         Ok(status) => {
             group.end();
-            events.poll(&scratch.events(), data.progress);
+            events.poll(program.events, program.progress);
             let _ = log_ended.recv_timeout(LOG_WAIT);
             if status.success() {
                 let (metrics, warnings) = events.finish();
                 return Ok(Ended { metrics, warnings, log });
             }
-            return Err(unsuccessful(program, status, scratch, &log));
+            return Err(unsuccessful(program, status, &log));
         }
         Err(stopped) => stopped,
     };
@@ -167,51 +233,44 @@ pub(super) fn run(
     let _ = log_ended.recv_timeout(LOG_WAIT);
     Err(match stopped {
         Stopped::Cancelled => {
-            data.cancel.check()?;
-            ComponentError::new(Code::Canceled, "the training was cancelled")
+            program.cancel.check()?;
+            ComponentError::new(Code::Canceled, format!("the {what} was cancelled"))
         }
         Stopped::Time => {
-            let message = format!("the training command `{program}` ran for more than {} s", command.timeout_secs);
+            let message = format!("the {what} `{name}` ran for more than {} s", program.timeout_secs);
             failed(Code::JobLimit, message, &log).with_hint("raise `timeout_secs`, or give it less to do")
         }
         Stopped::Memory(mib) => {
-            let limit = command.memory_mib.unwrap_or_default();
-            let message =
-                format!("the training command `{program}` took {mib} MiB of memory, and {limit} MiB are allowed");
+            let limit = program.memory_mib.unwrap_or_default();
+            let message = format!("the {what} `{name}` took {mib} MiB of memory, and {limit} MiB are allowed");
             failed(Code::JobLimit, message, &log).with_hint("raise `memory_mib`, or give it less data at once")
         }
         Stopped::Events => {
-            let message = format!("the training command `{program}` wrote more than {} MiB of events", BYTES_MAX >> 20);
+            let message = format!("the {what} `{name}` wrote more than {} MiB of events", BYTES_MAX >> 20);
             failed(Code::JobLimit, message, &log).with_hint("report a metric once a step")
         }
     })
 }
 
 /// Waits for the end of the program.
-fn watch(
-    command: &TrainingCommand,
-    data: &TrainingData<'_>,
-    scratch: &Scratch,
-    group: &mut Group,
-    events: &mut Events,
-) -> Result<ExitStatus, Stopped> {
+fn watch(program: &Program<'_>, group: &mut Group, events: &mut Events) -> Result<ExitStatus, Stopped> {
     let start = Instant::now();
-    let deadline = Duration::from_secs(command.timeout_secs);
+    let deadline = Duration::from_secs(program.timeout_secs);
     let mut memory_looked_at = start;
     loop {
         if let Ok(Some(status)) = group.child.try_wait() {
             return Ok(status);
         }
-        if data.cancel.is_set() {
+        if program.cancel.is_set() {
             return Err(Stopped::Cancelled);
         }
         if start.elapsed() > deadline {
             return Err(Stopped::Time);
         }
-        if !events.poll(&scratch.events(), data.progress) {
+        if !events.poll(program.events, program.progress) {
             return Err(Stopped::Events);
         }
-        if let Some(limit) = command.memory_mib.filter(|_| memory_looked_at.elapsed() > MEMORY_PAUSE) {
+        if let Some(limit) = program.memory_mib.filter(|_| memory_looked_at.elapsed() > MEMORY_PAUSE) {
             memory_looked_at = Instant::now();
             if let Some(mib) = group.memory_mib().filter(|mib| *mib > limit) {
                 return Err(Stopped::Memory(mib));
@@ -222,14 +281,15 @@ fn watch(
 }
 
 /// The error of a program that ended with another status than 0.
-fn unsuccessful(program: &str, status: ExitStatus, scratch: &Scratch, log: &Log) -> ComponentError {
+fn unsuccessful(program: &Program<'_>, status: ExitStatus, log: &Log) -> ComponentError {
+    let (name, what) = (&program.run[0], program.what);
     // The program may say itself why.
-    let said = std::fs::read(scratch.out().join("result.json")).ok();
+    let said = std::fs::read(program.result).ok();
     let said = said.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     let reason = said.as_ref().and_then(|result| result["failure"]["message"].as_str());
     match reason {
-        Some(reason) => failed(Code::JobFailed, format!("the training command `{program}` failed: {reason}"), log),
-        None => failed(Code::JobFailed, format!("the training command `{program}` failed ({status})"), log),
+        Some(reason) => failed(Code::JobFailed, format!("the {what} `{name}` failed: {reason}"), log),
+        None => failed(Code::JobFailed, format!("the {what} `{name}` failed ({status})"), log),
     }
 }
 

@@ -79,6 +79,14 @@ impl Estimator for Members {
             Value::Object(facts)
         };
         let facts = self.0.iter().zip(&fitted).map(fact).collect::<Vec<_>>();
+        let importance = self.importance(&fitted, data.features.len());
+        let mut warnings: Vec<String> = Vec::new();
+        for warning in fitted.into_iter().flat_map(|fitted| fitted.warnings) {
+            // Members have much to say that is the same.
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
         let noun = if count == 1 { "member" } else { "members" };
         Ok(FittedLearner {
             learner: model,
@@ -86,9 +94,9 @@ impl Estimator for Members {
             validation_metrics: judged.validation,
             facts: Map::from_iter([("members".to_owned(), json!(facts))]),
             properties: Map::from_iter([("members".to_owned(), json!(count))]),
-            importance: self.importance(&fitted, data.features.len()),
+            importance,
             headline: format!("{count} {noun}{}", judged.headline),
-            warnings: fitted.into_iter().flat_map(|fitted| fitted.warnings).collect(),
+            warnings,
         })
     }
 }

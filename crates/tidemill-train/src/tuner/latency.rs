@@ -42,7 +42,7 @@ pub(super) fn measure(prepared: &Prepared<'_>, learner: &Learner) -> Result<Opti
         learner.predict(&block)?;
         let all = start.elapsed();
         whole.push(all);
-        of_learner.push(all - features);
+        of_learner.push(all.saturating_sub(features));
         if whole.len() >= CALLS_MIN && began.elapsed() > TIME_MAX {
             break;
         }

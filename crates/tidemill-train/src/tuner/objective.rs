@@ -10,6 +10,7 @@ use tidemill_tune::{Direction, Measured, Objective, Params, Steps, TrialError};
 use super::clock::within_time;
 use super::judged::JudgedRows;
 use super::latency;
+use super::params::Objective as Also;
 use super::predictions::Predictions;
 use super::score;
 use super::search::Search;
@@ -25,6 +26,8 @@ pub(super) struct Training<'a> {
     /// The metric on the judged rows.
     pub(super) metric: &'a str,
     pub(super) direction: Direction,
+    /// What is made small beside the metric.
+    pub(super) objectives: &'a [Also],
     /// What a row may take, in milliseconds.
     pub(super) latency_ms_max: Option<f64>,
     /// Where predictions are kept for an ensemble, if one is wanted.
@@ -137,7 +140,9 @@ impl Training<'_> {
         if let (Some(kept), Some(columns), true) = (self.kept, &columns, value.is_finite()) {
             kept.keep(params, self.direction.loss(value), columns)?;
         }
-        Ok(Measured { value, noise, violation, facts })
+        let also = self.objectives.iter().map(|objective| facts.get(objective.fact()).and_then(Value::as_f64));
+        let also: Vec<f64> = also.map(|fact| fact.unwrap_or(f64::MAX)).collect();
+        Ok(Measured { value, also, noise, violation, facts })
     }
 }
 

@@ -53,6 +53,9 @@ pub(super) struct TunerKeys {
     /// What a row may take from raw input to prediction, in milliseconds, at the 99th percentile: slower trials do not win. Measured
     /// in each trial by the code that answers requests.
     pub(super) latency_p99_ms: Option<f64>,
+    /// What is made small beside the metric: `latency` of a row, `size` of the model. The search then looks for models that no other is
+    /// better than in all, and lists them as the Pareto front. No trial ends early, and a plateau ends nothing. The best metric wins.
+    pub(super) objectives: Vec<Objective>,
     /// Whether the best trials are averaged where that is better than the best one by more than chance: the search then gives the
     /// learner `ensemble`. For two classes, several classes and amounts. By default it is not done.
     pub(super) ensemble: bool,
@@ -64,6 +67,26 @@ pub(super) struct TunerKeys {
     pub(super) stop: StopRule,
 }
 
+/// What may be made small beside the metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Objective {
+    /// What a row takes from raw input to prediction, at the 99th percentile.
+    Latency,
+    /// The bytes of the model.
+    Size,
+}
+
+impl Objective {
+    /// The fact of a trial that it is.
+    pub(super) fn fact(self) -> &'static str {
+        match self {
+            Self::Latency => "latency_p99_us",
+            Self::Size => "model_bytes",
+        }
+    }
+}
+
 impl TunerKeys {
     /// What is wrong with the values.
     fn issues(&self, trainer: &TrainerParams) -> Vec<ParamIssue> {
@@ -73,6 +96,10 @@ impl TunerKeys {
             if value.is_some_and(|value| !(least..=20).contains(&value)) {
                 issues.push(ParamIssue::new([key], format!("`{key}` must be from {least} to 20")));
             }
+        }
+        let is_twice = |(at, objective): (usize, &Objective)| self.objectives[..at].contains(objective);
+        if self.objectives.iter().enumerate().any(is_twice) {
+            issues.push(ParamIssue::new(["objectives"], "an objective is there twice"));
         }
         if self.repeats.is_some() && self.folds.is_none() {
             let issue = ParamIssue::new(["repeats"], "only cross-validation is repeated");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tidemill_core::{CancelFlag, Code, ComponentError, NoProgress, Outcome, Progress, StepContext, Task, grouped};
 use tidemill_tune::{
-    Direction, Ended, Halving, Sampler, StopReason, Study, StudyEvents, Trial, TrialState, importance,
+    Direction, Ended, Halving, Sampler, Stop, StopReason, Study, StudyEvents, Trial, TrialState, importance,
 };
 
 use super::blend::{Blend, Candidate, Goal, select};
@@ -17,7 +17,7 @@ use super::judged::JudgedRows;
 use super::objective::Training;
 use super::params::TunerParams;
 use super::predictions::Predictions;
-use super::tables::{best_trials, importance_table};
+use super::tables::{best_trials, front_table, importance_table};
 use crate::learner::{Estimator, Watch};
 use crate::selector::larger_is_better;
 use crate::trainer::Prepared;
@@ -64,13 +64,13 @@ pub(super) fn search(
                 (_, learners) => learners,
             }),
         },
-        halving: keys.prune.unwrap_or(true).then_some(Halving {
+        halving: keys.prune.unwrap_or(keys.objectives.is_empty()).then_some(Halving {
             min_steps: ROUNDS_MIN,
             reduction: REDUCTION,
             patience: 0,
         }),
         budget: params.budget(),
-        stop: keys.stop.0,
+        stop: if keys.objectives.is_empty() { keys.stop.0 } else { Stop::Never },
         parallel,
         first,
         // What one learner costs hardly differs from trial to trial.
@@ -84,6 +84,7 @@ pub(super) fn search(
         judged,
         metric: &metric,
         direction,
+        objectives: &keys.objectives,
         latency_ms_max: keys.latency_p99_ms,
         kept: kept.as_ref(),
         cancel: context.cancel,
@@ -300,6 +301,7 @@ fn outcome(
     });
     let Value::Object(properties) = properties else { unreachable!("an object is written above") };
     let mut tables = vec![best_trials(ended, direction, metric, &importance)];
+    tables.extend(front_table(&params.search, ended, direction, metric));
     tables.extend(importance_table(&importance));
     Ok(Outcome {
         properties: BTreeMap::from([("hyperparameters".to_owned(), properties.into_iter().collect())]),

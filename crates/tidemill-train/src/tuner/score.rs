@@ -62,7 +62,7 @@ pub(super) fn losses(metric: &str, task: &Task, columns: &[Vec<f64>], labels: &[
 }
 
 /// The standard error of a metric: from its values row by row where it is a mean of these, and of an AUC by the formula of
-/// Hanley and McNeil (1982).
+/// Hanley and `McNeil` (1982).
 pub(super) fn standard_error(metric: &str, task: &Task, columns: &[Vec<f64>], labels: &[f64]) -> Option<f64> {
     let count = labels.len() as f64;
     if count < 2.0 {

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use tidemill_core::{SummaryTable, Tone};
-use tidemill_tune::{Direction, Ended, Trial};
+use tidemill_tune::{Direction, Ended, Trial, pareto_front};
 
-use super::search::LEARNER;
+use super::search::{LEARNER, Search};
 
 /// Trials that the end of a run shows, and how many of their parameters.
 const TRIALS_SHOWN: usize = 5;
@@ -53,6 +53,34 @@ pub(super) fn best_trials(
             .collect(),
         rows: completed.iter().enumerate().map(row).collect(),
     }
+}
+
+/// The trials that no other is better than in all objectives; none of a search with one.
+pub(super) fn front_table(search: &Search, ended: &Ended, direction: Direction, metric: &str) -> Option<SummaryTable> {
+    if !ended.trials.iter().any(|trial| !trial.also.is_empty()) {
+        return None;
+    }
+    let fact = |trial: &Trial, name: &str| trial.facts.get(name).and_then(Value::as_f64);
+    let row = |at: usize| {
+        let trial = ended.trials.get(at)?;
+        let learner = search.learner(&trial.params).keys().next().cloned().unwrap_or_default();
+        let number = |value: Option<f64>, of: &dyn Fn(f64) -> String| value.map_or_else(|| "–".to_owned(), of);
+        Some((
+            Tone::Plain,
+            vec![
+                (trial.number + 1).to_string(),
+                learner,
+                number(trial.value, &|value| format!("{value:.4}")),
+                number(fact(trial, "latency_p99_us"), &|us| format!("{us:.1} µs")),
+                number(fact(trial, "model_bytes"), &|bytes| format!("{:.1} KiB", bytes / 1024.0)),
+            ],
+        ))
+    };
+    Some(SummaryTable {
+        title: "Pareto front".to_owned(),
+        columns: ["trial", "learner", metric, "p99", "size"].map(str::to_owned).to_vec(),
+        rows: pareto_front(direction, &ended.trials).into_iter().filter_map(row).collect(),
+    })
 }
 
 /// A parameter's value, numbers with three digits.

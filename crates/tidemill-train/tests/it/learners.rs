@@ -6,8 +6,9 @@ use std::path::Path;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use serde_json::{Value, json};
-use tidemill_core::Outcome;
+use tidemill_core::{Component as _, Outcome};
 use tidemill_model::{Model, Task};
+use tidemill_train::Trainer;
 
 use crate::support::{LABEL, Project, Step, good_trips, step, trips};
 
@@ -205,4 +206,34 @@ fn neighbours_are_packaged_exported_and_explained() {
     let validated = json!({ "learner": "neighbors", "validation": 0.2 });
     let outcome = project.train("validated", &step(validated)).unwrap();
     assert!(outcome.headline.contains(", validation RMSE "), "{}", outcome.headline);
+}
+
+#[test]
+fn ensembles_are_trained_packaged_exported_and_explained() {
+    let members = json!([
+        { "learner": { "gradient_boosting": { "rounds": 30 } }, "weight": 3 },
+        { "learner": { "linear": { "alpha": 1 } }, "weight": 1 },
+        { "learner": { "random_forest": { "trees": 12 } } },
+    ]);
+    let models = trained(&json!({ "ensemble": { "members": members } }), true);
+    assert!(metric(&models[0].1, "validation", "auc") > 0.85);
+    assert!(metric(&models[1].1, "validation", "accuracy") > 0.8);
+    for (outcome, model) in &models {
+        let training = &model.manifest().training;
+        assert_eq!(training["members"][0]["share"], 0.6, "{training}");
+        assert!(outcome.headline.starts_with("3 members, validation "), "{}", outcome.headline);
+        assert_eq!(outcome.warnings, ["features that never vary and are not used: `year`"]);
+        assert!(training["importance"][0]["importance"].as_f64().unwrap() > 0.1, "{training}");
+    }
+    let place = |members: Value| {
+        let issues = Trainer.check(&json!({ "learner": { "ensemble": { "members": members } } }));
+        issues.iter().map(|issue| format!("{}: {}", issue.path.join("."), issue.message)).collect::<Vec<_>>().join("; ")
+    };
+    assert!(place(json!([])).contains("learner.ensemble.members: an ensemble has from 1 to 25 members, not 0"));
+    let told = place(json!([{ "learner": { "linear": { "alpha": -1 } } }, { "learner": "linear", "weight": 0 }]));
+    assert!(told.contains("members.1.weight: `weight` must be above 0"), "{told}");
+    let told = place(json!([{ "learner": { "linear": { "alpha": -1 } } }]));
+    assert!(told.contains("members.0.learner.linear.alpha"), "{told}");
+    let told = place(json!([{ "learner": { "ensemble": { "members": [{ "learner": "linear" }] } } }]));
+    assert!(told.contains("cannot be the learner `ensemble`"), "{told}");
 }

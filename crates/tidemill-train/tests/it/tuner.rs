@@ -134,6 +134,8 @@ fn mistakes_are_named_at_their_place() {
         (json!({ "folds": 1 }), "folds", "from 2 to 20"),
         (json!({ "repeats": 3 }), "repeats", "only cross-validation is repeated"),
         (json!({ "folds": 3, "validation": "eval" }), "folds", "`validation` names the rows"),
+        (json!({ "objectives": ["latency", "latency"] }), "objectives", "there twice"),
+        (json!({ "objectives": ["beauty"] }), "objectives.0", "unknown variant `beauty`"),
         (json!({ "latency_p99_ms": 0 }), "latency_p99_ms", "above 0"),
         (json!({ "owner": "me" }), "owner", "a search makes no model"),
         (json!({ "learner": { "command": { "run": ["true"] } }, "space": null }), "space", "nothing is known"),
@@ -184,6 +186,18 @@ fn cross_validation_judges_every_row_and_an_ensemble_is_a_learner_like_any_other
         project.tune("again", &step(params)).unwrap();
         found(&project, "again")
     });
+}
+
+#[test]
+fn what_is_good_and_small_is_on_the_front() {
+    let project = Project::new(&good_trips(), LABEL);
+    let params = search(&json!({ "objectives": ["size"], "budget": 8, "space": { "leaves": { "int": [2, 64] } } }));
+    let outcome = project.tune("tuned", &step(params)).unwrap();
+    let front = outcome.tables.iter().find(|table| table.title == "Pareto front").unwrap();
+    assert!((1..=8).contains(&front.rows.len()), "{front:?}");
+    let sizes: Vec<f64> = trials(&project, "tuned").iter().map(|trial| trial["also"][0].as_f64().unwrap()).collect();
+    assert!(sizes.iter().any(|size| *size != sizes[0]), "{sizes:?}");
+    assert_eq!(found(&project, "tuned")["pruned"], 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use tidemill_core::SplitMix64;
 
 use super::cost::Costs;
 use super::parzen::Parzen;
+use crate::front::ranks;
 use crate::{Condition, Direction, Domain, Point, Space, Trial, TrialState};
 
 /// Candidates of which the best is proposed.
@@ -79,12 +80,18 @@ fn groups(space: &Space) -> Vec<(&[Condition], Vec<usize>)> {
 /// The good trials and the others, each oldest first.
 ///
 /// Trials that were ended early rank behind those that were not: the longer they ran the better, then by their last value.
-/// Those that break a limit rank behind all of them, the more the further. Those that run still are among the bad ones, so that parallel trials do not all look at the same place.
+/// Of several objectives, those on better fronts come first, and on one front those that lie alone (Ozaki et al. 2022,
+/// "Multiobjective Tree-Structured Parzen Estimator"). Those that break a limit rank behind all of them, the more the further.
+/// Those that run still are among the bad ones, so that parallel trials do not all look at the same place.
 fn split<'a>(direction: Direction, trials: &[&'a Trial]) -> (Vec<&'a Trial>, Vec<&'a Trial>) {
-    let rank = |trial: &Trial| -> Option<(u8, u64, f64)> {
+    let fronts = trials.iter().any(|trial| !trial.also.is_empty()).then(|| ranks(direction, trials));
+    let rank = |at: usize, trial: &Trial| -> Option<(u8, u64, f64)> {
         match trial.state {
             TrialState::Completed if trial.violation > 0.0 => Some((2, 0, trial.violation)),
-            TrialState::Completed => Some((0, 0, direction.loss(trial.value?))),
+            TrialState::Completed => match &fronts {
+                Some(fronts) => fronts[at].map(|(front, crowded)| (0, front, crowded)),
+                None => Some((0, 0, direction.loss(trial.value?))),
+            },
             TrialState::Pruned => {
                 let (step, value) = trial.last_step()?;
                 Some((1, u64::MAX - step, direction.loss(value)))
@@ -93,7 +100,7 @@ fn split<'a>(direction: Direction, trials: &[&'a Trial]) -> (Vec<&'a Trial>, Vec
         }
     };
     let mut ranked: Vec<((u8, u64, f64), &Trial)> =
-        trials.iter().filter_map(|trial| Some((rank(trial)?, *trial))).collect();
+        trials.iter().enumerate().filter_map(|(at, trial)| Some((rank(at, trial)?, *trial))).collect();
     ranked.sort_by(|((a, b, c), _), ((d, e, f), _)| (a, b).cmp(&(d, e)).then(c.total_cmp(f)));
     let count = ((ranked.len() as f64 * GOOD_SHARE).ceil() as usize).min(GOOD_MAX);
     let mut good: Vec<&Trial> = ranked[..count].iter().map(|(_, trial)| *trial).collect();

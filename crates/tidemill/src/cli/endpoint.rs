@@ -33,6 +33,18 @@ pub enum EndpointCommand {
     Rollback(EndpointRollbackArgs),
     /// Set single values of the endpoint in force: thresholds, switches, shares
     Set(EndpointSetArgs),
+    /// Approve the next step of a rollout that waits for it
+    Approve {
+        /// The endpoint
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The step in percent [default: the first that needs approval]
+        #[arg(value_name = "STEP")]
+        step: Option<f64>,
+        /// Why, for the history
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
     /// Stop serving an endpoint; its revisions are kept
     Remove {
         /// The endpoint

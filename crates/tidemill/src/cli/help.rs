@@ -23,6 +23,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "report",
             "runs",
             "trials",
+            "log",
             "artifacts",
             "store",
             "step",
@@ -97,6 +98,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "tidemill run",
             "tidemill run --param rounds=20",
             "tidemill run --no-cache=train",
+            "tidemill run --from train",
             "tidemill run --watch --every 5m",
         ],
     ),
@@ -120,7 +122,20 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("store backup", &["tidemill store backup ../backup"]),
     ("store restore", &["tidemill store restore ../backup"]),
     ("store new", &["tidemill store new"]),
-    ("runs", &["tidemill runs", "tidemill runs -n 100 -o json"]),
+    (
+        "runs",
+        &[
+            "tidemill runs",
+            "tidemill runs --filter \"metrics.auc > 0.9 and params.rounds = '300'\" --order-by 'metrics.auc DESC'",
+        ],
+    ),
+    (
+        "log",
+        &[
+            "tidemill log --experiment notebook --param lr=0.1 --metric auc=0.93",
+            "tidemill log --run last --tag owner=ann",
+        ],
+    ),
     ("artifacts", &["tidemill artifacts --run last", "tidemill artifacts --type Model", "tidemill artifacts 5b0c91d2"]),
     ("report", &["tidemill report", "tidemill report --type statistics --html data.html"]),
     (
@@ -204,6 +219,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "tidemill endpoint set taxi models.champion.threshold=0.6",
         ],
     ),
+    ("endpoint approve", &["tidemill endpoint approve taxi 100"]),
     ("endpoint remove", &["tidemill endpoint remove taxi"]),
     (
         "loadtest",
@@ -261,7 +277,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sql", &["tidemill sql 'SELECT company, avg(fare) FROM trips GROUP BY company' trips=trips.csv"]),
-    ("diff", &["tidemill diff before.csv after.csv --key id"]),
+    ("diff", &["tidemill diff before.csv after.csv --key id", "tidemill diff 01a2b3c4 last"]),
     ("sample", &["tidemill sample taxi --out trips.csv"]),
     ("sample taxi", &["tidemill sample taxi --rows 100000 --out trips.parquet"]),
     ("schema", &["tidemill schema diff old.yaml new.yaml", "tidemill schema update trips.csv --accept all"]),

@@ -1,8 +1,11 @@
 //! Flags of `up`, `schedules`, `backfill`, `approvals` and `retry`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+
+use tidemill_cli::duration;
 
 use super::{LauncherName, ListArgs, ServeArgs, name_value};
 
@@ -15,6 +18,12 @@ pub struct UpArgs {
     /// Run the schedules only, without the model server
     #[arg(long)]
     pub no_serve: bool,
+    /// Do not run the monitors of the project (`monitor.yaml`, `monitors/*.yaml`)
+    #[arg(long)]
+    pub no_monitors: bool,
+    /// How often monitors read what is new in the log
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+    pub monitor_every: Duration,
     /// Threads a step may keep busy [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

@@ -78,14 +78,14 @@ pub struct SchemaConvertArgs {
 /// `diff`
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// CSV, JSON or Parquet file, or a folder of them
+    /// CSV, JSON or Parquet file, or a folder of them; or a run
     #[arg(value_name = "A")]
     pub before: PathBuf,
     /// The one to compare it with
     #[arg(value_name = "B")]
     pub after: PathBuf,
-    /// Columns that together name a row
-    #[arg(long, value_name = "COLUMN", required = true, value_delimiter = ',')]
+    /// Columns that together name a row; required for files
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub key: Vec<String>,
     /// Columns not to compare
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]

@@ -18,6 +18,9 @@ pub struct TrialsArgs {
     /// Only trials with this value of a parameter; can be repeated
     #[arg(long = "where", value_name = "PARAMETER=VALUE", requires = "search", value_parser = super::name_value)]
     pub params: Vec<(String, String)>,
+    /// Only trials that no other is both better and faster than
+    #[arg(long, requires = "search")]
+    pub pareto: bool,
     /// Write the search as a study of Optuna, which `optuna-dashboard` opens
     #[arg(long, value_name = "FILE", requires = "search")]
     pub optuna: Option<PathBuf>,

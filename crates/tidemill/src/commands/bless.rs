@@ -8,6 +8,7 @@ use tidemill_metadata::{Actor, Artifact, ExecutionRecord, NewVersion, VersionSpe
 use tidemill_project::Project;
 
 use crate::cli::{BlessArgs, Global};
+use crate::commands::models::require_approval;
 use crate::commands::{actor, find_project, print};
 
 /// The tags of a version that a person blessed: who, why, and which rejections that overruled.
@@ -53,6 +54,7 @@ pub async fn bless(args: &BlessArgs, global: &Global) -> Result<u8, Failure> {
         workspace.metadata.tag_version(&name, &VersionSpec::Number(version), tags).await?;
     }
     if let Some(alias) = &alias {
+        require_approval(&project, &*workspace.metadata, alias, &registered.version).await?;
         let by = Actor { actor: who.clone(), reason: Some("blessed by a person".to_owned()), ..Actor::default() };
         workspace.metadata.set_alias(&name, alias, version, by).await?;
     }

@@ -1,4 +1,4 @@
-//! `tidemill diff`: two tables row by row.
+//! `tidemill diff`: two tables row by row. Two runs are compared in `diff_runs`.
 
 use std::path::Path;
 
@@ -7,6 +7,7 @@ use tidemill_core::{Code, Failure};
 use tidemill_data::{ChangedRow, ColumnDiff, DiffOptions, SampleRow, Sides, TableDiff, diff_tables};
 
 use crate::cli::{DiffArgs, Global};
+use crate::commands::diff_runs;
 use crate::commands::input::open_pair;
 use crate::commands::print;
 use crate::ui::{Align, Table, count, printable};
@@ -14,7 +15,14 @@ use crate::ui::{Align, Table, count, printable};
 /// Columns of the table.
 const COLUMNS_MAX: usize = 30;
 
-pub fn diff(args: &DiffArgs, global: &Global) -> Result<u8, Failure> {
+pub async fn diff(args: &DiffArgs, global: &Global) -> Result<u8, Failure> {
+    if args.key.is_empty() {
+        if !args.before.exists() && !args.after.exists() {
+            return diff_runs::diff(&args.before.to_string_lossy(), &args.after.to_string_lossy(), global).await;
+        }
+        return Err(Failure::new(Code::CommandLine, "the required argument was not provided: --key <COLUMN>")
+            .with_hint("name the columns that together name a row; two runs are compared without it"));
+    }
     if !(args.tolerance >= 0.0 && args.tolerance.is_finite()) {
         return Err(Failure::new(Code::CommandLine, format!("`--tolerance {}` is no number from 0", args.tolerance)));
     }

@@ -1,15 +1,15 @@
-//! `tidemill status`, `runs` and `artifacts`.
+//! `tidemill status` and `artifacts`.
 
 use console::{StyledObject, style};
 use serde_json::json;
 use tidemill_core::{ArtifactType, Code, Failure, Verdict, suggest};
 use tidemill_metadata::{
-    ArtifactFilter, ArtifactRecord, Execution, ExecutionRecord, ExecutionState, MetadataStore, Run, RunFilter,
-    RunLeases as _, RunState,
+    ArtifactFilter, ArtifactRecord, Execution, ExecutionRecord, ExecutionState, MetadataStore, Run, RunLeases as _,
+    RunState,
 };
 use tidemill_project::{Project, components};
 
-use crate::cli::{ArtifactsArgs, Global, ListArgs, StatusArgs};
+use crate::cli::{ArtifactsArgs, Global, StatusArgs};
 use crate::commands::{find_project, print};
 use crate::ui::{Align, RunInputs, Table, age, bytes, count, seconds, tables_text, trouble_text};
 
@@ -64,7 +64,7 @@ fn troubles(executions: &[ExecutionRecord]) -> String {
 
 /// Closes a run that counts as RUNNING although its process was killed, which holding the pipeline's lease proves.
 /// Returns whether the record has changed; where nothing can be written, it stays as it is.
-async fn abandoned(project: &Project, metadata: &dyn MetadataStore, run: &Run) -> bool {
+pub async fn abandoned(project: &Project, metadata: &dyn MetadataStore, run: &Run) -> bool {
     if run.state != RunState::Running {
         return false;
     }
@@ -98,7 +98,7 @@ fn story(record: &ExecutionRecord) -> String {
     error.or_else(|| execution.outcome.as_ref().map(|outcome| outcome.headline.clone())).unwrap_or_default()
 }
 
-fn run_state(state: RunState) -> StyledObject<RunState> {
+pub fn run_state(state: RunState) -> StyledObject<RunState> {
     match state {
         RunState::Complete => style(state).green(),
         RunState::Rejected | RunState::Failed => style(state).red(),
@@ -122,46 +122,6 @@ fn execution_state(state: ExecutionState) -> StyledObject<ExecutionState> {
         ExecutionState::Running | ExecutionState::New => style(state).cyan(),
         ExecutionState::Canceled => style(state).yellow(),
     }
-}
-
-pub async fn runs(args: &ListArgs, global: &Global) -> Result<u8, Failure> {
-    let project = find_project(None, global)?;
-    let metadata = project.metadata().await?;
-    let mut runs = metadata.runs(&RunFilter::default(), args.limit).await?;
-    let mut stale = false;
-    for run in &runs {
-        stale |= abandoned(&project, &*metadata, run).await;
-    }
-    if stale {
-        runs = metadata.runs(&RunFilter::default(), args.limit).await?;
-    }
-    print(global, &runs, || {
-        if runs.is_empty() {
-            return "no runs yet: start one with `tidemill run`\n".to_owned();
-        }
-        let mut table = Table::new(&[
-            ("run", Align::Left),
-            ("pipeline", Align::Left),
-            ("state", Align::Left),
-            ("started", Align::Left),
-            ("time", Align::Right),
-        ]);
-        for run in &runs {
-            table.row([
-                run.id.short().to_owned(),
-                run.pipeline.clone(),
-                run_state(run.state).to_string(),
-                age(run.started_at),
-                run_time(run),
-            ]);
-        }
-        table.to_string()
-    })?;
-    Ok(0)
-}
-
-fn run_time(run: &Run) -> String {
-    run.finished_at.map(|end| seconds(end.duration_since(run.started_at).as_secs_f64())).unwrap_or_default()
 }
 
 pub async fn artifacts(args: &ArtifactsArgs, global: &Global) -> Result<u8, Failure> {

@@ -7,6 +7,7 @@ mod bless;
 mod cells;
 mod data;
 mod diff;
+mod diff_runs;
 mod drift;
 mod endpoint;
 mod evaluate;
@@ -21,6 +22,7 @@ mod input;
 mod inspect;
 mod lineage;
 mod loadtest;
+mod log;
 mod model;
 mod model_bench;
 mod model_import;
@@ -33,6 +35,7 @@ mod report;
 mod reproduce;
 mod retry;
 mod rows;
+mod runs;
 mod sample;
 mod schedules;
 mod schema;
@@ -76,7 +79,8 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Backfill(args) => backfill::backfill(&args, global).await,
         Command::Step(command) => step::step(&command, global).await,
         Command::Status(args) => inspect::status(&args, global).await,
-        Command::Runs(args) => inspect::runs(&args, global).await,
+        Command::Runs(args) => runs::runs(&args, global).await,
+        Command::Log(args) => log::log(&args, global).await,
         Command::Artifacts(args) => inspect::artifacts(&args, global).await,
         Command::Trials(args) => trials::trials(&args, global).await,
         Command::Report(args) => report::report(&args, global).await,
@@ -104,7 +108,7 @@ pub async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Validate(args) => data::validate(&args, global),
         Command::Drift(args) => drift::drift(&args, global),
         Command::Sql(args) => sql::sql(&args, global).await,
-        Command::Diff(args) => diff::diff(&args, global),
+        Command::Diff(args) => diff::diff(&args, global).await,
         Command::Sample(command) => sample::sample(&command, global),
         Command::Schema(command) => schema::schema(&command, global),
         Command::Store(command) => store::store(&command, global).await,

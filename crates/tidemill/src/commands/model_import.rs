@@ -8,8 +8,10 @@ use tidemill_core::{ArtifactType, Code, Failure, Outcome, Properties};
 use tidemill_metadata::{Actor, Completed, NewArtifact, NewExecution, NewRun, NewVersion, RunState};
 use tidemill_model::{ImportedModel, LoadedModel};
 use tidemill_onnx::{external_files, load_model_with, model_file};
+use tidemill_project::environment;
 
 use crate::cli::{Global, ModelImportArgs};
+use crate::commands::models::require_approval;
 use crate::commands::{actor, find_project, print};
 use crate::ui::bytes;
 
@@ -31,7 +33,8 @@ pub async fn import(args: &ModelImportArgs, global: &Global) -> Result<u8, Failu
             format!("`{}` is a package of Tidemill, and only models of other programs are imported", file.display());
         return Err(Failure::new(Code::CommandLine, message));
     };
-    let workspace = find_project(None, global)?.open().await?;
+    let project = find_project(None, global)?;
+    let workspace = project.open().await?;
     let staged = workspace.artifacts.stage()?;
     let provenance = provenance(&file, &model);
     copy(&file, staged.path())?;
@@ -44,7 +47,15 @@ pub async fn import(args: &ModelImportArgs, global: &Global) -> Result<u8, Failu
     let metadata = &workspace.metadata;
     let params = json!({ "file": file, "name": args.name });
     let run = metadata
-        .create_run(NewRun { pipeline: PIPELINE.to_owned(), params: params.clone(), ..NewRun::default() })
+        .create_run(NewRun {
+            pipeline: PIPELINE.to_owned(),
+            params: params.clone(),
+            plan: json!([]),
+            // No run of a pipeline takes it for one of its own that died.
+            lease: format!("{PIPELINE}.import"),
+            environment: Some(environment(&project.dir).await),
+            ..NewRun::default()
+        })
         .await?;
     let execution = metadata
         .start_execution(NewExecution {
@@ -90,8 +101,15 @@ pub async fn import(args: &ModelImportArgs, global: &Global) -> Result<u8, Failu
     let registered = metadata.register_version(&args.name, new).await?;
     let version = registered.version.version;
     if let Some(alias) = &args.alias {
-        let by = Actor { actor: who, reason: Some("imported".to_owned()), ..Actor::default() };
-        metadata.set_alias(&args.name, alias, version, by).await?;
+        require_approval(&project, &**metadata, alias, &registered.version).await?;
+        metadata
+            .set_alias(
+                &args.name,
+                alias,
+                version,
+                Actor { actor: who, reason: Some("imported".to_owned()), ..Actor::default() },
+            )
+            .await?;
     }
     let value = json!({
         "model": args.name, "version": version, "alias": args.alias, "digest": stored.digest, "format": model.format(),

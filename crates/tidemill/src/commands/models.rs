@@ -4,7 +4,7 @@ use console::style;
 use serde_json::{Value, json};
 use tidemill_core::{Code, Failure, Properties};
 use tidemill_metadata::{Actor, AliasMove, MetadataStore, ModelRecord, ModelVersion, VersionSpec};
-use tidemill_project::split_spec;
+use tidemill_project::{AliasRequest, Project, split_spec};
 
 use crate::cli::{AliasArgs, Global, ModelsArgs, RollbackArgs};
 use crate::commands::{actor, find_project, print};
@@ -121,11 +121,16 @@ fn metrics(properties: &Properties) -> String {
 
 /// Moves an alias by hand. The move goes on record, and the next run does not undo it.
 pub async fn alias(args: &AliasArgs, global: &Global) -> Result<u8, Failure> {
-    let metadata = find_project(None, global)?.open().await?.metadata;
+    let project = find_project(None, global)?;
+    let metadata = project.open().await?.metadata;
     let alias = args.alias.strip_prefix('@').unwrap_or(&args.alias);
     let spec: VersionSpec = args.version.parse().unwrap_or(VersionSpec::Latest);
-    let version = metadata.model_version(&args.model, &spec).await?.version;
+    let found = metadata.model_version(&args.model, &spec).await?;
+    let version = found.version;
     let before = metadata.model(&args.model).await?.aliases.into_iter().find(|known| known.alias == alias);
+    if before.as_ref().is_none_or(|before| before.version != version) {
+        require_approval(&project, &*metadata, alias, &found).await?;
+    }
     let by = Actor { actor: actor(), reason: args.reason.clone(), ..Actor::default() };
     let moved = metadata.set_alias(&args.model, alias, version, by).await?;
     print(global, &moved, || match before {
@@ -143,7 +148,8 @@ pub async fn alias(args: &AliasArgs, global: &Global) -> Result<u8, Failure> {
 /// After a rollback the current version is the earlier one, so that a second rollback goes one further back: moves that are
 /// rollbacks themselves are not targets.
 pub async fn rollback(args: &RollbackArgs, global: &Global) -> Result<u8, Failure> {
-    let metadata = find_project(None, global)?.open().await?.metadata;
+    let project = find_project(None, global)?;
+    let metadata = project.open().await?.metadata;
     let alias = args.alias.strip_prefix('@').unwrap_or(&args.alias);
     let current = metadata.model_version(&args.model, &VersionSpec::Alias(alias.to_owned())).await?.version;
     let history = metadata.alias_history(&args.model).await?;
@@ -154,6 +160,8 @@ pub async fn rollback(args: &RollbackArgs, global: &Global) -> Result<u8, Failur
                 args.model
             ))
     })?;
+    let version = metadata.model_version(&args.model, &VersionSpec::Number(target)).await?;
+    require_approval(&project, &*metadata, alias, &version).await?;
     let reason = Some(args.reason.clone().map_or_else(|| ROLLBACK.to_owned(), |why| format!("{ROLLBACK}: {why}")));
     let by = Actor { actor: actor(), reason, ..Actor::default() };
     let moved = metadata.set_alias(&args.model, alias, target, by).await?;
@@ -161,6 +169,28 @@ pub async fn rollback(args: &RollbackArgs, global: &Global) -> Result<u8, Failur
         format!("{}@{alias} {current} → {target}; a running server follows within its poll interval\n", args.model)
     })?;
     Ok(0)
+}
+
+/// Rejects the move of a protected alias to a version that nobody approved.
+pub async fn require_approval(
+    project: &Project,
+    metadata: &dyn MetadataStore,
+    alias: &str,
+    version: &ModelVersion,
+) -> Result<(), Failure> {
+    let artifact = metadata.artifact(version.artifact_id.as_str()).await?;
+    let author = actor();
+    let request = AliasRequest {
+        model: &version.model,
+        alias,
+        version: version.version,
+        digest: artifact.digest.as_str(),
+        properties: &version.properties,
+        step: None,
+        run_id: None,
+        author: Some(&author),
+    };
+    project.settings.alias_policy().require(metadata, request).await
 }
 
 /// How the reason of a rollback begins.

@@ -8,11 +8,11 @@ use tidemill_core::{ArtifactType, Code, Failure};
 use tidemill_metadata::RunId;
 use tidemill_onnx::load_package;
 use tidemill_pipeline::{
-    Action, CachePolicy, InProcess, Observer, Origin, Pipeline, Plan, RunOptions, RunReport, Workspace,
+    Action, CachePolicy, InProcess, Observer, Origin, Pipeline, Plan, RunOptions, RunReport, Selection, Workspace,
 };
 use tidemill_project::{Project, RunSupervisor, environment};
 
-use crate::cli::{CacheArgs, Global, LauncherName, OutputFormat, PipelineArgs, PlanArgs, RunArgs};
+use crate::cli::{CacheArgs, Global, LauncherName, OutputFormat, PipelineArgs, PlanArgs, RunArgs, SelectionArgs};
 use crate::commands::step;
 use crate::commands::watch::watch;
 use crate::commands::{find_project, print, write_out};
@@ -142,6 +142,7 @@ pub async fn run_once(
         cache,
         environment: Some(environment(&project.dir).await),
         resume,
+        selection: selection(&args.selection, &pipeline)?,
         ..RunOptions::default()
     };
     let store = workspace.clone();
@@ -192,6 +193,15 @@ pub async fn interrupted() {
         tidemill_cli::serve::stop_signal().await;
         std::process::exit(i32::from(tidemill_core::Kind::Interrupted.exit_code()));
     });
+}
+
+/// The steps that the flags select; their names are checked.
+fn selection(args: &SelectionArgs, pipeline: &Pipeline) -> Result<Selection, Failure> {
+    let SelectionArgs { from, until, only, skip } = args.clone();
+    for name in from.iter().chain(&until).chain(&only).chain(&skip) {
+        step::step_index(pipeline, name)?;
+    }
+    Ok(Selection { from, until, only, skip })
 }
 
 fn cache_policy(args: &CacheArgs, pipeline: &Pipeline) -> Result<CachePolicy, Failure> {

@@ -8,7 +8,7 @@ use tidemill_metadata::{ApprovalState, RunState};
 use tidemill_pipeline::check_same_pipeline;
 use tidemill_project::{overrides, waiting_approvals};
 
-use crate::cli::{CacheArgs, Global, PipelineArgs, RetryArgs, RunArgs};
+use crate::cli::{CacheArgs, Global, PipelineArgs, RetryArgs, RunArgs, SelectionArgs};
 use crate::commands::find_project;
 use crate::commands::pipeline::{interrupted, run_once};
 
@@ -46,6 +46,7 @@ pub async fn retry(args: &RetryArgs, global: &Global) -> Result<u8, Failure> {
         cache: CacheArgs { no_cache: Vec::new() },
         threads: args.threads,
         launcher: args.launcher,
+        selection: SelectionArgs::default(),
         watch: false,
         every: Duration::ZERO,
     };

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tidemill_cli::serve::Sources;
 use tidemill_core::{Code, Failure};
-use tidemill_project::{EndpointFile, EndpointSource, Mirror, RegistrySource, cache_dir, connectors};
+use tidemill_project::{EndpointFile, EndpointSource, Mirror, RegistrySource, SqliteJobs, cache_dir, connectors};
+use tidemill_serving::jobs::JobStore;
 use tidemill_serving::{ConfiguredSource, ModelConfig, Source};
 
 use crate::cli::{Global, ServeArgs};
@@ -47,6 +48,22 @@ impl Sources for ProjectSources<'_> {
         file.check(workspace.as_ref()).await?;
         let registry = workspace.map(|workspace| RegistrySource::new(workspace, versions_max));
         Ok(Arc::new(EndpointSource::of_file(file, registry)))
+    }
+
+    async fn jobs(&self) -> Result<Option<Arc<dyn JobStore>>, Failure> {
+        let project = find_project(None, self.global)?;
+        if !project.store_dir().is_dir() {
+            return Ok(None);
+        }
+        match SqliteJobs::open(&project.store_dir().join("jobs.db")).await {
+            Ok(jobs) => Ok(Some(Arc::new(jobs))),
+            Err(failure) => {
+                // A full or read-only disk: requests are answered all the same.
+                let causes = failure.causes.iter().map(|cause| format!(": {cause}")).collect::<String>();
+                say(self.global, &format!("warning: asynchronous requests are not taken: {failure}{causes}"));
+                Ok(None)
+            }
+        }
     }
 
     fn remote(&self, name: String, url: &str) -> Result<Arc<dyn Source>, Failure> {

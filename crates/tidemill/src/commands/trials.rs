@@ -7,11 +7,11 @@ use tidemill_metadata::{ArtifactFilter, ArtifactRecord};
 use tidemill_pipeline::Workspace;
 use tidemill_project::write_optuna;
 use tidemill_train::{Hyperparameters, learner_of, read_trials};
-use tidemill_tune::{Trial, TrialState};
+use tidemill_tune::{Trial, TrialState, pareto_front};
 
 use crate::cli::{Global, StateName, TrialsArgs};
 use crate::commands::{find_project, print};
-use crate::ui::{Align, Table, age, count, seconds};
+use crate::ui::{Align, Table, age, count, micros, seconds};
 
 /// Parameters that a line shows.
 const PARAMS_SHOWN: usize = 4;
@@ -99,6 +99,12 @@ async fn show(
         })?;
         return Ok(0);
     }
+    if args.pareto {
+        let objectives: Vec<Trial> = trials.iter().map(with_latency).collect();
+        let front = pareto_front(found.direction, &objectives);
+        let numbers: Vec<u64> = front.into_iter().map(|at| trials[at].number).collect();
+        trials.retain(|trial| numbers.contains(&trial.number));
+    }
     trials.retain(|trial| is_wanted(trial, &found, args));
     let loss = |trial: &Trial| trial.result().map_or(f64::INFINITY, |value| found.direction.loss(value));
     trials.sort_by(|a, b| loss(a).total_cmp(&loss(b)).then(a.number.cmp(&b.number)));
@@ -107,6 +113,13 @@ async fn show(
     let value = json!({ "search": artifact, "found": found, "matching": matching, "trials": trials });
     print(global, &value, || text(record, &found, &trials, matching))?;
     Ok(0)
+}
+
+/// A trial that is compared by its latency too, if the search had no other objectives.
+fn with_latency(trial: &Trial) -> Trial {
+    let latency = trial.facts.get("latency_p99_us").and_then(Value::as_f64).unwrap_or(f64::MAX);
+    let also = if trial.also.is_empty() { vec![latency] } else { trial.also.clone() };
+    Trial { also, ..trial.clone() }
 }
 
 fn is_wanted(trial: &Trial, found: &Hyperparameters, args: &TrialsArgs) -> bool {
@@ -142,6 +155,7 @@ fn text(record: &ArtifactRecord, found: &Hyperparameters, trials: &[Trial], matc
         (&found.metric, Align::Right),
         ("error", Align::Right),
         ("time", Align::Right),
+        ("p99", Align::Right),
         ("parameters", Align::Left),
     ]);
     for trial in trials {
@@ -158,6 +172,7 @@ fn text(record: &ArtifactRecord, found: &Hyperparameters, trials: &[Trial], matc
             value,
             trial.noise.map_or_else(|| "–".to_owned(), |noise| format!("{noise:.4}")),
             seconds(trial.seconds),
+            micros(trial.facts.get("latency_p99_us").and_then(Value::as_f64)),
             what,
         ]);
     }

@@ -1,4 +1,4 @@
-//! `tidemill up`: schedules, triggers and the model server in one process.
+//! `tidemill up`: schedules, triggers, monitors and the model server in one process.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tidemill_project::{Notice, Orchestrator, OrchestratorOptions, Project};
 use crate::cli::{Global, LauncherName, UpArgs};
 use crate::commands::pipeline::threads;
 use crate::commands::step::make_launcher;
-use crate::commands::{find_project, serve, talk};
+use crate::commands::{find_project, monitor, serve, talk};
 use crate::ui::{Quiet, seconds};
 
 /// Makes the launcher of a run with the given parameters.
@@ -27,11 +27,32 @@ pub async fn up(args: &UpArgs, global: &Global) -> Result<u8, Failure> {
         notify: notifier(global),
         observer: Arc::new(Quiet),
     };
+    // A monitor file with a mistake ends nothing later: it is an error now.
+    let monitors = if args.no_monitors { Vec::new() } else { monitor::of_project(&project)? };
     let orchestrator = Orchestrator::new(project, options).await?;
     let schedules = orchestrator.pipeline().schedules.len();
     if schedules == 0 && !global.quiet {
         talk("this pipeline has no schedules: approvals are continued, and models are served");
     }
+    let (ending, end) = tokio::sync::watch::channel(false);
+    let watched: Vec<_> = monitors
+        .into_iter()
+        .map(|open| {
+            let mut end = end.clone();
+            let stop = async move { drop(end.wait_for(|ended| *ended).await) };
+            tokio::spawn(monitor::watch(open, args.monitor_every, global.clone(), stop))
+        })
+        .collect();
+    let done = serve_and_schedule(args, orchestrator, global).await;
+    // A monitor ends between two rounds.
+    ending.send_replace(true);
+    for monitor in watched {
+        monitor.await.map_err(lost)?;
+    }
+    done
+}
+
+async fn serve_and_schedule(args: &UpArgs, orchestrator: Orchestrator, global: &Global) -> Result<u8, Failure> {
     if args.no_serve {
         orchestrator.run(tidemill_cli::serve::stop_signal()).await?;
         return Ok(0);
@@ -49,7 +70,7 @@ pub async fn up(args: &UpArgs, global: &Global) -> Result<u8, Failure> {
 }
 
 fn lost(error: tokio::task::JoinError) -> Failure {
-    Failure::new(tidemill_core::Code::Internal, format!("the schedules stopped unexpectedly: {error}"))
+    Failure::new(tidemill_core::Code::Internal, format!("a part of `up` stopped unexpectedly: {error}"))
 }
 
 /// Launchers as the flags have them.

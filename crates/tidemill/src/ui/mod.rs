@@ -11,4 +11,4 @@ pub use summary::{run_text, step_line, tables_text, trouble_text};
 pub use tidemill_cli::terminal::{
     Align, Table, age, bytes, count, error_text, fill, number, printable, seconds, stdout_width,
 };
-pub use trials::{TrialObserver, Trials, trials_text};
+pub use trials::{TrialObserver, Trials, micros, trials_text};

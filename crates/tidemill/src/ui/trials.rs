@@ -203,6 +203,16 @@ impl Progress for TrialProgress {
     }
 }
 
+/// What a row takes, from microseconds.
+pub fn micros(us: Option<f64>) -> String {
+    match us {
+        None => "–".to_owned(),
+        Some(us) if us < 10.0 => format!("{us:.1} µs"),
+        Some(us) if us < 1000.0 => format!("{us:.0} µs"),
+        Some(us) => format!("{:.1} ms", us / 1000.0),
+    }
+}
+
 /// How many trials there were, in words.
 pub fn trials_text(trials: usize) -> String {
     if trials == 1 { "1 trial".to_owned() } else { format!("{} trials", count(trials as u64)) }

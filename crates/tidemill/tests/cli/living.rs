@@ -31,6 +31,19 @@ fn the_loop_finds_tells_retrains_and_rolls_back() {
     assert!(may.contains("concept_drift (") && may.contains("taxi-tips@champion 2 → 1"), "{done}");
     assert!(sandbox.read("world/told.jsonl").contains("TidemillConceptDrift"));
     assert!(sandbox.read("world/living-taxi.html").contains("<svg"));
+    // What Mallory says is no training data.
+    let export = sandbox.json(&[
+        "monitor",
+        "export",
+        "world",
+        "--out",
+        "april.parquet",
+        "--from",
+        "2026-04-18",
+        "--project",
+        "world",
+    ]);
+    assert_eq!(export["provenance"]["left_out"], 100, "{export}");
     // The cause of the second version is on record.
     let models = sandbox.json(&["models", "taxi-tips", "--project", "world"]);
     assert!(

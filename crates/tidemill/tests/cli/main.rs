@@ -1,10 +1,12 @@
 //! The binary from outside: what it prints, what it returns, what it leaves behind.
 
+mod approvals;
 mod automl;
 mod bad_input;
 mod bucket;
 mod codes;
 mod contract;
+mod custom;
 mod daily;
 mod drift;
 mod endpoint;
@@ -17,6 +19,7 @@ mod help;
 mod history;
 mod inference_log;
 mod inspect;
+mod jobs;
 mod kill;
 mod kinds;
 mod launcher;
@@ -30,12 +33,14 @@ mod own_data;
 mod pinned;
 mod remote;
 mod reproduce;
+mod runs;
 mod schedules;
 mod schema;
 mod selector;
 mod serve;
 mod sources;
 mod sql;
+mod steps;
 mod store;
 mod support;
 mod tensors;

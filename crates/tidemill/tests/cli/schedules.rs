@@ -43,7 +43,7 @@ struct Up {
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The lines of a stream, as they come.
-fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+pub fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (send, receive) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
@@ -56,7 +56,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// Waits for a line with `part`.
-fn until(lines: &Receiver<String>, part: &str) -> String {
+pub fn until(lines: &Receiver<String>, part: &str) -> String {
     let mut seen = String::new();
     loop {
         let line = lines.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("`{part}` never came ({error}): {seen}"));
@@ -125,10 +125,14 @@ fn mistakes_in_schedules_are_located() {
         "the file has no parameter `spam`",
         "the queue holds at least 1 tick",
         "starts itself",
-        "pipeline.yaml:10:",
     ] {
         assert!(check.stderr.contains(part), "{part}: {check}");
     }
+    let places = sandbox.json(&["check"]);
+    assert_eq!(
+        (&places["error"]["where"][0]["line"], &places["error"]["where"][0]["column"]),
+        (&11.into(), &20.into())
+    );
     let none = project("");
     assert!(none.tidemill(&["schedules"]).stdout.contains("has no schedules"));
 }

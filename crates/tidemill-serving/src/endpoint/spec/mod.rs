@@ -8,6 +8,7 @@ mod check;
 mod model;
 mod protection;
 mod reference;
+mod rollout;
 mod route;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use caching::{ByteSize, CacheSpec, FeatureSpec, MissingKey, PredictionCacheS
 pub use model::{Combination, ModelSpec, ParallelSpec, PartialPolicy, StepInput, StepSpec};
 pub use protection::{BreakerSpec, FallbackSpec, LimitsSpec};
 pub use reference::{ModelReference, ReferenceVersion};
+pub use rollout::{GuardsSpec, LimitGuard, OnFail, RateGuard, RolloutSpec, WithinGuard};
 pub use route::{Day, HeaderMatch, RuleSpec, ShadowSpec, TimeWindow};
 
 /// The format of endpoint files that this version reads.
@@ -63,6 +65,9 @@ pub struct EndpointSpec {
     /// there is one model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub route: Vec<RuleSpec>,
+    /// Raises the share of a candidate step by step, as long as guards hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutSpec>,
     /// Models that receive copies of requests, and whose answers are only compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shadow: Vec<ShadowSpec>,

@@ -69,6 +69,12 @@ pub trait Source: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The folder in which the server keeps what endpoints must not forget in a restart: the positions of rollouts. Without
+    /// it, they begin anew.
+    fn endpoint_folder(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// Lists the versions of these models from now on (TF Serving's `HandleReloadConfigRequest`). A source that cannot
     /// be configured by request returns an error.
     fn configure(&self, models: Vec<ModelConfig>) -> Result<(), SourceError> {

@@ -1,6 +1,7 @@
 //! Drives the table of versions: polls the source, loads, publishes snapshots.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,8 @@ struct Listing {
     may_be_empty: bool,
     logs: BTreeMap<String, Vec<ModelLog>>,
     endpoints: Vec<Arc<EndpointSpec>>,
+    /// The folder that keeps what endpoints must not forget.
+    endpoint_folder: Option<PathBuf>,
 }
 
 /// The one task that changes what is served.
@@ -251,10 +254,10 @@ impl Manager {
             Event::Listed { result, applied } => {
                 acknowledge = applied;
                 match result {
-                    Ok(Listing { mut servables, mut expected, may_be_empty, logs, endpoints }) => {
+                    Ok(Listing { mut servables, mut expected, may_be_empty, logs, endpoints, endpoint_folder }) => {
                         self.empty = servables.is_empty() && !may_be_empty;
                         self.listed = true;
-                        self.models.endpoints.configure(&endpoints);
+                        self.models.endpoints.configure(&endpoints, endpoint_folder.as_deref());
                         self.logs.follow(&logs);
                         servables.retain(|servable| !self.unloaded.contains(&servable.name));
                         expected.retain(|name| !self.unloaded.contains(name));
@@ -352,7 +355,8 @@ async fn poll(
         let result = listed.map(|servables| {
             let (expected, logs) = (source.expected(), source.logs());
             let (may_be_empty, endpoints) = (source.may_be_empty(), source.endpoints());
-            Listing { servables, expected, may_be_empty, logs, endpoints }
+            let endpoint_folder = source.endpoint_folder();
+            Listing { servables, expected, may_be_empty, logs, endpoints, endpoint_folder }
         });
         if events.send(Event::Listed { result, applied }).await.is_err() {
             return;

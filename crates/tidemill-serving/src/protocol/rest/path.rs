@@ -28,6 +28,7 @@ impl RestPath {
             "/" => Some(Operation::Alive),
             "/openapi.json" => Some(Operation::OpenApi),
             "/endpoints" => Some(Operation::Endpoints),
+            "/jobs" => Some(Operation::Jobs),
             "/livez" => Some(Operation::Live),
             "/readyz" => Some(Operation::Ready),
             "/metrics" | "/monitoring/prometheus/metrics" => Some(Operation::Metrics),
@@ -48,6 +49,10 @@ impl RestPath {
             let model = decoded(name).ok_or_else(|| RequestError::invalid("the name of the endpoint is not UTF-8"))?;
             return Ok(Self { operation: Operation::EndpointStatus, model, selector: Selector::Latest });
         }
+        if let Some(job) = path.strip_prefix("/jobs/").filter(|job| !job.is_empty() && !job.contains('/')) {
+            return job_of(method, get, job)
+                .ok_or_else(|| RequestError::new(StatusCode::NOT_FOUND, format!("no such path: {method} {path}")));
+        }
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         if segments[0].eq_ignore_ascii_case("v1") {
             return parse_v1(method, get, &segments)
@@ -61,6 +66,17 @@ impl RestPath {
     pub(crate) fn server(operation: Operation) -> Self {
         Self { operation, model: String::new(), selector: Selector::Latest }
     }
+}
+
+/// A request about a job.
+fn job_of(method: &Method, get: bool, job: &str) -> Option<RestPath> {
+    let (id, operation) = match job.split_once(':') {
+        None if get => (job, Operation::Job),
+        None if method == Method::DELETE => (job, Operation::JobCancel),
+        Some((id, "retry")) if method == Method::POST => (id, Operation::JobRetry),
+        _ => return None,
+    };
+    Some(RestPath { operation, model: decoded(id)?, selector: Selector::Latest })
 }
 
 /// The model of MLflow's path; empty if it names none.
@@ -112,6 +128,7 @@ fn parse_v1(method: &Method, get: bool, segments: &[&str]) -> Option<Result<Rest
 fn inference_of(verb: &str) -> Option<Operation> {
     let verbs = [
         ("predict", Operation::Predict),
+        ("submit", Operation::Submit),
         ("classify", Operation::Classify),
         ("regress", Operation::Regress),
         ("explain", Operation::Explain),
@@ -238,5 +255,9 @@ mod tests {
             assert_eq!(get(path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");
         }
         assert_eq!(post("/livez").unwrap_err().status, StatusCode::NOT_FOUND);
+        assert_eq!(get("/jobs/a1").unwrap(), route(Operation::Job, "a1", Selector::Latest));
+        assert_eq!(post("/jobs/a1:retry").unwrap(), route(Operation::JobRetry, "a1", Selector::Latest));
+        assert_eq!(post("/jobs/a1").unwrap_err().status, StatusCode::NOT_FOUND);
+        assert_eq!(post("/v1/models/m:submit").unwrap(), route(Operation::Submit, "m", Selector::Latest));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
@@ -21,6 +21,7 @@ use crate::protocol::rest::body::read_body;
 use crate::protocol::rest::feedback;
 use crate::protocol::rest::front_page;
 use crate::protocol::rest::inference::{self, RestInference};
+use crate::protocol::rest::jobs;
 use crate::protocol::rest::openapi::{self, ServerFacts};
 use crate::protocol::rest::path::RestPath;
 use crate::protocol::status::Status;
@@ -137,6 +138,21 @@ impl RestServer {
             Operation::ServerMetadata => Ok(json_reply(StatusCode::OK, &oip::server_metadata())),
             Operation::Status => self.status(&name, &selector),
             Operation::Models => Ok(json_reply(StatusCode::OK, &json!({ "models": service.models.names() }))),
+            Operation::Submit => {
+                let _entry = service.admission.enter()?;
+                let (headers, body, _held) = self.read(request).await?;
+                jobs::submit(service, Operation::Predict, (&name, &selector), &headers, body, None).await
+            }
+            Operation::Infer if jobs::is_async(request.uri().query()) => {
+                let _entry = service.admission.enter()?;
+                let (headers, body, _held) = self.read(request).await?;
+                let json_bytes = header_length(&headers)?;
+                jobs::submit(service, operation, (&name, &selector), &headers, body, json_bytes).await
+            }
+            Operation::Job => jobs::status(service, &name, request.uri().query()).await,
+            Operation::JobCancel => jobs::cancel(service, &name).await,
+            Operation::JobRetry => jobs::retry(service, &name).await,
+            Operation::Jobs => jobs::counts(service).await,
             Operation::Endpoints => {
                 let endpoints = &service.models.endpoints;
                 let all: Vec<Value> = endpoints.names().iter().filter_map(|name| endpoints.status(name)).collect();
@@ -263,7 +279,8 @@ fn readiness(body: Value) -> Reply {
     json_reply(status, &body)
 }
 
-fn error_reply(error: RequestError) -> Reply {
+/// The response that an error is.
+pub(crate) fn error_reply(error: RequestError) -> Reply {
     let error = error.for_client();
     let code = error.code().id();
     let mut reply = json_reply(error.status, &json!({ "error": error.message, "code": code }));
@@ -281,8 +298,18 @@ fn text_reply(text: String) -> Reply {
     body_reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes())
 }
 
-fn json_reply(status: StatusCode, body: &Value) -> Reply {
+/// A response in JSON.
+pub(crate) fn json_reply(status: StatusCode, body: &Value) -> Reply {
     body_reply(status, "application/json", body.to_string().into_bytes())
+}
+
+/// Status, content type and body of a response.
+pub(crate) async fn reply_parts(reply: Reply) -> (u16, String, Vec<u8>) {
+    let (parts, body) = reply.into_parts();
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // The body is in memory already.
+    let Ok(body) = body.collect().await;
+    (parts.status.as_u16(), content_type.to_owned(), body.to_bytes().to_vec())
 }
 
 /// A response with a body.

@@ -25,7 +25,7 @@ use crate::commands::{print, say};
 use crate::ui::{TrialObserver, Trials, running_bar};
 
 /// The time of a search where nothing else ends it.
-const BUDGET: Duration = Duration::from_secs(300);
+const BUDGET: Duration = Duration::from_mins(5);
 /// The pipeline file by which the winner is judged before it has thresholds; it is gone afterwards.
 const JUDGE_FILE: &str = "judge.yaml";
 /// What the pipeline file of an unfinished search says of itself.

@@ -8,7 +8,7 @@ use tidemill_project::{Automl, Board, BoardRow, Draft, JudgedScore};
 use tidemill_tune::Direction;
 
 use crate::commands::init::enter;
-use crate::ui::{Align, Table, count, fill, printable, seconds, stdout_width, trials_text};
+use crate::ui::{Align, Table, count, fill, micros, printable, seconds, stdout_width, trials_text};
 
 /// What was decided before the search, in lines.
 pub fn head(draft: &Draft, automl: &Automl<'_>) -> String {
@@ -89,11 +89,7 @@ fn leaderboard(board: &Board) -> String {
             some(*standard_error, &number),
             count(*trials as u64),
             if value.is_finite() { seconds(*took) } else { "–".to_owned() },
-            some(*latency_us, &|us| match us {
-                us if us < 10.0 => format!("{us:.1} µs"),
-                us if us < 1000.0 => format!("{us:.0} µs"),
-                us => format!("{:.1} ms", us / 1000.0),
-            }),
+            micros(*latency_us),
         ]);
     }
     if let Some(floor) = board.floor {

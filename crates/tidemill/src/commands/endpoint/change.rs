@@ -92,6 +92,33 @@ pub(super) async fn rollback(args: &EndpointRollbackArgs, global: &Global) -> Re
     done(&revision, &changes_between(&before, &file.value()), global)
 }
 
+pub(super) async fn approve(
+    name: &str,
+    step: Option<f64>,
+    reason: Option<&str>,
+    global: &Global,
+) -> Result<u8, Failure> {
+    let folder = project(global)?.endpoints();
+    let (latest, value) = in_force(&folder, name)?;
+    if latest.is_none() {
+        return Err(folder.unknown(name)?);
+    }
+    let steps = |key: &str| {
+        let steps = value["rollout"][key].as_array().into_iter().flatten();
+        steps.filter_map(Value::as_f64).collect::<Vec<f64>>()
+    };
+    let (wanted, mut approved) = (steps("approve"), steps("approved"));
+    let open = wanted.iter().copied().find(|step| !approved.contains(step));
+    let Some(step) = step.or(open) else {
+        let message = format!("no step of the rollout of `{name}` needs approval");
+        return Err(Failure::new(Code::CommandLine, message).with_hint("name them in the file: `approve: [100]`"));
+    };
+    approved.push(step);
+    let values = vec![("rollout.approved".to_owned(), json!(approved).to_string())];
+    let reason = reason.map(str::to_owned);
+    set(&EndpointSetArgs { name: name.to_owned(), values, reason }, global).await
+}
+
 pub(super) async fn set(args: &EndpointSetArgs, global: &Global) -> Result<u8, Failure> {
     let folder = project(global)?.endpoints();
     let (latest, before) = in_force(&folder, &args.name)?;

@@ -24,6 +24,9 @@ pub async fn endpoint(command: &EndpointCommand, global: &Global) -> Result<u8, 
         EndpointCommand::History { name } => history(name, global),
         EndpointCommand::Rollback(args) => change::rollback(args, global).await,
         EndpointCommand::Set(args) => change::set(args, global).await,
+        EndpointCommand::Approve { name, step, reason } => {
+            change::approve(name, *step, reason.as_deref(), global).await
+        }
         EndpointCommand::Remove { name, reason } => change::remove(name, reason.as_deref(), global),
     }
 }

@@ -108,6 +108,9 @@ fn screen(value: &Value) -> String {
     for rule in list(value, "route") {
         out.push_str(&format!("  {}\n", rule_text(rule)));
     }
+    if value["rollout"].is_object() {
+        out.push_str(&rollout(&value["rollout"]));
+    }
     out.push_str(&models(list(value, "models")));
     if let Some(cache) = value["cache"].as_object() {
         let cache = Value::Object(cache.clone());
@@ -131,6 +134,27 @@ fn screen(value: &Value) -> String {
     }
     out.push_str(&shadows(list(value, "shadows")));
     out
+}
+
+/// A rollout in one line.
+fn rollout(value: &Value) -> String {
+    let steps: Vec<String> = list(value, "steps").iter().map(ToString::to_string).collect();
+    let (candidate, share) = (text(value, "candidate"), &value["share"]);
+    let mut line = format!("  rollout: {} at {share} % of {}", style(candidate).bold(), steps.join(", "));
+    line.push_str(&format!(", {} rows, {} errors", count(whole(value, "rows")), count(whole(value, "errors"))));
+    match value["state"].as_str() {
+        Some("running") => {
+            let waits = value["waits_for"].as_str().map(|waits| format!(", waits for {}", printable(waits)));
+            line.push_str(&waits.unwrap_or_default());
+        }
+        Some("done") => line.push_str(&format!(", {}", style("done").green())),
+        Some(state) => {
+            let state = style(state.replace('_', " ")).red();
+            line.push_str(&format!(", {state}: {}", text(value, "reason")));
+        }
+        None => {}
+    }
+    line + "\n"
 }
 
 /// A rule in one line.

@@ -7,13 +7,14 @@ mod replay;
 mod work;
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 use tidemill_core::{Code, Failure, suggest};
-use tidemill_monitor::{Kind, Micros, parse_time};
+use tidemill_monitor::{Kind, MONITOR_FILE, Micros, parse_time};
 use tidemill_project::{OpenMonitor, Project, read_monitor_file};
 
-use crate::cli::{Global, MonitorArgs, MonitorCommand, MonitorInitArgs};
+use crate::cli::{Global, MonitorArgs, MonitorCommand, MonitorInitArgs, MonitorRunArgs};
 use crate::commands::{find_project, print, say};
 
 pub async fn monitor(command: &MonitorCommand, global: &Global) -> Result<u8, Failure> {
@@ -45,6 +46,24 @@ fn project_of(path: &Path, global: &Global) -> Result<Project, Failure> {
 /// Opens the monitor of a file.
 pub(super) fn open(path: &Path, replay: bool, global: &Global) -> Result<OpenMonitor, Failure> {
     OpenMonitor::open(project_of(path, global)?, path, replay)
+}
+
+/// The monitors of a project: `monitor.yaml` and those in its folder `monitors`.
+pub(super) fn of_project(project: &Project) -> Result<Vec<OpenMonitor>, Failure> {
+    let mut files = vec![project.dir.join(MONITOR_FILE)];
+    if let Ok(folder) = std::fs::read_dir(project.dir.join("monitors")) {
+        files.extend(folder.filter_map(Result::ok).map(|entry| entry.path()));
+    }
+    files.retain(|path| path.is_file() && path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    files.iter().map(|path| OpenMonitor::open(project.clone(), path, false)).collect()
+}
+
+/// Watches with a monitor until `stop`.
+pub(super) async fn watch(open: OpenMonitor, every: Duration, global: Global, stop: impl Future<Output = ()>) {
+    let path = MonitorArgs { path: open.path.clone() };
+    let args = MonitorRunArgs { monitor: path, once: false, complete: false, fresh: false, every, metrics: None };
+    work::watch(open, &args, &global, stop).await;
 }
 
 /// A time of the command line.

@@ -32,6 +32,17 @@ pub async fn run(args: &MonitorRunArgs, global: &Global) -> Result<u8, Failure> 
         warn(&done, global);
         return Ok(0);
     }
+    watch(open, args, global, interrupted()).await;
+    Ok(0)
+}
+
+/// Rounds until `stop`.
+pub(super) async fn watch(
+    mut open: OpenMonitor,
+    args: &MonitorRunArgs,
+    global: &Global,
+    stop: impl Future<Output = ()>,
+) {
     say(global, &format!("watching `{}`", open.monitor.log().dir().display()));
     let told = |open: &OpenMonitor, done: Result<&Tick, &Failure>| match done {
         Ok(done) => {
@@ -44,8 +55,7 @@ pub async fn run(args: &MonitorRunArgs, global: &Global) -> Result<u8, Failure> 
         }
         Err(failure) => say(global, &format!("error: {failure}; trying again")),
     };
-    watch_monitor(&mut open, args.every, Arc::new(Quiet), interrupted(), told).await;
-    Ok(0)
+    watch_monitor(&mut open, args.every, Arc::new(Quiet), stop, told).await;
 }
 
 fn write_metrics(args: &MonitorRunArgs, open: &OpenMonitor) -> Result<(), Failure> {
