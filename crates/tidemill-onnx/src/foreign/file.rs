@@ -155,7 +155,7 @@ pub fn is_model(file: &Path) -> bool {
     }
     // The bytes of ONNX are not much of a mark: a file of texts or of another program may begin with them.
     let by_name = |extension: &str| file.extension().is_some_and(|other| other.eq_ignore_ascii_case(extension));
-    let is_onnx = crate::onnx::looks_like_model(&head) && (by_name("onnx") || by_name("pb") || by_name("ort"));
+    let is_onnx = crate::onnx::looks_like_model(&head) && by_name("onnx");
     // A damaged file is still the model of its folder.
     let is_named = by_name("onnx") && !head.is_empty();
     let is_json = head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') && is_xgboost_head(&head);

@@ -208,8 +208,10 @@ fn linear(weights: &[f32], features: usize, starts: &mut [f64]) -> Result<Vec<Ve
         return Err(format!("`weights` has {} values for {features} features and {sums} sums", weights.len()));
     }
     let of = |sum: usize, line: usize| f64::from(weights[line * sums + sum]);
+    // A linear booster starts every sum from the first base score.
+    let first = starts.first().copied().unwrap_or(0.0);
     for (sum, start) in starts.iter_mut().enumerate() {
-        *start += of(sum, features);
+        *start = first + of(sum, features);
     }
     Ok((0..sums).map(|sum| (0..features).map(|line| of(sum, line)).collect()).collect())
 }

@@ -35,7 +35,10 @@ impl TensorRuntime for TensorRunner {
     }
 
     fn rows_are_independent(&self) -> Result<(), &str> {
-        self.joined.as_ref().map(|()| ()).map_err(String::as_str)
+        match &self.joined {
+            Ok(()) => Ok(()),
+            Err(reason) => Err(reason),
+        }
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn compile(node: &NodeProto, mut bodies: Vec<(String, Body)>, opset: 
         "If" => {
             let (then, otherwise) = (body("then_branch")?, body("else_branch")?);
             Box::new(move |inputs| {
-                let branch = if input(inputs, 0)?.number()? != 0.0 { &then } else { &otherwise };
+                let branch = if input(inputs, 0)?.number()? == 0.0 { &otherwise } else { &then };
                 branch.run(Vec::new(), inputs.get(own..).unwrap_or_default())
             })
         }

@@ -22,8 +22,7 @@ pub(super) fn compile(name: &str, attributes: Attributes<'_>) -> Result<Option<K
                     Some(axis) => axis.number()? as i64,
                     None => fixed.unwrap_or(if x.rank() > 2 || fixed.is_some() { -2 } else { 0 }),
                 };
-                let length =
-                    optional(inputs, 1).map(|length| length.number()).transpose()?.map(|x| x.max(0.0) as usize);
+                let length = optional(inputs, 1).map(Tensor::number).transpose()?.map(|x| x.max(0.0) as usize);
                 Ok(vec![transform(x, axis_of(axis, x.rank())?, length, inverse, one_sided)?])
             })
         }

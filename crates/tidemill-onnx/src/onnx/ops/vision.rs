@@ -91,7 +91,7 @@ impl GridSample {
 
     fn denormalised(&self, at: f64, size: usize) -> f64 {
         let size = size as f64;
-        let at = if self.corners { (at + 1.0) / 2.0 * (size - 1.0) } else { ((at + 1.0) * size - 1.0) / 2.0 };
+        let at = if self.corners { f64::midpoint(at, 1.0) * (size - 1.0) } else { ((at + 1.0) * size - 1.0) / 2.0 };
         f64::from(at as f32)
     }
 
@@ -191,7 +191,7 @@ fn affine(theta: &Tensor, size: &Tensor, corners: bool) -> Result<Vec<Tensor>, S
                 .collect();
             point.push(1.0);
             for line in 0..axes {
-                let weights = &values[(row * axes + line) * (axes + 1)..][..axes + 1];
+                let weights = &values[(row * axes + line) * (axes + 1)..][..=axes];
                 made.push(weights.iter().zip(&point).map(|(weight, x)| weight * x).sum());
             }
         }
