@@ -12,12 +12,12 @@ mod draft;
 mod endpoints;
 mod environment;
 mod feature_sets;
+mod gc;
 mod jobs;
 mod mirror;
 mod monitors;
-mod optuna;
-mod gc;
 mod open_lineage;
+mod optuna;
 mod orchestrator;
 mod project;
 mod registry;
@@ -44,14 +44,14 @@ pub use environment::{environment, user};
 pub use feature_sets::{
     Added, FeatureSetFolder, KeptSet, Use, UsingModel, split_reference, transform_graphs_using, uses,
 };
+pub use gc::{GcPolicy, GcReport, gc};
 pub use jobs::SqliteJobs;
 pub use mirror::Mirror;
 pub use monitors::{
     Acted, OpenMonitor, References, Tick, act, export_joined, monitor_state_dir, read_monitor_file, tick, watch_monitor,
 };
-pub use optuna::write_optuna;
-pub use gc::{GcPolicy, GcReport, gc};
 pub use open_lineage::open_lineage_events;
+pub use optuna::write_optuna;
 pub use orchestrator::{Notice, Orchestrator, OrchestratorOptions, Waiting, overrides, signature, waiting_approvals};
 pub use project::Project;
 pub use registry::{DEFAULT_ALIAS, RegistrySource, find_version, split_spec};
