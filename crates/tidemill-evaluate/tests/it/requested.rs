@@ -6,7 +6,12 @@ use tidemill_evaluate::slices::{KeyColumn, SliceValue};
 use tidemill_evaluate::{EvaluateOptions, Evaluation, EvaluationTable, IntervalSource, Metric, evaluate};
 use tidemill_model::{LabelSet, Task};
 
-use crate::recorded::*;
+use crate::recorded::{
+    BINARY_REQUESTED, BINARY_REQUESTED_WEIGHTED, CALIBRATION, CLASSES_REQUESTED, CLASSES_REQUESTED_WEIGHTED, DELONG,
+    FAIRNESS, FAIRNESS_WEIGHTED, LABELS_REQUESTED, LABELS_REQUESTED_WEIGHTED, POSITIVE_REQUESTED,
+    POSITIVE_REQUESTED_WEIGHTED, QUANTILES_REQUESTED, RANKING_REQUESTED, REGRESSION_REQUESTED,
+    REGRESSION_REQUESTED_WEIGHTED,
+};
 use crate::scikit_learn::{data, lcg, three_classes};
 
 fn agree(task: &Task, rows: &Ordered, expected: &[(&str, f64)]) {
