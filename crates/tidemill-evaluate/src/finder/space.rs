@@ -83,6 +83,11 @@ impl Family {
         corners
     }
 
+    /// How many slices there are at most.
+    pub fn slices_at_most(&self, columns: &[FinderColumn]) -> usize {
+        self.columns().iter().map(|column| columns[*column].bin_ranges().len()).product()
+    }
+
     /// Every slice that may be tried: the crossings of the ranges of the columns for which `keep` holds. It is asked of the first
     /// ranges too, with all bins for the rest: no part of a slice has more rows.
     pub fn slices(&self, columns: &[FinderColumn], keep: impl Fn(&Ranges) -> bool) -> Vec<Ranges> {

@@ -323,7 +323,7 @@ fn groups(command: &Command) -> String {
             .unwrap_or_default(),
     };
     let group = |(title, names): &(&str, &[&str])| {
-        let lines = names.iter().map(|name| format!("  \u{1b}[1m{name:<14}\u{1b}[0m{}\n", about(name)));
+        let lines = names.iter().map(|name| format!("  \u{1b}[1m{name:<20}\u{1b}[0m{}\n", about(name)));
         format!("{}\n{}\n", heading(title), lines.collect::<String>())
     };
     GROUPS.iter().map(group).collect()
