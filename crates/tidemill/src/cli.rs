@@ -90,11 +90,11 @@ pub enum Command {
     Run(RunArgs),
     /// Run schedules, triggers and the model server in one process
     Up(Box<UpArgs>),
-    /// Show the schedules, their next ticks and what became of past ones
+    /// Show schedules, their next ticks and what became of past ones
     Schedules(SchedulesArgs),
     /// Run the pipeline once for each value of a parameter
     Backfill(BackfillArgs),
-    /// Continue a run that waited for an approval, or repeat one that did not complete
+    /// Continue a run that waited, or repeat one that failed
     Retry(RetryArgs),
     /// List what waits for a person, and decide
     Approvals(ApprovalsArgs),
@@ -105,13 +105,13 @@ pub enum Command {
     Status(StatusArgs),
     /// List or search runs
     Runs(RunsArgs),
-    /// Log parameters, metrics and files of work done elsewhere as a run
+    /// Log parameters, metrics and files of other work as a run
     Log(LogRunArgs),
     /// List artifacts, or show one
     Artifacts(ArtifactsArgs),
     /// List searches for parameters, or the trials of one
     Trials(TrialsArgs),
-    /// Write what a run found as a page: evaluation, data, training, search
+    /// Write what a run found as a page: evaluation, data, search
     Report(ReportArgs),
     /// List registered models, or show one
     Models(ModelsArgs),
@@ -127,18 +127,18 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Serve models over REST and gRPC
     Serve(Box<ServeArgs>),
-    /// Route requests among models: splits, shadows, fallbacks, caches
+    /// Route requests: splits, shadows, fallbacks, caches
     #[command(subcommand)]
     Endpoint(EndpointCommand),
     /// Put load on a model server and measure its latency
     Loadtest(Box<LoadtestArgs>),
-    /// Work with the log of the model server: compact, keep for a time, erase
+    /// Work with the log of the server: compact, prune, erase
     #[command(subcommand)]
     InferenceLog(InferenceLogCommand),
     /// Watch what is served: drift, performance, alerts
     #[command(subcommand)]
     Monitor(MonitorCommand),
-    /// Take in the truth about predictions, and judge the uncertain ones
+    /// Take in what was true, and judge uncertain predictions
     #[command(subcommand)]
     Feedback(FeedbackCommand),
     /// Predict for every row of a file
@@ -152,7 +152,7 @@ pub enum Command {
     Features(FeaturesCommand),
     /// Evaluate stored predictions of any model
     Evaluate(EvaluateArgs),
-    /// Explain one prediction: contributions, decision path, what if, the nearest row with another prediction
+    /// Explain one prediction: contributions, path, what if
     ExplainPrediction(ExplainPredictionArgs),
     /// Inspect and export model packages
     #[command(subcommand)]

@@ -119,7 +119,8 @@ impl Component for InfraValidator {
         }
         let params: Params = parse_params(context.params)?;
         let model = context.input("model")?;
-        let size = size_of(&model.path)?;
+        // A package that is not there is told by the attempt to load it.
+        let size = if model.path.is_dir() { size_of(&model.path)? } else { 0 };
         let mut finding = probe(&model.path, Duration::from_secs_f64(params.max_load_secs), context)?;
         let mut rejection = Rejection::of(&finding, &params, size);
         for _ in 1..params.tries {

@@ -231,10 +231,7 @@ fn texts(value: &Value) -> Vec<&str> {
 
 /// The start of a name that has too many characters.
 fn cut(name: &str, most: usize) -> String {
-    match name.chars().count() > most {
-        true => name.chars().take(most - 1).chain(['…']).collect(),
-        false => name.to_owned(),
-    }
+    if name.chars().count() > most { name.chars().take(most - 1).chain(['…']).collect() } else { name.to_owned() }
 }
 
 #[cfg(test)]
