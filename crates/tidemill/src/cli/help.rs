@@ -128,7 +128,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "runs",
         &[
             "tidemill runs",
-            "tidemill runs --filter \"metrics.auc > 0.9 and params.rounds = '300'\" --order-by 'metrics.auc DESC'",
+            "tidemill runs --filter 'metrics.auc > 0.9 and params.rounds = '300'' --order-by 'metrics.auc DESC'",
         ],
     ),
     (
@@ -165,8 +165,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("monitor replay", &["tidemill monitor replay", "tidemill monitor replay --log old-log --html history.html"]),
     ("monitor explain", &["tidemill monitor explain drift", "tidemill monitor explain 5b0c91d2 --rows 20"]),
     ("monitor report", &["tidemill monitor report --html monitor.html --from 2026-03-01"]),
-    ("monitor ack", &["tidemill monitor ack drift --note \"new fares since Monday\""]),
-    ("monitor silence", &["tidemill monitor silence --kind drift --for 2d --reason \"new fares\""]),
+    ("monitor ack", &["tidemill monitor ack drift --note 'new fares since Monday'"]),
+    ("monitor silence", &["tidemill monitor silence --kind drift --for 2d --reason 'new fares'"]),
     ("monitor test-receiver", &["tidemill monitor test-receiver team"]),
     ("monitor export", &["tidemill monitor export --out data/live.parquet --from 2026-03-01"]),
     ("feedback", &["tidemill feedback add labels.jsonl", "tidemill feedback queue"]),
@@ -215,7 +215,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("endpoint", &["tidemill endpoint check endpoint.yaml", "tidemill endpoint apply endpoint.yaml"]),
     ("endpoint check", &["tidemill endpoint check endpoint.yaml"]),
     ("endpoint plan", &["tidemill endpoint plan endpoint.yaml"]),
-    ("endpoint apply", &["tidemill endpoint apply endpoint.yaml --reason \"challenger to 25 %\""]),
+    ("endpoint apply", &["tidemill endpoint apply endpoint.yaml --reason 'challenger to 25 %'"]),
     ("endpoint status", &["tidemill endpoint status", "tidemill endpoint status taxi --url http://localhost:8501"]),
     ("endpoint history", &["tidemill endpoint history taxi"]),
     ("endpoint rollback", &["tidemill endpoint rollback taxi", "tidemill endpoint rollback taxi --to 3"]),
@@ -239,7 +239,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "predict",
         &[
             "tidemill predict trips.csv --out scored.parquet",
-            "tidemill predict taxi-tips@champion --row '{\"fare\": 12.5}'",
+            "tidemill predict taxi-tips@champion --row '{'fare': 12.5}'",
         ],
     ),
     ("transform", &["tidemill transform taxi-tips trips.csv --out features.parquet"]),
@@ -256,7 +256,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "explain-prediction",
         &[
             "tidemill explain-prediction trips.csv --at 3",
-            "tidemill explain-prediction --row '{\"fare\": 12.5, \"trip_miles\": 3}' --set fare=30",
+            "tidemill explain-prediction --row '{'fare': 12.5, 'trip_miles': 3}' --set fare=30",
         ],
     ),
     (
@@ -267,6 +267,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("model", &["tidemill model show taxi-tips", "tidemill model export taxi-tips --out tips.onnx"]),
+    (
+        "model run",
+        &[
+            "tidemill model run network.onnx --input 'X=[[1, 2]]'",
+            "tidemill model run network.onnx --inputs @inputs.json",
+        ],
+    ),
+    ("model bench", &["tidemill model bench network.onnx"]),
+    ("model import", &["tidemill model import network.onnx --name network"]),
     ("model show", &["tidemill model show taxi-tips@champion", "tidemill model show model.onnx"]),
     ("model warmup", &["tidemill model warmup models/fares/3 --rows trips.csv"]),
     (

@@ -127,7 +127,7 @@ impl<'a> Job<'a> {
             options.find_slices = Some(SearchOptions { top: self.args.find_slices, ..SearchOptions::default() });
         }
         if task != TaskKind::Ranking && options.interval_group.is_none() {
-            options.interval_group = self.args.group.clone();
+            options.interval_group.clone_from(&self.args.group);
         }
         options
     }
