@@ -1,12 +1,12 @@
 //! Endpoints: one name, and a file that says what answers for it.
 //!
-//! [`spec`] has the keys of the file. [`build`] makes a target of it and of the loaded models: rules ([`route`]) choose a
-//! model for each row; a [`graph`] calls it, through the cache of predictions ([`memory`]), its limits and circuit breaker
-//! ([`guard`]), and fallbacks ([`fallback`]); [`shadow`] sends copies. [`registry`] keeps the endpoints of a server, and
+//! [`spec`] has the keys of the file. `build` makes a target of it and of the loaded models: rules (`route`) choose a
+//! model for each row; a `graph` calls it, through the cache of predictions (`memory`), its limits and circuit breaker
+//! (`guard`), and fallbacks (`fallback`); `shadow` sends copies. `registry` keeps the endpoints of a server, and
 //! builds them again whenever a file or a model changes.
 //!
 //! Everything that can be answered at once is answered on the thread that reads the request, without a task or an
-//! allocation per rule: see [`call::Step`].
+//! allocation per rule: see `call::Step`.
 
 mod breaker;
 mod build;

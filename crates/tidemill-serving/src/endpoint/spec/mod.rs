@@ -1,6 +1,6 @@
 //! The keys of an endpoint file.
 //!
-//! The types here say what may be written; [`check`] says what makes sense without any model. Reading YAML, and the
+//! The types here say what may be written; `check` says what makes sense without any model. Reading YAML, and the
 //! positions of mistakes, belong to the caller.
 
 mod caching;
