@@ -128,7 +128,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "runs",
         &[
             "tidemill runs",
-            "tidemill runs --filter 'metrics.auc > 0.9 and params.rounds = '300'' --order-by 'metrics.auc DESC'",
+            "tidemill runs --filter \"metrics.auc > 0.9 and params.rounds = '300'\" --order-by 'metrics.auc DESC'",
         ],
     ),
     (
@@ -239,7 +239,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "predict",
         &[
             "tidemill predict trips.csv --out scored.parquet",
-            "tidemill predict taxi-tips@champion --row '{'fare': 12.5}'",
+            "tidemill predict taxi-tips@champion --row '{\"fare\": 12.5}'",
         ],
     ),
     ("transform", &["tidemill transform taxi-tips trips.csv --out features.parquet"]),
@@ -256,7 +256,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "explain-prediction",
         &[
             "tidemill explain-prediction trips.csv --at 3",
-            "tidemill explain-prediction --row '{'fare': 12.5, 'trip_miles': 3}' --set fare=30",
+            "tidemill explain-prediction --row '{\"fare\": 12.5, \"trip_miles\": 3}' --set fare=30",
         ],
     ),
     (
@@ -426,16 +426,19 @@ mod tests {
 
     /// The words of a line, as a shell splits it.
     fn words(line: &str) -> Vec<String> {
-        let line = line.split(" > ").next().unwrap_or(line);
-        let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
         for c in line.chars() {
-            match c {
-                '\'' => quoted = !quoted,
-                ' ' if !quoted => words.push(std::mem::take(&mut word)),
-                c => word.push(c),
+            match (c, quote) {
+                ('\'' | '"', None) => quote = Some(c),
+                (_, Some(open)) if c == open => quote = None,
+                // What follows is a file of the shell.
+                ('>', None) => break,
+                (' ', None) => words.push(std::mem::take(&mut word)),
+                _ => word.push(c),
             }
         }
         words.push(word);
+        words.retain(|word| !word.is_empty());
         words
     }
 
