@@ -73,17 +73,7 @@ pub(crate) fn effects(probe: &Probe<'_>, total: u64, cancel: &CancelFlag) -> Res
         return Ok(None);
     }
     let Some(label) = probe.model.graph().label() else { return Ok(None) };
-    let schema = probe.examples.schema();
-    let inputs: Vec<String> = probe
-        .model
-        .graph()
-        .inputs()
-        .iter()
-        .map(|input| input.name.clone())
-        .filter(|name| schema.index_of(name).is_ok())
-        .collect();
-    let mut needed = inputs.clone();
-    needed.extend(label.columns()?.into_iter().filter(|name| !inputs.contains(name)));
+    let (inputs, needed) = probe.columns(label.columns()?);
     let known: Vec<&str> = needed.iter().map(String::as_str).collect();
     let rows = sampled(probe, &known, total)?;
     let bound = probe.model.graph().bind_label(rows.schema_ref())?;

@@ -149,18 +149,7 @@ impl LabelSums {
 pub(crate) fn suspicions(probe: &Probe<'_>, judged: u64, cancel: &CancelFlag) -> Result<Suspicions, EvaluateError> {
     let mut suspicions = Suspicions::default();
     let Some(label) = probe.model.graph().label() else { return Ok(suspicions) };
-    let schema = probe.examples.schema();
-    let of_label = label.columns()?;
-    let inputs: Vec<String> = probe
-        .model
-        .graph()
-        .inputs()
-        .iter()
-        .map(|input| input.name.clone())
-        .filter(|name| schema.index_of(name).is_ok())
-        .collect();
-    let mut needed = inputs.clone();
-    needed.extend(of_label.into_iter().filter(|name| !inputs.contains(name)));
+    let (inputs, needed) = probe.columns(label.columns()?);
     let known: Vec<&str> = needed.iter().map(String::as_str).collect();
     let step = judged.div_ceil(ROWS_MAX).max(1);
     let is_number = matches!(probe.model.task().kind(), TaskKind::Binary | TaskKind::Regression);

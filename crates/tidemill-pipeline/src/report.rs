@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidemill_core::{ArtifactType, Code, Digest, Kind, Outcome, Progress};
-use tidemill_metadata::{ExecutionError, Run, RunId, RunState};
+use tidemill_metadata::{Artifact, ExecutionError, Run, RunId, RunState};
 
 use crate::cost::Cost;
 use crate::pipeline::Pipeline;
@@ -174,4 +174,16 @@ pub struct StepOutput {
     pub artifact_type: ArtifactType,
     /// Digest of its content.
     pub digest: Digest,
+}
+
+impl StepOutput {
+    /// What a report says of the artifacts that were recorded.
+    pub(crate) fn of(outputs: &[(String, Artifact)]) -> Vec<Self> {
+        let of = |(key, artifact): &(String, Artifact)| Self {
+            key: key.clone(),
+            artifact_type: artifact.artifact_type,
+            digest: artifact.digest.clone(),
+        };
+        outputs.iter().map(of).collect()
+    }
 }

@@ -117,15 +117,7 @@ async fn earlier(pipeline: &Pipeline, workspace: &Workspace, step: usize) -> Res
             .with_hint("run it once, or leave it among the steps to run")
     })?;
     let mut report = StepReport::without_result(pipeline, step, StepState::Cached);
-    report.outputs = record
-        .outputs
-        .iter()
-        .map(|(key, artifact)| StepOutput {
-            key: key.clone(),
-            artifact_type: artifact.artifact_type,
-            digest: artifact.digest.clone(),
-        })
-        .collect();
+    report.outputs = StepOutput::of(&record.outputs);
     report.outcome = record.execution.outcome;
     Ok(StepResult { report, outputs: record.outputs.into_iter().collect() })
 }

@@ -114,15 +114,7 @@ impl Attempt {
                     report.rejected_with = Some(self.step().component.rejection_code());
                 }
                 report.outcome = Some(work.outcome);
-                report.outputs = work
-                    .outputs
-                    .iter()
-                    .map(|(key, artifact)| StepOutput {
-                        key: key.clone(),
-                        artifact_type: artifact.artifact_type,
-                        digest: artifact.digest.clone(),
-                    })
-                    .collect();
+                report.outputs = StepOutput::of(&work.outputs);
                 outputs = work.outputs.into_iter().collect();
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tidemill_core::{Code, Failure, Properties};
-use tidemill_metadata::{Approval, ApprovalFilter, ApprovalState, MetadataStore, NewApproval, RunId};
+use tidemill_metadata::{Approval, ApprovalFilter, ApprovalState, MetadataStore, ModelVersion, NewApproval, RunId};
 
 /// Approvals that are searched for one of a model.
 const APPROVALS_MAX: usize = 10_000;
@@ -85,8 +85,30 @@ impl AliasPolicy {
         Ok(Some(metadata.request_approval(new).await?))
     }
 
+    /// Rejects the move of an alias to a version that `author` asks for, if an approval is missing. The approval is asked for.
+    pub async fn require_for(
+        &self,
+        metadata: &dyn MetadataStore,
+        alias: &str,
+        version: &ModelVersion,
+        author: &str,
+    ) -> Result<(), Failure> {
+        let artifact = metadata.artifact(version.artifact_id.as_str()).await?;
+        let request = AliasRequest {
+            model: &version.model,
+            alias,
+            version: version.version,
+            digest: artifact.digest.as_str(),
+            properties: &version.properties,
+            step: None,
+            run_id: None,
+            author: Some(author),
+        };
+        self.require(metadata, request).await
+    }
+
     /// Rejects a move by a person that lacks an approval. The approval is asked for.
-    pub async fn require(&self, metadata: &dyn MetadataStore, request: AliasRequest<'_>) -> Result<(), Failure> {
+    async fn require(&self, metadata: &dyn MetadataStore, request: AliasRequest<'_>) -> Result<(), Failure> {
         let name = format!("{}@{}", request.model, request.alias);
         let Some(approval) = self.missing(metadata, request).await? else { return Ok(()) };
         let (id, version) = (approval.id.short(), request.version);

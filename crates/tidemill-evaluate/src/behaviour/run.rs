@@ -21,6 +21,18 @@ pub(crate) struct Probe<'a> {
     pub model: &'a Model,
 }
 
+impl Probe<'_> {
+    /// The inputs of the model that the examples have, and with them the columns that the label is made of.
+    pub fn columns(&self, of_label: Vec<String>) -> (Vec<String>, Vec<String>) {
+        let schema = self.examples.schema();
+        let inputs = self.model.graph().inputs().iter().map(|input| input.name.clone());
+        let inputs: Vec<String> = inputs.filter(|name| schema.index_of(name).is_ok()).collect();
+        let mut needed = inputs.clone();
+        needed.extend(of_label.into_iter().filter(|name| !inputs.contains(name)));
+        (inputs, needed)
+    }
+}
+
 /// Runs every test.
 pub(crate) fn run_tests(
     probe: &Probe<'_>,

@@ -12,17 +12,9 @@ use crate::finder::{RankBy, SearchOptions};
 
 /// How to look for bad slices: `5`, or a map of options. `0` does not look.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FindSlices {
-    top: usize,
-    columns: Option<Vec<String>>,
-    depth: usize,
-    rank_by: RankBy,
-    min_rows: Option<u64>,
-    min_effect_size: f64,
-    significance: f64,
-}
+pub struct FindSlices(WrittenFindSlices);
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct WrittenFindSlices {
     /// How many slices to report.
@@ -50,46 +42,37 @@ impl Default for WrittenFindSlices {
 
 impl Default for FindSlices {
     fn default() -> Self {
-        let mut none = Self::from(WrittenFindSlices::default());
-        none.top = 0;
-        none
-    }
-}
-
-impl From<WrittenFindSlices> for FindSlices {
-    fn from(written: WrittenFindSlices) -> Self {
-        let WrittenFindSlices { top, columns, depth, rank_by, min_rows, min_effect_size, significance } = written;
-        Self { top, columns, depth, rank_by, min_rows, min_effect_size, significance }
+        Self(WrittenFindSlices { top: 0, ..WrittenFindSlices::default() })
     }
 }
 
 impl FindSlices {
     /// The options of the search, if it is enabled.
     pub fn options(&self) -> Option<SearchOptions> {
-        (self.top > 0).then_some(SearchOptions {
-            top: self.top,
-            depth: self.depth,
-            rank_by: self.rank_by,
-            min_rows: self.min_rows,
-            min_effect_size: self.min_effect_size,
-            significance: self.significance,
+        (self.0.top > 0).then_some(SearchOptions {
+            top: self.0.top,
+            depth: self.0.depth,
+            rank_by: self.0.rank_by,
+            min_rows: self.0.min_rows,
+            min_effect_size: self.0.min_effect_size,
+            significance: self.0.significance,
         })
     }
 
     /// The columns to search, if they are named.
     pub fn columns(&self) -> Option<&[String]> {
-        self.columns.as_deref()
+        self.0.columns.as_deref()
     }
 
     pub(super) fn issues(&self) -> Vec<ParamIssue> {
         let mut issues = Vec::new();
-        if !(1..=3).contains(&self.depth) {
-            issues.push(ParamIssue::new(["find_slices", "depth"], format!("{} is not 1, 2 or 3", self.depth)));
+        if !(1..=3).contains(&self.0.depth) {
+            issues.push(ParamIssue::new(["find_slices", "depth"], format!("{} is not 1, 2 or 3", self.0.depth)));
         }
-        if !(self.significance > 0.0 && self.significance < 1.0) {
+        if !(self.0.significance > 0.0 && self.0.significance < 1.0) {
             issues.push(ParamIssue::new(["find_slices", "significance"], "a p-value lies between 0 and 1"));
         }
-        if !(self.min_effect_size >= 0.0 && self.min_effect_size.is_finite()) {
+        if !(self.0.min_effect_size >= 0.0 && self.0.min_effect_size.is_finite()) {
             issues.push(ParamIssue::new(["find_slices", "min_effect_size"], "an effect size is 0 or more"));
         }
         issues
@@ -108,11 +91,11 @@ impl<'de> Deserialize<'de> for FindSlices {
 
             fn visit_u64<E: serde::de::Error>(self, top: u64) -> Result<Self::Value, E> {
                 let top = usize::try_from(top).unwrap_or(usize::MAX);
-                Ok(FindSlices { top, ..FindSlices::default() })
+                Ok(FindSlices(WrittenFindSlices { top, ..WrittenFindSlices::default() }))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                WrittenFindSlices::deserialize(MapAccessDeserializer::new(map)).map(FindSlices::from)
+                WrittenFindSlices::deserialize(MapAccessDeserializer::new(map)).map(FindSlices)
             }
         }
         deserializer.deserialize_any(CountOrMap)

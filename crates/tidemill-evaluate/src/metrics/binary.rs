@@ -1,6 +1,6 @@
 //! Sums for the metrics of a binary model that need no ranks.
 
-use super::counts::Counts;
+use super::counts::{AT_THRESHOLDS, Counts};
 use super::values::ratio;
 use super::{Accumulator, Metric, Metrics, Row};
 
@@ -39,8 +39,8 @@ impl BinarySums {
     /// Writes every metric that follows from these sums.
     pub fn write(&self, metrics: &mut Metrics) {
         let weight = self.weight();
-        for metric in COUNTED {
-            metrics.set(metric, self.counts.get(metric));
+        for metric in AT_THRESHOLDS {
+            metrics.set(*metric, self.counts.get(*metric));
         }
         metrics.set(Metric::LogLoss, ratio(self.log_loss, weight));
         metrics.set(Metric::Brier, ratio(self.squared_error, weight));
@@ -48,42 +48,10 @@ impl BinarySums {
         metrics.set(Metric::PredictionMean, ratio(self.prediction, weight));
         metrics.set(Metric::CalibrationZ, ratio(self.surprise, self.surprise_variance.sqrt()));
         let share = self.counts.get(Metric::LabelMean);
+        metrics.set(Metric::LabelMean, share);
         metrics.set(Metric::BrierUncertainty, share.map(|share| share * (1.0 - share)));
     }
 }
-
-/// The metrics that follow from the confusion matrix.
-const COUNTED: [Metric; 29] = [
-    Metric::Accuracy,
-    Metric::BalancedAccuracy,
-    Metric::Precision,
-    Metric::Recall,
-    Metric::F1,
-    Metric::Mcc,
-    Metric::FalsePositiveRate,
-    Metric::FalseNegativeRate,
-    Metric::TruePositiveRate,
-    Metric::TrueNegativeRate,
-    Metric::PositiveRate,
-    Metric::LabelMean,
-    Metric::NegativeRate,
-    Metric::NegativePredictiveValue,
-    Metric::FalseDiscoveryRate,
-    Metric::FalseOmissionRate,
-    Metric::TruePositives,
-    Metric::FalsePositives,
-    Metric::TrueNegatives,
-    Metric::FalseNegatives,
-    Metric::ThreatScore,
-    Metric::FowlkesMallows,
-    Metric::Informedness,
-    Metric::Markedness,
-    Metric::PositiveLikelihoodRatio,
-    Metric::NegativeLikelihoodRatio,
-    Metric::DiagnosticOddsRatio,
-    Metric::PrevalenceThreshold,
-    Metric::Kappa,
-];
 
 /// Log-loss of one row, the probability kept `f64::EPSILON` away from 0 and 1 (as scikit-learn's `log_loss`).
 pub(crate) fn log_loss(score: f64, label: f64) -> f64 {

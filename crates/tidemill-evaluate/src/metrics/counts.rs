@@ -3,6 +3,38 @@
 use super::values::ratio;
 use super::{Metric, Rows};
 
+/// Metrics that follow from the counts of a confusion matrix, so that there is one at every threshold.
+pub(super) const AT_THRESHOLDS: &[Metric] = &[
+    Metric::Accuracy,
+    Metric::BalancedAccuracy,
+    Metric::Precision,
+    Metric::Recall,
+    Metric::F1,
+    Metric::Mcc,
+    Metric::FalsePositiveRate,
+    Metric::FalseNegativeRate,
+    Metric::TruePositiveRate,
+    Metric::TrueNegativeRate,
+    Metric::PositiveRate,
+    Metric::NegativeRate,
+    Metric::NegativePredictiveValue,
+    Metric::FalseDiscoveryRate,
+    Metric::FalseOmissionRate,
+    Metric::TruePositives,
+    Metric::FalsePositives,
+    Metric::TrueNegatives,
+    Metric::FalseNegatives,
+    Metric::ThreatScore,
+    Metric::FowlkesMallows,
+    Metric::Informedness,
+    Metric::Markedness,
+    Metric::PositiveLikelihoodRatio,
+    Metric::NegativeLikelihoodRatio,
+    Metric::DiagnosticOddsRatio,
+    Metric::PrevalenceThreshold,
+    Metric::Kappa,
+];
+
 /// Weights of rows by label and call.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Counts {

@@ -17,6 +17,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tidemill_core::TaskKind;
 
+use super::counts::AT_THRESHOLDS;
 use super::own::OwnMetric;
 use super::{Direction, Metric, Written};
 
@@ -69,37 +70,6 @@ const SPREADS: [(&str, Spread); 3] = [
     ("ratio", Spread::Ratio),
 ];
 
-/// Metrics that follow from the counts of a confusion matrix, so that there is one at every threshold.
-const AT_THRESHOLDS: &[Metric] = &[
-    Metric::Accuracy,
-    Metric::BalancedAccuracy,
-    Metric::Precision,
-    Metric::Recall,
-    Metric::F1,
-    Metric::Mcc,
-    Metric::FalsePositiveRate,
-    Metric::FalseNegativeRate,
-    Metric::TruePositiveRate,
-    Metric::TrueNegativeRate,
-    Metric::PositiveRate,
-    Metric::NegativeRate,
-    Metric::NegativePredictiveValue,
-    Metric::FalseDiscoveryRate,
-    Metric::FalseOmissionRate,
-    Metric::TruePositives,
-    Metric::FalsePositives,
-    Metric::TrueNegatives,
-    Metric::FalseNegatives,
-    Metric::ThreatScore,
-    Metric::FowlkesMallows,
-    Metric::Informedness,
-    Metric::Markedness,
-    Metric::PositiveLikelihoodRatio,
-    Metric::NegativeLikelihoodRatio,
-    Metric::DiagnosticOddsRatio,
-    Metric::PrevalenceThreshold,
-    Metric::Kappa,
-];
 const OF_FIRST_ROWS: &[Metric] = &[Metric::Ndcg, Metric::Map, Metric::Mrr, Metric::Precision, Metric::Recall];
 const OF_LEVELS: &[Metric] = &[Metric::PinballLoss, Metric::Coverage];
 const OF_CLASSES: &[Metric] = &[Metric::Precision, Metric::Recall, Metric::F1, Metric::Auc, Metric::PrAuc];

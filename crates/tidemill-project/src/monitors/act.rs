@@ -12,7 +12,7 @@ use tidemill_monitor::config::Action;
 use tidemill_monitor::{Micros, Monitor, Provenance, export};
 use tidemill_pipeline::{Observer, RunOptions};
 
-use crate::{AliasRequest, Project, RunSupervisor, connectors};
+use crate::{Project, RunSupervisor, connectors};
 
 /// An action that was done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -160,18 +160,7 @@ pub async fn act(
                 return Err(Failure::new(Code::NotInStore, message));
             };
             let version = metadata.model_version(&file.model, &VersionSpec::Number(before)).await?;
-            let artifact = metadata.artifact(version.artifact_id.as_str()).await?;
-            let asked = AliasRequest {
-                model: &file.model,
-                alias,
-                version: before,
-                digest: artifact.digest.as_str(),
-                properties: &version.properties,
-                step: None,
-                run_id: None,
-                author: Some(&cause),
-            };
-            project.settings.alias_policy().require(&*metadata, asked).await?;
+            project.settings.alias_policy().require_for(&*metadata, alias, &version, &cause).await?;
             let by = Actor { actor: cause, reason: Some("rollback".to_owned()), ..Actor::default() };
             metadata.set_alias(&file.model, alias, before, by).await?;
             Ok(done(format!("{}@{alias} {now} → {before}", file.model), None))

@@ -12,8 +12,8 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ring::hmac;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tidemill_core::{Code, Failure};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +22,6 @@ use tokio::sync::{mpsc, oneshot};
 const BODY_MAX: usize = 64 << 10;
 /// How long a client may take to send a request.
 const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
-const BLOCK: usize = 64;
 
 /// What a request is for.
 pub(super) enum Hook {
@@ -80,17 +79,8 @@ impl Request {
 
 /// The HMAC-SHA256 of `body` under `secret` (RFC 2104), in hexadecimal digits.
 pub fn signature(secret: &[u8], body: &[u8]) -> String {
-    let mut key = [0_u8; BLOCK];
-    if secret.len() > BLOCK {
-        key[..32].copy_from_slice(&Sha256::digest(secret));
-    } else {
-        key[..secret.len()].copy_from_slice(secret);
-    }
-    let hash = |pad: u8, text: &[u8]| {
-        let padded: Vec<u8> = key.iter().map(|byte| byte ^ pad).collect();
-        Sha256::new().chain_update(padded).chain_update(text).finalize()
-    };
-    hash(0x5c, &hash(0x36, body)).iter().map(|byte| format!("{byte:02x}")).collect()
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), body);
+    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Listens at `address`, and passes requests on. Returns the address that was bound.

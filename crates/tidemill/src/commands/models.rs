@@ -4,7 +4,7 @@ use console::style;
 use serde_json::{Value, json};
 use tidemill_core::{Code, Failure, Properties};
 use tidemill_metadata::{Actor, AliasMove, MetadataStore, ModelRecord, ModelVersion, VersionSpec};
-use tidemill_project::{AliasRequest, Project, split_spec};
+use tidemill_project::{Project, split_spec};
 
 use crate::cli::{AliasArgs, Global, ModelsArgs, RollbackArgs};
 use crate::commands::{actor, find_project, print};
@@ -178,19 +178,7 @@ pub async fn require_approval(
     alias: &str,
     version: &ModelVersion,
 ) -> Result<(), Failure> {
-    let artifact = metadata.artifact(version.artifact_id.as_str()).await?;
-    let author = actor();
-    let request = AliasRequest {
-        model: &version.model,
-        alias,
-        version: version.version,
-        digest: artifact.digest.as_str(),
-        properties: &version.properties,
-        step: None,
-        run_id: None,
-        author: Some(&author),
-    };
-    project.settings.alias_policy().require(metadata, request).await
+    project.settings.alias_policy().require_for(metadata, alias, version, &actor()).await
 }
 
 /// How the reason of a rollback begins.

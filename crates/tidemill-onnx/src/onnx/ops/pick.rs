@@ -1,5 +1,7 @@
 //! Gathers and scatters elements by index.
 
+use std::borrow::Cow;
+
 use super::transform::strides;
 use super::{Kernel, input, optional};
 use crate::onnx::attributes::Attributes;
@@ -224,33 +226,27 @@ fn write_at(inputs: &[Option<&Tensor>], axis: i64, circular: bool) -> Result<Vec
     Ok(vec![scatter(cache, &offsets, updates, Meet::Replace)?])
 }
 
+/// A tensor and the axis to work along: without one, all elements in a row.
+fn along(tensor: &Tensor, axis: Option<i64>) -> Result<(Cow<'_, Tensor>, usize), String> {
+    Ok(match axis {
+        Some(axis) => (Cow::Borrowed(tensor), axis_of(axis, tensor.rank())?),
+        None => (Cow::Owned(tensor.reshaped(vec![tensor.data.len()])?), 0),
+    })
+}
+
 fn compress(tensor: &Tensor, condition: &Tensor, axis: Option<i64>) -> Result<Vec<Tensor>, String> {
     let Data::Bool(keeps) = &condition.data else { return Err("the condition is not of true and false".to_owned()) };
-    let flat;
-    let (source, axis) = match axis {
-        Some(axis) => (tensor, axis_of(axis, tensor.rank())?),
-        None => {
-            flat = tensor.reshaped(vec![tensor.data.len()])?;
-            (&flat, 0)
-        }
-    };
+    let (source, axis) = along(tensor, axis)?;
     let size = source.shape[axis];
     let kept: Vec<Option<usize>> = (0..size).filter(|at| keeps.get(*at).copied().unwrap_or(false)).map(Some).collect();
     let mut lists: Vec<Vec<Option<usize>>> = source.shape.iter().map(|size| (0..*size).map(Some).collect()).collect();
     lists[axis] = kept;
-    Ok(vec![super::arrange::picked(source, &lists, 0.0)?])
+    Ok(vec![super::arrange::picked(&source, &lists, 0.0)?])
 }
 
 /// The different slices along an axis, the first place of each, the one that each slice equals, and how often each is.
 fn unique(tensor: &Tensor, axis: Option<i64>, sorted: bool) -> Result<Vec<Tensor>, String> {
-    let flat;
-    let (source, axis) = match axis {
-        Some(axis) => (tensor, axis_of(axis, tensor.rank())?),
-        None => {
-            flat = tensor.reshaped(vec![tensor.data.len()])?;
-            (&flat, 0)
-        }
-    };
+    let (source, axis) = along(tensor, axis)?;
     let size = source.shape[axis];
     let inner: usize = source.shape[axis + 1..].iter().product();
     let outer: usize = source.shape[..axis].iter().product();
@@ -289,7 +285,7 @@ fn unique(tensor: &Tensor, axis: Option<i64>, sorted: bool) -> Result<Vec<Tensor
     lists[axis] = groups.iter().map(|group| Some(group[0])).collect();
     let whole = |values: Vec<i64>| Tensor::vector(Data::Int(values)).of_element(datatype::INT64);
     Ok(vec![
-        super::arrange::picked(source, &lists, 0.0)?,
+        super::arrange::picked(&source, &lists, 0.0)?,
         whole(groups.iter().map(|group| group[0] as i64).collect()),
         whole(equals),
         whole(groups.iter().map(|group| group.len() as i64).collect()),

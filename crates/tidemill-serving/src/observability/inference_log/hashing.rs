@@ -5,14 +5,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use sha2::{Digest as _, Sha256};
+use ring::hmac;
 
 use crate::ServeError;
 
 /// A shorter key could be guessed.
 const KEY_BYTES_MIN: usize = 16;
-/// The block of SHA-256.
-const BLOCK: usize = 64;
 
 /// A key for hashes in the inference log.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,20 +28,8 @@ impl HashKey {
 
     /// The value that stands for `text` in a log: the first half of HMAC-SHA256 as 32 hexadecimal digits.
     pub fn hash(&self, text: &str) -> String {
-        let mut block = [0; BLOCK];
-        if self.0.len() > BLOCK {
-            block[..32].copy_from_slice(&Sha256::digest(&self.0));
-        } else {
-            block[..self.0.len()].copy_from_slice(&self.0);
-        }
-        let keyed = |pad: u8, message: &[u8]| {
-            let mut hash = Sha256::new();
-            hash.update(block.map(|byte| byte ^ pad));
-            hash.update(message);
-            hash.finalize()
-        };
-        let outer = keyed(0x5c, &keyed(0x36, text.as_bytes()));
-        outer[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), text.as_bytes());
+        tag.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
